@@ -1,0 +1,17 @@
+"""Canonical JSON: sorted keys, two-space indent, UTF-8, a final newline; the same data gives the same bytes everywhere."""
+
+from typing import Any
+
+import orjson
+
+_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+
+
+def canonical(data: Any) -> bytes:
+    """The canonical bytes of JSON data."""
+    return orjson.dumps(data, option=_CANONICAL)
+
+
+def compact(data: Any) -> str:
+    """JSON on one line without blanks: the text of a list or a map inside an environment variable."""
+    return orjson.dumps(data, option=orjson.OPT_SORT_KEYS).decode()

@@ -1,0 +1,132 @@
+"""The register of codes: ET1xx reading, 2xx shape, 3xx links, 4xx merging, 5xx values, 6xx secrets, 7xx checks, 8xx output.
+
+The second half of a hundred (ET150 …) holds what is a warning unless `lint` in organization.yaml says otherwise.
+A code is never used again for something else.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from envtree.diagnostic import Severity
+
+
+class Code(NamedTuple):
+    """What a code stands for; `fixed` codes can't be set by `lint`, for the result would be wrong."""
+
+    title: str
+    severity: Severity
+    fixed: bool
+
+
+_ERRORS = {
+    "ET101": "the file is not valid YAML",
+    "ET102": "a key stands twice in one map",
+    "ET103": "a key is not text",
+    "ET104": "a tag is not allowed",
+    "ET105": "a file holds more than one document",
+    "ET106": "a plain scalar that YAML readers type differently needs quotes",
+    "ET107": "a number is outside what every reader keeps exact",
+    "ET108": "a character is not allowed",
+    "ET109": "the file is larger than the budget",
+    "ET110": "the file is nested too deeply",
+    "ET111": "an alias or anchor is wrong",
+    "ET112": "the file is not UTF-8",
+    "ET113": "a merge key does not merge a map",
+    "ET114": "a tab stands outside a quoted or block scalar",
+    "ET115": "a YAML directive is not allowed",
+    "ET120": "a path is not a regular file",
+    "ET121": "a link leads out of the tree",
+    "ET122": "the file ends in .yml",
+    "ET123": "a file lies where no kind lives",
+    "ET124": "a path name is not allowed",
+    "ET125": "a file at the root looks like a known one with a typing error",
+    "ET126": "a folder lacks its project.yaml or team.yaml",
+    "ET127": "a secrets file has no file that it belongs to",
+    "ET128": "two files hold the secrets of one file",
+    "ET201": "a key is unknown",
+    "ET202": "a required key is missing",
+    "ET203": "a value has the wrong type",
+    "ET204": "a value is not one of those allowed",
+    "ET205": "a text does not match its pattern",
+    "ET206": "a value is too small, too large, too short or too long",
+    "ET207": "a value breaks a rule of its schema",
+    "ET208": "the name differs from the path",
+    "ET209": "a field that the path or `targets` already says",
+    "ET210": "an expression stands where none is evaluated",
+    "ET211": "a directive is malformed",
+    "ET212": "a directive stands where none works",
+    "ET213": "null in env_vars",
+    "ET214": "a list or a map in env_vars",
+    "ET215": "a schema or a pattern in the tree is not usable",
+    "ET301": "a name points at nothing",
+    "ET302": "environments inherit in a circle",
+    "ET303": "environments inherit in orders that conflict",
+    "ET304": "targets are wider than those above",
+    "ET305": "an abstract environment is a target",
+    "ET306": "two places claim the default project",
+    "ET307": "two projects have one key",
+    "ET308": "an overlay is for an environment that does not exist",
+    "ET309": "a selector matches nothing",
+    "ET310": "there is nothing to check",
+    "ET401": "a layer changes the type of a value",
+    "ET402": "a layer overrides a locked value",
+    "ET403": "an override misses what it expects",
+    "ET404": "a list element lacks the key of its policy",
+    "ET405": "a list directive meets something that is not a list",
+    "ET406": "a plain value overrides a secret",
+    "ET501": "an expression is malformed",
+    "ET502": "an expression uses what is not allowed",
+    "ET503": "an expression reads an unknown name",
+    "ET504": "values depend on each other in a circle",
+    "ET505": "an expression cannot be evaluated",
+    "ET506": "an expression gives null to an environment variable",
+    "ET507": "a computed value is too large",
+    "ET508": "a computed value does not fit its place",
+    "ET509": "an input has no value",
+    "ET601": "a secret does not exist",
+    "ET602": "a value in a SOPS file is not encrypted",
+    "ET603": "a secrets file is not a SOPS file",
+    "ET604": "a SOPS file uses a key type that the policy does not allow",
+    "ET605": "a SOPS file uses an endpoint that the policy does not allow",
+    "ET606": "the MAC of a SOPS file is missing or partial",
+    "ET607": "a key or value of a SOPS file is outside what its MAC protects",
+    "ET608": "a secrets file belongs to another place",
+    "ET609": "the recipients of a SOPS file differ from its declared readers",
+    "ET610": "the MAC of a SOPS file does not match",
+    "ET611": "a SOPS file cannot be decrypted for what is in it",
+    "ET620": "sops is not installed",
+    "ET621": "no key opens a SOPS file",
+    "ET622": "sops took too long",
+    "ET623": "sops failed",
+    "ET701": "a variable breaks its contract",
+    "ET702": "a required variable is missing",
+    "ET703": "a variable is not declared",
+    "ET704": "a bundle breaks a policy",
+    "ET801": "plaintext would be written where git tracks files",
+    "ET802": "the output differs",
+    "ET803": "a value cannot be written in the format",
+    "ET804": "another run is writing",
+    "ET805": "a file cannot be read or written",
+    "ET806": "the output folder is not usable",
+}
+
+_WARNINGS = {
+    "ET150": "a plain scalar that YAML 1.1 readers would type",
+    "ET350": "an overlay reaches no target",
+    "ET351": "an environment is declared by one project only",
+    "ET450": "an empty map or list changes nothing",
+    "ET451": "a removal finds nothing to remove",
+    "ET550": "a condition tests a text that is never empty",
+    "ET650": "a secrets file does not say where it belongs",
+    "ET750": "an agent has no model",
+    "ET751": "a variable has a reserved name",
+    "ET752": "a policy matches nothing",
+    "ET753": "a bundle breaks a policy of severity 'warning'",
+    "ET754": "a bundle breaks a policy of severity 'info'",
+}
+
+CODES: Mapping[str, Code] = MappingProxyType(
+    {code: Code(title, Severity.ERROR, fixed=True) for code, title in _ERRORS.items()}
+    | {code: Code(title, Severity.WARNING, fixed=False) for code, title in _WARNINGS.items()}
+)

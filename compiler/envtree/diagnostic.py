@@ -1,0 +1,97 @@
+"""What envtree has to say: findings about the user's files, and failures of the machine."""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from envtree.span import Span
+
+
+class Severity(StrEnum):
+    """How much a finding weighs; it belongs to the code, never to the call site."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    OFF = "off"
+
+
+class Related(NamedTuple):
+    """The other place of a finding."""
+
+    span: Span
+    message: str
+
+
+class Diagnostic(NamedTuple):
+    """One finding; `key` is the dotted path inside the file, `bundle` the id where only a bundle shows it."""
+
+    span: Span
+    code: str
+    message: str
+    hint: str = ""
+    related: tuple[Related, ...] = ()
+    key: str = ""
+    bundle: str = ""
+
+
+class NotChecked(NamedTuple):
+    """A check that would need the plaintext of a secret, or an input that only `compile` has."""
+
+    span: Span
+    code: str
+    key: str
+    bundle: str = ""
+
+
+class _ReportedError(Exception):
+    """Ends a run with one sentence for the user."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+class Failure(_ReportedError):
+    """The machine is at fault, not the files: exit code 3."""
+
+
+class Refusal(_ReportedError):
+    """What was asked for must not be done, and no place in a file is at fault: exit code 1."""
+
+
+class Diagnostics:
+    """An append-only sink: stages report into it and never look at what others reported."""
+
+    def __init__(self) -> None:
+        self._items: list[Diagnostic] = []
+        self._not_checked: list[NotChecked] = []
+
+    def add(self, finding: Diagnostic) -> None:
+        """Report one finding."""
+        self._items.append(finding)
+
+    def extend(self, findings: Iterable[Diagnostic]) -> None:
+        """Report several findings."""
+        self._items.extend(findings)
+
+    def skip(self, check: NotChecked) -> None:
+        """Report a check that could not be made here."""
+        self._not_checked.append(check)
+
+    def __iter__(self) -> Iterator[Diagnostic]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def since(self, count: int) -> tuple[Diagnostic, ...]:
+        """What was reported after the first `count`."""
+        return tuple(self._items[count:])
+
+    @property
+    def not_checked(self) -> tuple[NotChecked, ...]:
+        """The checks left out, sorted and once each."""
+        return tuple(sorted(set(self._not_checked)))

@@ -1,0 +1,143 @@
+"""The disk as a port: an output's files are created, read and compared without following a link."""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from envtree.artifact import Manifest, Mode, Receipt
+from envtree.diagnostic import Failure, Refusal
+
+MANIFEST = "manifest.json"
+IGNORE = ".gitignore"
+IGNORE_TEXT = b"# envtree: these files hold secrets, git must not track them\n*\n"
+
+FILE_BITS: dict[Mode, int] = {"plain": 0o600, "ref": 0o644}
+FOLDER_BITS: dict[Mode, int] = {"plain": 0o700, "ref": 0o755}
+
+# No segment begins with a dot in a folder, so neither `..` nor a folder of our own (staging) can be named.
+_FOLDER = re.compile(r"(?:[^/\0.][^/\0]*)(?:/[^/\0.][^/\0]*)*")
+_FILE = re.compile(r"(?!\.{1,2}\Z)[^/\0]+")
+
+
+class State(Enum):
+    """How a file on disk compares with the one that should be there."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    MISSING = "missing"
+
+
+@contextmanager
+def errors(output: Path) -> Iterator[None]:
+    """Tell the system's errors as a Failure to write the output."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or "unknown error").lower()
+        raise Failure("ET805", f"the output '{output}' cannot be written: {reason}") from error
+
+
+def check_inside(folder: str, names: list[str]) -> None:
+    """Raise ValueError for a path that could leave the output."""
+    if not _FOLDER.fullmatch(folder) or not all(map(_FILE.fullmatch, names)):
+        raise ValueError("a path leads out of the output folder")
+
+
+def create(path: str, data: bytes, bits: int) -> None:
+    """Write a new file; its permissions are `bits` whatever the umask."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, bits)
+    try:
+        os.fchmod(fd, bits)
+        written = os.write(fd, data)
+        while written < len(data):
+            written += os.write(fd, data[written:])
+    finally:
+        os.close(fd)
+
+
+def create_folder(path: str, bits: int) -> None:
+    """Make a folder; its permissions are `bits` whatever the umask."""
+    os.mkdir(path, bits)
+    os.chmod(path, bits)
+
+
+def state(path: str, data: bytes, bits: int | None = None) -> State:
+    """Compare a file with what it should hold, and with its permissions where `bits` are given."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return State.MISSING
+    except OSError:
+        if os.path.islink(path):
+            return State.DIFFERENT
+        raise
+    try:
+        found = os.fstat(fd)
+        if stat.S_ISDIR(found.st_mode):
+            raise Refusal("ET806", f"a folder stands at '{path}', where a file must be written", "move it away")
+        if not stat.S_ISREG(found.st_mode) or found.st_size != len(data):
+            return State.DIFFERENT
+        if bits is not None and stat.S_IMODE(found.st_mode) != bits:
+            return State.DIFFERENT
+        return State.SAME if _content(fd, found.st_size) == data else State.DIFFERENT
+    finally:
+        os.close(fd)
+
+
+def read(path: str) -> bytes | None:
+    """The bytes of a regular file, None where there is none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise Refusal("ET806", f"'{path}' is not a regular file", "move it away")
+        return _content(fd, found.st_size)
+    finally:
+        os.close(fd)
+
+
+def load_manifest(root: str, mode: Mode, edition: int) -> Manifest:
+    """The manifest of an output; an empty one where there is none yet."""
+    data = read(f"{root}/{MANIFEST}")
+    if data is None:
+        return Manifest(edition, mode, {}, {})
+    try:
+        return _manifest(orjson.loads(data))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Refusal(
+            "ET806",
+            f"'{root}/{MANIFEST}' is not a manifest that envtree wrote",
+            "delete the output folder, or choose another one",
+        ) from None
+
+
+def _manifest(data: Any) -> Manifest:
+    if data["envtree"] != "1" or data["mode"] not in FILE_BITS or not isinstance(data["edition"], int):
+        raise ValueError("unknown form")
+    inputs = {str(name): str(value) for name, value in data["inputs"].items()}
+    bundles = {id: _receipt(bundle) for id, bundle in data["bundles"].items()}
+    return Manifest(data["edition"], data["mode"], inputs, bundles)
+
+
+def _receipt(data: Any) -> Receipt:
+    # The manifest says what may be deleted, so its paths are not trusted.
+    check_inside(data["path"], list(data["files"]))
+    files = {name: (str(file["sha256"]), int(file["size"])) for name, file in data["files"].items()}
+    return Receipt(data["path"], str(data["digest"]), files)
+
+
+def _content(fd: int, size: int) -> bytes:
+    data = os.read(fd, size)
+    while len(data) < size and (more := os.read(fd, size - len(data))):
+        data += more
+    return data

@@ -1,0 +1,174 @@
+"""References in the place of secrets: where each is kept, or a template that reads only secrets."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from jinja2 import StrictUndefined, nodes
+
+from envtree.expression import Expression, Term
+from envtree.node import Cipher
+from envtree.resolved import AsText, Composite, Derived, Hidden, Part
+from envtree.value import Branch, Leaf, Listing
+
+_BINARY = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/", "FloorDiv": "//", "Mod": "%", "And": "and", "Or": "or"}
+_UNARY = {"Neg": "-", "Pos": "+", "Not": "not "}
+_COMPARE = {"eq": "==", "ne": "!=", "gt": ">", "gteq": ">=", "lt": "<", "lteq": "<=", "in": "in", "notin": "not in"}
+
+
+def referenced(value: Hidden) -> dict[str, str]:
+    """`{"$secret": "<file>#<path>"}` for a secret as it is kept, else `{"$template": "<text>"}`."""
+    symbol = value.symbol.value.symbol if isinstance(value.symbol, AsText) else value.symbol
+    if isinstance(symbol, Derived):
+        only = _whole_name(symbol)
+        if isinstance(only, Hidden):
+            return referenced(only)
+    if isinstance(symbol, Leaf) and isinstance(symbol.node.value, Cipher):
+        return {"$secret": f"{symbol.node.value.file}#{symbol.node.value.path}"}
+    return {"$template": _template(symbol)}
+
+
+def _whole_name(symbol: Derived) -> Any:
+    """What an expression that is a single plain name stands for."""
+    piece = symbol.expression.pieces[0]
+    plain = symbol.expression.whole and isinstance(piece, Term) and piece.tree is None
+    return symbol.operands[0] if plain else None
+
+
+def _template(symbol: Any) -> str:
+    if not isinstance(symbol, Derived) or symbol.expression.whole:
+        return "${{ " + _symbol(symbol) + " }}"
+    parts, at = [], 0
+    for piece in symbol.expression.pieces:
+        if isinstance(piece, str):
+            parts.append(_escape(piece))
+            continue
+        mine = symbol.operands[at : at + len(piece.reads)]
+        at += len(piece.reads)
+        parts.append(_embedded(piece, mine))
+    return "".join(parts)
+
+
+def _embedded(piece: Term, operands: Sequence[Any]) -> str:
+    """A term inside a text: known text as it is, a template inside it spelt out."""
+    only = operands[0] if piece.tree is None else None
+    if isinstance(only, str):
+        return _escape(only)
+    if isinstance(only, Hidden) and isinstance(only.symbol, Derived) and not only.symbol.expression.whole:
+        return _template(only.symbol)
+    return "${{ " + _term(piece, operands) + " }}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("${{", "$${{")
+
+
+def _symbol(symbol: Any) -> str:
+    """The source of a hidden value as an expression."""
+    if isinstance(symbol, AsText):
+        return f"({_symbol(symbol.value.symbol)} | string)"
+    if isinstance(symbol, Composite):
+        return _literal(symbol.data)
+    if isinstance(symbol, Part):
+        return _symbol(symbol.whole.symbol) + "".join(f"[{_literal(part)}]" for part in symbol.path)
+    if isinstance(symbol, Derived):
+        return _derived(symbol.expression, symbol.operands)
+    return _kept(symbol)
+
+
+def _kept(symbol: Any) -> str:
+    """A secret, or a map or list of secrets that lie in several places."""
+    if type(symbol) is Branch:
+        return "{" + ", ".join(f"{_literal(key)}: {_kept(child)}" for key, child in symbol.entries.items()) + "}"
+    if type(symbol) is Listing:
+        return "[" + ", ".join(map(_kept, symbol.items)) + "]"
+    cipher = symbol.node.value
+    return f"secrets[{_literal(f'{cipher.file}#{cipher.path}')}]"
+
+
+def _derived(expression: Expression, operands: Sequence[Any]) -> str:
+    sources, at = [], 0
+    for piece in expression.pieces:
+        if isinstance(piece, str):
+            sources.append(_literal(piece))
+            continue
+        sources.append(_term(piece, operands[at : at + len(piece.reads)]))
+        at += len(piece.reads)
+    return sources[0] if expression.whole else f"({' ~ '.join(sources)})"
+
+
+def _term(term: Term, operands: Sequence[Any]) -> str:
+    sources = [_operand(operand) for operand in operands]
+    return sources[0] if term.tree is None else _source(term.tree, sources)
+
+
+def _operand(value: Any) -> str:
+    if isinstance(value, StrictUndefined):
+        return ""
+    return _symbol(value.symbol) if isinstance(value, Hidden) else _literal(value)
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, Hidden):
+        return _symbol(value.symbol)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_literal(key)}: {_literal(child)}" for key, child in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_literal, value)) + "]"
+    # `}}` inside a text is no end of an expression, for texts are quoted.
+    return "none" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _source(node: Any, names: Sequence[str]) -> str:
+    """An expression's tree written out, with sources in the place of its names."""
+    kind = type(node).__name__
+    if isinstance(node, nodes.Name):
+        return names[int(node.name[1:])] or "none"
+    if isinstance(node, nodes.Const):
+        return _literal(node.value)
+    if isinstance(node, nodes.Filter):
+        return _filter(node, names)
+    if isinstance(node, nodes.Test):
+        return _test(node, names)
+    if isinstance(node, nodes.Getitem):
+        return f"{_source(node.node, names)}[{_source(node.arg, names)}]"
+    if isinstance(node, nodes.CondExpr):
+        other = _source(node.expr2, names) if node.expr2 else "none"
+        return f"({_source(node.expr1, names)} if {_source(node.test, names)} else {other})"
+    if isinstance(node, nodes.Compare):
+        rest = "".join(f" {_COMPARE[op.op]} {_source(op.expr, names)}" for op in node.ops)
+        return f"({_source(node.expr, names)}{rest})"
+    if isinstance(node, nodes.List):
+        return "[" + ", ".join(_source(item, names) for item in node.items) + "]"
+    if isinstance(node, nodes.Dict):
+        pairs = (f"{_source(pair.key, names)}: {_source(pair.value, names)}" for pair in node.items)
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(node, nodes.BinExpr):
+        return f"({_source(node.left, names)} {_BINARY[kind]} {_source(node.right, names)})"
+    assert isinstance(node, nodes.UnaryExpr)
+    return f"({_UNARY[kind]}{_source(node.node, names)})"
+
+
+def _filter(node: nodes.Filter, names: Sequence[str]) -> str:
+    if node.name == "_concat":
+        assert isinstance(node.node, nodes.List)
+        return "(" + " ~ ".join(_source(item, names) for item in node.node.items) + ")"
+    value = _source(node.node, names)
+    if _is_undefined(node.node, names) and node.name in ("default", "d"):
+        # Undefined here, so `default` gives its argument.
+        return _source(node.args[0], names) if node.args else '""'
+    arguments = [_source(argument, names) for argument in node.args]
+    arguments += [f"{argument.key}={_source(argument.value, names)}" for argument in node.kwargs]
+    return f"({value} | {node.name}({', '.join(arguments)}))" if arguments else f"({value} | {node.name})"
+
+
+def _test(node: nodes.Test, names: Sequence[str]) -> str:
+    value = _source(node.node, names)
+    if _is_undefined(node.node, names) and node.name in ("defined", "undefined"):
+        return "false" if node.name == "defined" else "true"
+    arguments = ", ".join(_source(argument, names) for argument in node.args)
+    return f"({value} is {node.name}({arguments}))" if arguments else f"({value} is {node.name})"
+
+
+def _is_undefined(node: nodes.Expr, names: Sequence[str]) -> bool:
+    return isinstance(node, nodes.Name) and not names[int(node.name[1:])]

@@ -1,0 +1,40 @@
+"""Expressions as read: pieces of text, and terms with the names that they read."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from jinja2 import nodes
+
+NamePath = tuple[str | int, ...]
+
+
+class Reference(NamedTuple):
+    """A name that is read; `offset` is where in the text its expression begins.
+
+    A lenient one stands directly under `default` or `is defined` and may be undefined; an optional one stands in a
+    branch that may not be taken; a bare one is a condition by itself.
+    """
+
+    path: NamePath
+    offset: int
+    lenient: bool = False
+    optional: bool = False
+    bare: bool = False
+
+
+class Term(NamedTuple):
+    """One `${{ … }}`: `tree` has a name `_0`, `_1`, … for each of `reads`; a plain name has neither tree nor `run`."""
+
+    source: str
+    offset: int
+    reads: tuple[Reference, ...]
+    tree: nodes.Expr | None
+    run: Callable[[Mapping[str, Any]], Any] | None
+
+
+class Expression(NamedTuple):
+    """A text in pieces; `whole` means that it is exactly one term, which keeps its type."""
+
+    pieces: tuple[str | Term, ...]
+    reads: tuple[Reference, ...]
+    whole: bool

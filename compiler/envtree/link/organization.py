@@ -1,0 +1,131 @@
+"""What organization.yaml declares once for everybody."""
+
+from collections.abc import Mapping as Map
+
+import re2
+
+from envtree.codes import CODES
+from envtree.diagnostic import Diagnostic, Diagnostics, Severity
+from envtree.keypath import KeyPath, parse_path
+from envtree.fields import field, flag, mapping, scalar_fields, text, texts
+from envtree.nearest import did_you_mean
+from envtree.node import Document, Mapping, Scalar
+from envtree.resource import Resources
+from envtree.secret import SecretsPolicy
+from envtree.source import Kind
+from envtree.workspace import ByKey, Contract, Input, Organization
+
+_DEFAULT_KEY_TYPES = frozenset({"age", "pgp"})
+
+
+def link_organization(resources: Resources, diags: Diagnostics) -> Organization:
+    """The organization of a tree; discovery has made sure that there is one."""
+    document = resources.document(Kind.ORGANIZATION, "")
+    assert document is not None
+    return Organization(
+        document,
+        scalar_fields(document),
+        _list_policies(document, diags),
+        contracts(document, diags),
+        flag(field(document, "strict_variables")),
+        _inputs(document),
+        _severities(document, diags),
+        _secrets_policy(document),
+        resources.secrets(Kind.ORGANIZATION, ""),
+    )
+
+
+def contracts(document: Document | None, diags: Diagnostics) -> dict[str, Contract]:
+    """The variable contracts that a file declares; a pattern that RE2 cannot read is reported."""
+    declared = mapping(field(document, "variables"))
+    if document is None or declared is None:
+        return {}
+    found = {}
+    for name, node in declared.entries.items():
+        if isinstance(node, Mapping):
+            _check_pattern(name, node, document, diags)
+            found[name] = Contract(node.value, document.key_span(declared, name))
+    return found
+
+
+def readers(document: Document | None, organization: Document) -> frozenset[str] | None:
+    """The age and PGP recipients of the declared secret readers; None where no readers are declared."""
+    declared = field(document, "secret_readers") or field(organization, "secret_readers")
+    if declared is None:
+        return None
+    keys: set[str] = set()
+    for name in texts(declared):
+        person = mapping(field(organization, "people", str(name.value)))
+        for kind in ("age", "pgp"):
+            keys |= {str(key.value) for key in texts(person.entries.get(kind) if person else None)}
+    return frozenset(keys)
+
+
+def _check_pattern(name: str, node: Mapping, document: Document, diags: Diagnostics) -> None:
+    pattern = node.entries.get("pattern")
+    if not isinstance(pattern, Scalar) or not isinstance(pattern.value, str):
+        return
+    try:
+        re2.compile(pattern.value, _quiet())
+    except re2.error:
+        message = f"the pattern of variable '{name}' is not a regular expression that RE2 reads"
+        hint = "look-around and back-references are not available"
+        diags.add(Diagnostic(document.span(pattern), "ET215", message, hint, key=f"variables.{name}.pattern"))
+
+
+def _quiet() -> re2.Options:
+    options = re2.Options()
+    options.log_errors = False
+    return options
+
+
+def _list_policies(document: Document, diags: Diagnostics) -> dict[KeyPath, str | ByKey]:
+    declared = mapping(field(document, "merge"))
+    policies: dict[KeyPath, str | ByKey] = {}
+    for path, node in (declared.entries if declared else {}).items():
+        assert declared is not None
+        policy: str | ByKey | None = text(node)
+        if isinstance(node, Mapping):
+            policy = ByKey(text(node.entries.get("by_key")) or "name")
+        if policy is None:
+            continue
+        try:
+            policies[parse_path(path)] = policy
+        except ValueError as wrong:
+            place = document.key_span(declared, path)
+            diags.add(Diagnostic(place, "ET207", f"'{path}' is not a dotted path: {wrong}", key="merge"))
+    return policies
+
+
+def _inputs(document: Document) -> dict[str, Input]:
+    declared = mapping(field(document, "inputs"))
+    found = {}
+    for name, node in (declared.entries if declared else {}).items():
+        default = node.entries.get("default") if isinstance(node, Mapping) else None
+        env = text(node.entries.get("env")) if isinstance(node, Mapping) else None
+        value = default.text if isinstance(default, Scalar) and default.value is not None else None
+        found[name] = Input(env or name, value, document.span(node))
+    return found
+
+
+def _severities(document: Document, diags: Diagnostics) -> Map[str, str]:
+    declared = mapping(field(document, "lint"))
+    found = {}
+    for code, node in (declared.entries if declared else {}).items():
+        assert declared is not None
+        if code in CODES and not CODES[code].fixed:
+            found[code] = text(node) or Severity.WARNING
+            continue
+        movable = [name for name, known in CODES.items() if not known.fixed]
+        message = f"the severity of '{code}' is fixed" if code in CODES else f"there is no code '{code}'"
+        diags.add(Diagnostic(document.key_span(declared, code), "ET204", message, did_you_mean(code, movable), key="lint"))
+    return found
+
+
+def _secrets_policy(document: Document) -> SecretsPolicy:
+    key_types = field(document, "secrets", "key_types")
+    return SecretsPolicy(
+        frozenset(str(item.value) for item in texts(key_types)) if key_types else _DEFAULT_KEY_TYPES,
+        tuple(str(item.value) for item in texts(field(document, "secrets", "endpoints"))),
+        flag(field(document, "secrets", "require_scope")),
+    )

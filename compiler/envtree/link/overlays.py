@@ -1,0 +1,72 @@
+"""Overlays: what a project, a team or an agent adds in one environment."""
+
+from collections.abc import Mapping
+
+from envtree.diagnostic import Diagnostic, Diagnostics
+from envtree.fields import field, mapping, scalar, section
+from envtree.nearest import did_you_mean
+from envtree.node import Document
+from envtree.resource import Resources
+from envtree.secret import SealedFile
+from envtree.source import Kind
+from envtree.span import Span, whole_file
+from envtree.workspace import Environment, Overlay
+
+Environments = Mapping[str, Environment]
+Targets = tuple[str, ...]
+
+
+def file_overlays(
+    resources: Resources, environments: Environments, targets: Targets, project: str, team: str, diags: Diagnostics
+) -> dict[str, Overlay]:
+    """The overlays that a project or a team keeps in files of their own."""
+    documents = resources.documents(Kind.OVERLAY, project, team)
+    secrets = {place.name for place in resources.secret_locations(Kind.OVERLAY, project, team)}
+    found = {}
+    for name in sorted({*documents, *secrets}):
+        document = documents.get(name)
+        sealed = resources.secrets(Kind.OVERLAY, name, project, team)
+        place = whole_file(document.path if document else sealed.path if sealed else "")
+        if _reaches(name, environments, targets, place, diags):
+            found[name] = Overlay(name, document, section(document), None, sealed, place)
+    return found
+
+
+def agent_overlays(
+    document: Document, resources: Resources, environments: Environments, targets: Targets, diags: Diagnostics
+) -> dict[str, Overlay]:
+    """The overlays that are written in an agent's file, with the secrets files beside it."""
+    _, project, team, agent = document.location[:4]
+    declared = mapping(field(document, "environments"))
+    sealed = {
+        place.environment: resources.secrets(Kind.AGENT, agent, project, team, place.environment)
+        for place in resources.secret_locations(Kind.AGENT, project, team)
+        if place.name == agent and place.environment
+    }
+    found = {}
+    for name in sorted({*(declared.entries if declared else ()), *sealed}):
+        secrets = sealed.get(name)
+        own = mapping(declared.entries.get(name)) if declared else None
+        place = document.key_span(declared, name) if declared and name in declared.keys else _place(secrets)
+        if _reaches(name, environments, targets, place, diags):
+            environment = mapping(own.entries.get("execution_environment")) if own else None
+            model = scalar(own.entries.get("model_id")) if own else None
+            found[name] = Overlay(name, document if own else None, environment, model, secrets, place)
+    return found
+
+
+def _place(secrets: SealedFile | None) -> Span:
+    return whole_file(secrets.path if secrets else "")
+
+
+def _reaches(name: str, environments: Environments, targets: Targets, place: Span, diags: Diagnostics) -> bool:
+    """Whether the environment exists; one that no target inherits from is reported, but kept."""
+    if name not in environments:
+        message = f"this overlay is for environment '{name}', which does not exist"
+        diags.add(Diagnostic(place, "ET308", message, did_you_mean(name, environments)))
+        return False
+    if not any(name in environments[target].order for target in targets):
+        message = f"this overlay is for environment '{name}', which no target here is or inherits"
+        hint = f"targets here: {', '.join(targets)}" if targets else "nothing here has a target"
+        diags.add(Diagnostic(place, "ET350", message, hint))
+    return True

@@ -1,0 +1,50 @@
+"""Policies that are checked here: a JSON Schema over resolved bundles."""
+
+from typing import Any
+
+import jsonschema_rs
+
+from envtree.diagnostic import Diagnostic, Diagnostics
+from envtree.fields import field, text, texts
+from envtree.node import Document, Sequence
+from envtree.resource import Resources
+from envtree.source import Kind
+from envtree.workspace import Policy
+
+# Patterns run in an engine without backtracking, so that none can hang a run.
+REGEX = jsonschema_rs.RegexOptions()
+
+
+def link_policies(resources: Resources, diags: Diagnostics) -> tuple[Policy, ...]:
+    """The enabled `schema` policies, sorted by name; one whose schema is not usable is reported."""
+    found = (_link(name, document, diags) for name, document in resources.documents(Kind.POLICY).items())
+    return tuple(policy for policy in found if policy)
+
+
+def _link(name: str, document: Document, diags: Diagnostics) -> Policy | None:
+    node = field(document, "schema")
+    enabled = field(document, "enabled")
+    if node is None or isinstance(node, Sequence) or (enabled is not None and enabled.value is False):
+        return None
+    schema = node.value
+    if not isinstance(schema, (dict, bool)) or not _usable(schema):
+        message = f"the schema of policy '{name}' is not a JSON Schema that can be used here"
+        hint = "it must be valid draft 2020-12, with patterns that RE2 reads and no reference to another document"
+        diags.add(Diagnostic(document.span(node), "ET215", message, hint, key="schema"))
+        return None
+    selectors = tuple(str(one.value) for one in texts(field(document, "selector"))) or ("**",)
+    message = text(field(document, "message")) or ""
+    return Policy(name, schema, selectors, text(field(document, "severity")) or "error", message, document.span(node))
+
+
+def _usable(schema: Any) -> bool:
+    try:
+        jsonschema_rs.meta.validate(schema)
+        jsonschema_rs.Draft202012Validator(schema, pattern_options=REGEX, retriever=_refuse)
+    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
+        return False
+    return True
+
+
+def _refuse(uri: str) -> Any:
+    raise ValueError("references to other documents are not followed")

@@ -1,0 +1,78 @@
+"""Projects, their teams and agents, with the environments each of them is compiled for."""
+
+from collections.abc import Mapping as Map
+
+from envtree.diagnostic import Diagnostics
+from envtree.fields import field, flag, scalar_fields, text
+from envtree.link.organization import contracts
+from envtree.link.overlays import agent_overlays, file_overlays
+from envtree.link.targets import default_targets, narrow
+from envtree.node import Document
+from envtree.resource import Resources
+from envtree.source import Kind
+from envtree.workspace import Agent, Environment, Organization, Project, Team
+
+Environments = Map[str, Environment]
+
+
+def link_project(
+    name: str, resources: Resources, environments: Environments, organization: Organization, diags: Diagnostics
+) -> Project:
+    """One project; `environments` are all that it can see."""
+    document = resources.document(Kind.PROJECT, "", name)
+    targets = narrow(document, default_targets(environments), environments, f"project '{name}'", diags)
+    teams = [_link_team(team, name, resources, environments, targets, diags) for team in ("", *resources.teams(name))]
+    key = (text(field(document, "key")) or "default").upper()
+    return Project(
+        name,
+        document,
+        environments,
+        targets,
+        file_overlays(resources, environments, targets, name, "", diags),
+        tuple(team for team in teams if team.name or team.agents),
+        tuple(resources.documents(Kind.WORKFLOW, name)),
+        contracts(document, diags),
+        scalar_fields(document, name=name, key=key),
+        resources.secrets(Kind.PROJECT, "", name),
+        organization.strict or flag(field(document, "strict_variables")),
+    )
+
+
+def _link_team(
+    name: str,
+    project: str,
+    resources: Resources,
+    environments: Environments,
+    above: tuple[str, ...],
+    diags: Diagnostics,
+) -> Team:
+    document = resources.document(Kind.TEAM, "", project, name) if name else None
+    targets = narrow(document, above, environments, f"team '{project}/{name}'", diags)
+    agents = resources.documents(Kind.AGENT, project, name)
+    return Team(
+        name,
+        document,
+        targets,
+        file_overlays(resources, environments, targets, project, name, diags) if name else {},
+        tuple(_link_agent(document, resources, environments, targets, diags) for document in agents.values()),
+        contracts(document, diags),
+        scalar_fields(document, name=name) if name else None,
+        resources.secrets(Kind.TEAM, "", project, name) if name else None,
+    )
+
+
+def _link_agent(
+    document: Document, resources: Resources, environments: Environments, above: tuple[str, ...], diags: Diagnostics
+) -> Agent:
+    _, project, team, name = document.location[:4]
+    targets = narrow(document, above, environments, f"agent '{name}'", diags)
+    return Agent(
+        name,
+        document,
+        targets,
+        agent_overlays(document, resources, environments, targets, diags),
+        scalar_fields(document, name=name),
+        resources.secrets(Kind.AGENT, name, project, team),
+    )
+
+

@@ -1,0 +1,28 @@
+"""Check resolved bundles: the shape of computed values, variable contracts, the organization's policies."""
+
+from envtree.diagnostic import Diagnostics
+from envtree.lint.contracts import Contracts
+from envtree.lint.model import check_model
+from envtree.lint.policies import Policies
+from envtree.lint.shape import check_shape
+from envtree.resolved import Bundle, Resolved
+from envtree.workspace import Workspace
+
+
+class Rules:
+    """What is checked in every bundle; made once a run, for contracts and schemas are compiled in it."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.contracts = Contracts(workspace)
+        self.policies = Policies(workspace.policies)
+
+
+def lint(resolved: Resolved, bundle: Bundle, rules: Rules, diags: Diagnostics) -> None:
+    """Report what is wrong with one bundle."""
+    check_model(resolved, diags)
+    check_shape(resolved, diags)
+    rules.contracts.check(resolved, diags)
+    rules.policies.check(resolved, bundle, diags)
+
+
+__all__ = ["Rules", "lint"]

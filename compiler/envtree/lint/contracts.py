@@ -1,0 +1,162 @@
+"""Variable contracts: the later declaration of a name wins whole, and is checked on each bundle's final text."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import re2
+
+from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked, Related
+from envtree.lint.place import supplier
+from envtree.nearest import did_you_mean
+from envtree.resolved import HOLE, Hidden, Resolved
+from envtree.workspace import Contract, Workspace
+
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+
+
+class Contracts:
+    """The contracts of every team, and whether undeclared names are errors in its project."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        root = workspace.organization.contracts
+        self._declared = {
+            (project.name, team.name): {**root, **project.contracts, **team.contracts}
+            for project in workspace.projects
+            for team in project.teams
+        }
+        self._strict = {project.name: project.strict for project in workspace.projects}
+
+    def check(self, resolved: Resolved, diags: Diagnostics) -> None:
+        """Check one bundle's variables."""
+        target = resolved.merged.stack.target
+        declared = self._declared[target.project, target.team]
+        for name, contract in declared.items():
+            environments = contract.rules.get("environments")
+            if environments is None or target.environment in environments:
+                _check(name, contract, resolved, diags)
+        if self._strict[target.project]:
+            for name in resolved.env_vars.keys() - declared.keys():
+                message = f"variable '{name}' is not declared, and 'strict_variables' is on"
+                hint = did_you_mean(name, declared)
+                _report("ET703", name, message, hint, resolved, diags)
+
+
+def _check(name: str, contract: Contract, resolved: Resolved, diags: Diagnostics) -> None:
+    rules, related = contract.rules, Related(contract.span, "the contract")
+    if name not in resolved.env_vars:
+        if rules.get("required"):
+            message = f"variable '{name}' is required, but nothing sets it"
+            id = resolved.merged.stack.target.id
+            diags.add(Diagnostic(supplier(resolved, ()), "ET702", message, "", (related,), f"env_vars.{name}", id))
+        return
+    value = resolved.env_vars[name]
+    if value is HOLE:
+        return
+    secret = isinstance(value, Hidden) and value.secret
+    if "secret" in rules and rules["secret"] != secret:
+        must = "must come from a secret" if rules["secret"] else "must not come from a secret"
+        _report("ET701", name, f"variable '{name}' {must}", "", resolved, diags, related)
+    if isinstance(value, Hidden):
+        if not value.known:
+            if rules.keys() & _CHECKS.keys() and rules.get("type", "integer") != "string" or rules.keys() & _PLAIN:
+                place = supplier(resolved, ("env_vars", name))
+                diags.skip(NotChecked(place, "ET701", f"env_vars.{name}", resolved.merged.stack.target.id))
+            return
+        value = value.reveal()
+    broken = next((rule for rule in _CHECKS if rule in rules and not _CHECKS[rule](str(value), rules[rule])), None)
+    if broken:
+        found = "the value of" if secret else f"'{_cut(str(value))}' in"
+        message = f"{found} '{name}' {_WORDS[broken](rules[broken])}"
+        _report("ET701", name, message, str(rules.get("description", "")), resolved, diags, related)
+
+
+_PLAIN = frozenset({"enum", "pattern", "minimum", "maximum"})
+
+
+def _report(
+    code: str, name: str, message: str, hint: str, resolved: Resolved, diags: Diagnostics, *related: Related
+) -> None:
+    place = supplier(resolved, ("env_vars", name))
+    id = resolved.merged.stack.target.id
+    diags.add(Diagnostic(place, code, message, hint, related, f"env_vars.{name}", id))
+
+
+def _cut(value: str) -> str:
+    shown = value if len(value) <= 40 else value[:39] + "…"
+    return json.dumps(shown, ensure_ascii=False)[1:-1]
+
+
+def _has_type(value: str, type: str) -> bool:
+    if type == "boolean":
+        return value in ("true", "false")
+    if type in ("integer", "number"):
+        return (_INTEGER if type == "integer" else _NUMBER).fullmatch(value) is not None
+    if type == "url":
+        return _is_url(value)
+    return type != "json" or _is_json(value)
+
+
+def _is_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return bool(parts.scheme and parts.netloc and parts.port != 0) and not re.search(r"\s", value)
+    except ValueError:
+        return False
+
+
+def _is_json(value: str) -> bool:
+    try:
+        json.loads(value, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _number(value: str) -> float | None:
+    return float(value) if _NUMBER.fullmatch(value) else None
+
+
+def _at_least(value: str, least: float) -> bool:
+    number = _number(value)
+    return number is None or number >= least
+
+
+def _at_most(value: str, most: float) -> bool:
+    number = _number(value)
+    return number is None or number <= most
+
+
+def _in(value: str, allowed: list[Any]) -> bool:
+    return value in [one if isinstance(one, str) else json.dumps(one) for one in allowed]
+
+
+def _matches(value: str, pattern: str) -> bool:
+    try:
+        return re2.search(pattern, value) is not None
+    except re2.error:
+        return True  # reported where the pattern stands
+
+
+_CHECKS: Mapping[str, Callable[[str, Any], bool]] = {
+    "type": _has_type,
+    "enum": _in,
+    "pattern": _matches,
+    "minimum": _at_least,
+    "maximum": _at_most,
+}
+
+_WORDS: Mapping[str, Callable[[Any], str]] = {
+    "type": lambda type: f"is not of type {type}",
+    "enum": lambda allowed: f"is not one of: {', '.join(map(str, allowed))}",
+    "pattern": lambda pattern: f"does not match the pattern {pattern}",
+    "minimum": lambda least: f"is less than {least}",
+    "maximum": lambda most: f"is greater than {most}",
+}

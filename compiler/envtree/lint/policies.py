@@ -1,0 +1,87 @@
+"""Policies of the organization: a JSON Schema over each selected bundle; what is unknown neither passes nor fails."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+
+from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked, Related
+from envtree.keypath import format_path
+from envtree.lint.place import supplier
+from envtree.resolved import HOLE, Bundle, Hidden, Resolved, reveal
+from envtree.selector import selector
+from envtree.workspace import Policy
+
+CODES: Mapping[str, str] = {"error": "ET704", "warning": "ET753", "info": "ET754"}
+
+Path = tuple[str | int, ...]
+
+
+class _Rule(NamedTuple):
+    policy: Policy
+    selects: Callable[[str], bool]
+    validator: Any
+
+
+class Policies:
+    """The policies of a tree, their schemas compiled once."""
+
+    def __init__(self, policies: Iterable[Policy]) -> None:
+        self._rules = tuple(_Rule(policy, selector(policy.selectors), _compile(policy)) for policy in policies)
+
+    def check(self, resolved: Resolved, bundle: Bundle, diags: Diagnostics) -> None:
+        """Check one bundle against the policies that select it."""
+        rules = [rule for rule in self._rules if rule.selects(bundle.target.id)]
+        if not rules:
+            return
+        hidden = list(_hidden(bundle.data))
+        if any(value is HOLE for value in hidden):
+            return  # what is broken has been reported, and a hole must not cause a second finding
+        unknown = any(not value.known for value in hidden)
+        data = bundle.data if unknown else reveal(bundle.data) if hidden else bundle.data
+        for rule in rules:
+            if unknown:
+                _check_partly(rule.policy, data, resolved, diags)
+            elif not rule.validator.is_valid(data):
+                paths = [tuple(error.instance_path) for error in rule.validator.iter_errors(data)]
+                _report(rule.policy, paths, resolved, diags)
+
+
+def _compile(policy: Policy) -> Any:
+    schema = dict(policy.schema) if isinstance(policy.schema, Mapping) else policy.schema
+    # The engine without backtracking: a policy's pattern cannot hang a run.
+    return jsonschema_rs.Draft202012Validator(schema, pattern_options=jsonschema_rs.RegexOptions())
+
+
+def _hidden(value: Any) -> Iterator[Hidden]:
+    if isinstance(value, Hidden):
+        yield value
+    elif isinstance(value, dict):
+        for child in value.values():
+            yield from _hidden(child)
+    elif isinstance(value, list):
+        for child in value:
+            yield from _hidden(child)
+
+
+def _check_partly(policy: Policy, data: Any, resolved: Resolved, diags: Diagnostics) -> None:
+    # Only here, for it costs tens of milliseconds to import the reference implementation.
+    from envtree.lint.unknowns import judge  # noqa: PLC0415
+
+    errors, undecided = judge(policy.schema, data)
+    for path in undecided:
+        key = format_path(tuple(map(str, path)))
+        diags.skip(NotChecked(supplier(resolved, path), CODES[policy.severity], key, resolved.merged.stack.target.id))
+    if errors:
+        _report(policy, errors, resolved, diags)
+
+
+def _report(policy: Policy, paths: Iterable[Path], resolved: Resolved, diags: Diagnostics) -> None:
+    """One finding a policy and a place; the policy's own message where it has one."""
+    id = resolved.merged.stack.target.id
+    for path in sorted(set(paths), key=str):
+        key = format_path(tuple(map(str, path)))
+        where = f"'{key}' breaks" if key else "this bundle breaks"
+        message = f"{where} policy '{policy.name}'" + (f": {policy.message}" if policy.message else "")
+        related = (Related(policy.span, "the policy"),)
+        diags.add(Diagnostic(supplier(resolved, path), CODES[policy.severity], message, "", related, key, id))

@@ -1,0 +1,70 @@
+"""The shape of computed values: what only the result of an expression can break."""
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked
+from envtree.keypath import format_path
+from envtree.lint.place import supplier
+from envtree.resolved import HOLE, Hidden, Resolved
+
+_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/?#]+[^\s]*")
+
+
+def check_shape(resolved: Resolved, diags: Diagnostics) -> None:
+    """Report endpoints that are no absolute URLs, flags that are no scalars, and the like."""
+    for name, value in resolved.sections.get("endpoints", {}).items():
+        _check(("endpoints", name), value, _is_url, "an absolute URL", resolved, diags)
+    for name, value in resolved.sections.get("feature_flags", {}).items():
+        if type(value) is not bool:
+            _check(("feature_flags", name), value, _is_flag, "a boolean, a text or a number", resolved, diags)
+    if "working_dir" in resolved.sections:
+        _check(("working_dir",), resolved.sections["working_dir"], _is_folder, "a text", resolved, diags)
+    if "integration_ids" in resolved.sections:
+        for n, value in enumerate(resolved.sections["integration_ids"]):
+            _check(("integration_ids", n), value, _is_text, "a text", resolved, diags)
+    servers = resolved.merged.sections.get("mcp_servers")
+    if servers is not None and servers.dynamic:
+        for name, value in resolved.sections["mcp_servers"].items():
+            _check(("mcp_servers", name), value, _is_map, "a map", resolved, diags)
+
+
+def _check(path: tuple[str | int, ...], value: Any, fits: Any, expected: str, resolved: Resolved, diags: Diagnostics) -> None:
+    if value is HOLE:
+        return
+    key, id = format_path(tuple(map(str, path))), resolved.merged.stack.target.id
+    if isinstance(value, Hidden):
+        if not value.known:
+            diags.skip(NotChecked(supplier(resolved, path), "ET508", key, id))
+            return
+        value = value.reveal()
+    if not fits(value):
+        message = f"'{key}' must be {expected} in the end"
+        diags.add(Diagnostic(supplier(resolved, path), "ET508", message, key=key, bundle=id))
+
+
+def _is_url(value: Any) -> bool:
+    if not isinstance(value, str) or not _SCHEME.fullmatch(value):
+        return False
+    try:
+        urlsplit(value).port  # noqa: B018 - the property checks the port
+    except ValueError:
+        return False
+    return True
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, (bool, str, int, float))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_folder(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_map(value: Any) -> bool:
+    return isinstance(value, dict)

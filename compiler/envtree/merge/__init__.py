@@ -1,0 +1,92 @@
+"""Merge each stack of layers to one value per key; stacks that begin alike share what they begin with."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from envtree.diagnostic import Diagnostics
+from envtree.merge.apply import apply
+from envtree.merge.context import Context
+from envtree.merge.lift import Change, lift
+from envtree.merge.policies import Policies
+from envtree.merge.secrets_section import lift_secrets_section
+from envtree.node import Document, Scalar
+from envtree.stack import Layer, Stack
+from envtree.value import Branch, Merged, MergedStack
+from envtree.workspace import Organization
+
+
+class _Prefix(NamedTuple):
+    """What the layers up to here merge to."""
+
+    sections: dict[str, Merged]
+    secrets: Merged | None
+    model: tuple[Scalar, Layer] | None
+
+
+class _Lifted(NamedTuple):
+    sections: dict[str, Change]
+    secrets: Change | None
+
+
+def merge(stacks: Iterable[Stack], organization: Organization, diags: Diagnostics) -> Iterator[MergedStack]:
+    """Merge the stacks in the order given: one that shares its first layers with the one before costs its own only."""
+    context = Context(Policies(organization.merge), diags)
+    trail: list[tuple[Layer, _Prefix]] = []
+    lifted: dict[Layer, _Lifted] = {}
+    project = ""
+    for stack in stacks:
+        if stack.target.project != project:
+            lifted, project = {}, stack.target.project
+        del trail[_shared(trail, stack) :]
+        for layer in stack.layers[len(trail) :]:
+            below = trail[-1][1] if trail else _Prefix({}, None, None)
+            if layer not in lifted:
+                lifted[layer] = _lift(layer)
+            trail.append((layer, _climb(below, layer, lifted[layer], context)))
+        top = trail[-1][1]
+        secrets = top.secrets.entries if type(top.secrets) is Branch else {}
+        yield MergedStack(stack, top.sections, secrets, top.model)
+
+
+def _shared(trail: list[tuple[Layer, _Prefix]], stack: Stack) -> int:
+    """How many first layers the stack has in common with the one before."""
+    count = 0
+    for (layer, _), other in zip(trail, stack.layers, strict=False):
+        if layer is not other:
+            break
+        count += 1
+    return count
+
+
+def _lift(layer: Layer) -> _Lifted:
+    sections: dict[str, Change] = {}
+    if layer.section:
+        for name, node in layer.section.entries.items():
+            sections[name] = lift_secrets_section(node, layer) if name == "secrets" else lift(node, layer)
+    if layer.secrets is None:
+        return _Lifted(sections, None)
+    sealed = layer.secrets
+    # Positions of secrets are in the secrets file, so its values get a layer that says so.
+    place = replace(layer, document=Document(sealed.path, sealed.location, sealed.digest, sealed.content))
+    return _Lifted(sections, lift(sealed.content, place))
+
+
+def _climb(below: _Prefix, layer: Layer, lifted: _Lifted, context: Context) -> _Prefix:
+    if not lifted.sections and lifted.secrets is None:
+        return below if layer.model is None else below._replace(model=(layer.model, layer))
+    sections = below.sections
+    if lifted.sections:
+        sections = dict(sections)
+        for name, change in lifted.sections.items():
+            merged = apply(sections.get(name), change, (name,), None, context._replace(text=name == "env_vars"))
+            sections.pop(name, None)
+            if merged is not None:
+                sections[name] = merged
+    secrets = below.secrets
+    if lifted.secrets is not None:
+        secrets = apply(secrets, lifted.secrets, (), None, Context(Policies({}), context.diags))
+    return _Prefix(sections, secrets, (layer.model, layer) if layer.model else below.model)
+
+
+__all__ = ["merge"]

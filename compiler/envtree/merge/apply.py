@@ -1,0 +1,170 @@
+"""The merge algebra: what a layer says, applied to what is below it. Nothing given is ever changed."""
+
+from envtree.keypath import KeyPath
+from envtree.merge.context import Context
+from envtree.merge.lift import Change, Edit, Patch, is_expression
+from envtree.merge.lists import combine, edit_list
+from envtree.merge.locks import broken_locks, keep_locks
+from envtree.merge.same import same, type_of
+from envtree.span import Span
+from envtree.value import Branch, Leaf, Listing, Merged, Rule, span_of
+
+
+def apply(below: Merged | None, change: Change, path: KeyPath, held: Span | None, context: Context) -> Merged | None:
+    """The value above: `held` is the lock of a map around it; None means that there is no such key."""
+    if type(change) is Patch:
+        return _apply_directive(below, change, path, held, context)
+    if type(below) is Branch and isinstance(change, (Branch, Edit)):
+        return merge_map(below, change, path, held or below.lock, context)
+    return _write(below, settle(change, path, context), path, held, context)
+
+
+def merge_map(below: Branch, change: Branch | Edit, path: KeyPath, held: Span | None, context: Context) -> Branch:
+    """Merge key by key; a key that merges to nothing is gone."""
+    if not change.entries:
+        place = Span(change.layer.path, *change.node.at)
+        context.report("ET450", place, path, "'{}' over a map changes nothing", "write {$replace: {}} to empty the map")
+        return below
+    entries = dict(below.entries)
+    dynamic, guarded, locks = below.dynamic, below.guarded, below.locks
+    for key, child in change.entries.items():
+        under = entries.get(key)
+        if type(child) is Leaf and held is None and (under is None or _replaces(under, child, context)):
+            # The common case, spelt out: it is most of the work of a compile.
+            merged: Merged | None = child if under is None else _over(under, child)
+        else:
+            merged = apply(under, child, (*path, key), held, context)
+        if merged is None:
+            entries.pop(key, None)
+            continue
+        entries[key] = merged
+        dynamic = dynamic or merged.dynamic
+        guarded = guarded or merged.guarded
+        locks = locks or merged.lock is not None or (type(merged) is Branch and merged.locks)
+    return Branch(entries, change.node, change.layer, below, "merge", below.lock, dynamic, guarded, locks)
+
+
+def settle(change: Branch | Leaf | Listing | Edit | Patch, path: KeyPath, context: Context) -> Merged:
+    """What a change amounts to with nothing below: its directives are applied to nothing."""
+    if type(change) is Edit:
+        nothing = Branch({}, change.node, change.layer, None, "set", None, False, False, False)
+        return merge_map(nothing, change, path, None, context)._replace(below=None, rule="set")
+    assert isinstance(change, (Leaf, Listing, Branch))
+    return change
+
+
+def _replaces(below: Merged, leaf: Leaf, context: Context) -> bool:
+    return (
+        type(below) is Leaf
+        and below.lock is None
+        and (context.text or type(below.node.value) is type(leaf.node.value))
+        and type(leaf.node.value) in (str, int, bool)
+    )
+
+
+def _over(below: Merged, leaf: Leaf) -> Leaf:
+    guarded = below.guarded or below.dynamic
+    return Leaf(leaf.node, leaf.layer, below, "replace", None, leaf.dynamic, guarded)
+
+
+def _write(below: Merged | None, value: Merged, path: KeyPath, held: Span | None, context: Context) -> Merged | None:
+    """Put a value in the place of what is below, if its type fits; a list goes by its policy."""
+    if below is not None and not _fits(below, value, context):
+        context.clash(below, value, path)
+        return below
+    if type(value) is not Listing or context.policies.at(path) == "replace":
+        return _stand(below, value, path, held, context, "replace")
+    under = below if type(below) is Listing else None
+    if under and not value.items:
+        context.report("ET450", span_of(value), path, "'[]' adds nothing to the inherited list", "remove the line")
+        return below
+
+    def merge_element(old: Branch, new: Branch, at: KeyPath) -> Merged:
+        return merge_map(old, new, at, None, context)
+
+    combined = combine(under, value, path, context, merge_element)
+    return _stand(below, combined, path, held, context, combined.rule)
+
+
+def _stand(
+    below: Merged | None, value: Merged, path: KeyPath, held: Span | None, context: Context, rule: Rule
+) -> Merged | None:
+    """Set `value` over `below`, unless a lock on, around or inside it forbids that."""
+    if below is None:
+        if held:
+            context.locked(held, span_of(value), path)
+        return None if held else value
+    if lock := held or below.lock:
+        if not same(below, value, text=context.text):
+            context.locked(lock, span_of(value), path)
+            return below
+        value = value._replace(lock=below.lock)
+    if type(below) is Branch and below.locks:
+        for where, who in broken_locks(below, value, path, text=context.text):
+            context.locked(who, span_of(value), where)
+            return below
+        assert type(value) is Branch
+        value = keep_locks(below, value)
+    guarded = (below.guarded or below.dynamic) and rule != "$replace"
+    return value._replace(below=below, rule=rule, guarded=guarded)
+
+
+def _fits(below: Merged, value: Merged, context: Context) -> bool:
+    one, other = type_of(below), type_of(value)
+    if one == other or "null" in (one, other) or is_expression(below) or is_expression(value):
+        return True
+    return context.text and type(below) is Leaf and type(value) is Leaf
+
+
+def _apply_directive(
+    below: Merged | None, patch: Patch, path: KeyPath, held: Span | None, context: Context
+) -> Merged | None:
+    if patch.expect and (patch.expect == "exists") != (below is not None):
+        context.unexpected(below, Span(patch.layer.path, *patch.node.entries["$expect"].at), path)
+    result = _act(below, patch, path, held, context)
+    if patch.lock is None or result is None or result.lock or held:
+        return result
+    return result._replace(lock=patch.lock, locks=True) if type(result) is Branch else result._replace(lock=patch.lock)
+
+
+def _act(below: Merged | None, patch: Patch, path: KeyPath, held: Span | None, context: Context) -> Merged | None:
+    if patch.action == "$delete":
+        return _delete(below, patch, path, held, context)
+    if patch.action == "$list":
+        return _edit(below, patch, path, held, context)
+    if patch.value is None:
+        return below
+    if patch.action == "$value":
+        return apply(below, patch.value, path, held, context)
+    return _stand(below, _replacement(settle(patch.value, path, context)), path, held, context, "$replace")
+
+
+def _replacement(value: Merged) -> Merged:
+    """The value with `$replace` as the rule of everything in it, for that is what it says of each key."""
+    if type(value) is Branch:
+        entries = {key: _replacement(child) for key, child in value.entries.items()}
+        return value._replace(entries=entries, rule="$replace")
+    return value._replace(rule="$replace")
+
+
+def _edit(below: Merged | None, patch: Patch, path: KeyPath, held: Span | None, context: Context) -> Merged | None:
+    if below is not None and type(below) is not Listing and type_of(below) != "null":
+        context.not_a_list(below, Span(patch.layer.path, *patch.node.at), path)
+        return below
+    edited = edit_list(below if type(below) is Listing else None, patch, path, context)
+    return below if edited is None else _stand(below, edited, path, held, context, "$list")
+
+
+def _delete(below: Merged | None, patch: Patch, path: KeyPath, held: Span | None, context: Context) -> Merged | None:
+    place = Span(patch.layer.path, *patch.node.at)
+    if below is None:
+        context.report("ET451", place, path, f"'{path[-1]}' is not inherited, so there is nothing to delete")
+        return None
+    if lock := held or below.lock:
+        context.locked(lock, place, path)
+        return below
+    if type(below) is Branch and below.locks:
+        for where, who in broken_locks(below, None, path, text=context.text):
+            context.locked(who, place, where)
+            return below
+    return None

@@ -1,0 +1,70 @@
+"""What every step of a merge needs: the list policies, the sink, and whether scalars are text."""
+
+from typing import NamedTuple
+
+from envtree.diagnostic import Diagnostic, Diagnostics, Related
+from envtree.keypath import KeyPath, format_path
+from envtree.merge.lift import is_expression
+from envtree.merge.policies import Policies
+from envtree.merge.same import type_of
+from envtree.span import Span
+from envtree.value import Merged, span_of
+
+
+class Context(NamedTuple):
+    """`text` is set among env_vars, where every scalar is text."""
+
+    policies: Policies
+    diags: Diagnostics
+    text: bool = False
+
+    def report(self, code: str, span: Span, path: KeyPath, message: str, hint: str = "", *related: Related) -> None:
+        """Report a finding about the value at a path."""
+        self.diags.add(Diagnostic(span, code, message, hint, related, format_path(path)))
+
+    def clash(self, below: Merged, value: Merged, path: KeyPath) -> None:
+        """A layer changes the type of a value."""
+        mine, theirs = type_of(value), type_of(below)
+        self.report(
+            "ET401",
+            span_of(value),
+            path,
+            f"'{format_path(path)}' is a {mine} here, but a {theirs} below",
+            "keep the type, or write {$replace: …} to change it on purpose",
+            Related(span_of(below), f"the inherited {theirs}"),
+        )
+
+    def locked(self, lock: Span, place: Span, path: KeyPath) -> None:
+        """A layer overrides a locked value."""
+        self.report(
+            "ET402",
+            place,
+            path,
+            f"'{format_path(path)}' is locked and cannot be overridden",
+            "remove the override, or move the change to the layer that locks",
+            Related(lock, "locked here"),
+        )
+
+    def unexpected(self, below: Merged | None, place: Span, path: KeyPath) -> None:
+        """An override does not find what its `$expect` says."""
+        found, wanted = ("not inherited", "inherited") if below is None else ("inherited", "new")
+        self.report(
+            "ET403",
+            place,
+            path,
+            f"'{format_path(path)}' is {found}, but expected to be {wanted}",
+            "correct the name, or drop '$expect'",
+            *([Related(span_of(below), "the inherited value")] if below is not None else []),
+        )
+
+    def not_a_list(self, below: Merged, place: Span, path: KeyPath) -> None:
+        """A list directive meets something else."""
+        what = "an expression" if is_expression(below) else f"a {type_of(below)}"
+        self.report(
+            "ET405",
+            place,
+            path,
+            f"a list directive meets {what} at '{format_path(path)}', expected a list",
+            "write {$replace: […]} to put a list in its place",
+            Related(span_of(below), "the inherited value"),
+        )

@@ -1,0 +1,31 @@
+"""Which list policy holds at a path: the most exact declaration, else `replace`."""
+
+from collections.abc import Mapping
+
+from envtree.keypath import KeyPath
+from envtree.workspace import ByKey
+
+ListPolicy = str | ByKey
+
+_BUILT_IN: Mapping[KeyPath, ListPolicy] = {("integration_ids",): "union"}
+
+
+class Policies:
+    """The declared list policies; `*` in a pattern stands for one segment."""
+
+    def __init__(self, declared: Mapping[KeyPath, ListPolicy]) -> None:
+        rules = {**_BUILT_IN, **declared}
+        # Fewer stars first, so that an exact pattern is found before a general one.
+        self._rules = sorted(rules.items(), key=lambda rule: rule[0].count("*"))
+        self._known: dict[KeyPath, ListPolicy] = {}
+
+    def at(self, path: KeyPath) -> ListPolicy:
+        """The policy of a list at this path inside `execution_environment`."""
+        found = self._known.get(path)
+        if found is None:
+            found = self._known[path] = next((policy for rule, policy in self._rules if _matches(rule, path)), "replace")
+        return found
+
+
+def _matches(rule: KeyPath, path: KeyPath) -> bool:
+    return len(rule) == len(path) and all(part in ("*", step) for part, step in zip(rule, path, strict=True))

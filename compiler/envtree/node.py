@@ -1,0 +1,68 @@
+"""YAML as written: every node knows its place, and its plain data as `value`."""
+
+from typing import Any, NamedTuple
+
+from envtree.source import Location
+from envtree.span import Mark, Span
+
+
+class Cipher(NamedTuple):
+    """An encrypted leaf of a SOPS file: what can be known of it without a key.
+
+    `type` is SOPS's own (`str`, `int`, `float`, `bool`, `bytes`), `length` counts plaintext bytes,
+    `path` is the dotted path inside `file`.
+    """
+
+    type: str
+    length: int
+    file: str
+    path: str
+
+
+Plain = str | int | float | bool | None
+
+
+class Scalar(NamedTuple):
+    """A leaf; `text` is what was written, without quotes; `plain` tells that it had none."""
+
+    value: Plain | Cipher
+    text: str
+    plain: bool
+    at: Mark
+
+
+class Mapping(NamedTuple):
+    """A map; `keys` has the place of each key, `value` the plain data of the whole subtree."""
+
+    value: dict[str, Any]
+    entries: "dict[str, Node]"
+    keys: dict[str, Mark]
+    at: Mark
+
+
+class Sequence(NamedTuple):
+    """A list; `value` is the plain data of the whole subtree."""
+
+    value: list[Any]
+    items: "tuple[Node, ...]"
+    at: Mark
+
+
+Node = Scalar | Mapping | Sequence
+
+
+class Document(NamedTuple):
+    """One parsed file; `digest` is that of the bytes that were parsed."""
+
+    path: str
+    location: Location
+    digest: str
+    root: Mapping
+
+    def span(self, node: Node) -> Span:
+        """The place of a node of this document."""
+        return Span(self.path, *node.at)
+
+    def key_span(self, mapping: Mapping, key: str) -> Span:
+        """The place of a key of a map of this document."""
+        return Span(self.path, *mapping.keys[key])

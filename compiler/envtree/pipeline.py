@@ -1,0 +1,211 @@
+"""The order of the stages, written once: from a tree to its bundles, and from bundles to files."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from envtree.artifact import Artifact, Manifest, Mode, Output
+from envtree.bundle import bundle
+from envtree.compare import compare
+from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked
+from envtree.discover import discover
+from envtree.emit import emit
+from envtree.finding import ErrorWatch, Finding, Severities, settle
+from envtree.layer import layer, targets
+from envtree.link import link
+from envtree.lint import Rules, lint
+from envtree.merge import merge
+from envtree.node import Document, Mapping as MappingNode
+from envtree.parse import parse
+from envtree.resolve import resolve
+from envtree.resolve.secrets import flatten
+from envtree.resolved import UNKNOWN, Bundle, Hidden, Outside
+from envtree.resource import Resource, Resources
+from envtree.schemas import Schemas
+from envtree.secret import DecryptError, SealedFile, SecretsPolicy
+from envtree.selector import selector
+from envtree.sops import Decrypter, decrypt_all
+from envtree.source import Kind, Source
+from envtree.span import START, whole_file
+from envtree.stack import Stack
+from envtree.tree import Tree
+from envtree.validate import read_sealed, validate
+from envtree.workspace import Workspace
+from envtree.write import write
+
+
+class Request(NamedTuple):
+    """What a run is asked to do.
+
+    Without `decrypter` no secret is known; with `inputs_required` an input that is read must have a value.
+    """
+
+    tree: Tree
+    selectors: tuple[str, ...] = ()
+    inputs: Mapping[str, str] = {}
+    environ: Mapping[str, str] = {}
+    decrypter: Callable[[SecretsPolicy], Decrypter] | None = None
+    inputs_required: bool = False
+
+
+class UnknownInput(Exception):
+    """An input was set that organization.yaml does not declare."""
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(name)
+        self.name, self.known = name, known
+
+
+class Outcome(NamedTuple):
+    """What a run found: `ids` are all bundles of the tree, `checked` those that were looked at."""
+
+    workspace: Workspace | None
+    ids: tuple[str, ...]
+    checked: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    not_checked: tuple[NotChecked, ...]
+    manifest: Manifest | None = None
+    differences: tuple[str, ...] = ()
+
+
+class Run:
+    """A tree that has been read and linked; its bundles are computed as they are asked for."""
+
+    def __init__(self, request: Request) -> None:
+        self.diags = Diagnostics()
+        self.checked: list[str] = []
+        self._request = request
+        resources = _read(request.tree, self.diags)
+        self.workspace = link(resources, self.diags) if resources else None
+        self.severities = Severities(self.workspace.organization.lint if self.workspace else None)
+        self.watch = ErrorWatch(self.diags, self.severities)
+        self.ids = tuple(target.id for target in targets(self.workspace)) if self.workspace else ()
+        self._check_selectors()
+        self._broken = self.severities.errors(self.diags)
+
+    def bundles(self) -> Iterator[Bundle]:
+        """The selected bundles that no broken file spoils, with all findings about them reported."""
+        workspace = self.workspace
+        if workspace is None:
+            return
+        outside = self._outside(workspace)
+        rules = Rules(workspace)
+        merged = merge(self._stacks(workspace), workspace.organization, self.diags)
+        for resolved in resolve(merged, workspace, outside, self.diags):
+            one = bundle(resolved, workspace.organization)
+            lint(resolved, one, rules, self.diags)
+            self.checked.append(one.target.id)
+            yield one
+
+    def outcome(self, manifest: Manifest | None = None, differences: tuple[str, ...] = ()) -> Outcome:
+        """All that was found so far."""
+        findings = settle(self.diags, self.severities)
+        checked, skipped = tuple(self.checked), self.diags.not_checked
+        return Outcome(self.workspace, self.ids, checked, findings, skipped, manifest, differences)
+
+    def inputs_read(self) -> dict[str, str]:
+        """The declared inputs that have a value, as the manifest records them."""
+        inputs = self._inputs(self.workspace) if self.workspace else {}
+        return {name: value for name, value in inputs.items() if isinstance(value, str)}
+
+    def _stacks(self, workspace: Workspace) -> Iterator[Stack]:
+        for stack in layer(workspace, selector(self._request.selectors)):
+            if not self._broken or self._broken.isdisjoint(_paths(stack)):
+                yield stack
+
+    def _outside(self, workspace: Workspace) -> Outside:
+        return Outside(self._inputs(workspace), self._plaintexts(workspace), self._request.inputs_required)
+
+    def _inputs(self, workspace: Workspace) -> dict[str, str | Hidden]:
+        declared, given = workspace.organization.inputs, self._request.inputs
+        for name in given:
+            if name not in declared:
+                raise UnknownInput(name, tuple(declared))
+        unknown = Hidden(UNKNOWN, secret=False, symbol=None)
+        found = {name: given.get(name, self._request.environ.get(one.env, one.default)) for name, one in declared.items()}
+        return {name: unknown if value is None else value for name, value in found.items()}
+
+    def _plaintexts(self, workspace: Workspace) -> dict[str, dict[str, object]]:
+        """The decrypted files of the selected stacks; a tree with errors is never worth a key."""
+        if self._request.decrypter is None or self.watch.found():
+            return {}
+        files: dict[str, SealedFile] = {}
+        for stack in self._stacks(workspace):
+            files |= {one.secrets.path: one.secrets for one in stack.layers if one.secrets}
+        if not files:
+            return {}
+        opened = decrypt_all(self._request.decrypter(workspace.organization.secrets_policy), files.values())
+        plain = {}
+        for path, data in opened.items():
+            if isinstance(data, DecryptError):
+                self.diags.add(Diagnostic(files[path].span, data.code, data.message, data.hint))
+            else:
+                plain[path] = dict(flatten(data))
+        return plain
+
+    def _check_selectors(self) -> None:
+        for pattern in self._request.selectors:
+            if not any(map(selector([pattern]), self.ids)):
+                longer = f"{pattern.partition('@')[0].rstrip('/')}/**"
+                hint = f"did you mean '{longer}'?" if any(map(selector([longer]), self.ids)) else ""
+                message = f"selector '{pattern}' matches no bundle"
+                self.diags.add(Diagnostic(whole_file("organization.yaml"), "ET309", message, hint))
+        for policy in self.workspace.policies if self.workspace else ():
+            if not any(map(selector(policy.selectors), self.ids)):
+                message = f"policy '{policy.name}' selects no bundle"
+                self.diags.add(Diagnostic(policy.span, "ET752", message, "correct its 'selector'"))
+
+
+def check(request: Request) -> Outcome:
+    """Everything that can be known about the selected bundles."""
+    run = Run(request)
+    for _ in run.bundles():
+        pass
+    return run.outcome()
+
+
+def publish(request: Request, output: Output, formats: frozenset[str]) -> Outcome:
+    """Check the selected bundles and write them, unless there is an error."""
+    run = Run(request)
+    output = output._replace(inputs=run.inputs_read(), selects=selector(request.selectors))
+    manifest = write(_artifacts(run, output.mode, formats), output, lambda: not run.watch.found())
+    return run.outcome(manifest)
+
+
+def verify(request: Request, output: Output, formats: frozenset[str]) -> Outcome:
+    """Check the selected bundles and compare them with what is written."""
+    run = Run(request)
+    output = output._replace(inputs=run.inputs_read(), selects=selector(request.selectors))
+    return run.outcome(differences=tuple(compare(_artifacts(run, output.mode, formats), output)))
+
+
+def _artifacts(run: Run, mode: Mode, formats: frozenset[str]) -> Iterator[Artifact]:
+    """The files of the bundles, as long as there is no error: nothing of a broken run is ever written."""
+    for one in run.bundles():
+        if not run.watch.found():
+            yield emit(one, mode, formats)
+
+
+def _read(tree: Tree, diags: Diagnostics) -> Resources | None:
+    """The files of a tree; None when it has no usable organization."""
+    schemas = Schemas()
+    sources = discover(tree, diags)
+    if not any(source.location.kind is Kind.ORGANIZATION for source in sources):
+        return None
+    return Resources(tuple(_read_one(source, schemas, diags) for source in sources))
+
+
+def _read_one(source: Source, schemas: Schemas, diags: Diagnostics) -> Resource:
+    # A file that cannot be read stands as an empty one, so that what it is still has a name.
+    document = parse(source, diags)
+    if document is None:
+        empty = Document(source.path, source.location, source.digest, MappingNode({}, {}, {}, START))
+        return Resource(source.location, empty)
+    if source.location.kind is Kind.SECRETS:
+        return Resource(source.location, document, read_sealed(document, diags))
+    validate(document, schemas, diags)
+    return Resource(source.location, document)
+
+
+def _paths(stack: Stack) -> set[str]:
+    plain = {one.path for one in stack.layers}
+    return plain | {one.secrets.path for one in stack.layers if one.secrets}

@@ -1,0 +1,60 @@
+"""What a run has to say, in the form that the reader wants: findings in, text out."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from envtree.diagnostic import Diagnostic, Failure, NotChecked, Refusal, Severity
+from envtree.finding import Finding
+from envtree.span import Span
+
+# A finding about no file: what a Failure or a Refusal is to a program.
+NOWHERE = Span("", 0, 0, 0, 0)
+
+
+class Report(NamedTuple):
+    """All that a run found; `checked` are the ids it looked at, `differences` the paths that `--check` found."""
+
+    findings: tuple[Finding, ...] = ()
+    not_checked: tuple[NotChecked, ...] = ()
+    checked: tuple[str, ...] = ()
+    differences: tuple[str, ...] | None = None
+
+    @property
+    def agents(self) -> int:
+        """How many agents were checked."""
+        return len({id.partition("@")[0] for id in self.checked})
+
+    def count(self, severity: Severity) -> int:
+        """How many findings are of a severity."""
+        return sum(finding.severity is severity for finding in self.findings)
+
+    def skipped(self) -> tuple[NotChecked, ...]:
+        """The checks that were not made, once each however many bundles there are."""
+        return tuple(dict.fromkeys(check._replace(bundle="") for check in self.not_checked))
+
+
+def stopped(reason: Failure | Refusal) -> Report:
+    """The report of a run that did not come to its end."""
+    diagnostic = Diagnostic(NOWHERE, reason.code, reason.message, reason.hint)
+    return Report((Finding(diagnostic, Severity.ERROR, ()),))
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 error`, `2 errors`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def shown_in(bundles: tuple[str, ...]) -> str:
+    """Which bundles show a finding, for people; empty when a file alone does."""
+    if len(bundles) > 1:
+        return f"in {len(bundles)} bundles, the first '{bundles[0]}'"
+    return f"in bundle '{bundles[0]}'" if bundles else ""
+
+
+def tally(report: Report) -> str:
+    """The weighty findings in a few words."""
+    counts: Iterable[tuple[int, str]] = (
+        (report.count(Severity.ERROR), "error"),
+        (report.count(Severity.WARNING), "warning"),
+    )
+    return ", ".join(plural(count, noun) for count, noun in counts if count) or "no errors"

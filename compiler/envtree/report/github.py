@@ -1,0 +1,62 @@
+"""Findings as GitHub's workflow commands, which it shows beside the lines of a pull request."""
+
+from collections.abc import Iterable, Iterator
+
+from envtree.diagnostic import Severity
+from envtree.finding import Finding
+from envtree.layout import shown
+from envtree.report import plural, shown_in
+
+# GitHub shows no more than these of one kind from one step, and cuts longer messages.
+_MOST = 10
+_LONGEST = 4096
+_KINDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
+
+
+def github(findings: Iterable[Finding], prefix: str) -> str:
+    """One command a line; `prefix` leads from the repository's root to the tree's, and is empty or ends in `/`."""
+    found = list(findings)
+    return "".join(f"{line}\n" for severity in _KINDS for line in _of_kind(severity, found, prefix))
+
+
+def _of_kind(severity: Severity, findings: list[Finding], prefix: str) -> Iterator[str]:
+    mine = [finding for finding in findings if finding.severity is severity]
+    for finding in mine[:_MOST]:
+        yield _command(finding, prefix)
+    if len(mine) > _MOST:
+        # Not a command, for it would be the one too many.
+        yield f"and {plural(len(mine) - _MOST, f'more {_KINDS[severity]}')}"
+
+
+def _command(finding: Finding, prefix: str) -> str:
+    properties = ",".join(f"{name}={_property(value)}" for name, value in _properties(finding, prefix).items())
+    return f"::{_KINDS[finding.severity]} {properties}::{_data(_message(finding))}"
+
+
+def _properties(finding: Finding, prefix: str) -> dict[str, str]:
+    span, title = finding.diagnostic.span, {"title": f"envtree {finding.diagnostic.code}"}
+    if not span.path:
+        return title
+    place = {"file": prefix + span.path, "line": span.line, "col": span.column, "endLine": span.end_line}
+    # GitHub drops an end column that is on another line than the start.
+    if span.line == span.end_line:
+        place["endColumn"] = span.end_column
+    return {name: str(value) for name, value in place.items()} | title
+
+
+def _message(finding: Finding) -> str:
+    hint = f"hint: {finding.diagnostic.hint}" if finding.diagnostic.hint else ""
+    parts = (finding.diagnostic.message, shown_in(finding.bundles), hint)
+    return "\n".join(shown(part) for part in parts if part)[: _LONGEST // 3]
+
+
+def _data(text: str) -> str:
+    return shown_lines(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return shown(text).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+
+
+def shown_lines(text: str) -> str:
+    return "\n".join(shown(line) for line in text.split("\n"))

@@ -1,0 +1,30 @@
+"""Resolve each merged stack to values without expressions, every secret marked as one."""
+
+from collections.abc import Iterable, Iterator
+
+from envtree.diagnostic import Diagnostics
+from envtree.resolve.bundle_values import resolve_bundle
+from envtree.resolve.evaluation import Engine
+from envtree.resolve.expression import Compiler
+from envtree.resolve.literals import Literals
+from envtree.resolve.scope import Scope
+from envtree.resolved import Outside, Resolved
+from envtree.value import MergedStack
+from envtree.workspace import Workspace
+
+
+def resolve(
+    stacks: Iterable[MergedStack], workspace: Workspace, outside: Outside, diags: Diagnostics
+) -> Iterator[Resolved]:
+    """Resolve the stacks one by one; expressions are compiled, and shared maps turned into data, once."""
+    scope = Scope(workspace, outside.inputs)
+    engine = Engine(Compiler(), Literals(), outside, diags)
+    project = ""
+    for merged in stacks:
+        if merged.stack.target.project != project:
+            project = merged.stack.target.project
+            engine.literals.clear()
+        yield resolve_bundle(merged, scope.facts(merged.stack.target), engine)
+
+
+__all__ = ["resolve"]

@@ -1,0 +1,133 @@
+"""Read `${{ … }}`: a text becomes pieces, and each expression the names it reads and a way to run it."""
+
+import re
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
+from jinja2.environment import TemplateExpression
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from envtree.expression import Expression, Reference, Term
+from envtree.resolve.grammar import WrongExpression, check
+from envtree.resolve.functions import FILTERS, TESTS, concat
+
+SOURCE_LIMIT = 4096
+
+_PLAIN_NAME = re.compile(r"\s*([a-z_]+(?:\.[A-Za-z_][A-Za-z0-9_]*)+)\s*")
+_TOKENS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\{|\}\}|\}""", re.DOTALL)
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """No attributes of Python objects, and arithmetic on numbers only."""
+
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%"})
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        return self.getitem(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        try:
+            return obj[argument] if isinstance(obj, (dict, list)) else self.undefined(obj=obj, name=argument)
+        except (LookupError, TypeError):
+            return self.undefined(obj=obj, name=argument)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        numbers = all(isinstance(side, (int, float)) and not isinstance(side, bool) for side in (left, right))
+        if not numbers and not (operator == "+" and type(left) is type(right) and isinstance(left, (str, list))):
+            raise TypeError("operands")
+        return super().call_binop(context, operator, left, right)
+
+
+class Compiler:
+    """Compiles each distinct text once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Expression | WrongExpression] = {}
+        self._sandbox = _Sandbox(undefined=StrictUndefined, autoescape=False, cache_size=0)
+        self._sandbox.globals = {}
+        self._sandbox.filters = {**FILTERS, "_concat": concat}
+        self._sandbox.tests = {name: test for name, test in self._sandbox.tests.items() if name in TESTS}
+
+    def compile(self, text: str) -> Expression:
+        """The pieces of a text; raises WrongExpression, with the offset of the fault in the text."""
+        found = self._known.get(text)
+        if found is None:
+            try:
+                found = self._compile(text)
+            except WrongExpression as wrong:
+                found = wrong
+            self._known[text] = found
+        if isinstance(found, WrongExpression):
+            raise found
+        return found
+
+    def _compile(self, text: str) -> Expression:
+        pieces: list[str | Term] = []
+        for kind, piece, offset in split(text):
+            pieces.append(piece if kind == "text" else self._term(piece, offset))
+        terms = [piece for piece in pieces if isinstance(piece, Term)]
+        reads = tuple(read for term in terms for read in term.reads)
+        return Expression(tuple(pieces), reads, len(pieces) == 1 and len(terms) == 1)
+
+    def _term(self, source: str, offset: int) -> Term:
+        plain = _PLAIN_NAME.fullmatch(source)
+        if plain:
+            path = tuple(plain.group(1).split("."))
+            check.name(path, offset)
+            return Term(source, offset, (Reference(path, offset),), None, None)
+        if len(source) > SOURCE_LIMIT:
+            raise WrongExpression("ET507", f"an expression is longer than {SOURCE_LIMIT} characters", "", offset)
+        try:
+            body = self._sandbox.parse("{{" + source + "}}").body
+        except TemplateSyntaxError:
+            hint = "one Jinja2 expression is expected: names, filters, conditions"
+            raise WrongExpression("ET501", "this expression is malformed", hint, offset) from None
+        except RecursionError:
+            raise WrongExpression("ET502", "this expression is nested too deeply", "", offset) from None
+        tree, reads = check(_only_expression(body, offset), offset)
+        assign = nodes.Assign(nodes.Name("result", "store", lineno=1), tree, lineno=1)
+        template = self._sandbox.from_string(nodes.Template([assign], lineno=1))
+        return Term(source, offset, reads, tree, TemplateExpression(template, undefined_to_none=False))
+
+
+def _only_expression(body: list[nodes.Node], offset: int) -> nodes.Expr:
+    output = body[0] if len(body) == 1 else None
+    inside = output.nodes if isinstance(output, nodes.Output) else []
+    if len(inside) != 1 or isinstance(inside[0], nodes.TemplateData):
+        raise WrongExpression("ET501", "an expression is empty or malformed", "write ${{ name }}", offset)
+    return inside[0]
+
+
+def split(text: str) -> list[tuple[str, str, int]]:
+    """`text` and `expression` parts in order, with their offsets; `$${{` starts a text up to its `}}`."""
+    parts: list[tuple[str, str, int]] = []
+    literal, at = "", 0
+    while (start := text.find("${{", at)) >= 0:
+        if start > at and text[start - 1] == "$":
+            end = text.find("}}", start)
+            end = len(text) if end < 0 else end + 2
+            literal, at = literal + text[at : start - 1] + text[start:end], end
+            continue
+        literal += text[at:start]
+        if literal:
+            parts.append(("text", literal, at))
+        end = _end_of_expression(text, start + 3)
+        parts.append(("expression", text[start + 3 : end], start + 3))
+        literal, at = "", end + 2
+    literal += text[at:]
+    return [*parts, ("text", literal, at)] if literal or not parts else parts
+
+
+def _end_of_expression(text: str, start: int) -> int:
+    """Where the `}}` stands that ends an expression: outside quotes and braces."""
+    depth, at = 0, start
+    while match := _TOKENS.search(text, at):
+        token, at = match.group(), match.end()
+        if token == "{":
+            depth += 1
+        elif token == "}}" and depth == 0:
+            return match.start()
+        elif token.startswith("}"):
+            depth -= 1
+            at = match.start() + 1
+    raise WrongExpression("ET501", "'${{' has no '}}'", "close the expression, or write '$${{' for the text '${{'", start - 3)

@@ -1,0 +1,78 @@
+"""Secrets of a bundle: found by dotted path in the merged content of its secrets files, known or not."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from envtree.keypath import format_path, logical
+from envtree.node import Cipher
+from envtree.resolved import UNKNOWN, Hidden
+from envtree.value import Branch, Leaf, Listing, Merged
+
+# Per file: dotted path to plaintext. A file that is not there has not been decrypted.
+Plaintexts = Mapping[str, Mapping[str, Any]]
+
+
+def flatten(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """The leaves of decrypted data by their dotted paths, list items by index."""
+    if isinstance(data, dict):
+        for key, child in data.items():
+            yield from flatten(child, (*path, key))
+    elif isinstance(data, list):
+        for index, child in enumerate(data):
+            yield from flatten(child, (*path, str(index)))
+    else:
+        yield format_path(logical(path)), data
+
+
+def find(content: Mapping[str, Merged], path: tuple[str | int, ...]) -> Merged | None:
+    """The merged secret at a path, a map or list of secrets included."""
+    found: Merged | None = None
+    for n, part in enumerate(path):
+        if n == 0:
+            found = content.get(str(part))
+        elif type(found) is Branch:
+            found = found.entries.get(str(part))
+        elif type(found) is Listing:
+            found = _item(found, part)
+        else:
+            return None
+    return found
+
+
+def _item(found: Listing, part: str | int) -> Merged | None:
+    index = int(part) if str(part).lstrip("-").isdecimal() else len(found.items)
+    return found.items[index] if -len(found.items) <= index < len(found.items) else None
+
+
+def secret(found: Merged, plaintexts: Plaintexts) -> Hidden:
+    """The value of a merged secret; unknown when any part of it is."""
+    return Hidden(_value(found, plaintexts), secret=True, symbol=found)
+
+
+def _value(found: Merged, plaintexts: Plaintexts) -> Any:
+    if type(found) is Leaf:
+        cipher = found.node.value
+        assert isinstance(cipher, Cipher)
+        return plaintexts.get(cipher.file, {}).get(cipher.path, UNKNOWN)
+    if type(found) is Listing:
+        items = [_value(item, plaintexts) for item in found.items]
+        return UNKNOWN if UNKNOWN in items else items
+    assert type(found) is Branch
+    entries = {key: _value(child, plaintexts) for key, child in found.entries.items()}
+    return UNKNOWN if any(value is UNKNOWN for value in entries.values()) else entries
+
+
+def paths(content: Mapping[str, Merged]) -> list[str]:
+    """The dotted paths of all secrets of a bundle, for hints."""
+    found: list[str] = []
+
+    def walk(node: Merged, path: tuple[str, ...]) -> None:
+        if type(node) is Branch:
+            for key, child in node.entries.items():
+                walk(child, (*path, key))
+        else:
+            found.append(format_path(path))
+
+    for key, child in content.items():
+        walk(child, (key,))
+    return found

@@ -1,0 +1,133 @@
+"""Values without expressions, and how secret each of them is."""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, NoReturn
+
+from envtree.expression import Expression, NamePath
+from envtree.stack import Target
+from envtree.value import Merged, MergedStack
+
+
+class Unknown:
+    """A value that only a key, or `compile` with its inputs, can tell."""
+
+    def __repr__(self) -> str:
+        return "unknown"
+
+
+UNKNOWN: Final = Unknown()
+
+
+class Hidden:
+    """A value that is secret, unknown, or both; it never prints, compares or serialises what it holds.
+
+    `symbol` says how to compute it later: a `Cipher`, or a piece of an expression (`resolve.reference`).
+    """
+
+    __slots__ = ("_value", "secret", "symbol")
+
+    def __init__(self, value: Any, *, secret: bool, symbol: Any) -> None:
+        self._value = value
+        self.secret = secret
+        self.symbol = symbol
+
+    @property
+    def known(self) -> bool:
+        """Whether the plaintext is at hand."""
+        return self._value is not UNKNOWN
+
+    def reveal(self) -> Any:
+        """The plaintext; only `resolve`, `lint` and `emit` may ask for it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "[secret]" if self.secret else "[unknown]"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a hidden value is never serialised")
+
+
+# What stands for a value that could not be computed and has been reported: it never causes a second finding.
+HOLE: Final = Hidden(UNKNOWN, secret=False, symbol=None)
+
+
+class Derived(NamedTuple):
+    """The symbol of a computed value: the expression, and the values of its `reads`."""
+
+    expression: Expression
+    operands: tuple[Any, ...]
+
+
+class Composite(NamedTuple):
+    """The symbol of a map or list that holds hidden parts."""
+
+    data: Any
+
+
+class Part(NamedTuple):
+    """The symbol of a part of a hidden map or list."""
+
+    whole: Hidden
+    path: NamePath
+
+
+class AsText(NamedTuple):
+    """The symbol of a hidden value that became the text of an environment variable."""
+
+    value: Hidden
+
+
+def reveal(value: Any) -> Any:
+    """JSON data with every hidden part in clear; only `resolve`, `lint` and `emit` may ask for it."""
+    if isinstance(value, dict):
+        return {key: reveal(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [reveal(child) for child in value]
+    return value.reveal() if isinstance(value, Hidden) else value
+
+
+class Injection(NamedTuple):
+    """A secret that is put into the environment: its file, its path in there, and what chose it."""
+
+    source: str
+    path: str
+    value: Hidden
+    chosen: Merged
+
+
+class Resolved(NamedTuple):
+    """One bundle's values: sections hold JSON data in which a `Hidden` may stand for any part.
+
+    `sensitive` is sorted: bare names for env vars, dotted paths with their section otherwise.
+    """
+
+    merged: MergedStack
+    env_vars: dict[str, Any]
+    sections: dict[str, Any]
+    injected: dict[str, Injection]
+    sensitive: tuple[str, ...]
+
+
+class Outside(NamedTuple):
+    """All that comes from outside the tree.
+
+    `inputs` maps each declared input to its text, or to a Hidden when it has none; `plaintexts` maps a secrets file to
+    its leaves by dotted path; with `inputs_required` an input that is read must have a value.
+    """
+
+    inputs: Mapping[str, Any]
+    plaintexts: Mapping[str, Mapping[str, Any]]
+    inputs_required: bool
+
+
+class Bundle(NamedTuple):
+    """One agent in one environment: `data` is what `bundle.json` holds but for the digest, with hidden parts hidden."""
+
+    target: Target
+    data: dict[str, Any]
+    sensitive: frozenset[str]

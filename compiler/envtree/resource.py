@@ -1,0 +1,60 @@
+"""A file that has been read and checked against its schema."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from envtree.node import Document
+from envtree.secret import SealedFile
+from envtree.source import Kind, Location
+
+
+class Resource(NamedTuple):
+    """One file: plain files have a `document`, secrets files are `sealed`."""
+
+    location: Location
+    document: Document
+    sealed: SealedFile | None = None
+
+
+class Resources:
+    """All files of a tree, found by where they stand."""
+
+    def __init__(self, resources: tuple[Resource, ...]) -> None:
+        self._all = resources
+        self._plain = {r.location: r.document for r in resources if r.location.kind is not Kind.SECRETS}
+        self._sealed = {r.location: r.sealed for r in resources if r.location.kind is Kind.SECRETS}
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self._all)
+
+    def document(self, kind: Kind, name: str, project: str = "", team: str = "") -> Document | None:
+        """The document of an entity, if there is one."""
+        return self._plain.get(Location(kind, project, team, name))
+
+    def secrets(self, owner: Kind, name: str, project: str = "", team: str = "", environment: str = "") -> SealedFile | None:
+        """The secrets file of an entity, if there is one."""
+        return self._sealed.get(Location(Kind.SECRETS, project, team, name, owner, environment))
+
+    def documents(self, kind: Kind, project: str = "", team: str = "") -> dict[str, Document]:
+        """The documents of one kind inside a project or team, by name, sorted."""
+        found = {
+            place.name: document
+            for place, document in self._plain.items()
+            if (place.kind, place.project, place.team) == (kind, project, team)
+        }
+        return dict(sorted(found.items()))
+
+    def secret_locations(self, owner: Kind, project: str = "", team: str = "") -> list[Location]:
+        """Where the secrets files of one kind of owner stand inside a project or team."""
+        return sorted(
+            place for place in self._sealed if (place.owner, place.project, place.team) == (owner, project, team)
+        )
+
+    def projects(self) -> list[str]:
+        """The path names of all projects."""
+        return sorted({place.project for place in (*self._plain, *self._sealed) if place.project})
+
+    def teams(self, project: str) -> list[str]:
+        """The path names of the teams of a project."""
+        places = (*self._plain, *self._sealed)
+        return sorted({place.team for place in places if place.project == project and place.team})

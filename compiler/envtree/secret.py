@@ -1,0 +1,118 @@
+"""Secrets files as they are read without a key, and what an organization allows of them."""
+
+import re
+from typing import Literal, NamedTuple
+
+from envtree.node import Cipher, Mapping
+from envtree.source import Location
+from envtree.span import Span
+
+# The root key of a secrets file that says, encrypted, where the file belongs.
+SCOPE = "_scope"
+
+# The kinds of master keys that stand for a person, not for a service.
+PERSONAL = frozenset({"age", "age-plugin", "age-ssh", "pgp"})
+
+_BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
+_ENCRYPTED = re.compile(
+    rf"ENC\[AES256_GCM,data:(?P<data>{_BASE64}),iv:[A-Za-z0-9+/]{{43}}=,tag:[A-Za-z0-9+/]{{22}}==,"
+    r"type:(?P<type>str|int|float|bool|bytes|time|comment)\]"
+)
+
+# Nothing that a URL parser could read as another host or another path.
+_ADDRESS = re.compile(r"[A-Za-z0-9._~:/\[\]-]+")
+
+
+class Encrypted(NamedTuple):
+    """What an encrypted text shows of its plaintext: SOPS's type, and how many bytes it has."""
+
+    type: str
+    length: int
+
+
+def encrypted(text: str) -> Encrypted | None:
+    """Read an `ENC[…]` text; None for anything else, an empty or malformed one included."""
+    match = _ENCRYPTED.fullmatch(text)
+    if match is None or not match["data"]:
+        return None
+    data = match["data"]
+    # GCM pads nothing, so the ciphertext is as long as the plaintext.
+    return Encrypted(match["type"], len(data) // 4 * 3 - data.count("="))
+
+
+class Recipient(NamedTuple):
+    """One key that opens a file.
+
+    `kind` is SOPS's own name (`age`, `pgp`, `kms`, `gcp_kms`, `azure_kv`, `hc_vault`, `hckms`), but age recipients
+    that run a plugin or that are SSH keys are kinds of their own: `age-plugin`, `age-ssh`.
+    """
+
+    kind: str
+    value: str
+    span: Span
+
+
+class Endpoint(NamedTuple):
+    """A service that sops would call to open a file: an address, a resource id or an ARN, roles included."""
+
+    kind: str
+    value: str
+    span: Span
+
+
+class SealedFile(NamedTuple):
+    """A SOPS file whose structure passed every check that needs neither a key nor a policy.
+
+    `content` has a `Cipher` at every leaf, but neither `sops` nor `_scope`; the `value` of its nodes is empty.
+    `span` is the place of the `sops` map.
+    """
+
+    path: str
+    location: Location
+    digest: str
+    format: Literal["yaml", "json", "env"]
+    content: Mapping
+    scope: Cipher | None
+    scope_span: Span
+    recipients: tuple[Recipient, ...]
+    endpoints: tuple[Endpoint, ...]
+    lastmodified: str
+    span: Span
+
+    @property
+    def key_types(self) -> frozenset[str]:
+        """The kinds of its recipients."""
+        return frozenset(recipient.kind for recipient in self.recipients)
+
+    @property
+    def home(self) -> str:
+        """The scope that belongs to its place: the path without `.secrets.<ext>`."""
+        return self.path.rpartition(".secrets.")[0]
+
+
+class SecretsPolicy(NamedTuple):
+    """Which keys and services may open the organization's secrets files."""
+
+    key_types: frozenset[str]
+    endpoints: tuple[str, ...]
+    require_scope: bool
+
+    def allows(self, endpoint: Endpoint) -> bool:
+        """Whether an endpoint is on the list: as it stands there, or below it behind a `/`."""
+        plain = _ADDRESS.fullmatch(endpoint.value) and ".." not in endpoint.value.split("/")
+        allowed = (entry.rstrip("/") for entry in self.endpoints)
+        return bool(plain) and any(f"{endpoint.value}/".startswith(f"{entry}/") for entry in allowed if entry)
+
+    def admits(self, sealed: SealedFile) -> bool:
+        """Whether sops may be started on a file."""
+        return sealed.key_types <= self.key_types and all(self.allows(endpoint) for endpoint in sealed.endpoints)
+
+
+class DecryptError(Exception):
+    """A file that cannot be decrypted for what is in it: a finding about the file, not a failure."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint

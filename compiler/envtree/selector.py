@@ -1,0 +1,23 @@
+"""Selectors: globs over bundle ids. `*` stays inside a segment, `**` crosses `/`, neither crosses `@`."""
+
+import re
+from collections.abc import Callable, Iterable
+
+_PARTS = re.compile(r"\*\*|\*")
+
+
+def selector(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Whether an id matches one of the patterns; without patterns every id does."""
+    compiled = [_compile(pattern) for pattern in patterns]
+    return lambda id: not compiled or any(pattern.fullmatch(id) for pattern in compiled)
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    agents, at, environments = pattern.partition("@")
+    return re.compile(f"{_translate(agents)}@{_translate(environments) if at else '[^@]*'}")
+
+
+def _translate(glob: str) -> str:
+    literals = [re.escape(part) for part in _PARTS.split(glob)]
+    stars = ["[^@]*" if star == "**" else "[^/@]*" for star in _PARTS.findall(glob)]
+    return "".join(part + star for part, star in zip(literals, [*stars, ""], strict=True))

@@ -1,0 +1,74 @@
+"""Layers in their one order, and the stack of them that makes a bundle."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from envtree.node import Document, Mapping, Scalar
+from envtree.secret import SealedFile
+from envtree.span import Span
+
+LayerKind = Literal[
+    "organization",
+    "project",
+    "environment",
+    "project-environment",
+    "team",
+    "team-environment",
+    "agent",
+    "agent-environment",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """One source of values; `scope` is its entity's path name, and all else is None where it has nothing to say.
+
+    Layers are compared by identity: stacks that begin with the same layers share what those merge to.
+    """
+
+    kind: LayerKind
+    scope: str
+    document: Document | None
+    section: Mapping | None
+    model: Scalar | None
+    secrets: SealedFile | None
+
+    @property
+    def path(self) -> str:
+        """The file of the layer's plain values, or an empty string."""
+        return self.document.path if self.document else ""
+
+    def span(self, node: Scalar | Mapping) -> Span:
+        """The place of a node of this layer's plain file."""
+        return Span(self.path, *node.at)
+
+
+class Target(NamedTuple):
+    """An agent in an environment; all are path names, `team` is empty without one."""
+
+    project: str
+    team: str
+    agent: str
+    environment: str
+
+    @property
+    def id(self) -> str:
+        """`project/team/agent@environment`, or `project/agent@environment`."""
+        return f"{self.folder_in_environment}@{self.environment}"
+
+    @property
+    def folder_in_environment(self) -> str:
+        """`project/team/agent`, or `project/agent`."""
+        parts = (self.project, self.team, self.agent) if self.team else (self.project, self.agent)
+        return "/".join(parts)
+
+
+class Stack(NamedTuple):
+    """The layers of one target, lowest first."""
+
+    target: Target
+    layers: tuple[Layer, ...]
+
+
+Stacks = Iterable[Stack]

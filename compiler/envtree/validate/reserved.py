@@ -1,0 +1,47 @@
+"""Names of environment variables that programs take orders from, so that setting one is rarely what was meant."""
+
+# Read by dynamic linkers, shells, language runtimes, TLS libraries and tools before a program's own code runs.
+_LOADING_WORDS = """
+    PATH HOME TMPDIR IFS ENV BASH_ENV PS4 PROMPT_COMMAND SHELLOPTS BASHOPTS CDPATH GLOBIGNORE
+    PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONINSPECT PYTHONWARNINGS PYTHONBREAKPOINT PYTHONUSERBASE
+    NODE_OPTIONS NODE_PATH NODE_EXTRA_CA_CERTS RUBYOPT RUBYLIB PERL5OPT PERL5LIB PERL5DB
+    JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS CLASSPATH
+    SSH_ASKPASS EDITOR VISUAL PAGER LESSOPEN GLIBC_TUNABLES GCONV_PATH LOCPATH
+    OPENSSL_CONF SSL_CERT_FILE CURL_CA_BUNDLE REQUESTS_CA_BUNDLE DOCKER_HOST KUBECONFIG
+"""
+_LOADING = frozenset(_LOADING_WORDS.split())
+_LOADING_PREFIXES = ("LD_", "DYLD_", "BASH_FUNC_", "MALLOC_", "GIT_", "SOPS_")
+_RUNNER_PREFIXES = ("GITHUB_", "RUNNER_", "ACTIONS_", "INPUT_")
+
+# The control plane writes these itself, over whatever an agent has.
+_CONTROL_PLANE_WORDS = """
+    KUBIYA_API_KEY KUBIYA_API_BASE KUBIYA_ORG_ID MEMORY_DATASET_NAME CONTROL_PLANE_URL CONTEXT_GRAPH_API_BASE
+"""
+_CONTROL_PLANE = frozenset(_CONTROL_PLANE_WORDS.split())
+
+# Names that nobody but the application reads, whatever their prefix says.
+_FREE = frozenset(
+    {"GIT_BRANCH", "GIT_COMMIT", "GIT_REPO", "GIT_SHA", "GIT_TAG", "GIT_TOKEN", "GIT_URL", "GITHUB_TOKEN"}
+)
+
+
+_NAMES = _LOADING | _CONTROL_PLANE
+_PREFIXES = (*_LOADING_PREFIXES, *_RUNNER_PREFIXES)
+_SUFFIXES = ("_PROXY", "_proxy")
+
+
+def reserved(name: str) -> str:
+    """Why a name is reserved, or an empty string."""
+    if name in _NAMES or name.startswith(_PREFIXES) or name.endswith(_SUFFIXES):
+        return "" if name in _FREE else _why(name)
+    return ""
+
+
+def _why(name: str) -> str:
+    if name in _CONTROL_PLANE:
+        return "the control plane sets it itself"
+    if name.startswith(_RUNNER_PREFIXES):
+        return "a CI runner sets it and takes orders from it"
+    if name.endswith(_SUFFIXES):
+        return "it reroutes the network traffic of most programs"
+    return "it changes how programs start and what they trust"

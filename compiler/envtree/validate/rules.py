@@ -1,0 +1,102 @@
+"""What no schema can say: names equal paths, expressions stay where they are evaluated, secret paths are paths."""
+
+import re
+from collections.abc import Iterator
+
+from envtree.diagnostic import Diagnostic
+from envtree.keypath import KeyPath, format_path, parse_path
+from envtree.node import Document, Mapping, Node, Scalar, Sequence
+from envtree.source import Kind
+from envtree.span import Mark, Span
+from envtree.validate.reserved import reserved
+from envtree.validate.sections import SECTION, is_directive, is_dollar, operand, outside, sections, unwrap, walk
+from envtree.validate.wording import name, quoted
+
+_NAMED_BY_PATH = frozenset({Kind.ENVIRONMENT, Kind.POLICY, Kind.SKILL, Kind.WORKER_QUEUE, Kind.JOB})
+_WHERE = f"write the value itself: expressions work in values inside '{SECTION}' of a layer"
+_EXPRESSION = re.compile(r"(?<!\$)\$\{\{")
+
+
+def check_name(document: Document) -> Iterator[Diagnostic]:
+    """A name that others refer to is the one in the path."""
+    node = document.root.entries.get("name")
+    path_name = document.location.name
+    if document.location.kind not in _NAMED_BY_PATH or not isinstance(node, Scalar):
+        return
+    if isinstance(node.value, str) and node.value != path_name:
+        message = f"'name' is {quoted(node.value)}, expected '{path_name}', the name in the path"
+        hint = "remove the line, for the path gives the name, or move the file"
+        yield Diagnostic(document.span(node), "ET208", message, hint, key="name")
+
+
+def check_expressions(document: Document) -> Iterator[Diagnostic]:
+    """`${{` stands in values of an `execution_environment` only."""
+    for path, node in outside(document):
+        if isinstance(node, Scalar) and isinstance(node.value, str) and _EXPRESSION.search(node.value):
+            message = f"{name(path)} holds an expression where none is evaluated"
+            yield _finding(document.span(node), "ET210", path, message, _WHERE)
+
+
+def check_keys(document: Document) -> Iterator[Diagnostic]:
+    """`${{` never stands in a key."""
+    maps = ((path, node) for path, node in walk(document.root) if isinstance(node, Mapping))
+    for path, node in maps:
+        for key in node.entries:
+            if _EXPRESSION.search(key):
+                message = f"the key {quoted(key)} holds an expression, but none is evaluated in a key"
+                yield _finding(document.key_span(node, key), "ET210", (*path, key), message, "write the key itself")
+
+
+def check_secret_paths(document: Document) -> Iterator[Diagnostic]:
+    """The values of `secrets` are dotted paths."""
+    for path, section in sections(document):
+        node = unwrap(section.entries["secrets"]) if "secrets" in section.entries else None
+        for key, child in node.entries.items() if isinstance(node, Mapping) else ():
+            value = unwrap(child)
+            if isinstance(value, Scalar) and isinstance(value.value, str) and value.value and not _is_path(value.value):
+                where = (*path, "secrets", key)
+                # The value is not shown: somebody may have written the secret itself.
+                message = f"{name(where)} is not the path of a secret, expected segments with '.' between them"
+                yield _finding(
+                    document.span(value), "ET205", where, message, "double-quote a segment that has a dot in it"
+                )
+
+
+def check_reserved(document: Document) -> Iterator[Diagnostic]:
+    """Variables whose names mean something to others."""
+    for path, section in sections(document):
+        for part in ("env_vars", "secrets"):
+            node = section.entries.get(part)
+            for variable, at in _variables(unwrap(node)) if node is not None else ():
+                why = reserved(variable)
+                if why:
+                    message = f"'{variable}' is a reserved name: {why}"
+                    yield _finding(
+                        Span(document.path, *at), "ET751", (*path, part, variable), message, "use another name"
+                    )
+
+
+def _variables(node: Node) -> Iterator[tuple[str, Mark]]:
+    """The names that a section sets, with their places."""
+    if isinstance(node, Sequence):
+        yield from ((str(item.value), item.at) for item in node.items if isinstance(item, Scalar))
+    elif isinstance(node, Mapping):
+        for key, child in node.entries.items():
+            if not is_dollar(key) and (type(child) is Scalar or not _removes(child)):
+                yield key, node.keys[key]
+
+
+def _removes(node: Node) -> bool:
+    return is_directive(node) and operand(node) is None
+
+
+def _is_path(text: str) -> bool:
+    try:
+        parse_path(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _finding(span: Span, code: str, path: KeyPath, message: str, hint: str) -> Diagnostic:
+    return Diagnostic(span, code, message, hint, key=format_path(path))

@@ -1,0 +1,138 @@
+"""The organization as typed, linked objects: every name in here points at something."""
+
+from collections.abc import Mapping as Map
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from envtree.keypath import KeyPath
+from envtree.node import Document, Mapping, Scalar
+from envtree.secret import SealedFile, SecretsPolicy
+from envtree.span import Span
+
+Fields = Map[str, Any]
+
+
+class Contract(NamedTuple):
+    """What a variable must be; `rules` is the declaration's plain data, `span` its place."""
+
+    rules: Map[str, Any]
+    span: Span
+
+
+class Input(NamedTuple):
+    """A declared read of the process environment; `default` is None without one."""
+
+    env: str
+    default: str | None
+    span: Span
+
+
+class Policy(NamedTuple):
+    """A rule over resolved bundles: a JSON Schema, where it applies, and what to say."""
+
+    name: str
+    schema: Map[str, Any] | bool
+    selectors: tuple[str, ...]
+    severity: str
+    message: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What a project, team or agent adds in one environment."""
+
+    environment: str
+    document: Document | None
+    section: Mapping | None
+    model: Scalar | None
+    secrets: SealedFile | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An environment; `order` names its ancestors and itself, lowest first."""
+
+    name: str
+    document: Document
+    type: str
+    abstract: bool
+    order: tuple[str, ...]
+    fields: Fields
+    secrets: SealedFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent; `targets` are the environments that it is compiled for."""
+
+    name: str
+    document: Document
+    targets: tuple[str, ...]
+    overlays: Map[str, Overlay]
+    fields: Fields
+    secrets: SealedFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A team and its agents; an empty name stands for the agents without a team."""
+
+    name: str
+    document: Document | None
+    targets: tuple[str, ...]
+    overlays: Map[str, Overlay]
+    agents: tuple[Agent, ...]
+    contracts: Map[str, Contract]
+    fields: Fields | None
+    secrets: SealedFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project; `environments` holds all that it can see, its own included."""
+
+    name: str
+    document: Document | None
+    environments: Map[str, Environment]
+    targets: tuple[str, ...]
+    overlays: Map[str, Overlay]
+    teams: tuple[Team, ...]
+    workflows: tuple[str, ...]
+    contracts: Map[str, Contract]
+    fields: Fields
+    secrets: SealedFile | None
+    strict: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """The root: what is declared once for everybody; `merge` maps a path pattern to its list policy."""
+
+    document: Document
+    fields: Fields
+    merge: Map[KeyPath, "str | ByKey"]
+    contracts: Map[str, Contract]
+    strict: bool
+    inputs: Map[str, Input]
+    lint: Map[str, str]
+    secrets_policy: SecretsPolicy
+    secrets: SealedFile | None
+
+
+class ByKey(NamedTuple):
+    """The list policy that merges elements with the same value of `key`."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Everything, linked; `others` maps a kind without bundles to the names there are."""
+
+    organization: Organization
+    environments: Map[str, Environment]
+    projects: tuple[Project, ...]
+    policies: tuple[Policy, ...]
+    others: Map[str, tuple[str, ...]] = field(default_factory=dict)

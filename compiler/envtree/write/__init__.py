@@ -1,0 +1,55 @@
+"""Write bundles to an output folder: whole or not at all, one writer at a time, and only what is ours.
+
+There is no fsync: after a loss of power the next run compares the bytes on disk, and writes again what was lost.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from envtree import disk
+from envtree.artifact import Artifact, Manifest, Output, Receipt
+from envtree.canonical import canonical
+from envtree.git import tracked
+from envtree.write.fresh import Fresh
+from envtree.write.guard import output_path
+from envtree.write.lock import hold
+from envtree.write.swap import Swap
+
+
+def write(
+    artifacts: Iterable[Artifact],
+    output: Output,
+    approve: Callable[[], bool],
+    *,
+    is_tracked: Callable[[Path], bool] = tracked,
+    wait: float = 10.0,
+) -> Manifest | None:
+    """Write the artifacts as they come, and make them the output if `approve()` agrees after the last one."""
+    path = output_path(output, is_tracked)
+    with hold(path, wait) as home:
+        sink = Swap(path, output) if home == path else Fresh(home, path, output)
+        try:
+            return _fill(sink, artifacts, output, approve)
+        finally:
+            with disk.errors(output.folder):
+                sink.discard()
+
+
+def _fill(
+    sink: Swap | Fresh, artifacts: Iterable[Artifact], output: Output, approve: Callable[[], bool]
+) -> Manifest | None:
+    # Only our own steps stand under `errors`: what the stream of artifacts raises is not about the output.
+    with disk.errors(output.folder):
+        old = sink.begin()
+    receipts: dict[str, Receipt] = {}
+    for artifact in artifacts:
+        disk.check_inside(artifact.folder, [name for name, _ in artifact.files])
+        receipts[artifact.id] = artifact.receipt()
+        with disk.errors(output.folder):
+            sink.put(artifact)
+    if not approve():
+        return None
+    manifest = output.successor(old, receipts)
+    with disk.errors(output.folder):
+        sink.commit(canonical(manifest.data()))
+    return manifest

@@ -1,0 +1,52 @@
+"""A new output: built whole in a sibling folder, and renamed."""
+
+import os
+
+from envtree import disk
+from envtree.artifact import Artifact, Manifest, Output
+from envtree.write.lock import empty
+
+
+class Fresh:
+    """Fills `home`, which becomes the output `path`."""
+
+    def __init__(self, home: str, path: str, output: Output) -> None:
+        self._home = home
+        self._path = path
+        self._file_bits = disk.FILE_BITS[output.mode]
+        self._folder_bits = disk.FOLDER_BITS[output.mode]
+        self._folders = {""}
+        self._output = output
+
+    def begin(self) -> Manifest:
+        """Remove what a killed run left; returns the manifest before this run, an empty one."""
+        empty(self._home)
+        if self._output.mode == "plain":
+            self._write(disk.IGNORE, disk.IGNORE_TEXT)
+        return Manifest(self._output.edition, self._output.mode, {}, {})
+
+    def put(self, artifact: Artifact) -> None:
+        """Write one bundle."""
+        self._make(artifact.folder)
+        for name, data in artifact.files:
+            self._write(f"{artifact.folder}/{name}", data)
+
+    def commit(self, manifest: bytes) -> None:
+        """Make the output appear."""
+        self._write(disk.MANIFEST, manifest)
+        os.chmod(self._home, self._folder_bits)
+        os.rename(self._home, self._path)
+
+    def discard(self) -> None:
+        """Remove what was not committed."""
+        if os.path.lexists(self._home):
+            empty(self._home)
+
+    def _write(self, path: str, data: bytes) -> None:
+        disk.create(f"{self._home}/{path}", data, self._file_bits)
+
+    def _make(self, folder: str) -> None:
+        if folder not in self._folders:
+            self._make(folder.rpartition("/")[0])
+            disk.create_folder(f"{self._home}/{folder}", self._folder_bits)
+            self._folders.add(folder)

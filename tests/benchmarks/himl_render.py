@@ -1,0 +1,36 @@
+"""Render every leaf of a himl tree in memory; runs in himl's own virtual environment."""
+# himl is never installed beside envtree, so a type checker cannot find it:
+# mypy: disable-error-code="import-not-found"
+
+from __future__ import annotations
+
+import glob
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+from himl.config_generator import ConfigProcessor
+from himl.config_merger import build_parent_cache
+
+
+def main(tree: str, wanted: str, kept: str) -> None:
+    """Process all leaves under `tree`, and write those listed in `wanted` to `kept` for the check."""
+    logging.disable(logging.INFO)
+    sample = set(json.loads(Path(wanted).read_text(encoding="utf-8")))
+    os.chdir(tree)
+    leaves = sorted(glob.glob("project=*/environment=*/team=*/agent=*"))
+    parents = build_parent_cache(leaves)
+    processor, results = ConfigProcessor(), {}
+    for leaf in leaves:
+        parent = parents[os.path.abspath(os.path.dirname(leaf))]
+        result = processor.process(path=leaf, precomputed_state=parent)
+        if leaf in sample:
+            results[leaf] = result
+    answer = {"count": len(leaves), "bundles": results}
+    Path(kept).write_text(json.dumps(answer), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

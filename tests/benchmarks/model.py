@@ -1,0 +1,162 @@
+"""One logical organization: what every layer sets, and what every bundle must come to."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+from zlib import crc32
+
+Layer = dict[str, Any]
+
+ENVIRONMENTS = ("development", "staging", "production", "recovery")
+REGIONS = ("eu-west-1", "us-east-1", "us-west-2", "ap-south-1", "eu-north-1")
+ABOVE = {
+    "project": "org",
+    "base": "project",
+    "env": "base",
+    "project_env": "base",
+    "team": "project_env",
+    "team_env": "team",
+    "agent": "team_env",
+    "agent_env": "agent",
+}
+SMALL = ("env", "agent_env")
+SAMPLE = 50
+
+
+class Size(NamedTuple):
+    """How many of each; projects, environments, teams a project, agents a team."""
+
+    projects: int
+    environments: int
+    teams: int
+    agents: int
+
+    @property
+    def bundles(self) -> int:
+        """The number of (agent, environment) pairs."""
+        return self.projects * self.environments * self.teams * self.agents
+
+
+SIZES = {
+    "XS": Size(2, 2, 1, 2),
+    "S": Size(10, 3, 2, 5),
+    "M": Size(100, 4, 5, 5),
+    "L": Size(500, 4, 5, 10),
+}
+
+
+class Expression(NamedTuple):
+    """A text over three variables, which each tool writes in its own notation."""
+
+    name: str
+    region: str
+    replicas: str
+
+    def text(self, reference: Callable[[str], str]) -> str:
+        """The text with every variable put as `reference` says."""
+        name, region, replicas = map(reference, self)
+        return f"https://{name}.{region}.example.com/v1?n={replicas}"
+
+
+class Bundle(NamedTuple):
+    """One agent in one environment."""
+
+    project: str
+    team: str
+    agent: str
+    environment: str
+
+    def stack(self) -> tuple[Layer, ...]:
+        """Its layers, the lowest first."""
+        project, team, agent, environment = self
+        return (
+            layer("org", "acme"),
+            layer("project", project),
+            layer("base", "base"),
+            layer("env", environment),
+            layer("project_env", project, environment),
+            layer("team", project, team),
+            layer("team_env", project, team, environment),
+            layer("agent", project, team, agent),
+            layer("agent_env", *self),
+        )
+
+    def expected(self) -> Layer:
+        """What every tool must make of it: a merge of plain dicts, then plain text substitution."""
+        merged: Layer = {}
+        for each in self.stack():
+            merged = _merge(merged, each)
+        variables = merged["env_vars"]
+        resolved = {
+            name: value.text(variables.__getitem__) if isinstance(value, Expression) else value
+            for name, value in variables.items()
+        }
+        return {**merged, "env_vars": resolved}
+
+
+def names(prefix: str, count: int) -> list[str]:
+    """Path names such as p000, p001, …"""
+    return [f"{prefix}{index:03}" for index in range(count)]
+
+
+def bundles(size: Size) -> Iterator[Bundle]:
+    """Every bundle of the organization, in a fixed order."""
+    return itertools.starmap(
+        Bundle,
+        itertools.product(
+            names("p", size.projects),
+            names("t", size.teams),
+            names("a", size.agents),
+            ENVIRONMENTS[: size.environments],
+        ),
+    )
+
+
+def sample(size: Size) -> Iterator[Bundle]:
+    """About fifty bundles; the odd step meets every environment."""
+    return itertools.islice(bundles(size), 0, None, size.bundles // SAMPLE | 1)
+
+
+def layer(kind: str, *path: str) -> Layer:
+    """Ten variables (five in a small layer); two override the layer above and one is an expression."""
+    identity = "-".join(path)
+    number = crc32(f"{kind}/{identity}".encode())
+    env_vars, config = _own(kind, identity, number), {kind: _settings(kind, number)}
+    if above := ABOVE.get(kind):
+        env_vars[f"{above.upper()}_REPLICAS"] = str(10 + number % 5)
+        config[above] = {"limits": {"memory": f"{1024 + number % 777}Mi"}}
+    return {"env_vars": env_vars, "config": config}
+
+
+def _own(kind: str, identity: str, number: int) -> Layer:
+    prefix, above = kind.upper(), ABOVE.get(kind, kind).upper()
+    replicas = f"{above if kind in SMALL else prefix}_REPLICAS"
+    variables: Layer = {
+        f"{prefix}_NAME": identity,
+        f"{prefix}_URL": Expression(f"{prefix}_NAME", f"{above}_REGION", replicas),
+    }
+    if kind not in SMALL:
+        variables[f"{prefix}_REGION"] = REGIONS[number % 5]
+        variables[f"{prefix}_REPLICAS"] = str(1 + number % 7)
+        variables[f"{prefix}_OWNER"] = f"owner-{number % 97}"
+    return variables
+
+
+def _settings(kind: str, number: int) -> Layer:
+    timeout: Layer = {"timeout": 0.5 + number % 30}
+    if kind in SMALL:
+        return timeout
+    return timeout | {
+        "limits": {"cpu": f"{100 + number % 900}m", "memory": f"{64 + number % 512}Mi", "burst": number % 11},
+        "tags": [f"{kind}-{number % 13}", f"cost-center-{1000 + number % 97}"],
+    }
+
+
+def _merge(base: Layer, override: Layer) -> Layer:
+    merged = dict(base)
+    for key, value in override.items():
+        old = base.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged

@@ -1,0 +1,1 @@
+"""Property tests: random organizations against a naive model of the language."""

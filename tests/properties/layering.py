@@ -1,0 +1,220 @@
+"""Which agent meets which environment, and the layers of each such pair: naive, for the model only."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from .merging import Conflict, Secret, is_directive, literal
+from .resolving import text_of
+
+Tree = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One agent in one environment, and the folders that lead to it."""
+
+    project: str
+    team: str | None
+    agent: str
+    environment: str
+    project_folder: str
+    parent_folder: str
+
+    @property
+    def agent_stem(self) -> str:
+        """The agent's file without its ending."""
+        return f"{self.parent_folder}agents/{self.agent}"
+
+    @property
+    def id(self) -> str:
+        """The bundle's id."""
+        names = [self.project, self.team, self.agent]
+        return "/".join(name for name in names if name) + f"@{self.environment}"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one place in the tree says: a section and the secrets beside it."""
+
+    section: dict[str, Any]
+    secrets: dict[str, Any]
+
+
+def names_in(tree: Tree, pattern: str) -> list[str]:
+    """List what stands in the place of the group in a pattern of paths."""
+    return sorted({match[1] for path in tree if (match := re.fullmatch(pattern, path))})
+
+
+def read(tree: Tree, stem: str) -> dict[str, Any]:
+    """Read a file by its path without the ending; nothing is an empty file."""
+    return tree.get(f"{stem}.yaml") or {}
+
+
+# Linking: which agent meets which environment.
+
+
+def places(tree: Tree) -> list[Place]:
+    """List every (agent, environment) pair."""
+    found = []
+    for project in names_in(tree, r"projects/([^/]+)/project\.yaml"):
+        found += project_places(tree, project, f"projects/{project}/")
+    if not any(path.startswith("projects/") for path in tree):
+        found += project_places(tree, "default", "")
+    return found
+
+
+def project_places(tree: Tree, project: str, folder: str) -> list[Place]:
+    """List the pairs of one project."""
+    everywhere = [e for e in environments(tree, folder) if not environment(tree, folder, e).get("abstract")]
+    runs_in = narrowed(everywhere, read(tree, f"{folder}project"))
+    found = []
+    teams = names_in(tree, re.escape(folder) + r"teams/([^/]+)/team\.yaml")
+    parents = [(None, folder)] + [(team, f"{folder}teams/{team}/") for team in teams]
+    for team, parent in parents:
+        team_runs_in = narrowed(runs_in, read(tree, f"{parent}team")) if team else runs_in
+        for agent in names_in(tree, re.escape(parent) + r"agents/([^/.]+)\.yaml"):
+            for name in narrowed(team_runs_in, read(tree, f"{parent}agents/{agent}")):
+                found.append(Place(project, team, agent, name, folder, parent))
+    for place in found:
+        require_known_overlays(tree, place)
+    return found
+
+
+def environments(tree: Tree, folder: str) -> list[str]:
+    """List the environments that a project sees: those at the root and its own."""
+    root = names_in(tree, r"environments/([^/.]+)\.yaml")
+    own = names_in(tree, re.escape(folder) + r"environments/([^/.]+)\.yaml")
+    return sorted({*root, *own})
+
+
+def environment_stem(tree: Tree, folder: str, name: str) -> str:
+    """Tell where an environment is declared."""
+    return f"environments/{name}" if f"environments/{name}.yaml" in tree else f"{folder}environments/{name}"
+
+
+def environment(tree: Tree, folder: str, name: str) -> dict[str, Any]:
+    """Read an environment's own file."""
+    return read(tree, environment_stem(tree, folder, name))
+
+
+def narrowed(allowed: list[str], data: dict[str, Any]) -> list[str]:
+    """Apply `targets`, which may only narrow."""
+    targets = data.get("targets")
+    if targets is None:
+        return allowed
+    if not set(targets) <= set(allowed):
+        raise Conflict("targets wider than the level above")
+    return list(targets)
+
+
+def require_known_overlays(tree: Tree, place: Place) -> None:
+    """Refuse overlays of environments that nobody declares."""
+    known = environments(tree, place.project_folder)
+    named = names_in(tree, re.escape(place.parent_folder) + r"environments/([^/.]+)\.yaml")
+    if not {*named, *(read(tree, place.agent_stem).get("environments") or {})} <= set(known):
+        raise Conflict("an overlay of an unknown environment")
+
+
+def lineage(tree: Tree, folder: str, name: str) -> list[str]:
+    """Linearise an environment and its ancestors, the remotest first: Python itself knows C3."""
+    classes: dict[str, type] = {}
+
+    def declare(one: str, below: tuple[str, ...]) -> type:
+        if one in below:
+            raise Conflict(f"{one} inherits itself")
+        if one not in environments(tree, folder):
+            raise Conflict(f"no environment {one}")
+        if one not in classes:
+            inherits = environment(tree, folder, one).get("inherits") or []
+            parents = [inherits] if isinstance(inherits, str) else inherits
+            classes[one] = type(one, tuple(declare(p, (*below, one)) for p in parents), {})
+        return classes[one]
+
+    try:
+        order = declare(name, ()).__mro__
+    except TypeError as error:
+        raise Conflict(f"no order of the ancestors of {name}") from error
+    return [cls.__name__ for cls in reversed(order) if cls is not object]
+
+
+# Layers.
+
+
+def layers(tree: Tree, secrets: Tree, place: Place) -> list[Layer]:
+    """List the layers of a bundle, lowest first."""
+    project, parent, agent = place.project_folder, place.parent_folder, place.agent_stem
+    order = lineage(tree, project, place.environment)
+    at_root = [name for name in order if project and f"environments/{name}.yaml" in tree]
+    stems = ["organization", f"{project}project"]
+    stems += [environment_stem(tree, project, name) for name in order]
+    stems += [f"{project}environments/{name}" for name in at_root]
+    stems += [f"{parent}team", *(f"{parent}environments/{name}" for name in order)] if place.team else []
+    stems += [agent]
+    found = [layer(read(tree, stem), secrets, stem) for stem in stems]
+    overlays = read(tree, agent).get("environments") or {}
+    return found + [layer(overlays.get(name) or {}, secrets, f"{agent}.{name}") for name in order]
+
+
+def layer(data: dict[str, Any], secrets: Tree, stem: str) -> Layer:
+    """Normalise what a file and the secrets beside it say."""
+    file = f"{stem}.secrets.yaml"
+    content = {key: value for key, value in (secrets.get(file) or {}).items() if key != "_scope"}
+    return Layer(normalised(data.get("execution_environment") or {}), marked(content, file))
+
+
+def normalised(section: dict[str, Any]) -> dict[str, Any]:
+    """Make env vars text, and a list of secrets a map."""
+    result = dict(section)
+    if "env_vars" in section:
+        result["env_vars"] = env_text(section["env_vars"])
+    if "secrets" in section:
+        result["secrets"] = secrets_map(section["secrets"])
+    return result
+
+
+def env_text(value: Any) -> Any:
+    """Make every scalar of `env_vars` text as it is written, inside directives too."""
+    if isinstance(value, dict):
+        return {key: True if key in ("$lock", "$delete") else env_text(item) for key, item in value.items()}
+    return text_of(value)
+
+
+def secrets_map(value: Any) -> Any:
+    """Write `[A]` as `{A: A}`, inside `$value` and `$replace` too."""
+    if isinstance(value, list):
+        return {name: name for name in value}
+    return {key: secrets_map(item) if key in ("$value", "$replace") else item for key, item in value.items()}
+
+
+def marked(value: Any, file: str) -> Any:
+    """Mark every decrypted scalar with its file; what directives say of themselves is no secret."""
+    if isinstance(value, dict):
+        return {
+            key: item if key in ("$lock", "$delete", "$expect") else marked(item, file) for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [marked(item, file) for item in value]
+    return Secret(literal(value), file)
+
+
+def require_sound(data: dict[str, Any]) -> None:
+    """Refuse what the schema of every file refuses."""
+    overlays = (data.get("environments") or {}).values()
+    for part in [data, *overlays]:
+        section = (part or {}).get("execution_environment") or {}
+        if is_directive(section):
+            raise Conflict("a directive on execution_environment itself")
+        require_scalars(section.get("env_vars") or {})
+
+
+def require_scalars(env_vars: dict[str, Any]) -> None:
+    """Refuse null and collections among env vars."""
+    for key, value in env_vars.items():
+        if key in ("$value", "$replace"):
+            require_scalars(value)
+            continue
+        if is_directive(value):
+            value = value.get("$value", value.get("$replace", True))
+        if literal(value) is None or isinstance(value, dict | list):
+            raise Conflict(f"env var {key} is no scalar")

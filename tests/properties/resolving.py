@@ -1,0 +1,226 @@
+"""Expressions, taint and env-var text, evaluated naively with Jinja2 itself."""
+
+import graphlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+from jinja2 import nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from .merging import MISSING, Conflict, Path, Plain, Secret
+
+READABLE = ("env_vars", "config", "endpoints", "feature_flags")
+PIECES = re.compile(r"\$\$\{\{(?P<escaped>.*?(?:\}\}|$))|\$\{\{(?P<expression>.*?)\}\}", re.DOTALL)
+
+
+class DottedNames(ImmutableSandboxedEnvironment):
+    """Jinja2 in which dots and brackets only ever read keys, and the missing is undefined to any depth."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Read a key."""
+        return self.getitem(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Read a key or an index."""
+        if isinstance(obj, dict) and argument in obj:
+            return obj[argument]
+        if isinstance(obj, list) and isinstance(argument, int) and 0 <= argument < len(obj):
+            return obj[argument]
+        return self.undefined(name=str(argument))
+
+
+JINJA = DottedNames(undefined=jinja2.StrictUndefined)
+JINJA.globals.clear()
+
+
+@dataclass(frozen=True)
+class World:
+    """A merged tree before expressions are resolved, and the names that secrets inject into it."""
+
+    tree: dict[str, Any]
+    injected: frozenset[str]
+
+
+def text_of(value: object) -> str:
+    """Write a computed value as JSON text, strings without quotes."""
+    if isinstance(value, Plain):
+        return value.text
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def pieces(text: str) -> list[tuple[str, str]]:
+    """Cut a text into plain text and expressions; escapes become plain text."""
+    found, end = [], 0
+    for match in PIECES.finditer(text):
+        found.append(("text", closed(text[end : match.start()])))
+        escaped = match["escaped"]
+        found.append(("expression", match["expression"]) if escaped is None else ("text", "${{" + escaped))
+        end = match.end()
+    found.append(("text", closed(text[end:])))
+    return [(which, raw) for which, raw in found if raw or which == "expression"]
+
+
+def closed(text: str) -> str:
+    """Refuse an expression without an end."""
+    if "${{" in text:
+        raise Conflict("an expression without an end")
+    return text
+
+
+def reads(text: str) -> set[Path]:
+    """List the dotted names that a text reads, each as long as it goes."""
+    found: set[Path] = set()
+    for which, source in pieces(text):
+        if which == "expression":
+            found |= set(names_of(parse(source)))
+    return found
+
+
+def parse(source: str) -> nodes.Node:
+    """Parse one expression."""
+    try:
+        return JINJA.parse("{{" + source + "}}")
+    except jinja2.TemplateSyntaxError as error:
+        raise Conflict("a syntax error in an expression") from error
+
+
+def names_of(node: nodes.Node) -> Iterator[Path]:
+    """Walk a syntax tree and yield every longest chain of a name and its keys."""
+    chain = chain_of(node)
+    if chain:
+        yield chain
+        return
+    for child in node.iter_child_nodes():
+        yield from names_of(child)
+
+
+def chain_of(node: nodes.Node) -> Path:
+    """Spell `a.b['c']` as a path; empty for any other node."""
+    if isinstance(node, nodes.Name):
+        return (node.name,)
+    if isinstance(node, nodes.Getattr):
+        head, last = chain_of(node.node), node.attr
+    elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+        head, last = chain_of(node.node), str(node.arg.value)
+    else:
+        return ()
+    return (*head, last) if head else ()
+
+
+def is_template(value: object) -> bool:
+    """Tell a text that has something to resolve, be it an escape only."""
+    return isinstance(value, str) and "${{" in value
+
+
+def templates(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Walk a value and yield every text that has something to resolve."""
+    if is_template(value):
+        yield path, value
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from templates(item, (*path, str(key)))
+
+
+def suppliers(tree: dict[str, Any], read: Path) -> set[Path]:
+    """List the templates that a read needs: one on the way to it, or all below it."""
+    if read[0] not in READABLE:
+        return set()
+    value: Any = tree
+    for depth, key in enumerate(read):
+        if is_template(value):
+            return {read[:depth]}
+        value = child(value, key)
+    return {path for path, _ in templates(value, read)}
+
+
+def child(value: Any, key: str) -> Any:
+    """Read one key or index, or nothing."""
+    if isinstance(value, dict):
+        return value.get(key, MISSING)
+    if isinstance(value, list) and key.isdigit() and int(key) < len(value):
+        return value[int(key)]
+    return MISSING
+
+
+def tainted(value: object, world: World, asking: frozenset[Path] = frozenset()) -> bool:
+    """Tell whether anything in a value reads a secret, directly or through other values."""
+    if isinstance(value, Secret):
+        return True
+    return any(
+        read_tainted(read, world, asking) for _, text in templates(value) for read in reads(text) if read not in asking
+    )
+
+
+def read_tainted(read: Path, world: World, asking: frozenset[Path]) -> bool:
+    """Tell whether a name that an expression reads leads to a secret."""
+    if read[0] == "secrets":
+        return True
+    if read[0] == "env_vars" and (read[1:2] == () and world.injected or set(read[1:2]) & world.injected):
+        return True
+    return any(tainted(lookup(world.tree, path), world, asking | {read}) for path in suppliers(world.tree, read))
+
+
+def lookup(tree: Any, path: Path) -> Any:
+    """Find the value at a path through maps and lists."""
+    for key in path:
+        tree = child(tree, key)
+    return tree
+
+
+def resolve(tree: dict[str, Any], scope: dict[str, Any]) -> None:
+    """Evaluate every template of a tree in place, each after all that it reads."""
+    waiting = dict(templates(tree))
+    graph: dict[Path, set[Path]] = {}
+    for path, text in waiting.items():
+        graph[path] = {supplier for read in reads(text) for supplier in suppliers(tree, read)}
+    try:
+        order = list(graphlib.TopologicalSorter(graph).static_order())
+    except graphlib.CycleError as error:
+        raise Conflict("values that need each other") from error
+    for path in order:
+        known = {section: tree[section] for section in READABLE}
+        known["env_vars"] = {**tree["env_vars"], **scope["env_vars"]}
+        put(tree, path, evaluate(waiting[path], {**scope, **known}, path[0]))
+
+
+def put(tree: Any, path: Path, value: Any) -> None:
+    """Set the value at a path through maps and lists."""
+    holder = lookup(tree, path[:-1])
+    if isinstance(holder, list):
+        holder[int(path[-1])] = value
+    else:
+        holder[path[-1]] = value
+
+
+def evaluate(text: str, scope: dict[str, Any], section: str) -> Any:
+    """Compute a template: a lone expression keeps its type, but env vars are text."""
+    values = [raw if which == "text" else compute(raw, scope) for which, raw in pieces(text)]
+    if section == "env_vars" and None in values:
+        raise Conflict("an env var that is null")
+    if len(values) == 1 and section != "env_vars":
+        return values[0]
+    return "".join(text_of(value) for value in values)
+
+
+def compute(source: str, scope: dict[str, Any]) -> Any:
+    """Let Jinja2 evaluate one expression."""
+    parse(source)
+    try:
+        value = JINJA.compile_expression(source, undefined_to_none=False)(**scope)
+    except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        raise Conflict("an expression that fails") from error
+    if has_undefined(value):
+        raise Conflict("an undefined name")
+    return value
+
+
+def has_undefined(value: Any) -> bool:
+    """Tell whether a value, or anything in it, is undefined."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, jinja2.Undefined) or any(map(has_undefined, parts))

@@ -1,0 +1,143 @@
+"""Random organizations: envtree and the naive model agree, and no accident of the machine shows in the output."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, assume, event, given, settings
+
+from envtree import EDITION
+from envtree.artifact import Output
+from envtree.diagnostic import Severity
+from envtree.pipeline import Request, publish
+from envtree.secret import SealedFile
+from envtree.tree import DirectoryTree
+
+from .layering import Tree
+from .merging import Conflict, literal
+from .model import Bundle, canonical, compile_model
+from .organizations import Organization, organizations
+from .writing import write_tree
+
+SLOW = settings(deadline=None, phases=set(Phase) - {Phase.explain}, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+
+REVERSED = """
+import os, runpy, sys
+scandir, listdir = os.scandir, os.listdir
+class Reversed:
+    def __init__(self, path):
+        with scandir(*path) as entries:
+            self.entries = iter(sorted(entries, key=lambda entry: entry.name, reverse=True))
+    __iter__ = __enter__ = lambda self: self
+    __next__ = lambda self: next(self.entries)
+    __exit__ = lambda self, *failure: None
+    close = lambda self: None
+os.listdir = lambda *path: sorted(listdir(*path), reverse=True)
+os.scandir = lambda *path: Reversed(path)
+runpy.run_module("envtree", run_name="__main__", alter_sys=True)
+"""
+
+
+@dataclass(frozen=True)
+class OpenBook:
+    """A decrypter that knows the plain text of every secrets file."""
+
+    plain: Tree
+
+    def decrypt(self, sealed: SealedFile) -> dict[str, Any]:
+        """Look the file up."""
+        data: dict[str, Any] = literal_everywhere(self.plain[sealed.path])
+        return data
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+
+def literal_everywhere(value: Any) -> Any:
+    """Take off the spelling of unquoted scalars, which no decrypted value has."""
+    if isinstance(value, dict):
+        return {key: literal_everywhere(item) for key, item in value.items()}
+    return [literal_everywhere(item) for item in value] if isinstance(value, list) else literal(value)
+
+
+def compile_tree(root: Path, out: Path, plain: Tree) -> dict[str, str]:
+    """Compile with envtree and read what it wrote: the bundles by id; nothing if it found an error."""
+    request = Request(DirectoryTree(root.resolve()), decrypter=lambda policy: OpenBook(plain), inputs_required=True)
+    output = Output(out, root, "plain", EDITION, {}, lambda id: True)
+    outcome = publish(request, output, frozenset({"bundle"}))
+    errors = [finding for finding in outcome.findings if finding.severity is Severity.ERROR]
+    files = [file for file in out.rglob("*") if file.is_file()]
+    if errors:
+        for finding in errors:
+            event(f"error: {finding.diagnostic.code}")
+        assert files == []
+        return {}
+    return {bundle_id(out, file): file.read_text("utf-8") for file in files if file.name == "bundle.json"}
+
+
+def bundle_id(out: Path, file: Path) -> str:
+    """Read a bundle's id off its place."""
+    environment, *names = file.relative_to(out).parent.parts
+    return "/".join(names) + f"@{environment}"
+
+
+def expected_of(drawn: Organization) -> dict[str, Bundle]:
+    """Ask the model; a forbidden tree has no bundles."""
+    try:
+        bundles = compile_model(drawn.tree, drawn.secrets)
+    except Conflict as conflict:
+        event(f"conflict: {conflict}")
+        return {}
+    assume(bundles)
+    event("bundles")
+    return bundles
+
+
+@settings(SLOW, max_examples=500)
+@given(organizations())
+def test_envtree_agrees_with_the_model(drawn: Organization) -> None:
+    expected = expected_of(drawn)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "tree")
+        write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
+        found = compile_tree(root, Path(folder, "out"), drawn.secrets)
+    assert found == {name: canonical(bundle) for name, bundle in expected.items()}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What may differ between two machines, and must not show."""
+
+    program: tuple[str, ...]
+    cwd: str
+    umask: int
+    environ: dict[str, str]
+
+    def compile(self, root: Path, out: Path) -> tuple[int, dict[str, bytes]]:
+        """Run the command in a process of its own; secrets stay references, so that no key is needed."""
+        command = [sys.executable, *self.program, "-C", str(root), "compile", "--secrets", "ref", "-o", str(out)]
+        environ = {**os.environ, **self.environ}
+        done = subprocess.run(command, cwd=self.cwd, umask=self.umask, env=environ, capture_output=True, check=False)
+        files = {file.relative_to(out).as_posix(): file.read_bytes() for file in out.rglob("*") if file.is_file()}
+        return done.returncode, files
+
+
+MACHINES = [
+    Machine(("-m", "envtree"), ".", 0o022, {"PYTHONHASHSEED": "1", "TZ": "UTC", "LC_ALL": "C.UTF-8"}),
+    Machine(("-c", REVERSED), "/", 0o077, {"PYTHONHASHSEED": "2", "TZ": "Asia/Kathmandu", "LC_ALL": "C"}),
+]
+
+
+@settings(SLOW, max_examples=30)
+@given(organizations())
+def test_no_accident_of_the_machine_shows(drawn: Organization) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "tree")
+        write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
+        one, other = (machine.compile(root, Path(folder, f"out{i}")) for i, machine in enumerate(MACHINES))
+    assert one == other
+    assert one[0] in (0, 1)
