@@ -1,4 +1,4 @@
-"""Canonical JSON: sorted keys, two-space indent, UTF-8, a final newline; the same data gives the same bytes everywhere."""
+"""Canonical JSON: sorted keys, two-space indent, UTF-8, a final newline; the same bytes everywhere."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The register of codes: ET1xx reading, 2xx shape, 3xx links, 4xx merging, 5xx values, 6xx secrets, 7xx checks, 8xx output.
+"""The register of codes: 1xx reading, 2xx shape, 3xx links, 4xx merging, 5xx values, 6xx secrets, 7xx checks, 8xx output.
 
 The second half of a hundred (ET150 …) holds what is a warning unless `lint` in organization.yaml says otherwise.
 A code is never used again for something else.
@@ -109,6 +109,7 @@ _ERRORS = {
     "ET804": "another run is writing",
     "ET805": "a file cannot be read or written",
     "ET806": "the output folder is not usable",
+    "ET807": "a file would be overwritten",
 }
 
 _WARNINGS = {

@@ -12,7 +12,8 @@ class Reference(NamedTuple):
     """A name that is read; `offset` is where in the text its expression begins.
 
     A lenient one stands directly under `default` or `is defined` and may be undefined; an optional one stands in a
-    branch that may not be taken; a bare one is a condition by itself.
+    branch that may not be taken; a bare one is a condition by itself. `variable` is set for `env_vars.NAME` that is
+    not bare, which is most of what is read.
     """
 
     path: NamePath
@@ -20,6 +21,7 @@ class Reference(NamedTuple):
     lenient: bool = False
     optional: bool = False
     bare: bool = False
+    variable: str = ""
 
 
 class Term(NamedTuple):
@@ -33,8 +35,17 @@ class Term(NamedTuple):
 
 
 class Expression(NamedTuple):
-    """A text in pieces; `whole` means that it is exactly one term, which keeps its type."""
+    """A text in pieces; `whole` means that it is exactly one term, which keeps its type, `secret` that it reads one."""
 
     pieces: tuple[str | Term, ...]
     reads: tuple[Reference, ...]
     whole: bool
+    secret: bool
+
+
+def reference(
+    path: NamePath, offset: int, *, lenient: bool = False, optional: bool = False, bare: bool = False
+) -> Reference:
+    """A reference, with the variable that it names."""
+    variable = str(path[1]) if path[0] == "env_vars" and len(path) == 2 and not bare else ""
+    return Reference(path, offset, lenient, optional, bare, variable)

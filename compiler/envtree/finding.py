@@ -31,11 +31,12 @@ class Severities:
 
 
 class ErrorWatch:
-    """Whether any error has been reported so far; each diagnostic is looked at once."""
+    """Whether any error, under `strict` any warning, has been reported so far; each diagnostic is looked at once."""
 
-    def __init__(self, diags: Diagnostics, severities: Severities) -> None:
+    def __init__(self, diags: Diagnostics, severities: Severities, *, strict: bool = False) -> None:
         self._diags = diags
         self._severities = severities
+        self._grave = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
         self._seen = 0
         self._found = False
 
@@ -44,7 +45,7 @@ class ErrorWatch:
         if not self._found and len(self._diags) > self._seen:
             new = self._diags.since(self._seen)
             self._seen = len(self._diags)
-            self._found = bool(self._severities.errors(new))
+            self._found = any(self._severities.of(diagnostic.code) in self._grave for diagnostic in new)
         return self._found
 
 

@@ -14,7 +14,8 @@ from envtree.layer import layer, targets
 from envtree.link import link
 from envtree.lint import Rules, lint
 from envtree.merge import merge
-from envtree.node import Document, Mapping as MappingNode
+from envtree.node import Document
+from envtree.node import Mapping as MappingNode
 from envtree.parse import parse
 from envtree.resolve import resolve
 from envtree.resolve.secrets import flatten
@@ -36,7 +37,8 @@ from envtree.write import write
 class Request(NamedTuple):
     """What a run is asked to do.
 
-    Without `decrypter` no secret is known; with `inputs_required` an input that is read must have a value.
+    Without `decrypter` no secret is known; with `inputs_required` an input that is read must have a value; with
+    `strict` a warning keeps `publish` from writing, as an error does; with `allow_empty` no bundle at all is fine.
     """
 
     tree: Tree
@@ -45,6 +47,8 @@ class Request(NamedTuple):
     environ: Mapping[str, str] = {}
     decrypter: Callable[[SecretsPolicy], Decrypter] | None = None
     inputs_required: bool = False
+    strict: bool = False
+    allow_empty: bool = False
 
 
 class UnknownInput(Exception):
@@ -77,10 +81,10 @@ class Run:
         resources = _read(request.tree, self.diags)
         self.workspace = link(resources, self.diags) if resources else None
         self.severities = Severities(self.workspace.organization.lint if self.workspace else None)
-        self.watch = ErrorWatch(self.diags, self.severities)
+        self.watch = ErrorWatch(self.diags, self.severities, strict=request.strict)
         self.ids = tuple(target.id for target in targets(self.workspace)) if self.workspace else ()
-        self._check_selectors()
         self._broken = self.severities.errors(self.diags)
+        self._check_selectors()
 
     def bundles(self) -> Iterator[Bundle]:
         """The selected bundles that no broken file spoils, with all findings about them reported."""
@@ -121,7 +125,9 @@ class Run:
             if name not in declared:
                 raise UnknownInput(name, tuple(declared))
         unknown = Hidden(UNKNOWN, secret=False, symbol=None)
-        found = {name: given.get(name, self._request.environ.get(one.env, one.default)) for name, one in declared.items()}
+        found = {
+            name: given.get(name, self._request.environ.get(one.env, one.default)) for name, one in declared.items()
+        }
         return {name: unknown if value is None else value for name, value in found.items()}
 
     def _plaintexts(self, workspace: Workspace) -> dict[str, dict[str, object]]:
@@ -143,7 +149,10 @@ class Run:
         return plain
 
     def _check_selectors(self) -> None:
-        for pattern in self._request.selectors:
+        if self.workspace and not self.ids and not self._request.allow_empty and not self.watch.found():
+            hint = "add 'agents/<agent>.yaml' and 'environments/<environment>.yaml', or pass --allow-empty"
+            self.diags.add(Diagnostic(whole_file("organization.yaml"), "ET310", "the tree has no bundle", hint))
+        for pattern in () if self._request.allow_empty else self._request.selectors:
             if not any(map(selector([pattern]), self.ids)):
                 longer = f"{pattern.partition('@')[0].rstrip('/')}/**"
                 hint = f"did you mean '{longer}'?" if any(map(selector([longer]), self.ids)) else ""

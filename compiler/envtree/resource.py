@@ -23,6 +23,18 @@ class Resources:
         self._all = resources
         self._plain = {r.location: r.document for r in resources if r.location.kind is not Kind.SECRETS}
         self._sealed = {r.location: r.sealed for r in resources if r.location.kind is Kind.SECRETS}
+        self._documents: dict[tuple[Kind, str, str], dict[str, Document]] = {}
+        for place, document in sorted(self._plain.items()):
+            self._documents.setdefault((place.kind, place.project, place.team), {})[place.name] = document
+        self._teams: dict[str, dict[str, None]] = {}
+        for place in sorted((*self._plain, *self._sealed)):
+            if place.project:
+                self._teams.setdefault(place.project, {})
+            if place.team:
+                self._teams[place.project][place.team] = None
+        self._owned: dict[tuple[Kind | None, str, str], list[Location]] = {}
+        for place in sorted(self._sealed):
+            self._owned.setdefault((place.owner, place.project, place.team), []).append(place)
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._all)
@@ -31,30 +43,24 @@ class Resources:
         """The document of an entity, if there is one."""
         return self._plain.get(Location(kind, project, team, name))
 
-    def secrets(self, owner: Kind, name: str, project: str = "", team: str = "", environment: str = "") -> SealedFile | None:
+    def secrets(
+        self, owner: Kind, name: str, project: str = "", team: str = "", environment: str = ""
+    ) -> SealedFile | None:
         """The secrets file of an entity, if there is one."""
         return self._sealed.get(Location(Kind.SECRETS, project, team, name, owner, environment))
 
     def documents(self, kind: Kind, project: str = "", team: str = "") -> dict[str, Document]:
         """The documents of one kind inside a project or team, by name, sorted."""
-        found = {
-            place.name: document
-            for place, document in self._plain.items()
-            if (place.kind, place.project, place.team) == (kind, project, team)
-        }
-        return dict(sorted(found.items()))
+        return self._documents.get((kind, project, team), {})
 
     def secret_locations(self, owner: Kind, project: str = "", team: str = "") -> list[Location]:
         """Where the secrets files of one kind of owner stand inside a project or team."""
-        return sorted(
-            place for place in self._sealed if (place.owner, place.project, place.team) == (owner, project, team)
-        )
+        return self._owned.get((owner, project, team), [])
 
     def projects(self) -> list[str]:
         """The path names of all projects."""
-        return sorted({place.project for place in (*self._plain, *self._sealed) if place.project})
+        return list(self._teams)
 
     def teams(self, project: str) -> list[str]:
         """The path names of the teams of a project."""
-        places = (*self._plain, *self._sealed)
-        return sorted({place.team for place in places if place.project == project and place.team})
+        return list(self._teams[project])

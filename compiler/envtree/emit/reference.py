@@ -170,5 +170,5 @@ def _test(node: nodes.Test, names: Sequence[str]) -> str:
     return f"({value} is {node.name}({arguments}))" if arguments else f"({value} is {node.name})"
 
 
-def _is_undefined(node: nodes.Expr, names: Sequence[str]) -> bool:
+def _is_undefined(node: nodes.Expr | None, names: Sequence[str]) -> bool:
     return isinstance(node, nodes.Name) and not names[int(node.name[1:])]

@@ -6,8 +6,8 @@ import re2
 
 from envtree.codes import CODES
 from envtree.diagnostic import Diagnostic, Diagnostics, Severity
-from envtree.keypath import KeyPath, parse_path
 from envtree.fields import field, flag, mapping, scalar_fields, text, texts
+from envtree.keypath import KeyPath, parse_path
 from envtree.nearest import did_you_mean
 from envtree.node import Document, Mapping, Scalar
 from envtree.resource import Resources
@@ -118,7 +118,8 @@ def _severities(document: Document, diags: Diagnostics) -> Map[str, str]:
             continue
         movable = [name for name, known in CODES.items() if not known.fixed]
         message = f"the severity of '{code}' is fixed" if code in CODES else f"there is no code '{code}'"
-        diags.add(Diagnostic(document.key_span(declared, code), "ET204", message, did_you_mean(code, movable), key="lint"))
+        hint = did_you_mean(code, movable)
+        diags.add(Diagnostic(document.key_span(declared, code), "ET204", message, hint, key="lint"))
     return found
 
 

@@ -74,5 +74,3 @@ def _link_agent(
         scalar_fields(document, name=name),
         resources.secrets(Kind.AGENT, name, project, team),
     )
-
-

@@ -77,7 +77,9 @@ def _check(document: Document, path: tuple[str, ...], what: str, known: frozense
             _report(document, mention, ".".join(path), what, known, diags)
 
 
-def _report(document: Document, mention: Scalar, key: str, what: str, known: frozenset[str], diags: Diagnostics) -> None:
+def _report(
+    document: Document, mention: Scalar, key: str, what: str, known: frozenset[str], diags: Diagnostics
+) -> None:
     message = f"'{mention.value}' names no {what} of this tree"
     diags.add(Diagnostic(document.span(mention), "ET301", message, did_you_mean(str(mention.value), known), key=key))
 

@@ -62,7 +62,7 @@ def _check(name: str, contract: Contract, resolved: Resolved, diags: Diagnostics
         _report("ET701", name, f"variable '{name}' {must}", "", resolved, diags, related)
     if isinstance(value, Hidden):
         if not value.known:
-            if rules.keys() & _CHECKS.keys() and rules.get("type", "integer") != "string" or rules.keys() & _PLAIN:
+            if (rules.keys() & _CHECKS.keys() and rules.get("type", "integer") != "string") or rules.keys() & _PLAIN:
                 place = supplier(resolved, ("env_vars", name))
                 diags.skip(NotChecked(place, "ET701", f"env_vars.{name}", resolved.merged.stack.target.id))
             return

@@ -50,7 +50,7 @@ class Policies:
 def _compile(policy: Policy) -> Any:
     schema = dict(policy.schema) if isinstance(policy.schema, Mapping) else policy.schema
     # The engine without backtracking: a policy's pattern cannot hang a run.
-    return jsonschema_rs.Draft202012Validator(schema, pattern_options=jsonschema_rs.RegexOptions())
+    return jsonschema_rs.Draft202012Validator(schema, pattern_options=jsonschema_rs.RegexOptions(), offline=True)
 
 
 def _hidden(value: Any) -> Iterator[Hidden]:

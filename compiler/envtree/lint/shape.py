@@ -30,7 +30,9 @@ def check_shape(resolved: Resolved, diags: Diagnostics) -> None:
             _check(("mcp_servers", name), value, _is_map, "a map", resolved, diags)
 
 
-def _check(path: tuple[str | int, ...], value: Any, fits: Any, expected: str, resolved: Resolved, diags: Diagnostics) -> None:
+def _check(
+    path: tuple[str | int, ...], value: Any, fits: Any, expected: str, resolved: Resolved, diags: Diagnostics
+) -> None:
     if value is HOLE:
         return
     key, id = format_path(tuple(map(str, path))), resolved.merged.stack.target.id

@@ -23,7 +23,8 @@ class Policies:
         """The policy of a list at this path inside `execution_environment`."""
         found = self._known.get(path)
         if found is None:
-            found = self._known[path] = next((policy for rule, policy in self._rules if _matches(rule, path)), "replace")
+            matching = (policy for rule, policy in self._rules if _matches(rule, path))
+            found = self._known[path] = next(matching, "replace")
         return found
 
 

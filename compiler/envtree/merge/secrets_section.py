@@ -17,7 +17,8 @@ def lift_secrets_section(node: Node, layer: Layer) -> Change:
 
 
 def _from_list(node: Sequence, layer: Layer) -> Branch:
-    names: dict[str, Merged] = {str(item.value): lift_scalar(item, layer) for item in node.items if isinstance(item, Scalar)}
+    items = [item for item in node.items if isinstance(item, Scalar)]
+    names: dict[str, Merged] = {str(item.value): lift_scalar(item, layer) for item in items}
     return Branch(names, node, layer, None, "set", None, False, False, False)
 
 

@@ -47,16 +47,13 @@ def _properties(finding: Finding, prefix: str) -> dict[str, str]:
 def _message(finding: Finding) -> str:
     hint = f"hint: {finding.diagnostic.hint}" if finding.diagnostic.hint else ""
     parts = (finding.diagnostic.message, shown_in(finding.bundles), hint)
+    # A third, for escaping makes up to three characters of one.
     return "\n".join(shown(part) for part in parts if part)[: _LONGEST // 3]
 
 
 def _data(text: str) -> str:
-    return shown_lines(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace("%", "%25").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
     return shown(text).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
-
-
-def shown_lines(text: str) -> str:
-    return "\n".join(shown(line) for line in text.split("\n"))

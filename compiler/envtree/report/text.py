@@ -39,7 +39,7 @@ def skipped(checks: Iterable[NotChecked]) -> str:
 
 def printable(data: str) -> str:
     """Text from a file, fit for a terminal and a CI log: no escape sequences, nothing invisible, no commands."""
-    return shown(data).replace("##[", "##\\[").replace("::", ":\\:")
+    return shown(data).replace("##[", "##\\[")
 
 
 def _lines_of(finding: Finding, lines: Lines, color: bool) -> Iterator[str]:
@@ -89,7 +89,9 @@ def _cells(data: str) -> int:
 
 
 def _place(span: Span) -> str:
-    return f"{printable(span.path)}:{span.line}:{span.column}"
+    # A line that begins with two colons is a command to GitHub's runner.
+    path = printable(span.path)
+    return f"{'./' if path.lstrip().startswith('::') else ''}{path}:{span.line}:{span.column}"
 
 
 def _paint(data: str, hue: str, color: bool) -> str:

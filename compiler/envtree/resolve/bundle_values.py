@@ -3,13 +3,11 @@
 from typing import Any
 
 from envtree.diagnostic import Related
-from envtree.keypath import format_path, parse_path
-from envtree.node import Cipher
-from envtree.resolve.evaluation import Engine, Evaluation, as_environment_text
+from envtree.keypath import format_path
+from envtree.resolve.evaluation import Engine, Evaluation
+from envtree.resolve.injection import entries, inject
 from envtree.resolve.scope import Facts
 from envtree.resolved import HOLE, Hidden, Injection, Resolved
-from envtree.span import Span
-from envtree.stack import Layer
 from envtree.value import Branch, Leaf, Merged, MergedStack, span_of
 
 # Sections whose values are computed here; `secrets` and `env_vars` have their own rules.
@@ -19,9 +17,8 @@ SECTIONS = ("config", "endpoints", "feature_flags", "integration_ids", "mcp_serv
 def resolve_bundle(merged: MergedStack, facts: Facts, engine: Engine) -> Resolved:
     """Compute every value of one bundle."""
     evaluation = Evaluation(merged, facts, engine)
-    variables = _entries(merged, "env_vars")
-    injected = _inject(merged, variables, evaluation)
-    values: dict[str, Any] = {}
+    variables = entries(merged, "env_vars")
+    injected = inject(merged, evaluation)
     computed: list[tuple[str, Leaf]] = []
     for name, leaf in variables.items():
         if type(leaf) is not Leaf or name in injected:
@@ -29,90 +26,13 @@ def resolve_bundle(merged: MergedStack, facts: Facts, engine: Engine) -> Resolve
         if leaf.dynamic:
             computed.append((name, leaf))
         else:
-            values[name] = leaf.node.text
+            evaluation.texts[name] = leaf.node.text
     for name, leaf in computed:
-        values[name] = evaluation.env_var(name, leaf)
-    for name, injection in injected.items():
-        values[name] = injection.value
-    sections = {
-        name: evaluation.value(merged.sections[name], (name,)) for name in SECTIONS if name in merged.sections
-    }
+        evaluation.env_var(name, leaf)
+    values = evaluation.texts
+    sections = {name: evaluation.value(merged.sections[name], (name,)) for name in SECTIONS if name in merged.sections}
     _check_sticky(merged, values, sections, injected, evaluation)
     return Resolved(merged, values, sections, injected, _sensitive(values, sections, merged))
-
-
-def _entries(merged: MergedStack, section: str) -> dict[str, Merged]:
-    found = merged.sections.get(section)
-    return found.entries if type(found) is Branch else {}
-
-
-def _inject(merged: MergedStack, variables: dict[str, Merged], evaluation: Evaluation) -> dict[str, Injection]:
-    """The injected secrets that win over plain variables of their names."""
-    injected: dict[str, Injection] = {}
-    chosen = _entries(merged, "secrets")
-    if not chosen:
-        return injected
-    rank = {layer: n for n, layer in enumerate(merged.stack.layers)}
-    losers = {}
-    for name, leaf in chosen.items():
-        plain = variables.get(name)
-        if type(plain) is Leaf and rank[plain.layer] > rank[leaf.layer]:
-            losers[name] = (plain, leaf)
-        elif type(leaf) is Leaf:
-            if plain is not None and plain.lock:
-                _report_locked(name, plain.lock, span_of(leaf), evaluation)
-            found = _injection(name, leaf, evaluation)
-            injected[name] = found
-            evaluation.put(name, found.value)
-    for name, (plain, leaf) in losers.items():
-        _check_override(name, plain, leaf, rank, evaluation)
-    return injected
-
-
-def _injection(name: str, leaf: Leaf, evaluation: Evaluation) -> Injection:
-    path = parse_path(str(leaf.node.value))
-    value = evaluation.secret(path, span_of(leaf), ("secrets", name))
-    if value is None:
-        return Injection("", format_path(path), HOLE, leaf)
-    found: Merged = value.symbol
-    cipher = found.node.value
-    if not isinstance(cipher, Cipher):
-        hint = f"name one of its parts, or set the variable to ${{{{ secrets.{format_path(path)} | tojson }}}}"
-        message = f"'{format_path(path)}' is a map or a list of secrets, expected one secret"
-        evaluation.report("ET508", span_of(leaf), ("secrets", name), message, hint)
-        return Injection("", format_path(path), HOLE, leaf)
-    return Injection(cipher.file, cipher.path, as_environment_text(value), leaf)
-
-
-def _check_override(
-    name: str, plain: Leaf, chosen: Merged, rank: dict[Layer, int], evaluation: Evaluation
-) -> None:
-    """A plain variable over an injected name must be a secret itself, or say `$replace`."""
-    if chosen.lock:
-        _report_locked(name, chosen.lock, span_of(plain), evaluation)
-        return
-    node: Merged | None = plain
-    while node is not None and rank[node.layer] > rank[chosen.layer]:
-        if node.rule == "$replace":
-            return
-        node = node.below
-    value = evaluation.env_var(name, plain) if plain.dynamic else None
-    if isinstance(value, Hidden):
-        return
-    evaluation.report(
-        "ET406",
-        span_of(plain),
-        ("env_vars", name),
-        f"'{name}' is a secret below, and a plain value here would replace it",
-        "write {$replace: …} to make it plain on purpose, or take the name out of 'secrets'",
-        Related(span_of(chosen), "injected here"),
-    )
-
-
-def _report_locked(name: str, lock: Span, place: Span, evaluation: Evaluation) -> None:
-    message = f"'{name}' is locked and cannot be overridden"
-    hint = "remove the override, or move the change to the layer that locks"
-    evaluation.report("ET402", place, ("env_vars", name), message, hint, Related(lock, "locked here"))
 
 
 def _check_sticky(
@@ -123,11 +43,11 @@ def _check_sticky(
     evaluation: Evaluation,
 ) -> None:
     """A plain value over one that was computed from a secret must say `$replace`."""
-    for name, leaf in _entries(merged, "env_vars").items():
+    for name, leaf in entries(merged, "env_vars").items():
         if leaf.guarded and name not in injected:
             _check_guarded(leaf, values.get(name), ("env_vars", name), evaluation)
-    for name in sections:
-        _check_guarded(merged.sections[name], sections[name], (name,), evaluation)
+    for name, value in sections.items():
+        _check_guarded(merged.sections[name], value, (name,), evaluation)
 
 
 def _check_guarded(node: Merged, value: Any, key: tuple[str | int, ...], evaluation: Evaluation) -> None:

@@ -1,37 +1,26 @@
 """Evaluate one bundle: values form a graph, each is computed when it is first read."""
 
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from jinja2 import StrictUndefined, TemplateError, Undefined, UndefinedError
+from jinja2 import StrictUndefined, Undefined
 
-from envtree.canonical import compact
 from envtree.diagnostic import Diagnostic, Diagnostics, Failure, NotChecked, Related
-from envtree.expression import Expression, Reference, Term
+from envtree.expression import Expression, NamePath, Reference
 from envtree.keypath import format_path
 from envtree.nearest import did_you_mean
-from envtree.node import Cipher
+from envtree.resolve.compute import Fault, as_environment_text, compute
 from envtree.resolve.expression import Compiler
-from envtree.resolve.functions import LIMIT, Misfit, to_text
 from envtree.resolve.grammar import WrongExpression
 from envtree.resolve.literals import Literals
+from envtree.resolve.lookup import MISSING, child, descend, seal, walk
 from envtree.resolve.scope import Facts
 from envtree.resolve.secrets import find, paths, secret
-from envtree.resolved import HOLE, UNKNOWN, AsText, Composite, Derived, Hidden, Outside, Part, reveal
+from envtree.resolved import HOLE, UNKNOWN, Derived, Hidden, Outside
 from envtree.span import Span
 from envtree.value import Branch, Leaf, Listing, Merged, MergedStack, span_of
 
-Key = tuple[str | int, ...]
-
 _DEPTH = 100
-_EXACT = 2**53
 
-
-class _Missing:
-    """There is no such name."""
-
-
-MISSING: Final = _Missing()
 
 class Engine(NamedTuple):
     """What all bundles of a run share."""
@@ -43,50 +32,51 @@ class Engine(NamedTuple):
 
 
 class Evaluation:
-    """The values of one bundle, computed on demand and once."""
+    """The values of one bundle, computed on demand and once.
+
+    `texts` has the environment variables that are final; computed ones are added as they are read.
+    """
 
     def __init__(self, merged: MergedStack, facts: Facts, engine: Engine) -> None:
+        self.texts: dict[str, Any] = {}
         self._merged = merged
         self._facts = facts
         self._engine = engine
-        self._done: dict[Key, Any] = {}
-        self._running: list[Key] = []
-
-    def put(self, name: str, value: Any) -> None:
-        """Set the final value of an environment variable."""
-        self._done["env_vars", name] = value
+        self._done: dict[NamePath, Any] = {}
+        self._running: list[NamePath] = []
 
     def env_var(self, name: str, leaf: Leaf) -> Any:
         """The text of an environment variable that holds an expression."""
-        key = ("env_vars", name)
-        if key not in self._done:
-            value = self._leaf(key, leaf)
-            self._done[key] = self._as_text(value, key, leaf)
-        return self._done[key]
+        if name not in self.texts:
+            key = ("env_vars", name)
+            value = self._compute(key, leaf)
+            if value is None or (isinstance(value, Hidden) and value.known and value.reveal() is None):
+                message = f"the expression gives null, but '{name}' must be a text"
+                self.report("ET506", span_of(leaf), key, message, "give a default: ${{ … | default('') }}")
+                value = HOLE
+            self.texts[name] = as_environment_text(value)
+        return self.texts[name]
 
-    def value(self, node: Merged, key: Key) -> Any:
+    def value(self, node: Merged, key: NamePath) -> Any:
         """JSON data of a merged value, in which a Hidden may stand for any part."""
         if not node.dynamic:
             return self._engine.literals.data(node)
         if type(node) is Branch:
-            return {name: self.value(child, (*key, name)) for name, child in node.entries.items()}
+            return {name: self.value(inner, (*key, name)) for name, inner in node.entries.items()}
         if type(node) is Listing:
             return [self.value(item, (*key, n)) for n, item in enumerate(node.items)]
         assert type(node) is Leaf
         if key not in self._done:
-            self._done[key] = self._leaf(key, node)
+            self._done[key] = self._compute(key, node)
         return self._done[key]
 
-    def secret(self, path: Key, place: Span, key: Key) -> Hidden | None:
+    def secret(self, path: NamePath, place: Span, key: NamePath) -> Hidden | None:
         """A secret by its dotted path; a missing one is reported."""
         found = find(self._merged.secrets, path)
-        if found is not None:
-            return secret(found, self._engine.outside.plaintexts)
-        name = format_path(tuple(map(str, path)))
-        known = paths(self._merged.secrets)
-        hint = did_you_mean(name, known) or "no secrets file stands in the layers of this bundle"
-        self.report("ET601", place, key, f"there is no secret '{name}' in the layers of this bundle", hint)
-        return None
+        if found is None:
+            self._report_no_secret(path, place, key)
+            return None
+        return secret(found, self._engine.outside.plaintexts)
 
     def is_tainted(self, node: Merged) -> bool:
         """Whether a shadowed value reads a secret anywhere, by the names that its expressions read."""
@@ -96,20 +86,21 @@ class Evaluation:
             return any(map(self.is_tainted, node.entries.values()))
         if type(node) is Listing:
             return any(map(self.is_tainted, node.items))
+        assert type(node) is Leaf
         try:
             expression = self._engine.compiler.compile(str(node.node.value))
         except WrongExpression:
             return False
         values = [self._read(read, ()) for read in expression.reads]
-        return _mentions_secret(expression) or any(isinstance(value, Hidden) and value.secret for value in values)
+        return expression.secret or any(isinstance(value, Hidden) and value.secret for value in values)
 
-    def report(self, code: str, place: Span, key: Key, message: str, hint: str = "", *related: Related) -> None:
+    def report(self, code: str, place: Span, key: NamePath, message: str, hint: str = "", *related: Related) -> None:
         """Report a finding about a value of this bundle."""
-        name = format_path(tuple(map(str, key)))
         bundle = self._merged.stack.target.id
-        self._engine.diags.add(Diagnostic(place, code, message, hint, related, name, bundle))
+        self._engine.diags.add(Diagnostic(place, code, message, hint, related, _name(key), bundle))
 
-    def _leaf(self, key: Key, leaf: Leaf) -> Any:
+    def _compute(self, key: NamePath, leaf: Leaf) -> Any:
+        """The value of a scalar with expressions; a HOLE when it has none, which has then been reported."""
         if key in self._running:
             self._report_circle(key, leaf)
             return HOLE
@@ -118,205 +109,127 @@ class Evaluation:
             return HOLE
         self._running.append(key)
         try:
-            expression = self._engine.compiler.compile(str(leaf.node.value))
-            return self._evaluate(expression, key, leaf)
+            return self._evaluate(self._engine.compiler.compile(str(leaf.node.value)), key, leaf)
         except WrongExpression as wrong:
             self.report(wrong.code, place_in(leaf, wrong.offset), key, wrong.message, wrong.hint)
-            return HOLE
+        except Fault as fault:
+            if fault.missing:
+                self._report_missing(fault.missing, key, leaf)
+            else:
+                self.report(fault.code, place_in(leaf, fault.offset), key, fault.message)
         finally:
             self._running.pop()
+        return HOLE
 
-    def _evaluate(self, expression: Expression, key: Key, leaf: Leaf) -> Any:
-        operands = tuple(self._operand(read, key, leaf) for read in expression.reads)
+    def _evaluate(self, expression: Expression, key: NamePath, leaf: Leaf) -> Any:
+        operands = []
+        hidden = expression.secret
+        for read in expression.reads:
+            value = self.texts.get(read.variable) if read.variable else None
+            if value is None:
+                value = self._operand(read, key, leaf)
+            hidden = hidden or type(value) is Hidden
+            operands.append(value)
+        if hidden:
+            return self._evaluate_hidden(expression, operands, key, leaf)
+        return compute(expression, operands, null_spreads=key[0] == "env_vars")
+
+    def _evaluate_hidden(self, expression: Expression, operands: list[Any], key: NamePath, leaf: Leaf) -> Any:
+        """An expression over what is hidden; whoever mentions a secret is one, whatever a condition makes of it."""
         if any(value is HOLE for value in operands):
             return HOLE
         hidden = [value for value in operands if isinstance(value, Hidden)]
-        # Whoever mentions a secret is one, whatever a condition makes of it.
-        secret = any(value.secret for value in hidden) or _mentions_secret(expression)
-        if any(not value.known for value in hidden):
+        is_secret = expression.secret or any(value.secret for value in hidden)
+        symbol = Derived(expression, tuple(operands))
+        if not all(value.known for value in hidden):
             self._skip_undefined(expression, operands, key, leaf)
-            return Hidden(UNKNOWN, secret=secret, symbol=Derived(expression, operands))
-        plain = [value.reveal() if isinstance(value, Hidden) else value for value in operands] if hidden else operands
-        result = self._run(expression, plain, key, leaf)
-        if not secret or result is HOLE:
-            return result
-        return Hidden(result, secret=True, symbol=Derived(expression, operands))
+            return Hidden(UNKNOWN, secret=is_secret, symbol=symbol)
+        plain = [value.reveal() if isinstance(value, Hidden) else value for value in operands]
+        result = compute(expression, plain, null_spreads=key[0] == "env_vars")
+        return Hidden(result, secret=is_secret, symbol=symbol)
 
-    def _skip_undefined(self, expression: Expression, operands: tuple[Any, ...], key: Key, leaf: Leaf) -> None:
-        """Whether a branch that reads a name that does not exist is taken depends on what is unknown."""
-        if any(isinstance(value, Undefined) and not read.lenient for read, value in zip(expression.reads, operands, strict=True)):
-            name, id = format_path(tuple(map(str, key))), self._merged.stack.target.id
-            self._engine.diags.skip(NotChecked(span_of(leaf), "ET503", name, id))
-
-    def _run(self, expression: Expression, operands: Any, key: Key, leaf: Leaf) -> Any:
-        values, at = [], 0
-        for piece in expression.pieces:
-            if isinstance(piece, str):
-                values.append(piece)
-                continue
-            mine = operands[at : at + len(piece.reads)]
-            at += len(piece.reads)
-            value = mine[0] if piece.run is None else self._call(piece, mine, key, leaf)
-            if value is HOLE:
-                return HOLE
-            values.append(value)
-        if expression.whole:
-            return values[0]
-        if None in values and key[0] == "env_vars":
-            return None
-        text = "".join([value if type(value) is str else to_text(value) for value in values])
-        return text if len(text) <= LIMIT else self._too_large(key, leaf)
-
-    def _call(self, term: Term, operands: Any, key: Key, leaf: Leaf) -> Any:
-        assert term.run is not None
-        names = {f"_{n}": value for n, value in enumerate(operands)}
-        try:
-            result = term.run(names)
-        except UndefinedError:
-            return self._report_undefined(term, operands, key, leaf)
-        except Misfit as misfit:
-            return self._broken(str(misfit), term, key, leaf)
-        except (TypeError, ValueError, ArithmeticError, LookupError, TemplateError, RecursionError):
-            return self._broken("its operands do not fit together", term, key, leaf)
-        if isinstance(result, Undefined):
-            return self._report_undefined(term, operands, key, leaf)
-        if not _is_json(result):
-            return self._broken("its result is not JSON data within the exact range", term, key, leaf)
-        large = len(result) if isinstance(result, str) else len(compact(result))
-        return result if large <= LIMIT else self._too_large(key, leaf)
-
-    def _operand(self, read: Reference, key: Key, leaf: Leaf) -> Any:
+    def _operand(self, read: Reference, key: NamePath, leaf: Leaf) -> Any:
         value = self._read(read, key)
         if value is not MISSING:
             return value
         if read.lenient or read.optional:
-            return StrictUndefined(name=format_path(tuple(map(str, read.path))))
-        return self._report_missing(read, key, leaf)
-
-    def _report_missing(self, read: Reference, key: Key, leaf: Leaf) -> Hidden:
-        place, name = place_in(leaf, read.offset), format_path(tuple(map(str, read.path)))
-        if read.path[0] == "secrets":
-            message = f"there is no secret '{name.removeprefix('secrets.')}' in the layers of this bundle"
-            self.report("ET601", place, key, message, self._hint(read.path))
-        else:
-            self.report("ET503", place, key, f"'{name}' does not exist in this bundle", self._hint(read.path))
+            return StrictUndefined(name=_name(read.path))
+        self._report_missing(read, key, leaf)
         return HOLE
 
-    def _read(self, read: Reference, key: Key) -> Any:
+    def _read(self, read: Reference, key: NamePath) -> Any:
         root, rest = str(read.path[0]), read.path[1:]
         if root == "env_vars":
-            return self._read_env(rest, read, key)
+            return self._read_env(read, key)
         if root == "secrets":
             found = find(self._merged.secrets, rest)
             return MISSING if found is None else secret(found, self._engine.outside.plaintexts)
         if root == "inputs":
             return self._read_input(rest)
         if root in self._facts:
-            return _walk(self._facts[root], rest)
-        return self._read_section(root, rest)
+            return walk(self._facts[root], rest)
+        node, used = descend(self._merged.sections.get(root), rest)
+        return MISSING if node is None else walk(self.value(node, read.path[: used + 1]), rest[used:])
 
-    def _read_env(self, rest: Key, read: Reference, key: Key) -> Any:
+    def _read_env(self, read: Reference, key: NamePath) -> Any:
         section = self._merged.sections.get("env_vars")
         entries = section.entries if type(section) is Branch else {}
-        if not rest:
-            names = {*entries, *(str(name) for root, *(name, *_) in self._done if root == "env_vars")}
-            return _seal({name: self._read_env((name,), read, key) for name in sorted(names)})
-        name = str(rest[0])
-        if len(rest) > 1:
+        if len(read.path) == 1:
+            return seal({name: self._read_variable(name, entries) for name in sorted({*entries, *self.texts})})
+        if len(read.path) > 2:
             return MISSING
-        found = self._done.get(("env_vars", name), MISSING)
+        name = str(read.path[1])
         leaf = entries.get(name)
-        if found is MISSING and type(leaf) is Leaf:
-            found = self.env_var(name, leaf) if leaf.dynamic else leaf.node.text
         if read.bare and type(leaf) is Leaf and isinstance(leaf.node.value, bool) and key:
             message = f"'env_vars.{name}' is a text here, and the text '{leaf.node.text}' counts as true"
             self.report("ET550", span_of(leaf), key, message, f"compare: env_vars.{name} == 'true'")
-        return found
+        return self._read_variable(name, entries)
 
-    def _read_input(self, rest: Key) -> Any:
-        if len(rest) != 1 or str(rest[0]) not in (self._facts["inputs"] or {}):
-            return MISSING
-        name = str(rest[0])
-        value = (self._facts["inputs"] or {})[name]
+    def _read_variable(self, name: str, entries: dict[str, Merged]) -> Any:
+        leaf = entries.get(name)
+        if name in self.texts or type(leaf) is not Leaf:
+            return self.texts.get(name, MISSING)
+        return self.env_var(name, leaf) if leaf.dynamic else leaf.node.text
+
+    def _read_input(self, rest: NamePath) -> Any:
+        inputs = self._engine.outside.inputs
+        name = str(rest[0]) if len(rest) == 1 else ""
+        value = inputs.get(name, MISSING)
         if isinstance(value, Hidden) and self._engine.outside.inputs_required:
             hint = f"set it with --input {name}=…, or give it a default in organization.yaml"
             raise Failure("ET509", f"input '{name}' has neither a value nor a default", hint)
         return value
 
-    def _read_section(self, root: str, rest: Key) -> Any:
-        node = self._merged.sections.get(root)
-        key: Key = (root,)
-        for n, part in enumerate(rest):
-            if node is None or isinstance(node, Leaf):
-                break
-            node = _child(node, part)
-            key = (*key, part)
+    def _skip_undefined(self, expression: Expression, operands: list[Any], key: NamePath, leaf: Leaf) -> None:
+        """Whether a branch that reads a name that does not exist is taken depends on what is unknown."""
+        pairs = zip(expression.reads, operands, strict=True)
+        if any(isinstance(value, Undefined) and not read.lenient for read, value in pairs):
+            self._engine.diags.skip(NotChecked(span_of(leaf), "ET503", _name(key), self._merged.stack.target.id))
+
+    def _report_missing(self, read: Reference, key: NamePath, leaf: Leaf) -> None:
+        place = place_in(leaf, read.offset)
+        if read.path[0] == "secrets":
+            self._report_no_secret(read.path[1:], place, key)
         else:
-            return MISSING if node is None else _seal(self.value(node, key))
-        if node is None:
-            return MISSING
-        value = self.value(node, key)
-        return _walk(value, rest[n:])
+            self.report("ET503", place, key, f"'{_name(read.path)}' does not exist in this bundle", self._near(read))
 
-    def _as_text(self, value: Any, key: Key, leaf: Leaf) -> Any:
-        if value is None or (isinstance(value, Hidden) and value.known and value.reveal() is None):
-            message = f"the expression gives null, but '{key[1]}' must be a text"
-            self.report("ET506", span_of(leaf), key, message, "give a default: ${{ … | default('') }}")
-            return HOLE
-        return as_environment_text(value)
+    def _report_no_secret(self, path: NamePath, place: Span, key: NamePath) -> None:
+        hint = did_you_mean(_name(path), paths(self._merged.secrets))
+        hint = hint or "no secrets file stands in the layers of this bundle"
+        self.report("ET601", place, key, f"there is no secret '{_name(path)}' in the layers of this bundle", hint)
 
-    def _hint(self, path: Key) -> str:
-        root, parent = str(path[0]), path[:-1]
-        if root == "secrets":
-            return did_you_mean(format_path(tuple(map(str, path[1:]))), paths(self._merged.secrets))
+    def _near(self, read: Reference) -> str:
+        root, last = str(read.path[0]), str(read.path[-1])
         if root in self._facts:
-            return did_you_mean(str(path[-1]), list(self._facts[root] or ()))
+            return did_you_mean(last, list(self._facts[root] or ()))
         node: Merged | None = self._merged.sections.get(root)
-        for part in parent[1:]:
-            node = _child(node, part) if isinstance(node, (Branch, Listing)) else None
-        names = node.entries if type(node) is Branch else ()
-        return did_you_mean(str(path[-1]), names)
+        for part in read.path[1:-1]:
+            node = child(node, part)
+        return did_you_mean(last, node.entries if type(node) is Branch else ())
 
-    def _report_circle(self, key: Key, leaf: Leaf) -> None:
-        chain = [*self._running[self._running.index(key) :], key]
-        told = " → ".join(format_path(tuple(map(str, step))) for step in chain)
-        self.report("ET504", span_of(leaf), key, f"values depend on each other in a circle: {told}", "break the chain")
-
-    def _broken(self, why: str, term: Term, key: Key, leaf: Leaf) -> Hidden:
-        self.report("ET505", place_in(leaf, term.offset), key, f"this expression cannot be evaluated: {why}")
-        return HOLE
-
-    def _report_undefined(self, term: Term, operands: Any, key: Key, leaf: Leaf) -> Hidden:
-        """A branch that was taken reads a name that does not exist, or a part that a value does not have."""
-        for read, operand in zip(term.reads, operands, strict=True):
-            if isinstance(operand, Undefined) and not read.lenient:
-                return self._report_missing(read, key, leaf)
-        return self._broken("it reads what does not exist", term, key, leaf)
-
-    def _too_large(self, key: Key, leaf: Leaf) -> Hidden:
-        self.report("ET507", span_of(leaf), key, f"the computed value is longer than {LIMIT} characters")
-        return HOLE
-
-
-def as_environment_text(value: Any) -> Any:
-    """The text that a value is as an environment variable; what is hidden stays hidden."""
-    if not isinstance(value, Hidden):
-        return value if type(value) is str else to_text(value)
-    if value is HOLE or _is_text(value.symbol):
-        return value
-    plain = to_text(value.reveal()) if value.known else UNKNOWN
-    return Hidden(plain, secret=value.secret, symbol=AsText(value))
-
-
-def _is_text(symbol: Any) -> bool:
-    """Whether a hidden value is known to be text, whatever it holds."""
-    if type(symbol) is Leaf and isinstance(symbol.node.value, Cipher):
-        return symbol.node.value.type == "str"
-    return type(symbol) is Derived and not symbol.expression.whole
-
-
-def _mentions_secret(expression: Expression) -> bool:
-    return any(read.path[0] == "secrets" for read in expression.reads)
+    def _report_circle(self, key: NamePath, leaf: Leaf) -> None:
+        chain = " → ".join(map(_name, [*self._running[self._running.index(key) :], key]))
+        self.report("ET504", span_of(leaf), key, f"values depend on each other in a circle: {chain}", "break the chain")
 
 
 def place_in(leaf: Leaf, offset: int) -> Span:
@@ -328,64 +241,5 @@ def place_in(leaf: Leaf, offset: int) -> Span:
     return Span(leaf.layer.path, line, column + quotes // 2 + offset, end_line, end_column - quotes // 2)
 
 
-def _child(node: Branch | Listing, part: str | int) -> Merged | None:
-    if type(node) is Branch:
-        return node.entries.get(str(part))
-    assert type(node) is Listing
-    if isinstance(part, int) and -len(node.items) <= part < len(node.items):
-        return node.items[part]
-    return None
-
-
-def _walk(value: Any, rest: Key) -> Any:
-    """Follow names into JSON data; a part of a hidden value is hidden."""
-    for n, part in enumerate(rest):
-        if isinstance(value, Hidden):
-            return _part_of_hidden(value, rest[n:])
-        if isinstance(value, Mapping) and part in value:
-            value = value[str(part)]
-        elif isinstance(value, list) and isinstance(part, int) and -len(value) <= part < len(value):
-            value = value[part]
-        else:
-            return MISSING
-    return _seal(value)
-
-
-def _part_of_hidden(value: Hidden, rest: Key) -> Any:
-    if value is HOLE:
-        return value
-    if not value.known:
-        return Hidden(UNKNOWN, secret=value.secret, symbol=Part(value, rest))
-    inner = _walk(value.reveal(), rest)
-    return inner if inner is MISSING else Hidden(inner, secret=value.secret, symbol=Part(value, rest))
-
-
-def _seal(value: Any) -> Any:
-    """JSON data, or one Hidden for all of it when any part is hidden."""
-    if not isinstance(value, (dict, list)):
-        return value
-    parts = [part for part in _leaves(value) if isinstance(part, Hidden)]
-    if not parts:
-        return value
-    known = all(part.known for part in parts)
-    plain = reveal(value) if known else UNKNOWN
-    return Hidden(plain, secret=any(part.secret for part in parts), symbol=Composite(value))
-
-
-def _leaves(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [leaf for child in value.values() for leaf in _leaves(child)]
-    if isinstance(value, list):
-        return [leaf for child in value for leaf in _leaves(child)]
-    return [value]
-
-
-def _is_json(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and _is_json(child) for key, child in value.items())
-    if isinstance(value, list):
-        return all(map(_is_json, value))
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return -_EXACT <= value <= _EXACT or (isinstance(value, float) and abs(value) < float("inf"))
-    return value is None or isinstance(value, (str, bool))
-
+def _name(path: NamePath) -> str:
+    return format_path(tuple(map(str, path)))

@@ -7,9 +7,9 @@ from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
 from jinja2.environment import TemplateExpression
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from envtree.expression import Expression, Reference, Term
-from envtree.resolve.grammar import WrongExpression, check
+from envtree.expression import Expression, Term, reference
 from envtree.resolve.functions import FILTERS, TESTS, concat
+from envtree.resolve.grammar import WrongExpression, check
 
 SOURCE_LIMIT = 4096
 
@@ -67,14 +67,15 @@ class Compiler:
             pieces.append(piece if kind == "text" else self._term(piece, offset))
         terms = [piece for piece in pieces if isinstance(piece, Term)]
         reads = tuple(read for term in terms for read in term.reads)
-        return Expression(tuple(pieces), reads, len(pieces) == 1 and len(terms) == 1)
+        secret = any(read.path[0] == "secrets" for read in reads)
+        return Expression(tuple(pieces), reads, len(pieces) == 1 and len(terms) == 1, secret)
 
     def _term(self, source: str, offset: int) -> Term:
         plain = _PLAIN_NAME.fullmatch(source)
         if plain:
             path = tuple(plain.group(1).split("."))
             check.name(path, offset)
-            return Term(source, offset, (Reference(path, offset),), None, None)
+            return Term(source, offset, (reference(path, offset),), None, None)
         if len(source) > SOURCE_LIMIT:
             raise WrongExpression("ET507", f"an expression is longer than {SOURCE_LIMIT} characters", "", offset)
         try:
@@ -122,12 +123,13 @@ def _end_of_expression(text: str, start: int) -> int:
     """Where the `}}` stands that ends an expression: outside quotes and braces."""
     depth, at = 0, start
     while match := _TOKENS.search(text, at):
-        token, at = match.group(), match.end()
-        if token == "{":
+        mark, at = match.group(), match.end()
+        if mark == "{":
             depth += 1
-        elif token == "}}" and depth == 0:
+        elif mark == "}}" and depth == 0:
             return match.start()
-        elif token.startswith("}"):
+        elif mark.startswith("}"):
             depth -= 1
             at = match.start() + 1
-    raise WrongExpression("ET501", "'${{' has no '}}'", "close the expression, or write '$${{' for the text '${{'", start - 3)
+    hint = "close the expression, or write '$${{' for the text '${{'"
+    raise WrongExpression("ET501", "'${{' has no '}}'", hint, start - 3)

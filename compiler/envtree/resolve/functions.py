@@ -56,7 +56,7 @@ def kind_of(value: Any) -> str:
     return names.get(type(value), "null" if value is None else "value")
 
 
-def _default(value: Any, other: Any = "", boolean: bool = False) -> Any:  # noqa: FBT001, FBT002 - Jinja's signature
+def _default(value: Any, other: Any = "", boolean: bool = False) -> Any:
     """The value, or `other` when it is undefined (or empty, with `boolean`)."""
     return other if isinstance(value, Undefined) or (boolean and not value) else value
 
@@ -194,5 +194,9 @@ FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
 )
 
 TESTS = frozenset(
-    "boolean defined eq equalto false float ge gt in integer le lt mapping ne none number sequence string true undefined".split()
+    {
+        *("defined", "undefined", "none", "boolean", "true", "false"),
+        *("string", "number", "integer", "float", "mapping", "sequence"),
+        *("in", "eq", "equalto", "ne", "lt", "le", "gt", "ge"),
+    }
 )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from jinja2 import nodes
 
-from envtree.expression import NamePath, Reference
+from envtree.expression import NamePath, Reference, reference
 from envtree.nearest import did_you_mean
 from envtree.resolve.functions import FILTERS, TESTS
 
@@ -81,7 +81,7 @@ class _Check:
         path = _path(node)
         if path:
             self.name(path, offset)
-            reads.append(Reference(path, offset, *at))
+            reads.append(reference(path, offset, lenient=at.lenient, optional=at.optional, bare=at.bare))
             return nodes.Name(f"_{len(reads) - 1}", "load", lineno=1)
         node = self._admit(node, offset)
         if isinstance(node, nodes.Const) and isinstance(node.value, str) and len(node.value) > 4096:

@@ -27,12 +27,11 @@ from envtree.validate.wording import (
 
 
 class Phrase(NamedTuple):
-    """The words of a finding, with its code; `at_key` where the key is the place to point at."""
+    """The words of a finding, with its code."""
 
     code: str
     message: str
     hint: str = ""
-    at_key: bool = False
 
 
 class _Case(NamedTuple):
@@ -106,7 +105,7 @@ def _type(case: _Case) -> Phrase:
 
 
 def _is_variable(path: tuple[str | int, ...]) -> bool:
-    return len(path) > 2 and path[-2] == "env_vars" and path[-3] == SECTION  # noqa: PLR2004
+    return path[-3:-1] == (SECTION, "env_vars")
 
 
 def _variable(case: _Case, found: str) -> Phrase:

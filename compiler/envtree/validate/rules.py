@@ -70,7 +70,7 @@ def check_reserved(document: Document) -> Iterator[Diagnostic]:
             for variable, at in _variables(unwrap(node)) if node is not None else ():
                 why = reserved(variable)
                 if why:
-                    message = f"'{variable}' is a reserved name: {why}"
+                    message = f"{quoted(variable)} is a reserved name: {why}"
                     yield _finding(
                         Span(document.path, *at), "ET751", (*path, part, variable), message, "use another name"
                     )

@@ -9,7 +9,7 @@ from envtree.keypath import KeyPath, format_path
 from envtree.nearest import nearest
 from envtree.node import Document, Mapping, Node, Scalar, Sequence
 from envtree.span import Span
-from envtree.validate.phrases import Phrase, phrase
+from envtree.validate.phrases import phrase
 from envtree.validate.sections import unwrap
 
 _MISSING = ("required", "anyOf")
@@ -35,9 +35,10 @@ def shape(document: Document, faults: Iterable[Fault], reported: Iterable[Diagno
     known = {finding.key for finding in reported}
     leaves = [leaf for fault in faults for leaf in _leaves(fault)]
     fresh = [fault for fault in leaves if not _covered(_place(fault), known)]
-    first: dict[KeyPath, Fault] = {}
+    first: dict[tuple[KeyPath, bool], Fault] = {}
     for fault in sorted(fresh, key=_rank):
-        first.setdefault(_place(fault), fault)
+        # A key may be wrong, and what it holds as well.
+        first.setdefault((_place(fault), fault.keyword in _ABOUT_KEYS), fault)
     return [_finding(document, fault) for fault in first.values() if not _follows(fault, fresh)]
 
 
@@ -100,8 +101,8 @@ def _locate(document: Document, path: Iterable[str | int]) -> _Found:
 def _finding(document: Document, fault: Fault) -> Diagnostic:
     found = _locate(document, fault.path)
     text = found.node.text if isinstance(found.node, Scalar) else ""
-    said: Phrase = phrase(fault, text, document.location)
-    span = found.key if fault.keyword in _ABOUT_KEYS or said.at_key else document.span(found.node)
+    said = phrase(fault, text, document.location)
+    span = found.key if fault.keyword in _ABOUT_KEYS else document.span(found.node)
     related: tuple[Related, ...] = ()
     if fault.keyword == "uniqueItems":
         first = _locate(document, (*fault.path[:-1], int(fault.subject)))

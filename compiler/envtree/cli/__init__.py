@@ -1,0 +1,103 @@
+"""The command line. What a command needs is imported when it runs: `--help` and completion are felt."""
+
+import gc
+import os
+import signal
+import sys
+import threading
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+from click.shell_completion import shell_complete
+
+from envtree import __version__
+from envtree.cli import console
+from envtree.cli.exits import run
+from envtree.cli.options import usage_error
+from envtree.nearest import did_you_mean
+
+_COMMANDS = ("init", "check", "compile", "show", "tree", "schema", "completion")
+COMPLETE = "_ENVTREE_COMPLETE"
+
+
+class _Commands(click.Group):
+    """The subcommands: each is declared in a module of its name, and does its work in another (`cli/work/`)."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"envtree.cli.{name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise usage_error(f"there is no command '{args[0]}'", did_you_mean(args[0], _COMMANDS))
+        return super().resolve_command(ctx, args)
+
+
+@click.group("envtree", cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="envtree %(version)s")
+@click.option(
+    "-C",
+    "directory",
+    metavar="DIR",
+    default=".",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Look for the tree from DIR upwards, not from here.",
+)
+@click.pass_context
+def cli(ctx: click.Context, directory: Path) -> None:
+    """Compile an organization kept as YAML in git into one resolved bundle for every agent and environment.
+
+    Try: envtree init demo && envtree -C demo check
+    """
+    ctx.obj = directory
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run one command line; the exit code."""
+    instruction = os.environ.get(COMPLETE)
+    if instruction:
+        return _complete(instruction)
+    return run(lambda: _invoke(arguments))
+
+
+def main() -> NoReturn:
+    """Run the command line of this process, and end it."""
+    # Documents live to the end and hold no cycles: looking for garbage among them costs a third of the time.
+    gc.disable()
+    console.prepare()
+    # What goes wrong where nobody can catch it would be printed with its values.
+    sys.unraisablehook = threading.excepthook = _ignore
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(invoke(sys.argv[1:]))
+
+
+def _invoke(arguments: list[str]) -> int:
+    with cli.make_context("envtree", arguments) as ctx:
+        return int(cli.invoke(ctx) or 0)
+
+
+def _complete(instruction: str) -> int:
+    """Answer the shell."""
+    try:
+        return shell_complete(cli, {}, "envtree", COMPLETE, instruction)
+    except Exception:  # noqa: BLE001 -- there is no good moment to complain while somebody types
+        return 1
+
+
+def _terminate(number: int, _: FrameType | None) -> NoReturn:
+    # An exception, so that locks are given back, and running programs ended, on the way out.
+    raise SystemExit(128 + number)
+
+
+def _ignore(_: Any) -> None:
+    pass

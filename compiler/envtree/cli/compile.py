@@ -1,0 +1,51 @@
+"""`envtree compile`, declared."""
+
+from pathlib import Path
+
+import click
+
+from envtree.cli.options import ALLOW_EMPTY, COLOR, INPUTS, SELECTORS, STRICT, VERBOSE, Command, choice, option
+
+command = Command(
+    "compile",
+    [
+        SELECTORS,
+        option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Where to write; else what organization.yaml says, else 'out' in the tree.",
+        ),
+        choice(
+            "--secrets",
+            values=("plain", "ref"),
+            help="Write secrets in clear (the default, needs a key) or as references (needs none).",
+        ),
+        choice(
+            "--format",
+            "formats",
+            values=("bundle", "compose"),
+            multiple=True,
+            help="What to write: bundle.json always, '.env' by default or when 'compose' is named.",
+        ),
+        choice(
+            "--messages",
+            "form",
+            values=("text", "json", "github"),
+            help="The form of the findings; text, or github where GITHUB_ACTIONS is set.",
+        ),
+        option("--check", "only_check", is_flag=True, help="Write nothing; fail if the output differs, and say where."),
+        STRICT,
+        ALLOW_EMPTY,
+        INPUTS,
+        COLOR,
+        VERBOSE,
+    ],
+    """Write the bundles, all of them or none.
+
+    An error anywhere leaves the output as it is. SELECTOR is a glob over bundle ids; what it does not select is
+    neither replaced nor removed.
+    """,
+    "envtree compile --secrets ref -o out",
+)

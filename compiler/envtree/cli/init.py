@@ -1,0 +1,17 @@
+"""`envtree init`, declared."""
+
+from pathlib import Path
+
+import click
+
+from envtree.cli.options import Command
+
+command = Command(
+    "init",
+    [click.Argument(["target"], metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))],
+    """Write a small tree that compiles.
+
+    It comes with schemas for your editor; existing files are never overwritten.
+    """,
+    "envtree init demo && envtree -C demo check",
+)

@@ -1,0 +1,25 @@
+"""`envtree schema`, declared."""
+
+from pathlib import Path
+
+import click
+
+from envtree.cli.options import Command, option
+
+command = Command(
+    "schema",
+    [
+        click.Argument(["kind"], required=False),
+        option(
+            "--export",
+            metavar="DIR",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Write all schemas into DIR, for editors.",
+        ),
+    ],
+    """Print the JSON Schema of a kind of file.
+
+    Without KIND the kinds are listed.
+    """,
+    "envtree schema agent > agent.schema.json",
+)

@@ -1,0 +1,101 @@
+"""`envtree compile`: bundles into a folder, findings and what was done on stderr."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from envtree import EDITION
+from envtree.artifact import Mode, Output
+from envtree.cli.console import out
+from envtree.cli.exits import Exit, verdict
+from envtree.cli.options import usage_error
+from envtree.cli.work.defaults import Defaults, defaults
+from envtree.cli.work.session import Messages, decrypter, open_tree, report_of, usage_errors
+from envtree.pipeline import Outcome, Request, publish, verify
+from envtree.report import Report, plural, tally
+from envtree.tree import DirectoryTree
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    directory: Path
+    selectors: tuple[str, ...]
+    output: Path | None
+    secrets: Mode | None
+    formats: tuple[str, ...]
+    form: str | None
+    only_check: bool
+    strict: bool
+    allow_empty: bool
+    inputs: dict[str, str]
+    color: str
+    verbose: bool
+
+
+def run(options: Options) -> Exit:
+    """Compile the tree, or compare it with what is written."""
+    tree = open_tree(options.directory)
+    messages = Messages(tree, options.form, options.color, sys.stderr, options.verbose)
+    with messages.told():
+        preset = defaults(tree)
+        mode = _mode(options, preset)
+        output = Output(_folder(options, preset, tree), tree.root, mode, EDITION, {}, lambda _: True)
+    formats = frozenset({"bundle", *(options.formats or preset.formats)})
+    work = verify if options.only_check else publish
+    with usage_errors(), messages.told():
+        outcome = work(_request(options, tree, mode), output, formats)
+    return _conclude(options, messages, outcome, output)
+
+
+def _request(options: Options, tree: DirectoryTree, mode: Mode) -> Request:
+    return Request(
+        tree,
+        options.selectors,
+        options.inputs,
+        os.environ,
+        decrypter(tree) if mode == "plain" else None,
+        inputs_required=True,
+        strict=options.strict,
+        allow_empty=options.allow_empty,
+    )
+
+
+def _mode(options: Options, preset: Defaults) -> Mode:
+    mode = options.secrets or preset.secrets
+    if mode not in ("plain", "ref"):
+        raise usage_error(f"organization.yaml asks for secrets '{mode}', which is not available", "use --secrets")
+    return cast(Mode, mode)
+
+
+def _folder(options: Options, preset: Defaults, tree: DirectoryTree) -> Path:
+    """Where to write, as short as it can be said from here."""
+    if options.output:
+        return options.output
+    folder, here = tree.root / preset.directory, Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
+
+
+def _conclude(options: Options, messages: Messages, outcome: Outcome, output: Output) -> Exit:
+    found = verdict(outcome.findings, strict=options.strict)
+    # A comparison that errors cut short says nothing.
+    differences = () if found else outcome.differences
+    report = report_of(outcome, differences if options.only_check else None)
+    messages.tell(report)
+    if messages.chosen != "json":
+        out("".join(f"{path}\n" for path in differences))
+    messages.conclude(report, _sentence(options, report, found, output))
+    return found or (Exit.FOUND if differences else Exit.OK)
+
+
+def _sentence(options: Options, report: Report, found: Exit, output: Output) -> str:
+    bundles, warnings = plural(len(report.checked), "bundle"), tally(report)
+    added = "" if warnings == "no errors" else f": {warnings}"
+    if found:
+        return f"compared nothing{added}" if options.only_check else f"wrote nothing{added}"
+    if not options.only_check:
+        return f"wrote {bundles} to '{output.folder}'{added}"
+    if report.differences:
+        return f"{plural(len(report.differences), 'file')} in '{output.folder}' would change{added}"
+    return f"{bundles} in '{output.folder}' are up to date{added}"

@@ -1,0 +1,43 @@
+"""What organization.yaml says of `output`, read before the tree is: it decides whether a key is needed."""
+
+from typing import NamedTuple
+
+from envtree.diagnostic import Diagnostics, Refusal
+from envtree.emit import FORMATS
+from envtree.fields import field, text, texts
+from envtree.layout import ROOT_FILE
+from envtree.parse import parse
+from envtree.source import Kind, Location, Source
+from envtree.tree import DirectoryTree
+
+_LOCATION = Location(Kind.ORGANIZATION, "", "", "")
+
+
+class Defaults(NamedTuple):
+    """The defaults of `compile`; `directory` is relative to the tree's root."""
+
+    directory: str = "out"
+    secrets: str = "plain"
+    formats: tuple[str, ...] = FORMATS
+
+
+def defaults(tree: DirectoryTree) -> Defaults:
+    """The tree's defaults; a file that cannot be read says nothing here, and everything in the run itself."""
+    data = tree.read(ROOT_FILE)
+    if not isinstance(data, bytes):
+        return Defaults()
+    document = parse(Source(ROOT_FILE, _LOCATION, data, ""), Diagnostics())
+    formats = field(document, "output", "formats")
+    return Defaults(
+        _directory(text(field(document, "output", "directory")) or Defaults().directory, tree),
+        text(field(document, "output", "secrets")) or Defaults().secrets,
+        tuple(str(item.value) for item in texts(formats)) if formats else FORMATS,
+    )
+
+
+def _directory(directory: str, tree: DirectoryTree) -> str:
+    # Who may change a file of the tree must not choose what is overwritten elsewhere.
+    if not (tree.root / directory).resolve().is_relative_to(tree.root):
+        message = f"the output folder '{directory}' of organization.yaml lies outside the tree"
+        raise Refusal("ET806", message, "name a folder inside it, or use -o")
+    return directory

@@ -1,0 +1,45 @@
+"""`envtree tree`: the organization on stdout."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from envtree.canonical import canonical
+from envtree.cli.console import out
+from envtree.cli.exits import Exit, verdict
+from envtree.cli.work.session import Messages, open_tree, report_of
+from envtree.pipeline import Request, Run
+from envtree.report.tree import drawing, tree_data
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    directory: Path
+    form: str
+    color: str
+
+
+def run(options: Options) -> Exit:
+    """Show the tree; one with errors is shown by its errors."""
+    tree = open_tree(options.directory)
+    work = Run(Request(tree, environ=os.environ, allow_empty=True))
+    outcome = work.outcome()
+    found = verdict(outcome.findings)
+    if found or outcome.workspace is None:
+        Messages(tree, "text", options.color, sys.stderr).tell(report_of(outcome))
+        return found
+    if options.form == "json":
+        out(canonical(tree_data(outcome.workspace)))
+    else:
+        out(drawing(outcome.workspace, ascii_only=not _spells(sys.stdout.encoding)))
+    return Exit.OK
+
+
+def _spells(encoding: str) -> bool:
+    try:
+        "├└│─".encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,126 @@
+"""The organization as it stands: as data, and as a drawing."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from envtree.fields import field, texts
+from envtree.report import plural
+from envtree.stack import Target
+from envtree.workspace import Agent, Environment, Project, Team, Workspace
+
+_BRANCHES = ("├── ", "└── ", "│   ", "    ")
+_ASCII_BRANCHES = ("|-- ", "`-- ", "|   ", "    ")
+
+
+class Branch(NamedTuple):
+    """A line of the drawing and what hangs below it."""
+
+    label: str
+    children: "Sequence[Branch]" = ()
+
+
+def tree_data(workspace: Workspace) -> dict[str, Any]:
+    """The tree as JSON data, as `schema/output/tree.schema.json` describes it."""
+    kinds = {"policies": "policy", "skills": "skill", "worker_queues": "worker_queue", "jobs": "job"}
+    return {
+        "envtree": "1",
+        "organization": {"name": workspace.organization.fields["name"]},
+        "projects": [_project(project, workspace) for project in workspace.projects],
+        "environments": [_environment(one) for one in workspace.environments.values()],
+        **{name: list(workspace.others[kind]) for name, kind in kinds.items()},
+    }
+
+
+def drawing(workspace: Workspace, *, ascii_only: bool) -> str:
+    """The tree as lines for people."""
+    bundles = sum(_bundles(project) for project in workspace.projects)
+    agents = sum(_agents(project) for project in workspace.projects)
+    counts = f"{plural(agents, 'agent')}, {plural(bundles, 'bundle')}"
+    root = Branch(
+        f"{workspace.organization.fields['name']} ({counts})",
+        [
+            Branch("environments", [_environment_branch(one) for one in workspace.environments.values()]),
+            *(_project_branch(project, workspace) for project in workspace.projects),
+        ],
+    )
+    marks = _ASCII_BRANCHES if ascii_only else _BRANCHES
+    return "".join(f"{line}\n" for line in (root.label, *_lines(root.children, "", marks)))
+
+
+def _lines(branches: Sequence[Branch], indent: str, marks: tuple[str, str, str, str]) -> Iterator[str]:
+    fork, end, bar, blank = marks
+    for branch in branches:
+        last = branch is branches[-1]
+        yield f"{indent}{end if last else fork}{branch.label}"
+        yield from _lines(branch.children, indent + (blank if last else bar), marks)
+
+
+def _project_branch(project: Project, workspace: Workspace) -> Branch:
+    counts = f"{plural(_agents(project), 'agent')}, {plural(_bundles(project), 'bundle')}"
+    children: list[Branch] = []
+    own = _own_environments(project, workspace)
+    if own:
+        children.append(Branch("environments", [_environment_branch(one) for one in own]))
+    for team in project.teams:
+        agents = [Branch(f"{agent.name}: {_listed(agent.targets)}") for agent in team.agents]
+        children += [Branch(f"{team.name}/ ({_listed(team.targets)})", agents)] if team.name else agents
+    label = f"{project.name}/ {project.fields['key']} ({counts}; {_listed(project.targets)})"
+    return Branch(label, children)
+
+
+def _environment_branch(environment: Environment) -> Branch:
+    kind = "abstract" if environment.abstract else environment.type
+    order = f": {' < '.join(environment.order)}" if len(environment.order) > 1 else ""
+    return Branch(f"{environment.name} ({kind}){order}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "no target"
+
+
+def _project(project: Project, workspace: Workspace) -> dict[str, Any]:
+    return {
+        "name": project.name,
+        "key": project.fields["key"],
+        "targets": list(project.targets),
+        "teams": [
+            {"name": team.name, "targets": list(team.targets), "agents": _agent_list(project, team)}
+            for team in project.teams
+            if team.name
+        ],
+        "agents": [agent for team in project.teams if not team.name for agent in _agent_list(project, team)],
+        "workflows": list(project.workflows),
+        "environments": [environment.name for environment in _own_environments(project, workspace)],
+    }
+
+
+def _agent_list(project: Project, team: Team) -> list[dict[str, Any]]:
+    return [
+        {"name": agent.name, "targets": list(agent.targets), "bundles": _ids(project, team, agent)}
+        for agent in team.agents
+    ]
+
+
+def _ids(project: Project, team: Team, agent: Agent) -> list[str]:
+    return [Target(project.name, team.name, agent.name, environment).id for environment in agent.targets]
+
+
+def _environment(environment: Environment) -> dict[str, Any]:
+    return {
+        "name": environment.name,
+        "type": environment.type,
+        "abstract": environment.abstract,
+        "inherits": [parent.value for parent in texts(field(environment.document, "inherits"))],
+    }
+
+
+def _own_environments(project: Project, workspace: Workspace) -> list[Environment]:
+    return [one for name, one in project.environments.items() if name not in workspace.environments]
+
+
+def _agents(project: Project) -> int:
+    return sum(len(team.agents) for team in project.teams)
+
+
+def _bundles(project: Project) -> int:
+    return sum(len(agent.targets) for team in project.teams for agent in team.agents)

@@ -1,0 +1,107 @@
+"""Injection: which secrets are put into the environment, and over which plain variables they win."""
+
+from typing import NamedTuple
+
+from envtree.diagnostic import Related
+from envtree.keypath import format_path, parse_path
+from envtree.node import Cipher
+from envtree.resolve.compute import as_environment_text
+from envtree.resolve.evaluation import Evaluation
+from envtree.resolved import HOLE, Hidden, Injection
+from envtree.span import Span
+from envtree.stack import Layer
+from envtree.value import Branch, Leaf, Merged, MergedStack, span_of
+
+
+class _Contest(NamedTuple):
+    """A name that is both a plain variable and an injected secret."""
+
+    name: str
+    plain: Leaf
+    chosen: Leaf
+
+
+def inject(merged: MergedStack, evaluation: Evaluation) -> dict[str, Injection]:
+    """The injected secrets that win: those that no later layer overrides with a plain variable."""
+    chosen, variables = entries(merged, "secrets"), entries(merged, "env_vars")
+    if not chosen:
+        return {}
+    rank = {layer: n for n, layer in enumerate(merged.stack.layers)}
+    injected: dict[str, Injection] = {}
+    overridden = []
+    for name, leaf in chosen.items():
+        if type(leaf) is not Leaf:
+            continue
+        plain = variables.get(name)
+        contest = _Contest(name, plain, leaf) if type(plain) is Leaf else None
+        if contest and rank[contest.plain.layer] > rank[leaf.layer]:
+            overridden.append(contest)
+            continue
+        if contest:
+            _check_locks(contest, "env_vars", merged, rank, evaluation)
+        injected[name] = _injection(name, leaf, evaluation)
+        evaluation.texts[name] = injected[name].value
+    for contest in overridden:
+        if not _check_locks(contest, "secrets", merged, rank, evaluation):
+            _check_override(contest, rank, evaluation)
+    return injected
+
+
+def entries(merged: MergedStack, section: str) -> dict[str, Merged]:
+    """The keys of a section that is a map."""
+    found = merged.sections.get(section)
+    return found.entries if type(found) is Branch else {}
+
+
+def _injection(name: str, leaf: Leaf, evaluation: Evaluation) -> Injection:
+    path = parse_path(str(leaf.node.value))
+    value = evaluation.secret(path, span_of(leaf), ("secrets", name))
+    if value is None:
+        return Injection("", format_path(path), HOLE, leaf)
+    cipher = value.symbol.node.value
+    if not isinstance(cipher, Cipher):
+        hint = f"name one of its parts, or set the variable to ${{{{ secrets.{format_path(path)} | tojson }}}}"
+        message = f"'{format_path(path)}' is a map or a list of secrets, expected one secret"
+        evaluation.report("ET508", span_of(leaf), ("secrets", name), message, hint)
+        return Injection("", format_path(path), HOLE, leaf)
+    return Injection(cipher.file, cipher.path, as_environment_text(value), leaf)
+
+
+def _check_override(contest: _Contest, rank: dict[Layer, int], evaluation: Evaluation) -> None:
+    """A plain variable over an injected name must be a secret itself, or say `$replace`."""
+    name, plain, chosen = contest
+    node: Merged | None = plain
+    while node is not None and rank[node.layer] > rank[chosen.layer]:
+        if node.rule == "$replace":
+            return
+        node = node.below
+    value = evaluation.env_var(name, plain) if plain.dynamic else None
+    if isinstance(value, Hidden) and (value.secret or value is HOLE):
+        return
+    message = f"'{name}' is a secret below, and a plain value here would replace it"
+    hint = "write {$replace: …} to make it plain on purpose, or take the name out of 'secrets'"
+    related = Related(span_of(chosen), "injected here")
+    evaluation.report("ET406", span_of(plain), ("env_vars", name), message, hint, related)
+
+
+def _check_locks(
+    contest: _Contest, loser: str, merged: MergedStack, rank: dict[Layer, int], evaluation: Evaluation
+) -> bool:
+    """Whether the section that loses the name had locked it in an earlier layer; reported if so."""
+    low, high = (contest.plain, contest.chosen) if loser == "env_vars" else (contest.chosen, contest.plain)
+    lock = _lock_before(low, high, rank) or _lock_before(merged.sections[loser], high, rank)
+    if lock is None:
+        return False
+    message = f"'{contest.name}' is locked and cannot be overridden"
+    hint = "remove the override, or move the change to the layer that locks"
+    key = ("env_vars", contest.name)
+    evaluation.report("ET402", span_of(high), key, message, hint, Related(lock, "locked here"))
+    return True
+
+
+def _lock_before(value: Merged | None, later: Leaf, rank: dict[Layer, int]) -> Span | None:
+    while value is not None:
+        if value.lock and rank[value.layer] < rank[later.layer]:
+            return value.lock
+        value = value.below
+    return None
