@@ -56,9 +56,8 @@ def _plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    root = tmp_path / "tree"
-    fill(root, TREE)
-    return root
+    fill(tmp_path / "tree", TREE)
+    return tmp_path / "tree"
 
 
 @pytest.fixture
@@ -182,12 +181,10 @@ def raiser(reason: BaseException) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("kind", [ValueError, KeyError, AssertionError, RecursionError, UnicodeError])
+@pytest.mark.parametrize("kind", [ValueError, RecursionError])
 def test_a_bug_is_one_line_without_values(
     stage: str, kind: type[Exception], envtree: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import envtree.pipeline  # noqa: F401
-
     monkeypatch.setattr(f"envtree.pipeline.{stage}", raiser(kind("hunter2")))
     ran = envtree("compile", "--secrets", "ref", "-o", str(tmp_path / "out"))
     assert (ran.code, ran.out) == (70, "")
@@ -380,9 +377,9 @@ def test_init_writes_a_tree_that_compiles_without_findings(envtree: Command, tmp
     ran = envtree("init", str(demo))
     assert ran.code == 0
     assert all(Path(line).exists() for line in ran.out.splitlines())
-    assert invoke(["-C", str(demo), "check", "--strict"]) == 0
-    assert envtree("-C", str(demo), "check").err == "checked 2 bundles of 1 agent: no errors\n"
-    for file in [path for path in demo.rglob("*.yaml")]:
+    checked = envtree("-C", str(demo), "check", "--strict")
+    assert checked == (0, "", "checked 2 bundles of 1 agent: no errors\n")
+    for file in demo.rglob("*.yaml"):
         schema = re.match(r"# yaml-language-server: \$schema=(\S+)\n", file.read_text())
         assert schema
         assert (file.parent / schema[1]).is_file()

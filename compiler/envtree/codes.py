@@ -1,4 +1,4 @@
-"""The register of codes: 1xx reading, 2xx shape, 3xx links, 4xx merging, 5xx values, 6xx secrets, 7xx checks, 8xx output.
+"""The register of codes: 1xx reading, 2xx shape, 3xx links, 4xx merging, 5xx values, 6xx secrets, 7xx checks, 8xx disk.
 
 The second half of a hundred (ET150 …) holds what is a warning unless `lint` in organization.yaml says otherwise.
 A code is never used again for something else.

@@ -4,10 +4,18 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
+# So many letters tell what a shortened name, such as `prod`, was short for.
+_SHORT = 3
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name closest to `name`, or an empty string when none is close."""
-    close = get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
-    return close[0] if close else ""
+    """The known name closest to `name`, whatever its case, or an empty string when none is close."""
+    folded = {each.lower(): each for each in known}
+    close = get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    if close:
+        return folded[close[0]]
+    longer = [each for key, each in folded.items() if len(name) >= _SHORT and key.startswith(name.lower())]
+    return longer[0] if len(longer) == 1 else ""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

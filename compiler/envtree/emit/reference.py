@@ -4,16 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import StrictUndefined, nodes
+from jinja2 import StrictUndefined
 
+from envtree.emit.spelling import spell
 from envtree.expression import Expression, Term
 from envtree.node import Cipher
 from envtree.resolved import AsText, Composite, Derived, Hidden, Part
 from envtree.value import Branch, Leaf, Listing
-
-_BINARY = {"Add": "+", "Sub": "-", "Mul": "*", "Div": "/", "FloorDiv": "//", "Mod": "%", "And": "and", "Or": "or"}
-_UNARY = {"Neg": "-", "Pos": "+", "Not": "not "}
-_COMPARE = {"eq": "==", "ne": "!=", "gt": ">", "gteq": ">=", "lt": "<", "lteq": "<=", "in": "in", "notin": "not in"}
 
 
 def referenced(value: Hidden) -> dict[str, str]:
@@ -99,7 +96,7 @@ def _derived(expression: Expression, operands: Sequence[Any]) -> str:
 
 def _term(term: Term, operands: Sequence[Any]) -> str:
     sources = [_operand(operand) for operand in operands]
-    return sources[0] if term.tree is None else _source(term.tree, sources)
+    return sources[0] if term.tree is None else spell(term.tree, sources)
 
 
 def _operand(value: Any) -> str:
@@ -117,58 +114,3 @@ def _literal(value: Any) -> str:
         return "[" + ", ".join(map(_literal, value)) + "]"
     # `}}` inside a text is no end of an expression, for texts are quoted.
     return "none" if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def _source(node: Any, names: Sequence[str]) -> str:
-    """An expression's tree written out, with sources in the place of its names."""
-    kind = type(node).__name__
-    if isinstance(node, nodes.Name):
-        return names[int(node.name[1:])] or "none"
-    if isinstance(node, nodes.Const):
-        return _literal(node.value)
-    if isinstance(node, nodes.Filter):
-        return _filter(node, names)
-    if isinstance(node, nodes.Test):
-        return _test(node, names)
-    if isinstance(node, nodes.Getitem):
-        return f"{_source(node.node, names)}[{_source(node.arg, names)}]"
-    if isinstance(node, nodes.CondExpr):
-        other = _source(node.expr2, names) if node.expr2 else "none"
-        return f"({_source(node.expr1, names)} if {_source(node.test, names)} else {other})"
-    if isinstance(node, nodes.Compare):
-        rest = "".join(f" {_COMPARE[op.op]} {_source(op.expr, names)}" for op in node.ops)
-        return f"({_source(node.expr, names)}{rest})"
-    if isinstance(node, nodes.List):
-        return "[" + ", ".join(_source(item, names) for item in node.items) + "]"
-    if isinstance(node, nodes.Dict):
-        pairs = (f"{_source(pair.key, names)}: {_source(pair.value, names)}" for pair in node.items)
-        return "{" + ", ".join(pairs) + "}"
-    if isinstance(node, nodes.BinExpr):
-        return f"({_source(node.left, names)} {_BINARY[kind]} {_source(node.right, names)})"
-    assert isinstance(node, nodes.UnaryExpr)
-    return f"({_UNARY[kind]}{_source(node.node, names)})"
-
-
-def _filter(node: nodes.Filter, names: Sequence[str]) -> str:
-    if node.name == "_concat":
-        assert isinstance(node.node, nodes.List)
-        return "(" + " ~ ".join(_source(item, names) for item in node.node.items) + ")"
-    value = _source(node.node, names)
-    if _is_undefined(node.node, names) and node.name in ("default", "d"):
-        # Undefined here, so `default` gives its argument.
-        return _source(node.args[0], names) if node.args else '""'
-    arguments = [_source(argument, names) for argument in node.args]
-    arguments += [f"{argument.key}={_source(argument.value, names)}" for argument in node.kwargs]
-    return f"({value} | {node.name}({', '.join(arguments)}))" if arguments else f"({value} | {node.name})"
-
-
-def _test(node: nodes.Test, names: Sequence[str]) -> str:
-    value = _source(node.node, names)
-    if _is_undefined(node.node, names) and node.name in ("defined", "undefined"):
-        return "false" if node.name == "defined" else "true"
-    arguments = ", ".join(_source(argument, names) for argument in node.args)
-    return f"({value} is {node.name}({arguments}))" if arguments else f"({value} is {node.name})"
-
-
-def _is_undefined(node: nodes.Expr | None, names: Sequence[str]) -> bool:
-    return isinstance(node, nodes.Name) and not names[int(node.name[1:])]

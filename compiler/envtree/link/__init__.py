@@ -4,7 +4,7 @@ from envtree.diagnostic import Diagnostics
 from envtree.link.environments import project_environments, root_environments
 from envtree.link.organization import link_organization, readers
 from envtree.link.policies import link_policies
-from envtree.link.projects import link_project
+from envtree.link.projects import check_keys, link_project
 from envtree.link.references import check_references
 from envtree.link.sealed import check_policy, check_scope
 from envtree.resource import Resources
@@ -30,6 +30,7 @@ def link(resources: Resources, diags: Diagnostics) -> Workspace:
         {kind: tuple(resources.documents(kind)) for kind in _OTHERS},
     )
     check_references(resources, workspace, diags)
+    check_keys(projects, diags)
     _check_sealed(resources, organization, diags)
     return workspace
 

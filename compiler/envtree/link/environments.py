@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from envtree.diagnostic import Diagnostic, Diagnostics, Related
 from envtree.fields import field, flag, scalar_fields, text, texts
-from envtree.link.inheritance import Cycle, orders
+from envtree.link.inheritance import Conflict, Cycle, orders
 from envtree.nearest import did_you_mean
 from envtree.node import Document
 from envtree.resource import Resources
@@ -44,7 +44,7 @@ def _link(
     for name, document in documents.items():
         parents[name] = _known_parents(name, document, {*known, *documents}, diags)
 
-    def report(name: str, wrong: Exception) -> None:
+    def report(name: str, wrong: Cycle | Conflict) -> None:
         if name in documents:
             _report(name, wrong, documents, diags)
 
@@ -80,16 +80,20 @@ def _known_parents(name: str, document: Document, known: set[str], diags: Diagno
     return [parent for parent in _direct_parents(document) if parent in known]
 
 
-def _report(name: str, wrong: Exception, documents: Mapping[str, Document], diags: Diagnostics) -> None:
+def _report(name: str, wrong: Cycle | Conflict, documents: Mapping[str, Document], diags: Diagnostics) -> None:
     document = documents[name]
     place = document.span(field(document, "inherits") or document.root)
-    if not isinstance(wrong, Cycle):
-        message = f"the parents of environment '{name}' ask for orders that conflict"
-        diags.add(Diagnostic(place, "ET303", message, "list them in the order their own parents have", key="inherits"))
+    if isinstance(wrong, Conflict):
+        if name == wrong.name:  # those that inherit from it conflict as well
+            message = f"the parents of environment '{name}' ask for orders that conflict: {wrong}"
+            hint = "write 'inherits' in one order in all of them"
+            diags.add(Diagnostic(place, "ET303", message, hint, key="inherits"))
         return
     if name != min(wrong.chain):
         return  # one circle is one mistake: its first name tells it
     others = [documents[other] for other in wrong.chain[1:-1] if other in documents]
-    related = tuple(Related(other.span(field(other, "inherits") or other.root), "inherits on") for other in others)
+    related = tuple(
+        Related(other.span(field(other, "inherits") or other.root), "the circle goes on here") for other in others
+    )
     message = f"environments inherit in a circle: {wrong}"
     diags.add(Diagnostic(place, "ET302", message, "take one of them out of 'inherits'", related, "inherits"))

@@ -14,7 +14,11 @@ class Cycle(Exception):
 
 
 class Conflict(Exception):
-    """Parents whose orders cannot both be kept."""
+    """Parents of `name` whose orders cannot both be kept: `chains` are two of them, lowest last."""
+
+    def __init__(self, name: str, chains: tuple[list[str], list[str]]) -> None:
+        super().__init__(" against ".join(" → ".join(chain) for chain in chains))
+        self.name = name
 
 
 def linearize(name: str, parents: Parents) -> tuple[str, ...]:
@@ -27,21 +31,32 @@ def _resolution_order(name: str, parents: Parents, path: tuple[str, ...]) -> lis
         raise Cycle((*path[path.index(name) :], name))
     direct = [parent for parent in parents[name] if parent in parents]
     orders = [_resolution_order(parent, parents, (*path, name)) for parent in direct]
-    return [name, *_merge([*orders, direct])]
+    return [name, *_merge(name, [*orders, direct])]
 
 
-def _merge(orders: list[list[str]]) -> list[str]:
+def _merge(name: str, chains: list[list[str]]) -> list[str]:
     result: list[str] = []
+    orders = chains
     while orders := [order for order in orders if order]:
         head = next((order[0] for order in orders if not any(order[0] in other[1:] for other in orders)), None)
         if head is None:
-            raise Conflict
+            raise Conflict(name, _opposed(orders[0][0], chains))
         result.append(head)
         orders = [order[1:] if order[0] == head else order for order in orders]
     return result
 
 
-def orders(parents: Parents, report: Callable[[str, Exception], None]) -> dict[str, tuple[str, ...]]:
+def _opposed(head: str, chains: list[list[str]]) -> tuple[list[str], list[str]]:
+    """Two chains that order the same two names in two ways; `head` is one that cannot come next."""
+    for chain in chains:
+        before = chain[: chain.index(head)] if head in chain else []
+        for other in chains:
+            if head in other and any(name in other[other.index(head) :] for name in before):
+                return chain, other
+    return chains[0], chains[-1]
+
+
+def orders(parents: Parents, report: Callable[[str, Cycle | Conflict], None]) -> dict[str, tuple[str, ...]]:
     """The order of every environment; one that has none is reported and stands alone."""
     found: dict[str, tuple[str, ...]] = {}
     for name in parents:

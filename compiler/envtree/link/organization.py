@@ -117,8 +117,9 @@ def _severities(document: Document, diags: Diagnostics) -> Map[str, str]:
             found[code] = text(node) or Severity.WARNING
             continue
         movable = [name for name, known in CODES.items() if not known.fixed]
-        message = f"the severity of '{code}' is fixed" if code in CODES else f"there is no code '{code}'"
-        hint = did_you_mean(code, movable)
+        message, hint = f"there is no code '{code}'", did_you_mean(code, movable)
+        if code in CODES:
+            message, hint = f"the severity of '{code}' is fixed", "remove the line: what it finds would spoil a bundle"
         diags.add(Diagnostic(document.key_span(declared, code), "ET204", message, hint, key="lint"))
     return found
 

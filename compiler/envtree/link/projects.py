@@ -1,8 +1,9 @@
 """Projects, their teams and agents, with the environments each of them is compiled for."""
 
+from collections.abc import Iterable
 from collections.abc import Mapping as Map
 
-from envtree.diagnostic import Diagnostics
+from envtree.diagnostic import Diagnostic, Diagnostics, Related
 from envtree.fields import field, flag, scalar_fields, text
 from envtree.link.organization import contracts
 from envtree.link.overlays import agent_overlays, file_overlays
@@ -10,6 +11,7 @@ from envtree.link.targets import default_targets, narrow
 from envtree.node import Document
 from envtree.resource import Resources
 from envtree.source import Kind
+from envtree.span import Span
 from envtree.workspace import Agent, Environment, Organization, Project, Team
 
 Environments = Map[str, Environment]
@@ -36,6 +38,20 @@ def link_project(
         resources.secrets(Kind.PROJECT, "", name),
         organization.strict or flag(field(document, "strict_variables")),
     )
+
+
+def check_keys(projects: Iterable[Project], diags: Diagnostics) -> None:
+    """Report every project whose key an earlier one has: the control plane knows projects by their keys."""
+    first: dict[str, Span] = {}
+    for project in projects:
+        declared = field(project.document, "key")
+        if project.document is None or declared is None:
+            continue
+        key, place = project.fields["key"], project.document.span(declared)
+        if first.setdefault(key, place) != place:
+            message = f"project '{project.name}' has the key '{key}' of another project"
+            related = (Related(first[key], "the other project"),)
+            diags.add(Diagnostic(place, "ET307", message, "give each project a key of its own", related, "key"))
 
 
 def _link_team(

@@ -50,8 +50,9 @@ def _check(name: str, contract: Contract, resolved: Resolved, diags: Diagnostics
     if name not in resolved.env_vars:
         if rules.get("required"):
             message = f"variable '{name}' is required, but nothing sets it"
+            hint = str(rules.get("description") or "set it in 'env_vars' or 'secrets' of one of the bundle's layers")
             id = resolved.merged.stack.target.id
-            diags.add(Diagnostic(supplier(resolved, ()), "ET702", message, "", (related,), f"env_vars.{name}", id))
+            diags.add(Diagnostic(supplier(resolved, ()), "ET702", message, hint, (related,), f"env_vars.{name}", id))
         return
     value = resolved.env_vars[name]
     if value is HOLE:

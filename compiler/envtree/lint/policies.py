@@ -7,15 +7,13 @@ import jsonschema_rs
 
 from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked, Related
 from envtree.keypath import format_path
+from envtree.lint.breach import Breach, Path, breach
 from envtree.lint.place import supplier
 from envtree.resolved import HOLE, Bundle, Hidden, Resolved, reveal
 from envtree.selector import selector
 from envtree.workspace import Policy
 
 CODES: Mapping[str, str] = {"error": "ET704", "warning": "ET753", "info": "ET754"}
-
-Path = tuple[str | int, ...]
-
 
 class _Rule(NamedTuple):
     policy: Policy
@@ -43,8 +41,8 @@ class Policies:
             if unknown:
                 _check_partly(rule.policy, data, resolved, diags)
             elif not rule.validator.is_valid(data):
-                paths = [tuple(error.instance_path) for error in rule.validator.iter_errors(data)]
-                _report(rule.policy, paths, resolved, diags)
+                found = rule.validator.iter_errors(data)
+                _report(rule.policy, [_breach(error, rule.policy) for error in found], resolved, diags)
 
 
 def _compile(policy: Policy) -> Any:
@@ -76,12 +74,24 @@ def _check_partly(policy: Policy, data: Any, resolved: Resolved, diags: Diagnost
         _report(policy, errors, resolved, diags)
 
 
-def _report(policy: Policy, paths: Iterable[Path], resolved: Resolved, diags: Diagnostics) -> None:
+def _breach(error: Any, policy: Policy) -> Breach:
+    """What an error says of the schema alone: its message quotes the value, which may be a secret."""
+    argument: Any = policy.schema
+    for part in error.schema_path:
+        argument = argument[part]
+    return breach(error.instance_path, str(error.schema_path[-1] if error.schema_path else False), argument)
+
+
+def _report(policy: Policy, breaches: Iterable[Breach], resolved: Resolved, diags: Diagnostics) -> None:
     """One finding a policy and a place; the policy's own message where it has one."""
     id = resolved.merged.stack.target.id
-    for path in sorted(set(paths), key=str):
+    rules: dict[Path, dict[str, None]] = {}
+    for path, rule in sorted(set(breaches), key=str):
+        rules.setdefault(path, {})[rule] = None
+    for path, broken in rules.items():
         key = format_path(tuple(map(str, path)))
         where = f"'{key}' breaks" if key else "this bundle breaks"
         message = f"{where} policy '{policy.name}'" + (f": {policy.message}" if policy.message else "")
         related = (Related(policy.span, "the policy"),)
-        diags.add(Diagnostic(supplier(resolved, path), CODES[policy.severity], message, "", related, key, id))
+        hint = f"the policy's schema says: {', '.join(broken)}"
+        diags.add(Diagnostic(supplier(resolved, path), CODES[policy.severity], message, hint, related, key, id))

@@ -1,9 +1,11 @@
 """The shape of computed values: what only the result of an expression can break."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from envtree.canonical import compact
 from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked
 from envtree.keypath import format_path
 from envtree.lint.place import supplier
@@ -11,19 +13,23 @@ from envtree.resolved import HOLE, Hidden, Resolved
 
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/?#]+[^\s]*")
 
+_LONGEST = 80
+_URL = "an absolute URL"
+_HINTS: Mapping[str, str] = {_URL: "begin it with a scheme and a host, such as https://api.example.com"}
+
 
 def check_shape(resolved: Resolved, diags: Diagnostics) -> None:
     """Report endpoints that are no absolute URLs, flags that are no scalars, and the like."""
     for name, value in resolved.sections.get("endpoints", {}).items():
-        _check(("endpoints", name), value, _is_url, "an absolute URL", resolved, diags)
+        _check(("endpoints", name), value, _is_url, _URL, resolved, diags)
     for name, value in resolved.sections.get("feature_flags", {}).items():
         if type(value) is not bool:
-            _check(("feature_flags", name), value, _is_flag, "a boolean, a text or a number", resolved, diags)
+            _check(("feature_flags", name), value, _is_flag, "a boolean, text or a number", resolved, diags)
     if "working_dir" in resolved.sections:
-        _check(("working_dir",), resolved.sections["working_dir"], _is_folder, "a text", resolved, diags)
+        _check(("working_dir",), resolved.sections["working_dir"], _is_folder, "text", resolved, diags)
     if "integration_ids" in resolved.sections:
         for n, value in enumerate(resolved.sections["integration_ids"]):
-            _check(("integration_ids", n), value, _is_text, "a text", resolved, diags)
+            _check(("integration_ids", n), value, _is_text, "text", resolved, diags)
     servers = resolved.merged.sections.get("mcp_servers")
     if servers is not None and servers.dynamic:
         for name, value in resolved.sections["mcp_servers"].items():
@@ -36,14 +42,20 @@ def _check(
     if value is HOLE:
         return
     key, id = format_path(tuple(map(str, path))), resolved.merged.stack.target.id
+    plain = value.reveal() if isinstance(value, Hidden) and value.known else value
+    if isinstance(plain, Hidden):
+        diags.skip(NotChecked(supplier(resolved, path), "ET508", key, id))
+    elif not fits(plain):
+        message = f"'{key}' is {_shown(value)}, expected {expected}"
+        diags.add(Diagnostic(supplier(resolved, path), "ET508", message, _HINTS.get(expected, ""), key=key, bundle=id))
+
+
+def _shown(value: Any) -> str:
     if isinstance(value, Hidden):
-        if not value.known:
-            diags.skip(NotChecked(supplier(resolved, path), "ET508", key, id))
-            return
-        value = value.reveal()
-    if not fits(value):
-        message = f"'{key}' must be {expected} in the end"
-        diags.add(Diagnostic(supplier(resolved, path), "ET508", message, key=key, bundle=id))
+        return "a value that is not shown"
+    if isinstance(value, (dict, list)):
+        return "a map" if isinstance(value, dict) else "a list"
+    return f"'{value[:_LONGEST]}'" if isinstance(value, str) else compact(value)
 
 
 def _is_url(value: Any) -> bool:

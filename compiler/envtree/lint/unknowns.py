@@ -6,9 +6,8 @@ from typing import Any
 import re2
 from jsonschema import Draft202012Validator, ValidationError, validators
 
+from envtree.lint.breach import Breach, Path, breach
 from envtree.resolved import Hidden
-
-Path = tuple[str | int, ...]
 
 # Under these a part that merely passes for lack of knowledge may make the whole fail.
 _INVERTING = frozenset({"not", "oneOf", "if", "contains", "dependentSchemas"})
@@ -17,12 +16,13 @@ _INVERTING = frozenset({"not", "oneOf", "if", "contains", "dependentSchemas"})
 _STRUCTURAL = frozenset({"required", "minProperties", "maxProperties", "propertyNames", "dependentRequired"})
 
 
-def judge(schema: Any, data: Any) -> tuple[list[Path], list[Path]]:
-    """The paths that certainly break the schema, and the unknown ones that it would have to see."""
+def judge(schema: Any, data: Any) -> tuple[list[Breach], list[Path]]:
+    """What certainly breaks the schema, and the unknown paths that it would have to see."""
     touched: set[Path] = set()
     extend: Any = validators.extend
     validator = extend(Draft202012Validator, _guarded(touched, data))(schema)
-    errors = [tuple(error.absolute_path) for error in validator.iter_errors(data)]
+    found = validator.iter_errors(data)
+    errors = [breach(error.absolute_path, str(error.validator), error.validator_value) for error in found]
     if touched and _mentions(schema, _INVERTING):
         errors = []
     return errors, sorted(touched, key=str)

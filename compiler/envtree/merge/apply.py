@@ -9,6 +9,8 @@ from envtree.merge.same import same, type_of
 from envtree.span import Span
 from envtree.value import Branch, Leaf, Listing, Merged, Rule, span_of
 
+_NOTHING = "correct the name, or remove the directive"
+
 
 def apply(below: Merged | None, change: Change, path: KeyPath, held: Span | None, context: Context) -> Merged | None:
     """The value above: `held` is the lock of a map around it; None means that there is no such key."""
@@ -158,7 +160,7 @@ def _edit(below: Merged | None, patch: Patch, path: KeyPath, held: Span | None, 
 def _delete(below: Merged | None, patch: Patch, path: KeyPath, held: Span | None, context: Context) -> Merged | None:
     place = Span(patch.layer.path, *patch.node.at)
     if below is None:
-        context.report("ET451", place, path, f"'{path[-1]}' is not inherited, so there is nothing to delete")
+        context.report("ET451", place, path, f"'{path[-1]}' is not inherited, so there is nothing to delete", _NOTHING)
         return None
     if lock := held or below.lock:
         context.locked(lock, place, path)

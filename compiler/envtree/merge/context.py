@@ -25,11 +25,12 @@ class Context(NamedTuple):
     def clash(self, below: Merged, value: Merged, path: KeyPath) -> None:
         """A layer changes the type of a value."""
         mine, theirs = type_of(value), type_of(below)
+        here, there = _described(mine), _described(theirs)
         self.report(
             "ET401",
             span_of(value),
             path,
-            f"'{format_path(path)}' is a {mine} here, but a {theirs} below",
+            f"'{format_path(path)}' is {here} here, but {there} below",
             "keep the type, or write {$replace: …} to change it on purpose",
             Related(span_of(below), f"the inherited {theirs}"),
         )
@@ -59,7 +60,7 @@ class Context(NamedTuple):
 
     def not_a_list(self, below: Merged, place: Span, path: KeyPath) -> None:
         """A list directive meets something else."""
-        what = "an expression" if is_expression(below) else f"a {type_of(below)}"
+        what = "an expression" if is_expression(below) else _described(type_of(below))
         self.report(
             "ET405",
             place,
@@ -68,3 +69,7 @@ class Context(NamedTuple):
             "write {$replace: […]} to put a list in its place",
             Related(span_of(below), "the inherited value"),
         )
+
+
+def _described(kind: str) -> str:
+    return kind if kind in ("text", "null") else f"a {kind}"

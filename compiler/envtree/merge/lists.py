@@ -84,7 +84,8 @@ def _is(item: Merged, unwanted: Merged, path: KeyPath, context: Context) -> bool
 def _report_missing(unwanted: Merged, path: KeyPath, context: Context) -> None:
     value = unwanted.node.value if type(unwanted) is Leaf else None
     what = "the element" if value is None or isinstance(value, Cipher) else f"'{value}'"
-    context.report("ET451", span_of(unwanted), path, f"{what} is not in '{format_path(path)}', so nothing is removed")
+    message = f"{what} is not in '{format_path(path)}', so nothing is removed"
+    context.report("ET451", span_of(unwanted), path, message, "correct the element, or take it out of '$remove'")
 
 
 def _report_keyless(item: Merged, policy: ByKey, path: KeyPath, context: Context) -> None:

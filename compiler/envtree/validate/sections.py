@@ -37,7 +37,7 @@ def is_directive(node: Node) -> bool:
 
 def is_dollar(key: str) -> bool:
     """Whether a key is that of a directive."""
-    return key.startswith("$") and not key.startswith("$$")
+    return key.startswith("$") and not key.startswith(("$$", "${{"))
 
 
 def operand(node: Node) -> Node | None:

@@ -1,0 +1,210 @@
+"""No secret in anything that a command says or leaves behind, in whatever encoding (T28, T63, T64)."""
+
+import base64
+import html
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import urllib.parse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyrage
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CANARY = 'hunter2-"Ünique"/+&?=$x\\y\nsecond-line-of-the-canary\nthird-line: of \'it\''
+NUMBER = 918273645546372819
+PLACE = "default/a@dev"
+FILES = {
+    "organization.yaml": "name: acme\nedition: 2026\ndefault_model: m/m\n",
+    "organization.secrets.yaml": json.dumps({"_scope": "organization", "db": {"password": CANARY, "pin": NUMBER}}),
+    "environments/dev.yaml": "{}\n",
+    "agents/a.yaml": """\
+execution_environment:
+  secrets: {PASSWORD: db.password}
+  env_vars:
+    URL: "${{ 'postgres://u:' ~ (secrets.db.password | urlencode) ~ '@h/d' }}"
+    PIN: ${{ secrets.db.pin }}
+  config: {nested: {list: ["${{ secrets.db.password }}", 1]}}
+""",
+}
+# Each breaks something that has the plaintext in its hands.
+BROKEN = {
+    "nothing": {},
+    "contract": {"organization.yaml": "variables: {PASSWORD: {enum: [a, b]}, PIN: {maximum: 5}, URL: {pattern: '^x$'}}\n"},
+    "type": {"organization.yaml": "variables: {PASSWORD: {type: integer}, PIN: {type: boolean}, URL: {type: json}}\n"},
+    "policy": {
+        "policies/p.yaml": "schema: {properties: {env_vars: {properties: {PASSWORD: {const: x}, PIN: {maxLength: 2}}}}}\n"
+    },
+    "filter": {"agents/b.yaml": "execution_environment:\n  env_vars: {N: '${{ secrets.db.password | int }}'}\n"},
+    "division": {"agents/b.yaml": "execution_environment:\n  env_vars: {N: '${{ 1 / (secrets.db.pin * 0) }}'}\n"},
+    "operator": {"agents/b.yaml": "execution_environment:\n  env_vars: {N: '${{ secrets.db.password + 1 }}'}\n"},
+    "endpoint": {"agents/b.yaml": "execution_environment:\n  endpoints: {e: '${{ secrets.db.password }}'}\n"},
+    "flag": {"agents/b.yaml": "execution_environment:\n  feature_flags: {f: '${{ [secrets.db.password] }}'}\n"},
+    "null": {"agents/b.yaml": "execution_environment:\n  env_vars: {N: '${{ none if secrets.db.password else 1 }}'}\n"},
+    "name": {"agents/b.yaml": "execution_environment:\n  env_vars: {N: '${{ secrets.db.pasword }}'}\n"},
+    "override": {"agents/a.yaml": FILES["agents/a.yaml"] + "environments: {dev: {execution_environment: {env_vars: {PASSWORD: x}}}}\n"},
+}
+COMMANDS = [
+    ("check",),
+    ("check", "-v", "--format", "text", "--color", "always"),
+    ("check", "--format", "json"),
+    ("check", "--format", "github"),
+    ("tree",),
+    ("tree", "--format", "json"),
+    ("show", PLACE),
+    ("show", PLACE, "--format", "compose"),
+    ("compile", "-o", "{tmp}/ref", "--secrets", "ref"),
+    ("compile", "-o", "{tmp}/plain"),
+    ("compile", "-o", "{tmp}/plain", "--check", "-v"),
+    ("compile", "-o", "{tmp}/plain", "--messages", "json"),
+    ("compile", "-o", "{tmp}/plain", "--messages", "github", "--strict"),
+    ("schema",),
+    ("completion", "bash"),
+]
+
+
+@pytest.fixture(scope="session")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree whose secrets the real sops has encrypted for a throw-away key beside it."""
+    folder = tmp_path_factory.mktemp("sealed")
+    identity = pyrage.x25519.Identity.generate()
+    (folder / "key").write_text(f"{identity}\n")
+    for path, content in FILES.items():
+        (folder / "tree" / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "tree" / path).write_text(content)
+    command = ["sops", "encrypt", "--in-place", "--age", str(identity.to_public()), "organization.secrets.yaml"]
+    subprocess.run(command, cwd=folder / "tree", env=environ(folder), check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def folder(sealed: Path, tmp_path: Path) -> Path:
+    shutil.copytree(sealed / "tree", tmp_path / "tree")
+    shutil.copy(sealed / "key", tmp_path / "key")
+    (tmp_path / "tmp").mkdir()
+    return tmp_path
+
+
+def environ(folder: Path) -> dict[str, str]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {
+        "PATH": path,
+        "PYTHONPATH": str(ROOT / "compiler"),
+        "SOPS_AGE_KEY_FILE": str(folder / "key"),
+        "TMPDIR": str(folder / "tmp"),
+        "HOME": str(folder / "tmp"),
+    }
+
+
+def encodings() -> Iterator[bytes]:
+    """Every way in which the secret could be spelt; the pieces are long enough not to occur by chance."""
+    pieces = [CANARY, *CANARY.split("\n"), str(NUMBER), "hunter2"]
+    for text in pieces:
+        raw = text.encode()
+        yield raw
+        yield raw.hex().encode()
+        yield from _base64(raw)
+        yield urllib.parse.quote(text).encode()
+        yield urllib.parse.quote(text, safe="").encode()
+        yield urllib.parse.quote_plus(text).encode()
+        yield json.dumps(text)[1:-1].encode()
+        yield json.dumps(text, ensure_ascii=False)[1:-1].encode()
+        yield json.dumps(json.dumps(text))[3:-3].encode()
+        yield shlex.quote(text).encode()
+        yield html.escape(text).encode()
+        yield repr(text)[1:-1].encode()
+        yield text.encode("unicode_escape")
+
+
+def _base64(raw: bytes) -> Iterator[bytes]:
+    """Base64 at each of the three offsets that the text before it may cause."""
+    for offset in range(3):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            whole = encode(b"x" * offset + raw).rstrip(b"=")
+            yield whole[4 if offset else 0 : -2 if len(whole) > 12 else None]
+
+
+NEEDLES = sorted(set(encodings()))
+
+
+def leaks(texts: Iterable[bytes]) -> list[bytes]:
+    return [needle for text in texts for needle in NEEDLES if needle in text]
+
+
+def run(folder: Path, *arguments: str, **more: str) -> tuple[int, bytes, bytes]:
+    command = [sys.executable, "-m", "envtree", "-C", str(folder / "tree"), *arguments]
+    done = subprocess.run(command, env=environ(folder) | more, capture_output=True, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for path, content in files.items():
+        target = folder / "tree" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(FILES["organization.yaml"] + content if path == "organization.yaml" else content)
+
+
+def test_the_needles_are_found_where_the_secret_is(folder: Path) -> None:
+    code, out, _ = run(folder, "show", PLACE, "--reveal")
+    assert code == 0
+    data = json.loads(out)
+    assert data["env_vars"]["PASSWORD"] == CANARY
+    assert data["env_vars"]["PIN"] == str(NUMBER)
+    assert data["config"]["nested"]["list"] == [CANARY, 1]
+    assert leaks([out])
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_no_command_says_a_secret(broken: str, folder: Path) -> None:
+    write(folder, BROKEN[broken])
+    for arguments in COMMANDS:
+        code, *said = run(folder, *(argument.format(tmp=folder) for argument in arguments))
+        assert code in (0, 1), (arguments, said)
+        assert not leaks(said), arguments
+    left = [path for path in folder.rglob("*") if path.is_file() and "plain" not in path.relative_to(folder).parts]
+    assert not leaks(path.read_bytes() for path in left)
+    written = [path for path in (folder / "plain").rglob("*") if path.is_file()]
+    assert bool(leaks(path.read_bytes() for path in written)) == bool(written)
+
+
+@pytest.mark.parametrize("command", [("compile", "-o", "{tmp}/plain"), ("show", PLACE, "--reveal")])
+def test_what_is_wrong_with_a_file_or_a_key_is_told_without_it(command: tuple[str, ...], folder: Path) -> None:
+    arguments = [argument.format(tmp=folder) for argument in command]
+    code, *said = run(folder, *arguments, SOPS_AGE_KEY_FILE=str(folder / "nowhere"))
+    assert (code, b"ET621" in said[1], leaks(said)) == (3, True, [])
+    file = folder / "tree/organization.secrets.yaml"
+    # Both leaves are as sops wrote them, but the file as a whole is not.
+    file.write_text(file.read_text().replace("lastmodified: ", "lastmodified: '2020-01-01T00:00:00Z' #"))
+    code, *said = run(folder, *arguments)
+    assert (code, b"ET610" in said[1], leaks(said)) == (1, True, [])
+    assert not (folder / "plain").exists()
+
+
+CRASH = """
+import sys, envtree.pipeline as pipeline
+from envtree.cli import main
+from envtree.resolved import reveal
+
+def crash(*given, **_):
+    plain = "{canary}"
+    raise {kind}(plain, *map(str, given))
+
+pipeline.{stage} = crash
+main()
+"""
+
+
+@pytest.mark.parametrize("stage", ["resolve", "lint", "bundle", "emit", "write", "flatten"])
+def test_a_crash_with_plaintext_in_its_hands_is_one_line(stage: str, folder: Path) -> None:
+    script = CRASH.format(canary="hunter2", kind="RuntimeError", stage=stage)
+    command = [sys.executable, "-c", script, "-C", str(folder / "tree"), "compile", "-o", str(folder / "plain")]
+    done = subprocess.run(command, env=environ(folder), capture_output=True, timeout=60, check=False)
+    assert done.returncode == 70, done
+    assert (done.stdout, done.stderr.count(b"\n")) == (b"", 1)
+    assert not leaks([done.stderr])
+    assert not (folder / "plain").exists()
