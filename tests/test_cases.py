@@ -18,7 +18,7 @@ import yaml
 
 from envtree.artifact import Output
 from envtree.codes import CODES
-from envtree.diagnostic import Failure, NotChecked, Related, Severity
+from envtree.diagnostic import Failure, NotChecked, Severity
 from envtree.finding import Finding
 from envtree.pipeline import Outcome, Request, check, publish
 from envtree.selector import selector

@@ -81,7 +81,7 @@ def fill(root: Path, files: Mapping[str, str]) -> None:
 # What the exit codes mean, as one table.
 
 REF = ("--secrets", "ref", "-o", "{tmp}/out")
-NO_AGENTS = {path: None for path in TREE if "/agents/" in path}
+NO_AGENTS: dict[str, str | None] = {path: None for path in TREE if "/agents/" in path}
 EXITS: list[tuple[str, dict[str, str | None], tuple[str, ...], int]] = [
     ("check passes", {}, ("check",), 0),
     ("a warning passes", {BOT: WARNING}, ("check",), 0),

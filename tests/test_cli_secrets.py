@@ -9,14 +9,17 @@ import shutil
 import subprocess
 import sys
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pyrage
 import pytest
 
+from envtree.cli import invoke
+
 ROOT = Path(__file__).parents[1]
-CANARY = 'hunter2-"Ünique"/+&?=$x\\y\nsecond-line-of-the-canary\nthird-line: of \'it\''
+CANARY = "hunter2-\"Ünique\"/+&?=$x\\y\nsecond-line-of-the-canary\nthird-line: of 'it'"
 NUMBER = 918273645546372819
 PLACE = "default/a@dev"
 FILES = {
@@ -35,10 +38,12 @@ execution_environment:
 # Each breaks something that has the plaintext in its hands.
 BROKEN = {
     "nothing": {},
-    "contract": {"organization.yaml": "variables: {PASSWORD: {enum: [a, b]}, PIN: {maximum: 5}, URL: {pattern: '^x$'}}\n"},
+    "contract": {
+        "organization.yaml": "variables: {PASSWORD: {enum: [a, b]}, PIN: {maximum: 5}, URL: {pattern: '^x$'}}\n"
+    },
     "type": {"organization.yaml": "variables: {PASSWORD: {type: integer}, PIN: {type: boolean}, URL: {type: json}}\n"},
     "policy": {
-        "policies/p.yaml": "schema: {properties: {env_vars: {properties: {PASSWORD: {const: x}, PIN: {maxLength: 2}}}}}\n"
+        "policies/p.yaml": "schema: {properties: {env_vars: {properties: {PASSWORD: {const: x}, PIN: {const: x}}}}}\n"
     },
     "filter": {"agents/b.yaml": "execution_environment:\n  env_vars: {N: '${{ secrets.db.password | int }}'}\n"},
     "division": {"agents/b.yaml": "execution_environment:\n  env_vars: {N: '${{ 1 / (secrets.db.pin * 0) }}'}\n"},
@@ -47,7 +52,10 @@ BROKEN = {
     "flag": {"agents/b.yaml": "execution_environment:\n  feature_flags: {f: '${{ [secrets.db.password] }}'}\n"},
     "null": {"agents/b.yaml": "execution_environment:\n  env_vars: {N: '${{ none if secrets.db.password else 1 }}'}\n"},
     "name": {"agents/b.yaml": "execution_environment:\n  env_vars: {N: '${{ secrets.db.pasword }}'}\n"},
-    "override": {"agents/a.yaml": FILES["agents/a.yaml"] + "environments: {dev: {execution_environment: {env_vars: {PASSWORD: x}}}}\n"},
+    "override": {
+        "agents/a.yaml": FILES["agents/a.yaml"]
+        + "environments: {dev: {execution_environment: {env_vars: {PASSWORD: x}}}}\n"
+    },
 }
 COMMANDS = [
     ("check",),
@@ -66,6 +74,17 @@ COMMANDS = [
     ("schema",),
     ("completion", "bash"),
 ]
+
+
+class Ran(NamedTuple):
+    """What a command said and how it ended."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+
+Command = Callable[..., Ran]
 
 
 @pytest.fixture(scope="session")
@@ -136,10 +155,19 @@ def leaks(texts: Iterable[bytes]) -> list[bytes]:
     return [needle for text in texts for needle in NEEDLES if needle in text]
 
 
-def run(folder: Path, *arguments: str, **more: str) -> tuple[int, bytes, bytes]:
-    command = [sys.executable, "-m", "envtree", "-C", str(folder / "tree"), *arguments]
-    done = subprocess.run(command, env=environ(folder) | more, capture_output=True, timeout=60, check=False)
-    return done.returncode, done.stdout, done.stderr
+@pytest.fixture
+def envtree(folder: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command line over the tree, with the key at hand."""
+    for name, value in environ(folder).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+
+    def run(*arguments: str) -> Ran:
+        code = invoke(["-C", str(folder / "tree"), *(argument.format(tmp=folder) for argument in arguments)])
+        sys.stdout.flush()
+        return Ran(code, *capfdbinary.readouterr())
+
+    return run
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -149,8 +177,8 @@ def write(folder: Path, files: dict[str, str]) -> None:
         target.write_text(FILES["organization.yaml"] + content if path == "organization.yaml" else content)
 
 
-def test_the_needles_are_found_where_the_secret_is(folder: Path) -> None:
-    code, out, _ = run(folder, "show", PLACE, "--reveal")
+def test_the_needles_are_found_where_the_secret_is(envtree: Command) -> None:
+    code, out, _ = envtree("show", PLACE, "--reveal")
     assert code == 0
     data = json.loads(out)
     assert data["env_vars"]["PASSWORD"] == CANARY
@@ -160,12 +188,14 @@ def test_the_needles_are_found_where_the_secret_is(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_no_command_says_a_secret(broken: str, folder: Path) -> None:
+def test_no_command_says_a_secret(broken: str, folder: Path, envtree: Command) -> None:
     write(folder, BROKEN[broken])
     for arguments in COMMANDS:
-        code, *said = run(folder, *(argument.format(tmp=folder) for argument in arguments))
-        assert code in (0, 1), (arguments, said)
-        assert not leaks(said), arguments
+        ran = envtree(*arguments)
+        assert ran.code in (0, 1), (arguments, ran)
+        assert not leaks(ran[1:]), arguments
+    # Each mistake was seen, if only by who had the plaintext.
+    assert envtree("compile", "-o", "{tmp}/plain").code == (broken != "nothing")
     left = [path for path in folder.rglob("*") if path.is_file() and "plain" not in path.relative_to(folder).parts]
     assert not leaks(path.read_bytes() for path in left)
     written = [path for path in (folder / "plain").rglob("*") if path.is_file()]
@@ -173,14 +203,17 @@ def test_no_command_says_a_secret(broken: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [("compile", "-o", "{tmp}/plain"), ("show", PLACE, "--reveal")])
-def test_what_is_wrong_with_a_file_or_a_key_is_told_without_it(command: tuple[str, ...], folder: Path) -> None:
-    arguments = [argument.format(tmp=folder) for argument in command]
-    code, *said = run(folder, *arguments, SOPS_AGE_KEY_FILE=str(folder / "nowhere"))
+def test_what_is_wrong_with_a_file_or_a_key_is_told_without_it(
+    command: tuple[str, ...], folder: Path, envtree: Command
+) -> None:
+    (folder / "key").rename(folder / "lost")
+    code, *said = envtree(*command)
     assert (code, b"ET621" in said[1], leaks(said)) == (3, True, [])
+    (folder / "lost").rename(folder / "key")
     file = folder / "tree/organization.secrets.yaml"
     # Both leaves are as sops wrote them, but the file as a whole is not.
     file.write_text(file.read_text().replace("lastmodified: ", "lastmodified: '2020-01-01T00:00:00Z' #"))
-    code, *said = run(folder, *arguments)
+    code, *said = envtree(*command)
     assert (code, b"ET610" in said[1], leaks(said)) == (1, True, [])
     assert not (folder / "plain").exists()
 
@@ -199,7 +232,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("stage", ["resolve", "lint", "bundle", "emit", "write", "flatten"])
+@pytest.mark.parametrize("stage", ["resolve", "lint", "bundle", "emit", "write", "leaves"])
 def test_a_crash_with_plaintext_in_its_hands_is_one_line(stage: str, folder: Path) -> None:
     script = CRASH.format(canary="hunter2", kind="RuntimeError", stage=stage)
     command = [sys.executable, "-c", script, "-C", str(folder / "tree"), "compile", "-o", str(folder / "plain")]

@@ -93,7 +93,7 @@ def test_content_is_ciphers_with_their_types_lengths_and_paths() -> None:
                 {"k": Cipher("str", 3, PATH, "nested.list.1.k")},
                 [Cipher("str", 4, PATH, "nested.list.2.0")],
             ],
-            "$replace": Cipher("str", 6, PATH, "nested.$replace"),
+            "$replace": Cipher("str", 6, PATH, "nested"),
         },
     }
 

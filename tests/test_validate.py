@@ -15,8 +15,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from envtree.codes import CODES
-from envtree.diagnostic import Diagnostic, Diagnostics, Severity
+from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.link.policies import REGEX, link_policies
 from envtree.node import Document
 from envtree.parse import parse
@@ -43,8 +42,7 @@ def read(kind: str, text: str, path: str = "x", diags: Diagnostics | None = None
 
 def check(kind: str, text: str, path: str = "x") -> list[Diagnostic]:
     diags = Diagnostics()
-    usable = validate(read(kind, text, path), SCHEMAS, diags)
-    assert usable == all(CODES[found.code].severity is not Severity.ERROR for found in diags)
+    validate(read(kind, text, path), SCHEMAS, diags)
     return sorted(diags)
 
 
@@ -121,7 +119,8 @@ from envtree.source import Kind, Location, Source
 from envtree.validate import validate
 diags = Diagnostics()
 document = parse(Source("a.yaml", Location(Kind.AGENT, "p", "", "a"), b"name: A", ""), diags)
-assert validate(document, Schemas(), diags) and "jsonschema" not in sys.modules
+validate(document, Schemas(), diags)
+assert not len(diags) and "jsonschema" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -193,7 +192,7 @@ def link(schema: Any) -> list[str]:
     """The codes for a policy with a schema."""
     document = read("policy", json.dumps({"schema": schema}))
     diags = Diagnostics()
-    assert validate(document, SCHEMAS, diags)
+    validate(document, SCHEMAS, diags)
     link_policies(Resources((Resource(document.location, document),)), diags)
     return [found.code for found in diags]
 

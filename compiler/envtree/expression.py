@@ -1,11 +1,15 @@
 """Expressions as read: pieces of text, and terms with the names that they read."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from jinja2 import nodes
 
 NamePath = tuple[str | int, ...]
+
+# Behind `$$` stands a text up to its `}}`, whatever is in it.
+_ESCAPED = re.compile(r"\$\$\{\{.*?(?:\}\}|\Z)", re.DOTALL)
 
 
 class Reference(NamedTuple):
@@ -49,3 +53,8 @@ def reference(
     """A reference, with the variable that it names."""
     variable = str(path[1]) if path[0] == "env_vars" and len(path) == 2 and not bare else ""
     return Reference(path, offset, lenient, optional, bare, variable)
+
+
+def holds_expression(text: str) -> bool:
+    """Whether a text has a `${{` that begins an expression."""
+    return "${{" in text and "${{" in _ESCAPED.sub(" ", text)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-
 # So many letters tell what a shortened name, such as `prod`, was short for.
 _SHORT = 3
 

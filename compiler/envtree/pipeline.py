@@ -18,18 +18,17 @@ from envtree.node import Document
 from envtree.node import Mapping as MappingNode
 from envtree.parse import parse
 from envtree.resolve import resolve
-from envtree.resolve.secrets import flatten
 from envtree.resolved import UNKNOWN, Bundle, Hidden, Outside
 from envtree.resource import Resource, Resources
 from envtree.schemas import Schemas
-from envtree.secret import DecryptError, SealedFile, SecretsPolicy
+from envtree.secret import DecryptError, SealedFile, SecretsPolicy, leaves
 from envtree.selector import selector
 from envtree.sops import Decrypter, decrypt_all
 from envtree.source import Kind, Source
 from envtree.span import START, whole_file
 from envtree.stack import Stack
 from envtree.tree import Tree
-from envtree.validate import read_sealed, validate
+from envtree.validate import validate
 from envtree.workspace import Workspace
 from envtree.write import write
 
@@ -145,7 +144,7 @@ class Run:
             if isinstance(data, DecryptError):
                 self.diags.add(Diagnostic(files[path].span, data.code, data.message, data.hint))
             else:
-                plain[path] = dict(flatten(data))
+                plain[path] = leaves(data)
         return plain
 
     def _check_selectors(self) -> None:
@@ -204,15 +203,12 @@ def _read(tree: Tree, diags: Diagnostics) -> Resources | None:
 
 
 def _read_one(source: Source, schemas: Schemas, diags: Diagnostics) -> Resource:
-    # A file that cannot be read stands as an empty one, so that what it is still has a name.
     document = parse(source, diags)
     if document is None:
+        # A file that cannot be read stands as an empty one, so that what it is still has a name.
         empty = Document(source.path, source.location, source.digest, MappingNode({}, {}, {}, START))
         return Resource(source.location, empty)
-    if source.location.kind is Kind.SECRETS:
-        return Resource(source.location, document, read_sealed(document, diags))
-    validate(document, schemas, diags)
-    return Resource(source.location, document)
+    return validate(document, schemas, diags)
 
 
 def _paths(stack: Stack) -> set[str]:

@@ -1,11 +1,14 @@
 """Secrets files as they are read without a key, and what an organization allows of them."""
 
 import re
-from typing import Literal, NamedTuple
+from collections.abc import Iterator
+from collections.abc import Mapping as Map
+from typing import Any, Literal, NamedTuple
 
-from envtree.node import Cipher, Mapping
+from envtree.keypath import KeyPath, format_path, logical
+from envtree.node import Cipher, Document, Mapping
 from envtree.source import Location
-from envtree.span import Span
+from envtree.span import START, Span, whole_file
 
 # The root key of a secrets file that says, encrypted, where the file belongs.
 SCOPE = "_scope"
@@ -64,7 +67,8 @@ class SealedFile(NamedTuple):
     """A SOPS file whose structure passed every check that needs neither a key nor a policy.
 
     `content` has a `Cipher` at every leaf, but neither `sops` nor `_scope`; the `value` of its nodes is empty.
-    `span` is the place of the `sops` map.
+    `span` is the place of the `sops` map. One that is not readable stands for a file that failed a check: of it only
+    the path means something.
     """
 
     path: str
@@ -78,6 +82,7 @@ class SealedFile(NamedTuple):
     endpoints: tuple[Endpoint, ...]
     lastmodified: str
     span: Span
+    readable: bool = True
 
     @property
     def key_types(self) -> frozenset[str]:
@@ -88,6 +93,14 @@ class SealedFile(NamedTuple):
     def home(self) -> str:
         """The scope that belongs to its place: the path without `.secrets.<ext>`."""
         return self.path.rpartition(".secrets.")[0]
+
+
+def unreadable(document: Document) -> SealedFile:
+    """The stand-in for a secrets file that is wrong in itself, so that it is known what needs it."""
+    place = whole_file(document.path)
+    nothing = Mapping({}, {}, {}, START)
+    where = (document.path, document.location, document.digest)
+    return SealedFile(*where, "yaml", nothing, None, place, (), (), "", place, readable=False)
 
 
 class SecretsPolicy(NamedTuple):
@@ -116,3 +129,16 @@ class DecryptError(Exception):
         self.code = code
         self.message = message
         self.hint = hint
+
+
+def leaves(data: Map[str, Any]) -> dict[str, Any]:
+    """The leaves of decrypted data by their dotted paths, list items by index."""
+    return {format_path(logical(path)): leaf for path, leaf in _walk(data, ())}
+
+
+def _walk(data: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    items = data.items() if isinstance(data, Map) else enumerate(data) if isinstance(data, list) else None
+    if items is None:
+        yield path, data
+    for key, child in items or ():
+        yield from _walk(child, (*path, str(key)))

@@ -14,14 +14,13 @@ from envtree import EDITION
 from envtree.artifact import Output
 from envtree.diagnostic import Severity
 from envtree.pipeline import Request, publish
-from envtree.secret import SealedFile
 from envtree.tree import DirectoryTree
 
 from .layering import Tree
-from .merging import Conflict, literal
+from .merging import Conflict
 from .model import Bundle, canonical, compile_model
 from .organizations import Organization, organizations
-from .writing import write_tree
+from .writing import OpenBook, write_tree
 
 SLOW = settings(deadline=None, phases=set(Phase) - {Phase.explain}, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
@@ -40,28 +39,6 @@ os.listdir = lambda *path: sorted(listdir(*path), reverse=True)
 os.scandir = lambda *path: Reversed(path)
 runpy.run_module("envtree", run_name="__main__", alter_sys=True)
 """
-
-
-@dataclass(frozen=True)
-class OpenBook:
-    """A decrypter that knows the plain text of every secrets file."""
-
-    plain: Tree
-
-    def decrypt(self, sealed: SealedFile) -> dict[str, Any]:
-        """Look the file up."""
-        data: dict[str, Any] = literal_everywhere(self.plain[sealed.path])
-        return data
-
-    def stop(self) -> None:
-        """Nothing runs."""
-
-
-def literal_everywhere(value: Any) -> Any:
-    """Take off the spelling of unquoted scalars, which no decrypted value has."""
-    if isinstance(value, dict):
-        return {key: literal_everywhere(item) for key, item in value.items()}
-    return [literal_everywhere(item) for item in value] if isinstance(value, list) else literal(value)
 
 
 def compile_tree(root: Path, out: Path, plain: Tree) -> dict[str, str]:

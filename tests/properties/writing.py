@@ -1,10 +1,13 @@
-"""Write a drawn tree to disk: YAML by hand, secrets sealed as SOPS would."""
+"""Write a drawn tree to disk: YAML by hand, secrets sealed as SOPS would, and whoever can open them."""
 
 import base64
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path as Folder
 from typing import Any
+
+from envtree.secret import SealedFile
 
 from .layering import Tree
 from .merging import Plain, literal
@@ -74,3 +77,25 @@ def cipher(value: Any) -> str:
     noise = hashlib.sha256(text.encode()).digest()
     data, iv, tag = (base64.b64encode(part).decode() for part in (text.encode(), noise, noise[:16]))
     return f"ENC[AES256_GCM,data:{data},iv:{iv},tag:{tag},type:{TYPES[type(value)]}]"
+
+
+@dataclass(frozen=True)
+class OpenBook:
+    """A decrypter that knows the plain text of every secrets file."""
+
+    plain: Tree
+
+    def decrypt(self, sealed: SealedFile) -> dict[str, Any]:
+        """Look the file up."""
+        data: dict[str, Any] = literal_everywhere(self.plain[sealed.path])
+        return data
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+
+def literal_everywhere(value: Any) -> Any:
+    """Take off the spelling of unquoted scalars, which no decrypted value has."""
+    if isinstance(value, dict):
+        return {key: literal_everywhere(item) for key, item in value.items()}
+    return [literal_everywhere(item) for item in value] if isinstance(value, list) else literal(value)

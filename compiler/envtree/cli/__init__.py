@@ -15,7 +15,7 @@ from click.shell_completion import shell_complete
 
 from envtree import __version__
 from envtree.cli import console
-from envtree.cli.exits import run
+from envtree.cli.exits import Exit, run
 from envtree.cli.options import usage_error
 from envtree.nearest import did_you_mean
 
@@ -94,9 +94,9 @@ def _complete(instruction: str) -> int:
         return 1
 
 
-def _terminate(number: int, _: FrameType | None) -> NoReturn:
+def _terminate(_: int, __: FrameType | None) -> NoReturn:
     # An exception, so that locks are given back, and running programs ended, on the way out.
-    raise SystemExit(128 + number)
+    raise SystemExit(Exit.TERMINATED)
 
 
 def _ignore(_: Any) -> None:

@@ -38,7 +38,7 @@ def link(resources: Resources, diags: Diagnostics) -> Workspace:
 def _check_sealed(resources: Resources, organization: Organization, diags: Diagnostics) -> None:
     """Check every secrets file against what the organization allows, before anything may decrypt it."""
     for resource in resources:
-        if resource.sealed:
+        if resource.sealed and resource.sealed.readable:
             project = resources.document(Kind.PROJECT, "", resource.location.project)
             who = readers(project, organization.document)
             check_policy(resource.sealed, organization.secrets_policy, who, diags)

@@ -1,6 +1,6 @@
 """Environments: those of the root, and those that only one project declares."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from envtree.diagnostic import Diagnostic, Diagnostics, Related
 from envtree.fields import field, flag, scalar_fields, text, texts
@@ -87,13 +87,17 @@ def _report(name: str, wrong: Cycle | Conflict, documents: Mapping[str, Document
         if name == wrong.name:  # those that inherit from it conflict as well
             message = f"the parents of environment '{name}' ask for orders that conflict: {wrong}"
             hint = "write 'inherits' in one order in all of them"
-            diags.add(Diagnostic(place, "ET303", message, hint, key="inherits"))
+            related = _places([chain[0] for chain in wrong.chains], documents, "its own order")
+            diags.add(Diagnostic(place, "ET303", message, hint, related, "inherits"))
         return
     if name != min(wrong.chain):
         return  # one circle is one mistake: its first name tells it
-    others = [documents[other] for other in wrong.chain[1:-1] if other in documents]
-    related = tuple(
-        Related(other.span(field(other, "inherits") or other.root), "the circle goes on here") for other in others
-    )
+    related = _places(wrong.chain[1:-1], documents, "the circle goes on here")
     message = f"environments inherit in a circle: {wrong}"
     diags.add(Diagnostic(place, "ET302", message, "take one of them out of 'inherits'", related, "inherits"))
+
+
+def _places(names: Iterable[str], documents: Mapping[str, Document], what: str) -> tuple[Related, ...]:
+    """Where each of the environments says what it inherits."""
+    found = [documents[name] for name in names if name in documents]
+    return tuple(Related(one.span(field(one, "inherits") or one.root), what) for one in found)

@@ -18,7 +18,7 @@ class Conflict(Exception):
 
     def __init__(self, name: str, chains: tuple[list[str], list[str]]) -> None:
         super().__init__(" against ".join(" → ".join(chain) for chain in chains))
-        self.name = name
+        self.name, self.chains = name, chains
 
 
 def linearize(name: str, parents: Parents) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def check_references(resources: Resources, workspace: Workspace, diags: Diagnost
 
 def _names(resources: Resources, workspace: Workspace) -> dict[str, frozenset[str]]:
     organization = workspace.organization.document
-    rego = [n for n, doc in resources.documents(Kind.POLICY).items() if field(doc, "policy_content") is not None]
+    rego = [name for name, document in resources.documents(Kind.POLICY).items() if field(document, "schema") is None]
     people = mapping(field(organization, "people"))
     every = {name for project in workspace.projects for name in project.environments}
     return {
@@ -80,8 +80,11 @@ def _check(document: Document, path: tuple[str, ...], what: str, known: frozense
 def _report(
     document: Document, mention: Scalar, key: str, what: str, known: frozenset[str], diags: Diagnostics
 ) -> None:
-    message = f"'{mention.value}' names no {what} of this tree"
-    diags.add(Diagnostic(document.span(mention), "ET301", message, did_you_mean(str(mention.value), known), key=key))
+    message, hint = f"'{mention.value}' names no {what} of this tree", did_you_mean(str(mention.value), known)
+    if what == "policy":
+        message = f"'{mention.value}' names no policy with 'policy_content' of this tree"
+        hint = hint or "one with a 'schema' says by its 'selector' where it applies"
+    diags.add(Diagnostic(document.span(mention), "ET301", message, hint, key=key))
 
 
 def _check_skill_configurations(document: Document, known: frozenset[str], diags: Diagnostics) -> None:

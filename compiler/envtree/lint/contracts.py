@@ -59,8 +59,8 @@ def _check(name: str, contract: Contract, resolved: Resolved, diags: Diagnostics
         return
     secret = isinstance(value, Hidden) and value.secret
     if "secret" in rules and rules["secret"] != secret:
-        must = "must come from a secret" if rules["secret"] else "must not come from a secret"
-        _report("ET701", name, f"variable '{name}' {must}", "", resolved, diags, related)
+        must, hint = _FROM_SECRET if rules["secret"] else _NOT_FROM_SECRET
+        _report("ET701", name, f"variable '{name}' {must}", hint, resolved, diags, related)
     if isinstance(value, Hidden):
         if not value.known:
             if (rules.keys() & _CHECKS.keys() and rules.get("type", "integer") != "string") or rules.keys() & _PLAIN:
@@ -70,11 +70,13 @@ def _check(name: str, contract: Contract, resolved: Resolved, diags: Diagnostics
         value = value.reveal()
     broken = next((rule for rule in _CHECKS if rule in rules and not _CHECKS[rule](str(value), rules[rule])), None)
     if broken:
-        found = "the value of" if secret else f"'{_cut(str(value))}' in"
-        message = f"{found} '{name}' {_WORDS[broken](rules[broken])}"
+        found = "a value that is not shown" if secret else f"'{_cut(str(value))}'"
+        message = f"variable '{name}' is {found}, expected {_WORDS[broken](rules[broken])}"
         _report("ET701", name, message, str(rules.get("description", "")), resolved, diags, related)
 
 
+_FROM_SECRET = ("must come from a secret", "list it under 'secrets', and take it out of 'env_vars'")
+_NOT_FROM_SECRET = ("must not come from a secret", "write it under 'env_vars', and take it out of 'secrets'")
 _PLAIN = frozenset({"enum", "pattern", "minimum", "maximum"})
 
 
@@ -155,9 +157,9 @@ _CHECKS: Mapping[str, Callable[[str, Any], bool]] = {
 }
 
 _WORDS: Mapping[str, Callable[[Any], str]] = {
-    "type": lambda type: f"is not of type {type}",
-    "enum": lambda allowed: f"is not one of: {', '.join(map(str, allowed))}",
-    "pattern": lambda pattern: f"does not match the pattern {pattern}",
-    "minimum": lambda least: f"is less than {least}",
-    "maximum": lambda most: f"is greater than {most}",
+    "type": lambda type: f"type {type}",
+    "enum": lambda allowed: f"one of: {', '.join(map(str, allowed))}",
+    "pattern": lambda pattern: f"a match of the pattern {pattern}",
+    "minimum": lambda least: f"at least {least}",
+    "maximum": lambda most: f"at most {most}",
 }

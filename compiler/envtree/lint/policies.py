@@ -15,6 +15,7 @@ from envtree.workspace import Policy
 
 CODES: Mapping[str, str] = {"error": "ET704", "warning": "ET753", "info": "ET754"}
 
+
 class _Rule(NamedTuple):
     policy: Policy
     selects: Callable[[str], bool]

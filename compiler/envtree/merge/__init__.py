@@ -8,7 +8,7 @@ from envtree.diagnostic import Diagnostics
 from envtree.merge.apply import apply
 from envtree.merge.context import Context
 from envtree.merge.lift import Change, lift
-from envtree.merge.policies import Policies
+from envtree.merge.policies import BUILT_IN, Policies
 from envtree.merge.secrets_section import lift_secrets_section
 from envtree.node import Document, Scalar
 from envtree.stack import Layer, Stack
@@ -31,7 +31,7 @@ class _Lifted(NamedTuple):
 
 def merge(stacks: Iterable[Stack], organization: Organization, diags: Diagnostics) -> Iterator[MergedStack]:
     """Merge the stacks in the order given: one that shares its first layers with the one before costs its own only."""
-    context = Context(Policies(organization.merge), diags)
+    context = Context(Policies({**BUILT_IN, **organization.merge}), diags)
     trail: list[tuple[Layer, _Prefix]] = []
     lifted: dict[Layer, _Lifted] = {}
     project = ""
@@ -64,9 +64,9 @@ def _lift(layer: Layer) -> _Lifted:
     if layer.section:
         for name, node in layer.section.entries.items():
             sections[name] = lift_secrets_section(node, layer) if name == "secrets" else lift(node, layer)
-    if layer.secrets is None:
-        return _Lifted(sections, None)
     sealed = layer.secrets
+    if sealed is None or not sealed.content.entries:
+        return _Lifted(sections, None)
     # Positions of secrets are in the secrets file, so its values get a layer that says so.
     place = replace(layer, document=Document(sealed.path, sealed.location, sealed.digest, sealed.content))
     return _Lifted(sections, lift(sealed.content, place))

@@ -6,6 +6,7 @@ from envtree.merge.lift import Change, Edit, Patch, is_expression
 from envtree.merge.lists import combine, edit_list
 from envtree.merge.locks import broken_locks, keep_locks
 from envtree.merge.same import same, type_of
+from envtree.node import Sequence
 from envtree.span import Span
 from envtree.value import Branch, Leaf, Listing, Merged, Rule, span_of
 
@@ -25,7 +26,9 @@ def merge_map(below: Branch, change: Branch | Edit, path: KeyPath, held: Span | 
     """Merge key by key; a key that merges to nothing is gone."""
     if not change.entries:
         place = Span(change.layer.path, *change.node.at)
-        context.report("ET450", place, path, "'{}' over a map changes nothing", "write {$replace: {}} to empty the map")
+        empty = "[]" if isinstance(change.node, Sequence) else "{}"
+        message = f"'{empty}' over a map changes nothing"
+        context.report("ET450", place, path, message, "write {$replace: {}} to empty the map")
         return below
     entries = dict(below.entries)
     dynamic, guarded, locks = below.dynamic, below.guarded, below.locks
@@ -85,7 +88,7 @@ def _write(below: Merged | None, value: Merged, path: KeyPath, held: Span | None
         return merge_map(old, new, at, None, context)
 
     combined = combine(under, value, path, context, merge_element)
-    return _stand(below, combined, path, held, context, combined.rule)
+    return _stand(below, combined, path, held, context, combined.rule if under else "replace")
 
 
 def _stand(

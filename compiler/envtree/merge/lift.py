@@ -1,8 +1,8 @@
 """Turn what a layer wrote into changes: values to merge, and directives that say how."""
 
-import re
 from typing import Literal, NamedTuple
 
+from envtree.expression import holds_expression
 from envtree.node import Mapping, Node, Scalar, Sequence
 from envtree.span import Span
 from envtree.stack import Layer
@@ -35,17 +35,17 @@ class Edit(NamedTuple):
 
 Change = Merged | Patch | Edit
 
-_EXPRESSION = re.compile(r"(?<!\$)\$\{\{")
-
 
 def is_expression(value: Merged) -> bool:
     """Whether a scalar holds an expression, and so has no type of its own."""
-    return type(value) is Leaf and value.dynamic and _EXPRESSION.search(str(value.node.value)) is not None
+    return type(value) is Leaf and value.dynamic and holds_expression(str(value.node.value))
 
 
 def is_directive(node: Mapping) -> bool:
     """Whether a map is a directive: `$` keys alone; a literal `$x` is written `$$x`."""
-    return bool(node.entries) and all(key.startswith("$") and not key.startswith("$$") for key in node.entries)
+    # A map that mixes both kinds of keys is reported before it comes here: its first key tells.
+    first = next(iter(node.entries), "")
+    return first.startswith("$") and not first.startswith("$$")
 
 
 def lift(node: Node, layer: Layer) -> Change:
@@ -87,8 +87,13 @@ def branch(entries: dict[str, Merged], node: Node, layer: Layer) -> Branch:
 
 
 def _lift_map(node: Mapping, layer: Layer) -> Branch | Edit:
-    entries = {_literal(key): lift(child, layer) for key, child in node.entries.items()}
-    plain = {key: child for key, child in entries.items() if not isinstance(child, (Patch, Edit))}
+    entries: dict[str, Change] = {}
+    plain: dict[str, Merged] = {}
+    for key, child in node.entries.items():
+        change = lift_scalar(child, layer) if type(child) is Scalar else lift(child, layer)
+        entries[_literal(key)] = change
+        if not isinstance(change, (Patch, Edit)):
+            plain[_literal(key)] = change
     return branch(plain, node, layer) if len(plain) == len(entries) else Edit(entries, node, layer)
 
 

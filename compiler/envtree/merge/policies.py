@@ -7,16 +7,15 @@ from envtree.workspace import ByKey
 
 ListPolicy = str | ByKey
 
-_BUILT_IN: Mapping[KeyPath, ListPolicy] = {("integration_ids",): "union"}
+BUILT_IN: Mapping[KeyPath, ListPolicy] = {("integration_ids",): "union"}
 
 
 class Policies:
     """The declared list policies; `*` in a pattern stands for one segment."""
 
     def __init__(self, declared: Mapping[KeyPath, ListPolicy]) -> None:
-        rules = {**_BUILT_IN, **declared}
         # Fewer stars first, so that an exact pattern is found before a general one.
-        self._rules = sorted(rules.items(), key=lambda rule: rule[0].count("*"))
+        self._rules = sorted(declared.items(), key=lambda rule: rule[0].count("*"))
         self._known: dict[KeyPath, ListPolicy] = {}
 
     def at(self, path: KeyPath) -> ListPolicy:

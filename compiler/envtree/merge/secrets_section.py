@@ -2,7 +2,6 @@
 
 from envtree.merge.lift import Change, Edit, Patch, is_directive, lift, lift_scalar
 from envtree.node import Mapping, Node, Scalar, Sequence
-from envtree.span import Span
 from envtree.stack import Layer
 from envtree.value import Branch, Merged
 
@@ -39,5 +38,4 @@ def _lift_directive(node: Mapping, layer: Layer) -> Change:
         added = node.entries.get(operand)
         if isinstance(added, Sequence):
             changes |= _from_list(added, layer).entries
-    lock = Span(layer.path, *node.keys["$lock"]) if "$lock" in node.keys else None
-    return Patch("$value", Edit(changes, node, layer), (), (), (), lock, patch.expect, node, layer)
+    return patch._replace(action="$value", value=Edit(changes, node, layer))

@@ -29,7 +29,7 @@ def refuse_tabs(text: str, backend: Backend, report: Report) -> bool:
         texts = _texts(text.replace("\t", " "), backend)
     except YAMLError as error:
         raise syntax_error(error, text) from None
-    tabs = [match.start() for match in re.finditer("\t", text)]
+    tabs = [match.start() for match in re.finditer(r"\t[ \t]*", text)]
     wrong = [tab for tab in tabs if not _inside(tab, texts)]
     for tab in wrong[:_MAX_FINDINGS]:
         refusal = Refused(mark_at(text, tab), "ET114", "found a tab", "indent and separate with blanks")

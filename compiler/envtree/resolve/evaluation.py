@@ -1,5 +1,6 @@
 """Evaluate one bundle: values form a graph, each is computed when it is first read."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from jinja2 import StrictUndefined, Undefined
@@ -10,9 +11,9 @@ from envtree.keypath import format_path
 from envtree.nearest import did_you_mean
 from envtree.resolve.compute import Fault, as_environment_text, compute
 from envtree.resolve.expression import Compiler
-from envtree.resolve.grammar import WrongExpression
+from envtree.resolve.grammar import COMPUTED, WrongExpression
 from envtree.resolve.literals import Literals
-from envtree.resolve.lookup import MISSING, child, descend, seal, walk
+from envtree.resolve.lookup import MISSING, descend, seal, walk
 from envtree.resolve.scope import Facts
 from envtree.resolve.secrets import find, paths, secret
 from envtree.resolved import HOLE, UNKNOWN, Derived, Hidden, Outside
@@ -78,21 +79,22 @@ class Evaluation:
             return None
         return secret(found, self._engine.outside.plaintexts)
 
-    def is_tainted(self, node: Merged) -> bool:
-        """Whether a shadowed value reads a secret anywhere, by the names that its expressions read."""
+    def taint(self, node: Merged) -> bool | None:
+        """Whether a value, be it shadowed, reads a secret anywhere; None when that cannot be told."""
         if not node.dynamic:
             return False
-        if type(node) is Branch:
-            return any(map(self.is_tainted, node.entries.values()))
-        if type(node) is Listing:
-            return any(map(self.is_tainted, node.items))
-        assert type(node) is Leaf
+        if type(node) is not Leaf:
+            parts = {self.taint(part) for part in (node.entries.values() if type(node) is Branch else node.items)}
+            return True if True in parts else None if None in parts else False
         try:
             expression = self._engine.compiler.compile(str(node.node.value))
         except WrongExpression:
-            return False
-        values = [self._read(read, ()) for read in expression.reads]
-        return expression.secret or any(isinstance(value, Hidden) and value.secret for value in values)
+            return None
+        # Nothing else can be secret, and a shadowed read of an input must not ask for its value.
+        values = [self._read(read) for read in expression.reads if read.path[0] in COMPUTED]
+        if expression.secret or any(type(value) is Hidden and value.secret for value in values):
+            return True
+        return None if any(value is HOLE for value in values) else False
 
     def report(self, code: str, place: Span, key: NamePath, message: str, hint: str = "", *related: Related) -> None:
         """Report a finding about a value of this bundle."""
@@ -149,7 +151,9 @@ class Evaluation:
         return Hidden(result, secret=is_secret, symbol=symbol)
 
     def _operand(self, read: Reference, key: NamePath, leaf: Leaf) -> Any:
-        value = self._read(read, key)
+        if read.bare:
+            self._check_bare(read, key, leaf)
+        value = self._read(read)
         if value is not MISSING:
             return value
         if read.lenient or read.optional:
@@ -157,10 +161,10 @@ class Evaluation:
         self._report_missing(read, key, leaf)
         return HOLE
 
-    def _read(self, read: Reference, key: NamePath) -> Any:
+    def _read(self, read: Reference) -> Any:
         root, rest = str(read.path[0]), read.path[1:]
         if root == "env_vars":
-            return self._read_env(read, key)
+            return self._read_env(read)
         if root == "secrets":
             found = find(self._merged.secrets, rest)
             return MISSING if found is None else secret(found, self._engine.outside.plaintexts)
@@ -171,7 +175,16 @@ class Evaluation:
         node, used = descend(self._merged.sections.get(root), rest)
         return MISSING if node is None else walk(self.value(node, read.path[: used + 1]), rest[used:])
 
-    def _read_env(self, read: Reference, key: NamePath) -> Any:
+    def _check_bare(self, read: Reference, key: NamePath, leaf: Leaf) -> None:
+        """A condition on a literal boolean of the environment, which is a text and so always true."""
+        found, used = descend(self._merged.sections.get("env_vars"), read.path[1:])
+        if read.path[0] == "env_vars" and used and type(found) is Leaf and isinstance(found.node.value, bool):
+            name = _name(read.path)
+            message = f"'{name}' is text here, and the text '{found.node.text}' counts as true"
+            related = Related(span_of(found), "the value")
+            self.report("ET550", place_in(leaf, read.offset), key, message, f"compare: {name} == 'true'", related)
+
+    def _read_env(self, read: Reference) -> Any:
         section = self._merged.sections.get("env_vars")
         entries = section.entries if type(section) is Branch else {}
         if len(read.path) == 1:
@@ -179,10 +192,6 @@ class Evaluation:
         if len(read.path) > 2:
             return MISSING
         name = str(read.path[1])
-        leaf = entries.get(name)
-        if read.bare and type(leaf) is Leaf and isinstance(leaf.node.value, bool) and key:
-            message = f"'env_vars.{name}' is a text here, and the text '{leaf.node.text}' counts as true"
-            self.report("ET550", span_of(leaf), key, message, f"compare: env_vars.{name} == 'true'")
         return self._read_variable(name, entries)
 
     def _read_variable(self, name: str, entries: dict[str, Merged]) -> Any:
@@ -211,21 +220,25 @@ class Evaluation:
         if read.path[0] == "secrets":
             self._report_no_secret(read.path[1:], place, key)
         else:
-            self.report("ET503", place, key, f"'{_name(read.path)}' does not exist in this bundle", self._near(read))
+            hint = self._near(read, key) or "set it in a layer of this bundle, or read it with … | default('')"
+            self.report("ET503", place, key, f"'{_name(read.path)}' does not exist in this bundle", hint)
 
     def _report_no_secret(self, path: NamePath, place: Span, key: NamePath) -> None:
         hint = did_you_mean(_name(path), paths(self._merged.secrets))
         hint = hint or "no secrets file stands in the layers of this bundle"
         self.report("ET601", place, key, f"there is no secret '{_name(path)}' in the layers of this bundle", hint)
 
-    def _near(self, read: Reference) -> str:
-        root, last = str(read.path[0]), str(read.path[-1])
-        if root in self._facts:
-            return did_you_mean(last, list(self._facts[root] or ()))
-        node: Merged | None = self._merged.sections.get(root)
-        for part in read.path[1:-1]:
-            node = child(node, part)
-        return did_you_mean(last, node.entries if type(node) is Branch else ())
+    def _near(self, read: Reference, key: NamePath) -> str:
+        """A hint with the names beside the one that is missing, but for the value that reads it."""
+        parent = read.path[:-1]
+        known = [(*parent, name) for name in self._names(parent)]
+        return did_you_mean(_name(read.path), [_name(path) for path in known if path != key])
+
+    def _names(self, path: NamePath) -> Iterable[str]:
+        if path and path[0] in self._facts:
+            return self._facts[str(path[0])] or ()
+        node, used = descend(self._merged.sections.get(str(path[0])), path[1:]) if path else (None, 0)
+        return node.entries if type(node) is Branch and used == len(path) - 1 else ()
 
     def _report_circle(self, key: NamePath, leaf: Leaf) -> None:
         chain = " → ".join(map(_name, [*self._running[self._running.index(key) :], key]))

@@ -9,7 +9,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from envtree.expression import Expression, Term, reference
 from envtree.resolve.functions import FILTERS, TESTS, concat
-from envtree.resolve.grammar import WrongExpression, check
+from envtree.resolve.grammar import Source, WrongExpression, check
 
 SOURCE_LIMIT = 4096
 
@@ -70,25 +70,26 @@ class Compiler:
         secret = any(read.path[0] == "secrets" for read in reads)
         return Expression(tuple(pieces), reads, len(pieces) == 1 and len(terms) == 1, secret)
 
-    def _term(self, source: str, offset: int) -> Term:
-        plain = _PLAIN_NAME.fullmatch(source)
+    def _term(self, text: str, offset: int) -> Term:
+        source = Source(text, offset)
+        plain = _PLAIN_NAME.fullmatch(text)
         if plain:
             path = tuple(plain.group(1).split("."))
-            check.name(path, offset)
-            return Term(source, offset, (reference(path, offset),), None, None)
-        if len(source) > SOURCE_LIMIT:
-            raise WrongExpression("ET507", f"an expression is longer than {SOURCE_LIMIT} characters", "", offset)
+            check.name(path, source)
+            return Term(text, source.at(), (reference(path, source.at()),), None, None)
+        if len(text) > SOURCE_LIMIT:
+            raise WrongExpression("ET507", f"an expression is longer than {SOURCE_LIMIT} characters", "", source.at())
         try:
-            body = self._sandbox.parse("{{" + source + "}}").body
+            body = self._sandbox.parse("{{" + text + "}}").body
         except TemplateSyntaxError:
             hint = "one Jinja2 expression is expected: names, filters, conditions"
-            raise WrongExpression("ET501", "this expression is malformed", hint, offset) from None
+            raise WrongExpression("ET501", "this expression is malformed", hint, source.at()) from None
         except RecursionError:
-            raise WrongExpression("ET502", "this expression is nested too deeply", "", offset) from None
-        tree, reads = check(_only_expression(body, offset), offset)
+            raise WrongExpression("ET502", "this expression is nested too deeply", "", source.at()) from None
+        tree, reads = check(_only_expression(body, source.at()), source)
         assign = nodes.Assign(nodes.Name("result", "store", lineno=1), tree, lineno=1)
         template = self._sandbox.from_string(nodes.Template([assign], lineno=1))
-        return Term(source, offset, reads, tree, TemplateExpression(template, undefined_to_none=False))
+        return Term(text, source.at(), reads, tree, TemplateExpression(template, undefined_to_none=False))
 
 
 def _only_expression(body: list[nodes.Node], offset: int) -> nodes.Expr:

@@ -1,6 +1,8 @@
 """What an expression may contain: an allow-list over Jinja2's syntax tree, and the names that it reads."""
 
+import re
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import NamedTuple
 
 from jinja2 import nodes
@@ -9,19 +11,9 @@ from envtree.expression import NamePath, Reference, reference
 from envtree.nearest import did_you_mean
 from envtree.resolve.functions import FILTERS, TESTS
 
-ROOTS = (
-    "env_vars",
-    "config",
-    "endpoints",
-    "feature_flags",
-    "organization",
-    "project",
-    "environment",
-    "team",
-    "agent",
-    "inputs",
-    "secrets",
-)
+# What a bundle computes, and all that an expression may read.
+COMPUTED = ("env_vars", "config", "endpoints", "feature_flags")
+ROOTS = (*COMPUTED, "organization", "project", "environment", "team", "agent", "inputs", "secrets")
 
 _ALLOWED = (
     nodes.Const,
@@ -51,6 +43,20 @@ class WrongExpression(Exception):
         self.code, self.message, self.hint, self.offset = code, message, hint, offset
 
 
+class Source(NamedTuple):
+    """The text of an expression, and where in its value it begins."""
+
+    text: str
+    offset: int
+
+    def at(self, *names: str | int) -> int:
+        """Where a dotted name stands first; the beginning of the expression when it is spelt in another way."""
+        plain = takewhile(lambda name: isinstance(name, str) and name.isidentifier(), names)
+        spelt = r"\s*\.\s*".join(map(str, plain))
+        match = re.search(rf"(?<![\w.]){spelt}(?!\w)", self.text) if spelt else None
+        return self.offset + (match.start() if match else len(self.text) - len(self.text.lstrip()))
+
+
 class _Position(NamedTuple):
     """Where a node stands; see Reference."""
 
@@ -62,81 +68,89 @@ class _Position(NamedTuple):
 class _Check:
     """Rewrites a tree so that each name read becomes `_0`, `_1`, …; raises WrongExpression."""
 
-    def __call__(self, tree: nodes.Expr, offset: int) -> tuple[nodes.Expr, tuple[Reference, ...]]:
+    def __call__(self, tree: nodes.Expr, source: Source) -> tuple[nodes.Expr, tuple[Reference, ...]]:
         """The rewritten tree and what its names stand for."""
         reads: list[Reference] = []
-        return self._rewrite(tree, reads, offset, _Position()), tuple(reads)
+        return self._rewrite(tree, reads, source, _Position()), tuple(reads)
 
-    def name(self, path: NamePath, offset: int) -> None:
+    def name(self, path: NamePath, source: Source) -> None:
         """Check the first segments of a name."""
         root = str(path[0])
         if root not in ROOTS:
-            raise WrongExpression("ET503", f"'{root}' is not a name here", did_you_mean(root, ROOTS), offset)
+            raise WrongExpression("ET503", f"'{root}' is not a name here", did_you_mean(root, ROOTS), source.at(root))
         if root == "secrets" and len(path) == 1:
-            raise WrongExpression("ET502", "'secrets' cannot be read as a whole", "name the one you need", offset)
+            raise WrongExpression(
+                "ET502", "'secrets' cannot be read as a whole", "name the one you need", source.at(root)
+            )
         if any(str(part).startswith("_") for part in path[1:] if root not in ("env_vars", "inputs")):
-            raise WrongExpression("ET502", "a name that begins with '_' cannot be read", "", offset)
+            raise WrongExpression("ET502", "a name that begins with '_' cannot be read", "", source.at(*path))
 
-    def _rewrite(self, node: nodes.Expr, reads: list[Reference], offset: int, at: _Position) -> nodes.Expr:
+    def _rewrite(self, node: nodes.Expr, reads: list[Reference], source: Source, at: _Position) -> nodes.Expr:
         path = _path(node)
         if path:
-            self.name(path, offset)
-            reads.append(reference(path, offset, lenient=at.lenient, optional=at.optional, bare=at.bare))
+            self.name(path, source)
+            reads.append(reference(path, source.at(*path), lenient=at.lenient, optional=at.optional, bare=at.bare))
             return nodes.Name(f"_{len(reads) - 1}", "load", lineno=1)
-        node = self._admit(node, offset)
+        node = self._admit(node, source)
         if isinstance(node, nodes.Const) and isinstance(node.value, str) and len(node.value) > 4096:
-            raise WrongExpression("ET507", "a text in an expression is too long", "", offset)
-        self._children(node, reads, offset, at)
+            raise WrongExpression("ET507", "a text in an expression is too long", "", source.at())
+        self._children(node, reads, source, at)
         return node
 
-    def _admit(self, node: nodes.Expr, offset: int) -> nodes.Expr:
+    def _admit(self, node: nodes.Expr, source: Source) -> nodes.Expr:
         """The node, or one of plainer form that means the same."""
         if isinstance(node, nodes.Filter):
-            self._known(node.name, FILTERS, "filter", offset)
+            self._known(node.name, FILTERS, "filter", source)
         elif isinstance(node, nodes.Test):
-            self._known(node.name, TESTS, "test", offset)
+            self._known(node.name, TESTS, "test", source)
         elif isinstance(node, nodes.Getitem):
-            return self._getitem(node, offset)
+            return self._getitem(node, source)
         elif isinstance(node, nodes.Getattr):
-            return self._getitem(nodes.Getitem(node.node, nodes.Const(node.attr, lineno=1), "load", lineno=1), offset)
+            return self._getitem(nodes.Getitem(node.node, nodes.Const(node.attr, lineno=1), "load", lineno=1), source)
         elif isinstance(node, nodes.Concat):
             return nodes.Filter(nodes.List(node.nodes, lineno=1), "_concat", [], [], None, None, lineno=1)
         elif not isinstance(node, _ALLOWED):
-            self._refuse(node, offset)
+            self._refuse(node, source)
         return node
 
-    def _children(self, node: nodes.Node, reads: list[Reference], offset: int, at: _Position) -> None:
+    def _children(self, node: nodes.Node, reads: list[Reference], source: Source, at: _Position) -> None:
         for field, value in list(node.iter_fields()):
             inside = _position(node, field, at)
             if isinstance(value, nodes.Expr):
-                setattr(node, field, self._rewrite(value, reads, offset, inside))
+                setattr(node, field, self._rewrite(value, reads, source, inside))
             elif isinstance(value, nodes.Helper):
-                self._children(value, reads, offset, inside)
+                self._children(value, reads, source, inside)
             elif isinstance(value, list):
-                setattr(node, field, [self._item(item, reads, offset, inside) for item in value])
+                setattr(node, field, [self._item(item, reads, source, inside) for item in value])
 
-    def _item(self, item: object, reads: list[Reference], offset: int, at: _Position) -> object:
+    def _item(self, item: object, reads: list[Reference], source: Source, at: _Position) -> object:
         if isinstance(item, nodes.Helper):
-            self._children(item, reads, offset, at)
+            self._children(item, reads, source, at)
         elif isinstance(item, nodes.Expr):
-            return self._rewrite(item, reads, offset, at)
+            return self._rewrite(item, reads, source, at)
         return item
 
-    def _known(self, name: str, known: Iterable[str], what: str, offset: int) -> None:
+    def _known(self, name: str, known: Iterable[str], what: str, source: Source) -> None:
         if name not in known:
-            raise WrongExpression("ET502", f"there is no {what} '{name}' here", did_you_mean(name, known), offset)
+            raise WrongExpression(
+                "ET502", f"there is no {what} '{name}' here", did_you_mean(name, known), source.at(name)
+            )
 
-    def _getitem(self, node: nodes.Getitem, offset: int) -> nodes.Getitem:
+    def _getitem(self, node: nodes.Getitem, source: Source) -> nodes.Getitem:
         if not isinstance(node.arg, nodes.Const) or str(node.arg.value).startswith("_"):
-            raise WrongExpression("ET502", "a subscript must be a literal", "write config['name'] or a dot", offset)
+            raise WrongExpression(
+                "ET502", "a subscript must be a literal", "write config['name'] or a dot", source.at()
+            )
         return node
 
-    def _refuse(self, node: nodes.Node, offset: int) -> None:
+    def _refuse(self, node: nodes.Node, source: Source) -> None:
         if isinstance(node, nodes.Name):
-            raise WrongExpression("ET503", f"'{node.name}' is not a name here", did_you_mean(node.name, ROOTS), offset)
+            raise WrongExpression(
+                "ET503", f"'{node.name}' is not a name here", did_you_mean(node.name, ROOTS), source.at(node.name)
+            )
         what = {"Call": "a call", "Slice": "a slice", "Pow": "a power", "Tuple": "a tuple"}
         found = what.get(type(node).__name__, f"'{type(node).__name__.lower()}'")
-        raise WrongExpression("ET502", f"{found} is not allowed in an expression", "filters do most of it", offset)
+        raise WrongExpression("ET502", f"{found} is not allowed in an expression", "filters do most of it", source.at())
 
 
 check = _Check()

@@ -7,7 +7,8 @@ from envtree.keypath import format_path, parse_path
 from envtree.node import Cipher
 from envtree.resolve.compute import as_environment_text
 from envtree.resolve.evaluation import Evaluation
-from envtree.resolved import HOLE, Hidden, Injection
+from envtree.resolve.sticky import check_override
+from envtree.resolved import HOLE, Injection
 from envtree.span import Span
 from envtree.stack import Layer
 from envtree.value import Branch, Leaf, Merged, MergedStack, span_of
@@ -43,7 +44,7 @@ def inject(merged: MergedStack, evaluation: Evaluation) -> dict[str, Injection]:
         evaluation.texts[name] = injected[name].value
     for contest in overridden:
         if not _check_locks(contest, "secrets", merged, rank, evaluation):
-            _check_override(contest, rank, evaluation)
+            check_override(*contest, rank, evaluation)
     return injected
 
 
@@ -65,23 +66,6 @@ def _injection(name: str, leaf: Leaf, evaluation: Evaluation) -> Injection:
         evaluation.report("ET508", span_of(leaf), ("secrets", name), message, hint)
         return Injection("", format_path(path), HOLE, leaf)
     return Injection(cipher.file, cipher.path, as_environment_text(value), leaf)
-
-
-def _check_override(contest: _Contest, rank: dict[Layer, int], evaluation: Evaluation) -> None:
-    """A plain variable over an injected name must be a secret itself, or say `$replace`."""
-    name, plain, chosen = contest
-    node: Merged | None = plain
-    while node is not None and rank[node.layer] > rank[chosen.layer]:
-        if node.rule == "$replace":
-            return
-        node = node.below
-    value = evaluation.env_var(name, plain) if plain.dynamic else None
-    if isinstance(value, Hidden) and (value.secret or value is HOLE):
-        return
-    message = f"'{name}' is a secret below, and a plain value here would replace it"
-    hint = "write {$replace: …} to make it plain on purpose, or take the name out of 'secrets'"
-    related = Related(span_of(chosen), "injected here")
-    evaluation.report("ET406", span_of(plain), ("env_vars", name), message, hint, related)
 
 
 def _check_locks(

@@ -1,27 +1,15 @@
 """Secrets of a bundle: found by dotted path in the merged content of its secrets files, known or not."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from envtree.keypath import format_path, logical
+from envtree.keypath import format_path
 from envtree.node import Cipher
 from envtree.resolved import UNKNOWN, Hidden
 from envtree.value import Branch, Leaf, Listing, Merged
 
 # Per file: dotted path to plaintext. A file that is not there has not been decrypted.
 Plaintexts = Mapping[str, Mapping[str, Any]]
-
-
-def flatten(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """The leaves of decrypted data by their dotted paths, list items by index."""
-    if isinstance(data, dict):
-        for key, child in data.items():
-            yield from flatten(child, (*path, key))
-    elif isinstance(data, list):
-        for index, child in enumerate(data):
-            yield from flatten(child, (*path, str(index)))
-    else:
-        yield format_path(logical(path)), data
 
 
 def find(content: Mapping[str, Merged], path: tuple[str | int, ...]) -> Merged | None:

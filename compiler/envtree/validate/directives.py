@@ -6,7 +6,7 @@ from typing import NamedTuple
 from envtree.diagnostic import Diagnostic, Related
 from envtree.keypath import KeyPath, format_path
 from envtree.nearest import did_you_mean
-from envtree.node import Document, Mapping, Node, Scalar, Sequence
+from envtree.node import Cipher, Document, Mapping, Node, Scalar, Sequence
 from envtree.source import Kind
 from envtree.span import Span
 from envtree.validate.sections import LAYERS, SECTION, is_directive, is_dollar, outside, sections, walk
@@ -26,6 +26,18 @@ def check_directives(document: Document) -> Iterator[Diagnostic]:
         for path, section in sections(document):
             yield from checker.section(section, path)
     yield from checker.misplaced()
+
+
+def check_sealed_directives(document: Document, content: Mapping) -> Iterator[Diagnostic]:
+    """What is wrong with the directives of a SOPS file, as far as it shows without a key."""
+    checker = _Checker(document)
+    key = next(filter(is_dollar, content.entries), "")
+    if key:
+        message = f"{quoted(key)} stands on the secrets file itself, expected on a secret of it or below"
+        place = document.key_span(content, key)
+        yield Diagnostic(place, "ET212", message, f"write {quoted('$' + key)} if it is an ordinary key", key=key)
+    else:
+        yield from checker.value(content, (), text=False)
 
 
 class _Checker(NamedTuple):
@@ -137,9 +149,9 @@ class _Checker(NamedTuple):
             else:
                 yield from self.value(node, path, text=text)
         elif key == "$expect":
-            if not isinstance(node, Scalar) or node.value not in _EXPECTATIONS:
+            if not _says(node, _EXPECTATIONS):
                 yield self._wrong(key, node, path, "'exists' or 'new'", "")
-        elif key in _KNOWN and not (isinstance(node, Scalar) and node.value is True):
+        elif key in _KNOWN and not _says(node, (True,)):
             yield self._wrong(key, node, path, "true", f"write true, or remove '{key}'")
 
     def _wrong(self, key: str, node: Node, path: KeyPath, expected: str, hint: str) -> Diagnostic:
@@ -151,3 +163,12 @@ class _Checker(NamedTuple):
 
     def _at(self, span: Span, path: KeyPath, code: str, message: str, hint: str) -> Diagnostic:
         return Diagnostic(span, code, message, hint, key=format_path(path))
+
+
+def _says(node: Node, words: tuple[str | bool, ...]) -> bool:
+    """Whether a scalar is one of some words; of an encrypted one the type and the length tell."""
+    if not isinstance(node, Scalar):
+        return False
+    if isinstance(node.value, Cipher):
+        return any(node.value.length == len(str(word)) and node.value.type == type(word).__name__ for word in words)
+    return any(node.value is word or (isinstance(word, str) and node.value == word) for word in words)

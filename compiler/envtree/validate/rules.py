@@ -1,9 +1,9 @@
 """What no schema can say: names equal paths, expressions stay where they are evaluated, secret paths are paths."""
 
-import re
 from collections.abc import Iterator
 
 from envtree.diagnostic import Diagnostic
+from envtree.expression import holds_expression
 from envtree.keypath import KeyPath, format_path, parse_path
 from envtree.node import Document, Mapping, Node, Scalar, Sequence
 from envtree.source import Kind
@@ -14,7 +14,6 @@ from envtree.validate.wording import name, quoted
 
 _NAMED_BY_PATH = frozenset({Kind.ENVIRONMENT, Kind.POLICY, Kind.SKILL, Kind.WORKER_QUEUE, Kind.JOB})
 _WHERE = f"write the value itself: expressions work in values inside '{SECTION}' of a layer"
-_EXPRESSION = re.compile(r"(?<!\$)\$\{\{")
 
 
 def check_name(document: Document) -> Iterator[Diagnostic]:
@@ -32,7 +31,7 @@ def check_name(document: Document) -> Iterator[Diagnostic]:
 def check_expressions(document: Document) -> Iterator[Diagnostic]:
     """`${{` stands in values of an `execution_environment` only."""
     for path, node in outside(document):
-        if isinstance(node, Scalar) and isinstance(node.value, str) and _EXPRESSION.search(node.value):
+        if isinstance(node, Scalar) and isinstance(node.value, str) and holds_expression(node.value):
             message = f"{name(path)} holds an expression where none is evaluated"
             yield _finding(document.span(node), "ET210", path, message, _WHERE)
 
@@ -42,7 +41,7 @@ def check_keys(document: Document) -> Iterator[Diagnostic]:
     maps = ((path, node) for path, node in walk(document.root) if isinstance(node, Mapping))
     for path, node in maps:
         for key in node.entries:
-            if _EXPRESSION.search(key):
+            if holds_expression(key):
                 message = f"the key {quoted(key)} holds an expression, but none is evaluated in a key"
                 yield _finding(document.key_span(node, key), "ET210", (*path, key), message, "write the key itself")
 

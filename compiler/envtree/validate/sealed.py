@@ -83,7 +83,8 @@ class _Reader(NamedTuple):
         entries: dict[str, Node] = {}
         for key, child in node.entries.items():
             self._key(node, path, key)
-            read = self._node(child, (*path, key))
+            # Nothing below such a key is encrypted, which has been said.
+            read = None if key.endswith(PLAIN_SUFFIX) else self._node(child, (*path, key))
             if read is not None:
                 entries[key] = read
         return Mapping({}, entries, node.keys, node.at)

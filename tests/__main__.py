@@ -1,0 +1,67 @@
+"""Run what a change has to pass: `python tests` for all of it, `python tests SESSION…` for some."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(*command: str | Path, cwd: Path = ROOT) -> None:
+    """Run a command and end with its exit code if it fails; it sees the environment that this Python belongs to."""
+    print("$", *command, flush=True)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    done = subprocess.run([str(word) for word in command], cwd=cwd, env={**os.environ, "PATH": path}, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def python(*arguments: str | Path) -> None:
+    """Run a module with this Python."""
+    run(sys.executable, "-m", *arguments)
+
+
+def lint() -> None:
+    """Style and likely mistakes."""
+    python("ruff", "check", ".")
+    python("ruff", "format", "--check", ".")
+
+
+def types() -> None:
+    """Every type, in the program and in its tests."""
+    python("mypy")
+
+
+def suite() -> None:
+    """All tests but the slow ones, with coverage."""
+    python("pytest", "-q", "-n", "auto", "--cov", "--cov-report=term")
+
+
+def slow() -> None:
+    """Long and hostile runs: many random trees, kills at random moments, hundreds of damaged files."""
+    python("pytest", "-q", "-n", "auto", "-m", "slow")
+
+
+def wheel() -> None:
+    """The cases against the wheel, installed where no checkout can be seen."""
+    with tempfile.TemporaryDirectory() as folder:
+        python("build", "--outdir", folder, ".")
+        venv.create(Path(folder, "venv"), with_pip=True)
+        there = Path(folder, "venv", "bin", "python")
+        built = next(Path(folder).glob("*.whl"))
+        run(there, "-m", "pip", "install", "-q", built, "pytest", "hypothesis", "pyyaml")
+        code = "import envtree, sys; sys.exit('site-packages' not in envtree.__file__)"
+        run(there, "-c", code, cwd=Path(folder))
+        run(there, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "tests" / "test_cases.py")
+
+
+SESSIONS: dict[str, Callable[[], None]] = {"lint": lint, "types": types, "suite": suite, "wheel": wheel, "slow": slow}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or ("lint", "types", "suite"):
+        print(f"== {name}", flush=True)
+        SESSIONS[name]()

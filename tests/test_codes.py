@@ -1,0 +1,56 @@
+"""The register of codes against the source and the tests: none is missing, none is left over, each is shown."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import envtree
+from envtree.codes import CODES
+
+SOURCE = Path(envtree.__file__).parent
+TESTS = Path(__file__).parent
+REGISTER = "codes.py"
+_CODE = re.compile(r"\bET\d{3}\b")
+_PAGE = re.compile(r"ET[1-8]\d\d")
+
+
+@cache
+def _raised() -> frozenset[str]:
+    files = (path for path in SOURCE.rglob("*.py") if path != SOURCE / REGISTER)
+    return frozenset(code for path in files for code in _constants(path))
+
+
+def _constants(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
+            yield node.value
+
+
+@cache
+def _shown() -> frozenset[str]:
+    """What the cases expect, and what other tests name."""
+    expected = (TESTS / "cases").glob("*/*/expect/*.txt")
+    others = (path for ending in ("py", "yaml") for path in TESTS.glob(f"*.{ending}"))
+    texts = (path.read_text(encoding="utf-8") for path in (*expected, *others))
+    return frozenset(code for text in texts for code in _CODE.findall(text))
+
+
+def test_every_raised_code_is_registered() -> None:
+    assert _raised() <= CODES.keys()
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_code_is_raised_and_shown(code: str) -> None:
+    assert _PAGE.fullmatch(code)
+    assert code in _raised(), "nothing raises it: remove it from the register"
+    assert code in _shown(), "no case and no test shows it"
+
+
+def test_titles_are_sentences_without_a_stop() -> None:
+    titles = [code.title for code in CODES.values()]
+    assert len(set(titles)) == len(titles)
+    assert not [title for title in titles if title.endswith(".") or not title[:1].isascii()]

@@ -1,0 +1,145 @@
+"""Small trees in memory, and what envtree makes of them: a test says what is in the files, and no more."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from envtree.diagnostic import Diagnostic, Diagnostics
+from envtree.emit import materialize
+from envtree.layer import layer
+from envtree.merge import merge
+from envtree.node import Document
+from envtree.parse import parse
+from envtree.pipeline import Outcome, Request, Run
+from envtree.resolved import Bundle
+from envtree.source import Kind, Location, Source
+from envtree.tree import FILE_LIMIT, Entry, Refusal, What
+from envtree.value import Merged, MergedStack
+
+from .properties.writing import OpenBook, flow_text, seal
+
+Files = Mapping[str, str]
+
+ID = "p/t/a@production"
+STEMS = ("organization", "projects/p/project", "projects/p/teams/t/team", "projects/p/teams/t/agents/a")
+# A model, and no word about secrets files without a `_scope`: neither is what a test is about.
+ORGANIZATION = "{name: acme, edition: 2026, default_model: m, lint: {ET650: 'off'}"
+_HEADS = (ORGANIZATION, "{key: PP", "{description: a team", "{description: a bot")
+
+
+class MemoryTree(NamedTuple):
+    """A tree that lies nowhere."""
+
+    files: Files
+
+    def entries(self, folder: str) -> tuple[Entry, ...]:
+        prefix = f"{folder}/" if folder else ""
+        inside = {path.removeprefix(prefix).partition("/")[::2] for path in self.files if path.startswith(prefix)}
+        kinds = {name: What.FOLDER if rest else What.FILE for name, rest in inside}
+        return tuple(Entry(prefix + name, what) for name, what in sorted(kinds.items()))
+
+    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
+        return self.files[path].encode("utf-8", "surrogatepass")
+
+    def ignored(self, paths: Iterable[str]) -> frozenset[str]:
+        return frozenset()
+
+
+class Result(NamedTuple):
+    """The bundles of a run by id, and all that it found."""
+
+    bundles: dict[str, Bundle]
+    outcome: Outcome
+
+    @property
+    def findings(self) -> list[str]:
+        """The findings as `path:line:column code message`."""
+        told = (finding.diagnostic for finding in self.outcome.findings)
+        return [f"{one.span} {one.code} {one.message}" for one in told]
+
+    @property
+    def codes(self) -> list[str]:
+        return [finding.diagnostic.code for finding in self.outcome.findings]
+
+    @property
+    def not_checked(self) -> list[str]:
+        return [f"{skipped.code} {skipped.key}" for skipped in self.outcome.not_checked]
+
+    def only(self) -> Diagnostic:
+        """The one finding that there is."""
+        (finding,) = self.outcome.findings
+        return finding.diagnostic
+
+    def data(self, id: str = ID) -> dict[str, Any]:
+        """A bundle as `compile` writes it."""
+        return materialize(self.bundles[id], "plain")
+
+
+def layers(*sections: str, organization: str = "", secrets: Mapping[int, Any] | None = None) -> dict[str, str]:
+    """The files of one agent: the sections, lowest first, are those of organization, project, team and agent.
+
+    `organization` is what else stands in organization.yaml; `secrets` has the plain data by the number of the layer.
+    """
+    files = {"environments/production.yaml": "{}"}
+    for stem, head, section in zip(STEMS, _HEADS, (*sections, "", "", "", ""), strict=False):
+        extra = f",\n{organization}" if organization and stem == "organization" else ""
+        body = f",\nexecution_environment: {section}" if section else ""
+        files[f"{stem}.yaml"] = f"{head}{extra}{body}}}\n"
+    return files | sealed({STEMS[n]: data for n, data in (secrets or {}).items()})
+
+
+def sealed(plain: Mapping[str, Any]) -> dict[str, str]:
+    """Secrets files, by stem, as sops would have encrypted them."""
+    return {f"{stem}.secrets.yaml": flow_text(seal(data)) for stem, data in plain.items()}
+
+
+def request(files: Files, plain: Mapping[str, Any] | None = None, **options: Any) -> Request:
+    """What to ask of a tree; with the plain data of its secrets files, by stem, they can be opened."""
+    tree = MemoryTree(files)
+    if plain is None:
+        return Request(tree, **options)
+    book = OpenBook({f"{stem}.secrets.yaml": data for stem, data in plain.items()})
+    return Request(tree, decrypter=lambda policy: book, **options)
+
+
+def check(files: Files, plain: Mapping[str, Any] | None = None, **options: Any) -> Result:
+    """Compute every bundle of a tree."""
+    run = Run(request(files, plain, **options))
+    bundles = {bundle.target.id: bundle for bundle in run.bundles()}
+    return Result(bundles, run.outcome())
+
+
+def run(*sections: str, organization: str = "", secrets: Mapping[int, Any] | None = None, **options: Any) -> Result:
+    """Compute the bundle of one agent, see `layers`; its secrets are known."""
+    files = layers(*sections, organization=organization, secrets=secrets)
+    return check(files, {STEMS[n]: data for n, data in (secrets or {}).items()}, **options)
+
+
+def merge_all(files: Files) -> tuple[dict[str, MergedStack], Diagnostics]:
+    """Merge every stack of a tree, and what merging alone finds."""
+    workspace = Run(Request(MemoryTree(files))).workspace
+    assert workspace
+    diags = Diagnostics()
+    stacks = merge(layer(workspace, lambda id: True), workspace.organization, diags)
+    return {merged.stack.target.id: merged for merged in stacks}, diags
+
+
+def data(value: Merged | None) -> Any:
+    """A merged value as plain data, expressions unread; None where there is none."""
+    if value is None:
+        return None
+    if hasattr(value, "entries"):
+        return {key: data(child) for key, child in value.entries.items()}
+    return [data(item) for item in value.items] if hasattr(value, "items") else value.node.value
+
+
+def document(text: str, kind: Kind = Kind.AGENT, path: str = "a.yaml") -> Document:
+    """A parsed file."""
+    found = parse(Source(path, Location(kind, "", "", "a"), text.encode(), "0" * 64), diags := Diagnostics())
+    assert found, list(diags)
+    return found
+
+
+def quoted(value: object) -> str:
+    """A value as YAML on one line."""
+    return json.dumps(value, ensure_ascii=False)
