@@ -78,7 +78,7 @@ def test_imports_go_one_way_and_no_stage_imports_a_stage() -> None:
 def test_modules_import_each_other_in_no_circle() -> None:
     graph = {
         ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): {
-            node.module.removeprefix("envtree.")
+            (node.module or "").removeprefix("envtree.")
             for node in tree.body
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("envtree.")
             # A package whose own parts stand in it is imported by importing one of them.

@@ -8,12 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-GENERATE = Path(__file__).parent / "benchmarks" / "generate.py"
+ROOT = Path(__file__).parents[1]
 
 
 def generate(form: str, folder: Path, hash_seed: str = "0") -> None:
-    command = [sys.executable, str(GENERATE), str(folder), "--size", "XS", "--form", form]
-    subprocess.run(command, check=True, env=os.environ | {"PYTHONHASHSEED": hash_seed})
+    command = [sys.executable, "-m", "tests.benchmarks.generate", str(folder), "--size", "XS", "--form", form]
+    subprocess.run(command, check=True, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": hash_seed})
 
 
 def contents(folder: Path) -> dict[str, bytes]:

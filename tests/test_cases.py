@@ -169,8 +169,9 @@ def _check_outcome(case: Case, result: Result) -> None:
     places = [(finding.diagnostic.span, finding.diagnostic.code) for finding in findings]
     assert len(set(places)) == len(places), "one mistake, one diagnostic"
     for finding in findings:
-        for place in (finding.diagnostic, *finding.diagnostic.related):
-            _check_span(case.root, place.span)
+        diagnostic = finding.diagnostic
+        for span in (diagnostic.span, *(other.span for other in diagnostic.related)):
+            _check_span(case.root, span)
     wrong = any(finding.severity is Severity.ERROR for finding in findings)
     assert bool(result.written) is not wrong
 

@@ -329,6 +329,15 @@ def test_show_prints_the_bundle_that_compile_writes(tree: Path, envtree: Command
     assert envtree("show", BOT_ID, "--format", "compose").out == 'LOG_LEVEL="info"\nNAME="bot"\n'
 
 
+@pytest.mark.parametrize("arguments", [("compile", "-o", "out"), ("show", BOT_ID, "--format", "compose")], ids=str)
+def test_what_env_cannot_carry_is_refused(tree: Path, envtree: Command, arguments: tuple[str, ...]) -> None:
+    (tree / BOT).write_text("execution_environment: {env_vars: {NIL: \"${{ 'AA==' | b64decode }}\"}}\n")
+    ran = envtree(*arguments)
+    assert (ran.code, ran.out) == (1, "")
+    assert f"error ET803: 'NIL' holds a character that .env cannot carry, in bundle '{BOT_ID}'" in ran.err
+    assert not (tree / "out").exists()
+
+
 def test_show_knows_the_nearest_id(envtree: Command) -> None:
     assert f"did you mean '{BOT_ID}'?" in envtree("show", "shop/cart/bot@producton").err
 
@@ -396,7 +405,7 @@ def test_init_overwrites_nothing(envtree: Command, tmp_path: Path) -> None:
     (tmp_path / "agents/assistant.yaml").write_text("mine\n")
     ran = envtree("init", str(tmp_path))
     assert ran.code == 1
-    assert "'" + str(tmp_path / "agents/assistant.yaml") + "' exists" in ran.err
+    assert ran.err.startswith("error ET807: '" + str(tmp_path / "agents/assistant.yaml") + "' exists")
     assert not (tmp_path / "organization.yaml").exists()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+
 from envtree import discover as stage
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.discover import discover

@@ -59,11 +59,14 @@ def test_commands_print_what_is_shown(copy: Path, environ: dict[str, str]) -> No
         text = set_up[3] if set_up else command.text
         if text.startswith("pytest"):
             continue
-        done = subprocess.run(
-            ["bash", "-c", text], cwd=copy, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        done = _run(text, copy, environ)
         assert done.returncode == command.code, f"{text}: {done.stdout}"
         assert _pattern(command.shown).fullmatch(done.stdout), f"{text} prints:\n{done.stdout}"
+
+
+def _run(text: str, folder: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = ["bash", "-c", f"exec 2>&1; {text}"]
+    return subprocess.run(command, check=False, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True)
 
 
 def _pattern(shown: str) -> re.Pattern[str]:

@@ -80,9 +80,7 @@ def walk(place: Place) -> Iterator[Place]:
     yield place
     if not isinstance(place.schema, dict):
         return
-    own = (
-        frozenset(place.schema.get("properties", ())) if is_closed(place.schema) else place.refines
-    )
+    own = frozenset(place.schema.get("properties", ())) if is_closed(place.schema) else place.refines
     for keyword, step, schema in subschemas(place.schema):
         refines = own if keyword in IN_PLACE else frozenset()
         yield from walk(Place(place.file, place.path + step, schema, refines))
@@ -92,11 +90,7 @@ def is_closed(schema: dict[str, Any]) -> bool:
     return schema.get("additionalProperties") is False
 
 
-PLACES = [
-    place
-    for file, schema in SCHEMAS.items()
-    for place in walk(Place(file, (), schema, frozenset()))
-]
+PLACES = [place for file, schema in SCHEMAS.items() for place in walk(Place(file, (), schema, frozenset()))]
 OBJECTS = [place for place in PLACES if isinstance(place.schema, dict)]
 PROPERTIES = [
     Place(place.file, (*place.path, "properties", name), schema, frozenset())
@@ -123,9 +117,7 @@ def by_jsonschema(reference: str) -> jsonschema.Draft202012Validator:
 def by_jsonschema_rs(reference: str) -> jsonschema_rs.Draft202012Validator:
     registry = jsonschema_rs.Registry(list(SCHEMAS.items()))
     linear = jsonschema_rs.RegexOptions()
-    return jsonschema_rs.Draft202012Validator(
-        {"$ref": reference}, registry=registry, pattern_options=linear
-    )
+    return jsonschema_rs.Draft202012Validator({"$ref": reference}, registry=registry, pattern_options=linear)
 
 
 def verdict(reference: str, document: Any) -> bool:
@@ -136,9 +128,7 @@ def verdict(reference: str, document: Any) -> bool:
 
 
 def pointer(place: Place) -> str:
-    escaped = (
-        step.replace("~", "~0").replace("/", "~1").replace("%", "%25") for step in place.path
-    )
+    escaped = (step.replace("~", "~0").replace("/", "~1").replace("%", "%25") for step in place.path)
     return f"{place.file}#" + "".join(f"/{step}" for step in escaped)
 
 
@@ -169,10 +159,8 @@ def test_every_pattern_is_anchored_and_linear() -> None:
         pattern = place.schema.get("pattern")
         if pattern is None or place.path[-1] == "not":
             continue
-        assert pattern.startswith("^") and pattern.endswith("$"), pointer(place)
-        jsonschema_rs.Draft202012Validator(
-            {"pattern": pattern}, pattern_options=jsonschema_rs.RegexOptions()
-        )
+        assert (pattern[0], pattern[-1]) == ("^", "$"), pointer(place)
+        jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=jsonschema_rs.RegexOptions())
 
 
 def test_every_object_is_closed_or_refines_a_closed_one() -> None:
@@ -221,27 +209,18 @@ def documents() -> Iterator[Any]:
         drawn += [({**base, **document}, True) for document in cases["valid"]]
         drawn += [({**base, **document}, False) for document in cases["invalid"]]
         drawn += [(document, False) for document in cases["refused"]]
-        drawn += [
-            ({**base, field: "x"}, False)
-            for field in ("id", "created_at", "environment_ids", "$schema")
-        ]
+        drawn += [({**base, field: "x"}, False) for field in ("id", "created_at", "environment_ids", "$schema")]
         for index, (document, expected) in enumerate(drawn):
-            yield pytest.param(
-                kind, document, expected, id=f"{name}-{index}-{'valid' if expected else 'invalid'}"
-            )
+            yield pytest.param(kind, document, expected, id=f"{name}-{index}-{'valid' if expected else 'invalid'}")
 
 
 @pytest.mark.parametrize(("kind", "document", "expected"), list(documents()))
-def test_both_validators_give_the_expected_verdict(
-    kind: str, document: Any, expected: bool
-) -> None:
+def test_both_validators_give_the_expected_verdict(kind: str, document: Any, expected: bool) -> None:
     assert verdict(kind, document) is expected, document
 
 
 def sections() -> Iterator[Any]:
-    table = yaml.safe_load(
-        Path(__file__).with_name("test_schemas_sections.yaml").read_text(encoding="utf-8")
-    )
+    table = yaml.safe_load(Path(__file__).with_name("test_schemas_sections.yaml").read_text(encoding="utf-8"))
     for section, cases in table.items():
         for expected, values in ((True, cases["valid"]), (False, cases["invalid"])):
             for value in values:
@@ -256,11 +235,6 @@ def test_a_section_of_the_execution_environment(section: str, value: Any, expect
 
 
 def test_an_error_stands_at_the_value_at_fault() -> None:
-    document = {
-        "execution_environment": {"mcp_servers": {"github": {"command": "npx", "args": ["-y", 1]}}}
-    }
-    found = [
-        list(error.instance_path)
-        for error in by_jsonschema_rs("agent.schema.json").iter_errors(document)
-    ]
+    document = {"execution_environment": {"mcp_servers": {"github": {"command": "npx", "args": ["-y", 1]}}}}
+    found = [list(error.instance_path) for error in by_jsonschema_rs("agent.schema.json").iter_errors(document)]
     assert found == [["execution_environment", "mcp_servers", "github", "args", 1]]

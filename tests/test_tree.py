@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+
 from envtree import tree as port
 from envtree.diagnostic import Diagnostics, Failure
 from envtree.discover import discover

@@ -14,7 +14,7 @@ from envtree.pipeline import Outcome, Request, Run
 from envtree.resolved import Bundle
 from envtree.source import Kind, Location, Source
 from envtree.tree import FILE_LIMIT, Entry, Refusal, What
-from envtree.value import Merged, MergedStack
+from envtree.value import Branch, Listing, Merged, MergedStack
 
 from .properties.writing import OpenBook, flow_text, seal
 
@@ -128,9 +128,9 @@ def data(value: Merged | None) -> Any:
     """A merged value as plain data, expressions unread; None where there is none."""
     if value is None:
         return None
-    if hasattr(value, "entries"):
+    if isinstance(value, Branch):
         return {key: data(child) for key, child in value.entries.items()}
-    return [data(item) for item in value.items] if hasattr(value, "items") else value.node.value
+    return [data(item) for item in value.items] if isinstance(value, Listing) else value.node.value
 
 
 def document(text: str, kind: Kind = Kind.AGENT, path: str = "a.yaml") -> Document:

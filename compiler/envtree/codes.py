@@ -104,7 +104,6 @@ _ERRORS = {
     "ET703": "a variable is not declared",
     "ET704": "a bundle breaks a policy",
     "ET801": "plaintext would be written where git tracks files",
-    "ET802": "the output differs",
     "ET803": "a value cannot be written in the format",
     "ET804": "another run is writing",
     "ET805": "a file cannot be read or written",

@@ -45,6 +45,7 @@ class Expression(NamedTuple):
     reads: tuple[Reference, ...]
     whole: bool
     secret: bool
+    variables: tuple[str, ...]
 
 
 def reference(

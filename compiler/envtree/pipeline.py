@@ -78,6 +78,7 @@ class Run:
         self.checked: list[str] = []
         self._request = request
         resources = _read(request.tree, self.diags)
+        self._has_secrets = any(resource.sealed for resource in resources or ())
         self.workspace = link(resources, self.diags) if resources else None
         self.severities = Severities(self.workspace.organization.lint if self.workspace else None)
         self.watch = ErrorWatch(self.diags, self.severities, strict=request.strict)
@@ -133,9 +134,7 @@ class Run:
         """The decrypted files of the selected stacks; a tree with errors is never worth a key."""
         if self._request.decrypter is None or self.watch.found():
             return {}
-        files: dict[str, SealedFile] = {}
-        for stack in self._stacks(workspace):
-            files |= {one.secrets.path: one.secrets for one in stack.layers if one.secrets}
+        files = self._secrets_files(workspace)
         if not files:
             return {}
         opened = decrypt_all(self._request.decrypter(workspace.organization.secrets_policy), files.values())
@@ -146,6 +145,13 @@ class Run:
             else:
                 plain[path] = leaves(data)
         return plain
+
+    def _secrets_files(self, workspace: Workspace) -> dict[str, SealedFile]:
+        """The secrets files in the selected stacks."""
+        if not self._has_secrets:
+            return {}
+        layers = {one for stack in self._stacks(workspace) for one in stack.layers if one.secrets}
+        return {one.secrets.path: one.secrets for one in layers if one.secrets}
 
     def _check_selectors(self) -> None:
         if self.workspace and not self.ids and not self._request.allow_empty and not self.watch.found():

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from model import ENVIRONMENTS, SIZES, Bundle, Expression, Layer, Size, layer, names, sample
+from .model import ENVIRONMENTS, SIZES, Bundle, Expression, Layer, Size, layer, names, sample
 
 ENVTREE = "${{{{ env_vars.{} }}}}"
 HIML = "{{{{env_vars.{}}}}}"

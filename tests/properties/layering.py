@@ -210,11 +210,10 @@ def require_sound(data: dict[str, Any]) -> None:
 
 def require_scalars(env_vars: dict[str, Any]) -> None:
     """Refuse null and collections among env vars."""
-    for key, value in env_vars.items():
+    for key, written in env_vars.items():
         if key in ("$value", "$replace"):
-            require_scalars(value)
+            require_scalars(written)
             continue
-        if is_directive(value):
-            value = value.get("$value", value.get("$replace", True))
+        value = written.get("$value", written.get("$replace", True)) if is_directive(written) else written
         if literal(value) is None or isinstance(value, dict | list):
             raise Conflict(f"env var {key} is no scalar")

@@ -161,7 +161,7 @@ def read_tainted(read: Path, world: World, asking: frozenset[Path]) -> bool:
     """Tell whether a name that an expression reads leads to a secret."""
     if read[0] == "secrets":
         return True
-    if read[0] == "env_vars" and (read[1:2] == () and world.injected or set(read[1:2]) & world.injected):
+    if read[0] == "env_vars" and ((read[1:2] == () and world.injected) or set(read[1:2]) & world.injected):
         return True
     return any(tainted(lookup(world.tree, path), world, asking | {read}) for path in suppliers(world.tree, read))
 

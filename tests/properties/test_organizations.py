@@ -6,7 +6,6 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from hypothesis import HealthCheck, Phase, assume, event, given, settings
 
@@ -22,7 +21,11 @@ from .model import Bundle, canonical, compile_model
 from .organizations import Organization, organizations
 from .writing import OpenBook, write_tree
 
-SLOW = settings(deadline=None, phases=set(Phase) - {Phase.explain}, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+SLOW = settings(
+    deadline=None,
+    phases=set(Phase) - {Phase.explain},
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
 
 REVERSED = """
 import os, runpy, sys

@@ -47,7 +47,7 @@ def _plain(value: Any, mode: Mode | None) -> Any:
 
 def _dotenv(bundle: Bundle, values: Mapping[str, Any]) -> bytes:
     """All variables, but for those of which only a reference is known."""
-    plain = {name: value for name, value in values.items() if isinstance(value, str)}
+    plain = {name: value for name, value in values.items() if type(value) is str} if bundle.sensitive else values
     try:
         return compose(plain, [name for name in values if name not in plain])
     except ValueError as wrong:

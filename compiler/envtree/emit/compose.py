@@ -11,10 +11,9 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$", "\n": "\\n", "\r
 
 def compose(env_vars: Mapping[str, str], left_out: Sequence[str]) -> bytes:
     """The variables as `.env`, and in a leading comment the names of the sensitive ones that are left out."""
-    special = _SPECIAL.search
-    lines = [
-        f'{name}="{_escape(name, value) if special(value) else value}"\n' for name, value in sorted(env_vars.items())
-    ]
+    if _SPECIAL.search("".join(env_vars.values())):
+        env_vars = {name: _escape(name, value) for name, value in env_vars.items()}
+    lines = [f'{name}="{env_vars[name]}"\n' for name in sorted(env_vars)]
     comment = f"# sensitive, left out: {', '.join(sorted(left_out))}\n" if left_out else ""
     return (comment + "".join(lines)).encode()
 

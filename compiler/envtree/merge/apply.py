@@ -36,9 +36,11 @@ def merge_map(below: Branch, change: Branch | Edit, path: KeyPath, held: Span | 
         under = entries.get(key)
         if type(child) is Leaf and held is None and (under is None or _replaces(under, child, context)):
             # The common case, spelt out: it is most of the work of a compile.
-            merged: Merged | None = child if under is None else _over(under, child)
-        else:
-            merged = apply(under, child, (*path, key), held, context)
+            entries[key] = child if under is None else _over(under, child)
+            dynamic = dynamic or child.dynamic
+            guarded = guarded or (under is not None and (under.dynamic or under.guarded))
+            continue
+        merged = apply(under, child, (*path, key), held, context)
         if merged is None:
             entries.pop(key, None)
             continue

@@ -1,14 +1,13 @@
 """Turn what a layer wrote into changes: values to merge, and directives that say how."""
 
-from typing import Literal, NamedTuple
+from operator import attrgetter
+from typing import Literal, NamedTuple, cast
 
 from envtree.expression import holds_expression
 from envtree.node import Mapping, Node, Scalar, Sequence
 from envtree.span import Span
 from envtree.stack import Layer
 from envtree.value import Branch, Leaf, Listing, Merged
-
-ACTIONS = ("$value", "$replace", "$delete", "$append", "$prepend", "$remove")
 
 
 class Patch(NamedTuple):
@@ -34,6 +33,10 @@ class Edit(NamedTuple):
 
 
 Change = Merged | Patch | Edit
+
+# The changes that have no value yet. Most maps hold none of them, and both questions are asked of every map.
+_OPEN = frozenset({Patch, Edit})
+_DYNAMIC = attrgetter("dynamic")
 
 
 def is_expression(value: Merged) -> bool:
@@ -82,19 +85,20 @@ def lift_plain(node: Node, layer: Layer) -> Merged:
 
 def branch(entries: dict[str, Merged], node: Node, layer: Layer) -> Branch:
     """A map without anything below."""
-    dynamic = any(child.dynamic for child in entries.values())
+    dynamic = any(map(_DYNAMIC, entries.values()))
     return Branch(entries, node, layer, None, "set", None, dynamic, False, False)
 
 
 def _lift_map(node: Mapping, layer: Layer) -> Branch | Edit:
-    entries: dict[str, Change] = {}
-    plain: dict[str, Merged] = {}
-    for key, child in node.entries.items():
-        change = lift_scalar(child, layer) if type(child) is Scalar else lift(child, layer)
-        entries[_literal(key)] = change
-        if not isinstance(change, (Patch, Edit)):
-            plain[_literal(key)] = change
-    return branch(plain, node, layer) if len(plain) == len(entries) else Edit(entries, node, layer)
+    entries: dict[str, Change] = {
+        key if key[:1] != "$" else _literal(key): lift_scalar(child, layer)
+        if type(child) is Scalar
+        else lift(child, layer)
+        for key, child in node.entries.items()
+    }
+    if not _OPEN.isdisjoint(map(type, entries.values())):
+        return Edit(entries, node, layer)
+    return branch(cast("dict[str, Merged]", entries), node, layer)
 
 
 def _lift_directive(node: Mapping, layer: Layer) -> Patch:

@@ -7,7 +7,9 @@ from envtree.resolve.bundle_values import resolve_bundle
 from envtree.resolve.evaluation import Engine
 from envtree.resolve.expression import Compiler
 from envtree.resolve.literals import Literals
+from envtree.resolve.results import Results
 from envtree.resolve.scope import Scope
+from envtree.resolve.variables import Variables
 from envtree.resolved import Outside, Resolved
 from envtree.value import MergedStack
 from envtree.workspace import Workspace
@@ -18,12 +20,14 @@ def resolve(
 ) -> Iterator[Resolved]:
     """Resolve the stacks one by one; expressions are compiled, and shared maps turned into data, once."""
     scope = Scope(workspace, outside.inputs)
-    engine = Engine(Compiler(), Literals(), outside, diags)
+    engine = Engine(Compiler(), Literals(), Variables(), Results(), outside, diags)
     project = ""
     for merged in stacks:
         if merged.stack.target.project != project:
             project = merged.stack.target.project
             engine.literals.clear()
+            engine.variables.clear()
+            engine.results.clear()
         yield resolve_bundle(merged, scope.facts(merged.stack.target), engine)
 
 

@@ -8,7 +8,7 @@ from envtree.resolve.injection import entries, inject
 from envtree.resolve.scope import Facts
 from envtree.resolve.sticky import check_sticky
 from envtree.resolved import Hidden, Resolved
-from envtree.value import Leaf, MergedStack
+from envtree.value import MergedStack
 
 # Sections whose values are computed here; `secrets` and `env_vars` have their own rules.
 SECTIONS = ("config", "endpoints", "feature_flags", "integration_ids", "mcp_servers", "working_dir")
@@ -17,24 +17,18 @@ SECTIONS = ("config", "endpoints", "feature_flags", "integration_ids", "mcp_serv
 def resolve_bundle(merged: MergedStack, facts: Facts, engine: Engine) -> Resolved:
     """Compute every value of one bundle."""
     evaluation = Evaluation(merged, facts, engine)
-    variables = entries(merged, "env_vars")
+    variables = engine.variables.split(merged.sections.get("env_vars"))
+    evaluation.texts.update(variables.texts)
     injected = inject(merged, evaluation)
-    computed: list[tuple[str, Leaf]] = []
-    for name, leaf in variables.items():
-        if type(leaf) is not Leaf or name in injected:
-            continue
-        if leaf.dynamic:
-            computed.append((name, leaf))
-        else:
-            evaluation.texts[name] = leaf.node.text
-    for name, leaf in computed:
-        evaluation.env_var(name, leaf)
+    for name, leaf in variables.computed.items():
+        if name not in injected:
+            evaluation.env_var(name, leaf)
     values = evaluation.texts
     sections = {name: evaluation.value(merged.sections[name], (name,)) for name in SECTIONS if name in merged.sections}
     secrets = entries(merged, "secrets")
-    for name, leaf in variables.items():
-        if leaf.guarded and name not in secrets:
-            check_sticky(leaf, ("env_vars", name), evaluation)
+    for name, value in entries(merged, "env_vars").items():
+        if value.guarded and name not in secrets:
+            check_sticky(value, ("env_vars", name), evaluation)
     for name in sections:
         check_sticky(merged.sections[name], (name,), evaluation)
     return Resolved(merged, values, sections, injected, _sensitive(values, sections, merged))

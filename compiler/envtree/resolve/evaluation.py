@@ -14,8 +14,10 @@ from envtree.resolve.expression import Compiler
 from envtree.resolve.grammar import COMPUTED, WrongExpression
 from envtree.resolve.literals import Literals
 from envtree.resolve.lookup import MISSING, descend, seal, walk
+from envtree.resolve.results import Results
 from envtree.resolve.scope import Facts
 from envtree.resolve.secrets import find, paths, secret
+from envtree.resolve.variables import Variables
 from envtree.resolved import HOLE, UNKNOWN, Derived, Hidden, Outside
 from envtree.span import Span
 from envtree.value import Branch, Leaf, Listing, Merged, MergedStack, span_of
@@ -28,6 +30,8 @@ class Engine(NamedTuple):
 
     compiler: Compiler
     literals: Literals
+    variables: Variables
+    results: Results
     outside: Outside
     diags: Diagnostics
 
@@ -48,15 +52,24 @@ class Evaluation:
 
     def env_var(self, name: str, leaf: Leaf) -> Any:
         """The text of an environment variable that holds an expression."""
-        if name not in self.texts:
-            key = ("env_vars", name)
-            value = self._compute(key, leaf)
-            if value is None or (isinstance(value, Hidden) and value.known and value.reveal() is None):
-                message = f"the expression gives null, but '{name}' must be a text"
-                self.report("ET506", span_of(leaf), key, message, "give a default: ${{ … | default('') }}")
-                value = HOLE
-            self.texts[name] = as_environment_text(value)
-        return self.texts[name]
+        if name in self.texts:
+            return self.texts[name]
+        expression = self._engine.compiler.recall(str(leaf.node.value))
+        found: Any = self._engine.results.recall(expression, self.texts) if expression else None
+        if found is None:
+            found = self._text(name, leaf)
+            if expression:
+                self._engine.results.keep(expression, self.texts, found)
+        self.texts[name] = found
+        return found
+
+    def _text(self, name: str, leaf: Leaf) -> Any:
+        value = self._compute(("env_vars", name), leaf)
+        if value is None or (isinstance(value, Hidden) and value.known and value.reveal() is None):
+            message = f"the expression gives null, but '{name}' must be a text"
+            self.report("ET506", span_of(leaf), ("env_vars", name), message, "give a default: ${{ … | default('') }}")
+            return HOLE
+        return as_environment_text(value)
 
     def value(self, node: Merged, key: NamePath) -> Any:
         """JSON data of a merged value, in which a Hidden may stand for any part."""
@@ -83,8 +96,8 @@ class Evaluation:
         """Whether a value, be it shadowed, reads a secret anywhere; None when that cannot be told."""
         if not node.dynamic:
             return False
-        if type(node) is not Leaf:
-            parts = {self.taint(part) for part in (node.entries.values() if type(node) is Branch else node.items)}
+        if not isinstance(node, Leaf):
+            parts = {self.taint(part) for part in (node.items if isinstance(node, Listing) else node.entries.values())}
             return True if True in parts else None if None in parts else False
         try:
             expression = self._engine.compiler.compile(str(node.node.value))

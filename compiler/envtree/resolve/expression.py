@@ -61,14 +61,20 @@ class Compiler:
             raise found
         return found
 
+    def recall(self, text: str) -> Expression | None:
+        """The pieces of a text that has been compiled before and is well formed."""
+        found = self._known.get(text)
+        return found if isinstance(found, Expression) else None
+
     def _compile(self, text: str) -> Expression:
         pieces: list[str | Term] = []
         for kind, piece, offset in split(text):
             pieces.append(piece if kind == "text" else self._term(piece, offset))
         terms = [piece for piece in pieces if isinstance(piece, Term)]
         reads = tuple(read for term in terms for read in term.reads)
+        variables = tuple(read.variable for read in reads) if all(read.variable for read in reads) else ()
         secret = any(read.path[0] == "secrets" for read in reads)
-        return Expression(tuple(pieces), reads, len(pieces) == 1 and len(terms) == 1, secret)
+        return Expression(tuple(pieces), reads, len(pieces) == 1 and len(terms) == 1, secret, variables)
 
     def _term(self, text: str, offset: int) -> Term:
         source = Source(text, offset)

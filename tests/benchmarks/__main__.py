@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from generate import envtree_folder, himl_leaf, write_envtree, write_himl
-from model import SIZES, Layer, Size, sample
+from .generate import envtree_folder, himl_leaf, write_envtree, write_himl
+from .model import SIZES, Layer, Size, sample
 
 HERE = Path(__file__).resolve().parent
 COMPILER = HERE.parents[1] / "compiler"

@@ -1,0 +1,1 @@
+"""Everything that holds envtree to its word."""
