@@ -3,7 +3,9 @@
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
+from unittest import mock
 
+from envtree import pipeline
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.emit import materialize
 from envtree.layer import layer
@@ -12,19 +14,30 @@ from envtree.node import Document
 from envtree.parse import parse
 from envtree.pipeline import Outcome, Request, Run
 from envtree.resolved import Bundle
+from envtree.schemas import Schemas
 from envtree.source import Kind, Location, Source
 from envtree.tree import FILE_LIMIT, Entry, Refusal, What
 from envtree.value import Branch, Listing, Merged, MergedStack
 
 from .properties.writing import OpenBook, flow_text, seal
 
-Files = Mapping[str, str]
+Files = Mapping[str, str] | Mapping[str, bytes]
 
 ID = "p/t/a@production"
 STEMS = ("organization", "projects/p/project", "projects/p/teams/t/team", "projects/p/teams/t/agents/a")
-# A model, and no word about secrets files without a `_scope`: neither is what a test is about.
-ORGANIZATION = "{name: acme, edition: 2026, default_model: m, lint: {ET650: 'off'}"
+# A model, and no word about templates, or secrets that nobody reads or places: none of it is what a test is about.
+ORGANIZATION = "{name: acme, edition: 2026, default_model: m, lint: {ET253: 'off', ET650: 'off', ET651: 'off'}"
 _HEADS = (ORGANIZATION, "{key: PP", "{description: a team", "{description: a bot")
+
+
+# Compiling the schemas takes ten times as long as all the rest of a small tree.
+_SCHEMAS = Schemas()
+
+
+def start(request: Request) -> Run:
+    """A run that shares its compiled schemas with all others."""
+    with mock.patch.object(pipeline, "Schemas", return_value=_SCHEMAS):
+        return Run(request)
 
 
 class MemoryTree(NamedTuple):
@@ -39,7 +52,8 @@ class MemoryTree(NamedTuple):
         return tuple(Entry(prefix + name, what) for name, what in sorted(kinds.items()))
 
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
-        return self.files[path].encode("utf-8", "surrogatepass")
+        content = self.files[path]
+        return content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         return frozenset()
@@ -104,7 +118,7 @@ def request(files: Files, plain: Mapping[str, Any] | None = None, **options: Any
 
 def check(files: Files, plain: Mapping[str, Any] | None = None, **options: Any) -> Result:
     """Compute every bundle of a tree."""
-    run = Run(request(files, plain, **options))
+    run = start(request(files, plain, **options))
     bundles = {bundle.target.id: bundle for bundle in run.bundles()}
     return Result(bundles, run.outcome())
 
@@ -117,7 +131,7 @@ def run(*sections: str, organization: str = "", secrets: Mapping[int, Any] | Non
 
 def merge_all(files: Files) -> tuple[dict[str, MergedStack], Diagnostics]:
     """Merge every stack of a tree, and what merging alone finds."""
-    workspace = Run(Request(MemoryTree(files))).workspace
+    workspace = start(Request(MemoryTree(files))).workspace
     assert workspace
     diags = Diagnostics()
     stacks = merge(layer(workspace, lambda id: True), workspace.organization, diags)

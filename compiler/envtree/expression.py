@@ -39,11 +39,15 @@ class Term(NamedTuple):
 
 
 class Expression(NamedTuple):
-    """A text in pieces; `whole` means that it is exactly one term, which keeps its type, `secret` that it reads one."""
+    """A text in pieces; `whole` means that it is exactly one term, which keeps its type, `secret` that it reads one.
+
+    `plain` means that this one term is just a name.
+    """
 
     pieces: tuple[str | Term, ...]
     reads: tuple[Reference, ...]
     whole: bool
+    plain: bool
     secret: bool
     variables: tuple[str, ...]
 

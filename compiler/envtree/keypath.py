@@ -5,7 +5,6 @@ import re
 
 KeyPath = tuple[str, ...]
 
-_DIRECTIVE = re.compile(r"\$(?!\$)")
 _PLAIN = re.compile(r"[^.\"\s]+")
 _SEGMENT = re.compile(r'"(?:[^"\\]|\\.)*"|[^."]+')
 
@@ -13,11 +12,6 @@ _SEGMENT = re.compile(r'"(?:[^"\\]|\\.)*"|[^."]+')
 def format_path(path: KeyPath) -> str:
     """Write a path so that `parse_path` reads the same segments back."""
     return ".".join(part if _PLAIN.fullmatch(part) else json.dumps(part, ensure_ascii=False) for part in path)
-
-
-def logical(path: KeyPath) -> KeyPath:
-    """The path of a value as others name it: directives on the way are no part of it, and `$$x` is the key `$x`."""
-    return tuple(part[1:] if part.startswith("$$") else part for part in path if not _DIRECTIVE.match(part))
 
 
 def parse_path(text: str) -> KeyPath:

@@ -1,7 +1,10 @@
 """YAML as written: every node knows its place, and its plain data as `value`."""
 
+from collections.abc import Mapping as Map
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from envtree.allowance import Allowance
 from envtree.source import Location
 from envtree.span import Mark, Span
 
@@ -10,7 +13,7 @@ class Cipher(NamedTuple):
     """An encrypted leaf of a SOPS file: what can be known of it without a key.
 
     `type` is SOPS's own (`str`, `int`, `float`, `bool`, `bytes`), `length` counts plaintext bytes,
-    `path` is the dotted path inside `file`.
+    `path` is the dotted path inside `file`, directives included, so that no two leaves share one.
     """
 
     type: str
@@ -52,12 +55,19 @@ Node = Scalar | Mapping | Sequence
 
 
 class Document(NamedTuple):
-    """One parsed file; `digest` is that of the bytes that were parsed."""
+    """One parsed file; `digest` is that of the bytes that were parsed.
+
+    `aliases` leads from the place of each alias to that of the value which it repeats. `holes` are the places where
+    reading has found an error already: what stands there in the tree is not what was meant.
+    """
 
     path: str
     location: Location
     digest: str
     root: Mapping
+    allowances: tuple[Allowance, ...] = ()
+    aliases: Map[Mark, Mark] = MappingProxyType({})
+    holes: frozenset[Mark] = frozenset()
 
     def span(self, node: Node) -> Span:
         """The place of a node of this document."""

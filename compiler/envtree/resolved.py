@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, NoReturn
 
 from envtree.expression import Expression, NamePath
+from envtree.node import Cipher
 from envtree.stack import Target
-from envtree.value import Merged, MergedStack
+from envtree.value import Leaf, Merged, MergedStack
 
 
 class Unknown:
@@ -56,17 +57,26 @@ class Hidden:
 HOLE: Final = Hidden(UNKNOWN, secret=False, symbol=None)
 
 
+class Weight(NamedTuple):
+    """About how many characters a symbol has when it is spelt out, and how deep it is nested."""
+
+    size: int
+    depth: int
+
+
 class Derived(NamedTuple):
     """The symbol of a computed value: the expression, and the values of its `reads`."""
 
     expression: Expression
     operands: tuple[Any, ...]
+    weight: Weight
 
 
 class Composite(NamedTuple):
     """The symbol of a map or list that holds hidden parts."""
 
     data: Any
+    weight: Weight
 
 
 class Part(NamedTuple):
@@ -80,6 +90,14 @@ class AsText(NamedTuple):
     """The symbol of a hidden value that became the text of an environment variable."""
 
     value: Hidden
+
+
+def is_text(value: Hidden) -> bool:
+    """Whether a hidden value is certainly text, whatever it holds."""
+    symbol = value.symbol
+    if type(symbol) is Leaf and isinstance(symbol.node.value, Cipher):
+        return symbol.node.value.type == "str"
+    return type(symbol) is Derived and not symbol.expression.whole
 
 
 def reveal(value: Any) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from typing import Any, Literal, NamedTuple
 
-from envtree.keypath import KeyPath, format_path, logical
+from envtree.keypath import KeyPath, format_path
 from envtree.node import Cipher, Document, Mapping
 from envtree.source import Location
 from envtree.span import START, Span, whole_file
@@ -132,8 +132,8 @@ class DecryptError(Exception):
 
 
 def leaves(data: Map[str, Any]) -> dict[str, Any]:
-    """The leaves of decrypted data by their dotted paths, list items by index."""
-    return {format_path(logical(path)): leaf for path, leaf in _walk(data, ())}
+    """The leaves of decrypted data by their dotted paths in the file, directives included, list items by index."""
+    return {format_path(path): leaf for path, leaf in _walk(data, ())}
 
 
 def _walk(data: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:

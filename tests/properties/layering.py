@@ -187,15 +187,16 @@ def secrets_map(value: Any) -> Any:
     return {key: secrets_map(item) if key in ("$value", "$replace") else item for key, item in value.items()}
 
 
-def marked(value: Any, file: str) -> Any:
-    """Mark every decrypted scalar with its file; what directives say of themselves is no secret."""
+def marked(value: Any, file: str, path: tuple[str, ...] = ()) -> Any:
+    """Mark every decrypted scalar with its place; what directives say of themselves is no secret."""
     if isinstance(value, dict):
         return {
-            key: item if key in ("$lock", "$delete", "$expect") else marked(item, file) for key, item in value.items()
+            key: item if key in ("$lock", "$delete", "$expect") else marked(item, file, (*path, key))
+            for key, item in value.items()
         }
     if isinstance(value, list):
-        return [marked(item, file) for item in value]
-    return Secret(literal(value), file)
+        return [marked(item, file, (*path, str(n))) for n, item in enumerate(value)]
+    return Secret(literal(value), file, ".".join(path))
 
 
 def require_sound(data: dict[str, Any]) -> None:

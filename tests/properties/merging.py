@@ -43,10 +43,11 @@ class Plain:
 
 @dataclass(frozen=True)
 class Secret:
-    """A decrypted scalar and the file that it came from; never a template."""
+    """A decrypted scalar, the file that it came from and its dotted path in there; never a template."""
 
     value: object
     file: str
+    path: str
 
 
 def kind(value: object) -> str:
@@ -136,11 +137,11 @@ class Merger:
     policies: dict[Path, Any] = field(default_factory=dict)
     locks: dict[Path, Any] = field(default_factory=dict)
     new_locks: list[Path] = field(default_factory=list)
-    overwrites: list[tuple[Any, Any]] = field(default_factory=list)
+    overwrites: list[tuple[Path, Any, Any]] = field(default_factory=list)
 
     def add(self, tree: Any, layer: Any) -> Any:
         """Merge one layer over the tree of all lower ones."""
-        self.new_locks, self.overwrites = [], []
+        self.new_locks = []
         result = self.merge(copy.deepcopy(tree), copy.deepcopy(layer), ())
         for path, locked in self.locks.items():
             found = at(result, path)
@@ -162,13 +163,20 @@ class Merger:
             return self.merge_map(base, over, path)
         if new == "list":
             return self.merge_list(base if old == "list" else MISSING, over, path, replaced=base)
-        return self.replaced(base, literal(over))
+        return self.replaced(base, literal(over), path)
 
-    def replaced(self, base: Any, result: Any) -> Any:
+    def replaced(self, base: Any, result: Any, path: Path) -> Any:
         """Put a value in the place of another, which secretness may forbid later."""
+        self.forget(path, deeper=True)
         if base is not MISSING:
-            self.overwrites.append((base, result))
+            self.overwrites.append((path, base, result))
         return result
+
+    def forget(self, path: Path, *, deeper: bool = False) -> None:
+        """Drop what was overwritten at a path and below it, or only below it: none of it is left."""
+        self.overwrites[:] = [
+            entry for entry in self.overwrites if entry[0][: len(path)] != path or (deeper and entry[0] == path)
+        ]
 
     def merge_map(self, base: Any, over: dict[str, Any], path: Path) -> Any:
         """Merge key by key."""
@@ -180,7 +188,7 @@ class Merger:
                 result.pop(key, None)
             else:
                 result[key] = merged
-        return result if isinstance(base, dict) else self.replaced(base, result)
+        return result if isinstance(base, dict) else self.replaced(base, result, path)
 
     def merge_list(self, base: Any, over: list[Any], path: Path, *, replaced: Any) -> Any:
         """Apply the list policy of a path."""
@@ -189,7 +197,7 @@ class Merger:
         if isinstance(policy, dict):
             require_keys(elements, policy["by_key"])
         if base is MISSING:
-            return self.replaced(replaced, elements)
+            return self.replaced(replaced, elements, path)
         if policy == "append":
             return [*base, *elements]
         if policy == "prepend":
@@ -198,15 +206,15 @@ class Merger:
             return union(base, elements)
         if isinstance(policy, dict):
             return self.merge_by_key(base, over, policy["by_key"], path)
-        return self.replaced(base, elements)
+        return self.replaced(base, elements, path)
 
     def merge_by_key(self, base: list[Any], over: list[Any], key: str, path: Path) -> list[Any]:
-        """Merge elements that have the same key, append the others."""
-        require_keys(base, key)
+        """Merge elements that have the same key, append the others; what a directive put there may have none."""
         result = list(base)
         for element in over:
             wanted = literal(element)[key]
-            places = [i for i, old in enumerate(result) if same(old[key], wanted)]
+            keyed = [i for i, old in enumerate(result) if isinstance(old, dict) and key in old]
+            places = [i for i in keyed if same(result[i][key], wanted)]
             if places:
                 result[places[0]] = self.merge_map(result[places[0]], element, (*path, str(wanted)))
             else:
@@ -226,6 +234,8 @@ class Merger:
             self.new_locks.append(path)
         if "$value" in directive:
             return self.merge(base, directive["$value"], path)
+        if "$replace" in directive or "$delete" in directive:
+            self.forget(path)
         if "$replace" in directive:
             return Merger.merge(self.without_policies(), MISSING, directive["$replace"], path)
         if "$delete" in directive:
@@ -251,12 +261,16 @@ class Merger:
         """Take out every equal element; under `by_key` also those whose key is named."""
         policy = self.policy(path)
         key = policy["by_key"] if isinstance(policy, dict) else None
-        return [
+        kept = [
             element
             for element in elements
             if not contains(unwanted, element)
             and not (key and isinstance(element, dict) and key in element and contains(unwanted, element[key]))
         ]
+        for element in elements:
+            if key and element not in kept and isinstance(element, dict) and key in element:
+                self.forget((*path, str(element[key])))
+        return kept
 
 
 def union(base: list[Any], elements: list[Any]) -> list[Any]:
@@ -272,6 +286,8 @@ def require_keys(elements: list[Any], key: str) -> None:
     """Refuse elements without the key of a `by_key` policy."""
     if not all(isinstance(element, dict) and key in element for element in elements):
         raise Conflict(f"a list element without {key}")
+    if any(same(one[key], other[key]) for n, one in enumerate(elements) for other in elements[:n]):
+        raise Conflict(f"two list elements with one {key}")
 
 
 def require_legal(base: Any, directive: dict[str, Any]) -> None:

@@ -76,9 +76,7 @@ def bundle_of(tree: Tree, secrets: Tree, inputs: dict[str, str], place: Place) -
             "team": place.team,
             "agent": place.agent,
             "model_id": model_id(tree, place),
-            "secrets": {
-                name: {"source": leaf.file, "path": world.tree["secrets"][name]} for name, leaf in injected.items()
-            },
+            "secrets": {name: {"source": leaf.file, "path": leaf.path} for name, leaf in injected.items()},
             "sensitive": sensitive(world),
         }
     )
@@ -173,13 +171,13 @@ def stack(found: list[Layer], declared: dict[Path, Any]) -> World:
     world = World({}, frozenset())
     for one in found:
         locks = set(merger.locks)
-        before, world = world, World(merger.add(world.tree, one.section), world.injected)
-        require_sticky(merger.overwrites, before, world)
-        world = World(world.tree, winners(one, world, locks))
+        world = World(merger.add(world.tree, one.section), world.injected)
+        world = World(world.tree, winners(one, world, locks, merger))
+    require_sticky(merger.overwrites, world)
     return world
 
 
-def winners(one: Layer, world: World, locks: set[Path]) -> Names:
+def winners(one: Layer, world: World, locks: set[Path], merger: Merger) -> Names:
     """Say which names secrets supply after a layer."""
     names = set(world.injected)
     listed = {name for name, _ in written(one.section.get("secrets", {}))}
@@ -187,8 +185,8 @@ def winners(one: Layer, world: World, locks: set[Path]) -> Names:
     for name, explicit in written(one.section.get("env_vars", {})):
         if name in names - listed:
             require_unlocked(locks, ("secrets", name))
-            if not explicit and not tainted(env_vars[name], world):
-                raise Conflict(f"plain {name} over a secret")
+            if not explicit:
+                merger.overwrites.append((("env_vars", name), Secret("", "", ""), env_vars[name]))
             names.discard(name)
     for name in listed - names:
         if name in env_vars:
@@ -214,10 +212,12 @@ def require_unlocked(locks: set[Path], path: Path) -> None:
         raise Conflict(f"{path} is locked")
 
 
-def require_sticky(overwrites: list[tuple[Any, Any]], before: World, after: World) -> None:
-    """Refuse an untainted value over a tainted one."""
-    for old, new in overwrites:
-        if tainted(old, before) and not tainted(new, after):
+def require_sticky(overwrites: list[tuple[Path, Any, Any]], world: World) -> None:
+    """Refuse an untainted value over a tainted one, as both turn out in the end."""
+    for path, old, new in overwrites:
+        gone = isinstance(old, Secret) and path[1] not in world.tree.get("secrets", {})
+        injected = path[0] == "env_vars" and path[1:2] and path[1] in world.injected
+        if not gone and not injected and tainted(old, world) and not tainted(new, world):
             raise Conflict("a plain value over a secret one")
 
 

@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, assume, event, given, settings
 
 from envtree import EDITION
@@ -80,6 +81,18 @@ def expected_of(drawn: Organization) -> dict[str, Bundle]:
 @settings(SLOW, max_examples=500)
 @given(organizations())
 def test_envtree_agrees_with_the_model(drawn: Organization) -> None:
+    assert_equal(drawn)
+
+
+@pytest.mark.slow
+@settings(SLOW, max_examples=3000)
+@given(organizations())
+def test_envtree_agrees_with_the_model_for_long(drawn: Organization) -> None:
+    assert_equal(drawn)
+
+
+def assert_equal(drawn: Organization) -> None:
+    """Compile with both and compare."""
     expected = expected_of(drawn)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "tree")

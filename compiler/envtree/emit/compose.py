@@ -9,13 +9,14 @@ _REFUSED = re.compile("[\\0\ud800-\udfff]")
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$", "\n": "\\n", "\r": "\\r"})
 
 
-def compose(env_vars: Mapping[str, str], left_out: Sequence[str]) -> bytes:
-    """The variables as `.env`, and in a leading comment the names of the sensitive ones that are left out."""
+def compose(env_vars: Mapping[str, str], sensitive: Sequence[str], unknown: Sequence[str] = ()) -> bytes:
+    """The variables as `.env`, and in leading comments the names that are left out, and why."""
     if _SPECIAL.search("".join(env_vars.values())):
         env_vars = {name: _escape(name, value) for name, value in env_vars.items()}
     lines = [f'{name}="{env_vars[name]}"\n' for name in sorted(env_vars)]
-    comment = f"# sensitive, left out: {', '.join(sorted(left_out))}\n" if left_out else ""
-    return (comment + "".join(lines)).encode()
+    left_out = (("sensitive", sensitive), ("unknown", unknown))
+    comments = [f"# {why}, left out: {', '.join(sorted(names))}\n" for why, names in left_out if names]
+    return "".join(comments + lines).encode()
 
 
 def _escape(name: str, value: str) -> str:

@@ -1,8 +1,9 @@
 """References in the place of secrets: where each is kept, or a template that reads only secrets."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from jinja2 import StrictUndefined
 
@@ -11,6 +12,15 @@ from envtree.expression import Expression, Term
 from envtree.node import Cipher
 from envtree.resolved import AsText, Composite, Derived, Hidden, Part
 from envtree.value import Branch, Leaf, Listing
+
+# What is read as an expression where it stands in a template, up to its end if it has one.
+_SPELT = re.compile(r"\$\{\{.*?(\}\}|\Z)", re.DOTALL)
+
+
+class _Source(NamedTuple):
+    """The source of an expression."""
+
+    text: str
 
 
 def referenced(value: Hidden) -> dict[str, str]:
@@ -35,29 +45,37 @@ def _whole_name(symbol: Derived) -> Any:
 def _template(symbol: Any) -> str:
     if not isinstance(symbol, Derived) or symbol.expression.whole:
         return "${{ " + _symbol(symbol) + " }}"
-    parts, at = [], 0
+    parts, text = [], ""
+    for piece in _pieces(symbol):
+        if isinstance(piece, str):
+            text += piece
+            continue
+        # A `$`, or a `${{` without its end, would swallow what stands behind it.
+        joined = text.endswith("$") or any(not spelt[1] for spelt in _SPELT.finditer(text))
+        source = f"({_literal(text)} ~ {piece.text})" if joined else piece.text
+        parts.append(("" if joined else _escape(text)) + "${{ " + source + " }}")
+        text = ""
+    return "".join([*parts, _escape(text)])
+
+
+def _pieces(symbol: Derived) -> Iterator[str | _Source]:
+    """Texts and expressions in turn; a template inside the text is spelt out."""
+    at = 0
     for piece in symbol.expression.pieces:
         if isinstance(piece, str):
-            parts.append(_escape(piece))
+            yield piece
             continue
         mine = symbol.operands[at : at + len(piece.reads)]
-        at += len(piece.reads)
-        parts.append(_embedded(piece, mine))
-    return "".join(parts)
-
-
-def _embedded(piece: Term, operands: Sequence[Any]) -> str:
-    """A term inside a text: known text as it is, a template inside it spelt out."""
-    only = operands[0] if piece.tree is None else None
-    if isinstance(only, str):
-        return _escape(only)
-    if isinstance(only, Hidden) and isinstance(only.symbol, Derived) and not only.symbol.expression.whole:
-        return _template(only.symbol)
-    return "${{ " + _term(piece, operands) + " }}"
+        at += len(mine)
+        inner = mine[0].symbol if piece.tree is None and isinstance(mine[0], Hidden) else None
+        if isinstance(inner, Derived) and not inner.expression.whole:
+            yield from _pieces(inner)
+        else:
+            yield _Source(_term(piece, mine))
 
 
 def _escape(text: str) -> str:
-    return text.replace("${{", "$${{")
+    return _SPELT.sub(lambda spelt: f"${spelt[0]}", text)
 
 
 def _symbol(symbol: Any) -> str:

@@ -43,7 +43,8 @@ def _filter(node: nodes.Filter, names: Names) -> str:
         assert isinstance(node.node, nodes.List)
         return "(" + " ~ ".join(spell(item, names) for item in node.node.items) + ")"
     if _is_undefined(node.node, names) and node.name in ("default", "d"):
-        return spell(node.args[0], names) if node.args else '""'
+        others = [*node.args[:1], *(given.value for given in node.kwargs if given.key == "other")]
+        return spell(others[0], names) if others else '""'
     return f"({spell(node.node, names)} | {node.name}{_arguments(node, names)})"
 
 

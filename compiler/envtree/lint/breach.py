@@ -22,3 +22,8 @@ def breach(path: Iterable[str | int], keyword: str, argument: Any) -> Breach:
     text = argument if isinstance(argument, str) else compact(argument)
     told = not isinstance(argument, dict) and len(text) <= _LONGEST
     return Breach(tuple(path), f"{keyword}: {text}" if told else keyword)
+
+
+def nothing_fits(path: Path) -> Breach:
+    """A breach of the schema `false`."""
+    return Breach(path, "false, which nothing fits")

@@ -15,6 +15,8 @@ from envtree.resolved import HOLE, Hidden, Resolved
 from envtree.workspace import Contract, Workspace
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_QUIET = re2.Options()
+_QUIET.log_errors = False
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
@@ -52,8 +54,12 @@ def _check(name: str, contract: Contract, resolved: Resolved, diags: Diagnostics
             message = f"variable '{name}' is required, but nothing sets it"
             hint = str(rules.get("description") or "set it in 'env_vars' or 'secrets' of one of the bundle's layers")
             id = resolved.merged.stack.target.id
-            diags.add(Diagnostic(supplier(resolved, ()), "ET702", message, hint, (related,), f"env_vars.{name}", id))
+            # At the contract: where the variable belongs is for the reader to say, and many bundles may lack it.
+            diags.add(Diagnostic(contract.span, "ET702", message, hint, key=f"env_vars.{name}", bundle=id))
         return
+    if deprecated := rules.get("deprecated"):
+        hint = deprecated if isinstance(deprecated, str) else "remove it"
+        _report("ET755", name, f"variable '{name}' is deprecated", hint, resolved, diags, related)
     value = resolved.env_vars[name]
     if value is HOLE:
         return
@@ -106,7 +112,7 @@ def _has_type(value: str, type: str) -> bool:
 def _is_url(value: str) -> bool:
     try:
         parts = urlsplit(value)
-        return bool(parts.scheme and parts.netloc and parts.port != 0) and not re.search(r"\s", value)
+        return bool(parts.scheme and parts.hostname and parts.port != 0) and not re.search(r"\s", value)
     except ValueError:
         return False
 
@@ -137,13 +143,13 @@ def _at_most(value: str, most: float) -> bool:
     return number is None or number <= most
 
 
-def _in(value: str, allowed: list[Any]) -> bool:
-    return value in [one if isinstance(one, str) else json.dumps(one) for one in allowed]
+def _in(value: str, allowed: list[str]) -> bool:
+    return value in allowed
 
 
 def _matches(value: str, pattern: str) -> bool:
     try:
-        return re2.search(pattern, value) is not None
+        return re2.search(pattern, value, _QUIET) is not None
     except re2.error:
         return True  # reported where the pattern stands
 
@@ -158,7 +164,7 @@ _CHECKS: Mapping[str, Callable[[str, Any], bool]] = {
 
 _WORDS: Mapping[str, Callable[[Any], str]] = {
     "type": lambda type: f"type {type}",
-    "enum": lambda allowed: f"one of: {', '.join(map(str, allowed))}",
+    "enum": lambda allowed: f"one of: {', '.join(allowed)}",
     "pattern": lambda pattern: f"a match of the pattern {pattern}",
     "minimum": lambda least: f"at least {least}",
     "maximum": lambda most: f"at most {most}",

@@ -1,32 +1,41 @@
 """Policies of the organization: a JSON Schema over each selected bundle; what is unknown neither passes nor fails."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
-
-import jsonschema_rs
+from functools import cached_property
+from typing import Any
 
 from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked, Related
 from envtree.keypath import format_path
-from envtree.lint.breach import Breach, Path, breach
+from envtree.lint.assertions import compiled
+from envtree.lint.breach import Breach, Path
 from envtree.lint.place import supplier
-from envtree.resolved import HOLE, Bundle, Hidden, Resolved, reveal
+from envtree.lint.unknowns import Judge
+from envtree.resolved import HOLE, Bundle, Hidden, Resolved
 from envtree.selector import selector
 from envtree.workspace import Policy
 
 CODES: Mapping[str, str] = {"error": "ET704", "warning": "ET753", "info": "ET754"}
 
 
-class _Rule(NamedTuple):
-    policy: Policy
-    selects: Callable[[str], bool]
-    validator: Any
+class _Rule:
+    """A policy, what it selects, and its schema: compiled to be fast, and as a judge that can say why."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.selects = selector(policy.selectors)
+        self.is_valid: Callable[[Any], bool] = compiled(policy.schema).is_valid
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The schema by parts; not needed as long as all is known and fits."""
+        return Judge(self.policy.schema)
 
 
 class Policies:
     """The policies of a tree, their schemas compiled once."""
 
     def __init__(self, policies: Iterable[Policy]) -> None:
-        self._rules = tuple(_Rule(policy, selector(policy.selectors), _compile(policy)) for policy in policies)
+        self._rules = tuple(map(_Rule, policies))
 
     def check(self, resolved: Resolved, bundle: Bundle, diags: Diagnostics) -> None:
         """Check one bundle against the policies that select it."""
@@ -37,19 +46,10 @@ class Policies:
         if any(value is HOLE for value in hidden):
             return  # what is broken has been reported, and a hole must not cause a second finding
         unknown = any(not value.known for value in hidden)
-        data = bundle.data if unknown else reveal(bundle.data) if hidden else bundle.data
+        data = _revealed(bundle.data) if hidden else bundle.data
         for rule in rules:
-            if unknown:
-                _check_partly(rule.policy, data, resolved, diags)
-            elif not rule.validator.is_valid(data):
-                found = rule.validator.iter_errors(data)
-                _report(rule.policy, [_breach(error, rule.policy) for error in found], resolved, diags)
-
-
-def _compile(policy: Policy) -> Any:
-    schema = dict(policy.schema) if isinstance(policy.schema, Mapping) else policy.schema
-    # The engine without backtracking: a policy's pattern cannot hang a run.
-    return jsonschema_rs.Draft202012Validator(schema, pattern_options=jsonschema_rs.RegexOptions(), offline=True)
+            if unknown or not rule.is_valid(data):
+                _judge(rule, data, unknown, resolved, diags)
 
 
 def _hidden(value: Any) -> Iterator[Hidden]:
@@ -63,24 +63,24 @@ def _hidden(value: Any) -> Iterator[Hidden]:
             yield from _hidden(child)
 
 
-def _check_partly(policy: Policy, data: Any, resolved: Resolved, diags: Diagnostics) -> None:
-    # Only here, for it costs tens of milliseconds to import the reference implementation.
-    from envtree.lint.unknowns import judge  # noqa: PLC0415
+def _revealed(value: Any) -> Any:
+    """The data, and of what is hidden all that is known."""
+    if isinstance(value, dict):
+        return {key: _revealed(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_revealed(child) for child in value]
+    return value.reveal() if isinstance(value, Hidden) and value.known else value
 
-    errors, undecided = judge(policy.schema, data)
+
+def _judge(rule: _Rule, data: Any, unknown: bool, resolved: Resolved, diags: Diagnostics) -> None:
+    breaches, undecided = rule.judge(data)
+    if not unknown and not breaches:
+        breaches = [Breach((), "what this bundle is not")]
     for path in undecided:
-        key = format_path(tuple(map(str, path)))
-        diags.skip(NotChecked(supplier(resolved, path), CODES[policy.severity], key, resolved.merged.stack.target.id))
-    if errors:
-        _report(policy, errors, resolved, diags)
-
-
-def _breach(error: Any, policy: Policy) -> Breach:
-    """What an error says of the schema alone: its message quotes the value, which may be a secret."""
-    argument: Any = policy.schema
-    for part in error.schema_path:
-        argument = argument[part]
-    return breach(error.instance_path, str(error.schema_path[-1] if error.schema_path else False), argument)
+        key, id = format_path(tuple(map(str, path))), resolved.merged.stack.target.id
+        diags.skip(NotChecked(supplier(resolved, path), CODES[rule.policy.severity], key, id))
+    if breaches:
+        _report(rule.policy, breaches, resolved, diags)
 
 
 def _report(policy: Policy, breaches: Iterable[Breach], resolved: Resolved, diags: Diagnostics) -> None:

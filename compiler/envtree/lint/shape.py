@@ -21,24 +21,21 @@ _HINTS: Mapping[str, str] = {_URL: "begin it with a scheme and a host, such as h
 def check_shape(resolved: Resolved, diags: Diagnostics) -> None:
     """Report endpoints that are no absolute URLs, flags that are no scalars, and the like."""
     for name, value in resolved.sections.get("endpoints", {}).items():
-        _check(("endpoints", name), value, _is_url, _URL, resolved, diags)
+        check_value(("endpoints", name), value, _is_url, _URL, resolved, diags)
     for name, value in resolved.sections.get("feature_flags", {}).items():
         if type(value) is not bool:
-            _check(("feature_flags", name), value, _is_flag, "a boolean, text or a number", resolved, diags)
+            check_value(("feature_flags", name), value, _is_flag, "a boolean, text or a number", resolved, diags)
     if "working_dir" in resolved.sections:
-        _check(("working_dir",), resolved.sections["working_dir"], _is_folder, "text", resolved, diags)
+        check_value(("working_dir",), resolved.sections["working_dir"], _is_folder, "text", resolved, diags)
     if "integration_ids" in resolved.sections:
         for n, value in enumerate(resolved.sections["integration_ids"]):
-            _check(("integration_ids", n), value, _is_text, "text", resolved, diags)
-    servers = resolved.merged.sections.get("mcp_servers")
-    if servers is not None and servers.dynamic:
-        for name, value in resolved.sections["mcp_servers"].items():
-            _check(("mcp_servers", name), value, _is_map, "a map", resolved, diags)
+            check_value(("integration_ids", n), value, _is_text, "text", resolved, diags)
 
 
-def _check(
+def check_value(
     path: tuple[str | int, ...], value: Any, fits: Any, expected: str, resolved: Resolved, diags: Diagnostics
 ) -> None:
+    """Report a value that does not fit its place; one that is unknown is not checked."""
     if value is HOLE:
         return
     key, id = format_path(tuple(map(str, path))), resolved.merged.stack.target.id
@@ -62,10 +59,10 @@ def _is_url(value: Any) -> bool:
     if not isinstance(value, str) or not _SCHEME.fullmatch(value):
         return False
     try:
-        urlsplit(value).port  # noqa: B018 - the property checks the port
+        parts = urlsplit(value)
+        return parts.hostname is not None and parts.port != 0
     except ValueError:
         return False
-    return True
 
 
 def _is_flag(value: Any) -> bool:
@@ -78,7 +75,3 @@ def _is_text(value: Any) -> bool:
 
 def _is_folder(value: Any) -> bool:
     return value is None or isinstance(value, str)
-
-
-def _is_map(value: Any) -> bool:
-    return isinstance(value, dict)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from envtree.diagnostic import Diagnostics
 from envtree.merge.apply import apply
-from envtree.merge.context import Context
+from envtree.merge.context import Context, Effects
 from envtree.merge.lift import Change, lift
 from envtree.merge.policies import BUILT_IN, Policies
 from envtree.merge.secrets_section import lift_secrets_section
@@ -29,9 +29,15 @@ class _Lifted(NamedTuple):
     secrets: Change | None
 
 
-def merge(stacks: Iterable[Stack], organization: Organization, diags: Diagnostics) -> Iterator[MergedStack]:
-    """Merge the stacks in the order given: one that shares its first layers with the one before costs its own only."""
-    context = Context(Policies({**BUILT_IN, **organization.merge}), diags)
+def merge(
+    stacks: Iterable[Stack], organization: Organization, diags: Diagnostics, *, complete: bool = True
+) -> Iterator[MergedStack]:
+    """Merge the stacks in the order given: one that shares its first layers with the one before costs its own only.
+
+    Only when the stacks are `complete`, all that there are, can it be told that a directive never does anything.
+    """
+    effects = Effects()
+    context = Context(Policies({**BUILT_IN, **organization.merge}), diags, effects)
     trail: list[tuple[Layer, _Prefix]] = []
     lifted: dict[Layer, _Lifted] = {}
     project = ""
@@ -47,6 +53,8 @@ def merge(stacks: Iterable[Stack], organization: Organization, diags: Diagnostic
         top = trail[-1][1]
         secrets = top.secrets.entries if type(top.secrets) is Branch else {}
         yield MergedStack(stack, top.sections, secrets, top.model)
+    if complete:
+        diags.extend(effects.findings())
 
 
 def _shared(trail: list[tuple[Layer, _Prefix]], stack: Stack) -> int:
@@ -75,6 +83,7 @@ def _lift(layer: Layer) -> _Lifted:
 def _climb(below: _Prefix, layer: Layer, lifted: _Lifted, context: Context) -> _Prefix:
     if not lifted.sections and lifted.secrets is None:
         return below if layer.model is None else below._replace(model=(layer.model, layer))
+    context.effects.merged(layer)
     sections = below.sections
     if lifted.sections:
         sections = dict(sections)
@@ -85,7 +94,7 @@ def _climb(below: _Prefix, layer: Layer, lifted: _Lifted, context: Context) -> _
                 sections[name] = merged
     secrets = below.secrets
     if lifted.secrets is not None:
-        secrets = apply(secrets, lifted.secrets, (), None, Context(Policies({}), context.diags))
+        secrets = apply(secrets, lifted.secrets, (), None, Context(Policies({}), context.diags, context.effects))
     return _Prefix(sections, secrets, (layer.model, layer) if layer.model else below.model)
 
 

@@ -1,16 +1,18 @@
 """The merge algebra: what a layer says, applied to what is below it. Nothing given is ever changed."""
 
-from envtree.keypath import KeyPath
+from envtree.keypath import KeyPath, format_path
 from envtree.merge.context import Context
 from envtree.merge.lift import Change, Edit, Patch, is_expression
-from envtree.merge.lists import combine, edit_list
+from envtree.merge.lists import check_keys, combine, edit_list
 from envtree.merge.locks import broken_locks, keep_locks
 from envtree.merge.same import same, type_of
-from envtree.node import Sequence
+from envtree.nearest import nearest
+from envtree.node import Mapping, Sequence
 from envtree.span import Span
 from envtree.value import Branch, Leaf, Listing, Merged, Rule, span_of
 
 _NOTHING = "correct the name, or remove the directive"
+_NOT_INJECTED = "correct the name, or write secrets: {{{0}: {{$delete: true}}}} if '{0}' comes from a secret"
 
 
 def apply(below: Merged | None, change: Change, path: KeyPath, held: Span | None, context: Context) -> Merged | None:
@@ -25,10 +27,7 @@ def apply(below: Merged | None, change: Change, path: KeyPath, held: Span | None
 def merge_map(below: Branch, change: Branch | Edit, path: KeyPath, held: Span | None, context: Context) -> Branch:
     """Merge key by key; a key that merges to nothing is gone."""
     if not change.entries:
-        place = Span(change.layer.path, *change.node.at)
-        empty = "[]" if isinstance(change.node, Sequence) else "{}"
-        message = f"'{empty}' over a map changes nothing"
-        context.report("ET450", place, path, message, "write {$replace: {}} to empty the map")
+        _report_empty(change, path, context)
         return below
     entries = dict(below.entries)
     dynamic, guarded, locks = below.dynamic, below.guarded, below.locks
@@ -36,11 +35,18 @@ def merge_map(below: Branch, change: Branch | Edit, path: KeyPath, held: Span | 
         under = entries.get(key)
         if type(child) is Leaf and held is None and (under is None or _replaces(under, child, context)):
             # The common case, spelt out: it is most of the work of a compile.
-            entries[key] = child if under is None else _over(under, child)
+            if under is None:
+                entries[key] = child
+            else:
+                if under.node.text == child.node.text:  # type: ignore[union-attr]
+                    context.repeat(under, child, (*path, key))
+                entries[key] = _over(under, child)
             dynamic = dynamic or child.dynamic
             guarded = guarded or (under is not None and (under.dynamic or under.guarded))
             continue
-        merged = apply(under, child, (*path, key), held, context)
+        # What is missing may have been meant to be one of its neighbours.
+        around = context._replace(siblings=tuple(entries)) if under is None and type(child) is Patch else context
+        merged = apply(under, child, (*path, key), held, around)
         if merged is None:
             entries.pop(key, None)
             continue
@@ -58,6 +64,16 @@ def settle(change: Branch | Leaf | Listing | Edit | Patch, path: KeyPath, contex
         return merge_map(nothing, change, path, None, context)._replace(below=None, rule="set")
     assert isinstance(change, (Leaf, Listing, Branch))
     return change
+
+
+def _report_empty(change: Branch | Edit, path: KeyPath, context: Context) -> None:
+    place = Span(change.layer.path, *change.node.at)
+    if isinstance(change.node, Mapping) and change.node.entries:
+        context.idle("ET450", place, path, "a directive with an empty list changes nothing", "remove it")
+        return
+    empty = "[]" if isinstance(change.node, Sequence) else "{}"
+    hint = "write {$replace: {}} to empty the map"
+    context.idle("ET450", place, path, f"'{empty}' over a map changes nothing", hint)
 
 
 def _replaces(below: Merged, leaf: Leaf, context: Context) -> bool:
@@ -79,11 +95,15 @@ def _write(below: Merged | None, value: Merged, path: KeyPath, held: Span | None
     if below is not None and not _fits(below, value, context):
         context.clash(below, value, path)
         return below
+    if (type(value) is Branch and not value.entries) or (type(value) is Listing and type(below) is not Listing):
+        context.effects.useful(span_of(value))
+    if type(value) is Branch:
+        check_keys(value, path, context)
     if type(value) is not Listing or context.policies.at(path) == "replace":
         return _stand(below, value, path, held, context, "replace")
     under = below if type(below) is Listing else None
     if under and not value.items:
-        context.report("ET450", span_of(value), path, "'[]' adds nothing to the inherited list", "remove the line")
+        context.idle("ET450", span_of(value), path, "'[]' adds nothing to the inherited list", "remove the line")
         return below
 
     def merge_element(old: Branch, new: Branch, at: KeyPath) -> Merged:
@@ -106,9 +126,13 @@ def _stand(
             context.locked(lock, span_of(value), path)
             return below
         value = value._replace(lock=below.lock)
+    elif rule == "replace" and type(value) is not Branch and same(below, value, text=context.text):
+        context.repeat(below, value, path)
     if type(below) is Branch and below.locks:
-        for where, who in broken_locks(below, value, path, text=context.text):
-            context.locked(who, span_of(value), where)
+        broken = tuple(broken_locks(below, value, path, text=context.text))
+        if broken:
+            (where, who), *others = broken
+            context.locked(who, span_of(value), where, *others)
             return below
         assert type(value) is Branch
         value = keep_locks(below, value)
@@ -142,6 +166,8 @@ def _act(below: Merged | None, patch: Patch, path: KeyPath, held: Span | None, c
     if patch.value is None:
         return below
     if patch.action == "$value":
+        if patch.lock and isinstance(patch.value, (Leaf, Listing)):
+            context.effects.pin(patch.value)
         return apply(below, patch.value, path, held, context)
     return _stand(below, _replacement(settle(patch.value, path, context)), path, held, context, "$replace")
 
@@ -162,16 +188,27 @@ def _edit(below: Merged | None, patch: Patch, path: KeyPath, held: Span | None, 
     return below if edited is None else _stand(below, edited, path, held, context, "$list")
 
 
+def _no_deletion_hint(path: KeyPath, context: Context) -> str:
+    meant = nearest(path[-1], context.siblings)
+    if meant:
+        return f"did you mean '{meant}'?"
+    return _NOT_INJECTED.format(path[-1]) if context.text and path[:-1] == ("env_vars",) else _NOTHING
+
+
 def _delete(below: Merged | None, patch: Patch, path: KeyPath, held: Span | None, context: Context) -> Merged | None:
     place = Span(patch.layer.path, *patch.node.at)
     if below is None:
-        context.report("ET451", place, path, f"'{path[-1]}' is not inherited, so there is nothing to delete", _NOTHING)
+        message = f"'{format_path(path)}' is not inherited, so there is nothing to delete"
+        context.idle("ET451", place, path, message, _no_deletion_hint(path, context))
         return None
+    context.effects.useful(place)
     if lock := held or below.lock:
         context.locked(lock, place, path)
         return below
     if type(below) is Branch and below.locks:
-        for where, who in broken_locks(below, None, path, text=context.text):
-            context.locked(who, place, where)
+        broken = tuple(broken_locks(below, None, path, text=context.text))
+        if broken:
+            (where, who), *others = broken
+            context.locked(who, place, where, *others)
             return below
     return None

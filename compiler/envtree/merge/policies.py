@@ -17,6 +17,7 @@ class Policies:
         # Fewer stars first, so that an exact pattern is found before a general one.
         self._rules = sorted(declared.items(), key=lambda rule: rule[0].count("*"))
         self._known: dict[KeyPath, ListPolicy] = {}
+        self.any_by_key = any(isinstance(policy, ByKey) for policy in declared.values())
 
     def at(self, path: KeyPath) -> ListPolicy:
         """The policy of a list at this path inside `execution_environment`."""

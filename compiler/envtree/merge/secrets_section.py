@@ -32,8 +32,8 @@ def _lift_directive(node: Mapping, layer: Layer) -> Change:
         return patch
     changes: dict[str, Change] = {}
     unwanted = node.entries.get("$remove")
-    for name in unwanted.value if isinstance(unwanted, Sequence) else ():
-        changes[str(name)] = Patch("$delete", None, (), (), (), None, "", node, layer)
+    for item in unwanted.items if isinstance(unwanted, Sequence) else ():
+        changes[str(item.value)] = Patch("$delete", None, (), (), (), None, "", Mapping({}, {}, {}, item.at), layer)
     for operand in ("$prepend", "$append"):
         added = node.entries.get(operand)
         if isinstance(added, Sequence):

@@ -9,8 +9,9 @@ from envtree.diagnostic import Diagnostic, Diagnostics, Failure, NotChecked, Rel
 from envtree.expression import Expression, NamePath, Reference
 from envtree.keypath import format_path
 from envtree.nearest import did_you_mean
-from envtree.resolve.compute import Fault, as_environment_text, compute
+from envtree.resolve.compute import Fault, as_environment_text, compute, fold, limit
 from envtree.resolve.expression import Compiler
+from envtree.resolve.functions import is_writable
 from envtree.resolve.grammar import COMPUTED, WrongExpression
 from envtree.resolve.literals import Literals
 from envtree.resolve.lookup import MISSING, descend, seal, walk
@@ -18,11 +19,22 @@ from envtree.resolve.results import Results
 from envtree.resolve.scope import Facts
 from envtree.resolve.secrets import find, paths, secret
 from envtree.resolve.variables import Variables
-from envtree.resolved import HOLE, UNKNOWN, Derived, Hidden, Outside
+from envtree.resolve.weight import derived, overweight
+from envtree.resolved import HOLE, UNKNOWN, Hidden, Outside
 from envtree.span import Span
 from envtree.value import Branch, Leaf, Listing, Merged, MergedStack, span_of
 
-_DEPTH = 100
+# How many values may be under way at once: each takes a part of Python's stack.
+_DEEPEST = 20
+_SHOWN_OF_A_CIRCLE = 12
+
+
+class _LaterError(Exception):
+    """A value has to wait for another, which has to be computed from a fresh stack; `waiting` is who waits."""
+
+    def __init__(self, key: NamePath, leaf: Leaf, waiting: list[NamePath]) -> None:
+        super().__init__()
+        self.key, self.leaf, self.waiting = key, leaf, waiting
 
 
 class Engine(NamedTuple):
@@ -49,6 +61,7 @@ class Evaluation:
         self._engine = engine
         self._done: dict[NamePath, Any] = {}
         self._running: list[NamePath] = []
+        self._waiting: dict[NamePath, None] = {}
 
     def env_var(self, name: str, leaf: Leaf) -> Any:
         """The text of an environment variable that holds an expression."""
@@ -116,12 +129,39 @@ class Evaluation:
 
     def _compute(self, key: NamePath, leaf: Leaf) -> Any:
         """The value of a scalar with expressions; a HOLE when it has none, which has then been reported."""
-        if key in self._running:
+        while True:
+            try:
+                return self._step(key, leaf)
+            except _LaterError as later:
+                if self._running or self._waiting:
+                    raise
+                self._catch_up(later)
+
+    def _catch_up(self, later: _LaterError) -> None:
+        """Compute what a value waits for, the last of a long chain first; what is computed is remembered."""
+        agenda = [later]
+        while agenda:
+            now = agenda[-1]
+            self._waiting.update(dict.fromkeys(now.waiting))
+            try:
+                if now.key[0] == "env_vars":
+                    self.env_var(str(now.key[1]), now.leaf)
+                else:
+                    self.value(now.leaf, now.key)
+            except _LaterError as deeper:
+                agenda.append(deeper)
+                continue
+            agenda.pop()
+            for key in now.waiting:
+                del self._waiting[key]
+
+    def _step(self, key: NamePath, leaf: Leaf) -> Any:
+        """The value of a scalar, unless too much is under way already."""
+        if key in self._running or key in self._waiting:
             self._report_circle(key, leaf)
             return HOLE
-        if len(self._running) >= _DEPTH:
-            self.report("ET507", span_of(leaf), key, f"values depend on each other over more than {_DEPTH} steps")
-            return HOLE
+        if len(self._running) >= _DEEPEST:
+            raise _LaterError(key, leaf, [*self._running])
         self._running.append(key)
         try:
             return self._evaluate(self._engine.compiler.compile(str(leaf.node.value)), key, leaf)
@@ -132,6 +172,10 @@ class Evaluation:
                 self._report_missing(fault.missing, key, leaf)
             else:
                 self.report(fault.code, place_in(leaf, fault.offset), key, fault.message)
+        except RecursionError:
+            if len(self._running) > 1:
+                raise _LaterError(key, leaf, self._running[:-1]) from None
+            self.report("ET507", span_of(leaf), key, "this value is nested too deeply")
         finally:
             self._running.pop()
         return HOLE
@@ -153,14 +197,28 @@ class Evaluation:
         """An expression over what is hidden; whoever mentions a secret is one, whatever a condition makes of it."""
         if any(value is HOLE for value in operands):
             return HOLE
+        # A plain name stands for what it names, however many of them follow each other.
+        value = operands[0] if expression.plain else self._derive(expression, operands, key, leaf)
+        if isinstance(value, Hidden) and (why := overweight(value.symbol)):
+            raise Fault("ET507", why, 0)
+        if expression.plain and value.known:
+            limit(value.reveal(), expression.reads[0].offset)
+        return value
+
+    def _derive(self, expression: Expression, operands: list[Any], key: NamePath, leaf: Leaf) -> Any:
         hidden = [value for value in operands if isinstance(value, Hidden)]
         is_secret = expression.secret or any(value.secret for value in hidden)
-        symbol = Derived(expression, tuple(operands))
+        null_spreads = key[0] == "env_vars"
+        folded = fold(expression, operands, null_spreads=null_spreads)
+        if folded is None:
+            return None
+        expression, operands = folded
+        symbol = derived(expression, operands)
         if not all(value.known for value in hidden):
             self._skip_undefined(expression, operands, key, leaf)
             return Hidden(UNKNOWN, secret=is_secret, symbol=symbol)
         plain = [value.reveal() if isinstance(value, Hidden) else value for value in operands]
-        result = compute(expression, plain, null_spreads=key[0] == "env_vars")
+        result = compute(expression, plain, null_spreads=null_spreads)
         return Hidden(result, secret=is_secret, symbol=symbol)
 
     def _operand(self, read: Reference, key: NamePath, leaf: Leaf) -> Any:
@@ -182,7 +240,7 @@ class Evaluation:
             found = find(self._merged.secrets, rest)
             return MISSING if found is None else secret(found, self._engine.outside.plaintexts)
         if root == "inputs":
-            return self._read_input(rest)
+            return self._read_input(rest, read.offset)
         if root in self._facts:
             return walk(self._facts[root], rest)
         node, used = descend(self._merged.sections.get(root), rest)
@@ -213,13 +271,15 @@ class Evaluation:
             return self.texts.get(name, MISSING)
         return self.env_var(name, leaf) if leaf.dynamic else leaf.node.text
 
-    def _read_input(self, rest: NamePath) -> Any:
+    def _read_input(self, rest: NamePath, offset: int) -> Any:
         inputs = self._engine.outside.inputs
         name = str(rest[0]) if len(rest) == 1 else ""
         value = inputs.get(name, MISSING)
         if isinstance(value, Hidden) and self._engine.outside.inputs_required:
             hint = f"set it with --input {name}=…, or give it a default in organization.yaml"
             raise Failure("ET509", f"input '{name}' has neither a value nor a default", hint)
+        if isinstance(value, str) and not is_writable(value):
+            raise Fault("ET505", f"the value of input '{name}' is not text in UTF-8", offset)
         return value
 
     def _skip_undefined(self, expression: Expression, operands: list[Any], key: NamePath, leaf: Leaf) -> None:
@@ -254,7 +314,11 @@ class Evaluation:
         return node.entries if type(node) is Branch and used == len(path) - 1 else ()
 
     def _report_circle(self, key: NamePath, leaf: Leaf) -> None:
-        chain = " → ".join(map(_name, [*self._running[self._running.index(key) :], key]))
+        under_way = [*self._waiting, *self._running, key]
+        circle = [_name(each) for each in under_way[under_way.index(key) :]]
+        if len(circle) > _SHOWN_OF_A_CIRCLE:
+            circle[_SHOWN_OF_A_CIRCLE - 2 : -2] = ["…"]
+        chain = " → ".join(circle)
         self.report("ET504", span_of(leaf), key, f"values depend on each other in a circle: {chain}", "break the chain")
 
 

@@ -43,7 +43,7 @@ class Compiler:
 
     def __init__(self) -> None:
         self._known: dict[str, Expression | WrongExpression] = {}
-        self._sandbox = _Sandbox(undefined=StrictUndefined, autoescape=False, cache_size=0)
+        self._sandbox = _Sandbox(undefined=StrictUndefined, autoescape=False, cache_size=0, optimized=False)
         self._sandbox.globals = {}
         self._sandbox.filters = {**FILTERS, "_concat": concat}
         self._sandbox.tests = {name: test for name, test in self._sandbox.tests.items() if name in TESTS}
@@ -74,7 +74,8 @@ class Compiler:
         reads = tuple(read for term in terms for read in term.reads)
         variables = tuple(read.variable for read in reads) if all(read.variable for read in reads) else ()
         secret = any(read.path[0] == "secrets" for read in reads)
-        return Expression(tuple(pieces), reads, len(pieces) == 1 and len(terms) == 1, secret, variables)
+        whole = len(pieces) == 1 and len(terms) == 1
+        return Expression(tuple(pieces), reads, whole, whole and terms[0].run is None, secret, variables)
 
     def _term(self, text: str, offset: int) -> Term:
         source = Source(text, offset)
@@ -86,12 +87,15 @@ class Compiler:
         if len(text) > SOURCE_LIMIT:
             raise WrongExpression("ET507", f"an expression is longer than {SOURCE_LIMIT} characters", "", source.at())
         try:
-            body = self._sandbox.parse("{{" + text + "}}").body
+            return self._compiled(text, source)
         except TemplateSyntaxError:
             hint = "one Jinja2 expression is expected: names, filters, conditions"
             raise WrongExpression("ET501", "this expression is malformed", hint, source.at()) from None
-        except RecursionError:
+        except (RecursionError, SyntaxError):  # Python reads no more than 200 nested brackets
             raise WrongExpression("ET502", "this expression is nested too deeply", "", source.at()) from None
+
+    def _compiled(self, text: str, source: Source) -> Term:
+        body = self._sandbox.parse("{{" + text + "}}").body
         tree, reads = check(_only_expression(body, source.at()), source)
         assign = nodes.Assign(nodes.Name("result", "store", lineno=1), tree, lineno=1)
         template = self._sandbox.from_string(nodes.Template([assign], lineno=1))

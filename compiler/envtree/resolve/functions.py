@@ -4,7 +4,8 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -13,18 +14,70 @@ from jinja2 import Undefined
 
 from envtree.canonical import compact
 
+# What a computed value may have at most: characters, and levels of lists and maps.
 LIMIT = 64 * 1024
+LEVELS = 64
+
+# A text is a number where a variable's contract would say so.
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+# Neither can be written down: not in an environment, not in UTF-8.
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Misfit(Exception):
     """A value does not fit a filter; the text names types only, never values."""
 
 
+class TooLarge(Misfit):
+    """A value that would be larger than values may be."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the computed value is longer than {LIMIT} characters")
+
+
+def excess(value: Any) -> str:
+    """What a value has too much of, in words; empty where it fits.
+
+    Parts may be shared, so that counting them all might never end: it stops when there are too many.
+    """
+    if isinstance(value, str):
+        return str(TooLarge()) if len(value) > LIMIT else ""
+    total, level = 0, [value]
+    for _ in range(LEVELS + 1):
+        total += sum(map(_own_size, level))
+        if total > LIMIT:
+            return str(TooLarge())
+        level = [part for whole in level for part in _parts(whole)]
+        if not level:
+            return ""
+    return f"the computed value is nested in more than {LEVELS} levels"
+
+
+def _own_size(value: Any) -> int:
+    """The characters of JSON that a value has by itself, without its parts."""
+    if isinstance(value, str):
+        return len(value) + 2
+    if isinstance(value, dict):
+        return 2 + sum(len(str(key)) + 4 for key in value)
+    return 2 + len(value) if isinstance(value, list) else 1
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
 def to_text(value: Any) -> str:
     """JSON text of a value; strings without quotes, lists and maps compact."""
     if isinstance(value, str):
         return value
-    return compact(value) if isinstance(value, (list, dict)) else json.dumps(value)
+    if not isinstance(value, (list, dict)):
+        return json.dumps(_there(value))
+    if excess(value):
+        raise TooLarge
+    return compact(value)
 
 
 def concat(parts: list[Any]) -> str:
@@ -34,7 +87,7 @@ def concat(parts: list[Any]) -> str:
 
 def _bounded(text: str) -> str:
     if len(text) > LIMIT:
-        raise Misfit(f"the result is longer than {LIMIT} characters")
+        raise TooLarge
     return text
 
 
@@ -53,7 +106,14 @@ def _list(value: Any) -> list[Any]:
 def kind_of(value: Any) -> str:
     """The JSON type of a value, in words."""
     names = {str: "text", bool: "boolean", int: "number", float: "number", list: "list", dict: "map"}
-    return names.get(type(value), "null" if value is None else "value")
+    return names.get(type(_there(value)), "null" if value is None else "value")
+
+
+def _there(value: Any) -> Any:
+    """A value; raises UndefinedError for what does not exist, which fits nowhere."""
+    if isinstance(value, Undefined):
+        value._fail_with_undefined_error()
+    return value
 
 
 def _default(value: Any, other: Any = "", boolean: bool = False) -> Any:
@@ -65,7 +125,7 @@ def _replace(value: Any, old: Any, new: Any) -> str:
     """The text with every `old` replaced by `new`."""
     text, old, new = _text(value), _text(old), _text(new)
     if len(text) + text.count(old) * (len(new) - len(old)) > LIMIT:
-        raise Misfit(f"the result is longer than {LIMIT} characters")
+        raise TooLarge
     return text.replace(old, new)
 
 
@@ -73,7 +133,7 @@ def _join(value: Any, separator: str = "") -> str:
     """The texts of a list, with a separator."""
     parts, separator = [to_text(part) for part in _list(value)], _text(separator)
     if sum(map(len, parts)) + len(parts) * len(separator) > LIMIT:
-        raise Misfit(f"the result is longer than {LIMIT} characters")
+        raise TooLarge
     return separator.join(parts)
 
 
@@ -86,6 +146,8 @@ def _split(value: Any, separator: str) -> list[str]:
 
 def _int(value: Any) -> int:
     """A whole number: of a text that is one, or of a number, cut towards zero."""
+    if isinstance(value, str) and not _INTEGER.fullmatch(value):
+        raise Misfit("this text is not a whole number")
     try:
         return int(value)
     except (TypeError, ValueError, OverflowError):
@@ -94,6 +156,8 @@ def _int(value: Any) -> int:
 
 def _float(value: Any) -> float:
     """A number, of a text that is one or of a number."""
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        raise Misfit("this text is not a number")
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
@@ -135,8 +199,17 @@ def _unique(value: Any) -> list[Any]:
     """The list without repetitions, first ones kept."""
     seen: dict[str, Any] = {}
     for item in _list(value):
-        seen.setdefault(compact(item), item)
+        seen.setdefault(to_text([_equal(item)]), item)
     return list(seen.values())
+
+
+def _equal(value: Any) -> Any:
+    """Data that is written alike where it is equal: JSON knows one type of numbers."""
+    if isinstance(value, dict):
+        return {key: _equal(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_equal(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _reverse(value: Any) -> Any:
@@ -147,9 +220,17 @@ def _reverse(value: Any) -> Any:
 def _b64decode(value: Any) -> str:
     """The text whose base64 this is."""
     try:
-        return base64.b64decode(_text(value), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+        text = base64.b64decode(_text(value), validate=True).decode()
+    except (ValueError, binascii.Error):
         raise Misfit("this text is not base64 of UTF-8 text") from None
+    if not is_writable(text):
+        raise Misfit("the decoded text holds the character U+0000")
+    return text
+
+
+def is_writable(text: str) -> bool:
+    """Whether a text has neither a NUL nor half of a surrogate pair."""
+    return _UNWRITABLE.search(text) is None
 
 
 def _number(value: Any) -> Any:
@@ -158,11 +239,18 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _round(value: Any, digits: Any = 0) -> Any:
+    """The number with so many decimals; of whole numbers, Python takes ten to the power of as many as are cut."""
+    if not isinstance(digits, int) or abs(digits) > 20:
+        raise Misfit("the number of decimals is not a whole number up to 20")
+    return round(_number(value), digits)
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         "abs": lambda value: abs(_number(value)),
         "b64decode": _b64decode,
-        "b64encode": lambda value: base64.b64encode(to_text(value).encode()).decode(),
+        "b64encode": lambda value: _bounded(base64.b64encode(to_text(value).encode()).decode()),
         "capitalize": lambda value: _text(value).capitalize(),
         "d": _default,
         "default": _default,
@@ -177,19 +265,19 @@ FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "min": _ordered(min),
         "replace": _replace,
         "reverse": _reverse,
-        "round": lambda value, digits=0: round(_number(value), digits),
+        "round": _round,
         "sha256": lambda value: hashlib.sha256(to_text(value).encode()).hexdigest(),
         "sort": _ordered(sorted),
         "split": _split,
-        "string": to_text,
+        "string": lambda value: _bounded(to_text(value)),
         "sum": _ordered(sum),
         "title": lambda value: _text(value).title(),
-        "tojson": lambda value: json.dumps(value) if not isinstance(value, (list, dict)) else compact(value),
+        "tojson": lambda value: _bounded(to_text(value) if isinstance(value, (list, dict)) else json.dumps(value)),
         "trim": lambda value: _text(value).strip(),
         "unique": _unique,
         "upper": lambda value: _text(value).upper(),
         # Everything outside RFC 3986's unreserved set, `/` too: a password stands between `:` and `@` of a URL.
-        "urlencode": lambda value: quote(to_text(value), safe=""),
+        "urlencode": lambda value: _bounded(quote(to_text(value), safe="")),
     }
 )
 

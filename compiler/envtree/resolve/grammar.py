@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from itertools import takewhile
+from math import isinf
 from typing import NamedTuple
 
 from jinja2 import nodes
@@ -14,6 +15,14 @@ from envtree.resolve.functions import FILTERS, TESTS
 # What a bundle computes, and all that an expression may read.
 COMPUTED = ("env_vars", "config", "endpoints", "feature_flags")
 ROOTS = (*COMPUTED, "organization", "project", "environment", "team", "agent", "inputs", "secrets")
+
+# What the reader of files refuses in a text, also where it is spelt with an escape.
+REFUSED = re.compile(
+    "[\0\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufffe\uffff"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+_NULLS = frozenset({"null", "nil"})
 
 _ALLOWED = (
     nodes.Const,
@@ -77,7 +86,10 @@ class _Check:
         """Check the first segments of a name."""
         root = str(path[0])
         if root not in ROOTS:
-            raise WrongExpression("ET503", f"'{root}' is not a name here", did_you_mean(root, ROOTS), source.at(root))
+            hint = "write none" if root.lower() in _NULLS else did_you_mean(root, ROOTS)
+            raise WrongExpression("ET503", f"'{root}' is not a name here", hint, source.at(root))
+        for part in path:
+            self._readable(part, source)
         if root == "secrets" and len(path) == 1:
             raise WrongExpression(
                 "ET502", "'secrets' cannot be read as a whole", "name the one you need", source.at(root)
@@ -92,10 +104,23 @@ class _Check:
             reads.append(reference(path, source.at(*path), lenient=at.lenient, optional=at.optional, bare=at.bare))
             return nodes.Name(f"_{len(reads) - 1}", "load", lineno=1)
         node = self._admit(node, source)
-        if isinstance(node, nodes.Const) and isinstance(node.value, str) and len(node.value) > 4096:
-            raise WrongExpression("ET507", "a text in an expression is too long", "", source.at())
+        if isinstance(node, nodes.Const):
+            self._constant(node.value, source)
         self._children(node, reads, source, at)
         return node
+
+    def _constant(self, value: object, source: Source) -> None:
+        if isinstance(value, str) and len(value) > 4096:
+            raise WrongExpression("ET507", "a text in an expression is too long", "", source.at())
+        if isinstance(value, float) and isinf(value):
+            raise WrongExpression("ET501", "a number in an expression is too large", "", source.at())
+        self._readable(value, source)
+
+    def _readable(self, value: object, source: Source) -> None:
+        found = REFUSED.search(value) if isinstance(value, str) else None
+        if found:
+            message = f"a text in this expression holds the character U+{ord(found[0]):04X}"
+            raise WrongExpression("ET502", message, "remove it, it hides what a text says", source.at())
 
     def _admit(self, node: nodes.Expr, source: Source) -> nodes.Expr:
         """The node, or one of plainer form that means the same."""
@@ -137,17 +162,18 @@ class _Check:
             )
 
     def _getitem(self, node: nodes.Getitem, source: Source) -> nodes.Getitem:
-        if not isinstance(node.arg, nodes.Const) or str(node.arg.value).startswith("_"):
+        if isinstance(node.arg, nodes.Const) and str(node.arg.value).startswith("_"):
+            raise WrongExpression("ET502", "a name that begins with '_' cannot be read", "", source.at())
+        if isinstance(node.arg, nodes.Neg):
+            message, hint = "a subscript counts from 0, and is never negative", "'… | last' is the last element"
+            raise WrongExpression("ET502", message, hint, source.at())
+        if not isinstance(node.arg, nodes.Const):
             raise WrongExpression(
                 "ET502", "a subscript must be a literal", "write config['name'] or a dot", source.at()
             )
         return node
 
     def _refuse(self, node: nodes.Node, source: Source) -> None:
-        if isinstance(node, nodes.Name):
-            raise WrongExpression(
-                "ET503", f"'{node.name}' is not a name here", did_you_mean(node.name, ROOTS), source.at(node.name)
-            )
         what = {"Call": "a call", "Slice": "a slice", "Pow": "a power", "Tuple": "a tuple"}
         found = what.get(type(node).__name__, f"'{type(node).__name__.lower()}'")
         raise WrongExpression("ET502", f"{found} is not allowed in an expression", "filters do most of it", source.at())
@@ -164,7 +190,9 @@ def _position(node: nodes.Node, field: str, outer: _Position) -> _Position:
     branch = (isinstance(node, nodes.CondExpr) and field != "test") or (
         isinstance(node, (nodes.And, nodes.Or)) and field == "right"
     )
-    bare = isinstance(node, nodes.Not) or (isinstance(node, nodes.CondExpr) and field == "test")
+    # What stands on the right of `and` and `or` may also be the value that comes out.
+    tested = isinstance(node, (nodes.And, nodes.Or)) and (field == "left" or outer.bare)
+    bare = isinstance(node, nodes.Not) or (isinstance(node, nodes.CondExpr) and field == "test") or tested
     return _Position(lenient, outer.optional or branch, bare)
 
 

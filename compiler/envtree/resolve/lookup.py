@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from envtree.expression import NamePath
-from envtree.resolved import HOLE, UNKNOWN, Composite, Hidden, Part, reveal
+from envtree.resolve.weight import composite
+from envtree.resolved import HOLE, UNKNOWN, Hidden, Part, reveal
 from envtree.value import Branch, Leaf, Listing, Merged
 
 
@@ -55,7 +56,7 @@ def seal(value: Any) -> Any:
     if not parts:
         return value
     plain = reveal(value) if all(part.known for part in parts) else UNKNOWN
-    return Hidden(plain, secret=any(part.secret for part in parts), symbol=Composite(value))
+    return Hidden(plain, secret=any(part.secret for part in parts), symbol=composite(value))
 
 
 def _part(value: Hidden, path: NamePath) -> Any:
