@@ -1,8 +1,16 @@
-"""Options of the test run."""
+"""Options of the test run, and the fixtures of the command line."""
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
+
+from envtree.cli import invoke
+
+from .command_line import TREE, Command, Ran, fill
+
+_SURROUNDINGS = ("GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "ENVTREE_DEBUG", "SHA")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,3 +26,24 @@ def pytest_configure(config: pytest.Config) -> None:
 def accept(request: pytest.FixtureRequest) -> bool:
     """Whether the expectations are to be rewritten."""
     return bool(request.config.getoption("--accept"))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A small tree on disk."""
+    fill(tmp_path / "tree", TREE)
+    return tmp_path / "tree"
+
+
+@pytest.fixture
+def envtree(tree: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command line in the tree, in plain surroundings."""
+    for name in _SURROUNDINGS:
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: str) -> Ran:
+        code = invoke(["-C", str(tree), *arguments])
+        sys.stdout.flush()
+        return Ran(code, *capfd.readouterr())
+
+    return run

@@ -4,79 +4,23 @@ import json
 import os
 import re
 import shlex
+import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
+import pyrage
 import pytest
 
 from envtree import __version__
-from envtree.cli import cli, invoke
-from envtree.cli.complete import ids
+from envtree.cli import cli
 from envtree.cli.console import colored
 from envtree.diagnostic import Failure, Refusal
 from envtree.schemas import Schemas
 
-ORGANIZATION = "name: acme\nedition: 2026\ndefault_model: m/m\n"
-TREE = {
-    "organization.yaml": ORGANIZATION,
-    "environments/base.yaml": "abstract: true\nexecution_environment:\n  env_vars: {LOG_LEVEL: info}\n",
-    "environments/production.yaml": "inherits: base\n",
-    "environments/staging.yaml": "inherits: base\n",
-    "projects/shop/project.yaml": "key: shop\n",
-    "projects/shop/agents/clerk.yaml": "targets: [production]\n",
-    "projects/shop/teams/cart/team.yaml": "{}\n",
-    "projects/shop/teams/cart/agents/bot.yaml": "execution_environment:\n  env_vars: {NAME: '${{ agent.name }}'}\n",
-}
-BOT = "projects/shop/teams/cart/agents/bot.yaml"
-BOT_ID = "shop/cart/bot@production"
-WARNING = "execution_environment:\n  env_vars: {A: 'x', B: no}\n"
-ERROR = "execution_environment:\n  env_var: {A: x}\n"
-INPUT = ORGANIZATION + "inputs: {SHA: {}}\nexecution_environment:\n  env_vars: {SHA: '${{ inputs.SHA }}'}\n"
-
-
-class Ran(NamedTuple):
-    """What a command said and how it ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ran]
-
-
-@pytest.fixture(autouse=True)
-def _plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "ENVTREE_DEBUG", "SHA"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    fill(tmp_path / "tree", TREE)
-    return tmp_path / "tree"
-
-
-@pytest.fixture
-def envtree(tree: Path, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Run a command line in the tree."""
-
-    def run(*arguments: str) -> Ran:
-        code = invoke(["-C", str(tree), *arguments])
-        sys.stdout.flush()
-        return Ran(code, *capfd.readouterr())
-
-    return run
-
-
-def fill(root: Path, files: Mapping[str, str]) -> None:
-    for path, content in files.items():
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(content)
-
+from .command_line import BOT, BOT_ID, ERROR, INPUT, ORGANIZATION, TREE, WARNING, Command, fill
 
 # What the exit codes mean, as one table.
 
@@ -236,7 +180,7 @@ def test_check_tells_findings_on_stdout_and_the_rest_on_stderr(tree: Path, envtr
     fill(tree, {BOT: ERROR})
     ran = envtree("check")
     assert ran.out == (
-        f"{BOT}:2:3: error ET201: 'execution_environment.env_var' is unknown\n"
+        f"{BOT}:2:3: error ET201: 'env_var' is unknown\n"
         "  2 |   env_var: {A: x}\n"
         "    |   ^^^^^^^\n"
         "  hint: did you mean 'env_vars'?\n"
@@ -316,6 +260,11 @@ def test_compile_refuses_some_defaults(settings: str, code: int, words: str, tre
     assert words in ran.err
 
 
+def test_a_folder_that_is_named_is_taken_whatever_the_default_is(tree: Path, envtree: Command) -> None:
+    fill(tree, {"organization.yaml": f"{ORGANIZATION}output: {{directory: ../elsewhere}}\n"})
+    assert envtree("compile", "-o", str(tree / "here")).code == 0
+
+
 def test_compile_writes_into_out_by_default(tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree)
     assert envtree("compile").err == "wrote 3 bundles to 'out'\n"
@@ -329,13 +278,26 @@ def test_show_prints_the_bundle_that_compile_writes(tree: Path, envtree: Command
     assert envtree("show", BOT_ID, "--format", "compose").out == 'LOG_LEVEL="info"\nNAME="bot"\n'
 
 
-@pytest.mark.parametrize("arguments", [("compile", "-o", "out"), ("show", BOT_ID, "--format", "compose")], ids=str)
-def test_what_env_cannot_carry_is_refused(tree: Path, envtree: Command, arguments: tuple[str, ...]) -> None:
-    (tree / BOT).write_text("execution_environment: {env_vars: {NIL: \"${{ 'AA==' | b64decode }}\"}}\n")
+@pytest.mark.parametrize("arguments", [("compile", "-o", "out"), ("show", BOT_ID, "--reveal", "--format", "compose")])
+def test_what_env_cannot_carry_is_refused(
+    tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    (tree.parent / "age.key").write_text(str(identity := pyrage.x25519.Identity.generate()))
+    secrets = tree / BOT.replace(".yaml", ".secrets.yaml")
+    fill(tree, {BOT: "execution_environment: {secrets: [NIL]}\n", str(secrets): 'NIL: "a\\0b"\n'})
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    subprocess.run(["sops", "encrypt", "--age", str(identity.to_public()), "-i", str(secrets)], check=True)
+    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tree.parent / "age.key"))
     ran = envtree(*arguments)
     assert (ran.code, ran.out) == (1, "")
     assert f"error ET803: 'NIL' holds a character that .env cannot carry, in bundle '{BOT_ID}'" in ran.err
     assert not (tree / "out").exists()
+
+
+def test_show_says_why_a_variable_is_left_out(tree: Path, envtree: Command) -> None:
+    fill(tree, {"organization.yaml": INPUT})
+    shown = envtree("show", "shop/clerk@production", "--format", "compose").out
+    assert shown == '# unknown, left out: SHA\nLOG_LEVEL="info"\n'
 
 
 def test_show_knows_the_nearest_id(envtree: Command) -> None:
@@ -371,45 +333,7 @@ def test_tree_as_json(envtree: Command) -> None:
     assert project["agents"] == [{"name": "clerk", "targets": ["production"], "bundles": ["shop/clerk@production"]}]
 
 
-def test_schema_lists_prints_and_exports(envtree: Command, tmp_path: Path) -> None:
-    listed = [line.split()[0] for line in envtree("schema").out.splitlines()]
-    assert listed == list(Schemas().names())
-    assert envtree("schema", "agent").out == Schemas().text("agent")
-    assert envtree("schema", "--export", str(tmp_path / "schemas")).code == 0
-    assert (tmp_path / "schemas/output/check.schema.json").read_text() == Schemas().text("output/check")
-    assert (tmp_path / "schemas/common/name.schema.json").is_file()
-    assert envtree("schema", "agent", "--export", str(tmp_path)).code == 2
-
-
-def test_init_writes_a_tree_that_compiles_without_findings(envtree: Command, tmp_path: Path) -> None:
-    demo = tmp_path / "new" / "Demo 1"
-    ran = envtree("init", str(demo))
-    assert ran.code == 0
-    assert all(Path(line).exists() for line in ran.out.splitlines())
-    checked = envtree("-C", str(demo), "check", "--strict")
-    assert checked == (0, "", "checked 2 bundles of 1 agent: no errors\n")
-    for file in demo.rglob("*.yaml"):
-        schema = re.match(r"# yaml-language-server: \$schema=(\S+)\n", file.read_text())
-        assert schema
-        assert (file.parent / schema[1]).is_file()
-
-
-def test_init_says_what_to_do_next(envtree: Command, tmp_path: Path) -> None:
-    words = envtree("init", str(tmp_path / "new one")).err
-    (command, *_) = re.findall(r"'envtree (-C '[^']+' check)'", words)
-    assert invoke(shlex.split(command)) == 0
-
-
-def test_init_overwrites_nothing(envtree: Command, tmp_path: Path) -> None:
-    (tmp_path / "agents").mkdir()
-    (tmp_path / "agents/assistant.yaml").write_text("mine\n")
-    ran = envtree("init", str(tmp_path))
-    assert ran.code == 1
-    assert ran.err.startswith("error ET807: '" + str(tmp_path / "agents/assistant.yaml") + "' exists")
-    assert not (tmp_path / "organization.yaml").exists()
-
-
-# Help, completion, colour.
+# Help, colour.
 
 
 def test_the_overview_fits_a_terminal(envtree: Command) -> None:
@@ -430,47 +354,6 @@ def test_every_command_has_an_example_that_runs(
     if name == "show":
         words[1] = BOT_ID
     assert envtree(*words).code == 0
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_prints_a_script(shell: str, envtree: Command) -> None:
-    ran = envtree("completion", shell)
-    assert ran.code == 0
-    assert f"_ENVTREE_COMPLETE={shell}_complete" in ran.out
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ("sh", ["show"]),
-        ("show shop/cl", ["shop/clerk@production", "shop/clerk@staging"]),
-        ("check --strict shop/cart/bot@prod", ["shop/cart/bot@production"]),
-        ("compile --secrets ", ["plain", "ref"]),
-        ("show nothing", []),
-    ],
-)
-def test_completion_of(
-    words: str, expected: list[str], tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tree / "environments/base.yaml").unlink()
-    monkeypatch.chdir(tree / "projects")
-    monkeypatch.setenv("_ENVTREE_COMPLETE", "bash_complete")
-    monkeypatch.setenv("COMP_WORDS", f"envtree {words}")
-    monkeypatch.setenv("COMP_CWORD", str(words.count(" ") + 1))
-    ran = envtree()
-    assert [line.partition(",")[2] for line in ran.out.split()] == expected
-    assert ran.err == ""
-
-
-def test_completion_outside_a_tree_is_silent(tmp_path: Path) -> None:
-    assert ids(tmp_path) == []
-    assert ids(tmp_path / "nowhere") == []
-
-
-def test_completion_knows_the_default_project(tmp_path: Path) -> None:
-    fill(tmp_path, {"organization.yaml": "", "agents/a.yaml": "", "teams/t/agents/b.yaml": "", "agents/A.yaml": ""})
-    fill(tmp_path, {"environments/dev.yaml": "", "environments/dev.secrets.yaml": ""})
-    assert ids(tmp_path / "agents") == ["default/a@dev", "default/t/b@dev"]
 
 
 @pytest.mark.parametrize(

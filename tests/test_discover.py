@@ -143,6 +143,8 @@ CORE = (*SHOP, "projects/shop/teams/core/team.yaml")
         ("projects/shop/project.secrets.JSON", "ET122", "rename it to 'project.secrets.json'"),
         ("projects/shop/agent.yaml", "ET123", "did you mean 'agents/'?"),
         ("projects/shop/projct.yaml", "ET123", "did you mean 'project.yaml'?"),
+        ("projects/shop/teams/core/tem.yaml", "ET123", "did you mean 'team.yaml'?"),
+        ("projects/shop/teams/core/tem.secrets.json", "ET123", "did you mean 'team.secrets.json'?"),
         ("projects/shop/team/x.yaml", "ET123", "did you mean 'projects/shop/teams/'?"),
         ("projects/shop/team/deep/er/x.yml", "ET123", "did you mean 'projects/shop/teams/'?"),
         ("projects/shop/teams/core/workflow.yaml", "ET123", "known: agents/, environments/, team.yaml"),
@@ -151,16 +153,17 @@ CORE = (*SHOP, "projects/shop/teams/core/team.yaml")
         ("projects/cart.yaml", "ET123", "did you mean 'projects/cart/project.yaml'?"),
         ("projects/shop/x.secrets.env", "ET123", "known: agents/, environments/, project.yaml, teams/, workflows/"),
         ("environments/eu/dev.yaml", "ET123", "move the file directly into 'environments/'"),
-        ("environments/Dev.yaml", "ET124", RULE),
-        ("environments/-x.yaml", "ET124", RULE),
-        ("environments/x y.yaml", "ET124", RULE),
+        ("environments/Dev.yaml", "ET124", f"rename it, perhaps to 'dev': {RULE}"),
+        ("environments/-x.yaml", "ET124", f"rename it, perhaps to 'x': {RULE}"),
+        ("environments/x y.yaml", "ET124", f"rename it, perhaps to 'x-y': {RULE}"),
+        ("environments/dév.yaml", "ET124", RULE),
         ("environments/dev.eu.secrets.yaml", "ET124", RULE),
         (f"environments/{'a' * 64}.yaml", "ET124", RULE),
         ("projects/shop/agents/cart.prod.yaml", "ET124", OVERLAY),
         ("projects/shop/agents/cart.secret.yaml", "ET124", "a secrets file is named 'cart.secrets.yaml'"),
         ("projects/shop/agents/cart.sops.yaml", "ET124", "a secrets file is named 'cart.secrets.yaml'"),
         ("projects/shop/agents/cart.Prod.secrets.yaml", "ET124", RULE),
-        ("projects/shop/agents/cart..secrets.yaml", "ET124", RULE),
+        ("projects/shop/agents/cart..secrets.yaml", "ET124", f"rename it, perhaps to 'cart': {RULE}"),
         ("projects/shop/agents/a.b.c.secrets.yaml", "ET124", RULE),
         ("organisation.yaml", "ET125", "did you mean 'organization.yaml'?"),
         ("organization.yml", "ET125", "did you mean 'organization.yaml'?"),
@@ -229,12 +232,29 @@ def test_t89_odd_paths_are_shown_escaped(name: str) -> None:
         (["projects/p/teams/t/agents/a.yaml"], [("projects/p", "ET126"), ("projects/p/teams/t", "ET126")]),
         (["teams/core/agents/a.yaml"], [("teams/core", "ET126")]),
         (["projects/shop/project.yml"], [("projects/shop/project.yml", "ET122")]),
+        (["projects/shop/projct.yaml"], [("projects/shop/projct.yaml", "ET123")]),
+        (["teams/core/tem.yaml"], [("teams/core/tem.yaml", "ET123")]),
         (["projects/shop/.gitkeep"], []),
         (["agents/a.yaml"], []),
     ],
 )
 def test_a_folder_lacks_its_file(paths: list[str], expected: list[tuple[str, str]]) -> None:
     assert codes(*paths) == expected
+
+
+@pytest.mark.parametrize(
+    ("paths", "hint"),
+    [
+        (["agents/helper.yaml", "agents/helpr.secrets.yaml"], "did you mean 'helper.secrets.yaml'?"),
+        (["agents/helper.yaml", "agents/helpr.dev.secrets.env"], "did you mean 'helper.dev.secrets.env'?"),
+        (["environments/prod.yaml", "environments/prd.secrets.yaml"], "did you mean 'prod.secrets.yaml'?"),
+        (["teams/t/team.yaml", "teams/t/agents/helper.yaml", "agents/helpr.secrets.yaml"], "add 'agents/helpr.yaml', "),
+    ],
+)
+def test_secrets_whose_name_has_a_typing_error(paths: list[str], hint: str) -> None:
+    (finding,) = look(*paths)[1]
+    assert (finding.span.path, finding.code) == (paths[-1], "ET127")
+    assert finding.hint.startswith(hint)
 
 
 def test_secrets_of_an_overlay_need_no_overlay() -> None:
@@ -273,8 +293,14 @@ def test_folders_of_the_default_project_beside_projects(top: str, project: str) 
     folder = top.partition("/")[0]
     found, (finding,) = look(top, f"projects/{project}/project.yaml")
     assert (finding.span.path, finding.code) == (folder, "ET306")
-    assert finding.hint == f"move it to 'projects/default/{folder}/'"
+    assert finding.hint == f"move it into a project, such as to 'projects/{project}/{folder}/'"
     assert (top in found) == (project == "shop")
+
+
+def test_where_there_is_no_project_one_is_needed() -> None:
+    found = {finding.code: finding.hint for finding in look("agents/a.yaml", "projects/shop/agents/b.yaml")[1]}
+    home = "'projects/default/agents/', with a 'projects/default/project.yaml'"
+    assert found["ET306"] == f"move it into a project, such as to {home}"
 
 
 def test_folders_without_entities_claim_nothing() -> None:
@@ -299,13 +325,54 @@ def test_a_tree_in_an_ignored_folder_is_read() -> None:
     assert (set(found), findings) == ({"organization.yaml", "jobs/a.yaml"}, [])
 
 
-def test_output_folders_are_ignored() -> None:
-    tree = Fake(["projects/out/manifest.json", "projects/out/dev/x.yaml", "projects/app/manifest.json"])
-    tree.files["projects/out/manifest.json"] = b'{\n  "bundles": {},\n  "envtree": "1"\n}\n'
-    tree.files["projects/app/manifest.json"] = b'{"name": "an app"}'
+MANIFEST = b'{\n  "bundles": {},\n  "envtree": "1"\n}\n'
+
+
+def with_manifest(folder: str, *paths: str, manifest: bytes = MANIFEST) -> tuple[set[str], list[Diagnostic]]:
+    tree = Fake([*paths, f"{folder}/manifest.json"])
+    tree.files[f"{folder}/manifest.json"] = manifest
     diags = Diagnostics()
-    discover(tree, diags)
-    assert [(finding.span.path, finding.code) for finding in diags] == [("projects/app", "ET126")]
+    return {source.path for source in discover(tree, diags)}, list(diags)
+
+
+@pytest.mark.parametrize("folder", ["projects/shop/out", "environments/old", "policies/a/b", "environment"])
+def test_an_output_folder_is_ignored_where_no_kind_lives(folder: str) -> None:
+    found, findings = with_manifest(folder, *SHOP, f"{folder}/x.yaml", f"{folder}/dev/shop/x.yaml")
+    assert (found, findings) == ({"organization.yaml", *SHOP}, [])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "policies/no-root.yaml",
+        "environments/dev.yaml",
+        "skills/shell.yaml",
+        "projects/shop/project.yaml",
+        "projects/shop/agents/a.yaml",
+        "projects/shop/teams/core/team.yaml",
+        "projects/shop/teams/core/environments/dev.yaml",
+    ],
+)
+def test_a_manifest_switches_no_folder_of_sources_off(path: str) -> None:
+    """So nobody takes policies, or a project, out of sight with one small file."""
+    folder = path.rpartition("/")[0]
+    found, (finding,) = with_manifest(folder, *CORE, path)
+    assert found == {"organization.yaml", *CORE, path}
+    assert (finding.span.path, finding.code) == (f"{folder}/manifest.json", "ET123")
+    assert finding.message == f"'{folder}/manifest.json' marks an output folder, and '{folder}/' holds sources"
+    assert finding.hint == "remove it, and compile into a folder of its own"
+
+
+@pytest.mark.parametrize("folder", ["projects", "teams", "projects/shop/teams", "projects/out"])
+def test_a_manifest_where_only_folders_are_known(folder: str) -> None:
+    _, findings = with_manifest(folder, *([] if folder == "teams" else SHOP))
+    assert [(finding.span.path, finding.code) for finding in findings] == [(f"{folder}/manifest.json", "ET123")]
+
+
+def test_a_manifest_of_another_program_says_nothing() -> None:
+    assert with_manifest("policies", "policies/a.yaml", manifest=b'{"name": "an app"}')[1] == []
+    (finding,) = with_manifest("projects/app", manifest=b'{"name": "an app"}')[1]
+    assert (finding.span.path, finding.code) == ("projects/app", "ET126")
 
 
 def test_too_many_files(monkeypatch: pytest.MonkeyPatch) -> None:

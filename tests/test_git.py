@@ -3,7 +3,9 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,14 +96,17 @@ def test_a_worktree_copied_without_its_repository(tmp_path: Path) -> None:
         git.tracked(tmp_path)
 
 
-def test_without_git_nothing_is_ignored_but_tracked_fails_closed(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
+def test_without_git_a_repository_cannot_be_read_or_written(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(repository.parent))
-    assert git.ignored(repository, ["a.yaml"]) == frozenset()
-    with pytest.raises(Failure) as caught:
-        git.tracked(repository / "out")
-    assert caught.value.code == "ET805"
+    for question in (lambda: git.tracked(repository / "out"), lambda: git.ignored(repository, ["a.yaml"])):
+        with pytest.raises(Failure, match="git is needed") as caught:
+            question()
+        assert caught.value.code == "ET805"
+        assert caught.value.hint
+    assert git.ignored(tmp_path, ["a.yaml"]) == frozenset()
+    assert not git.tracked(tmp_path)
 
 
 def test_a_broken_repository_fails_closed(repository: Path) -> None:
@@ -186,6 +191,103 @@ def test_t88_a_bare_repository_among_the_files_is_not_used(repository: Path) -> 
     run(repository, "init", "-q", "--bare", "out/bare")
     assert not git.tracked(repository / "out" / "bare")
     assert git.tracked(repository / "out")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A work tree whose repository lies in another folder, as dotfiles often do."""
+    work = tmp_path / "home"
+    write(work, "out/a/bundle.json")
+    write(work, "other/x")
+    named = ("--git-dir", str(tmp_path / "dotfiles"), "--work-tree", str(work))
+    run(work, "init", "-q", "--bare", str(tmp_path / "dotfiles"))
+    run(work, *named, "add", "out")
+    return work
+
+
+@pytest.mark.parametrize("here", ["home", "home/other", "."])
+@pytest.mark.parametrize("spelling", ["absolute", "relative"])
+def test_tracked_by_the_repository_that_variables_name(
+    elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, spelling: str
+) -> None:
+    assert not git.tracked(elsewhere / "out")
+    monkeypatch.chdir(tmp_path / here)
+    for name, path in (("GIT_DIR", tmp_path / "dotfiles"), ("GIT_WORK_TREE", elsewhere)):
+        monkeypatch.setenv(name, str(path) if spelling == "absolute" else os.path.relpath(path))
+    assert git.tracked(elsewhere / "out")
+    assert git.tracked(elsewhere / "out/a")
+    assert git.tracked(elsewhere)
+    assert not git.tracked(elsewhere / "other")
+    assert not git.tracked(elsewhere / "new")
+    assert not git.tracked(tmp_path / "outside")
+
+
+def test_variables_as_a_hook_has_them(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(repository, "out/a")
+    write(repository, "other/x")
+    run(repository, "add", "out")
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv("GIT_DIR", ".git")
+    monkeypatch.setenv("GIT_INDEX_FILE", ".git/index")
+    assert git.tracked(repository / "out")
+    assert not git.tracked(repository / "other")
+
+
+def test_variables_that_lead_nowhere_fail_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(Failure, match="GIT_DIR") as caught:
+        git.tracked(tmp_path / "out")
+    assert caught.value.code == "ET805"
+    assert "unset" in caught.value.hint
+
+
+def test_t60_git_inherits_no_key(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = tmp_path / "bin" / "git"
+    write(tmp_path, "bin/git", f"#!{sys.executable} -I\nimport os\nprint(*os.environ, sep='\\0', end='\\0')\n")
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(stub.parent), ".", "", str(repository), os.environ["PATH"]]))
+    for name in ("SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE", "VAULT_TOKEN", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "ANY"):
+        monkeypatch.setenv(name, "x")
+    asked: list[bytes] = []
+    real = subprocess.run
+
+    def listening(*arguments: Any, **named: Any) -> Any:
+        done = real(*arguments, **named)
+        asked.append(done.stdout)
+        assert "." not in named["env"]["PATH"].split(os.pathsep)
+        assert str(repository) not in named["env"]["PATH"].split(os.pathsep)
+        return done
+
+    monkeypatch.setattr(subprocess, "run", listening)
+    git.tracked(repository)
+    seen = {name.decode() for name in asked[0].split(b"\0") if name} - {"LC_CTYPE"}
+    allowed = {"PATH", "HOME", "TMPDIR", "DEVELOPER_DIR", "LC_ALL"}
+    assert {name for name in seen if not name.startswith("GIT_")} <= allowed
+
+
+@pytest.mark.parametrize("entry", [".", "", "bin"])
+def test_t53_a_git_where_the_user_stands_is_refused(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    write(tmp_path, f"{entry or '.'}/git", f"#!/bin/sh\ntouch '{tmp_path}/marker'\n")
+    (tmp_path / entry / "git").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{entry}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(Failure, match="not trusted"):
+        git.tracked(repository)
+    assert not (tmp_path / "marker").exists()
+
+
+def test_t53_a_git_of_the_repository_around_a_submodule_is_refused(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(repository, "bin/git", f"#!/bin/sh\ntouch '{tmp_path}/marker'\n")
+    (repository / "bin/git").chmod(0o755)
+    (repository / "inner/.git").mkdir(parents=True)
+    monkeypatch.setenv("PATH", f"{repository / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(Failure, match="not trusted"):
+        git.ignored(repository, ["inner/a.yaml"])
+    assert not (tmp_path / "marker").exists()
 
 
 @pytest.mark.parametrize("place", ["inside", "linked", "writable"])

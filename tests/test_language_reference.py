@@ -18,6 +18,7 @@ import pytest
 
 from envtree import EDITION
 from envtree.artifact import Mode, Output
+from envtree.codes import CODES
 from envtree.finding import Finding
 from envtree.pipeline import Request, publish
 from envtree.report.text import text
@@ -264,3 +265,52 @@ def test_selectors(pattern: str, selected: str, others: str) -> None:
     matches = selector([code(pattern)])
     assert all(map(matches, CODE.findall(selected)))
     assert not any(map(matches, CODE.findall(others)))
+
+
+def names(*header: str, column: int = 0) -> list[str]:
+    """What stands in backquotes in a column of the tables with a header, in order."""
+    return [name for row in rows(*header) for name in CODE.findall(row[column])]
+
+
+def schema(name: str) -> Any:
+    """A schema beside the page."""
+    return json.loads((ROOT / f"schema/{name}.schema.json").read_text(encoding="utf-8"))
+
+
+FIELDS = list(rows("kind", "required", "other fields"))
+
+
+@pytest.mark.parametrize(("kind", "required", "others"), FIELDS, ids=[row[0] for row in FIELDS])
+def test_every_field_of_a_kind_is_listed(kind: str, required: str, others: str) -> None:
+    needed, allowed = CODE.findall(required), CODE.findall(others)
+    assert sorted(needed + allowed) == sorted(schema(kind)["properties"])
+    if " or " not in required:
+        assert sorted(needed) == sorted(schema(kind).get("required", ()))
+
+
+def test_every_kind_is_listed() -> None:
+    kinds = {path.name.partition(".")[0] for path in (ROOT / "schema").glob("*.schema.json")}
+    assert {row[0] for row in FIELDS} == kinds - {"bundle"}
+
+
+def test_every_section_is_listed() -> None:
+    assert names("section", "holds") == list(schema("common/execution_environment")["properties"])
+
+
+def test_every_key_of_a_contract_is_listed() -> None:
+    keys = schema("common/variables")["$defs"]["variable"]["properties"]
+    assert sorted(names("key", "the variable")) == sorted(keys)
+
+
+def test_every_key_type_is_listed() -> None:
+    key_types = schema("organization")["$defs"]["secrets_policy"]["properties"]["key_types"]["items"]["enum"]
+    assert sorted(names("key type", "opens with")) == sorted(key_types)
+
+
+def test_every_field_of_a_bundle_is_listed() -> None:
+    assert sorted(names("field", "is")) == sorted(schema("bundle")["properties"])
+
+
+def test_every_code_is_listed() -> None:
+    listed = {code(row[0]): (row[1] == "", row[2]) for row in rows("code", "", "stands for")}
+    assert listed == {name: (known.fixed, known.title) for name, known in CODES.items()}

@@ -172,9 +172,9 @@ FINDINGS = {
     "duplicate key": ("a: 1\nb: 2\na: 3\n", ["ET102 3:1"], {"a": 1, "b": 2}),
     "two merge keys": ("a: {<<: {p: 1}, <<: {q: 1}}", ["ET102 1:17"], {"a": {"p": 1}}),
     "duplicate anchor": ("a: &x 1\nb: &x 2\nc: *x\n", ["ET111 2:4"], {"a": 1, "b": 2, "c": 1}),
-    "number key": ("1: a\n2.5: b\n", ["ET103 1:1", "ET103 2:1"], {"1": "a", "2.5": "b"}),
-    "boolean and null keys": ("true: a\nnull: b\n", ["ET103 1:1", "ET103 2:1"], {"true": "a", "null": "b"}),
-    "empty key": ("?\n: a\n", ["ET103 1:2"], {"": "a"}),
+    "number key": ("1: a\n2.5: b\n", ["ET103 1:1", "ET103 2:1"], {}),
+    "boolean and null keys": ("true: a\nnull: b\n", ["ET103 1:1", "ET103 2:1"], {}),
+    "empty key": ("?\n: a\nb: c\n", ["ET103 1:2"], {"b": "c"}),
     "list as a key": ("? [a]\n: b\nc: d\n", ["ET103 1:3"], {"c": "d"}),
     "map as a key": ("{{a: b}: c, d: e}\n", ["ET103 1:2"], {"d": "e"}),
     "alias as a key": ("a: &x t\n*x : b\n", ["ET103 2:1"], {"a": "t"}),
@@ -219,6 +219,20 @@ FINDINGS = {
         ["ET150 1:4", "ET106 2:4", "ET111 3:4", "ET102 4:1"],
         {"a": "no", "b": "~", "c": None},
     ),
+    "alias with a bad name": ("a: *.b\n", ["ET111 1:4"], None),
+    "anchor with a bad name": ("a: &.b c\n", ["ET111 1:4"], None),
+    "merge an alias of a scalar": ("a: &x 1\nb: {<<: *x, c: d}\n", ["ET113 2:9"], {"a": 1, "b": {"c": "d"}}),
+    "merge an alias of a list with a scalar": (
+        "a: &x [{b: 1}, 2]\nc: {<<: *x}\n",
+        ["ET113 2:9"],
+        {"a": [{"b": 1}, 2], "c": {"b": 1}},
+    ),
+    "merge an unknown alias": ("a: {<<: *x}\n", ["ET111 1:9"], {"a": {}}),
+    "a template without quotes": ("a: {{ b }}\n", ["ET103 1:4"], {"a": {}}),
+    "a template with a map in it": ("a: {{ b: c }}\n", ["ET103 1:4"], {"a": {}}),
+    "a text that begins with a template": ("a: {{ b }} c\nd: e\n", ["ET103 1:4"], None),
+    "a text that begins like an alias": ("a: *b c\n", ["ET111 1:4"], None),
+    "a line at the end of the file": ("a: 1\n---\n# b\n\n", ["ET105 2:1"], {"a": 1}),
     "columns count code points": ("\U0001f600\u00e9: {a: no}\n", ["ET150 1:9"], {"\U0001f600\u00e9": {"a": "no"}}),
 }
 
@@ -260,6 +274,111 @@ def test_syntax_errors_speak_our_words(row: tuple[str, str, str], backend: Backe
     assert outcome.places == [f"ET101 {place}"]
     assert outcome.findings[0].message == message
     assert outcome.findings[0].hint
+
+
+# Text, the hint, and the other places with what stands there.
+EXPLAINED = {
+    "duplicate key": ("a: 1\na: 2\n", "remove one of them, or rename it", ["1:1 the first is here"]),
+    "two merge keys": (
+        "a: {<<: {p: 1}, <<: {q: 1}}",
+        "merge a list of maps: '<<: [*one, *other]'",
+        ["1:5 the first is here"],
+    ),
+    "a template": ("a: {{ b }}\n", "quote the whole text that the '{{ … }}' is in", []),
+    "two documents": ("a: 1\n---\nb: 2\n", "make it a file of its own, or remove the line if both are one", []),
+    "a line at the end": ("a: 1\n---", "remove the line", []),
+    "a directive": ("%x: 1\n", "remove the line, or quote a text that begins with '%'", []),
+    "capitals": ("a: TRUE\n", "write true, or quote it if it is text", []),
+    "a tilde": ("a: ~\n", "write null, or quote it if it is text", []),
+    "a number": ("a: 0x1F\n", "write it as JSON does, or quote it if it is text", []),
+    "duplicate anchor": ("a: &x 1\nb: &x 2\n", "give each anchor a name of its own", ["1:4 the first is here"]),
+    "an alias in itself": (
+        "a: &x\n  b: *x\n",
+        "write out what is meant, for a value cannot hold itself",
+        ["1:4 its anchor is here"],
+    ),
+    "an alias that cannot be merged": (
+        "a: &x 1\nb: {<<: *x}\n",
+        "merge a map, or a list of maps",
+        ["1:4 what the alias stands for"],
+    ),
+    "a part of an alias that cannot be merged": (
+        "a: &x [{b: 1}, 2]\nc: {<<: *x}\n",
+        "merge a map, or a list of maps",
+        ["1:16 what the alias stands for"],
+    ),
+    "open bracket": (
+        "a: [b\nc: d\n",
+        "close the bracket, or put a ',' between the elements",
+        ["1:4 the list begins here"],
+    ),
+    "open brace": (
+        "a:\n  {b: c\n",
+        "close the brace, or put a ',' between the entries; quote a text with '{{ … }}'",
+        ["2:3 the map begins here"],
+    ),
+    "an expression": (
+        "a: ${{ b ? 'c' : 'd' }}\n",
+        "quote the whole value: an expression with ': ', ' #' or quotes in it cannot stand bare",
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("row", EXPLAINED.values(), ids=EXPLAINED)
+def test_findings_say_what_to_do_and_name_the_other_place(row: tuple[str, str, list[str]], backend: Backend) -> None:
+    text, hint, others = row
+    (found,) = read(text, backend).findings
+    assert found.hint == hint
+    assert [f"{one.span.line}:{one.span.column} {one.message}" for one in found.related] == others
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "a: !vault b",
+            "the tag '!vault' on a scalar, expected none or '!!str', '!!int', '!!float', '!!bool' or '!!null'",
+        ),
+        ("a: !!set {b}", "the tag '!!set' on a map, expected none or '!!map'"),
+        ("a: !!str [b]", "the tag '!!str' on a list, expected none or '!!seq'"),
+        ("a: !hunter2 [b]", "a tag on a list, expected none or '!!seq'"),
+        ("a: !!int b", "the tag '!!int' on text, expected an integer"),
+        ("a: !!bool 1", "the tag '!!bool' on an integer, expected true or false"),
+        ("a: !!null 1.5", "the tag '!!null' on a number, expected null"),
+    ],
+)
+def test_a_tag_is_named_where_it_is_no_secret(text: str, message: str, backend: Backend) -> None:
+    (found,) = read(text, backend).findings
+    assert found.message == f"found {message}"
+
+
+@pytest.mark.parametrize(
+    ("char", "name"),
+    [
+        ("\u200b", "U+200B (ZERO WIDTH SPACE)"),
+        ("\u202e", "U+202E (RIGHT-TO-LEFT OVERRIDE)"),
+        ("\x1b", "U+001B (ESCAPE)"),
+        ("\x01", "U+0001"),
+    ],
+)
+def test_a_character_that_is_refused_has_its_name(char: str, name: str, backend: Backend) -> None:
+    assert read(f"a: b{char}\n", backend).findings[0].message == f"found the character {name}"
+
+
+def test_an_alias_stands_in_its_own_place(backend: Backend) -> None:
+    document = read("a: &x [p]\nb: *x\nc: {<<: {d: *x}}\n", backend).document
+    assert document is not None
+    repeated, original = document.root.entries["b"], document.root.entries["a"]
+    assert repeated.at == (2, 4, 2, 6)
+    assert repeated.value is original.value
+    assert document.aliases == {(2, 4, 2, 6): original.at, (3, 13, 3, 15): original.at}
+
+
+def test_a_hole_is_where_an_error_was_told(backend: Backend) -> None:
+    document = read("a: True\nb: no\nc: *x\n~: d\n", backend).document
+    assert document is not None
+    assert document.holes == {(1, 4, 1, 8), (3, 4, 3, 6), (4, 1, 4, 2)}
 
 
 def test_public_verb_takes_a_source_and_a_sink() -> None:
@@ -361,6 +480,11 @@ def test_t03_duplicate_keys_in_any_spelling(second: str, backend: Backend) -> No
     assert outcome.value == {"a": 1, "b": 0}
 
 
+def test_a_merge_key_that_stands_twice_is_named_as_written(backend: Backend) -> None:
+    (found,) = read("a: {<<: {x: 1}, <<: {z: 2}}", backend).findings
+    assert found.message == "the key '<<' stands twice"
+
+
 @given(st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.none())
 @example(2**53 + 1)
 def test_t04_only_text_is_a_key(key: object) -> None:
@@ -440,7 +564,7 @@ def test_t14_t15_tags_outside_the_core_are_refused(text: str, backend: Backend) 
 def test_t16_self_reference_is_an_error(text: str, backend: Backend) -> None:
     outcome = read(text, backend)
     assert outcome.codes[0] == "ET111"
-    assert "stands inside what it means" in outcome.findings[0].message
+    assert "inside what it stands for" in outcome.findings[0].message
 
 
 @pytest.mark.parametrize("char", BIDI + ZERO_WIDTH + "\U000e0041", ids=lambda char: f"U+{ord(char):04X}")
@@ -530,6 +654,7 @@ LEAKS = [
         "? [{0}]\n: x",
         '"p": "{0}\\u202e"',
     ),
+    *("p: *{0}", "p: *{0}-x", "p: &{0} x\nq: &{0} y", "p: &{0} [*{0}]", "*{0} : x", "<<: *{0}"),
     *("p: 1\n--- {0}", "p: [{0}:, x]", "p: {{<<: {0}}}", "p: |#{0}\n x", "p: 2026-01-01T00:00:00{0}", "\xff: {0}:"),
 ]
 

@@ -1,19 +1,38 @@
-"""README.md is true: its commands are run, in order, and print what it shows."""
+"""The pages for people are true: their commands are run, in order, and print what the page shows."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+import yaml
+
+from envtree import __version__
+
+from .__main__ import SESSIONS
 
 ROOT = Path(__file__).parents[1]
-CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-SET_UP = re.compile(r"python3 -m venv \.venv && \. \.venv/bin/activate && pip install (-e )?'\.\[(\w+)\]' && (.+)")
-LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+COMPILE = "python3 -m venv .venv && . .venv/bin/activate && pip install -q '.[sops]' && "
+TEST = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/python tests"
+EXAMPLES = ["acme", "broken", "kubiya-api", "minimal"]
+PAGES = [
+    "README.md",
+    "CHANGELOG.md",
+    "schema/README.md",
+    *(f".github/{name}.md" for name in ("CONTRIBUTING", "PULL_REQUEST_TEMPLATE", "SECURITY")),
+    *(f"examples/{name}/README.md" for name in EXAMPLES),
+]
+
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#:]*)(?:#([^)]*))?\)")
+FAILED = re.compile(r" error ET\d+:| would change|^--- a/", re.MULTILINE)
 
 
 class Command(NamedTuple):
@@ -25,14 +44,24 @@ class Command(NamedTuple):
     @property
     def code(self) -> int:
         """The exit code that the shown lines stand for."""
-        return 1 if " error ET" in self.shown else 0
+        return 1 if FAILED.search(self.shown) else 0
 
 
-def commands() -> list[Command]:
+def read(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def fences(page: str, language: str) -> list[str]:
+    """The fences of a page in a language, in order."""
+    return [content for found, content in FENCE.findall(read(page)) if found == language]
+
+
+def commands(page: str) -> Iterator[Command]:
     """The commands of all console fences, in order."""
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
-    parts = (part for fence in CONSOLE.findall(page) for part in fence.removeprefix("$ ").split("\n$ "))
-    return [Command(text, shown.rstrip("\n")) for text, _, shown in (part.partition("\n") for part in parts)]
+    for fence in fences(page, "console"):
+        for part in fence.removeprefix("$ ").split("\n$ "):
+            text, _, shown = part.partition("\n")
+            yield Command(text, shown.rstrip("\n"))
 
 
 @pytest.fixture
@@ -50,37 +79,102 @@ def environ(tmp_path: Path) -> dict[str, str]:
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m envtree "$@"\n', encoding="utf-8")
     program.chmod(0o755)
     path = os.pathsep.join([str(program.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
+    # CI has a way of its own to show findings; the pages show the terminal's.
+    inherited = {name: value for name, value in os.environ.items() if name != "GITHUB_ACTIONS"}
+    return {**inherited, "PATH": path, "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"}
 
 
-def test_commands_print_what_is_shown(copy: Path, environ: dict[str, str]) -> None:
-    for command in commands():
-        set_up = SET_UP.fullmatch(command.text)
-        text = set_up[3] if set_up else command.text
-        if text.startswith("pytest"):
-            continue
-        done = _run(text, copy, environ)
-        assert done.returncode == command.code, f"{text}: {done.stdout}"
-        assert _pattern(command.shown).fullmatch(done.stdout), f"{text} prints:\n{done.stdout}"
+def play(page: str, folder: Path, environ: dict[str, str]) -> None:
+    """Run the commands of a page; each ends and prints as shown."""
+    for command in commands(page):
+        if command.text != TEST:
+            done = _run(command.text.removeprefix(COMPILE), folder, environ)
+            assert done.returncode == command.code, f"{command.text}: {done.stdout}"
+            assert _pattern(command.shown).fullmatch(done.stdout), f"{command.text} prints:\n{done.stdout}"
 
 
 def _run(text: str, folder: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    # The last line of some programs has no end.
     command = ["bash", "-c", f"exec 2>&1; {text}"]
-    return subprocess.run(command, check=False, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(command, check=False, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True)
+    done.stdout += "\n" if done.stdout and not done.stdout.endswith("\n") else ""
+    return done
 
 
 def _pattern(shown: str) -> re.Pattern[str]:
     return re.compile("".join(r"(?:.*\n)*" if line == "…" else re.escape(f"{line}\n") for line in shown.splitlines()))
 
 
-def test_both_set_up_commands_are_one_line_each() -> None:
-    found = [match for match in (SET_UP.fullmatch(command.text) for command in commands()) if match]
-    assert [(match[1], match[2]) for match in found] == [(None, "sops"), ("-e ", "test")]
-    assert found[1][3] == "pytest -n auto"
+def test_the_commands_of_the_readme_print_what_is_shown(copy: Path, environ: dict[str, str]) -> None:
+    play("README.md", copy, environ)
 
 
-@pytest.mark.parametrize("page", ["README.md", "schema/README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"])
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_commands_of_an_example_print_what_is_shown(example: str, copy: Path, environ: dict[str, str]) -> None:
+    play(f"examples/{example}/README.md", copy / "examples" / example, environ)
+
+
+def test_the_readme_has_one_line_to_compile_and_one_to_test() -> None:
+    lines = [command.text for command in commands("README.md") if command.text.startswith("python3 -m venv")]
+    assert [line.startswith(COMPILE) for line in lines] == [True, False]
+    assert lines[1] == TEST
+
+
+def test_the_bundles_hold_what_sops_decrypts(copy: Path, environ: dict[str, str]) -> None:
+    line = next(command.text for command in commands("README.md") if command.text.startswith(COMPILE))
+    assert _run(line.removeprefix(COMPILE), copy, environ).returncode == 0
+    tree, bundles = copy / "examples/acme", [json.loads(file.read_bytes()) for file in copy.rglob("bundle.json")]
+    opened: dict[str, Any] = {}
+    compared = 0
+    for bundle in bundles:
+        for name, secret in bundle["secrets"].items():
+            source = secret["source"]
+            opened[source] = opened.get(source) or _decrypted(tree, source, environ)
+            value = opened[source]
+            for key in secret["path"].split("."):
+                value = value[key]
+            assert bundle["env_vars"][name] == value, f"{name} of {bundle['id']}"
+            compared += 1
+    assert len(bundles) == 38
+    assert compared > 38
+
+
+def _decrypted(tree: Path, path: str, environ: dict[str, str]) -> Any:
+    command = ["sops", "decrypt", "--output-type", "json", path]
+    environ = {**environ, "SOPS_AGE_KEY_FILE": "age.key"}
+    return json.loads(subprocess.run(command, check=True, cwd=tree, env=environ, stdout=subprocess.PIPE).stdout)
+
+
+def test_the_steps_for_ci_pass(copy: Path, environ: dict[str, str]) -> None:
+    key = (copy / "examples/acme/age.key").read_text(encoding="utf-8")
+    shown = [yaml.safe_load(fence) for fence in fences("README.md", "yaml")]
+    steps = [step for each in shown if isinstance(each, list) for step in each]
+    assert len(steps) == 2
+    for step in steps:
+        done = _run(step["run"], copy / "examples/acme", environ | dict.fromkeys(step.get("env", ()), key))
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     file = ROOT / page
-    for target in LINK.findall(file.read_text(encoding="utf-8")):
-        assert (file.parent / target).exists(), target
+    for target, anchor in LINK.findall(read(page)):
+        linked = file.parent / target if target else file
+        assert linked.exists(), target
+        assert not anchor or anchor in _anchors(linked), f"{target}#{anchor}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of the headings, as GitHub makes them."""
+    titles = HEADING.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_contributing_names_every_session() -> None:
+    rows = re.findall(r"^\| `python tests (\w+)` \|", read(".github/CONTRIBUTING.md"), re.MULTILINE)
+    assert rows == list(SESSIONS)
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    versions = re.findall(r"^## \[?([\d.]+)", read("CHANGELOG.md"), re.MULTILINE)
+    assert versions[0] == __version__

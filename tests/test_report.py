@@ -11,7 +11,7 @@ from envtree.finding import Finding
 from envtree.report import Report, stopped, tally
 from envtree.report.github import github
 from envtree.report.json import json
-from envtree.report.text import excerpt, printable, skipped, text
+from envtree.report.text import excerpt, printable, printable_lines, skipped, text
 from envtree.schemas import Schemas
 from envtree.span import Span, whole_file
 
@@ -141,7 +141,7 @@ def test_json_has_everything() -> None:
     checks = tuple(NotChecked(PLACE, "ET701", "env_vars.A", bundle) for bundle in ("a/b@c", "a/d@c"))
     data = stdlib_json.loads(json(Report((FINDING,), checks, ("a/b@c", "a/b@d", "a/e/f@c"), ("manifest.json",))))
     assert Schemas().is_valid("output/check", data)
-    assert data["summary"] == {"agents": 2, "bundles": 3, "errors": 1, "warnings": 0}
+    assert data["summary"] == {"agents": 2, "bundles": 3, "errors": 1, "infos": 0, "warnings": 0}
     assert data["not_checked"] == [{"code": "ET701", "path": PLACE.path, "line": 2, "key": "env_vars.A"}]
     assert data["differences"] == ["manifest.json"]
     assert data["findings"] == [
@@ -205,7 +205,8 @@ def test_github_gets_no_more_than_it_shows() -> None:
     ("severities", "words"),
     [
         ((), "no errors"),
-        ((Severity.INFO,), "no errors"),
+        ((Severity.INFO,), "1 info"),
+        ((Severity.INFO, Severity.WARNING, Severity.INFO), "1 warning, 2 infos"),
         ((Severity.ERROR,), "1 error"),
         ((Severity.WARNING, Severity.WARNING), "2 warnings"),
         ((Severity.ERROR, Severity.ERROR, Severity.WARNING), "2 errors, 1 warning"),
@@ -215,5 +216,25 @@ def test_the_tally(severities: tuple[Severity, ...], words: str) -> None:
     assert tally(Report(tuple(finding("x", severity=severity) for severity in severities))) == words
 
 
+def test_a_remark_is_told_in_every_form() -> None:
+    remark = FINDING._replace(severity=Severity.INFO)
+    assert text([remark], lines, color=False).startswith("environments/production.yaml:2:3: info ET402: ")
+    assert "\x1b[1;34minfo ET402\x1b[0m" in text([remark], lines, color=True)
+    assert github([remark], "").startswith("::notice file=")
+    data = stdlib_json.loads(json(Report((remark,))))
+    assert Schemas().is_valid("output/check", data)
+    assert data["findings"][0]["severity"] == "info"
+    assert (data["summary"]["errors"], data["summary"]["warnings"]) == (0, 0)
+
+
 def test_what_prints_is_left_alone() -> None:
     assert printable("arn:aws:iam::1:role/x – é 日本") == "arn:aws:iam::1:role/x – é 日本"
+    assert printable_lines("a::b\n  c\n") == "a::b\n  c\n"
+
+
+@pytest.mark.parametrize("words", NAUGHTY)
+def test_words_are_no_commands_line_by_line(words: str) -> None:
+    for told in (printable_lines(words), printable_lines(f"{words}\n{words}\n")):
+        assert all(line.isprintable() for line in told.split("\n"))
+        assert not [line for line in told.split("\n") if V2_COMMAND.match(line) or V1_COMMAND.search(line)]
+        assert printable_lines(told) == told

@@ -20,7 +20,7 @@ SCHEMAS: dict[str, Any] = {
 }
 RESOURCES = {"organization", "project", "environment", "team", "agent", "workflow", "policy"}
 RESOURCES |= {"skill", "worker_queue", "job"}
-OTHERS = {"overlay", "bundle", "output/check", "output/show", "output/tree", "output/manifest"}
+OTHERS = {"overlay", "bundle", *(f"output/{name}" for name in ("check", "gitlab", "manifest", "show", "tree"))}
 # The kinds that are layers, and the least that each must say.
 LAYERS: dict[str, dict[str, Any]] = {
     "organization": {"name": "acme", "edition": 2026},
@@ -200,7 +200,7 @@ def test_every_example_and_default_is_valid() -> None:
 
 
 def documents() -> Iterator[Any]:
-    """The table beside this file: `valid` and `invalid` lie over `base`, `refused` stands alone."""
+    """The table beside this file: `valid` and `invalid` lie over `base`, `accepted` and `refused` stand alone."""
     table = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
     for name, cases in table.items():
         kind = f"{name}.schema.json"
@@ -208,6 +208,7 @@ def documents() -> Iterator[Any]:
         drawn = [(base, True)]
         drawn += [({**base, **document}, True) for document in cases["valid"]]
         drawn += [({**base, **document}, False) for document in cases["invalid"]]
+        drawn += [(document, True) for document in cases.get("accepted", ())]
         drawn += [(document, False) for document in cases["refused"]]
         drawn += [({**base, field: "x"}, False) for field in ("id", "created_at", "environment_ids", "$schema")]
         for index, (document, expected) in enumerate(drawn):

@@ -3,19 +3,23 @@
 import base64
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 
 from envtree.diagnostic import Diagnostic, Diagnostics
-from envtree.link.sealed import check_policy, check_scope
+from envtree.link.readers import readers as declared_readers
+from envtree.link.sealed import check_policy, check_readers, check_scope
 from envtree.node import Cipher, Mapping, Node, Scalar, Sequence
 from envtree.parse import parse
 from envtree.secret import Endpoint, SealedFile, SecretsPolicy
 from envtree.source import Kind, Location, Source
 from envtree.span import Span
 from envtree.validate.sealed import read_sealed
+
+from .trees import document
 
 CANARY = "hunter2-pasted"
 PATH = "environments/production.secrets.yaml"
@@ -74,9 +78,20 @@ def shape(node: Node) -> Any:
     return node.value
 
 
-def policy_findings(file: SealedFile, policy: SecretsPolicy, readers: frozenset[str] | None = None) -> list[Diagnostic]:
+def policy_findings(
+    file: SealedFile, policy: SecretsPolicy, readers: Iterable[str] | None = None, others: Iterable[str] = ()
+) -> list[Diagnostic]:
+    """What an organization finds, in which each of the readers and of the others is a person."""
+    people = {
+        f"{kind}{n}": {"age": key} for kind, keys in (("r", readers or ()), ("o", others)) for n, key in enumerate(keys)
+    }
+    who = {} if readers is None else {"secret_readers": [name for name in people if name.startswith("r")]}
+    organization = document(json.dumps({"people": people, **who}), Kind.ORGANIZATION, "organization.yaml")
     diags = Diagnostics()
-    check_policy(file, policy, readers, diags)
+    check_policy(file, policy, organization, diags)
+    found = declared_readers(None, organization)
+    if found:
+        check_readers(file, policy, found, diags)
     return list(diags)
 
 
@@ -93,7 +108,7 @@ def test_content_is_ciphers_with_their_types_lengths_and_paths() -> None:
                 {"k": Cipher("str", 3, PATH, "nested.list.1.k")},
                 [Cipher("str", 4, PATH, "nested.list.2.0")],
             ],
-            "$replace": Cipher("str", 6, PATH, "nested"),
+            "$replace": Cipher("str", 6, PATH, "nested.$replace"),
         },
     }
 
@@ -361,20 +376,30 @@ READERS = {
 @pytest.mark.parametrize(("recipients", "readers", "codes"), READERS.values(), ids=READERS)
 def test_recipients_against_readers(recipients: list[str], readers: set[str] | None, codes: list[str]) -> None:
     file = sealed({"A": enc()}, age=[{"recipient": recipient, "enc": "x"} for recipient in recipients])
-    findings = policy_findings(file, DEFAULT, None if readers is None else frozenset(readers))
+    findings = policy_findings(file, DEFAULT, readers)
     assert [finding.code for finding in findings] == codes
+
+
+def test_readers_and_strangers_are_named_where_their_keys_are_known() -> None:
+    file = sealed({"A": enc()}, age=[{"recipient": ALICE, "enc": "x"}])
+    stranger, missing = policy_findings(file, DEFAULT, [FINGERPRINT, BOB], [ALICE])
+    assert stranger.message == "the file is encrypted for 'o0', who is not among its readers"
+    assert [place.message for place in stranger.related] == ["the readers", "the key of 'o0'"]
+    assert missing.message == "the file is not encrypted for its readers 'r0', 'r1'"
+    assert [place.message for place in missing.related] == ["the readers", "the key of 'r0'", "the key of 'r1'"]
+    assert f"--add-pgp {FINGERPRINT} --add-age {BOB} " in missing.hint
 
 
 @pytest.mark.parametrize("reader", [FINGERPRINT, FINGERPRINT.lower(), f"{FINGERPRINT[:20]}  {FINGERPRINT[20:]}"])
 def test_a_fingerprint_may_be_written_in_groups(reader: str) -> None:
     file = sealed({"A": enc()}, age=None, pgp=PGP)
-    assert policy_findings(file, DEFAULT, frozenset({reader})) == []
+    assert policy_findings(file, DEFAULT, [reader]) == []
 
 
 def test_a_service_is_no_reader() -> None:
     file = sealed({"A": enc()}, hc_vault=[AT_VAULT])
     policy = SecretsPolicy(frozenset({"age", "hc_vault"}), ("http://127.0.0.1:8200",), require_scope=False)
-    assert policy_findings(file, policy, frozenset({ALICE})) == []
+    assert policy_findings(file, policy, [ALICE]) == []
 
 
 SCOPES = [

@@ -1,5 +1,6 @@
 """The real sops, and stubs that misbehave in its place; T.. are the threats covered."""
 
+import grp
 import hashlib
 import json
 import os
@@ -19,6 +20,7 @@ from typing import Any
 import pyrage
 import pytest
 
+from envtree import programs
 from envtree.diagnostic import Diagnostics, Failure
 from envtree.parse import parse
 from envtree.secret import DecryptError, SealedFile, SecretsPolicy
@@ -468,6 +470,89 @@ def test_t53_a_relative_folder_on_path(tree: Tree, sealed: SealedFile, monkeypat
         tree.decrypter({"PATH": f".:{SEARCH_PATH}"}).decrypt(sealed)
     assert caught.value.code == "ET620"
     assert not (tree.root / "started").exists()
+
+
+@pytest.mark.parametrize("entry", [".", "", "bin"])
+def test_t53_a_relative_folder_is_not_used_wherever_the_user_stands(
+    tree: Tree, sealed: SealedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    write_program(tmp_path / "here" / entry, "sops", f"#!/bin/sh\ntouch '{tmp_path}/started'\n")
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(Failure, match="not absolute") as caught:
+        tree.decrypter({"PATH": f"{entry}:{SEARCH_PATH}"}).decrypt(sealed)
+    assert caught.value.code == "ET620"
+    assert not (tmp_path / "started").exists()
+
+
+def test_t53_a_sops_of_the_repository_around_the_tree_is_not_used(
+    tree: Tree, sealed: SealedFile, tmp_path: Path
+) -> None:
+    folder = write_program(tmp_path / "bin", "sops", "#!/bin/sh\nprintf '{}'\n")
+    assert tree.decrypter({"PATH": f"{folder}:{SYSTEM_PATH}"}).decrypt(sealed) == {}
+    (tmp_path / ".git").mkdir()
+    with pytest.raises(Failure, match="inside the repository") as caught:
+        tree.decrypter({"PATH": f"{folder}:{SYSTEM_PATH}"}).decrypt(sealed)
+    assert caught.value.code == "ET620"
+
+
+# What is weak about a program or its folder: permissions, owner, group, and the word for it.
+WEAK = {
+    "open": (0o757, -1, -1, "everybody"),
+    "open-to-a-group": (0o775, -1, 54321, "group"),
+    "given-away": (0o755, 54321, -1, "another user"),
+}
+
+
+@pytest.mark.parametrize("linked", [True, False])
+@pytest.mark.parametrize("part", ["folder", "file"])
+@pytest.mark.parametrize("weakness", WEAK)
+def test_t53_a_sops_that_others_can_change_is_not_used(
+    tree: Tree, sealed: SealedFile, linked: bool, part: str, weakness: str
+) -> None:
+    mode, owner, group, word = WEAK[weakness]
+    if os.geteuid() != 0 and weakness != "open":
+        pytest.skip("only root can give a file away")
+    place = tree.root.parent
+    folder = write_program(place / "bin", "sops", "#!/bin/sh\nprintf '{}'\n")
+    weak = folder if part == "folder" else folder / "sops"
+    os.chown(weak, owner, group)
+    weak.chmod(mode)
+    if linked:
+        (place / "linked").mkdir()
+        (place / "linked/sops").symlink_to(folder / "sops")
+        folder = place / "linked"
+    with pytest.raises(Failure, match=word) as caught:
+        tree.decrypter({"PATH": f"{folder}:{SYSTEM_PATH}"}).decrypt(sealed)
+    assert caught.value.code == "ET620"
+
+
+def test_t53_a_group_of_the_users_own_or_of_administrators_is_no_stranger(
+    tree: Tree, sealed: SealedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_program(tmp_path / "bin", "sops", "#!/bin/sh\nprintf '{}'\n")
+    folder.chmod(0o775)
+    (folder / "sops").chmod(0o775)
+    assert tree.decrypter({"PATH": f"{folder}:{SYSTEM_PATH}"}).decrypt(sealed) == {}
+    monkeypatch.setattr(os, "getegid", lambda: 54322)
+    for name, trusted in (("admin", True), ("staff", True), ("developers", False)):
+        monkeypatch.setattr(grp, "getgrgid", lambda gid, name=name: grp.struct_group((name, "x", gid, [])))
+        monkeypatch.setattr(programs, "_ROOT_GROUP", 54323)
+        decrypter = tree.decrypter({"PATH": f"{folder}:{SYSTEM_PATH}"})
+        if trusted:
+            assert decrypter.decrypt(sealed) == {}
+        else:
+            with pytest.raises(Failure, match="group"):
+                decrypter.decrypt(sealed)
+
+
+def test_t53_the_folder_of_the_running_python_is_as_trusted_as_python(
+    tree: Tree, sealed: SealedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever can write there has already chosen what runs; some CI machines keep theirs open to everybody."""
+    folder = write_program(tmp_path / "python/bin", "sops", "#!/bin/sh\nprintf '{}'\n")
+    folder.chmod(0o777)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    assert tree.decrypter({"PATH": f"{folder}:{SYSTEM_PATH}"}).decrypt(sealed) == {}
 
 
 # ── a sops that misbehaves ──────────────────────────────────────────────────────────────────────────────────────────

@@ -26,9 +26,9 @@ from envtree.artifact import Artifact, Manifest, Mode, Output
 from envtree.canonical import canonical
 from envtree.compare import compare
 from envtree.diagnostic import Failure, Refusal
+from envtree.disk import LOCK, STAGING
 from envtree.write import write
-from envtree.write.journal import STAGING
-from envtree.write.lock import LOCK, hold
+from envtree.write.lock import hold
 
 Files = dict[str, bytes]
 
@@ -388,8 +388,8 @@ class TestRefusals:
         folder = tree / "out/prod/shop/api"
         folder.mkdir(parents=True)
         (folder / ".env").write_bytes(dict(bundle("api").files)[".env"])
-        run([bundle("api")], output(tree))
-        run([], output(tree))
+        run([bundle("api")], output(tree, mode="ref"))
+        run([], output(tree, mode="ref"))
         assert not folder.exists()
 
     @pytest.mark.parametrize("folder", ["../x", "a/../../x", "/x", "a//b", "", ".", "a/.", "a\0b", ".git/x", "a/"])
@@ -686,7 +686,8 @@ class TestKill:
         assert step > 20
         assert nothing_left(tree)
 
-    def test_t83_sigkill_at_fifty_random_moments(self, tree: Path) -> None:
+    @pytest.mark.parametrize("turns", [50, pytest.param(500, marks=pytest.mark.slow)])
+    def test_t83_sigkill_at_random_moments(self, tree: Path, turns: int) -> None:
         count = 200
         versions = [version_a(count), version_b(count)]
         files = [fresh(version, tree, f"fresh{i}") for i, version in enumerate(versions)]
@@ -694,7 +695,7 @@ class TestKill:
         run(versions[0], output(tree))
         span = _time_of(versions, tree)
         kills = 0
-        for turn in range(50):
+        for turn in range(turns):
             new = versions[(turn + 1) % 2]
             pid = forked(partial(run, new, output(tree)))
             time.sleep(chance.uniform(0, span))
@@ -707,7 +708,7 @@ class TestKill:
             run(versions[last], output(tree))
             assert snapshot(tree / "out") == files[last]
             run(versions[(turn + 1) % 2], output(tree))
-        assert kills > 25
+        assert kills > turns // 2
         assert nothing_left(tree)
 
     def test_no_reader_sees_half_a_file(self, tree: Path) -> None:
@@ -780,10 +781,15 @@ class TestCompare:
         found = compare([bundle("api", files=("bundle.json",))], output(tree))
         assert found == ["manifest.json", "prod/shop/api/.env"]
 
-    @pytest.mark.parametrize(("first", "second"), [("plain", "ref"), ("ref", "plain")])
-    def test_another_mode(self, tree: Path, first: Mode, second: Mode) -> None:
-        run([bundle("api")], output(tree, mode=first))
-        assert compare([bundle("api")], output(tree, mode=second)) == [".gitignore", "manifest.json"]
+    def test_another_mode(self, tree: Path) -> None:
+        run([bundle("api")], output(tree))
+        assert compare([bundle("api")], output(tree, mode="ref")) == [".gitignore", "manifest.json"]
+        # Everything that references leave open to others would be closed.
+        references = tree / "references"
+        run([bundle("api")], output(tree, mode="ref", folder=references))
+        files = [".gitignore", "manifest.json", "prod/shop/api/.env", "prod/shop/api/bundle.json"]
+        folders = ["./", "prod/", "prod/shop/", "prod/shop/api/"]
+        assert compare([bundle("api")], output(tree, folder=references)) == sorted(files + folders)
 
     def test_it_agrees_with_write(self, tree: Path) -> None:
         run(version_a(20), output(tree))

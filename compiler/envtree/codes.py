@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 from envtree.diagnostic import Severity
 
+# Findings about what must not be shown: the line of such a one is never printed.
+UNSHOWN = frozenset({"ET251", "ET252"})
+
 
 class Code(NamedTuple):
     """What a code stands for; `fixed` codes can't be set by `lint`, for the result would be wrong."""
@@ -35,12 +38,13 @@ _ERRORS = {
     "ET113": "a merge key does not merge a map",
     "ET114": "a tab stands outside a quoted or block scalar",
     "ET115": "a YAML directive is not allowed",
+    "ET116": "an allowance is malformed",
     "ET120": "a path is not a regular file",
     "ET121": "a link leads out of the tree",
-    "ET122": "the file ends in .yml",
+    "ET122": "a file has the wrong ending",
     "ET123": "a file lies where no kind lives",
     "ET124": "a path name is not allowed",
-    "ET125": "a file at the root looks like a known one with a typing error",
+    "ET125": "a file or folder at the root looks like a known one with a typing error",
     "ET126": "a folder lacks its project.yaml or team.yaml",
     "ET127": "a secrets file has no file that it belongs to",
     "ET128": "two files hold the secrets of one file",
@@ -69,12 +73,15 @@ _ERRORS = {
     "ET308": "an overlay is for an environment that does not exist",
     "ET309": "a selector matches nothing",
     "ET310": "there is nothing to check",
+    "ET311": "a name points at more than one thing",
+    "ET312": "an agent does not have the runtime of its team",
     "ET401": "a layer changes the type of a value",
     "ET402": "a layer overrides a locked value",
     "ET403": "an override misses what it expects",
     "ET404": "a list element lacks the key of its policy",
     "ET405": "a list directive meets something that is not a list",
     "ET406": "a plain value overrides a secret",
+    "ET407": "two list elements have the same key",
     "ET501": "an expression is malformed",
     "ET502": "an expression uses what is not allowed",
     "ET503": "an expression reads an unknown name",
@@ -103,6 +110,7 @@ _ERRORS = {
     "ET702": "a required variable is missing",
     "ET703": "a variable is not declared",
     "ET704": "a bundle breaks a policy",
+    "ET705": "a model does not run on the runtime of its agent",
     "ET801": "plaintext would be written where git tracks files",
     "ET803": "a value cannot be written in the format",
     "ET804": "another run is writing",
@@ -113,20 +121,36 @@ _ERRORS = {
 
 _WARNINGS = {
     "ET150": "a plain scalar that YAML 1.1 readers would type",
+    "ET151": "an allowance has ended",
+    "ET152": "an allowance allows nothing",
+    "ET251": "a plain value looks like a credential",
+    "ET253": "a template is not expanded",
     "ET350": "an overlay reaches no target",
     "ET351": "an environment is declared by one project only",
+    "ET352": "a skill is configured where it is not used",
     "ET450": "an empty map or list changes nothing",
     "ET451": "a removal finds nothing to remove",
     "ET550": "a condition tests a text that is never empty",
     "ET650": "a secrets file does not say where it belongs",
+    "ET651": "a secret is never read",
     "ET750": "an agent has no model",
     "ET751": "a variable has a reserved name",
     "ET752": "a policy matches nothing",
     "ET753": "a bundle breaks a policy of severity 'warning'",
+    "ET755": "a variable is deprecated",
+    "ET756": "a declared variable is never set",
+}
+
+_REMARKS = {
+    "ET353": "a project has no owners",
+    "ET354": "all agents of a team say the same",
+    "ET252": "a plain value is as random as a key",
+    "ET452": "an override repeats what it inherits",
     "ET754": "a bundle breaks a policy of severity 'info'",
 }
 
 CODES: Mapping[str, Code] = MappingProxyType(
     {code: Code(title, Severity.ERROR, fixed=True) for code, title in _ERRORS.items()}
     | {code: Code(title, Severity.WARNING, fixed=False) for code, title in _WARNINGS.items()}
+    | {code: Code(title, Severity.INFO, fixed=False) for code, title in _REMARKS.items()}
 )

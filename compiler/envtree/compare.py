@@ -1,42 +1,60 @@
 """Compare bundles with an output folder, for `compile --check`: nothing is written."""
 
-import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from envtree import disk
 from envtree.artifact import Artifact, Output, Receipt
 from envtree.canonical import canonical
 from envtree.disk import State
+from envtree.git import tracked
+from envtree.guard import output_path
 
 
-def compare(artifacts: Iterable[Artifact], output: Output) -> list[str]:
-    """The files that a run would write or remove, relative to the output, sorted."""
-    root = os.path.abspath(output.folder)
+def compare(
+    artifacts: Iterable[Artifact], output: Output, *, is_tracked: Callable[[Path], bool] = tracked
+) -> list[str]:
+    """What a run would write, close to others or remove, relative to the output, sorted; a folder ends in `/`."""
+    disk_now = _Found(output_path(output, is_tracked), output)
     with disk.errors(output.folder):
-        old = disk.load_manifest(root, output.mode, output.edition)
+        old = disk.load_manifest(disk_now.root, output.mode, output.edition)
     found: list[str] = []
     receipts: dict[str, Receipt] = {}
     for artifact in artifacts:
         receipts[artifact.id] = artifact.receipt()
         files = {f"{artifact.folder}/{name}": data for name, data in artifact.files}
         with disk.errors(output.folder):
-            found.extend(path for path, data in files.items() if _differs(root, path, data))
+            found.extend(disk_now.differing(artifact.folder, files))
         found.extend(path for path in old.paths(artifact.id) if path not in files)
     gone = (id for id in old.bundles if id not in receipts and output.selects(id))
     found.extend(path for id in gone for path in old.paths(id))
     manifest = canonical(output.successor(old, receipts).data())
     with disk.errors(output.folder):
-        found.extend(path for path, differs in _own(root, output, manifest) if differs)
+        found.extend(disk_now.differing("", {disk.MANIFEST: manifest}))
+        found.extend(disk_now.own())
     return sorted(found)
 
 
-def _own(root: str, output: Output, manifest: bytes) -> list[tuple[str, bool]]:
-    ignored = not _differs(root, disk.IGNORE, disk.IGNORE_TEXT)
-    return [
-        (disk.MANIFEST, _differs(root, disk.MANIFEST, manifest)),
-        (disk.IGNORE, ignored != (output.mode == "plain")),
-    ]
+class _Found:
+    """What is on disk, as a run would see it."""
 
+    def __init__(self, root: str, output: Output) -> None:
+        self.root = root
+        self._plain = output.mode == "plain"
+        self._folders = disk.Folders(root)
 
-def _differs(root: str, path: str, data: bytes) -> bool:
-    return disk.state(f"{root}/{path}", data) is not State.SAME
+    def differing(self, folder: str, files: dict[str, bytes]) -> Iterator[str]:
+        """The files of a folder that are missing or not as they should be."""
+        missing = self._folders.bits(folder) is None
+        bits = disk.FILE_BITS["plain"] if self._plain else None
+        for path, data in files.items():
+            if missing or disk.state(f"{self.root}/{path}", data, bits) is not State.SAME:
+                yield path
+
+    def own(self) -> Iterator[str]:
+        """The `.gitignore` that plain output has, and the folders that are open to others."""
+        differs = any(self.differing("", {disk.IGNORE: disk.IGNORE_TEXT}))
+        if differs == self._plain:
+            yield disk.IGNORE
+        for folder in self._folders.unlike(disk.FOLDER_BITS["plain"]) if self._plain else ():
+            yield f"{folder or '.'}/"

@@ -1,6 +1,6 @@
 """Discover: every file of the tree gets its place in the organization, or a finding that says why it has none."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple
@@ -21,15 +21,16 @@ from envtree.layout import (
     is_name,
     meant_at_root,
     parse_file_name,
+    renamed,
     shown,
 )
-from envtree.nearest import did_you_mean
+from envtree.nearest import did_you_mean, nearest
 from envtree.source import Kind, Location, Source, Sources
 from envtree.span import whole_file
 from envtree.tree import Entry, Tree, What, not_regular
 
 TREE_LIMIT = 20_000
-_MANIFEST = "/manifest.json"
+_MANIFEST = "manifest.json"
 _MANIFEST_LIMIT = 1 << 26
 
 
@@ -118,10 +119,14 @@ def _walk(tree: Tree) -> Iterator[_Found]:
     while waiting:
         folder = waiting.pop()
         visible = [entry for entry in tree.entries(folder.path) if not entry.name.startswith(".")]
-        if folder.path and _is_output(tree, visible):
+        manifest = _manifest(tree, visible) if folder.path else None
+        if manifest and folder.place is NOWHERE:
             continue
         for entry in visible:
-            if entry.what is What.FOLDER and parse_file_name(entry.name) is None:
+            if entry is manifest:
+                # Were it obeyed, one file could take all policies, or a project, out of sight.
+                yield _Found(entry.path, _misplaced(folder, entry), None)
+            elif entry.what is What.FOLDER and parse_file_name(entry.name) is None:
                 below = _enter(folder, entry)
                 if isinstance(below, _Folder):
                     waiting.append(below)
@@ -131,12 +136,11 @@ def _walk(tree: Tree) -> Iterator[_Found]:
                 yield from _look_at(folder, entry)
 
 
-def _is_output(tree: Tree, entries: list[Entry]) -> bool:
-    for entry in entries:
-        if entry.what is What.FILE and entry.path.endswith(_MANIFEST):
-            data = tree.read(entry.path, limit=_MANIFEST_LIMIT)
-            return isinstance(data, bytes) and b'"envtree"' in data
-    return False
+def _manifest(tree: Tree, entries: list[Entry]) -> Entry | None:
+    """The entry that marks the folder as an output of envtree."""
+    entry = next((each for each in entries if each.what is What.FILE and each.name == _MANIFEST), None)
+    data = tree.read(entry.path, limit=_MANIFEST_LIMIT) if entry else b""
+    return entry if isinstance(data, bytes) and b'"envtree"' in data else None
 
 
 def _enter(folder: _Folder, entry: Entry) -> _Folder | Diagnostic | None:
@@ -150,7 +154,7 @@ def _enter(folder: _Folder, entry: Entry) -> _Folder | Diagnostic | None:
         return _enter_child(folder, entry, place.children)
     if place is ROOT:
         return _enter_near_miss(entry)
-    known = [f"{folder.path}/{each}" for each in contents(place) if each.endswith("/")]
+    known = [f"{folder.path}/{each}" for each in contents(place).values() if each.endswith("/")]
     hint = did_you_mean(f"{entry.path}/", known) if known else f"move the file directly into '{folder.path}/'"
     home = folder if folder.is_home else folder.home
     return folder._replace(path=entry.path, place=NOWHERE, home=home, stray=folder.stray or hint)
@@ -234,20 +238,34 @@ def _near_miss(path: str, meant: str) -> Diagnostic:
     return _finding(path, "ET125", f"nothing is read from '{shown(path)}'", f"did you mean '{meant}'?")
 
 
+def _misplaced(folder: _Folder, entry: Entry) -> Diagnostic:
+    message = f"'{entry.path}' marks an output folder, and '{folder.path}/' holds sources"
+    return _finding(entry.path, "ET123", message, "remove it, and compile into a folder of its own")
+
+
 def _nowhere(folder: _Folder, entry: Entry, name: FileName) -> Diagnostic:
     hint = folder.stray if isinstance(folder.stray, str) else ""
     if folder.place.children and not hint:
         hint = f"did you mean '{folder.path}/{name.stem}/{folder.place.children.own}.yaml'?"
-    hint = hint or did_you_mean(name.stem, contents(folder.place))
-    return _finding(entry.path, "ET123", f"nothing is read from '{shown(entry.path)}'", shown(hint))
+    return _finding(
+        entry.path, "ET123", f"nothing is read from '{shown(entry.path)}'", shown(hint or _meant(folder, name))
+    )
+
+
+def _meant(folder: _Folder, name: FileName) -> str:
+    """What a file in the folder of a project or a team was probably meant to be."""
+    known = contents(folder.place)
+    close = nearest(name.stem, known)
+    if close == folder.place.own and name.secrets:
+        return f"did you mean '{close}.secrets.{name.format}'?"
+    return f"did you mean '{known[close]}'?" if close else did_you_mean(name.stem, known.values())
 
 
 def _wrong_format(folder: _Folder, entry: Entry, name: FileName) -> Diagnostic | None:
     if name.format in FORMATS:
         return None
     right = "yaml" if name.format.lower() == "yml" else name.format.lower()
-    renamed = entry.name.removesuffix(name.format) + right
-    hint = f"rename it to '{shown(renamed)}'"
+    hint = f"rename it to '{shown(entry.name.removesuffix(name.format) + right)}'"
     return _finding(entry.path, "ET122", f"'{shown(entry.path)}' ends in '.{name.format}', not in '.{right}'", hint)
 
 
@@ -258,7 +276,8 @@ def _bad_name(path: str, name: str, kind: Kind | None = None) -> Diagnostic:
     elif kind is Kind.AGENT and is_name(head) and is_name(tail):
         hint = f"an agent's overlay is written in '{head}.yaml', under 'environments'"
     else:
-        hint = f"use {NAME_RULE}"
+        close = "" if tail else renamed(name)
+        hint = f"rename it, perhaps to '{close}': use {NAME_RULE}" if close else f"use {NAME_RULE}"
     return _finding(path, "ET124", f"'{shown(name)}' is not a path name", hint)
 
 
@@ -273,13 +292,15 @@ def _homeless(kept: list[_Found]) -> Iterator[Diagnostic]:
     for path, home in used.items():
         if path not in described:
             expected = f"{home.place.own}.yaml"
-            yield _finding(path, "ET126", f"'{path}' has no '{expected}'", f"add '{path}/{expected}'")
+            content = "with a 'key'" if home.place.own is Kind.PROJECT else "which may be empty"
+            yield _finding(path, "ET126", f"'{path}' has no '{expected}'", f"add '{path}/{expected}', {content}")
 
 
 def _describes(path: str, home: _Folder) -> bool:
     folder, _, name = path.rpartition("/")
     parsed = parse_file_name(name) if folder == home.path else None
-    return parsed is not None and parsed.stem == home.place.own and not parsed.secrets
+    # A name with a typing error has been told, with the right one.
+    return parsed is not None and nearest(parsed.stem, contents(home.place)) == home.place.own and not parsed.secrets
 
 
 def _orphans(kept: list[_Found], placed: Mapping[str, Location]) -> Iterator[Diagnostic]:
@@ -290,8 +311,16 @@ def _orphans(kept: list[_Found], placed: Mapping[str, Location]) -> Iterator[Dia
             continue
         owner = f"{path.rpartition('/')[0]}/{location.name}"
         if owner not in owners:
-            hint = f"add '{owner}.yaml', or correct the name"
+            siblings = {at.name for at in placed.values() if at == _owner_of(location, at.name)}
+            close = nearest(location.name, siblings)
+            right = path.rpartition("/")[2].replace(location.name, close, 1)
+            hint = f"did you mean '{right}'?" if close else f"add '{owner}.yaml', or correct the name"
             yield _finding(path, "ET127", f"there is no '{owner}.yaml' that these secrets belong to", hint)
+
+
+def _owner_of(secrets: Location, name: str) -> Location:
+    """The place of a file that secrets may belong to."""
+    return Location(secrets.owner or secrets.kind, secrets.project, secrets.team, name)
 
 
 def _doubled(placed: Mapping[str, Location]) -> list[Diagnostic]:
@@ -309,12 +338,15 @@ def _doubled(placed: Mapping[str, Location]) -> list[Diagnostic]:
     return findings
 
 
-def _two_defaults(placed: Iterable[str]) -> Iterator[Diagnostic]:
+def _two_defaults(placed: Mapping[str, Location]) -> Iterator[Diagnostic]:
     """Folders of the implicit default project beside projects/."""
     tops = {path.partition("/")[0] for path in placed}
     if "projects" not in tops:
         return
+    projects = sorted(at.project for at in placed.values() if at.kind is Kind.PROJECT)
+    home = projects[0] if projects and DEFAULT_PROJECT not in projects else DEFAULT_PROJECT
+    needs = "" if projects else f", with a 'projects/{home}/project.yaml'"
     for top in sorted(tops & IMPLICIT):
         message = f"'{top}/' stands at the root beside 'projects/'"
-        hint = f"move it to 'projects/{DEFAULT_PROJECT}/{top}/'"
+        hint = f"move it into a project, such as to 'projects/{home}/{top}/'{needs}"
         yield Diagnostic(whole_file(top), "ET306", message, hint, (Related(whole_file("projects"), "the projects"),))

@@ -16,6 +16,9 @@ from envtree.diagnostic import Failure, Refusal
 
 MANIFEST = "manifest.json"
 IGNORE = ".gitignore"
+LOCK = ".envtree.lock"
+STAGING = ".envtree-staging"
+JOURNAL = f"{STAGING}/journal.json"
 IGNORE_TEXT = b"# envtree: these files hold secrets, git must not track them\n*\n"
 
 FILE_BITS: dict[Mode, int] = {"plain": 0o600, "ref": 0o644}
@@ -32,6 +35,25 @@ class State(Enum):
     SAME = "same"
     DIFFERENT = "different"
     MISSING = "missing"
+
+
+class Folders:
+    """The folders of an output and their permissions: each is looked at once, and none through a link."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._bits = {"": _bits_of_folder(root)}
+
+    def bits(self, folder: str) -> int | None:
+        """The permissions of a folder, None where it does not exist; a Refusal if a link or a file is on the way."""
+        if folder not in self._bits:
+            parent = self.bits(folder.rpartition("/")[0])
+            self._bits[folder] = None if parent is None else _bits_of_folder(f"{self._root}/{folder}")
+        return self._bits[folder]
+
+    def unlike(self, bits: int) -> list[str]:
+        """Those that were looked at, exist, and have other permissions."""
+        return [folder for folder, found in self._bits.items() if found not in (None, bits)]
 
 
 @contextmanager
@@ -119,6 +141,16 @@ def load_manifest(root: str, mode: Mode, edition: int) -> Manifest:
             f"'{root}/{MANIFEST}' is not a manifest that envtree wrote",
             "delete the output folder, or choose another one",
         ) from None
+
+
+def _bits_of_folder(path: str) -> int | None:
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISDIR(found.st_mode):
+        raise Refusal("ET806", f"'{path}' is not a folder, and bundles belong below it", "move it away")
+    return stat.S_IMODE(found.st_mode)
 
 
 def _manifest(data: Any) -> Manifest:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from envtree.allowance import Allowances
 from envtree.codes import CODES
 from envtree.diagnostic import Diagnostic, Diagnostics, Severity
 
@@ -16,18 +17,21 @@ class Finding(NamedTuple):
 
 
 class Severities:
-    """The severity of each code: the register's, unless the organization sets another."""
+    """The severity of each finding: its code's, unless the organization sets another or the file allows it."""
 
-    def __init__(self, configured: Mapping[str, str] | None = None) -> None:
-        self._configured = {code: Severity(severity) for code, severity in (configured or {}).items()}
+    def __init__(self, configured: Mapping[str, str], allowances: Allowances) -> None:
+        self._configured = {code: Severity(severity) for code, severity in configured.items()}
+        self._allowances = allowances
 
-    def of(self, code: str) -> Severity:
-        """The severity of a code."""
-        return self._configured.get(code, CODES[code].severity)
+    def of(self, diagnostic: Diagnostic) -> Severity:
+        """The severity of a finding."""
+        if not CODES[diagnostic.code].fixed and self._allowances.covers(diagnostic):
+            return Severity.OFF
+        return self._configured.get(diagnostic.code, CODES[diagnostic.code].severity)
 
     def errors(self, diagnostics: Iterable[Diagnostic]) -> frozenset[str]:
         """The paths in which an error stands."""
-        return frozenset(d.span.path for d in diagnostics if self.of(d.code) is Severity.ERROR)
+        return frozenset(each.span.path for each in diagnostics if self.of(each) is Severity.ERROR)
 
 
 class ErrorWatch:
@@ -45,7 +49,7 @@ class ErrorWatch:
         if not self._found and len(self._diags) > self._seen:
             new = self._diags.since(self._seen)
             self._seen = len(self._diags)
-            self._found = any(self._severities.of(diagnostic.code) in self._grave for diagnostic in new)
+            self._found = any(self._severities.of(diagnostic) in self._grave for diagnostic in new)
         return self._found
 
 
@@ -56,5 +60,5 @@ def settle(diags: Iterable[Diagnostic], severities: Severities) -> tuple[Finding
         shown = bundles.setdefault(diagnostic._replace(bundle=""), {})
         if diagnostic.bundle:
             shown[diagnostic.bundle] = None
-    found = (Finding(each, severities.of(each.code), tuple(sorted(ids))) for each, ids in bundles.items())
+    found = (Finding(each, severities.of(each), tuple(sorted(ids))) for each, ids in bundles.items())
     return tuple(sorted(finding for finding in found if finding.severity is not Severity.OFF))

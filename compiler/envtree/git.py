@@ -1,20 +1,18 @@
 """Questions to git, asked so that nothing that the repository configures can run."""
 
 import os
-import shutil
-import stat
 import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 from envtree.diagnostic import Failure
+from envtree.programs import find, trusted_folders
 
 _TIMEOUT = 30
 # What is no failure: `check-ignore` says 1 when nothing is ignored.
-_STATUSES = {"check-ignore": (0, 1), "ls-files": (0,)}
+_STATUSES = {"check-ignore": (0, 1), "ls-files": (0,), "rev-parse": (0,)}
 # The command line outranks the repository's own configuration. Ownership is checked where the root is found.
 _HARDENED = (
     "--no-pager",
@@ -26,6 +24,10 @@ _HARDENED = (
     *("-c", "safe.bareRepository=explicit"),
     *("-c", "safe.directory=*"),
 )
+# All that git gets of the environment besides PATH; no key is among them. macOS finds its git by the last one.
+_INHERITED = ("HOME", "TMPDIR", "DEVELOPER_DIR")
+# With these a user has git work on a repository that lies elsewhere.
+_ELSEWHERE = ("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE")
 _ENVIRONMENT = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -43,13 +45,12 @@ def repository_root(path: Path) -> Path | None:
 
 
 def ignored(root: Path, paths: Iterable[str]) -> frozenset[str]:
-    """Those of the paths, relative to `root`, that git ignores: none without git or outside a repository."""
+    """Those of the paths, relative to `root`, that git ignores, none outside of a repository; raises without git."""
     found: set[str] = set()
     root = Path(os.path.realpath(root))
     for repository, members in _by_repository(root, paths).items():
-        program = _program(repository)
-        if program is None:
-            continue
+        # The repository around a submodule is not trusted either.
+        program = _program(repository_root(root) or root, f"which files '{repository}' ignores")
         cut = len(str(repository).rstrip("/")) + 1
         # The leading `./` keeps a name from being read as pathspec magic.
         names = {b"./" + os.fsencode(os.path.join(root, path)[cut:]): path for path in members}
@@ -77,13 +78,28 @@ def tracked(folder: Path) -> bool:
     """Whether git tracks anything in a folder, which need not exist; raises when that cannot be told."""
     target = Path(os.path.realpath(folder))
     repository = repository_root(target)
-    if repository is None:
+    if repository is not None:
+        program = _program(repository, f"whether '{folder}' is tracked")
+        if _list(program, repository, os.path.relpath(target, repository)):
+            return True
+    return _tracked_from_elsewhere(target, repository or target)
+
+
+def _tracked_from_elsewhere(target: Path, repository: Path) -> bool:
+    """The same, asked of the repository that GIT_DIR or GIT_WORK_TREE name, as the user's own git commands will."""
+    named = {name: os.environ[name] for name in _ELSEWHERE if name in os.environ}
+    if not named.keys() & {"GIT_DIR", "GIT_WORK_TREE"}:
         return False
-    program = _program(repository)
-    if program is None:
-        hint = "install git, or write outside the repository"
-        raise Failure("ET805", f"git is needed to tell whether '{folder}' is tracked", hint)
-    return bool(_list(program, repository, os.path.relpath(target, repository)))
+    program = _program(repository, f"whether '{target}' is tracked")
+    here = Path.cwd()
+    try:
+        top = os.fsdecode(_ask(program, here, ("rev-parse", "--show-toplevel"), named=named)).removesuffix("\n")
+        if not target.is_relative_to(os.path.realpath(top)):
+            return False
+        return bool(_ask(program, here, ("ls-files", "-z", "--", f":(literal){target}"), named=named))
+    except Failure as failure:
+        message = f"whether git tracks '{target}' cannot be told with GIT_DIR or GIT_WORK_TREE set: {failure.message}"
+        raise Failure(failure.code, message, "unset them, or compile with --secrets ref") from None
 
 
 def _list(program: str, repository: Path, inside: str) -> bytes:
@@ -109,14 +125,20 @@ def _by_repository(root: Path, paths: Iterable[str]) -> dict[Path, list[str]]:
     return groups
 
 
-def _ask(program: str, repository: Path, question: tuple[str, ...], names: Iterable[bytes] = ()) -> bytes:
+def _ask(
+    program: str,
+    repository: Path,
+    question: tuple[str, ...],
+    names: Iterable[bytes] = (),
+    named: dict[str, str] | None = None,
+) -> bytes:
     try:
         done = subprocess.run(
             (program, *_HARDENED, *question),
             input=b"".join(name + b"\0" for name in names),
             capture_output=True,
             cwd=repository,
-            env=_environment(),
+            env=_environment(repository) | (named or {}),
             timeout=_TIMEOUT,
             check=False,
         )
@@ -133,25 +155,30 @@ def _ask(program: str, repository: Path, question: tuple[str, ...], names: Itera
     return done.stdout
 
 
-def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    return kept | _ENVIRONMENT
+def _environment(repository: Path) -> dict[str, str]:
+    folders = os.pathsep.join(trusted_folders(_search_path(), repository))
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ} | _ENVIRONMENT | {"PATH": folders}
 
 
-def _program(repository: Path) -> str | None:
-    """The absolute path of git, or None without one; a git that somebody may have planted is refused."""
-    return _resolve(repository, os.environ.get("PATH", os.defpath))
+def _search_path() -> str:
+    return os.environ.get("PATH", os.defpath)
+
+
+def _program(repository: Path, question: str) -> str:
+    """The absolute path of git; a Failure without one, or if somebody may have planted it."""
+    program = _find(repository, _search_path())
+    if program is None:
+        hint = "install git, or work on a copy outside of the repository"
+        raise Failure("ET805", f"git is needed to tell {question}", hint)
+    return program
 
 
 @cache
-def _resolve(repository: Path, search: str) -> str | None:
-    found = shutil.which("git", path=search)
+def _find(repository: Path, search_path: str) -> str | None:
+    found = find("git", search_path, repository)
     if found is None:
         return None
-    program = Path(os.path.abspath(found))
-    for folder in (program.parent, Path(os.path.realpath(program)).parent):
-        # A virtual environment inside the tree is as trusted as the Python that runs this.
-        inside = folder.is_relative_to(repository) and folder != Path(sys.executable).parent
-        if inside or os.stat(folder).st_mode & stat.S_IWOTH:
-            raise Failure("ET805", f"git in '{folder}' is not trusted: others can write there", "take it off PATH")
-    return str(program)
+    if found.problem:
+        hint = "put a git first on PATH that only you or root can change, outside of the repository"
+        raise Failure("ET805", f"the first git on PATH is not trusted: {found.problem}", hint)
+    return str(found.path)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from envtree.source import Kind
 
 ROOT_FILE = "organization.yaml"
+# Where `init` puts the schemas that editors read.
+SCHEMA_FOLDER = ".envtree/schema"
 DEFAULT_PROJECT = "default"
 FORMATS = ("yaml", "json", "env")
 # What an organization without projects/ may put at its root.
@@ -94,10 +96,16 @@ def meant_at_root(name: str) -> str:
     return close[0] if close else ""
 
 
-def contents(place: Place) -> list[str]:
-    """What may lie in a folder, as people write it."""
-    own = [f"{place.own}.yaml"] if place.own else []
-    return own + [f"{name}/" for name in place.folders]
+def contents(place: Place) -> dict[str, str]:
+    """What may lie in a folder by its bare name, as people write it."""
+    own = {str(place.own): f"{place.own}.yaml"} if place.own else {}
+    return own | {name: f"{name}/" for name in place.folders}
+
+
+def renamed(name: str) -> str:
+    """The path name that a name was probably meant to be, or an empty string."""
+    close = re.sub("[^a-z0-9_-]+", "-", name.lower()).strip("-_")
+    return close if name.isascii() and is_name(close) else ""
 
 
 def shown(path: str) -> str:

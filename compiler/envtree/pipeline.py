@@ -1,8 +1,11 @@
 """The order of the stages, written once: from a tree to its bundles, and from bundles to files."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from typing import NamedTuple
 
+from envtree.advise import advise
+from envtree.allowance import Allowances
 from envtree.artifact import Artifact, Manifest, Mode, Output
 from envtree.bundle import bundle
 from envtree.compare import compare
@@ -14,6 +17,7 @@ from envtree.layer import layer, targets
 from envtree.link import link
 from envtree.lint import Rules, lint
 from envtree.merge import merge
+from envtree.needs import Needs
 from envtree.node import Document
 from envtree.node import Mapping as MappingNode
 from envtree.parse import parse
@@ -22,10 +26,11 @@ from envtree.resolved import UNKNOWN, Bundle, Hidden, Outside
 from envtree.resource import Resource, Resources
 from envtree.schemas import Schemas
 from envtree.secret import DecryptError, SealedFile, SecretsPolicy, leaves
+from envtree.selection import check_policies, check_selectors, check_tree
 from envtree.selector import selector
 from envtree.sops import Decrypter, decrypt_all
 from envtree.source import Kind, Source
-from envtree.span import START, whole_file
+from envtree.span import START
 from envtree.stack import Stack
 from envtree.tree import Tree
 from envtree.validate import validate
@@ -38,6 +43,7 @@ class Request(NamedTuple):
 
     Without `decrypter` no secret is known; with `inputs_required` an input that is read must have a value; with
     `strict` a warning keeps `publish` from writing, as an error does; with `allow_empty` no bundle at all is fine.
+    `today` is the day on which allowances may have ended; `progress` hears of every file and bundle that is done.
     """
 
     tree: Tree
@@ -48,6 +54,8 @@ class Request(NamedTuple):
     inputs_required: bool = False
     strict: bool = False
     allow_empty: bool = False
+    today: date | None = None
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None
 
 
 class UnknownInput(Exception):
@@ -77,14 +85,19 @@ class Run:
         self.diags = Diagnostics()
         self.checked: list[str] = []
         self._request = request
-        resources = _read(request.tree, self.diags)
+        resources = _read(request, self.diags)
+        self._needs = Needs()
         self._has_secrets = any(resource.sealed for resource in resources or ())
         self.workspace = link(resources, self.diags) if resources else None
-        self.severities = Severities(self.workspace.organization.lint if self.workspace else None)
+        self.allowances = _allowances(resources, request.today or date.today())
+        self.severities = Severities(self.workspace.organization.lint if self.workspace else {}, self.allowances)
         self.watch = ErrorWatch(self.diags, self.severities, strict=request.strict)
         self.ids = tuple(target.id for target in targets(self.workspace)) if self.workspace else ()
         self._broken = self.severities.errors(self.diags)
-        self._check_selectors()
+        self._complete = not request.selectors and not self._broken
+        self.diags.extend(self.allowances.expired())
+        if self.workspace:
+            self._check_selection(self.workspace)
 
     def bundles(self) -> Iterator[Bundle]:
         """The selected bundles that no broken file spoils, with all findings about them reported."""
@@ -93,12 +106,20 @@ class Run:
             return
         outside = self._outside(workspace)
         rules = Rules(workspace)
-        merged = merge(self._stacks(workspace), workspace.organization, self.diags)
+        selected = sum(map(selector(self._request.selectors), self.ids))
+        merged = merge(self._stacks(workspace), workspace.organization, self.diags, complete=self._complete)
         for resolved in resolve(merged, workspace, outside, self.diags):
             one = bundle(resolved, workspace.organization)
             lint(resolved, one, rules, self.diags)
             self.checked.append(one.target.id)
+            self._request.progress("bundles", len(self.checked), selected)
             yield one
+        if self._complete:
+            advise(workspace, self.diags)
+            # A secret whose name somebody misspelt is not read either, and that has been told.
+            if not any(each.code == "ET601" for each in self.diags):
+                self.diags.extend(self._needs.unread())
+            self.diags.extend(tuple(self.allowances.idle(self.diags)))
 
     def outcome(self, manifest: Manifest | None = None, differences: tuple[str, ...] = ()) -> Outcome:
         """All that was found so far."""
@@ -126,16 +147,15 @@ class Run:
                 raise UnknownInput(name, tuple(declared))
         unknown = Hidden(UNKNOWN, secret=False, symbol=None)
         found = {
-            name: given.get(name, self._request.environ.get(one.env, one.default)) for name, one in declared.items()
+            name: given[name] if name in given else self._request.environ.get(one.env, one.default)
+            for name, one in declared.items()
         }
         return {name: unknown if value is None else value for name, value in found.items()}
 
     def _plaintexts(self, workspace: Workspace) -> dict[str, dict[str, object]]:
         """The decrypted files of the selected stacks; a tree with errors is never worth a key."""
-        if self._request.decrypter is None or self.watch.found():
-            return {}
         files = self._secrets_files(workspace)
-        if not files:
+        if self._request.decrypter is None or not files or self.watch.found():
             return {}
         opened = decrypt_all(self._request.decrypter(workspace.organization.secrets_policy), files.values())
         plain = {}
@@ -147,26 +167,16 @@ class Run:
         return plain
 
     def _secrets_files(self, workspace: Workspace) -> dict[str, SealedFile]:
-        """The secrets files in the selected stacks."""
-        if not self._has_secrets:
-            return {}
-        layers = {one for stack in self._stacks(workspace) for one in stack.layers if one.secrets}
-        return {one.secrets.path: one.secrets for one in layers if one.secrets}
+        """The secrets files that the selected bundles may need."""
+        stacks = self._stacks(workspace) if self._has_secrets else ()
+        return {file.path: file for stack in stacks for file in self._needs.of(stack)}
 
-    def _check_selectors(self) -> None:
-        if self.workspace and not self.ids and not self._request.allow_empty and not self.watch.found():
-            hint = "add 'agents/<agent>.yaml' and 'environments/<environment>.yaml', or pass --allow-empty"
-            self.diags.add(Diagnostic(whole_file("organization.yaml"), "ET310", "the tree has no bundle", hint))
-        for pattern in () if self._request.allow_empty else self._request.selectors:
-            if not any(map(selector([pattern]), self.ids)):
-                longer = f"{pattern.partition('@')[0].rstrip('/')}/**"
-                hint = f"did you mean '{longer}'?" if any(map(selector([longer]), self.ids)) else ""
-                message = f"selector '{pattern}' matches no bundle"
-                self.diags.add(Diagnostic(whole_file("organization.yaml"), "ET309", message, hint))
-        for policy in self.workspace.policies if self.workspace else ():
-            if not any(map(selector(policy.selectors), self.ids)):
-                message = f"policy '{policy.name}' selects no bundle"
-                self.diags.add(Diagnostic(policy.span, "ET752", message, "correct its 'selector'"))
+    def _check_selection(self, workspace: Workspace) -> None:
+        if not self._request.allow_empty:
+            if not self.watch.found():
+                check_tree(workspace, self.ids, self.diags)
+            check_selectors(self._request.selectors, self.ids, self.diags)
+        check_policies(workspace, self.ids, self.diags)
 
 
 def check(request: Request) -> Outcome:
@@ -199,13 +209,22 @@ def _artifacts(run: Run, mode: Mode, formats: frozenset[str]) -> Iterator[Artifa
             yield emit(one, mode, formats)
 
 
-def _read(tree: Tree, diags: Diagnostics) -> Resources | None:
+def _allowances(resources: Resources | None, today: date) -> Allowances:
+    documents = [resource.document for resource in resources or ()]
+    return Allowances({one.path: one.allowances for one in documents if one.allowances}, today)
+
+
+def _read(request: Request, diags: Diagnostics) -> Resources | None:
     """The files of a tree; None when it has no usable organization."""
     schemas = Schemas()
-    sources = discover(tree, diags)
+    sources = discover(request.tree, diags)
     if not any(source.location.kind is Kind.ORGANIZATION for source in sources):
         return None
-    return Resources(tuple(_read_one(source, schemas, diags) for source in sources))
+    read: list[Resource] = []
+    for source in sources:
+        read.append(_read_one(source, schemas, diags))
+        request.progress("files", len(read), len(sources))
+    return Resources(tuple(read))
 
 
 def _read_one(source: Source, schemas: Schemas, diags: Diagnostics) -> Resource:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from envtree.node import Document
-from envtree.secret import SealedFile
+from envtree.secret import SealedFile, unreadable
 from envtree.source import Kind, Location
 
 
@@ -22,7 +22,8 @@ class Resources:
     def __init__(self, resources: tuple[Resource, ...]) -> None:
         self._all = resources
         self._plain = {r.location: r.document for r in resources if r.location.kind is not Kind.SECRETS}
-        self._sealed = {r.location: r.sealed for r in resources if r.location.kind is Kind.SECRETS}
+        secrets = [r for r in resources if r.location.kind is Kind.SECRETS]
+        self._sealed = {r.location: r.sealed or unreadable(r.document) for r in secrets}
         self._documents: dict[tuple[Kind, str, str], dict[str, Document]] = {}
         for place, document in sorted(self._plain.items()):
             self._documents.setdefault((place.kind, place.project, place.team), {})[place.name] = document
@@ -46,7 +47,7 @@ class Resources:
     def secrets(
         self, owner: Kind, name: str, project: str = "", team: str = "", environment: str = ""
     ) -> SealedFile | None:
-        """The secrets file of an entity, if there is one."""
+        """The secrets file of an entity, if there is one; one that is wrong in itself is not `readable`."""
         return self._sealed.get(Location(Kind.SECRETS, project, team, name, owner, environment))
 
     def documents(self, kind: Kind, project: str = "", team: str = "") -> dict[str, Document]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _ENDING = ".schema.json"
 _COMMON = "common"
+# Keywords whose value is a map of schemas, and those whose value is data: there, `$ref` is a key like any other.
+_NAMED = frozenset({"properties", "$defs", "dependentSchemas"})
+_DATA = frozenset({"const", "default", "enum", "examples"})
 
 
 def schema_root() -> Traversable:
@@ -40,10 +43,12 @@ class Schemas:
         return tuple(sorted(name for name in _names(self._root) if not name.startswith(f"{_COMMON}/")))
 
     def text(self, name: str) -> str:
-        """The text of a schema's file; KeyError for a name that `names` does not list."""
+        """A schema as one file that needs no other, for editors; KeyError for a name that `names` does not list."""
         if name not in self.names():
             raise KeyError(name)
-        return _file(self._root, name).read_text(encoding="utf-8")
+        parts = {path.rpartition("/")[2]: part for path, part in self._parts.items()}
+        layout = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        return orjson.dumps(_bundled(self._load(name), parts), option=layout).decode()
 
     def is_valid(self, name: str, data: Any) -> bool:
         """Whether data fits a schema."""
@@ -80,6 +85,43 @@ class Schemas:
             pattern_options=jsonschema_rs.RegexOptions(),
             offline=True,
         )
+
+
+def _bundled(schema: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+    """A schema with all parts that it needs under `$defs`, by their file names."""
+    needed: dict[str, None] = {}
+    whole: dict[str, Any] = _moved(schema, "#", needed)
+    definitions: dict[str, Any] = whole.pop("$defs", {})
+    while missing := [part for part in needed if part not in definitions]:
+        for part in missing:
+            moved = _moved(parts[part], f"#/$defs/{part}", needed)
+            # Only the root of a file names its dialect.
+            definitions[part] = {key: value for key, value in moved.items() if key != "$schema"}
+    return whole | ({"$defs": definitions} if definitions else {})
+
+
+def _moved(schema: Any, place: str, needed: dict[str, None]) -> Any:
+    """A schema whose references are right when its root stands at `place`; the parts they lead to become `needed`."""
+    if isinstance(schema, list):
+        return [_moved(each, place, needed) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {keyword: _moved_keyword(keyword, value, place, needed) for keyword, value in schema.items()}
+
+
+def _moved_keyword(keyword: str, value: Any, place: str, needed: dict[str, None]) -> Any:
+    if keyword == "$ref":
+        file, _, inside = value.partition("#")
+        if not file:
+            return place + inside
+        part = file.rpartition("/")[2]
+        needed[part] = None
+        return f"#/$defs/{part}{inside}"
+    if keyword in _DATA:
+        return value
+    if keyword in _NAMED:
+        return {name: _moved(each, place, needed) for name, each in value.items()}
+    return _moved(value, place, needed)
 
 
 def _names(folder: Traversable, prefix: str = "") -> Iterator[str]:

@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterable
+from typing import Any
+
+import re2
 
 _PARTS = re.compile(r"\*\*|\*")
 
@@ -12,12 +15,13 @@ def selector(patterns: Iterable[str]) -> Callable[[str], bool]:
     return lambda id: not compiled or any(pattern.fullmatch(id) for pattern in compiled)
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
+def _compile(pattern: str) -> Any:
     agents, at, environments = pattern.partition("@")
-    return re.compile(f"{_translate(agents)}@{_translate(environments) if at else '[^@]*'}")
+    # An engine that does not backtrack: a glob with many stars cannot hang a run.
+    return re2.compile(f"{_translate(agents)}@{_translate(environments) if at else '[^@]*'}")
 
 
 def _translate(glob: str) -> str:
-    literals = [re.escape(part) for part in _PARTS.split(glob)]
+    literals = [re2.escape(part) for part in _PARTS.split(glob)]
     stars = ["[^@]*" if star == "**" else "[^/@]*" for star in _PARTS.findall(glob)]
     return "".join(part + star for part, star in zip(literals, [*stars, ""], strict=True))

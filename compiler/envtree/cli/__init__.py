@@ -2,24 +2,23 @@
 
 import gc
 import os
-import signal
 import sys
 import threading
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
 from click.shell_completion import shell_complete
 
-from envtree import __version__
+from envtree import __version__, signals
 from envtree.cli import console
 from envtree.cli.exits import Exit, run
 from envtree.cli.options import usage_error
 from envtree.nearest import did_you_mean
 
-_COMMANDS = ("init", "check", "compile", "show", "tree", "schema", "completion")
+_COMMANDS = ("init", "check", "compile", "show", "tree", "schema", "code", "completion")
 COMPLETE = "_ENVTREE_COMPLETE"
 
 
@@ -77,8 +76,7 @@ def main() -> NoReturn:
     console.prepare()
     # What goes wrong where nobody can catch it would be printed with its values.
     sys.unraisablehook = threading.excepthook = _ignore
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(invoke(sys.argv[1:]))
+    sys.exit(_until_a_signal(lambda: invoke(sys.argv[1:])))
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -94,9 +92,16 @@ def _complete(instruction: str) -> int:
         return 1
 
 
-def _terminate(_: int, __: FrameType | None) -> NoReturn:
-    # An exception, so that locks are given back, and running programs ended, on the way out.
-    raise SystemExit(Exit.TERMINATED)
+def _until_a_signal(work: Callable[[], int]) -> int:
+    """Do the work; its exit code, or that of Ctrl-C. The other signals end the process on their own."""
+    try:
+        signals.listen()
+        code = work()
+        # Nothing that happens while Python cleans up changes what was said.
+        signals.ignore()
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    return code
 
 
 def _ignore(_: Any) -> None:

@@ -1,6 +1,19 @@
 """`envtree check`, declared."""
 
-from envtree.cli.options import ALLOW_EMPTY, COLOR, INPUTS, SELECTORS, STRICT, VERBOSE, Command, choice
+from envtree.cli.options import (
+    ALLOW_EMPTY,
+    COLOR,
+    EXIT_ZERO,
+    FORMS,
+    INPUTS,
+    REPORTS,
+    SELECTORS,
+    STRICT,
+    VERBOSE,
+    Command,
+    choice,
+    option,
+)
 
 command = Command(
     "check",
@@ -9,10 +22,14 @@ command = Command(
         choice(
             "--format",
             "form",
-            values=("text", "json", "github"),
+            values=FORMS,
             help="The form of the findings; text, or github where GITHUB_ACTIONS is set.",
         ),
+        REPORTS,
+        option("--fix", is_flag=True, help="Mend what is safe to mend, then tell what is left."),
+        option("--diff", is_flag=True, help="With --fix: show what it would change, and change nothing."),
         STRICT,
+        EXIT_ZERO,
         ALLOW_EMPTY,
         INPUTS,
         COLOR,
@@ -21,6 +38,11 @@ command = Command(
     """Find everything that can be known to be wrong without a key.
 
     SELECTOR is a glob over bundle ids, such as 'shop/**@prod*'; without one all bundles are checked.
+    --fix quotes what readers of YAML type differently, corrects a key that is one slip away from the only
+    one it can mean, renames .yml files and sets wrong modelines right; comments and layout stay.
+
+    With --format json, stdout is one JSON object whatever happens, unless the command line is wrong.
+    With sarif, junit or gitlab it is one document in the same way.
     """,
     "envtree check 'shop/**@production'",
 )

@@ -45,7 +45,8 @@ command = Command(
     """Write the bundles, all of them or none.
 
     An error anywhere leaves the output as it is. SELECTOR is a glob over bundle ids; what it does not select is
-    neither replaced nor removed.
+    neither replaced nor removed. With --messages json, stdout is one JSON object whatever happens, unless the command
+    line is wrong.
     """,
     "envtree compile --secrets ref -o out",
 )

@@ -1,35 +1,126 @@
-"""Bundle ids for completion, from the names of files alone: nothing is read, so a few ids may have no bundle."""
+"""Bundle ids for completion: only what decides where agents run is read, and nothing is complained about.
 
+It is felt while somebody types. So no stage of the compiler is imported unless a file is written in an unusual way, and
+git is not asked what it ignores.
+"""
+
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from envtree.layout import DEFAULT_PROJECT, ROOT_FILE, is_name
+from envtree.diagnostic import Diagnostics, Failure
+from envtree.layout import DEFAULT_PROJECT, IMPLICIT, ROOT, Place, is_name
+from envtree.source import Kind, Location, Source
+from envtree.tree import FILE_LIMIT, RootNotFound, find_root
 
-_ENVIRONMENTS = "environments/*.yaml"
-_AGENTS = ("agents/*.yaml", "teams/*/agents/*.yaml")
+if TYPE_CHECKING:
+    from envtree.node import Node
+
+# Keys may hide behind such beginnings of a line: quotes, flow style, merge keys, aliases, tags, an indented root.
+_UNUSUAL = re.compile(rb"^[\"'{?<&*!%]|\A(?:\s*#.*\n|\s*\n)*[ \t]+[^\s#]", re.MULTILINE)
+_NAME = rb"[A-Za-z0-9][\w-]*"
+_END = rb"[ \t]*(?:[ \t]#.*)?\r?$"
+_FLAG = re.compile(rb"^abstract:[ \t]+(true|false)" + _END, re.MULTILINE)
+_LIST = re.compile(rb"^targets:[ \t]+\[([\w\-, \t]*)\]" + _END, re.MULTILINE)
+_ITEM = rb"\n[ \t]*-[ \t]+(" + _NAME + rb")" + _END
+_ITEMS = re.compile(rb"^targets:" + _END + rb"((?:" + _ITEM + rb")+)(?=\n[^ \t#-]|\s*\Z)", re.MULTILINE)
+
+
+class _File(NamedTuple):
+    """A file that has a say in where agents run; `name` is empty for a project and a team."""
+
+    kind: Kind
+    project: str
+    team: str
+    name: str
+    path: str
 
 
 def ids(directory: Path) -> list[str]:
-    """The ids of the tree that a folder lies in, sorted; none where anything is wrong."""
+    """The ids of the tree that a folder lies in, sorted; none where the tree cannot be read."""
     try:
-        start = directory.resolve()
-        root = next((at for at in (start, *start.parents) if (at / ROOT_FILE).is_file()), None)
-        return sorted(set(_ids(root))) if root else []
-    except OSError:
+        return sorted(_ids(list(_files(str(find_root(directory)), ROOT, "", ""))))
+    except (RootNotFound, Failure, OSError):
         return []
 
 
-def _ids(root: Path) -> Iterator[str]:
-    shared = _names(root, _ENVIRONMENTS)
-    homes = {DEFAULT_PROJECT: root} | {home.name: home for home in root.glob("projects/*")}
-    for project, home in homes.items():
-        for environment in shared | _names(home, _ENVIRONMENTS):
-            for pattern in _AGENTS:
-                for agent in home.glob(pattern):
-                    team = agent.parent.parent.relative_to(home).name
-                    if is_name(agent.stem):
-                        yield "/".join(filter(None, (project, team, agent.stem))) + f"@{environment}"
+def _ids(files: list[_File]) -> Iterator[str]:
+    owners = {file[:3]: file for file in files if not file.name}
+    environments = _environments(files)
+    for agent in (file for file in files if file.kind is Kind.AGENT):
+        _, project, team, name, _ = agent
+        targets = environments.get("", set()) | environments.get(project, set())
+        for file in (owners.get((Kind.PROJECT, project, "")), owners.get((Kind.TEAM, project, team)), agent):
+            declared = _targets(file) if file else None
+            targets = targets if declared is None else targets & declared
+        yield from ("/".join(filter(None, (project, team, name))) + f"@{target}" for target in targets)
 
 
-def _names(folder: Path, pattern: str) -> set[str]:
-    return {path.stem for path in folder.glob(pattern) if is_name(path.stem)}
+def _environments(files: list[_File]) -> dict[str, set[str]]:
+    """The environments that can be targets, by the project that declares them; the empty string is the root."""
+    root = {file.name for file in files if file.kind is Kind.ENVIRONMENT}
+    found: dict[str, set[str]] = {}
+    for file in files:
+        # A project's file for an environment of the root only changes it.
+        own = file.kind is Kind.OVERLAY and not file.team and file.name not in root
+        if (own or file.kind is Kind.ENVIRONMENT) and not _is_abstract(file):
+            found.setdefault(file.project, set()).add(file.name)
+    return found
+
+
+def _files(folder: str, place: Place, project: str, team: str) -> Iterator[_File]:
+    for entry in os.scandir(folder):
+        stem, _, ending = entry.name.rpartition(".")
+        if place.children and is_name(entry.name) and entry.is_dir(follow_symlinks=False):
+            names = (project, entry.name) if project else (entry.name, "")
+            yield from _files(entry.path, place.children, *names)
+        elif entry.name in place.folders and entry.is_dir(follow_symlinks=False):
+            home = DEFAULT_PROJECT if place is ROOT and entry.name in IMPLICIT else project
+            yield from _files(entry.path, place.folders[entry.name], home, team)
+        elif ending == "yaml" and is_name(stem) and entry.is_file():
+            kind, name = (place.own, "") if stem == place.own else (place.each, stem)
+            if kind:
+                yield _File(kind, project, team, name, entry.path)
+
+
+def _is_abstract(file: _File) -> bool:
+    data = _read(file)
+    simple = _FLAG.findall(data)
+    if simple and not _UNUSUAL.search(data):
+        return bool(simple[0] == b"true")
+    node = _parsed(file, data, "abstract")
+    return getattr(node, "value", None) is True
+
+
+def _targets(file: _File) -> set[str] | None:
+    """The environments that a file names; None where it leaves them open."""
+    data = _read(file)
+    listed, items = _LIST.search(data), _ITEMS.search(data)
+    if (listed or items) and not _UNUSUAL.search(data):
+        names = listed[1].split(b",") if listed else re.findall(_ITEM, items[1] if items else b"", re.MULTILINE)
+        return {name.strip().decode() for name in names}
+    node = _parsed(file, data, "targets")
+    if node is None:
+        return None
+    from envtree.fields import texts  # noqa: PLC0415
+
+    return {str(one.value) for one in texts(node)}
+
+
+def _read(file: _File) -> bytes:
+    with open(file.path, "rb") as opened:
+        return opened.read(FILE_LIMIT)
+
+
+def _parsed(file: _File, data: bytes, name: str) -> "Node | None":
+    """A field of the root map; a file that does not mention it, or only elsewhere, is not parsed."""
+    written = rb"^%b[ \t]*:" % name.encode()
+    if name.encode() not in data or not (_UNUSUAL.search(data) or re.search(written, data, re.MULTILINE)):
+        return None
+    from envtree.fields import field  # noqa: PLC0415 -- reading YAML takes as long as all the rest
+    from envtree.parse import parse  # noqa: PLC0415
+
+    location = Location(file.kind, file.project, file.team, file.name)
+    return field(parse(Source(file.path, location, data, ""), Diagnostics()), name)

@@ -9,7 +9,7 @@ command = Command(
     [click.Argument(["shell"], type=click.Choice(["bash", "zsh", "fish"]))],
     """Print a completion script for a shell.
 
-    It completes commands, options, and bundle ids from the names of the tree's files.
+    It completes commands, options, and the ids of the tree's bundles.
     """,
     'eval "$(envtree completion bash)"',
 )

@@ -1,4 +1,8 @@
-"""The two streams: stdout carries the answer, stderr the words about it."""
+"""The two streams: stdout carries the answer, stderr the words about it.
+
+Whatever people read passes `printable_lines` here; what a program reads is bytes, and what a report has painted is
+fit to be printed already.
+"""
 
 import os
 import sys
@@ -6,12 +10,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TextIO
 
+from envtree.diagnostic import Failure
+from envtree.report.text import printable_lines
+
+_closed: set[str] = set()
+
 
 def out(answer: str | bytes) -> None:
-    """Write the answer."""
+    """Write the answer: words for people, bytes for a program."""
     if isinstance(answer, str):
-        sys.stdout.write(answer)
+        painted(sys.stdout, printable_lines(answer))
         return
+    _check_stdout(answer)
     # Bytes, so that no locale and no line ending of the platform gets at what programs read.
     sys.stdout.flush()
     sys.stdout.buffer.write(answer)
@@ -20,9 +30,23 @@ def out(answer: str | bytes) -> None:
 
 def err(words: str) -> None:
     """Write words for people; nobody listening is no reason to fail."""
+    painted(sys.stderr, printable_lines(words))
+
+
+def painted(stream: TextIO, told: str) -> None:
+    """Write what a report made for people: the texts in it are printable, and its colours are to stay."""
+    if stream is sys.stdout:
+        _check_stdout(told)
+        stream.write(told)
+        return
     with suppress(OSError):
-        sys.stderr.write(words)
-        sys.stderr.flush()
+        stream.write(told)
+        stream.flush()
+
+
+def _check_stdout(answer: str | bytes) -> None:
+    if answer and "stdout" in _closed:
+        raise Failure("ET805", "stdout is closed, and the answer is lost", "send it to a file, or to /dev/null")
 
 
 def colored(stream: TextIO, choice: str, environ: Mapping[str, str] = os.environ) -> bool:
@@ -40,5 +64,6 @@ def prepare() -> None:
     """Make the streams safe to write to, whatever the caller closed and whatever the locale cannot spell."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
+            _closed.add(name)
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         getattr(sys, name).reconfigure(errors="backslashreplace")

@@ -26,6 +26,7 @@ class Exit(IntEnum):
     USAGE = 2
     MACHINE = 3
     BUG = 70
+    HUNG_UP = 129
     INTERRUPTED = 130
     BROKEN_PIPE = 141
     TERMINATED = 143

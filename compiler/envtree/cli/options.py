@@ -9,7 +9,10 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from envtree.cli.complete import ids
+from envtree.codes import CODES
+from envtree.report.text import printable
+
+FORMS = ("text", "json", "github", "sarif", "junit", "gitlab")
 
 
 class Command(click.Command):
@@ -25,8 +28,8 @@ class Command(click.Command):
 
 
 def usage_error(message: str, hint: str) -> click.UsageError:
-    """What was wrong on the command line, and what to do."""
-    return click.UsageError(f"{message}; {hint}" if hint else message)
+    """What was wrong on the command line, and what to do: one line, whatever it quotes."""
+    return click.UsageError(printable(f"{message}; {hint}" if hint else message))
 
 
 def option(*names: str, **settings: Any) -> click.Option:
@@ -41,19 +44,58 @@ def choice(*names: str, values: Sequence[str], **settings: Any) -> click.Option:
 
 def complete_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
     """The ids that begin with what has been typed."""
+    from envtree.cli.complete import ids  # noqa: PLC0415 -- it reads trees, and no command but the shell's asks for it
+
     directory = ctx.find_root().params.get("directory") or Path()
     return [CompletionItem(id) for id in ids(directory) if id.startswith(incomplete)]
 
 
+def complete_codes(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
+    """The codes that begin with what has been typed."""
+    return [CompletionItem(code) for code in sorted(CODES) if code.startswith(incomplete.upper())]
+
+
 def _inputs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    wrong = next((pair for pair in given if not re.match(r"[^=]+=", pair)), None)
-    if wrong is not None:
+    if not all(re.match(r"[^=]+=", pair) for pair in given):
         raise click.BadParameter("write NAME=VALUE")
+    if not all(map(is_text, given)):
+        raise click.BadParameter("write NAME=VALUE in UTF-8")
     return dict(pair.split("=", 1) for pair in given)
 
 
+def _reports(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[tuple[str, Path], ...]:
+    found = [pair.partition("=") for pair in given]
+    if not all(form in FORMS and path for form, _, path in found):
+        raise click.BadParameter(f"write FORMAT=FILE, with {', '.join(FORMS[:-1])} or {FORMS[-1]} as FORMAT")
+    return tuple((form, Path(path)) for form, _, path in found)
+
+
+def _selectors(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(map(is_text, given)):
+        raise click.BadParameter("write selectors in UTF-8")
+    return given
+
+
+def is_text(value: str) -> bool:
+    """Whether what came in from outside was UTF-8: Python keeps each other byte as half a surrogate pair."""
+    return not any("\udc80" <= character <= "\udcff" for character in value)
+
+
 SELECTORS = click.Argument(
-    ["selectors"], metavar="[SELECTOR]...", nargs=-1, required=False, shell_complete=complete_ids
+    ["selectors"],
+    metavar="[SELECTOR]...",
+    nargs=-1,
+    required=False,
+    callback=_selectors,
+    shell_complete=complete_ids,
+)
+REPORTS = option(
+    "--report",
+    "reports",
+    metavar="FORMAT=FILE",
+    multiple=True,
+    callback=_reports,
+    help="Also write the findings into FILE, in a form that --format knows; may be repeated.",
 )
 INPUTS = option(
     "--input",
@@ -64,6 +106,7 @@ INPUTS = option(
     help="Set an input that organization.yaml declares; may be repeated.",
 )
 ALLOW_EMPTY = option("--allow-empty", is_flag=True, help="Let a run over no bundle at all pass.")
+EXIT_ZERO = option("--exit-zero", is_flag=True, help="Exit with 0 whatever is found; not if the machine fails.")
 STRICT = option("--strict", is_flag=True, help="Treat warnings like errors.")
 COLOR = choice(
     "--color", values=("auto", "always", "never"), default="auto", show_default=True, help="When to colour findings."

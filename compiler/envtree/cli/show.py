@@ -20,6 +20,9 @@ command = Command(
         INPUTS,
         COLOR,
     ],
-    "Print one bundle, secret values as null.",
+    """Print one bundle, secret values as null.
+
+    Where there is no answer, stdout is empty and stderr says why.
+    """,
     "envtree show shop/checkout/refunds@production | jq .env_vars",
 )

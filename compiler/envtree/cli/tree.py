@@ -10,6 +10,9 @@ command = Command(
         ),
         COLOR,
     ],
-    "Show projects, teams, agents and where they run.",
+    """Show projects, teams, agents and where they run.
+
+    Where there is no answer, stdout is empty and stderr says why.
+    """,
     "envtree tree --format json | jq '.projects[].key'",
 )

@@ -1,21 +1,35 @@
 """Connect the files: every name points at something, every environment knows its order, every team its targets."""
 
 from envtree.diagnostic import Diagnostics
+from envtree.fields import field
+from envtree.link.entities import Entities
 from envtree.link.environments import project_environments, root_environments
-from envtree.link.organization import link_organization, readers
+from envtree.link.members import check_members
+from envtree.link.organization import link_organization
 from envtree.link.policies import link_policies
 from envtree.link.projects import check_keys, link_project
+from envtree.link.readers import readers
 from envtree.link.references import check_references
-from envtree.link.sealed import check_policy, check_scope
+from envtree.link.sealed import check_policy, check_readers, check_scope
+from envtree.mistake import distinct
 from envtree.resource import Resources
 from envtree.source import Kind
-from envtree.workspace import Organization, Workspace
+from envtree.workspace import Organization, Policy, Workspace
 
 _OTHERS = (Kind.POLICY, Kind.SKILL, Kind.WORKER_QUEUE, Kind.JOB)
 
 
 def link(resources: Resources, diags: Diagnostics) -> Workspace:
     """Resources to a workspace in which nothing dangles; what does is reported and left out."""
+    # A file that could not be read stands as an empty one: of its runtime nothing is known.
+    unread = frozenset(finding.span.path for finding in diags if finding.code < "ET150")
+    findings = Diagnostics()
+    workspace = _link(resources, unread, findings)
+    diags.extend(distinct(findings, (resource.document for resource in resources)))
+    return workspace
+
+
+def _link(resources: Resources, unread: frozenset[str], diags: Diagnostics) -> Workspace:
     organization = link_organization(resources, diags)
     environments = root_environments(resources, diags)
     projects = tuple(
@@ -26,13 +40,22 @@ def link(resources: Resources, diags: Diagnostics) -> Workspace:
         organization,
         environments,
         projects,
-        link_policies(resources, diags),
+        _policies(resources, diags),
         {kind: tuple(resources.documents(kind)) for kind in _OTHERS},
     )
-    check_references(resources, workspace, diags)
+    entities = Entities(workspace)
+    check_references(resources, workspace, entities, diags)
+    check_members(workspace, entities, unread, diags)
     check_keys(projects, diags)
     _check_sealed(resources, organization, diags)
     return workspace
+
+
+def _policies(resources: Resources, diags: Diagnostics) -> tuple[Policy, ...]:
+    """The policies that are checked here; of one that is Rego as well, which has been told, nobody knows what it is."""
+    documents = resources.documents(Kind.POLICY)
+    found = link_policies(resources, diags)
+    return tuple(policy for policy in found if field(documents[policy.name], "policy_content") is None)
 
 
 def _check_sealed(resources: Resources, organization: Organization, diags: Diagnostics) -> None:
@@ -40,8 +63,10 @@ def _check_sealed(resources: Resources, organization: Organization, diags: Diagn
     for resource in resources:
         if resource.sealed and resource.sealed.readable:
             project = resources.document(Kind.PROJECT, "", resource.location.project)
+            check_policy(resource.sealed, organization.secrets_policy, organization.document, diags)
             who = readers(project, organization.document)
-            check_policy(resource.sealed, organization.secrets_policy, who, diags)
+            if who:
+                check_readers(resource.sealed, organization.secrets_policy, who, diags)
             check_scope(resource.sealed, organization.secrets_policy, diags)
 
 

@@ -23,15 +23,18 @@ class Conflict(Exception):
 
 def linearize(name: str, parents: Parents) -> tuple[str, ...]:
     """The ancestors of `name` and itself, lowest first; raises Cycle or Conflict."""
-    return tuple(reversed(_resolution_order(name, parents, ())))
+    return tuple(reversed(_resolution_order(name, parents, (), {})))
 
 
-def _resolution_order(name: str, parents: Parents, path: tuple[str, ...]) -> list[str]:
+def _resolution_order(name: str, parents: Parents, path: tuple[str, ...], known: dict[str, list[str]]) -> list[str]:
+    if name in known:
+        return known[name]
     if name in path:
         raise Cycle((*path[path.index(name) :], name))
     direct = [parent for parent in parents[name] if parent in parents]
-    orders = [_resolution_order(parent, parents, (*path, name)) for parent in direct]
-    return [name, *_merge(name, [*orders, direct])]
+    orders = [_resolution_order(parent, parents, (*path, name), known) for parent in direct]
+    known[name] = [name, *_merge(name, [*orders, direct])]
+    return known[name]
 
 
 def _merge(name: str, chains: list[list[str]]) -> list[str]:

@@ -1,20 +1,23 @@
 """What organization.yaml declares once for everybody."""
 
+import re
 from collections.abc import Mapping as Map
-
-import re2
+from typing import Any
 
 from envtree.codes import CODES
 from envtree.diagnostic import Diagnostic, Diagnostics, Severity
 from envtree.fields import field, flag, mapping, scalar_fields, text, texts
 from envtree.keypath import KeyPath, parse_path
+from envtree.link.keywords import is_pattern
 from envtree.nearest import did_you_mean
-from envtree.node import Document, Mapping, Scalar
+from envtree.node import Document, Mapping, Scalar, Sequence
 from envtree.resource import Resources
 from envtree.secret import SecretsPolicy
 from envtree.source import Kind
 from envtree.workspace import ByKey, Contract, Input, Organization
 
+_CODE = re.compile("ET[0-9]{3}")
+_SEVERITIES = frozenset(Severity)
 _DEFAULT_KEY_TYPES = frozenset({"age", "pgp"})
 
 
@@ -44,39 +47,26 @@ def contracts(document: Document | None, diags: Diagnostics) -> dict[str, Contra
     for name, node in declared.entries.items():
         if isinstance(node, Mapping):
             _check_pattern(name, node, document, diags)
-            found[name] = Contract(node.value, document.key_span(declared, name))
+            found[name] = Contract(_rules(node), document.key_span(declared, name))
     return found
 
 
-def readers(document: Document | None, organization: Document) -> frozenset[str] | None:
-    """The age and PGP recipients of the declared secret readers; None where no readers are declared."""
-    declared = field(document, "secret_readers") or field(organization, "secret_readers")
-    if declared is None:
-        return None
-    keys: set[str] = set()
-    for name in texts(declared):
-        person = mapping(field(organization, "people", str(name.value)))
-        for kind in ("age", "pgp"):
-            keys |= {str(key.value) for key in texts(person.entries.get(kind) if person else None)}
-    return frozenset(keys)
+def _rules(node: Mapping) -> dict[str, Any]:
+    """The declaration's data, but the allowed values as they are written: variables are compared as text."""
+    allowed = node.entries.get("enum")
+    if not isinstance(allowed, Sequence):
+        return node.value
+    return {**node.value, "enum": [item.text for item in allowed.items if isinstance(item, Scalar)]}
 
 
 def _check_pattern(name: str, node: Mapping, document: Document, diags: Diagnostics) -> None:
     pattern = node.entries.get("pattern")
     if not isinstance(pattern, Scalar) or not isinstance(pattern.value, str):
         return
-    try:
-        re2.compile(pattern.value, _quiet())
-    except re2.error:
+    if not is_pattern(pattern.value):
         message = f"the pattern of variable '{name}' is not a regular expression that RE2 reads"
         hint = "look-around and back-references are not available"
         diags.add(Diagnostic(document.span(pattern), "ET215", message, hint, key=f"variables.{name}.pattern"))
-
-
-def _quiet() -> re2.Options:
-    options = re2.Options()
-    options.log_errors = False
-    return options
 
 
 def _list_policies(document: Document, diags: Diagnostics) -> dict[KeyPath, str | ByKey]:
@@ -113,8 +103,11 @@ def _severities(document: Document, diags: Diagnostics) -> Map[str, str]:
     found = {}
     for code, node in (declared.entries if declared else {}).items():
         assert declared is not None
+        severity = text(node)
+        if not _CODE.fullmatch(code) or severity not in _SEVERITIES:
+            continue  # told by the schema
         if code in CODES and not CODES[code].fixed:
-            found[code] = text(node) or Severity.WARNING
+            found[code] = severity
             continue
         movable = [name for name, known in CODES.items() if not known.fixed]
         message, hint = f"there is no code '{code}'", did_you_mean(code, movable)

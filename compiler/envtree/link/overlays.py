@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.fields import field, mapping, scalar, section
+from envtree.layout import is_name
+from envtree.link.targets import Targets
 from envtree.nearest import did_you_mean
 from envtree.node import Document
 from envtree.resource import Resources
@@ -13,7 +15,6 @@ from envtree.span import Span, whole_file
 from envtree.workspace import Environment, Overlay
 
 Environments = Mapping[str, Environment]
-Targets = tuple[str, ...]
 
 
 def file_overlays(
@@ -61,12 +62,14 @@ def _place(secrets: SealedFile | None) -> Span:
 
 def _reaches(name: str, environments: Environments, targets: Targets, place: Span, diags: Diagnostics) -> bool:
     """Whether the environment exists; one that no target inherits from is reported, but kept."""
+    if not is_name(name):
+        return False  # told by the schema
     if name not in environments:
         message = f"this overlay is for environment '{name}', which does not exist"
         diags.add(Diagnostic(place, "ET308", message, did_you_mean(name, environments)))
         return False
-    if not any(name in environments[target].order for target in targets):
+    if targets.sure and not any(name in environments[target].order for target in targets.names):
         message = f"this overlay is for environment '{name}', which no target here is or inherits"
-        hint = f"targets here: {', '.join(targets)}" if targets else "nothing here has a target"
-        diags.add(Diagnostic(place, "ET350", message, hint))
+        hint = "remove the overlay, or target the environment or one that inherits it"
+        diags.add(Diagnostic(place, "ET350", message, hint, targets.related("the targets here")))
     return True

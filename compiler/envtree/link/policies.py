@@ -6,6 +6,8 @@ import jsonschema_rs
 
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.fields import field, text, texts
+from envtree.link.expansion import endless
+from envtree.link.keywords import unknown_keywords, unreadable_patterns
 from envtree.node import Document, Sequence
 from envtree.resource import Resources
 from envtree.source import Kind
@@ -31,6 +33,13 @@ def _link(name: str, document: Document, diags: Diagnostics) -> Policy | None:
         message = f"the schema of policy '{name}' is not a JSON Schema that can be used here"
         hint = "it must be valid draft 2020-12, with patterns that RE2 reads and no reference to another document"
         diags.add(Diagnostic(document.span(node), "ET215", message, hint, key="schema"))
+        return None
+    wrong = [*unknown_keywords(node, name, document), *unreadable_patterns(node, name, document)]
+    if not wrong and (why := endless(schema)):
+        hint = "a schema may refer to itself below 'properties' or 'items', not for the same value"
+        wrong = [Diagnostic(document.span(node), "ET215", f"the schema of policy '{name}' {why}", hint, key="schema")]
+    if wrong:
+        diags.extend(wrong)
         return None
     selectors = tuple(str(one.value) for one in texts(field(document, "selector"))) or ("**",)
     message = text(field(document, "message")) or ""

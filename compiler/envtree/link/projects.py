@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from collections.abc import Mapping as Map
 
 from envtree.diagnostic import Diagnostic, Diagnostics, Related
-from envtree.fields import field, flag, scalar_fields, text
+from envtree.fields import field, scalar_fields, text
 from envtree.link.organization import contracts
 from envtree.link.overlays import agent_overlays, file_overlays
-from envtree.link.targets import default_targets, narrow
+from envtree.link.targets import Targets, default_targets, narrow
 from envtree.node import Document
 from envtree.resource import Resources
 from envtree.source import Kind
@@ -29,14 +29,14 @@ def link_project(
         name,
         document,
         environments,
-        targets,
+        targets.names,
         file_overlays(resources, environments, targets, name, "", diags),
         tuple(team for team in teams if team.name or team.agents),
         tuple(resources.documents(Kind.WORKFLOW, name)),
         contracts(document, diags),
         scalar_fields(document, name=name, key=key),
         resources.secrets(Kind.PROJECT, "", name),
-        organization.strict or flag(field(document, "strict_variables")),
+        organization.strict,
     )
 
 
@@ -59,7 +59,7 @@ def _link_team(
     project: str,
     resources: Resources,
     environments: Environments,
-    above: tuple[str, ...],
+    above: Targets,
     diags: Diagnostics,
 ) -> Team:
     document = resources.document(Kind.TEAM, "", project, name) if name else None
@@ -68,7 +68,7 @@ def _link_team(
     return Team(
         name,
         document,
-        targets,
+        targets.names,
         file_overlays(resources, environments, targets, project, name, diags) if name else {},
         tuple(_link_agent(document, resources, environments, targets, diags) for document in agents.values()),
         contracts(document, diags),
@@ -78,14 +78,14 @@ def _link_team(
 
 
 def _link_agent(
-    document: Document, resources: Resources, environments: Environments, above: tuple[str, ...], diags: Diagnostics
+    document: Document, resources: Resources, environments: Environments, above: Targets, diags: Diagnostics
 ) -> Agent:
     _, project, team, name = document.location[:4]
     targets = narrow(document, above, environments, f"agent '{name}'", diags)
     return Agent(
         name,
         document,
-        targets,
+        targets.names,
         agent_overlays(document, resources, environments, targets, diags),
         scalar_fields(document, name=name),
         resources.secrets(Kind.AGENT, name, project, team),

@@ -1,44 +1,45 @@
 """References by name: skills, policies, queues, people, members and entities that a file mentions."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from envtree.diagnostic import Diagnostic, Diagnostics
+from envtree.diagnostic import Diagnostic, Diagnostics, Related
 from envtree.fields import field, mapping, texts
+from envtree.layout import is_name
+from envtree.link.entities import UUID, Entities, check_entities
 from envtree.nearest import did_you_mean
 from envtree.node import Document, Scalar
 from envtree.resource import Resources
 from envtree.source import Kind
 from envtree.workspace import Workspace
 
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_PERSON = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 # Where a kind mentions names, and what they are names of.
 _MENTIONS: Mapping[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
     Kind.ORGANIZATION: ((("owners",), "person"), (("secret_readers",), "person")),
     Kind.ENVIRONMENT: ((("skill_ids",), "skill"), (("policy_ids",), "policy")),
     Kind.PROJECT: ((("policy_ids",), "policy"), (("owners",), "person"), (("secret_readers",), "person")),
-    Kind.TEAM: ((("skill_ids",), "skill"), (("configuration", "member_ids"), "agent")),
+    Kind.TEAM: ((("skill_ids",), "skill"),),
     Kind.AGENT: ((("skill_ids",), "skill"),),
     Kind.WORKER_QUEUE: ((("environment",), "environment"),),
-    Kind.JOB: (
-        (("environment_name",), "environment"),
-        (("worker_queue_name",), "worker queue"),
-        (("entity_id",), "agent, team or workflow"),
-    ),
+    Kind.JOB: ((("environment_name",), "environment"), (("worker_queue_name",), "worker queue")),
 }
 
 
-def check_references(resources: Resources, workspace: Workspace, diags: Diagnostics) -> None:
+def check_references(resources: Resources, workspace: Workspace, entities: Entities, diags: Diagnostics) -> None:
     """Report every name that points at nothing, with the nearest one that does exist."""
     names = _names(resources, workspace)
     for resource in resources:
         document = resource.document
         for path, what in _MENTIONS.get(resource.location.kind, ()):
-            known = _members(document, workspace) if what == "agent" else names[what]
-            _check(document, path, what, known, diags)
+            _check(document, path, what, names[what], diags)
+        check_entities(document, entities, names["environment"], diags)
         if resource.location.kind in (Kind.TEAM, Kind.AGENT):
             _check_skill_configurations(document, names["skill"], diags)
+        variables = mapping(field(document, "variables"))
+        for name in variables.entries if variables else ():
+            _check(document, ("variables", name, "environments"), "environment", names["environment"], diags)
 
 
 def _names(resources: Resources, workspace: Workspace) -> dict[str, frozenset[str]]:
@@ -52,28 +53,15 @@ def _names(resources: Resources, workspace: Workspace) -> dict[str, frozenset[st
         "policy": frozenset(rego),
         "worker queue": frozenset(workspace.others[Kind.WORKER_QUEUE]),
         "person": frozenset(people.entries if people else ()),
-        "agent, team or workflow": frozenset(_entities(workspace)),
     }
-
-
-def _entities(workspace: Workspace) -> Iterable[str]:
-    for project in workspace.projects:
-        yield from (f"{project.name}/{workflow}" for workflow in project.workflows)
-        for team in project.teams:
-            inside = f"{project.name}/{team.name}" if team.name else project.name
-            yield inside
-            yield from (f"{inside}/{agent.name}" for agent in team.agents)
-
-
-def _members(document: Document, workspace: Workspace) -> frozenset[str]:
-    _, project, team, _ = document.location[:4]
-    teams = [t for p in workspace.projects if p.name == project for t in p.teams if t.name == team]
-    return frozenset(agent.name for found in teams for agent in found.agents)
 
 
 def _check(document: Document, path: tuple[str, ...], what: str, known: frozenset[str], diags: Diagnostics) -> None:
     for mention in texts(field(document, *path)):
-        if mention.value not in known and not _UUID.fullmatch(str(mention.value)):
+        name = str(mention.value)
+        # What is not even formed like a name has been told by the schema.
+        formed = _PERSON.fullmatch(name) if what == "person" else is_name(name)
+        if formed and name not in known and not UUID.fullmatch(name):
             _report(document, mention, ".".join(path), what, known, diags)
 
 
@@ -88,9 +76,19 @@ def _report(
 
 
 def _check_skill_configurations(document: Document, known: frozenset[str], diags: Diagnostics) -> None:
+    """Skills are configured where they are listed: of others, inherited ones included, nobody reads it."""
     declared = mapping(field(document, "skill_configurations"))
+    skill_ids = field(document, "skill_ids")
+    listed = {str(skill.value) for skill in texts(skill_ids)}
     for name in declared.entries if declared else ():
-        if declared and name not in known and not _UUID.fullmatch(name):
-            message = f"'{name}' names no skill of this tree"
+        code, message, hint = "", "", ""
+        related: tuple[Related, ...] = ()
+        if is_name(name) and name not in known and not UUID.fullmatch(name):
+            code, message, hint = "ET301", f"'{name}' names no skill of this tree", did_you_mean(name, known)
+        elif name not in listed and (name in known or UUID.fullmatch(name)):
+            code, message = "ET352", f"skill '{name}' is configured here, but not in 'skill_ids' of this file"
+            hint = "add it to 'skill_ids': the control plane reads this only for the skills listed beside it"
+            related = (Related(document.span(skill_ids), "the skills listed here"),) if skill_ids else ()
+        if declared and code:
             place = document.key_span(declared, name)
-            diags.add(Diagnostic(place, "ET301", message, did_you_mean(name, known), key="skill_configurations"))
+            diags.add(Diagnostic(place, code, message, hint, related, "skill_configurations"))

@@ -1,22 +1,46 @@
 """What an organization allows of its secrets files: kinds of keys, services, readers, and where a file belongs."""
 
-from envtree.diagnostic import Diagnostic, Diagnostics
+import re
+from collections.abc import Iterable
+
+from envtree.diagnostic import Diagnostic, Diagnostics, Related
+from envtree.fields import field
+from envtree.link.readers import Key, Readers, identity
+from envtree.node import Document
 from envtree.secret import PERSONAL, SCOPE, Recipient, SealedFile, SecretsPolicy
 
+_KEY = re.compile(r"[A-Za-z0-9]+|ssh-[a-z0-9]+ [A-Za-z0-9+/=]+")
 
-def check_policy(sealed: SealedFile, policy: SecretsPolicy, readers: frozenset[str] | None, diags: Diagnostics) -> None:
-    """Report every key, service and reader of a file that the organization did not ask for.
 
-    `readers` are age recipients and PGP fingerprints; None where no readers are declared.
-    """
-    diags.extend(_wrong_kind(r, policy) for r in sealed.recipients if r.kind not in policy.key_types)
+def check_policy(sealed: SealedFile, policy: SecretsPolicy, organization: Document, diags: Diagnostics) -> None:
+    """Report every key and service of a file that the organization does not allow."""
+    allowed = _declared(organization, "key_types", "the allowed types")
+    diags.extend(_wrong_kind(r, policy, allowed) for r in sealed.recipients if r.kind not in policy.key_types)
+    allowed = _declared(organization, "endpoints", "the allowed endpoints")
     for endpoint in sealed.endpoints:
         if endpoint.kind in policy.key_types and not policy.allows(endpoint):
             message = f"the file is encrypted with '{endpoint.kind}' at an endpoint that is not allowed"
             hint = "add the endpoint, or what stands before one of its '/', to 'secrets.endpoints' in organization.yaml"
-            diags.add(Diagnostic(endpoint.span, "ET605", message, hint))
-    if readers is not None:
-        _compare(sealed, policy, readers, diags)
+            diags.add(Diagnostic(endpoint.span, "ET605", message, hint, allowed))
+
+
+def check_readers(sealed: SealedFile, policy: SecretsPolicy, readers: Readers, diags: Diagnostics) -> None:
+    """Report recipients that are no declared readers, and readers that are no recipients.
+
+    Only recipients that are people count; services are the endpoints' matter.
+    """
+    people = [r for r in sealed.recipients if r.kind in PERSONAL]
+    for recipient in people:
+        if recipient.kind in policy.key_types and identity(recipient.value) not in readers.declared:
+            diags.add(_stranger(recipient, sealed, readers))
+    present = {identity(recipient.value) for recipient in people}
+    missing = [key for spelling, key in sorted(readers.declared.items()) if spelling not in present]
+    if missing:
+        names = ", ".join(f"'{name}'" for name in sorted({key.person for key in missing}))
+        message = f"the file is not encrypted for its {'readers' if ',' in names else 'reader'} {names}"
+        related = [Related(key.span, f"the key of '{key.person}'") for key in missing]
+        hint = _rotate("add", [key.text for key in missing], sealed)
+        diags.add(Diagnostic(sealed.span, "ET609", message, hint, (Related(readers.span, "the readers"), *related)))
 
 
 def check_scope(sealed: SealedFile, policy: SecretsPolicy, diags: Diagnostics) -> None:
@@ -31,30 +55,43 @@ def check_scope(sealed: SealedFile, policy: SecretsPolicy, diags: Diagnostics) -
         diags.add(Diagnostic(sealed.scope_span, "ET608", message, hint, key=SCOPE))
 
 
-def _wrong_kind(recipient: Recipient, policy: SecretsPolicy) -> Diagnostic:
+def _declared(organization: Document, key: str, words: str) -> tuple[Related, ...]:
+    """The place in organization.yaml that allows less than a file asks for, if anything is written there."""
+    node = field(organization, "secrets", key)
+    return (Related(organization.span(node), words),) if node else ()
+
+
+def _wrong_kind(recipient: Recipient, policy: SecretsPolicy, related: tuple[Related, ...]) -> Diagnostic:
     allowed = ", ".join(f"'{kind}'" for kind in sorted(policy.key_types)) or "none"
     message = f"the file is encrypted for a key of type '{recipient.kind}', allowed: {allowed}"
     hint = "remove the key, or add its type to 'secrets.key_types' in organization.yaml"
-    return Diagnostic(recipient.span, "ET604", message, hint)
+    return Diagnostic(recipient.span, "ET604", message, hint, related)
 
 
-def _compare(sealed: SealedFile, policy: SecretsPolicy, readers: frozenset[str], diags: Diagnostics) -> None:
-    """Recipients that are people against the declared readers; services are the endpoints' matter."""
-    declared = {_identity(reader): reader for reader in readers}
-    people = [r for r in sealed.recipients if r.kind in PERSONAL]
-    for recipient in people:
-        if recipient.kind in policy.key_types and _identity(recipient.value) not in declared:
-            message = "the file is encrypted for somebody who is not among its readers"
-            hint = "remove the recipient with 'envtree secrets sync', or declare it in 'people' and 'secret_readers'"
-            diags.add(Diagnostic(recipient.span, "ET609", message, hint))
-    present = {_identity(recipient.value) for recipient in people}
-    for identity in sorted(declared.keys() - present):
-        message = f"the file is not encrypted for the reader '{declared[identity]}'"
-        diags.add(Diagnostic(sealed.span, "ET609", message, "add it with 'envtree secrets sync'"))
+def _stranger(recipient: Recipient, sealed: SealedFile, readers: Readers) -> Diagnostic:
+    known: Key | None = readers.everybody.get(identity(recipient.value))
+    remove = _rotate("rm", [recipient.value], sealed)
+    related = [Related(readers.span, "the readers")]
+    if known is None:
+        message = "the file is encrypted for somebody who is not among its readers"
+        hint = f"{remove}, or declare the key in 'people' and 'secret_readers'"
+    else:
+        message = f"the file is encrypted for '{known.person}', who is not among its readers"
+        hint = f"{remove}, or add '{known.person}' to 'secret_readers'"
+        related.append(Related(known.span, f"the key of '{known.person}'"))
+    return Diagnostic(recipient.span, "ET609", message, hint, tuple(related))
 
 
-def _identity(recipient: str) -> str:
-    """One spelling for one key: a fingerprint without blanks in capitals, an SSH key without its comment."""
-    if recipient.startswith("ssh-"):
-        return " ".join(recipient.split()[:2])
-    return recipient if recipient.startswith("age1") else recipient.replace(" ", "").upper()
+def _rotate(action: str, recipients: Iterable[str], sealed: SealedFile) -> str:
+    """What to do with sops; people copy the line, so a key of another form than a key's is not put into it."""
+    options: dict[str, list[str]] = {}
+    for recipient in recipients:
+        spelling = identity(recipient)
+        kind = "age" if recipient.startswith(("age1", "ssh-")) else "pgp"
+        options.setdefault(f"--{action}-{kind}", []).append(spelling if _KEY.fullmatch(spelling) else "KEY")
+    words = (f"{option} {_quoted(','.join(keys))}" for option, keys in options.items())
+    return f"run 'sops rotate --in-place {' '.join(words)} {sealed.path}'"
+
+
+def _quoted(keys: str) -> str:
+    return f'"{keys}"' if " " in keys else keys

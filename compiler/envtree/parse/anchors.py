@@ -1,4 +1,7 @@
-"""Anchors and aliases within the budget: what an alias stands for is counted before it is used."""
+"""Anchors and aliases within the budget: what an alias stands for is counted before it is used.
+
+No finding names them: a password that begins with '*' is an alias to a YAML reader.
+"""
 
 from typing import NamedTuple
 
@@ -8,6 +11,7 @@ from envtree.span import Mark
 
 MAX_NODES = 200_000
 MAX_DEPTH = 64
+_UNKNOWN_HINT = "put its '&name' before the value that it repeats, or quote a text that begins with '*'"
 
 
 class _Anchored(NamedTuple):
@@ -73,18 +77,21 @@ class Anchors:
             raise Refused(at, "ET110", f"aliases nest the file more than {MAX_DEPTH} levels deep", "flatten it")
         self._heights[-1] = max(self._heights[-1], found.height)
         self.count(found.size, at)
-        return found.node
+        self._report.aliases[at] = found.node.at
+        # What is wrong with the value where it is repeated is told there.
+        return found.node._replace(at=at)
 
     def _define(self, name: str, anchored: _Anchored) -> None:
         first = self._known.setdefault(name, anchored)
         if first is not anchored:
-            other = (first.at, "the first is here")
-            self._report.add_related(anchored.at, "ET111", f"the anchor '{name}' stands twice", other)
+            message, hint = "found a second anchor of one name", "give each anchor a name of its own"
+            self._report.add(anchored.at, "ET111", message, hint, (first.at, "the first is here"))
 
     def _unknown(self, name: str, at: Mark) -> None:
-        if any(opened.anchor == name for opened in self._open):
-            self._report.add(at, "ET111", f"the alias '{name}' stands inside what it means", "write it out")
+        outer = next((opened for opened in self._open if opened.anchor == name), None)
+        if outer:
+            hint = "write out what is meant, for a value cannot hold itself"
+            message = "found an alias inside what it stands for"
+            self._report.add(at, "ET111", message, hint, (outer.at, "its anchor is here"))
         else:
-            self._report.add(
-                at, "ET111", f"the alias '{name}' has no anchor before it", f"put '&{name}' before the value"
-            )
+            self._report.add(at, "ET111", "found an alias without an anchor before it", _UNKNOWN_HINT)

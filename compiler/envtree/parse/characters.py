@@ -1,6 +1,7 @@
 """Bytes to text: UTF-8, within the budget, and without characters that hide what a file says."""
 
 import re
+from unicodedata import name as unicode_name
 
 from envtree.parse.report import Report, mark_at
 from envtree.span import START
@@ -16,6 +17,19 @@ _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _INVISIBLE = "\u00ad\u180e\u200b-\u200d\u2060-\u2064\ufeff\U000e0000-\U000e007f"
 _CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029"
 _BROKEN = "\ud800-\udfff\ufffe\uffff"
+
+# Those that Unicode gives no name and that people may have typed or pasted.
+_CONTROLS = {
+    **{"\0": "NULL", "\a": "BELL", "\b": "BACKSPACE", "\v": "LINE TABULATION", "\f": "FORM FEED"},
+    **{
+        "\t": "TAB",
+        "\n": "LINE FEED",
+        "\r": "CARRIAGE RETURN",
+        "\x1b": "ESCAPE",
+        "\x7f": "DELETE",
+        "\x85": "NEXT LINE",
+    },
+}
 
 _RAW = re.compile(f"(?!\r\n)[{_CONTROL}{_BIDI}{_INVISIBLE}{_BROKEN}]")
 _ESCAPED = re.compile(f"[\x00{_BIDI}{_INVISIBLE}{_BROKEN}]")
@@ -62,7 +76,8 @@ def refused_in_key(key: str) -> str:
 
 
 def _describe(char: str) -> tuple[str, str]:
-    name = f"U+{ord(char):04X}"
+    known = unicode_name(char, "") or _CONTROLS.get(char, "")
+    name = f"U+{ord(char):04X}" + (f" ({known})" if known else "")
     if re.match(f"[{_BIDI}]", char):
         return name, "remove it, it changes the direction of the text"
     if re.match(f"[{_INVISIBLE}]", char):
@@ -70,5 +85,5 @@ def _describe(char: str) -> tuple[str, str]:
     if char == "\r":
         return name, "end lines with LF or CR LF"
     if char == "\0":
-        return name, "remove it"
+        return name, "remove it, it ends texts in other programs"
     return name, "remove it, or write it as an escape in double quotes"

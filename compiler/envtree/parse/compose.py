@@ -17,13 +17,16 @@ from envtree.node import Mapping, Node, Plain, Scalar, Sequence
 from envtree.parse.anchors import MAX_DEPTH, Anchors
 from envtree.parse.characters import refused_escape, refused_in_key
 from envtree.parse.events import NextEvent
-from envtree.parse.merge_keys import DROPPED, MERGE, settle
+from envtree.parse.merge_keys import DROPPED, MERGE, TEMPLATE, refuse_key, settle
 from envtree.parse.plain import NUMBER_STARTS, WORDS, Doubt, read_plain
 from envtree.parse.report import Refused, Report, mark_at, shown
 from envtree.parse.tags import check_collection, is_merge, read_tagged
 from envtree.span import START, Mark
 
 MAX_SCALAR = 64 * 1024
+
+# Comments, ends of documents and blank lines.
+_NOTHING = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n|(?:---|\.\.\.)[ \t]*\r?\n)*[ \t]*(?:#[^\n]*|---|\.\.\.)?")
 
 # Anchors, aliases and tags begin with these, and never right behind a letter or a digit.
 _PROPERTY = re.compile(r"[&!*](?<!\w.)")
@@ -95,16 +98,18 @@ def _compose(text: str, next_event: NextEvent, report: Report) -> Node | None:  
                     anchors.leaf(event.anchor, Scalar(data, written, not style, at))
 
             if keys is not None and key is None:
-                if data.__class__ is not str:
-                    _not_text(data, at, report)
-                elif style and not written.isprintable() and (wrong := refused_in_key(written)):
+                if style and not written.isprintable() and (wrong := refused_in_key(written)):
                     report.add(at, "ET108", wrong, "use printable characters in keys")
                 key = written
                 if key == "<<" and not style:
                     key = MERGE
                     settled = False
-                if key in nodes:
-                    report.add_related(at, "ET102", f"the key '{shown(key)}' stands twice", (keys[key], "it is here"))
+                if data.__class__ is not str:
+                    _not_text(data, at, report)
+                    key = DROPPED
+                    settled = False
+                elif key in nodes:
+                    _twice(written, at, keys[key], report)
                     key = DROPPED
                     settled = False
                 else:
@@ -140,7 +145,7 @@ def _compose(text: str, next_event: NextEvent, report: Report) -> Node | None:  
                 node = new(Sequence, (value, tuple(nodes), at))
             else:
                 if not settled:
-                    settle(value, nodes, keys, report)
+                    settle(value, nodes, keys, at, report)
                 node = new(Mapping, (value, nodes, keys, at))
             begin, flow, key, key_at, value, nodes, keys = stack.pop()
             if rare:
@@ -157,7 +162,7 @@ def _compose(text: str, next_event: NextEvent, report: Report) -> Node | None:  
                 continue
             start = event.start_mark
             at = (start.line + 1, start.column + 1, start.line + 1, start.column + 4)
-            report.add(at, "ET105", "found a second document, expected one", "make it a file of its own")
+            _second_document(text, start.index, at, report)
             break
 
         else:
@@ -167,8 +172,12 @@ def _compose(text: str, next_event: NextEvent, report: Report) -> Node | None:  
             value.append(node.value)
             nodes.append(node)
         elif key is None:
-            _complex_key(at, report)
             key = DROPPED
+            if flow and node.__class__ is Mapping and at[:2] == (begin[0], begin[1] + 1):
+                key = TEMPLATE
+                keys[key] = at  # what else is in the map tells which mistake it is
+            else:
+                refuse_key(at, report)
             key_at = at
             settled = False
         else:
@@ -215,9 +224,18 @@ def _too_deep(start: tuple[int, int]) -> None:
     raise Refused(at, "ET110", f"the file is nested more than {MAX_DEPTH} levels deep", "flatten it")
 
 
-def _complex_key(at: Mark, report: Report) -> None:
-    hint = "write the key as text, or quote the value if it is a '{{ … }}' template"
-    report.add(at, "ET103", "found a key that is a list, a map or an alias", hint)
+def _twice(key: str, at: Mark, first: Mark, report: Report) -> None:
+    hint = "merge a list of maps: '<<: [*one, *other]'" if key == "<<" else "remove one of them, or rename it"
+    report.add(at, "ET102", f"the key '{shown(key)}' stands twice", hint, (first, "the first is here"))
+
+
+def _second_document(text: str, index: int, at: Mark, report: Report) -> None:
+    """Report a second '---'; where nothing follows, it was meant to end the file."""
+    if _NOTHING.fullmatch(text, index + len("---")):
+        report.add(at, "ET105", "found the beginning of a second document, expected one", "remove the line")
+    else:
+        hint = "make it a file of its own, or remove the line if both are one"
+        report.add(at, "ET105", "found a second document, expected one", hint)
 
 
 def _not_text(data: Plain, at: Mark, report: Report) -> None:

@@ -4,6 +4,7 @@ import re
 
 from envtree.diagnostic import Diagnostics
 from envtree.node import Document, Mapping
+from envtree.parse.allowances import WORD, read_allowances
 from envtree.parse.characters import decode
 from envtree.parse.compose import compose
 from envtree.parse.dotenv import read_dotenv
@@ -20,16 +21,29 @@ _HEAD = re.compile(r"(?:[ ]*(?:#[^\n]*)?\r?\n|%[^\n]*\n?)*")
 
 def parse(source: Source, diags: Diagnostics, *, backend: Backend = _FASTEST) -> Document | None:
     """Read one file; None when nothing in it can be used, which has been reported then."""
-    report = Report(source.path, diags)
+    report = Report(source.path, diags, set(), {})
     text = decode(source.data, report)
     if text is None:
         return None
     try:
         root = _read(text, report, backend)
     except Refused as refusal:
-        report.refuse(refusal)
+        if not _follows(refusal, text, report):
+            report.refuse(refusal)
         return None
-    return Document(source.path, source.location, source.digest, root) if root is not None else None
+    if root is None:
+        return None
+    allowances = read_allowances(text, root, report) if WORD in text and source.path.endswith(".yaml") else ()
+    holes = frozenset(report.holes)
+    return Document(source.path, source.location, source.digest, root, allowances, report.aliases, holes)
+
+
+def _follows(refusal: Refused, text: str, report: Report) -> bool:
+    """Whether a syntax error stands right behind a misread value, as the rest of a text without quotes does."""
+    line, column = refusal.at[:2]
+    ends = [hole[3] for hole in report.holes if hole[2] == line and hole[3] <= column]
+    between = text.split("\n")[line - 1][max(ends) - 1 : column - 1] if ends else "-"
+    return refusal.code == "ET101" and not between.strip(" ")
 
 
 def _read(text: str, report: Report, backend: Backend) -> Mapping | None:
@@ -50,8 +64,9 @@ def _read(text: str, report: Report, backend: Backend) -> Mapping | None:
 
 def _refuse_directives(text: str, report: Report) -> str:
     """The text with its directives as comments, so that what follows is read like any other file."""
+    hint = "remove the line, or quote a text that begins with '%'"
     head = _HEAD.match(text)
     end = head.end() if head else 0
     for line in re.finditer(r"^%", text[:end], re.MULTILINE):
-        report.add(mark_at(text, line.start()), "ET115", "found a YAML directive", "remove the line")
+        report.add(mark_at(text, line.start()), "ET115", "found a YAML directive", hint)
     return re.sub(r"^%", "#", text[:end], flags=re.MULTILINE) + text[end:]

@@ -29,13 +29,16 @@ def read_dotenv(text: str, report: Report) -> Mapping:
         name, equals, value = line.partition("=")
         if not name or not equals:
             at = (number, 1, number, len(line) + 1)
-            report.add(at, "ET101", "found a line that is not 'NAME=value'", "write one variable on each line")
+            report.add(
+                at, "ET101", "found a line that is not 'NAME=value'", "write one variable on each line, as sops does"
+            )
             continue
         at = (number, 1, number, len(name) + 1)
         leaf = _leaf(name, value, (number, len(name) + 2, number, len(line) + 1))
         other = _insert(root, _steps(name, at), at, leaf)
         if other is not None:
-            report.add_related(at, "ET102", f"the key '{shown(name)}' stands twice", (other, "it is here"))
+            message, hint = f"the key '{shown(name)}' stands twice", "remove one of the lines"
+            report.add(at, "ET102", message, hint, (other, "the first is here"))
     return _mapping(root)
 
 

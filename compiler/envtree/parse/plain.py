@@ -49,11 +49,12 @@ _YAML_1_1_WORDS = (
 )
 
 _QUOTE_TEXT = "quote it"
-_QUOTE_OR_SPELL = "quote it if it is text, else write true, false, null or a JSON number"
 
 
-def _core(what: str) -> Doubt:
-    return Doubt("ET106", f"found {what}, which YAML readers type differently", _QUOTE_OR_SPELL)
+def _core(what: str, meant: str) -> Doubt:
+    return Doubt(
+        "ET106", f"found {what}, which YAML readers type differently", f"write {meant}, or quote it if it is text"
+    )
 
 
 def _yaml_1_1(what: str) -> Doubt:
@@ -62,7 +63,7 @@ def _yaml_1_1(what: str) -> Doubt:
 
 def _words() -> dict[str, Reading]:
     words: dict[str, Reading] = {"": (None, None), "null": (None, None), "true": (True, None), "false": (False, None)}
-    words |= {word: (word, _core(f"'{word}'")) for word in _CORE_WORDS}
+    words |= {word: (word, _core(f"'{word}'", "null" if word == "~" else word.lower())) for word in _CORE_WORDS}
     words |= {word: (word, _yaml_1_1(f"'{word}'")) for word in _YAML_1_1_WORDS}
     return words
 
@@ -89,7 +90,7 @@ def _number_elsewhere(text: str) -> Doubt | None:
     if _LEADING_ZERO.fullmatch(text):
         return _yaml_1_1("a number with a leading zero")
     if _CORE.fullmatch(text):
-        return _core("a number that is not a JSON number")
+        return _core("a number that is not a JSON number", "it as JSON does")
     what = next((what for what, spelling in _YAML_1_1 if spelling.fullmatch(text)), "")
     return _yaml_1_1(what) if what else None
 

@@ -5,26 +5,34 @@ from typing import Any, NamedTuple
 
 from yaml.error import MarkedYAMLError, YAMLError
 
-from envtree.parse.report import Refused, mark_at
+from envtree.parse.report import Other, Refused, mark_at
 from envtree.span import START
 
 
 class _Problem(NamedTuple):
-    """`sign` occurs in the problem or the context that either parser names; `at_context` places it at the beginning."""
+    """`sign` occurs in the problem or the context that either parser names; `at_context` places it at the beginning.
+
+    `opened` is what stands at the beginning where that is worth a second place.
+    """
 
     sign: str
     message: str
     hint: str
     code: str = "ET101"
     at_context: bool = False
+    opened: str = ""
 
+
+TAB_HINT = "indent and separate with blanks; a text with a tab in it needs quotes"
 
 _TABBED_INDENT = re.compile(r" *\t")
 
 _UNCLOSED_HINT = "close the quotes; double a ' inside single quotes, write \\\" inside double quotes"
 _ESCAPE_HINT = "write \\\\ for a backslash, or use single quotes"
 _TAG_HINT = "remove the tag, or quote a text that begins with '!'"
-_NAME_HINT = "use letters, digits, '-' and '_'"
+_ANCHOR_HINT = "use letters, digits, '-' and '_', or quote a text that begins with '&'"
+_ALIAS_HINT = "use letters, digits, '-' and '_', or quote a text that begins with '*'"
+_EXPRESSION_HINT = "quote the whole value: an expression with ': ', ' #' or quotes in it cannot stand bare"
 
 # The first that fits is taken.
 _PROBLEMS = (
@@ -49,9 +57,17 @@ _PROBLEMS = (
     ),
     _Problem("unexpected ':'", "found a ':' without a blank after it", "put a blank after it, or quote the text"),
     _Problem("cannot start any token", "found a value that begins with '@', '`' or '%'", "quote it"),
-    _Problem("expected ',' or ']'", "a list in brackets lacks a ',' or its ']'", "check the commas and brackets"),
     _Problem(
-        "expected ',' or '}'", "a map in braces lacks a ',' or its '}'", "check the commas and braces, quote '{{ … }}'"
+        "expected ',' or ']'",
+        "a list in brackets lacks a ',' or its ']'",
+        "close the bracket, or put a ',' between the elements",
+        opened="the list begins here",
+    ),
+    _Problem(
+        "expected ',' or '}'",
+        "a map in braces lacks a ',' or its '}'",
+        "close the brace, or put a ',' between the entries; quote a text with '{{ … }}'",
+        opened="the map begins here",
     ),
     _Problem("unknown escape character", "found an unknown escape in double quotes", _ESCAPE_HINT),
     _Problem("hexdecimal number", "found an escape without its hexadecimal digits", _ESCAPE_HINT),
@@ -62,10 +78,8 @@ _PROBLEMS = (
         "write the character itself or \\U and eight digits",
         "ET108",
     ),
-    _Problem("an anchor", "found an anchor with a bad name", _NAME_HINT, "ET111"),
-    _Problem(
-        "an alias", "found an alias with a bad name", f"{_NAME_HINT}, or quote a text that begins with '*'", "ET111"
-    ),
+    _Problem("an anchor", "found an anchor with a bad name", _ANCHOR_HINT, "ET111", at_context=True),
+    _Problem("an alias", "found an alias with a bad name", _ALIAS_HINT, "ET111", at_context=True),
     _Problem("directive", "found a line that begins with '%'", "quote the text", "ET115"),
     _Problem(
         "block scalar", "found a malformed header of a block text", "write only '+', '-' or a digit after '|' or '>'"
@@ -93,13 +107,22 @@ def syntax_error(error: YAMLError, text: str) -> Refused:
     index = error.problem_mark.index
     tab = _tab_before(text, index)
     if tab is not None:
-        return Refused(mark_at(text, tab), "ET114", "found a tab", "indent and separate with blanks")
+        return Refused(mark_at(text, tab), "ET114", "found a tab", TAB_HINT)
     problem = _classify(error)
-    if problem.at_context and error.context_mark is not None:
+    others: list[Other] = []
+    if error.context_mark is not None and problem.opened:
+        others = [(mark_at(text, error.context_mark.index), problem.opened)]
+    elif error.context_mark is not None and problem.at_context:
         index = error.context_mark.index
     elif "escape" in problem.message:
         index = max(text.rfind("\\", 0, index + 1), 0)
-    return Refused(mark_at(text, index), problem.code, problem.message, problem.hint)
+    hint = _EXPRESSION_HINT if problem.code == "ET101" and _in_expression(text, index) else problem.hint
+    return Refused(mark_at(text, index), problem.code, problem.message, hint, *others)
+
+
+def _in_expression(text: str, index: int) -> bool:
+    """Whether an expression begins on the line before `index`."""
+    return text.find("${{", text.rfind("\n", 0, index) + 1, index) >= 0
 
 
 def _classify(error: Any) -> _Problem:

@@ -2,39 +2,45 @@
 
 from typing import NamedTuple
 
+from envtree.codes import CODES
 from envtree.diagnostic import Diagnostic, Diagnostics, Related
 from envtree.span import Mark, Span
+
+# A second place that explains a finding, and what is there.
+Other = tuple[Mark, str]
 
 
 class Refused(Exception):
     """A finding that ends the reading of a file: what follows can't be trusted, or not be afforded."""
 
-    def __init__(self, at: Mark, code: str, message: str, hint: str = "") -> None:
+    def __init__(self, at: Mark, code: str, message: str, hint: str = "", *others: Other) -> None:
         super().__init__(code)
         self.at = at
         self.code = code
         self.message = message
         self.hint = hint
+        self.others = others
 
 
 class Report(NamedTuple):
-    """The sink for the findings of one file."""
+    """The sink for the findings of one file, and what a `Document` is to know about its places."""
 
     path: str
     diags: Diagnostics
+    holes: set[Mark]
+    aliases: dict[Mark, Mark]
 
-    def add(self, at: Mark, code: str, message: str, hint: str = "") -> None:
-        """Report a finding."""
-        self.diags.add(Diagnostic(Span(self.path, *at), code, message, hint))
-
-    def add_related(self, at: Mark, code: str, message: str, other: tuple[Mark, str]) -> None:
-        """Report a finding that a second place explains."""
-        related = Related(Span(self.path, *other[0]), other[1])
-        self.diags.add(Diagnostic(Span(self.path, *at), code, message, related=(related,)))
+    def add(self, at: Mark, code: str, message: str, hint: str = "", *others: Other) -> None:
+        """Report a finding, with the places that explain it."""
+        related = tuple(Related(Span(self.path, *place), words) for place, words in others)
+        self.diags.add(Diagnostic(Span(self.path, *at), code, message, hint, related))
+        # A warning is about a value that has been read as it was meant.
+        if CODES[code].fixed:
+            self.holes.add(at)
 
     def refuse(self, refusal: Refused) -> None:
         """Report the finding that ended the reading."""
-        self.add(refusal.at, refusal.code, refusal.message, refusal.hint)
+        self.add(refusal.at, refusal.code, refusal.message, refusal.hint, *refusal.others)
 
 
 def mark_at(text: str, index: int) -> Mark:

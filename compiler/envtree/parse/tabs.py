@@ -8,7 +8,7 @@ from yaml.error import YAMLError
 from yaml.events import ScalarEvent
 
 from envtree.parse.events import Backend
-from envtree.parse.problems import syntax_error
+from envtree.parse.problems import TAB_HINT, syntax_error
 from envtree.parse.report import Refused, Report, mark_at
 
 _MAX_FINDINGS = 20
@@ -32,7 +32,7 @@ def refuse_tabs(text: str, backend: Backend, report: Report) -> bool:
     tabs = [match.start() for match in re.finditer(r"\t[ \t]*", text)]
     wrong = [tab for tab in tabs if not _inside(tab, texts)]
     for tab in wrong[:_MAX_FINDINGS]:
-        refusal = Refused(mark_at(text, tab), "ET114", "found a tab", "indent and separate with blanks")
+        refusal = Refused(mark_at(text, tab), "ET114", "found a tab", TAB_HINT)
         report.refuse(refusal)
     return bool(wrong)
 

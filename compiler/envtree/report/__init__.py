@@ -52,9 +52,10 @@ def shown_in(bundles: tuple[str, ...]) -> str:
 
 
 def tally(report: Report) -> str:
-    """The weighty findings in a few words."""
+    """The number of findings in a few words."""
     counts: Iterable[tuple[int, str]] = (
         (report.count(Severity.ERROR), "error"),
         (report.count(Severity.WARNING), "warning"),
+        (report.count(Severity.INFO), "info"),
     )
     return ", ".join(plural(count, noun) for count, noun in counts if count) or "no errors"

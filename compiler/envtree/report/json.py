@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from envtree.canonical import canonical
 from envtree.diagnostic import NotChecked, Related, Severity
 from envtree.finding import Finding
 from envtree.report import Report
+from envtree.report.document import json_document
 from envtree.span import Span
 
 
 def json(report: Report) -> bytes:
-    """The canonical JSON of a report."""
+    """The JSON of a report."""
     data: dict[str, Any] = {
         "envtree": "1",
         "findings": [_finding(finding) for finding in report.findings],
@@ -19,12 +19,13 @@ def json(report: Report) -> bytes:
             "agents": report.agents,
             "bundles": len(report.checked),
             "errors": report.count(Severity.ERROR),
+            "infos": report.count(Severity.INFO),
             "warnings": report.count(Severity.WARNING),
         },
     }
     if report.differences is not None:
         data["differences"] = list(report.differences)
-    return canonical(data)
+    return json_document(data)
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

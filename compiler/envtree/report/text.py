@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 from unicodedata import combining, east_asian_width
 
+from envtree.codes import UNSHOWN
 from envtree.diagnostic import NotChecked, Severity
 from envtree.finding import Finding
 from envtree.layout import shown
@@ -38,8 +39,14 @@ def skipped(checks: Iterable[NotChecked]) -> str:
 
 
 def printable(data: str) -> str:
-    """Text from a file, fit for a terminal and a CI log: no escape sequences, nothing invisible, no commands."""
+    """Text from a file or a command line, fit for one line of a terminal and a CI log: no control, no commands."""
     return shown(data).replace("##[", "##\\[")
+
+
+def printable_lines(words: str) -> str:
+    """Words for people, line by line; a line that begins with two colons is a command to GitHub's runner."""
+    lines = map(printable, words.split("\n"))
+    return "\n".join(line.replace("::", "\\::", 1) if line.lstrip().startswith("::") else line for line in lines)
 
 
 def _lines_of(finding: Finding, lines: Lines, color: bool) -> Iterator[str]:
@@ -47,7 +54,8 @@ def _lines_of(finding: Finding, lines: Lines, color: bool) -> Iterator[str]:
     label = _paint(f"{finding.severity} {diagnostic.code}", hue, color)
     place = _paint(_place(diagnostic.span), _BOLD, color) + ": " if diagnostic.span.path else ""
     yield f"{place}{label}: {printable(diagnostic.message)}"
-    yield from _excerpt_lines(diagnostic.span, lines, hue if color else "")
+    if diagnostic.code not in UNSHOWN:
+        yield from _excerpt_lines(diagnostic.span, lines, hue if color else "")
     for related in diagnostic.related:
         yield f"  {_place(related.span)}: {printable(related.message)}"
     if finding.bundles:
@@ -89,8 +97,8 @@ def _cells(data: str) -> int:
 
 
 def _place(span: Span) -> str:
-    # A line that begins with two colons is a command to GitHub's runner.
     path = printable(span.path)
+    # A path stays one, where `printable_lines` would only put a backslash.
     return f"{'./' if path.lstrip().startswith('::') else ''}{path}:{span.line}:{span.column}"
 
 

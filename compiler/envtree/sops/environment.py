@@ -1,13 +1,12 @@
 """What sops gets from the machine: which program it is, and the few variables that it needs."""
 
 import os
-import shutil
-import stat
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from envtree.diagnostic import Failure
+from envtree.git import repository_root
+from envtree.programs import find, trusted_folders
 from envtree.secret import SecretsPolicy
 
 # By kind of key; a name that ends in `_` stands for all that begin with it.
@@ -48,16 +47,14 @@ _PATHS = frozenset(
 
 def find_sops(search_path: str, root: Path) -> Path:
     """The sops on PATH; a Failure if there is none, or one that others could have put there."""
-    found = shutil.which("sops", path=search_path)
+    found = find("sops", search_path, repository_root(root) or root)
     if found is None:
         hint = "install sops 3.9 or newer and put it on PATH; '--secrets ref' needs none"
         raise Failure("ET620", "sops is not installed", hint)
-    path = Path(found).absolute()
-    problem = _problem(path.parent, root) or _problem(path.resolve().parent, root)
-    if problem:
-        hint = "install sops in a folder that only its owner can write to, outside of the tree"
-        raise Failure("ET620", f"the first sops on PATH is not used, because its folder {problem}", hint)
-    return path
+    if found.problem:
+        hint = "put a sops first on PATH that only you or root can change, outside of the repository"
+        raise Failure("ET620", f"the first sops on PATH is not used: {found.problem}", hint)
+    return found.path
 
 
 def child_environment(policy: SecretsPolicy, environ: Mapping[str, str], root: Path) -> dict[str, str]:
@@ -69,7 +66,9 @@ def child_environment(policy: SecretsPolicy, environ: Mapping[str, str], root: P
     passed = {
         name: _absolute(name, value) for name, value in environ.items() if name in names or name.startswith(prefixes)
     }
-    fixed = {"PATH": os.pathsep.join(_search_path(environ.get("PATH", ""), root)), "SOPS_DISABLE_VERSION_CHECK": "1"}
+    # What sops starts, gpg and age plugins, must not come from the repository either.
+    folders = trusted_folders(environ.get("PATH", ""), repository_root(root) or root)
+    fixed = {"PATH": os.pathsep.join(folders), "SOPS_DISABLE_VERSION_CHECK": "1"}
     if "hc_vault" not in policy.key_types:
         fixed["SOPS_HC_VAULT_ALLOWLIST"] = "none"
     if "kms" not in policy.key_types:
@@ -79,22 +78,3 @@ def child_environment(policy: SecretsPolicy, environ: Mapping[str, str], root: P
 
 def _absolute(name: str, value: str) -> str:
     return str(Path(value).absolute()) if value and name in _PATHS else value
-
-
-def _search_path(search_path: str, root: Path) -> Iterator[str]:
-    """PATH without folders where the tree, or anybody, could lay a gpg or an age plugin of their own."""
-    for entry in search_path.split(os.pathsep):
-        folder = Path(entry)
-        if folder.is_absolute() and folder.is_dir() and not _problem(folder, root):
-            yield entry
-
-
-def _problem(folder: Path, root: Path) -> str:
-    """Why a program in a folder is not to be trusted; empty if it is."""
-    if folder.stat().st_mode & stat.S_IWOTH:
-        return "can be written to by everybody"
-    # A virtual environment inside the tree is as trusted as the Python that runs this.
-    real = folder.resolve()
-    if real.is_relative_to(root.resolve()) and real != Path(sys.executable).parent.resolve():
-        return "lies inside the tree"
-    return ""

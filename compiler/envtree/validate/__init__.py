@@ -1,41 +1,58 @@
 """The stage that checks one file by itself: its schema, its directives, and what no schema can say."""
 
 import re
+from typing import Any
 
 import orjson
 
 from envtree.diagnostic import Diagnostic, Diagnostics
+from envtree.keypath import format_path, parse_path
+from envtree.mistake import distinct
 from envtree.node import Document
 from envtree.resource import Resource
 from envtree.schemas import Schemas
 from envtree.source import Kind
 from envtree.span import whole_file
+from envtree.validate.credentials import check_credentials, is_suspect
+from envtree.validate.definitions import check_definitions
 from envtree.validate.directives import check_directives, check_sealed_directives
-from envtree.validate.rules import check_expressions, check_keys, check_name, check_reserved, check_secret_paths
+from envtree.validate.rules import (
+    check_edition,
+    check_expressions,
+    check_keys,
+    check_name,
+    check_reserved,
+    check_secret_paths,
+    named,
+)
+from envtree.validate.schedule import check_schedule
 from envtree.validate.sealed import read_sealed
-from envtree.validate.sections import LAYERS, plain
+from envtree.validate.sections import LAYERS, SECTION, below_section, plain
 from envtree.validate.shape import shape
+from envtree.validate.templates import PRESENT, check_templates
 
-# In JSON: a key that begins with '$', and one that holds an expression. Inside a string a quote has a backslash before
-# it, so a match starts at the start of a string, and every string is read once.
-_DOLLAR_KEY = re.compile(rb'[{,]"\$(?:[^"\\]|\\.)*+":')
-_EXPRESSION_KEY = re.compile(rb'[{,]"(?:[^"\\$]|\\.|\$(?!\{\{))*+\$\{\{(?:[^"\\]|\\.)*+":')
+# In JSON, where only a key is followed by ':': a key that begins with '$', and one that holds an expression.
+_DOLLAR_KEY = re.compile(rb'"\$(?:[^"\\]|\\.)*+":')
+_EXPRESSION_KEY = re.compile(rb'\$\{\{(?:[^"\\]|\\.)*+":')
 
 
 def validate(document: Document, schemas: Schemas, diags: Diagnostics) -> Resource:
     """Check one file; what is wrong with it is reported, and whoever builds on it looks there."""
     if document.location.kind is not Kind.SECRETS:
-        diags.extend(_check_plain(document, schemas))
+        diags.extend(_as_in_bundle(finding) for finding in distinct(_check_plain(document, schemas), (document,)))
         return Resource(document.location, document)
-    sealed = read_sealed(document, diags)
+    findings = Diagnostics()
+    sealed = read_sealed(document, findings)
     if sealed:
-        diags.extend(check_sealed_directives(document, sealed.content))
+        findings.extend(check_sealed_directives(document, sealed.content))
+    diags.extend(distinct(findings, (document,)))
     return Resource(document.location, document, sealed)
 
 
 def _check_plain(document: Document, schemas: Schemas) -> list[Diagnostic]:
     data = document.root.value
-    errors = [*check_name(document), *check_secret_paths(document)]
+    errors = [*check_name(document), *check_edition(document), *check_secret_paths(document)]
+    errors += [*check_schedule(document), *check_definitions(document)]
     # As JSON, a file shows at once whether it has any of these; to look for them costs more than its schema does.
     text = orjson.dumps(data)
     if b"${{" in text:
@@ -47,11 +64,22 @@ def _check_plain(document: Document, schemas: Schemas) -> list[Diagnostic]:
         if document.location.kind in LAYERS:
             data = plain(document)
     errors += _check_shape(document, data, schemas, errors)
-    return [*errors, *check_reserved(document)]
+    errors += check_reserved(document)
+    if is_suspect(text):
+        errors += check_credentials(document)
+    return [*errors, *check_templates(document)] if PRESENT.search(text) else errors
 
 
-def _check_shape(document: Document, data: object, schemas: Schemas, reported: list[Diagnostic]) -> list[Diagnostic]:
-    kind = document.location.kind
+def _as_in_bundle(finding: Diagnostic) -> Diagnostic:
+    """The finding with the key that the later stages would give it."""
+    inside = f"{SECTION}." in finding.key
+    return finding._replace(key=format_path(below_section(parse_path(finding.key)))) if inside else finding
+
+
+def _check_shape(
+    document: Document, data: dict[str, Any], schemas: Schemas, reported: list[Diagnostic]
+) -> list[Diagnostic]:
+    kind, data = document.location.kind, named(document, data)
     if schemas.is_valid(kind, data):
         return []
     found = shape(document, schemas.faults(kind, data), reported)

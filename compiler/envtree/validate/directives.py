@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from envtree.diagnostic import Diagnostic, Related
 from envtree.keypath import KeyPath, format_path
-from envtree.nearest import did_you_mean
+from envtree.nearest import did_you_mean, nearest
 from envtree.node import Cipher, Document, Mapping, Node, Scalar, Sequence
 from envtree.source import Kind
 from envtree.span import Span
 from envtree.validate.sections import LAYERS, SECTION, is_directive, is_dollar, outside, sections, walk
-from envtree.validate.wording import kind_of, quoted, type_name
+from envtree.validate.wording import cut, kind_of, quoted, type_name
 
 _LISTS = ("$append", "$prepend", "$remove")
 _ACTIONS = ("$value", "$replace", "$delete", *_LISTS)
@@ -30,18 +30,19 @@ def check_directives(document: Document) -> Iterator[Diagnostic]:
 
 def check_sealed_directives(document: Document, content: Mapping) -> Iterator[Diagnostic]:
     """What is wrong with the directives of a SOPS file, as far as it shows without a key."""
-    checker = _Checker(document)
+    checker = _Checker(document, sealed=True)
     key = next(filter(is_dollar, content.entries), "")
     if key:
         message = f"{quoted(key)} stands on the secrets file itself, expected on a secret of it or below"
         place = document.key_span(content, key)
-        yield Diagnostic(place, "ET212", message, f"write {quoted('$' + key)} if it is an ordinary key", key=key)
+        yield Diagnostic(place, "ET212", message, f"write it inside each secret; {_literal(key)}", key=key)
     else:
         yield from checker.value(content, (), text=False)
 
 
 class _Checker(NamedTuple):
     document: Document
+    sealed: bool = False
 
     def section(self, section: Mapping, path: KeyPath) -> Iterator[Diagnostic]:
         """An `execution_environment`: directives work below it, not on it."""
@@ -85,19 +86,29 @@ class _Checker(NamedTuple):
             key = next(filter(is_dollar, inner.entries), "") if isinstance(inner, Mapping) else ""
             if isinstance(inner, Mapping) and key:
                 message = f"{quoted(key)} stands inside a list element, where no directive works"
-                hint = f"write {quoted('$' + key)} if it is an ordinary key"
+                hint = f"write the directive in the place of the whole list, such as {{$remove: […]}}; {_literal(key)}"
                 yield self._at(self.document.key_span(inner, key), at, "ET212", message, hint)
 
     def _mixed(self, node: Mapping, key: str, path: KeyPath) -> Diagnostic:
         other = next(other for other in node.entries if not is_dollar(other))
         message = f"{quoted(key)} stands beside {quoted(other)}, but all keys of a directive begin with '$'"
-        hint = f"write {quoted('$' + key)} if it is an ordinary key"
-        return self._at(self.document.key_span(node, key), path, "ET211", message, hint)
+        if key in ("$value", "$replace"):
+            hint = f"put {quoted(other)} inside '{key}'"
+        elif key in _CONDITIONS:
+            hint = f"put the other keys inside '$value' beside it: {{$value: {{{cut(other)}: …}}, {key}: …}}"
+        elif key in _ACTIONS:
+            hint = f"keep one of them; {_literal(key)}"
+        else:
+            close = nearest(key, _KNOWN)
+            hint = f"did you mean '{close}'? {_literal(key)}" if close else _literal(key)
+        related = (Related(self.document.key_span(node, other), "the other key"),)
+        return self._at(self.document.key_span(node, key), path, "ET211", message, hint)._replace(related=related)
 
     def _directive(self, node: Mapping, path: KeyPath, *, text: bool) -> Iterator[Diagnostic]:
         unknown = [key for key in node.entries if key not in _KNOWN]
         for key in unknown:
-            hint = did_you_mean(key, _KNOWN)
+            close = nearest(key, _KNOWN)
+            hint = f"did you mean '{close}'?" if close else f"{did_you_mean(key, _KNOWN)}; {_literal(key)}"
             yield self._at(self.document.key_span(node, key), path, "ET211", f"{quoted(key)} is not a directive", hint)
         lists = [key for key in node.entries if key in _LISTS]
         if not unknown:
@@ -107,6 +118,10 @@ class _Checker(NamedTuple):
             hint = "write the text itself, or keep the list in 'config'"
             yield self._at(self.document.key_span(node, lists[0]), path, "ET212", message, hint)
             return
+        if self.sealed and "$remove" in node.entries:
+            message = "'$remove' stands in a secrets file, whose elements cannot be compared without the key"
+            place = self.document.key_span(node, "$remove")
+            yield self._at(place, path, "ET212", message, "write the whole list as it should be: {$replace: […]}")
         for key, operand in node.entries.items():
             yield from self._operand(key, operand, path, text=text)
 
@@ -150,7 +165,8 @@ class _Checker(NamedTuple):
                 yield from self.value(node, path, text=text)
         elif key == "$expect":
             if not _says(node, _EXPECTATIONS):
-                yield self._wrong(key, node, path, "'exists' or 'new'", "")
+                hint = "'exists': a layer below has the value; 'new': none has it"
+                yield self._wrong(key, node, path, "'exists' or 'new'", hint)
         elif key in _KNOWN and not _says(node, (True,)):
             yield self._wrong(key, node, path, "true", f"write true, or remove '{key}'")
 
@@ -163,6 +179,10 @@ class _Checker(NamedTuple):
 
     def _at(self, span: Span, path: KeyPath, code: str, message: str, hint: str) -> Diagnostic:
         return Diagnostic(span, code, message, hint, key=format_path(path))
+
+
+def _literal(key: str) -> str:
+    return f"write {quoted('$' + key)} if it is an ordinary key"
 
 
 def _says(node: Node, words: tuple[str | bool, ...]) -> bool:

@@ -5,12 +5,14 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from envtree.fault import Fault
+from envtree.layout import is_name
 from envtree.nearest import did_you_mean, nearest
 from envtree.source import Kind, Location
 from envtree.validate.sections import LAYERS, SECTION
 from envtree.validate.wording import (
     ELSEWHERE,
     FORBIDDEN,
+    LIMITS,
     PATTERNS,
     READ_ONLY,
     REQUIRED,
@@ -101,7 +103,7 @@ def _type(case: _Case) -> Phrase:
     if _is_variable(path) and found in ("null", "object", "array"):
         return _variable(case, found)
     message = f"{name(path)} is {type_name(found)}, expected {either([type_name(kind) for kind in expected])}"
-    return Phrase("ET203", message, _type_hint(found, expected))
+    return Phrase("ET203", message, _type_hint(case, found, expected))
 
 
 def _is_variable(path: tuple[str | int, ...]) -> bool:
@@ -114,22 +116,33 @@ def _variable(case: _Case, found: str) -> Phrase:
     if found == "null":
         removal = "{$delete: true} to remove the variable" if layer else "remove the line"
         return Phrase("ET213", message, f"write '' for an empty text, or {removal}")
-    move = ", or move it to 'config'" if layer else ""
+    as_text = "join(',')" if found == "array" else "tojson"
+    move = f", or move it to 'config' and write ${{{{ config.<key> | {as_text} }}}}" if layer else ""
     return Phrase("ET214", message, f"write it as JSON in quotes{move}")
 
 
-def _type_hint(found: str, expected: list[str]) -> str:
+_BOOLEANS = MappingProxyType(
+    {**dict.fromkeys(("yes", "y", "on", "true"), "true"), **dict.fromkeys(("no", "n", "off", "false"), "false")}
+)
+
+
+def _type_hint(case: _Case, found: str, expected: list[str]) -> str:
     if found == "null":
         return "write a value, or remove the line"
     if found == "string" and expected == ["boolean"]:
-        return "write true or false, without quotes"
+        return f"write {_BOOLEANS.get(case.text.lower(), 'true or false')}, without quotes"
     if found == "string" and set(expected) <= {"integer", "number", "null"}:
         return "write a number, without quotes"
-    if expected == ["array"]:
-        return "write a list: […]"
     if "string" in expected and found in ("integer", "number", "boolean"):
         return "write it in quotes"
-    return ""
+    if found == "number" and "integer" in expected:
+        return "write it without a fraction"
+    if set(expected) <= {"array", "null"}:
+        return f"write a list: [{case.text if is_name(case.text) else '…'}]"
+    return "write 'key: value' lines below it" if set(expected) <= {"object", "null"} else ""
+
+
+_ENTITIES = ("agent", "team", "workflow")
 
 
 def _allowed(case: _Case) -> Phrase:
@@ -137,13 +150,16 @@ def _allowed(case: _Case) -> Phrase:
     allowed = either(list(map(quoted, fault.argument)))
     message = f"{name(fault.path)} is {described(fault.found, fault.path)}, expected {allowed}"
     close = nearest(case.text, [word for word in fault.argument if isinstance(word, str)])
+    if fault.path == ("entity_type",) and case.text in _ENTITIES:
+        return Phrase("ET204", message, "'planning_mode' says who does the work: make the two agree")
     return Phrase("ET204", message, f"did you mean '{close}'?" if close else "")
 
 
 def _constant(case: _Case) -> Phrase:
     fault = case.fault
     message = f"{name(fault.path)} is {described(fault.found, fault.path)}, expected {quoted(fault.argument)}"
-    return Phrase("ET204", message, "write it without quotes" if case.text == str(fault.argument) else "")
+    right = str(fault.argument)
+    return Phrase("ET204", message, "write it without quotes" if case.text == right else f"write {right}")
 
 
 def _pattern(case: _Case) -> Phrase:
@@ -168,17 +184,33 @@ def _key_name(case: _Case) -> Phrase:
     return Phrase("ET207", f"{name(fault.path)} does not belong there", hint)
 
 
+_COUNTED = MappingProxyType({"Length": "character", "Items": "element", "Properties": "key"})
+
+
 def _limit(case: _Case) -> Phrase:
     fault = case.fault
     bound = "at least" if fault.keyword.startswith("min") else "at most"
-    noun = {"Length": "character", "Items": "element", "Properties": "key"}.get(fault.keyword[3:])
+    noun = _COUNTED.get(fault.keyword[3:])
     if noun is None:
         found, expected = described(fault.found, fault.path), f"{bound} {fault.argument}"
     elif fault.found:
         found, expected = f"{count(len(fault.found), noun)} long", f"{bound} {fault.argument}"
     else:
         found, expected = "empty", f"{bound} {count(fault.argument, noun)}"
-    return Phrase("ET206", f"{name(fault.path)} is {found}, expected {expected}")
+    return Phrase("ET206", f"{name(fault.path)} is {found}, expected {expected}", _limit_hint(fault))
+
+
+def _limit_hint(fault: Fault) -> str:
+    key = str(fault.path[-1]) if fault.path else ""
+    if key in LIMITS:
+        return LIMITS[key]
+    if fault.keyword.endswith("imum"):
+        least, most = fault.schema.get("minimum"), fault.schema.get("maximum")
+        return f"write a number from {least} to {most}" if None not in (least, most) else ""
+    if not fault.found:
+        return "write a value, or remove the line"
+    missing, noun = fault.argument - len(fault.found), _COUNTED[fault.keyword[3:]]
+    return f"add {count(missing, noun)}" if missing > 0 else f"leave out {count(-missing, noun)}"
 
 
 def _twice(case: _Case) -> Phrase:
@@ -189,10 +221,18 @@ def _twice(case: _Case) -> Phrase:
     )
 
 
+_ALTERNATIVES: Mapping[Kind, str] = MappingProxyType(
+    {
+        Kind.POLICY: "a policy is a JSON Schema that envtree checks, or Rego that the control plane checks",
+        Kind.WORKFLOW: "a workflow is written as data, or as Python code",
+    }
+)
+
+
 def _one_of(case: _Case) -> Phrase:
     fault = case.fault
     keys = [quoted(key) for branch in fault.argument for key in branch.get("required", ())]
-    hint = "a policy is a JSON Schema that envtree checks, or Rego that the control plane checks"
+    hint = _ALTERNATIVES.get(case.location.kind, "")
     if fault.inner:
         return Phrase("ET207", f"{name(fault.path)} has neither {' nor '.join(keys)}, expected one of them", hint)
     return Phrase("ET207", f"{name(fault.path)} has both {' and '.join(keys)}, expected one of them", hint)

@@ -1,7 +1,9 @@
 """What no schema can say: names equal paths, expressions stay where they are evaluated, secret paths are paths."""
 
 from collections.abc import Iterator
+from typing import Any
 
+from envtree import EDITION
 from envtree.diagnostic import Diagnostic
 from envtree.expression import holds_expression
 from envtree.keypath import KeyPath, format_path, parse_path
@@ -10,7 +12,7 @@ from envtree.source import Kind
 from envtree.span import Mark, Span
 from envtree.validate.reserved import reserved
 from envtree.validate.sections import SECTION, is_directive, is_dollar, operand, outside, sections, unwrap, walk
-from envtree.validate.wording import name, quoted
+from envtree.validate.wording import cut, name, quoted
 
 _NAMED_BY_PATH = frozenset({Kind.ENVIRONMENT, Kind.POLICY, Kind.SKILL, Kind.WORKER_QUEUE, Kind.JOB})
 _WHERE = f"write the value itself: expressions work in values inside '{SECTION}' of a layer"
@@ -26,6 +28,21 @@ def check_name(document: Document) -> Iterator[Diagnostic]:
         message = f"'name' is {quoted(node.value)}, expected '{path_name}', the name in the path"
         hint = "remove the line, for the path gives the name, or move the file"
         yield Diagnostic(document.span(node), "ET208", message, hint, key="name")
+
+
+def named(document: Document, data: dict[str, Any]) -> dict[str, Any]:
+    """The data of a file with its name, the one in the path where it is left out: that one has rules to keep, too."""
+    if document.location.kind not in _NAMED_BY_PATH or "name" in data:
+        return data
+    return {**data, "name": document.location.name}
+
+
+def check_edition(document: Document) -> Iterator[Diagnostic]:
+    """The edition is an integer: to JSON Schema `2026.0` is one as well."""
+    node = document.root.entries.get("edition")
+    if document.location.kind is Kind.ORGANIZATION and isinstance(node, Scalar) and isinstance(node.value, float):
+        message = f"'edition' is {cut(node.text)}, expected {EDITION}"
+        yield Diagnostic(document.span(node), "ET204", message, "write it without a fraction", key="edition")
 
 
 def check_expressions(document: Document) -> Iterator[Diagnostic]:

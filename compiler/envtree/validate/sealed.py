@@ -7,7 +7,7 @@ rule here closes one of these holes. No message quotes a value of the file: what
 from typing import Literal, NamedTuple
 
 from envtree.diagnostic import Diagnostic, Diagnostics
-from envtree.keypath import KeyPath, format_path, logical
+from envtree.keypath import KeyPath, format_path
 from envtree.node import Cipher, Document, Mapping, Node, Scalar, Sequence
 from envtree.secret import SCOPE, SealedFile, encrypted
 from envtree.span import Span, whole_file
@@ -116,7 +116,7 @@ class _Reader(NamedTuple):
         else:
             # sops gives a time back as the text that it encrypted.
             kind = "str" if seen.type == "time" else seen.type
-            cipher = Cipher(kind, seen.length, self.document.path, format_path(logical(path)))
+            cipher = Cipher(kind, seen.length, self.document.path, format_path(path))
             return Scalar(cipher, node.text, plain=False, at=node.at)
         return None
 

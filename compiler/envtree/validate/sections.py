@@ -30,6 +30,12 @@ def sections(document: Document) -> Iterator[tuple[KeyPath, Mapping]]:
                 yield (OVERLAYS, name, SECTION), section
 
 
+def below_section(path: KeyPath) -> KeyPath:
+    """A path as it is in a bundle: without the way to the `execution_environment` that it leads into."""
+    own = 3 if path[:1] == (OVERLAYS,) else 1
+    return path[own:] if len(path) > own and path[own - 1] == SECTION else path
+
+
 def is_directive(node: Node) -> bool:
     """Whether a node is a map whose keys all begin with one `$`; a literal `$x` is written `$$x`."""
     return isinstance(node, Mapping) and bool(node.entries) and all(map(is_dollar, node.entries))

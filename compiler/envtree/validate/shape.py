@@ -8,9 +8,10 @@ from envtree.fault import Fault
 from envtree.keypath import KeyPath, format_path
 from envtree.nearest import nearest
 from envtree.node import Document, Mapping, Node, Scalar, Sequence
-from envtree.span import Span
+from envtree.span import Span, whole_file
 from envtree.validate.phrases import phrase
 from envtree.validate.sections import unwrap
+from envtree.validate.wording import name, quoted
 
 _MISSING = ("required", "anyOf")
 # The keywords whose fault is the key, not what it holds.
@@ -39,7 +40,9 @@ def shape(document: Document, faults: Iterable[Fault], reported: Iterable[Diagno
     for fault in sorted(fresh, key=_rank):
         # A key may be wrong, and what it holds as well.
         first.setdefault((_place(fault), fault.keyword in _ABOUT_KEYS), fault)
-    return [_finding(document, fault) for fault in first.values() if not _follows(fault, fresh)]
+    glued = {_place(fault) for fault in fresh if fault.keyword in _ABOUT_KEYS and _is_glued(document, fault)}
+    told = (fault for (place, about_key), fault in first.items() if about_key or place not in glued)
+    return [_finding(document, fault) for fault in told if not _follows(fault, fresh)]
 
 
 def _leaves(fault: Fault) -> Iterator[Fault]:
@@ -75,8 +78,10 @@ def _follows(fault: Fault, faults: list[Fault]) -> bool:
         return any(other.keyword == "required" and other.path == fault.path for other in faults)
     if fault.keyword == "required":
         unknown = [f.subject for f in faults if f.keyword == "additionalProperties" and f.path[:-1] == fault.path]
-        return any(nearest(key, [fault.subject]) for key in unknown)
-    return fault.keyword == "dependentRequired" and any(other.keyword == "oneOf" for other in faults)
+        # Where only one key is possible, any other one was meant to be it.
+        only = list(fault.schema.get("properties", ())) == [fault.subject]
+        return any(only or nearest(key, [fault.subject]) for key in unknown)
+    return fault.keyword in ("dependentRequired", "const") and any(other.keyword == "oneOf" for other in faults)
 
 
 class _Found(NamedTuple):
@@ -98,22 +103,60 @@ def _locate(document: Document, path: Iterable[str | int]) -> _Found:
     return found._replace(node=unwrap(found.node))
 
 
+def _is_glued(document: Document, fault: Fault) -> bool:
+    """Whether a key is `key:value`, written without a blank: all of it is the key then, and its value is null."""
+    found = _locate(document, fault.path)
+    nothing = isinstance(found.node, Scalar) and not found.node.text and document.span(found.node) == found.key
+    return nothing and ":" in str(fault.path[-1])
+
+
+def _glued(document: Document, fault: Fault) -> Diagnostic:
+    """Nothing behind the ':' is repeated: it may be a secret."""
+    key = str(fault.path[-1]).partition(":")[0]
+    code = "ET201" if fault.keyword == "additionalProperties" else "ET205"
+    message = f"{quoted(key + ':…')} has no blank behind its ':', so all of it is the key"
+    path = format_path((*_place(fault)[:-1], key))
+    return Diagnostic(_locate(document, fault.path).key, code, message, f"write {quoted(key + ': …')}", key=path)
+
+
 def _finding(document: Document, fault: Fault) -> Diagnostic:
+    if fault.keyword in _ABOUT_KEYS and _is_glued(document, fault):
+        return _glued(document, fault)
     found = _locate(document, fault.path)
     text = found.node.text if isinstance(found.node, Scalar) else ""
     said = phrase(fault, text, document.location)
+    if fault.path == ("name",) and "name" not in document.root.entries:
+        # The name in the path was judged instead.
+        message = f"the name in the path, {quoted(fault.found)}, {said.message.removeprefix(name(fault.path)).lstrip()}"
+        return Diagnostic(whole_file(document.path), said.code, message, "rename the file", key="name")
     span = found.key if fault.keyword in _ABOUT_KEYS else document.span(found.node)
     related: tuple[Related, ...] = ()
     if fault.keyword == "uniqueItems":
         first = _locate(document, (*fault.path[:-1], int(fault.subject)))
         related = (Related(document.span(first.node), "the first one"),)
     if fault.keyword == "oneOf":
-        span = _second_alternative(document, fault, span)
+        span, related = _alternatives(document, fault, span)
+    if not fault.keyword:
+        related = _beside(document, fault)
     return Diagnostic(span, said.code, said.message, said.hint, related, format_path(_place(fault)))
 
 
-def _second_alternative(document: Document, fault: Fault, span: Span) -> Span:
-    node = unwrap(_locate(document, fault.path).node)
+def _alternatives(document: Document, fault: Fault, span: Span) -> tuple[Span, tuple[Related, ...]]:
+    """The places of two keys of which one is too many: the later one is the finding's."""
+    node = _locate(document, fault.path).node
     names = {name for branch in fault.argument for name in branch.get("required", ())}
     keys = [key for key in node.entries if key in names] if isinstance(node, Mapping) else []
-    return document.key_span(node, keys[1]) if isinstance(node, Mapping) and len(keys) > 1 else span
+    if not isinstance(node, Mapping) or len(keys) < 2:
+        return span, ()
+    first, second = sorted(document.key_span(node, key) for key in keys)[:2]
+    return second, (Related(first, "the other one"),)
+
+
+def _beside(document: Document, fault: Fault) -> tuple[Related, ...]:
+    """The key beside a forbidden one that forbids it."""
+    node = _locate(document, fault.path[:-1]).node
+    keys = [key for key in node.entries if key in ("command", "url")] if isinstance(node, Mapping) else []
+    others = (
+        [document.key_span(node, key) for key in keys if key != fault.path[-1]] if isinstance(node, Mapping) else []
+    )
+    return tuple(Related(other, "the other one") for other in others[:1])

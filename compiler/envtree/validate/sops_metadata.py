@@ -97,11 +97,13 @@ class _Reader(NamedTuple):
             self.report(block, "ET606", path, f"has no well-formed '{_LAST_MODIFIED}'", _AGAIN)
         partial = block.entries.get("mac_only_encrypted")
         if partial is not None and _text(partial) != "false":
-            self.report(partial, "ET606", (*path, "mac_only_encrypted"), "takes plain values out of the MAC", _AGAIN)
+            hint = _without("mac_only_encrypted")
+            self.report(partial, "ET606", (*path, "mac_only_encrypted"), "takes plain values out of the MAC", hint)
         for key in _EXEMPTIONS:
             rule = block.entries.get(key)
             if rule is not None and not _default(key, rule):
-                self.report(rule, "ET607", (*path, key), "can leave parts of the file in plain text", _AGAIN)
+                message = "can leave parts of the file in plain text"
+                self.report(rule, "ET607", (*path, key), message, _without(key))
 
     def grouped(self, block: Mapping) -> Iterator[_Entry]:
         """The master keys inside `key_groups`."""
@@ -166,6 +168,11 @@ class _Reader(NamedTuple):
     def _add(self, span: Span, code: str, path: KeyPath, message: str, hint: str) -> None:
         key = format_path(path)
         self.findings.add(Diagnostic(span, code, f"'{key}' {message}", hint, key=key))
+
+
+def _without(setting: str) -> str:
+    option = setting.replace("_", "-")
+    return f"take '{setting}' out of .sops.yaml, or '--{option}' out of the command, and {_AGAIN}"
 
 
 def _text(node: Node | None) -> str:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from envtree.keypath import KeyPath, format_path
 from envtree.layout import NAME_RULE, shown
+from envtree.validate.sections import SECTION, below_section
 
 _LONGEST = 40
 
@@ -111,7 +112,15 @@ FORBIDDEN: Mapping[str, str] = MappingProxyType(
         "transport_type": "'transport_type' does not go with 'command'",
         "url": "'url' does not go with 'command'",
         "headers": "'headers' does not go with 'command'",
-        "workflow_definition": "'workflow_definition' does not go with 'python_dsl_code'",
+    }
+)
+
+# What to do about a number or a list that is out of its limits, where there is more to say than the limits.
+LIMITS: Mapping[str, str] = MappingProxyType(
+    {
+        "max_workers": "leave it out for no limit; write 'status: paused' to let no task start",
+        "selector": "write '**' for every bundle, or 'enabled: false' to switch the policy off",
+        "entity_id": "write the path of an agent, a team or a workflow",
     }
 )
 
@@ -133,12 +142,11 @@ READ_ONLY = frozenset(_READ_ONLY_WORDS.split())
 
 # Below these keys a value may be a secret that somebody wrote in the wrong place, so it is not repeated.
 _CONFIDENTIAL = frozenset({"secrets", "env_vars", "config", "endpoints", "env", "headers", "args", "url"})
-_SECTION = "execution_environment"
 
 
 def name(path: Iterable[str | int]) -> str:
     """A path in quotes, fit for a message; the root has none."""
-    segments: KeyPath = tuple(cut(str(segment)) for segment in path)
+    segments: KeyPath = tuple(cut(segment) for segment in below_section(tuple(map(str, path))))
     return f"'{shown(format_path(segments))}'" if segments else "the file"
 
 
@@ -155,7 +163,7 @@ def described(value: Any, path: Iterable[str | int]) -> str:
     if kind in ("object", "array", "null"):
         return _TYPES[kind]
     steps = tuple(map(str, path))
-    if steps[:1] == ("people",) or (_SECTION in steps and not _CONFIDENTIAL.isdisjoint(steps)):
+    if steps[:1] == ("people",) or (SECTION in steps and not _CONFIDENTIAL.isdisjoint(steps)):
         return f"{_TYPES[kind]} that is not shown"
     return quoted(value)
 

@@ -10,8 +10,9 @@ from envtree import disk
 from envtree.artifact import Artifact, Manifest, Output, Receipt
 from envtree.canonical import canonical
 from envtree.git import tracked
+from envtree.guard import output_path
 from envtree.write.fresh import Fresh
-from envtree.write.guard import output_path
+from envtree.write.journal import has_leftover, recover
 from envtree.write.lock import hold
 from envtree.write.swap import Swap
 
@@ -27,6 +28,14 @@ def write(
     """Write the artifacts as they come, and make them the output if `approve()` agrees after the last one."""
     path = output_path(output, is_tracked)
     with hold(path, wait) as home:
+        if home == path and has_leftover(path):
+            # Only a run that is sure to write may finish, or remove, what a killed one left.
+            artifacts = list(artifacts)
+            if not approve():
+                return None
+            with disk.errors(output.folder):
+                recover(path)
+            output_path(output, is_tracked)
         sink = Swap(path, output) if home == path else Fresh(home, path, output)
         try:
             return _fill(sink, artifacts, output, approve)

@@ -4,6 +4,7 @@ import os
 
 from envtree import disk
 from envtree.artifact import Artifact, Manifest, Output
+from envtree.signals import committing
 from envtree.write.lock import empty
 
 
@@ -21,6 +22,8 @@ class Fresh:
     def begin(self) -> Manifest:
         """Remove what a killed run left; returns the manifest before this run, an empty one."""
         empty(self._home)
+        # Somebody else may have made the folder, a checkout for one.
+        os.chmod(self._home, disk.FOLDER_BITS["plain"])
         if self._output.mode == "plain":
             self._write(disk.IGNORE, disk.IGNORE_TEXT)
         return Manifest(self._output.edition, self._output.mode, {}, {})
@@ -34,8 +37,9 @@ class Fresh:
     def commit(self, manifest: bytes) -> None:
         """Make the output appear."""
         self._write(disk.MANIFEST, manifest)
-        os.chmod(self._home, self._folder_bits)
-        os.rename(self._home, self._path)
+        with committing():
+            os.chmod(self._home, self._folder_bits)
+            os.rename(self._home, self._path)
 
     def discard(self) -> None:
         """Remove what was not committed."""

@@ -11,9 +11,7 @@ import orjson
 from envtree import disk
 from envtree.artifact import Mode
 from envtree.diagnostic import Refusal
-
-STAGING = ".envtree-staging"
-_JOURNAL = "journal.json"
+from envtree.guard import check_leftover
 
 
 class Journal(NamedTuple):
@@ -25,7 +23,7 @@ class Journal(NamedTuple):
 
     def commit(self, root: str) -> None:
         """Bring the output to its new state, or leave it as it was if the folders cannot be made."""
-        journal = f"{root}/{STAGING}/{_JOURNAL}"
+        journal = f"{root}/{disk.JOURNAL}"
         disk.create(f"{journal}.new", orjson.dumps([self.mode, self.moves, self.removals]), disk.FILE_BITS["plain"])
         os.rename(f"{journal}.new", journal)
         # From here on a killed run will be finished by the next.
@@ -38,7 +36,7 @@ class Journal(NamedTuple):
 
     def finish(self, root: str) -> None:
         """Do what may in part be done already: swap in, prune, the manifest last."""
-        staging = f"{root}/{STAGING}"
+        staging = f"{root}/{disk.STAGING}"
         for staged, path in self.moves:
             _replace(f"{staging}/{staged}", f"{root}/{path}")
         for path in self.removals:
@@ -46,11 +44,17 @@ class Journal(NamedTuple):
                 os.unlink(f"{root}/{path}")
         _remove_empty(root, self.removals)
         _replace(f"{staging}/{disk.MANIFEST}", f"{root}/{disk.MANIFEST}")
-        os.unlink(f"{staging}/{_JOURNAL}")
+        os.unlink(f"{root}/{disk.JOURNAL}")
         shutil.rmtree(staging)
 
     def make_folders(self, root: str) -> None:
-        """Make all folders or none: a full disk shows here, for renames need no space."""
+        """Make all folders or none: a full disk shows here, for renames need no space.
+
+        No folder in which something will be done is, or lies behind, a link.
+        """
+        folders = disk.Folders(root)
+        for folder in _with_parents([*(path for _, path in self.moves), *self.removals]):
+            folders.bits(folder)
         made: list[str] = []
         try:
             for folder in _with_parents(path for _, path in self.moves):
@@ -63,23 +67,22 @@ class Journal(NamedTuple):
             raise
 
 
-def has_journal(root: str) -> bool:
-    """Whether a commit was begun and not finished."""
-    return os.path.lexists(f"{root}/{STAGING}/{_JOURNAL}")
+def has_leftover(root: str) -> bool:
+    """Whether a run was killed, in its commit or before."""
+    return os.path.lexists(f"{root}/{disk.STAGING}")
 
 
 def recover(root: str) -> None:
     """Finish the commit of a killed run, or remove what it had staged before its commit began."""
-    staging = f"{root}/{STAGING}"
-    if os.path.islink(staging):
-        raise Refusal("ET806", f"'{staging}' is a symbolic link", "move it away")
-    data = disk.read(f"{staging}/{_JOURNAL}")
-    if data is not None:
-        journal = _parse(data, staging)
-        journal.make_folders(root)
-        journal.finish(root)
-    elif os.path.lexists(staging):
+    check_leftover(root)
+    staging = f"{root}/{disk.STAGING}"
+    data = disk.read(f"{root}/{disk.JOURNAL}")
+    if data is None:
         shutil.rmtree(staging)
+        return
+    journal = _parse(data, staging)
+    journal.make_folders(root)
+    journal.finish(root)
 
 
 def _parse(data: bytes, staging: str) -> Journal:
@@ -87,7 +90,7 @@ def _parse(data: bytes, staging: str) -> Journal:
         mode, moves, removals = orjson.loads(data)
         journal = Journal(_mode(mode), [_move(*move) for move in moves], [_inside(path) for path in removals])
     except (ValueError, TypeError, AttributeError):
-        raise Refusal("ET806", f"'{staging}' is not what envtree left there", "delete the output folder") from None
+        raise Refusal("ET806", f"'{staging}' is not what envtree left there", "look at it, and delete it") from None
     return journal
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from envtree import disk
 from envtree.diagnostic import Failure, Refusal
 
-LOCK = ".envtree.lock"
 _POLL = 0.02
 
 
@@ -41,7 +40,7 @@ def hold(path: str, wait: float) -> Iterator[str]:
 def empty(folder: str) -> None:
     """Remove everything in a folder but the lock."""
     with os.scandir(folder) as entries:
-        found = [entry for entry in entries if entry.name != LOCK]
+        found = [entry for entry in entries if entry.name != disk.LOCK]
     for entry in found:
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path)
@@ -83,7 +82,7 @@ def _make_sibling(path: str) -> str:
 
 def _try_lock(home: str) -> int | None:
     try:
-        fd = os.open(f"{home}/{LOCK}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        fd = os.open(f"{home}/{disk.LOCK}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except FileNotFoundError:
         return None
     try:
@@ -102,7 +101,7 @@ def _try_lock(home: str) -> int | None:
 def _is_at(fd: int, home: str) -> bool:
     # The holder before us has removed its lock file, or renamed its folder: then this lock guards nothing.
     try:
-        return os.path.samestat(os.fstat(fd), os.lstat(f"{home}/{LOCK}"))
+        return os.path.samestat(os.fstat(fd), os.lstat(f"{home}/{disk.LOCK}"))
     except (FileNotFoundError, NotADirectoryError):
         return False
 
@@ -111,7 +110,7 @@ def _release(home: str, path: str, fd: int) -> None:
     for folder in {home, path}:
         if _is_at(fd, folder):
             with suppress(OSError):
-                os.unlink(f"{folder}/{LOCK}")
+                os.unlink(f"{folder}/{disk.LOCK}")
     os.close(fd)
     if home != path:
         with suppress(OSError):

@@ -2,14 +2,13 @@
 
 import os
 import shutil
-import stat
 
 from envtree import disk
 from envtree.artifact import Artifact, Manifest, Output
 from envtree.diagnostic import Refusal
 from envtree.disk import State
-from envtree.write.journal import STAGING, Journal, has_journal, recover
-from envtree.write.signals import deferred
+from envtree.signals import committing
+from envtree.write.journal import Journal
 
 
 class Swap:
@@ -19,14 +18,14 @@ class Swap:
         self._root = root
         self._output = output
         self._plain = output.mode == "plain"
-        self._folders: dict[str, int | None] = {"": stat.S_IMODE(os.lstat(root).st_mode)}
+        self._staging = f"{root}/{disk.STAGING}"
+        self._folders = disk.Folders(root)
         self._seen: set[str] = set()
         self._journal = Journal(output.mode, [], [])
         self._old = Manifest(output.edition, output.mode, {}, {})
 
     def begin(self) -> Manifest:
-        """Finish what a killed run had begun; returns the manifest before this run."""
-        recover(self._root)
+        """Returns the manifest before this run."""
         self._old = disk.load_manifest(self._root, self._output.mode, self._output.edition)
         _check_mixture(self._old, self._output)
         self._put_ignore()
@@ -36,7 +35,7 @@ class Swap:
         """Stage what differs of one bundle."""
         owned = self._old.paths(artifact.id)
         paths = [f"{artifact.folder}/{name}" for name, _ in artifact.files]
-        missing = self._mode_of(artifact.folder) is None
+        missing = self._folders.bits(artifact.folder) is None
         for path, (_, data) in zip(paths, artifact.files, strict=True):
             self._put(path, data, State.MISSING if missing else self._state(path, data), owned)
         self._journal.removals.extend(path for path in owned if path not in paths)
@@ -47,11 +46,11 @@ class Swap:
         gone = (id for id in self._old.bundles if id not in self._seen and self._output.selects(id))
         self._journal.removals.extend(path for id in gone for path in self._old.paths(id))
         for path in self._journal.removals:
-            self._mode_of(path.rpartition("/")[0])
+            self._folders.bits(path.rpartition("/")[0])
         differs = self._state(disk.MANIFEST, manifest) is not State.SAME
         if differs:
             self._stage(disk.MANIFEST, manifest)
-        with deferred():
+        with committing():
             self._narrow_folders()
             if differs or self._journal.moves or self._journal.removals:
                 self._make_staging()
@@ -59,8 +58,8 @@ class Swap:
 
     def discard(self) -> None:
         """Remove what was staged, unless a commit has begun: then the next run finishes it."""
-        if not has_journal(self._root):
-            shutil.rmtree(f"{self._root}/{STAGING}", ignore_errors=True)
+        if not os.path.lexists(f"{self._root}/{disk.JOURNAL}"):
+            shutil.rmtree(self._staging, ignore_errors=True)
 
     def _put_ignore(self) -> None:
         if self._plain:
@@ -89,40 +88,20 @@ class Swap:
 
     def _stage(self, name: str, data: bytes) -> None:
         self._make_staging()
-        disk.create(f"{self._root}/{STAGING}/{name}", data, disk.FILE_BITS[self._output.mode])
+        disk.create(f"{self._staging}/{name}", data, disk.FILE_BITS[self._output.mode])
 
     def _make_staging(self) -> None:
-        staging = f"{self._root}/{STAGING}"
-        if os.path.lexists(staging):
+        if os.path.lexists(self._staging):
             return
-        disk.create_folder(staging, disk.FOLDER_BITS["plain"])
+        disk.create_folder(self._staging, disk.FOLDER_BITS["plain"])
         # The output may have no .gitignore yet, and a killed run leaves this folder behind.
-        disk.create(f"{staging}/{disk.IGNORE}", disk.IGNORE_TEXT, disk.FILE_BITS["plain"])
-
-    def _mode_of(self, folder: str) -> int | None:
-        """The permissions of a folder, None where it does not exist; a link on the way could lead anywhere."""
-        if folder in self._folders:
-            return self._folders[folder]
-        parent = self._mode_of(folder.rpartition("/")[0])
-        mode = None if parent is None else self._look(f"{self._root}/{folder}")
-        self._folders[folder] = mode
-        return mode
-
-    def _look(self, path: str) -> int | None:
-        try:
-            found = os.lstat(path)
-        except FileNotFoundError:
-            return None
-        if not stat.S_ISDIR(found.st_mode):
-            raise Refusal("ET806", f"'{path}' is not a folder, and bundles belong below it", "move it away")
-        return stat.S_IMODE(found.st_mode)
+        disk.create(f"{self._staging}/{disk.IGNORE}", disk.IGNORE_TEXT, disk.FILE_BITS["plain"])
 
     def _narrow_folders(self) -> None:
         # What exists is only ever closed, never opened: who closed it had a reason.
         bits = disk.FOLDER_BITS["plain"]
-        for folder, mode in self._folders.items():
-            if self._plain and mode is not None and mode != bits:
-                os.chmod(f"{self._root}/{folder}", bits)
+        for folder in self._folders.unlike(bits) if self._plain else ():
+            os.chmod(f"{self._root}/{folder}", bits)
 
 
 def _check_mixture(old: Manifest, output: Output) -> None:

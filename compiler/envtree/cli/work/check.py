@@ -1,14 +1,19 @@
-"""`envtree check`: findings on stdout, their number on stderr."""
+"""`envtree check`: findings on stdout and in files, their number on stderr."""
 
-import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from envtree.cli.console import out
 from envtree.cli.exits import Exit, verdict
-from envtree.cli.work.session import Messages, open_tree, report_of, usage_errors
+from envtree.cli.options import usage_error
+from envtree.cli.progress import progress
+from envtree.cli.work.reports import report_files
+from envtree.cli.work.session import Environ, Messages, open_tree, report_of, telling, usage_errors, view_of
+from envtree.fix import Fixed, apply, diff, fix
 from envtree.pipeline import Request, check
 from envtree.report import plural, tally
+from envtree.tree import DirectoryTree
 
 
 class Options(NamedTuple):
@@ -17,6 +22,10 @@ class Options(NamedTuple):
     directory: Path
     selectors: tuple[str, ...]
     form: str | None
+    reports: tuple[tuple[str, Path], ...]
+    fix: bool
+    diff: bool
+    exit_zero: bool
     strict: bool
     allow_empty: bool
     inputs: dict[str, str]
@@ -26,13 +35,30 @@ class Options(NamedTuple):
 
 def run(options: Options) -> Exit:
     """Check the tree and tell what was found."""
-    tree = open_tree(options.directory)
-    messages = Messages(tree, options.form, options.color, sys.stdout, options.verbose)
-    request = Request(tree, options.selectors, options.inputs, os.environ, allow_empty=options.allow_empty)
-    with usage_errors(), messages.told():
-        outcome = check(request)
-    report = report_of(outcome)
+    if options.diff and not options.fix:
+        raise usage_error("--diff goes with --fix", "to compare with what is compiled, use envtree compile --check")
+    with telling(options.form):
+        tree = open_tree(options.directory)
+    files = report_files(options.reports, tree.root)
+    view = view_of(tree, strict=options.strict, verbose=options.verbose)
+    with telling(options.form, files, view):
+        fixed = _fixed(tree, options)
+        if options.diff:
+            out(diff(fixed.changes))
+            return Exit.FOUND if fixed.changes and not options.exit_zero else Exit.OK
+        apply(fixed.changes, tree.root)
+    report = report_of(fixed.outcome)
+    messages = Messages(view, options.form, options.color, sys.stdout, files)
     messages.tell(report)
     bundles = f"{plural(len(report.checked), 'bundle')} of {plural(report.agents, 'agent')}"
-    messages.conclude(report, f"checked {bundles}: {tally(report)}")
-    return verdict(outcome.findings, strict=options.strict)
+    changed = f"changed {plural(len(fixed.changes), 'file')}, " if options.fix else ""
+    messages.conclude(report, f"{changed}checked {bundles}: {tally(report)}")
+    return Exit.OK if options.exit_zero else verdict(report.findings, strict=options.strict)
+
+
+def _fixed(tree: DirectoryTree, options: Options) -> Fixed:
+    with usage_errors(), progress(sys.stderr) as told:
+        request = Request(
+            tree, options.selectors, options.inputs, Environ(), allow_empty=options.allow_empty, progress=told
+        )
+        return fix(request) if options.fix else Fixed((), check(request), 0)

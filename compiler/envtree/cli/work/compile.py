@@ -1,6 +1,5 @@
 """`envtree compile`: bundles into a folder, findings and what was done on stderr."""
 
-import os
 import sys
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -10,10 +9,22 @@ from envtree.artifact import Mode, Output
 from envtree.cli.console import out
 from envtree.cli.exits import Exit, verdict
 from envtree.cli.options import usage_error
+from envtree.cli.progress import progress
 from envtree.cli.work.defaults import Defaults, defaults
-from envtree.cli.work.session import Messages, decrypter, open_tree, report_of, usage_errors
+from envtree.cli.work.session import (
+    Environ,
+    Messages,
+    decrypter,
+    open_tree,
+    report_of,
+    telling,
+    usage_errors,
+    view_of,
+)
+from envtree.diagnostic import Refusal
 from envtree.pipeline import Outcome, Request, publish, verify
 from envtree.report import Report, plural, tally
+from envtree.report.text import printable
 from envtree.tree import DirectoryTree
 
 
@@ -36,16 +47,21 @@ class Options(NamedTuple):
 
 def run(options: Options) -> Exit:
     """Compile the tree, or compare it with what is written."""
+    with telling(options.form):
+        return _run(options)
+
+
+def _run(options: Options) -> Exit:
     tree = open_tree(options.directory)
-    messages = Messages(tree, options.form, options.color, sys.stderr, options.verbose)
-    with messages.told():
-        preset = defaults(tree)
-        mode = _mode(options, preset)
-        output = Output(_folder(options, preset, tree), tree.root, mode, EDITION, {}, lambda _: True)
+    view = view_of(tree, verbose=options.verbose)
+    messages = Messages(view, options.form, options.color, sys.stderr)
+    preset = defaults(tree)
+    mode = _mode(options, preset)
+    output = Output(_folder(options, preset, tree), tree.root, mode, EDITION, {}, lambda _: True)
     formats = frozenset({"bundle", *(options.formats or preset.formats)})
     work = verify if options.only_check else publish
-    with usage_errors(), messages.told():
-        outcome = work(_request(options, tree, mode), output, formats)
+    with usage_errors(), progress(sys.stderr) as told:
+        outcome = work(_request(options, tree, mode)._replace(progress=told), output, formats)
     return _conclude(options, messages, outcome, output)
 
 
@@ -54,7 +70,7 @@ def _request(options: Options, tree: DirectoryTree, mode: Mode) -> Request:
         tree,
         options.selectors,
         options.inputs,
-        os.environ,
+        Environ(),
         decrypter(tree) if mode == "plain" else None,
         inputs_required=True,
         strict=options.strict,
@@ -74,6 +90,10 @@ def _folder(options: Options, preset: Defaults, tree: DirectoryTree) -> Path:
     if options.output:
         return options.output
     folder, here = tree.root / preset.directory, Path.cwd()
+    # Who may change a file of the tree must not choose what is overwritten elsewhere.
+    if not folder.resolve().is_relative_to(tree.root):
+        message = f"the output folder '{preset.directory}' of organization.yaml lies outside the tree"
+        raise Refusal("ET806", message, "name a folder inside it, or use -o")
     return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
@@ -83,8 +103,8 @@ def _conclude(options: Options, messages: Messages, outcome: Outcome, output: Ou
     differences = () if found else outcome.differences
     report = report_of(outcome, differences if options.only_check else None)
     messages.tell(report)
-    if messages.chosen != "json":
-        out("".join(f"{path}\n" for path in differences))
+    if not messages.for_program:
+        out("".join(f"{printable(path)}\n" for path in differences))
     messages.conclude(report, _sentence(options, report, found, output))
     return found or (Exit.FOUND if differences else Exit.OK)
 

@@ -24,5 +24,6 @@ class Options(NamedTuple):
 def run(options: Options) -> Exit:
     """Print the script."""
     shell = _SHELLS[options.shell]
-    out((_BASH if options.shell == "bash" else "") + shell(cli, {}, "envtree", COMPLETE).source())
+    script = (_BASH if options.shell == "bash" else "") + shell(cli, {}, "envtree", COMPLETE).source()
+    out(script.encode())
     return Exit.OK

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from envtree.diagnostic import Diagnostics, Refusal
+from envtree.diagnostic import Diagnostics
 from envtree.emit import FORMATS
 from envtree.fields import field, text, texts
 from envtree.layout import ROOT_FILE
@@ -29,15 +29,7 @@ def defaults(tree: DirectoryTree) -> Defaults:
     document = parse(Source(ROOT_FILE, _LOCATION, data, ""), Diagnostics())
     formats = field(document, "output", "formats")
     return Defaults(
-        _directory(text(field(document, "output", "directory")) or Defaults().directory, tree),
+        text(field(document, "output", "directory")) or Defaults().directory,
         text(field(document, "output", "secrets")) or Defaults().secrets,
         tuple(str(item.value) for item in texts(formats)) if formats else FORMATS,
     )
-
-
-def _directory(directory: str, tree: DirectoryTree) -> str:
-    # Who may change a file of the tree must not choose what is overwritten elsewhere.
-    if not (tree.root / directory).resolve().is_relative_to(tree.root):
-        message = f"the output folder '{directory}' of organization.yaml lies outside the tree"
-        raise Refusal("ET806", message, "name a folder inside it, or use -o")
-    return directory

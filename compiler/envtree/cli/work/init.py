@@ -1,16 +1,19 @@
 """`envtree init`: a tree to start from."""
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from envtree import disk
 from envtree.cli.console import err, out
 from envtree.cli.exits import Exit
-from envtree.cli.work.schema import export
-from envtree.cli.work.starter import SCHEMAS, files
+from envtree.cli.work.schema import exported
+from envtree.cli.work.starter import files
 from envtree.diagnostic import Refusal
-from envtree.layout import is_name
+from envtree.layout import SCHEMA_FOLDER, is_name
+from envtree.report.text import printable
+from envtree.schemas import Schemas
 
 
 class Options(NamedTuple):
@@ -25,16 +28,12 @@ def run(options: Options) -> Exit:
     folder = options.directory / options.target
     own = folder.resolve().name.lower()
     tree = files(own if is_name(own) else "my-organization")
+    schemas = {f"{SCHEMA_FOLDER}/{name}": text for name, text in exported(Schemas()).items()}
     with disk.errors(folder):
-        _refuse_existing(folder, [*tree, SCHEMAS])
-        for path, content in tree.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            # `x`, for somebody may be faster than the check.
-            with (folder / path).open("x", encoding="utf-8", newline="\n") as file:
-                file.write(content)
-    export(folder / SCHEMAS)
-    out("".join(f"{folder / path}\n" for path in tree) + f"{folder / SCHEMAS}/\n")
-    err(f"next: {_command(folder, 'check')}, then {_command(folder, 'show default/assistant@production')}\n")
+        _refuse_existing(folder, [*tree, SCHEMA_FOLDER])
+        _write({folder / path: content for path, content in (tree | schemas).items()})
+    out("".join(f"{printable(str(folder / path))}\n" for path in tree) + f"{printable(str(folder / SCHEMA_FOLDER))}/\n")
+    err(f"next: {_command(folder, 'check')}\nthen: {_command(folder, 'show default/assistant@production')}\n")
     return Exit.OK
 
 
@@ -46,6 +45,25 @@ def _refuse_existing(folder: Path, paths: list[str]) -> None:
         raise Refusal("ET807", message, "move them away, or choose another folder")
 
 
+def _write(contents: dict[Path, str]) -> None:
+    made: list[Path] = []
+    try:
+        for path, content in contents.items():
+            for folder in reversed([parent for parent in path.parents if not parent.exists()]):
+                folder.mkdir()
+                made.append(folder)
+            # `x`, for somebody may be faster than the check.
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                made.append(path)
+                file.write(content)
+    except BaseException:
+        for path in reversed(made):
+            # What others have put into a new folder stays.
+            with suppress(OSError):
+                path.rmdir() if path.is_dir() else path.unlink()
+        raise
+
+
 def _command(folder: Path, command: str) -> str:
-    where = "" if folder.resolve() == Path.cwd() else f"-C {shlex.quote(str(folder))} "
-    return f"'envtree {where}{command}'"
+    where = "" if folder.resolve() == Path.cwd() else f"-C {printable(shlex.quote(str(folder)))} "
+    return f"envtree {where}{command}"

@@ -1,7 +1,6 @@
 """`envtree schema`: the shipped JSON Schemas, on stdout or as files."""
 
 import json
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +12,8 @@ from envtree.cli.exits import Exit
 from envtree.cli.options import usage_error
 from envtree.nearest import did_you_mean
 from envtree.report import plural
-from envtree.schemas import Schemas, schema_root
+from envtree.report.text import printable
+from envtree.schemas import Schemas
 
 
 class Options(NamedTuple):
@@ -30,7 +30,9 @@ def run(options: Options) -> Exit:
     if options.export:
         if options.kind:
             raise click.UsageError("--export writes all schemas, so name no KIND")
-        err(f"wrote {plural(export(options.export), 'schema')} to '{options.export}'\n")
+        files = exported(schemas)
+        _export(files, options.export)
+        err(f"wrote {plural(len(files), 'schema')} to '{printable(str(options.export))}'\n")
     elif options.kind:
         if options.kind not in schemas.names():
             raise usage_error(f"there is no kind '{options.kind}'", did_you_mean(options.kind, schemas.names()))
@@ -40,19 +42,13 @@ def run(options: Options) -> Exit:
     return Exit.OK
 
 
-def export(folder: Path) -> int:
-    """Copy all schemas into a folder, those that are only parts of others included; their number."""
+def exported(schemas: Schemas) -> dict[str, str]:
+    """All schemas by file name, none of which needs another."""
+    return {f"{name}.schema.json": schemas.text(name) for name in schemas.names()}
+
+
+def _export(files: dict[str, str], folder: Path) -> None:
     with disk.errors(folder):
-        return _copy(schema_root(), folder)
-
-
-def _copy(source: Traversable, folder: Path) -> int:
-    count = 0
-    for entry in source.iterdir():
-        if entry.is_dir():
-            count += _copy(entry, folder / entry.name)
-        elif entry.name.endswith(".schema.json"):
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / entry.name).write_bytes(entry.read_bytes())
-            count += 1
-    return count
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")

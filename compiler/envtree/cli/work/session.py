@@ -2,26 +2,26 @@
 
 import os
 import resource
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from envtree.cli.console import colored, err, out
-from envtree.cli.options import usage_error
+from envtree.cli.console import colored, err, out, painted
+from envtree.cli.options import is_text, usage_error
+from envtree.cli.work.reports import ReportFile, View, rendered, write_all
 from envtree.diagnostic import Failure, Refusal
 from envtree.git import repository_root
 from envtree.nearest import did_you_mean
 from envtree.pipeline import Outcome, UnknownInput
 from envtree.report import Report, plural, stopped
-from envtree.report.github import github
-from envtree.report.json import json
-from envtree.report.text import Lines, skipped, text
+from envtree.report.text import Lines, printable, skipped, text
 from envtree.secret import SecretsPolicy
 from envtree.sops import SopsDecrypter
 from envtree.tree import DirectoryTree, RootNotFound, find_root
+
+_NO_VIEW = View()
 
 
 def open_tree(directory: Path) -> DirectoryTree:
@@ -48,61 +48,95 @@ def usage_errors() -> Iterator[None]:
         raise usage_error(message, did_you_mean(unknown.name, unknown.known)) from None
 
 
-class Messages(NamedTuple):
-    """How findings are told: as text to `stream`, or to a program on stdout."""
+class Environ(Mapping[str, str]):
+    """The process environment; what no bundle could hold is refused, but only if it is read."""
 
-    tree: DirectoryTree
+    def __getitem__(self, name: str) -> str:
+        value = os.environ[name]
+        if not is_text(value):
+            message = f"the environment variable '{name}', which an input reads, is not UTF-8"
+            raise Failure("ET509", message, "correct its value")
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(os.environ)
+
+    def __len__(self) -> int:
+        return len(os.environ)
+
+
+@contextmanager
+def telling(form: str | None, files: Sequence[ReportFile] = (), view: View = _NO_VIEW) -> Iterator[None]:
+    """Tell programs too what stops a command; people read it at the end."""
+    try:
+        yield
+    except (Failure, Refusal) as reason:
+        report = stopped(reason)
+        # What stops the command is worse than a file that cannot be written.
+        with suppress(Failure):
+            write_all(files, report, view)
+        if chosen(form) != "text":
+            out(rendered(chosen(form), report, view))
+        raise
+
+
+def chosen(form: str | None) -> str:
+    """The form of findings that was asked for, or the one that fits where this runs."""
+    return form or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
+
+
+class Messages(NamedTuple):
+    """How findings are told: as text to `stream`, or to a program on stdout; and to whoever reads the files later."""
+
+    view: View
     form: str | None
     color: str
     stream: TextIO
-    verbose: bool = False
+    files: tuple[ReportFile, ...] = ()
 
     @property
-    def chosen(self) -> str:
-        """The form that was asked for, or the one that fits where this runs."""
-        return self.form or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
+    def for_program(self) -> bool:
+        """Whether stdout is one document."""
+        return chosen(self.form) not in ("text", "github")
 
     def tell(self, report: Report) -> None:
         """Write the findings."""
-        if self.chosen == "json":
-            out(json(report))
-        elif self.chosen == "github":
-            out(github(report.findings, _prefix(self.tree)))
-        else:
-            self._tell_people(report)
-
-    @contextmanager
-    def told(self) -> Iterator[None]:
-        """Tell a program too what stops a run; people read it at the end of the command."""
         try:
-            yield
-        except (Failure, Refusal) as reason:
-            if self.chosen != "text":
-                self.tell(stopped(reason))
-            raise
+            self._tell(report)
+        finally:
+            # Whoever has closed stdout may still want the files.
+            write_all(self.files, report, self.view)
 
-    def _tell_people(self, report: Report) -> None:
-        write = out if self.stream is sys.stdout else err
-        write(text(report.findings, lines_of(self.tree), color=colored(self.stream, self.color)))
-        missed = report.skipped()
-        if self.verbose:
-            write(skipped(missed))
+    def _tell(self, report: Report) -> None:
+        if chosen(self.form) != "text":
+            out(rendered(chosen(self.form), report, self.view))
+            return
+        painted(self.stream, text(report.findings, self.view.lines, color=colored(self.stream, self.color)))
+        if self.view.verbose:
+            painted(self.stream, skipped(report.skipped()))
 
     def conclude(self, report: Report, sentence: str) -> None:
         """Say in a line or two how the run went, unless a program reads all of it."""
-        if self.chosen == "json":
+        if self.for_program:
             return
         missed = report.skipped()
         if missed:
             need, were = ("need", "were") if len(missed) > 1 else ("needs", "was")
-            listed = "" if self.verbose else " (-v lists them)"
+            listed = "" if self.view.verbose else " (-v lists them)"
             err(f"{plural(len(missed), 'check')} {need} a key or an input and {were} not made{listed}\n")
-        err(f"{sentence}\n")
+        err(f"{printable(sentence)}\n")
 
 
 def report_of(outcome: Outcome, differences: tuple[str, ...] | None = None) -> Report:
     """What an outcome has to say."""
     return Report(outcome.findings, outcome.not_checked, outcome.checked, differences)
+
+
+def view_of(tree: DirectoryTree, *, strict: bool = False, verbose: bool = False) -> View:
+    """How findings of a tree are looked at: from the root of the repository that it lies in."""
+    repository = repository_root(tree.root)
+    inside = tree.root.relative_to(repository).as_posix() if repository else "."
+    return View("" if inside == "." else f"{inside}/", lines_of(tree), strict, verbose)
 
 
 def lines_of(tree: DirectoryTree) -> Lines:
@@ -120,10 +154,3 @@ def lines_of(tree: DirectoryTree) -> Lines:
         return data.decode("utf-8", "replace").split("\n") if isinstance(data, bytes) else ()
 
     return lines
-
-
-def _prefix(tree: DirectoryTree) -> str:
-    """The way from the repository's root to the tree's."""
-    repository = repository_root(tree.root)
-    inside = tree.root.relative_to(repository).as_posix() if repository else "."
-    return "" if inside == "." else f"{inside}/"

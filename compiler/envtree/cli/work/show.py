@@ -1,6 +1,5 @@
 """`envtree show`: one bundle on stdout."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +8,8 @@ from envtree.canonical import canonical
 from envtree.cli.console import out
 from envtree.cli.exits import Exit, verdict
 from envtree.cli.options import usage_error
-from envtree.cli.work.session import Messages, decrypter, open_tree, report_of, usage_errors
+from envtree.cli.progress import progress
+from envtree.cli.work.session import Environ, Messages, decrypter, open_tree, report_of, usage_errors, view_of
 from envtree.diagnostic import Refusal
 from envtree.emit import materialize
 from envtree.emit.compose import compose
@@ -36,14 +36,14 @@ def run(options: Options) -> Exit:
         tree,
         (options.id,),
         options.inputs,
-        os.environ,
+        Environ(),
         decrypter(tree) if options.reveal else None,
         inputs_required=options.reveal,
         # Whether there is such a bundle is asked here.
         allow_empty=True,
     )
-    with usage_errors():
-        work = Run(request)
+    with usage_errors(), progress(sys.stderr) as told:
+        work = Run(request._replace(progress=told))
         _check_id(options.id, work)
         before = len(work.diags)
         bundle = next(work.bundles(), None)
@@ -51,7 +51,7 @@ def run(options: Options) -> Exit:
     broken = bool(work.severities.errors(work.diags.since(before))) or (options.reveal and work.watch.found())
     if bundle is None or broken:
         report = report_of(work.outcome())
-        Messages(tree, "text", options.color, sys.stderr).tell(report)
+        Messages(view_of(tree), "text", options.color, sys.stderr).tell(report)
         return verdict(report.findings)
     out(_env(bundle, options) if options.form == "compose" else canonical(_data(bundle, options)))
     return Exit.OK
@@ -73,8 +73,9 @@ def _data(bundle: Bundle, options: Options) -> dict[str, Any]:
 def _env(bundle: Bundle, options: Options) -> bytes:
     values = _data(bundle, options)["env_vars"]
     known = {name: value for name, value in values.items() if value is not None}
+    missing = values.keys() - known
     try:
-        return compose(known, [name for name in values if name not in known])
+        return compose(known, [*missing & {*bundle.sensitive}], [*missing - {*bundle.sensitive}])
     except ValueError as wrong:
         raise Refusal("ET803", f"{wrong}, in bundle '{bundle.target.id}'", "use --format json") from None
 

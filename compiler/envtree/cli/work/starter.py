@@ -1,9 +1,8 @@
 """The files of `envtree init`: small, and each shows one thing."""
 
 from envtree import EDITION
+from envtree.layout import SCHEMA_FOLDER
 from envtree.source import Kind
-
-SCHEMAS = ".envtree/schema"
 
 _ORGANIZATION = """\
 # What holds for every agent in every environment.
@@ -75,4 +74,4 @@ def files(name: str) -> dict[str, str]:
 
 
 def _with_schema(kind: Kind, depth: int) -> str:
-    return f"# yaml-language-server: $schema={'../' * depth}{SCHEMAS}/{kind}.schema.json\n"
+    return f"# yaml-language-server: $schema={'../' * depth}{SCHEMA_FOLDER}/{kind}.schema.json\n"

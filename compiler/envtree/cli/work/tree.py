@@ -1,6 +1,5 @@
 """`envtree tree`: the organization on stdout."""
 
-import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +7,8 @@ from typing import NamedTuple
 from envtree.canonical import canonical
 from envtree.cli.console import out
 from envtree.cli.exits import Exit, verdict
-from envtree.cli.work.session import Messages, open_tree, report_of
+from envtree.cli.progress import progress
+from envtree.cli.work.session import Environ, Messages, open_tree, report_of, view_of
 from envtree.pipeline import Request, Run
 from envtree.report.tree import drawing, tree_data
 
@@ -24,11 +24,11 @@ class Options(NamedTuple):
 def run(options: Options) -> Exit:
     """Show the tree; one with errors is shown by its errors."""
     tree = open_tree(options.directory)
-    work = Run(Request(tree, environ=os.environ, allow_empty=True))
-    outcome = work.outcome()
+    with progress(sys.stderr) as told:
+        outcome = Run(Request(tree, environ=Environ(), allow_empty=True, progress=told)).outcome()
     found = verdict(outcome.findings)
     if found or outcome.workspace is None:
-        Messages(tree, "text", options.color, sys.stderr).tell(report_of(outcome))
+        Messages(view_of(tree), "text", options.color, sys.stderr).tell(report_of(outcome))
         return found
     if options.form == "json":
         out(canonical(tree_data(outcome.workspace)))

@@ -1,0 +1,59 @@
+"""What all agents of a team say alike, and their team could say once."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from envtree.diagnostic import Diagnostic, Diagnostics, Related
+from envtree.fields import section
+from envtree.keypath import KeyPath, format_path
+from envtree.node import Document, Node, Scalar
+from envtree.node import Mapping as MappingNode
+from envtree.workspace import Team, Workspace
+
+_SHOWN = 3
+
+
+class _Said(NamedTuple):
+    """What an agent says of itself."""
+
+    document: Document
+    leaves: dict[KeyPath, Scalar]
+
+
+def check_repeats(workspace: Workspace, diags: Diagnostics) -> None:
+    """Report each value that every agent of a team sets, and that its team could set in their place."""
+    for project in workspace.projects:
+        for team in project.teams:
+            if team.document and len(team.agents) > 1:
+                _check(team, f"{project.name}/{team.name}", team.document, diags)
+
+
+def _check(team: Team, path: str, document: Document, diags: Diagnostics) -> None:
+    first, *others = [_Said(agent.document, _leaves(section(agent.document))) for agent in team.agents]
+    # What the team says in one environment stands over what it says in all.
+    taken = {key[:2] for overlay in team.overlays.values() for key in _leaves(overlay.section)}
+    for key, node in first.leaves.items():
+        if key[:2] not in taken and all(_same(node, other.leaves.get(key)) for other in others):
+            related = tuple(Related(one.document.span(one.leaves[key]), "and here") for one in others[:_SHOWN])
+            message = f"all {len(team.agents)} agents of team '{path}' say the same of '{format_path(key)}'"
+            hint = f"write it once in '{document.path}'"
+            place = first.document.span(node)
+            diags.add(Diagnostic(place, "ET354", message, hint, related, format_path(key)))
+
+
+def _same(one: Scalar, other: Scalar | None) -> bool:
+    return other is not None and type(one.value) is type(other.value) and one.text == other.text
+
+
+def _leaves(found: MappingNode | None) -> dict[KeyPath, Scalar]:
+    return dict(_walk(found, ())) if found else {}
+
+
+def _walk(node: Node, path: KeyPath) -> Iterator[tuple[KeyPath, Scalar]]:
+    """The scalars below maps; what a directive or a list says is left alone."""
+    if isinstance(node, Scalar):
+        yield path, node
+    elif isinstance(node, MappingNode):
+        for key, child in node.entries.items():
+            if not key.startswith("$"):
+                yield from _walk(child, (*path, key))

@@ -1,0 +1,34 @@
+"""Teams and the runtimes of their agents: the control plane refuses a team of Claude Code with any other agent."""
+
+from envtree.diagnostic import Diagnostic, Diagnostics, Related
+from envtree.fields import field, text
+from envtree.link.entities import Entities
+from envtree.node import Document
+from envtree.span import whole_file
+from envtree.workspace import Workspace
+
+_CLAUDE_CODE = "claude_code"
+_DEFAULT = "default"
+
+
+def check_members(workspace: Workspace, entities: Entities, unread: frozenset[str], diags: Diagnostics) -> None:
+    """Report every agent of a `claude_code` team that runs on something else; `unread` files say nothing."""
+    for project in workspace.projects:
+        for team in project.teams:
+            if team.document and text(field(team.document, "runtime")) == _CLAUDE_CODE:
+                own = {agent.document.path: agent.document for agent in team.agents}
+                guests = {document.path: document for document in entities.members(team.document)}
+                for agent in [one for path, one in (own | guests).items() if path not in unread]:
+                    _check(agent, team.document, f"{project.name}/{team.name}", diags)
+
+
+def _check(agent: Document, team: Document, path: str, diags: Diagnostics) -> None:
+    node, theirs = field(agent, "runtime"), field(team, "runtime")
+    # A runtime that does not exist is the schema's matter.
+    if theirs is None or (node is not None and text(node) != _DEFAULT):
+        return
+    place = agent.span(node) if node else whole_file(agent.path)
+    message = f"agent '{agent.location.name}' has the runtime '{_DEFAULT}', but its team '{path}' has '{_CLAUDE_CODE}'"
+    hint = f"write 'runtime: {_CLAUDE_CODE}' here, or take it out of the team"
+    related = (Related(team.span(theirs), "the runtime of the team"),)
+    diags.add(Diagnostic(place, "ET312", message, hint, related, "runtime"))

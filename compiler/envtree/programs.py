@@ -1,0 +1,84 @@
+"""Programs of the machine: what PATH names, unless somebody else could have put it there.
+
+`git` and `sops` run with the user's rights, and sops with the keys, so a checkout must not bring its own.
+"""
+
+import grp
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+_ROOT_GROUP = 0
+# Who is in one of these can become root, or may install programs for all: Homebrew's and Debian's /usr/local.
+_ADMINISTRATORS = frozenset({"admin", "staff", "wheel"})
+
+
+class Program(NamedTuple):
+    """A program by its absolute path, and why it is not to be trusted; `problem` is empty if it is."""
+
+    path: Path
+    problem: str
+
+
+def find(name: str, search_path: str, repository: Path) -> Program | None:
+    """The first program of that name on PATH, None without one; nothing of the repository is trusted."""
+    found = shutil.which(name, path=search_path)
+    if found is None:
+        return None
+    path = Path(found)
+    if not path.is_absolute():
+        return Program(path, f"it was found in '{path.parent}', and this entry of PATH is not absolute")
+    real = Path(os.path.realpath(path))
+    folders = (_problem_of_folder(path.parent, repository), _problem_of_folder(real.parent, repository))
+    problem = next(filter(None, folders), "")
+    if not problem and not _is_beside_python(real.parent):
+        problem = _problem_of_access(real)
+    return Program(path, problem)
+
+
+def trusted_folders(search_path: str, repository: Path) -> Iterator[str]:
+    """PATH for a child process, without the folders in which `find` would trust nothing."""
+    for entry in search_path.split(os.pathsep):
+        folder = Path(entry)
+        if folder.is_absolute() and os.path.isdir(folder) and not _problem_of_folder(folder, repository):
+            yield entry
+
+
+def _problem_of_folder(folder: Path, repository: Path) -> str:
+    if _is_beside_python(folder):
+        return ""
+    root = os.path.realpath(repository)
+    if any(Path(path).is_relative_to(root) for path in (os.path.normpath(folder), os.path.realpath(folder))):
+        return f"'{folder}' lies inside the repository"
+    return _problem_of_access(folder)
+
+
+def _is_beside_python(folder: Path) -> bool:
+    # Whoever can write there, a virtual environment of the tree included, has already chosen what runs.
+    return os.path.realpath(folder) == os.path.realpath(Path(sys.executable).parent)
+
+
+def _problem_of_access(path: Path) -> str:
+    """Who else could change a file, or what a folder holds."""
+    found = path.stat()
+    if found.st_uid not in (0, os.geteuid()):
+        return f"'{path}' belongs to another user"
+    if found.st_mode & stat.S_IWOTH:
+        return f"'{path}' can be written to by everybody"
+    if found.st_mode & stat.S_IWGRP and not _is_trusted_group(found.st_gid):
+        return f"'{path}' can be written to by its group"
+    return ""
+
+
+def _is_trusted_group(gid: int) -> bool:
+    """Root's group, the user's own, which many systems make for each user, and those who administer the machine."""
+    if gid in (_ROOT_GROUP, os.getegid()):
+        return True
+    try:
+        return grp.getgrgid(gid).gr_name in _ADMINISTRATORS
+    except KeyError:
+        return False

@@ -1,0 +1,33 @@
+"""Findings as GitLab's code quality report."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from envtree.diagnostic import Severity
+from envtree.finding import Finding
+from envtree.layout import ROOT_FILE, shown
+from envtree.report.document import json_document
+from envtree.report.fingerprint import fingerprinted
+
+_SEVERITIES = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO: "info", Severity.OFF: "info"}
+
+
+def gitlab(findings: Iterable[Finding], prefix: str) -> bytes:
+    """The JSON of a report; `prefix` leads from the repository's root to the tree's."""
+    return json_document([_issue(finding, mark, prefix) for finding, mark in fingerprinted(findings)])
+
+
+def _issue(finding: Finding, fingerprint: str, prefix: str) -> dict[str, Any]:
+    diagnostic = finding.diagnostic
+    hint = f" ({diagnostic.hint})" if diagnostic.hint else ""
+    return {
+        "check_name": diagnostic.code,
+        "description": shown(diagnostic.message + hint),
+        "fingerprint": fingerprint,
+        "severity": _SEVERITIES[finding.severity],
+        # What is about no file has to stand somewhere.
+        "location": {
+            "path": shown(prefix + (diagnostic.span.path or ROOT_FILE)),
+            "lines": {"begin": max(diagnostic.span.line, 1)},
+        },
+    }

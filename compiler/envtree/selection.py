@@ -1,0 +1,51 @@
+"""Which bundles were asked for: a selector, a policy or a whole tree that selects nothing is a mistake."""
+
+from collections.abc import Iterable
+
+from envtree.diagnostic import Diagnostic, Diagnostics
+from envtree.layout import ROOT_FILE
+from envtree.nearest import nearest
+from envtree.selector import selector
+from envtree.span import whole_file
+from envtree.workspace import Workspace
+
+_EMPTY = "or pass --allow-empty"
+
+
+def check_tree(workspace: Workspace, ids: tuple[str, ...], diags: Diagnostics) -> None:
+    """Report a tree without bundles."""
+    if ids:
+        return
+    environments = [one for project in workspace.projects for one in project.environments.values()]
+    if not any(team.agents for project in workspace.projects for team in project.teams):
+        hint = f"add 'agents/<agent>.yaml', {_EMPTY}"
+    elif not environments:
+        hint = f"add 'environments/<environment>.yaml', {_EMPTY}"
+    elif all(one.abstract for one in environments):
+        hint = f"every environment is abstract: add one that is not, {_EMPTY}"
+    else:
+        hint = f"the 'targets' of projects, teams and agents leave none over: widen them, {_EMPTY}"
+    diags.add(Diagnostic(whole_file(ROOT_FILE), "ET310", "the tree has no bundle", hint))
+
+
+def check_selectors(patterns: Iterable[str], ids: tuple[str, ...], diags: Diagnostics) -> None:
+    """Report each selector that matches no bundle."""
+    for pattern in patterns:
+        if not any(map(selector([pattern]), ids)):
+            message = f"selector '{pattern}' matches no bundle"
+            diags.add(Diagnostic(whole_file(ROOT_FILE), "ET309", message, _hint(pattern, ids)))
+
+
+def check_policies(workspace: Workspace, ids: tuple[str, ...], diags: Diagnostics) -> None:
+    """Report each policy that selects no bundle."""
+    for policy in workspace.policies:
+        if not any(map(selector(policy.selectors), ids)):
+            message = f"policy '{policy.name}' selects no bundle"
+            diags.add(Diagnostic(policy.span, "ET752", message, "correct its 'selector'"))
+
+
+def _hint(pattern: str, ids: tuple[str, ...]) -> str:
+    place, at, environment = pattern.partition("@")
+    wider = f"{place.rstrip('/')}/**{at}{environment}"
+    meant = wider if any(map(selector([wider]), ids)) else nearest(pattern, ids)
+    return f"did you mean '{meant}'?" if meant else "if its bundles are gone on purpose, pass --allow-empty"
