@@ -58,7 +58,7 @@ def test_a_run_writes_many_reports_and_tells_people_too(tree: Path, tmp_path: Pa
     ran = envtree("check", *words)
     assert ran.code == 1
     assert ran.out == envtree("check").out
-    assert ran.err == "checked 1 bundle of 1 agent: 1 error\n"
+    assert ran.err == "checked 1 of 3 bundles, errors spoil the others: 1 error\n"
     assert {path.name for path in (tmp_path / "reports").iterdir()} == set(FORMS)
     for form in FORMS:
         file = tmp_path / "reports" / form

@@ -67,4 +67,4 @@ def test_t68_what_only_resembles_one_is_left_alone(section: str) -> None:
 
 def test_what_is_merely_random_is_a_remark() -> None:
     ((code, message),) = findings("{config: {id: aG9w3Kd82jsKQpz0Xv71LmNbTyUe}}")
-    assert (code, message) == ("ET252", "'execution_environment.config.id' is as random as a key, in plain text")
+    assert (code, message) == ("ET252", "'config.id' is as random as a key, in plain text")

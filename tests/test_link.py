@@ -146,6 +146,63 @@ NAMES = [
 ]
 
 
+# Where nothing of a kind is declared, the hint says where to begin.
+FIRST = [
+    (AGENT, "{skill_ids: [xyz]}", "there is none yet: add 'skills/xyz.yaml'"),
+    (
+        "jobs/j.yaml",
+        f"{{{JOB}, worker_queue_name: queue}}",
+        "there is none yet: add 'worker_queues/queue.yaml'",
+    ),
+    (
+        "organization.yaml",
+        f"{{{HEAD}, owners: [ana]}}",
+        "there is none yet: add 'ana' to 'people' in organization.yaml",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "text", "hint"), FIRST)
+def test_the_first_of_its_kind(path: str, text: str, hint: str) -> None:
+    found = check({**layers(), path: text}).only()
+    assert (found.code, found.hint) == ("ET301", hint)
+
+
+# The order of the environment itself, those of its parents, what is said, and what to do.
+CONFLICTS = [
+    (
+        {"live": [], "europe": ["live"], "shop": ["live", "europe"]},
+        "environment 'shop' inherits 'live' before 'europe', but 'europe' inherits 'live'",
+        "put 'europe' before 'live', which it inherits",
+        ["environments/europe.yaml"],
+    ),
+    (
+        {"aa": [], "bb": [], "xx": ["aa", "bb"], "shop": ["bb", "xx", "aa"]},
+        "environment 'shop' inherits 'bb' before 'xx', but 'xx' inherits 'bb'",
+        "put 'xx' before 'bb', which it inherits",
+        ["environments/xx.yaml"],
+    ),
+    (
+        {"aa": [], "bb": [], "xx": ["aa", "bb"], "yy": ["bb", "aa"], "shop": ["xx", "yy"]},
+        "the parents of environment 'shop' conflict: 'yy' inherits 'bb' before 'aa', "
+        "but 'xx' inherits 'aa' before 'bb'",
+        "write the names in one order in every 'inherits'",
+        ["environments/yy.yaml", "environments/xx.yaml"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("parents", "message", "hint", "others"), CONFLICTS)
+def test_a_conflict_says_which_order_to_change(
+    parents: dict[str, list[str]], message: str, hint: str, others: list[str]
+) -> None:
+    files = {f"environments/{name}.yaml": f"{{inherits: {quoted(names)}}}" for name, names in parents.items()}
+    found = check({**layers(), **files}).only()
+    assert (found.code, found.span.path) == ("ET303", "environments/shop.yaml")
+    assert (found.message, found.hint) == (message, hint)
+    assert [related.span.path for related in found.related] == others
+
+
 @pytest.mark.parametrize(("path", "text", "code", "hint"), NAMES)
 def test_a_name_that_points_at_nothing(path: str, text: str, code: str, hint: str) -> None:
     found = [one.diagnostic for one in check({**FILES, path: text}).outcome.findings]

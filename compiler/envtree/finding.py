@@ -1,11 +1,12 @@
 """Findings as they are told: each mistake once, with its severity and the bundles that show it, sorted by place."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
 from envtree.allowance import Allowances
 from envtree.codes import CODES
 from envtree.diagnostic import Diagnostic, Diagnostics, Severity
+from envtree.span import Span
 
 
 class Finding(NamedTuple):
@@ -60,5 +61,12 @@ def settle(diags: Iterable[Diagnostic], severities: Severities) -> tuple[Finding
         shown = bundles.setdefault(diagnostic._replace(bundle=""), {})
         if diagnostic.bundle:
             shown[diagnostic.bundle] = None
-    found = (Finding(each, severities.of(each), tuple(sorted(ids))) for each, ids in bundles.items())
-    return tuple(sorted(finding for finding in found if finding.severity is not Severity.OFF))
+    found = [Finding(each, severities.of(each), tuple(sorted(ids))) for each, ids in bundles.items()]
+    wrong = {finding.diagnostic.span for finding in found if finding.severity is Severity.ERROR}
+    return tuple(sorted(finding for finding in found if not _is_silent(finding, wrong)))
+
+
+def _is_silent(finding: Finding, wrong: Container[Span]) -> bool:
+    # What has to be written otherwise anyway need not be quoted.
+    spelling = finding.diagnostic.code == "ET150" and finding.diagnostic.span in wrong
+    return finding.severity is Severity.OFF or spelling

@@ -10,7 +10,7 @@ _SHORT = 3
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name closest to `name`, whatever its case, or an empty string when none is close."""
     folded = {each.lower(): each for each in known}
-    close = get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    close = get_close_matches(name.lower(), folded, n=1, cutoff=0.62)
     if close:
         return folded[close[0]]
     longer = [each for key, each in folded.items() if len(name) >= _SHORT and key.startswith(name.lower())]

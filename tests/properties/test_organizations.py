@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from envtree import EDITION
 from envtree.artifact import Output
 from envtree.diagnostic import Severity
-from envtree.pipeline import Request, publish
+from envtree.pipeline import Request, check, publish
 from envtree.tree import DirectoryTree
 
 from .layering import Tree
@@ -99,6 +99,22 @@ def assert_equal(drawn: Organization) -> None:
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
         found = compile_tree(root, Path(folder, "out"), drawn.secrets)
     assert found == {name: canonical(bundle) for name, bundle in expected.items()}
+
+
+@settings(SLOW, max_examples=60)
+@given(organizations())
+def test_a_key_adds_only_what_could_not_be_checked_without(drawn: Organization) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "tree")
+        write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
+        request = Request(DirectoryTree(root.resolve()))
+        without = check(request)
+        withal = check(request._replace(decrypter=lambda policy: OpenBook(drawn.secrets)))
+    # Errors of bundles that need plaintext to be seen hide nothing that is seen without.
+    assert set(without.findings) <= set(withal.findings)
+    skipped = {(one.code, one.span) for one in without.not_checked}
+    for finding in set(withal.findings) - set(without.findings):
+        assert (finding.diagnostic.code, finding.diagnostic.span) in skipped, finding
 
 
 @dataclass(frozen=True)

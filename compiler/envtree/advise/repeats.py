@@ -1,6 +1,7 @@
 """What all agents of a team say alike, and their team could say once."""
 
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import NamedTuple
 
 from envtree.diagnostic import Diagnostic, Diagnostics, Related
@@ -17,7 +18,14 @@ class _Said(NamedTuple):
     """What an agent says of itself."""
 
     document: Document
-    leaves: dict[KeyPath, Scalar]
+    section: MappingNode | None
+
+    def at(self, path: KeyPath) -> Scalar | None:
+        """The scalar at a path, if there is one."""
+        node: Node | None = self.section
+        for key in path:
+            node = node.entries.get(key) if isinstance(node, MappingNode) else None
+        return node if isinstance(node, Scalar) else None
 
 
 def check_repeats(workspace: Workspace, diags: Diagnostics) -> None:
@@ -29,12 +37,14 @@ def check_repeats(workspace: Workspace, diags: Diagnostics) -> None:
 
 
 def _check(team: Team, path: str, document: Document, diags: Diagnostics) -> None:
-    first, *others = [_Said(agent.document, _leaves(section(agent.document))) for agent in team.agents]
+    first, *others = [_Said(agent.document, section(agent.document)) for agent in team.agents]
     # What the team says in one environment stands over what it says in all.
     taken = {key[:2] for overlay in team.overlays.values() for key in _leaves(overlay.section)}
-    for key, node in first.leaves.items():
-        if key[:2] not in taken and all(_same(node, other.leaves.get(key)) for other in others):
-            related = tuple(Related(one.document.span(one.leaves[key]), "and here") for one in others[:_SHOWN])
+    for key, node in _leaves(first.section).items():
+        found = list(takewhile(lambda other: _same(node, other), (one.at(key) for one in others)))  # noqa: B023
+        if len(found) == len(others) and key[:2] not in taken:
+            shown = zip(others[:_SHOWN], found, strict=False)
+            related = tuple(Related(one.document.span(other), "and here") for one, other in shown if other)
             message = f"all {len(team.agents)} agents of team '{path}' say the same of '{format_path(key)}'"
             hint = f"write it once in '{document.path}'"
             place = first.document.span(node)

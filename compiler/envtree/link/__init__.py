@@ -1,7 +1,7 @@
 """Connect the files: every name points at something, every environment knows its order, every team its targets."""
 
+from envtree.codes import CODES
 from envtree.diagnostic import Diagnostics
-from envtree.fields import field
 from envtree.link.entities import Entities
 from envtree.link.environments import project_environments, root_environments
 from envtree.link.members import check_members
@@ -14,7 +14,7 @@ from envtree.link.sealed import check_policy, check_readers, check_scope
 from envtree.mistake import distinct
 from envtree.resource import Resources
 from envtree.source import Kind
-from envtree.workspace import Organization, Policy, Workspace
+from envtree.workspace import Organization, Workspace
 
 _OTHERS = (Kind.POLICY, Kind.SKILL, Kind.WORKER_QUEUE, Kind.JOB)
 
@@ -23,13 +23,15 @@ def link(resources: Resources, diags: Diagnostics) -> Workspace:
     """Resources to a workspace in which nothing dangles; what does is reported and left out."""
     # A file that could not be read stands as an empty one: of its runtime nothing is known.
     unread = frozenset(finding.span.path for finding in diags if finding.code < "ET150")
+    # Nobody knows what a policy with an error in its file was to be.
+    broken = frozenset(finding.span.path for finding in diags if CODES[finding.code].fixed)
     findings = Diagnostics()
-    workspace = _link(resources, unread, findings)
+    workspace = _link(resources, unread, broken, findings)
     diags.extend(distinct(findings, (resource.document for resource in resources)))
     return workspace
 
 
-def _link(resources: Resources, unread: frozenset[str], diags: Diagnostics) -> Workspace:
+def _link(resources: Resources, unread: frozenset[str], broken: frozenset[str], diags: Diagnostics) -> Workspace:
     organization = link_organization(resources, diags)
     environments = root_environments(resources, diags)
     projects = tuple(
@@ -40,7 +42,7 @@ def _link(resources: Resources, unread: frozenset[str], diags: Diagnostics) -> W
         organization,
         environments,
         projects,
-        _policies(resources, diags),
+        tuple(policy for policy in link_policies(resources, diags) if policy.span.path not in broken),
         {kind: tuple(resources.documents(kind)) for kind in _OTHERS},
     )
     entities = Entities(workspace)
@@ -49,13 +51,6 @@ def _link(resources: Resources, unread: frozenset[str], diags: Diagnostics) -> W
     check_keys(projects, diags)
     _check_sealed(resources, organization, diags)
     return workspace
-
-
-def _policies(resources: Resources, diags: Diagnostics) -> tuple[Policy, ...]:
-    """The policies that are checked here; of one that is Rego as well, which has been told, nobody knows what it is."""
-    documents = resources.documents(Kind.POLICY)
-    found = link_policies(resources, diags)
-    return tuple(policy for policy in found if field(documents[policy.name], "policy_content") is None)
 
 
 def _check_sealed(resources: Resources, organization: Organization, diags: Diagnostics) -> None:

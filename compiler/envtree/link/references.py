@@ -27,6 +27,15 @@ _MENTIONS: Mapping[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
 }
 
 
+# Where the first of each is declared.
+_HOMES: Mapping[str, str] = {
+    "environment": "'environments/{}.yaml'",
+    "person": "'{}' to 'people' in organization.yaml",
+    "skill": "'skills/{}.yaml'",
+    "worker queue": "'worker_queues/{}.yaml'",
+}
+
+
 def check_references(resources: Resources, workspace: Workspace, entities: Entities, diags: Diagnostics) -> None:
     """Report every name that points at nothing, with the nearest one that does exist."""
     names = _names(resources, workspace)
@@ -72,6 +81,7 @@ def _report(
     if what == "policy":
         message = f"'{mention.value}' names no policy with 'policy_content' of this tree"
         hint = hint or "one with a 'schema' says by its 'selector' where it applies"
+    hint = hint or f"there is none yet: add {_HOMES[what].format(mention.value)}"
     diags.add(Diagnostic(document.span(mention), "ET301", message, hint, key=key))
 
 

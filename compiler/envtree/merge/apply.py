@@ -11,6 +11,9 @@ from envtree.node import Mapping, Sequence
 from envtree.span import Span
 from envtree.value import Branch, Leaf, Listing, Merged, Rule, span_of
 
+# As in `lift`: a named tuple's own constructor costs as much again.
+_new = tuple.__new__
+
 _NOTHING = "correct the name, or remove the directive"
 _NOT_INJECTED = "correct the name, or write secrets: {{{0}: {{$delete: true}}}} if '{0}' comes from a secret"
 
@@ -54,7 +57,7 @@ def merge_map(below: Branch, change: Branch | Edit, path: KeyPath, held: Span | 
         dynamic = dynamic or merged.dynamic
         guarded = guarded or merged.guarded
         locks = locks or merged.lock is not None or (type(merged) is Branch and merged.locks)
-    return Branch(entries, change.node, change.layer, below, "merge", below.lock, dynamic, guarded, locks)
+    return _new(Branch, (entries, change.node, change.layer, below, "merge", below.lock, dynamic, guarded, locks))
 
 
 def settle(change: Branch | Leaf | Listing | Edit | Patch, path: KeyPath, context: Context) -> Merged:
@@ -87,7 +90,7 @@ def _replaces(below: Merged, leaf: Leaf, context: Context) -> bool:
 
 def _over(below: Merged, leaf: Leaf) -> Leaf:
     guarded = below.guarded or below.dynamic
-    return Leaf(leaf.node, leaf.layer, below, "replace", None, leaf.dynamic, guarded)
+    return _new(Leaf, (leaf.node, leaf.layer, below, "replace", None, leaf.dynamic, guarded))
 
 
 def _write(below: Merged | None, value: Merged, path: KeyPath, held: Span | None, context: Context) -> Merged | None:

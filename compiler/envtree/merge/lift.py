@@ -37,6 +37,8 @@ Change = Merged | Patch | Edit
 # The changes that have no value yet. Most maps hold none of them, and both questions are asked of every map.
 _OPEN = frozenset({Patch, Edit})
 _DYNAMIC = attrgetter("dynamic")
+# A named tuple's own constructor costs as much again, and these are made by the hundred thousand.
+_new = tuple.__new__
 
 
 def is_expression(value: Merged) -> bool:
@@ -64,7 +66,7 @@ def lift(node: Node, layer: Layer) -> Change:
 def lift_scalar(node: Scalar, layer: Layer) -> Leaf:
     """A scalar as a value without anything below."""
     value = node.value
-    return Leaf(node, layer, None, "set", None, type(value) is str and "${{" in value, False)
+    return _new(Leaf, (node, layer, None, "set", None, type(value) is str and "${{" in value, False))
 
 
 def lift_list(node: Sequence, layer: Layer) -> Listing:
@@ -86,7 +88,7 @@ def lift_plain(node: Node, layer: Layer) -> Merged:
 def branch(entries: dict[str, Merged], node: Node, layer: Layer) -> Branch:
     """A map without anything below."""
     dynamic = any(map(_DYNAMIC, entries.values()))
-    return Branch(entries, node, layer, None, "set", None, dynamic, False, False)
+    return _new(Branch, (entries, node, layer, None, "set", None, dynamic, False, False))
 
 
 def _lift_map(node: Mapping, layer: Layer) -> Branch | Edit:

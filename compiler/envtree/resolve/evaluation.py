@@ -323,12 +323,16 @@ class Evaluation:
 
 
 def place_in(leaf: Leaf, offset: int) -> Span:
-    """The place of a character of a scalar's text, where the text stands in the file as it is."""
+    """The place in a scalar up to the end of an expression, where its text stands in the file as it is."""
     line, column, end_line, end_column = leaf.node.at
-    quotes = end_column - column - len(leaf.node.text)
+    text = leaf.node.text
+    quotes = end_column - column - len(text)
     if line != end_line or quotes not in (0, 2) or offset == 0:
         return span_of(leaf)
-    return Span(leaf.layer.path, line, column + quotes // 2 + offset, end_line, end_column - quotes // 2)
+    begin = column + quotes // 2 + offset
+    closing = text.find("}}", offset)
+    length = len(text[offset : closing if closing > offset else None].rstrip())
+    return Span(leaf.layer.path, line, begin, end_line, begin + max(length, 1))
 
 
 def _name(path: NamePath) -> str:

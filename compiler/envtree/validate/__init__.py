@@ -29,11 +29,11 @@ from envtree.validate.schedule import check_schedule
 from envtree.validate.sealed import read_sealed
 from envtree.validate.sections import LAYERS, SECTION, below_section, plain
 from envtree.validate.shape import shape
-from envtree.validate.templates import PRESENT, check_templates
+from envtree.validate.templates import check_templates, may_hold
 
 # In JSON, where only a key is followed by ':': a key that begins with '$', and one that holds an expression.
-_DOLLAR_KEY = re.compile(rb'"\$(?:[^"\\]|\\.)*+":')
-_EXPRESSION_KEY = re.compile(rb'\$\{\{(?:[^"\\]|\\.)*+":')
+_DOLLAR_KEY = re.compile(rb'"\$[^"\\]*+(?:\\.[^"\\]*+)*+":')
+_EXPRESSION_KEY = re.compile(rb'\$\{\{[^"\\]*+(?:\\.[^"\\]*+)*+":')
 
 
 def validate(document: Document, schemas: Schemas, diags: Diagnostics) -> Resource:
@@ -67,7 +67,7 @@ def _check_plain(document: Document, schemas: Schemas) -> list[Diagnostic]:
     errors += check_reserved(document)
     if is_suspect(text):
         errors += check_credentials(document)
-    return [*errors, *check_templates(document)] if PRESENT.search(text) else errors
+    return [*errors, *check_templates(document)] if may_hold(text) else errors
 
 
 def _as_in_bundle(finding: Diagnostic) -> Diagnostic:

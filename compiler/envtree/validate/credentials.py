@@ -1,6 +1,7 @@
 """Plain text that looks like a credential: by the form of a token, by a URL's user part, by the name of its key.
 
-No finding shows the text. What is long and random, but neither, is only a remark: model names and hashes look alike.
+No finding shows the text. What is long and random, but neither, is only a remark. Hashes, and the public
+keys of age, have small letters only.
 """
 
 import re
@@ -13,7 +14,8 @@ import re2
 from envtree.diagnostic import Diagnostic
 from envtree.keypath import KeyPath, format_path
 from envtree.node import Document, Scalar
-from envtree.validate.sections import walk
+from envtree.validate.sections import below_section, walk
+from envtree.validate.wording import name
 
 _FORMS = {
     "an AWS access key": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
@@ -48,8 +50,6 @@ _NO_VALUE = re.compile(
     re.IGNORECASE,
 )
 _RANDOM = re.compile(r"[A-Za-z0-9+/_=-]{24,}")
-# Hashes, and the public keys of age.
-_PUBLIC = re.compile(r"[0-9a-f]{32,128}|age1[0-9a-z]+")
 _ENOUGH_BITS = 4.3
 
 _HINT = "if it is one, change it, for it is in git now, and keep it in a secrets file"
@@ -67,8 +67,8 @@ def check_credentials(document: Document) -> Iterator[Diagnostic]:
             found = _told(node.value, path)
             if found:
                 code, words = found
-                key = format_path(path)
-                yield Diagnostic(document.span(node), code, f"'{key}' {words}", _HINT, key=key)
+                key = format_path(below_section(path))
+                yield Diagnostic(document.span(node), code, f"{name(path)} {words}", _HINT, key=key)
 
 
 def _told(text: str, path: KeyPath) -> tuple[str, str] | None:
@@ -81,8 +81,8 @@ def _told(text: str, path: KeyPath) -> tuple[str, str] | None:
 
 
 def _is_random(text: str) -> bool:
-    """Whether a text is one long word of letters and digits as only a generator writes them."""
-    if not _RANDOM.fullmatch(text) or _PUBLIC.fullmatch(text) or not re.search(r"\d", text):
+    """Whether a text is one long word of large and small letters and digits as only a generator writes them."""
+    if text.lower() == text or text.upper() == text or not _RANDOM.fullmatch(text) or not re.search(r"\d", text):
         return False
     counts = Counter(text).values()
     return -sum(n / len(text) * log2(n / len(text)) for n in counts) > _ENOUGH_BITS

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from envtree.diagnostic import Diagnostic
 from envtree.keypath import KeyPath, format_path
 from envtree.node import Document, Scalar
-from envtree.validate.sections import walk
+from envtree.validate.sections import below_section, walk
+from envtree.validate.wording import name
 
-# In JSON, or in a text: braces that begin no expression of ours.
-PRESENT = re.compile(rb"(?<!\$)\{\{")
 _TEMPLATE = re.compile(r"(?<!\$)\{\{.*?\}\}")
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 _KNOWN = re.compile(
@@ -17,6 +16,11 @@ _KNOWN = re.compile(
 )
 _EXPANDED = frozenset({"mcp_servers", "system_prompt", "description", "configuration", "instructions"})
 _FORMS = "the forms are {{name}}, {{.env.NAME}}, {{.secret.name}} and {{.graph.id}}, without blanks"
+
+
+def may_hold(text: bytes) -> bool:
+    """Whether there are braces in the JSON of a file that begin no expression of ours."""
+    return b"{{" in text.replace(b"${{", b"")
 
 
 def check_templates(document: Document) -> Iterator[Diagnostic]:
@@ -28,11 +32,11 @@ def check_templates(document: Document) -> Iterator[Diagnostic]:
 
 def _check(document: Document, path: KeyPath, node: Scalar, text: str) -> Iterator[Diagnostic]:
     templates = _TEMPLATE.findall(text)
-    key = format_path(path)
+    key, told = format_path(below_section(path)), name(path)
     if templates and "env_vars" in path:
-        message = f"'{key}' holds a template, and the control plane expands none in variables"
+        message = f"{told} holds a template, and the control plane expands none in variables"
         hint = "write ${{ … }} to have envtree compute it"
         yield Diagnostic(document.span(node), "ET253", message, hint, key=key)
     elif _EXPANDED.intersection(path) and any(not _KNOWN.fullmatch(one) for one in templates):
-        message = f"'{key}' holds a template that the control plane does not know: it leaves the whole text as it is"
+        message = f"{told} holds a template that the control plane does not know: it leaves the whole text as it is"
         yield Diagnostic(document.span(node), "ET253", message, _FORMS, key=key)

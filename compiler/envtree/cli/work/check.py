@@ -12,7 +12,8 @@ from envtree.cli.work.reports import report_files
 from envtree.cli.work.session import Environ, Messages, open_tree, report_of, telling, usage_errors, view_of
 from envtree.fix import Fixed, apply, diff, fix
 from envtree.pipeline import Request, check
-from envtree.report import plural, tally
+from envtree.report import Report, plural, tally
+from envtree.selector import selector
 from envtree.tree import DirectoryTree
 
 
@@ -50,10 +51,20 @@ def run(options: Options) -> Exit:
     report = report_of(fixed.outcome)
     messages = Messages(view, options.form, options.color, sys.stdout, files)
     messages.tell(report)
-    bundles = f"{plural(len(report.checked), 'bundle')} of {plural(report.agents, 'agent')}"
     changed = f"changed {plural(len(fixed.changes), 'file')}, " if options.fix else ""
-    messages.conclude(report, f"{changed}checked {bundles}: {tally(report)}")
+    selected = sum(map(selector(options.selectors), fixed.outcome.ids))
+    messages.conclude(report, f"{changed}{_scope(report, selected)}: {tally(report)}")
     return Exit.OK if options.exit_zero else verdict(report.findings, strict=options.strict)
+
+
+def _scope(report: Report, selected: int) -> str:
+    """How much of what was asked for could be checked."""
+    checked = len(report.checked)
+    if selected and not checked:
+        return f"checked none of {plural(selected, 'bundle')}, errors spoil {'it' if selected == 1 else 'them'}"
+    if checked < selected:
+        return f"checked {checked} of {plural(selected, 'bundle')}, errors spoil the others"
+    return f"checked {plural(checked, 'bundle')} of {plural(report.agents, 'agent')}"
 
 
 def _fixed(tree: DirectoryTree, options: Options) -> Fixed:
