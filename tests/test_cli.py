@@ -185,7 +185,7 @@ def test_check_tells_findings_on_stdout_and_the_rest_on_stderr(tree: Path, envtr
         "    |   ^^^^^^^\n"
         "  hint: did you mean 'env_vars'?\n"
     )
-    assert ran.err == "checked 1 of 3 bundles, errors spoil the others: 1 error\n"
+    assert ran.err == "checked 1 of 3 bundles, errors spoil the others: 1 error (--fix may mend 1 file)\n"
 
 
 def test_check_counts_what_it_could_not_check(tree: Path, envtree: Command) -> None:

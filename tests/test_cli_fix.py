@@ -1,9 +1,10 @@
 """`envtree check --fix`: it mends, it tells what is left, and with --diff it only shows."""
 
 import json
+import re
 from pathlib import Path
 
-from .command_line import BOT, Command, fill
+from .command_line import BOT, ORGANIZATION, Command, fill
 
 WRONG = "execution_environment:\n  env_var:  # the usual ones\n    A: no   # not yet\n"
 RIGHT = 'execution_environment:\n  env_vars:  # the usual ones\n    A: "no"   # not yet\n'
@@ -34,7 +35,18 @@ def test_with_diff_it_only_shows(tree: Path, envtree: Command) -> None:
     ]
     assert envtree("check", "--fix", "--diff", "--exit-zero").code == 0
     fill(tree, {BOT: RIGHT})
-    assert envtree("check", "--fix", "--diff") == (0, "", "")
+    assert envtree("check", "--fix", "--diff") == (0, "", "nothing to mend: no errors\n")
+
+
+def test_remarks_that_an_error_held_back_do_not_keep_it(tree: Path, envtree: Command) -> None:
+    fill(
+        tree,
+        {BOT: WRONG, "organization.yaml": ORGANIZATION + "variables: {NOBODY: {}}\npeople: {ann: {github: ann}}\n"},
+    )
+    assert envtree("check").err.endswith("1 error, 1 warning (--fix may mend 1 file)\n")
+    ran = envtree("check", "--fix")
+    assert (ran.code, (tree / BOT).read_text()) == (0, RIGHT)
+    assert {"ET353", "ET756"} <= set(re.findall(r"ET\d+", ran.out))
 
 
 def test_programs_are_told_what_is_left(tree: Path, envtree: Command) -> None:

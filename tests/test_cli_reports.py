@@ -58,7 +58,7 @@ def test_a_run_writes_many_reports_and_tells_people_too(tree: Path, tmp_path: Pa
     ran = envtree("check", *words)
     assert ran.code == 1
     assert ran.out == envtree("check").out
-    assert ran.err == "checked 1 of 3 bundles, errors spoil the others: 1 error\n"
+    assert ran.err == "checked 1 of 3 bundles, errors spoil the others: 1 error (--fix may mend 1 file)\n"
     assert {path.name for path in (tmp_path / "reports").iterdir()} == set(FORMS)
     for form in FORMS:
         file = tmp_path / "reports" / form
@@ -242,3 +242,14 @@ def test_paths_are_those_of_the_repository(tmp_path: Path, capfd: pytest.Capture
     assert place == f"trees/one%20two/{BOT}"
     assert json.loads((tmp_path / "gitlab").read_bytes())[0]["location"]["path"] == f"trees/one two/{BOT}"
     assert f'classname="trees/one two/{BOT}"' in (tmp_path / "junit").read_text()
+
+
+def test_the_findings_may_go_into_a_file_alone(tree: Path, envtree: Command) -> None:
+    fill(tree, {BOT: ERROR})
+    shown = envtree("check").out
+    for form in ("text", "json", "sarif"):
+        ran = envtree("check", "--format", form, "--output", str(tree / f"found.{form}"))
+        assert (ran.code, ran.out) == (1, "")
+        assert ran.err.startswith("checked 1 of 3 bundles")
+    assert (tree / "found.text").read_text() == shown
+    assert json.loads((tree / "found.json").read_text())["findings"][0]["code"] == "ET201"

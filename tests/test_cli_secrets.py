@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -19,9 +20,13 @@ import pytest
 from envtree.cli import invoke
 
 ROOT = Path(__file__).parents[1]
-CANARY = "hunter2-\"Ünique\"/+&?=$x\\y\nsecond-line-of-the-canary\nthird-line: of 'it'"
+CANARY = "quokka7-\"Ünique\"/+&?=$x\\y\nsecond-line-of-the-canary\nthird-line: of 'it'"
 NUMBER = 918273645546372819
 PLACE = "default/a@dev"
+# What some of the mistakes are in.
+OTHER = "default/b@dev"
+FORMS = ("text", "json", "github", "sarif", "junit", "gitlab")
+REPORTS = [word for form in FORMS for word in ("--report", f"{form}={{tmp}}/report.{form}")]
 FILES = {
     "organization.yaml": "name: acme\nedition: 2026\ndefault_model: m/m\n",
     "organization.secrets.yaml": json.dumps({"_scope": "organization", "db": {"password": CANARY, "pin": NUMBER}}),
@@ -34,6 +39,7 @@ execution_environment:
     PIN: ${{ secrets.db.pin }}
   config: {nested: {list: ["${{ secrets.db.password }}", 1]}}
 """,
+    "agents/b.yaml": "{}\n",
 }
 # Each breaks something that has the plaintext in its hands.
 BROKEN = {
@@ -56,23 +62,43 @@ BROKEN = {
         "agents/a.yaml": FILES["agents/a.yaml"]
         + "environments: {dev: {execution_environment: {env_vars: {PASSWORD: x}}}}\n"
     },
+    # Not sealed by mistake: what a contract calls secret is one wherever it stands.
+    "plain": {
+        "organization.yaml": "variables: {X: {secret: true, pattern: '^x$'}}\n",
+        "agents/b.yaml": f"execution_environment:\n  env_vars:\n    X: {json.dumps(CANARY)}\n",
+    },
 }
 COMMANDS = [
     ("check",),
     ("check", "-v", "--format", "text", "--color", "always"),
     ("check", "--format", "json"),
     ("check", "--format", "github"),
+    ("check", "--format", "sarif"),
+    ("check", "--format", "junit"),
+    ("check", "--format", "gitlab"),
+    ("check", *REPORTS),
+    ("check", "--fix", "--diff"),
     ("tree",),
     ("tree", "--format", "json"),
-    ("show", PLACE),
-    ("show", PLACE, "--format", "compose"),
+    *(("show", place, "--format", form) for place in (PLACE, OTHER) for form in ("json", "compose")),
+    *(
+        ("explain", place, *words, "--format", form)
+        for place, *words in ((PLACE,), (PLACE, "PASSWORD"), (PLACE, "config.nested"), (PLACE, "--layers"), (OTHER,))
+        for form in ("text", "json")
+    ),
     ("compile", "-o", "{tmp}/ref", "--secrets", "ref"),
+    ("compile", "-o", "{tmp}/ref", "--secrets", "ref", "--check"),
     ("compile", "-o", "{tmp}/plain"),
     ("compile", "-o", "{tmp}/plain", "--check", "-v"),
     ("compile", "-o", "{tmp}/plain", "--messages", "json"),
     ("compile", "-o", "{tmp}/plain", "--messages", "github", "--strict"),
     ("schema",),
+    ("schema", "bundle"),
+    ("code",),
+    ("code", "ET703"),
     ("completion", "bash"),
+    ("init", "{tmp}/new"),
+    ("check", "--fix"),
 ]
 
 
@@ -122,7 +148,7 @@ def environ(folder: Path) -> dict[str, str]:
 
 def encodings() -> Iterator[bytes]:
     """Every way in which the secret could be spelt; the pieces are long enough not to occur by chance."""
-    pieces = [CANARY, *CANARY.split("\n"), str(NUMBER), "hunter2"]
+    pieces = [CANARY, *CANARY.split("\n"), str(NUMBER), "quokka7"]
     for text in pieces:
         raw = text.encode()
         yield raw
@@ -170,8 +196,12 @@ def envtree(folder: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch
     return run
 
 
-def write(folder: Path, files: dict[str, str]) -> None:
-    for path, content in files.items():
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def write(folder: Path, changes: dict[str, str]) -> None:
+    for path, content in changes.items():
         target = folder / "tree" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(FILES["organization.yaml"] + content if path == "organization.yaml" else content)
@@ -187,6 +217,11 @@ def test_the_needles_are_found_where_the_secret_is(envtree: Command) -> None:
     assert leaks([out])
 
 
+def test_every_command_is_among_them(envtree: Command) -> None:
+    listed = envtree("--help").out.decode().partition("Commands:")[2]
+    assert {words[0] for words in COMMANDS} == set(re.findall(r"^  ([a-z]+) ", listed, re.MULTILINE))
+
+
 @pytest.mark.parametrize("broken", BROKEN)
 def test_no_command_says_a_secret(broken: str, folder: Path, envtree: Command) -> None:
     write(folder, BROKEN[broken])
@@ -196,9 +231,12 @@ def test_no_command_says_a_secret(broken: str, folder: Path, envtree: Command) -
         assert not leaks(ran[1:]), arguments
     # Each mistake was seen, if only by who had the plaintext.
     assert envtree("compile", "-o", "{tmp}/plain").code == (broken != "nothing")
-    left = [path for path in folder.rglob("*") if path.is_file() and "plain" not in path.relative_to(folder).parts]
+    left = [path for path in files(folder) if path.relative_to(folder).parts[0] != "plain"]
+    # It is no news in the file that it was pasted into.
+    left = [path for path in left if (broken, path.name) != ("plain", "b.yaml")]
     assert not leaks(path.read_bytes() for path in left)
-    written = [path for path in (folder / "plain").rglob("*") if path.is_file()]
+    assert len([path for path in left if path.name.startswith("report.")]) == len(FORMS)
+    written = files(folder / "plain")
     assert bool(leaks(path.read_bytes() for path in written)) == bool(written)
 
 
@@ -234,7 +272,7 @@ main()
 
 @pytest.mark.parametrize("stage", ["resolve", "lint", "bundle", "emit", "write", "leaves"])
 def test_a_crash_with_plaintext_in_its_hands_is_one_line(stage: str, folder: Path) -> None:
-    script = CRASH.format(canary="hunter2", kind="RuntimeError", stage=stage)
+    script = CRASH.format(canary="quokka7", kind="RuntimeError", stage=stage)
     command = [sys.executable, "-c", script, "-C", str(folder / "tree"), "compile", "-o", str(folder / "plain")]
     done = subprocess.run(command, env=environ(folder), capture_output=True, timeout=60, check=False)
     assert done.returncode == 70, done

@@ -32,11 +32,10 @@ def _constants(path: Path) -> Iterator[str]:
 
 @cache
 def _shown() -> frozenset[str]:
-    """What the cases expect, and what other tests name."""
-    expected = (TESTS / "cases").glob("*/*/expect/*.txt")
-    others = (path for ending in ("py", "yaml") for path in TESTS.glob(f"*.{ending}"))
-    texts = (path.read_text(encoding="utf-8") for path in (*expected, *others))
-    return frozenset(code for text in texts for code in _CODE.findall(text))
+    """What a case expects, or a page gives: `test_pages.py` runs each, and it gives the code of its name alone."""
+    expected = (path.read_text(encoding="utf-8") for path in (TESTS / "cases").glob("*/*/expect/*.txt"))
+    cases = {code for text in expected for code in _CODE.findall(text)}
+    return frozenset(cases | {path.stem for path in (SOURCE / "pages").glob("*.md")})
 
 
 def test_every_raised_code_is_registered() -> None:
@@ -47,7 +46,7 @@ def test_every_raised_code_is_registered() -> None:
 def test_a_code_is_raised_and_shown(code: str) -> None:
     assert _PAGE.fullmatch(code)
     assert code in _raised(), "nothing raises it: remove it from the register"
-    assert code in _shown(), "no case and no test shows it"
+    assert code in _shown(), "no case and no page shows it"
 
 
 def test_titles_are_sentences_without_a_stop() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -97,15 +98,61 @@ def test_the_outputs_of_the_check_are_what_its_script_writes() -> None:
     assert set(declared) == set(re.findall(r'^            "([a-z-]+)":', text, re.MULTILINE))
 
 
-def test_the_reusable_workflow_passes_on_all_that_it_takes() -> None:
+def reusable() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The inputs of the reusable workflow, and its steps by name."""
     workflow = load(ROOT / ".github/workflows/check.yml")
-    taken = workflow[True]["workflow_call"]["inputs"]
-    step = next(step for step in workflow["jobs"]["check"]["steps"] if step.get("id") == "check")
-    assert step["with"] == {name: f"${{{{ inputs.{name} }}}}" for name in taken}
-    action = load(ACTIONS / "check" / "action.yml")["inputs"]
-    assert {name: one["description"] for name, one in taken.items()} == {
-        name: action[name]["description"] for name in taken
+    return workflow[True]["workflow_call"]["inputs"], {
+        step["name"]: step for step in workflow["jobs"]["check"]["steps"]
     }
+
+
+def test_the_reusable_workflow_passes_on_all_that_it_takes() -> None:
+    taken, named = reusable()
+    sarif = {"sarif-file": "${{ inputs.sarif && format('{0}/envtree.sarif', runner.temp) || '' }}"}
+    same = taken.keys() - {"sarif"}
+    assert named["Check"]["with"] == {name: f"${{{{ inputs.{name} }}}}" for name in same} | sarif
+    action = load(ACTIONS / "check" / "action.yml")["inputs"]
+    assert {name: taken[name]["description"] for name in same} == {name: action[name]["description"] for name in same}
+
+
+@pytest.mark.parametrize("sarif", [True, False])
+@pytest.mark.parametrize("reported", [True, False])
+def test_the_artifact_holds_the_report_the_comment_and_the_sarif(tmp_path: Path, sarif: bool, reported: bool) -> None:
+    runner = Runner(tmp_path)
+    shutil.copytree(ROOT / "examples/minimal", runner.workspace, dirs_exist_ok=True)
+    file = str(runner.temp / "envtree.sarif") if sarif else ""
+    checked = runner.step("check/check.py", INPUTS="" if reported else "NOPE=1", SARIF_FILE=file)
+    _, named = reusable()
+    step = named["Put the files side by side"]
+    values = {f"steps.check.outputs.{name}": value for name, value in checked.outputs.items()}
+    values["runner.temp"] = str(runner.temp)
+    filled = {
+        name: re.sub(r"\$\{\{ (\S+) \}\}", lambda found: values[found[1]], text) for name, text in step["env"].items()
+    }
+    done = run("bash", "-e", "-c", step["run"], cwd=runner.workspace, **filled)
+    assert done.returncode == 0, done.stderr
+    kept = named["Keep the report"]["with"]["path"].replace("${{ runner.temp }}", str(runner.temp))
+    expected = {"comment.md"} | ({"envtree.json"} if reported else set())
+    assert {path.name for path in Path(kept).iterdir()} == expected | (
+        {"envtree.sarif"} if sarif and reported else set()
+    )
+    # The example that comments takes the report from the root of the artifact.
+    assert "report/envtree.json" in (ROOT / "examples/github/comment.yml").read_text("utf-8")
+
+
+def test_dependabot_looks_at_everything_that_is_pinned() -> None:
+    watched = [
+        (each["package-ecosystem"], folder)
+        for each in load(ROOT / ".github/dependabot.yml")["updates"]
+        for folder in each.get("directories", [each.get("directory")])
+    ]
+    pins = [("pip", path) for path in (ROOT / "pyproject.toml", *ACTIONS.glob("*/requirements*.txt"))]
+    pins.append(("npm", ROOT / ".ci/package-lock.json"))
+    pins += [("github-actions", path) for path in (*ACTIONS.glob("*/action.yml"), *WORKFLOWS)]
+    for ecosystem, path in pins:
+        # For actions, the root stands for the folder of the workflows.
+        folder = str(Path("/") / path.parent.relative_to(ROOT)).replace("/.github/workflows", "/")
+        assert any(one == ecosystem and fnmatch(folder, there) for one, there in watched), path
 
 
 def test_the_pinned_packages_are_those_that_envtree_needs() -> None:

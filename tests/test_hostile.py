@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from envtree.span import Span
 
 from .trees import Result, check
 
-ACME = Path(__file__).parents[1] / "examples/acme"
+EXAMPLES = Path(__file__).parents[1] / "examples"
+TREES = ("acme", "minimal", "kubiya-api", "broken")
 DAMAGED_AT_ONCE = 6
+SEEDS = range(4800)
 # What means something to YAML, to sops, to expressions or to a terminal.
 BITS = """
     : - ? , [ ] { } # & * ! | > ' " % @ ` $ ${{ }} {{ ~ << .. / // ... --- ENC[ [] {} !!binary *a &a $delete $value
@@ -83,19 +86,20 @@ DAMAGES: tuple[Damage, ...] = (
 
 
 @cache
-def _acme() -> dict[str, bytes]:
-    files = (path for path in sorted(ACME.rglob("*.yaml")))
-    return {path.relative_to(ACME).as_posix(): path.read_bytes() for path in files}
+def _example(name: str) -> dict[str, bytes]:
+    files = (path for ending in ("yaml", "yml") for path in (EXAMPLES / name).rglob(f"*.{ending}"))
+    return {path.relative_to(EXAMPLES / name).as_posix(): path.read_bytes() for path in sorted(files)}
 
 
-def damaged(seed: int) -> dict[str, bytes]:
-    """The example organization with some of its files damaged."""
+def damaged(seed: int) -> tuple[dict[str, bytes], set[str]]:
+    """An example with some of its files damaged, and the paths of those."""
     chance = random.Random(seed)
-    files = dict(_acme())
-    for path in chance.sample(sorted(files), DAMAGED_AT_ONCE):
+    whole = _example(TREES[seed % len(TREES)])
+    files = dict(whole)
+    for path in chance.sample(sorted(files), min(DAMAGED_AT_ONCE, len(files))):
         for _ in range(chance.choice((1, 1, 1, 2, 5))):
             files[path] = chance.choice(DAMAGES)(files[path], chance)
-    return files
+    return files, {path for path, content in files.items() if content != whole[path]}
 
 
 def _spans(finding: Diagnostic) -> list[Span]:
@@ -103,18 +107,16 @@ def _spans(finding: Diagnostic) -> list[Span]:
 
 
 def assert_inside(span: Span, files: dict[str, bytes]) -> None:
-    """A place is in a file that there is, or is a whole file, or a folder of the tree."""
+    """A place is a token of a file that there is, or is a folder of the tree or the tree."""
     if span.path not in files:
         assert span.line <= 1, span
         assert not span.path or any(path.startswith(f"{span.path}/") for path in files), span
         return
-    text = files[span.path].decode("utf-8", "replace")
-    lines = text.split("\n")
-    assert 0 <= span.line <= span.end_line <= len(lines), span
-    if span.line:
-        assert 1 <= span.column <= len(lines[span.line - 1]) + 1, span
-        # What is missing at the end of a line is one character wide.
-        assert 1 <= span.end_column <= max(len(lines[span.end_line - 1]), span.column) + 1, span
+    lines = files[span.path].decode("utf-8", "replace").split("\n")
+    assert 1 <= span.line <= span.end_line <= len(lines), span
+    assert 1 <= span.column <= len(lines[span.line - 1]) + 1, span
+    # What is missing at the end of a line is one character wide.
+    assert 1 <= span.end_column <= max(len(lines[span.end_line - 1]), span.column) + 1, span
 
 
 def assert_told_well(result: Result, files: dict[str, bytes]) -> None:
@@ -126,13 +128,26 @@ def assert_told_well(result: Result, files: dict[str, bytes]) -> None:
 
 @pytest.mark.parametrize(
     "seeds",
-    [pytest.param(range(at, at + 40), marks=pytest.mark.slow if at else ()) for at in range(0, 3400, 40)],
+    [pytest.param(SEEDS[at : at + 40], marks=pytest.mark.slow if at else ()) for at in SEEDS[::40]],
     ids=str,
 )
 def test_t28_damaged_files_are_told_with_their_places(seeds: range) -> None:
     for seed in seeds:
-        files = damaged(seed)
+        files, _ = damaged(seed)
         try:
             assert_told_well(check(files), files)
         except Exception as trouble:
             raise AssertionError(f"seed {seed}") from trouble
+
+
+@pytest.mark.slow
+def test_the_damage_is_twenty_thousand_files_of_every_example() -> None:
+    distinct = {
+        (TREES[seed % len(TREES)], path, sha256(files[path]).digest())
+        for seed in SEEDS
+        for files, paths in [damaged(seed)]
+        for path in paths
+    }
+    assert len(distinct) >= 20_000
+    # Each file of each example is among them.
+    assert {each[:2] for each in distinct} == {(name, path) for name in TREES for path in _example(name)}

@@ -325,3 +325,10 @@ def test_what_bundles_have_in_common_is_one_object() -> None:
     assert isinstance(c["config"], Branch)
     assert a["config"].entries["a"] is c["config"].entries["a"]
     assert data(b["config"]) == {"a": {"b": 1}, "c": 2}
+
+
+def test_a_lock_on_a_variable_is_no_matter_of_who_names_its_secret_again() -> None:
+    locked = "{secrets: {A: db}, env_vars: {A: {$value: x, $lock: true}}}"
+    assert "ET402" not in run("", "", locked, "{secrets: {A: db}}", secrets={0: {"db": "p"}}).codes
+    later = run("", "", "{env_vars: {A: {$value: x, $lock: true}}}", "{secrets: {A: db}}", secrets={0: {"db": "p"}})
+    assert "ET402" in later.codes

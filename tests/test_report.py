@@ -8,10 +8,11 @@ import pytest
 
 from envtree.diagnostic import Diagnostic, Failure, NotChecked, Related, Severity
 from envtree.finding import Finding
+from envtree.printable import printable, printable_lines
 from envtree.report import Report, stopped, tally
 from envtree.report.github import github
 from envtree.report.json import json
-from envtree.report.text import excerpt, printable, printable_lines, skipped, text
+from envtree.report.text import excerpt, skipped, text
 from envtree.schemas import Schemas
 from envtree.span import Span, whole_file
 

@@ -20,7 +20,11 @@ SCHEMAS: dict[str, Any] = {
 }
 RESOURCES = {"organization", "project", "environment", "team", "agent", "workflow", "policy"}
 RESOURCES |= {"skill", "worker_queue", "job"}
-OTHERS = {"overlay", "bundle", *(f"output/{name}" for name in ("check", "gitlab", "manifest", "show", "tree"))}
+OTHERS = {
+    "overlay",
+    "bundle",
+    *(f"output/{name}" for name in ("check", "explain", "gitlab", "manifest", "show", "tree")),
+}
 # The kinds that are layers, and the least that each must say.
 LAYERS: dict[str, dict[str, Any]] = {
     "organization": {"name": "acme", "edition": 2026},

@@ -9,7 +9,7 @@ def main() -> NoReturn:
     # Until the command listens, Ctrl-C simply ends the process; Python would print where it was importing.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from envtree.cli import main as command  # noqa: PLC0415
+    from envtree.cli import main as command  # noqa: PLC0415 -- the import is what takes time
 
     command()
 

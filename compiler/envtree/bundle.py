@@ -8,7 +8,7 @@ from envtree.workspace import Organization
 
 def bundle(resolved: Resolved, organization: Organization) -> Bundle:
     """One bundle; its data is what `bundle.json` holds, but for the digest."""
-    target = resolved.merged.stack.target
+    target = resolved.target
     model = resolved.merged.model
     sections = resolved.sections
     data: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """The register of codes: 1xx reading, 2xx shape, 3xx links, 4xx merging, 5xx values, 6xx secrets, 7xx checks, 8xx disk.
 
-The second half of a hundred (ET150 …) holds what is a warning unless `lint` in organization.yaml says otherwise.
+The second half of a hundred (ET150 …) holds what is no error unless `lint` in organization.yaml says otherwise.
 A code is never used again for something else.
 """
 
@@ -10,8 +10,11 @@ from typing import NamedTuple
 
 from envtree.diagnostic import Severity
 
+# What is said of the tree as a whole, and only when all of it could be looked at.
+OVERALL = frozenset({"ET152", "ET353", "ET354", "ET450", "ET451", "ET452", "ET651", "ET756"})
+
 # Findings about what must not be shown: the line of such a one is never printed.
-UNSHOWN = frozenset({"ET251", "ET252"})
+UNSHOWN = frozenset({"ET251", "ET252", "ET706"})
 
 
 class Code(NamedTuple):
@@ -111,6 +114,7 @@ _ERRORS = {
     "ET703": "a variable is not declared",
     "ET704": "a bundle breaks a policy",
     "ET705": "a model does not run on the runtime of its agent",
+    "ET706": "a secret variable is plain text",
     "ET801": "plaintext would be written where git tracks files",
     "ET803": "a value cannot be written in the format",
     "ET804": "another run is writing",
@@ -123,6 +127,7 @@ _WARNINGS = {
     "ET150": "a plain scalar that YAML 1.1 readers would type",
     "ET151": "an allowance has ended",
     "ET152": "an allowance allows nothing",
+    "ET153": "a number loses its last zeros",
     "ET251": "a plain value looks like a credential",
     "ET253": "a template is not expanded",
     "ET350": "an overlay reaches no target",
@@ -142,9 +147,9 @@ _WARNINGS = {
 }
 
 _REMARKS = {
+    "ET252": "a plain value is as random as a key",
     "ET353": "a project has no owners",
     "ET354": "all agents of a team say the same",
-    "ET252": "a plain value is as random as a key",
     "ET452": "an override repeats what it inherits",
     "ET754": "a bundle breaks a policy of severity 'info'",
 }

@@ -16,6 +16,11 @@ class Severity(StrEnum):
     OFF = "off"
 
 
+def grave(*, strict: bool) -> frozenset[Severity]:
+    """The severities that make a run fail; under `strict` a warning weighs as much as an error."""
+    return frozenset({Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR})
+
+
 class Related(NamedTuple):
     """The other place of a finding."""
 
@@ -62,8 +67,13 @@ class Refusal(_ReportedError):
     """What was asked for must not be done, and no place in a file is at fault: exit code 1."""
 
 
+def reason(error: OSError) -> str:
+    """What the system says is wrong, as a part of a sentence."""
+    return (error.strerror or "unknown error").lower()
+
+
 class Diagnostics:
-    """An append-only sink: stages report into it and never look at what others reported."""
+    """An append-only sink: whoever looks at what others reported does so to be silent about what follows from it."""
 
     def __init__(self) -> None:
         self._items: list[Diagnostic] = []

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from envtree.diagnostic import Diagnostic, Diagnostics, Related
+from envtree.disk import MANIFEST
 from envtree.layout import (
     DEFAULT_PROJECT,
     FORMATS,
@@ -30,7 +31,6 @@ from envtree.span import whole_file
 from envtree.tree import Entry, Tree, What, not_regular
 
 TREE_LIMIT = 20_000
-_MANIFEST = "manifest.json"
 _MANIFEST_LIMIT = 1 << 26
 
 
@@ -51,6 +51,11 @@ class _Folder(NamedTuple):
     def is_home(self) -> bool:
         """Whether this is the folder of a project or a team."""
         return self.place.own in (Kind.PROJECT, Kind.TEAM)
+
+    @property
+    def nearest_home(self) -> "_Folder | None":
+        """The folder itself if it is a home, else the one above it."""
+        return self if self.is_home else self.home
 
 
 class _Found(NamedTuple):
@@ -138,7 +143,7 @@ def _walk(tree: Tree) -> Iterator[_Found]:
 
 def _manifest(tree: Tree, entries: list[Entry]) -> Entry | None:
     """The entry that marks the folder as an output of envtree."""
-    entry = next((each for each in entries if each.what is What.FILE and each.name == _MANIFEST), None)
+    entry = next((each for each in entries if each.what is What.FILE and each.name == MANIFEST), None)
     data = tree.read(entry.path, limit=_MANIFEST_LIMIT) if entry else b""
     return entry if isinstance(data, bytes) and b'"envtree"' in data else None
 
@@ -148,16 +153,15 @@ def _enter(folder: _Folder, entry: Entry) -> _Folder | Diagnostic | None:
     place, name = folder.place, entry.name
     if name in place.folders:
         project = DEFAULT_PROJECT if place is ROOT and name in IMPLICIT else folder.project
-        home = folder if folder.is_home else folder.home
-        return folder._replace(path=entry.path, place=place.folders[name], project=project, home=home)
+        below = place.folders[name]
+        return folder._replace(path=entry.path, place=below, project=project, home=folder.nearest_home)
     if place.children:
         return _enter_child(folder, entry, place.children)
     if place is ROOT:
         return _enter_near_miss(entry)
     known = [f"{folder.path}/{each}" for each in contents(place).values() if each.endswith("/")]
     hint = did_you_mean(f"{entry.path}/", known) if known else f"move the file directly into '{folder.path}/'"
-    home = folder if folder.is_home else folder.home
-    return folder._replace(path=entry.path, place=NOWHERE, home=home, stray=folder.stray or hint)
+    return folder._replace(path=entry.path, place=NOWHERE, home=folder.nearest_home, stray=folder.stray or hint)
 
 
 def _enter_child(folder: _Folder, entry: Entry, place: Place) -> _Folder | Diagnostic:
@@ -178,7 +182,7 @@ def _enter_near_miss(entry: Entry) -> _Folder | None:
 def _look_at(folder: _Folder, entry: Entry) -> Iterator[_Found]:
     what = _classify(folder, entry)
     if what or folder.is_home:
-        yield _Found(entry.path, what, folder if folder.is_home else folder.home)
+        yield _Found(entry.path, what, folder.nearest_home)
 
 
 def _classify(folder: _Folder, entry: Entry) -> Location | Diagnostic | None:
@@ -194,7 +198,7 @@ def _classify(folder: _Folder, entry: Entry) -> Location | Diagnostic | None:
         return _finding(entry.path, *not_regular(entry.path))
     if not _is_own(folder, name) and not folder.place.each:
         return _nowhere(folder, entry, name)
-    return _wrong_format(folder, entry, name) or _locate(folder, entry, name)
+    return _wrong_format(entry, name) or _locate(folder, entry, name)
 
 
 def _is_own(folder: _Folder, name: FileName) -> bool:
@@ -261,7 +265,7 @@ def _meant(folder: _Folder, name: FileName) -> str:
     return f"did you mean '{known[close]}'?" if close else did_you_mean(name.stem, known.values())
 
 
-def _wrong_format(folder: _Folder, entry: Entry, name: FileName) -> Diagnostic | None:
+def _wrong_format(entry: Entry, name: FileName) -> Diagnostic | None:
     if name.format in FORMATS:
         return None
     right = "yaml" if name.format.lower() == "yml" else name.format.lower()

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from envtree.artifact import Manifest, Mode, Receipt
-from envtree.diagnostic import Failure, Refusal
+from envtree.diagnostic import Failure, Refusal, reason
 
 MANIFEST = "manifest.json"
 IGNORE = ".gitignore"
@@ -25,7 +25,7 @@ FILE_BITS: dict[Mode, int] = {"plain": 0o600, "ref": 0o644}
 FOLDER_BITS: dict[Mode, int] = {"plain": 0o700, "ref": 0o755}
 
 # No segment begins with a dot in a folder, so neither `..` nor a folder of our own (staging) can be named.
-_FOLDER = re.compile(r"(?:[^/\0.][^/\0]*)(?:/[^/\0.][^/\0]*)*")
+_FOLDER = re.compile(r"[^/\0.][^/\0]*(?:/[^/\0.][^/\0]*)*")
 _FILE = re.compile(r"(?!\.{1,2}\Z)[^/\0]+")
 
 
@@ -62,8 +62,7 @@ def errors(output: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = (error.strerror or "unknown error").lower()
-        raise Failure("ET805", f"the output '{output}' cannot be written: {reason}") from error
+        raise Failure("ET805", f"the output '{output}' cannot be written: {reason(error)}") from error
 
 
 def check_inside(folder: str, names: list[str]) -> None:

@@ -1,11 +1,12 @@
 """Findings as they are told: each mistake once, with its severity and the bundles that show it, sorted by place."""
 
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
 from envtree.allowance import Allowances
 from envtree.codes import CODES
-from envtree.diagnostic import Diagnostic, Diagnostics, Severity
+from envtree.diagnostic import Diagnostic, Diagnostics, Severity, grave
 from envtree.span import Span
 
 
@@ -41,7 +42,7 @@ class ErrorWatch:
     def __init__(self, diags: Diagnostics, severities: Severities, *, strict: bool = False) -> None:
         self._diags = diags
         self._severities = severities
-        self._grave = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
+        self._grave = grave(strict=strict)
         self._seen = 0
         self._found = False
 
@@ -62,11 +63,14 @@ def settle(diags: Iterable[Diagnostic], severities: Severities) -> tuple[Finding
         if diagnostic.bundle:
             shown[diagnostic.bundle] = None
     found = [Finding(each, severities.of(each), tuple(sorted(ids))) for each, ids in bundles.items()]
-    wrong = {finding.diagnostic.span for finding in found if finding.severity is Severity.ERROR}
-    return tuple(sorted(finding for finding in found if not _is_silent(finding, wrong)))
+    told = [finding for finding in found if finding.severity is not Severity.OFF]
+    wrong = {finding.diagnostic.span for finding in told if finding.severity is Severity.ERROR}
+    places = Counter(finding.diagnostic.span for finding in told)
+    return tuple(sorted(finding for finding in told if not _is_idle(finding.diagnostic, wrong, places)))
 
 
-def _is_silent(finding: Finding, wrong: Container[Span]) -> bool:
-    # What has to be written otherwise anyway need not be quoted.
-    spelling = finding.diagnostic.code == "ET150" and finding.diagnostic.span in wrong
-    return finding.severity is Severity.OFF or spelling
+def _is_idle(diagnostic: Diagnostic, wrong: Container[Span], places: Mapping[Span, int]) -> bool:
+    """Whether a remark is about what has to be written otherwise anyway: in quotes, or in another place."""
+    if diagnostic.code == "ET150":
+        return diagnostic.span in wrong
+    return diagnostic.code == "ET354" and places[diagnostic.span] > 1

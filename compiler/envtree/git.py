@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from envtree.diagnostic import Failure
+from envtree.diagnostic import Failure, reason
 from envtree.programs import find, trusted_folders
 
 _TIMEOUT = 30
@@ -145,7 +145,7 @@ def _ask(
     except subprocess.TimeoutExpired:
         raise Failure("ET805", f"git took longer than {_TIMEOUT} seconds in '{repository}'") from None
     except OSError as error:
-        raise Failure("ET805", f"git cannot be started: {(error.strerror or 'unknown error').lower()}") from None
+        raise Failure("ET805", f"git cannot be started: {reason(error)}") from None
     # A submodule or worktree copied without its repository: nothing there ignores anything.
     if question[0] == "check-ignore" and b"not a git repository" in done.stderr:
         return b""

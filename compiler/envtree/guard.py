@@ -8,9 +8,7 @@ from pathlib import Path
 from envtree import disk
 from envtree.artifact import Output
 from envtree.diagnostic import Refusal
-from envtree.layout import ROOT
-
-_INPUTS = frozenset(ROOT.folders) | {".git"}
+from envtree.layout import SOURCE_FOLDERS
 
 
 def output_path(output: Output, tracked: Callable[[Path], bool]) -> str:
@@ -44,7 +42,7 @@ def _check_place(path: Path, output: Output) -> None:
     hint = "choose a folder of its own, such as 'out'"
     if root.is_relative_to(path):
         raise Refusal("ET806", f"the output '{output.folder}' holds the tree itself", hint)
-    if path.is_relative_to(root) and path.relative_to(root).parts[0] in _INPUTS:
+    if path.is_relative_to(root) and path.relative_to(root).parts[0] in SOURCE_FOLDERS:
         raise Refusal("ET806", f"the output '{output.folder}' is inside a folder of the tree's own files", hint)
 
 

@@ -61,6 +61,9 @@ ROOT = Place(
     },
 )
 
+# What is written for others must not lie in these folders of the root.
+SOURCE_FOLDERS = frozenset(ROOT.folders) | {".git"}
+
 _ROOT_FILES = (ROOT_FILE, *(f"organization.secrets.{format}" for format in FORMATS))
 _ELSEWHERE = {
     "policy": "policies",

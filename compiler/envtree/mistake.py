@@ -58,7 +58,7 @@ class _Places(NamedTuple):
         for alias in self._on_the_way(path):
             if alias != span[1:]:
                 yield Related(Span(self.document.path, *alias), "the alias that repeats it")
-        origin = self.document.aliases.get((span.line, span.column, span.end_line, span.end_column))
+        origin = self.document.aliases.get(span[1:])
         if origin:
             yield Related(Span(self.document.path, *origin), "the value that the alias repeats")
 
@@ -72,12 +72,12 @@ class _Places(NamedTuple):
                 if node.at in origins:
                     yield node.at
                 elif not _inside(node.at, extent):
-                    yield from (alias for alias in self._inside(extent) if _inside(node.at, origins[alias]))
+                    yield from (alias for alias in self._within(extent) if _inside(node.at, origins[alias]))
                 holder = node
 
-    def _inside(self, extent: Mark) -> Iterator[Mark]:
+    def _within(self, extent: Mark) -> tuple[Mark, ...]:
         start = bisect_left(self.aliases, extent)
-        return (alias for alias in self.aliases[start : bisect_left(self.aliases, (*extent[2:], 0, 0))])
+        return self.aliases[start : bisect_left(self.aliases, (*extent[2:], 0, 0))]
 
 
 def _way(holder: Node, step: str) -> list[Node]:

@@ -20,41 +20,59 @@ _ALL: KeyPath = ()
 
 
 class Needs:
-    """The reads of many stacks, whose layers are looked at once."""
+    """The reads of many stacks; each layer is held against each file of its stacks once."""
 
     def __init__(self) -> None:
-        self._known: dict[Layer, frozenset[KeyPath]] = {}
-        self._reads: dict[str, tuple[SealedFile, set[KeyPath]]] = {}
+        self._reads: dict[Layer, frozenset[KeyPath]] = {}
+        self._files: dict[str, _File] = {}
+        self._known: dict[tuple[str, Layer], bool] = {}
 
     def of(self, stack: Stack) -> Iterator[SealedFile]:
         """The secrets files of a stack that hold a secret which one of its layers may read."""
-        wanted = frozenset().union(*map(self._read_by, stack.layers))
-        for layer in stack.layers:
-            file = layer.secrets
-            if file:
-                self._reads.setdefault(file.path, (file, set()))[1].update(wanted)
-                if any(_touches(path, read) for path, _ in _leaves(file.content, ()) for read in wanted):
-                    yield file
+        for file in [layer.secrets for layer in stack.layers if layer.secrets]:
+            # All layers are asked, for each may read another secret of the file.
+            answers = [self._reads_any(file, layer) for layer in stack.layers]
+            if any(answers):
+                yield file
 
     def unread(self) -> Iterator[Diagnostic]:
         """The secrets that no stack so far may read."""
-        for file, reads in self._reads.values():
-            for path, node in _leaves(file.content, ()):
-                if not any(_touches(path, read) for read in reads):
-                    message = f"no bundle reads the secret '{format_path(path)}'"
-                    hint = "remove it, or read it: what is not there cannot leak"
-                    yield Diagnostic(Span(file.path, *node.at), "ET651", message, hint, key=format_path(path))
+        for path, file in self._files.items():
+            for key, node in file.unread:
+                message = f"no bundle reads the secret '{format_path(key)}'"
+                hint = "remove it, or read it: what is not there cannot leak"
+                yield Diagnostic(Span(path, *node.at), "ET651", message, hint, key=format_path(key))
+
+    def _reads_any(self, sealed: SealedFile, layer: Layer) -> bool:
+        pair = (sealed.path, layer)
+        if pair not in self._known:
+            file = self._files.get(sealed.path) or self._files.setdefault(sealed.path, _File(sealed))
+            self._known[pair] = file.mark(self._read_by(layer))
+        return self._known[pair]
 
     def _read_by(self, layer: Layer) -> frozenset[KeyPath]:
-        found = self._known.get(layer)
+        found = self._reads.get(layer)
         if found is None:
-            found = self._known[layer] = frozenset(_reads(layer.section)) if layer.section else frozenset()
+            found = self._reads[layer] = frozenset(_reads(layer.section)) if layer.section else frozenset()
         return found
 
 
-def _touches(path: KeyPath, read: KeyPath) -> bool:
-    """Whether a read is of a secret, of something around it, or of a part of it."""
-    return all(one == other for one, other in zip(path, read, strict=False))
+class _File:
+    """The secrets of a file, and those of them that nobody has read yet."""
+
+    def __init__(self, sealed: SealedFile) -> None:
+        self._all = tuple(_leaves(sealed.content, ()))
+        self.unread = self._all
+
+    def mark(self, reads: frozenset[KeyPath]) -> bool:
+        """Note what is read; whether any of it is here."""
+        self.unread = tuple(leaf for leaf in self.unread if not _touched(leaf, reads))
+        return any(_touched(leaf, reads) for leaf in self._all)
+
+
+def _touched(leaf: tuple[KeyPath, Scalar], reads: frozenset[KeyPath]) -> bool:
+    """Whether a secret, something around it, or a part of it is read."""
+    return any(all(one == other for one, other in zip(leaf[0], read, strict=False)) for read in reads)
 
 
 def _reads(section: Mapping) -> Iterator[KeyPath]:

@@ -58,7 +58,8 @@ class Document(NamedTuple):
     """One parsed file; `digest` is that of the bytes that were parsed.
 
     `aliases` leads from the place of each alias to that of the value which it repeats. `holes` are the places where
-    reading has found an error already: what stands there in the tree is not what was meant.
+    reading has found an error already: what stands there in the tree is not what was meant. `rounded` are those of
+    numbers of which reading has dropped the last zeros.
     """
 
     path: str
@@ -68,6 +69,7 @@ class Document(NamedTuple):
     allowances: tuple[Allowance, ...] = ()
     aliases: Map[Mark, Mark] = MappingProxyType({})
     holes: frozenset[Mark] = frozenset()
+    rounded: frozenset[Mark] = frozenset()
 
     def span(self, node: Node) -> Span:
         """The place of a node of this document."""

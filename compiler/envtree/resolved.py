@@ -22,7 +22,7 @@ UNKNOWN: Final = Unknown()
 class Hidden:
     """A value that is secret, unknown, or both; it never prints, compares or serialises what it holds.
 
-    `symbol` says how to compute it later: a `Cipher`, or a piece of an expression (`resolve.reference`).
+    `symbol` says how to compute it later: a merged secret, or a `Derived`, `Composite`, `Part` or `AsText`.
     """
 
     __slots__ = ("_value", "secret", "symbol")
@@ -129,6 +129,11 @@ class Resolved(NamedTuple):
     sections: dict[str, Any]
     injected: dict[str, Injection]
     sensitive: tuple[str, ...]
+
+    @property
+    def target(self) -> Target:
+        """Which agent in which environment."""
+        return self.merged.stack.target
 
 
 class Outside(NamedTuple):

@@ -9,7 +9,7 @@ from envtree.source import Kind, Location
 
 
 class Resource(NamedTuple):
-    """One file: plain files have a `document`, secrets files are `sealed`."""
+    """One file; `sealed` is what a secrets file is read as if nothing in it is wrong."""
 
     location: Location
     document: Document

@@ -1,12 +1,10 @@
 """Layers in their one order, and the stack of them that makes a bundle."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from envtree.node import Document, Mapping, Scalar
 from envtree.secret import SealedFile
-from envtree.span import Span
 
 LayerKind = Literal[
     "organization",
@@ -39,10 +37,6 @@ class Layer:
         """The file of the layer's plain values, or an empty string."""
         return self.document.path if self.document else ""
 
-    def span(self, node: Scalar | Mapping) -> Span:
-        """The place of a node of this layer's plain file."""
-        return Span(self.path, *node.at)
-
 
 class Target(NamedTuple):
     """An agent in an environment; all are path names, `team` is empty without one."""
@@ -70,5 +64,7 @@ class Stack(NamedTuple):
     target: Target
     layers: tuple[Layer, ...]
 
-
-Stacks = Iterable[Stack]
+    @property
+    def agent(self) -> Layer:
+        """The layer of the agent's own file, which every stack has."""
+        return next(layer for layer in self.layers if layer.kind == "agent")

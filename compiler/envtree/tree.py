@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from envtree import git
-from envtree.diagnostic import Failure
+from envtree.diagnostic import Failure, reason
 from envtree.layout import ROOT_FILE, shown
 
 FILE_LIMIT = 1 << 20
@@ -53,15 +53,12 @@ class Tree(Protocol):
 
     def entries(self, folder: str) -> tuple[Entry, ...]:
         """What lies directly in a folder, sorted; the empty string is the root."""
-        ...
 
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
         """The bytes of a regular file of at most `limit` bytes."""
-        ...
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         """Those of the paths that git ignores."""
-        ...
 
 
 class RootNotFound(Exception):
@@ -199,6 +196,5 @@ def _refuse(code: str, path: str, why: str, hint: str) -> Refusal:
 
 
 def _unreadable(path: str, error: OSError) -> Failure:
-    reason = (error.strerror or "unknown error").lower()
     hint = "check its permissions" if isinstance(error, PermissionError) else ""
-    return Failure("ET805", f"cannot read '{shown(path)}': {reason}", hint)
+    return Failure("ET805", f"cannot read '{shown(path)}': {reason(error)}", hint)

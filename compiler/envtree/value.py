@@ -67,3 +67,8 @@ class MergedStack(NamedTuple):
     sections: dict[str, Merged]
     secrets: dict[str, Merged]
     model: tuple[Scalar, Layer] | None
+
+    def entries(self, section: str) -> dict[str, Merged]:
+        """The keys of a section that is a map."""
+        found = self.sections.get(section)
+        return found.entries if type(found) is Branch else {}

@@ -1,7 +1,7 @@
 """The organization as typed, linked objects: every name in here points at something."""
 
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from envtree.keypath import KeyPath
@@ -42,12 +42,10 @@ class Policy(NamedTuple):
 class Overlay:
     """What a project, team or agent adds in one environment."""
 
-    environment: str
     document: Document | None
     section: Mapping | None
     model: Scalar | None
     secrets: SealedFile | None
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,6 @@ class Project:
     contracts: Map[str, Contract]
     fields: Fields
     secrets: SealedFile | None
-    strict: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +132,4 @@ class Workspace:
     environments: Map[str, Environment]
     projects: tuple[Project, ...]
     policies: tuple[Policy, ...]
-    others: Map[str, tuple[str, ...]] = field(default_factory=dict)
+    others: Map[str, tuple[str, ...]]

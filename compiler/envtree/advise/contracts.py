@@ -6,11 +6,11 @@ from envtree.advise.layers import project_sections, shared_sections
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.node import Mapping as MappingNode
 from envtree.node import Node, Scalar, Sequence
-from envtree.workspace import Contract, Workspace
+from envtree.workspace import Contract, Project, Workspace
 
 
 def check_contracts(workspace: Workspace, diags: Diagnostics) -> None:
-    """Report each declared variable that nothing in its part of the tree sets; a required one is an error elsewhere."""
+    """Report each declared variable that nothing in its part of the tree sets."""
     # Somebody who misspelt a name set no other one, and that has been told.
     if not any(_declared(workspace)) or any(each.code == "ET703" for each in diags):
         return
@@ -19,7 +19,7 @@ def check_contracts(workspace: Workspace, diags: Diagnostics) -> None:
     for project in workspace.projects:
         own = shared.union(_names(project_sections(project)))
         every |= own
-        for declared in (project.contracts, *(team.contracts for team in project.teams)):
+        for declared in _inside(project):
             _check(declared, own, diags)
     _check(workspace.organization.contracts, every, diags)
 
@@ -27,7 +27,12 @@ def check_contracts(workspace: Workspace, diags: Diagnostics) -> None:
 def _declared(workspace: Workspace) -> Iterator[Mapping[str, Contract]]:
     yield workspace.organization.contracts
     for project in workspace.projects:
-        yield from (project.contracts, *(team.contracts for team in project.teams))
+        yield from _inside(project)
+
+
+def _inside(project: Project) -> Iterator[Mapping[str, Contract]]:
+    yield project.contracts
+    yield from (team.contracts for team in project.teams)
 
 
 def _check(declared: Mapping[str, Contract], names: Iterable[str], diags: Diagnostics) -> None:

@@ -1,6 +1,6 @@
 """The sections of a workspace, wherever they stand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from envtree.fields import section
 from envtree.node import Document, Mapping
@@ -25,7 +25,7 @@ def project_sections(project: Project) -> Iterator[Mapping]:
     yield from _sections(documents, overlays)
 
 
-def _sections(documents: list[Document | None], overlays: list[Overlay] | tuple[()]) -> Iterator[Mapping]:
+def _sections(documents: Iterable[Document | None], overlays: Iterable[Overlay]) -> Iterator[Mapping]:
     for found in [*map(section, documents), *(overlay.section for overlay in overlays)]:
         if found:
             yield found

@@ -41,7 +41,7 @@ def _check(team: Team, path: str, document: Document, diags: Diagnostics) -> Non
     # What the team says in one environment stands over what it says in all.
     taken = {key[:2] for overlay in team.overlays.values() for key in _leaves(overlay.section)}
     for key, node in _leaves(first.section).items():
-        found = list(takewhile(lambda other: _same(node, other), (one.at(key) for one in others)))  # noqa: B023
+        found = list(takewhile(lambda other: _same(node, other), (one.at(key) for one in others)))  # noqa: B023 -- at once
         if len(found) == len(others) and key[:2] not in taken:
             shown = zip(others[:_SHOWN], found, strict=False)
             related = tuple(Related(one.document.span(other), "and here") for one, other in shown if other)

@@ -18,7 +18,7 @@ from envtree.cli.exits import Exit, run
 from envtree.cli.options import usage_error
 from envtree.nearest import did_you_mean
 
-_COMMANDS = ("init", "check", "compile", "show", "tree", "schema", "code", "completion")
+_COMMANDS = ("init", "check", "compile", "show", "explain", "tree", "schema", "code", "completion")
 COMPLETE = "_ENVTREE_COMPLETE"
 
 

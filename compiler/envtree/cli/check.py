@@ -1,5 +1,9 @@
 """`envtree check`, declared."""
 
+from pathlib import Path
+
+import click
+
 from envtree.cli.options import (
     ALLOW_EMPTY,
     COLOR,
@@ -24,6 +28,13 @@ command = Command(
             "form",
             values=FORMS,
             help="The form of the findings; text, or github where GITHUB_ACTIONS is set.",
+        ),
+        option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Write the findings into FILE, not on stdout.",
         ),
         REPORTS,
         option("--fix", is_flag=True, help="Mend what is safe to mend, then tell what is left."),

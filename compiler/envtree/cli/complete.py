@@ -104,7 +104,7 @@ def _targets(file: _File) -> set[str] | None:
     node = _parsed(file, data, "targets")
     if node is None:
         return None
-    from envtree.fields import texts  # noqa: PLC0415
+    from envtree.fields import texts  # noqa: PLC0415 -- as in `_parsed`
 
     return {str(one.value) for one in texts(node)}
 

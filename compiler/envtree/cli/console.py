@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from envtree.diagnostic import Failure
-from envtree.report.text import printable_lines
+from envtree.printable import printable_lines
 
 _closed: set[str] = set()
 
@@ -65,5 +65,5 @@ def prepare() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             _closed.add(name)
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 -- it is the stream from now on
         getattr(sys, name).reconfigure(errors="backslashreplace")

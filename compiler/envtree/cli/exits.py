@@ -12,10 +12,11 @@ from types import TracebackType
 import click
 
 from envtree.cli.console import err
-from envtree.diagnostic import Failure, Refusal, Severity
+from envtree.diagnostic import Failure, Refusal, grave
 from envtree.finding import Finding
+from envtree.printable import printable
 from envtree.report import stopped
-from envtree.report.text import printable, text
+from envtree.report.text import text
 
 
 class Exit(IntEnum):
@@ -34,8 +35,8 @@ class Exit(IntEnum):
 
 def verdict(findings: tuple[Finding, ...], *, strict: bool = False) -> Exit:
     """What findings make of a run."""
-    grave = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
-    return Exit.FOUND if any(finding.severity in grave for finding in findings) else Exit.OK
+    fatal = grave(strict=strict)
+    return Exit.FOUND if any(finding.severity in fatal for finding in findings) else Exit.OK
 
 
 def run(work: Callable[[], int]) -> int:
@@ -70,8 +71,8 @@ def _refuse(wrong: click.ClickException) -> Exit:
     return Exit.USAGE
 
 
-def _stop(reason: Failure | Refusal, code: Exit) -> Exit:
-    err(text(stopped(reason).findings, lambda _: (), color=False))
+def _stop(cause: Failure | Refusal, code: Exit) -> Exit:
+    err(text(stopped(cause).findings, lambda _: (), color=False))
     return code
 
 

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from envtree.codes import CODES
-from envtree.report.text import printable
+from envtree.printable import printable
 
 FORMS = ("text", "json", "github", "sarif", "junit", "gitlab")
 

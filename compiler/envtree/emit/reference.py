@@ -26,20 +26,9 @@ class _Source(NamedTuple):
 def referenced(value: Hidden) -> dict[str, str]:
     """`{"$secret": "<file>#<path>"}` for a secret as it is kept, else `{"$template": "<text>"}`."""
     symbol = value.symbol.value.symbol if isinstance(value.symbol, AsText) else value.symbol
-    if isinstance(symbol, Derived):
-        only = _whole_name(symbol)
-        if isinstance(only, Hidden):
-            return referenced(only)
     if isinstance(symbol, Leaf) and isinstance(symbol.node.value, Cipher):
         return {"$secret": f"{symbol.node.value.file}#{symbol.node.value.path}"}
     return {"$template": _template(symbol)}
-
-
-def _whole_name(symbol: Derived) -> Any:
-    """What an expression that is a single plain name stands for."""
-    piece = symbol.expression.pieces[0]
-    plain = symbol.expression.whole and isinstance(piece, Term) and piece.tree is None
-    return symbol.operands[0] if plain else None
 
 
 def _template(symbol: Any) -> str:
@@ -60,13 +49,10 @@ def _template(symbol: Any) -> str:
 
 def _pieces(symbol: Derived) -> Iterator[str | _Source]:
     """Texts and expressions in turn; a template inside the text is spelt out."""
-    at = 0
-    for piece in symbol.expression.pieces:
+    for piece, mine in _with_operands(symbol.expression, symbol.operands):
         if isinstance(piece, str):
             yield piece
             continue
-        mine = symbol.operands[at : at + len(piece.reads)]
-        at += len(mine)
         inner = mine[0].symbol if piece.tree is None and isinstance(mine[0], Hidden) else None
         if isinstance(inner, Derived) and not inner.expression.whole:
             yield from _pieces(inner)
@@ -102,14 +88,20 @@ def _kept(symbol: Any) -> str:
 
 
 def _derived(expression: Expression, operands: Sequence[Any]) -> str:
-    sources, at = [], 0
-    for piece in expression.pieces:
-        if isinstance(piece, str):
-            sources.append(_literal(piece))
-            continue
-        sources.append(_term(piece, operands[at : at + len(piece.reads)]))
-        at += len(piece.reads)
+    sources = [
+        _literal(piece) if isinstance(piece, str) else _term(piece, mine)
+        for piece, mine in _with_operands(expression, operands)
+    ]
     return sources[0] if expression.whole else f"({' ~ '.join(sources)})"
+
+
+def _with_operands(expression: Expression, operands: Sequence[Any]) -> Iterator[tuple[str | Term, Sequence[Any]]]:
+    """The pieces of an expression, each with the operands that it reads."""
+    at = 0
+    for piece in expression.pieces:
+        end = at if isinstance(piece, str) else at + len(piece.reads)
+        yield piece, operands[at:end]
+        at = end
 
 
 def _term(term: Term, operands: Sequence[Any]) -> str:

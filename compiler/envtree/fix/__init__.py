@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
+from envtree.codes import OVERALL
+from envtree.diagnostic import Severity
 from envtree.finding import Finding
 from envtree.fix.apply import apply
 from envtree.fix.change import Edit, Patched, Rename
@@ -96,9 +98,15 @@ def _adopt(
 
 
 def _new(before: Outcome, after: Outcome) -> list[Finding]:
-    """The findings that were not there before, wherever their tokens have moved."""
+    """The findings that were not there before, wherever their tokens have moved.
+
+    What is said only of a tree without errors was there before, too.
+    """
     new = _counted(after.findings) - _counted(before.findings)
-    return [finding for finding in after.findings if identity(finding.diagnostic) in new]
+    broken = any(finding.severity is Severity.ERROR for finding in before.findings)
+    withheld = OVERALL if broken else frozenset()
+    found = (finding for finding in after.findings if identity(finding.diagnostic) in new)
+    return [finding for finding in found if finding.diagnostic.code not in withheld]
 
 
 def _caused(before: Outcome, after: Outcome) -> list[Finding]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
-from envtree.diagnostic import Failure
+from envtree.diagnostic import Failure, reason
 from envtree.fix.change import Edit, Rename
 from envtree.layout import shown
 
@@ -51,9 +51,8 @@ def _at(root: Path, path: str) -> Iterator[tuple[int, str]]:
         finally:
             os.close(at)
     except OSError as error:
-        reason = (error.strerror or "unknown error").lower()
         hint = "check its permissions" if isinstance(error, PermissionError) else ""
-        raise Failure("ET805", f"cannot write '{shown(path)}': {reason}", hint) from None
+        raise Failure("ET805", f"cannot write '{shown(path)}': {reason(error)}", hint) from None
 
 
 def _check(folder: int, name: str, change: Edit | Rename) -> None:

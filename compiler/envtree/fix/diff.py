@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from difflib import unified_diff
 
 from envtree.fix.change import Edit, Rename
-from envtree.report.text import printable_lines
+from envtree.printable import printable_lines
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _NO_NEWLINE = "\\ No newline at end of file"

@@ -35,7 +35,7 @@ def _link(resources: Resources, unread: frozenset[str], broken: frozenset[str], 
     organization = link_organization(resources, diags)
     environments = root_environments(resources, diags)
     projects = tuple(
-        link_project(name, resources, project_environments(name, environments, resources, diags), organization, diags)
+        link_project(name, resources, project_environments(name, environments, resources, diags), diags)
         for name in resources.projects()
     )
     workspace = Workspace(

@@ -29,7 +29,7 @@ def file_overlays(
         sealed = resources.secrets(Kind.OVERLAY, name, project, team)
         place = whole_file(document.path if document else sealed.path if sealed else "")
         if _reaches(name, environments, targets, place, diags):
-            found[name] = Overlay(name, document, section(document), None, sealed, place)
+            found[name] = Overlay(document, section(document), None, sealed)
     return found
 
 
@@ -52,7 +52,7 @@ def agent_overlays(
         if _reaches(name, environments, targets, place, diags):
             environment = mapping(own.entries.get("execution_environment")) if own else None
             model = scalar(own.entries.get("model_id")) if own else None
-            found[name] = Overlay(name, document if own else None, environment, model, secrets, place)
+            found[name] = Overlay(document if own else None, environment, model, secrets)
     return found
 
 

@@ -1,25 +1,20 @@
 """Projects, their teams and agents, with the environments each of them is compiled for."""
 
 from collections.abc import Iterable
-from collections.abc import Mapping as Map
 
 from envtree.diagnostic import Diagnostic, Diagnostics, Related
 from envtree.fields import field, scalar_fields, text
 from envtree.link.organization import contracts
-from envtree.link.overlays import agent_overlays, file_overlays
+from envtree.link.overlays import Environments, agent_overlays, file_overlays
 from envtree.link.targets import Targets, default_targets, narrow
 from envtree.node import Document
 from envtree.resource import Resources
 from envtree.source import Kind
 from envtree.span import Span
-from envtree.workspace import Agent, Environment, Organization, Project, Team
-
-Environments = Map[str, Environment]
+from envtree.workspace import Agent, Project, Team
 
 
-def link_project(
-    name: str, resources: Resources, environments: Environments, organization: Organization, diags: Diagnostics
-) -> Project:
+def link_project(name: str, resources: Resources, environments: Environments, diags: Diagnostics) -> Project:
     """One project; `environments` are all that it can see."""
     document = resources.document(Kind.PROJECT, "", name)
     targets = narrow(document, default_targets(environments), environments, f"project '{name}'", diags)
@@ -36,7 +31,6 @@ def link_project(
         contracts(document, diags),
         scalar_fields(document, name=name, key=key),
         resources.secrets(Kind.PROJECT, "", name),
-        organization.strict,
     )
 
 

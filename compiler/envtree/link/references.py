@@ -26,7 +26,6 @@ _MENTIONS: Mapping[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
     Kind.JOB: ((("environment_name",), "environment"), (("worker_queue_name",), "worker queue")),
 }
 
-
 # Where the first of each is declared.
 _HOMES: Mapping[str, str] = {
     "environment": "'environments/{}.yaml'",

@@ -45,6 +45,8 @@ def narrow(
         return above
     kept, sure = [], isinstance(declared, Sequence)
     for target in texts(declared):
+        if not isinstance(declared, Sequence) and target.value not in above.names:
+            continue  # that it is no list has been told
         if not is_name(str(target.value)):
             sure = False  # told by the schema
         elif target.value in above.names:

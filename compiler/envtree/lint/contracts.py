@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import re2
 
+from envtree.credential import form_of, is_named
 from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked, Related
 from envtree.lint.place import supplier
 from envtree.nearest import did_you_mean
@@ -15,13 +16,16 @@ from envtree.resolved import HOLE, Hidden, Resolved
 from envtree.workspace import Contract, Workspace
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _QUIET = re2.Options()
 _QUIET.log_errors = False
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+
+# The rules that an unknown value may break, as it may any type but `string`.
+_ASK_VALUE = frozenset({"enum", "pattern", "minimum", "maximum"})
 
 
 class Contracts:
-    """The contracts of every team, and whether undeclared names are errors in its project."""
+    """The contracts of every team, and whether undeclared names are errors."""
 
     def __init__(self, workspace: Workspace) -> None:
         root = workspace.organization.contracts
@@ -30,17 +34,17 @@ class Contracts:
             for project in workspace.projects
             for team in project.teams
         }
-        self._strict = {project.name: project.strict for project in workspace.projects}
+        self._strict = workspace.organization.strict
 
     def check(self, resolved: Resolved, diags: Diagnostics) -> None:
         """Check one bundle's variables."""
-        target = resolved.merged.stack.target
+        target = resolved.target
         declared = self._declared[target.project, target.team]
         for name, contract in declared.items():
             environments = contract.rules.get("environments")
             if environments is None or target.environment in environments:
                 _check(name, contract, resolved, diags)
-        if self._strict[target.project]:
+        if self._strict:
             for name in resolved.env_vars.keys() - declared.keys():
                 message = f"variable '{name}' is not declared, and 'strict_variables' is on"
                 hint = did_you_mean(name, declared)
@@ -53,7 +57,7 @@ def _check(name: str, contract: Contract, resolved: Resolved, diags: Diagnostics
         if rules.get("required"):
             message = f"variable '{name}' is required, but nothing sets it"
             hint = str(rules.get("description") or "set it in 'env_vars' or 'secrets' of one of the bundle's layers")
-            id = resolved.merged.stack.target.id
+            id = resolved.target.id
             # At the contract: where the variable belongs is for the reader to say, and many bundles may lack it.
             diags.add(Diagnostic(contract.span, "ET702", message, hint, key=f"env_vars.{name}", bundle=id))
         return
@@ -64,33 +68,35 @@ def _check(name: str, contract: Contract, resolved: Resolved, diags: Diagnostics
     if value is HOLE:
         return
     secret = isinstance(value, Hidden) and value.secret
-    if "secret" in rules and rules["secret"] != secret:
-        must, hint = _FROM_SECRET if rules["secret"] else _NOT_FROM_SECRET
-        _report("ET701", name, f"variable '{name}' {must}", hint, resolved, diags, related)
+    if rules.get("secret") and not secret:
+        # Neither its value nor its line is shown, and nothing else is said of what has to be replaced anyway.
+        message = f"variable '{name}' must come from a secret"
+        hint = "list it under 'secrets', and take it out of 'env_vars'"
+        _report("ET706", name, message, hint, resolved, diags, related)
+        return
+    if rules.get("secret") is False and secret:
+        hint = "write it under 'env_vars', and take it out of 'secrets'"
+        _report("ET701", name, f"variable '{name}' must not come from a secret", hint, resolved, diags, related)
     if isinstance(value, Hidden):
         if not value.known:
-            if (rules.keys() & _CHECKS.keys() and rules.get("type", "integer") != "string") or rules.keys() & _PLAIN:
+            if rules.get("type", "string") != "string" or rules.keys() & _ASK_VALUE:
                 place = supplier(resolved, ("env_vars", name))
-                diags.skip(NotChecked(place, "ET701", f"env_vars.{name}", resolved.merged.stack.target.id))
+                diags.skip(NotChecked(place, "ET701", f"env_vars.{name}", resolved.target.id))
             return
         value = value.reveal()
     broken = next((rule for rule in _CHECKS if rule in rules and not _CHECKS[rule](str(value), rules[rule])), None)
     if broken:
-        found = "a value that is not shown" if secret else f"'{_cut(str(value))}'"
+        hidden = secret or form_of(str(value)) or is_named(name, str(value))
+        found = "a value that is not shown" if hidden else f"'{_cut(str(value))}'"
         message = f"variable '{name}' is {found}, expected {_WORDS[broken](rules[broken])}"
         _report("ET701", name, message, str(rules.get("description", "")), resolved, diags, related)
-
-
-_FROM_SECRET = ("must come from a secret", "list it under 'secrets', and take it out of 'env_vars'")
-_NOT_FROM_SECRET = ("must not come from a secret", "write it under 'env_vars', and take it out of 'secrets'")
-_PLAIN = frozenset({"enum", "pattern", "minimum", "maximum"})
 
 
 def _report(
     code: str, name: str, message: str, hint: str, resolved: Resolved, diags: Diagnostics, *related: Related
 ) -> None:
     place = supplier(resolved, ("env_vars", name))
-    id = resolved.merged.stack.target.id
+    id = resolved.target.id
     diags.add(Diagnostic(place, code, message, hint, related, f"env_vars.{name}", id))
 
 

@@ -11,7 +11,6 @@ def check_model(resolved: Resolved, diags: Diagnostics) -> None:
     if model is not None and model[0].value is not None:
         return
     stack = resolved.merged.stack
-    agent = next(layer for layer in stack.layers if layer.kind == "agent")
     hint = "set 'model_id' here, or 'default_model' in the project or the organization"
     message = f"agent '{stack.target.agent}' has no model"
-    diags.add(Diagnostic(whole_file(agent.path), "ET750", message, hint, key="model_id", bundle=stack.target.id))
+    diags.add(Diagnostic(whole_file(stack.agent.path), "ET750", message, hint, key="model_id", bundle=stack.target.id))

@@ -16,8 +16,7 @@ def supplier(resolved: Resolved, path: Sequence[str | int]) -> Span:
         return Span(layer.path, *scalar.at)
     node = resolved.merged.sections.get(str(path[0])) if path else None
     if node is None:
-        agent = next(layer for layer in resolved.merged.stack.layers if layer.kind == "agent")
-        return whole_file(agent.path)
+        return whole_file(resolved.merged.stack.agent.path)
     for part in path[1:]:
         child = _child(node, part)
         if child is None:

@@ -14,7 +14,7 @@ from envtree.resolved import HOLE, Bundle, Hidden, Resolved
 from envtree.selector import selector
 from envtree.workspace import Policy
 
-CODES: Mapping[str, str] = {"error": "ET704", "warning": "ET753", "info": "ET754"}
+_CODES: Mapping[str, str] = {"error": "ET704", "warning": "ET753", "info": "ET754"}
 
 
 class _Rule:
@@ -77,15 +77,15 @@ def _judge(rule: _Rule, data: Any, unknown: bool, resolved: Resolved, diags: Dia
     if not unknown and not breaches:
         breaches = [Breach((), "what this bundle is not")]
     for path in undecided:
-        key, id = format_path(tuple(map(str, path))), resolved.merged.stack.target.id
-        diags.skip(NotChecked(supplier(resolved, path), CODES[rule.policy.severity], key, id))
+        key, id = format_path(tuple(map(str, path))), resolved.target.id
+        diags.skip(NotChecked(supplier(resolved, path), _CODES[rule.policy.severity], key, id))
     if breaches:
         _report(rule.policy, breaches, resolved, diags)
 
 
 def _report(policy: Policy, breaches: Iterable[Breach], resolved: Resolved, diags: Diagnostics) -> None:
     """One finding a policy and a place; the policy's own message where it has one."""
-    id = resolved.merged.stack.target.id
+    id = resolved.target.id
     rules: dict[Path, dict[str, None]] = {}
     for path, rule in sorted(set(breaches), key=str):
         rules.setdefault(path, {})[rule] = None
@@ -95,4 +95,4 @@ def _report(policy: Policy, breaches: Iterable[Breach], resolved: Resolved, diag
         message = f"{where} policy '{policy.name}'" + (f": {policy.message}" if policy.message else "")
         related = (Related(policy.span, "the policy"),)
         hint = f"the policy's schema says: {', '.join(broken)}"
-        diags.add(Diagnostic(supplier(resolved, path), CODES[policy.severity], message, hint, related, key, id))
+        diags.add(Diagnostic(supplier(resolved, path), _CODES[policy.severity], message, hint, related, key, id))

@@ -12,7 +12,7 @@ _MODEL = "claude"
 def check_runtime(resolved: Resolved, diags: Diagnostics) -> None:
     """Report an agent whose model its runtime does not run."""
     stack, model = resolved.merged.stack, resolved.merged.model
-    agent = next(layer.document for layer in stack.layers if layer.kind == "agent")
+    agent = stack.agent.document
     runtime = field(agent, "runtime")
     if agent is None or runtime is None or text(runtime) != _RUNTIME or model is None:
         return

@@ -24,7 +24,7 @@ def check_servers(resolved: Resolved, diags: Diagnostics) -> None:
             continue
         wrong = _fault(fields, shown=fields is server)
         if wrong:
-            key, id = format_path(path), resolved.merged.stack.target.id
+            key, id = format_path(path), resolved.target.id
             hint = "a server has 'command', or 'url' and 'type'"
             diags.add(Diagnostic(supplier(resolved, path), "ET508", f"'{key}' {wrong}", hint, key=key, bundle=id))
         for field, value in fields.items():

@@ -1,7 +1,7 @@
 """The shape of computed values: what only the result of an expression can break."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,12 +33,17 @@ def check_shape(resolved: Resolved, diags: Diagnostics) -> None:
 
 
 def check_value(
-    path: tuple[str | int, ...], value: Any, fits: Any, expected: str, resolved: Resolved, diags: Diagnostics
+    path: tuple[str | int, ...],
+    value: Any,
+    fits: Callable[[Any], bool],
+    expected: str,
+    resolved: Resolved,
+    diags: Diagnostics,
 ) -> None:
     """Report a value that does not fit its place; one that is unknown is not checked."""
     if value is HOLE:
         return
-    key, id = format_path(tuple(map(str, path))), resolved.merged.stack.target.id
+    key, id = format_path(tuple(map(str, path))), resolved.target.id
     plain = value.reveal() if isinstance(value, Hidden) and value.known else value
     if isinstance(plain, Hidden):
         diags.skip(NotChecked(supplier(resolved, path), "ET508", key, id))

@@ -18,7 +18,7 @@ _INSIDE = frozenset(
 )
 _LOOKS = ASSERTIONS | _INSIDE | {"dependentSchemas"}
 _UNIQUE = {"uniqueItems": True}
-_FOREVER = float("inf")
+_UNLIMITED = float("inf")
 
 
 class Judge:
@@ -91,7 +91,7 @@ class _Case:
         if "$dynamicRef" in schema:
             target = self._references.dynamic_target(schema["$dynamicRef"], scope[-1], scope)
             yield self._referred(schema["$dynamicRef"], target, value, path, scope)
-        for keyword, most in (("anyOf", _FOREVER), ("oneOf", 1)):
+        for keyword, most in (("anyOf", _UNLIMITED), ("oneOf", 1)):
             if keyword in schema:
                 parts = [self.judge(part, value, path, scope) for part in schema[keyword]]
                 yield count(parts, 1, most, breach(path, keyword, schema[keyword]))
@@ -156,7 +156,7 @@ class _Case:
         if "contains" in schema:
             parts = [self.judge(schema["contains"], item, (*path, n), scope) for n, item in enumerate(value)]
             found = [part._replace(seen=frozenset({n}), maybe=frozenset()) for n, part in enumerate(parts)]
-            least, most = schema.get("minContains", 1), schema.get("maxContains", _FOREVER)
+            least, most = schema.get("minContains", 1), schema.get("maxContains", _UNLIMITED)
             sure = sum(part.fits for part in parts)
             keyword = "maxContains" if sure > most else "minContains" if "minContains" in schema else "contains"
             yield count(found, least, most, breach(path, keyword, schema[keyword]))

@@ -44,15 +44,15 @@ def every(verdicts: Iterable[Verdict]) -> Verdict:
 
 def count(verdicts: Iterable[Verdict], least: int, most: float, broken: Breach) -> Verdict:
     """At least and at most so many of them have to hold."""
-    all = list(verdicts)
-    sure = sum(verdict.fits for verdict in all)
-    open = [verdict for verdict in all if not verdict.fits and not verdict.breaches]
-    seen, maybe = evaluated(all)
-    if sure > most or sure + len(open) < least:
+    judged = list(verdicts)
+    sure = sum(verdict.fits for verdict in judged)
+    pending = [verdict for verdict in judged if not verdict.fits and not verdict.breaches]
+    seen, maybe = evaluated(judged)
+    if sure > most or sure + len(pending) < least:
         return Verdict((broken,))
-    if sure >= least and sure + len(open) <= most:
+    if sure >= least and sure + len(pending) <= most:
         return Verdict((), frozenset(), seen, maybe)
-    return Verdict((), frozenset().union(*(verdict.undecided for verdict in open)), seen, maybe)
+    return Verdict((), frozenset().union(*(verdict.undecided for verdict in pending)), seen, maybe)
 
 
 def evaluated(verdicts: Iterable[Verdict]) -> tuple[Keys, Keys]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from envtree.diagnostic import Diagnostics
 from envtree.merge.apply import apply
 from envtree.merge.context import Context, Effects
-from envtree.merge.lift import Change, lift
+from envtree.merge.lift import Change, lift, lift_scalar
 from envtree.merge.policies import BUILT_IN, Policies
 from envtree.merge.secrets_section import lift_secrets_section
 from envtree.node import Document, Scalar
@@ -25,6 +25,8 @@ class _Prefix(NamedTuple):
 
 
 class _Lifted(NamedTuple):
+    """What one layer says, ready to be put over what is below it."""
+
     sections: dict[str, Change]
     secrets: Change | None
 
@@ -81,9 +83,10 @@ def _lift(layer: Layer) -> _Lifted:
 
 
 def _climb(below: _Prefix, layer: Layer, lifted: _Lifted, context: Context) -> _Prefix:
+    context.effects.merged(layer)
+    _compare_models(below, layer, context)
     if not lifted.sections and lifted.secrets is None:
         return below if layer.model is None else below._replace(model=(layer.model, layer))
-    context.effects.merged(layer)
     sections = below.sections
     if lifted.sections:
         sections = dict(sections)
@@ -96,6 +99,13 @@ def _climb(below: _Prefix, layer: Layer, lifted: _Lifted, context: Context) -> _
     if lifted.secrets is not None:
         secrets = apply(secrets, lifted.secrets, (), None, Context(Policies({}), context.diags, context.effects))
     return _Prefix(sections, secrets, (layer.model, layer) if layer.model else below.model)
+
+
+def _compare_models(below: _Prefix, layer: Layer, context: Context) -> None:
+    """Note a layer that names the model which it would have anyway."""
+    if layer.model and below.model and layer.model.text == below.model[0].text:
+        path = ("default_model" if layer.kind == "project" else "model_id",)
+        context.effects.repeat(lift_scalar(*below.model), lift_scalar(layer.model, layer), path)
 
 
 __all__ = ["merge"]

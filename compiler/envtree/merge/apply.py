@@ -1,5 +1,7 @@
 """The merge algebra: what a layer says, applied to what is below it. Nothing given is ever changed."""
 
+from typing import TypeGuard
+
 from envtree.keypath import KeyPath, format_path
 from envtree.merge.context import Context
 from envtree.merge.lift import Change, Edit, Patch, is_expression
@@ -41,7 +43,7 @@ def merge_map(below: Branch, change: Branch | Edit, path: KeyPath, held: Span | 
             if under is None:
                 entries[key] = child
             else:
-                if under.node.text == child.node.text:  # type: ignore[union-attr]
+                if under.node.text == child.node.text:
                     context.repeat(under, child, (*path, key))
                 entries[key] = _over(under, child)
             dynamic = dynamic or child.dynamic
@@ -79,7 +81,8 @@ def _report_empty(change: Branch | Edit, path: KeyPath, context: Context) -> Non
     context.idle("ET450", place, path, f"'{empty}' over a map changes nothing", hint)
 
 
-def _replaces(below: Merged, leaf: Leaf, context: Context) -> bool:
+def _replaces(below: Merged, leaf: Leaf, context: Context) -> TypeGuard[Leaf]:
+    """Whether a scalar takes the place of another one without any question of types or locks."""
     return (
         type(below) is Leaf
         and below.lock is None
@@ -131,16 +134,24 @@ def _stand(
         value = value._replace(lock=below.lock)
     elif rule == "replace" and type(value) is not Branch and same(below, value, text=context.text):
         context.repeat(below, value, path)
+    if _breaks_locks(below, value, span_of(value), path, context):
+        return below
     if type(below) is Branch and below.locks:
-        broken = tuple(broken_locks(below, value, path, text=context.text))
-        if broken:
-            (where, who), *others = broken
-            context.locked(who, span_of(value), where, *others)
-            return below
         assert type(value) is Branch
         value = keep_locks(below, value)
     guarded = (below.guarded or below.dynamic) and rule != "$replace"
     return value._replace(below=below, rule=rule, guarded=guarded)
+
+
+def _breaks_locks(below: Merged, value: Merged | None, place: Span, path: KeyPath, context: Context) -> bool:
+    """Whether a value, or a removal, breaks a lock inside the map below; reported at `place` if so."""
+    if type(below) is not Branch or not below.locks:
+        return False
+    broken = tuple(broken_locks(below, value, path, text=context.text))
+    if broken:
+        (where, who), *others = broken
+        context.locked(who, place, where, *others)
+    return bool(broken)
 
 
 def _fits(below: Merged, value: Merged, context: Context) -> bool:
@@ -208,10 +219,4 @@ def _delete(below: Merged | None, patch: Patch, path: KeyPath, held: Span | None
     if lock := held or below.lock:
         context.locked(lock, place, path)
         return below
-    if type(below) is Branch and below.locks:
-        broken = tuple(broken_locks(below, None, path, text=context.text))
-        if broken:
-            (where, who), *others = broken
-            context.locked(who, place, where, *others)
-            return below
-    return None
+    return below if _breaks_locks(below, None, place, path, context) else None

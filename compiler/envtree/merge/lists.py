@@ -22,16 +22,15 @@ def combine(below: Listing | None, value: Listing, path: KeyPath, context: Conte
         return _by_key(below, value, path, context, merge)
     if below is None:
         return value
-    rule: Rule = policy if policy in ("append", "prepend", "union") else "replace"  # type: ignore[assignment]
     if policy == "append":
-        return _over(below, value, below.items + value.items, rule)
+        return _over(below, value, below.items + value.items, "append")
     if policy == "prepend":
-        return _over(below, value, value.items + below.items, rule)
+        return _over(below, value, value.items + below.items, "prepend")
     items = below.items
     for item in value.items:
         if not any(same(item, there) for there in items):
             items = (*items, item)
-    return _over(below, value, items, rule)
+    return _over(below, value, items, "union")
 
 
 def edit_list(below: Listing | None, patch: Patch, path: KeyPath, context: Context) -> Listing | None:

@@ -18,7 +18,7 @@ from envtree.parse.anchors import MAX_DEPTH, Anchors
 from envtree.parse.characters import refused_escape, refused_in_key
 from envtree.parse.events import NextEvent
 from envtree.parse.merge_keys import DROPPED, MERGE, TEMPLATE, refuse_key, settle
-from envtree.parse.plain import NUMBER_STARTS, WORDS, Doubt, read_plain
+from envtree.parse.plain import NUMBER_STARTS, ROUNDED, WORDS, Doubt, read_plain
 from envtree.parse.report import Refused, Report, mark_at, shown
 from envtree.parse.tags import check_collection, is_merge, read_tagged
 from envtree.span import START, Mark
@@ -87,7 +87,7 @@ def _compose(text: str, next_event: NextEvent, report: Report) -> Node | None:  
                     if not written and key is not None and event.anchor is None:
                         at = key_at  # nothing is written: the key is the place to point at
             elif style in "|>":
-                at = _block(text, event, at)
+                _check_header(text, event.start_mark.index)
             elif escapes and style == '"' and (wrong := refused_escape(written)):
                 report.add(at, "ET108", wrong, "remove it")
             if rare:
@@ -200,18 +200,19 @@ def _tagged(event: Any, at: Mark, report: Report, *, is_key: bool) -> Plain:
 
 
 def _doubt(doubt: Doubt, at: Mark, report: Report) -> None:
-    report.add(at, doubt.code, doubt.message, doubt.hint)
+    if doubt is ROUNDED:
+        report.rounded.append(at)
+    else:
+        report.add(at, doubt.code, doubt.message, doubt.hint)
 
 
-def _block(text: str, event: Any, at: Mark) -> Mark:
-    """The place of a block scalar; the pure parser refuses what libyaml takes for a comment in its header."""
-    header = event.start_mark.index
+def _check_header(text: str, header: int) -> None:
+    """Refuse what libyaml takes for a comment in the header of a block scalar, as the pure parser does."""
     hash_at = text.find("#", header, max(text.find("\n", header), header))
     if hash_at > 0 and text[hash_at - 1] not in " \t":
         raise Refused(
             mark_at(text, hash_at), "ET101", "found a '#' right behind '|' or '>'", "put a blank before a comment"
         )
-    return at
 
 
 def _too_long(at: Mark) -> None:

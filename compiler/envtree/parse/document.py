@@ -21,7 +21,7 @@ _HEAD = re.compile(r"(?:[ ]*(?:#[^\n]*)?\r?\n|%[^\n]*\n?)*")
 
 def parse(source: Source, diags: Diagnostics, *, backend: Backend = _FASTEST) -> Document | None:
     """Read one file; None when nothing in it can be used, which has been reported then."""
-    report = Report(source.path, diags, set(), {})
+    report = Report(source.path, diags, set(), {}, [])
     text = decode(source.data, report)
     if text is None:
         return None
@@ -35,7 +35,8 @@ def parse(source: Source, diags: Diagnostics, *, backend: Backend = _FASTEST) ->
         return None
     allowances = read_allowances(text, root, report) if WORD in text and source.path.endswith(".yaml") else ()
     holes = frozenset(report.holes)
-    return Document(source.path, source.location, source.digest, root, allowances, report.aliases, holes)
+    where = (source.path, source.location, source.digest)
+    return Document(*where, root, allowances, report.aliases, holes, frozenset(report.rounded))
 
 
 def _follows(refusal: Refused, text: str, report: Report) -> bool:

@@ -48,8 +48,6 @@ _YAML_1_1_WORDS = (
     *("n", "N", "no", "No", "NO", "off", "Off", "OFF", "="),
 )
 
-_QUOTE_TEXT = "quote it"
-
 
 def _core(what: str, meant: str) -> Doubt:
     return Doubt(
@@ -58,7 +56,7 @@ def _core(what: str, meant: str) -> Doubt:
 
 
 def _yaml_1_1(what: str) -> Doubt:
-    return Doubt("ET150", f"found {what}, which is text here and something else to YAML 1.1 readers", _QUOTE_TEXT)
+    return Doubt("ET150", f"found {what}, which is text here and something else to YAML 1.1 readers", "quote it")
 
 
 def _words() -> dict[str, Reading]:
@@ -70,6 +68,8 @@ def _words() -> dict[str, Reading]:
 
 _READINGS: Mapping[str, Reading] = MappingProxyType(_words())
 WORDS = frozenset(_READINGS)
+# Told where it matters, by `validate`: an environment variable is the text as written.
+ROUNDED = Doubt("", "", "")
 _OUT_OF_RANGE = Doubt("ET107", "found a number that not every reader keeps exact", "quote it")
 
 
@@ -103,4 +103,6 @@ def _integer(text: str) -> Reading:
 
 def _float(text: str) -> Reading:
     value = float(text)
-    return (value, None) if abs(value) != float("inf") else (text, _OUT_OF_RANGE)
+    if abs(value) == float("inf"):
+        return text, _OUT_OF_RANGE
+    return value, ROUNDED if text.endswith("0") and "e" not in text.lower() and repr(value) != text else None

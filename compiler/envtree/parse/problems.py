@@ -70,6 +70,7 @@ _PROBLEMS = (
         opened="the map begins here",
     ),
     _Problem("unknown escape character", "found an unknown escape in double quotes", _ESCAPE_HINT),
+    # So libyaml spells it, and PyYAML as in the next.
     _Problem("hexdecimal number", "found an escape without its hexadecimal digits", _ESCAPE_HINT),
     _Problem("hexadecimal numbers", "found an escape without its hexadecimal digits", _ESCAPE_HINT),
     _Problem(
@@ -116,6 +117,9 @@ def syntax_error(error: YAMLError, text: str) -> Refused:
         index = error.context_mark.index
     elif "escape" in problem.message:
         index = max(text.rfind("\\", 0, index + 1), 0)
+    if not text[index:].strip():
+        # What is missing at the end is shown at the last thing that is there.
+        index = max(len(text.rstrip()) - 1, 0)
     hint = _EXPRESSION_HINT if problem.code == "ET101" and _in_expression(text, index) else problem.hint
     return Refused(mark_at(text, index), problem.code, problem.message, hint, *others)
 

@@ -29,6 +29,7 @@ class Report(NamedTuple):
     diags: Diagnostics
     holes: set[Mark]
     aliases: dict[Mark, Mark]
+    rounded: list[Mark]
 
     def add(self, at: Mark, code: str, message: str, hint: str = "", *others: Other) -> None:
         """Report a finding, with the places that explain it."""

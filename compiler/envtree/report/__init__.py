@@ -1,6 +1,5 @@
 """What a run has to say, in the form that the reader wants: findings in, text out."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from envtree.diagnostic import Diagnostic, Failure, NotChecked, Refusal, Severity
@@ -51,11 +50,13 @@ def shown_in(bundles: tuple[str, ...]) -> str:
     return f"in bundle '{bundles[0]}'" if bundles else ""
 
 
+def sentences(finding: Finding) -> list[str]:
+    """What there is to say of a finding: its message, which bundles show it, and what to do."""
+    hint = f"hint: {finding.diagnostic.hint}" if finding.diagnostic.hint else ""
+    return [finding.diagnostic.message, *filter(None, (shown_in(finding.bundles), hint))]
+
+
 def tally(report: Report) -> str:
     """The number of findings in a few words."""
-    counts: Iterable[tuple[int, str]] = (
-        (report.count(Severity.ERROR), "error"),
-        (report.count(Severity.WARNING), "warning"),
-        (report.count(Severity.INFO), "info"),
-    )
-    return ", ".join(plural(count, noun) for count, noun in counts if count) or "no errors"
+    counts = {severity: report.count(severity) for severity in (Severity.ERROR, Severity.WARNING, Severity.INFO)}
+    return ", ".join(plural(count, severity) for severity, count in counts.items() if count) or "no errors"

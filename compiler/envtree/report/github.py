@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from envtree.diagnostic import Severity
 from envtree.finding import Finding
 from envtree.layout import shown
-from envtree.report import plural, shown_in
+from envtree.report import plural, sentences
 
 # GitHub shows no more than these of one kind from one step, and cuts longer messages.
 _MOST = 10
@@ -45,10 +45,8 @@ def _properties(finding: Finding, prefix: str) -> dict[str, str]:
 
 
 def _message(finding: Finding) -> str:
-    hint = f"hint: {finding.diagnostic.hint}" if finding.diagnostic.hint else ""
-    parts = (finding.diagnostic.message, shown_in(finding.bundles), hint)
     # A third, for escaping makes up to three characters of one.
-    return "\n".join(shown(part) for part in parts if part)[: _LONGEST // 3]
+    return "\n".join(map(shown, sentences(finding)))[: _LONGEST // 3]
 
 
 def _data(text: str) -> str:

@@ -4,19 +4,19 @@ from collections.abc import Iterable
 from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from envtree.diagnostic import Severity
+from envtree.diagnostic import Severity, grave
 from envtree.finding import Finding
 from envtree.layout import ROOT_FILE, shown
-from envtree.report import shown_in
+from envtree.report import sentences
 from envtree.report.document import xml_document
 
 
 def junit(findings: Iterable[Finding], prefix: str, *, strict: bool = False) -> bytes:
     """One suite for each file, one case for each finding; a run without any is one case that passes."""
-    grave = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
+    fatal = grave(strict=strict)
     root = Element("testsuites", name="envtree")
     for path, group in groupby(findings, lambda finding: finding.diagnostic.span.path or ROOT_FILE):
-        _suite(root, shown(prefix + path), list(group), grave)
+        _suite(root, shown(prefix + path), list(group), fatal)
     if not len(root):
         suite = SubElement(root, "testsuite", name="envtree", tests="1", failures="0", errors="0", skipped="0")
         SubElement(suite, "testcase", name="no findings", classname="envtree")
@@ -26,23 +26,22 @@ def junit(findings: Iterable[Finding], prefix: str, *, strict: bool = False) -> 
     return xml_document(tostring(root, encoding="unicode"))
 
 
-def _suite(root: Element, path: str, findings: list[Finding], grave: set[Severity]) -> None:
-    failures = sum(finding.severity in grave for finding in findings)
+def _suite(root: Element, path: str, findings: list[Finding], fatal: frozenset[Severity]) -> None:
+    failures = sum(finding.severity in fatal for finding in findings)
     counts = {"tests": len(findings), "failures": failures, "errors": 0, "skipped": 0}
     suite = SubElement(root, "testsuite", {"name": path, **{name: str(count) for name, count in counts.items()}})
     for finding in findings:
-        _case(suite, path, finding, failed=finding.severity in grave)
+        _case(suite, path, finding, failed=finding.severity in fatal)
 
 
 def _case(suite: Element, path: str, finding: Finding, *, failed: bool) -> None:
     diagnostic = finding.diagnostic
     place = f"{path}:{diagnostic.span.line}:{diagnostic.span.column}"
     case = SubElement(suite, "testcase", name=f"{diagnostic.code} {place}", classname=path)
-    hint = f"hint: {diagnostic.hint}" if diagnostic.hint else ""
-    words = [f"{place}: {finding.severity} {diagnostic.code}: {diagnostic.message}", shown_in(finding.bundles), hint]
-    text = "\n".join(shown(word) for word in words if word)
+    message, *others = sentences(finding)
+    text = "\n".join(map(shown, (f"{place}: {finding.severity} {diagnostic.code}: {message}", *others)))
     if failed:
-        attributes = {"type": diagnostic.code, "message": shown(diagnostic.message)}
+        attributes = {"type": diagnostic.code, "message": shown(message)}
         SubElement(case, "failure", attributes).text = text
     else:
         SubElement(case, "system-out").text = text

@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 from envtree import __version__
 from envtree.codes import CODES
-from envtree.diagnostic import Diagnostic, Related, Severity
+from envtree.diagnostic import Related, Severity
 from envtree.finding import Finding
 from envtree.layout import ROOT_FILE, shown
 from envtree.pages import page
-from envtree.report import plural, shown_in
+from envtree.report import plural, sentences
 from envtree.report.document import json_document
 from envtree.report.fingerprint import fingerprinted
 from envtree.span import START, Span
@@ -72,7 +72,7 @@ def _result(finding: Finding, fingerprint: str, codes: Sequence[str], prefix: st
         "ruleId": diagnostic.code,
         "ruleIndex": codes.index(diagnostic.code),
         "level": _LEVELS[finding.severity],
-        "message": {"text": _message(diagnostic, finding.bundles)},
+        "message": {"text": "\n".join(map(_words, sentences(finding)))},
         "locations": [_location(diagnostic.span, prefix)],
         # GitHub's `primaryLocationLineHash` is left to its action, which computes it from the lines that it sees.
         "partialFingerprints": {"envtree/v1": fingerprint},
@@ -82,11 +82,6 @@ def _result(finding: Finding, fingerprint: str, codes: Sequence[str], prefix: st
 
 def _label(number: int, related: Related) -> dict[str, Any]:
     return {"id": number, "message": {"text": _words(related.message)}}
-
-
-def _message(diagnostic: Diagnostic, bundles: tuple[str, ...]) -> str:
-    hint = f"hint: {diagnostic.hint}" if diagnostic.hint else ""
-    return "\n".join(_words(part) for part in (diagnostic.message, shown_in(bundles), hint) if part)
 
 
 def _words(text: str) -> str:

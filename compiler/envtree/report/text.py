@@ -7,12 +7,14 @@ from unicodedata import combining, east_asian_width
 from envtree.codes import UNSHOWN
 from envtree.diagnostic import NotChecked, Severity
 from envtree.finding import Finding
-from envtree.layout import shown
+from envtree.printable import printable
 from envtree.report import shown_in
 from envtree.span import START, Span
 
-Lines = Callable[[str], Sequence[str]]
-"""The lines of a file by its path; none where they must not, or cannot, be shown."""
+# The lines of a file by its path; none where they must not, or cannot, be shown.
+Lines = Callable[[str], Sequence[str | None]]
+
+LineAt = Callable[[str, int], str | None]
 
 _WIDTH = 100
 _BEFORE = 40
@@ -30,7 +32,15 @@ class Excerpt(NamedTuple):
 
 def text(findings: Iterable[Finding], lines: Lines, *, color: bool) -> str:
     """All findings, one below the other."""
-    return "".join(f"{line}\n" for finding in findings for line in _lines_of(finding, lines, color))
+    found = list(findings)
+    private = {finding.diagnostic.span[:2] for finding in found if finding.diagnostic.code in UNSHOWN}
+
+    def public(path: str, number: int) -> str | None:
+        """A line that may be printed; None for one that is not there, or may show a secret."""
+        content = lines(path)
+        return content[number - 1] if (path, number) not in private and number <= len(content) else None
+
+    return "".join(f"{line}\n" for finding in found for line in _lines_of(finding, public, color))
 
 
 def skipped(checks: Iterable[NotChecked]) -> str:
@@ -38,24 +48,12 @@ def skipped(checks: Iterable[NotChecked]) -> str:
     return "".join(f"{_place(check.span)}: not checked {check.code}: {printable(check.key)}\n" for check in checks)
 
 
-def printable(data: str) -> str:
-    """Text from a file or a command line, fit for one line of a terminal and a CI log: no control, no commands."""
-    return shown(data).replace("##[", "##\\[")
-
-
-def printable_lines(words: str) -> str:
-    """Words for people, line by line; a line that begins with two colons is a command to GitHub's runner."""
-    lines = map(printable, words.split("\n"))
-    return "\n".join(line.replace("::", "\\::", 1) if line.lstrip().startswith("::") else line for line in lines)
-
-
-def _lines_of(finding: Finding, lines: Lines, color: bool) -> Iterator[str]:
+def _lines_of(finding: Finding, line_at: LineAt, color: bool) -> Iterator[str]:
     diagnostic, hue = finding.diagnostic, _COLORS[finding.severity]
     label = _paint(f"{finding.severity} {diagnostic.code}", hue, color)
     place = _paint(_place(diagnostic.span), _BOLD, color) + ": " if diagnostic.span.path else ""
     yield f"{place}{label}: {printable(diagnostic.message)}"
-    if diagnostic.code not in UNSHOWN:
-        yield from _excerpt_lines(diagnostic.span, lines, hue if color else "")
+    yield from _excerpt_lines(diagnostic.span, line_at, hue if color else "")
     for related in diagnostic.related:
         yield f"  {_place(related.span)}: {printable(related.message)}"
     if finding.bundles:
@@ -64,14 +62,14 @@ def _lines_of(finding: Finding, lines: Lines, color: bool) -> Iterator[str]:
         yield f"  {_paint('hint:', _BOLD, color)} {printable(diagnostic.hint)}"
 
 
-def _excerpt_lines(span: Span, lines: Lines, hue: str) -> Iterator[str]:
+def _excerpt_lines(span: Span, line_at: LineAt, hue: str) -> Iterator[str]:
     # A finding about a file as such stands at its beginning and has no width.
     if span[1:] == START or not span.path:
         return
-    content = lines(span.path)
-    if span.line > len(content):
+    line = line_at(span.path, span.line)
+    if line is None:
         return
-    found = excerpt(content[span.line - 1], span)
+    found = excerpt(line, span)
     number = str(span.line)
     yield f"  {number} | {found.line}"
     yield f"  {' ' * len(number)} | {found.blanks}{_paint(found.carets, hue, bool(hue))}"

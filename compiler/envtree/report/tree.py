@@ -33,11 +33,8 @@ def tree_data(workspace: Workspace) -> dict[str, Any]:
 
 def drawing(workspace: Workspace, *, ascii_only: bool) -> str:
     """The tree as lines for people."""
-    bundles = sum(_bundles(project) for project in workspace.projects)
-    agents = sum(_agents(project) for project in workspace.projects)
-    counts = f"{plural(agents, 'agent')}, {plural(bundles, 'bundle')}"
     root = Branch(
-        f"{workspace.organization.fields['name']} ({counts})",
+        f"{workspace.organization.fields['name']} ({_counts(workspace.projects)})",
         [
             Branch("environments", [_environment_branch(one) for one in workspace.environments.values()]),
             *(_project_branch(project, workspace) for project in workspace.projects),
@@ -56,7 +53,6 @@ def _lines(branches: Sequence[Branch], indent: str, marks: tuple[str, str, str, 
 
 
 def _project_branch(project: Project, workspace: Workspace) -> Branch:
-    counts = f"{plural(_agents(project), 'agent')}, {plural(_bundles(project), 'bundle')}"
     children: list[Branch] = []
     own = _own_environments(project, workspace)
     if own:
@@ -64,7 +60,7 @@ def _project_branch(project: Project, workspace: Workspace) -> Branch:
     for team in project.teams:
         agents = [Branch(f"{agent.name}: {_listed(agent.targets)}") for agent in team.agents]
         children += [Branch(f"{team.name}/ ({_listed(team.targets)})", agents)] if team.name else agents
-    label = f"{project.name}/ {project.fields['key']} ({counts}; {_listed(project.targets)})"
+    label = f"{project.name}/ {project.fields['key']} ({_counts([project])}; {_listed(project.targets)})"
     return Branch(label, children)
 
 
@@ -118,9 +114,6 @@ def _own_environments(project: Project, workspace: Workspace) -> list[Environmen
     return [one for name, one in project.environments.items() if name not in workspace.environments]
 
 
-def _agents(project: Project) -> int:
-    return sum(len(team.agents) for team in project.teams)
-
-
-def _bundles(project: Project) -> int:
-    return sum(len(agent.targets) for team in project.teams for agent in team.agents)
+def _counts(projects: Sequence[Project]) -> str:
+    agents = [agent for project in projects for team in project.teams for agent in team.agents]
+    return f"{plural(len(agents), 'agent')}, {plural(sum(len(agent.targets) for agent in agents), 'bundle')}"

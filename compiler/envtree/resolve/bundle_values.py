@@ -4,7 +4,7 @@ from typing import Any
 
 from envtree.keypath import format_path
 from envtree.resolve.evaluation import Engine, Evaluation
-from envtree.resolve.injection import entries, inject
+from envtree.resolve.injection import inject
 from envtree.resolve.scope import Facts
 from envtree.resolve.sticky import check_sticky
 from envtree.resolved import Hidden, Resolved
@@ -25,8 +25,8 @@ def resolve_bundle(merged: MergedStack, facts: Facts, engine: Engine) -> Resolve
             evaluation.env_var(name, leaf)
     values = evaluation.texts
     sections = {name: evaluation.value(merged.sections[name], (name,)) for name in SECTIONS if name in merged.sections}
-    secrets = entries(merged, "secrets")
-    for name, value in entries(merged, "env_vars").items():
+    secrets = merged.entries("secrets")
+    for name, value in merged.entries("env_vars").items():
         if value.guarded and name not in secrets:
             check_sticky(value, ("env_vars", name), evaluation)
     for name in sections:

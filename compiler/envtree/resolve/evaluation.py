@@ -256,14 +256,12 @@ class Evaluation:
             self.report("ET550", place_in(leaf, read.offset), key, message, f"compare: {name} == 'true'", related)
 
     def _read_env(self, read: Reference) -> Any:
-        section = self._merged.sections.get("env_vars")
-        entries = section.entries if type(section) is Branch else {}
+        entries = self._merged.entries("env_vars")
         if len(read.path) == 1:
             return seal({name: self._read_variable(name, entries) for name in sorted({*entries, *self.texts})})
         if len(read.path) > 2:
             return MISSING
-        name = str(read.path[1])
-        return self._read_variable(name, entries)
+        return self._read_variable(str(read.path[1]), entries)
 
     def _read_variable(self, name: str, entries: dict[str, Merged]) -> Any:
         leaf = entries.get(name)

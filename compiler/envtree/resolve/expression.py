@@ -9,7 +9,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from envtree.expression import Expression, Term, reference
 from envtree.resolve.functions import FILTERS, TESTS, concat
-from envtree.resolve.grammar import Source, WrongExpression, check
+from envtree.resolve.grammar import Source, WrongExpression, check, check_name
 
 SOURCE_LIMIT = 4096
 
@@ -82,7 +82,7 @@ class Compiler:
         plain = _PLAIN_NAME.fullmatch(text)
         if plain:
             path = tuple(plain.group(1).split("."))
-            check.name(path, source)
+            check_name(path, source)
             return Term(text, source.at(), (reference(path, source.at()),), None, None)
         if len(text) > SOURCE_LIMIT:
             raise WrongExpression("ET507", f"an expression is longer than {SOURCE_LIMIT} characters", "", source.at())

@@ -23,6 +23,8 @@ REFUSED = re.compile(
 )
 
 _NULLS = frozenset({"null", "nil"})
+# The filters and tests that take a name which does not exist.
+_LENIENT = frozenset({"default", "d", "defined", "undefined"})
 
 _ALLOWED = (
     nodes.Const,
@@ -74,114 +76,116 @@ class _Position(NamedTuple):
     bare: bool = False
 
 
-class _Check:
-    """Rewrites a tree so that each name read becomes `_0`, `_1`, …; raises WrongExpression."""
+def check(tree: nodes.Expr, source: Source) -> tuple[nodes.Expr, tuple[Reference, ...]]:
+    """The tree with each name that it reads as `_0`, `_1`, …, and what they stand for; raises WrongExpression."""
+    rewriter = _Rewriter(source)
+    return rewriter.rewrite(tree, _Position()), tuple(rewriter.reads)
 
-    def __call__(self, tree: nodes.Expr, source: Source) -> tuple[nodes.Expr, tuple[Reference, ...]]:
-        """The rewritten tree and what its names stand for."""
-        reads: list[Reference] = []
-        return self._rewrite(tree, reads, source, _Position()), tuple(reads)
 
-    def name(self, path: NamePath, source: Source) -> None:
-        """Check the first segments of a name."""
-        root = str(path[0])
-        if root not in ROOTS:
-            hint = "write none" if root.lower() in _NULLS else did_you_mean(root, ROOTS)
-            raise WrongExpression("ET503", f"'{root}' is not a name here", hint, source.at(root))
-        for part in path:
-            self._readable(part, source)
-        if root == "secrets" and len(path) == 1:
-            raise WrongExpression(
-                "ET502", "'secrets' cannot be read as a whole", "name the one you need", source.at(root)
-            )
-        if any(str(part).startswith("_") for part in path[1:] if root not in ("env_vars", "inputs")):
-            raise WrongExpression("ET502", "a name that begins with '_' cannot be read", "", source.at(*path))
+def check_name(path: NamePath, source: Source) -> None:
+    """Raise WrongExpression for a name that cannot be read, as far as its text tells."""
+    root = str(path[0])
+    if root not in ROOTS:
+        hint = "write none" if root.lower() in _NULLS else did_you_mean(root, ROOTS)
+        raise WrongExpression("ET503", f"'{root}' is not a name here", hint, source.at(root))
+    for part in path:
+        _check_text(part, source)
+    if root == "secrets" and len(path) == 1:
+        raise WrongExpression("ET502", "'secrets' cannot be read as a whole", "name the one you need", source.at(root))
+    if any(str(part).startswith("_") for part in path[1:] if root not in ("env_vars", "inputs")):
+        raise WrongExpression("ET502", "a name that begins with '_' cannot be read", "", source.at(*path))
 
-    def _rewrite(self, node: nodes.Expr, reads: list[Reference], source: Source, at: _Position) -> nodes.Expr:
+
+def _check_text(value: object, source: Source) -> None:
+    found = REFUSED.search(value) if isinstance(value, str) else None
+    if found:
+        message = f"a text in this expression holds the character U+{ord(found[0]):04X}"
+        raise WrongExpression("ET502", message, "remove it, it hides what a text says", source.at())
+
+
+class _Rewriter:
+    """Rewrites the tree of one expression in place, and collects what it reads."""
+
+    def __init__(self, source: Source) -> None:
+        self.reads: list[Reference] = []
+        self._source = source
+
+    def rewrite(self, node: nodes.Expr, at: _Position) -> nodes.Expr:
+        """The node to put in the place of one that stands at a position."""
         path = _path(node)
         if path:
-            self.name(path, source)
-            reads.append(reference(path, source.at(*path), lenient=at.lenient, optional=at.optional, bare=at.bare))
-            return nodes.Name(f"_{len(reads) - 1}", "load", lineno=1)
-        node = self._admit(node, source)
+            check_name(path, self._source)
+            offset = self._source.at(*path)
+            self.reads.append(reference(path, offset, lenient=at.lenient, optional=at.optional, bare=at.bare))
+            return nodes.Name(f"_{len(self.reads) - 1}", "load", lineno=1)
+        node = self._admit(node)
         if isinstance(node, nodes.Const):
-            self._constant(node.value, source)
-        self._children(node, reads, source, at)
+            self._check_constant(node.value)
+        self._children(node, at)
         return node
 
-    def _constant(self, value: object, source: Source) -> None:
-        if isinstance(value, str) and len(value) > 4096:
-            raise WrongExpression("ET507", "a text in an expression is too long", "", source.at())
+    def _check_constant(self, value: object) -> None:
         if isinstance(value, float) and isinf(value):
-            raise WrongExpression("ET501", "a number in an expression is too large", "", source.at())
-        self._readable(value, source)
+            raise WrongExpression("ET501", "a number in an expression is too large", "", self._source.at())
+        _check_text(value, self._source)
 
-    def _readable(self, value: object, source: Source) -> None:
-        found = REFUSED.search(value) if isinstance(value, str) else None
-        if found:
-            message = f"a text in this expression holds the character U+{ord(found[0]):04X}"
-            raise WrongExpression("ET502", message, "remove it, it hides what a text says", source.at())
-
-    def _admit(self, node: nodes.Expr, source: Source) -> nodes.Expr:
+    def _admit(self, node: nodes.Expr) -> nodes.Expr:
         """The node, or one of plainer form that means the same."""
         if isinstance(node, nodes.Filter):
-            self._known(node.name, FILTERS, "filter", source)
+            self._known(node.name, FILTERS, "filter")
         elif isinstance(node, nodes.Test):
-            self._known(node.name, TESTS, "test", source)
+            self._known(node.name, TESTS, "test")
         elif isinstance(node, nodes.Getitem):
-            return self._getitem(node, source)
+            return self._getitem(node)
         elif isinstance(node, nodes.Getattr):
-            return self._getitem(nodes.Getitem(node.node, nodes.Const(node.attr, lineno=1), "load", lineno=1), source)
+            return self._getitem(nodes.Getitem(node.node, nodes.Const(node.attr, lineno=1), "load", lineno=1))
         elif isinstance(node, nodes.Concat):
             return nodes.Filter(nodes.List(node.nodes, lineno=1), "_concat", [], [], None, None, lineno=1)
         elif not isinstance(node, _ALLOWED):
-            self._refuse(node, source)
+            self._refuse(node)
         return node
 
-    def _children(self, node: nodes.Node, reads: list[Reference], source: Source, at: _Position) -> None:
+    def _children(self, node: nodes.Node, at: _Position) -> None:
         for field, value in list(node.iter_fields()):
             inside = _position(node, field, at)
             if isinstance(value, nodes.Expr):
-                setattr(node, field, self._rewrite(value, reads, source, inside))
+                setattr(node, field, self.rewrite(value, inside))
             elif isinstance(value, nodes.Helper):
-                self._children(value, reads, source, inside)
+                self._children(value, inside)
             elif isinstance(value, list):
-                setattr(node, field, [self._item(item, reads, source, inside) for item in value])
+                setattr(node, field, [self._item(item, inside) for item in value])
 
-    def _item(self, item: object, reads: list[Reference], source: Source, at: _Position) -> object:
+    def _item(self, item: object, at: _Position) -> object:
         if isinstance(item, nodes.Helper):
-            self._children(item, reads, source, at)
+            self._children(item, at)
         elif isinstance(item, nodes.Expr):
-            return self._rewrite(item, reads, source, at)
+            return self.rewrite(item, at)
         return item
 
-    def _known(self, name: str, known: Iterable[str], what: str, source: Source) -> None:
+    def _known(self, name: str, known: Iterable[str], what: str) -> None:
         if name not in known:
             raise WrongExpression(
-                "ET502", f"there is no {what} '{name}' here", did_you_mean(name, known), source.at(name)
+                "ET502", f"there is no {what} '{name}' here", did_you_mean(name, known), self._source.at(name)
             )
 
-    def _getitem(self, node: nodes.Getitem, source: Source) -> nodes.Getitem:
+    def _getitem(self, node: nodes.Getitem) -> nodes.Getitem:
         if isinstance(node.arg, nodes.Const) and str(node.arg.value).startswith("_"):
-            raise WrongExpression("ET502", "a name that begins with '_' cannot be read", "", source.at())
+            raise WrongExpression("ET502", "a name that begins with '_' cannot be read", "", self._source.at())
         if isinstance(node.arg, nodes.Neg):
             message, hint = "a subscript counts from 0, and is never negative", "'… | last' is the last element"
-            raise WrongExpression("ET502", message, hint, source.at())
+            raise WrongExpression("ET502", message, hint, self._source.at())
         if not isinstance(node.arg, nodes.Const):
             raise WrongExpression(
-                "ET502", "a subscript must be a literal", "write config['name'] or a dot", source.at()
+                "ET502", "a subscript must be a literal", "write config['name'] or a dot", self._source.at()
             )
         return node
 
-    def _refuse(self, node: nodes.Node, source: Source) -> None:
+    def _refuse(self, node: nodes.Node) -> None:
         what = {"Call": "a call", "Slice": "a slice", "Pow": "a power", "Tuple": "a tuple"}
         found = what.get(type(node).__name__, f"'{type(node).__name__.lower()}'")
-        raise WrongExpression("ET502", f"{found} is not allowed in an expression", "filters do most of it", source.at())
-
-
-check = _Check()
-
-_LENIENT = frozenset({"default", "d", "defined", "undefined"})
+        raise WrongExpression(
+            "ET502", f"{found} is not allowed in an expression", "filters do most of it", self._source.at()
+        )
 
 
 def _position(node: nodes.Node, field: str, outer: _Position) -> _Position:

@@ -11,7 +11,7 @@ from envtree.resolve.sticky import check_override
 from envtree.resolved import HOLE, Injection
 from envtree.span import Span
 from envtree.stack import Layer
-from envtree.value import Branch, Leaf, Merged, MergedStack, span_of
+from envtree.value import Leaf, Merged, MergedStack, span_of
 
 
 class _Contest(NamedTuple):
@@ -24,7 +24,7 @@ class _Contest(NamedTuple):
 
 def inject(merged: MergedStack, evaluation: Evaluation) -> dict[str, Injection]:
     """The injected secrets that win: those that no later layer overrides with a plain variable."""
-    chosen, variables = entries(merged, "secrets"), entries(merged, "env_vars")
+    chosen, variables = merged.entries("secrets"), merged.entries("env_vars")
     if not chosen:
         return {}
     rank = {layer: n for n, layer in enumerate(merged.stack.layers)}
@@ -48,12 +48,6 @@ def inject(merged: MergedStack, evaluation: Evaluation) -> dict[str, Injection]:
     return injected
 
 
-def entries(merged: MergedStack, section: str) -> dict[str, Merged]:
-    """The keys of a section that is a map."""
-    found = merged.sections.get(section)
-    return found.entries if type(found) is Branch else {}
-
-
 def _injection(name: str, leaf: Leaf, evaluation: Evaluation) -> Injection:
     path = parse_path(str(leaf.node.value))
     value = evaluation.secret(path, span_of(leaf), ("secrets", name))
@@ -72,7 +66,8 @@ def _check_locks(
     contest: _Contest, loser: str, merged: MergedStack, rank: dict[Layer, int], evaluation: Evaluation
 ) -> bool:
     """Whether the section that loses the name had locked it in an earlier layer; reported if so."""
-    low, high = (contest.plain, contest.chosen) if loser == "env_vars" else (contest.chosen, contest.plain)
+    won_at = _first_after(contest.chosen, rank[contest.plain.layer], rank)
+    low, high = (contest.plain, won_at) if loser == "env_vars" else (contest.chosen, contest.plain)
     lock = _lock_before(low, high, rank) or _lock_before(merged.sections[loser], high, rank)
     if lock is None:
         return False
@@ -81,6 +76,13 @@ def _check_locks(
     key = ("env_vars", contest.name)
     evaluation.report("ET402", span_of(high), key, message, hint, Related(lock, "locked here"))
     return True
+
+
+def _first_after(chosen: Leaf, plain: int, rank: dict[Layer, int]) -> Leaf:
+    """Where the secret came over the variable: what names it again in a later layer changes nothing."""
+    while type(chosen.below) is Leaf and rank[chosen.below.layer] >= plain:
+        chosen = chosen.below
+    return chosen
 
 
 def _lock_before(value: Merged | None, later: Leaf, rank: dict[Layer, int]) -> Span | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from envtree.credential import may_be_in
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.keypath import format_path, parse_path
 from envtree.mistake import distinct
@@ -13,7 +14,7 @@ from envtree.resource import Resource
 from envtree.schemas import Schemas
 from envtree.source import Kind
 from envtree.span import whole_file
-from envtree.validate.credentials import check_credentials, is_suspect
+from envtree.validate.credentials import check_credentials
 from envtree.validate.definitions import check_definitions
 from envtree.validate.directives import check_directives, check_sealed_directives
 from envtree.validate.rules import (
@@ -22,6 +23,7 @@ from envtree.validate.rules import (
     check_keys,
     check_name,
     check_reserved,
+    check_rounded,
     check_secret_paths,
     named,
 )
@@ -64,8 +66,8 @@ def _check_plain(document: Document, schemas: Schemas) -> list[Diagnostic]:
         if document.location.kind in LAYERS:
             data = plain(document)
     errors += _check_shape(document, data, schemas, errors)
-    errors += check_reserved(document)
-    if is_suspect(text):
+    errors += [*check_reserved(document), *check_rounded(document)]
+    if may_be_in(text):
         errors += check_credentials(document)
     return [*errors, *check_templates(document)] if may_hold(text) else errors
 

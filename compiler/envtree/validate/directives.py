@@ -8,7 +8,6 @@ from envtree.keypath import KeyPath, format_path
 from envtree.nearest import did_you_mean, nearest
 from envtree.node import Cipher, Document, Mapping, Node, Scalar, Sequence
 from envtree.source import Kind
-from envtree.span import Span
 from envtree.validate.sections import LAYERS, SECTION, is_directive, is_dollar, outside, sections, walk
 from envtree.validate.wording import cut, kind_of, quoted, type_name
 
@@ -50,7 +49,7 @@ class _Checker(NamedTuple):
             if is_dollar(key):
                 message = f"{quoted(key)} stands on '{SECTION}' itself, expected on a section of it or below"
                 hint = "write it inside each section, such as 'config'"
-                yield self._at(self.document.key_span(section, key), (*path, key), "ET212", message, hint)
+                yield self._at_key(section, key, (*path, key), "ET212", message, hint)
             else:
                 yield from self.value(node, (*path, key), text=key == "env_vars")
 
@@ -65,7 +64,7 @@ class _Checker(NamedTuple):
             if key:
                 message = f"'{key}' stands where no directive works, expected a plain value"
                 hint = f"directives work inside '{SECTION}' of a layer; write the value itself"
-                yield self._at(self.document.key_span(node, key), path, "ET212", message, hint)
+                yield self._at_key(node, key, path, "ET212", message, hint)
 
     def value(self, node: Node, path: KeyPath, *, text: bool) -> Iterator[Diagnostic]:
         """A value in which directives work; `text` is set among variables, where there are no lists."""
@@ -87,7 +86,7 @@ class _Checker(NamedTuple):
             if isinstance(inner, Mapping) and key:
                 message = f"{quoted(key)} stands inside a list element, where no directive works"
                 hint = f"write the directive in the place of the whole list, such as {{$remove: […]}}; {_literal(key)}"
-                yield self._at(self.document.key_span(inner, key), at, "ET212", message, hint)
+                yield self._at_key(inner, key, at, "ET212", message, hint)
 
     def _mixed(self, node: Mapping, key: str, path: KeyPath) -> Diagnostic:
         other = next(other for other in node.entries if not is_dollar(other))
@@ -102,26 +101,26 @@ class _Checker(NamedTuple):
             close = nearest(key, _KNOWN)
             hint = f"did you mean '{close}'? {_literal(key)}" if close else _literal(key)
         related = (Related(self.document.key_span(node, other), "the other key"),)
-        return self._at(self.document.key_span(node, key), path, "ET211", message, hint)._replace(related=related)
+        return self._at_key(node, key, path, "ET211", message, hint)._replace(related=related)
 
     def _directive(self, node: Mapping, path: KeyPath, *, text: bool) -> Iterator[Diagnostic]:
         unknown = [key for key in node.entries if key not in _KNOWN]
         for key in unknown:
             close = nearest(key, _KNOWN)
             hint = f"did you mean '{close}'?" if close else f"{did_you_mean(key, _KNOWN)}; {_literal(key)}"
-            yield self._at(self.document.key_span(node, key), path, "ET211", f"{quoted(key)} is not a directive", hint)
+            yield self._at_key(node, key, path, "ET211", f"{quoted(key)} is not a directive", hint)
         lists = [key for key in node.entries if key in _LISTS]
         if not unknown:
             yield from self._together(node, path)
         if text and lists:
             message = f"'{lists[0]}' stands among variables, which are text and never lists"
             hint = "write the text itself, or keep the list in 'config'"
-            yield self._at(self.document.key_span(node, lists[0]), path, "ET212", message, hint)
+            yield self._at_key(node, lists[0], path, "ET212", message, hint)
             return
         if self.sealed and "$remove" in node.entries:
             message = "'$remove' stands in a secrets file, whose elements cannot be compared without the key"
-            place = self.document.key_span(node, "$remove")
-            yield self._at(place, path, "ET212", message, "write the whole list as it should be: {$replace: […]}")
+            hint = "write the whole list as it should be: {$replace: […]}"
+            yield self._at_key(node, "$remove", path, "ET212", message, hint)
         for key, operand in node.entries.items():
             yield from self._operand(key, operand, path, text=text)
 
@@ -135,21 +134,14 @@ class _Checker(NamedTuple):
             related = (Related(self.document.key_span(node, one), "the first action"),)
             message = f"'{other}' stands beside '{one}', but a directive has one action"
             hint = "keep one of them; only '$remove' goes with '$append' or '$prepend'"
-            yield self._at(self.document.key_span(node, other), path, "ET211", message, hint)._replace(related=related)
+            yield self._at_key(node, other, path, "ET211", message, hint)._replace(related=related)
         elif not actions:
             message = f"'{conditions[0]}' stands alone, expected an action beside it"
-            yield self._at(
-                self.document.key_span(node, conditions[0]),
-                path,
-                "ET211",
-                message,
-                f"write {{$value: …, {conditions[0]}: …}}",
-            )
+            hint = f"write {{$value: …, {conditions[0]}: …}}"
+            yield self._at_key(node, conditions[0], path, "ET211", message, hint)
         elif conditions and actions == ["$delete"]:
             message = f"'{conditions[0]}' does not go with '$delete'"
-            yield self._at(
-                self.document.key_span(node, conditions[0]), path, "ET211", message, f"remove '{conditions[0]}'"
-            )
+            yield self._at_key(node, conditions[0], path, "ET211", message, f"remove '{conditions[0]}'")
 
     def _operand(self, key: str, node: Node, path: KeyPath, *, text: bool) -> Iterator[Diagnostic]:
         if key in _LISTS:
@@ -175,10 +167,10 @@ class _Checker(NamedTuple):
             "a directive" if is_directive(node) else "false" if node.value is False else type_name(kind_of(node.value))
         )
         message = f"'{key}' holds {found}, expected {expected}"
-        return self._at(self.document.span(node), (*path, key), "ET211", message, hint)
+        return Diagnostic(self.document.span(node), "ET211", message, hint, key=format_path((*path, key)))
 
-    def _at(self, span: Span, path: KeyPath, code: str, message: str, hint: str) -> Diagnostic:
-        return Diagnostic(span, code, message, hint, key=format_path(path))
+    def _at_key(self, node: Mapping, key: str, path: KeyPath, code: str, message: str, hint: str) -> Diagnostic:
+        return Diagnostic(self.document.key_span(node, key), code, message, hint, key=format_path(path))
 
 
 def _literal(key: str) -> str:

@@ -78,6 +78,20 @@ def check_secret_paths(document: Document) -> Iterator[Diagnostic]:
                 )
 
 
+def check_rounded(document: Document) -> Iterator[Diagnostic]:
+    """Numbers that end in zeros which nobody sees any more, outside of variables, which are text as written."""
+    for path, node in walk(document.root) if document.rounded else ():
+        if isinstance(node, Scalar) and node.at in document.rounded and not _is_text(path):
+            message = f"{name(path)} is the number {node.value}: its last zeros are gone"
+            hint = f'write "{node.text}" if it is text, such as a version, or {node.value} if it is not'
+            yield _finding(document.span(node), "ET153", path, message, hint)
+
+
+def _is_text(path: KeyPath) -> bool:
+    """Whether what stands there is text as written: a variable, or what a variable may be."""
+    return "env_vars" in path or path[:1] == ("variables",)
+
+
 def check_reserved(document: Document) -> Iterator[Diagnostic]:
     """Variables whose names mean something to others."""
     for path, section in sections(document):

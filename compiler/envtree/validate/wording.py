@@ -172,11 +172,9 @@ def quoted(value: Any) -> str:
     """A scalar of a schema or of a file that may be shown."""
     if isinstance(value, str):
         return f"'{shown(cut(value))}'"
-    return (
-        {None: "null", True: "true", False: "false"}[value]
-        if value is None or isinstance(value, bool)
-        else cut(str(value))
-    )
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else cut(str(value))
 
 
 def kind_of(value: Any) -> str:

@@ -4,15 +4,16 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.console import out
+from envtree.cli.console import err, out
 from envtree.cli.exits import Exit, verdict
 from envtree.cli.options import usage_error
 from envtree.cli.progress import progress
 from envtree.cli.work.reports import report_files
-from envtree.cli.work.session import Environ, Messages, open_tree, report_of, telling, usage_errors, view_of
-from envtree.fix import Fixed, apply, diff, fix
+from envtree.cli.work.session import Environ, Messages, chosen, open_tree, report_of, telling, usage_errors, view_of
+from envtree.fix import Fixed, apply, diff, fix, plan
 from envtree.pipeline import Request, check
 from envtree.report import Report, plural, tally
+from envtree.schemas import Schemas
 from envtree.selector import selector
 from envtree.tree import DirectoryTree
 
@@ -23,6 +24,7 @@ class Options(NamedTuple):
     directory: Path
     selectors: tuple[str, ...]
     form: str | None
+    output: Path | None
     reports: tuple[tuple[str, Path], ...]
     fix: bool
     diff: bool
@@ -40,21 +42,30 @@ def run(options: Options) -> Exit:
         raise usage_error("--diff goes with --fix", "to compare with what is compiled, use envtree compile --check")
     with telling(options.form):
         tree = open_tree(options.directory)
-    files = report_files(options.reports, tree.root)
+    own = ((chosen(options.form), options.output),) if options.output else ()
+    files = report_files((*own, *options.reports), tree.root)
     view = view_of(tree, strict=options.strict, verbose=options.verbose)
-    with telling(options.form, files, view):
+    with telling("text" if options.output else options.form, files, view):
         fixed = _fixed(tree, options)
         if options.diff:
             out(diff(fixed.changes))
+            if not fixed.changes:
+                err(f"nothing to mend: {tally(report_of(fixed.outcome))}\n")
             return Exit.FOUND if fixed.changes and not options.exit_zero else Exit.OK
         apply(fixed.changes, tree.root)
     report = report_of(fixed.outcome)
-    messages = Messages(view, options.form, options.color, sys.stdout, files)
+    messages = Messages(view, options.form, options.color, sys.stdout, files, quiet=options.output is not None)
     messages.tell(report)
     changed = f"changed {plural(len(fixed.changes), 'file')}, " if options.fix else ""
     selected = sum(map(selector(options.selectors), fixed.outcome.ids))
-    messages.conclude(report, f"{changed}{_scope(report, selected)}: {tally(report)}")
+    messages.conclude(report, f"{changed}{_scope(report, selected)}: {tally(report)}{_mendable(report, tree, options)}")
     return Exit.OK if options.exit_zero else verdict(report.findings, strict=options.strict)
+
+
+def _mendable(report: Report, tree: DirectoryTree, options: Options) -> str:
+    """How many files --fix would try to mend."""
+    count = 0 if options.fix else len(plan(report.findings, tree, Schemas()))
+    return f" (--fix may mend {plural(count, 'file')})" if count else ""
 
 
 def _scope(report: Report, selected: int) -> str:

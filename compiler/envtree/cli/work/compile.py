@@ -23,8 +23,8 @@ from envtree.cli.work.session import (
 )
 from envtree.diagnostic import Refusal
 from envtree.pipeline import Outcome, Request, publish, verify
+from envtree.printable import printable
 from envtree.report import Report, plural, tally
-from envtree.report.text import printable
 from envtree.tree import DirectoryTree
 
 

@@ -12,7 +12,7 @@ from envtree.cli.work.schema import exported
 from envtree.cli.work.starter import files
 from envtree.diagnostic import Refusal
 from envtree.layout import SCHEMA_FOLDER, is_name
-from envtree.report.text import printable
+from envtree.printable import printable
 from envtree.schemas import Schemas
 
 

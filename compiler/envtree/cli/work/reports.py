@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 from envtree import disk
 from envtree.cli.options import usage_error
-from envtree.diagnostic import Failure
-from envtree.layout import ROOT, parse_file_name
+from envtree.diagnostic import Failure, reason
+from envtree.layout import SOURCE_FOLDERS, parse_file_name
 from envtree.report import Report
 from envtree.report.text import Lines, skipped, text
 
-_OWN = frozenset(ROOT.folders) | {".git"}
 # Like references in the place of secrets, a report shows nothing that others must not read.
-_BITS = 0o644
+_BITS = disk.FILE_BITS["ref"]
 
 
 class View(NamedTuple):
@@ -46,8 +45,7 @@ class ReportFile(NamedTuple):
                 with suppress(FileNotFoundError):
                     os.unlink(staged)
         except OSError as error:
-            reason = (error.strerror or "unknown error").lower()
-            raise Failure("ET805", f"the report '{self.path}' cannot be written: {reason}") from error
+            raise Failure("ET805", f"the report '{self.path}' cannot be written: {reason(error)}") from error
 
 
 def report_files(asked: Sequence[tuple[str, Path]], root: Path) -> tuple[ReportFile, ...]:
@@ -83,7 +81,7 @@ def rendered(form: str, report: Report, view: View) -> bytes:
 
 
 def _is_own(path: Path) -> bool:
-    return path.parts[0] in _OWN or (len(path.parts) == 1 and parse_file_name(path.name) is not None)
+    return path.parts[0] in SOURCE_FOLDERS or (len(path.parts) == 1 and parse_file_name(path.name) is not None)
 
 
 def _text(report: Report, view: View) -> bytes:

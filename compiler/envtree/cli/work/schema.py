@@ -11,8 +11,8 @@ from envtree.cli.console import err, out
 from envtree.cli.exits import Exit
 from envtree.cli.options import usage_error
 from envtree.nearest import did_you_mean
+from envtree.printable import printable
 from envtree.report import plural
-from envtree.report.text import printable
 from envtree.schemas import Schemas
 
 

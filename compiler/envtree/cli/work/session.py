@@ -11,12 +11,14 @@ from typing import NamedTuple, TextIO
 from envtree.cli.console import colored, err, out, painted
 from envtree.cli.options import is_text, usage_error
 from envtree.cli.work.reports import ReportFile, View, rendered, write_all
+from envtree.credential import is_in_line
 from envtree.diagnostic import Failure, Refusal
 from envtree.git import repository_root
 from envtree.nearest import did_you_mean
 from envtree.pipeline import Outcome, UnknownInput
+from envtree.printable import printable
 from envtree.report import Report, plural, stopped
-from envtree.report.text import Lines, printable, skipped, text
+from envtree.report.text import Lines, skipped, text
 from envtree.secret import SecretsPolicy
 from envtree.sops import SopsDecrypter
 from envtree.tree import DirectoryTree, RootNotFound, find_root
@@ -93,11 +95,12 @@ class Messages(NamedTuple):
     color: str
     stream: TextIO
     files: tuple[ReportFile, ...] = ()
+    quiet: bool = False
 
     @property
     def for_program(self) -> bool:
         """Whether stdout is one document."""
-        return chosen(self.form) not in ("text", "github")
+        return not self.quiet and chosen(self.form) not in ("text", "github")
 
     def tell(self, report: Report) -> None:
         """Write the findings."""
@@ -108,6 +111,8 @@ class Messages(NamedTuple):
             write_all(self.files, report, self.view)
 
     def _tell(self, report: Report) -> None:
+        if self.quiet:
+            return
         if chosen(self.form) != "text":
             out(rendered(chosen(self.form), report, self.view))
             return
@@ -140,10 +145,13 @@ def view_of(tree: DirectoryTree, *, strict: bool = False, verbose: bool = False)
 
 
 def lines_of(tree: DirectoryTree) -> Lines:
-    """The lines of the tree's files, but never those of a secrets file, whatever name leads to it."""
+    """The lines of the tree's files, but never those of a secrets file, whatever name leads to it.
+
+    A line that may show a credential is None: what stands on the same line as a mistake must not be told with it.
+    """
 
     @cache
-    def lines(path: str) -> Sequence[str]:
+    def lines(path: str) -> Sequence[str | None]:
         names = (path, Path(os.path.realpath(tree.root / path)).name)
         if any(".secrets." in name for name in names):
             return ()
@@ -151,6 +159,7 @@ def lines_of(tree: DirectoryTree) -> Lines:
             data = tree.read(path)
         except Failure:
             return ()
-        return data.decode("utf-8", "replace").split("\n") if isinstance(data, bytes) else ()
+        found = data.decode("utf-8", "replace").split("\n") if isinstance(data, bytes) else []
+        return [None if is_in_line(line) else line for line in found]
 
     return lines

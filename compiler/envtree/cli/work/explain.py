@@ -1,0 +1,85 @@
+"""`envtree explain`: where the values of one bundle come from, on stdout."""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from envtree.cli.console import colored, out, painted
+from envtree.cli.exits import Exit, verdict
+from envtree.cli.options import is_text, usage_error
+from envtree.cli.progress import progress
+from envtree.cli.work.session import Environ, Messages, open_tree, report_of, usage_errors, view_of
+from envtree.explain import Explained, KeyMissingError, explain, explained, order, overview
+from envtree.explain.document import ladder_data, order_data, overview_data
+from envtree.explain.model import Ladder
+from envtree.nearest import did_you_mean
+from envtree.pipeline import Request, Run
+from envtree.report.document import json_document
+from envtree.report.ladder import ladder_text, order_text, overview_text
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    directory: Path
+    id: str
+    key: str | None
+    layers: bool
+    form: str
+    inputs: dict[str, str]
+    color: str
+
+
+def run(options: Options) -> Exit:
+    """Explain one bundle, or tell what keeps it from being known."""
+    if options.layers and options.key is not None:
+        raise usage_error("--layers is about the whole bundle", "leave out the key")
+    tree = open_tree(options.directory)
+    # Whether there is such a bundle is asked here.
+    request = Request(tree, (options.id,), options.inputs, Environ(), allow_empty=True)
+    with usage_errors(), progress(sys.stderr) as told:
+        work = Run(request._replace(progress=told))
+        if work.workspace and options.id not in work.ids:
+            raise usage_error(f"there is no bundle '{options.id}'", did_you_mean(options.id, work.ids))
+        before = len(work.diags)
+        bundle = next(work.bundles(), None)
+    # What is wrong elsewhere in the tree is no reason to be silent about this bundle.
+    if bundle is None or work.workspace is None or work.severities.errors(work.diags.since(before)):
+        report = report_of(work.outcome())
+        Messages(view_of(tree), "text", options.color, sys.stderr).tell(report)
+        return verdict(report.findings)
+    _answer(explained(work.workspace, bundle, work.inputs_read()), options)
+    return Exit.OK
+
+
+def _answer(bundle: Explained, options: Options) -> None:
+    for_people, color = options.form == "text", colored(sys.stdout, options.color)
+    if options.layers:
+        steps = order(bundle)
+        _say(order_text(steps) if for_people else json_document(order_data(options.id, steps)))
+    elif options.key is None:
+        lines = overview(bundle)
+        _say(overview_text(lines, color=color) if for_people else json_document(overview_data(options.id, lines)))
+    else:
+        ladder = _ladder(bundle, options.key)
+        text = ladder_text(options.id, ladder, color=color)
+        _say(text if for_people else json_document(ladder_data(options.id, ladder)))
+
+
+def _ladder(bundle: Explained, key: str) -> Ladder:
+    if not is_text(key):
+        raise usage_error("a key is text in UTF-8", "write a variable, or a path such as config.limits.cpu")
+    try:
+        return explain(bundle, key)
+    except KeyMissingError as missing:
+        deleted = f"it is deleted at {', '.join(missing.deleted)}" if missing.deleted else ""
+        meant = f"did you mean '{missing.meant}'?" if missing.meant else ""
+        hint = "; ".join(filter(None, (deleted, meant))) or "leave out the key to see all keys"
+        raise usage_error(f"there is no '{missing.key}' in this bundle", hint) from None
+
+
+def _say(answer: str | bytes) -> None:
+    if isinstance(answer, bytes):
+        out(answer)
+    else:
+        painted(sys.stdout, answer)

@@ -1,0 +1,114 @@
+"""One bundle as explain looks at it: its values without secrets, and the merge that led to them."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from envtree.emit import materialize
+from envtree.explain.events import replay
+from envtree.explain.model import Written
+from envtree.explain.place import MODEL, Place, pick
+from envtree.explain.veil import veiled
+from envtree.keypath import KeyPath, format_path
+from envtree.layer import layer
+from envtree.merge.lift import is_expression
+from envtree.merge.same import type_of
+from envtree.node import Cipher
+from envtree.resolve.bundle_values import SECTIONS
+from envtree.resolved import Bundle
+from envtree.stack import Stack, Target
+from envtree.value import Branch, Leaf, Merged, MergedStack
+from envtree.workspace import Workspace
+
+
+class Explained(NamedTuple):
+    """`steps` are what the layers merge to, up to each of them; `secretive` are the variables declared as secrets."""
+
+    workspace: Workspace
+    stack: Stack
+    steps: tuple[MergedStack, ...]
+    data: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    secretive: frozenset[str]
+
+    @property
+    def merged(self) -> MergedStack:
+        """What all layers merge to."""
+        return self.steps[-1]
+
+    def value(self, path: KeyPath) -> Any:
+        """The final value at a path, null where it is hidden or where there is none; it is not veiled yet."""
+        try:
+            return pick(self.data, path)
+        except KeyError:
+            return None
+
+    def is_sensitive(self, path: KeyPath) -> bool:
+        """Whether a value, or any part of it, is secret."""
+        if path[0] == "env_vars":
+            names = {*self.data["sensitive"]} & {*self.data["env_vars"]}
+            return path[1] in names if len(path) > 1 else bool(names)
+        key = format_path(path)
+        return any(f"{name}.".startswith(f"{key}.") or key.startswith(f"{name}.") for name in self.data["sensitive"])
+
+    def winner(self, path: KeyPath) -> Place:
+        """Where the value of a key of the bundle comes from: that of a variable may be an injected secret."""
+        if path == (MODEL,):
+            return Place("model", path)
+        injected = path[0] == "env_vars" and len(path) == 2 and path[1] in self.data["secrets"]
+        return Place("sections", ("secrets", path[1]) if injected else path)
+
+    def written(self, value: Merged, place: Place) -> Written:
+        """What a layer wrote, fit to be shown."""
+        kind = "expression" if is_expression(value) else type_of(value)
+        content = value.node.value
+        if isinstance(content, Cipher):
+            return Written(kind, None, secret=True, length=content.length)
+        if isinstance(value, Leaf) and place.path[0] == "env_vars" and content is not None and kind != "expression":
+            # A variable is the text that stands there, `1.10` too.
+            content = value.node.text
+        shown = None if place.root == "sealed" else veiled(content, place.path)
+        if kind != "expression" and self._declares_secret(place, content):
+            shown = None
+        return Written(kind, shown, secret=shown is None and content is not None)
+
+    def _declares_secret(self, place: Place, content: Any) -> bool:
+        names = content if isinstance(content, dict) else place.path[1:]
+        return place.path[0] == "env_vars" and not self.secretive.isdisjoint(names)
+
+
+def explained(workspace: Workspace, bundle: Bundle, inputs: Mapping[str, str]) -> Explained:
+    """Replay the merge of a bundle."""
+    stack = next(layer(workspace, lambda id: id == bundle.target.id))
+    steps = replay(stack, workspace.organization)
+    secretive = _secretive(workspace, bundle.target)
+    return Explained(workspace, stack, steps, materialize(bundle, None), inputs, secretive)
+
+
+def keys(explained: Explained) -> list[KeyPath]:
+    """Every key of the bundle: a map is told by what is in it, a list as a whole."""
+    found: list[KeyPath] = [("env_vars", name) for name in sorted(explained.data["env_vars"])]
+    for section in SECTIONS:
+        found.extend(inside(explained, (section,)))
+    return [(MODEL,), *found] if explained.merged.model else found
+
+
+def inside(explained: Explained, path: KeyPath) -> list[KeyPath]:
+    """The keys of a map down to its leaves; a leaf or a list is its own, and what no layer wrote has none."""
+    merged = Place("sections", path).at(explained.merged)
+    if merged is None:
+        return []
+    if not isinstance(merged, Branch) or not merged.entries:
+        return [path]
+    return [key for name in sorted(merged.entries) for key in inside(explained, (*path, name))]
+
+
+def leaf_text(value: Merged | None) -> str | None:
+    """The text of a scalar with an expression."""
+    return str(value.node.value) if isinstance(value, Leaf) and is_expression(value) else None
+
+
+def _secretive(workspace: Workspace, target: Target) -> frozenset[str]:
+    project = next(one for one in workspace.projects if one.name == target.project)
+    team = next(one for one in project.teams if one.name == target.team)
+    contracts = {**workspace.organization.contracts, **project.contracts, **team.contracts}
+    return frozenset(name for name, contract in contracts.items() if contract.rules.get("secret") is True)

@@ -1,0 +1,114 @@
+"""A key in one line: its value, its winner, and what it reads if it is computed."""
+
+from collections.abc import Iterator
+
+from envtree.explain.bundle import Explained, leaf_text
+from envtree.explain.model import Line, Origin
+from envtree.explain.place import Place
+from envtree.explain.veil import veiled
+from envtree.expression import NamePath
+from envtree.fields import field
+from envtree.keypath import KeyPath, format_path, parse_path
+from envtree.node import Document, Node
+from envtree.resolve.expression import Compiler
+from envtree.resolve.scope import Scope
+from envtree.span import Span
+from envtree.stack import Layer, LayerKind
+from envtree.value import Merged, span_of
+
+
+def origin(layer: Layer, span: Span) -> Origin:
+    """Where a layer said something."""
+    return Origin(layer.kind, layer.scope, span.path, span)
+
+
+def line(explained: Explained, path: KeyPath, compiler: Compiler) -> Line:
+    """The line of a key of the bundle; `path` may lead into the data of an expression."""
+    place = explained.winner(path)
+    return _line(explained, path, _deepest(explained, place), compiler)
+
+
+def secret_line(explained: Explained, place: Place) -> Line:
+    """The line of a secret that an expression reads."""
+    value = place.at(explained.merged)
+    return Line(place.key, None, True, origin(value.layer, span_of(value)) if value else None)
+
+
+def sources(explained: Explained, reads: tuple[str, ...], compiler: Compiler) -> tuple[Line, ...]:
+    """What is read, and what that reads in turn, each once and in the order of reading."""
+    found: dict[str, Line] = {}
+    agenda = [*reads]
+    while agenda:
+        key = agenda.pop(0)
+        if key not in found:
+            found[key] = _source(explained, parse_path(key), compiler)
+            agenda = [*found[key].reads, *agenda]
+    return tuple(found.values())
+
+
+def _line(explained: Explained, path: KeyPath, value: Merged | None, compiler: Compiler) -> Line:
+    expression = leaf_text(value)
+    reads = tuple(_reads(expression, compiler)) if expression else ()
+    where = origin(value.layer, span_of(value)) if value else None
+    final = explained.value(path)
+    shown = veiled(final, path)
+    sensitive = explained.is_sensitive(path) or shown != final
+    return Line(format_path(path), shown, sensitive, where, veiled(expression, path), reads)
+
+
+def _deepest(explained: Explained, place: Place) -> Merged | None:
+    trace = place.trace(explained.merged)
+    return trace[-1] if trace and (len(trace) == len(place.path) or leaf_text(trace[-1])) else None
+
+
+def _reads(text: str, compiler: Compiler) -> Iterator[str]:
+    names: dict[NamePath, None] = {read.path: None for read in compiler.compile(text).reads}
+    yield from (format_path(tuple(map(str, name))) for name in names)
+
+
+def _source(explained: Explained, path: KeyPath, compiler: Compiler) -> Line:
+    root = path[0]
+    if root == "secrets":
+        return secret_line(explained, Place("sealed", path[1:]))
+    if root == "inputs" or root in _entities(explained):
+        return _fact(explained, path)
+    return line(explained, path, compiler)
+
+
+def _fact(explained: Explained, path: KeyPath) -> Line:
+    """What an expression reads beside values: an input, or a field of an entity's file."""
+    root, name = path[0], path[-1]
+    organization = explained.workspace.organization
+    if root == "inputs":
+        declared = field(organization.document, *path)
+        place = _origin_of("organization", "", organization.document, declared) if declared else None
+        given = explained.inputs.get(name)
+        shown = veiled(given, path)
+        return Line(format_path(path), shown, shown != given, place)
+    kind, scope, document = _entities(explained)[root]
+    node = field(document, *path[1:]) if len(path) > 1 else None
+    where = _origin_of(kind, scope, document, node)
+    facts = Scope(explained.workspace, {}).facts(explained.stack.target)[root] or {}
+    return Line(format_path(path), facts.get(name), False, where)
+
+
+def _entities(explained: Explained) -> dict[str, tuple[LayerKind, str, Document | None]]:
+    """The entities of a bundle, by the names that expressions have for them."""
+    target, workspace = explained.stack.target, explained.workspace
+    project = next(one for one in workspace.projects if one.name == target.project)
+    team = next(one for one in project.teams if one.name == target.team)
+    agent = next(one for one in team.agents if one.name == target.agent)
+    environment = project.environments[target.environment]
+    return {
+        "organization": ("organization", "", workspace.organization.document),
+        "project": ("project", project.name, project.document),
+        "environment": ("environment", environment.name, environment.document),
+        "team": ("team", team.name, team.document),
+        "agent": ("agent", agent.name, agent.document),
+    }
+
+
+def _origin_of(kind: LayerKind, scope: str, document: Document | None, node: Node | None) -> Origin:
+    """Where an entity's file says something, or does not."""
+    file = document.path if document else ""
+    return Origin(kind, scope, file, Span(file, *node.at) if node else None)

@@ -1,0 +1,14 @@
+"""Words for people: what a file or a command line says, fit for a terminal and a CI log."""
+
+from envtree.layout import shown
+
+
+def printable(data: str) -> str:
+    """Text from a file or a command line, fit for one line of a terminal and a CI log: no control, no commands."""
+    return shown(data).replace("##[", "##\\[")
+
+
+def printable_lines(words: str) -> str:
+    """Words for people, line by line; a line that begins with two colons is a command to GitHub's runner."""
+    lines = map(printable, words.split("\n"))
+    return "\n".join(line.replace("::", "\\::", 1) if line.lstrip().startswith("::") else line for line in lines)

@@ -1,0 +1,125 @@
+"""The answers of explain for people: a table of layers, lowest first, in which the winner stands out."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from envtree.canonical import compact
+from envtree.explain.model import Ladder, Line, Origin, Rung, Secret, Step, Written
+from envtree.printable import printable, printable_lines
+from envtree.span import Span
+
+_WIDTH = 60
+_BOLD, _DIM = "1", "2"
+
+Cells = tuple[str, ...]
+
+
+def ladder_text(id: str, ladder: Ladder, *, color: bool) -> str:
+    """All about one key."""
+    line = ladder.line
+    rows = [(_hue(rung), ("> " if rung.wins else "  ", *_rung_cells(rung, line))) for rung in ladder.rungs]
+    told = [("", f"{line.key} of {id}: {_final(line)}"), *_table(rows)]
+    if ladder.lock:
+        told.append(("", f"locked at {_place(ladder.lock)}"))
+    if ladder.secret:
+        told.append(("", _secret_sentence(ladder.secret)))
+    if ladder.sources:
+        told += [("", "reads"), *_table([("", ("  ", *_line_cells(source))) for source in ladder.sources])]
+    if ladder.keys:
+        told += [("", "holds"), *_table([("", ("  ", *_line_cells(inner))) for inner in ladder.keys])]
+    return _lines(told, color=color)
+
+
+def overview_text(lines: Sequence[Line], *, color: bool) -> str:
+    """Every key with its winner, one a line."""
+    return _lines(_table([("", _line_cells(line)) for line in lines]), color=color)
+
+
+def order_text(steps: Sequence[Step]) -> str:
+    """The order of the layers, one a line."""
+    rows = [
+        ("", (str(n).rjust(2), _layer(step.layer, step.scope), ", ".join(step.files) or "no file"))
+        for n, step in enumerate(steps, start=1)
+    ]
+    return _lines(_table(rows), color=False)
+
+
+def _rung_cells(rung: Rung, line: Line) -> Cells:
+    written = rung.written
+    said = _written(written, whole=rung.wins) if written else ""
+    rule = f"({rung.rule})" if rung.rule not in (None, "set", "$delete") else ""
+    other = f"in {rung.key}" if rung.key != line.key and rung.action != "absent" else ""
+    return (
+        _layer(rung.origin.layer, rung.origin.scope),
+        rung.action,
+        _where(rung.origin),
+        " ".join(filter(None, (said, rule, other))),
+    )
+
+
+def _line_cells(line: Line) -> Cells:
+    where, layer = (_where(line.origin), _layer(line.origin.layer, line.origin.scope)) if line.origin else ("", "")
+    return line.key, _final(line), where, layer, _cut(line.expression or "")
+
+
+def _final(line: Line) -> str:
+    if line.sensitive and line.value is None:
+        return "(secret)"
+    return "(unknown)" if line.value is None and line.expression else _json(line.value)
+
+
+def _written(written: Written, *, whole: bool) -> str:
+    """What a layer wrote; the expression that counts is told to its end."""
+    if written.secret:
+        return _described(written)
+    if written.type != "expression":
+        return _json(written.value)
+    return written.value if whole else _cut(written.value)
+
+
+def _described(written: Written) -> str:
+    size = f", {written.length} bytes" if written.length is not None else ""
+    return f"(secret, {written.type}{size})"
+
+
+def _secret_sentence(secret: Secret) -> str:
+    layer = _layer(secret.origin.layer, secret.origin.scope)
+    return f"secret {secret.path} {_described(secret.written)} at {_where(secret.origin)}, {layer}"
+
+
+def _json(value: Any) -> str:
+    return _cut(compact(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
+
+
+def _layer(kind: str, scope: str) -> str:
+    return f"{kind} {scope}".rstrip()
+
+
+def _where(origin: Origin) -> str:
+    return _place(origin.span) if origin.span else origin.path or "no file"
+
+
+def _place(span: Span) -> str:
+    return f"{span.path}:{span.line}:{span.column}"
+
+
+def _hue(rung: Rung) -> str:
+    return _BOLD if rung.wins else "" if rung.action == "merged" else _DIM
+
+
+def _table(rows: Sequence[tuple[str, Cells]]) -> Iterator[tuple[str, str]]:
+    """The rows as lines, their columns as wide as the widest cell."""
+    spelt = [(hue, tuple(map(printable, cells))) for hue, cells in rows]
+    widths = [max(map(len, column)) for column in zip(*(cells for _, cells in spelt), strict=True)]
+    for hue, cells in spelt:
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        yield hue, "  ".join(padded).rstrip()
+
+
+def _lines(told: Sequence[tuple[str, str]] | Iterator[tuple[str, str]], *, color: bool) -> str:
+    painted = ((hue if color else "", printable_lines(printable(line))) for hue, line in told)
+    return "".join(f"\x1b[{hue}m{line}\x1b[0m\n" if hue else f"{line}\n" for hue, line in painted)

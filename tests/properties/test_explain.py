@@ -1,0 +1,75 @@
+"""Random organizations, explained: every value has one winner, which says it, and no secret is told."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import event, given, settings
+
+from envtree.explain import Explained, explain, explained, order, overview
+from envtree.explain.document import ladder_data, order_data, overview_data
+from envtree.explain.model import Ladder
+from envtree.keypath import format_path
+from envtree.pipeline import Request, Run
+from envtree.report.ladder import ladder_text, order_text, overview_text
+from envtree.resolve.bundle_values import SECTIONS
+from envtree.tree import DirectoryTree
+
+from .organizations import Organization, organizations
+from .test_organizations import SLOW
+from .writing import write_tree
+
+
+@settings(SLOW, max_examples=100)
+@given(organizations())
+def test_every_value_has_one_winner_which_says_it(drawn: Organization) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "tree")
+        write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
+        run = Run(Request(DirectoryTree(root.resolve())))
+        bundles = list(run.bundles())
+    if run.watch.found() or run.workspace is None:
+        return
+    event("bundles")
+    for bundle in bundles:
+        check(explained(run.workspace, bundle, run.inputs_read()))
+
+
+def check(bundle: Explained) -> None:
+    told = json.dumps([overview_data("a/b@c", overview(bundle)), order_data("a/b@c", order(bundle))])
+    assert overview_text(overview(bundle), color=False)
+    assert order_text(order(bundle))
+    for path in every(bundle):
+        ladder = explain(bundle, format_path(path))
+        assert ladder_text("a/b@c", ladder, color=True)
+        told += json.dumps(ladder_data("a/b@c", ladder))
+        if ladder.line.key == format_path(path):
+            check_winner(ladder, path)
+    assert "ENC[" not in told
+
+
+def every(bundle: Explained) -> list[tuple[str, ...]]:
+    """The paths of everything in a bundle."""
+    roots = [name for name in ("env_vars", *SECTIONS) if bundle.merged.sections.get(name)]
+    return [path for root in roots for path in inside(bundle.data[root], (root,))]
+
+
+def inside(data: Any, path: tuple[str, ...]) -> list[tuple[str, ...]]:
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    return [path, *(each for key, child in items for each in inside(child, (*path, str(key))))]
+
+
+def check_winner(ladder: Ladder, path: tuple[str, ...]) -> None:
+    winners = [rung for rung in ladder.rungs if rung.wins]
+    if path == ("env_vars",) and not winners:
+        return
+    (winner,) = winners
+    assert winner.action in ("set", "locked")
+    assert winner.origin == ladder.line.origin
+    assert winner.written
+    if winner.written.type in ("text", "number", "boolean", "null") and not ladder.secret and not winner.written.secret:
+        written, value = winner.written.value, ladder.line.value
+        assert value is not None or written is None
+        if path[0] != "env_vars":
+            assert (written == value) or "${{" in str(written)
