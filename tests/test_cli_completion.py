@@ -26,6 +26,9 @@ def test_completion_prints_a_script(shell: str, envtree: Command) -> None:
         ("check --strict shop/cart/bot@prod", ["shop/cart/bot@production"]),
         ("compile --secrets ", ["plain", "ref"]),
         ("show nothing", []),
+        ("explain shop/cart/bot@production L", ["LOG_LEVEL"]),
+        ("explain shop/cart/bot@production ", ["LOG_LEVEL", "NAME"]),
+        ("explain shop/cart/bot@production nothing", []),
     ],
 )
 def test_completion_of(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from envtree.diagnostic import Diagnostic
 from envtree.keypath import KeyPath, format_path, parse_path
-from envtree.node import Mapping, Node, Scalar, Sequence
+from envtree.node import Mapping, Node, Scalar, Sequence, scalars
 from envtree.secret import SealedFile
 from envtree.span import Span
 from envtree.stack import Layer, Stack
@@ -78,7 +78,7 @@ def _touched(leaf: tuple[KeyPath, Scalar], reads: frozenset[KeyPath]) -> bool:
 def _reads(section: Mapping) -> Iterator[KeyPath]:
     """The paths of secrets that a section mentions."""
     for name, node in section.entries.items():
-        for scalar in _scalars(node):
+        for scalar in scalars(node):
             if name == "secrets":
                 yield _written(scalar.text)
             elif "${{" in scalar.text and "secrets" in scalar.text:
@@ -95,14 +95,6 @@ def _written(path: str) -> KeyPath:
 
 def _path(steps: str) -> KeyPath:
     return tuple(next(filter(None, match.groups()), "") for match in _PART.finditer(steps))
-
-
-def _scalars(node: Node) -> Iterator[Scalar]:
-    if isinstance(node, Scalar):
-        yield node
-    else:
-        for part in node.items if isinstance(node, Sequence) else node.entries.values():
-            yield from _scalars(part)
 
 
 def _leaves(node: Node, path: KeyPath) -> Iterator[tuple[KeyPath, Scalar]]:

@@ -1,5 +1,6 @@
 """YAML as written: every node knows its place, and its plain data as `value`."""
 
+from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -52,6 +53,15 @@ class Sequence(NamedTuple):
 
 
 Node = Scalar | Mapping | Sequence
+
+
+def scalars(node: Node) -> Iterator[Scalar]:
+    """Every leaf of a subtree."""
+    if isinstance(node, Scalar):
+        yield node
+    else:
+        for part in node.items if isinstance(node, Sequence) else node.entries.values():
+            yield from scalars(part)
 
 
 class Document(NamedTuple):

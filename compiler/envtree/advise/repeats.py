@@ -1,7 +1,6 @@
 """What all agents of a team say alike, and their team could say once."""
 
 from collections.abc import Iterator
-from itertools import takewhile
 from typing import NamedTuple
 
 from envtree.diagnostic import Diagnostic, Diagnostics, Related
@@ -9,6 +8,7 @@ from envtree.fields import section
 from envtree.keypath import KeyPath, format_path
 from envtree.node import Document, Node, Scalar
 from envtree.node import Mapping as MappingNode
+from envtree.span import Span
 from envtree.workspace import Team, Workspace
 
 _SHOWN = 3
@@ -41,18 +41,27 @@ def _check(team: Team, path: str, document: Document, diags: Diagnostics) -> Non
     # What the team says in one environment stands over what it says in all.
     taken = {key[:2] for overlay in team.overlays.values() for key in _leaves(overlay.section)}
     for key, node in _leaves(first.section).items():
-        found = list(takewhile(lambda other: _same(node, other), (one.at(key) for one in others)))  # noqa: B023 -- at once
-        if len(found) == len(others) and key[:2] not in taken:
-            shown = zip(others[:_SHOWN], found, strict=False)
-            related = tuple(Related(one.document.span(other), "and here") for one, other in shown if other)
+        twins = [] if key[:2] in taken else _twins(key, node, others)
+        if twins:
             message = f"all {len(team.agents)} agents of team '{path}' say the same of '{format_path(key)}'"
             hint = f"write it once in '{document.path}'"
-            place = first.document.span(node)
-            diags.add(Diagnostic(place, "ET354", message, hint, related, format_path(key)))
+            related = tuple(Related(place, "and here") for place in twins[:_SHOWN])
+            diags.add(Diagnostic(first.document.span(node), "ET354", message, hint, related, format_path(key)))
 
 
-def _same(one: Scalar, other: Scalar | None) -> bool:
-    return other is not None and type(one.value) is type(other.value) and one.text == other.text
+def _twins(key: KeyPath, node: Scalar, others: list[_Said]) -> list[Span]:
+    """Where all others say the same at a path; nothing if one does not."""
+    found = []
+    for one in others:
+        other = one.at(key)
+        if other is None or not _same(node, other):
+            return []
+        found.append(one.document.span(other))
+    return found
+
+
+def _same(one: Scalar, other: Scalar) -> bool:
+    return type(one.value) is type(other.value) and one.text == other.text
 
 
 def _leaves(found: MappingNode | None) -> dict[KeyPath, Scalar]:

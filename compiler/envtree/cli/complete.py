@@ -1,4 +1,4 @@
-"""Bundle ids for completion: only what decides where agents run is read, and nothing is complained about.
+"""Bundle ids and variables for completion: what decides about them is read, and nothing is complained about.
 
 It is felt while somebody types. So no stage of the compiler is imported unless a file is written in an unusual way, and
 git is not asked what it ignores.
@@ -28,6 +28,11 @@ _ITEM = rb"\n[ \t]*-[ \t]+(" + _NAME + rb")" + _END
 _ITEMS = re.compile(rb"^targets:" + _END + rb"((?:" + _ITEM + rb")+)(?=\n[^ \t#-]|\s*\Z)", re.MULTILINE)
 
 
+# A name in capitals at the beginning of a line of its own, or in a map in braces.
+_BLOCK = re.compile(rb"^[ \t]+([A-Z][A-Z0-9_]+):", re.MULTILINE)
+_FLOW = re.compile(rb"[{,][ \t]*([A-Z][A-Z0-9_]+):[ \t]")
+
+
 class _File(NamedTuple):
     """A file that has a say in where agents run; `name` is empty for a project and a team."""
 
@@ -44,6 +49,33 @@ def ids(directory: Path) -> list[str]:
         return sorted(_ids(list(_files(str(find_root(directory)), ROOT, "", ""))))
     except (RootNotFound, Failure, OSError):
         return []
+
+
+def variables(directory: Path, id: str) -> list[str]:
+    """What the files around a bundle write like names of variables, sorted; a few may name something else."""
+    agents, _, _ = id.partition("@")
+    project, *_ = agents.split("/")
+    try:
+        root = Path(find_root(directory))
+        home = root / "projects" / project
+        texts = [
+            _text(file) for file in (*root.glob("*.yaml"), *root.glob("environments/*.yaml"), *_inside(home, root))
+        ]
+    except (RootNotFound, OSError):
+        return []
+    found = {name.decode() for text in texts for pattern in (_BLOCK, _FLOW) for name in pattern.findall(text)}
+    return sorted(found)
+
+
+def _inside(home: Path, root: Path) -> Iterator[Path]:
+    """The files of a project; agents and teams at the root belong to the default one."""
+    folders = [home] if home.is_dir() else [root / "teams", root / "agents"]
+    for folder in folders:
+        yield from folder.rglob("*.yaml")
+
+
+def _text(path: Path) -> bytes:
+    return b"" if ".secrets." in path.name or path.stat().st_size > FILE_LIMIT else path.read_bytes()
 
 
 def _ids(files: list[_File]) -> Iterator[str]:

@@ -2,13 +2,13 @@
 
 import click
 
-from envtree.cli.options import COLOR, INPUTS, Command, choice, complete_ids, option
+from envtree.cli.options import COLOR, INPUTS, Command, choice, complete_ids, complete_keys, option
 
 command = Command(
     "explain",
     [
         click.Argument(["id"], shell_complete=complete_ids),
-        click.Argument(["key"], required=False),
+        click.Argument(["key"], required=False, shell_complete=complete_keys),
         option("--layers", is_flag=True, help="Show the order of the bundle's layers, and their files."),
         choice(
             "--format", "form", values=("text", "json"), default="text", show_default=True, help="For people, or JSON."

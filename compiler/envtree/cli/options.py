@@ -50,6 +50,15 @@ def complete_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> lis
     return [CompletionItem(id) for id in ids(directory) if id.startswith(incomplete)]
 
 
+def complete_keys(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
+    """The variables of the bundle named before that begin with what has been typed."""
+    from envtree.cli.complete import variables  # noqa: PLC0415 -- as above
+
+    directory = ctx.find_root().params.get("directory") or Path()
+    names = variables(directory, ctx.params.get("id") or "")
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 def complete_codes(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
     """The codes that begin with what has been typed."""
     return [CompletionItem(code) for code in sorted(CODES) if code.startswith(incomplete.upper())]

@@ -1,13 +1,12 @@
 """Comments that allow a finding: `# envtree: allow ET452 until 2027-01-31: why`."""
 
 import re
-from collections.abc import Iterator
 from datetime import date
 
 from envtree.allowance import Allowance
 from envtree.codes import CODES
 from envtree.nearest import did_you_mean
-from envtree.node import Mapping, Node, Scalar, Sequence
+from envtree.node import Mapping, Scalar, scalars
 from envtree.parse.report import Report, mark_at
 from envtree.span import Mark, Span
 
@@ -22,7 +21,7 @@ def read_allowances(text: str, root: Mapping, report: Report) -> tuple[Allowance
     """The allowances of a file; what is wrong with one is reported."""
     lines = text.split("\n")
     hits = [(match.group(), mark_at(text, match.start())) for match in _COMMENT.finditer(text)]
-    outside = [(comment, at) for comment, at in hits if not any(_holds(node, at) for node in _scalars(root))]
+    outside = [(comment, at) for comment, at in hits if not any(_holds(node, at) for node in scalars(root))]
     found = (_read(comment, at, lines, report) for comment, at in outside)
     return tuple(one for one in found if one)
 
@@ -55,14 +54,6 @@ def _read(comment: str, at: Mark, lines: list[str], report: Report) -> Allowance
 
 def _has_content(line: str) -> bool:
     return not _NO_CONTENT.fullmatch(line)
-
-
-def _scalars(node: Node) -> Iterator[Scalar]:
-    if isinstance(node, Scalar):
-        yield node
-    else:
-        for part in node.items if isinstance(node, Sequence) else node.entries.values():
-            yield from _scalars(part)
 
 
 def _holds(node: Scalar, at: Mark) -> bool:
