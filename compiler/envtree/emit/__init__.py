@@ -12,27 +12,38 @@ from envtree.emit.reference import referenced
 from envtree.resolved import Bundle, Hidden, reveal
 
 FORMATS = ("bundle", "compose")
+# The first key that comes after the digest; deeper ones are indented further.
+_BEHIND = b'\n  "endpoints":'
 
 
 def emit(bundle: Bundle, mode: Mode, formats: frozenset[str]) -> Artifact:
     """The files of one bundle; `plain` shows its secrets, `ref` says where they are kept."""
-    data = materialize(bundle, mode)
-    files = [("bundle.json", canonical(data))]
+    data = _values(bundle, mode)
+    bare = canonical(data)
+    digest = _digest(bare)
+    # The line of the digest is put where sorting would put it: to encode all of it again takes as long as hashing it.
+    files = [("bundle.json", bare.replace(_BEHIND, f'\n  "digest": "{digest}",'.encode() + _BEHIND, 1))]
     if "compose" in formats:
         files.append((".env", _dotenv(bundle, data["env_vars"])))
     target = bundle.target
     folder = f"{target.environment}/{target.folder_in_environment}"
-    return Artifact(target.id, folder, data["digest"], tuple(files))
+    return Artifact(target.id, folder, digest, tuple(files))
 
 
 def materialize(bundle: Bundle, mode: Mode | None) -> dict[str, Any]:
     """The bundle as JSON data with its digest; without a mode, what is hidden is null."""
+    data = _values(bundle, mode)
+    return {**data, "digest": _digest(canonical(data))}
+
+
+def _values(bundle: Bundle, mode: Mode | None) -> Mapping[str, Any]:
     if not bundle.sensitive and mode is not None:
-        data = dict(bundle.data)
-    else:
-        data = {key: _plain(value, mode) for key, value in bundle.data.items()}
-    data["digest"] = f"sha256:{hashlib.sha256(canonical(data)).hexdigest()}"
-    return data
+        return bundle.data
+    return {key: _plain(value, mode) for key, value in bundle.data.items()}
+
+
+def _digest(bare: bytes) -> str:
+    return f"sha256:{hashlib.sha256(bare).hexdigest()}"
 
 
 def _plain(value: Any, mode: Mode | None) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from envtree.credential import may_be_in
+from envtree import credential
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.keypath import format_path, parse_path
 from envtree.mistake import distinct
@@ -14,6 +14,7 @@ from envtree.resource import Resource
 from envtree.schemas import Schemas
 from envtree.source import Kind
 from envtree.span import whole_file
+from envtree.validate import reserved
 from envtree.validate.credentials import check_credentials
 from envtree.validate.definitions import check_definitions
 from envtree.validate.directives import check_directives, check_sealed_directives
@@ -53,10 +54,11 @@ def validate(document: Document, schemas: Schemas, diags: Diagnostics) -> Resour
 
 def _check_plain(document: Document, schemas: Schemas) -> list[Diagnostic]:
     data = document.root.value
-    errors = [*check_name(document), *check_edition(document), *check_secret_paths(document)]
-    errors += [*check_schedule(document), *check_definitions(document)]
     # As JSON, a file shows at once whether it has any of these; to look for them costs more than its schema does.
     text = orjson.dumps(data)
+    errors = [*check_name(document), *check_edition(document), *check_schedule(document), *check_definitions(document)]
+    if b'"secrets"' in text:
+        errors += check_secret_paths(document)
     if b"${{" in text:
         errors += check_expressions(document)
         if _EXPRESSION_KEY.search(text):
@@ -66,8 +68,10 @@ def _check_plain(document: Document, schemas: Schemas) -> list[Diagnostic]:
         if document.location.kind in LAYERS:
             data = plain(document)
     errors += _check_shape(document, data, schemas, errors)
-    errors += [*check_reserved(document), *check_rounded(document)]
-    if may_be_in(text):
+    errors += check_rounded(document)
+    if reserved.may_be_in(text):
+        errors += check_reserved(document)
+    if credential.may_be_in(text):
         errors += check_credentials(document)
     return [*errors, *check_templates(document)] if may_hold(text) else errors
 

@@ -1,5 +1,7 @@
 """Names of environment variables that programs take orders from, so that setting one is rarely what was meant."""
 
+import re2
+
 # Read by dynamic linkers, shells, language runtimes, TLS libraries and tools before a program's own code runs.
 _LOADING_WORDS = """
     PATH HOME TMPDIR IFS ENV BASH_ENV PS4 PROMPT_COMMAND SHELLOPTS BASHOPTS CDPATH GLOBIGNORE
@@ -28,6 +30,16 @@ _FREE = frozenset(
 _NAMES = _LOADING | _CONTROL_PLANE
 _PREFIXES = (*_LOADING_PREFIXES, *_RUNNER_PREFIXES)
 _SUFFIXES = ("_PROXY", "_proxy")
+
+
+# In JSON: one look at a whole file.
+_STARTS = "|".join(_PREFIXES)
+_SIGN = re2.compile(rf'"(?:{"|".join(sorted(_NAMES))}|(?:{_STARTS})[^"]*|[^"]*(?:{"|".join(_SUFFIXES)}))"'.encode())
+
+
+def may_be_in(text: bytes) -> bool:
+    """Whether the JSON of a file may set a reserved name at all."""
+    return _SIGN.search(text) is not None
 
 
 def reserved(name: str) -> str:
