@@ -93,3 +93,10 @@ def test_a_server_that_is_secret_as_a_whole_is_checked_with_a_key(server: Any, k
     assert not any(text in str(told) for text in ("npx", "https://h", "comand", "ftp"))
     without = check(files)
     assert (without.codes, without.not_checked) == ([], ["ET508 mcp_servers.a"])
+
+
+def test_what_is_computed_from_a_variable_that_should_be_secret_is_not_shown() -> None:
+    declared = "variables: {X: {secret: true}, Z: {enum: [a]}}"
+    result = run("", "", "", "{env_vars: {X: quokka1, Z: '<${{ env_vars.X }}>'}}", organization=declared)
+    assert sorted(result.codes) == ["ET701", "ET706"]
+    assert not [found for found in result.findings if "quokka1" in found]

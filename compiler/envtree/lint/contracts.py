@@ -40,10 +40,11 @@ class Contracts:
         """Check one bundle's variables."""
         target = resolved.target
         declared = self._declared[target.project, target.team]
+        private = any(contract.rules.get("secret") for contract in declared.values())
         for name, contract in declared.items():
             environments = contract.rules.get("environments")
             if environments is None or target.environment in environments:
-                _check(name, contract, resolved, diags)
+                _check(name, contract, resolved, diags, private=private)
         if self._strict:
             for name in resolved.env_vars.keys() - declared.keys():
                 message = f"variable '{name}' is not declared, and 'strict_variables' is on"
@@ -51,7 +52,13 @@ class Contracts:
                 _report("ET703", name, message, hint, resolved, diags)
 
 
-def _check(name: str, contract: Contract, resolved: Resolved, diags: Diagnostics) -> None:
+def _is_computed(name: str, resolved: Resolved) -> bool:
+    """Whether a value may hold another one, which may be one that should have come from a secret."""
+    leaf = resolved.merged.entries("env_vars").get(name)
+    return leaf is not None and leaf.dynamic
+
+
+def _check(name: str, contract: Contract, resolved: Resolved, diags: Diagnostics, *, private: bool) -> None:
     rules, related = contract.rules, Related(contract.span, "the contract")
     if name not in resolved.env_vars:
         if rules.get("required"):
@@ -86,7 +93,9 @@ def _check(name: str, contract: Contract, resolved: Resolved, diags: Diagnostics
         value = value.reveal()
     broken = next((rule for rule in _CHECKS if rule in rules and not _CHECKS[rule](str(value), rules[rule])), None)
     if broken:
-        hidden = secret or form_of(str(value)) or is_named(name, str(value))
+        hidden = (
+            secret or form_of(str(value)) or is_named(name, str(value)) or (private and _is_computed(name, resolved))
+        )
         found = "a value that is not shown" if hidden else f"'{_cut(str(value))}'"
         message = f"variable '{name}' is {found}, expected {_WORDS[broken](rules[broken])}"
         _report("ET701", name, message, str(rules.get("description", "")), resolved, diags, related)
