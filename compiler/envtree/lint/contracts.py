@@ -58,15 +58,18 @@ def _is_computed(name: str, resolved: Resolved) -> bool:
     return leaf is not None and leaf.dynamic
 
 
+def _missing(name: str, contract: Contract, resolved: Resolved) -> Diagnostic:
+    message = f"variable '{name}' is required, but nothing sets it"
+    hint = str(contract.rules.get("description") or "set it in 'env_vars' or 'secrets' of one of the bundle's layers")
+    # At the contract: where the variable belongs is for the reader to say, and many bundles may lack it.
+    return Diagnostic(contract.span, "ET702", message, hint, key=f"env_vars.{name}", bundle=resolved.target.id)
+
+
 def _check(name: str, contract: Contract, resolved: Resolved, diags: Diagnostics, *, private: bool) -> None:
     rules, related = contract.rules, Related(contract.span, "the contract")
     if name not in resolved.env_vars:
         if rules.get("required"):
-            message = f"variable '{name}' is required, but nothing sets it"
-            hint = str(rules.get("description") or "set it in 'env_vars' or 'secrets' of one of the bundle's layers")
-            id = resolved.target.id
-            # At the contract: where the variable belongs is for the reader to say, and many bundles may lack it.
-            diags.add(Diagnostic(contract.span, "ET702", message, hint, key=f"env_vars.{name}", bundle=id))
+            diags.add(_missing(name, contract, resolved))
         return
     if deprecated := rules.get("deprecated"):
         hint = deprecated if isinstance(deprecated, str) else "remove it"
