@@ -13,12 +13,12 @@ from envtree.finding import Finding
 from envtree.fix.apply import apply
 from envtree.fix.change import Edit, Patched, Rename
 from envtree.fix.diff import diff
-from envtree.fix.plan import plan, plan_edits, plan_renames
+from envtree.fix.plan import MENDABLE, plan, plan_edits, plan_renames
 from envtree.fix.reading import Identity, count, identity
 from envtree.pipeline import Outcome, Request, check
 from envtree.schemas import Schemas
 
-__all__ = ["Edit", "Fixed", "Rename", "apply", "diff", "fix", "plan"]
+__all__ = ["MENDABLE", "Edit", "Fixed", "Rename", "apply", "diff", "fix", "plan"]
 
 _Change = TypeVar("_Change", Edit, Rename)
 

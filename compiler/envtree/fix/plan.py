@@ -17,6 +17,9 @@ from envtree.schemas import Schemas
 from envtree.source import Kind, Source, Sources
 from envtree.tree import Tree, What
 
+# The codes of what can be mended; a wrong modeline has none.
+MENDABLE = QUOTABLE | {"ET122", "ET201"}
+
 
 def plan(findings: Iterable[Finding], tree: Tree, schemas: Schemas) -> tuple[Edit | Rename, ...]:
     """All changes that are safe as far as one file can tell; `findings` are those of the tree."""

@@ -10,7 +10,7 @@ from envtree.cli.options import usage_error
 from envtree.cli.progress import progress
 from envtree.cli.work.reports import report_files
 from envtree.cli.work.session import Environ, Messages, chosen, open_tree, report_of, telling, usage_errors, view_of
-from envtree.fix import Fixed, apply, diff, fix, plan
+from envtree.fix import MENDABLE, Fixed, apply, diff, fix, plan
 from envtree.pipeline import Request, check
 from envtree.report import Report, plural, tally
 from envtree.schemas import Schemas
@@ -63,8 +63,9 @@ def run(options: Options) -> Exit:
 
 
 def _mendable(report: Report, tree: DirectoryTree, options: Options) -> str:
-    """How many files --fix would try to mend."""
-    count = 0 if options.fix else len(plan(report.findings, tree, Schemas()))
+    """How many files --fix would try to mend; the tree is read again only if a finding is of that kind."""
+    mendable = not options.fix and any(finding.diagnostic.code in MENDABLE for finding in report.findings)
+    count = len(plan(report.findings, tree, Schemas())) if mendable else 0
     return f" (--fix may mend {plural(count, 'file')})" if count else ""
 
 
