@@ -316,6 +316,6 @@ def test_a_slow_git_is_given_up(repository: Path, tmp_path: Path, monkeypatch: p
     slow.write_text("#!/bin/sh\nexec sleep 30\n")
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", f"{slow.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(git, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(git.process, "_TIMEOUT", 0.2)
     with pytest.raises(Failure, match="took longer"):
         git.tracked(repository)

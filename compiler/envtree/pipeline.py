@@ -22,14 +22,14 @@ from envtree.node import Document
 from envtree.node import Mapping as MappingNode
 from envtree.parse import parse
 from envtree.resolve import resolve
-from envtree.resolved import UNKNOWN, Bundle, Hidden, Outside
+from envtree.resolved import UNKNOWN, Bundle, Hidden, Outside, Resolved, Unset
 from envtree.resource import Resource, Resources
 from envtree.schemas import Schemas
 from envtree.secret import DecryptError, SealedFile, SecretsPolicy, leaves
 from envtree.selection import check_policies, check_selectors, check_tree
 from envtree.selector import selector
 from envtree.sops import Decrypter, decrypt_all
-from envtree.source import Kind, Source
+from envtree.source import Kind, Location, Source
 from envtree.span import START
 from envtree.stack import Stack
 from envtree.tree import Tree
@@ -44,6 +44,7 @@ class Request(NamedTuple):
     Without `decrypter` no secret is known; with `inputs_required` an input that is read must have a value; with
     `strict` a warning keeps `publish` from writing, as an error does; with `allow_empty` no bundle at all is fine.
     `today` is the day on which allowances may have ended; `progress` hears of every file and bundle that is done.
+    Runs over trees that have files in common may share a `memory`: what one has read, the other need not.
     """
 
     tree: Tree
@@ -56,6 +57,18 @@ class Request(NamedTuple):
     allow_empty: bool = False
     today: date | None = None
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
+    memory: "Memory | None" = None
+
+
+# What was read of files, and what was found in them, by path, place and content.
+Memory = dict[tuple[str, Location, str], tuple[Resource, tuple[Diagnostic, ...]]]
+
+
+class Result(NamedTuple):
+    """One bundle, and the values that it was put together from, which know where they come from."""
+
+    resolved: Resolved
+    bundle: Bundle
 
 
 class UnknownInput(Exception):
@@ -101,6 +114,10 @@ class Run:
 
     def bundles(self) -> Iterator[Bundle]:
         """The selected bundles that no broken file spoils, with all findings about them reported."""
+        return (result.bundle for result in self.results())
+
+    def results(self) -> Iterator[Result]:
+        """The same, each with what it was put together from."""
         workspace = self.workspace
         if workspace is None:
             return
@@ -113,7 +130,7 @@ class Run:
             lint(resolved, one, rules, self.diags)
             self.checked.append(one.target.id)
             self._request.progress("bundles", len(self.checked), selected)
-            yield one
+            yield Result(resolved, one)
         if self._complete:
             advise(workspace, self.diags)
             # A secret whose name somebody misspelt is not read either, and that has been told.
@@ -145,12 +162,11 @@ class Run:
         for name in given:
             if name not in declared:
                 raise UnknownInput(name, tuple(declared))
-        unknown = Hidden(UNKNOWN, secret=False, symbol=None)
         found = {
             name: given[name] if name in given else self._request.environ.get(one.env, one.default)
             for name, one in declared.items()
         }
-        return {name: unknown if value is None else value for name, value in found.items()}
+        return {name: _unset(name) if value is None else value for name, value in found.items()}
 
     def _plaintexts(self, workspace: Workspace) -> dict[str, dict[str, object]]:
         """The decrypted files of the selected stacks; a tree with errors is never worth a key."""
@@ -177,6 +193,10 @@ class Run:
                 check_tree(workspace, self.ids, self.diags)
             check_selectors(self._request.selectors, self.ids, self.diags)
         check_policies(workspace, self.ids, self.diags)
+
+
+def _unset(name: str) -> Hidden:
+    return Hidden(UNKNOWN, secret=False, symbol=Unset(name))
 
 
 def check(request: Request) -> Outcome:
@@ -221,8 +241,15 @@ def _read(request: Request, diags: Diagnostics) -> Resources | None:
     if not any(source.location.kind is Kind.ORGANIZATION for source in sources):
         return None
     read: list[Resource] = []
+    memory = {} if request.memory is None else request.memory
     for source in sources:
-        read.append(_read_one(source, schemas, diags))
+        known = (source.path, source.location, source.digest)
+        if known not in memory:
+            findings = Diagnostics()
+            memory[known] = _read_one(source, schemas, findings), tuple(findings)
+        resource, told = memory[known]
+        diags.extend(told)
+        read.append(resource)
         request.progress("files", len(read), len(sources))
     return Resources(tuple(read))
 

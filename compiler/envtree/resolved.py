@@ -22,7 +22,7 @@ UNKNOWN: Final = Unknown()
 class Hidden:
     """A value that is secret, unknown, or both; it never prints, compares or serialises what it holds.
 
-    `symbol` says how to compute it later: a merged secret, or a `Derived`, `Composite`, `Part` or `AsText`.
+    `symbol` says how to compute it later: a merged secret, or a `Derived`, `Composite`, `Part`, `AsText` or `Unset`.
     """
 
     __slots__ = ("_value", "secret", "symbol")
@@ -84,6 +84,12 @@ class Part(NamedTuple):
 
     whole: Hidden
     path: NamePath
+
+
+class Unset(NamedTuple):
+    """The symbol of a declared input that has no value in this run."""
+
+    name: str
 
 
 class AsText(NamedTuple):

@@ -105,15 +105,15 @@ class DirectoryTree:
     def _read_link(self, path: str, limit: int) -> bytes | Refusal:
         target = os.path.realpath(self._prefix + path)
         if not target.startswith(self._prefix):
-            return _refuse("ET121", path, "is a link that leads out of the tree", "link to a file inside it")
+            return outside(path)
         # `.git/config` and `.env` hold credentials, and an excerpt would print them.
         if "/." in target[len(self._prefix) - 1 :]:
-            return _refuse("ET121", path, "is a link to a hidden file", "link to a file without a leading dot")
+            return hidden_target(path)
         try:
             return _read(target, path, limit)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
-                return _refuse("ET120", path, "is a link that leads to nothing", "correct or remove the link")
+                return dangling(path)
             raise _unreadable(path, error) from None
 
 
@@ -170,7 +170,7 @@ def _read(file: str, path: str, limit: int) -> bytes | Refusal:
     finally:
         os.close(descriptor)
     if max(status.st_size, len(data)) > limit:
-        return _refuse("ET109", path, f"is larger than {limit >> 10} KiB", "split it")
+        return too_large(path, limit)
     return data
 
 
@@ -189,6 +189,26 @@ def _drain(descriptor: int, limit: int) -> bytes:
 def not_regular(path: str) -> Refusal:
     """The refusal of a folder, FIFO, socket or device where a file is expected."""
     return _refuse("ET120", path, "is not a regular file", "replace it with a file, or give it another name")
+
+
+def outside(path: str) -> Refusal:
+    """The refusal of a link that leads out of the tree."""
+    return _refuse("ET121", path, "is a link that leads out of the tree", "link to a file inside it")
+
+
+def hidden_target(path: str) -> Refusal:
+    """The refusal of a link to what is hidden."""
+    return _refuse("ET121", path, "is a link to a hidden file", "link to a file without a leading dot")
+
+
+def dangling(path: str) -> Refusal:
+    """The refusal of a link that leads to nothing."""
+    return _refuse("ET120", path, "is a link that leads to nothing", "correct or remove the link")
+
+
+def too_large(path: str, limit: int) -> Refusal:
+    """The refusal of a file of more than `limit` bytes."""
+    return _refuse("ET109", path, f"is larger than {limit >> 10} KiB", "split it")
 
 
 def _refuse(code: str, path: str, why: str, hint: str) -> Refusal:

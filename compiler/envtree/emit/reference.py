@@ -10,7 +10,7 @@ from jinja2 import StrictUndefined
 from envtree.emit.spelling import spell
 from envtree.expression import Expression, Term
 from envtree.node import Cipher
-from envtree.resolved import AsText, Composite, Derived, Hidden, Part
+from envtree.resolved import AsText, Composite, Derived, Hidden, Part, Unset
 from envtree.value import Branch, Leaf, Listing
 
 # What is read as an expression where it stands in a template, up to its end if it has one.
@@ -78,11 +78,16 @@ def _symbol(symbol: Any) -> str:
 
 
 def _kept(symbol: Any) -> str:
-    """A secret, or a map or list of secrets that lie in several places."""
+    """A secret, a map or list of secrets that lie in several places, or an input."""
     if type(symbol) is Branch:
         return "{" + ", ".join(f"{_literal(key)}: {_kept(child)}" for key, child in symbol.entries.items()) + "}"
     if type(symbol) is Listing:
         return "[" + ", ".join(map(_kept, symbol.items)) + "]"
+    if type(symbol) is Unset:
+        return f"inputs[{_literal(symbol.name)}]"
+    if symbol is None:
+        # It could not be computed, which has been told; nothing is written in a run with errors.
+        return "none"
     cipher = symbol.node.value
     return f"secrets[{_literal(f'{cipher.file}#{cipher.path}')}]"
 

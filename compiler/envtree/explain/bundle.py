@@ -7,7 +7,7 @@ from envtree.emit import materialize
 from envtree.explain.events import replay
 from envtree.explain.model import Written
 from envtree.explain.place import MODEL, Place, pick
-from envtree.explain.veil import veiled
+from envtree.explain.veil import secretive, veiled
 from envtree.keypath import KeyPath, format_path
 from envtree.layer import layer
 from envtree.merge.lift import is_expression
@@ -15,7 +15,7 @@ from envtree.merge.same import type_of
 from envtree.node import Cipher
 from envtree.resolve.bundle_values import SECTIONS
 from envtree.resolved import Bundle
-from envtree.stack import Stack, Target
+from envtree.stack import Stack
 from envtree.value import Branch, Leaf, Merged, MergedStack
 from envtree.workspace import Workspace
 
@@ -80,8 +80,8 @@ def explained(workspace: Workspace, bundle: Bundle, inputs: Mapping[str, str]) -
     """Replay the merge of a bundle."""
     stack = next(layer(workspace, lambda id: id == bundle.target.id))
     steps = replay(stack, workspace.organization)
-    secretive = _secretive(workspace, bundle.target)
-    return Explained(workspace, stack, steps, materialize(bundle, None), inputs, secretive)
+    names = secretive(workspace, bundle.target)
+    return Explained(workspace, stack, steps, materialize(bundle, None), inputs, names)
 
 
 def keys(explained: Explained) -> list[KeyPath]:
@@ -105,10 +105,3 @@ def inside(explained: Explained, path: KeyPath) -> list[KeyPath]:
 def leaf_text(value: Merged | None) -> str | None:
     """The text of a scalar with an expression."""
     return str(value.node.value) if isinstance(value, Leaf) and is_expression(value) else None
-
-
-def _secretive(workspace: Workspace, target: Target) -> frozenset[str]:
-    project = next(one for one in workspace.projects if one.name == target.project)
-    team = next(one for one in project.teams if one.name == target.team)
-    contracts = {**workspace.organization.contracts, **project.contracts, **team.contracts}
-    return frozenset(name for name, contract in contracts.items() if contract.rules.get("secret") is True)

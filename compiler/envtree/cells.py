@@ -1,0 +1,119 @@
+"""The cells of a bundle: each key with its value, fit to be compared and to be shown without a key."""
+
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+from envtree.emit.reference import referenced
+from envtree.explain.veil import veiled
+from envtree.keypath import KeyPath
+from envtree.node import Cipher
+from envtree.resolved import AsText, Bundle, Composite, Derived, Hidden, Part
+from envtree.value import Branch, Leaf, Listing
+
+# What identifies a bundle, and what follows from the values.
+_ASIDE = frozenset({"id", "project", "environment", "team", "agent", "sensitive"})
+# Their keys are not looked into: what one of them holds belongs together.
+_FLAT = frozenset({"secrets"})
+
+
+class Cell(NamedTuple):
+    """One value; `value` is JSON data and null where it is hidden.
+
+    A `secret` one must not be shown, an `unknown` one depends on an input without a value. Two values are the same if
+    their marks are: that of a secret has its reference and its ciphertext. Marks are for comparing, not for showing.
+    """
+
+    value: Any
+    hidden: Literal["", "secret", "unknown"]
+    mark: bytes
+
+    @property
+    def sensitive(self) -> bool:
+        """Whether the value is a secret."""
+        return self.hidden == "secret"
+
+
+def cells(bundle: Bundle, secretive: frozenset[str] = frozenset()) -> dict[KeyPath, Cell]:
+    """The cells of a bundle, by paths that begin with the section; maps are looked into, lists are not.
+
+    `secretive` are variables that must not be shown though no secret is in them. A null, and an empty list or map that
+    every bundle has, is no cell.
+    """
+    return {path: cell for name in bundle.data if name not in _ASIDE for path, cell in section(bundle, name, secretive)}
+
+
+def section(bundle: Bundle, name: str, secretive: frozenset[str] = frozenset()) -> Iterator[tuple[KeyPath, Cell]]:
+    """The cells of one section."""
+    value = bundle.data[name]
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _cells(inner, (name, key), name in _FLAT, secretive)
+    elif value not in (None, []):
+        yield (name,), _cell(value, (name,), secretive)
+
+
+def mark(value: Any) -> bytes:
+    """What is the same for two values if and only if they are, secrets included."""
+    return orjson.dumps(value, default=_spelt, option=orjson.OPT_SORT_KEYS)
+
+
+def _cells(value: Any, path: KeyPath, flat: bool, secretive: frozenset[str]) -> Iterator[tuple[KeyPath, Cell]]:
+    if isinstance(value, dict) and value and not flat:
+        for key, inner in value.items():
+            yield from _cells(inner, (*path, key), flat, secretive)
+    else:
+        yield path, _cell(value, path, secretive)
+
+
+def _cell(value: Any, path: KeyPath, secretive: frozenset[str]) -> Cell:
+    hidden = list(_hidden(value))
+    if hidden:
+        secret = any(part.secret for part in hidden)
+        return Cell(None, "secret" if secret else "unknown", mark(value))
+    shown = veiled(value, path)
+    if shown != value or (path[0] == "env_vars" and path[1] in secretive):
+        return Cell(None, "secret", mark(value))
+    return Cell(value, "", mark(value))
+
+
+def _hidden(value: Any) -> Iterator[Hidden]:
+    if isinstance(value, Hidden):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _hidden(part)
+
+
+def _spelt(value: Any) -> Any:
+    """A hidden value as a run without a key knows it: how it is computed, and the ciphertexts of what it reads."""
+    return {"$hidden": referenced(value), "$from": sorted({leaf.node.text for leaf in sealed_leaves(value)})}
+
+
+def sealed_leaves(value: Any) -> Iterator[Leaf]:
+    """The leaves of secrets files that a value, or the symbol of a hidden one, is computed from."""
+    if isinstance(value, Hidden | AsText | Part):
+        inner = value.symbol if isinstance(value, Hidden) else value.value if isinstance(value, AsText) else value.whole
+        yield from sealed_leaves(inner)
+    elif isinstance(value, Leaf):
+        if isinstance(value.node.value, Cipher):
+            yield value
+    else:
+        for part in _parts(value):
+            yield from sealed_leaves(part)
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    if isinstance(value, Derived):
+        yield from value.operands
+    elif isinstance(value, Composite):
+        yield value.data
+    elif isinstance(value, Branch):
+        yield from value.entries.values()
+    elif isinstance(value, Listing):
+        yield from value.items
+    elif isinstance(value, dict):
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value

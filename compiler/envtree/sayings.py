@@ -1,0 +1,92 @@
+"""What each layer of a bundle says of one place, whether it wins or not."""
+
+from typing import NamedTuple
+
+from envtree.explain.place import Place
+from envtree.keypath import KeyPath
+from envtree.merge.lift import is_directive
+from envtree.node import Mapping, Node, Scalar, Sequence
+from envtree.span import Span
+from envtree.stack import Layer, Stack
+
+
+class Saying(NamedTuple):
+    """What a layer says: the node that speaks of the place, and whether it stands there or on a map around it.
+
+    Around it stands what takes the place away or replaces all of it: a directive, or a value that is no map. `span` is
+    the place of the value, inside a directive if there is one.
+    """
+
+    layer: Layer
+    node: Node
+    there: bool
+    span: Span
+
+
+def sayings(stack: Stack, place: Place) -> tuple[Saying, ...]:
+    """What the layers say of a place, the lowest first; a layer that does not speak of it is left out."""
+    found = (_saying(layer, place) for layer in stack.layers)
+    return tuple(said for said in found if said)
+
+
+def same(one: Node, other: Node) -> bool:
+    """Whether two nodes say the same, wherever they stand: their texts, ciphertexts included, and their types."""
+    if one is other:
+        return True
+    if isinstance(one, Scalar) and isinstance(other, Scalar):
+        return type(one.value) is type(other.value) and one.text == other.text
+    if isinstance(one, Sequence) and isinstance(other, Sequence):
+        return len(one.items) == len(other.items) and all(map(same, one.items, other.items))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        alike = one.entries.keys() == other.entries.keys()
+        return alike and all(same(child, other.entries[key]) for key, child in one.entries.items())
+    return False
+
+
+def _saying(layer: Layer, place: Place) -> Saying | None:
+    outermost = place.said(layer)
+    if outermost is None:
+        return None
+    if place.root == "model":
+        node, there = outermost, True
+    else:
+        names = place.root == "sections" and place.path[0] == "secrets"
+        found, there = _follow(outermost, place.path, names=names)
+        if found is None:
+            return None
+        node = found
+    return Saying(layer, node, there, Span(place.file(layer), *_value_of(node).at))
+
+
+def _follow(node: Node, path: KeyPath, *, names: bool) -> tuple[Node | None, bool]:
+    """The node that speaks of a path; with `names` a list of names stands for a map."""
+    while path:
+        if isinstance(node, Mapping) and is_directive(node):
+            inner = _inner(node)
+            found, there = _follow(inner, path, names=names) if inner else (None, False)
+            # Of what it does not hold, `$value` says nothing, and the others take it away.
+            return (found, there) if found or "$value" in node.entries else (_named(node, path) or node, False)
+        if not isinstance(node, Mapping):
+            return (_named(node, path), True) if names and isinstance(node, Sequence) else (node, False)
+        child = node.entries.get(f"${path[0]}" if path[0].startswith("$") else path[0])
+        if child is None:
+            return None, False
+        node, path = child, path[1:]
+    return node, True
+
+
+def _named(node: Node, path: KeyPath) -> Node | None:
+    """The element of a list, as `secrets` may be written, that names the key."""
+    operands = node.entries.values() if isinstance(node, Mapping) else (node,)
+    lists = (operand for operand in operands if isinstance(operand, Sequence))
+    items = (item for operand in lists for item in operand.items if isinstance(item, Scalar))
+    return next((item for item in items if item.value == path[0]), None)
+
+
+def _value_of(node: Node) -> Node:
+    inner = _inner(node) if isinstance(node, Mapping) and is_directive(node) else None
+    return _value_of(inner) if inner else node
+
+
+def _inner(node: Mapping) -> Node | None:
+    return node.entries.get("$value", node.entries.get("$replace"))
