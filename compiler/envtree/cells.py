@@ -12,8 +12,19 @@ from envtree.node import Cipher
 from envtree.resolved import AsText, Bundle, Composite, Derived, Hidden, Part
 from envtree.value import Branch, Leaf, Listing
 
-# What identifies a bundle, and what follows from the values.
-_ASIDE = frozenset({"id", "project", "environment", "team", "agent", "sensitive"})
+# What a bundle has beside what identifies it and what follows from its values.
+SECTIONS = (
+    "organization",
+    "model_id",
+    "env_vars",
+    "secrets",
+    "config",
+    "endpoints",
+    "feature_flags",
+    "integration_ids",
+    "mcp_servers",
+    "working_dir",
+)
 # Their keys are not looked into: what one of them holds belongs together.
 _FLAT = frozenset({"secrets"})
 
@@ -41,7 +52,7 @@ def cells(bundle: Bundle, secretive: frozenset[str] = frozenset()) -> dict[KeyPa
     `secretive` are variables that must not be shown though no secret is in them. A null, and an empty list or map that
     every bundle has, is no cell.
     """
-    return {path: cell for name in bundle.data if name not in _ASIDE for path, cell in section(bundle, name, secretive)}
+    return {path: cell for name in SECTIONS for path, cell in section(bundle, name, secretive)}
 
 
 def section(bundle: Bundle, name: str, secretive: frozenset[str] = frozenset()) -> Iterator[tuple[KeyPath, Cell]]:
@@ -51,7 +62,7 @@ def section(bundle: Bundle, name: str, secretive: frozenset[str] = frozenset()) 
         for key, inner in value.items():
             yield from _cells(inner, (name, key), name in _FLAT, secretive)
     elif value not in (None, []):
-        yield (name,), _cell(value, (name,), secretive)
+        yield (name,), cell(value, (name,), secretive)
 
 
 def mark(value: Any) -> bytes:
@@ -59,15 +70,21 @@ def mark(value: Any) -> bytes:
     return orjson.dumps(value, default=_spelt, option=orjson.OPT_SORT_KEYS)
 
 
+def shape(value: Any) -> bytes:
+    """What is the same for two values if they are computed in the same way, whatever the secrets in them are."""
+    return orjson.dumps(value, default=referenced, option=orjson.OPT_SORT_KEYS)
+
+
 def _cells(value: Any, path: KeyPath, flat: bool, secretive: frozenset[str]) -> Iterator[tuple[KeyPath, Cell]]:
     if isinstance(value, dict) and value and not flat:
         for key, inner in value.items():
             yield from _cells(inner, (*path, key), flat, secretive)
     else:
-        yield path, _cell(value, path, secretive)
+        yield path, cell(value, path, secretive)
 
 
-def _cell(value: Any, path: KeyPath, secretive: frozenset[str]) -> Cell:
+def cell(value: Any, path: KeyPath, secretive: frozenset[str] = frozenset()) -> Cell:
+    """A value of a bundle as a cell, a map too."""
     hidden = list(_hidden(value))
     if hidden:
         secret = any(part.secret for part in hidden)

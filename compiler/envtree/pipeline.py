@@ -92,13 +92,18 @@ class Outcome(NamedTuple):
 
 
 class Run:
-    """A tree that has been read and linked; its bundles are computed as they are asked for."""
+    """A tree that has been read and linked; its bundles are computed as they are asked for.
+
+    `files` are those that mean something, by path; `workspace` is None without a usable organization; `ids` are all
+    bundles, `selected` those that were asked for, and `checked` those that have been looked at.
+    """
 
     def __init__(self, request: Request) -> None:
         self.diags = Diagnostics()
         self.checked: list[str] = []
         self._request = request
         resources = _read(request, self.diags)
+        self.files: Mapping[str, Resource] = {one.document.path: one for one in resources or ()}
         self._needs = Needs()
         self._has_secrets = any(resource.sealed for resource in resources or ())
         self.workspace = link(resources, self.diags) if resources else None
@@ -106,6 +111,7 @@ class Run:
         self.severities = Severities(self.workspace.organization.lint if self.workspace else {}, self.allowances)
         self.watch = ErrorWatch(self.diags, self.severities, strict=request.strict)
         self.ids = tuple(target.id for target in targets(self.workspace)) if self.workspace else ()
+        self.selected = tuple(filter(selector(request.selectors), self.ids))
         self._broken = self.severities.errors(self.diags)
         self._complete = not request.selectors and not self._broken
         self.diags.extend(self.allowances.expired())
@@ -123,13 +129,12 @@ class Run:
             return
         outside = self._outside(workspace)
         rules = Rules(workspace)
-        selected = sum(map(selector(self._request.selectors), self.ids))
         merged = merge(self._stacks(workspace), workspace.organization, self.diags, complete=self._complete)
         for resolved in resolve(merged, workspace, outside, self.diags):
             one = bundle(resolved, workspace.organization)
             lint(resolved, one, rules, self.diags)
             self.checked.append(one.target.id)
-            self._request.progress("bundles", len(self.checked), selected)
+            self._request.progress("bundles", len(self.checked), len(self.selected))
             yield Result(resolved, one)
         if self._complete:
             advise(workspace, self.diags)

@@ -47,11 +47,13 @@ class Recipient(NamedTuple):
     """One key that opens a file.
 
     `kind` is SOPS's own name (`age`, `pgp`, `kms`, `gcp_kms`, `azure_kv`, `hc_vault`, `hckms`), but age recipients
-    that run a plugin or that are SSH keys are kinds of their own: `age-plugin`, `age-ssh`.
+    that run a plugin or that are SSH keys are kinds of their own: `age-plugin`, `age-ssh`. `wrapped` is the file's data
+    key as it is encrypted for this one.
     """
 
     kind: str
     value: str
+    wrapped: str
     span: Span
 
 

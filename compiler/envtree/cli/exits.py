@@ -25,6 +25,7 @@ class Exit(IntEnum):
     OK = 0
     FOUND = 1
     USAGE = 2
+    DIFFERENT = 2
     MACHINE = 3
     BUG = 70
     HUNG_UP = 129
@@ -63,12 +64,12 @@ def run(work: Callable[[], int]) -> int:
         return _crash(bug)
 
 
-def _refuse(wrong: click.ClickException) -> Exit:
+def _refuse(wrong: click.ClickException) -> int:
     words = StringIO()
     wrong.show(words)
     # What click says may quote the name of a folder, which is as free as any text of a file.
     err("\n".join(map(printable, words.getvalue().expandtabs(2).split("\n"))))
-    return Exit.USAGE
+    return wrong.exit_code if isinstance(wrong, click.UsageError) else Exit.USAGE
 
 
 def _stop(cause: Failure | Refusal, code: Exit) -> Exit:

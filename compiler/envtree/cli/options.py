@@ -1,7 +1,8 @@
 """What the declarations of the commands share; nothing here imports the compiler."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from envtree.codes import CODES
+from envtree.diagnostic import Failure, Refusal
 from envtree.printable import printable
 
 FORMS = ("text", "json", "github", "sarif", "junit", "gitlab")
@@ -21,10 +23,34 @@ class Command(click.Command):
     def __init__(self, name: str, params: Sequence[click.Parameter], text: str, example: str) -> None:
         super().__init__(name, params=list(params), help=text, epilog=f"Example: {example}")
 
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
+        """Read the arguments; with --detailed-exitcode 2 means something else than a wrong command line."""
+        detailed = DETAILED in self.params and "--detailed-exitcode" in args
+        with _only_failing() if detailed else nullcontext():
+            return super().make_context(info_name, args, *rest, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Import the work and do it; its exit code."""
         work = import_module(f"envtree.cli.work.{self.name}")
-        return work.run(work.Options(directory=ctx.obj, **ctx.params))
+        with _only_failing() if ctx.params.get("detailed") else nullcontext():
+            return work.run(work.Options(directory=ctx.obj, **ctx.params))
+
+
+class _FailingError(click.UsageError):
+    """A usage error where 2 means something else."""
+
+    exit_code = 1
+
+
+@contextmanager
+def _only_failing() -> Iterator[None]:
+    """Whatever goes wrong ends with 1, as --detailed-exitcode has it."""
+    try:
+        yield
+    except click.UsageError as wrong:
+        raise _FailingError(wrong.format_message(), wrong.ctx) from None
+    except Failure as failure:
+        raise Refusal(failure.code, failure.message, failure.hint) from None
 
 
 def usage_error(message: str, hint: str) -> click.UsageError:
@@ -113,6 +139,10 @@ INPUTS = option(
     multiple=True,
     callback=_inputs,
     help="Set an input that organization.yaml declares; may be repeated.",
+)
+# The exit codes of terraform's and helm's diff.
+DETAILED = option(
+    "--detailed-exitcode", "detailed", is_flag=True, help="Exit with 0 for no difference, 2 for any, 1 for an error."
 )
 ALLOW_EMPTY = option("--allow-empty", is_flag=True, help="Let a run over no bundle at all pass.")
 EXIT_ZERO = option("--exit-zero", is_flag=True, help="Exit with 0 whatever is found; not if the machine fails.")

@@ -13,7 +13,7 @@ def json(report: Report) -> bytes:
     """The JSON of a report."""
     data: dict[str, Any] = {
         "envtree": "1",
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [finding_data(finding) for finding in report.findings],
         "not_checked": [_not_checked(check) for check in report.skipped()],
         "summary": {
             "agents": report.agents,
@@ -28,7 +28,8 @@ def json(report: Report) -> bytes:
     return json_document(data)
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_data(finding: Finding) -> dict[str, Any]:
+    """One finding as JSON data."""
     diagnostic = finding.diagnostic
     span = diagnostic.span
     return _place(span) | {

@@ -146,7 +146,7 @@ class _Reader(NamedTuple):
         value = _text(node)
         if node is not None and value:
             kind = _age_kind(value) if entry.kind == "age" else entry.kind
-            yield Recipient(kind, value, self.document.span(node))
+            yield Recipient(kind, value, _text(entry.node.entries.get(enc)), self.document.span(node))
 
     def endpoints(self, entry: _Entry) -> Iterator[Endpoint]:
         """Whom sops would call for this key."""
