@@ -8,10 +8,11 @@ from hypothesis import assume, event, given, settings
 
 from envtree.canonical import canonical
 from envtree.diff import Diff, Named, diff
+from envtree.diff.affected import affected
 from envtree.diff.model import Cause
 from envtree.emit import materialize
 from envtree.keypath import format_path
-from envtree.pipeline import Request
+from envtree.pipeline import Request, Run
 from tests.trees import MemoryTree, start
 
 from .editing import pairs
@@ -38,9 +39,8 @@ def compiled(drawn: Organization) -> tuple[dict[str, dict[str, Any]], dict[str, 
     return refs, plain
 
 
-def compared(base: Organization, head: Organization) -> Diff:
-    sides = (start(Request(MemoryTree(written(one)), allow_empty=True)) for one in (base, head))
-    return diff(*(Named(name, run) for name, run in zip(("base", "head"), sides, strict=True)))
+def runs(*drawn: Organization) -> list[Run]:
+    return [start(Request(MemoryTree(written(one)), allow_empty=True)) for one in drawn]
 
 
 def flat(bundle: dict[str, Any]) -> dict[tuple[str, str], Any]:
@@ -72,7 +72,7 @@ def assert_told(base: Organization, head: Organization) -> None:
     assume(new is not None)
     assert old
     assert new
-    found = compared(base, head)
+    found = diff(*(Named(name, run) for name, run in zip(("base", "head"), runs(base, head), strict=True)))
     assert {*found.ids("added")} == new[0].keys() - old[0].keys()
     assert {*found.ids("removed")} == old[0].keys() - new[0].keys()
     shared = old[0].keys() & new[0].keys()
@@ -91,6 +91,7 @@ def assert_told(base: Organization, head: Organization) -> None:
         plain = [flat(side[1][id]) for side in (old, new)]
         for key in hidden - wrong:
             assert not is_same(*(side.get(key, ...) for side in plain)), "an untouched secret is told as a change"
+    assert {*found.touched} <= affected(*runs(base, head)), "--changed-since misses a bundle"
     assert found.unchanged == len(shared - {*found.changed})
     event("changes" if found.changes else "bundles" if found.bundles else "nothing")
     assert_caused(found, written(base), written(head))

@@ -20,8 +20,12 @@ FORMS = ("text", "json", "github", "sarif", "junit", "gitlab")
 class Command(click.Command):
     """A command whose work is a module: its `Options` take the arguments, its `run` does what they say."""
 
-    def __init__(self, name: str, params: Sequence[click.Parameter], text: str, example: str) -> None:
+    def __init__(
+        self, name: str, params: Sequence[click.Parameter], text: str, example: str, *, group: str = ""
+    ) -> None:
         super().__init__(name, params=list(params), help=text, epilog=f"Example: {example}")
+        module = name.replace("-", "_")
+        self._work = f"envtree.cli.work.{group}.{module}" if group else f"envtree.cli.work.{module}"
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
         """Read the arguments; with --detailed-exitcode 2 means something else than a wrong command line."""
@@ -31,7 +35,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Import the work and do it; its exit code."""
-        work = import_module(f"envtree.cli.work.{self.name}")
+        work = import_module(self._work)
         with _only_failing() if ctx.params.get("detailed") else nullcontext():
             return work.run(work.Options(directory=ctx.obj, **ctx.params))
 
@@ -83,6 +87,25 @@ def complete_keys(ctx: click.Context, _: click.Parameter, incomplete: str) -> li
     directory = ctx.find_root().params.get("directory") or Path()
     names = variables(directory, ctx.params.get("id") or "")
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def complete_files(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
+    """The files of this folder, which the shell knows; elsewhere than in the tree, those of the tree by their paths."""
+    from envtree.cli.complete import sources  # noqa: PLC0415 -- as above
+
+    directory = ctx.find_root().params.get("directory") or Path()
+    paths = sources(directory)
+    if paths is None:
+        return [CompletionItem(incomplete, type="file")]
+    return [CompletionItem(path) for path in paths if path.startswith(incomplete)]
+
+
+def complete_environments(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
+    """The environments that begin with what has been typed, and that bundles can be made for."""
+    from envtree.cli.complete import environments  # noqa: PLC0415 -- as above
+
+    directory = ctx.find_root().params.get("directory") or Path()
+    return [CompletionItem(name) for name in environments(directory) if name.startswith(incomplete)]
 
 
 def complete_codes(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
@@ -145,6 +168,12 @@ DETAILED = option(
     "--detailed-exitcode", "detailed", is_flag=True, help="Exit with 0 for no difference, 2 for any, 1 for an error."
 )
 ALLOW_EMPTY = option("--allow-empty", is_flag=True, help="Let a run over no bundle at all pass.")
+SINCE = option(
+    "--changed-since",
+    "since",
+    metavar="REV",
+    help="Only the bundles that a difference from this revision, or folder, can reach, gone ones included.",
+)
 EXIT_ZERO = option("--exit-zero", is_flag=True, help="Exit with 0 whatever is found; not if the machine fails.")
 STRICT = option("--strict", is_flag=True, help="Treat warnings like errors.")
 COLOR = choice(

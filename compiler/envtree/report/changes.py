@@ -70,7 +70,17 @@ def by_causes(changes: Iterable[Change]) -> list[tuple[tuple[Cause, ...], list[C
     def weight(causes: tuple[Cause, ...]) -> tuple[int, tuple[Cause, ...]]:
         return -len({id for change in groups[causes] for id in change.bundles}), causes
 
-    return [(causes, groups[causes]) for causes in sorted(groups, key=weight)]
+    return [(causes, _alike(groups[causes])) for causes in sorted(groups, key=weight)]
+
+
+def _alike(changes: Iterable[Change]) -> list[Change]:
+    """The changes with those in one that people cannot tell apart: of values that are cut, or not shown."""
+    found: dict[tuple[str, str, str], Change] = {}
+    for change in changes:
+        key = (change.kind, name_of(change), what(change))
+        one = found.get(key, change)
+        found[key] = one._replace(bundles=tuple(sorted({*one.bundles, *change.bundles})))
+    return list(found.values())
 
 
 def name_of(change: Change) -> str:

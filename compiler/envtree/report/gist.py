@@ -7,6 +7,8 @@ from envtree.report import plural
 
 # As many ids as are named one by one.
 _FEW = 3
+# As many projects as are named one by one.
+_MOST = 4
 
 
 def gist(ids: Sequence[str]) -> str:
@@ -27,3 +29,16 @@ def by_environment(ids: Sequence[str]) -> list[tuple[str, int]]:
 def agents(ids: Sequence[str]) -> int:
     """How many agents the bundles belong to."""
     return len({id.partition("@")[0] for id in ids})
+
+
+def spread(ids: Sequence[str], every: Sequence[str]) -> list[tuple[str, str, str]]:
+    """The bundles by environment: its name, how many of all that it has, and how many in which project."""
+    totals = dict(by_environment(every))
+    rows = []
+    for name, count in by_environment(ids):
+        projects = Counter(id.partition("/")[0] for id in ids if id.partition("@")[2] == name)
+        ordered = sorted(projects.items(), key=lambda item: (-item[1], item[0]))
+        listed = [f"{project} {number}" for project, number in ordered[:_MOST]]
+        rest = [f"and {plural(len(ordered) - _MOST, 'more project')}"] if len(ordered) > _MOST else []
+        rows.append((name, f"{count} of {totals[name]}", ", ".join([*listed, *rest])))
+    return rows

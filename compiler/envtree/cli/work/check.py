@@ -10,11 +10,11 @@ from envtree.cli.options import usage_error
 from envtree.cli.progress import progress
 from envtree.cli.work.reports import report_files
 from envtree.cli.work.session import Environ, Messages, chosen, open_tree, report_of, telling, usage_errors, view_of
+from envtree.cli.work.since import affected_since
 from envtree.fix import MENDABLE, Fixed, apply, diff, fix, plan
 from envtree.pipeline import Request, check
 from envtree.report import Report, plural, tally
 from envtree.schemas import Schemas
-from envtree.selector import selector
 from envtree.tree import DirectoryTree
 
 
@@ -28,6 +28,7 @@ class Options(NamedTuple):
     reports: tuple[tuple[str, Path], ...]
     fix: bool
     diff: bool
+    since: str | None
     exit_zero: bool
     strict: bool
     allow_empty: bool
@@ -46,7 +47,9 @@ def run(options: Options) -> Exit:
     files = report_files((*own, *options.reports), tree.root)
     view = view_of(tree, strict=options.strict, verbose=options.verbose)
     with telling("text" if options.output else options.form, files, view):
-        fixed = _fixed(tree, options)
+        with usage_errors(), progress(sys.stderr) as told:
+            request = _request(tree, options)._replace(progress=told)
+            fixed = fix(request) if options.fix else Fixed((), check(request), 0)
         if options.diff:
             out(diff(fixed.changes))
             if not fixed.changes:
@@ -57,8 +60,8 @@ def run(options: Options) -> Exit:
     messages = Messages(view, options.form, options.color, sys.stdout, files, quiet=options.output is not None)
     messages.tell(report)
     changed = f"changed {plural(len(fixed.changes), 'file')}, " if options.fix else ""
-    selected = sum(map(selector(options.selectors), fixed.outcome.ids))
-    messages.conclude(report, f"{changed}{_scope(report, selected)}: {tally(report)}{_mendable(report, tree, options)}")
+    scope = _scope(report, sum(map(request.selects, fixed.outcome.ids)), options)
+    messages.conclude(report, f"{changed}{scope}: {tally(report)}{_mendable(report, tree, options)}")
     return Exit.OK if options.exit_zero else verdict(report.findings, strict=options.strict)
 
 
@@ -69,9 +72,11 @@ def _mendable(report: Report, tree: DirectoryTree, options: Options) -> str:
     return f" (--fix may mend {plural(count, 'file')})" if count else ""
 
 
-def _scope(report: Report, selected: int) -> str:
+def _scope(report: Report, selected: int, options: Options) -> str:
     """How much of what was asked for could be checked."""
     checked = len(report.checked)
+    if options.since and not selected:
+        return f"no bundle is affected since {options.since}"
     if selected and not checked:
         return f"checked none of {plural(selected, 'bundle')}, errors spoil {'it' if selected == 1 else 'them'}"
     if checked < selected:
@@ -79,9 +84,6 @@ def _scope(report: Report, selected: int) -> str:
     return f"checked {plural(checked, 'bundle')} of {plural(report.agents, 'agent')}"
 
 
-def _fixed(tree: DirectoryTree, options: Options) -> Fixed:
-    with usage_errors(), progress(sys.stderr) as told:
-        request = Request(
-            tree, options.selectors, options.inputs, Environ(), allow_empty=options.allow_empty, progress=told
-        )
-        return fix(request) if options.fix else Fixed((), check(request), 0)
+def _request(tree: DirectoryTree, options: Options) -> Request:
+    request = Request(tree, options.selectors, options.inputs, Environ(), allow_empty=options.allow_empty)
+    return affected_since(request, options.since) if options.since else request
