@@ -5,7 +5,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,34 +14,23 @@ from click.shell_completion import shell_complete
 from envtree import __version__, signals
 from envtree.cli import console
 from envtree.cli.exits import Exit, run
-from envtree.cli.options import usage_error
-from envtree.nearest import did_you_mean
+from envtree.cli.group import Group
 
-_COMMANDS = ("init", "check", "compile", "show", "explain", "tree", "schema", "code", "completion")
+_COMMANDS = (
+    *("init", "check", "compile", "show", "explain", "diff", "tree"),
+    *("impact", "matrix", "parity", "unused", "report"),
+    *("schema", "code", "completion"),
+)
 COMPLETE = "_ENVTREE_COMPLETE"
 
 
-class _Commands(click.Group):
-    """The subcommands: each is declared in a module of its name, and does its work in another (`cli/work/`)."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
-            return None
-        command: click.Command = import_module(f"envtree.cli.{name}").command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in _COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
-            raise usage_error(f"there is no command '{args[0]}'", did_you_mean(args[0], _COMMANDS))
-        return super().resolve_command(ctx, args)
-
-
-@click.group("envtree", cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    "envtree",
+    cls=Group,
+    names=_COMMANDS,
+    package="envtree.cli",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, message="envtree %(version)s")
 @click.option(
     "-C",

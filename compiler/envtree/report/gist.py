@@ -1,7 +1,7 @@
 """Many bundles in a few words."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from envtree.report import plural
 
@@ -11,19 +11,34 @@ _FEW = 3
 _MOST = 4
 
 
-def gist(ids: Sequence[str]) -> str:
-    """The ids if they are few, else how many there are in which environment, most first."""
+def gist(ids: Sequence[str], environments: Sequence[str] = ()) -> str:
+    """The ids if they are few, else how many there are in which environment."""
     if len(ids) <= _FEW:
         return ", ".join(ids)
-    counts = by_environment(ids)
+    counts = by_environment(ids, environments)
     listed = ", ".join(f"{count} in {name}" for name, count in counts) if len(counts) > 1 else f"all in {counts[0][0]}"
     return f"{plural(len(ids), 'bundle')}: {listed}"
 
 
-def by_environment(ids: Sequence[str]) -> list[tuple[str, int]]:
-    """The number of bundles in each environment, most first."""
-    counts = Counter(id.partition("@")[2] for id in ids)
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+def by_environment(ids: Sequence[str], environments: Sequence[str] = ()) -> list[tuple[str, int]]:
+    """The number of bundles in each environment, in a given order, else most first."""
+    ranks = {name: rank for rank, name in enumerate(environments)}
+    counts = Counter(map(environment_of, ids))
+    return sorted(counts.items(), key=lambda item: (ranks.get(item[0], len(ranks)), -item[1], item[0]))
+
+
+def by_agent(ids: Iterable[str], environments: Sequence[str]) -> dict[str, list[str]]:
+    """The environments of each agent, in a given order."""
+    ranks = {name: rank for rank, name in enumerate(environments)}
+    found: dict[str, list[str]] = {}
+    for id in sorted(ids, key=lambda id: (id.partition("@")[0], ranks.get(environment_of(id), len(ranks)))):
+        found.setdefault(id.partition("@")[0], []).append(environment_of(id))
+    return found
+
+
+def environment_of(id: str) -> str:
+    """The environment of a bundle."""
+    return id.partition("@")[2]
 
 
 def agents(ids: Sequence[str]) -> int:
@@ -39,6 +54,8 @@ def spread(ids: Sequence[str], every: Sequence[str]) -> list[tuple[str, str, str
         projects = Counter(id.partition("/")[0] for id in ids if id.partition("@")[2] == name)
         ordered = sorted(projects.items(), key=lambda item: (-item[1], item[0]))
         listed = [f"{project} {number}" for project, number in ordered[:_MOST]]
-        rest = [f"and {plural(len(ordered) - _MOST, 'more project')}"] if len(ordered) > _MOST else []
-        rows.append((name, f"{count} of {totals[name]}", ", ".join([*listed, *rest])))
+        if len(ordered) > _MOST:
+            more = f"and {plural(len(ordered) - _MOST, 'more project')}"
+            listed = [f"all {len(ordered)} projects"] if count == totals[name] else [*listed, more]
+        rows.append((name, f"{count} of {totals[name]}", ", ".join(listed)))
     return rows

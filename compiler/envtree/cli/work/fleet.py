@@ -1,0 +1,32 @@
+"""What the questions about all bundles have in common: a tree without errors, and an answer in the form asked for."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from envtree.cli.console import colored, out, painted
+from envtree.cli.exits import Exit
+from envtree.cli.work.session import Messages, report_of, view_of
+from envtree.diagnostic import Severity
+from envtree.pipeline import Run
+from envtree.report.document import json_document
+from envtree.tree import DirectoryTree
+
+
+def refused(run: Run, tree: DirectoryTree, color: str, told: frozenset[str] = frozenset()) -> bool:
+    """Whether a tree has errors, and so no answer: they are told. Findings of the `told` codes are the answer."""
+    outcome = run.outcome()
+    errors = (one.diagnostic.code for one in outcome.findings if one.severity is Severity.ERROR)
+    if run.workspace is not None and all(code in told for code in errors):
+        return False
+    Messages(view_of(tree), "text", color, sys.stderr).tell(report_of(outcome))
+    return True
+
+
+def answer(form: str, color: str, data: Callable[[], Any], text: Callable[[bool], str]) -> Exit:
+    """Write the answer as JSON, or as text in colours or without."""
+    if form == "json":
+        out(json_document(data()))
+    else:
+        painted(sys.stdout, text(colored(sys.stdout, color)))
+    return Exit.OK

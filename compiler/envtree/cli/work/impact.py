@@ -1,0 +1,77 @@
+"""`envtree impact`: the bundles that files feed, on stdout."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from envtree.cli.console import out
+from envtree.cli.exits import Exit
+from envtree.cli.options import is_text, usage_error
+from envtree.cli.progress import progress
+from envtree.cli.work.fleet import answer, refused
+from envtree.cli.work.session import Environ, open_tree
+from envtree.fleet.document import impact_data
+from envtree.fleet.impact import Impact, impact
+from envtree.nearest import nearest
+from envtree.pipeline import Request, Run
+from envtree.report.impact import impact_text
+from envtree.tree import DirectoryTree
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    directory: Path
+    files: tuple[str, ...]
+    form: str
+    verbose: bool
+    color: str
+
+
+def run(options: Options) -> Exit:
+    """Tell what files feed."""
+    tree = open_tree(options.directory)
+    with progress(sys.stderr) as told:
+        work = Run(Request(tree, environ=Environ(), progress=told))
+        paths = dict.fromkeys(_placed(file, tree, work.files) for file in options.files)
+        found = impact(work, tuple(paths)) if work.workspace else ()
+    if refused(work, tree, options.color):
+        return Exit.FOUND
+    if options.form == "ids":
+        out("".join(f"{id}\n" for id in _union(found)))
+        return Exit.OK
+    return answer(
+        options.form,
+        options.color,
+        lambda: impact_data(found),
+        lambda color: impact_text(found, work.ids, color=color, whole=options.verbose),
+    )
+
+
+def _union(found: Iterable[Impact]) -> list[str]:
+    return sorted({id for one in found for id in one.bundles})
+
+
+def _placed(text: str, tree: DirectoryTree, known: Iterable[str]) -> str:
+    """The path of a file inside the tree, or as it was given if it lies elsewhere."""
+    if not is_text(text):
+        raise usage_error("the name of a file is text in UTF-8", "rename it")
+    for file, path in _candidates(text, tree.root):
+        if file.is_dir():
+            raise usage_error(f"'{text}' is a folder", "name the files in it")
+        if path in known or os.path.lexists(file):
+            return path
+    names = [path for _, path in _candidates(text, tree.root)]
+    meant = next(filter(None, (nearest(name, known) for name in names)), "")
+    hint = f"did you mean '{meant}'?" if meant else "name a file relative to this folder, or to the root of the tree"
+    raise usage_error(f"there is no file '{text}'", hint)
+
+
+def _candidates(text: str, root: Path) -> Iterator[tuple[Path, str]]:
+    """What a name may mean: first in this folder, then in the tree; a link is not followed."""
+    for folder in (Path.cwd(), root):
+        written = folder / text
+        file = Path(os.path.realpath(written.parent), written.name)
+        yield file, file.relative_to(root).as_posix() if file.is_relative_to(root) else text

@@ -1,0 +1,55 @@
+"""`envtree matrix`: one key over all bundles, on stdout."""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from envtree.cli.exits import Exit
+from envtree.cli.options import is_text, usage_error
+from envtree.cli.progress import progress
+from envtree.cli.work.fleet import answer, refused
+from envtree.cli.work.session import Environ, open_tree, usage_errors
+from envtree.explain.key import KeyMissingError
+from envtree.fleet.document import matrix_data
+from envtree.fleet.matrix import Matrix, matrix
+from envtree.pipeline import Request, Run
+from envtree.report.matrix import matrix_text
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    directory: Path
+    key: str
+    selectors: tuple[str, ...]
+    form: str
+    verbose: bool
+    inputs: dict[str, str]
+    color: str
+
+
+def run(options: Options) -> Exit:
+    """Tell the values of a key."""
+    if not is_text(options.key):
+        raise usage_error("a key is text in UTF-8", "write a variable, or a path such as config.limits.cpu")
+    tree = open_tree(options.directory)
+    missing: KeyMissingError | None = None
+    found: Matrix | None = None
+    with usage_errors(), progress(sys.stderr) as told:
+        work = Run(Request(tree, options.selectors, options.inputs, Environ(), progress=told))
+        try:
+            found = matrix(work, options.key) if work.workspace else None
+        except KeyMissingError as error:
+            missing = error
+    if refused(work, tree, options.color):
+        return Exit.FOUND
+    if missing:
+        hint = f"did you mean '{missing.meant}'?" if missing.meant else "envtree explain ID lists the keys of a bundle"
+        raise usage_error(f"no bundle has '{missing.key}'", hint)
+    assert found
+    return answer(
+        options.form,
+        options.color,
+        lambda: matrix_data(found),
+        lambda color: matrix_text(found, color=color, whole=options.verbose),
+    )

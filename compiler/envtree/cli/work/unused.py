@@ -1,0 +1,46 @@
+"""`envtree unused`: what the tree could do without, on stdout."""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from envtree.cli.console import err
+from envtree.cli.exits import Exit, verdict
+from envtree.cli.progress import progress
+from envtree.cli.work.fleet import answer, refused
+from envtree.cli.work.session import Environ, lines_of, open_tree
+from envtree.fleet.document import unused_data
+from envtree.fleet.unused import TOLD, unused
+from envtree.pipeline import Request, Run
+from envtree.report import plural
+from envtree.report.text import text
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    directory: Path
+    form: str
+    strict: bool
+    color: str
+
+
+def run(options: Options) -> Exit:
+    """Tell what nothing makes use of."""
+    tree = open_tree(options.directory)
+    with progress(sys.stderr) as told:
+        work = Run(Request(tree, environ=Environ(), progress=told))
+        found = unused(work) if work.workspace else ()
+    if refused(work, tree, options.color, TOLD):
+        return Exit.FOUND
+    answer(
+        options.form,
+        options.color,
+        lambda: unused_data(found),
+        lambda color: text(found, lines_of(tree), color=color),
+    )
+    if options.form == "text":
+        err(
+            f"{plural(len(found), 'finding') if found else 'nothing unused'} in {plural(len(work.checked), 'bundle')}\n"
+        )
+    return Exit.FOUND if options.strict and found else verdict(found)

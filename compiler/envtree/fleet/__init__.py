@@ -1,0 +1,1 @@
+"""Questions about all bundles of a tree at once."""

@@ -1,0 +1,108 @@
+"""Which bundles a file feeds: those whose result can change when it does."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from envtree.fields import field
+from envtree.fleet.entities import Documents, bound, is_bound, mentions
+from envtree.fleet.reach import Reach
+from envtree.fleet.uses import Facts, Use, contracts
+from envtree.layer import targets
+from envtree.pipeline import Run
+from envtree.resource import Resource
+from envtree.selector import selector
+from envtree.source import Kind
+from envtree.span import Span
+from envtree.workspace import Workspace
+
+# `layer`: its values go into bundles. `rule`: bundles are checked against it. `mention`: what bundles are of names it.
+# `apart`: it is for the control plane alone. `unread`: it means nothing to envtree.
+Relation = Literal["layer", "rule", "mention", "apart", "unread"]
+
+_APART = frozenset({Kind.WORKER_QUEUE, Kind.JOB, Kind.WORKFLOW})
+_NAMED = frozenset({Kind.SKILL, Kind.POLICY, Kind.WORKER_QUEUE, Kind.ENVIRONMENT})
+
+
+class Impact(NamedTuple):
+    """What one file feeds; `keys` are what it says, in the order of its lines, `named` where others name it.
+
+    `idle` counts the bundles that have the file among their layers, and none of its values.
+    """
+
+    path: str
+    kind: Kind | None
+    relation: Relation
+    bundles: tuple[str, ...]
+    keys: tuple[Use, ...] = ()
+    named: tuple[Span, ...] = ()
+    idle: int = 0
+
+
+def impact(run: Run, paths: Sequence[str]) -> tuple[Impact, ...]:
+    """What each file feeds; the run is finished afterwards. A path that means nothing to the run is `unread`."""
+    workspace, files = run.workspace, frozenset(paths)
+    assert workspace
+    reach, facts = Reach(files), Facts(workspace, files)
+    for result in run.results():
+        reach.add(result)
+        facts.add(result)
+    return tuple(_impact(path, run, workspace, reach, facts) for path in paths)
+
+
+def _impact(path: str, run: Run, workspace: Workspace, reach: Reach, facts: Facts) -> Impact:
+    file = run.files.get(path)
+    if file is None:
+        return Impact(path, None, "unread", ())
+    kind = file.location.kind
+    keys = [Use(one.key, one.span, one.wins, one.lost) for one in reach.of(path)]
+    if kind is Kind.SECRETS:
+        read = {number for one in keys for group in (one.wins, *one.lost.values()) for number in group}
+        return Impact(path, kind, "layer", _ids(reach, read), _in_order(keys), idle=len(read) - _served(keys))
+    named = tuple(mention.span for mention in mentions(kind, file.location.name, _others(run, file)))
+    if kind in _APART:
+        return Impact(path, kind, "apart", (), named=named)
+    if kind in (Kind.POLICY, Kind.SKILL):
+        is_rule = kind is Kind.POLICY and field(file.document, "schema") is not None
+        ids = _checked(file, run, workspace) if is_rule else _naming(file, run, workspace)
+        return Impact(path, kind, "rule" if is_rule else "mention", tuple(ids), named=named)
+    standing = reach.stands.get(path, [])
+    idle = len(standing) - _served(keys) if keys else 0
+    keys += facts.of(path)
+    keys += [one.use for one in contracts(workspace) if one.use.span.path == path]
+    return Impact(path, kind, "layer", _ids(reach, standing), _in_order(keys), named, idle)
+
+
+def _ids(reach: Reach, numbers: Iterable[int]) -> tuple[str, ...]:
+    return tuple(sorted(reach.ids[number] for number in numbers))
+
+
+def _served(keys: Iterable[Use]) -> int:
+    """In how many bundles any of the values counts."""
+    return len({number for one in keys for number in one.wins})
+
+
+def _in_order(keys: Iterable[Use]) -> tuple[Use, ...]:
+    return tuple(sorted(keys, key=lambda one: (one.span, one.key)))
+
+
+def _others(run: Run, file: Resource) -> list[Resource]:
+    """The files that may name another: a project's own environment is named inside the project only."""
+    inside = file.location.project if file.location.kind is Kind.ENVIRONMENT else ""
+    return [one for one in run.files.values() if one is not file and inside in ("", one.location.project)]
+
+
+def _checked(file: Resource, run: Run, workspace: Workspace) -> list[str]:
+    """The bundles that a policy selects; one that is switched off selects none."""
+    policy = next((one for one in workspace.policies if one.span.path == file.document.path), None)
+    return sorted(filter(selector(policy.selectors), run.ids)) if policy else []
+
+
+def _naming(file: Resource, run: Run, workspace: Workspace) -> Iterator[str]:
+    """The bundles whose agent, team, environment or project names a skill or a policy, or is bound to it."""
+    naming = {one.document.path for one in mentions(file.location.kind, file.location.name, run.files.values())}
+    bindings = bound(file.document, workspace)
+    documents = Documents(workspace)
+    for target in sorted(targets(workspace), key=lambda one: one.id):
+        own = documents.of(target).values()
+        if is_bound(target, bindings) or any(document.path in naming for document in own):
+            yield target.id
