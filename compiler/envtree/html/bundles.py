@@ -1,0 +1,72 @@
+"""The bundles as the page has them: for each key the number of a value and of a ladder."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from envtree.cells import Cell, cells
+from envtree.emit import materialize
+from envtree.explain import Explained
+from envtree.explain.replay import Steps
+from envtree.explain.veil import secretive
+from envtree.html.ladders import Ladders
+from envtree.html.tables import Tables
+from envtree.keypath import KeyPath
+from envtree.pipeline import Result, Run
+from envtree.stack import Stack, Target
+from envtree.workspace import Workspace
+
+# The whole tree has one, and no layer can change it.
+_ASIDE = ("organization",)
+
+
+class Bundles:
+    """What is known of each bundle, by id; one that a broken file spoils has no cells."""
+
+    def __init__(self, workspace: Workspace, run: Run, tables: Tables) -> None:
+        self._workspace = workspace
+        self._inputs = run.inputs_read()
+        self._tables = tables
+        self._ladders = Ladders(tables)
+        self._secretive: dict[tuple[str, str], frozenset[str]] = {}
+        self.known: dict[str, dict[str, Any]] = {}
+
+    def name(self, stack: Stack) -> None:
+        """Note that there is a bundle, and its layers."""
+        target = stack.target
+        layers = [self._tables.layer(layer) for layer in stack.layers]
+        self.known[target.id] = {
+            **target._asdict(),
+            "id": target.id,
+            "stack": self._tables.stacks.number(tuple(layers), layers),
+        }
+
+    def add(self, result: Result, steps: Steps) -> None:
+        """Note the cells of a bundle."""
+        bundle, stack = result.bundle, steps[-1].stack
+        names = self._names(bundle.target)
+        found = cells(bundle, names)
+        found.pop(_ASIDE, None)
+        explained = Explained(self._workspace, stack, steps, materialize(bundle, None), self._inputs, names)
+        ladders = {path: self._ladders.number(explained, path, cell) for path, cell in found.items()}
+        rows = [self._tables.row(path) for path in found]
+        self.known[bundle.target.id] |= {
+            "shape": self._tables.shapes.number(tuple(rows), rows),
+            "cells": [self._tables.cell(cell, ladders[path]) for path, cell in found.items()],
+            "facts": self._facts(explained, found, ladders.values()),
+        }
+
+    def _names(self, target: Target) -> frozenset[str]:
+        """The variables that a contract of its team, or above, declares as secrets."""
+        team = target.project, target.team
+        if team not in self._secretive:
+            self._secretive[team] = secretive(self._workspace, target)
+        return self._secretive[team]
+
+    def _facts(self, bundle: Explained, found: Mapping[KeyPath, Cell], ladders: Iterable[int]) -> list[int]:
+        """What the values are computed from beside other cells, as lines."""
+        read = dict.fromkeys(key for ladder in set(ladders) for key in self._ladders.reads(ladder))
+        if not read:
+            return []
+        known = set(map(self._tables.key, found))
+        lines = self._ladders.lines(bundle, sorted(read.keys() - known))
+        return [self._tables.line(line) for line in lines if line.key not in known]

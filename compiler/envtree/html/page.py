@@ -1,0 +1,54 @@
+"""The page as one file: markup, style, script and data, and a policy under which nothing else is ever loaded."""
+
+import hashlib
+from base64 import b64encode
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+import orjson
+
+# In this order: each file uses what those before it define.
+_SCRIPTS = ("text", "data", "state", "view", "tree", "grid", "cell", "ladder", "findings", "controls", "main")
+# Nothing of these can end the element that the data stands in, nor a line of a script.
+_ESCAPES = {
+    b"<": b"\\u003c",
+    b">": b"\\u003e",
+    b"&": b"\\u0026",
+    "\u2028".encode(): b"\\u2028",
+    "\u2029".encode(): b"\\u2029",
+}
+
+
+def page(data: dict[str, Any]) -> bytes:
+    """The bytes of the page that shows data."""
+    style = _asset("page.css")
+    script = '"use strict";\n{\n' + "\n".join(_asset(f"{name}.js") for name in _SCRIPTS) + "}\n"
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src '{_digest(script)}'",
+            f"style-src '{_digest(style)}'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        ]
+    )
+    parts = {"policy": policy, "style": style, "script": script, "data": _json(data).decode()}
+    return Template(_asset("page.html")).substitute(parts).encode()
+
+
+def _json(data: dict[str, Any]) -> bytes:
+    text = orjson.dumps(data)
+    for character, escape in _ESCAPES.items():
+        text = text.replace(character, escape)
+    return text
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _asset(name: str) -> str:
+    return (files(__package__) / "page" / name).read_text(encoding="utf-8")

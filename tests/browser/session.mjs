@@ -1,0 +1,118 @@
+// A page in the real Chromium: whatever it asks for besides itself, complains about or pops up is a failure.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+
+const require = createRequire(new URL("../../.ci/package.json", import.meta.url));
+const puppeteer = require("puppeteer-core");
+const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf-8");
+export const WIDTHS = [360, 800, 1400];
+export const THEMES = ["light", "dark"];
+
+/** Opens a file and hands it to `work`; afterwards nothing may have happened that a page must not do. */
+export async function visit(file, work) {
+  const arguments_ = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
+  const browser = await puppeteer.launch({ executablePath: process.env.CHROMIUM, headless: true, args: arguments_ });
+  const strange = [];
+  try {
+    const page = await browser.newPage();
+    const url = pathToFileURL(file).href;
+    await page.setRequestInterception(true);
+    page.on("request", (request) => {
+      const own = request.url().split("#")[0] === url;
+      if (!own) strange.push(`request ${request.url()}`);
+      own ? request.continue() : request.abort();
+    });
+    page.on("console", (message) => strange.push(`console ${message.type()} ${message.text()}`));
+    page.on("pageerror", (error) => strange.push(`error ${error.stack}`));
+    page.on("dialog", (dialog) => (strange.push(`dialog ${dialog.message()}`), dialog.dismiss()));
+    browser.on("targetcreated", (target) => target.type() === "page" && strange.push(`page ${target.url()}`));
+    await work(new Visit(page, url));
+  } finally {
+    await browser.close();
+  }
+  assert.deepEqual(strange, []);
+}
+
+export class Visit {
+  constructor(page, url) {
+    this.page = page;
+    this.url = url;
+  }
+
+  /** Opens the page anew, at a state. */
+  async open(hash = "", width = 1400, theme = "light") {
+    await this.page.setViewport({ width, height: width < 500 ? 740 : 900 });
+    await this.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
+    await this.page.goto("about:blank");
+    await this.page.goto(`${this.url}${hash && `#${hash}`}`);
+  }
+
+  /** What a function finds in the page. */
+  ask(find, ...given) {
+    return this.page.evaluate(find, ...given);
+  }
+
+  text(selector) {
+    return this.ask((one) => document.querySelector(one)?.textContent ?? null, selector);
+  }
+
+  texts(selector) {
+    return this.ask((one) => [...document.querySelectorAll(one)].map((element) => element.textContent), selector);
+  }
+
+  async press(...keys) {
+    for (const key of keys) await this.page.keyboard.press(key);
+  }
+
+  async click(selector) {
+    // What was clicked before may have moved it.
+    await this.settled();
+    await this.page.click(selector);
+  }
+
+  /** Types into a field in the place of what is in it. */
+  async fill(selector, words) {
+    await this.page.click(selector, { count: 3 });
+    await this.page.keyboard.press("Backspace");
+    await this.page.keyboard.type(words);
+  }
+
+  /** The state in the address. */
+  async hash() {
+    return Object.fromEntries(new URLSearchParams(new URL(this.page.url()).hash.slice(1)));
+  }
+
+  /** What has the focus, as `role label` or `tag id`. */
+  focus() {
+    return this.ask(() => {
+      const { role, id, tagName, dataset, ariaLabel, textContent } = document.activeElement;
+      if (role === "gridcell") return `gridcell ${dataset.key}, ${dataset.at}: ${textContent}`;
+      return role ? `${role} ${ariaLabel ?? textContent}` : `${tagName.toLowerCase()} ${id}`;
+    });
+  }
+
+  /** The next frame has been drawn. */
+  settled() {
+    return this.ask(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done()))));
+  }
+
+  shot(path) {
+    return this.page.screenshot({ path });
+  }
+
+  /** What axe-core finds serious or critical. */
+  async barriers() {
+    await this.ask(AXE);
+    const { violations } = await this.ask(() => axe.run(document, { resultTypes: ["violations"] }));
+    const grave = violations.filter((one) => one.impact === "serious" || one.impact === "critical");
+    return grave.map(
+      (one) =>
+        `${one.id}: ${one.nodes
+          .slice(0, 3)
+          .map((node) => `${node.html} ${node.failureSummary}`)
+          .join("; ")}`,
+    );
+  }
+}

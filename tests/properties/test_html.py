@@ -1,0 +1,35 @@
+"""Random organizations as an HTML page: every cell tells what `explain` tells, and no secret is in the file."""
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import event, given, settings
+
+from envtree.explain import explained
+from envtree.html import html
+from envtree.pipeline import Request, Run
+from envtree.tree import DirectoryTree
+from tests.html_page import Page, data_of
+from tests.test_html import check_bundle
+
+from .organizations import Organization, organizations
+from .test_organizations import SLOW
+from .writing import write_tree
+
+
+@settings(SLOW, max_examples=100)
+@given(organizations())
+def test_every_cell_tells_what_explain_tells(drawn: Organization) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "tree").resolve()
+        write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
+        made = html(Run(Request(DirectoryTree(root))))
+        run = Run(Request(DirectoryTree(root)))
+        bundles = list(run.bundles())
+    assert b"ENC[" not in made
+    if run.watch.found() or run.workspace is None:
+        return
+    event("bundles")
+    seen = Page(data_of(made))
+    for bundle in bundles:
+        check_bundle(seen, explained(run.workspace, bundle, run.inputs_read()))
