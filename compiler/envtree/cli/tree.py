@@ -6,7 +6,12 @@ command = Command(
     "tree",
     [
         choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="For people, or JSON."
+            "--format",
+            "form",
+            values=("text", "json", "mermaid", "dot"),
+            default="text",
+            show_default=True,
+            help="For people, JSON, Mermaid (a large tree is folded), or Graphviz's dot.",
         ),
         COLOR,
     ],

@@ -1,26 +1,70 @@
 """What leads where in a diff: from the files that cause changes to the bundles that show them."""
 
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping
+from typing import NamedTuple
+
 from envtree.diff.model import Diff
-from envtree.report.graph import Graph, Key, Node
+from envtree.report import plural
+from envtree.report.graph import Graph, Key, Node, Shape
 
 # As many nodes as a reader of a comment takes in.
 DRAWN = 50
+# Above that, what leads to the same is one node from the start: every arrow by itself would be millions.
+_MANY = 500
+
+Lists = dict[int, tuple[str, ...]]
+
+
+class _Group(NamedTuple):
+    """Files or agents that are one node."""
+
+    key: Key
+    node: Node
+    reach: frozenset[object]
 
 
 def changed_graph(diff: Diff) -> Graph:
     """The files on the left, the agents that they reach in the middle, and their environments on the right."""
-    nodes: dict[Key, Node] = {}
-    arrows: dict[tuple[Key, Key], None] = {}
+    lists, files = _reaches(diff)
+    agents: dict[str, set[object]] = defaultdict(set)
+    for number, ids in lists.items():
+        for id in ids:
+            place, _, environment = id.partition("@")
+            agents[place] |= {number, environment}
+    many = len(files) + len(agents) > _MANY
+    left, middle = _groups(files, "file", "folder", many=many), _groups(agents, "agent", "round", many=many)
+    nodes = {group.key: group.node for group in (*left, *middle)}
+    arrows: list[tuple[Key, Key]] = []
+    for group in middle:
+        arrows += [(file.key, group.key) for file in left if file.reach & group.reach]
+        for environment in sorted(name for name in group.reach if isinstance(name, str)):
+            home = ("environment", environment)
+            nodes[home] = Node(environment, "environment", "hexagon")
+            arrows.append((group.key, home))
+    return Graph(nodes, tuple(arrows))
+
+
+def _reaches(diff: Diff) -> tuple[Lists, dict[str, set[object]]]:
+    """The distinct lists of bundles by number, and the numbers of those that each file reaches."""
     told = [(one.bundles, one.causes) for one in diff.changes] + [((one.id,), one.causes) for one in diff.bundles]
+    lists: Lists = {id(ids): ids for ids, _ in told}
+    files: dict[str, set[object]] = defaultdict(set)
     for ids, causes in told:
         for cause in causes:
-            file: Key = ("file", cause.path)
-            nodes.setdefault(file, Node(cause.path, "file", "folder"))
-            for id in ids:
-                place, _, environment = id.partition("@")
-                agent: Key = ("agent", place)
-                nodes.setdefault(agent, Node(place, "agent", "round"))
-                nodes.setdefault(("environment", environment), Node(environment, "environment", "hexagon"))
-                arrows[file, agent] = None
-                arrows[agent, ("environment", environment)] = None
-    return Graph(nodes, tuple(arrows))
+            files[cause.path].add(id(ids))
+    return lists, files
+
+
+def _groups(reached: Mapping[str, Iterable[object]], noun: str, shape: Shape, *, many: bool) -> list[_Group]:
+    alike: dict[Hashable, list[str]] = defaultdict(list)
+    for name, reach in reached.items():
+        alike[frozenset(reach) if many else name].append(name)
+    return [
+        _Group((noun, names[0]), Node(_label(names, noun), noun, shape, len(names)), frozenset(reached[names[0]]))
+        for names in alike.values()
+    ]
+
+
+def _label(names: list[str], noun: str) -> str:
+    return names[0] if len(names) == 1 else plural(len(names), noun)

@@ -1,13 +1,16 @@
 """The organization as it stands: as data, and as a drawing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from envtree.fields import field, texts
 from envtree.report import plural
+from envtree.report.graph import Graph, Key, Node
 from envtree.stack import Target
 from envtree.workspace import Agent, Environment, Project, Team, Workspace
 
+# What stands over what, for a drawing in ranks.
+RANKS = ("organization", "project", "team", "agent")
 _BRANCHES = ("├── ", "└── ", "│   ", "    ")
 _ASCII_BRANCHES = ("|-- ", "`-- ", "|   ", "    ")
 
@@ -42,6 +45,41 @@ def drawing(workspace: Workspace, *, ascii_only: bool) -> str:
     )
     marks = _ASCII_BRANCHES if ascii_only else _BRANCHES
     return "".join(f"{line}\n" for line in (root.label, *_lines(root.children, "", marks)))
+
+
+def tree_graph(workspace: Workspace) -> Graph:
+    """The organization, its projects, teams and agents, and the environments with what they inherit."""
+    top: Key = ("organization",)
+    nodes = {top: Node(workspace.organization.fields["name"], "organization", "stadium")}
+    arrows: list[tuple[Key, Key]] = []
+    _draw_environments("", workspace.environments, nodes, arrows)
+    for project in workspace.projects:
+        key: Key = ("project", project.name)
+        nodes[key] = Node(f"{project.name} {project.fields['key']}", "project", "folder")
+        arrows.append((top, key))
+        for team in project.teams:
+            home = ("team", project.name, team.name) if team.name else key
+            if team.name:
+                nodes[home] = Node(team.name, "team", "round")
+                arrows.append((key, home))
+            for agent in team.agents:
+                nodes[*home, agent.name] = Node(agent.name, "agent")
+                arrows.append((home, (*home, agent.name)))
+        own = {one.name: one for one in _own_environments(project, workspace)}
+        arrows += [(key, ("environment", project.name, name)) for name in own]
+        _draw_environments(project.name, own, nodes, arrows)
+    return Graph(nodes, tuple(arrows))
+
+
+def _draw_environments(
+    project: str, own: Mapping[str, Environment], nodes: dict[Key, Node], arrows: list[tuple[Key, Key]]
+) -> None:
+    """The environments of the root, or those of a project only, which may inherit from both."""
+    for name, environment in own.items():
+        key = ("environment", project, name)
+        nodes[key] = Node(f"abstract {name}" if environment.abstract else name, "environment", "hexagon")
+        for parent in _parents(environment):
+            arrows.append((("environment", project if parent in own else "", parent), key))
 
 
 def _lines(branches: Sequence[Branch], indent: str, marks: tuple[str, str, str, str]) -> Iterator[str]:
@@ -106,8 +144,12 @@ def _environment(environment: Environment) -> dict[str, Any]:
         "name": environment.name,
         "type": environment.type,
         "abstract": environment.abstract,
-        "inherits": [parent.value for parent in texts(field(environment.document, "inherits"))],
+        "inherits": _parents(environment),
     }
+
+
+def _parents(environment: Environment) -> list[str]:
+    return [str(parent.value) for parent in texts(field(environment.document, "inherits"))]
 
 
 def _own_environments(project: Project, workspace: Workspace) -> list[Environment]:

@@ -10,7 +10,10 @@ from envtree.cli.exits import Exit, verdict
 from envtree.cli.progress import progress
 from envtree.cli.work.session import Environ, Messages, open_tree, report_of, view_of
 from envtree.pipeline import Request, Run
-from envtree.report.tree import drawing, tree_data
+from envtree.report.dot import dot
+from envtree.report.mermaid import mermaid
+from envtree.report.tree import RANKS, drawing, tree_data, tree_graph
+from envtree.workspace import Workspace
 
 
 class Options(NamedTuple):
@@ -30,11 +33,18 @@ def run(options: Options) -> Exit:
     if found or outcome.workspace is None:
         Messages(view_of(tree), "text", options.color, sys.stderr).tell(report_of(outcome))
         return found
-    if options.form == "json":
-        out(canonical(tree_data(outcome.workspace)))
-    else:
-        out(drawing(outcome.workspace, ascii_only=not _spells(sys.stdout.encoding)))
+    out(_drawn(outcome.workspace, options.form))
     return Exit.OK
+
+
+def _drawn(workspace: Workspace, form: str) -> str | bytes:
+    if form == "json":
+        return canonical(tree_data(workspace))
+    if form == "mermaid":
+        return mermaid(tree_graph(workspace)).encode()
+    if form == "dot":
+        return dot(tree_graph(workspace), RANKS).encode()
+    return drawing(workspace, ascii_only=not _spells(sys.stdout.encoding))
 
 
 def _spells(encoding: str) -> bool:
