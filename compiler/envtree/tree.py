@@ -48,6 +48,14 @@ class Refusal(NamedTuple):
     hint: str
 
 
+class Above(NamedTuple):
+    """A file of a folder above the root: `path` begins with `../`, `inside` leads from there to the root, with `/`."""
+
+    path: str
+    inside: str
+    content: bytes | Refusal
+
+
 class Tree(Protocol):
     """The files of an organization."""
 
@@ -59,6 +67,9 @@ class Tree(Protocol):
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         """Those of the paths that git ignores."""
+
+    def above(self, name: str) -> Above | None:
+        """The nearest file of a name above the root, within the repository."""
 
 
 class RootNotFound(Exception):
@@ -101,6 +112,16 @@ class DirectoryTree:
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         """Those of the paths that git ignores."""
         return git.ignored(self.root, paths)
+
+    def above(self, name: str) -> Above | None:
+        """The nearest file of a name above the root, within the repository; none of a link."""
+        repository = git.repository_root(self.root)
+        folder, inside, path = self.root, "", name
+        while repository and folder != repository:
+            folder, inside, path = folder.parent, f"{folder.name}/{inside}", f"../{path}"
+            if os.path.lexists(folder / name):
+                return Above(path, inside, _read_above(folder / name, path))
+        return None
 
     def _read_link(self, path: str, limit: int) -> bytes | Refusal:
         target = os.path.realpath(self._prefix + path)
@@ -152,7 +173,11 @@ def _what(entry: os.DirEntry[str]) -> What:
         return What.FOLDER
     if not entry.is_symlink():
         return What.SPECIAL
-    return What.FOLDER_LINK if entry.is_dir() else What.LINK
+    try:
+        return What.FOLDER_LINK if entry.is_dir() else What.LINK
+    except OSError:
+        # A circle, or a way through a file; who reads it is told.
+        return What.LINK
 
 
 def _read(file: str, path: str, limit: int) -> bytes | Refusal:
@@ -172,6 +197,15 @@ def _read(file: str, path: str, limit: int) -> bytes | Refusal:
     if max(status.st_size, len(data)) > limit:
         return too_large(path, limit)
     return data
+
+
+def _read_above(file: Path, path: str) -> bytes | Refusal:
+    try:
+        return _read(str(file), path, FILE_LIMIT)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return outside(path)
+        raise _unreadable(path, error) from None
 
 
 def _drain(descriptor: int, limit: int) -> bytes:

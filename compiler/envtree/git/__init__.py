@@ -77,6 +77,12 @@ def _tracked_from_elsewhere(target: Path, repository: Path) -> bool:
         raise Failure(failure.code, message, "unset them, or compile with --secrets ref") from None
 
 
+def configure(repository: Path, name: str, value: str) -> None:
+    """Set one value of a repository's own configuration."""
+    git = program(repository, "how to configure it")
+    ask(git, repository, ("config", "--local", "--replace-all", name, value))
+
+
 def _list(git: str, repository: Path, inside: str) -> bytes:
     # `literal` because a folder's name may hold `*`.
     return ask(git, repository, ("ls-files", "-z", "--", f":(literal){inside}"))

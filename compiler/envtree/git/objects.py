@@ -21,7 +21,10 @@ class UnknownRevision(Exception):
 
 
 class Blob(NamedTuple):
-    """A file of a commit: git's mode, the id of its content, and its size; a submodule has size -1."""
+    """A file of a commit: git's mode, the id of its content, and its size, -1 where the content is not at hand.
+
+    That of a submodule never is, nor what a partial clone has left out.
+    """
 
     mode: str
     id: str
@@ -34,6 +37,7 @@ def commit_of(repository: Path, revision: str) -> str:
     # The peeling is asked of an id: appended to the user's words it could become a part of them.
     commit = found and _verify(repository, f"{found}^{{commit}}")
     if not commit:
+        # This fails in a repository that is broken, where no revision is known either.
         raise UnknownRevision(revision, shallow=_is_shallow(repository))
     return commit
 
@@ -46,16 +50,25 @@ def merge_base(repository: Path, one: str, other: str) -> str | None:
 
 def files(repository: Path, commit: str, folder: str) -> dict[str, Blob]:
     """The files below a folder of a commit, by their paths in it; none if there is no such folder."""
-    tree = _verify(repository, f"{commit}:{folder}")
-    if not tree:
-        return {}
     git = program(repository, f"what '{folder or '.'}' holds at '{commit}'")
+    inside = f"{folder}/" if folder else ""
+    # `literal` because a folder's name may begin with a colon.
+    only = (f":(literal){inside}",) if folder else ()
+    answer = ask(git, repository, ("ls-tree", "-r", "-z", "-l", "--full-tree", commit, *only))
     found: dict[str, Blob] = {}
-    for line in ask(git, repository, ("ls-tree", "-r", "-z", "-l", tree)).split(b"\0")[:-1]:
+    for line in answer.split(b"\0")[:-1]:
         about, _, path = line.partition(b"\t")
         mode, _, id, size = about.decode().split()
-        found[os.fsdecode(path)] = Blob(mode, id, -1 if size == "-" else int(size))
+        found[os.fsdecode(path).removeprefix(inside)] = Blob(mode, id, int(size) if size.isdecimal() else -1)
     return found
+
+
+def find(repository: Path, commit: str, path: str) -> Blob | None:
+    """One file of a commit, by its path from the root of the repository."""
+    git = program(repository, f"whether there is '{path}' at '{commit}'")
+    answer = ask(git, repository, ("ls-tree", "-z", "-l", "--full-tree", commit, f":(literal){path}"))
+    mode, kind, id, size = (answer.partition(b"\t")[0].decode() or "- - - -").split()
+    return Blob(mode, id, int(size) if size.isdecimal() else -1) if kind == "blob" else None
 
 
 def contents(repository: Path, ids: Iterable[str]) -> dict[str, bytes]:

@@ -9,8 +9,8 @@ from envtree.diagnostic import Failure, reason
 from envtree.programs import find, trusted_folders
 
 _TIMEOUT = 30
-# What is no failure besides 0: `check-ignore` says 1 when nothing is ignored, the others when there is no such commit.
-_STATUSES = {"check-ignore": (0, 1), "merge-base": (0, 1), "rev-parse": (0, 1)}
+# The exit statuses by which git says that there is no such thing: with 128 that a log is too short, or a path outside.
+_NOTHING = {"check-ignore": (1,), "merge-base": (1,), "--verify": (1, 128)}
 # The command line outranks the repository's own configuration. Ownership is checked where the root is found.
 _HARDENED = (
     "--no-pager",
@@ -60,7 +60,9 @@ def ask(
     # A submodule or worktree copied without its repository: nothing there ignores anything.
     if question[0] == "check-ignore" and b"not a git repository" in done.stderr:
         return b""
-    if done.returncode not in _STATUSES.get(question[0], (0,)):
+    if any(done.returncode in _NOTHING.get(word, ()) for word in question[:3]):
+        return b""
+    if done.returncode != 0:
         hint = "run 'git status' there to see what is wrong with the repository"
         raise Failure("ET805", f"'git {question[0]}' failed in '{repository}' with status {done.returncode}", hint)
     return done.stdout
