@@ -43,6 +43,26 @@ def same(one: Node, other: Node) -> bool:
     return False
 
 
+class Identities:
+    """What the layers of many bundles say of a place, told apart without comparing it."""
+
+    def __init__(self) -> None:
+        self._said: dict[Place, dict[Layer, int]] = {}
+
+    def of(self, stack: Stack, place: Place) -> tuple[int, ...]:
+        """The layers that speak of a place, and the nodes with which they do, by identity; all of them live on."""
+        known = self._said.setdefault(place, {})
+        found: list[int] = []
+        for layer in stack.layers:
+            node = known.get(layer)
+            if node is None:
+                said = _saying(layer, place)
+                node = known[layer] = id(said.node) if said else 0
+            if node:
+                found += (id(layer), node)
+        return tuple(found)
+
+
 def _saying(layer: Layer, place: Place) -> Saying | None:
     outermost = place.said(layer)
     if outermost is None:

@@ -95,11 +95,13 @@ def keys(explained: Explained) -> list[KeyPath]:
 def inside(explained: Explained, path: KeyPath) -> list[KeyPath]:
     """The keys of a map down to its leaves; a leaf or a list is its own, and what no layer wrote has none."""
     merged = Place("sections", path).at(explained.merged)
-    if merged is None:
-        return []
+    return _leaves(merged, path) if merged else []
+
+
+def _leaves(merged: Merged, path: KeyPath) -> list[KeyPath]:
     if not isinstance(merged, Branch) or not merged.entries:
         return [path]
-    return [key for name in sorted(merged.entries) for key in inside(explained, (*path, name))]
+    return [key for name in sorted(merged.entries) for key in _leaves(merged.entries[name], (*path, name))]
 
 
 def leaf_text(value: Merged | None) -> str | None:

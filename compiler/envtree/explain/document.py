@@ -1,4 +1,4 @@
-"""The answers of explain as JSON data, as `schema/output/explain.schema.json` describes them."""
+"""The answers of explain as JSON data, as `explain.schema.json` and `provenance.schema.json` describe them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ def ladder_data(id: str, ladder: Ladder) -> dict[str, Any]:
         "key": line.key,
         "value": line.value,
         "sensitive": line.sensitive,
-        "layers": [_rung(rung) for rung in ladder.rungs],
+        "layers": [rung_data(rung) for rung in ladder.rungs],
         "lock": _place(ladder.lock) if ladder.lock else None,
         "expression": line.expression,
         "reads": list(line.reads),
@@ -37,7 +37,19 @@ def order_data(id: str, steps: Sequence[Step]) -> dict[str, Any]:
     return {"envtree": "1", "id": id, "order": order}
 
 
-def _rung(rung: Rung) -> dict[str, Any]:
+def provenance_data(
+    line: Line, layers: Sequence[dict[str, Any]], lock: Span | None, secret: Secret | None
+) -> dict[str, Any]:
+    """A key in `provenance.json`, with the layers that speak of it."""
+    return _line(line) | {
+        "layers": layers,
+        "lock": _place(lock) if lock else None,
+        "secret": _secret(secret) if secret else None,
+    }
+
+
+def rung_data(rung: Rung) -> dict[str, Any]:
+    """What one layer has to do with a value."""
     written = rung.written
     return _origin(rung.origin) | {
         "key": rung.key,

@@ -11,11 +11,8 @@ from envtree.merge.lift import is_directive
 from envtree.node import Mapping, Node
 from envtree.span import Span
 from envtree.stack import Layer, Stack
-from envtree.value import Listing, Merged, MergedStack
+from envtree.value import COMBINING, Listing, Merged, MergedStack
 from envtree.workspace import Organization
-
-# The rules under which what is below still counts.
-_COMBINING = frozenset({"merge", "append", "prepend", "union", "by_key", "$list"})
 
 
 class Event(NamedTuple):
@@ -47,7 +44,7 @@ def events(place: Place, steps: tuple[MergedStack, ...]) -> list[Event]:
             action = "shadowed"
             continue
         found.append(Event(step, value, Span(place.file(layer), *value.node.at), action, value.rule))
-        counts = action != "shadowed" and value.rule in _COMBINING
+        counts = action != "shadowed" and value.rule in COMBINING
         action = "merged" if counts else "shadowed"
     return found[::-1]
 
