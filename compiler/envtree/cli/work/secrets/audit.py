@@ -1,0 +1,65 @@
+"""`envtree secrets audit`: a table of the secrets files and what is wrong with them, on stdout."""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from envtree.access.audit import Audit, audit, open_all
+from envtree.access.document import audit_data
+from envtree.cli.console import colored, err, out, painted
+from envtree.cli.exits import Exit, verdict
+from envtree.cli.progress import progress
+from envtree.cli.work.session import Environ, Messages, decrypter, lines_of, open_tree, report_of, view_of
+from envtree.pipeline import Request, Run
+from envtree.report import Report, plural, tally
+from envtree.report.audit import audit_summary, audit_text
+from envtree.report.document import json_document
+from envtree.report.text import text
+from envtree.tree import DirectoryTree
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    directory: Path
+    decrypt: bool
+    form: str
+    strict: bool
+    color: str
+
+
+def run(options: Options) -> Exit:
+    """Audit the tree."""
+    tree = open_tree(options.directory)
+    with progress(sys.stderr) as told:
+        work = Run(Request(tree, environ=Environ(), allow_empty=True, progress=told))
+        for _ in work.bundles():
+            pass
+    if work.workspace is None:
+        report = report_of(work.outcome())
+        Messages(view_of(tree), "text", options.color, sys.stderr).tell(report)
+        return verdict(report.findings)
+    # A tree with an error in it is worth no key.
+    spared = options.decrypt and work.watch.found()
+    opened = {}
+    if options.decrypt and not spared:
+        opened = open_all(work, decrypter(tree)(work.workspace.organization.secrets_policy))
+    found = audit(work, opened)
+    _answer(found, options, tree)
+    if spared:
+        err("nothing was decrypted: the tree has errors\n")
+    if found.others:
+        err(f"there are {plural(found.others, 'other error')} in the tree, 'envtree check' tells them\n")
+    result = verdict(found.findings, strict=options.strict)
+    return Exit.FOUND if found.others else result
+
+
+def _answer(found: Audit, options: Options, tree: DirectoryTree) -> None:
+    if options.form == "json":
+        out(json_document(audit_data(found)))
+        return
+    color = colored(sys.stdout, options.color)
+    painted(sys.stdout, audit_text(found, color=color) + text(found.findings, lines_of(tree), color=color))
+    closed = sum(file.opened is False for file in found.files)
+    unopened = f", no key opens {plural(closed, 'file')}" if closed else ""
+    err(f"{audit_summary(found)}: {tally(Report(found.findings))}{unopened}\n")

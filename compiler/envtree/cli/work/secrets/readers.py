@@ -1,0 +1,59 @@
+"""`envtree secrets readers`: who can read what, on stdout."""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from envtree.access.document import access_data
+from envtree.access.readers import Access, Reads, access
+from envtree.cli.exits import Exit
+from envtree.cli.options import usage_error
+from envtree.cli.progress import progress
+from envtree.cli.work.fleet import answer, refused
+from envtree.cli.work.session import Environ, open_tree, usage_errors
+from envtree.codes import ABOUT_ACCESS
+from envtree.nearest import did_you_mean
+from envtree.pipeline import Request, Run
+from envtree.report.readers import readers_text
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    directory: Path
+    selectors: tuple[str, ...]
+    person: str | None
+    form: str
+    verbose: bool
+    inputs: dict[str, str]
+    color: str
+
+
+def run(options: Options) -> Exit:
+    """Tell who can read the secrets."""
+    tree = open_tree(options.directory)
+    reads = Reads()
+    with usage_errors(), progress(sys.stderr) as told:
+        work = Run(Request(tree, options.selectors, options.inputs, Environ(), progress=told))
+        for result in work.results():
+            reads.add(result)
+    # That the keys are others than they should be is what is asked for.
+    if refused(work, tree, options.color, ABOUT_ACCESS):
+        return Exit.FOUND
+    found = access(work, reads)
+    if options.person is not None:
+        found = _only(found, options.person)
+    return answer(
+        options.form,
+        options.color,
+        lambda: access_data(found),
+        lambda color: readers_text(found, color=color, whole=options.verbose),
+    )
+
+
+def _only(found: Access, name: str) -> Access:
+    people = tuple(person for person in found.people if person.name == name)
+    if not people:
+        hint = did_you_mean(name, [person.name for person in found.people])
+        raise usage_error(f"nobody is called '{name}', and no file is encrypted for such a key", hint)
+    return found._replace(people=people)
