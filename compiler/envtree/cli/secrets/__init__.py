@@ -3,11 +3,22 @@
 from envtree.cli.group import Group
 
 # In the order in which somebody meets them.
-_NAMES: tuple[str, ...] = ()
+_NAMES: tuple[str, ...] = (
+    "audit",
+    "readers",
+    "sync",
+    "set",
+    "edit",
+    "rotate",
+    "install",
+    "merge-driver",
+    "diff-driver",
+)
 
 command = Group(
     "secrets",
     _NAMES,
     "envtree.cli.secrets",
-    help="Look after the SOPS files of the tree: what is in them, who can read them, and how they change.",
+    help="Look after the secrets files of the tree.",
+    epilog="Example: envtree secrets audit",
 )

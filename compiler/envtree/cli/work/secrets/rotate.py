@@ -1,0 +1,96 @@
+"""`envtree secrets rotate`: new data keys, file by file."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from envtree import exchange
+from envtree.cli.console import err, out
+from envtree.cli.exits import Exit
+from envtree.cli.work.secrets.desk import Desk, Stopped, open_desk
+from envtree.diagnostic import Failure, Refusal
+from envtree.finding import Finding
+from envtree.printable import printable
+from envtree.report import plural, stopped
+from envtree.secret import DecryptError
+from envtree.source import Kind
+from envtree.upkeep.audience import declared_readers
+from envtree.upkeep.reading import UnreadableError
+from envtree.upkeep.rotating import Rotated, rotated
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    directory: Path
+    files: tuple[str, ...]
+    color: str
+
+
+class _Report(NamedTuple):
+    """What has become of one file."""
+
+    path: str
+    done: Rotated | None
+    findings: tuple[Finding, ...] = ()
+    code: Exit = Exit.OK
+
+
+def run(options: Options) -> Exit:
+    """Rotate the files, each on its own: what fails stays as it is."""
+    try:
+        desk = open_desk(options.directory, options.color)
+    except Stopped:
+        return Exit.FOUND
+    paths = list(dict.fromkeys(map(desk.existing, options.files))) if options.files else _all(desk)
+    code = Exit.OK
+    count = 0
+    for report in _reports(desk, paths):
+        desk.tell(report.findings)
+        if report.done:
+            count += 1
+            out(f"{_told(report.path, report.done)}\n")
+        code = max(code, report.code)
+    err(f"rotated {count} of {plural(len(paths), 'file')}\n")
+    return code
+
+
+def _all(desk: Desk) -> list[str]:
+    return [path for path, one in desk.run.files.items() if one.location.kind is Kind.SECRETS]
+
+
+def _reports(desk: Desk, paths: list[str]) -> Iterator[_Report]:
+    """One report for each file, in their order, as soon as it is there."""
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        yield from pool.map(lambda path: _rotate(desk, path), paths)
+    except BaseException:
+        desk.writer.program.stop()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _rotate(desk: Desk, path: str) -> _Report:
+    try:
+        before = desk.load(path)
+        readers = declared_readers(desk.run, before.file.location)
+        done = rotated(before, readers, desk.writer)
+        exchange.replace(desk.tree.root, path, before.data, done.sealed.data)
+        return _Report(path, done)
+    except UnreadableError as error:
+        return _Report(path, None, desk.findings(error), Exit.FOUND)
+    except (DecryptError, Refusal) as wrong:
+        refusal = Refusal(wrong.code, wrong.message, wrong.hint)
+        return _Report(path, None, stopped(refusal).findings, Exit.FOUND)
+    except Failure as failure:
+        return _Report(path, None, stopped(failure).findings, Exit.MACHINE)
+
+
+def _told(path: str, done: Rotated) -> str:
+    words = [f"{path}: new data key for {plural(done.readers, 'reader')}"]
+    words += [f"added {', '.join(done.added)}"] if done.added else []
+    words += [f"removed {', '.join(done.removed)}"] if done.removed else []
+    return printable("; ".join(words))

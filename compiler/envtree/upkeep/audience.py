@@ -1,0 +1,73 @@
+"""Whom a new secrets file is encrypted for: its declared readers, else whom `.sops.yaml` names."""
+
+from typing import NamedTuple
+
+from envtree.creation_rule import CreationRule, RulesDocument, governing
+from envtree.diagnostic import Diagnostics, Refusal
+from envtree.layout import ROOT_FILE
+from envtree.link.creation_rules import read_rules
+from envtree.link.readers import Readers, identity, readers
+from envtree.parse import parse
+from envtree.pipeline import Run
+from envtree.rules_files import rules_files
+from envtree.seal.audience import kind
+from envtree.secret import PERSONAL, SecretsPolicy
+from envtree.sops.writing import Keys
+from envtree.source import Kind, Location
+from envtree.tree import Tree
+
+_CODE = "ET640"
+
+
+class Audience(NamedTuple):
+    """Public keys, and what people call their owners."""
+
+    keys: Keys
+    names: tuple[str, ...]
+
+
+def declared_readers(run: Run, location: Location) -> Readers | None:
+    """The readers that the project of a file, or the organization, declares."""
+    documents = {one.location.project: one.document for one in run.files.values() if one.location.kind is Kind.PROJECT}
+    return readers(documents.get(location.project), run.files[ROOT_FILE].document)
+
+
+def audience(run: Run, tree: Tree, path: str, location: Location) -> Audience:
+    """The keys for a new file; a Refusal where nobody is declared, or somebody whom the policy does not allow."""
+    assert run.workspace
+    policy = run.workspace.organization.secrets_policy
+    found = declared_readers(run, location)
+    if found:
+        by_person = [(kind(key), spelling) for spelling, key in sorted(found.declared.items())]
+        names = tuple(sorted({key.person for key in found.declared.values()}))
+        return Audience(_keys(by_person, path, policy), names)
+    rule = _rule(tree, path)
+    if rule is None or rule.broken:
+        hint = "declare 'secret_readers' and the keys of these 'people' in organization.yaml, or write a .sops.yaml"
+        raise Refusal(_CODE, f"nobody is declared who may read '{path}'", hint)
+    keys = [(key.kind, identity(key.value)) for key in rule.keys]
+    if len(rule.groups) > 1 or any(kind not in PERSONAL for kind, _ in keys):
+        hint = "encrypt its first version with sops itself; envtree changes it from then on"
+        raise Refusal(_CODE, f"the rule of .sops.yaml for '{path}' names key groups, or services", hint)
+    return Audience(_keys(keys, path, policy), tuple(value for _, value in keys))
+
+
+def _keys(found: list[tuple[str, str]], path: str, policy: SecretsPolicy) -> Keys:
+    refused = sorted({kind for kind, _ in found} - policy.key_types)
+    if refused:
+        hint = "give the person another key, or add its type to 'secrets.key_types' in organization.yaml"
+        raise Refusal("ET604", f"'{path}' would be encrypted for a key of type '{refused[0]}'", hint)
+    if not found:
+        hint = "declare their keys in 'people' in organization.yaml"
+        raise Refusal(_CODE, f"none of those who may read '{path}' has a key", hint)
+    age = tuple(value for kind, value in found if kind != "pgp")
+    return Keys(age, tuple(value for kind, value in found if kind == "pgp"))
+
+
+def _rule(tree: Tree, path: str) -> CreationRule | None:
+    """The rule that sops would use for a file."""
+    diags = Diagnostics()
+    read = ((parse(source, diags), inside) for source, inside in rules_files(tree, [path], diags))
+    files = tuple(read_rules(RulesDocument(document, inside), diags) for document, inside in read if document)
+    nearest = governing(files, path)
+    return nearest.first(path) if nearest else None

@@ -1,0 +1,65 @@
+"""Who can open a file, on the sides of a merge: each side's changes count, and a removal wins."""
+
+from typing import NamedTuple
+
+from envtree.secret import PERSONAL, Recipient
+from envtree.sops.writing import Keys
+from envtree.upkeep.leaves import ciphertext, leaves
+from envtree.upkeep.reading import Sealed
+
+Reader = tuple[str, str, int]
+
+
+class Sides(NamedTuple):
+    """The file that a merge builds on, and who shall be able to open the result."""
+
+    foundation: Sealed
+    other: Sealed
+    readers: frozenset[Reader]
+    same_key: bool
+
+
+def sides(base: Sealed | None, ours: Sealed, theirs: Sealed) -> Sides:
+    """Build on the side that has a new data key, else on the one that has the readers already, else on ours."""
+    wanted = merged_readers(base, ours, theirs)
+    new_key = [base is not None and not share_key(base, side) for side in (ours, theirs)]
+    they_have_them = wanted == readers_of(theirs) != readers_of(ours)
+    on_theirs = new_key[1] if new_key[0] != new_key[1] else they_have_them
+    first, second = (theirs, ours) if on_theirs else (ours, theirs)
+    return Sides(first, second, wanted, share_key(ours, theirs))
+
+
+def readers_of(sealed: Sealed) -> frozenset[Reader]:
+    """The recipients of a file, by what tells them apart."""
+    return frozenset((one.kind, one.value, one.group) for one in sealed.file.recipients)
+
+
+def merged_readers(base: Sealed | None, ours: Sealed, theirs: Sealed) -> frozenset[Reader]:
+    """Those of all sides, and those whom a side has added."""
+    before = readers_of(base) if base else frozenset()
+    here, there = readers_of(ours), readers_of(theirs)
+    return (before & here & there) | (here - before) | (there - before)
+
+
+def share_key(one: Sealed, other: Sealed) -> bool:
+    """Whether two files are known to have one data key; a copied ciphertext would not be decrypted, so it proves it."""
+    if {each.wrapped for each in one.file.recipients} & {each.wrapped for each in other.file.recipients}:
+        return True
+    known = leaves(other)
+    return any(
+        path in known and ciphertext(leaf.node) == ciphertext(known[path].node) for path, leaf in leaves(one).items()
+    )
+
+
+def is_plain(sealed: Sealed) -> bool:
+    """Whether all recipients are people in one group, whom sops can be told by their public keys alone."""
+    recipients = sealed.file.recipients
+    return all(one.kind in PERSONAL and one.group == 0 for one in recipients) and sealed.file.threshold == 1
+
+
+def keys(readers: frozenset[Reader] | tuple[Recipient, ...]) -> Keys:
+    """People's recipients as sops takes them."""
+    found = sorted((each[0], each[1]) for each in readers)
+    return Keys(
+        tuple(value for kind, value in found if kind != "pgp"), tuple(value for kind, value in found if kind == "pgp")
+    )
