@@ -1,4 +1,4 @@
-"""A child process on a short leash: no input, no terminal, a time limit, an output limit, and nobody left behind."""
+"""A child process on a short leash: no terminal, a time limit, an output limit, and nobody left behind."""
 
 import os
 import selectors
@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 _CHUNK = 1 << 16
 # How soon a stop is noticed.
@@ -43,42 +43,73 @@ class Finished(NamedTuple):
     output: bytes
 
 
-def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], leash: Leash) -> Finished:
-    """Run a program to its end in a session of its own; on any exception its whole process group is killed."""
+def run(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], leash: Leash, told: bytes | None = None
+) -> Finished:
+    """Run a program to its end in a session of its own; on any exception its whole process group is killed.
+
+    It reads what it is told, and an empty stdin if that is nothing.
+    """
     deadline = time.monotonic() + leash.seconds
     with subprocess.Popen(
         command,
         cwd=folder,
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if told is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         # Not even read: it may quote plaintext, and the exit code says all that is needed.
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as process:
         try:
-            output = _read(process.stdout, deadline, leash) if process.stdout else b""
+            output = _talk(process, told or b"", deadline, leash)
             return Finished(_wait(process, deadline, leash), output)
         except BaseException:
-            # The group bears the leader's number, which is not free before the leader has been waited for.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+            kill(process)
             raise
 
 
-def _read(stdout: IO[bytes], deadline: float, leash: Leash) -> bytes:
+def kill(leader: subprocess.Popen[bytes]) -> None:
+    """End a child that leads a session, and all that it has started."""
+    # The group bears the leader's number, which is not free before the leader has been waited for.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader.pid, signal.SIGKILL)
+
+
+def _talk(process: subprocess.Popen[bytes], told: bytes, deadline: float, leash: Leash) -> bytes:
+    """Tell the child what it is to read while reading what it says: neither waits for the other."""
     output = bytearray()
+    left = memoryview(told)
     with selectors.DefaultSelector() as selector:
-        selector.register(stdout, selectors.EVENT_READ)
-        while True:
-            if not selector.select(_patience(deadline, leash)):
-                continue
-            chunk = os.read(stdout.fileno(), _CHUNK)
-            if not chunk:
-                return bytes(output)
-            output += chunk
-            if len(output) > leash.size:
-                raise Overflowed
+        if process.stdout:
+            selector.register(process.stdout, selectors.EVENT_READ)
+        if process.stdin:
+            os.set_blocking(process.stdin.fileno(), False)
+            selector.register(process.stdin, selectors.EVENT_WRITE)
+        while selector.get_map():
+            for key, _ in selector.select(_patience(deadline, leash)):
+                if key.fileobj is process.stdin:
+                    left = _write(key.fd, left)
+                    if not left:
+                        selector.unregister(key.fileobj)
+                        process.stdin.close()
+                elif chunk := os.read(key.fd, _CHUNK):
+                    output += chunk
+                    if len(output) > leash.size:
+                        raise Overflowed
+                else:
+                    selector.unregister(key.fileobj)
+    return bytes(output)
+
+
+def _write(descriptor: int, left: memoryview) -> memoryview:
+    """Write some of what is left to say; a child that does not listen any more has heard enough."""
+    try:
+        return left[os.write(descriptor, left[:_CHUNK]) :]
+    except BlockingIOError:
+        return left
+    except BrokenPipeError:
+        return left[:0]
 
 
 def _wait(process: subprocess.Popen[bytes], deadline: float, leash: Leash) -> int:

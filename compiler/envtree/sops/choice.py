@@ -1,0 +1,47 @@
+"""Which reader opens the files of a tree: this process where it can and is sure, sops for all the rest."""
+
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+from envtree.diagnostic import Failure
+from envtree.secret import SealedFile, SecretsPolicy
+from envtree.sops import Decrypter, SopsDecrypter
+from envtree.sops.environment import child_environment
+
+VARIABLE = "ENVTREE_SOPS"
+_AUTO, _NATIVE, _PROCESS = "auto", "native", "process"
+
+
+def choose(root: Path, policy: SecretsPolicy, *, environ: Mapping[str, str] = os.environ) -> Decrypter:
+    """The reader that ENVTREE_SOPS names; by default the native one, if its libraries are installed, backed by sops."""
+    choice = environ.get(VARIABLE) or _AUTO
+    if choice not in (_AUTO, _NATIVE, _PROCESS):
+        raise Failure("ET623", f"{VARIABLE} is not '{_AUTO}', '{_NATIVE}' or '{_PROCESS}'", "correct it, or unset it")
+    sops = SopsDecrypter(root, policy, environ=environ)
+    if choice == _PROCESS:
+        return sops
+    try:
+        native = import_module("envtree.sops.native")
+    except ImportError:
+        if choice == _NATIVE:
+            hint = f"install 'envtree[native]', or unset {VARIABLE}"
+            raise Failure("ET620", "the libraries that open files without sops are not installed", hint) from None
+        return sops
+    otherwise = _Nobody() if choice == _NATIVE else sops
+    environment = child_environment(policy, environ, root)
+    return cast(Decrypter, native.NativeDecrypter(root, policy, environment, otherwise))
+
+
+class _Nobody:
+    """Opens nothing, where nobody but the native reader may."""
+
+    def decrypt(self, sealed: SealedFile) -> dict[str, Any]:
+        """Say that this file would need sops."""
+        message = f"'{sealed.path}' cannot be opened without sops, or no age key is at hand"
+        raise Failure("ET621", message, f"unset {VARIABLE}, so that sops is used for it")
+
+    def stop(self) -> None:
+        """Nothing runs."""

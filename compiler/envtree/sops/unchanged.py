@@ -1,0 +1,18 @@
+"""What is decrypted is what was checked."""
+
+import hashlib
+from pathlib import Path
+
+from envtree.diagnostic import Failure
+from envtree.secret import SealedFile
+
+
+def read_unchanged(root: Path, sealed: SealedFile) -> bytes:
+    """The bytes of a file, which must be those that were checked."""
+    try:
+        data = (root / sealed.path).read_bytes()
+    except OSError:
+        data = None
+    if data is None or hashlib.sha256(data).hexdigest() != sealed.digest:
+        raise Failure("ET623", f"'{sealed.path}' changed while it was being decrypted", "run the command again")
+    return data
