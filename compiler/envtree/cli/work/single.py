@@ -1,0 +1,56 @@
+"""One bundle of a tree, for commands that are about one."""
+
+import sys
+from typing import NamedTuple
+
+from envtree.cli.exits import Exit, verdict
+from envtree.cli.options import usage_error
+from envtree.cli.progress import progress
+from envtree.cli.work.session import Environ, Messages, decrypter, report_of, usage_errors, view_of
+from envtree.narrow import NarrowTree
+from envtree.nearest import did_you_mean
+from envtree.pipeline import Request, Result, Run
+from envtree.tree import DirectoryTree
+
+
+class Single(NamedTuple):
+    """A bundle, and the run that computed it; `result` is None where something keeps it from being known."""
+
+    tree: DirectoryTree
+    work: Run
+    result: Result | None
+
+    def tell(self, color: str) -> Exit:
+        """Tell what keeps the bundle from being known; the exit code."""
+        report = report_of(self.work.outcome())
+        Messages(view_of(self.tree), "text", color, sys.stderr).tell(report)
+        return verdict(report.findings)
+
+
+def single(tree: DirectoryTree, id: str, inputs: dict[str, str], *, reveal: bool) -> Single:
+    """Compute one bundle, with its secrets in clear and all inputs if they are to be revealed.
+
+    What is wrong elsewhere in the tree is no reason to be silent about this bundle, and is not even read; but nothing
+    is decrypted then.
+    """
+    request = Request(
+        tree if reveal else NarrowTree(tree, id),
+        (),
+        inputs,
+        Environ(),
+        decrypter(tree) if reveal else None,
+        inputs_required=reveal,
+        # Whether there is such a bundle is asked here.
+        allow_empty=True,
+        ids=frozenset({id}),
+    )
+    with usage_errors(), progress(sys.stderr) as told:
+        work = Run(request._replace(progress=told))
+        if work.workspace and id not in work.ids:
+            # What else it may have been takes the whole tree.
+            known = work.ids if reveal else Run(request._replace(tree=tree)).ids
+            raise usage_error(f"there is no bundle '{id}'", did_you_mean(id, known))
+        before = len(work.diags)
+        result = next(work.results(), None)
+    broken = bool(work.severities.errors(work.diags.since(before))) or (reveal and work.watch.found())
+    return Single(tree, work, None if broken else result)

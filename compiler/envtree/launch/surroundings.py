@@ -1,0 +1,40 @@
+"""The environment of a child: what it takes over from the caller's, and the bundle's variables over it."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from envtree.diagnostic import Refusal
+
+# What nearly every program needs to find others, its user's files, and the right way to speak.
+_BASE = re.compile(rb"PATH|HOME|TERM|LANG|LC_\w+|TZ|TMPDIR")
+# What opens secrets files is no business of a program that gets its own secrets.
+_KEYS = b"SOPS_"
+# Neither has a spelling there.
+_REFUSED = re.compile("[\0\ud800-\udfff]")
+
+Environment = dict[bytes, bytes]
+
+
+def opens_secrets(name: str) -> bool:
+    """Whether a variable of the caller is for sops alone."""
+    return name.encode("utf-8", "surrogateescape").startswith(_KEYS)
+
+
+def surroundings(
+    variables: Mapping[str, str], caller: Mapping[bytes, bytes], *, pristine: bool, inherited: Iterable[str] = ()
+) -> Environment:
+    """The whole environment of a child; a pristine one has of the caller's what all need, and what is `inherited`."""
+    names = {name.encode("utf-8", "surrogateescape") for name in inherited}
+    taken = {
+        name: value
+        for name, value in caller.items()
+        if not name.startswith(_KEYS) and (not pristine or name in names or _BASE.fullmatch(name))
+    }
+    return taken | {name.encode(): _encoded(name, value) for name, value in variables.items()}
+
+
+def _encoded(name: str, value: str) -> bytes:
+    if _REFUSED.search(value):
+        message = f"'{name}' holds a character that the environment of a program cannot carry"
+        raise Refusal("ET803", message, "take it out, or encode the value")
+    return value.encode()

@@ -1,0 +1,65 @@
+"""Seal the secrets of bundles for those who may read them: a SOPS file beside each bundle.
+
+Ciphertext is random, so what is there already is kept as long as it holds the same values for the same readers.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from envtree.artifact import Output
+from envtree.emit import entries
+from envtree.pipeline import Beside, Files, Result, Run
+from envtree.seal.audience import Audiences
+from envtree.seal.sealer import Sealer
+from envtree.sensitive import SEALED_FILE
+
+
+def sealing(beside: Beside, output: Output, *, only_check: bool) -> Beside:
+    """What puts a sealed file beside each bundle with secrets, and beside that what `beside` does.
+
+    With `only_check` it is a failure if a file that is there cannot be opened; otherwise it is made anew.
+    """
+
+    def sealed(run: Run) -> Iterator[tuple[Result, Files]]:
+        if run.workspace is None:
+            return
+        audiences = Audiences(run)
+        sealer = Sealer(output, run.workspace.organization.secrets_policy, only_check=only_check)
+        workers = os.cpu_count() or 1
+        pool = ThreadPoolExecutor(workers)
+        # sops costs more time than all the rest of a bundle, so several run while later bundles are computed.
+        ahead: deque[tuple[Result, Files, Future[bytes] | None]] = deque()
+        try:
+            for result, files in beside(run):
+                ahead.append((result, files, _submit(result, run, audiences, sealer, pool)))
+                if len(ahead) > 2 * workers:
+                    yield _finished(*ahead.popleft())
+            while ahead:
+                yield _finished(*ahead.popleft())
+        finally:
+            sealer.stop()
+            pool.shutdown(cancel_futures=True)
+
+    return sealed
+
+
+def _submit(
+    result: Result, run: Run, audiences: Audiences, sealer: Sealer, pool: ThreadPoolExecutor
+) -> "Future[bytes] | None":
+    """Begin to seal a bundle; nothing is sealed of a run with an error, or of a bundle without secrets."""
+    bundle = result.bundle
+    keys = audiences.of(bundle.target.project) if bundle.sensitive else None
+    if keys is None or run.watch.found():
+        return None
+    target = bundle.target
+    path = f"{target.environment}/{target.folder_in_environment}/{SEALED_FILE}"
+    return pool.submit(sealer.seal, path, entries(bundle), keys)
+
+
+def _finished(result: Result, files: Files, sealed: "Future[bytes] | None") -> tuple[Result, Files]:
+    return result, files if sealed is None else ((SEALED_FILE, sealed.result()), *files)
+
+
+__all__ = ["sealing"]

@@ -1,0 +1,65 @@
+"""Whom the secrets of a project's bundles are sealed for: its declared readers."""
+
+import re
+
+from envtree.diagnostic import Diagnostic
+from envtree.layout import ROOT_FILE
+from envtree.link.readers import Key, identity, readers
+from envtree.node import Document
+from envtree.pipeline import Run
+from envtree.secret import age_kind
+from envtree.sops.writing import Keys
+from envtree.source import Kind
+from envtree.span import whole_file
+
+_FINGERPRINT = re.compile(r"[0-9A-F]{40}")
+
+
+class Audiences:
+    """The keys of each project's readers; what is wrong with them is reported once."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        plain = (one for one in run.files.values() if one.location.kind is Kind.PROJECT)
+        self._projects = {one.location.project: one.document for one in plain}
+        self._known: dict[str, Keys | None] = {}
+
+    def of(self, project: str) -> Keys | None:
+        """The keys; None where there are none that may be used."""
+        if project not in self._known:
+            self._known[project] = self._find(project)
+        return self._known[project]
+
+    def _find(self, project: str) -> Keys | None:
+        organization = self._run.files[ROOT_FILE].document
+        found = readers(self._projects.get(project), organization)
+        if found is None or not found.declared:
+            self._report_nobody(project, self._projects.get(project) or organization)
+            return None
+        refused = [key for key in found.declared.values() if kind(key) not in self._allowed]
+        for key in refused:
+            self._report_kind(key)
+        spelt = {spelling: kind(key) for spelling, key in sorted(found.declared.items())}
+        pgp = tuple(spelling for spelling, each in spelt.items() if each == "pgp")
+        return None if refused else Keys(tuple(spelling for spelling in spelt if spelling not in pgp), pgp)
+
+    @property
+    def _allowed(self) -> frozenset[str]:
+        assert self._run.workspace
+        return self._run.workspace.organization.secrets_policy.key_types
+
+    def _report_nobody(self, project: str, document: Document) -> None:
+        message = f"there is nobody to seal the secrets of project '{project}' for: no readers with a key are declared"
+        hint = "declare 'secret_readers' in the project or the organization, and their keys in 'people'"
+        self._run.diags.add(Diagnostic(whole_file(document.path), "ET630", message, hint))
+
+    def _report_kind(self, key: Key) -> None:
+        allowed = ", ".join(f"'{each}'" for each in sorted(self._allowed)) or "none"
+        message = f"the secrets of bundles would be sealed for a key of type '{kind(key)}', allowed: {allowed}"
+        hint = "give the person another key, or add its type to 'secrets.key_types' in organization.yaml"
+        self._run.diags.add(Diagnostic(key.span, "ET630", message, hint))
+
+
+def kind(key: Key) -> str:
+    """The kind of a person's key."""
+    return "pgp" if _FINGERPRINT.fullmatch(identity(key.text)) else age_kind(identity(key.text))
