@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import TemplateError, Undefined, UndefinedError
 
 from envtree.expression import Expression, Reference, Term
-from envtree.resolve.functions import LIMIT, Misfit, TooLarge, excess, to_text
+from envtree.functions import LIMIT, Misfit, TooLarge, excess, to_text
 from envtree.resolved import HOLE, UNKNOWN, AsText, Hidden, is_text
 
 _EXACT = 2**53

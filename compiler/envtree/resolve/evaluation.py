@@ -7,11 +7,11 @@ from jinja2 import StrictUndefined, Undefined
 
 from envtree.diagnostic import Diagnostic, Diagnostics, Failure, NotChecked, Related
 from envtree.expression import Expression, NamePath, Reference
+from envtree.functions import is_writable
 from envtree.keypath import format_path
 from envtree.nearest import did_you_mean
 from envtree.resolve.compute import Fault, as_environment_text, compute, fold, limit
 from envtree.resolve.expression import Compiler
-from envtree.resolve.functions import is_writable
 from envtree.resolve.grammar import COMPUTED, WrongExpression
 from envtree.resolve.literals import Literals
 from envtree.resolve.lookup import MISSING, descend, seal, walk

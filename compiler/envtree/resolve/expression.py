@@ -1,15 +1,13 @@
 """Read `${{ … }}`: a text becomes pieces, and each expression the names it reads and a way to run it."""
 
 import re
-from typing import Any
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
+from jinja2 import TemplateSyntaxError, nodes
 from jinja2.environment import TemplateExpression
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from envtree.expression import Expression, Term, reference
-from envtree.resolve.functions import FILTERS, TESTS, concat
 from envtree.resolve.grammar import Source, WrongExpression, check, check_name
+from envtree.sandbox import Sandbox
 
 SOURCE_LIMIT = 4096
 
@@ -17,36 +15,16 @@ _PLAIN_NAME = re.compile(r"\s*([a-z_]+(?:\.[A-Za-z_][A-Za-z0-9_]*)+)\s*")
 _TOKENS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\{|\}\}|\}""", re.DOTALL)
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """No attributes of Python objects, and arithmetic on numbers only."""
-
-    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%"})
-
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        return self.getitem(obj, attribute)
-
-    def getitem(self, obj: Any, argument: Any) -> Any:
-        try:
-            return obj[argument] if isinstance(obj, (dict, list)) else self.undefined(obj=obj, name=argument)
-        except (LookupError, TypeError):
-            return self.undefined(obj=obj, name=argument)
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        numbers = all(isinstance(side, (int, float)) and not isinstance(side, bool) for side in (left, right))
-        if not numbers and not (operator == "+" and type(left) is type(right) and isinstance(left, (str, list))):
-            raise TypeError("operands")
-        return super().call_binop(context, operator, left, right)
-
-
 class Compiler:
-    """Compiles each distinct text once."""
+    """Compiles each distinct text once.
 
-    def __init__(self) -> None:
+    What a bundle spells out is `spelt`: its expressions are longer than anybody writes, and known values stand in them.
+    """
+
+    def __init__(self, *, spelt: bool = False) -> None:
+        self._spelt = spelt
         self._known: dict[str, Expression | WrongExpression] = {}
-        self._sandbox = _Sandbox(undefined=StrictUndefined, autoescape=False, cache_size=0, optimized=False)
-        self._sandbox.globals = {}
-        self._sandbox.filters = {**FILTERS, "_concat": concat}
-        self._sandbox.tests = {name: test for name, test in self._sandbox.tests.items() if name in TESTS}
+        self._sandbox = Sandbox(autoescape=False)
 
     def compile(self, text: str) -> Expression:
         """The pieces of a text; raises WrongExpression, with the offset of the fault in the text."""
@@ -78,13 +56,13 @@ class Compiler:
         return Expression(tuple(pieces), reads, whole, whole and terms[0].run is None, secret, variables)
 
     def _term(self, text: str, offset: int) -> Term:
-        source = Source(text, offset)
+        source = Source(text, offset, self._spelt)
         plain = _PLAIN_NAME.fullmatch(text)
         if plain:
             path = tuple(plain.group(1).split("."))
             check_name(path, source)
             return Term(text, source.at(), (reference(path, source.at()),), None, None)
-        if len(text) > SOURCE_LIMIT:
+        if len(text) > SOURCE_LIMIT and not self._spelt:
             raise WrongExpression("ET507", f"an expression is longer than {SOURCE_LIMIT} characters", "", source.at())
         try:
             return self._compiled(text, source)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from jinja2 import nodes
 
 from envtree.expression import NamePath, Reference, reference
+from envtree.functions import FILTERS, TESTS
 from envtree.nearest import did_you_mean
-from envtree.resolve.functions import FILTERS, TESTS
 
 # What a bundle computes, and all that an expression may read.
 COMPUTED = ("env_vars", "config", "endpoints", "feature_flags")
@@ -55,10 +55,11 @@ class WrongExpression(Exception):
 
 
 class Source(NamedTuple):
-    """The text of an expression, and where in its value it begins."""
+    """The text of an expression, and where in its value it begins; one that is `spelt` nobody has written."""
 
     text: str
     offset: int
+    spelt: bool = False
 
     def at(self, *names: str | int) -> int:
         """Where a dotted name stands first; the beginning of the expression when it is spelt in another way."""
@@ -97,7 +98,7 @@ def check_name(path: NamePath, source: Source) -> None:
 
 
 def _check_text(value: object, source: Source) -> None:
-    found = REFUSED.search(value) if isinstance(value, str) else None
+    found = REFUSED.search(value) if isinstance(value, str) and not source.spelt else None
     if found:
         message = f"a text in this expression holds the character U+{ord(found[0]):04X}"
         raise WrongExpression("ET502", message, "remove it, it hides what a text says", source.at())

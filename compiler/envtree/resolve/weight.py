@@ -6,8 +6,8 @@ from typing import Any
 from jinja2 import Undefined
 
 from envtree.expression import Expression, Term
+from envtree.functions import LIMIT
 from envtree.node import Cipher
-from envtree.resolve.functions import LIMIT
 from envtree.resolved import AsText, Composite, Derived, Hidden, Part, Weight
 from envtree.value import Branch, Leaf, Listing
 

@@ -1,0 +1,75 @@
+"""What the writers of all formats have in common: what they are given, and what they say of it."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from envtree.output_settings import Kubernetes
+
+# No environment can hold the one, and UTF-8 has no bytes for the other.
+UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+
+
+class Variables(NamedTuple):
+    """A bundle as a writer gets it: the texts of its variables, sorted by name, and the names of those left out.
+
+    `secret` names those of the texts that are secrets. `references` maps a secret that is left out to what stands for
+    it in the bundle; `unknown` need an input. `data` is the bundle as JSON data. `fingerprint` changes when any secret
+    does, and tells nothing about it.
+    """
+
+    texts: Mapping[str, str]
+    secret: frozenset[str] = frozenset()
+    references: Mapping[str, Any] = {}
+    unknown: tuple[str, ...] = ()
+    data: Mapping[str, Any] = {}
+    kubernetes: Kubernetes = Kubernetes()
+    fingerprint: str = ""
+
+
+class Excess(NamedTuple):
+    """More than a reader takes: it certainly fails, or may. `name` is the variable, empty for all of them together."""
+
+    certain: bool
+    message: str
+    hint: str
+    name: str = ""
+
+
+class Missing(NamedTuple):
+    """A variable that is left out, and that the format promises to hold or to refer to."""
+
+    name: str
+    why: str
+    hint: str
+
+
+Refusal = Callable[[str, str], str]
+Write = Callable[[Variables], bytes]
+
+
+class Dialect(NamedTuple):
+    """How a format is written: each of its files, why a variable cannot be, and what is too much.
+
+    `refusal` takes a name and its text, and gives a reason, or nothing. `missing` are those that must not be left out.
+    `process` says whether the reader starts a process with the variables: always, possibly, or never (None).
+    """
+
+    write: tuple[Write, ...]
+    refusal: Refusal | None = None
+    missing: Callable[[Variables], Iterable[Missing]] = lambda given: ()
+    excess: Callable[[Variables, tuple[bytes, ...]], Iterable[Excess]] = lambda given, files: ()
+    process: bool | None = None
+
+
+def lines(given: Variables, line: Callable[[str, str], str], *, comments: bool = True) -> bytes:
+    """A file with a line, or some, for each variable, behind comments about those that are left out."""
+    head = left_out(given) if comments else ()
+    return "".join([*head, *(f"{line(name, text)}\n" for name, text in given.texts.items())]).encode()
+
+
+def left_out(given: Variables) -> Iterator[str]:
+    """Comments with the names that are left out, and why; all of our dialects but a few begin them with '#'."""
+    for why, names in (("sensitive", given.references), ("unknown", given.unknown)):
+        if names:
+            yield f"# {why}, left out: {', '.join(sorted(names))}\n"

@@ -1,0 +1,39 @@
+"""Values of a bundle as a mode shows them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from envtree.artifact import Mode
+from envtree.emit.reference import referenced
+from envtree.emit.sealed import placeholders
+from envtree.resolved import Bundle, Hidden, reveal
+
+
+def values(bundle: Bundle, mode: Mode | None) -> Mapping[str, Any]:
+    """The data of a bundle; without a mode, what is hidden is null."""
+    if not bundle.sensitive and mode is not None:
+        return bundle.data
+    if mode == "seal":
+        return placeholders(bundle.data)
+    return {key: shown(value, mode) for key, value in bundle.data.items()}
+
+
+def shown(value: Any, mode: Mode | None) -> Any:
+    """A value with its hidden parts in clear, as references, or null."""
+    kind = type(value)
+    if kind is dict:
+        return {key: child if type(child) is str else shown(child, mode) for key, child in value.items()}
+    if kind is list:
+        return [shown(child, mode) for child in value]
+    if kind is not Hidden:
+        return value
+    return None if mode is None else referenced(value) if mode == "ref" else reveal(value)
+
+
+def hidden_parts(value: Any) -> Iterator[Hidden]:
+    """What is hidden in a value, or is all of it."""
+    if isinstance(value, Hidden):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from hidden_parts(part)

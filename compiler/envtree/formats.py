@@ -1,0 +1,43 @@
+"""The forms that a bundle can be written in, each for one reader.
+
+This is the one list of them: the command line, its help and `emit.formats` are made from it, and tests hold the schema
+and the language reference to it.
+"""
+
+from typing import NamedTuple
+
+
+class Format(NamedTuple):
+    """One form; `files` are the names of its files beside each other, `reader` is who takes them."""
+
+    name: str
+    files: tuple[str, ...]
+    reader: str
+
+
+_MASK = "env.github-mask"
+
+FORMATS = (
+    Format("bundle", ("bundle.json",), "programs that want all of a bundle"),
+    Format("compose", (".env",), "Docker Compose"),
+    Format("docker", ("env.docker",), "docker run --env-file, kubectl create --from-env-file"),
+    Format("bash", ("env.sh",), "bash, dash and direnv, which source it"),
+    Format("systemd", ("env.systemd",), "systemd's EnvironmentFile="),
+    Format("python-dotenv", ("env.python-dotenv",), "python-dotenv"),
+    Format("node", ("env.node",), "node --env-file, util.parseEnv"),
+    Format("npm-dotenv", ("env.npm-dotenv",), "the npm package dotenv"),
+    Format("github-env", ("env.github-env", _MASK), "$GITHUB_ENV of GitHub Actions"),
+    Format("github-output", ("env.github-output", _MASK), "$GITHUB_OUTPUT of GitHub Actions"),
+    Format("gitlab", ("env.gitlab",), "GitLab's artifacts:reports:dotenv"),
+    Format("portable", ("env.portable",), "all of the readers above, values that any of them changes refused"),
+    Format("json-env", ("env.json",), "programs that read JSON"),
+    Format("yaml", ("env.yaml",), "programs that read YAML, Helm and gcloud run among them"),
+    Format("k8s", ("env.k8s.yaml",), "kubectl apply"),
+    Format("terraform", ("env.tfvars.json",), "terraform -var-file, tofu -var-file"),
+    Format("template", (), "whoever the organization's own templates are for"),
+)
+NAMES = tuple(each.name for each in FORMATS)
+# What is written unless somebody says otherwise; the first always is.
+DEFAULT = ("bundle", "compose")
+# Those that fit on stdout: with one file, and no words of their own for the same in JSON.
+SHOWN = tuple(each.name for each in FORMATS if len(each.files) == 1 and each.name != "bundle")
