@@ -12,7 +12,7 @@ from envtree.diff.affected import affected
 from envtree.diff.model import Cause
 from envtree.emit import materialize
 from envtree.keypath import format_path
-from envtree.pipeline import Request, Run
+from envtree.pipeline import Memory, Request, Run
 from tests.trees import MemoryTree, start
 
 from .editing import pairs
@@ -29,9 +29,10 @@ def written(drawn: Organization) -> dict[str, str]:
     return {path: block_text(data) for path, data in {**drawn.tree, **sealed}.items()}
 
 
-def compiled(drawn: Organization) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]] | None:
+def compiled(drawn: Organization, memory: Memory) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]] | None:
     """The bundles with references, and with plaintext; None if there is an error."""
-    run = start(Request(MemoryTree(written(drawn)), decrypter=lambda policy: OpenBook(drawn.secrets)))
+    tree = MemoryTree(written(drawn))
+    run = start(Request(tree, decrypter=lambda policy: OpenBook(drawn.secrets), memory=memory))
     bundles = {bundle.target.id: bundle for bundle in run.bundles()}
     if run.watch.found():
         return None
@@ -39,8 +40,8 @@ def compiled(drawn: Organization) -> tuple[dict[str, dict[str, Any]], dict[str, 
     return refs, plain
 
 
-def runs(*drawn: Organization) -> list[Run]:
-    return [start(Request(MemoryTree(written(one)), allow_empty=True)) for one in drawn]
+def fresh(drawn: Organization, memory: Memory) -> Run:
+    return start(Request(MemoryTree(written(drawn)), allow_empty=True, memory=memory))
 
 
 def flat(bundle: dict[str, Any]) -> dict[tuple[str, str], Any]:
@@ -51,6 +52,7 @@ def flat(bundle: dict[str, Any]) -> dict[tuple[str, str], Any]:
             found[section, ""] = bundle[section]
     for section in ("env_vars", "secrets"):
         found |= {(section, format_path((key,))): value for key, value in bundle[section].items()}
+    agenda: list[tuple[str, tuple[str, ...], Any]]
     agenda = [(section, (key,), value) for section in MAPS for key, value in bundle[section].items()]
     while agenda:
         section, path, value = agenda.pop()
@@ -67,12 +69,14 @@ def is_same(one: Any, other: Any) -> bool:
 
 
 def assert_told(base: Organization, head: Organization) -> None:
-    old, new = compiled(base), compiled(head)
+    memory: Memory = {}
+    old, new = compiled(base, memory), compiled(head, memory)
     assume(old is not None)
     assume(new is not None)
     assert old
     assert new
-    found = diff(*(Named(name, run) for name, run in zip(("base", "head"), runs(base, head), strict=True)))
+    one, other = fresh(base, memory), fresh(head, memory)
+    found = diff(Named("base", one), Named("head", other))
     assert {*found.ids("added")} == new[0].keys() - old[0].keys()
     assert {*found.ids("removed")} == old[0].keys() - new[0].keys()
     shared = old[0].keys() & new[0].keys()
@@ -91,7 +95,7 @@ def assert_told(base: Organization, head: Organization) -> None:
         plain = [flat(side[1][id]) for side in (old, new)]
         for key in hidden - wrong:
             assert not is_same(*(side.get(key, ...) for side in plain)), "an untouched secret is told as a change"
-    assert {*found.touched} <= affected(*runs(base, head)), "--changed-since misses a bundle"
+    assert {*found.touched} <= affected(one, other), "--changed-since misses a bundle"
     assert found.unchanged == len(shared - {*found.changed})
     event("changes" if found.changes else "bundles" if found.bundles else "nothing")
     assert_caused(found, written(base), written(head))
@@ -99,9 +103,10 @@ def assert_told(base: Organization, head: Organization) -> None:
 
 def assert_caused(found: Diff, base: dict[str, str], head: dict[str, str]) -> None:
     """Every difference has causes, and they are lines that somebody wrote, changed or took out."""
-    for change in (*found.changes, *found.bundles):
-        assert change.causes, change
-        for cause in change.causes:
+    told = [(one, one.causes) for one in found.changes] + [(one, one.causes) for one in found.bundles]
+    for change, causes in told:
+        assert causes, change
+        for cause in causes:
             old, new = (side.get(cause.path, "").splitlines() for side in (base, head))
             assert old != new, (change, cause)
             assert is_edited(cause, old, new), (change, cause, old, new)

@@ -14,7 +14,6 @@ from .merging import Plain, literal
 from .resolving import text_of
 
 RECIPIENT = "age1levy56uqmrfwsdrueea4vzpy8lsgud6aet5al06mae42mxdkmyqs72335c"
-ENVELOPE = "-----BEGIN AGE ENCRYPTED FILE-----\nYWdlLWVuY3J5cHRpb24ub3JnL3YxCg==\n-----END AGE ENCRYPTED FILE-----\n"
 TYPES = {bool: "bool", int: "int", float: "float", str: "str"}
 
 
@@ -53,13 +52,20 @@ def seal(data: dict[str, Any]) -> dict[str, Any]:
     return {
         **sealed(data),
         "sops": {
-            "age": [{"recipient": RECIPIENT, "enc": ENVELOPE}],
+            "age": [{"recipient": RECIPIENT, "enc": envelope(data)}],
             "lastmodified": "2026-01-01T00:00:00Z",
             "mac": cipher(hashlib.sha512(repr(data).encode()).hexdigest().upper()),
             "unencrypted_suffix": "_unencrypted",
             "version": "3.11.0",
         },
     }
+
+
+def envelope(data: dict[str, Any]) -> str:
+    """What a wrapped data key looks like: another one for each file."""
+    noise = hashlib.sha256(repr(data).encode()).digest()
+    body = base64.b64encode(b"age-encryption.org/v1\n" + noise).decode()
+    return f"-----BEGIN AGE ENCRYPTED FILE-----\n{body}\n-----END AGE ENCRYPTED FILE-----\n"
 
 
 def sealed(value: Any) -> Any:

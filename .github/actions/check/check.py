@@ -1,4 +1,4 @@
-"""Run `envtree check` on a runner of GitHub: annotations in the log, a summary, files, outputs.
+"""Run `envtree check`, and on request `envtree diff`, on a runner of GitHub: annotations, a summary, files, outputs.
 
 It ends as the check does. Nothing here needs a permission: what a read-only token cannot do is left out.
 """
@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from changes import environ, followed, save
 from comment import LONGEST, Refused, comment, first_line
 from markdown import markdown, stopped
 
@@ -53,10 +54,14 @@ def _lines(name: str) -> list[str]:
     return [line.strip() for line in os.environ.get(name, "").splitlines() if line.strip()]
 
 
+def _program() -> str:
+    return os.environ.get("ENVTREE") or "envtree"
+
+
 def _command(directory: str, report: Path) -> list[str]:
     sarif = os.environ.get("SARIF_FILE", "")
     return [
-        *(os.environ.get("ENVTREE") or "envtree", "-C", directory, "check"),
+        *(_program(), "-C", directory, "check"),
         *("--format", "github", "--report", f"json={report}"),
         *(["--report", f"sarif={sarif}"] if sarif else []),
         *(["--strict"] if _flag("STRICT") else []),
@@ -66,12 +71,9 @@ def _command(directory: str, report: Path) -> list[str]:
 
 
 def _run(directory: str, report: Path) -> Check:
-    # The program reads files of strangers, and needs neither the token nor the files that steer the runner.
-    withheld = {"TOKEN", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY"}
-    environ = {name: value for name, value in os.environ.items() if name not in withheld}
     command = _command(directory, report)
     try:
-        done = subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL, env=environ)
+        done = subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL, env=environ())
     except OSError:
         _say(f"::error title=envtree::the program '{_plain(command[0])}' cannot be started")
         return Check(_MACHINE, None)
@@ -81,6 +83,20 @@ def _run(directory: str, report: Path) -> Check:
         return Check(done.returncode, json.loads(report.read_bytes()))
     except (OSError, ValueError):
         return Check(done.returncode, None)
+
+
+def _compare(directory: str, file: Path) -> None:
+    """Save what differs from the base, if there is one; a comparison that fails takes nothing from the check."""
+    base = os.environ.get("BASE", "").strip()
+    if not base:
+        return
+    try:
+        done = save(_program(), directory, base, _lines("INPUTS"), file)
+    except OSError:
+        return
+    _relay(done.stderr, _NOTHING)
+    if not file.exists():
+        _say("::warning title=envtree::what differs from the base is not told; the log of the step says why")
 
 
 def _relay(output: bytes, commands: re.Pattern[str]) -> None:
@@ -99,11 +115,18 @@ def _say(line: str) -> None:
     sys.stdout.buffer.write(f"{line}\n".encode("utf-8", "replace"))
 
 
-def _summarize(check: Check, directory: str) -> None:
+def _text(check: Check, directory: str, changes: Path, limit: int, first: str = "") -> str:
+    """The findings, and what changes in all the room that they leave, which is a third at least."""
+    if not changes.exists():
+        return check.text(directory, limit, first)
+    return followed(check.text(directory, limit * 2 // 3, first), _program(), changes, limit)
+
+
+def _summarize(text: str) -> None:
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
         with open(path, "a", encoding="utf-8") as summary:
-            summary.write(check.text(directory, _LONGEST_SUMMARY))
+            summary.write(text)
 
 
 def _output(outputs: dict[str, str]) -> None:
@@ -124,15 +147,16 @@ def _comment(text: str, first: str) -> None:
 
 
 def main() -> int:
-    """Check the tree; the exit code of `envtree check`."""
+    """Check the tree, and compare it; the exit code of `envtree check`."""
     directory = os.environ.get("DIRECTORY") or "."
     folder = Path(tempfile.mkdtemp(prefix="envtree-check-", dir=os.environ.get("RUNNER_TEMP")))
-    report, comment_file, sarif = folder / "envtree.json", folder / "comment.md", os.environ.get("SARIF_FILE", "")
-    check = _run(directory, report)
+    report, comment_file, changes = (folder / name for name in ("envtree.json", "comment.md", "diff.json"))
+    check, sarif = _run(directory, report), os.environ.get("SARIF_FILE", "")
+    _compare(directory, changes)
     first = first_line(directory)
-    text = check.text(directory, LONGEST, first)
+    text = _text(check, directory, changes, LONGEST, first)
     comment_file.write_text(text, encoding="utf-8")
-    _summarize(check, directory)
+    _summarize(_text(check, directory, changes, _LONGEST_SUMMARY))
     _output(
         {
             "result": check.result,
@@ -141,6 +165,7 @@ def main() -> int:
             "warnings": check.total("warning"),
             "report-file": str(report) if report.exists() else "",
             "comment-file": str(comment_file),
+            "diff-file": str(changes) if changes.exists() else "",
             "sarif-file": sarif if sarif and os.path.exists(sarif) else "",
         }
     )

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from changes import followed
 from markdown import markdown
 
 # GitHub takes 65,536 characters.
@@ -112,10 +113,14 @@ def main() -> str:
     """Make the comment from a report; what went wrong, if anything."""
     directory = os.environ.get("DIRECTORY") or "."
     first = first_line(directory)
+    changes = os.environ.get("DIFF", "")
     try:
-        text = markdown(_report(Path(os.environ["REPORT"])), directory, LONGEST, first)
+        text = markdown(_report(Path(os.environ["REPORT"])), directory, LONGEST * 2 // 3 if changes else LONGEST, first)
     except (OSError, ValueError, RecursionError):
         return "the report is missing, or is none of `envtree check`"
+    if changes:
+        # Without it, or if it is no answer of `envtree diff`, the comment is about the check alone.
+        text = followed(text, os.environ.get("ENVTREE") or "envtree", Path(changes), LONGEST)
     try:
         count = comment(text, first)
     except Refused as refused:

@@ -12,14 +12,14 @@ import click
 from click.shell_completion import shell_complete
 
 from envtree import __version__, signals
-from envtree.cli import console
-from envtree.cli.exits import Exit, run
+from envtree.cli import console, exits
+from envtree.cli.exits import Exit
 from envtree.cli.group import Group
 
 _COMMANDS = (
     *("init", "check", "compile", "show", "explain", "diff", "tree"),
     *("impact", "matrix", "parity", "unused", "report"),
-    *("schema", "code", "completion"),
+    *("run", "unseal", "secrets", "schema", "code", "completion"),
 )
 COMPLETE = "_ENVTREE_COMPLETE"
 
@@ -54,7 +54,8 @@ def invoke(arguments: list[str]) -> int:
     instruction = os.environ.get(COMPLETE)
     if instruction:
         return _complete(instruction)
-    return run(lambda: _invoke(arguments))
+    # By its module: `run` is a command too, and the name of its module here.
+    return exits.run(lambda: _invoke(arguments))
 
 
 def main() -> NoReturn:

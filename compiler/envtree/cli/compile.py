@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import ALLOW_EMPTY, COLOR, INPUTS, SELECTORS, STRICT, VERBOSE, Command, choice, option
+from envtree.cli.options import ALLOW_EMPTY, COLOR, INPUTS, SELECTORS, SINCE, STRICT, VERBOSE, Command, choice, option
+from envtree.formats import NAMES
 
 command = Command(
     "compile",
@@ -19,15 +20,16 @@ command = Command(
         ),
         choice(
             "--secrets",
-            values=("plain", "ref"),
-            help="Write secrets in clear (the default, needs a key) or as references (needs none).",
+            values=("plain", "ref", "seal"),
+            help="Write secrets in clear (the default), as references (needs no key), or sealed for their readers.",
         ),
         choice(
             "--format",
             "formats",
-            values=("bundle", "compose"),
+            values=NAMES,
             multiple=True,
-            help="What to write: bundle.json always, '.env' by default or when 'compose' is named.",
+            help="What to write, may be repeated: bundle.json always; else what organization.yaml says, else compose, "
+            "which is '.env'.",
         ),
         choice(
             "--messages",
@@ -35,7 +37,13 @@ command = Command(
             values=("text", "json", "github"),
             help="The form of the findings; text, or github where GITHUB_ACTIONS is set.",
         ),
+        option(
+            "--provenance",
+            is_flag=True,
+            help="Also write provenance.json, which says where each value comes from; there is no secret in it.",
+        ),
         option("--check", "only_check", is_flag=True, help="Write nothing; fail if the output differs, and say where."),
+        SINCE,
         STRICT,
         ALLOW_EMPTY,
         INPUTS,

@@ -67,6 +67,27 @@ def variables(directory: Path, id: str) -> list[str]:
     return sorted(found)
 
 
+def environments(directory: Path) -> list[str]:
+    """The environments that can be targets, sorted; none where the tree cannot be read."""
+    try:
+        known = _environments(list(_files(str(find_root(directory)), ROOT, "", "")))
+        return sorted({name for names in known.values() for name in names})
+    except (RootNotFound, Failure, OSError):
+        return []
+
+
+def sources(directory: Path) -> list[str] | None:
+    """The YAML files of a tree relative to its root, sorted; None from inside of it, where a shell knows better."""
+    try:
+        root = find_root(directory)
+        if Path.cwd().is_relative_to(root):
+            return None
+        found = [root / "organization.yaml", *(path for name in ROOT.folders for path in (root / name).rglob("*.yaml"))]
+        return sorted(path.relative_to(root).as_posix() for path in found)
+    except (RootNotFound, Failure, OSError):
+        return []
+
+
 def _inside(home: Path, root: Path) -> Iterator[Path]:
     """The files of a project; agents and teams at the root belong to the default one."""
     folders = [home] if home.is_dir() else [root / "teams", root / "agents"]

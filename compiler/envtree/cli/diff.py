@@ -1,13 +1,18 @@
 """`envtree diff`, declared."""
 
+from pathlib import Path
+
 import click
 
 from envtree.cli.options import COLOR, DETAILED, INPUTS, VERBOSE, Command, choice, complete_ids, option
 
+# A comment on GitHub, and what a heading, a sentence and a footer need.
+LIMIT, LEAST = 60_000, 2_000
+
 command = Command(
     "diff",
     [
-        click.Argument(["base"]),
+        click.Argument(["base"], required=False),
         click.Argument(["head"], required=False),
         option("--merge-base", is_flag=True, help="Compare with the last commit that BASE and HEAD have in common."),
         option(
@@ -29,17 +34,31 @@ command = Command(
         choice(
             "--format",
             "form",
-            values=("text", "json", "markdown"),
+            values=("text", "json", "markdown", "mermaid"),
             default="text",
             show_default=True,
-            help="For people, for programs, or for a comment on a pull request.",
+            help="For people, for programs, for a comment on a pull request, or as a drawing.",
+        ),
+        option(
+            "--limit",
+            metavar="BYTES",
+            type=click.IntRange(min=LEAST),
+            default=LIMIT,
+            show_default=True,
+            help="The most that --format markdown takes; GitHub accepts 65536 characters.",
+        ),
+        option(
+            "--saved",
+            metavar="FILE",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="Compare nothing: tell what --format json has said before.",
         ),
         DETAILED,
         INPUTS,
         COLOR,
-        VERBOSE,
+        option(*VERBOSE.opts, is_flag=True, help="Name every bundle."),
     ],
-    """Show what differs in the bundles of two trees, and the lines that are the cause.
+    """Show what differs in the bundles of two trees, and why.
 
     BASE and HEAD are revisions of the repository, or folders; without HEAD it is the tree as it is in the folder.
     Nothing is checked out, and no key is needed: a secret counts as changed when its ciphertext is.

@@ -3,19 +3,21 @@
 import click
 
 from envtree.cli.options import COLOR, INPUTS, Command, choice, complete_ids, option
+from envtree.formats import SHOWN
 
 command = Command(
     "show",
     [
         click.Argument(["id"], shell_complete=complete_ids),
-        option("--reveal", is_flag=True, help="Decrypt, and show secret values too."),
+        option("--reveal", is_flag=True, help="Decrypt, and show secret values too, on a terminal."),
+        option("--force", is_flag=True, help="With --reveal, also where stdout is no terminal."),
         choice(
             "--format",
             "form",
-            values=("json", "compose"),
+            values=("json", *SHOWN),
             default="json",
             show_default=True,
-            help="JSON, or the environment as '.env'.",
+            help="JSON, or a format that 'compile' writes into one file.",
         ),
         INPUTS,
         COLOR,

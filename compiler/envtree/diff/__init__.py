@@ -1,111 +1,74 @@
 """What differs between two trees: the values of their bundles, grouped, each with the lines that made it differ."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from envtree.diff.causes import Pair, Side, Tracer
-from envtree.diff.model import BundleChange, Cause, Change, Diff, Kind, SecretsFileChange
+from envtree.codes import CODES, OVERALL
+from envtree.diff.groups import Groups
+from envtree.diff.model import BundleChange, Change, Diff, SecretsFileChange
 from envtree.diff.rules import rules
 from envtree.diff.secrets import secrets_files
-from envtree.diff.targets import target_causes
-from envtree.diff.values import Difference, differences, only_reencrypted
-from envtree.explain.veil import secretive
+from envtree.diff.side import Pair, Side, side_of
+from envtree.diff.targets import is_uncertain, target_causes
 from envtree.finding import Finding
-from envtree.keypath import format_path
+from envtree.layout import ROOT_FILE
 from envtree.pipeline import Result, Run
 from envtree.report.fingerprint import fingerprinted
-from envtree.stack import Target
+
+_TYPES = ("production", "staging", "development")
 
 
 class Named(NamedTuple):
-    """A fresh run over a tree, and what the user calls the tree."""
+    """A fresh run over a tree, and what the user calls the tree, with its commit if it has one."""
 
     name: str
     run: Run
+    commit: str = ""
 
 
-class _Group:
-    """One difference, the bundles that show it, and its causes."""
+class _Compared(NamedTuple):
+    """What the bundles of both trees have come to."""
 
-    def __init__(self, difference: Difference) -> None:
-        self.difference = difference
-        self.bundles: list[str] = []
-        self.causes: set[Cause] = set()
-        self.reencrypted = True
-
-    def change(self) -> Change:
-        """The group as it is told."""
-        path, old, new = self.difference
-        kind: Kind = "added" if old is None else "removed" if new is None else "changed"
-        sensitive = any(cell.sensitive for cell in (old, new) if cell)
-        return Change(
-            section=path[0],
-            key=format_path(path[1:]),
-            kind=kind,
-            old=None if old is None or sensitive else old.value,
-            new=None if new is None or sensitive else new.value,
-            sensitive=sensitive,
-            reencrypted=self.reencrypted,
-            bundles=tuple(sorted(self.bundles)),
-            causes=tuple(sorted(self.causes)),
-        )
-
-
-class _Unshown:
-    """The variables that either tree declares as secrets, by team."""
-
-    def __init__(self, *runs: Run) -> None:
-        self._workspaces = [run.workspace for run in runs if run.workspace]
-        self._known: dict[tuple[str, str], frozenset[str]] = {}
-
-    def names(self, target: Target) -> frozenset[str]:
-        """Those of a bundle that both trees have."""
-        team = (target.project, target.team)
-        if team not in self._known:
-            self._known[team] = frozenset[str]().union(*(secretive(one, target) for one in self._workspaces))
-        return self._known[team]
+    changes: tuple[Change, ...] = ()
+    unchanged: int = 0
 
 
 def diff(base: Named, head: Named) -> Diff:
-    """Compare two trees; the runs are finished afterwards. The head has a usable organization."""
-    secrets = tuple(secrets_files(base.run.files, head.run.files))
-    changes, compared = _changes(base.run, head.run, secrets)
-    spoiled = {id for run in (base.run, head.run) for id in {*run.selected} - {*run.checked}}
-    new, gone = _findings(base.run, head.run)
-    differing = {id for change in changes for id in change.bundles}
+    """Compare two trees; the runs are finished afterwards. A tree without an organization has no bundles."""
+    before, after = side_of(base.run), side_of(head.run)
+    secrets = tuple(secrets_files(before, after))
+    compared = _compared(base.run, head.run, before, after, secrets)
+    bundles, spoiled = _bundles(base.run, head.run, before, after)
+    new, gone = _findings(base.run, head.run, before, after)
     return Diff(
         base=base.name,
         head=head.name,
-        changes=changes,
-        bundles=tuple(_bundles(base.run, head.run)),
-        unchanged=compared - len(differing),
-        spoiled=tuple(sorted(spoiled & {*base.run.selected} & {*head.run.selected})),
+        base_commit=base.commit,
+        head_commit=head.commit,
+        environments=_environments(before, after, {*base.run.selected, *head.run.selected}),
+        changes=compared.changes,
+        bundles=bundles,
+        unchanged=compared.unchanged,
+        spoiled=spoiled,
         secrets=secrets,
-        rules=tuple(rules(base.run.files, head.run.files)),
+        rules=tuple(rules(before, after)),
         new=new,
         gone=gone,
         errors=bool(head.run.severities.errors(head.run.diags)),
     )
 
 
-def _changes(base: Run, head: Run, secrets: tuple[SecretsFileChange, ...]) -> tuple[tuple[Change, ...], int]:
-    """The changes, those in most bundles first, and how many bundles were compared."""
-    groups: dict[tuple[object, ...], _Group] = {}
-    compared = 0
-    tracer: Tracer | None = None
-    anew = _reencrypted_leaves(secrets)
-    unshown = _Unshown(base, head)
+def _compared(base: Run, head: Run, before: Side, after: Side, secrets: tuple[SecretsFileChange, ...]) -> _Compared:
+    """The bundles that both trees have, as far as no error spoils them."""
+    anew = frozenset(
+        f"{file.path}#{leaf.key}" for file in secrets for leaf in file.leaves if leaf.kind == "reencrypted"
+    )
+    groups: Groups | None = None
+    unchanged = 0
     for pair in _pairs(base, head):
-        compared += 1
-        for found in differences(pair.base.bundle, pair.head.bundle, unshown.names(pair.head.bundle.target)):
-            tracer = tracer or _tracer(base, head)
-            key = (found.path, *(cell and (cell.mark, cell.hidden) for cell in (found.old, found.new)))
-            group = groups.setdefault(key, _Group(found))
-            group.bundles.append(pair.head.bundle.target.id)
-            group.causes.update(tracer.causes(pair, found.path))
-            group.reencrypted &= only_reencrypted(pair.base.bundle, pair.head.bundle, found.path, anew)
-    changes = (group.change() for group in groups.values())
-    return tuple(sorted(changes, key=lambda one: (-len(one.bundles), one.section, one.key, one.bundles))), compared
+        groups = groups or Groups(before, after, anew)
+        unchanged += not groups.add(pair)
+    return _Compared(groups.changes(), unchanged) if groups else _Compared()
 
 
 def _pairs(base: Run, head: Run) -> Iterator[Pair]:
@@ -127,34 +90,64 @@ def _pairs(base: Run, head: Run) -> Iterator[Pair]:
                 waiting[side][id] = result
 
 
-def _tracer(base: Run, head: Run) -> Tracer:
-    before, after = _side(base), _side(head)
-    assert before
-    assert after
-    return Tracer(before, after)
-
-
-def _side(run: Run) -> Side | None:
-    return Side(run.workspace, run.files) if run.workspace else None
-
-
-def _reencrypted_leaves(secrets: tuple[SecretsFileChange, ...]) -> frozenset[str]:
-    leaves = ((file.path, leaf) for file in secrets for leaf in file.leaves)
-    return frozenset(f"{path}#{leaf.key}" for path, leaf in leaves if leaf.kind == "reencrypted")
-
-
-def _bundles(base: Run, head: Run) -> Iterator[BundleChange]:
-    before, after = _side(base), _side(head)
+def _bundles(base: Run, head: Run, before: Side, after: Side) -> tuple[tuple[BundleChange, ...], tuple[str, ...]]:
+    """The bundles that only one tree has, and those of which nobody knows whether they differ."""
     old, new = {*base.selected}, {*head.selected}
+    unknown = {id for run in (base, head) for id in {*run.selected} - {*run.checked}} & old & new
+    changes = []
     for id in sorted(old ^ new):
-        causes = target_causes(id, before, after) if after else ()
-        yield BundleChange(id, "added" if id in new else "removed", causes)
+        if is_uncertain(id, before, after):
+            unknown.add(id)
+        else:
+            changes.append(BundleChange(id, "added" if id in new else "removed", target_causes(id, before, after)))
+    return tuple(changes), tuple(sorted(unknown))
 
 
-def _findings(base: Run, head: Run) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """The findings that only the head has, and those that only the base has."""
-    old, new = _by_fingerprint(base), _by_fingerprint(head)
-    return tuple(new[key] for key in new if key not in old), tuple(old[key] for key in old if key not in new)
+def _environments(before: Side, after: Side, ids: set[str]) -> tuple[str, ...]:
+    """The environments of the bundles: those of production first."""
+    ranks: dict[str, int] = {}
+    for side in (before, after):
+        for project in side.workspace.projects if side.workspace else ():
+            for name, one in project.environments.items():
+                # What one project calls production is told like production.
+                ranks[name] = min(ranks.get(name, len(_TYPES)), _rank(one.type))
+    names = {id.partition("@")[2] for id in ids}
+    return tuple(sorted(names, key=lambda name: (ranks.get(name, len(_TYPES)), name)))
+
+
+def _rank(kind: str) -> int:
+    return _TYPES.index(kind) if kind in _TYPES else len(_TYPES)
+
+
+def _findings(base: Run, head: Run, before: Side, after: Side) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """The findings that only the head has, and those that are gone with the base.
+
+    What the head could not look at is not gone.
+    """
+    comparable = _comparable(before, after)
+    old, new = (_by_fingerprint(run) for run in (base, head))
+    spoiled = {*head.selected} - {*head.checked}
+    gone = (old[key] for key in old if key not in new and old[key].diagnostic.span.path not in after.unread)
+    return (
+        tuple(new[key] for key in new if key not in old and comparable(new[key])),
+        tuple(one for one in gone if comparable(one) and not (one.bundles and spoiled.issuperset(one.bundles))),
+    )
+
+
+def _comparable(before: Side, after: Side) -> Callable[[Finding], bool]:
+    """Whether a kind of finding was looked for on both sides.
+
+    What is said of all of a tree needs a tree without errors, and what an organization can silence needs one that
+    could be read.
+    """
+    whole = not before.broken and not after.broken
+    configured = ROOT_FILE not in before.unread | after.unread
+
+    def holds(finding: Finding) -> bool:
+        code = finding.diagnostic.code
+        return (whole or code not in OVERALL) and (configured or CODES[code].fixed)
+
+    return holds
 
 
 def _by_fingerprint(run: Run) -> Mapping[str, Finding]:

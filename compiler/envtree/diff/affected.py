@@ -7,7 +7,8 @@ from envtree.pipeline import Run
 from envtree.selector import selector
 from envtree.source import Kind
 
-# The files that a bundle is made of, in the order of its layers, and those that judge it, each with its content.
+# The files that a bundle is made of, in the order of its layers, those that judge it, and the templates that it is
+# written with, each with its content.
 _Footprint = tuple[tuple[str, str], ...]
 
 
@@ -28,8 +29,9 @@ def _footprints(run: Run) -> Iterator[tuple[str, _Footprint]]:
         for path, resource in run.files.items()
         if resource.location.kind is Kind.POLICY and resource.location.name == policy.name
     ]
+    templates = run.template_digests()
     for stack in layer(workspace, lambda id: True):
         id = stack.target.id
         layers = (path for one in stack.layers for path in (one.path, one.secrets.path if one.secrets else ""))
         judging = (path for selects, path in policies if selects(id))
-        yield id, tuple((path, digests.get(path, "")) for path in (*layers, *judging) if path)
+        yield id, (*((path, digests.get(path, "")) for path in (*layers, *judging) if path), *templates)

@@ -1,73 +1,46 @@
 """Which lines made a value differ: those that set it, those that it is computed from, those that order the layers."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from envtree.cells import mark
-from envtree.diff.edits import edits, in_documents
+from envtree.diff.edits import Versions, in_documents
+from envtree.diff.entities import entities
 from envtree.diff.model import Cause
-from envtree.explain.place import Place, pick
+from envtree.diff.side import Pair, Side
+from envtree.explain.place import Place
 from envtree.keypath import KeyPath, parse_path
 from envtree.merge.lift import is_expression
+from envtree.merge.policies import Policies, matches
 from envtree.node import Document
-from envtree.pipeline import Result
 from envtree.resolve.expression import Compiler
-from envtree.resource import Resource
+from envtree.resolve.grammar import WrongExpression
 from envtree.sayings import Saying, sayings
-from envtree.stack import Layer
-from envtree.value import Branch, Leaf, Listing, Merged, MergedStack
-from envtree.workspace import Workspace
+from envtree.stack import Layer, Stack
+from envtree.value import COMBINING, Branch, Leaf, Listing, Merged, MergedStack
+from envtree.workspace import Organization, Workspace
 
-Files = Mapping[str, Resource]
 _LayerKey = tuple[str, str]
 
-# The rules under which a value holds what is below it, too.
-_COMBINING = frozenset({"merge", "append", "prepend", "union", "by_key", "$list"})
-_ENTITIES = ("organization", "project", "environment", "team", "agent")
-
-
-class Side(NamedTuple):
-    """One of the two trees."""
-
-    workspace: Workspace
-    files: Files
-
-    def document(self, path: str) -> Document | None:
-        """A file of the tree, by its path."""
-        resource = self.files.get(path)
-        return resource.document if resource else None
-
-    def digest(self, path: str) -> str:
-        """What is in a file; empty without the file."""
-        document = self.document(path)
-        return document.digest if document else ""
-
-
-class Pair(NamedTuple):
-    """One bundle as it is on both sides."""
-
-    base: Result
-    head: Result
-
-    @property
-    def both(self) -> tuple[MergedStack, MergedStack]:
-        """What the layers merge to, on both sides."""
-        return self.base.resolved.merged, self.head.resolved.merged
+_ENTITIES = ("project", "environment", "team", "agent")
 
 
 class Tracer:
-    """Finds the causes of differences between two trees."""
+    """Finds the causes of differences between two trees that both have an organization."""
 
     def __init__(self, base: Side, head: Side) -> None:
-        self._base, self._head = base, head
+        assert base.workspace
+        assert head.workspace
+        self._sides = base, head
+        self._workspaces = base.workspace, head.workspace
+        self._policies = [Policies(one.organization.merge) for one in self._workspaces]
         self._compiler = Compiler()
 
     def causes(self, pair: Pair, path: KeyPath) -> tuple[Cause, ...]:
         """The lines that made the value at a path differ, each once."""
-        found = dict.fromkeys(self._value(pair, path, set()))
-        # What no layer says otherwise may be merged otherwise, or in another order.
-        for more in (self._merging, self._order, self._files):
-            found = found or dict.fromkeys(more(pair))
+        found = set(self._value(pair, path, set()))
+        # What no layer says otherwise may come from the order of the layers.
+        for more in (self._order, self._files):
+            found = found or set(more(pair))
         return tuple(sorted(found))
 
     def _value(self, pair: Pair, path: KeyPath, seen: set[KeyPath]) -> Iterator[Cause]:
@@ -75,81 +48,117 @@ class Tracer:
             return
         seen.add(path)
         if path == ("organization",):
-            yield from self._fact(pair, ("organization", "name"))
+            yield from self._organization("name")
             return
         places = _places(path)
         said = [cause for place in places for cause in self._said(pair, place)]
         yield from said
-        if not said:
-            for read in dict.fromkeys(self._reads(pair, places)):
-                yield from self._read(pair, read, seen)
+        yield from self._merging(pair, path)
+        before, after = (set(self._reads(merged, places)) for merged in pair.both)
+        # What another text reads has been there before; what both read may differ as well.
+        for read in sorted(before & after if said else before | after):
+            yield from self._read(pair, read, seen)
 
     def _read(self, pair: Pair, path: KeyPath, seen: set[KeyPath]) -> Iterator[Cause]:
         """The causes in what an expression reads."""
-        if path[0] == "secrets":
+        root, name = path[0], path[1] if len(path) > 1 else ""
+        if root == "secrets":
             yield from self._said(pair, Place("sealed", path[1:]))
-        elif path[0] == "inputs" or path[0] in _ENTITIES:
-            yield from self._fact(pair, path)
+        elif root == "inputs":
+            yield from self._input(name)
+        elif root == "organization":
+            yield from self._organization(name)
+        elif root in _ENTITIES:
+            yield from self._fact(pair, root, name)
         elif _differs(pair, path):
             yield from self._value(pair, path, seen)
 
     def _said(self, pair: Pair, place: Place) -> Iterator[Cause]:
         """Where the layers that decide say otherwise."""
-        base, head = pair.both
-        before = {_key(said.layer): said for said in sayings(base.stack, place)}
-        after = {_key(said.layer): said for said in sayings(head.stack, place)}
-        for key in dict.fromkeys((*_deciding(base, place, before), *_deciding(head, place, after))):
-            one, other = before.get(key), after.get(key)
-            if one and other:
-                yield from edits(one.node, other.node, other.span.path)
-            elif self._moved(one or other):
+        merged = pair.both
+        said = [{_key(place, one.layer): one for one in sayings(side.stack, place)} for side in merged]
+        decide = [list(_deciding(side, place, told)) for side, told in zip(merged, said, strict=True)]
+        for key in dict.fromkeys((*decide[0], *decide[1])):
+            old, new = said[0].get(key), said[1].get(key)
+            if old and new:
+                yield from self._versions(old, new).edits(old.node, new.node)
+            elif new and not self._is_moved(new.layer, merged[0].stack, self._workspaces[0], pair):
+                yield Cause(new.span.path, new.span.line, "added")
+            elif old and not self._is_moved(old.layer, merged[1].stack, self._workspaces[1], pair):
+                yield Cause(old.span.path, old.span.line, "removed")
+            elif old or new:
                 yield from self._order(pair)
-            elif other:
-                yield Cause(other.span.path, other.span.line, "added")
-            elif one:
-                yield Cause(one.span.path, one.span.line, "removed")
+        keys = {*decide[0], *decide[1]}
+        old_order, new_order = ([_key(place, layer) for layer in side.stack.layers] for side in merged)
+        if _is_reordered([key for key in old_order if key in keys], [key for key in new_order if key in keys]):
+            yield from self._order(pair)
 
-    def _moved(self, said: Saying | None) -> bool:
-        """Whether a file says the same on both sides, and only its layer is new or gone."""
-        path = said.span.path if said else ""
-        return self._base.digest(path) == self._head.digest(path)
+    def _versions(self, old: Saying, new: Saying) -> Versions:
+        return Versions(new.span.path, self._sides[0].document(old.span.path), self._sides[1].document(new.span.path))
 
-    def _reads(self, pair: Pair, places: Iterable[Place]) -> Iterator[KeyPath]:
-        for merged in pair.both:
-            for place in places:
-                trace = place.trace(merged)
+    def _is_moved(self, layer: Layer, other: Stack, workspace: Workspace, pair: Pair) -> bool:
+        """Whether a layer is in one stack only because the bundle's environment inherits otherwise."""
+        if "environment" not in layer.kind:
+            return False
+        chain = {one.scope for one in other.layers if one.kind == "environment"}
+        return layer.scope not in chain and layer.scope in _environments(workspace, pair)
+
+    def _reads(self, merged: MergedStack, places: Iterable[Place]) -> Iterator[KeyPath]:
+        """What the value at any of the places is computed from, in one of the trees."""
+        for place in places:
+            trace = place.trace(merged)
+            # The map around a key that is not there says nothing of it, unless an expression makes all of the map.
+            if len(trace) == len(place.path) or (trace and isinstance(trace[-1], Leaf)):
                 for text in _texts(trace[-1:]):
-                    yield from (tuple(map(str, read.path)) for read in self._compiler.compile(text).reads)
-                if place.path[0] == "secrets" and trace:
-                    yield from (("secrets", *parse_path(name)) for name in _chosen(trace[-1]))
+                    yield from self._compiled(text)
+                if place.path[0] == "secrets":
+                    yield from (("secrets", *_parsed(name)) for name in _chosen(trace[-1]))
 
-    def _fact(self, pair: Pair, path: KeyPath) -> Iterator[Cause]:
-        """The causes in a field of an entity's file, or in the declaration of an input."""
-        base, head = (_document(side.workspace, pair, path[0]) for side in (self._base, self._head))
-        file = head or base
-        if file:
-            yield from in_documents(base, head, file.path, *(path if path[0] == "inputs" else path[1:]))
+    def _compiled(self, text: str) -> Iterator[KeyPath]:
+        try:
+            yield from (tuple(map(str, read.path)) for read in self._compiler.compile(text).reads)
+        except WrongExpression:
+            # It reads nothing, and the finding says why.
+            return
 
-    def _merging(self, _: Pair) -> Iterator[Cause]:
-        base, head = self._base.workspace.organization.document, self._head.workspace.organization.document
-        yield from in_documents(base, head, head.path, "merge")
+    def _fact(self, pair: Pair, root: str, name: str) -> Iterator[Cause]:
+        """The causes in a field of an entity's file; its name is that of the file, whatever the field says."""
+        id = pair.head.bundle.target.id
+        base, head = (entities(workspace, id).named(root) for workspace in self._workspaces)
+        if name != "name" and base[1].get(name) != head[1].get(name):
+            yield from in_documents(base[0], head[0], name)
+
+    def _organization(self, name: str) -> Iterator[Cause]:
+        base, head = (workspace.organization for workspace in self._workspaces)
+        if base.fields.get(name) != head.fields.get(name):
+            yield from in_documents(base.document, head.document, name)
+
+    def _input(self, name: str) -> Iterator[Cause]:
+        base, head = (workspace.organization.document for workspace in self._workspaces)
+        yield from in_documents(base, head, "inputs", name)
+
+    def _merging(self, pair: Pair, path: KeyPath) -> Iterator[Cause]:
+        """Where a list that several layers say is merged otherwise."""
+        if self._policies[0].at(path) != self._policies[1].at(path) and any(_is_merged(one, path) for one in pair.both):
+            base, head = (workspace.organization for workspace in self._workspaces)
+            for pattern in sorted({*_patterns(base, path), *_patterns(head, path)}):
+                yield from in_documents(base.document, head.document, "merge", pattern)
 
     def _order(self, pair: Pair) -> Iterator[Cause]:
-        """Where the environments of a bundle inherit otherwise, or its layers have other files."""
-        target = pair.head.bundle.target
-        sides = [_environments(side.workspace, target.project) for side in (self._base, self._head)]
+        """Where the environments of a bundle inherit otherwise."""
+        sides = [_environments(workspace, pair) for workspace in self._workspaces]
         layers = (layer for merged in pair.both for layer in merged.stack.layers if layer.kind == "environment")
         for name in dict.fromkeys(layer.scope for layer in layers):
             one, other = (documents.get(name) for documents in sides)
             if one and other:
-                yield from in_documents(one, other, other.path, "inherits")
+                yield from in_documents(one, other, "inherits")
 
     def _files(self, pair: Pair) -> Iterator[Cause]:
         """All that differs in the files of a bundle: what is left when nothing better is known."""
         layers = [layer for merged in pair.both for layer in merged.stack.layers]
         paths = [layer.path for layer in layers] + [layer.secrets.path for layer in layers if layer.secrets]
         for path in dict.fromkeys(filter(None, paths)):
-            yield from in_documents(self._base.document(path), self._head.document(path), path)
+            yield from in_documents(self._sides[0].document(path), self._sides[1].document(path))
 
 
 def _places(path: KeyPath) -> tuple[Place, ...]:
@@ -161,8 +170,13 @@ def _places(path: KeyPath) -> tuple[Place, ...]:
     return (Place("sections", path),)
 
 
-def _key(layer: Layer) -> _LayerKey:
-    return layer.kind, layer.scope
+def _key(place: Place, layer: Layer) -> _LayerKey:
+    """What a layer is known by on both sides: where it says something of a place.
+
+    By its file, since one in a project is an overlay only as long as the root declares the environment; an agent's has
+    its overlays in it.
+    """
+    return place.file(layer), layer.scope if layer.kind == "agent-environment" else ""
 
 
 def _deciding(merged: MergedStack, place: Place, said: Mapping[_LayerKey, Saying]) -> Iterator[_LayerKey]:
@@ -170,9 +184,26 @@ def _deciding(merged: MergedStack, place: Place, said: Mapping[_LayerKey, Saying
     trace = place.trace(merged)
     value = trace[-1] if trace else None
     while value:
-        yield _key(value.layer)
-        value = value.below if value.rule in _COMBINING else None
+        yield _key(place, value.layer)
+        value = value.below if value.rule in COMBINING else None
     yield from list(said)[-1:]
+
+
+def _is_reordered(base: Sequence[_LayerKey], head: Sequence[_LayerKey]) -> bool:
+    """Whether what both have is in another order."""
+    return [key for key in base if key in head] != [key for key in head if key in base]
+
+
+def _is_merged(merged: MergedStack, path: KeyPath) -> bool:
+    """Whether a list stands over another value."""
+    value = Place("sections", path).at(merged)
+    return isinstance(value, Listing) and value.below is not None
+
+
+def _patterns(organization: Organization, path: KeyPath) -> Iterator[str]:
+    """The declared list policies, as they are written, that are for a path."""
+    declared = organization.document.root.value.get("merge")
+    yield from (each for each in (declared if isinstance(declared, dict) else ()) if matches(_parsed(each), path))
 
 
 def _texts(values: Iterable[Merged]) -> Iterator[str]:
@@ -194,34 +225,34 @@ def _chosen(value: Merged) -> Iterator[str]:
         yield value.node.value
 
 
+def _parsed(text: str) -> KeyPath:
+    """A dotted path; empty if it is none, which has been told where it was read."""
+    try:
+        return parse_path(text)
+    except ValueError:
+        return ()
+
+
 def _differs(pair: Pair, path: KeyPath) -> bool:
-    base, head = (_picked(result, path) for result in pair)
+    base, head = (_known(result.bundle.data, path) for result in pair)
     return base != head
 
 
-def _picked(result: Result, path: KeyPath) -> bytes:
-    try:
-        return mark(pick(result.bundle.data, path))
-    except KeyError:
-        return b""
+def _known(data: object, path: KeyPath) -> bytes:
+    """What is known of the value at a path: itself, or what it is hidden in."""
+    for step in path:
+        inside = {str(n): item for n, item in enumerate(data)} if isinstance(data, list) else data
+        if not isinstance(inside, dict):
+            break
+        if step not in inside:
+            return b""
+        data = inside[step]
+    return mark(data)
 
 
-def _environments(workspace: Workspace, project: str) -> dict[str, Document]:
+def _environments(workspace: Workspace, pair: Pair) -> dict[str, Document]:
+    project = pair.head.bundle.target.project
     for one in workspace.projects:
         if one.name == project:
             return {name: environment.document for name, environment in one.environments.items()}
     return {}
-
-
-def _document(workspace: Workspace, pair: Pair, root: str) -> Document | None:
-    """The file of an entity of a bundle."""
-    target = pair.head.bundle.target
-    if root in ("organization", "inputs"):
-        return workspace.organization.document
-    if root == "environment":
-        return _environments(workspace, target.project).get(target.environment)
-    project = next(one for one in workspace.projects if one.name == target.project)
-    team = next(one for one in project.teams if one.name == target.team)
-    if root == "agent":
-        return next(one.document for one in team.agents if one.name == target.agent)
-    return project.document if root == "project" else team.document

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from envtree.diff.model import BundleChange, Cause, Change, Diff, RuleChange, SecretsFileChange
+from envtree.diff.model import BundleChange, Cause, Change, Diff, Reader, RuleChange, SecretsFileChange
 from envtree.report.json import finding_data
 
 
@@ -10,16 +10,17 @@ def diff_data(diff: Diff, protected: tuple[str, ...]) -> dict[str, Any]:
     """All that differs; `protected` are the bundles that differ and must not."""
     return {
         "envtree": "1",
-        "base": diff.base,
-        "head": diff.head,
+        "base": _side(diff.base, diff.base_commit),
+        "head": _side(diff.head, diff.head_commit),
         "summary": {
-            "bundles": diff.unchanged + len(diff.touched),
+            "bundles": diff.total,
             "changed": len(diff.changed),
             "unchanged": diff.unchanged,
             "added": len(diff.ids("added")),
             "removed": len(diff.ids("removed")),
             "not_compared": len(diff.spoiled),
         },
+        "environments": list(diff.environments),
         "changes": [_change(change) for change in diff.changes],
         "bundles": [_bundle(one) for one in diff.bundles],
         "errors": diff.errors,
@@ -34,6 +35,10 @@ def diff_data(diff: Diff, protected: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
+def _side(name: str, commit: str) -> dict[str, Any]:
+    return {"name": name, "commit": commit or None}
+
+
 def _change(change: Change) -> dict[str, Any]:
     return {
         "section": change.section,
@@ -41,6 +46,8 @@ def _change(change: Change) -> dict[str, Any]:
         "kind": change.kind,
         "old": change.old,
         "new": change.new,
+        "old_hidden": change.old_hidden or None,
+        "new_hidden": change.new_hidden or None,
         "sensitive": change.sensitive,
         "reencrypted": change.reencrypted,
         "bundles": list(change.bundles),
@@ -61,11 +68,17 @@ def _secrets_file(file: SecretsFileChange) -> dict[str, Any]:
         "path": file.path,
         "kind": file.kind,
         "keys": [{"key": leaf.key, "kind": leaf.kind, "line": leaf.line} for leaf in file.leaves],
-        "recipients_added": list(file.recipients_added),
-        "recipients_removed": list(file.recipients_removed),
+        "readers_added": [_reader(reader) for reader in file.readers_added],
+        "readers_removed": [_reader(reader) for reader in file.readers_removed],
         "reencrypted": file.reencrypted,
         "rolled_back": file.rolled_back,
+        "copied_from": file.copied_from or None,
+        "moved": file.moved,
     }
+
+
+def _reader(reader: Reader) -> dict[str, Any]:
+    return {"kind": reader.kind, "key": reader.key, "person": reader.person or None}
 
 
 def _rule(rule: RuleChange) -> dict[str, Any]:

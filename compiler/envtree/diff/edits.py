@@ -1,52 +1,91 @@
 """Where two versions of a file differ, node by node."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from envtree.diff.model import Cause
-from envtree.node import Document, Mapping, Node, Sequence
+from envtree.node import Document, Mapping, Node, Scalar, Sequence
 from envtree.sayings import same
+from envtree.span import Mark
 
 
-def edits(base: Node | None, head: Node | None, path: str) -> Iterator[Cause]:
-    """The innermost nodes that differ; `path` is the file's, the same on both sides."""
-    if base is None or head is None:
-        if base is not None:
-            yield Cause(path, base.at[0], "removed")
-        elif head is not None:
-            yield Cause(path, head.at[0], "added")
-    elif isinstance(base, Mapping) and isinstance(head, Mapping):
-        for key in dict.fromkeys((*base.entries, *head.entries)):
-            yield from edits(base.entries.get(key), head.entries.get(key), path)
-    elif isinstance(base, Sequence) and isinstance(head, Sequence):
-        yield from _in_lists(base.items, head.items, path)
-    elif not same(base, head):
-        yield Cause(path, head.at[0], "edited")
+class Versions(NamedTuple):
+    """A file as it is on both sides; it is missing on one of them if it is new, or gone."""
+
+    path: str
+    base: Document | None
+    head: Document | None
+
+    def edits(self, base: Node | None, head: Node | None) -> Iterator[Cause]:
+        """The innermost nodes that differ between two that stand at the same place."""
+        if base is None or head is None:
+            yield from self.added(head) if head else self.removed(base) if base else ()
+        elif isinstance(base, Mapping) and isinstance(head, Mapping):
+            for key in dict.fromkeys((*base.entries, *head.entries)):
+                yield from self.edits(base.entries.get(key), head.entries.get(key))
+        elif isinstance(base, Sequence) and isinstance(head, Sequence):
+            yield from self._in_lists(base.items, head.items)
+        elif not same(base, head):
+            yield Cause(self.path, self._written(head)[0], "edited")
+
+    def added(self, node: Node) -> Iterator[Cause]:
+        """A node that the base does not have."""
+        yield Cause(self.path, node.at[0], "added")
+
+    def removed(self, node: Node) -> Iterator[Cause]:
+        """A node that the head does not have."""
+        yield Cause(self.base.path if self.base else self.path, node.at[0], "removed")
+
+    def field(self, *path: str) -> Iterator[Cause]:
+        """Where one field of the file, or all of it, differs."""
+        yield from self.edits(_field(self.base, path), _field(self.head, path))
+
+    def _in_lists(self, base: tuple[Node, ...], head: tuple[Node, ...]) -> Iterator[Cause]:
+        """Elements are compared between those that both lists begin and end with."""
+        start = _alike(base, head)
+        end = _alike(base[start:][::-1], head[start:][::-1])
+        old, new = base[start : len(base) - end], head[start : len(head) - end]
+        if len(old) == len(new):
+            for one, other in zip(old, new, strict=True):
+                yield from self.edits(one, other)
+        else:
+            yield from (cause for item in old for cause in self.removed(item))
+            yield from (cause for item in new for cause in self.added(item))
+
+    def _written(self, head: Node) -> Mark:
+        """Where a value was edited: if an alias repeats it, where its anchor stands, unless that says the same."""
+        origin = self.head.aliases.get(head.at) if self.head else None
+        if origin is None or self.base is None or self.head is None:
+            return head.at
+        anchored = _anchored(self.base.root, self.head.root, origin)
+        return origin if anchored and not same(*anchored) else head.at
 
 
-def in_documents(base: Document | None, head: Document | None, path: str, *field: str) -> Iterator[Cause]:
+def in_documents(base: Document | None, head: Document | None, *path: str) -> Iterator[Cause]:
     """Where one field of two versions of a file, or all of it, differs; either file may be missing."""
-    one, other = _field(base, field), _field(head, field)
-    yield from edits(one, other, path)
+    file = head or base
+    if file:
+        yield from Versions(file.path, base, head).field(*path)
 
 
-def _field(document: Document | None, field: tuple[str, ...]) -> Node | None:
+def _field(document: Document | None, path: tuple[str, ...]) -> Node | None:
     node: Node | None = document.root if document else None
-    for key in field:
+    for key in path:
         node = node.entries.get(key) if isinstance(node, Mapping) else None
     return node
 
 
-def _in_lists(base: tuple[Node, ...], head: tuple[Node, ...], path: str) -> Iterator[Cause]:
-    """Elements are compared between those that both lists begin and end with."""
-    start = _alike(base, head)
-    end = _alike(base[start:][::-1], head[start:][::-1])
-    old, new = base[start : len(base) - end], head[start : len(head) - end]
-    if len(old) == len(new):
-        for one, other in zip(old, new, strict=True):
-            yield from edits(one, other, path)
-    else:
-        yield from (Cause(path, item.at[0], "removed") for item in old)
-        yield from (Cause(path, item.at[0], "added") for item in new)
+def _anchored(base: Node, head: Node, place: Mark) -> tuple[Node, Node] | None:
+    """What the head has at a place, and what the base has under the same keys."""
+    if head.at == place and isinstance(head, Scalar):
+        return base, head
+    pairs: Iterable[tuple[Node | None, Node]] = ()
+    if isinstance(base, Mapping) and isinstance(head, Mapping):
+        pairs = ((base.entries.get(key), node) for key, node in head.entries.items())
+    elif isinstance(base, Sequence) and isinstance(head, Sequence):
+        pairs = zip(base.items, head.items, strict=False)
+    found = (_anchored(one, other, place) for one, other in pairs if one)
+    return next(filter(None, found), None)
 
 
 def _alike(base: tuple[Node, ...], head: tuple[Node, ...]) -> int:

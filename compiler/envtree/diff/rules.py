@@ -1,10 +1,12 @@
-"""What differs in the rules: by what bundles are judged, how layers merge, what may be read and be silent."""
+"""What differs in the rules: by what bundles are judged, how layers merge, what may be read, what is written."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from envtree.diff.edits import edits
+from envtree.diff.edits import Versions
 from envtree.diff.model import RuleChange
+from envtree.diff.side import Side
 from envtree.fields import field
 from envtree.node import Document, Node, Scalar, Sequence
 from envtree.node import Mapping as MappingNode
@@ -23,61 +25,62 @@ _ORGANIZATION = {
     "people": "person",
     "owners": "owners",
     "secret_readers": "readers of secrets",
+    "output": "output setting",
 }
 _CONTRACTS = {"variables": "contract"}
 _PROJECT = _CONTRACTS | {"owners": "owners", "secret_readers": "readers of secrets"}
 _FIELDS = {Kind.ORGANIZATION: _ORGANIZATION, Kind.PROJECT: _PROJECT, Kind.TEAM: _CONTRACTS}
+_Key = tuple[str, str, str]
 
 
 class _Rule(NamedTuple):
     rule: str
     name: str
-    path: str
     node: Node
 
-    @property
-    def key(self) -> tuple[str, str, str]:
-        return self.rule, self.name, self.path
 
-
-def rules(base: Mapping[str, Resource], head: Mapping[str, Resource]) -> Iterator[RuleChange]:
-    """The rules that differ, sorted by place."""
+def rules(base: Side, head: Side) -> Iterator[RuleChange]:
+    """The rules that differ, sorted by place; what stands in a file that cannot be read is not known."""
     found: list[RuleChange] = []
-    for path in base.keys() | head.keys():
-        one, other = base.get(path), head.get(path)
-        if one is None or other is None or one.document.digest != other.document.digest:
-            before = {rule.key: rule for rule in _rules(one)}
-            after = {rule.key: rule for rule in _rules(other)}
+    for path in (base.files.keys() | head.files.keys()) - base.unread - head.unread:
+        if base.digest(path) != head.digest(path):
+            before, after = (dict(_rules(side.files.get(path))) for side in (base, head))
+            versions = Versions(path, base.document(path), head.document(path))
             for key in before.keys() | after.keys():
-                found.extend(_change(before.get(key), after.get(key)))
-    yield from sorted(found, key=lambda change: (change.path, change.line, change.rule, change.name))
+                found.extend(_change(before.get(key), after.get(key), versions))
+    yield from sorted(found, key=lambda change: (change.path, change.line, change.rule, change.name, change.kind))
 
 
-def _change(base: _Rule | None, head: _Rule | None) -> Iterator[RuleChange]:
+def _change(base: _Rule | None, head: _Rule | None, versions: Versions) -> Iterator[RuleChange]:
     if base and head:
         if not same(base.node, head.node):
-            cause = next(edits(base.node, head.node, head.path), None)
+            cause = next(versions.edits(base.node, head.node), None)
             line = cause.line if cause and cause.action != "removed" else head.node.at[0]
-            yield RuleChange(head.rule, head.name, "changed", head.path, line)
+            yield RuleChange(head.rule, head.name, "changed", versions.path, line)
     elif head:
-        yield RuleChange(head.rule, head.name, "added", head.path, head.node.at[0])
+        yield RuleChange(head.rule, head.name, "added", versions.path, head.node.at[0])
     elif base:
-        yield RuleChange(base.rule, base.name, "removed", base.path, base.node.at[0])
+        yield RuleChange(base.rule, base.name, "removed", versions.path, base.node.at[0])
 
 
-def _rules(resource: Resource | None) -> Iterator[_Rule]:
+def _rules(resource: Resource | None) -> Iterator[tuple[_Key, _Rule]]:
+    """The rules of a file, each with what it is known by on both sides."""
     if resource is None:
         return
     document, kind = resource.document, resource.location.kind
     if kind is Kind.POLICY:
-        yield _Rule("policy", resource.location.name, document.path, document.root)
+        yield ("policy", "", ""), _Rule("policy", resource.location.name, document.root)
     for name, rule in _FIELDS.get(kind, {}).items():
-        yield from _declared(document, name, rule)
-    for one in document.allowances:
-        codes = ", ".join(sorted(one.codes))
-        # What an allowance says is all that there is of it: it is compared by its words.
-        words = f"{codes} until {one.until}: {one.reason}"
-        yield _Rule("allowance", codes, document.path, Scalar(words, words, plain=True, at=one.span[1:]))
+        for one in _declared(document, name, rule):
+            yield (rule, one.name, ""), one
+    seen: Counter[str] = Counter()
+    for allowance in document.allowances:
+        codes = ", ".join(sorted(allowance.codes))
+        # What an allowance says is all that there is of it: it is known by its words, wherever its line moves.
+        words = f"{codes} until {allowance.until}: {allowance.reason}"
+        seen[words] += 1
+        node = Scalar(words, words, plain=True, at=allowance.span[1:])
+        yield ("allowance", words, str(seen[words])), _Rule("allowance", codes, node)
 
 
 def _declared(document: Document, name: str, rule: str) -> Iterator[_Rule]:
@@ -85,6 +88,6 @@ def _declared(document: Document, name: str, rule: str) -> Iterator[_Rule]:
     if isinstance(node, MappingNode):
         for key, inner in node.entries.items():
             # It stands where its key does: that is where people look for it.
-            yield _Rule(rule, key, document.path, inner._replace(at=node.keys[key]))
+            yield _Rule(rule, key, inner._replace(at=node.keys[key]))
     elif isinstance(node, Scalar | Sequence):
-        yield _Rule(rule, "", document.path, node)
+        yield _Rule(rule, "", node)

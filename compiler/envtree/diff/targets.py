@@ -1,33 +1,39 @@
-"""Which lines made a bundle appear or vanish."""
+"""Why only one of the trees has a bundle."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from envtree.diff.causes import Side
 from envtree.diff.edits import in_documents
+from envtree.diff.entities import Entities, entities
 from envtree.diff.model import Cause
+from envtree.diff.side import Side
 from envtree.node import Document
-from envtree.workspace import Workspace
 
-# A bundle is a target of all of these, where they say anything of it.
+# What chooses the environments of a bundle, where a file says anything of it.
 _FIELDS = ("targets", "abstract")
 
 
-class _Files(NamedTuple):
-    """The files that decide whether there is a bundle, the most telling first."""
+def target_causes(id: str, base: Side, head: Side) -> tuple[Cause, ...]:
+    """A new or removed file, the most telling one, or the lines that choose environments."""
+    before, after = (entities(side.workspace, id).documents for side in (base, head))
+    pairs = list(zip(before, after, strict=True))
+    whole = (cause for one, other in pairs for cause in _whole(one, other))
+    first = next(whole, None)
+    if first:
+        return (first,)
+    edited = (in_documents(one, other, name) for one, other in pairs for name in _FIELDS if one and other)
+    return tuple(dict.fromkeys(cause for causes in edited for cause in causes))
 
-    agent: Document | None
-    environment: Document | None
-    team: Document | None
-    project: Document | None
+
+def is_uncertain(id: str, base: Side, head: Side) -> bool:
+    """Whether an error in a file that decides whether there is this bundle may be why only one of the trees has it."""
+    return any(_in_error(side, entities(side.workspace, id)) for side in (base, head))
 
 
-def target_causes(id: str, base: Side | None, head: Side) -> tuple[Cause, ...]:
-    """Why only one of the trees has a bundle: a new or removed file, or the line that chooses environments."""
-    before = _files(base.workspace, id) if base else _Files(None, None, None, None)
-    after = _files(head.workspace, id)
-    whole = [cause for one, other in zip(before, after, strict=True) for cause in _whole(one, other)]
-    return tuple(dict.fromkeys(whole[:1] or _lines(before, after)))
+def _in_error(side: Side, found: Entities) -> bool:
+    # Without an organization there are no bundles; that none is there is no error, but one that cannot be read is.
+    if side.workspace is None:
+        return bool(side.broken)
+    return any(document.path in side.broken for document in found.documents if document)
 
 
 def _whole(base: Document | None, head: Document | None) -> Iterator[Cause]:
@@ -35,28 +41,3 @@ def _whole(base: Document | None, head: Document | None) -> Iterator[Cause]:
         yield Cause(head.path, 1, "added")
     elif head is None and base:
         yield Cause(base.path, 1, "removed")
-
-
-def _lines(base: _Files, head: _Files) -> Iterator[Cause]:
-    for one, other in zip(base, head, strict=True):
-        for name in _FIELDS:
-            if one and other:
-                yield from in_documents(one, other, other.path, name)
-
-
-def _files(workspace: Workspace, id: str) -> _Files:
-    place, _, environment = id.partition("@")
-    name, *teams, agent = place.split("/")
-    project = next((one for one in workspace.projects if one.name == name), None)
-    if project is None:
-        return _Files(None, _document(workspace.environments.get(environment)), None, None)
-    team = next((one for one in project.teams if one.name == "".join(teams)), None)
-    found = next((one for one in team.agents if one.name == agent), None) if team else None
-    return _Files(
-        _document(found), _document(project.environments.get(environment)), _document(team), _document(project)
-    )
-
-
-def _document(entity: object) -> Document | None:
-    found = getattr(entity, "document", None)
-    return found if isinstance(found, Document) else None

@@ -1,5 +1,6 @@
 """What a run has to say, in the form that the reader wants: findings in, text out."""
 
+from posixpath import normpath
 from typing import NamedTuple
 
 from envtree.diagnostic import Diagnostic, Failure, NotChecked, Refusal, Severity
@@ -36,6 +37,11 @@ def stopped(reason: Failure | Refusal) -> Report:
     """The report of a run that did not come to its end."""
     diagnostic = Diagnostic(NOWHERE, reason.code, reason.message, reason.hint)
     return Report((Finding(diagnostic, Severity.ERROR, ()),))
+
+
+def from_repository(prefix: str, path: str) -> str:
+    """A path from the root of the repository; `prefix` leads there to that of the tree, and a file may lie above it."""
+    return normpath(prefix + path) if path.startswith("../") else prefix + path
 
 
 def plural(count: int, noun: str) -> str:

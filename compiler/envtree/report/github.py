@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from envtree.diagnostic import Severity
 from envtree.finding import Finding
 from envtree.layout import shown
-from envtree.report import plural, sentences
+from envtree.report import from_repository, plural, sentences
 
 # GitHub shows no more than these of one kind from one step, and cuts longer messages.
 _MOST = 10
@@ -37,7 +37,8 @@ def _properties(finding: Finding, prefix: str) -> dict[str, str]:
     span, title = finding.diagnostic.span, {"title": f"envtree {finding.diagnostic.code}"}
     if not span.path:
         return title
-    place = {"file": prefix + span.path, "line": span.line, "col": span.column, "endLine": span.end_line}
+    file = from_repository(prefix, span.path)
+    place = {"file": file, "line": span.line, "col": span.column, "endLine": span.end_line}
     # GitHub drops an end column that is on another line than the start.
     if span.line == span.end_line:
         place["endColumn"] = span.end_column

@@ -6,6 +6,7 @@ from typing import Any
 from envtree.diagnostic import Severity
 from envtree.finding import Finding
 from envtree.layout import ROOT_FILE, shown
+from envtree.report import from_repository
 from envtree.report.document import json_document
 from envtree.report.fingerprint import fingerprinted
 
@@ -27,7 +28,7 @@ def _issue(finding: Finding, fingerprint: str, prefix: str) -> dict[str, Any]:
         "severity": _SEVERITIES[finding.severity],
         # What is about no file has to stand somewhere.
         "location": {
-            "path": shown(prefix + (diagnostic.span.path or ROOT_FILE)),
+            "path": shown(from_repository(prefix, diagnostic.span.path or ROOT_FILE)),
             "lines": {"begin": max(diagnostic.span.line, 1)},
         },
     }

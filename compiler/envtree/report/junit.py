@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from envtree.diagnostic import Severity, grave
 from envtree.finding import Finding
 from envtree.layout import ROOT_FILE, shown
-from envtree.report import sentences
+from envtree.report import from_repository, sentences
 from envtree.report.document import xml_document
 
 
@@ -16,7 +16,7 @@ def junit(findings: Iterable[Finding], prefix: str, *, strict: bool = False) -> 
     fatal = grave(strict=strict)
     root = Element("testsuites", name="envtree")
     for path, group in groupby(findings, lambda finding: finding.diagnostic.span.path or ROOT_FILE):
-        _suite(root, shown(prefix + path), list(group), fatal)
+        _suite(root, shown(from_repository(prefix, path)), list(group), fatal)
     if not len(root):
         suite = SubElement(root, "testsuite", name="envtree", tests="1", failures="0", errors="0", skipped="0")
         SubElement(suite, "testcase", name="no findings", classname="envtree")

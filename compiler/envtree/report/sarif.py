@@ -10,7 +10,7 @@ from envtree.diagnostic import Related, Severity
 from envtree.finding import Finding
 from envtree.layout import ROOT_FILE, shown
 from envtree.pages import page
-from envtree.report import plural, sentences
+from envtree.report import from_repository, plural, sentences
 from envtree.report.document import json_document
 from envtree.report.fingerprint import fingerprinted
 from envtree.span import START, Span
@@ -94,7 +94,7 @@ def _location(span: Span, prefix: str) -> dict[str, Any]:
     path, at = (span.path, span[1:]) if span.path else (ROOT_FILE, START)
     line, column, end_line, end_column = at
     region = {"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column}
-    return {"physicalLocation": {"artifactLocation": {"uri": _uri(prefix + path)}, "region": region}}
+    return {"physicalLocation": {"artifactLocation": {"uri": _uri(from_repository(prefix, path))}, "region": region}}
 
 
 def _uri(path: str) -> str:

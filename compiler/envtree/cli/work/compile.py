@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from envtree import EDITION
 from envtree.artifact import Mode, Output
@@ -21,8 +21,10 @@ from envtree.cli.work.session import (
     usage_errors,
     view_of,
 )
+from envtree.cli.work.since import affected_since
 from envtree.diagnostic import Refusal
-from envtree.pipeline import Outcome, Request, publish, verify
+from envtree.disk import FILE_BITS
+from envtree.pipeline import Beside, Outcome, Request, alone, publish, verify
 from envtree.printable import printable
 from envtree.report import Report, plural, tally
 from envtree.tree import DirectoryTree
@@ -37,7 +39,9 @@ class Options(NamedTuple):
     secrets: Mode | None
     formats: tuple[str, ...]
     form: str | None
+    provenance: bool
     only_check: bool
+    since: str | None
     strict: bool
     allow_empty: bool
     inputs: dict[str, str]
@@ -61,8 +65,25 @@ def _run(options: Options) -> Exit:
     formats = frozenset({"bundle", *(options.formats or preset.formats)})
     work = verify if options.only_check else publish
     with usage_errors(), progress(sys.stderr) as told:
-        outcome = work(_request(options, tree, mode)._replace(progress=told), output, formats)
+        request = _request(options, tree, mode)._replace(progress=told)
+        if options.since:
+            request = affected_since(request, options.since)
+        outcome = work(request, output, formats, _beside(options, output))
     return _conclude(options, messages, outcome, output)
+
+
+def _beside(options: Options, output: Output) -> Beside:
+    """What lies beside each bundle; few ask for anything, and all would wait for it to load."""
+    beside: Beside = alone
+    if options.provenance:
+        from envtree.explain.provenance import provenance  # noqa: PLC0415
+
+        beside = provenance
+    if output.mode == "seal":
+        from envtree.seal import sealing  # noqa: PLC0415
+
+        beside = sealing(beside, output, only_check=options.only_check)
+    return beside
 
 
 def _request(options: Options, tree: DirectoryTree, mode: Mode) -> Request:
@@ -71,7 +92,7 @@ def _request(options: Options, tree: DirectoryTree, mode: Mode) -> Request:
         options.selectors,
         options.inputs,
         Environ(),
-        decrypter(tree) if mode == "plain" else None,
+        None if mode == "ref" else decrypter(tree),
         inputs_required=True,
         strict=options.strict,
         allow_empty=options.allow_empty,
@@ -80,9 +101,9 @@ def _request(options: Options, tree: DirectoryTree, mode: Mode) -> Request:
 
 def _mode(options: Options, preset: Defaults) -> Mode:
     mode = options.secrets or preset.secrets
-    if mode not in ("plain", "ref"):
+    if mode not in FILE_BITS:
         raise usage_error(f"organization.yaml asks for secrets '{mode}', which is not available", "use --secrets")
-    return cast(Mode, mode)
+    return mode
 
 
 def _folder(options: Options, preset: Defaults, tree: DirectoryTree) -> Path:

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from envtree.diagnostic import Diagnostics
-from envtree.emit import FORMATS
 from envtree.fields import field, text, texts
+from envtree.formats import DEFAULT
 from envtree.layout import ROOT_FILE
 from envtree.parse import parse
 from envtree.source import Kind, Location, Source
@@ -18,7 +18,7 @@ class Defaults(NamedTuple):
 
     directory: str = "out"
     secrets: str = "plain"
-    formats: tuple[str, ...] = FORMATS
+    formats: tuple[str, ...] = DEFAULT
 
 
 def defaults(tree: DirectoryTree) -> Defaults:
@@ -31,5 +31,5 @@ def defaults(tree: DirectoryTree) -> Defaults:
     return Defaults(
         text(field(document, "output", "directory")) or Defaults().directory,
         text(field(document, "output", "secrets")) or Defaults().secrets,
-        tuple(str(item.value) for item in texts(formats)) if formats else FORMATS,
+        tuple(str(item.value) for item in texts(formats)) if formats else DEFAULT,
     )

@@ -6,20 +6,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.console import colored, err, out, painted
-from envtree.cli.exits import Exit, verdict
+from envtree.cli.exits import Exit
 from envtree.cli.options import is_text, usage_error
 from envtree.cli.progress import progress
-from envtree.cli.work.reports import View
-from envtree.cli.work.session import Environ, Messages, report_of, usage_errors, view_of
+from envtree.cli.work.session import Environ, usage_errors
 from envtree.cli.work.sides import Sides, sides
+from envtree.diagnostic import Failure, reason
 from envtree.diff import Diff, Named, diff
 from envtree.diff.document import diff_data
-from envtree.pipeline import Memory, Request, Run
+from envtree.diff.saved import NoAnswerError, restored
+from envtree.nearest import did_you_mean
+from envtree.pipeline import Memory, Request, Run, UnknownInput
+from envtree.printable import printable
 from envtree.report import plural
+from envtree.report.changed_graph import DRAWN, changed_graph
 from envtree.report.changes import changes_text, sentence
 from envtree.report.document import json_document
+from envtree.report.markdown import markdown
+from envtree.report.mermaid import mermaid
+from envtree.revision import RevisionTree
 from envtree.selector import selector
-from envtree.tree import DirectoryTree, Tree
 
 # Another way to say which bundles are protected: the environment first.
 _ENVIRONMENT_FIRST = re.compile(r"([^:@/]+):([^:@]+)")
@@ -29,72 +35,113 @@ class Options(NamedTuple):
     """The command line."""
 
     directory: Path
-    base: str
+    base: str | None
     head: str | None
     merge_base: bool
     selectors: tuple[str, ...]
     protected: tuple[str, ...]
     form: str
+    limit: int
+    saved: Path | None
     detailed: bool
     inputs: dict[str, str]
     color: str
     verbose: bool
 
 
+class _Answer(NamedTuple):
+    """What differs, and which of it must not."""
+
+    diff: Diff
+    protected: tuple[str, ...]
+
+
 def run(options: Options) -> Exit:
-    """Compare two trees and tell what differs."""
+    """Compare two trees, or recall how two were compared, and tell what differs."""
     for text in (*options.selectors, *options.protected):
         if not is_text(text):
             raise usage_error("a selector is text in UTF-8", "")
+    answer = _recalled(options.saved, options) if options.saved else _compared(options)
+    _tell(answer, options)
+    if answer.diff.errors or answer.protected:
+        return Exit.FOUND
+    return Exit.DIFFERENT if options.detailed and not answer.diff.empty else Exit.OK
+
+
+def _compared(options: Options) -> _Answer:
+    if options.base is None:
+        raise usage_error("there is nothing to compare with", "name a revision or a folder, as in: envtree diff main")
     trees = sides(options.directory, options.base, options.head, common=options.merge_base)
     memory: Memory = {}
+    asked = Request(trees.base, options.selectors, options.inputs, Environ(), allow_empty=True, memory=memory)
     with usage_errors(), progress(sys.stderr) as told:
-        asked = Request(trees.base, options.selectors, options.inputs, Environ(), allow_empty=True, memory=memory)
-        base, head = (Run(asked._replace(tree=tree, progress=told)) for tree in (trees.base, trees.head))
-        _check(head, base, trees, options)
-        if head.workspace is None:
-            return _tell_errors(head, trees.head, options)
-        found = diff(Named(trees.base_name, base), Named(trees.head_name, head))
-    guarded = protected(found, options.protected)
-    _tell(found, guarded, options)
-    if found.errors:
-        err(f"{trees.head_name} has errors\n")
-    if found.errors or guarded:
-        return Exit.FOUND
-    return Exit.DIFFERENT if options.detailed and not found.empty else Exit.OK
+        shared = asked._replace(inputs_shared=True, progress=told)
+        base, head = (Run(shared._replace(tree=tree)) for tree in (trees.base, trees.head))
+        _check(base, head, options)
+        found = diff(Named(trees.base_name, base, trees.base_commit), Named(trees.head_name, head, trees.head_commit))
+    _note_absence(trees)
+    return _Answer(found, _protected(found, options.protected))
 
 
-def protected(found: Diff, patterns: tuple[str, ...]) -> tuple[str, ...]:
+def _recalled(file: Path, options: Options) -> _Answer:
+    if options.base is not None or options.merge_base or options.selectors or options.inputs:
+        raise usage_error("--saved recalls what was compared before", "name nothing to compare beside it")
+    try:
+        found, protected = restored(file.read_bytes())
+    except OSError as error:
+        raise Failure("ET805", f"'{file}' cannot be read: {reason(error)}") from None
+    except NoAnswerError:
+        raise usage_error(
+            f"'{file}' is no answer of envtree diff --format json", "save one with this version"
+        ) from None
+    return _Answer(found, _protected(found, options.protected) if options.protected else protected)
+
+
+def _protected(found: Diff, patterns: tuple[str, ...]) -> tuple[str, ...]:
     """The bundles that differ, or may, and that nobody should touch unnoticed."""
-    if not patterns:
-        return ()
-    return tuple(filter(selector([_ENVIRONMENT_FIRST.sub(r"\2@\1", one) for one in patterns]), found.touched))
+    return tuple(filter(selector(map(_usual, patterns)), found.touched)) if patterns else ()
 
 
-def _check(head: Run, base: Run, trees: Sides, options: Options) -> None:
-    """A selector that selects nothing on either side is a mistake."""
+def _usual(pattern: str) -> str:
+    match = _ENVIRONMENT_FIRST.fullmatch(pattern)
+    return f"{match[2]}@{match[1]}" if match else pattern
+
+
+def _check(base: Run, head: Run, options: Options) -> None:
+    """What is set or selected must be there on one side, or it does nothing, and a gate would always be open."""
+    declared = {name for run in (base, head) if run.workspace for name in run.workspace.organization.inputs}
+    for name in options.inputs:
+        if name not in declared and head.workspace:
+            raise UnknownInput(name, tuple(declared))
+    # Over errors nobody knows what there would be.
+    if any(run.severities.errors(run.diags) for run in (base, head)):
+        return
     known = {*base.ids, *head.ids}
-    for one in options.selectors:
-        if not any(map(selector([one]), known)):
-            raise usage_error(f"selector '{one}' matches no bundle, neither of {trees.base_name} nor of the head", "")
+    environments = {f"**@{id.partition('@')[2]}" for id in known}
+    for text in (*options.selectors, *options.protected):
+        if known and not any(map(selector([_usual(text)]), known)):
+            raise usage_error(f"'{text}' selects no bundle of either tree", did_you_mean(text, known | environments))
 
 
-def _tell(found: Diff, guarded: tuple[str, ...], options: Options) -> None:
+def _note_absence(trees: Sides) -> None:
+    """Say why all is new, or gone: there may be a tree in another folder."""
+    for tree, name in ((trees.base, trees.base_name), (trees.head, trees.head_name)):
+        if isinstance(tree, RevisionTree) and tree.empty:
+            err(printable(f"there is no organization.yaml in this folder at '{name}'") + "\n")
+
+
+def _tell(answer: _Answer, options: Options) -> None:
+    found, protected = answer
     if options.form == "json":
-        out(json_document(diff_data(found, guarded)))
+        out(json_document(diff_data(found, protected)))
     elif options.form == "markdown":
-        from envtree.report.markdown import markdown  # noqa: PLC0415 -- most runs are read in a terminal
-
-        out(markdown(found, guarded).encode())
+        out(markdown(found, protected, options.limit).encode())
+    elif options.form == "mermaid":
+        out(mermaid(changed_graph(found), DRAWN).encode())
     else:
         painted(sys.stdout, changes_text(found, color=colored(sys.stdout, options.color), whole=options.verbose))
         err(f"{sentence(found)}\n")
-    if guarded:
-        err(f"{plural(len(guarded), 'protected bundle')} would change, the first '{guarded[0]}'\n")
-
-
-def _tell_errors(run: Run, tree: Tree, options: Options) -> Exit:
-    report = report_of(run.outcome())
-    view = view_of(tree) if isinstance(tree, DirectoryTree) else View()
-    Messages(view, "text", options.color, sys.stderr).tell(report)
-    return verdict(report.findings)
+    if protected:
+        err(f"{plural(len(protected), 'protected bundle')} would change, the first '{protected[0]}'\n")
+    if found.errors:
+        err(printable(f"{found.head} has errors, which 'envtree check' explains") + "\n")

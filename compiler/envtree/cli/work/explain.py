@@ -5,15 +5,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.console import colored, out, painted
-from envtree.cli.exits import Exit, verdict
+from envtree.cli.exits import Exit
 from envtree.cli.options import is_text, usage_error
-from envtree.cli.progress import progress
-from envtree.cli.work.session import Environ, Messages, open_tree, report_of, usage_errors, view_of
+from envtree.cli.work.session import open_tree
+from envtree.cli.work.single import single
 from envtree.explain import Explained, KeyMissingError, explain, explained, order, overview
 from envtree.explain.document import ladder_data, order_data, overview_data
 from envtree.explain.model import Ladder
-from envtree.nearest import did_you_mean
-from envtree.pipeline import Request, Run
 from envtree.report.document import json_document
 from envtree.report.ladder import ladder_text, order_text, overview_text
 
@@ -35,20 +33,10 @@ def run(options: Options) -> Exit:
     if options.layers and options.key is not None:
         raise usage_error("--layers is about the whole bundle", "leave out the key")
     tree = open_tree(options.directory)
-    # Whether there is such a bundle is asked here.
-    request = Request(tree, (options.id,), options.inputs, Environ(), allow_empty=True)
-    with usage_errors(), progress(sys.stderr) as told:
-        work = Run(request._replace(progress=told))
-        if work.workspace and options.id not in work.ids:
-            raise usage_error(f"there is no bundle '{options.id}'", did_you_mean(options.id, work.ids))
-        before = len(work.diags)
-        bundle = next(work.bundles(), None)
-    # What is wrong elsewhere in the tree is no reason to be silent about this bundle.
-    if bundle is None or work.workspace is None or work.severities.errors(work.diags.since(before)):
-        report = report_of(work.outcome())
-        Messages(view_of(tree), "text", options.color, sys.stderr).tell(report)
-        return verdict(report.findings)
-    _answer(explained(work.workspace, bundle, work.inputs_read()), options)
+    found = single(tree, options.id, options.inputs, reveal=False)
+    if found.result is None or found.work.workspace is None:
+        return found.tell(options.color)
+    _answer(explained(found.work.workspace, found.result.bundle, found.work.inputs_read()), options)
     return Exit.OK
 
 

@@ -33,34 +33,44 @@ class ReportFile(NamedTuple):
     path: Path
 
     def write(self, report: Report, view: View) -> None:
-        """Put the whole report in place of what is there, or leave that as it is; a Failure if it cannot be written."""
-        data = rendered(self.form, report, view)
-        staged = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        """Write the whole report; a Failure if it cannot be written."""
+        put(self.path, rendered(self.form, report, view))
+
+
+def put(path: Path, data: bytes) -> None:
+    """Put a report in place of what is there, or leave that as it is; a Failure if it cannot be written."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                disk.create(str(staged), data, _BITS)
-                os.replace(staged, self.path)
-            finally:
-                with suppress(FileNotFoundError):
-                    os.unlink(staged)
-        except OSError as error:
-            raise Failure("ET805", f"the report '{self.path}' cannot be written: {reason(error)}") from error
+            disk.create(str(staged), data, _BITS)
+            os.replace(staged, path)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(staged)
+    except OSError as error:
+        raise Failure("ET805", f"the report '{path}' cannot be written: {reason(error)}") from error
 
 
 def report_files(asked: Sequence[tuple[str, Path]], root: Path) -> tuple[ReportFile, ...]:
     """The files that were asked for, each at a place that is fit for one."""
     seen: set[Path] = set()
     for _, path in asked:
-        place = path.parent.resolve() / path.name
+        place = fit_place(path, root, "--format prints a report")
         if place in seen:
             raise usage_error(f"two reports go to '{path}'", "give each a file of its own")
         seen.add(place)
-        if os.path.lexists(place) and (place.is_symlink() or not place.is_file()):
-            raise usage_error(f"the report '{path}' is not a regular file", "--format prints a report")
-        if place.is_relative_to(root) and _is_own(place.relative_to(root)):
-            raise usage_error(f"the report '{path}' would lie among the tree's own files", "choose another place")
     return tuple(ReportFile(form, path) for form, path in asked)
+
+
+def fit_place(path: Path, root: Path, otherwise: str) -> Path:
+    """Where a report goes, if it may: into a regular file, and not among those that the tree is read from."""
+    place = path.parent.resolve() / path.name
+    if os.path.lexists(place) and (place.is_symlink() or not place.is_file()):
+        raise usage_error(f"the report '{path}' is not a regular file", otherwise)
+    if place.is_relative_to(root) and _is_own(place.relative_to(root)):
+        raise usage_error(f"the report '{path}' would lie among the tree's own files", "choose another place")
+    return place
 
 
 def write_all(files: Sequence[ReportFile], report: Report, view: View) -> None:

@@ -38,7 +38,8 @@ def run(options: Options) -> Exit:
             raise usage_error(f"there is no kind '{options.kind}'", did_you_mean(options.kind, schemas.names()))
         out(schemas.text(options.kind).encode())
     else:
-        out("".join(f"{name:<17}{json.loads(schemas.text(name))['title']}\n" for name in schemas.names()))
+        width = max(map(len, schemas.names())) + 2
+        out("".join(f"{name:<{width}}{json.loads(schemas.text(name))['title']}\n" for name in schemas.names()))
     return Exit.OK
 
 

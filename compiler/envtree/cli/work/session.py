@@ -20,7 +20,8 @@ from envtree.printable import printable
 from envtree.report import Report, plural, stopped
 from envtree.report.text import Lines, skipped, text
 from envtree.secret import SecretsPolicy
-from envtree.sops import SopsDecrypter
+from envtree.sops import Decrypter
+from envtree.sops.choice import choose
 from envtree.tree import DirectoryTree, RootNotFound, find_root
 
 _NO_VIEW = View()
@@ -34,10 +35,10 @@ def open_tree(directory: Path) -> DirectoryTree:
         raise usage_error(missing.message, missing.hint) from None
 
 
-def decrypter(tree: DirectoryTree) -> Callable[[SecretsPolicy], SopsDecrypter]:
-    """The real sops, for a process that from now on leaves no core dump."""
+def decrypter(tree: DirectoryTree) -> Callable[[SecretsPolicy], Decrypter]:
+    """What opens secrets files, for a process that from now on leaves no core dump."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    return lambda policy: SopsDecrypter(tree.root, policy)
+    return lambda policy: choose(tree.root, policy)
 
 
 @contextmanager

@@ -1,20 +1,16 @@
 """`envtree show`: one bundle on stdout."""
 
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from envtree.canonical import canonical
 from envtree.cli.console import out
-from envtree.cli.exits import Exit, verdict
-from envtree.cli.options import usage_error
-from envtree.cli.progress import progress
-from envtree.cli.work.session import Environ, Messages, decrypter, open_tree, report_of, usage_errors, view_of
-from envtree.diagnostic import Refusal
-from envtree.emit import materialize
-from envtree.emit.compose import compose
-from envtree.nearest import did_you_mean
-from envtree.pipeline import Request, Run
+from envtree.cli.exits import Exit
+from envtree.cli.work.reveal import check_reveal
+from envtree.cli.work.session import open_tree
+from envtree.cli.work.single import Single, single
+from envtree.emit import Writers, materialize, written
+from envtree.fitting import report
 from envtree.resolved import Bundle, Hidden
 
 
@@ -24,6 +20,7 @@ class Options(NamedTuple):
     directory: Path
     id: str
     reveal: bool
+    force: bool
     form: str
     inputs: dict[str, str]
     color: str
@@ -31,35 +28,16 @@ class Options(NamedTuple):
 
 def run(options: Options) -> Exit:
     """Print one bundle, or what keeps it from being known."""
-    tree = open_tree(options.directory)
-    request = Request(
-        tree,
-        (options.id,),
-        options.inputs,
-        Environ(),
-        decrypter(tree) if options.reveal else None,
-        inputs_required=options.reveal,
-        # Whether there is such a bundle is asked here.
-        allow_empty=True,
-    )
-    with usage_errors(), progress(sys.stderr) as told:
-        work = Run(request._replace(progress=told))
-        _check_id(options.id, work)
-        before = len(work.diags)
-        bundle = next(work.bundles(), None)
-    # What is wrong elsewhere in the tree is no reason to be silent about this bundle, unless nothing is decrypted then.
-    broken = bool(work.severities.errors(work.diags.since(before))) or (options.reveal and work.watch.found())
-    if bundle is None or broken:
-        report = report_of(work.outcome())
-        Messages(view_of(tree), "text", options.color, sys.stderr).tell(report)
-        return verdict(report.findings)
-    out(_env(bundle, options) if options.form == "compose" else canonical(_data(bundle, options)))
+    if options.reveal:
+        check_reveal("--reveal", force=options.force)
+    found = single(open_tree(options.directory), options.id, options.inputs, reveal=options.reveal)
+    if found.result is None:
+        return found.tell(options.color)
+    shown = canonical(_data(found.result.bundle, options)) if options.form == "json" else _formatted(found, options)
+    if shown is None:
+        return found.tell(options.color)
+    out(shown)
     return Exit.OK
-
-
-def _check_id(id: str, work: Run) -> None:
-    if work.workspace and id not in work.ids:
-        raise usage_error(f"there is no bundle '{id}'", did_you_mean(id, work.ids))
 
 
 def _data(bundle: Bundle, options: Options) -> dict[str, Any]:
@@ -70,14 +48,16 @@ def _data(bundle: Bundle, options: Options) -> dict[str, Any]:
     return data | {"envtree": "1"}
 
 
-def _env(bundle: Bundle, options: Options) -> bytes:
-    values = _data(bundle, options)["env_vars"]
-    known = {name: value for name, value in values.items() if value is not None}
-    missing = values.keys() - known
-    try:
-        return compose(known, [*missing & {*bundle.sensitive}], [*missing - {*bundle.sensitive}])
-    except ValueError as wrong:
-        raise Refusal("ET803", f"{wrong}, in bundle '{bundle.target.id}'", "use --format json") from None
+def _formatted(found: Single, options: Options) -> bytes | None:
+    """The one file that a format has; None if the bundle does not fit it."""
+    assert found.result
+    assert found.work.workspace
+    resolved, bundle = found.result
+    settings, diags = found.work.workspace.organization.output, found.work.diags
+    done = written(bundle, "plain" if options.reveal else None, Writers((options.form,), settings))
+    before = len(diags)
+    report(done, resolved, diags)
+    return None if found.work.severities.errors(diags.since(before)) else done.files[0][1]
 
 
 def _hides(value: Any) -> bool:

@@ -12,5 +12,5 @@ def affected_since(request: Request, revision: str) -> Request:
     assert isinstance(tree, DirectoryTree)
     request = request._replace(memory={})
     everything = request._replace(selectors=(), allow_empty=True, decrypter=None)
-    base, head = (Run(everything._replace(tree=each)) for each in (side(tree.root, revision), tree))
+    base, head = (Run(everything._replace(tree=each)) for each in (side(tree.root, revision)[0], tree))
     return request._replace(ids=affected(base, head))

@@ -1,0 +1,101 @@
+"""The differences of all bundles: what is the same in many of them is one change."""
+
+from collections.abc import Container, Iterable, Iterator
+
+from envtree.diff.causes import Tracer
+from envtree.diff.model import Cause, Change, Hidden, Kind
+from envtree.diff.side import Pair, Side
+from envtree.diff.values import Difference, differences, hidden, only_reencrypted
+from envtree.explain.veil import secretive
+from envtree.keypath import format_path
+from envtree.resolved import Bundle
+from envtree.stack import Target
+from envtree.workspace import Workspace
+
+
+class Groups:
+    """The differences so far; `anew` are the secrets that are encrypted anew, and may be the same."""
+
+    def __init__(self, base: Side, head: Side, anew: Container[str]) -> None:
+        self._tracer = Tracer(base, head)
+        self._unshown = _Unshown(filter(None, (base.workspace, head.workspace)))
+        self._anew = anew
+        self._known: dict[tuple[object, ...], _Group] = {}
+
+    def add(self, pair: Pair) -> bool:
+        """Compare a bundle; whether it differs."""
+        base, head = pair.base.bundle, pair.head.bundle
+        found = list(differences(base, head, self._unshown.names(head.target)))
+        for one in found:
+            key = (one.path, *(cell and (cell.mark, cell.hidden) for cell in (one.old, one.new)))
+            if key not in self._known:
+                self._known[key] = _Group(one, base, head)
+            again = one.sensitive and only_reencrypted(base, head, one.path, self._anew)
+            self._known[key].add(head.target.id, self._tracer.causes(pair, one.path), reencrypted=again)
+        return bool(found)
+
+    def changes(self) -> tuple[Change, ...]:
+        """The changes, those in most bundles first."""
+        # Changes with the same bundles, which can be thousands, share one list of them.
+        lists: dict[tuple[str, ...], tuple[str, ...]] = {}
+        changes = (group.change(lists) for group in self._known.values())
+        return tuple(sorted(changes, key=lambda one: (-len(one.bundles), one.section, one.key, one.bundles)))
+
+
+class _Group:
+    """One difference, the bundles that show it, and its causes."""
+
+    def __init__(self, difference: Difference, base: Bundle, head: Bundle) -> None:
+        self._difference = difference
+        self._hidden: list[Hidden] = [
+            hidden(cell, bundle, difference.path) for cell, bundle in ((difference.old, base), (difference.new, head))
+        ]
+        self._bundles: list[str] = []
+        self._causes: set[Cause] = set()
+        self._reencrypted = True
+
+    def add(self, id: str, causes: Iterable[Cause], *, reencrypted: bool) -> None:
+        """One more bundle that shows it."""
+        self._bundles.append(id)
+        self._causes.update(causes)
+        self._reencrypted &= reencrypted
+
+    def change(self, lists: dict[tuple[str, ...], tuple[str, ...]]) -> Change:
+        """The group as it is told."""
+        path, old, new = self._difference
+        kind: Kind = "added" if old is None else "removed" if new is None else "changed"
+        sensitive = self._difference.sensitive
+        bundles = tuple(sorted(self._bundles))
+        return Change(
+            section=path[0],
+            key=format_path(path[1:]),
+            kind=kind,
+            old=None if old is None or sensitive else old.value,
+            new=None if new is None or sensitive else new.value,
+            old_hidden=self._hidden[0],
+            new_hidden=self._hidden[1],
+            sensitive=sensitive,
+            reencrypted=self._reencrypted and kind == "changed",
+            bundles=lists.setdefault(bundles, bundles),
+            causes=tuple(sorted(self._causes)),
+        )
+
+
+class _Unshown:
+    """The variables that either tree declares as secrets, by team."""
+
+    def __init__(self, workspaces: Iterable[Workspace]) -> None:
+        self._workspaces = tuple(workspaces)
+        self._known: dict[tuple[str, str], frozenset[str]] = {}
+
+    def names(self, target: Target) -> frozenset[str]:
+        """Those of a bundle that both trees have."""
+        team = (target.project, target.team)
+        if team not in self._known:
+            self._known[team] = frozenset(_secretive(self._workspaces, target))
+        return self._known[team]
+
+
+def _secretive(workspaces: Iterable[Workspace], target: Target) -> Iterator[str]:
+    for workspace in workspaces:
+        yield from secretive(workspace, target)

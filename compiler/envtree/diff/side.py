@@ -1,0 +1,54 @@
+"""The two trees of a comparison, and one bundle as it is in both."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from envtree.node import Document
+from envtree.pipeline import Result, Run
+from envtree.resource import Resource
+from envtree.value import MergedStack
+from envtree.workspace import Workspace
+
+# The codes below are those of reading: a file with one of them stands as an empty one.
+_READING = "ET150"
+
+
+class Side(NamedTuple):
+    """One of the two trees; `workspace` is None without a usable organization.
+
+    Errors stand in the `broken` files; of the `unread` ones nothing is known but that they are there.
+    """
+
+    workspace: Workspace | None
+    files: Mapping[str, Resource]
+    broken: frozenset[str]
+    unread: frozenset[str]
+
+    def document(self, path: str) -> Document | None:
+        """A file of the tree, by its path."""
+        resource = self.files.get(path)
+        return resource.document if resource else None
+
+    def digest(self, path: str) -> str:
+        """What is in a file; empty without the file."""
+        document = self.document(path)
+        return document.digest if document else ""
+
+
+def side_of(run: Run) -> Side:
+    """The tree of a run that has computed nothing yet."""
+    broken = run.severities.errors(run.diags)
+    unread = frozenset(one.span.path for one in run.diags if one.code < _READING)
+    return Side(run.workspace, run.files, broken, unread)
+
+
+class Pair(NamedTuple):
+    """One bundle as it is on both sides."""
+
+    base: Result
+    head: Result
+
+    @property
+    def both(self) -> tuple[MergedStack, MergedStack]:
+        """What the layers merge to, on both sides."""
+        return self.base.resolved.merged, self.head.resolved.merged
