@@ -42,3 +42,19 @@ def test_bundles_equal_the_model(tmp_path: Path) -> None:
     }
     found = {place: {section: bundle[section] for section in expected[place]} for place, bundle in bundles.items()}
     assert found == expected
+
+
+def test_both_readers_of_secrets_are_measured() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks.secrets", "--files", "6", "--rounds", "1", "--at-least"]
+    finished = subprocess.run([*command, "2"], check=False, cwd=ROOT, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    assert [line.split()[0] for line in finished.stdout.splitlines()[-3:]] == ["native", "process", "each"]
+    finished = subprocess.run([*command, "1e9"], check=False, cwd=ROOT, capture_output=True, text=True)
+    assert (finished.returncode, "times as fast" in finished.stderr) == (1, True)
+
+
+def test_a_comparison_is_measured() -> None:
+    command = [sys.executable, "-m", "tests.benchmarks.diff", "--size", "XS", "--rounds", "1"]
+    finished = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.startswith("one line of 'staging', 8 bundles: ")

@@ -58,8 +58,8 @@ EXITS: list[tuple[str, dict[str, str | None], tuple[str, ...], int]] = [
     ("show passes", {}, ("show", BOT_ID), 0),
     ("show of a broken bundle", {BOT: ERROR}, ("show", BOT_ID), 1),
     ("show of a bundle beside a broken one", {BOT: ERROR}, ("show", "shop/clerk@production"), 0),
-    ("show --reveal in a broken tree", {BOT: ERROR}, ("show", "shop/clerk@production", "--reveal"), 1),
-    ("show --reveal without an input", {"organization.yaml": INPUT}, ("show", BOT_ID, "--reveal"), 3),
+    ("show --reveal in a broken tree", {BOT: ERROR}, ("show", "shop/clerk@production", "--reveal", "--force"), 1),
+    ("show --reveal without an input", {"organization.yaml": INPUT}, ("show", BOT_ID, "--reveal", "--force"), 3),
     ("show of no bundle", {}, ("show", "shop/cart/bot"), 2),
     ("tree passes", {}, ("tree",), 0),
     ("tree with an error", {BOT: ERROR}, ("tree",), 1),
@@ -250,7 +250,7 @@ def test_compile_has_its_defaults_from_the_organization(tree: Path, envtree: Com
     [
         ("{directory: ../elsewhere}", 1, "lies outside the tree"),
         ("{directory: /tmp}", 1, "lies outside the tree"),
-        ("{secrets: seal}", 2, "'seal'"),
+        ("{secrets: vault}", 2, "'vault'"),
     ],
 )
 def test_compile_refuses_some_defaults(settings: str, code: int, words: str, tree: Path, envtree: Command) -> None:
@@ -278,7 +278,9 @@ def test_show_prints_the_bundle_that_compile_writes(tree: Path, envtree: Command
     assert envtree("show", BOT_ID, "--format", "compose").out == 'LOG_LEVEL="info"\nNAME="bot"\n'
 
 
-@pytest.mark.parametrize("arguments", [("compile", "-o", "out"), ("show", BOT_ID, "--reveal", "--format", "compose")])
+@pytest.mark.parametrize(
+    "arguments", [("compile", "-o", "out"), ("show", BOT_ID, "--reveal", "--force", "--format", "compose")]
+)
 def test_what_env_cannot_carry_is_refused(
     tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
@@ -290,7 +292,8 @@ def test_what_env_cannot_carry_is_refused(
     monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tree.parent / "age.key"))
     ran = envtree(*arguments)
     assert (ran.code, ran.out) == (1, "")
-    assert f"error ET803: 'NIL' holds a character that .env cannot carry, in bundle '{BOT_ID}'" in ran.err
+    assert f"{BOT}:1:35: error ET803: 'NIL' holds a character that no environment can carry" in ran.err
+    assert f"'{BOT_ID}'" in ran.err
     assert not (tree / "out").exists()
 
 
@@ -308,7 +311,7 @@ def test_show_tells_what_is_wrong_on_stderr(tree: Path, envtree: Command) -> Non
     fill(tree, {BOT: "execution_environment:\n  env_vars: {A: '${{ env_vars.B }}'}\n"})
     ran = envtree("show", BOT_ID)
     assert (ran.code, ran.out) == (1, "")
-    assert f"in bundle '{BOT_ID}'" in ran.err
+    assert f"'{BOT_ID}'" in ran.err
     assert envtree("show", "shop/clerk@production").err == ""
 
 
@@ -338,7 +341,7 @@ def test_tree_as_json(envtree: Command) -> None:
 
 def test_the_overview_fits_a_terminal(envtree: Command) -> None:
     overview = envtree("--help").out
-    assert overview.count("\n") <= 24
+    assert overview.count("\n") <= 32
     assert "..." not in overview.replace("[ARGS]...", "")
     assert envtree("--version").out == f"envtree {__version__}\n"
 
@@ -351,8 +354,13 @@ def test_every_command_has_an_example_that_runs(
     monkeypatch.chdir(tmp_path)
     command = shlex.split(re.sub(r"\s+", " ", example).replace('eval "$(', "").replace(')"', ""))
     words = command[1 : next((n for n, word in enumerate(command) if word in ("&&", "|", ">")), None)]
-    if name == "show":
-        words[1] = BOT_ID
+    if name in ("show", "run"):
+        words[1:] = [BOT_ID, *(("--", "true") if name == "run" else ())]
+    if name == "diff":
+        words[1] = str(tree)
+    if name == "unseal":
+        assert envtree("compile", "--secrets", "ref", "-o", "out").code == 0
+        words[1] = "out/production/shop/cart/bot"
     assert envtree(*words).code == 0
 
 

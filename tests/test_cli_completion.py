@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from envtree.cli.complete import ids
+from envtree.cli.complete import environments, ids, sources
 from envtree.pipeline import Request, Run
 from envtree.tree import DirectoryTree
 
@@ -23,12 +23,19 @@ def test_completion_prints_a_script(shell: str, envtree: Command) -> None:
     [
         ("sh", ["show"]),
         ("show shop/cl", ["shop/clerk@production"]),
+        ("run shop/cl", ["shop/clerk@production"]),
         ("check --strict shop/cart/bot@prod", ["shop/cart/bot@production"]),
-        ("compile --secrets ", ["plain", "ref"]),
+        ("compile --secrets ", ["plain", "ref", "seal"]),
         ("show nothing", []),
         ("explain shop/cart/bot@production L", ["LOG_LEVEL"]),
         ("explain shop/cart/bot@production ", ["LOG_LEVEL", "NAME"]),
         ("explain shop/cart/bot@production nothing", []),
+        ("matrix L", ["LOG_LEVEL"]),
+        ("matrix LOG_LEVEL shop/cl", ["shop/clerk@production"]),
+        ("parity st", ["staging"]),
+        ("parity staging ", ["production", "staging"]),
+        ("parity staging production shop/cart/bot@s", ["shop/cart/bot@staging"]),
+        ("impact environments/ba", ["environments/ba"]),
     ],
 )
 def test_completion_of(
@@ -43,9 +50,22 @@ def test_completion_of(
     assert ran.err == ""
 
 
+def test_completion_of_files_from_elsewhere(
+    tree: Path, tmp_path: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert sources(tree) == sorted(TREE)
+    monkeypatch.setenv("_ENVTREE_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"envtree -C {tree} impact environments/pr")
+    monkeypatch.setenv("COMP_CWORD", "4")
+    assert envtree().out.split() == ["plain,environments/production.yaml"]
+
+
 def test_completion_outside_a_tree_is_silent(tmp_path: Path) -> None:
     assert ids(tmp_path) == []
     assert ids(tmp_path / "nowhere") == []
+    assert environments(tmp_path) == []
+    assert sources(tmp_path) == []
 
 
 def test_completion_knows_the_default_project(tmp_path: Path) -> None:

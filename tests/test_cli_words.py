@@ -155,7 +155,9 @@ def test_json_is_not_there_when_the_command_line_is_wrong(
     assert f"{words[1]} json, stdout is one JSON object whatever happens, unless the command line is wrong." in told
 
 
-@pytest.mark.parametrize("arguments", [("tree", "--format", "json"), ("show", BOT_ID), ("show", BOT_ID, "--reveal")])
+@pytest.mark.parametrize(
+    "arguments", [("tree", "--format", "json"), ("show", BOT_ID), ("show", BOT_ID, "--reveal", "--force")]
+)
 def test_stdout_is_the_answer_or_nothing(arguments: tuple[str, ...], tree: Path, envtree: Command) -> None:
     fill(tree, {"projects/shop/teams/cart/agents/bot.yaml": ERROR})
     ran = envtree(*arguments)

@@ -11,7 +11,7 @@ from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.discover import discover
 from envtree.layout import NAME_RULE
 from envtree.source import Kind, Location
-from envtree.tree import FILE_LIMIT, DirectoryTree, Entry, Refusal, What
+from envtree.tree import FILE_LIMIT, Above, DirectoryTree, Entry, Refusal, What
 
 Files = dict[str, bytes]
 
@@ -31,6 +31,9 @@ class Fake:
 
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
         return self.files[path]
+
+    def above(self, name: str) -> Above | None:
+        return None
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         return frozenset(path for path in paths if f"{path}/".startswith(tuple(f"{each}/" for each in self.hidden)))

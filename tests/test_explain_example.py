@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
-from envtree.explain import Explained, explain, explained
+from envtree.explain import Explained, explain, explained, ladder
 from envtree.explain.document import ladder_data
 from envtree.explain.model import Origin
+from envtree.explain.place import Place, parts
 from envtree.keypath import KeyPath, format_path
 from envtree.pipeline import Request, Run
+from envtree.resolve.expression import Compiler
 from envtree.schemas import Schemas
 from envtree.tree import DirectoryTree
+from envtree.value import Merged
 
 ROOT = Path(__file__).parents[1]
 ACME = ROOT / "examples/acme"
@@ -86,6 +89,35 @@ def test_the_winner_of_every_scalar_is_the_text_that_produced_it(id: str) -> Non
             assert all(source.origin for source in told.sources if source.value is not None)
         else:
             assert text == (value if isinstance(value, str) else json.dumps(value))
+
+
+def test_there_are_values_of_every_kind() -> None:
+    """Otherwise the test above would say less than it seems to."""
+    data = [bundle.data for bundle in bundles().values()]
+    found = {path[:1] for each in data for name in SECTIONS if each[name] for path, _ in scalars(each[name], (name,))}
+    assert found == {(name,) for name in SECTIONS}
+    paths = [path for each in data for name in SECTIONS if each[name] for path, _ in scalars(each[name], (name,))]
+    assert max(map(len, paths)) > 3
+    assert any(step.isdigit() for path in paths for step in path)
+    assert any(each["secrets"] for each in data)
+
+
+@pytest.mark.parametrize("id", bundles())
+def test_the_winner_of_every_secret_is_the_ciphertext_in_its_file(id: str) -> None:
+    bundle = bundles()[id]
+    agenda: list[tuple[KeyPath, Merged]] = [((name,), value) for name, value in bundle.merged.secrets.items()]
+    assert agenda
+    while agenda:
+        path, value = agenda.pop()
+        inside = parts(value)
+        agenda += [((*path, name), inner) for name, inner in inside.items()]
+        if not inside:
+            told = ladder(bundle, Place("sealed", path), Compiler())
+            (winner,) = (rung for rung in told.rungs if rung.wins)
+            assert winner.origin == told.line.origin
+            assert read_back(winner.origin).startswith("ENC[")
+            assert told.line.value is None
+            assert told.line.sensitive
 
 
 @pytest.mark.parametrize("id", bundles())

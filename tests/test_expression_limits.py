@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from envtree.emit import materialize
+from envtree.functions import LIMIT
 from envtree.parse.characters import refused_escape
-from envtree.resolve.functions import LIMIT
 from envtree.resolve.grammar import REFUSED
 
 from .trees import ID, Result, check, layers, quoted, run

@@ -7,9 +7,9 @@ import pytest
 from jinja2 import nodes
 
 from envtree.diagnostic import Failure
+from envtree.functions import FILTERS, LIMIT, TESTS
 from envtree.resolve import grammar
 from envtree.resolve.expression import Compiler
-from envtree.resolve.functions import FILTERS, LIMIT, TESTS
 from envtree.resolve.grammar import WrongExpression
 
 from .trees import check, layers, quoted, run

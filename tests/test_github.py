@@ -87,7 +87,7 @@ def test_what_the_actions_read_is_what_they_are_given() -> None:
         given = action["runs"]["steps"][-1]["env"]
         read = set(re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"|_(?:flag|lines)\("([A-Z_]+)"\)', text))
         names = {one or other for one, other in read if not (one or other).startswith(("GITHUB_", "RUNNER_"))}
-        assert set(given) == names - ({"REPORT"} if name == "check" else set())
+        assert set(given) == names - ({"REPORT", "DIFF"} if name == "check" else set())
         used = set(re.findall(r"inputs\.([a-z-]+)", json.dumps(action["runs"])))
         assert used == set(action["inputs"])
 
@@ -108,20 +108,28 @@ def reusable() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
 
 def test_the_reusable_workflow_passes_on_all_that_it_takes() -> None:
     taken, named = reusable()
-    sarif = {"sarif-file": "${{ inputs.sarif && format('{0}/envtree.sarif', runner.temp) || '' }}"}
-    same = taken.keys() - {"sarif"}
-    assert named["Check"]["with"] == {name: f"${{{{ inputs.{name} }}}}" for name in same} | sarif
+    asked = {
+        "sarif-file": "${{ inputs.sarif && format('{0}/envtree.sarif', runner.temp) || '' }}",
+        "base": "${{ inputs.diff && 'HEAD^1' || '' }}",
+    }
+    same = taken.keys() - {"sarif", "diff"}
+    assert named["Check"]["with"] == {name: f"${{{{ inputs.{name} }}}}" for name in same} | asked
+    # The branch that a pull request goes to is the first parent of the merge that is checked out.
+    assert named["Check out the tree"]["with"]["fetch-depth"] == "${{ inputs.diff && 2 || 1 }}"
     action = load(ACTIONS / "check" / "action.yml")["inputs"]
     assert {name: taken[name]["description"] for name in same} == {name: action[name]["description"] for name in same}
 
 
 @pytest.mark.parametrize("sarif", [True, False])
 @pytest.mark.parametrize("reported", [True, False])
-def test_the_artifact_holds_the_report_the_comment_and_the_sarif(tmp_path: Path, sarif: bool, reported: bool) -> None:
+def test_the_artifact_holds_the_report_the_comment_the_sarif_and_the_diff(
+    tmp_path: Path, sarif: bool, reported: bool
+) -> None:
     runner = Runner(tmp_path)
     shutil.copytree(ROOT / "examples/minimal", runner.workspace, dirs_exist_ok=True)
-    file = str(runner.temp / "envtree.sarif") if sarif else ""
-    checked = runner.step("check/check.py", INPUTS="" if reported else "NOPE=1", SARIF_FILE=file)
+    shutil.copytree(ROOT / "examples/minimal", tmp_path / "base")
+    file, base = (str(runner.temp / "envtree.sarif"), str(tmp_path / "base")) if sarif else ("", "")
+    checked = runner.step("check/check.py", INPUTS="" if reported else "NOPE=1", SARIF_FILE=file, BASE=base)
     _, named = reusable()
     step = named["Put the files side by side"]
     values = {f"steps.check.outputs.{name}": value for name, value in checked.outputs.items()}
@@ -133,11 +141,12 @@ def test_the_artifact_holds_the_report_the_comment_and_the_sarif(tmp_path: Path,
     assert done.returncode == 0, done.stderr
     kept = named["Keep the report"]["with"]["path"].replace("${{ runner.temp }}", str(runner.temp))
     expected = {"comment.md"} | ({"envtree.json"} if reported else set())
-    assert {path.name for path in Path(kept).iterdir()} == expected | (
-        {"envtree.sarif"} if sarif and reported else set()
-    )
-    # The example that comments takes the report from the root of the artifact.
-    assert "report/envtree.json" in (ROOT / "examples/github/comment.yml").read_text("utf-8")
+    expected |= {"envtree.sarif", "diff.json"} if sarif and reported else set()
+    assert {path.name for path in Path(kept).iterdir()} == expected
+    # The example that comments takes the files from the root of the artifact.
+    example = (ROOT / "examples/github/comment.yml").read_text("utf-8")
+    assert "report/envtree.json" in example
+    assert "report/diff.json" in example
 
 
 def test_dependabot_looks_at_everything_that_is_pinned() -> None:

@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 from envtree import EDITION
 from envtree.artifact import Mode, Output
 from envtree.codes import CODES
+from envtree.emit.formats import DIALECTS
 from envtree.finding import Finding
+from envtree.formats import DEFAULT, FORMATS
+from envtree.functions import FILTERS, TESTS
 from envtree.pipeline import Request, publish
 from envtree.report.text import text
-from envtree.resolve.functions import FILTERS, TESTS
 from envtree.selector import selector
 from envtree.sops import SopsDecrypter
 from envtree.tree import DirectoryTree
@@ -40,7 +43,8 @@ BUNDLE = "default/helper@production"
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PATH = re.compile(r"# (\S+\.yaml)\n")
-RESULT = re.compile(r"(?://|#) (\S+@\S+?)(?: with --secrets (plain|ref))?\n")
+TEMPLATE = re.compile(r"\{# (\S+) #\}\n")
+RESULT = re.compile(r"(?://|#) (\S+@\S+?)(?:, (\S+))?(?: with --secrets (plain|ref))?\n")
 CELL = re.compile(r"(?<!\\)\|")
 CODE = re.compile(r"`([^`]+)`")
 
@@ -48,7 +52,7 @@ Files = dict[str, str]
 
 
 class Shown(NamedTuple):
-    """What an example shows: a bundle (`jsonc`), its `.env` (`dotenv`), or all findings (`text`)."""
+    """What an example shows: a bundle (`jsonc`), its `.env` (`dotenv`) or another file (`ini`), findings (`text`)."""
 
     language: str
     content: str
@@ -91,7 +95,11 @@ def examples() -> Iterator[Example]:
             path = PATH.match(content)
             assert path, f"a YAML fence without a path: {content}"
             example.files[path[1]] = content
-        elif language in ("jsonc", "dotenv", "text"):
+        elif language == "jinja":
+            path = TEMPLATE.match(content)
+            assert path, f"a template without a path: {content}"
+            example.files[path[1]] = content[path.end() :]
+        elif language in ("jsonc", "dotenv", "ini", "text"):
             example.shown.append(Shown(language, content))
     yield example
 
@@ -134,7 +142,13 @@ def compile_files(files: Files, folder: Path, mode: Mode = "ref") -> Compiled:
         decrypter=(lambda policy: SopsDecrypter(root, policy, environ=environ)) if mode == "plain" else None,
     )
     output = Output(out, root, mode, EDITION, {}, lambda id: True)
-    return Compiled(publish(request, output, frozenset({"bundle", "compose"})).findings, out)
+    return Compiled(publish(request, output, _formats(files)).findings, out)
+
+
+def _formats(files: Files) -> frozenset[str]:
+    """What an example writes: what it says, else what is usual."""
+    said = yaml.safe_load(files.get("organization.yaml", "")) or {}
+    return frozenset(("bundle", *said.get("output", {}).get("formats", DEFAULT)))
 
 
 def _completed(files: Files) -> Files:
@@ -171,22 +185,24 @@ def test_fences(example: Example, tmp_path: Path) -> None:
             continue
         head = RESULT.match(shown.content)
         assert head, f"no bundle id: {shown.content}"
-        if head[2] == "plain":
+        if head[3] == "plain":
             compiled = compile_files(example.files, tmp_path / "plain", "plain")
-        _check_result(shown, head[1], compiled)
+        _check_result(shown, head[1], head[2] or ".env", compiled)
 
 
-def _check_result(shown: Shown, id: str, compiled: Compiled) -> None:
+def _check_result(shown: Shown, id: str, name: str, compiled: Compiled) -> None:
     content = shown.content.partition("\n")[2]
-    if shown.language == "dotenv":
-        assert compiled.read(id, ".env") == content
+    if shown.language in ("dotenv", "ini"):
+        assert compiled.read(id, name) == content
         return
     expected, found = json.loads(content), json.loads(compiled.read(id, "bundle.json"))
     assert {key: found[key] for key in expected} == expected
 
 
 def test_every_fence_is_known() -> None:
-    assert {fence[1] for fence in FENCE.finditer(PAGE)} <= {"yaml", "jsonc", "dotenv", "text", "console", "tree"}
+    assert {fence[1] for fence in FENCE.finditer(PAGE)} <= {
+        *("yaml", "jinja", "jsonc", "dotenv", "ini", "text", "console", "tree"),
+    }
     assert len(list(examples())) >= 12
 
 
@@ -314,3 +330,12 @@ def test_every_field_of_a_bundle_is_listed() -> None:
 def test_every_code_is_listed() -> None:
     listed = {code(row[0]): (row[1] == "", row[2]) for row in rows("code", "", "stands for")}
     assert listed == {name: (known.fixed, known.title) for name, known in CODES.items()}
+
+
+def test_the_formats_are_those_that_there_are() -> None:
+    listed = list(rows("format", "file", "is read by", "cannot hold"))
+    assert [(code(row[0]), CODE.findall(row[1]), row[2]) for row in listed] == [
+        (each.name, list(each.files), each.reader) for each in FORMATS
+    ]
+    picky = {name for name, dialect in DIALECTS.items() if dialect.refusal}
+    assert {code(row[0]) for row in listed if row[3]} == picky

@@ -83,6 +83,7 @@ def test_files_of_no_tree_start_no_hook() -> None:
         "infra/projects/a/teams/t/agents/b.yml": ["envtree-check"],
         "environments/x.secrets.json": ["envtree-check", "envtree-secrets"],
         "organization.secrets.env": ["envtree-check", "envtree-secrets"],
+        "config/.sops.yaml": ["envtree-check", "envtree-secrets"],
         "README.md": [],
         "src/agents.yaml": [],
     }.items():

@@ -21,12 +21,14 @@ ROOT = Path(__file__).parents[1]
 COMPILE = "python3 -m venv .venv && . .venv/bin/activate && pip install -q '.[sops]' && "
 TEST = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/python tests"
 EXAMPLES = ["acme", "broken", "kubiya-api", "minimal"]
+# Their commands are run in `test_uses.py`, beside the programs that use what they write.
+USES = ["docker-compose", "kubernetes", "systemd", "direnv"]
 PAGES = [
     "README.md",
     "CHANGELOG.md",
     "schema/README.md",
     *(f".github/{name}.md" for name in ("CONTRIBUTING", "PULL_REQUEST_TEMPLATE", "SECURITY")),
-    *(f"examples/{name}/README.md" for name in EXAMPLES),
+    *(f"examples/{name}/README.md" for name in (*EXAMPLES, *USES)),
 ]
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

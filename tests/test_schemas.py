@@ -23,7 +23,9 @@ RESOURCES |= {"skill", "worker_queue", "job"}
 OTHERS = {
     "overlay",
     "bundle",
-    *(f"output/{name}" for name in ("check", "explain", "gitlab", "manifest", "show", "tree")),
+    *(f"output/{name}" for name in ("check", "diff", "explain", "gitlab", "impact", "manifest", "matrix", "parity")),
+    *(f"output/{name}" for name in ("provenance", "show", "tree", "unused")),
+    *(f"output/{name}" for name in ("audit", "readers")),
 }
 # The kinds that are layers, and the least that each must say.
 LAYERS: dict[str, dict[str, Any]] = {

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from envtree.emit import materialize
 from envtree.expression import Term
+from envtree.functions import FILTERS, to_text
 from envtree.resolve.compute import compute
 from envtree.resolve.expression import Compiler
-from envtree.resolve.functions import FILTERS, to_text
 from envtree.resolved import Hidden
 
 from .trees import ID, Result, check, layers, quoted, run

@@ -28,7 +28,7 @@ from envtree.validate.wording import FORBIDDEN, PATTERNS
 
 HERE = Path(__file__)
 CASES: dict[str, dict[str, str]] = yaml.safe_load(HERE.with_suffix(".yaml").read_text(encoding="utf-8"))
-KINDS = [kind for kind in Kind if kind is not Kind.SECRETS]
+KINDS = [kind for kind in Kind if kind not in (Kind.SECRETS, Kind.CREATION_RULES)]
 SCHEMAS = Schemas()
 
 

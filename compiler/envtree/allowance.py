@@ -40,13 +40,15 @@ class Allowances:
                 message = f"this allowance ended on {one.until}"
                 yield Diagnostic(one.span, "ET151", message, "fix what it allows, or set another day")
 
-    def idle(self, diags: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
-        """The allowances of which a finished run made no use."""
+    def idle(self, diags: Iterable[Diagnostic], *, aside: frozenset[str] = frozenset()) -> Iterator[Diagnostic]:
+        """The allowances of which a finished run made no use; it did not look for the codes of `aside`."""
         found: dict[str, list[Diagnostic]] = {}
         for diagnostic in diags:
             found.setdefault(diagnostic.span.path, []).append(diagnostic)
         for one in self._each():
-            if self._holds(one) and not any(_is_about(one, each) for each in found.get(one.span.path, ())):
+            if not self._holds(one) or not aside.isdisjoint(one.codes):
+                continue
+            if not any(_is_about(one, each) for each in found.get(one.span.path, ())):
                 codes = ", ".join(sorted(one.codes))
                 yield Diagnostic(one.span, "ET152", f"there is no {codes} here to be allowed", "remove the comment")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-Mode = Literal["plain", "ref"]
+Mode = Literal["plain", "ref", "seal"]
 
 
 class Artifact(NamedTuple):

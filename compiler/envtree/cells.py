@@ -5,12 +5,13 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
+from envtree.emit.marks import mark, sealed_leaves
 from envtree.emit.reference import referenced
 from envtree.explain.veil import veiled
 from envtree.keypath import KeyPath
-from envtree.node import Cipher
-from envtree.resolved import AsText, Bundle, Composite, Derived, Hidden, Part
-from envtree.value import Branch, Leaf, Listing
+from envtree.resolved import Bundle, Hidden
+
+__all__ = ["SECTIONS", "Cell", "cell", "cells", "is_secret", "mark", "sealed_leaves", "section", "shape"]
 
 # What a bundle has beside what identifies it and what follows from its values.
 SECTIONS = (
@@ -26,7 +27,7 @@ SECTIONS = (
     "working_dir",
 )
 # Their keys are not looked into: what one of them holds belongs together.
-_FLAT = frozenset({"secrets"})
+FLAT = frozenset({"secrets"})
 
 
 class Cell(NamedTuple):
@@ -60,14 +61,9 @@ def section(bundle: Bundle, name: str, secretive: frozenset[str] = frozenset()) 
     value = bundle.data[name]
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _cells(inner, (name, key), name in _FLAT, secretive)
+            yield from inside(inner, (name, key), name in FLAT, secretive)
     elif value not in (None, []):
         yield (name,), cell(value, (name,), secretive)
-
-
-def mark(value: Any) -> bytes:
-    """What is the same for two values if and only if they are, secrets included."""
-    return orjson.dumps(value, default=_spelt, option=orjson.OPT_SORT_KEYS)
 
 
 def shape(value: Any) -> bytes:
@@ -75,10 +71,11 @@ def shape(value: Any) -> bytes:
     return orjson.dumps(value, default=referenced, option=orjson.OPT_SORT_KEYS)
 
 
-def _cells(value: Any, path: KeyPath, flat: bool, secretive: frozenset[str]) -> Iterator[tuple[KeyPath, Cell]]:
+def inside(value: Any, path: KeyPath, flat: bool, secretive: frozenset[str]) -> Iterator[tuple[KeyPath, Cell]]:
+    """The cells of a value at a path; a map is looked into unless its section is `flat`."""
     if isinstance(value, dict) and value and not flat:
         for key, inner in value.items():
-            yield from _cells(inner, (*path, key), flat, secretive)
+            yield from inside(inner, (*path, key), flat, secretive)
     else:
         yield path, cell(value, path, secretive)
 
@@ -87,12 +84,16 @@ def cell(value: Any, path: KeyPath, secretive: frozenset[str] = frozenset()) -> 
     """A value of a bundle as a cell, a map too."""
     hidden = list(_hidden(value))
     if hidden:
-        secret = any(part.secret for part in hidden)
-        return Cell(None, "secret" if secret else "unknown", mark(value))
+        return Cell(None, "secret" if is_secret(value) else "unknown", mark(value))
     shown = veiled(value, path)
     if shown != value or (path[0] == "env_vars" and path[1] in secretive):
         return Cell(None, "secret", mark(value))
     return Cell(value, "", mark(value))
+
+
+def is_secret(value: Any) -> bool:
+    """Whether a value of a bundle is computed from a secret, in any part."""
+    return any(part.secret for part in _hidden(value))
 
 
 def _hidden(value: Any) -> Iterator[Hidden]:
@@ -101,36 +102,3 @@ def _hidden(value: Any) -> Iterator[Hidden]:
     elif isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
             yield from _hidden(part)
-
-
-def _spelt(value: Any) -> Any:
-    """A hidden value as a run without a key knows it: how it is computed, and the ciphertexts of what it reads."""
-    return {"$hidden": referenced(value), "$from": sorted({leaf.node.text for leaf in sealed_leaves(value)})}
-
-
-def sealed_leaves(value: Any) -> Iterator[Leaf]:
-    """The leaves of secrets files that a value, or the symbol of a hidden one, is computed from."""
-    if isinstance(value, Hidden | AsText | Part):
-        inner = value.symbol if isinstance(value, Hidden) else value.value if isinstance(value, AsText) else value.whole
-        yield from sealed_leaves(inner)
-    elif isinstance(value, Leaf):
-        if isinstance(value.node.value, Cipher):
-            yield value
-    else:
-        for part in _parts(value):
-            yield from sealed_leaves(part)
-
-
-def _parts(value: Any) -> Iterator[Any]:
-    if isinstance(value, Derived):
-        yield from value.operands
-    elif isinstance(value, Composite):
-        yield value.data
-    elif isinstance(value, Branch):
-        yield from value.entries.values()
-    elif isinstance(value, Listing):
-        yield from value.items
-    elif isinstance(value, dict):
-        yield from value.values()
-    elif isinstance(value, list):
-        yield from value

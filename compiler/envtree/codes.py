@@ -13,6 +13,18 @@ from envtree.diagnostic import Severity
 # What is said of the tree as a whole, and only when all of it could be looked at.
 OVERALL = frozenset({"ET152", "ET353", "ET354", "ET450", "ET451", "ET452", "ET651", "ET756"})
 
+# What only `unused` looks for.
+IDLE = frozenset({"ET355", "ET356", "ET357", "ET358", "ET359", "ET453", "ET454", "ET551", "ET652", "ET757"})
+
+# What only a run that decrypts looks for.
+NEEDS_KEY = frozenset({"ET657"})
+
+# How a plain scalar would be typed, and nothing worse.
+ABOUT_TYPES = frozenset({"ET106", "ET107", "ET150", "ET153"})
+
+# Who can open a secrets file: what its bundles hold does not depend on it.
+ABOUT_ACCESS = frozenset({"ET604", "ET605", "ET609", "ET612"})
+
 # Findings about what must not be shown: the line of such a one is never printed.
 UNSHOWN = frozenset({"ET251", "ET252", "ET706"})
 
@@ -105,22 +117,32 @@ _ERRORS = {
     "ET609": "the recipients of a SOPS file differ from its declared readers",
     "ET610": "the MAC of a SOPS file does not match",
     "ET611": "a SOPS file cannot be decrypted for what is in it",
+    "ET612": "a rule of .sops.yaml differs from the declared readers",
+    "ET613": "the data key of a SOPS file is wrapped for more than its recipient",
     "ET620": "sops is not installed",
     "ET621": "no key opens a SOPS file",
     "ET622": "sops took too long",
     "ET623": "sops failed",
+    "ET630": "nobody can open a sealed bundle",
+    "ET631": "a bundle cannot be resolved",
+    "ET640": "there is nobody to encrypt a secrets file for",
     "ET701": "a variable breaks its contract",
     "ET702": "a required variable is missing",
     "ET703": "a variable is not declared",
     "ET704": "a bundle breaks a policy",
     "ET705": "a model does not run on the runtime of its agent",
     "ET706": "a secret variable is plain text",
+    "ET707": "a variable would change what runs",
     "ET801": "plaintext would be written where git tracks files",
     "ET803": "a value cannot be written in the format",
     "ET804": "another run is writing",
     "ET805": "a file cannot be read or written",
     "ET806": "the output folder is not usable",
     "ET807": "a file would be overwritten",
+    "ET808": "a file has no place for what envtree generates",
+    "ET809": "an output is larger than its reader takes",
+    "ET810": "a template cannot be rendered",
+    "ET811": "two values become one environment variable",
 }
 
 _WARNINGS = {
@@ -138,20 +160,36 @@ _WARNINGS = {
     "ET550": "a condition tests a text that is never empty",
     "ET650": "a secrets file does not say where it belongs",
     "ET651": "a secret is never read",
+    "ET653": "a SOPS file differs from its rule in .sops.yaml",
+    "ET654": "a rule of .sops.yaml is of no use",
+    "ET655": "the length of a secret gives it away",
+    "ET656": "the same ciphertext stands in two files",
+    "ET657": "a secret is a placeholder",
     "ET750": "an agent has no model",
     "ET751": "a variable has a reserved name",
     "ET752": "a policy matches nothing",
     "ET753": "a bundle breaks a policy of severity 'warning'",
     "ET755": "a variable is deprecated",
     "ET756": "a declared variable is never set",
+    "ET850": "an output may be larger than its reader takes",
 }
 
 _REMARKS = {
     "ET252": "a plain value is as random as a key",
     "ET353": "a project has no owners",
     "ET354": "all agents of a team say the same",
+    "ET355": "no bundle is made of a project, a team or an agent",
+    "ET356": "no bundle is made for an environment",
+    "ET357": "a skill is used by nobody",
+    "ET358": "a Rego policy is bound to nothing",
+    "ET359": "nothing runs in a worker queue",
     "ET452": "an override repeats what it inherits",
+    "ET453": "a value is shadowed in every bundle",
+    "ET454": "a list policy is for no list",
+    "ET551": "an input is never read",
+    "ET652": "a secret is shadowed in every bundle",
     "ET754": "a bundle breaks a policy of severity 'info'",
+    "ET757": "a declaration of a variable holds for no bundle",
 }
 
 CODES: Mapping[str, Code] = MappingProxyType(

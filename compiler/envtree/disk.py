@@ -21,8 +21,8 @@ STAGING = ".envtree-staging"
 JOURNAL = f"{STAGING}/journal.json"
 IGNORE_TEXT = b"# envtree: these files hold secrets, git must not track them\n*\n"
 
-FILE_BITS: dict[Mode, int] = {"plain": 0o600, "ref": 0o644}
-FOLDER_BITS: dict[Mode, int] = {"plain": 0o700, "ref": 0o755}
+FILE_BITS: dict[Mode, int] = {"plain": 0o600, "ref": 0o644, "seal": 0o644}
+FOLDER_BITS: dict[Mode, int] = {"plain": 0o700, "ref": 0o755, "seal": 0o755}
 
 # No segment begins with a dot in a folder, so neither `..` nor a folder of our own (staging) can be named.
 _FOLDER = re.compile(r"[^/\0.][^/\0]*(?:/[^/\0.][^/\0]*)*")

@@ -69,7 +69,7 @@ def _is_private(path: str) -> bool:
 
 def _check_content(path: Path, output: Output) -> None:
     """Plain output closes its folder and hides it from git, which must not happen to a folder of the user's files."""
-    if output.mode == "ref" or not set(os.listdir(path)) - {disk.LOCK, disk.STAGING}:
+    if output.mode != "plain" or not set(os.listdir(path)) - {disk.LOCK, disk.STAGING}:
         return
     # In this order: the commit of another run removes its journal when the manifest is there.
     if not any(os.path.lexists(path / name) for name in (disk.JOURNAL, disk.MANIFEST)):

@@ -1,6 +1,6 @@
 """The order of the stages, written once: from a tree to its bundles, and from bundles to files."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import NamedTuple
 
@@ -8,11 +8,14 @@ from envtree.advise import advise
 from envtree.allowance import Allowances
 from envtree.artifact import Artifact, Manifest, Mode, Output
 from envtree.bundle import bundle
+from envtree.codes import ABOUT_ACCESS, ABOUT_TYPES, IDLE, NEEDS_KEY
 from envtree.compare import compare
+from envtree.creation_rule import RulesDocument
 from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked
 from envtree.discover import discover
-from envtree.emit import emit
+from envtree.emit import Writers, emit, written
 from envtree.finding import ErrorWatch, Finding, Severities, settle
+from envtree.fitting import check_templates, report, template_digests, writers
 from envtree.layer import layer, targets
 from envtree.link import link
 from envtree.lint import Rules, lint
@@ -24,12 +27,13 @@ from envtree.parse import parse
 from envtree.resolve import resolve
 from envtree.resolved import UNKNOWN, Bundle, Hidden, Outside, Resolved, Unset
 from envtree.resource import Resource, Resources
+from envtree.rules_files import rules_files
 from envtree.schemas import Schemas
 from envtree.secret import DecryptError, SealedFile, SecretsPolicy, leaves
 from envtree.selection import check_policies, check_selectors, check_tree
 from envtree.selector import selector
 from envtree.sops import Decrypter, decrypt_all
-from envtree.source import Kind, Location, Source
+from envtree.source import Kind, Location, Source, Sources
 from envtree.span import START
 from envtree.stack import Stack
 from envtree.tree import Tree
@@ -39,12 +43,13 @@ from envtree.write import write
 
 
 class Request(NamedTuple):
-    """What a run is asked to do.
+    """What a run is asked to do, for the bundles that a selector selects and, if there are `ids`, that are among them.
 
     Without `decrypter` no secret is known; with `inputs_required` an input that is read must have a value; with
     `strict` a warning keeps `publish` from writing, as an error does; with `allow_empty` no bundle at all is fine.
     `today` is the day on which allowances may have ended; `progress` hears of every file and bundle that is done.
-    Runs over trees that have files in common may share a `memory`: what one has read, the other need not.
+    Runs over trees that have files in common may share a `memory`: what one has read, the other need not. With
+    `inputs_shared` an input may be set that another tree declares, and this one does not.
     """
 
     tree: Tree
@@ -53,15 +58,27 @@ class Request(NamedTuple):
     environ: Mapping[str, str] = {}
     decrypter: Callable[[SecretsPolicy], Decrypter] | None = None
     inputs_required: bool = False
+    inputs_shared: bool = False
     strict: bool = False
     allow_empty: bool = False
     today: date | None = None
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
     memory: "Memory | None" = None
+    ids: frozenset[str] | None = None
+
+    @property
+    def selects(self) -> Callable[[str], bool]:
+        """Whether a bundle is asked for, by its id."""
+        matches, ids = selector(self.selectors), self.ids
+        return matches if ids is None else lambda id: id in ids and matches(id)
 
 
 # What was read of files, and what was found in them, by path, place and content.
 Memory = dict[tuple[str, Location, str], tuple[Resource, tuple[Diagnostic, ...]]]
+
+
+# Files by name and bytes.
+Files = tuple[tuple[str, bytes], ...]
 
 
 class Result(NamedTuple):
@@ -94,8 +111,9 @@ class Outcome(NamedTuple):
 class Run:
     """A tree that has been read and linked; its bundles are computed as they are asked for.
 
-    `files` are those that mean something, by path; `workspace` is None without a usable organization; `ids` are all
-    bundles, `selected` those that were asked for, and `checked` those that have been looked at.
+    `files` are those that mean something, by path, and `rules` those that sops encrypts by; `workspace` is None without
+    a usable organization; `ids` are all bundles, `selected` those that were asked for, and `checked` those that have
+    been looked at.
     """
 
     def __init__(self, request: Request) -> None:
@@ -104,6 +122,7 @@ class Run:
         self._request = request
         resources = _read(request, self.diags)
         self.files: Mapping[str, Resource] = {one.document.path: one for one in resources or ()}
+        self.rules = resources.rules if resources else ()
         self._needs = Needs()
         self._has_secrets = any(resource.sealed for resource in resources or ())
         self.workspace = link(resources, self.diags) if resources else None
@@ -111,9 +130,10 @@ class Run:
         self.severities = Severities(self.workspace.organization.lint if self.workspace else {}, self.allowances)
         self.watch = ErrorWatch(self.diags, self.severities, strict=request.strict)
         self.ids = tuple(target.id for target in targets(self.workspace)) if self.workspace else ()
-        self.selected = tuple(filter(selector(request.selectors), self.ids))
-        self._broken = self.severities.errors(self.diags)
-        self._complete = not request.selectors and not self._broken
+        self.selected = tuple(filter(request.selects, self.ids))
+        # Who may open a file has nothing to do with what is in it.
+        self._broken = self.severities.errors(each for each in self.diags if each.code not in ABOUT_ACCESS)
+        self._complete = not request.selectors and request.ids is None and not self._broken
         self.diags.extend(self.allowances.expired())
         if self.workspace:
             self._check_selection(self.workspace)
@@ -141,7 +161,7 @@ class Run:
             # A secret whose name somebody misspelt is not read either, and that has been told.
             if not any(each.code == "ET601" for each in self.diags):
                 self.diags.extend(self._needs.unread())
-            self.diags.extend(tuple(self.allowances.idle(self.diags)))
+            self.diags.extend(tuple(self.allowances.idle(self.diags, aside=IDLE | NEEDS_KEY)))
 
     def outcome(self, manifest: Manifest | None = None, differences: tuple[str, ...] = ()) -> Outcome:
         """All that was found so far."""
@@ -149,13 +169,30 @@ class Run:
         checked, skipped = tuple(self.checked), self.diags.not_checked
         return Outcome(self.workspace, self.ids, checked, findings, skipped, manifest, differences)
 
+    def writers(self, formats: frozenset[str] | None = None) -> Writers:
+        """What is written: in these formats, or those that the organization names."""
+        if self.workspace is None:
+            return Writers(())
+        settings = self.workspace.organization.output
+        return writers(settings.formats if formats is None else formats, settings, self._request.tree, self.diags)
+
+    def template_digests(self) -> tuple[tuple[str, str], ...]:
+        """The organization's templates by path, each with the SHA-256 of its source."""
+        return template_digests(self.workspace.organization.output, self._request.tree) if self.workspace else ()
+
+    @property
+    def keyless_mode(self) -> Mode | None:
+        """How secrets are shown where none is known: as `compile` would by itself, unless that shows them."""
+        settings = self.workspace.organization.output if self.workspace else None
+        return settings.secrets if settings and settings.secrets != "plain" else None
+
     def inputs_read(self) -> dict[str, str]:
         """The declared inputs that have a value, as the manifest records them."""
         inputs = self._inputs(self.workspace) if self.workspace else {}
         return {name: value for name, value in inputs.items() if isinstance(value, str)}
 
     def _stacks(self, workspace: Workspace) -> Iterator[Stack]:
-        for stack in layer(workspace, selector(self._request.selectors)):
+        for stack in layer(workspace, self._request.selects):
             if not self._broken or self._broken.isdisjoint(_paths(stack)):
                 yield stack
 
@@ -165,7 +202,7 @@ class Run:
     def _inputs(self, workspace: Workspace) -> dict[str, str | Hidden]:
         declared, given = workspace.organization.inputs, self._request.inputs
         for name in given:
-            if name not in declared:
+            if name not in declared and not self._request.inputs_shared:
                 raise UnknownInput(name, tuple(declared))
         found = {
             name: given[name] if name in given else self._request.environ.get(one.env, one.default)
@@ -204,38 +241,71 @@ def _unset(name: str) -> Hidden:
     return Hidden(UNKNOWN, secret=False, symbol=Unset(name))
 
 
+# Takes the bundles out of a run, and gives each back with the files that are to lie beside it.
+Beside = Callable[[Run], Iterable[tuple[Result, Files]]]
+
+
 def check(request: Request) -> Outcome:
     """Everything that can be known about the selected bundles."""
     run = Run(request)
-    for _ in run.bundles():
+    for _ in examined(run):
         pass
     return run.outcome()
 
 
-def publish(request: Request, output: Output, formats: frozenset[str]) -> Outcome:
+def examined(run: Run) -> Iterator[Result]:
+    """The bundles of a run, each of which has been tried in the formats that the organization names."""
+    wanted = run.writers()
+    for result in run.results():
+        if wanted.formats or wanted.templates or wanted.settings.env:
+            report(written(result.bundle, run.keyless_mode, wanted), result.resolved, run.diags)
+        yield result
+
+
+def alone(run: Run) -> Iterator[tuple[Result, Files]]:
+    """The bundles of a run, with no other files beside them."""
+    return ((result, ()) for result in run.results())
+
+
+def publish(request: Request, output: Output, formats: frozenset[str], beside: Beside = alone) -> Outcome:
     """Check the selected bundles and write them, unless there is an error."""
     run = Run(request)
-    output = output._replace(inputs=run.inputs_read(), selects=selector(request.selectors))
-    manifest = write(_artifacts(run, output.mode, formats), output, lambda: not run.watch.found())
+    output = output._replace(inputs=run.inputs_read(), selects=request.selects)
+    artifacts = _artifacts(beside(run), run, output.mode, formats)
+    manifest = write(artifacts, output, lambda: not run.watch.found())
     return run.outcome(manifest)
 
 
-def verify(request: Request, output: Output, formats: frozenset[str]) -> Outcome:
+def verify(request: Request, output: Output, formats: frozenset[str], beside: Beside = alone) -> Outcome:
     """Check the selected bundles and compare them with what is written."""
     run = Run(request)
-    output = output._replace(inputs=run.inputs_read(), selects=selector(request.selectors))
-    return run.outcome(differences=tuple(compare(_artifacts(run, output.mode, formats), output)))
+    output = output._replace(inputs=run.inputs_read(), selects=request.selects)
+    return run.outcome(differences=tuple(compare(_artifacts(beside(run), run, output.mode, formats), output)))
 
 
-def _artifacts(run: Run, mode: Mode, formats: frozenset[str]) -> Iterator[Artifact]:
-    """The files of the bundles, as long as there is no error: nothing of a broken run is ever written."""
-    for one in run.bundles():
-        if not run.watch.found():
-            yield emit(one, mode, formats)
+def _artifacts(
+    results: Iterable[tuple[Result, Files]], run: Run, mode: Mode, formats: frozenset[str]
+) -> Iterator[Artifact]:
+    """The files of the bundles, as long as there is no error: nothing of a broken run is ever written.
+
+    What does not fit is told at the end, so that it is told of all bundles, and not only of the first.
+    """
+    wanted = run.writers(formats)
+    check_templates(formats, wanted.settings, run.diags)
+    unfit = Diagnostics()
+    for result, files in results:
+        if run.watch.found():
+            # Nothing was decrypted for a broken tree.
+            report(written(result.bundle, run.keyless_mode, wanted), result.resolved, unfit)
+            continue
+        artifact, beside = emit(result.bundle, mode, wanted)
+        report(beside, result.resolved, unfit)
+        yield artifact._replace(files=(*artifact.files, *files))
+    run.diags.extend(unfit)
 
 
 def _allowances(resources: Resources | None, today: date) -> Allowances:
-    documents = [resource.document for resource in resources or ()]
+    documents = [one.document for one in (*resources, *resources.rules)] if resources else []
     return Allowances({one.path: one.allowances for one in documents if one.allowances}, today)
 
 
@@ -256,7 +326,19 @@ def _read(request: Request, diags: Diagnostics) -> Resources | None:
         diags.extend(told)
         read.append(resource)
         request.progress("files", len(read), len(sources))
-    return Resources(tuple(read))
+    return Resources(tuple(read), tuple(_read_rules(request.tree, sources, diags)))
+
+
+def _read_rules(tree: Tree, sources: Sources, diags: Diagnostics) -> Iterator[RulesDocument]:
+    """The files that tell sops for whom to encrypt the secrets of the tree."""
+    secrets = [source.path for source in sources if source.location.kind is Kind.SECRETS]
+    for source, inside in rules_files(tree, secrets, diags):
+        findings = Diagnostics()
+        document = parse(source, findings)
+        # How it types its scalars is a matter between sops and whoever wrote it.
+        diags.extend(finding for finding in findings if finding.code not in ABOUT_TYPES)
+        if document:
+            yield RulesDocument(document, inside)
 
 
 def _read_one(source: Source, schemas: Schemas, diags: Diagnostics) -> Resource:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from envtree.creation_rule import RulesDocument
 from envtree.node import Document
 from envtree.secret import SealedFile, unreadable
 from envtree.source import Kind, Location
@@ -17,9 +18,10 @@ class Resource(NamedTuple):
 
 
 class Resources:
-    """All files of a tree, found by where they stand."""
+    """All files of a tree, found by where they stand; `rules` are the files of sops that are for its secrets."""
 
-    def __init__(self, resources: tuple[Resource, ...]) -> None:
+    def __init__(self, resources: tuple[Resource, ...], rules: tuple[RulesDocument, ...] = ()) -> None:
+        self.rules = rules
         self._all = resources
         self._plain = {r.location: r.document for r in resources if r.location.kind is not Kind.SECRETS}
         secrets = [r for r in resources if r.location.kind is Kind.SECRETS]

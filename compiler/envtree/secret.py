@@ -22,6 +22,10 @@ _ENCRYPTED = re.compile(
     r"type:(?P<type>str|int|float|bool|bytes|time|comment)\]"
 )
 
+_AGE = re.compile(r"age1[02-9ac-hj-np-z]{58}")
+
+_PUBLIC = re.compile(r"age1[0-9a-z]+|ssh-[a-z0-9]+ [A-Za-z0-9+/=]+|[0-9A-Fa-f]{8,64}")
+
 # Nothing that a URL parser could read as another host or another path.
 _ADDRESS = re.compile(r"[A-Za-z0-9._~:/\[\]-]+")
 
@@ -31,6 +35,19 @@ class Encrypted(NamedTuple):
 
     type: str
     length: int
+
+
+def age_kind(recipient: str) -> str:
+    """Only the native form opens with a key alone; the others start a program or read ~/.ssh."""
+    if _AGE.fullmatch(recipient):
+        return "age"
+    return "age-ssh" if recipient.startswith("ssh-") else "age-plugin"
+
+
+def shown_key(kind: str, value: str) -> str:
+    """A key as it may be told to people: what has no form of a public key or of an address could be anything."""
+    form = _PUBLIC if kind in PERSONAL else _ADDRESS
+    return value if form.fullmatch(value) else f"a key of type {kind}"
 
 
 def encrypted(text: str) -> Encrypted | None:
@@ -48,13 +65,14 @@ class Recipient(NamedTuple):
 
     `kind` is SOPS's own name (`age`, `pgp`, `kms`, `gcp_kms`, `azure_kv`, `hc_vault`, `hckms`), but age recipients
     that run a plugin or that are SSH keys are kinds of their own: `age-plugin`, `age-ssh`. `wrapped` is the file's data
-    key as it is encrypted for this one.
+    key as it is encrypted for this one, or a part of it if the file has key groups; `group` counts them from 0.
     """
 
     kind: str
     value: str
     wrapped: str
     span: Span
+    group: int = 0
 
 
 class Endpoint(NamedTuple):
@@ -70,7 +88,8 @@ class SealedFile(NamedTuple):
 
     `content` has a `Cipher` at every leaf, but neither `sops` nor `_scope`; the `value` of its nodes is empty.
     `span` is the place of the `sops` map. One that is not readable stands for a file that failed a check: of it only
-    the path means something.
+    the path means something. A key of each of `threshold` groups is needed to open the file.
+    `written` is all of the file as it stands there, ciphertexts and the `sops` map included, in its order.
     """
 
     path: str
@@ -85,6 +104,8 @@ class SealedFile(NamedTuple):
     lastmodified: str
     span: Span
     readable: bool = True
+    threshold: int = 1
+    written: Map[str, Any] = {}
 
     @property
     def key_types(self) -> frozenset[str]:

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     WORKER_QUEUE = "worker_queue"
     JOB = "job"
     SECRETS = "secrets"
+    CREATION_RULES = "creation_rules"
 
 
 class Location(NamedTuple):

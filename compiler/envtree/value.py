@@ -8,6 +8,8 @@ from envtree.stack import Layer, Stack
 
 # How a value came to stand over the one below it.
 Rule = Literal["set", "replace", "$replace", "merge", "append", "prepend", "union", "by_key", "$list"]
+# The rules under which what is below still counts.
+COMBINING: frozenset[Rule] = frozenset({"merge", "append", "prepend", "union", "by_key", "$list"})
 
 
 class Leaf(NamedTuple):

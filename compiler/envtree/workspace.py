@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from envtree.keypath import KeyPath
 from envtree.node import Document, Mapping, Scalar
+from envtree.output_settings import OutputSettings
 from envtree.secret import SealedFile, SecretsPolicy
 from envtree.span import Span
 
@@ -116,6 +117,7 @@ class Organization:
     lint: Map[str, str]
     secrets_policy: SecretsPolicy
     secrets: SealedFile | None
+    output: OutputSettings
 
 
 class ByKey(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from envtree.tree import FILE_LIMIT, Entry, Refusal, Tree, What
+from envtree.tree import FILE_LIMIT, Above, Entry, Refusal, Tree, What
 
 
 class Edit(NamedTuple):
@@ -43,6 +43,10 @@ class Patched(NamedTuple):
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         """Those of the paths that git ignores."""
         return self.base.ignored(paths)
+
+    def above(self, name: str) -> Above | None:
+        """The nearest file of a name above the root: nothing is changed there."""
+        return self.base.above(name)
 
     def edited(self, edits: Iterable[Edit]) -> "Patched":
         """The tree with some files edited; their paths are those of this tree."""

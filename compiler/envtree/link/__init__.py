@@ -2,15 +2,18 @@
 
 from envtree.codes import CODES
 from envtree.diagnostic import Diagnostics
+from envtree.link.copies import copies
+from envtree.link.creation_rules import read_rules
 from envtree.link.entities import Entities
 from envtree.link.environments import project_environments, root_environments
 from envtree.link.members import check_members
 from envtree.link.organization import link_organization
 from envtree.link.policies import link_policies
 from envtree.link.projects import check_keys, link_project
-from envtree.link.readers import readers
+from envtree.link.readers import everybody, readers
 from envtree.link.references import check_references
-from envtree.link.sealed import check_policy, check_readers, check_scope
+from envtree.link.rule_checks import RuleChecks
+from envtree.link.sealed import check_lengths, check_policy, check_readers, check_scope
 from envtree.mistake import distinct
 from envtree.resource import Resources
 from envtree.source import Kind
@@ -55,14 +58,19 @@ def _link(resources: Resources, unread: frozenset[str], broken: frozenset[str], 
 
 def _check_sealed(resources: Resources, organization: Organization, diags: Diagnostics) -> None:
     """Check every secrets file against what the organization allows, before anything may decrypt it."""
-    for resource in resources:
-        if resource.sealed and resource.sealed.readable:
-            project = resources.document(Kind.PROJECT, "", resource.location.project)
-            check_policy(resource.sealed, organization.secrets_policy, organization.document, diags)
-            who = readers(project, organization.document)
-            if who:
-                check_readers(resource.sealed, organization.secrets_policy, who, diags)
-            check_scope(resource.sealed, organization.secrets_policy, diags)
+    policy, people = organization.secrets_policy, everybody(organization.document)
+    rules = RuleChecks(tuple(read_rules(one, diags) for one in resources.rules), policy, people)
+    sound = [(one, one.sealed) for one in resources if one.sealed and one.sealed.readable]
+    for resource, sealed in sound:
+        check_policy(sealed, policy, organization.document, diags)
+        project = resources.document(Kind.PROJECT, "", resource.location.project)
+        who = readers(project, organization.document)
+        if who:
+            check_readers(sealed, policy, who, diags)
+        check_scope(sealed, policy, diags)
+        check_lengths(sealed, diags)
+        diags.extend(rules.check(sealed, who))
+    diags.extend(copies(sealed for _, sealed in sound))
 
 
 __all__ = ["link"]

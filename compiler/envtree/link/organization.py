@@ -9,6 +9,7 @@ from envtree.diagnostic import Diagnostic, Diagnostics, Severity
 from envtree.fields import field, flag, mapping, scalar_fields, text, texts
 from envtree.keypath import KeyPath, parse_path
 from envtree.link.keywords import is_pattern
+from envtree.link.output import link_output
 from envtree.nearest import did_you_mean
 from envtree.node import Document, Mapping, Scalar, Sequence
 from envtree.resource import Resources
@@ -33,8 +34,9 @@ def link_organization(resources: Resources, diags: Diagnostics) -> Organization:
         flag(field(document, "strict_variables")),
         _inputs(document),
         _severities(document, diags),
-        _secrets_policy(document),
+        secrets_policy(document),
         resources.secrets(Kind.ORGANIZATION, ""),
+        link_output(document, diags),
     )
 
 
@@ -117,7 +119,8 @@ def _severities(document: Document, diags: Diagnostics) -> Map[str, str]:
     return found
 
 
-def _secrets_policy(document: Document) -> SecretsPolicy:
+def secrets_policy(document: Document) -> SecretsPolicy:
+    """What organization.yaml allows of secrets files."""
     key_types = field(document, "secrets", "key_types")
     return SecretsPolicy(
         frozenset(str(item.value) for item in texts(key_types)) if key_types else _DEFAULT_KEY_TYPES,

@@ -31,9 +31,14 @@ def readers(project: Document | None, organization: Document) -> Readers | None:
     if document is None or declared is None:
         return None
     names = {str(name.value) for name in texts(declared)}
-    everybody = {identity(key.text): key for key in _keys(organization)}
-    own = {spelling: key for spelling, key in everybody.items() if key.person in names}
-    return Readers(document.span(declared), own, everybody)
+    known = everybody(organization)
+    own = {spelling: key for spelling, key in known.items() if key.person in names}
+    return Readers(document.span(declared), own, known)
+
+
+def everybody(organization: Document) -> dict[str, Key]:
+    """The keys of all people, by their one spelling."""
+    return {identity(key.text): key for key in _keys(organization)}
 
 
 def _keys(organization: Document) -> Iterator[Key]:

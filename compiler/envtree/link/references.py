@@ -16,7 +16,7 @@ from envtree.workspace import Workspace
 _PERSON = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 # Where a kind mentions names, and what they are names of.
-_MENTIONS: Mapping[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
+MENTIONS: Mapping[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
     Kind.ORGANIZATION: ((("owners",), "person"), (("secret_readers",), "person")),
     Kind.ENVIRONMENT: ((("skill_ids",), "skill"), (("policy_ids",), "policy")),
     Kind.PROJECT: ((("policy_ids",), "policy"), (("owners",), "person"), (("secret_readers",), "person")),
@@ -40,7 +40,7 @@ def check_references(resources: Resources, workspace: Workspace, entities: Entit
     names = _names(resources, workspace)
     for resource in resources:
         document = resource.document
-        for path, what in _MENTIONS.get(resource.location.kind, ()):
+        for path, what in MENTIONS.get(resource.location.kind, ()):
             _check(document, path, what, names[what], diags)
         check_entities(document, entities, names["environment"], diags)
         if resource.location.kind in (Kind.TEAM, Kind.AGENT):

@@ -6,9 +6,14 @@ from collections.abc import Iterable
 from envtree.diagnostic import Diagnostic, Diagnostics, Related
 from envtree.fields import field
 from envtree.link.readers import Key, Readers, identity
-from envtree.node import Document
+from envtree.node import Cipher, Document, scalars
 from envtree.secret import PERSONAL, SCOPE, Recipient, SealedFile, SecretsPolicy
+from envtree.span import Span
 
+# What can be tried out by hand.
+_SHORT = 4
+# The switches of directives are no secrets.
+_DIRECTIVE = re.compile(r"(?:^|\.)\$(?:delete|lock|expect)$")
 _KEY = re.compile(r"[A-Za-z0-9]+|ssh-[a-z0-9]+ [A-Za-z0-9+/=]+")
 
 
@@ -53,6 +58,22 @@ def check_scope(sealed: SealedFile, policy: SecretsPolicy, diags: Diagnostics) -
     elif sealed.scope.length != len(sealed.home.encode()):
         message = f"'{SCOPE}' does not say '{sealed.home}': the file belongs to another place"
         diags.add(Diagnostic(sealed.scope_span, "ET608", message, hint, key=SCOPE))
+
+
+def check_lengths(sealed: SealedFile, diags: Diagnostics) -> None:
+    """Report secrets that their length gives away; it shows in clear."""
+    for leaf in scalars(sealed.content):
+        if not isinstance(leaf.value, Cipher) or _DIRECTIVE.search(leaf.value.path):
+            continue
+        if leaf.value.type == "bool":
+            what = "is true or false, and its length tells which"
+        elif leaf.value.length < _SHORT:
+            what = f"has {leaf.value.length} {'byte' if leaf.value.length == 1 else 'bytes'}, as everybody can see"
+        else:
+            continue
+        message = f"'{leaf.value.path}' {what}"
+        hint = "make it longer; or take it out of the secrets, if it may be known"
+        diags.add(Diagnostic(Span(sealed.path, *leaf.at), "ET655", message, hint, key=leaf.value.path))
 
 
 def _declared(organization: Document, key: str, words: str) -> tuple[Related, ...]:

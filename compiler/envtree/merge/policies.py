@@ -23,10 +23,11 @@ class Policies:
         """The policy of a list at this path inside `execution_environment`."""
         found = self._known.get(path)
         if found is None:
-            matching = (policy for rule, policy in self._rules if _matches(rule, path))
+            matching = (policy for rule, policy in self._rules if matches(rule, path))
             found = self._known[path] = next(matching, "replace")
         return found
 
 
-def _matches(rule: KeyPath, path: KeyPath) -> bool:
+def matches(rule: KeyPath, path: KeyPath) -> bool:
+    """Whether a declaration is for a path."""
     return len(rule) == len(path) and all(part in ("*", step) for part, step in zip(rule, path, strict=True))

@@ -49,6 +49,11 @@ def reserved(name: str) -> str:
     return ""
 
 
+def gives_orders(name: str) -> str:
+    """Why a program must not be started with a name that the tree has set, or an empty string."""
+    return "" if name in _CONTROL_PLANE else reserved(name)
+
+
 def _why(name: str) -> str:
     if name in _CONTROL_PLANE:
         return "the control plane sets it itself"

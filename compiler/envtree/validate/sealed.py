@@ -47,6 +47,8 @@ def _read(document: Document, findings: Diagnostics) -> SealedFile | None:
         endpoints=metadata.endpoints,
         lastmodified=metadata.lastmodified,
         span=span,
+        threshold=metadata.threshold,
+        written=document.root.value,
     )
 
 

@@ -12,14 +12,14 @@ from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.keypath import KeyPath, format_path
 from envtree.nearest import did_you_mean
 from envtree.node import Document, Mapping, Node, Scalar, Sequence
-from envtree.secret import Endpoint, Recipient, encrypted
+from envtree.secret import PERSONAL, Endpoint, Recipient, age_kind, encrypted
 from envtree.span import Span
+from envtree.validate.wrapping import count_readers
 
 METADATA = "sops"
 PLAIN_SUFFIX = "_unencrypted"
 
 _LAST_MODIFIED = "lastmodified"
-_AGE = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 
 # By kind of key: the fields of an entry. The first says whose key it is.
@@ -54,11 +54,12 @@ _AGAIN = "decrypt the file and encrypt it again, as a whole"
 
 
 class Metadata(NamedTuple):
-    """What the `sops` map says."""
+    """What the `sops` map says; see `SealedFile`."""
 
     recipients: tuple[Recipient, ...]
     endpoints: tuple[Endpoint, ...]
     lastmodified: str
+    threshold: int
 
 
 def read_metadata(document: Document, block: Mapping, findings: Diagnostics) -> Metadata:
@@ -67,12 +68,14 @@ def read_metadata(document: Document, block: Mapping, findings: Diagnostics) -> 
     for key in (key for key in block.entries if key not in _KNOWN):
         reader.unknown(block, (METADATA,), key, _KNOWN)
     reader.check_coverage(block)
-    entries = [*reader.entries(block, (METADATA,)), *reader.grouped(block)]
+    grouped = list(reader.grouped(block))
+    entries = [*reader.entries(block, (METADATA,)), *grouped]
     recipients = tuple(recipient for entry in entries for recipient in reader.recipient(entry))
     endpoints = tuple(endpoint for entry in entries for endpoint in reader.endpoints(entry))
     if not entries:
         reader.report(block, "ET603", (METADATA,), "names no key that opens the file", _AGAIN)
-    return Metadata(recipients, endpoints, _text(block.entries.get(_LAST_MODIFIED)))
+    threshold = _threshold(block, len({entry.group for entry in grouped}))
+    return Metadata(recipients, endpoints, _text(block.entries.get(_LAST_MODIFIED)), threshold)
 
 
 class _Entry(NamedTuple):
@@ -81,6 +84,7 @@ class _Entry(NamedTuple):
     kind: str
     node: Mapping
     path: KeyPath
+    group: int
 
 
 class _Reader(NamedTuple):
@@ -112,16 +116,16 @@ class _Reader(NamedTuple):
             inside = (*path, str(index))
             for key in (key for key in group.entries if key not in _FIELDS):
                 self.unknown(group, inside, key, _FIELDS)
-            yield from self.entries(group, inside)
+            yield from self.entries(group, inside, index)
 
-    def entries(self, group: Mapping, path: KeyPath) -> Iterator[_Entry]:
+    def entries(self, group: Mapping, path: KeyPath, number: int = 0) -> Iterator[_Entry]:
         """The master keys of one group."""
         for kind, fields in _FIELDS.items():
             for index, node in enumerate(self.items(group.entries.get(kind), (*path, kind))):
                 inside = (*path, kind, str(index))
                 for key in (key for key in node.entries if key not in fields):
                     self.unknown(node, inside, key, fields)
-                yield _Entry(kind, node, inside)
+                yield _Entry(kind, node, inside, number)
 
     def items(self, node: Node | None, path: KeyPath) -> Iterator[Mapping]:
         """The maps of a list; sops writes null or `[]` where there is none."""
@@ -145,8 +149,15 @@ class _Reader(NamedTuple):
         node = entry.node.entries.get(identity)
         value = _text(node)
         if node is not None and value:
-            kind = _age_kind(value) if entry.kind == "age" else entry.kind
-            yield Recipient(kind, value, _text(entry.node.entries.get(enc)), self.document.span(node))
+            kind = age_kind(value) if entry.kind == "age" else entry.kind
+            wrapped = _text(entry.node.entries.get(enc))
+            self._check_wrapping(entry, kind, wrapped)
+            yield Recipient(kind, value, wrapped, self.document.span(node), entry.group)
+
+    def _check_wrapping(self, entry: _Entry, kind: str, wrapped: str) -> None:
+        if kind in PERSONAL and (count_readers(kind, wrapped) or 1) > 1:
+            message = "hands the data key to more than the one key that it names"
+            self.report(entry.node, "ET613", entry.path, message, "run 'sops rotate', and find out who wrote it")
 
     def endpoints(self, entry: _Entry) -> Iterator[Endpoint]:
         """Whom sops would call for this key."""
@@ -179,13 +190,12 @@ def _text(node: Node | None) -> str:
     return node.text if isinstance(node, Scalar) else ""
 
 
+def _threshold(block: Mapping, groups: int) -> int:
+    """How many of the key groups are needed; without a number it is all of them."""
+    number = _text(block.entries.get("shamir_threshold"))
+    return (int(number) if number.isdecimal() and int(number) else groups) if groups > 1 else 1
+
+
 def _default(key: str, rule: Node) -> bool:
     """Whether a rule exempts nothing that `read_sealed` would let pass."""
     return isinstance(rule, Scalar) and (not rule.text or (key == "unencrypted_suffix" and rule.text == PLAIN_SUFFIX))
-
-
-def _age_kind(recipient: str) -> str:
-    """Only the native form opens with a key alone; the others start a program or read ~/.ssh."""
-    if _AGE.fullmatch(recipient):
-        return "age"
-    return "age-ssh" if recipient.startswith("ssh-") else "age-plugin"

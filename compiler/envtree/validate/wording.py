@@ -69,6 +69,23 @@ PATTERNS: Mapping[str, Pattern] = MappingProxyType(
             "begin with 'config', 'mcp_servers' or 'integration_ids', and double-quote a segment that has a dot in it",
         ),
         "^ET[0-9]{3}$": Pattern("a code", "write 'ET' and three digits"),
+        "^([A-Za-z_][A-Za-z0-9_]*|[A-Za-z_]?[A-Za-z0-9_]*\\{name\\}[A-Za-z0-9_]*)$": Pattern(
+            "a prefix or a pattern of names", "write a prefix such as 'CFG_', or a pattern such as '{name}_URL'"
+        ),
+        "^([a-z0-9.-]|\\{(project|team|agent|environment)\\})+$": Pattern(
+            "a pattern of names in Kubernetes",
+            "use lower-case letters, digits, '-', '.', and {project}, {team}, {agent} or {environment}",
+        ),
+        "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$": Pattern(
+            "the name of a namespace", "use lower-case letters, digits and '-', at most 63, and no '-' at its ends"
+        ),
+        "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$": Pattern(
+            "a name in Kubernetes", "use lower-case letters, digits and '-', with dots between such parts"
+        ),
+        "^([0-9]+(ns|us|ms|s|m|h))+$": Pattern("a duration", "write a number and its unit, such as '1h' or '90s'"),
+        "^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$": Pattern(
+            "a path in the tree", "write it from the root of the tree, with '/', and no part that begins with a dot"
+        ),
         "^(age1[0-9a-z]+|ssh-(ed25519|rsa) [A-Za-z0-9+/=]+( [^\\r\\n]*)?)$": Pattern(
             "a public key of age or ssh",
             "write the public key, which begins with 'age1' or 'ssh-'; a private key that was here must be replaced",

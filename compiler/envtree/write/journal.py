@@ -95,9 +95,10 @@ def _parse(data: bytes, staging: str) -> Journal:
 
 
 def _mode(mode: Any) -> Mode:
-    if mode not in disk.FOLDER_BITS:
-        raise ValueError("unknown mode")
-    return "plain" if mode == "plain" else "ref"
+    for known in disk.FOLDER_BITS:
+        if mode == known:
+            return known
+    raise ValueError("unknown mode")
 
 
 def _move(staged: str, path: str) -> tuple[str, str]:

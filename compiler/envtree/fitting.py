@@ -1,0 +1,98 @@
+"""Between bundles and their files: what a run writes, and findings about what does not fit."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked, Related
+from envtree.emit import Unfit, Unseen, Writers, Written
+from envtree.emit.template import Compiled, TemplateFault, compiled
+from envtree.formats import NAMES
+from envtree.keypath import format_path
+from envtree.layout import ROOT_FILE
+from envtree.lint.place import supplier
+from envtree.output_settings import OutputSettings, TemplateFile
+from envtree.resolved import Resolved
+from envtree.span import Span, whole_file
+from envtree.tree import Refusal, Tree, What
+
+# `bundle.json` is not written by a writer, and templates are many.
+_APART = frozenset({"bundle", "template"})
+
+
+def writers(formats: Iterable[str], settings: OutputSettings, tree: Tree, diags: Diagnostics) -> Writers:
+    """The formats in the order of their list, and the templates if they are one of them; what is wrong is reported."""
+    asked = frozenset(formats)
+    templates = tuple(_templates(settings.templates, tree, diags)) if "template" in asked else ()
+    return Writers(tuple(name for name in NAMES if name in asked - _APART), settings, templates)
+
+
+def check_templates(formats: Iterable[str], settings: OutputSettings, diags: Diagnostics) -> None:
+    """Report that templates are asked for where there are none; if organization.yaml itself asks, it has been told."""
+    if "template" in frozenset(formats).difference(settings.formats) and not settings.templates:
+        message, hint = "format 'template' needs a template", "name one in 'output.templates'"
+        diags.add(Diagnostic(whole_file(ROOT_FILE), "ET202", message, hint, key="output"))
+
+
+def template_digests(settings: OutputSettings, tree: Tree) -> tuple[tuple[str, str], ...]:
+    """The templates by path, each with the SHA-256 of its source; empty for one that cannot be read."""
+    sources = {file.path: _source(file, tree) for file in settings.templates}
+    return tuple(
+        (path, hashlib.sha256(source.encode()).hexdigest() if isinstance(source, str) else "")
+        for path, source in sources.items()
+    )
+
+
+def report(written: Written, resolved: Resolved, diags: Diagnostics) -> None:
+    """Report what does not fit, each at its place."""
+    diags.extend(_finding(each, resolved) for each in written.unfit)
+    for each in written.unseen:
+        diags.skip(_not_checked(each, resolved))
+
+
+def _finding(unfit: Unfit, resolved: Resolved) -> Diagnostic:
+    place = unfit.span or supplier(resolved, unfit.path)
+    related = (Related(supplier(resolved, unfit.other[0]), unfit.other[1]),) if unfit.other else ()
+    key, id = format_path(unfit.path), resolved.target.id
+    return Diagnostic(place, unfit.code, unfit.message, unfit.hint, related, key, id)
+
+
+def _not_checked(unseen: Unseen, resolved: Resolved) -> NotChecked:
+    place = unseen.span or supplier(resolved, unseen.path)
+    return NotChecked(place, unseen.code, format_path(unseen.path), resolved.target.id)
+
+
+def _templates(files: tuple[TemplateFile, ...], tree: Tree, diags: Diagnostics) -> Iterator[Compiled]:
+    for file in files:
+        source = _source(file, tree)
+        if isinstance(source, Diagnostic):
+            diags.add(source)
+            continue
+        try:
+            yield compiled(file, source)
+        except TemplateFault as fault:
+            place = Span(file.path, fault.line, 1, fault.line, 1)
+            diags.add(Diagnostic(place, "ET810", fault.message))
+
+
+def _source(file: TemplateFile, tree: Tree) -> str | Diagnostic:
+    key = f"output.templates.{file.name}"
+    if not _exists(file.path, tree):
+        message = f"there is no file '{file.path}' in the tree"
+        return Diagnostic(file.span, "ET301", message, f"paths begin at the folder of {ROOT_FILE}", key=key)
+    data = tree.read(file.path)
+    if isinstance(data, Refusal):
+        return Diagnostic(whole_file(file.path), data.code, data.message, data.hint)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return Diagnostic(whole_file(file.path), "ET112", "the file is not UTF-8", "save it as UTF-8")
+
+
+def _exists(path: str, tree: Tree) -> bool:
+    """Whether a file is there; no folder on the way is a link."""
+    parts = path.split("/")
+    for n, part in enumerate(parts):
+        kinds = {entry.name: entry.what for entry in tree.entries("/".join(parts[:n]))}
+        if kinds.get(part) not in ((What.FILE, What.LINK) if n == len(parts) - 1 else (What.FOLDER,)):
+            return False
+    return True

@@ -1,0 +1,64 @@
+"""Ciphertext that stands in two files: sops draws a new number for each value, so one was copied from the other."""
+
+from collections.abc import Iterable, Iterator
+
+from envtree.diagnostic import Diagnostic, Related
+from envtree.keypath import KeyPath, format_path
+from envtree.node import Mapping, Node, Scalar, Sequence
+from envtree.secret import SealedFile
+from envtree.span import Span
+
+# The first file, in the order of the paths, in which something stands; and where it stands there.
+_First = dict[str, tuple[SealedFile, Span]]
+
+
+def copies(files: Iterable[SealedFile]) -> Iterator[Diagnostic]:
+    """A finding for each file and each earlier one with which it shares a ciphertext, or the wrapped data key."""
+    leaves: _First = {}
+    wrappings: _First = {}
+    for sealed in sorted(files, key=lambda one: one.path):
+        found = list(_leaves(sealed.content, ()))
+        same: dict[str, list[tuple[KeyPath, Span, Span]]] = {}
+        for path, leaf in found:
+            span = Span(sealed.path, *leaf.at)
+            first, place = leaves.setdefault(leaf.text, (sealed, span))
+            if first is not sealed:
+                same.setdefault(first.path, []).append((path, span, place))
+        for other, shared in same.items():
+            yield _copied(sealed, other, shared, len(found))
+        for recipient in sealed.recipients:
+            first, place = wrappings.setdefault(recipient.wrapped, (sealed, recipient.span))
+            if first is not sealed and first.path not in same:
+                same[first.path] = []
+                yield _same_key(sealed, first, recipient.span, place)
+
+
+def _copied(sealed: SealedFile, other: str, shared: list[tuple[KeyPath, Span, Span]], total: int) -> Diagnostic:
+    path, span, place = shared[0]
+    count = "all" if len(shared) == total else str(len(shared))
+    message = f"{count} of {total} values are the ciphertext of '{other}', one file was copied from the other"
+    related = (Related(place, "the same ciphertext"),)
+    return Diagnostic(span, "ET656", message, _anew(sealed), related, format_path(path))
+
+
+def _same_key(sealed: SealedFile, other: SealedFile, span: Span, place: Span) -> Diagnostic:
+    message = f"the file has the data key of '{other.path}', one was made from a copy of the other"
+    return Diagnostic(span, "ET656", message, _anew(sealed), (Related(place, "the same wrapped key"),))
+
+
+def _anew(sealed: SealedFile) -> str:
+    return (
+        f"give the file values of its own, and a data key with 'sops rotate --in-place {sealed.path}': "
+        "with one key their values could change places"
+    )
+
+
+def _leaves(node: Node, path: KeyPath) -> Iterator[tuple[KeyPath, Scalar]]:
+    if isinstance(node, Scalar):
+        yield path, node
+    elif isinstance(node, Mapping):
+        for key, child in node.entries.items():
+            yield from _leaves(child, (*path, key))
+    elif isinstance(node, Sequence):
+        for index, item in enumerate(node.items):
+            yield from _leaves(item, (*path, str(index)))

@@ -1,0 +1,6 @@
+export API_URL='https://api.example'
+export CFG_HOSTS='["a.example","b.example"]'
+export CFG_LIMITS_CPU='2'
+export CFG_LIMITS_MAX_MEMORY='512'
+export FEATURE_BETA='true'
+export LOG_LEVEL='info'

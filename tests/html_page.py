@@ -1,0 +1,136 @@
+"""The HTML page as a test reads it: its parts, and what the numbers in its data stand for."""
+
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any, NamedTuple
+
+
+class Parts(HTMLParser):
+    """The elements of a page, and the texts of its style and scripts."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: dict[str, list[str]] = {"style": [], "script": []}
+        self._inside = ""
+        self.feed(page.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._inside = tag
+        if tag in self.texts:
+            self.texts[tag].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside in self.texts:
+            self.texts[self._inside][-1] += data
+
+    @property
+    def policy(self) -> dict[str, str]:
+        """The directives of the content security policy."""
+        (found,) = [attrs for tag, attrs in self.elements if tag == "meta" and "http-equiv" in attrs]
+        pairs = [directive.strip().partition(" ") for directive in (found["content"] or "").split(";")]
+        return {name: value for name, _, value in pairs}
+
+
+def data_of(page: bytes) -> dict[str, Any]:
+    """The data block of a page."""
+    (found,) = re.findall(rb'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    data: dict[str, Any] = json.loads(found)
+    return data
+
+
+class Seen(NamedTuple):
+    """A cell as the page tells it."""
+
+    value: Any
+    rungs: list[dict[str, Any]]
+    lock: dict[str, Any] | None
+    expression: str | None
+    reads: list[str]
+    secret: dict[str, Any] | None
+    keys: list[dict[str, Any]]
+
+
+class Page:
+    """The data of a page, read as page/data.js reads it."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+        self.tables: dict[str, list[Any]] = data["tables"]
+        self.bundles = {bundle["id"]: bundle for bundle in data["bundles"]}
+
+    def cells(self, id: str) -> dict[str, Seen]:
+        """The cells of a bundle by key."""
+        bundle = self.bundles[id]
+        rows = self.tables["shapes"][bundle["shape"]]
+        pairs = zip(rows, bundle["cells"], strict=True)
+        return {self.tables["rows"][row][1]: self._cell(cell) for row, cell in pairs}
+
+    def facts(self, id: str) -> dict[str, dict[str, Any]]:
+        """What a bundle reads beside its cells."""
+        lines = map(self.line, self.bundles[id]["facts"])
+        return {line["key"]: line for line in lines}
+
+    def value(self, number: int) -> Any:
+        """A value; that of a hidden one is `(secret)` or `(unknown)`, that of none is `(none)`."""
+        if number == -1:
+            return "(none)"
+        entry = self.tables["values"][number]
+        if isinstance(entry, list):
+            return json.loads(entry[0])
+        return {1: "(secret)", 2: "(unknown)"}.get(entry, entry)
+
+    def text(self, number: int) -> str | None:
+        """A text, None for none."""
+        return None if number == -1 else self.tables["texts"][number]
+
+    def line(self, number: int) -> dict[str, Any]:
+        """A line of explain."""
+        key, value, kind, scope, path, line, column, expression, reads = self.tables["lines"][number]
+        return {
+            "key": self.text(key),
+            "value": self.value(value),
+            "layer": kind or None,
+            "scope": self.text(scope),
+            "path": self.text(path) or None,
+            "line": line or None,
+            "column": column or None,
+            "expression": self.text(expression),
+            "reads": [self.text(read) for read in reads],
+        }
+
+    def _cell(self, number: int) -> Seen:
+        value, ladder = self.tables["cells"][number]
+        if ladder == -1:
+            return Seen(self.value(value), [], None, None, [], None, [])
+        rungs, path, line, column, expression, reads, secret, keys = self.tables["ladders"][ladder]
+        return Seen(
+            self.value(value),
+            [self._rung(rung) for rung in rungs],
+            {"path": self.text(path), "line": line, "column": column} if path != -1 else None,
+            self.text(expression),
+            [self.text(read) or "" for read in reads],
+            self.line(secret) if secret != -1 else None,
+            [self.line(key) for key in keys],
+        )
+
+    def _rung(self, number: int) -> dict[str, Any]:
+        layer, key, line, column, action, rule, type, value = self.tables["rungs"][number]
+        kind, scope, path, _ = self.tables["layers"][layer]
+        return {
+            "layer": kind,
+            "scope": self.text(scope),
+            "path": self.text(path) or None,
+            "line": line,
+            "column": column,
+            "key": self.text(key),
+            "action": action,
+            "rule": rule or None,
+            "type": type or None,
+            "value": self.value(value),
+        }
