@@ -109,7 +109,8 @@ def test_the_last_commit_in_common(tree: Path, envtree: Command) -> None:
     assert data["base"] == {"name": "main", "commit": asked(tree, "rev-parse", "one")}
     assert data["head"] == {"name": "the working tree", "commit": None}
     run(tree, "switch", "-q", "--orphan", "alone")
-    fill(tree, TREE)
+    # With the same files in the same second it would be the same commit.
+    fill(tree, {**TREE, "README": "alone\n"})
     commit(tree)
     assert "'main' and 'alone' have no commit in common" in envtree("diff", "--merge-base", "main", "alone").err
 
@@ -312,12 +313,12 @@ def test_a_drawing(envtree: Command) -> None:
 flowchart LR
   n1[["{PRODUCTION}"]]
   n2("shop/cart/bot")
-  n3{{{{"production"}}}}
-  n4("shop/clerk")
+  n3("shop/clerk")
+  n4{{{{"production"}}}}
   n1 --> n2
-  n2 --> n3
-  n1 --> n4
-  n4 --> n3
+  n2 --> n4
+  n1 --> n3
+  n3 --> n4
 """
     )
 

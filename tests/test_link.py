@@ -142,7 +142,7 @@ NAMES = [
         "ET301",
         "did you mean 'staging'?",
     ),
-    ("organization.yaml", f"{{{HEAD}, lint: {{ET159: error}}}}", "ET204", "did you mean 'ET15"),
+    ("organization.yaml", f"{{{HEAD}, lint: {{ET159: error}}}}", "ET204", "did you mean 'ET"),
 ]
 
 

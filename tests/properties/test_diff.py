@@ -113,12 +113,22 @@ def assert_caused(found: Diff, base: dict[str, str], head: dict[str, str]) -> No
 
 
 def is_edited(cause: Cause, old: list[str], new: list[str]) -> bool:
-    mine, other = (old, new) if cause.action == "removed" else (new, old)
+    mine, other = map(placed, (old, new) if cause.action == "removed" else (new, old))
     if cause.line == 1 and not other:
         return True
     line = mine[cause.line - 1]
     # Where a line stands many times, which of them is new is anybody's guess.
     return mine.count(line) != other.count(line) or _moved(mine, other, cause.line - 1)
+
+
+def placed(lines: list[str]) -> list[str]:
+    """Each line behind the keys that it stands below: the same line elsewhere is another one."""
+    found: list[str] = []
+    above: list[str] = []
+    for line in lines:
+        above = [*above[: (len(line) - len(line.lstrip())) // 2], line.strip()]
+        found.append("\n".join([*(key.partition(":")[0] for key in above[:-1]), above[-1]]))
+    return found
 
 
 def _moved(mine: list[str], other: list[str], at: int) -> bool:
