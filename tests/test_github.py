@@ -44,7 +44,7 @@ def steps() -> Iterator[tuple[Path, dict[str, Any]]]:
         yield from ((path, step) for job in jobs for step in job.get("steps", []))
 
 
-def test_zizmor_finds_nothing() -> None:
+def test_t57_zizmor_finds_nothing() -> None:
     done = run(
         "zizmor", "--offline", "--strict-collection", "--persona=auditor", "--format=json", ".github", *WORKFLOWS
     )

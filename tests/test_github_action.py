@@ -265,7 +265,7 @@ def test_a_comment_on_the_second_page_is_found(runner: Runner) -> None:
 
 
 @pytest.mark.parametrize(("newest", "comments"), [("a1", 1), ("b2", 0)], ids=["newest commit", "older commit"])
-def test_after_a_fork_the_comment_goes_where_github_says(runner: Runner, newest: str, comments: int) -> None:
+def test_t58_after_a_fork_the_comment_goes_where_github_says(runner: Runner, newest: str, comments: int) -> None:
     (runner.workspace / "stranger.json").write_text(json.dumps(report([finding("@acme/all")], number=666)))
     pulls = [{"number": 9, "head": {"sha": newest}}, {"number": 8, "head": {"sha": "c3"}}]
     with serving({f"/repos/{REPOSITORY}/pulls": pulls}) as api:
@@ -291,7 +291,7 @@ def test_a_report_that_is_none_is_refused(runner: Runner, data: str) -> None:
 @pytest.mark.parametrize(
     "shape", [None, 1, "x", [1], {"x": 1}, [[]], [None], [{"related": 1, "bundles": [1], "line": "x"}]]
 )
-def test_a_report_of_another_shape_does_no_harm(runner: Runner, shape: Any) -> None:
+def test_t58_a_report_of_another_shape_does_no_harm(runner: Runner, shape: Any) -> None:
     (runner.workspace / "stranger.json").write_text(
         json.dumps(dict.fromkeys(("findings", "not_checked", "summary"), shape) | {"envtree": "1"})
     )

@@ -76,13 +76,13 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     return Machine(folder)
 
 
-def test_check_passes(machine: Machine) -> None:
+def test_t56_check_passes(machine: Machine) -> None:
     done = machine.run("check")
     assert done.returncode == 0, done.stderr
     assert "checked 38 bundles" in done.stderr
 
 
-def test_references_are_compiled_over_what_was_there(machine: Machine) -> None:
+def test_t56_references_are_compiled_over_what_was_there(machine: Machine) -> None:
     out = machine.folder / "references"
     written = []
     for release in ("one", "two"):
@@ -94,7 +94,7 @@ def test_references_are_compiled_over_what_was_there(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("with_sops", [False, True])
-def test_plain_is_the_machines_fault_and_leaves_the_output_as_it_was(machine: Machine, with_sops: bool) -> None:
+def test_t56_plain_is_the_machines_fault_and_leaves_the_output_as_it_was(machine: Machine, with_sops: bool) -> None:
     before = contents(machine.out)
     assert len(before) > 70
     if with_sops:
