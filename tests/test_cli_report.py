@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,10 @@ def test_a_broken_tree_is_compared_as_far_as_it_goes(tree: Path, envtree: Comman
     assert page_at(tree / "page.html").data["difference"]["spoiled"] == [BOT_ID, "shop/cart/bot@staging"]
     fill(tree, {"organization.yaml": "["})
     assert envtree("report", "-o", str(tree / "page.html"), str(tmp_path / "before")).code == 1
+
+
+def test_an_input_that_the_base_does_not_declare(tree: Path, tmp_path: Path, envtree: Command) -> None:
+    shutil.copytree(tree, tmp_path / "base")
+    fill(tree, {"organization.yaml": INPUT})
+    ran = envtree("report", "-o", "-", str(tmp_path / "base"), "--input", "SHA=1")
+    assert ran.code == 0, ran

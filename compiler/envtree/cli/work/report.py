@@ -69,7 +69,8 @@ def _check_place(output: Path, trees: Sides) -> None:
 
 def _difference(asked: Request, trees: Sides) -> Diff:
     """What differs from the base; it takes runs of its own, but no file is read twice."""
-    base, head = (Run(asked._replace(tree=tree, allow_empty=True)) for tree in (trees.base, trees.head))
+    asked = asked._replace(allow_empty=True, inputs_shared=True)
+    base, head = (Run(asked._replace(tree=tree)) for tree in (trees.base, trees.head))
     return diff(Named(trees.base_name, base), Named(trees.head_name, head))
 
 
