@@ -275,7 +275,7 @@ def test_the_childs_own_children_get_them_too(still: Vault) -> None:
 
 
 def test_a_child_that_goes_on_is_waited_for(still: Vault) -> None:
-    script = "trap 'echo no' INT TERM; echo ready; i=0; while [ $i -lt 10 ]; do sleep 0.05; i=$((i+1)); done; exit 4"
+    script = "trap 'echo no' INT TERM; echo ready; i=0; while [ $i -lt 60 ]; do sleep 0.05; i=$((i+1)); done; exit 4"
     process = started(still, "sh", "-c", script)
     process.send_signal(signal.SIGINT)
     process.terminate()
