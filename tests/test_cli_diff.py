@@ -163,7 +163,7 @@ def test_a_shallow_clone_says_what_it_lacks(tmp_path: Path, tree: Path, envtree:
         (("main", "--protect", "prodution:**"), "'prodution:**' selects no bundle of either tree"),
         (("main", "--input", "SHA=1"), "organization.yaml declares no input 'SHA'"),
         (("\udcff",), "a revision is text in UTF-8"),
-        (("main", "--select", "\udcff"), "a selector is text in UTF-8"),
+        (("main", "--select", "\udcff"), "write selectors in UTF-8"),
         (("main", "topic", "one"), "unexpected extra argument"),
         (("main", "--saved", "organization.yaml"), "--saved recalls what was compared before"),
         (("--saved", "organization.yaml"), "'organization.yaml' is no answer of envtree diff"),

@@ -6,6 +6,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -348,7 +349,7 @@ def test_t59_t60_t61_plaintext_goes_to_sops_through_a_pipe_only(vault: Vault) ->
     binary, log = vault.folder / "bin/sops", vault.folder / "log"
     binary.parent.mkdir()
     real = shutil.which("sops", path=vault.environ["PATH"])
-    python = shutil.which("python3", path="/usr/bin:/bin:/usr/local/bin") or os.sys.executable  # type: ignore[attr-defined]
+    python = shutil.which("python3", path="/usr/bin:/bin:/usr/local/bin") or sys.executable
     binary.write_text(SPY.format(python=python, log=str(log), sops=real))
     binary.chmod(0o755)
     environ = {"PATH": f"{binary.parent}{os.pathsep}{vault.environ['PATH']}", "ENVTREE_SOPS": "process", "OTHER": "x"}

@@ -254,7 +254,10 @@ VERBS: dict[str, Verb] = {
     "hand_over": lambda sops, one: sops.hand_over(one.file, one.data, Keys(("age1x",))),
     "encrypt": lambda sops, one: sops.encrypt(PRODUCTION, "yaml", {"a": OTHER}, Keys(("age1x",))),
 }
-EDIT: Verb = lambda sops, one: sops.edit(one.file, one.data)  # noqa: E731 -- like the others
+
+
+def edit(sops: SopsWriter, one: Sealed) -> Any:
+    return sops.edit(one.file, one.data)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -310,7 +313,7 @@ def test_t50_what_sops_complains_about_is_not_repeated(
     repeat = "" if verb == "edit" else "cat >&2;"
     for status in (1, 2, 7, 25, 51, 128, 201):
         with pytest.raises((Failure, DecryptError)) as caught:
-            (VERBS | {"edit": EDIT})[verb](bench.stub(f"{repeat} echo {CANARY} >&2; exit {status}"), bench.sealed)
+            (VERBS | {"edit": edit})[verb](bench.stub(f"{repeat} echo {CANARY} >&2; exit {status}"), bench.sealed)
         assert CANARY not in f"{caught.value!r} {vars(caught.value)} {caught.value.__context__!r}"
     assert "numbat3" not in "".join(capfd.readouterr())
 
@@ -331,7 +334,7 @@ FOREIGN = {
 def test_t38_t39_no_verb_starts_sops_for_a_service_that_is_not_allowed(bench: Bench, kind: str) -> None:
     text = bench.sealed.text.replace("sops:\n", f"sops:\n    {FOREIGN[kind]}\n", 1)
     sealed = read(text.encode(), PRODUCTION)
-    for verb in (*(VERBS[name] for name in VERBS if name != "encrypt"), EDIT):
+    for verb in (*(VERBS[name] for name in VERBS if name != "encrypt"), edit):
         with pytest.raises(DecryptError) as caught:
             verb(bench.stub(f"touch {bench.folder}/started"), sealed)
         assert caught.value.code == "ET604"
@@ -356,13 +359,10 @@ def test_t53_a_sops_of_the_tree_is_not_used(spied: Spied) -> None:
     assert (ran.code, "ET620" in ran.err) == (3, True)
     assert spied.tree.run("secrets", "set", PRODUCTION, "token", told=CANARY).code == 0
     spied.tree.commit()
-    ran = spied.tree.run("secrets", "merge-driver", *[PRODUCTION_FILE(spied)] * 3, PRODUCTION, environ={"PATH": path})
+    file = str(spied.tree.root / PRODUCTION)
+    ran = spied.tree.run("secrets", "merge-driver", file, file, file, PRODUCTION, environ={"PATH": path})
     assert (ran.code, "not used" in ran.err) == (1, True)
     assert not (spied.log / "started").exists()
-
-
-def PRODUCTION_FILE(spied: Spied) -> str:  # noqa: N802 -- a path that depends on the fixture
-    return str(spied.tree.root / PRODUCTION)
 
 
 @pytest.mark.parametrize("name", ["-x", "--output=y", "@f", "-", "a b", "$(touch x)"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import COLOR, DETAILED, INPUTS, VERBOSE, Command, choice, complete_ids, option
+from envtree.cli.options import COLOR, DETAILED, INPUTS, SIDES, VERBOSE, Command, bundles, choice, option
 
 # A comment on GitHub, and what a heading, a sentence and a footer need.
 LIMIT, LEAST = 60_000, 2_000
@@ -12,25 +12,9 @@ LIMIT, LEAST = 60_000, 2_000
 command = Command(
     "diff",
     [
-        click.Argument(["base"], required=False),
-        click.Argument(["head"], required=False),
-        option("--merge-base", is_flag=True, help="Compare with the last commit that BASE and HEAD have in common."),
-        option(
-            "--select",
-            "selectors",
-            metavar="SELECTOR",
-            multiple=True,
-            shell_complete=complete_ids,
-            help="Compare only these bundles; may be repeated.",
-        ),
-        option(
-            "--protect",
-            "protected",
-            metavar="SELECTOR",
-            multiple=True,
-            shell_complete=complete_ids,
-            help="Fail if one of these bundles differs; may be repeated.",
-        ),
+        *SIDES,
+        bundles("--select", "selectors", help="Compare only these bundles; may be repeated."),
+        bundles("--protect", "protected", help="Fail if one of these bundles differs; may be repeated."),
         choice(
             "--format",
             "form",

@@ -139,6 +139,19 @@ def is_text(value: str) -> bool:
     return not any("\udc80" <= character <= "\udcff" for character in value)
 
 
+def bundles(*names: str, help: str) -> click.Option:
+    """An option that takes selectors of bundles, one at a time."""
+    return option(
+        *names, metavar="SELECTOR", multiple=True, shell_complete=complete_ids, callback=_selectors, help=help
+    )
+
+
+# What is compared: two revisions or folders.
+SIDES = (
+    click.Argument(["base"], required=False),
+    click.Argument(["head"], required=False),
+    option("--merge-base", is_flag=True, help="Compare with the last commit that BASE and HEAD have in common."),
+)
 SELECTORS = click.Argument(
     ["selectors"],
     metavar="[SELECTOR]...",

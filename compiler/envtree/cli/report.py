@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import COLOR, INPUTS, Command, complete_ids, option
+from envtree.cli.options import COLOR, INPUTS, SIDES, Command, bundles, option
 
 command = Command(
     "report",
@@ -17,17 +17,8 @@ command = Command(
             type=click.Path(path_type=Path, allow_dash=True),
             help="The file to write; '-' is stdout.",
         ),
-        click.Argument(["base"], required=False),
-        click.Argument(["head"], required=False),
-        option("--merge-base", is_flag=True, help="Compare with the last commit that BASE and HEAD have in common."),
-        option(
-            "--select",
-            "selectors",
-            metavar="SELECTOR",
-            multiple=True,
-            shell_complete=complete_ids,
-            help="Show only these bundles; may be repeated.",
-        ),
+        *SIDES,
+        bundles("--select", "selectors", help="Show only these bundles; may be repeated."),
         INPUTS,
         COLOR,
     ],

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from envtree.cli.console import colored, err, out, painted
 from envtree.cli.exits import Exit
-from envtree.cli.options import is_text, usage_error
+from envtree.cli.options import usage_error
 from envtree.cli.progress import progress
 from envtree.cli.work.session import Environ, usage_errors
 from envtree.cli.work.sides import Sides, sides
@@ -58,9 +58,6 @@ class _Answer(NamedTuple):
 
 def run(options: Options) -> Exit:
     """Compare two trees, or recall how two were compared, and tell what differs."""
-    for text in (*options.selectors, *options.protected):
-        if not is_text(text):
-            raise usage_error("a selector is text in UTF-8", "")
     answer = _recalled(options.saved, options) if options.saved else _compared(options)
     _tell(answer, options)
     if answer.diff.errors or answer.protected:

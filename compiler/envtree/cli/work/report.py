@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from envtree.cli.console import err, out
 from envtree.cli.exits import Exit, verdict
-from envtree.cli.options import is_text, usage_error
+from envtree.cli.options import usage_error
 from envtree.cli.progress import progress
 from envtree.cli.work.reports import View, fit_place, put
 from envtree.cli.work.session import Environ, Messages, open_tree, report_of, usage_errors, view_of
@@ -36,8 +36,6 @@ class Options(NamedTuple):
 
 def run(options: Options) -> Exit:
     """Write the page, whatever is found."""
-    if not all(map(is_text, options.selectors)):
-        raise usage_error("a selector is text in UTF-8", "")
     trees = _trees(options)
     _check_place(options.output, trees)
     memory: Memory = {}
