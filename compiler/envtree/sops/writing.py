@@ -5,7 +5,7 @@ sops changes files, so it gets a copy of the encrypted one in a private folder; 
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -33,6 +33,13 @@ class Keys(NamedTuple):
 
     age: tuple[str, ...] = ()
     pgp: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, keys: Iterable[tuple[str, str]]) -> "Keys":
+        """Those of people, by the kinds of recipients, in the order given."""
+        found = tuple(keys)
+        age = tuple(key for kind, key in found if kind != "pgp")
+        return cls(age, tuple(key for kind, key in found if kind == "pgp"))
 
     def options(self, prefix: str = "") -> Iterator[str]:
         """The options that name them."""

@@ -10,7 +10,6 @@ from envtree.link.readers import Readers, identity, readers
 from envtree.parse import parse
 from envtree.pipeline import Run
 from envtree.rules_files import rules_files
-from envtree.seal.audience import kind
 from envtree.secret import PERSONAL, SecretsPolicy
 from envtree.sops.writing import Keys
 from envtree.source import Kind, Location
@@ -38,7 +37,7 @@ def audience(run: Run, tree: Tree, path: str, location: Location) -> Audience:
     policy = run.workspace.organization.secrets_policy
     found = declared_readers(run, location)
     if found:
-        by_person = [(kind(key), spelling) for spelling, key in sorted(found.declared.items())]
+        by_person = [(key.kind, spelling) for spelling, key in sorted(found.declared.items())]
         names = tuple(sorted({key.person for key in found.declared.values()}))
         return Audience(_keys(by_person, path, policy), names)
     rule = _rule(tree, path)
@@ -60,8 +59,7 @@ def _keys(found: list[tuple[str, str]], path: str, policy: SecretsPolicy) -> Key
     if not found:
         hint = "declare their keys in 'people' in organization.yaml"
         raise Refusal(_CODE, f"none of those who may read '{path}' has a key", hint)
-    age = tuple(value for kind, value in found if kind != "pgp")
-    return Keys(age, tuple(value for kind, value in found if kind == "pgp"))
+    return Keys.of(found)
 
 
 def _rule(tree: Tree, path: str) -> CreationRule | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from envtree.diagnostic import Failure
 from envtree.keypath import KeyPath, format_path
-from envtree.secret import DecryptError
+from envtree.secret import DecryptError, shown_key
 from envtree.sops import verify
 from envtree.sops.writing import SopsWriter, is_addressable
 from envtree.upkeep.leaves import UNKNOWN, Leaves, ciphertext, leaves, same
@@ -47,7 +47,9 @@ def merge(base: Sealed | None, ours: Sealed, theirs: Sealed, writer: SopsWriter)
     before = readers_of(on.foundation)
     if on.readers != before:
         result = _hand_over(result, on, writer)
-    return Outcome(result.data, merged.conflicts, tuple(sorted(value for _, value, _ in before - on.readers)))
+    return Outcome(
+        result.data, merged.conflicts, tuple(sorted(shown_key(kind, value) for kind, value, _ in before - on.readers))
+    )
 
 
 def _open(base: Sealed | None, ours: Sealed, theirs: Sealed, writer: SopsWriter) -> tuple[Leaves, Leaves, Leaves]:

@@ -59,7 +59,4 @@ def is_plain(sealed: Sealed) -> bool:
 
 def keys(readers: frozenset[Reader] | tuple[Recipient, ...]) -> Keys:
     """People's recipients as sops takes them."""
-    found = sorted((each[0], each[1]) for each in readers)
-    return Keys(
-        tuple(value for kind, value in found if kind != "pgp"), tuple(value for kind, value in found if kind == "pgp")
-    )
+    return Keys.of(sorted((each[0], each[1]) for each in readers))

@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 from envtree.diagnostic import Failure, Refusal
 from envtree.link.readers import Readers, identity
-from envtree.seal.audience import kind
-from envtree.secret import PERSONAL, DecryptError, Recipient, SecretsPolicy
+from envtree.secret import PERSONAL, DecryptError, Recipient, SecretsPolicy, shown_key
 from envtree.sops import verify
 from envtree.sops.writing import Keys, SopsWriter
 from envtree.upkeep.leaves import kinds
@@ -61,22 +60,20 @@ def _change(sealed: Sealed, readers: Readers | None, policy: SecretsPolicy) -> _
         why = "no reader with a key is declared" if not readers.declared else "it has key groups, or services"
         message = f"the recipients of '{sealed.file.path}' are not its declared readers, and {why}"
         raise Refusal("ET609", message, "correct 'secret_readers' and 'people', or the file with sops itself")
-    refused = next((key for _, key in missing if kind(key) not in policy.key_types), None)
+    refused = next((key for _, key in missing if key.kind not in policy.key_types), None)
     if refused:
-        message = f"'{sealed.file.path}' would be encrypted for a key of type '{kind(refused)}', which is not allowed"
+        message = f"'{sealed.file.path}' would be encrypted for a key of type '{refused.kind}', which is not allowed"
         raise Refusal("ET604", message, "add its type to 'secrets.key_types' in organization.yaml, or use another key")
     everybody = readers.everybody
     return _Change(
-        _keys([(kind(key), spelling) for spelling, key in missing]),
-        _keys([(one.kind, one.value) for one in surplus]),
+        Keys.of((key.kind, spelling) for spelling, key in missing),
+        Keys.of((one.kind, one.value) for one in surplus),
         tuple(sorted(key.person for _, key in missing)),
-        tuple(everybody[found].person if (found := identity(one.value)) in everybody else found for one in surplus),
+        tuple(
+            everybody[found].person if (found := identity(one.value)) in everybody else shown_key(one.kind, found)
+            for one in surplus
+        ),
     )
-
-
-def _keys(found: list[tuple[str, str]]) -> Keys:
-    age = tuple(value for kind, value in found if kind != "pgp")
-    return Keys(age, tuple(value for kind, value in found if kind == "pgp"))
 
 
 def _check_recipients(before: Sealed, after: Sealed, change: _Change) -> None:

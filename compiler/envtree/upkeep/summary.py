@@ -11,7 +11,7 @@ from envtree.keypath import KeyPath, format_path
 from envtree.node import Document, Mapping, Node, Scalar, Sequence
 from envtree.parse import parse
 from envtree.printable import printable
-from envtree.secret import encrypted
+from envtree.secret import encrypted, shown_key
 from envtree.source import Kind, Location, Source
 from envtree.span import START
 from envtree.validate.sops_metadata import METADATA, read_metadata
@@ -64,7 +64,8 @@ def _keys(document: Document) -> Iterator[str]:
     metadata = read_metadata(document, block, Diagnostics())
     for one in metadata.recipients:
         group = f", group {one.group + 1}" if one.group else ""
-        yield f"{METADATA}: opens with {one.kind} {one.value}{group}, data key {_digest(one.wrapped)}"
+        key = f"{one.kind} {shown_key(one.kind, one.value)}"
+        yield f"{METADATA}: opens with {key}{group}, data key {_digest(one.wrapped)}"
     yield f"{METADATA}: written {metadata.lastmodified or 'at no time'}"
     if encrypted(_text(block.entries.get("mac"))) is None:
         yield f"{METADATA}: NO MAC"
