@@ -43,13 +43,14 @@ from envtree.write import write
 
 
 class Request(NamedTuple):
-    """What a run is asked to do, for the bundles that a selector selects and, if there are `ids`, that are among them.
+    """What a run is asked to do, for the bundles that a selector selects.
 
     Without `decrypter` no secret is known; with `inputs_required` an input that is read must have a value; with
     `strict` a warning keeps `publish` from writing, as an error does; with `allow_empty` no bundle at all is fine.
     `today` is the day on which allowances may have ended; `progress` hears of every file and bundle that is done.
     Runs over trees that have files in common may share a `memory`: what one has read, the other need not. With
-    `inputs_shared` an input may be set that another tree declares, and this one does not.
+    `inputs_shared` an input may be set that another tree declares, and this one does not. `within` tells, once the tree
+    has been read and linked, which bundles are asked for at most; it may name some that are gone.
     """
 
     tree: Tree
@@ -64,13 +65,7 @@ class Request(NamedTuple):
     today: date | None = None
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
     memory: "Memory | None" = None
-    ids: frozenset[str] | None = None
-
-    @property
-    def selects(self) -> Callable[[str], bool]:
-        """Whether a bundle is asked for, by its id."""
-        matches, ids = selector(self.selectors), self.ids
-        return matches if ids is None else lambda id: id in ids and matches(id)
+    within: "Callable[[Run], frozenset[str]] | None" = None
 
 
 # What was read of files, and what was found in them, by path, place and content.
@@ -97,10 +92,13 @@ class UnknownInput(Exception):
 
 
 class Outcome(NamedTuple):
-    """What a run found: `ids` are all bundles of the tree, `checked` those that were looked at."""
+    """What a run found: `ids` are all bundles of the tree, `selected` those that were asked for, `checked` those that
+    were looked at.
+    """
 
     workspace: Workspace | None
     ids: tuple[str, ...]
+    selected: tuple[str, ...]
     checked: tuple[str, ...]
     findings: tuple[Finding, ...]
     not_checked: tuple[NotChecked, ...]
@@ -112,8 +110,8 @@ class Run:
     """A tree that has been read and linked; its bundles are computed as they are asked for.
 
     `files` are those that mean something, by path, and `rules` those that sops encrypts by; `workspace` is None without
-    a usable organization; `ids` are all bundles, `selected` those that were asked for, and `checked` those that have
-    been looked at.
+    a usable organization; `ids` are all bundles, `selected` those that were asked for, as `selects` tells, and
+    `checked` those that have been looked at.
     """
 
     def __init__(self, request: Request) -> None:
@@ -130,10 +128,11 @@ class Run:
         self.severities = Severities(self.workspace.organization.lint if self.workspace else {}, self.allowances)
         self.watch = ErrorWatch(self.diags, self.severities, strict=request.strict)
         self.ids = tuple(target.id for target in targets(self.workspace)) if self.workspace else ()
-        self.selected = tuple(filter(request.selects, self.ids))
+        self.selects = self._selection()
+        self.selected = tuple(filter(self.selects, self.ids))
         # Who may open a file has nothing to do with what is in it.
         self._broken = self.severities.errors(each for each in self.diags if each.code not in ABOUT_ACCESS)
-        self._complete = not request.selectors and request.ids is None and not self._broken
+        self._complete = not request.selectors and request.within is None and not self._broken
         self.diags.extend(self.allowances.expired())
         if self.workspace:
             self._check_selection(self.workspace)
@@ -167,7 +166,7 @@ class Run:
         """All that was found so far."""
         findings = settle(self.diags, self.severities)
         checked, skipped = tuple(self.checked), self.diags.not_checked
-        return Outcome(self.workspace, self.ids, checked, findings, skipped, manifest, differences)
+        return Outcome(self.workspace, self.ids, self.selected, checked, findings, skipped, manifest, differences)
 
     def writers(self, formats: frozenset[str] | None = None) -> Writers:
         """What is written: in these formats, or those that the organization names."""
@@ -192,7 +191,7 @@ class Run:
         return {name: value for name, value in inputs.items() if isinstance(value, str)}
 
     def _stacks(self, workspace: Workspace) -> Iterator[Stack]:
-        for stack in layer(workspace, self._request.selects):
+        for stack in layer(workspace, self.selects):
             if not self._broken or self._broken.isdisjoint(_paths(stack)):
                 yield stack
 
@@ -228,6 +227,14 @@ class Run:
         """The secrets files that the selected bundles may need."""
         stacks = self._stacks(workspace) if self._has_secrets else ()
         return {file.path: file for stack in stacks for file in self._needs.of(stack)}
+
+    def _selection(self) -> Callable[[str], bool]:
+        """Whether a bundle is asked for, by its id."""
+        matches = selector(self._request.selectors)
+        if self._request.within is None:
+            return matches
+        within = self._request.within(self)
+        return lambda id: id in within and matches(id)
 
     def _check_selection(self, workspace: Workspace) -> None:
         if not self._request.allow_empty:
@@ -270,7 +277,7 @@ def alone(run: Run) -> Iterator[tuple[Result, Files]]:
 def publish(request: Request, output: Output, formats: frozenset[str], beside: Beside = alone) -> Outcome:
     """Check the selected bundles and write them, unless there is an error."""
     run = Run(request)
-    output = output._replace(inputs=run.inputs_read(), selects=request.selects)
+    output = output._replace(inputs=run.inputs_read(), selects=run.selects)
     artifacts = _artifacts(beside(run), run, output.mode, formats)
     manifest = write(artifacts, output, lambda: not run.watch.found())
     return run.outcome(manifest)
@@ -279,7 +286,7 @@ def publish(request: Request, output: Output, formats: frozenset[str], beside: B
 def verify(request: Request, output: Output, formats: frozenset[str], beside: Beside = alone) -> Outcome:
     """Check the selected bundles and compare them with what is written."""
     run = Run(request)
-    output = output._replace(inputs=run.inputs_read(), selects=request.selects)
+    output = output._replace(inputs=run.inputs_read(), selects=run.selects)
     return run.outcome(differences=tuple(compare(_artifacts(beside(run), run, output.mode, formats), output)))
 
 

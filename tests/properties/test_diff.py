@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import assume, event, given, settings
 
+from envtree.affected import affected
 from envtree.canonical import canonical
 from envtree.diff import Diff, Named, diff
-from envtree.diff.affected import affected
 from envtree.diff.model import Cause
 from envtree.emit import materialize
 from envtree.keypath import format_path

@@ -42,4 +42,4 @@ def _digest(bare: bytes) -> str:
     return f"sha256:{hashlib.sha256(bare).hexdigest()}"
 
 
-__all__ = ["Unfit", "Unseen", "Writers", "Written", "emit", "entries", "materialize", "plaintexts", "written"]
+__all__ = ["Unfit", "Unseen", "Writers", "Written", "emit", "entries", "materialize", "plaintexts", "values", "written"]

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from envtree.output_settings import Kubernetes
@@ -10,7 +12,8 @@ from envtree.output_settings import Kubernetes
 UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
-class Variables(NamedTuple):
+@dataclass(frozen=True)
+class Variables:
     """A bundle as a writer gets it: the texts of its variables, sorted by name, and the names of those left out.
 
     `secret` names those of the texts that are secrets. `references` maps a secret that is left out to what stands for
@@ -20,11 +23,23 @@ class Variables(NamedTuple):
 
     texts: Mapping[str, str]
     secret: frozenset[str] = frozenset()
-    references: Mapping[str, Any] = {}
+    references: Mapping[str, Any] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
-    data: Mapping[str, Any] = {}
-    kubernetes: Kubernetes = Kubernetes()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    kubernetes: Kubernetes = field(default_factory=Kubernetes)
     fingerprint: str = ""
+
+    @cached_property
+    def joined(self) -> str:
+        """All texts in one: most bundles hold nothing special, and to look at all of it at once is faster."""
+        return "".join(self.texts.values())
+
+    @cached_property
+    def unwritable(self) -> frozenset[str]:
+        """The names of variables that no environment can hold."""
+        if not UNWRITABLE.search(self.joined):
+            return frozenset()
+        return frozenset(name for name, text in self.texts.items() if UNWRITABLE.search(text))
 
 
 class Excess(NamedTuple):

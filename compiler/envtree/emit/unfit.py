@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from envtree.emit.dialect import UNWRITABLE, Dialect, Excess, Variables
+from envtree.emit.dialect import Dialect, Excess, Variables
 from envtree.emit.formats import DIALECTS
 from envtree.emit.variables import Environment
 from envtree.keypath import KeyPath, format_path
@@ -40,17 +40,9 @@ def clashing(found: Environment) -> Iterator[Unfit]:
         yield Unfit(clash.path, "ET811", message, hint, (clash.taken, "the other one"))
 
 
-def unwritable(given: Variables) -> frozenset[str]:
-    """The names of variables that no environment can hold."""
-    if not UNWRITABLE.search("".join(given.texts.values())):
-        return frozenset()
-    return frozenset(name for name, text in given.texts.items() if UNWRITABLE.search(text))
-
-
 def refused(given: Variables, found: Environment, formats: Iterable[str]) -> Iterator[Unfit]:
     """The variables that no format can hold, and those that one of these cannot."""
-    bad = unwritable(given)
-    for name in sorted(bad):
+    for name in sorted(given.unwritable):
         message = f"'{name}' holds a character that no environment can carry"
         yield Unfit(found.place(name), "ET803", message, "encode the value, as base64 for one")
     picky = {format: refusal for format in formats if (refusal := DIALECTS[format].refusal)}
@@ -59,7 +51,7 @@ def refused(given: Variables, found: Environment, formats: Iterable[str]) -> Ite
         for format, refusal in picky.items():
             if why := refusal(name, text):
                 reasons.setdefault(why, []).append(format)
-        if reasons and name not in bad:
+        if reasons and name not in given.unwritable:
             told = "; ".join(f"in {_format(formats)}: {why}" for why, formats in reasons.items())
             yield Unfit(found.place(name), "ET803", f"'{name}' cannot be written {told}", _others(name, text))
 
@@ -82,12 +74,12 @@ def excessive(found: Environment, excess: Iterable[Excess]) -> Iterator[Unfit]:
 
 def for_process(given: Variables, formats: Iterable[str]) -> Iterator[Excess]:
     """What no process can be started with, if the readers of some formats start one."""
+    # No character takes more than four bytes, and few bundles come close.
+    if 4 * len(given.joined) + sum(map(len, given.texts)) < _VARIABLE // 2:
+        return
     kinds = {format: DIALECTS[format].process for format in formats}
     certain = [format for format, process in kinds.items() if process]
     starting = certain or [format for format, process in kinds.items() if process is False]
-    # No character takes more than four bytes, and few bundles come close.
-    if 4 * sum(map(len, given.texts.values())) + sum(map(len, given.texts)) < _VARIABLE // 2:
-        return
     sizes = {name: len(name) + len(text.encode()) + 1 for name, text in given.texts.items()} if starting else {}
     for name, size in sizes.items():
         if size > _VARIABLE:

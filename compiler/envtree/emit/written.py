@@ -8,7 +8,7 @@ from envtree.emit.dialect import Excess, Variables
 from envtree.emit.formats import DIALECTS
 from envtree.emit.shown import values
 from envtree.emit.template import Compiled, TemplateFault, rendered, withheld
-from envtree.emit.unfit import Unfit, clashing, excessive, for_process, left_out, refused, unwritable
+from envtree.emit.unfit import Unfit, clashing, excessive, for_process, left_out, refused
 from envtree.emit.variables import Environment, environment, variables
 from envtree.formats import FORMATS
 from envtree.keypath import KeyPath, format_path
@@ -61,10 +61,11 @@ def written(bundle: Bundle, mode: Mode | None, writers: Writers, data: Mapping[s
     given = variables(found, mode, shown, writers.settings.kubernetes)
     files, unfit = _formatted(given, found, writers.formats, mode)
     unseen = list(_unseen(given, found, writers)) if mode is None else []
-    for one in () if unwritable(given) else writers.templates:
+    templates = () if given.unwritable else writers.templates
+    read = _data(bundle, given, mode) if templates else {}
+    for one in templates:
         try:
-            content = rendered(one, _data(bundle, given, mode), withholds=bool(bundle.sensitive))
-            files.append((one.file.name, content))
+            files.append((one.file.name, rendered(one, read, withholds=bool(bundle.sensitive))))
         except TemplateFault as fault:
             span = Span(one.file.path, fault.line, 1, fault.line, 1)
             if fault.withheld and mode is None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from envtree.emit import materialize
+from envtree.emit import values
 from envtree.explain.events import replay
 from envtree.explain.model import Written
 from envtree.explain.place import MODEL, Place, pick
@@ -81,7 +81,7 @@ def explained(workspace: Workspace, bundle: Bundle, inputs: Mapping[str, str]) -
     stack = next(layer(workspace, lambda id: id == bundle.target.id))
     steps = replay(stack, workspace.organization)
     names = secretive(workspace, bundle.target)
-    return Explained(workspace, stack, steps, materialize(bundle, None), inputs, names)
+    return Explained(workspace, stack, steps, values(bundle, None), inputs, names)
 
 
 def keys(explained: Explained) -> list[KeyPath]:

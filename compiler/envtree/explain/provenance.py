@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from envtree.canonical import canonical
-from envtree.emit import materialize
+from envtree.emit import values
 from envtree.explain import order
 from envtree.explain.bundle import Explained, keys
 from envtree.explain.document import order_data, provenance_data, rung_data
@@ -61,8 +61,7 @@ class _Provenance:
     def data(self, bundle: Bundle, steps: Steps) -> dict[str, Any]:
         """All that there is to say of a bundle."""
         names = secretive(self._workspace, bundle.target)
-        stack, values = steps[-1].stack, materialize(bundle, None)
-        explained = Explained(self._workspace, stack, steps, values, self._inputs, names)
+        explained = Explained(self._workspace, steps[-1].stack, steps, values(bundle, None), self._inputs, names)
         injected = {name for step in steps for name in step.entries("secrets")}
         told = [self._key(explained, path, injected) for path in keys(explained)]
         return order_data(bundle.target.id, order(explained)) | {"keys": told}

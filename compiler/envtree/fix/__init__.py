@@ -40,14 +40,14 @@ class _State(NamedTuple):
 
 def fix(request: Request) -> Fixed:
     """Mend what is safe to mend, wherever in the tree it is; nothing is written."""
-    mender = _Mender(request._replace(selectors=(), ids=None, decrypter=None))
+    mender = _Mender(request._replace(selectors=(), within=None, decrypter=None))
     first = state = mender.look(Patched(request.tree))
     while True:
         edited = mender.edited(state)
         state = mender.renamed(edited)
         if state is edited:
             break
-    narrowed = request.selectors or request.ids is not None or request.decrypter
+    narrowed = request.selectors or request.within or request.decrypter
     outcome = check(request._replace(tree=state.tree)) if narrowed else state.outcome
     mended = _counted(first.outcome.findings) - _counted(state.outcome.findings)
     return Fixed(state.tree.changes(), outcome, mended.total())

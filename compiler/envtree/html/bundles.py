@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from envtree.cells import Cell, cells
-from envtree.emit import materialize
+from envtree.emit import values
 from envtree.explain import Explained
 from envtree.explain.replay import Steps
 from envtree.explain.veil import secretive
@@ -46,7 +46,7 @@ class Bundles:
         names = self._names(bundle.target)
         found = cells(bundle, names)
         found.pop(_ASIDE, None)
-        explained = Explained(self._workspace, stack, steps, materialize(bundle, None), self._inputs, names)
+        explained = Explained(self._workspace, stack, steps, values(bundle, None), self._inputs, names)
         ladders = {path: self._ladders.number(explained, path, cell) for path, cell in found.items()}
         rows = [self._tables.row(path) for path in found]
         self.known[bundle.target.id] |= {

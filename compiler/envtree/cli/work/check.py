@@ -60,7 +60,7 @@ def run(options: Options) -> Exit:
     messages = Messages(view, options.form, options.color, sys.stdout, files, quiet=options.output is not None)
     messages.tell(report)
     changed = f"changed {plural(len(fixed.changes), 'file')}, " if options.fix else ""
-    scope = _scope(report, sum(map(request.selects, fixed.outcome.ids)), options)
+    scope = _scope(report, len(fixed.outcome.selected), options)
     messages.conclude(report, f"{changed}{scope}: {tally(report)}{_mendable(report, tree, options)}")
     return Exit.OK if options.exit_zero else verdict(report.findings, strict=options.strict)
 

@@ -42,7 +42,7 @@ def single(tree: DirectoryTree, id: str, inputs: dict[str, str], *, reveal: bool
         inputs_required=reveal,
         # Whether there is such a bundle is asked here.
         allow_empty=True,
-        ids=frozenset({id}),
+        within=lambda _: frozenset({id}),
     )
     with usage_errors(), progress(sys.stderr) as told:
         work = Run(request._replace(progress=told))
