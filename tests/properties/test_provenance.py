@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import event, given, settings
 
-from envtree.emit import materialize
+from envtree.emit import values
 from envtree.explain import Explained, ladder, order
 from envtree.explain.bundle import explained, keys
 from envtree.explain.document import ladder_data, order_data
@@ -55,7 +55,7 @@ def expected(run: Run, result: Result) -> dict[str, Any]:
     """What is written beside a bundle, as explain says it."""
     assert run.workspace
     bundle = explained(run.workspace, result.bundle, run.inputs_read())
-    assert bundle.data == materialize(result.bundle, None)
+    assert bundle.data == values(result.bundle, None)
     answer = order_data(result.bundle.target.id, order(bundle)) | {"keys": [key(bundle, path) for path in keys(bundle)]}
     data: dict[str, Any] = json.loads(json.dumps(answer))
     return data
