@@ -20,7 +20,8 @@ from envtree.artifact import Output
 from envtree.codes import CODES
 from envtree.diagnostic import Failure, NotChecked, Severity
 from envtree.finding import Finding
-from envtree.pipeline import Outcome, Request, check, publish
+from envtree.pipeline import Outcome, Request, check
+from envtree.publish import Places, publish
 from envtree.selector import selector
 from envtree.span import Span
 from envtree.tree import DirectoryTree, Entry
@@ -114,7 +115,7 @@ def _compile(case: Case, tree: Tree, out: Path) -> Result:
     request = case.request(tree, inputs_required=True)
     output = Output(out, case.root, "ref", EDITION, {}, selector(request.selectors))
     try:
-        outcome = publish(request, output, frozenset(case.settings["formats"]))
+        outcome = publish(request, Places(output), frozenset(case.settings["formats"]))
     except Failure as failure:
         return Result(None, f"{failure.code}: {failure.message}\n  hint: {failure.hint}\n", _read(out))
     return Result(outcome._replace(workspace=None), "", _read(out))

@@ -129,7 +129,8 @@ def raiser(reason: BaseException) -> Callable[..., Any]:
 def test_a_bug_is_one_line_without_values(
     stage: str, kind: type[Exception], envtree: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"envtree.pipeline.{stage}", raiser(kind("hunter2")))
+    module = "publish" if stage in ("emit", "write") else "pipeline"
+    monkeypatch.setattr(f"envtree.{module}.{stage}", raiser(kind("hunter2")))
     ran = envtree("compile", "--secrets", "ref", "-o", str(tmp_path / "out"))
     assert (ran.code, ran.out) == (70, "")
     assert re.fullmatch(
@@ -361,6 +362,8 @@ def test_every_command_has_an_example_that_runs(
     if name == "unseal":
         assert envtree("compile", "--secrets", "ref", "-o", "out").code == 0
         words[1] = "out/production/shop/cart/bot"
+    if name == "verify":
+        assert envtree("compile", "--secrets", "ref", "--archive", words[1]).code == 0
     assert envtree(*words).code == 0
 
 

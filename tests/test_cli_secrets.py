@@ -87,6 +87,7 @@ for text in (os.environ.get(name, "") for name in ("PASSWORD", "URL", "PIN")):
             sys.stderr.write(form)
             sys.stderr.flush()
 """
+VERIFIED = ("ref", "ref.zip", "ref.tar.zst", "open", "plain-half", "plain")
 COMMANDS = [
     ("check",),
     ("check", "-v", "--format", "text", "--color", "always"),
@@ -136,6 +137,11 @@ COMMANDS = [
     ("compile", "-o", "{tmp}/plain", "--messages", "github", "--strict"),
     ("compile", "-o", "{tmp}/seal", "--secrets", "seal"),
     ("compile", "-o", "{tmp}/seal", "--secrets", "seal", "--check", "--messages", "json"),
+    ("compile", "--archive", "{tmp}/ref.zip", "--secrets", "ref", "--receipt"),
+    ("compile", "--archive", "{tmp}/ref.tar.zst", "--secrets", "ref", "--receipt"),
+    ("compile", "-o", "{tmp}/open", "--split", "{tmp}/plain-half", "--format", "k8s", "--format", "terraform"),
+    ("compile", "-o", "{tmp}/open", "--split", "{tmp}/plain-half", "--check", "-v"),
+    *(("verify", f"{{tmp}}/{name}", "--format", form) for name in VERIFIED for form in ("text", "json")),
     ("run", PLACE, "--", sys.executable, "-c", SAY),
     ("run", "--pristine", OTHER, "--", sys.executable, "-c", SAY),
     ("unseal", "{tmp}/ref/dev/default/a"),
@@ -284,7 +290,7 @@ def test_no_command_says_a_secret(broken: str, folder: Path, envtree: Command) -
     for arguments in COMMANDS:
         ran = envtree(*arguments)
         # Of a broken tree there is no bundle to be resolved, and nothing shows secrets to a pipe.
-        missing = any("{tmp}" in argument for argument in arguments) and arguments[0] in ("run", "unseal")
+        missing = any("{tmp}" in argument for argument in arguments) and arguments[0] in ("run", "unseal", "verify")
         assert ran.code in ((0, 1, 2) if missing else (0, 1)), (arguments, ran)
         assert not leaks(ran[1:]), arguments
     # Each mistake was seen, if only by who had the plaintext.
@@ -323,7 +329,8 @@ def test_what_is_wrong_with_a_file_or_a_key_is_told_without_it(
 
 
 CRASH = """
-import sys, envtree.pipeline as pipeline
+import sys
+from envtree import {module}
 from envtree.cli import main
 from envtree.resolved import reveal
 
@@ -331,14 +338,15 @@ def crash(*given, **_):
     plain = "{canary}"
     raise {kind}(plain, *map(str, given))
 
-pipeline.{stage} = crash
+{module}.{stage} = crash
 main()
 """
 
 
 @pytest.mark.parametrize("stage", ["resolve", "lint", "bundle", "emit", "write", "leaves"])
 def test_a_crash_with_plaintext_in_its_hands_is_one_line(stage: str, folder: Path) -> None:
-    script = CRASH.format(canary="quokka7", kind="RuntimeError", stage=stage)
+    module = "publish" if stage in ("emit", "write") else "pipeline"
+    script = CRASH.format(canary="quokka7", kind="RuntimeError", stage=stage, module=module)
     command = [sys.executable, "-c", script, "-C", str(folder / "tree"), "compile", "-o", str(folder / "plain")]
     done = subprocess.run(command, env=environ(folder), capture_output=True, timeout=60, check=False)
     assert done.returncode == 70, done

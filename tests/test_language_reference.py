@@ -24,7 +24,8 @@ from envtree.emit.formats import DIALECTS
 from envtree.finding import Finding
 from envtree.formats import DEFAULT, FORMATS
 from envtree.functions import FILTERS, TESTS
-from envtree.pipeline import Request, publish
+from envtree.pipeline import Request
+from envtree.publish import Places, publish
 from envtree.report.text import text
 from envtree.selector import selector
 from envtree.sops import SopsDecrypter
@@ -142,7 +143,7 @@ def compile_files(files: Files, folder: Path, mode: Mode = "ref") -> Compiled:
         decrypter=(lambda policy: SopsDecrypter(root, policy, environ=environ)) if mode == "plain" else None,
     )
     output = Output(out, root, mode, EDITION, {}, lambda id: True)
-    return Compiled(publish(request, output, _formats(files)).findings, out)
+    return Compiled(publish(request, Places(output), _formats(files)).findings, out)
 
 
 def _formats(files: Files) -> frozenset[str]:

@@ -17,7 +17,7 @@ from envtree.emit import Unfit, Writers, Written, written
 from envtree.emit.formats import DIALECTS
 from envtree.formats import FORMATS, SHOWN
 from envtree.output_settings import Kubernetes, OutputSettings, Store
-from envtree.pipeline import publish
+from envtree.publish import Places, publish
 
 from . import env_readers as readers
 from .command_line import BOT, ORGANIZATION, Command
@@ -337,7 +337,7 @@ def test_t64_no_format_shows_a_secret_where_none_is_to_be_shown(mode: Mode, tmp_
     files = layers(HIDING, organization=organization, secrets={0: SECRETS}) | {"t.j2": TEMPLATE}
     output = Output(tmp_path / "out", tmp_path, mode, 2026, {}, lambda _: True)
     asked = request(files, {"organization": SECRETS}, inputs_required=True)
-    outcome = publish(asked, output, frozenset({*ALL, "template"}))
+    outcome = publish(asked, Places(output), frozenset({*ALL, "template"}))
     assert [finding for finding in outcome.findings if finding.severity == "error"] == []
     written_files = {path.name: path.read_text() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert written_files.keys() >= {name for each in FORMATS for name in each.files} | {"t.txt"}
@@ -367,7 +367,7 @@ def test_in_plain_output_only_secret_objects_have_secrets() -> None:
 def test_plain_files_are_closed_whatever_their_format(tmp_path: Path) -> None:
     files = layers("{env_vars: {A: '1'}, secrets: {T: port}}", secrets={0: SECRETS})
     output = Output(tmp_path / "out", tmp_path, "plain", 2026, {}, lambda _: True)
-    publish(request(files, {"organization": SECRETS}, inputs_required=True), output, frozenset(ALL))
+    publish(request(files, {"organization": SECRETS}, inputs_required=True), Places(output), frozenset(ALL))
     bits = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").rglob("env.*")}
     assert len(bits) >= len(ALL) - 1
     assert {*bits.values()} == {0o600}

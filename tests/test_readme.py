@@ -104,7 +104,12 @@ def _run(text: str, folder: Path, environ: dict[str, str]) -> subprocess.Complet
 
 
 def _pattern(shown: str) -> re.Pattern[str]:
-    return re.compile("".join(r"(?:.*\n)*" if line == "…" else re.escape(f"{line}\n") for line in shown.splitlines()))
+    return re.compile("".join(map(_line, shown.splitlines())))
+
+
+def _line(shown: str) -> str:
+    """An ellipsis stands for any lines, or in a line for anything."""
+    return r"(?:.*\n)*" if shown == "…" else re.escape(f"{shown}\n").replace("…", ".+")
 
 
 def test_the_commands_of_the_readme_print_what_is_shown(copy: Path, environ: dict[str, str]) -> None:

@@ -24,7 +24,7 @@ OTHERS = {
     "overlay",
     "bundle",
     *(f"output/{name}" for name in ("check", "diff", "explain", "gitlab", "impact", "manifest", "matrix", "parity")),
-    *(f"output/{name}" for name in ("provenance", "show", "tree", "unused")),
+    *(f"output/{name}" for name in ("provenance", "show", "tree", "unused", "verify")),
     *(f"output/{name}" for name in ("audit", "readers")),
 }
 # The kinds that are layers, and the least that each must say.

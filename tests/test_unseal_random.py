@@ -13,7 +13,8 @@ from hypothesis import assume, given, settings
 from envtree import EDITION
 from envtree.artifact import Mode, Output
 from envtree.emit import Writers
-from envtree.pipeline import Request, Run, alone, publish
+from envtree.pipeline import Request, Run
+from envtree.publish import Places, alone, publish
 from envtree.seal import sealing
 from envtree.sops.choice import choose
 from envtree.tree import DirectoryTree
@@ -48,7 +49,7 @@ class Compiled:
         output = self.output(mode, mode)
         beside = sealing(alone, output, only_check=False) if mode == "seal" else alone
         request = self.request()._replace(decrypter=None) if mode == "ref" else self.request()
-        publish(request, output, frozenset({"bundle", "compose"}), beside)
+        publish(request, Places(output), frozenset({"bundle", "compose"}), beside)
         return contents(output.folder) if output.folder.exists() else {}
 
     def unseal(self, mode: Mode) -> dict[str, bytes]:

@@ -16,16 +16,16 @@ class Artifact(NamedTuple):
     digest: str
     files: tuple[tuple[str, bytes], ...]
 
-    def receipt(self) -> "Receipt":
+    def record(self) -> "Record":
         """What the manifest has of this bundle."""
-        return Receipt(
+        return Record(
             self.folder,
             self.digest,
             {name: (hashlib.sha256(data).hexdigest(), len(data)) for name, data in self.files},
         )
 
 
-class Receipt(NamedTuple):
+class Record(NamedTuple):
     """One bundle as the manifest has it; `files` maps a name to its SHA-256 in hex and its size in bytes."""
 
     folder: str
@@ -33,39 +33,57 @@ class Receipt(NamedTuple):
     files: dict[str, tuple[str, int]]
 
 
+class Receipt(NamedTuple):
+    """What an output was made from: `files` maps each file of the tree that took part to git's id of its content.
+
+    `commit` is where the repository stood, None outside of one, and `folder` where the tree lies in it. The tree is
+    `clean` if this commit holds exactly the files that were read. `version` is that of envtree.
+    """
+
+    version: str
+    commit: str | None
+    clean: bool | None
+    folder: str
+    files: dict[str, str]
+
+
 class Manifest(NamedTuple):
-    """All bundles of an output folder, by id; `inputs` is what was read from the process environment."""
+    """All bundles of an output, by id; `inputs` is what was read from the process environment."""
 
     edition: int
     mode: Mode
     inputs: dict[str, str]
-    bundles: dict[str, Receipt]
+    bundles: dict[str, Record]
+    receipt: Receipt | None = None
 
     def data(self) -> dict[str, Any]:
         """The manifest as JSON data."""
-        return {
+        return ({"receipt": self.receipt._asdict()} if self.receipt else {}) | {
             "envtree": "1",
             "edition": self.edition,
             "mode": self.mode,
             "inputs": self.inputs,
             "bundles": {
                 id: {
-                    "path": receipt.folder,
-                    "digest": receipt.digest,
-                    "files": {name: {"sha256": sha, "size": size} for name, (sha, size) in receipt.files.items()},
+                    "path": record.folder,
+                    "digest": record.digest,
+                    "files": {name: {"sha256": sha, "size": size} for name, (sha, size) in record.files.items()},
                 }
-                for id, receipt in self.bundles.items()
+                for id, record in self.bundles.items()
             },
         }
 
     def paths(self, id: str) -> list[str]:
         """The files of a bundle, relative to the output."""
-        receipt = self.bundles.get(id)
-        return [f"{receipt.folder}/{name}" for name in receipt.files] if receipt else []
+        record = self.bundles.get(id)
+        return [f"{record.folder}/{name}" for name in record.files] if record else []
 
 
 class Output(NamedTuple):
-    """Where a run writes and as what: `root` is the tree's, `selects` says which ids the run replaces and prunes."""
+    """Where a run writes and as what: `root` is the tree's, `selects` says which ids the run replaces and prunes.
+
+    Without a `folder` of its own to be made, only an archive is, and `folder` is its file.
+    """
 
     folder: Path
     root: Path
@@ -73,9 +91,10 @@ class Output(NamedTuple):
     edition: int
     inputs: dict[str, str]
     selects: Callable[[str], bool]
+    receipt: Receipt | None = None
 
-    def successor(self, old: Manifest, receipts: dict[str, Receipt]) -> Manifest:
+    def successor(self, old: Manifest, records: dict[str, Record]) -> Manifest:
         """The manifest after this run: what it did not select stays as it was, with the inputs that made it."""
-        kept = {id: receipt for id, receipt in old.bundles.items() if id not in receipts and not self.selects(id)}
+        kept = {id: record for id, record in old.bundles.items() if id not in records and not self.selects(id)}
         inputs = old.inputs | self.inputs if kept else self.inputs
-        return Manifest(self.edition, self.mode, inputs, kept | receipts)
+        return Manifest(self.edition, self.mode, inputs, kept | records, None if kept else self.receipt)

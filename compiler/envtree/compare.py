@@ -1,14 +1,16 @@
 """Compare bundles with an output folder, for `compile --check`: nothing is written."""
 
 from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 from envtree import disk
-from envtree.artifact import Artifact, Output, Receipt
+from envtree.archive import Packing
+from envtree.artifact import Artifact, Output, Record
 from envtree.canonical import canonical
 from envtree.disk import State
 from envtree.git import tracked
-from envtree.guard import output_path
+from envtree.guard import archive_path, output_path
 
 
 def compare(
@@ -19,20 +21,40 @@ def compare(
     with disk.errors(output.folder):
         old = disk.load_manifest(disk_now.root, output.mode, output.edition)
     found: list[str] = []
-    receipts: dict[str, Receipt] = {}
+    records: dict[str, Record] = {}
     for artifact in artifacts:
-        receipts[artifact.id] = artifact.receipt()
+        records[artifact.id] = artifact.record()
         files = {f"{artifact.folder}/{name}": data for name, data in artifact.files}
         with disk.errors(output.folder):
             found.extend(disk_now.differing(artifact.folder, files))
         found.extend(path for path in old.paths(artifact.id) if path not in files)
-    gone = (id for id in old.bundles if id not in receipts and output.selects(id))
+    gone = (id for id in old.bundles if id not in records and output.selects(id))
     found.extend(path for id in gone for path in old.paths(id))
-    manifest = canonical(output.successor(old, receipts).data())
+    new = output.successor(old, records)
+    # Where the bundles come from is only asked about if somebody asks.
+    manifest = canonical((new if output.receipt else new._replace(receipt=old.receipt)).data())
     with disk.errors(output.folder):
         found.extend(disk_now.differing("", {disk.MANIFEST: manifest}))
         found.extend(disk_now.own())
     return sorted(found)
+
+
+def compare_archive(
+    artifacts: Iterable[Artifact],
+    output: Output,
+    onward: Callable[[Iterable[Artifact]], list[str]],
+    *,
+    is_tracked: Callable[[Path], bool] = tracked,
+) -> list[str]:
+    """The same of an archive, which is one file, and of what the artifacts are compared with on their way onward."""
+    path = archive_path(output, is_tracked)
+    stream = BytesIO()
+    packing = Packing(stream, output)
+    found = onward(packing.through(artifacts))
+    packing.finish()
+    with disk.errors(output.folder):
+        same = disk.state(path, stream.getvalue(), disk.FILE_BITS[output.mode]) is State.SAME
+    return found if same else [*found, str(output.folder)]
 
 
 class _Found:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from envtree.artifact import Manifest, Mode, Receipt
+from envtree.artifact import Manifest, Mode, Receipt, Record
 from envtree.diagnostic import Failure, Refusal, reason
 
 MANIFEST = "manifest.json"
@@ -133,13 +133,22 @@ def load_manifest(root: str, mode: Mode, edition: int) -> Manifest:
     if data is None:
         return Manifest(edition, mode, {}, {})
     try:
-        return _manifest(orjson.loads(data))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return parse_manifest(data)
+    except ValueError:
         raise Refusal(
             "ET806",
             f"'{root}/{MANIFEST}' is not a manifest that envtree wrote",
             "delete the output folder, or choose another one",
         ) from None
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """A manifest from its bytes; raises ValueError."""
+    try:
+        return _manifest(orjson.loads(data))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        # The exception carries what it could not read.
+        raise ValueError("not a manifest") from None
 
 
 def _bits_of_folder(path: str) -> int | None:
@@ -156,15 +165,22 @@ def _manifest(data: Any) -> Manifest:
     if data["envtree"] != "1" or data["mode"] not in FILE_BITS or not isinstance(data["edition"], int):
         raise ValueError("unknown form")
     inputs = {str(name): str(value) for name, value in data["inputs"].items()}
-    bundles = {id: _receipt(bundle) for id, bundle in data["bundles"].items()}
-    return Manifest(data["edition"], data["mode"], inputs, bundles)
+    bundles = {id: _record(bundle) for id, bundle in data["bundles"].items()}
+    return Manifest(data["edition"], data["mode"], inputs, bundles, _receipt(data.get("receipt")))
 
 
-def _receipt(data: Any) -> Receipt:
+def _receipt(data: Any) -> Receipt | None:
+    if data is None:
+        return None
+    files = {str(path): str(id) for path, id in data["files"].items()}
+    return Receipt(str(data["version"]), data["commit"], data["clean"], str(data["folder"]), files)
+
+
+def _record(data: Any) -> Record:
     # The manifest says what may be deleted, so its paths are not trusted.
     check_inside(data["path"], list(data["files"]))
     files = {name: (str(file["sha256"]), int(file["size"])) for name, file in data["files"].items()}
-    return Receipt(data["path"], str(data["digest"]), files)
+    return Record(data["path"], str(data["digest"]), files)
 
 
 def _content(fd: int, size: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Which folder may be an output: not the tree, not a link, not another's, not what git tracks."""
+"""Which folder or archive may be an output: not the tree, not a link, not another's, not what git tracks."""
 
 import os
 import stat
@@ -13,16 +13,24 @@ from envtree.layout import SOURCE_FOLDERS
 
 def output_path(output: Output, tracked: Callable[[Path], bool]) -> str:
     """The absolute path of the output, or a Refusal."""
-    path = Path(os.path.abspath(output.folder))
-    # What leads to the output may be links (`/tmp` often is one); the output itself may not.
-    path = path.parent.resolve() / path.name
-    _check_place(path, output)
+    path = _placed(output)
     there = _is_there(path, output)
     _check_tracked(path, output, tracked)
     if there:
         with disk.errors(output.folder):
             check_leftover(str(path))
             _check_content(path, output)
+    return str(path)
+
+
+def archive_path(output: Output, tracked: Callable[[Path], bool]) -> str:
+    """The absolute path of the archive, or a Refusal; one that is there will be replaced."""
+    path = _placed(output)
+    if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+        raise Refusal("ET806", f"the archive '{output.folder}' is there, and no regular file", "choose another name")
+    if output.mode == "plain" and tracked(path):
+        message = f"git tracks '{output.folder}', and plain bundles hold secrets"
+        raise Refusal("ET801", message, "choose another file, or compile with --secrets ref")
     return str(path)
 
 
@@ -35,6 +43,15 @@ def check_leftover(root: str) -> None:
         path = f"{root}/{name}"
         if os.path.lexists(path) and not (is_right(os.lstat(path).st_mode) and _is_private(path)):
             raise Refusal("ET806", f"'{path}' is not what envtree left there", "look at it, and delete it")
+
+
+def _placed(output: Output) -> Path:
+    """Where an output will be; a Refusal if that is among the tree's own files."""
+    path = Path(os.path.abspath(output.folder))
+    # What leads to the output may be links (`/tmp` often is one); the output itself may not.
+    path = path.parent.resolve() / path.name
+    _check_place(path, output)
+    return path
 
 
 def _check_place(path: Path, output: Output) -> None:

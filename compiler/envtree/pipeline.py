@@ -1,21 +1,20 @@
-"""The order of the stages, written once: from a tree to its bundles, and from bundles to files."""
+"""The order of the stages, written once: from a tree to its bundles, which `publish` turns into files."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import NamedTuple
 
 from envtree.advise import advise
 from envtree.allowance import Allowances
-from envtree.artifact import Artifact, Manifest, Mode, Output
+from envtree.artifact import Manifest, Mode
 from envtree.bundle import bundle
 from envtree.codes import ABOUT_ACCESS, ABOUT_TYPES, IDLE, NEEDS_KEY
-from envtree.compare import compare
 from envtree.creation_rule import RulesDocument
 from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked
 from envtree.discover import discover
-from envtree.emit import Writers, emit, written
+from envtree.emit import Writers, written
 from envtree.finding import ErrorWatch, Finding, Severities, settle
-from envtree.fitting import check_templates, report, template_digests, writers
+from envtree.fitting import report, template_digests, writers
 from envtree.layer import layer, targets
 from envtree.link import link
 from envtree.lint import Rules, lint
@@ -39,7 +38,6 @@ from envtree.stack import Stack
 from envtree.tree import Tree
 from envtree.validate import validate
 from envtree.workspace import Workspace
-from envtree.write import write
 
 
 class Request(NamedTuple):
@@ -70,10 +68,6 @@ class Request(NamedTuple):
 
 # What was read of files, and what was found in them, by path, place and content.
 Memory = dict[tuple[str, Location, str], tuple[Resource, tuple[Diagnostic, ...]]]
-
-
-# Files by name and bytes.
-Files = tuple[tuple[str, bytes], ...]
 
 
 class Result(NamedTuple):
@@ -248,10 +242,6 @@ def _unset(name: str) -> Hidden:
     return Hidden(UNKNOWN, secret=False, symbol=Unset(name))
 
 
-# Takes the bundles out of a run, and gives each back with the files that are to lie beside it.
-Beside = Callable[[Run], Iterable[tuple[Result, Files]]]
-
-
 def check(request: Request) -> Outcome:
     """Everything that can be known about the selected bundles."""
     run = Run(request)
@@ -267,48 +257,6 @@ def examined(run: Run) -> Iterator[Result]:
         if wanted.formats or wanted.templates or wanted.settings.env:
             report(written(result.bundle, run.keyless_mode, wanted), result.resolved, run.diags)
         yield result
-
-
-def alone(run: Run) -> Iterator[tuple[Result, Files]]:
-    """The bundles of a run, with no other files beside them."""
-    return ((result, ()) for result in run.results())
-
-
-def publish(request: Request, output: Output, formats: frozenset[str], beside: Beside = alone) -> Outcome:
-    """Check the selected bundles and write them, unless there is an error."""
-    run = Run(request)
-    output = output._replace(inputs=run.inputs_read(), selects=run.selects)
-    artifacts = _artifacts(beside(run), run, output.mode, formats)
-    manifest = write(artifacts, output, lambda: not run.watch.found())
-    return run.outcome(manifest)
-
-
-def verify(request: Request, output: Output, formats: frozenset[str], beside: Beside = alone) -> Outcome:
-    """Check the selected bundles and compare them with what is written."""
-    run = Run(request)
-    output = output._replace(inputs=run.inputs_read(), selects=run.selects)
-    return run.outcome(differences=tuple(compare(_artifacts(beside(run), run, output.mode, formats), output)))
-
-
-def _artifacts(
-    results: Iterable[tuple[Result, Files]], run: Run, mode: Mode, formats: frozenset[str]
-) -> Iterator[Artifact]:
-    """The files of the bundles, as long as there is no error: nothing of a broken run is ever written.
-
-    What does not fit is told at the end, so that it is told of all bundles, and not only of the first.
-    """
-    wanted = run.writers(formats)
-    check_templates(formats, wanted.settings, run.diags)
-    unfit = Diagnostics()
-    for result, files in results:
-        if run.watch.found():
-            # Nothing was decrypted for a broken tree.
-            report(written(result.bundle, run.keyless_mode, wanted), result.resolved, unfit)
-            continue
-        artifact, beside = emit(result.bundle, mode, wanted)
-        report(beside, result.resolved, unfit)
-        yield artifact._replace(files=(*artifact.files, *files))
-    run.diags.extend(unfit)
 
 
 def _allowances(resources: Resources | None, today: date) -> Allowances:

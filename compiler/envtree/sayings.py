@@ -14,13 +14,19 @@ class Saying(NamedTuple):
     """What a layer says: the node that speaks of the place, and whether it stands there or on a map around it.
 
     Around it stands what takes the place away or replaces all of it: a directive, or a value that is no map. `span` is
-    the place of the value, inside a directive if there is one.
+    the place of the value, inside a directive if there is one. `replaced` has, for each directive that replaces all of
+    a map around the place, how many keys lead from that map to the place.
     """
 
     layer: Layer
     node: Node
     there: bool
     span: Span
+    replaced: frozenset[int]
+
+    def is_gone_from(self, other: "Saying") -> bool:
+        """Whether only the map that a directive puts there has the place no more, and the directive is no news."""
+        return other.there and not self.there and bool(self.replaced) and self.replaced <= other.replaced
 
 
 def sayings(stack: Stack, place: Place) -> tuple[Saying, ...]:
@@ -68,31 +74,41 @@ def _saying(layer: Layer, place: Place) -> Saying | None:
     if outermost is None:
         return None
     if place.root == "model":
-        node, there = outermost, True
+        found = _Found(outermost, True)
     else:
         names = place.root == "sections" and place.path[0] == "secrets"
-        found, there = _follow(outermost, place.path, names=names)
-        if found is None:
-            return None
-        node = found
-    return Saying(layer, node, there, Span(place.file(layer), *_value_of(node).at))
+        found = _follow(outermost, place.path, names=names)
+    if found.node is None:
+        return None
+    span = Span(place.file(layer), *_value_of(found.node).at)
+    return Saying(layer, found.node, found.there, span, found.replaced)
 
 
-def _follow(node: Node, path: KeyPath, *, names: bool) -> tuple[Node | None, bool]:
+class _Found(NamedTuple):
+    node: Node | None
+    there: bool
+    replaced: frozenset[int] = frozenset()
+
+
+def _follow(node: Node, path: KeyPath, *, names: bool) -> _Found:
     """The node that speaks of a path; with `names` a list of names stands for a map."""
     while path:
         if isinstance(node, Mapping) and is_directive(node):
             inner = _inner(node)
-            found, there = _follow(inner, path, names=names) if inner else (None, False)
+            found = _follow(inner, path, names=names) if inner else _Found(None, False)
             # Of what it does not hold, `$value` says nothing, and the others take it away.
-            return (found, there) if found or "$value" in node.entries else (_named(node, path) or node, False)
+            if "$value" in node.entries:
+                return found
+            replaced = found.replaced | ({len(path)} if "$replace" in node.entries else set())
+            named = found.node or _named(node, path)
+            return _Found(named or node, found.there if found.node else False, replaced)
         if not isinstance(node, Mapping):
-            return (_named(node, path), True) if names and isinstance(node, Sequence) else (node, False)
+            return _Found(_named(node, path), True) if names and isinstance(node, Sequence) else _Found(node, False)
         child = node.entries.get(f"${path[0]}" if path[0].startswith("$") else path[0])
         if child is None:
-            return None, False
+            return _Found(None, False)
         node, path = child, path[1:]
-    return node, True
+    return _Found(node, True)
 
 
 def _named(node: Node, path: KeyPath) -> Node | None:

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from envtree import EDITION
 from envtree.artifact import Output
 from envtree.diagnostic import Severity
-from envtree.pipeline import Request, check, publish
+from envtree.pipeline import Request, check
+from envtree.publish import Places, publish
 from envtree.tree import DirectoryTree
 
 from .layering import Tree
@@ -49,7 +50,7 @@ def compile_tree(root: Path, out: Path, plain: Tree) -> dict[str, str]:
     """Compile with envtree and read what it wrote: the bundles by id; nothing if it found an error."""
     request = Request(DirectoryTree(root.resolve()), decrypter=lambda policy: OpenBook(plain), inputs_required=True)
     output = Output(out, root, "plain", EDITION, {}, lambda id: True)
-    outcome = publish(request, output, frozenset({"bundle"}))
+    outcome = publish(request, Places(output), frozenset({"bundle"}))
     errors = [finding for finding in outcome.findings if finding.severity is Severity.ERROR]
     files = [file for file in out.rglob("*") if file.is_file()]
     if errors:

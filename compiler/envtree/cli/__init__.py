@@ -19,7 +19,7 @@ from envtree.cli.group import Group
 _COMMANDS = (
     *("init", "check", "compile", "show", "explain", "diff", "tree"),
     *("impact", "matrix", "parity", "unused", "report"),
-    *("run", "unseal", "secrets", "schema", "code", "completion"),
+    *("run", "unseal", "verify", "secrets", "schema", "code", "completion"),
 )
 COMPLETE = "_ENVTREE_COMPLETE"
 

@@ -18,6 +18,23 @@ command = Command(
             type=click.Path(file_okay=False, path_type=Path),
             help="Where to write; else what organization.yaml says, else 'out' in the tree.",
         ),
+        option(
+            "--archive",
+            metavar="FILE",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Pack the bundles into FILE, a .tar.zst or .zip with the same bytes each time; without -o only there.",
+        ),
+        option(
+            "--split",
+            metavar="DIR",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Write what is secret into DIR, alone, and everything else as '--secrets ref' does.",
+        ),
+        option(
+            "--receipt",
+            is_flag=True,
+            help="Note in the manifest the commit and the files that the bundles are made from; 'verify' tells it.",
+        ),
         choice(
             "--secrets",
             values=("plain", "ref", "seal"),

@@ -81,7 +81,9 @@ class Tracer:
         for key in dict.fromkeys((*decide[0], *decide[1])):
             old, new = said[0].get(key), said[1].get(key)
             if old and new:
-                yield from self._versions(old, new).edits(old.node, new.node)
+                versions = self._versions(old, new)
+                one, other = not old.is_gone_from(new) and old.node, not new.is_gone_from(old) and new.node
+                yield from versions.edits(one or None, other or None)
             elif new and not self._is_moved(new.layer, merged[0].stack, self._workspaces[0], pair):
                 yield Cause(new.span.path, new.span.line, "added")
             elif old and not self._is_moved(old.layer, merged[1].stack, self._workspaces[1], pair):

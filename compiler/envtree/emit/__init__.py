@@ -5,6 +5,7 @@ from typing import Any
 
 from envtree.artifact import Artifact, Mode
 from envtree.canonical import canonical
+from envtree.emit.halves import halves
 from envtree.emit.plaintexts import plaintexts
 from envtree.emit.sealed import entries
 from envtree.emit.shown import values
@@ -27,9 +28,19 @@ def emit(bundle: Bundle, mode: Mode, writers: Writers) -> tuple[Artifact, Writte
     # The line of the digest is put where sorting would put it: to encode all of it again takes as long as hashing it.
     data = bare.replace(_BEHIND, f'\n  "digest": "{digest}",'.encode() + _BEHIND, 1)
     beside = written(bundle, mode, writers, shown)
-    target = bundle.target
-    folder = f"{target.environment}/{target.folder_in_environment}"
-    return Artifact(target.id, folder, digest, (("bundle.json", data), *beside.files)), beside
+    return Artifact(bundle.target.id, _folder(bundle), digest, (("bundle.json", data), *beside.files)), beside
+
+
+def divide(bundle: Bundle, writers: Writers) -> tuple[Artifact, Artifact, Written]:
+    """The files of one bundle that hold no secret, those that hold nothing else, and what does not fit."""
+    whole, _ = emit(bundle, "ref", Writers(()))
+    found = halves(bundle, writers)
+    secrets = hashlib.sha256(found.secret[0][1]).hexdigest()
+    return (
+        whole._replace(files=(*whole.files, *found.open)),
+        Artifact(whole.id, whole.folder, f"sha256:{secrets}", found.secret),
+        found.told,
+    )
 
 
 def materialize(bundle: Bundle, mode: Mode | None) -> dict[str, Any]:
@@ -38,8 +49,24 @@ def materialize(bundle: Bundle, mode: Mode | None) -> dict[str, Any]:
     return {**data, "digest": _digest(canonical(data))}
 
 
+def _folder(bundle: Bundle) -> str:
+    return f"{bundle.target.environment}/{bundle.target.folder_in_environment}"
+
+
 def _digest(bare: bytes) -> str:
     return f"sha256:{hashlib.sha256(bare).hexdigest()}"
 
 
-__all__ = ["Unfit", "Unseen", "Writers", "Written", "emit", "entries", "materialize", "plaintexts", "values", "written"]
+__all__ = [
+    "Unfit",
+    "Unseen",
+    "Writers",
+    "Written",
+    "divide",
+    "emit",
+    "entries",
+    "materialize",
+    "plaintexts",
+    "values",
+    "written",
+]

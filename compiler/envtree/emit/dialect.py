@@ -18,7 +18,7 @@ class Variables:
 
     `secret` names those of the texts that are secrets. `references` maps a secret that is left out to what stands for
     it in the bundle; `unknown` need an input. `data` is the bundle as JSON data. `fingerprint` changes when any secret
-    does, and tells nothing about it.
+    does, and tells nothing about it. What is not secret lies elsewhere if the secrets are `apart`.
     """
 
     texts: Mapping[str, str]
@@ -28,6 +28,7 @@ class Variables:
     data: Mapping[str, Any] = field(default_factory=dict)
     kubernetes: Kubernetes = field(default_factory=Kubernetes)
     fingerprint: str = ""
+    apart: bool = False
 
     @cached_property
     def joined(self) -> str:

@@ -10,7 +10,7 @@ from envtree.sensitive import OWNER, entry_name, packed
 
 def entries(bundle: Bundle) -> dict[str, Any]:
     """What the sealed file of a bundle holds, sorted by name."""
-    found = {entry_name(path): packed(reveal(value)) for path, value in _hidden(bundle.data, ())}
+    found = {entry_name(path): packed(reveal(value)) for path, value in hidden_places(bundle.data, ())}
     return dict(sorted({OWNER: bundle.target.id, **found}.items()))
 
 
@@ -29,12 +29,13 @@ def _shown(value: Any, path: KeyPath) -> Any:
     return value
 
 
-def _hidden(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Hidden]]:
+def hidden_places(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Hidden]]:
+    """What is hidden in a value, each with its path."""
     if isinstance(value, Hidden):
         yield path, value
     elif isinstance(value, dict):
         for key, child in value.items():
-            yield from _hidden(child, (*path, key))
+            yield from hidden_places(child, (*path, key))
     elif isinstance(value, list):
         for n, child in enumerate(value):
-            yield from _hidden(child, (*path, str(n)))
+            yield from hidden_places(child, (*path, str(n)))

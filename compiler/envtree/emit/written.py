@@ -62,7 +62,7 @@ def written(bundle: Bundle, mode: Mode | None, writers: Writers, data: Mapping[s
     files, unfit = _formatted(given, found, writers.formats, mode)
     unseen = list(_unseen(given, found, writers)) if mode is None else []
     templates = () if given.unwritable else writers.templates
-    read = _data(bundle, given, mode) if templates else {}
+    read = readable(bundle, given, mode) if templates else {}
     for one in templates:
         try:
             files.append((one.file.name, rendered(one, read, withholds=bool(bundle.sensitive))))
@@ -87,11 +87,15 @@ def _formatted(
     files: dict[str, bytes] = {}
     excess: list[Excess] = []
     for format in formats:
-        dialect = DIALECTS[format]
-        made = tuple(write(given) for write in dialect.write)
-        files |= zip(_FILES[format], made, strict=True)
-        excess += dialect.excess(given, made)
+        made = files_of(format, given)
+        files |= made
+        excess += DIALECTS[format].excess(given, tuple(made.values()))
     return list(files.items()), list(excessive(found, [*excess, *for_process(given, formats)]))
+
+
+def files_of(format: str, given: Variables) -> dict[str, bytes]:
+    """The files of a format by name."""
+    return dict(zip(_FILES[format], (write(given) for write in DIALECTS[format].write), strict=True))
 
 
 def _unseen(given: Variables, found: Environment, writers: Writers) -> Iterator[Unseen]:
@@ -100,7 +104,7 @@ def _unseen(given: Variables, found: Environment, writers: Writers) -> Iterator[
         yield from (Unseen("ET803", found.place(name)) for name in (*given.references, *given.unknown))
 
 
-def _data(bundle: Bundle, given: Variables, mode: Mode | None) -> dict[str, Any]:
+def readable(bundle: Bundle, given: Variables, mode: Mode | None) -> dict[str, Any]:
     """What a template can read: the bundle, with the environment as all other formats have it."""
     left = {name: withheld(_why(f"env_vars.{name}", mode)) for name in (*given.references, *given.unknown)}
     sections = {key: _open(value, (key,), mode) for key, value in bundle.data.items()}

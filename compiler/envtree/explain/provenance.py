@@ -14,7 +14,8 @@ from envtree.explain.replay import Steps, replayed
 from envtree.explain.rungs import places_of, secret_at, spoken
 from envtree.explain.veil import secretive
 from envtree.keypath import KeyPath
-from envtree.pipeline import Files, Result, Run
+from envtree.pipeline import Result, Run
+from envtree.publish import Files
 from envtree.resolve.expression import Compiler
 from envtree.resolved import Bundle
 from envtree.sayings import Identities

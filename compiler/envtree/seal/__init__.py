@@ -10,7 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from envtree.artifact import Output
 from envtree.emit import entries
-from envtree.pipeline import Beside, Files, Result, Run
+from envtree.pipeline import Result, Run
+from envtree.publish import Beside, Files
 from envtree.seal.audience import Audiences
 from envtree.seal.sealer import Sealer
 from envtree.sensitive import SEALED_FILE

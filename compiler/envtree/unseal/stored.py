@@ -67,13 +67,13 @@ def load(path: Path) -> Output:
 
 def _listed(root: Path, manifest: Manifest, schemas: Schemas) -> Iterator[Stored]:
     """The bundles of a manifest, which says of each file what it was."""
-    for id, receipt in manifest.bundles.items():
-        for name, (digest, _) in receipt.files.items():
-            if hashlib.sha256(_read(root / receipt.folder / name)).hexdigest() != digest:
-                raise Refusal("ET631", f"'{root / receipt.folder / name}' is not as its manifest says", _HINT)
-        one = _stored(root, receipt.folder, tuple(receipt.files), schemas)
+    for id, record in manifest.bundles.items():
+        for name, (digest, _) in record.files.items():
+            if hashlib.sha256(_read(root / record.folder / name)).hexdigest() != digest:
+                raise Refusal("ET631", f"'{root / record.folder / name}' is not as its manifest says", _HINT)
+        one = _stored(root, record.folder, tuple(record.files), schemas)
         if one.data["id"] != id:
-            raise Refusal("ET631", f"'{root / receipt.folder}' does not hold the bundle '{id}'", _HINT)
+            raise Refusal("ET631", f"'{root / record.folder}' does not hold the bundle '{id}'", _HINT)
         yield one
 
 

@@ -1,4 +1,4 @@
-"""Write bundles to an output folder: whole or not at all, one writer at a time, and only what is ours.
+"""Write bundles to an output folder or an archive: whole or not at all, one writer at a time, and only what is ours.
 
 There is no fsync: after a loss of power the next run compares the bytes on disk, and writes again what was lost.
 """
@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from envtree import disk
-from envtree.artifact import Artifact, Manifest, Output, Receipt
+from envtree.artifact import Artifact, Manifest, Output, Record
 from envtree.canonical import canonical
 from envtree.git import tracked
 from envtree.guard import output_path
 from envtree.write.fresh import Fresh
 from envtree.write.journal import has_leftover, recover
 from envtree.write.lock import hold
+from envtree.write.packed import packed
 from envtree.write.swap import Swap
 
 
@@ -44,21 +45,37 @@ def write(
                 sink.discard()
 
 
+def pack(
+    artifacts: Iterable[Artifact],
+    output: Output,
+    onward: Callable[[Iterable[Artifact]], Manifest | None],
+    *,
+    is_tracked: Callable[[Path], bool] = tracked,
+    wait: float = 10.0,
+) -> Manifest | None:
+    """Pack the artifacts on their way `onward`, and make them the archive `output.folder` if a manifest comes back."""
+    with packed(output, is_tracked, wait) as archive:
+        manifest = onward(archive.through(artifacts))
+        if manifest is not None:
+            archive.commit()
+        return manifest
+
+
 def _fill(
     sink: Swap | Fresh, artifacts: Iterable[Artifact], output: Output, approve: Callable[[], bool]
 ) -> Manifest | None:
     # Only our own steps stand under `errors`: what the stream of artifacts raises is not about the output.
     with disk.errors(output.folder):
         old = sink.begin()
-    receipts: dict[str, Receipt] = {}
+    records: dict[str, Record] = {}
     for artifact in artifacts:
         disk.check_inside(artifact.folder, [name for name, _ in artifact.files])
-        receipts[artifact.id] = artifact.receipt()
+        records[artifact.id] = artifact.record()
         with disk.errors(output.folder):
             sink.put(artifact)
     if not approve():
         return None
-    manifest = output.successor(old, receipts)
+    manifest = output.successor(old, records)
     with disk.errors(output.folder):
         sink.commit(canonical(manifest.data()))
     return manifest

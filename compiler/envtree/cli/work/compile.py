@@ -1,11 +1,15 @@
 """`envtree compile`: bundles into a folder, findings and what was done on stderr."""
 
+import os
 import sys
+from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 from typing import NamedTuple
 
 from envtree import EDITION
-from envtree.artifact import Mode, Output
+from envtree.archive import SUFFIXES, is_archive
+from envtree.artifact import Mode, Output, Receipt
 from envtree.cli.console import out
 from envtree.cli.exits import Exit, verdict
 from envtree.cli.options import usage_error
@@ -24,10 +28,11 @@ from envtree.cli.work.session import (
 from envtree.cli.work.since import affected_since
 from envtree.diagnostic import Refusal
 from envtree.disk import FILE_BITS
-from envtree.pipeline import Beside, Outcome, Request, alone, publish, verify
+from envtree.pipeline import Outcome, Request, Run
 from envtree.printable import printable
+from envtree.publish import Beside, Places, alone, publish, rehearse
 from envtree.report import Report, plural, tally
-from envtree.tree import DirectoryTree
+from envtree.tree import DirectoryTree, Tree
 
 
 class Options(NamedTuple):
@@ -36,6 +41,9 @@ class Options(NamedTuple):
     directory: Path
     selectors: tuple[str, ...]
     output: Path | None
+    archive: Path | None
+    split: Path | None
+    receipt: bool
     secrets: Mode | None
     formats: tuple[str, ...]
     form: str | None
@@ -60,39 +68,76 @@ def _run(options: Options) -> Exit:
     view = view_of(tree, verbose=options.verbose)
     messages = Messages(view, options.form, options.color, sys.stderr)
     preset = defaults(tree)
-    mode = _mode(options, preset)
-    output = Output(_folder(options, preset, tree), tree.root, mode, EDITION, {}, lambda _: True)
+    places = _places(options, preset, tree)
     formats = frozenset({"bundle", *(options.formats or preset.formats)})
-    work = verify if options.only_check else publish
+    work = rehearse if options.only_check else publish
     with usage_errors(), progress(sys.stderr) as told:
-        request = _request(options, tree, mode)._replace(progress=told)
+        made_from, read = _receipt(options, tree)
+        request = _request(options, tree, places)._replace(progress=told)
         if options.since:
             request = affected_since(request, options.since)
-        outcome = work(request, output, formats, _beside(options, output))
-    return _conclude(options, messages, outcome, output)
+        outcome = work(request._replace(tree=read), places, formats, _beside(options, places), made_from)
+    return _conclude(options, messages, outcome, places)
 
 
-def _beside(options: Options, output: Output) -> Beside:
+def _places(options: Options, preset: Defaults, tree: DirectoryTree) -> Places:
+    mode = _mode(options, preset)
+    if options.split and mode != "plain":
+        raise usage_error(f"--split parts what is in clear, and --secrets {mode} writes no secret so", "leave one out")
+    if options.archive and not is_archive(options.archive):
+        raise usage_error(f"'{options.archive}' is no archive that can be made", f"end it in {' or '.join(SUFFIXES)}")
+    shown: Mode = "ref" if options.split else mode
+
+    def at(folder: Path | None, mode: Mode = shown) -> Output | None:
+        return Output(folder, tree.root, mode, EDITION, {}, lambda _: True) if folder else None
+
+    folder = None if options.archive and not options.output else _folder(options, preset, tree)
+    places = Places(at(folder), at(options.archive), at(options.split, "plain"))
+    _check_apart(places)
+    return places
+
+
+def _check_apart(places: Places) -> None:
+    """No place lies in another: what one run writes there the other would remove, or publish."""
+    found = [Path(os.path.abspath(place.folder)).resolve() for place in (places.folder, places.secret) if place]
+    archive = [Path(os.path.abspath(places.archive.folder)).resolve()] if places.archive else []
+    for one, other in permutations((*found, *archive), 2):
+        if one.is_relative_to(other):
+            raise usage_error(f"'{one}' lies in '{other}'", "choose places beside each other")
+
+
+def _receipt(options: Options, tree: DirectoryTree) -> tuple[Callable[[Run], Receipt] | None, Tree]:
+    """What notes where the bundles come from, and the tree for a run that it can be told of."""
+    if not options.receipt:
+        return None, tree
+    from envtree.receipt import origin  # noqa: PLC0415
+
+    found = origin(tree)
+    return found.receipt, found.tree
+
+
+def _beside(options: Options, places: Places) -> Beside:
     """What lies beside each bundle; few ask for anything, and all would wait for it to load."""
     beside: Beside = alone
     if options.provenance:
         from envtree.explain.provenance import provenance  # noqa: PLC0415
 
         beside = provenance
-    if output.mode == "seal":
+    if places.main.mode == "seal":
         from envtree.seal import sealing  # noqa: PLC0415
 
-        beside = sealing(beside, output, only_check=options.only_check)
+        beside = sealing(beside, places.main, only_check=options.only_check)
     return beside
 
 
-def _request(options: Options, tree: DirectoryTree, mode: Mode) -> Request:
+def _request(options: Options, tree: DirectoryTree, places: Places) -> Request:
+    keyless = places.main.mode == "ref" and not places.secret
     return Request(
         tree,
         options.selectors,
         options.inputs,
         Environ(),
-        None if mode == "ref" else decrypter(tree),
+        None if keyless else decrypter(tree),
         inputs_required=True,
         strict=options.strict,
         allow_empty=options.allow_empty,
@@ -118,7 +163,7 @@ def _folder(options: Options, preset: Defaults, tree: DirectoryTree) -> Path:
     return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
-def _conclude(options: Options, messages: Messages, outcome: Outcome, output: Output) -> Exit:
+def _conclude(options: Options, messages: Messages, outcome: Outcome, places: Places) -> Exit:
     found = verdict(outcome.findings, strict=options.strict)
     # A comparison that errors cut short says nothing.
     differences = () if found else outcome.differences
@@ -126,17 +171,20 @@ def _conclude(options: Options, messages: Messages, outcome: Outcome, output: Ou
     messages.tell(report)
     if not messages.for_program:
         out("".join(f"{printable(path)}\n" for path in differences))
-    messages.conclude(report, _sentence(options, report, found, output))
+    messages.conclude(report, _sentence(options, report, found, places))
     return found or (Exit.FOUND if differences else Exit.OK)
 
 
-def _sentence(options: Options, report: Report, found: Exit, output: Output) -> str:
+def _sentence(options: Options, report: Report, found: Exit, places: Places) -> str:
     bundles, warnings = plural(len(report.checked), "bundle"), tally(report)
     added = "" if warnings == "no errors" else f": {warnings}"
+    where = " and ".join(f"'{place.folder}'" for place in (places.folder, places.archive) if place)
+    if places.secret:
+        where += f", and their secrets to '{places.secret.folder}'" if not options.only_check else ""
     if found:
         return f"compared nothing{added}" if options.only_check else f"wrote nothing{added}"
     if not options.only_check:
-        return f"wrote {bundles} to '{output.folder}'{added}"
+        return f"wrote {bundles} to {where}{added}"
     if report.differences:
-        return f"{plural(len(report.differences), 'file')} in '{output.folder}' would change{added}"
-    return f"{bundles} in '{output.folder}' are up to date{added}"
+        return f"{plural(len(report.differences), 'file')} in {where} would change{added}"
+    return f"{bundles} in {where} are up to date{added}"

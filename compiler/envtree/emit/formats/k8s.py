@@ -32,7 +32,8 @@ def k8s(given: Variables) -> bytes:
 def objects(given: Variables) -> Iterator[dict[str, Any]]:
     """The ConfigMap, which is there for every bundle, and what holds the secrets, if there are any."""
     plain = {name: text for name, text in given.texts.items() if name not in given.secret}
-    yield _object(given, "v1", "ConfigMap", {"data": plain}, hashlib.sha256(canonical(plain)).hexdigest())
+    if not given.apart:
+        yield _object(given, "v1", "ConfigMap", {"data": plain}, hashlib.sha256(canonical(plain)).hexdigest())
     if given.secret:
         coded = {name: base64.b64encode(given.texts[name].encode()).decode() for name in sorted(given.secret)}
         yield _object(given, "v1", "Secret", {"type": "Opaque", "data": coded}, given.fingerprint)

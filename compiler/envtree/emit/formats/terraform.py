@@ -9,7 +9,10 @@ _LEFT_ASIDE = frozenset({"id", "secrets", "digest"})
 
 
 def terraform(given: Variables) -> bytes:
-    """`env_vars` as a map of strings, the rest as it stands in the bundle."""
+    """`env_vars` as a map of strings, and the rest as it stands in the bundle."""
+    if given.apart:
+        # Of two files that set one variable, the last wins.
+        return canonical({"sensitive_env_vars": given.texts})
     data = {name: value for name, value in given.data.items() if name not in _LEFT_ASIDE}
     return canonical(data | {"env_vars": given.texts})
 
