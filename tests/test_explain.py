@@ -18,10 +18,10 @@ AGENT = "projects/p/teams/t/agents/a.yaml"
 def of(files: Files, **inputs: str) -> Explained:
     """The one bundle of a tree, which has no error."""
     run = start(request(files, inputs=inputs))
-    (bundle,) = run.bundles()
+    (result,) = run.results()
     assert run.workspace
     assert not run.watch.found(), [finding.diagnostic for finding in run.outcome().findings]
-    return explained(run.workspace, bundle, run.inputs_read())
+    return explained(run.workspace, result, run.inputs_read())
 
 
 def ladder(key: str, *sections: str, **options: Any) -> Ladder:

@@ -32,7 +32,7 @@ def bundles() -> Mapping[str, Explained]:
     """Every bundle of the example."""
     run = Run(Request(DirectoryTree(ACME)))
     assert run.workspace
-    return {bundle.target.id: explained(run.workspace, bundle, run.inputs_read()) for bundle in run.bundles()}
+    return {one.bundle.target.id: explained(run.workspace, one, run.inputs_read()) for one in run.results()}
 
 
 @cache

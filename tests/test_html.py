@@ -79,7 +79,7 @@ def test_every_cell_of_the_example_tells_what_explain_tells() -> None:
     seen = Page(page_data(Run(Request(DirectoryTree(ACME)))))
     run = Run(Request(DirectoryTree(ACME)))
     assert run.workspace
-    bundles = [explained(run.workspace, bundle, run.inputs_read()) for bundle in run.bundles()]
+    bundles = [explained(run.workspace, result, run.inputs_read()) for result in run.results()]
     assert sum(check_bundle(seen, bundle) for bundle in bundles) > 1300
     assert len(seen.bundles) == len(bundles) == 38
     assert all(bundle["shape"] is not None for bundle in seen.bundles.values())

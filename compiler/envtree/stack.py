@@ -46,6 +46,13 @@ class Target(NamedTuple):
     agent: str
     environment: str
 
+    @classmethod
+    def parse(cls, id: str) -> "Target":
+        """The target that has an id."""
+        place, _, environment = id.partition("@")
+        project, *team, agent = place.split("/")
+        return cls(project, "".join(team), agent, environment)
+
     @property
     def id(self) -> str:
         """`project/team/agent@environment`, or `project/agent@environment`."""

@@ -28,12 +28,12 @@ def test_every_value_has_one_winner_which_says_it(drawn: Organization) -> None:
         root = Path(folder, "tree")
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
         run = Run(Request(DirectoryTree(root.resolve())))
-        bundles = list(run.bundles())
+        results = list(run.results())
     if run.watch.found() or run.workspace is None:
         return
     event("bundles")
-    for bundle in bundles:
-        check(explained(run.workspace, bundle, run.inputs_read()))
+    for result in results:
+        check(explained(run.workspace, result, run.inputs_read()))
 
 
 def check(bundle: Explained) -> None:

@@ -25,11 +25,11 @@ def test_every_cell_tells_what_explain_tells(drawn: Organization) -> None:
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
         made = html(Run(Request(DirectoryTree(root))))
         run = Run(Request(DirectoryTree(root)))
-        bundles = list(run.bundles())
+        results = list(run.results())
     assert b"ENC[" not in made
     if run.watch.found() or run.workspace is None:
         return
     event("bundles")
     seen = Page(data_of(made))
-    for bundle in bundles:
-        check_bundle(seen, explained(run.workspace, bundle, run.inputs_read()))
+    for result in results:
+        check_bundle(seen, explained(run.workspace, result, run.inputs_read()))

@@ -54,7 +54,7 @@ def compare(drawn: Organization) -> None:
 def expected(run: Run, result: Result) -> dict[str, Any]:
     """What is written beside a bundle, as explain says it."""
     assert run.workspace
-    bundle = explained(run.workspace, result.bundle, run.inputs_read())
+    bundle = explained(run.workspace, result, run.inputs_read())
     assert bundle.data == values(result.bundle, None)
     answer = order_data(result.bundle.target.id, order(bundle)) | {"keys": [key(bundle, path) for path in keys(bundle)]}
     data: dict[str, Any] = json.loads(json.dumps(answer))

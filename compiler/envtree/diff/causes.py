@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from envtree.cells import mark
 from envtree.diff.edits import Versions, in_documents
-from envtree.diff.entities import entities
 from envtree.diff.model import Cause
 from envtree.diff.side import Pair, Side
 from envtree.explain.place import Place
@@ -17,7 +16,7 @@ from envtree.resolve.grammar import WrongExpression
 from envtree.sayings import Saying, sayings
 from envtree.stack import Layer, Stack
 from envtree.value import COMBINING, Branch, Leaf, Listing, Merged, MergedStack
-from envtree.workspace import Organization, Workspace
+from envtree.workspace import Organization
 
 _LayerKey = tuple[str, str]
 
@@ -84,9 +83,9 @@ class Tracer:
                 versions = self._versions(old, new)
                 one, other = not old.is_gone_from(new) and old.node, not new.is_gone_from(old) and new.node
                 yield from versions.edits(one or None, other or None)
-            elif new and not self._is_moved(new.layer, merged[0].stack, self._workspaces[0], pair):
+            elif new and not self._is_moved(new.layer, merged[0].stack, self._sides[0], pair):
                 yield Cause(new.span.path, new.span.line, "added")
-            elif old and not self._is_moved(old.layer, merged[1].stack, self._workspaces[1], pair):
+            elif old and not self._is_moved(old.layer, merged[1].stack, self._sides[1], pair):
                 yield Cause(old.span.path, old.span.line, "removed")
             elif old or new:
                 yield from self._order(pair)
@@ -98,12 +97,12 @@ class Tracer:
     def _versions(self, old: Saying, new: Saying) -> Versions:
         return Versions(new.span.path, self._sides[0].document(old.span.path), self._sides[1].document(new.span.path))
 
-    def _is_moved(self, layer: Layer, other: Stack, workspace: Workspace, pair: Pair) -> bool:
+    def _is_moved(self, layer: Layer, other: Stack, side: Side, pair: Pair) -> bool:
         """Whether a layer is in one stack only because the bundle's environment inherits otherwise."""
         if "environment" not in layer.kind:
             return False
         chain = {one.scope for one in other.layers if one.kind == "environment"}
-        return layer.scope not in chain and layer.scope in _environments(workspace, pair)
+        return layer.scope not in chain and layer.scope in _environments(side, pair)
 
     def _reads(self, merged: MergedStack, places: Iterable[Place]) -> Iterator[KeyPath]:
         """What the value at any of the places is computed from, in one of the trees."""
@@ -125,10 +124,10 @@ class Tracer:
 
     def _fact(self, pair: Pair, root: str, name: str) -> Iterator[Cause]:
         """The causes in a field of an entity's file; its name is that of the file, whatever the field says."""
-        id = pair.head.bundle.target.id
-        base, head = (entities(workspace, id).named(root) for workspace in self._workspaces)
-        if name != "name" and base[1].get(name) != head[1].get(name):
-            yield from in_documents(base[0], head[0], name)
+        base, head = (side.directory.of(pair.head.bundle.target) for side in self._sides)
+        old, new = (owners.fields[root] or {} for owners in (base, head))
+        if name != "name" and old.get(name) != new.get(name):
+            yield from in_documents(base.documents.get(root), head.documents.get(root), name)
 
     def _organization(self, name: str) -> Iterator[Cause]:
         base, head = (workspace.organization for workspace in self._workspaces)
@@ -148,7 +147,7 @@ class Tracer:
 
     def _order(self, pair: Pair) -> Iterator[Cause]:
         """Where the environments of a bundle inherit otherwise."""
-        sides = [_environments(workspace, pair) for workspace in self._workspaces]
+        sides = [_environments(side, pair) for side in self._sides]
         layers = (layer for merged in pair.both for layer in merged.stack.layers if layer.kind == "environment")
         for name in dict.fromkeys(layer.scope for layer in layers):
             one, other = (documents.get(name) for documents in sides)
@@ -252,9 +251,6 @@ def _known(data: object, path: KeyPath) -> bytes:
     return mark(data)
 
 
-def _environments(workspace: Workspace, pair: Pair) -> dict[str, Document]:
-    project = pair.head.bundle.target.project
-    for one in workspace.projects:
-        if one.name == project:
-            return {name: environment.document for name, environment in one.environments.items()}
-    return {}
+def _environments(side: Side, pair: Pair) -> dict[str, Document]:
+    project = side.directory.of(pair.head.bundle.target).project
+    return {name: environment.document for name, environment in project.environments.items()} if project else {}

@@ -1,16 +1,14 @@
 """The differences of all bundles: what is the same in many of them is one change."""
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable
 
 from envtree.diff.causes import Tracer
 from envtree.diff.model import Cause, Change, Hidden, Kind
 from envtree.diff.side import Pair, Side
 from envtree.diff.values import Difference, differences, hidden, only_reencrypted
-from envtree.explain.veil import secretive
+from envtree.explain.veil import Unshown
 from envtree.keypath import format_path
 from envtree.resolved import Bundle
-from envtree.stack import Target
-from envtree.workspace import Workspace
 
 
 class Groups:
@@ -18,7 +16,7 @@ class Groups:
 
     def __init__(self, base: Side, head: Side, anew: Container[str]) -> None:
         self._tracer = Tracer(base, head)
-        self._unshown = _Unshown(filter(None, (base.workspace, head.workspace)))
+        self._unshown = Unshown(*filter(None, (base.workspace, head.workspace)))
         self._anew = anew
         self._known: dict[tuple[object, ...], _Group] = {}
 
@@ -79,23 +77,3 @@ class _Group:
             bundles=lists.setdefault(bundles, bundles),
             causes=tuple(sorted(self._causes)),
         )
-
-
-class _Unshown:
-    """The variables that either tree declares as secrets, by team."""
-
-    def __init__(self, workspaces: Iterable[Workspace]) -> None:
-        self._workspaces = tuple(workspaces)
-        self._known: dict[tuple[str, str], frozenset[str]] = {}
-
-    def names(self, target: Target) -> frozenset[str]:
-        """Those of a bundle that both trees have."""
-        team = (target.project, target.team)
-        if team not in self._known:
-            self._known[team] = frozenset(_secretive(self._workspaces, target))
-        return self._known[team]
-
-
-def _secretive(workspaces: Iterable[Workspace], target: Target) -> Iterator[str]:
-    for workspace in workspaces:
-        yield from secretive(workspace, target)

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from envtree.emit import values
-from envtree.explain.events import replay
 from envtree.explain.model import Written
 from envtree.explain.place import MODEL, Place, pick
-from envtree.explain.veil import secretive, veiled
+from envtree.explain.replay import Steps, replayed
+from envtree.explain.veil import Unshown, veiled
 from envtree.keypath import KeyPath, format_path
-from envtree.layer import layer
 from envtree.merge.lift import is_expression
 from envtree.merge.same import type_of
 from envtree.node import Cipher
+from envtree.owners import Directory, Owners
+from envtree.pipeline import Result
 from envtree.resolve.bundle_values import SECTIONS
 from envtree.resolved import Bundle
 from envtree.stack import Stack
@@ -23,7 +24,7 @@ from envtree.workspace import Workspace
 class Explained(NamedTuple):
     """`steps` are what the layers merge to, up to each of them; `secretive` are the variables declared as secrets."""
 
-    workspace: Workspace
+    owners: Owners
     stack: Stack
     steps: tuple[MergedStack, ...]
     data: Mapping[str, Any]
@@ -76,12 +77,25 @@ class Explained(NamedTuple):
         return place.path[0] == "env_vars" and not self.secretive.isdisjoint(names)
 
 
-def explained(workspace: Workspace, bundle: Bundle, inputs: Mapping[str, str]) -> Explained:
-    """Replay the merge of a bundle."""
-    stack = next(layer(workspace, lambda id: id == bundle.target.id))
-    steps = replay(stack, workspace.organization)
-    names = secretive(workspace, bundle.target)
-    return Explained(workspace, stack, steps, values(bundle, None), inputs, names)
+class Explainer:
+    """Looks at the bundles of a tree, whose merges have been replayed."""
+
+    def __init__(self, workspace: Workspace, inputs: Mapping[str, str]) -> None:
+        self._directory = Directory(workspace)
+        self._unshown = Unshown(workspace)
+        self._inputs = inputs
+
+    def explained(self, bundle: Bundle, steps: Steps) -> Explained:
+        """A bundle, by its steps."""
+        target = bundle.target
+        owners, names = self._directory.of(target), self._unshown.names(target)
+        return Explained(owners, steps[-1].stack, steps, values(bundle, None), self._inputs, names)
+
+
+def explained(workspace: Workspace, result: Result, inputs: Mapping[str, str]) -> Explained:
+    """Replay the merge of one bundle."""
+    _, steps = next(replayed([result], workspace.organization))
+    return Explainer(workspace, inputs).explained(result.bundle, steps)
 
 
 def keys(explained: Explained) -> list[KeyPath]:

@@ -3,16 +3,13 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from envtree.diagnostic import Diagnostics
 from envtree.explain.model import Action
 from envtree.explain.place import Place
-from envtree.merge import merge
 from envtree.merge.lift import is_directive
 from envtree.node import Mapping, Node
 from envtree.span import Span
-from envtree.stack import Layer, Stack
+from envtree.stack import Layer
 from envtree.value import COMBINING, Listing, Merged, MergedStack
-from envtree.workspace import Organization
 
 
 class Event(NamedTuple):
@@ -23,12 +20,6 @@ class Event(NamedTuple):
     span: Span
     action: Action
     rule: str
-
-
-def replay(stack: Stack, organization: Organization) -> tuple[MergedStack, ...]:
-    """What the layers merge to up to each of them; prefixes share what they begin with, so it costs one merge."""
-    prefixes = (Stack(stack.target, stack.layers[: n + 1]) for n in range(len(stack.layers)))
-    return tuple(merge(prefixes, organization, Diagnostics(), complete=False))
 
 
 def events(place: Place, steps: tuple[MergedStack, ...]) -> list[Event]:

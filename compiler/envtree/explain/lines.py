@@ -1,6 +1,7 @@
 """A key in one line: its value, its winner, and what it reads if it is computed."""
 
 from collections.abc import Iterator
+from typing import cast
 
 from envtree.explain.bundle import Explained, leaf_text
 from envtree.explain.model import Line, Origin
@@ -10,8 +11,8 @@ from envtree.expression import NamePath
 from envtree.fields import field
 from envtree.keypath import KeyPath, format_path, parse_path
 from envtree.node import Document, Node
+from envtree.owners import Owners
 from envtree.resolve.expression import Compiler
-from envtree.resolve.scope import Scope
 from envtree.span import Span
 from envtree.stack import Layer, LayerKind
 from envtree.value import Merged, span_of
@@ -70,7 +71,7 @@ def _source(explained: Explained, path: KeyPath, compiler: Compiler) -> Line:
     root = path[0]
     if root == "secrets":
         return secret_line(explained, Place("sealed", path[1:]))
-    if root == "inputs" or root in _entities(explained):
+    if root == "inputs" or root in Owners._fields:
         return _fact(explained, path)
     return line(explained, path, compiler)
 
@@ -78,34 +79,19 @@ def _source(explained: Explained, path: KeyPath, compiler: Compiler) -> Line:
 def _fact(explained: Explained, path: KeyPath) -> Line:
     """What an expression reads beside values: an input, or a field of an entity's file."""
     root, name = path[0], path[-1]
-    organization = explained.workspace.organization
+    owners = explained.owners
     if root == "inputs":
-        declared = field(organization.document, *path)
-        place = _origin_of("organization", "", organization.document, declared) if declared else None
+        organization = owners.documents["organization"]
+        declared = field(organization, *path)
+        place = _origin_of("organization", "", organization, declared) if declared else None
         given = explained.inputs.get(name)
         shown = veiled(given, path)
         return Line(format_path(path), shown, shown != given, place)
-    kind, scope, document = _entities(explained)[root]
+    document = owners.documents.get(root)
     node = field(document, *path[1:]) if len(path) > 1 else None
-    where = _origin_of(kind, scope, document, node)
-    facts = Scope(explained.workspace, {}).facts(explained.stack.target)[root] or {}
-    return Line(format_path(path), facts.get(name), False, where)
-
-
-def _entities(explained: Explained) -> dict[str, tuple[LayerKind, str, Document | None]]:
-    """The entities of a bundle, by the names that expressions have for them."""
-    target, workspace = explained.stack.target, explained.workspace
-    project = next(one for one in workspace.projects if one.name == target.project)
-    team = next(one for one in project.teams if one.name == target.team)
-    agent = next(one for one in team.agents if one.name == target.agent)
-    environment = project.environments[target.environment]
-    return {
-        "organization": ("organization", "", workspace.organization.document),
-        "project": ("project", project.name, project.document),
-        "environment": ("environment", environment.name, environment.document),
-        "team": ("team", team.name, team.document),
-        "agent": ("agent", agent.name, agent.document),
-    }
+    scope = "" if root == "organization" else getattr(owners, root).name
+    where = _origin_of(cast(LayerKind, root), scope, document, node)
+    return Line(format_path(path), (owners.fields[root] or {}).get(name), False, where)
 
 
 def _origin_of(kind: LayerKind, scope: str, document: Document | None, node: Node | None) -> Origin:

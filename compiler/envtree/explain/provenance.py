@@ -4,15 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from envtree.canonical import canonical
-from envtree.emit import values
 from envtree.explain import order
-from envtree.explain.bundle import Explained, keys
+from envtree.explain.bundle import Explained, Explainer, keys
 from envtree.explain.document import order_data, provenance_data, rung_data
 from envtree.explain.lines import line
 from envtree.explain.place import MODEL, Place, lock_of
 from envtree.explain.replay import Steps, replayed
 from envtree.explain.rungs import places_of, secret_at, spoken
-from envtree.explain.veil import secretive
 from envtree.keypath import KeyPath
 from envtree.pipeline import Result, Run
 from envtree.publish import Files
@@ -53,16 +51,14 @@ class _Provenance:
     """Neighbours have most of their values from the same layers: what is the same is put together once."""
 
     def __init__(self, workspace: Workspace, inputs: Mapping[str, str]) -> None:
-        self._workspace = workspace
-        self._inputs = inputs
+        self._explainer = Explainer(workspace, inputs)
         self._compiler = Compiler()
         self._identities = Identities()
         self._before: dict[Place, _Said] = {}
 
     def data(self, bundle: Bundle, steps: Steps) -> dict[str, Any]:
         """All that there is to say of a bundle."""
-        names = secretive(self._workspace, bundle.target)
-        explained = Explained(self._workspace, steps[-1].stack, steps, values(bundle, None), self._inputs, names)
+        explained = self._explainer.explained(bundle, steps)
         injected = {name for step in steps for name in step.entries("secrets")}
         told = [self._key(explained, path, injected) for path in keys(explained)]
         return order_data(bundle.target.id, order(explained)) | {"keys": told}

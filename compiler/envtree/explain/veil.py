@@ -4,6 +4,7 @@ from typing import Any
 
 from envtree.credential import form_of, is_named
 from envtree.keypath import KeyPath
+from envtree.owners import contracts
 from envtree.stack import Target
 from envtree.workspace import Workspace
 
@@ -24,9 +25,16 @@ def _is_suspect(text: str, path: KeyPath) -> bool:
     return bool(form_of(text)) or (path[0] in _NAMED and is_named(path[-1], text))
 
 
-def secretive(workspace: Workspace, target: Target) -> frozenset[str]:
-    """The variables of a bundle that a contract declares as secrets."""
-    project = next(one for one in workspace.projects if one.name == target.project)
-    team = next(one for one in project.teams if one.name == target.team)
-    contracts = {**workspace.organization.contracts, **project.contracts, **team.contracts}
-    return frozenset(name for name, contract in contracts.items() if contract.rules.get("secret") is True)
+class Unshown:
+    """The variables of each team that a contract declares as secrets, in any of some trees."""
+
+    def __init__(self, *workspaces: Workspace) -> None:
+        self._names: dict[tuple[str, str], frozenset[str]] = {}
+        for workspace in workspaces:
+            for team, declared in contracts(workspace).items():
+                names = {name for name, contract in declared.items() if contract.rules.get("secret") is True}
+                self._names[team] = self._names.get(team, frozenset()) | names
+
+    def names(self, target: Target) -> frozenset[str]:
+        """Those of a bundle."""
+        return self._names[target.project, target.team]

@@ -1,4 +1,4 @@
-"""The entities of a bundle, by the names that expressions have for them, and who mentions what."""
+"""Who mentions an entity, and what a policy is bound to."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -28,31 +28,6 @@ class Mention(NamedTuple):
 
     document: Document
     span: Span
-
-
-class Documents:
-    """The files that describe what a bundle is of."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._organization = workspace.organization.document
-        self._projects = {project.name: project for project in workspace.projects}
-        teams = [(project, team) for project in workspace.projects for team in project.teams]
-        self._teams = {(project.name, team.name): team.document for project, team in teams}
-        self._agents = {
-            (project.name, team.name, agent.name): agent.document for project, team in teams for agent in team.agents
-        }
-
-    def of(self, target: Target) -> dict[str, Document]:
-        """The files of a bundle's entities; an implicit project, and no team, have none."""
-        project = self._projects[target.project]
-        found = {
-            "organization": self._organization,
-            "project": project.document,
-            "environment": project.environments[target.environment].document,
-            "team": self._teams.get((target.project, target.team)),
-            "agent": self._agents[target.project, target.team, target.agent],
-        }
-        return {name: document for name, document in found.items() if document}
 
 
 def mentions(kind: Kind, name: str, files: Iterable[Resource]) -> Iterator[Mention]:

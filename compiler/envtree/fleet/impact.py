@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from envtree.fields import field
-from envtree.fleet.entities import Documents, bound, is_bound, mentions
+from envtree.fleet.entities import bound, is_bound, mentions
 from envtree.fleet.reach import Reach
 from envtree.fleet.uses import Facts, Use, contracts
 from envtree.layer import targets
+from envtree.owners import Directory
 from envtree.pipeline import Run
 from envtree.resource import Resource
 from envtree.selector import selector
@@ -101,8 +102,8 @@ def _naming(file: Resource, run: Run, workspace: Workspace) -> Iterator[str]:
     """The bundles whose agent, team, environment or project names a skill or a policy, or is bound to it."""
     naming = {one.document.path for one in mentions(file.location.kind, file.location.name, run.files.values())}
     bindings = bound(file.document, workspace)
-    documents = Documents(workspace)
+    directory = Directory(workspace)
     for target in sorted(targets(workspace), key=lambda one: one.id):
-        own = documents.of(target).values()
+        own = directory.of(target).documents.values()
         if is_bound(target, bindings) or any(document.path in naming for document in own):
             yield target.id

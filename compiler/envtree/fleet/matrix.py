@@ -1,21 +1,18 @@
 """One key over all bundles, grouped by its value."""
 
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 from envtree.cells import SECTIONS, Cell, cell, sealed_leaves
 from envtree.explain.key import KeyMissingError
 from envtree.explain.place import Place
-from envtree.explain.veil import secretive
+from envtree.explain.veil import Unshown
 from envtree.fleet.origins import origins
 from envtree.keypath import KeyPath, format_path, parse_path
 from envtree.nearest import nearest
 from envtree.pipeline import Result, Run
 from envtree.resolved import Hidden
 from envtree.span import Span
-from envtree.stack import Target
 from envtree.value import span_of
-from envtree.workspace import Workspace
 
 _KEYED = frozenset(SECTIONS) - {"organization"}
 # Of these only parts are keys: no two bundles have all of one in common.
@@ -52,7 +49,7 @@ def matrix(run: Run, key: str) -> Matrix:
     assert workspace
     path = _path(key)
     rows, sealed, known = _Rows(), _Rows(), _Known(path)
-    unshown = _Unshown(workspace)
+    unshown = Unshown(workspace)
     for result in run.results():
         found = _value(result, path)
         known.note(result)
@@ -91,17 +88,6 @@ class _Rows:
         ]
         rows.sort(key=lambda row: (-len(row.bundles), row.bundles))
         return Matrix(key, tuple(rows), tuple(sorted(self._missing)))
-
-
-class _Unshown:
-    """The variables of each team that a contract declares as secrets."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._find = cache(lambda project, team: secretive(workspace, Target(project, team, "", "")))
-
-    def names(self, target: Target) -> frozenset[str]:
-        """Those of a bundle."""
-        return self._find(target.project, target.team)
 
 
 class _Known:

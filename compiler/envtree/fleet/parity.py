@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from envtree.cells import SECTIONS
 from envtree.fleet.origins import origins
 from envtree.keypath import KeyPath, format_path
+from envtree.owners import contracts
 from envtree.pipeline import Result, Run
 from envtree.resolved import Hidden
 from envtree.span import Span
@@ -108,12 +109,7 @@ class _Found:
     """The differences so far, those that are alike in one group."""
 
     def __init__(self, workspace: Workspace) -> None:
-        root = workspace.organization.contracts
-        self._contracts = {
-            (project.name, team.name): {**root, **project.contracts, **team.contracts}
-            for project in workspace.projects
-            for team in project.teams
-        }
+        self._contracts = contracts(workspace)
         self._missing: dict[tuple[KeyPath, str, str, bool], _Group] = {}
         self._types: dict[tuple[KeyPath, tuple[tuple[str, str], ...]], _Group] = {}
 

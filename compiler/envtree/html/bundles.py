@@ -4,15 +4,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from envtree.cells import Cell, cells
-from envtree.emit import values
 from envtree.explain import Explained
+from envtree.explain.bundle import Explainer
 from envtree.explain.replay import Steps
-from envtree.explain.veil import secretive
 from envtree.html.ladders import Ladders
 from envtree.html.tables import Tables
 from envtree.keypath import KeyPath
 from envtree.pipeline import Result, Run
-from envtree.stack import Stack, Target
+from envtree.stack import Stack
 from envtree.workspace import Workspace
 
 # The whole tree has one, and no layer can change it.
@@ -23,11 +22,9 @@ class Bundles:
     """What is known of each bundle, by id; one that a broken file spoils has no cells."""
 
     def __init__(self, workspace: Workspace, run: Run, tables: Tables) -> None:
-        self._workspace = workspace
-        self._inputs = run.inputs_read()
+        self._explainer = Explainer(workspace, run.inputs_read())
         self._tables = tables
         self._ladders = Ladders(tables)
-        self._secretive: dict[tuple[str, str], frozenset[str]] = {}
         self.known: dict[str, dict[str, Any]] = {}
 
     def name(self, stack: Stack) -> None:
@@ -42,11 +39,10 @@ class Bundles:
 
     def add(self, result: Result, steps: Steps) -> None:
         """Note the cells of a bundle."""
-        bundle, stack = result.bundle, steps[-1].stack
-        names = self._names(bundle.target)
-        found = cells(bundle, names)
+        bundle = result.bundle
+        explained = self._explainer.explained(bundle, steps)
+        found = cells(bundle, explained.secretive)
         found.pop(_ASIDE, None)
-        explained = Explained(self._workspace, stack, steps, values(bundle, None), self._inputs, names)
         ladders = {path: self._ladders.number(explained, path, cell) for path, cell in found.items()}
         rows = [self._tables.row(path) for path in found]
         self.known[bundle.target.id] |= {
@@ -54,13 +50,6 @@ class Bundles:
             "cells": [self._tables.cell(cell, ladders[path]) for path, cell in found.items()],
             "facts": self._facts(explained, found, ladders.values()),
         }
-
-    def _names(self, target: Target) -> frozenset[str]:
-        """The variables that a contract of its team, or above, declares as secrets."""
-        team = target.project, target.team
-        if team not in self._secretive:
-            self._secretive[team] = secretive(self._workspace, target)
-        return self._secretive[team]
 
     def _facts(self, bundle: Explained, found: Mapping[KeyPath, Cell], ladders: Iterable[int]) -> list[int]:
         """What the values are computed from beside other cells, as lines."""

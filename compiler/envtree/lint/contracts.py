@@ -12,6 +12,7 @@ from envtree.credential import form_of, is_named
 from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked, Related
 from envtree.lint.place import supplier
 from envtree.nearest import did_you_mean
+from envtree.owners import contracts
 from envtree.resolved import HOLE, Hidden, Resolved
 from envtree.workspace import Contract, Workspace
 
@@ -28,12 +29,7 @@ class Contracts:
     """The contracts of every team, and whether undeclared names are errors."""
 
     def __init__(self, workspace: Workspace) -> None:
-        root = workspace.organization.contracts
-        self._declared = {
-            (project.name, team.name): {**root, **project.contracts, **team.contracts}
-            for project in workspace.projects
-            for team in project.teams
-        }
+        self._declared = contracts(workspace)
         self._strict = workspace.organization.strict
 
     def check(self, resolved: Resolved, diags: Diagnostics) -> None:

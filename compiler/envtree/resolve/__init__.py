@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 
 from envtree.diagnostic import Diagnostics
+from envtree.owners import Directory
 from envtree.resolve.bundle_values import resolve_bundle
 from envtree.resolve.evaluation import Engine
 from envtree.resolve.expression import Compiler
 from envtree.resolve.literals import Literals
 from envtree.resolve.results import Results
-from envtree.resolve.scope import Scope
 from envtree.resolve.variables import Variables
 from envtree.resolved import Outside, Resolved
 from envtree.value import MergedStack
@@ -19,7 +19,7 @@ def resolve(
     stacks: Iterable[MergedStack], workspace: Workspace, outside: Outside, diags: Diagnostics
 ) -> Iterator[Resolved]:
     """Resolve the stacks one by one; expressions are compiled, and shared maps turned into data, once."""
-    scope = Scope(workspace, outside.inputs)
+    directory = Directory(workspace)
     engine = Engine(Compiler(), Literals(), Variables(), Results(), outside, diags)
     project = ""
     for merged in stacks:
@@ -28,7 +28,8 @@ def resolve(
             engine.literals.clear()
             engine.variables.clear()
             engine.results.clear()
-        yield resolve_bundle(merged, scope.facts(merged.stack.target), engine)
+        facts = directory.of(merged.stack.target).fields | {"inputs": outside.inputs}
+        yield resolve_bundle(merged, facts, engine)
 
 
 __all__ = ["resolve"]

@@ -3,9 +3,8 @@
 from typing import Any
 
 from envtree.keypath import format_path
-from envtree.resolve.evaluation import Engine, Evaluation
+from envtree.resolve.evaluation import Engine, Evaluation, Facts
 from envtree.resolve.injection import inject
-from envtree.resolve.scope import Facts
 from envtree.resolve.sticky import check_sticky
 from envtree.resolved import Hidden, Resolved
 from envtree.value import MergedStack

@@ -1,6 +1,6 @@
 """Evaluate one bundle: values form a graph, each is computed when it is first read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from jinja2 import StrictUndefined, Undefined
@@ -16,13 +16,16 @@ from envtree.resolve.grammar import COMPUTED, WrongExpression
 from envtree.resolve.literals import Literals
 from envtree.resolve.lookup import MISSING, descend, seal, walk
 from envtree.resolve.results import Results
-from envtree.resolve.scope import Facts
 from envtree.resolve.secrets import find, paths, secret
 from envtree.resolve.variables import Variables
 from envtree.resolve.weight import derived, overweight
 from envtree.resolved import HOLE, UNKNOWN, Hidden, Outside
 from envtree.span import Span
 from envtree.value import Branch, Leaf, Listing, Merged, MergedStack, span_of
+from envtree.workspace import Fields
+
+# What expressions may read beside values: the fields of a bundle's entities, and the inputs.
+Facts = Mapping[str, Fields | None]
 
 # How many values may be under way at once: each takes a part of Python's stack.
 _DEEPEST = 20

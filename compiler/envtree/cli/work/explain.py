@@ -36,7 +36,7 @@ def run(options: Options) -> Exit:
     found = single(tree, options.id, options.inputs, reveal=False)
     if found.result is None or found.work.workspace is None:
         return found.tell(options.color)
-    _answer(explained(found.work.workspace, found.result.bundle, found.work.inputs_read()), options)
+    _answer(explained(found.work.workspace, found.result, found.work.inputs_read()), options)
     return Exit.OK
 
 
