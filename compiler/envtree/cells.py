@@ -9,7 +9,7 @@ from envtree.emit.marks import mark, sealed_leaves
 from envtree.emit.reference import referenced
 from envtree.explain.veil import veiled
 from envtree.keypath import KeyPath
-from envtree.resolved import Bundle, Hidden
+from envtree.resolved import Bundle, hidden_parts
 
 __all__ = ["SECTIONS", "Cell", "cell", "cells", "is_secret", "mark", "sealed_leaves", "section", "shape"]
 
@@ -82,8 +82,7 @@ def inside(value: Any, path: KeyPath, flat: bool, secretive: frozenset[str]) -> 
 
 def cell(value: Any, path: KeyPath, secretive: frozenset[str] = frozenset()) -> Cell:
     """A value of a bundle as a cell, a map too."""
-    hidden = list(_hidden(value))
-    if hidden:
+    if any(hidden_parts(value)):
         return Cell(None, "secret" if is_secret(value) else "unknown", mark(value))
     shown = veiled(value, path)
     if shown != value or (path[0] == "env_vars" and path[1] in secretive):
@@ -93,12 +92,4 @@ def cell(value: Any, path: KeyPath, secretive: frozenset[str] = frozenset()) -> 
 
 def is_secret(value: Any) -> bool:
     """Whether a value of a bundle is computed from a secret, in any part."""
-    return any(part.secret for part in _hidden(value))
-
-
-def _hidden(value: Any) -> Iterator[Hidden]:
-    if isinstance(value, Hidden):
-        yield value
-    elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _hidden(part)
+    return any(part.secret for _, part in hidden_parts(value))

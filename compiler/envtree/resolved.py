@@ -1,9 +1,10 @@
 """Values without expressions, and how secret each of them is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple, NoReturn
 
 from envtree.expression import Expression, NamePath
+from envtree.keypath import KeyPath
 from envtree.node import Cipher
 from envtree.stack import Target
 from envtree.value import Leaf, Merged, MergedStack
@@ -113,6 +114,25 @@ def reveal(value: Any) -> Any:
     if isinstance(value, list):
         return [reveal(child) for child in value]
     return value.reveal() if isinstance(value, Hidden) else value
+
+
+def hidden_parts(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Hidden]]:
+    """What is hidden in JSON data, or is all of it, with its place; `path` is that of the data."""
+    if isinstance(value, Hidden):
+        yield path, value
+        return
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield from hidden_parts(part, (*path, str(key)))
+
+
+def operands(symbol: Any) -> tuple[Any, ...]:
+    """What a symbol is computed from: JSON data in which hidden values stand; nothing for a secret and an input."""
+    if isinstance(symbol, Derived):
+        return symbol.operands
+    if isinstance(symbol, Composite):
+        return (symbol.data,)
+    return (symbol.whole,) if isinstance(symbol, Part) else (symbol.value,) if isinstance(symbol, AsText) else ()
 
 
 class Injection(NamedTuple):

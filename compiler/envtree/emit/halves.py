@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 from envtree.canonical import canonical
 from envtree.emit.dialect import Variables
-from envtree.emit.sealed import hidden_places
 from envtree.emit.shown import values
 from envtree.emit.template import TemplateFault, rendered
 from envtree.emit.variables import Environment, environment, variables
 from envtree.emit.written import Writers, Written, files_of, readable, written
 from envtree.keypath import KeyPath, format_path
-from envtree.resolved import Bundle, reveal
+from envtree.resolved import Bundle, hidden_parts, reveal
 
 # What stands in the place of `bundle.json`.
 SECRETS_FILE = "secrets.json"
@@ -83,7 +82,7 @@ def _rendered(bundle: Bundle, given: Variables, writers: Writers) -> dict[str, b
 
 def _values(bundle: Bundle) -> bytes:
     """Every sensitive value under the name that `sensitive` has for it."""
-    found = {_name(path): reveal(value) for path, value in hidden_places(bundle.data, ())}
+    found = {_name(path): reveal(value) for path, value in hidden_parts(bundle.data)}
     return canonical({"id": bundle.target.id, "values": found})
 
 

@@ -1,13 +1,13 @@
 """Marks of values, secrets included: for comparing, without a key, and not for showing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
 
 from envtree.emit.reference import referenced
 from envtree.node import Cipher
-from envtree.resolved import AsText, Composite, Derived, Hidden, Part
+from envtree.resolved import Hidden, operands
 from envtree.value import Branch, Leaf, Listing
 
 
@@ -23,10 +23,7 @@ def _spelt(value: Any) -> Any:
 
 def sealed_leaves(value: Any) -> Iterator[Leaf]:
     """The leaves of secrets files that a value, or the symbol of a hidden one, is computed from."""
-    if isinstance(value, Hidden | AsText | Part):
-        inner = value.symbol if isinstance(value, Hidden) else value.value if isinstance(value, AsText) else value.whole
-        yield from sealed_leaves(inner)
-    elif isinstance(value, Leaf):
+    if isinstance(value, Leaf):
         if isinstance(value.node.value, Cipher):
             yield value
     else:
@@ -34,16 +31,11 @@ def sealed_leaves(value: Any) -> Iterator[Leaf]:
             yield from sealed_leaves(part)
 
 
-def _parts(value: Any) -> Iterator[Any]:
-    if isinstance(value, Derived):
-        yield from value.operands
-    elif isinstance(value, Composite):
-        yield value.data
-    elif isinstance(value, Branch):
-        yield from value.entries.values()
-    elif isinstance(value, Listing):
-        yield from value.items
-    elif isinstance(value, dict):
-        yield from value.values()
-    elif isinstance(value, list):
-        yield from value
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, Hidden):
+        return (value.symbol,)
+    if isinstance(value, Branch):
+        return value.entries.values()
+    if isinstance(value, dict):
+        return value.values()
+    return value.items if isinstance(value, Listing) else value if isinstance(value, list) else operands(value)

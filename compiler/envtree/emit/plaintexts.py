@@ -4,27 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from envtree.node import Cipher
-from envtree.resolved import AsText, Bundle, Composite, Derived, Hidden, Part, reveal
+from envtree.resolved import Bundle, Hidden, hidden_parts, operands, reveal
 from envtree.sensitive import Named, named
 from envtree.value import Branch, Leaf, Listing, Merged
 
 
 def plaintexts(bundle: Bundle) -> frozenset[Named]:
     """Every sensitive value of a bundle, and every secret that one of them was computed from."""
-    places = _places(bundle.data["env_vars"], "") if bundle.sensitive else iter(())
+    places = hidden_parts(bundle.data["env_vars"]) if bundle.sensitive else iter(())
     sections = {key: value for key, value in bundle.data.items() if key != "env_vars"}
-    both = (*places, *_places(sections, ""))
+    both = (*places, *hidden_parts(sections))
     seen: set[int] = set()
-    return frozenset(each for name, value in both for each in _texts(name, value, seen))
-
-
-def _places(value: Any, path: str) -> Iterator[tuple[str, Hidden]]:
-    if isinstance(value, Hidden):
-        yield path, value
-        return
-    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, child in parts:
-        yield from _places(child, f"{path}.{key}" if path else str(key))
+    return frozenset(each for path, value in both for each in _texts(".".join(path), value, seen))
 
 
 def _texts(name: str, value: Hidden, seen: set[int]) -> Iterator[Named]:
@@ -37,19 +28,9 @@ def _texts(name: str, value: Hidden, seen: set[int]) -> Iterator[Named]:
     symbol = value.symbol
     if isinstance(symbol, (Branch, Listing, Leaf)):
         yield from _kept(symbol, value.reveal())
-    for inner in _made_of(symbol):
-        yield from _texts(name, inner, seen)
-
-
-def _made_of(symbol: Any) -> Iterator[Hidden]:
-    if isinstance(symbol, Derived):
-        yield from (hidden for operand in symbol.operands for _, hidden in _places(operand, ""))
-    elif isinstance(symbol, Composite):
-        yield from (hidden for _, hidden in _places(symbol.data, ""))
-    elif isinstance(symbol, Part):
-        yield symbol.whole
-    elif isinstance(symbol, AsText):
-        yield symbol.value
+    for operand in operands(symbol):
+        for _, inner in hidden_parts(operand):
+            yield from _texts(name, inner, seen)
 
 
 def _kept(merged: Merged, plain: Any) -> Iterator[Named]:

@@ -1,16 +1,16 @@
 """The sensitive values of a bundle, apart from it: what is sealed, and what stands in its place."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from envtree.keypath import KeyPath
-from envtree.resolved import Bundle, Hidden, reveal
+from envtree.resolved import Bundle, Hidden, hidden_parts, reveal
 from envtree.sensitive import OWNER, entry_name, packed
 
 
 def entries(bundle: Bundle) -> dict[str, Any]:
     """What the sealed file of a bundle holds, sorted by name."""
-    found = {entry_name(path): packed(reveal(value)) for path, value in hidden_places(bundle.data, ())}
+    found = {entry_name(path): packed(reveal(value)) for path, value in hidden_parts(bundle.data)}
     return dict(sorted({OWNER: bundle.target.id, **found}.items()))
 
 
@@ -27,15 +27,3 @@ def _shown(value: Any, path: KeyPath) -> Any:
     if isinstance(value, list):
         return [_shown(child, (*path, str(n))) for n, child in enumerate(value)]
     return value
-
-
-def hidden_places(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Hidden]]:
-    """What is hidden in a value, each with its path."""
-    if isinstance(value, Hidden):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, child in value.items():
-            yield from hidden_places(child, (*path, key))
-    elif isinstance(value, list):
-        for n, child in enumerate(value):
-            yield from hidden_places(child, (*path, str(n)))

@@ -1,6 +1,6 @@
 """Values of a bundle as a mode shows them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from envtree.artifact import Mode
@@ -28,12 +28,3 @@ def shown(value: Any, mode: Mode | None) -> Any:
     if kind is not Hidden:
         return value
     return None if mode is None else referenced(value) if mode == "ref" else reveal(value)
-
-
-def hidden_parts(value: Any) -> Iterator[Hidden]:
-    """What is hidden in a value, or is all of it."""
-    if isinstance(value, Hidden):
-        yield value
-    elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from hidden_parts(part)

@@ -10,10 +10,10 @@ from envtree.canonical import compact
 from envtree.emit.dialect import Variables
 from envtree.emit.flatten import flatten
 from envtree.emit.marks import mark
-from envtree.emit.shown import hidden_parts, shown
+from envtree.emit.shown import shown
 from envtree.keypath import KeyPath
 from envtree.output_settings import Kubernetes
-from envtree.resolved import Bundle
+from envtree.resolved import Bundle, hidden_parts
 
 
 class Clash(NamedTuple):
@@ -59,7 +59,7 @@ def variables(found: Environment, mode: Mode | None, data: Mapping[str, Any], ku
         if type(value) is str:
             texts[name] = value
             continue
-        hidden = tuple(hidden_parts(value))
+        hidden = [part for _, part in hidden_parts(value)]
         is_secret = any(part.secret for part in hidden)
         secret += [name] if is_secret else []
         if not hidden or (mode == "plain" and all(part.known for part in hidden)):

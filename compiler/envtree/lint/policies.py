@@ -1,6 +1,6 @@
 """Policies of the organization: a JSON Schema over each selected bundle; what is unknown neither passes nor fails."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +10,7 @@ from envtree.lint.assertions import compiled
 from envtree.lint.breach import Breach, Path
 from envtree.lint.place import supplier
 from envtree.lint.unknowns import Judge
-from envtree.resolved import HOLE, Bundle, Hidden, Resolved
+from envtree.resolved import HOLE, Bundle, Hidden, Resolved, hidden_parts
 from envtree.selector import selector
 from envtree.workspace import Policy
 
@@ -42,7 +42,7 @@ class Policies:
         rules = [rule for rule in self._rules if rule.selects(bundle.target.id)]
         if not rules:
             return
-        hidden = list(_hidden(bundle.data))
+        hidden = [value for _, value in hidden_parts(bundle.data)]
         if any(value is HOLE for value in hidden):
             return  # what is broken has been reported, and a hole must not cause a second finding
         unknown = any(not value.known for value in hidden)
@@ -50,17 +50,6 @@ class Policies:
         for rule in rules:
             if unknown or not rule.is_valid(data):
                 _judge(rule, data, unknown, resolved, diags)
-
-
-def _hidden(value: Any) -> Iterator[Hidden]:
-    if isinstance(value, Hidden):
-        yield value
-    elif isinstance(value, dict):
-        for child in value.values():
-            yield from _hidden(child)
-    elif isinstance(value, list):
-        for child in value:
-            yield from _hidden(child)
 
 
 def _revealed(value: Any) -> Any:
