@@ -6,8 +6,7 @@ from typing import NamedTuple
 import re2
 
 from envtree.diagnostic import Refusal
-from envtree.link.readers import Key, readers
-from envtree.node import Document
+from envtree.link.readers import Key, Readers, readers_of
 from envtree.workspace import Workspace
 
 _FILES = r"\.secrets\.(yaml|json|env)$"
@@ -27,22 +26,22 @@ class Audience(NamedTuple):
 
 def audiences(workspace: Workspace, inside: str) -> list[Audience]:
     """The projects with readers of their own, then everybody else; `inside` leads to the tree from the `.sops.yaml`."""
-    organization = workspace.organization.document
     home = re2.escape(inside)
     found = [
         _audience(
-            f"project '{project.name}'", f"^{home}projects/{project.name}/.*{_FILES}", project.document, organization
+            f"project '{project.name}'",
+            f"^{home}projects/{project.name}/.*{_FILES}",
+            readers_of(workspace, project.name),
         )
         for project in workspace.projects
         if project.document and "secret_readers" in project.document.root.entries
     ]
     everybody = f"^{home}.*{_FILES}" if inside else _FILES
-    found.append(_audience("the organization", everybody, None, organization))
+    found.append(_audience("the organization", everybody, readers_of(workspace, "")))
     return [one for one in found if one]
 
 
-def _audience(name: str, pattern: str, project: Document | None, organization: Document) -> Audience | None:
-    declared = readers(project, organization)
+def _audience(name: str, pattern: str, declared: Readers | None) -> Audience | None:
     if declared is None:
         return None
     keys = sorted(declared.declared.items(), key=lambda item: (item[1].person, item[0]))

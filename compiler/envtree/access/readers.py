@@ -6,8 +6,7 @@ from typing import NamedTuple
 from envtree.access.people import Reader, reader
 from envtree.cells import sealed_leaves
 from envtree.fields import field, mapping
-from envtree.link.readers import everybody
-from envtree.link.readers import readers as declared_readers
+from envtree.link.readers import Key, Readers, everybody, readers_of
 from envtree.node import Cipher, Document
 from envtree.pipeline import Result, Run
 from envtree.resolved import Hidden
@@ -79,20 +78,18 @@ def access(run: Run, reads: Reads) -> Access:
     workspace = run.workspace
     assert workspace
     organization = workspace.organization.document
-    projects = {project.name: project.document for project in workspace.projects}
+    people = everybody(organization)
     sealed = {path: one for path, one in run.files.items() if one.sealed and one.sealed.readable}
     files = tuple(
-        _file(one.sealed, projects.get(one.location.project), organization)
+        _file(one.sealed, readers_of(workspace, one.location.project), people)
         for _, one in sorted(sealed.items())
         if one.sealed and one.location.kind is Kind.SECRETS
     )
     return Access(files, _people(files, organization, reads))
 
 
-def _file(sealed: SealedFile, project: Document | None, organization: Document) -> FileReaders:
-    people = everybody(organization)
+def _file(sealed: SealedFile, declared: Readers | None, people: Mapping[str, Key]) -> FileReaders:
     found = tuple(reader(one, people) for one in sealed.recipients)
-    declared = declared_readers(project, organization)
     if declared is None:
         return FileReaders(sealed.path, found, sealed.threshold, False, (), ())
     present = {one.key for one in found}

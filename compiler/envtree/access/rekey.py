@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from envtree.creation_rule import CreationRule, RulesFile, governing
-from envtree.link.readers import Key, Readers, everybody, identity, readers
+from envtree.link.readers import Key, Readers, everybody, identity, readers_of
 from envtree.pipeline import Run
 from envtree.secret import PERSONAL, SCOPE, SealedFile, SecretsPolicy, shown_key
 from envtree.sops.writing import Keys, Set, SopsWriter
@@ -50,7 +50,6 @@ def tasks(run: Run, rules: tuple[RulesFile, ...], *, update_keys: bool) -> tuple
         for one in run.outcome().findings
         if one.diagnostic.code in _MISSING and one.diagnostic.key == SCOPE
     }
-    projects = {project.name: project.document for project in workspace.projects}
     planner = _Planner(organization.secrets_policy, everybody(organization.document), rules)
     found: list[Task] = []
     left: list[Left] = []
@@ -60,8 +59,7 @@ def tasks(run: Run, rules: tuple[RulesFile, ...], *, update_keys: bool) -> tuple
             continue
         task = Task(sealed, scope=path in unclaimed and sealed.scope is None)
         if update_keys:
-            declared = readers(projects.get(one.location.project), organization.document)
-            change = planner.keys(sealed, declared)
+            change = planner.keys(sealed, readers_of(workspace, one.location.project))
             if isinstance(change, str):
                 left.append(Left(path, change))
             elif change:

@@ -10,14 +10,14 @@ from envtree.link.members import check_members
 from envtree.link.organization import link_organization
 from envtree.link.policies import link_policies
 from envtree.link.projects import check_keys, link_project
-from envtree.link.readers import everybody, readers
+from envtree.link.readers import everybody, readers_of
 from envtree.link.references import check_references
 from envtree.link.rule_checks import RuleChecks
 from envtree.link.sealed import check_lengths, check_policy, check_readers, check_scope
 from envtree.mistake import distinct
 from envtree.resource import Resources
 from envtree.source import Kind
-from envtree.workspace import Organization, Workspace
+from envtree.workspace import Workspace
 
 _OTHERS = (Kind.POLICY, Kind.SKILL, Kind.WORKER_QUEUE, Kind.JOB)
 
@@ -52,19 +52,19 @@ def _link(resources: Resources, unread: frozenset[str], broken: frozenset[str], 
     check_references(resources, workspace, entities, diags)
     check_members(workspace, entities, unread, diags)
     check_keys(projects, diags)
-    _check_sealed(resources, organization, diags)
+    _check_sealed(resources, workspace, diags)
     return workspace
 
 
-def _check_sealed(resources: Resources, organization: Organization, diags: Diagnostics) -> None:
+def _check_sealed(resources: Resources, workspace: Workspace, diags: Diagnostics) -> None:
     """Check every secrets file against what the organization allows, before anything may decrypt it."""
-    policy, people = organization.secrets_policy, everybody(organization.document)
+    organization = workspace.organization.document
+    policy, people = workspace.organization.secrets_policy, everybody(organization)
     rules = RuleChecks(tuple(read_rules(one, diags) for one in resources.rules), policy, people)
     sound = [(one, one.sealed) for one in resources if one.sealed and one.sealed.readable]
     for resource, sealed in sound:
-        check_policy(sealed, policy, organization.document, diags)
-        project = resources.document(Kind.PROJECT, "", resource.location.project)
-        who = readers(project, organization.document)
+        check_policy(sealed, policy, organization, diags)
+        who = readers_of(workspace, resource.location.project)
         if who:
             check_readers(sealed, policy, who, diags)
         check_scope(sealed, policy, diags)

@@ -7,6 +7,7 @@ from envtree.fields import field, mapping, texts
 from envtree.node import Document
 from envtree.secret import age_kind
 from envtree.span import Span
+from envtree.workspace import Workspace
 
 
 class Key(NamedTuple):
@@ -24,6 +25,12 @@ class Readers(NamedTuple):
     span: Span
     declared: Mapping[str, Key]
     everybody: Mapping[str, Key]
+
+
+def readers_of(workspace: Workspace, project: str) -> Readers | None:
+    """The declared readers of the secrets of a project, or of all that is in none; None where none are declared."""
+    own = next((one.document for one in workspace.projects if one.name == project), None)
+    return readers(own, workspace.organization.document)
 
 
 def readers(project: Document | None, organization: Document) -> Readers | None:

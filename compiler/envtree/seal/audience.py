@@ -1,12 +1,9 @@
 """Whom the secrets of a project's bundles are sealed for: its declared readers."""
 
 from envtree.diagnostic import Diagnostic
-from envtree.layout import ROOT_FILE
-from envtree.link.readers import Key, readers
-from envtree.node import Document
+from envtree.link.readers import Key, readers_of
 from envtree.pipeline import Run
 from envtree.sops.writing import Keys
-from envtree.source import Kind
 from envtree.span import whole_file
 
 
@@ -14,9 +11,9 @@ class Audiences:
     """The keys of each project's readers; what is wrong with them is reported once."""
 
     def __init__(self, run: Run) -> None:
-        self._run = run
-        plain = (one for one in run.files.values() if one.location.kind is Kind.PROJECT)
-        self._projects = {one.location.project: one.document for one in plain}
+        assert run.workspace
+        self._workspace = run.workspace
+        self._diags = run.diags
         self._known: dict[str, Keys | None] = {}
 
     def of(self, project: str) -> Keys | None:
@@ -26,10 +23,9 @@ class Audiences:
         return self._known[project]
 
     def _find(self, project: str) -> Keys | None:
-        organization = self._run.files[ROOT_FILE].document
-        found = readers(self._projects.get(project), organization)
+        found = readers_of(self._workspace, project)
         if found is None or not found.declared:
-            self._report_nobody(project, self._projects.get(project) or organization)
+            self._report_nobody(project)
             return None
         refused = [key for key in found.declared.values() if key.kind not in self._allowed]
         for key in refused:
@@ -39,16 +35,17 @@ class Audiences:
 
     @property
     def _allowed(self) -> frozenset[str]:
-        assert self._run.workspace
-        return self._run.workspace.organization.secrets_policy.key_types
+        return self._workspace.organization.secrets_policy.key_types
 
-    def _report_nobody(self, project: str, document: Document) -> None:
+    def _report_nobody(self, project: str) -> None:
+        own = next((one.document for one in self._workspace.projects if one.name == project), None)
+        document = own or self._workspace.organization.document
         message = f"there is nobody to seal the secrets of project '{project}' for: no readers with a key are declared"
         hint = "declare 'secret_readers' in the project or the organization, and their keys in 'people'"
-        self._run.diags.add(Diagnostic(whole_file(document.path), "ET630", message, hint))
+        self._diags.add(Diagnostic(whole_file(document.path), "ET630", message, hint))
 
     def _report_kind(self, key: Key) -> None:
         allowed = ", ".join(f"'{each}'" for each in sorted(self._allowed)) or "none"
         message = f"the secrets of bundles would be sealed for a key of type '{key.kind}', allowed: {allowed}"
         hint = "give the person another key, or add its type to 'secrets.key_types' in organization.yaml"
-        self._run.diags.add(Diagnostic(key.span, "ET630", message, hint))
+        self._diags.add(Diagnostic(key.span, "ET630", message, hint))

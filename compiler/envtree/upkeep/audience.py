@@ -4,16 +4,15 @@ from typing import NamedTuple
 
 from envtree.creation_rule import CreationRule, RulesDocument, governing
 from envtree.diagnostic import Diagnostics, Refusal
-from envtree.layout import ROOT_FILE
 from envtree.link.creation_rules import read_rules
-from envtree.link.readers import Readers, identity, readers
+from envtree.link.readers import identity, readers_of
 from envtree.parse import parse
-from envtree.pipeline import Run
 from envtree.rules_files import rules_files
 from envtree.secret import PERSONAL, SecretsPolicy
 from envtree.sops.writing import Keys
-from envtree.source import Kind, Location
+from envtree.source import Location
 from envtree.tree import Tree
+from envtree.workspace import Workspace
 
 _CODE = "ET640"
 
@@ -25,17 +24,10 @@ class Audience(NamedTuple):
     names: tuple[str, ...]
 
 
-def declared_readers(run: Run, location: Location) -> Readers | None:
-    """The readers that the project of a file, or the organization, declares."""
-    documents = {one.location.project: one.document for one in run.files.values() if one.location.kind is Kind.PROJECT}
-    return readers(documents.get(location.project), run.files[ROOT_FILE].document)
-
-
-def audience(run: Run, tree: Tree, path: str, location: Location) -> Audience:
+def audience(workspace: Workspace, tree: Tree, path: str, location: Location) -> Audience:
     """The keys for a new file; a Refusal where nobody is declared, or somebody whom the policy does not allow."""
-    assert run.workspace
-    policy = run.workspace.organization.secrets_policy
-    found = declared_readers(run, location)
+    policy = workspace.organization.secrets_policy
+    found = readers_of(workspace, location.project)
     if found:
         by_person = [(key.kind, spelling) for spelling, key in sorted(found.declared.items())]
         names = tuple(sorted({key.person for key in found.declared.values()}))

@@ -21,6 +21,7 @@ from envtree.tree import DirectoryTree
 from envtree.upkeep.place import WrongPlaceError, place
 from envtree.upkeep.planned import Planned
 from envtree.upkeep.reading import Sealed, UnreadableError, read
+from envtree.workspace import Workspace
 
 
 class Stopped(Exception):
@@ -33,6 +34,7 @@ class Desk(NamedTuple):
     tree: DirectoryTree
     request: Request
     run: Run
+    workspace: Workspace
     writer: SopsWriter
     color: str
 
@@ -107,7 +109,8 @@ def open_desk(directory: Path, color: str) -> Desk:
     if run.workspace is None:
         Messages(view_of(tree), "text", color, sys.stderr).tell(report_of(run.outcome()))
         raise Stopped
-    return Desk(tree, request, run, SopsWriter(tree.root, run.workspace.organization.secrets_policy), color)
+    writer = SopsWriter(tree.root, run.workspace.organization.secrets_policy)
+    return Desk(tree, request, run, run.workspace, writer, color)
 
 
 def _identity(diagnostic: Diagnostic) -> tuple[str, str, str, str]:

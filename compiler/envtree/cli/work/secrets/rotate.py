@@ -12,11 +12,11 @@ from envtree.cli.exits import Exit
 from envtree.cli.work.secrets.desk import Desk, Stopped, open_desk
 from envtree.diagnostic import Failure, Refusal
 from envtree.finding import Finding
+from envtree.link.readers import readers_of
 from envtree.printable import printable
 from envtree.report import plural, stopped
 from envtree.secret import DecryptError
 from envtree.source import Kind
-from envtree.upkeep.audience import declared_readers
 from envtree.upkeep.reading import UnreadableError
 from envtree.upkeep.rotating import Rotated, rotated
 
@@ -76,7 +76,7 @@ def _reports(desk: Desk, paths: list[str]) -> Iterator[_Report]:
 def _rotate(desk: Desk, path: str) -> _Report:
     try:
         before = desk.load(path)
-        readers = declared_readers(desk.run, before.file.location)
+        readers = readers_of(desk.workspace, before.file.location.project)
         done = rotated(before, readers, desk.writer)
         exchange.replace(desk.tree.root, path, before.data, done.sealed.data)
         return _Report(path, done)

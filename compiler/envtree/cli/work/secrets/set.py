@@ -70,7 +70,7 @@ def _change(desk: Desk, sealed: Sealed, key: KeyPath, value: Any) -> Exit:
 
 
 def _begin(desk: Desk, path: str, key: KeyPath, value: Any) -> Exit:
-    readers = audience(desk.run, desk.tree, path, place(desk.tree, path))
+    readers = audience(desk.workspace, desk.tree, path, place(desk.tree, path))
     data = setting.new(path, _format(path), key, value, readers.keys, desk.writer)
     if not desk.check(path, data):
         return _refuse(path)
