@@ -103,9 +103,8 @@ class Outcome(NamedTuple):
 class Run:
     """A tree that has been read and linked; its bundles are computed as they are asked for.
 
-    `files` are those that mean something, by path, and `rules` those that sops encrypts by; `workspace` is None without
-    a usable organization; `ids` are all bundles, `selected` those that were asked for, as `selects` tells, and
-    `checked` those that have been looked at.
+    `files` are those that mean something, by path; `workspace` is None without a usable organization; `ids` are all
+    bundles, `selected` those that were asked for, as `selects` tells, and `checked` those that have been looked at.
     """
 
     def __init__(self, request: Request) -> None:
@@ -114,7 +113,6 @@ class Run:
         self._request = request
         resources = _read(request, self.diags)
         self.files: Mapping[str, Resource] = {one.document.path: one for one in resources or ()}
-        self.rules = resources.rules if resources else ()
         self._needs = Needs()
         self._has_secrets = any(resource.sealed for resource in resources or ())
         self.workspace = link(resources, self.diags) if resources else None

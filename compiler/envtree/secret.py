@@ -16,6 +16,19 @@ SCOPE = "_scope"
 # The kinds of master keys that stand for a person, not for a service.
 PERSONAL = frozenset({"age", "age-plugin", "age-ssh", "pgp"})
 
+# sops leaves in plain text what is below a key that ends in it, unless the file says otherwise.
+PLAIN_SUFFIX = "_unencrypted"
+
+# The settings by which sops may leave something in plain text: of a rule, and in the metadata of a file.
+EXEMPTIONS = (
+    "unencrypted_suffix",
+    "encrypted_suffix",
+    "unencrypted_regex",
+    "encrypted_regex",
+    "unencrypted_comment_regex",
+    "encrypted_comment_regex",
+)
+
 _BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 _ENCRYPTED = re.compile(
     rf"ENC\[AES256_GCM,data:(?P<data>{_BASE64}),iv:[A-Za-z0-9+/]{{43}}=,tag:[A-Za-z0-9+/]{{22}}==,"

@@ -8,12 +8,12 @@ import orjson
 
 from envtree.canonical import compact
 from envtree.keypath import KeyPath, format_path
+from envtree.secret import PLAIN_SUFFIX
 
 # The file beside a bundle that holds its sensitive values, and the entry in it that says whose they are.
 SEALED_FILE = "secrets.sops.json"
 OWNER = "id"
 
-_SUFFIX = "_unencrypted"
 _JSON = "$json"
 _INTEGERS = range(-(2**63), 2**63)
 # Encrypted, so many characters are still a text that `parse` reads.
@@ -45,7 +45,7 @@ def entry_name(path: KeyPath) -> str:
     sops joins keys with ':', and leaves what ends in '_unencrypted' as it is; neither may stand in a name.
     """
     name = format_path(path).replace("%", "%25").replace(":", "%3A")
-    return f"{name.removesuffix(_SUFFIX)}%5F{_SUFFIX[1:]}" if name.endswith(_SUFFIX) else name
+    return f"{name.removesuffix(PLAIN_SUFFIX)}%5F{PLAIN_SUFFIX[1:]}" if name.endswith(PLAIN_SUFFIX) else name
 
 
 def packed(value: Any) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from envtree.creation_rule import RulesFile
 from envtree.keypath import KeyPath
 from envtree.node import Document, Mapping, Scalar
 from envtree.output_settings import OutputSettings
@@ -128,10 +129,11 @@ class ByKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Everything, linked; `others` maps a kind without bundles to the names there are."""
+    """Everything, linked; `others` maps a kind without bundles to the names there are, `rules` are those of sops."""
 
     organization: Organization
     environments: Map[str, Environment]
     projects: tuple[Project, ...]
     policies: tuple[Policy, ...]
     others: Map[str, tuple[str, ...]]
+    rules: tuple[RulesFile, ...]

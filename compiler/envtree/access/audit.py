@@ -6,9 +6,8 @@ from typing import Any, Literal, NamedTuple
 from envtree.access.people import Reader, reader
 from envtree.access.placeholders import is_placeholder
 from envtree.creation_rule import CreationRule, RulesFile, governing
-from envtree.diagnostic import Diagnostic, Diagnostics, Failure, Severity
+from envtree.diagnostic import Diagnostic, Failure, Severity
 from envtree.finding import Finding
-from envtree.link.creation_rules import read_rules
 from envtree.link.readers import everybody
 from envtree.node import Cipher, Scalar, scalars
 from envtree.pipeline import Run
@@ -67,11 +66,10 @@ def audit(run: Run, opened: Mapping[str, bool]) -> Audit:
     assert workspace
     found = run.outcome().findings
     paths = {path for path, one in run.files.items() if one.location.kind is Kind.SECRETS}
-    rules = tuple(read_rules(one, Diagnostics()) for one in run.rules)
-    paths |= {one.path for one in rules}
+    paths |= {one.path for one in workspace.rules}
     findings = tuple(one for one in found if _is_about_secrets(one.diagnostic, paths))
     people = everybody(workspace.organization.document)
-    auditor = _Auditor(rules, people, opened, findings)
+    auditor = _Auditor(workspace.rules, people, opened, findings)
     files = (auditor.file(path, one) for path, one in run.files.items() if one.location.kind is Kind.SECRETS)
     others = sum(one.severity is Severity.ERROR for one in found) - sum(
         one.severity is Severity.ERROR for one in findings

@@ -9,9 +9,8 @@ from envtree.access.audience import Audience, audiences
 from envtree.access.code_owners import PLACES, owners, owners_text
 from envtree.access.rules_text import check_rules, read_text, rules_text
 from envtree.creation_rule import RULES_FILE, RulesFile, governing
-from envtree.diagnostic import Diagnostics, Refusal
+from envtree.diagnostic import Refusal
 from envtree.exchange import content
-from envtree.link.creation_rules import read_rules
 from envtree.pipeline import Run
 from envtree.source import Kind
 from envtree.tree import DirectoryTree
@@ -43,7 +42,7 @@ def plan(run: Run, tree: DirectoryTree, repository: Path) -> Plan:
     before = _text(content(repository, place.path))
     wanted = audiences(workspace, place.inside)
     after = rules_text(before, place.path, wanted)
-    rules = tuple(read_rules(one, Diagnostics()) for one in run.rules)
+    rules = workspace.rules
     if after is not None:
         own = read_text(after, place.name, place.inside)
         check_rules(own, wanted)

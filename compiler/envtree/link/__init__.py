@@ -47,6 +47,7 @@ def _link(resources: Resources, unread: frozenset[str], broken: frozenset[str], 
         projects,
         tuple(policy for policy in link_policies(resources, diags) if policy.span.path not in broken),
         {kind: tuple(resources.documents(kind)) for kind in _OTHERS},
+        tuple(read_rules(one, diags) for one in resources.rules),
     )
     entities = Entities(workspace)
     check_references(resources, workspace, entities, diags)
@@ -60,7 +61,7 @@ def _check_sealed(resources: Resources, workspace: Workspace, diags: Diagnostics
     """Check every secrets file against what the organization allows, before anything may decrypt it."""
     organization = workspace.organization.document
     policy, people = workspace.organization.secrets_policy, everybody(organization)
-    rules = RuleChecks(tuple(read_rules(one, diags) for one in resources.rules), policy, people)
+    rules = RuleChecks(workspace.rules, policy, people)
     sound = [(one, one.sealed) for one in resources if one.sealed and one.sealed.readable]
     for resource, sealed in sound:
         check_policy(sealed, policy, organization, diags)

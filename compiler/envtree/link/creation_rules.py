@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from envtree.creation_rule import CreationRule, RuleKey, RulesDocument, RulesFile, is_pattern
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.node import Document, Mapping, Node, Scalar, Sequence
-from envtree.secret import Endpoint, age_kind
+from envtree.secret import EXEMPTIONS, PLAIN_SUFFIX, Endpoint, age_kind
 from envtree.span import Span
 
 RULES = "creation_rules"
@@ -31,17 +31,6 @@ _GROUPED = {
     "azure_keyvault": ("azure_kv", "vaultUrl"),
     "hc_vault": ("hc_vault", ""),
 }
-_LOOSE = (
-    "unencrypted_suffix",
-    "encrypted_suffix",
-    "unencrypted_regex",
-    "encrypted_regex",
-    "unencrypted_comment_regex",
-    "encrypted_comment_regex",
-    "mac_only_encrypted",
-)
-# The default of sops, which leaves nothing in plain text that a secrets file may hold.
-_DEFAULT_SUFFIX = "_unencrypted"
 # What of the URL of a key is the address of its service.
 _ADDRESS = {"hc_vault": "/v1/", "azure_kv": "/keys/", "kms": "+"}
 _PERSONAL = re.compile("age|pgp")
@@ -115,11 +104,12 @@ class _Reader:
             yield RuleKey(age_kind(text) if kind == "age" else kind, value, endpoints, span)
 
     def _loose(self, node: Mapping) -> Iterator[tuple[str, Span]]:
-        for name in _LOOSE:
+        for name in (*EXEMPTIONS, "mac_only_encrypted"):
             setting = node.entries.get(name)
             if setting is None or _text(setting).casefold() in ("", "false"):
                 continue
-            if (name, _text(setting)) != ("unencrypted_suffix", _DEFAULT_SUFFIX):
+            # The default of sops leaves nothing in plain text that a secrets file may hold.
+            if (name, _text(setting)) != ("unencrypted_suffix", PLAIN_SUFFIX):
                 yield name, self._document.span(setting)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from envtree.secret import SealedFile, encrypted
+from envtree.secret import PLAIN_SUFFIX, SealedFile, encrypted
 from envtree.sops.answer import json_object
 
 
@@ -92,7 +92,7 @@ def _is_usual_key(key: str) -> bool:
 def _is_usual_metadata(metadata: dict[str, Any]) -> bool:
     used = {name: value for name, value in metadata.items() if name not in _UNUSED or value not in (None, [])}
     texts = all(isinstance(value, str) for name, value in used.items() if name != "age")
-    if not texts or not used.keys() <= _METADATA or used.get("unencrypted_suffix", "_unencrypted") != "_unencrypted":
+    if not texts or not used.keys() <= _METADATA or used.get("unencrypted_suffix", PLAIN_SUFFIX) != PLAIN_SUFFIX:
         return False
     mac = encrypted(used.get("mac", ""))
     known = mac is not None and mac.type == "str" and _VERSION.fullmatch(used.get("version", "")) is not None

@@ -6,9 +6,8 @@ import re
 from typing import Any
 
 from envtree.keypath import KeyPath
-from envtree.validate.sops_metadata import METADATA, PLAIN_SUFFIX
-
-TYPES = ("str", "int", "float", "bool", "json")
+from envtree.secret import PLAIN_SUFFIX
+from envtree.validate.sops_metadata import METADATA
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")

@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.keypath import KeyPath, format_path
 from envtree.node import Cipher, Document, Mapping, Node, Scalar, Sequence
-from envtree.secret import SCOPE, SealedFile, encrypted
+from envtree.secret import PLAIN_SUFFIX, SCOPE, SealedFile, encrypted
 from envtree.span import Span, whole_file
-from envtree.validate.sops_metadata import METADATA, PLAIN_SUFFIX, read_metadata
+from envtree.validate.sops_metadata import METADATA, read_metadata
 
 _FORMATS: dict[str, Literal["yaml", "json", "env"]] = {"yaml": "yaml", "json": "json", "env": "env"}
 _ROTATE = "encrypt the file with sops, and replace the value: it was readable"

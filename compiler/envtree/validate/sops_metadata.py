@@ -12,12 +12,11 @@ from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.keypath import KeyPath, format_path
 from envtree.nearest import did_you_mean
 from envtree.node import Document, Mapping, Node, Scalar, Sequence
-from envtree.secret import PERSONAL, Endpoint, Recipient, age_kind, encrypted
+from envtree.secret import EXEMPTIONS, PERSONAL, PLAIN_SUFFIX, Endpoint, Recipient, age_kind, encrypted
 from envtree.span import Span
 from envtree.validate.wrapping import count_readers
 
 METADATA = "sops"
-PLAIN_SUFFIX = "_unencrypted"
 
 _LAST_MODIFIED = "lastmodified"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
@@ -39,17 +38,8 @@ _ENDPOINTS = {
     "hc_vault": ("vault_address",),
     "hckms": ("key_id",),
 }
-# What sops may leave in plain text, by the file's own word.
-_EXEMPTIONS = (
-    "unencrypted_suffix",
-    "encrypted_suffix",
-    "unencrypted_regex",
-    "encrypted_regex",
-    "unencrypted_comment_regex",
-    "encrypted_comment_regex",
-)
 _OTHERS = (_LAST_MODIFIED, "mac", "mac_only_encrypted", "key_groups", "shamir_threshold", "version")
-_KNOWN = (*_FIELDS, *_EXEMPTIONS, *_OTHERS)
+_KNOWN = (*_FIELDS, *EXEMPTIONS, *_OTHERS)
 _AGAIN = "decrypt the file and encrypt it again, as a whole"
 
 
@@ -103,7 +93,7 @@ class _Reader(NamedTuple):
         if partial is not None and _text(partial) != "false":
             hint = _without("mac_only_encrypted")
             self.report(partial, "ET606", (*path, "mac_only_encrypted"), "takes plain values out of the MAC", hint)
-        for key in _EXEMPTIONS:
+        for key in EXEMPTIONS:
             rule = block.entries.get(key)
             if rule is not None and not _default(key, rule):
                 message = "can leave parts of the file in plain text"
