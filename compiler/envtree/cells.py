@@ -9,9 +9,10 @@ from envtree.emit.marks import mark, sealed_leaves
 from envtree.emit.reference import referenced
 from envtree.explain.veil import veiled
 from envtree.keypath import KeyPath
-from envtree.resolved import Bundle, hidden_parts
+from envtree.resolved import Bundle, Hidden, Resolved, hidden_parts
+from envtree.value import Leaf
 
-__all__ = ["SECTIONS", "Cell", "cell", "cells", "is_secret", "mark", "sealed_leaves", "section", "shape"]
+__all__ = ["SECTIONS", "Cell", "cell", "cells", "is_secret", "leaves_read", "mark", "sealed_leaves", "section", "shape"]
 
 # What a bundle has beside what identifies it and what follows from its values.
 SECTIONS = (
@@ -88,6 +89,14 @@ def cell(value: Any, path: KeyPath, secretive: frozenset[str] = frozenset()) -> 
     if shown != value or (path[0] == "env_vars" and path[1] in secretive):
         return Cell(None, "secret", mark(value))
     return Cell(value, "", mark(value))
+
+
+def leaves_read(resolved: Resolved) -> Iterator[Leaf]:
+    """The leaves of secrets files that a bundle reads."""
+    sections = resolved.merged.sections
+    values = [value for value in resolved.env_vars.values() if type(value) is Hidden]
+    values += [data for name, data in resolved.sections.items() if sections[name].dynamic]
+    return (leaf for value in values for leaf in sealed_leaves(value))
 
 
 def is_secret(value: Any) -> bool:

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from envtree.access.people import Reader, reader
-from envtree.cells import sealed_leaves
+from envtree.cells import leaves_read
 from envtree.fields import field, mapping
 from envtree.link.readers import Key, Readers, everybody, readers_of
 from envtree.node import Cipher, Document
 from envtree.pipeline import Result, Run
-from envtree.resolved import Hidden
 from envtree.secret import SealedFile
 from envtree.source import Kind
 
@@ -64,11 +63,7 @@ class Reads:
 
     def add(self, result: Result) -> None:
         """Take in one more bundle."""
-        resolved = result.resolved
-        sections = resolved.merged.sections
-        values = [value for value in resolved.env_vars.values() if type(value) is Hidden]
-        values += [data for name, data in resolved.sections.items() if sections[name].dynamic]
-        ciphers = (leaf.node.value for value in values for leaf in sealed_leaves(value))
+        ciphers = (leaf.node.value for leaf in leaves_read(result.resolved))
         found = {Secret(one.file, one.path) for one in ciphers if isinstance(one, Cipher)}
         self.bundles[result.bundle.target.id] = tuple(sorted(found))
 

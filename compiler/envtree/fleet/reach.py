@@ -3,13 +3,12 @@
 from collections.abc import Container, Iterator
 from typing import NamedTuple
 
-from envtree.cells import sealed_leaves
+from envtree.cells import leaves_read, sealed_leaves
 from envtree.explain.place import Place
 from envtree.fleet.written import Written, sealed, written
 from envtree.keypath import KeyPath, format_path
 from envtree.node import Node
 from envtree.pipeline import Result
-from envtree.resolved import Hidden
 from envtree.sayings import sayings
 from envtree.span import Span
 from envtree.stack import Layer
@@ -164,10 +163,7 @@ class _Bundle:
     def _leaves_read(self) -> frozenset[int]:
         """The leaves of secrets files that this bundle reads, by their nodes."""
         if self._read is None:
-            sections = self._merged.sections
-            values = [value for value in self._resolved.env_vars.values() if type(value) is Hidden]
-            values += [data for name, data in self._resolved.sections.items() if sections[name].dynamic]
-            self._read = frozenset(id(leaf.node) for value in values for leaf in sealed_leaves(value))
+            self._read = frozenset(id(leaf.node) for leaf in leaves_read(self._resolved))
         return self._read
 
 
