@@ -49,7 +49,7 @@ class NotChecked(NamedTuple):
     bundle: str = ""
 
 
-class _ReportedError(Exception):
+class ReportedError(Exception):
     """Ends a run with one sentence for the user."""
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
@@ -59,11 +59,18 @@ class _ReportedError(Exception):
         self.hint = hint
 
 
-class Failure(_ReportedError):
+class Failure(ReportedError):
     """The machine is at fault, not the files: exit code 3."""
 
 
-class Refusal(_ReportedError):
+class NoKey(Failure):
+    """No key at hand opens a secrets file."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__("ET621", message, hint)
+
+
+class Refusal(ReportedError):
     """What was asked for must not be done, and no place in a file is at fault: exit code 1."""
 
 

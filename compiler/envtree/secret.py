@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from typing import Any, Literal, NamedTuple
 
+from envtree.diagnostic import Refusal, ReportedError
 from envtree.keypath import KeyPath, format_path
 from envtree.node import Cipher, Document, Mapping
 from envtree.source import Location
@@ -157,14 +158,12 @@ class SecretsPolicy(NamedTuple):
         return sealed.key_types <= self.key_types and all(self.allows(endpoint) for endpoint in sealed.endpoints)
 
 
-class DecryptError(Exception):
+class DecryptError(ReportedError):
     """A file that cannot be decrypted for what is in it: a finding about the file, not a failure."""
 
-    def __init__(self, code: str, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.hint = hint
+    def refusal(self) -> Refusal:
+        """The same to whoever asked for this file."""
+        return Refusal(self.code, self.message, self.hint)
 
 
 def leaves(data: Map[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 from envtree.access.people import Reader, reader
 from envtree.access.placeholders import is_placeholder
 from envtree.creation_rule import CreationRule, RulesFile, governing
-from envtree.diagnostic import Diagnostic, Failure, Severity
+from envtree.diagnostic import Diagnostic, NoKey, Severity
 from envtree.finding import Finding
 from envtree.link.readers import everybody
 from envtree.node import Cipher, Scalar, scalars
@@ -20,7 +20,6 @@ from envtree.span import Span
 Scope = Literal["claimed", "missing", "wrong"]
 Verdict = Literal["ok", "warning", "error"]
 
-_NO_KEY = "ET621"
 # Secrets files that cannot be told apart, or belong to nothing.
 _PLACES = frozenset({"ET127", "ET128"})
 _VERDICTS: Mapping[Severity, Verdict] = {Severity.ERROR: "error", Severity.WARNING: "warning"}
@@ -84,12 +83,17 @@ def open_all(run: Run, decrypter: Decrypter) -> dict[str, bool]:
     """
     files = [one.sealed for one in run.files.values() if one.sealed and one.sealed.readable]
     outcomes = decrypt_all(_Lenient(decrypter), files)
-    closed = [one for one in outcomes.values() if isinstance(one, DecryptError) and one.code == _NO_KEY]
+    closed = {path: one for path, one in outcomes.items() if isinstance(one, _ClosedError)}
     if closed and len(closed) == len(outcomes):
-        raise Failure(closed[0].code, closed[0].message, closed[0].hint)
+        first = next(iter(closed.values()))
+        raise NoKey(first.message, first.hint)
     for sealed in files:
         run.diags.extend(_problems(sealed, outcomes[sealed.path]))
-    return {path: isinstance(one, dict) or one.code != _NO_KEY for path, one in outcomes.items()}
+    return {path: path not in closed for path in outcomes}
+
+
+class _ClosedError(DecryptError):
+    """No key at hand opens a file."""
 
 
 class _Lenient:
@@ -101,10 +105,8 @@ class _Lenient:
     def decrypt(self, sealed: SealedFile) -> dict[str, Any]:
         try:
             return self._decrypter.decrypt(sealed)
-        except Failure as failure:
-            if failure.code == _NO_KEY:
-                raise DecryptError(failure.code, failure.message, failure.hint) from None
-            raise
+        except NoKey as missing:
+            raise _ClosedError(missing.code, missing.message, missing.hint) from None
 
     def stop(self) -> None:
         self._decrypter.stop()
@@ -112,7 +114,7 @@ class _Lenient:
 
 def _problems(sealed: SealedFile, outcome: dict[str, Any] | DecryptError) -> Iterator[Diagnostic]:
     if isinstance(outcome, DecryptError):
-        if outcome.code != _NO_KEY:
+        if not isinstance(outcome, _ClosedError):
             yield Diagnostic(sealed.span, outcome.code, outcome.message, outcome.hint)
         return
     places = {leaf.value.path: leaf for leaf in scalars(sealed.content) if isinstance(leaf.value, Cipher)}

@@ -3,7 +3,7 @@
 from posixpath import normpath
 from typing import NamedTuple
 
-from envtree.diagnostic import Diagnostic, Failure, NotChecked, Refusal, Severity
+from envtree.diagnostic import Diagnostic, NotChecked, ReportedError, Severity
 from envtree.finding import Finding
 from envtree.span import Span
 
@@ -33,7 +33,7 @@ class Report(NamedTuple):
         return tuple(dict.fromkeys(check._replace(bundle="") for check in self.not_checked))
 
 
-def stopped(reason: Failure | Refusal) -> Report:
+def stopped(reason: ReportedError) -> Report:
     """The report of a run that did not come to its end."""
     diagnostic = Diagnostic(NOWHERE, reason.code, reason.message, reason.hint)
     return Report((Finding(diagnostic, Severity.ERROR, ()),))

@@ -8,15 +8,13 @@ from typing import Any
 from envtree import disk
 from envtree.artifact import Output
 from envtree.canonical import canonical
-from envtree.diagnostic import Diagnostics, Failure
+from envtree.diagnostic import Diagnostics, NoKey
 from envtree.link.readers import identity
 from envtree.seal.beside import read_beside
 from envtree.secret import DecryptError, SealedFile, SecretsPolicy
 from envtree.sops import verify
 from envtree.sops.choice import choose
 from envtree.sops.writing import Keys, SopsWriter
-
-_NO_KEY = "ET621"
 
 
 class Sealer:
@@ -63,8 +61,8 @@ class Sealer:
             plain = verify(sealed, self._decrypter.decrypt(sealed))
         except DecryptError:
             return False
-        except Failure as failure:
-            if failure.code != _NO_KEY or self._only_check:
+        except NoKey:
+            if self._only_check:
                 raise
             return False
         return canonical(plain) == canonical(entries)

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from envtree.diagnostic import Failure
+from envtree.diagnostic import Failure, NoKey
 from envtree.secret import DecryptError, SealedFile
 
 # The exit codes of sops that speak of the file, or of the keys; every other one is a failure of sops.
@@ -28,7 +28,7 @@ def check_code(code: int, sealed: SealedFile, hint: str = "") -> None:
         raise DecryptError("ET611", f"'{sealed.path}' is damaged: sops cannot decrypt every value", repair)
     if code in _KEY_CODES:
         keys = "; ".join(_KEY_HINTS[kind] for kind in sorted(sealed.key_types) if kind in _KEY_HINTS)
-        raise Failure("ET621", f"no key on this machine opens '{sealed.path}'", keys)
+        raise NoKey(f"no key on this machine opens '{sealed.path}'", keys)
     hint = hint or f"'sops decrypt {sealed.path}' in a terminal shows why"
     raise Failure("ET623", f"sops failed on '{sealed.path}' with exit code {code}", hint)
 

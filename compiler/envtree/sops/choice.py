@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from envtree.diagnostic import Failure
+from envtree.diagnostic import Failure, NoKey
 from envtree.secret import SealedFile, SecretsPolicy
 from envtree.sops import Decrypter, SopsDecrypter
 from envtree.sops.environment import child_environment
@@ -41,7 +41,7 @@ class _Nobody:
     def decrypt(self, sealed: SealedFile) -> dict[str, Any]:
         """Say that this file would need sops."""
         message = f"'{sealed.path}' cannot be opened without sops, or no age key is at hand"
-        raise Failure("ET621", message, f"unset {VARIABLE}, so that sops is used for it")
+        raise NoKey(message, f"unset {VARIABLE}, so that sops is used for it")
 
     def stop(self) -> None:
         """Nothing runs."""

@@ -59,5 +59,5 @@ def _own(bundle: Stored, entries: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(outcome: Outcome) -> dict[str, Any]:
     if isinstance(outcome, DecryptError):
-        raise Refusal(outcome.code, outcome.message, outcome.hint)
+        raise outcome.refusal()
     return outcome

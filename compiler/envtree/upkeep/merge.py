@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
-from envtree.diagnostic import Failure
+from envtree.diagnostic import NoKey
 from envtree.keypath import KeyPath, format_path
 from envtree.secret import DecryptError, shown_key
 from envtree.sops import verify
@@ -70,9 +70,7 @@ def _base_leaves(base: Sealed | None, opened: "Future[Leaves] | None") -> Leaves
         return {}
     try:
         return opened.result()
-    except Failure as failure:
-        if failure.code != "ET621":
-            raise
+    except NoKey:
         return leaves(base, UNKNOWN)
 
 

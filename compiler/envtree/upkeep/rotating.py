@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from envtree.diagnostic import Failure, Refusal
+from envtree.diagnostic import NoKey, Refusal
 from envtree.link.readers import Readers, identity
 from envtree.secret import PERSONAL, DecryptError, Recipient, SecretsPolicy, shown_key
 from envtree.sops import verify
@@ -40,9 +40,7 @@ def rotated(sealed: Sealed, readers: Readers | None, writer: SopsWriter) -> Rota
     _check_recipients(sealed, result, change)
     try:
         after = writer.open(result.file, result.data)
-    except Failure as failure:
-        if failure.code != "ET621":
-            raise
+    except NoKey:
         message = f"nothing on this machine could open '{sealed.file.path}' afterwards, and so nobody could check it"
         raise Refusal("ET609", message, "let somebody rotate it who is among its declared readers") from None
     if after != before or kinds(result.content) != kinds(sealed.content):

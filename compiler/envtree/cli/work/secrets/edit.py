@@ -10,7 +10,6 @@ from envtree import exchange
 from envtree.cli.console import err
 from envtree.cli.exits import Exit
 from envtree.cli.work.secrets.desk import Desk, Stopped, open_desk
-from envtree.diagnostic import Refusal
 from envtree.keypath import KeyPath, format_path
 from envtree.printable import printable
 from envtree.secret import DecryptError
@@ -36,7 +35,7 @@ def run(options: Options) -> Exit:
     except Stopped:
         return Exit.FOUND
     except DecryptError as error:
-        raise Refusal(error.code, error.message, error.hint) from None
+        raise error.refusal() from None
 
 
 def _edit(desk: Desk, sealed: Sealed) -> Exit:

@@ -83,8 +83,7 @@ def _rotate(desk: Desk, path: str) -> _Report:
     except UnreadableError as error:
         return _Report(path, None, desk.findings(error), Exit.FOUND)
     except (DecryptError, Refusal) as wrong:
-        refusal = Refusal(wrong.code, wrong.message, wrong.hint)
-        return _Report(path, None, stopped(refusal).findings, Exit.FOUND)
+        return _Report(path, None, stopped(wrong).findings, Exit.FOUND)
     except Failure as failure:
         return _Report(path, None, stopped(failure).findings, Exit.MACHINE)
 

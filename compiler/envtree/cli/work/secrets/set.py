@@ -11,7 +11,6 @@ from envtree.cli.console import err
 from envtree.cli.exits import Exit
 from envtree.cli.options import is_text, usage_error
 from envtree.cli.work.secrets.desk import Desk, Stopped, open_desk
-from envtree.diagnostic import Refusal
 from envtree.keypath import KeyPath, format_path, parse_path
 from envtree.node import Node, Scalar
 from envtree.printable import printable
@@ -56,7 +55,7 @@ def run(options: Options) -> Exit:
         desk.tell(desk.findings(error))
         return _refuse(path)
     except DecryptError as error:
-        raise Refusal(error.code, error.message, error.hint) from None
+        raise error.refusal() from None
 
 
 def _change(desk: Desk, sealed: Sealed, key: KeyPath, value: Any) -> Exit:
