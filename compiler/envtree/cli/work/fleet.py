@@ -6,7 +6,7 @@ from typing import Any
 
 from envtree.cli.console import colored, out, painted
 from envtree.cli.exits import Exit
-from envtree.cli.work.session import Messages, report_of, view_of
+from envtree.cli.work.session import report_of, tell
 from envtree.diagnostic import Severity
 from envtree.pipeline import Run
 from envtree.report.document import json_document
@@ -19,7 +19,7 @@ def refused(run: Run, tree: DirectoryTree, color: str, told: frozenset[str] = fr
     errors = (one.diagnostic.code for one in outcome.findings if one.severity is Severity.ERROR)
     if run.workspace is not None and all(code in told for code in errors):
         return False
-    Messages(view_of(tree), "text", color, sys.stderr).tell(report_of(outcome))
+    tell(tree, report_of(outcome), color)
     return True
 
 

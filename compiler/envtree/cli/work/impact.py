@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from envtree.cli.exits import Exit
 from envtree.cli.options import is_text, usage_error
 from envtree.cli.progress import progress
 from envtree.cli.work.fleet import answer, refused
-from envtree.cli.work.session import Environ, open_tree
+from envtree.cli.work.session import Environ, candidates, open_tree
 from envtree.fleet.document import impact_data
 from envtree.fleet.impact import Impact, impact
 from envtree.nearest import nearest
@@ -58,20 +58,13 @@ def _placed(text: str, tree: DirectoryTree, known: Iterable[str]) -> str:
     """The path of a file inside the tree, or as it was given if it lies elsewhere."""
     if not is_text(text):
         raise usage_error("the name of a file is text in UTF-8", "rename it")
-    for file, path in _candidates(text, tree.root):
+    found = [(file, path or text) for file, path in candidates(text, tree.root)]
+    for file, path in found:
         if file.is_dir():
             raise usage_error(f"'{text}' is a folder", "name the files in it")
         if path in known or os.path.lexists(file):
             return path
-    names = [path for _, path in _candidates(text, tree.root)]
+    names = [path for _, path in found]
     meant = next(filter(None, (nearest(name, known) for name in names)), "")
     hint = f"did you mean '{meant}'?" if meant else "name a file relative to this folder, or to the root of the tree"
     raise usage_error(f"there is no file '{text}'", hint)
-
-
-def _candidates(text: str, root: Path) -> Iterator[tuple[Path, str]]:
-    """What a name may mean: first in this folder, then in the tree; a link is not followed."""
-    for folder in (Path.cwd(), root):
-        written = folder / text
-        file = Path(os.path.realpath(written.parent), written.name)
-        yield file, file.relative_to(root).as_posix() if file.is_relative_to(root) else text

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -49,6 +50,17 @@ def usage_errors() -> Iterator[None]:
     except UnknownInput as unknown:
         message = f"organization.yaml declares no input '{unknown.name}'"
         raise usage_error(message, did_you_mean(unknown.name, unknown.known)) from None
+
+
+def candidates(text: str, root: Path) -> Iterator[tuple[Path, str]]:
+    """What the name of a file may mean: first in this folder, then in the tree; a link is not followed.
+
+    Each has its path in the tree, which is empty outside of it.
+    """
+    for folder in (Path.cwd(), root):
+        written = folder / text
+        file = Path(os.path.realpath(written.parent), written.name)
+        yield file, file.relative_to(root).as_posix() if file.is_relative_to(root) and file != root else ""
 
 
 class Environ(Mapping[str, str]):
@@ -131,6 +143,11 @@ class Messages(NamedTuple):
             listed = "" if self.view.verbose else " (-v lists them)"
             err(f"{plural(len(missed), 'check')} {need} a key or an input and {were} not made{listed}\n")
         err(f"{printable(sentence)}\n")
+
+
+def tell(tree: DirectoryTree, report: Report, color: str) -> None:
+    """Show people the findings of a tree, on stderr."""
+    Messages(view_of(tree), "text", color, sys.stderr).tell(report)
 
 
 def report_of(outcome: Outcome, differences: tuple[str, ...] | None = None) -> Report:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from envtree.cli.exits import Exit, verdict
 from envtree.cli.options import usage_error
 from envtree.cli.progress import progress
-from envtree.cli.work.session import Environ, Messages, decrypter, report_of, usage_errors, view_of
+from envtree.cli.work.session import Environ, decrypter, report_of, tell, usage_errors
 from envtree.narrow import NarrowTree
 from envtree.nearest import did_you_mean
 from envtree.pipeline import Request, Result, Run
@@ -23,7 +23,7 @@ class Single(NamedTuple):
     def tell(self, color: str) -> Exit:
         """Tell what keeps the bundle from being known; the exit code."""
         report = report_of(self.work.outcome())
-        Messages(view_of(self.tree), "text", color, sys.stderr).tell(report)
+        tell(self.tree, report, color)
         return verdict(report.findings)
 
 

@@ -2,12 +2,11 @@
 
 import json
 import resource
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.work.session import Messages, decrypter, open_tree, report_of, view_of
+from envtree.cli.work.session import decrypter, open_tree, report_of, tell
 from envtree.diagnostic import Failure
 from envtree.emit import Writers, written
 from envtree.formats import NAMES
@@ -36,7 +35,7 @@ def opened(source: Path, directory: Path, color: str) -> Opened | None:
     work = Run(Request(tree, allow_empty=True)) if tree else None
     if tree and work and wanted and work.watch.found():
         # A tree with errors is never worth a key.
-        Messages(view_of(tree), "text", color, sys.stderr).tell(report_of(work.outcome()))
+        tell(tree, report_of(work.outcome()), color)
         return None
     kept = open_kept(work, wanted, decrypter(tree)) if tree and work and wanted else {}
     found = tuple(unseal(output, kept, choose))

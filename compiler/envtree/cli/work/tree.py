@@ -8,7 +8,7 @@ from envtree.canonical import canonical
 from envtree.cli.console import out
 from envtree.cli.exits import Exit, verdict
 from envtree.cli.progress import progress
-from envtree.cli.work.session import Environ, Messages, open_tree, report_of, view_of
+from envtree.cli.work.session import Environ, open_tree, report_of, tell
 from envtree.pipeline import Request, Run
 from envtree.report.dot import dot
 from envtree.report.mermaid import mermaid
@@ -31,7 +31,7 @@ def run(options: Options) -> Exit:
         outcome = Run(Request(tree, environ=Environ(), allow_empty=True, progress=told)).outcome()
     found = verdict(outcome.findings)
     if found or outcome.workspace is None:
-        Messages(view_of(tree), "text", options.color, sys.stderr).tell(report_of(outcome))
+        tell(tree, report_of(outcome), options.color)
         return found
     out(_drawn(outcome.workspace, options.form))
     return Exit.OK

@@ -9,7 +9,7 @@ from envtree.access.document import audit_data
 from envtree.cli.console import colored, err, out, painted
 from envtree.cli.exits import Exit, verdict
 from envtree.cli.progress import progress
-from envtree.cli.work.session import Environ, Messages, decrypter, lines_of, open_tree, report_of, view_of
+from envtree.cli.work.session import Environ, decrypter, lines_of, open_tree, report_of, tell
 from envtree.pipeline import Request, Run
 from envtree.report import Report, plural, tally
 from envtree.report.audit import audit_summary, audit_text
@@ -37,7 +37,7 @@ def run(options: Options) -> Exit:
             pass
     if work.workspace is None:
         report = report_of(work.outcome())
-        Messages(view_of(tree), "text", options.color, sys.stderr).tell(report)
+        tell(tree, report, options.color)
         return verdict(report.findings)
     # A tree with an error in it is worth no key.
     spared = options.decrypt and work.watch.found()

@@ -4,13 +4,13 @@ import os
 import resource
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.options import is_text, usage_error
 from envtree.cli.progress import progress
-from envtree.cli.work.session import Environ, Messages, open_tree, report_of, view_of
+from envtree.cli.work.session import Environ, candidates, open_tree, report_of, tell
 from envtree.diagnostic import Diagnostic, Failure, Severity
 from envtree.finding import Finding, settle
 from envtree.pipeline import Request, Run
@@ -40,13 +40,13 @@ class Desk(NamedTuple):
 
     def tell(self, findings: Iterable[Finding]) -> None:
         """Show findings on stderr."""
-        Messages(view_of(self.tree), "text", self.color, sys.stderr).tell(Report(tuple(findings)))
+        tell(self.tree, Report(tuple(findings)), self.color)
 
     def find(self, text: str) -> str:
         """The path of a secrets file of the tree, which may not exist yet; a usage error for any other place."""
         if not is_text(text):
             raise usage_error("the name of a file is text in UTF-8", "rename it")
-        inside = [(file, path) for file, path in _candidates(text, self.tree.root) if path]
+        inside = [(file, path) for file, path in candidates(text, self.tree.root) if path]
         if not inside:
             raise usage_error(f"'{text}' lies outside of the tree '{self.tree.root}'", "name a file in it, or use -C")
         there = [path for file, path in inside if os.path.lexists(file)]
@@ -107,7 +107,7 @@ def open_desk(directory: Path, color: str) -> Desk:
         request = Request(tree, environ=Environ(), allow_empty=True, memory={})
         run = Run(request._replace(progress=told))
     if run.workspace is None:
-        Messages(view_of(tree), "text", color, sys.stderr).tell(report_of(run.outcome()))
+        tell(tree, report_of(run.outcome()), color)
         raise Stopped
     writer = SopsWriter(tree.root, run.workspace.organization.secrets_policy)
     return Desk(tree, request, run, run.workspace, writer, color)
@@ -115,11 +115,3 @@ def open_desk(directory: Path, color: str) -> Desk:
 
 def _identity(diagnostic: Diagnostic) -> tuple[str, str, str, str]:
     return diagnostic.span.path, diagnostic.code, diagnostic.key, diagnostic.message
-
-
-def _candidates(text: str, root: Path) -> Iterator[tuple[Path, str]]:
-    """What a name may mean: first in this folder, then in the tree; its path in the tree, or nothing outside."""
-    for folder in (Path.cwd(), root):
-        written = folder / text
-        file = Path(os.path.realpath(written.parent), written.name)
-        yield file, file.relative_to(root).as_posix() if file.is_relative_to(root) and file != root else ""

@@ -12,7 +12,7 @@ from envtree.access.sync import Change, difference, plan
 from envtree.cli.console import err, out
 from envtree.cli.exits import Exit
 from envtree.cli.progress import progress
-from envtree.cli.work.session import Environ, Messages, open_tree, report_of, view_of
+from envtree.cli.work.session import Environ, open_tree, report_of, tell
 from envtree.diagnostic import Diagnostic, Failure, Severity
 from envtree.exchange import create, replace
 from envtree.git import repository_root
@@ -50,7 +50,7 @@ def run(options: Options) -> Exit:
     with progress(sys.stderr) as told:
         work = Run(Request(tree, environ=Environ(), allow_empty=True, progress=told))
     if work.workspace is None or _is_in_the_way(work):
-        Messages(view_of(tree), "text", options.color, sys.stderr).tell(report_of(work.outcome()))
+        tell(tree, report_of(work.outcome()), options.color)
         return Exit.FOUND
     repository = repository_root(tree.root) or tree.root
     planned = plan(work, tree, repository)
