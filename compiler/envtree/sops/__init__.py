@@ -6,7 +6,6 @@ earned, and what it says on stderr, which quotes plaintext after common mistakes
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ from envtree import node
 from envtree.keypath import KeyPath, format_path
 from envtree.secret import SCOPE, DecryptError, SealedFile, SecretsPolicy
 from envtree.sops.answer import check_code, load
+from envtree.sops.pooled import pooled
 from envtree.sops.process import Finished
 from envtree.sops.program import INPUT_TYPES, Program
 from envtree.sops.unchanged import read_unchanged
@@ -75,15 +75,9 @@ def decrypt_all(decrypter: Decrypter, files: Iterable[SealedFile], workers: int 
     The data has the structure and the types of the file's `content`. The first Failure, by path, ends the others.
     """
     unique = {sealed.path: sealed for sealed in files}
-    pool = ThreadPoolExecutor(workers or os.cpu_count())
-    try:
+    with pooled(decrypter.stop, workers) as pool:
         futures = {path: pool.submit(_outcome, decrypter, unique[path]) for path in sorted(unique)}
         return {path: future.result() for path, future in futures.items()}
-    except BaseException:
-        decrypter.stop()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def verify(sealed: SealedFile, plain: dict[str, Any]) -> dict[str, Any]:

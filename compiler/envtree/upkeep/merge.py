@@ -5,13 +5,14 @@ the new ciphertexts are replaced by those of the side that the values are from, 
 """
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import NamedTuple
 
 from envtree.diagnostic import NoKey
 from envtree.keypath import KeyPath, format_path
 from envtree.secret import DecryptError, shown_key
 from envtree.sops import verify
+from envtree.sops.pooled import pooled
 from envtree.sops.writing import SopsWriter, is_addressable
 from envtree.upkeep.leaves import UNKNOWN, Leaves, ciphertext, leaves, same
 from envtree.upkeep.reading import Sealed, UnreadableError, read
@@ -54,15 +55,10 @@ def merge(base: Sealed | None, ours: Sealed, theirs: Sealed, writer: SopsWriter)
 
 def _open(base: Sealed | None, ours: Sealed, theirs: Sealed, writer: SopsWriter) -> tuple[Leaves, Leaves, Leaves]:
     """The values of all three; those of the base may stay unknown, for who came later cannot open it."""
-    with ThreadPoolExecutor(3) as pool:
+    with pooled(writer.program.stop, 3) as pool:
         before = pool.submit(_leaves, base, writer) if base else None
         here, there = (pool.submit(_leaves, side, writer) for side in (ours, theirs))
-        try:
-            return _base_leaves(base, before), here.result(), there.result()
-        except BaseException:
-            # Nobody waits for the others.
-            writer.program.stop()
-            raise
+        return _base_leaves(base, before), here.result(), there.result()
 
 
 def _base_leaves(base: Sealed | None, opened: "Future[Leaves] | None") -> Leaves:

@@ -1,8 +1,6 @@
 """`envtree secrets rotate`: new data keys, file by file."""
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +14,7 @@ from envtree.link.readers import readers_of
 from envtree.printable import printable
 from envtree.report import plural, stopped
 from envtree.secret import DecryptError
+from envtree.sops.pooled import pooled
 from envtree.source import Kind
 from envtree.upkeep.reading import UnreadableError
 from envtree.upkeep.rotating import Rotated, rotated
@@ -63,14 +62,8 @@ def _all(desk: Desk) -> list[str]:
 
 def _reports(desk: Desk, paths: list[str]) -> Iterator[_Report]:
     """One report for each file, in their order, as soon as it is there."""
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
+    with pooled(desk.writer.program.stop) as pool:
         yield from pool.map(lambda path: _rotate(desk, path), paths)
-    except BaseException:
-        desk.writer.program.stop()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _rotate(desk: Desk, path: str) -> _Report:

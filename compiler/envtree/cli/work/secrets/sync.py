@@ -1,9 +1,7 @@
 """`envtree secrets sync`: what is declared about access becomes true, file by file."""
 
-import os
 import resource
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +17,7 @@ from envtree.git import repository_root
 from envtree.pipeline import Request, Run
 from envtree.report import plural
 from envtree.secret import SCOPE, DecryptError, SecretsPolicy
+from envtree.sops.pooled import pooled
 from envtree.sops.unchanged import read_unchanged
 from envtree.sops.writing import SopsWriter
 from envtree.tree import DirectoryTree
@@ -113,14 +112,8 @@ def _perform(todo: list[Task], tree: DirectoryTree, policy: SecretsPolicy) -> li
             return _Done(task, Failure("ET623", "sops gave back no file", "run the command again"))
         return _Done(task, None)
 
-    pool = ThreadPoolExecutor(os.cpu_count())
-    try:
+    with pooled(writer.program.stop) as pool:
         return list(pool.map(do, todo))
-    except BaseException:
-        writer.program.stop()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _tell(done: list[_Done]) -> Exit:
