@@ -9,24 +9,13 @@ from envtree.emit.marks import mark, sealed_leaves
 from envtree.emit.reference import referenced
 from envtree.explain.veil import veiled
 from envtree.keypath import KeyPath
-from envtree.resolved import Bundle, Hidden, Resolved, hidden_parts
+from envtree.resolved import SECTIONS, Bundle, Hidden, Resolved, hidden_parts
 from envtree.value import Leaf
 
-__all__ = ["SECTIONS", "Cell", "cell", "cells", "is_secret", "leaves_read", "mark", "sealed_leaves", "section", "shape"]
+__all__ = ["PARTS", "Cell", "cell", "cells", "is_secret", "leaves_read", "mark", "sealed_leaves", "section", "shape"]
 
 # What a bundle has beside what identifies it and what follows from its values.
-SECTIONS = (
-    "organization",
-    "model_id",
-    "env_vars",
-    "secrets",
-    "config",
-    "endpoints",
-    "feature_flags",
-    "integration_ids",
-    "mcp_servers",
-    "working_dir",
-)
+PARTS = ("organization", "model_id", "env_vars", "secrets", *SECTIONS)
 # Their keys are not looked into: what one of them holds belongs together.
 FLAT = frozenset({"secrets"})
 
@@ -54,7 +43,7 @@ def cells(bundle: Bundle, secretive: frozenset[str] = frozenset()) -> dict[KeyPa
     `secretive` are variables that must not be shown though no secret is in them. A null, and an empty list or map that
     every bundle has, is no cell.
     """
-    return {path: cell for name in SECTIONS for path, cell in section(bundle, name, secretive)}
+    return {path: cell for name in PARTS for path, cell in section(bundle, name, secretive)}
 
 
 def section(bundle: Bundle, name: str, secretive: frozenset[str] = frozenset()) -> Iterator[tuple[KeyPath, Cell]]:

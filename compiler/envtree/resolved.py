@@ -9,6 +9,9 @@ from envtree.node import Cipher
 from envtree.stack import Target
 from envtree.value import Leaf, Merged, MergedStack
 
+# The sections of a bundle beside `secrets` and `env_vars`, which have rules of their own.
+SECTIONS = ("config", "endpoints", "feature_flags", "integration_ids", "mcp_servers", "working_dir")
+
 
 class Unknown:
     """A value that only a key, or `compile` with its inputs, can tell."""

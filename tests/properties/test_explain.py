@@ -13,7 +13,7 @@ from envtree.explain.model import Ladder
 from envtree.keypath import format_path
 from envtree.pipeline import Request, Run
 from envtree.report.ladder import ladder_text, order_text, overview_text
-from envtree.resolve.bundle_values import SECTIONS
+from envtree.resolved import SECTIONS
 from envtree.tree import DirectoryTree
 
 from .organizations import Organization, organizations

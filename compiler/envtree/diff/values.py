@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterator
 from typing import Any, NamedTuple
 
-from envtree.cells import FLAT, SECTIONS, Cell, inside, is_secret, mark, sealed_leaves, section, shape
+from envtree.cells import FLAT, PARTS, Cell, inside, is_secret, mark, sealed_leaves, section, shape
 from envtree.diff.model import Hidden
 from envtree.explain.place import pick
 from envtree.keypath import KeyPath
@@ -30,7 +30,7 @@ class Difference(NamedTuple):
 
 def differences(base: Bundle, head: Bundle, secretive: frozenset[str]) -> Iterator[Difference]:
     """Every key in which two bundles of one id differ; what is `secretive` in either is not shown."""
-    for name in SECTIONS:
+    for name in PARTS:
         one, other = base.data[name], head.data[name]
         if one is other or mark(one) == mark(other):
             continue

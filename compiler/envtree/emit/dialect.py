@@ -1,15 +1,12 @@
 """What the writers of all formats have in common: what they are given, and what they say of it."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from envtree.functions import is_writable
 from envtree.output_settings import Kubernetes
-
-# No environment can hold the one, and UTF-8 has no bytes for the other.
-UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -38,9 +35,9 @@ class Variables:
     @cached_property
     def unwritable(self) -> frozenset[str]:
         """The names of variables that no environment can hold."""
-        if not UNWRITABLE.search(self.joined):
+        if is_writable(self.joined):
             return frozenset()
-        return frozenset(name for name, text in self.texts.items() if UNWRITABLE.search(text))
+        return frozenset(name for name, text in self.texts.items() if not is_writable(text))
 
 
 class Excess(NamedTuple):

@@ -14,8 +14,7 @@ from envtree.merge.same import type_of
 from envtree.node import Cipher
 from envtree.owners import Directory, Owners
 from envtree.pipeline import Result
-from envtree.resolve.bundle_values import SECTIONS
-from envtree.resolved import Bundle
+from envtree.resolved import SECTIONS, Bundle
 from envtree.stack import Stack
 from envtree.value import Branch, Leaf, Merged, MergedStack
 from envtree.workspace import Workspace

@@ -5,7 +5,7 @@ from envtree.explain.events import events
 from envtree.explain.place import MODEL, Place, pick
 from envtree.keypath import KeyPath, format_path, parse_path
 from envtree.nearest import nearest
-from envtree.resolve.bundle_values import SECTIONS
+from envtree.resolved import SECTIONS
 
 
 class KeyMissingError(Exception):

@@ -2,7 +2,7 @@
 
 from typing import Any, Final, NamedTuple
 
-from envtree.cells import SECTIONS, Cell, cell, sealed_leaves
+from envtree.cells import PARTS, Cell, cell, sealed_leaves
 from envtree.explain.key import KeyMissingError
 from envtree.explain.place import Place
 from envtree.explain.veil import Unshown
@@ -14,7 +14,7 @@ from envtree.resolved import Hidden
 from envtree.span import Span
 from envtree.value import span_of
 
-_KEYED = frozenset(SECTIONS) - {"organization"}
+_KEYED = frozenset(PARTS) - {"organization"}
 # Of these only parts are keys: no two bundles have all of one in common.
 _WHOLE = (("env_vars",), ("secrets",))
 _NOTHING: Final = object()

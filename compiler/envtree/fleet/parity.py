@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from envtree.cells import SECTIONS
+from envtree.cells import PARTS
 from envtree.fleet.origins import origins
 from envtree.keypath import KeyPath, format_path
 from envtree.owners import contracts
@@ -14,7 +14,7 @@ from envtree.stack import Target
 from envtree.workspace import Workspace
 
 # What a secret is injected as is told among the variables.
-_COMPARED = tuple(name for name in SECTIONS if name not in ("organization", "secrets"))
+_COMPARED = tuple(name for name in PARTS if name not in ("organization", "secrets"))
 _NAMES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 _UNKNOWN = "unknown"
 

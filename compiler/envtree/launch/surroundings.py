@@ -3,14 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from envtree.diagnostic import Refusal
-
 # What nearly every program needs to find others, its user's files, and the right way to speak.
 _BASE = re.compile(rb"PATH|HOME|TERM|LANG|LC_\w+|TZ|TMPDIR")
 # What opens secrets files is no business of a program that gets its own secrets.
 _KEYS = b"SOPS_"
-# Neither has a spelling there.
-_REFUSED = re.compile("[\0\ud800-\udfff]")
 
 Environment = dict[bytes, bytes]
 
@@ -30,11 +26,4 @@ def surroundings(
         for name, value in caller.items()
         if not name.startswith(_KEYS) and (not pristine or name in names or _BASE.fullmatch(name))
     }
-    return taken | {name.encode(): _encoded(name, value) for name, value in variables.items()}
-
-
-def _encoded(name: str, value: str) -> bytes:
-    if _REFUSED.search(value):
-        message = f"'{name}' holds a character that the environment of a program cannot carry"
-        raise Refusal("ET803", message, "take it out, or encode the value")
-    return value.encode()
+    return taken | {name.encode(): value.encode() for name, value in variables.items()}

@@ -6,11 +6,8 @@ from envtree.keypath import format_path
 from envtree.resolve.evaluation import Engine, Evaluation, Facts
 from envtree.resolve.injection import inject
 from envtree.resolve.sticky import check_sticky
-from envtree.resolved import Hidden, Resolved
+from envtree.resolved import SECTIONS, Hidden, Resolved
 from envtree.value import MergedStack
-
-# Sections whose values are computed here; `secrets` and `env_vars` have their own rules.
-SECTIONS = ("config", "endpoints", "feature_flags", "integration_ids", "mcp_servers", "working_dir")
 
 
 def resolve_bundle(merged: MergedStack, facts: Facts, engine: Engine) -> Resolved:

@@ -12,15 +12,13 @@ from envtree.keypath import KeyPath, format_path
 from envtree.resolve.compute import Fault, compute
 from envtree.resolve.expression import Compiler
 from envtree.resolve.grammar import WrongExpression
-from envtree.resolved import Bundle, Hidden
+from envtree.resolved import SECTIONS, Bundle, Hidden
 from envtree.sensitive import unpacked
 from envtree.unseal.stored import Stored
 
 _SECRET, _TEMPLATE, _SEALED = "$secret", "$template", "$sealed"
 _VARIABLES = "env_vars"
 _CALLS = 10_000
-# Where values may be sensitive.
-_SECTIONS = (*(_VARIABLES, "config", "endpoints", "feature_flags", "integration_ids", "mcp_servers", "working_dir"),)
 
 
 class Plain(NamedTuple):
@@ -106,7 +104,7 @@ def _room() -> Iterator[None]:
 def places(bundle: Stored) -> Iterator[Place]:
     """The sensitive places of a bundle: what looks like a reference elsewhere is a value of its own."""
     sensitive = frozenset(bundle.data["sensitive"])
-    for section in _SECTIONS if sensitive else ():
+    for section in (_VARIABLES, *SECTIONS) if sensitive else ():
         yield from _places(bundle.data[section], (section,), sensitive)
 
 

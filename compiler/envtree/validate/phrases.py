@@ -7,6 +7,7 @@ from typing import NamedTuple
 from envtree.fault import Fault
 from envtree.layout import is_name
 from envtree.nearest import did_you_mean, nearest
+from envtree.resolved import SECTIONS
 from envtree.source import Kind, Location
 from envtree.validate.sections import LAYERS, SECTION
 from envtree.validate.wording import (
@@ -57,9 +58,7 @@ _SAID_BY_PATH = {
 _ENVIRONMENT_ONLY = frozenset(
     {"name", "display_name", "type", "inherits", "abstract", "settings", "skill_ids", "policy_ids"}
 )
-_SECTIONS = frozenset(
-    {"env_vars", "secrets", "endpoints", "feature_flags", "integration_ids", "mcp_servers", "working_dir", "config"}
-)
+_SECTIONS = frozenset({"env_vars", "secrets", *SECTIONS})
 
 
 def _unknown(case: _Case) -> Phrase:
