@@ -1,7 +1,6 @@
 """`envtree impact`: the bundles that files feed, on stdout."""
 
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -9,13 +8,12 @@ from typing import NamedTuple
 from envtree.cli.console import out
 from envtree.cli.exits import Exit
 from envtree.cli.options import is_text, usage_error
-from envtree.cli.progress import progress
 from envtree.cli.work.fleet import answer, refused
-from envtree.cli.work.session import Environ, candidates, open_tree
+from envtree.cli.work.session import candidates, open_tree, running
 from envtree.fleet.document import impact_data
 from envtree.fleet.impact import Impact, impact
 from envtree.nearest import nearest
-from envtree.pipeline import Request, Run
+from envtree.pipeline import Request
 from envtree.report.impact import impact_text
 from envtree.tree import DirectoryTree
 
@@ -33,8 +31,7 @@ class Options(NamedTuple):
 def run(options: Options) -> Exit:
     """Tell what files feed."""
     tree = open_tree(options.directory)
-    with progress(sys.stderr) as told:
-        work = Run(Request(tree, environ=Environ(), progress=told))
+    with running(Request(tree)) as work:
         paths = dict.fromkeys(_placed(file, tree, work.files) for file in options.files)
         found = impact(work, tuple(paths)) if work.workspace else ()
     if refused(work, tree, options.color):

@@ -1,18 +1,16 @@
 """`envtree matrix`: one key over all bundles, on stdout."""
 
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.exits import Exit
 from envtree.cli.options import is_text, usage_error
-from envtree.cli.progress import progress
 from envtree.cli.work.fleet import answer, refused
-from envtree.cli.work.session import Environ, open_tree, usage_errors
+from envtree.cli.work.session import open_tree, running
 from envtree.explain.key import KeyMissingError
 from envtree.fleet.document import matrix_data
 from envtree.fleet.matrix import Matrix, matrix
-from envtree.pipeline import Request, Run
+from envtree.pipeline import Request
 from envtree.report.matrix import matrix_text
 
 
@@ -35,8 +33,7 @@ def run(options: Options) -> Exit:
     tree = open_tree(options.directory)
     missing: KeyMissingError | None = None
     found: Matrix | None = None
-    with usage_errors(), progress(sys.stderr) as told:
-        work = Run(Request(tree, options.selectors, options.inputs, Environ(), progress=told))
+    with running(Request(tree, options.selectors, options.inputs)) as work:
         try:
             found = matrix(work, options.key) if work.workspace else None
         except KeyMissingError as error:

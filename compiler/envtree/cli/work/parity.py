@@ -1,14 +1,12 @@
 """`envtree parity`: two environments side by side, on stdout."""
 
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.exits import Exit
 from envtree.cli.options import is_text, usage_error
-from envtree.cli.progress import progress
 from envtree.cli.work.fleet import answer, refused
-from envtree.cli.work.session import Environ, open_tree, usage_errors
+from envtree.cli.work.session import open_tree, running
 from envtree.fleet.document import parity_data
 from envtree.fleet.parity import parity
 from envtree.nearest import did_you_mean
@@ -39,10 +37,9 @@ def run(options: Options) -> Exit:
     if options.one == options.other or not all(map(is_text, names)):
         raise usage_error("two environments are compared", "name two, such as staging and production")
     tree = open_tree(options.directory)
-    with usage_errors(), progress(sys.stderr) as told:
-        # Selectors choose agents, whose bundles of both environments are needed.
-        both = tuple(f"**@{name}" for name in names)
-        work = Run(Request(tree, both, options.inputs, Environ(), allow_empty=True, progress=told))
+    # Selectors choose agents, whose bundles of both environments are needed.
+    both = tuple(f"**@{name}" for name in names)
+    with running(Request(tree, both, options.inputs, allow_empty=True)) as work:
         _check(work, options)
         found = parity(work, *names, selector(options.selectors)) if work.workspace else None
     if refused(work, tree, options.color):

@@ -7,9 +7,8 @@ from typing import NamedTuple
 from envtree.cli.console import err, out
 from envtree.cli.exits import Exit, verdict
 from envtree.cli.options import usage_error
-from envtree.cli.progress import progress
 from envtree.cli.work.reports import View, fit_place, put
-from envtree.cli.work.session import Environ, Messages, open_tree, report_of, usage_errors, view_of
+from envtree.cli.work.session import Environ, Messages, open_tree, report_of, running, view_of
 from envtree.cli.work.sides import Sides, sides
 from envtree.diff import Diff, Named, diff
 from envtree.html import html
@@ -40,8 +39,7 @@ def run(options: Options) -> Exit:
     _check_place(options.output, trees)
     memory: Memory = {}
     asked = Request(trees.head, options.selectors, options.inputs, Environ(), memory=memory)
-    with usage_errors(), progress(sys.stderr) as told:
-        work = Run(asked._replace(progress=told))
+    with running(asked) as work:
         page = html(work, _difference(asked, trees) if options.base is not None and work.workspace else None)
     if options.output == _STDOUT:
         out(page)

@@ -11,12 +11,13 @@ from typing import NamedTuple, TextIO
 
 from envtree.cli.console import colored, err, out, painted
 from envtree.cli.options import is_text, usage_error
+from envtree.cli.progress import progress
 from envtree.cli.work.reports import ReportFile, View, rendered, write_all
 from envtree.credential import is_in_line
 from envtree.diagnostic import Failure, Refusal
 from envtree.git import repository_root
 from envtree.nearest import did_you_mean
-from envtree.pipeline import Outcome, UnknownInput
+from envtree.pipeline import Outcome, Request, Run, UnknownInput
 from envtree.printable import printable
 from envtree.report import Report, plural, stopped
 from envtree.report.text import Lines, skipped, text
@@ -78,6 +79,13 @@ class Environ(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(os.environ)
+
+
+@contextmanager
+def running(request: Request) -> Iterator[Run]:
+    """The run of a request over this environment; how far it is shows while the block lasts."""
+    with usage_errors(), progress(sys.stderr) as told:
+        yield Run(request._replace(environ=Environ(), progress=told))
 
 
 @contextmanager

@@ -1,12 +1,10 @@
 """One bundle of a tree, for commands that are about one."""
 
-import sys
 from typing import NamedTuple
 
 from envtree.cli.exits import Exit, verdict
 from envtree.cli.options import usage_error
-from envtree.cli.progress import progress
-from envtree.cli.work.session import Environ, decrypter, report_of, tell, usage_errors
+from envtree.cli.work.session import Environ, decrypter, report_of, running, tell
 from envtree.narrow import NarrowTree
 from envtree.nearest import did_you_mean
 from envtree.pipeline import Request, Result, Run
@@ -44,8 +42,7 @@ def single(tree: DirectoryTree, id: str, inputs: dict[str, str], *, reveal: bool
         allow_empty=True,
         within=lambda _: frozenset({id}),
     )
-    with usage_errors(), progress(sys.stderr) as told:
-        work = Run(request._replace(progress=told))
+    with running(request) as work:
         if work.workspace and id not in work.ids:
             # What else it may have been takes the whole tree.
             known = work.ids if reveal else Run(request._replace(tree=tree)).ids

@@ -7,9 +7,8 @@ from typing import NamedTuple
 from envtree.canonical import canonical
 from envtree.cli.console import out
 from envtree.cli.exits import Exit, verdict
-from envtree.cli.progress import progress
-from envtree.cli.work.session import Environ, open_tree, report_of, tell
-from envtree.pipeline import Request, Run
+from envtree.cli.work.session import open_tree, report_of, running, tell
+from envtree.pipeline import Request
 from envtree.report.dot import dot
 from envtree.report.mermaid import mermaid
 from envtree.report.tree import RANKS, drawing, tree_data, tree_graph
@@ -27,8 +26,8 @@ class Options(NamedTuple):
 def run(options: Options) -> Exit:
     """Show the tree; one with errors is shown by its errors."""
     tree = open_tree(options.directory)
-    with progress(sys.stderr) as told:
-        outcome = Run(Request(tree, environ=Environ(), allow_empty=True, progress=told)).outcome()
+    with running(Request(tree, allow_empty=True)) as work:
+        outcome = work.outcome()
     found = verdict(outcome.findings)
     if found or outcome.workspace is None:
         tell(tree, report_of(outcome), options.color)

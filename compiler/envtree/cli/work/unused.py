@@ -1,17 +1,15 @@
 """`envtree unused`: what the tree could do without, on stdout."""
 
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.console import err
 from envtree.cli.exits import Exit, verdict
-from envtree.cli.progress import progress
 from envtree.cli.work.fleet import answer, refused
-from envtree.cli.work.session import Environ, lines_of, open_tree
+from envtree.cli.work.session import lines_of, open_tree, running
 from envtree.fleet.document import unused_data
 from envtree.fleet.unused import TOLD, unused
-from envtree.pipeline import Request, Run
+from envtree.pipeline import Request
 from envtree.report import plural
 from envtree.report.text import text
 
@@ -28,8 +26,7 @@ class Options(NamedTuple):
 def run(options: Options) -> Exit:
     """Tell what nothing makes use of."""
     tree = open_tree(options.directory)
-    with progress(sys.stderr) as told:
-        work = Run(Request(tree, environ=Environ(), progress=told))
+    with running(Request(tree)) as work:
         found = unused(work) if work.workspace else ()
     if refused(work, tree, options.color, TOLD):
         return Exit.FOUND

@@ -8,9 +8,8 @@ from envtree.access.audit import Audit, audit, open_all
 from envtree.access.document import audit_data
 from envtree.cli.console import colored, err, out, painted
 from envtree.cli.exits import Exit, verdict
-from envtree.cli.progress import progress
-from envtree.cli.work.session import Environ, decrypter, lines_of, open_tree, report_of, tell
-from envtree.pipeline import Request, Run
+from envtree.cli.work.session import decrypter, lines_of, open_tree, report_of, running, tell
+from envtree.pipeline import Request
 from envtree.report import Report, plural, tally
 from envtree.report.audit import audit_summary, audit_text
 from envtree.report.document import json_document
@@ -31,8 +30,7 @@ class Options(NamedTuple):
 def run(options: Options) -> Exit:
     """Audit the tree."""
     tree = open_tree(options.directory)
-    with progress(sys.stderr) as told:
-        work = Run(Request(tree, environ=Environ(), allow_empty=True, progress=told))
+    with running(Request(tree, allow_empty=True)) as work:
         for _ in work.bundles():
             pass
     if work.workspace is None:

@@ -1,6 +1,5 @@
 """`envtree secrets readers`: who can read what, on stdout."""
 
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,12 +7,11 @@ from envtree.access.document import access_data
 from envtree.access.readers import Access, Reads, access
 from envtree.cli.exits import Exit
 from envtree.cli.options import usage_error
-from envtree.cli.progress import progress
 from envtree.cli.work.fleet import answer, refused
-from envtree.cli.work.session import Environ, open_tree, usage_errors
+from envtree.cli.work.session import open_tree, running
 from envtree.codes import ABOUT_ACCESS
 from envtree.nearest import did_you_mean
-from envtree.pipeline import Request, Run
+from envtree.pipeline import Request
 from envtree.report.readers import readers_text
 
 
@@ -33,8 +31,7 @@ def run(options: Options) -> Exit:
     """Tell who can read the secrets."""
     tree = open_tree(options.directory)
     reads = Reads()
-    with usage_errors(), progress(sys.stderr) as told:
-        work = Run(Request(tree, options.selectors, options.inputs, Environ(), progress=told))
+    with running(Request(tree, options.selectors, options.inputs)) as work:
         for result in work.results():
             reads.add(result)
     # That the keys are others than they should be is what is asked for.
