@@ -15,7 +15,7 @@ from envtree.layout import (
     NOWHERE,
     ROOT,
     ROOT_FILE,
-    SECRETIVE,
+    SECRET_OWNERS,
     FileName,
     Place,
     contents,
@@ -218,7 +218,7 @@ def _locate(folder: _Folder, entry: Entry, name: FileName) -> Location | Diagnos
         return _bad_name(entry.path, name.stem, kind)
     if not name.secrets:
         return Location(kind, folder.project, folder.team, own)
-    if kind not in SECRETIVE:
+    if kind not in SECRET_OWNERS:
         hint = "secrets belong to an organization, environment, project, team or agent"
         return _finding(entry.path, "ET127", f"a {kind.replace('_', ' ')} has no secrets file", hint)
     return Location(Kind.SECRETS, folder.project, folder.team, own, kind, environment)

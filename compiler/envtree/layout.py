@@ -15,7 +15,7 @@ DEFAULT_PROJECT = "default"
 FORMATS = ("yaml", "json", "env")
 # What an organization without projects/ may put at its root.
 IMPLICIT = frozenset({"teams", "agents", "workflows"})
-SECRETIVE = frozenset({Kind.ORGANIZATION, Kind.ENVIRONMENT, Kind.PROJECT, Kind.OVERLAY, Kind.TEAM, Kind.AGENT})
+SECRET_OWNERS = frozenset({Kind.ORGANIZATION, Kind.ENVIRONMENT, Kind.PROJECT, Kind.OVERLAY, Kind.TEAM, Kind.AGENT})
 NAME_RULE = "lower-case letters, digits, '-' and '_', at most 63, beginning with a letter or a digit"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")

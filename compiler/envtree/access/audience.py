@@ -14,7 +14,7 @@ _FILES = r"\.secrets\.(yaml|json|env)$"
 _KEY = re.compile(r"age1[0-9a-z]+|ssh-[a-z0-9]+ [A-Za-z0-9+/=]+|[0-9A-F]{40,64}")
 
 
-class Audience(NamedTuple):
+class RuleReaders(NamedTuple):
     """The readers of the files that a pattern matches, with their age recipients and PGP fingerprints."""
 
     name: str
@@ -24,7 +24,7 @@ class Audience(NamedTuple):
     pgp: tuple[str, ...]
 
 
-def audiences(workspace: Workspace, inside: str) -> list[Audience]:
+def audiences(workspace: Workspace, inside: str) -> list[RuleReaders]:
     """The projects with readers of their own, then everybody else; `inside` leads to the tree from the `.sops.yaml`."""
     home = re2.escape(inside)
     found = [
@@ -41,14 +41,14 @@ def audiences(workspace: Workspace, inside: str) -> list[Audience]:
     return [one for one in found if one]
 
 
-def _audience(name: str, pattern: str, declared: Readers | None) -> Audience | None:
+def _audience(name: str, pattern: str, declared: Readers | None) -> RuleReaders | None:
     if declared is None:
         return None
     keys = sorted(declared.declared.items(), key=lambda item: (item[1].person, item[0]))
     if not keys:
         hint = "give one of its readers a key under 'people': what nobody can read cannot be encrypted"
         raise Refusal("ET808", f"{name} has no reader with a key, so there is no rule to write for its files", hint)
-    return Audience(
+    return RuleReaders(
         name,
         pattern,
         tuple(dict.fromkeys(key.person for _, key in keys)),

@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from envtree.access.audience import Audience
+from envtree.access.audience import RuleReaders
 from envtree.access.block import Parts, newline, split
 from envtree.creation_rule import RulesDocument, RulesFile
 from envtree.diagnostic import Diagnostics, Refusal
@@ -16,7 +16,7 @@ _PLACE = Location(Kind.CREATION_RULES, "", "", "")
 _HEAD = "# Which keys sops encrypts a new file to.\n"
 
 
-def rules_text(text: str | None, path: str, audiences: list[Audience]) -> str | None:
+def rules_text(text: str | None, path: str, audiences: list[RuleReaders]) -> str | None:
     """The text of a `.sops.yaml` with the rules for the audiences; None where there is nothing to write."""
     parts = split(text, path) if text is not None else None
     if not audiences and parts is None:
@@ -37,7 +37,7 @@ def read_text(text: str, path: str, inside: str) -> RulesFile:
     return read_rules(RulesDocument(document, inside), Diagnostics())
 
 
-def check_rules(file: RulesFile, audiences: list[Audience]) -> None:
+def check_rules(file: RulesFile, audiences: list[RuleReaders]) -> None:
     """Make sure that every audience has its rule, as it was meant; a Refusal if the file does not say so."""
     for one in audiences:
         wanted = {(age_kind(key), key) for key in one.age} | {("pgp", key) for key in one.pgp}
@@ -81,7 +81,7 @@ def _indent(node: object, document: Document, lines: list[str]) -> str | None:
     return None
 
 
-def _rule(one: Audience) -> list[str]:
+def _rule(one: RuleReaders) -> list[str]:
     quoted = one.pattern.replace("'", "''")
     lines = [f"# {one.name}: {', '.join(one.people)}", f"- path_regex: '{quoted}'"]
     for kind, keys in (("age", one.age), ("pgp", one.pgp)):

@@ -5,7 +5,7 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.access.audience import Audience, audiences
+from envtree.access.audience import RuleReaders, audiences
 from envtree.access.code_owners import PLACES, owners, owners_text
 from envtree.access.rules_text import check_rules, read_text, rules_text
 from envtree.creation_rule import RULES_FILE, RulesFile, governing
@@ -74,7 +74,7 @@ def _inside(tree: DirectoryTree, repository: Path) -> str:
     return "" if inside == "." else f"{inside}/"
 
 
-def _check_first(run: Run, rules: tuple[RulesFile, ...], wanted: list[Audience]) -> None:
+def _check_first(run: Run, rules: tuple[RulesFile, ...], wanted: list[RuleReaders]) -> None:
     """Refuse what would have no effect: another rule, or another `.sops.yaml`, that sops finds first."""
     patterns = {one.pattern for one in wanted}
     for path, resource in run.files.items():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from envtree.emit import values
-from envtree.explain.model import Written
+from envtree.explain.model import Shown
 from envtree.explain.place import MODEL, Place, pick
 from envtree.explain.replay import Steps, replayed
 from envtree.explain.veil import Unshown, veiled
@@ -57,19 +57,19 @@ class Explained(NamedTuple):
         injected = path[0] == "env_vars" and len(path) == 2 and path[1] in self.data["secrets"]
         return Place("sections", ("secrets", path[1]) if injected else path)
 
-    def written(self, value: Merged, place: Place) -> Written:
+    def written(self, value: Merged, place: Place) -> Shown:
         """What a layer wrote, fit to be shown."""
         kind = "expression" if is_expression(value) else type_of(value)
         content = value.node.value
         if isinstance(content, Cipher):
-            return Written(kind, None, secret=True, length=content.length)
+            return Shown(kind, None, secret=True, length=content.length)
         if isinstance(value, Leaf) and place.path[0] == "env_vars" and content is not None and kind != "expression":
             # A variable is the text that stands there, `1.10` too.
             content = value.node.text
         shown = None if place.root == "sealed" else veiled(content, place.path)
         if kind != "expression" and self._declares_secret(place, content):
             shown = None
-        return Written(kind, shown, secret=shown is None and content is not None)
+        return Shown(kind, shown, secret=shown is None and content is not None)
 
     def _declares_secret(self, place: Place, content: Any) -> bool:
         names = content if isinstance(content, dict) else place.path[1:]

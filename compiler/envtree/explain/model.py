@@ -8,7 +8,7 @@ from envtree.stack import LayerKind
 Action = Literal["set", "locked", "merged", "shadowed", "deleted", "absent"]
 
 
-class Written(NamedTuple):
+class Shown(NamedTuple):
     """What a layer wrote: its type and plain data; a secret has no data, `length` counts its bytes if it is sealed."""
 
     type: str
@@ -33,7 +33,7 @@ class Rung(NamedTuple):
     key: str
     action: Action
     rule: str | None
-    written: Written | None
+    written: Shown | None
     wins: bool
 
 
@@ -53,7 +53,7 @@ class Secret(NamedTuple):
 
     path: str
     origin: Origin
-    written: Written
+    written: Shown
 
 
 class Ladder(NamedTuple):

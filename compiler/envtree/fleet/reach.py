@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from envtree.cells import leaves_read, sealed_leaves
 from envtree.explain.place import Place
-from envtree.fleet.written import Written, sealed, written
+from envtree.fleet.written import WrittenValue, sealed, written
 from envtree.keypath import KeyPath, format_path
 from envtree.node import Node
 from envtree.pipeline import Result
@@ -24,7 +24,7 @@ class Supply(NamedTuple):
 
     key: str
     span: Span
-    written: Written
+    written: WrittenValue
     wins: list[int]
     lost: dict[Span, list[int]]
 
@@ -88,7 +88,7 @@ class Reach:
         model = None
         if own and layer.model:
             name = "default_model" if layer.kind in ("organization", "project") else "model_id"
-            model = _supply(own, (name,), Written((name,), layer.model, True))
+            model = _supply(own, (name,), WrittenValue((name,), layer.model, True))
         return _Layer(
             tuple(filter(None, (own, beside))),
             tuple(_supply(own, one.path, one) for one in plain),
@@ -97,7 +97,7 @@ class Reach:
         )
 
 
-def _supply(file: str, key: KeyPath, one: Written) -> Supply:
+def _supply(file: str, key: KeyPath, one: WrittenValue) -> Supply:
     return Supply(format_path(key), Span(file, *one.node.at), one, [], {})
 
 
@@ -132,7 +132,7 @@ class _Bundle:
         layers = self._merged.stack.layers
         return span_of(value) if layers.index(value.layer) > layers.index(layer) else None
 
-    def secret(self, one: Written) -> Span | bool | None:
+    def secret(self, one: WrittenValue) -> Span | bool | None:
         """A value of a secrets file."""
         value, whole = follow(self._merged.secrets.get(one.path[0]), one.path)
         if value is None or not any(id(leaf.node) in self._leaves_read() for leaf in sealed_leaves(value)):

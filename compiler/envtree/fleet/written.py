@@ -10,7 +10,7 @@ from envtree.node import Mapping, Node, Scalar, Sequence
 _REMOVALS = ("$delete", "$remove")
 
 
-class Written(NamedTuple):
+class WrittenValue(NamedTuple):
     """A value: a scalar, a list or an empty map; a directive without a value stands for itself.
 
     A `plain` one has no directive on it or around it; one that `removes` takes something away, and brings nothing.
@@ -22,13 +22,13 @@ class Written(NamedTuple):
     removes: bool = False
 
 
-def written(section: Mapping) -> Iterator[Written]:
+def written(section: Mapping) -> Iterator[WrittenValue]:
     """The values of an `execution_environment`."""
     for name, node in section.entries.items():
         yield from _names(node, (name,), plain=True) if name == "secrets" else _values(node, (name,), plain=True)
 
 
-def sealed(content: Mapping) -> Iterator[Written]:
+def sealed(content: Mapping) -> Iterator[WrittenValue]:
     """The values of a secrets file."""
     return _values(content, (), plain=True)
 
@@ -44,14 +44,14 @@ def expectations(node: Node, path: KeyPath = ()) -> Iterator[KeyPath]:
         yield from expectations(child, path if directive else (*path, _name(key)))
 
 
-def _values(node: Node, path: KeyPath, *, plain: bool) -> Iterator[Written]:
+def _values(node: Node, path: KeyPath, *, plain: bool) -> Iterator[WrittenValue]:
     if not isinstance(node, Mapping) or not node.entries:
-        yield Written(path, node, plain)
+        yield WrittenValue(path, node, plain)
     elif is_directive(node):
         inner = node.entries.get("$value", node.entries.get("$replace"))
         if inner is None:
             adds = "$append" in node.entries or "$prepend" in node.entries
-            yield Written(path, node, False, removes=not adds and any(name in node.entries for name in _REMOVALS))
+            yield WrittenValue(path, node, False, removes=not adds and any(name in node.entries for name in _REMOVALS))
         else:
             yield from _values(inner, path, plain=False)
     else:
@@ -59,12 +59,12 @@ def _values(node: Node, path: KeyPath, *, plain: bool) -> Iterator[Written]:
             yield from _values(child, (*path, _name(key)), plain=plain)
 
 
-def _names(node: Node, path: KeyPath, *, plain: bool) -> Iterator[Written]:
+def _names(node: Node, path: KeyPath, *, plain: bool) -> Iterator[WrittenValue]:
     """The names in `secrets`, where a list of names stands for a map, and list directives for entries of it."""
     if isinstance(node, Sequence):
         for item in node.items:
             if isinstance(item, Scalar):
-                yield Written((*path, str(item.value)), item, plain)
+                yield WrittenValue((*path, str(item.value)), item, plain)
     elif isinstance(node, Mapping) and is_directive(node) and "$delete" not in node.entries:
         for operand, child in node.entries.items():
             for found in _names(child, path, plain=False) if operand not in ("$lock", "$expect") else ():

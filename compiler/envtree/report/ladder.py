@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from envtree.canonical import compact
-from envtree.explain.model import Ladder, Line, Origin, Rung, Secret, Step, Written
+from envtree.explain.model import Ladder, Line, Origin, Rung, Secret, Shown, Step
 from envtree.printable import printable, printable_lines
 from envtree.span import Span
 
@@ -68,7 +68,7 @@ def _final(line: Line) -> str:
     return "(unknown)" if line.value is None and line.expression else _json(line.value)
 
 
-def _written(written: Written, *, whole: bool) -> str:
+def _written(written: Shown, *, whole: bool) -> str:
     """What a layer wrote; the expression that counts is told to its end."""
     if written.secret:
         return _described(written)
@@ -77,7 +77,7 @@ def _written(written: Written, *, whole: bool) -> str:
     return written.value if whole else _cut(written.value)
 
 
-def _described(written: Written) -> str:
+def _described(written: Shown) -> str:
     size = f", {written.length} bytes" if written.length is not None else ""
     return f"(secret, {written.type}{size})"
 

@@ -12,7 +12,7 @@ from envtree.artifact import Output
 from envtree.emit import entries
 from envtree.pipeline import Result, Run
 from envtree.publish import Beside, Files
-from envtree.seal.audience import Audiences
+from envtree.seal.audience import ProjectKeys
 from envtree.seal.sealer import Sealer
 from envtree.sensitive import SEALED_FILE
 
@@ -26,7 +26,7 @@ def sealing(beside: Beside, output: Output, *, only_check: bool) -> Beside:
     def sealed(run: Run) -> Iterator[tuple[Result, Files]]:
         if run.workspace is None:
             return
-        audiences = Audiences(run)
+        projects = ProjectKeys(run)
         sealer = Sealer(output, run.workspace.organization.secrets_policy, only_check=only_check)
         workers = os.cpu_count() or 1
         pool = ThreadPoolExecutor(workers)
@@ -34,7 +34,7 @@ def sealing(beside: Beside, output: Output, *, only_check: bool) -> Beside:
         ahead: deque[tuple[Result, Files, Future[bytes] | None]] = deque()
         try:
             for result, files in beside(run):
-                ahead.append((result, files, _submit(result, run, audiences, sealer, pool)))
+                ahead.append((result, files, _submit(result, run, projects, sealer, pool)))
                 if len(ahead) > 2 * workers:
                     yield _finished(*ahead.popleft())
             while ahead:
@@ -47,11 +47,11 @@ def sealing(beside: Beside, output: Output, *, only_check: bool) -> Beside:
 
 
 def _submit(
-    result: Result, run: Run, audiences: Audiences, sealer: Sealer, pool: ThreadPoolExecutor
+    result: Result, run: Run, projects: ProjectKeys, sealer: Sealer, pool: ThreadPoolExecutor
 ) -> "Future[bytes] | None":
     """Begin to seal a bundle; nothing is sealed of a run with an error, or of a bundle without secrets."""
     bundle = result.bundle
-    keys = audiences.of(bundle.target.project) if bundle.sensitive else None
+    keys = projects.of(bundle.target.project) if bundle.sensitive else None
     if keys is None or run.watch.found():
         return None
     target = bundle.target

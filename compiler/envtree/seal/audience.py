@@ -7,7 +7,7 @@ from envtree.sops.writing import Keys
 from envtree.span import whole_file
 
 
-class Audiences:
+class ProjectKeys:
     """The keys of each project's readers; what is wrong with them is reported once."""
 
     def __init__(self, run: Run) -> None:

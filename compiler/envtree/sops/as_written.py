@@ -17,7 +17,7 @@ class LeftToSops(Exception):
     """Only sops itself can say what becomes of a file."""
 
 
-class Written(NamedTuple):
+class AsWritten(NamedTuple):
     """What a file says about itself: its tree without the `sops` map, and from there what it takes to open it.
 
     `entries` are its recipients, each with the data key as it is encrypted for this one, in their order.
@@ -55,7 +55,7 @@ _UNUSUAL_ENV = re.compile(
 )
 
 
-def as_written(sealed: SealedFile, data: bytes) -> Written:
+def as_written(sealed: SealedFile, data: bytes) -> AsWritten:
     """What a file says, if it is one for plain age keys and stands as sops writes it; else LeftToSops."""
     tree = dict(sealed.written)
     metadata = tree.pop(_SOPS, None)
@@ -63,7 +63,7 @@ def as_written(sealed: SealedFile, data: bytes) -> Written:
     if not usual or not _is_usual_metadata(metadata):
         raise LeftToSops
     entries = tuple((entry["recipient"], entry["enc"]) for entry in metadata["age"])
-    return Written(tree, entries, metadata["lastmodified"], metadata["mac"])
+    return AsWritten(tree, entries, metadata["lastmodified"], metadata["mac"])
 
 
 def _is_usual_text(sealed: SealedFile, data: bytes) -> bool:

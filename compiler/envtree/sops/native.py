@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from envtree.secret import SealedFile, SecretsPolicy
 from envtree.sops import Decrypter
 from envtree.sops.answer import check_code
-from envtree.sops.as_written import LeftToSops, Written, as_written
+from envtree.sops.as_written import AsWritten, LeftToSops, as_written
 from envtree.sops.identities import Identity, identities
 from envtree.sops.unchanged import read_unchanged
 from envtree.sops.values import value_of
@@ -95,7 +95,7 @@ class NativeDecrypter:
             return _MAC_MISMATCH
 
 
-def _opened(written: Written, keys: list[Identity]) -> dict[str, Any]:
+def _opened(written: AsWritten, keys: list[Identity]) -> dict[str, Any]:
     cipher = _data_key(written.entries, keys)
     values = _Values(cipher)
     plain = values.mapping(written.tree, ())

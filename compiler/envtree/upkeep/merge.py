@@ -16,7 +16,7 @@ from envtree.sops.pooled import pooled
 from envtree.sops.writing import SopsWriter, is_addressable
 from envtree.upkeep.leaves import UNKNOWN, Leaves, ciphertext, leaves, same
 from envtree.upkeep.reading import Sealed, UnreadableError, read
-from envtree.upkeep.recipients import Sides, is_plain, keys, readers_of, sides
+from envtree.upkeep.recipients import Sides, is_plain, keys, openers_of, sides
 from envtree.upkeep.splice import Comments, commented, comments, retyped, transplanted
 from envtree.upkeep.steps import plan
 from envtree.upkeep.three_way import Merged, three_way
@@ -39,17 +39,17 @@ def merge(base: Sealed | None, ours: Sealed, theirs: Sealed, writer: SopsWriter)
     opened = _open(base, ours, theirs, writer)
     merged = three_way(*opened)
     on = sides(base, ours, theirs)
-    if on.readers != readers_of(on.foundation) and not (is_plain(ours) and is_plain(theirs)):
+    if on.openers != openers_of(on.foundation) and not (is_plain(ours) and is_plain(theirs)):
         raise CannotMergeError("both sides have changed the recipients, and they are not all people in one group")
     present = opened[1] if on.foundation is ours else opened[2]
     changed = _apply(merged, present, on.foundation, writer)
     from_theirs = {path for path, leaf in merged.leaves.items() if opened[1].get(path) is not leaf}
     result = _dress(changed, merged, from_theirs, (base, ours, theirs), on, writer)
-    before = readers_of(on.foundation)
-    if on.readers != before:
+    before = openers_of(on.foundation)
+    if on.openers != before:
         result = _hand_over(result, on, writer)
     return Outcome(
-        result.data, merged.conflicts, tuple(sorted(shown_key(kind, value) for kind, value, _ in before - on.readers))
+        result.data, merged.conflicts, tuple(sorted(shown_key(kind, value) for kind, value, _ in before - on.openers))
     )
 
 
@@ -139,7 +139,7 @@ def _merged_comments(base: Comments, ours: Comments, theirs: Comments) -> Commen
 
 def _hand_over(result: Sealed, on: Sides, writer: SopsWriter) -> Sealed:
     """The file for the merged readers; who did it may be among them no longer, so nothing is decrypted any more."""
-    handed = read(writer.hand_over(result.file, result.data, keys(on.readers)), result.file.path)
-    if ciphertext(handed.content) != ciphertext(result.content) or readers_of(handed) != on.readers:
+    handed = read(writer.hand_over(result.file, result.data, keys(on.openers)), result.file.path)
+    if ciphertext(handed.content) != ciphertext(result.content) or openers_of(handed) != on.openers:
         raise CannotMergeError("sops did not give the merged file the merged recipients")
     return handed

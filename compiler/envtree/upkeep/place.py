@@ -2,7 +2,7 @@
 
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.discover import discover
-from envtree.layout import FORMATS, SECRETIVE
+from envtree.layout import FORMATS, SECRET_OWNERS
 from envtree.nearest import nearest
 from envtree.source import Kind, Location, Sources
 from envtree.tree import Tree
@@ -45,7 +45,7 @@ def _meant(path: str, sources: Sources) -> str:
     format = path.rpartition(".")[2]
     suffix = f".secrets.{format if format in FORMATS else 'yaml'}"
     owners = {
-        source.path.rpartition(".")[0]: source.location for source in sources if source.location.kind in SECRETIVE
+        source.path.rpartition(".")[0]: source.location for source in sources if source.location.kind in SECRET_OWNERS
     }
     if stem in owners:
         return stem + suffix

@@ -7,7 +7,7 @@ from envtree.sops.writing import Keys
 from envtree.upkeep.leaves import ciphertext, leaves
 from envtree.upkeep.reading import Sealed
 
-Reader = tuple[str, str, int]
+Opener = tuple[str, str, int]
 
 
 class Sides(NamedTuple):
@@ -15,29 +15,29 @@ class Sides(NamedTuple):
 
     foundation: Sealed
     other: Sealed
-    readers: frozenset[Reader]
+    openers: frozenset[Opener]
     same_key: bool
 
 
 def sides(base: Sealed | None, ours: Sealed, theirs: Sealed) -> Sides:
     """Build on the side that has a new data key, else on the one that has the readers already, else on ours."""
-    wanted = merged_readers(base, ours, theirs)
+    wanted = merged_openers(base, ours, theirs)
     new_key = [base is not None and not share_key(base, side) for side in (ours, theirs)]
-    they_have_them = wanted == readers_of(theirs) != readers_of(ours)
+    they_have_them = wanted == openers_of(theirs) != openers_of(ours)
     on_theirs = new_key[1] if new_key[0] != new_key[1] else they_have_them
     first, second = (theirs, ours) if on_theirs else (ours, theirs)
     return Sides(first, second, wanted, share_key(ours, theirs))
 
 
-def readers_of(sealed: Sealed) -> frozenset[Reader]:
+def openers_of(sealed: Sealed) -> frozenset[Opener]:
     """The recipients of a file, by what tells them apart."""
     return frozenset((one.kind, one.value, one.group) for one in sealed.file.recipients)
 
 
-def merged_readers(base: Sealed | None, ours: Sealed, theirs: Sealed) -> frozenset[Reader]:
+def merged_openers(base: Sealed | None, ours: Sealed, theirs: Sealed) -> frozenset[Opener]:
     """Those of all sides, and those whom a side has added."""
-    before = readers_of(base) if base else frozenset()
-    here, there = readers_of(ours), readers_of(theirs)
+    before = openers_of(base) if base else frozenset()
+    here, there = openers_of(ours), openers_of(theirs)
     return (before & here & there) | (here - before) | (there - before)
 
 
@@ -57,6 +57,6 @@ def is_plain(sealed: Sealed) -> bool:
     return all(one.kind in PERSONAL and one.group == 0 for one in recipients) and sealed.file.threshold == 1
 
 
-def keys(readers: frozenset[Reader] | tuple[Recipient, ...]) -> Keys:
+def keys(readers: frozenset[Opener] | tuple[Recipient, ...]) -> Keys:
     """People's recipients as sops takes them."""
     return Keys.of(sorted((each[0], each[1]) for each in readers))
