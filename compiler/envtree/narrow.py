@@ -1,34 +1,22 @@
 """A tree seen by one bundle alone: the files of other projects, teams and agents are not there, and cost nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from envtree.layout import DEFAULT_PROJECT, IMPLICIT
-from envtree.tree import FILE_LIMIT, Above, Entry, Refusal, Tree
+from envtree.tree import Entry, Tree, TreeOver
 
 
-class NarrowTree:
+class NarrowTree(TreeOver):
     """The part of a tree that can have a say in the bundle of an id, which need not exist."""
 
     def __init__(self, tree: Tree, id: str) -> None:
-        self._tree = tree
+        super().__init__(tree)
         *folders, self._agent = id.partition("@")[0].split("/")
         self._project, self._team = "".join(folders[:1]), "/".join(folders[1:])
 
     def entries(self, folder: str) -> tuple[Entry, ...]:
         """What lies directly in a folder and matters, sorted; the empty string is the root."""
-        return tuple(entry for entry in self._tree.entries(folder) if self._matters(entry.path.split("/")))
-
-    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
-        """The bytes of a file."""
-        return self._tree.read(path, limit=limit)
-
-    def ignored(self, paths: Iterable[str]) -> frozenset[str]:
-        """Those of the paths that git ignores."""
-        return self._tree.ignored(paths)
-
-    def above(self, name: str) -> Above | None:
-        """The nearest file of a name above the root."""
-        return self._tree.above(name)
+        return tuple(entry for entry in self.base.entries(folder) if self._matters(entry.path.split("/")))
 
     def _matters(self, path: Sequence[str]) -> bool:
         match path:

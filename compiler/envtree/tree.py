@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -70,6 +71,29 @@ class Tree(Protocol):
 
     def above(self, name: str) -> Above | None:
         """The nearest file of a name above the root, within the repository."""
+
+
+@dataclass(frozen=True)
+class TreeOver:
+    """A tree that is as its `base` but for what a subclass says."""
+
+    base: Tree
+
+    def entries(self, folder: str) -> tuple[Entry, ...]:
+        """What lies directly in a folder, sorted; the empty string is the root."""
+        return self.base.entries(folder)
+
+    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
+        """The bytes of a regular file of at most `limit` bytes."""
+        return self.base.read(path, limit=limit)
+
+    def ignored(self, paths: Iterable[str]) -> frozenset[str]:
+        """Those of the paths that git ignores."""
+        return self.base.ignored(paths)
+
+    def above(self, name: str) -> Above | None:
+        """The nearest file of a name above the root, within the repository."""
+        return self.base.above(name)
 
 
 class RootNotFound(Exception):

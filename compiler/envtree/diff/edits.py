@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from envtree.diff.model import Cause
+from envtree.fields import field
 from envtree.node import Document, Mapping, Node, Scalar, Sequence
 from envtree.sayings import same
 from envtree.span import Mark
@@ -38,7 +39,7 @@ class Versions(NamedTuple):
 
     def field(self, *path: str) -> Iterator[Cause]:
         """Where one field of the file, or all of it, differs."""
-        yield from self.edits(_field(self.base, path), _field(self.head, path))
+        yield from self.edits(field(self.base, *path), field(self.head, *path))
 
     def _in_lists(self, base: tuple[Node, ...], head: tuple[Node, ...]) -> Iterator[Cause]:
         """Elements are compared between those that both lists begin and end with."""
@@ -66,13 +67,6 @@ def in_documents(base: Document | None, head: Document | None, *path: str) -> It
     file = head or base
     if file:
         yield from Versions(file.path, base, head).field(*path)
-
-
-def _field(document: Document | None, path: tuple[str, ...]) -> Node | None:
-    node: Node | None = document.root if document else None
-    for key in path:
-        node = node.entries.get(key) if isinstance(node, Mapping) else None
-    return node
 
 
 def _anchored(base: Node, head: Node, place: Mark) -> tuple[Node, Node] | None:

@@ -1,9 +1,10 @@
 """What a fix does to a tree, before any of it is on disk."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from envtree.tree import FILE_LIMIT, Above, Entry, Refusal, Tree, What
+from envtree.tree import FILE_LIMIT, Entry, Refusal, Tree, TreeOver, What
 
 
 class Edit(NamedTuple):
@@ -21,13 +22,13 @@ class Rename(NamedTuple):
     new: str
 
 
-class Patched(NamedTuple):
+@dataclass(frozen=True)
+class Patched(TreeOver):
     """A tree as it will be: `contents` and `new` paths are by the paths of the tree below, `old` leads back to them."""
 
-    base: Tree
-    contents: Mapping[str, bytes] = {}
-    new: Mapping[str, str] = {}
-    old: Mapping[str, str] = {}
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+    new: Mapping[str, str] = field(default_factory=dict)
+    old: Mapping[str, str] = field(default_factory=dict)
 
     def entries(self, folder: str) -> tuple[Entry, ...]:
         """What will lie directly in a folder, sorted."""
@@ -40,24 +41,15 @@ class Patched(NamedTuple):
         content = self.contents.get(path)
         return self.base.read(path, limit=limit) if content is None else content
 
-    def ignored(self, paths: Iterable[str]) -> frozenset[str]:
-        """Those of the paths that git ignores."""
-        return self.base.ignored(paths)
-
-    def above(self, name: str) -> Above | None:
-        """The nearest file of a name above the root: nothing is changed there."""
-        return self.base.above(name)
-
     def edited(self, edits: Iterable[Edit]) -> "Patched":
         """The tree with some files edited; their paths are those of this tree."""
-        return self._replace(
-            contents={**self.contents, **{self.old.get(one.path, one.path): one.after for one in edits}}
-        )
+        after = {self.old.get(one.path, one.path): one.after for one in edits}
+        return replace(self, contents={**self.contents, **after})
 
     def renamed(self, renames: Iterable[Rename]) -> "Patched":
         """The tree with some files renamed."""
         new = {**self.new, **{self.old.get(one.path, one.path): one.new for one in renames}}
-        return self._replace(new=new, old={path: old for old, path in new.items()})
+        return replace(self, new=new, old={path: old for old, path in new.items()})
 
     def changes(self) -> tuple[Edit | Rename, ...]:
         """All that has to be done to the tree below, edits first."""

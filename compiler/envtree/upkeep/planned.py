@@ -1,15 +1,14 @@
 """A tree as it will be once one of its files is written."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
-from envtree.tree import FILE_LIMIT, Above, Entry, Refusal, Tree, What
+from envtree.tree import FILE_LIMIT, Entry, Refusal, TreeOver, What
 
 
-class Planned(NamedTuple):
+@dataclass(frozen=True)
+class Planned(TreeOver):
     """A tree with one file more, or with other bytes in one."""
 
-    base: Tree
     path: str
     content: bytes
 
@@ -25,14 +24,6 @@ class Planned(NamedTuple):
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
         """The bytes that a file will have."""
         return self.content if path == self.path else self.base.read(path, limit=limit)
-
-    def ignored(self, paths: Iterable[str]) -> frozenset[str]:
-        """Those of the paths that git ignores."""
-        return self.base.ignored(paths)
-
-    def above(self, name: str) -> Above | None:
-        """The nearest file of a name above the root: nothing is changed there."""
-        return self.base.above(name)
 
     def _is_there(self, folder: str) -> bool:
         parent = folder.rpartition("/")[0]
