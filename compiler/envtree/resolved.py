@@ -126,7 +126,9 @@ def hidden_parts(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Hidd
         return
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in parts:
-        yield from hidden_parts(part, (*path, str(key)))
+        # Most parts are texts, in which nothing is hidden.
+        if isinstance(part, (Hidden, dict, list)):
+            yield from hidden_parts(part, (*path, str(key)))
 
 
 def operands(symbol: Any) -> tuple[Any, ...]:

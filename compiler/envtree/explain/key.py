@@ -16,14 +16,20 @@ class KeyMissingError(Exception):
         self.key, self.meant, self.deleted = key, meant, deleted
 
 
-def find_place(explained: Explained, key: str) -> Place:
-    """The place that a key names; a bare name is a variable's."""
+def key_path(key: str) -> KeyPath:
+    """The path of a key; a bare name is a variable's."""
     try:
         path = parse_path(key)
     except ValueError:
         raise KeyMissingError(key, "", ()) from None
     if len(path) == 1 and path[0] not in (*SECTIONS, "env_vars", "secrets", MODEL):
-        path = ("env_vars", path[0])
+        return "env_vars", path[0]
+    return path
+
+
+def find_place(explained: Explained, key: str) -> Place:
+    """The place that a key names."""
+    path = key_path(key)
     for place in _candidates(path):
         if place.at(explained.merged):
             return place

@@ -3,11 +3,11 @@
 from typing import Any, Final, NamedTuple
 
 from envtree.cells import PARTS, Cell, cell, sealed_leaves
-from envtree.explain.key import KeyMissingError
+from envtree.explain.key import KeyMissingError, key_path
 from envtree.explain.place import Place
 from envtree.explain.veil import Unshown
 from envtree.fleet.origins import origins
-from envtree.keypath import KeyPath, format_path, parse_path
+from envtree.keypath import KeyPath, format_path
 from envtree.nearest import nearest
 from envtree.pipeline import Result, Run
 from envtree.resolved import Hidden
@@ -128,13 +128,8 @@ class _Known:
 
 
 def _path(key: str) -> KeyPath:
-    """The path of a key; a bare name is a variable's."""
-    try:
-        path = parse_path(key)
-    except ValueError:
-        raise KeyMissingError(key, "", ()) from None
-    if len(path) == 1 and path[0] not in _KEYED:
-        return "env_vars", path[0]
+    """The path of a key of which bundles can have the same."""
+    path = key_path(key)
     if path in _WHOLE:
         raise KeyMissingError(key, "", ())
     return path

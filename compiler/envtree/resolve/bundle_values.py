@@ -6,7 +6,7 @@ from envtree.keypath import format_path
 from envtree.resolve.evaluation import Engine, Evaluation, Facts
 from envtree.resolve.injection import inject
 from envtree.resolve.sticky import check_sticky
-from envtree.resolved import SECTIONS, Hidden, Resolved
+from envtree.resolved import SECTIONS, Hidden, Resolved, hidden_parts
 from envtree.value import MergedStack
 
 
@@ -34,15 +34,5 @@ def _sensitive(values: dict[str, Any], sections: dict[str, Any], merged: MergedS
     found = [name for name, value in values.items() if type(value) is Hidden and value.secret]
     for name, data in sections.items():
         if merged.sections[name].dynamic:
-            found.extend(_secret_paths(data, (name,)))
+            found += [format_path(path) for path, part in hidden_parts(data, (name,)) if part.secret]
     return tuple(sorted(found))
-
-
-def _secret_paths(data: Any, path: tuple[str, ...]) -> list[str]:
-    if isinstance(data, Hidden):
-        return [format_path(path)] if data.secret else []
-    if isinstance(data, dict):
-        return [found for key, child in data.items() for found in _secret_paths(child, (*path, key))]
-    if isinstance(data, list):
-        return [found for n, child in enumerate(data) for found in _secret_paths(child, (*path, str(n)))]
-    return []

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from envtree.expression import NamePath
 from envtree.resolve.weight import composite
-from envtree.resolved import HOLE, UNKNOWN, Hidden, Part, reveal
+from envtree.resolved import HOLE, UNKNOWN, Hidden, Part, hidden_parts, reveal
 from envtree.value import Branch, Leaf, Listing, Merged
 
 
@@ -52,7 +52,7 @@ def seal(value: Any) -> Any:
     """Data as it is, or one Hidden for all of it when any part is hidden."""
     if not isinstance(value, (dict, list)):
         return value
-    parts = [part for part in _leaves(value) if isinstance(part, Hidden)]
+    parts = [part for _, part in hidden_parts(value)]
     if not parts:
         return value
     plain = reveal(value) if all(part.known for part in parts) else UNKNOWN
@@ -64,11 +64,3 @@ def _part(value: Hidden, path: NamePath) -> Any:
         return value
     inner = walk(value.reveal(), path) if value.known else UNKNOWN
     return inner if inner is MISSING else Hidden(inner, secret=value.secret, symbol=Part(value, path))
-
-
-def _leaves(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return [leaf for inner in value.values() for leaf in _leaves(inner)]
-    if isinstance(value, list):
-        return [leaf for inner in value for leaf in _leaves(inner)]
-    return [value]

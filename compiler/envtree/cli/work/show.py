@@ -11,7 +11,7 @@ from envtree.cli.work.session import open_tree
 from envtree.cli.work.single import Single, single
 from envtree.emit import Writers, materialize, written
 from envtree.fitting import report
-from envtree.resolved import Bundle, Hidden
+from envtree.resolved import Bundle, hidden_parts
 
 
 class Options(NamedTuple):
@@ -42,7 +42,7 @@ def run(options: Options) -> Exit:
 
 def _data(bundle: Bundle, options: Options) -> dict[str, Any]:
     data = materialize(bundle, "plain" if options.reveal else None)
-    if not options.reveal and _hides(bundle.data):
+    if not options.reveal and any(hidden_parts(bundle.data)):
         # The digest is that of the bundle with its secrets.
         data["digest"] = None
     return data | {"envtree": "1"}
@@ -58,11 +58,3 @@ def _formatted(found: Single, options: Options) -> bytes | None:
     before = len(diags)
     report(done, resolved, diags)
     return None if found.work.severities.errors(diags.since(before)) else done.files[0][1]
-
-
-def _hides(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_hides, value.values()))
-    if isinstance(value, list):
-        return any(map(_hides, value))
-    return isinstance(value, Hidden)
