@@ -17,7 +17,7 @@ def ladder_data(id: str, ladder: Ladder) -> dict[str, Any]:
         "value": line.value,
         "sensitive": line.sensitive,
         "layers": [rung_data(rung) for rung in ladder.rungs],
-        "lock": _place(ladder.lock) if ladder.lock else None,
+        "lock": place_data(ladder.lock) if ladder.lock else None,
         "expression": line.expression,
         "reads": list(line.reads),
         "sources": [_line(source) for source in ladder.sources],
@@ -43,7 +43,7 @@ def provenance_data(
     """A key in `provenance.json`, with the layers that speak of it."""
     return _line(line) | {
         "layers": layers,
-        "lock": _place(lock) if lock else None,
+        "lock": place_data(lock) if lock else None,
         "secret": _secret(secret) if secret else None,
     }
 
@@ -90,5 +90,6 @@ def _origin(origin: Origin | None) -> dict[str, Any]:
     }
 
 
-def _place(span: Span) -> dict[str, Any]:
+def place_data(span: Span) -> dict[str, Any]:
+    """A place in a file."""
     return {"path": span.path, "line": span.line, "column": span.column}

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from envtree.explain.document import place_data
 from envtree.finding import Finding
 from envtree.fleet.impact import Impact
 from envtree.fleet.matrix import Matrix, Row
 from envtree.fleet.parity import Missing, Parity, Types
 from envtree.fleet.uses import Use
 from envtree.report.json import finding_data
-from envtree.span import Span
 
 
 def impact_data(found: Sequence[Impact]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _file(found: Impact) -> dict[str, Any]:
         "relation": found.relation,
         "bundles": list(found.bundles),
         "keys": [_use(one) for one in found.keys],
-        "named": [_place(span) for span in found.named],
+        "named": [place_data(span) for span in found.named],
     }
 
 
@@ -67,7 +67,7 @@ def _use(use: Use) -> dict[str, Any]:
         "line": use.span.line,
         "column": use.span.column,
         "counts": len(use.wins),
-        "shadowed": [_place(span) | {"count": len(numbers)} for span, numbers in shadowed],
+        "shadowed": [place_data(span) | {"count": len(numbers)} for span, numbers in shadowed],
     }
 
 
@@ -77,7 +77,7 @@ def _row(row: Row) -> dict[str, Any]:
         "sensitive": row.sensitive,
         "unknown": row.unknown,
         "bundles": list(row.bundles),
-        "origins": [_place(span) for span in row.origins],
+        "origins": [place_data(span) for span in row.origins],
     }
 
 
@@ -88,14 +88,10 @@ def _missing(one: Missing) -> dict[str, Any]:
         "not_in": one.absent,
         "expected": one.expected,
         "bundles": list(one.bundles),
-        "places": [_place(span) for span in one.places],
+        "places": [place_data(span) for span in one.places],
     }
 
 
 def _types(one: Types) -> dict[str, Any]:
-    places = [_place(span) for span in one.places]
+    places = [place_data(span) for span in one.places]
     return {"key": one.key, "types": one.types, "bundles": list(one.bundles), "places": places}
-
-
-def _place(span: Span) -> dict[str, Any]:
-    return {"path": span.path, "line": span.line, "column": span.column}
