@@ -27,7 +27,7 @@ class Owners(NamedTuple):
         return {name: one and one.fields for name, one in self._asdict().items()}
 
 
-class Directory:
+class Roster:
     """The entities of a tree, found by bundle; that of no tree is empty."""
 
     def __init__(self, workspace: Workspace | None) -> None:

@@ -124,7 +124,7 @@ class Tracer:
 
     def _fact(self, pair: Pair, root: str, name: str) -> Iterator[Cause]:
         """The causes in a field of an entity's file; its name is that of the file, whatever the field says."""
-        base, head = (side.directory.of(pair.head.bundle.target) for side in self._sides)
+        base, head = (side.roster.of(pair.head.bundle.target) for side in self._sides)
         old, new = (owners.fields[root] or {} for owners in (base, head))
         if name != "name" and old.get(name) != new.get(name):
             yield from in_documents(base.documents.get(root), head.documents.get(root), name)
@@ -252,5 +252,5 @@ def _known(data: object, path: KeyPath) -> bytes:
 
 
 def _environments(side: Side, pair: Pair) -> dict[str, Document]:
-    project = side.directory.of(pair.head.bundle.target).project
+    project = side.roster.of(pair.head.bundle.target).project
     return {name: environment.document for name, environment in project.environments.items()} if project else {}

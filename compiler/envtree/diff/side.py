@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from envtree.node import Document
-from envtree.owners import Directory
+from envtree.owners import Roster
 from envtree.pipeline import Result, Run
 from envtree.resource import Resource
 from envtree.value import MergedStack
@@ -24,7 +24,7 @@ class Side(NamedTuple):
     files: Mapping[str, Resource]
     broken: frozenset[str]
     unread: frozenset[str]
-    directory: Directory
+    roster: Roster
 
     def document(self, path: str) -> Document | None:
         """A file of the tree, by its path."""
@@ -41,7 +41,7 @@ def side_of(run: Run) -> Side:
     """The tree of a run that has computed nothing yet."""
     broken = run.severities.errors(run.diags)
     unread = frozenset(one.span.path for one in run.diags if one.code < _READING)
-    return Side(run.workspace, run.files, broken, unread, Directory(run.workspace))
+    return Side(run.workspace, run.files, broken, unread, Roster(run.workspace))
 
 
 class Pair(NamedTuple):

@@ -39,7 +39,7 @@ def _in_error(side: Side, id: str) -> bool:
 
 
 def _documents(side: Side, id: str) -> list[Document | None]:
-    found = side.directory.of(Target.parse(id)).documents
+    found = side.roster.of(Target.parse(id)).documents
     return [found.get(name) for name in _TELLING]
 
 

@@ -12,7 +12,7 @@ from envtree.keypath import KeyPath, format_path
 from envtree.merge.lift import is_expression
 from envtree.merge.same import type_of
 from envtree.node import Cipher
-from envtree.owners import Directory, Owners
+from envtree.owners import Owners, Roster
 from envtree.pipeline import Result
 from envtree.resolved import SECTIONS, Bundle
 from envtree.stack import Stack
@@ -80,14 +80,14 @@ class Explainer:
     """Looks at the bundles of a tree, whose merges have been replayed."""
 
     def __init__(self, workspace: Workspace, inputs: Mapping[str, str]) -> None:
-        self._directory = Directory(workspace)
+        self._roster = Roster(workspace)
         self._unshown = Unshown(workspace)
         self._inputs = inputs
 
     def explained(self, bundle: Bundle, steps: Steps) -> Explained:
         """A bundle, by its steps."""
         target = bundle.target
-        owners, names = self._directory.of(target), self._unshown.names(target)
+        owners, names = self._roster.of(target), self._unshown.names(target)
         return Explained(owners, steps[-1].stack, steps, values(bundle, None), self._inputs, names)
 
 

@@ -8,7 +8,7 @@ from envtree.fleet.entities import bound, is_bound, mentions
 from envtree.fleet.reach import Reach
 from envtree.fleet.uses import Facts, Use, contracts
 from envtree.layer import targets
-from envtree.owners import Directory
+from envtree.owners import Roster
 from envtree.pipeline import Run
 from envtree.resource import Resource
 from envtree.selector import selector
@@ -102,8 +102,8 @@ def _naming(file: Resource, run: Run, workspace: Workspace) -> Iterator[str]:
     """The bundles whose agent, team, environment or project names a skill or a policy, or is bound to it."""
     naming = {one.document.path for one in mentions(file.location.kind, file.location.name, run.files.values())}
     bindings = bound(file.document, workspace)
-    directory = Directory(workspace)
+    roster = Roster(workspace)
     for target in sorted(targets(workspace), key=lambda one: one.id):
-        own = directory.of(target).documents.values()
+        own = roster.of(target).documents.values()
         if is_bound(target, bindings) or any(document.path in naming for document in own):
             yield target.id

@@ -7,7 +7,7 @@ from envtree.fields import field
 from envtree.keypath import format_path
 from envtree.layer import targets
 from envtree.node import Document
-from envtree.owners import Directory
+from envtree.owners import Roster
 from envtree.pipeline import Result
 from envtree.resolve.expression import Compiler
 from envtree.span import Span
@@ -75,7 +75,7 @@ class Facts:
     """The fields of files, and the inputs, that expressions read; only those of `files` are looked at."""
 
     def __init__(self, workspace: Workspace, files: Container[str]) -> None:
-        self._directory = Directory(workspace)
+        self._roster = Roster(workspace)
         self._files = files
         self._compiler = Compiler()
         self._uses: dict[tuple[str, str], Use] = {}
@@ -83,7 +83,7 @@ class Facts:
 
     def add(self, result: Result) -> None:
         """Take in one more bundle."""
-        documents = self._directory.of(result.bundle.target).documents
+        documents = self._roster.of(result.bundle.target).documents
         for root, name in {read for text in _expressions(result) for read in self._reads(text)}:
             document = documents.get("organization" if root == "inputs" else root)
             if document and document.path in self._files:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from envtree.diagnostic import Diagnostics
-from envtree.owners import Directory
+from envtree.owners import Roster
 from envtree.resolve.bundle_values import resolve_bundle
 from envtree.resolve.evaluation import Engine
 from envtree.resolve.expression import Compiler
@@ -19,7 +19,7 @@ def resolve(
     stacks: Iterable[MergedStack], workspace: Workspace, outside: Outside, diags: Diagnostics
 ) -> Iterator[Resolved]:
     """Resolve the stacks one by one; expressions are compiled, and shared maps turned into data, once."""
-    directory = Directory(workspace)
+    roster = Roster(workspace)
     engine = Engine(Compiler(), Literals(), Variables(), Results(), outside, diags)
     project = ""
     for merged in stacks:
@@ -28,7 +28,7 @@ def resolve(
             engine.literals.clear()
             engine.variables.clear()
             engine.results.clear()
-        facts = directory.of(merged.stack.target).fields | {"inputs": outside.inputs}
+        facts = roster.of(merged.stack.target).fields | {"inputs": outside.inputs}
         yield resolve_bundle(merged, facts, engine)
 
 
