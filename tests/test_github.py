@@ -174,8 +174,9 @@ def test_the_pinned_packages_are_those_that_envtree_needs() -> None:
         pinned = dict(re.findall(r"^([a-z0-9-]+)==([0-9.]+)", text, re.MULTILINE))
         assert text.count("==") == len(pinned) + text.count("python_full_version ==")
         for need in needs:
-            name, least = re.fullmatch(r"([a-z0-9-]+)>=([0-9.]+)", need).groups()  # type: ignore[union-attr]
-            assert _number(pinned[name]) >= _number(least), need
+            name, how, least = re.fullmatch(r"([a-z0-9-]+)(>=|==)([0-9.]+?)(?:\.\*)?", need).groups()  # type: ignore[union-attr]
+            number = _number(pinned[name])
+            assert number >= _number(least) if how == ">=" else pinned[name].startswith(f"{least}."), need
 
 
 def _number(version: str) -> list[int]:
