@@ -132,3 +132,27 @@ def test_the_example_of_the_language_reference(tree: Path, envtree: Command) -> 
             assert envtree(*command.split()).out == expected
             shown += 1
     assert shown == 3
+
+
+def test_a_flattened_name_is_explained_and_laid_out(tree: Path, envtree: Command) -> None:
+    section = "output: {env: {config: CFG_}}\nexecution_environment: {config: {limits: {cpu: 2}}}\n"
+    fill(tree, {"organization.yaml": ORGANIZATION + section})
+    ran = envtree("explain", CLERK, "CFG_LIMITS_CPU")
+    assert ran.out.splitlines()[:3] == [
+        f"config.limits.cpu of {CLERK}: 2",
+        "in the environment it is CFG_LIMITS_CPU, by organization.yaml:4:24",
+        ">   organization            set     organization.yaml:5:50  2",
+    ]
+    told = json.loads(envtree("explain", CLERK, "CFG_LIMITS_CPU", "--format", "json").out)
+    assert told["variable"] == {"name": "CFG_LIMITS_CPU", "path": "organization.yaml", "line": 4, "column": 24}
+    assert Schemas().is_valid("output/explain", told)
+    ran = envtree("matrix", "CFG_LIMITS_CPU")
+    assert ran.out.startswith("config.limits.cpu has 1 value in ")
+    ran = envtree("matrix", "CFG_LIMITS_CPUS")
+    assert "did you mean 'env_vars.CFG_LIMITS_CPU'?" in ran.err
+
+
+def test_the_text_that_was_asked_for_is_told_to_its_end(tree: Path, envtree: Command) -> None:
+    text = "long " * 20 + "end"
+    fill(tree, {BOT: f"execution_environment: {{env_vars: {{A: {text}}}}}\n"})
+    assert envtree("explain", BOT_ID, "A").out.splitlines()[0] == f'env_vars.A of {BOT_ID}: "{text}"'

@@ -270,3 +270,35 @@ def test_the_order_has_every_layer_and_its_files() -> None:
         ("agent", "a", (AGENT,)),
     ]
     assert ID == "p/t/a@production"
+
+
+FLAT = 'output: {env: {config: CFG_, endpoints: "{name}_URL"}}'
+
+
+@pytest.mark.parametrize(
+    ("asked", "key", "name", "column"),
+    [
+        ("CFG_MAX_CPU", "config.max-cpu", "CFG_MAX_CPU", 24),
+        ("env_vars.CFG_MAX_CPU", "config.max-cpu", "CFG_MAX_CPU", 24),
+        ("config.max-cpu", "config.max-cpu", "CFG_MAX_CPU", 24),
+        ("CFG_DB_PORT", "config.db", "CFG_DB_PORT", 24),
+        ("API_URL", "endpoints.api", "API_URL", 41),
+        ("CFG_TOKEN", "config.token", "CFG_TOKEN", 24),
+    ],
+)
+def test_a_variable_of_a_section_is_explained_by_its_value(asked: str, key: str, name: str, column: int) -> None:
+    config = "{max-cpu: 2, db: \"${{ {'port': 1} }}\", token: '${{ secrets.token }}', none: null}"
+    section = f"{{config: {config}, endpoints: {{api: 'https://a.example'}}, env_vars: {{CFG_OWN: x}}}}"
+    told = explain(of(layers(section, organization=FLAT, secrets={0: {"token": "x"}})), asked)
+    assert told.line.key == key
+    assert told.variable
+    assert (told.variable.name, str(told.variable.span)) == (name, f"organization.yaml:2:{column}")
+
+
+def test_no_variable_is_made_of_maps_of_plain_variables_and_without_a_pattern() -> None:
+    section = "{config: {db: {port: 1}}, env_vars: {A: x}}"
+    for organization, key in ((FLAT, "config.db"), (FLAT, "A"), ("", "config.db.port")):
+        assert ladder(key, section, organization=organization).variable is None
+    with pytest.raises(KeyMissingError) as caught:
+        ladder("CFG_DB_PORTS", section, organization=FLAT)
+    assert caught.value.meant == "env_vars.CFG_DB_PORT"

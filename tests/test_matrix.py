@@ -266,3 +266,26 @@ agents of staging only
         parity_text(same, color=False, whole=False)
         == "staging and production do not differ in kind (2 agents compared)\n"
     )
+
+
+def test_a_variable_that_output_env_makes_is_found_by_its_name() -> None:
+    flat = {"organization.yaml": f"{ORGANIZATION}, output: {{env: {{config: CFG_}}}}}}"}
+    files = flat | {PRODUCTION: section("{config: {max-cpu: 4}}"), STAGING: section("{config: {max_cpu: 1}}")}
+    found = ask("CFG_MAX_CPU", files)
+    # The bundles have it at two places, so none of them is the key.
+    assert found.key == "env_vars.CFG_MAX_CPU"
+    assert rows(found) == [(4, IN_PRODUCTION, [f"{PRODUCTION}:1"]), (1, IN_STAGING, [f"{STAGING}:1"])]
+    found = ask("CFG_MAX_CPU", flat | {PRODUCTION: section("{config: {max-cpu: 4}}")})
+    assert (found.key, found.missing) == ("config.max-cpu", IN_STAGING)
+
+
+def test_values_that_begin_alike_are_told_apart_and_places_once() -> None:
+    long = "x" * 70
+    files = {PRODUCTION: section(f"{{config: {{a: [{long}1, b]}}}}"), STAGING: section(f"{{config: {{a: [{long}2]}}}}")}
+    text = matrix_text(ask("config.a", files), color=False, whole=False)
+    assert f'["{long}1","b"]' in text
+    assert f'["{long}2"]' in text
+    assert text.count(f"{PRODUCTION}:1\n") == 1
+    files = {PRODUCTION: section(f"{{config: {{a: {long}}}}}")}
+    assert f'{long}"' not in matrix_text(ask("config.a", files), color=False, whole=False)
+    assert f'{long}"' in matrix_text(ask("config.a", files), color=False, whole=True)

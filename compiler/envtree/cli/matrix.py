@@ -12,7 +12,7 @@ command = Command(
         choice(
             "--format", "form", values=("text", "json"), default="text", show_default=True, help="For people, or JSON."
         ),
-        option("-v", "--verbose", is_flag=True, help="Name every bundle, and every place."),
+        option("-v", "--verbose", is_flag=True, help="Name every bundle and every place, and cut no value."),
         INPUTS,
         COLOR,
     ],

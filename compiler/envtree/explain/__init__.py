@@ -3,9 +3,10 @@
 from envtree.explain.bundle import Explained, explained, inside, keys
 from envtree.explain.key import KeyMissingError, find_place
 from envtree.explain.lines import line, secret_line, sources
-from envtree.explain.model import Ladder, Line, Step
+from envtree.explain.model import Ladder, Line, Step, Variable
 from envtree.explain.place import Place, parts
 from envtree.explain.rungs import lock_at, places_of, rungs, secret_at
+from envtree.fields import field
 from envtree.keypath import KeyPath
 from envtree.resolve.expression import Compiler
 from envtree.value import Listing
@@ -27,7 +28,8 @@ def overview(bundle: Explained) -> tuple[Line, ...]:
 
 def explain(bundle: Explained, key: str) -> Ladder:
     """All about one key; raises KeyMissingError."""
-    return ladder(bundle, find_place(bundle, key), Compiler())
+    place = find_place(bundle, key)
+    return ladder(bundle, place, Compiler())._replace(variable=_variable(bundle, key, place))
 
 
 def ladder(bundle: Explained, place: Place, compiler: Compiler) -> Ladder:
@@ -40,6 +42,17 @@ def ladder(bundle: Explained, place: Place, compiler: Compiler) -> Ladder:
     read = sources(bundle, told.reads, compiler)
     lock, secret = lock_at(bundle, places), secret_at(bundle, winner)
     return Ladder(told, rungs(bundle, places, winner), lock, read, secret, _inside(bundle, place, compiler))
+
+
+def _variable(bundle: Explained, key: str, place: Place) -> Variable | None:
+    """The variable that `output.env` makes of a value, or the one asked for of what an expression yields."""
+    document, asked = bundle.owners.documents["organization"], key.removeprefix("env_vars.")
+    for name, path in bundle.flat.items():
+        pattern = field(document, "output", "env", path[0])
+        within = place.root == "sections" and path[: len(place.path)] == place.path
+        if pattern and within and (path == place.path or name == asked):
+            return Variable(name, document.span(pattern))
+    return None
 
 
 def _inside(bundle: Explained, place: Place, compiler: Compiler) -> tuple[Line, ...]:

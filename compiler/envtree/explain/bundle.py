@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from envtree.emit import values
+from envtree.emit.flatten import flatten
 from envtree.explain.model import Shown
 from envtree.explain.place import MODEL, Place, pick
 from envtree.explain.replay import Steps, replayed
@@ -21,7 +22,10 @@ from envtree.workspace import Workspace
 
 
 class Explained(NamedTuple):
-    """`steps` are what the layers merge to, up to each of them; `secretive` are the variables declared as secrets."""
+    """`steps` are what the layers merge to, up to each of them; `secretive` are the variables declared as secrets.
+
+    `flat` has where the variables come from that `output.env` makes of other sections, if anybody asks.
+    """
 
     owners: Owners
     stack: Stack
@@ -29,6 +33,7 @@ class Explained(NamedTuple):
     data: Mapping[str, Any]
     inputs: Mapping[str, str]
     secretive: frozenset[str]
+    flat: Mapping[str, KeyPath] = {}
 
     @property
     def merged(self) -> MergedStack:
@@ -94,7 +99,8 @@ class Explainer:
 def explained(workspace: Workspace, result: Result, inputs: Mapping[str, str]) -> Explained:
     """Replay the merge of one bundle."""
     _, steps = next(replayed([result], workspace.organization))
-    return Explainer(workspace, inputs).explained(result.bundle, steps)
+    flat = {one.name: one.path for one in flatten(result.bundle.data, workspace.organization.output.env)}
+    return Explainer(workspace, inputs).explained(result.bundle, steps)._replace(flat=flat)
 
 
 def keys(explained: Explained) -> list[KeyPath]:

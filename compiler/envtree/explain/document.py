@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from envtree.explain.model import Ladder, Line, Origin, Rung, Secret, Step
+from envtree.explain.model import Ladder, Line, Origin, Rung, Secret, Step, Variable
 from envtree.span import Span
 
 
@@ -23,6 +23,7 @@ def ladder_data(id: str, ladder: Ladder) -> dict[str, Any]:
         "sources": [_line(source) for source in ladder.sources],
         "secret": _secret(ladder.secret) if ladder.secret else None,
         "keys": [_line(inner) for inner in ladder.keys],
+        "variable": _variable(ladder.variable) if ladder.variable else None,
     }
 
 
@@ -71,6 +72,10 @@ def _line(line: Line) -> dict[str, Any]:
         "expression": line.expression,
         "reads": list(line.reads),
     }
+
+
+def _variable(variable: Variable) -> dict[str, Any]:
+    return {"name": variable.name} | _place(variable.span)
 
 
 def _secret(secret: Secret) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def find_place(explained: Explained, key: str) -> Place:
             return place
     if len(path) == 2 and path[0] == "env_vars" and path[1] in explained.data["env_vars"]:
         return Place("sections", path)
+    if len(path) == 2 and path[0] == "env_vars" and path[1] in explained.flat:
+        return find_place(explained, format_path(explained.flat[path[1]]))
     return _into_computed(explained, path)
 
 
@@ -70,7 +72,7 @@ def _missing(explained: Explained, path: KeyPath) -> KeyMissingError:
 def _meant(explained: Explained, path: KeyPath) -> str:
     """The nearest key; variables are compared by their names alone, for they all begin alike."""
     if path[0] == "env_vars":
-        name = nearest(".".join(path[1:]), explained.data["env_vars"])
+        name = nearest(".".join(path[1:]), [*explained.data["env_vars"], *explained.flat])
         return format_path(("env_vars", name)) if name else ""
     known = {key[:n] for key in keys(explained) if key[0] != "env_vars" for n in range(2, len(key) + 1)}
     return nearest(format_path(path), sorted(map(format_path, known)))

@@ -56,6 +56,13 @@ class Secret(NamedTuple):
     written: Shown
 
 
+class Variable(NamedTuple):
+    """The environment variable that a value of a section becomes, and where the pattern of its name stands."""
+
+    name: str
+    span: Span
+
+
 class Ladder(NamedTuple):
     """All about one key: its rungs, lowest first, what the winner reads, directly or not, and the keys inside."""
 
@@ -65,6 +72,7 @@ class Ladder(NamedTuple):
     sources: tuple[Line, ...]
     secret: Secret | None
     keys: tuple[Line, ...]
+    variable: Variable | None = None
 
 
 class Step(NamedTuple):

@@ -1,8 +1,10 @@
 """One key over all bundles, grouped by its value."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from envtree.cells import PARTS, Cell, cell, sealed_leaves
+from envtree.emit.flatten import flatten
 from envtree.explain.key import KeyMissingError, key_path
 from envtree.explain.place import Place
 from envtree.explain.veil import Unshown
@@ -49,18 +51,19 @@ def matrix(run: Run, key: str) -> Matrix:
     assert workspace
     path = _path(key)
     rows, sealed, known = _Rows(), _Rows(), _Known(path)
-    unshown = Unshown(workspace)
+    unshown, flat = Unshown(workspace), _Flat(path, workspace.organization.output.env)
     for result in run.results():
-        found = _value(result, path)
+        place = flat.place(result)
+        found = _value(result, place)
         known.note(result)
-        shown = None if found is _NOTHING else cell(found, path, unshown.names(result.bundle.target))
-        rows.add(result, shown, tuple(origins(result, path, found)) if shown else ())
+        shown = None if found is _NOTHING else cell(found, place, unshown.names(result.bundle.target))
+        rows.add(result, shown, tuple(origins(result, place, found)) if shown else ())
         if path[0] == "secrets":
             sealed.add(result, *_sealed(result, path))
     for one in (rows, sealed):
         if one.groups:
-            return one.matrix(format_path(path))
-    raise KeyMissingError(format_path(path), known.meant(), ())
+            return one.matrix(format_path(flat.key()))
+    raise KeyMissingError(format_path(path), known.meant(flat.names), ())
 
 
 class _Rows:
@@ -88,6 +91,28 @@ class _Rows:
         ]
         rows.sort(key=lambda row: (-len(row.bundles), row.bundles))
         return Matrix(key, tuple(rows), tuple(sorted(self._missing)))
+
+
+class _Flat:
+    """The value that a variable is made of where `output.env` makes it: each bundle may have it at another place."""
+
+    def __init__(self, path: KeyPath, patterns: Mapping[str, str]) -> None:
+        self._path, self._patterns = path, patterns if path[0] == "env_vars" and len(path) == 2 else {}
+        self._places: set[KeyPath] = set()
+        self.names: set[str] = set()
+
+    def place(self, result: Result) -> KeyPath:
+        """Where the value is in a bundle."""
+        if not self._patterns or self._path[1] in result.bundle.data["env_vars"]:
+            return self._path
+        places = {one.name: one.path for one in flatten(result.bundle.data, self._patterns)}
+        self.names.update(places)
+        self._places.update({places[self._path[1]]} if self._path[1] in places else ())
+        return places.get(self._path[1], self._path)
+
+    def key(self) -> KeyPath:
+        """The key that was asked for, or the one place of the section that it stands for."""
+        return next(iter(self._places)) if len(self._places) == 1 else self._path
 
 
 class _Known:
@@ -119,10 +144,10 @@ class _Known:
             for key, child in value.items():
                 self._note(child, (*path, key))
 
-    def meant(self) -> str:
-        """The nearest key."""
+    def meant(self, further: Iterable[str]) -> str:
+        """The nearest key; there may be further variables."""
         if self._path[0] == "env_vars":
-            name = nearest(".".join(self._path[1:]), sorted(name for _, name in self._keys))
+            name = nearest(".".join(self._path[1:]), sorted({name for _, name in self._keys}.union(further)))
             return format_path(("env_vars", name)) if name else ""
         return nearest(format_path(self._path), sorted(map(format_path, self._keys)))
 

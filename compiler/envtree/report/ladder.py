@@ -18,7 +18,9 @@ def ladder_text(id: str, ladder: Ladder, *, color: bool) -> str:
     """All about one key."""
     line = ladder.line
     rows = [(_hue(rung), ("> " if rung.wins else "  ", *_rung_cells(rung, line))) for rung in ladder.rungs]
-    told = [("", f"{line.key} of {id}: {_final(line)}"), *_table(rows)]
+    told = [("", f"{line.key} of {id}: {_asked(line)}"), *_table(rows)]
+    if ladder.variable:
+        told.insert(1, ("", f"in the environment it is {ladder.variable.name}, by {_place(ladder.variable.span)}"))
     if ladder.lock:
         told.append(("", f"locked at {_place(ladder.lock)}"))
     if ladder.secret:
@@ -66,6 +68,11 @@ def _final(line: Line) -> str:
     if line.sensitive and line.value is None:
         return "(secret)"
     return "(unknown)" if line.value is None and line.expression else _json(line.value)
+
+
+def _asked(line: Line) -> str:
+    """The value that somebody has asked for, to its end; what is in a map or a list has lines of its own."""
+    return compact(line.value) if isinstance(line.value, str) else _final(line)
 
 
 def _written(written: Shown, *, whole: bool) -> str:

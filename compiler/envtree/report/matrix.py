@@ -1,7 +1,9 @@
 """One key over all bundles, for people: each value, how many bundles have it, who wrote it, and where they are."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from envtree.canonical import compact
 from envtree.fleet.matrix import Matrix, Row
 from envtree.report import plural
 from envtree.report.gist import spread
@@ -18,8 +20,11 @@ def matrix_text(matrix: Matrix, *, color: bool, whole: bool) -> str:
     width = len(str(max(len(matrix.missing), *(len(row.bundles) for row in matrix.rows))))
     lines = [Line(f"{matrix.key} has {plural(len(matrix.rows), 'value')} in {_bundles(matrix)}", BOLD)]
     rows = matrix.rows if whole else matrix.rows[:_MOST_ROWS]
+    cut = Counter(_value(row, whole=False) for row in matrix.rows)
     for row in rows:
-        lines += [Line(""), *_row(row, every, width, whole)]
+        # Of values that begin alike, the end tells them apart.
+        value = _value(row, whole=whole or cut[_value(row, whole=False)] > 1)
+        lines += [Line(""), Line(f"  {len(row.bundles):>{width}}  {value}", BOLD), *_row(row, every, width, whole)]
     if len(rows) < len(matrix.rows):
         lines += [Line(""), Line(f"and {len(matrix.rows) - len(rows)} more values (-v lists them)")]
     if matrix.missing:
@@ -34,8 +39,7 @@ def _bundles(matrix: Matrix) -> str:
 
 
 def _row(row: Row, every: Sequence[str], width: int, whole: bool) -> Iterator[Line]:
-    yield Line(f"  {len(row.bundles):>{width}}  {_value(row)}", BOLD)
-    places = [place(span) for span in row.origins]
+    places = list(dict.fromkeys(place(span) for span in row.origins))
     indent = " " * (width + 4)
     yield from (Line(f"{indent}{each}") for each in (places if whole else some(places, _MOST_PLACES, "place")))
     yield from _where(row.bundles, every, width, whole)
@@ -50,11 +54,11 @@ def _where(ids: Sequence[str], every: Sequence[str], width: int, whole: bool) ->
             yield Line(f"{indent}{name}, {count}: {projects}")
 
 
-def _value(row: Row) -> str:
+def _value(row: Row, *, whole: bool) -> str:
     if row.sensitive:
         return "(secret)"
     if row.unknown:
         return "(depends on an input)"
     if isinstance(row.value, dict) and row.value.keys() == {"source", "path"}:
         return f"{row.value['source']}#{row.value['path']}"
-    return shortened(row.value)
+    return compact(row.value) if whole else shortened(row.value)
