@@ -141,7 +141,7 @@ def test_a_flattened_name_is_explained_and_laid_out(tree: Path, envtree: Command
     assert ran.out.splitlines()[:3] == [
         f"config.limits.cpu of {CLERK}: 2",
         "in the environment it is CFG_LIMITS_CPU, by organization.yaml:4:24",
-        ">   organization            set     organization.yaml:5:50  2",
+        ">   organization            set     organization.yaml:5:48           2",
     ]
     told = json.loads(envtree("explain", CLERK, "CFG_LIMITS_CPU", "--format", "json").out)
     assert told["variable"] == {"name": "CFG_LIMITS_CPU", "path": "organization.yaml", "line": 4, "column": 24}

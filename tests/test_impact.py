@@ -3,6 +3,7 @@
 import pytest
 
 from envtree.fleet.impact import Impact, impact
+from envtree.report.impact import impact_text
 from envtree.span import Span
 
 from .trees import ORGANIZATION, request, sealed, start
@@ -12,6 +13,7 @@ SHOP = "projects/shop/project.yaml"
 CART = "projects/shop/teams/cart/team.yaml"
 BOT = "projects/shop/teams/cart/agents/bot.yaml"
 CLERK = "projects/shop/agents/clerk.yaml"
+ANA = "age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq"
 BOTS = ("shop/cart/bot@production", "shop/cart/bot@staging")
 CLERKS = ("shop/clerk@production", "shop/clerk@staging")
 EVERY = tuple(sorted((*BOTS, *CLERKS, "tools/cron@production", "tools/cron@staging")))
@@ -75,6 +77,14 @@ def environment(**sections: str) -> str:
         ("skills/s.yaml", {"skills/s.yaml": "{type: shell}"}, "mention", ()),
         ("worker_queues/queue.yaml", {"worker_queues/queue.yaml": "{environment: staging}"}, "apart", ()),
         ("README.md", {"README.md": "read me"}, "unread", ()),
+        (
+            "templates/t.j2",
+            {"templates/t.j2": "x", "organization.yaml": f"{ORGANIZATION}, output: {{templates: {{a: templates/t.j2}}}}}}"},
+            "template",
+            EVERY,
+        ),
+        (".github/CODEOWNERS", {".github/CODEOWNERS": "* @ana"}, "access", ()),
+        (".sops.yaml", {".sops.yaml": "creation_rules: []"}, "access", ()),
     ],
 )
 def test_a_file_feeds(path: str, files: dict[str, str], relation: str, bundles: tuple[str, ...]) -> None:
@@ -188,3 +198,20 @@ def test_how_many_bundles_take_nothing() -> None:
     files[CART] = environment(env_vars="{A: y}")
     found = ask(LIVE, files)
     assert (len(found.bundles), found.idle) == (6, 2)
+
+
+def test_the_rules_of_sops_govern_the_nearest_secrets_files() -> None:
+    secrets: dict[str, object] = {"organization": {"a": "x"}, "projects/shop/teams/cart/team": {"a": "y"}}
+    rules = {
+        ".sops.yaml": f"creation_rules:\n  - {{path_regex: nothing, age: {ANA}}}\n  - {{age: {ANA}}}\n",
+        "projects/shop/.sops.yaml": f"creation_rules: [{{age: {ANA}}}]\n",
+    }
+    run = start(request(FILES | rules | sealed(secrets)))
+    found = impact(run, (".sops.yaml", "projects/shop/.sops.yaml"))
+    assert [[(path, f"{rule.path}:{rule.line}") for path, rule in one.governs] for one in found] == [
+        [("organization.secrets.yaml", ".sops.yaml:3")],
+        [("projects/shop/teams/cart/team.secrets.yaml", "projects/shop/.sops.yaml:1")],
+    ]
+    text = impact_text(found[:1], run.ids, color=False, whole=False)
+    assert text.startswith("no bundle holds anything of .sops.yaml: it says for whom sops encrypts 1 secrets file\n")
+    assert text.endswith("     3  organization.secrets.yaml\n")

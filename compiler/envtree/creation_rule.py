@@ -10,6 +10,8 @@ from envtree.secret import Endpoint
 from envtree.span import Span
 
 RULES_FILE = ".sops.yaml"
+# The other file about access that follows from what the tree declares.
+CODE_OWNERS = "CODEOWNERS"
 
 
 class RulesDocument(NamedTuple):

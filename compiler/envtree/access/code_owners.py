@@ -5,15 +5,16 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from envtree.access.block import Parts, newline, split
+from envtree.creation_rule import CODE_OWNERS
 from envtree.diagnostic import Refusal
 from envtree.fields import field, mapping, text, texts
 from envtree.node import Document
 from envtree.workspace import Workspace
 
 # Where GitHub looks, in this order; the first file that is there is the only one.
-PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
+PLACES = (f".github/{CODE_OWNERS}", CODE_OWNERS, f"docs/{CODE_OWNERS}")
 # GitHub knows neither negation nor sets of characters there, and has no way to escape them.
-_FIT = re.compile(r"[A-Za-z0-9._/ -]*")
+_FIT = re.compile(r"[\w./ -]*")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+")
 
 

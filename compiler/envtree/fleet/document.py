@@ -57,6 +57,7 @@ def _file(found: Impact) -> dict[str, Any]:
         "bundles": list(found.bundles),
         "keys": [_use(one) for one in found.keys],
         "named": [place_data(span) for span in found.named],
+        "governs": [{"secrets": path, "rule": place_data(rule)} for path, rule in found.governs],
     }
 
 

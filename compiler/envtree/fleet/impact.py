@@ -1,8 +1,10 @@
 """Which bundles a file feeds: those whose result can change when it does."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
+from envtree.creation_rule import CODE_OWNERS, RULES_FILE, governing
 from envtree.fields import field
 from envtree.fleet.entities import bound, is_bound, mentions
 from envtree.fleet.reach import Reach
@@ -17,8 +19,9 @@ from envtree.span import Span
 from envtree.workspace import Workspace
 
 # `layer`: its values go into bundles. `rule`: bundles are checked against it. `mention`: what bundles are of names it.
-# `apart`: it is for the control plane alone. `unread`: it means nothing to envtree.
-Relation = Literal["layer", "rule", "mention", "apart", "unread"]
+# `template`: bundles are put into it. `access`: it is about who may do what. `apart`: it is for the control plane alone.
+# `unread`: it means nothing to envtree.
+Relation = Literal["layer", "rule", "mention", "template", "access", "apart", "unread"]
 
 _APART = frozenset({Kind.WORKER_QUEUE, Kind.JOB, Kind.WORKFLOW})
 _NAMED = frozenset({Kind.SKILL, Kind.POLICY, Kind.WORKER_QUEUE, Kind.ENVIRONMENT})
@@ -27,7 +30,8 @@ _NAMED = frozenset({Kind.SKILL, Kind.POLICY, Kind.WORKER_QUEUE, Kind.ENVIRONMENT
 class Impact(NamedTuple):
     """What one file feeds; `keys` are what it says, in the order of its lines, `named` where others name it.
 
-    `idle` counts the bundles that have the file among their layers, and none of its values.
+    `idle` counts the bundles that have the file among their layers, and none of its values. `governs` are the secrets
+    files that sops encrypts by the file, each with its rule.
     """
 
     path: str
@@ -37,6 +41,7 @@ class Impact(NamedTuple):
     keys: tuple[Use, ...] = ()
     named: tuple[Span, ...] = ()
     idle: int = 0
+    governs: tuple[tuple[str, Span], ...] = ()
 
 
 def impact(run: Run, paths: Sequence[str]) -> tuple[Impact, ...]:
@@ -53,7 +58,7 @@ def impact(run: Run, paths: Sequence[str]) -> tuple[Impact, ...]:
 def _impact(path: str, run: Run, workspace: Workspace, reach: Reach, facts: Facts) -> Impact:
     file = run.files.get(path)
     if file is None:
-        return Impact(path, None, "unread", ())
+        return _beside(path, run, workspace)
     kind = file.location.kind
     keys = [Use(one.key, one.span, one.wins, one.lost) for one in reach.of(path)]
     if kind is Kind.SECRETS:
@@ -71,6 +76,25 @@ def _impact(path: str, run: Run, workspace: Workspace, reach: Reach, facts: Fact
     keys += facts.of(path)
     keys += [one.use for one in contracts(workspace) if one.use.span.path == path]
     return Impact(path, kind, "layer", _ids(reach, standing), _in_order(keys), named, idle)
+
+
+def _beside(path: str, run: Run, workspace: Workspace) -> Impact:
+    """A file that describes nothing of the tree."""
+    named = tuple(one.span for one in workspace.organization.output.templates if one.path == path)
+    if named:
+        return Impact(path, None, "template", tuple(sorted(run.ids)), named=named)
+    if PurePosixPath(path).name in (RULES_FILE, CODE_OWNERS):
+        return Impact(path, None, "access", (), governs=tuple(_governed(path, run, workspace)))
+    return Impact(path, None, "unread", ())
+
+
+def _governed(path: str, run: Run, workspace: Workspace) -> Iterator[tuple[str, Span]]:
+    """The secrets files that fall under the rules of a `.sops.yaml`, each with the place of its rule."""
+    for secrets in sorted(name for name, file in run.files.items() if file.location.kind is Kind.SECRETS):
+        nearest = governing(workspace.rules, secrets)
+        rule = nearest.first(secrets) if nearest and nearest.path == path else None
+        if rule:
+            yield secrets, rule.span
 
 
 def _ids(reach: Reach, numbers: Iterable[int]) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """What files feed, for people: the number first, where the bundles are, then what becomes of each value."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 
+from envtree.creation_rule import CODE_OWNERS
 from envtree.fleet.impact import Impact
 from envtree.fleet.uses import Use
 from envtree.report import plural
@@ -12,7 +14,7 @@ from envtree.source import Kind
 _FEW = 3
 _MOST_PLACES = 3
 _MOST_NAMED = 10
-_HOW = {"layer": "fed by", "rule": "checked by", "mention": "governed by"}
+_HOW = {"layer": "fed by", "rule": "checked by", "mention": "governed by", "template": "put into"}
 
 
 def impact_text(found: Sequence[Impact], every: Sequence[str], *, color: bool, whole: bool) -> str:
@@ -32,6 +34,8 @@ def _file(found: Impact, every: Sequence[str], whole: bool) -> Iterator[Line]:
         yield Line(f"nothing is read from {found.path}", BOLD)
     elif found.relation == "apart":
         yield Line(f"no bundle holds anything of {found.path}: it is for the control plane alone", BOLD)
+    elif found.relation == "access":
+        yield from _access(found)
     else:
         how = "equipped with" if found.kind is Kind.SKILL else _HOW[found.relation]
         yield Line(_number(found.bundles, every, f"{how} {found.path}"), BOLD)
@@ -45,6 +49,19 @@ def _file(found: Impact, every: Sequence[str], whole: bool) -> Iterator[Line]:
         places = [f"  {place(span)}" for span in found.named]
         listed = places if whole else some(places, _MOST_NAMED, "place")
         yield from (Line(""), Line("named in"), *map(Line, listed))
+
+
+def _access(found: Impact) -> Iterator[Line]:
+    if PurePosixPath(found.path).name == CODE_OWNERS:
+        said = "'envtree secrets sync' writes into it who owns what"
+    elif found.governs:
+        said = f"it says for whom sops encrypts {plural(len(found.governs), 'secrets file')}"
+    else:
+        said = "it says for whom sops encrypts, and no secrets file falls under it"
+    yield Line(f"no bundle holds anything of {found.path}: {said}", BOLD)
+    if found.governs:
+        rows = [(str(rule.line), path) for path, rule in found.governs]
+        yield from (Line(""), *(Line(f"  {row}") for row in table([("rule", "secrets file"), *rows], frozenset({0}))))
 
 
 def _number(ids: Sequence[str], every: Sequence[str], how: str) -> str:

@@ -1,7 +1,7 @@
 """`envtree impact`: the bundles that files feed, on stdout."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +32,8 @@ def run(options: Options) -> Exit:
     """Tell what files feed."""
     tree = open_tree(options.directory)
     with running(Request(tree)) as work:
-        paths = dict.fromkeys(_placed(file, tree, work.files) for file in options.files)
+        known = {*work.files, *(one.path for one in work.workspace.rules)} if work.workspace else {*work.files}
+        paths = dict.fromkeys(_placed(file, tree, known) for file in options.files)
         found = impact(work, tuple(paths)) if work.workspace else ()
     if refused(work, tree, options.color):
         return Exit.FOUND
@@ -51,11 +52,11 @@ def _union(found: Iterable[Impact]) -> list[str]:
     return sorted({id for one in found for id in one.bundles})
 
 
-def _placed(text: str, tree: DirectoryTree, known: Iterable[str]) -> str:
-    """The path of a file inside the tree, or as it was given if it lies elsewhere."""
+def _placed(text: str, tree: DirectoryTree, known: Collection[str]) -> str:
+    """The path of a file from the root of the tree, or as it was given if it lies elsewhere and means nothing."""
     if not is_text(text):
         raise usage_error("the name of a file is text in UTF-8", "rename it")
-    found = [(file, path or text) for file, path in candidates(text, tree.root)]
+    found = [(file, path or _outside(file, text, tree.root, known)) for file, path in candidates(text, tree.root)]
     for file, path in found:
         if file.is_dir():
             raise usage_error(f"'{text}' is a folder", "name the files in it")
@@ -65,3 +66,9 @@ def _placed(text: str, tree: DirectoryTree, known: Iterable[str]) -> str:
     meant = next(filter(None, (nearest(name, known) for name in names)), "")
     hint = f"did you mean '{meant}'?" if meant else "name a file relative to this folder, or to the root of the tree"
     raise usage_error(f"there is no file '{text}'", hint)
+
+
+def _outside(file: Path, text: str, root: Path, known: Collection[str]) -> str:
+    """The name of a file that lies elsewhere: from the root of the tree if it means something, else as it was given."""
+    path = Path(os.path.relpath(file, root)).as_posix()
+    return path if path in known else text
