@@ -89,6 +89,18 @@ def test_a_tree_with_errors_has_no_answer(files: dict[str, str], told: str, tree
             ran = envtree(*arguments, "--format", form)
             assert (ran.code, ran.out) == (1, "")
             assert told in ran.err
+            assert "--allow-empty" not in ran.err
+
+
+def test_a_selector_of_nothing_is_told_without_what_keeps_nobody_from_an_answer(tree: Path, envtree: Command) -> None:
+    fill(tree, {"organization.yaml": f"{ORGANIZATION}lint: {{ET750: warning}}\n", BOT: "model_id: null\n"})
+    ran = envtree("matrix", "LOG_LEVEL", "nothing")
+    assert ran == (
+        1,
+        "",
+        "organization.yaml:1:1: error ET309: selector 'nothing' matches no bundle\n"
+        "  hint: 'envtree tree' shows what there is\n",
+    )
 
 
 # Impact.

@@ -189,6 +189,7 @@ def test_where_there_was_no_tree_all_is_reached(tmp_path: Path, tree: Path, envt
         ("nope", "'nope' is neither a revision of the repository nor a folder"),
         ("main..HEAD", "names two revisions"),
         ("\udcff", "a revision is text in UTF-8"),
+        ("", "the name of a revision or a folder is empty"),
         ("./nope", "there is no folder"),
     ],
 )

@@ -79,7 +79,10 @@ def environment(**sections: str) -> str:
         ("README.md", {"README.md": "read me"}, "unread", ()),
         (
             "templates/t.j2",
-            {"templates/t.j2": "x", "organization.yaml": f"{ORGANIZATION}, output: {{templates: {{a: templates/t.j2}}}}}}"},
+            {
+                "templates/t.j2": "x",
+                "organization.yaml": f"{ORGANIZATION}, output: {{templates: {{a: templates/t.j2}}}}}}",
+            },
             "template",
             EVERY,
         ),

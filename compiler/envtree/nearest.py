@@ -1,6 +1,6 @@
 """The name that was probably meant."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 # So many letters tell what a shortened name, such as `prod`, was short for.
@@ -17,13 +17,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return longer[0] if len(longer) == 1 else ""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint for an unknown name: the nearest known one, else a short list of what there is."""
+def did_you_mean(name: str, known: Iterable[str], spell: Callable[[str], str] = str) -> str:
+    """A hint for an unknown name: the nearest known one, else a short list of what there is.
+
+    What all of them begin with is left to `spell`: in a comparison it would make them alike.
+    """
     names = sorted(known)
     close = nearest(name, names)
     if close:
-        return f"did you mean '{close}'?"
+        return f"did you mean '{spell(close)}'?"
     if not names:
         return ""
-    shown = ", ".join(names[:9])
+    shown = ", ".join(map(spell, names[:9]))
     return f"known: {shown}" if len(names) <= 9 else f"known: {shown} and {len(names) - 9} more"

@@ -44,7 +44,8 @@ class Request(NamedTuple):
     """What a run is asked to do, for the bundles that a selector selects.
 
     Without `decrypter` no secret is known; with `inputs_required` an input that is read must have a value; with
-    `strict` a warning keeps `publish` from writing, as an error does; with `allow_empty` no bundle at all is fine.
+    `strict` a warning keeps `publish` from writing, as an error does; with `allow_empty` no bundle at all is fine,
+    and where it is None no option could allow it.
     `today` is the day on which allowances may have ended; `progress` hears of every file and bundle that is done.
     Runs over trees that have files in common may share a `memory`: what one has read, the other need not. With
     `inputs_shared` an input may be set that another tree declares, and this one does not. `within` tells, once the tree
@@ -59,7 +60,7 @@ class Request(NamedTuple):
     inputs_required: bool = False
     inputs_shared: bool = False
     strict: bool = False
-    allow_empty: bool = False
+    allow_empty: bool | None = False
     today: date | None = None
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
     memory: "Memory | None" = None
@@ -229,10 +230,11 @@ class Run:
         return lambda id: id in within and matches(id)
 
     def _check_selection(self, workspace: Workspace) -> None:
+        optional = self._request.allow_empty is not None
         if not self._request.allow_empty:
             if not self.watch.found():
-                check_tree(workspace, self.ids, self.diags)
-            check_selectors(self._request.selectors, self.ids, self.diags)
+                check_tree(workspace, self.ids, self.diags, optional=optional)
+            check_selectors(self._request.selectors, self.ids, self.diags, optional=optional)
         check_policies(workspace, self.ids, self.diags)
 
 

@@ -9,31 +9,33 @@ from envtree.selector import selector
 from envtree.span import whole_file
 from envtree.workspace import Workspace
 
-_EMPTY = "or pass --allow-empty"
+_OPTION = "pass --allow-empty"
 
 
-def check_tree(workspace: Workspace, ids: tuple[str, ...], diags: Diagnostics) -> None:
-    """Report a tree without bundles."""
+def check_tree(workspace: Workspace, ids: tuple[str, ...], diags: Diagnostics, *, optional: bool) -> None:
+    """Report a tree without bundles; `optional` says that the command has an option for it."""
     if ids:
         return
     environments = [one for project in workspace.projects for one in project.environments.values()]
     if not any(team.agents for project in workspace.projects for team in project.teams):
-        hint = f"add 'agents/<agent>.yaml', {_EMPTY}"
+        hint = "add 'agents/<agent>.yaml'"
     elif not environments:
-        hint = f"add 'environments/<environment>.yaml', {_EMPTY}"
+        hint = "add 'environments/<environment>.yaml'"
     elif all(one.abstract for one in environments):
-        hint = f"every environment is abstract: add one that is not, {_EMPTY}"
+        hint = "every environment is abstract: add one that is not"
     else:
-        hint = f"the 'targets' of projects, teams and agents leave none over: widen them, {_EMPTY}"
+        hint = "the 'targets' of projects, teams and agents leave none over: widen them"
+    hint = f"{hint}, or {_OPTION}" if optional else hint
     diags.add(Diagnostic(whole_file(ROOT_FILE), "ET310", "the tree has no bundle", hint))
 
 
-def check_selectors(patterns: Iterable[str], ids: tuple[str, ...], diags: Diagnostics) -> None:
-    """Report each selector that matches no bundle."""
+def check_selectors(patterns: Iterable[str], ids: tuple[str, ...], diags: Diagnostics, *, optional: bool) -> None:
+    """Report each selector that matches no bundle; `optional` as above."""
+    otherwise = f"if its bundles are gone on purpose, {_OPTION}" if optional else "'envtree tree' shows what there is"
     for pattern in patterns:
         if not any(map(selector([pattern]), ids)):
             message = f"selector '{pattern}' matches no bundle"
-            diags.add(Diagnostic(whole_file(ROOT_FILE), "ET309", message, _hint(pattern, ids)))
+            diags.add(Diagnostic(whole_file(ROOT_FILE), "ET309", message, _hint(pattern, ids) or otherwise))
 
 
 def check_policies(workspace: Workspace, ids: tuple[str, ...], diags: Diagnostics) -> None:
@@ -44,8 +46,13 @@ def check_policies(workspace: Workspace, ids: tuple[str, ...], diags: Diagnostic
             diags.add(Diagnostic(policy.span, "ET752", message, "correct its 'selector'"))
 
 
-def _hint(pattern: str, ids: tuple[str, ...]) -> str:
+def widened(pattern: str, ids: Iterable[str]) -> str:
+    """The selector of all that begins like one that matches nothing; empty if that is nothing, too."""
     place, at, environment = pattern.partition("@")
     wider = f"{place.rstrip('/')}/**{at}{environment}"
-    meant = wider if any(map(selector([wider]), ids)) else nearest(pattern, ids)
-    return f"did you mean '{meant}'?" if meant else "if its bundles are gone on purpose, pass --allow-empty"
+    return wider if any(map(selector([wider]), ids)) else ""
+
+
+def _hint(pattern: str, ids: tuple[str, ...]) -> str:
+    meant = widened(pattern, ids) or nearest(pattern, ids)
+    return f"did you mean '{meant}'?" if meant else ""

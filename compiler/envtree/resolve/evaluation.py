@@ -305,8 +305,8 @@ class Evaluation:
     def _near(self, read: Reference, key: NamePath) -> str:
         """A hint with the names beside the one that is missing, but for the value that reads it."""
         parent = read.path[:-1]
-        known = [(*parent, name) for name in self._names(parent)]
-        return did_you_mean(_name(read.path), [_name(path) for path in known if path != key])
+        known = [str(name) for name in self._names(parent) if (*parent, name) != key]
+        return did_you_mean(str(read.path[-1]), known, lambda name: _name((*parent, name)))
 
     def _names(self, path: NamePath) -> Iterable[str]:
         if path and path[0] in self._facts:

@@ -75,7 +75,7 @@ def _mendable(report: Report, tree: DirectoryTree, options: Options) -> str:
 def _scope(report: Report, selected: int, options: Options) -> str:
     """How much of what was asked for could be checked."""
     checked = len(report.checked)
-    if options.since and not selected:
+    if options.since is not None and not selected:
         return f"no bundle is affected since {options.since}"
     if selected and not checked:
         return f"checked none of {plural(selected, 'bundle')}, errors spoil {'it' if selected == 1 else 'them'}"
@@ -86,4 +86,4 @@ def _scope(report: Report, selected: int, options: Options) -> str:
 
 def _request(tree: DirectoryTree, options: Options) -> Request:
     request = Request(tree, options.selectors, options.inputs, Environ(), allow_empty=options.allow_empty)
-    return affected_since(request, options.since) if options.since else request
+    return affected_since(request, options.since) if options.since is not None else request

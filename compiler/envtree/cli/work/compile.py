@@ -74,7 +74,7 @@ def _run(options: Options) -> Exit:
     with usage_errors(), progress(sys.stderr) as told:
         made_from, read = _receipt(options, tree)
         request = _request(options, tree, places)._replace(progress=told)
-        if options.since:
+        if options.since is not None:
             request = affected_since(request, options.since)
         outcome = work(request._replace(tree=read), places, formats, _beside(options, places), made_from)
     return _conclude(options, messages, outcome, places)

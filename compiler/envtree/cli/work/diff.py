@@ -25,6 +25,7 @@ from envtree.report.document import json_document
 from envtree.report.markdown import markdown
 from envtree.report.mermaid import mermaid
 from envtree.revision import RevisionTree
+from envtree.selection import widened
 from envtree.selector import selector
 
 # Another way to say which bundles are protected: the environment first.
@@ -117,7 +118,9 @@ def _check(base: Run, head: Run, options: Options) -> None:
     environments = {f"**@{id.partition('@')[2]}" for id in known}
     for text in (*options.selectors, *options.protected):
         if known and not any(map(selector([_usual(text)]), known)):
-            raise usage_error(f"'{text}' selects no bundle of either tree", did_you_mean(text, known | environments))
+            wider = widened(_usual(text), known)
+            hint = f"did you mean '{wider}'?" if wider else did_you_mean(text, known | environments)
+            raise usage_error(f"'{text}' selects no bundle of either tree", hint)
 
 
 def _note_absence(trees: Sides) -> None:

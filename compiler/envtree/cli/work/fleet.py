@@ -16,10 +16,11 @@ from envtree.tree import DirectoryTree
 def refused(run: Run, tree: DirectoryTree, color: str, told: frozenset[str] = frozenset()) -> bool:
     """Whether a tree has errors, and so no answer: they are told. Findings of the `told` codes are the answer."""
     outcome = run.outcome()
-    errors = (one.diagnostic.code for one in outcome.findings if one.severity is Severity.ERROR)
-    if run.workspace is not None and all(code in told for code in errors):
+    errors = tuple(one for one in outcome.findings if one.severity is Severity.ERROR)
+    if run.workspace is not None and all(one.diagnostic.code in told for one in errors):
         return False
-    tell(tree, report_of(outcome), color)
+    # What is no error keeps nobody from an answer.
+    tell(tree, report_of(outcome._replace(findings=errors)), color)
     return True
 
 

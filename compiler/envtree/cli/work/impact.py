@@ -31,7 +31,7 @@ class Options(NamedTuple):
 def run(options: Options) -> Exit:
     """Tell what files feed."""
     tree = open_tree(options.directory)
-    with running(Request(tree)) as work:
+    with running(Request(tree, allow_empty=None)) as work:
         known = {*work.files, *(one.path for one in work.workspace.rules)} if work.workspace else {*work.files}
         paths = dict.fromkeys(_placed(file, tree, known) for file in options.files)
         found = impact(work, tuple(paths)) if work.workspace else ()

@@ -33,7 +33,7 @@ def run(options: Options) -> Exit:
     tree = open_tree(options.directory)
     missing: KeyMissingError | None = None
     found: Matrix | None = None
-    with running(Request(tree, options.selectors, options.inputs)) as work:
+    with running(Request(tree, options.selectors, options.inputs, allow_empty=None)) as work:
         try:
             found = matrix(work, options.key) if work.workspace else None
         except KeyMissingError as error:

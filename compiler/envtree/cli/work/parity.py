@@ -67,4 +67,4 @@ def _check(work: Run, options: Options) -> None:
             raise usage_error(f"there is no environment '{name}'", did_you_mean(name, living))
         if name not in living:
             raise usage_error(f"environment '{name}' is abstract and has no bundles", did_you_mean("", living))
-    check_selectors(options.selectors, work.selected, work.diags)
+    check_selectors(options.selectors, work.selected, work.diags, optional=False)

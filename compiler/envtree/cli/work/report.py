@@ -38,7 +38,7 @@ def run(options: Options) -> Exit:
     trees = _trees(options)
     _check_place(options.output, trees)
     memory: Memory = {}
-    asked = Request(trees.head, options.selectors, options.inputs, Environ(), memory=memory)
+    asked = Request(trees.head, options.selectors, options.inputs, Environ(), memory=memory, allow_empty=None)
     with running(asked) as work:
         page = html(work, _difference(asked, trees) if options.base is not None and work.workspace else None)
     if options.output == _STDOUT:

@@ -27,6 +27,8 @@ class Sides(NamedTuple):
 
 def sides(directory: Path, base: str, head: str | None, *, common: bool) -> Sides:
     """The trees that a command line names; with `common` the base is what both revisions descend from."""
+    for text in (base,) if head is None else (base, head):
+        _check(text)
     one, base_commit = side(directory, _common(directory, base, head or "HEAD") if common else base)
     other, head_commit = (open_tree(directory), "") if head is None else side(directory, head)
     return Sides(one, other, base, head or WORKING_TREE, base_commit, head_commit)
@@ -103,6 +105,8 @@ def _common(directory: Path, base: str, head: str) -> str:
 def _check(text: str) -> None:
     if not is_text(text):
         raise usage_error("a revision is text in UTF-8", "")
+    if not text.strip():
+        raise usage_error("the name of a revision or a folder is empty", "is a variable of the shell not set?")
     base, dots, head = text.partition("...") if "..." in text else text.partition("..")
     if dots and not _is_path(text):
         option = "--merge-base " if dots == "..." else ""

@@ -26,7 +26,7 @@ class Options(NamedTuple):
 def run(options: Options) -> Exit:
     """Tell what nothing makes use of."""
     tree = open_tree(options.directory)
-    with running(Request(tree)) as work:
+    with running(Request(tree, allow_empty=None)) as work:
         found = unused(work) if work.workspace else ()
     if refused(work, tree, options.color, TOLD):
         return Exit.FOUND

@@ -31,7 +31,7 @@ def run(options: Options) -> Exit:
     """Tell who can read the secrets."""
     tree = open_tree(options.directory)
     reads = Reads()
-    with running(Request(tree, options.selectors, options.inputs)) as work:
+    with running(Request(tree, options.selectors, options.inputs, allow_empty=None)) as work:
         for result in work.results():
             reads.add(result)
     # That the keys are others than they should be is what is asked for.
