@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from envtree.cli import invoke
+from envtree.secret import EXEMPTIONS
 
 from .command_line import Ran, fill
 from .real_sops import HEAD, SEARCH_PATH, Person, age_person, encrypt, people, pgp_person, recipients, sops
@@ -241,6 +242,18 @@ def test_the_verdict_is_right(name: str, form: str, root: Path, staff: Staff, au
     # `check` says the same.
     check = json.loads(audit("check", "--format", "json").out)
     assert {finding["code"] for finding in check["findings"]} == codes
+
+
+@pytest.mark.parametrize("setting", [*EXEMPTIONS, "mac_only_encrypted"])
+def test_a_hint_names_what_the_real_sops_has(setting: str, root: Path, staff: Staff, audit: Audit) -> None:
+    value = "true" if setting == "mac_only_encrypted" else "x_"
+    file = encrypt(root, "agents/a.secrets.yaml", PLAIN["yaml"], staff.ana.flag)
+    file.write_text(re.sub("( +)unencrypted_suffix:.*", rf"\1{setting}: {value}", file.read_text()))
+    findings = json.loads(audit("secrets", "audit", "--format", "json").out)["findings"]
+    hint = next(one["hint"] for one in findings if one["key"] == f"sops.{setting}")
+    option, command = re.findall(r"or '(--[a-z-]+)' out of 'sops (--encrypt|encrypt)'", hint)[0]
+    shown = sops(root, *(["encrypt"] if command == "encrypt" else []), "--help").stdout.decode()
+    assert re.search(rf"^ +{option}\b", shown, re.MULTILINE)
 
 
 def test_the_table_tells_people_and_places(root: Path, staff: Staff, audit: Audit) -> None:

@@ -400,6 +400,10 @@ def test_a_folder_that_github_cannot_name_is_refused(tmp_path: Path, sync: Sync,
     ran = sync(at=tmp_path / "one/[x]")
     assert ran.code == 1
     assert "CODEOWNERS has no way to write" in ran.err
+    # Letters of other alphabets mean nothing special there.
+    plant(tmp_path / "three/größe", crowd)
+    assert sync(at=tmp_path / "three/größe").code == 0
+    assert "/größe/ @ana-acme" in (tmp_path / "three/.github/CODEOWNERS").read_text()
     plant(tmp_path / "two/my config", crowd)
     assert sync(at=tmp_path / "two/my config").code == 0
     assert r"/my\ config/ @ana-acme" in (tmp_path / "two/.github/CODEOWNERS").read_text()

@@ -19,8 +19,8 @@ from envtree.span import Span
 from envtree.workspace import Workspace
 
 # `layer`: its values go into bundles. `rule`: bundles are checked against it. `mention`: what bundles are of names it.
-# `template`: bundles are put into it. `access`: it is about who may do what. `apart`: it is for the control plane alone.
-# `unread`: it means nothing to envtree.
+# `template`: bundles are put into it. `access`: it is about who may do what. `apart`: it is for the control plane
+# alone. `unread`: it means nothing to envtree.
 Relation = Literal["layer", "rule", "mention", "template", "access", "apart", "unread"]
 
 _APART = frozenset({Kind.WORKER_QUEUE, Kind.JOB, Kind.WORKFLOW})

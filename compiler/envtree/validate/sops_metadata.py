@@ -38,6 +38,8 @@ _ENDPOINTS = {
     "hc_vault": ("vault_address",),
     "hckms": ("key_id",),
 }
+# The command `encrypt` has no option for these: only the old form of it.
+_OLD_FORM = frozenset({"mac_only_encrypted", "unencrypted_comment_regex", "encrypted_comment_regex"})
 _OTHERS = (_LAST_MODIFIED, "mac", "mac_only_encrypted", "key_groups", "shamir_threshold", "version")
 _KNOWN = (*_FIELDS, *EXEMPTIONS, *_OTHERS)
 _AGAIN = "decrypt the file and encrypt it again, as a whole"
@@ -172,8 +174,8 @@ class _Reader(NamedTuple):
 
 
 def _without(setting: str) -> str:
-    option = setting.replace("_", "-")
-    return f"take '{setting}' out of .sops.yaml, or '--{option}' out of the command, and {_AGAIN}"
+    option, command = setting.replace("_", "-"), "sops --encrypt" if setting in _OLD_FORM else "sops encrypt"
+    return f"take '{setting}' out of .sops.yaml, or '--{option}' out of '{command}', and {_AGAIN}"
 
 
 def _text(node: Node | None) -> str:
