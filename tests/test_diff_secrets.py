@@ -171,6 +171,8 @@ def test_a_file_that_was_rotated_may_hold_what_it_held(sealed: Sealed, tell: Tel
         "    encrypted anew with another data key: whether its values changed takes a key to tell\n"
     )
     assert "  - encrypted anew with another data key" in told.markdown
+    # Who reads one sentence only is not told of new values.
+    assert told.markdown.startswith("### 1 agent has secrets encrypted anew in `production`, 1 in `staging`\n")
     assert "changed, line" not in told.markdown
 
 

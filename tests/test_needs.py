@@ -46,3 +46,13 @@ def test_a_stack_needs_the_files_that_hold_what_it_reads(section: str, expected:
 
 def test_a_key_is_named_without_its_second_dollar() -> None:
     assert needed("{config: {a: \"${{ secrets['$x'] }}\"}}", {0: {"$$x": "x"}, 3: {"B": "x"}}) == [ORGANIZATION]
+
+
+def test_a_list_that_nobody_reads_is_told_once_at_its_first_element() -> None:
+    secrets = {0: {"hosts": ["a", "b"], "crew": [{"name": "x", "pin": "y"}, {"name": "z"}]}}
+    workspace = Run(Request(MemoryTree(layers("", "", "", "{secrets: {X: hosts.0}}", secrets=secrets)))).workspace
+    assert workspace
+    (stack,) = layer(workspace, lambda id: True)
+    needs = Needs()
+    assert [file.path for file in needs.of(stack)] == [ORGANIZATION]
+    assert [one.key for one in needs.unread()] == ["crew"]

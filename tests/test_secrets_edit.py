@@ -1,5 +1,6 @@
 """`envtree secrets edit` and `rotate`, with the real sops and editors that are scripts."""
 
+import json
 import os
 import pty
 import select
@@ -17,6 +18,7 @@ from envtree.sops import writing
 
 from .command_line import Ran
 from .secrets_tree import FILES, PRODUCTION, STAGING, SecretsTree, declared, leaf, person, secrets_tree
+from .test_schemas import verdict
 
 VALUE = "quokka7-quokka7"
 
@@ -284,6 +286,28 @@ def test_what_fails_stays_and_the_others_go_on(tree: SecretsTree) -> None:
     assert "quokka7" not in ran.err
     assert ran.err.endswith("rotated 1 of 3 files\n")
     assert [each for each, old in before.items() if tree.read(each) == old] == [path, PRODUCTION]
+
+
+def test_a_program_is_told_of_each_file(tree: SecretsTree, tmp_path: Path) -> None:
+    ana = person("ana", tmp_path)
+    tree.set(STAGING, "a", "abcdefgh")
+    (tree.root / STAGING).write_text(tree.read(STAGING).replace('"sops":', '"pasted": "quokka7", "sops":', 1))
+    (tree.root / "organization.yaml").write_text(declared(tree.me, ana, readers=("me", "ana")))
+    ran = tree.run("secrets", "rotate", "--format", "json")
+    assert (ran.code, ran.err) == (1, "")
+    told = json.loads(ran.out)
+    assert verdict("output/rotate.schema.json", told)
+    assert [(one["path"], one["rotated"], one["readers"], one["added"], one["removed"]) for one in told["files"]] == [
+        (PRODUCTION, True, 2, ["ana"], []),
+        (STAGING, False, None, [], []),
+    ]
+    assert [[one["code"] for one in file["findings"]] for file in told["files"]] == [[], ["ET602"]]
+    assert "quokka7" not in ran.out
+    ran = tree.run("secrets", "rotate", "--format", "json", PRODUCTION, environ={"SOPS_AGE_KEY_FILE": "/nowhere"})
+    assert (ran.code, ran.err) == (3, "")
+    told = json.loads(ran.out)
+    assert verdict("output/rotate.schema.json", told)
+    assert [one["code"] for one in told["files"][0]["findings"]] == ["ET621"]
 
 
 REFUSED = {

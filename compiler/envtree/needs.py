@@ -38,7 +38,8 @@ class Needs:
     def unread(self) -> Iterator[Diagnostic]:
         """The secrets that no stack so far may read."""
         for path, file in self._files.items():
-            for key, node in file.unread:
+            # A list has one finding, at its first element.
+            for key, node in dict(reversed(file.unread)).items():
                 message = f"no bundle reads the secret '{format_path(key)}'"
                 hint = "remove it, or read it: what is not there cannot leak"
                 yield Diagnostic(Span(path, *node.at), "ET651", message, hint, key=format_path(key))
@@ -102,8 +103,7 @@ def _leaves(node: Node, path: KeyPath) -> Iterator[tuple[KeyPath, Scalar]]:
     if isinstance(node, Scalar):
         yield path, node
     elif isinstance(node, Sequence):
-        for item in node.items:
-            yield from _leaves(item, path)
+        yield from ((path, scalar) for scalar in scalars(node))
     else:
         for key, child in node.entries.items():
             if key in ("$lock", "$expect", "$delete"):

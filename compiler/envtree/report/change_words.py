@@ -17,8 +17,13 @@ _SEVERITIES = ("error", "warning", "info", "off")
 def clauses(diff: Diff, quoted: Callable[[str], str] = str) -> list[str]:
     """What somebody wants to know first, the most important first; there are two at least, and the last is the rest."""
     told = []
-    if diff.changed:
-        told.append(_new_values(diff, quoted))
+    sure = {id for change in diff.changes if not change.reencrypted for id in change.bundles}
+    for changed, one, many in (
+        ([id for id in diff.changed if id in sure], "gets new values", "get new values"),
+        ([id for id in diff.changed if id not in sure], "has secrets encrypted anew", "have secrets encrypted anew"),
+    ):
+        if changed:
+            told.append(_in_environments(changed, (one, many), diff, quoted))
     for kind, how in (("added", "new in"), ("removed", "gone from")):
         ids = [one.id for one in diff.bundles if one.kind == kind]
         if ids:
@@ -30,10 +35,10 @@ def clauses(diff: Diff, quoted: Callable[[str], str] = str) -> list[str]:
     return [*told, f"{diff.unchanged} of {plural(diff.total, 'bundle')} unaffected"]
 
 
-def _new_values(diff: Diff, quoted: Callable[[str], str]) -> str:
-    counts = by_environment(diff.changed, diff.environments)
+def _in_environments(ids: Sequence[str], verbs: tuple[str, str], diff: Diff, quoted: Callable[[str], str]) -> str:
+    counts = by_environment(ids, diff.environments)
     (first, number), *others = counts[:_NAMED_ENVIRONMENTS]
-    listed = [f"{plural(number, 'agent')} {'gets' if number == 1 else 'get'} new values in {quoted(first)}"]
+    listed = [f"{plural(number, 'agent')} {verbs[number > 1]} in {quoted(first)}"]
     listed += [f"{count} in {quoted(name)}" for name, count in others]
     if len(counts) > _NAMED_ENVIRONMENTS:
         listed.append(f"and more in {plural(len(counts) - _NAMED_ENVIRONMENTS, 'more environment')}")

@@ -2,11 +2,17 @@
 
 import click
 
-from envtree.cli.options import COLOR, Command, complete_files
+from envtree.cli.options import COLOR, Command, choice, complete_files
 
 command = Command(
     "rotate",
-    [click.Argument(["files"], metavar="[FILE]...", nargs=-1, shell_complete=complete_files), COLOR],
+    [
+        click.Argument(["files"], metavar="[FILE]...", nargs=-1, shell_complete=complete_files),
+        choice(
+            "--format", "form", values=("text", "json"), default="text", show_default=True, help="For people, or JSON."
+        ),
+        COLOR,
+    ],
     """Give secrets files new data keys.
 
     Where readers are declared, they can open the files afterwards, and nobody else. Without FILE it does so for all

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from envtree import exchange
 from envtree.cli.console import err, out
@@ -13,6 +13,8 @@ from envtree.finding import Finding
 from envtree.link.readers import readers_of
 from envtree.printable import printable
 from envtree.report import plural, stopped
+from envtree.report.document import json_document
+from envtree.report.json import finding_data
 from envtree.secret import DecryptError
 from envtree.sops.pooled import pooled
 from envtree.source import Kind
@@ -25,6 +27,7 @@ class Options(NamedTuple):
 
     directory: Path
     files: tuple[str, ...]
+    form: str
     color: str
 
 
@@ -44,16 +47,18 @@ def run(options: Options) -> Exit:
     except Stopped:
         return Exit.FOUND
     paths = list(dict.fromkeys(map(desk.existing, options.files))) if options.files else _all(desk)
-    code = Exit.OK
-    count = 0
+    reports = []
     for report in _reports(desk, paths):
-        desk.tell(report.findings)
-        if report.done:
-            count += 1
-            out(f"{_told(report.path, report.done)}\n")
-        code = max(code, report.code)
-    err(f"rotated {count} of {plural(len(paths), 'file')}\n")
-    return code
+        reports.append(report)
+        if options.form == "text":
+            desk.tell(report.findings)
+            out(f"{_told(report.path, report.done)}\n" if report.done else "")
+    if options.form == "json":
+        out(json_document({"envtree": "1", "files": [_data(report) for report in reports]}))
+    else:
+        count = sum(report.done is not None for report in reports)
+        err(f"rotated {count} of {plural(len(paths), 'file')}\n")
+    return max((report.code for report in reports), default=Exit.OK)
 
 
 def _all(desk: Desk) -> list[str]:
@@ -86,3 +91,15 @@ def _told(path: str, done: Rotated) -> str:
     words += [f"added {', '.join(done.added)}"] if done.added else []
     words += [f"removed {', '.join(done.removed)}"] if done.removed else []
     return printable("; ".join(words))
+
+
+def _data(report: _Report) -> dict[str, Any]:
+    done = report.done
+    return {
+        "path": report.path,
+        "rotated": done is not None,
+        "readers": done.readers if done else None,
+        "added": list(done.added) if done else [],
+        "removed": list(done.removed) if done else [],
+        "findings": [finding_data(finding) for finding in report.findings],
+    }
