@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from envtree.output_settings import Kubernetes, OutputSettings, Store
 from envtree.publish import Places, publish
 
 from . import env_readers as readers
-from .command_line import BOT, ORGANIZATION, Command
+from .command_line import BOT, ORGANIZATION, Command, fill
 from .trees import ID, Result, check, layers, request, run
 
 CANARY = "c4nary\n'\"$x` \\é"
@@ -400,3 +401,50 @@ def test_the_same_tree_gives_the_same_bytes_in_all_formats() -> None:
     text = section(**{f"V{n}": value for n, value in enumerate(["x", "y\n", "'", "$"])})
     first, second = (beside(run(text), ("github-env", "k8s", "bash", "yaml")).files for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "expected"),
+    [
+        (
+            "name: '{project}'",
+            [("p", "put {agent} into it", ("p/a@production", "p/a@staging", "p/b@production", "p/b@staging"))],
+        ),
+        ("name: '{agent}'", []),
+        ("name: '{agent}', hash_suffix: true", []),
+        ("name: 'x-{environment}'", [("x-production", "put {agent} into it", ("p/a@production", "p/b@production")),
+                                     ("x-staging", "put {agent} into it", ("p/a@staging", "p/b@staging"))]),
+        ("namespace: n", []),
+    ],
+)  # fmt: skip
+def test_objects_of_one_name_are_told(
+    kubernetes: str, expected: list[tuple[str, str, tuple[str, ...]]], tree: Path, envtree: Command
+) -> None:
+    organization = f"output: {{formats: [k8s], kubernetes: {{{kubernetes}}}}}\n"
+    shutil.rmtree(tree / "projects")
+    environments = {f"environments/{name}.yaml": "type: production\n" for name in ("production", "staging")}
+    agents = {f"projects/p/agents/{name}.yaml": "model_id: m\n" for name in "ab"}
+    fill(tree, {"organization.yaml": ORGANIZATION + organization, "projects/p/project.yaml": "key: PP\n"})
+    fill(tree, environments | agents)
+    found = json.loads(envtree("check", "--format", "json").out)["findings"]
+    told = [
+        (one["message"].split("'")[1], one["hint"], tuple(one["bundles"])) for one in found if one["code"] == "ET851"
+    ]
+    assert told == expected
+    # What nobody writes is not compared; a part of the bundles is compared with all.
+    fill(tree, {"organization.yaml": ORGANIZATION + organization.replace("[k8s]", "[docker]")})
+    assert "ET851" not in envtree("check").out
+    ran = envtree(
+        "compile",
+        "p/a@staging",
+        "--secrets",
+        "ref",
+        "--format",
+        "k8s",
+        "--messages",
+        "json",
+        "-o",
+        str(tree.parent / "o"),
+    )
+    compiled = [one for one in json.loads(ran.out)["findings"] if one["code"] == "ET851"]
+    assert [one["bundles"] for one in compiled] == ([["p/a@staging"]] if expected else [])

@@ -172,6 +172,7 @@ _WARNINGS = {
     "ET755": "a variable is deprecated",
     "ET756": "a declared variable is never set",
     "ET850": "an output may be larger than its reader takes",
+    "ET851": "objects of several bundles have one name in Kubernetes",
 }
 
 _REMARKS = {

@@ -1,19 +1,24 @@
 """Between bundles and their files: what a run writes, and findings about what does not fit."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked, Related
 from envtree.emit import Unfit, Unseen, Writers, Written
+from envtree.emit.formats.k8s import PARTS, object_name
 from envtree.emit.template import Compiled, TemplateFault, compiled
+from envtree.fields import field
 from envtree.formats import NAMES
 from envtree.keypath import format_path
+from envtree.layer import targets
 from envtree.layout import ROOT_FILE
 from envtree.lint.place import supplier
 from envtree.output_settings import OutputSettings, TemplateFile
 from envtree.resolved import Resolved
 from envtree.span import Span, whole_file
+from envtree.stack import Target
 from envtree.tree import Refusal, Tree, What
+from envtree.workspace import Workspace
 
 # `bundle.json` is not written by a writer, and templates are many.
 _APART = frozenset({"bundle", "template"})
@@ -31,6 +36,39 @@ def check_templates(formats: Iterable[str], settings: OutputSettings, diags: Dia
     if "template" in frozenset(formats).difference(settings.formats) and not settings.templates:
         message, hint = "format 'template' needs a template", "name one in 'output.templates'"
         diags.add(Diagnostic(whole_file(ROOT_FILE), "ET202", message, hint, key="output"))
+
+
+def check_objects(
+    formats: Iterable[str], workspace: Workspace, selects: Callable[[str], bool], diags: Diagnostics
+) -> None:
+    """Report bundles whose objects for Kubernetes have one name, each with those of its environment.
+
+    A pattern without the environment is for those who have a cluster, or a namespace, for each. Names with a hash of
+    what is in the objects are apart if it matters.
+    """
+    document, kubernetes = workspace.organization.document, workspace.organization.output.kubernetes
+    pattern = field(document, "output", "kubernetes", "name")
+    if "k8s" not in frozenset(formats) or kubernetes.hash_suffix or pattern is None:
+        return
+    groups: dict[tuple[str, str], list[Target]] = {}
+    for target in targets(workspace):
+        name = object_name(kubernetes.name, target._asdict(), target.id)
+        environment = "" if "{environment}" in kubernetes.name else target.environment
+        groups.setdefault((name, environment), []).append(target)
+    for (name, _), group in groups.items():
+        message = f"several bundles have '{name}' as the name of their objects, and each would replace the one before"
+        for target in group if len(group) > 1 else ():
+            if selects(target.id):
+                hint = _telling_apart(group, kubernetes.name)
+                place, key = document.span(pattern), "output.kubernetes.name"
+                diags.add(Diagnostic(place, "ET851", message, hint, key=key, bundle=target.id))
+
+
+def _telling_apart(group: list[Target], pattern: str) -> str:
+    """What would keep the names of some bundles apart."""
+    differing = (part for part in PARTS if len({getattr(target, part) for target in group}) > 1)
+    missing = [name for part in differing if (name := f"{{{part}}}") not in pattern]
+    return f"put {' and '.join(missing)} into it" if missing else "put dots between its parts, which no part of it has"
 
 
 def template_digests(settings: OutputSettings, tree: Tree) -> tuple[tuple[str, str], ...]:

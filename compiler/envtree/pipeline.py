@@ -14,7 +14,7 @@ from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked
 from envtree.discover import discover
 from envtree.emit import Writers, written
 from envtree.finding import ErrorWatch, Finding, Severities, settle
-from envtree.fitting import report, template_digests, writers
+from envtree.fitting import check_objects, report, template_digests, writers
 from envtree.layer import layer, targets
 from envtree.link import link
 from envtree.lint import Rules, lint
@@ -166,7 +166,9 @@ class Run:
         if self.workspace is None:
             return Writers(())
         settings = self.workspace.organization.output
-        return writers(settings.formats if formats is None else formats, settings, self._request.tree, self.diags)
+        wanted = frozenset(settings.formats) if formats is None else formats
+        check_objects(wanted, self.workspace, self.selects, self.diags)
+        return writers(wanted, settings, self._request.tree, self.diags)
 
     def template_digests(self) -> tuple[tuple[str, str], ...]:
         """The organization's templates by path, each with the SHA-256 of its source."""

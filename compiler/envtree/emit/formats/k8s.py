@@ -16,6 +16,8 @@ _OBJECT = 1024 * 1024
 _ANNOTATIONS = 256 * 1024
 _LONGEST_NAME = 253
 _LONGEST_LABEL = 63
+# What a pattern can name.
+PARTS = ("project", "team", "agent", "environment")
 # How much of a SHA-256 tells names apart.
 _SUFFIX = 10
 
@@ -43,7 +45,7 @@ def objects(given: Variables) -> Iterator[dict[str, Any]]:
 
 
 def _object(given: Variables, version: str, kind: str, body: dict[str, Any], digest: str) -> dict[str, Any]:
-    name = _name(given)
+    name = object_name(given.kubernetes.name, given.data, given.data["id"])
     if given.kubernetes.hash_suffix:
         name = _suffixed(name, digest)
     metadata: dict[str, Any] = {"name": name}
@@ -57,15 +59,15 @@ def _object(given: Variables, version: str, kind: str, body: dict[str, Any], dig
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **body}
 
 
-def _name(given: Variables) -> str:
-    """The name of the objects: what Kubernetes does not take in it is replaced, and a hash keeps such names apart."""
-    parts = {part: given.data[part] or "" for part in ("project", "team", "agent", "environment")}
-    pattern = given.kubernetes.name if parts["team"] else re.sub(r"\{team\}[.-]?", "", given.kubernetes.name)
+def object_name(pattern: str, data: Mapping[str, Any], id: str) -> str:
+    """The name of a bundle's objects: what Kubernetes does not take is replaced, and a hash keeps such names apart."""
+    parts = {part: data[part] or "" for part in PARTS}
+    pattern = pattern if parts["team"] else re.sub(r"\{team\}[.-]?", "", pattern)
     wanted = pattern.format_map(parts)
     if len(wanted) <= _LONGEST_NAME and _FITTING.fullmatch(wanted):
         return wanted
     fitting = _DOTS.sub(".", wanted.replace("_", "-")).strip(".-")
-    return _suffixed(fitting, hashlib.sha256(given.data["id"].encode()).hexdigest())
+    return _suffixed(fitting, hashlib.sha256(id.encode()).hexdigest())
 
 
 def _suffixed(name: str, digest: str) -> str:
