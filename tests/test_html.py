@@ -12,11 +12,12 @@ from envtree.diff import Named, diff
 from envtree.explain import Explained, explain, explained
 from envtree.explain.document import ladder_data
 from envtree.html import html, page, page_data
+from envtree.html.changes import changes_data
 from envtree.pipeline import Request, Run
 from envtree.tree import DirectoryTree
 
 from .html_page import Page, Parts, Seen, data_of
-from .trees import ID, Files, MemoryTree, layers, request, start
+from .trees import ID, ORGANIZATION, Files, MemoryTree, layers, request, start
 
 ACME = Path(__file__).parents[1] / "examples/acme"
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(1)> & \u2028 \u2029 ]]> javascript:alert(1)"
@@ -174,6 +175,51 @@ def test_a_difference_is_noted_with_the_cells() -> None:
         "env_vars.D": ("added", "(none)", '"'),
     }
     assert changes["env_vars.A"]["causes"] == [{"path": "organization.yaml", "line": 2, "action": "edited"}]
+
+
+def test_a_difference_is_told_in_words_with_what_has_no_cell() -> None:
+    before = layers(
+        "{env_vars: {A: x}}", "", "", "{env_vars: {B: x}}", organization="inputs: {}", secrets={0: {"s": "1"}}
+    )
+    after = {
+        **layers("{env_vars: {A: y}}", "", "", "{env_vars: {B: x}}", organization="merge: {config.l: append}"),
+        "environments/staging.yaml": "{}",
+    }
+    trees = [Run(Request(MemoryTree(files), allow_empty=True)) for files in (before, after)]
+    found = diff(Named("before", trees[0]), Named("after", trees[1]))
+    told = page_data(start(request(after)), found)["difference"]["told"]
+    groups = {group["title"]: group["entries"] for group in told["groups"]}
+    assert told["sentence"].startswith("1 agent gets new values in production; 1 agent is new in staging")
+    assert groups["Values, by cause"] == [
+        {
+            "kind": "",
+            "head": "organization.yaml:3 (edited)",
+            "where": ["in p/t/a@production"],
+            "notes": ['env_vars.A: "x" → "y"'],
+        }
+    ]
+    assert [(one["kind"], one["head"]) for one in groups["Bundles that are new or gone"]] == [
+        ("added", "p/t/a in staging")
+    ]
+    assert [(one["kind"], one["head"]) for one in groups["Secrets files"]] == [("removed", "organization.secrets.yaml")]
+    assert ("added", "list policy config.l added", ["organization.yaml:2"]) in [
+        (one["kind"], one["head"], one["where"]) for one in groups["Rules"]
+    ]
+    assert all(group["count"] == len(group["entries"]) for group in told["groups"])
+
+
+def test_of_very_many_changes_the_view_has_the_first_and_the_number() -> None:
+    before, after = (
+        {**layers(), "organization.yaml": f"{ORGANIZATION}, variables: {{{rules}}}}}\n"}
+        for rules in ("", ", ".join(f"V{n}: {{type: string}}" for n in range(400)))
+    )
+    trees = [Run(Request(MemoryTree(files))) for files in (before, after)]
+    (group,) = [
+        one
+        for one in changes_data(diff(Named("before", trees[0]), Named("after", trees[1])))["groups"]
+        if one["title"] == "Rules"
+    ]
+    assert (group["count"], len(group["entries"])) == (400, 300)
 
 
 # The file.

@@ -87,10 +87,12 @@ def test_changes_are_marked_and_traced(play: Play, tmp_path: Path, monkeypatch: 
         shutil.copytree(ROOT / "examples/acme", copy)
     file = after / "environments/production.yaml"
     text = file.read_text(encoding="utf-8")
-    changed = text.replace("LOG_LEVEL: warning", "LOG_LEVEL: error\n    OWNER: nobody")
+    changed = text.replace("LOG_LEVEL: warning", f"LOG_LEVEL: error\n    OWNER: {quoted(HOSTILE[4])}")
     assert changed != text
     file.write_text(changed, encoding="utf-8")
     (after / "projects/platform/agents/cost-watcher.yaml").unlink()
+    rule = after / "policies/production-is-quiet.yaml"
+    rule.write_text(rule.read_text(encoding="utf-8").replace("debug\n", "debug, ever\n", 1), encoding="utf-8")
     agents = after / "projects/storefront/agents"
     shutil.copy(agents / "shop-assistant.yaml", agents / "shop-helper.yaml")
     monkeypatch.chdir(tmp_path)

@@ -234,6 +234,7 @@ const scenes = {
     assert.deepEqual(await rungs(visit), ["O organization", "E environment production"]);
     await visit.open("node=storefront/shop-helper");
     assert.match(await visit.text("#grid .top em"), /^developmentnew$/);
+    await inWords(visit);
   },
 
   /** 1,000 bundles: only what is in sight is drawn, and says where it belongs. */
@@ -324,6 +325,38 @@ const scenes = {
         }
   },
 };
+
+/** The view of the changes in words: by keyboard, with what has no cell, and without a barrier. */
+async function inWords(visit) {
+  await visit.open();
+  await visit.ask(() => document.getElementById("tab-matrix").focus());
+  await visit.press("ArrowLeft");
+  assert.equal((await visit.hash()).view, "difference");
+  assert.match(await visit.focus(), /^tab Changes /);
+  assert.match(await visit.text("#difference .sentence"), /^14 agents get new values in production; 1 agent is new/);
+  const titles = (await visit.texts("#difference h2")).map((text) => text.replace(/ \d+$/, ""));
+  assert.deepEqual(titles.slice(0, 3), ["Values, by cause", "Bundles that are new or gone", "Rules"]);
+  const entries = await visit.texts("#difference ol > li");
+  for (const words of [
+    /^environments\/production.yaml:\d+ \(edited\)env_vars.LOG_LEVEL: "warning" → "error"in 14 bundles: all in/,
+    /env_vars.OWNER: "checkout" → ".*<img src=x onerror=alert\(1\)>/,
+    /^goneplatform\/cost-watcher in production/,
+    /^changedpolicy production-is-quiet changedpolicies\/production-is-quiet.yaml:\d+$/,
+  ])
+    assert.ok(
+      entries.some((one) => words.test(one)),
+      `${words} in ${JSON.stringify(entries)}`,
+    );
+  await visit.press("ArrowRight");
+  assert.deepEqual(await visit.hash(), {});
+  for (const width of WIDTHS)
+    for (const theme of THEMES) {
+      await visit.open("view=difference", width, theme);
+      assert.deepEqual(await visit.barriers(), [], `changes ${width} ${theme}`);
+      const overflow = await visit.ask(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(overflow <= 0, `changes ${width}: the page is ${overflow} px too wide`);
+    }
+}
 
 /** Scrolls from one corner of the matrix to the other in some steps; how long each frame took, in milliseconds. */
 async function scroll(steps, across, down) {

@@ -7,6 +7,7 @@ from envtree.diff.model import Cause, Change, Diff, Hidden
 from envtree.explain.replay import replayed
 from envtree.finding import Finding
 from envtree.html.bundles import Bundles
+from envtree.html.changes import changes_data
 from envtree.html.outline import outline
 from envtree.html.tables import NONE, Tables, clean
 from envtree.keypath import KeyPath, parse_path
@@ -80,6 +81,7 @@ def _difference(difference: Diff, bundles: dict[str, dict[str, Any]], tables: Ta
         "added": list(difference.ids("added")),
         "removed": list(difference.ids("removed")),
         "spoiled": list(difference.spoiled),
+        "told": changes_data(difference),
     }
 
 

@@ -9,7 +9,20 @@ from typing import Any
 import orjson
 
 # In this order: each file uses what those before it define.
-_SCRIPTS = ("text", "data", "state", "view", "tree", "grid", "cell", "ladder", "findings", "controls", "main")
+_SCRIPTS = (
+    "text",
+    "data",
+    "state",
+    "view",
+    "tree",
+    "grid",
+    "cell",
+    "ladder",
+    "findings",
+    "difference",
+    "controls",
+    "main",
+)
 # Nothing of these can end the element that the data stands in, nor a line of a script.
 _ESCAPES = {
     b"<": b"\\u003c",

@@ -2,6 +2,7 @@
 
 const FIELDS = ["text", "environment", "columns", "one", "other", "words"];
 const BOXES = ["differ", "changes"];
+const VIEWS = ["matrix", "findings", ...(DIFFERENCE ? ["difference"] : [])];
 const THEMES = { "": "system", light: "light", dark: "dark" };
 
 function setUpControls() {
@@ -32,11 +33,11 @@ function unfold(open) {
 }
 
 function setUpTabs() {
-  const tabs = ["matrix", "findings"];
-  for (const view of tabs) byId(`tab-${view}`).addEventListener("click", () => go({ view }));
+  for (const view of VIEWS) byId(`tab-${view}`).addEventListener("click", () => go({ view }));
   byId("tabs").addEventListener("keydown", (event) => {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-    const view = tabs[1 - tabs.indexOf(state.view)];
+    const step = event.key === "ArrowLeft" ? VIEWS.length - 1 : 1;
+    const view = VIEWS[(VIEWS.indexOf(state.view) + step) % VIEWS.length];
     go({ view });
     byId(`tab-${view}`).focus();
   });
@@ -57,9 +58,10 @@ function drawControls() {
   for (const id of FIELDS) if (byId(id).value !== state[id]) byId(id).value = state[id];
   for (const id of BOXES) byId(id).checked = state[id] === "1";
   byId("project").value = state.node.split("/")[0];
-  for (const view of ["matrix", "findings"]) {
+  for (const view of VIEWS) {
     byId(view).hidden = state.view !== view;
     byId(`tab-${view}`).setAttribute("aria-selected", String(state.view === view));
+    byId(`tab-${view}`).hidden = false;
     byId(`tab-${view}`).tabIndex = state.view === view ? 0 : -1;
   }
   const fault = comparisonFault();

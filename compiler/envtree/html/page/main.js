@@ -104,6 +104,7 @@ drawLegend();
 drawControls();
 drawTree();
 drawFindings();
+drawDifference();
 drawMatrix();
 drawPanel();
 showOpen();

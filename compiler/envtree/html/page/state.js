@@ -1,7 +1,7 @@
 // What is being looked at. It stands behind the `#` of the address, so that a view can be linked.
 
 const DEFAULTS = {
-  view: "matrix", // or findings
+  view: "matrix", // or findings, or difference
   node: "", // project, project/team or project/team/agent
   environment: "",
   text: "",
@@ -18,7 +18,7 @@ const DEFAULTS = {
 };
 
 /** What an address may say where there is a choice. */
-const CHOICES = { view: ["matrix", "findings"], columns: ["", "environments"], theme: ["", "light", "dark"] };
+const CHOICES = { view: ["matrix", "findings", ...(DIFFERENCE ? ["difference"] : [])], columns: ["", "environments"], theme: ["", "light", "dark"] };
 
 function fromHash() {
   const given = new URLSearchParams(location.hash.slice(1));
