@@ -552,6 +552,7 @@ def test_t46_a_staging_file_replayed_elsewhere(
     same_length = len(source) == len(target)
     assert told(ran) == {"ET656"} | ({"ET650"} if not scoped else set() if same_length else {"ET608"})
     copied = next(one for one in json.loads(ran.out)["findings"] if one["code"] == "ET656")
+    assert copied["message"].startswith("its one value is the ciphertext of ")
     first, second = sorted((file, copy))
     assert (copied["path"], copied["related"][0]["path"]) == tuple(
         one.relative_to(root).as_posix() for one in (second, first)
@@ -573,7 +574,7 @@ def test_t46_one_value_carried_over_and_the_rest_changed(root: Path, staff: Staf
         where = "".join(f'["{key}"]' for key in path)
         sops(root, "set", "./agents/b.secrets.yaml", where, json.dumps(value), who=staff.ana)
     ran = audit("secrets", "audit", who=staff.ana)
-    assert "1 of 2 values are the ciphertext of 'agents/a.secrets.yaml'" in ran.out
+    assert "1 of 2 values is the ciphertext of 'agents/a.secrets.yaml'" in ran.out
     sops(root, "set", "./agents/b.secrets.yaml", '["A"]', '"a-third-one"', who=staff.ana)
     ran = audit("secrets", "audit", who=staff.ana)
     assert "the file has the data key of 'agents/a.secrets.yaml'" in ran.out

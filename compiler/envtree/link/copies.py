@@ -35,8 +35,11 @@ def copies(files: Iterable[SealedFile]) -> Iterator[Diagnostic]:
 
 def _copied(sealed: SealedFile, other: str, shared: list[tuple[KeyPath, Span, Span]], total: int) -> Diagnostic:
     path, span, place = shared[0]
-    count = "all" if len(shared) == total else str(len(shared))
-    message = f"{count} of {total} values are the ciphertext of '{other}', one file was copied from the other"
+    if len(shared) == total:
+        which = f"all {total} values are" if total > 1 else "its one value is"
+    else:
+        which = f"{len(shared)} of {total} values {'are' if len(shared) > 1 else 'is'}"
+    message = f"{which} the ciphertext of '{other}', one file was copied from the other"
     related = (Related(place, "the same ciphertext"),)
     return Diagnostic(span, "ET656", message, _anew(sealed), related, format_path(path))
 

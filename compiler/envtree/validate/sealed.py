@@ -14,7 +14,7 @@ from envtree.span import Span, whole_file
 from envtree.validate.sops_metadata import METADATA, read_metadata
 
 _FORMATS: dict[str, Literal["yaml", "json", "env"]] = {"yaml": "yaml", "json": "json", "env": "env"}
-_ROTATE = "encrypt the file with sops, and replace the value: it was readable"
+_READABLE = "take it out, and write a new one with 'envtree secrets set {} KEY': this one was readable"
 
 
 def read_sealed(document: Document, diags: Diagnostics) -> SealedFile | None:
@@ -111,7 +111,8 @@ class _Reader(NamedTuple):
         if node.value is None or not node.text:
             self._empty(node, path, "empty")
         elif seen is None:
-            self._report(self.document.span(node), "ET602", path, "is not a value that sops encrypted", _ROTATE)
+            hint = _READABLE.format(self.document.path)
+            self._report(self.document.span(node), "ET602", path, "is not a value that sops encrypted", hint)
         elif seen.type == "comment":
             hint = "remove it: the MAC does not cover comments"
             self._report(self.document.span(node), "ET607", path, "is an encrypted comment, expected a value", hint)
