@@ -71,6 +71,13 @@ def test_the_winner_is_bold_and_the_losers_are_dim(tree: Path, envtree: Command)
     shown = envtree("explain", BOT_ID, "LOG_LEVEL", "--color", "always").out.splitlines()
     assert [line[:4] for line in shown[1:]] == ["\x1b[2m", "\x1b[2m", "\x1b[1m", "\x1b[2m", "\x1b[2m", "\x1b[2m"]
     assert "\x1b" not in envtree("explain", BOT_ID, "LOG_LEVEL").out
+    # Of a loser the value is struck out, and not its place.
+    fill(tree, {BOT: "execution_environment: {env_vars: {LOG_LEVEL: trace}}\n"})
+    shown = envtree("explain", BOT_ID, "LOG_LEVEL", "--color", "always").out.splitlines()
+    losers = [line for line in shown if " shadowed " in line]
+    assert losers
+    assert all(re.search(r' \x1b\[9m"\w+"\x1b\[0m$', line) for line in losers), losers
+    assert [line for line in shown if "\x1b[9m" in line] == losers
 
 
 def test_the_order_for_people(envtree: Command) -> None:

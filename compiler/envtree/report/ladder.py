@@ -1,7 +1,7 @@
 """The answers of explain for people: a table of layers, lowest first, in which the winner stands out."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from envtree.canonical import compact
 from envtree.explain.model import Ladder, Line, Origin, Rung, Secret, Shown, Step
@@ -9,26 +9,35 @@ from envtree.printable import printable, printable_lines
 from envtree.span import Span
 
 _WIDTH = 60
-_BOLD, _DIM = "1", "2"
+_BOLD, _DIM, _STRUCK = "1", "2", "9"
 
 Cells = tuple[str, ...]
+
+
+class _Row(NamedTuple):
+    """A line, its colour, and how many of its last characters are struck out."""
+
+    hue: str
+    text: str
+    struck: int = 0
 
 
 def ladder_text(id: str, ladder: Ladder, *, color: bool) -> str:
     """All about one key."""
     line = ladder.line
     rows = [(_hue(rung), ("> " if rung.wins else "  ", *_rung_cells(rung, line))) for rung in ladder.rungs]
-    told = [("", f"{line.key} of {id}: {_asked(line)}"), *_table(rows)]
+    losers = [rung.action == "shadowed" for rung in ladder.rungs]
+    told = [_Row("", f"{line.key} of {id}: {_asked(line)}"), *_table(rows, losers)]
     if ladder.variable:
-        told.insert(1, ("", f"in the environment it is {ladder.variable.name}, by {_place(ladder.variable.span)}"))
+        told.insert(1, _Row("", f"in the environment it is {ladder.variable.name}, by {_place(ladder.variable.span)}"))
     if ladder.lock:
-        told.append(("", f"locked at {_place(ladder.lock)}"))
+        told.append(_Row("", f"locked at {_place(ladder.lock)}"))
     if ladder.secret:
-        told.append(("", _secret_sentence(ladder.secret)))
+        told.append(_Row("", _secret_sentence(ladder.secret)))
     if ladder.sources:
-        told += [("", "reads"), *_table([("", ("  ", *_line_cells(source))) for source in ladder.sources])]
+        told += [_Row("", "reads"), *_table([("", ("  ", *_line_cells(source))) for source in ladder.sources])]
     if ladder.keys:
-        told += [("", "holds"), *_table([("", ("  ", *_line_cells(inner))) for inner in ladder.keys])]
+        told += [_Row("", "holds"), *_table([("", ("  ", *_line_cells(inner))) for inner in ladder.keys])]
     return _lines(told, color=color)
 
 
@@ -118,15 +127,22 @@ def _hue(rung: Rung) -> str:
     return _BOLD if rung.wins else "" if rung.action == "merged" else _DIM
 
 
-def _table(rows: Sequence[tuple[str, Cells]]) -> Iterator[tuple[str, str]]:
-    """The rows as lines, their columns as wide as the widest cell."""
+def _table(rows: Sequence[tuple[str, Cells]], losers: Sequence[bool] = ()) -> Iterator[_Row]:
+    """The rows as lines, their columns as wide as the widest cell; the last cell of losers is struck out."""
     spelt = [(hue, tuple(map(printable, cells))) for hue, cells in rows]
     widths = [max(map(len, column)) for column in zip(*(cells for _, cells in spelt), strict=True)]
-    for hue, cells in spelt:
+    for n, (hue, cells) in enumerate(spelt):
         padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        yield hue, "  ".join(padded).rstrip()
+        yield _Row(hue, "  ".join(padded).rstrip(), len(cells[-1]) if losers and losers[n] else 0)
 
 
-def _lines(told: Sequence[tuple[str, str]] | Iterator[tuple[str, str]], *, color: bool) -> str:
-    painted = ((hue if color else "", printable_lines(printable(line))) for hue, line in told)
-    return "".join(f"\x1b[{hue}m{line}\x1b[0m\n" if hue else f"{line}\n" for hue, line in painted)
+def _lines(told: Iterable[_Row], *, color: bool) -> str:
+    return "".join(f"{_painted(row, printable_lines(printable(row.text)), color=color)}\n" for row in told)
+
+
+def _painted(row: _Row, text: str, *, color: bool) -> str:
+    if not color or not row.hue:
+        return text
+    cut = len(text) - row.struck
+    struck = f"\x1b[{_STRUCK}m{text[cut:]}" if row.struck else ""
+    return f"\x1b[{row.hue}m{text[:cut]}{struck}\x1b[0m"
