@@ -282,6 +282,9 @@ def test_a_missing_key(any_tree: Tree, tmp_path: Path) -> None:
     with pytest.raises(Failure) as caught:
         any_tree.decrypter(elsewhere).decrypt(any_tree.seal("organization.secrets.yaml"))
     assert caught.value.code == "ET621"
+    # Whose key it takes is found out by the public one.
+    sealed = any_tree.seal("organization.secrets.yaml")
+    assert caught.value.hint.endswith(f" keys{' into gpg' * ('pgp' in sealed.key_types)}: {sealed.recipients[0].value}")
     assert caught.value.hint
 
 

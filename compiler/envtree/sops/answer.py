@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from envtree.diagnostic import Failure, NoKey
-from envtree.secret import DecryptError, SealedFile
+from envtree.secret import DecryptError, SealedFile, shown_key
 
 # The exit codes of sops that speak of the file, or of the keys; every other one is a failure of sops.
 _MAC_CODES = frozenset({24, 51, 52})
@@ -14,6 +14,7 @@ _KEY_HINTS = {
     "age": "set SOPS_AGE_KEY_FILE to a file with one of its age keys",
     "pgp": "import one of its private keys into gpg",
 }
+_MOST_KEYS = 3
 
 
 def check_code(code: int, sealed: SealedFile, hint: str = "") -> None:
@@ -27,10 +28,19 @@ def check_code(code: int, sealed: SealedFile, hint: str = "") -> None:
         repair = "restore the file from git, or encrypt it again"
         raise DecryptError("ET611", f"'{sealed.path}' is damaged: sops cannot decrypt every value", repair)
     if code in _KEY_CODES:
-        keys = "; ".join(_KEY_HINTS[kind] for kind in sorted(sealed.key_types) if kind in _KEY_HINTS)
-        raise NoKey(f"no key on this machine opens '{sealed.path}'", keys)
+        raise NoKey(f"no key on this machine opens '{sealed.path}'", _key_hint(sealed))
     hint = hint or f"'sops decrypt {sealed.path}' in a terminal shows why"
     raise Failure("ET623", f"sops failed on '{sealed.path}' with exit code {code}", hint)
+
+
+def _key_hint(sealed: SealedFile) -> str:
+    """What to do, and the public keys by which somebody finds out whose key it takes."""
+    told = []
+    for kind, hint in _KEY_HINTS.items():
+        keys = [shown_key(kind, one.value) for one in sealed.recipients if one.kind == kind]
+        more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
+        told += [f"{hint}: {', '.join(keys[:_MOST_KEYS])}{more}"] if keys else []
+    return "; ".join(told)
 
 
 def load(output: bytes, sealed: SealedFile) -> dict[str, Any]:
