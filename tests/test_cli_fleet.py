@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,17 @@ def test_a_file_is_named_from_here_or_from_the_root(
     assert json.loads(envtree("impact", name, "--format", "json").out)["path"] == BASE
     absolute = str(tree / BASE)
     assert json.loads(envtree("impact", absolute, "--format", "json").out)["path"] == BASE
+
+
+def test_a_file_is_named_as_git_does_where_the_tree_lies_in_a_folder(
+    tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "init", "-q", str(tree.parent)], check=True)
+    fill(tree.parent, {".sops.yaml": "creation_rules: []\n", "README.md": "read me\n"})
+    monkeypatch.chdir(tree / "projects/shop")
+    ran = envtree("impact", f"tree/{BASE}", "README.md", ".sops.yaml", "--format", "json")
+    told = [(one["path"], one["relation"]) for one in json.loads(ran.out)["files"]]
+    assert told == [(BASE, "layer"), ("README.md", "unread"), (".sops.yaml", "access")]
 
 
 def test_here_comes_before_the_root(tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,9 +22,10 @@ command = Command(
     """Show which bundles a file feeds.
 
     For each value of the file, it also tells in how many of them it counts, and what stands over it in the others.
-    FILE is relative to this folder, or to the root of the tree, such as git names it: try
-    envtree impact $(git diff --name-only --diff-filter=d). A file that nothing is read from feeds no bundle.
-    Where there is no answer, stdout is empty and stderr says why.
+    FILE is relative to this folder, to the root of the tree, or to that of the repository, such as git names it: try
+    envtree impact $(git diff --name-only --diff-filter=d). A file that nothing is read from feeds no bundle; of
+    .sops.yaml it tells which secrets files fall under its rules. Where there is no answer, stdout is
+    empty and stderr says why.
     """,
     "envtree impact environments/production.yaml",
 )

@@ -64,7 +64,8 @@ def _placed(text: str, tree: DirectoryTree, known: Collection[str]) -> str:
             return path
     names = [path for _, path in found]
     meant = next(filter(None, (nearest(name, known) for name in names)), "")
-    hint = f"did you mean '{meant}'?" if meant else "name a file relative to this folder, or to the root of the tree"
+    places = "this folder, to the root of the tree, or to that of the repository"
+    hint = f"did you mean '{meant}'?" if meant else f"name a file relative to {places}"
     raise usage_error(f"there is no file '{text}'", hint)
 
 

@@ -54,11 +54,11 @@ def usage_errors() -> Iterator[None]:
 
 
 def candidates(text: str, root: Path) -> Iterator[tuple[Path, str]]:
-    """What the name of a file may mean: first in this folder, then in the tree; a link is not followed.
+    """What the name of a file may mean: in this folder, in the tree, or in the repository; a link is not followed.
 
     Each has its path in the tree, which is empty outside of it.
     """
-    for folder in (Path.cwd(), root):
+    for folder in dict.fromkeys((Path.cwd(), root, repository_root(root) or root)):
         written = folder / text
         file = Path(os.path.realpath(written.parent), written.name)
         yield file, file.relative_to(root).as_posix() if file.is_relative_to(root) and file != root else ""
