@@ -151,7 +151,13 @@ def test_a_flattened_name_is_explained_and_laid_out(tree: Path, envtree: Command
         ">   organization            set     organization.yaml:5:48           2",
     ]
     told = json.loads(envtree("explain", CLERK, "CFG_LIMITS_CPU", "--format", "json").out)
-    assert told["variable"] == {"name": "CFG_LIMITS_CPU", "path": "organization.yaml", "line": 4, "column": 24}
+    assert told["variable"] == {
+        "name": "CFG_LIMITS_CPU",
+        "key": "config.limits.cpu",
+        "path": "organization.yaml",
+        "line": 4,
+        "column": 24,
+    }
     assert Schemas().is_valid("output/explain", told)
     ran = envtree("matrix", "CFG_LIMITS_CPU")
     assert ran.out.startswith("config.limits.cpu has 1 value in ")

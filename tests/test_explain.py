@@ -7,6 +7,7 @@ import pytest
 
 from envtree.explain import Explained, KeyMissingError, explain, explained, order, overview
 from envtree.explain.model import Ladder
+from envtree.report.ladder import ladder_text
 
 from .trees import ID, Files, layers, request, start
 
@@ -293,6 +294,11 @@ def test_a_variable_of_a_section_is_explained_by_its_value(asked: str, key: str,
     assert told.line.key == key
     assert told.variable
     assert (told.variable.name, str(told.variable.span)) == (name, f"organization.yaml:2:{column}")
+    part = told.variable.key != told.line.key
+    assert part == (key == "config.db")
+    assert f"in the environment {'its config.db.port' if part else 'it'} is {name}, by " in ladder_text(
+        ID, told, color=False
+    )
 
 
 def test_no_variable_is_made_of_maps_of_plain_variables_and_without_a_pattern() -> None:

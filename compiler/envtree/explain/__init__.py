@@ -7,7 +7,7 @@ from envtree.explain.model import Ladder, Line, Step, Variable
 from envtree.explain.place import Place, parts
 from envtree.explain.rungs import lock_at, places_of, rungs, secret_at
 from envtree.fields import field
-from envtree.keypath import KeyPath
+from envtree.keypath import KeyPath, format_path
 from envtree.resolve.expression import Compiler
 from envtree.value import Listing
 
@@ -51,7 +51,7 @@ def _variable(bundle: Explained, key: str, place: Place) -> Variable | None:
         pattern = field(document, "output", "env", path[0])
         within = place.root == "sections" and path[: len(place.path)] == place.path
         if pattern and within and (path == place.path or name == asked):
-            return Variable(name, document.span(pattern))
+            return Variable(name, format_path(path), document.span(pattern))
     return None
 
 

@@ -75,7 +75,7 @@ def _line(line: Line) -> dict[str, Any]:
 
 
 def _variable(variable: Variable) -> dict[str, Any]:
-    return {"name": variable.name} | _place(variable.span)
+    return {"name": variable.name, "key": variable.key} | place_data(variable.span)
 
 
 def _secret(secret: Secret) -> dict[str, Any]:

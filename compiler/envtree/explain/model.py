@@ -57,9 +57,10 @@ class Secret(NamedTuple):
 
 
 class Variable(NamedTuple):
-    """The environment variable that a value of a section becomes, and where the pattern of its name stands."""
+    """The environment variable that a value becomes, the key of the value, and where the pattern of its name stands."""
 
     name: str
+    key: str
     span: Span
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from envtree.canonical import compact
-from envtree.explain.model import Ladder, Line, Origin, Rung, Secret, Shown, Step
+from envtree.explain.model import Ladder, Line, Origin, Rung, Secret, Shown, Step, Variable
 from envtree.printable import printable, printable_lines
 from envtree.span import Span
 
@@ -29,7 +29,7 @@ def ladder_text(id: str, ladder: Ladder, *, color: bool) -> str:
     losers = [rung.action == "shadowed" for rung in ladder.rungs]
     told = [_Row("", f"{line.key} of {id}: {_asked(line)}"), *_table(rows, losers)]
     if ladder.variable:
-        told.insert(1, _Row("", f"in the environment it is {ladder.variable.name}, by {_place(ladder.variable.span)}"))
+        told.insert(1, _Row("", _variable_sentence(ladder.variable, line)))
     if ladder.lock:
         told.append(_Row("", f"locked at {_place(ladder.lock)}"))
     if ladder.secret:
@@ -96,6 +96,11 @@ def _written(written: Shown, *, whole: bool) -> str:
 def _described(written: Shown) -> str:
     size = f", {written.length} bytes" if written.length is not None else ""
     return f"(secret, {written.type}{size})"
+
+
+def _variable_sentence(variable: Variable, line: Line) -> str:
+    it = "it" if variable.key == line.key else f"its {variable.key}"
+    return f"in the environment {it} is {variable.name}, by {_place(variable.span)}"
 
 
 def _secret_sentence(secret: Secret) -> str:
