@@ -49,7 +49,7 @@ def find_sops(search_path: str, root: Path) -> Path:
     """The sops on PATH; a Failure if there is none, or one that others could have put there."""
     found = find("sops", search_path, repository_root(root) or root)
     if found is None:
-        hint = "install sops 3.9 or newer and put it on PATH; '--secrets ref' needs none"
+        hint = "install sops 3.9 or newer and put it on PATH; 'envtree compile --secrets ref' needs none"
         raise Failure("ET620", "sops is not installed", hint)
     if found.problem:
         hint = "put a sops first on PATH that only you or root can change, outside of the repository"
