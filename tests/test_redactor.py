@@ -6,9 +6,11 @@ import re
 import shlex
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -166,6 +168,16 @@ def test_t64_every_spelling_is_found_byte_by_byte(piece: str, form: str) -> None
     assert MARK in found
     # Of base64, what the neighbours share a character with is left, and their own characters.
     assert len(found.replace(MARK, b"").rstrip(b"=")) <= 9
+
+
+CASES = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("program", CASES["written"])
+def test_t64_what_programs_write_is_found(program: str) -> None:
+    spelt = CASES["written"][program].encode()
+    found = redacted((spelt[at : at + 1] for at in range(len(spelt))), of(CASES["secret"]))
+    assert found == MARK
 
 
 def test_the_lines_of_a_secret_are_secret_and_so_is_it_where_a_terminal_ends_them() -> None:

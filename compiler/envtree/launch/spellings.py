@@ -1,12 +1,9 @@
 """A secret in every way in which programs write text: as it is, line by line, encoded, escaped, quoted."""
 
 import base64
-import html
-import json
-import shlex
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote, quote_plus
 
+from envtree.launch.escapes import escaped
 from envtree.launch.redactor import HEAD, Patterns
 from envtree.sensitive import Named
 
@@ -19,7 +16,7 @@ def patterns(secrets: Iterable[Named]) -> Patterns:
     """All that must not be read in an output."""
     texts = {each.text for each in secrets if is_long(each.text)}
     pieces = {piece for text in texts for piece in _pieces(text)}
-    exact = {form.encode("utf-8", "surrogatepass") for piece in pieces for form in _escaped(piece)}
+    exact = {form.encode("utf-8", "surrogatepass") for piece in pieces for form in (*escaped(piece), _bytes(piece))}
     encoded = {form.encode() for piece in pieces for form in _encoded(piece.encode("utf-8", "surrogatepass"))}
     # So few of its bytes may stand at the end of a line before it that they are no head.
     broken = {form[start:] for form in encoded for start in range(HEAD)}
@@ -53,6 +50,11 @@ def _pieces(text: str) -> Iterator[str]:
     yield from (piece for piece in (*whole, *map(str.strip, lines)) if is_long(piece))
 
 
+def _bytes(text: str) -> str:
+    """In hexadecimal, byte by byte, as Node shows a buffer."""
+    return text.encode("utf-8", "surrogatepass").hex(" ")
+
+
 def _encoded(raw: bytes) -> Iterator[str]:
     """Encodings whose text programs break into lines."""
     yield raw.hex()
@@ -63,45 +65,6 @@ def _encoded(raw: bytes) -> Iterator[str]:
         for offset in range(3):
             first, last = -(-offset * 8 // 6), (offset + len(raw)) * 8 // 6
             yield encode(b"\0" * offset + raw).decode()[first:last]
-
-
-def _escaped(text: str) -> Iterator[str]:
-    yield text
-    for safe in ("", "/"):
-        yield _quoted(text, safe)
-    yield quote_plus(text, errors="surrogatepass")
-    yield _quoted(text, "").lower()
-    yield from _json(text)
-    yield from _shell(text)
-    yield html.escape(text)
-    yield html.escape(text, quote=False)
-    yield repr(text)[1:-1]
-    yield text.encode("unicode_escape").decode()
-
-
-def _quoted(text: str, safe: str) -> str:
-    return quote(text, safe=safe, errors="surrogatepass")
-
-
-def _json(text: str) -> Iterator[str]:
-    for ascii_only in (True, False):
-        once = json.dumps(text, ensure_ascii=ascii_only)
-        yield once[1:-1]
-        yield once[1:-1].replace("/", "\\/")
-        yield json.dumps(once, ensure_ascii=ascii_only)[3:-3]
-
-
-def _shell(text: str) -> Iterator[str]:
-    """Between single quotes, between double quotes, in `$'…'`, and escaped by `printf %q`."""
-    yield shlex.quote(text).removeprefix("'").removesuffix("'")
-    yield text.replace("'", "'\\''")
-    doubled = text
-    for special in '\\"$`':
-        doubled = doubled.replace(special, f"\\{special}")
-    yield doubled
-    yield doubled.replace("\r", "\\r").replace("\n", "\\n")
-    yield text.replace("\\", "\\\\").replace("'", "\\'").replace("\r", "\\r").replace("\n", "\\n").replace("\t", "\\t")
-    yield "".join(one if one.isalnum() or one in "%+-./:=@_" else f"\\{one}" for one in text)
 
 
 def _long(forms: Iterable[bytes]) -> frozenset[bytes]:
