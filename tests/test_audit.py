@@ -1,8 +1,10 @@
 """The audit against files that the real sops has made in every way that it knows; T.. are the threats covered."""
 
+import base64
 import json
 import re
 import socket
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +15,7 @@ from envtree.cli import invoke
 from envtree.secret import EXEMPTIONS
 
 from .command_line import Ran, fill
-from .real_sops import HEAD, SEARCH_PATH, Person, age_person, encrypt, people, pgp_person, recipients, sops
+from .real_sops import HEAD, SEARCH_PATH, Person, age_person, decrypt, encrypt, people, pgp_person, recipients, sops
 from .test_schemas import verdict
 
 CANARY = "hunter2-pasted"
@@ -621,9 +623,111 @@ def test_t48_a_key_for_two_is_seen(root: Path, staff: Staff, audit: Audit) -> No
     assert audited(audit)[1:] == ({"ET613"}, 1)
 
 
+def test_t48_a_key_for_two_is_seen_in_a_dotenv_file(root: Path, staff: Staff, audit: Audit) -> None:
+    import pyrage
+
+    file = encrypt(root, f"{PATH}.env", "_scope=agents/a\nA=long-enough\n", staff.ana.flag)
+    both = [pyrage.x25519.Recipient.from_str(one.public) for one in (staff.ana, staff.mallory)]
+    wrapped = pyrage.encrypt(b"k" * 32, both, armored=True).decode().replace("\n", "\\n")
+    file.write_text(re.sub("(?m)(?<=map_enc=).*", lambda _: wrapped, file.read_text()))
+    assert audited(audit)[1:] == ({"ET613"}, 1)
+
+
+def test_what_rust_adds_to_a_wrapping_is_nobody(root: Path, staff: Staff, audit: Audit) -> None:
+    """age in Rust adds a stanza that means nothing, lest anybody relies on there being none; sops passes over it."""
+    import pyrage
+
+    file = sealed_json(root, staff)
+    content = json.loads(file.read_text())
+    mine = pyrage.x25519.Recipient.from_str(staff.ana.public)
+    key = pyrage.decrypt(_unarmored(content["sops"]["age"][0]["enc"]), [_identity(staff.ana)])
+    for _ in range(20):
+        wrapped = pyrage.encrypt(key, [mine], armored=True).decode()
+        put(file, "age", wrapped)
+        assert b"-grease" in _unarmored(wrapped)
+        assert audited(audit)[1:] == (set(), 0)
+    assert decrypt(root, f"{PATH}.json", staff.ana)
+
+
+def test_t48_more_than_rust_adds_is_somebody(root: Path, staff: Staff, audit: Audit) -> None:
+    import pyrage
+
+    file = sealed_json(root, staff)
+    wrapped = _unarmored(
+        pyrage.encrypt(b"k" * 32, [pyrage.x25519.Recipient.from_str(staff.ana.public)], armored=True).decode()
+    )
+    head, _, rest = wrapped.partition(b"\n---")
+    for stanza in (b"-> x-grease\nAAAA", b"-> X25519 x-grease\nAAAA"):
+        forged = base64.b64encode(head + b"\n" + stanza + b"\n---" + rest).decode()
+        put(file, "age", forged)
+        assert audited(audit)[1:] == ({"ET613"}, 1)
+
+
+def test_t48_a_second_key_behind_a_packet_that_gpg_passes_over_is_seen(root: Path, staff: Staff, audit: Audit) -> None:
+    file, key = opened_by_gpg(root, staff)
+    wrapped = gpg(staff, "--trust-model", "always", "--encrypt", "-r", staff.pgp.public, told=key)
+    assert wrapped[0] == 0x84
+    # The packet with the session key, whose length is its second byte; the marker; and all of it.
+    both = wrapped[: 2 + wrapped[1]] + b"\xca\x03PGP" + wrapped
+    put(file, "pgp", armored(staff, both))
+    # Or there would be nothing to hide.
+    assert decrypt(root, f"{PATH}.json", staff.pgp)
+    assert audited(audit)[1:] == ({"ET613"}, 1)
+
+
+def test_t48_keys_in_an_armor_that_only_gpg_can_read_are_no_keys_of_one(root: Path, staff: Staff, audit: Audit) -> None:
+    file, key = opened_by_gpg(root, staff)
+    wrapped = gpg(staff, "--trust-model", "always", "--encrypt", "-r", staff.pgp.public, told=key)
+    text = armored(staff, wrapped[: 2 + wrapped[1]] + wrapped)
+    head, _, body = text.partition("\n\n")
+    # gpg takes a line of blanks for the empty one above which there are headers.
+    put(file, "pgp", f"{head}\n \n{body}")
+    assert decrypt(root, f"{PATH}.json", staff.pgp)
+    assert audited(audit)[1:] == ({"ET613"}, 1)
+
+
+def test_t48_a_passphrase_beside_a_pgp_key_is_seen(root: Path, staff: Staff, audit: Audit) -> None:
+    file, key = opened_by_gpg(root, staff)
+    passphrase = ("--passphrase", "known-to-mallory", "--pinentry-mode", "loopback")
+    names = ("--trust-model", "always", "--encrypt", "-r", staff.pgp.public)
+    put(file, "pgp", armored(staff, gpg(staff, "--symmetric", *passphrase, *names, told=key)))
+    assert audited(audit)[1:] == ({"ET613"}, 1)
+
+
+def gpg(staff: Staff, *options: str, told: bytes) -> bytes:
+    """What the real gpg makes of something, for the one with a PGP key."""
+    environ = {"PATH": SEARCH_PATH, **staff.pgp.environ}
+    return subprocess.run(["gpg", "--batch", *options], input=told, env=environ, check=True, capture_output=True).stdout
+
+
+def opened_by_gpg(root: Path, staff: Staff) -> tuple[Path, bytes]:
+    """A secrets file for the one with a PGP key, and its data key."""
+    file = encrypt(root, f"{PATH}.json", '{"_scope": "agents/a", "A": "long-enough"}', staff.pgp.flag, who=staff.pgp)
+    wrapped = json.loads(file.read_text())["sops"]["pgp"][0]["enc"]
+    return file, gpg(staff, "--decrypt", told=wrapped.encode())
+
+
+def armored(staff: Staff, wrapped: bytes) -> str:
+    return gpg(staff, "--enarmor", told=wrapped).decode().replace("PGP ARMORED FILE", "PGP MESSAGE")
+
+
+def put(file: Path, kind: str, wrapped: str) -> None:
+    """Have the data key of a file wrapped in another way."""
+    edit(file, lambda data: data["sops"][kind][0].update(enc=wrapped))
+
+
+def _unarmored(text: str) -> bytes:
+    return base64.b64decode("".join(line for line in text.splitlines() if not line.startswith("-----")))
+
+
+def _identity(person: Person) -> Any:
+    import pyrage
+
+    return pyrage.x25519.Identity.from_str(Path(person.environ["SOPS_AGE_KEY_FILE"]).read_text().strip())
+
+
 def test_t48_and_so_is_one_of_gpg(root: Path, staff: Staff, audit: Audit) -> None:
     import os
-    import subprocess
 
     options = (staff.ana.flag, staff.pgp.flag)
     file = encrypt(root, f"{PATH}.json", '{"_scope": "agents/a", "A": "long-enough"}', *options, who=staff.pgp)

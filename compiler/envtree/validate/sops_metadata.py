@@ -142,13 +142,16 @@ class _Reader(NamedTuple):
         value = _text(node)
         if node is not None and value:
             kind = age_kind(value) if entry.kind == "age" else entry.kind
-            wrapped = _text(entry.node.entries.get(enc))
+            wrapped = _lines(entry.node.entries.get(enc))
             self._check_wrapping(entry, kind, wrapped)
             yield Recipient(kind, value, wrapped, self.document.span(node), entry.group)
 
     def _check_wrapping(self, entry: _Entry, kind: str, wrapped: str) -> None:
-        if kind in PERSONAL and (count_readers(kind, wrapped) or 1) > 1:
+        readers = count_readers(kind, wrapped) if kind in PERSONAL and wrapped else 1
+        if readers != 1:
             message = "hands the data key to more than the one key that it names"
+            if not readers:
+                message = "does not show whether it hands the data key to the one key that it names alone"
             self.report(entry.node, "ET613", entry.path, message, "run 'sops rotate', and find out who wrote it")
 
     def endpoints(self, entry: _Entry) -> Iterator[Endpoint]:
@@ -180,6 +183,11 @@ def _without(setting: str) -> str:
 
 def _text(node: Node | None) -> str:
     return node.text if isinstance(node, Scalar) else ""
+
+
+def _lines(node: Node | None) -> str:
+    """A text of several lines, which a dotenv file has in one."""
+    return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else ""
 
 
 def _threshold(block: Mapping, groups: int) -> int:

@@ -5,42 +5,62 @@ nobody would see them.
 """
 
 import binascii
+import re
 from base64 import b64decode
+from collections.abc import Iterable
 
 _AGE_HEAD, _AGE_STANZA, _AGE_END = b"age-encryption.org/v1\n", b"-> ", b"---"
-# A packet with the session key for one PGP key.
-_PGP_SESSION_KEY = 1
+# What age in Rust adds once, lest anybody relies on there being nothing unknown. No kind of key is called so.
+_AGE_GREASE = re.compile(rb"-> [!-~]{1,8}-grease(?: [!-~]{1,8}){0,4}")
+_PGP_ARMOR = "-----BEGIN "
+# Packets with the session key: for one PGP key, and for one passphrase.
+_PGP_SESSION_KEYS = frozenset({1, 3})
+# Packets with what it encrypts. What stands between the ones and the others, gpg passes over.
+_PGP_DATA = frozenset({9, 18, 20})
 
 
-def count_readers(kind: str, wrapped: str) -> int | None:
-    """The keys that a wrapping of an age or PGP key is for; None if it cannot be told."""
+def count_readers(kind: str, wrapped: str) -> int:
+    """The keys that a wrapping of an age or PGP key is for; 0 if it cannot be told.
+
+    What age cannot read opens with no key at all, and may pass for one. gpg reads much that is not understood here.
+    """
     lines = [line for line in wrapped.strip().splitlines() if not line.startswith("-----")]
+    if kind.startswith("age"):
+        return _age_stanzas(_decoded(lines)) or 1
+    if _PGP_ARMOR not in wrapped:
+        return 1
+    # The lines above the empty one are headers, the one that begins with `=` is a checksum.
+    body = lines[lines.index("") + 1 :] if "" in lines else lines
     try:
-        if kind.startswith("age"):
-            return _age_stanzas(b64decode("".join(lines), validate=True))
-        # The lines above the empty one are headers, the one that begins with `=` is a checksum.
-        body = lines[lines.index("") + 1 :] if "" in lines else lines
-        return _pgp_session_keys(b64decode("".join(line for line in body if line[:1] != "="), validate=True))
-    except (binascii.Error, IndexError):
-        return None
+        return _pgp_session_keys(_decoded(line for line in body if line[:1] != "="))
+    except IndexError:
+        return 0
 
 
-def _age_stanzas(data: bytes) -> int | None:
+def _decoded(lines: Iterable[str]) -> bytes:
+    try:
+        return b64decode("".join(lines), validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _age_stanzas(data: bytes) -> int:
     if not data.startswith(_AGE_HEAD):
-        return None
+        return 0
     head = data.partition(b"\n" + _AGE_END)[0]
-    return sum(line.startswith(_AGE_STANZA) for line in head.split(b"\n"))
+    stanzas = [line for line in head.split(b"\n") if line.startswith(_AGE_STANZA)]
+    return len(stanzas) - any(map(_AGE_GREASE.fullmatch, stanzas))
 
 
-def _pgp_session_keys(data: bytes) -> int | None:
+def _pgp_session_keys(data: bytes) -> int:
     found = at = 0
     while at < len(data):
         if not data[at] & 0x80:
-            return None
+            return 0
         tag, length, at = _pgp_packet(data, at)
-        if tag != _PGP_SESSION_KEY:
+        if tag in _PGP_DATA:
             break
-        found += 1
+        found += tag in _PGP_SESSION_KEYS
         at += length
     return found
 
