@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from envtree.diagnostic import Failure
+from envtree.git import process
 from envtree.git.objects import UnknownRevision, commit_of, merge_base
 from envtree.tree import DirectoryTree, Entry, What
 
@@ -183,6 +184,21 @@ def test_t88_what_a_partial_clone_lacks_is_not_fetched(tree: Path, tmp_path: Pat
         meaning(at(tmp_path / "partial"))
     assert caught.value.code == "ET805"
     assert caught.value.hint
+    assert not marker.exists()
+
+
+def test_t88_a_git_that_fetches_by_itself_is_allowed_no_protocol(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before 2.45 git does not know the variable; and a repository may allow again what is not allowed in general."""
+    run(tree, "config", "uploadpack.allowFilter", "true")
+    run(tmp_path, "clone", "-q", "--no-checkout", "--filter=blob:none", tree.as_uri(), "partial")
+    marker = trap(tmp_path)
+    run(tmp_path / "partial", "config", "remote.origin.uploadpack", str(tmp_path / "program"))
+    run(tmp_path / "partial", "config", "protocol.file.allow", "always")
+    monkeypatch.delitem(process._ENVIRONMENT, "GIT_NO_LAZY_FETCH")
+    with pytest.raises(Failure, match=r"lacks the object|ls-tree"):
+        meaning(at(tmp_path / "partial"))
     assert not marker.exists()
 
 
