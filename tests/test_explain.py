@@ -204,7 +204,9 @@ def test_plain_text_that_looks_like_a_credential_is_not_shown() -> None:
     below = f"{{{variables}, config: {{u: ['postgres://u:hunter5@h/d'], e: 'x://u:hunter6@${{{{ project.key }}}}'}}}}"
     bundle = of(
         layers(
-            below, "{env_vars: {DB_PASSWORD: hunter7, C: '${{ inputs.TOKEN }}'}}", organization="inputs: {TOKEN: {}}"
+            below,
+            "{env_vars: {DB_PASSWORD: hunter7, C: '${{ inputs.TOKEN }}'}}",
+            organization="inputs: {TOKEN: {env: GIVEN}}",
         ),
         TOKEN="hunter8",
     )

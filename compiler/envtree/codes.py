@@ -78,6 +78,7 @@ _ERRORS = {
     "ET213": "null in env_vars",
     "ET214": "a list or a map in env_vars",
     "ET215": "a schema or a pattern in the tree is not usable",
+    "ET216": "an input reads a credential",
     "ET301": "a name points at nothing",
     "ET302": "environments inherit in a circle",
     "ET303": "environments inherit in orders that conflict",

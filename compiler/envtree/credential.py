@@ -75,6 +75,11 @@ def is_named(name: str, text: str) -> bool:
     return bool(text and _BY_NAME.fullmatch(name) and not _NO_VALUE.match(text))
 
 
+def is_kept(name: str) -> bool:
+    """Whether a variable of a process has the name of a credential, or is one of those that sops takes keys from."""
+    return name.startswith("SOPS_") or _BY_NAME.fullmatch(name) is not None
+
+
 def is_random(text: str) -> bool:
     """Whether a text is one long word of large and small letters and digits as only a generator writes them.
 

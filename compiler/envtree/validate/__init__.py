@@ -15,7 +15,7 @@ from envtree.schemas import Schemas
 from envtree.source import Kind
 from envtree.span import whole_file
 from envtree.validate import reserved
-from envtree.validate.credentials import check_credentials
+from envtree.validate.credentials import check_credentials, check_inputs
 from envtree.validate.definitions import check_definitions
 from envtree.validate.directives import check_directives, check_sealed_directives
 from envtree.validate.rules import (
@@ -69,6 +69,8 @@ def _check_plain(document: Document, schemas: Schemas) -> list[Diagnostic]:
             data = plain(document)
     errors += _check_shape(document, data, schemas, errors)
     errors += check_rounded(document)
+    if document.location.kind is Kind.ORGANIZATION:
+        errors += check_inputs(document)
     if reserved.may_be_in(text):
         errors += check_reserved(document)
     if credential.may_be_in(text):

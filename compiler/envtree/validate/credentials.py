@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from envtree.credential import form_of, is_named, is_random
+from envtree.credential import form_of, is_kept, is_named, is_random
 from envtree.diagnostic import Diagnostic
+from envtree.fields import field, mapping, text
 from envtree.keypath import KeyPath, format_path
-from envtree.node import Document, Scalar
+from envtree.node import Document, Mapping, Scalar
 from envtree.validate.sections import below_section, walk
-from envtree.validate.wording import name
+from envtree.validate.wording import name, quoted
 
 _HINT = "if it is one, change it, for it is in git now, and keep it in a secrets file"
 
@@ -21,6 +22,19 @@ def check_credentials(document: Document) -> Iterator[Diagnostic]:
                 code, words = found
                 key = format_path(below_section(path))
                 yield Diagnostic(document.span(node), code, f"{name(path)} {words}", _HINT, key=key)
+
+
+def check_inputs(document: Document) -> Iterator[Diagnostic]:
+    """Report inputs that read credentials: what an input is shows in bundles, manifests and reports."""
+    declared = mapping(field(document, "inputs"))
+    for key, node in declared.entries.items() if declared else ():
+        env = node.entries.get("env") if isinstance(node, Mapping) else None
+        variable = text(env) or key
+        if declared and is_kept(variable):
+            span = document.span(env) if env else document.key_span(declared, key)
+            message = f"the input {quoted(key)} reads {quoted(variable)}, which holds a credential by its name"
+            hint = "inputs are shown: keep it in a secrets file, or read a variable of another name"
+            yield Diagnostic(span, "ET216", message, hint, key=format_path(("inputs", key)))
 
 
 def _told(text: str, path: KeyPath) -> tuple[str, str] | None:
