@@ -3,15 +3,18 @@
 import json
 import subprocess
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
+import pyrage
 import pytest
 
 from envtree.upkeep.reading import read
 from envtree.upkeep.recipients import is_plain
 
+from .command_line import fill
 from .merging import ciphertexts, repository, rewrite
-from .secrets_tree import PRODUCTION, SecretsTree, leaf, person, secrets_tree
+from .secrets_tree import PRODUCTION, SecretsTree, declared, leaf, person, secrets_tree
 
 
 @pytest.fixture
@@ -267,6 +270,7 @@ def hand(tree: SecretsTree, *people: str) -> None:
 @pytest.mark.parametrize("both", [False, True])
 def test_recipients_are_merged_and_a_removal_wins(tree: SecretsTree, both: bool) -> None:
     ana, bob, eve = (person(name, tree.home) for name in ("ana", "bob", "eve"))
+    fill(tree.root, {"organization.yaml": declared(ana, bob, readers=())})
     rewrite(tree, PRODUCTION, BASE)
     hand(tree, tree.me.public, eve.public)
     tree.commit()
@@ -284,6 +288,28 @@ def test_recipients_are_merged_and_a_removal_wins(tree: SecretsTree, both: bool)
     assert tree.plain(PRODUCTION) == BASE | {"ours": "mine-mine", "theirs": "yours-yours"}
     base, ours, theirs = (ciphertexts(tree, PRODUCTION, each) for each in ("main~2", "main~1", "theirs"))
     assert ciphertexts(tree, PRODUCTION) == base | ours | theirs
+
+
+@pytest.mark.parametrize("change", ["ours has a new data key", "ours has another recipient, too"])
+def test_t48_a_merge_hands_nothing_to_a_recipient_whom_nobody_knows(tree: SecretsTree, change: str) -> None:
+    """Who has no key can still write a recipient into a file; sops would wrap the data key anew for all of them."""
+    ana, mallory = (person(name, tree.home) for name in ("ana", "mallory"))
+    fill(tree.root, {"organization.yaml": declared(ana, readers=())})
+    begin(tree, BASE)
+    junk = pyrage.encrypt(b"j" * 32, [pyrage.x25519.Recipient.from_str(mallory.public)], armored=True).decode()
+    entry = f"- recipient: {mallory.public}\n          enc: |\n" + indent(junk, " " * 12)
+    text = tree.read(PRODUCTION)
+    (tree.root / PRODUCTION).write_text(text.replace("    lastmodified:", f"        {entry}    lastmodified:"))
+    assert tree.plain(PRODUCTION) == BASE
+    back(tree)
+    if change == "ours has a new data key":
+        tree.sops("rotate", "-i", f"./{PRODUCTION}")
+    else:
+        hand(tree, tree.me.public, ana.public)
+    before = tree.read(PRODUCTION)
+    said = merge(tree, code=1)
+    assert f"it would be handed to {mallory.public}" in said
+    assert tree.read(PRODUCTION) == before
 
 
 @pytest.mark.parametrize("rotated", ["ours", "theirs", "both"])

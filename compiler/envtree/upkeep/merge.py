@@ -4,19 +4,20 @@ The MAC covers the values in their order. So sops makes each change on the file 
 the new ciphertexts are replaced by those of the side that the values are from, and the comments are merged by line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import Future
 from typing import NamedTuple
 
 from envtree.diagnostic import NoKey
 from envtree.keypath import KeyPath, format_path
+from envtree.link.readers import identity
 from envtree.secret import DecryptError, shown_key
 from envtree.sops import verify
 from envtree.sops.pooled import pooled
 from envtree.sops.writing import SopsWriter, is_addressable
 from envtree.upkeep.leaves import UNKNOWN, Leaves, ciphertext, leaves, same
 from envtree.upkeep.reading import Sealed, UnreadableError, read
-from envtree.upkeep.recipients import Sides, is_plain, keys, openers_of, sides
+from envtree.upkeep.recipients import Opener, Sides, is_plain, keys, openers_of, sides
 from envtree.upkeep.splice import Comments, commented, comments, retyped, transplanted
 from envtree.upkeep.steps import plan
 from envtree.upkeep.three_way import Merged, three_way
@@ -34,13 +35,19 @@ class CannotMergeError(Exception):
     """The versions cannot be merged at all, and why."""
 
 
-def merge(base: Sealed | None, ours: Sealed, theirs: Sealed, writer: SopsWriter) -> Outcome:
-    """Merge by key; CannotMergeError where ours has to stay as it is, DecryptError or Failure from sops."""
+def merge(base: Sealed | None, ours: Sealed, theirs: Sealed, writer: SopsWriter, people: Container[str]) -> Outcome:
+    """Merge by key; CannotMergeError where ours has to stay as it is, DecryptError or Failure from sops.
+
+    Nobody gets the file who is no recipient on both sides, and whose key is none of `people`: whoever has no key can
+    still write a recipient into a file, and sops would wrap the data key for it.
+    """
     opened = _open(base, ours, theirs, writer)
     merged = three_way(*opened)
     on = sides(base, ours, theirs)
-    if on.openers != openers_of(on.foundation) and not (is_plain(ours) and is_plain(theirs)):
-        raise CannotMergeError("both sides have changed the recipients, and they are not all people in one group")
+    if on.openers != openers_of(on.foundation):
+        if not (is_plain(ours) and is_plain(theirs)):
+            raise CannotMergeError("both sides have changed the recipients, and they are not all people in one group")
+        _check_newcomers(on.openers - (openers_of(ours) & openers_of(theirs)), people)
     present = opened[1] if on.foundation is ours else opened[2]
     changed = _apply(merged, present, on.foundation, writer)
     from_theirs = {path for path, leaf in merged.leaves.items() if opened[1].get(path) is not leaf}
@@ -51,6 +58,13 @@ def merge(base: Sealed | None, ours: Sealed, theirs: Sealed, writer: SopsWriter)
     return Outcome(
         result.data, merged.conflicts, tuple(sorted(shown_key(kind, value) for kind, value, _ in before - on.openers))
     )
+
+
+def _check_newcomers(openers: Iterable[Opener], people: Container[str]) -> None:
+    for kind, value, _ in sorted(openers):
+        if identity(value) not in people:
+            why = f"it would be handed to {shown_key(kind, value)}, whose key is nobody's under 'people'"
+            raise CannotMergeError(f"{why}: declare it in organization.yaml first, or take it out")
 
 
 def _open(base: Sealed | None, ours: Sealed, theirs: Sealed, writer: SopsWriter) -> tuple[Leaves, Leaves, Leaves]:

@@ -2,10 +2,12 @@
 
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from envtree.diagnostic import Diagnostics
 from envtree.layout import ROOT_FILE
 from envtree.link.organization import secrets_policy
+from envtree.link.readers import everybody
 from envtree.parse import parse
 from envtree.secret import SecretsPolicy
 from envtree.source import Kind, Location, Source
@@ -14,16 +16,24 @@ from envtree.tree import DirectoryTree, RootNotFound, find_root
 _STRICTEST = SecretsPolicy(frozenset({"age", "pgp"}), (), require_scope=False)
 
 
-def policy_around(file: Path) -> tuple[Path, SecretsPolicy]:
-    """The root of the tree that a file lies in, and its policy; the default one without a readable organization."""
+class Around(NamedTuple):
+    """The root of a tree, its policy, and the keys of its people in their one spelling."""
+
+    root: Path
+    policy: SecretsPolicy = _STRICTEST
+    people: frozenset[str] = frozenset()
+
+
+def policy_around(file: Path) -> Around:
+    """What holds in the tree that a file lies in; the default without a readable organization."""
     folder = next((each for each in file.absolute().parents if each.is_dir()), Path.cwd())
     try:
         root = find_root(folder)
     except RootNotFound:
-        return folder, _STRICTEST
+        return Around(folder)
     data = DirectoryTree(root).read(ROOT_FILE)
     if not isinstance(data, bytes):
-        return root, _STRICTEST
+        return Around(root)
     where = Location(Kind.ORGANIZATION, "", "", "")
     document = parse(Source(ROOT_FILE, where, data, sha256(data).hexdigest()), Diagnostics())
-    return root, secrets_policy(document) if document else _STRICTEST
+    return Around(root, secrets_policy(document), frozenset(everybody(document))) if document else Around(root)

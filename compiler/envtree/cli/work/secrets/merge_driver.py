@@ -56,10 +56,10 @@ def _merge(options: Options, base: bytes, ours: bytes, theirs: bytes) -> Outcome
     def version(data: bytes) -> Sealed:
         return read(data, options.path)
 
-    root, policy = policy_around(options.directory / options.path)
+    around = policy_around(options.directory / options.path)
     # Both sides have added the file.
     ancestor = version(base) if base.strip() else None
-    return merge(ancestor, version(ours), version(theirs), SopsWriter(root, policy))
+    return merge(ancestor, version(ours), version(theirs), SopsWriter(around.root, around.policy), around.people)
 
 
 def _tell(options: Options, outcome: Outcome) -> Exit:
