@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import select
+import shlex
 import signal
 import struct
 import subprocess
@@ -48,6 +49,20 @@ def started(vault: Vault, *arguments: str) -> "subprocess.Popen[bytes]":
 
 
 # What the child gets.
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="it takes /proc")
+def test_t60_the_child_cannot_read_what_opens_secrets_from_its_parent(still: Vault) -> None:
+    key = Path(still.reader.environ["SOPS_AGE_KEY_FILE"]).read_text()
+    # The shell becomes envtree, and so knows its number.
+    script = f'exec {shlex.join(still.command("run", ID))} -- cat /proc/self/status "/proc/$$/environ"'
+    # Root has capabilities to look at everything, which it rarely has in a container.
+    lesser = ["setpriv", "--bounding-set=-sys_ptrace,-perfmon,-sys_admin"] if os.geteuid() == 0 else []
+    environ = {**still.environ, "SOPS_AGE_KEY": key}
+    done = subprocess.run([*lesser, "sh", "-c", script], env=environ, capture_output=True, check=False)
+    assert b"Seccomp" in done.stdout
+    assert b"Permission denied" in done.stderr
+    assert b"AGE-SECRET" not in done.stdout
 
 
 def test_the_child_gets_the_variables_of_the_bundle_over_the_callers(still: Vault) -> None:

@@ -15,7 +15,17 @@ from envtree.cli.work.stored import opened, process_environment
 from envtree.diagnostic import Refusal, Severity
 from envtree.emit import plaintexts
 from envtree.keypath import parse_path
-from envtree.launch import Environment, NotStarted, become, launch, opens_secrets, patterns, surroundings, unmasked
+from envtree.launch import (
+    Environment,
+    NotStarted,
+    become,
+    launch,
+    opens_secrets,
+    patterns,
+    seclude,
+    surroundings,
+    unmasked,
+)
 from envtree.printable import printable
 from envtree.sensitive import Named
 from envtree.validate.reserved import gives_orders
@@ -49,6 +59,7 @@ def run(options: Options) -> int:
     _check(options)
     # The core of a program with secrets in its environment would hold them.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    seclude()
     words = (options.id or "", *options.command)
     if options.bundle is None:
         found = single(open_tree(options.directory), words[0], options.inputs, reveal=True)
