@@ -481,3 +481,22 @@ def test_t63_a_crash_with_plaintext_in_its_hands_is_one_line(
     assert done.stderr.startswith(b"envtree: internal error: RuntimeError at ")
     assert (done.stderr.count(b"\n"), b"quokka" in done.stderr) == (1, False)
     assert not (still.folder / "new").exists()
+
+
+@pytest.mark.parametrize("target", ["elsewhere", "/dev/zero"])
+def test_a_strangers_bundle_brings_no_file_of_mine_along(vault: Vault, target: str) -> None:
+    out = vault.compile("ref", "out", "--provenance")
+    (vault.folder / "elsewhere").write_text("the key of somebody\n")
+    told = next(out.rglob("provenance.json"))
+    told.unlink()
+    told.symlink_to(vault.folder / target)
+    done = vault.envtree("unseal", str(told.parent), "-o", "plain")
+    assert done.returncode == 1
+    assert b"ET631" in done.stderr
+    assert not (vault.folder / "plain").exists()
+    # As a volume of Kubernetes has it.
+    (told.parent / "..data").mkdir()
+    (told.parent / "..data" / "provenance.json").write_text("{}")
+    told.unlink()
+    told.symlink_to("..data/provenance.json")
+    assert vault.envtree("unseal", str(told.parent), "-o", "plain").returncode == 0

@@ -81,7 +81,7 @@ def _stored(root: Path, folder: str, names: tuple[str, ...], schemas: Schemas) -
     home = root / folder
     data = _data(home / BUNDLE_FILE, schemas)
     sealed = _read(home / SEALED_FILE) if SEALED_FILE in names else None
-    others = tuple((name, _read(home / name)) for name in names if name in OTHERS and name != SEALED_FILE)
+    others = tuple((name, _read_own(home / name)) for name in names if name in OTHERS and name != SEALED_FILE)
     return Stored(folder, data, names, sealed, others)
 
 
@@ -98,6 +98,14 @@ def _data(path: Path, schemas: Schemas) -> dict[str, Any]:
     if found["digest"] != f"sha256:{hashlib.sha256(canonical(bare)).hexdigest()}":
         raise Refusal("ET631", f"'{path}' was changed: its digest is that of another one", _HINT)
     return found
+
+
+def _read_own(path: Path) -> bytes:
+    """What is passed on as it is: no file of somebody else's, to which a stranger's bundle may hold a link."""
+    folder, target = (os.path.realpath(each) for each in (path.parent, path))
+    if not Path(target).is_relative_to(folder):
+        raise Refusal("ET631", f"'{path}' is a link that leads out of its bundle", _HINT)
+    return disk.read(target) or b""
 
 
 def _read(path: Path) -> bytes:
