@@ -391,6 +391,7 @@ def test_a_shell_can_stop_it_and_let_it_go_on(still: Vault) -> None:
 
 # Names that programs take orders from.
 
+
 RESERVED = "execution_environment: {secrets: {LD_PRELOAD: short}, env_vars: {PATH: /x, NODE_OPTIONS: x, HTTP_PROXY: x"
 
 
