@@ -1,6 +1,7 @@
 """`envtree unseal`: references and sealed files become what plain mode writes; and who may see it, and where."""
 
 import json
+import os
 import shutil
 import stat
 import subprocess
@@ -500,3 +501,19 @@ def test_a_strangers_bundle_brings_no_file_of_mine_along(vault: Vault, target: s
     told.unlink()
     told.symlink_to("..data/provenance.json")
     assert vault.envtree("unseal", str(told.parent), "-o", "plain").returncode == 0
+
+
+@pytest.mark.parametrize("command", ["unseal", "run"])
+def test_t53_a_sops_of_the_tree_does_not_open_its_output_elsewhere(command: str, vault: Vault) -> None:
+    out = vault.compile("seal", "out")
+    subprocess.run(["git", "init", "-q"], cwd=vault.root, check=True)
+    (vault.root / "bin").mkdir()
+    planted = vault.root / "bin" / "sops"
+    planted.write_text(f"#!/bin/sh\nenv > {vault.folder}/stolen\nexit 1\n")
+    planted.chmod(0o755)
+    bundle = str(next(out.rglob("bundle.json")).parent)
+    words = ("unseal", bundle, "-o", "plain") if command == "unseal" else ("run", "--bundle", bundle, "--", "true")
+    environ = {"PATH": f"{planted.parent}{os.pathsep}{vault.environ['PATH']}", "ENVTREE_SOPS": "process"}
+    done = vault.envtree(*words, environ=environ)
+    assert not (vault.folder / "stolen").exists()
+    assert (done.returncode, b"ET620" in done.stderr) == (3, True)

@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +24,8 @@ class Program(NamedTuple):
     problem: str
 
 
-def find(name: str, search_path: str, repository: Path) -> Program | None:
-    """The first program of that name on PATH, None without one; nothing of the repository is trusted."""
+def find(name: str, search_path: str, *repositories: Path) -> Program | None:
+    """The first program of that name on PATH, None without one; nothing of the repositories is trusted."""
     found = shutil.which(name, path=search_path)
     if found is None:
         return None
@@ -33,26 +33,26 @@ def find(name: str, search_path: str, repository: Path) -> Program | None:
     if not path.is_absolute():
         return Program(path, f"it was found in '{path.parent}', and this entry of PATH is not absolute")
     real = Path(os.path.realpath(path))
-    folders = (_problem_of_folder(path.parent, repository), _problem_of_folder(real.parent, repository))
+    folders = (_problem_of_folder(path.parent, repositories), _problem_of_folder(real.parent, repositories))
     problem = next(filter(None, folders), "")
     if not problem and not _is_beside_python(real.parent):
         problem = _problem_of_access(real)
     return Program(path, problem)
 
 
-def trusted_folders(search_path: str, repository: Path) -> Iterator[str]:
+def trusted_folders(search_path: str, *repositories: Path) -> Iterator[str]:
     """PATH for a child process, without the folders in which `find` would trust nothing."""
     for entry in search_path.split(os.pathsep):
         folder = Path(entry)
-        if folder.is_absolute() and os.path.isdir(folder) and not _problem_of_folder(folder, repository):
+        if folder.is_absolute() and os.path.isdir(folder) and not _problem_of_folder(folder, repositories):
             yield entry
 
 
-def _problem_of_folder(folder: Path, repository: Path) -> str:
+def _problem_of_folder(folder: Path, repositories: Iterable[Path]) -> str:
     if _is_beside_python(folder):
         return ""
-    root = os.path.realpath(repository)
-    if any(Path(path).is_relative_to(root) for path in (os.path.normpath(folder), os.path.realpath(folder))):
+    spellings = [Path(os.path.normpath(folder)), Path(os.path.realpath(folder))]
+    if any(path.is_relative_to(os.path.realpath(one)) for path in spellings for one in repositories):
         return f"'{folder}' lies inside the repository"
     return _problem_of_access(folder)
 

@@ -25,7 +25,7 @@ class Sealer:
         self._root = Path(os.path.abspath(output.folder))
         self._only_check = only_check
         self._writer = SopsWriter(output.root, policy)
-        self._decrypter = choose(self._root, policy)
+        self._decrypter = choose(self._root, policy, tree=output.root)
 
     def seal(self, path: str, entries: Mapping[str, Any], keys: Keys) -> bytes:
         """The sealed file of a bundle, which lies or will lie at `path` in the output."""

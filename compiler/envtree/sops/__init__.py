@@ -41,14 +41,20 @@ class Decrypter(Protocol):
 
 
 class SopsDecrypter:
-    """The real sops, run in the root of the tree."""
+    """The real sops, run in the root of the tree, or in an output of the `tree`."""
 
     def __init__(
-        self, root: Path, policy: SecretsPolicy, *, environ: Mapping[str, str] = os.environ, timeout: float = 30.0
+        self,
+        root: Path,
+        policy: SecretsPolicy,
+        *,
+        environ: Mapping[str, str] = os.environ,
+        timeout: float = 30.0,
+        tree: Path | None = None,
     ) -> None:
         self._root = root
         self._policy = policy
-        self._program = Program(root, policy, environ, timeout)
+        self._program = Program(root, policy, environ, timeout, tree)
 
     def decrypt(self, sealed: SealedFile) -> dict[str, Any]:
         """The plain data of a file that the policy admits."""

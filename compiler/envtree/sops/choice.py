@@ -15,12 +15,17 @@ VARIABLE = "ENVTREE_SOPS"
 _AUTO, _NATIVE, _PROCESS = "auto", "native", "process"
 
 
-def choose(root: Path, policy: SecretsPolicy, *, environ: Mapping[str, str] = os.environ) -> Decrypter:
-    """The reader that ENVTREE_SOPS names; by default the native one, if its libraries are installed, backed by sops."""
+def choose(
+    root: Path, policy: SecretsPolicy, *, tree: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> Decrypter:
+    """The reader that ENVTREE_SOPS names; by default the native one, if its libraries are installed, backed by sops.
+
+    It opens files below `root`, which may be an output of the `tree`.
+    """
     choice = environ.get(VARIABLE) or _AUTO
     if choice not in (_AUTO, _NATIVE, _PROCESS):
         raise Failure("ET623", f"{VARIABLE} is not '{_AUTO}', '{_NATIVE}' or '{_PROCESS}'", "correct it, or unset it")
-    sops = SopsDecrypter(root, policy, environ=environ)
+    sops = SopsDecrypter(root, policy, environ=environ, tree=tree)
     if choice == _PROCESS:
         return sops
     try:
@@ -31,7 +36,7 @@ def choose(root: Path, policy: SecretsPolicy, *, environ: Mapping[str, str] = os
             raise Failure("ET620", "the libraries that open files without sops are not installed", hint) from None
         return sops
     otherwise = _Nobody() if choice == _NATIVE else sops
-    environment = child_environment(policy, environ, root)
+    environment = child_environment(policy, environ, root, tree or root)
     return cast(Decrypter, native.NativeDecrypter(root, policy, environment, otherwise))
 
 

@@ -1,7 +1,7 @@
 """What sops gets from the machine: which program it is, and the few variables that it needs."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from envtree.diagnostic import Failure
@@ -45,9 +45,9 @@ _PATHS = frozenset(
 )
 
 
-def find_sops(search_path: str, root: Path) -> Path:
-    """The sops on PATH; a Failure if there is none, or one that others could have put there."""
-    found = find("sops", search_path, repository_root(root) or root)
+def find_sops(search_path: str, *folders: Path) -> Path:
+    """The sops on PATH; a Failure if there is none, or one that others could have put there: in a folder, for one."""
+    found = find("sops", search_path, *_repositories(folders))
     if found is None:
         hint = "install sops 3.9 or newer and put it on PATH; 'envtree compile --secrets ref' needs none"
         raise Failure("ET620", "sops is not installed", hint)
@@ -57,7 +57,7 @@ def find_sops(search_path: str, root: Path) -> Path:
     return found.path
 
 
-def child_environment(policy: SecretsPolicy, environ: Mapping[str, str], root: Path) -> dict[str, str]:
+def child_environment(policy: SecretsPolicy, environ: Mapping[str, str], *folders: Path) -> dict[str, str]:
     """The variables for sops: an allow-list by the kinds of keys that the policy admits, and what keeps it offline."""
     names = {"HOME"}.union(*(_VARIABLES.get(kind, ()) for kind in policy.key_types))
     if policy.key_types & _REMOTE:
@@ -67,13 +67,17 @@ def child_environment(policy: SecretsPolicy, environ: Mapping[str, str], root: P
         name: _absolute(name, value) for name, value in environ.items() if name in names or name.startswith(prefixes)
     }
     # What sops starts, gpg and age plugins, must not come from the repository either.
-    folders = trusted_folders(environ.get("PATH", ""), repository_root(root) or root)
-    fixed = {"PATH": os.pathsep.join(folders), "SOPS_DISABLE_VERSION_CHECK": "1"}
+    trusted = trusted_folders(environ.get("PATH", ""), *_repositories(folders))
+    fixed = {"PATH": os.pathsep.join(trusted), "SOPS_DISABLE_VERSION_CHECK": "1"}
     if "hc_vault" not in policy.key_types:
         fixed["SOPS_HC_VAULT_ALLOWLIST"] = "none"
     if "kms" not in policy.key_types:
         fixed["AWS_EC2_METADATA_DISABLED"] = "true"
     return passed | fixed
+
+
+def _repositories(folders: Iterable[Path]) -> list[Path]:
+    return [repository_root(folder) or folder for folder in folders]
 
 
 def _absolute(name: str, value: str) -> str:

@@ -16,18 +16,22 @@ _OUTPUT_LIMIT = 8 << 20
 
 
 class Program:
-    """sops, run in the root of the tree, or in a folder where a copy lies."""
+    """sops, run in the root of the tree, in a folder where a copy lies, or, with a `tree`, in another one's output."""
 
-    def __init__(self, root: Path, policy: SecretsPolicy, environ: Mapping[str, str], timeout: float) -> None:
+    def __init__(
+        self, root: Path, policy: SecretsPolicy, environ: Mapping[str, str], timeout: float, tree: Path | None = None
+    ) -> None:
         self._root = root
+        # What lies in either could be somebody else's.
+        self._folders = (root, tree or root)
         self._search_path = environ.get("PATH", "")
-        self.environment = child_environment(policy, environ, root)
+        self.environment = child_environment(policy, environ, *self._folders)
         self.leash = Leash(timeout, _OUTPUT_LIMIT, threading.Event())
 
     @cached_property
     def binary(self) -> Path:
         """Its absolute path."""
-        return find_sops(self._search_path, self._root)
+        return find_sops(self._search_path, *self._folders)
 
     def command(self, arguments: Sequence[str], config: str = os.devnull) -> list[str]:
         """A command line; without a configuration, for the tree could bring one."""

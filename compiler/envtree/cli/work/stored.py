@@ -3,6 +3,7 @@
 import json
 import resource
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ def opened(source: Path, directory: Path, color: str) -> Opened | None:
         tell(tree, report_of(work.outcome()), color)
         return None
     kept = open_kept(work, wanted, decrypter(tree)) if tree and work and wanted else {}
-    found = tuple(unseal(output, kept, choose))
+    found = tuple(unseal(output, kept, partial(choose, tree=tree.root if tree else None)))
     return Opened(output, found, _writers(output, work), tree)
 
 
