@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -95,6 +94,8 @@ def meant_at_root(name: str) -> str:
     if folded in _ELSEWHERE:
         return _ELSEWHERE[folded]
     known = _ROOT_FILES if "." in name else tuple(ROOT.folders)
+    from difflib import get_close_matches  # noqa: PLC0415 -- only a mistake needs it
+
     close = get_close_matches(folded, known, n=1, cutoff=_NEAR)
     return close[0] if close else ""
 

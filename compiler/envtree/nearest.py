@@ -1,7 +1,6 @@
 """The name that was probably meant."""
 
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 
 # So many letters tell what a shortened name, such as `prod`, was short for.
 _SHORT = 3
@@ -9,6 +8,8 @@ _SHORT = 3
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name closest to `name`, whatever its case, or an empty string when none is close."""
+    from difflib import get_close_matches  # noqa: PLC0415 -- only a mistake needs it
+
     folded = {each.lower(): each for each in known}
     close = get_close_matches(name.lower(), folded, n=1, cutoff=0.62)
     if close:

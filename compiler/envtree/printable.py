@@ -1,10 +1,10 @@
 """Words for people: what a file or a command line says, fit for a terminal and a CI log."""
 
-from envtree.layout import shown
-
 
 def printable(data: str) -> str:
     """Text from a file or a command line, fit for one line of a terminal and a CI log: no control, no commands."""
+    from envtree.layout import shown  # noqa: PLC0415 -- `--version` has nothing to say about the layout
+
     return shown(data).replace("##[", "##\\[")
 
 

@@ -5,8 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.shell_completion import shell_complete
@@ -15,6 +14,10 @@ from envtree import __version__, signals
 from envtree.cli import console, exits
 from envtree.cli.exits import Exit
 from envtree.cli.group import Group
+from envtree.cli.options import Folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _COMMANDS = (
     *("init", "check", "compile", "show", "explain", "diff", "tree"),
@@ -37,11 +40,11 @@ COMPLETE = "_ENVTREE_COMPLETE"
     "directory",
     metavar="DIR",
     default=".",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=Folder(),
     help="Look for the tree from DIR upwards, not from here.",
 )
 @click.pass_context
-def cli(ctx: click.Context, directory: Path) -> None:
+def cli(ctx: click.Context, directory: "Path") -> None:
     """Compile an organization kept as YAML in git into one resolved bundle for every agent and environment.
 
     Try: envtree init demo && envtree -C demo check

@@ -48,7 +48,7 @@ command = Command(
         COLOR,
         VERBOSE,
     ],
-    """Find everything that can be known to be wrong without a key.
+    """Find all that can be known to be wrong without a key.
 
     SELECTOR is a glob over bundle ids, such as 'shop/**@prod*'; without one all bundles are checked.
     --fix quotes what readers of YAML type differently, corrects a key that is one slip away from the only

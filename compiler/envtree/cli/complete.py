@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from envtree.diagnostic import Diagnostics, Failure
-from envtree.layout import DEFAULT_PROJECT, IMPLICIT, ROOT, Place, is_name
+from envtree.layout import ROOT
+from envtree.outline import outline
 from envtree.source import Kind, Location, Source
-from envtree.tree import FILE_LIMIT, RootNotFound, find_root
+from envtree.tree import FILE_LIMIT, DirectoryTree, RootNotFound, What, find_root
 
 if TYPE_CHECKING:
     from envtree.node import Node
@@ -46,7 +47,7 @@ class _File(NamedTuple):
 def ids(directory: Path) -> list[str]:
     """The ids of the tree that a folder lies in, sorted; none where the tree cannot be read."""
     try:
-        return sorted(_ids(list(_files(str(find_root(directory)), ROOT, "", ""))))
+        return sorted(_ids(_files(directory)))
     except (RootNotFound, Failure, OSError):
         return []
 
@@ -70,7 +71,7 @@ def variables(directory: Path, id: str) -> list[str]:
 def environments(directory: Path) -> list[str]:
     """The environments that can be targets, sorted; none where the tree cannot be read."""
     try:
-        known = _environments(list(_files(str(find_root(directory)), ROOT, "", "")))
+        known = _environments(_files(directory))
         return sorted({name for names in known.values() for name in names})
     except (RootNotFound, Failure, OSError):
         return []
@@ -123,19 +124,10 @@ def _environments(files: list[_File]) -> dict[str, set[str]]:
     return found
 
 
-def _files(folder: str, place: Place, project: str, team: str) -> Iterator[_File]:
-    for entry in os.scandir(folder):
-        stem, _, ending = entry.name.rpartition(".")
-        if place.children and is_name(entry.name) and entry.is_dir(follow_symlinks=False):
-            names = (project, entry.name) if project else (entry.name, "")
-            yield from _files(entry.path, place.children, *names)
-        elif entry.name in place.folders and entry.is_dir(follow_symlinks=False):
-            home = DEFAULT_PROJECT if place is ROOT and entry.name in IMPLICIT else project
-            yield from _files(entry.path, place.folders[entry.name], home, team)
-        elif ending == "yaml" and is_name(stem) and entry.is_file():
-            kind, name = (place.own, "") if stem == place.own else (place.each, stem)
-            if kind:
-                yield _File(kind, project, team, name, entry.path)
+def _files(directory: Path) -> list[_File]:
+    root = find_root(directory)
+    placed = ((one, f"{root}/{one.path}") for one in outline(DirectoryTree(root)))
+    return [_File(*one.at[:4], path) for one, path in placed if one.what is What.FILE or os.path.isfile(path)]
 
 
 def _is_abstract(file: _File) -> bool:

@@ -2,21 +2,21 @@
 
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import IntEnum
 from io import StringIO
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import click
 
 from envtree.cli.console import err
 from envtree.diagnostic import Failure, Refusal, grave
-from envtree.finding import Finding
 from envtree.printable import printable
-from envtree.report import stopped
-from envtree.report.text import text
+
+if TYPE_CHECKING:
+    from envtree.finding import Finding
 
 
 class Exit(IntEnum):
@@ -34,7 +34,7 @@ class Exit(IntEnum):
     TERMINATED = 143
 
 
-def verdict(findings: tuple[Finding, ...], *, strict: bool = False) -> Exit:
+def verdict(findings: "tuple[Finding, ...]", *, strict: bool = False) -> Exit:
     """What findings make of a run."""
     fatal = grave(strict=strict)
     return Exit.FOUND if any(finding.severity in fatal for finding in findings) else Exit.OK
@@ -73,12 +73,17 @@ def _refuse(wrong: click.ClickException) -> int:
 
 
 def _stop(cause: Failure | Refusal, code: Exit) -> Exit:
+    from envtree.report import stopped  # noqa: PLC0415 -- most commands end otherwise, and `--version` is felt
+    from envtree.report.text import text  # noqa: PLC0415
+
     err(text(stopped(cause).findings, lambda _: (), color=False))
     return code
 
 
 def _crash(bug: Exception) -> Exit:
     if os.environ.get("ENVTREE_DEBUG") == "1":
+        import traceback  # noqa: PLC0415 -- as above
+
         traceback.print_exception(bug)
     # The system's own words hold no value of ours, the words of any other exception may.
     if isinstance(bug, OSError) and bug.errno:

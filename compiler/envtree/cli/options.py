@@ -4,15 +4,16 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from envtree.codes import CODES
 from envtree.diagnostic import Failure, Refusal
 from envtree.printable import printable
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORMS = ("text", "json", "github", "sarif", "junit", "gitlab")
 
@@ -72,11 +73,30 @@ def choice(*names: str, values: Sequence[str], **settings: Any) -> click.Option:
     return option(*names, type=click.Choice(list(values)), **settings)
 
 
+class Folder(click.Path):
+    """A folder that is there; what stands for its path is imported when there is one."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, which is none of click's business."""
+        from pathlib import Path  # noqa: PLC0415 -- `--version` asks for no path
+
+        return Path(str(super().convert(value, param, ctx)))
+
+
+def _directory(ctx: click.Context) -> "Path":
+    from pathlib import Path  # noqa: PLC0415 -- as above
+
+    return ctx.find_root().params.get("directory") or Path()
+
+
 def complete_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
     """The ids that begin with what has been typed."""
     from envtree.cli.complete import ids  # noqa: PLC0415 -- it reads trees, and no command but the shell's asks for it
 
-    directory = ctx.find_root().params.get("directory") or Path()
+    directory = _directory(ctx)
     return [CompletionItem(id) for id in ids(directory) if id.startswith(incomplete)]
 
 
@@ -84,7 +104,7 @@ def complete_keys(ctx: click.Context, _: click.Parameter, incomplete: str) -> li
     """The variables of the bundle named before that begin with what has been typed."""
     from envtree.cli.complete import variables  # noqa: PLC0415 -- as above
 
-    directory = ctx.find_root().params.get("directory") or Path()
+    directory = _directory(ctx)
     names = variables(directory, ctx.params.get("id") or "")
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
@@ -93,7 +113,7 @@ def complete_files(ctx: click.Context, _: click.Parameter, incomplete: str) -> l
     """The files of this folder, which the shell knows; elsewhere than in the tree, those of the tree by their paths."""
     from envtree.cli.complete import sources  # noqa: PLC0415 -- as above
 
-    directory = ctx.find_root().params.get("directory") or Path()
+    directory = _directory(ctx)
     paths = sources(directory)
     if paths is None:
         return [CompletionItem(incomplete, type="file")]
@@ -104,12 +124,14 @@ def complete_environments(ctx: click.Context, _: click.Parameter, incomplete: st
     """The environments that begin with what has been typed, and that bundles can be made for."""
     from envtree.cli.complete import environments  # noqa: PLC0415 -- as above
 
-    directory = ctx.find_root().params.get("directory") or Path()
+    directory = _directory(ctx)
     return [CompletionItem(name) for name in environments(directory) if name.startswith(incomplete)]
 
 
 def complete_codes(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
     """The codes that begin with what has been typed."""
+    from envtree.codes import CODES  # noqa: PLC0415 -- as above
+
     return [CompletionItem(code) for code in sorted(CODES) if code.startswith(incomplete.upper())]
 
 
@@ -121,7 +143,9 @@ def _inputs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> di
     return dict(pair.split("=", 1) for pair in given)
 
 
-def _reports(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[tuple[str, Path], ...]:
+def _reports(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> "tuple[tuple[str, Path], ...]":
+    from pathlib import Path  # noqa: PLC0415 -- as above
+
     found = [pair.partition("=") for pair in given]
     if not all(form in FORMS and path for form, _, path in found):
         raise click.BadParameter(f"write FORMAT=FILE, with {', '.join(FORMS[:-1])} or {FORMS[-1]} as FORMAT")
