@@ -141,6 +141,11 @@ COMMANDS = [
     ("compile", "--archive", "{tmp}/ref.tar.zst", "--secrets", "ref", "--receipt"),
     ("compile", "-o", "{tmp}/open", "--split", "{tmp}/plain-half", "--format", "k8s", "--format", "terraform"),
     ("compile", "-o", "{tmp}/open", "--split", "{tmp}/plain-half", "--check", "-v"),
+    ("compile", "-o", "{tmp}/ref-part", "--secrets", "ref", "--shard", "1/2", "--receipt"),
+    ("compile", "-o", "{tmp}/plain-part", "--shard", "1/2", "--archive", "{tmp}/plain-{{project}}.tar.zst"),
+    ("merge-manifests", "{tmp}/ref-part", "-o", "{tmp}/ref-merged", "--archive", "{tmp}/ref-merged.zip"),
+    ("merge-manifests", "{tmp}/plain-part", "-o", "{tmp}/plain-merged"),
+    ("merge-manifests", "{tmp}/plain-part", "{tmp}/ref-part", "-o", "{tmp}/mixed"),
     *(("verify", f"{{tmp}}/{name}", "--format", form) for name in VERIFIED for form in ("text", "json")),
     ("run", PLACE, "--", sys.executable, "-c", SAY),
     ("run", "--pristine", OTHER, "--", sys.executable, "-c", SAY),
@@ -281,7 +286,7 @@ def test_the_needles_are_found_where_the_secret_is(envtree: Command) -> None:
 
 def test_every_command_is_among_them(envtree: Command) -> None:
     listed = envtree("--help").out.decode().partition("Commands:")[2]
-    assert {words[0] for words in COMMANDS} == set(re.findall(r"^  ([a-z]+) ", listed, re.MULTILINE))
+    assert {words[0] for words in COMMANDS} == set(re.findall(r"^  ([a-z-]+) ", listed, re.MULTILINE))
 
 
 @pytest.mark.parametrize("broken", BROKEN)
@@ -290,7 +295,9 @@ def test_no_command_says_a_secret(broken: str, folder: Path, envtree: Command) -
     for arguments in COMMANDS:
         ran = envtree(*arguments)
         # Of a broken tree there is no bundle to be resolved, and nothing shows secrets to a pipe.
-        missing = any("{tmp}" in argument for argument in arguments) and arguments[0] in ("run", "unseal", "verify")
+        missing = any("{tmp}" in argument for argument in arguments) and arguments[0] in (
+            *("run", "unseal", "verify", "merge-manifests"),
+        )
         assert ran.code in ((0, 1, 2) if missing else (0, 1)), (arguments, ran)
         assert not leaks(ran[1:]), arguments
     # Each mistake was seen, if only by who had the plaintext.

@@ -211,6 +211,40 @@ def test_the_build_on_github_hands_over_bundles_that_only_the_deployment_can_rea
     assert {"manifest.json", "production/storefront/checkout/refund-clerk/.env"} < files
 
 
+def test_the_machines_of_a_matrix_make_what_one_would(acme: Path, tmp_path: Path) -> None:
+    jobs = load(ROOT / "examples/github/shards.yml")["jobs"]
+    numbers = [str(number) for number in jobs["compile"]["strategy"]["matrix"]["shard"]]
+    run(
+        "git",
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@example.invalid",
+        "commit",
+        "-qm",
+        "x",
+        "--allow-empty",
+        cwd=acme,
+    )
+
+    def step(job: str, name: str, cwd: Path, **variables: str) -> None:
+        (found,) = [each for each in jobs[job]["steps"] if each["name"] == name]
+        assert found["env"].keys() == {"ENVTREE", *variables}
+        done = run("bash", "-e", "-c", found["run"], cwd=cwd, ENVTREE="envtree", **variables)
+        assert done.returncode == 0, done.stderr
+
+    (tmp_path / "merge").mkdir()
+    step("check", "Check", acme)
+    for number in numbers:
+        step("compile", "Compile", acme, SHARD=number, SHARDS=str(len(numbers)))
+        (upload,) = [each["with"] for each in jobs["compile"]["steps"] if each["name"] == "Upload"]
+        name = upload["path"].replace("${{ matrix.shard }}", number)
+        shutil.move(acme / name, tmp_path / "merge" / name)
+    step("merge", "Merge", tmp_path / "merge")
+    run("envtree", "compile", "--secrets", "ref", "--receipt", "--archive", tmp_path / "whole.tar.zst", cwd=acme)
+    assert (tmp_path / "merge/bundles.tar.zst").read_bytes() == (tmp_path / "whole.tar.zst").read_bytes()
+
+
 def test_the_build_on_gitlab_does_too(acme: Path, tmp_path: Path) -> None:
     job = load(GITLAB)["envtree build"]
     script = "\n".join(job["script"]).replace("/tmp", str(tmp_path))

@@ -8,6 +8,11 @@ from typing import Any, Literal, NamedTuple
 Mode = Literal["plain", "ref", "seal"]
 
 
+def project_of(id: str) -> str:
+    """The project of a bundle."""
+    return id.partition("/")[0]
+
+
 class Artifact(NamedTuple):
     """The files of one bundle: `folder` is relative to the output, `files` maps names to bytes."""
 
@@ -15,6 +20,11 @@ class Artifact(NamedTuple):
     folder: str
     digest: str
     files: tuple[tuple[str, bytes], ...]
+
+    @property
+    def project(self) -> str:
+        """The project of the bundle."""
+        return project_of(self.id)
 
     def record(self) -> "Record":
         """What the manifest has of this bundle."""
@@ -80,13 +90,14 @@ class Manifest(NamedTuple):
 
 
 class Output(NamedTuple):
-    """Where a run writes and as what: `root` is the tree's, `selects` says which ids the run replaces and prunes.
+    """Where a run writes and as what: `root` is the tree's, if there is one, `selects` says which ids the run replaces
+    and prunes.
 
     Without a `folder` of its own to be made, only an archive is, and `folder` is its file.
     """
 
     folder: Path
-    root: Path
+    root: Path | None
     mode: Mode
     edition: int
     inputs: dict[str, str]

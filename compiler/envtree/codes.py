@@ -126,6 +126,7 @@ _ERRORS = {
     "ET623": "sops failed",
     "ET630": "nobody can open a sealed bundle",
     "ET631": "a bundle cannot be resolved",
+    "ET632": "outputs are not the parts of one",
     "ET640": "there is nobody to encrypt a secrets file for",
     "ET701": "a variable breaks its contract",
     "ET702": "a required variable is missing",

@@ -1,11 +1,11 @@
 """Compare bundles with an output folder, for `compile --check`: nothing is written."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 
 from envtree import disk
-from envtree.archive import Packing
+from envtree.archive import Packing, through
 from envtree.artifact import Artifact, Output, Record
 from envtree.canonical import canonical
 from envtree.disk import State
@@ -39,22 +39,25 @@ def compare(
     return sorted(found)
 
 
-def compare_archive(
+def compare_archives(
     artifacts: Iterable[Artifact],
-    output: Output,
+    outputs: Mapping[str, Output],
     onward: Callable[[Iterable[Artifact]], list[str]],
     *,
     is_tracked: Callable[[Path], bool] = tracked,
 ) -> list[str]:
-    """The same of an archive, which is one file, and of what the artifacts are compared with on their way onward."""
-    path = archive_path(output, is_tracked)
-    stream = BytesIO()
-    packing = Packing(stream, output)
-    found = onward(packing.through(artifacts))
-    packing.finish()
-    with disk.errors(output.folder):
-        same = disk.state(path, stream.getvalue(), disk.FILE_BITS[output.mode]) is State.SAME
-    return found if same else [*found, str(output.folder)]
+    """The same of archives, see `pack`, and of what the artifacts are compared with on their way onward."""
+    paths = {name: archive_path(output, is_tracked) for name, output in outputs.items()}
+    streams = {name: BytesIO() for name in outputs}
+    packings = {name: Packing(streams[name], output) for name, output in outputs.items()}
+    found = onward(through(artifacts, packings))
+    for name, output in outputs.items():
+        packings[name].finish()
+        with disk.errors(output.folder):
+            state = disk.state(paths[name], streams[name].getvalue(), disk.FILE_BITS[output.mode])
+        if state is not State.SAME:
+            found.append(str(output.folder))
+    return found
 
 
 class _Found:

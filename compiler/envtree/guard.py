@@ -55,6 +55,8 @@ def _placed(output: Output) -> Path:
 
 
 def _check_place(path: Path, output: Output) -> None:
+    if output.root is None:
+        return
     root = output.root.resolve()
     hint = "choose a folder of its own, such as 'out'"
     if root.is_relative_to(path):

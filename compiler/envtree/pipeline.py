@@ -31,6 +31,7 @@ from envtree.schemas import Schemas
 from envtree.secret import DecryptError, SealedFile, SecretsPolicy, leaves
 from envtree.selection import check_policies, check_selectors, check_tree
 from envtree.selector import selector
+from envtree.shard import Shard
 from envtree.sops import Decrypter, decrypt_all
 from envtree.source import Kind, Location, Source, Sources
 from envtree.span import START
@@ -49,7 +50,8 @@ class Request(NamedTuple):
     `today` is the day on which allowances may have ended; `progress` hears of every file and bundle that is done.
     Runs over trees that have files in common may share a `memory`: what one has read, the other need not. With
     `inputs_shared` an input may be set that another tree declares, and this one does not. `within` tells, once the tree
-    has been read and linked, which bundles are asked for at most; it may name some that are gone.
+    has been read and linked, which bundles are asked for at most; it may name some that are gone. Of another `shard`
+    nothing is read, and nothing is said of the tree as a whole.
     """
 
     tree: Tree
@@ -65,6 +67,7 @@ class Request(NamedTuple):
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
     memory: "Memory | None" = None
     within: "Callable[[Run], frozenset[str]] | None" = None
+    shard: Shard | None = None
 
 
 # What was read of files, and what was found in them, by path, place and content.
@@ -125,7 +128,8 @@ class Run:
         self.selected = tuple(filter(self.selects, self.ids))
         # Who may open a file has nothing to do with what is in it.
         self._broken = self.severities.errors(each for each in self.diags if each.code not in ABOUT_ACCESS)
-        self._complete = not request.selectors and request.within is None and not self._broken
+        is_whole = not request.selectors and request.within is None and request.shard is None
+        self._complete = is_whole and not self._broken
         self.diags.extend(self.allowances.expired())
         if self.workspace:
             self._check_selection(self.workspace)
@@ -225,19 +229,26 @@ class Run:
 
     def _selection(self) -> Callable[[str], bool]:
         """Whether a bundle is asked for, by its id."""
-        matches = selector(self._request.selectors)
+        matches = self._matching()
         if self._request.within is None:
             return matches
         within = self._request.within(self)
         return lambda id: id in within and matches(id)
 
+    def _matching(self) -> Callable[[str], bool]:
+        """Whether a bundle is selected, and of the shard."""
+        matches, shard = selector(self._request.selectors), self._request.shard
+        return (lambda id: shard.has(id) and matches(id)) if shard else matches
+
     def _check_selection(self, workspace: Workspace) -> None:
-        optional = self._request.allow_empty is not None
+        shard, optional = self._request.shard, self._request.allow_empty is not None
+        # What matches nothing that another shard may have either is a mistake for sure.
+        ids = (*self.ids, *shard.possible(workspace.environments)) if shard else self.ids
         if not self._request.allow_empty:
             if not self.watch.found():
-                check_tree(workspace, self.ids, self.diags, optional=optional)
-            check_selectors(self._request.selectors, self.ids, self.diags, optional=optional)
-        check_policies(workspace, self.ids, self.diags)
+                check_tree(workspace, ids, self.diags, optional=optional)
+            check_selectors(self._request.selectors, ids, self.diags, optional=optional)
+        check_policies(workspace, ids, self.diags)
 
 
 def _unset(name: str) -> Hidden:
@@ -268,8 +279,9 @@ def _allowances(resources: Resources | None, today: date) -> Allowances:
 
 def _read(request: Request, diags: Diagnostics) -> Resources | None:
     """The files of a tree; None when it has no usable organization."""
-    schemas = Schemas()
-    sources = discover(request.tree, diags)
+    schemas, shard = Schemas(), request.shard
+    tree = shard.of(request.tree) if shard else request.tree
+    sources = discover(tree, diags)
     if not any(source.location.kind is Kind.ORGANIZATION for source in sources):
         return None
     read: list[Resource] = []
@@ -283,7 +295,7 @@ def _read(request: Request, diags: Diagnostics) -> Resources | None:
         diags.extend(told)
         read.append(resource)
         request.progress("files", len(read), len(sources))
-    return Resources(tuple(read), tuple(_read_rules(request.tree, sources, diags)))
+    return Resources(tuple(read), tuple(_read_rules(tree, sources, diags)), shard.elsewhere if shard else ())
 
 
 def _read_rules(tree: Tree, sources: Sources, diags: Diagnostics) -> Iterator[RulesDocument]:

@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from envtree.artifact import Artifact, Manifest, Output, Receipt
-from envtree.compare import compare, compare_archive
+from envtree.artifact import Artifact, Manifest, Output, Receipt, project_of
+from envtree.compare import compare, compare_archives
 from envtree.diagnostic import Diagnostics
 from envtree.emit import divide, emit, written
 from envtree.fitting import check_templates, report
@@ -16,6 +17,10 @@ from envtree.write import pack, write
 Files = tuple[tuple[str, bytes], ...]
 # Takes the bundles out of a run, and gives each back with the files that are to lie beside it.
 Beside = Callable[[Run], Iterable[tuple[Result, Files]]]
+# Tells what the selected bundles of a run are made from: those of a project, or with an empty name all of them.
+Receipts = Callable[[Run], Callable[[str], Receipt]]
+# Stands for the name of a project in the path of archives.
+PROJECT = "{project}"
 
 
 def alone(run: Run) -> Iterator[tuple[Result, Files]]:
@@ -26,12 +31,14 @@ def alone(run: Run) -> Iterator[tuple[Result, Files]]:
 class Places(NamedTuple):
     """Where a run writes, at one of the first two at least: to a folder, and the same to an archive.
 
+    An archive whose path has PROJECT in it is one for each project; `receipts` tells what these are made from.
     With `secret` these hold no secret, and that folder holds nothing else.
     """
 
     folder: Output | None
     archive: Output | None = None
     secret: Output | None = None
+    receipts: Callable[[str], Receipt] | None = None
 
     @property
     def main(self) -> Output:
@@ -40,10 +47,46 @@ class Places(NamedTuple):
         assert output is not None
         return output
 
-    def of(self, run: Run, receipt: Callable[[Run], Receipt] | None) -> "Places":
+    def of(self, run: Run, receipts: Receipts | None) -> "Places":
         """The same places, as what a run writes there."""
-        inputs, selects, made_from = run.inputs_read(), run.selects, receipt(run) if receipt else None
-        return Places(*(one and one._replace(inputs=inputs, selects=selects, receipt=made_from) for one in self))
+        told = receipts(run) if receipts else None
+        filled = self._with(inputs=run.inputs_read(), selects=run.selects, receipt=told("") if told else None)
+        return filled._replace(receipts=told)
+
+    def like(self, manifest: Manifest) -> "Places":
+        """The same places, for the bundles of a manifest."""
+        edition, mode, inputs, _, receipt = manifest
+        return self._with(edition=edition, mode=mode, inputs=inputs, receipt=receipt)
+
+    def _with(self, **fields: Any) -> "Places":
+        folder, archive, secret = (one and one._replace(**fields) for one in self[:3])
+        return Places(folder, archive, secret, self.receipts)
+
+    def archives(self, ids: Iterable[str]) -> dict[str, Output]:
+        """The archives for bundles: one by the name of each project, or one of the empty name for all."""
+        if self.archive is None:
+            return {}
+        path = str(self.archive.folder)
+        if PROJECT not in path:
+            return {"": self.archive}
+        return {
+            project: self.archive._replace(
+                folder=Path(path.replace(PROJECT, project)), receipt=self.receipts(project) if self.receipts else None
+            )
+            for project in sorted(set(map(project_of, ids)))
+        }
+
+    def put(self, artifacts: Iterable[Artifact], ids: Iterable[str], approve: Callable[[], bool]) -> Manifest | None:
+        """Write the artifacts of bundles to the first two of the places, if `approve()` agrees after the last one."""
+
+        def onward(artifacts: Iterable[Artifact]) -> Manifest | None:
+            if self.folder:
+                return write(artifacts, self.folder, approve)
+            records = {artifact.id: artifact.record() for artifact in artifacts}
+            empty = Manifest(self.main.edition, self.main.mode, {}, {})
+            return self.main.successor(empty, records) if approve() else None
+
+        return pack(artifacts, self.archives(ids), onward) if self.archive else onward(artifacts)
 
 
 def publish(
@@ -51,11 +94,11 @@ def publish(
     places: Places,
     formats: frozenset[str],
     beside: Beside = alone,
-    receipt: Callable[[Run], Receipt] | None = None,
+    receipts: Receipts | None = None,
 ) -> Outcome:
     """Check the selected bundles and write them, unless there is an error."""
     run = Run(request)
-    places = places.of(run, receipt)
+    places = places.of(run, receipts)
     apart: list[Artifact] = []
     artifacts = _artifacts(beside(run), run, places, formats, apart)
 
@@ -64,15 +107,7 @@ def publish(
         agreed = not run.watch.found()
         return agreed and (places.secret is None or write(apart, places.secret, lambda: True) is not None)
 
-    def onward(artifacts: Iterable[Artifact]) -> Manifest | None:
-        if places.folder:
-            return write(artifacts, places.folder, approve)
-        records = {artifact.id: artifact.record() for artifact in artifacts}
-        empty = Manifest(places.main.edition, places.main.mode, {}, {})
-        return places.main.successor(empty, records) if approve() else None
-
-    manifest = pack(artifacts, places.archive, onward) if places.archive else onward(artifacts)
-    return run.outcome(manifest)
+    return run.outcome(places.put(artifacts, run.selected, approve))
 
 
 def rehearse(
@@ -80,11 +115,11 @@ def rehearse(
     places: Places,
     formats: frozenset[str],
     beside: Beside = alone,
-    receipt: Callable[[Run], Receipt] | None = None,
+    receipts: Receipts | None = None,
 ) -> Outcome:
     """Check the selected bundles and compare them with what is written."""
     run = Run(request)
-    places = places.of(run, receipt)
+    places = places.of(run, receipts)
     apart: list[Artifact] = []
     artifacts = _artifacts(beside(run), run, places, formats, apart)
 
@@ -94,7 +129,8 @@ def rehearse(
         deque(artifacts, maxlen=0)
         return []
 
-    found = compare_archive(artifacts, places.archive, onward) if places.archive else onward(artifacts)
+    archives = places.archives(run.selected)
+    found = compare_archives(artifacts, archives, onward) if places.archive else onward(artifacts)
     if places.secret:
         found += (f"{places.secret.folder}/{path}" for path in compare(apart, places.secret))
     return run.outcome(differences=tuple(found))

@@ -1,11 +1,11 @@
 """What an output is made from, told so that whoever has the repository can look: the commit, and git's ids of files."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from envtree import __version__
-from envtree.artifact import Receipt
+from envtree.artifact import Receipt, project_of
 from envtree.diagnostic import Diagnostics
 from envtree.discover import discover
 from envtree.footprint import footprints
@@ -14,6 +14,7 @@ from envtree.git.objects import UnknownRevision, commit_of
 from envtree.pipeline import Run
 from envtree.recorded import Recorded
 from envtree.revision import RevisionTree
+from envtree.shard import Shard
 from envtree.tree import DirectoryTree
 
 
@@ -24,13 +25,23 @@ class Origin(NamedTuple):
     repository: Path | None
     commit: str | None
     folder: str
+    shard: Shard | None
 
-    def receipt(self, run: Run) -> Receipt:
-        """What the selected bundles of a run over the tree are made from."""
-        made = {id: footprint for id, footprint in footprints(run) if run.selects(id)}
-        taken = sorted({path for footprint in made.values() for path, _ in footprint})
-        files = {path: self.tree.ids[path] for path in taken if path in self.tree.ids}
-        return Receipt(__version__, self.commit, self._is_clean(run), self.folder, files)
+    def receipts(self, run: Run) -> Callable[[str], Receipt]:
+        """What tells what the selected bundles of a run over the tree are made from: of a project, or of all."""
+        taken: dict[str, set[str]] = {"": set()}
+        for id, footprint in footprints(run):
+            if run.selects(id):
+                paths = {path for path, _ in footprint}
+                taken[""] |= paths
+                taken.setdefault(project_of(id), set()).update(paths)
+        clean = self._is_clean(run)
+
+        def receipt(project: str) -> Receipt:
+            files = {path: self.tree.ids[path] for path in sorted(taken[project]) if path in self.tree.ids}
+            return Receipt(__version__, self.commit, clean, self.folder, files)
+
+        return receipt
 
     def _is_clean(self, run: Run) -> bool | None:
         """Whether the commit holds the files that mean something, those and no others, as they were read."""
@@ -38,21 +49,26 @@ class Origin(NamedTuple):
             return None
         templates = [path for path, _ in run.template_digests()]
         read = {path: self.tree.ids.get(path, "") for path in (*run.files, *templates)}
-        return read == committed(self.repository, self.folder, self.commit, templates)
+        return read == committed(self.repository, self.folder, self.commit, templates, self.shard)
 
 
-def origin(tree: DirectoryTree) -> Origin:
-    """Begin to record what is read of a tree."""
+def origin(tree: DirectoryTree, shard: Shard | None = None) -> Origin:
+    """Begin to record what is read of a tree, or of a shard of it."""
     repository = repository_root(tree.root)
     commit = _head(repository) if repository else None
     folder = tree.root.relative_to(repository).as_posix() if repository else ""
-    return Origin(Recorded(tree, _algorithm(commit)), repository, commit, "" if folder == "." else folder)
+    return Origin(Recorded(tree, _algorithm(commit)), repository, commit, "" if folder == "." else folder, shard)
 
 
-def committed(repository: Path, folder: str, commit: str, others: Iterable[str]) -> dict[str, str]:
-    """The files that mean something at a commit, and `others`, by their paths: the ids of their contents."""
+def committed(
+    repository: Path, folder: str, commit: str, others: Iterable[str], shard: Shard | None = None
+) -> dict[str, str]:
+    """The files that mean something at a commit, and `others`, by their paths: the ids of their contents.
+
+    With a shard it is those that are not in another one.
+    """
     tree = Recorded(RevisionTree(repository, folder, commit, commit), _algorithm(commit))
-    paths = [source.path for source in discover(tree, Diagnostics())]
+    paths = [source.path for source in discover(shard.of(tree) if shard else tree, Diagnostics())]
     for path in others:
         tree.read(path)
     return {path: tree.ids.get(path, "") for path in (*paths, *others)}

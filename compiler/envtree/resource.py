@@ -18,10 +18,18 @@ class Resource(NamedTuple):
 
 
 class Resources:
-    """All files of a tree, found by where they stand; `rules` are the files of sops that are for its secrets."""
+    """All files of a tree, found by where they stand; `rules` are the files of sops that are for its secrets.
 
-    def __init__(self, resources: tuple[Resource, ...], rules: tuple[RulesDocument, ...] = ()) -> None:
-        self.rules = rules
+    Of those that stand `elsewhere`, in projects that are not looked at, only this is known.
+    """
+
+    def __init__(
+        self,
+        resources: tuple[Resource, ...],
+        rules: tuple[RulesDocument, ...] = (),
+        elsewhere: tuple[Location, ...] = (),
+    ) -> None:
+        self.rules, self.elsewhere = rules, elsewhere
         self._all = resources
         self._plain = {r.location: r.document for r in resources if r.location.kind is not Kind.SECRETS}
         secrets = [r for r in resources if r.location.kind is Kind.SECRETS]

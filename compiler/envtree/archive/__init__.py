@@ -2,7 +2,7 @@
 
 from pathlib import PurePath
 
-from envtree.archive.packing import Packing
+from envtree.archive.packing import Packing, through
 
 SUFFIXES = (".tar.zst", ".zip")
 
@@ -12,4 +12,4 @@ def is_archive(path: PurePath) -> bool:
     return path.name.endswith(SUFFIXES) and path.name not in SUFFIXES
 
 
-__all__ = ["SUFFIXES", "Packing", "is_archive"]
+__all__ = ["SUFFIXES", "Packing", "is_archive", "through"]

@@ -2,7 +2,7 @@
 
 import io
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, Protocol
 
 from envtree import disk
@@ -27,46 +27,73 @@ class _Writer(Protocol):
 
 
 class Packing:
-    """Fills an archive with artifacts as they come by; the manifest is of these alone, and comes last."""
+    """Fills an archive with artifacts; the manifest is of these alone, and comes last."""
 
     def __init__(self, stream: BinaryIO, output: Output) -> None:
-        self._writer: _Writer = _Zip(stream) if output.folder.name.endswith(".zip") else _Tar(stream)
-        self._output = output
+        self._stream, self._output = stream, output
+        # Of many archives only one is written at a time, and each takes some MB for it.
+        self._writer: _Writer | None = None
+        self._is_finished = False
         self._folders = {""}
         self._records: dict[str, Record] = {}
-        if output.mode == "plain":
-            self._add(disk.IGNORE, disk.IGNORE_TEXT)
 
-    def through(self, artifacts: Iterable[Artifact]) -> Iterator[Artifact]:
-        """The artifacts, each of which has been packed."""
-        for artifact in artifacts:
-            disk.check_inside(artifact.folder, [name for name, _ in artifact.files])
-            self._records[artifact.id] = artifact.record()
-            self._enter(artifact.folder)
-            for name, data in artifact.files:
-                self._add(f"{artifact.folder}/{name}", data)
-            yield artifact
+    def add(self, artifact: Artifact) -> None:
+        """Pack the files of a bundle."""
+        disk.check_inside(artifact.folder, [name for name, _ in artifact.files])
+        self._records[artifact.id] = artifact.record()
+        writer = self._begun()
+        self._enter(writer, artifact.folder)
+        for name, data in sorted(artifact.files):
+            self._put(writer, f"{artifact.folder}/{name}", data)
 
-    def finish(self) -> Manifest:
-        """Write what comes at the end."""
+    def finish(self) -> None:
+        """Write what comes at the end, once."""
+        if self._is_finished:
+            return
         empty = Manifest(self._output.edition, self._output.mode, {}, {})
         manifest = self._output.successor(empty, self._records)
-        self._add(disk.MANIFEST, canonical(manifest.data()))
-        self._writer.close()
-        return manifest
+        writer = self._begun()
+        self._put(writer, disk.MANIFEST, canonical(manifest.data()))
+        self._is_finished = True
+        self.abandon()
 
     def abandon(self) -> None:
         """End the archive wherever it is: if left open it would be ended later, when its file has been closed."""
-        self._writer.close()
+        if self._writer:
+            self._writer.close()
+        self._writer = None
 
-    def _add(self, path: str, data: bytes) -> None:
-        self._writer.add(path, data, disk.FILE_BITS[self._output.mode])
+    def _begun(self) -> _Writer:
+        if self._writer is None:
+            is_zip = self._output.folder.name.endswith(".zip")
+            self._writer = _Zip(self._stream) if is_zip else _Tar(self._stream)
+            if self._output.mode == "plain":
+                self._put(self._writer, disk.IGNORE, disk.IGNORE_TEXT)
+        return self._writer
 
-    def _enter(self, folder: str) -> None:
+    def _put(self, writer: _Writer, path: str, data: bytes) -> None:
+        writer.add(path, data, disk.FILE_BITS[self._output.mode])
+
+    def _enter(self, writer: _Writer, folder: str) -> None:
         if folder not in self._folders:
-            self._enter(folder.rpartition("/")[0])
+            self._enter(writer, folder.rpartition("/")[0])
             self._folders.add(folder)
-            self._writer.add(f"{folder}/", None, disk.FOLDER_BITS[self._output.mode])
+            writer.add(f"{folder}/", None, disk.FOLDER_BITS[self._output.mode])
+
+
+def through(artifacts: Iterable[Artifact], packings: Mapping[str, Packing]) -> Iterator[Artifact]:
+    """The artifacts, each of which has been packed: into the archive of its project, or the one of the empty name.
+
+    They come project by project, so that an archive is finished where the next one begins.
+    """
+    last: Packing | None = None
+    for artifact in artifacts:
+        packing = packings.get(artifact.project) or packings[""]
+        if last and last is not packing:
+            last.finish()
+        last = packing
+        packing.add(artifact)
+        yield artifact
 
 
 class _Tar:

@@ -1,11 +1,22 @@
 """`envtree compile`, declared."""
 
+import re
 from pathlib import Path
 
 import click
 
 from envtree.cli.options import ALLOW_EMPTY, COLOR, INPUTS, SELECTORS, SINCE, STRICT, VERBOSE, Command, choice, option
 from envtree.formats import NAMES
+
+
+def _part(_: click.Context, __: click.Parameter, given: str | None) -> tuple[int, int] | None:
+    if given is None:
+        return None
+    found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", given)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise click.BadParameter("write K/N, such as 1/4, with K from 1 to N")
+    return int(found[1]), int(found[2])
+
 
 command = Command(
     "compile",
@@ -22,7 +33,8 @@ command = Command(
             "--archive",
             metavar="FILE",
             type=click.Path(dir_okay=False, path_type=Path),
-            help="Pack the bundles into FILE, a .tar.zst or .zip with the same bytes each time; without -o only there.",
+            help="Pack the bundles into FILE, a .tar.zst or .zip with the same bytes each time; without -o only there. "
+            "With {project} in its path it is one for each project.",
         ),
         option(
             "--split",
@@ -60,6 +72,13 @@ command = Command(
             help="Also write provenance.json, which says where each value comes from; there is no secret in it.",
         ),
         option("--check", "only_check", is_flag=True, help="Write nothing; fail if the output differs, and say where."),
+        option(
+            "--shard",
+            "part",
+            metavar="K/N",
+            callback=_part,
+            help="Only part K of N: whole projects, so that N machines together write what one would.",
+        ),
         SINCE,
         STRICT,
         ALLOW_EMPTY,

@@ -49,7 +49,7 @@ def _link(resources: Resources, unread: frozenset[str], broken: frozenset[str], 
         {kind: tuple(resources.documents(kind)) for kind in _OTHERS},
         tuple(read_rules(one, diags) for one in resources.rules),
     )
-    entities = Entities(workspace)
+    entities = Entities(workspace, resources.elsewhere)
     check_references(resources, workspace, entities, diags)
     check_members(workspace, entities, unread, diags)
     check_keys(projects, diags)

@@ -9,7 +9,7 @@ from envtree.layout import is_name
 from envtree.nearest import did_you_mean
 from envtree.node import Document, Scalar, Sequence
 from envtree.node import Mapping as MappingNode
-from envtree.source import Kind
+from envtree.source import Kind, Location
 from envtree.workspace import Workspace
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -20,9 +20,9 @@ _LONGEST_PATH = 3
 
 
 class Entities:
-    """Every agent, team and workflow of a tree by its path."""
+    """Every agent, team and workflow of a tree by its path; of those `elsewhere` there is no document."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, elsewhere: Iterable[Location] = ()) -> None:
         self._paths: dict[str, dict[str, Document | None]] = {kind: {} for kind in _KINDS}
         for project in workspace.projects:
             self._paths["workflow"] |= {f"{project.name}/{workflow}": None for workflow in project.workflows}
@@ -31,6 +31,9 @@ class Entities:
                 if team.name:
                     self._paths["team"][folder] = team.document
                 self._paths["agent"] |= {f"{folder}/{agent.name}": agent.document for agent in team.agents}
+        for at in elsewhere:
+            if str(at.kind) in _KINDS:
+                self._paths[at.kind]["/".join(filter(None, at[1:4]))] = None
         self._by_last: dict[tuple[str, str], list[str]] = {}
         for kind, paths in self._paths.items():
             for path in sorted(paths):

@@ -55,6 +55,7 @@ def _names(resources: Resources, workspace: Workspace) -> dict[str, frozenset[st
     rego = [name for name, document in resources.documents(Kind.POLICY).items() if field(document, "schema") is None]
     people = mapping(field(organization, "people"))
     every = {name for project in workspace.projects for name in project.environments}
+    every.update(at.name for at in resources.elsewhere if at.kind is Kind.OVERLAY and not at.team)
     return {
         "environment": frozenset(workspace.environments) | every,
         "skill": frozenset(workspace.others[Kind.SKILL]),

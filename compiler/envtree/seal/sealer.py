@@ -24,6 +24,7 @@ class Sealer:
         self._folder = output.folder
         self._root = Path(os.path.abspath(output.folder))
         self._only_check = only_check
+        assert output.root
         self._writer = SopsWriter(output.root, policy)
         self._decrypter = choose(self._root, policy, tree=output.root)
 

@@ -3,14 +3,17 @@
 There is no fsync: after a loss of power the next run compares the bytes on disk, and writes again what was lost.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from envtree import disk
+from envtree.archive import through
 from envtree.artifact import Artifact, Manifest, Output, Record
 from envtree.canonical import canonical
 from envtree.git import tracked
 from envtree.guard import output_path
+from envtree.signals import committing
 from envtree.write.fresh import Fresh
 from envtree.write.journal import has_leftover, recover
 from envtree.write.lock import hold
@@ -47,17 +50,25 @@ def write(
 
 def pack(
     artifacts: Iterable[Artifact],
-    output: Output,
+    outputs: Mapping[str, Output],
     onward: Callable[[Iterable[Artifact]], Manifest | None],
     *,
     is_tracked: Callable[[Path], bool] = tracked,
     wait: float = 10.0,
 ) -> Manifest | None:
-    """Pack the artifacts on their way `onward`, and make them the archive `output.folder` if a manifest comes back."""
-    with packed(output, is_tracked, wait) as archive:
-        manifest = onward(archive.through(artifacts))
+    """Pack the artifacts on their way `onward`, and make them archives, at each `folder`, if a manifest comes back.
+
+    There is one for each project by its name, or one of the empty name for all.
+    """
+    with ExitStack() as drafts:
+        archives = {name: drafts.enter_context(packed(one, is_tracked, wait)) for name, one in outputs.items()}
+        manifest = onward(through(artifacts, {name: one.packing for name, one in archives.items()}))
         if manifest is not None:
-            archive.commit()
+            for archive in archives.values():
+                archive.finish()
+            with committing():
+                for archive in archives.values():
+                    archive.commit()
         return manifest
 
 

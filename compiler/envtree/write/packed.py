@@ -4,17 +4,16 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from envtree import disk
 from envtree.archive import Packing
-from envtree.artifact import Artifact, Manifest, Output
+from envtree.artifact import Output
 from envtree.diagnostic import Failure, Refusal
 from envtree.guard import archive_path
-from envtree.signals import committing
 
 _POLL = 0.02
 
@@ -24,27 +23,25 @@ class Packed:
 
     def __init__(self, stream: BinaryIO, draft: str, path: str, output: Output) -> None:
         self._stream, self._draft, self._path, self._output = stream, draft, path, output
-        self._packing = Packing(stream, output)
+        self.packing = Packing(stream, output)
 
-    def through(self, artifacts: Iterable[Artifact]) -> Iterator[Artifact]:
-        """The artifacts, each of which has been packed."""
-        return self._packing.through(artifacts)
-
-    def commit(self) -> Manifest:
-        """Make the archive appear, in the place of one that is there."""
+    def finish(self) -> None:
+        """Write all of it, so that only the name is missing."""
         with disk.errors(self._output.folder):
-            manifest = self._packing.finish()
+            self.packing.finish()
             self._stream.flush()
             os.fchmod(self._stream.fileno(), disk.FILE_BITS[self._output.mode])
-            with committing():
-                os.replace(self._draft, self._path)
-        return manifest
+
+    def commit(self) -> None:
+        """Make the archive appear, in the place of one that is there."""
+        with disk.errors(self._output.folder):
+            os.replace(self._draft, self._path)
 
     def discard(self) -> None:
         """Remove the draft, unless it has become the archive."""
         if _is_at(self._stream.fileno(), self._draft):
             with suppress(OSError):
-                self._packing.abandon()
+                self.packing.abandon()
             os.unlink(self._draft)
 
 

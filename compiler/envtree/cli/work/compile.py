@@ -1,15 +1,15 @@
 """`envtree compile`: bundles into a folder, findings and what was done on stderr."""
 
 import os
+import re
 import sys
-from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 from typing import NamedTuple
 
 from envtree import EDITION
 from envtree.archive import SUFFIXES, is_archive
-from envtree.artifact import Mode, Output, Receipt
+from envtree.artifact import Mode, Output
 from envtree.cli.console import out
 from envtree.cli.exits import Exit, verdict
 from envtree.cli.options import usage_error
@@ -28,10 +28,11 @@ from envtree.cli.work.session import (
 from envtree.cli.work.since import affected_since
 from envtree.diagnostic import Refusal
 from envtree.disk import FILE_BITS
-from envtree.pipeline import Outcome, Request, Run
+from envtree.pipeline import Outcome, Request
 from envtree.printable import printable
-from envtree.publish import Beside, Places, alone, publish, rehearse
+from envtree.publish import PROJECT, Beside, Places, Receipts, alone, publish, rehearse
 from envtree.report import Report, plural, tally
+from envtree.shard import Shard, shard
 from envtree.tree import DirectoryTree, Tree
 
 
@@ -49,6 +50,7 @@ class Options(NamedTuple):
     form: str | None
     provenance: bool
     only_check: bool
+    part: tuple[int, int] | None
     since: str | None
     strict: bool
     allow_empty: bool
@@ -72,8 +74,9 @@ def _run(options: Options) -> Exit:
     formats = frozenset({"bundle", *(options.formats or preset.formats)})
     work = rehearse if options.only_check else publish
     with usage_errors(), progress(sys.stderr) as told:
-        made_from, read = _receipt(options, tree)
-        request = _request(options, tree, places)._replace(progress=told)
+        part = shard(tree, *options.part) if options.part else None
+        made_from, read = _receipts(options, tree, part)
+        request = _request(options, tree, places)._replace(progress=told, shard=part)
         if options.since is not None:
             request = affected_since(request, options.since)
         outcome = work(request._replace(tree=read), places, formats, _beside(options, places), made_from)
@@ -86,6 +89,7 @@ def _places(options: Options, preset: Defaults, tree: DirectoryTree) -> Places:
         raise usage_error(f"--split parts what is in clear, and --secrets {mode} writes no secret so", "leave one out")
     if options.archive and not is_archive(options.archive):
         raise usage_error(f"'{options.archive}' is no archive that can be made", f"end it in {' or '.join(SUFFIXES)}")
+    _check_pattern(options.archive)
     shown: Mode = "ref" if options.split else mode
 
     def at(folder: Path | None, mode: Mode = shown) -> Output | None:
@@ -97,6 +101,13 @@ def _places(options: Options, preset: Defaults, tree: DirectoryTree) -> Places:
     return places
 
 
+def _check_pattern(archive: Path | None) -> None:
+    """An archive has a name of its own, or one for each project."""
+    for found in re.findall(r"\{\w*\}", str(archive or "")):
+        if found != PROJECT:
+            raise usage_error(f"'{found}' in '{archive}' stands for nothing", f"write {PROJECT}, or another name")
+
+
 def _check_apart(places: Places) -> None:
     """No place lies in another: what one run writes there the other would remove, or publish."""
     found = [Path(os.path.abspath(place.folder)).resolve() for place in (places.folder, places.secret) if place]
@@ -106,14 +117,14 @@ def _check_apart(places: Places) -> None:
             raise usage_error(f"'{one}' lies in '{other}'", "choose places beside each other")
 
 
-def _receipt(options: Options, tree: DirectoryTree) -> tuple[Callable[[Run], Receipt] | None, Tree]:
+def _receipts(options: Options, tree: DirectoryTree, part: Shard | None) -> tuple[Receipts | None, Tree]:
     """What notes where the bundles come from, and the tree for a run that it can be told of."""
     if not options.receipt:
         return None, tree
     from envtree.receipt import origin  # noqa: PLC0415
 
-    found = origin(tree)
-    return found.receipt, found.tree
+    found = origin(tree, part)
+    return found.receipts, found.tree
 
 
 def _beside(options: Options, places: Places) -> Beside:
