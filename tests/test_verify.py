@@ -162,7 +162,7 @@ def test_a_zip_with_a_wrong_checksum_names_the_bundle(vault: Vault) -> None:
     data = output.read_bytes()
     at = data.index(b"nothing-secret")
     output.write_bytes(data[:at] + b"N" + data[at + 1 :])
-    assert found(vault, output) == [("changed", f"{HOME}/bundle.json", ID)]
+    assert found(vault, output) == [("changed", f"{HOME}/.env", ID)]
 
 
 def hostile_tar(members: list[tarfile.TarInfo]) -> bytes:
