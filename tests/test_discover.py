@@ -386,6 +386,12 @@ def test_too_many_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (finding.span.path, finding.code) == ("organization.yaml", "ET109")
 
 
+def test_the_limit_is_the_one_that_people_read() -> None:
+    root = Path(__file__).parents[1]
+    assert f"| files of a tree | {stage.TREE_LIMIT:,} |" in (root / "schema" / "README.md").read_text("utf-8")
+    assert f"more than {stage.TREE_LIMIT:,} files" in (root / "compiler/envtree/pages/ET109.md").read_text("utf-8")
+
+
 def test_folders_nested_without_end() -> None:
     deep = f"environments/{'a/' * 1500}x.yaml"
     assert [code for _, code in codes(deep)] == ["ET123"]

@@ -30,7 +30,9 @@ from envtree.source import Kind, Location, Source, Sources
 from envtree.span import whole_file
 from envtree.tree import Entry, Tree, What, not_regular
 
-TREE_LIMIT = 20_000
+# Twice and a half what 100,000 bundles take. Beyond, a folder of data has found its way into the tree more likely than
+# people have written so much; every file stays in memory, about 40 kB each, so this many are 4 GB.
+TREE_LIMIT = 100_000
 _MANIFEST_LIMIT = 1 << 26
 
 
