@@ -12,7 +12,7 @@ import pytest
 from envtree.cli import invoke
 from envtree.keypath import format_path
 
-from .benchmarks.generate import write_envtree
+from .benchmarks.forms.envtree import write_envtree
 from .benchmarks.model import Size
 from .command_line import fill
 from .test_report_runner import is_held, naughty, quoted

@@ -12,7 +12,7 @@ from envtree.pipeline import Request, Run
 from envtree.shard import Shard, shard
 from envtree.tree import FILE_LIMIT, DirectoryTree, Refusal, Tree, TreeOver
 
-from .benchmarks.generate import write_envtree
+from .benchmarks.forms.envtree import write_envtree
 from .benchmarks.model import Size
 from .command_line import Command, fill
 from .test_git import run

@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .__main__ import MEMORY_DISK, Run, Tool, measure
-from .generate import write_envtree
+from .forms.envtree import write_envtree
+from .measure import MEMORY_DISK, Run, Tool, measure
 from .model import ENVIRONMENTS, SIZES, Size
 
 GIT = ("git", "-c", "user.name=benchmark", "-c", "user.email=benchmark@example.invalid")
@@ -51,7 +51,7 @@ def main() -> None:
         tree, environment = prepared(Path(folder), size)
         check(tree, environment, size)
         command = [sys.executable, "-m", "envtree", "diff", "HEAD"]
-        tool = Tool("envtree diff", tree, command, tree, lambda _, __: (0, []))
+        tool = Tool("envtree diff", size, tree, command, tree, lambda _, __: (0, None))
         runs: list[Run] = [measure(tool) for _ in range(options.rounds)]
     seconds = [run.seconds for run in runs]
     print(

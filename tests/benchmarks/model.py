@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -21,8 +23,17 @@ ABOVE = {
     "agent": "team_env",
     "agent_env": "agent",
 }
+URL = "https://{}.{}.example.com/v1?n={}"
 SMALL = ("env", "agent_env")
 SAMPLE = 50
+
+# What the layer of a team makes of its secrets: a variable for each, and two with one inside.
+SECRET_VARIABLES = {
+    "TEAM_DATABASE_PASSWORD": "database.password",
+    "TEAM_REPLICA_PASSWORD": "database.replica",
+    "TEAM_API_TOKEN": "tokens.api",
+    "TEAM_METRICS_TOKEN": "tokens.metrics",
+}
 
 
 class Size(NamedTuple):
@@ -48,16 +59,20 @@ SIZES = {
 
 
 class Expression(NamedTuple):
-    """A text over three variables, which each tool writes in its own notation."""
+    """A text over values elsewhere in the bundle, by dotted path, which each tool writes in its own notation."""
 
-    name: str
-    region: str
-    replicas: str
+    pattern: str
+    paths: tuple[str, ...]
 
-    def text(self, reference: Callable[[str], str]) -> str:
-        """The text with every variable put as `reference` says."""
-        name, region, replicas = map(reference, self)
-        return f"https://{name}.{region}.example.com/v1?n={replicas}"
+    def text(self, reference: Callable[[str], Any]) -> str:
+        """The text with every path put as `reference` says."""
+        return self.pattern.format(*map(reference, self.paths))
+
+
+SECRET_EXPRESSIONS = {
+    "TEAM_DATABASE_URL": Expression("postgres://app:{}@{}", ("secrets.database.password", "env_vars.TEAM_NAME")),
+    "TEAM_SIGNATURE": Expression("v1,{}", ("secrets.signing_key",)),
+}
 
 
 class Bundle(NamedTuple):
@@ -85,15 +100,15 @@ class Bundle(NamedTuple):
 
     def expected(self) -> Layer:
         """What every tool must make of it: a merge of plain dicts, then plain text substitution."""
-        merged: Layer = {}
-        for each in self.stack():
-            merged = _merge(merged, each)
-        variables = merged["env_vars"]
-        resolved = {
-            name: value.text(variables.__getitem__) if isinstance(value, Expression) else value
-            for name, value in variables.items()
-        }
-        return {**merged, "env_vars": resolved}
+        return _resolved(_merged(self.stack()))
+
+    def expected_with_secrets(self) -> Layer:
+        """The same of the tree in which every team has secrets."""
+        kept = secrets(self.project, self.team)
+        opened = {name: _at(kept, path) for name, path in SECRET_VARIABLES.items()}
+        merged = _merged((*self.stack(), {"env_vars": SECRET_EXPRESSIONS | opened}))
+        resolved = _resolved(merged | {"secrets": kept})
+        return {section: resolved[section] for section in merged}
 
 
 def names(prefix: str, count: int) -> list[str]:
@@ -119,6 +134,19 @@ def sample(size: Size) -> Iterator[Bundle]:
     return itertools.islice(bundles(size), 0, None, size.bundles // SAMPLE | 1)
 
 
+def secrets(project: str, team: str) -> Layer:
+    """What a team keeps secret."""
+
+    def text(name: str) -> str:
+        return hashlib.sha256(f"{project}/{team}/{name}".encode()).hexdigest()[:40]
+
+    return {
+        "database": {"password": text("password"), "replica": text("replica")},
+        "tokens": {"api": text("api"), "metrics": text("metrics")},
+        "signing_key": text("signing"),
+    }
+
+
 def layer(kind: str, *path: str) -> Layer:
     """Ten variables (five in a small layer); two override the layer above and one is an expression."""
     identity = "-".join(path)
@@ -132,10 +160,10 @@ def layer(kind: str, *path: str) -> Layer:
 
 def _own(kind: str, identity: str, number: int) -> Layer:
     prefix, above = kind.upper(), ABOVE.get(kind, kind).upper()
-    replicas = f"{above if kind in SMALL else prefix}_REPLICAS"
+    parts = (f"{prefix}_NAME", f"{above}_REGION", f"{above if kind in SMALL else prefix}_REPLICAS")
     variables: Layer = {
         f"{prefix}_NAME": identity,
-        f"{prefix}_URL": Expression(f"{prefix}_NAME", f"{above}_REGION", replicas),
+        f"{prefix}_URL": Expression(URL, tuple(f"env_vars.{name}" for name in parts)),
     }
     if kind not in SMALL:
         variables[f"{prefix}_REGION"] = REGIONS[number % 5]
@@ -152,6 +180,22 @@ def _settings(kind: str, number: int) -> Layer:
         "limits": {"cpu": f"{100 + number % 900}m", "memory": f"{64 + number % 512}Mi", "burst": number % 11},
         "tags": [f"{kind}-{number % 13}", f"cost-center-{1000 + number % 97}"],
     }
+
+
+def _merged(layers: tuple[Layer, ...]) -> Layer:
+    return reduce(_merge, layers)
+
+
+def _resolved(merged: Layer) -> Layer:
+    resolved = {
+        name: value.text(lambda path: _at(merged, path)) if isinstance(value, Expression) else value
+        for name, value in merged["env_vars"].items()
+    }
+    return {**merged, "env_vars": resolved}
+
+
+def _at(data: Layer, path: str) -> Any:
+    return reduce(lambda value, key: value[key], path.split("."), data)
 
 
 def _merge(base: Layer, override: Layer) -> Layer:

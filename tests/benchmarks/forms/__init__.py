@@ -1,0 +1,1 @@
+"""The logical organization of `model.py`, written in the form of each tool."""

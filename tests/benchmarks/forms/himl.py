@@ -1,0 +1,43 @@
+"""himl's form: it merges the files on the way to a leaf, so each layer lies above every leaf it serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.benchmarks.model import ENVIRONMENTS, Bundle, Size, layer, names
+
+from .text import write_yaml
+
+
+def write_himl(size: Size, root: Path) -> None:
+    """Write the tree."""
+    _write(root / "organization.yaml", "org", "acme")
+    for project in names("p", size.projects):
+        home = root / f"project={project}"
+        _write(home / "project.yaml", "project", project)
+        for name in ENVIRONMENTS[: size.environments]:
+            _write_environment(home / f"environment={name}", size, project, name)
+
+
+def himl_leaf(bundle: Bundle) -> str:
+    """Where a bundle's leaf folder is."""
+    project, team, agent, environment = bundle
+    return f"project={project}/environment={environment}/team={team}/agent={agent}"
+
+
+def _write_environment(home: Path, size: Size, project: str, name: str) -> None:
+    _write(home / "0-base.yaml", "base", "base")
+    _write(home / "1-environment.yaml", "env", name)
+    _write(home / "2-project.yaml", "project_env", project, name)
+    for team in names("t", size.teams):
+        folder = home / f"team={team}"
+        _write(folder / "0-team.yaml", "team", project, team)
+        _write(folder / "1-environment.yaml", "team_env", project, team, name)
+        for agent in names("a", size.agents):
+            leaf = folder / f"agent={agent}"
+            _write(leaf / "0-agent.yaml", "agent", project, team, agent)
+            _write(leaf / "1-environment.yaml", "agent_env", project, team, agent, name)
+
+
+def _write(path: Path, kind: str, *owner: str) -> None:
+    write_yaml(path, layer(kind, *owner), "{{{{{}}}}}".format)

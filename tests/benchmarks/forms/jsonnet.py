@@ -1,0 +1,81 @@
+"""jsonnet's form: an object for each layer, a bundle as their sum, and one file a project with all of its bundles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.model import ENVIRONMENTS, Bundle, Expression, Layer, Size, layer, names
+
+from .text import write_text
+
+
+def write_jsonnet(size: Size, root: Path) -> None:
+    """Write the objects."""
+    _write(root / "organization.libsonnet", layer("org", "acme"))
+    _write(root / "environments/base.libsonnet", layer("base", "base"))
+    for name in ENVIRONMENTS[: size.environments]:
+        _write(root / f"environments/{name}.libsonnet", layer("env", name), ["base.libsonnet"])
+    for project in names("p", size.projects):
+        _write_project(root / project, size, project)
+
+
+def jsonnet_key(bundle: Bundle) -> str:
+    """The folder of a bundle's project, and its key in what that evaluates to."""
+    return "/".join(bundle)
+
+
+def _write_project(home: Path, size: Size, project: str) -> None:
+    environments = ENVIRONMENTS[: size.environments]
+    keys = []
+    _write(home / "project.libsonnet", layer("project", project))
+    for name in environments:
+        _write(home / f"{name}.libsonnet", layer("project_env", project, name))
+    for team in names("t", size.teams):
+        _write(home / team / "team.libsonnet", layer("team", project, team))
+        for name in environments:
+            _write(home / team / f"{name}.libsonnet", layer("team_env", project, team, name))
+        for agent in names("a", size.agents):
+            _write(home / team / f"{agent}.libsonnet", layer("agent", project, team, agent))
+            for name in environments:
+                _write_bundle(home / team / f"{agent}-{name}.libsonnet", Bundle(project, team, agent, name))
+                keys.append(f"  '{team}/{agent}/{name}': import '{team}/{agent}-{name}.libsonnet',\n")
+    write_text(home / "all.jsonnet", f"{{\n{''.join(keys)}}}\n")
+
+
+def _write_bundle(path: Path, bundle: Bundle) -> None:
+    below = [
+        "../../organization.libsonnet",
+        "../project.libsonnet",
+        f"../../environments/{bundle.environment}.libsonnet",
+        f"../{bundle.environment}.libsonnet",
+        "team.libsonnet",
+        f"{bundle.environment}.libsonnet",
+        f"{bundle.agent}.libsonnet",
+    ]
+    _write(path, layer("agent_env", *bundle), below)
+
+
+def _write(path: Path, own: Layer, below: list[str] | None = None) -> None:
+    imports = "".join(f"(import '{each}') +\n" for each in below or [])
+    write_text(path, f"{imports}{_object(own, '')}\n")
+
+
+def _object(value: Layer, indent: str) -> str:
+    fields = (
+        f"{indent}  {key}{'+' if isinstance(item, dict) else ''}: {_value(item, indent + '  ')},\n"
+        for key, item in value.items()
+    )
+    return f"{{\n{''.join(fields)}{indent}}}"
+
+
+def _value(value: Any, indent: str) -> str:
+    if isinstance(value, dict):
+        return _object(value, indent)
+    if isinstance(value, Expression):
+        # `$` is the whole of the bundle, with what later layers set.
+        first, *rest = value.pattern.split("{}")
+        pairs = zip(value.paths, rest, strict=True)
+        return f"'{first}'" + "".join(f" + $.{path} + '{text}'" for path, text in pairs)
+    return json.dumps(value)

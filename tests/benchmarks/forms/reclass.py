@@ -1,0 +1,55 @@
+"""reclass's form: a class for each layer, and a node for each bundle that lists its classes and is the last layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.benchmarks.model import Bundle, Layer, Size, bundles, layer
+
+from .text import write_yaml
+
+
+def write_reclass(size: Size, root: Path) -> None:
+    """Write the inventory."""
+    written: set[str] = set()
+    for bundle in bundles(size):
+        classes = _classes(bundle)
+        for name, (kind, *owner) in classes.items():
+            if name not in written:
+                path = root / "classes" / f"{name.replace('.', '/')}.yml"
+                _write(path, ["environments.base"] if kind == "env" else [], layer(kind, *owner))
+                written.add(name)
+        listed = [name for name in classes if name != "environments.base"]
+        path = root / "nodes" / bundle.project / bundle.team / f"{reclass_node(bundle)}.yml"
+        _write(path, listed, layer("agent_env", *bundle))
+
+
+def reclass_node(bundle: Bundle) -> str:
+    """The name of a bundle's node."""
+    return "-".join(bundle)
+
+
+def _classes(bundle: Bundle) -> dict[str, tuple[str, ...]]:
+    """The classes of a node in their order, each with the layer that it is; that of the environment brings `base`."""
+    project, team, agent, environment = bundle
+    home = f"projects.{project}"
+    return {
+        "organization": ("org", "acme"),
+        f"{home}.project": ("project", project),
+        "environments.base": ("base", "base"),
+        f"environments.{environment}": ("env", environment),
+        f"{home}.{environment}": ("project_env", project, environment),
+        f"{home}.{team}.team": ("team", project, team),
+        f"{home}.{team}.{environment}": ("team_env", project, team, environment),
+        f"{home}.{team}.{agent}": ("agent", project, team, agent),
+    }
+
+
+def _write(path: Path, classes: list[str], parameters: Layer) -> None:
+    write_yaml(
+        path, {"classes": classes, "parameters": parameters} if classes else {"parameters": parameters}, _notation
+    )
+
+
+def _notation(path: str) -> str:
+    return f"${{{path.replace('.', ':')}}}"

@@ -1,0 +1,118 @@
+"""What is measured: envtree, its floor, and the peers, each over its own form of one tree."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from .encryption import make_keys
+from .forms.envtree import envtree_folder, write_envtree
+from .forms.himl import himl_leaf, write_himl
+from .forms.jsonnet import jsonnet_key, write_jsonnet
+from .forms.reclass import reclass_node, write_reclass
+from .measure import HERE, Tool, measure
+from .model import SIZES, Bundle, Layer, Size, bundles, sample
+
+# The variables by which envtree chooses how secrets files are opened, by the name of the variant.
+READERS = {"envtree, native": "native", "envtree, sops": "process"}
+RECIPIENTS = 2
+
+
+class Peer(NamedTuple):
+    """A peer: how its tree is written, what a bundle is called in it, and why it is left out of size L."""
+
+    write: Callable[[Size, Path], None]
+    key: Callable[[Bundle], str]
+    too_large: str = ""
+
+
+PEERS = {
+    "himl": Peer(write_himl, himl_leaf, "takes minutes a round"),
+    "reclass": Peer(write_reclass, reclass_node, "takes minutes a round and more than 5 GB of memory"),
+    "rjsonnet": Peer(write_jsonnet, jsonnet_key),
+}
+
+
+def envtree(work: Path, size: Size, name: str = "envtree") -> Tool:
+    """envtree from this checkout, writing every bundle to disk."""
+    tree = work / f"tree-{size.bundles}"
+    if not tree.exists():
+        write_envtree(size, tree)
+    return _compile(name, size, tree, work / f"out-{size.bundles}")
+
+
+def with_secrets(work: Path, size: Size) -> list[Tool]:
+    """envtree over the tree in which every team has secrets, opened by the native reader and by sops."""
+    tree, keys = work / "secrets", make_keys(work / "keys", RECIPIENTS)
+    write_envtree(size, tree, keys)
+    plain = _compile("", size, tree, work / "out-secrets")._replace(expected=Bundle.expected_with_secrets)
+    return [
+        plain._replace(name=name, environ=keys.environ | {"ENVTREE_SOPS": reader}) for name, reader in READERS.items()
+    ]
+
+
+def floor(work: Path, size: Size) -> Tool:
+    """The least that a Python program does: read, parse, write what is ready."""
+    tool = envtree(work, SIZES["XS"])
+    measure(tool)
+    shutil.copytree(tool.output / envtree_folder(next(sample(tool.size))), work / "ready")
+    shutil.rmtree(tool.output)
+    folders, output = work / "folders.txt", work / "out-floor"
+    folders.write_text("".join(f"{envtree_folder(bundle)}\n" for bundle in bundles(size)), encoding="utf-8")
+    command = [sys.executable, str(HERE / "floor.py"), str(work / "ready"), str(folders), str(output)]
+    return Tool("floor", size, work / f"tree-{size.bundles}", command, output, _count)
+
+
+def peer(name: str, work: Path, size: Size) -> Tool:
+    """A peer's API in one process, rendering in memory."""
+    one, tree, output = PEERS[name], work / name, work / f"{name}.json"
+    one.write(size, tree)
+    wanted = work / f"{name}-wanted.json"
+    wanted.write_text(json.dumps([one.key(bundle) for bundle in sample(size)]), encoding="utf-8")
+    command = [str(_python_of(name)), str(HERE / f"peers/{name}_render.py"), str(tree), str(wanted), str(output)]
+
+    def read(output: Path, size: Size) -> tuple[int, list[Layer] | None]:
+        answer = json.loads(output.read_bytes())
+        return answer["count"], [answer["bundles"].get(one.key(bundle), {}) for bundle in sample(size)]
+
+    return Tool(name, size, tree, command, output, read)
+
+
+def _compile(name: str, size: Size, tree: Path, output: Path) -> Tool:
+    command = [sys.executable, "-m", "envtree", "compile", "-o", str(output)]
+    return Tool(name, size, tree, command, output, _read_envtree)
+
+
+def _read_envtree(output: Path, size: Size) -> tuple[int, list[Layer] | None]:
+    paths = [output / envtree_folder(bundle) / "bundle.json" for bundle in sample(size)]
+    return _count(output, size)[0], [json.loads(path.read_bytes()) if path.exists() else {} for path in paths]
+
+
+def _count(output: Path, size: Size) -> tuple[int, None]:
+    return sum(1 for _ in output.glob("*/*/*/*/bundle.json")), None
+
+
+def _python_of(name: str) -> Path:
+    """The interpreter of a peer's virtual environment, which is made once and kept."""
+    cache = Path(tempfile.gettempdir()) / f"envtree-benchmark-{os.getuid()}"
+    cache.mkdir(mode=0o700, exist_ok=True)
+    if cache.is_symlink() or cache.stat().st_uid != os.getuid():
+        sys.exit(f"'{cache}' belongs to someone else, set TMPDIR to a folder of your own")
+    requirements = HERE / f"peers/{name}-requirements.txt"
+    home = cache / f"{name}-{platform.python_version()}"
+    python, installed = home / "bin" / "python", home / "installed.txt"
+    if not installed.exists() or installed.read_bytes() != requirements.read_bytes():
+        venv.create(home, with_pip=True, clear=True)
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--requirement", str(requirements)], check=True)
+        shutil.copy(requirements, installed)
+    return python
