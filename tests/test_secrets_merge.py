@@ -75,12 +75,12 @@ def check_bytes(tree: SecretsTree, path: str) -> None:
         assert [key for key in after if key in ours] == [key for key in ours if key in after], path
 
 
-@pytest.mark.parametrize("batch", range(4))
+@pytest.mark.parametrize("batch", range(1))
 def test_random_merges_give_what_merging_the_plain_texts_gives(tmp_path: Path, batch: int) -> None:
     play(tmp_path, batch * ONE_AT_A_TIME, ONE_AT_A_TIME)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("batch", range(4, 24))
-def test_two_hundred_more(tmp_path: Path, batch: int) -> None:
+@pytest.mark.parametrize("batch", range(1, 21))
+def test_hundreds_more(tmp_path: Path, batch: int) -> None:
     play(tmp_path, batch * ONE_AT_A_TIME, ONE_AT_A_TIME)

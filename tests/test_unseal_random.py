@@ -64,7 +64,7 @@ class Compiled:
         return contents(self.folder / "again")
 
 
-@settings(SLOW, max_examples=80)
+@settings(SLOW, max_examples=40)
 @given(organizations())
 def test_references_are_resolved_to_what_plain_writes(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:

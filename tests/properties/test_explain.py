@@ -21,7 +21,7 @@ from .test_organizations import SLOW
 from .writing import write_tree
 
 
-@settings(SLOW, max_examples=100)
+@settings(SLOW, max_examples=60)
 @given(organizations())
 def test_every_value_has_one_winner_which_says_it(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -128,7 +128,7 @@ def remove(holder: Any, path: Path, *, tidy: bool) -> None:
 # What is asked.
 
 
-@settings(SLOW, max_examples=60)
+@settings(SLOW, max_examples=25)
 @given(organizations(), st.data())
 def test_a_change_of_a_file_reaches_no_bundle_that_impact_leaves_out(drawn: Organization, data: st.DataObject) -> None:
     before = sound(drawn)
@@ -149,7 +149,7 @@ def test_a_change_of_a_file_reaches_no_bundle_that_impact_leaves_out(drawn: Orga
     assert differing <= {*found.bundles}
 
 
-@settings(SLOW, max_examples=60)
+@settings(SLOW, max_examples=25)
 @given(organizations(), st.booleans())
 def test_what_is_unused_can_go(drawn: Organization, tidy: bool) -> None:
     before = sound(drawn)
@@ -178,7 +178,7 @@ def nodes(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
             yield from nodes(item, (*path, n))
 
 
-@settings(SLOW, max_examples=60)
+@settings(SLOW, max_examples=25)
 @given(organizations(), st.data())
 def test_the_rows_of_a_matrix_are_all_bundles(drawn: Organization, data: st.DataObject) -> None:
     sound(drawn)
@@ -199,7 +199,7 @@ def test_the_rows_of_a_matrix_are_all_bundles(drawn: Organization, data: st.Data
     assert len(frozenset().union(*marks)) == sum(map(len, marks))
 
 
-@settings(SLOW, max_examples=60)
+@settings(SLOW, max_examples=25)
 @given(organizations())
 def test_parity_is_symmetric_and_complete(drawn: Organization) -> None:
     sound(drawn)

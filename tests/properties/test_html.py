@@ -17,7 +17,7 @@ from .test_organizations import SLOW
 from .writing import write_tree
 
 
-@settings(SLOW, max_examples=100)
+@settings(SLOW, max_examples=40)
 @given(organizations())
 def test_every_cell_tells_what_explain_tells(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:

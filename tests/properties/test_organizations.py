@@ -79,14 +79,14 @@ def expected_of(drawn: Organization) -> dict[str, Bundle]:
     return bundles
 
 
-@settings(SLOW, max_examples=500)
+@settings(SLOW, max_examples=150)
 @given(organizations())
 def test_envtree_agrees_with_the_model(drawn: Organization) -> None:
     assert_equal(drawn)
 
 
 @pytest.mark.slow
-@settings(SLOW, max_examples=3000)
+@settings(SLOW, max_examples=2000)
 @given(organizations())
 def test_envtree_agrees_with_the_model_for_long(drawn: Organization) -> None:
     assert_equal(drawn)
@@ -142,7 +142,7 @@ MACHINES = [
 ]
 
 
-@settings(SLOW, max_examples=30)
+@settings(SLOW, max_examples=15)
 @given(organizations())
 def test_no_accident_of_the_machine_shows(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:

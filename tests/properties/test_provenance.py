@@ -23,14 +23,14 @@ from .test_organizations import SLOW
 from .writing import write_tree
 
 
-@settings(SLOW, max_examples=150)
+@settings(SLOW, max_examples=60)
 @given(organizations())
 def test_neighbours_share_only_what_is_the_same(drawn: Organization) -> None:
     compare(drawn)
 
 
 @pytest.mark.slow
-@settings(SLOW, max_examples=1500)
+@settings(SLOW, max_examples=800)
 @given(organizations())
 def test_neighbours_share_only_what_is_the_same_for_long(drawn: Organization) -> None:
     compare(drawn)
