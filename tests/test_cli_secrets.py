@@ -149,6 +149,9 @@ COMMANDS = [
     *(("verify", f"{{tmp}}/{name}", "--format", form) for name in VERIFIED for form in ("text", "json")),
     ("run", PLACE, "--", sys.executable, "-c", SAY),
     ("run", "--pristine", OTHER, "--", sys.executable, "-c", SAY),
+    # What it tells of changes is `check`'s and `compile`'s, and `test_watch.py` has the rest.
+    ("watch", "--once"),
+    *(("watch", "--once", "-o", f"{{tmp}}/{mode}-watched", "--secrets", mode) for mode in ("ref", "plain")),
     ("unseal", "{tmp}/ref/dev/default/a"),
     *(("unseal", f"{{tmp}}/{mode}", "-o", f"{{tmp}}/plain-{mode}") for mode in ("ref", "seal")),
     *(

@@ -145,6 +145,7 @@ _ERRORS = {
     "ET809": "an output is larger than its reader takes",
     "ET810": "a template cannot be rendered",
     "ET811": "two values become one environment variable",
+    "ET812": "files cannot be watched",
 }
 
 _WARNINGS = {

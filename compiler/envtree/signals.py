@@ -19,6 +19,13 @@ def listen() -> None:
             signal.signal(number, _end)
 
 
+def outlast_commits() -> None:
+    """For a command that goes on after it has written: a signal that comes in a commit ends it right after that."""
+    for number in _ENDING:
+        if signal.getsignal(number) is _end:
+            signal.signal(number, _end_late)
+
+
 def ignore() -> None:
     """From now on no signal changes how the command ends."""
     for number in _ENDING:
@@ -55,3 +62,8 @@ def _end(number: int, _: FrameType | None) -> NoReturn:
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise SystemExit(128 + number)
+
+
+def _end_late(number: int, frame: FrameType | None) -> NoReturn:
+    # Another function, so that `committing` takes the command for none that ends with the commit.
+    _end(number, frame)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _COMMANDS = (
-    *("init", "check", "compile", "show", "explain", "diff", "tree"),
+    *("init", "check", "compile", "watch", "show", "explain", "diff", "tree"),
     *("impact", "matrix", "parity", "unused", "report"),
     *("run", "unseal", "merge-manifests", "verify", "secrets", "schema", "code", "completion"),
 )

@@ -5,6 +5,7 @@ fit to be printed already.
 """
 
 import os
+import select
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -47,6 +48,14 @@ def painted(stream: TextIO, told: str) -> None:
 def _check_stdout(answer: str | bytes) -> None:
     if answer and "stdout" in _closed:
         raise Failure("ET805", "stdout is closed, and the answer is lost", "send it to a file, or to /dev/null")
+
+
+def is_heard(stream: TextIO) -> bool:
+    """Whether anybody may still read what is written; it takes no writing to find out."""
+    poll = select.poll()
+    poll.register(stream, 0)
+    # Some systems cannot poll every kind of file, and answer with a third flag.
+    return not any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def colored(stream: TextIO, choice: str, environ: Mapping[str, str] = os.environ) -> bool:

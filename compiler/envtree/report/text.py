@@ -43,6 +43,11 @@ def text(findings: Iterable[Finding], lines: Lines, *, color: bool) -> str:
     return "".join(f"{line}\n" for finding in found for line in _lines_of(finding, public, color))
 
 
+def heads(findings: Iterable[Finding], *, color: bool) -> list[str]:
+    """The findings in one line each, without what may stand there by now."""
+    return [_head(finding, color) for finding in findings]
+
+
 def skipped(checks: Iterable[NotChecked]) -> str:
     """The checks that were not made, one a line."""
     return "".join(f"{_place(check.span)}: not checked {check.code}: {printable(check.key)}\n" for check in checks)
@@ -50,9 +55,7 @@ def skipped(checks: Iterable[NotChecked]) -> str:
 
 def _lines_of(finding: Finding, line_at: LineAt, color: bool) -> Iterator[str]:
     diagnostic, hue = finding.diagnostic, _COLORS[finding.severity]
-    label = _paint(f"{finding.severity} {diagnostic.code}", hue, color)
-    place = _paint(_place(diagnostic.span), _BOLD, color) + ": " if diagnostic.span.path else ""
-    yield f"{place}{label}: {printable(diagnostic.message)}"
+    yield _head(finding, color)
     yield from _excerpt_lines(diagnostic.span, line_at, hue if color else "")
     for related in diagnostic.related:
         yield f"  {_place(related.span)}: {printable(related.message)}"
@@ -60,6 +63,13 @@ def _lines_of(finding: Finding, line_at: LineAt, color: bool) -> Iterator[str]:
         yield f"  {printable(shown_in(finding.bundles))}"
     if diagnostic.hint:
         yield f"  {_paint('hint:', _BOLD, color)} {printable(diagnostic.hint)}"
+
+
+def _head(finding: Finding, color: bool) -> str:
+    diagnostic = finding.diagnostic
+    label = _paint(f"{finding.severity} {diagnostic.code}", _COLORS[finding.severity], color)
+    place = _paint(_place(diagnostic.span), _BOLD, color) + ": " if diagnostic.span.path else ""
+    return f"{place}{label}: {printable(diagnostic.message)}"
 
 
 def _excerpt_lines(span: Span, line_at: LineAt, hue: str) -> Iterator[str]:

@@ -59,6 +59,15 @@ class Options(NamedTuple):
     verbose: bool
 
 
+class Plan(NamedTuple):
+    """What a command line asks for, with what the tree says where it says nothing."""
+
+    request: Request
+    places: Places
+    formats: frozenset[str]
+    beside: Beside
+
+
 def run(options: Options) -> Exit:
     """Compile the tree, or compare it with what is written."""
     with telling(options.form):
@@ -69,18 +78,24 @@ def _run(options: Options) -> Exit:
     tree = open_tree(options.directory)
     view = view_of(tree, verbose=options.verbose)
     messages = Messages(view, options.form, options.color, sys.stderr)
-    preset = defaults(tree)
-    places = _places(options, preset, tree)
-    formats = frozenset({"bundle", *(options.formats or preset.formats)})
+    request, places, formats, beside = planned(options, tree)
     work = rehearse if options.only_check else publish
     with usage_errors(), progress(sys.stderr) as told:
         part = shard(tree, *options.part) if options.part else None
         made_from, read = _receipts(options, tree, part)
-        request = _request(options, tree, places)._replace(progress=told, shard=part)
+        request = request._replace(progress=told, shard=part)
         if options.since is not None:
             request = affected_since(request, options.since)
-        outcome = work(request._replace(tree=read), places, formats, _beside(options, places), made_from)
+        outcome = work(request._replace(tree=read), places, formats, beside, made_from)
     return _conclude(options, messages, outcome, places)
+
+
+def planned(options: Options, tree: DirectoryTree) -> Plan:
+    """What to compile, where to and as what."""
+    preset = defaults(tree)
+    places = _places(options, preset, tree)
+    formats = frozenset({"bundle", *(options.formats or preset.formats)})
+    return Plan(_request(options, tree, places), places, formats, _beside(options, places))
 
 
 def _places(options: Options, preset: Defaults, tree: DirectoryTree) -> Places:
