@@ -532,6 +532,18 @@ class TestLock:
             assert held == str(tree / "out")
         assert nothing_left(tree)
 
+    def test_t84_another_run_took_the_sibling_meanwhile(self, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        out, home, lstat = tree / "out", tree / ".out.envtree", os.lstat
+
+        def late(path: str) -> os.stat_result:
+            if path == str(home) and not out.exists():
+                home.rename(out)
+            return lstat(path)
+
+        monkeypatch.setattr("envtree.write.lock.os.lstat", late)
+        with hold(str(out), 5) as held:
+            assert held == str(out)
+
     def test_t84_a_killed_writer_holds_nothing(self, tree: Path) -> None:
         def die() -> bool:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -201,3 +201,8 @@ CODES: Mapping[str, Code] = MappingProxyType(
     | {code: Code(title, Severity.WARNING, fixed=False) for code, title in _WARNINGS.items()}
     | {code: Code(title, Severity.INFO, fixed=False) for code, title in _REMARKS.items()}
 )
+
+
+def is_unread(code: str) -> bool:
+    """Whether a finding is why its file could not be read, and stands as an empty one."""
+    return code < "ET150"

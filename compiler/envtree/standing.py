@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple
 
-from envtree.codes import OVERALL
+from envtree.codes import OVERALL, is_unread
 from envtree.diagnostic import ReportedError, Severity
 from envtree.disk import MANIFEST
 from envtree.finding import Finding
@@ -13,9 +13,6 @@ from envtree.pipeline import Memory, Outcome
 from envtree.report import Report, stopped
 from envtree.report.fingerprint import fingerprinted
 from envtree.tree import FILE_LIMIT, Refusal, TreeOver
-
-# The codes below are those of reading: nothing is known of what such a file would say.
-_READING = "ET150"
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ def forget(memory: Memory, files: Mapping[str, str]) -> None:
 def _unseen(before: Standing, outcome: Outcome) -> Iterable[Finding]:
     """The findings from before that a run over a broken tree had no way to repeat."""
     found = _known(outcome.findings)
-    unread = {one.diagnostic.span.path for one in outcome.findings if one.diagnostic.code < _READING}
+    unread = {one.diagnostic.span.path for one in outcome.findings if is_unread(one.diagnostic.code)}
     spoiled = {*outcome.ids, *before.bundles} - {*outcome.checked}
     for key, finding in _known((*before.report.findings, *before.held)).items():
         one = finding.diagnostic

@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from envtree.codes import is_unread
 from envtree.node import Document
 from envtree.owners import Roster
 from envtree.pipeline import Result, Run
 from envtree.resource import Resource
 from envtree.value import MergedStack
 from envtree.workspace import Workspace
-
-# The codes below are those of reading: a file with one of them stands as an empty one.
-_READING = "ET150"
 
 
 class Side(NamedTuple):
@@ -40,7 +38,7 @@ class Side(NamedTuple):
 def side_of(run: Run) -> Side:
     """The tree of a run that has computed nothing yet."""
     broken = run.severities.errors(run.diags)
-    unread = frozenset(one.span.path for one in run.diags if one.code < _READING)
+    unread = frozenset(one.span.path for one in run.diags if is_unread(one.code))
     return Side(run.workspace, run.files, broken, unread, Roster(run.workspace))
 
 

@@ -1,7 +1,8 @@
 """Connect the files: every name points at something, every environment knows its order, every team its targets."""
 
-from envtree.codes import CODES
+from envtree.codes import CODES, is_unread
 from envtree.diagnostic import Diagnostics
+from envtree.layout import ROOT_FILE
 from envtree.link.copies import copies
 from envtree.link.creation_rules import read_rules
 from envtree.link.entities import Entities
@@ -25,7 +26,7 @@ _OTHERS = (Kind.POLICY, Kind.SKILL, Kind.WORKER_QUEUE, Kind.JOB)
 def link(resources: Resources, diags: Diagnostics) -> Workspace:
     """Resources to a workspace in which nothing dangles; what does is reported and left out."""
     # A file that could not be read stands as an empty one: of its runtime nothing is known.
-    unread = frozenset(finding.span.path for finding in diags if finding.code < "ET150")
+    unread = frozenset(finding.span.path for finding in diags if is_unread(finding.code))
     # Nobody knows what a policy with an error in its file was to be.
     broken = frozenset(finding.span.path for finding in diags if CODES[finding.code].fixed)
     findings = Diagnostics()
@@ -50,27 +51,32 @@ def _link(resources: Resources, unread: frozenset[str], broken: frozenset[str], 
         tuple(read_rules(one, diags) for one in resources.rules),
     )
     entities = Entities(workspace, resources.elsewhere)
-    check_references(resources, workspace, entities, diags)
+    is_known = ROOT_FILE not in unread
+    check_references(resources, workspace, entities, diags, people_known=is_known)
     check_members(workspace, entities, unread, diags)
     check_keys(projects, diags)
-    _check_sealed(resources, workspace, diags)
+    _check_sealed(resources, workspace, diags, is_known=is_known)
     return workspace
 
 
-def _check_sealed(resources: Resources, workspace: Workspace, diags: Diagnostics) -> None:
-    """Check every secrets file against what the organization allows, before anything may decrypt it."""
+def _check_sealed(resources: Resources, workspace: Workspace, diags: Diagnostics, *, is_known: bool) -> None:
+    """Check every secrets file against what the organization allows, before anything may decrypt it.
+
+    If that is not known, because its file cannot be read, nothing will.
+    """
     organization = workspace.organization.document
     policy, people = workspace.organization.secrets_policy, everybody(organization)
     rules = RuleChecks(workspace.rules, policy, people)
     sound = [(one, one.sealed) for one in resources if one.sealed and one.sealed.readable]
     for resource, sealed in sound:
-        check_policy(sealed, policy, organization, diags)
-        who = readers_of(workspace, resource.location.project)
-        if who:
-            check_readers(sealed, policy, who, diags)
         check_scope(sealed, policy, diags)
         check_lengths(sealed, diags)
-        diags.extend(rules.check(sealed, who))
+        if is_known:
+            check_policy(sealed, policy, organization, diags)
+            who = readers_of(workspace, resource.location.project)
+            if who:
+                check_readers(sealed, policy, who, diags)
+            diags.extend(rules.check(sealed, who))
     diags.extend(copies(sealed for _, sealed in sound))
 
 

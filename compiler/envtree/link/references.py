@@ -35,13 +35,16 @@ _HOMES: Mapping[str, str] = {
 }
 
 
-def check_references(resources: Resources, workspace: Workspace, entities: Entities, diags: Diagnostics) -> None:
+def check_references(
+    resources: Resources, workspace: Workspace, entities: Entities, diags: Diagnostics, *, people_known: bool
+) -> None:
     """Report every name that points at nothing, with the nearest one that does exist."""
     names = _names(resources, workspace)
     for resource in resources:
         document = resource.document
         for path, what in MENTIONS.get(resource.location.kind, ()):
-            _check(document, path, what, names[what], diags)
+            if people_known or what != "person":
+                _check(document, path, what, names[what], diags)
         check_entities(document, entities, names["environment"], diags)
         if resource.location.kind in (Kind.TEAM, Kind.AGENT):
             _check_skill_configurations(document, names["skill"], diags)

@@ -73,10 +73,12 @@ def _make_sibling(path: str) -> str:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with suppress(FileExistsError):
         os.mkdir(sibling, 0o700)
-    found = os.lstat(sibling)
-    # It will be emptied: whoever can put a link there must not choose what we delete.
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise Refusal("ET806", f"'{sibling}' is in the way of the output", "move it away")
+    # Another run may have made it the output by now, or removed it: then there is nothing to lock, and we look again.
+    with suppress(FileNotFoundError):
+        found = os.lstat(sibling)
+        # It will be emptied: whoever can put a link there must not choose what we delete.
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise Refusal("ET806", f"'{sibling}' is in the way of the output", "move it away")
     return sibling
 
 

@@ -9,6 +9,8 @@ from envtree.access.document import audit_data
 from envtree.cli.console import colored, err, out, painted
 from envtree.cli.exits import Exit, verdict
 from envtree.cli.work.session import decrypter, lines_of, open_tree, report_of, running, tell
+from envtree.codes import is_unread
+from envtree.layout import ROOT_FILE
 from envtree.pipeline import Request
 from envtree.report import Report, plural, tally
 from envtree.report.audit import audit_summary, audit_text
@@ -33,8 +35,13 @@ def run(options: Options) -> Exit:
     with running(Request(tree, allow_empty=True)) as work:
         for _ in work.bundles():
             pass
-    if work.workspace is None:
-        report = report_of(work.outcome())
+    report = report_of(work.outcome())
+    # Without what the organization says no file is right or wrong.
+    unread = tuple(
+        one for one in report.findings if one.diagnostic.span.path == ROOT_FILE and is_unread(one.diagnostic.code)
+    )
+    if work.workspace is None or unread:
+        report = report._replace(findings=unread or report.findings)
         tell(tree, report, options.color)
         return verdict(report.findings)
     # A tree with an error in it is worth no key.
@@ -47,7 +54,8 @@ def run(options: Options) -> Exit:
     if spared:
         err("nothing was decrypted: the tree has errors\n")
     if found.others:
-        err(f"there are {plural(found.others, 'other error')} in the tree, 'envtree check' tells them\n")
+        are = "is" if found.others == 1 else "are"
+        err(f"there {are} {plural(found.others, 'other error')} in the tree, 'envtree check' tells them\n")
     result = verdict(found.findings, strict=options.strict)
     return Exit.FOUND if found.others else result
 
