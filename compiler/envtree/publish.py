@@ -89,6 +89,24 @@ class Places(NamedTuple):
         return pack(artifacts, self.archives(ids), onward) if self.archive else onward(artifacts)
 
 
+class _Work(NamedTuple):
+    """A run that has begun: where it writes, its artifacts as they are made, and the secret halves of those so far."""
+
+    run: Run
+    places: Places
+    artifacts: Iterator[Artifact]
+    apart: list[Artifact]
+
+
+def _begin(
+    request: Request, places: Places, formats: frozenset[str], beside: Beside, receipts: Receipts | None
+) -> _Work:
+    run = Run(request)
+    told = places.of(run, receipts)
+    apart: list[Artifact] = []
+    return _Work(run, told, _artifacts(beside(run), run, told, formats, apart), apart)
+
+
 def publish(
     request: Request,
     places: Places,
@@ -97,10 +115,7 @@ def publish(
     receipts: Receipts | None = None,
 ) -> Outcome:
     """Check the selected bundles and write them, unless there is an error."""
-    run = Run(request)
-    places = places.of(run, receipts)
-    apart: list[Artifact] = []
-    artifacts = _artifacts(beside(run), run, places, formats, apart)
+    run, places, artifacts, apart = _begin(request, places, formats, beside, receipts)
 
     def approve() -> bool:
         """Whether to write; the secret half is the first to be there, for the other one may say where it is."""
@@ -118,10 +133,7 @@ def rehearse(
     receipts: Receipts | None = None,
 ) -> Outcome:
     """Check the selected bundles and compare them with what is written."""
-    run = Run(request)
-    places = places.of(run, receipts)
-    apart: list[Artifact] = []
-    artifacts = _artifacts(beside(run), run, places, formats, apart)
+    run, places, artifacts, apart = _begin(request, places, formats, beside, receipts)
 
     def onward(artifacts: Iterable[Artifact]) -> list[str]:
         if places.folder:
