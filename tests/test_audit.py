@@ -282,7 +282,7 @@ def test_errors_elsewhere_are_counted(root: Path, staff: Staff, audit: Audit) ->
     ran = audit("secrets", "audit")
     assert ran.code == 1
     assert "ET201" not in ran.out
-    assert "there are 1 other error in the tree" in ran.err
+    assert "there is 1 other error in the tree" in ran.err
     assert json.loads(audit("secrets", "audit", "--format", "json").out)["summary"]["other_errors"] == 1
 
 
