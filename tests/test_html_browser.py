@@ -17,6 +17,9 @@ from .benchmarks.model import Size
 from .command_line import fill
 from .test_report_runner import is_held, naughty, quoted
 
+# A browser takes seconds to start, and not everybody who changes a line has one.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 CI = ROOT / ".ci"
 SCRIPT = ROOT / "tests/browser/report.mjs"
@@ -73,7 +76,6 @@ def test_what_people_do_with_the_page(scene: str, play: Play, acme: Path) -> Non
     play(scene, acme)
 
 
-@pytest.mark.slow
 def test_there_is_no_serious_barrier(play: Play, acme: Path) -> None:
     play("barriers", acme)
 
@@ -100,13 +102,11 @@ def test_changes_are_marked_and_traced(play: Play, tmp_path: Path, monkeypatch: 
     play("changes", report(after, tmp_path, "./before"))
 
 
-@pytest.mark.slow
 def test_1000_bundles_are_drawn_as_far_as_they_are_seen(play: Play, tmp_path: Path) -> None:
     write_envtree(Size(10, 4, 5, 5), tmp_path / "tree")
     print(play("big", report(tmp_path / "tree", tmp_path)))
 
 
-@pytest.mark.slow
 def test_t75_what_files_say_is_text(play: Play, tmp_path: Path) -> None:
     words = [text for text in dict.fromkeys([*HOSTILE, *naughty()]) if is_held(text) and "${{" not in text]
     assert len(words) > 450
