@@ -49,7 +49,7 @@ def coverage() -> None:
 
 
 def slow() -> None:
-    """Long and hostile runs: many random trees, kills at random moments, hundreds of damaged files."""
+    """Long and hostile runs: random trees, kills at random moments, damaged files; a browser, and the GitHub action."""
     python("pytest", "-q", "-n", "auto", "-m", "slow")
 
 

@@ -12,6 +12,9 @@ import pytest
 from .command_line import ERROR, TREE, WARNING, fill
 from .github_runner import REPOSITORY, Runner, Step, log_commands, serving
 
+# Each runs the whole script of the action, which starts envtree several times.
+pytestmark = pytest.mark.slow
+
 PULL_REQUEST = {"pull_request": {"number": 7}}
 FORK = {
     "workflow_run": {

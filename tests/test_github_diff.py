@@ -21,6 +21,9 @@ from .test_github_action import FORK, MARKER, PULL_REQUEST, report
 from .test_github_markdown import tokens
 from .test_revision import commit
 
+# Each runs the whole script of the action, which starts envtree several times.
+pytestmark = pytest.mark.slow
+
 PRODUCTION = "environments/production.yaml"
 QUIET = f"{TREE[PRODUCTION]}execution_environment:\n  env_vars: {{LOG_LEVEL: warning}}\n"
 TOLD = "### 2 agents get new values in `production`\n\n1 of 3 bundles unaffected.\n"
