@@ -178,3 +178,10 @@ def test_an_archive_has_the_open_half(still: Vault, tmp_path: Path) -> None:
     assert contents(tmp_path / "there") == contents(opened)
     for output in ("open", "secret", str(tmp_path / "open.zip")):
         assert still.envtree("verify", output).returncode == 0
+
+
+def test_no_template_makes_the_file_of_the_secrets(vault: Vault) -> None:
+    organization = (vault.root / "organization.yaml").read_text()
+    vault.write({"organization.yaml": f"{organization}output: {{templates: {{secrets.json: x.j2}}}}\n", "x.j2": "x\n"})
+    done = vault.envtree("compile", "-o", "open", "--split", "secret", "--format", "template")
+    assert (done.returncode, b"'secrets.json' is a file that envtree itself writes" in done.stderr) == (1, True)

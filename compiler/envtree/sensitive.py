@@ -12,6 +12,8 @@ from envtree.secret import PLAIN_SUFFIX
 
 # The file beside a bundle that holds its sensitive values, and the entry in it that says whose they are.
 SEALED_FILE = "secrets.sops.json"
+# The file of the secret half of a bundle that stands in the place of `bundle.json`.
+SECRETS_FILE = "secrets.json"
 OWNER = "id"
 
 _JSON = "$json"

@@ -14,9 +14,7 @@ from envtree.emit.variables import Environment, environment, variables
 from envtree.emit.written import Writers, Written, files_of, readable, written
 from envtree.keypath import KeyPath, format_path
 from envtree.resolved import Bundle, hidden_parts, reveal
-
-# What stands in the place of `bundle.json`.
-SECRETS_FILE = "secrets.json"
+from envtree.sensitive import SECRETS_FILE
 
 _Files = tuple[tuple[str, bytes], ...]
 

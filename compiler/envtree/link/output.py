@@ -8,10 +8,11 @@ from envtree.fields import field, flag, mapping, text, texts
 from envtree.formats import FORMATS
 from envtree.node import Document
 from envtree.output_settings import OTHERS, Kubernetes, OutputSettings, Store, TemplateFile
+from envtree.sensitive import SECRETS_FILE
 
 _MODES: Mapping[str, Mode] = {"plain": "plain", "ref": "ref", "seal": "seal"}
 # Names that are taken, whatever the formats are: they may be others tomorrow. Those with a dot the schema has refused.
-_TAKEN = frozenset({*OTHERS, *(file for each in FORMATS for file in each.files)} - {".env"})
+_TAKEN = frozenset({*OTHERS, SECRETS_FILE, *(file for each in FORMATS for file in each.files)} - {".env"})
 
 
 def link_output(document: Document, diags: Diagnostics) -> OutputSettings:

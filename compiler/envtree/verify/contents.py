@@ -12,8 +12,9 @@ from envtree import disk
 from envtree.archive import is_archive
 from envtree.canonical import canonical
 from envtree.diagnostic import Failure, Refusal, reason
+from envtree.sensitive import SECRETS_FILE
 
-_BUNDLE, _SECRETS = "bundle.json", "secrets.json"
+_BUNDLE = "bundle.json"
 _LINK = "it is no regular file"
 
 # A path, what is there if that is a file, and else what is wrong.
@@ -80,11 +81,11 @@ def _is_inside(path: str) -> bool:
 
 def _content(name: str, data: bytes) -> Content:
     sha = hashlib.sha256(data).hexdigest()
-    told = _object(data) if name in (_BUNDLE, _SECRETS) else {}
+    told = _object(data) if name in (_BUNDLE, SECRETS_FILE) else {}
     id = told.get("id")
     if not isinstance(id, str):
         return Content(sha, len(data))
-    if name == _SECRETS:
+    if name == SECRETS_FILE:
         return Content(sha, len(data), id, f"sha256:{sha}")
     return Content(sha, len(data), id, told["digest"] if told.get("digest") == _digest(told) else "")
 
