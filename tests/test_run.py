@@ -278,6 +278,33 @@ def test_signals_arrive_at_the_child(still: Vault, name: str) -> None:
     assert (process.returncode, out) == (5, f"got {name}\n".encode()), err
 
 
+# The main thread does not see the signal, as when it comes just before a system call: another thread does.
+ELSEWHERE = """
+import signal, subprocess
+def blocking(wait):
+    def blocked(*arguments):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        return wait(*arguments)
+    return blocked
+subprocess.Popen.poll = blocking(subprocess.Popen.poll)
+subprocess.Popen.wait = blocking(subprocess.Popen.wait)
+"""
+
+
+def test_a_signal_that_interrupts_nothing_is_passed_on_too(vault: Vault) -> None:
+    (vault.folder / "code").mkdir()
+    (vault.folder / "code/sitecustomize.py").write_text(ELSEWHERE)
+    path = os.pathsep.join([str(vault.folder / "code"), vault.environ["PYTHONPATH"]])
+    child = python("import time; print('ready', flush=True); time.sleep(60)")
+    command = vault.command("run", ID, "--", *child)
+    with subprocess.Popen(command, env={**vault.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.read(6) == b"ready\n"
+        time.sleep(0.3)
+        process.terminate()
+        assert process.wait(20) == 128 + signal.SIGTERM
+
+
 def test_the_childs_own_children_get_them_too(still: Vault) -> None:
     # The shell waits for its child, and neither would end before the other has been told.
     script = "sh -c 'trap \"echo inner\" TERM; echo ready; sleep 30 & wait $!; exit 0'; echo never"

@@ -61,7 +61,7 @@ def launch(command: Sequence[str], environment: Environment, patterns: Patterns)
             raise _not_started(command[0], environment, error) from None
         for stream in streams:
             stream.begin()
-        code = process.wait()
+        code = relay.wait(process)
     for stream in streams:
         stream.finish()
     _check(streams)
@@ -79,22 +79,24 @@ class _Relay:
         self._streams = streams
         self._process: subprocess.Popen[bytes] | None = None
         self._waiting: list[int] = []
+        self._bell = -1
         self._terminal = _controlling_terminal()
 
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Listen to the signals, but for those that whoever started us wants to be ignored."""
-        before = {number: signal.getsignal(number) for number in _PASSED_ON}
+        before = {number: signal.getsignal(number) for number in (*_PASSED_ON, signal.SIGCHLD)}
         for number, handler in before.items():
-            if handler is not signal.SIG_IGN:
+            if handler is not signal.SIG_IGN or number == signal.SIGCHLD:
                 signal.signal(number, self._receive)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, signal.SIG_DFL if handler is None else handler)
-            if self._terminal is not None:
-                os.close(self._terminal)
+        with _awakened() as self._bell:
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, signal.SIG_DFL if handler is None else handler)
+                if self._terminal is not None:
+                    os.close(self._terminal)
 
     def start(self, command: Sequence[str], environment: Environment) -> "subprocess.Popen[bytes]":
         """Start the child on the streams' ends."""
@@ -106,7 +108,18 @@ class _Relay:
             self._send(process, number)
         return process
 
+    def wait(self, process: "subprocess.Popen[bytes]") -> int:
+        """Its exit code, when it has ended.
+
+        A signal that comes just before a `waitpid` does not interrupt it, and would be passed on when it is too late.
+        """
+        while (code := process.poll()) is None:
+            os.read(self._bell, 1)
+        return code
+
     def _receive(self, number: int, _: FrameType | None) -> None:
+        if number == signal.SIGCHLD:
+            return
         if number == signal.SIGWINCH:
             for stream in self._streams:
                 stream.resize()
@@ -127,6 +140,20 @@ class _Relay:
             return self._terminal is not None and os.tcgetpgrp(self._terminal) == os.getpgrp()
         except OSError:
             return False
+
+
+@contextmanager
+def _awakened() -> Iterator[int]:
+    """A descriptor from which a byte can be read for each signal, whichever thread it came to."""
+    bell, wire = os.pipe()
+    os.set_blocking(wire, False)
+    before = signal.set_wakeup_fd(wire, warn_on_full_buffer=False)
+    try:
+        yield bell
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(bell)
+        os.close(wire)
 
 
 def _controlling_terminal() -> int | None:
