@@ -9,7 +9,7 @@ from envtree import pipeline
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.emit import materialize
 from envtree.layer import layer
-from envtree.merge import merge
+from envtree.merge import Effects, merge
 from envtree.node import Document
 from envtree.parse import parse
 from envtree.pipeline import Outcome, Request, Run
@@ -138,9 +138,11 @@ def merge_all(files: Files) -> tuple[dict[str, MergedStack], Diagnostics]:
     """Merge every stack of a tree, and what merging alone finds."""
     workspace = start(Request(MemoryTree(files))).workspace
     assert workspace
-    diags = Diagnostics()
-    stacks = merge(layer(workspace, lambda id: True), workspace.organization, diags)
-    return {merged.stack.target.id: merged for merged in stacks}, diags
+    diags, effects = Diagnostics(), Effects()
+    stacks = merge(layer(workspace, lambda id: True), workspace.organization, diags, effects)
+    found = {merged.stack.target.id: merged for merged in stacks}
+    diags.extend(effects.findings())
+    return found, diags
 
 
 def data(value: Merged | None) -> Any:

@@ -3,9 +3,27 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 Mode = Literal["plain", "ref", "seal"]
+
+
+T = TypeVar("T")
+
+
+class Together(Protocol):
+    """Runs `work(n)` for the n-th share of the bundles, each in a process of its own, and gives what it gave.
+
+    None if all has to be done here, without shares.
+    """
+
+    def __call__(self, work: Callable[[int], T]) -> list[T] | None:
+        """What the work gave, in the order of the shares."""
+
+
+def undivided(work: Callable[[int], T]) -> list[T] | None:
+    """No other process has a share."""
+    return None
 
 
 def project_of(id: str) -> str:

@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -50,6 +50,14 @@ class Folders:
             parent = self.bits(folder.rpartition("/")[0])
             self._bits[folder] = None if parent is None else _bits_of_folder(f"{self._root}/{folder}")
         return self._bits[folder]
+
+    def known(self) -> list[tuple[str, int | None]]:
+        """All that were looked at, with their permissions."""
+        return list(self._bits.items())
+
+    def add(self, known: Iterable[tuple[str, int | None]]) -> None:
+        """Take over what another process has looked at."""
+        self._bits.update(known)
 
     def unlike(self, bits: int) -> list[str]:
         """Those that were looked at, exist, and have other permissions."""

@@ -1,8 +1,10 @@
 """The order of the stages, written once: from a tree to its bundles, which `publish` turns into files."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
-from typing import NamedTuple
+from functools import cached_property
+from typing import NamedTuple, TypeVar
 
 from envtree.advise import advise
 from envtree.allowance import Allowances
@@ -15,10 +17,11 @@ from envtree.discover import discover
 from envtree.emit import Writers, written
 from envtree.finding import ErrorWatch, Finding, Severities, settle
 from envtree.fitting import check_objects, report, template_digests, writers
+from envtree.forked import Tell, divided
 from envtree.layer import layer, targets
 from envtree.link import link
 from envtree.lint import Rules, lint
-from envtree.merge import merge
+from envtree.merge import Effects, Seen, merge
 from envtree.needs import Needs
 from envtree.node import Document
 from envtree.node import Mapping as MappingNode
@@ -40,6 +43,11 @@ from envtree.tree import Tree
 from envtree.validate import validate
 from envtree.workspace import Workspace
 
+T = TypeVar("T")
+
+# How many bundles are worth a process.
+_WORTH = 400
+
 
 class Request(NamedTuple):
     """What a run is asked to do, for the bundles that a selector selects.
@@ -51,7 +59,8 @@ class Request(NamedTuple):
     Runs over trees that have files in common may share a `memory`: what one has read, the other need not. With
     `inputs_shared` an input may be set that another tree declares, and this one does not. `within` tells, once the tree
     has been read and linked, which bundles are asked for at most; it may name some that are gone. Of another `shard`
-    nothing is read, and nothing is said of the tree as a whole.
+    nothing is read, and nothing is said of the tree as a whole. The bundles may be divided among as many processes as
+    there are `jobs`.
     """
 
     tree: Tree
@@ -68,6 +77,7 @@ class Request(NamedTuple):
     memory: "Memory | None" = None
     within: "Callable[[Run], frozenset[str]] | None" = None
     shard: Shard | None = None
+    jobs: int = 1
 
 
 # What was read of files, and what was found in them, by path, place and content.
@@ -104,6 +114,15 @@ class Outcome(NamedTuple):
     differences: tuple[str, ...] = ()
 
 
+class Share(NamedTuple):
+    """What a process found in its share of the bundles, none of which is wrong."""
+
+    checked: list[str]
+    diagnostics: tuple[Diagnostic, ...]
+    not_checked: tuple[NotChecked, ...]
+    effects: Seen
+
+
 class Run:
     """A tree that has been read and linked; its bundles are computed as they are asked for.
 
@@ -118,6 +137,7 @@ class Run:
         resources = _read(request, self.diags)
         self.files: Mapping[str, Resource] = {one.document.path: one for one in resources or ()}
         self._needs = Needs()
+        self._effects = Effects()
         self._has_secrets = any(resource.sealed for resource in resources or ())
         self.workspace = link(resources, self.diags) if resources else None
         self.allowances = _allowances(resources, request.today or date.today())
@@ -143,9 +163,8 @@ class Run:
         workspace = self.workspace
         if workspace is None:
             return
-        outside = self._outside(workspace)
-        rules = Rules(workspace)
-        merged = merge(self._stacks(workspace), workspace.organization, self.diags, complete=self._complete)
+        outside, rules = self._outside, Rules(workspace)
+        merged = merge(self._stacks(workspace), workspace.organization, self.diags, self._effects)
         for resolved in resolve(merged, workspace, outside, self.diags):
             one = bundle(resolved, workspace.organization)
             lint(resolved, one, rules, self.diags)
@@ -153,11 +172,59 @@ class Run:
             self._request.progress("bundles", len(self.checked), len(self.selected))
             yield Result(resolved, one)
         if self._complete:
-            advise(workspace, self.diags)
-            # A secret whose name somebody misspelt is not read either, and that has been told.
-            if not any(each.code == "ET601" for each in self.diags):
-                self.diags.extend(self._needs.unread())
-            self.diags.extend(tuple(self.allowances.idle(self.diags, aside=IDLE | NEEDS_KEY)))
+            self._conclude(workspace)
+
+    def together(self, work: Callable[[int], T]) -> list[T] | None:
+        """Do something with the bundles in several processes, each with its share, and take over what they find.
+
+        `work` is told which of the shares it has. None if it has to be done here, with all bundles: there are too few
+        of them to gain anything, or something is wrong, and then much depends on what was found before.
+        """
+        shares = self._shares()
+        if len(shares) < 2 or self.workspace is None or self._outside is None or self.watch.found():
+            return None
+
+        def one(number: int, tell: Tell) -> tuple[T, Share]:
+            known = len(self.diags)
+            self._take(shares[number], tell)
+            done = work(number)
+            if self.watch.found():
+                raise ValueError("an error, which is to be found again where all bundles are")
+            return done, Share(self.checked, self.diags.since(known), self.diags.not_checked, self._effects.seen())
+
+        found = divided(len(shares), one, lambda done: self._request.progress("bundles", done, len(self.selected)))
+        for _, share in found or ():
+            self._absorb(share)
+        if found and self._complete:
+            self._conclude(self.workspace)
+        return [done for done, _ in found] if found else None
+
+    def _shares(self) -> list[frozenset[str]]:
+        """The selected bundles in parts of about one size, neighbours together."""
+        all, count = self.selected, min(self._request.jobs, len(self.selected) // _WORTH)
+        return [frozenset(all[n * len(all) // count : (n + 1) * len(all) // count]) for n in range(count)]
+
+    def _take(self, share: frozenset[str], tell: Tell) -> None:
+        """Be the run over a share of the bundles, in a process of its own."""
+        self._complete = False
+        self.selects = share.__contains__
+        self._request = self._request._replace(progress=lambda what, done, total: tell(done))
+
+    def _absorb(self, share: Share) -> None:
+        self.checked.extend(share.checked)
+        self.diags.extend(share.diagnostics)
+        for check in share.not_checked:
+            self.diags.skip(check)
+        self._effects.add(share.effects)
+
+    def _conclude(self, workspace: Workspace) -> None:
+        """Tell what can only be told when all bundles of the tree have been looked at."""
+        self.diags.extend(self._effects.findings())
+        advise(workspace, self.diags)
+        # A secret whose name somebody misspelt is not read either, and that has been told.
+        if not any(each.code == "ET601" for each in self.diags):
+            self.diags.extend(self._needs.unread())
+        self.diags.extend(tuple(self.allowances.idle(self.diags, aside=IDLE | NEEDS_KEY)))
 
     def outcome(self, manifest: Manifest | None = None, differences: tuple[str, ...] = ()) -> Outcome:
         """All that was found so far."""
@@ -194,8 +261,12 @@ class Run:
             if not self._broken or self._broken.isdisjoint(_paths(stack)):
                 yield stack
 
-    def _outside(self, workspace: Workspace) -> Outside:
-        return Outside(self._inputs(workspace), self._plaintexts(workspace), self._request.inputs_required)
+    @cached_property
+    def _outside(self) -> Outside:
+        """What comes from outside the tree, secrets decrypted."""
+        assert self.workspace is not None
+        inputs, plaintexts = self._inputs(self.workspace), self._plaintexts(self.workspace)
+        return Outside(inputs, plaintexts, self._request.inputs_required)
 
     def _inputs(self, workspace: Workspace) -> dict[str, str | Hidden]:
         declared, given = workspace.organization.inputs, self._request.inputs
@@ -258,8 +329,12 @@ def _unset(name: str) -> Hidden:
 def check(request: Request) -> Outcome:
     """Everything that can be known about the selected bundles."""
     run = Run(request)
-    for _ in examined(run):
-        pass
+
+    def look(_: int = 0) -> None:
+        deque(examined(run), maxlen=0)
+
+    if run.together(look) is None:
+        look()
     return run.outcome()
 
 

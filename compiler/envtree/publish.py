@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from envtree.artifact import Artifact, Manifest, Output, Receipt, project_of
+from envtree.artifact import Artifact, Manifest, Output, Receipt, Together, project_of, undivided
 from envtree.compare import compare, compare_archives
 from envtree.diagnostic import Diagnostics
 from envtree.emit import divide, emit, written
@@ -76,12 +76,18 @@ class Places(NamedTuple):
             for project in sorted(set(map(project_of, ids)))
         }
 
-    def put(self, artifacts: Iterable[Artifact], ids: Iterable[str], approve: Callable[[], bool]) -> Manifest | None:
+    def put(
+        self,
+        artifacts: Iterable[Artifact],
+        ids: Iterable[str],
+        approve: Callable[[], bool],
+        together: Together = undivided,
+    ) -> Manifest | None:
         """Write the artifacts of bundles to the first two of the places, if `approve()` agrees after the last one."""
 
         def onward(artifacts: Iterable[Artifact]) -> Manifest | None:
             if self.folder:
-                return write(artifacts, self.folder, approve)
+                return write(artifacts, self.folder, approve, together=together)
             records = {artifact.id: artifact.record() for artifact in artifacts}
             empty = Manifest(self.main.edition, self.main.mode, {}, {})
             return self.main.successor(empty, records) if approve() else None
@@ -122,7 +128,10 @@ def publish(
         agreed = not run.watch.found()
         return agreed and (places.secret is None or write(apart, places.secret, lambda: True) is not None)
 
-    return run.outcome(places.put(artifacts, run.selected, approve))
+    # What goes into one file, is kept for a second place, or is noted as read passes through one process.
+    is_divisible = beside is alone and not (places.archive or places.secret or places.receipts)
+    together = run.together if is_divisible else undivided
+    return run.outcome(places.put(artifacts, run.selected, approve, together))
 
 
 def rehearse(

@@ -5,7 +5,19 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import ALLOW_EMPTY, COLOR, INPUTS, SELECTORS, SINCE, STRICT, VERBOSE, Command, choice, option
+from envtree.cli.options import (
+    ALLOW_EMPTY,
+    COLOR,
+    INPUTS,
+    JOBS,
+    SELECTORS,
+    SINCE,
+    STRICT,
+    VERBOSE,
+    Command,
+    choice,
+    option,
+)
 from envtree.formats import NAMES
 
 
@@ -83,6 +95,7 @@ command = Command(
         STRICT,
         ALLOW_EMPTY,
         INPUTS,
+        JOBS,
         COLOR,
         VERBOSE,
     ],

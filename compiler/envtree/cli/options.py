@@ -213,6 +213,12 @@ SINCE = option(
 )
 EXIT_ZERO = option("--exit-zero", is_flag=True, help="Exit with 0 whatever is found; not if the machine fails.")
 STRICT = option("--strict", is_flag=True, help="Treat warnings like errors.")
+JOBS = option(
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Divide the bundles among N processes at most; one for each processor, where that gains anything.",
+)
 COLOR = choice(
     "--color", values=("auto", "always", "never"), default="auto", show_default=True, help="When to colour findings."
 )

@@ -26,7 +26,7 @@ def replayed(results: Iterable[Result], organization: Organization) -> Iterator[
                 yield Stack(target, layers[: n + 1])
 
     # `merge` asks for a stack only when the one before is merged.
-    for merged in merge(prefixes(), organization, Diagnostics(), complete=False):
+    for merged in merge(prefixes(), organization, Diagnostics()):
         steps.append(merged)
         if len(steps) == len(current[0].resolved.merged.stack.layers):
             yield current[0], tuple(steps)

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from envtree.diagnostic import Diagnostics
 from envtree.merge.apply import apply
-from envtree.merge.context import Context, Effects
+from envtree.merge.context import Context
+from envtree.merge.effects import Effects, Seen
 from envtree.merge.lift import Change, lift, lift_scalar
 from envtree.merge.policies import BUILT_IN, Policies
 from envtree.merge.secrets_section import lift_secrets_section
@@ -32,14 +33,13 @@ class _Lifted(NamedTuple):
 
 
 def merge(
-    stacks: Iterable[Stack], organization: Organization, diags: Diagnostics, *, complete: bool = True
+    stacks: Iterable[Stack], organization: Organization, diags: Diagnostics, effects: Effects | None = None
 ) -> Iterator[MergedStack]:
     """Merge the stacks in the order given: one that shares its first layers with the one before costs its own only.
 
-    Only when the stacks are `complete`, all that there are, can it be told that a directive never does anything.
+    When they were all that there are, `effects` can tell which directives never do anything.
     """
-    effects = Effects()
-    context = Context(Policies({**BUILT_IN, **organization.merge}), diags, effects)
+    context = Context(Policies({**BUILT_IN, **organization.merge}), diags, effects or Effects())
     trail: list[tuple[Layer, _Prefix]] = []
     lifted: dict[Layer, _Lifted] = {}
     project = ""
@@ -55,8 +55,6 @@ def merge(
         top = trail[-1][1]
         secrets = top.secrets.entries if type(top.secrets) is Branch else {}
         yield MergedStack(stack, top.sections, secrets, top.model)
-    if complete:
-        diags.extend(effects.findings())
 
 
 def _shared(trail: list[tuple[Layer, _Prefix]], stack: Stack) -> int:
@@ -108,4 +106,4 @@ def _compare_models(below: _Prefix, layer: Layer, context: Context) -> None:
         context.effects.repeat(lift_scalar(*below.model), lift_scalar(layer.model, layer), path)
 
 
-__all__ = ["merge"]
+__all__ = ["Effects", "Seen", "merge"]

@@ -1,58 +1,17 @@
 """What every step of a merge needs: the list policies, the sink, and whether scalars are text."""
 
-from collections import Counter
 from typing import NamedTuple
 
 from envtree.diagnostic import Diagnostic, Diagnostics, Related
 from envtree.keypath import KeyPath, format_path
+from envtree.merge.effects import Effects
 from envtree.merge.lift import is_expression
 from envtree.merge.policies import Policies
 from envtree.merge.same import type_of
 from envtree.nearest import nearest
 from envtree.span import Span
-from envtree.stack import Layer
 from envtree.value import Merged, span_of
 from envtree.workspace import ByKey
-
-
-class Effects:
-    """What directives do over all stacks: one that does nothing in any of them is a mistake."""
-
-    def __init__(self) -> None:
-        self._useful: set[Span] = set()
-        self._idle: dict[Span, Diagnostic] = {}
-        self._merged: Counter[Layer] = Counter()
-        self._pinned: set[tuple[Layer, int]] = set()
-        self._repeats: dict[tuple[Layer, int], tuple[int, KeyPath, Merged, Merged]] = {}
-
-    def merged(self, layer: Layer) -> None:
-        """A layer has been put over what is below it once more."""
-        self._merged[layer] += 1
-
-    def pin(self, value: Merged) -> None:
-        """A layer has a reason to say a value, whatever is below it."""
-        self._pinned.add((value.layer, id(value.node)))
-
-    def repeat(self, below: Merged, value: Merged, path: KeyPath) -> None:
-        """A layer says what is below it already."""
-        mine = (value.layer, id(value.node))
-        count = self._repeats[mine][0] if mine in self._repeats else 0
-        self._repeats[mine] = (count + 1, path, below, value)
-
-    def useful(self, place: Span) -> None:
-        """What stands at a place changes something."""
-        self._useful.add(place)
-
-    def idle(self, finding: Diagnostic) -> None:
-        """What stands at the place of a finding changes nothing here."""
-        self._idle.setdefault(finding.span, finding)
-
-    def findings(self) -> list[Diagnostic]:
-        """One for each place that never changed anything."""
-        idle = [finding for place, finding in self._idle.items() if place not in self._useful]
-        loose = ((mine[0], one) for mine, one in self._repeats.items() if mine not in self._pinned)
-        repeats = (one for layer, one in loose if one[0] == self._merged[layer])
-        return [*idle, *(_repeated(path, below, value) for _, path, below, value in repeats)]
 
 
 class Context(NamedTuple):
@@ -127,14 +86,6 @@ class Context(NamedTuple):
             "write {$replace: […]} to put a list in its place",
             Related(span_of(below), "the inherited value"),
         )
-
-
-def _repeated(path: KeyPath, below: Merged, value: Merged) -> Diagnostic:
-    message = f"'{format_path(path)}' says again what is inherited"
-    related = (Related(span_of(below), "the inherited value"),)
-    return Diagnostic(
-        span_of(value), "ET452", message, "remove it, unless it is pinned here on purpose", related, format_path(path)
-    )
 
 
 def _described(kind: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from envtree import disk
 from envtree.archive import through
-from envtree.artifact import Artifact, Manifest, Output, Record
+from envtree.artifact import Artifact, Manifest, Output, Record, Together, undivided
 from envtree.canonical import canonical
 from envtree.git import tracked
 from envtree.guard import output_path
@@ -18,6 +18,7 @@ from envtree.write.fresh import Fresh
 from envtree.write.journal import has_leftover, recover
 from envtree.write.lock import hold
 from envtree.write.packed import packed
+from envtree.write.staged import Staged
 from envtree.write.swap import Swap
 
 
@@ -26,15 +27,19 @@ def write(
     output: Output,
     approve: Callable[[], bool],
     *,
+    together: Together = undivided,
     is_tracked: Callable[[Path], bool] = tracked,
     wait: float = 10.0,
 ) -> Manifest | None:
-    """Write the artifacts as they come, and make them the output if `approve()` agrees after the last one."""
+    """Write the artifacts as they come, and make them the output if `approve()` agrees after the last one.
+
+    What stands in `artifacts` may differ from process to process: each that works `together` writes its own.
+    """
     path = output_path(output, is_tracked)
     with hold(path, wait) as home:
         if home == path and has_leftover(path):
             # Only a run that is sure to write may finish, or remove, what a killed one left.
-            artifacts = list(artifacts)
+            artifacts, together = list(artifacts), undivided
             if not approve():
                 return None
             with disk.errors(output.folder):
@@ -42,7 +47,16 @@ def write(
             output_path(output, is_tracked)
         sink = Swap(path, output) if home == path else Fresh(home, path, output)
         try:
-            return _fill(sink, artifacts, output, approve)
+            # Only our own steps stand under `errors`: what the stream of artifacts raises is not about the output.
+            with disk.errors(output.folder):
+                old = sink.begin()
+            records = _put_together(sink, artifacts, output, together)
+            if records is None:
+                with disk.errors(output.folder):
+                    sink.discard()
+                    old = sink.begin()
+                records = _put(sink, artifacts, output)
+            return _commit(sink, output.successor(old, records), output) if approve() else None
         finally:
             with disk.errors(output.folder):
                 sink.discard()
@@ -72,21 +86,36 @@ def pack(
         return manifest
 
 
-def _fill(
-    sink: Swap | Fresh, artifacts: Iterable[Artifact], output: Output, approve: Callable[[], bool]
-) -> Manifest | None:
-    # Only our own steps stand under `errors`: what the stream of artifacts raises is not about the output.
-    with disk.errors(output.folder):
-        old = sink.begin()
+def _put_together(
+    sink: Swap | Fresh, artifacts: Iterable[Artifact], output: Output, together: Together
+) -> dict[str, Record] | None:
+    """The records of what several processes have put there; None if this one has to put all of it."""
+
+    def share(number: int) -> tuple[dict[str, Record], Staged]:
+        sink.divide(number)
+        return _put(sink, artifacts, output), sink.staged()
+
+    shares = together(share)
+    if shares is None:
+        return None
+    records: dict[str, Record] = {}
+    for put, staged in shares:
+        records |= put
+        sink.add(staged)
+    return records
+
+
+def _put(sink: Swap | Fresh, artifacts: Iterable[Artifact], output: Output) -> dict[str, Record]:
     records: dict[str, Record] = {}
     for artifact in artifacts:
         disk.check_inside(artifact.folder, [name for name, _ in artifact.files])
         records[artifact.id] = artifact.record()
         with disk.errors(output.folder):
             sink.put(artifact)
-    if not approve():
-        return None
-    manifest = output.successor(old, records)
+    return records
+
+
+def _commit(sink: Swap | Fresh, manifest: Manifest, output: Output) -> Manifest:
     with disk.errors(output.folder):
         sink.commit(canonical(manifest.data()))
     return manifest

@@ -1,11 +1,13 @@
 """A new output: built whole in a sibling folder, and renamed."""
 
 import os
+from contextlib import suppress
 
 from envtree import disk
 from envtree.artifact import Artifact, Manifest, Output
 from envtree.signals import committing
 from envtree.write.lock import empty
+from envtree.write.staged import Staged
 
 
 class Fresh:
@@ -22,11 +24,22 @@ class Fresh:
     def begin(self) -> Manifest:
         """Remove what a killed run left; returns the manifest before this run, an empty one."""
         empty(self._home)
+        self._folders = {""}
         # Somebody else may have made the folder, a checkout for one.
         os.chmod(self._home, disk.FOLDER_BITS["plain"])
         if self._output.mode == "plain":
             self._write(disk.IGNORE, disk.IGNORE_TEXT)
         return Manifest(self._output.edition, self._output.mode, {}, {})
+
+    def divide(self, number: int) -> None:
+        """Be one of several that fill it, each with bundles of its own."""
+
+    def staged(self) -> Staged:
+        """What the one that commits has to know: all of it lies where it belongs."""
+        return Staged()
+
+    def add(self, staged: Staged) -> None:
+        """Take over what another one has put there."""
 
     def put(self, artifact: Artifact) -> None:
         """Write one bundle."""
@@ -52,5 +65,7 @@ class Fresh:
     def _make(self, folder: str) -> None:
         if folder not in self._folders:
             self._make(folder.rpartition("/")[0])
-            disk.create_folder(f"{self._home}/{folder}", self._folder_bits)
+            # Another process may have made it, for a bundle of the same environment.
+            with suppress(FileExistsError):
+                disk.create_folder(f"{self._home}/{folder}", self._folder_bits)
             self._folders.add(folder)

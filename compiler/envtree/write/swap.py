@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from contextlib import suppress
+from itertools import count
 
 from envtree import disk
 from envtree.artifact import Artifact, Manifest, Output
@@ -9,6 +11,10 @@ from envtree.diagnostic import Refusal
 from envtree.disk import State
 from envtree.signals import committing
 from envtree.write.journal import Journal
+from envtree.write.staged import Staged
+
+# How many files one of several processes may stage.
+_ROOM = 1 << 40
 
 
 class Swap:
@@ -19,17 +25,40 @@ class Swap:
         self._output = output
         self._plain = output.mode == "plain"
         self._staging = f"{root}/{disk.STAGING}"
-        self._folders = disk.Folders(root)
-        self._seen: set[str] = set()
-        self._journal = Journal(output.mode, [], [])
         self._old = Manifest(output.edition, output.mode, {}, {})
+        self._reset()
+
+    def _reset(self) -> None:
+        self._folders = disk.Folders(self._root)
+        self._seen: set[str] = set()
+        self._journal = Journal(self._output.mode, [], [])
+        self._names = count()
 
     def begin(self) -> Manifest:
         """Returns the manifest before this run."""
+        self._reset()
         self._old = disk.load_manifest(self._root, self._output.mode, self._output.edition)
         _check_mixture(self._old, self._output)
         self._put_ignore()
         return self._old
+
+    def divide(self, number: int) -> None:
+        """Be one of several that stage, each with bundles of its own, from what has been staged so far."""
+        self._journal.moves.clear()
+        self._journal.removals.clear()
+        self._names = count((number + 1) * _ROOM)
+
+    def staged(self) -> Staged:
+        """What the one that commits has to know."""
+        moves, removals = self._journal.moves, self._journal.removals
+        return Staged(tuple(moves), tuple(removals), frozenset(self._seen), tuple(self._folders.known()))
+
+    def add(self, staged: Staged) -> None:
+        """Take over what another one has staged."""
+        self._journal.moves.extend(staged.moves)
+        self._journal.removals.extend(staged.removals)
+        self._seen |= staged.seen
+        self._folders.add(staged.folders)
 
     def put(self, artifact: Artifact) -> None:
         """Stage what differs of one bundle."""
@@ -82,7 +111,7 @@ class Swap:
                 f"'{full}' exists and is not a file that envtree wrote",
                 "move it away, or choose another output folder",
             )
-        name = str(len(self._journal.moves))
+        name = str(next(self._names))
         self._stage(name, data)
         self._journal.moves.append((name, path))
 
@@ -93,9 +122,11 @@ class Swap:
     def _make_staging(self) -> None:
         if os.path.lexists(self._staging):
             return
-        disk.create_folder(self._staging, disk.FOLDER_BITS["plain"])
-        # The output may have no .gitignore yet, and a killed run leaves this folder behind.
-        disk.create(f"{self._staging}/{disk.IGNORE}", disk.IGNORE_TEXT, disk.FILE_BITS["plain"])
+        # Of several processes, another may have been faster.
+        with suppress(FileExistsError):
+            disk.create_folder(self._staging, disk.FOLDER_BITS["plain"])
+            # The output may have no .gitignore yet, and a killed run leaves this folder behind.
+            disk.create(f"{self._staging}/{disk.IGNORE}", disk.IGNORE_TEXT, disk.FILE_BITS["plain"])
 
     def _narrow_folders(self) -> None:
         # What exists is only ever closed, never opened: who closed it had a reason.

@@ -12,6 +12,7 @@ from envtree.cli.work.reports import report_files
 from envtree.cli.work.session import Environ, Messages, chosen, open_tree, report_of, telling, usage_errors, view_of
 from envtree.cli.work.since import affected_since
 from envtree.fix import MENDABLE, Fixed, apply, diff, fix, plan
+from envtree.forked import processes
 from envtree.pipeline import Request, check
 from envtree.report import Report, plural, tally
 from envtree.schemas import Schemas
@@ -33,6 +34,7 @@ class Options(NamedTuple):
     strict: bool
     allow_empty: bool
     inputs: dict[str, str]
+    jobs: int | None
     color: str
     verbose: bool
 
@@ -48,7 +50,7 @@ def run(options: Options) -> Exit:
     view = view_of(tree, strict=options.strict, verbose=options.verbose)
     with telling("text" if options.output else options.form, files, view):
         with usage_errors(), progress(sys.stderr) as told:
-            request = _request(tree, options)._replace(progress=told)
+            request = _request(tree, options)._replace(progress=told, jobs=processes(options.jobs))
             fixed = fix(request) if options.fix else Fixed((), check(request), 0)
         if options.diff:
             out(diff(fixed.changes))

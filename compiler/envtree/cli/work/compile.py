@@ -28,6 +28,7 @@ from envtree.cli.work.session import (
 from envtree.cli.work.since import affected_since
 from envtree.diagnostic import Refusal
 from envtree.disk import FILE_BITS
+from envtree.forked import processes
 from envtree.pipeline import Outcome, Request
 from envtree.printable import printable
 from envtree.publish import PROJECT, Beside, Places, Receipts, alone, publish, rehearse
@@ -55,6 +56,7 @@ class Options(NamedTuple):
     strict: bool
     allow_empty: bool
     inputs: dict[str, str]
+    jobs: int | None
     color: str
     verbose: bool
 
@@ -83,7 +85,7 @@ def _run(options: Options) -> Exit:
     with usage_errors(), progress(sys.stderr) as told:
         part = shard(tree, *options.part) if options.part else None
         made_from, read = _receipts(options, tree, part)
-        request = request._replace(progress=told, shard=part)
+        request = request._replace(progress=told, shard=part, jobs=processes(options.jobs))
         if options.since is not None:
             request = affected_since(request, options.since)
         outcome = work(request._replace(tree=read), places, formats, beside, made_from)

@@ -219,6 +219,7 @@ def _compiling(options: Options) -> Compiling:
         strict=options.strict,
         allow_empty=options.allow_empty,
         inputs=options.inputs,
+        jobs=1,
         color=options.color,
         verbose=False,
     )

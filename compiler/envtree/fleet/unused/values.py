@@ -66,7 +66,7 @@ def _candidates(supplies: Iterable[Supply], files: Mapping[str, Resource], *, se
 def _try(groups: Mapping[int, list[_Candidate]], workspace: Workspace) -> None:
     """Look at every bundle once more, for what stands over the candidates."""
     expected: dict[int, frozenset[KeyPath]] = {}
-    for merged in merge(layer(workspace, lambda _: True), workspace.organization, Diagnostics(), complete=False):
+    for merged in merge(layer(workspace, lambda _: True), workspace.organization, Diagnostics()):
         layers = merged.stack.layers
         for number, one in enumerate(layers):
             nodes = (one.section, one.secrets.content if one.secrets else None)

@@ -1,0 +1,111 @@
+"""What layers and directives do over all stacks: one that does nothing in any of them is a mistake."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from envtree.diagnostic import Diagnostic, Related
+from envtree.keypath import KeyPath, format_path
+from envtree.span import Span
+from envtree.stack import Layer
+from envtree.value import Merged, span_of
+
+# A layer by what tells it from all others, in every process.
+LayerName = tuple[str, str, str]
+Place = tuple[LayerName, Span]
+
+
+class Seen(NamedTuple):
+    """Effects over some of the stacks, in a form that can be sent to another process.
+
+    `useful` are the places of what changes something, and `idle` has a finding for each that did not somewhere;
+    `merged` tells how often each layer was put over what is below it, and `repeats` how often one of its values was
+    there already, with the finding; those that are `pinned` have a reason to be said.
+    """
+
+    useful: set[Span]
+    idle: dict[Span, Diagnostic]
+    merged: Counter[LayerName]
+    pinned: set[Place]
+    repeats: dict[Place, tuple[int, Diagnostic]]
+
+
+class Effects:
+    """What is noted while stacks are merged, here or in other processes."""
+
+    def __init__(self) -> None:
+        self._useful: set[Span] = set()
+        self._idle: dict[Span, Diagnostic] = {}
+        self._merged: Counter[LayerName] = Counter()
+        self._pinned: set[Place] = set()
+        self._repeats: dict[Place, tuple[int, KeyPath, Merged, Merged]] = {}
+        self._others: list[Seen] = []
+
+    def merged(self, layer: Layer) -> None:
+        """A layer has been put over what is below it once more."""
+        self._merged[_name(layer)] += 1
+
+    def pin(self, value: Merged) -> None:
+        """A layer has a reason to say a value, whatever is below it."""
+        self._pinned.add(_place(value))
+
+    def repeat(self, below: Merged, value: Merged, path: KeyPath) -> None:
+        """A layer says what is below it already."""
+        mine = _place(value)
+        count = self._repeats[mine][0] if mine in self._repeats else 0
+        self._repeats[mine] = (count + 1, path, below, value)
+
+    def useful(self, place: Span) -> None:
+        """What stands at a place changes something."""
+        self._useful.add(place)
+
+    def idle(self, finding: Diagnostic) -> None:
+        """What stands at the place of a finding changes nothing here."""
+        self._idle.setdefault(finding.span, finding)
+
+    def seen(self) -> Seen:
+        """What was noted here."""
+        repeats = {
+            mine: (count, _repeated(path, below, value)) for mine, (count, path, below, value) in self._repeats.items()
+        }
+        return Seen(self._useful, self._idle, self._merged, self._pinned, repeats)
+
+    def add(self, seen: Seen) -> None:
+        """Take over what was noted of other stacks, those that come after all others so far."""
+        self._others.append(seen)
+
+    def findings(self) -> list[Diagnostic]:
+        """One for each place that never changed anything."""
+        all = _together((self.seen(), *self._others))
+        idle = [finding for place, finding in all.idle.items() if place not in all.useful]
+        loose = ((mine[0], one) for mine, one in all.repeats.items() if mine not in all.pinned)
+        return [*idle, *(finding for layer, (count, finding) in loose if count == all.merged[layer])]
+
+
+def _together(parts: Iterable[Seen]) -> Seen:
+    whole = Seen(set(), {}, Counter(), set(), {})
+    for part in parts:
+        whole.useful.update(part.useful)
+        whole.idle.update({place: finding for place, finding in part.idle.items() if place not in whole.idle})
+        whole.merged.update(part.merged)
+        whole.pinned.update(part.pinned)
+        for mine, (count, finding) in part.repeats.items():
+            before = whole.repeats[mine][0] if mine in whole.repeats else 0
+            whole.repeats[mine] = (before + count, finding)
+    return whole
+
+
+def _name(layer: Layer) -> LayerName:
+    return layer.kind, layer.scope, layer.path
+
+
+def _place(value: Merged) -> Place:
+    return _name(value.layer), span_of(value)
+
+
+def _repeated(path: KeyPath, below: Merged, value: Merged) -> Diagnostic:
+    message = f"'{format_path(path)}' says again what is inherited"
+    related = (Related(span_of(below), "the inherited value"),)
+    return Diagnostic(
+        span_of(value), "ET452", message, "remove it, unless it is pinned here on purpose", related, format_path(path)
+    )

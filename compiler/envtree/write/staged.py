@@ -1,0 +1,12 @@
+"""What a process has put into an output, for the one that commits it."""
+
+from typing import NamedTuple
+
+
+class Staged(NamedTuple):
+    """`moves` and `removals` of the journal, the ids that were `seen`, and the folders with their permissions."""
+
+    moves: tuple[tuple[str, str], ...] = ()
+    removals: tuple[str, ...] = ()
+    seen: frozenset[str] = frozenset()
+    folders: tuple[tuple[str, int | None], ...] = ()
