@@ -1,8 +1,10 @@
 """Options of the test run, and the fixtures of the command line."""
 
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,9 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+    # What the tests leave for each other is gone after them, and nobody's own cache is touched.
+    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="envtree-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True))
     if config.getoption("--accept") and os.environ.get("CI"):
         raise pytest.UsageError("--accept rewrites expectations, and nobody reviews them in CI")
 

@@ -127,6 +127,7 @@ COMMANDS = [
     ("secrets", "readers", "-v"),
     ("secrets", "readers", "--format", "json"),
     ("secrets", "sync", "--check", "--update-keys"),
+    ("cache", "clear"),
     ("compile", "-o", "{tmp}/ref", "--secrets", "ref"),
     ("compile", "-o", "{tmp}/ref", "--secrets", "ref", "--check"),
     ("compile", "-o", "{tmp}/ref", "--secrets", "ref", "--provenance"),

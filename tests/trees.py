@@ -124,7 +124,7 @@ def request(files: Files, plain: Mapping[str, Any] | None = None, **options: Any
 def check(files: Files, plain: Mapping[str, Any] | None = None, **options: Any) -> Result:
     """Compute every bundle of a tree."""
     run = start(request(files, plain, **options))
-    bundles = {result.bundle.target.id: result.bundle for result in pipeline.examined(run)}
+    bundles = {result.bundle.target.id: result.bundle for result in pipeline.examined(run, run.writers())}
     return Result(bundles, run.outcome())
 
 

@@ -329,18 +329,18 @@ def _unset(name: str) -> Hidden:
 def check(request: Request) -> Outcome:
     """Everything that can be known about the selected bundles."""
     run = Run(request)
+    wanted = run.writers()
 
     def look(_: int = 0) -> None:
-        deque(examined(run), maxlen=0)
+        deque(examined(run, wanted), maxlen=0)
 
     if run.together(look) is None:
         look()
     return run.outcome()
 
 
-def examined(run: Run) -> Iterator[Result]:
-    """The bundles of a run, each of which has been tried in the formats that the organization names."""
-    wanted = run.writers()
+def examined(run: Run, wanted: Writers) -> Iterator[Result]:
+    """The bundles of a run, each of which has been tried in all that would be written."""
     for result in run.results():
         if wanted.formats or wanted.templates or wanted.settings.env:
             report(written(result.bundle, run.keyless_mode, wanted), result.resolved, run.diags)

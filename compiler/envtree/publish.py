@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from envtree.artifact import Artifact, Manifest, Output, Receipt, Together, project_of, undivided
 from envtree.compare import compare, compare_archives
 from envtree.diagnostic import Diagnostics
-from envtree.emit import divide, emit, written
+from envtree.emit import Writers, divide, emit, written
 from envtree.fitting import check_templates, report
 from envtree.pipeline import Outcome, Request, Result, Run
 from envtree.write import pack, write
@@ -110,7 +110,9 @@ def _begin(
     run = Run(request)
     told = places.of(run, receipts)
     apart: list[Artifact] = []
-    return _Work(run, told, _artifacts(beside(run), run, told, formats, apart), apart)
+    wanted = run.writers(formats)
+    check_templates(formats, wanted.settings, run.diags)
+    return _Work(run, told, _artifacts(beside(run), run, told, wanted, apart), apart)
 
 
 def publish(
@@ -128,8 +130,8 @@ def publish(
         agreed = not run.watch.found()
         return agreed and (places.secret is None or write(apart, places.secret, lambda: True) is not None)
 
-    # What goes into one file, is kept for a second place, or is noted as read passes through one process.
-    is_divisible = beside is alone and not (places.archive or places.secret or places.receipts)
+    # What goes into one file, or is kept for a second place, passes through one process.
+    is_divisible = beside is alone and not (places.archive or places.secret)
     together = run.together if is_divisible else undivided
     return run.outcome(places.put(artifacts, run.selected, approve, together))
 
@@ -158,15 +160,13 @@ def rehearse(
 
 
 def _artifacts(
-    results: Iterable[tuple[Result, Files]], run: Run, places: Places, formats: frozenset[str], apart: list[Artifact]
+    results: Iterable[tuple[Result, Files]], run: Run, places: Places, wanted: Writers, apart: list[Artifact]
 ) -> Iterator[Artifact]:
     """The files of the bundles, as long as there is no error: nothing of a broken run is ever written.
 
     Secret halves are added to `apart`. What does not fit is told at the end, so that it is told of all bundles, and not
     only of the first.
     """
-    wanted = run.writers(formats)
-    check_templates(formats, wanted.settings, run.diags)
     unfit = Diagnostics()
     for result, files in results:
         if run.watch.found():

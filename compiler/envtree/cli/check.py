@@ -11,6 +11,7 @@ from envtree.cli.options import (
     FORMS,
     INPUTS,
     JOBS,
+    NO_CACHE,
     REPORTS,
     SELECTORS,
     SINCE,
@@ -47,6 +48,7 @@ command = Command(
         ALLOW_EMPTY,
         INPUTS,
         JOBS,
+        NO_CACHE,
         COLOR,
         VERBOSE,
     ],
@@ -60,4 +62,5 @@ command = Command(
     With sarif, junit or gitlab it is one document in the same way.
     """,
     "envtree check 'shop/**@production'",
+    remembers=lambda params: not any(params[name] for name in ("fix", "diff", "since", "output", "reports")),
 )

@@ -10,6 +10,7 @@ from envtree.cli.options import (
     COLOR,
     INPUTS,
     JOBS,
+    NO_CACHE,
     SELECTORS,
     SINCE,
     STRICT,
@@ -96,6 +97,12 @@ command = Command(
         ALLOW_EMPTY,
         INPUTS,
         JOBS,
+        NO_CACHE,
+        option(
+            "--verify-outputs",
+            is_flag=True,
+            help="Read the files of an earlier run that would be left as they are; without it few large outputs are.",
+        ),
         COLOR,
         VERBOSE,
     ],
@@ -106,4 +113,7 @@ command = Command(
     line is wrong.
     """,
     "envtree compile --secrets ref -o out",
+    remembers=lambda params: (
+        not any(params[name] for name in ("archive", "split", "receipt", "provenance", "only_check", "part", "since"))
+    ),
 )

@@ -7,14 +7,37 @@ fit to be printed already.
 import os
 import select
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from envtree.diagnostic import Failure
 from envtree.printable import printable_lines
 
 _closed: set[str] = set()
+# What is said while somebody takes it down: whether on stdout, and the words or the bytes.
+Said = list[tuple[bool, str | bytes]]
+_takers: list[Said] = []
+
+
+@contextmanager
+def noted() -> Iterator[Said]:
+    """What is said in the block, once it has been said."""
+    said: Said = []
+    _takers.append(said)
+    try:
+        yield said
+    finally:
+        _takers.remove(said)
+
+
+def say_again(said: Said) -> None:
+    """Say what was noted."""
+    for is_answer, words in said:
+        if isinstance(words, bytes):
+            out(words)
+        else:
+            painted(sys.stdout if is_answer else sys.stderr, words)
 
 
 def out(answer: str | bytes) -> None:
@@ -22,6 +45,7 @@ def out(answer: str | bytes) -> None:
     if isinstance(answer, str):
         painted(sys.stdout, printable_lines(answer))
         return
+    _note(answer, is_answer=True)
     _check_stdout(answer)
     # Bytes, so that no locale and no line ending of the platform gets at what programs read.
     sys.stdout.flush()
@@ -36,6 +60,7 @@ def err(words: str) -> None:
 
 def painted(stream: TextIO, told: str) -> None:
     """Write what a report made for people: the texts in it are printable, and its colours are to stay."""
+    _note(told, is_answer=stream is sys.stdout)
     if stream is sys.stdout:
         _check_stdout(told)
         stream.write(told)
@@ -43,6 +68,11 @@ def painted(stream: TextIO, told: str) -> None:
     with suppress(OSError):
         stream.write(told)
         stream.flush()
+
+
+def _note(words: str | bytes, *, is_answer: bool) -> None:
+    for said in _takers:
+        said.append((is_answer, words))
 
 
 def _check_stdout(answer: str | bytes) -> None:

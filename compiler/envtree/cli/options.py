@@ -1,7 +1,7 @@
 """What the declarations of the commands share; nothing here imports the compiler."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -22,9 +22,17 @@ class Command(click.Command):
     """A command whose work is a module: its `Options` take the arguments, its `run` does what they say."""
 
     def __init__(
-        self, name: str, params: Sequence[click.Parameter], text: str, example: str, *, group: str = ""
+        self,
+        name: str,
+        params: Sequence[click.Parameter],
+        text: str,
+        example: str,
+        *,
+        group: str = "",
+        remembers: Callable[[Mapping[str, Any]], bool] | None = None,
     ) -> None:
         super().__init__(name, params=list(params), help=text, epilog=f"Example: {example}")
+        self._remembers = remembers
         module = name.replace("-", "_")
         self._work = f"envtree.cli.work.{group}.{module}" if group else f"envtree.cli.work.{module}"
 
@@ -36,9 +44,25 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Import the work and do it; its exit code."""
+        if self._remembers:
+            return self._invoke_with_memory(ctx, self._remembers)
         work = import_module(self._work)
         with _only_failing() if ctx.params.get("detailed") else nullcontext():
             return work.run(work.Options(directory=ctx.obj, **ctx.params))
+
+    def _invoke_with_memory(self, ctx: click.Context, remembers: Callable[[Mapping[str, Any]], bool]) -> Any:
+        """Do the work, unless nothing has changed since it was done; a command has memory for what it `remembers`."""
+        params, found = dict(ctx.params), None
+        without, thorough = params.pop("no_cache"), params.pop("verify_outputs", False)
+        if not without and remembers(params):
+            from envtree.cli.memory import memory  # noqa: PLC0415 -- most commands have none
+
+            found = memory(self._work, ctx.obj, params)
+            code = found.recall(thorough=thorough) if found else None
+            if code is not None:
+                return code
+        work = import_module(self._work)
+        return work.run(work.Options(directory=ctx.obj, memory=found, **params))
 
 
 class _FailingError(click.UsageError):
@@ -219,6 +243,7 @@ JOBS = option(
     type=click.IntRange(min=1),
     help="Divide the bundles among N processes at most; one for each processor, where that gains anything.",
 )
+NO_CACHE = option("--no-cache", is_flag=True, help="Do all of the work, also what is known from the last time.")
 COLOR = choice(
     "--color", values=("auto", "always", "never"), default="auto", show_default=True, help="When to colour findings."
 )

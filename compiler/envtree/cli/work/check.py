@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from envtree.cli.console import err, out
 from envtree.cli.exits import Exit, verdict
+from envtree.cli.memory import Memory
 from envtree.cli.options import usage_error
 from envtree.cli.progress import progress
 from envtree.cli.work.reports import report_files
@@ -37,6 +38,7 @@ class Options(NamedTuple):
     jobs: int | None
     color: str
     verbose: bool
+    memory: Memory | None
 
 
 def run(options: Options) -> Exit:
@@ -51,6 +53,7 @@ def run(options: Options) -> Exit:
     with telling("text" if options.output else options.form, files, view):
         with usage_errors(), progress(sys.stderr) as told:
             request = _request(tree, options)._replace(progress=told, jobs=processes(options.jobs))
+            request = request._replace(tree=options.memory.tree) if options.memory else request
             fixed = fix(request) if options.fix else Fixed((), check(request), 0)
         if options.diff:
             out(diff(fixed.changes))
@@ -58,8 +61,16 @@ def run(options: Options) -> Exit:
                 err(f"nothing to mend: {tally(report_of(fixed.outcome))}\n")
             return Exit.FOUND if fixed.changes and not options.exit_zero else Exit.OK
         apply(fixed.changes, tree.root)
-    report = report_of(fixed.outcome)
     messages = Messages(view, options.form, options.color, sys.stdout, files, quiet=options.output is not None)
+
+    def say() -> int:
+        return _conclude(options, fixed, tree, messages)
+
+    return Exit(options.memory.conclude(fixed.outcome, None, say) if options.memory else say())
+
+
+def _conclude(options: Options, fixed: Fixed, tree: DirectoryTree, messages: Messages) -> Exit:
+    report = report_of(fixed.outcome)
     messages.tell(report)
     changed = f"changed {plural(len(fixed.changes), 'file')}, " if options.fix else ""
     scope = _scope(report, len(fixed.outcome.selected), options)

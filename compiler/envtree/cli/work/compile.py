@@ -12,6 +12,7 @@ from envtree.archive import SUFFIXES, is_archive
 from envtree.artifact import Mode, Output
 from envtree.cli.console import out
 from envtree.cli.exits import Exit, verdict
+from envtree.cli.memory import Memory
 from envtree.cli.options import usage_error
 from envtree.cli.progress import progress
 from envtree.cli.work.defaults import Defaults, defaults
@@ -59,6 +60,7 @@ class Options(NamedTuple):
     jobs: int | None
     color: str
     verbose: bool
+    memory: Memory | None
 
 
 class Plan(NamedTuple):
@@ -89,7 +91,13 @@ def _run(options: Options) -> Exit:
         if options.since is not None:
             request = affected_since(request, options.since)
         outcome = work(request._replace(tree=read), places, formats, beside, made_from)
-    return _conclude(options, messages, outcome, places)
+
+    def say() -> int:
+        return _conclude(options, messages, outcome, places)
+
+    # What lies sealed beside the bundles has been decided by a key.
+    memory = options.memory if places.main.mode != "seal" else None
+    return Exit(memory.conclude(outcome, places.folder, say) if memory else say())
 
 
 def planned(options: Options, tree: DirectoryTree) -> Plan:
@@ -137,7 +145,7 @@ def _check_apart(places: Places) -> None:
 def _receipts(options: Options, tree: DirectoryTree, part: Shard | None) -> tuple[Receipts | None, Tree]:
     """What notes where the bundles come from, and the tree for a run that it can be told of."""
     if not options.receipt:
-        return None, tree
+        return None, options.memory.tree if options.memory else tree
     from envtree.receipt import origin  # noqa: PLC0415
 
     found = origin(tree, part)

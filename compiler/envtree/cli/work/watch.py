@@ -154,7 +154,7 @@ class _Lookout:
         request = Request(self._tree, options.selectors, options.inputs, Environ(), allow_empty=options.allow_empty)
         run = Run(over(request))
         bundles: dict[str, object] = {
-            bundle.target.id: sha256(mark(dict(bundle.data))).digest() for _, bundle in examined(run)
+            bundle.target.id: sha256(mark(dict(bundle.data))).digest() for _, bundle in examined(run, run.writers())
         }
         return run.outcome(), bundles
 
@@ -222,6 +222,7 @@ def _compiling(options: Options) -> Compiling:
         jobs=1,
         color=options.color,
         verbose=False,
+        memory=None,
     )
 
 

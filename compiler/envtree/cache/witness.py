@@ -1,0 +1,138 @@
+"""What a run has read of a tree, and whether all of it is still the same."""
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from envtree.diagnostic import Failure
+from envtree.tree import FILE_LIMIT, Above, DirectoryTree, Entry, Refusal, TreeOver
+
+# Within this time, in nanoseconds, a file may have changed again without another time: file systems count coarsely.
+_COARSE = 2_000_000_000
+
+# Times of content and inode in nanoseconds, size, inode, mode; nothing for what is not there.
+Marks = list[int]
+
+
+class Seen(NamedTuple):
+    """What was read: for each file and folder how it was marked before that, and the digest of what was found.
+
+    `asked` are the paths of which git was asked whether it ignores them, and `ignored` those that it does; `above` has
+    what was found above the root, by name. `at` is when it began, in nanoseconds.
+    """
+
+    at: int
+    files: dict[str, tuple[Marks, str]]
+    folders: dict[str, tuple[Marks, str]]
+    asked: Sequence[str]
+    ignored: Sequence[str]
+    above: dict[str, str]
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether some of it had changed so shortly before that its marks did not tell for sure."""
+        both = (*self.files.values(), *self.folders.values())
+        return any(marks and marks[1] + _COARSE > self.at for marks, _ in both)
+
+
+class Witness(TreeOver):
+    """A tree that notes what is read of it."""
+
+    def __init__(self, base: DirectoryTree) -> None:
+        super().__init__(base)
+        self.root = base.root
+        self._at = time.time_ns()
+        self._files: dict[str, tuple[Marks, str]] = {}
+        self._folders: dict[str, tuple[Marks, str]] = {}
+        self._asked: dict[str, None] = {}
+        self._ignored: dict[str, None] = {}
+        self._above: dict[str, str] = {}
+
+    def entries(self, folder: str) -> tuple[Entry, ...]:
+        """What lies directly in a folder."""
+        marks = _marks(self.root / folder)
+        found = super().entries(folder)
+        self._folders[folder] = marks, _of_entries(found)
+        return found
+
+    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
+        """The bytes of a file."""
+        marks = _marks(f"{self.root}/{path}")
+        found = super().read(path, limit=limit)
+        self._files[f"{path}:{limit}"] = marks, _of_content(found)
+        return found
+
+    def ignored(self, paths: Iterable[str]) -> frozenset[str]:
+        """Those of the paths that git ignores."""
+        asked = dict.fromkeys(paths)
+        found = super().ignored(asked)
+        self._asked |= asked
+        self._ignored |= dict.fromkeys(found)
+        return found
+
+    def above(self, name: str) -> Above | None:
+        """The nearest file of a name above the root."""
+        found = super().above(name)
+        self._above[name] = _of_above(found)
+        return found
+
+    def seen(self) -> Seen:
+        """All that was read so far."""
+        return Seen(self._at, self._files, self._folders, tuple(self._asked), tuple(self._ignored), self._above)
+
+
+def still(seen: Seen, tree: DirectoryTree) -> Seen | None:
+    """The same with today's marks if a tree is as it was seen, else None.
+
+    Only where a mark has changed, or does not tell for sure, the content is compared.
+    """
+    root, at = f"{tree.root}/", time.time_ns()
+    files, folders = dict(seen.files), dict(seen.folders)
+    try:
+        for folder, (marks, digest) in seen.folders.items():
+            if _is_open(marks, now := _marks(root + folder), seen.at):
+                folders[folder] = now, digest
+                if _of_entries(tree.entries(folder)) != digest:
+                    return None
+        for key, (marks, digest) in seen.files.items():
+            path, _, limit = key.rpartition(":")
+            if _is_open(marks, now := _marks(root + path), seen.at):
+                files[key] = now, digest
+                if _of_content(tree.read(path, limit=int(limit))) != digest:
+                    return None
+        same = all(_of_above(tree.above(name)) == digest for name, digest in seen.above.items())
+    except Failure:
+        # What is gone, or may not be read any more.
+        return None
+    if not same or (seen.asked and tree.ignored(seen.asked) != frozenset(seen.ignored)):
+        return None
+    return seen._replace(at=at, files=files, folders=folders)
+
+
+def _is_open(before: Marks, now: Marks, at: int) -> bool:
+    """Whether the marks leave it open that something has changed."""
+    return before != now or not now or now[1] + _COARSE > at or stat.S_ISLNK(now[4])
+
+
+def _marks(path: str | os.PathLike[str]) -> Marks:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return []
+    return [found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode]
+
+
+def _of_content(found: bytes | Refusal) -> str:
+    return hashlib.sha256(found if isinstance(found, bytes) else repr(tuple(found)).encode()).hexdigest()
+
+
+def _of_entries(found: Iterable[Entry]) -> str:
+    listed = "".join(f"{entry.what.name} {entry.path}\0" for entry in found)
+    return hashlib.sha256(listed.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _of_above(found: Above | None) -> str:
+    return f"{found.path} {found.inside} {_of_content(found.content)}" if found else ""

@@ -1,0 +1,11 @@
+"""`envtree cache`, declared: each subcommand is a module here."""
+
+from envtree.cli.group import Group
+
+command = Group(
+    "cache",
+    ("clear",),
+    "envtree.cli.cache",
+    help="Look after what is known from earlier runs.",
+    epilog="Example: envtree cache clear",
+)

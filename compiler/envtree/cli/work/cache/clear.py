@@ -1,0 +1,27 @@
+"""`envtree cache clear`: forget all earlier runs."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from envtree import cache
+from envtree.cli.console import err
+from envtree.cli.exits import Exit
+from envtree.printable import printable
+from envtree.report import plural
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    directory: Path
+
+
+def run(_: Options) -> Exit:
+    """Remove what is there."""
+    folder = cache.find(os.environ)
+    if folder is None:
+        err("there is no cache, as no folder for one belongs to you alone\n")
+        return Exit.OK
+    err(printable(f"forgot {plural(folder.clear(), 'run')} in '{folder.path}'") + "\n")
+    return Exit.OK

@@ -1,0 +1,377 @@
+"""A run over what has not changed says and leaves what any other would, and nobody else reads what it remembers."""
+
+import os
+import random
+import shutil
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from envtree import cache
+from envtree.cli.memory import Memory
+from envtree.tree import DirectoryTree
+
+from .command_line import BOT, ERROR, ORGANIZATION, WARNING, Command, Ran, fill
+from .divided import contents
+from .test_git import run as git
+
+TREE = {
+    "organization.yaml": ORGANIZATION
+    + "inputs: {SHA: {default: none}}\n"
+    + "output: {formats: [compose, template], templates: {motd.txt: motd.j2}, secrets: ref}\n"
+    + "execution_environment: {env_vars: {SHA: '${{ inputs.SHA }}', LEVEL: info}}\n",
+    "motd.j2": "hello {{ agent }}\n",
+    ".gitignore": "projects/shop/agents/local*.yaml\nout*/\n",
+    "environments/production.yaml": "execution_environment: {env_vars: {N: '10'}}\n",
+    "environments/staging.yaml": "{}\n",
+    "projects/shop/project.yaml": "key: shop\n",
+    "projects/shop/agents/clerk.yaml": "targets: [production]\n",
+    "projects/shop/teams/cart/team.yaml": "{}\n",
+    BOT: "execution_environment:\n  env_vars: {NAME: '${{ agent.name }}'}\n",
+    "policies/named.yaml": "{schema: {required: [env_vars]}, severity: warning}\n",
+}
+
+
+class Twice(NamedTuple):
+    """A tree, two outputs of it, and the exit codes of what was only said again."""
+
+    envtree: Command
+    root: Path
+    recalled: list[int]
+
+    def both(self, *words: str, out: bool = True) -> tuple[Ran, Ran]:
+        """A command line with memory and without, as if both had written to one place."""
+        ran = []
+        for name, more in (("out", ()), ("out-2", ("--no-cache",))):
+            places = ("-o", str(self.root / name)) if out else ()
+            code, told, errors = self.envtree("-C", str(self.root), *words, *places, *more)
+            ran.append(Ran(code, told, errors.replace("out-2'", "out'")))
+        return ran[0], ran[1]
+
+    def check(self) -> None:
+        """Whether it makes no difference."""
+        for one, other in (self.both("check", out=False), self.both("compile")):
+            assert one == other
+        assert contents(self.root / "out") == contents(self.root / "out-2")
+
+
+@pytest.fixture
+def twice(tmp_path: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> Twice:
+    root = tmp_path / "tree"
+    fill(root, TREE)
+    git(root, "init", "-q")
+    recalled: list[int] = []
+    recall = Memory.recall
+
+    def counted(self: Memory, *, thorough: bool) -> int | None:
+        code = recall(self, thorough=thorough)
+        recalled.extend([] if code is None else [code])
+        return code
+
+    monkeypatch.setattr(Memory, "recall", counted)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return Twice(envtree, root, recalled)
+
+
+# What may happen between two runs; each takes the tree and a source of chance.
+Event = Callable[[Path, random.Random], object]
+
+
+def some_file(root: Path, chance: random.Random) -> Path:
+    return root / chance.choice(sorted(path for path in TREE if (root / path).is_file()) or ["organization.yaml"])
+
+
+def edit(root: Path, chance: random.Random) -> None:
+    path = some_file(root, chance)
+    path.write_text(TREE[str(path.relative_to(root))] + "# more\n" * chance.randrange(3))
+
+
+def edit_and_keep_size_and_time(root: Path, chance: random.Random) -> None:
+    path = root / "environments/production.yaml"
+    before = path.stat() if path.exists() else None
+    path.write_text(f"execution_environment: {{env_vars: {{N: '{chance.randrange(10, 14)}'}}}}\n")
+    if before:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def touch(root: Path, chance: random.Random) -> None:
+    path = some_file(root, chance)
+    if path.exists():
+        path.touch()
+
+
+def remove(root: Path, chance: random.Random) -> None:
+    some_file(root, chance).unlink(missing_ok=True)
+
+
+def restore(root: Path, _: random.Random) -> None:
+    fill(root, TREE)
+
+
+def break_a_file(root: Path, chance: random.Random) -> None:
+    fill(root, {BOT: chance.choice([ERROR, WARNING, "a: [\n", "a: \t1\n"])})
+
+
+def add(root: Path, chance: random.Random) -> None:
+    name = chance.choice(["local-1", "extra", "clerk", "Odd Name", "x.yaml.bak"])
+    fill(root, {f"projects/shop/agents/{name}.yaml": chance.choice(["{}\n", "targets: [staging]\n"])})
+
+
+def rename(root: Path, chance: random.Random) -> None:
+    path = some_file(root, chance)
+    if path.exists():
+        path.rename(path.with_name(chance.choice(["other.yaml", path.name])))
+
+
+def link(root: Path, chance: random.Random) -> None:
+    path = root / "projects/shop/agents/linked.yaml"
+    path.unlink(missing_ok=True)
+    path.symlink_to(chance.choice(["clerk.yaml", "../teams/cart/agents/bot.yaml", "nothing.yaml", "/etc/hostname"]))
+
+
+def ignore(root: Path, chance: random.Random) -> None:
+    fill(root, {chance.choice([".gitignore", "projects/.gitignore", ".git/info/exclude"]): "extra.yaml\nout*/\n"})
+
+
+def add_folder(root: Path, chance: random.Random) -> None:
+    folder = root / chance.choice(["projects/shop/teams/new", "projects/shop/agent", "projects/more", "notes"])
+    folder.mkdir(exist_ok=True, parents=True)
+
+
+def set_an_input(_: Path, chance: random.Random) -> None:
+    os.environ["SHA"] = chance.choice(["a", "b"])
+
+
+def lose_an_output(root: Path, chance: random.Random) -> None:
+    for path in sorted((root / "out").rglob("*.json"))[:1]:
+        for out in ("out", "out-2"):
+            (root / out / path.relative_to(root / "out")).unlink()
+
+
+def change_an_output(root: Path, chance: random.Random) -> None:
+    for path in chance.sample(sorted((root / "out").rglob("*.env")), k=1) if (root / "out").exists() else ():
+        for out in ("out", "out-2"):
+            file = root / out / path.relative_to(root / "out")
+            file.write_bytes(b"x" * file.stat().st_size)
+
+
+EVENTS: list[Event] = [
+    *(
+        edit,
+        edit_and_keep_size_and_time,
+        touch,
+        touch,
+        remove,
+        restore,
+        restore,
+        break_a_file,
+        add,
+        rename,
+        link,
+        ignore,
+    ),
+    *(add_folder, set_an_input, lose_an_output, change_an_output, lambda _, __: None),
+]
+
+
+def rounds(twice: Twice, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHA", "a")
+    for number in range(count):
+        chance = random.Random(number)
+        for event in chance.choices(EVENTS, k=chance.choice([1, 1, 2, 5])):
+            event(twice.root, chance)
+        try:
+            twice.check()
+        except AssertionError:
+            pytest.fail(f"round {number} differs")
+    assert len(twice.recalled) > count // 4
+
+
+def test_random_edits(twice: Twice, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds(twice, 12, monkeypatch)
+
+
+@pytest.mark.slow
+def test_a_thousand_random_edits(twice: Twice, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds(twice, 1000, monkeypatch)
+
+
+# What is remembered.
+
+
+def test_what_has_not_changed_is_said_again(twice: Twice) -> None:
+    fill(twice.root, {BOT: WARNING})
+    lines = "", "--format json", "-v --color always", "--strict"
+    for words in (("check", *line.split()) for line in lines):
+        first, again = (twice.envtree("-C", str(twice.root), *words) for _ in range(2))
+        assert first == again
+    assert twice.recalled == [0, 0, 0, 1]
+
+
+def test_files_that_were_just_written_are_read_again(twice: Twice) -> None:
+    words = ("-C", str(twice.root), "check")
+    assert twice.envtree(*words).code == 0
+    (twice.root / BOT).write_text(ERROR)
+    assert twice.envtree(*words).code == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "--fix"),
+        ("check", "--no-cache"),
+        ("check", "-o", "{tmp}/found"),
+        ("compile", "--check"),
+        ("compile", "--archive", "{tmp}/all.zip"),
+        ("compile", "--changed-since", "{tmp}/tree"),
+        ("compile", "--shard", "1/2"),
+        ("compile", "--receipt"),
+        ("compile", "--provenance"),
+        ("compile", "--no-cache"),
+    ],
+)
+def test_not_everything_is_remembered(words: tuple[str, ...], twice: Twice, tmp_path: Path) -> None:
+    command = ["-C", str(twice.root), *(word.format(tmp=tmp_path) for word in words)]
+    for _ in range(2):
+        twice.envtree(*command)
+    assert twice.recalled == []
+
+
+def test_many_outputs_are_trusted_unless_asked(twice: Twice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("envtree.cli.memory._LOOKED_AT", 3)
+    out = twice.root.parent / "out"
+    command = ("-C", str(twice.root), "compile", "-o", str(out))
+    twice.envtree(*command)
+    before = contents(out)
+    bundle = next(out.rglob("bundle.json"))
+    bundle.unlink()
+    twice.envtree(*command)
+    assert not bundle.exists()
+    twice.envtree(*command, "--verify-outputs")
+    assert contents(out) == before
+    # What was left by a killed run is never passed over.
+    (out / ".envtree-staging").mkdir(mode=0o700)
+    twice.envtree(*command)
+    assert len(twice.recalled) == 1
+    assert not (out / ".envtree-staging").exists()
+
+
+def test_reading_finds_what_no_time_tells(twice: Twice) -> None:
+    out = twice.root.parent / "out"
+    command = ("-C", str(twice.root), "compile", "-o", str(out), "--verify-outputs")
+    twice.envtree(*command)
+    assert twice.envtree(*command).code == 0
+    assert twice.recalled == [0]
+    bundle = next(out.rglob("bundle.json"))
+    data = bundle.read_bytes()
+    bundle.write_bytes(data.replace(b"acme", b"emca"))
+    twice.envtree(*command)
+    assert bundle.read_bytes() == data
+
+
+def test_secrets_in_clear_are_never_in_it(twice: Twice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHA", "canary-of-an-input")
+    twice.envtree("-C", str(twice.root), "compile", "-o", str(twice.root / "out"))
+    assert not any(b"canary" in data for data in contents(tmp_path / "cache").values())
+
+
+# The folder.
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> cache.Folder:
+    found = cache.find({"XDG_CACHE_HOME": str(tmp_path)})
+    assert found
+    return found
+
+
+def test_only_its_user_can_read_it(folder: cache.Folder) -> None:
+    folder.write("a", b"body")
+    assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder.path / "a").stat().st_mode) == 0o600
+    assert folder.read("a") == b"body"
+    (folder.path / "a").chmod(0o640)
+    assert folder.read("a") is None
+    folder.path.chmod(0o750)
+    assert cache.find({"XDG_CACHE_HOME": str(folder.path.parent)}) is None
+
+
+def test_what_is_not_whole_is_not_there(folder: cache.Folder) -> None:
+    folder.write("a", b"body" * 100)
+    data = (folder.path / "a").read_bytes()
+    for broken in (b"", data[:5], data[:-1], data + b"x", data.replace(b"cache 1", b"cache 2"), b"x" * len(data)):
+        (folder.path / "a").write_bytes(broken)
+        assert folder.read("a") is None
+    (folder.path / "a").unlink()
+    (folder.path / "a").symlink_to("/etc/hostname")
+    assert folder.read("a") is None
+    os.mkfifo(folder.path / "b", 0o600)
+    assert folder.read("b") is None
+
+
+@pytest.mark.parametrize("environ", [{}, {"HOME": "relative"}, {"XDG_CACHE_HOME": "/dev/null/x"}, {"HOME": "/proc"}])
+def test_without_a_place_there_is_none(environ: dict[str, str]) -> None:
+    assert cache.find(environ) is None
+
+
+def test_a_link_is_no_cache(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (tmp_path / "envtree").symlink_to("elsewhere")
+    assert cache.find({"XDG_CACHE_HOME": str(tmp_path)}) is None
+
+
+def test_it_does_not_grow_for_ever(folder: cache.Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("envtree.cache.folder._MOST_FILES", 5)
+    salt = folder.secret()
+    for n in range(9):
+        folder.write(str(n), b"x")
+        os.utime(folder.path / str(n), (n, n))
+    assert {path.name for path in folder.path.iterdir()} <= {"salt", *"5678"}
+    assert folder.secret() == salt
+
+
+def test_clear(twice: Twice, tmp_path: Path) -> None:
+    command = ("-C", str(twice.root), "check")
+    twice.envtree(*command)
+    ran = twice.envtree("cache", "clear")
+    assert (ran.code, ran.out, ran.err) == (0, "", f"forgot 1 run in '{tmp_path / 'cache/envtree'}'\n")
+    twice.envtree(*command)
+    assert twice.recalled == []
+    shutil.rmtree(tmp_path / "cache")
+    (tmp_path / "cache").write_text("in the way")
+    assert twice.envtree("cache", "clear").code == 0
+    assert twice.envtree(*command).code == 0
+
+
+# The witness.
+
+
+def quiet(seen: cache.Seen) -> cache.Seen:
+    """The same, as if nothing had changed for a long time."""
+    return seen._replace(at=seen.at + 10**12)
+
+
+def test_marks_that_tell_for_sure_are_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, {"a": "1", "b": "2"})
+    tree = DirectoryTree(tmp_path)
+    witness = cache.Witness(tree)
+    witness.entries(""), witness.read("a"), witness.read("b")
+    time.sleep(0.02)
+    read: list[str] = []
+
+    def noted(self: Any, path: str, **named: Any) -> bytes:
+        read.append(path)
+        return (tmp_path / path).read_bytes()
+
+    monkeypatch.setattr(DirectoryTree, "read", noted)
+    assert cache.still(quiet(witness.seen()), tree)
+    assert read == []
+    (tmp_path / "a").touch()
+    assert cache.still(quiet(witness.seen()), tree)
+    assert read == ["a"]
+    (tmp_path / "a").write_text("3")
+    assert cache.still(quiet(witness.seen()), tree) is None
