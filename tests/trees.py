@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from unittest import mock
 
-from envtree import pipeline
+from envtree import pipeline, reading
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.emit import materialize
 from envtree.layer import layer
-from envtree.merge import Effects, merge
+from envtree.merge import Effects, findings, merge
 from envtree.node import Document
 from envtree.parse import parse
 from envtree.pipeline import Outcome, Request, Run
@@ -38,7 +38,7 @@ _SCHEMAS = Schemas()
 
 def start(request: Request) -> Run:
     """A run that shares its compiled schemas with all others."""
-    with mock.patch.object(pipeline, "Schemas", return_value=_SCHEMAS):
+    with mock.patch.object(reading, "Schemas", return_value=_SCHEMAS):
         return Run(request)
 
 
@@ -141,7 +141,7 @@ def merge_all(files: Files) -> tuple[dict[str, MergedStack], Diagnostics]:
     diags, effects = Diagnostics(), Effects()
     stacks = merge(layer(workspace, lambda id: True), workspace.organization, diags, effects)
     found = {merged.stack.target.id: merged for merged in stacks}
-    diags.extend(effects.findings())
+    diags.extend(findings([effects.noted]))
     return found, diags
 
 

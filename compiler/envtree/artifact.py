@@ -14,7 +14,7 @@ T = TypeVar("T")
 class Together(Protocol):
     """Runs `work(n)` for the n-th share of the bundles, each in a process of its own, and gives what it gave.
 
-    None if all has to be done here, without shares.
+    None if there are no shares, and an empty list if not all of them could be done: then all has to be done here.
     """
 
     def __call__(self, work: Callable[[int], T]) -> list[T] | None:
@@ -24,6 +24,18 @@ class Together(Protocol):
 def undivided(work: Callable[[int], T]) -> list[T] | None:
     """No other process has a share."""
     return None
+
+
+class Elsewhere(NamedTuple):
+    """Bundles of which a stream may bring no artifacts: those that processes put there `together`, and those that are
+    `kept`, since they lie there already.
+    """
+
+    together: Together = undivided
+    kept: tuple[str, ...] = ()
+
+
+NOWHERE_ELSE = Elsewhere()
 
 
 def project_of(id: str) -> str:

@@ -108,6 +108,10 @@ class Diagnostics:
         """What was reported after the first `count`."""
         return tuple(self._items[count:])
 
+    def skipped(self, count: int = 0) -> tuple[NotChecked, ...]:
+        """The checks left out, after the first `count`."""
+        return tuple(self._not_checked[count:])
+
     @property
     def not_checked(self) -> tuple[NotChecked, ...]:
         """The checks left out, sorted and once each."""

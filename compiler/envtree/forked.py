@@ -4,7 +4,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
@@ -15,6 +17,7 @@ Tell = Callable[[int], None]
 _STEP = 64
 # A signal that comes just before we wait is answered after that, in seconds.
 _PATIENCE = 0.2
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Child(NamedTuple):
@@ -45,8 +48,9 @@ def divided(count: int, work: Callable[[int, Tell], T], progress: Tell) -> list[
         return None
     children: list[_Child] = []
     try:
-        for number in range(count):
-            children.append(_fork(number, work, children))
+        with _undisturbed() as before:
+            for number in range(count):
+                children.append(_fork(partial(_be_child, number, work, before), children))
         return _gather(children, progress)
     except OSError:
         return None
@@ -55,26 +59,34 @@ def divided(count: int, work: Callable[[int, Tell], T], progress: Tell) -> list[
             _end(child)
 
 
-def _fork(number: int, work: Callable[[int, Tell], T], siblings: list[_Child]) -> _Child:
+@contextmanager
+def _undisturbed() -> Iterator[set[int]]:
+    """Hold signals back, for in the middle of a fork an exception is lost, or a child; gives those held before."""
+    before = set(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)))
+    try:
+        yield before
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _fork(be_child: "Callable[[Connection[Any, Any]], NoReturn]", siblings: list[_Child]) -> _Child:
     here, there = Pipe(duplex=False)
     pid = os.fork()
     if pid == 0:
-        _be_child(number, work, there, [here, *(sibling.pipe for sibling in siblings)])
+        for other in (here, *(sibling.pipe for sibling in siblings)):
+            other.close()
+        be_child(there)
     there.close()
     return _Child(pid, here)
 
 
-def _be_child(
-    number: int, work: Callable[[int, Tell], T], pipe: "Connection[Any, Any]", others: "list[Connection[Any, Any]]"
-) -> NoReturn:
+def _be_child(number: int, work: Callable[[int, Tell], T], held: set[int], pipe: "Connection[Any, Any]") -> NoReturn:
     """Do the work and end; whatever goes wrong is told by saying nothing, for the first process finds it again."""
     try:
         # A terminal tells all of us, and the first process ends the others.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for number_of_signal in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number_of_signal, signal.SIG_DFL)
-        for other in others:
-            other.close()
+        for ending in _ENDING:
+            signal.signal(ending, signal.SIG_IGN if ending == signal.SIGINT else signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
         def tell(done: int) -> None:
             if done % _STEP == 0:

@@ -4,43 +4,35 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from envtree.advise import advise
 from envtree.allowance import Allowances
-from envtree.artifact import Manifest, Mode
+from envtree.artifact import Manifest, Mode, project_of
 from envtree.bundle import bundle
-from envtree.codes import ABOUT_ACCESS, ABOUT_TYPES, IDLE, NEEDS_KEY
-from envtree.creation_rule import RulesDocument
+from envtree.codes import ABOUT_ACCESS, IDLE, NEEDS_KEY
 from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked
-from envtree.discover import discover
 from envtree.emit import Writers, written
 from envtree.finding import ErrorWatch, Finding, Severities, settle
 from envtree.fitting import check_objects, report, template_digests, writers
 from envtree.forked import Tell, divided
 from envtree.layer import layer, targets
+from envtree.ledger import Ledger, Share, project_digests
 from envtree.link import link
 from envtree.lint import Rules, lint
-from envtree.merge import Effects, Seen, merge
+from envtree.merge import findings, merge
 from envtree.needs import Needs
-from envtree.node import Document
-from envtree.node import Mapping as MappingNode
-from envtree.parse import parse
+from envtree.reading import Memory, read
 from envtree.resolve import resolve
 from envtree.resolved import UNKNOWN, Bundle, Hidden, Outside, Resolved, Unset
 from envtree.resource import Resource, Resources
-from envtree.rules_files import rules_files
-from envtree.schemas import Schemas
 from envtree.secret import DecryptError, SealedFile, SecretsPolicy, leaves
 from envtree.selection import check_policies, check_selectors, check_tree
 from envtree.selector import selector
 from envtree.shard import Shard
 from envtree.sops import Decrypter, decrypt_all
-from envtree.source import Kind, Location, Source, Sources
-from envtree.span import START
 from envtree.stack import Stack
 from envtree.tree import Tree
-from envtree.validate import validate
 from envtree.workspace import Workspace
 
 T = TypeVar("T")
@@ -60,7 +52,7 @@ class Request(NamedTuple):
     `inputs_shared` an input may be set that another tree declares, and this one does not. `within` tells, once the tree
     has been read and linked, which bundles are asked for at most; it may name some that are gone. Of another `shard`
     nothing is read, and nothing is said of the tree as a whole. The bundles may be divided among as many processes as
-    there are `jobs`.
+    there are `jobs`, and `units` knows what an earlier run found in projects.
     """
 
     tree: Tree
@@ -74,14 +66,11 @@ class Request(NamedTuple):
     allow_empty: bool | None = False
     today: date | None = None
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
-    memory: "Memory | None" = None
+    memory: Memory | None = None
     within: "Callable[[Run], frozenset[str]] | None" = None
     shard: Shard | None = None
     jobs: int = 1
-
-
-# What was read of files, and what was found in them, by path, place and content.
-Memory = dict[tuple[str, Location, str], tuple[Resource, tuple[Diagnostic, ...]]]
+    units: "Units | None" = None
 
 
 class Result(NamedTuple):
@@ -114,13 +103,14 @@ class Outcome(NamedTuple):
     differences: tuple[str, ...] = ()
 
 
-class Share(NamedTuple):
-    """What a process found in its share of the bundles, none of which is wrong."""
+class Units(Protocol):
+    """What was found in whole projects without an error; a digest changes with all that this depends on."""
 
-    checked: list[str]
-    diagnostics: tuple[Diagnostic, ...]
-    not_checked: tuple[NotChecked, ...]
-    effects: Seen
+    def known(self, digests: Mapping[str, str]) -> list[Share]:
+        """What was found in those of the projects that have the same digest as then, and need not be written again."""
+
+    def keep(self, digests: Mapping[str, str], shares: list[Share]) -> None:
+        """Remember what was found in all projects."""
 
 
 class Run:
@@ -132,12 +122,12 @@ class Run:
 
     def __init__(self, request: Request) -> None:
         self.diags = Diagnostics()
-        self.checked: list[str] = []
+        self.ledger = Ledger(self.diags)
         self._request = request
-        resources = _read(request, self.diags)
+        resources = self._read(request)
         self.files: Mapping[str, Resource] = {one.document.path: one for one in resources or ()}
         self._needs = Needs()
-        self._effects = Effects()
+        self._is_share = False
         self._has_secrets = any(resource.sealed for resource in resources or ())
         self.workspace = link(resources, self.diags) if resources else None
         self.allowances = _allowances(resources, request.today or date.today())
@@ -153,6 +143,18 @@ class Run:
         self.diags.extend(self.allowances.expired())
         if self.workspace:
             self._check_selection(self.workspace)
+        self._wanted = self.selects
+        self.kept = self._recalled()
+
+    def _read(self, request: Request) -> Resources | None:
+        shard, memory = request.shard, {} if request.memory is None else request.memory
+        tree, elsewhere = (shard.of(request.tree), shard.elsewhere) if shard else (request.tree, ())
+        return read(tree, elsewhere, memory, self.diags, request.progress)
+
+    @property
+    def checked(self) -> list[str]:
+        """The ids of the bundles that have been looked at."""
+        return self.ledger.checked
 
     def bundles(self) -> Iterator[Bundle]:
         """The selected bundles that no broken file spoils, with all findings about them reported."""
@@ -164,62 +166,85 @@ class Run:
         if workspace is None:
             return
         outside, rules = self._outside, Rules(workspace)
-        merged = merge(self._stacks(workspace), workspace.organization, self.diags, self._effects)
+        self.ledger.open()
+        stacks = self._closing(self._stacks(workspace, self._wanted))
+        merged = merge(stacks, workspace.organization, self.diags, self.ledger.effects)
         for resolved in resolve(merged, workspace, outside, self.diags):
             one = bundle(resolved, workspace.organization)
             lint(resolved, one, rules, self.diags)
             self.checked.append(one.target.id)
             self._request.progress("bundles", len(self.checked), len(self.selected))
             yield Result(resolved, one)
-        if self._complete:
-            self._conclude(workspace)
+        self._conclude(workspace)
 
     def together(self, work: Callable[[int], T]) -> list[T] | None:
         """Do something with the bundles in several processes, each with its share, and take over what they find.
 
-        `work` is told which of the shares it has. None if it has to be done here, with all bundles: there are too few
-        of them to gain anything, or something is wrong, and then much depends on what was found before.
+        `work` is told which of the shares it has. None if there are too few bundles to gain anything; nothing if
+        something is wrong, for then much depends on what was found before. Both ways it has to be done here.
         """
         shares = self._shares()
         if len(shares) < 2 or self.workspace is None or self._outside is None or self.watch.found():
             return None
 
-        def one(number: int, tell: Tell) -> tuple[T, Share]:
-            known = len(self.diags)
+        def one(number: int, tell: Tell) -> tuple[T, list[Share]]:
             self._take(shares[number], tell)
             done = work(number)
             if self.watch.found():
                 raise ValueError("an error, which is to be found again where all bundles are")
-            return done, Share(self.checked, self.diags.since(known), self.diags.not_checked, self._effects.seen())
+            return done, self.ledger.shares
 
         found = divided(len(shares), one, lambda done: self._request.progress("bundles", done, len(self.selected)))
-        for _, share in found or ():
-            self._absorb(share)
-        if found and self._complete:
-            self._conclude(self.workspace)
-        return [done for done, _ in found] if found else None
+        if found is None:
+            return []
+        for _, told in found:
+            self.ledger.add(told)
+        self._conclude(self.workspace)
+        return [done for done, _ in found]
 
     def _shares(self) -> list[frozenset[str]]:
-        """The selected bundles in parts of about one size, neighbours together."""
-        all, count = self.selected, min(self._request.jobs, len(self.selected) // _WORTH)
+        """The bundles that are to be computed in parts of about one size, neighbours together."""
+        all = [id for id in self.selected if self._wanted(id)]
+        count = min(self._request.jobs, len(all) // _WORTH)
         return [frozenset(all[n * len(all) // count : (n + 1) * len(all) // count]) for n in range(count)]
 
     def _take(self, share: frozenset[str], tell: Tell) -> None:
         """Be the run over a share of the bundles, in a process of its own."""
-        self._complete = False
-        self.selects = share.__contains__
+        self._is_share = True
+        self._wanted = share.__contains__
         self._request = self._request._replace(progress=lambda what, done, total: tell(done))
 
-    def _absorb(self, share: Share) -> None:
-        self.checked.extend(share.checked)
-        self.diags.extend(share.diagnostics)
-        for check in share.not_checked:
-            self.diags.skip(check)
-        self._effects.add(share.effects)
+    def _recalled(self) -> tuple[Share, ...]:
+        """What is known of projects in which nothing has changed, so that they need not be looked at."""
+        if self._request.units is None or self.workspace is None or self.watch.found():
+            return ()
+        shares = tuple(self._request.units.known(self._digests))
+        if shares:
+            known = {share.project for share in shares}
+            self._wanted = lambda id: project_of(id) not in known and self.selects(id)
+        return shares
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        """For each project a digest of all that its bundles are made from."""
+        assert self.workspace is not None
+        return project_digests(self.files.values(), (self.template_digests(), self._inputs(self.workspace)))
 
     def _conclude(self, workspace: Workspace) -> None:
-        """Tell what can only be told when all bundles of the tree have been looked at."""
-        self.diags.extend(self._effects.findings())
+        """Tell what can only be told when all bundles have been looked at."""
+        if self._is_share:
+            return
+        if self.kept:
+            self.ledger.add(self.kept)
+            self.ledger.sort(self.ids)
+        if self._complete:
+            self._advise(workspace)
+        if self._request.units and not self.watch.found():
+            self._request.units.keep(self._digests, self.ledger.shares)
+
+    def _advise(self, workspace: Workspace) -> None:
+        """Tell what is true of the tree as a whole."""
+        self.diags.extend(findings(share.effects for share in self.ledger.shares))
         advise(workspace, self.diags)
         # A secret whose name somebody misspelt is not read either, and that has been told.
         if not any(each.code == "ET601" for each in self.diags):
@@ -256,10 +281,21 @@ class Run:
         inputs = self._inputs(self.workspace) if self.workspace else {}
         return {name: value for name, value in inputs.items() if isinstance(value, str)}
 
-    def _stacks(self, workspace: Workspace) -> Iterator[Stack]:
-        for stack in layer(workspace, self.selects):
+    def _stacks(self, workspace: Workspace, selects: Callable[[str], bool]) -> Iterator[Stack]:
+        for stack in layer(workspace, selects):
             if not self._broken or self._broken.isdisjoint(_paths(stack)):
                 yield stack
+
+    def _closing(self, stacks: Iterator[Stack]) -> Iterator[Stack]:
+        """The stacks, one after the other; when one is asked for, all has been said of the one before."""
+        project = None
+        for stack in stacks:
+            if project not in (None, stack.target.project):
+                self.ledger.close(project)
+            project = stack.target.project
+            yield stack
+        if project is not None:
+            self.ledger.close(project)
 
     @cached_property
     def _outside(self) -> Outside:
@@ -295,8 +331,10 @@ class Run:
 
     def _secrets_files(self, workspace: Workspace) -> dict[str, SealedFile]:
         """The secrets files that the selected bundles may need."""
-        stacks = self._stacks(workspace) if self._has_secrets else ()
-        return {file.path: file for stack in stacks for file in self._needs.of(stack)}
+        stacks = self._stacks(workspace, self.selects) if self._has_secrets else ()
+        # What a project reads that is known already is asked all the same: else nobody would seem to read it.
+        needed = [(stack, file) for stack in stacks for file in self._needs.of(stack)]
+        return {file.path: file for stack, file in needed if self._wanted(stack.target.id)}
 
     def _selection(self) -> Callable[[str], bool]:
         """Whether a bundle is asked for, by its id."""
@@ -334,8 +372,11 @@ def check(request: Request) -> Outcome:
     def look(_: int = 0) -> None:
         deque(examined(run, wanted), maxlen=0)
 
-    if run.together(look) is None:
+    if not run.together(look):
         look()
+    if run.kept and run.watch.found():
+        # Over an error all depends on what was found before.
+        return check(request._replace(units=None))
     return run.outcome()
 
 
@@ -350,48 +391,6 @@ def examined(run: Run, wanted: Writers) -> Iterator[Result]:
 def _allowances(resources: Resources | None, today: date) -> Allowances:
     documents = [one.document for one in (*resources, *resources.rules)] if resources else []
     return Allowances({one.path: one.allowances for one in documents if one.allowances}, today)
-
-
-def _read(request: Request, diags: Diagnostics) -> Resources | None:
-    """The files of a tree; None when it has no usable organization."""
-    schemas, shard = Schemas(), request.shard
-    tree = shard.of(request.tree) if shard else request.tree
-    sources = discover(tree, diags)
-    if not any(source.location.kind is Kind.ORGANIZATION for source in sources):
-        return None
-    read: list[Resource] = []
-    memory = {} if request.memory is None else request.memory
-    for source in sources:
-        known = (source.path, source.location, source.digest)
-        if known not in memory:
-            findings = Diagnostics()
-            memory[known] = _read_one(source, schemas, findings), tuple(findings)
-        resource, told = memory[known]
-        diags.extend(told)
-        read.append(resource)
-        request.progress("files", len(read), len(sources))
-    return Resources(tuple(read), tuple(_read_rules(tree, sources, diags)), shard.elsewhere if shard else ())
-
-
-def _read_rules(tree: Tree, sources: Sources, diags: Diagnostics) -> Iterator[RulesDocument]:
-    """The files that tell sops for whom to encrypt the secrets of the tree."""
-    secrets = [source.path for source in sources if source.location.kind is Kind.SECRETS]
-    for source, inside in rules_files(tree, secrets, diags):
-        findings = Diagnostics()
-        document = parse(source, findings)
-        # How it types its scalars is a matter between sops and whoever wrote it.
-        diags.extend(finding for finding in findings if finding.code not in ABOUT_TYPES)
-        if document:
-            yield RulesDocument(document, inside)
-
-
-def _read_one(source: Source, schemas: Schemas, diags: Diagnostics) -> Resource:
-    document = parse(source, diags)
-    if document is None:
-        # A file that cannot be read stands as an empty one, so that what it is still has a name.
-        empty = Document(source.path, source.location, source.digest, MappingNode({}, {}, {}, START))
-        return Resource(source.location, empty)
-    return validate(document, schemas, diags)
 
 
 def _paths(stack: Stack) -> set[str]:

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from envtree.artifact import Artifact, Manifest, Output, Receipt, Together, project_of, undivided
+from envtree.artifact import NOWHERE_ELSE, Artifact, Elsewhere, Manifest, Output, Receipt, project_of, undivided
 from envtree.compare import compare, compare_archives
-from envtree.diagnostic import Diagnostics
 from envtree.emit import Writers, divide, emit, written
 from envtree.fitting import check_templates, report
 from envtree.pipeline import Outcome, Request, Result, Run
@@ -81,13 +80,13 @@ class Places(NamedTuple):
         artifacts: Iterable[Artifact],
         ids: Iterable[str],
         approve: Callable[[], bool],
-        together: Together = undivided,
+        elsewhere: Elsewhere = NOWHERE_ELSE,
     ) -> Manifest | None:
         """Write the artifacts of bundles to the first two of the places, if `approve()` agrees after the last one."""
 
         def onward(artifacts: Iterable[Artifact]) -> Manifest | None:
             if self.folder:
-                return write(artifacts, self.folder, approve, together=together)
+                return write(artifacts, self.folder, approve, elsewhere=elsewhere)
             records = {artifact.id: artifact.record() for artifact in artifacts}
             empty = Manifest(self.main.edition, self.main.mode, {}, {})
             return self.main.successor(empty, records) if approve() else None
@@ -132,8 +131,13 @@ def publish(
 
     # What goes into one file, or is kept for a second place, passes through one process.
     is_divisible = beside is alone and not (places.archive or places.secret)
-    together = run.together if is_divisible else undivided
-    return run.outcome(places.put(artifacts, run.selected, approve, together))
+    kept = tuple(id for share in run.kept for id in share.checked)
+    elsewhere = Elsewhere(run.together if is_divisible else undivided, kept)
+    manifest = places.put(artifacts, run.selected, approve, elsewhere)
+    if run.kept and run.watch.found():
+        # Over an error all depends on what was found before.
+        return publish(request._replace(units=None), places, formats, beside, receipts)
+    return run.outcome(manifest)
 
 
 def rehearse(
@@ -167,7 +171,7 @@ def _artifacts(
     Secret halves are added to `apart`. What does not fit is told at the end, so that it is told of all bundles, and not
     only of the first.
     """
-    unfit = Diagnostics()
+    unfit = run.ledger.unfit
     for result, files in results:
         if run.watch.found():
             # Nothing was decrypted for a broken tree.

@@ -9,7 +9,8 @@ from envtree.codes import OVERALL, is_unread
 from envtree.diagnostic import ReportedError, Severity
 from envtree.disk import MANIFEST
 from envtree.finding import Finding
-from envtree.pipeline import Memory, Outcome
+from envtree.pipeline import Outcome
+from envtree.reading import Memory
 from envtree.report import Report, stopped
 from envtree.report.fingerprint import fingerprinted
 from envtree.tree import FILE_LIMIT, Refusal, TreeOver

@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from . import tables
+from .again import again
 from .measure import MEMORY_DISK, Tool, play
 from .model import SIZES
 from .profile import profile
 from .tools import PEERS, envtree, floor, peer, with_secrets
 
-PARTS = ("secrets", "floor", "growth", "stages")
+PARTS = ("secrets", "floor", "growth", "again", "stages")
 # The size at which a round takes minutes, and some peers end in no reasonable time.
 LARGE = "L"
 
@@ -61,6 +62,8 @@ def compare(work: Path, options: argparse.Namespace, report: Report) -> None:
     if smaller:
         steps = [(name, SIZES[name], runs[tool.name]) for name, tool in smaller.items()]
         report.say(tables.growth([*steps, (options.size, size, runs["envtree"])]))
+    if "again" in parts:
+        report.say(tables.again(again(ours[0], work, options.rounds), runs["envtree"]))
     if "stages" in parts:
         report.say(tables.stages(profile(ours[:2], base[0], options.rounds), size.bundles))
 

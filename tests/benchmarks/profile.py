@@ -27,7 +27,9 @@ def _stages(tool: Tool) -> dict[str, float]:
     """One run under the clock; `python` is what the process takes before and after."""
     told = tool.output.with_suffix(".stages.json")
     _, _, _, *arguments = tool.command
-    timed = tool._replace(command=[sys.executable, "-m", "tests.benchmarks.stages", str(told), *arguments])
+    timed = tool._replace(
+        command=[sys.executable, "-m", "tests.benchmarks.stages", str(told), *arguments, "--jobs", "1"]
+    )
     whole = measure(timed).seconds
     check(timed)
     shutil.rmtree(timed.output)

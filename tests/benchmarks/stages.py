@@ -74,10 +74,11 @@ class Clock:
 
 def install(clock: Clock) -> None:
     """Put the clock around every stage, for as long as the process lives."""
-    from envtree import pipeline, publish
+    from envtree import pipeline, publish, reading
 
     for module, payer, name in (
-        *((pipeline, name, name) for name in ("discover", "parse", "validate", "link", "bundle", "lint", "advise")),
+        *((reading, name, name) for name in ("discover", "parse", "validate")),
+        *((pipeline, name, name) for name in ("link", "bundle", "lint", "advise")),
         *((publish, name, name) for name in ("emit", "write")),
         (pipeline.Run, "decrypt", "_plaintexts"),
     ):

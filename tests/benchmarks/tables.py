@@ -58,6 +58,17 @@ def floor(runs: Mapping[str, list[Run]]) -> list[str]:
     return [f"envtree takes {_range(ratios(runs['envtree'], runs['floor']))} times the floor"]
 
 
+def again(kinds: Mapping[str, list[Run]], cold: Sequence[Run]) -> list[str]:
+    """One line for each kind of run that comes after another one; its share of a run that knows nothing."""
+    whole = statistics.median(run.cpu for run in cold)
+    return [
+        f"{name}: {_range([run.seconds for run in runs])} s, {cpu:.2f} s of processors, "
+        f"{cpu / whole:.1%} of a first run, {max(run.peak_mb for run in runs):.0f} MB"
+        for name, runs in kinds.items()
+        for cpu in (statistics.median(run.cpu for run in runs),)
+    ]
+
+
 def growth(steps: Sequence[tuple[str, Size, list[Run]]]) -> list[str]:
     """The exponent of time over bundles between sizes; the first of them shows what a run takes for almost no bundles.
 

@@ -88,7 +88,7 @@ def peer(name: str, work: Path, size: Size) -> Tool:
 
 
 def _compile(name: str, size: Size, tree: Path, output: Path) -> Tool:
-    command = [sys.executable, "-m", "envtree", "compile", "-o", str(output)]
+    command = [sys.executable, "-m", "envtree", "compile", "--no-cache", "-o", str(output)]
     return Tool(name, size, tree, command, output, _read_envtree)
 
 

@@ -12,7 +12,8 @@ from envtree.diff import Diff, Named, diff
 from envtree.diff.model import Cause
 from envtree.emit import materialize
 from envtree.keypath import format_path
-from envtree.pipeline import Memory, Request, Run
+from envtree.pipeline import Request, Run
+from envtree.reading import Memory
 from tests.trees import MemoryTree, start
 
 from .editing import pairs

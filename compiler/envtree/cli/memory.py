@@ -19,7 +19,9 @@ from envtree.git import repository_root
 from envtree.tree import DirectoryTree, RootNotFound, find_root
 
 if TYPE_CHECKING:
-    from envtree.pipeline import Outcome
+    from envtree.cache.documents import Documents
+    from envtree.ledger import Share
+    from envtree.pipeline import Outcome, Request
 
 # The variables that change what a command finds, opens or says, by how they begin; inputs are asked for by name.
 _HEARD = (
@@ -34,19 +36,25 @@ _KEY_VARIABLES = ("SOPS_AGE_KEY_FILE", "SOPS_AGE_SSH_PRIVATE_KEY_FILE")
 _LOOKED_AT = 20_000
 
 
+class _Place(NamedTuple):
+    """An output: `manifest` is the digest of its manifest, which holds so many `files`; no folder if there is none."""
+
+    folder: str = ""
+    mode: Mode = "ref"
+    manifest: str = ""
+    files: int = 0
+
+
 class _Entry(NamedTuple):
     """What is remembered of a run: what it `said`, and whether as an answer and as bytes; `inputs` are marks of the
-    variables that it read, by name; `manifest` is the digest of that of its `output`, which holds so many `files`.
+    variables that it read, by name; `place` is where it wrote.
     """
 
     code: int
     said: list[tuple[bool, bool, str]]
     seen: list[Any]
     inputs: dict[str, str]
-    output: str
-    mode: Mode
-    manifest: str
-    files: int
+    place: list[Any]
 
 
 class Memory:
@@ -55,49 +63,81 @@ class Memory:
     What it reads of `tree` is noted.
     """
 
-    def __init__(self, folder: cache.Folder, name: str, tree: DirectoryTree, salt: bytes) -> None:
+    def __init__(self, folder: cache.Folder, names: "_Names", tree: DirectoryTree) -> None:
         self.tree = cache.Witness(tree)
-        self._folder, self._name, self._plain, self._salt = folder, name, tree, salt
+        self._folder, self._names, self._plain = folder, names, tree
+        self._thorough, self._again = False, False
+        self._documents: Documents | None = None
+        self._found: tuple[dict[str, str], list[Share]] | None = None
 
     def recall(self, *, thorough: bool) -> int | None:
         """Say what was said the last time, if everything is as it was then; the exit code, or None."""
-        entry = self._entry()
-        if entry is None or any(self._mark(name) != mark for name, mark in entry.inputs.items()):
+        entry, self._thorough = self._entry(), thorough
+        self._again = entry is not None
+        if entry is None or any(self._names.mark(name) != mark for name, mark in entry.inputs.items()):
             return None
         before = cache.Seen(*entry.seen)
         seen = cache.still(before, self._plain)
-        if seen is None or not self._is_written(entry, thorough=thorough):
+        if seen is None or not self._is_written(_Place(*entry.place)):
             return None
         if seen != before._replace(at=seen.at) or before.is_fresh:
             self._write(entry._replace(seen=list(seen)))
         say_again([(answer, words.encode() if raw else words) for answer, raw, words in entry.said])
         return entry.code
 
+    def reminded(self, request: "Request") -> "Request":
+        """A request over the tree of this memory; who comes again is told what is known of files and of projects."""
+        request = request._replace(tree=self.tree)
+        if not self._again:
+            return request
+        from envtree.cache.documents import Documents  # noqa: PLC0415 -- only now there may be any
+
+        self._documents = Documents(self._folder, self._names.documents)
+        return request._replace(memory=self._documents, units=self)
+
+    def known(self, digests: Mapping[str, str]) -> "list[Share]":
+        """What was found in those of the projects that have the same digest as then, and need not be written again."""
+        from envtree.cache.kept import load  # noqa: PLC0415
+
+        kept = load(self._folder, self._names.units)
+        if kept is None or not self._is_written(_Place(*kept[0])):
+            return []
+        return [share for share in kept[2] if digests.get(share.project, "") == kept[1].get(share.project)]
+
+    def keep(self, digests: Mapping[str, str], shares: "list[Share]") -> None:
+        """Remember what was found in all projects."""
+        self._found = dict(digests), shares
+
     def conclude(self, outcome: "Outcome", output: Output | None, say: Callable[[], int]) -> int:
         """Say what came of a run, and remember it; the exit code."""
         with noted() as said:
             code = say()
-        workspace = outcome.workspace
-        if workspace is not None:
-            inputs = {one.env: self._mark(one.env) for one in workspace.organization.inputs.values()}
-            words = [(answer, isinstance(each, bytes), _text(each)) for answer, each in said]
-            entry = _Entry(code, words, list(self.tree.seen()), inputs, "", "ref", "", 0)
-            if output and outcome.manifest:
-                files = sum(len(record.files) for record in outcome.manifest.bundles.values())
-                entry = entry._replace(output=str(output.folder), mode=output.mode, files=files)
-                entry = entry._replace(manifest=cache.written(output))
-            self._write(entry)
+        workspace, place = outcome.workspace, _Place()
+        if workspace is None:
+            return code
+        if output and outcome.manifest:
+            files = sum(len(record.files) for record in outcome.manifest.bundles.values())
+            place = _Place(str(output.folder), output.mode, cache.written(output), files)
+        inputs = {one.env: self._names.mark(one.env) for one in workspace.organization.inputs.values()}
+        words = [(answer, isinstance(each, bytes), _text(each)) for answer, each in said]
+        self._write(_Entry(code, words, list(self.tree.seen()), inputs, list(place)))
+        if self._documents is not None:
+            self._documents.save()
+        if self._found and bool(output) == bool(outcome.manifest):
+            from envtree.cache.kept import save  # noqa: PLC0415
+
+            save(self._folder, self._names.units, (tuple(place), *self._found))
         return code
 
-    def _is_written(self, entry: _Entry, *, thorough: bool) -> bool:
-        if not entry.output:
+    def _is_written(self, place: _Place) -> bool:
+        if not place.folder:
             return True
-        output = Output(Path(entry.output), self._plain.root, entry.mode, EDITION, {}, lambda _: True)
-        look: cache.Look = "read" if thorough else "marks" if entry.files <= _LOOKED_AT else "manifest"
-        return cache.is_intact(entry.manifest, output, look)
+        output = Output(Path(place.folder), self._plain.root, place.mode, EDITION, {}, lambda _: True)
+        look: cache.Look = "read" if self._thorough else "marks" if place.files <= _LOOKED_AT else "manifest"
+        return cache.is_intact(place.manifest, output, look)
 
     def _entry(self) -> _Entry | None:
-        data = self._folder.read(self._name)
+        data = self._folder.read(self._names.entry)
         with suppress(ValueError, TypeError):
             return _Entry(*orjson.loads(data)) if data else None
         return None
@@ -105,15 +145,25 @@ class Memory:
     def _write(self, entry: _Entry) -> None:
         # A path that is no text cannot be remembered.
         with suppress(TypeError):
-            self._folder.write(self._name, orjson.dumps(list(entry)))
+            self._folder.write(self._names.entry, orjson.dumps(list(entry)))
 
-    def _mark(self, variable: str) -> str:
+
+class _Names(NamedTuple):
+    """The names of what is kept for a command line; without the salt they tell nothing of what they are made from."""
+
+    salt: bytes
+    entry: str
+    documents: str
+
+    @property
+    def units(self) -> str:
+        """That of what is known of projects."""
+        return f"{self.entry}-projects"
+
+    def mark(self, variable: str) -> str:
+        """What changes with the value of a variable."""
         value = os.environb.get(os.fsencode(variable))
-        return "" if value is None else hmac.new(self._salt, value, "sha256").hexdigest()
-
-
-def _text(words: str | bytes) -> str:
-    return words.decode() if isinstance(words, bytes) else words
+        return "" if value is None else _named(self.salt, value)
 
 
 def memory(command: str, directory: Path, params: Mapping[str, Any]) -> Memory | None:
@@ -125,9 +175,22 @@ def memory(command: str, directory: Path, params: Mapping[str, Any]) -> Memory |
         tree = DirectoryTree(find_root(directory))
     except RootNotFound:
         return None
-    salt = folder.secret()
-    told = repr((command, sorted(params.items(), key=str), _surroundings(tree), _program())).encode("utf-8", "replace")
-    return Memory(folder, hmac.new(salt, told, "sha256").hexdigest(), tree, salt)
+    salt, program = folder.secret(), _program()
+    asked = (command, sorted(params.items(), key=str), _surroundings(tree), program)
+    names = _Names(salt, _named(salt, _bytes(asked)), _named(salt, _bytes((str(tree.root), program))))
+    return Memory(folder, names, tree)
+
+
+def _named(salt: bytes, data: bytes) -> str:
+    return hmac.new(salt, data, "sha256").hexdigest()
+
+
+def _bytes(data: object) -> bytes:
+    return repr(data).encode("utf-8", "surrogateescape")
+
+
+def _text(words: str | bytes) -> str:
+    return words.decode() if isinstance(words, bytes) else words
 
 
 def _surroundings(tree: DirectoryTree) -> tuple[Any, ...]:
@@ -143,8 +206,8 @@ def _surroundings(tree: DirectoryTree) -> tuple[Any, ...]:
 def _program() -> tuple[Any, ...]:
     """Which envtree this is, and with which libraries."""
     here = Path(__file__).parents[1]
-    files = [(path, _changed(Path(folder, path))) for folder, _, names in os.walk(here) for path in sorted(names)]
-    code = hashlib.sha256(repr(sorted(each for each in files if not each[0].endswith(".pyc"))).encode()).hexdigest()
+    paths = [f"{folder}/{name}" for folder, _, names in os.walk(here) for name in names if not name.endswith(".pyc")]
+    code = hashlib.sha256(repr([(path, _changed(Path(path))) for path in sorted(paths)]).encode()).hexdigest()
     return sys.version, code, _changed(Path(orjson.__file__).parents[1])
 
 

@@ -16,7 +16,7 @@ Place = tuple[LayerName, Span]
 
 
 class Seen(NamedTuple):
-    """Effects over some of the stacks, in a form that can be sent to another process.
+    """Effects over some of the stacks, in a form that can be kept, or sent to another process.
 
     `useful` are the places of what changes something, and `idle` has a finding for each that did not somewhere;
     `merged` tells how often each layer was put over what is below it, and `repeats` how often one of its values was
@@ -30,56 +30,41 @@ class Seen(NamedTuple):
     repeats: dict[Place, tuple[int, Diagnostic]]
 
 
+def findings(parts: Iterable[Seen]) -> list[Diagnostic]:
+    """One for each place that never changed anything in any of the parts, which are in the order of their stacks."""
+    all = _together(parts)
+    idle = [finding for place, finding in all.idle.items() if place not in all.useful]
+    loose = ((mine[0], one) for mine, one in all.repeats.items() if mine not in all.pinned)
+    return [*idle, *(finding for layer, (count, finding) in loose if count == all.merged[layer])]
+
+
 class Effects:
-    """What is noted while stacks are merged, here or in other processes."""
+    """Notes, while stacks are merged, what was `noted`."""
 
     def __init__(self) -> None:
-        self._useful: set[Span] = set()
-        self._idle: dict[Span, Diagnostic] = {}
-        self._merged: Counter[LayerName] = Counter()
-        self._pinned: set[Place] = set()
-        self._repeats: dict[Place, tuple[int, KeyPath, Merged, Merged]] = {}
-        self._others: list[Seen] = []
+        self.noted = Seen(set(), {}, Counter(), set(), {})
 
     def merged(self, layer: Layer) -> None:
         """A layer has been put over what is below it once more."""
-        self._merged[_name(layer)] += 1
+        self.noted.merged[_name(layer)] += 1
 
     def pin(self, value: Merged) -> None:
         """A layer has a reason to say a value, whatever is below it."""
-        self._pinned.add(_place(value))
+        self.noted.pinned.add(_place(value))
 
     def repeat(self, below: Merged, value: Merged, path: KeyPath) -> None:
         """A layer says what is below it already."""
-        mine = _place(value)
-        count = self._repeats[mine][0] if mine in self._repeats else 0
-        self._repeats[mine] = (count + 1, path, below, value)
+        mine, repeats = _place(value), self.noted.repeats
+        count = repeats[mine][0] if mine in repeats else 0
+        repeats[mine] = (count + 1, _repeated(path, below, value))
 
     def useful(self, place: Span) -> None:
         """What stands at a place changes something."""
-        self._useful.add(place)
+        self.noted.useful.add(place)
 
     def idle(self, finding: Diagnostic) -> None:
         """What stands at the place of a finding changes nothing here."""
-        self._idle.setdefault(finding.span, finding)
-
-    def seen(self) -> Seen:
-        """What was noted here."""
-        repeats = {
-            mine: (count, _repeated(path, below, value)) for mine, (count, path, below, value) in self._repeats.items()
-        }
-        return Seen(self._useful, self._idle, self._merged, self._pinned, repeats)
-
-    def add(self, seen: Seen) -> None:
-        """Take over what was noted of other stacks, those that come after all others so far."""
-        self._others.append(seen)
-
-    def findings(self) -> list[Diagnostic]:
-        """One for each place that never changed anything."""
-        all = _together((self.seen(), *self._others))
-        idle = [finding for place, finding in all.idle.items() if place not in all.useful]
-        loose = ((mine[0], one) for mine, one in all.repeats.items() if mine not in all.pinned)
-        return [*idle, *(finding for layer, (count, finding) in loose if count == all.merged[layer])]
+        self.noted.idle.setdefault(finding.span, finding)
 
 
 def _together(parts: Iterable[Seen]) -> Seen:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from envtree import disk
 from envtree.archive import through
-from envtree.artifact import Artifact, Manifest, Output, Record, Together, undivided
+from envtree.artifact import NOWHERE_ELSE, Artifact, Elsewhere, Manifest, Output, Record, Together, undivided
 from envtree.canonical import canonical
+from envtree.diagnostic import Failure
 from envtree.git import tracked
 from envtree.guard import output_path
 from envtree.signals import committing
@@ -27,19 +28,16 @@ def write(
     output: Output,
     approve: Callable[[], bool],
     *,
-    together: Together = undivided,
+    elsewhere: Elsewhere = NOWHERE_ELSE,
     is_tracked: Callable[[Path], bool] = tracked,
     wait: float = 10.0,
 ) -> Manifest | None:
-    """Write the artifacts as they come, and make them the output if `approve()` agrees after the last one.
-
-    What stands in `artifacts` may differ from process to process: each that works `together` writes its own.
-    """
+    """Write the artifacts as they come, and make them the output if `approve()` agrees after the last one."""
     path = output_path(output, is_tracked)
     with hold(path, wait) as home:
         if home == path and has_leftover(path):
             # Only a run that is sure to write may finish, or remove, what a killed one left.
-            artifacts, together = list(artifacts), undivided
+            artifacts, elsewhere = list(artifacts), elsewhere._replace(together=undivided)
             if not approve():
                 return None
             with disk.errors(output.folder):
@@ -50,13 +48,11 @@ def write(
             # Only our own steps stand under `errors`: what the stream of artifacts raises is not about the output.
             with disk.errors(output.folder):
                 old = sink.begin()
-            records = _put_together(sink, artifacts, output, together)
-            if records is None:
-                with disk.errors(output.folder):
-                    sink.discard()
-                    old = sink.begin()
-                records = _put(sink, artifacts, output)
-            return _commit(sink, output.successor(old, records), output) if approve() else None
+            records = _put_together(sink, artifacts, output, elsewhere.together)
+            if not approve():
+                return None
+            records = {**_kept(sink, old, elsewhere.kept, output), **records}
+            return _commit(sink, output.successor(old, records), output)
         finally:
             with disk.errors(output.folder):
                 sink.discard()
@@ -88,21 +84,37 @@ def pack(
 
 def _put_together(
     sink: Swap | Fresh, artifacts: Iterable[Artifact], output: Output, together: Together
-) -> dict[str, Record] | None:
-    """The records of what several processes have put there; None if this one has to put all of it."""
+) -> dict[str, Record]:
+    """Put all artifacts there, if it can be done with the help of other processes; their records."""
 
     def share(number: int) -> tuple[dict[str, Record], Staged]:
         sink.divide(number)
         return _put(sink, artifacts, output), sink.staged()
 
     shares = together(share)
-    if shares is None:
-        return None
+    if not shares:
+        if shares is not None:
+            # Whatever they have put there counts for nothing.
+            with disk.errors(output.folder):
+                sink.discard()
+                sink.begin()
+        return _put(sink, artifacts, output)
     records: dict[str, Record] = {}
     for put, staged in shares:
         records |= put
         sink.add(staged)
     return records
+
+
+def _kept(sink: Swap | Fresh, old: Manifest, ids: Iterable[str], output: Output) -> dict[str, Record]:
+    """The records of bundles that lie there already."""
+    try:
+        found = {id: old.bundles[id] for id in ids}
+    except KeyError:
+        message = f"the output '{output.folder}' was changed by another run in the meantime"
+        raise Failure("ET804", message, "run the same again") from None
+    sink.keep(found)
+    return found
 
 
 def _put(sink: Swap | Fresh, artifacts: Iterable[Artifact], output: Output) -> dict[str, Record]:

@@ -1,6 +1,7 @@
 """A new output: built whole in a sibling folder, and renamed."""
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 
 from envtree import disk
@@ -40,6 +41,9 @@ class Fresh:
 
     def add(self, staged: Staged) -> None:
         """Take over what another one has put there."""
+
+    def keep(self, ids: Iterable[str]) -> None:
+        """Leave bundles as they are; in a new output there are none."""
 
     def put(self, artifact: Artifact) -> None:
         """Write one bundle."""

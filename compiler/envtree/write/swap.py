@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import count
 
@@ -59,6 +60,10 @@ class Swap:
         self._journal.removals.extend(staged.removals)
         self._seen |= staged.seen
         self._folders.add(staged.folders)
+
+    def keep(self, ids: Iterable[str]) -> None:
+        """Leave bundles as they are."""
+        self._seen.update(ids)
 
     def put(self, artifact: Artifact) -> None:
         """Stage what differs of one bundle."""

@@ -53,7 +53,7 @@ def run(options: Options) -> Exit:
     with telling("text" if options.output else options.form, files, view):
         with usage_errors(), progress(sys.stderr) as told:
             request = _request(tree, options)._replace(progress=told, jobs=processes(options.jobs))
-            request = request._replace(tree=options.memory.tree) if options.memory else request
+            request = options.memory.reminded(request) if options.memory else request
             fixed = fix(request) if options.fix else Fixed((), check(request), 0)
         if options.diff:
             out(diff(fixed.changes))

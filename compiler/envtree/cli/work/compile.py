@@ -90,7 +90,8 @@ def _run(options: Options) -> Exit:
         request = request._replace(progress=told, shard=part, jobs=processes(options.jobs))
         if options.since is not None:
             request = affected_since(request, options.since)
-        outcome = work(request._replace(tree=read), places, formats, beside, made_from)
+        request = options.memory.reminded(request) if options.memory else request._replace(tree=read)
+        outcome = work(request, places, formats, beside, made_from)
 
     def say() -> int:
         return _conclude(options, messages, outcome, places)
@@ -145,7 +146,7 @@ def _check_apart(places: Places) -> None:
 def _receipts(options: Options, tree: DirectoryTree, part: Shard | None) -> tuple[Receipts | None, Tree]:
     """What notes where the bundles come from, and the tree for a run that it can be told of."""
     if not options.receipt:
-        return None, options.memory.tree if options.memory else tree
+        return None, tree
     from envtree.receipt import origin  # noqa: PLC0415
 
     found = origin(tree, part)

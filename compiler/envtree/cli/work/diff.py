@@ -16,8 +16,9 @@ from envtree.diff import Diff, Named, diff
 from envtree.diff.document import diff_data
 from envtree.diff.saved import NoAnswerError, restored
 from envtree.nearest import did_you_mean
-from envtree.pipeline import Memory, Request, Run, UnknownInput
+from envtree.pipeline import Request, Run, UnknownInput
 from envtree.printable import printable
+from envtree.reading import Memory
 from envtree.report import plural
 from envtree.report.changed_graph import DRAWN, changed_graph
 from envtree.report.changes import changes_text, sentence

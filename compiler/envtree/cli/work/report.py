@@ -12,8 +12,9 @@ from envtree.cli.work.session import Environ, Messages, open_tree, report_of, ru
 from envtree.cli.work.sides import Sides, sides
 from envtree.diff import Diff, Named, diff
 from envtree.html import html
-from envtree.pipeline import Memory, Outcome, Request, Run
+from envtree.pipeline import Outcome, Request, Run
 from envtree.printable import printable
+from envtree.reading import Memory
 from envtree.report import plural, tally
 from envtree.tree import DirectoryTree, Tree
 

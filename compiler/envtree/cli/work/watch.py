@@ -25,9 +25,10 @@ from envtree.diagnostic import Failure, Refusal
 from envtree.disk import load_manifest
 from envtree.emit.marks import mark
 from envtree.layout import ROOT_FILE
-from envtree.pipeline import Memory, Outcome, Request, Run, examined
+from envtree.pipeline import Outcome, Request, Run, examined
 from envtree.printable import printable
 from envtree.publish import publish
+from envtree.reading import Memory
 from envtree.report import Report, plural, tally
 from envtree.report.text import heads, text
 from envtree.signals import outlast_commits

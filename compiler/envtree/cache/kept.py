@@ -1,0 +1,42 @@
+"""What one run hands to the next as objects: only those of a few kinds are ever made of what lies there."""
+
+import io
+import pickle
+from typing import Any
+
+from envtree.cache.folder import Folder
+
+# Beside our own, which are data alone.
+_HARMLESS = {
+    ("builtins", "set"),
+    ("builtins", "frozenset"),
+    ("collections", "Counter"),
+    ("datetime", "date"),
+}
+
+
+class _Reader(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _HARMLESS:
+            return super().find_class(module, name)
+        if module.startswith("envtree."):
+            found = super().find_class(module, name)
+            if isinstance(found, type):
+                return found
+        raise pickle.UnpicklingError(f"'{module}.{name}' is nothing that is kept")
+
+
+def load(folder: Folder, name: str) -> Any:
+    """The objects that are kept under a name, None if there are none."""
+    data = folder.read(name)
+    if data is None:
+        return None
+    try:
+        return _Reader(io.BytesIO(data)).load()
+    except (pickle.UnpicklingError, AttributeError, ImportError, IndexError, TypeError, ValueError, EOFError):
+        return None
+
+
+def save(folder: Folder, name: str, objects: Any) -> None:
+    """Keep objects under a name."""
+    folder.write(name, pickle.dumps(objects, pickle.HIGHEST_PROTOCOL))
