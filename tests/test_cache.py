@@ -5,6 +5,7 @@ import random
 import shutil
 import stat
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,14 +13,19 @@ from typing import Any, NamedTuple
 import pytest
 
 from envtree import cache, pipeline
+from envtree.cache.kept import load, save
 from envtree.cli.memory import Memory
 from envtree.resolved import Bundle, Resolved
+from envtree.source import Kind, Location
 from envtree.tree import DirectoryTree
 from envtree.workspace import Organization
 
 from .command_line import BOT, ERROR, ORGANIZATION, WARNING, Command, Ran, fill
 from .divided import contents
 from .test_git import run as git
+from .vault import NUMBER, PASSWORD, Vault, vault
+
+__all__ = ["vault"]
 
 TREE = {
     "organization.yaml": ORGANIZATION
@@ -313,7 +319,22 @@ def test_reading_finds_what_no_time_tells(twice: Twice) -> None:
     assert bundle.read_bytes() == data
 
 
-def test_secrets_in_clear_are_never_in_it(twice: Twice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", [("compile", "-o", "out"), ("check",)])
+def test_secrets_in_clear_are_never_in_it(command: tuple[str, ...], vault: Vault) -> None:
+    for text in ("# one\n", "# another\n", "# a third\n"):
+        vault.write({"environments/dev.yaml": f"{{}}\n{text}"})
+        done = vault.envtree(*command)
+        assert done.returncode == 0, done.stderr
+    again = vault.envtree(*command)
+    assert (again.returncode, again.stdout, again.stderr) == (0, done.stdout, done.stderr)
+    kept = contents(vault.folder / "home/.cache/envtree")
+    # Documents and projects, too.
+    assert len(kept) > 4
+    pieces = [*PASSWORD.splitlines(), PASSWORD, str(NUMBER), "AGE-SECRET"]
+    assert not any(piece.encode() in data for piece in pieces for data in kept.values())
+
+
+def test_inputs_are_never_in_it(twice: Twice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHA", "canary-of-an-input")
     twice.envtree("-C", str(twice.root), "compile", "-o", str(twice.root / "out"))
     assert not any(b"canary" in data for data in contents(tmp_path / "cache").values())
@@ -370,6 +391,7 @@ def test_it_does_not_grow_for_ever(folder: cache.Folder, monkeypatch: pytest.Mon
     for n in range(9):
         folder.write(str(n), b"x")
         os.utime(folder.path / str(n), (n, n))
+    folder.make_room()
     assert {path.name for path in folder.path.iterdir()} <= {"salt", *"5678"}
     assert folder.secret() == salt
 
@@ -385,6 +407,25 @@ def test_clear(twice: Twice, tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("in the way")
     assert twice.envtree("cache", "clear").code == 0
     assert twice.envtree(*command).code == 0
+
+
+class Planted:
+    """What would run a program if it were read back."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch planted",)
+
+
+def test_only_data_is_read_back(folder: cache.Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(folder, "good", {"a": (Location(Kind.AGENT, "p", "t", "a"), frozenset({1}), Counter("aa"))})
+    assert load(folder, "good") == {"a": (Location(Kind.AGENT, "p", "t", "a"), frozenset({1}), Counter("aa"))}
+    for planted in (Planted(), DirectoryTree(tmp_path), git, [Planted()]):
+        save(folder, "bad", planted)
+        assert load(folder, "bad") is None
+    folder.write("bad", b"no objects")
+    assert load(folder, "bad") is None
+    assert not (tmp_path / "planted").exists()
 
 
 # The witness.

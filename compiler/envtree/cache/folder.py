@@ -12,8 +12,8 @@ from pathlib import Path
 _HEAD = b"envtree cache 1\n"
 _DIGEST = 32
 _SALT = "salt"
-_MOST_FILES = 200
-_MOST_BYTES = 512 << 20
+_MOST_FILES = 2000
+_MOST_BYTES = 1 << 30
 
 
 class Folder:
@@ -48,7 +48,6 @@ class Folder:
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(draft)
-            self._make_room()
 
     def clear(self) -> int:
         """Remove everything that is kept; how many entries there were."""
@@ -72,7 +71,7 @@ class Folder:
             return [entry for entry in scan if entry.is_file(follow_symlinks=False)]
         return []
 
-    def _make_room(self) -> None:
+    def make_room(self) -> None:
         """Remove what has not been written for the longest time, if there is too much."""
         found = sorted(((entry.stat(follow_symlinks=False), entry.name) for entry in self._entries()), key=_age)
         size, count = sum(each.st_size for each, _ in found), len(found)

@@ -2,11 +2,12 @@
 
 import io
 import pickle
+from enum import Enum
 from typing import Any
 
 from envtree.cache.folder import Folder
 
-# Beside our own, which are data alone.
+# Beside our own, of which only named tuples and words of enumerations are data alone.
 _HARMLESS = {
     ("builtins", "set"),
     ("builtins", "frozenset"),
@@ -21,7 +22,7 @@ class _Reader(pickle.Unpickler):
             return super().find_class(module, name)
         if module.startswith("envtree."):
             found = super().find_class(module, name)
-            if isinstance(found, type):
+            if isinstance(found, type) and issubclass(found, tuple | Enum):
                 return found
         raise pickle.UnpicklingError(f"'{module}.{name}' is nothing that is kept")
 

@@ -15,6 +15,7 @@ import orjson
 from envtree import EDITION, cache
 from envtree.artifact import Mode, Output
 from envtree.cli.console import colored, noted, say_again
+from envtree.diagnostic import Failure, Refusal
 from envtree.git import repository_root
 from envtree.tree import DirectoryTree, RootNotFound, find_root
 
@@ -77,8 +78,12 @@ class Memory:
         if entry is None or any(self._names.mark(name) != mark for name, mark in entry.inputs.items()):
             return None
         before = cache.Seen(*entry.seen)
-        seen = cache.still(before, self._plain)
-        if seen is None or not self._is_written(_Place(*entry.place)):
+        try:
+            seen = cache.still(before, self._plain)
+            if seen is None or not self._is_written(_Place(*entry.place)):
+                return None
+        except (Failure, Refusal):
+            # The run itself will find out, and tell it as it has been asked to.
             return None
         if seen != before._replace(at=seen.at) or before.is_fresh:
             self._write(entry._replace(seen=list(seen)))
@@ -127,6 +132,7 @@ class Memory:
             from envtree.cache.kept import save  # noqa: PLC0415
 
             save(self._folder, self._names.units, (tuple(place), *self._found))
+        self._folder.make_room()
         return code
 
     def _is_written(self, place: _Place) -> bool:
