@@ -15,9 +15,15 @@ T = TypeVar("T")
 # How far a process is, from time to time.
 Tell = Callable[[int], None]
 _STEP = 64
+# In a container most processors may be somebody else's.
+_MOST = 8
 # A signal that comes just before we wait is answered after that, in seconds.
 _PATIENCE = 0.2
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _NotForkedError(Exception):
+    """The system gives no other process."""
 
 
 class _Child(NamedTuple):
@@ -34,11 +40,13 @@ def processes(asked: int | None) -> int:
     if asked is not None:
         return asked
     # Elsewhere a process that is forked and goes on as it is may find libraries of the system in pieces.
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+    return min(len(os.sched_getaffinity(0)), _MOST) if sys.platform == "linux" else 1
 
 
-def divided(count: int, work: Callable[[int, Tell], T], progress: Tell) -> list[T] | None:
-    """What `work(n, tell)` gives for each n below `count`, in a process each.
+def divided(
+    count: int, work: Callable[[int, Tell], T], progress: Tell, meanwhile: Callable[[], object] = lambda: None
+) -> list[T] | None:
+    """What `work(n, tell)` gives for each n below `count`, in a process each; this one does something `meanwhile`.
 
     `progress` hears the sum of what they tell. None if any of them failed, or could not be started: then nothing is
     known, and this process has to do it all.
@@ -51,8 +59,9 @@ def divided(count: int, work: Callable[[int, Tell], T], progress: Tell) -> list[
         with _undisturbed() as before:
             for number in range(count):
                 children.append(_fork(partial(_be_child, number, work, before), children))
+        meanwhile()
         return _gather(children, progress)
-    except OSError:
+    except _NotForkedError:
         return None
     finally:
         for child in children:
@@ -70,8 +79,11 @@ def _undisturbed() -> Iterator[set[int]]:
 
 
 def _fork(be_child: "Callable[[Connection[Any, Any]], NoReturn]", siblings: list[_Child]) -> _Child:
-    here, there = Pipe(duplex=False)
-    pid = os.fork()
+    try:
+        here, there = Pipe(duplex=False)
+        pid = os.fork()
+    except OSError as error:
+        raise _NotForkedError from error
     if pid == 0:
         for other in (here, *(sibling.pipe for sibling in siblings)):
             other.close()
@@ -107,7 +119,7 @@ def _gather(children: list[_Child], progress: Tell) -> list[Any] | None:
             assert isinstance(pipe, Connection)
             try:
                 told = pipe.recv()
-            except EOFError:
+            except (EOFError, OSError):
                 return None
             number = waiting[pipe]
             if isinstance(told, _Result):

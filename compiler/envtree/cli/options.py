@@ -241,7 +241,7 @@ JOBS = option(
     "--jobs",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Divide the bundles among N processes at most; one for each processor, where that gains anything.",
+    help="Divide the bundles among N processes at most; one for each of up to eight processors, where that gains anything.",
 )
 NO_CACHE = option("--no-cache", is_flag=True, help="Do all of the work, also what is known from the last time.")
 COLOR = choice(
