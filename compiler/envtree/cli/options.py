@@ -241,7 +241,7 @@ JOBS = option(
     "--jobs",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Divide the bundles among N processes at most; one for each of up to eight processors, where that gains anything.",
+    help="Divide the work among N processes at most; else one for each processor, up to eight, if that gains anything.",
 )
 NO_CACHE = option("--no-cache", is_flag=True, help="Do all of the work, also what is known from the last time.")
 COLOR = choice(
