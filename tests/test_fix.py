@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envtree import fix as package
-from envtree import pipeline
+from envtree import reading
 from envtree.fix import Edit, Fixed, Rename, diff, fix, plan
 from envtree.fix.keys import one_slip
 from envtree.pipeline import Request, check
@@ -32,7 +32,7 @@ Files = dict[str, bytes]
 @pytest.fixture(autouse=True, scope="module")
 def _compiled_once() -> Iterator[None]:
     with (
-        mock.patch.object(pipeline, "Schemas", return_value=SCHEMAS),
+        mock.patch.object(reading, "Schemas", return_value=SCHEMAS),
         mock.patch.object(package, "Schemas", return_value=SCHEMAS),
     ):
         yield

@@ -30,14 +30,14 @@ CODE = """
 import os, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-import envtree.pipeline, envtree.publish
+import envtree.publish, envtree.reading
 def noted(what, call):
     def wrapped(first, *rest, **named):
         with open(os.environ["NOTES"], "a") as notes:
             print(what, getattr(first, "path", ""), file=notes)
         return call(first, *rest, **named)
     return wrapped
-envtree.pipeline.parse = noted("parse", envtree.pipeline.parse)
+envtree.reading.parse = noted("parse", envtree.reading.parse)
 envtree.publish.publish = noted("publish", envtree.publish.publish)
 """
 
