@@ -138,7 +138,7 @@ def _moved(mine: list[str], other: list[str], at: int) -> bool:
     return at not in kept or mine.count(mine[at]) > 1
 
 
-@settings(SLOW, max_examples=80)
+@settings(SLOW, max_examples=30)
 @given(pairs())
 def test_diff_tells_what_differs(drawn: tuple[Organization, Organization]) -> None:
     assert_told(*drawn)

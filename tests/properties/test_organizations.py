@@ -79,7 +79,7 @@ def expected_of(drawn: Organization) -> dict[str, Bundle]:
     return bundles
 
 
-@settings(SLOW, max_examples=150)
+@settings(SLOW, max_examples=60)
 @given(organizations())
 def test_envtree_agrees_with_the_model(drawn: Organization) -> None:
     assert_equal(drawn)

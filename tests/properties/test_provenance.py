@@ -23,7 +23,7 @@ from .test_organizations import SLOW
 from .writing import write_tree
 
 
-@settings(SLOW, max_examples=60)
+@settings(SLOW, max_examples=25)
 @given(organizations())
 def test_neighbours_share_only_what_is_the_same(drawn: Organization) -> None:
     compare(drawn)
