@@ -76,6 +76,11 @@ def decrypting() -> None:
     python("tests.benchmarks.secrets", "--files", "100", "--at-least", "50")
 
 
+def control_plane() -> None:
+    """Against the real control plane, on loopback, with a real PostgreSQL; it is installed where it is not yet."""
+    python("pytest", "-q", "-m", "control_plane", "tests/control_plane")
+
+
 SESSIONS: dict[str, Callable[[], None]] = {
     "lint": lint,
     "types": types,
@@ -85,6 +90,7 @@ SESSIONS: dict[str, Callable[[], None]] = {
     "slow": slow,
     "benchmark": benchmark,
     "decrypting": decrypting,
+    "control-plane": control_plane,
 }
 
 if __name__ == "__main__":

@@ -1,0 +1,29 @@
+"""One control plane for all tests; each test has an organization of its own in it, which is empty."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from .keys import key_for
+from .server import ControlPlane
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[ControlPlane]:
+    """The running control plane."""
+    running = ControlPlane()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def organization(request: pytest.FixtureRequest) -> str:
+    """The name of an organization that no other test uses."""
+    return re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+
+
+@pytest.fixture
+def key(organization: str) -> str:
+    """Its key."""
+    return key_for(organization)
