@@ -178,7 +178,7 @@ def _anchors(page: Path) -> set[str]:
 
 
 def test_contributing_names_every_session() -> None:
-    rows = re.findall(r"^\| `python tests (\w+)` \|", read(".github/CONTRIBUTING.md"), re.MULTILINE)
+    rows = re.findall(r"^\| `python tests ([\w-]+)` \|", read(".github/CONTRIBUTING.md"), re.MULTILINE)
     assert rows == list(SESSIONS)
 
 
