@@ -334,7 +334,7 @@ def _choices(command: click.Command, option: str) -> list[str]:
 
 
 def test_there_is_one_list_of_formats() -> None:
-    assert list(NAMES) == ["bundle", *DIALECTS, "template"]
+    assert list(NAMES) == ["bundle", *DIALECTS, "template", *(each.name for each in FORMATS if each.whole)]
     assert all(len(DIALECTS[each.name].write) == len(each.files) for each in FORMATS if each.name in DIALECTS)
     assert _choices(compile_command, "--format") == list(NAMES)
     assert _choices(show_command, "--format") == ["json", *SHOWN]

@@ -16,7 +16,7 @@ import yaml
 from envtree.artifact import Mode, Output
 from envtree.emit import Unfit, Writers, Written, written
 from envtree.emit.formats import DIALECTS
-from envtree.formats import FORMATS, SHOWN
+from envtree.formats import FORMATS, SHOWN, WHOLE
 from envtree.output_settings import Kubernetes, OutputSettings, Store
 from envtree.publish import Places, publish
 
@@ -338,13 +338,24 @@ def test_t64_no_format_shows_a_secret_where_none_is_to_be_shown(mode: Mode, tmp_
     files = layers(HIDING, organization=organization, secrets={0: SECRETS}) | {"t.j2": TEMPLATE}
     output = Output(tmp_path / "out", tmp_path, mode, 2026, {}, lambda _: True)
     asked = request(files, {"organization": SECRETS}, inputs_required=True)
-    outcome = publish(asked, Places(output), frozenset({*ALL, "template"}))
+    outcome = publish(asked, Places(output), frozenset({*ALL, *WHOLE, "template"}))
     assert [finding for finding in outcome.findings if finding.severity == "error"] == []
     written_files = {path.name: path.read_text() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert written_files.keys() >= {name for each in FORMATS for name in each.files} | {"t.txt"}
     for name, text in written_files.items():
         assert not [spelt for spelt in spellings() if spelt in text], name
     assert written_files["t.txt"].endswith("p")
+
+
+def test_t64_what_is_of_the_whole_tree_never_has_a_secret(tmp_path: Path) -> None:
+    organization = 'output: {env: {config: CFG_, endpoints: "{name}_URL"}}'
+    files = layers(HIDING, organization=organization, secrets={0: SECRETS})
+    output = Output(tmp_path / "out", tmp_path, "plain", 2026, {}, lambda _: True)
+    asked = request(files, {"organization": SECRETS}, inputs_required=True)
+    assert publish(asked, Places(output), WHOLE).manifest
+    made = [path.read_text() for path in (tmp_path / "out/control-plane").iterdir()]
+    assert len(made) == len(WHOLE)
+    assert not [spelt for text in made for spelt in spellings() if spelt in text]
 
 
 def test_t64_no_form_of_show_has_a_secret(envtree: Command, tree: Path) -> None:

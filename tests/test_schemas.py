@@ -25,7 +25,7 @@ OTHERS = {
     "bundle",
     *(f"output/{name}" for name in ("check", "diff", "explain", "gitlab", "impact", "manifest", "matrix", "parity")),
     *(f"output/{name}" for name in ("provenance", "show", "tree", "unused", "verify")),
-    *(f"output/{name}" for name in ("audit", "readers", "rotate")),
+    *(f"output/{name}" for name in ("audit", "kubiya", "readers", "rotate")),
 }
 # The kinds that are layers, and the least that each must say.
 LAYERS: dict[str, dict[str, Any]] = {
@@ -54,6 +54,7 @@ FREE = {
     "common/skill_configuration": {"custom_config"},
     "environment": {"settings"},
     "job": {"config"},
+    "output/kubiya": {"body", "late"},
     "output/show": {"config"},
     "policy": {"metadata", "schema"},
     "project": {"settings"},

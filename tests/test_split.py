@@ -55,7 +55,9 @@ def test_no_secret_is_in_the_open_half_and_nothing_else_in_the_other(vault: Vaul
     # A template is not ours to part: one that reads a secret lies where the secrets are.
     assert told == [f"{HOME}/secret.txt"]
     assert {path for path in contents(opened) if path.endswith(".txt")} == {f"{HOME}/open.txt"}
-    names = {name for each in FORMATS if each.name not in ("bundle", "portable") for name in each.files}
+    names = {
+        name for each in FORMATS if each.name not in ("bundle", "portable") and not each.whole for name in each.files
+    }
     assert {path.removeprefix(f"{HOME}/") for path in contents(secret)} == {
         *names,
         "secrets.json",

@@ -1,7 +1,7 @@
 """What goes to disk: the files of one bundle, and the manifest that owns them."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
@@ -43,8 +43,15 @@ def project_of(id: str) -> str:
     return id.partition("/")[0]
 
 
+# Where the files of the whole tree lie; their id is empty.
+WHOLE_FOLDER = "control-plane"
+
+
 class Artifact(NamedTuple):
-    """The files of one bundle: `folder` is relative to the output, `files` maps names to bytes."""
+    """The files of one bundle: `folder` is relative to the output, `files` maps names to bytes.
+
+    With an empty id, and in a folder of their own, they are those of the tree as a whole.
+    """
 
     id: str
     folder: str
@@ -88,35 +95,43 @@ class Receipt(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """All bundles of an output, by id; `inputs` is what was read from the process environment."""
+    """All bundles of an output, by id; `inputs` is what was read from the process environment.
+
+    `whole` has the files of the tree as a whole, if there are any.
+    """
 
     edition: int
     mode: Mode
     inputs: dict[str, str]
     bundles: dict[str, Record]
     receipt: Receipt | None = None
+    whole: Record | None = None
+
+    @property
+    def records(self) -> dict[str, Record]:
+        """All that the output has, by the ids of artifacts."""
+        return {**self.bundles, **({"": self.whole} if self.whole else {})}
 
     def data(self) -> dict[str, Any]:
         """The manifest as JSON data."""
-        return ({"receipt": self.receipt._asdict()} if self.receipt else {}) | {
+        optional = {"receipt": self.receipt and self.receipt._asdict(), "whole": self.whole and _record(self.whole)}
+        return {name: told for name, told in optional.items() if told is not None} | {
             "envtree": "1",
             "edition": self.edition,
             "mode": self.mode,
             "inputs": self.inputs,
-            "bundles": {
-                id: {
-                    "path": record.folder,
-                    "digest": record.digest,
-                    "files": {name: {"sha256": sha, "size": size} for name, (sha, size) in record.files.items()},
-                }
-                for id, record in self.bundles.items()
-            },
+            "bundles": {id: _record(record) for id, record in self.bundles.items()},
         }
 
     def paths(self, id: str) -> list[str]:
         """The files of a bundle, relative to the output."""
-        record = self.bundles.get(id)
+        record = self.bundles.get(id) if id else self.whole
         return [f"{record.folder}/{name}" for name in record.files] if record else []
+
+
+def _record(record: Record) -> dict[str, Any]:
+    files = {name: {"sha256": sha, "size": size} for name, (sha, size) in record.files.items()}
+    return {"path": record.folder, "digest": record.digest, "files": files}
 
 
 class Output(NamedTuple):
@@ -136,6 +151,18 @@ class Output(NamedTuple):
 
     def successor(self, old: Manifest, records: dict[str, Record]) -> Manifest:
         """The manifest after this run: what it did not select stays as it was, with the inputs that made it."""
-        kept = {id: record for id, record in old.bundles.items() if id not in records and not self.selects(id)}
-        inputs = old.inputs | self.inputs if kept else self.inputs
-        return Manifest(self.edition, self.mode, inputs, kept | records, None if kept else self.receipt)
+        gone = self.gone(old, records)
+        kept = {id: record for id, record in old.records.items() if id not in records and id not in gone}
+        new = kept | records
+        whole = new.pop("", None)
+        partial = any(kept.keys() - {""})
+        inputs = old.inputs | self.inputs if partial else self.inputs
+        return Manifest(self.edition, self.mode, inputs, new, None if partial else self.receipt, whole)
+
+    def gone(self, old: Manifest, ids: Container[str]) -> list[str]:
+        """What of an output this run removes, if it writes what has these ids.
+
+        Files of the whole tree go with the run that leaves nothing else of what was there.
+        """
+        gone = [id for id in old.bundles if id not in ids and self.selects(id)]
+        return gone + ([""] if old.whole and "" not in ids and all(map(self.selects, old.bundles)) else [])

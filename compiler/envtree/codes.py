@@ -11,7 +11,9 @@ from typing import NamedTuple
 from envtree.diagnostic import Severity
 
 # What is said of the tree as a whole, and only when all of it could be looked at.
-OVERALL = frozenset({"ET152", "ET353", "ET354", "ET450", "ET451", "ET452", "ET651", "ET756"})
+OVERALL = frozenset({"ET152", "ET353", "ET354", "ET450", "ET451", "ET452", "ET651", "ET756"}) | {
+    *("ET760", "ET761", "ET762", "ET763", "ET764", "ET765", "ET766")
+}
 
 # What only `unused` looks for.
 IDLE = frozenset({"ET355", "ET356", "ET357", "ET358", "ET359", "ET453", "ET454", "ET551", "ET652", "ET757"})
@@ -91,6 +93,8 @@ _ERRORS = {
     "ET310": "there is nothing to check",
     "ET311": "a name points at more than one thing",
     "ET312": "an agent does not have the runtime of its team",
+    "ET313": "two resources would have one name at the control plane",
+    "ET314": "the control plane would refuse a resource",
     "ET401": "a layer changes the type of a value",
     "ET402": "a layer overrides a locked value",
     "ET403": "an override misses what it expects",
@@ -174,7 +178,14 @@ _WARNINGS = {
     "ET753": "a bundle breaks a policy of severity 'warning'",
     "ET755": "a variable is deprecated",
     "ET756": "a declared variable is never set",
+    "ET760": "the control plane may give an agent another value",
+    "ET761": "the control plane would have one value for several of a secret",
+    "ET762": "the control plane cannot be told a secret of an MCP server",
+    "ET763": "the control plane would not expand a template",
+    "ET765": "a team would run without a variable",
+    "ET766": "the control plane would lose an MCP server with an address",
     "ET850": "an output may be larger than its reader takes",
+    "ET852": "Terraform's provider leaves out what the tree says",
     "ET851": "objects of several bundles have one name in Kubernetes",
 }
 
@@ -193,6 +204,7 @@ _REMARKS = {
     "ET551": "an input is never read",
     "ET652": "a secret is shadowed in every bundle",
     "ET754": "a bundle breaks a policy of severity 'info'",
+    "ET764": "the control plane would give an agent the shell",
     "ET757": "a declaration of a variable holds for no bundle",
 }
 

@@ -28,8 +28,7 @@ def compare(
         with disk.errors(output.folder):
             found.extend(disk_now.differing(artifact.folder, files))
         found.extend(path for path in old.paths(artifact.id) if path not in files)
-    gone = (id for id in old.bundles if id not in records and output.selects(id))
-    found.extend(path for id in gone for path in old.paths(id))
+    found.extend(path for id in output.gone(old, records) for path in old.paths(id))
     new = output.successor(old, records)
     # Where the bundles come from is only asked about if somebody asks.
     manifest = canonical((new if output.receipt else new._replace(receipt=old.receipt)).data())

@@ -174,7 +174,8 @@ def _manifest(data: Any) -> Manifest:
         raise ValueError("unknown form")
     inputs = {str(name): str(value) for name, value in data["inputs"].items()}
     bundles = {id: _record(bundle) for id, bundle in data["bundles"].items()}
-    return Manifest(data["edition"], data["mode"], inputs, bundles, _receipt(data.get("receipt")))
+    whole = _record(data["whole"]) if "whole" in data else None
+    return Manifest(data["edition"], data["mode"], inputs, bundles, _receipt(data.get("receipt")), whole)
 
 
 def _receipt(data: Any) -> Receipt | None:

@@ -8,7 +8,7 @@ from envtree.emit import Unfit, Unseen, Writers, Written
 from envtree.emit.formats.k8s import PARTS, object_name
 from envtree.emit.template import Compiled, TemplateFault, compiled
 from envtree.fields import field
-from envtree.formats import NAMES
+from envtree.formats import NAMES, WHOLE
 from envtree.keypath import format_path
 from envtree.layer import targets
 from envtree.layout import ROOT_FILE
@@ -20,8 +20,8 @@ from envtree.stack import Target
 from envtree.tree import Refusal, Tree, What
 from envtree.workspace import Workspace
 
-# `bundle.json` is not written by a writer, and templates are many.
-_APART = frozenset({"bundle", "template"})
+# `bundle.json` is not written by a writer, templates are many, and some formats are not of bundles.
+_APART = WHOLE | {"bundle", "template"}
 
 
 def writers(formats: Iterable[str], settings: OutputSettings, tree: Tree, diags: Diagnostics) -> Writers:

@@ -1,4 +1,4 @@
-"""The forms that a bundle can be written in, each for one reader.
+"""The forms that a bundle, or the tree as a whole, can be written in, each for one reader.
 
 This is the one list of them: the command line, its help and `emit.formats` are made from it, and tests hold the schema
 and the language reference to it.
@@ -8,11 +8,15 @@ from typing import NamedTuple
 
 
 class Format(NamedTuple):
-    """One form; `files` are the names of its files beside each other, `reader` is who takes them."""
+    """One form; `files` are the names of its files beside each other, `reader` is who takes them.
+
+    One of the `whole` tree has its files once, in a folder of their own, and not beside each bundle.
+    """
 
     name: str
     files: tuple[str, ...]
     reader: str
+    whole: bool = False
 
 
 _MASK = "env.github-mask"
@@ -35,9 +39,13 @@ FORMATS = (
     Format("k8s", ("env.k8s.yaml",), "kubectl apply"),
     Format("terraform", ("env.tfvars.json",), "terraform -var-file, tofu -var-file"),
     Format("template", (), "whoever the organization's own templates are for"),
+    Format("kubiya", ("kubiya.json",), "clients of Kubiya's control plane", whole=True),
+    Format("kubiya-terraform", ("kubiya.tf.json",), "terraform, tofu with the provider of controlplane_*", whole=True),
 )
 NAMES = tuple(each.name for each in FORMATS)
 # What is written unless somebody says otherwise; the first always is.
 DEFAULT = ("bundle", "compose")
 # Those that fit on stdout: with one file, and no words of their own for the same in JSON.
-SHOWN = tuple(each.name for each in FORMATS if len(each.files) == 1 and each.name != "bundle")
+SHOWN = tuple(each.name for each in FORMATS if len(each.files) == 1 and each.name != "bundle" and not each.whole)
+# What is made of the whole tree, and so not of a part of it.
+WHOLE = frozenset(each.name for each in FORMATS if each.whole)

@@ -20,6 +20,25 @@ def layer(workspace: Workspace, selects: Callable[[str], bool]) -> Iterator[Stac
         yield from _project(project, root, environments, selects)
 
 
+def team_stacks(workspace: Workspace) -> Iterator[Stack]:
+    """The stacks of teams themselves, up to their own layers: what a team has that runs as one, and not its agents."""
+    organization = workspace.organization
+    root = _layer("organization", "", organization.document, organization.secrets, "default_model")
+    environments = {name: _environment(one) for name, one in workspace.environments.items()}
+    for project in workspace.projects:
+        own = _layer("project", project.name, project.document, project.secrets, "default_model")
+        overlays = _overlays("project-environment", project.overlays)
+        known = {**{name: _environment(one) for name, one in project.environments.items()}, **environments}
+        teams = [(each, _team(each), _overlays("team-environment", each.overlays)) for each in project.teams]
+        for environment in project.targets:
+            order = project.environments[environment].order
+            shared = (root, own, *(known[name] for name in order), *_pick(overlays, order))
+            for team, layers, team_overlays in teams:
+                if team.name and environment in team.targets:
+                    target = Target(project.name, team.name, "", environment)
+                    yield Stack(target, (*shared, *layers, *_pick(team_overlays, order)))
+
+
 def _project(
     project: Project, root: Layer, environments: Mapping[str, Layer], selects: Callable[[str], bool]
 ) -> Iterator[Stack]:

@@ -16,6 +16,9 @@ from envtree.emit import Writers, written
 from envtree.finding import ErrorWatch, Finding, Severities, settle
 from envtree.fitting import check_objects, report, template_digests, writers
 from envtree.forked import Tell, divided
+from envtree.formats import WHOLE
+from envtree.inputs import inputs
+from envtree.kubiya import Desired
 from envtree.layer import layer, targets
 from envtree.ledger import Ledger, Share, project_digests
 from envtree.link import link
@@ -24,10 +27,10 @@ from envtree.merge import findings, merge
 from envtree.needs import Needs
 from envtree.reading import Memory, read
 from envtree.resolve import resolve
-from envtree.resolved import UNKNOWN, Bundle, Hidden, Outside, Resolved, Unset
+from envtree.resolved import Bundle, Hidden, Outside, Resolved
 from envtree.resource import Resource, Resources
 from envtree.secret import DecryptError, SealedFile, SecretsPolicy, leaves
-from envtree.selection import check_policies, check_selectors, check_tree
+from envtree.selection import Asked, check_selection
 from envtree.selector import selector
 from envtree.shard import Shard
 from envtree.sops import Decrypter, decrypt_all
@@ -52,7 +55,8 @@ class Request(NamedTuple):
     `inputs_shared` an input may be set that another tree declares, and this one does not. `within` tells, once the tree
     has been read and linked, which bundles are asked for at most; it may name some that are gone. Of another `shard`
     nothing is read, and nothing is said of the tree as a whole. The bundles may be divided among as many processes as
-    there are `jobs`, and `units` knows what an earlier run found in projects.
+    there are `jobs`, and `units` knows what an earlier run found in projects. With `control_plane` a run also makes the
+    resources of the control plane where the organization does not ask for them.
     """
 
     tree: Tree
@@ -71,6 +75,7 @@ class Request(NamedTuple):
     shard: Shard | None = None
     jobs: int = 1
     units: "Units | None" = None
+    control_plane: bool = False
 
 
 class Result(NamedTuple):
@@ -78,14 +83,6 @@ class Result(NamedTuple):
 
     resolved: Resolved
     bundle: Bundle
-
-
-class UnknownInput(Exception):
-    """An input was set that organization.yaml does not declare."""
-
-    def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        super().__init__(name)
-        self.name, self.known = name, known
 
 
 class Outcome(NamedTuple):
@@ -118,6 +115,7 @@ class Run:
 
     `files` are those that mean something, by path; `workspace` is None without a usable organization; `ids` are all
     bundles, `selected` those that were asked for, as `selects` tells, and `checked` those that have been looked at.
+    `desired` is what the control plane should have: once all bundles of a whole tree are there, if that is wanted.
     """
 
     def __init__(self, request: Request) -> None:
@@ -130,6 +128,7 @@ class Run:
         self._is_share = False
         self._has_secrets = any(resource.sealed for resource in resources or ())
         self.workspace = link(resources, self.diags) if resources else None
+        self.desired: tuple[Desired, ...] | None = None
         self.allowances = _allowances(resources, request.today or date.today())
         self.severities = Severities(self.workspace.organization.lint if self.workspace else {}, self.allowances)
         self.watch = ErrorWatch(self.diags, self.severities, strict=request.strict)
@@ -142,7 +141,10 @@ class Run:
         self._complete = is_whole and not self._broken
         self.diags.extend(self.allowances.expired())
         if self.workspace:
-            self._check_selection(self.workspace)
+            # What matches nothing that another shard may have either is a mistake for sure.
+            elsewhere = request.shard.possible(self.workspace.environments) if request.shard else ()
+            asked = Asked(request.selectors, (*self.ids, *elsewhere), request.allow_empty)
+            check_selection(self.workspace, asked, self.diags, has_errors=self.watch.found())
         self._wanted = self.selects
         self.kept = self._recalled()
 
@@ -169,21 +171,28 @@ class Run:
         self.ledger.open()
         stacks = self._closing(self._stacks(workspace, self._wanted))
         merged = merge(stacks, workspace.organization, self.diags, self.ledger.effects)
+        kept: list[Result] = []
         for resolved in resolve(merged, workspace, outside, self.diags):
             one = bundle(resolved, workspace.organization)
             lint(resolved, one, rules, self.diags)
             self.checked.append(one.target.id)
+            kept += [Result(resolved, one)] if self._is_for_control_plane else []
             self._request.progress("bundles", len(self.checked), len(self.selected))
             yield Result(resolved, one)
+        if self._is_for_control_plane and not self.watch.found():
+            from envtree.kubiya.payloads import desired  # noqa: PLC0415 -- few trees are for one
+
+            self.desired = desired(workspace, Resources(tuple(self.files.values())), kept, outside, self.diags)
         self._conclude(workspace)
 
     def together(self, work: Callable[[int], T]) -> list[T] | None:
         """Do something with the bundles in several processes, each with its share, and take over what they find.
 
-        `work` is told which of the shares it has. None if there are too few bundles to gain anything; nothing if
-        something is wrong, for then much depends on what was found before. Both ways it has to be done here.
+        `work` is told which of the shares it has. None if there are too few bundles to gain anything, or all are needed
+        at the end; nothing if something is wrong, for then much depends on what was found before. Both ways it has to
+        be done here.
         """
-        shares = self._shares()
+        shares = self._shares() if not self._is_for_control_plane else []
         if len(shares) < 2 or self.workspace is None or self._outside is None or self.watch.found():
             return None
 
@@ -216,9 +225,10 @@ class Run:
 
     def _recalled(self) -> tuple[Share, ...]:
         """What is known of projects in which nothing has changed, so that they need not be looked at."""
-        if self._request.units is None or self.workspace is None or self.watch.found():
+        units = None if self._is_for_control_plane else self._request.units
+        if units is None or self.workspace is None or self.watch.found():
             return ()
-        shares = tuple(self._request.units.known(self._digests))
+        shares = tuple(units.known(self._digests))
         if shares:
             known = {share.project for share in shares}
             self._wanted = lambda id: project_of(id) not in known and self.selects(id)
@@ -278,8 +288,14 @@ class Run:
 
     def inputs_read(self) -> dict[str, str]:
         """The declared inputs that have a value, as the manifest records them."""
-        inputs = self._inputs(self.workspace) if self.workspace else {}
-        return {name: value for name, value in inputs.items() if isinstance(value, str)}
+        found = self._inputs(self.workspace) if self.workspace else {}
+        return {name: value for name, value in found.items() if isinstance(value, str)}
+
+    @property
+    def _is_for_control_plane(self) -> bool:
+        """Whether its resources are to be made, for which all bundles have to be at hand."""
+        asked = self._request.control_plane or (self.workspace and self.workspace.organization.is_for_control_plane)
+        return self._complete and bool(asked)
 
     def _stacks(self, workspace: Workspace, selects: Callable[[str], bool]) -> Iterator[Stack]:
         for stack in layer(workspace, selects):
@@ -301,19 +317,12 @@ class Run:
     def _outside(self) -> Outside:
         """What comes from outside the tree, secrets decrypted."""
         assert self.workspace is not None
-        inputs, plaintexts = self._inputs(self.workspace), self._plaintexts(self.workspace)
-        return Outside(inputs, plaintexts, self._request.inputs_required)
+        known, opened = self._inputs(self.workspace), self._plaintexts(self.workspace)
+        return Outside(known, opened, self._request.inputs_required)
 
     def _inputs(self, workspace: Workspace) -> dict[str, str | Hidden]:
-        declared, given = workspace.organization.inputs, self._request.inputs
-        for name in given:
-            if name not in declared and not self._request.inputs_shared:
-                raise UnknownInput(name, tuple(declared))
-        found = {
-            name: given[name] if name in given else self._request.environ.get(one.env, one.default)
-            for name, one in declared.items()
-        }
-        return {name: _unset(name) if value is None else value for name, value in found.items()}
+        asked = self._request
+        return inputs(workspace.organization.inputs, asked.inputs, asked.environ, shared=asked.inputs_shared)
 
     def _plaintexts(self, workspace: Workspace) -> dict[str, dict[str, object]]:
         """The decrypted files of the selected stacks; a tree with errors is never worth a key."""
@@ -349,20 +358,6 @@ class Run:
         matches, shard = selector(self._request.selectors), self._request.shard
         return (lambda id: shard.has(id) and matches(id)) if shard else matches
 
-    def _check_selection(self, workspace: Workspace) -> None:
-        shard, optional = self._request.shard, self._request.allow_empty is not None
-        # What matches nothing that another shard may have either is a mistake for sure.
-        ids = (*self.ids, *shard.possible(workspace.environments)) if shard else self.ids
-        if not self._request.allow_empty:
-            if not self.watch.found():
-                check_tree(workspace, ids, self.diags, optional=optional)
-            check_selectors(self._request.selectors, ids, self.diags, optional=optional)
-        check_policies(workspace, ids, self.diags)
-
-
-def _unset(name: str) -> Hidden:
-    return Hidden(UNKNOWN, secret=False, symbol=Unset(name))
-
 
 def check(request: Request) -> Outcome:
     """Everything that can be known about the selected bundles."""
@@ -386,6 +381,11 @@ def examined(run: Run, wanted: Writers) -> Iterator[Result]:
         if wanted.formats or wanted.templates or wanted.settings.env:
             report(written(result.bundle, run.keyless_mode, wanted), result.resolved, run.diags)
         yield result
+    if run.workspace and run.desired is not None:
+        from envtree.kubiya.whole import whole  # noqa: PLC0415
+
+        settings = run.workspace.organization
+        whole(settings, run.desired, WHOLE.intersection(settings.output.formats), run.diags)
 
 
 def _allowances(resources: Resources | None, today: date) -> Allowances:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from envtree.artifact import NOWHERE_ELSE, Artifact, Elsewhere, Manifest, Output
 from envtree.compare import compare, compare_archives
 from envtree.emit import Writers, divide, emit, written
 from envtree.fitting import check_templates, report
+from envtree.formats import WHOLE
 from envtree.pipeline import Outcome, Request, Result, Run
 from envtree.write import pack, write
 
@@ -54,7 +56,7 @@ class Places(NamedTuple):
 
     def like(self, manifest: Manifest) -> "Places":
         """The same places, for the bundles of a manifest."""
-        edition, mode, inputs, _, receipt = manifest
+        edition, mode, inputs, _, receipt, _ = manifest
         return self._with(edition=edition, mode=mode, inputs=inputs, receipt=receipt)
 
     def _with(self, **fields: Any) -> "Places":
@@ -106,12 +108,13 @@ class _Work(NamedTuple):
 def _begin(
     request: Request, places: Places, formats: frozenset[str], beside: Beside, receipts: Receipts | None
 ) -> _Work:
-    run = Run(request)
+    run = Run(request._replace(control_plane=request.control_plane or bool(formats & WHOLE)))
     told = places.of(run, receipts)
     apart: list[Artifact] = []
     wanted = run.writers(formats)
     check_templates(formats, wanted.settings, run.diags)
-    return _Work(run, told, _artifacts(beside(run), run, told, wanted, apart), apart)
+    artifacts = chain(_artifacts(beside(run), run, told, wanted, apart), _of_whole(run, formats))
+    return _Work(run, told, artifacts, apart)
 
 
 def publish(
@@ -185,3 +188,11 @@ def _artifacts(
         report(beside, result.resolved, unfit)
         yield artifact._replace(files=(*artifact.files, *files))
     run.diags.extend(unfit)
+
+
+def _of_whole(run: Run, formats: frozenset[str]) -> Iterator[Artifact]:
+    """The files of the whole tree, after those of its bundles."""
+    if run.workspace and run.desired is not None and formats & WHOLE and not run.watch.found():
+        from envtree.kubiya.whole import whole  # noqa: PLC0415
+
+        yield whole(run.workspace.organization, run.desired, formats, run.diags)

@@ -1,6 +1,7 @@
 """Which bundles were asked for: a selector, a policy or a whole tree that selects nothing is a mistake."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.layout import ROOT_FILE
@@ -10,6 +11,26 @@ from envtree.span import whole_file
 from envtree.workspace import Workspace
 
 _OPTION = "pass --allow-empty"
+
+
+class Asked(NamedTuple):
+    """What a run is asked for: selectors, of the `ids` that there may be; with `allow_empty` of None no option
+    could allow that there is none.
+    """
+
+    selectors: tuple[str, ...]
+    ids: tuple[str, ...]
+    allow_empty: bool | None
+
+
+def check_selection(workspace: Workspace, asked: Asked, diags: Diagnostics, *, has_errors: bool) -> None:
+    """Report whatever selects nothing."""
+    optional = asked.allow_empty is not None
+    if not asked.allow_empty:
+        if not has_errors:
+            check_tree(workspace, asked.ids, diags, optional=optional)
+        check_selectors(asked.selectors, asked.ids, diags, optional=optional)
+    check_policies(workspace, asked.ids, diags)
 
 
 def check_tree(workspace: Workspace, ids: tuple[str, ...], diags: Diagnostics, *, optional: bool) -> None:

@@ -4,7 +4,9 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from envtree.control_plane import ControlPlane
 from envtree.creation_rule import RulesFile
+from envtree.formats import WHOLE
 from envtree.keypath import KeyPath
 from envtree.node import Document, Mapping, Scalar
 from envtree.output_settings import OutputSettings
@@ -119,6 +121,12 @@ class Organization:
     secrets_policy: SecretsPolicy
     secrets: SealedFile | None
     output: OutputSettings
+    control_plane: ControlPlane
+
+    @property
+    def is_for_control_plane(self) -> bool:
+        """Whether the tree describes what a control plane has: because it says so, or writes it by itself."""
+        return self.control_plane.declared is not None or not WHOLE.isdisjoint(self.output.formats)
 
 
 class ByKey(NamedTuple):

@@ -121,7 +121,7 @@ class Memory:
         if workspace is None:
             return code
         if output and outcome.manifest:
-            files = sum(len(record.files) for record in outcome.manifest.bundles.values())
+            files = sum(len(record.files) for record in outcome.manifest.records.values())
             place = _Place(str(output.folder), output.mode, cache.written(output), files)
         inputs = {one.env: self._names.mark(one.env) for one in workspace.organization.inputs.values()}
         words = [(answer, isinstance(each, bytes), _text(each)) for answer, each in said]

@@ -15,6 +15,10 @@ def agreed(parts: Sequence[Part]) -> Manifest:
     first = parts[0].manifest
     for part in parts[1:]:
         _check_settings(parts[0], part)
+    for part in parts:
+        if part.manifest.whole:
+            hint = "leave formats of the whole tree out where parts are compiled"
+            _refuse(f"'{part.path}' has files of a whole tree, and so is no part of one", hint)
     return Manifest(first.edition, first.mode, first.inputs, _bundles(parts), _receipt(parts))
 
 

@@ -8,6 +8,7 @@ from envtree.codes import CODES
 from envtree.diagnostic import Diagnostic, Diagnostics, Severity
 from envtree.fields import field, flag, mapping, scalar_fields, text, texts
 from envtree.keypath import KeyPath, parse_path
+from envtree.link.control_plane import link_control_plane
 from envtree.link.keywords import is_pattern
 from envtree.link.output import link_output
 from envtree.nearest import did_you_mean
@@ -37,6 +38,7 @@ def link_organization(resources: Resources, diags: Diagnostics) -> Organization:
         secrets_policy(document),
         resources.secrets(Kind.ORGANIZATION, ""),
         link_output(document, diags),
+        link_control_plane(document),
     )
 
 

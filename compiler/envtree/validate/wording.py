@@ -76,6 +76,20 @@ PATTERNS: Mapping[str, Pattern] = MappingProxyType(
             "a pattern of names in Kubernetes",
             "use lower-case letters, digits, '-', '.', and {project}, {team}, {agent} or {environment}",
         ),
+        **{
+            f"^([^{{}}]|\\{{({parts.replace(' ', '|')})\\}})+$": Pattern(
+                "a pattern of names at the control plane", f"in braces there may stand: {parts.replace(' ', ', ')}"
+            )
+            for parts in (
+                "key project environment",
+                "key project team environment",
+                "key project team agent environment",
+                "key project workflow",
+            )
+        },
+        "^([A-Za-z0-9.-]+(:[0-9]+)?/)?[A-Za-z0-9_-]+/[A-Za-z0-9_-]+$": Pattern(
+            "the address of a provider", "write namespace/type, with the host in front if it is not Terraform's own"
+        ),
         "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$": Pattern(
             "the name of a namespace", "use lower-case letters, digits and '-', at most 63, and no '-' at its ends"
         ),

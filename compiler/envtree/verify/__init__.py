@@ -50,7 +50,7 @@ def _known(manifest: Manifest) -> Iterator[Problem]:
 
 
 def _differing(manifest: Manifest, found: Contents) -> Iterator[Problem]:
-    for id, record in manifest.bundles.items():
+    for id, record in manifest.records.items():
         wrong = list(_wrong(id, record, found))
         yield from wrong or _contradicting(id, record, found)
 
@@ -82,8 +82,8 @@ def _contradicting(id: str, record: Record, found: Contents) -> Iterator[Problem
 
 def _unlisted(manifest: Manifest, found: Contents) -> Iterator[Problem]:
     """Files among those of bundles, which whoever reads all of a folder would read too, and what is no file."""
-    folders = {record.folder: id for id, record in manifest.bundles.items()}
-    listed = {path for id in manifest.bundles for path in manifest.paths(id)}
+    folders = {record.folder: id for id, record in manifest.records.items()}
+    listed = {path for id in manifest.records for path in manifest.paths(id)}
     for path in found.files.keys() - listed:
         yield Problem(path, "unlisted", folders.get(path.rpartition("/")[0], ""), "the manifest does not list it")
     for path in found.faults.keys() - listed:

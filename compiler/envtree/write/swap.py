@@ -77,7 +77,7 @@ class Swap:
 
     def commit(self, manifest: bytes) -> None:
         """Swap in what was staged; a signal that arrives meanwhile waits, so that the output is old or new."""
-        gone = (id for id in self._old.bundles if id not in self._seen and self._output.selects(id))
+        gone = self._output.gone(self._old, self._seen)
         self._journal.removals.extend(path for id in gone for path in self._old.paths(id))
         for path in self._journal.removals:
             self._folders.bits(path.rpartition("/")[0])

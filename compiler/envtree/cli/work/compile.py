@@ -30,6 +30,7 @@ from envtree.cli.work.since import affected_since
 from envtree.diagnostic import Refusal
 from envtree.disk import FILE_BITS
 from envtree.forked import processes
+from envtree.formats import WHOLE
 from envtree.pipeline import Outcome, Request
 from envtree.printable import printable
 from envtree.publish import PROJECT, Beside, Places, Receipts, alone, publish, rehearse
@@ -104,9 +105,22 @@ def _run(options: Options) -> Exit:
 def planned(options: Options, tree: DirectoryTree) -> Plan:
     """What to compile, where to and as what."""
     preset = defaults(tree)
+    _check_whole(options)
     places = _places(options, preset, tree)
     formats = frozenset({"bundle", *(options.formats or preset.formats)})
     return Plan(_request(options, tree, places), places, formats, _beside(options, places))
+
+
+def _check_whole(options: Options) -> None:
+    """What is made of the whole tree is not made of a part, and goes into no archive of a part."""
+    asked = sorted(WHOLE.intersection(options.formats))
+    ways = {"--shard": options.part, "--changed-since": options.since, "a selector": options.selectors}
+    part = next((way for way, given in ways.items() if given), None)
+    if asked and part:
+        raise usage_error(f"--format {asked[0]} is of the whole tree, and {part} selects a part", "leave one out")
+    if asked and PROJECT in str(options.archive or ""):
+        message = f"--format {asked[0]} is of the whole tree, and '{options.archive}' is one for each project"
+        raise usage_error(message, "leave one out")
 
 
 def _places(options: Options, preset: Defaults, tree: DirectoryTree) -> Places:

@@ -15,8 +15,9 @@ from envtree.diagnostic import Failure, reason
 from envtree.diff import Diff, Named, diff
 from envtree.diff.document import diff_data
 from envtree.diff.saved import NoAnswerError, restored
+from envtree.inputs import UnknownInput
 from envtree.nearest import did_you_mean
-from envtree.pipeline import Request, Run, UnknownInput
+from envtree.pipeline import Request, Run
 from envtree.printable import printable
 from envtree.reading import Memory
 from envtree.report import plural

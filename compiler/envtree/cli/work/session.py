@@ -16,8 +16,9 @@ from envtree.cli.work.reports import ReportFile, View, rendered, write_all
 from envtree.credential import is_in_line
 from envtree.diagnostic import Failure, Refusal
 from envtree.git import repository_root
+from envtree.inputs import UnknownInput
 from envtree.nearest import did_you_mean
-from envtree.pipeline import Outcome, Request, Run, UnknownInput
+from envtree.pipeline import Outcome, Request, Run
 from envtree.printable import printable
 from envtree.report import Report, plural, stopped
 from envtree.report.text import Lines, skipped, text

@@ -1,0 +1,81 @@
+"""Random organizations at the control plane: what its own rules make of our resources is what the bundles say."""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hypothesis import event, given, settings
+
+from envtree.emit import materialize
+from envtree.kubiya import KINDS, Desired, Ref, mentions
+from envtree.kubiya.document import document
+from envtree.kubiya.names import Names
+from envtree.kubiya.server_view import World, server_view
+from envtree.pipeline import Request, Run
+from envtree.stack import Target
+from envtree.tree import DirectoryTree
+
+from .organizations import Organization, organizations
+from .test_organizations import SLOW
+from .writing import OpenBook, write_tree
+
+
+def compiled(drawn: Organization) -> tuple[Run, dict[Target, Mapping[str, Any]]]:
+    """The run, and its bundles with their secrets in clear."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "tree")
+        write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
+        request = Request(DirectoryTree(root.resolve()), decrypter=lambda policy: OpenBook(drawn.secrets))
+        run = Run(request._replace(inputs_required=True, control_plane=True))
+        bundles = list(run.bundles())
+    return run, {one.target: materialize(one, "plain") for one in bundles if run.desired is not None}
+
+
+@settings(SLOW, max_examples=100)
+@given(organizations())
+def test_the_server_gives_agents_what_their_bundles_have(drawn: Organization) -> None:
+    run, bundles = compiled(drawn)
+    if run.desired is None or run.workspace is None:
+        event("errors")
+        return
+    event("resources")
+    resources, names = {one.ref: one for one in run.desired}, Names(run.workspace)
+    for target, data in bundles.items():
+        agent = resources[Ref("agent", names.agent(target))]
+        sent = agent.body["execution_environment"]
+        vault = {name: data["env_vars"][name] for name in sent.get("secrets", ())}
+        assert set(vault) == {name for name in data["sensitive"] if name in data["env_vars"]}
+        view = server_view(agent, resources, World(vault))
+        assert (view.env_vars, view.missing) == (data["env_vars"], ())
+        for name, server in sent.get("mcp_servers", {}).items():
+            # What holds other templates of the server's is left as it is, and told.
+            if "{{" not in json.dumps(data["mcp_servers"][name]):
+                assert view.mcp_servers[name] == data["mcp_servers"][name], server
+
+
+@settings(SLOW, max_examples=60)
+@given(organizations())
+def test_resources_can_be_made_in_their_order(drawn: Organization) -> None:
+    run, _ = compiled(drawn)
+    if run.desired is None:
+        return
+    assert len({one.ref for one in run.desired}) == len(run.desired)
+    done: set[Ref] = set()
+    for one in run.desired:
+        assert {*mentions(one.body), *mentions(one.parent)} <= done, one.ref
+        done.add(one.ref)
+    assert [KINDS.index(one.kind) for one in run.desired] == sorted(KINDS.index(one.kind) for one in run.desired)
+    for one in run.desired:
+        assert {*mentions(one.late), *(ref for link in one.links for ref in mentions(link.member))} <= done
+    _check_texts(run.desired)
+
+
+def _check_texts(resources: tuple[Desired, ...]) -> None:
+    """Every variable is text, which the server insists on, and everything is JSON."""
+    for one in resources:
+        section = one.body.get("execution_environment") or {}
+        assert all(type(value) is str for value in section.get("env_vars", {}).values())
+        assert "".join(section.get("secrets", [])) == "".join(sorted(section.get("secrets", [])))
+    json.dumps(document("acme", resources))
