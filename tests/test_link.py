@@ -69,7 +69,7 @@ def test_it_is_the_order_of_python_s_classes(seed: int) -> None:
             known[name] = []
 
 
-def test_many_diamonds_take_little_time() -> None:
+def test_t93_many_diamonds_take_little_time() -> None:
     parents: dict[str, list[str]] = {"e0": []}
     for n in range(30):
         parents |= {f"a{n}": [f"e{n}"], f"b{n}": [f"e{n}"], f"e{n + 1}": [f"a{n}", f"b{n}"]}
@@ -86,7 +86,7 @@ def test_many_diamonds_take_little_time() -> None:
         ({"a": ["b"], "b": ["c"], "c": ["b"]}, "b → c → b"),
     ],
 )
-def test_a_circle_is_a_chain(parents: dict[str, list[str]], chain: str) -> None:
+def test_t93_a_circle_is_a_chain(parents: dict[str, list[str]], chain: str) -> None:
     with pytest.raises(Cycle) as wrong:
         linearize("a", parents)
     assert str(wrong.value) == chain

@@ -292,7 +292,7 @@ NASTY = (
 )
 
 
-def test_layers_are_never_changed_and_give_the_same_twice() -> None:
+def test_t92_layers_are_never_changed_and_give_the_same_twice() -> None:
     files = layers(*NASTY, organization="merge: {config.l: {by_key: n}}")
     workspace = start(request(files)).workspace
     assert workspace

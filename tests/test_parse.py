@@ -549,6 +549,22 @@ def test_t11_numbers_out_of_range_need_quotes(text: str, backend: Backend) -> No
     assert outcome.value == {"a": text}
 
 
+@pytest.mark.parametrize("text", ["2026-99-99", "2026-02-30", "2026-11-24T25:61:61Z", "0000-00-00"])
+def test_t12_a_date_that_does_not_exist_is_text(text: str, backend: Backend) -> None:
+    outcome = read(f"a: {text}\n", backend)
+    assert outcome.places == ["ET150 1:4"]
+    assert outcome.value == {"a": text}
+
+
+@pytest.mark.parametrize(
+    "key", ["? [a]\n", "? {a: b}\n", "? - a\n", "[a]", "{a: b}", "? &a [*a]\n", "1", "!!null ''", "*x"]
+)
+def test_t13_a_key_that_is_no_text_has_a_place(key: str, backend: Backend) -> None:
+    outcome = read(f"x: &x [1]\n{key}: b\n" if key != "*x" else "x: &x [1]\n*x : b\n", backend)
+    assert outcome.errors
+    assert all(finding.span.line == 2 for finding in outcome.findings)
+
+
 @pytest.mark.parametrize(
     "text",
     [

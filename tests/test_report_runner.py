@@ -86,7 +86,7 @@ def evil(tree: Path, words: list[str]) -> Path:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_log_holds_no_command_but_ours(form: str, evil: Path, words: list[str], envtree: Command) -> None:
+def test_t73_t76_t77_a_log_holds_no_command_but_ours(form: str, evil: Path, words: list[str], envtree: Command) -> None:
     ran = envtree("check", "--format", form, "-v")
     assert ran.code == 1
     assert len(words) > 450
@@ -106,7 +106,7 @@ def test_a_log_holds_no_command_but_ours(form: str, evil: Path, words: list[str]
 
 
 @pytest.mark.parametrize("form", ["text", "json", "github"])
-def test_compile_holds_no_command_but_ours(form: str, evil: Path, tmp_path: Path, envtree: Command) -> None:
+def test_t73_compile_holds_no_command_but_ours(form: str, evil: Path, tmp_path: Path, envtree: Command) -> None:
     ran = envtree("compile", "--secrets", "ref", "-o", str(tmp_path / "out"), "--messages", form)
     assert ran.code == 1
     assert {command.name for command in log_commands(ran.out + ran.err)} <= {"error", "warning", "notice"}
@@ -114,7 +114,7 @@ def test_compile_holds_no_command_but_ours(form: str, evil: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("arguments", [("tree",), ("show", "shop/clerk@production"), ("show", "::error::pwned")])
-def test_other_commands_hold_none(arguments: tuple[str, ...], evil: Path, envtree: Command) -> None:
+def test_t73_other_commands_hold_none(arguments: tuple[str, ...], evil: Path, envtree: Command) -> None:
     ran = envtree(*arguments)
     assert ran.out + ran.err
     assert log_commands(ran.out + ran.err) == []

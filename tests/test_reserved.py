@@ -47,7 +47,7 @@ def planted_key_log(folder: Path) -> tuple[dict[str, str], list[str]]:
 
 
 @pytest.mark.parametrize("plant", [planted_perl, planted_python, planted_npm, planted_key_log])
-def test_names_by_which_programs_of_this_machine_run_or_write_what_the_tree_says(
+def test_t71_names_by_which_programs_of_this_machine_run_or_write_what_the_tree_says(
     plant: Callable[[Path], tuple[dict[str, str], list[str]]], tmp_path: Path
 ) -> None:
     orders, command = plant(tmp_path)

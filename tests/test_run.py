@@ -422,7 +422,7 @@ def test_a_shell_can_stop_it_and_let_it_go_on(still: Vault) -> None:
 RESERVED = "execution_environment: {secrets: {LD_PRELOAD: short}, env_vars: {PATH: /x, NODE_OPTIONS: x, HTTP_PROXY: x"
 
 
-def test_reserved_names_are_refused(vault: Vault) -> None:
+def test_t71_reserved_names_are_refused(vault: Vault) -> None:
     vault.write({"agents/a.yaml": RESERVED + ", KUBIYA_ORG_ID: x, GIT_SHA: x}}\n"})
     done = vault.envtree("run", ID, "--", "true")
     assert done.returncode == 1

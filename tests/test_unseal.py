@@ -389,7 +389,7 @@ def test_the_raw_secret_behind_a_template_is_not_readable(still: Vault) -> None:
     assert done.stdout == b"[redacted]\n"
 
 
-def test_reserved_names_of_a_bundle_are_refused_too(vault: Vault) -> None:
+def test_t71_reserved_names_of_a_bundle_are_refused_too(vault: Vault) -> None:
     vault.write({"agents/a.yaml": "execution_environment:\n  env_vars:\n    EDITOR: x  # envtree: allow ET751: mine\n"})
     out = vault.compile("ref", "ref")
     done = vault.envtree("run", "--bundle", str(out / HOME), "--", "printenv", "EDITOR")

@@ -43,5 +43,5 @@ def test_the_wheel_has_every_module_and_schema(wheel: Path) -> None:
     assert found == package | schemas
 
 
-def test_two_builds_are_equal(wheel: Path, tmp_path: Path) -> None:
+def test_t95_two_builds_are_equal(wheel: Path, tmp_path: Path) -> None:
     assert build(tmp_path).read_bytes() == wheel.read_bytes()
