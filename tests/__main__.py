@@ -81,6 +81,11 @@ def control_plane() -> None:
     python("pytest", "-q", "-m", "control_plane", "tests/control_plane")
 
 
+def foreign() -> None:
+    """Suites and programs that nobody here wrote agree with envtree; where they differ, the reason is listed."""
+    python("tests.foreign")
+
+
 SESSIONS: dict[str, Callable[[], None]] = {
     "lint": lint,
     "types": types,
@@ -91,6 +96,7 @@ SESSIONS: dict[str, Callable[[], None]] = {
     "benchmark": benchmark,
     "decrypting": decrypting,
     "control-plane": control_plane,
+    "foreign": foreign,
 }
 
 if __name__ == "__main__":

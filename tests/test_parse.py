@@ -445,6 +445,37 @@ def test_t05_norway_and_friends_are_text_with_a_lint(text: str, backend: Backend
     assert outcome.value == {"a": text, "b": text}
 
 
+# To YAML 1.2 a '?' begins a text here, and ':' and '?' are letters of an anchor; to PyYAML they are neither.
+NOT_AS_IN_1_2 = {
+    "{?a: b}": "ET101",
+    "k: [?a]": "ET101",
+    "k: [x, ?a, y]": "ET101",
+    "k: [?'a']": "ET101",
+    "k: [?&a b]": "ET101",
+    "k: [&a ?b]": "ET101",
+    "k: [?[a]]": "ET101",
+    "k: &a:b c": "ET111",
+    "k: !!str &a:b c": "ET111",
+    "k: &a?b c": "ET111",
+    "k: {!!str : b}": "ET104",
+    "k: [!!str, b]": "ET104",
+    "k: {a: &a !!str, b: c}": "ET104",
+    "k: {? a :, b: c}": "ET101",
+}
+
+
+@pytest.mark.parametrize(("text", "code"), NOT_AS_IN_1_2.items())
+def test_what_yaml_1_2_reads_in_another_way_is_refused(text: str, code: str, backend: Backend) -> None:
+    assert read(text, backend).errors[:1] == [code]
+
+
+@pytest.mark.parametrize(
+    "text", ["k: ?a", "k: a?b", "k: [a?, b]", "k: 'x [?a]'", "k: &a b", "k: [&a b, *a]", "k: &a [b]"]
+)
+def test_what_only_resembles_it_is_read(text: str, backend: Backend) -> None:
+    assert read(text, backend).codes == []
+
+
 def bomb(levels: int, top: str) -> str:
     lines = ["a0: &a0 {k0: 1, k1: 2}"] + [
         f"a{level}: &a{level} {top % ', '.join([f'*a{level - 1}'] * 9)}" for level in range(1, levels)

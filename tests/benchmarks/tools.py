@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import shutil
-import subprocess
 import sys
-import tempfile
-import venv
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.peers import python_of
 
 from .encryption import make_keys
 from .forms.envtree import envtree_folder, write_envtree
@@ -78,7 +75,8 @@ def peer(name: str, work: Path, size: Size) -> Tool:
     one.write(size, tree)
     wanted = work / f"{name}-wanted.json"
     wanted.write_text(json.dumps([one.key(bundle) for bundle in sample(size)]), encoding="utf-8")
-    command = [str(_python_of(name)), str(HERE / f"peers/{name}_render.py"), str(tree), str(wanted), str(output)]
+    python = python_of(HERE / f"peers/{name}-requirements.txt")
+    command = [str(python), str(HERE / f"peers/{name}_render.py"), str(tree), str(wanted), str(output)]
 
     def read(output: Path, size: Size) -> tuple[int, list[Layer] | None]:
         answer = json.loads(output.read_bytes())
@@ -99,20 +97,3 @@ def _read_envtree(output: Path, size: Size) -> tuple[int, list[Layer] | None]:
 
 def _count(output: Path, size: Size) -> tuple[int, None]:
     return sum(1 for _ in output.glob("*/*/*/*/bundle.json")), None
-
-
-def _python_of(name: str) -> Path:
-    """The interpreter of a peer's virtual environment, which is made once and kept."""
-    cache = Path(tempfile.gettempdir()) / f"envtree-benchmark-{os.getuid()}"
-    cache.mkdir(mode=0o700, exist_ok=True)
-    if cache.is_symlink() or cache.stat().st_uid != os.getuid():
-        sys.exit(f"'{cache}' belongs to someone else, set TMPDIR to a folder of your own")
-    requirements = HERE / f"peers/{name}-requirements.txt"
-    home = cache / f"{name}-{platform.python_version()}"
-    python, installed = home / "bin" / "python", home / "installed.txt"
-    if not installed.exists() or installed.read_bytes() != requirements.read_bytes():
-        venv.create(home, with_pip=True, clear=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--requirement", str(requirements)], check=True)
-        shutil.copy(requirements, installed)
-    return python

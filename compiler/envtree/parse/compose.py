@@ -30,6 +30,11 @@ _NOTHING = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n|(?:---|\.\.\.)[ \t]*\r?\n)*[ 
 
 # Anchors, aliases and tags begin with these, and never right behind a letter or a digit.
 _PROPERTY = re.compile(r"[&!*](?<!\w.)")
+# Where a '?' may stand right before a key in brackets: to YAML 1.2 it is the beginning of a text there.
+_QUESTION = re.compile(r"(?<![^\s\[{,])\?\S")
+# A tag as the pure parser reads it: in brackets, libyaml ends it at the first of them.
+_TAG = re.compile(r"(?:&\S+\s+)?!(?!<)\S*[,\[\]{}]")
+_BEHIND_ANCHOR = re.compile(r"[\s,\[\]{}]|\Z")
 
 
 def compose(text: str, next_event: NextEvent, report: Report) -> Mapping | None:
@@ -54,7 +59,7 @@ def _compose(text: str, next_event: NextEvent, report: Report) -> Node | None:  
     words = WORDS
     number_starts = NUMBER_STARTS
     escapes = "\\" in text
-    rare = len(text) > MAX_SCALAR or _has_properties(text)
+    rare = len(text) > MAX_SCALAR or _has_properties(text) or ("?" in text and _QUESTION.search(text) is not None)
     anchors = Anchors(report)
     settled = True  # no map so far holds a '<<' or a key to be dropped
 
@@ -93,6 +98,7 @@ def _compose(text: str, next_event: NextEvent, report: Report) -> Node | None:  
             if rare:
                 if len(written) > MAX_SCALAR:
                     _too_long(at)
+                _check_signs(text, event, at, flow=flow)
                 anchors.count(1, at)
                 if event.anchor is not None:
                     anchors.leaf(event.anchor, Scalar(data, written, not style, at))
@@ -129,6 +135,7 @@ def _compose(text: str, next_event: NextEvent, report: Report) -> Node | None:  
             key = None
             value, nodes, keys = ({}, {}, {}) if is_map else ([], [], None)
             if rare:
+                _check_signs(text, event, begin, flow=False)
                 if event.tag is not None:
                     check_collection(event.tag, "map" if is_map else "seq", begin, report)
                 anchors.begin(event.anchor, begin)
@@ -193,7 +200,25 @@ def _has_properties(text: str) -> bool:
     return ("&" in text or "!" in text or "*" in text) and _PROPERTY.search(text) is not None
 
 
+def _check_signs(text: str, event: Any, at: Mark, *, flow: bool) -> None:
+    """Refuse what others read in another way: a '?' or a tag without a blank behind it, a ':' in an anchor."""
+    start = event.start_mark.index
+    hidden = flow and start < len(text) and text[start] in "&!" and not event.style and event.value.startswith("?")
+    if hidden or (start and text[start - 1] == "?"):
+        hint = "quote a text that begins with '?'; a '?' before a key needs a blank behind it"
+        raise Refused(at, "ET101", "found a '?' without a blank behind it", hint)
+    if event.tag is not None and _TAG.match(text, start):
+        raise Refused(at, "ET104", "found a tag without a blank behind it", "remove the tag, or put a blank behind it")
+    if event.anchor is not None and text.startswith(("&", "!"), start):
+        end = text.index(f"&{event.anchor}", start) + 1 + len(event.anchor)
+        if not _BEHIND_ANCHOR.match(text, end):
+            hint = "use letters, digits, '-' and '_', or quote a text that begins with '&'"
+            raise Refused(at, "ET111", "found an anchor with a bad name", hint)
+
+
 def _tagged(event: Any, at: Mark, report: Report, *, is_key: bool) -> Plain:
+    if is_key and not event.value and not event.style:
+        raise Refused(at, "ET104", "found a tag on a key that is empty", "remove the tag, or write the key")
     if is_key and is_merge(event.tag) and event.value == "<<" and not event.style:
         return "<<"
     return read_tagged(event.value, event.tag, at, report)

@@ -19,8 +19,8 @@ Backend = Callable[[str], NextEvent]
 _INNER_QUESTION_MARK = re.compile(r"(?<=[^\s\[\]{},:?])\?+|(?<=\w) +\?+")
 _STAND_IN = "\ue000"
 _BARE_STAND_IN = re.compile(rf"{_STAND_IN}(?!\S)")
-# What libyaml refuses and the pure parser takes for a key: '{a:}', '[a:, b]'.
-_COLON_BEFORE_INDICATOR = re.compile(r":[,?\[\]{}]")
+# What libyaml refuses and the pure parser takes for a key: '{a:}', '[a :, b]'.
+_COLON_BEFORE_INDICATOR = re.compile(r"\s*:[,?\[\]{}]")
 # What libyaml refuses and the pure parser takes for text: a tab where the indentation of a block text is not yet
 # known, and half a character.
 _TAB_FIRST = re.compile(r"[^\n]*?[|>][-+]?(?: [^\n]*)?\r?\n[ \r\n]*(?=\t)")
