@@ -777,7 +777,11 @@ def test_t50_a_private_key_where_a_public_one_belongs_is_not_quoted(
     assert told(audit("secrets", "audit", "--format", "json")) == {"ET604", "ET612", "ET654"}
 
 
-def test_t51_a_wrong_mac_is_told_without_its_hash(root: Path, staff: Staff, audit: Audit) -> None:
+@pytest.mark.parametrize("reader", ["process", "native"])
+def test_t51_a_wrong_mac_is_told_without_its_hash(
+    reader: str, root: Path, staff: Staff, audit: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENVTREE_SOPS", reader)
     file = sealed_yaml(root, staff, "_scope: agents/a\nA: long-enough\nB: long-enough-too\n")
     file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("B:")))
     shown = sops(root, "decrypt", f"./{PATH}.yaml", who=staff.ana, check=False).stderr.decode()

@@ -315,7 +315,7 @@ def test_t21_t22_t23_a_schema_that_cannot_be_used_is_one_finding(schema: Any) ->
 
 def test_t26_a_schema_that_loops_over_a_bundle_ends() -> None:
     for schema in ({"$ref": "#"}, {"$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}]}}, "$ref": "#/$defs/a"}):
-        assert with_policy(schema).codes in ([], ["ET215"], ["ET704"])
+        assert with_policy(schema).codes == ["ET215"]
 
 
 @pytest.mark.parametrize("pattern", ["(?=a)b", "(a)\\1", "(", "a{1001}", "\\Z"])
