@@ -66,6 +66,37 @@ def wheel() -> None:
         run(there, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "tests" / "test_cases.py")
 
 
+def lowest() -> None:
+    """The oldest versions that pyproject.toml allows."""
+    pinned = ROOT / ".ci/lowest/requirements.txt"
+    with_packages("--require-hashes", "--only-binary", ":all:", "-r", pinned)
+
+
+def newest() -> None:
+    """The newest versions that pyproject.toml allows, whatever came out since they were pinned."""
+    with_packages(f"{ROOT}[native,watch]")
+
+
+def with_packages(*wanted: str | Path) -> None:
+    """The cases, and what leans most on other packages, with what pip installs for some requirements."""
+    files = ("cases", "parse", "validate", "expressions", "lint", "merge", "policy_unknowns")
+    with tempfile.TemporaryDirectory() as folder:
+        venv.create(folder, with_pip=True)
+        there = Path(folder, "bin", "python")
+        run(there, "-m", "pip", "install", "-q", *wanted)
+        run(there, "-m", "pip", "install", "-q", "--no-deps", ROOT)
+        run(there, "-m", "pip", "install", "-q", "pytest", "hypothesis")
+        run(there, "-m", "pip", "check")
+        tests = [ROOT / "tests" / f"test_{name}.py" for name in files]
+        run(there, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+
+
+def audit() -> None:
+    """Nothing is known against what is pinned."""
+    for path in sorted([*(ROOT / ".ci").glob("requirements.txt"), *ROOT.glob(".github/actions/*/requirements*.txt")]):
+        python("pip_audit", "--disable-pip", "--require-hashes", "--progress-spinner", "off", "-r", path)
+
+
 def benchmark() -> None:
     """What envtree and its peers make at size S is what the model says; how long they take is kept, not judged."""
     python("tests.benchmarks", "--size", "S", "--keep", BENCHMARK)
@@ -97,6 +128,9 @@ SESSIONS: dict[str, Callable[[], None]] = {
     "decrypting": decrypting,
     "control-plane": control_plane,
     "foreign": foreign,
+    "lowest": lowest,
+    "newest": newest,
+    "audit": audit,
 }
 
 if __name__ == "__main__":

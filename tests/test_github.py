@@ -164,7 +164,7 @@ def test_t94_dependabot_looks_at_everything_that_is_pinned() -> None:
         for folder in each.get("directories", [each.get("directory")])
     ]
     pins = [("pip", path) for path in (ROOT / "pyproject.toml", *ACTIONS.glob("*/requirements*.txt"))]
-    pins.append(("npm", ROOT / ".ci/package-lock.json"))
+    pins += [("npm", ROOT / ".ci/package-lock.json"), ("pip", ROOT / ".ci/requirements.txt")]
     pins += [("github-actions", path) for path in (*ACTIONS.glob("*/action.yml"), *WORKFLOWS)]
     for ecosystem, path in pins:
         # For actions, the root stands for the folder of the workflows.
@@ -173,18 +173,70 @@ def test_t94_dependabot_looks_at_everything_that_is_pinned() -> None:
 
 
 def test_t94_the_pinned_packages_are_those_that_envtree_needs() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    own, build, extras = _requirements()
     for file, needs in {
-        "requirements.txt": [*project["project"]["dependencies"], *project["build-system"]["requires"]],
-        "requirements-sops.txt": project["project"]["optional-dependencies"]["sops"],
+        ACTIONS / "check/requirements.txt": [*own, *build],
+        ACTIONS / "check/requirements-sops.txt": extras["sops"],
+        ROOT / ".ci/requirements.txt": [*own, *build, *extras["test"]],
     }.items():
-        text = (ACTIONS / "check" / file).read_text("utf-8")
-        pinned = dict(re.findall(r"^([a-z0-9-]+)==([0-9.]+)", text, re.MULTILINE))
-        assert text.count("==") == len(pinned) + text.count("python_full_version ==")
+        pinned = _pinned(file)
         for need in needs:
-            name, how, least = re.fullmatch(r"([a-z0-9-]+)(>=|==)([0-9.]+?)(?:\.\*)?", need).groups()  # type: ignore[union-attr]
-            number = _number(pinned[name])
-            assert number >= _number(least) if how == ">=" else pinned[name].startswith(f"{least}."), need
+            name, how, least = _need(need)
+            version = pinned[name]
+            fits = _number(version) >= _number(least) if how == ">=" else f"{version}.".startswith(f"{least}.")
+            assert fits or not how, f"{file.name} has {version}, expected {need}: its first lines say how it is made"
+
+
+def test_t94_the_oldest_packages_are_those_that_pyproject_names() -> None:
+    own, _, extras = _requirements()
+    pinned = _pinned(ROOT / ".ci/lowest/requirements.txt")
+    for need in (*own, *extras["native"], *extras["watch"]):
+        name, how, least = _need(need)
+        found, wanted = _number(pinned[name]), _number(least)
+        assert found[: len(wanted)] == wanted, (
+            f"expected the oldest that fits {need}: its first lines say how it is made"
+        )
+        assert how != ">=" or not any(found[len(wanted) :]), need
+
+
+def test_t94_everything_that_is_pinned_is_pinned_by_hash() -> None:
+    for file in (*ACTIONS.glob("*/requirements*.txt"), *(ROOT / ".ci").rglob("requirements.txt")):
+        if "node_modules" not in file.parts:
+            lines = file.read_text("utf-8").replace("\\\n", "").splitlines()
+            assert all("--hash=sha256:" in line for line in lines if line and not line.startswith("#")), file
+
+
+def _requirements() -> tuple[list[str], list[str], dict[str, list[str]]]:
+    """What envtree needs, what builds it, and its extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    about = project["project"]
+    return about["dependencies"], project["build-system"]["requires"], about["optional-dependencies"]
+
+
+def _pinned(file: Path) -> dict[str, str]:
+    text = file.read_text("utf-8")
+    return dict(re.findall(r"^([a-z0-9-]+)==([0-9.]+)", text, re.MULTILINE))
+
+
+def _need(text: str) -> tuple[str, str, str]:
+    """The name of a requirement, how it is bound, and to which version."""
+    match = re.fullmatch(r"([a-z0-9-]+)(?:(>=|==)([0-9.]+?)(?:\.\*)?)?", text)
+    assert match, text
+    return match[1], match[2] or "", match[3] or ""
+
+
+def test_t95_a_release_is_built_by_one_job_and_published_by_another() -> None:
+    release = load(ROOT / ".github/workflows/release.yml")
+    assert release[True] == {"push": {"tags": ["v*"]}}
+    build, publish = release["jobs"]["build"], release["jobs"]["publish"]
+    assert build["permissions"] == {"contents": "read"}
+    # Whoever may speak for the project runs none of its code, waits for people, and has no password.
+    assert publish["permissions"] == {"attestations": "write", "id-token": "write"}
+    assert publish["environment"] == "release"
+    assert not [step for step in publish["steps"] if "run" in step or "checkout" in step["uses"]]
+    last = publish["steps"][-1]
+    assert last["uses"].startswith("pypa/gh-action-pypi-publish@")
+    assert last["with"] == {"packages-dir": "dist", "attestations": True}
 
 
 def _number(version: str) -> list[int]:

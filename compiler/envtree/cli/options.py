@@ -116,7 +116,7 @@ def _directory(ctx: click.Context) -> "Path":
     return ctx.find_root().params.get("directory") or Path()
 
 
-def complete_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
+def complete_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> "list[CompletionItem[Any]]":
     """The ids that begin with what has been typed."""
     from envtree.cli.complete import ids  # noqa: PLC0415 -- it reads trees, and no command but the shell's asks for it
 
@@ -124,7 +124,7 @@ def complete_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> lis
     return [CompletionItem(id) for id in ids(directory) if id.startswith(incomplete)]
 
 
-def complete_keys(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
+def complete_keys(ctx: click.Context, _: click.Parameter, incomplete: str) -> "list[CompletionItem[Any]]":
     """The variables of the bundle named before that begin with what has been typed."""
     from envtree.cli.complete import variables  # noqa: PLC0415 -- as above
 
@@ -133,7 +133,7 @@ def complete_keys(ctx: click.Context, _: click.Parameter, incomplete: str) -> li
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
-def complete_files(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
+def complete_files(ctx: click.Context, _: click.Parameter, incomplete: str) -> "list[CompletionItem[Any]]":
     """The files of this folder, which the shell knows; elsewhere than in the tree, those of the tree by their paths."""
     from envtree.cli.complete import sources  # noqa: PLC0415 -- as above
 
@@ -144,7 +144,7 @@ def complete_files(ctx: click.Context, _: click.Parameter, incomplete: str) -> l
     return [CompletionItem(path) for path in paths if path.startswith(incomplete)]
 
 
-def complete_environments(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
+def complete_environments(ctx: click.Context, _: click.Parameter, incomplete: str) -> "list[CompletionItem[Any]]":
     """The environments that begin with what has been typed, and that bundles can be made for."""
     from envtree.cli.complete import environments  # noqa: PLC0415 -- as above
 
@@ -152,7 +152,7 @@ def complete_environments(ctx: click.Context, _: click.Parameter, incomplete: st
     return [CompletionItem(name) for name in environments(directory) if name.startswith(incomplete)]
 
 
-def complete_codes(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[Any]]:
+def complete_codes(_: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem[Any]]":
     """The codes that begin with what has been typed."""
     from envtree.codes import CODES  # noqa: PLC0415 -- as above
 
