@@ -307,7 +307,7 @@ def test_t92_layers_are_never_changed_and_give_the_same_twice() -> None:
     assert (workspace.organization, workspace.projects) == (before.organization, before.projects)
 
 
-def test_what_bundles_have_in_common_is_one_object() -> None:
+def test_t92_what_bundles_have_in_common_is_one_object() -> None:
     files = layers(
         "{config: {a: {b: 1}}, env_vars: {A: 1}}", "{config: {c: 2}}", "{env_vars: {B: 2}}", "{config: {d: 1}}"
     )

@@ -32,7 +32,19 @@ def tree(repository: Path) -> Path:
 
 # Revisions.
 
-STRANGE = ["--output=x", "-x", "--all", "--", "-", "", " ", "HEAD:", "HEAD:environments", "HEAD:organization.yaml"]
+STRANGE = [
+    "--output=x",
+    "-x",
+    "--all",
+    "--branches",
+    "--",
+    "-",
+    "",
+    " ",
+    "HEAD:",
+    "HEAD:environments",
+    "HEAD:organization.yaml",
+]
 STRANGE += [
     "HEAD..HEAD",
     "HEAD...HEAD",

@@ -670,7 +670,7 @@ OTHER_DATA: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("data", OTHER_DATA.values(), ids=OTHER_DATA)
-def test_plain_data_must_have_the_shape_of_the_file(sealed: SealedFile, data: dict[str, Any]) -> None:
+def test_t55_plain_data_must_have_the_types_and_the_shape_of_the_file(sealed: SealedFile, data: dict[str, Any]) -> None:
     with pytest.raises(DecryptError) as caught:
         verify(sealed, data)
     assert caught.value.code == "ET611"

@@ -46,7 +46,7 @@ def test_every_threat_has_the_tests_that_the_table_names() -> None:
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What differs from a name in one character, which random texts rarely do.
-ALMOST = st.from_regex(r"[A-Za-z_][A-Za-z0-9_\-.=\n \u0410\u0660\uff21$]{0,6}", fullmatch=True)
+ALMOST = st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9_\-.=\n \u0410\u0660\uff21$]{0,6}", fullmatch=True)
 
 
 @given(ALMOST | st.text(max_size=8), st.sampled_from(["env_vars: {%s: x}", "secrets: {%s: db}", "secrets: [%s]"]))

@@ -445,7 +445,8 @@ class TestPermissions:
             run(version_b(9), output(tree, mode=mode))
         finally:
             os.umask(old)
-        assert _modes(tree / "out") == ({0o700}, {0o600}) if mode == "plain" else ({0o755}, {0o644})
+        expected = ({0o700}, {0o600}) if mode == "plain" else ({0o755}, {0o644})
+        assert _modes(tree / "out") == expected
 
     def test_t82_plain_closes_what_was_open(self, tree: Path) -> None:
         run(version_a(3), output(tree, mode="ref"))

@@ -280,6 +280,26 @@ class TestSignalsOfACommand:
         assert status(forked(work)) == 0
         assert snapshot(tree / "out") == fresh([bundle("api", "new")], tree, "other")
 
+    @pytest.mark.parametrize("existing", [True, False])
+    def test_t99_a_second_one_does_not_disturb_the_cleaning_up(self, tree: Path, existing: bool) -> None:
+        if existing:
+            run([bundle("api")], output(tree))
+        before = snapshot(tree)
+
+        def stream() -> Iterator[Artifact]:
+            yield bundle("api", "new")
+            for name in ("rmdir", "unlink"):
+                setattr(os, name, _interrupted(getattr(os, name), signal.SIGINT))
+            signal.raise_signal(signal.SIGINT)
+
+        def work() -> None:
+            _listen()
+            with pytest.raises(KeyboardInterrupt):
+                write(stream(), output(tree), lambda: True, is_tracked=lambda _: False)
+
+        assert status(forked(work)) == 0
+        assert snapshot(tree) == before
+
     def test_t99_a_commit_that_fails_gives_the_signal_back(self, tree: Path) -> None:
         run([bundle("api")], output(tree))
         before = snapshot(tree)
@@ -307,10 +327,10 @@ def _listen() -> None:
 
 
 def _interrupted(call: object, number: signal.Signals) -> object:
-    def interrupted(*paths: str) -> None:
+    def interrupted(*paths: str, **options: object) -> None:
         signal.raise_signal(number)
         assert callable(call)
-        call(*paths)
+        call(*paths, **options)
         signal.raise_signal(number)
 
     return interrupted
