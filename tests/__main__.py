@@ -66,6 +66,11 @@ def wheel() -> None:
         run(there, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "tests" / "test_cases.py")
 
 
+def fuzz() -> None:
+    """Ten minutes of inputs that nobody thought of, for each part that reads what others write."""
+    python("tests.fuzz", "--seconds", "600")
+
+
 def lowest() -> None:
     """The oldest versions that pyproject.toml allows."""
     pinned = ROOT / ".ci/lowest/requirements.txt"
@@ -128,6 +133,7 @@ SESSIONS: dict[str, Callable[[], None]] = {
     "decrypting": decrypting,
     "control-plane": control_plane,
     "foreign": foreign,
+    "fuzz": fuzz,
     "lowest": lowest,
     "newest": newest,
     "audit": audit,

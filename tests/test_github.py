@@ -164,7 +164,10 @@ def test_t94_dependabot_looks_at_everything_that_is_pinned() -> None:
         for folder in each.get("directories", [each.get("directory")])
     ]
     pins = [("pip", path) for path in (ROOT / "pyproject.toml", *ACTIONS.glob("*/requirements*.txt"))]
-    pins += [("npm", ROOT / ".ci/package-lock.json"), ("pip", ROOT / ".ci/requirements.txt")]
+    pins += [
+        ("npm", ROOT / ".ci/package-lock.json"),
+        *(("pip", ROOT / ".ci" / name) for name in ("requirements.txt", "fuzz/requirements.txt")),
+    ]
     pins += [("github-actions", path) for path in (*ACTIONS.glob("*/action.yml"), *WORKFLOWS)]
     for ecosystem, path in pins:
         # For actions, the root stands for the folder of the workflows.

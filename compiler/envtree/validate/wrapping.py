@@ -4,7 +4,6 @@ sops wraps the data key for each reader on its own. Both age and PGP could name 
 nobody would see them.
 """
 
-import binascii
 import re
 from base64 import b64decode
 from collections.abc import Iterable
@@ -40,7 +39,7 @@ def count_readers(kind: str, wrapped: str) -> int:
 def _decoded(lines: Iterable[str]) -> bytes:
     try:
         return b64decode("".join(lines), validate=True)
-    except binascii.Error:
+    except ValueError:
         return b""
 
 

@@ -1,0 +1,158 @@
+"""What must hold whatever the bytes are: no exception, and a law for each part. A target fails by raising."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from envtree.codes import CODES
+from envtree.diagnostic import Diagnostics
+from envtree.emit.dialect import Variables
+from envtree.emit.formats import DIALECTS
+from envtree.node import Cipher, Document, scalars
+from envtree.parse.document import parse
+from envtree.parse.events import libyaml_events, pure_events
+from envtree.selector import selector
+from envtree.source import Kind, Location, Source
+from envtree.validate.sealed import read_sealed
+from tests.diffs import FILES, compare
+from tests.env_readers import github, json_text, py_yaml, python_dotenv
+from tests.trees import run
+
+Target = Callable[[bytes], None]
+
+_LONGEST = 4096
+_READERS = {"github-env": github, "python-dotenv": python_dotenv, "json-env": json_text, "yaml": py_yaml}
+_ENDINGS = ("yaml", "json", "env")
+_IDS = ("shop/cart/bot@production", "shop/clerk@staging", "default/a@dev")
+
+
+def loader(data: bytes) -> None:
+    """Both parsers agree on what they accept; a finding has its place, and what is read can be written as JSON."""
+    documents = [_parsed(data, "a.yaml", backend) for backend in (pure_events, libyaml_events)]
+    values = [document.root.value for document in documents if document]
+    for value in values:
+        text = json.dumps(value, allow_nan=False)
+        assert json.loads(text) == value
+        assert value == values[0], "the two parsers read it in two ways"
+
+
+def sealed(data: bytes) -> None:
+    """A file in which nothing is wrong has a ciphertext at each leaf, and somebody who opens it."""
+    path = f"agents/a.secrets.{_ENDINGS[len(data) % 3]}"
+    document = _parsed(data, path)
+    file = read_sealed(document, Diagnostics()) if document else None
+    if file:
+        assert file.recipients
+        assert all(isinstance(leaf.value, Cipher) for leaf in scalars(file.content))
+
+
+def expression(data: bytes) -> None:
+    """An expression gives a value that fits, or a finding."""
+    text = _text(data)
+    found = run(f"{{config: {{base: 1, text: x, list: [1, a], value: {json.dumps('${{' + text + '}}')}}}}}")
+    if not _errors(found.codes):
+        json.dumps(found.data(), allow_nan=False)
+
+
+def selectors(data: bytes) -> None:
+    """A selector picks or does not; one without stars picks its own id only."""
+    patterns = _text(data).split("\n")
+    picks = selector(patterns)
+    for id in _IDS:
+        picked = picks(id)
+        if not any("*" in pattern or "@" not in pattern for pattern in patterns):
+            assert picked == (id in patterns)
+
+
+def merging(data: bytes) -> None:
+    """Layers merge or are refused; the same over itself changes nothing that is no list."""
+    sections = [f"{{config: {text}}}" for text in _text(data).split("\0")[:4] if text.strip()]
+    found = run(*sections)
+    again = run(*sections)
+    assert found.codes == again.codes
+    if not _errors(found.codes) and found.bundles:
+        assert found.data() == again.data()
+
+
+def encoders(data: bytes) -> None:
+    """What a format does not refuse is read back as it was."""
+    text = data.decode("utf-8", "surrogateescape")
+    folder = _folder()
+    given = Variables({"NAME": text, "NEXT": "end"}, data={"id": "p/a@e"})
+    for name, read in _READERS.items():
+        dialect = DIALECTS[name]
+        if "NAME" in given.unwritable or (dialect.refusal and dialect.refusal("NAME", text)):
+            continue
+        assert read(dialect.write[0](given), folder) == {"NAME": text, "NEXT": "end"}, name
+
+
+def differences(data: bytes) -> None:
+    """Any file may become any other; against itself nothing differs."""
+    number, rest = (data[0], data[1:]) if data else (0, b"")
+    path = sorted(FILES)[number % len(FILES)]
+    files = {**FILES, path: rest.decode("utf-8", "replace")}
+    found = compare(files, files)
+    assert (found.changes, found.bundles, found.rules) == ((), (), ())
+    compare(FILES, files)
+
+
+def _parsed(data: bytes, path: str, backend: Any = libyaml_events) -> Document | None:
+    diags = Diagnostics()
+    source = Source(path, Location(Kind.SECRETS, "", "", "a", Kind.AGENT), data, hashlib.sha256(data).hexdigest())
+    document = parse(source, diags, backend=backend)
+    lines = data.count(b"\n") + 1
+    for finding in diags:
+        assert 1 <= finding.span.line <= lines + 1, finding
+    return None if _errors([finding.code for finding in diags]) else document
+
+
+@cache
+def _folder() -> Path:
+    return Path(tempfile.mkdtemp())
+
+
+def _errors(codes: list[str]) -> list[str]:
+    return [code for code in codes if CODES[code].severity == "error"]
+
+
+def _text(data: bytes) -> str:
+    return data[:_LONGEST].decode("utf-8", "replace")
+
+
+TARGETS: Mapping[str, Target] = MappingProxyType(
+    {
+        "loader": loader,
+        "sealed": sealed,
+        "expression": expression,
+        "selectors": selectors,
+        "merging": merging,
+        "encoders": encoders,
+        "differences": differences,
+    }
+)
+
+
+@cache
+def seeds(name: str) -> tuple[bytes, ...]:
+    """What a fuzzer begins with."""
+    root = Path(__file__).parents[2]
+    if name in ("loader", "differences"):
+        prefix = b"\0" if name == "differences" else b""
+        return tuple(prefix + path.read_bytes() for path in sorted(root.glob("examples/minimal/**/*.yaml")))
+    if name == "sealed":
+        return tuple(path.read_bytes() for path in sorted(root.glob("examples/acme/**/*.secrets.*"))[:4])
+    return {
+        "expression": (
+            b" config.base + 1 ",
+            b" config.text | upper ~ 'x' ",
+            b" [1, config.list[0]] if 1 == 1 else none ",
+        ),
+        "selectors": (b"shop/*/*@production", b"**@staging", b"shop/cart/bot@production"),
+        "merging": (b"{a: {b: 1}}\0{a: {b: 2, c: [1]}}", b"{a: {$value: 1, $lock: true}}\0{a: {$delete: true}}"),
+        "encoders": (b"plain", b"a 'b' \"c\" $D `e` \\\n# f", "é\u2028".encode()),
+    }[name]
