@@ -45,7 +45,8 @@ class Journal(NamedTuple):
         _remove_empty(root, self.removals)
         _replace(f"{staging}/{disk.MANIFEST}", f"{root}/{disk.MANIFEST}")
         os.unlink(f"{root}/{disk.JOURNAL}")
-        shutil.rmtree(staging)
+        # The output is new by now. An empty folder that cannot be removed is no failure, and the next run sees it.
+        shutil.rmtree(staging, ignore_errors=True)
 
     def make_folders(self, root: str) -> None:
         """Make all folders or none: a full disk shows here, for renames need no space.
