@@ -320,7 +320,7 @@ def test_reading_finds_what_no_time_tells(twice: Twice) -> None:
 
 
 @pytest.mark.parametrize("command", [("compile", "-o", "out"), ("check",)])
-def test_secrets_in_clear_are_never_in_it(command: tuple[str, ...], vault: Vault) -> None:
+def test_t62_secrets_in_clear_are_never_in_it(command: tuple[str, ...], vault: Vault) -> None:
     for text in ("# one\n", "# another\n", "# a third\n"):
         vault.write({"environments/dev.yaml": f"{{}}\n{text}"})
         done = vault.envtree(*command)
@@ -334,7 +334,7 @@ def test_secrets_in_clear_are_never_in_it(command: tuple[str, ...], vault: Vault
     assert not any(piece.encode() in data for piece in pieces for data in kept.values())
 
 
-def test_inputs_are_never_in_it(twice: Twice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_t62_inputs_are_never_in_it(twice: Twice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHA", "canary-of-an-input")
     twice.envtree("-C", str(twice.root), "compile", "-o", str(twice.root / "out"))
     assert not any(b"canary" in data for data in contents(tmp_path / "cache").values())
@@ -416,7 +416,7 @@ class Planted:
         return os.system, ("touch planted",)
 
 
-def test_only_data_is_read_back(folder: cache.Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_t97_only_data_is_read_back(folder: cache.Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     save(folder, "good", {"a": (Location(Kind.AGENT, "p", "t", "a"), frozenset({1}), Counter("aa"))})
     assert load(folder, "good") == {"a": (Location(Kind.AGENT, "p", "t", "a"), frozenset({1}), Counter("aa"))}
@@ -434,6 +434,29 @@ def test_only_data_is_read_back(folder: cache.Folder, tmp_path: Path, monkeypatc
 def quiet(seen: cache.Seen) -> cache.Seen:
     """The same, as if nothing had changed for a long time."""
     return seen._replace(at=seen.at + 10**12)
+
+
+def made_of(module: str, name: str, argument: str) -> bytes:
+    """A pickle that calls something with a list of one text."""
+    words = b"".join(b"\x8c" + bytes([len(word)]) + word.encode() for word in (module, name))
+    return b"\x80\x04" + words + b"\x93](\x8c" + bytes([len(argument)]) + argument.encode() + b"e\x85R."
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        *[("subprocess", "Popen"), ("posix", "system"), ("builtins", "list"), ("envtree.sops.process", "run")],
+        # By way of a module of ours, into what it imports.
+        *[("envtree.sops.process", "subprocess.Popen"), ("envtree.cache.kept", "pickle.Unpickler")],
+        # What they import by name is no data of theirs.
+        *[("envtree.sops.process", "Mapping"), ("envtree.git.process", "Path"), ("envtree.link.policies", "Policy")],
+    ],
+)
+def test_t97_nothing_is_called_by_way_of_a_module(module: str, name: str, folder: cache.Folder) -> None:
+    folder.write("a", made_of(module, name, "touch"))
+    assert load(folder, "a") is None
+    folder.write("a", made_of("builtins", "set", "harmless"))
+    assert load(folder, "a") == {"harmless"}
 
 
 def test_marks_that_tell_for_sure_are_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,13 +75,15 @@ def called(tree: ast.Module) -> set[str]:
 
 CODE = {"__import__", "compile", "eval", "exec", "yaml.load", "yaml.unsafe_load", "yaml.full_load"}
 LOADERS = {"code", "imp", "importlib.machinery", "importlib.metadata", "importlib.util", "marshal", "pickle", "runpy"}
+# What lies in the cache is read back by a list of its own, which test_cache.py attacks.
+UNPICKLES = {"cache/kept.py"}
 # Each names its modules itself: subcommands, and libraries that may be missing.
 IMPORT_LATER = {"cli/group.py", "cli/options.py", "sops/choice.py", "watcher.py"}
 
 
 def test_t97_the_program_runs_no_code_but_its_own() -> None:
     for path, tree in modules():
-        assert not imported(tree) & LOADERS, path
+        assert not imported(tree) & (LOADERS - ({"pickle"} if path in UNPICKLES else set())), path
         assert not called(tree) & CODE, path
         assert ("import_module" in called(tree)) == (path in IMPORT_LATER), path
 

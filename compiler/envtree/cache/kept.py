@@ -20,9 +20,10 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _HARMLESS:
             return super().find_class(module, name)
-        if module.startswith("envtree."):
+        # A name with a dot would lead through a module into what it imports, and whatever a module imports is in it.
+        if module.startswith("envtree.") and "." not in name:
             found = super().find_class(module, name)
-            if isinstance(found, type) and issubclass(found, tuple | Enum):
+            if isinstance(found, type) and issubclass(found, tuple | Enum) and found.__module__ == module:
                 return found
         raise pickle.UnpicklingError(f"'{module}.{name}' is nothing that is kept")
 
