@@ -176,6 +176,11 @@ def test_t67_both_places_are_told() -> None:
     )
 
 
+def test_t67_what_stands_beside_the_secret_is_not_at_fault() -> None:
+    found = keyless("{secrets: {A: token}, env_vars: {A: old}}", "{env_vars: {A: x}}").only()
+    assert (found.code, found.span.path) == ("ET406", "projects/p/project.yaml")
+
+
 # Least privilege: what is not asked for is nowhere.
 
 
