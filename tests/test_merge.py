@@ -332,3 +332,8 @@ def test_a_lock_on_a_variable_is_no_matter_of_who_names_its_secret_again() -> No
     assert "ET402" not in run("", "", locked, "{secrets: {A: db}}", secrets={0: {"db": "p"}}).codes
     later = run("", "", "{env_vars: {A: {$value: x, $lock: true}}}", "{secrets: {A: db}}", secrets={0: {"db": "p"}})
     assert "ET402" in later.codes
+
+
+def test_nobody_can_see_that_two_ciphertexts_are_of_one_value() -> None:
+    locked = run("{secrets: {A: db}}", secrets={0: {"db": {"$value": "p", "$lock": True}}, 1: {"db": "p"}})
+    assert "ET402" in locked.codes
