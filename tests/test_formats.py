@@ -111,6 +111,12 @@ def test_what_is_refused_would_have_been_changed(format: str, tmp_path: Path) ->
             assert not all(keeps(reader, data, "V", text, tmp_path) for reader in those), repr(text)
 
 
+@pytest.mark.parametrize(("format", "text"), [("node", "'`\"#\r"), ("npm-dotenv", "'`\"#\\\r"), ("github-env", "x\r")])
+def test_the_reason_is_the_one_that_there_is(format: str, text: str) -> None:
+    assert "carriage return" in refused(DIALECTS[format], "V", text)
+    assert "carriage return" not in refused(DIALECTS[format], "V", text.replace("\r", ""))
+
+
 @pytest.mark.parametrize("name", ["NODE_OPTIONS", "GITHUB_SHA", "RUNNER_OS"])
 def test_names_that_the_runner_of_github_keeps_for_itself(name: str) -> None:
     assert refused(DIALECTS["github-env"], name, "x") == "the runner does not let this name be set"
