@@ -117,6 +117,12 @@ def test_the_reason_is_the_one_that_there_is(format: str, text: str) -> None:
     assert "carriage return" not in refused(DIALECTS[format], "V", text.replace("\r", ""))
 
 
+@pytest.mark.parametrize(("more", "told"), [("", 0), ("x", 1)])
+def test_the_outputs_of_a_job_may_be_full_and_no_more(more: str, told: int) -> None:
+    full = given({"V": "x" * (512 * 1024) + more})
+    assert len(list(DIALECTS["github-output"].excess(full, ()))) == told
+
+
 @pytest.mark.parametrize("name", ["NODE_OPTIONS", "GITHUB_SHA", "RUNNER_OS"])
 def test_names_that_the_runner_of_github_keeps_for_itself(name: str) -> None:
     assert refused(DIALECTS["github-env"], name, "x") == "the runner does not let this name be set"
