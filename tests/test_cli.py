@@ -348,6 +348,10 @@ def test_the_overview_fits_a_terminal(envtree: Command) -> None:
     assert envtree("--version").out == f"envtree {__version__}\n"
 
 
+# These ask the control plane, and are tried in tests/control_plane.
+ONLINE = {"plan", "apply", "drift"}
+
+
 @pytest.mark.parametrize("name", cli.list_commands(click.Context(cli)))
 def test_every_command_has_an_example_that_runs(
     name: str, envtree: Command, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -369,6 +373,12 @@ def test_every_command_has_an_example_that_runs(
             assert done.code == 0
     if name == "verify":
         assert envtree("compile", "--secrets", "ref", "--archive", words[1]).code == 0
+    if name in ONLINE:
+        if name == "apply":
+            words.remove("plan.json")
+        ran = envtree(*words)
+        assert (ran.code, "ET901" in ran.err) == (3, True)
+        return
     assert envtree(*words).code == 0
 
 

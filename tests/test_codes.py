@@ -15,7 +15,7 @@ SOURCE = Path(envtree.__file__).parent
 TESTS = Path(__file__).parent
 REGISTER = "codes.py"
 _CODE = re.compile(r"\bET\d{3}\b")
-_PAGE = re.compile(r"ET[1-8]\d\d")
+_PAGE = re.compile(r"ET[1-9]\d\d")
 
 
 @cache

@@ -1,4 +1,5 @@
-"""The register of codes: 1xx reading, 2xx shape, 3xx links, 4xx merging, 5xx values, 6xx secrets, 7xx checks, 8xx disk.
+"""The register of codes: 1xx reading, 2xx shape, 3xx links, 4xx merging, 5xx values, 6xx secrets, 7xx checks, 8xx disk,
+9xx the control plane.
 
 The second half of a hundred (ET150 …) holds what is no error unless `lint` in organization.yaml says otherwise.
 A code is never used again for something else.
@@ -150,6 +151,15 @@ _ERRORS = {
     "ET810": "a template cannot be rendered",
     "ET811": "two values become one environment variable",
     "ET812": "files cannot be watched",
+    "ET901": "the control plane cannot be asked",
+    "ET902": "the control plane does not answer",
+    "ET903": "the control plane answers with an error",
+    "ET904": "the control plane has changed since the plan was made",
+    "ET905": "the control plane did not keep what it was sent",
+    "ET906": "a name at the control plane is taken",
+    "ET907": "a protected object would be removed",
+    "ET908": "the file of ids is not usable",
+    "ET909": "the key is of another organization",
 }
 
 _WARNINGS = {

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from .keys import key_for
 from .server import ControlPlane
+from .trees import Site, acme
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +29,18 @@ def organization(request: pytest.FixtureRequest) -> str:
 def key(organization: str) -> str:
     """Its key."""
     return key_for(organization)
+
+
+@pytest.fixture
+def site(plane: ControlPlane, organization: str, tmp_path: Path) -> Site:
+    """An empty folder for a tree of the test's organization."""
+    root = tmp_path / "tree"
+    root.mkdir()
+    return Site(plane, organization, root)
+
+
+@pytest.fixture
+def example(plane: ControlPlane, organization: str, tmp_path: Path) -> Site:
+    """The example tree, not yet applied."""
+    acme(tmp_path / "tree", organization)
+    return Site(plane, organization, tmp_path / "tree")

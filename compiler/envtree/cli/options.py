@@ -228,6 +228,12 @@ INPUTS = option(
 DETAILED = option(
     "--detailed-exitcode", "detailed", is_flag=True, help="Exit with 0 for no difference, 2 for any, 1 for an error."
 )
+STATE = option(
+    "--ids",
+    metavar="FILE",
+    default="",
+    help="Where ids of the control plane are kept; else '.envtree/control-plane.json' in the tree.",
+)
 ALLOW_EMPTY = option("--allow-empty", is_flag=True, help="Let a run over no bundle at all pass.")
 SINCE = option(
     "--changed-since",

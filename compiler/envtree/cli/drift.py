@@ -1,0 +1,26 @@
+"""`envtree drift`, declared."""
+
+from envtree.cli.options import COLOR, INPUTS, STATE, Command, choice
+
+command = Command(
+    "drift",
+    [
+        choice(
+            "--format",
+            "form",
+            values=("text", "json", "markdown"),
+            default="text",
+            show_default=True,
+            help="For people, for programs, or for a comment.",
+        ),
+        STATE,
+        INPUTS,
+        COLOR,
+    ],
+    """Show what was changed at Kubiya behind git's back.
+
+    That is what differs from what was applied last. What only the tree has changed since is no drift. The exit code is
+    1 if there is any, so that a job which runs by the clock fails.
+    """,
+    "envtree drift --format markdown",
+)

@@ -1,0 +1,38 @@
+"""`envtree plan`, declared."""
+
+from pathlib import Path
+
+import click
+
+from envtree.cli.options import COLOR, DETAILED, INPUTS, STATE, Command, choice, option
+
+command = Command(
+    "plan",
+    [
+        option(
+            "--out",
+            metavar="FILE",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Also write the plan into FILE, for 'envtree apply FILE' to do just that.",
+        ),
+        choice(
+            "--format",
+            "form",
+            values=("text", "json", "markdown"),
+            default="text",
+            show_default=True,
+            help="For people, for programs, or for a comment on a pull request.",
+        ),
+        DETAILED,
+        STATE,
+        INPUTS,
+        COLOR,
+    ],
+    """Show what 'apply' would change at Kubiya, and why.
+
+    The live state is read and nothing is changed. KUBIYA_API_KEY is the key, KUBIYA_CONTROL_PLANE_BASE_URL the address
+    where it is not Kubiya's own. Secrets are told by name; no key to them is needed. With --detailed-exitcode 0 means
+    that nothing differs, 2 that something does.
+    """,
+    "envtree plan --out plan.json",
+)

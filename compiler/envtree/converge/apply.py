@@ -1,0 +1,178 @@
+"""Make the control plane as a plan says, one request after the other, each read back and compared.
+
+Whatever stops it, the next plan begins with what is there: what was created carries its marker from the first request
+on, what is missing is made, what is half done is finished.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from envtree.converge import joining, sending
+from envtree.converge.compare import Difference, alike_fields
+from envtree.converge.ids import Ids
+from envtree.converge.marker import Marker, digest, marker
+from envtree.converge.model import Change, Plan
+from envtree.converge.shapes import SHAPES, Object, view
+from envtree.diagnostic import Failure
+from envtree.kubiya import Desired, Ref, substituted
+from envtree.live.client import Client, RefusedError
+from envtree.live.reading import Live
+
+_MADE = ("create", "replace")
+
+
+class Work(NamedTuple):
+    """What applying takes from outside: `keep` stores ids, `tell` hears of what is done, `prune` allows to remove."""
+
+    client: Client
+    keep: Callable[[Ids], None]
+    tell: Callable[[str], None]
+    prune: bool = False
+
+
+def apply(plan: Plan, live: Live, known: Ids, work: Work) -> None:
+    """Do all of a plan, in its order; what would be removed only where that is wanted."""
+    try:
+        _Application(plan, live, known, work).run()
+    except RefusedError as refused:
+        raise refused.failure() from None
+
+
+class _Application:
+    def __init__(self, plan: Plan, live: Live, known: Ids, work: Work) -> None:
+        self._plan, self._live, self._known, self._work = plan, live, known, work
+        self._desired = {one.ref: one for one in plan.desired}
+        self._ids = live.ids()
+        self._objects: dict[Ref, Object] = dict(live.objects)
+
+    def run(self) -> None:
+        changes = [one for one in self._plan.changes if one.action != "delete"]
+        for change in changes:
+            if change.action in _MADE:
+                self._make(change, self._desired[change.ref])
+            elif not self._desired[change.ref].late:
+                self._alter(change, self._desired[change.ref])
+        # What names others is said once all of them are there.
+        for change in changes:
+            if self._desired[change.ref].late:
+                self._alter(change, self._desired[change.ref])
+        for change in changes:
+            self._join(change)
+        for change in self._plan.changes if self._work.prune else ():
+            if change.action == "delete" and change.id:
+                self._remove(change.ref, change.id)
+                self._work.tell(f"removed {change.ref}")
+
+    def _make(self, change: Change, one: Desired) -> None:
+        if change.action == "replace" and change.id:
+            self._remove(change.ref, change.id)
+        if one.kind == "organization":
+            self._alter(change, one)
+            return
+        body = sending.first(one, self._named, self._mark(one, one.body))
+        made = self._work.client.send("POST", sending.place(one, self._named), body)
+        self._has(one.ref, str(made["id"]))
+        self._objects[one.ref] = made
+        lost = self._lost(one, one.body)
+        if lost:
+            raise lost
+        self._work.tell(f"created {change.ref}" if change.action == "create" else f"made {change.ref} anew")
+
+    def _alter(self, change: Change, one: Desired) -> None:
+        """Send the fields that differ; of what was only now made, those that had to wait."""
+        is_new = change.action in _MADE and one.kind != "organization"
+        fields = self._late(one) if is_new else self._differing(change, one)
+        if not fields:
+            return
+        found = self._objects[one.ref]
+        body = sending.further(one, fields, found, self._mark(one, one.state), self._named)
+        failed = self._sent(one, body)
+        if one.kind != "organization":
+            self._has(one.ref, self._ids[one.ref])
+        lost = self._lost(one, {field: one.state[field] for field in fields if field in one.state})
+        if lost:
+            raise failed or lost
+        if not is_new:
+            self._work.tell(f"updated {change.ref}")
+
+    def _sent(self, one: Desired, body: Mapping[str, Any]) -> RefusedError | None:
+        """Send a change; an error of the server's own may come after it has been stored, so reading it back decides."""
+        place = sending.place(one, self._named, self._ids.get(one.ref))
+        try:
+            self._work.client.send(SHAPES[one.kind].update, place, body)
+        except RefusedError as refused:
+            if refused.status != 500:
+                raise
+            return refused
+        return None
+
+    def _late(self, one: Desired) -> dict[str, Any]:
+        return {field: substituted(value, self._named) for field, value in one.late.items()}
+
+    def _differing(self, change: Change, one: Desired) -> dict[str, Any]:
+        return {each.field: self._value(one, each) for each in change.differences}
+
+    def _value(self, one: Desired, each: Difference) -> Any:
+        return substituted(one.state[each.field], self._named) if each.field in one.state else each.after
+
+    def _join(self, change: Change) -> None:
+        """Make and undo associations; those of what was removed are gone with it."""
+        for joint in change.joints:
+            id = self._ids.get(joint.member) if isinstance(joint.member, Ref) else joint.id
+            if joint.made or (id or joint.id):
+                self._known = joining.join(change.ref, joint, id or joint.id, self._ids, self._known, self._work.client)
+                self._work.keep(self._known)
+        if change.joints and change.action == "update":
+            self._work.tell(f"updated what goes with {change.ref}")
+
+    def _remove(self, ref: Ref, id: str) -> None:
+        try:
+            self._work.client.send("DELETE", f"{SHAPES[ref.kind].path}/{id}")
+        except RefusedError as refused:
+            # It has gone with something else, or before.
+            if refused.status != 404:
+                raise
+        self._ids.pop(ref, None)
+        self._known = self._known.with_object(ref, None)
+        self._work.keep(self._known)
+
+    def _has(self, ref: Ref, id: str) -> None:
+        self._ids[ref] = id
+        if not self._known.has(ref, id):
+            self._known = self._known.with_object(ref, id)
+            self._work.keep(self._known)
+
+    def _named(self, ref: Ref) -> str:
+        return self._ids[ref]
+
+    def _mark(self, one: Desired, fields: Mapping[str, Any]) -> Marker:
+        said = alike_fields(one.kind, substituted(fields, self._named))
+        return Marker(self._plan.organization, {field: digest(value) for field, value in said.items()})
+
+    def _lost(self, one: Desired, sent: Mapping[str, Any]) -> Failure | None:
+        """Read an object back: the server answers that all is well, also where it has left something out."""
+        id = self._ids.get(one.ref)
+        found = self._work.client.get(SHAPES[one.kind].path + (f"/{id}" if id else ""))
+        self._objects[one.ref] = found
+        has, mark = view(one.kind, found, self._skills()), marker(one.kind, found)
+        for field, value in alike_fields(one.kind, substituted(sent, self._named)).items():
+            is_there = has[field] == value if field in has else not mark or mark.sent.get(field) == digest(value)
+            if not is_there and not _is_shown_otherwise(one, field, value):
+                message = f"the control plane did not keep '{field}' of {one.ref} as it was sent"
+                return Failure("ET905", message, "run 'envtree plan' to see what is there now")
+        return None
+
+    def _skills(self) -> dict[str, Object]:
+        return {
+            self._ids[ref]: found for ref, found in self._objects.items() if ref in self._ids and ref.kind == "skill"
+        }
+
+
+def _is_shown_otherwise(one: Desired, field: str, value: Any) -> bool:
+    """What the server shows merged with something else, or adds to by itself."""
+    return one.kind == "agent" and (field == "skill_configurations" or (field == "skill_ids" and not value))
+
+
+def removed(plan: Plan) -> Iterator[Ref]:
+    """What a plan would remove."""
+    return (change.ref for change in plan.changes if change.action == "delete")

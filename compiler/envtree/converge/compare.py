@@ -1,0 +1,169 @@
+"""One object held against what the tree says of it, field by field and link by link."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from envtree.converge.ids import Ids
+from envtree.converge.marker import Marker, digest, marker
+from envtree.converge.shapes import SHAPES, Object, alike, view
+from envtree.kubiya import Desired, Ref, substituted
+from envtree.kubiya.desired import Kind
+from envtree.live.reading import Live
+
+
+class Unread:
+    """Stands for what the server does not tell."""
+
+    def __repr__(self) -> str:
+        return "unread"
+
+
+UNREAD = Unread()
+
+
+class Difference(NamedTuple):
+    """A field that is not as it should be; `moved` says that it is not what was sent last, None if nobody knows."""
+
+    field: str
+    before: Any
+    after: Any
+    moved: bool | None
+
+
+class Joint(NamedTuple):
+    """An association that should be made, or undone; `id` is the member's, None as long as it does not exist."""
+
+    relation: str
+    member: Ref | str
+    id: str | None
+    body: Mapping[str, Any]
+    made: bool
+
+
+class Context(NamedTuple):
+    """What comparing one object takes of the others."""
+
+    live: Live
+    ids: Mapping[Ref, str]
+    known: Ids
+    skills: Mapping[str, Object]
+    owned: frozenset[str]
+
+    def named(self, ref: Ref) -> str:
+        """The id of an object; what does not exist yet is like no id."""
+        return self.ids.get(ref, f"$ref:{ref}")
+
+
+def wanted(one: Desired, context: Context) -> dict[str, Any]:
+    """The fields that an object should have, in the shape in which they are compared."""
+    state = substituted(one.state, context.named)
+    said = alike_fields(one.kind, state)
+    if "skill_configurations" in said:
+        said["skill_configurations"] = _overridden(said["skill_configurations"], context.skills)
+    # To an agent without skills the server gives one, and it takes none away.
+    return {field: value for field, value in said.items() if field != "skill_ids" or value or one.kind != "agent"}
+
+
+def _overridden(said: Mapping[str, Any], skills: Mapping[str, Object]) -> dict[str, Any]:
+    plain = {id: skills.get(id, {}).get("configuration") or {} for id in said}
+    found = {id: {k: v for k, v in one.items() if plain[id].get(k) != v} for id, one in said.items()}
+    return {id: one for id, one in found.items() if one}
+
+
+def differences(one: Desired, found: Object, context: Context) -> tuple[Difference, ...]:
+    """The fields that differ, in the order of their names; among them those that the tree no longer says."""
+    has, mark = view(one.kind, found, context.skills), marker(one.kind, found) or Marker("", {})
+    said = wanted(one, context)
+    fields = {**{field: _default(one, field) for field in _given_up(one, mark, has)}, **said}
+    return tuple(filter(None, (_difference(one, field, fields[field], has, mark) for field in sorted(fields))))
+
+
+def _difference(one: Desired, field: str, after: Any, has: Mapping[str, Any], mark: Marker) -> Difference | None:
+    sent = mark.sent.get(field)
+    if field in SHAPES[one.kind].unread:
+        # Without a digest there is nothing to compare with.
+        told = one.kind != "policy" and sent != digest(after)
+        return Difference(field, UNREAD, after, None) if told else None
+    before = has.get(field)
+    if before == after:
+        return None
+    return Difference(field, before, after, None if sent is None else sent != digest(before))
+
+
+def _given_up(one: Desired, mark: Marker, has: Mapping[str, Any]) -> Iterator[str]:
+    """The fields that were sent, and of which the tree says nothing any more."""
+    shape = SHAPES[one.kind]
+    given = mark.sent.keys() - one.state.keys() - {"name", "skill_ids"}
+    return (field for field in given if field in shape.fields and (field in has or field in shape.unread))
+
+
+def _default(one: Desired, field: str) -> Any:
+    return alike(one.kind, field, SHAPES[one.kind].fields[field], one.body)
+
+
+def joints(one: Desired, found: Object | None, context: Context) -> tuple[Joint, ...]:
+    """The associations that are missing, or there and not wanted."""
+    has = _joined(one.ref, found, context) if found else {}
+    if one.kind == "policy" and found and _is_bound_unseen(one, found, context):
+        return ()
+    should = {}
+    for link in one.links:
+        id = context.ids.get(link.member) if isinstance(link.member, Ref) else link.member
+        should[link.relation, id or str(link.member)] = Joint(link.relation, link.member, id, link.body, made=True)
+    made = {place: joint for place, joint in should.items() if not _is_made(joint, has.get(place), context)}
+    # None is changed by a request: one with another configuration is undone first.
+    undone = [
+        Joint(relation, _called(id, context), id, {}, made=False)
+        for relation, id in has
+        if (relation, id) in made or ((relation, id) not in should and (one.kind != "project" or id in context.owned))
+    ]
+    return (*undone, *made.values())
+
+
+def _is_made(joint: Joint, said: Any, context: Context) -> bool:
+    override = joint.body.get("configuration_override")
+    if said is None or joint.id is None:
+        return False
+    return override is None or _overridden({joint.id: override}, context.skills).get(joint.id, {}) == said
+
+
+def _joined(ref: Ref, found: Object, context: Context) -> dict[tuple[str, str], Any]:
+    """The associations that an object has, each with what is said of it."""
+    if ref.kind == "environment":
+        return {("skill", id): {} for id in found.get("skill_ids") or ()}
+    if ref.kind == "team":
+        return {("skill", one["id"]): _override(one, context.skills) for one in found.get("skills") or ()}
+    if ref.kind == "policy":
+        bound = context.known.bindings.get(str(ref), {})
+        return {_pair(member): {} for member in bound}
+    if ref.kind == "project":
+        return {
+            (other.kind, one["id"]): {}
+            for other, one in context.live.objects.items()
+            if other.kind in ("agent", "team") and any(each["id"] == found["id"] for each in one.get("projects") or ())
+        }
+    return {}
+
+
+def _is_bound_unseen(one: Desired, found: Object, context: Context) -> bool:
+    """Whether a policy has as many bindings as it should, and nobody here has made or noted them."""
+    return str(one.ref) not in context.known.bindings and found.get("association_count") == len(one.links)
+
+
+def _override(used: Object, skills: Mapping[str, Object]) -> dict[str, Any]:
+    found = _overridden({used["id"]: used.get("configuration") or {}}, skills)
+    return dict(found.get(used["id"], {}))
+
+
+def _pair(member: str) -> tuple[str, str]:
+    kind, _, id = member.partition("/")
+    return kind, id
+
+
+def _called(id: str, context: Context) -> Ref | str:
+    return next((ref for ref, other in context.ids.items() if other == id), id)
+
+
+def alike_fields(kind: Kind, state: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields, their references filled in, in the shape in which they are compared."""
+    return {field: alike(kind, field, value, state) for field, value in state.items()}

@@ -1,0 +1,46 @@
+"""The example, from an empty organization to every agent with the environment that we compiled for it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from .trees import Site
+
+pytestmark = pytest.mark.control_plane
+
+
+def bundles(site: Site) -> dict[str, dict[str, Any]]:
+    """The bundles with their secrets in clear, as `compile` writes them, by what their agents are called there."""
+    site.ok("compile", "-o", str(site.root.parent / "out"), SOPS_AGE_KEY_FILE=str(site.root / "age.key"))
+    found = {}
+    for path in (site.root.parent / "out").rglob("bundle.json"):
+        one = json.loads(path.read_text())
+        parts = (one["project"], one["team"], one["agent"], one["environment"])
+        found[".".join(filter(None, parts))] = one
+    return found
+
+
+def test_plan_apply_and_nothing_is_left(example: Site) -> None:
+    assert example.run("plan", "--detailed-exitcode").code == 2
+    example.ok("apply")
+    assert example.run("plan", "--detailed-exitcode").code == 0
+    plan = example.plan()
+    assert plan["changes"] == plan["taken"] == []
+    assert plan["unmanaged"] == ["environment/default", "project/DEFAULT"]
+    assert example.run("drift").code == 0
+    # The markers are enough to find everything again.
+    (example.root / ".envtree" / "control-plane.json").unlink()
+    assert example.plan()["changes"] == []
+
+
+def test_what_each_agent_gets_is_what_we_compiled(example: Site) -> None:
+    example.ok("apply")
+    compiled = bundles(example)
+    agents = example.objects("/agents")
+    assert compiled.keys() == agents.keys()
+    for name, one in compiled.items():
+        vault = example.plane.services.secrets[example.organization]
+        vault.clear()
+        vault.update({secret: one["env_vars"][secret] for secret in one["env_vars"]})
+        assert example.resolved("agent", agents[name]["id"]) == one["env_vars"], name

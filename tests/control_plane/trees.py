@@ -1,0 +1,104 @@
+"""Trees to apply, and what the control plane makes of them."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .keys import key_for
+from .server import ControlPlane
+
+ROOT = Path(__file__).parents[2]
+ACME = ROOT / "examples" / "acme"
+
+
+class Ran(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Site(NamedTuple):
+    """A tree, and an organization of its name on the server."""
+
+    plane: ControlPlane
+    organization: str
+    root: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a command needs to get there."""
+        return {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+            "PYTHONPATH": str(ROOT / "compiler"),
+            "HOME": str(self.root.parent),
+            "KUBIYA_API_KEY": key_for(self.organization),
+            "KUBIYA_CONTROL_PLANE_BASE_URL": self.plane.url,
+            "KUBIYA_BASE_URL": self.plane.services.url,
+        }
+
+    def run(self, *arguments: str, **more: str) -> Ran:
+        """Run a command over the tree, as a process."""
+        command = [sys.executable, "-m", "envtree", "-C", str(self.root), *arguments]
+        done = subprocess.run(
+            command, env={**self.environ, **more}, capture_output=True, text=True, timeout=120, check=False
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def ok(self, *arguments: str, **more: str) -> str:
+        """The same, where it has to pass; what it answers."""
+        ran = self.run(*arguments, **more)
+        assert ran.code == 0, ran
+        return ran.out
+
+    def plan(self) -> dict[str, Any]:
+        """A plan, as data."""
+        found: dict[str, Any] = json.loads(self.ok("plan", "--format", "json"))
+        return found
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """A request of somebody else's."""
+        request = urllib.request.Request(
+            f"{self.plane.url}/api/v1{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"UserKey {key_for(self.organization)}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def objects(self, path: str) -> dict[str, dict[str, Any]]:
+        """What a list of the server has, by name."""
+        return {one["name"]: one for one in self.ask("GET", path)}
+
+    def resolved(self, kind: str, id: str) -> dict[str, str]:
+        """What the server gives an agent or a team, secrets included."""
+        found: dict[str, str] = self.ask("GET", f"/execution-environment/{kind}s/{id}/resolved")
+        return found
+
+    def write(self, files: Mapping[str, str | None]) -> None:
+        """Change files of the tree."""
+        for path, text in files.items():
+            (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+            if text is None:
+                (self.root / path).unlink()
+            else:
+                (self.root / path).write_text(text, encoding="utf-8")
+
+
+def acme(root: Path, organization: str) -> None:
+    """The example, as the organization of a test; nothing here can run a job by the clock."""
+    shutil.copytree(ACME, root)
+    head = root / "organization.yaml"
+    head.write_text(re.sub(r"(?m)^name: .*$", f"name: {organization}", head.read_text()))
+    job = root / "jobs" / "morning-depot-report.yaml"
+    job.write_text(re.sub(r"(?m)^cron_.*\n", "", job.read_text()).replace("trigger_type: cron", "trigger_type: manual"))
