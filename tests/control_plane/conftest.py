@@ -1,5 +1,6 @@
 """One control plane for all tests; each test has an organization of its own in it, which is empty."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from .keys import key_for
 from .server import ControlPlane
-from .trees import Site, acme
+from .trees import Site, acme, small
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +23,9 @@ def plane() -> Iterator[ControlPlane]:
 @pytest.fixture
 def organization(request: pytest.FixtureRequest) -> str:
     """The name of an organization that no other test uses."""
-    return re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    name = request.node.nodeid
+    words = re.sub(r"[^a-z0-9]+", "-", name.partition("::test_")[2].lower()).strip("-")
+    return f"{words[:40]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 @pytest.fixture
@@ -44,3 +47,10 @@ def example(plane: ControlPlane, organization: str, tmp_path: Path) -> Site:
     """The example tree, not yet applied."""
     acme(tmp_path / "tree", organization)
     return Site(plane, organization, tmp_path / "tree")
+
+
+@pytest.fixture
+def little(site: Site) -> Site:
+    """A small tree with one of each kind, not yet applied."""
+    small(site.root, site.organization)
+    return site

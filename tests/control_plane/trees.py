@@ -4,26 +4,19 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from textwrap import dedent
 from typing import Any, NamedTuple
 
+from .forks import Fork, Ran
 from .keys import key_for
 from .server import ControlPlane
 
 ROOT = Path(__file__).parents[2]
 ACME = ROOT / "examples" / "acme"
-
-
-class Ran(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
 
 
 class Site(NamedTuple):
@@ -46,12 +39,14 @@ class Site(NamedTuple):
         }
 
     def run(self, *arguments: str, **more: str) -> Ran:
-        """Run a command over the tree, as a process."""
-        command = [sys.executable, "-m", "envtree", "-C", str(self.root), *arguments]
-        done = subprocess.run(
-            command, env={**self.environ, **more}, capture_output=True, text=True, timeout=120, check=False
-        )
-        return Ran(done.returncode, done.stdout, done.stderr)
+        """Run a command over the tree."""
+        return self.start(*arguments, environ=more).wait()
+
+    def start(
+        self, *arguments: str, environ: Mapping[str, str] = {}, before: Callable[[], None] = lambda: None
+    ) -> Fork:
+        """Start a command; `before` is called in its process."""
+        return Fork(["-C", str(self.root), *arguments], {**self.environ, **environ}, before)
 
     def ok(self, *arguments: str, **more: str) -> str:
         """The same, where it has to pass; what it answers."""
@@ -102,3 +97,70 @@ def acme(root: Path, organization: str) -> None:
     head.write_text(re.sub(r"(?m)^name: .*$", f"name: {organization}", head.read_text()))
     job = root / "jobs" / "morning-depot-report.yaml"
     job.write_text(re.sub(r"(?m)^cron_.*\n", "", job.read_text()).replace("trigger_type: cron", "trigger_type: manual"))
+
+
+# One of each kind that the tests can run.
+SMALL = {
+    "organization.yaml": """\
+        name: {name}
+        edition: 2026
+        default_model: kubiya/claude-sonnet-4-5
+        enforcement_enabled: true
+        execution_environment:
+          env_vars: {{LOG_LEVEL: info, REGION: eu}}
+        """,
+    "environments/prod.yaml": """\
+        description: The real one.
+        tags: [a, b]
+        settings: {{color: red}}
+        skill_ids: [calm]
+        execution_environment:
+          env_vars: {{STAGE: prod}}
+        """,
+    "environments/test.yaml": "execution_environment: {{env_vars: {{STAGE: test}}}}",
+    "skills/calm.yaml": "type: sleep",
+    "skills/shell.yaml": """\
+        type: shell
+        description: A few commands.
+        configuration: {{allowed_commands: [ls], timeout: 30}}
+        """,
+    "policies/quiet.yaml": """\
+        policy_content: package quiet
+        bindings: [{{entity_type: environment, entity_id: prod}}]
+        """,
+    "worker_queues/main.yaml": "{{environment: prod, max_workers: 3}}",
+    "jobs/daily.yaml": """\
+        trigger_type: manual
+        planning_mode: predefined_agent
+        entity_type: agent
+        entity_id: shop/clerk
+        environment_name: prod
+        prompt_template: Look around.
+        """,
+    "projects/shop/project.yaml": "{{name: Shop, key: SHOP, goals: Sell., settings: {{a: 1}}, policy_ids: [quiet]}}",
+    "projects/shop/agents/clerk.yaml": """\
+        targets: [prod]
+        system_prompt: You sell.
+        skill_ids: [shell]
+        skill_configurations: {{shell: {{timeout: 5}}}}
+        """,
+    "projects/shop/teams/web/team.yaml": """\
+        description: Builds it.
+        skill_ids: [calm]
+        configuration: {{instructions: Be kind., markdown: false}}
+        execution_environment: {{env_vars: {{TEAM: web}}}}
+        """,
+    "projects/shop/teams/web/agents/bot.yaml": """\
+        configuration: {{depth: {{of: [1, 2]}}}}
+        execution_environment:
+          env_vars: {{LOG_LEVEL: debug}}
+          mcp_servers: {{files: {{command: mcp-files, args: [-v]}}}}
+        """,
+}
+
+
+def small(root: Path, organization: str) -> None:
+    """The small tree, as the organization of a test."""
+    for path, text in SMALL.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(dedent(text).format(name=organization))

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from envtree.converge import joining, sending
-from envtree.converge.compare import Difference, alike_fields
+from envtree.converge.compare import Difference, alike_fields, alike_override
 from envtree.converge.ids import Ids
-from envtree.converge.marker import Marker, digest, marker
+from envtree.converge.marker import Marker, digest, marker, new_marker
 from envtree.converge.model import Change, Plan
 from envtree.converge.shapes import SHAPES, Object, view
 from envtree.diagnostic import Failure
@@ -82,9 +82,13 @@ class _Application:
         """Send the fields that differ; of what was only now made, those that had to wait."""
         is_new = change.action in _MADE and one.kind != "organization"
         fields = self._late(one) if is_new else self._differing(change, one)
-        if not fields:
+        is_joined = bool(change.joints) and bool(SHAPES[one.kind].marker) and not is_new
+        if not fields and not is_joined:
             return
         found = self._objects[one.ref]
+        if not is_new and marker(one.kind, found) is None:
+            # Of what the server never tells, nobody has sent anything that we know of.
+            fields |= {field: self._filled(one.state[field]) for field in SHAPES[one.kind].unread & one.state.keys()}
         body = sending.further(one, fields, found, self._mark(one, one.state), self._named)
         failed = self._sent(one, body)
         if one.kind != "organization":
@@ -92,7 +96,7 @@ class _Application:
         lost = self._lost(one, {field: one.state[field] for field in fields if field in one.state})
         if lost:
             raise failed or lost
-        if not is_new:
+        if not is_new and fields:
             self._work.tell(f"updated {change.ref}")
 
     def _sent(self, one: Desired, body: Mapping[str, Any]) -> RefusedError | None:
@@ -107,13 +111,13 @@ class _Application:
         return None
 
     def _late(self, one: Desired) -> dict[str, Any]:
-        return {field: substituted(value, self._named) for field, value in one.late.items()}
+        return {field: self._filled(value) for field, value in one.late.items()}
 
     def _differing(self, change: Change, one: Desired) -> dict[str, Any]:
         return {each.field: self._value(one, each) for each in change.differences}
 
     def _value(self, one: Desired, each: Difference) -> Any:
-        return substituted(one.state[each.field], self._named) if each.field in one.state else each.after
+        return self._filled(one.state[each.field]) if each.field in one.state else each.after
 
     def _join(self, change: Change) -> None:
         """Make and undo associations; those of what was removed are gone with it."""
@@ -145,9 +149,21 @@ class _Application:
     def _named(self, ref: Ref) -> str:
         return self._ids[ref]
 
+    def _filled(self, value: Any) -> Any:
+        return substituted(value, self._named)
+
     def _mark(self, one: Desired, fields: Mapping[str, Any]) -> Marker:
-        said = alike_fields(one.kind, substituted(fields, self._named))
-        return Marker(self._plan.organization, {field: digest(value) for field, value in said.items()})
+        said = alike_fields(one.kind, self._filled(fields))
+        links = self._links(one) if SHAPES[one.kind].marker else None
+        return new_marker(one.kind, self._plan.organization, said, links)
+
+    def _links(self, one: Desired) -> str:
+        """The digest of the associations that an object is to have; all members are there before their holder."""
+        said = (
+            [link.relation, self._filled(link.member), alike_override(link, self._filled(link.member), self._skills())]
+            for link in one.links
+        )
+        return digest(sorted(said))
 
     def _lost(self, one: Desired, sent: Mapping[str, Any]) -> Failure | None:
         """Read an object back: the server answers that all is well, also where it has left something out."""
@@ -155,7 +171,7 @@ class _Application:
         found = self._work.client.get(SHAPES[one.kind].path + (f"/{id}" if id else ""))
         self._objects[one.ref] = found
         has, mark = view(one.kind, found, self._skills()), marker(one.kind, found)
-        for field, value in alike_fields(one.kind, substituted(sent, self._named)).items():
+        for field, value in alike_fields(one.kind, self._filled(sent)).items():
             is_there = has[field] == value if field in has else not mark or mark.sent.get(field) == digest(value)
             if not is_there and not _is_shown_otherwise(one, field, value):
                 message = f"the control plane did not keep '{field}' of {one.ref} as it was sent"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from envtree.converge.ids import Ids
 from envtree.converge.marker import Marker, digest, marker
 from envtree.converge.shapes import SHAPES, Object, alike, view
-from envtree.kubiya import Desired, Ref, substituted
+from envtree.kubiya import Desired, Link, Ref, substituted
 from envtree.kubiya.desired import Kind
 from envtree.live.reading import Live
 
@@ -72,33 +72,39 @@ def _overridden(said: Mapping[str, Any], skills: Mapping[str, Object]) -> dict[s
 
 def differences(one: Desired, found: Object, context: Context) -> tuple[Difference, ...]:
     """The fields that differ, in the order of their names; among them those that the tree no longer says."""
-    has, mark = view(one.kind, found, context.skills), marker(one.kind, found) or Marker("", {})
-    said = wanted(one, context)
-    fields = {**{field: _default(one, field) for field in _given_up(one, mark, has)}, **said}
+    has, mark = view(one.kind, found, context.skills), marker(one.kind, found)
+    given_up = _given_up(one, mark, has) if mark else ()
+    fields = {**{field: _default(one, field) for field in given_up}, **wanted(one, context)}
     return tuple(filter(None, (_difference(one, field, fields[field], has, mark) for field in sorted(fields))))
 
 
-def _difference(one: Desired, field: str, after: Any, has: Mapping[str, Any], mark: Marker) -> Difference | None:
-    sent = mark.sent.get(field)
+def _difference(one: Desired, field: str, after: Any, has: Mapping[str, Any], mark: Marker | None) -> Difference | None:
     if field in SHAPES[one.kind].unread:
         # Without a digest there is nothing to compare with.
-        told = one.kind != "policy" and sent != digest(after)
-        return Difference(field, UNREAD, after, None) if told else None
+        told = mark is not None and not mark.whole and mark.sent.get(field) != digest(after)
+        return Difference(field, UNREAD, after, moved=False) if told else None
     before = has.get(field)
     if before == after:
         return None
-    return Difference(field, before, after, None if sent is None else sent != digest(before))
+    return Difference(field, before, after, mark.moved(field, has) if mark else None)
 
 
 def _given_up(one: Desired, mark: Marker, has: Mapping[str, Any]) -> Iterator[str]:
     """The fields that were sent, and of which the tree says nothing any more."""
     shape = SHAPES[one.kind]
-    given = mark.sent.keys() - one.state.keys() - {"name", "skill_ids"}
+    given = mark.fields - one.state.keys() - {"name", "skill_ids"}
     return (field for field in given if field in shape.fields and (field in has or field in shape.unread))
 
 
 def _default(one: Desired, field: str) -> Any:
     return alike(one.kind, field, SHAPES[one.kind].fields[field], one.body)
+
+
+def links_digest(one: Desired, found: Object, context: Context) -> str:
+    """What stands for the associations that an object has; of a project, those with what is ours."""
+    has = _joined(one.ref, found, context)
+    kept = {place: said for place, said in has.items() if one.kind != "project" or place[1] in context.owned}
+    return digest(sorted([relation, id, said] for (relation, id), said in kept.items()))
 
 
 def joints(one: Desired, found: Object | None, context: Context) -> tuple[Joint, ...]:
@@ -162,6 +168,12 @@ def _pair(member: str) -> tuple[str, str]:
 
 def _called(id: str, context: Context) -> Ref | str:
     return next((ref for ref, other in context.ids.items() if other == id), id)
+
+
+def alike_override(link: Link, skill: str, skills: Mapping[str, Object]) -> dict[str, Any]:
+    """What an association says of a skill, in the shape in which it is compared."""
+    override = link.body.get("configuration_override")
+    return dict(_overridden({skill: override}, skills).get(skill, {})) if override else {}
 
 
 def alike_fields(kind: Kind, state: Mapping[str, Any]) -> dict[str, Any]:

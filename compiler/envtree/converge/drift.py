@@ -19,6 +19,7 @@ def _moved(change: Change, known: Ids) -> Change | None:
         return change._replace(reason="it was removed at the control plane") if gone else None
     # Where there is no digest nobody can tell, and it is better to look.
     moved = tuple(each for each in change.differences if each.moved is not False)
-    if not moved and not change.joints:
+    joints = () if change.rejoined is False else change.joints
+    if not moved and not joints:
         return None
-    return change._replace(differences=moved, reason="it was changed at the control plane")
+    return change._replace(differences=moved, joints=joints, reason="it was changed at the control plane")

@@ -21,6 +21,8 @@ class Change(NamedTuple):
     reason: str
     differences: tuple[Difference, ...] = ()
     joints: tuple[Joint, ...] = ()
+    # Whether associations are not what they were made to be; None if nobody knows.
+    rejoined: bool | None = None
 
 
 class Plan(NamedTuple):

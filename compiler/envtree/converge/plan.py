@@ -6,11 +6,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from envtree.canonical import canonical
-from envtree.converge.compare import Context, Difference, differences, joints, wanted
+from envtree.converge.compare import Context, Difference, differences, joints, links_digest, wanted
 from envtree.converge.foreseen import foreseen
 from envtree.converge.ids import Ids
 from envtree.converge.joined import joined
-from envtree.converge.marker import marker
+from envtree.converge.marker import LINKS, marker
 from envtree.converge.model import SERVERS_OWN, Change, Plan
 from envtree.converge.shapes import SHAPES, Object, view
 from envtree.kubiya import KINDS, Desired, Ref
@@ -48,7 +48,7 @@ def is_ours(ref: Ref, found: Object, live: Live, known: Ids) -> bool:
 def _context(resources: Iterable[Desired], live: Live, known: Ids, claimed: frozenset[Ref]) -> Context:
     ids = live.ids()
     skills = {str(found["id"]): found for ref, found in live.objects.items() if ref.kind == "skill"}
-    owned = frozenset(ids[ref] for ref in claimed if ref in ids)
+    owned = frozenset(ids[one.ref] for one in resources if one.ref in claimed and one.ref in ids)
     context = Context(live, ids, known, skills, owned)
     # What is made anew has another id then.
     anew = {one.ref for one in resources if one.ref in claimed and _is_replaced(one, live, context)}
@@ -74,11 +74,18 @@ def _changed(one: Desired, live: Live, context: Context) -> Change | None:
     made = joints(one, found, context)
     if not differing and not made:
         return None
-    return Change("update", one.ref, found.get("id"), one.origin.path, _reason(differing), differing, made)
+    rejoined = _is_rejoined(one, found, context) if made else False
+    reason = _reason({*(each.moved for each in differing), *([rejoined] if made else [])})
+    return Change("update", one.ref, found.get("id"), one.origin.path, reason, differing, made, rejoined)
 
 
-def _reason(differing: tuple[Difference, ...]) -> str:
-    moved = {each.moved for each in differing}
+def _is_rejoined(one: Desired, found: Object, context: Context) -> bool | None:
+    mark = marker(one.kind, found)
+    sent = mark.sent.get(LINKS) if mark else None
+    return None if sent is None else sent != links_digest(one, found, context)
+
+
+def _reason(moved: set[bool | None]) -> str:
     if moved == {True}:
         return "it was changed at the control plane"
     return "the tree has changed" if moved == {False} else "it differs from the tree"
@@ -111,7 +118,11 @@ def fingerprint(live: Live, known: Ids) -> str:
 
 
 def _marked(ref: Ref, found: Object) -> list[Any]:
-    return list(marker(ref.kind, found) or ())
+    mark = marker(ref.kind, found)
+    if mark is None:
+        return []
+    fields, told = mark.whole or ((), "")
+    return [mark.owner, mark.sent, sorted(fields), told]
 
 
 def _relations(found: Object) -> list[list[str]]:

@@ -30,6 +30,8 @@ def further(one: Desired, fields: Mapping[str, Any], found: Object, mark: Marker
         return _project(body, state, found)
     if one.kind == "agent":
         return _agent(body, state, found)
+    if one.kind == "job":
+        return {field: "" if value is None else value for field, value in body.items()}
     return body
 
 

@@ -4,7 +4,8 @@ A `view` is the part of an object that can be written, in the one shape to which
 down: the server completes what it gets, says the same under two names, and keeps some of it to itself.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -15,8 +16,9 @@ View = dict[str, Any]
 
 # The key of our marker in an object.
 MARKER = "envtree"
-# Where there is no map for one there are tags.
+# Where there is no map for one, a word begins so.
 TAG = "envtree:"
+_DESCRIBED = re.compile(r" ?\[envtree:[^\]]*\]$")
 
 
 class Shape(NamedTuple):
@@ -49,7 +51,6 @@ SHAPES: Mapping[Kind, Shape] = MappingProxyType(
         "skill": Shape(
             "/skills",
             {**_TEXT, "type": None, "icon": "Wrench", "enabled": True, "configuration": {}},
-            ("configuration", "custom_config"),
             fixed=frozenset({"type"}),
         ),
         "environment": Shape("/environments", {**_SHOWN, "settings": {}, "execution_environment": {}}, ("settings",)),
@@ -159,15 +160,32 @@ def alike(kind: Kind, field: str, value: Any, whole: Object) -> Any:
         return sorted(value or (), key=str)
     if field == "skill_configurations":
         return {id: said for id, said in (value or {}).items() if said}
-    if (kind, field) == ("policy", "tags"):
-        return [tag for tag in value or () if not tag.startswith(TAG)]
-    if (kind, field) == ("project", "key"):
-        return str(value).upper()
     if field == "display_name" and value is None:
         return whole.get("name")
     if isinstance(value, Mapping):
         return _map(kind, field, value)
-    return list(value) if isinstance(value, tuple) else value
+    own = _OWN.get((kind, field))
+    return own(value) if own else list(value) if isinstance(value, tuple) else value
+
+
+def undescribed(text: str | None) -> str | None:
+    """A description without the marker at its end."""
+    return _DESCRIBED.sub("", text or "") or None
+
+
+def _untagged(tags: Iterable[str] | None) -> list[str]:
+    return [tag for tag in tags or () if not tag.startswith(TAG)]
+
+
+# What the server spells in its own way, or we have added to.
+_OWN: Mapping[tuple[Kind, str], Callable[[Any], Any]] = {
+    ("project", "key"): lambda key: str(key).upper(),
+    ("policy", "tags"): _untagged,
+    ("skill", "description"): undescribed,
+    # A job takes no null, so an empty text stands for nothing.
+    ("job", "description"): lambda text: text or None,
+    ("job", "system_prompt"): lambda text: text or None,
+}
 
 
 def _map(kind: Kind, field: str, value: Object) -> View:
