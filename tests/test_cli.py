@@ -349,7 +349,7 @@ def test_the_overview_fits_a_terminal(envtree: Command) -> None:
 
 
 # These ask the control plane, and are tried in tests/control_plane.
-ONLINE = {"plan", "apply", "drift"}
+ONLINE = {"plan", "apply", "drift", "import"}
 
 
 @pytest.mark.parametrize("name", cli.list_commands(click.Context(cli)))

@@ -15,6 +15,7 @@ import click
 import pytest
 
 from envtree.cli import cli
+from envtree.cli.options import module_name
 
 ROOT = Path(__file__).parents[1]
 ACME = ROOT / "examples/acme"
@@ -31,7 +32,7 @@ NAMES = {
     "envtree.tree",
 }
 SECRETS = ("audit", "diff_driver", "edit", "install", "merge_driver", "readers", "rotate", "set", "sync")
-DECLARED = {f"envtree.cli.{name.replace('-', '_')}" for name in cli.list_commands(click.Context(cli))}
+DECLARED = {f"envtree.cli.{module_name(name)}" for name in cli.list_commands(click.Context(cli))}
 # Says at the end of a process what it has imported, beyond what Python itself has.
 WATCH = """
 import atexit, sys

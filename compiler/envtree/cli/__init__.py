@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _COMMANDS = (
     *("init", "check", "compile", "watch", "show", "explain", "diff", "tree"),
     *("impact", "matrix", "parity", "unused", "report"),
-    *("plan", "apply", "drift"),
+    *("plan", "apply", "drift", "import"),
     *("run", "unseal", "merge-manifests", "verify", "secrets", "cache", "schema", "code", "completion"),
 )
 COMPLETE = "_ENVTREE_COMPLETE"

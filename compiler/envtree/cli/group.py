@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from envtree.cli.options import usage_error
+from envtree.cli.options import module_name, usage_error
 from envtree.nearest import did_you_mean
 
 
@@ -26,7 +26,7 @@ class Group(click.Group):
         """Import a subcommand."""
         if name not in self._names:
             return None
-        command: click.Command = import_module(f"{self._package}.{name.replace('-', '_')}").command
+        command: click.Command = import_module(f"{self._package}.{module_name(name)}").command
         return command
 
     def resolve_command(

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 FORMS = ("text", "json", "github", "sarif", "junit", "gitlab")
 
 
+def module_name(command: str) -> str:
+    """The module of a command; one whose name Python keeps for itself ends in `_`."""
+    return "import_" if command == "import" else command.replace("-", "_")
+
+
 class Command(click.Command):
     """A command whose work is a module: its `Options` take the arguments, its `run` does what they say."""
 
@@ -33,7 +38,7 @@ class Command(click.Command):
     ) -> None:
         super().__init__(name, params=list(params), help=text, epilog=f"Example: {example}")
         self._remembers = remembers
-        module = name.replace("-", "_")
+        module = module_name(name)
         self._work = f"envtree.cli.work.{group}.{module}" if group else f"envtree.cli.work.{module}"
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:

@@ -8,6 +8,7 @@ from envtree.converge.marker import Marker, digest, marker
 from envtree.converge.shapes import SHAPES, Object, alike, view
 from envtree.kubiya import Desired, Link, Ref, substituted
 from envtree.kubiya.desired import Kind
+from envtree.kubiya.server_view import merge
 from envtree.live.reading import Live
 
 
@@ -48,6 +49,8 @@ class Context(NamedTuple):
     known: Ids
     skills: Mapping[str, Object]
     owned: frozenset[str]
+    # Environments that are about to change.
+    changing: frozenset[str] = frozenset()
 
     def named(self, ref: Ref) -> str:
         """The id of an object; what does not exist yet is like no id."""
@@ -75,7 +78,31 @@ def differences(one: Desired, found: Object, context: Context) -> tuple[Differen
     has, mark = view(one.kind, found, context.skills), marker(one.kind, found)
     given_up = _given_up(one, mark, has) if mark else ()
     fields = {**{field: _default(one, field) for field in given_up}, **wanted(one, context)}
-    return tuple(filter(None, (_difference(one, field, fields[field], has, mark) for field in sorted(fields))))
+    told = tuple(filter(None, (_difference(one, field, fields[field], has, mark) for field in sorted(fields))))
+    # What was imported stays as it is as long as what it says comes to the same.
+    return told if mark or not all(_comes_to_the_same(one, each, found, context) for each in told) else ()
+
+
+def _comes_to_the_same(one: Desired, each: Difference, found: Object, context: Context) -> bool:
+    """Whether an environment that was written by hand gives agents what ours would: it may say less, or more."""
+    if each.field != "execution_environment":
+        return False
+    if one.kind == "environment":
+        return _is_within(each.after, each.before)
+    attached = [str(env["id"]) for env in found.get("environments") or ()]
+    if one.kind != "agent" or not context.changing.isdisjoint(attached):
+        return False
+    by_id = {str(env.get("id")): env for ref, env in context.live.objects.items() if ref.kind == "environment"}
+    merged = merge([by_id[id].get("execution_environment") or {} for id in attached if id in by_id], each.before)
+    merged["env_vars"] = {key: text for key, text in merged["env_vars"].items() if key not in merged["secrets"]}
+    return bool(alike("agent", each.field, {**merged, "working_dir": each.before["working_dir"]}, {}) == each.after)
+
+
+def _is_within(part: Mapping[str, Any], whole: Mapping[str, Any]) -> bool:
+    maps = all(
+        whole[name].get(key) == value for name in ("env_vars", "mcp_servers") for key, value in part[name].items()
+    )
+    return maps and all(set(part[name]) <= set(whole[name]) for name in ("secrets", "integration_ids"))
 
 
 def _difference(one: Desired, field: str, after: Any, has: Mapping[str, Any], mark: Marker | None) -> Difference | None:

@@ -52,7 +52,10 @@ def _context(resources: Iterable[Desired], live: Live, known: Ids, claimed: froz
     context = Context(live, ids, known, skills, owned)
     # What is made anew has another id then.
     anew = {one.ref for one in resources if one.ref in claimed and _is_replaced(one, live, context)}
-    return context._replace(ids={ref: id for ref, id in ids.items() if ref not in anew})
+    context = context._replace(ids={ref: id for ref, id in ids.items() if ref not in anew})
+    sites = [one for one in resources if one.kind == "environment" and one.ref in claimed and one.ref in ids]
+    changing = (ids[one.ref] for one in sites if differences(one, live.objects[one.ref], context))
+    return context._replace(changing=frozenset(changing))
 
 
 def _is_replaced(one: Desired, live: Live, context: Context) -> bool:

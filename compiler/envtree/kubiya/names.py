@@ -1,11 +1,12 @@
 """What resources are called at the control plane, where a name has nothing around it that tells it from another."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from envtree.control_plane import Patterns
 from envtree.diagnostic import Diagnostic, Diagnostics, Related
 from envtree.kubiya.desired import Desired, Kind
+from envtree.node import Document
 from envtree.stack import Target
 from envtree.workspace import Workspace
 
@@ -27,6 +28,7 @@ class Names:
     def __init__(self, workspace: Workspace) -> None:
         self.patterns: Patterns = workspace.organization.control_plane.patterns
         self._keys = {project.name: str(project.fields["key"]) for project in workspace.projects}
+        self._labels = dict(_labels(workspace))
 
     @property
     def share_environments(self) -> bool:
@@ -39,12 +41,12 @@ class Names:
 
     def team(self, at: Target) -> str:
         """The name of a team in an environment."""
-        return self._filled(self.patterns.team, **at._asdict())
+        return self._filled(self.patterns.team, **at._asdict(), name=self._labels[at.project, at.team, ""])
 
     def agent(self, at: Target) -> str:
         """The name of an agent in an environment."""
         pattern = self.patterns.agent if at.team else _NO_TEAM.sub("", self.patterns.agent)
-        return self._filled(pattern, **at._asdict())
+        return self._filled(pattern, **at._asdict(), name=self._labels[at.project, at.team, at.agent])
 
     def workflow(self, project: str, workflow: str) -> str:
         """The name of the skill that a workflow becomes."""
@@ -52,6 +54,19 @@ class Names:
 
     def _filled(self, pattern: str, *, project: str, **parts: str) -> str:
         return pattern.format_map({"project": project, "key": self._keys.get(project, ""), **parts})
+
+
+def _labels(workspace: Workspace) -> Iterator[tuple[tuple[str, str, str], str]]:
+    """What the files of teams and agents say as their `name`, which is the path's where they say nothing."""
+    for project in workspace.projects:
+        for team in project.teams:
+            yield (project.name, team.name, ""), _label(team.document, team.name)
+            for agent in team.agents:
+                yield (project.name, team.name, agent.name), _label(agent.document, agent.name)
+
+
+def _label(document: Document | None, name: str) -> str:
+    return str(document.root.value.get("name") or name) if document else name
 
 
 def check_names(resources: Iterable[Desired], diags: Diagnostics) -> None:

@@ -53,11 +53,17 @@ def read(client: Client, organization: str) -> Live:
     return Live(organization, objects, frozenset(doubles), secrets)
 
 
-def _check_owner(client: Client, organization: str) -> None:
+def owner(client: Client) -> str:
+    """The organization of the key."""
     said = client.get("/auth/validate")
     slug = said.get("slug") or said.get("id") if isinstance(said, Mapping) else None
     if not isinstance(slug, str):
         raise Failure("ET902", "what answers is no control plane: it does not say whose key it got")
+    return slug
+
+
+def _check_owner(client: Client, organization: str) -> None:
+    slug = owner(client)
     if slug != organization:
         message = f"the key belongs to the organization '{slug}', and this tree is '{organization}'"
         raise Refusal("ET909", message, "use the key of the organization, or correct 'name' in organization.yaml")
