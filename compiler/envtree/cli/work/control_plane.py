@@ -42,7 +42,7 @@ def wanted(
     with usage_errors(), progress(sys.stderr) as told:
         request = Request(tree, (), dict(inputs), Environ(), decrypter, inputs_required=True, control_plane=True)
         run = Run(request._replace(progress=told))
-        bundles = tuple(result.bundle for result in examined(run)) if decrypter else _counted(run)
+        bundles = tuple(result.bundle for result in examined(run, run.writers())) if decrypter else _counted(run)
     outcome = run.outcome()
     report = report_of(outcome)
     broken = run.severities.errors(run.diags) or run.desired is None or run.workspace is None
@@ -57,7 +57,7 @@ def wanted(
 
 def _counted(run: Run) -> tuple[Any, ...]:
     """Look at each bundle, and keep none."""
-    for _ in examined(run):
+    for _ in examined(run, run.writers()):
         pass
     return ()
 

@@ -101,7 +101,7 @@ def _compiled(place: Path, files: Iterable[File], secrets: dict[str, str], recip
         plain = {"_scope": "organization", **secrets}
         (place / _SECRETS).write_bytes(writer.encrypt(_SECRETS, "yaml", plain, Keys(age=recipients)))
     run = Run(Request(DirectoryTree(find_root(place)), allow_empty=True, control_plane=True))
-    for _ in examined(run):
+    for _ in examined(run, run.writers()):
         pass
     errors = run.severities.errors(run.diags)
     wrong = {each.span.path: each.message for each in run.diags if each.span.path in errors}
