@@ -160,6 +160,7 @@ _ERRORS = {
     "ET907": "a protected object would be removed",
     "ET908": "the file of ids is not usable",
     "ET909": "the key is of another organization",
+    "ET910": "a secret does not fit the vault",
 }
 
 _WARNINGS = {

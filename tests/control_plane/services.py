@@ -19,9 +19,12 @@ class Services:
 
     def __init__(self) -> None:
         self.secrets: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self.descriptions: dict[tuple[str, str], str] = {}
         self.policies: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         self.asked: list[tuple[str, str]] = []
         self.down = False
+        # Whether the vault refuses what it gets, and repeats it.
+        self.echo = False
         self._lock = threading.Lock()
         handler = type("Bound", (_Handler,), {"services": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -42,8 +45,16 @@ class Services:
             self.asked.append((method, path))
             if self.down:
                 return 503, {"error": "down, as the test wants"}
+            if self.echo and body is not None:
+                return 400, {"error": f"no: {body}"}
             if (first, second, third) == ("api", "v2", "secrets"):
-                return _vault(method, part, self.secrets[organization], body)
+                if method in ("POST", "PUT"):
+                    name = body["name"] if method == "POST" else part[0]
+                    self.descriptions[organization, name] = body.get("description", "")
+                found = _vault(method, part, self.secrets[organization], body)
+                for one in found[1] if method == "GET" and not part else ():
+                    one["description"] = self.descriptions.get((organization, one["name"]), "")
+                return found
             if (first, second, third) == ("api", "v1", "policies"):
                 return _policies(method, part, self.policies[organization], body)
             if (first, second, third) == ("api", "v2", "integrations"):

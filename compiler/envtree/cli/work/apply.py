@@ -6,16 +6,18 @@ from typing import NamedTuple
 from envtree.cli.console import err
 from envtree.cli.exits import Exit
 from envtree.cli.options import usage_error
-from envtree.cli.work.control_plane import Kept, Wanted, kept, reached, server, wanted
-from envtree.cli.work.session import open_tree
+from envtree.cli.work.control_plane import Kept, Wanted, kept, reached, wanted
+from envtree.cli.work.session import decrypter, open_tree
 from envtree.converge.apply import Work, apply
 from envtree.converge.ids import Ids, store
 from envtree.converge.lock import locked
 from envtree.converge.model import Plan
 from envtree.converge.plan import plan, protected
 from envtree.converge.saved import NoPlanError, Restored
+from envtree.converge.vault import Values, names, push
 from envtree.diagnostic import Failure, Refusal, reason
-from envtree.live.client import Client, RefusedError
+from envtree.live.access import Access
+from envtree.live.client import Client, RefusedError, connected, vault
 from envtree.live.reading import read
 from envtree.printable import printable
 from envtree.report import plural
@@ -44,9 +46,11 @@ def run(options: Options) -> Exit:
     found = _wanted(tree, restored, options)
     if not isinstance(found, Wanted):
         return found
-    with server(where) as client:
+    with connected(where) as client:
         try:
             with locked(client):
+                if options.vault:
+                    _put_secrets(where, found)
                 _apply(client, found, restored, kept(tree, options.ids, found.organization), options)
         except RefusedError as refused:
             raise refused.failure() from None
@@ -63,10 +67,20 @@ def _restored(path: Path) -> Restored:
 
 
 def _wanted(tree: DirectoryTree, restored: Restored | None, options: Options) -> Wanted | Exit:
-    """What is to be: of a saved plan, nothing needs to be compiled."""
-    if restored:
-        return Wanted(restored.organization, restored.desired, ())
-    return wanted(tree, options.inputs, options.color)
+    """What is to be; of a saved plan, nothing needs to be compiled but for its secrets."""
+    if restored and not options.vault:
+        return Wanted(restored.organization, restored.desired, Values())
+    found = wanted(tree, options.inputs, options.color, decrypter(tree) if options.vault else None)
+    return found._replace(desired=restored.desired) if restored and isinstance(found, Wanted) else found
+
+
+def _put_secrets(where: Access, found: Wanted) -> None:
+    with vault(where) as client:
+        push(client, names(found.desired), found.values, found.organization, _tell)
+
+
+def _tell(what: str) -> None:
+    err(f"{printable(what)}\n")
 
 
 def _apply(client: Client, found: Wanted, restored: Restored | None, held: Kept, options: Options) -> None:
@@ -83,7 +97,7 @@ def _apply(client: Client, found: Wanted, restored: Restored | None, held: Kept,
         known = ids
         store(held.path, ids)
 
-    apply(made, live, known, Work(client, keep, lambda what: err(f"{printable(what)}\n"), options.prune))
+    apply(made, live, known, Work(client, keep, _tell, options.prune))
     left = plan(found.desired, read(client, found.organization), known)
     _conclude(made, left, options)
 

@@ -2,17 +2,17 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 from envtree.cli.console import err
 from envtree.cli.exits import Exit
 from envtree.cli.progress import progress
 from envtree.cli.work.session import Environ, Messages, report_of, usage_errors, view_of
 from envtree.converge.ids import PLACE, Ids, load
-from envtree.diagnostic import Failure
+from envtree.converge.vault import Values
+from envtree.emit.vault import vault_values
 from envtree.kubiya import Desired
 from envtree.live.access import Access, access
 from envtree.pipeline import Request, Run, examined
@@ -20,16 +20,13 @@ from envtree.secret import SecretsPolicy
 from envtree.sops import Decrypter
 from envtree.tree import DirectoryTree
 
-if TYPE_CHECKING:
-    from envtree.live.client import Client
-
 
 class Wanted(NamedTuple):
-    """What the tree says: its resources, and of which organization; `run` has made them."""
+    """What the tree says: its resources, of which organization, and its secrets where a key was at hand."""
 
     organization: str
     desired: tuple[Desired, ...]
-    bundles: tuple[Any, ...]
+    values: Values
 
 
 def wanted(
@@ -41,8 +38,11 @@ def wanted(
     """The resources of a tree; where it has errors, these are told, and how the command ends."""
     with usage_errors(), progress(sys.stderr) as told:
         request = Request(tree, (), dict(inputs), Environ(), decrypter, inputs_required=True, control_plane=True)
-        run = Run(request._replace(progress=told))
-        bundles = tuple(result.bundle for result in examined(run, run.writers())) if decrypter else _counted(run)
+        run, values = Run(request._replace(progress=told)), Values()
+        patterns = run.workspace.organization.output.env if run.workspace else {}
+        for result in examined(run, run.writers()):
+            if decrypter:
+                values.add(result.bundle.target.id, vault_values(result.bundle, patterns))
     outcome = run.outcome()
     report = report_of(outcome)
     broken = run.severities.errors(run.diags) or run.desired is None or run.workspace is None
@@ -52,31 +52,12 @@ def wanted(
         return Exit.FOUND
     assert run.workspace
     assert run.desired is not None
-    return Wanted(str(run.workspace.organization.fields["name"]), run.desired, bundles)
-
-
-def _counted(run: Run) -> tuple[Any, ...]:
-    """Look at each bundle, and keep none."""
-    for _ in examined(run, run.writers()):
-        pass
-    return ()
+    return Wanted(str(run.workspace.organization.fields["name"]), run.desired, values)
 
 
 def reached() -> Access:
     """Where the control plane is; asked for before anything is compiled."""
     return access(os.environ)
-
-
-@contextmanager
-def server(where: Access) -> Iterator["Client"]:
-    """The control plane, if what speaks to it is installed."""
-    try:
-        from envtree.live.client import connected  # noqa: PLC0415
-    except ImportError:
-        message = "requests to the control plane need a library that is not installed"
-        raise Failure("ET901", message, "run: pip install 'envtree[kubiya]'") from None
-    with connected(where) as client:
-        yield client
 
 
 class Kept(NamedTuple):

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.exits import Exit
-from envtree.cli.work.control_plane import Wanted, kept, reached, server, wanted
+from envtree.cli.work.control_plane import Wanted, kept, reached, wanted
 from envtree.cli.work.plan import tell
 from envtree.cli.work.session import open_tree
 from envtree.converge.drift import drift
 from envtree.converge.plan import plan
+from envtree.live.client import connected
 from envtree.live.reading import read
 
 
@@ -30,7 +31,7 @@ def run(options: Options) -> Exit:
     if not isinstance(found, Wanted):
         return found
     ids = kept(tree, options.ids, found.organization).ids
-    with server(where) as client:
+    with connected(where) as client:
         live = read(client, found.organization)
     moved = drift(plan(found.desired, live, ids), ids)
     tell(moved, options.form, options.color)

@@ -10,7 +10,7 @@ from envtree import disk
 from envtree.cli.console import err, out
 from envtree.cli.exits import Exit
 from envtree.cli.options import usage_error
-from envtree.cli.work.control_plane import kept, reached, server
+from envtree.cli.work.control_plane import kept, reached
 from envtree.cli.work.session import open_tree
 from envtree.converge.extract import File
 from envtree.converge.ids import PLACE, store
@@ -19,7 +19,7 @@ from envtree.converge.trial import Compiled, Imported, trial
 from envtree.converge.vault import fetched
 from envtree.diagnostic import Refusal
 from envtree.kubiya import Ref
-from envtree.live.client import Client, RefusedError
+from envtree.live.client import Client, RefusedError, connected
 from envtree.live.reading import Live, owner, read
 from envtree.pipeline import Request, Run, examined
 from envtree.printable import printable
@@ -48,7 +48,7 @@ def run(options: Options) -> Exit:
             "say where to write the tree, or with --adopt what to take over", "as in: envtree import acme"
         )
     where = reached()
-    with server(where) as client:
+    with connected(where) as client:
         try:
             return _adopted(client, options) if options.adopt else _imported(client, options)
         except RefusedError as refused:

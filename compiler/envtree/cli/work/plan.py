@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from envtree.cli.console import colored, err, out, painted
 from envtree.cli.exits import Exit
-from envtree.cli.work.control_plane import Wanted, kept, reached, server, wanted
+from envtree.cli.work.control_plane import Wanted, kept, reached, wanted
 from envtree.cli.work.session import open_tree
 from envtree.converge.model import Plan
 from envtree.converge.plan import plan
 from envtree.converge.saved import plan_data, saved
 from envtree.diagnostic import Failure, reason
+from envtree.live.client import connected
 from envtree.live.reading import read
 from envtree.report.document import json_document
 from envtree.report.planned import planned_text, sentence
@@ -37,7 +38,7 @@ def run(options: Options) -> Exit:
     found = wanted(tree, options.inputs, options.color)
     if not isinstance(found, Wanted):
         return found
-    with server(where) as client:
+    with connected(where) as client:
         live = read(client, found.organization)
     made = plan(found.desired, live, kept(tree, options.ids, found.organization).ids)
     if options.out:
