@@ -74,10 +74,13 @@ def test_t94_no_script_holds_an_expression_and_every_action_is_pinned() -> None:
 
 def test_t57_only_a_push_to_the_main_branch_sees_a_secret() -> None:
     for path in WORKFLOWS:
-        triggers = load(path)[True]
-        assert "pull_request_target" not in triggers
-        if "secrets." in path.read_text("utf-8"):
-            assert triggers == {"push": {"branches": ["main"]}}
+        workflow = load(path)
+        assert "pull_request_target" not in workflow[True]
+        if path.name == "plan.yml":
+            # It asks the control plane, for people of the repository only, with a key of an environment of its own.
+            assert all(job["environment"] and "head.repo.full_name" in job["if"] for job in workflow["jobs"].values())
+        elif "secrets." in path.read_text("utf-8"):
+            assert workflow[True] == {"push": {"branches": ["main"]}}
 
 
 def test_t96_nothing_is_kept_from_one_run_to_the_next() -> None:
@@ -180,6 +183,7 @@ def test_t94_the_pinned_packages_are_those_that_envtree_needs() -> None:
     for file, needs in {
         ACTIONS / "check/requirements.txt": [*own, *build],
         ACTIONS / "check/requirements-sops.txt": extras["sops"],
+        ACTIONS / "check/requirements-kubiya.txt": extras["kubiya"],
         ROOT / ".ci/requirements.txt": [*own, *build, *extras["test"]],
     }.items():
         pinned = _pinned(file)

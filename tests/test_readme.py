@@ -23,12 +23,14 @@ TEST = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/
 EXAMPLES = ["acme", "broken", "kubiya-api", "minimal"]
 # Their commands are run in `test_uses.py`, beside the programs that use what they write.
 USES = ["docker-compose", "kubernetes", "systemd", "direnv"]
+# Its commands are run in tests/control_plane, where there is one.
+LIVE = "kubiya-live"
 PAGES = [
     "README.md",
     "CHANGELOG.md",
     "schema/README.md",
     *(f".github/{name}.md" for name in ("CONTRIBUTING", "PULL_REQUEST_TEMPLATE", "SECURITY")),
-    *(f"examples/{name}/README.md" for name in (*EXAMPLES, *USES)),
+    *(f"examples/{name}/README.md" for name in (*EXAMPLES, *USES, LIVE)),
 ]
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

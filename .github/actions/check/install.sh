@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install envtree as it is at the revision of this action, and of the registry only what is pinned by hash beside this
-# script; with the argument `sops`, the real sops too.
+# script; with the arguments `sops` and `kubiya`, the real sops and what speaks to the control plane too.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
@@ -10,7 +10,9 @@ fi
 folder=$(mktemp -d "$RUNNER_TEMP/envtree-program-XXXXXX")
 python3 -m venv "$folder"
 install() { "$folder/bin/python" -m pip --quiet --disable-pip-version-check --no-input install "$@"; }
-install --require-hashes --only-binary :all: -r "$here/requirements.txt" ${1:+-r "$here/requirements-$1.txt"}
+pins=(-r "$here/requirements.txt")
+for extra in "$@"; do pins+=(-r "$here/requirements-$extra.txt"); done
+install --require-hashes --only-binary :all: "${pins[@]}"
 install --no-deps --no-index --no-build-isolation "$here/../../.."
 echo "program=$folder/bin/envtree" >> "$GITHUB_OUTPUT"
-echo "sops=${1:+$folder/bin/$1}" >> "$GITHUB_OUTPUT"
+if [[ " $* " == *" sops "* ]]; then echo "sops=$folder/bin/sops" >> "$GITHUB_OUTPUT"; fi
