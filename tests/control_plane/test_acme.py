@@ -44,3 +44,15 @@ def test_what_each_agent_gets_is_what_we_compiled(example: Site) -> None:
         vault.clear()
         vault.update({secret: one["env_vars"][secret] for secret in one["env_vars"]})
         assert example.resolved("agent", agents[name]["id"]) == one["env_vars"], name
+    # Of a team there is no bundle; what it should get is what its resource says.
+    example.ok("compile", "--secrets", "ref", "--format", "kubiya", "-o", str(example.root.parent / "resources"))
+    data = json.loads((example.root.parent / "resources/control-plane/kubiya.json").read_text())
+    teams = {
+        one["name"]: one["body"].get("execution_environment", {}) for one in data["resources"] if one["kind"] == "team"
+    }
+    vault.update({name: f"value of {name}" for section in teams.values() for name in section.get("secrets", ())})
+    for name, found in example.objects("/teams").items():
+        section = teams[name]
+        secrets = {secret: vault[secret] for secret in section.get("secrets", ())}
+        assert example.resolved("team", found["id"]) == {**section.get("env_vars", {}), **secrets}, name
+    assert len(teams) > 10

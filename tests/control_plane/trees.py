@@ -71,6 +71,11 @@ class Site(NamedTuple):
             text = answer.read()
         return json.loads(text) if text else None
 
+    def description(self) -> Any:
+        """What the server says of its API."""
+        with urllib.request.urlopen(f"{self.plane.url}/api/openapi.json") as answer:
+            return json.load(answer)
+
     def objects(self, path: str) -> dict[str, dict[str, Any]]:
         """What a list of the server has, by name."""
         return {one["name"]: one for one in self.ask("GET", path)}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from envtree.converge import joining, sending
-from envtree.converge.compare import Difference, alike_fields, alike_override
+from envtree.converge.compare import Difference, alike_fields, alike_override, is_disabled
 from envtree.converge.ids import Ids
 from envtree.converge.marker import Marker, digest, marker, new_marker
 from envtree.converge.model import Change, Plan
@@ -173,7 +173,7 @@ class _Application:
         has, mark = view(one.kind, found, self._skills()), marker(one.kind, found)
         for field, value in alike_fields(one.kind, self._filled(sent)).items():
             is_there = has[field] == value if field in has else not mark or mark.sent.get(field) == digest(value)
-            if not is_there and not _is_shown_otherwise(one, field, value):
+            if not is_there and not _is_shown_otherwise(one, field, value, has, self._skills()):
                 message = f"the control plane did not keep '{field}' of {one.ref} as it was sent"
                 return Failure("ET905", message, "run 'envtree plan' to see what is there now")
         return None
@@ -184,9 +184,14 @@ class _Application:
         }
 
 
-def _is_shown_otherwise(one: Desired, field: str, value: Any) -> bool:
+def _is_shown_otherwise(
+    one: Desired, field: str, value: Any, has: Mapping[str, Any], skills: Mapping[str, Object]
+) -> bool:
     """What the server shows merged with something else, or adds to by itself."""
-    return one.kind == "agent" and (field == "skill_configurations" or (field == "skill_ids" and not value))
+    if one.kind != "agent":
+        return False
+    shown = {id for id in value if not is_disabled(id, skills)}
+    return field == "skill_configurations" or (field == "skill_ids" and shown <= set(has[field]))
 
 
 def removed(plan: Plan) -> Iterator[Ref]:

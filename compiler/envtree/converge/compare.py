@@ -1,6 +1,6 @@
 """One object held against what the tree says of it, field by field and link by link."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from envtree.converge.ids import Ids
@@ -61,10 +61,25 @@ def wanted(one: Desired, context: Context) -> dict[str, Any]:
     """The fields that an object should have, in the shape in which they are compared."""
     state = substituted(one.state, context.named)
     said = alike_fields(one.kind, state)
+    if one.kind == "agent":
+        said = _without_disabled(said, context.skills)
     if "skill_configurations" in said:
         said["skill_configurations"] = _overridden(said["skill_configurations"], context.skills)
     # To an agent without skills the server gives one, and it takes none away.
     return {field: value for field, value in said.items() if field != "skill_ids" or value or one.kind != "agent"}
+
+
+def _without_disabled(said: dict[str, Any], skills: Mapping[str, Object]) -> dict[str, Any]:
+    """What an agent says of skills that are enabled; others it may have, and the server shows none of them."""
+    hidden = {id for id in skills if is_disabled(id, skills)}
+    ids = [id for id in said.get("skill_ids", ()) if id not in hidden]
+    told = {id: one for id, one in said.get("skill_configurations", {}).items() if id not in hidden}
+    return said | {name: value for name, value in (("skill_ids", ids), ("skill_configurations", told)) if name in said}
+
+
+def is_disabled(id: str, skills: Mapping[str, Object]) -> bool:
+    """Whether a skill is switched off."""
+    return skills.get(id, {}).get("enabled") is False
 
 
 def _overridden(said: Mapping[str, Any], skills: Mapping[str, Object]) -> dict[str, Any]:
@@ -75,12 +90,22 @@ def _overridden(said: Mapping[str, Any], skills: Mapping[str, Object]) -> dict[s
 
 def differences(one: Desired, found: Object, context: Context) -> tuple[Difference, ...]:
     """The fields that differ, in the order of their names; among them those that the tree no longer says."""
-    has, mark = view(one.kind, found, context.skills), marker(one.kind, found)
+    has, mark, said = view(one.kind, found, context.skills), marker(one.kind, found), wanted(one, context)
+    if one.kind == "agent":
+        has["skill_ids"] = _own_skills(has["skill_ids"], found, said, context)
     given_up = _given_up(one, mark, has) if mark else ()
-    fields = {**{field: _default(one, field) for field in given_up}, **wanted(one, context)}
+    fields = {**{field: _default(one, field) for field in given_up}, **said}
     told = tuple(filter(None, (_difference(one, field, fields[field], has, mark) for field in sorted(fields))))
     # What was imported stays as it is as long as what it says comes to the same.
     return told if mark or not all(_comes_to_the_same(one, each, found, context) for each in told) else ()
+
+
+def _own_skills(skills: Iterable[str], found: Object, said: Mapping[str, Any], context: Context) -> list[str]:
+    """The skills of an agent without those of its team and its environments, which are shown as its own."""
+    holders = {found.get("team_id"), *(one["id"] for one in found.get("environments") or ())}
+    above = (one for one in context.live.objects.values() if one.get("id") in holders)
+    given = {id for one in above for id in one.get("skill_ids") or ()} - set(said.get("skill_ids", ()))
+    return [id for id in skills if id not in given]
 
 
 def _comes_to_the_same(one: Desired, each: Difference, found: Object, context: Context) -> bool:
@@ -144,6 +169,8 @@ def joints(one: Desired, found: Object | None, context: Context) -> tuple[Joint,
         id = context.ids.get(link.member) if isinstance(link.member, Ref) else link.member
         should[link.relation, id or str(link.member)] = Joint(link.relation, link.member, id, link.body, made=True)
     made = {place: joint for place, joint in should.items() if not _is_made(joint, has.get(place), context)}
+    if found and one.kind == "team":
+        made = {place: joint for place, joint in made.items() if not is_disabled(place[1], context.skills)}
     # None is changed by a request: one with another configuration is undone first.
     undone = [
         Joint(relation, _called(id, context), id, {}, made=False)
