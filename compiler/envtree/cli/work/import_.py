@@ -83,7 +83,8 @@ def _imported(client: Client, options: Options) -> Exit:
         place = Path(scratch) / "tree"
         found = trial(live, lambda files: _compiled(place, files, secrets, options.recipients))
         with disk.errors(folder):
-            _write(folder, found, (place / _SECRETS).read_bytes() if secrets else None)
+            ids = Path(options.ids) if options.ids else folder / PLACE
+            _write(folder, ids, found, (place / _SECRETS).read_bytes() if secrets else None)
     _tell(found, live, folder, sealed=bool(secrets))
     return Exit.OK
 
@@ -108,14 +109,14 @@ def _compiled(place: Path, files: Iterable[File], secrets: dict[str, str], recip
     return Compiled(run.desired or (), wrong or ({} if run.desired is not None else {"": "it has nothing to compile"}))
 
 
-def _write(folder: Path, found: Imported, secrets: bytes | None) -> None:
+def _write(folder: Path, ids: Path, found: Imported, secrets: bytes | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for one in found.files:
         (folder / one.path).parent.mkdir(parents=True, exist_ok=True)
         (folder / one.path).write_text(tree_text(one.data), encoding="utf-8")
     if secrets:
         (folder / _SECRETS).write_bytes(secrets)
-    store(folder / PLACE, found.ids)
+    store(ids, found.ids)
 
 
 def _tell(found: Imported, live: Live, folder: Path, *, sealed: bool) -> None:
