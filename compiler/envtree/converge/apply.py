@@ -1,10 +1,13 @@
-"""Make the control plane as a plan says, one request after the other, each read back and compared.
+"""Make the control plane as a plan says, one kind after the other, each object read back and compared.
 
 Whatever stops it, the next plan begins with what is there: what was created carries its marker from the first request
 on, what is missing is made, what is half done is finished.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from threading import Lock
 from typing import Any, NamedTuple
 
 from envtree.converge import joining, sending
@@ -19,6 +22,8 @@ from envtree.live.client import Client, RefusedError
 from envtree.live.reading import Live
 
 _MADE = ("create", "replace")
+# The server does one thing after the other, so more would only wait; the time that a request travels is saved.
+_AT_ONCE = 4
 
 
 class Work(NamedTuple):
@@ -44,18 +49,16 @@ class _Application:
         self._desired = {one.ref: one for one in plan.desired}
         self._ids = live.ids()
         self._objects: dict[Ref, Object] = dict(live.objects)
+        self._noting = Lock()
 
     def run(self) -> None:
         changes = [one for one in self._plan.changes if one.action != "delete"]
-        for change in changes:
-            if change.action in _MADE:
-                self._make(change, self._desired[change.ref])
-            elif not self._desired[change.ref].late:
-                self._alter(change, self._desired[change.ref])
+        for _, alike in groupby(changes, lambda change: change.ref.kind):
+            self._together(self._first, list(alike))
         # What names others is said once all of them are there.
-        for change in changes:
-            if self._desired[change.ref].late:
-                self._alter(change, self._desired[change.ref])
+        late = (change for change in changes if self._desired[change.ref].late)
+        for _, alike in groupby(late, lambda change: change.ref.kind):
+            self._together(self._alter, list(alike))
         for change in changes:
             self._join(change)
         for change in self._plan.changes if self._work.prune else ():
@@ -63,11 +66,29 @@ class _Application:
                 self._remove(change.ref, change.id)
                 self._work.tell(f"removed {change.ref}")
 
-    def _make(self, change: Change, one: Desired) -> None:
+    def _together(self, work: Callable[[Change], None], changes: list[Change]) -> None:
+        """Do the same to several of one kind, which know nothing of each other: a few at a time."""
+        pool = ThreadPoolExecutor(_AT_ONCE)
+        try:
+            for done in [pool.submit(work, change) for change in changes]:
+                done.result()
+        finally:
+            # After the first failure nothing more is begun.
+            pool.shutdown(cancel_futures=True)
+
+    def _first(self, change: Change) -> None:
+        """Make an object, or change it, unless it waits for others."""
+        if change.action in _MADE:
+            self._make(change)
+        elif not self._desired[change.ref].late:
+            self._alter(change)
+
+    def _make(self, change: Change) -> None:
+        one = self._desired[change.ref]
         if change.action == "replace" and change.id:
             self._remove(change.ref, change.id)
         if one.kind == "organization":
-            self._alter(change, one)
+            self._alter(change)
             return
         body = sending.first(one, self._named, self._mark(one, one.body))
         made = self._work.client.send("POST", sending.place(one, self._named), body)
@@ -78,8 +99,9 @@ class _Application:
             raise lost
         self._work.tell(f"created {change.ref}" if change.action == "create" else f"made {change.ref} anew")
 
-    def _alter(self, change: Change, one: Desired) -> None:
+    def _alter(self, change: Change) -> None:
         """Send the fields that differ; of what was only now made, those that had to wait."""
+        one = self._desired[change.ref]
         is_new = change.action in _MADE and one.kind != "organization"
         fields = self._late(one) if is_new else self._differing(change, one)
         is_joined = bool(change.joints) and bool(SHAPES[one.kind].marker) and not is_new
@@ -137,12 +159,15 @@ class _Application:
             if refused.status != 404:
                 raise
         self._ids.pop(ref, None)
-        self._known = self._known.with_object(ref, None)
-        self._work.keep(self._known)
+        self._note(ref, None)
 
     def _has(self, ref: Ref, id: str) -> None:
         self._ids[ref] = id
         if not self._known.has(ref, id):
+            self._note(ref, id)
+
+    def _note(self, ref: Ref, id: str | None) -> None:
+        with self._noting:
             self._known = self._known.with_object(ref, id)
             self._work.keep(self._known)
 
@@ -179,9 +204,8 @@ class _Application:
         return None
 
     def _skills(self) -> dict[str, Object]:
-        return {
-            self._ids[ref]: found for ref, found in self._objects.items() if ref in self._ids and ref.kind == "skill"
-        }
+        known = list(self._objects.items())
+        return {self._ids[ref]: found for ref, found in known if ref in self._ids and ref.kind == "skill"}
 
 
 def _is_shown_otherwise(

@@ -28,7 +28,9 @@ def locked(client: Client) -> Iterator[None]:
     id = _take(client) or _take_over(client)
     if id is None:
         message = "another run is changing the control plane"
-        raise Failure("ET804", message, "run it again when that one has ended")
+        raise Failure(
+            "ET804", message, "run it again when that one has ended; if it was stopped elsewhere, in five minutes"
+        )
     client.before = _beating(client, id)
     try:
         yield
