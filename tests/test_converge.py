@@ -176,3 +176,35 @@ def test_a_lock_of_a_process_that_is_gone_is_left_behind() -> None:
     assert not _is_left_behind({"settings": {"holder": mine}}, None)
     assert _is_left_behind({"settings": {"holder": {**mine, "started": "1"}}}, None)
     assert _is_left_behind({"settings": {"holder": {**mine, "process": 2**22 + 1}}}, None)
+
+
+def of(**objects: dict[str, Any]) -> Live:
+    """A live state; `environment__prod` stands for environment/prod, and all of it is ours."""
+    found = {}
+    for number, (name, body) in enumerate(objects.items()):
+        kind, _, called = name.partition("__")
+        ours = marked(kind, body, new_marker(kind, "acme", {}), {})  # type: ignore[arg-type]
+        found[Ref(kind, called)] = {"id": f"{ID[:-1]}{number}", "name": called, **ours}  # type: ignore[arg-type]
+    return Live("acme", found, frozenset(), frozenset({"KNOWN"}))
+
+
+def test_what_the_server_makes_of_it_is_foreseen() -> None:
+    user = {"environments": [{"id": f"{ID[:-1]}0"}], "projects": []}
+    queue = {"environment_id": f"{ID[:-1]}0"}
+    live = of(environment__prod={}, agent__bot=user, worker_queue__q=queue, team__web={})
+    # Who uses it stays, for it belongs to somebody else.
+    agent = {name: value for name, value in live.objects[Ref("agent", "bot")].items() if name != "configuration"}
+    live = live._replace(objects={**live.objects, Ref("agent", "bot"): agent})
+    warnings = planned(live=live).warnings
+    assert "environment 'prod' is used by 'bot', which would lose its variables without an error" in warnings
+    assert "the members of team 'web' stay, without a team" in warnings
+    section = {"secrets": ["KNOWN", "MISSING"]}
+    bot = Desired("agent", "bot", PLACE, {"name": "bot", "model_id": "m", "execution_environment": section})
+    first = planned(environment(), bot, live=NOTHING._replace(secrets=frozenset({"KNOWN"})))
+    assert [warning.partition(":")[0].partition(",")[0] for warning in first.warnings] == [
+        "the first environment that is created would have the server provision a namespace; it was read before",
+        "the vault does not have 'MISSING'",
+        "to 'bot'",
+    ]
+    silent = planned(bot, live=NOTHING._replace(secrets=None))
+    assert "the vault does not answer, so nobody knows which secrets are in it" in silent.warnings

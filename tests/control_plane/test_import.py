@@ -97,6 +97,13 @@ def test_one_object_is_taken_over(little: Site) -> None:
     assert little.plan()["changes"] == []
 
 
+def test_what_belongs_to_a_tree_already_gets_no_second_one(little: Site) -> None:
+    little.ok("apply")
+    ran = little.run("import", str(little.root.parent / "second"))
+    assert (ran.code, "belong to a tree already" in ran.err) == (1, True)
+    assert not (little.root.parent / "second").exists()
+
+
 def test_nothing_is_overwritten(little: Site) -> None:
     ran = little.run("import", str(little.root))
     assert (ran.code, "ET807" in ran.err) == (1, True)

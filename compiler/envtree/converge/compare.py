@@ -48,6 +48,8 @@ class Context(NamedTuple):
     ids: Mapping[Ref, str]
     known: Ids
     skills: Mapping[str, Object]
+    # All of the live objects, by their ids.
+    by_id: Mapping[str, Object]
     owned: frozenset[str]
     # Environments that are about to change.
     changing: frozenset[str] = frozenset()
@@ -103,7 +105,7 @@ def differences(one: Desired, found: Object, context: Context) -> tuple[Differen
 def _own_skills(skills: Iterable[str], found: Object, said: Mapping[str, Any], context: Context) -> list[str]:
     """The skills of an agent without those of its team and its environments, which are shown as its own."""
     holders = {found.get("team_id"), *(one["id"] for one in found.get("environments") or ())}
-    above = (one for one in context.live.objects.values() if one.get("id") in holders)
+    above = (context.by_id.get(holder, {}) for holder in holders)
     given = {id for one in above for id in one.get("skill_ids") or ()} - set(said.get("skill_ids", ()))
     return [id for id in skills if id not in given]
 
@@ -117,8 +119,8 @@ def _comes_to_the_same(one: Desired, each: Difference, found: Object, context: C
     attached = [str(env["id"]) for env in found.get("environments") or ()]
     if one.kind != "agent" or not context.changing.isdisjoint(attached):
         return False
-    by_id = {str(env.get("id")): env for ref, env in context.live.objects.items() if ref.kind == "environment"}
-    merged = merge([by_id[id].get("execution_environment") or {} for id in attached if id in by_id], each.before)
+    below = [context.by_id.get(id, {}).get("execution_environment") or {} for id in attached]
+    merged = merge(below, each.before)
     merged["env_vars"] = {key: text for key, text in merged["env_vars"].items() if key not in merged["secrets"]}
     return bool(alike("agent", each.field, {**merged, "working_dir": each.before["working_dir"]}, {}) == each.after)
 

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from envtree.converge.marker import marker
 from envtree.converge.model import SERVERS_OWN
 from envtree.converge.shapes import SHAPES, Object, view
 from envtree.kubiya import Ref
@@ -180,9 +179,8 @@ class Extract:
         return keys[0] if len(keys) == 1 else "" if keys else _DEFAULT
 
     def _kept(self, kind: Any) -> list[Ref]:
-        """The objects of a kind that are not left alone; what is ours already stays where it is."""
-        found = [ref for ref in sorted(self._live.objects) if ref.kind == kind and ref not in self.left]
-        return [ref for ref in found if not marker(kind, self._live.objects[ref])]
+        """The objects of a kind that are not left alone."""
+        return [ref for ref in sorted(self._live.objects) if ref.kind == kind and ref not in self.left]
 
     def _fields(self, ref: Ref) -> dict[str, Any]:
         """What an object says that is not what one would have anyway."""

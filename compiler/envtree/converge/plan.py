@@ -49,7 +49,8 @@ def _context(resources: Iterable[Desired], live: Live, known: Ids, claimed: froz
     ids = live.ids()
     skills = {str(found["id"]): found for ref, found in live.objects.items() if ref.kind == "skill"}
     owned = frozenset(ids[one.ref] for one in resources if one.ref in claimed and one.ref in ids)
-    context = Context(live, ids, known, skills, owned)
+    by_id = {str(found.get("id")): found for found in live.objects.values()}
+    context = Context(live, ids, known, skills, by_id, owned)
     # What is made anew has another id then.
     anew = {one.ref for one in resources if one.ref in claimed and _is_replaced(one, live, context)}
     context = context._replace(ids={ref: id for ref, id in ids.items() if ref not in anew})

@@ -14,6 +14,7 @@ from envtree.cli.work.control_plane import kept, reached
 from envtree.cli.work.session import open_tree
 from envtree.converge.extract import File
 from envtree.converge.ids import PLACE, store
+from envtree.converge.marker import marker
 from envtree.converge.tree_text import tree_text
 from envtree.converge.trial import Compiled, Imported, trial
 from envtree.converge.vault import fetched
@@ -78,6 +79,10 @@ def _imported(client: Client, options: Options) -> Exit:
     if folder.exists() and any(folder.iterdir()):
         raise Refusal("ET807", f"'{folder}' is not empty, and nothing is overwritten", "choose another folder")
     live = read(client, owner(client))
+    taken = next((ref for ref, one in sorted(live.objects.items()) if marker(ref.kind, one)), None)
+    if taken:
+        message = f"objects of the control plane belong to a tree already, the first of them {taken}"
+        raise Refusal("ET906", message, "work with that tree: two would remove each other's objects")
     secrets = fetched(client, live) if options.recipients else {}
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch) / "tree"
@@ -123,6 +128,8 @@ def _tell(found: Imported, live: Live, folder: Path, *, sealed: bool) -> None:
     out("".join(f"{printable(str(folder / one.path))}\n" for one in found.files))
     if sealed:
         out(f"{printable(str(folder / _SECRETS))}\n")
+    if any(one.ref.kind == "team" for one in found.files):
+        err("the control plane does not tell the environments of teams: add them before you change one\n")
     for ref, why in sorted(found.left.items()):
         err(f"left alone: {printable(str(ref))}: {printable(why)}\n")
     named = {one.ref for one in found.files}
