@@ -337,3 +337,10 @@ def test_a_lock_on_a_variable_is_no_matter_of_who_names_its_secret_again() -> No
 def test_nobody_can_see_that_two_ciphertexts_are_of_one_value() -> None:
     locked = run("{secrets: {A: db}}", secrets={0: {"db": {"$value": "p", "$lock": True}}, 1: {"db": "p"}})
     assert "ET402" in locked.codes
+
+
+def test_variables_that_are_replaced_as_a_whole_are_gone() -> None:
+    below, above = "{env_vars: {OLD: x, BOTH: x}}", "{env_vars: {$replace: {BOTH: z}}}"
+    assert run(below, above).data()["env_vars"] == {"BOTH": "z"}
+    assert run(below, above, "{env_vars: {MORE: z}}").data()["env_vars"] == {"BOTH": "z", "MORE": "z"}
+    assert run(below, "{env_vars: {MORE: z}}", above).data()["env_vars"] == {"BOTH": "z"}
