@@ -79,7 +79,7 @@ def lowest() -> None:
 
 def newest() -> None:
     """The newest versions that pyproject.toml allows, whatever came out since they were pinned."""
-    with_packages(f"{ROOT}[native,watch]")
+    with_packages(f"{ROOT}[native,watch,kubiya]")
 
 
 def with_packages(*wanted: str | Path) -> None:

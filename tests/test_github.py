@@ -197,7 +197,7 @@ def test_t94_the_pinned_packages_are_those_that_envtree_needs() -> None:
 def test_t94_the_oldest_packages_are_those_that_pyproject_names() -> None:
     own, _, extras = _requirements()
     pinned = _pinned(ROOT / ".ci/lowest/requirements.txt")
-    for need in (*own, *extras["native"], *extras["watch"]):
+    for need in (*own, *extras["native"], *extras["watch"], *extras["kubiya"]):
         name, how, least = _need(need)
         found, wanted = _number(pinned[name]), _number(least)
         assert found[: len(wanted)] == wanted, (
