@@ -82,8 +82,8 @@ PATTERNS: Mapping[str, Pattern] = MappingProxyType(
             )
             for parts in (
                 "key project environment",
-                "key project team environment",
-                "key project team agent environment",
+                "key project team name environment",
+                "key project team agent name environment",
                 "key project workflow",
             )
         },
