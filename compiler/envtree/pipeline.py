@@ -182,7 +182,8 @@ class Run:
         if self._is_for_control_plane and not self.watch.found():
             from envtree.kubiya.payloads import desired  # noqa: PLC0415 -- few trees are for one
 
-            self.desired = desired(workspace, Resources(tuple(self.files.values())), kept, outside, self.diags)
+            made = desired(workspace, Resources(tuple(self.files.values())), kept, outside, self.diags)
+            self.desired = None if self.watch.found() else made
         self._conclude(workspace)
 
     def together(self, work: Callable[[int], T]) -> list[T] | None:
