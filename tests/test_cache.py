@@ -258,6 +258,14 @@ def test_what_has_not_changed_is_said_again(twice: Twice) -> None:
     assert twice.recalled == [0, 0, 0, 1]
 
 
+def test_a_file_that_cannot_be_parsed_is_known_the_next_time_too(twice: Twice, tmp_path: Path) -> None:
+    for text in ("a: [\n", "a: ]\n", "a: }\n", "{}\n"):
+        fill(twice.root, {BOT: text})
+        assert twice.both("check", out=False)[0].code == (text != "{}\n")
+        twice.check()
+    assert {path.name[-3] for path in (tmp_path / "cache/envtree").iterdir()} >= {"-"}
+
+
 def test_files_that_were_just_written_are_read_again(twice: Twice) -> None:
     words = ("-C", str(twice.root), "check")
     assert twice.envtree(*words).code == 0

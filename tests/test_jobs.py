@@ -47,6 +47,7 @@ TREES: Mapping[str, Mapping[str, str]] = {
     "an error in the last share": EFFECTS
     | {"projects/two/agents/d.yaml": "execution_environment: {env_vars: {X: '${{ nothing }}'}}"},
     "a bundle that no policy lets through": EFFECTS | {"policies/p.yaml": "{schema: {required: [nothing]}}"},
+    "a file that is no YAML": EFFECTS | {"projects/two/agents/d.yaml": "a: ["},
     "what does not fit": EFFECTS | {"projects/two/agents/c.yaml": 'execution_environment: {env_vars: {X: "\\u0000"}}'},
 }
 
@@ -66,7 +67,7 @@ def test_it_makes_no_difference(tmp_path: Path) -> None:
     assert divided(tmp_path, *(tmp_path / str(number) for number in range(len(TREES)))) == [
         [True, True, []],
         # All but the first are wrong, so that the first process has to find that again.
-        *([broken, broken, []] for broken in (True, False, False, False)),
+        *([broken, broken, []] for broken in (True, False, False, False, False)),
     ]
 
 

@@ -111,6 +111,6 @@ def _read_one(source: Source, schemas: Schemas, diags: Diagnostics) -> Resource:
     document = parse(source, diags)
     if document is None:
         # A file that cannot be read stands as an empty one, so that what it is still has a name.
-        empty = Document(source.path, source.location, source.digest, MappingNode({}, {}, {}, START))
+        empty = Document(source.path, source.location, source.digest, MappingNode({}, {}, {}, START), aliases={})
         return Resource(source.location, empty)
     return validate(document, schemas, diags)

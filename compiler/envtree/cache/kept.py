@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from contextlib import suppress
 from enum import Enum
 from typing import Any
 
@@ -40,5 +41,6 @@ def load(folder: Folder, name: str) -> Any:
 
 
 def save(folder: Folder, name: str, objects: Any) -> None:
-    """Keep objects under a name."""
-    folder.write(name, pickle.dumps(objects, pickle.HIGHEST_PROTOCOL))
+    """Keep objects under a name; those that cannot be kept are found again by the next run."""
+    with suppress(TypeError, pickle.PicklingError):
+        folder.write(name, pickle.dumps(objects, pickle.HIGHEST_PROTOCOL))
