@@ -43,10 +43,8 @@ def processes(asked: int | None) -> int:
     return min(len(os.sched_getaffinity(0)), _MOST) if sys.platform == "linux" else 1
 
 
-def divided(
-    count: int, work: Callable[[int, Tell], T], progress: Tell, meanwhile: Callable[[], object] = lambda: None
-) -> list[T] | None:
-    """What `work(n, tell)` gives for each n below `count`, in a process each; this one does something `meanwhile`.
+def divided(count: int, work: Callable[[int, Tell], T], progress: Tell) -> list[T] | None:
+    """What `work(n, tell)` gives for each n below `count`, in a process each.
 
     `progress` hears the sum of what they tell. None if any of them failed, or could not be started: then nothing is
     known, and this process has to do it all.
@@ -59,7 +57,6 @@ def divided(
         with _undisturbed() as before:
             for number in range(count):
                 children.append(_fork(partial(_be_child, number, work, before), children))
-        meanwhile()
         return _gather(children, progress)
     except _NotForkedError:
         return None

@@ -151,7 +151,7 @@ class Run:
     def _read(self, request: Request) -> Resources | None:
         shard, memory = request.shard, {} if request.memory is None else request.memory
         tree, elsewhere = (shard.of(request.tree), shard.elsewhere) if shard else (request.tree, ())
-        return read(tree, elsewhere, memory, self.diags, request.progress, jobs=request.jobs)
+        return read(tree, elsewhere, memory, self.diags, request.progress)
 
     @property
     def checked(self) -> list[str]:

@@ -1,13 +1,12 @@
 """The first steps, from a tree to its files, each understood for itself: `discover`, `parse`, `validate`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from envtree.codes import ABOUT_TYPES
 from envtree.creation_rule import RulesDocument
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.discover import discover
-from envtree.forked import Tell, divided
 from envtree.node import Document
 from envtree.node import Mapping as MappingNode
 from envtree.parse import parse
@@ -27,11 +26,6 @@ class Known(NamedTuple):
     findings: tuple[Diagnostic, ...]
 
 
-# How many files are worth a process.
-_WORTH = 600
-# What it costs to read a file and to send it, and to take it, where reading it costs 1.
-_SENDING, _TAKING = 1.4, 0.25
-
 # What is known of files, by path, place and content.
 Memory = dict[tuple[str, Location, str], Known]
 
@@ -42,57 +36,23 @@ def read(
     memory: Memory,
     diags: Diagnostics,
     progress: Callable[[str, int, int], None],
-    *,
-    jobs: int = 1,
 ) -> Resources | None:
     """The files of a tree, None when it has no usable organization; of what is `elsewhere` only that is known."""
     sources = discover(tree, diags)
     if not any(source.location.kind is Kind.ORGANIZATION for source in sources):
         return None
     schemas = Schemas()
-    _read_together([source for source in sources if _key(source) not in memory], memory, schemas, jobs)
     found: list[Resource] = []
     for source in sources:
-        key = _key(source)
+        key = (source.path, source.location, source.digest)
         if key not in memory:
-            memory[key] = _known(source, schemas)
+            findings = Diagnostics()
+            memory[key] = Known(_read_one(source, schemas, findings), tuple(findings))
         resource, told = memory[key]
         diags.extend(told)
         found.append(resource)
         progress("files", len(found), len(sources))
     return Resources(tuple(found), tuple(_read_rules(tree, sources, diags)), elsewhere)
-
-
-def _read_together(sources: Sequence[Source], memory: Memory, schemas: Schemas, jobs: int) -> None:
-    """Read files in several processes, if there are so many that it gains anything.
-
-    The others have to send what they read, and we have to take it, so that our share is another one.
-    """
-    others = min(jobs, len(sources) // _WORTH) - 1
-    if others < 1:
-        return
-    ours = round(len(sources) * (_SENDING / others - _TAKING) / (_SENDING / others - _TAKING + 1))
-    theirs = sources[ours:]
-    # Neighbours together: who computes their bundles later touches less of the memory that all share.
-    parts = [theirs[n * len(theirs) // others : (n + 1) * len(theirs) // others] for n in range(others)]
-
-    def read_ours() -> None:
-        memory.update({_key(source): _known(source, schemas) for source in sources[:ours]})
-
-    def read_theirs(number: int, _: Tell) -> list[Known]:
-        return [_known(source, schemas) for source in parts[number]]
-
-    for part, read in zip(parts, divided(others, read_theirs, lambda _: None, read_ours) or (), strict=False):
-        memory.update(zip(map(_key, part), read, strict=True))
-
-
-def _key(source: Source) -> tuple[str, Location, str]:
-    return source.path, source.location, source.digest
-
-
-def _known(source: Source, schemas: Schemas) -> Known:
-    findings = Diagnostics()
-    return Known(_read_one(source, schemas, findings), tuple(findings))
 
 
 def _read_rules(tree: Tree, sources: Sources, diags: Diagnostics) -> Iterator[RulesDocument]:
