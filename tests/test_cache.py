@@ -408,7 +408,7 @@ def test_clear(twice: Twice, tmp_path: Path) -> None:
     command = ("-C", str(twice.root), "check")
     twice.envtree(*command)
     ran = twice.envtree("cache", "clear")
-    assert (ran.code, ran.out, ran.err) == (0, "", f"forgot 1 run in '{tmp_path / 'cache/envtree'}'\n")
+    assert (ran.code, ran.out, ran.err) == (0, "", f"removed 1 file from '{tmp_path / 'cache/envtree'}'\n")
     twice.envtree(*command)
     assert twice.recalled == []
     shutil.rmtree(tmp_path / "cache")

@@ -23,5 +23,5 @@ def run(_: Options) -> Exit:
     if folder is None:
         err("there is no cache, as no folder for one belongs to you alone\n")
         return Exit.OK
-    err(printable(f"forgot {plural(folder.clear(), 'run')} in '{folder.path}'") + "\n")
+    err(printable(f"removed {plural(folder.clear(), 'file')} from '{folder.path}'") + "\n")
     return Exit.OK
