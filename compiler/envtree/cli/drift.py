@@ -1,18 +1,11 @@
 """`envtree drift`, declared."""
 
-from envtree.cli.options import COLOR, INPUTS, STATE, Command, choice
+from envtree.cli.options import COLOR, INPUTS, PLANNED, STATE, Command
 
 command = Command(
     "drift",
     [
-        choice(
-            "--format",
-            "form",
-            values=("text", "json", "markdown"),
-            default="text",
-            show_default=True,
-            help="For people, for programs, or for a comment.",
-        ),
+        PLANNED,
         STATE,
         INPUTS,
         COLOR,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from envtree import EDITION, cache
+from envtree import EDITION, __version__, cache
 from envtree.artifact import Mode, Output
 from envtree.cli.console import colored, noted, say_again
 from envtree.diagnostic import Failure, Refusal
@@ -214,7 +214,9 @@ def _program() -> tuple[Any, ...]:
     here = Path(__file__).parents[1]
     paths = [f"{folder}/{name}" for folder, _, names in os.walk(here) for name in names if not name.endswith(".pyc")]
     code = hashlib.sha256(repr([(path, _changed(Path(path))) for path in sorted(paths)]).encode()).hexdigest()
-    return sys.version, code, _changed(Path(orjson.__file__).parents[1])
+    # Where the libraries lie their versions are among the names, whatever times an installer gives them.
+    libraries = sorted(os.listdir(Path(orjson.__file__).parents[1]))
+    return sys.version, __version__, code, libraries
 
 
 def _changed(path: Path) -> tuple[int, int] | None:

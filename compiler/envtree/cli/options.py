@@ -239,6 +239,14 @@ STATE = option(
     default="",
     help="Where ids of the control plane are kept; else '.envtree/control-plane.json' in the tree.",
 )
+PLANNED = choice(
+    "--format",
+    "form",
+    values=("text", "json", "markdown"),
+    default="text",
+    show_default=True,
+    help="For people, for programs, or for a comment.",
+)
 ALLOW_EMPTY = option("--allow-empty", is_flag=True, help="Let a run over no bundle at all pass.")
 SINCE = option(
     "--changed-since",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import COLOR, DETAILED, INPUTS, STATE, Command, choice, option
+from envtree.cli.options import COLOR, DETAILED, INPUTS, PLANNED, STATE, Command, option
 
 command = Command(
     "plan",
@@ -15,14 +15,7 @@ command = Command(
             type=click.Path(dir_okay=False, path_type=Path),
             help="Also write the plan into FILE, for 'envtree apply FILE' to do just that.",
         ),
-        choice(
-            "--format",
-            "form",
-            values=("text", "json", "markdown"),
-            default="text",
-            show_default=True,
-            help="For people, for programs, or for a comment on a pull request.",
-        ),
+        PLANNED,
         DETAILED,
         STATE,
         INPUTS,

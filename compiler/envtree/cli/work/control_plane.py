@@ -9,12 +9,16 @@ from typing import NamedTuple
 from envtree.cli.console import err
 from envtree.cli.exits import Exit
 from envtree.cli.progress import progress
-from envtree.cli.work.session import Environ, Messages, report_of, usage_errors, view_of
+from envtree.cli.work.session import Environ, Messages, open_tree, report_of, usage_errors, view_of
 from envtree.converge.ids import PLACE, Ids, load
+from envtree.converge.model import Plan
+from envtree.converge.plan import plan
 from envtree.converge.vault import Values
 from envtree.emit.vault import vault_values
 from envtree.kubiya import Desired
 from envtree.live.access import Access, access
+from envtree.live.client import connected
+from envtree.live.reading import read
 from envtree.pipeline import Request, Run, examined
 from envtree.secret import SecretsPolicy
 from envtree.sops import Decrypter
@@ -58,6 +62,26 @@ def wanted(
 def reached() -> Access:
     """Where the control plane is; asked for before anything is compiled."""
     return access(os.environ)
+
+
+class Compared(NamedTuple):
+    """What it would take to make the control plane as the tree says, and the ids that we know."""
+
+    plan: Plan
+    ids: Ids
+
+
+def compared(directory: Path, given: str, inputs: Mapping[str, str], color: str) -> Compared | Exit:
+    """Read the live state, and compare it with the tree; where that has errors, how the command ends."""
+    tree = open_tree(directory)
+    where = reached()
+    found = wanted(tree, inputs, color)
+    if not isinstance(found, Wanted):
+        return found
+    ids = kept(tree, given, found.organization).ids
+    with connected(where) as client:
+        live = read(client, found.organization)
+    return Compared(plan(found.desired, live, ids), ids)
 
 
 class Kept(NamedTuple):

@@ -6,14 +6,10 @@ from typing import NamedTuple
 
 from envtree.cli.console import colored, err, out, painted
 from envtree.cli.exits import Exit
-from envtree.cli.work.control_plane import Wanted, kept, reached, wanted
-from envtree.cli.work.session import open_tree
+from envtree.cli.work.control_plane import Compared, compared
 from envtree.converge.model import Plan
-from envtree.converge.plan import plan
 from envtree.converge.saved import plan_data, saved
 from envtree.diagnostic import Failure, reason
-from envtree.live.client import connected
-from envtree.live.reading import read
 from envtree.report.document import json_document
 from envtree.report.planned import planned_text, sentence
 from envtree.report.planned_markdown import planned_markdown
@@ -33,14 +29,10 @@ class Options(NamedTuple):
 
 def run(options: Options) -> Exit:
     """Read the live state, and tell what differs."""
-    tree = open_tree(options.directory)
-    where = reached()
-    found = wanted(tree, options.inputs, options.color)
-    if not isinstance(found, Wanted):
+    found = compared(options.directory, options.ids, options.inputs, options.color)
+    if not isinstance(found, Compared):
         return found
-    with connected(where) as client:
-        live = read(client, found.organization)
-    made = plan(found.desired, live, kept(tree, options.ids, found.organization).ids)
+    made = found.plan
     if options.out:
         _write(options.out, saved(made))
     tell(made, options.form, options.color)
