@@ -38,19 +38,27 @@ def types() -> None:
     python("mypy")
 
 
+def without_network(*arguments: str) -> None:
+    """Run tests where no network is but loopback, if this machine permits it; it is said which of both."""
+    if not (ROOT / ".ci/node_modules").exists():
+        run("npm", "ci", "--silent", "--prefix", ROOT / ".ci")
+    python("tests.cut_off", sys.executable, "-m", "pytest", "-q", "-n", "auto", *arguments)
+
+
 def suite() -> None:
     """All tests but the slow ones."""
-    python("pytest", "-q", "-n", "auto")
+    without_network()
 
 
 def coverage() -> None:
     """The same, and which lines they never reach; to watch each line takes half as long again."""
-    python("pytest", "-q", "-n", "auto", "--cov", "--cov-report=term")
+    without_network("--cov", "--cov-report=term")
 
 
 def slow() -> None:
     """Long and hostile runs: random trees, kills at random moments, damaged files; a browser, and the GitHub action."""
-    python("pytest", "-q", "-n", "auto", "-m", "slow")
+    without_network("-m", "slow")
+    python("pytest", "-q", "-n", "auto", "-m", "registry")
 
 
 def wheel() -> None:

@@ -328,7 +328,7 @@ def test_the_check_on_gitlab_writes_the_reports_that_it_names(acme: Path) -> Non
     assert "<testsuites" in (acme / job["artifacts"]["reports"]["junit"]).read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.registry
 def test_the_installed_program_comes_from_this_revision(tmp_path: Path) -> None:
     runner = Runner(tmp_path)
     shutil.copytree(ROOT / "examples/minimal", runner.workspace, dirs_exist_ok=True)

@@ -53,7 +53,7 @@ def hooks(tmp_path: Path) -> Hooks:
     return Hooks(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.registry
 def test_the_hooks_pass_a_tree_without_errors(hooks: Hooks) -> None:
     fill(hooks.repository, TREE)
     code, shown = hooks.run(AGENT, "README.md")
@@ -62,7 +62,7 @@ def test_the_hooks_pass_a_tree_without_errors(hooks: Hooks) -> None:
     assert re.search(r"^envtree secrets\.+\(no files to check\)Skipped$", shown, re.MULTILINE)
 
 
-@pytest.mark.slow
+@pytest.mark.registry
 def test_the_hooks_refuse_errors_and_readable_secrets(hooks: Hooks) -> None:
     secrets = "environments/production.secrets.yaml"
     fill(hooks.repository, TREE | {AGENT: ERROR, secrets: "PASSWORD: hunter2\n"})
