@@ -545,6 +545,20 @@ def test_t08_escaped_controls_are_text_but_nul_never(backend: Backend) -> None:
         assert read(f'"a{nul}": b', backend).errors[0] == "ET108"
 
 
+@pytest.mark.parametrize("rest", ["", "<<", "{{"])
+@pytest.mark.parametrize("first", ["a: 1\na: 2", "a: 1\n[a]: 1", "a: 1\n<<: {b: 1}", "a: 1\n{a: 1}: 2"])
+def test_no_key_is_taken_for_a_stand_in(first: str, rest: str, backend: Backend) -> None:
+    """What is dropped or merged is kept under names that begin with NUL while a map is read."""
+    key = f'"\\0{rest}": {{c: 1}}'
+    outcome = read(f"{first}\n{key}\n{key}\n", backend)
+    assert [code for code, place in (told.split() for told in outcome.places) if place == "3:1"] == ["ET108"] * 2
+    assert sorted(code for code, place in (told.split() for told in outcome.places) if place == "4:1") == [
+        "ET102",
+        "ET108",
+        "ET108",
+    ]
+
+
 @pytest.mark.parametrize(
     "escape", ["\\ud800", "\\uDFFF", "\\ud83d\\ude00", "\\U0000D800", "\\U00110000", "\\UFFFFFFFF"]
 )

@@ -106,6 +106,7 @@ def _compose(text: str, next_event: NextEvent, report: Report) -> Node | None:  
             if keys is not None and key is None:
                 if style and not written.isprintable() and (wrong := refused_in_key(written)):
                     report.add(at, "ET108", wrong, "use printable characters in keys")
+                    written = written.replace("\0", "\ufffd")  # so that no key can be a stand-in
                 key = written
                 if key == "<<" and not style:
                     key = MERGE

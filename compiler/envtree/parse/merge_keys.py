@@ -6,7 +6,7 @@ from envtree.node import Mapping, Node, Sequence
 from envtree.parse.report import Report
 from envtree.span import Mark
 
-# Stand-ins that no file can hold, for NUL is refused everywhere.
+# Stand-ins that no file can hold, for NUL is refused raw, and in a key `compose` replaces it.
 MERGE = "\0<<"
 DROPPED = "\0"
 # A map as the first key of a map in braces: it may be a template without quotes.
