@@ -164,6 +164,49 @@ def test_an_element_that_merged_by_key_has_a_chain() -> None:
     assert (first.rule, first.layer.kind, second.rule, second.layer.kind) == ("merge", "project", "set", "organization")
 
 
+@pytest.mark.parametrize(
+    ("value", "codes"),
+    [
+        ("[{v: 1}]", ["ET404"]),
+        ("[{n: null}]", ["ET404"]),
+        ("[{n: a}, {n: a}]", ["ET407"]),
+        ("'${{ config.other }}'", []),
+        ("null", []),
+    ],
+)
+@pytest.mark.parametrize("section", ["{config: {m: {l: %s}, other: [1]}}", "{config: {m: {m: {l: %s}}, other: [1]}}"])
+def test_the_keys_of_a_list_inside_a_map_that_is_new(section: str, value: str, codes: list[str]) -> None:
+    found = run(section % value, organization="merge: {config.m.l: {by_key: n}, config.m.m.l: {by_key: n}}").codes
+    assert [code for code in found if code.startswith("ET4")] == codes
+
+
+@pytest.mark.parametrize(
+    ("policy", "below", "above", "expected"),
+    [
+        ("append", "[EXPR]", "[1]", [5, 1]),
+        ("prepend", "[EXPR]", "[1]", [1, 5]),
+        ("union", "[EXPR]", "[1]", [5, 1]),
+        ("{by_key: n}", "[{n: a, v: EXPR}]", "[{n: b}]", [{"n": "a", "v": 5}, {"n": "b"}]),
+        ("{by_key: n}", "[{n: a, v: EXPR}]", "[{n: a, w: 1}]", [{"n": "a", "v": 5, "w": 1}]),
+        ("{by_key: n}", "[{n: a}]", "[{n: a, v: EXPR}]", [{"n": "a", "v": 5}]),
+        ("replace", "[EXPR]", "{$append: [1]}", [5, 1]),
+        ("replace", "[EXPR, 1]", "{$remove: [1]}", [5]),
+        ("replace", "[1]", "{$prepend: [EXPR]}", [5, 1]),
+        ("replace", "{a: EXPR}", "{b: 1}", {"a": 5, "b": 1}),
+        ("replace", "{a: {b: EXPR}, c: 1}", "{a: {c: 1}}", {"a": {"b": 5, "c": 1}, "c": 1}),
+        ("replace", "{a: EXPR}", "{b: {$value: 1}, c: {$delete: true}}", {"a": 5, "b": 1}),
+        ("replace", "{a: 1}", "{$value: {b: EXPR}, $lock: true}", {"a": 1, "b": 5}),
+        ("replace", "{a: 1}", "{$replace: {b: EXPR, c: 1}}", {"b": 5, "c": 1}),
+    ],
+)
+def test_an_expression_from_below_is_still_one(policy: str, below: str, above: str, expected: Any) -> None:
+    values = (value.replace("EXPR", "'${{ 2 + 3 }}'") for value in (below, above))
+    found = run(
+        *(f"{{config: {{x: {value}, y: 1}}}}" for value in values), organization=f"merge: {{config.x: {policy}}}"
+    )
+    assert found.data()["config"]["x"] == expected
+
+
 # lower, upper: the codes, and what is left
 LOCKS: dict[str, tuple[str, str, list[str], Any]] = {
     "another value": ("{$value: 1, $lock: true}", "2", ["ET402"], 1),
@@ -199,6 +242,12 @@ def test_a_lock_outlives_an_equal_value_and_a_replacement_around_it() -> None:
     assert merged("1", "{$value: 1, $lock: true}", "2")[1] == ["ET402"]
 
 
+def test_a_lock_belongs_to_who_locked_first() -> None:
+    lock = "{config: {x: {$value: 1, $lock: true}}}"
+    found = run(lock, lock, "{config: {x: 2}}").only()
+    assert [related.span.path for related in found.related] == ["organization.yaml"]
+
+
 @pytest.mark.parametrize(
     ("sections", "keys"),
     [
@@ -224,6 +273,26 @@ def test_an_override_that_is_needed_somewhere_is_no_repetition() -> None:
     files = layers("{config: {x: 1}}", "", "", "{config: {x: 1}}")
     files["environments/staging.yaml"] = "execution_environment: {config: {x: 2}}\n"
     assert "ET452" not in check(files).codes
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("{config: {x: {}}}", "'{}' over a map changes nothing"),
+        ("{config: {l: []}}", "'[]' adds nothing to the inherited list"),
+        ("{config: {l: {$append: []}}}", "a directive with an empty list changes nothing"),
+        ("{secrets: []}", "'[]' over a map changes nothing"),
+        ("{secrets: {$append: []}}", "a directive with an empty list changes nothing"),
+    ],
+)
+def test_what_is_empty_is_told_unless_a_bundle_gets_it(section: str, message: str) -> None:
+    lower = "{config: {x: {a: 1}, l: [1]}, secrets: [S]}"
+    files = layers(lower, "", "", section, organization="merge: {config.l: append}", secrets={0: {"S": "s"}})
+    assert [found.split(" ", 2)[1:] for found in check(files).findings] == [["ET450", message]]
+    # Only one of two environments has something below it.
+    files["organization.yaml"] = layers("", organization="merge: {config.l: append}")["organization.yaml"]
+    files["environments/staging.yaml"] = f"execution_environment: {lower}\n"
+    assert "ET450" not in check(files).codes
 
 
 def test_a_lock_on_a_variable_compares_texts() -> None:

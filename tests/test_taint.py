@@ -149,6 +149,14 @@ STICKY: dict[str, tuple[list[str], list[str]]] = {
     "a map over it": ([f"{{config: {{a: {PW}}}}}", "{config: {a: {b: x}}}"], ["ET406"]),
     "null over it": ([f"{{config: {{a: {PW}}}}}", "{config: {a: null}}"], ["ET406"]),
     "a list over a list with one": ([f"{{config: {{a: [{PW}]}}}}", "{config: {a: [x]}}"], ["ET406"]),
+    "the first of two lists is at fault": (
+        [f"{{config: {{a: [{PW}]}}}}", "{config: {a: [x]}}", "{config: {a: [z]}}"],
+        ["ET406"],
+    ),
+    "the first of two maps is at fault": (
+        [f"{{config: {{a: {PW}}}}}", "{config: {a: {b: x}}}", "{config: {a: {c: z}}}"],
+        ["ET406"],
+    ),
     "a list that has one as well": ([f"{{config: {{a: [{PW}]}}}}", f"{{config: {{a: [x, {PW}]}}}}"], []),
     "appended to": ([f"{{config: {{a: [{PW}]}}}}", "{config: {a: {$append: [x]}}}"], []),
     "deleted": ([f"{{config: {{a: {PW}}}}}", "{config: {a: {$delete: true}}}"], []),

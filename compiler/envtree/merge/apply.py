@@ -105,6 +105,7 @@ def _write(below: Merged | None, value: Merged, path: KeyPath, held: Span | None
         context.effects.useful(span_of(value))
     if type(value) is Branch:
         check_keys(value, path, context)
+        _note_empty(value, context)
     if type(value) is not Listing or context.policies.at(path) == "replace":
         return _stand(below, value, path, held, context, "replace")
     under = below if type(below) is Listing else None
@@ -117,6 +118,15 @@ def _write(below: Merged | None, value: Merged, path: KeyPath, held: Span | None
 
     combined = combine(under, value, path, context, merge_element)
     return _stand(below, combined, path, held, context, combined.rule if under else "replace")
+
+
+def _note_empty(value: Branch, context: Context) -> None:
+    """What is empty inside a map that comes as a whole is of use here, whatever it is elsewhere."""
+    for child in value.entries.values():
+        if type(child) is Branch and child.entries:
+            _note_empty(child, context)
+        elif type(child) is Branch or (type(child) is Listing and not child.items):
+            context.effects.useful(span_of(child))
 
 
 def _stand(
