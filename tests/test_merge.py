@@ -181,6 +181,26 @@ def test_the_keys_of_a_list_inside_a_map_that_is_new(section: str, value: str, c
 
 
 @pytest.mark.parametrize(
+    ("values", "guarded"),
+    [
+        (["[1]", "[2]"], False),
+        (["['${{ 1 }}']", "[2]"], True),
+        (["['${{ 1 }}']", "[2]", "[3]"], True),
+        (["['${{ 1 }}']", "{$replace: [2]}", "[3]"], False),
+        (["1", "2"], False),
+        (["'${{ 1 }}'", "2", "3"], True),
+        (["'${{ 1 }}'", "{a: 1}", "{b: 1}"], True),
+        (["{a: '${{ 1 }}'}", "{b: 1}"], False),
+        (["{a: '${{ 1 }}'}", "{a: 1}", "{b: 1}"], True),
+    ],
+)
+def test_what_stands_over_an_expression_is_guarded(values: list[str], guarded: bool) -> None:
+    value, _ = merged(*values)
+    assert value
+    assert value.guarded is guarded
+
+
+@pytest.mark.parametrize(
     ("policy", "below", "above", "expected"),
     [
         ("append", "[EXPR]", "[1]", [5, 1]),
@@ -239,6 +259,9 @@ def test_a_lock(lower: str, upper: str, codes: list[str], left: Any) -> None:
 def test_a_lock_outlives_an_equal_value_and_a_replacement_around_it() -> None:
     assert merged("{$value: 1, $lock: true}", "1", "2")[1] == ["ET402"]
     assert merged("{a: {$value: 1, $lock: true}}", "{$replace: {a: 1}}", "{a: 2}")[1] == ["ET402"]
+    inner = "{a: {b: {$value: 1, $lock: true}, c: 1}}"
+    assert merged(inner, "{$replace: {a: {b: 1, d: 1}}}", "{a: {c: 2, d: 2}}")[1] == []
+    assert merged(inner, "{$replace: {a: {b: 1, d: 1}}}", "{a: {b: 2}}")[1] == ["ET402"]
     assert merged("1", "{$value: 1, $lock: true}", "2")[1] == ["ET402"]
 
 
