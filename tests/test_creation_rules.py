@@ -112,6 +112,16 @@ FORMS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("written", "threshold"), [("2", 2), ("'2'", 2), ("x", 0), ("-2", 0), ("[2]", 0), ("'" + "9" * 5000 + "'", 0)]
+)
+def test_a_threshold_is_a_number(written: str, threshold: int) -> None:
+    text = f"creation_rules:\n  - shamir_threshold: {written}\n    key_groups: [{{age: [a]}}, {{age: [b]}}]\n"
+    rule = rules_file(text).first("x")
+    assert rule
+    assert rule.threshold == threshold
+
+
 @pytest.fixture(scope="module")
 def pgp() -> Iterator[Person]:
     with pgp_person() as person:

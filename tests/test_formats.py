@@ -270,6 +270,15 @@ FORMS = {
     "json-env": '{\n  "A": "$x",\n  "B": "two \'words\'",\n  "TOKEN": "s3cret"\n}\n',
     "yaml": '"A": "$x"\n"B": "two \'words\'"\n"TOKEN": "s3cret"\n',
 }
+# What would end a value, where it ends one.
+LAST = {
+    "python-dotenv": 'A="\\\\${:-}"\n',
+    "compose": 'A="\\\\"\n',
+    "systemd": 'A="\\\\"\n',
+    "bash": "export A='\\'\n",
+    "node": "A='\\'\n",
+    "npm-dotenv": "A=\\\n",
+}
 # Their readers know no comments, or one name more would be a variable more.
 SILENT = {"github-env", "github-output", "gitlab", "portable", "json-env", "terraform"}
 
@@ -277,6 +286,11 @@ SILENT = {"github-env", "github-output", "gitlab", "portable", "json-env", "terr
 @pytest.mark.parametrize("format", FORMS)
 def test_form(format: str) -> None:
     assert file(format, TEXTS).decode() == FORMS[format]
+
+
+@pytest.mark.parametrize("format", LAST)
+def test_a_backslash_at_the_end(format: str) -> None:
+    assert file(format, {"A": "\\"}).decode() == LAST[format]
 
 
 @pytest.mark.parametrize("format", sorted(DIALECTS))

@@ -258,6 +258,16 @@ def test_metadata_that_sops_writes_is_accepted() -> None:
     assert read_text(text)[0] is not None
 
 
+@pytest.mark.parametrize(
+    ("written", "threshold"), [(1, 1), ("1", 1), (2, 2), (None, 3), (0, 3), ("x", 3), ("9" * 5000, 3), ("-1", 3)]
+)
+def test_how_many_groups_are_needed(written: Any, threshold: int) -> None:
+    groups = [{"age": [{"recipient": ALICE, "enc": "x"}]} for _ in range(3)]
+    file = read({"A": enc()}, age=None, key_groups=groups, shamir_threshold=written)[0]
+    assert file is None or file.threshold == threshold
+    assert file or not str(written).isdecimal()
+
+
 @pytest.mark.parametrize("text", ["A: hunter2-pasted\n", "{}\n", "sops: hunter2-pasted\n", "sops: []\nA: x\n"])
 def test_a_file_that_is_not_from_sops(text: str) -> None:
     file, findings = read_text(text)

@@ -131,6 +131,15 @@ STICKY: dict[str, tuple[list[str], list[str]]] = {
     "$value is plain": (["{secrets: {A: token}}", "{env_vars: {A: {$value: x}}}"], ["ET406"]),
     "$replace": (["{secrets: {A: token}}", "{env_vars: {A: {$replace: x}}}"], []),
     "plain after $replace": (["{secrets: {A: token}}", "{env_vars: {A: {$replace: x}}}", "{env_vars: {A: z}}"], []),
+    "plain after $replace by an expression": (
+        [
+            f"{{env_vars: {{A: {PW}}}}}",
+            "{env_vars: {A: x}}",
+            "{env_vars: {A: {$replace: '${{ 1 }}'}}}",
+            "{env_vars: {A: z}}",
+        ],
+        [],
+    ),
     "$replace around it": (["{secrets: {A: token}}", "{env_vars: {$replace: {A: x}}}"], []),
     "removed first": (["{secrets: {A: token}}", "{secrets: {$remove: [A]}}", "{env_vars: {A: x}}"], []),
     "plain below injected": (["{env_vars: {A: x}}", "{secrets: {A: token}}"], []),

@@ -106,11 +106,13 @@ def test_what_a_template_can_do(source: str, result: str) -> None:
         ("{{ (", "1: the template is malformed: unexpected 'end of template'"),
         ("\n\n{% if %}{% endif %}", "3: the template is malformed: Expected an expression"),
         ("{% do x %}", "1: the template is malformed: Encountered unknown tag 'do'"),
+        ("{% for x in config.list %}", "1: the template is malformed: Unexpected end of template"),
         ("{{ " + "(" * 300 + ")" * 300 + " }}", "1: the template is"),
     ],
 )
 def test_what_a_template_cannot_do(source: str, told: str) -> None:
     assert fault(source).startswith(told)
+    assert not fault(source).endswith(".")
 
 
 DOUBLING = "{% set a = a ~ a %}" * 40
@@ -132,6 +134,19 @@ def test_a_small_template_makes_nothing_large(source: str) -> None:
     """It ends soon, and says so."""
     told = fault(source, l=list(range(200)), long="x" * 1000)
     assert "longer than 65536 characters" in told or "more than 1" in told
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("{% for a in l %}{% endfor %}", "its loops take more than 100000 turns"),
+        ("{% for a in k %}{{ v }}{% endfor %}", "it makes more than 1048576 characters"),
+    ],
+)
+def test_what_is_just_not_too_large(source: str, told: str) -> None:
+    data: dict[str, Any] = {"l": [0] * 100_000, "k": [0] * 16, "v": "x" * 65536}
+    assert len(render(source, **data)) in (0, 1048576)
+    assert told in fault(source + "x{% for a in one %}{% endfor %}", **data, one=[0])
 
 
 def test_a_file_of_markup_escapes_what_is_put_in() -> None:

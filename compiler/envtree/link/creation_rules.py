@@ -130,4 +130,5 @@ def _text(node: Node | None) -> str:
 
 def _number(node: Node | None) -> int:
     text = _text(node)
-    return int(text) if text.isdecimal() else 0
+    # Of thousands of digits Python makes no number at all.
+    return int(text) if text.isdecimal() and len(text) < 10 else 0

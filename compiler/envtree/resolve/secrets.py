@@ -28,8 +28,7 @@ def find(content: Mapping[str, Merged], path: tuple[str | int, ...]) -> Merged |
 
 
 def _item(found: Listing, part: str | int) -> Merged | None:
-    index = int(part) if str(part).lstrip("-").isdecimal() else len(found.items)
-    return found.items[index] if -len(found.items) <= index < len(found.items) else None
+    return next((item for n, item in enumerate(found.items) if str(n) == str(part)), None)
 
 
 def secret(found: Merged, plaintexts: Plaintexts) -> Hidden:

@@ -192,8 +192,10 @@ def _lines(node: Node | None) -> str:
 
 def _threshold(block: Mapping, groups: int) -> int:
     """How many of the key groups are needed; without a number it is all of them."""
-    number = _text(block.entries.get("shamir_threshold"))
-    return (int(number) if number.isdecimal() and int(number) else groups) if groups > 1 else 1
+    text = _text(block.entries.get("shamir_threshold"))
+    # Of thousands of digits Python makes no number at all.
+    number = int(text) if text.isdecimal() and len(text) < 10 else 0
+    return (number or groups) if groups > 1 else 1
 
 
 def _default(key: str, rule: Node) -> bool:

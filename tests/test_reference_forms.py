@@ -1,0 +1,66 @@
+"""How `ref` spells what is computed from secrets, and how heavy that counts; `test_taint.py` has that it is right."""
+
+from typing import Any
+
+import pytest
+
+from envtree.emit import materialize
+from envtree.resolved import Derived, Hidden
+
+from .trees import ID, check, layers, quoted
+
+SECRETS = {"token": "s3cr}}t", "hosts": ["a", "b"], "db": {"user": "ana", "pass.word": "p"}}
+TOKEN = "'${{ secrets.token }}'"
+CONFIG = f"text: 'x-{TOKEN[1:-1]}', whole: {TOKEN}, map: {{a: {TOKEN}, k: 1}}, deep: {{a: [{{b: {TOKEN}}}]}}, "
+CONFIG += "parts: '${{ secrets.db }}', list: [1], k: 1"
+
+# Values with secrets, and how `ref` spells them; S stands for the reference.
+AS_REFERENCE = {
+    "y-${{ config.text }}": "y-x-${{ S }}",
+    "z-${{ config.whole }}": "z-${{ S }}",
+    "q${{ config.map }}": 'q${{ {"a": S, "k": 1} }}',
+    "${{ config.text | upper }}": '${{ (("x-" ~ S) | upper) }}',
+    "${{ config.list[0] ~ config.map['a'] }}": "${{ (1 ~ S) }}",
+    "${{ secrets.token | replace('a', 'b') }}": '${{ (S | replace("a", "b")) }}',
+    "${{ secrets.token if config.k == 1 }}": "${{ (S if (1 == 1) else none) }}",
+    "${{ secrets.token if config.k else 2 }}": "${{ (S if 1 else 2) }}",
+    "${{ secrets.nope | d(secrets.token) }}": "${{ S }}",
+    "${{ secrets.nope | default(other=secrets.token) ~ 1 }}": "${{ (S ~ 1) }}",
+    "${{ secrets.token ~ (secrets.nope | d) }}": '${{ (S ~ "") }}',
+    "${{ secrets.token if secrets.nope is undefined else 1 }}": "${{ (S if true else 1) }}",
+    "${{ secrets.token if secrets.nope is defined else 1 }}": "${{ (S if false else 1) }}",
+    "${{ 1 < 2 <= 3 and not (secrets.token in ['a']) }}": '${{ ((1 < 2 <= 3) and (not (S in ["a"]))) }}',
+    "${{ [secrets.token, none, true, 1.5, -2, 'é'] }}": '${{ [S, none, true, 1.5, (-2), "é"] }}',
+    "${{ {'a': secrets.token}.a }}": '${{ {"a": S}["a"] }}',
+    "$${{ a }} ${{ secrets.token }} $${{ b }}": "$${{ a }} ${{ S }} $${{ b }}",
+}
+# How deep each is nested; a text around a value is a level, and so is each map, list and part.
+DEPTHS = {
+    "x${{ secrets.token }}": 2,
+    "x${{ secrets.db }}": 3,
+    "x${{ secrets.hosts }}": 3,
+    "x${{ config.map }}": 3,
+    "x${{ config.deep.a }}": 4,
+    "x${{ config.deep }}": 5,
+    "${{ config.parts.user ~ config.parts['pass.word'] }}": 4,
+}
+
+
+def hidden(value: str) -> tuple[Hidden, Any]:
+    """A value of `config` without a key, and how `ref` has it."""
+    files = layers(f"{{config: {{{CONFIG}, value: {quoted(value)}}}}}", secrets={0: SECRETS})
+    bundle = check(files).bundles[ID]
+    return bundle.data["config"]["value"], materialize(bundle, "ref")["config"]["value"]
+
+
+@pytest.mark.parametrize(("value", "template"), AS_REFERENCE.items())
+def test_how_a_reference_is_spelt(value: str, template: str) -> None:
+    assert hidden(value)[1] == {"$template": template.replace("S", 'secrets["organization.secrets.yaml#token"]')}
+
+
+@pytest.mark.parametrize("value", [*AS_REFERENCE, *DEPTHS])
+def test_the_weight_of_a_reference_is_about_its_length(value: str) -> None:
+    found, reference = hidden(value)
+    assert isinstance(found.symbol, Derived)
+    assert 0.75 < found.symbol.weight.size / len(reference["$template"]) < 2.5
+    assert found.symbol.weight.depth == DEPTHS.get(value, found.symbol.weight.depth)
