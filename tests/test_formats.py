@@ -123,6 +123,33 @@ def test_the_outputs_of_a_job_may_be_full_and_no_more(more: str, told: int) -> N
     assert len(list(DIALECTS["github-output"].excess(full, ()))) == told
 
 
+@pytest.mark.parametrize(
+    ("format", "texts", "told"),
+    [
+        ("gitlab", {"A": "x" * (5119 - len("A=\n"))}, []),
+        ("gitlab", {"A": "x" * (5120 - len("A=\n"))}, ["less than 5120"]),
+        ("gitlab", {f"A{n}": "x" for n in range(20)}, []),
+        ("gitlab", {f"A{n}": "x" for n in range(21)}, ["takes 20 "]),
+        ("k8s", {"A": "x" * (256 * 1024)}, []),
+        ("k8s", {"A": "x" * (256 * 1024 + 1)}, ["takes 262144"]),
+        ("k8s", {"A": "x" * (1024 * 1024)}, ["takes 262144"]),
+        ("k8s", {"A": "x" * (1024 * 1024 + 1)}, ["takes 1048576"]),
+    ],
+)
+def test_what_is_just_not_too_much(format: str, texts: dict[str, str], told: list[str]) -> None:
+    dialect, given_texts = DIALECTS[format], given(texts)
+    files = tuple(write(given_texts) for write in dialect.write)
+    found = [each.message for each in dialect.excess(given_texts, files)]
+    assert len(found) == len(told)
+    assert all(each in message for each, message in zip(told, found, strict=True))
+
+
+@pytest.mark.parametrize("around", [" %s", "%s ", "\ufeff%s", "%s\ufeff", "'%s", "%s#", "%s\n", "%s"])
+def test_node_keeps_no_blank_around_a_text_without_quotes(around: str) -> None:
+    text = around % "a'`\"\\"
+    assert bool(refused(DIALECTS["node"], "V", text)) == (around != "%s")
+
+
 @pytest.mark.parametrize("name", ["NODE_OPTIONS", "GITHUB_SHA", "RUNNER_OS"])
 def test_names_that_the_runner_of_github_keeps_for_itself(name: str) -> None:
     assert refused(DIALECTS["github-env"], name, "x") == "the runner does not let this name be set"

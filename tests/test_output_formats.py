@@ -171,6 +171,12 @@ def test_gitlab_takes_few() -> None:
     assert unfit(run(section(**{f"V{n}": "x" for n in range(20)})), "gitlab") == ()
 
 
+def test_what_is_too_much_is_told_of_each_format() -> None:
+    found = run(section(**{f"V{n}": "x" * 60_000 for n in range(9)}))
+    (one,) = unfit(found, "k8s", "gitlab", "github-output", "yaml")
+    assert [part.split()[0] for part in one.message.split("; ")] == ["'env.k8s.yaml'", "'env.gitlab'", "the"]
+
+
 def test_kubectl_apply_keeps_a_copy() -> None:
     found = run(section(**{f"V{n}": "x" * 60_000 for n in range(5)}))
     (one,) = unfit(found, "k8s")

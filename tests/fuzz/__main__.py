@@ -11,8 +11,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 NAMES = ("loader", "sealed", "expression", "selectors", "merging", "encoders", "differences")
-# What an input may take, in seconds and in megabytes.
-_LIMITS = ("-timeout=20", "-rss_limit_mb=2048", "-max_len=4096")
+# What an input may take, in seconds, megabytes and bytes; of numbers that fill it Python reads none.
+_LIMITS = ("-timeout=20", "-rss_limit_mb=2048", "-max_len=8192")
 
 
 def fuzz(name: str, seconds: int, corpus: Path) -> None:
