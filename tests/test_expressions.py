@@ -395,3 +395,77 @@ def test_an_input_without_a_value() -> None:
     assert repr(check(files).bundles["p/t/a@production"].data["env_vars"]["A"]) == "[unknown]"
     with pytest.raises(Failure, match="input 'X' has neither a value nor a default"):
         check(files, inputs_required=True)
+
+
+# A value as it is written, and the part of it that a finding points at.
+PLACES = {
+    "'${{ config.nope }}'": "config.nope",
+    "${{ config.nope }}": "config.nope",
+    "x${{config.nope}}y": "config.nope",
+    "'${{ 1 + config.nope + 2 }}'": "config.nope + 2",
+    "'a ${{ 1 }} ${{ xconfig.nope }}'": "xconfig.nope",
+    "'${{ config.one | nope }}'": "nope",
+    "'${{   1 / 0   }}'": "1 / 0",
+    "'$${{ a }} ${{ config.nope }}'": "config.nope",
+    "'${{ 1 / 0'": "'${{ 1 / 0'",
+    # The text is not what stands in the file.
+    "'${{ config[''nope''] }}'": "'${{ config[''nope''] }}'",
+    '"\\t${{ config.nope }}"': '"\\t${{ config.nope }}"',
+}
+
+
+@pytest.mark.parametrize(("value", "part"), PLACES.items())
+def test_where_a_finding_points(value: str, part: str) -> None:
+    line = f"    x: {value}"
+    agent = f"execution_environment:\n  config:\n    one: 1\n{line}\n"
+    finding = check(layers() | {"projects/p/teams/t/agents/a.yaml": agent}).only()
+    begin, end = finding.span.column - 1, finding.span.end_column - 1
+    assert (finding.span.line, finding.span.end_line, line[begin:end]) == (4, 4, part)
+    assert begin == line.rindex(part)
+
+
+@pytest.mark.parametrize(
+    ("section", "codes"),
+    [
+        ("{env_vars: {F: true}, config: {v: '${{ 1 if env_vars.F else 2 }}'}}", ["ET550"]),
+        ("{env_vars: {F: 'true'}, config: {v: '${{ 1 if env_vars.F else 2 }}'}}", []),
+        ("{env_vars: {F: 1}, config: {v: '${{ 1 if env_vars.F else 2 }}'}}", []),
+        ("{env_vars: {F: true}, config: {F: true, v: '${{ 1 if config.F else 2 }}'}}", []),
+        ("{env_vars: {F: true}, config: {v: \"${{ 1 if env_vars.F == 'true' else 2 }}\"}}", []),
+        ("{env_vars: {F: true}, config: {v: '${{ not env_vars.F }}'}}", ["ET550"]),
+        ("{env_vars: {F: true}, config: {v: '${{ env_vars.F and 1 }}'}}", ["ET550"]),
+        ("{env_vars: {F: true}, config: {v: '${{ 1 and env_vars.F }}'}}", []),
+        ("{env_vars: {F: true}, config: {v: '${{ 2 if 1 and env_vars.F else 3 }}'}}", ["ET550"]),
+    ],
+)
+def test_a_condition_on_a_text_that_looks_like_a_boolean(section: str, codes: list[str]) -> None:
+    assert run(section).codes == codes
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("config.nope | default(config.nope)", "ET503"),
+        ("config.nope | default(other=config.nope)", "ET503"),
+        ("1 if config.nope is defined or config.nope else 2", "ET503"),
+        ("config.words.x", "ET503"),
+        ("config.words['0']", "ET503"),
+        ("config.limits[0]", "ET503"),
+        ("env_vars.HOST.x", "ET503"),
+        ("env_vars.HOST[0]", "ET503"),
+        ("agent.name.x", "ET503"),
+        ("inputs.SHA.x", "ET503"),
+        ("1e308 * 10", "ET505"),
+        ("-1e308 * 10", "ET505"),
+        ("9007199254740991 * 3", "ET505"),
+    ],
+)
+def test_what_gives_no_value(source: str, code: str) -> None:
+    assert evaluate(source) == [code]
+
+
+def test_what_mixes_a_secret_with_something_unknown_is_secret() -> None:
+    section = "{secrets: {T: token}, config: {x: '${{ inputs.SHA ~ env_vars.T }}', y: '${{ inputs.SHA ~ 1 }}'}}"
+    found = check(layers(section, organization="inputs: {SHA: {}}", secrets={0: {"token": "s3cret"}}))
+    (bundle,) = found.bundles.values()
+    assert bundle.sensitive == {"T", "config.x"}
