@@ -464,8 +464,53 @@ def test_what_gives_no_value(source: str, code: str) -> None:
     assert evaluate(source) == [code]
 
 
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("config.made[1]", 2),
+        ("config.made[0]", 1),
+        ("config.made[2]", ["ET503"]),
+        ("config.made.x", ["ET503"]),
+        ("config.map.a.b", 3),
+        ("config.map.a.c", ["ET503"]),
+        ("config.map.a.b.c", ["ET503"]),
+        ("config.map[0]", ["ET503"]),
+        ("inputs._SHA", "dev"),
+        ("env_vars._HOST", "h"),
+    ],
+)
+def test_parts_of_what_is_computed(source: str, value: Any) -> None:
+    made = "made: '${{ [1, 2] }}', map: \"${{ {'a': {'b': 3}} }}\""
+    section = f"{{config: {{{made}, x: {quoted(f'${{{{ {source} }}}}')}}}, env_vars: {{_HOST: h}}}}"
+    found = run(section, organization="inputs: {_SHA: {default: dev}}")
+    assert (found.codes or found.data()["config"]["x"]) == value
+
+
+def test_what_one_agent_overrides_others_still_compute() -> None:
+    files = layers("{env_vars: {A: '${{ 1 }}', B: x, C: '${{ 2 }}'}}", "", "", "{env_vars: {A: plain, B: '${{ 3 }}'}}")
+    files["projects/p/teams/t/agents/b.yaml"] = "{execution_environment: {env_vars: {C: own}}}"
+    found = check(files)
+    assert found.data()["env_vars"] == {"A": "plain", "B": "3", "C": "2"}
+    assert found.data("p/t/b@production")["env_vars"] == {"A": "1", "B": "x", "C": "own"}
+
+
+def test_a_condition_has_to_exist_also_where_a_secret_is_unknown() -> None:
+    taken, not_taken = "'${{ secrets.t if config.nope else 1 }}'", "'${{ secrets.t if 1 else config.nope }}'"
+    found = check(layers(f"{{config: {{a: {taken}, b: {not_taken}}}}}", secrets={0: {"t": "s3cret"}}))
+    assert (found.codes, found.not_checked) == (["ET503"], ["ET503 config.b"])
+
+
+@pytest.mark.parametrize("source", ["x${{ none if secrets.flag else 1 }}", "${{ none }}${{ secrets.flag }}"])
+def test_a_null_beside_a_secret_spreads_among_variables_only(source: str) -> None:
+    secrets = {0: {"flag": True}}
+    assert run(f"{{env_vars: {{A: {quoted(source)}}}}}", secrets=secrets).codes == ["ET506"]
+    found = run(f"{{config: {{a: {quoted(source)}}}}}", secrets=secrets)
+    assert found.data()["config"]["a"] in ("xnull", "nulltrue")
+
+
 def test_what_mixes_a_secret_with_something_unknown_is_secret() -> None:
-    section = "{secrets: {T: token}, config: {x: '${{ inputs.SHA ~ env_vars.T }}', y: '${{ inputs.SHA ~ 1 }}'}}"
+    config = "config: {x: '${{ inputs.SHA ~ env_vars.T }}', y: '${{ inputs.SHA ~ 1 }}'}"
+    section = f"{{secrets: {{T: token}}, {config}, env_vars: {{X: '${{{{ config.x }}}}', Y: '${{{{ config.y }}}}'}}}}"
     found = check(layers(section, organization="inputs: {SHA: {}}", secrets={0: {"token": "s3cret"}}))
     (bundle,) = found.bundles.values()
-    assert bundle.sensitive == {"T", "config.x"}
+    assert bundle.sensitive == {"T", "X", "config.x"}

@@ -146,6 +146,10 @@ STICKY: dict[str, tuple[list[str], list[str]]] = {
     "plain beside injected": (["{env_vars: {A: x}, secrets: {A: token}}"], []),
     "another secret over injected": (["{secrets: {A: token}}", f"{{env_vars: {{A: {PW}}}}}"], []),
     "by way of another": (["{secrets: {A: token, B: port}}", "{env_vars: {A: 'x${{ env_vars.B }}'}}"], []),
+    "by way of a secret and a plain one": (
+        ["{secrets: {A: token, B: port}}", "{env_vars: {A: '${{ env_vars.B }}${{ env_vars.C }}', C: x}}"],
+        [],
+    ),
     "by way of a plain one": (["{secrets: {A: token}}", "{env_vars: {A: '${{ env_vars.B }}', B: x}}"], ["ET406"]),
     "plain over computed": ([f"{{env_vars: {{A: {PW}}}}}", "{env_vars: {A: x}}"], ["ET406"]),
     "computed over computed": ([f"{{env_vars: {{A: {PW}}}}}", "{env_vars: {A: '${{ secrets.port }}'}}"], []),
