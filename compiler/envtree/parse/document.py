@@ -5,6 +5,7 @@ import re
 from envtree.diagnostic import Diagnostics
 from envtree.node import Document, Mapping
 from envtree.parse.allowances import WORD, read_allowances
+from envtree.parse.block import read_block
 from envtree.parse.characters import decode
 from envtree.parse.compose import compose
 from envtree.parse.dotenv import read_dotenv
@@ -19,8 +20,11 @@ _FASTEST = fastest()
 _HEAD = re.compile(r"(?:[ ]*(?:#[^\n]*)?\r?\n|%[^\n]*\n?)*")
 
 
-def parse(source: Source, diags: Diagnostics, *, backend: Backend = _FASTEST) -> Document | None:
-    """Read one file; None when nothing in it can be used, which has been reported then."""
+def parse(source: Source, diags: Diagnostics, *, backend: Backend | None = None) -> Document | None:
+    """Read one file; None when nothing in it can be used, which has been reported then.
+
+    With a `backend` all of it is read by that one.
+    """
     report = Report(source.path, diags, set(), {}, [])
     text = decode(source.data, report)
     if text is None:
@@ -47,18 +51,21 @@ def _follows(refusal: Refused, text: str, report: Report) -> bool:
     return refusal.code == "ET101" and not between.strip(" ")
 
 
-def _read(text: str, report: Report, backend: Backend) -> Mapping | None:
+def _read(text: str, report: Report, backend: Backend | None) -> Mapping | None:
     if report.path.endswith(".env"):
         return read_dotenv(text, report)
     if "\t" in text:
         if report.path.endswith(".json"):
             text = blank_tabs(text)
-        elif refuse_tabs(text, backend, report):
+        elif refuse_tabs(text, backend or _FASTEST, report):
             return None
     if "%" in text:
         text = _refuse_directives(text, report)
+    root = None if backend else read_block(text)
+    if root is not None:
+        return root
     try:
-        return compose(text, backend(text), report)
+        return compose(text, (backend or _FASTEST)(text), report)
     except YAMLError as error:
         raise syntax_error(error, text) from None
 

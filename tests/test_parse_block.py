@@ -1,0 +1,116 @@
+"""Files that are read by lines: whatever that gives, both parsers give, and have nothing to say about it."""
+
+import itertools
+from pathlib import Path
+
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from envtree.diagnostic import Diagnostics
+from envtree.node import Mapping, Node, Scalar, Sequence
+from envtree.parse.block import read_block
+from envtree.parse.characters import decode
+from envtree.parse.document import parse
+from envtree.parse.events import libyaml_events, pure_events
+from envtree.parse.report import Report
+from envtree.source import Kind, Location, Source
+from tests.benchmarks.forms.envtree import write_envtree
+from tests.benchmarks.model import SIZES
+
+ROOT = Path(__file__).parents[1]
+BACKENDS = (pure_events, *([libyaml_events] if yaml.__with_libyaml__ else []))
+
+KEYS = ("a", "b", "c", "$value", "_x", "k-1.2", "A_B")
+ODD_KEYS = ("true", "y", "null", "on", "é", "a b", "1", "<<", "a'", "'a'", "-a", "a" * 300)
+VALUES = (
+    *("x", "'x'", '"x"', "''", '""', "1", "-1", "2.5", "true", "null", "a:b", "http://a:80/b?c=d&e", "a#b", "x y"),
+    *("a.b/c", "${{ env_vars.A }}", "${{ a | default('x') }}", "é ü", "x, y]", "C:\\x", "'a \"b\"'", '"it\'s"', "+a"),
+)
+ODD_VALUES = (
+    *("~", "yes", "1.50", "0x1", "2026-01-01", "1_000", "-", "- x", "--", "-a", "-.5", "=", "<<", "...", "---", "x ?y"),
+    *("a: b", "a #b", "# c", "|", "|2", ">-", "[a]", "{a: b}", "*x", "&x y", "!t", "!!str a", "@a", "`a", "%a", "? a"),
+    *(":a", "a:", "::", "x ::", "x :y", "x:#", "'a' b", "'a''b'", '"a\\n"', "'a'#c", "'a", '"a', "\u00a0b", "a\u00a0b"),
+)
+OTHERS = ("", "  ", "#", "# c", "  # c", "---", "--- #c", "--- a", "...", "a", "-", "- - x", "? a", ": b", "%YAML 1.2")
+
+
+def mostly(usual: tuple[str, ...], odd: tuple[str, ...]) -> st.SearchStrategy[str]:
+    """Hardly any file would be read by lines if the odd was not rare."""
+    return st.integers(0, 15).flatmap(lambda n: st.sampled_from(usual if n else odd))
+
+
+INDENTS = mostly(("", "  ", "    "), (" ", "   ", "      "))
+ENDS = mostly(("",), (" ", " # c", "  #c", "#", "\t", "\r"))
+MAPS = st.builds(
+    "{}{}{}:{}{}{}".format,
+    INDENTS,
+    st.sampled_from(["", "", "- "]),
+    mostly(KEYS, ODD_KEYS),
+    mostly((" ",), ("", "  ")),
+    st.just("") | mostly(VALUES, ODD_VALUES),
+    ENDS,
+)
+ITEMS = st.builds("{}- {}{}".format, INDENTS, mostly(VALUES, ODD_VALUES), ENDS)
+LINES = st.integers(0, 19).flatmap(lambda n: st.sampled_from(OTHERS) if n == 0 else ITEMS if n < 4 else MAPS)
+TEXTS = st.builds("{}{}".format, st.lists(LINES, min_size=1, max_size=8).map("\n".join), st.sampled_from(["", "\n"]))
+
+
+def shape(node: Node) -> object:
+    """All that a node is, the order of keys and the types of values included."""
+    if isinstance(node, Scalar):
+        return type(node.value), node
+    if isinstance(node, Sequence):
+        return repr(node.value), node.at, [shape(item) for item in node.items]
+    assert isinstance(node, Mapping)
+    return repr(node.value), node.at, list(node.keys.items()), [(k, shape(child)) for k, child in node.entries.items()]
+
+
+def check(text: str) -> bool:
+    """Whether a text is read by lines, and if so, that both parsers agree."""
+    data = text.encode()
+    root = read_block(text) if "\t" not in text and decode(data, Report("", Diagnostics(), set(), {}, [])) else None
+    if root is None:
+        return False
+    for backend in BACKENDS:
+        findings = Diagnostics()
+        document = parse(Source("a.yaml", Location(Kind.AGENT, "", "", ""), data, ""), findings, backend=backend)
+        assert document
+        assert shape(document.root) == shape(root)
+        assert list(findings) == []
+        assert not any((document.holes, document.rounded, document.aliases))
+    return True
+
+
+@given(TEXTS)
+@example("a: x\n  b: y\n")
+@example("a: 'x'\n  y\n")
+@example("a:\n- b: x\n  c:\n  - y\nd: z")
+def test_what_is_read_by_lines_is_what_the_parsers_read(text: str) -> None:
+    check(text)
+
+
+def test_two_lines_of_all_kinds() -> None:
+    values = (*VALUES, *ODD_VALUES)
+    one = [f"a: {value}" for value in values] + [f"- {value}" for value in values] + ["a:", "- a:", *OTHERS]
+    two = ["b: x", "  b: x", "- x", "  - x", "  x", "# c", "a: x", "- b: x"]
+    read = sum(check(f"{first}\n{second}\n") for first, second in itertools.product(one, two))
+    assert read > 50
+
+
+def test_layers_are_read_by_lines(tmp_path: Path) -> None:
+    write_envtree(SIZES["XS"], tmp_path)
+    assert all(check(path.read_text("utf-8")) for path in tmp_path.rglob("*.yaml"))
+
+
+def test_files_of_people_are_read_alike() -> None:
+    read = [check(path.read_text("utf-8")) for path in (ROOT / "examples").rglob("*.yaml")]
+    assert sum(read) > 30
+
+
+def test_depth_and_size_are_left_to_the_parsers() -> None:
+    deep = "".join(f"{' ' * n}a:\n" for n in range(49))
+    assert check(deep)
+    assert read_block(deep + " " * 49 + "a:\n") is None
+    assert check("a: x\n" + "#" * 65_000)
+    assert read_block("a: x\n" + "#" * 65_600) is None
