@@ -25,6 +25,19 @@ class _Prefix(NamedTuple):
     model: tuple[Scalar, Layer] | None
 
 
+class _Contexts(NamedTuple):
+    """How the sections of a layer are merged, and how its environment variables and its secrets are."""
+
+    sections: Context
+    variables: Context
+    secrets: Context
+
+    @classmethod
+    def of(cls, context: Context) -> "_Contexts":
+        """Made once: a named tuple's own `_replace` costs more than what it would be made for."""
+        return cls(context, context._replace(text=True), context._replace(policies=Policies({})))
+
+
 class _Lifted(NamedTuple):
     """What one layer says, ready to be put over what is below it."""
 
@@ -39,7 +52,7 @@ def merge(
 
     When they were all that there are, `effects` can tell which directives never do anything.
     """
-    context = Context(Policies({**BUILT_IN, **organization.merge}), diags, effects or Effects())
+    contexts = _Contexts.of(Context(Policies({**BUILT_IN, **organization.merge}), diags, effects or Effects()))
     trail: list[tuple[Layer, _Prefix]] = []
     lifted: dict[Layer, _Lifted] = {}
     project = ""
@@ -51,7 +64,7 @@ def merge(
             below = trail[-1][1] if trail else _Prefix({}, None, None)
             if layer not in lifted:
                 lifted[layer] = _lift(layer)
-            trail.append((layer, _climb(below, layer, lifted[layer], context)))
+            trail.append((layer, _climb(below, layer, lifted[layer], contexts)))
         top = trail[-1][1]
         secrets = top.secrets.entries if type(top.secrets) is Branch else {}
         yield MergedStack(stack, top.sections, secrets, top.model)
@@ -80,22 +93,23 @@ def _lift(layer: Layer) -> _Lifted:
     return _Lifted(sections, lift(sealed.content, place))
 
 
-def _climb(below: _Prefix, layer: Layer, lifted: _Lifted, context: Context) -> _Prefix:
-    context.effects.merged(layer)
-    _compare_models(below, layer, context)
+def _climb(below: _Prefix, layer: Layer, lifted: _Lifted, contexts: _Contexts) -> _Prefix:
+    contexts.sections.effects.merged(layer)
+    _compare_models(below, layer, contexts.sections)
     if not lifted.sections and lifted.secrets is None:
         return below if layer.model is None else below._replace(model=(layer.model, layer))
     sections = below.sections
     if lifted.sections:
         sections = dict(sections)
         for name, change in lifted.sections.items():
-            merged = apply(sections.get(name), change, (name,), None, context._replace(text=name == "env_vars"))
+            context = contexts.variables if name == "env_vars" else contexts.sections
+            merged = apply(sections.get(name), change, (name,), None, context)
             sections.pop(name, None)
             if merged is not None:
                 sections[name] = merged
     secrets = below.secrets
     if lifted.secrets is not None:
-        secrets = apply(secrets, lifted.secrets, (), None, Context(Policies({}), context.diags, context.effects))
+        secrets = apply(secrets, lifted.secrets, (), None, contexts.secrets)
     return _Prefix(sections, secrets, (layer.model, layer) if layer.model else below.model)
 
 

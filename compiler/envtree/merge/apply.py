@@ -16,6 +16,7 @@ from envtree.value import Branch, Leaf, Listing, Merged, Rule, span_of
 # As in `lift`: a named tuple's own constructor costs as much again.
 _new = tuple.__new__
 
+_SIMPLE = frozenset({str, int, bool})
 _NOTHING = "correct the name, or remove the directive"
 _NOT_INJECTED = "correct the name, or write secrets: {{{0}: {{$delete: true}}}} if '{0}' comes from a secret"
 
@@ -38,16 +39,17 @@ def merge_map(below: Branch, change: Branch | Edit, path: KeyPath, held: Span | 
     dynamic, guarded, locks = below.dynamic, below.guarded, below.locks
     for key, child in change.entries.items():
         under = entries.get(key)
-        if type(child) is Leaf and held is None and (under is None or _replaces(under, child, context)):
+        if held is None and type(child) is Leaf and (under is None or _replaces(under, child, context)):
             # The common case, spelt out: it is most of the work of a compile.
             if under is None:
                 entries[key] = child
             else:
                 if under.node.text == child.node.text:
                     context.repeat(under, child, (*path, key))
-                entries[key] = _over(under, child)
+                over = under.dynamic or under.guarded
+                entries[key] = _new(Leaf, (child.node, child.layer, under, "replace", None, child.dynamic, over))
+                guarded = guarded or over
             dynamic = dynamic or child.dynamic
-            guarded = guarded or (under is not None and (under.dynamic or under.guarded))
             continue
         # What is missing may have been meant to be one of its neighbours.
         around = context._replace(siblings=tuple(entries)) if under is None and type(child) is Patch else context
@@ -86,14 +88,9 @@ def _replaces(below: Merged, leaf: Leaf, context: Context) -> TypeGuard[Leaf]:
     return (
         type(below) is Leaf
         and below.lock is None
-        and (context.text or type(below.node.value) is type(leaf.node.value))
-        and type(leaf.node.value) in (str, int, bool)
+        and type(value := leaf.node.value) in _SIMPLE
+        and (context.text or type(below.node.value) is type(value))
     )
-
-
-def _over(below: Merged, leaf: Leaf) -> Leaf:
-    guarded = below.guarded or below.dynamic
-    return _new(Leaf, (leaf.node, leaf.layer, below, "replace", None, leaf.dynamic, guarded))
 
 
 def _write(below: Merged | None, value: Merged, path: KeyPath, held: Span | None, context: Context) -> Merged | None:

@@ -1,7 +1,7 @@
 """Turn what a layer wrote into changes: values to merge, and directives that say how."""
 
 from operator import attrgetter
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 from envtree.expression import holds_expression
 from envtree.node import Mapping, Node, Scalar, Sequence
@@ -34,8 +34,6 @@ class Edit(NamedTuple):
 
 Change = Merged | Patch | Edit
 
-# The changes that have no value yet. Most maps hold none of them, and both questions are asked of every map.
-_OPEN = frozenset({Patch, Edit})
 _DYNAMIC = attrgetter("dynamic")
 # A named tuple's own constructor costs as much again, and these are made by the hundred thousand.
 _new = tuple.__new__
@@ -92,15 +90,26 @@ def branch(entries: dict[str, Merged], node: Node, layer: Layer) -> Branch:
 
 
 def _lift_map(node: Mapping, layer: Layer) -> Branch | Edit:
-    entries: dict[str, Change] = {
-        key if key[:1] != "$" else _literal(key): lift_scalar(child, layer)
-        if type(child) is Scalar
-        else lift(child, layer)
-        for key, child in node.entries.items()
-    }
-    if not _OPEN.isdisjoint(map(type, entries.values())):
+    # Most of what is lifted is a scalar in a map, so `lift_scalar` and `branch` are spelt out here.
+    entries: dict[str, Change] = {}
+    is_open = is_dynamic = False
+    for key, child in node.entries.items():
+        lifted: Change
+        if type(child) is Scalar:
+            value = child.value
+            dynamic = type(value) is str and "${{" in value
+            lifted = _new(Leaf, (child, layer, None, "set", None, dynamic, False))
+        else:
+            lifted = lift(child, layer)
+            if isinstance(lifted, (Patch, Edit)):
+                is_open, dynamic = True, False
+            else:
+                dynamic = lifted.dynamic
+        entries[_literal(key) if key[:1] == "$" else key] = lifted
+        is_dynamic = is_dynamic or dynamic
+    if is_open:
         return Edit(entries, node, layer)
-    return branch(cast("dict[str, Merged]", entries), node, layer)
+    return _new(Branch, (entries, node, layer, None, "set", None, is_dynamic, False, False))
 
 
 def _lift_directive(node: Mapping, layer: Layer) -> Patch:
