@@ -388,6 +388,21 @@ def test_a_circle_is_no_circle_when_a_layer_breaks_it() -> None:
     assert (found.codes, found.data()["env_vars"]) == ([], {"A": "x", "B": "x"})
 
 
+@pytest.mark.parametrize(
+    "text", ["100%-${{ env_vars.A }}%s%%", "${{ env_vars.A }}${{ env_vars.B }}", "${{ env_vars.A }}"]
+)
+def test_a_text_that_was_compiled_before_gives_the_same(text: str) -> None:
+    found = run(f"{{env_vars: {{A: '%d', B: b, C: {quoted(text)}, D: {quoted(text)}}}}}").data()["env_vars"]
+    assert found["C"] == found["D"] == text.replace("${{ env_vars.A }}", "%d").replace("${{ env_vars.B }}", "b")
+
+
+def test_a_text_that_was_compiled_before_is_bounded_too() -> None:
+    text, other = quoted("x${{ env_vars.A }}"), quoted("x${{ env_vars.B }}")
+    long, longer = quoted("a" * (LIMIT - 1)), quoted("a" * LIMIT)
+    found = run(f"{{env_vars: {{A: {long}, B: {longer}, C: {text}, D: {text}, E: {other}, F: {other}}}}}")
+    assert found.codes == ["ET507", "ET507"]
+
+
 def test_an_input_without_a_value() -> None:
     files = layers("{env_vars: {A: '${{ inputs.X }}'}}", organization="inputs: {X: {env: Y}, Z: {env: Q}}")
     assert check(files, environ={"Y": "y", "X": "no", "Z": "no"}).data()["env_vars"] == {"A": "y"}

@@ -41,7 +41,8 @@ class Term(NamedTuple):
 class Expression(NamedTuple):
     """A text in pieces; `whole` means that it is exactly one term, which keeps its type, `secret` that it reads one.
 
-    `plain` means that this one term is just a name.
+    `plain` means that this one term is just a name. `variables` are what is read if these are variables only;
+    `pattern` gives the text for theirs, by `%`, if it does nothing but embed them.
     """
 
     pieces: tuple[str | Term, ...]
@@ -50,6 +51,7 @@ class Expression(NamedTuple):
     plain: bool
     secret: bool
     variables: tuple[str, ...]
+    pattern: str = ""
 
 
 def reference(

@@ -19,8 +19,7 @@ def resolve(
     stacks: Iterable[MergedStack], workspace: Workspace, outside: Outside, diags: Diagnostics
 ) -> Iterator[Resolved]:
     """Resolve the stacks one by one; expressions are compiled, and shared maps turned into data, once."""
-    roster = Roster(workspace)
-    engine = Engine(Compiler(), Literals(), Variables(), Results(), outside, diags)
+    engine = Engine(Compiler(), Literals(), Variables(), Results(), Roster(workspace), outside, diags)
     project = ""
     for merged in stacks:
         if merged.stack.target.project != project:
@@ -28,8 +27,7 @@ def resolve(
             engine.literals.clear()
             engine.variables.clear()
             engine.results.clear()
-        facts = roster.of(merged.stack.target).fields | {"inputs": outside.inputs}
-        yield resolve_bundle(merged, facts, engine)
+        yield resolve_bundle(merged, engine)
 
 
 __all__ = ["resolve"]

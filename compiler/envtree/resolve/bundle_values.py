@@ -3,35 +3,43 @@
 from typing import Any
 
 from envtree.keypath import format_path
-from envtree.resolve.evaluation import Engine, Evaluation, Facts
+from envtree.resolve.evaluation import Engine, Evaluation
 from envtree.resolve.injection import inject
 from envtree.resolve.sticky import check_sticky
 from envtree.resolved import SECTIONS, Hidden, Resolved, hidden_parts
-from envtree.value import MergedStack
+from envtree.value import Branch, MergedStack
 
 
-def resolve_bundle(merged: MergedStack, facts: Facts, engine: Engine) -> Resolved:
+def resolve_bundle(merged: MergedStack, engine: Engine) -> Resolved:
     """Compute every value of one bundle."""
-    evaluation = Evaluation(merged, facts, engine)
     variables = engine.variables.split(merged.sections.get("env_vars"))
-    evaluation.texts.update(variables.texts)
+    evaluation = Evaluation(merged, variables.texts, engine)
     injected = inject(merged, evaluation)
     for name, leaf in variables.computed.items():
         if name not in injected:
             evaluation.env_var(name, leaf)
     values = evaluation.texts
     sections = {name: evaluation.value(merged.sections[name], (name,)) for name in SECTIONS if name in merged.sections}
-    secrets = merged.entries("secrets")
-    for name, value in merged.entries("env_vars").items():
-        if value.guarded and name not in secrets:
-            check_sticky(value, ("env_vars", name), evaluation)
+    _check_variables(merged, evaluation)
     for name in sections:
         check_sticky(merged.sections[name], (name,), evaluation)
     return Resolved(merged, values, sections, injected, _sensitive(values, sections, merged))
 
 
+def _check_variables(merged: MergedStack, evaluation: Evaluation) -> None:
+    section = merged.sections.get("env_vars")
+    # Where neither is true of all of them, none of them is guarded; what is locked may stand in a map that is new.
+    if type(section) is not Branch or not (section.guarded or section.locks):
+        return
+    secrets = merged.entries("secrets")
+    for name, value in section.entries.items():
+        if value.guarded and name not in secrets:
+            check_sticky(value, ("env_vars", name), evaluation)
+
+
 def _sensitive(values: dict[str, Any], sections: dict[str, Any], merged: MergedStack) -> tuple[str, ...]:
-    found = [name for name, value in values.items() if type(value) is Hidden and value.secret]
+    is_open = Hidden not in set(map(type, values.values()))
+    found = [] if is_open else [name for name, value in values.items() if type(value) is Hidden and value.secret]
     for name, data in sections.items():
         if merged.sections[name].dynamic:
             found += [format_path(path) for path, part in hidden_parts(data, (name,)) if part.secret]

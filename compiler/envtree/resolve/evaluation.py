@@ -1,6 +1,7 @@
 """Evaluate one bundle: values form a graph, each is computed when it is first read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from jinja2 import StrictUndefined, Undefined
@@ -10,6 +11,7 @@ from envtree.expression import Expression, NamePath, Reference
 from envtree.functions import is_writable
 from envtree.keypath import format_path
 from envtree.nearest import did_you_mean
+from envtree.owners import Roster
 from envtree.resolve.compute import Fault, as_environment_text, compute, fold, limit
 from envtree.resolve.expression import Compiler
 from envtree.resolve.grammar import COMPUTED, WrongExpression
@@ -23,9 +25,6 @@ from envtree.resolved import HOLE, UNKNOWN, Hidden, Outside
 from envtree.span import Span
 from envtree.value import Branch, Leaf, Listing, Merged, MergedStack, span_of
 from envtree.workspace import Fields
-
-# What expressions may read beside values: the fields of a bundle's entities, and the inputs.
-Facts = Mapping[str, Fields | None]
 
 # How many values may be under way at once: each takes a part of Python's stack.
 _DEEPEST = 20
@@ -47,6 +46,7 @@ class Engine(NamedTuple):
     literals: Literals
     variables: Variables
     results: Results
+    roster: Roster
     outside: Outside
     diags: Diagnostics
 
@@ -57,21 +57,26 @@ class Evaluation:
     `texts` has the environment variables that are final; computed ones are added as they are read.
     """
 
-    def __init__(self, merged: MergedStack, facts: Facts, engine: Engine) -> None:
-        self.texts: dict[str, Any] = {}
+    def __init__(self, merged: MergedStack, texts: dict[str, Any], engine: Engine) -> None:
+        self.texts = texts
         self._merged = merged
-        self._facts = facts
         self._engine = engine
         self._done: dict[NamePath, Any] = {}
         self._running: list[NamePath] = []
         self._waiting: dict[NamePath, None] = {}
 
+    @cached_property
+    def _facts(self) -> dict[str, Fields | None]:
+        """What expressions may read beside values, and few do: the fields of a bundle's entities, and the inputs."""
+        return self._engine.roster.of(self._merged.stack.target).fields | {"inputs": self._engine.outside.inputs}
+
     def env_var(self, name: str, leaf: Leaf) -> Any:
         """The text of an environment variable that holds an expression."""
-        if name in self.texts:
-            return self.texts[name]
+        found: Any = self.texts.get(name)
+        if found is not None:
+            return found
         expression = self._engine.compiler.recall(str(leaf.node.value))
-        found: Any = self._engine.results.recall(expression, self.texts) if expression else None
+        found = self._engine.results.recall(expression, self.texts) if expression else None
         if found is None:
             found = self._text(name, leaf)
             if expression:

@@ -53,7 +53,8 @@ class Compiler:
         variables = tuple(read.variable for read in reads) if all(read.variable for read in reads) else ()
         secret = any(read.path[0] == "secrets" for read in reads)
         whole = len(pieces) == 1 and len(terms) == 1
-        return Expression(tuple(pieces), reads, whole, whole and terms[0].run is None, secret, variables)
+        pattern = _pattern(pieces) if variables and not whole else ""
+        return Expression(tuple(pieces), reads, whole, whole and terms[0].run is None, secret, variables, pattern)
 
     def _term(self, text: str, offset: int) -> Term:
         source = Source(text, offset, self._spelt)
@@ -78,6 +79,13 @@ class Compiler:
         assign = nodes.Assign(nodes.Name("result", "store", lineno=1), tree, lineno=1)
         template = self._sandbox.from_string(nodes.Template([assign], lineno=1))
         return Term(text, source.at(), reads, tree, TemplateExpression(template, undefined_to_none=False))
+
+
+def _pattern(pieces: list[str | Term]) -> str:
+    """The pieces with `%s` for each name; nothing if any of them is more than a name."""
+    if any(isinstance(piece, Term) and piece.run for piece in pieces):
+        return ""
+    return "".join("%s" if isinstance(piece, Term) else piece.replace("%", "%%") for piece in pieces)
 
 
 def _only_expression(body: list[nodes.Node], offset: int) -> nodes.Expr:

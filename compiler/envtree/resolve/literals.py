@@ -26,7 +26,11 @@ class Literals:
         return found[1]
 
     def _make(self, node: Merged) -> Any:
+        # Scalars are told apart here: they are most of what there is, and a call would take longer than they do.
         if type(node) is Branch:
-            return {key: self.data(child) for key, child in node.entries.items()}
+            return {
+                key: child.node.value if type(child) is Leaf else self.data(child)
+                for key, child in node.entries.items()
+            }
         assert type(node) is Listing
         return [self.data(item) for item in node.items]

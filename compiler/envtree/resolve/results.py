@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from envtree.expression import Expression
+from envtree.functions import LIMIT
 
 
 class Results:
@@ -21,10 +22,19 @@ class Results:
         self._known.clear()
 
     def recall(self, expression: Expression, texts: Mapping[str, Any]) -> str | None:
-        """The text that the expression gave for these variables, if it has been computed."""
+        """The text that the expression gave for these variables, or that it just embeds them in."""
         if not expression.variables:
             return None
-        return self._known.get((id(expression), *map(texts.get, expression.variables)))
+        key = (id(expression), *map(texts.get, expression.variables))
+        found = self._known.get(key)
+        if found is None and expression.pattern:
+            operands = key[1:]
+            if all(type(text) is str for text in operands):
+                found = expression.pattern % operands
+                if len(found) > LIMIT:
+                    return None  # which is told where it is computed in full
+                self._known[key] = found
+        return found
 
     def keep(self, expression: Expression, texts: Mapping[str, Any], result: Any) -> None:
         """Remember what an expression gave, if it is of the kind that is asked for again."""

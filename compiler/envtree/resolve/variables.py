@@ -6,18 +6,21 @@ from typing import NamedTuple
 from envtree.node import Mapping
 from envtree.value import Branch, Leaf, Merged
 
+# Nobody but one agent has these.
+_OWN = ("agent", "agent-environment")
+
 
 class Split(NamedTuple):
-    """Texts and expressions by name; not to be changed by anyone."""
+    """Texts and expressions by name."""
 
     texts: dict[str, str]
     computed: dict[str, Leaf]
 
 
 class Variables:
-    """Splits a section by what its last layer changed of the one below; `clear` it when its bundles are done.
+    """Splits a section by what its last layers changed of the one below; `clear` it when its bundles are done.
 
-    The sections below are shared by many bundles, so they are split once.
+    What lies below an agent's own layers is shared by many bundles, so it is split once.
     """
 
     def __init__(self) -> None:
@@ -29,14 +32,23 @@ class Variables:
         self._known.clear()
 
     def split(self, section: Merged | None) -> Split:
-        """The variables of a merged `env_vars`."""
+        """The variables of a merged `env_vars`, for the caller to change."""
         if not isinstance(section, Branch):
             return Split({}, {})
-        below, node = section.below, section.node
-        if section.rule != "merge" or not isinstance(below, Branch) or not isinstance(node, Mapping):
+        changed: list[Iterable[str]] = []
+        base: Merged | None = section
+        while isinstance(base, Branch) and base.rule == "merge" and isinstance(base.node, Mapping):
+            changed.append(base.node.entries)
+            is_own, base = base.layer.kind in _OWN, base.below
+            if not is_own:
+                break
+        if not isinstance(base, Branch) or not changed:
             return _update(Split({}, {}), section, section.entries)
-        shared = self._shared(below)
-        return _update(Split(dict(shared.texts), dict(shared.computed)), section, node.entries)
+        shared = self._shared(base)
+        split = Split(dict(shared.texts), dict(shared.computed))
+        for names in reversed(changed):
+            _update(split, section, names)
+        return split
 
     def _shared(self, section: Branch) -> Split:
         found = self._known.get(id(section))
@@ -50,10 +62,11 @@ def _update(split: Split, section: Branch, changed: Iterable[str]) -> Split:
     texts, computed = split
     for name in changed:
         leaf = section.entries.get(name)
-        texts.pop(name, None)
         computed.pop(name, None)
-        if type(leaf) is Leaf and leaf.dynamic:
-            computed[name] = leaf
-        elif type(leaf) is Leaf:
+        if type(leaf) is Leaf and not leaf.dynamic:
             texts[name] = leaf.node.text
+            continue
+        texts.pop(name, None)
+        if type(leaf) is Leaf:
+            computed[name] = leaf
     return split
