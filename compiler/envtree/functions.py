@@ -230,7 +230,8 @@ def _b64decode(value: Any) -> str:
 
 def is_writable(text: str) -> bool:
     """Whether a text has neither a NUL nor half of a surrogate pair."""
-    return _UNWRITABLE.search(text) is None
+    # Most texts are ASCII, which Python knows without looking at them.
+    return "\0" not in text if text.isascii() else _UNWRITABLE.search(text) is None
 
 
 def _number(value: Any) -> Any:

@@ -26,7 +26,8 @@ def emit(bundle: Bundle, mode: Mode, writers: Writers) -> tuple[Artifact, Writte
     bare = canonical(shown)
     digest = _digest(bare)
     # The line of the digest is put where sorting would put it: to encode all of it again takes as long as hashing it.
-    data = bare.replace(_BEHIND, f'\n  "digest": "{digest}",'.encode() + _BEHIND, 1)
+    at = bare.index(_BEHIND)
+    data = b"".join((bare[:at], f'\n  "digest": "{digest}",'.encode(), bare[at:]))
     beside = written(bundle, mode, writers, shown)
     return Artifact(bundle.target.id, _folder(bundle), digest, (("bundle.json", data), *beside.files)), beside
 

@@ -81,6 +81,14 @@ def lines(given: Variables, line: Callable[[str, str], str], *, comments: bool =
     return "".join([*head, *(f"{line(name, text)}\n" for name, text in given.texts.items())]).encode()
 
 
+def plain_lines(given: Variables, middle: str, end: str = "\n", *, comments: bool = True) -> bytes:
+    """The same for texts that go as they are between what stands behind the name and what ends the line."""
+    head = left_out(given) if comments else ()
+    # Joined without a step of Python for each of them, of which most files have dozens.
+    body = end.join(map(middle.join, given.texts.items()))
+    return "".join([*head, body, end if given.texts else ""]).encode()
+
+
 def left_out(given: Variables) -> Iterator[str]:
     """Comments with the names that are left out, and why; all of our dialects but a few begin them with '#'."""
     for why, names in (("sensitive", given.references), ("unknown", given.unknown)):

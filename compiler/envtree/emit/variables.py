@@ -15,6 +15,8 @@ from envtree.keypath import KeyPath
 from envtree.output_settings import Kubernetes
 from envtree.resolved import Bundle, hidden_parts
 
+_TEXT = frozenset({str})
+
 
 class Clash(NamedTuple):
     """A variable that two places want: the second one, and the first."""
@@ -38,6 +40,8 @@ class Environment(NamedTuple):
 
 def environment(bundle: Bundle, patterns: Mapping[str, str]) -> Environment:
     """All variables; of two with one name the first counts."""
+    if not patterns:
+        return Environment(dict(sorted(bundle.data["env_vars"].items())), {}, ())
     wanted = dict(bundle.data["env_vars"])
     places: dict[str, KeyPath] = {}
     clashes = []
@@ -51,6 +55,8 @@ def environment(bundle: Bundle, patterns: Mapping[str, str]) -> Environment:
 
 def variables(found: Environment, mode: Mode | None, data: Mapping[str, Any], kubernetes: Kubernetes) -> Variables:
     """The variables as a mode shows them; without a mode, what is hidden is left out."""
+    if not kubernetes.hash_suffix and set(map(type, found.values.values())) <= _TEXT:
+        return Variables(found.values, data=data, kubernetes=kubernetes)
     texts: dict[str, str] = {}
     secret: list[str] = []
     references: dict[str, Any] = {}

@@ -1,18 +1,17 @@
 """`.env` as Docker Compose reads it."""
 
-import re
+from envtree.emit.dialect import Dialect, Variables, lines, plain_lines
 
-from envtree.emit.dialect import Dialect, Variables, lines
-
-_SPECIAL = re.compile('[\\\\"$\\n\\r]')
-_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "$": "\\$", "\n": "\\n", "\r": "\\r"})
+_SPECIAL = {"\\": "\\\\", '"': '\\"', "$": "\\$", "\n": "\\n", "\r": "\\r"}
+_ESCAPES = str.maketrans(_SPECIAL)
 
 
 def compose(given: Variables) -> bytes:
     """Every value in double quotes, without substitution."""
-    if _SPECIAL.search(given.joined):
+    joined = given.joined
+    if any(special in joined for special in _SPECIAL):
         return lines(given, lambda name, text: f'{name}="{quoted(text)}"')
-    return lines(given, lambda name, text: f'{name}="{text}"')
+    return plain_lines(given, '="', '"\n')
 
 
 def quoted(text: str) -> str:

@@ -1,6 +1,6 @@
 """A file for `docker run --env-file` and `kubectl create --from-env-file`: what stands behind `=` is the value."""
 
-from envtree.emit.dialect import Dialect, Variables, lines
+from envtree.emit.dialect import Dialect, Variables, plain_lines
 
 # Both read lines with Go's bufio.Scanner, into a buffer of this size, in which the line has to end.
 _BUFFER = 64 * 1024
@@ -8,7 +8,7 @@ _BUFFER = 64 * 1024
 
 def docker(given: Variables) -> bytes:
     """Values as they are."""
-    return lines(given, lambda name, text: f"{name}={text}")
+    return plain_lines(given, "=")
 
 
 def refusal(name: str, text: str) -> str:

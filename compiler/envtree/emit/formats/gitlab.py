@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from envtree.emit.dialect import Dialect, Excess, Variables, lines
+from envtree.emit.dialect import Dialect, Excess, Variables, plain_lines
 
 # What GitLab cuts off: Ruby's blanks.
 _ENDS = re.compile(r"\A[\t\n\v\f\r ]|[\t\n\v\f\r ]\Z")
@@ -17,7 +17,7 @@ _COUNT = 20
 
 def gitlab(given: Variables) -> bytes:
     """Values as they are: there are neither quotes nor comments."""
-    return lines(given, lambda name, text: f"{name}={text}", comments=False)
+    return plain_lines(given, "=", comments=False)
 
 
 def refusal(name: str, text: str) -> str:

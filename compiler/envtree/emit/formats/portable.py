@@ -2,7 +2,7 @@
 
 import re
 
-from envtree.emit.dialect import Dialect, Variables, lines
+from envtree.emit.dialect import Dialect, Variables, plain_lines
 from envtree.emit.formats import bash, docker, github, gitlab, systemd
 
 _SPECIAL = re.compile(r"""[\t\n\r "#$&'();<>\\`|~]""")
@@ -12,7 +12,7 @@ _OTHERS = tuple(each.refusal for each in _PICKY if each.refusal)
 
 def portable(given: Variables) -> bytes:
     """Values as they are, and no comments: GitHub and GitLab know none."""
-    return lines(given, lambda name, text: f"{name}={text}", comments=False)
+    return plain_lines(given, "=", comments=False)
 
 
 def refusal(name: str, text: str) -> str:
