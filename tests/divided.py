@@ -1,19 +1,23 @@
-"""Compile trees once alone and once in several processes, in a process that may fork: FOLDER… → what differs, as JSON.
+"""Compile trees as a whole, and project by project in one process and in several: FOLDER… → what differs, as JSON.
 
 A test run has threads of its own, beside which envtree does not fork.
 """
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from envtree import forked, pipeline
+from envtree import parted
 from envtree.artifact import Output
+from envtree.check import check
 from envtree.diagnostic import ReportedError
-from envtree.pipeline import Outcome, Request, check
+from envtree.parted import Parted
+from envtree.pipeline import Outcome, Request
 from envtree.publish import Places, publish
 
 from .test_cases import Tree
@@ -40,36 +44,54 @@ def compiled(root: Path, out: Path, jobs: int) -> Outcome:
     return publish(request, places, frozenset({"bundle", "compose", "k8s"}))
 
 
-def both(root: Path, out: Path) -> tuple[bool, bool, list[str]]:
-    """Whether the checks and the compiles were divided, and what differed."""
-    divided: list[bool] = []
+EACH = Parted.each
 
-    def watched(*arguments: Any) -> Any:
-        found = forked.divided(*arguments)
-        divided.append(found is not None)
+
+@contextmanager
+def going(least: int) -> Iterator[list[bool]]:
+    """Go from project to project in trees of at least so many agents; whether that came to an end each time."""
+    done: list[bool] = []
+
+    def each(self: Parted, stream: Any, put: Any) -> Any:
+        found = EACH(self, stream, put)
+        done.append(self.is_done)
         return found
 
+    shares = mock.patch.multiple(parted, _WORTH=least, _SHARE=1)
+    with shares, mock.patch.object(Parted, "each", each):
+        yield done
+
+
+def both(root: Path, out: Path) -> tuple[bool, bool, list[str]]:
+    """Whether the checks and the compiles went from project to project, and what differed from a run over the whole."""
     wrong = []
-    with mock.patch.object(pipeline, "divided", watched):
-        if told(lambda: check(Request(Tree(root)))) != told(lambda: check(Request(Tree(root), jobs=JOBS))):
-            wrong.append("check")
-        checked, divided[:] = any(divided), []
-        alone, together = out / "alone", out / "together"
-        for _ in range(2):
-            if told(lambda: compiled(root, alone, 1)) != told(lambda: compiled(root, together, JOBS)):
-                wrong.append("compile")
-            if contents(alone) != contents(together):
-                wrong.append("output")
-            # The second time something has to be replaced.
-            for path in (path for folder in (alone, together) for path in sorted(folder.rglob("bundle.json"))[:1]):
+    with going(1 << 30):
+        whole = told(lambda: check(Request(Tree(root))))
+    with going(1) as checked:
+        wrong += [
+            f"check {jobs}" for jobs in (1, JOBS) if told(partial(check, Request(Tree(root), jobs=jobs))) != whole
+        ]
+    compiles: list[bool] = []
+    for _ in range(2):
+        with going(1 << 30):
+            whole = told(lambda: compiled(root, out / "whole", 1))
+        for jobs in (1, JOBS):
+            with going(1) as done:
+                if told(partial(compiled, root, out / str(jobs), jobs)) != whole:
+                    wrong.append(f"compile {jobs}")
+            compiles += done
+            if contents(out / str(jobs)) != contents(out / "whole"):
+                wrong.append(f"output {jobs}")
+        # The second time something has to be replaced.
+        for folder in ("whole", "1", str(JOBS)):
+            for path in sorted((out / folder).rglob("bundle.json"))[:1]:
                 path.write_bytes(b"")
-    return checked, any(divided), wrong
+    return bool(checked) and all(checked), bool(compiles) and all(compiles), wrong
 
 
 def main(out: Path, folders: list[Path]) -> None:
     """Compare, and print what came of each folder."""
-    with mock.patch.object(pipeline, "_WORTH", 1):
-        print(json.dumps([both(folder, out / str(n)) for n, folder in enumerate(folders)]))
+    print(json.dumps([both(folder, out / str(n)) for n, folder in enumerate(folders)]))
 
 
 if __name__ == "__main__":

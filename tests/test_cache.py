@@ -77,14 +77,14 @@ def twice(tmp_path: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> 
     fill(root, TREE)
     git(root, "init", "-q")
     recalled: list[int] = []
-    recall = Memory.recall
+    recall = Memory.repeat
 
     def counted(self: Memory, *, thorough: bool) -> int | None:
         code = recall(self, thorough=thorough)
         recalled.extend([] if code is None else [code])
         return code
 
-    monkeypatch.setattr(Memory, "recall", counted)
+    monkeypatch.setattr(Memory, "repeat", counted)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return Twice(envtree, root, recalled)
 

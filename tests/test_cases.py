@@ -17,10 +17,11 @@ import pytest
 import yaml
 
 from envtree.artifact import Output
+from envtree.check import check
 from envtree.codes import CODES
 from envtree.diagnostic import Failure, NotChecked, Severity
 from envtree.finding import Finding
-from envtree.pipeline import Outcome, Request, check
+from envtree.pipeline import Outcome, Request
 from envtree.publish import Places, publish
 from envtree.selector import selector
 from envtree.span import Span

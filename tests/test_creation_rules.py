@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from envtree.check import check
 from envtree.cli import invoke
 from envtree.creation_rule import RulesDocument, RulesFile, governing
 from envtree.diagnostic import Diagnostics
 from envtree.git.objects import commit_of
 from envtree.link.creation_rules import read_rules
 from envtree.link.readers import identity
-from envtree.pipeline import Request, check
+from envtree.pipeline import Request
 from envtree.revision import RevisionTree
 from envtree.source import Kind
 from envtree.tree import DirectoryTree, Tree

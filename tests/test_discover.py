@@ -42,7 +42,7 @@ class Fake:
 def look(*paths: str, ignored: Iterable[str] = ()) -> tuple[dict[str, Location], list[Diagnostic]]:
     diags = Diagnostics()
     sources = discover(Fake(paths, ignored), diags)
-    return {source.path: source.location for source in sources}, sorted(diags)
+    return sources, sorted(diags)
 
 
 def codes(*paths: str, ignored: Iterable[str] = ()) -> list[tuple[str, str]]:
@@ -335,7 +335,7 @@ def with_manifest(folder: str, *paths: str, manifest: bytes = MANIFEST) -> tuple
     tree = Fake([*paths, f"{folder}/manifest.json"])
     tree.files[f"{folder}/manifest.json"] = manifest
     diags = Diagnostics()
-    return {source.path for source in discover(tree, diags)}, list(diags)
+    return set(discover(tree, diags)), list(diags)
 
 
 @pytest.mark.parametrize("folder", ["projects/shop/out", "environments/old", "policies/a/b", "environment"])
@@ -405,4 +405,4 @@ def test_real_files_in_a_real_repository(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     diags = Diagnostics()
     sources = discover(DirectoryTree(tmp_path), diags)
-    assert ([source.path for source in sources], list(diags)) == (["jobs/a.yaml", "organization.yaml"], [])
+    assert (list(sources), list(diags)) == (["jobs/a.yaml", "organization.yaml"], [])

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from envtree import fix as package
 from envtree import reading
+from envtree.check import check
 from envtree.fix import Edit, Fixed, Rename, diff, fix, plan
 from envtree.fix.keys import one_slip
-from envtree.pipeline import Request, check
+from envtree.pipeline import Request
 from envtree.schemas import Schemas
 from envtree.source import Kind
 from envtree.tree import DirectoryTree

@@ -106,13 +106,13 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # So that there is time to look at it.
 CALM = """
 import os, time
-from envtree import pipeline, publish
+from envtree import parted, publish
 from envtree.__main__ import main
 emit = publish.emit
 def calmly(*arguments):
     time.sleep(float(os.environ["PAUSE"]))
     return emit(*arguments)
-pipeline._WORTH, publish.emit = 10, calmly
+parted._WORTH, parted._SHARE, publish.emit = 10, 2, calmly
 main()
 """
 

@@ -13,8 +13,9 @@ import pytest
 
 from envtree import tree as port
 from envtree.diagnostic import Diagnostics, Failure
-from envtree.discover import discover
 from envtree.tree import FILE_LIMIT, DirectoryTree, Entry, Refusal, RootNotFound, What, find_root
+
+from .trees import sources_of
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +39,7 @@ def root(tmp_path: Path) -> Path:
 
 def codes(root: Path) -> list[tuple[str, str]]:
     diags = Diagnostics()
-    discover(DirectoryTree(root), diags)
+    sources_of(DirectoryTree(root), diags)
     return sorted((finding.span.path, finding.code) for finding in diags)
 
 
@@ -110,7 +111,7 @@ def test_t80_a_refused_link_is_a_finding_without_content(root: Path) -> None:
     (root / "environments").mkdir()
     (root / "environments/dev.yaml").symlink_to("../../outside.yaml")
     diags = Diagnostics()
-    sources = discover(DirectoryTree(root), diags)
+    sources = sources_of(DirectoryTree(root), diags)
     assert [source.path for source in sources] == ["organization.yaml"]
     assert [finding.message for finding in diags] == ["'environments/dev.yaml' is a link that leads out of the tree"]
 
@@ -201,7 +202,7 @@ def test_t86_a_file_is_opened_once_and_hashed_as_read(root: Path, monkeypatch: p
 
     monkeypatch.setattr(os, "open", counting)
     write(root, "jobs/a.yaml")
-    (one, two) = discover(DirectoryTree(root), Diagnostics())
+    (one, two) = sources_of(DirectoryTree(root), Diagnostics())
     assert opened == ["a.yaml", "organization.yaml"]
     assert one.digest == sha256(b"a: 1\n").hexdigest()
     assert two.data == b"name: acme\n"
@@ -218,7 +219,7 @@ def test_t80_a_file_that_turns_into_a_link_after_the_listing(root: Path) -> None
             return super().read(path, limit=limit)
 
     diags = Diagnostics()
-    assert [source.path for source in discover(Racing(root), diags)] == ["organization.yaml"]
+    assert [source.path for source in sources_of(Racing(root), diags)] == ["organization.yaml"]
     assert [finding.code for finding in diags] == ["ET121"]
     assert path.is_symlink()
 
@@ -307,8 +308,8 @@ def test_the_order_of_a_directory_does_not_matter(root: Path, monkeypatch: pytes
     for suffix in ("yaml", "json"):
         write(root, f"projects/p/project.secrets.{suffix}")
     forward, backward = Diagnostics(), Diagnostics()
-    sources = discover(DirectoryTree(root), forward)
-    assert discover(Reversed(root), backward) == sources
+    sources = sources_of(DirectoryTree(root), forward)
+    assert sources_of(Reversed(root), backward) == sources
     assert set(backward) == set(forward)
     assert [source.path for source in sources] == sorted(source.path for source in sources)
 

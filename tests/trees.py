@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from unittest import mock
 
-from envtree import pipeline, reading
+from envtree import reading
+from envtree.check import examined
 from envtree.diagnostic import Diagnostic, Diagnostics
+from envtree.discover import discover, load
 from envtree.emit import materialize
 from envtree.layer import layer
 from envtree.merge import Effects, findings, merge
@@ -16,7 +18,7 @@ from envtree.pipeline import Outcome, Request, Run
 from envtree.resolved import Bundle
 from envtree.schemas import Schemas
 from envtree.source import Kind, Location, Source
-from envtree.tree import FILE_LIMIT, Above, Entry, Refusal, What
+from envtree.tree import FILE_LIMIT, Above, Entry, Refusal, Tree, What
 from envtree.value import Branch, Listing, Merged, MergedStack
 
 from .properties.writing import OpenBook, flow_text, seal
@@ -112,6 +114,11 @@ def sealed(plain: Mapping[str, Any]) -> dict[str, str]:
     return {f"{stem}.secrets.yaml": flow_text(seal(data)) for stem, data in plain.items()}
 
 
+def sources_of(tree: Tree, diags: Diagnostics) -> tuple[Source, ...]:
+    """Every file of a tree that means something, read."""
+    return tuple(load(tree, discover(tree, diags), diags))
+
+
 def request(files: Files, plain: Mapping[str, Any] | None = None, **options: Any) -> Request:
     """What to ask of a tree; with the plain data of its secrets files, by stem, they can be opened."""
     tree = MemoryTree(files)
@@ -124,7 +131,7 @@ def request(files: Files, plain: Mapping[str, Any] | None = None, **options: Any
 def check(files: Files, plain: Mapping[str, Any] | None = None, **options: Any) -> Result:
     """Compute every bundle of a tree."""
     run = start(request(files, plain, **options))
-    bundles = {result.bundle.target.id: result.bundle for result in pipeline.examined(run, run.writers())}
+    bundles = {result.bundle.target.id: result.bundle for result in examined(run, run.writers())}
     return Result(bundles, run.outcome())
 
 

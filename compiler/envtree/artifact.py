@@ -1,7 +1,7 @@
 """What goes to disk: the files of one bundle, and the manifest that owns them."""
 
 import hashlib
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
@@ -9,33 +9,6 @@ Mode = Literal["plain", "ref", "seal"]
 
 
 T = TypeVar("T")
-
-
-class Together(Protocol):
-    """Runs `work(n)` for the n-th share of the bundles, each in a process of its own, and gives what it gave.
-
-    None if there are no shares, and an empty list if not all of them could be done: then all has to be done here.
-    """
-
-    def __call__(self, work: Callable[[int], T]) -> list[T] | None:
-        """What the work gave, in the order of the shares."""
-
-
-def undivided(work: Callable[[int], T]) -> list[T] | None:
-    """No other process has a share."""
-    return None
-
-
-class Elsewhere(NamedTuple):
-    """Bundles of which a stream may bring no artifacts: those that processes put there `together`, and those that are
-    `kept`, since they lie there already.
-    """
-
-    together: Together = undivided
-    kept: tuple[str, ...] = ()
-
-
-NOWHERE_ELSE = Elsewhere()
 
 
 def project_of(id: str) -> str:
@@ -78,6 +51,20 @@ class Record(NamedTuple):
     folder: str
     digest: str
     files: dict[str, tuple[str, int]]
+
+
+class Together(Protocol):
+    """Puts the artifacts of some projects at a time, each time with `put(n, artifacts)`, maybe in another process."""
+
+    def __call__(self, put: Callable[[int, Iterable[Artifact]], T]) -> list[T] | None:
+        """What `put` gave each time; None if not all could be done, so that nothing counts."""
+
+
+class Elsewhere(NamedTuple):
+    """Artifacts that come `together` and not in a stream, and bundles that are `kept`, since they lie there already."""
+
+    together: Together
+    kept: tuple[str, ...] = ()
 
 
 class Receipt(NamedTuple):

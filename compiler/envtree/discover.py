@@ -26,7 +26,7 @@ from envtree.layout import (
     shown,
 )
 from envtree.nearest import did_you_mean, nearest
-from envtree.source import Kind, Location, Source, Sources
+from envtree.source import Kind, Location, Source
 from envtree.span import whole_file
 from envtree.tree import Entry, Tree, What, not_regular
 
@@ -68,13 +68,13 @@ class _Found(NamedTuple):
     home: _Folder | None
 
 
-def discover(tree: Tree, diags: Diagnostics) -> Sources:
-    """Read every file of the tree that means something, in the order of their paths."""
+def discover(tree: Tree, diags: Diagnostics) -> dict[str, Location]:
+    """The place of every file of the tree that means something, in the order of their paths."""
     found = sorted(islice(_walk(tree), TREE_LIMIT + 1), key=lambda each: each.path)
     if len(found) > TREE_LIMIT:
         hint = "split the organization, or keep other files out of its folders"
         diags.add(_finding(ROOT_FILE, "ET109", f"the tree holds more than {TREE_LIMIT} files", hint))
-        return ()
+        return {}
     kept = _without_ignored(tree, found)
     placed = {each.path: each.what for each in kept if isinstance(each.what, Location)}
     diags.extend(dict.fromkeys(each.what for each in kept if isinstance(each.what, Diagnostic)))
@@ -86,7 +86,17 @@ def discover(tree: Tree, diags: Diagnostics) -> Sources:
         del placed[doubled.span.path]
     if any(path.startswith("projects/default/") for path in placed):
         placed = {path: at for path, at in placed.items() if path.partition("/")[0] not in IMPLICIT}
-    return tuple(_read(tree, _own_environments(placed), diags))
+    return _own_environments(placed)
+
+
+def load(tree: Tree, placed: Mapping[str, Location], diags: Diagnostics) -> Iterator[Source]:
+    """The content of each file that has a place; one that cannot be read is a finding."""
+    for path, location in placed.items():
+        data = tree.read(path)
+        if isinstance(data, bytes):
+            yield Source(path, location, data, sha256(data).hexdigest())
+        else:
+            diags.add(_finding(path, *data))
 
 
 def _own_environments(placed: dict[str, Location]) -> dict[str, Location]:
@@ -107,15 +117,6 @@ def _without_ignored(tree: Tree, found: list[_Found]) -> list[_Found]:
     ignored = tree.ignored(dict.fromkeys(each.path for each in found))
     # A tree that stands in an ignored folder was named on purpose.
     return found if ROOT_FILE in ignored else [each for each in found if each.path not in ignored]
-
-
-def _read(tree: Tree, placed: Mapping[str, Location], diags: Diagnostics) -> Iterator[Source]:
-    for path, location in placed.items():
-        data = tree.read(path)
-        if isinstance(data, bytes):
-            yield Source(path, location, data, sha256(data).hexdigest())
-        else:
-            diags.add(_finding(path, *data))
 
 
 # The walk.

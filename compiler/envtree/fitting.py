@@ -38,6 +38,12 @@ def check_templates(formats: Iterable[str], settings: OutputSettings, diags: Dia
         diags.add(Diagnostic(whole_file(ROOT_FILE), "ET202", message, hint, key="output"))
 
 
+def compares_names(formats: Iterable[str], workspace: Workspace) -> bool:
+    """Whether the names of objects for Kubernetes may be those of others, in whatever project these are."""
+    pattern = field(workspace.organization.document, "output", "kubernetes", "name")
+    return "k8s" in formats and not workspace.organization.output.kubernetes.hash_suffix and pattern is not None
+
+
 def check_objects(
     formats: Iterable[str], workspace: Workspace, selects: Callable[[str], bool], diags: Diagnostics
 ) -> None:
@@ -48,7 +54,7 @@ def check_objects(
     """
     document, kubernetes = workspace.organization.document, workspace.organization.output.kubernetes
     pattern = field(document, "output", "kubernetes", "name")
-    if "k8s" not in frozenset(formats) or kubernetes.hash_suffix or pattern is None:
+    if pattern is None or not compares_names(formats, workspace):
         return
     groups: dict[tuple[str, str], list[Target]] = {}
     for target in targets(workspace):

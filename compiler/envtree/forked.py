@@ -8,13 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import Connection, Pipe, wait
-from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 T = TypeVar("T")
 
-# How far a process is, from time to time.
-Tell = Callable[[int], None]
-_STEP = 64
 # In a container most processors may be somebody else's.
 _MOST = 8
 # A signal that comes just before we wait is answered after that, in seconds.
@@ -31,10 +28,6 @@ class _Child(NamedTuple):
     pipe: "Connection[Any, Any]"
 
 
-class _Result(NamedTuple, Generic[T]):
-    value: T
-
-
 def processes(asked: int | None) -> int:
     """How many processes may work: as many as are asked for, else one for each processor that is ours."""
     if asked is not None:
@@ -43,23 +36,22 @@ def processes(asked: int | None) -> int:
     return min(len(os.sched_getaffinity(0)), _MOST) if sys.platform == "linux" else 1
 
 
-def divided(count: int, work: Callable[[int, Tell], T], progress: Tell) -> list[T] | None:
-    """What `work(n, tell)` gives for each n below `count`, in a process each.
+def divided(count: int, jobs: int, work: Callable[[int], T], done: Callable[[int, T], None]) -> bool:
+    """Do `work(n)` for each n below `count`, in so many processes; `done(n, result)` hears of each as it comes.
 
-    `progress` hears the sum of what they tell. None if any of them failed, or could not be started: then nothing is
-    known, and this process has to do it all.
+    False if any of it failed, or no process could be started: then nothing that was heard counts.
     """
     # What another thread holds at that moment, nobody would ever give back in a copy of this process.
     if threading.active_count() > 1:
-        return None
+        return False
     children: list[_Child] = []
     try:
         with _undisturbed() as before:
-            for number in range(count):
-                children.append(_fork(partial(_be_child, number, work, before), children))
-        return _gather(children, progress)
+            for _ in range(min(jobs, count)):
+                children.append(_fork(partial(_be_child, work, before), children))
+        return _gather(children, iter(range(count)), done)
     except _NotForkedError:
-        return None
+        return False
     finally:
         for child in children:
             _end(child)
@@ -77,7 +69,7 @@ def _undisturbed() -> Iterator[set[int]]:
 
 def _fork(be_child: "Callable[[Connection[Any, Any]], NoReturn]", siblings: list[_Child]) -> _Child:
     try:
-        here, there = Pipe(duplex=False)
+        here, there = Pipe()
         pid = os.fork()
     except OSError as error:
         raise _NotForkedError from error
@@ -89,43 +81,43 @@ def _fork(be_child: "Callable[[Connection[Any, Any]], NoReturn]", siblings: list
     return _Child(pid, here)
 
 
-def _be_child(number: int, work: Callable[[int, Tell], T], held: set[int], pipe: "Connection[Any, Any]") -> NoReturn:
-    """Do the work and end; whatever goes wrong is told by saying nothing, for the first process finds it again."""
+def _be_child(work: Callable[[int], T], held: set[int], pipe: "Connection[Any, Any]") -> NoReturn:
+    """Do what is asked for and end; what goes wrong is told by saying nothing, for the first process finds it again."""
     try:
         # A terminal tells all of us, and the first process ends the others.
         for ending in _ENDING:
             signal.signal(ending, signal.SIG_IGN if ending == signal.SIGINT else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
-
-        def tell(done: int) -> None:
-            if done % _STEP == 0:
-                pipe.send(done)
-
-        pipe.send(_Result(work(number, tell)))
+        while True:
+            number = pipe.recv()
+            pipe.send((number, work(number)))
     finally:
         # Nothing of what the first process has under way is for us to finish: no buffer, no lock, no traceback.
         os._exit(0)
 
 
-def _gather(children: list[_Child], progress: Tell) -> list[Any] | None:
-    done = dict.fromkeys(range(len(children)), 0)
-    results: dict[int, Any] = {}
-    waiting = {child.pipe: number for number, child in enumerate(children)}
-    while waiting:
-        for pipe in wait(list(waiting), _PATIENCE):
-            assert isinstance(pipe, Connection)
-            try:
+def _gather(children: list[_Child], numbers: Iterator[int], done: Callable[[int, Any], None]) -> bool:
+    waiting: list[Connection[Any, Any]] = []
+    try:
+        waiting += [child.pipe for child in children if _ask(child.pipe, numbers)]
+        while waiting:
+            for pipe in wait(waiting, _PATIENCE):
+                assert isinstance(pipe, Connection)
                 told = pipe.recv()
-            except (EOFError, OSError):
-                return None
-            number = waiting[pipe]
-            if isinstance(told, _Result):
-                results[number] = told.value
-                del waiting[pipe]
-            else:
-                done[number] = told
-                progress(sum(done.values()))
-    return [results[number] for number in range(len(children))]
+                if not _ask(pipe, numbers):
+                    waiting.remove(pipe)
+                done(*told)
+    except (EOFError, OSError):
+        return False
+    return True
+
+
+def _ask(pipe: "Connection[Any, Any]", numbers: Iterator[int]) -> bool:
+    """Whether there is more to do, which a process is told then."""
+    number = next(numbers, None)
+    if number is not None:
+        pipe.send(number)
+    return number is not None
 
 
 def _end(child: _Child) -> None:

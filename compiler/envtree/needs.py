@@ -35,6 +35,11 @@ class Needs:
             if any(answers):
                 yield file
 
+    @property
+    def files(self) -> list[str]:
+        """The paths of the secrets files of the stacks so far."""
+        return list(self._files)
+
     def unread(self) -> Iterator[Diagnostic]:
         """The secrets that no stack so far may read."""
         for path, file in self._files.items():

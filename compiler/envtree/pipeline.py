@@ -1,31 +1,29 @@
 """The order of the stages, written once: from a tree to its bundles, which `publish` turns into files."""
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from functools import cached_property
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 from envtree.advise import advise
-from envtree.allowance import Allowances
-from envtree.artifact import Manifest, Mode, project_of
+from envtree.allowance import Allowance, Allowances
+from envtree.artifact import Manifest, Mode
 from envtree.bundle import bundle
 from envtree.codes import ABOUT_ACCESS, IDLE, NEEDS_KEY
 from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked
-from envtree.emit import Writers, written
+from envtree.discover import discover, load
+from envtree.emit import Writers
 from envtree.finding import ErrorWatch, Finding, Severities, settle
-from envtree.fitting import check_objects, report, template_digests, writers
-from envtree.forked import Tell, divided
-from envtree.formats import WHOLE
+from envtree.fitting import check_objects, template_digests, writers
+from envtree.index import Index
 from envtree.inputs import inputs
 from envtree.kubiya import Desired
 from envtree.layer import layer, targets
-from envtree.ledger import Ledger, Share, project_digests
-from envtree.link import link
-from envtree.lint import Rules, lint
-from envtree.merge import findings, merge
+from envtree.link import link, link_projects, link_root
+from envtree.lint import Policies, Rules, lint
+from envtree.merge import Effects, findings, merge
 from envtree.needs import Needs
-from envtree.reading import Memory, read
+from envtree.reading import Memory, Reader
 from envtree.resolve import resolve
 from envtree.resolved import Bundle, Hidden, Outside, Resolved
 from envtree.resource import Resource, Resources
@@ -34,14 +32,13 @@ from envtree.selection import Asked, check_selection
 from envtree.selector import selector
 from envtree.shard import Shard
 from envtree.sops import Decrypter, decrypt_all
+from envtree.source import Kind, Location
 from envtree.stack import Stack
 from envtree.tree import Tree
 from envtree.workspace import Workspace
 
-T = TypeVar("T")
-
-# How many bundles are worth a process.
-_WORTH = 400
+if TYPE_CHECKING:
+    from envtree.unit import KnownProjects
 
 
 class Request(NamedTuple):
@@ -54,9 +51,9 @@ class Request(NamedTuple):
     Runs over trees that have files in common may share a `memory`: what one has read, the other need not. With
     `inputs_shared` an input may be set that another tree declares, and this one does not. `within` tells, once the tree
     has been read and linked, which bundles are asked for at most; it may name some that are gone. Of another `shard`
-    nothing is read, and nothing is said of the tree as a whole. The bundles may be divided among as many processes as
-    there are `jobs`, and `units` knows what an earlier run found in projects. With `control_plane` a run also makes the
-    resources of the control plane where the organization does not ask for them.
+    nothing is read, and nothing is said of the tree as a whole. With `control_plane` a run also makes the resources of
+    the control plane where the organization does not ask for them. Where a run goes from project to project, these may
+    be divided among as many processes as there are `jobs`, and `known` is asked what an earlier run found in them.
     """
 
     tree: Tree
@@ -74,7 +71,7 @@ class Request(NamedTuple):
     within: "Callable[[Run], frozenset[str]] | None" = None
     shard: Shard | None = None
     jobs: int = 1
-    units: "Units | None" = None
+    known: "KnownProjects | None" = None
     control_plane: bool = False
 
 
@@ -100,14 +97,14 @@ class Outcome(NamedTuple):
     differences: tuple[str, ...] = ()
 
 
-class Units(Protocol):
-    """What was found in whole projects without an error; a digest changes with all that this depends on."""
+class Part(NamedTuple):
+    """Files of a tree, `placed` by path: all that stands outside of projects, or of projects some, beside what a `root`
+    has read. `names` are those of the whole tree.
+    """
 
-    def known(self, digests: Mapping[str, str]) -> list[Share]:
-        """What was found in those of the projects that have the same digest as then, and need not be written again."""
-
-    def keep(self, digests: Mapping[str, str], shares: list[Share]) -> None:
-        """Remember what was found in all projects."""
+    placed: Mapping[str, Location]
+    names: Index
+    root: "Run | None" = None
 
 
 class Run:
@@ -116,20 +113,21 @@ class Run:
     `files` are those that mean something, by path; `workspace` is None without a usable organization; `ids` are all
     bundles, `selected` those that were asked for, as `selects` tells, and `checked` those that have been looked at.
     `desired` is what the control plane should have: once all bundles of a whole tree are there, if that is wanted.
+    What does not fit into a format is in `unfit`, and is told at the end; `effects` has what layers do.
+
+    With a `part` only that is read, and what can only be told of the whole tree is left to who knows the other parts.
     """
 
-    def __init__(self, request: Request) -> None:
-        self.diags = Diagnostics()
-        self.ledger = Ledger(self.diags)
-        self._request = request
-        resources = self._read(request)
-        self.files: Mapping[str, Resource] = {one.document.path: one for one in resources or ()}
-        self._needs = Needs()
-        self._is_share = False
-        self._has_secrets = any(resource.sealed for resource in resources or ())
-        self.workspace = link(resources, self.diags) if resources else None
+    def __init__(self, request: Request, part: Part | None = None) -> None:
+        self.diags, self.unfit, self.effects, self.needs = Diagnostics(), Diagnostics(), Effects(), Needs()
+        self.checked: list[str] = []
         self.desired: tuple[Desired, ...] | None = None
-        self.allowances = _allowances(resources, request.today or date.today())
+        self._request, self._part = request, part
+        resources = self._read()
+        self.files: Mapping[str, Resource] = {one.document.path: one for one in resources or ()}
+        self.workspace = self._link(resources) if resources else None
+        self.allowed = _allowed(resources)
+        self.allowances = Allowances(self._root.allowed | self.allowed if self._root else self.allowed, self.today)
         self.severities = Severities(self.workspace.organization.lint if self.workspace else {}, self.allowances)
         self.watch = ErrorWatch(self.diags, self.severities, strict=request.strict)
         self.ids = tuple(target.id for target in targets(self.workspace)) if self.workspace else ()
@@ -138,25 +136,53 @@ class Run:
         # Who may open a file has nothing to do with what is in it.
         self._broken = self.severities.errors(each for each in self.diags if each.code not in ABOUT_ACCESS)
         is_whole = not request.selectors and request.within is None and request.shard is None
-        self._complete = is_whole and not self._broken
-        self.diags.extend(self.allowances.expired())
-        if self.workspace:
-            # What matches nothing that another shard may have either is a mistake for sure.
-            elsewhere = request.shard.possible(self.workspace.environments) if request.shard else ()
-            asked = Asked(request.selectors, (*self.ids, *elsewhere), request.allow_empty)
-            check_selection(self.workspace, asked, self.diags, has_errors=self.watch.found())
-        self._wanted = self.selects
-        self.kept = self._recalled()
-
-    def _read(self, request: Request) -> Resources | None:
-        shard, memory = request.shard, {} if request.memory is None else request.memory
-        tree, elsewhere = (shard.of(request.tree), shard.elsewhere) if shard else (request.tree, ())
-        return read(tree, elsewhere, memory, self.diags, request.progress)
+        self.is_complete = is_whole and not self._broken
+        self.diags.extend(Allowances(self.allowed, self.today).expired())
+        if part is None:
+            self.check_selection(self.ids)
 
     @property
-    def checked(self) -> list[str]:
-        """The ids of the bundles that have been looked at."""
-        return self.ledger.checked
+    def _root(self) -> "Run | None":
+        return self._part.root if self._part else None
+
+    @property
+    def today(self) -> date:
+        """The day on which allowances may have ended."""
+        return self._request.today or date.today()
+
+    def _read(self) -> Resources | None:
+        """The files to look at; None where no usable organization is among them."""
+        asked, part = self._request, self._part
+        tree = asked.shard.of(asked.tree) if asked.shard else asked.tree
+        placed = part.placed if part else discover(tree, self.diags)
+        sources = load(tree, placed, self.diags)
+        if self._root is None:
+            sources = iter(found := tuple(sources))
+            if not any(source.location.kind is Kind.ORGANIZATION for source in found):
+                return None
+        reader = Reader(tree, {} if asked.memory is None else asked.memory)
+        resources = reader.read(sources, lambda done: asked.progress("files", done, len(placed)), self.diags)
+        index = part.names if part else None
+        if asked.shard and not part:
+            index = Index((*placed.values(), *asked.shard.elsewhere))
+        return Resources(resources, reader.rules(resources, self.diags), index)
+
+    def _link(self, resources: Resources) -> Workspace | None:
+        if self._part is None:
+            return link(resources, self.diags)
+        root = self._part.root
+        if root is None:
+            return link_root(resources, self.diags)
+        return link_projects(root.workspace, resources, self.diags) if root.workspace else None
+
+    def check_selection(self, ids: tuple[str, ...]) -> None:
+        """Report what selects none of the bundles that there are in the whole tree."""
+        if self.workspace:
+            asked, shard = self._request, self._request.shard
+            # What matches nothing that another shard may have either is a mistake for sure.
+            elsewhere = shard.possible(self.workspace.environments) if shard else ()
+            found = Asked(asked.selectors, (*ids, *elsewhere), asked.allow_empty)
+            check_selection(self.workspace, found, self.diags, has_errors=self.watch.found())
 
     def bundles(self) -> Iterator[Bundle]:
         """The selected bundles that no broken file spoils, with all findings about them reported."""
@@ -167,99 +193,31 @@ class Run:
         workspace = self.workspace
         if workspace is None:
             return
-        outside, rules = self._outside, Rules(workspace)
-        self.ledger.open()
-        stacks = self._closing(self._stacks(workspace, self._wanted))
-        merged = merge(stacks, workspace.organization, self.diags, self.ledger.effects)
+        outside, rules = self.outside, Rules(workspace, self.policies)
+        merged = merge(self._stacks(workspace), workspace.organization, self.diags, self.effects)
         kept: list[Result] = []
         for resolved in resolve(merged, workspace, outside, self.diags):
             one = bundle(resolved, workspace.organization)
             lint(resolved, one, rules, self.diags)
             self.checked.append(one.target.id)
-            kept += [Result(resolved, one)] if self._is_for_control_plane else []
+            kept += [Result(resolved, one)] if self.is_for_control_plane else []
             self._request.progress("bundles", len(self.checked), len(self.selected))
             yield Result(resolved, one)
-        if self._is_for_control_plane and not self.watch.found():
+        if self.is_for_control_plane and not self.watch.found():
             from envtree.kubiya.payloads import desired  # noqa: PLC0415 -- few trees are for one
 
             made = desired(workspace, Resources(tuple(self.files.values())), kept, outside, self.diags)
             self.desired = None if self.watch.found() else made
-        self._conclude(workspace)
-
-    def together(self, work: Callable[[int], T]) -> list[T] | None:
-        """Do something with the bundles in several processes, each with its share, and take over what they find.
-
-        `work` is told which of the shares it has. None if there are too few bundles to gain anything, or all are needed
-        at the end; nothing if something is wrong, for then much depends on what was found before. Both ways it has to
-        be done here.
-        """
-        shares = self._shares() if not self._is_for_control_plane else []
-        if len(shares) < 2 or self.workspace is None or self._outside is None or self.watch.found():
-            return None
-
-        def one(number: int, tell: Tell) -> tuple[T, list[Share]]:
-            self._take(shares[number], tell)
-            done = work(number)
-            if self.watch.found():
-                raise ValueError("an error, which is to be found again where all bundles are")
-            return done, self.ledger.shares
-
-        found = divided(len(shares), one, lambda done: self._request.progress("bundles", done, len(self.selected)))
-        if found is None:
-            return []
-        for _, told in found:
-            self.ledger.add(told)
-        self._conclude(self.workspace)
-        return [done for done, _ in found]
-
-    def _shares(self) -> list[frozenset[str]]:
-        """The bundles that are to be computed in parts of about one size, neighbours together."""
-        all = [id for id in self.selected if self._wanted(id)]
-        count = min(self._request.jobs, len(all) // _WORTH)
-        return [frozenset(all[n * len(all) // count : (n + 1) * len(all) // count]) for n in range(count)]
-
-    def _take(self, share: frozenset[str], tell: Tell) -> None:
-        """Be the run over a share of the bundles, in a process of its own."""
-        self._is_share = True
-        self._wanted = share.__contains__
-        self._request = self._request._replace(progress=lambda what, done, total: tell(done))
-
-    def _recalled(self) -> tuple[Share, ...]:
-        """What is known of projects in which nothing has changed, so that they need not be looked at."""
-        units = None if self._is_for_control_plane else self._request.units
-        if units is None or self.workspace is None or self.watch.found():
-            return ()
-        shares = tuple(units.known(self._digests))
-        if shares:
-            known = {share.project for share in shares}
-            self._wanted = lambda id: project_of(id) not in known and self.selects(id)
-        return shares
-
-    @cached_property
-    def _digests(self) -> dict[str, str]:
-        """For each project a digest of all that its bundles are made from."""
-        assert self.workspace is not None
-        return project_digests(self.files.values(), (self.template_digests(), self._inputs(self.workspace)))
-
-    def _conclude(self, workspace: Workspace) -> None:
-        """Tell what can only be told when all bundles have been looked at."""
-        if self._is_share:
-            return
-        if self.kept:
-            self.ledger.add(self.kept)
-            self.ledger.sort(self.ids)
-        if self._complete:
+        if self.is_complete and self._part is None:
             self._advise(workspace)
-        if self._request.units and not self.watch.found():
-            self._request.units.keep(self._digests, self.ledger.shares)
 
     def _advise(self, workspace: Workspace) -> None:
         """Tell what is true of the tree as a whole."""
-        self.diags.extend(findings(share.effects for share in self.ledger.shares))
+        self.diags.extend(findings((self.effects.noted,)))
         advise(workspace, self.diags)
         # A secret whose name somebody misspelt is not read either, and that has been told.
         if not any(each.code == "ET601" for each in self.diags):
-            self.diags.extend(self._needs.unread())
+            self.diags.extend(self.needs.unread())
         self.diags.extend(tuple(self.allowances.idle(self.diags, aside=IDLE | NEEDS_KEY)))
 
     def outcome(self, manifest: Manifest | None = None, differences: tuple[str, ...] = ()) -> Outcome:
@@ -293,33 +251,29 @@ class Run:
         return {name: value for name, value in found.items() if isinstance(value, str)}
 
     @property
-    def _is_for_control_plane(self) -> bool:
+    def is_for_control_plane(self) -> bool:
         """Whether its resources are to be made, for which all bundles have to be at hand."""
         asked = self._request.control_plane or (self.workspace and self.workspace.organization.is_for_control_plane)
-        return self._complete and bool(asked)
-
-    def _stacks(self, workspace: Workspace, selects: Callable[[str], bool]) -> Iterator[Stack]:
-        for stack in layer(workspace, selects):
-            if not self._broken or self._broken.isdisjoint(_paths(stack)):
-                yield stack
-
-    def _closing(self, stacks: Iterator[Stack]) -> Iterator[Stack]:
-        """The stacks, one after the other; when one is asked for, all has been said of the one before."""
-        project = None
-        for stack in stacks:
-            if project not in (None, stack.target.project):
-                self.ledger.close(project)
-            project = stack.target.project
-            yield stack
-        if project is not None:
-            self.ledger.close(project)
+        return self.is_complete and bool(asked)
 
     @cached_property
-    def _outside(self) -> Outside:
+    def policies(self) -> Policies:
+        """The policies of the organization, compiled."""
+        if self._root:
+            return self._root.policies
+        return Policies(self.workspace.policies if self.workspace else ())
+
+    @cached_property
+    def outside(self) -> Outside:
         """What comes from outside the tree, secrets decrypted."""
         assert self.workspace is not None
         known, opened = self._inputs(self.workspace), self._plaintexts(self.workspace)
         return Outside(known, opened, self._request.inputs_required)
+
+    def _stacks(self, workspace: Workspace) -> Iterator[Stack]:
+        for stack in layer(workspace, self.selects):
+            if not self._broken or self._broken.isdisjoint(_paths(stack)):
+                yield stack
 
     def _inputs(self, workspace: Workspace) -> dict[str, str | Hidden]:
         asked = self._request
@@ -330,21 +284,30 @@ class Run:
         files = self._secrets_files(workspace)
         if self._request.decrypter is None or not files or self.watch.found():
             return {}
-        opened = decrypt_all(self._request.decrypter(workspace.organization.secrets_policy), files.values())
-        plain = {}
+        known = self._root.opened if self._root else {}
+        missing = [file for path, file in files.items() if path not in known]
+        opened = decrypt_all(self._request.decrypter(workspace.organization.secrets_policy), missing) if missing else {}
+        plain = {path: known[path] for path in files if path in known}
         for path, data in opened.items():
             if isinstance(data, DecryptError):
                 self.diags.add(Diagnostic(files[path].span, data.code, data.message, data.hint))
             else:
                 plain[path] = leaves(data)
+        if self._root:
+            known.update((path, data) for path, data in plain.items() if path in self._root.files)
         return plain
 
     def _secrets_files(self, workspace: Workspace) -> dict[str, SealedFile]:
         """The secrets files that the selected bundles may need."""
-        stacks = self._stacks(workspace, self.selects) if self._has_secrets else ()
-        # What a project reads that is known already is asked all the same: else nobody would seem to read it.
-        needed = [(stack, file) for stack in stacks for file in self._needs.of(stack)]
-        return {file.path: file for stack, file in needed if self._wanted(stack.target.id)}
+        runs = (self, self._root) if self._root else (self,)
+        has_secrets = any(resource.sealed for run in runs for resource in run.files.values())
+        stacks = self._stacks(workspace) if has_secrets else ()
+        return {file.path: file for stack in stacks for file in self.needs.of(stack)}
+
+    @cached_property
+    def opened(self) -> dict[str, dict[str, object]]:
+        """What was decrypted for some project, and others may need."""
+        return {}
 
     def _selection(self) -> Callable[[str], bool]:
         """Whether a bundle is asked for, by its id."""
@@ -360,38 +323,9 @@ class Run:
         return (lambda id: shard.has(id) and matches(id)) if shard else matches
 
 
-def check(request: Request) -> Outcome:
-    """Everything that can be known about the selected bundles."""
-    run = Run(request)
-    wanted = run.writers()
-
-    def look(_: int = 0) -> None:
-        deque(examined(run, wanted), maxlen=0)
-
-    if not run.together(look):
-        look()
-    if run.kept and run.watch.found():
-        # Over an error all depends on what was found before.
-        return check(request._replace(units=None))
-    return run.outcome()
-
-
-def examined(run: Run, wanted: Writers) -> Iterator[Result]:
-    """The bundles of a run, each of which has been tried in all that would be written."""
-    for result in run.results():
-        if wanted.formats or wanted.templates or wanted.settings.env:
-            report(written(result.bundle, run.keyless_mode, wanted), result.resolved, run.diags)
-        yield result
-    if run.workspace and run.desired is not None:
-        from envtree.kubiya.whole import whole  # noqa: PLC0415
-
-        settings = run.workspace.organization
-        whole(settings, run.desired, WHOLE.intersection(settings.output.formats), run.diags)
-
-
-def _allowances(resources: Resources | None, today: date) -> Allowances:
+def _allowed(resources: Resources | None) -> dict[str, tuple[Allowance, ...]]:
     documents = [one.document for one in (*resources, *resources.rules)] if resources else []
-    return Allowances({one.path: one.allowances for one in documents if one.allowances}, today)
+    return {one.path: one.allowances for one in documents if one.allowances}
 
 
 def _paths(stack: Stack) -> set[str]:

@@ -2,15 +2,17 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from envtree.artifact import NOWHERE_ELSE, Artifact, Elsewhere, Manifest, Output, Receipt, project_of, undivided
+from envtree.artifact import Artifact, Elsewhere, Manifest, Output, Receipt, project_of
 from envtree.compare import compare, compare_archives
 from envtree.emit import Writers, divide, emit, written
 from envtree.fitting import check_templates, report
 from envtree.formats import WHOLE
+from envtree.parted import Parted
 from envtree.pipeline import Outcome, Request, Result, Run
 from envtree.write import pack, write
 
@@ -82,13 +84,12 @@ class Places(NamedTuple):
         artifacts: Iterable[Artifact],
         ids: Iterable[str],
         approve: Callable[[], bool],
-        elsewhere: Elsewhere = NOWHERE_ELSE,
     ) -> Manifest | None:
         """Write the artifacts of bundles to the first two of the places, if `approve()` agrees after the last one."""
 
         def onward(artifacts: Iterable[Artifact]) -> Manifest | None:
             if self.folder:
-                return write(artifacts, self.folder, approve, elsewhere=elsewhere)
+                return write(artifacts, self.folder, approve)
             records = {artifact.id: artifact.record() for artifact in artifacts}
             empty = Manifest(self.main.edition, self.main.mode, {}, {})
             return self.main.successor(empty, records) if approve() else None
@@ -125,6 +126,11 @@ def publish(
     receipts: Receipts | None = None,
 ) -> Outcome:
     """Check the selected bundles and write them, unless there is an error."""
+    # What goes into one file, or is kept for a second place, passes through one process.
+    if beside is alone and receipts is None and places.folder and not (places.archive or places.secret):
+        outcome = _publish_parted(request, places, places.folder, formats)
+        if outcome:
+            return outcome
     run, places, artifacts, apart = _begin(request, places, formats, beside, receipts)
 
     def approve() -> bool:
@@ -132,15 +138,28 @@ def publish(
         agreed = not run.watch.found()
         return agreed and (places.secret is None or write(apart, places.secret, lambda: True) is not None)
 
-    # What goes into one file, or is kept for a second place, passes through one process.
-    is_divisible = beside is alone and not (places.archive or places.secret)
-    kept = tuple(id for share in run.kept for id in share.checked)
-    elsewhere = Elsewhere(run.together if is_divisible else undivided, kept)
-    manifest = places.put(artifacts, run.selected, approve, elsewhere)
-    if run.kept and run.watch.found():
-        # Over an error all depends on what was found before.
-        return publish(request._replace(units=None), places, formats, beside, receipts)
-    return run.outcome(manifest)
+    return run.outcome(places.put(artifacts, run.selected, approve))
+
+
+def _publish_parted(request: Request, places: Places, folder: Output, formats: frozenset[str]) -> Outcome | None:
+    """The same from project to project; None where it cannot be done so, or there is an error."""
+    if formats & WHOLE:
+        return None
+    parts = Parted(request)
+    if not parts.is_possible(formats):
+        return None
+    root, told = parts.root, places.of(parts.root, None)
+    wanted = root.writers(formats)
+    check_templates(formats, wanted.settings, root.diags)
+
+    def stream(run: Run) -> Iterator[Artifact]:
+        return _artifacts(alone(run), run, told, wanted, [])
+
+    kept = tuple(id for one in parts.kept.values() for id in one.checked)
+    elsewhere = Elsewhere(partial(parts.each, stream), kept)
+    assert told.folder is not None
+    manifest = write((), told.folder, lambda: parts.is_done, elsewhere=elsewhere)
+    return parts.outcome(manifest) if parts.is_done else None
 
 
 def rehearse(
@@ -174,7 +193,7 @@ def _artifacts(
     Secret halves are added to `apart`. What does not fit is told at the end, so that it is told of all bundles, and not
     only of the first.
     """
-    unfit = run.ledger.unfit
+    unfit = run.unfit
     for result, files in results:
         if run.watch.found():
             # Nothing was decrypted for a broken tree.

@@ -1,22 +1,28 @@
 """The first steps, from a tree to its files, each understood for itself: `discover`, `parse`, `validate`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 from envtree.codes import ABOUT_TYPES
 from envtree.creation_rule import RulesDocument
 from envtree.diagnostic import Diagnostic, Diagnostics
-from envtree.discover import discover
 from envtree.node import Document
 from envtree.node import Mapping as MappingNode
 from envtree.parse import parse
-from envtree.resource import Resource, Resources
+from envtree.resource import Resource
 from envtree.rules_files import rules_files
 from envtree.schemas import Schemas
-from envtree.source import Kind, Location, Source, Sources
+from envtree.source import Kind, Location, Source
 from envtree.span import START
 from envtree.tree import Tree
 from envtree.validate import validate
+
+
+@cache
+def _schemas() -> Schemas:
+    """Those of the package, compiled once for all projects."""
+    return Schemas()
 
 
 class Known(NamedTuple):
@@ -30,41 +36,39 @@ class Known(NamedTuple):
 Memory = dict[tuple[str, Location, str], Known]
 
 
-def read(
-    tree: Tree,
-    elsewhere: tuple[Location, ...],
-    memory: Memory,
-    diags: Diagnostics,
-    progress: Callable[[str, int, int], None],
-) -> Resources | None:
-    """The files of a tree, None when it has no usable organization; of what is `elsewhere` only that is known."""
-    sources = discover(tree, diags)
-    if not any(source.location.kind is Kind.ORGANIZATION for source in sources):
-        return None
-    schemas = Schemas()
-    found: list[Resource] = []
-    for source in sources:
-        key = (source.path, source.location, source.digest)
-        if key not in memory:
+class Reader:
+    """Reads the files of a tree, of which some may be in its `memory`."""
+
+    def __init__(self, tree: Tree, memory: Memory) -> None:
+        self._tree, self._memory = tree, memory
+
+    def read(self, sources: Iterable[Source], done: Callable[[int], None], diags: Diagnostics) -> tuple[Resource, ...]:
+        """What is in some files; `done` hears how many there were so far."""
+        found: list[Resource] = []
+        for source in sources:
+            key = (source.path, source.location, source.digest)
+            if key not in self._memory:
+                findings = Diagnostics()
+                self._memory[key] = Known(_read_one(source, _schemas(), findings), tuple(findings))
+            resource, told = self._memory[key]
+            diags.extend(told)
+            found.append(resource)
+            done(len(found))
+        return tuple(found)
+
+    def rules(self, resources: tuple[Resource, ...], diags: Diagnostics) -> tuple[RulesDocument, ...]:
+        """The files that tell sops for whom to encrypt the secrets among some files."""
+        secrets = [one.document.path for one in resources if one.location.kind is Kind.SECRETS]
+        return tuple(self._rules(secrets, diags))
+
+    def _rules(self, secrets: list[str], diags: Diagnostics) -> Iterator[RulesDocument]:
+        for source, inside in rules_files(self._tree, secrets, diags):
             findings = Diagnostics()
-            memory[key] = Known(_read_one(source, schemas, findings), tuple(findings))
-        resource, told = memory[key]
-        diags.extend(told)
-        found.append(resource)
-        progress("files", len(found), len(sources))
-    return Resources(tuple(found), tuple(_read_rules(tree, sources, diags)), elsewhere)
-
-
-def _read_rules(tree: Tree, sources: Sources, diags: Diagnostics) -> Iterator[RulesDocument]:
-    """The files that tell sops for whom to encrypt the secrets of the tree."""
-    secrets = [source.path for source in sources if source.location.kind is Kind.SECRETS]
-    for source, inside in rules_files(tree, secrets, diags):
-        findings = Diagnostics()
-        document = parse(source, findings)
-        # How it types its scalars is a matter between sops and whoever wrote it.
-        diags.extend(finding for finding in findings if finding.code not in ABOUT_TYPES)
-        if document:
-            yield RulesDocument(document, inside)
+            document = parse(source, findings)
+            # How it types its scalars is a matter between sops and whoever wrote it.
+            diags.extend(finding for finding in findings if finding.code not in ABOUT_TYPES)
+            if document:
+                yield RulesDocument(document, inside)
 
 
 def _read_one(source: Source, schemas: Schemas, diags: Diagnostics) -> Resource:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from envtree import __version__
 from envtree.artifact import Receipt, project_of
 from envtree.diagnostic import Diagnostics
-from envtree.discover import discover
+from envtree.discover import discover, load
 from envtree.footprint import footprints
 from envtree.git import repository_root
 from envtree.git.objects import UnknownRevision, commit_of
@@ -68,7 +68,8 @@ def committed(
     With a shard it is those that are not in another one.
     """
     tree = Recorded(RevisionTree(repository, folder, commit, commit), _algorithm(commit))
-    paths = [source.path for source in discover(shard.of(tree) if shard else tree, Diagnostics())]
+    placed = discover(shard.of(tree) if shard else tree, Diagnostics())
+    paths = [source.path for source in load(tree, placed, Diagnostics())]
     for path in others:
         tree.read(path)
     return {path: tree.ids.get(path, "") for path in (*paths, *others)}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from envtree.creation_rule import RulesDocument
+from envtree.index import Index
 from envtree.node import Document
 from envtree.secret import SealedFile, unreadable
 from envtree.source import Kind, Location
@@ -18,18 +19,19 @@ class Resource(NamedTuple):
 
 
 class Resources:
-    """All files of a tree, found by where they stand; `rules` are the files of sops that are for its secrets.
+    """The files of a tree, or of a part of it, found by where they stand.
 
-    Of those that stand `elsewhere`, in projects that are not looked at, only this is known.
+    `rules` are the files of sops that are for its secrets. `index` has the names of the whole tree, if this is a part.
     """
 
     def __init__(
         self,
         resources: tuple[Resource, ...],
         rules: tuple[RulesDocument, ...] = (),
-        elsewhere: tuple[Location, ...] = (),
+        index: Index | None = None,
     ) -> None:
-        self.rules, self.elsewhere = rules, elsewhere
+        self.rules = rules
+        self.index = index or Index(r.location for r in resources)
         self._all = resources
         self._plain = {r.location: r.document for r in resources if r.location.kind is not Kind.SECRETS}
         secrets = [r for r in resources if r.location.kind is Kind.SECRETS]

@@ -137,11 +137,17 @@ class ByKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """Everything, linked; `others` maps a kind without bundles to the names there are, `rules` are those of sops."""
+    """Everything, linked; `others` maps a kind without bundles to its files by name, `rules` are those of sops.
+
+    With some of the projects it `is_mentioning` what may be in others, and it is not `is_self_contained` if it would
+    have to know what an agent of these says.
+    """
 
     organization: Organization
     environments: Map[str, Environment]
     projects: tuple[Project, ...]
     policies: tuple[Policy, ...]
-    others: Map[str, tuple[str, ...]]
+    others: Map[str, Map[str, Document]]
     rules: tuple[RulesFile, ...]
+    is_mentioning: bool = False
+    is_self_contained: bool = True

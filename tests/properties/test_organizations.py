@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, Phase, assume, event, given, settings
 
 from envtree import EDITION
 from envtree.artifact import Output
+from envtree.check import check
 from envtree.diagnostic import Severity
-from envtree.pipeline import Request, check
+from envtree.pipeline import Request
 from envtree.publish import Places, publish
 from envtree.tree import DirectoryTree
 

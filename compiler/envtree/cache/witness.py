@@ -38,6 +38,16 @@ class Seen(NamedTuple):
         return any(marks and marks[1] + _COARSE > self.at for marks, _ in both)
 
 
+class Notes(NamedTuple):
+    """What was read of a tree in some time."""
+
+    files: dict[str, tuple[Marks, str]]
+    folders: dict[str, tuple[Marks, str]]
+    asked: dict[str, None]
+    ignored: dict[str, None]
+    above: dict[str, str]
+
+
 class Witness(TreeOver):
     """A tree that notes what is read of it."""
 
@@ -45,43 +55,56 @@ class Witness(TreeOver):
         super().__init__(base)
         self.root = base.root
         self._at = time.time_ns()
-        self._files: dict[str, tuple[Marks, str]] = {}
-        self._folders: dict[str, tuple[Marks, str]] = {}
-        self._asked: dict[str, None] = {}
-        self._ignored: dict[str, None] = {}
-        self._above: dict[str, str] = {}
+        self._all, self._new = Notes({}, {}, {}, {}, {}), Notes({}, {}, {}, {}, {})
 
     def entries(self, folder: str) -> tuple[Entry, ...]:
         """What lies directly in a folder."""
         marks = _marks(self.root / folder)
         found = super().entries(folder)
-        self._folders[folder] = marks, _of_entries(found)
+        self._new.folders[folder] = marks, _of_entries(found)
         return found
 
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
         """The bytes of a file."""
         marks = _marks(f"{self.root}/{path}")
         found = super().read(path, limit=limit)
-        self._files[f"{path}:{limit}"] = marks, _of_content(found)
+        self._new.files[f"{path}:{limit}"] = marks, _of_content(found)
         return found
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         """Those of the paths that git ignores."""
         asked = dict.fromkeys(paths)
         found = super().ignored(asked)
-        self._asked |= asked
-        self._ignored |= dict.fromkeys(found)
+        self._new.asked.update(asked)
+        self._new.ignored.update(dict.fromkeys(found))
         return found
 
     def above(self, name: str) -> Above | None:
         """The nearest file of a name above the root."""
         found = super().above(name)
-        self._above[name] = _of_above(found)
+        self._new.above[name] = _of_above(found)
         return found
+
+    def noted(self) -> Notes:
+        """What was read since the last time that this was asked."""
+        new, self._new = self._new, Notes({}, {}, {}, {}, {})
+        self.note(new)
+        return new
+
+    def note(self, noted: Notes) -> None:
+        """Take over what was read by another process."""
+        files, folders, asked, ignored, above = self._all
+        files.update(noted.files)
+        folders.update(noted.folders)
+        asked.update(noted.asked)
+        ignored.update(noted.ignored)
+        above.update(noted.above)
 
     def seen(self) -> Seen:
         """All that was read so far."""
-        return Seen(self._at, self._files, self._folders, tuple(self._asked), tuple(self._ignored), self._above)
+        self.noted()
+        files, folders, asked, ignored, above = self._all
+        return Seen(self._at, files, folders, tuple(asked), tuple(ignored), above)
 
 
 def still(seen: Seen, tree: DirectoryTree) -> Seen | None:

@@ -21,8 +21,8 @@ from envtree.tree import DirectoryTree, RootNotFound, find_root
 
 if TYPE_CHECKING:
     from envtree.cache.documents import Documents
-    from envtree.ledger import Share
     from envtree.pipeline import Outcome, Request
+    from envtree.unit import Unit
 
 # The variables that change what a command finds, opens or says, by how they begin; inputs are asked for by name.
 _HEARD = (
@@ -68,10 +68,9 @@ class Memory:
         self.tree = cache.Witness(tree)
         self._folder, self._names, self._plain = folder, names, tree
         self._thorough, self._again = False, False
-        self._documents: Documents | None = None
-        self._found: tuple[dict[str, str], list[Share]] | None = None
+        self._found: tuple[dict[str, str], dict[str, tuple[Unit, str]]] | None = None
 
-    def recall(self, *, thorough: bool) -> int | None:
+    def repeat(self, *, thorough: bool) -> int | None:
         """Say what was said the last time, if everything is as it was then; the exit code, or None."""
         entry, self._thorough = self._entry(), thorough
         self._again = entry is not None
@@ -93,25 +92,30 @@ class Memory:
     def reminded(self, request: "Request") -> "Request":
         """A request over the tree of this memory; who comes again is told what is known of files and of projects."""
         request = request._replace(tree=self.tree)
-        if not self._again:
-            return request
-        from envtree.cache.documents import Documents  # noqa: PLC0415 -- only now there may be any
+        return request._replace(known=self) if self._again else request
 
-        self._documents = Documents(self._folder, self._names.documents)
-        return request._replace(memory=self._documents, units=self)
-
-    def known(self, digests: Mapping[str, str]) -> "list[Share]":
+    def recall(self, digests: Mapping[str, str]) -> "dict[str, tuple[Unit, str]]":
         """What was found in those of the projects that have the same digest as then, and need not be written again."""
         from envtree.cache.kept import load  # noqa: PLC0415
 
         kept = load(self._folder, self._names.units)
         if kept is None or not self._is_written(_Place(*kept[0])):
-            return []
-        return [share for share in kept[2] if digests.get(share.project, "") == kept[1].get(share.project)]
+            return {}
+        return {project: found for project, found in kept[2].items() if kept[1][project] == digests.get(project)}
 
-    def keep(self, digests: Mapping[str, str], shares: "list[Share]") -> None:
+    def keep(self, digests: Mapping[str, str], units: "Mapping[str, tuple[Unit, str]]") -> None:
         """Remember what was found in all projects."""
-        self._found = dict(digests), shares
+        self._found = dict(digests), dict(units)
+
+    def documents(self, project: str) -> "Documents":
+        """The files of a project as they were read before."""
+        from envtree.cache.documents import Documents  # noqa: PLC0415 -- only now there may be any
+
+        return Documents(self._folder, self._names.documents(project))
+
+    def keep_documents(self, documents: Any) -> None:
+        """Remember them as they have been read now."""
+        documents.save()
 
     def conclude(self, outcome: "Outcome", output: Output | None, say: Callable[[], int]) -> int:
         """Say what came of a run, and remember it; the exit code."""
@@ -126,8 +130,6 @@ class Memory:
         inputs = {one.env: self._names.mark(one.env) for one in workspace.organization.inputs.values()}
         words = [(answer, isinstance(each, bytes), _text(each)) for answer, each in said]
         self._write(_Entry(code, words, list(self.tree.seen()), inputs, list(place)))
-        if self._documents is not None:
-            self._documents.save()
         if self._found and bool(output) == bool(outcome.manifest):
             from envtree.cache.kept import save  # noqa: PLC0415
 
@@ -159,12 +161,16 @@ class _Names(NamedTuple):
 
     salt: bytes
     entry: str
-    documents: str
+    tree: str
 
     @property
     def units(self) -> str:
         """That of what is known of projects."""
         return f"{self.entry}-projects"
+
+    def documents(self, project: str) -> str:
+        """That of what is known of a project's files."""
+        return f"{_named(self.salt, _bytes((self.tree, project)))}-files"
 
     def mark(self, variable: str) -> str:
         """What changes with the value of a variable."""

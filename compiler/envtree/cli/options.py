@@ -63,7 +63,7 @@ class Command(click.Command):
             from envtree.cli.memory import memory  # noqa: PLC0415 -- most commands have none
 
             found = memory(self._work, ctx.obj, params)
-            code = found.recall(thorough=thorough) if found else None
+            code = found.repeat(thorough=thorough) if found else None
             if code is not None:
                 return code
         work = import_module(self._work)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
+from envtree.check import check
 from envtree.codes import OVERALL
 from envtree.diagnostic import Severity
 from envtree.finding import Finding
@@ -15,7 +16,7 @@ from envtree.fix.change import Edit, Patched, Rename
 from envtree.fix.diff import diff
 from envtree.fix.plan import MENDABLE, plan, plan_edits, plan_renames
 from envtree.fix.reading import Identity, count, identity
-from envtree.pipeline import Outcome, Request, check
+from envtree.pipeline import Outcome, Request
 from envtree.schemas import Schemas
 
 __all__ = ["MENDABLE", "Edit", "Fixed", "Rename", "apply", "diff", "fix", "plan"]

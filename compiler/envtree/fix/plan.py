@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from envtree.diagnostic import Diagnostic, Diagnostics, Severity
-from envtree.discover import discover
+from envtree.discover import discover, load
 from envtree.finding import Finding
 from envtree.fix.change import Edit, Places, Rename
 from envtree.fix.keys import Vocabulary, rename_key
@@ -31,7 +31,7 @@ def plan_edits(findings: Iterable[Finding], tree: Tree, schemas: Schemas) -> tup
     """The files with other text in them, in the order of their paths."""
     places = Places(tree)
     planner = _Planner(tuple(findings), places, schemas)
-    sources = discover(tree, Diagnostics())
+    sources = _sources(tree)
     edits = [edit for source in sources if (edit := planner.edit(source))]
     linked = _linked(sources, places) if edits else frozenset()
     return tuple(
@@ -49,7 +49,7 @@ def plan_renames(findings: Iterable[Finding], tree: Tree) -> tuple[Rename, ...]:
     if ROOT_FILE in hidden:
         # A tree in an ignored folder: nothing in it is hidden.
         hidden = frozenset()
-    linked = _linked(discover(tree, Diagnostics()), places) if renames else frozenset()
+    linked = _linked(_sources(tree), places) if renames else frozenset()
     return tuple(
         rename
         for rename in renames
@@ -120,6 +120,10 @@ def _rename(path: str, places: Places) -> Rename | None:
         return None
     new = f"{folder}{slash}{parsed.stem}.yaml"
     return Rename(path, new) if places.find(path) is What.FILE and places.find(new) is None else None
+
+
+def _sources(tree: Tree) -> Sources:
+    return tuple(load(tree, discover(tree, Diagnostics()), Diagnostics()))
 
 
 def _linked(sources: Sources, places: Places) -> frozenset[str]:

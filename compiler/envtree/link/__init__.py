@@ -1,9 +1,12 @@
 """Connect the files: every name points at something, every environment knows its order, every team its targets."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from envtree.codes import CODES, is_unread
 from envtree.diagnostic import Diagnostics
 from envtree.layout import ROOT_FILE
-from envtree.link.copies import copies
+from envtree.link.copies import copies, fingerprints
 from envtree.link.creation_rules import read_rules
 from envtree.link.entities import Entities
 from envtree.link.environments import project_environments, root_environments
@@ -16,7 +19,7 @@ from envtree.link.references import check_references
 from envtree.link.rule_checks import RuleChecks
 from envtree.link.sealed import check_lengths, check_policy, check_readers, check_scope
 from envtree.mistake import distinct
-from envtree.resource import Resources
+from envtree.resource import Resource, Resources
 from envtree.source import Kind
 from envtree.workspace import Workspace
 
@@ -25,41 +28,77 @@ _OTHERS = (Kind.POLICY, Kind.SKILL, Kind.WORKER_QUEUE, Kind.JOB)
 
 def link(resources: Resources, diags: Diagnostics) -> Workspace:
     """Resources to a workspace in which nothing dangles; what does is reported and left out."""
-    # A file that could not be read stands as an empty one: of its runtime nothing is known.
-    unread = frozenset(finding.span.path for finding in diags if is_unread(finding.code))
-    # Nobody knows what a policy with an error in its file was to be.
-    broken = frozenset(finding.span.path for finding in diags if CODES[finding.code].fixed)
+    unread = _unread(diags)
+    workspace = _with_projects(_root(resources, unread, diags), resources, unread, diags)
     findings = Diagnostics()
-    workspace = _link(resources, unread, broken, findings)
+    check_keys(workspace.projects, findings)
+    _check_sealed(resources, workspace, unread, findings)
     diags.extend(distinct(findings, (resource.document for resource in resources)))
     return workspace
 
 
-def _link(resources: Resources, unread: frozenset[str], broken: frozenset[str], diags: Diagnostics) -> Workspace:
-    organization = link_organization(resources, diags)
-    environments = root_environments(resources, diags)
-    projects = tuple(
-        link_project(name, resources, project_environments(name, environments, resources, diags), diags)
-        for name in resources.projects()
-    )
-    workspace = Workspace(
-        organization,
-        environments,
-        projects,
-        tuple(policy for policy in link_policies(resources, diags) if policy.span.path not in broken),
-        {kind: tuple(resources.documents(kind)) for kind in _OTHERS},
-        tuple(read_rules(one, diags) for one in resources.rules),
-    )
-    entities = Entities(workspace, resources.elsewhere)
-    is_known = ROOT_FILE not in unread
-    check_references(resources, workspace, entities, diags, people_known=is_known)
-    check_members(workspace, entities, unread, diags)
-    check_keys(projects, diags)
-    _check_sealed(resources, workspace, diags, is_known=is_known)
+def link_root(resources: Resources, diags: Diagnostics) -> Workspace:
+    """What stands outside of projects, without them."""
+    unread = _unread(diags)
+    workspace = _root(resources, unread, diags)
+    _check_sealed(resources, workspace, unread, diags)
     return workspace
 
 
-def _check_sealed(resources: Resources, workspace: Workspace, diags: Diagnostics, *, is_known: bool) -> None:
+def link_projects(root: Workspace, resources: Resources, diags: Diagnostics) -> Workspace:
+    """The same with the projects that there are among the resources.
+
+    What can only be told of several projects is left to whoever knows all of them.
+    """
+    unread, known = _unread(diags), {one.path for one in root.rules}
+    rules = [read_rules(one, diags) for one in resources.rules if one.document.path not in known]
+    workspace = _with_projects(replace(root, rules=(*root.rules, *rules)), resources, unread, diags)
+    _check_sealed(resources, workspace, unread, diags)
+    return workspace
+
+
+def _root(resources: Resources, unread: frozenset[str], diags: Diagnostics) -> Workspace:
+    own = [one for one in resources if not one.location.project]
+    # Nobody knows what a policy with an error in its file was to be.
+    broken = frozenset(finding.span.path for finding in diags if CODES[finding.code].fixed)
+    findings = Diagnostics()
+    workspace = Workspace(
+        link_organization(resources, findings),
+        root_environments(resources, findings),
+        (),
+        tuple(policy for policy in link_policies(resources, findings) if policy.span.path not in broken),
+        {kind: resources.documents(kind) for kind in _OTHERS},
+        tuple(read_rules(one, findings) for one in resources.rules),
+    )
+    entities = Entities(workspace, resources.index)
+    check_references(own, workspace, entities, findings, people_known=ROOT_FILE not in unread)
+    diags.extend(distinct(findings, (resource.document for resource in own)))
+    return workspace
+
+
+def _with_projects(root: Workspace, resources: Resources, unread: frozenset[str], diags: Diagnostics) -> Workspace:
+    own = [one for one in resources if one.location.project]
+    findings = Diagnostics()
+    projects = tuple(
+        link_project(name, resources, project_environments(name, root.environments, resources, findings), findings)
+        for name in resources.projects()
+    )
+    workspace = replace(root, projects=projects)
+    entities = Entities(workspace, resources.index)
+    check_references(own, workspace, entities, findings, people_known=ROOT_FILE not in unread)
+    known = check_members(workspace, entities, unread, findings)
+    diags.extend(distinct(findings, (resource.document for resource in own)))
+    return replace(workspace, is_mentioning=entities.was_asked, is_self_contained=known)
+
+
+def _unread(diags: Diagnostics) -> frozenset[str]:
+    """The files that could not be read, and stand as empty ones: of their runtime nothing is known."""
+    return frozenset(finding.span.path for finding in diags if is_unread(finding.code))
+
+
+def _check_sealed(
+    resources: Iterable[Resource], workspace: Workspace, unread: frozenset[str], diags: Diagnostics
+) -> None:
     """Check every secrets file against what the organization allows, before anything may decrypt it.
 
     If that is not known, because its file cannot be read, nothing will.
@@ -71,7 +110,7 @@ def _check_sealed(resources: Resources, workspace: Workspace, diags: Diagnostics
     for resource, sealed in sound:
         check_scope(sealed, policy, diags)
         check_lengths(sealed, diags)
-        if is_known:
+        if ROOT_FILE not in unread:
             check_policy(sealed, policy, organization, diags)
             who = readers_of(workspace, resource.location.project)
             if who:
@@ -80,4 +119,4 @@ def _check_sealed(resources: Resources, workspace: Workspace, diags: Diagnostics
     diags.extend(copies(sealed for _, sealed in sound))
 
 
-__all__ = ["link"]
+__all__ = ["fingerprints", "link", "link_projects", "link_root"]

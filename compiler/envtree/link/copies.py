@@ -1,13 +1,17 @@
 """Ciphertext that stands in two files: sops draws a new number for each value, so one was copied from the other."""
 
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 
 from envtree.diagnostic import Diagnostic, Related
 from envtree.keypath import KeyPath, format_path
 from envtree.node import Mapping, Node, Scalar, Sequence
+from envtree.resource import Resource
 from envtree.secret import SealedFile
 from envtree.span import Span
 
+# Of a digest so many bytes are enough to notice what has to be looked at more closely.
+_LENGTH = 16
 # The first file, in the order of the paths, in which something stands; and where it stands there.
 _First = dict[str, tuple[SealedFile, Span]]
 
@@ -65,3 +69,12 @@ def _leaves(node: Node, path: KeyPath) -> Iterator[tuple[KeyPath, Scalar]]:
     elif isinstance(node, Sequence):
         for index, item in enumerate(node.items):
             yield from _leaves(item, (*path, str(index)))
+
+
+def fingerprints(resources: Iterable[Resource]) -> frozenset[bytes]:
+    """What two files with a ciphertext in common, or the wrapped data key, have in common."""
+    texts: set[str] = set()
+    for sealed in (one.sealed for one in resources if one.sealed and one.sealed.readable):
+        texts.update(leaf.text for _, leaf in _leaves(sealed.content, ()))
+        texts.update(recipient.wrapped for recipient in sealed.recipients)
+    return frozenset(sha256(text.encode("utf-8", "surrogateescape")).digest()[:_LENGTH] for text in texts)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.fields import field, text, texts
+from envtree.index import ENTITIES, Index, entity_path
 from envtree.layout import is_name
 from envtree.nearest import did_you_mean
 from envtree.node import Document, Scalar, Sequence
@@ -14,53 +15,62 @@ from envtree.workspace import Workspace
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
-_KINDS = ("agent", "team", "workflow")
+_KINDS: tuple[str, ...] = ENTITIES
 _PLANNED = {"predefined_agent": "agent", "predefined_team": "team", "predefined_workflow": "workflow"}
 _LONGEST_PATH = 3
 
 
 class Entities:
-    """Every agent, team and workflow of a tree by its path; of those `elsewhere` there is no document."""
+    """Every agent, team and workflow of a tree by its path; documents are known of those in the workspace.
 
-    def __init__(self, workspace: Workspace, elsewhere: Iterable[Location] = ()) -> None:
-        self._paths: dict[str, dict[str, Document | None]] = {kind: {} for kind in _KINDS}
-        for project in workspace.projects:
-            self._paths["workflow"] |= {f"{project.name}/{workflow}": None for workflow in project.workflows}
-            for team in project.teams:
-                folder = f"{project.name}/{team.name}" if team.name else project.name
-                if team.name:
-                    self._paths["team"][folder] = team.document
-                self._paths["agent"] |= {f"{folder}/{agent.name}": agent.document for agent in team.agents}
-        for at in elsewhere:
-            if str(at.kind) in _KINDS:
-                self._paths[at.kind]["/".join(filter(None, at[1:4]))] = None
-        self._by_last: dict[tuple[str, str], list[str]] = {}
-        for kind, paths in self._paths.items():
-            for path in sorted(paths):
-                self._by_last.setdefault((kind, _last(path)), []).append(path)
+    Whether one `was_asked` for may be of interest.
+    """
+
+    def __init__(self, workspace: Workspace, index: Index | None = None) -> None:
+        self._index = index or Index(_locations(workspace))
+        self.was_asked = False
+        teams = [team for project in workspace.projects for team in project.teams]
+        self._agents = {entity_path(agent.document.location): agent.document for team in teams for agent in team.agents}
+
+    @property
+    def environments(self) -> frozenset[str]:
+        """The names of the environments of projects."""
+        return self._index.environments
 
     def paths(self, kinds: Iterable[str]) -> list[str]:
         """The paths of all entities of some kinds."""
-        return sorted({path for kind in kinds for path in self._paths[kind]})
+        return self._index.paths(kinds)
 
     def find(self, name: str, kinds: Iterable[str], near: str = "") -> list[str]:
         """The paths that a name may mean; in the folder `near`, its own entities come first."""
-        for exact in (name, f"{near}/{name}"):
-            if any(exact in self._paths[kind] for kind in kinds):
-                return [exact]
-        return sorted({path for kind in kinds for path in self._by_last.get((kind, name), ())})
+        self.was_asked = True
+        return self._index.find(name, kinds, near)
 
     def members(self, document: Document) -> Iterator[Document]:
         """The agents of a team by its `member_ids`, as far as they are in this tree."""
         for mention in texts(field(document, "configuration", "member_ids")):
             found = self.find(str(mention.value), ("agent",), _folder(document))
-            agent = self._paths["agent"][found[0]] if len(found) == 1 else None
+            agent = self._agents.get(found[0]) if len(found) == 1 else None
             if agent:
                 yield agent
+
+    def strangers(self, document: Document) -> bool:
+        """Whether a member of a team is none of the workspace: there may be more to say of both together."""
+        mentions = [str(mention.value) for mention in texts(field(document, "configuration", "member_ids"))]
+        found = [path for name in mentions for path in self.find(name, ("agent",), _folder(document))]
+        return any(path not in self._agents for path in found)
 
     def kinds_of(self, name: str) -> list[str]:
         """The kinds that have an entity which a name may mean."""
         return [kind for kind in _KINDS if self.find(name, (kind,))]
+
+
+def _locations(workspace: Workspace) -> Iterator[Location]:
+    for project in workspace.projects:
+        yield from (Location(Kind.ENVIRONMENT, project.name, "", name) for name in project.environments)
+        yield from (Location(Kind.WORKFLOW, project.name, "", workflow) for workflow in project.workflows)
+        yield from (Location(Kind.TEAM, project.name, team.name, "") for team in project.teams if team.name)
+        yield from (agent.document.location for team in project.teams for agent in team.agents)
 
 
 def check_entities(document: Document, entities: Entities, environments: Iterable[str], diags: Diagnostics) -> None:

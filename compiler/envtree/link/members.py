@@ -11,15 +11,21 @@ _CLAUDE_CODE = "claude_code"
 _DEFAULT = "default"
 
 
-def check_members(workspace: Workspace, entities: Entities, unread: frozenset[str], diags: Diagnostics) -> None:
-    """Report every agent of a `claude_code` team that runs on something else; `unread` files say nothing."""
+def check_members(workspace: Workspace, entities: Entities, unread: frozenset[str], diags: Diagnostics) -> bool:
+    """Report every agent of a `claude_code` team that runs on something else; `unread` files say nothing.
+
+    Returns whether all of these agents are in the workspace.
+    """
+    strangers = False
     for project in workspace.projects:
         for team in project.teams:
             if team.document and text(field(team.document, "runtime")) == _CLAUDE_CODE:
+                strangers = strangers or entities.strangers(team.document)
                 own = {agent.document.path: agent.document for agent in team.agents}
                 guests = {document.path: document for document in entities.members(team.document)}
                 for agent in [one for path, one in (own | guests).items() if path not in unread]:
                     _check(agent, team.document, f"{project.name}/{team.name}", diags)
+    return not strangers
 
 
 def _check(agent: Document, team: Document, path: str, diags: Diagnostics) -> None:

@@ -1,7 +1,7 @@
 """References by name: skills, policies, queues, people, members and entities that a file mentions."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from envtree.diagnostic import Diagnostic, Diagnostics, Related
 from envtree.fields import field, mapping, texts
@@ -9,7 +9,7 @@ from envtree.layout import is_name
 from envtree.link.entities import UUID, Entities, check_entities
 from envtree.nearest import did_you_mean
 from envtree.node import Document, Scalar
-from envtree.resource import Resources
+from envtree.resource import Resource
 from envtree.source import Kind
 from envtree.workspace import Workspace
 
@@ -36,10 +36,10 @@ _HOMES: Mapping[str, str] = {
 
 
 def check_references(
-    resources: Resources, workspace: Workspace, entities: Entities, diags: Diagnostics, *, people_known: bool
+    resources: Iterable[Resource], workspace: Workspace, entities: Entities, diags: Diagnostics, *, people_known: bool
 ) -> None:
-    """Report every name that points at nothing, with the nearest one that does exist."""
-    names = _names(resources, workspace)
+    """Report every name in some files that points at nothing, with the nearest one that does exist."""
+    names = _names(workspace, entities)
     for resource in resources:
         document = resource.document
         for path, what in MENTIONS.get(resource.location.kind, ()):
@@ -53,14 +53,12 @@ def check_references(
             _check(document, ("variables", name, "environments"), "environment", names["environment"], diags)
 
 
-def _names(resources: Resources, workspace: Workspace) -> dict[str, frozenset[str]]:
+def _names(workspace: Workspace, entities: Entities) -> dict[str, frozenset[str]]:
     organization = workspace.organization.document
-    rego = [name for name, document in resources.documents(Kind.POLICY).items() if field(document, "schema") is None]
+    rego = [name for name, document in workspace.others[Kind.POLICY].items() if field(document, "schema") is None]
     people = mapping(field(organization, "people"))
-    every = {name for project in workspace.projects for name in project.environments}
-    every.update(at.name for at in resources.elsewhere if at.kind is Kind.OVERLAY and not at.team)
     return {
-        "environment": frozenset(workspace.environments) | every,
+        "environment": frozenset(workspace.environments) | entities.environments,
         "skill": frozenset(workspace.others[Kind.SKILL]),
         "policy": frozenset(rego),
         "worker queue": frozenset(workspace.others[Kind.WORKER_QUEUE]),

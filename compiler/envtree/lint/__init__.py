@@ -12,11 +12,10 @@ from envtree.workspace import Workspace
 
 
 class Rules:
-    """What is checked in every bundle; made once a run, for contracts and schemas are compiled in it."""
+    """What is checked in every bundle; made once a run, for contracts are compiled in it."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self.contracts = Contracts(workspace)
-        self.policies = Policies(workspace.policies)
+    def __init__(self, workspace: Workspace, policies: Policies) -> None:
+        self.contracts, self.policies = Contracts(workspace), policies
 
 
 def lint(resolved: Resolved, bundle: Bundle, rules: Rules, diags: Diagnostics) -> None:
@@ -29,4 +28,4 @@ def lint(resolved: Resolved, bundle: Bundle, rules: Rules, diags: Diagnostics) -
     rules.policies.check(resolved, bundle, diags)
 
 
-__all__ = ["Rules", "lint"]
+__all__ = ["Policies", "Rules", "lint"]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from envtree.diagnostic import Diagnostics
 from envtree.merge.apply import apply
 from envtree.merge.context import Context
-from envtree.merge.effects import Effects, Seen, findings
+from envtree.merge.effects import Effects, Seen, findings, within
 from envtree.merge.lift import Change, lift, lift_scalar
 from envtree.merge.policies import BUILT_IN, Policies
 from envtree.merge.secrets_section import lift_secrets_section
@@ -120,4 +120,4 @@ def _compare_models(below: _Prefix, layer: Layer, context: Context) -> None:
         context.effects.repeat(lift_scalar(*below.model), lift_scalar(layer.model, layer), path)
 
 
-__all__ = ["Effects", "Seen", "findings", "merge"]
+__all__ = ["Effects", "Seen", "findings", "merge", "within"]

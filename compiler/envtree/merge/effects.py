@@ -1,7 +1,7 @@
 """What layers and directives do over all stacks: one that does nothing in any of them is a mistake."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from envtree.diagnostic import Diagnostic, Related
@@ -28,6 +28,17 @@ class Seen(NamedTuple):
     merged: Counter[LayerName]
     pinned: set[Place]
     repeats: dict[Place, tuple[int, Diagnostic]]
+
+
+def within(seen: Seen, paths: Container[str]) -> Seen:
+    """What of it is about some files only."""
+    return Seen(
+        {place for place in seen.useful if place.path in paths},
+        {place: finding for place, finding in seen.idle.items() if place.path in paths},
+        Counter({name: count for name, count in seen.merged.items() if name[2] in paths}),
+        {place for place in seen.pinned if place[1].path in paths},
+        {place: found for place, found in seen.repeats.items() if place[1].path in paths},
+    )
 
 
 def findings(parts: Iterable[Seen]) -> list[Diagnostic]:

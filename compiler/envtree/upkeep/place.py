@@ -1,10 +1,12 @@
 """Where a secrets file may lie: what discovery would say of one at a path."""
 
+from collections.abc import Mapping
+
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.discover import discover
 from envtree.layout import FORMATS, SECRET_OWNERS
 from envtree.nearest import nearest
-from envtree.source import Kind, Location, Sources
+from envtree.source import Kind, Location
 from envtree.tree import Tree
 from envtree.upkeep.planned import Planned
 
@@ -20,16 +22,16 @@ class WrongPlaceError(Exception):
 def place(tree: Tree, path: str) -> Location:
     """What a secrets file at a path belongs to."""
     diags = Diagnostics()
-    sources = discover(Planned(tree, path, b""), diags)
+    placed = discover(Planned(tree, path, b""), diags)
     wrong = next((each for each in diags if path in _paths(each)), None)
-    found = next((source.location for source in sources if source.path == path), None)
+    found = placed.get(path)
     if found and found.kind is Kind.SECRETS and not wrong:
         return found
     if path in tree.ignored([path]):
         raise WrongPlaceError(f"git ignores '{path}', and so does envtree", "correct .gitignore, or the path")
     if wrong and wrong.related:
         raise WrongPlaceError(wrong.message, wrong.hint)
-    close = _meant(path, sources)
+    close = _meant(path, placed)
     message = wrong.message if wrong else f"'{path}' is no place for secrets"
     hint = f"did you mean '{close}'?" if close else wrong.hint if wrong else ""
     raise WrongPlaceError(message, hint or "the secrets of 'X.yaml' are in 'X.secrets.yaml' beside it")
@@ -39,14 +41,12 @@ def _paths(finding: Diagnostic) -> set[str]:
     return {finding.span.path, *(related.span.path for related in finding.related)}
 
 
-def _meant(path: str, sources: Sources) -> str:
+def _meant(path: str, placed: Mapping[str, Location]) -> str:
     """The secrets file that a path was probably meant to be: that of the file at its place, or of something alike."""
     stem = path.partition(".")[0]
     format = path.rpartition(".")[2]
     suffix = f".secrets.{format if format in FORMATS else 'yaml'}"
-    owners = {
-        source.path.rpartition(".")[0]: source.location for source in sources if source.location.kind in SECRET_OWNERS
-    }
+    owners = {known.rpartition(".")[0]: at for known, at in placed.items() if at.kind in SECRET_OWNERS}
     if stem in owners:
         return stem + suffix
     beside = nearest(stem, [each for each in owners if each.rpartition("/")[0] == stem.rpartition("/")[0]])

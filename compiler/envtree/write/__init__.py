@@ -9,7 +9,7 @@ from pathlib import Path
 
 from envtree import disk
 from envtree.archive import through
-from envtree.artifact import NOWHERE_ELSE, Artifact, Elsewhere, Manifest, Output, Record, Together, undivided
+from envtree.artifact import Artifact, Elsewhere, Manifest, Output, Record, Together
 from envtree.canonical import canonical
 from envtree.diagnostic import Failure
 from envtree.git import tracked
@@ -28,17 +28,17 @@ def write(
     output: Output,
     approve: Callable[[], bool],
     *,
-    elsewhere: Elsewhere = NOWHERE_ELSE,
+    elsewhere: Elsewhere | None = None,
     is_tracked: Callable[[Path], bool] = tracked,
     wait: float = 10.0,
 ) -> Manifest | None:
-    """Write the artifacts as they come, and make them the output if `approve()` agrees after the last one."""
+    """Write the artifacts as they come, and those of `elsewhere`; make them the output if `approve()` agrees then."""
     path = output_path(output, is_tracked)
     with hold(path, wait) as home:
         if home == path and has_leftover(path):
             # Only a run that is sure to write may finish, or remove, what a killed one left.
-            artifacts, elsewhere = list(artifacts), elsewhere._replace(together=undivided)
-            if not approve():
+            artifacts = list(artifacts)
+            if elsewhere or not approve():
                 return None
             with disk.errors(output.folder):
                 recover(path)
@@ -48,10 +48,13 @@ def write(
             # Only our own steps stand under `errors`: what the stream of artifacts raises is not about the output.
             with disk.errors(output.folder):
                 old = sink.begin()
-            records = _put_together(sink, artifacts, output, elsewhere.together)
+            records = _put(sink, artifacts, output)
+            if elsewhere:
+                records |= _put_together(sink, output, elsewhere.together)
             if not approve():
                 return None
-            records = {**_kept(sink, old, elsewhere.kept, output), **records}
+            if elsewhere:
+                records = {**_kept(sink, old, elsewhere.kept, output), **records}
             return _commit(sink, output.successor(old, records), output)
         finally:
             with disk.errors(output.folder):
@@ -82,25 +85,15 @@ def pack(
         return manifest
 
 
-def _put_together(
-    sink: Swap | Fresh, artifacts: Iterable[Artifact], output: Output, together: Together
-) -> dict[str, Record]:
-    """Put all artifacts there, if it can be done with the help of other processes; their records."""
+def _put_together(sink: Swap | Fresh, output: Output, together: Together) -> dict[str, Record]:
+    """Put artifacts there with the help of other processes; their records."""
 
-    def share(number: int) -> tuple[dict[str, Record], Staged]:
-        sink.divide(number)
-        return _put(sink, artifacts, output), sink.staged()
+    def share(number: int, artifacts: Iterable[Artifact]) -> tuple[dict[str, Record], Staged]:
+        part = sink.part(number)
+        return _put(part, artifacts, output), part.staged()
 
-    shares = together(share)
-    if not shares:
-        if shares is not None:
-            # Whatever they have put there counts for nothing.
-            with disk.errors(output.folder):
-                sink.discard()
-                sink.begin()
-        return _put(sink, artifacts, output)
     records: dict[str, Record] = {}
-    for put, staged in shares:
+    for put, staged in together(share) or ():
         records |= put
         sink.add(staged)
     return records

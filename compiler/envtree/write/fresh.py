@@ -32,8 +32,9 @@ class Fresh:
             self._write(disk.IGNORE, disk.IGNORE_TEXT)
         return Manifest(self._output.edition, self._output.mode, {}, {})
 
-    def divide(self, number: int) -> None:
-        """Be one of several that fill it, each with bundles of its own."""
+    def part(self, number: int) -> "Fresh":
+        """One of several that fill it, each with bundles of its own."""
+        return self
 
     def staged(self) -> Staged:
         """What the one that commits has to know: all of it lies where it belongs."""

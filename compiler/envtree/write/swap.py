@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
+from copy import copy
 from itertools import count
 
 from envtree import disk
@@ -14,7 +15,7 @@ from envtree.signals import committing
 from envtree.write.journal import Journal
 from envtree.write.staged import Staged
 
-# How many files one of several processes may stage.
+# How many files one of several parts may stage.
 _ROOM = 1 << 40
 
 
@@ -43,11 +44,13 @@ class Swap:
         self._put_ignore()
         return self._old
 
-    def divide(self, number: int) -> None:
-        """Be one of several that stage, each with bundles of its own, from what has been staged so far."""
-        self._journal.moves.clear()
-        self._journal.removals.clear()
-        self._names = count((number + 1) * _ROOM)
+    def part(self, number: int) -> "Swap":
+        """One of several that stage, each with bundles of its own, from what has been staged so far."""
+        part = copy(self)
+        part._folders, part._seen = disk.Folders(self._root), set()
+        part._folders.add(self._folders.known())
+        part._journal, part._names = Journal(self._output.mode, [], []), count((number + 1) * _ROOM)
+        return part
 
     def staged(self) -> Staged:
         """What the one that commits has to know."""

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from envtree.check import check
 from envtree.cli.console import err, out
 from envtree.cli.exits import Exit, verdict
 from envtree.cli.memory import Memory
@@ -14,7 +15,7 @@ from envtree.cli.work.session import Environ, Messages, chosen, open_tree, repor
 from envtree.cli.work.since import affected_since
 from envtree.fix import MENDABLE, Fixed, apply, diff, fix, plan
 from envtree.forked import processes
-from envtree.pipeline import Request, check
+from envtree.pipeline import Request
 from envtree.report import Report, plural, tally
 from envtree.schemas import Schemas
 from envtree.tree import DirectoryTree

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from envtree.check import examined
 from envtree.cli.console import err
 from envtree.cli.exits import Exit
 from envtree.cli.progress import progress
@@ -19,7 +20,7 @@ from envtree.kubiya import Desired
 from envtree.live.access import Access, access
 from envtree.live.client import connected
 from envtree.live.reading import read
-from envtree.pipeline import Request, Run, examined
+from envtree.pipeline import Request, Run
 from envtree.secret import SecretsPolicy
 from envtree.sops import Decrypter
 from envtree.tree import DirectoryTree

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree import disk
+from envtree.check import examined
 from envtree.cli.console import err, out
 from envtree.cli.exits import Exit
 from envtree.cli.options import usage_error
@@ -22,7 +23,7 @@ from envtree.diagnostic import Refusal
 from envtree.kubiya import Ref
 from envtree.live.client import Client, RefusedError, connected
 from envtree.live.reading import Live, owner, read
-from envtree.pipeline import Request, Run, examined
+from envtree.pipeline import Request, Run
 from envtree.printable import printable
 from envtree.report import plural
 from envtree.secret import SecretsPolicy

@@ -14,6 +14,7 @@ import click
 
 from envtree import EDITION
 from envtree.artifact import Mode
+from envtree.check import examined
 from envtree.cli.console import colored, is_heard, out, painted
 from envtree.cli.exits import Exit, verdict
 from envtree.cli.options import usage_error
@@ -25,7 +26,7 @@ from envtree.diagnostic import Failure, Refusal
 from envtree.disk import load_manifest
 from envtree.emit.marks import mark
 from envtree.layout import ROOT_FILE
-from envtree.pipeline import Outcome, Request, Run, examined
+from envtree.pipeline import Outcome, Request, Run
 from envtree.printable import printable
 from envtree.publish import publish
 from envtree.reading import Memory

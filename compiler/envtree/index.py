@@ -1,0 +1,53 @@
+"""The names that there are in a tree, told from where its files stand: nothing has to be read for that."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from hashlib import sha256
+
+from envtree.source import Kind, Location
+
+# What others may mention by its path, or by the last part of that.
+ENTITIES = (Kind.AGENT, Kind.TEAM, Kind.WORKFLOW)
+
+
+class Index:
+    """Every agent, team and workflow by its path, and the names of all environments."""
+
+    def __init__(self, locations: Iterable[Location]) -> None:
+        self._paths: dict[str, set[str]] = {kind: set() for kind in ENTITIES}
+        environments: set[str] = set()
+        for at in locations:
+            if at.kind in ENTITIES:
+                self._paths[at.kind].add(entity_path(at))
+            elif at.kind is Kind.ENVIRONMENT or (at.kind is Kind.OVERLAY and not at.team):
+                # Whoever has only seen a name cannot tell an overlay of an environment from one of a project's own.
+                environments.add(at.name)
+            if at.team:
+                self._paths[Kind.TEAM].add(f"{at.project}/{at.team}")
+        self.environments = frozenset(environments)
+        self._by_last: dict[tuple[str, str], list[str]] = {}
+        for kind, paths in self._paths.items():
+            for path in sorted(paths):
+                self._by_last.setdefault((kind, path.rpartition("/")[2]), []).append(path)
+
+    @cached_property
+    def digest(self) -> str:
+        """What changes with the names."""
+        names = repr([sorted(paths) for paths in self._paths.values()])
+        return sha256(names.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def paths(self, kinds: Iterable[str]) -> list[str]:
+        """The paths of all entities of some kinds."""
+        return sorted({path for kind in kinds for path in self._paths[kind]})
+
+    def find(self, name: str, kinds: Iterable[str], near: str = "") -> list[str]:
+        """The paths that a name may mean; in the folder `near`, its own entities come first."""
+        for exact in (name, f"{near}/{name}"):
+            if any(exact in self._paths[kind] for kind in kinds):
+                return [exact]
+        return sorted({path for kind in kinds for path in self._by_last.get((kind, name), ())})
+
+
+def entity_path(at: Location) -> str:
+    """The path by which others mention what a file describes."""
+    return "/".join(filter(None, at[1:4]))

@@ -1,0 +1,230 @@
+"""A run that goes from project to project and keeps of each only what was found, in one process or in several.
+
+Of a tree without errors it finds what a run over the whole of it does. Over an error much depends on what was found
+before, and is left to that.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from envtree.allowance import Allowances
+from envtree.artifact import Manifest
+from envtree.codes import IDLE, NEEDS_KEY
+from envtree.diagnostic import Diagnostics, ReportedError
+from envtree.discover import discover
+from envtree.finding import ErrorWatch, Severities, settle
+from envtree.fitting import compares_names
+from envtree.forked import divided
+from envtree.index import Index
+from envtree.pipeline import Outcome, Part, Request, Run
+from envtree.rules_files import rules_files
+from envtree.source import Kind, Location
+from envtree.tree import Tree
+from envtree.unit import Unit, are_apart, idle_everywhere, unit
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+# With fewer agents nothing is gained. So many, and the rest of their last project, are asked of a process at a time.
+_WORTH = 40
+_SHARE = 60
+
+# Files by path, of which the root is that of what stands outside of projects.
+_Placed = dict[str, Location]
+_ROOT = ""
+
+
+class _SpoiltError(Exception):
+    """There is an error, or what only a run over the whole tree can tell."""
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """A tree that notes what is read of it."""
+
+    def noted(self) -> Any:
+        """What was read since the last time that this was asked."""
+
+    def note(self, noted: Any) -> None:
+        """Take over what was read by another process."""
+
+
+class Parted:
+    """The projects of a tree; `root` is the run over what stands outside of them.
+
+    Once it `is_done`, all that was found counts.
+    """
+
+    def __init__(self, request: Request) -> None:
+        shard, diags = request.shard, Diagnostics()
+        self._request = request
+        self._tree: Tree = shard.of(request.tree) if shard else request.tree
+        placed = discover(self._tree, diags)
+        self._index = Index((*placed.values(), *(shard.elsewhere if shard else ())))
+        self._projects: dict[str, _Placed] = {_ROOT: {}}
+        for path, at in sorted(placed.items(), key=lambda one: one[1].project):
+            self._projects.setdefault(at.project, {})[path] = at
+        self.root = self._run(_ROOT, self._projects.pop(_ROOT))
+        self.root.diags.extend(diags)
+        self._units: dict[str, Unit] = {}
+        self.is_done = False
+
+    def is_possible(self, formats: Iterable[str] | None = None) -> bool:
+        """Whether nothing needs all bundles at once, nothing is wrong so far, and there is something to gain."""
+        workspace, request = self.root.workspace, self._request
+        if workspace is None or self.root.is_for_control_plane or self.root.watch.found() or not self._projects:
+            return False
+        is_worth_it = request.known is not None or self._agents(self._projects) >= _WORTH
+        wanted = workspace.organization.output.formats if formats is None else formats
+        return is_worth_it and request.within is None and not compares_names(wanted, workspace)
+
+    @cached_property
+    def kept(self) -> dict[str, Unit]:
+        """What is known of projects in which nothing has changed, so that they need not be looked at."""
+        known = self._request.known.recall(self._digests) if self._request.known else {}
+        return {project: found for project, (found, index) in known.items() if index in ("", self._index.digest)}
+
+    def each(self, stream: Callable[[Run], Iterable[Item]], put: Callable[[int, Iterable[Item]], T]) -> list[T] | None:
+        """Put what comes of the run over each project, some projects at a time: what `put` gives for the n-th of these.
+
+        None if there is an error, or something goes wrong.
+        """
+        shares, units, found = self._shares(), dict(self.kept), dict[int, T]()
+
+        def work(number: int) -> tuple[dict[str, Unit], T, object]:
+            own: dict[str, Unit] = {}
+            done = put(number, self._through(shares[number], stream, own))
+            return own, done, self._request.tree.noted() if isinstance(self._request.tree, Noting) else None
+
+        def take(number: int, told: tuple[dict[str, Unit], T, object]) -> None:
+            own, found[number], noted = told
+            units.update(own)
+            if isinstance(self._request.tree, Noting):
+                self._request.tree.note(noted)
+            self._request.progress("projects", len(units), len(self._projects))
+
+        do = divided if self._request.jobs > 1 and len(shares) > 1 else _undivided
+        if do(len(shares), self._request.jobs, work, take):
+            self._units = {project: units[project] for project in self._projects}
+            self.is_done = self._conclude()
+        return [found[number] for number in range(len(shares))] if self.is_done else None
+
+    def outcome(self, manifest: Manifest | None = None) -> Outcome:
+        """All that was found."""
+        units = self._units.values()
+        return Outcome(
+            self.root.workspace,
+            tuple(id for one in units for id in one.ids),
+            tuple(id for one in units for id in one.selected),
+            tuple(id for one in units for id in one.checked),
+            settle(self.root.diags, self._severities),
+            self.root.diags.not_checked,
+            manifest,
+        )
+
+    def _through(
+        self, projects: Iterable[str], stream: Callable[[Run], Iterable[Item]], units: dict[str, Unit]
+    ) -> Iterator[Item]:
+        """What comes of some projects; each is forgotten before the next, but for what was found."""
+        for project in projects:
+            run = self._run(project, self._projects[project])
+            if run.watch.found() or run.workspace is None or not run.workspace.is_self_contained:
+                raise _SpoiltError
+            for item in stream(run):
+                yield item
+                if run.watch.found():
+                    raise _SpoiltError
+            units[project] = unit(run, self.root)
+            if run.watch.found():
+                raise _SpoiltError
+
+    def _run(self, project: str, placed: _Placed) -> Run:
+        asked, known = self._request, self._request.known
+        memory = known.documents(project) if known else asked.memory
+        part = Part(placed, self._index, self.root if project else None)
+        run = Run(asked._replace(memory=memory, progress=_unheard), part)
+        if known and memory is not None:
+            known.keep_documents(memory)
+        return run
+
+    def _shares(self) -> list[list[str]]:
+        """The projects that have to be looked at, neighbours together."""
+        missing = [project for project in self._projects if project not in self.kept]
+        size = min(_SHARE, self._agents(missing) // (4 * self._request.jobs))
+        shares, agents = [list[str]()] if missing else [], 0
+        for project in missing:
+            if agents > size:
+                shares.append([])
+                agents = 0
+            shares[-1].append(project)
+            agents += self._agents((project,))
+        return shares
+
+    def _agents(self, projects: Iterable[str]) -> int:
+        return sum(at.kind is Kind.AGENT for project in projects for at in self._projects[project].values())
+
+    def _conclude(self) -> bool:
+        """Tell what can only be told when all projects have been looked at; whether there is no error."""
+        units, diags = self._units.values(), self.root.diags
+        if not are_apart(units, self.root):
+            return False
+        self.root.check_selection(tuple(id for one in units for id in one.ids))
+        for one in units:
+            diags.extend(one.diagnostics)
+            for check in one.not_checked:
+                diags.skip(check)
+        if self.root.is_complete:
+            diags.extend(idle_everywhere(units))
+            diags.extend(tuple(self._allowances.idle(diags, aside=IDLE | NEEDS_KEY)))
+        if ErrorWatch(diags, self._severities, strict=self._request.strict).found():
+            return False
+        if self._request.known:
+            names = self._index.digest
+            found = {project: (one, names if one.is_mentioning else "") for project, one in self._units.items()}
+            self._request.known.keep(self._digests, found)
+        return True
+
+    @cached_property
+    def _allowances(self) -> Allowances:
+        every = dict(self.root.allowed)
+        for one in self._units.values():
+            every |= one.allowances
+        return Allowances(every, self.root.today)
+
+    @cached_property
+    def _severities(self) -> Severities:
+        workspace = self.root.workspace
+        return Severities(workspace.organization.lint if workspace else {}, self._allowances)
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        """For each project a digest of all that its bundles are made from."""
+        root = [(path, resource.document.digest) for path, resource in self.root.files.items()]
+        secrets = [path for placed in self._projects.values() for path, at in placed.items() if at.kind is Kind.SECRETS]
+        rules = [source.digest for source, _ in rules_files(self._tree, secrets, Diagnostics())]
+        shared = (root, rules, self.root.template_digests(), self.root.inputs_read(), sorted(self._index.environments))
+        return {project: self._digest(placed, shared) for project, placed in self._projects.items()}
+
+    def _digest(self, placed: _Placed, shared: object) -> str:
+        whole = sha256(repr(shared).encode("utf-8", "surrogateescape"))
+        for path, at in placed.items():
+            content = self._tree.read(path)
+            digest = sha256(content).hexdigest() if isinstance(content, bytes) else ""
+            whole.update(repr((path, at, digest)).encode("utf-8", "surrogateescape"))
+        return whole.hexdigest()
+
+
+def _undivided(count: int, jobs: int, work: Callable[[int], T], done: Callable[[int, T], None]) -> bool:
+    """Do in this process what `divided` does in several."""
+    try:
+        for number in range(count):
+            done(number, work(number))
+    except (_SpoiltError, ReportedError):
+        return False
+    return True
+
+
+def _unheard(what: str, done: int, total: int) -> None:
+    """A project has no progress of its own."""

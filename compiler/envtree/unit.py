@@ -1,0 +1,114 @@
+"""What a run over one project finds, so that it can be found elsewhere, or at another time, and put together."""
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+from envtree.advise import advise
+from envtree.allowance import Allowance
+from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked
+from envtree.fields import field
+from envtree.layout import ROOT_FILE
+from envtree.link import fingerprints
+from envtree.merge import Seen, findings, within
+from envtree.pipeline import Run
+from envtree.reading import Memory
+
+
+class Unit(NamedTuple):
+    """A project without an error: its bundles, and all that was found.
+
+    `idle` has for each file outside of projects that was looked at what did nothing in this one, and `seen` what the
+    layers of those files do: either counts if it is so in all projects. Of the `keys` and `marks` no two projects may
+    have the same: those at the control plane, and what tells the ciphertexts of secrets files apart.
+    """
+
+    ids: tuple[str, ...]
+    selected: tuple[str, ...]
+    checked: tuple[str, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    not_checked: tuple[NotChecked, ...]
+    allowances: dict[str, tuple[Allowance, ...]]
+    keys: tuple[str, ...]
+    marks: frozenset[bytes]
+    idle: dict[str, frozenset[Diagnostic]]
+    seen: Seen
+    is_mentioning: bool
+
+
+class KnownProjects(Protocol):
+    """What was found in projects before, by their names; that of what stands outside of projects is empty."""
+
+    def recall(self, digests: Mapping[str, str]) -> dict[str, tuple[Unit, str]]:
+        """What was found in those that have the same digest as then, and need not be written again.
+
+        A digest changes with all that a project's bundles are made from, but for the names in other projects. Those
+        that it depends on have a digest of their own, else it is empty.
+        """
+
+    def keep(self, digests: Mapping[str, str], units: Mapping[str, tuple[Unit, str]]) -> None:
+        """Remember what was found in all projects."""
+
+    def documents(self, project: str) -> Memory:
+        """The files of a project as they were read before."""
+
+    def keep_documents(self, documents: Memory) -> None:
+        """Remember them as they have been read now."""
+
+
+def unit(run: Run, root: Run) -> Unit:
+    """What a run over a project has found, when all of its bundles have been looked at."""
+    shared = root.files.keys()
+    overall = list(_overall(run)) if run.is_complete else []
+    idle = {path: frozenset(one for one in overall if one.span.path == path) for path in _looked_at(run, shared)}
+    own = (one for one in overall if one.span.path not in shared)
+    projects = run.workspace.projects if run.workspace else ()
+    return Unit(
+        run.ids,
+        run.selected,
+        tuple(run.checked),
+        (*run.diags, *own),
+        run.diags.skipped(),
+        run.allowed,
+        tuple(one.fields["key"] for one in projects if field(one.document, "key") is not None),
+        fingerprints(run.files.values()),
+        idle,
+        within(run.effects.noted, shared),
+        run.workspace is not None and run.workspace.is_mentioning,
+    )
+
+
+def idle_everywhere(units: Iterable[Unit]) -> Iterator[Diagnostic]:
+    """What did nothing in any of the projects that were asked, and what layers outside of projects never do."""
+    units = tuple(units)
+    common: dict[str, frozenset[Diagnostic]] = {}
+    for one in units:
+        for path, found in one.idle.items():
+            common[path] = common.get(path, found) & found
+    for found in common.values():
+        yield from found
+    yield from findings(one.seen for one in units)
+
+
+def are_apart(units: Iterable[Unit], root: Run) -> bool:
+    """Whether nothing is in two projects that only one may have."""
+    marks, keys = set(fingerprints(root.files.values())), set[str]()
+    for one in units:
+        if not (marks.isdisjoint(one.marks) and keys.isdisjoint(one.keys)):
+            return False
+        marks |= one.marks
+        keys.update(one.keys)
+    return True
+
+
+def _overall(run: Run) -> Iterator[Diagnostic]:
+    """What is true of the project as a whole."""
+    yield from findings((run.effects.noted,))
+    advice = Diagnostics()
+    if run.workspace:
+        advise(run.workspace, advice)
+    yield from advice
+    yield from run.needs.unread()
+
+
+def _looked_at(run: Run, shared: Container[str]) -> set[str]:
+    return {ROOT_FILE, *(path for path in run.needs.files if path in shared)}
