@@ -1,19 +1,16 @@
 """What goes to disk: the files of one bundle, and the manifest that owns them."""
 
-import hashlib
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
+
+from envtree.canonical import canonical
+from envtree.records import NONE, Record, Records, project_of
 
 Mode = Literal["plain", "ref", "seal"]
 
 
 T = TypeVar("T")
-
-
-def project_of(id: str) -> str:
-    """The project of a bundle."""
-    return id.partition("/")[0]
 
 
 # Where the files of the whole tree lie; their id is empty.
@@ -36,21 +33,30 @@ class Artifact(NamedTuple):
         """The project of the bundle."""
         return project_of(self.id)
 
-    def record(self) -> "Record":
+    def record(self) -> Record:
         """What the manifest has of this bundle."""
-        return Record(
-            self.folder,
-            self.digest,
-            {name: (hashlib.sha256(data).hexdigest(), len(data)) for name, data in self.files},
-        )
+        return Record.of(self.folder, self.digest, self.files)
 
 
-class Record(NamedTuple):
-    """One bundle as the manifest has it; `files` maps a name to its SHA-256 in hex and its size in bytes."""
+class Put(NamedTuple):
+    """What was put into an output: the records of its bundles, and that of files of the whole tree."""
 
-    folder: str
-    digest: str
-    files: dict[str, tuple[str, int]]
+    bundles: Records = NONE
+    whole: Record | None = None
+
+    @classmethod
+    def of(cls, artifacts: Iterable[Artifact]) -> "Put":
+        """What some artifacts are, best project by project."""
+        whole: list[Record] = []
+
+        def bundles() -> Iterator[tuple[str, Record]]:
+            for artifact in artifacts:
+                if artifact.id:
+                    yield artifact.id, artifact.record()
+                else:
+                    whole.append(artifact.record())
+
+        return cls(Records.of(bundles()), next(iter(whole), None))
 
 
 class Together(Protocol):
@@ -61,10 +67,14 @@ class Together(Protocol):
 
 
 class Elsewhere(NamedTuple):
-    """Artifacts that come `together` and not in a stream, and bundles that are `kept`, since they lie there already."""
+    """Artifacts that come `together` and not in a stream, and projects that are `kept`, since they lie there already.
+
+    That they do is known of an output whose `manifest` has this digest.
+    """
 
     together: Together
-    kept: tuple[str, ...] = ()
+    kept: frozenset[str] = frozenset()
+    manifest: str = ""
 
 
 class Receipt(NamedTuple):
@@ -90,35 +100,46 @@ class Manifest(NamedTuple):
     edition: int
     mode: Mode
     inputs: dict[str, str]
-    bundles: dict[str, Record]
+    bundles: Records = NONE
     receipt: Receipt | None = None
     whole: Record | None = None
 
-    @property
-    def records(self) -> dict[str, Record]:
+    def records(self) -> Iterator[tuple[str, Record]]:
         """All that the output has, by the ids of artifacts."""
-        return {**self.bundles, **({"": self.whole} if self.whole else {})}
+        yield from self.bundles.items()
+        if self.whole:
+            yield "", self.whole
 
-    def data(self) -> dict[str, Any]:
-        """The manifest as JSON data."""
-        optional = {"receipt": self.receipt and self.receipt._asdict(), "whole": self.whole and _record(self.whole)}
-        return {name: told for name, told in optional.items() if told is not None} | {
+    @property
+    def files(self) -> int:
+        """How many files the output has."""
+        return self.bundles.files + (len(self.whole.files) if self.whole else 0)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The manifest as canonical JSON, piece by piece."""
+        optional = {"receipt": self.receipt and self.receipt._asdict(), "whole": self.whole and self.whole.data()}
+        rest = {name: told for name, told in optional.items() if told is not None} | {
             "envtree": "1",
             "edition": self.edition,
             "mode": self.mode,
             "inputs": self.inputs,
-            "bundles": {id: _record(record) for id, record in self.bundles.items()},
         }
+        if self.bundles.texts:
+            yield from self.bundles.pieces()
+            yield b"\n  },\n" + canonical(rest).removeprefix(b"{\n")
+        else:
+            yield canonical(rest | {"bundles": {}})
+
+    def gone(self, new: "Manifest") -> Iterator[str]:
+        """The ids of what a later manifest of the output does not have any more."""
+        yield from (id for id, _ in self.bundles.unlike(new.bundles) if id not in new.bundles)
+        if self.whole and not new.whole:
+            yield ""
 
     def paths(self, id: str) -> list[str]:
         """The files of a bundle, relative to the output."""
         record = self.bundles.get(id) if id else self.whole
         return [f"{record.folder}/{name}" for name in record.files] if record else []
-
-
-def _record(record: Record) -> dict[str, Any]:
-    files = {name: {"sha256": sha, "size": size} for name, (sha, size) in record.files.items()}
-    return {"path": record.folder, "digest": record.digest, "files": files}
 
 
 class Output(NamedTuple):
@@ -136,20 +157,12 @@ class Output(NamedTuple):
     selects: Callable[[str], bool]
     receipt: Receipt | None = None
 
-    def successor(self, old: Manifest, records: dict[str, Record]) -> Manifest:
+    def successor(self, old: Manifest, put: Put) -> Manifest:
         """The manifest after this run: what it did not select stays as it was, with the inputs that made it."""
-        gone = self.gone(old, records)
-        kept = {id: record for id, record in old.records.items() if id not in records and id not in gone}
-        new = kept | records
-        whole = new.pop("", None)
-        partial = any(kept.keys() - {""})
-        inputs = old.inputs | self.inputs if partial else self.inputs
-        return Manifest(self.edition, self.mode, inputs, new, None if partial else self.receipt, whole)
-
-    def gone(self, old: Manifest, ids: Container[str]) -> list[str]:
-        """What of an output this run removes, if it writes what has these ids.
-
-        Files of the whole tree go with the run that leaves nothing else of what was there.
-        """
-        gone = [id for id in old.bundles if id not in ids and self.selects(id)]
-        return gone + ([""] if old.whole and "" not in ids and all(map(self.selects, old.bundles)) else [])
+        unlike = old.bundles.unlike(put.bundles)
+        kept = [(id, record) for id, record in unlike if id not in put.bundles and not self.selects(id)]
+        bundles = Records.of((*kept, *put.bundles.items())) if kept else put.bundles
+        # Files of the whole tree go with the run that leaves nothing else of what was there.
+        whole = put.whole or (old.whole if not all(map(self.selects, old.bundles)) else None)
+        inputs = old.inputs | self.inputs if kept else self.inputs
+        return Manifest(self.edition, self.mode, inputs, bundles, None if kept else self.receipt, whole)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from envtree import disk
 from envtree.archive import Packing, through
-from envtree.artifact import Artifact, Output, Record
-from envtree.canonical import canonical
+from envtree.artifact import Artifact, Output, Put
 from envtree.disk import State
 from envtree.git import tracked
 from envtree.guard import archive_path, output_path
@@ -21,19 +20,21 @@ def compare(
     with disk.errors(output.folder):
         old = disk.load_manifest(disk_now.root, output.mode, output.edition)
     found: list[str] = []
-    records: dict[str, Record] = {}
-    for artifact in artifacts:
-        records[artifact.id] = artifact.record()
-        files = {f"{artifact.folder}/{name}": data for name, data in artifact.files}
-        with disk.errors(output.folder):
-            found.extend(disk_now.differing(artifact.folder, files))
-        found.extend(path for path in old.paths(artifact.id) if path not in files)
-    found.extend(path for id in output.gone(old, records) for path in old.paths(id))
-    new = output.successor(old, records)
+
+    def each() -> Iterator[Artifact]:
+        for artifact in artifacts:
+            files = {f"{artifact.folder}/{name}": data for name, data in artifact.files}
+            with disk.errors(output.folder):
+                found.extend(disk_now.differing(artifact.folder, files))
+            found.extend(path for path in old.paths(artifact.id) if path not in files)
+            yield artifact
+
+    new = output.successor(old, Put.of(each()))
+    found.extend(path for id in old.gone(new) for path in old.paths(id))
     # Where the bundles come from is only asked about if somebody asks.
-    manifest = canonical((new if output.receipt else new._replace(receipt=old.receipt)).data())
+    manifest = new if output.receipt else new._replace(receipt=old.receipt)
     with disk.errors(output.folder):
-        found.extend(disk_now.differing("", {disk.MANIFEST: manifest}))
+        found.extend(disk_now.differing("", {disk.MANIFEST: b"".join(manifest.pieces())}))
         found.extend(disk_now.own())
     return sorted(found)
 

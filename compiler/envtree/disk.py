@@ -1,5 +1,6 @@
 """The disk as a port: an output's files are created, read and compared without following a link."""
 
+import hashlib
 import os
 import re
 import stat
@@ -11,8 +12,9 @@ from typing import Any
 
 import orjson
 
-from envtree.artifact import Manifest, Mode, Receipt, Record
+from envtree.artifact import Manifest, Mode, Receipt
 from envtree.diagnostic import Failure, Refusal, reason
+from envtree.records import Record, Records
 
 MANIFEST = "manifest.json"
 IGNORE = ".gitignore"
@@ -81,12 +83,18 @@ def check_inside(folder: str, names: list[str]) -> None:
 
 def create(path: str, data: bytes, bits: int) -> None:
     """Write a new file; its permissions are `bits` whatever the umask."""
+    create_of(path, (data,), bits)
+
+
+def create_of(path: str, pieces: Iterable[bytes], bits: int) -> None:
+    """The same, piece by piece."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, bits)
     try:
         os.fchmod(fd, bits)
-        written = os.write(fd, data)
-        while written < len(data):
-            written += os.write(fd, data[written:])
+        for data in pieces:
+            written = os.write(fd, data)
+            while written < len(data):
+                written += os.write(fd, data[written:])
     finally:
         os.close(fd)
 
@@ -135,19 +143,37 @@ def read(path: str) -> bytes | None:
         os.close(fd)
 
 
-def load_manifest(root: str, mode: Mode, edition: int) -> Manifest:
-    """The manifest of an output; an empty one where there is none yet."""
+def load_manifest(root: str, mode: Mode, edition: int, known: str = "") -> Manifest:
+    """The manifest of an output; an empty one where there is none yet.
+
+    If the digest of one is `known`, it has to be that.
+    """
     data = read(f"{root}/{MANIFEST}")
+    if known and hashlib.sha256(data or b"").hexdigest() != known:
+        raise changed(root)
     if data is None:
-        return Manifest(edition, mode, {}, {})
+        return Manifest(edition, mode, {})
     try:
-        return parse_manifest(data)
+        return known_manifest(data) if known else parse_manifest(data)
     except ValueError:
         raise Refusal(
             "ET806",
             f"'{root}/{MANIFEST}' is not a manifest that envtree wrote",
             "delete the output folder, or choose another one",
         ) from None
+
+
+def changed(root: str) -> Failure:
+    """What is told of an output that is not as it was a moment ago."""
+    return Failure("ET804", f"the output '{root}' was changed by another run in the meantime", "run the same again")
+
+
+def known_manifest(data: bytes) -> Manifest:
+    """A manifest that is known to be as a run has written it; its records are not looked at."""
+    rest = Records.rest(data)
+    if rest is None:
+        return parse_manifest(data)
+    return parse_manifest(rest)._replace(bundles=Records.split(data))
 
 
 def parse_manifest(data: bytes) -> Manifest:
@@ -173,7 +199,7 @@ def _manifest(data: Any) -> Manifest:
     if data["envtree"] != "1" or data["mode"] not in FILE_BITS or not isinstance(data["edition"], int):
         raise ValueError("unknown form")
     inputs = {str(name): str(value) for name, value in data["inputs"].items()}
-    bundles = {id: _record(bundle) for id, bundle in data["bundles"].items()}
+    bundles = Records.of((id, _record(bundle)) for id, bundle in data["bundles"].items())
     whole = _record(data["whole"]) if "whole" in data else None
     return Manifest(data["edition"], data["mode"], inputs, bundles, _receipt(data.get("receipt")), whole)
 

@@ -7,13 +7,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from envtree.artifact import Artifact, Elsewhere, Manifest, Output, Receipt, project_of
+from envtree.artifact import Artifact, Elsewhere, Manifest, Output, Put, Receipt
 from envtree.compare import compare, compare_archives
 from envtree.emit import Writers, divide, emit, written
 from envtree.fitting import check_templates, report
 from envtree.formats import WHOLE
 from envtree.parted import Parted
 from envtree.pipeline import Outcome, Request, Result, Run
+from envtree.records import project_of
 from envtree.write import pack, write
 
 # Files by name and bytes.
@@ -90,9 +91,8 @@ class Places(NamedTuple):
         def onward(artifacts: Iterable[Artifact]) -> Manifest | None:
             if self.folder:
                 return write(artifacts, self.folder, approve)
-            records = {artifact.id: artifact.record() for artifact in artifacts}
-            empty = Manifest(self.main.edition, self.main.mode, {}, {})
-            return self.main.successor(empty, records) if approve() else None
+            put = Put.of(artifacts)
+            return self.main.successor(Manifest(self.main.edition, self.main.mode, {}), put) if approve() else None
 
         return pack(artifacts, self.archives(ids), onward) if self.archive else onward(artifacts)
 
@@ -155,8 +155,8 @@ def _publish_parted(request: Request, places: Places, folder: Output, formats: f
     def stream(run: Run) -> Iterator[Artifact]:
         return _artifacts(alone(run), run, told, wanted, [])
 
-    kept = tuple(id for one in parts.kept.values() for id in one.checked)
-    elsewhere = Elsewhere(partial(parts.each, stream), kept)
+    known = request.known.manifest if request.known and parts.kept else ""
+    elsewhere = Elsewhere(partial(parts.each, stream), frozenset(parts.kept), known)
     assert told.folder is not None
     manifest = write((), told.folder, lambda: parts.is_done, elsewhere=elsewhere)
     return parts.outcome(manifest) if parts.is_done else None

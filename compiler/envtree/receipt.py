@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree import __version__
-from envtree.artifact import Receipt, project_of
+from envtree.artifact import Receipt
 from envtree.diagnostic import Diagnostics
 from envtree.discover import discover, load
 from envtree.footprint import footprints
@@ -13,6 +13,7 @@ from envtree.git import repository_root
 from envtree.git.objects import UnknownRevision, commit_of
 from envtree.pipeline import Run
 from envtree.recorded import Recorded
+from envtree.records import project_of
 from envtree.revision import RevisionTree
 from envtree.shard import Shard
 from envtree.tree import DirectoryTree

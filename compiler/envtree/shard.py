@@ -6,9 +6,9 @@ The parts follow from the names of the files alone, so each machine finds the sa
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from envtree.artifact import project_of
 from envtree.layout import IMPLICIT, ROOT_FILE
 from envtree.outline import outline
+from envtree.records import project_of
 from envtree.source import Kind, Location
 from envtree.tree import Entry, Tree, TreeOver
 

@@ -36,7 +36,12 @@ class Unit(NamedTuple):
 
 
 class KnownProjects(Protocol):
-    """What was found in projects before, by their names; that of what stands outside of projects is empty."""
+    """What was found in projects before, by their names; that of what stands outside of projects is empty.
+
+    Where it was written there is a `manifest` of this digest.
+    """
+
+    manifest: str
 
     def recall(self, digests: Mapping[str, str]) -> dict[str, tuple[Unit, str]]:
         """What was found in those that have the same digest as then, and need not be written again.

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, Protocol
 
 from envtree import disk
-from envtree.artifact import Artifact, Manifest, Output, Record
-from envtree.canonical import canonical
+from envtree.artifact import Artifact, Manifest, Output, Put
+from envtree.records import Record, Records
 
 # The first moment that a zip can name; GNU tar warns of files from the beginning of time.
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -50,10 +50,11 @@ class Packing:
         """Write what comes at the end, once."""
         if self._is_finished:
             return
-        empty = Manifest(self._output.edition, self._output.mode, {}, {})
-        manifest = self._output.successor(empty, self._records)
+        whole = self._records.pop("", None)
+        empty = Manifest(self._output.edition, self._output.mode, {})
+        manifest = self._output.successor(empty, Put(Records.of(self._records.items()), whole))
         writer = self._begun()
-        self._put(writer, disk.MANIFEST, canonical(manifest.data()))
+        self._put(writer, disk.MANIFEST, b"".join(manifest.pieces()))
         self._is_finished = True
         self.abandon()
 

@@ -38,7 +38,7 @@ def _is_untouched(root: Path, manifest: Manifest, output: Output, look: Look) ->
     # The manifest is written last: whatever has changed later is not ours.
     last = os.lstat(root / disk.MANIFEST).st_ctime_ns
     folders, since = disk.Folders(str(root)), last if look == "marks" else None
-    for record in manifest.records.values():
+    for _, record in manifest.records():
         if folders.bits(record.folder) is None:
             return False
         for name in record.files:

@@ -68,6 +68,7 @@ class Memory:
         self.tree = cache.Witness(tree)
         self._folder, self._names, self._plain = folder, names, tree
         self._thorough, self._again = False, False
+        self.manifest = ""
         self._found: tuple[dict[str, str], dict[str, tuple[Unit, str]]] | None = None
 
     def repeat(self, *, thorough: bool) -> int | None:
@@ -99,8 +100,9 @@ class Memory:
         from envtree.cache.kept import load  # noqa: PLC0415
 
         kept = load(self._folder, self._names.units)
-        if kept is None or not self._is_written(_Place(*kept[0])):
+        if kept is None or not self._is_written(place := _Place(*kept[0])):
             return {}
+        self.manifest = place.manifest
         return {project: found for project, found in kept[2].items() if kept[1][project] == digests.get(project)}
 
     def keep(self, digests: Mapping[str, str], units: "Mapping[str, tuple[Unit, str]]") -> None:
@@ -125,8 +127,7 @@ class Memory:
         if workspace is None:
             return code
         if output and outcome.manifest:
-            files = sum(len(record.files) for record in outcome.manifest.records.values())
-            place = _Place(str(output.folder), output.mode, cache.written(output), files)
+            place = _Place(str(output.folder), output.mode, cache.written(output), outcome.manifest.files)
         inputs = {one.env: self._names.mark(one.env) for one in workspace.organization.inputs.values()}
         words = [(answer, isinstance(each, bytes), _text(each)) for answer, each in said]
         self._write(_Entry(code, words, list(self.tree.seen()), inputs, list(place)))

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
-from envtree.artifact import Manifest, Receipt, Record
+from envtree.artifact import Manifest, Receipt
 from envtree.combine.part import Part
 from envtree.diagnostic import Refusal
+from envtree.records import Record, Records
 
 _AGAIN = "compile all parts from one tree with the same options"
 
@@ -19,7 +20,8 @@ def agreed(parts: Sequence[Part]) -> Manifest:
         if part.manifest.whole:
             hint = "leave formats of the whole tree out where parts are compiled"
             _refuse(f"'{part.path}' has files of a whole tree, and so is no part of one", hint)
-    return Manifest(first.edition, first.mode, first.inputs, _bundles(parts), _receipt(parts))
+    bundles = Records.of(sorted(_bundles(parts).items()))
+    return Manifest(first.edition, first.mode, first.inputs, bundles, _receipt(parts))
 
 
 def _check_settings(one: Part, other: Part) -> None:

@@ -52,9 +52,9 @@ def _manifest(path: Path) -> bytes | None:
 
 def _artifacts(part: Part) -> Iterator[Artifact]:
     found = _in_folder(part) if part.path.is_dir() else _in_archive(part)
-    seen = set()
+    seen, records = set(), dict(part.manifest.bundles)
     for id, files in found:
-        record = part.manifest.bundles[id]
+        record = records[id]
         whole = tuple((name, data) for name, data in files if data is not None)
         artifact = Artifact(id, record.folder, record.digest, whole)
         if artifact.record() != record or len(whole) != len(files):

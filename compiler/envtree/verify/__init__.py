@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree import EDITION, disk
-from envtree.artifact import Manifest, Record
+from envtree.artifact import Manifest
 from envtree.diagnostic import Refusal
+from envtree.records import Record
 from envtree.verify.contents import Contents, contents
 from envtree.verify.problem import Problem
 
@@ -50,7 +51,7 @@ def _known(manifest: Manifest) -> Iterator[Problem]:
 
 
 def _differing(manifest: Manifest, found: Contents) -> Iterator[Problem]:
-    for id, record in manifest.records.items():
+    for id, record in manifest.records():
         wrong = list(_wrong(id, record, found))
         yield from wrong or _contradicting(id, record, found)
 
@@ -82,8 +83,8 @@ def _contradicting(id: str, record: Record, found: Contents) -> Iterator[Problem
 
 def _unlisted(manifest: Manifest, found: Contents) -> Iterator[Problem]:
     """Files among those of bundles, which whoever reads all of a folder would read too, and what is no file."""
-    folders = {record.folder: id for id, record in manifest.records.items()}
-    listed = {path for id in manifest.records for path in manifest.paths(id)}
+    folders = {record.folder: id for id, record in manifest.records()}
+    listed = {path for id, _ in manifest.records() for path in manifest.paths(id)}
     for path in found.files.keys() - listed:
         yield Problem(path, "unlisted", folders.get(path.rpartition("/")[0], ""), "the manifest does not list it")
     for path in found.faults.keys() - listed:

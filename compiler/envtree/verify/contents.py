@@ -122,7 +122,7 @@ def _in_folder(root: Path) -> Iterator[_Entry]:
 
 def _folders(data: bytes) -> list[str]:
     try:
-        return sorted({record.folder for record in disk.parse_manifest(data).records.values()})
+        return sorted({record.folder for _, record in disk.parse_manifest(data).records()})
     except ValueError:
         return []
 

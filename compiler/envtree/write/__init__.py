@@ -3,17 +3,16 @@
 There is no fsync: after a loss of power the next run compares the bytes on disk, and writes again what was lost.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 from envtree import disk
 from envtree.archive import through
-from envtree.artifact import Artifact, Elsewhere, Manifest, Output, Record, Together
-from envtree.canonical import canonical
-from envtree.diagnostic import Failure
+from envtree.artifact import Artifact, Elsewhere, Manifest, Output, Put
 from envtree.git import tracked
 from envtree.guard import output_path
+from envtree.records import Records
 from envtree.signals import committing
 from envtree.write.fresh import Fresh
 from envtree.write.journal import has_leftover, recover
@@ -47,15 +46,14 @@ def write(
         try:
             # Only our own steps stand under `errors`: what the stream of artifacts raises is not about the output.
             with disk.errors(output.folder):
-                old = sink.begin()
-            records = _put(sink, artifacts, output)
-            if elsewhere:
-                records |= _put_together(sink, output, elsewhere.together)
+                old = sink.begin(elsewhere.manifest if elsewhere else "")
+            put = _put_together(sink, old, output, elsewhere) if elsewhere else _put(sink, artifacts, output)
             if not approve():
                 return None
-            if elsewhere:
-                records = {**_kept(sink, old, elsewhere.kept, output), **records}
-            return _commit(sink, output.successor(old, records), output)
+            manifest = output.successor(old, put)
+            with disk.errors(output.folder):
+                sink.commit(manifest)
+            return manifest
         finally:
             with disk.errors(output.folder):
                 sink.discard()
@@ -85,42 +83,26 @@ def pack(
         return manifest
 
 
-def _put_together(sink: Swap | Fresh, output: Output, together: Together) -> dict[str, Record]:
-    """Put artifacts there with the help of other processes; their records."""
+def _put_together(sink: Swap | Fresh, old: Manifest, output: Output, elsewhere: Elsewhere) -> Put:
+    """Put artifacts there with the help of other processes."""
 
-    def share(number: int, artifacts: Iterable[Artifact]) -> tuple[dict[str, Record], Staged]:
+    def share(number: int, artifacts: Iterable[Artifact]) -> tuple[Records, Staged]:
         part = sink.part(number)
-        return _put(part, artifacts, output), part.staged()
+        return _put(part, artifacts, output).bundles, part.staged()
 
-    records: dict[str, Record] = {}
-    for put, staged in together(share) or ():
-        records |= put
+    texts: dict[str, bytes] = {}
+    for bundles, staged in elsewhere.together(share) or ():
+        texts |= bundles.texts
         sink.add(staged)
-    return records
+    return Put(Records({project: old.bundles.texts[project] for project in elsewhere.kept} | texts))
 
 
-def _kept(sink: Swap | Fresh, old: Manifest, ids: Iterable[str], output: Output) -> dict[str, Record]:
-    """The records of bundles that lie there already."""
-    try:
-        found = {id: old.bundles[id] for id in ids}
-    except KeyError:
-        message = f"the output '{output.folder}' was changed by another run in the meantime"
-        raise Failure("ET804", message, "run the same again") from None
-    sink.keep(found)
-    return found
+def _put(sink: Swap | Fresh, artifacts: Iterable[Artifact], output: Output) -> Put:
+    def each() -> Iterator[Artifact]:
+        for artifact in artifacts:
+            disk.check_inside(artifact.folder, [name for name, _ in artifact.files])
+            with disk.errors(output.folder):
+                sink.put(artifact)
+            yield artifact
 
-
-def _put(sink: Swap | Fresh, artifacts: Iterable[Artifact], output: Output) -> dict[str, Record]:
-    records: dict[str, Record] = {}
-    for artifact in artifacts:
-        disk.check_inside(artifact.folder, [name for name, _ in artifact.files])
-        records[artifact.id] = artifact.record()
-        with disk.errors(output.folder):
-            sink.put(artifact)
-    return records
-
-
-def _commit(sink: Swap | Fresh, manifest: Manifest, output: Output) -> Manifest:
-    with disk.errors(output.folder):
-        sink.commit(canonical(manifest.data()))
-    return manifest
+    return Put.of(each())

@@ -1,7 +1,6 @@
 """A new output: built whole in a sibling folder, and renamed."""
 
 import os
-from collections.abc import Iterable
 from contextlib import suppress
 
 from envtree import disk
@@ -22,15 +21,17 @@ class Fresh:
         self._folders = {""}
         self._output = output
 
-    def begin(self) -> Manifest:
+    def begin(self, known: str) -> Manifest:
         """Remove what a killed run left; returns the manifest before this run, an empty one."""
+        if known:
+            raise disk.changed(self._path)
         empty(self._home)
         self._folders = {""}
         # Somebody else may have made the folder, a checkout for one.
         os.chmod(self._home, disk.FOLDER_BITS["plain"])
         if self._output.mode == "plain":
             self._write(disk.IGNORE, disk.IGNORE_TEXT)
-        return Manifest(self._output.edition, self._output.mode, {}, {})
+        return Manifest(self._output.edition, self._output.mode, {})
 
     def part(self, number: int) -> "Fresh":
         """One of several that fill it, each with bundles of its own."""
@@ -43,18 +44,15 @@ class Fresh:
     def add(self, staged: Staged) -> None:
         """Take over what another one has put there."""
 
-    def keep(self, ids: Iterable[str]) -> None:
-        """Leave bundles as they are; in a new output there are none."""
-
     def put(self, artifact: Artifact) -> None:
         """Write one bundle."""
         self._make(artifact.folder)
         for name, data in artifact.files:
             self._write(f"{artifact.folder}/{name}", data)
 
-    def commit(self, manifest: bytes) -> None:
+    def commit(self, manifest: Manifest) -> None:
         """Make the output appear."""
-        self._write(disk.MANIFEST, manifest)
+        disk.create_of(f"{self._home}/{disk.MANIFEST}", manifest.pieces(), self._file_bits)
         with committing():
             os.chmod(self._home, self._folder_bits)
             os.rename(self._home, self._path)

@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 
 class Staged(NamedTuple):
-    """`moves` and `removals` of the journal, the ids that were `seen`, and the folders with their permissions."""
+    """`moves` and `removals` of the journal, and the folders with their permissions."""
 
     moves: tuple[tuple[str, str], ...] = ()
     removals: tuple[str, ...] = ()
-    seen: frozenset[str] = frozenset()
     folders: tuple[tuple[str, int | None], ...] = ()

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Iterable
 from contextlib import suppress
 from copy import copy
 from itertools import count
@@ -27,19 +26,18 @@ class Swap:
         self._output = output
         self._plain = output.mode == "plain"
         self._staging = f"{root}/{disk.STAGING}"
-        self._old = Manifest(output.edition, output.mode, {}, {})
+        self._old = Manifest(output.edition, output.mode, {})
         self._reset()
 
     def _reset(self) -> None:
         self._folders = disk.Folders(self._root)
-        self._seen: set[str] = set()
         self._journal = Journal(self._output.mode, [], [])
         self._names = count()
 
-    def begin(self) -> Manifest:
-        """Returns the manifest before this run."""
+    def begin(self, known: str) -> Manifest:
+        """Returns the manifest before this run, which has to be the one of a digest if that is `known`."""
         self._reset()
-        self._old = disk.load_manifest(self._root, self._output.mode, self._output.edition)
+        self._old = disk.load_manifest(self._root, self._output.mode, self._output.edition, known)
         _check_mixture(self._old, self._output)
         self._put_ignore()
         return self._old
@@ -47,7 +45,7 @@ class Swap:
     def part(self, number: int) -> "Swap":
         """One of several that stage, each with bundles of its own, from what has been staged so far."""
         part = copy(self)
-        part._folders, part._seen = disk.Folders(self._root), set()
+        part._folders = disk.Folders(self._root)
         part._folders.add(self._folders.known())
         part._journal, part._names = Journal(self._output.mode, [], []), count((number + 1) * _ROOM)
         return part
@@ -55,18 +53,13 @@ class Swap:
     def staged(self) -> Staged:
         """What the one that commits has to know."""
         moves, removals = self._journal.moves, self._journal.removals
-        return Staged(tuple(moves), tuple(removals), frozenset(self._seen), tuple(self._folders.known()))
+        return Staged(tuple(moves), tuple(removals), tuple(self._folders.known()))
 
     def add(self, staged: Staged) -> None:
         """Take over what another one has staged."""
         self._journal.moves.extend(staged.moves)
         self._journal.removals.extend(staged.removals)
-        self._seen |= staged.seen
         self._folders.add(staged.folders)
-
-    def keep(self, ids: Iterable[str]) -> None:
-        """Leave bundles as they are."""
-        self._seen.update(ids)
 
     def put(self, artifact: Artifact) -> None:
         """Stage what differs of one bundle."""
@@ -76,17 +69,17 @@ class Swap:
         for path, (_, data) in zip(paths, artifact.files, strict=True):
             self._put(path, data, State.MISSING if missing else self._state(path, data), owned)
         self._journal.removals.extend(path for path in owned if path not in paths)
-        self._seen.add(artifact.id)
 
-    def commit(self, manifest: bytes) -> None:
+    def commit(self, manifest: Manifest) -> None:
         """Swap in what was staged; a signal that arrives meanwhile waits, so that the output is old or new."""
-        gone = self._output.gone(self._old, self._seen)
-        self._journal.removals.extend(path for id in gone for path in self._old.paths(id))
+        for id in self._old.gone(manifest):
+            self._journal.removals.extend(self._old.paths(id))
         for path in self._journal.removals:
             self._folders.bits(path.rpartition("/")[0])
-        differs = self._state(disk.MANIFEST, manifest) is not State.SAME
+        text = b"".join(manifest.pieces())
+        differs = self._state(disk.MANIFEST, text) is not State.SAME
         if differs:
-            self._stage(disk.MANIFEST, manifest)
+            self._stage(disk.MANIFEST, text)
         with committing():
             self._narrow_folders()
             if differs or self._journal.moves or self._journal.removals:

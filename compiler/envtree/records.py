@@ -1,0 +1,141 @@
+"""What a manifest has of each bundle, as the text that stands in it, so that a hundred thousand take little room."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from envtree.canonical import canonical
+
+# What stands before and behind the records in the canonical text of a map that holds nothing else, and between them.
+_BEFORE, _BEHIND, _BETWEEN = b'{\n  "bundles": {\n', b"\n  }\n}\n", b",\n"
+# The end of the records in a manifest, and an id in it.
+_END, _ID = b"\n  },\n", re.compile(rb'^    "([^"/]+)/', re.MULTILINE)
+# How a record begins, and the digest of a file: the quotes of no text in them look like this.
+_RECORD, _FILE = b'\n    "', b'"sha256": "'
+
+
+class Record(NamedTuple):
+    """One bundle as the manifest has it; `files` maps a name to its SHA-256 in hex and its size in bytes."""
+
+    folder: str
+    digest: str
+    files: dict[str, tuple[str, int]]
+
+    @classmethod
+    def of(cls, folder: str, digest: str, files: Iterable[tuple[str, bytes]]) -> "Record":
+        """The record of files by name and bytes."""
+        return cls(folder, digest, {name: (hashlib.sha256(data).hexdigest(), len(data)) for name, data in files})
+
+    def data(self) -> dict[str, Any]:
+        """The record as JSON data."""
+        files = {name: {"sha256": sha, "size": size} for name, (sha, size) in self.files.items()}
+        return {"path": self.folder, "digest": self.digest, "files": files}
+
+
+class Records(Mapping[str, Record]):
+    """Records by the id of their bundle, in the order of ids; `texts` has those of each project."""
+
+    def __init__(self, texts: Mapping[str, bytes]) -> None:
+        # The ids of `a-b` stand before those of `a`, for the name of a project ends with `/`.
+        self.texts = {project: texts[project] for project in sorted(texts, key=lambda name: f"{name}/")}
+        self._last: tuple[str, dict[str, Record]] = ("", {})
+
+    @classmethod
+    def of(cls, records: Iterable[tuple[str, Record]]) -> "Records":
+        """Those that come one after the other, of two with one id the later; best project by project."""
+        texts: dict[str, bytes] = {}
+        for project, group in _runs(records):
+            before = _parsed(texts[project]) if project in texts else {}
+            texts[project] = _text(before | group)
+        return cls(texts)
+
+    @staticmethod
+    def rest(text: bytes) -> bytes | None:
+        """A canonical manifest without its records; None if it has none."""
+        return b'{\n  "bundles": {},\n' + text[text.index(_END) + len(_END) :] if text.startswith(_BEFORE) else None
+
+    @classmethod
+    def split(cls, text: bytes) -> "Records":
+        """Those of a manifest that is known to be canonical, and has some."""
+        inside = text[len(_BEFORE) : text.index(_END) + 1]
+        texts: dict[str, bytes] = {}
+        project, start = b"", 0
+        for found in _ID.finditer(inside):
+            if found[1] != project:
+                texts[project.decode()] = inside[start : found.start()]
+                project, start = found[1], found.start()
+        texts[project.decode()] = inside[start:]
+        del texts[""]
+        return cls({name: text.removesuffix(_BETWEEN).removesuffix(b"\n") for name, text in texts.items()})
+
+    def project(self, name: str) -> dict[str, Record]:
+        """The records of a project."""
+        if self._last[0] != name:
+            self._last = name, _parsed(self.texts[name]) if name in self.texts else {}
+        return self._last[1]
+
+    def pieces(self) -> Iterator[bytes]:
+        """The text of a map with nothing but these records, project by project, without its end."""
+        before = _BEFORE
+        for text in self.texts.values():
+            yield before
+            yield text
+            before = _BETWEEN
+
+    def unlike(self, other: "Records") -> Iterator[tuple[str, Record]]:
+        """Those of projects that are not the same in others."""
+        for project, text in self.texts.items():
+            if other.texts.get(project) != text:
+                yield from self.project(project).items()
+
+    @property
+    def files(self) -> int:
+        """How many files there are."""
+        return sum(text.count(_FILE) for text in self.texts.values())
+
+    def __getitem__(self, id: str) -> Record:
+        return self.project(project_of(id))[id]
+
+    def __iter__(self) -> Iterator[str]:
+        for project in self.texts:
+            yield from self.project(project)
+
+    def __len__(self) -> int:
+        return sum(text.count(_RECORD) + 1 for text in self.texts.values())
+
+
+NONE = Records({})
+
+
+def project_of(id: str) -> str:
+    """The project of a bundle."""
+    return id.partition("/")[0]
+
+
+def _runs(records: Iterable[tuple[str, Record]]) -> Iterator[tuple[str, dict[str, Record]]]:
+    """The records of one project each, as they come."""
+    project, group = "", dict[str, Record]()
+    for id, record in records:
+        if project_of(id) != project and group:
+            yield project, group
+            group = {}
+        project, group[id] = project_of(id), record
+    if group:
+        yield project, group
+
+
+def _text(records: Mapping[str, Record]) -> bytes:
+    data = {"bundles": {id: record.data() for id, record in records.items()}}
+    return canonical(data)[len(_BEFORE) : -len(_BEHIND)]
+
+
+def _parsed(text: bytes) -> dict[str, Record]:
+    return {id: _record(one) for id, one in orjson.loads(b"{%b}" % text).items()}
+
+
+def _record(data: Any) -> Record:
+    files = {name: (str(file["sha256"]), int(file["size"])) for name, file in data["files"].items()}
+    return Record(data["path"], data["digest"], files)
