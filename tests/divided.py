@@ -57,7 +57,7 @@ def going(least: int) -> Iterator[list[bool]]:
         done.append(self.is_done)
         return found
 
-    shares = mock.patch.multiple(parted, _WORTH=least, _SHARE=1)
+    shares = mock.patch.multiple(parted, _WORTH=least, _LEAST=1, _MOST=1)
     with shares, mock.patch.object(Parted, "each", each):
         yield done
 

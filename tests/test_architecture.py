@@ -41,7 +41,7 @@ def test_a_stage_takes_and_gives_what_the_table_says(stage: str, takes: str, giv
     function = getattr(importlib.import_module(f"envtree.{stage}"), stage)
     hints = typing.get_type_hints(function)
     given = names_in(hints.pop("return"))
-    aliases = {"Sources": "Source", "None": "NoneType"}
+    aliases = {"None": "NoneType"}
     assert aliases.get(gives, gives) in given
     taken = {name for parameter in inspect.signature(function).parameters for name in names_in(hints[parameter])}
     assert takes in taken

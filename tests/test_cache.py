@@ -263,7 +263,7 @@ def test_a_file_that_cannot_be_parsed_is_known_the_next_time_too(twice: Twice, t
         fill(twice.root, {BOT: text})
         assert twice.both("check", out=False)[0].code == (text != "{}\n")
         twice.check()
-    assert {path.name[-3] for path in (tmp_path / "cache/envtree").iterdir()} >= {"-"}
+    assert any(path.name.endswith("-files") for path in (tmp_path / "cache/envtree").iterdir())
 
 
 def test_files_that_were_just_written_are_read_again(twice: Twice) -> None:

@@ -112,7 +112,7 @@ emit = publish.emit
 def calmly(*arguments):
     time.sleep(float(os.environ["PAUSE"]))
     return emit(*arguments)
-parted._WORTH, parted._SHARE, publish.emit = 10, 2, calmly
+parted._WORTH, parted._LEAST, parted._MOST, publish.emit = 10, 1, 2, calmly
 main()
 """
 

@@ -31,7 +31,7 @@ from envtree.span import whole_file
 from envtree.tree import Entry, Tree, What, not_regular
 
 # Twice and a half what 100,000 bundles take. Beyond, a folder of data has found its way into the tree more likely than
-# people have written so much; every file stays in memory, about 40 kB each, so this many are 4 GB.
+# people have written so much; a run that needs all of them at once takes about 40 kB for each, so 4 GB for so many.
 TREE_LIMIT = 100_000
 _MANIFEST_LIMIT = 1 << 26
 

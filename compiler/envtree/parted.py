@@ -27,9 +27,9 @@ from envtree.unit import Unit, are_apart, idle_everywhere, unit
 T = TypeVar("T")
 Item = TypeVar("Item")
 
-# With fewer agents nothing is gained. So many, and the rest of their last project, are asked of a process at a time.
+# With fewer agents nothing is gained. Of a process so many are asked at a time, and the rest of their last project.
 _WORTH = 40
-_SHARE = 60
+_LEAST, _MOST = 10, 60
 
 # Files by path, of which the root is that of what stands outside of projects.
 _Placed = dict[str, Location]
@@ -152,7 +152,7 @@ class Parted:
     def _shares(self) -> list[list[str]]:
         """The projects that have to be looked at, neighbours together."""
         missing = [project for project in self._projects if project not in self.kept]
-        size = min(_SHARE, self._agents(missing) // (4 * self._request.jobs))
+        size = max(_LEAST, min(_MOST, self._agents(missing) // (4 * self._request.jobs)))
         shares, agents = [list[str]()] if missing else [], 0
         for project in missing:
             if agents > size:

@@ -1,7 +1,7 @@
 """Run one command line of envtree, and write down how long each stage of its pipeline took: OUTPUT ARGUMENT…
 
-The stages are timed where `pipeline` and `publish` call them, from the outside. They stream, one inside the other, so a
-clock is handed on: at any moment one stage pays, and what no stage pays for is `other`.
+The stages are timed where `parted`, `pipeline` and `publish` call them, from the outside. They stream, one inside the
+other, so a clock is handed on: at any moment one stage pays, and what no stage pays for is `other`.
 """
 
 from __future__ import annotations
@@ -74,17 +74,21 @@ class Clock:
 
 def install(clock: Clock) -> None:
     """Put the clock around every stage, for as long as the process lives."""
-    from envtree import pipeline, publish, reading
+    from envtree import parted, pipeline, publish, reading, unit
 
     for module, payer, name in (
-        *((reading, name, name) for name in ("discover", "parse", "validate")),
-        *((pipeline, name, name) for name in ("link", "bundle", "lint", "advise")),
+        *((reading, name, name) for name in ("parse", "validate")),
+        *((pipeline, "link", name) for name in ("link", "link_projects", "link_root")),
+        *((module, "discover", "discover") for module in (pipeline, parted)),
+        *((pipeline, name, name) for name in ("bundle", "lint", "advise")),
+        (unit, "advise", "advise"),
         *((publish, name, name) for name in ("emit", "write")),
         (pipeline.Run, "decrypt", "_plaintexts"),
     ):
         setattr(module, name, clock.call(payer, getattr(module, name)))
     for module, payer, name in (
         *((pipeline, name, name) for name in ("layer", "merge", "resolve")),
+        (pipeline, "discover", "load"),
         (pipeline, "layer", "targets"),
         # What the order itself takes, which would else be the writer's.
         (publish, "other", "_artifacts"),
