@@ -163,6 +163,6 @@ class Output(NamedTuple):
         kept = [(id, record) for id, record in unlike if id not in put.bundles and not self.selects(id)]
         bundles = Records.of((*kept, *put.bundles.items())) if kept else put.bundles
         # Files of the whole tree go with the run that leaves nothing else of what was there.
-        whole = put.whole or (old.whole if not all(map(self.selects, old.bundles)) else None)
+        whole = put.whole or (old.whole if old.whole and not all(map(self.selects, old.bundles)) else None)
         inputs = old.inputs | self.inputs if kept else self.inputs
         return Manifest(self.edition, self.mode, inputs, bundles, None if kept else self.receipt, whole)
