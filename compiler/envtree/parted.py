@@ -22,7 +22,7 @@ from envtree.pipeline import Outcome, Part, Request, Run
 from envtree.rules_files import rules_files
 from envtree.source import Kind, Location
 from envtree.tree import Tree
-from envtree.unit import Unit, are_apart, idle_everywhere, unit
+from envtree.unit import KnownProjects, Unit, are_apart, idle_everywhere, unit
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -83,8 +83,9 @@ class Parted:
     @cached_property
     def kept(self) -> dict[str, Unit]:
         """What is known of projects in which nothing has changed, so that they need not be looked at."""
-        known = self._request.known.recall(self._digests) if self._request.known else {}
-        return {project: found for project, (found, index) in known.items() if index in ("", self._index.digest)}
+        known = self._request.known
+        found = known.recall(self._digests(known)) if known else {}
+        return {project: one for project, (one, names) in found.items() if names in ("", self._index.digest)}
 
     def each(self, stream: Callable[[Run], Iterable[Item]], put: Callable[[int, Iterable[Item]], T]) -> list[T] | None:
         """Put what comes of the run over each project, some projects at a time: what `put` gives for the n-th of these.
@@ -181,9 +182,8 @@ class Parted:
         if ErrorWatch(diags, self._severities, strict=self._request.strict).found():
             return False
         if self._request.known:
-            names = self._index.digest
-            found = {project: (one, names if one.is_mentioning else "") for project, one in self._units.items()}
-            self._request.known.keep(self._digests, found)
+            names = {project: self._index.digest if one.is_mentioning else "" for project, one in self._units.items()}
+            self._request.known.keep({project: (one, names[project]) for project, one in self._units.items()})
         return True
 
     @cached_property
@@ -198,22 +198,17 @@ class Parted:
         workspace = self.root.workspace
         return Severities(workspace.organization.lint if workspace else {}, self._allowances)
 
-    @cached_property
-    def _digests(self) -> dict[str, str]:
+    def _digests(self, known: KnownProjects) -> dict[str, str]:
         """For each project a digest of all that its bundles are made from."""
         root = [(path, resource.document.digest) for path, resource in self.root.files.items()]
         secrets = [path for placed in self._projects.values() for path, at in placed.items() if at.kind is Kind.SECRETS]
         rules = [source.digest for source, _ in rules_files(self._tree, secrets, Diagnostics())]
         shared = (root, rules, self.root.template_digests(), self.root.inputs_read(), sorted(self._index.environments))
-        return {project: self._digest(placed, shared) for project, placed in self._projects.items()}
-
-    def _digest(self, placed: _Placed, shared: object) -> str:
-        whole = sha256(repr(shared).encode("utf-8", "surrogateescape"))
-        for path, at in placed.items():
-            content = self._tree.read(path)
-            digest = sha256(content).hexdigest() if isinstance(content, bytes) else ""
-            whole.update(repr((path, at, digest)).encode("utf-8", "surrogateescape"))
-        return whole.hexdigest()
+        found = {}
+        for project, placed in self._projects.items():
+            own = [(path, at, known.digest(path)) for path, at in placed.items()]
+            found[project] = sha256(repr((shared, own)).encode("utf-8", "surrogateescape")).hexdigest()
+        return found
 
 
 def _undivided(count: int, jobs: int, work: Callable[[int], T], done: Callable[[int, T], None]) -> bool:

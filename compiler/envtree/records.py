@@ -1,7 +1,6 @@
 """What a manifest has of each bundle, as the text that stands in it, so that a hundred thousand take little room."""
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -11,8 +10,8 @@ from envtree.canonical import canonical
 
 # What stands before and behind the records in the canonical text of a map that holds nothing else, and between them.
 _BEFORE, _BEHIND, _BETWEEN = b'{\n  "bundles": {\n', b"\n  }\n}\n", b",\n"
-# The end of the records in a manifest, and an id in it.
-_END, _ID = b"\n  },\n", re.compile(rb'^    "([^"/]+)/', re.MULTILINE)
+# The end of the records in a manifest, that of a record with others behind it, and what stands before an id.
+_END, _NEXT, _INDENT = b"\n  },\n", b"\n    },\n", b'    "'
 # How a record begins, and the digest of a file: the quotes of no text in them look like this.
 _RECORD, _FILE = b'\n    "', b'"sha256": "'
 
@@ -60,16 +59,16 @@ class Records(Mapping[str, Record]):
     @classmethod
     def split(cls, text: bytes) -> "Records":
         """Those of a manifest that is known to be canonical, and has some."""
-        inside = text[len(_BEFORE) : text.index(_END) + 1]
         texts: dict[str, bytes] = {}
-        project, start = b"", 0
-        for found in _ID.finditer(inside):
-            if found[1] != project:
-                texts[project.decode()] = inside[start : found.start()]
-                project, start = found[1], found.start()
-        texts[project.decode()] = inside[start:]
-        del texts[""]
-        return cls({name: text.removesuffix(_BETWEEN).removesuffix(b"\n") for name, text in texts.items()})
+        start, end = len(_BEFORE), text.index(_END)
+        while start < end:
+            prefix = text[start : text.index(b"/", start) + 1]
+            last = _last(text, prefix, start, end)
+            stop = text.find(_NEXT, last, end)
+            stop = end if stop < 0 else stop + len(_NEXT) - len(_BETWEEN)
+            texts[prefix[len(_INDENT) : -1].decode()] = text[start:stop]
+            start = stop + len(_BETWEEN)
+        return cls(texts)
 
     def project(self, name: str) -> dict[str, Record]:
         """The records of a project."""
@@ -113,6 +112,20 @@ NONE = Records({})
 def project_of(id: str) -> str:
     """The project of a bundle."""
     return id.partition("/")[0]
+
+
+def _last(text: bytes, prefix: bytes, start: int, end: int) -> int:
+    """Where the last record begins that has a prefix, from one on that has it: they stand in the order of ids."""
+    while end - start > 1:
+        middle = (start + end) // 2
+        found = text.find(_NEXT, middle, end + len(_NEXT) - 1)
+        if found < 0:
+            end = middle
+        elif text.startswith(prefix, found + len(_NEXT)):
+            start = found + len(_NEXT)
+        else:
+            end = found
+    return start
 
 
 def _runs(records: Iterable[tuple[str, Record]]) -> Iterator[tuple[str, dict[str, Record]]]:

@@ -50,8 +50,11 @@ class KnownProjects(Protocol):
         that it depends on have a digest of their own, else it is empty.
         """
 
-    def keep(self, digests: Mapping[str, str], units: Mapping[str, tuple[Unit, str]]) -> None:
-        """Remember what was found in all projects."""
+    def keep(self, units: Mapping[str, tuple[Unit, str]]) -> None:
+        """Remember what was found in all projects, which had these digests."""
+
+    def digest(self, path: str) -> str:
+        """What changes with the content of a file."""
 
     def documents(self, project: str) -> Memory:
         """The files of a project as they were read before."""

@@ -38,6 +38,9 @@ class Seen(NamedTuple):
         return any(marks and marks[1] + _COARSE > self.at for marks, _ in both)
 
 
+NOTHING = Seen(0, {}, {}, (), (), {})
+
+
 class Notes(NamedTuple):
     """What was read of a tree in some time."""
 
@@ -49,11 +52,11 @@ class Notes(NamedTuple):
 
 
 class Witness(TreeOver):
-    """A tree that notes what is read of it."""
+    """A tree that notes what is read of it; what was seen `before` need not be read to know its digest."""
 
     def __init__(self, base: DirectoryTree) -> None:
         super().__init__(base)
-        self.root = base.root
+        self.root, self.before = base.root, NOTHING
         self._at = time.time_ns()
         self._all, self._new = Notes({}, {}, {}, {}, {}), Notes({}, {}, {}, {}, {})
 
@@ -70,6 +73,16 @@ class Witness(TreeOver):
         found = super().read(path, limit=limit)
         self._new.files[f"{path}:{limit}"] = marks, _of_content(found)
         return found
+
+    def digest(self, path: str) -> str:
+        """What changes with what is read from a file."""
+        key = f"{path}:{FILE_LIMIT}"
+        known, marks = self.before.files.get(key), _marks(f"{self.root}/{path}")
+        if known is None or _is_open(known[0], marks, self.before.at):
+            self.read(path)
+        else:
+            self._new.files[key] = marks, known[1]
+        return self._new.files[key][1]
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         """Those of the paths that git ignores."""

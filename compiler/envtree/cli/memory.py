@@ -69,7 +69,8 @@ class Memory:
         self._folder, self._names, self._plain = folder, names, tree
         self._thorough, self._again = False, False
         self.manifest = ""
-        self._found: tuple[dict[str, str], dict[str, tuple[Unit, str]]] | None = None
+        self._digests: dict[str, str] = {}
+        self._found: dict[str, tuple[Unit, str]] | None = None
 
     def repeat(self, *, thorough: bool) -> int | None:
         """Say what was said the last time, if everything is as it was then; the exit code, or None."""
@@ -77,7 +78,7 @@ class Memory:
         self._again = entry is not None
         if entry is None or any(self._names.mark(name) != mark for name, mark in entry.inputs.items()):
             return None
-        before = cache.Seen(*entry.seen)
+        self.tree.before = before = cache.Seen(*entry.seen)
         try:
             seen = cache.still(before, self._plain)
             if seen is None or not self._is_written(_Place(*entry.place)):
@@ -99,15 +100,20 @@ class Memory:
         """What was found in those of the projects that have the same digest as then, and need not be written again."""
         from envtree.cache.kept import load  # noqa: PLC0415
 
+        self._digests = dict(digests)
         kept = load(self._folder, self._names.units)
         if kept is None or not self._is_written(place := _Place(*kept[0])):
             return {}
         self.manifest = place.manifest
         return {project: found for project, found in kept[2].items() if kept[1][project] == digests.get(project)}
 
-    def keep(self, digests: Mapping[str, str], units: "Mapping[str, tuple[Unit, str]]") -> None:
-        """Remember what was found in all projects."""
-        self._found = dict(digests), dict(units)
+    def keep(self, units: "Mapping[str, tuple[Unit, str]]") -> None:
+        """Remember what was found in all projects, which had these digests."""
+        self._found = dict(units)
+
+    def digest(self, path: str) -> str:
+        """What changes with the content of a file."""
+        return self.tree.digest(path)
 
     def documents(self, project: str) -> "Documents":
         """The files of a project as they were read before."""
@@ -131,10 +137,10 @@ class Memory:
         inputs = {one.env: self._names.mark(one.env) for one in workspace.organization.inputs.values()}
         words = [(answer, isinstance(each, bytes), _text(each)) for answer, each in said]
         self._write(_Entry(code, words, list(self.tree.seen()), inputs, list(place)))
-        if self._found and bool(output) == bool(outcome.manifest):
+        if self._found is not None and bool(output) == bool(outcome.manifest):
             from envtree.cache.kept import save  # noqa: PLC0415
 
-            save(self._folder, self._names.units, (tuple(place), *self._found))
+            save(self._folder, self._names.units, (tuple(place), self._digests, self._found))
         self._folder.make_room()
         return code
 
