@@ -22,7 +22,7 @@ from envtree.pipeline import Outcome, Part, Request, Run
 from envtree.rules_files import rules_files
 from envtree.source import Kind, Location
 from envtree.tree import Tree
-from envtree.unit import KnownProjects, Unit, are_apart, idle_everywhere, unit
+from envtree.unit import KnownProjects, Unit, are_apart, idle_everywhere, keys_of, unit
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -106,11 +106,34 @@ class Parted:
                 self._request.tree.note(noted)
             self._request.progress("projects", len(units), len(self._projects))
 
-        do = divided if self._request.jobs > 1 and len(shares) > 1 else _undivided
-        if do(len(shares), self._request.jobs, work, take):
+        if self._is_sound(shares) and self._do(shares, work, take):
             self._units = {project: units[project] for project in self._projects}
             self.is_done = self._conclude()
         return [found[number] for number in range(len(shares))] if self.is_done else None
+
+    def _do(self, shares: list[list[str]], work: Callable[[int], T], take: Callable[[int, T], None]) -> bool:
+        do = divided if self._request.jobs > 1 and len(shares) > 1 else _undivided
+        return do(len(shares), self._request.jobs, work, take)
+
+    def _is_sound(self, shares: list[list[str]]) -> bool:
+        """Whether the files of all projects are without an error, as far as that has to be known in advance.
+
+        A tree with errors is never worth a key, whatever project they are in.
+        """
+        if self._request.decrypter is None or not self._has_secrets:
+            return True
+        keys: list[str] = [key for one in self.kept.values() for key in one.keys]
+
+        def look(number: int) -> list[str]:
+            return [key for project in shares[number] for key in keys_of(self._begun(project))]
+
+        found = self._do(shares, look, lambda _, told: keys.extend(told))
+        return found and len(keys) == len(set(keys))
+
+    @property
+    def _has_secrets(self) -> bool:
+        every = (at for placed in self._projects.values() for at in placed.values())
+        return any(one.sealed for one in self.root.files.values()) or any(at.kind is Kind.SECRETS for at in every)
 
     def outcome(self, manifest: Manifest | None = None) -> Outcome:
         """All that was found."""
@@ -130,9 +153,7 @@ class Parted:
     ) -> Iterator[Item]:
         """What comes of some projects; each is forgotten before the next, but for what was found."""
         for project in projects:
-            run = self._run(project, self._projects[project])
-            if run.watch.found() or run.workspace is None or not run.workspace.is_self_contained:
-                raise _SpoiltError
+            run = self._begun(project)
             for item in stream(run):
                 yield item
                 if run.watch.found():
@@ -140,6 +161,12 @@ class Parted:
             units[project] = unit(run, self.root)
             if run.watch.found():
                 raise _SpoiltError
+
+    def _begun(self, project: str) -> Run:
+        run = self._run(project, self._projects[project])
+        if run.watch.found() or run.workspace is None or not run.workspace.is_self_contained:
+            raise _SpoiltError
+        return run
 
     def _run(self, project: str, placed: _Placed) -> Run:
         asked, known = self._request, self._request.known

@@ -69,7 +69,6 @@ def unit(run: Run, root: Run) -> Unit:
     overall = list(_overall(run)) if run.is_complete else []
     idle = {path: frozenset(one for one in overall if one.span.path == path) for path in _looked_at(run, shared)}
     own = (one for one in overall if one.span.path not in shared)
-    projects = run.workspace.projects if run.workspace else ()
     return Unit(
         run.ids,
         run.selected,
@@ -77,12 +76,18 @@ def unit(run: Run, root: Run) -> Unit:
         (*run.diags, *own),
         run.diags.skipped(),
         run.allowed,
-        tuple(one.fields["key"] for one in projects if field(one.document, "key") is not None),
+        keys_of(run),
         fingerprints(run.files.values()),
         idle,
         within(run.effects.noted, shared),
         run.workspace is not None and run.workspace.is_mentioning,
     )
+
+
+def keys_of(run: Run) -> tuple[str, ...]:
+    """The keys that the control plane would know the projects of a run by."""
+    projects = run.workspace.projects if run.workspace else ()
+    return tuple(one.fields["key"] for one in projects if field(one.document, "key") is not None)
 
 
 def idle_everywhere(units: Iterable[Unit]) -> Iterator[Diagnostic]:

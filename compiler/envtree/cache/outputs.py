@@ -15,10 +15,12 @@ from envtree.guard import output_path
 Look = Literal["manifest", "marks", "read"]
 
 
-def written(output: Output) -> str:
-    """What to remember of an output that has just been written: the digest of its manifest, which has all others."""
-    data = disk.read(f"{os.path.abspath(output.folder)}/{disk.MANIFEST}")
-    return hashlib.sha256(data or b"").hexdigest()
+def written(manifest: Manifest) -> str:
+    """What to remember of an output: the digest of its manifest, which has all others."""
+    digest = hashlib.sha256()
+    for piece in manifest.pieces():
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def is_intact(digest: str, output: Output, look: Look) -> bool:

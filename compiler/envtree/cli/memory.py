@@ -133,7 +133,7 @@ class Memory:
         if workspace is None:
             return code
         if output and outcome.manifest:
-            place = _Place(str(output.folder), output.mode, cache.written(output), outcome.manifest.files)
+            place = _Place(str(output.folder), output.mode, cache.written(outcome.manifest), outcome.manifest.files)
         inputs = {one.env: self._names.mark(one.env) for one in workspace.organization.inputs.values()}
         words = [(answer, isinstance(each, bytes), _text(each)) for answer, each in said]
         self._write(_Entry(code, words, list(self.tree.seen()), inputs, list(place)))

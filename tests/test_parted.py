@@ -1,0 +1,184 @@
+"""A run that goes from project to project finds what one over the whole tree does, also what takes two projects."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from envtree.artifact import Output
+from envtree.check import check
+from envtree.pipeline import Outcome, Request
+from envtree.publish import Places, publish
+from envtree.secret import SealedFile, SecretsPolicy
+from envtree.sops import Decrypter
+
+from .divided import going
+from .properties.organizations import Organization, organizations
+from .properties.writing import OpenBook, write_tree
+from .test_cases import Tree
+from .trees import MemoryTree, sealed
+
+Files = Mapping[str, str]
+
+BASE = {
+    "organization.yaml": "{name: acme, edition: 2026, default_model: m}",
+    "environments/dev.yaml": "{}",
+    "environments/prod.yaml": "{}",
+    "projects/one/project.yaml": "{key: ONE}",
+    "projects/one/teams/crew/team.yaml": "{}",
+    "projects/one/teams/crew/agents/a.yaml": "{}",
+    "projects/two/project.yaml": "{key: TWO}",
+    "projects/two/agents/b.yaml": "{}",
+}
+CONTRACT = "{name: acme, edition: 2026, default_model: m, variables: {X: {}, V: {}}}"
+READING = "{execution_environment: {env_vars: {T: '${{ secrets.TOKEN }}'}}}"
+# Each with the codes that are found, and whether this takes a run over the whole tree.
+TREES: Mapping[str, tuple[Files, list[str], bool]] = {
+    "nothing": ({}, [], False),
+    "one key": ({"projects/two/project.yaml": "{key: ONE}"}, ["ET307"], True),
+    "a policy for nothing": ({"policies/p.yaml": "{schema: {}, selector: 'three/**'}"}, ["ET752"], False),
+    "a policy for one project": ({"policies/p.yaml": "{schema: {}, selector: 'two/**'}"}, [], False),
+    "a variable that one project sets": (
+        {
+            "organization.yaml": CONTRACT,
+            "projects/one/teams/crew/team.yaml": "{execution_environment: {env_vars: {X: x}}}",
+            "projects/two/project.yaml": "{key: TWO, execution_environment: {env_vars: {V: v}}}",
+        },
+        [],
+        False,
+    ),
+    "a variable that no project sets": (
+        {"organization.yaml": CONTRACT, "environments/dev.yaml": "{execution_environment: {env_vars: {X: x}}}"},
+        ["ET756"],
+        False,
+    ),
+    "a secret that one project reads": (
+        {"projects/two/agents/b.yaml": READING} | sealed({"organization": {"TOKEN": "0123456789"}}),
+        ["ET650"],
+        False,
+    ),
+    "a secret that no project reads": (sealed({"organization": {"TOKEN": "0123456789"}}), ["ET650", "ET651"], False),
+    "a guest from another project": (
+        {
+            "projects/one/teams/crew/team.yaml": "{runtime: claude_code, configuration: {member_ids: [two/b]}}",
+            "projects/one/teams/crew/agents/a.yaml": "{runtime: claude_code}",
+        },
+        ["ET312", "ET705"],
+        True,
+    ),
+    "a guest who may be one": (
+        {
+            "projects/one/teams/crew/team.yaml": "{runtime: claude_code, configuration: {member_ids: [two/b]}}",
+            "projects/one/teams/crew/agents/a.yaml": "{runtime: claude_code}",
+            "projects/two/agents/b.yaml": "{runtime: claude_code}",
+        },
+        ["ET705", "ET705"],
+        True,
+    ),
+    "a guest of a team of any runtime": (
+        {"projects/one/teams/crew/team.yaml": "{configuration: {member_ids: [two/b]}}"},
+        [],
+        False,
+    ),
+    "an override that repeats in one project only": (
+        {
+            "organization.yaml": "{name: acme, edition: 2026, default_model: m, "
+            "execution_environment: {env_vars: {X: x}}}",
+            "environments/dev.yaml": "{execution_environment: {env_vars: {X: x}}}",
+            "projects/two/project.yaml": "{key: TWO, execution_environment: {env_vars: {X: w}}}",
+        },
+        [],
+        False,
+    ),
+    "an override that repeats in all": (
+        {
+            "organization.yaml": "{name: acme, edition: 2026, default_model: m, "
+            "execution_environment: {env_vars: {X: x}}}",
+            "environments/dev.yaml": "{execution_environment: {env_vars: {X: x}}}",
+        },
+        ["ET452"],
+        False,
+    ),
+    "an allowance that one project needs": (
+        {
+            "policies/p.yaml": "# envtree: allow ET753: known\n{schema: {required: [nothing]}, severity: warning, "
+            "selector: 'two/**'}\n"
+        },
+        ["ET753", "ET152"],
+        False,
+    ),
+    "an error in one": ({"projects/two/agents/b.yaml": "{nothing: x}"}, ["ET201"], True),
+    "a copied ciphertext": (
+        {
+            "projects/one/project.secrets.yaml": sealed({"x": {"A": "0123456789"}})["x.secrets.yaml"],
+            "projects/two/project.secrets.yaml": sealed({"x": {"A": "0123456789"}})["x.secrets.yaml"],
+        },
+        ["ET650", "ET650", "ET651", "ET651", "ET656"],
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_what_takes_several_projects(name: str) -> None:
+    files, codes, is_left = TREES[name]
+    request = Request(MemoryTree({**BASE, **files}))
+    with going(1 << 30) as none:
+        whole = check(request)
+    with going(1) as done:
+        parted = check(request)
+    assert none == []
+    assert parted._replace(workspace=None) == whole._replace(workspace=None)
+    assert sorted(finding.diagnostic.code for finding in whole.findings) == sorted(codes)
+    assert all(done) is not is_left
+
+
+class Locked(OpenBook):
+    """Notes what it is asked to open."""
+
+    def __init__(self) -> None:
+        super().__init__({"projects/one/project.secrets.yaml": {"TOKEN": "0123456789"}})
+        self.asked: list[str] = []
+
+    def decrypt(self, file: SealedFile) -> dict[str, object]:
+        self.asked.append(file.path)
+        return super().decrypt(file)
+
+
+@pytest.mark.parametrize("name", ["an error in one", "one key", "a guest from another project"])
+def test_nothing_is_decrypted_for_an_error_in_another_project(name: str) -> None:
+    secrets = {"projects/one/project.yaml": READING.replace("{", "{key: ONE, ", 1)}
+    secrets |= sealed({"projects/one/project": {"TOKEN": "0123456789"}})
+    locked = Locked()
+
+    def opened(policy: SecretsPolicy) -> Decrypter:
+        return locked
+
+    with going(1):
+        assert check(Request(MemoryTree({**BASE, **TREES[name][0], **secrets}), decrypter=opened)).findings
+    assert locked.asked == []
+    with going(1) as done:
+        check(Request(MemoryTree({**BASE, **secrets}), decrypter=opened))
+    assert locked.asked
+    assert done
+
+
+def published(root: Path, out: Path, drawn: Organization, least: int) -> tuple[Outcome, dict[str, bytes]]:
+    """Compile with secrets in clear."""
+    request = Request(Tree(root), decrypter=lambda policy: OpenBook(drawn.secrets), inputs_required=True)
+    with going(least):
+        outcome = publish(request, Places(Output(out, root, "plain", 2026, {}, lambda _: True)), frozenset({"bundle"}))
+    written = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    return outcome._replace(workspace=None), written
+
+
+@settings(max_examples=25, deadline=None)
+@given(organizations())
+def test_bundles_with_secrets_are_the_same(drawn: Organization) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "tree")
+        write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
+        whole = published(root, Path(folder, "out"), drawn, 1 << 30)
+        assert published(root, Path(folder, "out"), drawn, 1) == whole
