@@ -37,10 +37,15 @@ def merge_map(below: Branch, change: Branch | Edit, path: KeyPath, held: Span | 
         return below
     entries = dict(below.entries)
     dynamic, guarded, locks = below.dynamic, below.guarded, below.locks
+    # The common cases are spelt out: they are most of the work of a compile.
+    new_maps = held is None and not context.policies.any_by_key
     for key, child in change.entries.items():
         under = entries.get(key)
+        if new_maps and under is None and type(child) is Branch and child.entries:
+            entries[key] = child
+            dynamic = dynamic or child.dynamic
+            continue
         if held is None and type(child) is Leaf and (under is None or _replaces(under, child, context)):
-            # The common case, spelt out: it is most of the work of a compile.
             if under is None:
                 entries[key] = child
             else:

@@ -58,7 +58,7 @@ def lift(node: Node, layer: Layer) -> Change:
     if type(node) is Sequence:
         return lift_list(node, layer)
     assert isinstance(node, Mapping)
-    return _lift_directive(node, layer) if is_directive(node) else _lift_map(node, layer)
+    return _lift_map(node, layer)
 
 
 def lift_scalar(node: Scalar, layer: Layer) -> Leaf:
@@ -69,8 +69,8 @@ def lift_scalar(node: Scalar, layer: Layer) -> Leaf:
 
 def lift_list(node: Sequence, layer: Layer) -> Listing:
     """A list as a value; directives are not known inside its elements."""
-    items = tuple(lift_plain(item, layer) for item in node.items)
-    return Listing(items, node, layer, None, "set", None, any(item.dynamic for item in items), False)
+    items = tuple([lift_plain(item, layer) for item in node.items])
+    return _new(Listing, (items, node, layer, None, "set", None, any(map(_DYNAMIC, items)), False))
 
 
 def lift_plain(node: Node, layer: Layer) -> Merged:
@@ -89,23 +89,28 @@ def branch(entries: dict[str, Merged], node: Node, layer: Layer) -> Branch:
     return _new(Branch, (entries, node, layer, None, "set", None, dynamic, False, False))
 
 
-def _lift_map(node: Mapping, layer: Layer) -> Branch | Edit:
+def _lift_map(node: Mapping, layer: Layer) -> Branch | Edit | Patch:
     # Most of what is lifted is a scalar in a map, so `lift_scalar` and `branch` are spelt out here.
     entries: dict[str, Change] = {}
     is_open = is_dynamic = False
-    for key, child in node.entries.items():
+    for name, child in node.entries.items():
+        key = name
+        if name[:1] == "$":
+            if not entries and is_directive(node):
+                return _lift_directive(node, layer)
+            key = _literal(name)
         lifted: Change
         if type(child) is Scalar:
             value = child.value
             dynamic = type(value) is str and "${{" in value
             lifted = _new(Leaf, (child, layer, None, "set", None, dynamic, False))
         else:
-            lifted = lift(child, layer)
+            lifted = _lift_map(child, layer) if type(child) is Mapping else lift(child, layer)
             if isinstance(lifted, (Patch, Edit)):
                 is_open, dynamic = True, False
             else:
                 dynamic = lifted.dynamic
-        entries[_literal(key) if key[:1] == "$" else key] = lifted
+        entries[key] = lifted
         is_dynamic = is_dynamic or dynamic
     if is_open:
         return Edit(entries, node, layer)
