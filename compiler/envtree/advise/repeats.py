@@ -38,11 +38,11 @@ def check_repeats(workspace: Workspace, diags: Diagnostics) -> None:
 
 def _check(team: Team, path: str, document: Document, diags: Diagnostics) -> None:
     first, *others = [_Said(agent.document, section(agent.document)) for agent in team.agents]
+    alike = [(key, node, twins) for key, node in _leaves(first.section).items() if (twins := _twins(key, node, others))]
     # What the team says in one environment stands over what it says in all.
-    taken = {key[:2] for overlay in team.overlays.values() for key in _leaves(overlay.section)}
-    for key, node in _leaves(first.section).items():
-        twins = [] if key[:2] in taken else _twins(key, node, others)
-        if twins:
+    taken = {key[:2] for overlay in team.overlays.values() for key in _leaves(overlay.section)} if alike else ()
+    for key, node, twins in alike:
+        if key[:2] not in taken:
             message = f"all {len(team.agents)} agents of team '{path}' say the same of '{format_path(key)}'"
             hint = f"write it once in '{document.path}'"
             related = tuple(Related(place, "and here") for place in twins[:_SHOWN])

@@ -63,8 +63,10 @@ def _map(rows: list[_Row], n: int) -> tuple[Mapping, int]:
     node: Any
     row = rows[n]
     begin, column = row[:2]
-    while row[1] == column and not row[2]:
-        line, _, _, key, text = row
+    while True:
+        line, indent, dash, key, text = row
+        if indent != column or dash:
+            break
         if not key or key in nodes or key in words:
             raise _LeftError
         n += 1
@@ -86,7 +88,7 @@ def _map(rows: list[_Row], n: int) -> tuple[Mapping, int]:
             value, node = None, new(Scalar, (None, "", True, at))
         data[key] = value
         nodes[key] = node
-    if row[1] > column:
+    if indent > column:
         raise _LeftError
     return new(Mapping, (data, nodes, keys, (begin, column, at[2], at[3]))), n
 
