@@ -1,6 +1,7 @@
 """Resolve each merged stack to values without expressions, every secret marked as one."""
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from envtree.diagnostic import Diagnostics
 from envtree.owners import Roster
@@ -19,7 +20,7 @@ def resolve(
     stacks: Iterable[MergedStack], workspace: Workspace, outside: Outside, diags: Diagnostics
 ) -> Iterator[Resolved]:
     """Resolve the stacks one by one; expressions are compiled, and shared maps turned into data, once."""
-    engine = Engine(Compiler(), Literals(), Variables(), Results(), Roster(workspace), outside, diags)
+    engine = Engine(_compiler(), Literals(), Variables(), Results(), Roster(workspace), outside, diags)
     project = ""
     for merged in stacks:
         if merged.stack.target.project != project:
@@ -27,7 +28,14 @@ def resolve(
             engine.literals.clear()
             engine.variables.clear()
             engine.results.clear()
+            engine.compiler.tidy()
         yield resolve_bundle(merged, engine)
+
+
+@cache
+def _compiler() -> Compiler:
+    """One for all projects, which have most of their expressions in common."""
+    return Compiler()
 
 
 __all__ = ["resolve"]

@@ -15,9 +15,7 @@ def resolve_bundle(merged: MergedStack, engine: Engine) -> Resolved:
     variables = engine.variables.split(merged.sections.get("env_vars"))
     evaluation = Evaluation(merged, variables.texts, engine)
     injected = inject(merged, evaluation)
-    for name, leaf in variables.computed.items():
-        if name not in injected:
-            evaluation.env_var(name, leaf)
+    evaluation.env_vars(variables.computed, without=injected)
     values = evaluation.texts
     sections = {name: evaluation.value(merged.sections[name], (name,)) for name in SECTIONS if name in merged.sections}
     _check_variables(merged, evaluation)

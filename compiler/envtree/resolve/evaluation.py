@@ -1,6 +1,6 @@
 """Evaluate one bundle: values form a graph, each is computed when it is first read."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -70,17 +70,25 @@ class Evaluation:
         """What expressions may read beside values, and few do: the fields of a bundle's entities, and the inputs."""
         return self._engine.roster.of(self._merged.stack.target).fields | {"inputs": self._engine.outside.inputs}
 
+    def env_vars(self, leaves: Mapping[str, Leaf], without: Container[str]) -> None:
+        """The texts of all variables that hold expressions, but for some."""
+        recall, texts = self._engine.results.recall, self.texts
+        for name, leaf in leaves.items():
+            if name not in texts and name not in without:
+                found = recall(str(leaf.node.value), texts)
+                texts[name] = self.env_var(name, leaf) if found is None else found
+
     def env_var(self, name: str, leaf: Leaf) -> Any:
         """The text of an environment variable that holds an expression."""
         found: Any = self.texts.get(name)
         if found is not None:
             return found
-        expression = self._engine.compiler.recall(str(leaf.node.value))
-        found = self._engine.results.recall(expression, self.texts) if expression else None
+        source = str(leaf.node.value)
+        found = self._engine.results.recall(source, self.texts)
         if found is None:
             found = self._text(name, leaf)
-            if expression:
-                self._engine.results.keep(expression, self.texts, found)
+            if expression := self._engine.compiler.recall(source):
+                self._engine.results.keep(source, expression, self.texts, found)
         self.texts[name] = found
         return found
 

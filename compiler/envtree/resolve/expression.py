@@ -1,6 +1,7 @@
 """Read `${{ … }}`: a text becomes pieces, and each expression the names it reads and a way to run it."""
 
 import re
+from functools import cached_property
 
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.environment import TemplateExpression
@@ -10,6 +11,8 @@ from envtree.resolve.grammar import Source, WrongExpression, check, check_name
 from envtree.sandbox import Sandbox
 
 SOURCE_LIMIT = 4096
+# How many texts are kept for another project, which may have none of them.
+_MANY = 10_000
 
 _PLAIN_NAME = re.compile(r"\s*([a-z_]+(?:\.[A-Za-z_][A-Za-z0-9_]*)+)\s*")
 _TOKENS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\{|\}\}|\}""", re.DOTALL)
@@ -24,7 +27,16 @@ class Compiler:
     def __init__(self, *, spelt: bool = False) -> None:
         self._spelt = spelt
         self._known: dict[str, Expression | WrongExpression] = {}
-        self._sandbox = Sandbox(autoescape=False)
+
+    @cached_property
+    def _sandbox(self) -> Sandbox:
+        """Most trees do without: a plain name does not need Jinja2."""
+        return Sandbox(autoescape=False)
+
+    def tidy(self) -> None:
+        """Forget everything, if there is much."""
+        if len(self._known) > _MANY:
+            self._known.clear()
 
     def compile(self, text: str) -> Expression:
         """The pieces of a text; raises WrongExpression, with the offset of the fault in the text."""

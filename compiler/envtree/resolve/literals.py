@@ -33,4 +33,4 @@ class Literals:
                 for key, child in node.entries.items()
             }
         assert type(node) is Listing
-        return [self.data(item) for item in node.items]
+        return [item.node.value if type(item) is Leaf else self.data(item) for item in node.items]
