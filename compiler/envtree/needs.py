@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+import orjson
+
 from envtree.diagnostic import Diagnostic
 from envtree.keypath import KeyPath, format_path, parse_path
 from envtree.node import Mapping, Node, Scalar, Sequence, scalars
@@ -25,14 +27,18 @@ class Needs:
     def __init__(self) -> None:
         self._reads: dict[Layer, frozenset[KeyPath]] = {}
         self._files: dict[str, _File] = {}
-        self._known: dict[tuple[str, Layer], bool] = {}
 
     def of(self, stack: Stack) -> Iterator[SealedFile]:
         """The secrets files of a stack that hold a secret which one of its layers may read."""
         for file in [layer.secrets for layer in stack.layers if layer.secrets]:
+            if file.path not in self._files:
+                self._files[file.path] = _File(file)
+            asked = self._files[file.path]
             # All layers are asked, for each may read another secret of the file.
-            answers = [self._reads_any(file, layer) for layer in stack.layers]
-            if any(answers):
+            for layer in stack.layers:
+                if layer not in asked.readers:
+                    asked.readers[layer] = asked.mark(self._read_by(layer))
+            if any(map(asked.readers.__getitem__, stack.layers)):
                 yield file
 
     @property
@@ -49,26 +55,23 @@ class Needs:
                 hint = "remove it, or read it: what is not there cannot leak"
                 yield Diagnostic(Span(path, *node.at), "ET651", message, hint, key=format_path(key))
 
-    def _reads_any(self, sealed: SealedFile, layer: Layer) -> bool:
-        pair = (sealed.path, layer)
-        if pair not in self._known:
-            file = self._files.get(sealed.path) or self._files.setdefault(sealed.path, _File(sealed))
-            self._known[pair] = file.mark(self._read_by(layer))
-        return self._known[pair]
-
     def _read_by(self, layer: Layer) -> frozenset[KeyPath]:
         found = self._reads.get(layer)
         if found is None:
-            found = self._reads[layer] = frozenset(_reads(layer.section)) if layer.section else frozenset()
+            section = layer.section
+            # As JSON, a section shows at once whether it mentions any; few do.
+            mentions = section is not None and b"secrets" in orjson.dumps(section.value)
+            found = self._reads[layer] = frozenset(_reads(section)) if section and mentions else frozenset()
         return found
 
 
 class _File:
-    """The secrets of a file, and those of them that nobody has read yet."""
+    """The secrets of a file, those of them that nobody has read yet, and whether layers read any."""
 
     def __init__(self, sealed: SealedFile) -> None:
         self._all = tuple(_leaves(sealed.content, ()))
         self.unread = self._all
+        self.readers: dict[Layer, bool] = {}
 
     def mark(self, reads: frozenset[KeyPath]) -> bool:
         """Note what is read; whether any of it is here."""

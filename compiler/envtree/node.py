@@ -57,11 +57,14 @@ Node = Scalar | Mapping | Sequence
 
 def scalars(node: Node) -> Iterator[Scalar]:
     """Every leaf of a subtree."""
-    if isinstance(node, Scalar):
-        yield node
-    else:
-        for part in node.items if isinstance(node, Sequence) else node.entries.values():
-            yield from scalars(part)
+    # Not by recursion, in which each leaf would pass through a generator for each level above it.
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Scalar):
+            yield node
+        else:
+            waiting += reversed(node.items if isinstance(node, Sequence) else node.entries.values())
 
 
 class Document(NamedTuple):

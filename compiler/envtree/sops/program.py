@@ -24,14 +24,18 @@ class Program:
         self._root = root
         # What lies in either could be somebody else's.
         self._folders = (root, tree or root)
-        self._search_path = environ.get("PATH", "")
-        self.environment = child_environment(policy, environ, *self._folders)
+        self._policy, self._environ = policy, environ
         self.leash = Leash(timeout, _OUTPUT_LIMIT, threading.Event())
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """What it finds around it; where another reader opens all files, nobody asks."""
+        return child_environment(self._policy, self._environ, *self._folders)
 
     @cached_property
     def binary(self) -> Path:
         """Its absolute path."""
-        return find_sops(self._search_path, *self._folders)
+        return find_sops(self._environ.get("PATH", ""), *self._folders)
 
     def command(self, arguments: Sequence[str], config: str = os.devnull) -> list[str]:
         """A command line; without a configuration, for the tree could bring one."""
