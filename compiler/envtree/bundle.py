@@ -5,6 +5,8 @@ from typing import Any
 from envtree.resolved import Bundle, Injection, Resolved
 from envtree.workspace import Organization
 
+_VARIABLES = frozenset({"env_vars"})
+
 
 def bundle(resolved: Resolved, organization: Organization) -> Bundle:
     """One bundle; its data is what `bundle.json` holds, but for the digest."""
@@ -29,7 +31,8 @@ def bundle(resolved: Resolved, organization: Organization) -> Bundle:
         "secrets": {name: _entry(injection) for name, injection in resolved.injected.items()},
         "sensitive": list(resolved.sensitive),
     }
-    return Bundle(target, data, frozenset(resolved.sensitive))
+    hiding = frozenset(name for name in sections if resolved.merged.sections[name].dynamic) | _VARIABLES
+    return Bundle(target, data, frozenset(resolved.sensitive), hiding)
 
 
 def _entry(injection: Injection) -> dict[str, str]:

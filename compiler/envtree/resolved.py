@@ -180,8 +180,12 @@ class Outside(NamedTuple):
 
 
 class Bundle(NamedTuple):
-    """One agent in one environment: `data` is what `bundle.json` holds but for the digest, with hidden parts hidden."""
+    """One agent in one environment: `data` is what `bundle.json` holds but for the digest, with hidden parts hidden.
+
+    Only what is `hiding` of the data, by its first keys, has hidden parts.
+    """
 
     target: Target
     data: dict[str, Any]
     sensitive: frozenset[str]
+    hiding: frozenset[str]

@@ -15,7 +15,8 @@ def values(bundle: Bundle, mode: Mode | None) -> Mapping[str, Any]:
         return bundle.data
     if mode == "seal":
         return placeholders(bundle.data)
-    return {key: shown(value, mode) for key, value in bundle.data.items()}
+    hiding = bundle.hiding
+    return {key: shown(value, mode) if key in hiding else value for key, value in bundle.data.items()}
 
 
 def shown(value: Any, mode: Mode | None) -> Any:

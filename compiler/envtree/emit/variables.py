@@ -13,7 +13,7 @@ from envtree.emit.marks import mark
 from envtree.emit.shown import shown
 from envtree.keypath import KeyPath
 from envtree.output_settings import Kubernetes
-from envtree.resolved import Bundle, hidden_parts
+from envtree.resolved import Bundle, Hidden, hidden_parts
 
 _TEXT = frozenset({str})
 
@@ -65,7 +65,7 @@ def variables(found: Environment, mode: Mode | None, data: Mapping[str, Any], ku
         if type(value) is str:
             texts[name] = value
             continue
-        hidden = [part for _, part in hidden_parts(value)]
+        hidden = [value] if type(value) is Hidden else [part for _, part in hidden_parts(value)]
         is_secret = any(part.secret for part in hidden)
         secret += [name] if is_secret else []
         if not hidden or (mode == "plain" and all(part.known for part in hidden)):

@@ -10,6 +10,7 @@ from envtree.resolve.evaluation import Engine
 from envtree.resolve.expression import Compiler
 from envtree.resolve.literals import Literals
 from envtree.resolve.results import Results
+from envtree.resolve.secrets import Secrets
 from envtree.resolve.variables import Variables
 from envtree.resolved import Outside, Resolved
 from envtree.value import MergedStack
@@ -20,7 +21,8 @@ def resolve(
     stacks: Iterable[MergedStack], workspace: Workspace, outside: Outside, diags: Diagnostics
 ) -> Iterator[Resolved]:
     """Resolve the stacks one by one; expressions are compiled, and shared maps turned into data, once."""
-    engine = Engine(_compiler(), Literals(), Variables(), Results(), Roster(workspace), outside, diags)
+    secrets, roster = Secrets(outside.plaintexts), Roster(workspace)
+    engine = Engine(_compiler(), Literals(), Variables(), Results(), secrets, roster, outside, diags)
     project = ""
     for merged in stacks:
         if merged.stack.target.project != project:
@@ -28,6 +30,7 @@ def resolve(
             engine.literals.clear()
             engine.variables.clear()
             engine.results.clear()
+            engine.secrets.clear()
             engine.compiler.tidy()
         yield resolve_bundle(merged, engine)
 

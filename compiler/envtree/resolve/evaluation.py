@@ -18,7 +18,7 @@ from envtree.resolve.grammar import COMPUTED, WrongExpression
 from envtree.resolve.literals import Literals
 from envtree.resolve.lookup import MISSING, descend, seal, walk
 from envtree.resolve.results import Results
-from envtree.resolve.secrets import find, paths, secret
+from envtree.resolve.secrets import Secrets, find, paths
 from envtree.resolve.variables import Variables
 from envtree.resolve.weight import derived, overweight
 from envtree.resolved import HOLE, UNKNOWN, Hidden, Outside
@@ -46,6 +46,7 @@ class Engine(NamedTuple):
     literals: Literals
     variables: Variables
     results: Results
+    secrets: Secrets
     roster: Roster
     outside: Outside
     diags: Diagnostics
@@ -75,8 +76,8 @@ class Evaluation:
         recall, texts = self._engine.results.recall, self.texts
         for name, leaf in leaves.items():
             if name not in texts and name not in without:
-                found = recall(str(leaf.node.value), texts)
-                texts[name] = self.env_var(name, leaf) if found is None else found
+                found = recall(source := str(leaf.node.value), texts)
+                texts[name] = self._computed(name, leaf, source) if found is None else found
 
     def env_var(self, name: str, leaf: Leaf) -> Any:
         """The text of an environment variable that holds an expression."""
@@ -86,10 +87,14 @@ class Evaluation:
         source = str(leaf.node.value)
         found = self._engine.results.recall(source, self.texts)
         if found is None:
-            found = self._text(name, leaf)
-            if expression := self._engine.compiler.recall(source):
-                self._engine.results.keep(source, expression, self.texts, found)
+            found = self._computed(name, leaf, source)
         self.texts[name] = found
+        return found
+
+    def _computed(self, name: str, leaf: Leaf, source: str) -> Any:
+        found = self._text(name, leaf)
+        if expression := self._engine.compiler.recall(source):
+            self._engine.results.keep(source, expression, self.texts, found)
         return found
 
     def _text(self, name: str, leaf: Leaf) -> Any:
@@ -119,7 +124,7 @@ class Evaluation:
         if found is None:
             self._report_no_secret(path, place, key)
             return None
-        return secret(found, self._engine.outside.plaintexts)
+        return self._engine.secrets.value(found)
 
     def taint(self, node: Merged) -> bool | None:
         """Whether a value, be it shadowed, reads a secret anywhere; None when that cannot be told."""
@@ -214,11 +219,20 @@ class Evaluation:
         if any(value is HOLE for value in operands):
             return HOLE
         # A plain name stands for what it names, however many of them follow each other.
-        value = operands[0] if expression.plain else self._derive(expression, operands, key, leaf)
+        value = operands[0] if expression.plain else self._derived(expression, operands, key, leaf)
         if isinstance(value, Hidden) and (why := overweight(value.symbol)):
             raise Fault("ET507", why, 0)
         if expression.plain and value.known:
             limit(value.reveal(), expression.reads[0].offset)
+        return value
+
+    def _derived(self, expression: Expression, operands: list[Any], key: NamePath, leaf: Leaf) -> Any:
+        """What an expression makes of these very operands: bundles that share them share it, too."""
+        results, place = self._engine.results, (str(leaf.node.value), key[0] == "env_vars")
+        value = results.recall_hidden(place, operands)
+        if value is None:
+            value = self._derive(expression, operands, key, leaf)
+            results.keep_hidden(place, operands, value)
         return value
 
     def _derive(self, expression: Expression, operands: list[Any], key: NamePath, leaf: Leaf) -> Any:
@@ -254,7 +268,7 @@ class Evaluation:
             return self._read_env(read)
         if root == "secrets":
             found = find(self._merged.secrets, rest)
-            return MISSING if found is None else secret(found, self._engine.outside.plaintexts)
+            return MISSING if found is None else self._engine.secrets.value(found)
         if root == "inputs":
             return self._read_input(rest, read.offset)
         if root in self._facts:

@@ -1,9 +1,10 @@
 """Injection: which secrets are put into the environment, and over which plain variables they win."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from envtree.diagnostic import Related
-from envtree.keypath import format_path, parse_path
+from envtree.keypath import KeyPath, format_path, parse_path
 from envtree.node import Cipher
 from envtree.resolve.compute import as_environment_text
 from envtree.resolve.evaluation import Evaluation
@@ -49,7 +50,7 @@ def inject(merged: MergedStack, evaluation: Evaluation) -> dict[str, Injection]:
 
 
 def _injection(name: str, leaf: Leaf, evaluation: Evaluation) -> Injection:
-    path = parse_path(str(leaf.node.value))
+    path = _path(str(leaf.node.value))
     value = evaluation.secret(path, span_of(leaf), ("secrets", name))
     if value is None:
         return Injection("", format_path(path), HOLE, leaf)
@@ -60,6 +61,12 @@ def _injection(name: str, leaf: Leaf, evaluation: Evaluation) -> Injection:
         evaluation.report("ET508", span_of(leaf), ("secrets", name), message, hint)
         return Injection("", format_path(path), HOLE, leaf)
     return Injection(cipher.file, cipher.path, as_environment_text(value), leaf)
+
+
+@lru_cache(4096)
+def _path(text: str) -> KeyPath:
+    """The path that a layer writes, for all bundles that it is in."""
+    return parse_path(text)
 
 
 def _check_locks(

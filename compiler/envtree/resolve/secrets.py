@@ -31,9 +31,25 @@ def _item(found: Listing, part: str | int) -> Merged | None:
     return next((item for n, item in enumerate(found.items) if str(n) == str(part)), None)
 
 
-def secret(found: Merged, plaintexts: Plaintexts) -> Hidden:
-    """The value of a merged secret; unknown when any part of it is."""
-    return Hidden(_value(found, plaintexts), secret=True, symbol=found)
+class Secrets:
+    """The values of merged secrets, made once for bundles that share them; `clear` it when their bundles are done."""
+
+    def __init__(self, plaintexts: Plaintexts) -> None:
+        self._plaintexts = plaintexts
+        # What is hidden keeps its merged secret, so that the id of that is not given to another.
+        self._known: dict[int, Hidden] = {}
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._known.clear()
+
+    def value(self, found: Merged) -> Hidden:
+        """The value of a merged secret; unknown when any part of it is."""
+        known = self._known.get(id(found))
+        if known is None:
+            value = _value(found, self._plaintexts)
+            known = self._known[id(found)] = Hidden(value, secret=True, symbol=found)
+        return known
 
 
 def _value(found: Merged, plaintexts: Plaintexts) -> Any:

@@ -56,7 +56,7 @@ class Resolver:
         """The bundle with its sensitive values known."""
         hidden = {place.path: Hidden(self._value(place, plain), secret=True, symbol=None) for place in places(bundle)}
         data = {key: _filled(value, (key,), hidden) for key, value in bundle.data.items() if key != "digest"}
-        return Bundle(bundle.target, data, frozenset(bundle.data["sensitive"]))
+        return Bundle(bundle.target, data, frozenset(bundle.data["sensitive"]), frozenset(data))
 
     def _value(self, place: Place, plain: Plain) -> Any:
         try:
