@@ -22,7 +22,7 @@ from envtree.pipeline import Outcome, Part, Request, Run
 from envtree.rules_files import rules_files
 from envtree.source import Kind, Location
 from envtree.tree import Tree
-from envtree.unit import KnownProjects, Unit, are_apart, idle_everywhere, keys_of, unit
+from envtree.unit import KnownProjects, Placed, Unit, are_apart, idle_everywhere, keys_of, unit
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -32,7 +32,7 @@ _WORTH = 40
 _LEAST, _MOST = 10, 60
 
 # Files by path, of which the root is that of what stands outside of projects.
-_Placed = dict[str, Location]
+_Files = dict[str, Location]
 _ROOT = ""
 
 
@@ -58,18 +58,26 @@ class Parted:
     """
 
     def __init__(self, request: Request) -> None:
-        shard, diags = request.shard, Diagnostics()
+        shard = request.shard
         self._request = request
         self._tree: Tree = shard.of(request.tree) if shard else request.tree
-        placed = discover(self._tree, diags)
+        placed, told = self._discovered()
         self._index = Index((*placed.values(), *(shard.elsewhere if shard else ())))
-        self._projects: dict[str, _Placed] = {_ROOT: {}}
+        self._projects: dict[str, _Files] = {_ROOT: {}}
         for path, at in sorted(placed.items(), key=lambda one: one[1].project):
             self._projects.setdefault(at.project, {})[path] = at
         self.root = self._run(_ROOT, self._projects.pop(_ROOT))
-        self.root.diags.extend(diags)
+        self.root.diags.extend(told)
         self._units: dict[str, Unit] = {}
         self.is_done = False
+
+    def _discovered(self) -> Placed:
+        known, diags = self._request.known, Diagnostics()
+        found = known.placed() if known else None
+        found = found or Placed(discover(self._tree, diags), tuple(diags))
+        if known:
+            known.keep_placed(found)
+        return found
 
     def is_possible(self, formats: Iterable[str] | None = None) -> bool:
         """Whether nothing needs all bundles at once, nothing is wrong so far, and there is something to gain."""
@@ -168,7 +176,7 @@ class Parted:
             raise _SpoiltError
         return run
 
-    def _run(self, project: str, placed: _Placed) -> Run:
+    def _run(self, project: str, placed: _Files) -> Run:
         asked, known = self._request, self._request.known
         memory = known.documents(project) if known else asked.memory
         part = Part(placed, self._index, self.root if project else None)

@@ -12,6 +12,7 @@ from envtree.link import fingerprints
 from envtree.merge import Seen, findings, within
 from envtree.pipeline import Run
 from envtree.reading import Memory
+from envtree.source import Location
 
 
 class Unit(NamedTuple):
@@ -35,6 +36,13 @@ class Unit(NamedTuple):
     is_mentioning: bool
 
 
+class Placed(NamedTuple):
+    """The place of every file of a tree, and what was found wrong with where files stand."""
+
+    files: dict[str, Location]
+    diagnostics: tuple[Diagnostic, ...]
+
+
 class KnownProjects(Protocol):
     """What was found in projects before, by their names; that of what stands outside of projects is empty.
 
@@ -52,6 +60,12 @@ class KnownProjects(Protocol):
 
     def keep(self, units: Mapping[str, tuple[Unit, str]]) -> None:
         """Remember what was found in all projects, which had these digests."""
+
+    def placed(self) -> Placed | None:
+        """What discovery would find, if it is known."""
+
+    def keep_placed(self, placed: Placed) -> None:
+        """Remember what discovery has found."""
 
     def digest(self, path: str) -> str:
         """What changes with the content of a file."""

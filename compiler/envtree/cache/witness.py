@@ -32,6 +32,14 @@ class Seen(NamedTuple):
     above: dict[str, str]
 
     @property
+    def listing(self) -> str:
+        """What changes with which files there are, and which of them mean anything."""
+        folders = [(folder, digest) for folder, (_, digest) in self.folders.items()]
+        files = [(key, digest) for key, (_, digest) in self.files.items() if not _is_source(key)]
+        told = repr((folders, files, [*self.asked], [*self.ignored], self.above))
+        return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+
+    @property
     def is_fresh(self) -> bool:
         """Whether some of it had changed so shortly before that its marks did not tell for sure."""
         both = (*self.files.values(), *self.folders.values())
@@ -83,6 +91,20 @@ class Witness(TreeOver):
         else:
             self._new.files[key] = marks, known[1]
         return self._new.files[key][1]
+
+    def is_listed_alike(self) -> bool:
+        """Whether there are the same files as before; this is noted then, and no folder has to be looked through."""
+        root, before = f"{self.root}/", self.before
+        folders = {folder: (_marks(root + folder), digest) for folder, (_, digest) in before.folders.items()}
+        files = {key: one for key, one in before.files.items() if not _is_source(key)}
+        marks = {key: (_marks(root + key.rpartition(":")[0]), digest) for key, (_, digest) in files.items()}
+        both = ((before.folders, folders), (files, marks))
+        if not folders or any(_is_open(old[key][0], new[key][0], before.at) for old, new in both for key in new):
+            return False
+        self._new.folders.update(folders)
+        self._new.files.update(marks)
+        same = all(_of_above(self.above(name)) == digest for name, digest in before.above.items())
+        return same and (not before.asked or self.ignored(before.asked) == frozenset(before.ignored))
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         """Those of the paths that git ignores."""
@@ -151,6 +173,11 @@ def still(seen: Seen, tree: DirectoryTree) -> Seen | None:
 def _is_open(before: Marks, now: Marks, at: int) -> bool:
     """Whether the marks leave it open that something has changed."""
     return before != now or not now or now[1] + _COARSE > at or stat.S_ISLNK(now[4])
+
+
+def _is_source(key: str) -> bool:
+    """Whether what was read is a file of the tree, and not what only tells a folder apart."""
+    return key.endswith(f":{FILE_LIMIT}")
 
 
 def _marks(path: str | os.PathLike[str]) -> Marks:

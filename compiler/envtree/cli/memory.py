@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +23,7 @@ from envtree.tree import DirectoryTree, RootNotFound, find_root
 if TYPE_CHECKING:
     from envtree.cache.documents import Documents
     from envtree.pipeline import Outcome, Request
-    from envtree.unit import Unit
+    from envtree.unit import Placed, Unit
 
 # The variables that change what a command finds, opens or says, by how they begin; inputs are asked for by name.
 _HEARD = (
@@ -71,6 +72,7 @@ class Memory:
         self.manifest = ""
         self._digests: dict[str, str] = {}
         self._found: dict[str, tuple[Unit, str]] | None = None
+        self._placed: Placed | None = None
 
     def repeat(self, *, thorough: bool) -> int | None:
         """Say what was said the last time, if everything is as it was then; the exit code, or None."""
@@ -98,18 +100,33 @@ class Memory:
 
     def recall(self, digests: Mapping[str, str]) -> "dict[str, tuple[Unit, str]]":
         """What was found in those of the projects that have the same digest as then, and need not be written again."""
-        from envtree.cache.kept import load  # noqa: PLC0415
-
         self._digests = dict(digests)
-        kept = load(self._folder, self._names.units)
-        if kept is None or not self._is_written(place := _Place(*kept[0])):
+        if self._kept is None or not self._is_written(place := _Place(*self._kept[0])):
             return {}
         self.manifest = place.manifest
-        return {project: found for project, found in kept[2].items() if kept[1][project] == digests.get(project)}
+        before = self._kept[1]
+        return {project: found for project, found in self._kept[2].items() if before[project] == digests.get(project)}
 
     def keep(self, units: "Mapping[str, tuple[Unit, str]]") -> None:
         """Remember what was found in all projects, which had these digests."""
         self._found = dict(units)
+
+    def placed(self) -> "Placed | None":
+        """What discovery would find, if there are the same files as then."""
+        if self._kept is None or self._kept[3] != self.tree.before.listing or not self.tree.is_listed_alike():
+            return None
+        found: Placed = self._kept[4]
+        return found
+
+    def keep_placed(self, placed: "Placed") -> None:
+        """Remember what discovery has found."""
+        self._placed = placed
+
+    @cached_property
+    def _kept(self) -> Any:
+        from envtree.cache.kept import load  # noqa: PLC0415
+
+        return load(self._folder, self._names.units)
 
     def digest(self, path: str) -> str:
         """What changes with the content of a file."""
@@ -136,11 +153,13 @@ class Memory:
             place = _Place(str(output.folder), output.mode, cache.written(outcome.manifest), outcome.manifest.files)
         inputs = {one.env: self._names.mark(one.env) for one in workspace.organization.inputs.values()}
         words = [(answer, isinstance(each, bytes), _text(each)) for answer, each in said]
-        self._write(_Entry(code, words, list(self.tree.seen()), inputs, list(place)))
+        seen = self.tree.seen()
+        self._write(_Entry(code, words, list(seen), inputs, list(place)))
         if self._found is not None and bool(output) == bool(outcome.manifest):
             from envtree.cache.kept import save  # noqa: PLC0415
 
-            save(self._folder, self._names.units, (tuple(place), self._digests, self._found))
+            found = tuple(place), self._digests, self._found, seen.listing, self._placed
+            save(self._folder, self._names.units, found)
         self._folder.make_room()
         return code
 
