@@ -116,18 +116,20 @@ def test_what_values_share_is_told_of_each_of_them() -> None:
     assert not {each for each in told if "env_vars" in each.name}
 
 
-def test_no_result_with_a_secret_is_remembered() -> None:
-    expression = Compiler().compile("x${{ env_vars.A }}")
+def test_no_text_of_a_secret_is_remembered() -> None:
+    source = "x${{ env_vars.A }}"
+    expression = Compiler().compile(source)
     hidden = Hidden(UNKNOWN, secret=True, symbol=None)
     results = Results()
     for texts, result in (({"A": hidden}, "x"), ({"A": "a"}, hidden), ({}, "x")):
-        results.keep(expression, texts, result)
-        assert results.recall(expression, texts) is None
-    results.keep(expression, {"A": "a"}, "xa")
-    assert results.recall(expression, {"A": "a"}) == "xa"
-    assert results.recall(expression, {"A": "b"}) is None
+        results.keep(source, expression, texts, result)
+        assert results.recall(source, {"A": hidden}) is results.recall(source, {}) is None
+    results.keep(source, expression, {"A": "a"}, "xa")
+    assert results.recall(source, {"A": "a"}) == "xa"
+    # What an expression only embeds needs not to be computed.
+    assert results.recall(source, {"A": "b"}) == "xb"
     results.clear()
-    assert results.recall(expression, {"A": "a"}) is None
+    assert results.recall(source, {"A": "a"}) is None
 
 
 AGE = "age1" + "q" * 58
