@@ -52,24 +52,27 @@ class Noting(Protocol):
 
 
 class Parted:
-    """The projects of a tree; `root` is the run over what stands outside of them.
-
-    Once it `is_done`, all that was found counts.
-    """
+    """The projects of a tree; once it `is_done`, all that was found counts."""
 
     def __init__(self, request: Request) -> None:
         shard = request.shard
         self._request = request
         self._tree: Tree = shard.of(request.tree) if shard else request.tree
-        placed, told = self._discovered()
+        placed, self._misplaced = self._discovered()
         self._index = Index((*placed.values(), *(shard.elsewhere if shard else ())))
         self._projects: dict[str, _Files] = {_ROOT: {}}
         for path, at in sorted(placed.items(), key=lambda one: one[1].project):
             self._projects.setdefault(at.project, {})[path] = at
-        self.root = self._run(_ROOT, self._projects.pop(_ROOT))
-        self.root.diags.extend(told)
+        self._shared = self._projects.pop(_ROOT)
         self._units: dict[str, Unit] = {}
         self.is_done = False
+
+    @cached_property
+    def root(self) -> Run:
+        """The run over what stands outside of projects."""
+        run = self._run(_ROOT, self._shared)
+        run.diags.extend(self._misplaced)
+        return run
 
     def _discovered(self) -> Placed:
         known, diags = self._request.known, Diagnostics()
@@ -81,12 +84,14 @@ class Parted:
 
     def is_possible(self, formats: Iterable[str] | None = None) -> bool:
         """Whether nothing needs all bundles at once, nothing is wrong so far, and there is something to gain."""
-        workspace, request = self.root.workspace, self._request
-        if workspace is None or self.root.is_for_control_plane or self.root.watch.found() or not self._projects:
-            return False
+        request = self._request
         is_worth_it = request.known is not None or self._agents(self._projects) >= _WORTH
-        wanted = workspace.organization.output.formats if formats is None else formats
-        return is_worth_it and request.within is None and not compares_names(wanted, workspace)
+        if request.within is not None or not self._projects or not is_worth_it:
+            return False
+        workspace = self.root.workspace
+        if workspace is None or self.root.is_for_control_plane or self.root.watch.found():
+            return False
+        return not compares_names(workspace.organization.output.formats if formats is None else formats, workspace)
 
     @cached_property
     def kept(self) -> dict[str, Unit]:
