@@ -1,16 +1,16 @@
 """What the writers of all formats have in common: what they are given, and what they say of it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from envtree.functions import is_writable
 from envtree.output_settings import Kubernetes
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-@dataclass(frozen=True)
-class Variables:
+
+class Variables(NamedTuple):
     """A bundle as a writer gets it: the texts of its variables, sorted by name, and the names of those left out.
 
     `secret` names those of the texts that are secrets. `references` maps a secret that is left out to what stands for
@@ -20,19 +20,19 @@ class Variables:
 
     texts: Mapping[str, str]
     secret: frozenset[str] = frozenset()
-    references: Mapping[str, Any] = field(default_factory=dict)
+    references: Mapping[str, Any] = _NOTHING
     unknown: tuple[str, ...] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
-    kubernetes: Kubernetes = field(default_factory=Kubernetes)
+    data: Mapping[str, Any] = _NOTHING
+    kubernetes: Kubernetes = Kubernetes()
     fingerprint: str = ""
     apart: bool = False
 
-    @cached_property
+    @property
     def joined(self) -> str:
         """All texts in one: most bundles hold nothing special, and to look at all of it at once is faster."""
         return "".join(self.texts.values())
 
-    @cached_property
+    @property
     def unwritable(self) -> frozenset[str]:
         """The names of variables that no environment can hold."""
         if is_writable(self.joined):
@@ -83,10 +83,10 @@ def lines(given: Variables, line: Callable[[str, str], str], *, comments: bool =
 
 def plain_lines(given: Variables, middle: str, end: str = "\n", *, comments: bool = True) -> bytes:
     """The same for texts that go as they are between what stands behind the name and what ends the line."""
-    head = left_out(given) if comments else ()
     # Joined without a step of Python for each of them, of which most files have dozens.
-    body = end.join(map(middle.join, given.texts.items()))
-    return "".join([*head, body, end if given.texts else ""]).encode()
+    body = end.join(map(middle.join, given.texts.items())) + (end if given.texts else "")
+    head = "".join(left_out(given)) if comments and (given.references or given.unknown) else ""
+    return (head + body).encode()
 
 
 def left_out(given: Variables) -> Iterator[str]:

@@ -3,7 +3,6 @@
 The open half is what `ref` writes. The secret half has the same files, with nothing but the secrets in them.
 """
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from envtree.canonical import canonical
@@ -53,7 +52,7 @@ def _open(bundle: Bundle, found: Environment, writers: Writers) -> Variables:
 
 def _secret(bundle: Bundle, found: Environment, writers: Writers) -> Variables:
     given = variables(found, "plain", values(bundle, "plain"), writers.settings.kubernetes)
-    return replace(given, texts={name: given.texts[name] for name in given.texts if name in given.secret}, apart=True)
+    return given._replace(texts={name: given.texts[name] for name in given.texts if name in given.secret}, apart=True)
 
 
 def _formatted(given: Variables, writers: Writers) -> dict[str, bytes]:

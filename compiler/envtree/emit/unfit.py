@@ -42,7 +42,8 @@ def clashing(found: Environment) -> Iterator[Unfit]:
 
 def refused(given: Variables, found: Environment, formats: Iterable[str]) -> Iterator[Unfit]:
     """The variables that no format can hold, and those that one of these cannot."""
-    for name in sorted(given.unwritable):
+    unwritable = given.unwritable
+    for name in sorted(unwritable):
         message = f"'{name}' holds a character that no environment can carry"
         yield Unfit(found.place(name), "ET803", message, "encode the value, as base64 for one")
     picky = {format: refusal for format in formats if (refusal := DIALECTS[format].refusal)}
@@ -51,7 +52,7 @@ def refused(given: Variables, found: Environment, formats: Iterable[str]) -> Ite
         for format, refusal in picky.items():
             if why := refusal(name, text):
                 reasons.setdefault(why, []).append(format)
-        if reasons and name not in given.unwritable:
+        if reasons and name not in unwritable:
             told = "; ".join(f"in {_format(formats)}: {why}" for why, formats in reasons.items())
             yield Unfit(found.place(name), "ET803", f"'{name}' cannot be written {told}", _others(name, text))
 

@@ -50,32 +50,42 @@ def findings(parts: Iterable[Seen]) -> list[Diagnostic]:
 
 
 class Effects:
-    """Notes, while stacks are merged, what was `noted`."""
+    """Notes what happens while stacks are merged."""
 
     def __init__(self) -> None:
-        self.noted = Seen(set(), {}, Counter(), set(), {})
+        self._noted = Seen(set(), {}, Counter(), set(), {})
+        # By the layer itself, for its name takes longer to make than this is to count.
+        self._merged: dict[Layer, int] = {}
+
+    @property
+    def noted(self) -> Seen:
+        """All of it."""
+        merged: Counter[LayerName] = Counter()
+        for layer, count in self._merged.items():
+            merged[_name(layer)] += count
+        return self._noted._replace(merged=merged)
 
     def merged(self, layer: Layer) -> None:
         """A layer has been put over what is below it once more."""
-        self.noted.merged[_name(layer)] += 1
+        self._merged[layer] = self._merged.get(layer, 0) + 1
 
     def pin(self, value: Merged) -> None:
         """A layer has a reason to say a value, whatever is below it."""
-        self.noted.pinned.add(_place(value))
+        self._noted.pinned.add(_place(value))
 
     def repeat(self, below: Merged, value: Merged, path: KeyPath) -> None:
         """A layer says what is below it already."""
-        mine, repeats = _place(value), self.noted.repeats
+        mine, repeats = _place(value), self._noted.repeats
         count = repeats[mine][0] if mine in repeats else 0
         repeats[mine] = (count + 1, _repeated(path, below, value))
 
     def useful(self, place: Span) -> None:
         """What stands at a place changes something."""
-        self.noted.useful.add(place)
+        self._noted.useful.add(place)
 
     def idle(self, finding: Diagnostic) -> None:
         """What stands at the place of a finding changes nothing here."""
-        self.noted.idle.setdefault(finding.span, finding)
+        self._noted.idle.setdefault(finding.span, finding)
 
 
 def _together(parts: Iterable[Seen]) -> Seen:
