@@ -1,4 +1,4 @@
-"""What envtree's loader makes of a text, by both of its parsers, and what a judge of YAML 1.2 makes of it."""
+"""What envtree makes of a text, by both of its parsers and by lines, and what a judge of YAML 1.2 makes of it."""
 
 import hashlib
 import json
@@ -18,7 +18,8 @@ from tests.env_readers import node_modules, program
 from .case import Refused
 
 CI = Path(__file__).parents[2] / ".ci"
-BACKENDS: tuple[Backend, ...] = (pure_events, *([libyaml_events] if yaml.__with_libyaml__ else []))
+# Without any, a file is read by its lines where that is possible, else as libyaml reads it.
+BACKENDS: tuple[Backend | None, ...] = (pure_events, *([libyaml_events, None] if yaml.__with_libyaml__ else []))
 # What is read as text here and typed by others, which is told as a warning.
 RETYPED = "ET150"
 # What only PyYAML's own parser refuses, which reads a tree where libyaml is not installed.
@@ -31,6 +32,8 @@ def read(text: str, path: str = "a.yaml") -> tuple[Any, str]:
     Without libyaml a little more is refused; nothing is read in another way.
     """
     pure, *faster = [_read(text.encode("utf-8", "surrogatepass"), backend, path) for backend in BACKENDS]
+    if len(set(map(repr, faster))) > 1:
+        return {"by its lines": list(map(repr, faster))}, ""
     if not faster or pure == faster[0] or (isinstance(pure[0], Refused) and isinstance(faster[0][0], Refused)):
         return pure
     if isinstance(pure[0], Refused):
@@ -38,7 +41,7 @@ def read(text: str, path: str = "a.yaml") -> tuple[Any, str]:
     return {"the two parsers of PyYAML": [repr(pure), repr(faster[0])]}, ""
 
 
-def _read(data: bytes, backend: Backend, path: str) -> tuple[Any, str]:
+def _read(data: bytes, backend: Backend | None, path: str) -> tuple[Any, str]:
     diags = Diagnostics()
     source = Source(path, Location(Kind.AGENT, "p", "t", "a"), data, hashlib.sha256(data).hexdigest())
     document = parse(source, diags, backend=backend)

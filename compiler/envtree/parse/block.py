@@ -1,21 +1,24 @@
 """Files in plain block form, as most are: one regular expression reads all lines, in half of libyaml's time for events.
 
-It knows `key: value` and `- item`, values without quotes or in simple ones, comments and blank lines. All else, and all
-that is wrong, is left to `compose`: a file is read here as it would be there and without a finding, or not at all.
+It knows `key: value` and `- item`, values without quotes or in simple ones, brackets that close on their line, comments
+and blank lines. All else, and all that is wrong, is left to `compose`: a file is read here as it would be there and
+without a finding, or not at all.
 """
 
 import re
 from typing import Any
 
-from envtree.node import Mapping, Node, Plain, Scalar, Sequence
-from envtree.parse.plain import NUMBER_STARTS, WORDS, read_plain
+from envtree.node import Mapping, Node, Scalar, Sequence
+from envtree.parse.flow import LeftError, flow, read, scalar
+from envtree.parse.plain import NUMBER_STARTS, WORDS
 from envtree.span import Mark
 
 # Indentation, '- ', key and value. A plain value begins with what means nothing else to YAML, and a quoted one holds no
 # escape. So short are keys, and so deep is the nesting, that no limit can be reached.
 _LINE = re.compile(
     r"^( {0,48}+)(- )?+(?:([A-Za-z_$][\w.$-]{0,255}+):(?: |$))?+"
-    r"""("[^"\\\r\n\t]*"|'[^'\r\n\t]*'|-?[\w./$(+][^\s:#]*(?:(?: +|:)[^\s:#]+)*|)(?:$| *(?:(?<!\S)#[^\n]*)?$)""",
+    r"""("[^"\\\r\n\t]*"|'[^'\r\n\t]*'|-?[\w./$(+][^\s:#]*(?:(?: +|:)[^\s:#]+)*|"""
+    r"[\[{][^\t\r\n#\\]*[\]}]|)(?:$| *(?:(?<!\S)#[^\n]*)?$)",
     re.MULTILINE,
 )
 # Larger files may reach a limit.
@@ -24,10 +27,6 @@ _LONGEST = 64 * 1024
 # Line, column, '- ', key, value.
 _Row = tuple[int, int, str, str, str]
 _END: _Row = (0, 0, "", "", "")
-
-
-class _LeftError(Exception):
-    """Something that is left to `compose`."""
 
 
 def read_block(text: str) -> Mapping | None:
@@ -47,7 +46,7 @@ def read_block(text: str) -> Mapping | None:
         return None
     try:
         root, end = _map(rows, 0)
-    except _LeftError:
+    except LeftError:
         return None
     return root if rows[end] is _END else None
 
@@ -59,37 +58,37 @@ def _map(rows: list[_Row], n: int) -> tuple[Mapping, int]:
     data: dict[str, Any] = {}
     nodes: dict[str, Node] = {}
     keys: dict[str, Mark] = {}
-    value: Any
     node: Any
-    row = rows[n]
-    begin, column = row[:2]
+    begin, column = (row := rows[n])[:2]
     while True:
         line, indent, dash, key, text = row
         if indent != column or dash:
             break
         if not key or key in nodes or key in words:
-            raise _LeftError
+            raise LeftError
         n += 1
         row = rows[n]
         end = column + len(key)
         keys[key] = at = (line, column, line, end)
         if text:
             at = (line, end + 2, line, end + 2 + len(text))
-            if text[0] == '"' or text[0] == "'":
-                value = text = text[1:-1]
-                node = new(Scalar, (value, text, False, at))
+            start = text[0]
+            if start in "\"'":
+                text = text[1:-1]
+                node = new(Scalar, (text, text, False, at))
+            elif start in "[{":
+                node = flow(text, line, end + 2)
             else:
-                value = _read(text) if text in words or text[0] in number_starts else text
-                node = new(Scalar, (value, text, True, at))
+                node = new(Scalar, (read(text) if text in words or start in number_starts else text, text, True, at))
         elif row[1] > column or (row[1] == column and row[2]):
             node, n = (_list if row[2] else _map)(rows, n)
-            value, at, row = node.value, node.at, rows[n]
+            at, row = node.at, rows[n]
         else:
-            value, node = None, new(Scalar, (None, "", True, at))
-        data[key] = value
+            node = new(Scalar, (None, "", True, at))
+        data[key] = node[0]  # its value, whatever it is
         nodes[key] = node
     if indent > column:
-        raise _LeftError
+        raise LeftError
     return new(Mapping, (data, nodes, keys, (begin, column, at[2], at[3]))), n
 
 
@@ -105,23 +104,14 @@ def _list(rows: list[_Row], n: int) -> tuple[Sequence, int]:
             rows[n] = (line, column + 2, "", key, text)
             item, n = _map(rows, n)
         else:
-            item, n = _item(text, (line, column + 2, line, column + 2 + len(text))), n + 1
+            item, n = _item(text, line, column + 2), n + 1
         items.append(item)
     if rows[n][1] > column:
-        raise _LeftError
+        raise LeftError
     return Sequence([item.value for item in items], tuple(items), (begin, column, *items[-1].at[2:])), n
 
 
-def _item(text: str, at: Mark) -> Scalar:
+def _item(text: str, line: int, column: int) -> Node:
     if not text:
-        raise _LeftError
-    if text[0] in "\"'":
-        return Scalar(text[1:-1], text[1:-1], False, at)
-    return Scalar(_read(text), text, True, at)
-
-
-def _read(text: str) -> Plain:
-    value, doubt = read_plain(text)
-    if doubt is not None:
-        raise _LeftError
-    return value
+        raise LeftError
+    return flow(text, line, column) if text[0] in "[{" else scalar(text, (line, column, line, column + len(text)))
