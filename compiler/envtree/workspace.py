@@ -1,7 +1,6 @@
 """The organization as typed, linked objects: every name in here points at something."""
 
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from envtree.control_plane import ControlPlane
@@ -42,8 +41,7 @@ class Policy(NamedTuple):
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Overlay:
+class Overlay(NamedTuple):
     """What a project, team or agent adds in one environment."""
 
     document: Document | None
@@ -52,8 +50,7 @@ class Overlay:
     secrets: SealedFile | None
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """An environment; `order` names its ancestors and itself, lowest first."""
 
     name: str
@@ -65,8 +62,7 @@ class Environment:
     secrets: SealedFile | None
 
 
-@dataclass(frozen=True, slots=True)
-class Agent:
+class Agent(NamedTuple):
     """An agent; `targets` are the environments that it is compiled for."""
 
     name: str
@@ -77,8 +73,7 @@ class Agent:
     secrets: SealedFile | None
 
 
-@dataclass(frozen=True, slots=True)
-class Team:
+class Team(NamedTuple):
     """A team and its agents; an empty name stands for the agents without a team."""
 
     name: str
@@ -91,8 +86,7 @@ class Team:
     secrets: SealedFile | None
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(NamedTuple):
     """A project; `environments` holds all that it can see, its own included."""
 
     name: str
@@ -107,8 +101,7 @@ class Project:
     secrets: SealedFile | None
 
 
-@dataclass(frozen=True, slots=True)
-class Organization:
+class Organization(NamedTuple):
     """The root: what is declared once for everybody; `merge` maps a path pattern to its list policy."""
 
     document: Document
@@ -135,8 +128,7 @@ class ByKey(NamedTuple):
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(NamedTuple):
     """Everything, linked; `others` maps a kind without bundles to its files by name, `rules` are those of sops.
 
     With some of the projects it `is_mentioning` what may be in others, and it is not `is_self_contained` if it would

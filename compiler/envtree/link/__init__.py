@@ -1,7 +1,6 @@
 """Connect the files: every name points at something, every environment knows its order, every team its targets."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from envtree.codes import CODES, is_unread
 from envtree.diagnostic import Diagnostics
@@ -52,7 +51,7 @@ def link_projects(root: Workspace, resources: Resources, diags: Diagnostics) -> 
     """
     unread, known = _unread(diags), {one.path for one in root.rules}
     rules = [read_rules(one, diags) for one in resources.rules if one.document.path not in known]
-    workspace = _with_projects(replace(root, rules=(*root.rules, *rules)), resources, unread, diags)
+    workspace = _with_projects(root._replace(rules=(*root.rules, *rules)), resources, unread, diags)
     _check_sealed(resources, workspace, unread, diags)
     return workspace
 
@@ -83,12 +82,12 @@ def _with_projects(root: Workspace, resources: Resources, unread: frozenset[str]
         link_project(name, resources, project_environments(name, root.environments, resources, findings), findings)
         for name in resources.projects()
     )
-    workspace = replace(root, projects=projects)
+    workspace = root._replace(projects=projects)
     entities = Entities(workspace, resources.index)
     check_references(own, workspace, entities, findings, people_known=ROOT_FILE not in unread)
     known = check_members(workspace, entities, unread, findings)
     diags.extend(distinct(findings, (resource.document for resource in own)))
-    return replace(workspace, is_mentioning=entities.was_asked, is_self_contained=known)
+    return workspace._replace(is_mentioning=entities.was_asked, is_self_contained=known)
 
 
 def _unread(diags: Diagnostics) -> frozenset[str]:
