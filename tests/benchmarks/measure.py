@@ -49,6 +49,8 @@ class Tool(NamedTuple):
 def measure(tool: Tool) -> Run:
     """Run the tool once from start to exit; its own peak memory is the kernel's figure."""
     environ = os.environ | {"PYTHONPATH": SEARCH_PATH, **tool.environ}
+    # An installed program is compiled; so is this checkout from its second run on, if Python may keep what it compiles.
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryFile() as log:
         start = time.perf_counter()
         process = subprocess.Popen(tool.command, cwd=tool.folder, env=environ, stdout=log, stderr=log)
