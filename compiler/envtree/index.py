@@ -1,6 +1,6 @@
 """The names that there are in a tree, told from where its files stand: nothing has to be read for that."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from hashlib import sha256
 
@@ -11,24 +11,36 @@ ENTITIES = (Kind.AGENT, Kind.TEAM, Kind.WORKFLOW)
 
 
 class Index:
-    """Every agent, team and workflow by its path, and the names of all environments."""
+    """Every agent, team and workflow by its path."""
 
-    def __init__(self, locations: Iterable[Location]) -> None:
-        self._paths: dict[str, set[str]] = {kind: set() for kind in ENTITIES}
-        environments: set[str] = set()
-        for at in locations:
+    def __init__(self, locations: Collection[Location]) -> None:
+        # Most trees mention nothing of other projects, and need not be gone through.
+        self._locations = locations
+
+    @cached_property
+    def environments(self) -> frozenset[str]:
+        """The names of all environments."""
+        # Whoever has only seen a name cannot tell an overlay of an environment from one of a project's own.
+        own = (Kind.ENVIRONMENT, Kind.OVERLAY)
+        return frozenset(at.name for at in self._locations if at.kind in own and not at.team)
+
+    @cached_property
+    def _paths(self) -> dict[str, set[str]]:
+        paths: dict[str, set[str]] = {kind: set() for kind in ENTITIES}
+        for at in self._locations:
             if at.kind in ENTITIES:
-                self._paths[at.kind].add(entity_path(at))
-            elif at.kind is Kind.ENVIRONMENT or (at.kind is Kind.OVERLAY and not at.team):
-                # Whoever has only seen a name cannot tell an overlay of an environment from one of a project's own.
-                environments.add(at.name)
+                paths[at.kind].add(entity_path(at))
             if at.team:
-                self._paths[Kind.TEAM].add(f"{at.project}/{at.team}")
-        self.environments = frozenset(environments)
-        self._by_last: dict[tuple[str, str], list[str]] = {}
+                paths[Kind.TEAM].add(f"{at.project}/{at.team}")
+        return paths
+
+    @cached_property
+    def _by_last(self) -> dict[tuple[str, str], list[str]]:
+        found: dict[tuple[str, str], list[str]] = {}
         for kind, paths in self._paths.items():
             for path in sorted(paths):
-                self._by_last.setdefault((kind, path.rpartition("/")[2]), []).append(path)
+                found.setdefault((kind, path.rpartition("/")[2]), []).append(path)
+        return found
 
     @cached_property
     def digest(self) -> str:

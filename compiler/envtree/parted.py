@@ -246,7 +246,7 @@ class Parted:
         shared = (root, rules, self.root.template_digests(), self.root.inputs_read(), sorted(self._index.environments))
         found = {}
         for project, placed in self._projects.items():
-            own = [(path, at, known.digest(path)) for path, at in placed.items()]
+            own = ["\0".join((path, *at[:4], at.owner or "", at[5], known.digest(path))) for path, at in placed.items()]
             found[project] = sha256(repr((shared, own)).encode("utf-8", "surrogateescape")).hexdigest()
         return found
 

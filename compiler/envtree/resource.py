@@ -31,7 +31,7 @@ class Resources:
         index: Index | None = None,
     ) -> None:
         self.rules = rules
-        self.index = index or Index(r.location for r in resources)
+        self.index = index or Index([r.location for r in resources])
         self._all = resources
         self._plain = {r.location: r.document for r in resources if r.location.kind is not Kind.SECRETS}
         secrets = [r for r in resources if r.location.kind is Kind.SECRETS]

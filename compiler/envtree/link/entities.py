@@ -27,7 +27,7 @@ class Entities:
     """
 
     def __init__(self, workspace: Workspace, index: Index | None = None) -> None:
-        self._index = index or Index(_locations(workspace))
+        self._index = index or Index(tuple(_locations(workspace)))
         self.was_asked = False
         teams = [team for project in workspace.projects for team in project.teams]
         self._agents = {entity_path(agent.document.location): agent.document for team in teams for agent in team.agents}
