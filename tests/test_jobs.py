@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -190,6 +191,44 @@ def test_what_was_written_before_is_replaced(large: Path, tmp_path: Path, envtre
     with process(large, out) as work:
         assert work.wait(60) == 0
     assert contents(out) == contents(alone)
+
+
+# Whether there were other processes is told on stdout.
+TOLD = """
+from envtree import parted
+from envtree.__main__ import main
+divided = parted.divided
+def told(*arguments):
+    done = divided(*arguments)
+    print(done)
+    return done
+parted._WORTH, parted._LEAST, parted._MOST, parted.divided = 1, 1, 1, told
+main()
+"""
+
+
+def test_what_other_processes_read_is_remembered(large: Path, tmp_path: Path, envtree: Command) -> None:
+    root, out, cache = tmp_path / "copy", tmp_path / "out", tmp_path / "cache-of-it"
+    shutil.copytree(large, root)
+    first, last = sorted(root.glob("projects/*/teams/*/agents/*.yaml"))[:: len(list(root.rglob("agents/*.yaml"))) - 1]
+
+    def compiled() -> str:
+        words = [sys.executable, "-c", TOLD, "-C", str(root), "compile", "--jobs", "2", "-o", str(out)]
+        environ = {"PYTHONPATH": str(ROOT / "compiler"), "XDG_CACHE_HOME": str(cache)}
+        done = subprocess.run(words, env=environ, capture_output=True, check=True)
+        assert envtree("-C", str(root), "compile", "-o", str(tmp_path / "alone"), "--no-cache").code == 0
+        assert contents(out) == contents(tmp_path / "alone")
+        return done.stdout.decode()
+
+    assert compiled() == "True\n"
+    for path, is_divided in ((first, True), (last, False), (root / "environments/development.yaml", True)):
+        path.write_text(path.read_text("utf-8").replace("env_vars:\n", "env_vars:\n    NEW: x\n", 1), "utf-8")
+        # The second run keeps what it has found in projects, after which only one of them has to be looked at.
+        assert compiled() == ("True\n" if is_divided else "")
+        assert compiled() == ""
+    with last.open("a") as file:
+        file.write("# no more\n")
+    assert compiled() == ""
 
 
 def test_a_number_of_processes(envtree: Command) -> None:
