@@ -11,6 +11,7 @@ from envtree.link.entities import Entities
 from envtree.link.environments import project_environments, root_environments
 from envtree.link.members import check_members
 from envtree.link.organization import link_organization
+from envtree.link.people import check_people
 from envtree.link.policies import link_policies
 from envtree.link.projects import check_keys, link_project
 from envtree.link.readers import everybody, readers_of
@@ -69,6 +70,7 @@ def _root(resources: Resources, unread: frozenset[str], diags: Diagnostics) -> W
         {kind: resources.documents(kind) for kind in _OTHERS},
         tuple(read_rules(one, findings) for one in resources.rules),
     )
+    check_people(workspace.organization.document, findings)
     entities = Entities(workspace, resources.index)
     check_references(own, workspace, entities, findings, people_known=ROOT_FILE not in unread)
     diags.extend(distinct(findings, (resource.document for resource in own)))
@@ -112,7 +114,7 @@ def _check_sealed(
         if ROOT_FILE not in unread:
             check_policy(sealed, policy, organization, diags)
             who = readers_of(workspace, resource.location.project)
-            if who:
+            if who and who.sure:
                 check_readers(sealed, policy, who, diags)
             diags.extend(rules.check(sealed, who))
     diags.extend(copies(sealed for _, sealed in sound))

@@ -1,13 +1,17 @@
 """Who may read secrets: the people that a project, or the organization for it, declares as readers."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from envtree.bech32 import is_bech32
 from envtree.fields import field, mapping, texts
 from envtree.node import Document
 from envtree.secret import age_kind
 from envtree.span import Span
 from envtree.workspace import Workspace
+
+_FORM = re.compile(r"ssh-[a-z0-9]+ [A-Za-z0-9+/=]+|[0-9A-F]{40}|[0-9A-F]{64}")
 
 
 class Key(NamedTuple):
@@ -20,11 +24,15 @@ class Key(NamedTuple):
 
 
 class Readers(NamedTuple):
-    """The keys of the declared readers, and of everybody, by their one spelling; `span` is the place of the list."""
+    """The keys of the declared readers, and of everybody, by their one spelling; `span` is the place of the list.
+
+    They are not `sure` where a name or a key was wrong: what follows from that is no second mistake.
+    """
 
     span: Span
     declared: Mapping[str, Key]
     everybody: Mapping[str, Key]
+    sure: bool
 
 
 def readers_of(workspace: Workspace, project: str) -> Readers | None:
@@ -42,15 +50,25 @@ def readers(project: Document | None, organization: Document) -> Readers | None:
     names = {str(name.value) for name in texts(declared)}
     known = everybody(organization)
     own = {spelling: key for spelling, key in known.items() if key.person in names}
-    return Readers(document.span(declared), own, known)
+    people = mapping(field(organization, "people"))
+    sure = names.issubset(people.entries if people else ()) and all(map(is_whole, own.values()))
+    return Readers(document.span(declared), own, known, sure)
 
 
 def everybody(organization: Document) -> dict[str, Key]:
     """The keys of all people, by their one spelling."""
-    return {identity(key.text): key for key in _keys(organization)}
+    return {identity(key.text): key for key in keys(organization)}
 
 
-def _keys(organization: Document) -> Iterator[Key]:
+def is_whole(key: Key) -> bool:
+    """Whether a key has the form of a public key; that of an age recipient has a checksum, too."""
+    if key.text.startswith("age1"):
+        return is_bech32(key.text)
+    return _FORM.fullmatch(identity(key.text)) is not None
+
+
+def keys(organization: Document) -> Iterator[Key]:
+    """Every key of every person, as it is written."""
     people = mapping(field(organization, "people"))
     for name, node in people.entries.items() if people else ():
         person = mapping(node)

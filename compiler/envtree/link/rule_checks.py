@@ -56,7 +56,7 @@ class RuleChecks:
 
     def _wrong_readers(self, rule: CreationRule, sealed: SealedFile, readers: Readers | None) -> Iterator[Diagnostic]:
         """Keys of the rule that are no reader's, and readers whom it leaves out."""
-        if readers is None:
+        if readers is None or not readers.sure:
             return
         named = {identity(key.value): key for key in rule.keys if key.kind in PERSONAL}
         strangers: dict[Span, list[RuleKey]] = {}
