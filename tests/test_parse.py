@@ -245,6 +245,10 @@ def test_findings_stand_at_the_token_at_fault(row: tuple[str, list[str], object]
     assert outcome.value == value
 
 
+EXPRESSION_HINT = (
+    "quote the whole value: inside {…} and […], and with ': ', ' #' or quotes in it, an expression cannot stand bare"
+)
+
 SYNTAX = {
     "colon in a value": ("a: b: c\n", "1:5", "found a ':' where no value can begin"),
     "open double quote": ('a: 1\nb: "x\nc: 2\n', "2:4", "a quoted text is not closed"),
@@ -319,7 +323,22 @@ EXPLAINED = {
     ),
     "an expression": (
         "a: ${{ b ? 'c' : 'd' }}\n",
-        "quote the whole value: an expression with ': ', ' #' or quotes in it cannot stand bare",
+        EXPRESSION_HINT,
+        [],
+    ),
+    "an expression in braces": (
+        "a: {b: ${{ c }}}\n",
+        EXPRESSION_HINT,
+        ["1:4 the map begins here"],
+    ),
+    "a colon that the line above lacks": (
+        "a\n  b: c\n",
+        "quote the text if it holds ': '; else check the indentation, and that the line above ends with ':'",
+        [],
+    ),
+    "a merge conflict": (
+        "a: b\n<<<<<<< HEAD\nc: d\n=======\nc: e\n>>>>>>> topic\n",
+        "settle the merge conflict, and take out the lines that git has put in",
         [],
     ),
 }
@@ -443,7 +462,9 @@ def test_core_schema_scalars_are_errors(text: str, backend: Backend | None) -> N
 def test_t05_norway_and_friends_are_text_with_a_lint(text: str, backend: Backend | None) -> None:
     outcome = read(f"a: {text}\nb: '{text}'\n", backend)
     assert outcome.places == ["ET150 1:4"]
-    assert outcome.findings[0].hint == "quote it"
+    meant = "true" if text.lower() in ("y", "yes", "on") else "false"
+    words = text.isalpha()
+    assert outcome.findings[0].hint == (f"quote it, or write {meant} if it is no text" if words else "quote it")
     assert outcome.value == {"a": text, "b": text}
 
 

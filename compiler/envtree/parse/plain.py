@@ -43,9 +43,13 @@ _YAML_1_1 = (
 )
 
 _CORE_WORDS = ("~", "Null", "NULL", "True", "TRUE", "False", "FALSE")
-_YAML_1_1_WORDS = (
-    *("y", "Y", "yes", "Yes", "YES", "on", "On", "ON"),
-    *("n", "N", "no", "No", "NO", "off", "Off", "OFF", "="),
+# What each of them means to YAML 1.1.
+_YAML_1_1_WORDS = MappingProxyType(
+    {
+        **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), "true"),
+        **dict.fromkeys(("n", "N", "no", "No", "NO", "off", "Off", "OFF"), "false"),
+        "=": "",
+    }
 )
 
 
@@ -55,14 +59,15 @@ def _core(what: str, meant: str) -> Doubt:
     )
 
 
-def _yaml_1_1(what: str) -> Doubt:
-    return Doubt("ET150", f"found {what}, which is text here and something else to YAML 1.1 readers", "quote it")
+def _yaml_1_1(what: str, meant: str = "") -> Doubt:
+    hint = f"quote it, or write {meant} if it is no text" if meant else "quote it"
+    return Doubt("ET150", f"found {what}, which is text here and something else to YAML 1.1 readers", hint)
 
 
 def _words() -> dict[str, Reading]:
     words: dict[str, Reading] = {"": (None, None), "null": (None, None), "true": (True, None), "false": (False, None)}
     words |= {word: (word, _core(f"'{word}'", "null" if word == "~" else word.lower())) for word in _CORE_WORDS}
-    words |= {word: (word, _yaml_1_1(f"'{word}'")) for word in _YAML_1_1_WORDS}
+    words |= {word: (word, _yaml_1_1(f"'{word}'", meant)) for word, meant in _YAML_1_1_WORDS.items()}
     return words
 
 

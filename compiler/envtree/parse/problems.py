@@ -32,7 +32,13 @@ _ESCAPE_HINT = "write \\\\ for a backslash, or use single quotes"
 _TAG_HINT = "remove the tag, or quote a text that begins with '!'"
 _ANCHOR_HINT = "use letters, digits, '-' and '_', or quote a text that begins with '&'"
 _ALIAS_HINT = "use letters, digits, '-' and '_', or quote a text that begins with '*'"
-_EXPRESSION_HINT = "quote the whole value: an expression with ': ', ' #' or quotes in it cannot stand bare"
+_EXPRESSION_HINT = (
+    "quote the whole value: inside {…} and […], and with ': ', ' #' or quotes in it, an expression cannot stand bare"
+)
+_CONFLICT_HINT = "settle the merge conflict, and take out the lines that git has put in"
+
+# What git writes around two sides of a file that it could not merge.
+_CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 
 # The first that fits is taken.
 _PROBLEMS = (
@@ -42,7 +48,7 @@ _PROBLEMS = (
     _Problem(
         "mapping values are not allowed",
         "found a ':' where no value can begin",
-        "quote the text if it holds ': ', else check the indentation",
+        "quote the text if it holds ': '; else check the indentation, and that the line above ends with ':'",
     ),
     _Problem(
         "sequence entries are not allowed", "found a '- ' where no list can begin", "put the list on lines of its own"
@@ -109,6 +115,9 @@ def syntax_error(error: YAMLError, text: str) -> Refused:
     tab = _tab_before(text, index)
     if tab is not None:
         return Refused(mark_at(text, tab), "ET114", "found a tab", TAB_HINT)
+    conflict = _CONFLICT.search(text)
+    if conflict is not None:
+        return Refused(mark_at(text, conflict.start()), "ET101", "found the mark of a merge conflict", _CONFLICT_HINT)
     problem = _classify(error)
     others: list[Other] = []
     if error.context_mark is not None and problem.opened:
@@ -125,8 +134,8 @@ def syntax_error(error: YAMLError, text: str) -> Refused:
 
 
 def _in_expression(text: str, index: int) -> bool:
-    """Whether an expression begins on the line before `index`."""
-    return text.find("${{", text.rfind("\n", 0, index) + 1, index) >= 0
+    """Whether an expression begins on the line before `index`, or is what stands there."""
+    return text.find("${{", text.rfind("\n", 0, index) + 1, index + 2) >= 0
 
 
 def _classify(error: Any) -> _Problem:
