@@ -11,6 +11,8 @@ from envtree.span import whole_file
 from envtree.workspace import Workspace
 
 _OPTION = "pass --allow-empty"
+# What stands in paths, and not in ids.
+_FOLDERS = frozenset({"projects", "teams", "agents"})
 
 
 class Asked(NamedTuple):
@@ -64,7 +66,7 @@ def check_policies(workspace: Workspace, ids: tuple[str, ...], diags: Diagnostic
     for policy in workspace.policies:
         if not any(map(selector(policy.selectors), ids)):
             message = f"policy '{policy.name}' selects no bundle"
-            diags.add(Diagnostic(policy.span, "ET752", message, "correct its 'selector'"))
+            diags.add(Diagnostic(policy.selector_span, "ET752", message, "correct its 'selector'"))
 
 
 def widened(pattern: str, ids: Iterable[str]) -> str:
@@ -75,5 +77,23 @@ def widened(pattern: str, ids: Iterable[str]) -> str:
 
 
 def _hint(pattern: str, ids: tuple[str, ...]) -> str:
-    meant = widened(pattern, ids) or nearest(pattern, ids)
+    meant = widened(pattern, ids) or _of_a_path(pattern, ids) or _elsewhere(pattern, ids) or nearest(pattern, ids)
     return f"did you mean '{meant}'?" if meant else ""
+
+
+def _of_a_path(pattern: str, ids: tuple[str, ...]) -> str:
+    """The selector of all that a file or a folder of the tree is about, if the pattern is its path."""
+    stem = pattern.removesuffix("/").removesuffix(".yaml")
+    if stem.startswith("environments/"):
+        meant = f"**@{stem.rpartition('/')[2]}"
+    else:
+        parts = [part for part in stem.split("/") if part not in _FOLDERS]
+        meant = "/".join(parts[:-1] if parts[-1:] in (["project"], ["team"]) else parts)
+    return meant if any(map(selector([meant]), ids)) else widened(meant, ids)
+
+
+def _elsewhere(pattern: str, ids: tuple[str, ...]) -> str:
+    """The same place in the environment whose name comes nearest."""
+    place, _, environment = pattern.partition("@")
+    near = nearest(environment, sorted({id.partition("@")[2] for id in ids if selector([place])(id)}))
+    return f"{place}@{near}" if near else ""

@@ -31,7 +31,10 @@ class Input(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """A rule over resolved bundles: a JSON Schema, where it applies, and what to say."""
+    """A rule over resolved bundles: a JSON Schema, where it applies, and what to say.
+
+    `span` is the place of the schema, `selector_span` that of the selectors, if any are written.
+    """
 
     name: str
     schema: Map[str, Any] | bool
@@ -39,6 +42,7 @@ class Policy(NamedTuple):
     severity: str
     message: str
     span: Span
+    selector_span: Span
 
 
 class Overlay(NamedTuple):

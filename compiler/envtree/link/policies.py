@@ -41,9 +41,11 @@ def _link(name: str, document: Document, diags: Diagnostics) -> Policy | None:
     if wrong:
         diags.extend(wrong)
         return None
-    selectors = tuple(str(one.value) for one in texts(field(document, "selector"))) or ("**",)
-    message = text(field(document, "message")) or ""
-    return Policy(name, schema, selectors, text(field(document, "severity")) or "error", message, document.span(node))
+    selector = field(document, "selector")
+    selectors = tuple(str(one.value) for one in texts(selector)) or ("**",)
+    message, severity = text(field(document, "message")) or "", text(field(document, "severity")) or "error"
+    spans = document.span(node), document.span(selector or node)
+    return Policy(name, schema, selectors, severity, message, *spans)
 
 
 def _usable(schema: Any) -> bool:
