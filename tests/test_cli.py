@@ -307,6 +307,14 @@ def test_show_says_why_a_variable_is_left_out(tree: Path, envtree: Command) -> N
 
 def test_show_knows_the_nearest_id(envtree: Command) -> None:
     assert f"did you mean '{BOT_ID}'?" in envtree("show", "shop/cart/bot@producton").err
+    assert f"name an environment too: {BOT_ID}" in envtree("show", "shop/cart/bot").err
+
+
+def test_a_folder_behind_the_command_is_told_to_stand_before_it(envtree: Command) -> None:
+    for arguments in (("check", "-C", "."), ("secrets", "audit", "-C", "."), ("show", "-C", ".", BOT_ID)):
+        ran = envtree(*arguments)
+        assert (ran.code, ran.out) == (2, "")
+        assert "-C stands before the command; write: envtree -C DIR" in ran.err
 
 
 def test_show_tells_what_is_wrong_on_stderr(tree: Path, envtree: Command) -> None:

@@ -178,6 +178,8 @@ REFUSED: dict[str, tuple[tuple[str, ...], str, str]] = {
     "the-map-of-sops": (("sops.mac",), "x", "keeps for itself"),
     "colon": (("a:b",), "x", "without ':'"),
     "bracket": (("a[0]",), "x", "without ':' and '['"),
+    "a-value-beside-the-key": (("a=hunter2",), "x", "the value comes from stdin"),
+    "a-value-behind-the-key": (("a", "hunter2"), "x", "the value comes from stdin"),
     "plain-suffix": (("a_unencrypted",), "x", "leaves in plain text"),
     "inside-a-value": (("password.x",), "x", "'password' is a value, not a map"),
     "inside-a-list": (("hosts.0",), "x", "'hosts' is a list"),
@@ -317,6 +319,8 @@ def test_no_key(tree: SecretsTree) -> None:
     nobody = {"SOPS_AGE_KEY_FILE": "/nowhere"}
     ran = tree.run("secrets", "set", PRODUCTION, "A", told="hunter2-hunter2", environ=nobody)
     assert (ran.code, "ET621" in ran.err, tree.read(PRODUCTION)) == (3, True, before)
+    assert "SOPS_AGE_KEY_FILE names no file: set it" in ran.err
+    assert "/nowhere" not in ran.err
 
 
 def test_a_link_is_not_followed(tree: SecretsTree) -> None:

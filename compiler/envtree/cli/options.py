@@ -45,7 +45,12 @@ class Command(click.Command):
         """Read the arguments; with --detailed-exitcode 2 means something else than a wrong command line."""
         detailed = DETAILED in self.params and "--detailed-exitcode" in args
         with _only_failing() if detailed else nullcontext():
-            return super().make_context(info_name, args, *rest, **extra)
+            try:
+                return super().make_context(info_name, args, *rest, **extra)
+            except click.NoSuchOption as wrong:
+                if wrong.option_name != "-C":
+                    raise
+                raise usage_error("-C stands before the command", f"write: envtree -C DIR {info_name} …") from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Import the work and do it; its exit code."""

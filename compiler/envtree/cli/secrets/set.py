@@ -1,14 +1,24 @@
 """`envtree secrets set`, declared."""
 
+from typing import Any
+
 import click
 
-from envtree.cli.options import COLOR, Command, choice, complete_files, option
+from envtree.cli.options import COLOR, Command, choice, complete_files, option, usage_error
+
+
+def _refuse(_: click.Context, __: click.Parameter, values: tuple[Any, ...]) -> None:
+    """What stands behind KEY may well be the value, so it is not repeated as click would."""
+    if values:
+        raise usage_error("something stands behind KEY", "the value comes from stdin, or from a prompt")
+
 
 command = Command(
     "set",
     [
         click.Argument(["file"], shell_complete=complete_files),
         click.Argument(["key"]),
+        click.Argument(["rest"], nargs=-1, metavar="", expose_value=False, callback=_refuse),
         choice(
             "--type",
             "type",

@@ -46,7 +46,9 @@ def single(tree: DirectoryTree, id: str, inputs: dict[str, str], *, reveal: bool
         if work.workspace and id not in work.ids:
             # What else it may have been takes the whole tree.
             known = work.ids if reveal else Run(request._replace(tree=tree)).ids
-            raise usage_error(f"there is no bundle '{id}'", did_you_mean(id, known))
+            somewhere = [one for one in known if one.startswith(f"{id}@")]
+            hint = f"name an environment too: {', '.join(somewhere)}" if somewhere else did_you_mean(id, known)
+            raise usage_error(f"there is no bundle '{id}'", hint)
         before = len(work.diags)
         result = next(work.results(), None)
     broken = bool(work.severities.errors(work.diags.since(before))) or (reveal and work.watch.found())

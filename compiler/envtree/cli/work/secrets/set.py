@@ -93,6 +93,9 @@ def _refuse(path: str) -> Exit:
 
 
 def _key(text: str) -> KeyPath:
+    if "=" in text:
+        # What stands behind it may well be the value.
+        raise usage_error("KEY has no '='", "the value comes from stdin, or from a prompt")
     try:
         if not is_text(text):
             raise ValueError("a key is text in UTF-8")
