@@ -397,7 +397,7 @@ def test_readers_and_strangers_are_named_where_their_keys_are_known() -> None:
     assert [place.message for place in stranger.related] == ["the readers", "the key of 'o0'"]
     assert missing.message == "the file is not encrypted for its readers 'r0', 'r1'"
     assert [place.message for place in missing.related] == ["the readers", "the key of 'r0'", "the key of 'r1'"]
-    assert f"--add-pgp {FINGERPRINT} --add-age {BOB} " in missing.hint
+    assert missing.hint == f"run 'envtree secrets rotate {PATH}'"
 
 
 @pytest.mark.parametrize("reader", [FINGERPRINT, FINGERPRINT.lower(), f"{FINGERPRINT[:20]}  {FINGERPRINT[20:]}"])

@@ -55,7 +55,7 @@ def _same_key(sealed: SealedFile, other: SealedFile, span: Span, place: Span) ->
 
 def _anew(sealed: SealedFile) -> str:
     return (
-        f"give the file values of its own, and a data key with 'sops rotate --in-place {sealed.path}': "
+        f"give the file values of its own, and a data key with 'envtree secrets rotate {sealed.path}': "
         "with one key their values could change places"
     )
 

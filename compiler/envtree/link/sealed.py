@@ -1,7 +1,6 @@
 """What an organization allows of its secrets files: kinds of keys, services, readers, and where a file belongs."""
 
 import re
-from collections.abc import Iterable
 
 from envtree.diagnostic import Diagnostic, Diagnostics, Related
 from envtree.fields import field
@@ -14,7 +13,6 @@ from envtree.span import Span
 _SHORT = 4
 # The switches of directives are no secrets.
 _DIRECTIVE = re.compile(r"(?:^|\.)\$(?:delete|lock|expect)$")
-_KEY = re.compile(r"[A-Za-z0-9]+|ssh-[a-z0-9]+ [A-Za-z0-9+/=]+")
 
 
 def check_policy(sealed: SealedFile, policy: SecretsPolicy, organization: Document, diags: Diagnostics) -> None:
@@ -44,19 +42,20 @@ def check_readers(sealed: SealedFile, policy: SecretsPolicy, readers: Readers, d
         names = ", ".join(f"'{name}'" for name in sorted({key.person for key in missing}))
         message = f"the file is not encrypted for its {'readers' if ',' in names else 'reader'} {names}"
         related = [Related(key.span, f"the key of '{key.person}'") for key in missing]
-        hint = _rotate("add", [key.text for key in missing], sealed)
+        hint = _rotate(sealed)
         diags.add(Diagnostic(sealed.span, "ET609", message, hint, (Related(readers.span, "the readers"), *related)))
 
 
 def check_scope(sealed: SealedFile, policy: SecretsPolicy, diags: Diagnostics) -> None:
     """Report a `_scope` that is missing, or too long or too short to be true; its text needs a key to be compared."""
-    hint = f"set '{SCOPE}' to '{sealed.home}' with 'sops edit {sealed.path}'"
     if sealed.scope is None:
         code = "ET608" if policy.require_scope else "ET650"
         message = f"'{sealed.path}' has no '{SCOPE}' that says where it belongs"
+        hint = "'envtree secrets sync' adds it, with a key that opens the file"
         diags.add(Diagnostic(sealed.scope_span, code, message, hint, key=SCOPE))
     elif sealed.scope.length != len(sealed.home.encode()):
         message = f"'{SCOPE}' does not say '{sealed.home}': the file belongs to another place"
+        hint = f"if it belongs here, set '{SCOPE}' to '{sealed.home}' with 'envtree secrets edit {sealed.path}'"
         diags.add(Diagnostic(sealed.scope_span, "ET608", message, hint, key=SCOPE))
 
 
@@ -91,28 +90,16 @@ def _wrong_kind(recipient: Recipient, policy: SecretsPolicy, related: tuple[Rela
 
 def _stranger(recipient: Recipient, sealed: SealedFile, readers: Readers) -> Diagnostic:
     known: Key | None = readers.everybody.get(identity(recipient.value))
-    remove = _rotate("rm", [recipient.value], sealed)
     related = [Related(readers.span, "the readers")]
     if known is None:
         message = "the file is encrypted for somebody who is not among its readers"
-        hint = f"{remove}, or declare the key in 'people' and 'secret_readers'"
+        hint = f"{_rotate(sealed)}, or declare the key in 'people' and 'secret_readers'"
     else:
         message = f"the file is encrypted for '{known.person}', who is not among its readers"
-        hint = f"{remove}, or add '{known.person}' to 'secret_readers'"
+        hint = f"{_rotate(sealed)}, or add '{known.person}' to 'secret_readers'"
         related.append(Related(known.span, f"the key of '{known.person}'"))
     return Diagnostic(recipient.span, "ET609", message, hint, tuple(related))
 
 
-def _rotate(action: str, recipients: Iterable[str], sealed: SealedFile) -> str:
-    """What to do with sops; people copy the line, so a key of another form than a key's is not put into it."""
-    options: dict[str, list[str]] = {}
-    for recipient in recipients:
-        spelling = identity(recipient)
-        kind = "age" if recipient.startswith(("age1", "ssh-")) else "pgp"
-        options.setdefault(f"--{action}-{kind}", []).append(spelling if _KEY.fullmatch(spelling) else "KEY")
-    words = (f"{option} {_quoted(','.join(keys))}" for option, keys in options.items())
-    return f"run 'sops rotate --in-place {' '.join(words)} {sealed.path}'"
-
-
-def _quoted(keys: str) -> str:
-    return f'"{keys}"' if " " in keys else keys
+def _rotate(sealed: SealedFile) -> str:
+    return f"run 'envtree secrets rotate {sealed.path}'"

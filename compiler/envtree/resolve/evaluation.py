@@ -29,6 +29,8 @@ from envtree.workspace import Fields
 # How many values may be under way at once: each takes a part of Python's stack.
 _DEEPEST = 20
 _SHOWN_OF_A_CIRCLE = 12
+_UNSET = "set it in a layer of this bundle, or read it with … | default('')"
+_UNDECLARED = "declare it under 'inputs' in organization.yaml: nothing else is read from outside"
 
 
 class _LaterError(Exception):
@@ -321,12 +323,12 @@ class Evaluation:
         if read.path[0] == "secrets":
             self._report_no_secret(read.path[1:], place, key)
         else:
-            hint = self._near(read, key) or "set it in a layer of this bundle, or read it with … | default('')"
+            hint = self._near(read, key) or (_UNDECLARED if read.path[0] == "inputs" else _UNSET)
             self.report("ET503", place, key, f"'{_name(read.path)}' does not exist in this bundle", hint)
 
     def _report_no_secret(self, path: NamePath, place: Span, key: NamePath) -> None:
         hint = did_you_mean(_name(path), paths(self._merged.secrets))
-        hint = hint or "no secrets file stands in the layers of this bundle"
+        hint = hint or "no layer of this bundle has a secrets file; 'envtree secrets set' begins one"
         self.report("ET601", place, key, f"there is no secret '{_name(path)}' in the layers of this bundle", hint)
 
     def _near(self, read: Reference, key: NamePath) -> str:

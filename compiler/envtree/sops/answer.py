@@ -1,6 +1,8 @@
 """What sops answers: its exit code as a finding or a failure, and its JSON as data."""
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 from envtree.diagnostic import Failure, NoKey
@@ -14,6 +16,7 @@ _KEY_HINTS = {
     "age": "set SOPS_AGE_KEY_FILE to a file with one of its age keys",
     "pgp": "import one of its private keys into gpg",
 }
+_NO_KEY_FILE = "SOPS_AGE_KEY_FILE names no file: set it to one with one of its age keys"
 _MOST_KEYS = 3
 
 
@@ -22,7 +25,7 @@ def check_code(code: int, sealed: SealedFile, hint: str = "") -> None:
     if code == 0:
         return
     if code in _MAC_CODES:
-        repair = "restore the file from git, and change it with 'sops edit' only"
+        repair = "restore the file from git, and change it with 'envtree secrets edit' only"
         raise DecryptError("ET610", f"the MAC of '{sealed.path}' does not match: it was changed without sops", repair)
     if code in _FILE_CODES:
         repair = "restore the file from git, or encrypt it again"
@@ -37,10 +40,17 @@ def _key_hint(sealed: SealedFile) -> str:
     """What to do, and the public keys by which somebody finds out whose key it takes."""
     told = []
     for kind, hint in _KEY_HINTS.items():
+        what = _NO_KEY_FILE if kind == "age" and _names_no_file() else hint
         keys = [shown_key(kind, one.value) for one in sealed.recipients if one.kind == kind]
         more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
-        told += [f"{hint}: {', '.join(keys[:_MOST_KEYS])}{more}"] if keys else []
+        told += [f"{what}: {', '.join(keys[:_MOST_KEYS])}{more}"] if keys else []
     return "; ".join(told)
+
+
+def _names_no_file() -> bool:
+    """Whether the variable for a file of keys leads nowhere; its text is not told, for it may be a key itself."""
+    named = os.environ.get("SOPS_AGE_KEY_FILE")
+    return bool(named) and not Path(str(named)).exists()
 
 
 def load(output: bytes, sealed: SealedFile) -> dict[str, Any]:

@@ -164,6 +164,9 @@ def _constant(case: _Case) -> Phrase:
 def _pattern(case: _Case) -> Phrase:
     fault = case.fault
     pattern = _pattern_of(fault)
+    if fault.path[-3:-1] == (SECTION, "secrets") and isinstance(fault.path[-1], int):
+        message = f"{name(fault.path)} is a path of secrets, but a list names variables"
+        return Phrase("ET205", message, "write a map of variable to secret: {DB_PASSWORD: db.password}")
     kinds = fault.schema.get("type", "string")
     others = [type_name(kind) for kind in ("object", "array") if kind in kinds and not isinstance(kinds, str)]
     message = f"{name(fault.path)} is {described(fault.found, fault.path)}, expected {either([*others, pattern.noun])}"

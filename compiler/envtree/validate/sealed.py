@@ -4,6 +4,7 @@ The MAC of sops covers neither key names nor empty values nor where one plain va
 rule here closes one of these holes. No message quotes a value of the file: what was pasted there may be a secret.
 """
 
+import re
 from typing import Literal, NamedTuple
 
 from envtree.diagnostic import Diagnostic, Diagnostics
@@ -14,7 +15,8 @@ from envtree.span import Span, whole_file
 from envtree.validate.sops_metadata import METADATA, read_metadata
 
 _FORMATS: dict[str, Literal["yaml", "json", "env"]] = {"yaml": "yaml", "json": "json", "env": "env"}
-_READABLE = "take it out, and write a new one with 'envtree secrets set {} KEY': this one was readable"
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]+")
+_READABLE = "restore the file from git, and write a new value with 'envtree secrets set {} {}': this one was readable"
 
 
 def read_sealed(document: Document, diags: Diagnostics) -> SealedFile | None:
@@ -111,7 +113,7 @@ class _Reader(NamedTuple):
         if node.value is None or not node.text:
             self._empty(node, path, "empty")
         elif seen is None:
-            hint = _READABLE.format(self.document.path)
+            hint = _READABLE.format(self.document.path, _as_argument(path))
             self._report(self.document.span(node), "ET602", path, "is not a value that sops encrypted", hint)
         elif seen.type == "comment":
             hint = "remove it: the MAC does not cover comments"
@@ -142,6 +144,12 @@ class _Reader(NamedTuple):
     def _report(self, span: Span, code: str, path: KeyPath, message: str, hint: str) -> None:
         key = format_path(path)
         self.findings.add(Diagnostic(span, code, f"'{key}' {message}", hint, key=key))
+
+
+def _as_argument(path: KeyPath) -> str:
+    """A path as it can stand on a command line; people copy it."""
+    key = format_path(path)
+    return key if _PLAIN_KEY.fullmatch(key) else "KEY"
 
 
 def _is_comment(node: Node) -> bool:
