@@ -56,17 +56,20 @@ class ErrorWatch:
 
 
 def settle(diags: Iterable[Diagnostic], severities: Severities) -> tuple[Finding, ...]:
-    """The findings of a run: what many bundles show is one finding."""
-    bundles: dict[Diagnostic, dict[str, None]] = {}
+    """The findings of a run: what many bundles show is one finding, with the hint for the first of them."""
+    bundles: dict[Diagnostic, dict[str, str]] = {}
     for diagnostic in diags:
-        shown = bundles.setdefault(diagnostic._replace(bundle=""), {})
-        if diagnostic.bundle:
-            shown[diagnostic.bundle] = None
-    found = [Finding(each, severities.of(each), tuple(sorted(ids))) for each, ids in bundles.items()]
+        bundles.setdefault(diagnostic._replace(bundle="", hint=""), {})[diagnostic.bundle] = diagnostic.hint
+    found = [_finding(each, hints, severities) for each, hints in bundles.items()]
     told = [finding for finding in found if finding.severity is not Severity.OFF]
     wrong = {finding.diagnostic.span for finding in told if finding.severity is Severity.ERROR}
     places = Counter(finding.diagnostic.span for finding in told)
     return tuple(sorted(finding for finding in told if not _is_idle(finding.diagnostic, wrong, places)))
+
+
+def _finding(diagnostic: Diagnostic, hints: Mapping[str, str], severities: Severities) -> Finding:
+    told = diagnostic._replace(hint=hints[min(hints)])
+    return Finding(told, severities.of(told), tuple(sorted(filter(None, hints))))
 
 
 def _is_idle(diagnostic: Diagnostic, wrong: Container[Span], places: Mapping[Span, int]) -> bool:
