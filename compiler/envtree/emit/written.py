@@ -71,7 +71,7 @@ def written(bundle: Bundle, mode: Mode | None, writers: Writers, data: Mapping[s
             if fault.withheld and mode is None:
                 unseen.append(Unseen("ET810", (), span))
             else:
-                unfit.append(Unfit((), "ET810", fault.message, "", span=span))
+                unfit.append(Unfit((), "ET810", fault.message, fault.hint, span=span))
     return Written(tuple(files), tuple(unfit), tuple(unseen))
 
 

@@ -10,8 +10,9 @@ from envtree.node import Mapping, Scalar, scalars
 from envtree.parse.report import Report, mark_at
 from envtree.span import Mark, Span
 
-WORD = "envtree: allow"
-_COMMENT = re.compile(r"(?:^|(?<=[ \t]))#[ \t]*envtree: allow\b[^\r\n]*", re.MULTILINE)
+# With another word, or without the blank, it would allow nothing, and nobody would notice.
+WORD = "envtree:"
+_COMMENT = re.compile(r"(?:^|(?<=[ \t]))#[ \t]*envtree:[ \t]*(?:allow|ignore|disable|off)\b[^\r\n]*", re.MULTILINE)
 _FORM = re.compile(r"#\s*envtree: allow\s+(ET\d{3}(?:\s*,\s*ET\d{3})*)(?:\s+until\s+(\d{4}-\d{2}-\d{2}))?\s*:\s*(\S.*)")
 _NO_CONTENT = re.compile(r"\s*(#.*)?")
 _EXAMPLE = "write '# envtree: allow ET452: why', with 'until 2027-01-31' before the ':' if it is to end"
@@ -31,7 +32,7 @@ def _read(comment: str, at: Mark, lines: list[str], report: Report) -> Allowance
     place = (line, column, line, column + len(comment.rstrip()))
     form = _FORM.fullmatch(comment.rstrip())
     if form is None:
-        report.add(place, "ET116", "found an allowance without a code or a reason", _EXAMPLE)
+        report.add(place, "ET116", "found a malformed allowance, expected a code and a reason", _EXAMPLE)
         return None
     codes = frozenset(re.split(r"\s*,\s*", form[1]))
     for code in sorted(codes):

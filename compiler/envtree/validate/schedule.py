@@ -94,7 +94,8 @@ def _wrong_zone(document: Document, node: Scalar, zone: str) -> Iterator[Diagnos
     if known and zone not in known:
         message = f"'cron_timezone' is {quoted(zone)}, which is no time zone"
         hint = did_you_mean(zone, known)
-        if not hint.startswith("did"):
+        # Of an abbreviation, the nearest is that of another part of the world.
+        if not hint.startswith("did") or "/" not in zone:
             hint = "write its IANA name, such as 'Europe/Berlin'"
         yield Diagnostic(document.span(node), "ET204", message, hint, key="cron_timezone")
 

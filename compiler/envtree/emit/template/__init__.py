@@ -23,15 +23,17 @@ _BITS = 1024
 # What Jinja2 calls a template that comes from no file, and how it begins to say that there is no 'else'.
 _FILE = "<template>"
 _NO_ELSE = "the inline if-expression"
+_ABSENT = "there is no"
+_UNSET = "correct the name, set it in every bundle, or read it with … | default('')"
 _LOOP = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
 
 
 class TemplateFault(Exception):
     """What is wrong with a template, at which of its lines; `withheld` if it reads what this run does not show."""
 
-    def __init__(self, message: str, line: int, *, withheld: bool = False) -> None:
+    def __init__(self, message: str, line: int, hint: str = "", *, withheld: bool = False) -> None:
         super().__init__(message)
-        self.message, self.line, self.withheld = message, line, withheld
+        self.message, self.line, self.hint, self.withheld = message, line, hint, withheld
 
 
 class _WithheldError(UndefinedError):
@@ -45,7 +47,7 @@ class _Missing(StrictUndefined):
 
     @property
     def _undefined_message(self) -> str:
-        return self._undefined_hint or f"there is no '{self._undefined_name}'"
+        return self._undefined_hint or f"{_ABSENT} '{self._undefined_name}'"
 
 
 class Compiled(NamedTuple):
@@ -131,17 +133,18 @@ def withheld(why: str) -> StrictUndefined:
 
 
 def _fault(wrong: Exception, line: int, *, withholds: bool) -> TemplateFault:
-    why, withheld = "its operands do not fit together", False
+    why, hint, withheld = "its operands do not fit together", "", False
     if isinstance(wrong, UndefinedError) and str(wrong).startswith(_NO_ELSE):
         why = "a condition does not hold, and it has no 'else'"
     elif isinstance(wrong, UndefinedError | Misfit):
         why, withheld = str(wrong), isinstance(wrong, _WithheldError)
+        hint = _UNSET if why.startswith(_ABSENT) else ""
     elif isinstance(wrong, ZeroDivisionError):
         why = "it divides by zero"
     else:
         # Not said in the library's words: they quote values. What is withheld may stand in a map that is to be written.
         withheld = withholds
-    return TemplateFault(f"the template cannot be rendered: {why}", line, withheld=withheld)
+    return TemplateFault(f"the template cannot be rendered: {why}", line, hint, withheld=withheld)
 
 
 def _line(traceback: TracebackType | None) -> int:
