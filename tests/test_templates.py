@@ -214,6 +214,13 @@ def test_a_mistake_in_a_template_is_told_at_its_line(template: str, told: str) -
     assert found(template).findings == [f"templates/app.j2:{told}"]
 
 
+def test_a_name_that_is_not_there_has_a_hint() -> None:
+    assert found("{{ env_vars.LOGLEVEL }}").only().hint == (
+        "correct the name, set it in every bundle, or read it with … | default('')"
+    )
+    assert found("{{ env_vars.LOGLEVEL | default('') }}").codes == []
+
+
 def test_a_template_that_is_not_there() -> None:
     files = layers(organization=DECLARED)
     (finding,) = check(files).findings
