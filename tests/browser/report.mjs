@@ -205,6 +205,8 @@ const scenes = {
     await visit.fill("#words", "");
     await visit.click("[data-path='booking/payments']");
     assert.equal(await visit.text("#told"), "5 findings of 30 in booking/payments");
+    await visit.click("[data-path='support/phone-desk']"); // which has no bundle
+    assert.equal(await visit.text("#told"), "1 finding of 30 in support/phone-desk");
     await visit.press("Home", "Enter");
     await visit.ask(() => document.querySelector("#list .link").click());
     assert.equal((await visit.hash()).view, undefined);

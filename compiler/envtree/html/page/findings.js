@@ -12,9 +12,10 @@ function findingsInSight() {
   const inside = (bundle) =>
     isUnder(bundle, state.node) && (!state.environment || bundle.environment === state.environment);
   const everywhere = !state.node && !state.environment;
+  const isOfFile = (path) => !state.environment && placesOf(path).includes(state.node);
   return FINDINGS.filter((finding) => {
     const words = [finding.code, finding.path, finding.message, finding.hint, finding.key].join("\n").toLowerCase();
-    return words.includes(wanted) && (everywhere || finding.about.some(inside));
+    return words.includes(wanted) && (everywhere || finding.about.some(inside) || isOfFile(finding.path));
   });
 }
 

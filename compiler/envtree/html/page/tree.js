@@ -44,10 +44,20 @@ function keepsNode(one, used) {
 }
 
 function nodesOf(bundle) {
-  nodesOf.known ??= new Map(nodes.filter((one) => one.filter).map((one) => [addressOf(one.filter), one]));
   const steps = bundle.path.split("/").map((_, n, all) => all.slice(0, n + 1).join("/"));
-  const found = ["", ...steps].map((step) => nodesOf.known.get(`@${step}`));
-  return [...found, nodesOf.known.get(`${bundle.environment}@`)].filter(Boolean);
+  return nodesAt(["@", ...steps.map((step) => `@${step}`), `${bundle.environment}@`]);
+}
+
+function nodesAt(addresses) {
+  nodesAt.known ??= new Map(nodes.filter((one) => one.filter).map((one) => [addressOf(one.filter), one]));
+  return addresses.map((address) => nodesAt.known.get(address)).filter(Boolean);
+}
+
+/** The parts of the tree that a file lies in: what is wrong with it may be why they have no bundles. */
+function placesOf(path) {
+  const [, project, team, agent] = /^(?:projects\/([^/]+)\/)?(?:teams\/([^/]+)\/)?(?:agents\/([^./]+))?/.exec(path);
+  const home = project ?? (team || agent ? "default" : "");
+  return [home, team, agent].filter(Boolean).map((_, n, all) => all.slice(0, n + 1).join("/"));
 }
 
 const addressOf = ({ node: path = "", environment = "" }) => `${environment}@${path}`;
@@ -65,7 +75,8 @@ function count() {
     }
   }
   for (const finding of FINDINGS) {
-    const concerned = new Set(finding.about.flatMap(nodesOf)).add(nodes[0]);
+    const home = nodesAt(placesOf(finding.path).map((place) => `@${place}`));
+    const concerned = new Set([nodes[0], ...home, ...finding.about.flatMap(nodesOf)]);
     concerned.forEach((one) => note(one, finding.severity));
   }
 }
