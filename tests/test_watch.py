@@ -341,7 +341,7 @@ def test_without_the_library_it_says_what_to_install(start: Start, tmp_path: Pat
     assert watch.process.wait(PATIENCE) == 3
     assert watch.process.stderr
     assert watch.process.stderr.read() == (
-        "error ET812: the library that watches files is not installed\n  hint: install 'envtree[watch]'\n"
+        "error ET812: the library that watches files is not installed\n  hint: run: pip install 'envtree[watch]'\n"
     )
     assert start("--once").process.wait(PATIENCE) == 0
 

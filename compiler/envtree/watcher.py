@@ -112,4 +112,4 @@ def _library() -> ModuleType:
         return import_module("watchfiles")
     except ImportError:
         message = "the library that watches files is not installed"
-        raise Failure("ET812", message, "install 'envtree[watch]'") from None
+        raise Failure("ET812", message, "run: pip install 'envtree[watch]'") from None

@@ -32,7 +32,7 @@ command = Command(
         INPUTS,
         COLOR,
     ],
-    """Make the control plane as the tree says.
+    """Make Kubiya's control plane as the tree says.
 
     With PLAN, a file of 'envtree plan --out', exactly that is done, or nothing where the control plane has changed
     since. Each write is read back and compared. What envtree did not make, or import, is never touched. A run that was

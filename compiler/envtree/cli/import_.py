@@ -25,7 +25,7 @@ command = Command(
         ),
         STATE,
     ],
-    """Write the control plane's live state as a tree into DIR.
+    """Write Kubiya's live state as a tree into DIR.
 
     What all agents share is said once. The tree compiles, and 'envtree plan' finds nothing to do: what a tree cannot
     say, or what is not sure, is left alone and named. The control plane is not changed; DIR holds the ids of what is

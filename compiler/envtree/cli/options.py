@@ -257,7 +257,7 @@ SINCE = option(
     "--changed-since",
     "since",
     metavar="REV",
-    help="Only the bundles that a difference from this revision, or folder, can reach, gone ones included.",
+    help="Only the bundles that a difference from this revision, or folder, can reach.",
 )
 EXIT_ZERO = option("--exit-zero", is_flag=True, help="Exit with 0 whatever is found; not if the machine fails.")
 STRICT = option("--strict", is_flag=True, help="Treat warnings like errors.")

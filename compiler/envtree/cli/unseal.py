@@ -19,7 +19,7 @@ command = Command(
         ),
         option("--force", is_flag=True, help="Print the bundle also where stdout is no terminal."),
     ],
-    """Resolve bundles with references to bundles in clear.
+    """Put the secrets into bundles that refer to them.
 
     What 'compile --secrets ref' or 'seal' wrote becomes what 'compile --secrets plain' writes.
     FOLDER is the folder of a bundle, its bundle.json, or a whole output, which needs -o. References are looked up in

@@ -32,7 +32,7 @@ def choose(
         native = import_module("envtree.sops.native")
     except ImportError:
         if choice == _NATIVE:
-            hint = f"install 'envtree[native]', or unset {VARIABLE}"
+            hint = f"run: pip install 'envtree[native]', or unset {VARIABLE}"
             raise Failure("ET620", "the libraries that open files without sops are not installed", hint) from None
         return sops
     otherwise = _Nobody() if choice == _NATIVE else sops
