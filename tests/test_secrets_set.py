@@ -163,6 +163,9 @@ WRONG_PLACES = {
 @pytest.mark.parametrize("path", WRONG_PLACES)
 def test_a_wrong_place_is_told_with_the_nearest_right_one(tree: SecretsTree, path: str) -> None:
     tree.set(STAGING, "A", "abcdefgh")
+    (tree.root / "teams/desk/environments").mkdir(parents=True)
+    (tree.root / "teams/desk/team.yaml").write_text("")
+    (tree.root / "teams/desk/environments/production.yaml").write_text("")
     tree.git("init", "-q", ".")
     (tree.root / ".gitignore").write_text("ignored*\n")
     before = sorted(tree.root.rglob("*"))

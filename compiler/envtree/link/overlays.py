@@ -66,7 +66,8 @@ def _reaches(name: str, environments: Environments, targets: Targets, place: Spa
         return False  # told by the schema
     if name not in environments:
         message = f"this overlay is for environment '{name}', which does not exist"
-        diags.add(Diagnostic(place, "ET308", message, did_you_mean(name, environments)))
+        hint = did_you_mean(name, environments) or f"there is none yet: add 'environments/{name}.yaml'"
+        diags.add(Diagnostic(place, "ET308", message, hint))
         return False
     if targets.sure and not any(name in environments[target].order for target in targets.names):
         message = f"this overlay is for environment '{name}', which no target here is or inherits"

@@ -65,6 +65,7 @@ def _wrong(place: Span, name: str, above: Targets, environments: Mapping[str, En
     if environment is None:
         code, message = "ET301", f"{owner} targets '{name}', which is no environment"
         hint = did_you_mean(name, [one for one, known in environments.items() if not known.abstract])
+        hint = hint or f"there is none yet: add 'environments/{name}.yaml'"
     elif environment.abstract:
         code, message = "ET305", f"{owner} targets '{name}', which is abstract"
         heirs = sorted(one for one in above.names if name in environments[one].order)

@@ -50,7 +50,8 @@ def _meant(path: str, placed: Mapping[str, Location]) -> str:
     if stem in owners:
         return stem + suffix
     beside = nearest(stem, [each for each in owners if each.rpartition("/")[0] == stem.rpartition("/")[0]])
-    named = {_name(location): owner for owner, location in owners.items()}
+    # Of two with one name, the one that more bundles have.
+    named = {_name(owners[owner]): owner for owner in sorted(owners, key=lambda one: one.count("/"), reverse=True)}
     close = beside if "/" in stem else named.get(nearest(stem, named), "")
     return close + suffix if close else ""
 
