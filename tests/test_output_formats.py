@@ -144,6 +144,18 @@ def test_a_variable_that_is_too_long_is_an_error_where_a_process_is_started() ->
     assert unfit(found, "json-env", "yaml") == ()
 
 
+# What is said of a variable that no process can be started with: an error where the reader starts one, a warning where
+# it may, nothing where it keeps a file; two formats take no line of such a length.
+LONG = {"docker": "ET803", "portable": "ET803"} | dict.fromkeys(("compose", "bash", "systemd", "github-env"), "ET809")
+LONG |= dict.fromkeys(("python-dotenv", "node", "npm-dotenv", "k8s"), "ET850") | {"gitlab": "ET809 ET850"}
+
+
+def test_each_format_has_its_say_on_a_variable_that_is_too_long() -> None:
+    found = run("{env_vars: {V: '" + "é" * 65_536 + "'}}")
+    said = {format: " ".join(sorted(each.code for each in unfit(found, format))) for format in DIALECTS}
+    assert said == {**dict.fromkeys(DIALECTS, ""), **LONG}
+
+
 def test_too_many_variables_for_a_process() -> None:
     # A file has at most 1 MiB, so they come in three.
     texts = [{f"V{n}": "x" * 60_000 for n in range(at, at + 12)} for at in (10, 22, 34)]
