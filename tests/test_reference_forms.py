@@ -27,6 +27,7 @@ AS_REFERENCE = {
     "${{ secrets.nope | d(secrets.token) }}": "${{ S }}",
     "${{ secrets.nope | default(other=secrets.token) ~ 1 }}": "${{ (S ~ 1) }}",
     "${{ secrets.token ~ (secrets.nope | d) }}": '${{ (S ~ "") }}',
+    "${{ secrets.token if true else secrets.nope | upper }}": "${{ (S if true else (none | upper)) }}",
     "${{ secrets.token if secrets.nope is undefined else 1 }}": "${{ (S if true else 1) }}",
     "${{ secrets.token if secrets.nope is defined else 1 }}": "${{ (S if false else 1) }}",
     "${{ 1 < 2 <= 3 and not (secrets.token in ['a']) }}": '${{ ((1 < 2 <= 3) and (not (S in ["a"]))) }}',
