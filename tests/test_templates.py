@@ -52,8 +52,8 @@ def found(template: str, *sections: str, **more: Any) -> Result:
         ),
         ("{% for name in env_vars %}{{ loop.index }}{{ name }}{{ '' if loop.last else ',' }}{% endfor %}", "1A,2B"),
         (
-            "{% for x in config.list %}{{ [loop.index0, loop.revindex, loop.revindex0, loop.first, loop.length] }}{% endfor %}",
-            "[0,2,1,true,2][1,1,0,false,2]",
+            "{% for x in config.list %}{{ loop.index0 }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.length }},{% endfor %}",
+            "0212,1102,",
         ),
         ("{% for x in config.list if x > 1 %}{{ x }}{% else %}none{% endfor %}", "2"),
         ("{% if config.n == 1 %}one{% elif true %}two{% endif %}", "one"),
