@@ -153,6 +153,11 @@ STICKY: dict[str, tuple[list[str], list[str]]] = {
     "by way of a plain one": (["{secrets: {A: token}}", "{env_vars: {A: '${{ env_vars.B }}', B: x}}"], ["ET406"]),
     "plain over computed": ([f"{{env_vars: {{A: {PW}}}}}", "{env_vars: {A: x}}"], ["ET406"]),
     "computed over computed": ([f"{{env_vars: {{A: {PW}}}}}", "{env_vars: {A: '${{ secrets.port }}'}}"], []),
+    "computed of nothing over it": ([f"{{env_vars: {{A: {PW}}}}}", "{env_vars: {A: '${{ 1 + 1 }}'}}"], ["ET406"]),
+    "computed of what has no value over it": (
+        [f"{{env_vars: {{A: {PW}}}}}", "{env_vars: {A: '${{ env_vars.B ~ env_vars.C }}', B: '${{ 1 / 0 }}', C: x}}"],
+        ["ET505"],
+    ),
     "plain over what was computed twice": (
         ["{env_vars: {A: '${{ config.b }}'}, config: {b: '${{ secrets.port }}'}}", "{env_vars: {A: x}}"],
         ["ET406"],

@@ -52,7 +52,7 @@ def found(template: str, *sections: str, **more: Any) -> Result:
         ),
         ("{% for name in env_vars %}{{ loop.index }}{{ name }}{{ '' if loop.last else ',' }}{% endfor %}", "1A,2B"),
         (
-            "{% for x in config.list %}{{ loop.index0 }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.length }},{% endfor %}",
+            "{% for x in config.list %}{{ loop.index0 ~ loop.revindex ~ loop.revindex0 ~ loop.length }},{% endfor %}",
             "0212,1102,",
         ),
         ("{% for x in config.list if x > 1 %}{{ x }}{% else %}none{% endfor %}", "2"),
