@@ -479,6 +479,11 @@ def test_what_gives_no_value(source: str, code: str) -> None:
     assert evaluate(source) == [code]
 
 
+def test_what_is_no_json_is_told_so() -> None:
+    told = "this expression cannot be evaluated: its result is not JSON data within the exact range"
+    assert run("{config: {x: '${{ 1e308 * 10 }}'}}").only().message == told
+
+
 @pytest.mark.parametrize(
     ("source", "value"),
     [
