@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from envtree.emit import materialize
-from envtree.resolved import Derived, Hidden
+from envtree.functions import LIMIT
+from envtree.resolve.weight import overweight
+from envtree.resolved import Composite, Derived, Hidden, Weight
 
 from .trees import ID, check, layers, quoted
 
@@ -65,3 +67,15 @@ def test_the_weight_of_a_reference_is_about_its_length(value: str) -> None:
     assert isinstance(found.symbol, Derived)
     assert 0.75 < found.symbol.weight.size / len(reference["$template"]) < 2.5
     assert found.symbol.weight.depth == DEPTHS.get(value, found.symbol.weight.depth)
+
+
+@pytest.mark.parametrize(
+    ("size", "depth", "told"),
+    [
+        (LIMIT, 80, ""),
+        (LIMIT + 1, 80, f"with its secrets spelt out, this value is longer than {LIMIT} characters"),
+        (LIMIT, 81, "with its secrets spelt out, this value is nested in more than 80 levels"),
+    ],
+)
+def test_what_is_too_heavy_to_be_spelt_out(size: int, depth: int, told: str) -> None:
+    assert overweight(Composite({}, Weight(size, depth))) == told
