@@ -53,6 +53,13 @@ def test_an_element_of_a_list_has_one_spelling(step: str) -> None:
     assert run("{secrets: {A: hosts.1}}", secrets={0: SECRETS}).data()["env_vars"] == {"A": "h2"}
 
 
+@pytest.mark.parametrize("path", ["db", "hosts"])
+def test_what_is_injected_is_one_secret(path: str) -> None:
+    finding = run(f"{{secrets: {{A: {path}}}}}", secrets={0: SECRETS}).only()
+    assert (finding.code, finding.key) == ("ET508", "secrets.A")
+    assert finding.message == f"'{path}' is a map or a list of secrets, expected one secret"
+
+
 VALUES = [
     "${{ secrets.token }}",
     "x${{ secrets.token }}",
