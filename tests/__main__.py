@@ -58,7 +58,7 @@ def coverage() -> None:
 def slow() -> None:
     """Long and hostile runs: random trees, kills at random moments, damaged files; a browser, and the GitHub action."""
     without_network("-m", "slow")
-    python("pytest", "-q", "-n", "auto", "-m", "registry")
+    python("pytest", "-q", "-m", "registry")
 
 
 def wheel() -> None:
