@@ -18,7 +18,7 @@ from envtree.check import check
 from envtree.diagnostic import ReportedError
 from envtree.parted import Parted
 from envtree.pipeline import Outcome, Request
-from envtree.publish import Places, publish
+from envtree.publish import Places, publish, rehearse
 
 from .test_cases import Tree
 
@@ -37,11 +37,11 @@ def told(work: Callable[[], Outcome]) -> Any:
         return error.code, error.message, error.hint
 
 
-def compiled(root: Path, out: Path, jobs: int) -> Outcome:
-    """Compile into a folder."""
+def compiled(work: Callable[..., Outcome], root: Path, out: Path, jobs: int) -> Outcome:
+    """Compile into a folder, or compare with it."""
     request = Request(Tree(root), jobs=jobs, inputs_required=True)
     places = Places(Output(out, root, "ref", 2026, {}, lambda _: True))
-    return publish(request, places, frozenset({"bundle", "compose", "k8s"}))
+    return work(request, places, frozenset({"bundle", "compose", "k8s"}))
 
 
 EACH = Parted.each
@@ -72,18 +72,18 @@ def both(root: Path, out: Path) -> tuple[bool, bool, list[str]]:
             f"check {jobs}" for jobs in (1, JOBS) if told(partial(check, Request(Tree(root), jobs=jobs))) != whole
         ]
     compiles: list[bool] = []
-    for _ in range(2):
+    for work in (rehearse, publish, rehearse, publish):
         with going(1 << 30):
-            whole = told(lambda: compiled(root, out / "whole", 1))
+            whole = told(partial(compiled, work, root, out / "whole", 1))
         for jobs in (1, JOBS):
             with going(1) as done:
-                if told(partial(compiled, root, out / str(jobs), jobs)) != whole:
-                    wrong.append(f"compile {jobs}")
+                if told(partial(compiled, work, root, out / str(jobs), jobs)) != whole:
+                    wrong.append(f"{work.__name__} {jobs}")
             compiles += done
             if contents(out / str(jobs)) != contents(out / "whole"):
                 wrong.append(f"output {jobs}")
         # The second time something has to be replaced.
-        for folder in ("whole", "1", str(JOBS)):
+        for folder in ("whole", "1", str(JOBS)) if work is publish else ():
             for path in sorted((out / folder).rglob("bundle.json"))[:1]:
                 path.write_bytes(b"")
     return bool(checked) and all(checked), bool(compiles) and all(compiles), wrong

@@ -58,6 +58,13 @@ class Put(NamedTuple):
 
         return cls(Records.of(bundles()), next(iter(whole), None))
 
+    @classmethod
+    def joined(cls, parts: Iterable["Put"]) -> "Put":
+        """Several of them, each with projects of its own."""
+        parts = tuple(parts)
+        texts = {project: text for part in parts for project, text in part.bundles.texts.items()}
+        return cls(Records(texts), next((part.whole for part in parts if part.whole), None))
+
 
 class Together(Protocol):
     """Puts the artifacts of some projects at a time, each time with `put(n, artifacts)`, maybe in another process."""

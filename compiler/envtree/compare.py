@@ -3,22 +3,55 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 from envtree import disk
 from envtree.archive import Packing, through
-from envtree.artifact import Artifact, Output, Put
+from envtree.artifact import Artifact, Manifest, Output, Put, Together
 from envtree.disk import State
 from envtree.git import tracked
 from envtree.guard import archive_path, output_path
 
 
+class _Looked(NamedTuple):
+    """How some artifacts differ, what they are, and the folders that were looked at."""
+
+    differing: list[str]
+    put: Put
+    folders: list[tuple[str, int | None]]
+
+
 def compare(
-    artifacts: Iterable[Artifact], output: Output, *, is_tracked: Callable[[Path], bool] = tracked
+    artifacts: Iterable[Artifact],
+    output: Output,
+    together: Together | None = None,
+    *,
+    is_tracked: Callable[[Path], bool] = tracked,
 ) -> list[str]:
-    """What a run would write, close to others or remove, relative to the output, sorted; a folder ends in `/`."""
+    """What a run would write, close to others or remove, relative to the output, sorted; a folder ends in `/`.
+
+    The artifacts come in a stream, or `together`; if not all of these come, it means nothing.
+    """
     disk_now = _Found(output_path(output, is_tracked), output)
     with disk.errors(output.folder):
         old = disk.load_manifest(disk_now.root, output.mode, output.edition)
+    if together:
+        parts = together(lambda _, artifacts: _look(artifacts, disk_now, old, output)) or []
+    else:
+        parts = [_look(artifacts, disk_now, old, output)]
+    found = [path for part in parts for path in part.differing]
+    disk_now.add(folder for part in parts for folder in part.folders)
+    new = output.successor(old, Put.joined(part.put for part in parts))
+    found.extend(path for id in old.gone(new) for path in old.paths(id))
+    # Where the bundles come from is only asked about if somebody asks.
+    manifest = new if output.receipt else new._replace(receipt=old.receipt)
+    with disk.errors(output.folder):
+        found.extend(disk_now.differing("", {disk.MANIFEST: b"".join(manifest.pieces())}))
+        found.extend(disk_now.own())
+    return sorted(found)
+
+
+def _look(artifacts: Iterable[Artifact], disk_now: "_Found", old: Manifest, output: Output) -> _Looked:
     found: list[str] = []
 
     def each() -> Iterator[Artifact]:
@@ -29,14 +62,7 @@ def compare(
             found.extend(path for path in old.paths(artifact.id) if path not in files)
             yield artifact
 
-    new = output.successor(old, Put.of(each()))
-    found.extend(path for id in old.gone(new) for path in old.paths(id))
-    # Where the bundles come from is only asked about if somebody asks.
-    manifest = new if output.receipt else new._replace(receipt=old.receipt)
-    with disk.errors(output.folder):
-        found.extend(disk_now.differing("", {disk.MANIFEST: b"".join(manifest.pieces())}))
-        found.extend(disk_now.own())
-    return sorted(found)
+    return _Looked(found, Put.of(each()), disk_now.known())
 
 
 def compare_archives(
@@ -75,6 +101,14 @@ class _Found:
         for path, data in files.items():
             if missing or disk.state(f"{self.root}/{path}", data, bits) is not State.SAME:
                 yield path
+
+    def known(self) -> list[tuple[str, int | None]]:
+        """The folders that were looked at, with their permissions."""
+        return self._folders.known()
+
+    def add(self, known: Iterable[tuple[str, int | None]]) -> None:
+        """Take over what another process has looked at."""
+        self._folders.add(known)
 
     def own(self) -> Iterator[str]:
         """The `.gitignore` that plain output has, and the folders that are open to others."""

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from envtree.artifact import Artifact, Elsewhere, Manifest, Output, Put, Receipt
+from envtree.artifact import Artifact, Elsewhere, Manifest, Output, Put, Receipt, Together
 from envtree.compare import compare, compare_archives
 from envtree.emit import Writers, divide, emit, written
 from envtree.fitting import check_templates, report
@@ -118,6 +118,35 @@ def _begin(
     return _Work(run, told, artifacts, apart)
 
 
+class _Parts(NamedTuple):
+    """A run from project to project, where its bundles go, and how they are put there."""
+
+    run: Parted
+    folder: Output
+    together: Together
+
+
+def _parted(
+    request: Request, places: Places, formats: frozenset[str], beside: Beside, receipts: Receipts | None
+) -> _Parts | None:
+    """A run from project to project; None where that is not possible.
+
+    What goes into one file, or is kept for a second place, passes through one process, and so do files of the whole.
+    """
+    is_divisible = beside is alone and not (receipts or places.archive or places.secret or formats & WHOLE)
+    parts = Parted(request) if is_divisible and places.folder else None
+    if parts is None or not parts.is_possible(formats):
+        return None
+    told = places.of(parts.root, None)
+    wanted = parts.root.writers(formats)
+    check_templates(formats, wanted.settings, parts.root.diags)
+
+    def stream(run: Run) -> Iterator[Artifact]:
+        return _artifacts(alone(run), run, told, wanted, [])
+
+    return _Parts(parts, told.main, partial(parts.each, stream))
+
+
 def publish(
     request: Request,
     places: Places,
@@ -126,11 +155,13 @@ def publish(
     receipts: Receipts | None = None,
 ) -> Outcome:
     """Check the selected bundles and write them, unless there is an error."""
-    # What goes into one file, or is kept for a second place, passes through one process.
-    if beside is alone and receipts is None and places.folder and not (places.archive or places.secret):
-        outcome = _publish_parted(request, places, places.folder, formats)
-        if outcome:
-            return outcome
+    parts = _parted(request, places, formats, beside, receipts)
+    if parts:
+        known = request.known.manifest if request.known and parts.run.kept else ""
+        elsewhere = Elsewhere(parts.together, frozenset(parts.run.kept), known)
+        manifest = write((), parts.folder, lambda: parts.run.is_done, elsewhere=elsewhere)
+        if parts.run.is_done:
+            return parts.run.outcome(manifest)
     run, places, artifacts, apart = _begin(request, places, formats, beside, receipts)
 
     def approve() -> bool:
@@ -141,27 +172,6 @@ def publish(
     return run.outcome(places.put(artifacts, run.selected, approve))
 
 
-def _publish_parted(request: Request, places: Places, folder: Output, formats: frozenset[str]) -> Outcome | None:
-    """The same from project to project; None where it cannot be done so, or there is an error."""
-    if formats & WHOLE:
-        return None
-    parts = Parted(request)
-    if not parts.is_possible(formats):
-        return None
-    root, told = parts.root, places.of(parts.root, None)
-    wanted = root.writers(formats)
-    check_templates(formats, wanted.settings, root.diags)
-
-    def stream(run: Run) -> Iterator[Artifact]:
-        return _artifacts(alone(run), run, told, wanted, [])
-
-    known = request.known.manifest if request.known and parts.kept else ""
-    elsewhere = Elsewhere(partial(parts.each, stream), frozenset(parts.kept), known)
-    assert told.folder is not None
-    manifest = write((), told.folder, lambda: parts.is_done, elsewhere=elsewhere)
-    return parts.outcome(manifest) if parts.is_done else None
-
-
 def rehearse(
     request: Request,
     places: Places,
@@ -170,6 +180,11 @@ def rehearse(
     receipts: Receipts | None = None,
 ) -> Outcome:
     """Check the selected bundles and compare them with what is written."""
+    parts = _parted(request, places, formats, beside, receipts)
+    if parts:
+        differing = compare((), parts.folder, parts.together)
+        if parts.run.is_done:
+            return parts.run.outcome()._replace(differences=tuple(differing))
     run, places, artifacts, apart = _begin(request, places, formats, beside, receipts)
 
     def onward(artifacts: Iterable[Artifact]) -> list[str]:

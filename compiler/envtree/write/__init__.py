@@ -86,15 +86,15 @@ def pack(
 def _put_together(sink: Swap | Fresh, old: Manifest, output: Output, elsewhere: Elsewhere) -> Put:
     """Put artifacts there with the help of other processes."""
 
-    def share(number: int, artifacts: Iterable[Artifact]) -> tuple[Records, Staged]:
+    def share(number: int, artifacts: Iterable[Artifact]) -> tuple[Put, Staged]:
         part = sink.part(number)
-        return _put(part, artifacts, output).bundles, part.staged()
+        return _put(part, artifacts, output), part.staged()
 
-    texts: dict[str, bytes] = {}
-    for bundles, staged in elsewhere.together(share) or ():
-        texts |= bundles.texts
+    shares = elsewhere.together(share) or []
+    for _, staged in shares:
         sink.add(staged)
-    return Put(Records({project: old.bundles.texts[project] for project in elsewhere.kept} | texts))
+    kept = Put(Records({project: old.bundles.texts[project] for project in elsewhere.kept}))
+    return Put.joined((kept, *(put for put, _ in shares)))
 
 
 def _put(sink: Swap | Fresh, artifacts: Iterable[Artifact], output: Output) -> Put:
