@@ -18,7 +18,7 @@ HOME = "dev/default/a"
 ONE_LINE = "quokka7-of-one-line"
 SENSITIVE = {"PASSWORD", "SHORT", "FLAG", "URL", "PIN"}
 VARIABLES = {"PLAIN", *SENSITIVE}
-TEMPLATES = "output:\n  templates: {open.txt: open.j2, secret.txt: secret.j2}\n"
+TEMPLATES = "output:\n  templates: {open.txt: open.j2, secret.txt: secret.j2, config.txt: config.j2}\n"
 ALL = [option for name in NAMES if name != "portable" for option in ("--format", name)]
 
 
@@ -35,6 +35,7 @@ def with_templates(vault: Vault) -> None:
             "organization.yaml": organization + TEMPLATES,
             "open.j2": "{{ env_vars.PLAIN }}\n",
             "secret.j2": "{{ env_vars.PLAIN }} {{ env_vars.PASSWORD }}\n",
+            "config.j2": "{{ config.nested.pin }}\n",
         }
     )
 
@@ -55,6 +56,7 @@ def test_no_secret_is_in_the_open_half_and_nothing_else_in_the_other(vault: Vaul
     # A template is not ours to part: one that reads a secret lies where the secrets are.
     assert told == [f"{HOME}/secret.txt"]
     assert {path for path in contents(opened) if path.endswith(".txt")} == {f"{HOME}/open.txt"}
+    assert (secret / HOME / "config.txt").read_text() == f"{NUMBER}\n"
     names = {
         name for each in FORMATS if each.name not in ("bundle", "portable") and not each.whole for name in each.files
     }
@@ -62,6 +64,7 @@ def test_no_secret_is_in_the_open_half_and_nothing_else_in_the_other(vault: Vaul
         *names,
         "secrets.json",
         "secret.txt",
+        "config.txt",
         "manifest.json",
         ".gitignore",
     }
