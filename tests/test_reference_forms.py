@@ -11,10 +11,10 @@ from envtree.resolved import Composite, Derived, Hidden, Weight
 
 from .trees import ID, check, layers, quoted
 
-SECRETS = {"token": "s3cr}}t", "hosts": ["a", "b"], "db": {"user": "ana", "pass.word": "p"}}
+SECRETS = {"token": "s3cr}}t", "port": 5432, "hosts": ["a", "b"], "db": {"user": "ana", "pass.word": "p"}}
 TOKEN = "'${{ secrets.token }}'"
 CONFIG = f"text: 'x-{TOKEN[1:-1]}', whole: {TOKEN}, map: {{a: {TOKEN}, k: 1}}, deep: {{a: [{{b: {TOKEN}}}]}}, "
-CONFIG += "parts: '${{ secrets.db }}', list: [1], k: 1"
+CONFIG += f"parts: '${{{{ secrets.db }}}}', list: [1], k: 1, copies: [{{a: 1, b: [{TOKEN}, 2]}}, {{c: {TOKEN}}}]"
 
 # Values with secrets, and how `ref` spells them; S stands for the reference.
 AS_REFERENCE = {
@@ -37,21 +37,26 @@ AS_REFERENCE = {
     "${{ {'a': secrets.token}.a }}": '${{ {"a": S}["a"] }}',
     "$${{ a }} ${{ secrets.token }} $${{ b }}": "$${{ a }} ${{ S }} $${{ b }}",
 }
-# How deep each is nested; a text around a value is a level, and so is each map, list and part.
-DEPTHS = {
-    "x${{ secrets.token }}": 2,
-    "x${{ secrets.db }}": 3,
-    "x${{ secrets.hosts }}": 3,
-    "x${{ config.map }}": 3,
-    "x${{ config.deep.a }}": 4,
-    "x${{ config.deep }}": 5,
-    "${{ config.parts.user ~ config.parts['pass.word'] }}": 4,
+# How heavy each is, and how deep; a text around a value is a level, and so is each map, list and part.
+WEIGHTS = {
+    "x${{ secrets.token }}": (78, 2),
+    "x${{ secrets.db }}": (177, 3),
+    "x${{ secrets.hosts }}": (152, 3),
+    "x${{ config.map }}": (96, 3),
+    "x${{ config.deep.a }}": (89, 4),
+    "x${{ config.deep }}": (96, 5),
+    "x${{ config.copies }}": (165, 5),
+    "x${{ config.parts.user }}": (196, 4),
+    "${{ config.parts.user ~ config.parts['pass.word'] }}": (380, 4),
+    "x${{ secrets.nope | default(config.parts.user) }}": (228, 4),
+    "x${{ env_vars.PORT }}": (93, 3),
 }
 
 
 def hidden(value: str) -> tuple[Hidden, Any]:
     """A value of `config` without a key, and how `ref` has it."""
-    files = layers(f"{{config: {{{CONFIG}, value: {quoted(value)}}}}}", secrets={0: SECRETS})
+    variables = "env_vars: {PORT: '${{ secrets.port }}'}"
+    files = layers(f"{{config: {{{CONFIG}, value: {quoted(value)}}}, {variables}}}", secrets={0: SECRETS})
     bundle = check(files).bundles[ID]
     return bundle.data["config"]["value"], materialize(bundle, "ref")["config"]["value"]
 
@@ -61,12 +66,12 @@ def test_how_a_reference_is_spelt(value: str, template: str) -> None:
     assert hidden(value)[1] == {"$template": template.replace("S", 'secrets["organization.secrets.yaml#token"]')}
 
 
-@pytest.mark.parametrize("value", [*AS_REFERENCE, *DEPTHS])
+@pytest.mark.parametrize("value", [*AS_REFERENCE, *WEIGHTS])
 def test_the_weight_of_a_reference_is_about_its_length(value: str) -> None:
     found, reference = hidden(value)
     assert isinstance(found.symbol, Derived)
     assert 0.75 < found.symbol.weight.size / len(reference["$template"]) < 2.5
-    assert found.symbol.weight.depth == DEPTHS.get(value, found.symbol.weight.depth)
+    assert found.symbol.weight == WEIGHTS.get(value, found.symbol.weight)
 
 
 @pytest.mark.parametrize(
