@@ -479,9 +479,24 @@ def test_what_gives_no_value(source: str, code: str) -> None:
     assert evaluate(source) == [code]
 
 
-def test_what_is_no_json_is_told_so() -> None:
-    told = "this expression cannot be evaluated: its result is not JSON data within the exact range"
-    assert run("{config: {x: '${{ 1e308 * 10 }}'}}").only().message == told
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("1e308 * 10", "this expression cannot be evaluated: its result is not JSON data within the exact range"),
+        ("(1, 2)", "a tuple is not allowed in an expression"),
+        ("config.text.upper()", "a call is not allowed in an expression"),
+        ("config.words[0:1]", "a slice is not allowed in an expression"),
+        ("2 ** 3", "a power is not allowed in an expression"),
+        ("config._x", "a name that begins with '_' cannot be read"),
+        ("config['_x']", "a name that begins with '_' cannot be read"),
+        ("[1]['_x']", "a name that begins with '_' cannot be read"),
+        ("secrets", "'secrets' cannot be read as a whole"),
+        ("config.words[config.k]", "a subscript must be a literal"),
+    ],
+)
+def test_what_is_said(source: str, told: str) -> None:
+    section = f"{{config: {{{CONFIG}, x: {quoted(f'${{{{ {source} }}}}')}}}}}"
+    assert run(section).only().message == told
 
 
 @pytest.mark.parametrize(
