@@ -485,7 +485,7 @@ def test_what_gives_no_value(source: str, code: str) -> None:
         ("1e308 * 10", "this expression cannot be evaluated: its result is not JSON data within the exact range"),
         ("(1, 2)", "a tuple is not allowed in an expression"),
         ("config.text.upper()", "a call is not allowed in an expression"),
-        ("config.words[0:1]", "a slice is not allowed in an expression"),
+        ("config.words[0:1]", "a subscript must be a literal"),
         ("2 ** 3", "a power is not allowed in an expression"),
         ("config._x", "a name that begins with '_' cannot be read"),
         ("config['_x']", "a name that begins with '_' cannot be read"),
