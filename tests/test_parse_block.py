@@ -93,8 +93,20 @@ MAPS = st.builds(
     st.just("") | ANY,
     ENDS,
 )
+DEEPER = st.builds(
+    "{}{}".format, mostly(("    ", "      "), ("", "  ", "   ")), st.sampled_from(["x", "x: y", "# c", "- z", "---"])
+)
+TEXTS_OF_LINES = st.builds(
+    "{}{}{}: {}\n{}".format,
+    mostly(("", "  "), ("    ",)),
+    st.sampled_from(["", "", "- "]),
+    mostly(KEYS, ODD_KEYS),
+    mostly(("|", "|-"), ("|+", "|2", ">", "| ", "| # c", "|#")),
+    st.lists(st.just("") | DEEPER | mostly(("    x",), ("  ", "      ", "\tx")), max_size=4).map("\n".join),
+)
 ITEMS = st.builds("{}- {}{}".format, INDENTS, ANY, ENDS)
-LINES = st.integers(0, 19).flatmap(lambda n: st.sampled_from(OTHERS) if n == 0 else ITEMS if n < 4 else MAPS)
+KINDS = (st.sampled_from(OTHERS), TEXTS_OF_LINES, TEXTS_OF_LINES, ITEMS, ITEMS, ITEMS)
+LINES = st.integers(0, 19).flatmap(lambda n: KINDS[n] if n < len(KINDS) else MAPS)
 TEXTS = st.builds("{}{}".format, st.lists(LINES, min_size=1, max_size=8).map("\n".join), st.sampled_from(["", "\n"]))
 
 
@@ -129,6 +141,10 @@ def check(text: str) -> bool:
 @example("a: 'x'\n  y\n")
 @example("a: [x, {b: 1, c: ['y', z]}]  # d\n- []\n")
 @example("a: {b: [], $c: {}}\n")
+@example("a: |\n  x\n\n   y\nb:\n  - c: |-\n      z\n\n# d\n")
+@example("a: |\n  x\n  # c")
+@example("a: |\n  x\n   \nb: y\n")
+@example("a:\n  b: |\n    x\n  \n    # y\n")
 @example("a:\n- b: x\n  c:\n  - y\nd: z")
 def test_what_is_read_by_lines_is_what_the_parsers_read(text: str) -> None:
     check(text)
@@ -149,7 +165,7 @@ def test_layers_are_read_by_lines(tmp_path: Path) -> None:
 
 def test_files_of_people_are_read_alike() -> None:
     read = [check(path.read_text("utf-8")) for path in (ROOT / "examples").rglob("*.yaml")]
-    assert sum(read) > len(read) * 3 / 4
+    assert sum(read) > len(read) * 9 / 10
 
 
 def test_depth_and_size_are_left_to_the_parsers() -> None:

@@ -1,8 +1,8 @@
 """Files in plain block form, as most are: one regular expression reads all lines, in half of libyaml's time for events.
 
-It knows `key: value` and `- item`, values without quotes or in simple ones, brackets that close on their line, comments
-and blank lines. All else, and all that is wrong, is left to `compose`: a file is read here as it would be there and
-without a finding, or not at all.
+It knows `key: value` and `- item`, values without quotes or in simple ones, brackets that close on their line, texts
+behind `|`, comments and blank lines. All else, and all that is wrong, is left to `compose`: a file is read here as it
+would be there and without a finding, or not at all.
 """
 
 import re
@@ -10,6 +10,7 @@ from typing import Any
 
 from envtree.node import Mapping, Node, Scalar, Sequence
 from envtree.parse.flow import LeftError, flow, read, scalar
+from envtree.parse.literal import cut
 from envtree.parse.plain import NUMBER_STARTS, WORDS
 from envtree.span import Mark
 
@@ -18,7 +19,7 @@ from envtree.span import Mark
 _LINE = re.compile(
     r"^( {0,48}+)(- )?+(?:([A-Za-z_$][\w.$-]{0,255}+):(?: |$))?+"
     r"""("[^"\\\r\n\t]*"|'[^'\r\n\t]*'|-?[\w./$(+][^\s:#]*(?:(?: +|:)[^\s:#]+)*|"""
-    r"[\[{][^\t\r\n#\\]*[\]}]|)(?:$| *(?:(?<!\S)#[^\n]*)?$)",
+    r"[\[{][^\t\r\n#\\]*[\]}]|\|-?|)(?:$| *(?:(?<!\S)#[^\n]*)?$)",
     re.MULTILINE,
 )
 # Larger files may reach a limit.
@@ -26,6 +27,8 @@ _LONGEST = 64 * 1024
 
 # Line, column, '- ', key, value.
 _Row = tuple[int, int, str, str, str]
+# Texts of many lines by the line where they begin.
+_Literals = dict[int, Scalar]
 _END: _Row = (0, 0, "", "", "")
 
 
@@ -33,6 +36,7 @@ def read_block(text: str) -> Mapping | None:
     """The root of a file, all of whose lines are understood."""
     if len(text) > _LONGEST:
         return None
+    text, literals = cut(text) if ": |" in text else (text, {})
     lines = _LINE.findall(text)
     if len(lines) != text.count("\n") + 1:
         return None
@@ -45,13 +49,13 @@ def read_block(text: str) -> Mapping | None:
     if rows[0][2]:
         return None
     try:
-        root, end = _map(rows, 0)
+        root, end = _map(rows, 0, literals)
     except LeftError:
         return None
     return root if rows[end] is _END else None
 
 
-def _map(rows: list[_Row], n: int) -> tuple[Mapping, int]:
+def _map(rows: list[_Row], n: int, literals: _Literals) -> tuple[Mapping, int]:
     """The map that begins in a row, and the row behind it."""
     # As in `compose`, this loop takes most of the time: nodes are made by tuple's own constructor.
     new, words, number_starts = tuple.__new__, WORDS, NUMBER_STARTS
@@ -76,12 +80,13 @@ def _map(rows: list[_Row], n: int) -> tuple[Mapping, int]:
             if start in "\"'":
                 text = text[1:-1]
                 node = new(Scalar, (text, text, False, at))
-            elif start in "[{":
-                node = flow(text, line, end + 2)
+            elif start in "[{|":
+                node = flow(text, line, end + 2) if start != "|" else _literal(literals, line)
+                at = node.at
             else:
                 node = new(Scalar, (read(text) if text in words or start in number_starts else text, text, True, at))
         elif row[1] > column or (row[1] == column and row[2]):
-            node, n = (_list if row[2] else _map)(rows, n)
+            node, n = (_list if row[2] else _map)(rows, n, literals)
             at, row = node.at, rows[n]
         else:
             node = new(Scalar, (None, "", True, at))
@@ -92,7 +97,7 @@ def _map(rows: list[_Row], n: int) -> tuple[Mapping, int]:
     return new(Mapping, (data, nodes, keys, (begin, column, at[2], at[3]))), n
 
 
-def _list(rows: list[_Row], n: int) -> tuple[Sequence, int]:
+def _list(rows: list[_Row], n: int, literals: _Literals) -> tuple[Sequence, int]:
     """The list that begins in a row, and the row behind it."""
     items: list[Node] = []
     begin, column = rows[n][:2]
@@ -102,7 +107,7 @@ def _list(rows: list[_Row], n: int) -> tuple[Sequence, int]:
         if key:
             # A map, whose other keys stand below this one.
             rows[n] = (line, column + 2, "", key, text)
-            item, n = _map(rows, n)
+            item, n = _map(rows, n, literals)
         else:
             item, n = _item(text, line, column + 2), n + 1
         items.append(item)
@@ -111,7 +116,13 @@ def _list(rows: list[_Row], n: int) -> tuple[Sequence, int]:
     return Sequence([item.value for item in items], tuple(items), (begin, column, *items[-1].at[2:])), n
 
 
+def _literal(literals: _Literals, line: int) -> Scalar:
+    if line not in literals:
+        raise LeftError
+    return literals[line]
+
+
 def _item(text: str, line: int, column: int) -> Node:
-    if not text:
+    if not text or text[0] == "|":
         raise LeftError
     return flow(text, line, column) if text[0] in "[{" else scalar(text, (line, column, line, column + len(text)))
