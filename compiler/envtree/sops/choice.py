@@ -1,7 +1,7 @@
 """Which reader opens the files of a tree: this process where it can and is sure, sops for all the rest."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
@@ -16,11 +16,16 @@ _AUTO, _NATIVE, _PROCESS = "auto", "native", "process"
 
 
 def choose(
-    root: Path, policy: SecretsPolicy, *, tree: Path | None = None, environ: Mapping[str, str] = os.environ
+    root: Path,
+    policy: SecretsPolicy,
+    *,
+    tree: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    around: Callable[[SecretsPolicy, Mapping[str, str], Path, Path], dict[str, str]] = child_environment,
 ) -> Decrypter:
     """The reader that ENVTREE_SOPS names; by default the native one, if its libraries are installed, backed by sops.
 
-    It opens files below `root`, which may be an output of the `tree`.
+    It opens files below `root`, which may be an output of the `tree`. `around` tells what keys it finds around it.
     """
     choice = environ.get(VARIABLE) or _AUTO
     if choice not in (_AUTO, _NATIVE, _PROCESS):
@@ -36,8 +41,7 @@ def choose(
             raise Failure("ET620", "the libraries that open files without sops are not installed", hint) from None
         return sops
     otherwise = _Nobody() if choice == _NATIVE else sops
-    environment = child_environment(policy, environ, root, tree or root)
-    return cast(Decrypter, native.NativeDecrypter(root, policy, environment, otherwise))
+    return cast(Decrypter, native.NativeDecrypter(root, policy, around(policy, environ, root, tree or root), otherwise))
 
 
 class _Nobody:

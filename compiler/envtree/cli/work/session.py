@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from envtree.cli.console import colored, err, out, painted
 from envtree.cli.options import is_text, usage_error
@@ -25,6 +25,7 @@ from envtree.report.text import Lines, skipped, text
 from envtree.secret import SecretsPolicy
 from envtree.sops import Decrypter
 from envtree.sops.choice import choose
+from envtree.sops.environment import child_environment
 from envtree.tree import DirectoryTree, RootNotFound, find_root
 
 _NO_VIEW = View()
@@ -41,7 +42,15 @@ def open_tree(directory: Path) -> DirectoryTree:
 def decrypter(tree: DirectoryTree) -> Callable[[SecretsPolicy], Decrypter]:
     """What opens secrets files, for a process that from now on leaves no core dump."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    return lambda policy: choose(tree.root, policy)
+    known: dict[SecretsPolicy, dict[str, str]] = {}
+
+    def around(policy: SecretsPolicy, *rest: Any) -> dict[str, str]:
+        """What is found around a run, once for all of its projects."""
+        if policy not in known:
+            known[policy] = child_environment(policy, *rest)
+        return known[policy]
+
+    return lambda policy: choose(tree.root, policy, around=around)
 
 
 @contextmanager
