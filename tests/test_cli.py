@@ -310,6 +310,12 @@ def test_show_knows_the_nearest_id(envtree: Command) -> None:
     assert f"name an environment too: {BOT_ID}" in envtree("show", "shop/cart/bot").err
 
 
+def test_no_such_command_has_the_nearest_or_the_way_to_all(envtree: Command) -> None:
+    assert "there is no command 'chekc'; did you mean 'check'?" in envtree("chekc").err
+    assert "there is no command 'help'; 'envtree --help' lists what there is" in envtree("help").err
+    assert "there is no command 'secrets ls'; 'envtree secrets --help' lists" in envtree("secrets", "ls").err
+
+
 def test_a_folder_behind_the_command_is_told_to_stand_before_it(envtree: Command) -> None:
     for arguments in (("check", "-C", "."), ("secrets", "audit", "-C", "."), ("show", "-C", ".", BOT_ID)):
         ran = envtree(*arguments)

@@ -264,7 +264,7 @@ agents of staging only
     same = compare("{}", "{}")
     assert (
         parity_text(same, color=False, whole=False)
-        == "staging and production do not differ in kind (2 agents compared)\n"
+        == "staging and production differ in no key, type or agent (2 agents compared)\n"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from envtree.cli.options import module_name, usage_error
-from envtree.nearest import did_you_mean
+from envtree.nearest import nearest
 
 
 class Group(click.Group):
@@ -35,7 +35,7 @@ class Group(click.Group):
         """Find the subcommand of a command line; a wrong one is told with the nearest."""
         if args[0] not in self._names and not args[0].startswith("-") and not ctx.resilient_parsing:
             path = ctx.command_path.removeprefix("envtree").strip()
-            raise usage_error(
-                f"there is no command '{' '.join(filter(None, (path, args[0])))}'", did_you_mean(args[0], self._names)
-            )
+            close = nearest(args[0], self._names)
+            hint = f"did you mean '{close}'?" if close else f"'{ctx.command_path} --help' lists what there is"
+            raise usage_error(f"there is no command '{' '.join(filter(None, (path, args[0])))}'", hint)
         return super().resolve_command(ctx, args)

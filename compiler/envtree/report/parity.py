@@ -31,7 +31,7 @@ def _sentence(parity: Parity) -> str:
     counts = ((len(keys), "key"), (len({types.key for types in parity.types}), "type"), (len(parity.lone), "agent"))
     parts = [plural(count, noun) for count, noun in counts if count]
     if not parts:
-        return f"{one} and {other} do not differ in kind {compared}"
+        return f"{one} and {other} differ in no key, type or agent {compared}"
     listed = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
     return f"{one} and {other} differ in {listed} {compared}"
 

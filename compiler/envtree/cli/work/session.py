@@ -60,7 +60,8 @@ def usage_errors() -> Iterator[None]:
         yield
     except UnknownInput as unknown:
         message = f"organization.yaml declares no input '{unknown.name}'"
-        raise usage_error(message, did_you_mean(unknown.name, unknown.known)) from None
+        hint = did_you_mean(unknown.name, unknown.known) or "declare it under 'inputs'"
+        raise usage_error(message, hint) from None
 
 
 def candidates(text: str, root: Path) -> Iterator[tuple[Path, str]]:
