@@ -265,6 +265,8 @@ SYNTAX = {
     "hexadecimal escape": ('a: "b\\xZZ"\n', "1:6", "found an escape without its hexadecimal digits"),
     "colon without a blank": ("a: [b:, c]\n", "1:6", "found a ':' without a blank after it"),
     "header": ("a: |x\n  b\n", "1:5", "found a malformed header of a block text"),
+    "open brace at the end": ("a: {b:\n", "1:6", "a map in braces or a list in brackets is not closed"),
+    "open bracket at the end": ("a: [b,\n", "1:6", "a map in braces or a list in brackets is not closed"),
     "indicator": ("a: ]\n", "1:4", "found an indicator where a value is expected"),
     "text behind a quote": ('a: "b" c\n', "1:8", "found something that is not a key of this map"),
 }

@@ -69,7 +69,7 @@ def _check_pattern(name: str, node: Mapping, document: Document, diags: Diagnost
         return
     if not is_pattern(pattern.value):
         message = f"the pattern of variable '{name}' is not a regular expression that RE2 reads"
-        hint = "look-around and back-references are not available"
+        hint = "close what is open in it; look-around and back-references are not available"
         diags.add(Diagnostic(document.span(pattern), "ET215", message, hint, key=f"variables.{name}.pattern"))
 
 

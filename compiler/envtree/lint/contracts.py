@@ -11,7 +11,7 @@ import re2
 from envtree.credential import form_of, is_named
 from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked, Related
 from envtree.lint.place import supplier
-from envtree.nearest import did_you_mean
+from envtree.nearest import nearest
 from envtree.owners import contracts
 from envtree.resolved import HOLE, Hidden, Resolved
 from envtree.workspace import Contract, Workspace
@@ -44,7 +44,8 @@ class Contracts:
         if self._strict:
             for name in resolved.env_vars.keys() - declared.keys():
                 message = f"variable '{name}' is not declared, and 'strict_variables' is on"
-                hint = did_you_mean(name, declared)
+                close = nearest(name, declared)
+                hint = f"did you mean '{close}'?" if close else "declare it in 'variables', if it is meant"
                 _report("ET703", name, message, hint, resolved, diags)
 
 

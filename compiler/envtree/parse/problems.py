@@ -40,6 +40,8 @@ _CONFLICT_HINT = "settle the merge conflict, and take out the lines that git has
 # What git writes around two sides of a file that it could not merge.
 _CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 
+_CUT_SHORT = "node content"
+
 # The first that fits is taken.
 _PROBLEMS = (
     _Problem("nesting depth", "the file is nested too deeply", "flatten it", "ET110"),
@@ -93,7 +95,7 @@ _PROBLEMS = (
     ),
     _Problem("<document start>", "found text behind the end of the document", "remove it"),
     _Problem(
-        "node content",
+        _CUT_SHORT,
         "found an indicator where a value is expected",
         "quote the text if it begins with a special character",
     ),
@@ -104,6 +106,7 @@ _PROBLEMS = (
         "begin every entry with '- ' in the same column",
     ),
 )
+_UNFINISHED = _Problem("", "a map in braces or a list in brackets is not closed", "close it, or quote the text")
 _OTHER = _Problem("", "found text that is not YAML", "check the indentation and the quotes")
 
 
@@ -119,6 +122,8 @@ def syntax_error(error: YAMLError, text: str) -> Refused:
     if conflict is not None:
         return Refused(mark_at(text, conflict.start()), "ET101", "found the mark of a merge conflict", _CONFLICT_HINT)
     problem = _classify(error)
+    if problem.sign == _CUT_SHORT and not text[index:].strip():
+        problem = _UNFINISHED
     others: list[Other] = []
     if error.context_mark is not None and problem.opened:
         others = [(mark_at(text, error.context_mark.index), problem.opened)]
