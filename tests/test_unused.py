@@ -145,7 +145,7 @@ def test_a_secret_that_is_shadowed_in_every_bundle() -> None:
         ({"policies/rego.yaml": "{policy_content: x, bindings: [{entity_type: role, entity_id: admin}]}"}, []),
         ({"policies/rego.yaml": "{policy_content: x}", "projects/p/project.yaml": "{key: PP, policy_ids: [rego]}"}, []),
         ({"policies/plain.yaml": "{schema: {}}"}, []),
-        ({"policies/plain.yaml": "{schema: {}, selector: none/x}"}, ["ET752 policies/plain.yaml:1:10"]),
+        ({"policies/plain.yaml": "{schema: {}, selector: none/x}"}, ["ET752 policies/plain.yaml:1:24"]),
         ({"worker_queues/queue.yaml": "{environment: staging}"}, []),
         (
             {"worker_queues/queue.yaml": "{environment: other}", "environments/other.yaml": "{abstract: true}"},

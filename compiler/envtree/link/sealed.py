@@ -6,7 +6,7 @@ from envtree.diagnostic import Diagnostic, Diagnostics, Related
 from envtree.fields import field
 from envtree.link.readers import Key, Readers, identity
 from envtree.node import Cipher, Document, scalars
-from envtree.secret import PERSONAL, SCOPE, Recipient, SealedFile, SecretsPolicy
+from envtree.secret import PERSONAL, SCOPE, Recipient, SealedFile, SecretsPolicy, shown_key
 from envtree.span import Span
 
 # What can be tried out by hand.
@@ -92,7 +92,8 @@ def _stranger(recipient: Recipient, sealed: SealedFile, readers: Readers) -> Dia
     known: Key | None = readers.everybody.get(identity(recipient.value))
     related = [Related(readers.span, "the readers")]
     if known is None:
-        message = "the file is encrypted for somebody who is not among its readers"
+        key = shown_key(recipient.kind, identity(recipient.value))
+        message = f"the file is encrypted for '{key}', which is no key of its readers"
         hint = f"{_rotate(sealed)}, or declare the key in 'people' and 'secret_readers'"
     else:
         message = f"the file is encrypted for '{known.person}', who is not among its readers"
