@@ -117,6 +117,12 @@ def test_the_reason_is_the_one_that_there_is(format: str, text: str) -> None:
     assert "carriage return" not in refused(DIALECTS[format], "V", text.replace("\r", ""))
 
 
+def test_portable_says_what_it_cannot_keep() -> None:
+    told = {text: refused(DIALECTS["portable"], "V", text) for text in ("x y", "\xa0x", "x\ufeff", "x", "é")}
+    assert [why.split(" ")[-1] for why in told.values()] == ["'$'", "blank", "blank", "", ""]
+    assert told["\xa0x"] == "its value begins or ends with a blank"
+
+
 @pytest.mark.parametrize(("more", "told"), [("", 0), ("x", 1)])
 def test_the_outputs_of_a_job_may_be_full_and_no_more(more: str, told: int) -> None:
     full = given({"V": "x" * (512 * 1024) + more})
@@ -264,7 +270,8 @@ SCALARS = [
 
 @pytest.mark.parametrize("reader", [readers.py_yaml, readers.npm_yaml, readers.kubectl_yaml])
 def test_t06_every_text_is_a_text_again_after_yaml(reader: Reader, tmp_path: Path) -> None:
-    names = ["NO", "Y", "ON", "TRUE", "NULL", "_", "E", *(f"V{n}" for n in range(len(SCALARS) - 7))]
+    names = ["NO", "Y", "ON", "TRUE", "NULL", "_", "E", "null", "true", "false", "yes", "no", "on", "off"]
+    names += [f"V{n}" for n in range(len(SCALARS) - len(names))]
     texts = dict(zip(names, SCALARS, strict=True))
     assert reader(file("yaml", texts), tmp_path) == texts
 
