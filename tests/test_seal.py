@@ -306,7 +306,7 @@ def test_without_readers_it_is_refused(vault: Vault) -> None:
 
 def test_a_key_of_a_type_that_is_not_allowed_is_not_sealed_for(vault: Vault) -> None:
     ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN"
-    plugin = "age1evil1" + "q" * 50
+    plugin = f"age1evil1{'q' * 44}mudyuh"
     vault.write({"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ana, eve]\n"})
     vault.write({"projects/shop/agents/a.yaml": "execution_environment: {secrets: {S: short}}\n"})
     shutil.rmtree(vault.root / "agents")
