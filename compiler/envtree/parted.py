@@ -98,7 +98,7 @@ class Parted:
         """What is known of projects in which nothing has changed, so that they need not be looked at."""
         known = self._request.known
         found = known.recall(self._digests(known)) if known else {}
-        return {project: one for project, (one, names) in found.items() if names in ("", self._index.digest)}
+        return {project: one for project, one in found.items() if not one.names or one.names == self._index.digest}
 
     def each(self, stream: Callable[[Run], Iterable[Item]], put: Callable[[int, Iterable[Item]], T]) -> list[T] | None:
         """Put what comes of the run over each project, some projects at a time: what `put` gives for the n-th of these.
@@ -171,7 +171,7 @@ class Parted:
                 yield item
                 if run.watch.found():
                     raise _SpoiltError
-            units[project] = unit(run, self.root)
+            units[project] = unit(run, self.root, self._index)
             if run.watch.found():
                 raise _SpoiltError
 
@@ -222,8 +222,7 @@ class Parted:
         if ErrorWatch(diags, self._severities, strict=self._request.strict).found():
             return False
         if self._request.known:
-            names = {project: self._index.digest if one.is_mentioning else "" for project, one in self._units.items()}
-            self._request.known.keep({project: (one, names[project]) for project, one in self._units.items()})
+            self._request.known.keep(self._units)
         return True
 
     @cached_property

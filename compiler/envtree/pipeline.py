@@ -98,8 +98,9 @@ class Outcome(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Files of a tree, `placed` by path: all that stands outside of projects, or of projects some, beside what a `root`
-    has read. `names` are those of the whole tree.
+    """Files of a tree, `placed` by path: what stands outside of projects, or some projects and a `root` that has read it.
+
+    `names` are those of the whole tree.
     """
 
     placed: Mapping[str, Location]
@@ -122,6 +123,8 @@ class Run:
         self.diags, self.unfit, self.effects, self.needs = Diagnostics(), Diagnostics(), Effects(), Needs()
         self.checked: list[str] = []
         self.desired: tuple[Desired, ...] | None = None
+        # What was decrypted for some project, and others may need.
+        self.opened: dict[str, dict[str, object]] = {}
         self._request, self._part = request, part
         resources = self._read()
         self.files: Mapping[str, Resource] = {one.document.path: one for one in resources or ()}
@@ -195,15 +198,17 @@ class Run:
             return
         outside, rules = self.outside, Rules(workspace, self.policies)
         merged = merge(self._stacks(workspace), workspace.organization, self.diags, self.effects)
-        kept: list[Result] = []
+        kept: list[Result] | None = [] if self.is_for_control_plane else None
         for resolved in resolve(merged, workspace, outside, self.diags):
             one = bundle(resolved, workspace.organization)
             lint(resolved, one, rules, self.diags)
             self.checked.append(one.target.id)
-            kept += [Result(resolved, one)] if self.is_for_control_plane else []
             self._request.progress("bundles", len(self.checked), len(self.selected))
-            yield Result(resolved, one)
-        if self.is_for_control_plane and not self.watch.found():
+            result = Result(resolved, one)
+            if kept is not None:
+                kept.append(result)
+            yield result
+        if kept is not None and not self.watch.found():
             from envtree.kubiya.payloads import desired  # noqa: PLC0415 -- few trees are for one
 
             made = desired(workspace, Resources(tuple(self.files.values())), kept, outside, self.diags)
@@ -303,11 +308,6 @@ class Run:
         has_secrets = any(resource.sealed for run in runs for resource in run.files.values())
         stacks = self._stacks(workspace) if has_secrets else ()
         return {file.path: file for stack in stacks for file in self.needs.of(stack)}
-
-    @cached_property
-    def opened(self) -> dict[str, dict[str, object]]:
-        """What was decrypted for some project, and others may need."""
-        return {}
 
     def _selection(self) -> Callable[[str], bool]:
         """Whether a bundle is asked for, by its id."""

@@ -7,6 +7,7 @@ from envtree.advise import advise
 from envtree.allowance import Allowance
 from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked
 from envtree.fields import field
+from envtree.index import Index
 from envtree.layout import ROOT_FILE
 from envtree.link import fingerprints
 from envtree.merge import Seen, findings, within
@@ -20,7 +21,8 @@ class Unit(NamedTuple):
 
     `idle` has for each file outside of projects that was looked at what did nothing in this one, and `seen` what the
     layers of those files do: either counts if it is so in all projects. Of the `keys` and `marks` no two projects may
-    have the same: those at the control plane, and what tells the ciphertexts of secrets files apart.
+    have the same: those at the control plane, and what tells the ciphertexts of secrets files apart. `names` is the
+    digest of all names if the project mentions what may be in others, and else empty.
     """
 
     ids: tuple[str, ...]
@@ -33,7 +35,7 @@ class Unit(NamedTuple):
     marks: frozenset[bytes]
     idle: dict[str, frozenset[Diagnostic]]
     seen: Seen
-    is_mentioning: bool
+    names: str
 
 
 class Placed(NamedTuple):
@@ -51,14 +53,13 @@ class KnownProjects(Protocol):
 
     manifest: str
 
-    def recall(self, digests: Mapping[str, str]) -> dict[str, tuple[Unit, str]]:
+    def recall(self, digests: Mapping[str, str]) -> dict[str, Unit]:
         """What was found in those that have the same digest as then, and need not be written again.
 
-        A digest changes with all that a project's bundles are made from, but for the names in other projects. Those
-        that it depends on have a digest of their own, else it is empty.
+        A digest changes with all that a project's bundles are made from, but for the names in other projects.
         """
 
-    def keep(self, units: Mapping[str, tuple[Unit, str]]) -> None:
+    def keep(self, units: Mapping[str, Unit]) -> None:
         """Remember what was found in all projects, which had these digests."""
 
     def placed(self) -> Placed | None:
@@ -77,7 +78,7 @@ class KnownProjects(Protocol):
         """Remember them as they have been read now."""
 
 
-def unit(run: Run, root: Run) -> Unit:
+def unit(run: Run, root: Run, names: Index) -> Unit:
     """What a run over a project has found, when all of its bundles have been looked at."""
     shared = root.files.keys()
     overall = list(_overall(run)) if run.is_complete else []
@@ -94,7 +95,7 @@ def unit(run: Run, root: Run) -> Unit:
         fingerprints(run.files.values()),
         idle,
         within(run.effects.noted, shared),
-        run.workspace is not None and run.workspace.is_mentioning,
+        names.digest if run.workspace and run.workspace.is_mentioning else "",
     )
 
 

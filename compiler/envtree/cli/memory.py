@@ -71,7 +71,7 @@ class Memory:
         self._thorough, self._again = False, False
         self.manifest = ""
         self._digests: dict[str, str] = {}
-        self._found: dict[str, tuple[Unit, str]] | None = None
+        self._found: dict[str, Unit] | None = None
         self._placed: Placed | None = None
 
     def repeat(self, *, thorough: bool) -> int | None:
@@ -98,7 +98,7 @@ class Memory:
         request = request._replace(tree=self.tree)
         return request._replace(known=self) if self._again else request
 
-    def recall(self, digests: Mapping[str, str]) -> "dict[str, tuple[Unit, str]]":
+    def recall(self, digests: Mapping[str, str]) -> "dict[str, Unit]":
         """What was found in those of the projects that have the same digest as then, and need not be written again."""
         self._digests = dict(digests)
         if self._kept is None or not self._is_written(place := _Place(*self._kept[0])):
@@ -107,7 +107,7 @@ class Memory:
         before = self._kept[1]
         return {project: found for project, found in self._kept[2].items() if before[project] == digests.get(project)}
 
-    def keep(self, units: "Mapping[str, tuple[Unit, str]]") -> None:
+    def keep(self, units: "Mapping[str, Unit]") -> None:
         """Remember what was found in all projects, which had these digests."""
         self._found = dict(units)
 
