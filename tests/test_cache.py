@@ -40,6 +40,8 @@ TREE = {
     "projects/shop/agents/clerk.yaml": "targets: [production]\n",
     "projects/shop/teams/cart/team.yaml": "{}\n",
     BOT: "execution_environment:\n  env_vars: {NAME: '${{ agent.name }}'}\n",
+    "projects/none/project.yaml": "key: none\ntargets: []\n",
+    "projects/none/agents/idle.yaml": "{}\n",
     "projects/post/project.yaml": "key: post\nexecution_environment: {env_vars: {LEVEL: debug}}\n",
     "projects/post/environments/staging.yaml": "execution_environment: {env_vars: {N: '5'}}\n",
     "projects/post/agents/van.yaml": "execution_environment: {env_vars: {LEVEL: debug}}\n",

@@ -98,7 +98,7 @@ class Outcome(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Files of a tree, `placed` by path: what stands outside of projects, or some projects and a `root` that has read it.
+    """Files of a tree, `placed` by path: what stands outside of projects, or, with the `root` for that, some projects.
 
     `names` are those of the whole tree.
     """

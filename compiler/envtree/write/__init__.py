@@ -93,7 +93,8 @@ def _put_together(sink: Swap | Fresh, old: Manifest, output: Output, elsewhere: 
     shares = elsewhere.together(share) or []
     for _, staged in shares:
         sink.add(staged)
-    kept = Put(Records({project: old.bundles.texts[project] for project in elsewhere.kept}))
+    # A project may be known to have no bundle.
+    kept = Put(Records({project: text for project, text in old.bundles.texts.items() if project in elsewhere.kept}))
     return Put.joined((kept, *(put for put, _ in shares)))
 
 
