@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from typing import Any
+from unittest import mock
 
+from envtree import parted
 from envtree.diff import Diff, Named, diff
 from envtree.diff.document import diff_data
 from envtree.diff.model import Cause, Change
+from envtree.diff.parts import in_parts
 from envtree.diff.saved import restored
 from envtree.pipeline import Request
 from envtree.report.change_values import name_of, phrase, what
@@ -15,7 +18,7 @@ from envtree.report.markdown import markdown
 from envtree.schemas import Schemas
 
 from .properties.writing import flow_text, seal
-from .trees import MemoryTree, start
+from .trees import MemoryTree
 
 # What is said of a tree as a whole is not what these tests are about.
 CODES = ("ET150", "ET252", "ET353", "ET354", "ET450", "ET650", "ET651", "ET655")
@@ -80,12 +83,26 @@ def edited(edits: Edits, files: Mapping[str, str] = FILES) -> dict[str, str]:
 
 def compare(base: Mapping[str, str], head: Mapping[str, str], **options: Any) -> Diff:
     """What differs; as JSON it fits its schema, and comes back from there as it was."""
-    runs = [start(Request(MemoryTree(files), allow_empty=True, **options)) for files in (base, head)]
-    found = diff(Named("base", runs[0]), Named("head", runs[1]))
+    asked = [Request(MemoryTree(files), allow_empty=True, **options) for files in (base, head)]
+    found = both(asked[0], asked[1])
     data = diff_data(found, ())
     assert Schemas().is_valid("output/diff", data), Schemas().faults("output/diff", data)
     assert diff_data(restored(json_document(data))[0], ()) == data
     return found
+
+
+def both(base: Request, head: Request) -> Diff:
+    """What differs, which is the same whether two trees are compared as a whole or project by project."""
+    one, other = Named("base", base), Named("head", head)
+    found = diff(one, other)
+    assert parts(one, other) in (None, found)
+    return found
+
+
+def parts(base: Named, head: Named) -> Diff | None:
+    """What differs, told project by project; None where that cannot be."""
+    with mock.patch.object(parted, "_WORTH", 1):
+        return in_parts(base, head, lambda _: None)
 
 
 def after(edits: Edits, before: Edits | None = None) -> Diff:

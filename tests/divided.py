@@ -16,6 +16,9 @@ from envtree import parted
 from envtree.artifact import Output
 from envtree.check import check
 from envtree.diagnostic import ReportedError
+from envtree.diff import Named
+from envtree.diff.parts import in_parts
+from envtree.diff.whole import whole
 from envtree.parted import Parted
 from envtree.pipeline import Outcome, Request
 from envtree.publish import Places, publish, rehearse
@@ -89,9 +92,22 @@ def both(root: Path, out: Path) -> tuple[bool, bool, list[str]]:
     return bool(checked) and all(checked), bool(compiles) and all(compiles), wrong
 
 
+def compared(base: Path, head: Path) -> bool:
+    """Whether what differs between two trees is the same when several processes compare them."""
+    one, other = (
+        Named(name, Request(Tree(root), jobs=JOBS, allow_empty=True)) for name, root in (("a", base), ("b", head))
+    )
+    with going(1):
+        found = in_parts(one, other, lambda _: None)
+    return found in (None, whole(one, other, lambda _: None))
+
+
 def main(out: Path, folders: list[Path]) -> None:
-    """Compare, and print what came of each folder."""
-    print(json.dumps([both(folder, out / str(n)) for n, folder in enumerate(folders)]))
+    """Compare, each folder with the next one, too, and print what came of it."""
+    found = [both(folder, out / str(n)) for n, folder in enumerate(folders)]
+    for one, base, head in zip(found, folders, folders[1:], strict=False):
+        one[2].extend([] if compared(base, head) else ["diff"])
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

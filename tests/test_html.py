@@ -157,7 +157,7 @@ def test_only_the_selected_bundles_are_in_the_page() -> None:
 def test_a_difference_is_noted_with_the_cells() -> None:
     before = layers("{env_vars: {A: x, B: x, C: x}, secrets: {S: s}, config: {l: [1]}}", secrets={0: {"s": "1"}})
     after = {**layers("{env_vars: {A: y, B: x, D: '\"'}, config: {l: [1, {a: 1}]}}"), "environments/staging.yaml": "{}"}
-    trees = [Run(Request(MemoryTree(files), allow_empty=True)) for files in (before, after)]
+    trees = [Request(MemoryTree(files), allow_empty=True) for files in (before, after)]
     found = diff(Named("before", trees[0]), Named("after", trees[1]))
     seen = Page(page_data(start(request(after)), found))
     assert all(finding["new"] for finding in seen.data["findings"])
@@ -185,7 +185,7 @@ def test_a_difference_is_told_in_words_with_what_has_no_cell() -> None:
         **layers("{env_vars: {A: y}}", "", "", "{env_vars: {B: x}}", organization="merge: {config.l: append}"),
         "environments/staging.yaml": "{}",
     }
-    trees = [Run(Request(MemoryTree(files), allow_empty=True)) for files in (before, after)]
+    trees = [Request(MemoryTree(files), allow_empty=True) for files in (before, after)]
     found = diff(Named("before", trees[0]), Named("after", trees[1]))
     told = page_data(start(request(after)), found)["difference"]["told"]
     groups = {group["title"]: group["entries"] for group in told["groups"]}
@@ -213,7 +213,7 @@ def test_of_very_many_changes_the_view_has_the_first_and_the_number() -> None:
         {**layers(), "organization.yaml": f"{ORGANIZATION}, variables: {{{rules}}}}}\n"}
         for rules in ("", ", ".join(f"V{n}: {{type: string}}" for n in range(400)))
     )
-    trees = [Run(Request(MemoryTree(files))) for files in (before, after)]
+    trees = [Request(MemoryTree(files)) for files in (before, after)]
     (group,) = [
         one
         for one in changes_data(diff(Named("before", trees[0]), Named("after", trees[1])))["groups"]

@@ -9,11 +9,13 @@ from hypothesis import given, settings
 
 from envtree.artifact import Output
 from envtree.check import check
+from envtree.diff import Named, diff
 from envtree.pipeline import Outcome, Request
 from envtree.publish import Places, publish
 from envtree.secret import SealedFile, SecretsPolicy
 from envtree.sops import Decrypter
 
+from .diffs import parts
 from .divided import going
 from .properties.organizations import Organization, organizations
 from .properties.writing import OpenBook, write_tree
@@ -133,6 +135,47 @@ def test_what_takes_several_projects(name: str) -> None:
     assert parted._replace(workspace=None) == whole._replace(workspace=None)
     assert sorted(finding.diagnostic.code for finding in whole.findings) == sorted(codes)
     assert all(done) is not is_left
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_two_trees_are_compared_in_the_same_way(name: str) -> None:
+    one = Named("base", Request(MemoryTree({**BASE, **TREES[name][0]})))
+    for files, _, is_left in TREES.values():
+        other = Named("head", Request(MemoryTree({**BASE, **files})))
+        found = parts(one, other)
+        assert (found is None) is (TREES[name][2] or is_left)
+        assert found in (None, diff(one, other))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"projects/three/project.yaml": "{key: THREE}", "projects/three/agents/c.yaml": "{}"}),
+        # Where a secrets file comes from is told by one of another project, in which nothing differs.
+        (
+            sealed({"projects/one/project": {"A": "0123456789"}}),
+            {
+                "projects/two/project.secrets.yaml": sealed({"projects/one/project": {"A": "0123456789"}})[
+                    "projects/one/project.secrets.yaml"
+                ]
+            },
+        ),
+        # What is production in one project ranks like that for all.
+        ({}, {"projects/one/environments/z.yaml": "{type: production}", "environments/y.yaml": "{}"}),
+        # A project that mentions another one, of which no file differs.
+        (
+            {"projects/one/teams/crew/team.yaml": "{configuration: {member_ids: [two/b, two/c]}}"},
+            {"projects/two/agents/c.yaml": "{}"},
+        ),
+    ],
+)
+def test_a_difference_of_one_project_may_concern_others(before: Files, after: Files) -> None:
+    base = {**BASE, **before}
+    for one, other in ((base, {**base, **after}), ({**base, **after}, base)):
+        named = Named("base", Request(MemoryTree(one))), Named("head", Request(MemoryTree(other)))
+        found = parts(*named)
+        assert found in (None, diff(*named))
+        assert found is not None or any(check(side.request).findings for side in named)
 
 
 class Locked(OpenBook):

@@ -17,11 +17,11 @@ def footprints(run: Run) -> Iterator[tuple[str, Footprint]]:
     workspace = run.workspace
     if workspace is None:
         return
-    digests = {path: resource.document.digest for path, resource in run.files.items()}
+    digests = {path: resource.document.digest for path, resource in run.every_file.items()}
     policies = [
         (selector(policy.selectors), path)
         for policy in workspace.policies
-        for path, resource in run.files.items()
+        for path, resource in run.every_file.items()
         if resource.location.kind is Kind.POLICY and resource.location.name == policy.name
     ]
     templates = run.template_digests()

@@ -4,7 +4,7 @@ Of a tree without errors it finds what a run over the whole of it does. Over an 
 before, and is left to that.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sized
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -13,16 +13,18 @@ from envtree.allowance import Allowances
 from envtree.artifact import Manifest
 from envtree.codes import IDLE, NEEDS_KEY
 from envtree.diagnostic import Diagnostics, ReportedError
-from envtree.discover import discover
+from envtree.discover import discover, load
 from envtree.finding import ErrorWatch, Severities, settle
 from envtree.fitting import compares_names
 from envtree.forked import divided
 from envtree.index import Index
 from envtree.pipeline import Outcome, Part, Request, Run
+from envtree.reading import Memory, Reader
+from envtree.resource import Resource
 from envtree.rules_files import rules_files
 from envtree.source import Kind, Location
-from envtree.tree import Tree
-from envtree.unit import KnownProjects, Placed, Unit, are_apart, idle_everywhere, keys_of, unit
+from envtree.tree import Tree, digest_of
+from envtree.unit import Placed, Unit, are_apart, idle_everywhere, keys_of, unit
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -36,7 +38,7 @@ _Files = dict[str, Location]
 _ROOT = ""
 
 
-class _SpoiltError(Exception):
+class SpoiltError(Exception):
     """There is an error, or what only a run over the whole tree can tell."""
 
 
@@ -51,6 +53,14 @@ class Noting(Protocol):
         """Take over what was read by another process."""
 
 
+@runtime_checkable
+class Fetching(Protocol):
+    """A tree from which many files are had at once sooner than one by one."""
+
+    def fetch(self, paths: Iterable[str]) -> None:
+        """Have some files at hand."""
+
+
 class Parted:
     """The projects of a tree; once it `is_done`, all that was found counts."""
 
@@ -59,13 +69,18 @@ class Parted:
         self._request = request
         self._tree: Tree = shard.of(request.tree) if shard else request.tree
         placed, self._misplaced = self._discovered()
-        self._index = Index((*placed.values(), *(shard.elsewhere if shard else ())))
+        self.index = Index((*placed.values(), *(shard.elsewhere if shard else ())))
         self._projects: dict[str, _Files] = {_ROOT: {}}
         for path, at in sorted(placed.items(), key=lambda one: one[1].project):
             self._projects.setdefault(at.project, {})[path] = at
         self._shared = self._projects.pop(_ROOT)
-        self._units: dict[str, Unit] = {}
+        self._units: Mapping[str, Unit] = {}
         self.is_done = False
+
+    @property
+    def projects(self) -> Collection[str]:
+        """Their names, sorted."""
+        return self._projects.keys()
 
     @cached_property
     def root(self) -> Run:
@@ -97,36 +112,45 @@ class Parted:
     def kept(self) -> dict[str, Unit]:
         """What is known of projects in which nothing has changed, so that they need not be looked at."""
         known = self._request.known
-        found = known.recall(self._digests(known)) if known else {}
-        return {project: one for project, one in found.items() if not one.names or one.names == self._index.digest}
+        found = known.recall(self.digests) if known else {}
+        return {project: one for project, one in found.items() if not one.names or one.names == self.index.digest}
 
     def each(self, stream: Callable[[Run], Iterable[Item]], put: Callable[[int, Iterable[Item]], T]) -> list[T] | None:
         """Put what comes of the run over each project, some projects at a time: what `put` gives for the n-th of these.
 
         None if there is an error, or something goes wrong.
         """
-        shares, units, found = self._shares(), dict(self.kept), dict[int, T]()
+        shares = self.shares(project for project in self._projects if project not in self.kept)
+        units, found = dict(self.kept), dict[int, T]()
 
         def work(number: int) -> tuple[dict[str, Unit], T, object]:
             own: dict[str, Unit] = {}
             done = put(number, self._through(shares[number], stream, own))
-            return own, done, self._request.tree.noted() if isinstance(self._request.tree, Noting) else None
+            return own, done, self.noted()
 
         def take(number: int, told: tuple[dict[str, Unit], T, object]) -> None:
             own, found[number], noted = told
             units.update(own)
-            if isinstance(self._request.tree, Noting):
-                self._request.tree.note(noted)
+            self.note(noted)
             self._request.progress("projects", len(units), len(self._projects))
 
-        if self._is_sound(shares) and self._do(shares, work, take):
-            self._units = {project: units[project] for project in self._projects}
-            self.is_done = self._conclude()
+        if self._is_sound(shares) and self.do(shares, work, take):
+            self.conclude(units)
         return [found[number] for number in range(len(shares))] if self.is_done else None
 
-    def _do(self, shares: list[list[str]], work: Callable[[int], T], take: Callable[[int, T], None]) -> bool:
+    def do(self, shares: Sized, work: Callable[[int], T], take: Callable[[int, T], None]) -> bool:
+        """Do some work for each share of the projects, in as many processes as asked for; whether all of it was."""
         do = divided if self._request.jobs > 1 and len(shares) > 1 else _undivided
         return do(len(shares), self._request.jobs, work, take)
+
+    def noted(self) -> object:
+        """What another process has to be told of: what was read of the tree since the last time that this was asked."""
+        return self._request.tree.noted() if isinstance(self._request.tree, Noting) else None
+
+    def note(self, noted: object) -> None:
+        """Take over what was read by another process."""
+        if isinstance(self._request.tree, Noting):
+            self._request.tree.note(noted)
 
     def _is_sound(self, shares: list[list[str]]) -> bool:
         """Whether the files of all projects are without an error, as far as that has to be known in advance.
@@ -138,15 +162,20 @@ class Parted:
         keys: list[str] = [key for one in self.kept.values() for key in one.keys]
 
         def look(number: int) -> list[str]:
-            return [key for project in shares[number] for key in keys_of(self._begun(project))]
+            return [key for project in shares[number] for key in keys_of(self.begun(project))]
 
-        found = self._do(shares, look, lambda _, told: keys.extend(told))
+        found = self.do(shares, look, lambda _, told: keys.extend(told))
         return found and len(keys) == len(set(keys))
 
     @property
     def _has_secrets(self) -> bool:
-        every = (at for placed in self._projects.values() for at in placed.values())
-        return any(one.sealed for one in self.root.files.values()) or any(at.kind is Kind.SECRETS for at in every)
+        return any(one.sealed for one in self.root.files.values()) or bool(self._secrets)
+
+    @cached_property
+    def _secrets(self) -> _Files:
+        """The secrets files of projects."""
+        every = (one for placed in self._projects.values() for one in placed.items())
+        return {path: at for path, at in every if at.kind is Kind.SECRETS}
 
     def outcome(self, manifest: Manifest | None = None) -> Outcome:
         """All that was found."""
@@ -166,33 +195,65 @@ class Parted:
     ) -> Iterator[Item]:
         """What comes of some projects; each is forgotten before the next, but for what was found."""
         for project in projects:
-            run = self._begun(project)
+            run = self.begun(project)
             for item in stream(run):
                 yield item
                 if run.watch.found():
-                    raise _SpoiltError
-            units[project] = unit(run, self.root, self._index)
-            if run.watch.found():
-                raise _SpoiltError
+                    raise SpoiltError
+            units[project] = self.found(run)
 
-    def _begun(self, project: str) -> Run:
-        run = self._run(project, self._projects[project])
+    def begun(self, project: str, memory: Memory | None = None) -> Run:
+        """The run over a project, which may be none of the tree; raises SpoiltError where this is of no use."""
+        run = self._run(project, self._projects.get(project, {}), memory)
         if run.watch.found() or run.workspace is None or not run.workspace.is_self_contained:
-            raise _SpoiltError
+            raise SpoiltError
         return run
 
-    def _run(self, project: str, placed: _Files) -> Run:
-        asked, known = self._request, self._request.known
-        memory = known.documents(project) if known else asked.memory
-        part = Part(placed, self._index, self.root if project else None)
-        run = Run(asked._replace(memory=memory, progress=_unheard), part)
-        if known and memory is not None:
-            known.keep_documents(memory)
+    def expect(self, projects: Iterable[str]) -> None:
+        """Have at hand what will be read, where it takes long to ask for each file."""
+        if isinstance(self._tree, Fetching):
+            self._tree.fetch(path for project in projects for path in self._projects.get(project, ()))
+
+    def secrets_files(self) -> dict[str, str]:
+        """All secrets files by path, each with a digest of its content."""
+        own = {path: one.document.digest for path, one in self.root.files.items() if one.location.kind is Kind.SECRETS}
+        return own | {path: self._digest(path) for path in self._secrets}
+
+    def sealed(self, paths: Container[str]) -> dict[str, Resource]:
+        """Those of some secrets files that the tree has, read."""
+        wanted = {path: at for path, at in self._secrets.items() if path in paths}
+        found = Reader(self._tree, {}).read(load(self._tree, wanted, Diagnostics()), lambda _: None, Diagnostics())
+        own = {path: one for path, one in self.root.files.items() if path in paths}
+        return own | {one.document.path: one for one in found}
+
+    def found(self, run: Run) -> Unit:
+        """What a run over a project has found, of which all bundles have been looked at; raises SpoiltError."""
+        found = unit(run, self.root, self.index)
+        if run.watch.found():
+            raise SpoiltError
+        return found
+
+    def _run(self, project: str, placed: _Files, memory: Memory | None = None) -> Run:
+        documents = self.documents(project) if memory is None else memory
+        part = Part(placed, self.index, self.root if project else None)
+        run = Run(self._request._replace(memory=documents, progress=_unheard), part)
+        if memory is None:
+            self.keep_documents(documents)
         return run
 
-    def _shares(self) -> list[list[str]]:
-        """The projects that have to be looked at, neighbours together."""
-        missing = [project for project in self._projects if project not in self.kept]
+    def documents(self, project: str) -> Memory:
+        """The files of a project as far as they have been read before."""
+        known, memory = self._request.known, self._request.memory
+        return known.documents(project) if known else {} if memory is None else memory
+
+    def keep_documents(self, documents: Memory) -> None:
+        """Remember them as they have been read now."""
+        if self._request.known:
+            self._request.known.keep_documents(documents)
+
+    def shares(self, projects: Iterable[str]) -> list[list[str]]:
+        """Projects that have to be looked at, neighbours together."""
+        missing = list(projects)
         size = max(_LEAST, min(_MOST, self._agents(missing) // (4 * self._request.jobs)))
         shares, agents = [list[str]()] if missing else [], 0
         for project in missing:
@@ -204,10 +265,14 @@ class Parted:
         return shares
 
     def _agents(self, projects: Iterable[str]) -> int:
-        return sum(at.kind is Kind.AGENT for project in projects for at in self._projects[project].values())
+        return sum(at.kind is Kind.AGENT for project in projects for at in self._projects.get(project, {}).values())
+
+    def conclude(self, found: Mapping[str, Unit]) -> None:
+        """Tell what can only be told when all projects have been looked at; without an error the run is done."""
+        self._units = {project: found[project] for project in self._projects}
+        self.is_done = self._conclude()
 
     def _conclude(self) -> bool:
-        """Tell what can only be told when all projects have been looked at; whether there is no error."""
         units, diags = self._units.values(), self.root.diags
         if not are_apart(units, self.root):
             return False
@@ -237,17 +302,21 @@ class Parted:
         workspace = self.root.workspace
         return Severities(workspace.organization.lint if workspace else {}, self._allowances)
 
-    def _digests(self, known: KnownProjects) -> dict[str, str]:
-        """For each project a digest of all that its bundles are made from."""
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """For each project a digest of all that its bundles are made from, but for the names in other projects."""
         root = [(path, resource.document.digest) for path, resource in self.root.files.items()]
-        secrets = [path for placed in self._projects.values() for path, at in placed.items() if at.kind is Kind.SECRETS]
-        rules = [source.digest for source, _ in rules_files(self._tree, secrets, Diagnostics())]
-        shared = (root, rules, self.root.template_digests(), self.root.inputs_read(), sorted(self._index.environments))
+        rules = [source.digest for source, _ in rules_files(self._tree, list(self._secrets), Diagnostics())]
+        shared = (root, rules, self.root.template_digests(), self.root.inputs_read(), sorted(self.index.environments))
         found = {}
         for project, placed in self._projects.items():
-            own = ["\0".join((path, *at[:4], at.owner or "", at[5], known.digest(path))) for path, at in placed.items()]
+            own = ["\0".join((path, *at[:4], at.owner or "", at[5], self._digest(path))) for path, at in placed.items()]
             found[project] = sha256(repr((shared, own)).encode("utf-8", "surrogateescape")).hexdigest()
         return found
+
+    def _digest(self, path: str) -> str:
+        known = self._request.known
+        return known.digest(path) if known else digest_of(self._tree.read(path))
 
 
 def _undivided(count: int, jobs: int, work: Callable[[int], T], done: Callable[[int, T], None]) -> bool:
@@ -255,7 +324,7 @@ def _undivided(count: int, jobs: int, work: Callable[[int], T], done: Callable[[
     try:
         for number in range(count):
             done(number, work(number))
-    except (_SpoiltError, ReportedError):
+    except (SpoiltError, ReportedError):
         return False
     return True
 

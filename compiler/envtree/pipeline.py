@@ -1,6 +1,6 @@
 """The order of the stages, written once: from a tree to its bundles, which `publish` turns into files."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -147,6 +147,16 @@ class Run:
     @property
     def _root(self) -> "Run | None":
         return self._part.root if self._part else None
+
+    @cached_property
+    def every_file(self) -> Mapping[str, Resource]:
+        """The files of the run, and those outside of projects."""
+        return {**self._root.files, **self.files} if self._root else self.files
+
+    def only(self, ids: Container[str]) -> None:
+        """Compute no other bundles than these."""
+        selects = self.selects
+        self.selects = lambda id: id in ids and selects(id)
 
     @property
     def today(self) -> date:

@@ -38,13 +38,13 @@ class RevisionTree:
         self.name = name
         self._repository, self._commit = repository, commit
         self._home = folder.split("/") if folder else []
-        self._files = files(repository, commit, folder)
-        self._folders = _folders(self._files)
+        self._folder = folder
+        self._fetched: dict[str, bytes] | None = None
 
     @property
     def empty(self) -> bool:
         """Whether there is no organization at this commit."""
-        return ROOT_FILE not in self._files
+        return find(self._repository, self._commit, "/".join((*self._home, ROOT_FILE))) is None
 
     def entries(self, folder: str) -> tuple[Entry, ...]:
         """What lies directly in a folder, sorted; the empty string is the root."""
@@ -59,9 +59,20 @@ class RevisionTree:
         blob = self._files[target]
         if blob.size > limit:
             return too_large(path, limit)
-        if blob.id not in self._read_ahead:
-            self._read_ahead.update(contents(self._repository, [blob.id]))
-        return self._read_ahead[blob.id]
+        if self._fetched is None:
+            self.fetch(filter(_is_wanted, self._files))
+        assert self._fetched is not None
+        if blob.id not in self._fetched:
+            self._fetched |= contents(self._repository, [blob.id])
+        return self._fetched[blob.id]
+
+    def fetch(self, paths: Iterable[str]) -> None:
+        """Have some files at hand, for git is a process each time; if nobody asks, these are all that count."""
+        known = self._fetched or {}
+        targets = (self._resolve(path) for path in paths)
+        blobs = (self._files[path] for path in targets if path in self._files)
+        missing = [blob.id for blob in blobs if 0 <= blob.size <= FILE_LIMIT and blob.id not in known]
+        self._fetched = known | contents(self._repository, missing)
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         """None: what is committed is not ignored."""
@@ -90,11 +101,12 @@ class RevisionTree:
         return {path: targets[id].decode("utf-8", "surrogateescape") for path, id in ids.items() if id in targets}
 
     @cached_property
-    def _read_ahead(self) -> dict[str, bytes]:
-        """What will be read: to ask git for each file would take a process for each."""
-        wanted = (self._resolve(path) for path in self._files if _is_wanted(path))
-        blobs = (self._files[path] for path in wanted if path in self._files)
-        return contents(self._repository, [blob.id for blob in blobs if 0 <= blob.size <= FILE_LIMIT])
+    def _files(self) -> dict[str, Blob]:
+        return files(self._repository, self._commit, self._folder)
+
+    @cached_property
+    def _folders(self) -> dict[str, set[str]]:
+        return _folders(self._files)
 
     def _what(self, path: str) -> What:
         blob = self._files.get(path)

@@ -1,6 +1,7 @@
 """The tree on disk: where its root is, what lies in it, and the bytes of its files, read once."""
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterable
@@ -94,6 +95,11 @@ class TreeOver:
     def above(self, name: str) -> Above | None:
         """The nearest file of a name above the root, within the repository."""
         return self.base.above(name)
+
+
+def digest_of(found: bytes | Refusal) -> str:
+    """What changes with what was read of a file: its SHA-256 in hex, or that of why it is not read."""
+    return hashlib.sha256(found if isinstance(found, bytes) else repr(tuple(found)).encode()).hexdigest()
 
 
 class RootNotFound(Exception):

@@ -22,7 +22,8 @@ class Unit(NamedTuple):
     `idle` has for each file outside of projects that was looked at what did nothing in this one, and `seen` what the
     layers of those files do: either counts if it is so in all projects. Of the `keys` and `marks` no two projects may
     have the same: those at the control plane, and what tells the ciphertexts of secrets files apart. `names` is the
-    digest of all names if the project mentions what may be in others, and else empty.
+    digest of all names if the project mentions what may be in others, and else empty. `types` has the type of each
+    environment.
     """
 
     ids: tuple[str, ...]
@@ -36,6 +37,7 @@ class Unit(NamedTuple):
     idle: dict[str, frozenset[Diagnostic]]
     seen: Seen
     names: str
+    types: dict[str, str]
 
 
 class Placed(NamedTuple):
@@ -96,6 +98,7 @@ def unit(run: Run, root: Run, names: Index) -> Unit:
         idle,
         within(run.effects.noted, shared),
         names.digest if run.workspace and run.workspace.is_mentioning else "",
+        _types(run),
     )
 
 
@@ -126,6 +129,11 @@ def are_apart(units: Iterable[Unit], root: Run) -> bool:
         marks |= one.marks
         keys.update(one.keys)
     return True
+
+
+def _types(run: Run) -> dict[str, str]:
+    projects = run.workspace.projects if run.workspace else ()
+    return {name: one.type for project in projects for name, one in project.environments.items()}
 
 
 def _overall(run: Run) -> Iterator[Diagnostic]:

@@ -8,12 +8,13 @@ from hypothesis import assume, event, given, settings
 
 from envtree.affected import affected
 from envtree.canonical import canonical
-from envtree.diff import Diff, Named, diff
+from envtree.diff import Diff
 from envtree.diff.model import Cause
 from envtree.emit import materialize
 from envtree.keypath import format_path
-from envtree.pipeline import Request, Run
+from envtree.pipeline import Request
 from envtree.reading import Memory
+from tests.diffs import both
 from tests.trees import MemoryTree, start
 
 from .editing import pairs
@@ -41,8 +42,8 @@ def compiled(drawn: Organization, memory: Memory) -> tuple[dict[str, dict[str, A
     return refs, plain
 
 
-def fresh(drawn: Organization, memory: Memory) -> Run:
-    return start(Request(MemoryTree(written(drawn)), allow_empty=True, memory=memory))
+def asked(drawn: Organization, memory: Memory) -> Request:
+    return Request(MemoryTree(written(drawn)), allow_empty=True, memory=memory)
 
 
 def flat(bundle: dict[str, Any]) -> dict[tuple[str, str], Any]:
@@ -76,8 +77,8 @@ def assert_told(base: Organization, head: Organization) -> None:
     assume(new is not None)
     assert old
     assert new
-    one, other = fresh(base, memory), fresh(head, memory)
-    found = diff(Named("base", one), Named("head", other))
+    one, other = asked(base, memory), asked(head, memory)
+    found = both(one, other)
     assert {*found.ids("added")} == new[0].keys() - old[0].keys()
     assert {*found.ids("removed")} == old[0].keys() - new[0].keys()
     shared = old[0].keys() & new[0].keys()
@@ -96,7 +97,7 @@ def assert_told(base: Organization, head: Organization) -> None:
         plain = [flat(side[1][id]) for side in (old, new)]
         for key in hidden - wrong:
             assert not is_same(*(side.get(key, ...) for side in plain)), "an untouched secret is told as a change"
-    assert {*found.touched} <= affected(one, other), "--changed-since misses a bundle"
+    assert {*found.touched} <= affected(start(one), start(other)), "--changed-since misses a bundle"
     assert found.unchanged == len(shared - {*found.changed})
     event("changes" if found.changes else "bundles" if found.bundles else "nothing")
     assert_caused(found, written(base), written(head))

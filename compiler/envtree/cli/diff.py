@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import COLOR, DETAILED, INPUTS, SIDES, VERBOSE, Command, bundles, choice, option
+from envtree.cli.options import COLOR, DETAILED, INPUTS, JOBS, SIDES, VERBOSE, Command, bundles, choice, option
 
 # A comment on GitHub, and what a heading, a sentence and a footer need.
 LIMIT, LEAST = 60_000, 2_000
@@ -39,6 +39,7 @@ command = Command(
         ),
         DETAILED,
         INPUTS,
+        JOBS,
         COLOR,
         option(*VERBOSE.opts, is_flag=True, help="Name every bundle."),
     ],

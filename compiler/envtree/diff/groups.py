@@ -1,6 +1,6 @@
 """The differences of all bundles: what is the same in many of them is one change."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 
 from envtree.diff.causes import Tracer
 from envtree.diff.model import Cause, Change, Hidden, Kind
@@ -10,15 +10,18 @@ from envtree.explain.veil import Unshown
 from envtree.keypath import format_path
 from envtree.resolved import Bundle
 
+# What tells the groups apart: the path, and how both values are marked and hidden.
+_Key = tuple[object, ...]
+
 
 class Groups:
-    """The differences so far; `anew` are the secrets that are encrypted anew, and may be the same."""
+    """The differences `found` so far; `anew` are the secrets that are encrypted anew, and may be the same."""
 
     def __init__(self, base: Side, head: Side, anew: Container[str]) -> None:
         self._tracer = Tracer(base, head)
         self._unshown = Unshown(*filter(None, (base.workspace, head.workspace)))
         self._anew = anew
-        self._known: dict[tuple[object, ...], _Group] = {}
+        self.found: dict[_Key, Group] = {}
 
     def add(self, pair: Pair) -> bool:
         """Compare a bundle; whether it differs."""
@@ -26,44 +29,43 @@ class Groups:
         found = list(differences(base, head, self._unshown.names(head.target)))
         for one in found:
             key = (one.path, *(cell and (cell.mark, cell.hidden) for cell in (one.old, one.new)))
-            if key not in self._known:
-                self._known[key] = _Group(one, base, head)
+            if key not in self.found:
+                self.found[key] = Group(one, base, head)
             again = one.sensitive and only_reencrypted(base, head, one.path, self._anew)
-            self._known[key].add(head.target.id, self._tracer.causes(pair, one.path), reencrypted=again)
+            self.found[key].add(head.target.id, self._tracer.causes(pair, one.path), reencrypted=again)
         return bool(found)
 
-    def changes(self) -> tuple[Change, ...]:
-        """The changes, those in most bundles first."""
-        # Changes with the same bundles, which can be thousands, share one list of them.
-        lists: dict[tuple[str, ...], tuple[str, ...]] = {}
-        changes = (group.change(lists) for group in self._known.values())
-        return tuple(sorted(changes, key=lambda one: (-len(one.bundles), one.section, one.key, one.bundles)))
 
-
-class _Group:
-    """One difference, the bundles that show it, and its causes."""
+class Group:
+    """One difference, the `bundles` that show it so far, and its causes."""
 
     def __init__(self, difference: Difference, base: Bundle, head: Bundle) -> None:
         self._difference = difference
         self._hidden: list[Hidden] = [
             hidden(cell, bundle, difference.path) for cell, bundle in ((difference.old, base), (difference.new, head))
         ]
-        self._bundles: list[str] = []
+        self.bundles: list[str] = []
         self._causes: set[Cause] = set()
         self._reencrypted = True
 
     def add(self, id: str, causes: Iterable[Cause], *, reencrypted: bool) -> None:
         """One more bundle that shows it."""
-        self._bundles.append(id)
+        self.bundles.append(id)
         self._causes.update(causes)
         self._reencrypted &= reencrypted
+
+    def join(self, other: "Group") -> None:
+        """Take over what shows the same difference elsewhere."""
+        self.bundles += other.bundles
+        self._causes |= other._causes
+        self._reencrypted &= other._reencrypted
 
     def change(self, lists: dict[tuple[str, ...], tuple[str, ...]]) -> Change:
         """The group as it is told."""
         path, old, new = self._difference
         kind: Kind = "added" if old is None else "removed" if new is None else "changed"
         sensitive = self._difference.sensitive
-        bundles = tuple(sorted(self._bundles))
+        bundles = tuple(sorted(self.bundles))
         return Change(
             section=path[0],
             key=format_path(path[1:]),
@@ -77,3 +79,18 @@ class _Group:
             bundles=lists.setdefault(bundles, bundles),
             causes=tuple(sorted(self._causes)),
         )
+
+
+def changes(found: Iterable[Mapping[_Key, Group]]) -> tuple[Change, ...]:
+    """What was found in some parts of two trees, put together: the changes, those in most bundles first."""
+    groups: dict[_Key, Group] = {}
+    for part in found:
+        for key, group in part.items():
+            if key in groups:
+                groups[key].join(group)
+            else:
+                groups[key] = group
+    # Changes with the same bundles, which can be thousands, share one list of them.
+    lists: dict[tuple[str, ...], tuple[str, ...]] = {}
+    told = (group.change(lists) for group in groups.values())
+    return tuple(sorted(told, key=lambda one: (-len(one.bundles), one.section, one.key, one.bundles)))

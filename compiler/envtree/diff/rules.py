@@ -48,7 +48,12 @@ def rules(base: Side, head: Side) -> Iterator[RuleChange]:
             versions = Versions(path, base.document(path), head.document(path))
             for key in before.keys() | after.keys():
                 found.extend(_change(before.get(key), after.get(key), versions))
-    yield from sorted(found, key=lambda change: (change.path, change.line, change.rule, change.name, change.kind))
+    yield from sorted(found, key=placed)
+
+
+def placed(change: RuleChange) -> tuple[str | int, ...]:
+    """The order in which changes are told."""
+    return change.path, change.line, change.rule, change.name, change.kind
 
 
 def _change(base: _Rule | None, head: _Rule | None, versions: Versions) -> Iterator[RuleChange]:

@@ -1,7 +1,7 @@
 """How secrets files differ, by what can be seen of them without a key."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from envtree.diff.model import LeafChange, Reader, SecretsFileChange
@@ -20,10 +20,11 @@ def secrets_files(base: Side, head: Side) -> Iterator[SecretsFileChange]:
     """The secrets files that differ, by path; of one that is wrong in itself only this is known."""
     before, after = _sealed(base), _sealed(head)
     people = {key: one for side in (base, head) for key, one in _people(side).items()}
-    owners = _owners({**after, **before})
+    owners: dict[str, dict[str, None]] | None = None
     for path in sorted(before.keys() | after.keys()):
         one, other = before.get(path), after.get(path)
         if one is None and other:
+            owners = owners or _owners({**after, **before})
             origin = _origin(other, owners)
             source = before.get(origin) or after.get(origin)
             yield _added(other, source, people, moved=origin not in after)
@@ -31,6 +32,12 @@ def secrets_files(base: Side, head: Side) -> Iterator[SecretsFileChange]:
             yield _removed(one, people)
         elif one and other and one.document.digest != other.document.digest:
             yield _changed(one, other, people)
+
+
+def anew(changes: Iterable[SecretsFileChange]) -> frozenset[str]:
+    """The secrets that are encrypted anew, and may be the same: each as file and path."""
+    leaves = ((file.path, leaf) for file in changes for leaf in file.leaves)
+    return frozenset(f"{path}#{leaf.key}" for path, leaf in leaves if leaf.kind == "reencrypted")
 
 
 def _sealed(side: Side) -> _Files:

@@ -36,10 +36,10 @@ class Side(NamedTuple):
 
 
 def side_of(run: Run) -> Side:
-    """The tree of a run that has computed nothing yet."""
+    """The tree of a run that has computed nothing yet, or a part of it with what stands outside of projects."""
     broken = run.severities.errors(run.diags)
     unread = frozenset(one.span.path for one in run.diags if is_unread(one.code))
-    return Side(run.workspace, run.files, broken, unread, Roster(run.workspace))
+    return Side(run.workspace, run.every_file, broken, unread, Roster(run.workspace))
 
 
 class Pair(NamedTuple):

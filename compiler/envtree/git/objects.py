@@ -77,7 +77,7 @@ def contents(repository: Path, ids: Iterable[str]) -> dict[str, bytes]:
     if not wanted:
         return {}
     git = program(repository, "what files held")
-    answer = ask(git, repository, ("cat-file", "--batch"), "".join(f"{id}\n" for id in wanted).encode())
+    answer = ask(git, repository, ("cat-file", "--batch", "--buffer"), "".join(f"{id}\n" for id in wanted).encode())
     found: dict[str, bytes] = {}
     at = 0
     for id in wanted:

@@ -12,14 +12,14 @@ from envtree.cli.progress import progress
 from envtree.cli.work.session import Environ, usage_errors
 from envtree.cli.work.sides import Sides, sides
 from envtree.diagnostic import Failure, reason
-from envtree.diff import Diff, Named, diff
+from envtree.diff import Diff, Extent, Named, diff
 from envtree.diff.document import diff_data
 from envtree.diff.saved import NoAnswerError, restored
+from envtree.forked import processes
 from envtree.inputs import UnknownInput
 from envtree.nearest import did_you_mean
-from envtree.pipeline import Request, Run
+from envtree.pipeline import Request
 from envtree.printable import printable
-from envtree.reading import Memory
 from envtree.report import plural
 from envtree.report.changed_graph import DRAWN, changed_graph
 from envtree.report.changes import changes_text, sentence
@@ -48,6 +48,7 @@ class Options(NamedTuple):
     saved: Path | None
     detailed: bool
     inputs: dict[str, str]
+    jobs: int | None
     color: str
     verbose: bool
 
@@ -72,13 +73,12 @@ def _compared(options: Options) -> _Answer:
     if options.base is None:
         raise usage_error("there is nothing to compare with", "name a revision or a folder, as in: envtree diff main")
     trees = sides(options.directory, options.base, options.head, common=options.merge_base)
-    memory: Memory = {}
-    asked = Request(trees.base, options.selectors, options.inputs, Environ(), allow_empty=True, memory=memory)
+    asked = Request(trees.base, options.selectors, options.inputs, Environ(), allow_empty=True, inputs_shared=True)
     with usage_errors(), progress(sys.stderr) as told:
-        shared = asked._replace(inputs_shared=True, progress=told)
-        base, head = (Run(shared._replace(tree=tree)) for tree in (trees.base, trees.head))
-        _check(base, head, options)
-        found = diff(Named(trees.base_name, base, trees.base_commit), Named(trees.head_name, head, trees.head_commit))
+        asked = asked._replace(progress=told, jobs=processes(options.jobs))
+        base = Named(trees.base_name, asked, trees.base_commit)
+        head = Named(trees.head_name, asked._replace(tree=trees.head), trees.head_commit)
+        found = diff(base, head, lambda extent: _check(extent, options))
     _note_absence(trees)
     return _Answer(found, _protected(found, options.protected))
 
@@ -107,16 +107,12 @@ def _usual(pattern: str) -> str:
     return f"{match[2]}@{match[1]}" if match else pattern
 
 
-def _check(base: Run, head: Run, options: Options) -> None:
+def _check(extent: Extent, options: Options) -> None:
     """What is set or selected must be there on one side, or it does nothing, and a gate would always be open."""
-    declared = {name for run in (base, head) if run.workspace for name in run.workspace.organization.inputs}
+    declared, known = extent
     for name in options.inputs:
-        if name not in declared and head.workspace:
+        if declared is not None and name not in declared:
             raise UnknownInput(name, tuple(declared))
-    # Over errors nobody knows what there would be.
-    if any(run.severities.errors(run.diags) for run in (base, head)):
-        return
-    known = {*base.ids, *head.ids}
     environments = {f"**@{id.partition('@')[2]}" for id in known}
     for text in (*options.selectors, *options.protected):
         if known and not any(map(selector([_usual(text)]), known)):

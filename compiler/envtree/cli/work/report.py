@@ -12,7 +12,7 @@ from envtree.cli.work.session import Environ, Messages, open_tree, report_of, ru
 from envtree.cli.work.sides import Sides, sides
 from envtree.diff import Diff, Named, diff
 from envtree.html import html
-from envtree.pipeline import Outcome, Request, Run
+from envtree.pipeline import Outcome, Request
 from envtree.printable import printable
 from envtree.reading import Memory
 from envtree.report import plural, tally
@@ -67,7 +67,7 @@ def _check_place(output: Path, trees: Sides) -> None:
 def _difference(asked: Request, trees: Sides) -> Diff:
     """What differs from the base; it takes runs of its own, but no file is read twice."""
     asked = asked._replace(allow_empty=True, inputs_shared=True)
-    base, head = (Run(asked._replace(tree=tree)) for tree in (trees.base, trees.head))
+    base, head = (asked._replace(tree=tree) for tree in (trees.base, trees.head))
     return diff(Named(trees.base_name, base), Named(trees.head_name, head))
 
 

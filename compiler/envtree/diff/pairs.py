@@ -1,0 +1,39 @@
+"""The bundles that two runs have both, and those that only one has."""
+
+from collections.abc import Collection, Iterator
+
+from envtree.diff.model import BundleChange
+from envtree.diff.side import Pair, Side
+from envtree.diff.targets import is_uncertain, target_causes
+from envtree.pipeline import Result, Run
+
+
+def pairs(base: Run, head: Run, among: Collection[str]) -> Iterator[Pair]:
+    """The bundles of both runs that are `among` these; one that is early waits for its twin, and few do."""
+    waiting: tuple[dict[str, Result], ...] = ({}, {})
+    streams = {0: base.results(), 1: head.results()}
+    while streams:
+        for side, stream in list(streams.items()):
+            result = next(stream, None)
+            if result is None:
+                del streams[side]
+                continue
+            id = result.bundle.target.id
+            twin = waiting[1 - side].pop(id, None)
+            if twin:
+                yield Pair(twin, result) if side else Pair(result, twin)
+            elif id in among:
+                waiting[side][id] = result
+
+
+def singles(base: Run, head: Run, before: Side, after: Side) -> tuple[tuple[BundleChange, ...], tuple[str, ...]]:
+    """The bundles that only one run has, and those of which nobody knows whether they differ."""
+    old, new = {*base.selected}, {*head.selected}
+    unknown = {id for run in (base, head) for id in {*run.selected} - {*run.checked}} & old & new
+    changes = []
+    for id in sorted(old ^ new):
+        if is_uncertain(id, before, after):
+            unknown.add(id)
+        else:
+            changes.append(BundleChange(id, "added" if id in new else "removed", target_causes(id, before, after)))
+    return tuple(changes), tuple(sorted(unknown))
