@@ -36,14 +36,16 @@ def processes(asked: int | None) -> int:
     return min(len(os.sched_getaffinity(0)), _MOST) if sys.platform == "linux" else 1
 
 
+def is_divisible() -> bool:
+    """Whether this process can be copied: what another thread holds, nobody would ever give back in a copy."""
+    return threading.active_count() == 1
+
+
 def divided(count: int, jobs: int, work: Callable[[int], T], done: Callable[[int, T], None]) -> bool:
     """Do `work(n)` for each n below `count`, in so many processes; `done(n, result)` hears of each as it comes.
 
     False if any of it failed, or no process could be started: then nothing that was heard counts.
     """
-    # What another thread holds at that moment, nobody would ever give back in a copy of this process.
-    if threading.active_count() > 1:
-        return False
     children: list[_Child] = []
     try:
         with _undisturbed() as before:

@@ -16,7 +16,7 @@ from envtree.diagnostic import Diagnostics, ReportedError
 from envtree.discover import discover, load
 from envtree.finding import ErrorWatch, Severities, settle
 from envtree.fitting import compares_names
-from envtree.forked import divided
+from envtree.forked import divided, is_divisible
 from envtree.index import Index
 from envtree.pipeline import Outcome, Part, Request, Run
 from envtree.reading import Memory, Reader
@@ -75,6 +75,8 @@ class Parted:
             self._projects.setdefault(at.project, {})[path] = at
         self._shared = self._projects.pop(_ROOT)
         self._units: Mapping[str, Unit] = {}
+        # The digests of files, as far as anybody asked.
+        self._contents: dict[str, str] = {}
         self.is_done = False
 
     @property
@@ -140,7 +142,7 @@ class Parted:
 
     def do(self, shares: Sized, work: Callable[[int], T], take: Callable[[int, T], None]) -> bool:
         """Do some work for each share of the projects, in as many processes as asked for; whether all of it was."""
-        do = divided if self._request.jobs > 1 and len(shares) > 1 else _undivided
+        do = divided if self._request.jobs > 1 and len(shares) > 1 and is_divisible() else _undivided
         return do(len(shares), self._request.jobs, work, take)
 
     def noted(self) -> object:
@@ -206,6 +208,9 @@ class Parted:
         """The run over a project, which may be none of the tree; raises SpoiltError where this is of no use."""
         run = self._run(project, self._projects.get(project, {}), memory)
         if run.watch.found() or run.workspace is None or not run.workspace.is_self_contained:
+            raise SpoiltError
+        # What is found in a file that has changed in the meantime would be remembered of what it was.
+        if any(self._contents.get(path, now := one.document.digest) != now for path, one in run.files.items()):
             raise SpoiltError
         return run
 
@@ -287,7 +292,7 @@ class Parted:
         if ErrorWatch(diags, self._severities, strict=self._request.strict).found():
             return False
         if self._request.known:
-            self._request.known.keep(self._units)
+            self._request.known.keep(self._units, self.digests)
         return True
 
     @cached_property
@@ -315,8 +320,10 @@ class Parted:
         return found
 
     def _digest(self, path: str) -> str:
-        known = self._request.known
-        return known.digest(path) if known else digest_of(self._tree.read(path))
+        if path not in self._contents:
+            known = self._request.known
+            self._contents[path] = known.digest(path) if known else digest_of(self._tree.read(path))
+        return self._contents[path]
 
 
 def _undivided(count: int, jobs: int, work: Callable[[int], T], done: Callable[[int, T], None]) -> bool:

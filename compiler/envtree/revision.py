@@ -39,7 +39,12 @@ class RevisionTree:
         self._repository, self._commit = repository, commit
         self._home = folder.split("/") if folder else []
         self._folder = folder
-        self._fetched: dict[str, bytes] | None = None
+        self._fetched: dict[str, bytes] = {}
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What tells this tree from all others: the repository, the folder in it, the commit."""
+        return str(self._repository), self._folder, self._commit
 
     @property
     def empty(self) -> bool:
@@ -59,20 +64,19 @@ class RevisionTree:
         blob = self._files[target]
         if blob.size > limit:
             return too_large(path, limit)
-        if self._fetched is None:
-            self.fetch(filter(_is_wanted, self._files))
-        assert self._fetched is not None
+        if blob.id not in self._fetched:
+            # Who reads one file of the tree without having asked for it reads all of them.
+            self.fetch(filter(_is_wanted, self._files) if _is_wanted(path) else ())
         if blob.id not in self._fetched:
             self._fetched |= contents(self._repository, [blob.id])
         return self._fetched[blob.id]
 
     def fetch(self, paths: Iterable[str]) -> None:
-        """Have some files at hand, for git is a process each time; if nobody asks, these are all that count."""
-        known = self._fetched or {}
+        """Have some files at hand: to ask git for each would take a process for each."""
         targets = (self._resolve(path) for path in paths)
         blobs = (self._files[path] for path in targets if path in self._files)
-        missing = [blob.id for blob in blobs if 0 <= blob.size <= FILE_LIMIT and blob.id not in known]
-        self._fetched = known | contents(self._repository, missing)
+        missing = (blob.id for blob in blobs if 0 <= blob.size <= FILE_LIMIT and blob.id not in self._fetched)
+        self._fetched |= contents(self._repository, missing)
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         """None: what is committed is not ignored."""
@@ -142,6 +146,8 @@ class RevisionTree:
 
     def _resolve(self, path: str) -> str | None:
         """Where a path leads when all links are followed, None for a circle; what is on the way need not be there."""
+        if not self._links and _is_plain(path):
+            return path
         home = len(self._home)
         done, ahead, hops = [*self._home], path.split("/")[::-1], 0
         while ahead:
@@ -194,6 +200,11 @@ def _prefixes(path: str) -> Iterator[str]:
         yield path[:end]
         end = path.find("/", end + 1)
     yield path
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path leads nowhere else without links."""
+    return bool(path) and "/." not in f"/{path}" and "//" not in path and path[0] != "/" and path[-1] != "/"
 
 
 def _is_wanted(path: str) -> bool:

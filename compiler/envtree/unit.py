@@ -61,8 +61,8 @@ class KnownProjects(Protocol):
         A digest changes with all that a project's bundles are made from, but for the names in other projects.
         """
 
-    def keep(self, units: Mapping[str, Unit]) -> None:
-        """Remember what was found in all projects, which had these digests."""
+    def keep(self, units: Mapping[str, Unit], digests: Mapping[str, str]) -> None:
+        """Remember what was found in all projects, which have these digests."""
 
     def placed(self) -> Placed | None:
         """What discovery would find, if it is known."""

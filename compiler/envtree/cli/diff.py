@@ -4,7 +4,19 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import COLOR, DETAILED, INPUTS, JOBS, SIDES, VERBOSE, Command, bundles, choice, option
+from envtree.cli.options import (
+    COLOR,
+    DETAILED,
+    INPUTS,
+    JOBS,
+    NO_CACHE,
+    SIDES,
+    VERBOSE,
+    Command,
+    bundles,
+    choice,
+    option,
+)
 
 # A comment on GitHub, and what a heading, a sentence and a footer need.
 LIMIT, LEAST = 60_000, 2_000
@@ -40,6 +52,7 @@ command = Command(
         DETAILED,
         INPUTS,
         JOBS,
+        NO_CACHE,
         COLOR,
         option(*VERBOSE.opts, is_flag=True, help="Name every bundle."),
     ],

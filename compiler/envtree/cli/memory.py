@@ -100,16 +100,15 @@ class Memory:
 
     def recall(self, digests: Mapping[str, str]) -> "dict[str, Unit]":
         """What was found in those of the projects that have the same digest as then, and need not be written again."""
-        self._digests = dict(digests)
         if self._kept is None or not self._is_written(place := _Place(*self._kept[0])):
             return {}
         self.manifest = place.manifest
         before = self._kept[1]
         return {project: found for project, found in self._kept[2].items() if before[project] == digests.get(project)}
 
-    def keep(self, units: "Mapping[str, Unit]") -> None:
-        """Remember what was found in all projects, which had these digests."""
-        self._found = dict(units)
+    def keep(self, units: "Mapping[str, Unit]", digests: Mapping[str, str]) -> None:
+        """Remember what was found in all projects, which have these digests."""
+        self._found, self._digests = dict(units), dict(digests)
 
     def placed(self) -> "Placed | None":
         """What discovery would find, if there are the same files as then."""
@@ -217,6 +216,11 @@ def memory(command: str, directory: Path, params: Mapping[str, Any]) -> Memory |
     asked = (command, sorted(params.items(), key=str), _surroundings(tree), program)
     names = _Names(salt, _named(salt, _bytes(asked)), _named(salt, _bytes((str(tree.root), program))))
     return Memory(folder, names, tree)
+
+
+def name(folder: cache.Folder, *what: object) -> str:
+    """A name in a cache for what this version of envtree keeps of something."""
+    return _named(folder.secret(), _bytes((what, _program())))
 
 
 def _named(salt: bytes, data: bytes) -> str:

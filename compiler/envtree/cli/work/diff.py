@@ -9,6 +9,7 @@ from envtree.cli.console import colored, err, out, painted
 from envtree.cli.exits import Exit
 from envtree.cli.options import usage_error
 from envtree.cli.progress import progress
+from envtree.cli.work.known import pool
 from envtree.cli.work.session import Environ, usage_errors
 from envtree.cli.work.sides import Sides, sides
 from envtree.diagnostic import Failure, reason
@@ -49,6 +50,7 @@ class Options(NamedTuple):
     detailed: bool
     inputs: dict[str, str]
     jobs: int | None
+    no_cache: bool
     color: str
     verbose: bool
 
@@ -78,7 +80,12 @@ def _compared(options: Options) -> _Answer:
         asked = asked._replace(progress=told, jobs=processes(options.jobs))
         base = Named(trees.base_name, asked, trees.base_commit)
         head = Named(trees.head_name, asked._replace(tree=trees.head), trees.head_commit)
+        known = None if options.no_cache else pool(trees.head, options.selectors)
+        if known:
+            base, head = (one._replace(request=known.reminded(one.request)) for one in (base, head))
         found = diff(base, head, lambda extent: _check(extent, options))
+        if known:
+            known.save()
     _note_absence(trees)
     return _Answer(found, _protected(found, options.protected))
 
