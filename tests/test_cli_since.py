@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from envtree import parted
+from envtree.parted import Parted
+from envtree.pipeline import Run
+
 from .command_line import BOT, BOT_ID, ERROR, TREE, Command, fill
 from .properties.writing import flow_text, seal
 from .test_git import run
@@ -38,6 +42,14 @@ def tree(tmp_path: Path) -> Path:
     fill(tmp_path / "tree", FILES)
     commit(tmp_path / "tree")
     return tmp_path / "tree"
+
+
+@pytest.fixture(autouse=True, params=["whole", "by project"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Small trees are looked at as a whole, and large ones project by project, which must not make a difference."""
+    if request.param == "by project":
+        monkeypatch.setattr(parted, "_WORTH", 1)
+    return str(request.param)
 
 
 def edit(tree: Path, edits: Edits) -> None:
@@ -198,3 +210,25 @@ def test_a_wrong_revision(command: tuple[str, ...], revision: str, words: str, e
     ran = envtree(*command, "--changed-since", revision)
     assert (ran.code, ran.out) == (2, "")
     assert words in ran.err
+
+
+def test_of_projects_that_are_alike_the_base_is_not_read(
+    tree: Path, way: str, envtree: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = {f"projects/p{n}/agents/a.yaml": "{}\n" for n in range(3)}
+    others |= {f"projects/p{n}/project.yaml": f"key: p{n}\n" for n in range(3)}
+    fill(tree, others)
+    commit(tree)
+    fill(tree, {"projects/p1/agents/a.yaml": "description: another\n"})
+    begun: list[str] = []
+    begin = Parted.begun
+
+    def noted(self: Parted, project: str, *more: Any) -> Run:
+        begun.append(project)
+        return begin(self, project, *more)
+
+    monkeypatch.setattr(Parted, "begun", noted)
+    done = envtree("check", "--changed-since", "HEAD", "--jobs", "1")
+    assert done.code == 0, done
+    assert "checked 2 bundles of 1 agent" in done.err
+    assert sorted(begun) == ([] if way == "whole" else ["p0", "p1", "p1", "p2", "shop"])

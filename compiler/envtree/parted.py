@@ -101,9 +101,8 @@ class Parted:
 
     def is_possible(self, formats: Iterable[str] | None = None) -> bool:
         """Whether nothing needs all bundles at once, nothing is wrong so far, and there is something to gain."""
-        request = self._request
-        is_worth_it = request.known is not None or self._agents(self._projects) >= _WORTH
-        if request.within is not None or not self._projects or not is_worth_it:
+        is_worth_it = self._request.known is not None or self._agents(self._projects) >= _WORTH
+        if not self._projects or not is_worth_it:
             return False
         workspace = self.root.workspace
         if workspace is None or self.root.is_for_control_plane or self.root.watch.found():
@@ -214,6 +213,20 @@ class Parted:
             raise SpoiltError
         return run
 
+    def is_like(self, run: Run) -> bool:
+        """Whether this tree has the same files as another one for the project that a run is over."""
+        part = run.part
+        assert part
+        assert part.root
+        there = {path: (one.location, one.document.digest) for path, one in run.files.items()}
+        here = {path: at for project in part.projects for path, at in self._projects.get(project, {}).items()}
+        return (
+            part.names.environments == self.index.environments
+            and here.keys() == there.keys()
+            and all((here[path], self._digest(path)) == found for path, found in there.items())
+            and _digests(part.root) == _digests(self.root)
+        )
+
     def expect(self, projects: Iterable[str]) -> None:
         """Have at hand what will be read, where it takes long to ask for each file."""
         if isinstance(self._tree, Fetching):
@@ -310,9 +323,8 @@ class Parted:
     @cached_property
     def digests(self) -> dict[str, str]:
         """For each project a digest of all that its bundles are made from, but for the names in other projects."""
-        root = [(path, resource.document.digest) for path, resource in self.root.files.items()]
         rules = [source.digest for source, _ in rules_files(self._tree, list(self._secrets), Diagnostics())]
-        shared = (root, rules, self.root.template_digests(), self.root.inputs_read(), sorted(self.index.environments))
+        shared = (_digests(self.root), rules, self.root.inputs_read(), sorted(self.index.environments))
         found = {}
         for project, placed in self._projects.items():
             own = ["\0".join((path, *at[:4], at.owner or "", at[5], self._digest(path))) for path, at in placed.items()]
@@ -324,6 +336,11 @@ class Parted:
             known = self._request.known
             self._contents[path] = known.digest(path) if known else digest_of(self._tree.read(path))
         return self._contents[path]
+
+
+def _digests(root: Run) -> object:
+    """What changes with what stands outside of projects."""
+    return [(path, one.document.digest) for path, one in root.files.items()], root.template_digests()
 
 
 def _undivided(count: int, jobs: int, work: Callable[[int], T], done: Callable[[int, T], None]) -> bool:

@@ -107,6 +107,11 @@ class Part(NamedTuple):
     names: Index
     root: "Run | None" = None
 
+    @property
+    def projects(self) -> frozenset[str]:
+        """The names of the projects."""
+        return frozenset(at.project for at in self.placed.values()) - {""}
+
 
 class Run:
     """A tree that has been read and linked; its bundles are computed as they are asked for.
@@ -116,7 +121,8 @@ class Run:
     `desired` is what the control plane should have: once all bundles of a whole tree are there, if that is wanted.
     What does not fit into a format is in `unfit`, and is told at the end; `effects` has what layers do.
 
-    With a `part` only that is read, and what can only be told of the whole tree is left to who knows the other parts.
+    With a `part` only that is read, and what can only be told of the whole tree is left to who knows the other parts;
+    it is None for a whole tree.
     """
 
     def __init__(self, request: Request, part: Part | None = None) -> None:
@@ -125,7 +131,7 @@ class Run:
         self.desired: tuple[Desired, ...] | None = None
         # What was decrypted for some project, and others may need.
         self.opened: dict[str, dict[str, object]] = {}
-        self._request, self._part = request, part
+        self._request, self.part = request, part
         resources = self._read()
         self.files: Mapping[str, Resource] = {one.document.path: one for one in resources or ()}
         self.workspace = self._link(resources) if resources else None
@@ -146,7 +152,7 @@ class Run:
 
     @property
     def _root(self) -> "Run | None":
-        return self._part.root if self._part else None
+        return self.part.root if self.part else None
 
     @cached_property
     def every_file(self) -> Mapping[str, Resource]:
@@ -165,7 +171,7 @@ class Run:
 
     def _read(self) -> Resources | None:
         """The files to look at; None where no usable organization is among them."""
-        asked, part = self._request, self._part
+        asked, part = self._request, self.part
         tree = asked.shard.of(asked.tree) if asked.shard else asked.tree
         placed = part.placed if part else discover(tree, self.diags)
         sources = load(tree, placed, self.diags)
@@ -181,9 +187,9 @@ class Run:
         return Resources(resources, reader.rules(resources, self.diags), index)
 
     def _link(self, resources: Resources) -> Workspace | None:
-        if self._part is None:
+        if self.part is None:
             return link(resources, self.diags)
-        root = self._part.root
+        root = self.part.root
         if root is None:
             return link_root(resources, self.diags)
         return link_projects(root.workspace, resources, self.diags) if root.workspace else None
@@ -223,7 +229,7 @@ class Run:
 
             made = desired(workspace, Resources(tuple(self.files.values())), kept, outside, self.diags)
             self.desired = None if self.watch.found() else made
-        if self.is_complete and self._part is None:
+        if self.is_complete and self.part is None:
             self._advise(workspace)
 
     def _advise(self, workspace: Workspace) -> None:
@@ -322,7 +328,7 @@ class Run:
     def _selection(self) -> Callable[[str], bool]:
         """Whether a bundle is asked for, by its id."""
         matches = self._matching()
-        if self._request.within is None:
+        if self._request.within is None or not self.ids:
             return matches
         within = self._request.within(self)
         return lambda id: id in within and matches(id)

@@ -132,9 +132,10 @@ def _parted(
     """A run from project to project; None where that is not possible.
 
     What goes into one file, or is kept for a second place, passes through one process, and so do files of the whole.
+    Which bundles of an output are to go if not all are asked for, nobody knows before all projects have been read.
     """
-    is_divisible = beside is alone and not (receipts or places.archive or places.secret or formats & WHOLE)
-    parts = Parted(request) if is_divisible and places.folder else None
+    is_of_all = beside is alone and not (receipts or places.archive or places.secret or formats & WHOLE)
+    parts = Parted(request) if is_of_all and places.folder and request.within is None else None
     if parts is None or not parts.is_possible(formats):
         return None
     told = places.of(parts.root, None)

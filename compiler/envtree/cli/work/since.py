@@ -2,6 +2,7 @@
 
 from envtree.affected import affected
 from envtree.cli.work.sides import side
+from envtree.parted import Parted
 from envtree.pipeline import Request, Run
 from envtree.tree import DirectoryTree
 
@@ -10,6 +11,23 @@ def affected_since(request: Request, revision: str) -> Request:
     """The same request, for the bundles that a difference from a revision can reach."""
     tree = request.tree
     assert isinstance(tree, DirectoryTree)
-    asked = request._replace(memory={})
-    base = Run(asked._replace(tree=side(tree.root, revision)[0], selectors=(), allow_empty=True, decrypter=None))
-    return asked._replace(within=lambda head: affected(base, head))
+    base = side(tree.root, revision)[0]
+    asked = request._replace(tree=base, selectors=(), allow_empty=True, decrypter=None)
+    return request._replace(within=_Since(asked).reached)
+
+
+class _Since:
+    """An earlier tree, read as far as a later one differs."""
+
+    def __init__(self, request: Request) -> None:
+        self._request, self._parts = request, Parted(request)
+        # Whoever compares projects may be another process, which had better not read what all need.
+        _ = self._parts.root
+
+    def reached(self, head: Run) -> frozenset[str]:
+        """The bundles of a run, over a project or over a whole tree, that are not made of the same files as before."""
+        if head.part is None:
+            return affected(Run(self._request), head)
+        if self._parts.is_like(head):
+            return frozenset()
+        return frozenset().union(*(affected(self._parts.begun(project), head) for project in head.part.projects))
