@@ -67,8 +67,8 @@ def test_it_makes_no_difference(tmp_path: Path) -> None:
         fill(tmp_path / str(number), files)
     assert divided(tmp_path, *(tmp_path / str(number) for number in range(len(TREES)))) == [
         [True, True, []],
-        # All but the first are wrong, so that the first process has to find that again.
-        *([broken, broken, []] for broken in (True, False, False, False, False)),
+        # All but the first are wrong. A check goes on, and to write nothing the first process has to find that again.
+        *([True, compiled, []] for compiled in (True, False, False, False, False)),
     ]
 
 

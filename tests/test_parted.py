@@ -36,12 +36,13 @@ BASE = {
 }
 CONTRACT = "{name: acme, edition: 2026, default_model: m, variables: {X: {}, V: {}}}"
 READING = "{execution_environment: {env_vars: {T: '${{ secrets.TOKEN }}'}}}"
-# Each with the codes that are found, and whether this takes a run over the whole tree.
-TREES: Mapping[str, tuple[Files, list[str], bool]] = {
-    "nothing": ({}, [], False),
-    "one key": ({"projects/two/project.yaml": "{key: ONE}"}, ["ET307"], True),
-    "a policy for nothing": ({"policies/p.yaml": "{schema: {}, selector: 'three/**'}"}, ["ET752"], False),
-    "a policy for one project": ({"policies/p.yaml": "{schema: {}, selector: 'two/**'}"}, [], False),
+PARTS, ERROR, WHOLE = "parts", "error", "whole"
+# Each with the codes that are found, and how: project by project, over errors too, or by a run over the whole tree.
+TREES: Mapping[str, tuple[Files, list[str], str]] = {
+    "nothing": ({}, [], PARTS),
+    "one key": ({"projects/two/project.yaml": "{key: ONE}"}, ["ET307"], WHOLE),
+    "a policy for nothing": ({"policies/p.yaml": "{schema: {}, selector: 'three/**'}"}, ["ET752"], PARTS),
+    "a policy for one project": ({"policies/p.yaml": "{schema: {}, selector: 'two/**'}"}, [], PARTS),
     "a variable that one project sets": (
         {
             "organization.yaml": CONTRACT,
@@ -49,26 +50,26 @@ TREES: Mapping[str, tuple[Files, list[str], bool]] = {
             "projects/two/project.yaml": "{key: TWO, execution_environment: {env_vars: {V: v}}}",
         },
         [],
-        False,
+        PARTS,
     ),
     "a variable that no project sets": (
         {"organization.yaml": CONTRACT, "environments/dev.yaml": "{execution_environment: {env_vars: {X: x}}}"},
         ["ET756"],
-        False,
+        PARTS,
     ),
     "a secret that one project reads": (
         {"projects/two/agents/b.yaml": READING} | sealed({"organization": {"TOKEN": "0123456789"}}),
         ["ET650"],
-        False,
+        PARTS,
     ),
-    "a secret that no project reads": (sealed({"organization": {"TOKEN": "0123456789"}}), ["ET650", "ET651"], False),
+    "a secret that no project reads": (sealed({"organization": {"TOKEN": "0123456789"}}), ["ET650", "ET651"], PARTS),
     "a guest from another project": (
         {
             "projects/one/teams/crew/team.yaml": "{runtime: claude_code, configuration: {member_ids: [two/b]}}",
             "projects/one/teams/crew/agents/a.yaml": "{runtime: claude_code}",
         },
         ["ET312", "ET705"],
-        True,
+        WHOLE,
     ),
     "a guest who may be one": (
         {
@@ -77,12 +78,12 @@ TREES: Mapping[str, tuple[Files, list[str], bool]] = {
             "projects/two/agents/b.yaml": "{runtime: claude_code}",
         },
         ["ET705", "ET705"],
-        True,
+        WHOLE,
     ),
     "a guest of a team of any runtime": (
         {"projects/one/teams/crew/team.yaml": "{configuration: {member_ids: [two/b]}}"},
         [],
-        False,
+        PARTS,
     ),
     "an override that repeats in one project only": (
         {
@@ -92,7 +93,7 @@ TREES: Mapping[str, tuple[Files, list[str], bool]] = {
             "projects/two/project.yaml": "{key: TWO, execution_environment: {env_vars: {X: w}}}",
         },
         [],
-        False,
+        PARTS,
     ),
     "an override that repeats in all": (
         {
@@ -101,7 +102,7 @@ TREES: Mapping[str, tuple[Files, list[str], bool]] = {
             "environments/dev.yaml": "{execution_environment: {env_vars: {X: x}}}",
         },
         ["ET452"],
-        False,
+        PARTS,
     ),
     "an allowance that one project needs": (
         {
@@ -109,23 +110,62 @@ TREES: Mapping[str, tuple[Files, list[str], bool]] = {
             "selector: 'two/**'}\n"
         },
         ["ET753", "ET152"],
-        False,
+        PARTS,
     ),
-    "an error in one": ({"projects/two/agents/b.yaml": "{nothing: x}"}, ["ET201"], True),
+    "an error in one": ({"projects/two/agents/b.yaml": "{nothing: x}"}, ["ET201"], ERROR),
     "a copied ciphertext": (
         {
             "projects/one/project.secrets.yaml": sealed({"x": {"A": "0123456789"}})["x.secrets.yaml"],
             "projects/two/project.secrets.yaml": sealed({"x": {"A": "0123456789"}})["x.secrets.yaml"],
         },
         ["ET650", "ET650", "ET651", "ET651", "ET656"],
-        True,
+        WHOLE,
+    ),
+    "errors in both": (
+        {
+            "organization.yaml": CONTRACT,
+            "projects/one/project.yaml": "{key: ONE, description: 1}",
+            "projects/two/agents/b.yaml": "a: [",
+        },
+        ["ET101", "ET203"],
+        ERROR,
+    ),
+    "an error of a bundle, and advice on the tree": (
+        {
+            "organization.yaml": CONTRACT,
+            "projects/two/agents/b.yaml": "{execution_environment: {env_vars: {X: '${{ env_vars.nothing }}'}}}",
+        },
+        ["ET503", "ET756"],
+        ERROR,
+    ),
+    "a misspelt secret, and one that nobody reads": (
+        {"projects/two/agents/b.yaml": READING.replace("TOKEN", "TOKNE")}
+        | sealed({"organization": {"TOKEN": "0123456789"}}),
+        ["ET601", "ET650"],
+        ERROR,
+    ),
+    "a misspelt variable, and one that nobody sets": (
+        {
+            "organization.yaml": CONTRACT.replace("}}}", "}}, strict_variables: true}"),
+            "projects/two/agents/b.yaml": "{execution_environment: {env_vars: {VV: v}}}",
+        },
+        ["ET703"],
+        ERROR,
+    ),
+    "no bundle for an error": (
+        {
+            "projects/one/project.yaml": "{key: ONE, targets: []}",
+            "projects/two/project.yaml": "{key: TWO, targets: [x]}",
+        },
+        ["ET301"],
+        WHOLE,
     ),
 }
 
 
 @pytest.mark.parametrize("name", TREES)
 def test_what_takes_several_projects(name: str) -> None:
-    files, codes, is_left = TREES[name]
+    files, codes, how = TREES[name]
     request = Request(MemoryTree({**BASE, **files}))
     with going(1 << 30) as none:
         whole = check(request)
@@ -134,16 +174,16 @@ def test_what_takes_several_projects(name: str) -> None:
     assert none == []
     assert parted._replace(workspace=None) == whole._replace(workspace=None)
     assert sorted(finding.diagnostic.code for finding in whole.findings) == sorted(codes)
-    assert all(done) is not is_left
+    assert all(done) is (how != WHOLE)
 
 
 @pytest.mark.parametrize("name", TREES)
 def test_two_trees_are_compared_in_the_same_way(name: str) -> None:
     one = Named("base", Request(MemoryTree({**BASE, **TREES[name][0]})))
-    for files, _, is_left in TREES.values():
+    for files, _, how in TREES.values():
         other = Named("head", Request(MemoryTree({**BASE, **files})))
         found = parts(one, other)
-        assert (found is None) is (TREES[name][2] or is_left)
+        assert (found is None) is ({how, TREES[name][2]} != {PARTS})
         assert found in (None, diff(one, other))
 
 

@@ -12,7 +12,8 @@ from envtree.pipeline import Outcome, Request, Result, Run
 
 def check(request: Request) -> Outcome:
     """Everything that can be known about the selected bundles."""
-    parts = Parted(request)
+    # A tree with an error is never worth a key, wherever that is.
+    parts = Parted(request, over_errors=request.decrypter is None)
     if parts.is_possible():
         wanted = parts.root.writers()
         if parts.each(lambda run: examined(run, wanted), _look) is not None:

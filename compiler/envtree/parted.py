@@ -1,7 +1,7 @@
 """A run that goes from project to project and keeps of each only what was found, in one process or in several.
 
-Of a tree without errors it finds what a run over the whole of it does. Over an error much depends on what was found
-before, and is left to that.
+It finds what a run over the whole tree does. Where that is not sure, because of what stands outside of projects or what
+two of them have to do with each other, it finds nothing, and leaves it to that.
 """
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sized
@@ -24,7 +24,7 @@ from envtree.resource import Resource
 from envtree.rules_files import rules_files
 from envtree.source import Kind, Location
 from envtree.tree import Tree, digest_of
-from envtree.unit import Placed, Unit, are_apart, idle_everywhere, keys_of, unit
+from envtree.unit import Placed, Unit, advice, are_apart, keys_of, unit
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -39,7 +39,7 @@ _ROOT = ""
 
 
 class SpoiltError(Exception):
-    """There is an error, or what only a run over the whole tree can tell."""
+    """There is an error over which a run does not go on, or what only one over the whole tree can tell."""
 
 
 @runtime_checkable
@@ -62,11 +62,14 @@ class Fetching(Protocol):
 
 
 class Parted:
-    """The projects of a tree; once it `is_done`, all that was found counts."""
+    """The projects of a tree; once it `is_done`, all that was found counts.
 
-    def __init__(self, request: Request) -> None:
+    A run that goes on `over_errors` of projects finds them all, and another one ends at the first.
+    """
+
+    def __init__(self, request: Request, *, over_errors: bool = False) -> None:
         shard = request.shard
-        self._request = request
+        self._request, self._over_errors = request, over_errors
         self._tree: Tree = shard.of(request.tree) if shard else request.tree
         placed, self._misplaced = self._discovered()
         self.index = Index((*placed.values(), *(shard.elsewhere if shard else ())))
@@ -199,14 +202,16 @@ class Parted:
             run = self.begun(project)
             for item in stream(run):
                 yield item
-                if run.watch.found():
+                if run.watch.found() and not self._over_errors:
                     raise SpoiltError
             units[project] = self.found(run)
 
     def begun(self, project: str, memory: Memory | None = None) -> Run:
         """The run over a project, which may be none of the tree; raises SpoiltError where this is of no use."""
         run = self._run(project, self._projects.get(project, {}), memory)
-        if run.watch.found() or run.workspace is None or not run.workspace.is_self_contained:
+        if run.workspace is None or not run.workspace.is_self_contained:
+            raise SpoiltError
+        if run.watch.found() and not self._over_errors:
             raise SpoiltError
         # What is found in a file that has changed in the meantime would be remembered of what it was.
         if any(self._contents.get(path, now := one.document.digest) != now for path, one in run.files.items()):
@@ -247,7 +252,7 @@ class Parted:
     def found(self, run: Run) -> Unit:
         """What a run over a project has found, of which all bundles have been looked at; raises SpoiltError."""
         found = unit(run, self.root, self.index)
-        if run.watch.found():
+        if run.watch.found() and not self._over_errors:
             raise SpoiltError
         return found
 
@@ -286,24 +291,26 @@ class Parted:
         return sum(at.kind is Kind.AGENT for project in projects for at in self._projects.get(project, {}).values())
 
     def conclude(self, found: Mapping[str, Unit]) -> None:
-        """Tell what can only be told when all projects have been looked at; without an error the run is done."""
+        """Tell what can only be told when all projects have been looked at; the run is done then."""
         self._units = {project: found[project] for project in self._projects}
         self.is_done = self._conclude()
 
     def _conclude(self) -> bool:
         units, diags = self._units.values(), self.root.diags
-        if not are_apart(units, self.root):
+        ids = tuple(id for one in units for id in one.ids)
+        # Why there is none, only the whole tree tells.
+        if not ids or not are_apart(units, self.root):
             return False
-        self.root.check_selection(tuple(id for one in units for id in one.ids))
+        self.root.check_selection(ids, has_errors=any(one.is_wrong for one in units))
         for one in units:
             diags.extend(one.diagnostics)
             for check in one.not_checked:
                 diags.skip(check)
-        if self.root.is_complete:
-            diags.extend(idle_everywhere(units))
+        if self.root.is_complete and not any(one.is_broken for one in units):
+            diags.extend(advice(units, {each.code for each in diags}))
             diags.extend(tuple(self._allowances.idle(diags, aside=IDLE | NEEDS_KEY)))
         if ErrorWatch(diags, self._severities, strict=self._request.strict).found():
-            return False
+            return self._over_errors
         if self._request.known:
             self._request.known.keep(self._units, self.digests)
         return True

@@ -119,7 +119,8 @@ class Run:
     `files` are those that mean something, by path; `workspace` is None without a usable organization; `ids` are all
     bundles, `selected` those that were asked for, as `selects` tells, and `checked` those that have been looked at.
     `desired` is what the control plane should have: once all bundles of a whole tree are there, if that is wanted.
-    What does not fit into a format is in `unfit`, and is told at the end; `effects` has what layers do.
+    What does not fit into a format is in `unfit`, and is told at the end; `effects` has what layers do. It `is_wrong`
+    if there was an error before any bundle was looked at, and `is_broken` if that may spoil one.
 
     With a `part` only that is read, and what can only be told of the whole tree is left to who knows the other parts;
     it is None for a whole tree.
@@ -147,6 +148,7 @@ class Run:
         is_whole = not request.selectors and request.within is None and request.shard is None
         self.is_complete = is_whole and not self._broken
         self.diags.extend(Allowances(self.allowed, self.today).expired())
+        self.is_wrong, self.is_broken = self.watch.found(), bool(self._broken)
         if part is None:
             self.check_selection(self.ids)
 
@@ -194,14 +196,14 @@ class Run:
             return link_root(resources, self.diags)
         return link_projects(root.workspace, resources, self.diags) if root.workspace else None
 
-    def check_selection(self, ids: tuple[str, ...]) -> None:
-        """Report what selects none of the bundles that there are in the whole tree."""
+    def check_selection(self, ids: tuple[str, ...], *, has_errors: bool = False) -> None:
+        """Report what selects none of the bundles that there are in the whole tree, which may have errors elsewhere."""
         if self.workspace:
             asked, shard = self._request, self._request.shard
             # What matches nothing that another shard may have either is a mistake for sure.
             elsewhere = shard.possible(self.workspace.environments) if shard else ()
             found = Asked(asked.selectors, (*ids, *elsewhere), asked.allow_empty)
-            check_selection(self.workspace, found, self.diags, has_errors=self.watch.found())
+            check_selection(self.workspace, found, self.diags, has_errors=has_errors or self.is_wrong)
 
     def bundles(self) -> Iterator[Bundle]:
         """The selected bundles that no broken file spoils, with all findings about them reported."""

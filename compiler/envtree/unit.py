@@ -1,6 +1,6 @@
 """What a run over one project finds, so that it can be found elsewhere, or at another time, and put together."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from envtree.advise import advise
@@ -15,21 +15,27 @@ from envtree.pipeline import Run
 from envtree.reading import Memory
 from envtree.source import Location
 
+# Nothing reads a secret, or sets a variable, whose name somebody misspelt elsewhere, and that has been told.
+_FOLLOWS_FROM = {"ET651": "ET601", "ET756": "ET703"}
+
 
 class Unit(NamedTuple):
-    """A project without an error: its bundles, and all that was found.
+    """A project: its bundles, and all that was found.
 
-    `idle` has for each file outside of projects that was looked at what did nothing in this one, and `seen` what the
-    layers of those files do: either counts if it is so in all projects. Of the `keys` and `marks` no two projects may
-    have the same: those at the control plane, and what tells the ciphertexts of secrets files apart. `names` is the
-    digest of all names if the project mentions what may be in others, and else empty. `types` has the type of each
-    environment.
+    It `is_wrong` or `is_broken` as a run is; `advice` counts if none is broken. `idle` has for each file outside of
+    projects that was looked at what did nothing in this one, and `seen` what the layers of those files do: either
+    counts if it is so in all projects. Of the `keys` and `marks` no two projects may have the same: those at the
+    control plane, and what tells the ciphertexts of secrets files apart. `names` is the digest of all names if the
+    project mentions what may be in others, and else empty. `types` has the type of each environment.
     """
 
     ids: tuple[str, ...]
     selected: tuple[str, ...]
     checked: tuple[str, ...]
+    is_wrong: bool
+    is_broken: bool
     diagnostics: tuple[Diagnostic, ...]
+    advice: tuple[Diagnostic, ...]
     not_checked: tuple[NotChecked, ...]
     allowances: dict[str, tuple[Allowance, ...]]
     keys: tuple[str, ...]
@@ -90,7 +96,10 @@ def unit(run: Run, root: Run, names: Index) -> Unit:
         run.ids,
         run.selected,
         tuple(run.checked),
-        (*run.diags, *own),
+        run.is_wrong,
+        run.is_broken,
+        tuple(run.diags),
+        tuple(own),
         run.diags.skipped(),
         run.allowed,
         keys_of(run),
@@ -108,9 +117,15 @@ def keys_of(run: Run) -> tuple[str, ...]:
     return tuple(one.fields["key"] for one in projects if field(one.document, "key") is not None)
 
 
-def idle_everywhere(units: Iterable[Unit]) -> Iterator[Diagnostic]:
-    """What did nothing in any of the projects that were asked, and what layers outside of projects never do."""
+def advice(units: Iterable[Unit], found: Collection[str]) -> Iterator[Diagnostic]:
+    """What is true of the tree as a whole, but for what follows from any of the codes that were found."""
     units = tuple(units)
+    every = (*(each for one in units for each in one.advice), *_idle_everywhere(units))
+    return (each for each in every if _FOLLOWS_FROM.get(each.code) not in found)
+
+
+def _idle_everywhere(units: tuple[Unit, ...]) -> Iterator[Diagnostic]:
+    """What did nothing in any of the projects that were asked, and what layers outside of projects never do."""
     common: dict[str, frozenset[Diagnostic]] = {}
     for one in units:
         for path, found in one.idle.items():

@@ -41,7 +41,8 @@ def link_root(resources: Resources, diags: Diagnostics) -> Workspace:
     """What stands outside of projects, without them."""
     unread = _unread(diags)
     workspace = _root(resources, unread, diags)
-    _check_sealed(resources, workspace, unread, diags)
+    _check_sealed(resources, workspace, unread, findings := Diagnostics())
+    diags.extend(distinct(findings, (resource.document for resource in resources)))
     return workspace
 
 
@@ -53,7 +54,8 @@ def link_projects(root: Workspace, resources: Resources, diags: Diagnostics) -> 
     unread, known = _unread(diags), {one.path for one in root.rules}
     rules = [read_rules(one, diags) for one in resources.rules if one.document.path not in known]
     workspace = _with_projects(root._replace(rules=(*root.rules, *rules)), resources, unread, diags)
-    _check_sealed(resources, workspace, unread, diags)
+    _check_sealed(resources, workspace, unread, findings := Diagnostics())
+    diags.extend(distinct(findings, (resource.document for resource in resources)))
     return workspace
 
 
