@@ -309,8 +309,9 @@ class Parted:
         if self.root.is_complete and not any(one.is_broken for one in units):
             diags.extend(advice(units, {each.code for each in diags}))
             diags.extend(tuple(self._allowances.idle(diags, aside=IDLE | NEEDS_KEY)))
-        if ErrorWatch(diags, self._severities, strict=self._request.strict).found():
-            return self._over_errors
+        wrong = ErrorWatch(diags, self._severities, strict=self._request.strict).found()
+        if wrong and not self._over_errors:
+            return False
         if self._request.known:
             self._request.known.keep(self._units, self.digests)
         return True

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -14,19 +13,18 @@ import click
 
 from envtree import EDITION
 from envtree.artifact import Mode
-from envtree.check import examined
 from envtree.cli.console import colored, is_heard, out, painted
 from envtree.cli.exits import Exit, verdict
 from envtree.cli.options import usage_error
 from envtree.cli.progress import progress
 from envtree.cli.work.compile import Options as Compiling
 from envtree.cli.work.compile import planned
+from envtree.cli.work.looks import Looks
 from envtree.cli.work.session import Environ, lines_of, open_tree, usage_errors
 from envtree.diagnostic import Failure, Refusal
 from envtree.disk import load_manifest
-from envtree.emit.marks import mark
 from envtree.layout import ROOT_FILE
-from envtree.pipeline import Outcome, Request, Run
+from envtree.pipeline import Outcome, Request
 from envtree.printable import printable
 from envtree.publish import publish
 from envtree.reading import Memory
@@ -104,6 +102,7 @@ class _Lookout:
         self._options = options
         self._tree = tree
         self._memory: Memory = {}
+        self._looks = Looks()
         self._color = colored(sys.stdout, options.color)
         self._output = _real(options.output) if options.output else None
 
@@ -149,16 +148,13 @@ class _Lookout:
 
             outcome, bundles = self._compile(over) if self._options.output else self._check(over)
         forget(self._memory, noted.digests)
+        self._looks.forget(noted.digests)
         self.standing = after(self.standing, outcome, noted.digests, bundles)
 
     def _check(self, over: Callable[[Request], Request]) -> tuple[Outcome, dict[str, object]]:
         options = self._options
         request = Request(self._tree, options.selectors, options.inputs, Environ(), allow_empty=options.allow_empty)
-        run = Run(over(request))
-        bundles: dict[str, object] = {
-            bundle.target.id: sha256(mark(dict(bundle.data))).digest() for _, bundle in examined(run, run.writers())
-        }
-        return run.outcome(), bundles
+        return self._looks.look(over(request))
 
     def _compile(self, over: Callable[[Request], Request]) -> tuple[Outcome, dict[str, object]]:
         plan = planned(_compiling(self._options), self._tree)

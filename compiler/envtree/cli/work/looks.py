@@ -1,0 +1,98 @@
+"""One look at a tree after the other: what was found in a project is found again only if a file of it has changed."""
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+
+from envtree.check import examined
+from envtree.emit.marks import mark
+from envtree.parted import Parted
+from envtree.pipeline import Outcome, Request, Result, Run
+from envtree.reading import Memory
+from envtree.records import project_of
+from envtree.standing import forget
+from envtree.tree import Tree, digest_of
+from envtree.unit import Placed, Unit
+
+# So many parsed files are held, of which each takes about 30 kB: those of the projects that were looked at last.
+_HELD = 5000
+
+# Bundles by id, each with what tells two versions apart.
+Bundles = dict[str, object]
+
+
+class Looks:
+    """What was found at the last look."""
+
+    manifest = ""
+
+    def __init__(self) -> None:
+        self._tree: Tree | None = None
+        self._units: dict[str, Unit] = {}
+        self._digests: dict[str, str] = {}
+        self._bundles: dict[str, Bundles] = {}
+        self._documents: dict[str, Memory] = {}
+
+    def look(self, request: Request) -> tuple[Outcome, Bundles]:
+        """Check the tree of a request: all that was found, and the bundles."""
+        self._tree = request.tree
+        parts = Parted(request._replace(known=self), over_errors=True)
+        if parts.is_possible():
+            wanted, kept = parts.root.writers(), {project: self._bundles[project] for project in parts.kept}
+            found = parts.each(lambda run: examined(run, wanted), _marked)
+            if found is not None:
+                self._bundles = _by_project(found, parts.projects) | kept
+                return parts.outcome(), _together(self._bundles.values())
+        run = Run(request)
+        bundles = _marked(0, examined(run, run.writers()))
+        return run.outcome(), bundles
+
+    def recall(self, digests: Mapping[str, str]) -> dict[str, Unit]:
+        """What was found in those of the projects that have the same digest as then."""
+        return {project: one for project, one in self._units.items() if self._digests[project] == digests.get(project)}
+
+    def keep(self, units: Mapping[str, Unit], digests: Mapping[str, str]) -> None:
+        """Remember what was found in all projects, which have these digests."""
+        self._units, self._digests = dict(units), dict(digests)
+
+    def placed(self) -> Placed | None:
+        """Nothing: where files stand is looked at each time."""
+
+    def keep_placed(self, placed: Placed) -> None:
+        """Remember nothing."""
+
+    def digest(self, path: str) -> str:
+        """What changes with the content of a file."""
+        assert self._tree
+        return digest_of(self._tree.read(path))
+
+    def documents(self, project: str) -> Memory:
+        """The files of a project as they were read before."""
+        self._documents[project] = self._documents.pop(project, {})
+        return self._documents[project]
+
+    def keep_documents(self, documents: Memory) -> None:
+        """Remember them as they have been read now, and forget those that nobody has looked at for the longest time."""
+        oldest = iter([project for project in self._documents if project])
+        while sum(map(len, self._documents.values())) > _HELD and (project := next(oldest, None)):
+            del self._documents[project]
+
+    def forget(self, files: Mapping[str, str]) -> None:
+        """Take out what no file says any more; `files` has the digests of all that were read, by path."""
+        for memory in self._documents.values():
+            forget(memory, files)
+
+
+def _marked(_: int, results: Iterable[Result]) -> Bundles:
+    return {bundle.target.id: sha256(mark(dict(bundle.data))).digest() for _, bundle in results}
+
+
+def _by_project(found: Iterable[Bundles], projects: Iterable[str]) -> dict[str, Bundles]:
+    every: dict[str, Bundles] = {project: {} for project in projects}
+    for bundles in found:
+        for id, told in bundles.items():
+            every[project_of(id)][id] = told
+    return every
+
+
+def _together(parts: Iterable[Bundles]) -> Bundles:
+    return {id: told for part in parts for id, told in part.items()}
