@@ -67,7 +67,7 @@ def test_it_makes_no_difference(tmp_path: Path) -> None:
         fill(tmp_path / str(number), files)
     assert divided(tmp_path, *(tmp_path / str(number) for number in range(len(TREES)))) == [
         [True, True, []],
-        # All but the first are wrong. A check goes on, and to write nothing the first process has to find that again.
+        # All but the first are wrong. A check goes on, and what writes ends, and looks for all that is wrong.
         *([True, compiled, []] for compiled in (True, False, False, False, False)),
     ]
 

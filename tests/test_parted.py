@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from envtree.artifact import Output
+from envtree.artifact import Mode, Output
 from envtree.check import check
 from envtree.diff import Named, diff
 from envtree.pipeline import Outcome, Request
@@ -246,6 +246,25 @@ def test_nothing_is_decrypted_for_an_error_in_another_project(name: str) -> None
         check(Request(MemoryTree({**BASE, **secrets}), decrypter=opened))
     assert locked.asked
     assert done
+
+
+@pytest.mark.parametrize("name", [name for name, (_, _, how) in TREES.items() if how == ERROR])
+def test_what_is_wrong_is_told_without_a_run_over_the_whole(name: str, tmp_path: Path) -> None:
+    tree = MemoryTree({**BASE, **TREES[name][0]})
+
+    def compiled(mode: Mode) -> Outcome:
+        places = Places(Output(tmp_path / "out", tmp_path, mode, 2026, {}, lambda _: True))
+        return publish(Request(tree, inputs_required=True), places, frozenset({"bundle", "compose"}))
+
+    modes: tuple[Mode, ...] = ("ref", "plain")
+    for mode in modes:
+        with going(1 << 30):
+            whole = compiled(mode)
+        with going(1) as done:
+            assert compiled(mode)._replace(workspace=None) == whole._replace(workspace=None)
+        # First it is tried to write; then all is looked at.
+        assert done == [False, True]
+        assert not (tmp_path / "out").exists()
 
 
 def published(root: Path, out: Path, drawn: Organization, least: int) -> tuple[Outcome, dict[str, bytes]]:

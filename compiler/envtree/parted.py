@@ -87,6 +87,11 @@ class Parted:
         """Their names, sorted."""
         return self._projects.keys()
 
+    @property
+    def is_wrong(self) -> bool:
+        """Whether there was an error before any bundle was looked at, once the run is done."""
+        return any(one.is_wrong for one in self._units.values())
+
     @cached_property
     def root(self) -> Run:
         """The run over what stands outside of projects."""

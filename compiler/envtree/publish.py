@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from envtree.artifact import Artifact, Elsewhere, Manifest, Output, Put, Receipt, Together
+from envtree.artifact import Artifact, Elsewhere, Manifest, Mode, Output, Put, Receipt, Together
 from envtree.compare import compare, compare_archives
 from envtree.emit import Writers, divide, emit, written
 from envtree.fitting import check_templates, report
@@ -119,11 +119,15 @@ def _begin(
 
 
 class _Parts(NamedTuple):
-    """A run from project to project, where its bundles go, and how they are put there."""
+    """A run from project to project, where its bundles go, and how they are put there; and what is wrong, if anything.
+
+    Of that None is known if it depends on where the first error is found.
+    """
 
     run: Parted
     folder: Output
     together: Together
+    wrong: Callable[[], Outcome | None]
 
 
 def _parted(
@@ -145,7 +149,30 @@ def _parted(
     def stream(run: Run) -> Iterator[Artifact]:
         return _artifacts(alone(run), run, told, wanted, [])
 
-    return _Parts(parts, told.main, partial(parts.each, stream))
+    return _Parts(parts, told.main, partial(parts.each, stream), partial(_wrong, request, formats, told.main.mode))
+
+
+def _wrong(request: Request, formats: frozenset[str], mode: Mode) -> Outcome | None:
+    """All that is wrong with a tree of which nothing can be written.
+
+    Over an error nothing is decrypted any more, and bundles are looked at as they are without a key. That is the same
+    for all of them if they are anyway, or if there is an error before the first of them.
+    """
+    parts = Parted(request._replace(decrypter=None, known=None), over_errors=True)
+    if not parts.is_possible(formats):
+        return None
+    wanted = parts.root.writers(formats)
+    check_templates(formats, wanted.settings, parts.root.diags)
+    alike = request.decrypter is None and parts.root.keyless_mode == mode
+
+    def looked_at(run: Run) -> Iterator[Result]:
+        for result in run.results():
+            report(written(result.bundle, run.keyless_mode, wanted), result.resolved, run.unfit)
+            yield result
+        run.diags.extend(run.unfit)
+
+    done = parts.each(looked_at, lambda _, results: deque(results, maxlen=0) and None)
+    return parts.outcome() if done is not None and (alike or parts.is_wrong) else None
 
 
 def publish(
@@ -161,8 +188,9 @@ def publish(
         known = request.known.manifest if request.known and parts.run.kept else ""
         elsewhere = Elsewhere(parts.together, frozenset(parts.run.kept), known)
         manifest = write((), parts.folder, lambda: parts.run.is_done, elsewhere=elsewhere)
-        if parts.run.is_done:
-            return parts.run.outcome(manifest)
+        outcome = parts.run.outcome(manifest) if parts.run.is_done else parts.wrong()
+        if outcome:
+            return outcome
     run, places, artifacts, apart = _begin(request, places, formats, beside, receipts)
 
     def approve() -> bool:
@@ -180,12 +208,13 @@ def rehearse(
     beside: Beside = alone,
     receipts: Receipts | None = None,
 ) -> Outcome:
-    """Check the selected bundles and compare them with what is written."""
+    """Check the selected bundles and compare them with what is written; over an error this tells no difference."""
     parts = _parted(request, places, formats, beside, receipts)
     if parts:
         differing = compare((), parts.folder, parts.together)
-        if parts.run.is_done:
-            return parts.run.outcome()._replace(differences=tuple(differing))
+        outcome = parts.run.outcome() if parts.run.is_done else parts.wrong()
+        if outcome:
+            return outcome._replace(differences=tuple(differing) if parts.run.is_done else ())
     run, places, artifacts, apart = _begin(request, places, formats, beside, receipts)
 
     def onward(artifacts: Iterable[Artifact]) -> list[str]:
@@ -198,7 +227,7 @@ def rehearse(
     found = compare_archives(artifacts, archives, onward) if places.archive else onward(artifacts)
     if places.secret:
         found += (f"{places.secret.folder}/{path}" for path in compare(apart, places.secret))
-    return run.outcome(differences=tuple(found))
+    return run.outcome(differences=() if run.watch.found() else tuple(found))
 
 
 def _artifacts(
