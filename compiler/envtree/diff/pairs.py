@@ -1,6 +1,7 @@
 """The bundles that two runs have both, and those that only one has."""
 
 from collections.abc import Collection, Iterator
+from collections.abc import Set as AbstractSet
 
 from envtree.diff.model import BundleChange
 from envtree.diff.side import Pair, Side
@@ -26,14 +27,12 @@ def pairs(base: Run, head: Run, among: Collection[str]) -> Iterator[Pair]:
                 waiting[side][id] = result
 
 
-def singles(base: Run, head: Run, before: Side, after: Side) -> tuple[tuple[BundleChange, ...], tuple[str, ...]]:
-    """The bundles that only one run has, and those of which nobody knows whether they differ."""
-    old, new = {*base.selected}, {*head.selected}
-    unknown = {id for run in (base, head) for id in {*run.selected} - {*run.checked}} & old & new
-    changes = []
-    for id in sorted(old ^ new):
-        if is_uncertain(id, before, after):
-            unknown.add(id)
-        else:
-            changes.append(BundleChange(id, "added" if id in new else "removed", target_causes(id, before, after)))
-    return tuple(changes), tuple(sorted(unknown))
+def singles(
+    old: AbstractSet[str], new: AbstractSet[str], before: Side, after: Side
+) -> tuple[tuple[BundleChange, ...], frozenset[str]]:
+    """The bundles that only one of two runs has, by their ids; and those for which an error may be why."""
+    uncertain = frozenset(id for id in old ^ new if is_uncertain(id, before, after))
+    return tuple(
+        BundleChange(id, "added" if id in new else "removed", target_causes(id, before, after))
+        for id in sorted((old ^ new) - uncertain)
+    ), uncertain

@@ -1,18 +1,21 @@
 """Compare two trees project by project; of a project that is alike in both no bundle is compared, and one side read."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import chain
 from typing import NamedTuple
 
 from envtree.affected import affected
+from envtree.codes import is_unread
+from envtree.diagnostic import Severity
 from envtree.diff.groups import Group, Groups, changes
 from envtree.diff.model import BundleChange, Diff, RuleChange, SecretsFileChange
 from envtree.diff.pairs import pairs, singles
 from envtree.diff.rules import placed, rules
 from envtree.diff.secrets import anew, secrets_files
 from envtree.diff.side import Side, side_of
-from envtree.diff.trees import Extent, Named, declared, new_and_gone, ranked
+from envtree.diff.trees import Extent, Looked, Named, declared, new_and_gone, ranked
+from envtree.owners import Roster
 from envtree.parted import Parted
 from envtree.pipeline import Run
 from envtree.unit import Unit
@@ -23,14 +26,15 @@ class _Told(NamedTuple):
 
     units: tuple[Unit | None, Unit | None]
     unchanged: int
+    spoiled: frozenset[str]
     groups: Mapping[tuple[object, ...], Group] = {}
     bundles: tuple[BundleChange, ...] = ()
     rules: tuple[RuleChange, ...] = ()
 
 
 def in_parts(base: Named, head: Named, fit: Callable[[Extent], None]) -> Diff | None:
-    """What differs; None if anything is wrong with either tree, or needs all of one at once."""
-    sides = Parted(base.request), Parted(head.request)
+    """What differs; None if anything is wrong with either tree outside of projects, or needs all of one at once."""
+    sides = Parted(base.request, over_errors=True), Parted(head.request, over_errors=True)
     if not all(side.is_possible(()) for side in sides):
         return None
     told = _Comparison(*sides, head.request.progress).told()
@@ -40,35 +44,49 @@ def in_parts(base: Named, head: Named, fit: Callable[[Extent], None]) -> Diff | 
         side.conclude({project: unit for project, one in told.items() if (unit := one.units[n])})
     if not all(side.is_done for side in sides):
         return None
-    return _assembled((base, head), sides, told, fit)
+    one, other = (_looked(side) for side in sides)
+    # Over errors nobody knows what there would be.
+    ids = (*one.outcome.ids, *other.outcome.ids) if one.is_sound and other.is_sound else ()
+    fit(Extent(declared(one.outcome.workspace, other.outcome.workspace), frozenset(ids)))
+    return _assembled((base, head), sides, (one, other), told.values())
 
 
 def _assembled(
-    named: tuple[Named, Named], sides: tuple[Parted, Parted], told: Mapping[str, _Told], fit: Callable[[Extent], None]
+    named: tuple[Named, Named], sides: tuple[Parted, Parted], looked: tuple[Looked, Looked], parts: Collection[_Told]
 ) -> Diff:
-    (base, head), (one, other) = named, (side.outcome() for side in sides)
-    fit(Extent(declared(one.workspace, other.workspace), frozenset((*one.ids, *other.ids))))
-    parts = told.values()
-    roots = [side_of(side.root) for side in sides]
-    new, gone = new_and_gone(one, other, *roots)
+    (base, head), (one, other), roots = named, looked, (_outside(sides[0]), _outside(sides[1]))
+    new, gone = new_and_gone(one, other)
     return Diff(
         base=base.name,
         head=head.name,
         base_commit=base.commit,
         head_commit=head.commit,
         environments=ranked(
-            (unit.types for part in parts for unit in part.units if unit), (*one.selected, *other.selected)
+            (unit.types for part in parts for unit in part.units if unit),
+            (*one.outcome.selected, *other.outcome.selected),
         ),
         changes=changes(part.groups for part in parts),
         bundles=tuple(sorted(chain.from_iterable(part.bundles for part in parts))),
         unchanged=sum(part.unchanged for part in parts),
-        spoiled=(),
+        spoiled=tuple(sorted(chain.from_iterable(part.spoiled for part in parts))),
         secrets=tuple(_secrets(sides, roots)),
         rules=tuple(sorted(chain(rules(*roots), *(part.rules for part in parts)), key=placed)),
         new=new,
         gone=gone,
-        errors=False,
+        errors=any(finding.severity is Severity.ERROR for finding in other.outcome.findings),
     )
+
+
+def _looked(side: Parted) -> Looked:
+    # All that was found is there by now.
+    unread = frozenset(each.span.path for each in side.root.diags if is_unread(each.code))
+    return Looked(side.outcome(), not side.is_wrong, unread)
+
+
+def _outside(side: Parted) -> Side:
+    """What stands outside of projects, where nothing is wrong."""
+    workspace = side.root.workspace
+    return Side(workspace, side.root.files, frozenset(), frozenset(), Roster(workspace))
 
 
 class _Comparison:
@@ -107,7 +125,7 @@ class _Comparison:
         units = tuple(side.kept.get(project) for side in self._sides)
         one, other = units
         alike = self._is_alike(project) and one and other and (self._names_alike or not one.names)
-        return _Told((one, other), len(other.checked)) if alike and other else None
+        return _same(other) if alike and other else None
 
     def _compared(self, project: str) -> _Told:
         base, head = self._sides
@@ -125,8 +143,8 @@ class _Comparison:
     def _between(self, project: str, one: Run, other: Run) -> _Told:
         """What differs between two runs over a project."""
         known = [side.kept.get(project) for side in self._sides]
-        both = {*one.selected}.intersection(other.selected)
-        reached = both & affected(one, other)
+        old, new = frozenset(one.selected), frozenset(other.selected)
+        reached = old & new & affected(one, other)
         for run, unit in zip((one, other), known, strict=True):
             # What was found is known; only what may differ has to be computed again.
             if unit:
@@ -142,20 +160,18 @@ class _Comparison:
             (unit or side.found(run)) if project in side.projects else None
             for side, run, unit in zip(self._sides, (one, other), known, strict=True)
         ]
-        return _Told(
-            (units[0], units[1]),
-            len(both) - len({id for group in found.values() for id in group.bundles}),
-            found,
-            singles(one, other, before, after)[0],
-            tuple(rules(*own)),
-        )
+        bundles, uncertain = singles(old, new, before, after)
+        checked = (old & new).intersection(*(unit.checked for unit in units if unit))
+        unchanged = len(checked) - len({id for group in found.values() for id in group.bundles})
+        spoiled = uncertain | (old & new) - checked
+        return _Told((units[0], units[1]), unchanged, spoiled, found, bundles, tuple(rules(*own)))
 
 
 def _same(unit: Unit) -> _Told:
-    return _Told((unit, unit), len(unit.checked))
+    return _Told((unit, unit), len(unit.checked), frozenset(unit.selected).difference(unit.checked))
 
 
-def _secrets(sides: tuple[Parted, Parted], roots: list[Side]) -> Iterable[SecretsFileChange]:
+def _secrets(sides: tuple[Parted, Parted], roots: tuple[Side, Side]) -> Iterable[SecretsFileChange]:
     """The secrets files that differ; where a new one comes from, any of the others can tell."""
     before, after = (side.secrets_files() for side in sides)
     paths = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}

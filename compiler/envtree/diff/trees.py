@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from envtree.codes import CODES, OVERALL
-from envtree.diff.side import Side
 from envtree.finding import Finding
 from envtree.layout import ROOT_FILE
 from envtree.pipeline import Outcome, Request
@@ -52,31 +51,37 @@ def _rank(kind: str) -> int:
     return _TYPES.index(kind) if kind in _TYPES else len(_TYPES)
 
 
-def new_and_gone(
-    base: Outcome, head: Outcome, before: Side, after: Side
-) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+class Looked(NamedTuple):
+    """What a run has found; all could be looked at if it `is_sound`, and nothing in the files that are `unread`."""
+
+    outcome: Outcome
+    is_sound: bool
+    unread: frozenset[str]
+
+
+def new_and_gone(base: Looked, head: Looked) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
     """The findings that only the head has, and those that are gone with the base.
 
     What the head could not look at is not gone.
     """
-    comparable = _comparable(before, after)
-    old, new = (_by_fingerprint(one) for one in (base, head))
-    spoiled = {*head.selected} - {*head.checked}
-    gone = (old[key] for key in old if key not in new and old[key].diagnostic.span.path not in after.unread)
+    comparable = _comparable(base, head)
+    old, new = (_by_fingerprint(one.outcome) for one in (base, head))
+    spoiled = {*head.outcome.selected} - {*head.outcome.checked}
+    gone = (old[key] for key in old if key not in new and old[key].diagnostic.span.path not in head.unread)
     return (
         tuple(new[key] for key in new if key not in old and comparable(new[key])),
         tuple(one for one in gone if comparable(one) and not (one.bundles and spoiled.issuperset(one.bundles))),
     )
 
 
-def _comparable(before: Side, after: Side) -> Callable[[Finding], bool]:
+def _comparable(base: Looked, head: Looked) -> Callable[[Finding], bool]:
     """Whether a kind of finding was looked for on both sides.
 
     What is said of all of a tree needs a tree without errors, and what an organization can silence needs one that
     could be read.
     """
-    whole = not before.broken and not after.broken
-    configured = ROOT_FILE not in before.unread | after.unread
+    whole = base.is_sound and head.is_sound
+    configured = ROOT_FILE not in base.unread | head.unread
 
     def holds(finding: Finding) -> bool:
         code = finding.diagnostic.code

@@ -8,7 +8,7 @@ from envtree.diff.pairs import pairs, singles
 from envtree.diff.rules import rules
 from envtree.diff.secrets import anew, secrets_files
 from envtree.diff.side import Side, side_of
-from envtree.diff.trees import Extent, Named, declared, new_and_gone, ranked
+from envtree.diff.trees import Extent, Looked, Named, declared, new_and_gone, ranked
 from envtree.pipeline import Run
 from envtree.reading import Memory
 
@@ -29,8 +29,10 @@ def whole(base: Named, head: Named, fit: Callable[[Extent], None]) -> Diff:
     for pair in pairs(one, other, {*one.ids}.intersection(other.ids)):
         groups = groups or Groups(before, after, anew(secrets))
         unchanged += not groups.add(pair)
-    bundles, spoiled = singles(one, other, before, after)
-    new, gone = new_and_gone(one.outcome(), other.outcome(), before, after)
+    old, new = {*one.selected}, {*other.selected}
+    bundles, uncertain = singles(old, new, before, after)
+    unchecked = (old & new).difference(one.checked) | (old & new).difference(other.checked)
+    found, gone = new_and_gone(_looked(one, before), _looked(other, after))
     return Diff(
         base=base.name,
         head=head.name,
@@ -40,13 +42,17 @@ def whole(base: Named, head: Named, fit: Callable[[Extent], None]) -> Diff:
         changes=changes([groups.found] if groups else []),
         bundles=bundles,
         unchanged=unchanged,
-        spoiled=spoiled,
+        spoiled=tuple(sorted(unchecked | uncertain)),
         secrets=secrets,
         rules=tuple(rules(before, after)),
-        new=new,
+        new=found,
         gone=gone,
         errors=bool(other.severities.errors(other.diags)),
     )
+
+
+def _looked(run: Run, side: Side) -> Looked:
+    return Looked(run.outcome(), not side.broken, side.unread)
 
 
 def _types(side: Side) -> Iterator[Mapping[str, str]]:
