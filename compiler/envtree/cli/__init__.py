@@ -69,7 +69,10 @@ def main() -> NoReturn:
     console.prepare()
     # What goes wrong where nobody can catch it would be printed with its values.
     sys.unraisablehook = threading.excepthook = _ignore
-    sys.exit(_until_a_signal(lambda: invoke(sys.argv[1:])))
+    code = _until_a_signal(lambda: invoke(sys.argv[1:]))
+    # Nor is there anything to look for in what is left: Python does so at its end, though it is told not to.
+    gc.freeze()
+    sys.exit(code)
 
 
 def _invoke(arguments: list[str]) -> int:
