@@ -31,7 +31,8 @@ _COMPILED = {what: re2.compile(form) for what, form in _FORMS.items()}
 _ANY_FORM = re2.compile("|".join(_FORMS.values()))
 # In JSON: one look at a whole file, with an engine that takes time by its length only.
 _SIGNS = re2.compile("|".join([*_FORMS.values(), rf'(?i)"[A-Z0-9_]*{_NAME}":"[^"]']).encode())
-_WORDS = re2.compile(rb'"([A-Za-z0-9+/_=-]{24,})"')
+# What follows a quote is looked at once, so this takes time by the length only as well.
+_WORDS = re.compile(rb'"([A-Za-z0-9+/_=-]{24,}+)"')
 _BY_NAME = re.compile(rf"[A-Z0-9_]*{_NAME}", re.IGNORECASE)
 # In a line of YAML: a telling key, and what is written behind it.
 _ASSIGNED = re.compile(rf"{_NAME}[\"']?\s*:\s*[\"']?([^\s\"'].*)", re.IGNORECASE)
