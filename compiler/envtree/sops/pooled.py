@@ -2,13 +2,18 @@
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 
 @contextmanager
-def pooled(stop: Callable[[], None], workers: int | None = None) -> Iterator[ThreadPoolExecutor]:
+def pooled(stop: Callable[[], None], workers: int | None = None) -> "Iterator[ThreadPoolExecutor]":
     """A pool for a block; if that does not come to its end, `stop` ends what is running, and nothing else begins."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 -- most runs start no sops, and it takes 3 ms
+
     pool = ThreadPoolExecutor(workers or os.cpu_count())
     try:
         yield pool
