@@ -9,7 +9,9 @@ import random
 import resource
 import signal
 import stat
+import struct
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -446,6 +448,16 @@ class TestPermissions:
             os.umask(old)
         expected = ({0o700}, {0o600}) if mode == "plain" else ({0o755}, {0o644})
         assert _modes(tree / "out") == expected
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere such lists are set in other ways")
+    @pytest.mark.parametrize("mode", ["plain", "ref"])
+    def test_t82_whatever_folders_pass_on(self, tree: Path, mode: Mode) -> None:
+        """A folder may have a list of permissions for all that is made in it, which counts in place of the umask."""
+        rights = ((0x01, 7), (0x04, 0), (0x20, 0))  # of the owner, the group, and all others
+        entries = b"".join(struct.pack("<HHI", who, right, 0xFFFFFFFF) for who, right in rights)
+        os.setxattr(tree, "system.posix_acl_default", struct.pack("<I", 2) + entries)
+        run(version_a(9), output(tree, mode=mode))
+        assert _modes(tree / "out") == (({0o700}, {0o600}) if mode == "plain" else ({0o755}, {0o644}))
 
     def test_t82_plain_closes_what_was_open(self, tree: Path) -> None:
         run(version_a(3), output(tree, mode="ref"))

@@ -72,7 +72,12 @@ def errors(output: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Failure("ET805", f"the output '{output}' cannot be written: {reason(error)}") from error
+        raise unwritable(output, error) from error
+
+
+def unwritable(output: Path, error: OSError) -> Failure:
+    """What is told of an output to which the system lets nobody write."""
+    return Failure("ET805", f"the output '{output}' cannot be written: {reason(error)}")
 
 
 def check_inside(folder: str, names: list[str]) -> None:
@@ -81,16 +86,32 @@ def check_inside(folder: str, names: list[str]) -> None:
         raise ValueError("a path leads out of the output folder")
 
 
-def create(path: str, data: bytes, bits: int) -> None:
-    """Write a new file; its permissions are `bits` whatever the umask."""
-    create_of(path, (data,), bits)
+def is_exact(folder: str, file_bits: int, folder_bits: int) -> bool:
+    """Whether all that is made below a folder has the permissions that it is asked for.
+
+    A umask takes some away, and a list of the folder may, which all below it inherits.
+    """
+    probe = f"{folder}/{STAGING}"
+    file = f"{probe}/{MANIFEST}"
+    create_folder(probe, folder_bits, exact=True)
+    create(file, b"", file_bits, exact=True)
+    found = [stat.S_IMODE(os.lstat(path).st_mode) for path in (file, probe)]
+    os.unlink(file)
+    os.rmdir(probe)
+    return found == [file_bits, folder_bits]
 
 
-def create_of(path: str, pieces: Iterable[bytes], bits: int) -> None:
+def create(path: str, data: bytes, bits: int, *, exact: bool = False) -> None:
+    """Write a new file; its permissions are `bits` whatever the umask, also where that is not known to be `exact`."""
+    create_of(path, (data,), bits, exact=exact)
+
+
+def create_of(path: str, pieces: Iterable[bytes], bits: int, *, exact: bool = False) -> None:
     """The same, piece by piece."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, bits)
     try:
-        os.fchmod(fd, bits)
+        if not exact:
+            os.fchmod(fd, bits)
         for data in pieces:
             written = os.write(fd, data)
             while written < len(data):
@@ -99,10 +120,11 @@ def create_of(path: str, pieces: Iterable[bytes], bits: int) -> None:
         os.close(fd)
 
 
-def create_folder(path: str, bits: int) -> None:
-    """Make a folder; its permissions are `bits` whatever the umask."""
+def create_folder(path: str, bits: int, *, exact: bool = False) -> None:
+    """Make a folder; its permissions are `bits` as those of a file are."""
     os.mkdir(path, bits)
-    os.chmod(path, bits)
+    if not exact:
+        os.chmod(path, bits)
 
 
 def state(path: str, data: bytes, bits: int | None = None) -> State:

@@ -19,6 +19,7 @@ class Fresh:
         self._file_bits = disk.FILE_BITS[output.mode]
         self._folder_bits = disk.FOLDER_BITS[output.mode]
         self._folders = {""}
+        self._exact = False
         self._output = output
 
     def begin(self, known: str) -> Manifest:
@@ -29,6 +30,8 @@ class Fresh:
         self._folders = {""}
         # Somebody else may have made the folder, a checkout for one.
         os.chmod(self._home, disk.FOLDER_BITS["plain"])
+        # To set the permissions of each file and folder takes a tenth of the time that all of it takes to be made.
+        self._exact = disk.is_exact(self._home, self._file_bits, self._folder_bits)
         if self._output.mode == "plain":
             self._write(disk.IGNORE, disk.IGNORE_TEXT)
         return Manifest(self._output.edition, self._output.mode, {})
@@ -63,12 +66,12 @@ class Fresh:
             empty(self._home)
 
     def _write(self, path: str, data: bytes) -> None:
-        disk.create(f"{self._home}/{path}", data, self._file_bits)
+        disk.create(f"{self._home}/{path}", data, self._file_bits, exact=self._exact)
 
     def _make(self, folder: str) -> None:
         if folder not in self._folders:
             self._make(folder.rpartition("/")[0])
             # Another process may have made it, for a bundle of the same environment.
             with suppress(FileExistsError):
-                disk.create_folder(f"{self._home}/{folder}", self._folder_bits)
+                disk.create_folder(f"{self._home}/{folder}", self._folder_bits, exact=self._exact)
             self._folders.add(folder)
