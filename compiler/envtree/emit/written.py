@@ -61,7 +61,7 @@ def written(bundle: Bundle, mode: Mode | None, writers: Writers, data: Mapping[s
     given = variables(found, mode, shown, writers.settings.kubernetes)
     files, unfit = _formatted(given, found, writers.formats, mode)
     unseen = list(_unseen(given, found, writers)) if mode is None else []
-    templates = () if given.unwritable else writers.templates
+    templates = writers.templates if writers.templates and not given.unwritable else ()
     read = readable(bundle, given, mode) if templates else {}
     for one in templates:
         try:
