@@ -21,6 +21,9 @@ class Kind(StrEnum):
     SECRETS = "secrets"
     CREATION_RULES = "creation_rules"
 
+    # As it is equal to its text, so it is found. An enumeration's own takes a call of Python, for each look into a map.
+    __hash__ = str.__hash__
+
 
 class Location(NamedTuple):
     """Where in the organization a file stands: empty strings where a level does not apply.
