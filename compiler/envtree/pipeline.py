@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from envtree.advise import advise
 from envtree.allowance import Allowance, Allowances
 from envtree.artifact import Manifest, Mode
+from envtree.batches import in_batches
 from envtree.bundle import bundle
 from envtree.codes import ABOUT_ACCESS, IDLE, NEEDS_KEY
 from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked
@@ -215,9 +216,11 @@ class Run:
         if workspace is None:
             return
         outside, rules = self.outside, Rules(workspace, self.policies)
-        merged = merge(self._stacks(workspace), workspace.organization, self.diags, self.effects)
+        # How a bundle of a part is looked at never depends on what was found in those before it.
+        ahead = in_batches if self._root else iter
+        merged = ahead(merge(self._stacks(workspace), workspace.organization, self.diags, self.effects))
         kept: list[Result] | None = [] if self.is_for_control_plane else None
-        for resolved in resolve(merged, workspace, outside, self.diags):
+        for resolved in ahead(resolve(merged, workspace, outside, self.diags)):
             one = bundle(resolved, workspace.organization)
             lint(resolved, one, rules, self.diags)
             self.checked.append(one.target.id)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
+from envtree.batches import in_batches
 from envtree.codes import ABOUT_TYPES
 from envtree.creation_rule import RulesDocument
 from envtree.diagnostic import Diagnostic, Diagnostics
@@ -33,7 +34,31 @@ class Known(NamedTuple):
 
 
 # What is known of files, by path, place and content.
-Memory = dict[tuple[str, Location, str], Known]
+_Key = tuple[str, Location, str]
+Memory = dict[_Key, Known]
+
+
+class _Parsed(NamedTuple):
+    """A file that has been parsed, and what was found so far; without a document it cannot be read."""
+
+    source: Source
+    document: Document | None
+    findings: Diagnostics
+
+    @classmethod
+    def of(cls, source: Source) -> "_Parsed":
+        """Parse a file."""
+        findings = Diagnostics()
+        return cls(source, parse(source, findings), findings)
+
+    def known(self) -> Known:
+        """Validate the file."""
+        source, document, findings = self
+        if document is None:
+            # It stands as an empty one, so that what it is still has a name.
+            empty = Document(source.path, source.location, source.digest, MappingNode({}, {}, {}, START), aliases={})
+            return Known(Resource(source.location, empty), tuple(findings))
+        return Known(validate(document, _schemas(), findings), tuple(findings))
 
 
 class Reader:
@@ -45,16 +70,19 @@ class Reader:
     def read(self, sources: Iterable[Source], done: Callable[[int], None], diags: Diagnostics) -> tuple[Resource, ...]:
         """What is in some files; `done` hears how many there were so far."""
         found: list[Resource] = []
-        for source in sources:
-            key = (source.path, source.location, source.digest)
-            if key not in self._memory:
-                findings = Diagnostics()
-                self._memory[key] = Known(_read_one(source, _schemas(), findings), tuple(findings))
+        for key, fresh in in_batches(map(self._parsed, sources)):
+            if fresh:
+                self._memory[key] = fresh.known()
             resource, told = self._memory[key]
             diags.extend(told)
             found.append(resource)
             done(len(found))
         return tuple(found)
+
+    def _parsed(self, source: Source) -> "tuple[_Key, _Parsed | None]":
+        """What tells a file from others, and what is in it if that is not known."""
+        key = (source.path, source.location, source.digest)
+        return key, None if key in self._memory else _Parsed.of(source)
 
     def rules(self, resources: tuple[Resource, ...], diags: Diagnostics) -> tuple[RulesDocument, ...]:
         """The files that tell sops for whom to encrypt the secrets among some files."""
@@ -69,12 +97,3 @@ class Reader:
             diags.extend(finding for finding in findings if finding.code not in ABOUT_TYPES)
             if document:
                 yield RulesDocument(document, inside)
-
-
-def _read_one(source: Source, schemas: Schemas, diags: Diagnostics) -> Resource:
-    document = parse(source, diags)
-    if document is None:
-        # A file that cannot be read stands as an empty one, so that what it is still has a name.
-        empty = Document(source.path, source.location, source.digest, MappingNode({}, {}, {}, START), aliases={})
-        return Resource(source.location, empty)
-    return validate(document, schemas, diags)
