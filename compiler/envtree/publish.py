@@ -250,7 +250,7 @@ def _artifacts(
         else:
             artifact, beside = emit(result.bundle, places.main.mode, wanted)
         report(beside, result.resolved, unfit)
-        yield artifact._replace(files=(*artifact.files, *files))
+        yield artifact._replace(files=(*artifact.files, *files)) if files else artifact
     run.diags.extend(unfit)
 
 

@@ -132,10 +132,11 @@ def _runs(records: Iterable[tuple[str, Record]]) -> Iterator[tuple[str, dict[str
     """The records of one project each, as they come."""
     project, group = "", dict[str, Record]()
     for id, record in records:
-        if project_of(id) != project and group:
+        own = project_of(id)
+        if own != project and group:
             yield project, group
             group = {}
-        project, group[id] = project_of(id), record
+        project, group[id] = own, record
     if group:
         yield project, group
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from envtree.diagnostic import Diagnostic, Diagnostics, Related
-from envtree.fields import section
+from envtree.fields import scalar, section
 from envtree.keypath import KeyPath, format_path
 from envtree.node import Document, Node, Scalar
 from envtree.node import Mapping as MappingNode
@@ -22,10 +22,7 @@ class _Said(NamedTuple):
 
     def at(self, path: KeyPath) -> Scalar | None:
         """The scalar at a path, if there is one."""
-        node: Node | None = self.section
-        for key in path:
-            node = node.entries.get(key) if isinstance(node, MappingNode) else None
-        return node if isinstance(node, Scalar) else None
+        return scalar(_at(self.section, path))
 
 
 def check_repeats(workspace: Workspace, diags: Diagnostics) -> None:
@@ -39,10 +36,9 @@ def check_repeats(workspace: Workspace, diags: Diagnostics) -> None:
 def _check(team: Team, path: str, document: Document, diags: Diagnostics) -> None:
     first, *others = [_Said(agent.document, section(agent.document)) for agent in team.agents]
     alike = [(key, node, twins) for key, node in _leaves(first.section).items() if (twins := _twins(key, node, others))]
-    # What the team says in one environment stands over what it says in all.
-    taken = {key[:2] for overlay in team.overlays.values() for key in _leaves(overlay.section)} if alike else ()
     for key, node, twins in alike:
-        if key[:2] not in taken:
+        # What the team says in one environment stands over what it says in all.
+        if not any(_says(overlay.section, key[:2]) for overlay in team.overlays.values()):
             message = f"all {len(team.agents)} agents of team '{path}' say the same of '{format_path(key)}'"
             hint = f"write it once in '{document.path}'"
             related = tuple(Related(place, "and here") for place in twins[:_SHOWN])
@@ -62,6 +58,18 @@ def _twins(key: KeyPath, node: Scalar, others: list[_Said]) -> list[Span]:
 
 def _same(one: Scalar, other: Scalar) -> bool:
     return type(one.value) is type(other.value) and one.text == other.text
+
+
+def _says(section: MappingNode | None, path: KeyPath) -> bool:
+    """Whether a section says something at a path, or below it."""
+    node = _at(section, path)
+    return node is not None and any(True for _ in _walk(node, path))
+
+
+def _at(node: Node | None, path: KeyPath) -> Node | None:
+    for key in path:
+        node = node.entries.get(key) if isinstance(node, MappingNode) else None
+    return node
 
 
 def _leaves(found: MappingNode | None) -> dict[KeyPath, Scalar]:
