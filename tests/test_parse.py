@@ -17,8 +17,9 @@ from envtree.codes import CODES
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.node import Document, Mapping, Node, Scalar, Sequence
 from envtree.parse import parse as public_parse
+from envtree.parse.backend import Backend
 from envtree.parse.document import parse
-from envtree.parse.events import Backend, fastest, libyaml_events, pure_events
+from envtree.parse.events import fastest, libyaml_events, pure_events
 from envtree.source import Kind, Location, Source
 
 BACKENDS: dict[str, Backend | None] = {"lines": None, "pure": pure_events}

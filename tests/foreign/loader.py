@@ -10,8 +10,9 @@ import yaml
 
 from envtree.codes import CODES
 from envtree.diagnostic import Diagnostics
+from envtree.parse.backend import Backend
 from envtree.parse.document import parse
-from envtree.parse.events import Backend, libyaml_events, pure_events
+from envtree.parse.events import libyaml_events, pure_events
 from envtree.source import Kind, Location, Source
 from tests.env_readers import node_modules, program
 

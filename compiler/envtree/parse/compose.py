@@ -15,8 +15,8 @@ from yaml.events import (
 
 from envtree.node import Mapping, Node, Plain, Scalar, Sequence
 from envtree.parse.anchors import MAX_DEPTH, Anchors
+from envtree.parse.backend import NextEvent
 from envtree.parse.characters import refused_escape, refused_in_key
-from envtree.parse.events import NextEvent
 from envtree.parse.merge_keys import DROPPED, MERGE, TEMPLATE, refuse_key, settle
 from envtree.parse.plain import NUMBER_STARTS, ROUNDED, WORDS, Doubt, read_plain
 from envtree.parse.report import Refused, Report, mark_at, shown

@@ -5,17 +5,13 @@ import re
 from envtree.diagnostic import Diagnostics
 from envtree.node import Document, Mapping
 from envtree.parse.allowances import WORD, read_allowances
+from envtree.parse.backend import Backend
 from envtree.parse.block import read_block
 from envtree.parse.characters import decode
-from envtree.parse.compose import compose
 from envtree.parse.dotenv import read_dotenv
-from envtree.parse.events import Backend, YAMLError, fastest
-from envtree.parse.problems import syntax_error
 from envtree.parse.report import Refused, Report, mark_at
-from envtree.parse.tabs import blank_tabs, refuse_tabs
 from envtree.source import Source
 
-_FASTEST = fastest()
 # The lines that may hold directives: those before the first one with content or '---'.
 _HEAD = re.compile(r"(?:[ ]*(?:#[^\n]*)?\r?\n|%[^\n]*\n?)*")
 
@@ -55,17 +51,26 @@ def _read(text: str, report: Report, backend: Backend | None) -> Mapping | None:
     if report.path.endswith(".env"):
         return read_dotenv(text, report)
     if "\t" in text:
+        from envtree.parse.tabs import blank_tabs, refuse_tabs  # noqa: PLC0415 -- as below
+
         if report.path.endswith(".json"):
             text = blank_tabs(text)
-        elif refuse_tabs(text, backend or _FASTEST, report):
+        elif refuse_tabs(text, backend, report):
             return None
     if "%" in text:
         text = _refuse_directives(text, report)
     root = None if backend else read_block(text)
-    if root is not None:
-        return root
+    return _compose(text, report, backend) if root is None else root
+
+
+def _compose(text: str, report: Report, backend: Backend | None) -> Mapping | None:
+    # PyYAML takes 10 ms to load, and many trees are of files in plain block form only.
+    from envtree.parse.compose import compose  # noqa: PLC0415
+    from envtree.parse.events import YAMLError, fastest  # noqa: PLC0415
+    from envtree.parse.problems import syntax_error  # noqa: PLC0415
+
     try:
-        return compose(text, (backend or _FASTEST)(text), report)
+        return compose(text, (backend or fastest())(text), report)
     except YAMLError as error:
         raise syntax_error(error, text) from None
 

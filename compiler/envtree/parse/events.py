@@ -1,7 +1,6 @@
 """YAML events from PyYAML: libyaml's parser where it is built in, the pure one elsewhere, with one verdict."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -11,9 +10,7 @@ from yaml.parser import Parser
 from yaml.reader import Reader
 from yaml.scanner import Scanner, ScannerError
 
-# The events of both parsers have the same attributes, but no common type says so.
-NextEvent = Callable[[], Any]
-Backend = Callable[[str], NextEvent]
+from envtree.parse.backend import Backend, NextEvent
 
 # What libyaml gave up and the pure parser did not: a '?' ends a plain scalar inside brackets.
 _INNER_QUESTION_MARK = re.compile(r"(?<=[^\s\[\]{},:?])\?+|(?<=\w) +\?+")

@@ -7,7 +7,8 @@ from typing import Any
 from yaml.error import YAMLError
 from yaml.events import ScalarEvent
 
-from envtree.parse.events import Backend
+from envtree.parse.backend import Backend
+from envtree.parse.events import fastest
 from envtree.parse.problems import TAB_HINT, syntax_error
 from envtree.parse.report import Refused, Report, mark_at
 
@@ -20,13 +21,13 @@ def blank_tabs(text: str) -> str:
     return _STRING_OR_TAB.sub(lambda match: match[1] or " ", text)
 
 
-def refuse_tabs(text: str, backend: Backend, report: Report) -> bool:
+def refuse_tabs(text: str, backend: Backend | None, report: Report) -> bool:
     """Report the tabs that are not text; whether there are any.
 
     The parsers disagree about such tabs, so the places of texts are read from a copy without them.
     """
     try:
-        texts = _texts(text.replace("\t", " "), backend)
+        texts = _texts(text.replace("\t", " "), backend or fastest())
     except YAMLError as error:
         raise syntax_error(error, text) from None
     tabs = [match.start() for match in re.finditer(r"\t[ \t]*", text)]
