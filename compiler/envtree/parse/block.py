@@ -64,7 +64,7 @@ def _map(rows: list[_Row], n: int, literals: _Literals) -> tuple[Mapping, int]:
     nodes: dict[str, Node] = {}
     keys: dict[str, Mark] = {}
     node: Any
-    begin, column = (row := rows[n])[:2]
+    begin, column, row = rows[n][0], rows[n][1], rows[n]
     while True:
         line, indent, dash, key, text = row
         if indent != column or dash:
