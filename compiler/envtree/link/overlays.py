@@ -1,20 +1,20 @@
 """Overlays: what a project, a team or an agent adds in one environment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping as Map
 
 from envtree.diagnostic import Diagnostic, Diagnostics
 from envtree.fields import field, mapping, scalar, section
 from envtree.layout import is_name
 from envtree.link.targets import Targets
 from envtree.nearest import did_you_mean
-from envtree.node import Document
+from envtree.node import Document, Mapping
 from envtree.resource import Resources
 from envtree.secret import SealedFile
 from envtree.source import Kind
 from envtree.span import Span, whole_file
 from envtree.workspace import Environment, Overlay
 
-Environments = Mapping[str, Environment]
+Environments = Map[str, Environment]
 
 
 def file_overlays(
@@ -44,20 +44,27 @@ def agent_overlays(
         for place in resources.secret_locations(Kind.AGENT, project, team)
         if place.name == agent and place.environment
     }
-    found = {}
+    found, reached = {}, _reached(environments, targets)
     for name in sorted({*(declared.entries if declared else ()), *sealed}):
         secrets = sealed.get(name)
         own = mapping(declared.entries.get(name)) if declared else None
-        place = document.key_span(declared, name) if declared and name in declared.keys else _place(secrets)
-        if _reaches(name, environments, targets, place, diags):
+        # Most are, and to say where it stands takes longer than to know that.
+        if name in reached or _reaches(name, environments, targets, _place(name, document, declared, secrets), diags):
             environment = mapping(own.entries.get("execution_environment")) if own else None
             model = scalar(own.entries.get("model_id")) if own else None
             found[name] = Overlay(document if own else None, environment, model, secrets)
     return found
 
 
-def _place(secrets: SealedFile | None) -> Span:
+def _place(name: str, document: Document, declared: Mapping | None, secrets: SealedFile | None) -> Span:
+    if declared and name in declared.keys:
+        return document.key_span(declared, name)
     return whole_file(secrets.path if secrets else "")
+
+
+def _reached(environments: Environments, targets: Targets) -> set[str]:
+    """The environments that targets are, or inherit."""
+    return environments.keys() & {name for target in targets.names for name in environments[target].order}
 
 
 def _reaches(name: str, environments: Environments, targets: Targets, place: Span, diags: Diagnostics) -> bool:
@@ -69,7 +76,7 @@ def _reaches(name: str, environments: Environments, targets: Targets, place: Spa
         hint = did_you_mean(name, environments) or f"there is none yet: add 'environments/{name}.yaml'"
         diags.add(Diagnostic(place, "ET308", message, hint))
         return False
-    if targets.sure and not any(name in environments[target].order for target in targets.names):
+    if targets.sure and name not in _reached(environments, targets):
         message = f"this overlay is for environment '{name}', which no target here is or inherits"
         hint = "remove the overlay, or target the environment or one that inherits it"
         diags.add(Diagnostic(place, "ET350", message, hint, targets.related("the targets here")))
