@@ -4,7 +4,7 @@ It finds what a run over the whole tree does. Where that is not sure, because of
 two of them have to do with each other, it finds nothing, and leaves it to that.
 """
 
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Collection, Container, Generator, Iterable, Iterator, Mapping, Sized
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -204,12 +204,16 @@ class Parted:
     ) -> Iterator[Item]:
         """What comes of some projects; each is forgotten before the next, but for what was found."""
         for project in projects:
-            run = self.begun(project)
-            for item in stream(run):
-                yield item
-                if run.watch.found() and not self._over_errors:
-                    raise SpoiltError
-            units[project] = self.found(run)
+            units[project] = yield from self._through_one(project, stream)
+
+    def _through_one(self, project: str, stream: Callable[[Run], Iterable[Item]]) -> Generator[Item, None, Unit]:
+        # Whatever has the run ends with this function, so that the next one gets its memory, which is at hand.
+        run = self.begun(project)
+        for item in stream(run):
+            yield item
+            if run.watch.found() and not self._over_errors:
+                raise SpoiltError
+        return self.found(run)
 
     def begun(self, project: str, memory: Memory | None = None) -> Run:
         """The run over a project, which may be none of the tree; raises SpoiltError where this is of no use."""
