@@ -29,9 +29,10 @@ from envtree.unit import Placed, Unit, advice, are_apart, keys_of, unit
 T = TypeVar("T")
 Item = TypeVar("Item")
 
-# With fewer agents nothing is gained. Of a process so many are asked at a time, and the rest of their last project.
+# With fewer agents nothing is gained. Of a process so many are asked at a time, and the rest of their last project: not
+# more, for at the end all others wait for the last one.
 _WORTH = 40
-_LEAST, _MOST = 10, 60
+_LEAST, _MOST = 10, 20
 
 # Files by path, of which the root is that of what stands outside of projects.
 _Files = dict[str, Location]
