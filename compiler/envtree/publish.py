@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from envtree.artifact import Artifact, Elsewhere, Manifest, Mode, Output, Put, Receipt, Together
+from envtree.batches import in_batches
 from envtree.compare import compare, compare_archives
 from envtree.emit import Writers, divide, emit, written
 from envtree.fitting import check_templates, report
@@ -147,7 +148,7 @@ def _parted(
     check_templates(formats, wanted.settings, parts.root.diags)
 
     def stream(run: Run) -> Iterator[Artifact]:
-        return _artifacts(alone(run), run, told, wanted, [])
+        return in_batches(_artifacts(alone(run), run, told, wanted, []))
 
     return _Parts(parts, told.main, partial(parts.each, stream), partial(_wrong, request, formats, told.main.mode))
 
