@@ -74,4 +74,4 @@ class Stack(NamedTuple):
     @property
     def agent(self) -> Layer:
         """The layer of the agent's own file, which every stack has."""
-        return next(layer for layer in self.layers if layer.kind == "agent")
+        return next(layer for layer in reversed(self.layers) if layer.kind == "agent")
