@@ -306,8 +306,10 @@ def _homeless(kept: list[_Found]) -> Iterator[Diagnostic]:
 def _describes(path: str, home: _Folder) -> bool:
     folder, _, name = path.rpartition("/")
     parsed = parse_file_name(name) if folder == home.path else None
+    if parsed is None or parsed.secrets:
+        return False
     # A name with a typing error has been told, with the right one.
-    return parsed is not None and nearest(parsed.stem, contents(home.place)) == home.place.own and not parsed.secrets
+    return parsed.stem == home.place.own or nearest(parsed.stem, contents(home.place)) == home.place.own
 
 
 def _orphans(kept: list[_Found], placed: Mapping[str, Location]) -> Iterator[Diagnostic]:
