@@ -55,8 +55,7 @@ def divided(count: int, jobs: int, work: Callable[[int], T], done: Callable[[int
     except _NotForkedError:
         return False
     finally:
-        for child in children:
-            _end(child)
+        _end(children)
 
 
 @contextmanager
@@ -122,7 +121,10 @@ def _ask(pipe: "Connection[Any, Any]", numbers: Iterator[int]) -> bool:
     return number is not None
 
 
-def _end(child: _Child) -> None:
-    os.kill(child.pid, signal.SIGKILL)
-    os.waitpid(child.pid, 0)
-    child.pipe.close()
+def _end(children: list[_Child]) -> None:
+    # All at once, for it takes a while until a process has given back its memory.
+    for child in children:
+        os.kill(child.pid, signal.SIGKILL)
+    for child in children:
+        os.waitpid(child.pid, 0)
+        child.pipe.close()
