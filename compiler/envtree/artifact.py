@@ -1,6 +1,7 @@
 """What goes to disk: the files of one bundle, and the manifest that owns them."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
@@ -117,10 +118,10 @@ class Manifest(NamedTuple):
         if self.whole:
             yield "", self.whole
 
-    @property
-    def files(self) -> int:
-        """How many files the output has."""
-        return self.bundles.files + (len(self.whole.files) if self.whole else 0)
+    def is_larger(self, files: int) -> bool:
+        """Whether the output has more files than so many; of a large one not all are counted."""
+        whole = len(self.whole.files) if self.whole else 0
+        return any(count > files for count in accumulate(self.bundles.counts(), initial=whole))
 
     def pieces(self) -> Iterator[bytes]:
         """The manifest as canonical JSON, piece by piece."""

@@ -4,11 +4,11 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -29,6 +29,12 @@ FOLDER_BITS: dict[Mode, int] = {"plain": 0o700, "ref": 0o755, "seal": 0o755}
 # No segment begins with a dot in a folder, so neither `..` nor a folder of our own (staging) can be named.
 _FOLDER = re.compile(r"[^/\0.][^/\0]*(?:/[^/\0.][^/\0]*)*")
 _FILE = re.compile(r"(?!\.{1,2}\Z)[^/\0]+")
+
+
+# So much is read at a time where nothing has to be kept of it.
+_CHUNK = 1 << 18
+
+T = TypeVar("T")
 
 
 class State(Enum):
@@ -152,6 +158,16 @@ def state(path: str, data: bytes, bits: int | None = None) -> State:
 
 def read(path: str) -> bytes | None:
     """The bytes of a regular file, None where there is none."""
+    return _of_file(path, _content)
+
+
+def digest(path: str) -> str | None:
+    """The SHA-256 of a regular file, None where there is none; a large one is never in memory as a whole."""
+    return _of_file(path, _digest)
+
+
+def _of_file(path: str, look: Callable[[int, int], T]) -> T | None:
+    """What `look(descriptor, size)` finds in a regular file, None where there is none."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
@@ -160,7 +176,7 @@ def read(path: str) -> bytes | None:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             raise Refusal("ET806", f"'{path}' is not a regular file", "move it away")
-        return _content(fd, found.st_size)
+        return look(fd, found.st_size)
     finally:
         os.close(fd)
 
@@ -238,6 +254,13 @@ def _record(data: Any) -> Record:
     check_inside(data["path"], list(data["files"]))
     files = {name: (str(file["sha256"]), int(file["size"])) for name, file in data["files"].items()}
     return Record(data["path"], str(data["digest"]), files)
+
+
+def _digest(fd: int, _: int) -> str:
+    found, chunk = hashlib.sha256(), bytearray(_CHUNK)
+    while size := os.readv(fd, (chunk,)):
+        found.update(memoryview(chunk)[:size])
+    return found.hexdigest()
 
 
 def _content(fd: int, size: int) -> bytes:

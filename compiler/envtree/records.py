@@ -10,8 +10,9 @@ from envtree.canonical import canonical
 
 # What stands before and behind the records in the canonical text of a map that holds nothing else, and between them.
 _BEFORE, _BEHIND, _BETWEEN = b'{\n  "bundles": {\n', b"\n  }\n}\n", b",\n"
-# The end of the records in a manifest, that of a record with others behind it, and what stands before an id.
-_END, _NEXT, _INDENT = b"\n  },\n", b"\n    },\n", b'    "'
+# The end of the records in a manifest and what always follows, that of a record with others behind it, and what stands
+# before an id.
+_END, _AFTER, _NEXT, _INDENT = b"\n  },\n", b'  "edition": ', b"\n    },\n", b'    "'
 # How a record begins, and the digest of a file: the quotes of no text in them look like this.
 _RECORD, _FILE = b'\n    "', b'"sha256": "'
 
@@ -54,13 +55,13 @@ class Records(Mapping[str, Record]):
     @staticmethod
     def rest(text: bytes) -> bytes | None:
         """A canonical manifest without its records; None if it has none."""
-        return b'{\n  "bundles": {},\n' + text[text.index(_END) + len(_END) :] if text.startswith(_BEFORE) else None
+        return b'{\n  "bundles": {},\n' + text[_end(text) + len(_END) :] if text.startswith(_BEFORE) else None
 
     @classmethod
     def split(cls, text: bytes) -> "Records":
         """Those of a manifest that is known to be canonical, and has some."""
         texts: dict[str, bytes] = {}
-        start, end = len(_BEFORE), text.index(_END)
+        start, end = len(_BEFORE), _end(text)
         while start < end:
             prefix = text[start : text.index(b"/", start) + 1]
             last = _last(text, prefix, start, end)
@@ -90,10 +91,9 @@ class Records(Mapping[str, Record]):
             if other.texts.get(project) != text:
                 yield from self.project(project).items()
 
-    @property
-    def files(self) -> int:
-        """How many files there are."""
-        return sum(text.count(_FILE) for text in self.texts.values())
+    def counts(self) -> Iterator[int]:
+        """How many files each project has."""
+        return (text.count(_FILE) for text in self.texts.values())
 
     def __getitem__(self, id: str) -> Record:
         return self.project(project_of(id))[id]
@@ -112,6 +112,11 @@ NONE = Records({})
 def project_of(id: str) -> str:
     """The project of a bundle."""
     return id.partition("/")[0]
+
+
+def _end(text: bytes) -> int:
+    """Where the records end in a canonical manifest; they may be long, and what stands behind them is short."""
+    return text.rindex(_END + _AFTER)
 
 
 def _last(text: bytes, prefix: bytes, start: int, end: int) -> int:

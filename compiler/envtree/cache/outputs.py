@@ -26,17 +26,17 @@ def written(manifest: Manifest) -> str:
 def is_intact(digest: str, output: Output, look: Look) -> bool:
     """Whether an output is as it was, as far as it is looked at; raises what would keep a run from writing there."""
     root = output_path(output, tracked)
-    data = disk.read(f"{root}/{disk.MANIFEST}")
-    if data is None or hashlib.sha256(data).hexdigest() != digest:
+    if disk.digest(f"{root}/{disk.MANIFEST}") != digest:
         return False
     if any(os.path.lexists(f"{root}/{name}") for name in (disk.STAGING, disk.JOURNAL)):
         return False
     if output.mode == "plain" and disk.read(f"{root}/{disk.IGNORE}") != disk.IGNORE_TEXT:
         return False
-    return look == "manifest" or _is_untouched(Path(root), disk.parse_manifest(data), output, look)
+    return look == "manifest" or _is_untouched(Path(root), output, look)
 
 
-def _is_untouched(root: Path, manifest: Manifest, output: Output, look: Look) -> bool:
+def _is_untouched(root: Path, output: Output, look: Look) -> bool:
+    manifest = disk.load_manifest(str(root), output.mode, output.edition)
     # The manifest is written last: whatever has changed later is not ours.
     last = os.lstat(root / disk.MANIFEST).st_ctime_ns
     folders, since = disk.Folders(str(root)), last if look == "marks" else None
@@ -63,4 +63,4 @@ def _is_same(path: str, recorded: tuple[str, int], output: Output, last: int | N
         return True
     if output.mode == "plain" and stat.S_IMODE(found.st_mode) != disk.FILE_BITS["plain"]:
         return False
-    return hashlib.sha256(disk.read(path) or b"").hexdigest() == digest
+    return disk.digest(path) == digest

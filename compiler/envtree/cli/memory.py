@@ -39,12 +39,12 @@ _LOOKED_AT = 20_000
 
 
 class _Place(NamedTuple):
-    """An output: `manifest` is the digest of its manifest, which holds so many `files`; no folder if there is none."""
+    """An output, no folder if there is none: `manifest` is the digest of its manifest; one of many files `is_large`."""
 
     folder: str = ""
     mode: Mode = "ref"
     manifest: str = ""
-    files: int = 0
+    is_large: bool = False
 
 
 class _Entry(NamedTuple):
@@ -149,7 +149,8 @@ class Memory:
         if workspace is None:
             return code
         if output and outcome.manifest:
-            place = _Place(str(output.folder), output.mode, cache.written(outcome.manifest), outcome.manifest.files)
+            is_large = outcome.manifest.is_larger(_LOOKED_AT)
+            place = _Place(str(output.folder), output.mode, cache.written(outcome.manifest), is_large)
         inputs = {one.env: self._names.mark(one.env) for one in workspace.organization.inputs.values()}
         words = [(answer, isinstance(each, bytes), _text(each)) for answer, each in said]
         seen = self.tree.seen()
@@ -166,7 +167,7 @@ class Memory:
         if not place.folder:
             return True
         output = Output(Path(place.folder), self._plain.root, place.mode, EDITION, {}, lambda _: True)
-        look: cache.Look = "read" if self._thorough else "marks" if place.files <= _LOOKED_AT else "manifest"
+        look: cache.Look = "read" if self._thorough else "manifest" if place.is_large else "marks"
         return cache.is_intact(place.manifest, output, look)
 
     def _entry(self) -> _Entry | None:

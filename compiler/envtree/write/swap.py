@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from copy import copy
 from itertools import count
@@ -76,10 +77,9 @@ class Swap:
             self._journal.removals.extend(self._old.paths(id))
         for path in self._journal.removals:
             self._folders.bits(path.rpartition("/")[0])
-        text = b"".join(manifest.pieces())
-        differs = self._state(disk.MANIFEST, text) is not State.SAME
+        differs = self._differs(manifest)
         if differs:
-            self._stage(disk.MANIFEST, text)
+            self._stage(disk.MANIFEST, manifest.pieces())
         with committing():
             self._narrow_folders()
             if differs or self._journal.moves or self._journal.removals:
@@ -90,6 +90,12 @@ class Swap:
         """Remove what was staged, unless a commit has begun: then the next run finishes it."""
         if not os.path.lexists(f"{self._root}/{disk.JOURNAL}"):
             shutil.rmtree(self._staging, ignore_errors=True)
+
+    def _differs(self, manifest: Manifest) -> bool:
+        """Whether a manifest has to be written; that of a large output is put together for that only if it must be."""
+        if manifest.bundles.texts != self._old.bundles.texts:
+            return True
+        return self._state(disk.MANIFEST, b"".join(manifest.pieces())) is not State.SAME
 
     def _put_ignore(self) -> None:
         if self._plain:
@@ -113,12 +119,12 @@ class Swap:
                 "move it away, or choose another output folder",
             )
         name = str(next(self._names))
-        self._stage(name, data)
+        self._stage(name, (data,))
         self._journal.moves.append((name, path))
 
-    def _stage(self, name: str, data: bytes) -> None:
+    def _stage(self, name: str, pieces: Iterable[bytes]) -> None:
         self._make_staging()
-        disk.create(f"{self._staging}/{name}", data, disk.FILE_BITS[self._output.mode])
+        disk.create_of(f"{self._staging}/{name}", pieces, disk.FILE_BITS[self._output.mode])
 
     def _make_staging(self) -> None:
         if os.path.lexists(self._staging):
