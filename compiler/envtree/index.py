@@ -1,6 +1,6 @@
 """The names that there are in a tree, told from where its files stand: nothing has to be read for that."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 from hashlib import sha256
 
@@ -10,19 +10,27 @@ from envtree.source import Kind, Location
 ENTITIES = (Kind.AGENT, Kind.TEAM, Kind.WORKFLOW)
 
 
-class Index:
-    """Every agent, team and workflow by its path."""
+def environments(locations: Iterable[Location]) -> frozenset[str]:
+    """The names of all environments among some places."""
+    # Whoever has only seen a name cannot tell an overlay of an environment from one of a project's own.
+    own = (Kind.ENVIRONMENT, Kind.OVERLAY)
+    return frozenset(at.name for at in locations if at.kind in own and not at.team)
 
-    def __init__(self, locations: Collection[Location]) -> None:
+
+class Index:
+    """Every agent, team and workflow by its path, from places that can be gone through several times.
+
+    `named` are the environments, if they are known already.
+    """
+
+    def __init__(self, locations: Iterable[Location], named: frozenset[str] | None = None) -> None:
         # Most trees mention nothing of other projects, and need not be gone through.
-        self._locations = locations
+        self._locations, self._named = locations, named
 
     @cached_property
     def environments(self) -> frozenset[str]:
         """The names of all environments."""
-        # Whoever has only seen a name cannot tell an overlay of an environment from one of a project's own.
-        own = (Kind.ENVIRONMENT, Kind.OVERLAY)
-        return frozenset(at.name for at in self._locations if at.kind in own and not at.team)
+        return environments(self._locations) if self._named is None else self._named
 
     @cached_property
     def _paths(self) -> dict[str, set[str]]:

@@ -17,14 +17,14 @@ from envtree.discover import discover, load
 from envtree.finding import ErrorWatch, Severities, settle
 from envtree.fitting import compares_names
 from envtree.forked import divided, is_divisible
-from envtree.index import Index
+from envtree.index import Index, environments
 from envtree.pipeline import Outcome, Part, Request, Run
 from envtree.reading import Memory, Reader
 from envtree.resource import Resource
 from envtree.rules_files import rules_files
 from envtree.source import Kind, Location
 from envtree.tree import Tree, digest_of
-from envtree.unit import Placed, Unit, advice, are_apart, keys_of, unit
+from envtree.unit import Digests, Files, Placed, Unit, advice, are_apart, keys_of, unit
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -34,8 +34,7 @@ Item = TypeVar("Item")
 _WORTH = 40
 _LEAST, _MOST = 10, 20
 
-# Files by path, of which the root is that of what stands outside of projects.
-_Files = dict[str, Location]
+# The name of what stands outside of projects.
 _ROOT = ""
 
 
@@ -72,21 +71,18 @@ class Parted:
         shard = request.shard
         self._request, self._over_errors = request, over_errors
         self._tree: Tree = shard.of(request.tree) if shard else request.tree
-        placed, self._misplaced = self._discovered()
-        self.index = Index((*placed.values(), *(shard.elsewhere if shard else ())))
-        self._projects: dict[str, _Files] = {_ROOT: {}}
-        for path, at in sorted(placed.items(), key=lambda one: one[1].project):
-            self._projects.setdefault(at.project, {})[path] = at
-        self._shared = self._projects.pop(_ROOT)
+        self._placed = self._discovered()
+        elsewhere = shard.elsewhere if shard else ()
+        self.index = Index(_Everywhere(self._placed, elsewhere), self._placed.environments | environments(elsewhere))
         self._units: Mapping[str, Unit] = {}
         # The digests of files, as far as anybody asked.
         self._contents: dict[str, str] = {}
         self.is_done = False
 
-    @property
+    @cached_property
     def projects(self) -> Collection[str]:
         """Their names, sorted."""
-        return self._projects.keys()
+        return dict.fromkeys(project for project in self._placed.files if project != _ROOT)
 
     @property
     def is_wrong(self) -> bool:
@@ -96,22 +92,23 @@ class Parted:
     @cached_property
     def root(self) -> Run:
         """The run over what stands outside of projects."""
-        run = self._run(_ROOT, self._shared)
-        run.diags.extend(self._misplaced)
+        run = self._run(_ROOT, self._placed.files[_ROOT])
+        run.diags.extend(self._placed.diagnostics)
         return run
 
     def _discovered(self) -> Placed:
         known, diags = self._request.known, Diagnostics()
         found = known.placed() if known else None
-        found = found or Placed(discover(self._tree, diags), tuple(diags))
+        found = found or Placed.of(discover(self._tree, diags), diags)
         if known:
             known.keep_placed(found)
         return found
 
     def is_possible(self, formats: Iterable[str] | None = None) -> bool:
         """Whether nothing needs all bundles at once, nothing is wrong so far, and there is something to gain."""
-        is_worth_it = self._request.known is not None or self._agents(self._projects) >= _WORTH
-        if not self._projects or not is_worth_it:
+        known = self._request.known
+        is_worth_it = (known is not None and known.again) or self._agents(self.projects) >= _WORTH
+        if not self.projects or not is_worth_it:
             return False
         workspace = self.root.workspace
         if workspace is None or self.root.is_for_control_plane or self.root.watch.found():
@@ -130,7 +127,7 @@ class Parted:
 
         None if there is an error, or something goes wrong.
         """
-        shares = self.shares(project for project in self._projects if project not in self.kept)
+        shares = self.shares(project for project in self.projects if project not in self.kept)
         units, found = dict(self.kept), dict[int, T]()
 
         def work(number: int) -> tuple[dict[str, Unit], T, object]:
@@ -142,7 +139,7 @@ class Parted:
             own, found[number], noted = told
             units.update(own)
             self.note(noted)
-            self._request.progress("projects", len(units), len(self._projects))
+            self._request.progress("projects", len(units), len(self.projects))
 
         if self._is_sound(shares) and self.do(shares, work, take):
             self.conclude(units)
@@ -150,6 +147,8 @@ class Parted:
 
     def do(self, shares: Sized, work: Callable[[int], T], take: Callable[[int, T], None]) -> bool:
         """Do some work for each share of the projects, in as many processes as asked for; whether all of it was."""
+        # What this process has read so far is no news for it, and may be older than what another one will read.
+        self.noted()
         do = divided if self._request.jobs > 1 and len(shares) > 1 and is_divisible() else _undivided
         return do(len(shares), self._request.jobs, work, take)
 
@@ -179,13 +178,7 @@ class Parted:
 
     @property
     def _has_secrets(self) -> bool:
-        return any(one.sealed for one in self.root.files.values()) or bool(self._secrets)
-
-    @cached_property
-    def _secrets(self) -> _Files:
-        """The secrets files of projects."""
-        every = (one for placed in self._projects.values() for one in placed.items())
-        return {path: at for path, at in every if at.kind is Kind.SECRETS}
+        return any(one.sealed for one in self.root.files.values()) or bool(self._placed.secrets)
 
     def outcome(self, manifest: Manifest | None = None) -> Outcome:
         """All that was found."""
@@ -218,7 +211,7 @@ class Parted:
 
     def begun(self, project: str, memory: Memory | None = None) -> Run:
         """The run over a project, which may be none of the tree; raises SpoiltError where this is of no use."""
-        run = self._run(project, self._projects.get(project, {}), memory)
+        run = self._run(project, self._placed.files.get(project, {}), memory)
         if run.workspace is None or not run.workspace.is_self_contained:
             raise SpoiltError
         if run.watch.found() and not self._over_errors:
@@ -234,7 +227,7 @@ class Parted:
         assert part
         assert part.root
         there = {path: (one.location, one.document.digest) for path, one in run.files.items()}
-        here = {path: at for project in part.projects for path, at in self._projects.get(project, {}).items()}
+        here = {path: at for project in part.projects for path, at in self._placed.files.get(project, {}).items()}
         return (
             part.names.environments == self.index.environments
             and here.keys() == there.keys()
@@ -245,16 +238,16 @@ class Parted:
     def expect(self, projects: Iterable[str]) -> None:
         """Have at hand what will be read, where it takes long to ask for each file."""
         if isinstance(self._tree, Fetching):
-            self._tree.fetch(path for project in projects for path in self._projects.get(project, ()))
+            self._tree.fetch(path for project in projects for path in self._placed.files.get(project, ()))
 
     def secrets_files(self) -> dict[str, str]:
         """All secrets files by path, each with a digest of its content."""
         own = {path: one.document.digest for path, one in self.root.files.items() if one.location.kind is Kind.SECRETS}
-        return own | {path: self._digest(path) for path in self._secrets}
+        return own | {path: self._digest(path) for path in self._placed.secrets}
 
     def sealed(self, paths: Container[str]) -> dict[str, Resource]:
         """Those of some secrets files that the tree has, read."""
-        wanted = {path: at for path, at in self._secrets.items() if path in paths}
+        wanted = {path: at for path, at in self._placed.secrets.items() if path in paths}
         found = Reader(self._tree, {}).read(load(self._tree, wanted, Diagnostics()), lambda _: None, Diagnostics())
         own = {path: one for path, one in self.root.files.items() if path in paths}
         return own | {one.document.path: one for one in found}
@@ -266,7 +259,7 @@ class Parted:
             raise SpoiltError
         return found
 
-    def _run(self, project: str, placed: _Files, memory: Memory | None = None) -> Run:
+    def _run(self, project: str, placed: Files, memory: Memory | None = None) -> Run:
         documents = self.documents(project) if memory is None else memory
         part = Part(placed, self.index, self.root if project else None)
         run = Run(self._request._replace(memory=documents, progress=_unheard), part)
@@ -298,11 +291,12 @@ class Parted:
         return shares
 
     def _agents(self, projects: Iterable[str]) -> int:
-        return sum(at.kind is Kind.AGENT for project in projects for at in self._projects.get(project, {}).values())
+        every = (at for project in projects for at in self._placed.files.get(project, {}).values())
+        return sum(at.kind is Kind.AGENT for at in every)
 
     def conclude(self, found: Mapping[str, Unit]) -> None:
         """Tell what can only be told when all projects have been looked at; the run is done then."""
-        self._units = {project: found[project] for project in self._projects}
+        self._units = {project: found[project] for project in self.projects}
         self.is_done = self._conclude()
 
     def _conclude(self) -> bool:
@@ -339,15 +333,16 @@ class Parted:
         return Severities(workspace.organization.lint if workspace else {}, self._allowances)
 
     @cached_property
-    def digests(self) -> dict[str, str]:
+    def digests(self) -> Digests:
         """For each project a digest of all that its bundles are made from, but for the names in other projects."""
-        rules = [source.digest for source, _ in rules_files(self._tree, list(self._secrets), Diagnostics())]
+        rules = [source.digest for source, _ in rules_files(self._tree, self._placed.secrets, Diagnostics())]
         shared = (_digests(self.root), rules, self.root.inputs_read(), sorted(self.index.environments))
-        found = {}
-        for project, placed in self._projects.items():
-            own = ["\0".join((path, *at[:4], at.owner or "", at[5], self._digest(path))) for path, at in placed.items()]
-            found[project] = sha256(repr((shared, own)).encode("utf-8", "surrogateescape")).hexdigest()
-        return found
+        return Digests(_sha256(shared), self.projects, self._own_digest)
+
+    def _own_digest(self, project: str) -> str:
+        """What changes with the files of a project, where they stand, and what is in them."""
+        placed = self._placed.files[project].items()
+        return _sha256(["\0".join((path, *at[:4], at.owner or "", at[5], self._digest(path))) for path, at in placed])
 
     def _digest(self, path: str) -> str:
         if path not in self._contents:
@@ -359,6 +354,22 @@ class Parted:
 def _digests(root: Run) -> object:
     """What changes with what stands outside of projects."""
     return [(path, one.document.digest) for path, one in root.files.items()], root.template_digests()
+
+
+class _Everywhere(Iterable[Location]):
+    """The places of all files, which are gone through only where a name has to be found."""
+
+    def __init__(self, placed: Placed, elsewhere: Iterable[Location]) -> None:
+        self._placed, self._elsewhere = placed, elsewhere
+
+    def __iter__(self) -> Iterator[Location]:
+        for files in self._placed.files.values():
+            yield from files.values()
+        yield from self._elsewhere
+
+
+def _sha256(data: object) -> str:
+    return sha256(repr(data).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _undivided(count: int, jobs: int, work: Callable[[int], T], done: Callable[[int, T], None]) -> bool:

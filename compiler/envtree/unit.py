@@ -1,19 +1,19 @@
 """What a run over one project finds, so that it can be found elsewhere, or at another time, and put together."""
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
 
 from envtree.advise import advise
 from envtree.allowance import Allowance
 from envtree.diagnostic import Diagnostic, Diagnostics, NotChecked
 from envtree.fields import field
-from envtree.index import Index
+from envtree.index import Index, environments
 from envtree.layout import ROOT_FILE
 from envtree.link import fingerprints
 from envtree.merge import Seen, findings, within
 from envtree.pipeline import Run
 from envtree.reading import Memory
-from envtree.source import Location
+from envtree.source import Kind, Location
 
 # Nothing reads a secret, or sets a variable, whose name somebody misspelt elsewhere, and that has been told.
 _FOLLOWS_FROM = {"ET651": "ET601", "ET756": "ET703"}
@@ -46,28 +46,70 @@ class Unit(NamedTuple):
     types: dict[str, str]
 
 
-class Placed(NamedTuple):
-    """The place of every file of a tree, and what was found wrong with where files stand."""
+# Files by path.
+Files = Mapping[str, Location]
 
-    files: dict[str, Location]
+
+class Placed(NamedTuple):
+    """The place of every file of a tree, by project, of which that of what stands outside of projects is empty.
+
+    `secrets` are the secrets files of projects, `environments` the names of all environments, and `diagnostics` what
+    was found wrong with where files stand.
+    """
+
+    files: Mapping[str, Files]
+    secrets: Files
+    environments: frozenset[str]
     diagnostics: tuple[Diagnostic, ...]
+
+    @classmethod
+    def of(cls, placed: Files, diagnostics: Iterable[Diagnostic]) -> "Placed":
+        """Files that have been discovered, with the projects in the order of their names."""
+        files: dict[str, dict[str, Location]] = {"": {}}
+        for path, at in sorted(placed.items(), key=lambda one: one[1].project):
+            files.setdefault(at.project, {})[path] = at
+        secrets = {path: at for path, at in placed.items() if at.project and at.kind is Kind.SECRETS}
+        return cls(files, secrets, environments(placed.values()), tuple(diagnostics))
+
+
+class Digests(Mapping[str, str]):
+    """For each project what changes with all that its bundles are made from, but for the names in other projects.
+
+    `shared` changes with what stands outside of projects; into one nobody looks before it is asked for.
+    """
+
+    def __init__(self, shared: str, projects: Collection[str], own: Callable[[str], str]) -> None:
+        self.shared = shared
+        self._projects, self._own = projects, own
+        self._found: dict[str, str] = {}
+
+    def __getitem__(self, project: str) -> str:
+        if project not in self._found:
+            if project not in self._projects:
+                raise KeyError(project)
+            self._found[project] = f"{self.shared}-{self._own(project)}"
+        return self._found[project]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._projects)
+
+    def __len__(self) -> int:
+        return len(self._projects)
 
 
 class KnownProjects(Protocol):
     """What was found in projects before, by their names; that of what stands outside of projects is empty.
 
-    Where it was written there is a `manifest` of this digest.
+    Where it was written there is a `manifest` of this digest. Who comes `again` may know something.
     """
 
     manifest: str
+    again: bool
 
-    def recall(self, digests: Mapping[str, str]) -> dict[str, Unit]:
-        """What was found in those that have the same digest as then, and need not be written again.
+    def recall(self, digests: Digests) -> dict[str, Unit]:
+        """What was found in those that have the same digest as then, and need not be written again."""
 
-        A digest changes with all that a project's bundles are made from, but for the names in other projects.
-        """
-
-    def keep(self, units: Mapping[str, Unit], digests: Mapping[str, str]) -> None:
+    def keep(self, units: Mapping[str, Unit], digests: Digests) -> None:
         """Remember what was found in all projects, which have these digests."""
 
     def placed(self) -> Placed | None:

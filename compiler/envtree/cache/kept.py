@@ -2,11 +2,15 @@
 
 import io
 import pickle
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from enum import Enum
 from typing import Any
 
 from envtree.cache.folder import Folder
+
+# What is raised for objects that cannot be kept.
+UNFIT = (TypeError, pickle.PicklingError)
 
 # Beside our own, of which only named tuples and words of enumerations are data alone.
 _HARMLESS = {
@@ -29,18 +33,45 @@ class _Reader(pickle.Unpickler):
         raise pickle.UnpicklingError(f"'{module}.{name}' is nothing that is kept")
 
 
+class Objects(Mapping[str, Any]):
+    """Objects by name, each made when it is asked for; their `data` is kept among other objects."""
+
+    def __init__(self, data: dict[str, bytes]) -> None:
+        self.data = data
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = made(self.data[name])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.data)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
 def load(folder: Folder, name: str) -> Any:
     """The objects that are kept under a name, None if there are none."""
     data = folder.read(name)
-    if data is None:
-        return None
+    return None if data is None else made(data)
+
+
+def save(folder: Folder, name: str, objects: Any) -> None:
+    """Keep objects under a name; those that cannot be kept are found again by the next run."""
+    with suppress(*UNFIT):
+        folder.write(name, data_of(objects))
+
+
+def made(data: bytes) -> Any:
+    """The objects that some data was made of, None if it is nothing that is kept."""
     try:
         return _Reader(io.BytesIO(data)).load()
     except (pickle.UnpicklingError, AttributeError, ImportError, IndexError, TypeError, ValueError, EOFError):
         return None
 
 
-def save(folder: Folder, name: str, objects: Any) -> None:
-    """Keep objects under a name; those that cannot be kept are found again by the next run."""
-    with suppress(TypeError, pickle.PicklingError):
-        folder.write(name, pickle.dumps(objects, pickle.HIGHEST_PROTOCOL))
+def data_of(objects: Any) -> bytes:
+    """Objects as data; raises one of UNFIT for what cannot be kept."""
+    return pickle.dumps(objects, pickle.HIGHEST_PROTOCOL)

@@ -4,42 +4,61 @@ import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import Literal
+from typing import NamedTuple
 
-from envtree import disk
-from envtree.artifact import Manifest, Output
+from envtree import EDITION, disk
+from envtree.artifact import Manifest, Mode, Output
 from envtree.git import tracked
 from envtree.guard import output_path
 
-# What is looked at: the manifest alone, the marks of each file, or all that is in them.
-Look = Literal["manifest", "marks", "read"]
+# To look at each file of more would take longer than all the rest of a run that has nothing to do.
+_LOOKED_AT = 20_000
 
 
-def written(manifest: Manifest) -> str:
-    """What to remember of an output: the digest of its manifest, which has all others."""
+class Place(NamedTuple):
+    """An output, no folder if there is none: `manifest` is the digest of its manifest; one of many files `is_large`."""
+
+    folder: str
+    mode: Mode
+    manifest: str
+    is_large: bool
+
+
+NOWHERE = Place("", "ref", "", is_large=False)
+
+
+def written(output: Output, manifest: Manifest) -> Place:
+    """What to remember of an output: its manifest has all other files."""
     digest = hashlib.sha256()
     for piece in manifest.pieces():
         digest.update(piece)
-    return digest.hexdigest()
+    return Place(str(output.folder), output.mode, digest.hexdigest(), manifest.is_larger(_LOOKED_AT))
 
 
-def is_intact(digest: str, output: Output, look: Look) -> bool:
-    """Whether an output is as it was, as far as it is looked at; raises what would keep a run from writing there."""
+def is_intact(place: Place, tree: Path, *, thorough: bool) -> bool:
+    """Whether an output of a tree is as it was, as far as it is looked at; raises what would keep a run from writing
+    there.
+
+    Of a large one only the manifest is looked at, of others the marks of each file; a `thorough` look reads them.
+    """
+    if not place.folder:
+        return True
+    output = Output(Path(place.folder), tree, place.mode, EDITION, {}, lambda _: True)
     root = output_path(output, tracked)
-    if disk.digest(f"{root}/{disk.MANIFEST}") != digest:
+    if disk.digest(f"{root}/{disk.MANIFEST}") != place.manifest:
         return False
     if any(os.path.lexists(f"{root}/{name}") for name in (disk.STAGING, disk.JOURNAL)):
         return False
     if output.mode == "plain" and disk.read(f"{root}/{disk.IGNORE}") != disk.IGNORE_TEXT:
         return False
-    return look == "manifest" or _is_untouched(Path(root), output, look)
+    return (place.is_large and not thorough) or _is_untouched(Path(root), output, thorough=thorough)
 
 
-def _is_untouched(root: Path, output: Output, look: Look) -> bool:
+def _is_untouched(root: Path, output: Output, *, thorough: bool) -> bool:
     manifest = disk.load_manifest(str(root), output.mode, output.edition)
     # The manifest is written last: whatever has changed later is not ours.
     last = os.lstat(root / disk.MANIFEST).st_ctime_ns
-    folders, since = disk.Folders(str(root)), last if look == "marks" else None
+    folders, since = disk.Folders(str(root)), None if thorough else last
     for _, record in manifest.records():
         if folders.bits(record.folder) is None:
             return False

@@ -1,117 +1,122 @@
 """What a run has read of a tree, and whether all of it is still the same."""
 
 import hashlib
-import os
-import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import cached_property
 from typing import NamedTuple
 
-from envtree.diagnostic import Failure
+from envtree import git
+from envtree.cache.sights import FOLDER, Key, Sight, Sights, home, is_file, marks_of, of_content, of_entries
 from envtree.tree import FILE_LIMIT, Above, DirectoryTree, Entry, Refusal, TreeOver
-
-# Within this time, in nanoseconds, a file may have changed again without another time: file systems count coarsely.
-_COARSE = 2_000_000_000
-
-# Times of content and inode in nanoseconds, size, inode, mode; nothing for what is not there.
-Marks = list[int]
 
 
 class Seen(NamedTuple):
-    """What was read: for each file and folder how it was marked before that, and the digest of what was found.
+    """What was read, by the part of the tree that it belongs to.
 
-    `asked` are the paths of which git was asked whether it ignores them, and `ignored` those that it does; `above` has
-    what was found above the root, by name. `at` is when it began, in nanoseconds.
+    `asked` has the paths of which git was asked whether it ignores them, those of a repository in the tree by where
+    this lies, and `ignored` those that it does; `above` has what was found above the root, by name.
     """
 
-    at: int
-    files: dict[str, tuple[Marks, str]]
-    folders: dict[str, tuple[Marks, str]]
-    asked: Sequence[str]
-    ignored: Sequence[str]
+    parts: dict[str, Sights]
+    asked: dict[str, str]
+    ignored: frozenset[str]
     above: dict[str, str]
 
     @property
     def listing(self) -> str:
         """What changes with which files there are, and which of them mean anything."""
-        folders = [(folder, digest) for folder, (_, digest) in self.folders.items()]
-        files = [(key, digest) for key, (_, digest) in self.files.items() if not _is_source(key)]
-        told = repr((folders, files, [*self.asked], [*self.ignored], self.above))
+        parts = sorted((name, sights.listing) for name, sights in self.parts.items())
+        told = repr((parts, sorted(self.ignored), sorted(self.above.items())))
         return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
 
-    @property
-    def is_fresh(self) -> bool:
-        """Whether some of it had changed so shortly before that its marks did not tell for sure."""
-        both = (*self.files.values(), *self.folders.values())
-        return any(marks and marks[1] + _COARSE > self.at for marks, _ in both)
 
-
-NOTHING = Seen(0, {}, {}, (), (), {})
+NOTHING = Seen({}, {}, frozenset(), {})
 
 
 class Notes(NamedTuple):
-    """What was read of a tree in some time."""
+    """What was read of a tree in some time; `asked` has the repository that a path lies in."""
 
-    files: dict[str, tuple[Marks, str]]
-    folders: dict[str, tuple[Marks, str]]
-    asked: dict[str, None]
-    ignored: dict[str, None]
+    sights: dict[Key, Sight]
+    asked: dict[str, str]
+    ignored: set[str]
     above: dict[str, str]
+
+    @classmethod
+    def none(cls) -> "Notes":
+        """Those of somebody who begins to read."""
+        return cls({}, {}, set(), {})
 
 
 class Witness(TreeOver):
-    """A tree that notes what is read of it; what was seen `before` need not be read to know its digest."""
+    """A tree that notes what is read of it, and looks once at all that was seen `before`."""
 
     def __init__(self, base: DirectoryTree) -> None:
         super().__init__(base)
         self.root, self.before = base.root, NOTHING
-        self._at = time.time_ns()
-        self._all, self._new = Notes({}, {}, {}, {}, {}), Notes({}, {}, {}, {}, {})
+        self._tree, self._at = base, time.time_ns()
+        self._all, self._new = Notes.none(), Notes.none()
+        self._changed, self._relies = frozenset[Key](), False
+        self._parts: dict[str, dict[Key, Sight]] = {}
+
+    def look(self, before: Seen) -> None:
+        """Look again at all that was seen; what is as it was need not be read to know what is in it."""
+        looked = {name: sights.again(self._tree, self._at) for name, sights in before.parts.items()}
+        self.before = before._replace(parts={name: now for name, (now, _) in looked.items()})
+        self._changed = frozenset[Key]().union(*(changed for _, changed in looked.values()))
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether all is as it was before."""
+        return not self._changed and self.is_listed_alike
+
+    @cached_property
+    def is_listed_alike(self) -> bool:
+        """Whether there are the same files as before."""
+        before = self.before
+        if not before.parts or not all(map(is_file, self._changed)):
+            return False
+        if any(_of_above(self.base.above(name)) != digest for name, digest in before.above.items()):
+            return False
+        asked = {repository: paths.split("\0") for repository, paths in before.asked.items()}
+        return git.ignored_in(self.root, asked) == before.ignored
+
+    def rely(self) -> bool:
+        """Take over what was seen before, if there are the same files: no folder has to be looked through then."""
+        self._relies = self.is_listed_alike
+        return self._relies
 
     def entries(self, folder: str) -> tuple[Entry, ...]:
         """What lies directly in a folder."""
-        marks = _marks(self.root / folder)
+        marks = marks_of(self._prefix, folder)
         found = super().entries(folder)
-        self._new.folders[folder] = marks, _of_entries(found)
+        self._new.sights[folder, FOLDER] = Sight(marks, of_entries(found))
         return found
 
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
         """The bytes of a file."""
-        marks = _marks(f"{self.root}/{path}")
+        marks = marks_of(self._prefix, path)
         found = super().read(path, limit=limit)
-        self._new.files[f"{path}:{limit}"] = marks, _of_content(found)
+        self._new.sights[path, limit] = Sight(marks, of_content(found))
         return found
 
-    def digest(self, path: str) -> str:
+    def digest(self, path: str) -> bytes:
         """What changes with what is read from a file."""
-        key = f"{path}:{FILE_LIMIT}"
-        known, marks = self.before.files.get(key), _marks(f"{self.root}/{path}")
-        if known is None or _is_open(known[0], marks, self.before.at):
+        key = (path, FILE_LIMIT)
+        known = self._new.sights.get(key) or self._all.sights.get(key) or self._before(home(path)).get(key)
+        if known is None:
             self.read(path)
+            known = self._new.sights[key]
         else:
-            self._new.files[key] = marks, known[1]
-        return self._new.files[key][1]
-
-    def is_listed_alike(self) -> bool:
-        """Whether there are the same files as before; this is noted then, and no folder has to be looked through."""
-        root, before = f"{self.root}/", self.before
-        folders = {folder: (_marks(root + folder), digest) for folder, (_, digest) in before.folders.items()}
-        files = {key: one for key, one in before.files.items() if not _is_source(key)}
-        marks = {key: (_marks(root + key.rpartition(":")[0]), digest) for key, (_, digest) in files.items()}
-        both = ((before.folders, folders), (files, marks))
-        if not folders or any(_is_open(old[key][0], new[key][0], before.at) for old, new in both for key in new):
-            return False
-        self._new.folders.update(folders)
-        self._new.files.update(marks)
-        same = all(_of_above(self.above(name)) == digest for name, digest in before.above.items())
-        return same and (not before.asked or self.ignored(before.asked) == frozenset(before.ignored))
+            self._all.sights[key] = known
+        return known.digest
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         """Those of the paths that git ignores."""
-        asked = dict.fromkeys(paths)
-        found = super().ignored(asked)
-        self._new.asked.update(asked)
-        self._new.ignored.update(dict.fromkeys(found))
+        asked = git.by_repository(self.root, dict.fromkeys(paths))
+        found = git.ignored_in(self.root, asked)
+        self._new.asked.update((path, repository) for repository, members in asked.items() for path in members)
+        self._new.ignored.update(found)
         return found
 
     def above(self, name: str) -> Above | None:
@@ -122,80 +127,52 @@ class Witness(TreeOver):
 
     def noted(self) -> Notes:
         """What was read since the last time that this was asked."""
-        new, self._new = self._new, Notes({}, {}, {}, {}, {})
+        new, self._new = self._new, Notes.none()
         self.note(new)
         return new
 
     def note(self, noted: Notes) -> None:
         """Take over what was read by another process."""
-        files, folders, asked, ignored, above = self._all
-        files.update(noted.files)
-        folders.update(noted.folders)
+        sights, asked, ignored, above = self._all
+        sights.update(noted.sights)
         asked.update(noted.asked)
         ignored.update(noted.ignored)
         above.update(noted.above)
 
     def seen(self) -> Seen:
-        """All that was read so far."""
+        """All that was read so far, and what was relied on."""
         self.noted()
-        files, folders, asked, ignored, above = self._all
-        return Seen(self._at, files, folders, tuple(asked), tuple(ignored), above)
+        found: dict[str, dict[Key, Sight]] = {}
+        for key, sight in self._all.sights.items():
+            found.setdefault(home(key[0]), {})[key] = sight
+        base = self.before if self._relies else NOTHING
+        parts = base.parts | {name: self._part(name, sights, base) for name, sights in found.items()}
+        above = base.above | self._all.above
+        if not self._all.asked:
+            return Seen(parts, base.asked, base.ignored, above)
+        asked: dict[str, list[str]] = {}
+        for path, repository in self._all.asked.items():
+            asked.setdefault(repository, []).append(path)
+        joined = {repository: "\0".join(paths) for repository, paths in asked.items()}
+        return Seen(parts, joined, frozenset(self._all.ignored), above)
 
+    def _part(self, name: str, found: dict[Key, Sight], base: Seen) -> Sights:
+        """A part of the tree, of which some was read again."""
+        if name not in base.parts:
+            return Sights.of(self._at, found)
+        before = self._before(name)
+        return base.parts[name] if found.items() <= before.items() else Sights.of(self._at, before | found)
 
-def still(seen: Seen, tree: DirectoryTree) -> Seen | None:
-    """The same with today's marks if a tree is as it was seen, else None.
+    def _before(self, name: str) -> dict[Key, Sight]:
+        """What was seen before in a part of the tree."""
+        if name not in self._parts:
+            self._parts[name] = self.before.parts[name].by_key() if name in self.before.parts else {}
+        return self._parts[name]
 
-    Only where a mark has changed, or does not tell for sure, the content is compared.
-    """
-    root, at = f"{tree.root}/", time.time_ns()
-    files, folders = dict(seen.files), dict(seen.folders)
-    try:
-        for folder, (marks, digest) in seen.folders.items():
-            if _is_open(marks, now := _marks(root + folder), seen.at):
-                folders[folder] = now, digest
-                if _of_entries(tree.entries(folder)) != digest:
-                    return None
-        for key, (marks, digest) in seen.files.items():
-            path, _, limit = key.rpartition(":")
-            if _is_open(marks, now := _marks(root + path), seen.at):
-                files[key] = now, digest
-                if _of_content(tree.read(path, limit=int(limit))) != digest:
-                    return None
-        same = all(_of_above(tree.above(name)) == digest for name, digest in seen.above.items())
-    except Failure:
-        # What is gone, or may not be read any more.
-        return None
-    if not same or (seen.asked and tree.ignored(seen.asked) != frozenset(seen.ignored)):
-        return None
-    return seen._replace(at=at, files=files, folders=folders)
-
-
-def _is_open(before: Marks, now: Marks, at: int) -> bool:
-    """Whether the marks leave it open that something has changed."""
-    return before != now or not now or now[1] + _COARSE > at or stat.S_ISLNK(now[4])
-
-
-def _is_source(key: str) -> bool:
-    """Whether what was read is a file of the tree, and not what only tells a folder apart."""
-    return key.endswith(f":{FILE_LIMIT}")
-
-
-def _marks(path: str | os.PathLike[str]) -> Marks:
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return []
-    return [found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_mode]
-
-
-def _of_content(found: bytes | Refusal) -> str:
-    return hashlib.sha256(found if isinstance(found, bytes) else repr(tuple(found)).encode()).hexdigest()
-
-
-def _of_entries(found: Iterable[Entry]) -> str:
-    listed = "".join(f"{entry.what.name} {entry.path}\0" for entry in found)
-    return hashlib.sha256(listed.encode("utf-8", "surrogateescape")).hexdigest()
+    @property
+    def _prefix(self) -> str:
+        return f"{self.root}/"
 
 
 def _of_above(found: Above | None) -> str:
-    return f"{found.path} {found.inside} {_of_content(found.content)}" if found else ""
+    return f"{found.path} {found.inside} {of_content(found.content).hex()}" if found else ""

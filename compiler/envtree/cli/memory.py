@@ -5,25 +5,23 @@ import hmac
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import date
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from envtree import EDITION, __version__, cache
-from envtree.artifact import Mode, Output
+from envtree import __version__, cache
+from envtree.artifact import Output
+from envtree.cache.kept import load, save
 from envtree.cli.console import colored, noted, say_again
 from envtree.diagnostic import Failure, Refusal
 from envtree.git import repository_root
 from envtree.tree import DirectoryTree, RootNotFound, find_root
 
 if TYPE_CHECKING:
-    from envtree.cache.documents import Documents
+    from envtree.cli.work.remembered import Remembered
     from envtree.pipeline import Outcome, Request
-    from envtree.unit import Placed, Unit
 
 # The variables that change what a command finds, opens or says, by how they begin; inputs are asked for by name.
 _HEARD = (
@@ -34,29 +32,18 @@ _HEARD = (
 # Where keys lie if no variable says so, below the home folder.
 _KEYS = (".config/sops/age/keys.txt", ".ssh/id_ed25519", ".ssh/id_rsa", ".gnupg/pubring.kbx", ".aws/credentials")
 _KEY_VARIABLES = ("SOPS_AGE_KEY_FILE", "SOPS_AGE_SSH_PRIVATE_KEY_FILE")
-# To look at each file of more would take longer than all the rest of a run that has nothing to do.
-_LOOKED_AT = 20_000
 
 
-class _Place(NamedTuple):
-    """An output, no folder if there is none: `manifest` is the digest of its manifest; one of many files `is_large`."""
-
-    folder: str = ""
-    mode: Mode = "ref"
-    manifest: str = ""
-    is_large: bool = False
-
-
-class _Entry(NamedTuple):
-    """What is remembered of a run: what it `said`, and whether as an answer and as bytes; `inputs` are marks of the
-    variables that it read, by name; `place` is where it wrote.
+class Entry(NamedTuple):
+    """What is remembered of a run: what it `said`, and whether as an answer; `inputs` are marks of the variables that
+    it read, by name; `place` is where it wrote.
     """
 
     code: int
-    said: list[tuple[bool, bool, str]]
-    seen: list[Any]
+    said: list[tuple[bool, str | bytes]]
+    seen: cache.Seen
     inputs: dict[str, str]
-    place: list[Any]
+    place: cache.Place
 
 
 class Memory:
@@ -67,119 +54,57 @@ class Memory:
 
     def __init__(self, folder: cache.Folder, names: "_Names", tree: DirectoryTree) -> None:
         self.tree = cache.Witness(tree)
-        self._folder, self._names, self._plain = folder, names, tree
+        self._folder, self._names = folder, names
         self._thorough, self._again = False, False
-        self.manifest = ""
-        self._digests: dict[str, str] = {}
-        self._found: dict[str, Unit] | None = None
-        self._placed: Placed | None = None
+        self._known: Remembered | None = None
 
     def repeat(self, *, thorough: bool) -> int | None:
         """Say what was said the last time, if everything is as it was then; the exit code, or None."""
-        entry, self._thorough = self._entry(), thorough
-        self._again = entry is not None
-        if entry is None or any(self._names.mark(name) != mark for name, mark in entry.inputs.items()):
+        entry, self._thorough = load(self._folder, self._names.entry), thorough
+        if not isinstance(entry, Entry):
             return None
-        self.tree.before = before = cache.Seen(*entry.seen)
+        self._again = True
         try:
-            seen = cache.still(before, self._plain)
-            if seen is None or not self._is_written(_Place(*entry.place)):
+            self.tree.look(entry.seen)
+            if not (self._has_inputs(entry) and self.tree.is_alike and self._is_intact(entry.place)):
                 return None
         except (Failure, Refusal):
             # The run itself will find out, and tell it as it has been asked to.
             return None
-        if seen != before._replace(at=seen.at) or before.is_fresh:
-            self._write(entry._replace(seen=list(seen)))
-        say_again([(answer, words.encode() if raw else words) for answer, raw, words in entry.said])
+        if self.tree.before != entry.seen:
+            save(self._folder, self._names.entry, entry._replace(seen=self.tree.before))
+        say_again(entry.said)
         return entry.code
 
     def reminded(self, request: "Request") -> "Request":
-        """A request over the tree of this memory; who comes again is told what is known of files and of projects."""
-        request = request._replace(tree=self.tree)
-        return request._replace(known=self) if self._again else request
+        """A request over the tree of this memory, which is told what is known of projects and of files."""
+        from envtree.cli.work.remembered import Names, Remembered  # noqa: PLC0415 -- only now there is something to compile
 
-    def recall(self, digests: Mapping[str, str]) -> "dict[str, Unit]":
-        """What was found in those of the projects that have the same digest as then, and need not be written again."""
-        if self._kept is None or not self._is_written(place := _Place(*self._kept[0])):
-            return {}
-        self.manifest = place.manifest
-        before = self._kept[1]
-        return {project: found for project, found in self._kept[2].items() if before[project] == digests.get(project)}
-
-    def keep(self, units: "Mapping[str, Unit]", digests: Mapping[str, str]) -> None:
-        """Remember what was found in all projects, which have these digests."""
-        self._found, self._digests = dict(units), dict(digests)
-
-    def placed(self) -> "Placed | None":
-        """What discovery would find, if there are the same files as then."""
-        if self._kept is None or self._kept[3] != self.tree.before.listing or not self.tree.is_listed_alike():
-            return None
-        found: Placed = self._kept[4]
-        return found
-
-    def keep_placed(self, placed: "Placed") -> None:
-        """Remember what discovery has found."""
-        self._placed = placed
-
-    @cached_property
-    def _kept(self) -> Any:
-        from envtree.cache.kept import load  # noqa: PLC0415
-
-        return load(self._folder, self._names.units)
-
-    def digest(self, path: str) -> str:
-        """What changes with the content of a file."""
-        return self.tree.digest(path)
-
-    def documents(self, project: str) -> "Documents":
-        """The files of a project as they were read before."""
-        from envtree.cache.documents import Documents  # noqa: PLC0415 -- only now there may be any
-
-        return Documents(self._folder, self._names.documents(project))
-
-    def keep_documents(self, documents: Any) -> None:
-        """Remember them as they have been read now."""
-        documents.save()
+        names = Names(self._names.projects, self._names.documents)
+        self._known = Remembered(self._folder, names, self.tree, self._is_intact, again=self._again)
+        return request._replace(tree=self.tree, known=self._known)
 
     def conclude(self, outcome: "Outcome", output: Output | None, say: Callable[[], int]) -> int:
         """Say what came of a run, and remember it; the exit code."""
         with noted() as said:
             code = say()
-        workspace, place = outcome.workspace, _Place()
+        workspace, manifest = outcome.workspace, outcome.manifest
         if workspace is None:
             return code
-        if output and outcome.manifest:
-            is_large = outcome.manifest.is_larger(_LOOKED_AT)
-            place = _Place(str(output.folder), output.mode, cache.written(outcome.manifest), is_large)
+        place = cache.written(output, manifest) if output and manifest else cache.NOWHERE
         inputs = {one.env: self._names.mark(one.env) for one in workspace.organization.inputs.values()}
-        words = [(answer, isinstance(each, bytes), _text(each)) for answer, each in said]
         seen = self.tree.seen()
-        self._write(_Entry(code, words, list(seen), inputs, list(place)))
-        if self._found is not None and bool(output) == bool(outcome.manifest):
-            from envtree.cache.kept import save  # noqa: PLC0415
-
-            found = tuple(place), self._digests, self._found, seen.listing, self._placed
-            save(self._folder, self._names.units, found)
+        save(self._folder, self._names.entry, Entry(code, said, seen, inputs, place))
+        if self._known and bool(output) == bool(manifest):
+            self._known.save(place, seen)
         self._folder.make_room()
         return code
 
-    def _is_written(self, place: _Place) -> bool:
-        if not place.folder:
-            return True
-        output = Output(Path(place.folder), self._plain.root, place.mode, EDITION, {}, lambda _: True)
-        look: cache.Look = "read" if self._thorough else "manifest" if place.is_large else "marks"
-        return cache.is_intact(place.manifest, output, look)
+    def _has_inputs(self, entry: Entry) -> bool:
+        return all(self._names.mark(name) == mark for name, mark in entry.inputs.items())
 
-    def _entry(self) -> _Entry | None:
-        data = self._folder.read(self._names.entry)
-        with suppress(ValueError, TypeError):
-            return _Entry(*orjson.loads(data)) if data else None
-        return None
-
-    def _write(self, entry: _Entry) -> None:
-        # A path that is no text cannot be remembered.
-        with suppress(TypeError):
-            self._folder.write(self._names.entry, orjson.dumps(list(entry)))
+    def _is_intact(self, place: cache.Place) -> bool:
+        return cache.is_intact(place, self.tree.root, thorough=self._thorough)
 
 
 class _Names(NamedTuple):
@@ -190,7 +115,7 @@ class _Names(NamedTuple):
     tree: str
 
     @property
-    def units(self) -> str:
+    def projects(self) -> str:
         """That of what is known of projects."""
         return f"{self.entry}-projects"
 
@@ -230,10 +155,6 @@ def _named(salt: bytes, data: bytes) -> str:
 
 def _bytes(data: object) -> bytes:
     return repr(data).encode("utf-8", "surrogateescape")
-
-
-def _text(words: str | bytes) -> str:
-    return words.decode() if isinstance(words, bytes) else words
 
 
 def _surroundings(tree: DirectoryTree) -> tuple[Any, ...]:

@@ -1,8 +1,7 @@
 """Questions to git, asked so that nothing that the repository configures can run."""
 
 import os
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from envtree.diagnostic import Failure
@@ -20,20 +19,47 @@ def repository_root(path: Path) -> Path | None:
 
 def ignored(root: Path, paths: Iterable[str]) -> frozenset[str]:
     """Those of the paths, relative to `root`, that git ignores, none outside of a repository; raises without git."""
-    found: set[str] = set()
+    return ignored_in(root, by_repository(root, paths))
+
+
+def by_repository(root: Path, paths: Iterable[str]) -> dict[str, list[str]]:
+    """The paths by where the repository below `root` lies that they are in, empty for the one around: a submodule
+    answers for itself.
+    """
+    homes = {"": ""}
+    groups: dict[str, list[str]] = {}
+    for path in paths:
+        folder, unknown = path.rpartition("/")[0], []
+        while folder not in homes:
+            unknown.append(folder)
+            folder = folder.rpartition("/")[0]
+        for below in reversed(unknown):
+            homes[below] = below if os.path.lexists(f"{root}/{below}/.git") else homes[below.rpartition("/")[0]]
+        groups.setdefault(homes[path.rpartition("/")[0]], []).append(path)
+    return groups
+
+
+def ignored_in(root: Path, groups: Mapping[str, Iterable[str]]) -> frozenset[str]:
+    """The same, of paths by where their repository lies below `root`."""
     root = Path(os.path.realpath(root))
-    for repository, members in _by_repository(root, paths).items():
+    found: set[str] = set()
+    for nested, members in groups.items():
+        around = repository_root(root)
+        repository = root / nested if nested else around
+        if repository is None:
+            continue
         # The repository around a submodule is not trusted either.
-        git = program(repository_root(root) or root, f"which files '{repository}' ignores")
-        cut = len(str(repository).rstrip("/")) + 1
+        git = program(around or root, f"which files '{repository}' ignores")
+        inside = "" if nested else str(root)[len(str(repository).rstrip("/")) + 1 :]
         # The leading `./` keeps a name from being read as pathspec magic.
-        names = {b"./" + os.fsencode(os.path.join(root, path)[cut:]): path for path in members}
+        lead, cut = os.path.join("./", inside, ""), len(nested) + 1 if nested else 0
+        names = {os.fsencode(lead + path[cut:]): path for path in members}
         # With the index, check-ignore compares every path with every tracked file; asking for both is linear.
         told = b"".join(name + b"\0" for name in names)
         answer = ask(git, repository, ("check-ignore", "--no-index", "-z", "--stdin"), told)
         matched = {name for name in answer.split(b"\0") if name}
         if matched:
-            matched -= _tracked_names(git, repository, str(root)[cut:] or ".")
+            matched -= _tracked_names(git, repository, inside or ".")
         found.update(names[name] for name in matched)
     return frozenset(found)
 
@@ -86,21 +112,3 @@ def configure(repository: Path, name: str, value: str) -> None:
 def _list(git: str, repository: Path, inside: str) -> bytes:
     # `literal` because a folder's name may hold `*`.
     return ask(git, repository, ("ls-files", "-z", "--", f":(literal){inside}"))
-
-
-def _by_repository(root: Path, paths: Iterable[str]) -> dict[Path, list[str]]:
-    """The paths by the repository that they lie in: a submodule answers for itself."""
-    homes = {"": repository_root(root)}
-    groups: dict[Path, list[str]] = defaultdict(list)
-    for path in paths:
-        folder, unknown = path.rpartition("/")[0], []
-        while folder not in homes:
-            unknown.append(folder)
-            folder = folder.rpartition("/")[0]
-        for below in reversed(unknown):
-            nested = os.path.lexists(f"{root}/{below}/.git")
-            homes[below] = root / below if nested else homes[below.rpartition("/")[0]]
-        repository = homes[path.rpartition("/")[0]]
-        if repository is not None:
-            groups[repository].append(path)
-    return groups

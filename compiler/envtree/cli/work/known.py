@@ -62,7 +62,7 @@ class Pool:
 class _Side:
     """A tree of a comparison."""
 
-    manifest = ""
+    manifest, again = "", True
 
     def __init__(self, pool: Pool) -> None:
         self.recall, self.keep = pool.recall, pool.keep
@@ -89,21 +89,20 @@ class _Directory(_Side):
         self._before: tuple[cache.Seen, Placed] | None = load(folder, self._name)
         self.tree = cache.Witness(tree)
         if self._before:
-            self.tree.before = self._before[0]
+            self.tree.look(self._before[0])
 
     def placed(self) -> Placed | None:
         """What discovery would find, if there are the same files as then."""
-        return self._before[1] if self._before and self.tree.is_listed_alike() else None
+        return self._before[1] if self._before and self.tree.rely() else None
 
     def digest(self, path: str) -> str:
         """What changes with the content of a file."""
-        return self.tree.digest(path)
+        return self.tree.digest(path).hex()
 
     def save(self) -> None:
         """Keep what was seen."""
         seen = self.tree.seen()
-        before = self.tree.before
-        if self._placed and (before.is_fresh or seen != before._replace(at=seen.at)):
+        if self._placed and not (self._before and seen == self._before[0]):
             save(self._folder, self._name, (seen, self._placed))
 
 
@@ -121,7 +120,7 @@ class _Commit(_Side):
         if self._before is None:
             return None
         placed = self._before[0]
-        self._tree.fetch(path for path, at in placed.files.items() if not at.project)
+        self._tree.fetch(placed.files[""])
         return placed
 
     def digest(self, path: str) -> str:
