@@ -7,6 +7,7 @@ two of them have to do with each other, it finds nothing, and leaves it to that.
 from collections.abc import Callable, Collection, Container, Generator, Iterable, Iterator, Mapping, Sized
 from functools import cached_property
 from hashlib import sha256
+from itertools import chain
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from envtree.allowance import Allowances
@@ -185,9 +186,9 @@ class Parted:
         units = self._units.values()
         return Outcome(
             self.root.workspace,
-            tuple(id for one in units for id in one.ids),
-            tuple(id for one in units for id in one.selected),
-            tuple(id for one in units for id in one.checked),
+            tuple(chain.from_iterable(one.ids for one in units)),
+            tuple(chain.from_iterable(one.selected for one in units)),
+            tuple(chain.from_iterable(one.checked for one in units)),
             settle(self.root.diags, self._severities),
             self.root.diags.not_checked,
             manifest,
@@ -301,7 +302,7 @@ class Parted:
 
     def _conclude(self) -> bool:
         units, diags = self._units.values(), self.root.diags
-        ids = tuple(id for one in units for id in one.ids)
+        ids = tuple(chain.from_iterable(one.ids for one in units))
         # Why there is none, only the whole tree tells.
         if not ids or not are_apart(units, self.root):
             return False

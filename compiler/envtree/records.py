@@ -102,6 +102,10 @@ class Records(Mapping[str, Record]):
         for project in self.texts:
             yield from self.project(project)
 
+    def __bool__(self) -> bool:
+        # To count them takes longer than to see one.
+        return bool(self.texts)
+
     def __len__(self) -> int:
         return sum(text.count(_RECORD) + 1 for text in self.texts.values())
 
