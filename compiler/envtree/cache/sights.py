@@ -68,14 +68,17 @@ class Sights(NamedTuple):
             _digest(one for one in found.items() if not is_file(one[0])),
         )
 
+    @property
+    def total(self) -> int:
+        """How many they are."""
+        return len(self.digests) // _DIGEST
+
     def by_key(self) -> dict[Key, Sight]:
         """All of them."""
-        limits, marks = array("q", self.limits), array("q", self.marks)
-        size, digest = len(_NONE), hashlib.sha256().digest_size
+        limits, marks, size = array("q", self.limits), array("q", self.marks), len(_NONE)
+        digests = [self.digests[start : start + _DIGEST] for start in range(0, len(self.digests), _DIGEST)]
         return {
-            (path, limits[n]): Sight(
-                tuple(marks[n * size : (n + 1) * size]), self.digests[n * digest : (n + 1) * digest]
-            )
+            (path, limits[n]): Sight(tuple(marks[n * size : (n + 1) * size]), digests[n])
             for n, path in enumerate(self._paths)
         }
 

@@ -10,6 +10,12 @@ from envtree import git
 from envtree.cache.sights import FOLDER, Key, Sight, Sights, home, is_file, marks_of, of_content, of_entries
 from envtree.tree import FILE_LIMIT, Above, DirectoryTree, Entry, Refusal, TreeOver
 
+# More paths than these are looked at by several processes.
+_MANY = 10_000
+
+# A part of a tree as it is now, and what is not what it was.
+Looked = tuple[Sights, frozenset[Key]]
+
 
 class Seen(NamedTuple):
     """What was read, by the part of the tree that it belongs to.
@@ -59,11 +65,31 @@ class Witness(TreeOver):
         self._changed, self._relies = frozenset[Key](), False
         self._parts: dict[str, dict[Key, Sight]] = {}
 
-    def look(self, before: Seen) -> None:
-        """Look again at all that was seen; what is as it was need not be read to know what is in it."""
-        looked = {name: sights.again(self._tree, self._at) for name, sights in before.parts.items()}
-        self.before = before._replace(parts={name: now for name, (now, _) in looked.items()})
+    def look(self, before: Seen, jobs: int | None = 1) -> None:
+        """Look again at all that was seen; what is as it was need not be read to know what is in it.
+
+        Where that is much, as many processes do it as there are `jobs`.
+        """
+        looked = self._looked(before.parts, jobs)
+        self.before = before._replace(parts=before.parts | {name: now for name, (now, _) in looked.items()})
         self._changed = frozenset[Key]().union(*(changed for _, changed in looked.values()))
+
+    def _looked(self, parts: dict[str, Sights], jobs: int | None) -> dict[str, Looked]:
+        """The parts that are not as they were, and what has changed in them."""
+
+        def look(names: list[str]) -> dict[str, Looked]:
+            found = {name: parts[name].again(self._tree, self._at) for name in names}
+            return {name: one for name, one in found.items() if one != (parts[name], frozenset())}
+
+        names = list(parts)
+        if sum(sights.total for sights in parts.values()) > _MANY:
+            from envtree.forked import divided, processes  # noqa: PLC0415 -- few trees are worth it
+
+            found: dict[str, Looked] = {}
+            count = processes(jobs)
+            if count > 1 and divided(count, count, lambda n: look(names[n::count]), lambda _, told: found.update(told)):
+                return found
+        return look(names)
 
     @property
     def is_alike(self) -> bool:

@@ -52,9 +52,9 @@ class Memory:
     What it reads of `tree` is noted.
     """
 
-    def __init__(self, folder: cache.Folder, names: "_Names", tree: DirectoryTree) -> None:
+    def __init__(self, folder: cache.Folder, names: "_Names", tree: DirectoryTree, jobs: int | None) -> None:
         self.tree = cache.Witness(tree)
-        self._folder, self._names = folder, names
+        self._folder, self._names, self._jobs = folder, names, jobs
         self._thorough, self._again = False, False
         self._known: Remembered | None = None
 
@@ -65,7 +65,7 @@ class Memory:
             return None
         self._again = True
         try:
-            self.tree.look(entry.seen)
+            self.tree.look(entry.seen, self._jobs)
             if not (self._has_inputs(entry) and self.tree.is_alike and self._is_intact(entry.place)):
                 return None
         except (Failure, Refusal):
@@ -141,7 +141,7 @@ def memory(command: str, directory: Path, params: Mapping[str, Any]) -> Memory |
     salt, program = folder.secret(), _program()
     asked = (command, sorted(params.items(), key=str), _surroundings(tree), program)
     names = _Names(salt, _named(salt, _bytes(asked)), _named(salt, _bytes((str(tree.root), program))))
-    return Memory(folder, names, tree)
+    return Memory(folder, names, tree, params.get("jobs"))
 
 
 def name(folder: cache.Folder, *what: object) -> str:

@@ -99,7 +99,7 @@ class Swap:
 
     def _put_ignore(self) -> None:
         if self._plain:
-            owned = [disk.IGNORE] if self._old.bundles and self._old.mode == "plain" else []
+            owned = [disk.IGNORE] if self._old.bundles.texts and self._old.mode == "plain" else []
             self._put(disk.IGNORE, disk.IGNORE_TEXT, self._state(disk.IGNORE, disk.IGNORE_TEXT), owned)
         elif disk.state(f"{self._root}/{disk.IGNORE}", disk.IGNORE_TEXT) is State.SAME:
             self._journal.removals.append(disk.IGNORE)
