@@ -23,7 +23,7 @@ Bundles = dict[str, object]
 class Looks:
     """What was found at the last look."""
 
-    manifest = ""
+    manifest, again = "", True
 
     def __init__(self) -> None:
         self._tree: Tree | None = None
