@@ -337,6 +337,25 @@ def test_many_outputs_are_trusted_unless_asked(twice: Twice, monkeypatch: pytest
     assert not (out / ".envtree-staging").exists()
 
 
+def test_what_others_leave_in_a_large_output_is_found_when_it_is_replaced(
+    twice: Twice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("envtree.cache.outputs._LOOKED_AT", 3)
+    out = twice.root / "out"
+    others = ("-C", str(twice.root), "compile", "-o", str(out), "--format", "bash", "--no-cache")
+
+    def spoil() -> None:
+        manifest = out / "manifest.json"
+        manifest.write_bytes(manifest.read_bytes().replace(b"0", b"1"))
+
+    events: list[Callable[[], object]] = [lambda: None] * 2
+    events += [lambda: shutil.rmtree(out), lambda: twice.envtree(*others), spoil]
+    for n, event in enumerate(events):
+        event()
+        fill(twice.root, {BOT: f"execution_environment: {{env_vars: {{A: '{n}'}}}}\n"})
+        twice.check()
+
+
 def test_reading_finds_what_no_time_tells(twice: Twice) -> None:
     out = twice.root.parent / "out"
     command = ("-C", str(twice.root), "compile", "-o", str(out), "--verify-outputs")

@@ -1,6 +1,6 @@
 """What goes to disk: the files of one bundle, and the manifest that owns them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeVar
@@ -75,14 +75,15 @@ class Together(Protocol):
 
 
 class Elsewhere(NamedTuple):
-    """Artifacts that come `together` and not in a stream, and projects that are `kept`, since they lie there already.
+    """Artifacts that come `together` and not in a stream.
 
-    That they do is known of an output whose `manifest` has this digest.
+    Of some projects they may lie there already, which is known of an output whose `manifest` has this digest; before
+    any artifact comes, `kept(whether it is that one)` tells which these are.
     """
 
     together: Together
-    kept: frozenset[str] = frozenset()
-    manifest: str = ""
+    manifest: str
+    kept: Callable[[bool], Collection[str]]
 
 
 class Receipt(NamedTuple):

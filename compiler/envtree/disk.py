@@ -181,18 +181,13 @@ def _of_file(path: str, look: Callable[[int, int], T]) -> T | None:
         os.close(fd)
 
 
-def load_manifest(root: str, mode: Mode, edition: int, known: str = "") -> Manifest:
-    """The manifest of an output; an empty one where there is none yet.
-
-    If the digest of one is `known`, it has to be that.
-    """
+def load_manifest(root: str, mode: Mode, edition: int) -> Manifest:
+    """The manifest of an output; an empty one where there is none yet."""
     data = read(f"{root}/{MANIFEST}")
-    if known and hashlib.sha256(data or b"").hexdigest() != known:
-        raise changed(root)
     if data is None:
         return Manifest(edition, mode, {})
     try:
-        return known_manifest(data) if known else parse_manifest(data)
+        return parse_manifest(data)
     except ValueError:
         raise Refusal(
             "ET806",
@@ -201,12 +196,13 @@ def load_manifest(root: str, mode: Mode, edition: int, known: str = "") -> Manif
         ) from None
 
 
-def changed(root: str) -> Failure:
-    """What is told of an output that is not as it was a moment ago."""
-    return Failure("ET804", f"the output '{root}' was changed by another run in the meantime", "run the same again")
+def known_manifest(root: str, digest: str) -> Manifest | None:
+    """The manifest of an output if it is the one of a digest, which a run has written."""
+    data = read(f"{root}/{MANIFEST}")
+    return split_manifest(data) if data and hashlib.sha256(data).hexdigest() == digest else None
 
 
-def known_manifest(data: bytes) -> Manifest:
+def split_manifest(data: bytes) -> Manifest:
     """A manifest that is known to be as a run has written it; its records are not looked at."""
     rest = Records.rest(data)
     if rest is None:

@@ -123,6 +123,12 @@ class Parted:
         found = known.recall(self.digests) if known else {}
         return {project: one for project, one in found.items() if not one.names or one.names == self.index.digest}
 
+    def still_kept(self, is_there: bool) -> Collection[str]:
+        """The same projects, if what was written of them is there, and else none."""
+        if not is_there:
+            self.kept = {}
+        return self.kept.keys()
+
     def each(self, stream: Callable[[Run], Iterable[Item]], put: Callable[[int, Iterable[Item]], T]) -> list[T] | None:
         """Put what comes of the run over each project, some projects at a time: what `put` gives for the n-th of these.
 

@@ -187,7 +187,7 @@ def publish(
     parts = _parted(request, places, formats, beside, receipts)
     if parts:
         known = request.known.manifest if request.known and parts.run.kept else ""
-        elsewhere = Elsewhere(parts.together, frozenset(parts.run.kept), known)
+        elsewhere = Elsewhere(parts.together, known, parts.run.still_kept)
         manifest = write((), parts.folder, lambda: parts.run.is_done, elsewhere=elsewhere)
         outcome = parts.run.outcome(manifest) if parts.run.is_done else parts.wrong()
         if outcome:

@@ -1,7 +1,7 @@
 """What a manifest has of each bundle, as the text that stands in it, so that a hundred thousand take little room."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -70,6 +70,10 @@ class Records(Mapping[str, Record]):
             texts[prefix[len(_INDENT) : -1].decode()] = text[start:stop]
             start = stop + len(_BETWEEN)
         return cls(texts)
+
+    def only(self, projects: Collection[str]) -> "Records":
+        """Those of some projects, of which one may have no bundle."""
+        return Records({project: text for project, text in self.texts.items() if project in projects})
 
     def project(self, name: str) -> dict[str, Record]:
         """The records of a project."""

@@ -100,14 +100,14 @@ class Digests(Mapping[str, str]):
 class KnownProjects(Protocol):
     """What was found in projects before, by their names; that of what stands outside of projects is empty.
 
-    Where it was written there is a `manifest` of this digest. Who comes `again` may know something.
+    Where it was written there was a `manifest` of this digest. Who comes `again` may know something.
     """
 
     manifest: str
     again: bool
 
     def recall(self, digests: Digests) -> dict[str, Unit]:
-        """What was found in those that have the same digest as then, and need not be written again."""
+        """What was found in those that have the same digest as then, and are still where they were written."""
 
     def keep(self, units: Mapping[str, Unit], digests: Digests) -> None:
         """Remember what was found in all projects, which have these digests."""

@@ -54,6 +54,11 @@ def is_intact(place: Place, tree: Path, *, thorough: bool) -> bool:
     return (place.is_large and not thorough) or _is_untouched(Path(root), output, thorough=thorough)
 
 
+def may_be_intact(place: Place, tree: Path, *, thorough: bool) -> bool:
+    """The same, but of a large output, whose manifest is compared by who is going to replace it."""
+    return (place.is_large and not thorough) or is_intact(place, tree, thorough=thorough)
+
+
 def _is_untouched(root: Path, output: Output, *, thorough: bool) -> bool:
     manifest = disk.load_manifest(str(root), output.mode, output.edition)
     # The manifest is written last: whatever has changed later is not ours.

@@ -66,7 +66,9 @@ class Memory:
         self._again = True
         try:
             self.tree.look(entry.seen, self._jobs)
-            if not (self._has_inputs(entry) and self.tree.is_alike and self._is_intact(entry.place)):
+            if not (self._has_inputs(entry) and self.tree.is_alike):
+                return None
+            if not cache.is_intact(entry.place, self.tree.root, thorough=self._thorough):
                 return None
         except (Failure, Refusal):
             # The run itself will find out, and tell it as it has been asked to.
@@ -81,7 +83,7 @@ class Memory:
         from envtree.cli.work.remembered import Names, Remembered  # noqa: PLC0415 -- only now there is something to compile
 
         names = Names(self._names.projects, self._names.documents)
-        self._known = Remembered(self._folder, names, self.tree, self._is_intact, again=self._again)
+        self._known = Remembered(self._folder, names, self.tree, self._may_be_intact, again=self._again)
         return request._replace(tree=self.tree, known=self._known)
 
     def conclude(self, outcome: "Outcome", output: Output | None, say: Callable[[], int]) -> int:
@@ -103,8 +105,8 @@ class Memory:
     def _has_inputs(self, entry: Entry) -> bool:
         return all(self._names.mark(name) == mark for name, mark in entry.inputs.items())
 
-    def _is_intact(self, place: cache.Place) -> bool:
-        return cache.is_intact(place, self.tree.root, thorough=self._thorough)
+    def _may_be_intact(self, place: cache.Place) -> bool:
+        return cache.may_be_intact(place, self.tree.root, thorough=self._thorough)
 
 
 class _Names(NamedTuple):

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from envtree import disk
 from envtree.archive import through
-from envtree.artifact import Artifact, Elsewhere, Manifest, Output, Put
+from envtree.artifact import Artifact, Elsewhere, Manifest, Output, Put, Together
 from envtree.git import tracked
 from envtree.guard import output_path
-from envtree.records import Records
 from envtree.signals import committing
 from envtree.write.fresh import Fresh
 from envtree.write.journal import has_leftover, recover
@@ -46,8 +45,12 @@ def write(
         try:
             # Only our own steps stand under `errors`: what the stream of artifacts raises is not about the output.
             with disk.errors(output.folder):
-                old = sink.begin(elsewhere.manifest if elsewhere else "")
-            put = _put_together(sink, old, output, elsewhere) if elsewhere else _put(sink, artifacts, output)
+                old, is_known = sink.begin(elsewhere.manifest if elsewhere else "")
+            if elsewhere:
+                kept = old.bundles.only(elsewhere.kept(is_known))
+                put = Put.joined((Put(kept), *_put_together(sink, output, elsewhere.together)))
+            else:
+                put = _put(sink, artifacts, output)
             if not approve():
                 return None
             manifest = output.successor(old, put)
@@ -83,19 +86,17 @@ def pack(
         return manifest
 
 
-def _put_together(sink: Swap | Fresh, old: Manifest, output: Output, elsewhere: Elsewhere) -> Put:
+def _put_together(sink: Swap | Fresh, output: Output, together: Together) -> list[Put]:
     """Put artifacts there with the help of other processes."""
 
     def share(number: int, artifacts: Iterable[Artifact]) -> tuple[Put, Staged]:
         part = sink.part(number)
         return _put(part, artifacts, output), part.staged()
 
-    shares = elsewhere.together(share) or []
+    shares = together(share) or []
     for _, staged in shares:
         sink.add(staged)
-    # A project may be known to have no bundle.
-    kept = Put(Records({project: text for project, text in old.bundles.texts.items() if project in elsewhere.kept}))
-    return Put.joined((kept, *(put for put, _ in shares)))
+    return [put for put, _ in shares]
 
 
 def _put(sink: Swap | Fresh, artifacts: Iterable[Artifact], output: Output) -> Put:

@@ -22,10 +22,8 @@ class Fresh:
         self._exact = False
         self._output = output
 
-    def begin(self, known: str) -> Manifest:
-        """Remove what a killed run left; returns the manifest before this run, an empty one."""
-        if known:
-            raise disk.changed(self._path)
+    def begin(self, _: str) -> tuple[Manifest, bool]:
+        """Remove what a killed run left; gives the manifest before this run, an empty one that nobody knows."""
         empty(self._home)
         self._folders = {""}
         # Somebody else may have made the folder, a checkout for one.
@@ -34,7 +32,7 @@ class Fresh:
         self._exact = disk.is_exact(self._home, self._file_bits, self._folder_bits)
         if self._output.mode == "plain":
             self._write(disk.IGNORE, disk.IGNORE_TEXT)
-        return Manifest(self._output.edition, self._output.mode, {})
+        return Manifest(self._output.edition, self._output.mode, {}), False
 
     def part(self, number: int) -> "Fresh":
         """One of several that fill it, each with bundles of its own."""

@@ -35,13 +35,14 @@ class Swap:
         self._journal = Journal(self._output.mode, [], [])
         self._names = count()
 
-    def begin(self, known: str) -> Manifest:
-        """Returns the manifest before this run, which has to be the one of a digest if that is `known`."""
+    def begin(self, known: str) -> tuple[Manifest, bool]:
+        """Gives the manifest before this run, and whether it is the one of a digest that is `known`."""
         self._reset()
-        self._old = disk.load_manifest(self._root, self._output.mode, self._output.edition, known)
+        found = disk.known_manifest(self._root, known) if known else None
+        self._old = found or disk.load_manifest(self._root, self._output.mode, self._output.edition)
         _check_mixture(self._old, self._output)
         self._put_ignore()
-        return self._old
+        return self._old, found is not None
 
     def part(self, number: int) -> "Swap":
         """One of several that stage, each with bundles of its own, from what has been staged so far."""

@@ -51,12 +51,12 @@ class Remembered:
         folder: cache.Folder,
         names: Names,
         tree: cache.Witness,
-        is_intact: Callable[[cache.Place], bool],
+        may_be_intact: Callable[[cache.Place], bool],
         *,
         again: bool,
     ) -> None:
         self.manifest, self.again = "", again
-        self._folder, self._names, self._tree, self._is_intact = folder, names, tree, is_intact
+        self._folder, self._names, self._tree, self._may_be_intact = folder, names, tree, may_be_intact
         self._placed: Placed | None = None
         self._recalled: dict[str, Unit] = {}
         self._shared, self._found = "", dict[str, _Project]()
@@ -84,7 +84,7 @@ class Remembered:
     def recall(self, digests: Digests) -> dict[str, Unit]:
         """What was found in those of the projects that have the same digest as then, and need not be written again."""
         kept = self._kept
-        if kept is None or kept.shared != digests.shared or not self._is_intact(kept.place):
+        if kept is None or kept.shared != digests.shared or not self._may_be_intact(kept.place):
             return {}
         self.manifest = kept.place.manifest
         same = (one for one, known in kept.projects.items() if self._is_same(known) or digests.get(one) == known.digest)
