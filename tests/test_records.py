@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from envtree.artifact import Manifest, Output, Put
 from envtree.canonical import canonical
-from envtree.disk import parse_manifest, split_manifest
+from envtree.disk import joined_manifest, parse_manifest
 from envtree.records import Record, Records, project_of
 
 NAMES = st.sampled_from(("a", "a-b", "a-b-c", "a0", "ab", "b", "z9"))
@@ -39,8 +39,11 @@ def test_text_and_records_are_one(records: dict[str, Record]) -> None:
     assert (len(kept), sum(kept.counts())) == (len(records), sum(len(one.files) for one in records.values()))
     assert all(kept[id] == records[id] for id in records)
     assert "a/b@none" not in kept
-    assert split_manifest(text) == parse_manifest(text) == manifest
-    assert split_manifest(text).bundles.texts == kept.texts
+    trace = manifest.trace()
+    known = joined_manifest([*manifest.pieces()], trace)
+    assert known == parse_manifest(text) == manifest
+    assert known.bundles.texts == kept.texts
+    assert known.trace() == trace == parse_manifest(text).trace()
 
 
 @given(RECORDS, RECORDS, st.sets(NAMES))

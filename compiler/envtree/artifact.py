@@ -1,12 +1,13 @@
 """What goes to disk: the files of one bundle, and the manifest that owns them."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from envtree.canonical import canonical
-from envtree.records import NONE, Record, Records, project_of
+from envtree.records import NONE, Record, Records, Trace, project_of
 
 Mode = Literal["plain", "ref", "seal"]
 
@@ -14,6 +15,8 @@ Mode = Literal["plain", "ref", "seal"]
 T = TypeVar("T")
 
 
+# What stands between the bundles of a manifest and all else.
+_END = b"\n  },\n"
 # Where the files of the whole tree lie; their id is empty.
 WHOLE_FOLDER = "control-plane"
 
@@ -64,7 +67,8 @@ class Put(NamedTuple):
         """Several of them, each with projects of its own."""
         parts = tuple(parts)
         texts = {project: text for part in parts for project, text in part.bundles.texts.items()}
-        return cls(Records(texts), next((part.whole for part in parts if part.whole), None))
+        digests = {project: digest for part in parts for project, digest in part.bundles.digests.items()}
+        return cls(Records(texts, digests), next((part.whole for part in parts if part.whole), None))
 
 
 class Together(Protocol):
@@ -77,12 +81,12 @@ class Together(Protocol):
 class Elsewhere(NamedTuple):
     """Artifacts that come `together` and not in a stream.
 
-    Of some projects they may lie there already, which is known of an output whose `manifest` has this digest; before
+    Of some projects they may lie there already, which is known of an output whose `manifest` left this trace; before
     any artifact comes, `kept(whether it is that one)` tells which these are.
     """
 
     together: Together
-    manifest: str
+    manifest: Trace | None
     kept: Callable[[bool], Collection[str]]
 
 
@@ -124,6 +128,11 @@ class Manifest(NamedTuple):
         whole = len(self.whole.files) if self.whole else 0
         return any(count > files for count in accumulate(self.bundles.counts(), initial=whole))
 
+    @staticmethod
+    def rest(pieces: Sequence[bytes]) -> bytes:
+        """The canonical JSON in pieces without its bundles."""
+        return b'{\n  "bundles": {},\n' + pieces[-1].removeprefix(_END) if len(pieces) > 1 else pieces[0]
+
     def pieces(self) -> Iterator[bytes]:
         """The manifest as canonical JSON, piece by piece."""
         optional = {"receipt": self.receipt and self.receipt._asdict(), "whole": self.whole and self.whole.data()}
@@ -135,9 +144,15 @@ class Manifest(NamedTuple):
         }
         if self.bundles.texts:
             yield from self.bundles.pieces()
-            yield b"\n  },\n" + canonical(rest).removeprefix(b"{\n")
+            yield _END + canonical(rest).removeprefix(b"{\n")
         else:
             yield canonical(rest | {"bundles": {}})
+
+    def trace(self) -> Trace:
+        """What tells it from every other one."""
+        known = [self.bundles.digests.get(project) for project in self.bundles.texts]
+        marks = ((piece, known[n // 2] if n % 2 else None) for n, piece in enumerate(self.pieces()))
+        return tuple((len(piece), digest or sha256(piece).digest()) for piece, digest in marks)
 
     def gone(self, new: "Manifest") -> Iterator[str]:
         """The ids of what a later manifest of the output does not have any more."""

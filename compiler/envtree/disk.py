@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -14,7 +14,7 @@ import orjson
 
 from envtree.artifact import Manifest, Mode, Receipt
 from envtree.diagnostic import Failure, Refusal, reason
-from envtree.records import Record, Records
+from envtree.records import Record, Records, Trace
 
 MANIFEST = "manifest.json"
 IGNORE = ".gitignore"
@@ -30,9 +30,6 @@ FOLDER_BITS: dict[Mode, int] = {"plain": 0o700, "ref": 0o755, "seal": 0o755}
 _FOLDER = re.compile(r"[^/\0.][^/\0]*(?:/[^/\0.][^/\0]*)*")
 _FILE = re.compile(r"(?!\.{1,2}\Z)[^/\0]+")
 
-
-# So much is read at a time where nothing has to be kept of it.
-_CHUNK = 1 << 18
 
 T = TypeVar("T")
 
@@ -161,11 +158,6 @@ def read(path: str) -> bytes | None:
     return _of_file(path, _content)
 
 
-def digest(path: str) -> str | None:
-    """The SHA-256 of a regular file, None where there is none; a large one is never in memory as a whole."""
-    return _of_file(path, _digest)
-
-
 def _of_file(path: str, look: Callable[[int, int], T]) -> T | None:
     """What `look(descriptor, size)` finds in a regular file, None where there is none."""
     try:
@@ -196,18 +188,20 @@ def load_manifest(root: str, mode: Mode, edition: int) -> Manifest:
         ) from None
 
 
-def known_manifest(root: str, digest: str) -> Manifest | None:
-    """The manifest of an output if it is the one of a digest, which a run has written."""
-    data = read(f"{root}/{MANIFEST}")
-    return split_manifest(data) if data and hashlib.sha256(data).hexdigest() == digest else None
+def known_manifest(root: str, trace: Trace) -> Manifest | None:
+    """The manifest of an output if it is the one that left a trace; its records are not looked at."""
+    pieces = _of_file(f"{root}/{MANIFEST}", lambda fd, size: [*_traced(fd, size, trace)])
+    return joined_manifest(pieces, trace) if pieces and len(pieces) == len(trace) else None
 
 
-def split_manifest(data: bytes) -> Manifest:
-    """A manifest that is known to be as a run has written it; its records are not looked at."""
-    rest = Records.rest(data)
-    if rest is None:
-        return parse_manifest(data)
-    return parse_manifest(rest)._replace(bundles=Records.split(data))
+def joined_manifest(pieces: Sequence[bytes], trace: Trace) -> Manifest:
+    """The manifest that was written in pieces, and left a trace."""
+    return parse_manifest(Manifest.rest(pieces))._replace(bundles=Records.joined(pieces, trace))
+
+
+def has_trace(path: str, trace: Trace) -> bool:
+    """Whether a file is the one that left a trace; it is never in memory as a whole."""
+    return _of_file(path, lambda fd, size: sum(1 for _ in _traced(fd, size, trace))) == len(trace)
 
 
 def parse_manifest(data: bytes) -> Manifest:
@@ -252,11 +246,13 @@ def _record(data: Any) -> Record:
     return Record(data["path"], str(data["digest"]), files)
 
 
-def _digest(fd: int, _: int) -> str:
-    found, chunk = hashlib.sha256(), bytearray(_CHUNK)
-    while size := os.readv(fd, (chunk,)):
-        found.update(memoryview(chunk)[:size])
-    return found.hexdigest()
+def _traced(fd: int, size: int, trace: Trace) -> Iterator[bytes]:
+    """The pieces of a file as far as they are those of a trace; none if the file is longer or shorter."""
+    for length, digest in trace if size == sum(length for length, _ in trace) else ():
+        piece = _content(fd, length)
+        if hashlib.sha256(piece).digest() != digest:
+            return
+        yield piece
 
 
 def _content(fd: int, size: int) -> bytes:

@@ -186,7 +186,7 @@ def publish(
     """Check the selected bundles and write them, unless there is an error."""
     parts = _parted(request, places, formats, beside, receipts)
     if parts:
-        known = request.known.manifest if request.known and parts.run.kept else ""
+        known = request.known.manifest if request.known and parts.run.kept else None
         elsewhere = Elsewhere(parts.together, known, parts.run.still_kept)
         manifest = write((), parts.folder, lambda: parts.run.is_done, elsewhere=elsewhere)
         outcome = parts.run.outcome(manifest) if parts.run.is_done else parts.wrong()

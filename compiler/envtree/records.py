@@ -1,7 +1,7 @@
 """What a manifest has of each bundle, as the text that stands in it, so that a hundred thousand take little room."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -10,11 +10,14 @@ from envtree.canonical import canonical
 
 # What stands before and behind the records in the canonical text of a map that holds nothing else, and between them.
 _BEFORE, _BEHIND, _BETWEEN = b'{\n  "bundles": {\n', b"\n  }\n}\n", b",\n"
-# The end of the records in a manifest and what always follows, that of a record with others behind it, and what stands
-# before an id.
-_END, _AFTER, _NEXT, _INDENT = b"\n  },\n", b'  "edition": ', b"\n    },\n", b'    "'
+# What stands before an id.
+_INDENT = b'    "'
 # How a record begins, and the digest of a file: the quotes of no text in them look like this.
 _RECORD, _FILE = b'\n    "', b'"sha256": "'
+
+
+# What tells a text in pieces from every other one: the size of each, and its SHA-256.
+Trace = tuple[tuple[int, bytes], ...]
 
 
 class Record(NamedTuple):
@@ -36,11 +39,15 @@ class Record(NamedTuple):
 
 
 class Records(Mapping[str, Record]):
-    """Records by the id of their bundle, in the order of ids; `texts` has those of each project."""
+    """Records by the id of their bundle, in the order of ids; `texts` has those of each project.
 
-    def __init__(self, texts: Mapping[str, bytes]) -> None:
+    Of some of these the SHA-256 is known, as `digests` has it.
+    """
+
+    def __init__(self, texts: Mapping[str, bytes], digests: Mapping[str, bytes] | None = None) -> None:
         # The ids of `a-b` stand before those of `a`, for the name of a project ends with `/`.
         self.texts = {project: texts[project] for project in sorted(texts, key=lambda name: f"{name}/")}
+        self.digests = {project: digest for project, digest in (digests or {}).items() if project in texts}
         self._last: tuple[str, dict[str, Record]] = ("", {})
 
     @classmethod
@@ -52,28 +59,18 @@ class Records(Mapping[str, Record]):
             texts[project] = _text(before | group)
         return cls(texts)
 
-    @staticmethod
-    def rest(text: bytes) -> bytes | None:
-        """A canonical manifest without its records; None if it has none."""
-        return b'{\n  "bundles": {},\n' + text[_end(text) + len(_END) :] if text.startswith(_BEFORE) else None
-
     @classmethod
-    def split(cls, text: bytes) -> "Records":
-        """Those of a manifest that is known to be canonical, and has some."""
-        texts: dict[str, bytes] = {}
-        start, end = len(_BEFORE), _end(text)
-        while start < end:
-            prefix = text[start : text.index(b"/", start) + 1]
-            last = _last(text, prefix, start, end)
-            stop = text.find(_NEXT, last, end)
-            stop = end if stop < 0 else stop + len(_NEXT) - len(_BETWEEN)
-            texts[prefix[len(_INDENT) : -1].decode()] = text[start:stop]
-            start = stop + len(_BETWEEN)
-        return cls(texts)
+    def joined(cls, pieces: Sequence[bytes], trace: Trace) -> "Records":
+        """Those of a manifest in pieces that has left a trace."""
+        texts, digests = dict[str, bytes](), dict[str, bytes]()
+        for text, (_, digest) in zip(pieces[1::2], trace[1::2], strict=True):
+            project = text[len(_INDENT) : text.index(b"/")].decode()
+            texts[project], digests[project] = text, digest
+        return cls(texts, digests)
 
     def only(self, projects: Collection[str]) -> "Records":
         """Those of some projects, of which one may have no bundle."""
-        return Records({project: text for project, text in self.texts.items() if project in projects})
+        return Records({project: text for project, text in self.texts.items() if project in projects}, self.digests)
 
     def project(self, name: str) -> dict[str, Record]:
         """The records of a project."""
@@ -82,7 +79,7 @@ class Records(Mapping[str, Record]):
         return self._last[1]
 
     def pieces(self) -> Iterator[bytes]:
-        """The text of a map with nothing but these records, project by project, without its end."""
+        """The text of a map with nothing but these records, without its end; every second piece is one of `texts`."""
         before = _BEFORE
         for text in self.texts.values():
             yield before
@@ -120,25 +117,6 @@ NONE = Records({})
 def project_of(id: str) -> str:
     """The project of a bundle."""
     return id.partition("/")[0]
-
-
-def _end(text: bytes) -> int:
-    """Where the records end in a canonical manifest; they may be long, and what stands behind them is short."""
-    return text.rindex(_END + _AFTER)
-
-
-def _last(text: bytes, prefix: bytes, start: int, end: int) -> int:
-    """Where the last record begins that has a prefix, from one on that has it: they stand in the order of ids."""
-    while end - start > 1:
-        middle = (start + end) // 2
-        found = text.find(_NEXT, middle, end + len(_NEXT) - 1)
-        if found < 0:
-            end = middle
-        elif text.startswith(prefix, found + len(_NEXT)):
-            start = found + len(_NEXT)
-        else:
-            end = found
-    return start
 
 
 def _runs(records: Iterable[tuple[str, Record]]) -> Iterator[tuple[str, dict[str, Record]]]:

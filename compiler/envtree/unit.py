@@ -13,6 +13,7 @@ from envtree.link import fingerprints
 from envtree.merge import Seen, findings, within
 from envtree.pipeline import Run
 from envtree.reading import Memory
+from envtree.records import Trace
 from envtree.source import Kind, Location
 
 # Nothing reads a secret, or sets a variable, whose name somebody misspelt elsewhere, and that has been told.
@@ -98,13 +99,15 @@ class Digests(Mapping[str, str]):
 
 
 class KnownProjects(Protocol):
-    """What was found in projects before, by their names; that of what stands outside of projects is empty.
+    """What was found in projects before, by their names; that of what stands outside of projects is empty."""
 
-    Where it was written there was a `manifest` of this digest. Who comes `again` may know something.
-    """
+    @property
+    def manifest(self) -> Trace | None:
+        """The trace of the manifest where it was written."""
 
-    manifest: str
-    again: bool
+    @property
+    def again(self) -> bool:
+        """Whether something may be known at all."""
 
     def recall(self, digests: Digests) -> dict[str, Unit]:
         """What was found in those that have the same digest as then, and are still where they were written."""

@@ -32,8 +32,7 @@ class Folder:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
                 return None
-            data = file.read()
-        head, digest, body = data[: len(_HEAD)], data[len(_HEAD) : len(_HEAD) + _DIGEST], data[len(_HEAD) + _DIGEST :]
+            head, digest, body = file.read(len(_HEAD)), file.read(_DIGEST), file.read()
         return body if head == _HEAD and hashlib.sha256(body).digest() == digest else None
 
     def write(self, name: str, body: bytes) -> None:
@@ -43,7 +42,7 @@ class Folder:
             try:
                 descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
                 with open(descriptor, "wb") as file:
-                    file.write(_HEAD + hashlib.sha256(body).digest() + body)
+                    file.writelines((_HEAD, hashlib.sha256(body).digest(), body))
                 os.rename(draft, self.path / name)
             finally:
                 with suppress(FileNotFoundError):

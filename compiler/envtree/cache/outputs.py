@@ -10,29 +10,27 @@ from envtree import EDITION, disk
 from envtree.artifact import Manifest, Mode, Output
 from envtree.git import tracked
 from envtree.guard import output_path
+from envtree.records import Trace
 
 # To look at each file of more would take longer than all the rest of a run that has nothing to do.
 _LOOKED_AT = 20_000
 
 
 class Place(NamedTuple):
-    """An output, no folder if there is none: `manifest` is the digest of its manifest; one of many files `is_large`."""
+    """An output, no folder if there is none: `manifest` is the trace of its manifest; one of many files `is_large`."""
 
     folder: str
     mode: Mode
-    manifest: str
+    manifest: Trace
     is_large: bool
 
 
-NOWHERE = Place("", "ref", "", is_large=False)
+NOWHERE = Place("", "ref", (), is_large=False)
 
 
 def written(output: Output, manifest: Manifest) -> Place:
     """What to remember of an output: its manifest has all other files."""
-    digest = hashlib.sha256()
-    for piece in manifest.pieces():
-        digest.update(piece)
-    return Place(str(output.folder), output.mode, digest.hexdigest(), manifest.is_larger(_LOOKED_AT))
+    return Place(str(output.folder), output.mode, manifest.trace(), manifest.is_larger(_LOOKED_AT))
 
 
 def is_intact(place: Place, tree: Path, *, thorough: bool) -> bool:
@@ -45,7 +43,7 @@ def is_intact(place: Place, tree: Path, *, thorough: bool) -> bool:
         return True
     output = Output(Path(place.folder), tree, place.mode, EDITION, {}, lambda _: True)
     root = output_path(output, tracked)
-    if disk.digest(f"{root}/{disk.MANIFEST}") != place.manifest:
+    if not disk.has_trace(f"{root}/{disk.MANIFEST}", place.manifest):
         return False
     if any(os.path.lexists(f"{root}/{name}") for name in (disk.STAGING, disk.JOURNAL)):
         return False
@@ -87,4 +85,4 @@ def _is_same(path: str, recorded: tuple[str, int], output: Output, last: int | N
         return True
     if output.mode == "plain" and stat.S_IMODE(found.st_mode) != disk.FILE_BITS["plain"]:
         return False
-    return disk.digest(path) == digest
+    return hashlib.sha256(disk.read(path) or b"").hexdigest() == digest

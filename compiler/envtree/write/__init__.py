@@ -45,7 +45,7 @@ def write(
         try:
             # Only our own steps stand under `errors`: what the stream of artifacts raises is not about the output.
             with disk.errors(output.folder):
-                old, is_known = sink.begin(elsewhere.manifest if elsewhere else "")
+                old, is_known = sink.begin(elsewhere.manifest if elsewhere else None)
             if elsewhere:
                 kept = old.bundles.only(elsewhere.kept(is_known))
                 put = Put.joined((Put(kept), *_put_together(sink, output, elsewhere.together)))

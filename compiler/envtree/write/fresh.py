@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from envtree import disk
 from envtree.artifact import Artifact, Manifest, Output
+from envtree.records import Trace
 from envtree.signals import committing
 from envtree.write.lock import empty
 from envtree.write.staged import Staged
@@ -22,7 +23,7 @@ class Fresh:
         self._exact = False
         self._output = output
 
-    def begin(self, _: str) -> tuple[Manifest, bool]:
+    def begin(self, _: Trace | None) -> tuple[Manifest, bool]:
         """Remove what a killed run left; gives the manifest before this run, an empty one that nobody knows."""
         empty(self._home)
         self._folders = {""}

@@ -11,6 +11,7 @@ from envtree import disk
 from envtree.artifact import Artifact, Manifest, Output
 from envtree.diagnostic import Refusal
 from envtree.disk import State
+from envtree.records import Trace
 from envtree.signals import committing
 from envtree.write.journal import Journal
 from envtree.write.staged import Staged
@@ -35,8 +36,8 @@ class Swap:
         self._journal = Journal(self._output.mode, [], [])
         self._names = count()
 
-    def begin(self, known: str) -> tuple[Manifest, bool]:
-        """Gives the manifest before this run, and whether it is the one of a digest that is `known`."""
+    def begin(self, known: Trace | None) -> tuple[Manifest, bool]:
+        """Gives the manifest before this run, and whether it is the one whose trace is `known`."""
         self._reset()
         found = disk.known_manifest(self._root, known) if known else None
         self._old = found or disk.load_manifest(self._root, self._output.mode, self._output.edition)

@@ -62,7 +62,7 @@ class Pool:
 class _Side:
     """A tree of a comparison."""
 
-    manifest, again = "", True
+    manifest, again = None, True
 
     def __init__(self, pool: Pool) -> None:
         self.recall, self.keep = pool.recall, pool.keep

@@ -23,7 +23,7 @@ Bundles = dict[str, object]
 class Looks:
     """What was found at the last look."""
 
-    manifest, again = "", True
+    manifest, again = None, True
 
     def __init__(self) -> None:
         self._tree: Tree | None = None

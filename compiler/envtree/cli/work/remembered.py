@@ -10,6 +10,7 @@ from envtree.cache.documents import Documents
 from envtree.cache.kept import UNFIT, Objects, data_of, load, made, save
 from envtree.cache.sights import home
 from envtree.reading import Memory
+from envtree.records import Trace
 from envtree.unit import Digests, Placed, Unit
 
 
@@ -55,7 +56,8 @@ class Remembered:
         *,
         again: bool,
     ) -> None:
-        self.manifest, self.again = "", again
+        self.again = again
+        self.manifest: Trace | None = None
         self._folder, self._names, self._tree, self._may_be_intact = folder, names, tree, may_be_intact
         self._placed: Placed | None = None
         self._recalled: dict[str, Unit] = {}
