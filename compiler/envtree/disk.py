@@ -153,6 +153,11 @@ def state(path: str, data: bytes, bits: int | None = None) -> State:
         os.close(fd)
 
 
+def permissions(path: str) -> int:
+    """The permissions of a file."""
+    return stat.S_IMODE(os.lstat(path).st_mode)
+
+
 def read(path: str) -> bytes | None:
     """The bytes of a regular file, None where there is none."""
     return _of_file(path, _content)

@@ -29,6 +29,7 @@ class Swap:
         self._plain = output.mode == "plain"
         self._staging = f"{root}/{disk.STAGING}"
         self._old = Manifest(output.edition, output.mode, {})
+        self._trace: Trace | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -41,6 +42,7 @@ class Swap:
         self._reset()
         found = disk.known_manifest(self._root, known) if known else None
         self._old = found or disk.load_manifest(self._root, self._output.mode, self._output.edition)
+        self._trace = known if found else None
         _check_mixture(self._old, self._output)
         self._put_ignore()
         return self._old, found is not None
@@ -97,6 +99,8 @@ class Swap:
         """Whether a manifest has to be written; that of a large output is put together for that only if it must be."""
         if manifest.bundles.texts != self._old.bundles.texts:
             return True
+        if self._trace == manifest.trace():
+            return self._plain and disk.permissions(f"{self._root}/{disk.MANIFEST}") != disk.FILE_BITS["plain"]
         return self._state(disk.MANIFEST, b"".join(manifest.pieces())) is not State.SAME
 
     def _put_ignore(self) -> None:
