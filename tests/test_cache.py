@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from envtree import cache, pipeline
-from envtree.cache.kept import load, save
-from envtree.cache.sights import Sights
+from envtree.cache.kept import data_of, load, made, save
+from envtree.cache.sights import FOLDER, Sight, Sights
 from envtree.cli.memory import Memory
 from envtree.resolved import Bundle, Resolved
 from envtree.source import Kind, Location
@@ -514,6 +514,45 @@ def test_t97_nothing_is_called_by_way_of_a_module(module: str, name: str, folder
     assert load(folder, "a") is None
     folder.write("a", made_of("builtins", "set", "harmless"))
     assert load(folder, "a") == {"harmless"}
+
+
+def test_what_was_seen_is_unpacked_as_it_was() -> None:
+    paths = ["", "a", "a\nb", "projects/p/\udcff", "projects/p"]
+    marks = (0, -5, 1 << 62, (1 << 63) - 1, stat.S_IFREG)
+    found = {(path, n): Sight(marks, bytes([n + 1]) * 32) for n, path in enumerate(paths, FOLDER)}
+    for some in ({}, found):
+        assert Sights.of(0, some).by_key() == some
+    assert made(data_of(Sights.of(0, found))).by_key() == found
+
+
+def test_what_is_behind_a_link_is_read_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("envtree.cache.sights._COARSE", 0)
+    fill(tmp_path, {"a": "1", "b": "2"})
+    (tmp_path / "link").symlink_to("b")
+    tree = DirectoryTree(tmp_path)
+    witness = cache.Witness(tree)
+    witness.read("a"), witness.read("link")
+    seen = witness.seen()
+    again = cache.Witness(tree)
+    again.look(seen)
+    assert again.is_alike
+    # There is nothing new to be kept.
+    assert again.before == seen
+    (tmp_path / "b").write_text("3")
+    assert not is_still(seen, tree)
+
+
+def test_what_is_gone_is_not_alike(tmp_path: Path) -> None:
+    fill(tmp_path, {"a": "1", "b/c": "2"})
+    tree = DirectoryTree(tmp_path)
+    witness = cache.Witness(tree)
+    witness.entries(""), witness.entries("b"), witness.read("a"), witness.read("b/c")
+    seen = quiet(witness.seen())
+    shutil.rmtree(tmp_path / "b")
+    again = cache.Witness(tree)
+    again.look(seen)
+    assert not again.is_alike
+    assert not again.rely()
 
 
 def test_marks_that_tell_for_sure_are_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

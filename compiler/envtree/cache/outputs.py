@@ -43,13 +43,14 @@ def is_intact(place: Place, tree: Path, *, thorough: bool) -> bool:
         return True
     output = Output(Path(place.folder), tree, place.mode, EDITION, {}, lambda _: True)
     root = output_path(output, tracked)
-    if not disk.has_trace(f"{root}/{disk.MANIFEST}", place.manifest):
-        return False
     if any(os.path.lexists(f"{root}/{name}") for name in (disk.STAGING, disk.JOURNAL)):
         return False
     if output.mode == "plain" and disk.read(f"{root}/{disk.IGNORE}") != disk.IGNORE_TEXT:
         return False
-    return (place.is_large and not thorough) or _is_untouched(Path(root), output, thorough=thorough)
+    if place.is_large and not thorough:
+        return disk.has_trace(f"{root}/{disk.MANIFEST}", place.manifest)
+    manifest = disk.known_manifest(root, place.manifest)
+    return manifest is not None and _is_untouched(Path(root), manifest, output, thorough=thorough)
 
 
 def may_be_intact(place: Place, tree: Path, *, thorough: bool) -> bool:
@@ -57,8 +58,7 @@ def may_be_intact(place: Place, tree: Path, *, thorough: bool) -> bool:
     return (place.is_large and not thorough) or is_intact(place, tree, thorough=thorough)
 
 
-def _is_untouched(root: Path, output: Output, *, thorough: bool) -> bool:
-    manifest = disk.load_manifest(str(root), output.mode, output.edition)
+def _is_untouched(root: Path, manifest: Manifest, output: Output, *, thorough: bool) -> bool:
     # The manifest is written last: whatever has changed later is not ours.
     last = os.lstat(root / disk.MANIFEST).st_ctime_ns
     folders, since = disk.Folders(str(root)), None if thorough else last
