@@ -163,21 +163,6 @@ def read(path: str) -> bytes | None:
     return _of_file(path, _content)
 
 
-def _of_file(path: str, look: Callable[[int, int], T]) -> T | None:
-    """What `look(descriptor, size)` finds in a regular file, None where there is none."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return None
-    try:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise Refusal("ET806", f"'{path}' is not a regular file", "move it away")
-        return look(fd, found.st_size)
-    finally:
-        os.close(fd)
-
-
 def load_manifest(root: str, mode: Mode, edition: int) -> Manifest:
     """The manifest of an output; an empty one where there is none yet."""
     data = read(f"{root}/{MANIFEST}")
@@ -249,6 +234,21 @@ def _record(data: Any) -> Record:
     check_inside(data["path"], list(data["files"]))
     files = {name: (str(file["sha256"]), int(file["size"])) for name, file in data["files"].items()}
     return Record(data["path"], str(data["digest"]), files)
+
+
+def _of_file(path: str, look: Callable[[int, int], T]) -> T | None:
+    """What `look(descriptor, size)` finds in a regular file, None where there is none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise Refusal("ET806", f"'{path}' is not a regular file", "move it away")
+        return look(fd, found.st_size)
+    finally:
+        os.close(fd)
 
 
 def _traced(fd: int, size: int, trace: Trace) -> Iterator[bytes]:

@@ -29,7 +29,7 @@ def again(cold: Tool, work: Path, rounds: int) -> dict[str, list[Run]]:
         return run
 
     try:
-        # The first run is remembered, and the second one keeps what else it knows, as somebody seems to come again.
+        # The first run keeps what it has found, and the second one what it has parsed, as somebody seems to come again.
         once()
         once(edit)
         runs: dict[str, list[Run]] = {NOTHING: [], AGENT: []}
