@@ -99,7 +99,7 @@ class Swap:
         """Whether a manifest has to be written; that of a large output is put together for that only if it must be."""
         if manifest.bundles.texts != self._old.bundles.texts:
             return True
-        if self._trace == manifest.trace():
+        if self._trace and self._trace == manifest.trace():
             return self._plain and disk.permissions(f"{self._root}/{disk.MANIFEST}") != disk.FILE_BITS["plain"]
         return self._state(disk.MANIFEST, b"".join(manifest.pieces())) is not State.SAME
 
