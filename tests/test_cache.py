@@ -296,6 +296,33 @@ def test_files_that_were_just_written_are_read_again(twice: Twice) -> None:
     assert twice.envtree(*words).code == 1
 
 
+@pytest.mark.parametrize("path", [BOT, "projects/post/agents/van.yaml", "organization.yaml"])
+def test_what_changes_while_it_is_read_is_found_the_next_time(
+    path: str, twice: Twice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = TREE[path]
+    after = before.replace("env_vars: {", "env_vars: {NEW: x, ").replace("env_vars:\n", "env_vars:\n    NEW: x\n")
+    assert after != before
+    look = cache.Witness.look
+
+    def late(self: cache.Witness, *arguments: Any) -> None:
+        look(self, *arguments)
+        fill(twice.root, {path: after})
+
+    for text in ("{}\n", "{} # again\n"):
+        fill(twice.root, {"projects/shop/agents/clerk.yaml": text})
+        twice.check()
+    fill(twice.root, {"projects/shop/agents/clerk.yaml": "{}\n"})
+    with monkeypatch.context() as patched:
+        patched.setattr(cache.Witness, "look", late)
+        for command in (("check",), ("compile", "-o", str(twice.root / "out"))):
+            twice.envtree("-C", str(twice.root), *command)
+    # What was found in the meantime is remembered neither of what was there before, nor of what is there now.
+    for text in (before, after):
+        fill(twice.root, {path: text})
+        twice.check()
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -50,7 +50,9 @@ def run(options: Options) -> Exit:
         tree = open_tree(options.directory)
     own = ((chosen(options.form), options.output),) if options.output else ()
     files = report_files((*own, *options.reports), tree.root)
-    view = view_of(tree, strict=options.strict, verbose=options.verbose)
+    # The lines that are shown are remembered, too.
+    shown = options.memory.tree if options.memory else tree
+    view = view_of(shown, strict=options.strict, verbose=options.verbose)
     with telling("text" if options.output else options.form, files, view):
         with usage_errors(), progress(sys.stderr) as told:
             request = _request(tree, options)._replace(progress=told, jobs=processes(options.jobs))

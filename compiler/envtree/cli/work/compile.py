@@ -81,7 +81,8 @@ def run(options: Options) -> Exit:
 
 def _run(options: Options) -> Exit:
     tree = open_tree(options.directory)
-    view = view_of(tree, verbose=options.verbose)
+    # The lines that are shown are remembered, too.
+    view = view_of(options.memory.tree if options.memory else tree, verbose=options.verbose)
     messages = Messages(view, options.form, options.color, sys.stderr)
     request, places, formats, beside = planned(options, tree)
     work = rehearse if options.only_check else publish

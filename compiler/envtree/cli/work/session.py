@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, Protocol, TextIO
 
 from envtree.cli.console import colored, err, out, painted
 from envtree.cli.options import is_text, usage_error
@@ -26,7 +26,7 @@ from envtree.secret import SecretsPolicy
 from envtree.sops import Decrypter
 from envtree.sops.choice import choose
 from envtree.sops.environment import child_environment
-from envtree.tree import DirectoryTree, RootNotFound, find_root
+from envtree.tree import DirectoryTree, RootNotFound, Tree, find_root
 
 _NO_VIEW = View()
 
@@ -174,14 +174,22 @@ def report_of(outcome: Outcome, differences: tuple[str, ...] | None = None) -> R
     return Report(outcome.findings, outcome.not_checked, outcome.checked, differences)
 
 
-def view_of(tree: DirectoryTree, *, strict: bool = False, verbose: bool = False) -> View:
+class Rooted(Tree, Protocol):
+    """A tree in a folder."""
+
+    @property
+    def root(self) -> Path:
+        """The folder."""
+
+
+def view_of(tree: Rooted, *, strict: bool = False, verbose: bool = False) -> View:
     """How findings of a tree are looked at: from the root of the repository that it lies in."""
     repository = repository_root(tree.root)
     inside = tree.root.relative_to(repository).as_posix() if repository else "."
     return View("" if inside == "." else f"{inside}/", lines_of(tree), strict, verbose)
 
 
-def lines_of(tree: DirectoryTree) -> Lines:
+def lines_of(tree: Rooted) -> Lines:
     """The lines of the tree's files, but never those of a secrets file, whatever name leads to it.
 
     A line that may show a credential is None: what stands on the same line as a mistake must not be told with it.
