@@ -1,7 +1,7 @@
 """Questions to git, asked so that nothing that the repository configures can run."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from envtree.diagnostic import Failure
@@ -39,29 +39,29 @@ def by_repository(root: Path, paths: Iterable[str]) -> dict[str, list[str]]:
     return groups
 
 
-def ignored_in(root: Path, groups: Mapping[str, Iterable[str]]) -> frozenset[str]:
+def ignored_in(root: Path, groups: Mapping[str, Collection[str]]) -> frozenset[str]:
     """The same, of paths by where their repository lies below `root`."""
     root = Path(os.path.realpath(root))
-    found: set[str] = set()
-    for nested, members in groups.items():
-        around = repository_root(root)
-        repository = root / nested if nested else around
-        if repository is None:
-            continue
-        # The repository around a submodule is not trusted either.
-        git = program(around or root, f"which files '{repository}' ignores")
-        inside = "" if nested else str(root)[len(str(repository).rstrip("/")) + 1 :]
-        # The leading `./` keeps a name from being read as pathspec magic.
-        lead, cut = os.path.join("./", inside, ""), len(nested) + 1 if nested else 0
-        names = {os.fsencode(lead + path[cut:]): path for path in members}
-        # With the index, check-ignore compares every path with every tracked file; asking for both is linear.
-        told = b"".join(name + b"\0" for name in names)
-        answer = ask(git, repository, ("check-ignore", "--no-index", "-z", "--stdin"), told)
-        matched = {name for name in answer.split(b"\0") if name}
-        if matched:
-            matched -= _tracked_names(git, repository, inside or ".")
-        found.update(names[name] for name in matched)
-    return frozenset(found)
+    return frozenset(path for nested, paths in groups.items() for path in _ignored(root, nested, paths))
+
+
+def _ignored(root: Path, nested: str, paths: Collection[str]) -> Iterator[str]:
+    around = repository_root(root)
+    repository = root / nested if nested else around
+    if repository is None:
+        return
+    # The repository around a submodule is not trusted either.
+    git = program(around or root, f"which files '{repository}' ignores")
+    inside = "" if nested else str(root)[len(str(repository).rstrip("/")) + 1 :]
+    # The leading `./` keeps a name from being read as pathspec magic.
+    lead, cut = os.path.join("./", inside, ""), len(nested) + 1 if nested else 0
+    names = [os.fsencode(lead + path[cut:]) for path in paths]
+    # With the index, check-ignore compares every path with every tracked file; asking for both is linear.
+    answer = ask(git, repository, ("check-ignore", "--no-index", "-z", "--stdin"), b"\0".join((*names, b"")))
+    matched = set(filter(None, answer.split(b"\0")))
+    if matched:
+        matched -= _tracked_names(git, repository, inside or ".")
+        yield from (path for path, name in zip(paths, names, strict=True) if name in matched)
 
 
 def _tracked_names(git: str, repository: Path, inside: str) -> set[bytes]:
