@@ -137,10 +137,12 @@ def unit(run: Run, root: Run, names: Index) -> Unit:
     overall = list(_overall(run)) if run.is_complete else []
     idle = {path: frozenset(one for one in overall if one.span.path == path) for path in _looked_at(run, shared)}
     own = (one for one in overall if one.span.path not in shared)
+    # Mostly all of them are the same, and are sent and kept once.
+    selected, checked = (run.ids if ids == run.ids else ids for ids in (run.selected, tuple(run.checked)))
     return Unit(
         run.ids,
-        run.selected,
-        tuple(run.checked),
+        selected,
+        checked,
         run.is_wrong,
         run.is_broken,
         tuple(run.diags),
