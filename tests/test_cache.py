@@ -473,6 +473,19 @@ def test_it_does_not_grow_for_ever(folder: cache.Folder, monkeypatch: pytest.Mon
     assert folder.secret() == salt
 
 
+def test_what_another_process_takes_away_is_in_nobodys_way(
+    folder: cache.Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        folder.write(name, b"x")
+    entries = list(os.scandir(folder.path))
+    (folder.path / "a").unlink()
+    monkeypatch.setattr("envtree.cache.folder._MOST_FILES", 0)
+    monkeypatch.setattr(cache.Folder, "_entries", lambda _: entries)
+    folder.make_room()
+    assert folder.read("b") is None
+
+
 def test_clear(twice: Twice, tmp_path: Path) -> None:
     command = ("-C", str(twice.root), "check")
     twice.envtree(*command)

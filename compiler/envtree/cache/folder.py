@@ -4,7 +4,7 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -70,9 +70,15 @@ class Folder:
             return [entry for entry in scan if entry.is_file(follow_symlinks=False)]
         return []
 
+    def _sizes(self) -> Iterator[tuple[os.stat_result, str]]:
+        for entry in self._entries():
+            # Another process may have renamed or removed it by now.
+            with suppress(FileNotFoundError):
+                yield entry.stat(follow_symlinks=False), entry.name
+
     def make_room(self) -> None:
         """Remove what has not been written for the longest time, if there is too much."""
-        found = sorted(((entry.stat(follow_symlinks=False), entry.name) for entry in self._entries()), key=_age)
+        found = sorted(self._sizes(), key=_age)
         size, count = sum(each.st_size for each, _ in found), len(found)
         for each, name in found:
             if count <= _MOST_FILES and size <= _MOST_BYTES:
