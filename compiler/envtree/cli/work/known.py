@@ -37,7 +37,7 @@ class Pool:
             self._sides.append(commit)
             return request._replace(known=commit)
         if isinstance(tree, DirectoryTree):
-            folder = _Directory(self, self._folder, tree)
+            folder = _Directory(self, self._folder, tree, request.jobs)
             self._sides.append(folder)
             return request._replace(known=folder, tree=folder.tree)
         return request
@@ -83,13 +83,13 @@ class _Side:
 class _Directory(_Side):
     """A folder, and how it was seen the last time."""
 
-    def __init__(self, pool: Pool, folder: cache.Folder, tree: DirectoryTree) -> None:
+    def __init__(self, pool: Pool, folder: cache.Folder, tree: DirectoryTree, jobs: int) -> None:
         super().__init__(pool)
         self._folder, self._name = folder, name(folder, "folder", str(tree.root))
         self._before: tuple[cache.Seen, Placed] | None = load(folder, self._name)
         self.tree = cache.Witness(tree)
         if self._before:
-            self.tree.look(self._before[0])
+            self.tree.look(self._before[0], jobs)
 
     def placed(self) -> Placed | None:
         """What discovery would find, if there are the same files as then."""
