@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from pathlib import Path
 
+from envtree.cache import NOWHERE, may_be_intact, written
 from envtree.check import examined
+from envtree.cli.work.compile import Plan
 from envtree.emit.marks import mark
 from envtree.parted import Parted
 from envtree.pipeline import Outcome, Request, Result, Run
+from envtree.publish import publish
 from envtree.reading import Memory
-from envtree.records import project_of
+from envtree.records import Trace, project_of
 from envtree.standing import forget
 from envtree.tree import Tree, digest_of
 from envtree.unit import Placed, Unit
@@ -23,10 +27,11 @@ Bundles = dict[str, object]
 class Looks:
     """What was found at the last look."""
 
-    manifest, again = None, True
+    again = True
 
     def __init__(self) -> None:
         self._tree: Tree | None = None
+        self._root, self._place = Path(), NOWHERE
         self._units: dict[str, Unit] = {}
         self._digests: dict[str, str] = {}
         self._bundles: dict[str, Bundles] = {}
@@ -46,8 +51,23 @@ class Looks:
         bundles = _marked(0, examined(run, run.writers()))
         return run.outcome(), bundles
 
+    def write(self, plan: Plan, root: Path) -> Outcome:
+        """Compile the tree of a plan, which lies at a root, into its folder."""
+        self._tree, self._root = plan.request.tree, root
+        outcome = publish(plan.request._replace(known=self), plan.places, plan.formats, plan.beside)
+        if outcome.manifest:
+            self._place = written(plan.places.main, outcome.manifest)
+        return outcome
+
+    @property
+    def manifest(self) -> Trace | None:
+        """That of the output, as it was left."""
+        return self._place.manifest or None
+
     def recall(self, digests: Mapping[str, str]) -> dict[str, Unit]:
-        """What was found in those of the projects that have the same digest as then."""
+        """What was found in those of the projects that have the same digest as then, and need not be written again."""
+        if not may_be_intact(self._place, self._root, thorough=False):
+            return {}
         return {project: one for project, one in self._units.items() if self._digests[project] == digests.get(project)}
 
     def keep(self, units: Mapping[str, Unit], digests: Mapping[str, str]) -> None:

@@ -26,12 +26,10 @@ from envtree.disk import load_manifest
 from envtree.layout import ROOT_FILE
 from envtree.pipeline import Outcome, Request
 from envtree.printable import printable
-from envtree.publish import publish
-from envtree.reading import Memory
 from envtree.report import Report, plural, tally
 from envtree.report.text import heads, text
 from envtree.signals import outlast_commits
-from envtree.standing import Change, Noted, Standing, after, forget, halted, since
+from envtree.standing import Change, Noted, Standing, after, halted, since
 from envtree.tree import DirectoryTree, find_root
 from envtree.watcher import Watcher, watching
 
@@ -101,7 +99,6 @@ class _Lookout:
         self.standing = Standing()
         self._options = options
         self._tree = tree
-        self._memory: Memory = {}
         self._looks = Looks()
         self._color = colored(sys.stdout, options.color)
         self._output = _real(options.output) if options.output else None
@@ -144,10 +141,9 @@ class _Lookout:
         with progress(sys.stderr) as told:
 
             def over(request: Request) -> Request:
-                return request._replace(tree=noted, memory=self._memory, progress=told, inputs_shared=inputs_shared)
+                return request._replace(tree=noted, progress=told, inputs_shared=inputs_shared)
 
             outcome, bundles = self._compile(over) if self._options.output else self._check(over)
-        forget(self._memory, noted.digests)
         self._looks.forget(noted.digests)
         self.standing = after(self.standing, outcome, noted.digests, bundles)
 
@@ -158,7 +154,7 @@ class _Lookout:
 
     def _compile(self, over: Callable[[Request], Request]) -> tuple[Outcome, dict[str, object]]:
         plan = planned(_compiling(self._options), self._tree)
-        outcome = publish(over(plan.request), plan.places, plan.formats, plan.beside)
+        outcome = self._looks.write(plan._replace(request=over(plan.request)), self._tree.root)
         return outcome, dict(outcome.manifest.bundles if outcome.manifest else self.standing.bundles)
 
     def _written(self) -> dict[str, object]:
