@@ -46,6 +46,8 @@ def divided(count: int, jobs: int, work: Callable[[int], T], done: Callable[[int
 
     False if any of it failed, or no process could be started: then nothing that was heard counts.
     """
+    if not is_divisible():
+        return False
     children: list[_Child] = []
     try:
         with _undisturbed() as before:
