@@ -152,6 +152,14 @@ TREES: Mapping[str, tuple[Files, list[str], str]] = {
         ["ET703"],
         ERROR,
     ),
+    "a policy for nothing, which is an error, and advice on the tree": (
+        {
+            "organization.yaml": CONTRACT.replace("{", "{lint: {ET752: error}, ", 1),
+            "policies/p.yaml": "{schema: {}, selector: 'three/**'}",
+        },
+        ["ET752", "ET756", "ET756"],
+        ERROR,
+    ),
     "no bundle for an error": (
         {
             "projects/one/project.yaml": "{key: ONE, targets: []}",

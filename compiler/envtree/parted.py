@@ -78,17 +78,13 @@ class Parted:
         self._units: Mapping[str, Unit] = {}
         # The digests of files, as far as anybody asked.
         self._contents: dict[str, str] = {}
-        self.is_done = False
+        # Whether the run `is_done`, and whether it `is_wrong`: there was an error before any bundle was looked at.
+        self.is_done = self.is_wrong = False
 
     @cached_property
     def projects(self) -> Collection[str]:
         """Their names, sorted."""
         return dict.fromkeys(project for project in self._placed.files if project != _ROOT)
-
-    @property
-    def is_wrong(self) -> bool:
-        """Whether there was an error before any bundle was looked at, once the run is done."""
-        return any(one.is_wrong for one in self._units.values())
 
     @cached_property
     def root(self) -> Run:
@@ -312,7 +308,10 @@ class Parted:
         # Why there is none, only the whole tree tells.
         if not ids or not are_apart(units, self.root):
             return False
-        self.root.check_selection(ids, has_errors=any(one.is_wrong for one in units))
+        self.is_wrong = any(one.is_wrong for one in units)
+        self.root.check_selection(ids, has_errors=self.is_wrong)
+        # Only what has been said of the selection is new here.
+        self.is_wrong = self.is_wrong or self.root.watch.found()
         for one in units:
             diags.extend(one.diagnostics)
             for check in one.not_checked:
