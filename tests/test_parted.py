@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from envtree.publish import Places, publish
 from envtree.secret import SealedFile, SecretsPolicy
 from envtree.sops import Decrypter
 
+from .command_line import fill
 from .diffs import parts
 from .divided import going
 from .properties.organizations import Organization, organizations
@@ -224,6 +226,21 @@ def test_a_difference_of_one_project_may_concern_others(before: Files, after: Fi
         found = parts(*named)
         assert found in (None, diff(*named))
         assert found is not None or any(check(side.request).findings for side in named)
+
+
+def test_where_the_rules_for_sops_stand_makes_a_difference(tmp_path: Path) -> None:
+    secrets = {f"projects/{one}/project": {"A": f"0123456789-{one}"} for one in ("one", "two")}
+    places = ("projects/one", "projects/two", "link", "none")
+    for place in places:
+        fill(tmp_path / place, {**BASE, **sealed(secrets)})
+    for place in places[:2]:
+        fill(tmp_path / place, {f"{place}/.sops.yaml": "creation_rules: [{path_regex: none, age: x}]"})
+    (tmp_path / "link" / ".sops.yaml").symlink_to("nothing")
+    for one, other in permutations([Named(place, Request(Tree(tmp_path / place))) for place in places], 2):
+        found = parts(one, other)
+        assert found is not None
+        assert found == diff(one, other)
+        assert found.new or found.gone
 
 
 class Locked(OpenBook):

@@ -341,8 +341,10 @@ class Parted:
     @cached_property
     def digests(self) -> Digests:
         """For each project a digest of all that its bundles are made from, but for the names in other projects."""
-        rules = [source.digest for source, _ in rules_files(self._tree, self._placed.secrets, Diagnostics())]
-        shared = (_digests(self.root), rules, self.root.inputs_read(), sorted(self.index.environments))
+        unread = Diagnostics()
+        found = rules_files(self._tree, self._placed.secrets, unread)
+        rules = [(one.path, inside, one.digest) for one, inside in found]
+        shared = (_digests(self.root), rules, *unread, self.root.inputs_read(), sorted(self.index.environments))
         return Digests(_sha256(shared), self.projects, self._own_digest)
 
     def _own_digest(self, project: str) -> str:
