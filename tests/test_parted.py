@@ -187,6 +187,15 @@ def test_what_takes_several_projects(name: str) -> None:
     assert all(done) is (how != WHOLE)
 
 
+def test_a_file_that_cannot_be_read_has_a_name(tmp_path: Path) -> None:
+    fill(tmp_path, {**BASE, "projects/one/teams/crew/team.yaml": "{configuration: {member_ids: [two/c]}}"})
+    (tmp_path / "projects/two/agents/c.yaml").symlink_to("nothing")
+    for least in (1, 1 << 30):
+        with going(least):
+            found = check(Request(Tree(tmp_path)))
+        assert [finding.diagnostic.code for finding in found.findings] == ["ET120"]
+
+
 @pytest.mark.parametrize("name", TREES)
 def test_two_trees_are_compared_in_the_same_way(name: str) -> None:
     one = Named("base", Request(MemoryTree({**BASE, **TREES[name][0]})))

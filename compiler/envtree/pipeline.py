@@ -184,10 +184,9 @@ class Run:
                 return None
         reader = Reader(tree, {} if asked.memory is None else asked.memory)
         resources = reader.read(sources, lambda done: asked.progress("files", done, len(placed)), self.diags)
-        index = part.names if part else None
-        if asked.shard and not part:
-            index = Index((*placed.values(), *asked.shard.elsewhere))
-        return Resources(resources, reader.rules(resources, self.diags), index)
+        # The name of a file that cannot be read is known, too.
+        names = part.names if part else Index((*placed.values(), *(asked.shard.elsewhere if asked.shard else ())))
+        return Resources(resources, reader.rules(resources, self.diags), names)
 
     def _link(self, resources: Resources) -> Workspace | None:
         if self.part is None:
