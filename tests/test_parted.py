@@ -252,6 +252,20 @@ def test_where_the_rules_for_sops_stand_makes_a_difference(tmp_path: Path) -> No
         assert found.new or found.gone
 
 
+def test_where_secrets_come_from_is_known_if_nobody_can_read_what_was_there(tmp_path: Path) -> None:
+    agents = "projects/two/agents"
+    secrets = sealed({f"{agents}/b": {"A": "0123456789"}})[f"{agents}/b.secrets.yaml"]
+    for name in ("base", "head"):
+        fill(tmp_path / name, {**BASE, f"{agents}/c.yaml": "{}", f"{agents}/b.secrets.yaml": secrets})
+    (tmp_path / "base" / agents / "c.secrets.yaml").symlink_to("nothing")
+    fill(tmp_path / "head", {f"{agents}/c.secrets.yaml": secrets})
+    base, head = (Named(name, Request(Tree(tmp_path / name))) for name in ("base", "head"))
+    found = parts(base, head)
+    assert found == diff(base, head)
+    assert found
+    assert [change.copied_from for change in found.secrets] == [f"{agents}/b.secrets.yaml"]
+
+
 class Locked(OpenBook):
     """Notes what it is asked to open."""
 

@@ -1,7 +1,7 @@
 """Compare two trees project by project; of a project that is alike in both no bundle is compared, and one side read."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from itertools import chain
 from typing import NamedTuple
 
@@ -174,8 +174,12 @@ def _same(unit: Unit) -> _Told:
 def _secrets(sides: tuple[Parted, Parted], roots: tuple[Side, Side]) -> Iterable[SecretsFileChange]:
     """The secrets files that differ; where a new one comes from, any of the others can tell."""
     before, after = (side.secrets_files() for side in sides)
-    paths = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
-    if not after.keys() <= before.keys():
-        paths = before.keys() | after.keys()
-    one, other = (root._replace(files=side.sealed(paths)) for root, side in zip(roots, sides, strict=True))
+
+    def read(paths: Container[str]) -> list[Side]:
+        return [root._replace(files=side.sealed(paths)) for root, side in zip(roots, sides, strict=True)]
+
+    one, other = read({path for path in before.keys() | after.keys() if before.get(path) != after.get(path)})
+    # Whether one is new is not known before it is read: the other side may have it, and nobody can read it there.
+    if not other.files.keys() <= one.files.keys():
+        one, other = read(before.keys() | after.keys())
     return secrets_files(one, other)
