@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from envtree.standing import Noted
 from envtree.tree import DirectoryTree
 from envtree.workspace import Organization
 
-from .command_line import BOT, ERROR, fill
+from .command_line import BOT, ERROR, WARNING, fill
 from .divided import contents
 from .test_cache import EVENTS, TREE
 from .test_git import run as git
@@ -125,3 +126,13 @@ def test_only_what_a_change_can_reach_is_computed(writes: bool, root: Path, monk
     assert reached(BOT, ERROR) == ({"post", "shop"} if writes else {"shop"})
     assert reached("projects/post/agents/van.yaml", "{}\n") == ({"post", "shop"} if writes else {"post"})
     assert reached(BOT, TREE[BOT]) == ({"post", "shop"} if writes else {"shop"})
+
+
+def test_on_another_day_allowances_have_ended(root: Path) -> None:
+    fill(root, {BOT: "# envtree: allow ET150 until 2026-01-01: for a while\n" + WARNING})
+    watched = Looks()
+    for day, has_ended in ((1, False), (2, True)):
+        request = Request(DirectoryTree(root), today=date(2026, 1, day))
+        outcome, _ = watched.look(request)
+        assert outcome._replace(workspace=None) == check(request)._replace(workspace=None)
+        assert ("ET151" in [finding.diagnostic.code for finding in outcome.findings]) is has_ended

@@ -340,12 +340,12 @@ class Parted:
 
     @cached_property
     def digests(self) -> Digests:
-        """For each project a digest of all that its bundles are made from, but for the names in other projects."""
+        """For each project a digest of all that decides what is found in it, but for the names in other projects."""
         unread = Diagnostics()
         found = rules_files(self._tree, self._placed.secrets, unread)
         rules = [(one.path, inside, one.digest) for one, inside in found]
-        shared = (_digests(self.root), rules, *unread, self.root.inputs_read(), sorted(self.index.environments))
-        return Digests(_sha256(shared), self.projects, self._own_digest)
+        around = self.root.inputs_read(), sorted(self.index.environments), self.root.today
+        return Digests(_sha256((_digests(self.root), rules, *unread, *around)), self.projects, self._own_digest)
 
     def _own_digest(self, project: str) -> str:
         """What changes with the files of a project, where they stand, and what is in them."""

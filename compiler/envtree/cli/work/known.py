@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from datetime import date
 from typing import Protocol
 
 from envtree import cache
@@ -24,7 +23,7 @@ class Pool:
     """What was found in projects of either tree, by digest; of what was not asked for this time nothing is kept."""
 
     def __init__(self, folder: cache.Folder, *what: object) -> None:
-        self._folder, self._name = folder, name(folder, "projects", date.today(), *what)
+        self._folder, self._name = folder, name(folder, "projects", *what)
         self._before: dict[str, Unit] = load(folder, self._name) or {}
         self._now: dict[str, Unit] = {}
         self._sides: list[_Kept] = []
