@@ -137,6 +137,26 @@ def test_a_file_that_changes_while_it_is_read_is_not_remembered(
     assert "ET150" in both(envtree, root, "HEAD").out
 
 
+def test_a_file_that_cannot_be_read_any_more_is_not_remembered(
+    root: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = pipeline.load  # type: ignore[attr-defined]
+
+    def late(*arguments: Any) -> Iterator[Source]:
+        if any(path == BOT for path in arguments[1]):
+            (root / BOT).unlink(missing_ok=True)
+            (root / BOT).symlink_to("nothing")
+        yield from read(*arguments)
+
+    fill(root, {BOT: "description: new\n"})
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, "load", late)
+        assert "ET120" in envtree("-C", str(root), "diff", "HEAD", "--format", "json").out
+    (root / BOT).unlink()
+    fill(root, {BOT: "description: new\n"})
+    assert both(envtree, root, "HEAD").code == 0
+
+
 def test_nothing_is_written_where_nothing_can_be_kept(root: Path, envtree: Command) -> None:
     os.environ["XDG_CACHE_HOME"] = str(root / "organization.yaml")
     assert both(envtree, root, "HEAD").code == 0

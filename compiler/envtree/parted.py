@@ -220,9 +220,16 @@ class Parted:
         if run.watch.found() and not self._over_errors:
             raise SpoiltError
         # What is found in a file that has changed in the meantime would be remembered of what it was.
-        if any(self._contents.get(path, now := one.document.digest) != now for path, one in run.files.items()):
+        if any(self._has_changed(path, run) for path in self._placed.files.get(project, {}) if path in self._contents):
             raise SpoiltError
         return run
+
+    def _has_changed(self, path: str, run: Run) -> bool:
+        """Whether a run has not read of a file what its digest is of; one that it could not read is looked at again."""
+        if path in run.files:
+            return run.files[path].document.digest != self._contents[path]
+        now = self._tree.read(path)
+        return isinstance(now, bytes) or digest_of(now) != self._contents[path]
 
     def is_like(self, run: Run) -> bool:
         """Whether this tree has the same files as another one for the project that a run is over."""
