@@ -296,6 +296,17 @@ def test_nothing_is_decrypted_for_an_error_in_another_project(name: str) -> None
     assert done
 
 
+def test_nothing_is_decrypted_for_a_selector_of_nothing() -> None:
+    secrets = {"projects/one/project.yaml": READING.replace("{", "{key: ONE, ", 1)}
+    secrets |= sealed({"projects/one/project": {"TOKEN": "0123456789"}})
+    locked = Locked()
+    for least in (1, 1 << 30):
+        with going(least):
+            request = Request(MemoryTree({**BASE, **secrets}), ("one/**", "three/**"), decrypter=lambda policy: locked)
+            assert "ET309" in [finding.diagnostic.code for finding in check(request).findings]
+        assert locked.asked == []
+
+
 @pytest.mark.parametrize("name", [name for name, (_, _, how) in TREES.items() if how == ERROR])
 def test_what_is_wrong_is_told_without_a_run_over_the_whole(name: str, tmp_path: Path) -> None:
     tree = MemoryTree({**BASE, **TREES[name][0]})

@@ -165,19 +165,28 @@ class Parted:
             self._request.tree.note(noted)
 
     def _is_sound(self, shares: list[list[str]]) -> bool:
-        """Whether the files of all projects are without an error, as far as that has to be known in advance.
+        """Whether the files of all projects, and what is asked for, are without an error, if that has to be known now.
 
         A tree with errors is never worth a key, whatever project they are in.
         """
         if self._request.decrypter is None or not self._has_secrets:
             return True
-        keys: list[str] = [key for one in self.kept.values() for key in one.keys]
+        kept = self.kept.values()
+        ids, keys = [id for one in kept for id in one.ids], [key for one in kept for key in one.keys]
 
-        def look(number: int) -> list[str]:
-            return [key for project in shares[number] for key in keys_of(self.begun(project))]
+        def look(number: int) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+            return [(run.ids, keys_of(run)) for run in map(self.begun, shares[number])]
 
-        found = self.do(shares, look, lambda _, told: keys.extend(told))
-        return found and len(keys) == len(set(keys))
+        def take(_: int, told: list[tuple[tuple[str, ...], tuple[str, ...]]]) -> None:
+            for own, declared in told:
+                ids.extend(own)
+                keys.extend(declared)
+
+        if not self.do(shares, look, take) or len(keys) > len(set(keys)):
+            return False
+        # It is said again at the end, where all else is known, and told once.
+        self.root.check_selection(tuple(ids))
+        return not self.root.watch.found()
 
     @property
     def _has_secrets(self) -> bool:
