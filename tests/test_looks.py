@@ -1,9 +1,10 @@
 """A look after others finds what a first one does, and computes only what a change can reach."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from envtree.diagnostic import ReportedError
 from envtree.pipeline import Outcome, Request
 from envtree.publish import Places, alone, publish
 from envtree.resolved import Bundle, Resolved
+from envtree.source import Source
 from envtree.standing import Noted
 from envtree.tree import DirectoryTree
 from envtree.workspace import Organization
@@ -136,3 +138,22 @@ def test_on_another_day_allowances_have_ended(root: Path) -> None:
         outcome, _ = watched.look(request)
         assert outcome._replace(workspace=None) == check(request)._replace(workspace=None)
         assert ("ET151" in [finding.diagnostic.code for finding in outcome.findings]) is has_ended
+
+
+def test_what_is_found_in_a_file_is_remembered_of_what_was_read_of_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = pipeline.load  # type: ignore[attr-defined]
+
+    def early(*arguments: Any) -> Iterator[Source]:
+        found = list(read(*arguments))
+        if any(source.path == BOT for source in found):
+            # Whoever takes a digest of it now has another file.
+            fill(root, {BOT: ERROR})
+        yield from found
+
+    watched = Looks()
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, "load", early)
+        watched.look(Request(DirectoryTree(root)))
+    told(watched, root)

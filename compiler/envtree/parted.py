@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Container, Generator, Iterable
 from functools import cached_property
 from hashlib import sha256
 from itertools import chain
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 from envtree.allowance import Allowances
 from envtree.artifact import Manifest
@@ -24,7 +24,7 @@ from envtree.reading import Memory, Reader
 from envtree.resource import Resource
 from envtree.rules_files import rules_files
 from envtree.source import Kind, Location
-from envtree.tree import Tree, digest_of
+from envtree.tree import Fetching, Noting, Tree, digest_of
 from envtree.unit import Digests, Files, Placed, Unit, advice, are_apart, keys_of, unit
 
 T = TypeVar("T")
@@ -41,25 +41,6 @@ _ROOT = ""
 
 class SpoiltError(Exception):
     """There is an error over which a run does not go on, or what only one over the whole tree can tell."""
-
-
-@runtime_checkable
-class Noting(Protocol):
-    """A tree that notes what is read of it."""
-
-    def noted(self) -> Any:
-        """What was read since the last time that this was asked."""
-
-    def note(self, noted: Any) -> None:
-        """Take over what was read by another process."""
-
-
-@runtime_checkable
-class Fetching(Protocol):
-    """A tree from which many files are had at once sooner than one by one."""
-
-    def fetch(self, paths: Iterable[str]) -> None:
-        """Have some files at hand."""
 
 
 class Parted:
@@ -229,16 +210,20 @@ class Parted:
         if run.watch.found() and not self._over_errors:
             raise SpoiltError
         # What is found in a file that has changed in the meantime would be remembered of what it was.
-        if any(self._has_changed(path, run) for path in self._placed.files.get(project, {}) if path in self._contents):
+        paths = self._placed.files.get(project, {})
+        if not all(self._is_as_known(path, run) for path in paths if self._request.known or path in self._contents):
             raise SpoiltError
         return run
 
-    def _has_changed(self, path: str, run: Run) -> bool:
-        """Whether a run has not read of a file what its digest is of; one that it could not read is looked at again."""
+    def _is_as_known(self, path: str, run: Run) -> bool:
+        """Whether a run has read of a file what its digest is of, or will be if nobody has asked for it so far."""
         if path in run.files:
-            return run.files[path].document.digest != self._contents[path]
-        now = self._tree.read(path)
-        return isinstance(now, bytes) or digest_of(now) != self._contents[path]
+            now = run.files[path].document.digest
+        elif isinstance(found := self._tree.read(path), bytes):
+            return False
+        else:
+            now = digest_of(found)
+        return self._contents.setdefault(path, now) == now
 
     def is_like(self, run: Run) -> bool:
         """Whether this tree has the same files as another one for the project that a run is over."""

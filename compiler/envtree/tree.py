@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from envtree import git
 from envtree.diagnostic import Failure, reason
@@ -72,6 +72,25 @@ class Tree(Protocol):
 
     def above(self, name: str) -> Above | None:
         """The nearest file of a name above the root, within the repository."""
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """A tree that notes what is read of it."""
+
+    def noted(self) -> Any:
+        """What was read since the last time that this was asked."""
+
+    def note(self, noted: Any) -> None:
+        """Take over what was read by another process."""
+
+
+@runtime_checkable
+class Fetching(Protocol):
+    """A tree from which many files are had at once sooner than one by one."""
+
+    def fetch(self, paths: Iterable[str]) -> None:
+        """Have some files at hand."""
 
 
 @dataclass(frozen=True)
