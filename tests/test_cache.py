@@ -15,7 +15,9 @@ import pytest
 from envtree import cache, pipeline
 from envtree.cache.kept import data_of, load, made, save
 from envtree.cache.sights import FOLDER, Sight, Sights
+from envtree.check import check
 from envtree.cli.memory import Memory
+from envtree.pipeline import Outcome, Request
 from envtree.resolved import Bundle, Resolved
 from envtree.source import Kind, Location
 from envtree.tree import DirectoryTree
@@ -321,6 +323,32 @@ def test_what_changes_while_it_is_read_is_found_the_next_time(
     for text in (before, after):
         fill(twice.root, {path: text})
         twice.check()
+
+
+def test_what_changes_before_its_lines_are_shown_is_found_the_next_time(
+    twice: Twice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(request: Request) -> Outcome:
+        found = check(request)
+        fill(twice.root, {BOT: TREE[BOT]})
+        return found
+
+    fill(twice.root, {BOT: WARNING})
+    with monkeypatch.context() as patched:
+        patched.setattr("envtree.cli.work.check.check", late)
+        assert "ET150" in twice.envtree("-C", str(twice.root), "check").out
+    for text in (TREE[BOT], WARNING):
+        fill(twice.root, {BOT: text})
+        twice.check()
+
+
+def test_a_folder_that_changes_while_it_is_read_is_not_alike(tmp_path: Path) -> None:
+    one, other = (cache.Witness(DirectoryTree(tmp_path)) for _ in range(2))
+    for name in ("a", "b", "b"):
+        fill(tmp_path, {name: ""})
+        one.entries("")
+    other.look(one.seen())
+    assert not other.is_alike
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,10 @@ class Sight(NamedTuple):
     digest: bytes
 
 
+# What was seen of something that has changed while a run lasted: it is never like that again.
+CHANGED = Sight(_NONE, bytes(_DIGEST))
+
+
 class Sights(NamedTuple):
     """Several of them, one after the other, as they were at a time in nanoseconds.
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from envtree import git
-from envtree.cache.sights import FOLDER, Key, Sight, Sights, home, is_file, marks_of, of_content, of_entries
+from envtree.cache.sights import CHANGED, FOLDER, Key, Sight, Sights, home, is_file, marks_of, of_content, of_entries
 from envtree.tree import FILE_LIMIT, Above, DirectoryTree, Entry, Refusal, TreeOver
 
 # More paths than these are looked at by several processes.
@@ -116,15 +116,20 @@ class Witness(TreeOver):
         """What lies directly in a folder."""
         marks = marks_of(self._prefix, folder)
         found = super().entries(folder)
-        self._new.sights[folder, FOLDER] = Sight(marks, of_entries(found))
+        self._see((folder, FOLDER), Sight(marks, of_entries(found)))
         return found
 
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
         """The bytes of a file."""
         marks = marks_of(self._prefix, path)
         found = super().read(path, limit=limit)
-        self._new.sights[path, limit] = Sight(marks, of_content(found))
+        self._see((path, limit), Sight(marks, of_content(found)))
         return found
+
+    def _see(self, key: Key, sight: Sight) -> None:
+        known = self._new.sights.get(key) or self._all.sights.get(key)
+        # Where it has changed since it was read, nobody knows what was made from which.
+        self._new.sights[key] = sight if known is None or known.digest == sight.digest else CHANGED
 
     def digest(self, path: str) -> bytes:
         """What changes with what is read from a file."""
