@@ -49,7 +49,7 @@ class RevisionTree:
     @property
     def empty(self) -> bool:
         """Whether there is no organization at this commit."""
-        return find(self._repository, self._commit, "/".join((*self._home, ROOT_FILE))) is None
+        return ROOT_FILE not in self._files
 
     def entries(self, folder: str) -> tuple[Entry, ...]:
         """What lies directly in a folder, sorted; the empty string is the root."""
