@@ -17,7 +17,7 @@ from .forms.envtree import write_envtree
 from .measure import MEMORY_DISK, Run, Tool, measure
 from .model import ENVIRONMENTS, SIZES, Size
 
-GIT = ("git", "-c", "user.name=benchmark", "-c", "user.email=benchmark@example.invalid")
+GIT = ("git", "-c", "user.name=benchmark", "-c", "user.email=benchmark@example.invalid", "-c", "gc.auto=0")
 
 
 class Change(NamedTuple):

@@ -1,10 +1,10 @@
 """The age keys at hand, from the places where sops looks for them."""
 
+import os
 import re
 import stat
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pyrage import IdentityError, x25519
@@ -28,7 +28,7 @@ def identities(environment: Mapping[str, str]) -> list[Identity]:
         raise LeftToSops
     texts = [environment["SOPS_AGE_KEY"]] if "SOPS_AGE_KEY" in environment else []
     if "SOPS_AGE_KEY_FILE" in environment:
-        texts.append(_read(Path(environment["SOPS_AGE_KEY_FILE"])) or "")
+        texts.append(_read(environment["SOPS_AGE_KEY_FILE"]) or "")
     default = _default_file(environment)
     text = _read(default) if default else None
     if text is not None:
@@ -38,22 +38,23 @@ def identities(environment: Mapping[str, str]) -> list[Identity]:
     return [key for text in texts for key in _parsed(text)]
 
 
-def _default_file(environment: Mapping[str, str]) -> Path | None:
+def _default_file(environment: Mapping[str, str]) -> str | None:
     configuration, home = environment.get("XDG_CONFIG_HOME"), environment.get("HOME")
     if configuration:
-        return Path(configuration, _DEFAULT)
+        return f"{configuration}/{_DEFAULT}"
     if not home:
         return None
-    return Path(home, "Library/Application Support" if sys.platform == "darwin" else ".config", _DEFAULT)
+    return f"{home}/{'Library/Application Support' if sys.platform == 'darwin' else '.config'}/{_DEFAULT}"
 
 
-def _read(path: Path) -> str | None:
+def _read(path: str) -> str | None:
     """The text of a file, None if there is none."""
     try:
-        found = path.stat()
+        found = os.stat(path)
         # What can be read but once, such as a pipe, must be left to the one who reads it.
         if stat.S_ISREG(found.st_mode) and found.st_size <= _SIZE_LIMIT:
-            return path.read_text("utf-8")
+            with open(path, "rb", buffering=0) as file:
+                return file.read().decode()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError):
