@@ -6,25 +6,25 @@ two of them have to do with each other, it finds nothing, and leaves it to that.
 
 from collections.abc import Callable, Collection, Container, Generator, Iterable, Iterator, Mapping, Sized
 from functools import cached_property
-from hashlib import sha256
 from itertools import chain
 from typing import TypeVar
 
 from envtree.allowance import Allowances
 from envtree.artifact import Manifest
 from envtree.codes import IDLE, NEEDS_KEY
+from envtree.contents import Contents, sha256_of
 from envtree.diagnostic import Diagnostics, ReportedError
-from envtree.discover import discover, load
+from envtree.discover import discover
 from envtree.finding import ErrorWatch, Severities, settle
 from envtree.fitting import compares_names
 from envtree.forked import divided, is_divisible
 from envtree.index import Index, environments
 from envtree.pipeline import Outcome, Part, Request, Run
-from envtree.reading import Memory, Reader
+from envtree.reading import Memory
 from envtree.resource import Resource
 from envtree.rules_files import rules_files
 from envtree.source import Kind, Location
-from envtree.tree import Fetching, Noting, Tree, digest_of
+from envtree.tree import Noting, Tree
 from envtree.unit import Digests, Files, Placed, Unit, advice, are_apart, keys_of, unit
 
 T = TypeVar("T")
@@ -56,9 +56,8 @@ class Parted:
         self._placed = self._discovered()
         elsewhere = shard.elsewhere if shard else ()
         self.index = Index(_Everywhere(self._placed, elsewhere), self._placed.environments | environments(elsewhere))
+        self.contents = Contents(self._tree, self._placed, request.known)
         self._units: Mapping[str, Unit] = {}
-        # The digests of files, as far as anybody asked.
-        self._contents: dict[str, str] = {}
         # Whether the run `is_done`, and whether it `is_wrong`: there was an error before any bundle was looked at.
         self.is_done = self.is_wrong = False
 
@@ -209,52 +208,26 @@ class Parted:
             raise SpoiltError
         if run.watch.found() and not self._over_errors:
             raise SpoiltError
-        # What is found in a file that has changed in the meantime would be remembered of what it was.
-        paths = self._placed.files.get(project, {})
-        if not all(self._is_as_known(path, run) for path in paths if self._request.known or path in self._contents):
+        if not self.contents.are_as_read(project, run.files):
             raise SpoiltError
         return run
-
-    def _is_as_known(self, path: str, run: Run) -> bool:
-        """Whether a run has read of a file what its digest is of, or will be if nobody has asked for it so far."""
-        if path in run.files:
-            now = run.files[path].document.digest
-        elif isinstance(found := self._tree.read(path), bytes):
-            return False
-        else:
-            now = digest_of(found)
-        return self._contents.setdefault(path, now) == now
 
     def is_like(self, run: Run) -> bool:
         """Whether this tree has the same files as another one for the project that a run is over."""
         part = run.part
         assert part
         assert part.root
-        there = {path: (one.location, one.document.digest) for path, one in run.files.items()}
-        here = {path: at for project in part.projects for path, at in self._placed.files.get(project, {}).items()}
-        return (
-            part.names.environments == self.index.environments
-            and here.keys() == there.keys()
-            and all((here[path], self._digest(path)) == found for path, found in there.items())
-            and _digests(part.root) == _digests(self.root)
-        )
-
-    def expect(self, projects: Iterable[str]) -> None:
-        """Have at hand what will be read, where it takes long to ask for each file."""
-        if isinstance(self._tree, Fetching):
-            self._tree.fetch(path for project in projects for path in self._placed.files.get(project, ()))
+        same = part.names.environments == self.index.environments and _digests(part.root) == _digests(self.root)
+        return same and self.contents.are_like(part.projects, run.files)
 
     def secrets_files(self) -> dict[str, str]:
         """All secrets files by path, each with a digest of its content."""
         own = {path: one.document.digest for path, one in self.root.files.items() if one.location.kind is Kind.SECRETS}
-        return own | {path: self._digest(path) for path in self._placed.secrets}
+        return own | self.contents.secrets_files()
 
     def sealed(self, paths: Container[str]) -> dict[str, Resource]:
         """Those of some secrets files that the tree has, read."""
-        wanted = {path: at for path, at in self._placed.secrets.items() if path in paths}
-        found = Reader(self._tree, {}).read(load(self._tree, wanted, Diagnostics()), lambda _: None, Diagnostics())
-        own = {path: one for path, one in self.root.files.items() if path in paths}
-        return own | {one.document.path: one for one in found}
+        return {path: one for path, one in self.root.files.items() if path in paths} | self.contents.sealed(paths)
 
     def found(self, run: Run) -> Unit:
         """What a run over a project has found, of which all bundles have been looked at; raises SpoiltError."""
@@ -346,18 +319,7 @@ class Parted:
         found = rules_files(self._tree, self._placed.secrets, unread)
         rules = [(one.path, inside, one.digest) for one, inside in found]
         around = self.root.inputs_read(), sorted(self.index.environments), self.root.today
-        return Digests(_sha256((_digests(self.root), rules, *unread, *around)), self.projects, self._own_digest)
-
-    def _own_digest(self, project: str) -> str:
-        """What changes with the files of a project, where they stand, and what is in them."""
-        placed = self._placed.files[project].items()
-        return _sha256(["\0".join((path, *at[:4], at.owner or "", at[5], self._digest(path))) for path, at in placed])
-
-    def _digest(self, path: str) -> str:
-        if path not in self._contents:
-            known = self._request.known
-            self._contents[path] = known.digest(path) if known else digest_of(self._tree.read(path))
-        return self._contents[path]
+        return Digests(sha256_of((_digests(self.root), rules, *unread, *around)), self.projects, self.contents.project)
 
 
 def _digests(root: Run) -> object:
@@ -375,10 +337,6 @@ class _Everywhere(Iterable[Location]):
         for files in self._placed.files.values():
             yield from files.values()
         yield from self._elsewhere
-
-
-def _sha256(data: object) -> str:
-    return sha256(repr(data).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _undivided(count: int, jobs: int, work: Callable[[int], T], done: Callable[[int, T], None]) -> bool:

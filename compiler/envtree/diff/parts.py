@@ -112,7 +112,7 @@ class _Comparison:
             self._progress("projects", len(found), len(projects))
 
         for side in self._sides:
-            side.expect(chain.from_iterable(shares))
+            side.contents.expect(chain.from_iterable(shares))
         return {project: found[project] for project in projects} if head.do(shares, work, take) else None
 
     def _is_alike(self, project: str) -> bool:
