@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 
+from envtree import pipeline
 from envtree.cli import invoke
+from envtree.resolved import Bundle, Resolved
+from envtree.workspace import Organization
 
 from .command_line import TREE, Command, Ran, fill
 
@@ -89,3 +92,17 @@ def envtree(tree: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.M
         return Ran(code, *capfd.readouterr())
 
     return run
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the bundles that this process computes."""
+    found: list[str] = []
+    bundle = pipeline.bundle  # type: ignore[attr-defined]
+
+    def noted(resolved: Resolved, organization: Organization) -> Bundle:
+        found.append(resolved.target.id)
+        return bundle(resolved, organization)
+
+    monkeypatch.setattr(pipeline, "bundle", noted)
+    return found

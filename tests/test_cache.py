@@ -12,16 +12,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from envtree import cache, pipeline
+from envtree import cache
 from envtree.cache.kept import data_of, load, made, save
 from envtree.cache.sights import FOLDER, Sight, Sights
 from envtree.check import check
 from envtree.cli.memory import Memory
 from envtree.pipeline import Outcome, Request
-from envtree.resolved import Bundle, Resolved
 from envtree.source import Kind, Location
 from envtree.tree import DirectoryTree
-from envtree.workspace import Organization
 
 from .command_line import BOT, ERROR, ORGANIZATION, WARNING, Command, Ran, fill
 from .divided import contents
@@ -238,16 +236,8 @@ def test_a_thousand_random_edits(quiet: bool, twice: Twice, monkeypatch: pytest.
 @pytest.mark.parametrize("is_large", [True, False])
 @pytest.mark.parametrize("output", [True, False])
 def test_only_what_a_change_can_reach_is_computed(
-    output: bool, is_large: bool, twice: Twice, monkeypatch: pytest.MonkeyPatch
+    output: bool, is_large: bool, twice: Twice, computed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    computed: list[str] = []
-    bundle = pipeline.bundle  # type: ignore[attr-defined]
-
-    def noted(resolved: Resolved, organization: Organization) -> Bundle:
-        computed.append(resolved.target.id)
-        return bundle(resolved, organization)
-
-    monkeypatch.setattr(pipeline, "bundle", noted)
     more = ("compile", "-o", str(twice.root.parent / "out")) if output else ("check",)
     command = ("-C", str(twice.root), *more)
 

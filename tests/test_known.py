@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from envtree import pipeline
-from envtree.resolved import Bundle, Resolved
 from envtree.source import Source
-from envtree.workspace import Organization
 
 from .command_line import BOT, ERROR, WARNING, Command, Ran, fill
 from .divided import contents
@@ -79,17 +77,7 @@ def test_many_random_edits(root: Path, envtree: Command, monkeypatch: pytest.Mon
     rounds(root, envtree, 400, monkeypatch)
 
 
-def test_only_what_a_difference_can_reach_is_computed(
-    root: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    computed: list[str] = []
-    bundle = pipeline.bundle  # type: ignore[attr-defined]
-
-    def noted(resolved: Resolved, organization: Organization) -> Bundle:
-        computed.append(resolved.target.id)
-        return bundle(resolved, organization)
-
-    monkeypatch.setattr(pipeline, "bundle", noted)
+def test_only_what_a_difference_can_reach_is_computed(root: Path, envtree: Command, computed: list[str]) -> None:
 
     def reached(path: str, text: str) -> list[str]:
         fill(root, {path: text})

@@ -17,11 +17,9 @@ from envtree.cli.work.looks import Looks
 from envtree.diagnostic import ReportedError
 from envtree.pipeline import Outcome, Request
 from envtree.publish import Places, alone, publish
-from envtree.resolved import Bundle, Resolved
 from envtree.source import Source
 from envtree.standing import Noted
 from envtree.tree import DirectoryTree
-from envtree.workspace import Organization
 
 from .command_line import BOT, ERROR, WARNING, fill
 from .divided import contents
@@ -99,15 +97,7 @@ def test_what_is_written_is_the_same_after_random_edits(root: Path) -> None:
 
 
 @pytest.mark.parametrize("writes", [False, True])
-def test_only_what_a_change_can_reach_is_computed(writes: bool, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    computed: list[str] = []
-    bundle = pipeline.bundle  # type: ignore[attr-defined]
-
-    def noted(resolved: Resolved, organization: Organization) -> Bundle:
-        computed.append(resolved.target.id)
-        return bundle(resolved, organization)
-
-    monkeypatch.setattr(pipeline, "bundle", noted)
+def test_only_what_a_change_can_reach_is_computed(writes: bool, root: Path, computed: list[str]) -> None:
     watched = Looks()
 
     def reached(path: str, text: str) -> set[str]:
