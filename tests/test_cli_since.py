@@ -9,7 +9,8 @@ import pytest
 
 from envtree import parted
 from envtree.parted import Parted
-from envtree.pipeline import Run
+from envtree.pipeline import Request, Run
+from envtree.tree import DirectoryTree
 
 from .command_line import BOT, BOT_ID, ERROR, TREE, Command, fill
 from .properties.writing import flow_text, seal
@@ -44,12 +45,12 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path / "tree"
 
 
-@pytest.fixture(autouse=True, params=["whole", "by project"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(params=[False, True])
+def by_project(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Small trees are looked at as a whole, and large ones project by project, which must not make a difference."""
-    if request.param == "by project":
+    if request.param:
         monkeypatch.setattr(parted, "_WORTH", 1)
-    return str(request.param)
+    return bool(request.param)
 
 
 def edit(tree: Path, edits: Edits) -> None:
@@ -134,6 +135,13 @@ def test_only_what_a_difference_reaches_is_compiled(case: str, tree: Path, tmp_p
     assert all(after[path] == before[path] for path in before if path.rpartition("/")[0] in kept)
     present = {*ids(after).values()} & reached
     assert f"wrote {len(present)} bundle" in ran.err
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_only_what_a_difference_reaches_is_checked(case: str, by_project: bool, tree: Path, envtree: Command) -> None:
+    edits, reached = CASES[case]
+    edit(tree, edits)
+    present = reached.intersection(Run(Request(DirectoryTree(tree))).ids)
     checked = json.loads(envtree("check", "--changed-since", "HEAD", "--format", "json").out)
     assert checked["summary"]["bundles"] == len(present)
 
@@ -152,7 +160,7 @@ def test_a_template_reaches_all(tree: Path, tmp_path: Path, envtree: Command) ->
     assert {data for path, data in told[0].items() if path.endswith("id.txt")} == {f"is {id}\n".encode() for id in ALL}
 
 
-def test_a_check_is_of_what_a_difference_reaches(tree: Path, envtree: Command) -> None:
+def test_a_check_is_of_what_a_difference_reaches(by_project: bool, tree: Path, envtree: Command) -> None:
     policy = {"policies/never.yaml": "schema: {not: {}}\nmessage: never\nselector: '**@staging'\n"}
     fill(tree, policy)
     commit(tree)
@@ -213,7 +221,7 @@ def test_a_wrong_revision(command: tuple[str, ...], revision: str, words: str, e
 
 
 def test_of_projects_that_are_alike_the_base_is_not_read(
-    tree: Path, way: str, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    tree: Path, by_project: bool, envtree: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = {f"projects/p{n}/agents/a.yaml": "{}\n" for n in range(3)}
     others |= {f"projects/p{n}/project.yaml": f"key: p{n}\n" for n in range(3)}
@@ -231,4 +239,4 @@ def test_of_projects_that_are_alike_the_base_is_not_read(
     done = envtree("check", "--changed-since", "HEAD", "--jobs", "1")
     assert done.code == 0, done
     assert "checked 2 bundles of 1 agent" in done.err
-    assert sorted(begun) == ([] if way == "whole" else ["p0", "p1", "p1", "p2", "shop"])
+    assert sorted(begun) == (["p0", "p1", "p1", "p2", "shop"] if by_project else [])
