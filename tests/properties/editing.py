@@ -21,7 +21,7 @@ def pairs(draw: st.DrawFn) -> tuple[Organization, Organization]:
     tree, secrets = copy.deepcopy(base.tree), copy.deepcopy(base.secrets)
     for _ in range(draw(st.integers(1, 5))):
         if draw(chance(25)):
-            _swap(draw, secrets if draw(chance(40)) else tree, other.secrets | other.tree)
+            _swap(draw, *((secrets, other.secrets) if draw(chance(40)) else (tree, other.tree)))
         elif draw(chance(30)) and secrets:
             _edit(draw, secrets, PLAINTEXTS)
         else:
@@ -31,11 +31,7 @@ def pairs(draw: st.DrawFn) -> tuple[Organization, Organization]:
 
 def _swap(draw: st.DrawFn, files: Tree, others: Tree) -> None:
     """Take a file out, or put in what another organization has there."""
-    known = sorted(
-        path
-        for path in {*files, *others}
-        if path != "organization.yaml" and (".secrets." in path) == any(".secrets." in name for name in files)
-    )
+    known = sorted({*files, *others} - {"organization.yaml"})
     if not known:
         return
     path = draw(st.sampled_from(known))
