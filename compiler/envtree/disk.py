@@ -30,7 +30,6 @@ FOLDER_BITS: dict[Mode, int] = {"plain": 0o700, "ref": 0o755, "seal": 0o755}
 _FOLDER = re.compile(r"[^/\0.][^/\0]*(?:/[^/\0.][^/\0]*)*")
 _FILE = re.compile(r"(?!\.{1,2}\Z)[^/\0]+")
 
-
 T = TypeVar("T")
 
 
@@ -98,7 +97,7 @@ def is_exact(folder: str, file_bits: int, folder_bits: int) -> bool:
     file = f"{probe}/{MANIFEST}"
     create_folder(probe, folder_bits, exact=True)
     create(file, b"", file_bits, exact=True)
-    found = [stat.S_IMODE(os.lstat(path).st_mode) for path in (file, probe)]
+    found = [permissions(path) for path in (file, probe)]
     os.unlink(file)
     os.rmdir(probe)
     return found == [file_bits, folder_bits]
@@ -154,7 +153,7 @@ def state(path: str, data: bytes, bits: int | None = None) -> State:
 
 
 def permissions(path: str) -> int:
-    """The permissions of a file."""
+    """The permissions of a file, or a folder."""
     return stat.S_IMODE(os.lstat(path).st_mode)
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import cache as cache_of_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -169,6 +170,7 @@ def _surroundings(tree: DirectoryTree) -> tuple[Any, ...]:
     return (*here, environ, list(map(_changed, keys)), streams)
 
 
+@cache_of_process
 def _program() -> tuple[Any, ...]:
     """Which envtree this is, and with which libraries."""
     here = Path(__file__).parents[1]

@@ -103,16 +103,19 @@ class _Comparison:
         found = {project: known for project in projects if (known := self._known(project))}
         shares = head.shares(project for project in projects if project not in found)
 
-        def work(number: int) -> tuple[dict[str, _Told], object]:
-            return {project: self._compared(project) for project in shares[number]}, head.noted()
+        def work(number: int) -> tuple[dict[str, _Told], list[object]]:
+            return {project: self._compared(project) for project in shares[number]}, [base.noted(), head.noted()]
 
-        def take(number: int, told: tuple[dict[str, _Told], object]) -> None:
+        def take(number: int, told: tuple[dict[str, _Told], list[object]]) -> None:
             found.update(told[0])
-            head.note(told[1])
+            for side, noted in zip(self._sides, told[1], strict=True):
+                side.note(noted)
             self._progress("projects", len(found), len(projects))
 
         for side in self._sides:
             side.contents.expect(chain.from_iterable(shares))
+            # What has been read so far is no news from another process.
+            side.noted()
         return {project: found[project] for project in projects} if head.do(shares, work, take) else None
 
     def _is_alike(self, project: str) -> bool:

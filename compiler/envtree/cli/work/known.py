@@ -51,7 +51,7 @@ class Pool:
 
     def save(self) -> None:
         """Keep all of it, if there is anything to keep."""
-        if self._now and self._now.keys() != self._before.keys():
+        if self._now and self._now != self._before:
             save(self._folder, self._name, self._now)
         for side in self._sides if self._now else ():
             side.save()
