@@ -42,7 +42,7 @@ def without_network(*arguments: str) -> None:
     """Run tests where no network is but loopback, if this machine permits it; it is said which of both."""
     if not (ROOT / ".ci/node_modules").exists():
         run("npm", "ci", "--silent", "--prefix", ROOT / ".ci")
-    python("tests.cut_off", sys.executable, "-m", "pytest", "-q", "-n", "auto", *arguments)
+    python("tests.support.cut_off", sys.executable, "-m", "pytest", "-q", "-n", "auto", *arguments)
 
 
 def suite() -> None:
@@ -71,7 +71,7 @@ def wheel() -> None:
         run(there, "-m", "pip", "install", "-q", built, "pytest", "hypothesis", "pyyaml")
         code = "import envtree, sys; sys.exit('site-packages' not in envtree.__file__)"
         run(there, "-c", code, cwd=Path(folder))
-        run(there, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "tests" / "test_cases.py")
+        run(there, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "tests/cases/test_cases.py")
 
 
 def fuzz() -> None:
@@ -92,7 +92,15 @@ def newest() -> None:
 
 def with_packages(*wanted: str | Path) -> None:
     """The cases, and what leans most on other packages, with what pip installs for some requirements."""
-    files = ("cases", "parse", "validate", "expressions", "lint", "merge", "policy_unknowns")
+    files = (
+        *(
+            "cases/test_cases",
+            "unit/frontend/test_parse",
+            "unit/frontend/test_validate",
+            "unit/compile/test_expressions",
+        ),
+        *("unit/compile/test_bundle_lint", "unit/compile/test_merge", "unit/compile/test_policy_unknowns"),
+    )
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         there = Path(folder, "bin", "python")
@@ -100,7 +108,7 @@ def with_packages(*wanted: str | Path) -> None:
         run(there, "-m", "pip", "install", "-q", "--no-deps", ROOT)
         run(there, "-m", "pip", "install", "-q", "pytest", "hypothesis")
         run(there, "-m", "pip", "check")
-        tests = [ROOT / "tests" / f"test_{name}.py" for name in files]
+        tests = [ROOT / "tests" / f"{name}.py" for name in files]
         run(there, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
 
 
@@ -122,12 +130,12 @@ def decrypting() -> None:
 
 def control_plane() -> None:
     """Against the real control plane, on loopback, with a real PostgreSQL; it is installed where it is not yet."""
-    python("pytest", "-q", "-m", "control_plane", "tests/control_plane")
+    python("pytest", "-q", "-m", "control_plane", "tests/end_to_end/control_plane")
 
 
 def foreign() -> None:
     """Suites and programs that nobody here wrote agree with envtree; where they differ, the reason is listed."""
-    python("tests.foreign")
+    python("tests.conformance")
 
 
 SESSIONS: dict[str, Callable[[], None]] = {

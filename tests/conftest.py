@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
-from envtree import pipeline
 from envtree.cli import invoke
-from envtree.resolved import Bundle, Resolved
-from envtree.workspace import Organization
-
-from .command_line import TREE, Command, Ran, fill
+from envtree.engine import run as pipeline
+from envtree.model.resolved import Bundle, Resolved
+from envtree.model.workspace import Organization
+from tests.support.command_line import TREE, Command, Ran, fill
 
 _SURROUNDINGS = ("GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "ENVTREE_DEBUG", "SHA")
 
@@ -98,11 +97,11 @@ def envtree(tree: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.M
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids of the bundles that this process computes."""
     found: list[str] = []
-    bundle = pipeline.bundle  # type: ignore[attr-defined]
+    bundle = pipeline.assemble  # type: ignore[attr-defined]
 
     def noted(resolved: Resolved, organization: Organization) -> Bundle:
         found.append(resolved.target.id)
         return bundle(resolved, organization)
 
-    monkeypatch.setattr(pipeline, "bundle", noted)
+    monkeypatch.setattr(pipeline, "assemble", noted)
     return found

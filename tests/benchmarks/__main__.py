@@ -8,12 +8,13 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from tests.benchmarks.again import again
+from tests.benchmarks.measure import MEMORY_DISK, Tool, play
+from tests.benchmarks.model import SIZES
+from tests.benchmarks.profile import profile
+from tests.benchmarks.tools import PEERS, envtree, floor, peer, with_secrets
+
 from . import tables
-from .again import again
-from .measure import MEMORY_DISK, Tool, play
-from .model import SIZES
-from .profile import profile
-from .tools import PEERS, envtree, floor, peer, with_secrets
 
 PARTS = ("secrets", "floor", "growth", "again", "stages")
 # The size at which a round takes minutes, and some peers end in no reasonable time.

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from .measure import Run, Tool, check, measure
+from tests.benchmarks.measure import Run, Tool, check, measure
 
 NOTHING, AGENT = "nothing changed", "one agent edited"
 

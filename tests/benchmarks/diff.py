@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from .forms.envtree import write_envtree
-from .measure import MEMORY_DISK, Run, Tool, measure
-from .model import ENVIRONMENTS, SIZES, Size
+from tests.benchmarks.forms.envtree import write_envtree
+from tests.benchmarks.measure import MEMORY_DISK, Run, Tool, measure
+from tests.benchmarks.model import ENVIRONMENTS, SIZES, Size
 
 GIT = ("git", "-c", "user.name=benchmark", "-c", "user.email=benchmark@example.invalid", "-c", "gc.auto=0")
 

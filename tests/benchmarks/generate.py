@@ -6,11 +6,11 @@ import argparse
 import json
 from pathlib import Path
 
-from .forms.envtree import envtree_folder, write_envtree
-from .forms.himl import write_himl
-from .forms.jsonnet import write_jsonnet
-from .forms.reclass import write_reclass
-from .model import SIZES, Size, sample
+from tests.benchmarks.forms.envtree import envtree_folder, write_envtree
+from tests.benchmarks.forms.himl import write_himl
+from tests.benchmarks.forms.jsonnet import write_jsonnet
+from tests.benchmarks.forms.reclass import write_reclass
+from tests.benchmarks.model import SIZES, Size, sample
 
 
 def write_expected(size: Size, root: Path) -> None:

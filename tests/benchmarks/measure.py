@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from .model import Bundle, Layer, Size, sample
+from tests.benchmarks.model import Bundle, Layer, Size, sample
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

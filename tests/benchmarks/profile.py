@@ -8,9 +8,9 @@ import statistics
 import sys
 from pathlib import Path
 
-from .floor import PARTS
-from .measure import Tool, check, measure
-from .stages import NAMES
+from tests.benchmarks.floor import PARTS
+from tests.benchmarks.measure import Tool, check, measure
+from tests.benchmarks.stages import NAMES
 
 
 def profile(tools: list[Tool], floor: Tool, rounds: int) -> dict[str, dict[str, float]]:

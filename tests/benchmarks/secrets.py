@@ -14,15 +14,14 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from envtree.diagnostic import Diagnostics
-from envtree.parse import parse
-from envtree.secret import DecryptError, SealedFile, SecretsPolicy
-from envtree.sops import decrypt_all
-from envtree.sops.choice import choose
-from envtree.source import Kind, Location, Source
-from envtree.validate.sealed import read_sealed
-
-from .encryption import Keys, encrypt_all, make_keys
+from envtree.frontend.parse import parse
+from envtree.frontend.validate.sealed import read_sealed
+from envtree.model.diagnostic import Diagnostics
+from envtree.model.secrets_file import DecryptError, SealedFile, SecretsPolicy
+from envtree.model.source import Kind, Location, Source
+from envtree.secrets.sops import decrypt_all
+from envtree.secrets.sops.choice import choose
+from tests.benchmarks.encryption import Keys, encrypt_all, make_keys
 
 POLICY = SecretsPolicy(frozenset({"age"}), (), require_scope=False)
 READERS = ("native", "process")

@@ -19,7 +19,7 @@ BEGUN = time.perf_counter()
 # As the table in compiler/README.md has them; `start` imports, `decrypt` opens secrets files.
 NAMES = (
     *("start", "discover", "parse", "validate", "link", "decrypt", "layer", "merge", "resolve"),
-    *("bundle", "lint", "advise", "emit", "write", "other"),
+    *("assemble", "bundle_lint", "tree_lint", "emit", "write", "other"),
 )
 
 
@@ -74,14 +74,18 @@ class Clock:
 
 def install(clock: Clock) -> None:
     """Put the clock around every stage, for as long as the process lives."""
-    from envtree import parted, pipeline, publish, reading, unit
+    from envtree.engine import by_project as parted
+    from envtree.engine import project_result as unit
+    from envtree.engine import publish
+    from envtree.engine import run as pipeline
+    from envtree.frontend import read_files as reading
 
     for module, payer, name in (
         *((reading, name, name) for name in ("parse", "validate")),
         *((pipeline, "link", name) for name in ("link", "link_projects", "link_root")),
         *((module, "discover", "discover") for module in (pipeline, parted)),
-        *((pipeline, name, name) for name in ("bundle", "lint", "advise")),
-        (unit, "advise", "advise"),
+        *((pipeline, name, name) for name in ("assemble", "bundle_lint", "tree_lint")),
+        (unit, "tree_lint", "tree_lint"),
         *((publish, name, name) for name in ("emit", "write")),
         (pipeline.Run, "decrypt", "_plaintexts"),
     ):

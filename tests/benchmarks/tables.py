@@ -10,8 +10,8 @@ import platform
 import statistics
 from collections.abc import Mapping, Sequence
 
-from .measure import Run
-from .model import Size, sample
+from tests.benchmarks.measure import Run
+from tests.benchmarks.model import Size, sample
 
 HEADER = (
     f"{'tool':<18}{'bundles/s':>10}{'seconds':>10}{'min':>8}{'max':>8}{'CPU s':>8}{'peak MB':>9}"

@@ -9,15 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.peers import python_of
-
-from .encryption import make_keys
-from .forms.envtree import envtree_folder, write_envtree
-from .forms.himl import himl_leaf, write_himl
-from .forms.jsonnet import jsonnet_key, write_jsonnet
-from .forms.reclass import reclass_node, write_reclass
-from .measure import HERE, Tool, measure
-from .model import SIZES, Bundle, Layer, Size, bundles, sample
+from tests.benchmarks.encryption import make_keys
+from tests.benchmarks.forms.envtree import envtree_folder, write_envtree
+from tests.benchmarks.forms.himl import himl_leaf, write_himl
+from tests.benchmarks.forms.jsonnet import jsonnet_key, write_jsonnet
+from tests.benchmarks.forms.reclass import reclass_node, write_reclass
+from tests.benchmarks.measure import HERE, Tool, measure
+from tests.benchmarks.model import SIZES, Bundle, Layer, Size, bundles, sample
+from tests.benchmarks.peer_programs import python_of
 
 # The variables by which envtree chooses how secrets files are opened, by the name of the variant.
 READERS = {"envtree, native": "native", "envtree, sops": "process"}

@@ -9,19 +9,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from envtree.codes import CODES
-from envtree.diagnostic import Diagnostics
-from envtree.emit.dialect import Variables
-from envtree.emit.formats import DIALECTS
-from envtree.node import Cipher, Document, scalars
-from envtree.parse.document import parse
-from envtree.parse.events import libyaml_events, pure_events
-from envtree.selector import selector
-from envtree.source import Kind, Location, Source
-from envtree.validate.sealed import read_sealed
-from tests.diffs import FILES, compare
-from tests.env_readers import github, json_text, py_yaml, python_dotenv
-from tests.trees import run
+from envtree.diagnostics.codes import CODES
+from envtree.frontend.parse.document import parse
+from envtree.frontend.parse.events import libyaml_events, pure_events
+from envtree.frontend.validate.sealed import read_sealed
+from envtree.model.diagnostic import Diagnostics
+from envtree.model.nodes import Cipher, Document, scalars
+from envtree.model.selector import selector
+from envtree.model.source import Kind, Location, Source
+from envtree.output.emit.dialect import Variables
+from envtree.output.emit.formats import DIALECTS
+from tests.support.diffs import FILES, compare
+from tests.support.env_readers import github, json_text, py_yaml, python_dotenv
+from tests.support.trees import run
 
 Target = Callable[[bytes], None]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from .layering import Tree
-from .organizations import Organization, organizations
-from .sections import chance
+from tests.properties.layering import Tree
+from tests.properties.organizations import Organization, organizations
+from tests.properties.sections import chance
 
 SCALARS = st.sampled_from(["blue", "green", "x", 1, 2, 2.5, True, False, "${{ env_vars.HOST }}", "${{ config.label }}"])
 PLAINTEXTS = st.sampled_from(["t0", "t1", "secret-2", 7, True])

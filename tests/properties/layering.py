@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from .merging import Conflict, Secret, is_directive, literal
-from .resolving import text_of
+from tests.properties.merging import Conflict, Secret, is_directive, literal
+from tests.properties.resolving import text_of
 
 Tree = dict[str, Any]
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from .layering import (
+from tests.properties.layering import (
     Layer,
     Place,
     Tree,
@@ -19,8 +19,8 @@ from .layering import (
     read,
     require_sound,
 )
-from .merging import Conflict, Merger, Path, Secret, at, is_directive, literal, segments
-from .resolving import World, resolve, tainted, templates, text_of
+from tests.properties.merging import Conflict, Merger, Path, Secret, at, is_directive, literal, segments
+from tests.properties.resolving import World, resolve, tainted, templates, text_of
 
 Bundle = dict[str, Any]
 Names = frozenset[str]

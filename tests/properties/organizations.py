@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from .layering import Tree
-from .sections import BASE, SECTIONS, assembled, chance, contents, sound_entries
+from tests.properties.layering import Tree
+from tests.properties.sections import BASE, SECTIONS, assembled, chance, contents, sound_entries
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import jinja2
 from jinja2 import nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from .merging import MISSING, Conflict, Path, Plain, Secret
+from tests.properties.merging import MISSING, Conflict, Path, Plain, Secret
 
 READABLE = ("env_vars", "config", "endpoints", "feature_flags")
 PIECES = re.compile(r"\$\$\{\{(?P<escaped>.*?(?:\}\}|$))|\$\{\{(?P<expression>.*?)\}\}", re.DOTALL)

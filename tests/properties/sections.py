@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from .merging import Plain
+from tests.properties.merging import Plain
 
 Entry = tuple[tuple[str, ...], Any]
 

@@ -9,18 +9,17 @@ from typing import Any
 import pytest
 from hypothesis import event, given, settings
 
-from envtree.emit import materialize
-from envtree.kubiya import KINDS, Desired, Ref, mentions
-from envtree.kubiya.document import document
-from envtree.kubiya.names import Names
-from envtree.kubiya.server_view import World, server_view
-from envtree.pipeline import Request, Run
-from envtree.stack import Target
-from envtree.tree import DirectoryTree
-
-from .organizations import Organization, organizations
-from .test_organizations import SLOW
-from .writing import OpenBook, write_tree
+from envtree.controlplane.desired import KINDS, Desired, Ref, mentions
+from envtree.controlplane.desired.names import Names
+from envtree.controlplane.desired.server_view import World, server_view
+from envtree.controlplane.desired.to_json import document
+from envtree.engine.run import Request, Run
+from envtree.model.layers import Target
+from envtree.output.emit import materialize
+from envtree.sources.tree import DirectoryTree
+from tests.properties.organizations import Organization, organizations
+from tests.properties.test_organizations import SLOW
+from tests.properties.writing import OpenBook, write_tree
 
 
 def compiled(drawn: Organization) -> tuple[Run, dict[Target, Mapping[str, Any]]]:

@@ -6,21 +6,20 @@ from typing import Any
 import pytest
 from hypothesis import assume, event, given, settings
 
-from envtree.affected import affected
-from envtree.canonical import canonical
-from envtree.diff import Diff
-from envtree.diff.model import Cause
-from envtree.emit import materialize
-from envtree.keypath import format_path
-from envtree.pipeline import Request
-from envtree.reading import Memory
-from tests.diffs import both
-from tests.trees import MemoryTree, start
-
-from .editing import pairs
-from .organizations import Organization
-from .test_organizations import SLOW
-from .writing import OpenBook, block_text, seal
+from envtree.engine.affected import affected
+from envtree.engine.run import Request
+from envtree.frontend.read_files import Memory
+from envtree.model.canonical_json import canonical
+from envtree.model.keypath import format_path
+from envtree.output.emit import materialize
+from envtree.queries.diff import Diff
+from envtree.queries.diff.model import Cause
+from tests.properties.editing import pairs
+from tests.properties.organizations import Organization
+from tests.properties.test_organizations import SLOW
+from tests.properties.writing import OpenBook, block_text, seal
+from tests.support.diffs import both
+from tests.support.trees import MemoryTree, start
 
 SCALAR_SECTIONS = ("organization", "model_id", "working_dir", "integration_ids")
 MAPS = ("config", "endpoints", "feature_flags", "mcp_servers")

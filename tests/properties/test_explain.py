@@ -7,18 +7,17 @@ from typing import Any
 
 from hypothesis import event, given, settings
 
-from envtree.explain import Explained, explain, explained, order, overview
-from envtree.explain.document import ladder_data, order_data, overview_data
-from envtree.explain.model import Ladder
-from envtree.keypath import format_path
-from envtree.pipeline import Request, Run
+from envtree.engine.run import Request, Run
+from envtree.model.keypath import format_path
+from envtree.model.resolved import SECTIONS
+from envtree.queries.explain import Explained, explain, explained, order, overview
+from envtree.queries.explain.model import Ladder
+from envtree.queries.explain.to_json import ladder_data, order_data, overview_data
 from envtree.report.ladder import ladder_text, order_text, overview_text
-from envtree.resolved import SECTIONS
-from envtree.tree import DirectoryTree
-
-from .organizations import Organization, organizations
-from .test_organizations import SLOW
-from .writing import write_tree
+from envtree.sources.tree import DirectoryTree
+from tests.properties.organizations import Organization, organizations
+from tests.properties.test_organizations import SLOW
+from tests.properties.writing import write_tree
 
 
 @settings(SLOW, max_examples=60)

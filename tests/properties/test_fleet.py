@@ -7,27 +7,26 @@ from typing import Any
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from envtree.canonical import canonical
-from envtree.cells import cells
-from envtree.emit import materialize
-from envtree.fleet.impact import impact
-from envtree.fleet.matrix import matrix
-from envtree.fleet.parity import parity
-from envtree.fleet.unused import unused
-from envtree.keypath import format_path
-from envtree.node import Mapping, Node, Sequence
-from envtree.pipeline import Run
-from envtree.resolved import Bundle
-from envtree.resource import Resource
-from envtree.span import Span
-from tests.trees import request, start
-
-from .layering import Tree
-from .merging import Plain
-from .organizations import Organization, organizations
-from .sections import chance
-from .test_organizations import SLOW
-from .writing import block_text, flow_text, seal
+from envtree.engine.run import Run
+from envtree.model.canonical_json import canonical
+from envtree.model.keypath import format_path
+from envtree.model.nodes import Mapping, Node, Sequence
+from envtree.model.resolved import Bundle
+from envtree.model.resource import Resource
+from envtree.model.span import Span
+from envtree.output.bundle_cells import cells
+from envtree.output.emit import materialize
+from envtree.queries.fleet.impact import impact
+from envtree.queries.fleet.matrix import matrix
+from envtree.queries.fleet.parity import parity
+from envtree.queries.fleet.unused import unused
+from tests.properties.layering import Tree
+from tests.properties.merging import Plain
+from tests.properties.organizations import Organization, organizations
+from tests.properties.sections import chance
+from tests.properties.test_organizations import SLOW
+from tests.properties.writing import block_text, flow_text, seal
+from tests.support.trees import request, start
 
 Path = tuple[str | int, ...]
 

@@ -5,16 +5,15 @@ from pathlib import Path
 
 from hypothesis import event, given, settings
 
-from envtree.explain import explained
-from envtree.html import html
-from envtree.pipeline import Request, Run
-from envtree.tree import DirectoryTree
-from tests.html_page import Page, data_of
-from tests.test_html import check_bundle
-
-from .organizations import Organization, organizations
-from .test_organizations import SLOW
-from .writing import write_tree
+from envtree.engine.run import Request, Run
+from envtree.queries.explain import explained
+from envtree.report.html import html
+from envtree.sources.tree import DirectoryTree
+from tests.properties.organizations import Organization, organizations
+from tests.properties.test_organizations import SLOW
+from tests.properties.writing import write_tree
+from tests.support.html_page import Page, data_of
+from tests.unit.report.test_html import check_bundle
 
 
 @settings(SLOW, max_examples=40)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from .merging import Conflict, Plain
-from .model import compile_model
+from tests.properties.merging import Conflict, Plain
+from tests.properties.model import compile_model
 
 Sections = dict[str, Any]
 

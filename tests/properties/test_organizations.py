@@ -11,18 +11,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, event, given, settings
 
 from envtree import EDITION
-from envtree.artifact import Output
-from envtree.check import check
-from envtree.diagnostic import Severity
-from envtree.pipeline import Request
-from envtree.publish import Places, publish
-from envtree.tree import DirectoryTree
-
-from .layering import Tree
-from .merging import Conflict
-from .model import Bundle, canonical, compile_model
-from .organizations import Organization, organizations
-from .writing import OpenBook, write_tree
+from envtree.engine.check import check
+from envtree.engine.publish import Places, publish
+from envtree.engine.run import Request
+from envtree.model.artifact import Output
+from envtree.model.diagnostic import Severity
+from envtree.sources.tree import DirectoryTree
+from tests.properties.layering import Tree
+from tests.properties.merging import Conflict
+from tests.properties.model import Bundle, canonical, compile_model
+from tests.properties.organizations import Organization, organizations
+from tests.properties.writing import OpenBook, write_tree
 
 SLOW = settings(
     deadline=None,

@@ -8,19 +8,18 @@ from typing import Any
 import pytest
 from hypothesis import event, given, settings
 
-from envtree.emit import values
-from envtree.explain import Explained, ladder, order
-from envtree.explain.bundle import explained, keys
-from envtree.explain.document import ladder_data, order_data
-from envtree.explain.place import MODEL, Place
-from envtree.explain.provenance import provenance
-from envtree.pipeline import Request, Result, Run
-from envtree.resolve.expression import Compiler
-from envtree.tree import DirectoryTree
-
-from .organizations import Organization, organizations
-from .test_organizations import SLOW
-from .writing import write_tree
+from envtree.compile.resolve.expression import Compiler
+from envtree.engine.run import Request, Result, Run
+from envtree.model.value_path import MODEL, Place
+from envtree.output.emit import values
+from envtree.queries.explain import Explained, ladder, order
+from envtree.queries.explain.bundle import explained, keys
+from envtree.queries.explain.provenance import provenance
+from envtree.queries.explain.to_json import ladder_data, order_data
+from envtree.sources.tree import DirectoryTree
+from tests.properties.organizations import Organization, organizations
+from tests.properties.test_organizations import SLOW
+from tests.properties.writing import write_tree
 
 
 @settings(SLOW, max_examples=25)

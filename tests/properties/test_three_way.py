@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envtree.node import Cipher, Scalar, Sequence
-from envtree.sops.writing import Set
-from envtree.span import START
-from envtree.upkeep.leaves import UNKNOWN, Leaf, Leaves, same
-from envtree.upkeep.steps import plan
-from envtree.upkeep.three_way import three_way
-from envtree.upkeep.value import kinds_of
-
-from .merge_model import flat, merged, nested
+from envtree.model.nodes import Cipher, Scalar, Sequence
+from envtree.model.span import START
+from envtree.secrets.edit.leaves import UNKNOWN, Leaf, Leaves, same
+from envtree.secrets.edit.sops_edits import plan
+from envtree.secrets.edit.three_way import three_way
+from envtree.secrets.edit.value import kinds_of
+from envtree.secrets.sops.writing import Set
+from tests.properties.merge_model import flat, merged, nested
 
 SCALARS = st.sampled_from(["x", "y", "1", 1, 1.0, 0, True, False, "true"])
 VALUES = st.one_of(SCALARS, st.lists(SCALARS, min_size=1, max_size=2))

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path as Folder
 from typing import Any
 
-from envtree.secret import SealedFile
-
-from .layering import Tree
-from .merging import Plain, literal
-from .resolving import text_of
+from envtree.model.secrets_file import SealedFile
+from tests.properties.layering import Tree
+from tests.properties.merging import Plain, literal
+from tests.properties.resolving import text_of
 
 RECIPIENT = "age1levy56uqmrfwsdrueea4vzpy8lsgud6aet5al06mae42mxdkmyqs72335c"
 TYPES = {bool: "bool", int: "int", float: "float", str: "str"}

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from click.shell_completion import shell_complete
 
-from envtree import __version__, signals
-from envtree.cli import console, exits
-from envtree.cli.exits import Exit
-from envtree.cli.group import Group
-from envtree.cli.options import Folder
+from envtree import __version__
+from envtree.cli.support import console, exits
+from envtree.cli.support.exits import Exit
+from envtree.cli.support.group import Group
+from envtree.cli.support.options import Folder
+from envtree.system import signals
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import (
+from envtree.cli.support.options import (
     ALLOW_EMPTY,
     COLOR,
     EXIT_ZERO,

@@ -2,7 +2,7 @@
 
 import click
 
-from envtree.cli.options import Command, complete_codes
+from envtree.cli.support.options import Command, complete_codes
 
 command = Command(
     "code",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import (
+from envtree.cli.support.options import (
     ALLOW_EMPTY,
     COLOR,
     INPUTS,
@@ -19,7 +19,7 @@ from envtree.cli.options import (
     choice,
     option,
 )
-from envtree.formats import NAMES
+from envtree.model.formats import NAMES
 
 
 def _part(_: click.Context, __: click.Parameter, given: str | None) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 import click
 
-from envtree.cli.options import Command
+from envtree.cli.support.options import Command
 
 command = Command(
     "completion",

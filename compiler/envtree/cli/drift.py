@@ -1,6 +1,6 @@
 """`envtree drift`, declared."""
 
-from envtree.cli.options import COLOR, INPUTS, PLANNED, STATE, Command
+from envtree.cli.support.options import COLOR, INPUTS, PLANNED, STATE, Command
 
 command = Command(
     "drift",

@@ -2,7 +2,7 @@
 
 import click
 
-from envtree.cli.options import COLOR, INPUTS, Command, choice, complete_ids, complete_keys, option
+from envtree.cli.support.options import COLOR, INPUTS, Command, choice, complete_ids, complete_keys, option
 
 command = Command(
     "explain",

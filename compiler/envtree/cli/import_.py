@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import STATE, Command, option
+from envtree.cli.support.options import STATE, Command, option
 
 command = Command(
     "import",

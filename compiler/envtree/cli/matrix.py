@@ -2,7 +2,7 @@
 
 import click
 
-from envtree.cli.options import COLOR, INPUTS, SELECTORS, Command, choice, complete_keys, option
+from envtree.cli.support.options import COLOR, INPUTS, SELECTORS, Command, choice, complete_keys, option
 
 command = Command(
     "matrix",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import Command, option
+from envtree.cli.support.options import Command, option
 
 command = Command(
     "merge-manifests",

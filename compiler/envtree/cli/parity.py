@@ -2,7 +2,7 @@
 
 import click
 
-from envtree.cli.options import (
+from envtree.cli.support.options import (
     COLOR,
     DETAILED,
     INPUTS,

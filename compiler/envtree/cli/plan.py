@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import COLOR, DETAILED, INPUTS, PLANNED, STATE, Command, option
+from envtree.cli.support.options import COLOR, DETAILED, INPUTS, PLANNED, STATE, Command, option
 
 command = Command(
     "plan",

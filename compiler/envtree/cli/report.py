@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import COLOR, INPUTS, SIDES, Command, bundles, option
+from envtree.cli.support.options import COLOR, INPUTS, SIDES, Command, bundles, option
 
 command = Command(
     "report",

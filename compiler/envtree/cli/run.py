@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import COLOR, INPUTS, Command, complete_ids, option
+from envtree.cli.support.options import COLOR, INPUTS, Command, complete_ids, option
 
 
 def _names(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:

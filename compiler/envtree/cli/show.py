@@ -2,8 +2,8 @@
 
 import click
 
-from envtree.cli.options import COLOR, INPUTS, Command, choice, complete_ids, option
-from envtree.formats import SHOWN
+from envtree.cli.support.options import COLOR, INPUTS, Command, choice, complete_ids, option
+from envtree.model.formats import SHOWN
 
 command = Command(
     "show",

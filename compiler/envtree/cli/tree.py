@@ -1,6 +1,6 @@
 """`envtree tree`, declared."""
 
-from envtree.cli.options import COLOR, Command, choice
+from envtree.cli.support.options import COLOR, Command, choice
 
 command = Command(
     "tree",

@@ -1,6 +1,6 @@
 """`envtree unused`, declared."""
 
-from envtree.cli.options import COLOR, Command, choice, option
+from envtree.cli.support.options import COLOR, Command, choice, option
 
 command = Command(
     "unused",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import Command, choice, option
+from envtree.cli.support.options import Command, choice, option
 
 command = Command(
     "verify",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.options import ALLOW_EMPTY, COLOR, INPUTS, SELECTORS, STRICT, Command, choice, option
-from envtree.formats import NAMES
+from envtree.cli.support.options import ALLOW_EMPTY, COLOR, INPUTS, SELECTORS, STRICT, Command, choice, option
+from envtree.model.formats import NAMES
 
 command = Command(
     "watch",

@@ -3,9 +3,9 @@
 from posixpath import normpath
 from typing import NamedTuple
 
-from envtree.diagnostic import Diagnostic, NotChecked, ReportedError, Severity
-from envtree.finding import Finding
-from envtree.span import Span
+from envtree.diagnostics.findings import Finding
+from envtree.model.diagnostic import Diagnostic, NotChecked, ReportedError, Severity
+from envtree.model.span import Span
 
 # A finding about no file: what a Failure or a Refusal is to a program.
 NOWHERE = Span("", 0, 0, 0, 0)

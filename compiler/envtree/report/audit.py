@@ -1,8 +1,8 @@
 """The secrets files of a tree, for people: one line for each."""
 
-from envtree.access.audit import Audit, AuditedFile
 from envtree.report import plural
 from envtree.report.lines import BOLD, Line, painted_lines, table
+from envtree.secrets.access.audit import Audit, AuditedFile
 
 _HEAD = ("file", "format", "readers", "secrets", "modified", "scope", "rule", "verdict")
 _HUES = {"error": "31", "warning": "33", "ok": ""}

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from envtree.canonical import compact
-from envtree.diff.model import Change
+from envtree.model.canonical_json import compact
+from envtree.queries.diff.model import Change
 
 _WIDTH = 60
 # As much of what two texts have in common is told, before and behind what differs.

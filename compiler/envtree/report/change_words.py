@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from envtree.diff.model import Cause, Change, Diff, Kind, Reader, RuleChange, SecretsFileChange, union
-from envtree.finding import Finding
+from envtree.diagnostics.findings import Finding
+from envtree.queries.diff.model import Cause, Change, Diff, Kind, Reader, RuleChange, SecretsFileChange, union
 from envtree.report import plural
 from envtree.report.change_values import Piece, what, words
 from envtree.report.gist import agents, by_environment, environment_of

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple
 
-from envtree.diff.model import Diff
+from envtree.queries.diff.model import Diff
 from envtree.report import plural
 from envtree.report.graph import Graph, Key, Node, Shape
 

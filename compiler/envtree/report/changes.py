@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from envtree.diff.model import Cause, Diff, SecretsFileChange
-from envtree.finding import Finding
+from envtree.diagnostics.findings import Finding
+from envtree.queries.diff.model import Cause, Diff, SecretsFileChange
 from envtree.report.change_values import name_of, phrase, what
 from envtree.report.change_words import (
     Caused,

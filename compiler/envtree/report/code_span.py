@@ -2,7 +2,7 @@
 
 import re
 
-from envtree.printable import printable
+from envtree.diagnostics.printable import printable
 
 # Renderers give up on longer fences, and a longer run of backticks says nothing more.
 _LONG_RUN = re.compile("(`{16})`+")

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from envtree.printable import printable
+from envtree.diagnostics.printable import printable
 from envtree.report.graph import Graph, Key
 
 _SHAPES = {"stadium": "oval", "folder": "folder", "round": "ellipse", "hexagon": "hexagon", "box": "box"}

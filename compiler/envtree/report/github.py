@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from envtree.diagnostic import Severity
-from envtree.finding import Finding
-from envtree.layout import shown
+from envtree.diagnostics.findings import Finding
+from envtree.model.diagnostic import Severity
+from envtree.model.tree_layout import shown
 from envtree.report import from_repository, plural, sentences
 
 # GitHub shows no more than these of one kind from one step, and cuts longer messages.

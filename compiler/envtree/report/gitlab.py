@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from envtree.diagnostic import Severity
-from envtree.finding import Finding
-from envtree.layout import ROOT_FILE, shown
+from envtree.diagnostics.findings import Finding
+from envtree.diagnostics.fingerprint import fingerprinted
+from envtree.diagnostics.printable_documents import json_document
+from envtree.model.diagnostic import Severity
+from envtree.model.tree_layout import ROOT_FILE, shown
 from envtree.report import from_repository
-from envtree.report.document import json_document
-from envtree.report.fingerprint import fingerprinted
 
 _SEVERITIES = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO: "info", Severity.OFF: "info"}
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-from envtree.creation_rule import CODE_OWNERS
-from envtree.fleet.impact import Impact
-from envtree.fleet.uses import Use
+from envtree.model.sops_rule import CODE_OWNERS
+from envtree.model.source import Kind
+from envtree.queries.fleet.impact import Impact
+from envtree.queries.fleet.uses import Use
 from envtree.report import plural
 from envtree.report.gist import spread
 from envtree.report.lines import BOLD, DIM, Line, painted_lines, place, some, table
-from envtree.source import Kind
 
 _FEW = 3
 _MOST_PLACES = 3

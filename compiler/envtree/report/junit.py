@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from envtree.diagnostic import Severity, grave
-from envtree.finding import Finding
-from envtree.layout import ROOT_FILE, shown
+from envtree.diagnostics.findings import Finding
+from envtree.diagnostics.printable_documents import xml_document
+from envtree.model.diagnostic import Severity, grave
+from envtree.model.tree_layout import ROOT_FILE, shown
 from envtree.report import from_repository, sentences
-from envtree.report.document import xml_document
 
 
 def junit(findings: Iterable[Finding], prefix: str, *, strict: bool = False) -> bytes:

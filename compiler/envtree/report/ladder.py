@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from envtree.canonical import compact
-from envtree.explain.model import Ladder, Line, Origin, Rung, Secret, Shown, Step, Variable
-from envtree.printable import printable, printable_lines
-from envtree.span import Span
+from envtree.diagnostics.printable import printable, printable_lines
+from envtree.model.canonical_json import compact
+from envtree.model.span import Span
+from envtree.queries.explain.model import Ladder, Line, Origin, Rung, Secret, Shown, Step, Variable
 
 _WIDTH = 60
 _BOLD, _DIM, _STRUCK = "1", "2", "9"

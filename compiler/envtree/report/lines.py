@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from envtree.canonical import compact
-from envtree.printable import printable, printable_lines
+from envtree.diagnostics.printable import printable, printable_lines
+from envtree.model.canonical_json import compact
+from envtree.model.span import Span
 from envtree.report import plural
-from envtree.span import Span
 
 BOLD, DIM = "1", "2"
 _WIDTH = 60

@@ -9,8 +9,8 @@ from itertools import islice
 from shlex import quote
 from typing import NamedTuple, TypeVar
 
-from envtree.diff.model import Cause, Diff, RuleChange, SecretsFileChange
-from envtree.finding import Finding
+from envtree.diagnostics.findings import Finding
+from envtree.queries.diff.model import Cause, Diff, RuleChange, SecretsFileChange
 from envtree.report import plural
 from envtree.report.change_values import name_of, phrase, what
 from envtree.report.change_words import (

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from envtree.canonical import compact
-from envtree.fleet.matrix import Matrix, Row
+from envtree.model.canonical_json import compact
+from envtree.queries.fleet.matrix import Matrix, Row
 from envtree.report import plural
 from envtree.report.gist import spread
 from envtree.report.lines import BOLD, DIM, Line, painted_lines, place, shortened, some

@@ -2,7 +2,7 @@
 
 import re
 
-from envtree.layout import shown
+from envtree.model.tree_layout import shown
 from envtree.report.graph import Graph, folded
 
 # Mermaid draws no more than 500 arrows, and no text of more than 50,000 characters, which these are far below.

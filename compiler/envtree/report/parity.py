@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from envtree.fleet.parity import Missing, Parity
+from envtree.model.span import Span
+from envtree.queries.fleet.parity import Missing, Parity
 from envtree.report import plural
 from envtree.report.gist import agents
 from envtree.report.lines import BOLD, DIM, Line, painted_lines, place, table
-from envtree.span import Span
 
 
 def parity_text(parity: Parity, *, color: bool, whole: bool) -> str:

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from envtree.converge.compare import UNREAD, Difference, Joint
-from envtree.converge.model import Action, Change, Plan
+from envtree.controlplane.sync.compare import UNREAD, Difference, Joint
+from envtree.controlplane.sync.model import Action, Change, Plan
 from envtree.report import plural
 from envtree.report.lines import BOLD, Line, painted_lines, shortened, some
 

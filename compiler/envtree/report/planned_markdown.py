@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from envtree.converge.model import Change, Plan
+from envtree.controlplane.sync.model import Change, Plan
 from envtree.report.code_span import code
 from envtree.report.planned import SIGNS, difference_words, joint_words, sentence
 

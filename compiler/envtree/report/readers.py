@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from envtree.access.readers import Access, FileReaders, Person, Secret
 from envtree.report import plural
 from envtree.report.gist import gist
 from envtree.report.lines import BOLD, DIM, Line, painted_lines, table
+from envtree.secrets.access.readers import Access, FileReaders, Person, Secret
 
 _YES, _TOGETHER, _NO = "x", "(x)", ""
 _STRANGER, _MISSING = "x!", "-!"

@@ -5,15 +5,15 @@ from typing import Any
 from urllib.parse import quote
 
 from envtree import __version__
-from envtree.codes import CODES
-from envtree.diagnostic import Related, Severity
-from envtree.finding import Finding
-from envtree.layout import ROOT_FILE, shown
-from envtree.pages import page
+from envtree.diagnostics.codes import CODES
+from envtree.diagnostics.findings import Finding
+from envtree.diagnostics.fingerprint import fingerprinted
+from envtree.diagnostics.pages import page
+from envtree.diagnostics.printable_documents import json_document
+from envtree.model.diagnostic import Related, Severity
+from envtree.model.span import START, Span
+from envtree.model.tree_layout import ROOT_FILE, shown
 from envtree.report import from_repository, plural, sentences
-from envtree.report.document import json_document
-from envtree.report.fingerprint import fingerprinted
-from envtree.span import START, Span
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note", Severity.OFF: "none"}

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 from unicodedata import combining, east_asian_width
 
-from envtree.codes import UNSHOWN
-from envtree.diagnostic import NotChecked, Severity
-from envtree.finding import Finding
-from envtree.printable import printable
+from envtree.diagnostics.codes import UNSHOWN
+from envtree.diagnostics.findings import Finding
+from envtree.diagnostics.printable import printable
+from envtree.model.diagnostic import NotChecked, Severity
+from envtree.model.span import START, Span
 from envtree.report import shown_in
-from envtree.span import START, Span
 
 # The lines of a file by its path; none where they must not, or cannot, be shown.
 Lines = Callable[[str], Sequence[str | None]]

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from envtree.fields import field, texts
+from envtree.model.fields import field, texts
+from envtree.model.layers import Target
+from envtree.model.workspace import Agent, Environment, Project, Team, Workspace
 from envtree.report import plural
 from envtree.report.graph import Graph, Key, Node
-from envtree.stack import Target
-from envtree.workspace import Agent, Environment, Project, Team, Workspace
 
 # What stands over what, for a drawing in ranks.
 RANKS = ("organization", "project", "team", "agent")

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from envtree.artifact import Receipt
-from envtree.printable import printable
+from envtree.delivery.verify import Verdict
+from envtree.diagnostics.printable import printable
+from envtree.model.artifact import Receipt
 from envtree.report import plural
-from envtree.verify import Verdict
 
 
 def verify_data(verdict: Verdict) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.benchmarks.encryption import Keys, encrypt_all
+from tests.benchmarks.forms.text import write_yaml
 from tests.benchmarks.model import (
     ENVIRONMENTS,
     SECRET_EXPRESSIONS,
@@ -16,8 +17,6 @@ from tests.benchmarks.model import (
     names,
     secrets,
 )
-
-from .text import write_yaml
 
 
 def write_envtree(size: Size, root: Path, keys: Keys | None = None) -> None:

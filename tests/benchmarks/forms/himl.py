@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.benchmarks.forms.text import write_yaml
 from tests.benchmarks.model import ENVIRONMENTS, Bundle, Size, layer, names
-
-from .text import write_yaml
 
 
 def write_himl(size: Size, root: Path) -> None:

@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.forms.text import write_text
 from tests.benchmarks.model import ENVIRONMENTS, Bundle, Expression, Layer, Size, layer, names
-
-from .text import write_text
 
 
 def write_jsonnet(size: Size, root: Path) -> None:

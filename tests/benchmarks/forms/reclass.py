@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.benchmarks.forms.text import write_yaml
 from tests.benchmarks.model import Bundle, Layer, Size, bundles, layer
-
-from .text import write_yaml
 
 
 def write_reclass(size: Size, root: Path) -> None:

@@ -1,6 +1,6 @@
 """`envtree cache`, declared: each subcommand is a module here."""
 
-from envtree.cli.group import Group
+from envtree.cli.support.group import Group
 
 command = Group(
     "cache",

@@ -1,6 +1,6 @@
 """`envtree cache clear`, declared."""
 
-from envtree.cli.options import Command
+from envtree.cli.support.options import Command
 
 command = Command(
     "clear",

@@ -1,6 +1,6 @@
 """`envtree secrets`, declared: each subcommand is a module here."""
 
-from envtree.cli.group import Group
+from envtree.cli.support.group import Group
 
 # In the order in which somebody meets them.
 _NAMES: tuple[str, ...] = (

@@ -1,6 +1,6 @@
 """`envtree secrets audit`, declared."""
 
-from envtree.cli.options import COLOR, STRICT, Command, choice, option
+from envtree.cli.support.options import COLOR, STRICT, Command, choice, option
 
 command = Command(
     "audit",

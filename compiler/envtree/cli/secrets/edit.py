@@ -2,7 +2,7 @@
 
 import click
 
-from envtree.cli.options import COLOR, Command, complete_files
+from envtree.cli.support.options import COLOR, Command, complete_files
 
 command = Command(
     "edit",

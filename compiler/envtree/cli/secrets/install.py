@@ -1,6 +1,6 @@
 """`envtree secrets install`, declared."""
 
-from envtree.cli.options import Command, option
+from envtree.cli.support.options import Command, option
 
 command = Command(
     "install",

@@ -1,6 +1,6 @@
 """`envtree secrets readers`, declared."""
 
-from envtree.cli.options import COLOR, INPUTS, SELECTORS, Command, choice, option
+from envtree.cli.support.options import COLOR, INPUTS, SELECTORS, Command, choice, option
 
 command = Command(
     "readers",

@@ -2,7 +2,7 @@
 
 import click
 
-from envtree.cli.options import COLOR, Command, choice, complete_files
+from envtree.cli.support.options import COLOR, Command, choice, complete_files
 
 command = Command(
     "rotate",

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from envtree.cli.options import COLOR, Command, choice, complete_files, option, usage_error
+from envtree.cli.support.options import COLOR, Command, choice, complete_files, option, usage_error
 
 
 def _refuse(_: click.Context, __: click.Parameter, values: tuple[Any, ...]) -> None:

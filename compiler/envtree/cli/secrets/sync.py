@@ -1,6 +1,6 @@
 """`envtree secrets sync`, declared."""
 
-from envtree.cli.options import COLOR, Command, option
+from envtree.cli.support.options import COLOR, Command, option
 
 command = Command(
     "sync",

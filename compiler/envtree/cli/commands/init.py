@@ -1,0 +1,69 @@
+"""`envtree init`: a tree to start from."""
+
+import shlex
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from envtree.cli.commands.schema import exported
+from envtree.cli.support.console import err, out
+from envtree.cli.support.exits import Exit
+from envtree.cli.support.starter import files
+from envtree.diagnostics.printable import printable
+from envtree.frontend.schemas import Schemas
+from envtree.model.diagnostic import Refusal
+from envtree.model.tree_layout import SCHEMA_FOLDER, is_name
+from envtree.system import disk
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    directory: Path
+    target: Path
+
+
+def run(options: Options) -> Exit:
+    """Write the tree, all of it or nothing."""
+    folder = options.directory / options.target
+    own = folder.resolve().name.lower()
+    tree = files(own if is_name(own) else "my-organization")
+    schemas = {f"{SCHEMA_FOLDER}/{name}": text for name, text in exported(Schemas()).items()}
+    with disk.errors(folder):
+        _refuse_existing(folder, [*tree, SCHEMA_FOLDER])
+        _write({folder / path: content for path, content in (tree | schemas).items()})
+    out("".join(f"{printable(str(folder / path))}\n" for path in tree) + f"{printable(str(folder / SCHEMA_FOLDER))}/\n")
+    err(f"next: {_command(folder, 'check')}\nthen: {_command(folder, 'show default/assistant@production')}\n")
+    return Exit.OK
+
+
+def _refuse_existing(folder: Path, paths: list[str]) -> None:
+    existing = [f"'{folder / path}'" for path in paths if (folder / path).exists() or (folder / path).is_symlink()]
+    if existing:
+        verb = "exists" if len(existing) == 1 else "exist"
+        message = f"{', '.join(existing)} {verb}, and nothing is overwritten"
+        raise Refusal("ET807", message, "move them away, or choose another folder")
+
+
+def _write(contents: dict[Path, str]) -> None:
+    made: list[Path] = []
+    try:
+        for path, content in contents.items():
+            for folder in reversed([parent for parent in path.parents if not parent.exists()]):
+                folder.mkdir()
+                made.append(folder)
+            # `x`, for somebody may be faster than the check.
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                made.append(path)
+                file.write(content)
+    except BaseException:
+        for path in reversed(made):
+            # What others have put into a new folder stays.
+            with suppress(OSError):
+                path.rmdir() if path.is_dir() else path.unlink()
+        raise
+
+
+def _command(folder: Path, command: str) -> str:
+    where = "" if folder.resolve() == Path.cwd() else f"-C {printable(shlex.quote(str(folder)))} "
+    return f"envtree {where}{command}"

@@ -1,0 +1,51 @@
+"""`envtree merge-manifests`: the outputs of several machines become one."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from envtree import EDITION
+from envtree.cli.support.console import err
+from envtree.cli.support.exits import Exit
+from envtree.cli.support.options import usage_error
+from envtree.delivery.merge_manifests import combine
+from envtree.diagnostics.printable import printable
+from envtree.engine.publish import PROJECT, Places
+from envtree.model.artifact import Output
+from envtree.report import plural
+from envtree.sources.tree import RootNotFound, find_root
+from envtree.system.archive import SUFFIXES, is_archive
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    directory: Path
+    sources: tuple[Path, ...]
+    output: Path | None
+    archive: Path | None
+
+
+def run(options: Options) -> Exit:
+    """Combine the outputs, and say what they have become."""
+    if not options.output and not options.archive:
+        raise usage_error("nothing says where to write", "add -o DIR, which may be one of the outputs, or --archive")
+    if options.archive and (not is_archive(options.archive) or PROJECT in str(options.archive)):
+        raise usage_error(f"'{options.archive}' is no archive that can be made", f"end it in {' or '.join(SUFFIXES)}")
+    root = _root(options.directory)
+
+    def at(path: Path | None) -> Output | None:
+        return Output(path, root, "plain", EDITION, {}, lambda _: True) if path else None
+
+    manifest = combine(options.sources, Places(at(options.output), at(options.archive)))
+    where = " and ".join(f"'{path}'" for path in (options.output, options.archive) if path)
+    bundles, outputs = plural(len(manifest.bundles), "bundle"), plural(len(options.sources), "output")
+    err(f"{printable(f'merged {bundles} of {outputs} into {where}')}\n")
+    return Exit.OK
+
+
+def _root(directory: Path) -> Path | None:
+    """The tree around, in whose folders nothing is written; where outputs are merged there need not be any."""
+    try:
+        return find_root(directory)
+    except RootNotFound:
+        return None

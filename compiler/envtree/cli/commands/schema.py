@@ -1,0 +1,55 @@
+"""`envtree schema`: the shipped JSON Schemas, on stdout or as files."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from envtree.cli.support.console import err, out
+from envtree.cli.support.exits import Exit
+from envtree.cli.support.options import usage_error
+from envtree.diagnostics.printable import printable
+from envtree.diagnostics.suggest import did_you_mean
+from envtree.frontend.schemas import Schemas
+from envtree.report import plural
+from envtree.system import disk
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    directory: Path
+    kind: str | None
+    export: Path | None
+
+
+def run(options: Options) -> Exit:
+    """Print one schema, list them, or write all of them."""
+    schemas = Schemas()
+    if options.export:
+        if options.kind:
+            raise click.UsageError("--export writes all schemas, so name no KIND")
+        files = exported(schemas)
+        _export(files, options.export)
+        err(f"wrote {plural(len(files), 'schema')} to '{printable(str(options.export))}'\n")
+    elif options.kind:
+        if options.kind not in schemas.names():
+            raise usage_error(f"there is no kind '{options.kind}'", did_you_mean(options.kind, schemas.names()))
+        out(schemas.text(options.kind).encode())
+    else:
+        width = max(map(len, schemas.names())) + 2
+        out("".join(f"{name:<{width}}{json.loads(schemas.text(name))['title']}\n" for name in schemas.names()))
+    return Exit.OK
+
+
+def exported(schemas: Schemas) -> dict[str, str]:
+    """All schemas by file name, none of which needs another."""
+    return {f"{name}.schema.json": schemas.text(name) for name in schemas.names()}
+
+
+def _export(files: dict[str, str], folder: Path) -> None:
+    with disk.errors(folder):
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")

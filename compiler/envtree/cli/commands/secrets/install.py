@@ -1,0 +1,97 @@
+"""`envtree secrets install`: how git comes to merge and compare secrets files with envtree."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from envtree.cli.support.console import err, out
+from envtree.cli.support.exits import Exit
+from envtree.cli.support.session import open_tree
+from envtree.model.diagnostic import Failure, Refusal
+from envtree.model.tree_layout import FORMATS
+from envtree.sources.tree import DirectoryTree
+from envtree.system import atomic_files as exchange
+from envtree.system.git import configure, repository_root
+
+_DRIVER = "envtree-secrets"
+_ATTRIBUTES = ".gitattributes"
+_BEGIN = "# >>> envtree secrets install: generated >>>"
+_END = "# <<< envtree secrets install <<<"
+
+
+class Options(NamedTuple):
+    """The command line."""
+
+    directory: Path
+    write: bool
+
+
+def run(options: Options) -> Exit:
+    """Show the lines, or write them."""
+    tree = open_tree(options.directory)
+    settings = _settings()
+    if not options.write:
+        lines = (f"git config --local {name} {shlex.quote(value)}" for name, value in settings.items())
+        out("\n".join([*lines, "", f"# in {_ATTRIBUTES}:", *_attributes(), ""]))
+        return Exit.OK
+    repository = repository_root(tree.root)
+    if repository is None:
+        raise Refusal("ET805", f"'{tree.root}' is in no git repository", "begin one with 'git init'")
+    written = _write_attributes(tree)
+    for name, value in settings.items():
+        configure(repository, name, value)
+    err(f"git merges and compares the secrets files below '{tree.root}' with envtree from now on\n")
+    if written:
+        err(f"commit '{tree.root / _ATTRIBUTES}', so that others need no more than this command\n")
+    return Exit.OK
+
+
+def _settings() -> dict[str, str]:
+    program = " ".join(map(shlex.quote, _program()))
+    # In the line of a merge driver git replaces what follows a '%'.
+    driver = f"{program.replace('%', '%%')} secrets merge-driver -- %O %A %B %P"
+    return {
+        f"merge.{_DRIVER}.name": "merge SOPS files by key",
+        f"merge.{_DRIVER}.driver": driver,
+        f"diff.{_DRIVER}.textconv": f"{program} secrets diff-driver --",
+    }
+
+
+def _program() -> list[str]:
+    """This program, so that whatever PATH git has, it is found."""
+    path = os.path.abspath(sys.argv[0])
+    if Path(path).name == "envtree" and os.access(path, os.X_OK) and Path(path).is_file():
+        return [path]
+    # Git runs it in the repository, whose folder must not be one where modules are looked for.
+    return [sys.executable, "-P", "-m", "envtree"]
+
+
+def _attributes() -> list[str]:
+    return [f"*.secrets.{format} merge={_DRIVER} diff={_DRIVER}" for format in FORMATS]
+
+
+def _write_attributes(tree: DirectoryTree) -> bool:
+    """Put the lines between their marks; whether that has changed anything."""
+    there = os.path.lexists(tree.root / _ATTRIBUTES)
+    found = tree.read(_ATTRIBUTES) if there else b""
+    if not isinstance(found, bytes):
+        raise Failure(*found)
+    before = found.decode(errors="surrogateescape")
+    block = "\n".join([_BEGIN, *_attributes(), _END, ""])
+    head, begin, rest = before.partition(f"{_BEGIN}\n")
+    _, end, tail = rest.partition(f"{_END}\n")
+    if begin and not end:
+        message = f"in '{tree.root / _ATTRIBUTES}' the line '{_END}' is missing"
+        raise Refusal("ET808", message, f"take out the line '{_BEGIN}'")
+    if not begin:
+        head += "\n" if head and not head.endswith("\n") else ""
+    after = (head + block + tail).encode(errors="surrogateescape")
+    if after == found:
+        return False
+    if there:
+        exchange.replace(tree.root, _ATTRIBUTES, found, after)
+    else:
+        exchange.create(tree.root, _ATTRIBUTES, after)
+    return True

@@ -1,0 +1,125 @@
+"""What somebody calls a side of a comparison: a revision of the repository, or a folder."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from envtree.cli.support.options import is_text, usage_error
+from envtree.cli.support.session import open_tree
+from envtree.sources.git_revision import RevisionTree
+from envtree.sources.tree import DirectoryTree, RootNotFound, Tree, find_root
+from envtree.system.git import repository_root
+from envtree.system.git.objects import UnknownRevision, commit_of, merge_base
+
+WORKING_TREE = "the working tree"
+
+
+class Sides(NamedTuple):
+    """Two trees, what they are called, and their commits; a folder has none."""
+
+    base: Tree
+    head: Tree
+    base_name: str
+    head_name: str
+    base_commit: str = ""
+    head_commit: str = ""
+
+
+def sides(directory: Path, base: str, head: str | None, *, common: bool) -> Sides:
+    """The trees that a command line names; with `common` the base is what both revisions descend from."""
+    for text in (base,) if head is None else (base, head):
+        _check(text)
+    one, base_commit = side(directory, _common(directory, base, head or "HEAD") if common else base)
+    other, head_commit = (open_tree(directory), "") if head is None else side(directory, head)
+    return Sides(one, other, base, head or WORKING_TREE, base_commit, head_commit)
+
+
+def side(directory: Path, text: str) -> tuple[Tree, str]:
+    """The tree that a text names, and its commit; empty for a folder."""
+    _check(text)
+    folder = Path(text)
+    if _is_path(text):
+        if not folder.is_dir():
+            raise usage_error(f"there is no folder '{text}'", "")
+        return open_tree(folder), ""
+    root = _root(directory)
+    if root is None and folder.is_dir():
+        return open_tree(folder), ""
+    tree = open_tree(directory)
+    commit = _commit(tree, text, folder)
+    if not commit:
+        return open_tree(folder), ""
+    if folder.is_dir():
+        raise usage_error(f"'{text}' is a revision and a folder", f"write './{text}' or 'refs/heads/{text}'")
+    return _at(tree, commit, text), commit
+
+
+def _root(directory: Path) -> Path | None:
+    try:
+        return find_root(directory)
+    except RootNotFound:
+        return None
+
+
+def _commit(tree: DirectoryTree, text: str, folder: Path) -> str:
+    """The commit that a text names; empty if it names a folder only."""
+    repository = repository_root(tree.root)
+    if repository is None:
+        if not folder.is_dir():
+            message = f"'{text}' is no folder, and '{tree.root}' lies in no git repository that could have it"
+            raise usage_error(message, "name a folder")
+        return ""
+    try:
+        return commit_of(repository, text)
+    except UnknownRevision as unknown:
+        if not folder.is_dir():
+            raise _unknown(unknown) from None
+        return ""
+
+
+def _at(tree: DirectoryTree, commit: str, name: str) -> RevisionTree:
+    """The same tree at a commit of its repository."""
+    repository = repository_root(tree.root)
+    assert repository
+    inside = tree.root.relative_to(repository).as_posix()
+    return RevisionTree(repository, "" if inside == "." else inside, commit, name)
+
+
+def _common(directory: Path, base: str, head: str) -> str:
+    """The last commit that two revisions have in common."""
+    for text in (base, head):
+        _check(text)
+    repository = repository_root(open_tree(directory).root)
+    if repository is None or _is_path(base) or _is_path(head):
+        raise usage_error("--merge-base compares two revisions of a git repository", "leave it out for folders")
+    try:
+        found = merge_base(repository, commit_of(repository, base), commit_of(repository, head))
+    except UnknownRevision as unknown:
+        raise _unknown(unknown) from None
+    if found is None:
+        hint = "in a shallow clone, fetch more history, in GitHub's checkout with 'fetch-depth: 0'"
+        raise usage_error(f"'{base}' and '{head}' have no commit in common", hint)
+    return found
+
+
+def _check(text: str) -> None:
+    if not is_text(text):
+        raise usage_error("a revision is text in UTF-8", "")
+    if not text.strip():
+        raise usage_error("the name of a revision or a folder is empty", "is a variable of the shell not set?")
+    base, dots, head = text.partition("...") if "..." in text else text.partition("..")
+    if dots and not _is_path(text):
+        option = "--merge-base " if dots == "..." else ""
+        raise usage_error(f"'{text}' names two revisions", f"write {option}{base or 'HEAD'} {head or 'HEAD'}")
+
+
+def _is_path(text: str) -> bool:
+    return text in (os.curdir, os.pardir) or text.startswith(("/", "./", "../"))
+
+
+def _unknown(unknown: UnknownRevision) -> Exception:
+    if unknown.shallow:
+        hint = "this is a shallow clone: fetch more history, in GitHub's checkout with 'fetch-depth: 0'"
+    else:
+        hint = "fetch it, or correct its name"
+    return usage_error(f"'{unknown.revision}' is neither a revision of the repository nor a folder", hint)

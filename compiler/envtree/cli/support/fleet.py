@@ -1,0 +1,33 @@
+"""What the questions about all bundles have in common: a tree without errors, and an answer in the form asked for."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from envtree.cli.support.console import colored, out, painted
+from envtree.cli.support.exits import Exit
+from envtree.cli.support.session import report_of, tell
+from envtree.diagnostics.printable_documents import json_document
+from envtree.engine.run import Run
+from envtree.model.diagnostic import Severity
+from envtree.sources.tree import DirectoryTree
+
+
+def refused(run: Run, tree: DirectoryTree, color: str, told: frozenset[str] = frozenset()) -> bool:
+    """Whether a tree has errors, and so no answer: they are told. Findings of the `told` codes are the answer."""
+    outcome = run.outcome()
+    errors = tuple(one for one in outcome.findings if one.severity is Severity.ERROR)
+    if run.workspace is not None and all(one.diagnostic.code in told for one in errors):
+        return False
+    # What is no error keeps nobody from an answer.
+    tell(tree, report_of(outcome._replace(findings=errors)), color)
+    return True
+
+
+def answer(form: str, color: str, data: Callable[[], Any], text: Callable[[bool], str]) -> Exit:
+    """Write the answer as JSON, or as text in colours or without."""
+    if form == "json":
+        out(json_document(data()))
+    else:
+        painted(sys.stdout, text(colored(sys.stdout, color)))
+    return Exit.OK

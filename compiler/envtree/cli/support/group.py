@@ -1,0 +1,41 @@
+"""A command with subcommands, each declared in a module of its own that is imported when it is asked for."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from envtree.cli.support.options import module_name, usage_error
+from envtree.diagnostics.suggest import nearest
+
+
+class Group(click.Group):
+    """The subcommands `names`: each is a module of `package`, and does its work in another (`cli/work/`)."""
+
+    def __init__(self, name: str, names: Sequence[str], package: str, **settings: Any) -> None:
+        super().__init__(name, **settings)
+        self._names = tuple(names)
+        self._package = package
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which somebody meets them."""
+        return list(self._names)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import a subcommand."""
+        if name not in self._names:
+            return None
+        command: click.Command = import_module(f"{self._package}.{module_name(name)}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the subcommand of a command line; a wrong one is told with the nearest."""
+        if args[0] not in self._names and not args[0].startswith("-") and not ctx.resilient_parsing:
+            path = ctx.command_path.removeprefix("envtree").strip()
+            close = nearest(args[0], self._names)
+            hint = f"did you mean '{close}'?" if close else f"'{ctx.command_path} --help' lists what there is"
+            raise usage_error(f"there is no command '{' '.join(filter(None, (path, args[0])))}'", hint)
+        return super().resolve_command(ctx, args)

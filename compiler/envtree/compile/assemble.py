@@ -1,0 +1,39 @@
+"""Put the values of one target together as its bundle, free of format: what is hidden stays hidden."""
+
+from typing import Any
+
+from envtree.model.resolved import Bundle, Injection, Resolved
+from envtree.model.workspace import Organization
+
+_VARIABLES = frozenset({"env_vars"})
+
+
+def assemble(resolved: Resolved, organization: Organization) -> Bundle:
+    """One bundle; its data is what `bundle.json` holds, but for the digest."""
+    target = resolved.target
+    model = resolved.merged.model
+    sections = resolved.sections
+    data: dict[str, Any] = {
+        "id": target.id,
+        "organization": organization.fields["name"],
+        "project": target.project,
+        "environment": target.environment,
+        "team": target.team or None,
+        "agent": target.agent,
+        "model_id": model[0].value if model else None,
+        "env_vars": resolved.env_vars,
+        "config": sections.get("config", {}),
+        "endpoints": sections.get("endpoints", {}),
+        "feature_flags": sections.get("feature_flags", {}),
+        "integration_ids": sections.get("integration_ids", []),
+        "mcp_servers": sections.get("mcp_servers", {}),
+        "working_dir": sections.get("working_dir"),
+        "secrets": {name: _entry(injection) for name, injection in resolved.injected.items()},
+        "sensitive": list(resolved.sensitive),
+    }
+    hiding = frozenset(name for name in sections if resolved.merged.sections[name].dynamic) | _VARIABLES
+    return Bundle(target, data, frozenset(resolved.sensitive), hiding)
+
+
+def _entry(injection: Injection) -> dict[str, str]:
+    return {"source": injection.source, "path": injection.path}

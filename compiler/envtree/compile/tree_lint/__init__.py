@@ -1,0 +1,17 @@
+"""The stage that looks at the tree as a whole: what could be said once, is never used, or belongs to nobody."""
+
+from envtree.compile.tree_lint.contracts import check_contracts
+from envtree.compile.tree_lint.owners import check_owners
+from envtree.compile.tree_lint.repeats import check_repeats
+from envtree.model.diagnostic import Diagnostics
+from envtree.model.workspace import Workspace
+
+
+def tree_lint(workspace: Workspace, diags: Diagnostics) -> None:
+    """Report what a reviewer of the whole tree would."""
+    check_owners(workspace, diags)
+    check_contracts(workspace, diags)
+    check_repeats(workspace, diags)
+
+
+__all__ = ["tree_lint"]

@@ -1,0 +1,97 @@
+"""One mistake, one finding: what reading has told is not told again, and what an alias repeats is told once."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from envtree.model.diagnostic import Diagnostic, Related
+from envtree.model.keypath import KeyPath, parse_path
+from envtree.model.nodes import Document, Mapping, Node, Sequence
+from envtree.model.span import Mark, Span
+
+# One anchor may be repeated thousands of times, and a few places show what is meant.
+_MOST = 8
+
+
+def distinct(findings: Iterable[Diagnostic], documents: Iterable[Document]) -> list[Diagnostic]:
+    """The findings about documents that are mistakes of their own, with both ends of the aliases on their way."""
+    special = {one.path: _Places(one, tuple(one.aliases)) for one in documents if one.aliases or one.holes}
+    result: list[Diagnostic] = []
+    first: dict[tuple[Span, str, KeyPath], int] = {}
+    for finding in findings:
+        places = special.get(finding.span.path)
+        if places is None:
+            result.append(finding)
+        elif finding.span[1:] not in places.document.holes:
+            path = _path(finding.key)
+            ends = list(places.ends(path, finding.span))
+            index = first.setdefault((finding.span, finding.code, path[-1:]), len(result))
+            if ends and index < len(result):
+                # The same value, by another way.
+                result[index] = _with(result[index], ends)
+            else:
+                result.append(_with(finding, ends))
+    return result
+
+
+def _with(finding: Diagnostic, ends: Iterable[Related]) -> Diagnostic:
+    if len(finding.related) >= _MOST:
+        return finding
+    return finding._replace(related=tuple(dict.fromkeys((*finding.related, *ends)))[:_MOST])
+
+
+def _path(key: str) -> KeyPath:
+    try:
+        return parse_path(key)
+    except ValueError:
+        return ()
+
+
+class _Places(NamedTuple):
+    """The aliases of a document, in the order of their places."""
+
+    document: Document
+    aliases: tuple[Mark, ...]
+
+    def ends(self, path: KeyPath, span: Span) -> Iterator[Related]:
+        """The other ends of the aliases that lead to a place."""
+        for alias in self._on_the_way(path):
+            if alias != span[1:]:
+                yield Related(Span(self.document.path, *alias), "the alias that repeats it")
+        origin = self.document.aliases.get(span[1:])
+        if origin:
+            yield Related(Span(self.document.path, *origin), "the value that the alias repeats")
+
+    def _on_the_way(self, path: KeyPath) -> Iterator[Mark]:
+        """The places of the aliases between the root and a value, those behind `<<` included."""
+        origins = self.document.aliases
+        holder: Node = self.document.root
+        for step in path:
+            for node in _way(holder, step):
+                extent = origins.get(holder.at, holder.at)
+                if node.at in origins:
+                    yield node.at
+                elif not _inside(node.at, extent):
+                    yield from (alias for alias in self._within(extent) if _inside(node.at, origins[alias]))
+                holder = node
+
+    def _within(self, extent: Mark) -> tuple[Mark, ...]:
+        start = bisect_left(self.aliases, extent)
+        return self.aliases[start : bisect_left(self.aliases, (*extent[2:], 0, 0))]
+
+
+def _way(holder: Node, step: str) -> list[Node]:
+    """The nodes from a value to what a step leads to; directives are no step of their own."""
+    if isinstance(holder, Sequence):
+        inside = step.isdecimal() and int(step) < len(holder.items)
+        return [holder.items[int(step)]] if inside else []
+    if not isinstance(holder, Mapping):
+        return []
+    if step in holder.entries:
+        return [holder.entries[step]]
+    carried = (node for key, node in holder.entries.items() if key.startswith("$"))
+    return next(([node, *below] for node in carried if (below := _way(node, step))), [])
+
+
+def _inside(inner: Mark, outer: Mark) -> bool:
+    return outer[:2] <= inner[:2] and inner[2:] <= outer[2:]

@@ -1,0 +1,52 @@
+"""Tabs: allowed as text inside quotes and block scalars, refused where they would be blanks of YAML itself."""
+
+import re
+from bisect import bisect
+from typing import Any
+
+from yaml.error import YAMLError
+from yaml.events import ScalarEvent
+
+from envtree.frontend.parse.backend import Backend
+from envtree.frontend.parse.events import fastest
+from envtree.frontend.parse.problems import TAB_HINT, syntax_error
+from envtree.frontend.parse.report import Refused, Report, mark_at
+
+_MAX_FINDINGS = 20
+_STRING_OR_TAB = re.compile(r'("(?:[^"\\]|\\.)*+")|\t')
+
+
+def blank_tabs(text: str) -> str:
+    """JSON with a blank for every tab outside its strings: SOPS indents JSON with tabs."""
+    return _STRING_OR_TAB.sub(lambda match: match[1] or " ", text)
+
+
+def refuse_tabs(text: str, backend: Backend | None, report: Report) -> bool:
+    """Report the tabs that are not text; whether there are any.
+
+    The parsers disagree about such tabs, so the places of texts are read from a copy without them.
+    """
+    try:
+        texts = _texts(text.replace("\t", " "), backend or fastest())
+    except YAMLError as error:
+        raise syntax_error(error, text) from None
+    tabs = [match.start() for match in re.finditer(r"\t[ \t]*", text)]
+    wrong = [tab for tab in tabs if not _inside(tab, texts)]
+    for tab in wrong[:_MAX_FINDINGS]:
+        refusal = Refused(mark_at(text, tab), "ET114", "found a tab", TAB_HINT)
+        report.refuse(refusal)
+    return bool(wrong)
+
+
+def _texts(text: str, backend: Backend) -> list[tuple[int, int]]:
+    texts = filter(_is_text, iter(backend(text), None))
+    return [(event.start_mark.index, event.end_mark.index) for event in texts]
+
+
+def _is_text(event: Any) -> bool:
+    return event.__class__ is ScalarEvent and bool(event.style)
+
+
+def _inside(tab: int, texts: list[tuple[int, int]]) -> bool:
+    before = bisect(texts, (tab, 0))
+    return before > 0 and tab < texts[before - 1][1]

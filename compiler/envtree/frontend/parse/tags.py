@@ -1,0 +1,66 @@
+"""Explicit tags: those of the JSON core, where they say what the value is anyway."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from envtree.frontend.parse.plain import read_plain
+from envtree.frontend.parse.report import Report
+from envtree.model.nodes import Plain
+from envtree.model.span import Mark
+
+_CORE = "tag:yaml.org,2002:"
+_HINT = "remove the tag, or quote a text that begins with '!'"
+_TYPES: Mapping[str, tuple[type, ...]] = MappingProxyType(
+    {"int": (int,), "float": (int, float), "bool": (bool,), "null": (type(None),)}
+)
+_NOUNS = MappingProxyType({"int": "an integer", "float": "a number", "bool": "true or false", "null": "null"})
+_EXPECTED = MappingProxyType(
+    {"scalar": "'!!str', '!!int', '!!float', '!!bool' or '!!null'", "map": "'!!map'", "list": "'!!seq'"}
+)
+# Only these are named: a password that begins with '!' is a tag to a YAML reader.
+_OF_OTHERS = frozenset(
+    {
+        *(
+            f"!!{name}"
+            for name in ("binary", "merge", "omap", "pairs", "set", "timestamp", "value", "map", "seq", "str")
+        ),
+        *(f"!!{name}" for name in _TYPES),
+        *("!", "!vault", "!secret", "!include", "!reference", "!ENV", "!env", "!Ref", "!Sub", "!GetAtt", "!Join"),
+    }
+)
+
+
+def read_tagged(text: str, tag: str, at: Mark, report: Report) -> Plain:
+    """The value of a scalar with a tag; its text where the tag can't be obeyed."""
+    name = tag.removeprefix(_CORE)
+    if name == "str":
+        return text
+    if name not in _TYPES or name == tag:
+        _refuse(tag, "scalar", at, report)
+        return text
+    value, _ = read_plain(text)
+    if type(value) not in _TYPES[name]:
+        found = (
+            "text" if isinstance(value, str) else next(_NOUNS[each] for each in _TYPES if type(value) in _TYPES[each])
+        )
+        message = f"found the tag '!!{name}' on {found}, expected {_NOUNS[name]}"
+        report.add(at, "ET104", message, "correct the value, or remove the tag")
+        return text
+    return float(value) if name == "float" and type(value) is int else value
+
+
+def is_merge(tag: str) -> bool:
+    """Whether a tag is the one that some writers put before '<<'."""
+    return tag == f"{_CORE}merge"
+
+
+def check_collection(tag: str, kind: str, at: Mark, report: Report) -> None:
+    """Report a tag on a map or a list that is not its own."""
+    if tag != _CORE + kind:
+        _refuse(tag, "map" if kind == "map" else "list", at, report)
+
+
+def _refuse(tag: str, noun: str, at: Mark, report: Report) -> None:
+    written = f"!!{tag.removeprefix(_CORE)}" if tag.startswith(_CORE) else tag
+    found = f"the tag '{written}'" if written in _OF_OTHERS else "a tag"
+    report.add(at, "ET104", f"found {found} on a {noun}, expected none or {_EXPECTED[noun]}", _HINT)

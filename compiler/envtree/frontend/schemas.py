@@ -1,0 +1,141 @@
+"""Port: the JSON Schemas that ship with the package, and the engine that checks data against them."""
+
+from collections.abc import Iterator
+from functools import cache, cached_property
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+import orjson
+
+from envtree.model.schema_fault import Fault
+
+if TYPE_CHECKING:
+    from envtree.frontend.schema_faults import FaultFinder
+
+_ENDING = ".schema.json"
+_COMMON = "common"
+# Keywords whose value is a map of schemas, and those whose value is data: there, `$ref` is a key like any other.
+_NAMED = frozenset({"properties", "$defs", "dependentSchemas"})
+_DATA = frozenset({"const", "default", "enum", "examples"})
+
+
+def schema_root() -> Traversable:
+    """The shipped copy; in a checkout, the repository's own folder."""
+    shipped = files("envtree").joinpath("schema")
+    return shipped if shipped.is_dir() else Path(__file__).parents[3] / "schema"
+
+
+class Schemas:
+    """The schemas by name (`agent`, `output/check`), read and compiled when they are first needed.
+
+    References lead nowhere but to the files of `common/`: nothing is ever fetched.
+    """
+
+    def __init__(self, root: Traversable | None = None) -> None:
+        self._root = root or schema_root()
+        self._validator = cache(self._compile)
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all schemas but those that are only parts of others, sorted."""
+        return tuple(sorted(name for name in _names(self._root) if not name.startswith(f"{_COMMON}/")))
+
+    def text(self, name: str) -> str:
+        """A schema as one file that needs no other, for editors; KeyError for a name that `names` does not list."""
+        if name not in self.names():
+            raise KeyError(name)
+        parts = {path.rpartition("/")[2]: part for path, part in self._parts.items()}
+        layout = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        return orjson.dumps(_bundled(self._load(name), parts), option=layout).decode()
+
+    def is_valid(self, name: str, data: Any) -> bool:
+        """Whether data fits a schema."""
+        return self._validator(name).is_valid(data)
+
+    def faults(self, name: str, data: Any) -> list[Fault]:
+        """Why data does not fit a schema; slow, so ask `is_valid` first."""
+        return self._finder.faults(name, self._load(name), data)
+
+    def _load(self, name: str) -> Any:
+        return orjson.loads(_file(self._root, name).read_bytes())
+
+    @cached_property
+    def _parts(self) -> dict[str, Any]:
+        folder = self._root.joinpath(_COMMON)
+        return {f"{name}{_ENDING}": self._load(name) for name in _names(folder, f"{_COMMON}/")}
+
+    @cached_property
+    def _registry(self) -> jsonschema_rs.Registry:
+        return jsonschema_rs.Registry(list(self._parts.items()), retriever=_refuse)
+
+    @cached_property
+    def _finder(self) -> "FaultFinder":
+        # jsonschema takes 60 ms to import, more than a small tree takes to compile, and only a broken file needs it.
+        from envtree.frontend.schema_faults import FaultFinder  # noqa: PLC0415
+
+        return FaultFinder(self._parts)
+
+    def _compile(self, name: str) -> jsonschema_rs.Draft202012Validator:
+        return jsonschema_rs.Draft202012Validator(
+            self._load(name),
+            registry=self._registry,
+            base_uri=f"{name}{_ENDING}",
+            pattern_options=jsonschema_rs.RegexOptions(),
+            offline=True,
+        )
+
+
+def _bundled(schema: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+    """A schema with all parts that it needs under `$defs`, by their file names."""
+    needed: dict[str, None] = {}
+    whole: dict[str, Any] = _moved(schema, "#", needed)
+    definitions: dict[str, Any] = whole.pop("$defs", {})
+    while missing := [part for part in needed if part not in definitions]:
+        for part in missing:
+            moved = _moved(parts[part], f"#/$defs/{part}", needed)
+            # Only the root of a file names its dialect.
+            definitions[part] = {key: value for key, value in moved.items() if key != "$schema"}
+    return whole | ({"$defs": definitions} if definitions else {})
+
+
+def _moved(schema: Any, place: str, needed: dict[str, None]) -> Any:
+    """A schema whose references are right when its root stands at `place`; the parts they lead to become `needed`."""
+    if isinstance(schema, list):
+        return [_moved(each, place, needed) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {keyword: _moved_keyword(keyword, value, place, needed) for keyword, value in schema.items()}
+
+
+def _moved_keyword(keyword: str, value: Any, place: str, needed: dict[str, None]) -> Any:
+    if keyword == "$ref":
+        file, _, inside = value.partition("#")
+        if not file:
+            return place + inside
+        part = file.rpartition("/")[2]
+        needed[part] = None
+        return f"#/$defs/{part}{inside}"
+    if keyword in _DATA:
+        return value
+    if keyword in _NAMED:
+        return {name: _moved(each, place, needed) for name, each in value.items()}
+    return _moved(value, place, needed)
+
+
+def _names(folder: Traversable, prefix: str = "") -> Iterator[str]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _names(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(_ENDING):
+            yield prefix + entry.name.removesuffix(_ENDING)
+
+
+def _file(root: Traversable, name: str) -> Traversable:
+    folder, _, last = f"{name}{_ENDING}".rpartition("/")
+    return root.joinpath(folder, last) if folder else root.joinpath(last)
+
+
+def _refuse(uri: str) -> Any:
+    raise LookupError(uri)

@@ -1,0 +1,77 @@
+"""Layers in their one order, and the stack of them that makes a bundle."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from envtree.model.nodes import Document, Mapping, Scalar
+from envtree.model.secrets_file import SealedFile
+
+LayerKind = Literal[
+    "organization",
+    "project",
+    "environment",
+    "project-environment",
+    "team",
+    "team-environment",
+    "agent",
+    "agent-environment",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """One source of values; `scope` is its entity's path name, and all else is None where it has nothing to say.
+
+    Layers are compared by identity: stacks that begin with the same layers share what those merge to.
+    """
+
+    kind: LayerKind
+    scope: str
+    document: Document | None
+    section: Mapping | None
+    model: Scalar | None
+    secrets: SealedFile | None
+
+    @property
+    def path(self) -> str:
+        """The file of the layer's plain values, or an empty string."""
+        return self.document.path if self.document else ""
+
+
+class Target(NamedTuple):
+    """An agent in an environment; all are path names, `team` is empty without one."""
+
+    project: str
+    team: str
+    agent: str
+    environment: str
+
+    @classmethod
+    def parse(cls, id: str) -> "Target":
+        """The target that has an id."""
+        place, _, environment = id.partition("@")
+        project, *team, agent = place.split("/")
+        return cls(project, "".join(team), agent, environment)
+
+    @property
+    def id(self) -> str:
+        """`project/team/agent@environment`, or `project/agent@environment`."""
+        return f"{self.folder_in_environment}@{self.environment}"
+
+    @property
+    def folder_in_environment(self) -> str:
+        """`project/team/agent`, or `project/agent`."""
+        parts = (self.project, self.team, self.agent) if self.team else (self.project, self.agent)
+        return "/".join(parts)
+
+
+class Stack(NamedTuple):
+    """The layers of one target, lowest first."""
+
+    target: Target
+    layers: tuple[Layer, ...]
+
+    @property
+    def agent(self) -> Layer:
+        """The layer of the agent's own file, which every stack has."""
+        return next(layer for layer in reversed(self.layers) if layer.kind == "agent")

@@ -1,0 +1,111 @@
+"""The rules of a `.sops.yaml`: for which keys sops encrypts a file, by its path."""
+
+from functools import cache
+from typing import NamedTuple
+
+import re2
+
+from envtree.model.nodes import Document
+from envtree.model.secrets_file import Endpoint
+from envtree.model.span import Span
+
+RULES_FILE = ".sops.yaml"
+# The other file about access that follows from what the tree declares.
+CODE_OWNERS = "CODEOWNERS"
+
+
+class RulesDocument(NamedTuple):
+    """A `.sops.yaml` as it was read; `inside` leads from its folder down to the root of the tree, empty below that.
+
+    The path of one above the root begins with `../`.
+    """
+
+    document: Document
+    inside: str
+
+
+class RuleKey(NamedTuple):
+    """A key that a rule names, of the kinds of `Recipient`, and the services that sops would call for it."""
+
+    kind: str
+    value: str
+    endpoints: tuple[Endpoint, ...]
+    span: Span
+
+
+class CreationRule(NamedTuple):
+    """One rule; an empty `pattern` is for every file.
+
+    A file of several groups needs keys of `threshold` of them, 0 for all. `loose` are the settings, by their places,
+    that leave parts of a file in plain text or out of its MAC. The pattern of a `broken` rule cannot be read.
+    """
+
+    pattern: str
+    groups: tuple[tuple[RuleKey, ...], ...]
+    threshold: int
+    loose: tuple[tuple[str, Span], ...]
+    span: Span
+    broken: bool = False
+
+    @property
+    def keys(self) -> tuple[RuleKey, ...]:
+        """The keys of all groups."""
+        return tuple(key for group in self.groups for key in group)
+
+    @property
+    def needed(self) -> int:
+        """Of how many groups a key is needed."""
+        return (self.threshold or len(self.groups)) if len(self.groups) > 1 else 1
+
+
+class RulesFile(NamedTuple):
+    """The rules of one `.sops.yaml`, in their order."""
+
+    path: str
+    inside: str
+    rules: tuple[CreationRule, ...]
+
+    @property
+    def folder(self) -> str:
+        """The folder of the tree that it lies in, with a `/` at the end; empty at the root or above it."""
+        return "" if self.inside else self.path.removesuffix(RULES_FILE)
+
+    def covers(self, path: str) -> bool:
+        """Whether a file of the tree lies below it."""
+        return path.startswith(self.folder)
+
+    def relative(self, path: str) -> str:
+        """The path of a file of the tree as the patterns see it: from the folder of the `.sops.yaml`."""
+        return self.inside + path.removeprefix(self.folder)
+
+    def first(self, path: str) -> CreationRule | None:
+        """The rule that sops uses for a file of the tree: the first that matches anywhere in its path, or is broken."""
+        seen = self.relative(path)
+        return next((rule for rule in self.rules if rule.broken or matches(rule.pattern, seen)), None)
+
+
+def governing(files: tuple[RulesFile, ...], path: str) -> RulesFile | None:
+    """The nearest `.sops.yaml` upwards from a file of the tree."""
+    above = [file for file in files if file.covers(path)]
+    return max(above, key=lambda file: (not file.inside, len(file.folder)), default=None)
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether a pattern matches anywhere in a path, as in Go."""
+    compiled = _compiled(pattern)
+    return compiled is not None and compiled.search(path) is not None
+
+
+def is_pattern(pattern: str) -> bool:
+    """Whether a pattern can be read."""
+    return _compiled(pattern) is not None
+
+
+@cache
+def _compiled(pattern: str) -> "re2._Regexp | None":
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error:
+        return None

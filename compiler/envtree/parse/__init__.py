@@ -1,5 +1,0 @@
-"""The stage that reads files: bytes to documents, every node with its place."""
-
-from envtree.parse.document import parse
-
-__all__ = ["parse"]

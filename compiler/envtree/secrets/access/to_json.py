@@ -1,0 +1,84 @@
+"""The answers about access as JSON data, as `schema/output/` describes them."""
+
+from typing import Any
+
+from envtree.diagnostics.finding_json import finding_data
+from envtree.secrets.access.audit import Audit, AuditedFile
+from envtree.secrets.access.people import Reader
+from envtree.secrets.access.readers import Access, FileReaders, Person
+
+
+def audit_data(audit: Audit) -> dict[str, Any]:
+    """All secrets files, and what is wrong with them."""
+    return {
+        "envtree": "1",
+        "files": [_file(one) for one in audit.files],
+        "findings": [finding_data(finding) for finding in audit.findings],
+        "summary": {
+            "files": len(audit.files),
+            "other_errors": audit.others,
+            "secrets": sum(one.secrets for one in audit.files),
+        },
+    }
+
+
+def access_data(access: Access) -> dict[str, Any]:
+    """Who can read what."""
+    return {
+        "envtree": "1",
+        "files": [_readers(one) for one in access.files],
+        "people": [_person(one) for one in access.people],
+    }
+
+
+def _readers(file: FileReaders) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "recipients": [recipient_data(one) for one in file.readers],
+        "threshold": file.threshold,
+        "declared": file.declared,
+        "strangers": list(file.strangers),
+        "missing": list(file.missing),
+    }
+
+
+def _person(person: Person) -> dict[str, Any]:
+    bundles = [
+        {
+            "id": id,
+            "secrets": [{"file": one.file, "path": one.path, "alone": one.file in person.alone} for one in found],
+        }
+        for id, found in person.bundles.items()
+    ]
+    return {"name": person.name, "known": person.known, "files": list(person.files), "bundles": bundles}
+
+
+def _file(file: AuditedFile) -> dict[str, Any]:
+    found: dict[str, Any] = {"path": file.path, "format": file.format, "verdict": file.verdict}
+    rule = {"rule": _rule(file), "opened": file.opened}
+    if not file.readable:
+        unknown = ("recipients", "threshold", "secrets", "lastmodified", "scope")
+        return found | dict.fromkeys(unknown) | rule
+    return (
+        found
+        | {
+            "recipients": [recipient_data(one) for one in file.readers],
+            "threshold": file.threshold,
+            "secrets": file.secrets,
+            "lastmodified": file.lastmodified,
+            "scope": file.scope,
+        }
+        | rule
+    )
+
+
+def _rule(file: AuditedFile) -> dict[str, Any] | None:
+    if file.rule is None:
+        return None
+    rule = file.rule.rule
+    return {"path": file.rule.path, "line": rule.span.line if rule else None, "pattern": rule.pattern if rule else None}
+
+
+def recipient_data(one: Reader) -> dict[str, Any]:
+    """A key that opens a file."""
+    return {"person": one.person or None, "kind": one.kind, "key": one.key, "group": one.group}

@@ -1,0 +1,84 @@
+"""What sops gets from the machine: which program it is, and the few variables that it needs."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from envtree.model.diagnostic import Failure
+from envtree.model.secrets_file import SecretsPolicy
+from envtree.system.executables import find, trusted_folders
+from envtree.system.git import repository_root
+
+# By kind of key; a name that ends in `_` stands for all that begin with it.
+_VARIABLES = {
+    "age": ("SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY_CMD", "XDG_CONFIG_HOME"),
+    "age-plugin": ("SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY_CMD", "XDG_CONFIG_HOME"),
+    "age-ssh": ("SOPS_AGE_SSH_PRIVATE_KEY_FILE",),
+    "pgp": ("GNUPGHOME", "GPG_TTY"),
+    "kms": ("AWS_",),
+    "gcp_kms": ("GOOGLE_", "CLOUDSDK_"),
+    "azure_kv": ("AZURE_", "IDENTITY_", "MSI_"),
+    "hc_vault": ("VAULT_", "SOPS_HC_VAULT_ALLOWLIST"),
+    "hckms": ("HUAWEICLOUD_",),
+}
+_REMOTE = frozenset({"kms", "gcp_kms", "azure_kv", "hc_vault", "hckms"})
+_NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_")
+# Paths: sops runs in the tree's root, and these are meant from where the user stands.
+_PATHS = frozenset(
+    {
+        "AWS_CA_BUNDLE",
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AZURE_FEDERATED_TOKEN_FILE",
+        "CLOUDSDK_CONFIG",
+        "GNUPGHOME",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "HOME",
+        "SOPS_AGE_KEY_FILE",
+        "SOPS_AGE_SSH_PRIVATE_KEY_FILE",
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+        "VAULT_CACERT",
+        "XDG_CONFIG_HOME",
+    }
+)
+
+
+def find_sops(search_path: str, *folders: Path) -> Path:
+    """The sops on PATH; a Failure if there is none, or one that others could have put there: in a folder, for one."""
+    found = find("sops", search_path, *_repositories(folders))
+    if found is None:
+        hint = "install sops 3.9 or newer and put it on PATH; 'envtree compile --secrets ref' needs none"
+        raise Failure("ET620", "sops is not installed", hint)
+    if found.problem:
+        hint = "put a sops first on PATH that only you or root can change, outside of the repository"
+        raise Failure("ET620", f"the first sops on PATH is not used: {found.problem}", hint)
+    return found.path
+
+
+def child_environment(policy: SecretsPolicy, environ: Mapping[str, str], *folders: Path) -> dict[str, str]:
+    """The variables for sops: an allow-list by the kinds of keys that the policy admits, and what keeps it offline."""
+    names = {"HOME"}.union(*(_VARIABLES.get(kind, ()) for kind in policy.key_types))
+    if policy.key_types & _REMOTE:
+        names.update(_NETWORK)
+    prefixes = tuple(name for name in names if name.endswith("_"))
+    passed = {
+        name: _absolute(name, value) for name, value in environ.items() if name in names or name.startswith(prefixes)
+    }
+    # What sops starts, gpg and age plugins, must not come from the repository either.
+    trusted = trusted_folders(environ.get("PATH", ""), *_repositories(folders))
+    fixed = {"PATH": os.pathsep.join(trusted), "SOPS_DISABLE_VERSION_CHECK": "1"}
+    if "hc_vault" not in policy.key_types:
+        fixed["SOPS_HC_VAULT_ALLOWLIST"] = "none"
+    if "kms" not in policy.key_types:
+        fixed["AWS_EC2_METADATA_DISABLED"] = "true"
+    return passed | fixed
+
+
+def _repositories(folders: Iterable[Path]) -> list[Path]:
+    return [repository_root(folder) or folder for folder in folders]
+
+
+def _absolute(name: str, value: str) -> str:
+    return str(Path(value).absolute()) if value and name in _PATHS else value

@@ -1,0 +1,83 @@
+"""A program of the user's own in the user's own terminal: sops with an editor in it."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from envtree.secrets.sops.process import TimedOut, kill
+
+# What editors need to know of the terminal and the desktop; those that end in `_` stand for all that begin with them.
+_VARIABLES = (
+    *("EDITOR", "SOPS_EDITOR", "SHELL", "USER", "LOGNAME", "TERM", "COLORTERM", "TERMINFO", "TERMINFO_DIRS"),
+    *("LANG", "LANGUAGE", "LC_", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_", "DBUS_SESSION_BUS_ADDRESS"),
+    *("TMUX", "STY", "SSH_TTY", "VIMINIT", "VIM", "VIMRUNTIME", "NVIM_", "VSCODE_", "GPG_TTY"),
+)
+_TICK = 0.05
+
+
+def editor_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of the terminal and the desktop."""
+    prefixes = tuple(name for name in _VARIABLES if name.endswith("_"))
+    return {name: value for name, value in environ.items() if name in _VARIABLES or name.startswith(prefixes)}
+
+
+def run_in_terminal(command: Sequence[str], folder: Path, environment: Mapping[str, str], patience: float) -> int:
+    """Run a program to its end; its exit code. Without a terminal it may take so many seconds, and cannot ask."""
+    if not sys.stdin.isatty():
+        return _run_alone(command, folder, environment, patience)
+    # What it says may quote plaintext, which is on that screen anyway, and must not get into a log.
+    stderr = None if sys.stderr.isatty() else subprocess.DEVNULL
+    with (
+        _ctrl_c_is_for_the_child(),
+        subprocess.Popen(command, cwd=folder, env=environment, stderr=stderr) as process,
+    ):
+        try:
+            code = process.wait()
+        except BaseException:
+            process.terminate()
+            raise
+    if code == -signal.SIGINT:
+        raise KeyboardInterrupt
+    return code
+
+
+def _run_alone(command: Sequence[str], folder: Path, environment: Mapping[str, str], patience: float) -> int:
+    """sops asks for a key to be pressed after a mistake; with an empty stdin it would start the editor for ever."""
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        deadline = time.monotonic() + patience
+        try:
+            while (code := process.poll()) is None:
+                if time.monotonic() > deadline:
+                    raise TimedOut
+                time.sleep(_TICK)
+            return code
+        except BaseException:
+            kill(process)
+            raise
+
+
+@contextmanager
+def _ctrl_c_is_for_the_child() -> Iterator[None]:
+    # Not SIG_IGN, which the child would inherit.
+    handlers = {number: signal.signal(number, _nothing) for number in (signal.SIGINT, signal.SIGQUIT)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def _nothing(_: int, __: FrameType | None) -> None:
+    pass

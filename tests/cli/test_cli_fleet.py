@@ -1,0 +1,322 @@
+"""`envtree impact`, `matrix`, `parity` and `unused`: their forms, their exit codes, their words."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from envtree.frontend.schemas import Schemas
+from tests.cli.test_cli_words import EVIL, is_plain
+from tests.support.command_line import BOT, ERROR, ORGANIZATION, Command, fill
+
+BASE = "environments/base.yaml"
+EVERY = ("shop/cart/bot@production", "shop/cart/bot@staging", "shop/clerk@production")
+LOST = {"environments/production.yaml": "inherits: base\nexecution_environment:\n  env_vars: {LOG_LEVEL: warning}\n"}
+LOST |= {"environments/staging.yaml": "inherits: base\nexecution_environment:\n  env_vars: {LOG_LEVEL: debug, A: x}\n"}
+SAME = {"projects/shop/agents/clerk.yaml": "{}\n"}
+HIGH = {"organization.yaml": f"{ORGANIZATION}lint: {{ET453: error, ET357: warning}}\n"}
+EMPTY = SAME | {"projects/shop/project.yaml": "key: shop\ntargets: []\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "arguments", "code"),
+    [
+        ({}, ("impact", BASE), 0),
+        ({}, ("impact", BASE, BOT, "organization.yaml", "-v"), 0),
+        ({"README.md": "read me"}, ("impact", "README.md"), 0),
+        ({}, ("impact", __file__), 0),
+        ({}, ("impact",), 2),
+        ({}, ("impact", "environments"), 2),
+        ({}, ("impact", "environments/bse.yaml"), 2),
+        ({}, ("impact", BASE, "nope"), 2),
+        ({}, ("impact", EVIL), 2),
+        ({}, ("impact", ""), 2),
+        ({}, ("impact", "\udcff"), 2),
+        ({BOT: ERROR}, ("impact", BASE), 1),
+        (EMPTY, ("impact", BASE), 1),
+        ({}, ("matrix", "LOG_LEVEL"), 0),
+        ({}, ("matrix", "env_vars.LOG_LEVEL", "shop/**@prod*", "-v"), 0),
+        ({}, ("matrix", "LOG_LVL"), 2),
+        ({}, ("matrix", EVIL), 2),
+        ({}, ("matrix", "\udcff"), 2),
+        ({}, ("matrix",), 2),
+        ({}, ("matrix", "LOG_LEVEL", "nothing/**"), 1),
+        ({}, ("matrix", "LOG_LEVEL", "--input", "A=1"), 2),
+        ({BOT: ERROR}, ("matrix", "LOG_LEVEL"), 1),
+        ({}, ("parity", "staging", "production"), 0),
+        (SAME, ("parity", "staging", "production", "--detailed-exitcode"), 0),
+        ({}, ("parity", "staging", "production", "--detailed-exitcode", "-v"), 2),
+        ({}, ("parity", "staging", "production", "shop/cart/*", "--detailed-exitcode"), 0),
+        ({}, ("parity", "staging", "prodction"), 2),
+        ({}, ("parity", "staging", "base"), 2),
+        ({}, ("parity", "staging", "staging"), 2),
+        ({}, ("parity", "staging", EVIL), 2),
+        ({}, ("parity", "staging", "*"), 2),
+        ({}, ("parity", "staging", "\udcff"), 2),
+        ({}, ("parity", "staging"), 2),
+        ({}, ("parity", "staging", "prodction", "--detailed-exitcode"), 1),
+        ({}, ("parity", "staging", "--detailed-exitcode"), 1),
+        ({}, ("parity", "staging", "production", "nothing"), 1),
+        ({BOT: ERROR}, ("parity", "staging", "production", "--detailed-exitcode"), 1),
+        ({}, ("unused",), 0),
+        (LOST, ("unused",), 0),
+        (LOST, ("unused", "--strict"), 1),
+        ({}, ("unused", "--strict"), 0),
+        (LOST | HIGH, ("unused",), 1),
+        ({BOT: ERROR}, ("unused",), 1),
+        ({}, ("unused", "x"), 2),
+    ],
+)
+def test_exit_codes(files: dict[str, str], arguments: tuple[str, ...], code: int, tree: Path, envtree: Command) -> None:
+    fill(tree, files)
+    for form in ("text", "json"):
+        ran = envtree(*arguments, "--format", form)
+        assert ran.code == code, ran
+        assert is_plain(ran)
+        if form == "json" and ran.out:
+            data = json.loads(ran.out)
+            name = f"output/{arguments[0]}"
+            assert Schemas().is_valid(name, data), Schemas().faults(name, data)
+
+
+@pytest.mark.parametrize(("files", "told"), [({BOT: ERROR}, "ET201"), (EMPTY, "ET310")])
+def test_a_tree_with_errors_has_no_answer(files: dict[str, str], told: str, tree: Path, envtree: Command) -> None:
+    fill(tree, files)
+    for arguments in (("impact", BASE), ("matrix", "A"), ("unused",)):
+        for form in ("text", "json"):
+            ran = envtree(*arguments, "--format", form)
+            assert (ran.code, ran.out) == (1, "")
+            assert told in ran.err
+            assert "--allow-empty" not in ran.err
+
+
+def test_a_selector_of_nothing_is_told_without_what_keeps_nobody_from_an_answer(tree: Path, envtree: Command) -> None:
+    fill(tree, {"organization.yaml": f"{ORGANIZATION}lint: {{ET750: warning}}\n", BOT: "model_id: null\n"})
+    ran = envtree("matrix", "LOG_LEVEL", "nothing")
+    assert ran == (
+        1,
+        "",
+        "organization.yaml:1:1: error ET309: selector 'nothing' matches no bundle\n"
+        "  hint: 'envtree tree' shows what there is\n",
+    )
+
+
+# Impact.
+
+
+def test_impact_for_people(tree: Path, envtree: Command) -> None:
+    fill(tree, {BOT: "execution_environment:\n  env_vars: {LOG_LEVEL: debug}\n"})
+    assert envtree("impact", BASE).out == (
+        f"""all 3 bundles are fed by {BASE}
+  none of its values counts in 2 of them
+  shop/cart/bot@production
+  shop/cart/bot@staging
+  shop/clerk@production
+
+  line  key                 counts in  shadowed in
+     3  env_vars.LOG_LEVEL          1  2 by {BOT}:2
+
+named in
+  environments/production.yaml:1
+  environments/staging.yaml:1
+"""
+    )
+
+
+def test_impact_of_many_bundles_is_told_by_environment(tree: Path, envtree: Command) -> None:
+    for project in "abcdef":
+        fill(
+            tree,
+            {f"projects/{project}x/project.yaml": f"key: {project}x\n", f"projects/{project}x/agents/a.yaml": "{}"},
+        )
+    assert envtree("impact", BASE).out.splitlines()[1:3] == [
+        "  production  8 of 8  all 7 projects",
+        "  staging     7 of 7  all 7 projects",
+    ]
+    fill(tree, {"policies/part.yaml": "schema: {}\nselector: '*x/**@staging'\n"})
+    assert envtree("impact", "policies/part.yaml").out == (
+        """6 of 15 bundles are checked by policies/part.yaml
+  staging  6 of 7  ax 1, bx 1, cx 1, dx 1, and 2 more projects
+"""
+    )
+    assert len(envtree("impact", BASE, "-v").out.splitlines()) > 15
+
+
+def test_impact_of_several_files(tree: Path, envtree: Command) -> None:
+    fill(tree, {"README.md": "read me"})
+    ran = envtree("impact", BOT, "projects/shop/agents/clerk.yaml", "README.md", BOT)
+    blocks = ran.out.split("\n\n")
+    assert [block.splitlines()[0] for block in blocks if not block.startswith("  ")] == [
+        "all 3 bundles are fed by these 3 files",
+        f"2 of 3 bundles are fed by {BOT}",
+        "1 of 3 bundles is fed by projects/shop/agents/clerk.yaml",
+        "nothing is read from README.md",
+    ]
+    data = json.loads(envtree("impact", BOT, "projects/shop/agents/clerk.yaml", "--format", "json").out)
+    assert (data["path"], data["bundles"]) == (None, [*EVERY])
+    assert [(one["path"], one["bundles"]) for one in data["files"]] == [
+        (BOT, [*EVERY[:2]]),
+        ("projects/shop/agents/clerk.yaml", [EVERY[2]]),
+    ]
+
+
+def test_impact_as_json(envtree: Command) -> None:
+    data = json.loads(envtree("impact", BASE, "--format", "json").out)
+    assert (data["path"], data["bundles"]) == (BASE, [*EVERY])
+    assert data["files"][0]["keys"] == [
+        {"key": "env_vars.LOG_LEVEL", "line": 3, "column": 25, "counts": 3, "shadowed": []}
+    ]
+
+
+def test_impact_as_ids(tree: Path, envtree: Command) -> None:
+    fill(tree, {"README.md": "read me"})
+    assert envtree("impact", BOT, BASE, "--format", "ids").out == "".join(f"{id}\n" for id in EVERY)
+    assert envtree("impact", "README.md", "--format", "ids") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        (".", BASE),
+        (".", f"./projects/../{BASE}"),
+        ("environments", "base.yaml"),
+        ("projects/shop", f"../../{BASE}"),
+        # From the root, as git names it, wherever somebody stands.
+        ("projects/shop", BASE),
+        ("..", f"tree/{BASE}"),
+    ],
+)
+def test_a_file_is_named_from_here_or_from_the_root(
+    folder: str, name: str, tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree / folder)
+    assert json.loads(envtree("impact", name, "--format", "json").out)["path"] == BASE
+    absolute = str(tree / BASE)
+    assert json.loads(envtree("impact", absolute, "--format", "json").out)["path"] == BASE
+
+
+def test_a_file_is_named_as_git_does_where_the_tree_lies_in_a_folder(
+    tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "init", "-q", str(tree.parent)], check=True)
+    fill(tree.parent, {".sops.yaml": "creation_rules: []\n", "README.md": "read me\n"})
+    monkeypatch.chdir(tree / "projects/shop")
+    ran = envtree("impact", f"tree/{BASE}", "README.md", ".sops.yaml", "--format", "json")
+    told = [(one["path"], one["relation"]) for one in json.loads(ran.out)["files"]]
+    assert told == [(BASE, "layer"), ("README.md", "unread"), (".sops.yaml", "access")]
+
+
+def test_here_comes_before_the_root(tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tree, {"projects/shop/environments/base.yaml": "{}\n"})
+    monkeypatch.chdir(tree / "projects/shop")
+    path = json.loads(envtree("impact", BASE, "--format", "json").out)["path"]
+    assert path == "projects/shop/environments/base.yaml"
+
+
+def test_a_file_that_is_not_there(tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert f"did you mean '{BASE}'?" in envtree("impact", "environments/bas.yaml").err
+    monkeypatch.chdir(tree / "environments")
+    assert f"did you mean '{BASE}'?" in envtree("impact", "bsae.yaml").err
+
+
+def test_a_link_is_the_file_that_it_is(tree: Path, envtree: Command) -> None:
+    os.symlink("base.yaml", tree / "environments/twin.yaml")
+    data = json.loads(envtree("impact", "environments/twin.yaml", "--format", "json").out)
+    assert (data["path"], data["files"][0]["kind"]) == ("environments/twin.yaml", "environment")
+
+
+# Matrix, parity, unused.
+
+
+def test_matrix_as_json(tree: Path, envtree: Command) -> None:
+    fill(tree, LOST)
+    data = json.loads(envtree("matrix", "A", "--format", "json").out)
+    assert data == {
+        "envtree": "1",
+        "key": "env_vars.A",
+        "missing": ["shop/cart/bot@production", "shop/clerk@production"],
+        "rows": [
+            {
+                "bundles": ["shop/cart/bot@staging"],
+                "origins": [{"column": 35, "line": 3, "path": "environments/staging.yaml"}],
+                "sensitive": False,
+                "unknown": False,
+                "value": "x",
+            }
+        ],
+    }
+    assert "did you mean 'env_vars.LOG_LEVEL'?" in envtree("matrix", "LOGLEVEL").err
+
+
+def test_parity_as_json(tree: Path, envtree: Command) -> None:
+    fill(tree, LOST)
+    data = json.loads(envtree("parity", "staging", "production", "--format", "json").out)
+    assert data == {
+        "envtree": "1",
+        "environments": ["staging", "production"],
+        "missing": [
+            {
+                "key": "env_vars.A",
+                "in": "staging",
+                "not_in": "production",
+                "expected": False,
+                "bundles": ["shop/cart/bot@production"],
+                "places": [{"column": 35, "line": 3, "path": "environments/staging.yaml"}],
+            }
+        ],
+        "types": [],
+        "agents": [{"agent": "shop/clerk", "in": "production", "not_in": "staging"}],
+        "summary": {"agents": 1},
+    }
+    assert "did you mean 'production'?" in envtree("parity", "staging", "prodction").err
+    assert "'base' is abstract" in envtree("parity", "staging", "base").err
+
+
+def test_unused_for_people_and_as_json(tree: Path, envtree: Command) -> None:
+    fill(tree, LOST)
+    ran = envtree("unused")
+    message = "info ET453: 'env_vars.LOG_LEVEL' is shadowed in all 3 bundles that it could reach"
+    assert ran.out == (
+        f"""{BASE}:3:25: {message}
+  3 |   env_vars: {{LOG_LEVEL: info}}
+    |                         ^^^^
+  environments/production.yaml:3:25: counts in 2 bundles
+  environments/staging.yaml:3:25: counts in 1 bundle
+  hint: remove it, unless bundles to come should have it
+"""
+    )
+    assert ran.err == "1 finding in 3 bundles\n"
+    data = json.loads(envtree("unused", "--format", "json").out)
+    assert [(one["code"], one["key"], one["severity"]) for one in data["findings"]] == [
+        ("ET453", "env_vars.LOG_LEVEL", "info")
+    ]
+    assert envtree("check").out == ""
+    fill(tree, {BASE: "abstract: true\n"})
+    assert envtree("unused") == (0, "", "nothing unused in 3 bundles\n")
+
+
+def test_the_numbers_stand_out(tree: Path, envtree: Command) -> None:
+    fill(tree, LOST)
+    for arguments in (("impact", BASE), ("matrix", "LOG_LEVEL"), ("parity", "staging", "production")):
+        assert envtree(*arguments, "--color", "always").out.startswith("\x1b[1m")
+        assert "\x1b" not in envtree(*arguments).out
+
+
+def test_what_a_file_says_is_words(tree: Path, envtree: Command) -> None:
+    evil = "::error::pwned\n  ::add-mask::e ##[error]x"
+    section = {"config": {"::error::pwned ##[error]x": evil, "list": [evil, evil]}, "env_vars": {"A": evil}}
+    fill(tree, {"environments/production.yaml": f"inherits: base\nexecution_environment: {json.dumps(section)}\n"})
+    assert envtree("check").code == 0
+    for arguments in (
+        ("impact", "environments/production.yaml"),
+        ("matrix", "A"),
+        ("matrix", "config"),
+        ("parity", "staging", "production"),
+        ("unused",),
+    ):
+        for form in ("text", "json"):
+            ran = envtree(*arguments, "--format", form)
+            assert ran.code == 0
+            assert is_plain(ran), ran.out

@@ -1,0 +1,57 @@
+"""Run the foreign suites: `python -m tests.conformance` for all, `python -m tests.conformance NAME…` for some."""
+
+import argparse
+import sys
+from functools import partial
+
+from tests.conformance.case import Suite, judge, shown, table
+from tests.conformance.hiera import HIERA
+from tests.conformance.json_schema import json_schema, unknown_values
+from tests.conformance.json_texts import json_texts
+from tests.conformance.layered import HIML, OMEGACONF, RECLASS, merge_table, random_trees
+from tests.conformance.merge_patch import merge_patch
+from tests.conformance.three_way import three_way_merges
+from tests.conformance.yaml_texts import yaml_mutations, yaml_suite
+
+SUITES: dict[str, Suite] = {
+    "yaml suite": yaml_suite,
+    "yaml mutations": yaml_mutations,
+    "json texts": json_texts,
+    "json schema": json_schema,
+    "json schema, unknowns": unknown_values,
+    "rfc 7396": merge_patch,
+    "three-way merges": three_way_merges,
+    "himl": partial(random_trees, HIML),
+    "himl, types": partial(merge_table, HIML),
+    "reclass": partial(random_trees, RECLASS),
+    "reclass, types": partial(merge_table, RECLASS),
+    "hiera": partial(random_trees, HIERA),
+    "hiera, types": partial(merge_table, HIERA),
+    "omegaconf": partial(random_trees, OMEGACONF),
+    "omegaconf, types": partial(merge_table, OMEGACONF),
+}
+_SHOWN = 20
+
+
+def main() -> None:
+    """Print the counts, and end with an error if a difference has no reason, or a reason no difference."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*SUITES, []], metavar="NAME", help=", ".join(SUITES))
+    parser.add_argument("--reasons", action="store_true", help="also count the cases of each reason")
+    options = parser.parse_args()
+    verdicts = {name: judge(name, SUITES[name]) for name in options.names or SUITES}
+    print(*table(verdicts), sep="\n")
+    failed = False
+    for name, verdict in verdicts.items():
+        if options.reasons:
+            print(*(f"  {name}, {reason}: {count}" for reason, count in verdict.explained.most_common()), sep="\n")
+        for case in verdict.wrong[:_SHOWN]:
+            print(name, shown(case), sep="\n")
+        for reason in verdict.stale:
+            print(f"{name}: nothing differs for the reason '{reason}' any more")
+        failed = failed or bool(verdict.wrong or verdict.stale)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""The sessions of tests run where no network is but loopback; where a machine does not permit it, they say so."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.cut_off import ROOT, cut_off, way_in
+
+# Prints who it is and what it reaches; the second address is one of those that are kept for documentation.
+PROBE = """
+import os, socket
+here = socket.create_server(("127.0.0.1", 0))
+socket.create_connection(here.getsockname(), timeout=5)
+try:
+    socket.create_connection(("192.0.2.1", 80), timeout=5)
+except OSError as why:
+    print(os.getuid(), os.getgid(), why.strerror)
+"""
+
+
+def test_a_command_reaches_loopback_only_and_is_who_it_was() -> None:
+    command = cut_off(sys.executable, "-c", PROBE)
+    if not way_in():
+        assert command == [sys.executable, "-c", PROBE]
+        return
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True)
+    assert done.stdout == f"{os.getuid()} {os.getgid()} Network is unreachable\n"
+
+
+@pytest.mark.parametrize("tools", [os.environ["PATH"], ""])
+def test_it_is_said_which_network_there_is(tools: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.support.cut_off", sys.executable, "-c", "print('ran')"]
+    environ = {**os.environ, "PATH": tools or str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=environ, text=True, capture_output=True, check=True)
+    assert done.stdout == "ran\n"
+    assert done.stderr.startswith(f"network: {'none but loopback' if tools and way_in() else 'that of this machine'}")
+
+
+def test_the_exit_code_is_that_of_the_command() -> None:
+    command = [sys.executable, "-m", "tests.support.cut_off", sys.executable, "-c", "raise SystemExit(5)"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode == 5

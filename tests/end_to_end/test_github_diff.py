@@ -1,0 +1,214 @@
+"""What a pull request changes, in the comment of the action `check`, and in that of `comment` after a fork."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envtree.diagnostics.printable_documents import json_document
+from envtree.queries.diff.saved import NoAnswerError, restored
+from envtree.queries.diff.to_json import diff_data
+from tests.end_to_end.test_github_action import FORK, MARKER, PULL_REQUEST, report
+from tests.support.command_line import BOT, BOT_ID, ERROR, INPUT, TREE, fill
+from tests.support.github_runner import REPOSITORY, Runner, Step, log_commands, serving
+from tests.unit.report.test_diff_markdown import LISTED, full_of
+from tests.unit.report.test_github_markdown import tokens
+from tests.unit.sources.test_git_revision import commit
+from tests.unit.system.test_git import run
+
+# Each runs the whole script of the action, which starts envtree several times.
+pytestmark = pytest.mark.slow
+
+PRODUCTION = "environments/production.yaml"
+QUIET = f"{TREE[PRODUCTION]}execution_environment:\n  env_vars: {{LOG_LEVEL: warning}}\n"
+TOLD = "### 2 agents get new values in `production`\n\n1 of 3 bundles unaffected.\n"
+PULLS = {f"/repos/{REPOSITORY}/pulls": [{"number": 9, "head": {"sha": "a1"}}]}
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    """A runner whose checkout is the merge of a branch that is quiet in production."""
+    found = Runner(tmp_path)
+    root = found.workspace
+    run(root, "init", "-q", "-b", "main")
+    fill(root, TREE)
+    commit(root)
+    run(root, "switch", "-qc", "topic")
+    fill(root, {PRODUCTION: QUIET})
+    commit(root)
+    run(root, "switch", "-q", "main")
+    fill(root, {"README.md": "x"})
+    commit(root)
+    run(root, "merge", "-q", "--no-ff", "-m", "merge", "topic")
+    return found
+
+
+def words(step: Step) -> str:
+    return Path(step.outputs["comment-file"]).read_text()
+
+
+def test_the_comment_says_what_is_wrong_and_then_what_changes(runner: Runner) -> None:
+    step = runner.step("check/check.py", BASE="HEAD^1")
+    assert step.code == 0, step.log
+    assert words(step).startswith(
+        f"{MARKER}### ✅ envtree: no errors\n\nChecked 3 bundles of 2 agents, without a key.\n\n{TOLD}"
+    )
+    assert f"- `{PRODUCTION}:3` added, in `{BOT_ID}` and `shop/clerk@production`\n" in words(step)
+    assert step.summary == words(step).removeprefix(MARKER)
+    data = json.loads(Path(step.outputs["diff-file"]).read_text())
+    assert (data["summary"]["changed"], data["base"]["name"]) == (2, "HEAD^1")
+    assert "| 2 agents get new values in production; 1 of 3 bundles unaffected\n" not in step.log
+    assert log_commands(step.log) == []
+
+
+def test_it_ends_as_the_check_does(runner: Runner) -> None:
+    fill(runner.workspace, {BOT: ERROR})
+    step = runner.step("check/check.py", BASE="HEAD^1")
+    assert (step.code, step.outputs["result"]) == (1, "failed")
+    assert words(step).startswith(f"{MARKER}### ❌ envtree: 1 error\n")
+    assert "❌ **There are errors: nothing can be compiled from this.**" in words(step)
+
+
+@pytest.mark.parametrize("base", ["", " \n"])
+def test_without_a_base_nothing_is_compared(runner: Runner, base: str) -> None:
+    step = runner.step("check/check.py", BASE=base)
+    assert step.outputs["diff-file"] == ""
+    assert words(step).endswith("Checked 3 bundles of 2 agents, without a key.\n")
+
+
+@pytest.mark.parametrize("base", ["nope", "--output=x", "main..topic", "HEAD:README.md", "::error::x"])
+def test_a_base_that_is_not_there_takes_nothing_from_the_check(runner: Runner, base: str) -> None:
+    before = sorted(runner.workspace.iterdir())
+    step = runner.step("check/check.py", BASE=base)
+    assert (step.code, step.outputs["diff-file"]) == (0, "")
+    assert words(step).endswith("Checked 3 bundles of 2 agents, without a key.\n")
+    assert [command.name for command in log_commands(step.log)] == ["warning"]
+    assert sorted(runner.workspace.iterdir()) == before
+
+
+def test_inputs_are_passed_on(runner: Runner) -> None:
+    fill(runner.workspace, {"organization.yaml": INPUT})
+    step = runner.step("check/check.py", BASE="HEAD^1", INPUTS="SHA=abc\n")
+    assert '**+** `env_vars.SHA`: `"abc"`' in words(step)
+
+
+def test_neither_program_is_given_the_token(runner: Runner, tmp_path: Path) -> None:
+    program = tmp_path / "envtree"
+    program.write_text(
+        f"#!{sys.executable}\nimport os, sys\n"
+        f"open({str(tmp_path / 'seen')!r}, 'a').write(f'{{sys.argv[3:4]}} {{sorted(os.environ)}}\\n')\n"
+        "print('{}')\n"
+    )
+    program.chmod(0o755)
+    runner.step("check/check.py", BASE="HEAD^1", ENVTREE=str(program))
+    runner.step("check/comment.py", FORK, REPORT=str(saved(tmp_path)), DIFF=str(saved(tmp_path)), ENVTREE=str(program))
+    seen = (tmp_path / "seen").read_text()
+    assert seen.count("\n") == 5
+    assert not re.search("TOKEN|GITHUB_(OUTPUT|ENV|PATH|STATE|STEP_SUMMARY)", seen)
+
+
+def test_both_fit_into_one_comment(runner: Runner) -> None:
+    many = {f"projects/shop/agents/a{n}.yaml": f"description: {'é' * 50}\nnope{n}: 1\n" for n in range(400)}
+    edits = {f"projects/shop/teams/t{n}/team.yaml": f"description: {'x' * 50}\n" for n in range(300)}
+    agents = {f"projects/shop/teams/t{n}/agents/a.yaml": "{}\n" for n in range(300)}
+    fill(runner.workspace, many | edits | agents)
+    step = runner.step("check/check.py", BASE="HEAD^1")
+    assert 30_000 < len(words(step).encode()) <= 60_000
+    assert "### ❌ envtree: 400 errors" in words(step)
+    assert "agents are new in" in words(step)
+    assert words(step).count("<details>") == words(step).count("</details>")
+
+
+def test_one_comment_is_rewritten(runner: Runner) -> None:
+    comments = [{"id": 5, "user": {"type": "Bot"}, "body": f"{MARKER}x"}]
+    with serving({f"/repos/{REPOSITORY}/issues/7/comments": comments}) as api:
+        runner.api = api.url
+        step = runner.step("check/check.py", PULL_REQUEST, BASE="HEAD^1", COMMENT="true")
+    assert [(one.method, one.path.rpartition("/")[2]) for one in api.requests][1:] == [("PATCH", "5")]
+    assert api.requests[1].body["body"] == words(step)
+
+
+# After a fork: the files are a stranger's.
+
+
+def saved(folder: Path, name: str = "envtree.json", data: bytes | None = None) -> Path:
+    path = folder / name
+    path.write_bytes(json.dumps(report()).encode() if data is None else data)
+    return path
+
+
+def commented(runner: Runner, folder: Path, diff: bytes | None) -> str:
+    """The comment about a report, and about a diff if there is one."""
+    path = folder / "diff.json"
+    path.unlink(missing_ok=True)
+    if diff is not None:
+        saved(folder, "diff.json", diff)
+    with serving(PULLS) as api:
+        runner.api = api.url
+        step = runner.step("check/comment.py", FORK, REPORT=str(saved(folder)), DIFF=str(path))
+    assert (step.code, step.log) == (0, "commented on 1 pull request(s)\n")
+    (posted,) = [one.body["body"] for one in api.requests if one.method == "POST"]
+    return str(posted)
+
+
+def test_the_comment_is_made_anew_from_what_was_saved(runner: Runner, tmp_path: Path) -> None:
+    data = Path(runner.step("check/check.py", BASE="HEAD^1").outputs["diff-file"]).read_bytes()
+    text = commented(runner, tmp_path, data)
+    assert text.startswith(
+        f"{MARKER}### ✅ envtree: no errors\n\nChecked 2 bundles of 1 agent, without a key.\n\n{TOLD}"
+    )
+    assert commented(runner, tmp_path, None) == f"{text.partition('without a key.')[0]}without a key.\n"
+
+
+def strangers() -> list[bytes]:
+    sound = diff_data(full_of("x"), ())
+    wrong: list[Any] = [
+        *({}, [], "x", None, {"envtree": "1"}, {**sound, "envtree": "2"}, {**sound, "more": "<img>"}),
+        {**sound, "environments": ["| x | <img> |"]},
+        {**sound, "not_compared": ["<img>"]},
+        {**sound, "changes": [{**sound["changes"][0], "bundles": ["a/b@[x](http://x)"]}]},
+        {**sound, "changes": [{**sound["changes"][0], "kind": "<b>"}]},
+        {**sound, "rules": [{**sound["rules"][0], "rule": "@acme/all"}]},
+        {
+            **sound,
+            "bundles": [{"id": "a/b@c", "kind": "added", "causes": [{"path": "x", "line": "@me", "action": "x"}]}],
+        },
+        {**sound, "summary": {**sound["summary"], "unchanged": "<b>"}},
+    ]
+    return [*map(json_document, wrong), b"", b"\xff", b"[" * 100_000, b'{"envtree": "1"']
+
+
+@pytest.mark.parametrize("data", strangers())
+def test_what_the_schema_does_not_allow_is_no_answer_of_ours(data: bytes) -> None:
+    with pytest.raises(NoAnswerError):
+        restored(data)
+
+
+def test_what_is_no_answer_of_ours_is_left_out(runner: Runner, tmp_path: Path) -> None:
+    for data in (strangers()[-1], strangers()[7]):
+        assert commented(runner, tmp_path, data).endswith("without a key.\n")
+
+
+def test_t74_a_strangers_words_stand_in_code_spans_only(runner: Runner, tmp_path: Path) -> None:
+    several = [word for word in LISTED if re.search("[<@`!]|http", word) and "\ud800" not in word][::80]
+    shapes = []
+    for word in ["tame", *several]:
+        text = commented(runner, tmp_path, json_document(diff_data(full_of(word), ())))
+        inside = ("inline", "code_inline", "fence")
+        shapes.append([(token.type, "" if token.type in inside else token.content) for token in tokens(text)])
+    assert len(several) > 2
+    assert all(shape == shapes[0] for shape in shapes)
+
+
+def test_a_file_that_is_too_large_is_not_read(runner: Runner, tmp_path: Path) -> None:
+    text = commented(runner, tmp_path, None)
+    file = saved(tmp_path, "diff.json", b"")
+    os.truncate(file, 33 * 1024 * 1024)
+    with serving(PULLS) as api:
+        runner.api = api.url
+        runner.step("check/comment.py", FORK, REPORT=str(saved(tmp_path)), DIFF=str(file))
+    assert [one.body["body"] for one in api.requests if one.method == "POST"] == [text]

@@ -1,0 +1,181 @@
+"""The machine at its limits, and whole processes at once: the output is the old one or the new one, and whole."""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import ORGANIZATION, TREE, Command, fill
+from tests.support.vault import contents
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+ENVIRON = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "compiler")}
+MANY = 20_000
+
+
+def command(tree: Path, *words: str) -> list[str]:
+    return [sys.executable, "-m", "envtree", "-C", str(tree), *words]
+
+
+def envtree_process(tree: Path, *words: str, limit: int = 0) -> subprocess.CompletedProcess[str]:
+    """envtree in a process of its own, which may open so many files."""
+
+    def narrow() -> None:
+        if limit:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+    return subprocess.run(
+        command(tree, *words), env=ENVIRON, check=False, capture_output=True, text=True, preexec_fn=narrow, timeout=300
+    )
+
+
+def test_too_few_open_files(tree: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert envtree_process(tree, "compile", "-o", str(out)).returncode == 0
+    before = contents(out)
+    fill(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {{env_vars: {{NEW: x}}}}\n"})
+    # With fewer than five Python itself does not start.
+    for limit in range(5, 40):
+        done = envtree_process(tree, "compile", "-o", str(out), limit=limit)
+        if done.returncode == 0:
+            break
+        assert contents(out) == before, limit
+    assert envtree_process(tree, "compile", "-o", str(out), "--check").returncode == 0
+
+
+def test_an_output_where_nobody_may_write(tree: Path, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    # Even root makes no folder in the second.
+    places = [Path("/proc/envtree-out")] + ([closed / "out"] if os.geteuid() else [])
+    for place in places:
+        done = envtree_process(tree, "compile", "-o", str(place))
+        assert done.returncode == 3, done
+        assert "ET805" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_clock_that_jumps(tree: Path, tmp_path: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert envtree("compile", "-o", str(tmp_path / "one")).code == 0
+    moments = iter(random.Random(1).choices([0.0, 1e6, 4e9, 1.7e9], k=1_000_000))
+    monkeypatch.setattr(time, "time", lambda: next(moments))
+    monkeypatch.setattr(time, "time_ns", lambda: int(next(moments) * 1e9))
+    assert envtree("compile", "-o", str(tmp_path / "two")).code == 0
+    assert envtree("compile", "-o", str(tmp_path / "two"), "--check").code == 0
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_twenty_thousand_files_in_one_folder(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    fill(tree, {"organization.yaml": ORGANIZATION, "environments/production.yaml": "{}\n"})
+    folder = tree / "agents"
+    folder.mkdir()
+    for number in range(MANY):
+        (folder / f"a{number}.yaml").write_text("{}\n")
+    done = envtree_process(tree, "check")
+    assert done.returncode == 0, done.stderr[-500:]
+    assert f"checked {MANY} bundles" in done.stderr
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2 << 20
+
+
+def test_a_file_of_a_mebibyte(tree: Path, tmp_path: Path) -> None:
+    lines = [f"    k{number:05}: {'x' * 50}\n" for number in range(15_000)]
+    text = "execution_environment:\n  config:\n" + "".join(lines)
+    file = tree / "projects/shop/agents/clerk.yaml"
+    file.write_text(text + "#" * ((1 << 20) - len(text)))
+    done = envtree_process(tree, "compile", "-o", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr[-500:]
+    file.write_text(file.read_text() + "#")
+    done = envtree_process(tree, "compile", "-o", str(tmp_path / "other"))
+    assert (done.returncode, "ET109" in done.stderr, (tmp_path / "other").exists()) == (1, True, False)
+
+
+@pytest.mark.parametrize(
+    "names", [("Clerk", "clerk"), ("caf\u00e9", "cafe\u0301"), ("stra\u00dfe", "strasse"), ("\u212a", "k")]
+)
+def test_names_that_some_systems_take_for_one(names: tuple[str, str], tree: Path, tmp_path: Path) -> None:
+    for name in names:
+        (tree / f"projects/shop/agents/{name}.yaml").write_text("{}\n")
+    done = envtree_process(tree, "compile", "-o", str(tmp_path / "out"))
+    assert (done.returncode, "ET124" in done.stderr, (tmp_path / "out").exists()) == (1, True, False)
+
+
+def test_fifty_environments_that_inherit_from_each_other(tmp_path: Path, tree: Path) -> None:
+    """A chain, in which each one also names all that it has from afar."""
+    for number in range(50):
+        parents = ", ".join(f"e{one}" for one in range(number - 1, -1, -1))
+        section = f"{{env_vars: {{LAST: '{number}', V{number}: '{number}'}}}}"
+        text = f"inherits: [{parents}]\nabstract: {'false' if number == 49 else 'true'}\n"
+        fill(tree, {f"environments/e{number}.yaml": f"{text}execution_environment: {section}\n"})
+    fill(tree, {"projects/shop/agents/clerk.yaml": "targets: [e49]\n"})
+    started = time.monotonic()
+    done = envtree_process(tree, "show", "shop/clerk@e49", "--format", "json-env")
+    assert done.returncode == 0, done.stderr
+    for number in range(50):
+        assert f'"V{number}"' in done.stdout
+    assert '"LAST": "49"' in done.stdout or '"LAST":"49"' in done.stdout
+    assert time.monotonic() - started < 20
+
+
+@contextmanager
+def edited(tree: Path) -> Iterator[None]:
+    """Somebody saves files of the tree, in pieces and all the time."""
+    stop = threading.Event()
+    chance = random.Random(4)
+    files = [tree / path for path in TREE if path.endswith((".yaml",)) and path != "organization.yaml"]
+
+    def save() -> None:
+        while not stop.is_set():
+            file = chance.choice(files)
+            text = TREE[file.relative_to(tree).as_posix()] + "# " + "x" * chance.randrange(3000) + "\n"
+            with file.open("w") as handle:
+                for at in range(0, len(text), 500):
+                    handle.write(text[at : at + 500])
+                    handle.flush()
+
+    thread = threading.Thread(target=save)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_files_that_are_saved_while_they_are_read(tree: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with edited(tree):
+        codes = [envtree_process(tree, "compile", "-o", str(out)).returncode for _ in range(25)]
+    # What is half written is refused or is another tree, and what was written is whole.
+    assert set(codes) <= {0, 1}
+    assert 0 in codes
+    assert envtree_process(tree, "verify", str(out)).returncode == 0
+
+
+def test_eight_compilers_at_once_and_kills_among_them(tree: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    chance = random.Random(8)
+    for turn in range(4):
+        fill(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {{env_vars: {{TURN: '{turn}'}}}}\n"})
+        running = [
+            subprocess.Popen(command(tree, "compile", "-o", str(out)), env=ENVIRON, stderr=subprocess.DEVNULL)
+            for _ in range(8)
+        ]
+        time.sleep(chance.random())
+        chance.choice(running).send_signal(signal.SIGKILL)
+        codes = {process.wait(120) for process in running}
+        assert codes <= {0, 3, -signal.SIGKILL}, codes
+        assert envtree_process(tree, "compile", "-o", str(out)).returncode == 0
+        assert envtree_process(tree, "verify", str(out)).returncode == 0
+        assert envtree_process(tree, "compile", "-o", str(out), "--check").returncode == 0

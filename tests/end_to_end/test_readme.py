@@ -1,0 +1,188 @@
+"""The pages for people are true: their commands are run, in order, and print what the page shows."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from envtree import __version__
+from tests.__main__ import SESSIONS
+
+ROOT = Path(__file__).parents[2]
+COMPILE = "python3 -m venv .venv && . .venv/bin/activate && pip install -q '.[sops]' && "
+TEST = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/python tests"
+EXAMPLES = ["acme", "broken", "kubiya-api", "minimal"]
+# Their commands are run in `test_uses.py`, beside the programs that use what they write.
+USES = ["docker-compose", "kubernetes", "systemd", "direnv"]
+# Its commands are run in tests/end_to_end/control_plane, where there is one.
+LIVE = "kubiya-live"
+PAGES = [
+    "README.md",
+    "CHANGELOG.md",
+    "schema/README.md",
+    *(f".github/{name}.md" for name in ("CONTRIBUTING", "PULL_REQUEST_TEMPLATE", "SECURITY")),
+    *(f"examples/{name}/README.md" for name in (*EXAMPLES, *USES, LIVE)),
+]
+
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#:]*)(?:#([^)]*))?\)")
+FAILED = re.compile(r" error ET\d+:| would change|^--- a/", re.MULTILINE)
+
+
+class Command(NamedTuple):
+    """A command, and the lines that it prints; `…` stands for any lines."""
+
+    text: str
+    shown: str
+
+    @property
+    def code(self) -> int:
+        """The exit code that the shown lines stand for."""
+        return 1 if FAILED.search(self.shown) else 0
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def fences(page: str, language: str) -> list[str]:
+    """The fences of a page in a language, in order."""
+    return [content for found, content in FENCE.findall(read(page)) if found == language]
+
+
+def commands(page: str) -> Iterator[Command]:
+    """The commands of all console fences, in order."""
+    for fence in fences(page, "console"):
+        for part in fence.removeprefix("$ ").split("\n$ "):
+            text, _, shown = part.partition("\n")
+            yield Command(text, shown.rstrip("\n"))
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of what a clone holds of the examples, as the folder to stand in."""
+    shutil.copytree(ROOT / "examples", tmp_path / "copy/examples")
+    return tmp_path / "copy"
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """The environment with this `envtree` and the `sops` beside this Python; unbuffered, as a terminal shows it."""
+    program = tmp_path / "bin/envtree"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m envtree "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    path = os.pathsep.join([str(program.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+    # CI has a way of its own to show findings; the pages show the terminal's.
+    inherited = {name: value for name, value in os.environ.items() if name != "GITHUB_ACTIONS"}
+    return {**inherited, "PATH": path, "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"}
+
+
+def play(page: str, folder: Path, environ: dict[str, str]) -> None:
+    """Run the commands of a page; each ends and prints as shown."""
+    for command in commands(page):
+        if command.text != TEST:
+            done = _run(command.text.removeprefix(COMPILE), folder, environ)
+            assert done.returncode == command.code, f"{command.text}: {done.stdout}"
+            assert _pattern(command.shown).fullmatch(done.stdout), f"{command.text} prints:\n{done.stdout}"
+
+
+def _run(text: str, folder: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    # The last line of some programs has no end.
+    command = ["bash", "-c", f"exec 2>&1; {text}"]
+    done = subprocess.run(command, check=False, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True)
+    done.stdout += "\n" if done.stdout and not done.stdout.endswith("\n") else ""
+    return done
+
+
+def _pattern(shown: str) -> re.Pattern[str]:
+    return re.compile("".join(map(_line, shown.splitlines())))
+
+
+def _line(shown: str) -> str:
+    """An ellipsis stands for any lines, or in a line for anything."""
+    return r"(?:.*\n)*" if shown == "…" else re.escape(f"{shown}\n").replace("…", ".+")
+
+
+def test_the_commands_of_the_readme_print_what_is_shown(copy: Path, environ: dict[str, str]) -> None:
+    play("README.md", copy, environ)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_commands_of_an_example_print_what_is_shown(example: str, copy: Path, environ: dict[str, str]) -> None:
+    play(f"examples/{example}/README.md", copy / "examples" / example, environ)
+
+
+def test_the_readme_has_one_line_to_compile_and_one_to_test() -> None:
+    lines = [command.text for command in commands("README.md") if command.text.startswith("python3 -m venv")]
+    assert [line.startswith(COMPILE) for line in lines] == [True, False]
+    assert lines[1] == TEST
+
+
+def test_the_bundles_hold_what_sops_decrypts(copy: Path, environ: dict[str, str]) -> None:
+    line = next(command.text for command in commands("README.md") if command.text.startswith(COMPILE))
+    assert _run(line.removeprefix(COMPILE), copy, environ).returncode == 0
+    tree, bundles = copy / "examples/acme", [json.loads(file.read_bytes()) for file in copy.rglob("bundle.json")]
+    opened: dict[str, Any] = {}
+    compared = 0
+    for bundle in bundles:
+        for name, secret in bundle["secrets"].items():
+            source = secret["source"]
+            opened[source] = opened.get(source) or _decrypted(tree, source, environ)
+            value = opened[source]
+            for key in secret["path"].split("."):
+                value = value[key]
+            assert bundle["env_vars"][name] == value, f"{name} of {bundle['id']}"
+            compared += 1
+    assert len(bundles) == 38
+    assert compared > 38
+
+
+def _decrypted(tree: Path, path: str, environ: dict[str, str]) -> Any:
+    command = ["sops", "decrypt", "--output-type", "json", path]
+    environ = {**environ, "SOPS_AGE_KEY_FILE": "age.key"}
+    return json.loads(subprocess.run(command, check=True, cwd=tree, env=environ, stdout=subprocess.PIPE).stdout)
+
+
+def test_the_steps_for_ci_pass(copy: Path, environ: dict[str, str]) -> None:
+    key = (copy / "examples/acme/age.key").read_text(encoding="utf-8")
+    shown = [yaml.safe_load(fence) for fence in fences("README.md", "yaml")]
+    steps = [step for each in shown if isinstance(each, list) for step in each]
+    assert len(steps) == 2
+    for step in steps:
+        done = _run(step["run"], copy / "examples/acme", environ | dict.fromkeys(step.get("env", ()), key))
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    file = ROOT / page
+    for target, anchor in LINK.findall(read(page)):
+        linked = file.parent / target if target else file
+        assert linked.exists(), target
+        assert not anchor or anchor in _anchors(linked), f"{target}#{anchor}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of the headings, as GitHub makes them."""
+    titles = HEADING.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_contributing_names_every_session() -> None:
+    rows = re.findall(r"^\| `python tests ([\w-]+)` \|", read(".github/CONTRIBUTING.md"), re.MULTILINE)
+    assert rows == list(SESSIONS)
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    versions = re.findall(r"^## \[?([\d.]+)", read("CHANGELOG.md"), re.MULTILINE)
+    assert versions[0] == __version__

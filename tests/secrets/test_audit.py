@@ -1,0 +1,804 @@
+"""The audit against files that the real sops has made in every way that it knows; T.. are the threats covered."""
+
+import base64
+import json
+import re
+import socket
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from envtree.cli import invoke
+from envtree.model.secrets_file import EXEMPTIONS
+from tests.support.command_line import Ran, fill
+from tests.support.real_sops import (
+    HEAD,
+    SEARCH_PATH,
+    Person,
+    age_person,
+    decrypt,
+    encrypt,
+    people,
+    pgp_person,
+    recipients,
+    sops,
+)
+from tests.unit.frontend.test_schemas import verdict
+
+CANARY = "hunter2-pasted"
+PATH = "agents/a.secrets"
+# Every secret of the file is read, so that nothing is said about those that are not.
+FILES = {
+    "organization.yaml": HEAD + "lint: {ET651: 'off'}\n",
+    "environments/production.yaml": "{}\n",
+    "environments/staging.yaml": "{}\n",
+    "agents/a.yaml": "{}\n",
+    "agents/b.yaml": "{}\n",
+}
+PLAIN = {
+    "yaml": "_scope: agents/a\n# a comment\ndb:\n  password: tiger-lily-7 # another\n  port: 5432\n"
+    "list:\n  - one-of-many\n  # a third\n  - two-of-many\nlines: |\n  first\n  second\n",
+    "json": json.dumps(
+        {"_scope": "agents/a", "db": {"password": "tiger-lily-7", "port": 5432}, "list": ["one-of-many"]}
+    ),
+    "env": "_scope=agents/a\n# a comment\nPASSWORD=tiger-lily-7\nLINES=a\\nb-and-c\n",
+}
+
+
+class Staff(NamedTuple):
+    """People who have keys."""
+
+    ana: Person
+    ben: Person
+    mallory: Person
+    pgp: Person
+
+    def public(self, text: str) -> str:
+        """A text with the public keys in the place of names in braces."""
+        return text.format(**{name: one.public for name, one in self._asdict().items()})
+
+
+@pytest.fixture(scope="session")
+def staff(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staff]:
+    folder = tmp_path_factory.mktemp("keys")
+    with pgp_person() as pgp:
+        ana, ben, mallory = (age_person(folder, name) for name in ("ana", "ben", "mallory"))
+        yield Staff(ana, ben, mallory, pgp)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    fill(tmp_path / "tree", FILES)
+    return tmp_path / "tree"
+
+
+Audit = Callable[..., Ran]
+
+
+@pytest.fixture
+def audit(root: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Audit:
+    """Run a command of `envtree secrets`, without a key unless there is somebody who has one."""
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    monkeypatch.setenv("PATH", SEARCH_PATH)
+
+    def run(*words: str, who: Person | None = None) -> Ran:
+        with monkeypatch.context() as context:
+            for name in ("SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY", "GNUPGHOME"):
+                context.delenv(name, raising=False)
+            context.setenv("HOME", str(root.parent))
+            for name, value in (who.environ if who else {}).items():
+                context.setenv(name, value)
+            code = invoke(["-C", str(root), *words])
+        return Ran(code, *capfd.readouterr())
+
+    return run
+
+
+def told(ran: Ran) -> set[str]:
+    """The codes of an audit as JSON; what it says fits its schema."""
+    data = json.loads(ran.out)
+    assert verdict("output/audit.schema.json", data)
+    return {finding["code"] for finding in data["findings"]}
+
+
+def audited(audit: Audit, *words: str, who: Person | None = None) -> tuple[dict[str, Any], set[str], int]:
+    """The one file of an audit, the codes, and the exit code."""
+    ran = audit("secrets", "audit", "--format", "json", *words, who=who)
+    (file,) = json.loads(ran.out)["files"]
+    return file, told(ran), ran.code
+
+
+# ── what sops can make ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Made(NamedTuple):
+    """How a file is made: options of sops with people in braces, a `.sops.yaml`, and what the audit has to say.
+
+    `text` is the content by format; `formats` are those in which it can be made. `declared` are the readers, `by` is
+    a setting of the rule by which the file was made, and which is gone.
+    """
+
+    options: tuple[str, ...]
+    codes: set[str]
+    text: dict[str, str] = PLAIN
+    formats: tuple[str, ...] = ("yaml", "json", "env")
+    rules: str = ""
+    declared: tuple[str, ...] = ()
+    after: Callable[[str], str] = str
+    by: str = ""
+
+
+def without_mac(text: str) -> str:
+    """The file without its MAC, in whatever format."""
+    if text.startswith("{"):
+        data = json.loads(text)
+        del data["sops"]["mac"]
+        return json.dumps(data)
+    return re.sub(r"^(?: *mac: |sops_mac=).*\n", "", text, flags=re.MULTILINE)
+
+
+def plus(line: str) -> dict[str, str]:
+    """The content with one line more; in JSON it is a member."""
+    name, _, value = line.partition(": ")
+    return {
+        "yaml": PLAIN["yaml"] + line + "\n",
+        "json": json.dumps({**json.loads(PLAIN["json"]), name: value}),
+        "env": f"{PLAIN['env']}{name}={value}\n",
+    }
+
+
+ONE = ("--age={ana}",)
+GROUPS = """\
+creation_rules:
+  - key_groups:
+    - age: ['{ana}']
+    - age: ['{ben}']
+      pgp: ['{pgp}']
+"""
+MADE = {
+    "one-key": Made(ONE, set()),
+    "several-keys": Made(("--age={ana},{ben}",), set()),
+    "age-and-pgp": Made(("--age={ana}", "--pgp={pgp}"), set()),
+    "pgp-alone": Made(("--pgp={pgp}",), set()),
+    "key-groups": Made((), set(), rules=GROUPS),
+    "key-groups-with-a-threshold": Made((), set(), rules=GROUPS + "    shamir_threshold: 2\n"),
+    "the-default-suffix-unused": Made((*ONE, "--unencrypted-suffix=_unencrypted"), set()),
+    "the-default-suffix-used": Made(ONE, {"ET607"}, plus("owner_unencrypted: bob-and-co")),
+    "another-suffix": Made((*ONE, "--unencrypted-suffix=_plain"), {"ET602", "ET607"}, plus("owner_plain: bob-and-co")),
+    "another-suffix-unused": Made((*ONE, "--unencrypted-suffix=_plain"), {"ET607"}),
+    "an-encrypted-suffix": Made(
+        (*ONE, "--encrypted-suffix=_enc"), {"ET602", "ET607", "ET608"}, plus("x_enc: long-enough")
+    ),
+    "an-encrypted-regex": Made((*ONE, "--encrypted-regex=(?i)pass"), {"ET602", "ET607", "ET608"}),
+    "an-encrypted-regex-for-all": Made((*ONE, "--encrypted-regex=."), {"ET607"}),
+    "an-unencrypted-regex": Made((*ONE, "--unencrypted-regex=^info$"), {"ET602", "ET607"}, plus("info: bob-and-co")),
+    "what-a-comment-leaves-plain": Made(
+        (), {"ET602", "ET607"}, formats=("yaml",), by="unencrypted_comment_regex: a.comment"
+    ),
+    "what-a-comment-encrypts": Made(
+        (), {"ET602", "ET607", "ET608"}, formats=("yaml",), by="encrypted_comment_regex: a.comment"
+    ),
+    "a-mac-over-what-is-encrypted-only": Made((), {"ET606"}, by="mac_only_encrypted: true"),
+    "no-mac": Made(ONE, {"ET606"}, after=without_mac),
+    "an-empty-value": Made(ONE, {"ET607"}, plus("extra: "), formats=("env",)),
+    "an-empty-text": Made(ONE, {"ET607"}, {"yaml": PLAIN["yaml"] + "extra: ''\n"}, formats=("yaml",)),
+    "null": Made(ONE, {"ET607"}, {"yaml": PLAIN["yaml"] + "extra: null\n"}, formats=("yaml",)),
+    "an-empty-map": Made(ONE, {"ET607"}, {"json": '{"_scope": "agents/a", "m": {}}'}, formats=("json",)),
+    "a-colon-in-a-key": Made(ONE, {"ET607"}, {"json": '{"_scope": "agents/a", "a:b": "long-enough"}'}, ("json",)),
+    "no-scope": Made(
+        ONE, {"ET650"}, {"yaml": "A: long-enough\n", "json": '{"A": "long-enough"}', "env": "A=long-enough\n"}
+    ),
+    "a-scope-of-elsewhere": Made(ONE, {"ET608"}, {"yaml": "_scope: agents/bb\nA: long-enough\n"}, ("yaml",)),
+    "a-short-secret": Made(ONE, {"ET655"}, plus("pin: 427")),
+    "a-switch": Made(ONE, {"ET655"}, {"yaml": PLAIN["yaml"] + "on: true\n"}, formats=("yaml",)),
+    "a-switch-of-a-directive": Made(
+        ONE, set(), {"yaml": PLAIN["yaml"] + "kept: {$value: long-enough, $lock: true}\n"}, ("yaml",)
+    ),
+    "declared-readers": Made(("--age={ana},{ben}",), set(), declared=("ana", "ben")),
+    "a-stranger": Made(("--age={ana},{mallory}",), {"ET609"}, declared=("ana",)),
+    "a-reader-left-out": Made(ONE, {"ET609"}, declared=("ana", "ben")),
+    "its-rule": Made((), set(), rules="creation_rules: [{{age: '{ana},{ben}'}}]\n"),
+    "another-rule": Made(ONE, {"ET653"}, rules="creation_rules: [{{age: '{ana},{ben}'}}]\n"),
+    "no-rule": Made(ONE, {"ET653"}, rules="creation_rules: [{{path_regex: ^x$, age: '{ana}'}}]\n"),
+    "keys-in-other-groups": Made(("--age={ana},{ben}", "--pgp={pgp}"), {"ET653"}, rules=GROUPS),
+    "a-rule-for-a-stranger": Made(
+        ONE, {"ET612"}, rules="creation_rules: [{{age: '{ana},{mallory}'}}]\n", declared=("ana",)
+    ),
+    "a-rule-without-a-reader": Made(
+        ("--age={ana},{ben}",), {"ET612"}, rules="creation_rules: [{{age: '{ana}'}}]\n", declared=("ana", "ben")
+    ),
+    "a-rule-that-leaves-plain-text": Made(
+        ONE, {"ET654"}, rules="creation_rules: [{{age: '{ana}', encrypted_regex: ^data$}}]\n", formats=("yaml",)
+    ),
+    "a-rule-for-a-vault": Made(
+        ONE,
+        {"ET653", "ET654"},
+        rules="creation_rules: [{{age: '{ana}', hc_vault_transit_uri: 'http://127.0.0.1:9/v1/t/keys/k'}}]\n",
+    ),
+    "a-rule-that-is-no-expression": Made(
+        ONE, {"ET654"}, rules="creation_rules: [{{path_regex: '(', age: '{ana}'}}]\n", formats=("yaml",)
+    ),
+}
+ROWS = [(name, form) for name, made in MADE.items() for form in made.formats]
+ERRORS = {"ET602", "ET606", "ET607", "ET608", "ET609", "ET612"}
+
+
+@pytest.mark.parametrize(("name", "form"), ROWS)
+def test_the_verdict_is_right(name: str, form: str, root: Path, staff: Staff, audit: Audit) -> None:
+    made = MADE[name]
+    rules = staff.public(made.rules) if made.rules else ""
+    options = [staff.public(option) for option in made.options]
+    by = f"creation_rules:\n  - age: {staff.ana.public}\n    {made.by}\n" if made.by else rules
+    if not options:
+        (root / ".sops.yaml").write_text(by)
+    file = encrypt(root, f"{PATH}.{form}", made.text[form], *options, who=staff.pgp)
+    file.write_text(made.after(file.read_text()))
+    (root / ".sops.yaml").write_text(rules or "{}")
+    if made.declared:
+        known = people(ana=staff.ana, ben=staff.ben)
+        extra = f"{known}secret_readers: [{', '.join(made.declared)}]\n"
+        (root / "organization.yaml").write_text(FILES["organization.yaml"] + extra)
+    found, codes, code = audited(audit)
+    assert codes == made.codes
+    assert code == bool(codes & ERRORS)
+    gravest = "ok" if not codes - {"ET612", "ET654"} else "error" if codes & ERRORS else "warning"
+    assert found["verdict"] == gravest
+    readable = not codes & {"ET602", "ET606", "ET607"} and "ET608" not in codes - {"ET608"}
+    if found["recipients"] is not None:
+        assert {one["key"] for one in found["recipients"]} == recipients(file)
+        assert found["threshold"] == (2 if "groups" in name and name != "keys-in-other-groups" else 1)
+    assert (found["recipients"] is not None) is readable
+    # `check` says the same.
+    check = json.loads(audit("check", "--format", "json").out)
+    assert {finding["code"] for finding in check["findings"]} == codes
+
+
+@pytest.mark.parametrize("setting", [*EXEMPTIONS, "mac_only_encrypted"])
+def test_a_hint_names_what_the_real_sops_has(setting: str, root: Path, staff: Staff, audit: Audit) -> None:
+    value = "true" if setting == "mac_only_encrypted" else "x_"
+    file = encrypt(root, "agents/a.secrets.yaml", PLAIN["yaml"], staff.ana.flag)
+    file.write_text(re.sub("( +)unencrypted_suffix:.*", rf"\1{setting}: {value}", file.read_text()))
+    findings = json.loads(audit("secrets", "audit", "--format", "json").out)["findings"]
+    hint = next(one["hint"] for one in findings if one["key"] == f"sops.{setting}")
+    option, command = re.findall(r"or '(--[a-z-]+)' out of 'sops (--encrypt|encrypt)'", hint)[0]
+    shown = sops(root, *(["encrypt"] if command == "encrypt" else []), "--help").stdout.decode()
+    assert re.search(rf"^ +{option}\b", shown, re.MULTILINE)
+
+
+def test_the_table_tells_people_and_places(root: Path, staff: Staff, audit: Audit) -> None:
+    known = people(ana=staff.ana, ben=staff.ben)
+    (root / "organization.yaml").write_text(FILES["organization.yaml"] + known)
+    encrypt(root, "agents/a.secrets.yaml", PLAIN["yaml"], staff.ana.flag, staff.pgp.flag, who=staff.pgp)
+    encrypt(root, "agents/b.secrets.env", "A=long-enough\n", f"--age={staff.ana.public},{staff.mallory.public}")
+    encrypt(root, "environments/staging.secrets.json", '{"m": {}}', staff.ana.flag)
+    ran = audit("secrets", "audit")
+    lines = ran.out.splitlines()
+    assert lines[0].split() == ["file", "format", "readers", "secrets", "modified", "scope", "rule", "verdict"]
+    short = f"{staff.mallory.public[:12]}…{staff.mallory.public[-6:]}"
+    pgp = f"{staff.pgp.public[:12]}…{staff.pgp.public[-6:]}"
+    assert re.fullmatch(rf"agents/a.secrets.yaml +yaml +ana, {pgp} +5  \d{{4}}-\d\d-\d\d  claimed  none  ok", lines[1])
+    assert re.fullmatch(rf"agents/b.secrets.env +env +ana, {short} +1  \S+  missing  none  warning", lines[2])
+    assert re.fullmatch(r"environments/staging.secrets.json +json +none  error", lines[3])
+    assert lines[4] == ""
+    assert (ran.code, ran.err) == (1, "audited 6 secrets in 3 files: 1 error, 1 warning\n")
+
+
+def test_errors_elsewhere_are_counted(root: Path, staff: Staff, audit: Audit) -> None:
+    encrypt(root, "agents/a.secrets.yaml", PLAIN["yaml"], staff.ana.flag)
+    (root / "agents/b.yaml").write_text("descripton: x\n")
+    ran = audit("secrets", "audit")
+    assert ran.code == 1
+    assert "ET201" not in ran.out
+    assert "there is 1 other error in the tree" in ran.err
+    assert json.loads(audit("secrets", "audit", "--format", "json").out)["summary"]["other_errors"] == 1
+
+
+def test_who_may_open_a_file_does_not_spoil_its_bundles(root: Path, staff: Staff, audit: Audit) -> None:
+    encrypt(root, "organization.secrets.yaml", "_scope: organization\nA: long-enough\n", staff.mallory.flag)
+    declared = people(ana=staff.ana) + "secret_readers: [ana]\nexecution_environment: {secrets: [A, GONE]}\n"
+    (root / "organization.yaml").write_text(FILES["organization.yaml"] + declared)
+    ran = audit("check")
+    assert ran.code == 1
+    assert {"ET601", "ET609"} == set(re.findall(r"error (ET\d+)", ran.out))
+    assert "checked 4 bundles of 2 agents" in ran.err
+
+
+def test_a_warning_fails_a_strict_audit_only(root: Path, staff: Staff, audit: Audit) -> None:
+    encrypt(root, "agents/a.secrets.yaml", "A: long-enough\n", staff.ana.flag)
+    assert audit("secrets", "audit").code == 0
+    assert audit("secrets", "audit", "--strict").code == 1
+
+
+def test_a_tree_without_secrets_has_nothing_to_audit(root: Path, audit: Audit) -> None:
+    assert audit("secrets", "audit") == (0, "", "audited 0 secrets in 0 files: no errors\n")
+
+
+def test_referenced_and_missing_present_and_unused(root: Path, staff: Staff, audit: Audit) -> None:
+    encrypt(root, "agents/a.secrets.yaml", "_scope: agents/a\nUSED: long-enough\nIDLE: long-enough\n", staff.ana.flag)
+    (root / "organization.yaml").write_text(HEAD)
+    (root / "agents/a.yaml").write_text("execution_environment: {secrets: [USED]}\n")
+    assert told(audit("secrets", "audit", "--format", "json")) == {"ET651"}
+    (root / "agents/a.yaml").write_text("execution_environment: {secrets: [USED, GONE]}\n")
+    assert told(audit("secrets", "audit", "--format", "json")) == {"ET601"}
+
+
+# ── with a key ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+PLACEHOLDERS = [
+    "changeme",
+    "ChangeMe",
+    "TODO",
+    "todo: ask ana",
+    "xxx",
+    "XXXXXX",
+    "password",
+    "   ",
+    "<token>",
+    "your-key",
+]
+VALUES = ["tiger-lily-7", "todos", "passwords-of-all", "xxy", '["a"]', '{"a": 1}', "https://x.example/<a>b"]
+
+
+def test_placeholders_are_found_with_a_key(root: Path, staff: Staff, audit: Audit) -> None:
+    plain = {"_scope": "agents/a", "port": 1111, "m": {"deep": "changeme"}, "list": ["fine-value", "TODO"]}
+    plain |= {f"bad{n}": value for n, value in enumerate(PLACEHOLDERS)}
+    plain |= {f"fine{n}": value for n, value in enumerate(VALUES)}
+    encrypt(root, "agents/a.secrets.yaml", json.dumps(plain), staff.ana.flag)
+    (root / "organization.yaml").write_text(HEAD + "lint: {ET651: 'off', ET655: 'off'}\n")
+    assert audited(audit)[:2][1] == set()
+    ran = audit("secrets", "audit", "--decrypt", "--format", "json", who=staff.ana)
+    keys = {finding["key"] for finding in json.loads(ran.out)["findings"]}
+    assert keys == {"m.deep", "list.1", *(f"bad{n}" for n in range(len(PLACEHOLDERS)))}
+    assert told(ran) == {"ET657"}
+    assert json.loads(ran.out)["files"][0]["opened"] is True
+    spoken = "".join(audit("secrets", "audit", "--decrypt", who=staff.ana)[1:])
+    assert not [value for value in (*PLACEHOLDERS, *VALUES) if len(value.strip()) > 3 and value in spoken]
+
+
+def test_files_without_a_key_are_told_and_the_others_opened(root: Path, staff: Staff, audit: Audit) -> None:
+    encrypt(root, "agents/a.secrets.yaml", "_scope: agents/a\nA: changeme\n", staff.ana.flag)
+    encrypt(root, "agents/b.secrets.yaml", "_scope: agents/b\nB: changeme\n", staff.ben.flag)
+    ran = audit("secrets", "audit", "--decrypt", "--format", "json", who=staff.ana)
+    assert {one["path"]: one["opened"] for one in json.loads(ran.out)["files"]} == {
+        "agents/a.secrets.yaml": True,
+        "agents/b.secrets.yaml": False,
+    }
+    assert [one["path"] for one in json.loads(ran.out)["findings"]] == ["agents/a.secrets.yaml"]
+    ran = audit("secrets", "audit", "--decrypt", who=staff.ana)
+    assert ran.err == "audited 2 secrets in 2 files: 1 warning, no key opens 1 file\n"
+    assert audit("secrets", "audit", "--decrypt").code == 3
+    assert "ET621" in audit("secrets", "audit", "--decrypt", who=staff.mallory).err
+
+
+def test_a_tree_with_errors_is_not_opened(root: Path, staff: Staff, audit: Audit) -> None:
+    encrypt(root, "agents/a.secrets.yaml", "_scope: agents/a\nA: changeme\n", staff.ana.flag)
+    (root / "agents/b.yaml").write_text("descripton: x\n")
+    ran = audit("secrets", "audit", "--decrypt", who=staff.ana)
+    assert ran.code == 1
+    assert "nothing was decrypted" in ran.err
+    assert "ET657" not in ran.out
+
+
+# ── threats ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def change(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+def edit(file: Path, make: Callable[[dict[str, Any]], Any]) -> None:
+    data = json.loads(file.read_text())
+    make(data)
+    file.write_text(json.dumps(data))
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        yield server
+
+
+def hits(server: socket.socket) -> int:
+    try:
+        server.accept()[0].close()
+    except BlockingIOError:
+        return 0
+    return 1
+
+
+@pytest.fixture
+def spies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Programs that note that they were started, first on PATH."""
+    folder = tmp_path / "spies"
+    folder.mkdir()
+    for name in ("sops", "gpg", "age-plugin-evil", "vault", "aws", "gcloud", "az"):
+        (folder / name).write_text(f'#!/bin/sh\necho "$0 $*" >> {tmp_path}/started\nexit 1\n')
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{SEARCH_PATH}")
+    return tmp_path / "started"
+
+
+COMMANDS: list[Sequence[str]] = [
+    ("check",),
+    ("secrets", "audit"),
+    ("secrets", "audit", "--decrypt"),
+    ("secrets", "readers"),
+    ("secrets", "sync", "--check", "--update-keys"),
+    ("secrets", "sync", "--update-keys"),
+    ("compile", "-o", "{out}"),
+    ("show", "default/a@staging", "--reveal", "--force"),
+]
+VAULT = {"vault_address": "URL", "engine_path": "t", "key_name": "k"}
+EVIL = "age1evil1" + "q" * 54
+FOREIGN: dict[str, tuple[str, dict[str, str]]] = {
+    "T38-hc_vault": ("hc_vault", VAULT),
+    "T39-azure_kv": ("azure_kv", {"vault_url": "URL", "name": "n", "version": "v"}),
+    "T39-kms": ("kms", {"arn": "arn:aws:kms:eu-west-1:1:key/a", "aws_profile": ""}),
+    "T39-gcp_kms": ("gcp_kms", {"resource_id": "projects/p/locations/l/keyRings/r/cryptoKeys/k"}),
+    "T39-hckms": ("hckms", {"key_id": "eu-west-101:00000000-0000-0000-0000-000000000000"}),
+    "T49-age-plugin": ("age", {"recipient": EVIL}),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_t38_t39_t49_no_command_starts_anything_for_a_key_that_is_not_allowed(
+    name: str, root: Path, staff: Staff, audit: Audit, listener: socket.socket, spies: Path
+) -> None:
+    kind, entry = FOREIGN[name]
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    file = sealed_json(root, staff)
+    key = {field: url if value == "URL" else value for field, value in entry.items()}
+    key |= {"enc": "x"} if kind == "age" else {"enc": "x", "created_at": "2026-11-24T20:40:04Z"}
+    edit(file, lambda data: data["sops"].setdefault(kind, []).append(key))
+    (root / "agents/a.yaml").write_text("execution_environment: {secrets: [A]}\n")
+    for words in COMMANDS:
+        ran = audit(*(word.format(out=root.parent / "out") for word in words), who=staff.ana)
+        assert ran.code == (0 if words[1:] == ("readers",) else 1), (words, ran)
+        assert not spies.exists(), words
+    assert told(audit("secrets", "audit", "--format", "json")) == {"ET604"}
+    assert hits(listener) == 0
+
+
+RULES = {
+    "T38-hc_vault": "hc_vault_transit_uri: URL/v1/t/keys/k",
+    "T39-azure_kv": "azure_keyvault: URL/keys/k/v",
+    "T39-kms": "kms: arn:aws:kms:eu-west-1:1:key/a",
+    "T39-gcp_kms": "gcp_kms: projects/p/locations/l/keyRings/r/cryptoKeys/k",
+    "T39-hckms": "hckms: ['eu-west-101:00000000-0000-0000-0000-000000000000']",
+    "T39-in-a-group": "key_groups: [{hc_vault: [URL/v1/t/keys/k]}, {age: [ANA]}]",
+}
+
+
+@pytest.mark.parametrize("field", RULES.values(), ids=RULES)
+def test_t38_t39_nor_for_a_rule_with_such_a_key(
+    field: str, root: Path, staff: Staff, audit: Audit, listener: socket.socket, spies: Path
+) -> None:
+    sealed_json(root, staff)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    age = "" if "groups" in field else f"    age: {staff.ana.public}\n"
+    rule = field.replace("URL", url).replace("ANA", staff.ana.public)
+    (root / ".sops.yaml").write_text(f"creation_rules:\n  - path_regex: .\n{age}    {rule}\n")
+    ran = audit("secrets", "sync", "--update-keys", who=staff.ana)
+    assert ran.code == 1
+    assert "left agents/a.secrets.json: it has keys that the policy does not allow" in ran.err
+    assert told(audit("secrets", "audit", "--format", "json")) == {"ET653", "ET654"}
+    assert not spies.exists()
+    assert hits(listener) == 0
+
+
+def sealed_json(root: Path, staff: Staff) -> Path:
+    return encrypt(root, f"{PATH}.json", '{"_scope": "agents/a", "A": "long-enough"}', staff.ana.flag)
+
+
+OWNED = "_scope: agents/a\nowner_unencrypted: bob\ndb:\n  password: tiger-lily-7\n"
+CLEAN = "_scope: agents/a\ndb:\n  password: tiger-lily-7\n"
+
+
+def sealed_yaml(root: Path, staff: Staff, text: str = CLEAN) -> Path:
+    return encrypt(root, f"{PATH}.yaml", text, staff.ana.flag)
+
+
+def is_accepted_by_sops(root: Path, staff: Staff) -> bool:
+    return sops(root, "decrypt", f"./{PATH}.yaml", who=staff.ana, check=False).returncode == 0
+
+
+def test_t40_a_renamed_plain_key(root: Path, staff: Staff, audit: Audit) -> None:
+    file = sealed_yaml(root, staff, OWNED)
+    change(file, "owner_unencrypted:", "admin_unencrypted:")
+    assert is_accepted_by_sops(root, staff)
+    assert audited(audit)[1:] == ({"ET607"}, 1)
+
+
+def test_t41_a_plain_value_split_in_two(root: Path, staff: Staff, audit: Audit) -> None:
+    file = sealed_yaml(root, staff, OWNED)
+    change(file, "owner_unencrypted: bob", "own_unencrypted: b\nx_unencrypted: ob")
+    assert is_accepted_by_sops(root, staff)
+    assert audited(audit)[1:] == ({"ET607"}, 1)
+
+
+@pytest.mark.parametrize("line", ['extra: ""', "extra: null", "extra: {}", "extra: []"])
+def test_t42_an_empty_value_put_in(line: str, root: Path, staff: Staff, audit: Audit) -> None:
+    file = sealed_yaml(root, staff)
+    change(file, "sops:", f"{line}\nsops:")
+    assert is_accepted_by_sops(root, staff)
+    assert audited(audit)[1:] == ({"ET607"}, 1)
+
+
+def test_t43_a_key_that_reads_as_a_path(root: Path, staff: Staff, audit: Audit) -> None:
+    file = sealed_yaml(root, staff)
+    change(file, "db:\n    password:", "db:password:")
+    assert is_accepted_by_sops(root, staff)
+    assert audited(audit)[1:] == ({"ET607"}, 1)
+
+
+def test_t44_a_mac_that_is_missing_or_partial(root: Path, staff: Staff, audit: Audit) -> None:
+    file = sealed_yaml(root, staff)
+    whole = file.read_text()
+    file.write_text(without_mac(whole))
+    assert audited(audit)[1:] == ({"ET606"}, 1)
+    file.write_text(whole.replace("    lastmodified:", "    mac_only_encrypted: true\n    lastmodified:"))
+    assert audited(audit)[1:] == ({"ET606"}, 1)
+
+
+READS = "execution_environment: {secrets: [A]}\n"
+
+
+@pytest.mark.parametrize("scoped", [True, False])
+@pytest.mark.parametrize(("source", "target"), [("staging", "production"), ("staging", "testing")])
+def test_t46_a_staging_file_replayed_elsewhere(
+    source: str, target: str, scoped: bool, root: Path, staff: Staff, audit: Audit
+) -> None:
+    """Of the same length, `_scope` needs a key to be seen as wrong; without any, the copy itself is seen."""
+    fill(root, {f"environments/{target}.yaml": READS, f"environments/{source}.yaml": READS})
+    claim = f"_scope: environments/{source}\n" if scoped else ""
+    file = encrypt(root, f"environments/{source}.secrets.yaml", f"{claim}A: long-enough\n", staff.ana.flag)
+    copy = root / f"environments/{target}.secrets.yaml"
+    copy.write_bytes(file.read_bytes())
+    ran = audit("secrets", "audit", "--format", "json")
+    same_length = len(source) == len(target)
+    assert told(ran) == {"ET656"} | ({"ET650"} if not scoped else set() if same_length else {"ET608"})
+    copied = next(one for one in json.loads(ran.out)["findings"] if one["code"] == "ET656")
+    assert copied["message"].startswith("its one value is the ciphertext of ")
+    first, second = sorted((file, copy))
+    assert (copied["path"], copied["related"][0]["path"]) == tuple(
+        one.relative_to(root).as_posix() for one in (second, first)
+    )
+    compiled = audit("compile", "-o", str(root.parent / "out"), who=staff.ana)
+    if scoped:
+        assert compiled.code == 1
+        assert re.search(rf"environments/{target}.secrets.yaml:\d+:\d+: error ET608", compiled.err)
+        assert not (root.parent / "out").exists()
+    else:
+        assert compiled.code == 0
+        assert audit("compile", "--strict", "-o", str(root.parent / "other"), who=staff.ana).code == 1
+
+
+def test_t46_one_value_carried_over_and_the_rest_changed(root: Path, staff: Staff, audit: Audit) -> None:
+    one = encrypt(root, "agents/a.secrets.yaml", "_scope: agents/a\nA: long-enough\nB: long-enough\n", staff.ana.flag)
+    (root / "agents/b.secrets.yaml").write_bytes(one.read_bytes())
+    for path, value in ((["_scope"], "agents/b"), (["B"], "another-one")):
+        where = "".join(f'["{key}"]' for key in path)
+        sops(root, "set", "./agents/b.secrets.yaml", where, json.dumps(value), who=staff.ana)
+    ran = audit("secrets", "audit", who=staff.ana)
+    assert "1 of 2 values is the ciphertext of 'agents/a.secrets.yaml'" in ran.out
+    sops(root, "set", "./agents/b.secrets.yaml", '["A"]', '"a-third-one"', who=staff.ana)
+    ran = audit("secrets", "audit", who=staff.ana)
+    assert "the file has the data key of 'agents/a.secrets.yaml'" in ran.out
+    sops(root, "rotate", "--in-place", "./agents/b.secrets.yaml", who=staff.ana)
+    assert told(audit("secrets", "audit", "--format", "json")) == set()
+
+
+def test_equal_values_are_no_copy(root: Path, staff: Staff, audit: Audit) -> None:
+    for name in "ab":
+        text = f"_scope: agents/{name}\nA: long-enough\n"
+        encrypt(root, f"agents/{name}.secrets.yaml", text, staff.ana.flag)
+    assert told(audit("secrets", "audit", "--format", "json")) == set()
+
+
+@pytest.mark.parametrize("place", ["file", "rule"])
+def test_t48_a_recipient_who_is_injected_is_named(place: str, root: Path, staff: Staff, audit: Audit) -> None:
+    declared = people(ana=staff.ana) + "secret_readers: [ana]\n"
+    (root / "organization.yaml").write_text(FILES["organization.yaml"] + declared)
+    keys = f"{staff.ana.public},{staff.mallory.public}"
+    encrypt(root, f"{PATH}.yaml", CLEAN, f"--age={keys if place == 'file' else staff.ana.public}")
+    if place == "rule":
+        (root / ".sops.yaml").write_text(f"creation_rules:\n  - age: {keys}\n")
+    for words in (("check",), ("secrets", "audit")):
+        ran = audit(*words)
+        assert ran.code == 1
+        assert staff.mallory.public in ran.out
+        assert ("ET609" if place == "file" else "ET612") in ran.out
+    if place == "rule":
+        # What is declared goes before it, and nobody is handed anything.
+        before = (root / f"{PATH}.yaml").read_bytes()
+        assert audit("secrets", "sync", "--update-keys", who=staff.ana).code == 0
+        assert (root / f"{PATH}.yaml").read_bytes() == before
+        assert audit("secrets", "audit").code == 0
+
+
+def test_t48_a_key_for_two_is_seen(root: Path, staff: Staff, audit: Audit) -> None:
+    """The data key is wrapped for the declared reader and, inside the same wrapping, for somebody else."""
+    import pyrage
+
+    file = sealed_json(root, staff)
+    both = [pyrage.x25519.Recipient.from_str(one.public) for one in (staff.ana, staff.mallory)]
+    wrapped = pyrage.encrypt(b"k" * 32, both, armored=True).decode()
+    edit(file, lambda data: data["sops"]["age"][0].update(enc=wrapped))
+    assert audited(audit)[1:] == ({"ET613"}, 1)
+
+
+def test_t48_a_key_for_two_is_seen_in_a_dotenv_file(root: Path, staff: Staff, audit: Audit) -> None:
+    import pyrage
+
+    file = encrypt(root, f"{PATH}.env", "_scope=agents/a\nA=long-enough\n", staff.ana.flag)
+    both = [pyrage.x25519.Recipient.from_str(one.public) for one in (staff.ana, staff.mallory)]
+    wrapped = pyrage.encrypt(b"k" * 32, both, armored=True).decode().replace("\n", "\\n")
+    file.write_text(re.sub("(?m)(?<=map_enc=).*", lambda _: wrapped, file.read_text()))
+    assert audited(audit)[1:] == ({"ET613"}, 1)
+
+
+def test_what_rust_adds_to_a_wrapping_is_nobody(root: Path, staff: Staff, audit: Audit) -> None:
+    """age in Rust adds a stanza that means nothing, lest anybody relies on there being none; sops passes over it."""
+    import pyrage
+
+    file = sealed_json(root, staff)
+    content = json.loads(file.read_text())
+    mine = pyrage.x25519.Recipient.from_str(staff.ana.public)
+    key = pyrage.decrypt(_unarmored(content["sops"]["age"][0]["enc"]), [_identity(staff.ana)])
+    for _ in range(20):
+        wrapped = pyrage.encrypt(key, [mine], armored=True).decode()
+        put(file, "age", wrapped)
+        assert b"-grease" in _unarmored(wrapped)
+        assert audited(audit)[1:] == (set(), 0)
+    assert decrypt(root, f"{PATH}.json", staff.ana)
+
+
+def test_t48_more_than_rust_adds_is_somebody(root: Path, staff: Staff, audit: Audit) -> None:
+    import pyrage
+
+    file = sealed_json(root, staff)
+    wrapped = _unarmored(
+        pyrage.encrypt(b"k" * 32, [pyrage.x25519.Recipient.from_str(staff.ana.public)], armored=True).decode()
+    )
+    head, _, rest = wrapped.partition(b"\n---")
+    for stanza in (b"-> x-grease\nAAAA", b"-> X25519 x-grease\nAAAA"):
+        forged = base64.b64encode(head + b"\n" + stanza + b"\n---" + rest).decode()
+        put(file, "age", forged)
+        assert audited(audit)[1:] == ({"ET613"}, 1)
+
+
+def test_t48_a_second_key_behind_a_packet_that_gpg_passes_over_is_seen(root: Path, staff: Staff, audit: Audit) -> None:
+    file, key = opened_by_gpg(root, staff)
+    wrapped = gpg(staff, "--trust-model", "always", "--encrypt", "-r", staff.pgp.public, told=key)
+    assert wrapped[0] == 0x84
+    # The packet with the session key, whose length is its second byte; the marker; and all of it.
+    both = wrapped[: 2 + wrapped[1]] + b"\xca\x03PGP" + wrapped
+    put(file, "pgp", armored(staff, both))
+    # Or there would be nothing to hide.
+    assert decrypt(root, f"{PATH}.json", staff.pgp)
+    assert audited(audit)[1:] == ({"ET613"}, 1)
+
+
+def test_t48_keys_in_an_armor_that_only_gpg_can_read_are_no_keys_of_one(root: Path, staff: Staff, audit: Audit) -> None:
+    file, key = opened_by_gpg(root, staff)
+    wrapped = gpg(staff, "--trust-model", "always", "--encrypt", "-r", staff.pgp.public, told=key)
+    text = armored(staff, wrapped[: 2 + wrapped[1]] + wrapped)
+    head, _, body = text.partition("\n\n")
+    # gpg takes a line of blanks for the empty one above which there are headers.
+    put(file, "pgp", f"{head}\n \n{body}")
+    assert decrypt(root, f"{PATH}.json", staff.pgp)
+    assert audited(audit)[1:] == ({"ET613"}, 1)
+
+
+def test_t48_a_passphrase_beside_a_pgp_key_is_seen(root: Path, staff: Staff, audit: Audit) -> None:
+    file, key = opened_by_gpg(root, staff)
+    passphrase = ("--passphrase", "known-to-mallory", "--pinentry-mode", "loopback")
+    names = ("--trust-model", "always", "--encrypt", "-r", staff.pgp.public)
+    put(file, "pgp", armored(staff, gpg(staff, "--symmetric", *passphrase, *names, told=key)))
+    assert audited(audit)[1:] == ({"ET613"}, 1)
+
+
+def gpg(staff: Staff, *options: str, told: bytes) -> bytes:
+    """What the real gpg makes of something, for the one with a PGP key."""
+    environ = {"PATH": SEARCH_PATH, **staff.pgp.environ}
+    return subprocess.run(["gpg", "--batch", *options], input=told, env=environ, check=True, capture_output=True).stdout
+
+
+def opened_by_gpg(root: Path, staff: Staff) -> tuple[Path, bytes]:
+    """A secrets file for the one with a PGP key, and its data key."""
+    file = encrypt(root, f"{PATH}.json", '{"_scope": "agents/a", "A": "long-enough"}', staff.pgp.flag, who=staff.pgp)
+    wrapped = json.loads(file.read_text())["sops"]["pgp"][0]["enc"]
+    return file, gpg(staff, "--decrypt", told=wrapped.encode())
+
+
+def armored(staff: Staff, wrapped: bytes) -> str:
+    return gpg(staff, "--enarmor", told=wrapped).decode().replace("PGP ARMORED FILE", "PGP MESSAGE")
+
+
+def put(file: Path, kind: str, wrapped: str) -> None:
+    """Have the data key of a file wrapped in another way."""
+    edit(file, lambda data: data["sops"][kind][0].update(enc=wrapped))
+
+
+def _unarmored(text: str) -> bytes:
+    return base64.b64decode("".join(line for line in text.splitlines() if not line.startswith("-----")))
+
+
+def _identity(person: Person) -> Any:
+    import pyrage
+
+    return pyrage.x25519.Identity.from_str(Path(person.environ["SOPS_AGE_KEY_FILE"]).read_text().strip())
+
+
+def test_t48_and_so_is_one_of_gpg(root: Path, staff: Staff, audit: Audit) -> None:
+    import os
+
+    options = (staff.ana.flag, staff.pgp.flag)
+    file = encrypt(root, f"{PATH}.json", '{"_scope": "agents/a", "A": "long-enough"}', *options, who=staff.pgp)
+    assert audited(audit)[1:] == (set(), 0)
+    with pgp_person() as other:
+        machine = os.environ | staff.pgp.environ
+        key = subprocess.run(
+            ["gpg", "--export", other.public], env=os.environ | other.environ, check=True, capture_output=True
+        )
+        subprocess.run(["gpg", "--import"], input=key.stdout, env=machine, check=True, capture_output=True)
+        names = [word for one in (staff.pgp, other) for word in ("-r", one.public)]
+        wrap = ["gpg", "--armor", "--batch", "--trust-model", "always", "--encrypt", *names]
+        wrapped = subprocess.run(wrap, input=b"k" * 32, env=machine, check=True, capture_output=True).stdout.decode()
+        subprocess.run(["gpg", "--batch", "--yes", "--delete-keys", other.public], env=machine, check=True)
+    edit(file, lambda data: data["sops"]["pgp"][0].update(enc=wrapped))
+    assert audited(audit)[1:] == ({"ET613"}, 1)
+
+
+@pytest.mark.parametrize("form", ["yaml", "json", "env"])
+def test_t50_a_pasted_value_is_found_and_not_quoted(form: str, root: Path, staff: Staff, audit: Audit) -> None:
+    file = encrypt(root, f"{PATH}.{form}", PLAIN[form], staff.ana.flag)
+    text = file.read_text()
+    old = re.search(r'(?im)^\W*password\W*([:=]) ?"?(ENC\[[^\]]*\])', text)
+    assert old
+    file.write_text(text.replace(old[2], CANARY))
+    for words in (("secrets", "audit"), ("secrets", "audit", "--format", "json"), ("check",)):
+        ran = audit(*words)
+        assert ran.code == 1
+        assert "ET602" in ran.out
+        assert CANARY not in ran.out + ran.err
+
+
+def test_t50_a_private_key_where_a_public_one_belongs_is_not_quoted(
+    root: Path, staff: Staff, audit: Audit, tmp_path: Path
+) -> None:
+    secret = Path(staff.mallory.environ["SOPS_AGE_KEY_FILE"]).read_text().strip()
+    declared = people(ana=staff.ana) + "secret_readers: [ana]\n"
+    (root / "organization.yaml").write_text(FILES["organization.yaml"] + declared)
+    file = sealed_json(root, staff)
+    (root / ".sops.yaml").write_text(f"creation_rules:\n  - age: '{staff.ana.public},{secret}'\n")
+    edit(file, lambda data: data["sops"]["age"].append({"recipient": secret, "enc": "x"}))
+    for words in (*COMMANDS[:2], COMMANDS[3], ("secrets", "audit", "--format", "json"), COMMANDS[5]):
+        ran = audit(*words, who=staff.ana)
+        assert ran.code == (0 if words[1:] == ("readers",) else 1), ran
+        assert secret not in ran.out + ran.err
+        assert secret.lower() not in ran.out.lower() + ran.err.lower()
+    assert told(audit("secrets", "audit", "--format", "json")) == {"ET604", "ET612", "ET654"}
+
+
+@pytest.mark.parametrize("reader", ["process", "native"])
+def test_t51_a_wrong_mac_is_told_without_its_hash(
+    reader: str, root: Path, staff: Staff, audit: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENVTREE_SOPS", reader)
+    file = sealed_yaml(root, staff, "_scope: agents/a\nA: long-enough\nB: long-enough-too\n")
+    file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("B:")))
+    shown = sops(root, "decrypt", f"./{PATH}.yaml", who=staff.ana, check=False).stderr.decode()
+    hashes = re.findall(r"[0-9A-F]{128}", shown)
+    assert hashes
+    ran = audit("secrets", "audit", "--decrypt", who=staff.ana)
+    assert ran.code == 1
+    assert "ET610" in ran.out
+    assert not [one for one in hashes if one in ran.out + ran.err]
+    assert audited(audit)[1:] == (set(), 0)

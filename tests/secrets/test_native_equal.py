@@ -1,0 +1,194 @@
+"""The native reader and the real sops make the same of every file: those that sops encrypts, and those of strangers."""
+
+import json
+import os
+import random
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from envtree.model.secrets_file import SealedFile
+from tests.support.native_files import (
+    FORMATS,
+    LEFT,
+    Forged,
+    Identity,
+    Machine,
+    Maker,
+    block_yaml,
+    both,
+    forge,
+    new_identity,
+    outcome,
+    random_forged,
+)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    (tmp_path / "tree").mkdir()
+    return Machine(tmp_path / "tree", new_identity())
+
+
+OTHERS = [new_identity() for _ in range(4)]
+
+
+def recipients(rng: random.Random, mine: Identity) -> list[str]:
+    """Mine among up to four others."""
+    chosen = [one.public for one in rng.sample(OTHERS, rng.choice((0, 0, 1, 2, 4)))]
+    chosen.insert(rng.randint(0, len(chosen)), mine.public)
+    return chosen
+
+
+def encrypted(machine: Machine, seed: int, count: int) -> Iterator[SealedFile]:
+    """Files that the real sops made, without those that it or the stages refuse."""
+
+    def make(number: int) -> SealedFile | None:
+        rng = random.Random(f"{seed}-{number}")
+        format = FORMATS[number % len(FORMATS)]
+        path = f"s{number}.secrets.{format}"
+        machine.encrypt(path, Maker(rng.randrange(2**32), format, f"s{number}").plain(), recipients(rng, machine.mine))
+        return machine.seal(path)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from filter(None, pool.map(make, range(count)))
+
+
+def forged(machine: Machine, seed: int, count: int) -> Iterator[SealedFile]:
+    """Files that were made without sops, just as it makes them."""
+    for number in range(count):
+        rng = random.Random(f"forged-{seed}-{number}")
+        format = rng.choice(("yaml", "json"))
+        data = forge(random_forged(rng), recipients(rng, machine.mine))
+        path = f"f{number}.secrets.{format}"
+        (machine.root / path).write_text(block_yaml(data) if format == "yaml" else json.dumps(data, indent=2), "utf-8")
+        sealed = machine.seal(path)
+        assert sealed, path
+        yield sealed
+
+
+def agree(machine: Machine, files: Iterator[SealedFile]) -> Counter[str]:
+    """Hold both readers against each other; how often what happened."""
+    seen: Counter[str] = Counter()
+    for sealed, native, sops in both(machine, files):
+        assert native in (sops, LEFT), (sealed.path, (machine.root / sealed.path).read_text())
+        what = "left" if native == LEFT else "refused" if native.startswith("ET") else "opened"
+        seen[f"{what} {sealed.format}"] += 1
+    return seen
+
+
+def is_thorough(seen: Counter[str], made: int) -> bool:
+    """Whether almost all files came as far as the readers, and the native one was sure of almost all of them."""
+    opened = sum(count for what, count in seen.items() if what.startswith("opened"))
+    return seen.total() > 0.7 * made and opened > 0.85 * seen.total()
+
+
+def test_files_of_sops(machine: Machine) -> None:
+    seen = agree(machine, encrypted(machine, 1, 60))
+    assert is_thorough(seen, 60), seen
+    assert all(seen[f"opened {format}"] for format in FORMATS)
+
+
+def test_files_of_strangers(machine: Machine) -> None:
+    seen = agree(machine, forged(machine, 1, 80))
+    assert seen["opened yaml"] + seen["opened json"] == 80, seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+def test_thousands_of_files(machine: Machine, part: int) -> None:
+    """5,000 in all: a third that the real sops made, the others by the writer of the tests."""
+    seen = agree(machine, encrypted(machine, 100 + part, 550)) + agree(machine, forged(machine, 100 + part, 850))
+    print(part, dict(seen))
+    assert seen.total() >= 1250
+    assert is_thorough(seen, 1400), seen
+
+
+# ── types ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SPELLINGS = {
+    "text": ["12:30", "0o17", "2026-11-24", ".inf", "no", "1_000", "0x10", "1e3", "<<", "null"],
+    "number": ["0755", "0o17", "0x10", "1_000", "1e3", "1e400", ".inf", "-.inf", ".nan", "+1", "1.", ".5", "12:30"],
+    "time": ["2026-11-24", "2026-11-24T20:40:04Z", "2026-11-24 20:40:04", "2026-11-24T20:40:04.5+02:00", "0001-01-01"],
+}
+
+
+@pytest.mark.parametrize(("kind", "spelled"), [(kind, one) for kind, all in SPELLINGS.items() for one in all])
+def test_t55_what_readers_type_differently_has_the_type_of_sops(machine: Machine, kind: str, spelled: str) -> None:
+    text = f'"{spelled}"' if kind == "text" else spelled
+    machine.encrypt("organization.secrets.yaml", f"x: {text}\n", [machine.mine.public])
+    sealed = machine.seal("organization.secrets.yaml")
+    assert sealed
+    native, sops = outcome(machine.native(), sealed), outcome(machine.process(), sealed)
+    assert native in (sops, LEFT)
+    # What JSON cannot hold is for sops to refuse.
+    assert (native == LEFT) == (kind == "number" and spelled.strip("-") in (".inf", ".nan"))
+
+
+# Plaintexts as sops writes them.
+USUAL = {
+    "int": [b"0", b"-1", b"9223372036854775807", b"-9223372036854775808"],
+    "float": [
+        *(b"0", b"-0", b"2.5", b"0.000001", b"0.0000001", b"123456789012345680000"),
+        *(b"1" + b"0" * zeros for zeros in (20, 21, 22, 300)),
+    ],
+    "bool": [b"True", b"False"],
+    "time": [
+        *(b"2026-01-01T00:00:00Z", b"2026-01-01T00:00:00.5Z", b"9999-12-31T23:59:59-23:59"),
+        b"2026-01-01T00:00:00.120000001+01:00",
+    ],
+    "str": [b"x", b"\x00", b"\x7f", "ä".encode()],
+}
+# Others, of which sops refuses some; with what its MAC counts for those that it reads.
+ODD: dict[str, list[bytes | tuple[bytes, bytes]]] = {
+    "int": [
+        *((b"007", b"7"), (b"+5", b"5"), (b"-0", b"0"), (b"-007", b"-7")),
+        *(b"9223372036854775808", b"1_000", b" 5", b"5\n", b"x", b"\xff", "５".encode()),
+    ],
+    "float": [
+        *((b"1e5", b"100000"), (b"2.50", b"2.5"), (b".5", b"0.5"), (b"-0.0", b"-0")),
+        *(b"+Inf", b"NaN", b"0x1p-2", b"1_0.5", b"2.", b"123456789012345678901", b"x"),
+    ],
+    "bool": [(b"true", b"True"), (b"1", b"True"), (b"F", b"False"), b"yes", b"TRUE ", b"2"],
+    "time": [
+        *(b"2026-02-30T00:00:00Z", b"2026-01-01T00:00:00.50Z", b"0000-01-01T00:00:00Z"),
+        *(b"2026-01-01T00:00:00+00:00", b"2026-01-01 00:00:00Z", b"2026-01-01T24:00:00Z"),
+    ],
+    "str": [b"ab\xff", b"\xed\xa0\x80"],
+    "bytes": [b"ab"],
+}
+
+
+def read_forged(machine: Machine, leaf: Forged) -> tuple[str, str]:
+    """What both readers say of a file with this leaf."""
+    (machine.root / "x.secrets.json").write_text(json.dumps(forge({"x": leaf}, [machine.mine.public])))
+    sealed = machine.seal("x.secrets.json")
+    assert sealed
+    return outcome(machine.native(), sealed), outcome(machine.process(), sealed)
+
+
+@pytest.mark.parametrize(("type", "plain"), [(type, plain) for type, all in USUAL.items() for plain in all])
+def test_t55_values_as_sops_spells_them(machine: Machine, type: str, plain: bytes) -> None:
+    native, sops = read_forged(machine, Forged(plain, type))
+    assert native == sops
+    assert not native.startswith("ET")
+
+
+@pytest.mark.parametrize(("type", "odd"), [(type, odd) for type, all in ODD.items() for odd in all])
+def test_t55_other_spellings_are_left_to_sops(machine: Machine, type: str, odd: bytes | tuple[bytes, bytes]) -> None:
+    plain, hashed = odd if isinstance(odd, tuple) else (odd, odd)
+    native, sops = read_forged(machine, Forged(plain, type, hashed))
+    assert native == LEFT
+    assert plain == hashed or not sops.startswith("ET")
+
+
+def test_comments_of_a_list_are_dropped(machine: Machine) -> None:
+    text = "# one\nl: # two\n  # three\n  - a # four\n  # five\n  - b\n  # six\nm:\n  # seven\n  k: c\n# eight\n"
+    machine.encrypt("x.secrets.yaml", text, [machine.mine.public])
+    sealed = machine.seal("x.secrets.yaml")
+    assert sealed
+    assert outcome(machine.native(), sealed) == outcome(machine.process(), sealed) != LEFT
+    assert machine.native().decrypt(sealed) == {"l": ["a", "b"], "m": {"k": "c"}}

@@ -1,0 +1,221 @@
+"""What the native reader leaves behind of keys and plaintext: nothing, in memory, in files, in errors."""
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import traceback
+import types
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyrage
+import pytest
+
+from envtree.model.diagnostic import Failure
+from envtree.model.secrets_file import DecryptError, SealedFile
+from envtree.secrets.sops import decrypt_all
+from envtree.secrets.sops.identities import identities
+from tests.support.native_files import SEARCH_PATH, Forged, LeftError, Machine, block_yaml, forge, new_identity
+
+ROOT = Path(__file__).parents[2]
+CANARY = "quokka-in-the-vault"
+PLAIN = {"PASSWORD": Forged(CANARY.encode(), "str"), "l": [Forged(CANARY.encode(), "str"), Forged(b"4711", "int")]}
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    for name in ("tree", "home"):
+        (tmp_path / name).mkdir()
+    machine = Machine(tmp_path / "tree", new_identity())
+    (tmp_path / "keys.txt").write_text(machine.mine.private)
+    return machine
+
+
+@pytest.fixture
+def data_keys(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The data keys that were unwrapped; only the test keeps them."""
+    seen: list[bytes] = []
+
+    def decrypt(wrapped: bytes, keys: list[Any]) -> bytes:
+        seen.append(real(wrapped, keys))
+        return seen[-1]
+
+    real = pyrage.decrypt
+    monkeypatch.setattr(pyrage, "decrypt", decrypt)
+    return seen
+
+
+def environ(machine: Machine) -> dict[str, str]:
+    """The key is in a file: variables of the process are not the reader's to forget."""
+    bare = {name: value for name, value in machine.environ.items() if name != "SOPS_AGE_KEY"}
+    return bare | {"SOPS_AGE_KEY_FILE": str(machine.root.parent / "keys.txt")}
+
+
+def seal(machine: Machine, data: dict[str, Any]) -> SealedFile:
+    (machine.root / "x.secrets.json").write_text(json.dumps(data))
+    file = machine.seal("x.secrets.json")
+    assert file
+    return file
+
+
+def reachable(start: object) -> Iterator[object]:
+    """All that an object leads to, but for code."""
+    seen: set[int] = set()
+    waiting = [start]
+    while waiting:
+        one = waiting.pop()
+        if id(one) not in seen and not isinstance(one, (types.ModuleType, type, types.FunctionType)):
+            seen.add(id(one))
+            yield one
+            waiting += gc.get_referents(one)
+
+
+def secrets_of(machine: Machine, data_keys: list[bytes]) -> list[str | bytes]:
+    """What must be nowhere: plaintext, the private key, the data key."""
+    return [CANARY, machine.mine.private, *data_keys]
+
+
+def spelled(needles: Sequence[str | bytes], objects: Iterable[object]) -> list[str]:
+    """Which of the needles stand in any of the objects, raw or as a text shows them."""
+    texts = [repr(one) for one in objects if not isinstance(one, types.FrameType)]
+    raw = [needle if isinstance(needle, str) else repr(needle)[2:-1] for needle in needles]
+    return [needle for needle in raw if any(needle in text for text in texts)]
+
+
+def test_t62_nothing_is_kept_between_files(machine: Machine, data_keys: list[bytes]) -> None:
+    reader = machine.native(environ(machine))
+    sealed = seal(machine, forge(PLAIN, [machine.mine.public]))
+    before = {path: path.stat().st_mtime_ns for path in machine.root.parent.rglob("*")}
+    opened = reader.decrypt(sealed)
+    needles = secrets_of(machine, data_keys)
+    # They are found where they are.
+    assert len(spelled(needles, [opened, data_keys, machine])) == len(needles) == 3
+    assert spelled(needles, reachable(reader)) == []
+    # Nor in any file, be it a cache.
+    assert {path: path.stat().st_mtime_ns for path in machine.root.parent.rglob("*")} == before
+
+
+def break_mac(data: dict[str, Any]) -> None:
+    data["l"].reverse()
+    data["l"].pop()
+
+
+def break_value(data: dict[str, Any]) -> None:
+    data["l"][1] = data["PASSWORD"]
+
+
+def break_lastmodified(data: dict[str, Any]) -> None:
+    data["sops"]["lastmodified"] = "2020-01-01T00:00:00Z"
+
+
+def break_key(data: dict[str, Any]) -> None:
+    data["sops"]["age"][0]["enc"] = forge(PLAIN, [new_identity().public])["sops"]["age"][0]["enc"]
+
+
+def mistype(data: dict[str, Any]) -> None:
+    """The reader cannot know what becomes of it once it has seen the plaintext."""
+    data["PASSWORD"] = data["PASSWORD"].replace("type:str", "type:int")
+
+
+BROKEN = {break_mac: "ET610", break_lastmodified: "ET610", break_value: "ET611", break_key: "ET621"}
+
+
+@pytest.mark.parametrize(("change", "code"), BROKEN.items())
+def test_t63_no_error_carries_what_was_read(
+    machine: Machine, data_keys: list[bytes], change: Callable[[dict[str, Any]], None], code: str
+) -> None:
+    data = forge(PLAIN, [machine.mine.public])
+    change(data)
+    sealed = seal(machine, data)
+    with pytest.raises((DecryptError, Failure)) as caught:
+        machine.native(environ(machine)).decrypt(sealed)
+    error = caught.value
+    assert isinstance(error, DecryptError | Failure)
+    assert error.code == code
+    assert (error.__cause__, error.__context__) == (None, None)
+    needles = secrets_of(machine, data_keys)
+    assert len(needles) == (2 if change is break_key else 3)
+    assert spelled(needles, [error, vars(error)]) == []
+    assert spelled(needles, (one for local in locals_of(error) for one in reachable(local))) == []
+
+
+def locals_of(error: BaseException) -> list[object]:
+    """What a reporter that prints locals would print, the test's own aside."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][1:]
+    assert frames
+    return [local for frame in frames for local in frame.f_locals.values()]
+
+
+def test_t63_what_is_left_to_sops_is_left_without_a_trace(machine: Machine, data_keys: list[bytes]) -> None:
+    data = forge(PLAIN, [machine.mine.public])
+    mistype(data)
+    sealed = seal(machine, data)
+    with pytest.raises(LeftError) as caught:
+        machine.native(environ(machine)).decrypt(sealed)
+    assert len(data_keys) == 1
+    assert caught.value.__context__ is None
+    needles = secrets_of(machine, data_keys)
+    assert spelled(needles, (one for local in locals_of(caught.value) for one in reachable(local))) == []
+
+
+def test_t63_an_error_of_many_files_carries_no_more(machine: Machine, data_keys: list[bytes]) -> None:
+    data = forge(PLAIN, [machine.mine.public])
+    break_mac(data)
+    error = decrypt_all(machine.native(environ(machine)), [seal(machine, data)])["x.secrets.json"]
+    assert isinstance(error, DecryptError)
+    assert spelled(secrets_of(machine, data_keys), reachable(error)) == []
+
+
+CRASH = """
+import sys
+from envtree.cli import main
+from envtree.secrets.sops import {module} as module
+
+def crash(*given, **named):
+    plain = "{canary}"
+    raise {kind}(plain, *map(str, given))
+
+module.{name} = crash
+main()
+"""
+PLACES = [
+    *(("native", name) for name in ("value_of", "as_written", "identities", "_decrypted", "_data_key", "_unarmored")),
+    ("as_written", "encrypted"),
+    *(("identities", name) for name in ("_parsed", "_read")),
+]
+
+
+@pytest.mark.parametrize("kind", ["RuntimeError", "ValueError"])
+@pytest.mark.parametrize(("module", "name"), PLACES)
+def test_t63_a_crash_with_plaintext_in_its_hands_is_one_line(
+    machine: Machine, module: str, name: str, kind: str
+) -> None:
+    tree = {
+        "organization.yaml": "name: acme\nedition: 2026\ndefault_model: m\n",
+        "environments/production.yaml": "description: all\n",
+        "projects/p/project.yaml": "key: PP\n",
+        "projects/p/teams/t/team.yaml": "description: a team\n",
+        "projects/p/teams/t/agents/a.yaml": "description: a bot\nexecution_environment: {secrets: [PASSWORD]}\n",
+        "organization.secrets.yaml": block_yaml(forge({"PASSWORD": PLAIN["PASSWORD"]}, [machine.mine.public])),
+    }
+    for path, text in tree.items():
+        (machine.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (machine.root / path).write_text(text)
+    script = CRASH.format(module=module, name=name, kind=kind, canary=CANARY)
+    out = machine.root.parent / "out"
+    command = [sys.executable, "-c", script, "-C", str(machine.root), "compile", "-o", str(out)]
+    env = environ(machine) | {"PYTHONPATH": str(ROOT / "compiler"), "PATH": SEARCH_PATH}
+    done = subprocess.run(command, env=env, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (70, b"", 1), done
+    assert CANARY.encode() not in done.stderr
+    assert not out.exists()
+
+
+def test_the_reader_shows_nothing(machine: Machine) -> None:
+    reader = machine.native()
+    assert machine.mine.private not in repr(reader)
+    assert machine.mine.private not in f"{reader} {identities(machine.environ)!r}"
+    assert os.fspath(machine.root) not in repr(reader)

@@ -1,0 +1,193 @@
+"""Which keys the native reader finds, held against those that the real sops finds; and what it leaves to sops."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyrage
+import pytest
+
+from envtree.model.secrets_file import SealedFile
+from tests.support.native_files import LEFT, Forged, Identity, Machine, forge, new_identity, outcome
+
+PLAIN = {"PASSWORD": Forged(b"hunter2", "str"), "PORT": Forged(b"5432", "int")}
+OTHER = new_identity()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    for name in ("tree", "home"):
+        (tmp_path / name).mkdir()
+    return Machine(tmp_path / "tree", new_identity())
+
+
+@pytest.fixture
+def sealed(machine: Machine) -> SealedFile:
+    (machine.root / "x.secrets.json").write_text(json.dumps(forge(PLAIN, [machine.mine.public])))
+    file = machine.seal("x.secrets.json")
+    assert file
+    return file
+
+
+class Setting:
+    """A home, and the variables that lead to keys."""
+
+    def __init__(self, folder: Path, mine: Identity) -> None:
+        self.folder, self.mine = folder, mine
+
+    def file(self, name: str, text: str | bytes) -> str:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return str(path)
+
+    def beside(self, name: str, text: str, **environ: str) -> dict[str, str]:
+        """Write a file into the home that no variable leads to."""
+        self.file(f"home/{name}", text)
+        return environ
+
+    def keys(self, *more: str) -> str:
+        return "\n".join([f"# public key: {self.mine.public}", self.mine.private, "", *more])
+
+
+def ssh_key() -> str:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    made = Ed25519PrivateKey.generate()
+    return made.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+
+
+def circle(path: Path) -> Path:
+    path.symlink_to(path)
+    return path
+
+
+CONFIG = "Library/Application Support" if sys.platform == "darwin" else ".config"
+DEFAULT = f"{CONFIG}/sops/age/keys.txt"
+
+# Where sops and the native reader find the right key,
+RIGHT: dict[str, Callable[[Setting], dict[str, str]]] = {
+    "variable": lambda at: {"SOPS_AGE_KEY": at.mine.private},
+    "variable-of-lines": lambda at: {"SOPS_AGE_KEY": at.keys(OTHER.private)},
+    "file": lambda at: {"SOPS_AGE_KEY_FILE": at.file("k", at.keys())},
+    "file-of-another-system": lambda at: {"SOPS_AGE_KEY_FILE": at.file("k", at.keys().replace("\n", "\r\n"))},
+    "file-of-several": lambda at: {"SOPS_AGE_KEY_FILE": at.file("k", f"{OTHER.private}\n{at.keys()}")},
+    "both-and-the-variable-is-wrong": lambda at: {
+        "SOPS_AGE_KEY": OTHER.private,
+        "SOPS_AGE_KEY_FILE": at.file("k", at.keys()),
+    },
+    "both-and-the-file-is-wrong": lambda at: {
+        "SOPS_AGE_KEY": at.mine.private,
+        "SOPS_AGE_KEY_FILE": at.file("k", OTHER.private),
+    },
+    "default": lambda at: at.beside(DEFAULT, at.keys()),
+    "default-and-a-wrong-variable": lambda at: at.beside(DEFAULT, at.keys(), SOPS_AGE_KEY=OTHER.private),
+    "configuration-elsewhere": lambda at: {
+        "XDG_CONFIG_HOME": str(Path(at.file("elsewhere/sops/age/keys.txt", at.keys())).parents[2])
+    },
+}
+# where both find keys, and none is right,
+WRONG: dict[str, Callable[[Setting], dict[str, str]]] = {
+    "variable": lambda at: {"SOPS_AGE_KEY": OTHER.private},
+    "default": lambda at: at.beside(DEFAULT, OTHER.private),
+    "variable-beside-an-ssh-key": lambda at: at.beside(".ssh/id_ed25519", ssh_key(), SOPS_AGE_KEY=OTHER.private),
+}
+# and where only sops can tell.
+UNSURE: dict[str, Callable[[Setting], dict[str, str]]] = {
+    "nothing": lambda at: {},
+    "empty-variable": lambda at: {"SOPS_AGE_KEY": ""},
+    "command": lambda at: {"SOPS_AGE_KEY": at.mine.private, "SOPS_AGE_KEY_CMD": "true"},
+    "command-with-the-key": lambda at: {"SOPS_AGE_KEY_CMD": f"cat {at.file('k', at.keys())}"},
+    "no-file": lambda at: {"SOPS_AGE_KEY_FILE": "/nowhere", "SOPS_AGE_KEY": at.mine.private},
+    "no-file-name": lambda at: {"SOPS_AGE_KEY_FILE": "", "SOPS_AGE_KEY": at.mine.private},
+    "empty-file": lambda at: {"SOPS_AGE_KEY_FILE": at.file("k", "# nothing\n")},
+    "folder": lambda at: {"SOPS_AGE_KEY_FILE": str(at.folder), "SOPS_AGE_KEY": at.mine.private},
+    "no-text": lambda at: {"SOPS_AGE_KEY_FILE": at.file("k", b"\xff\xfe"), "SOPS_AGE_KEY": at.mine.private},
+    "another-line": lambda at: {"SOPS_AGE_KEY_FILE": at.file("k", at.keys("what is this"))},
+    "blanks": lambda at: {"SOPS_AGE_KEY": f" {at.mine.private}"},
+    "small-letters": lambda at: {"SOPS_AGE_KEY": at.mine.private.lower()},
+    "a-slip": lambda at: {"SOPS_AGE_KEY": at.mine.private[:-1] + ("Q" if at.mine.private[-1] != "Q" else "P")},
+    "plugin": lambda at: {"SOPS_AGE_KEY_FILE": at.file("k", at.keys("AGE-PLUGIN-YUBIKEY-1QQQQQQQQQQQQQQ"))},
+    "ssh-only": lambda at: at.beside(".ssh/id_ed25519", ssh_key()),
+    "passphrase": lambda at: {
+        "SOPS_AGE_KEY_FILE": at.file("k", pyrage.passphrase.encrypt(at.keys().encode(), "pw", armored=True))
+    },
+    "passphrase-and-a-key": lambda at: {
+        "SOPS_AGE_KEY_FILE": at.file("k", pyrage.passphrase.encrypt(at.keys().encode(), "pw")),
+        "SOPS_AGE_KEY": at.mine.private,
+    },
+    "malformed-default": lambda at: at.beside(DEFAULT, "what is this\n", SOPS_AGE_KEY=at.mine.private),
+    "links-in-a-circle": lambda at: {
+        "SOPS_AGE_KEY_FILE": str(circle(at.folder / "k")),
+        "SOPS_AGE_KEY": at.mine.private,
+    },
+    "home-is-a-file": lambda at: {"SOPS_AGE_KEY": at.mine.private, "HOME": at.file("h", "")},
+    "huge": lambda at: {"SOPS_AGE_KEY_FILE": at.file("k", at.keys() + "#" * (1 << 20))},
+}
+
+
+def places(machine: Machine, more: dict[str, str]) -> dict[str, str]:
+    """The machine, with its key only where it was put."""
+    bare = {name: value for name, value in machine.environ.items() if name != "SOPS_AGE_KEY"}
+    return bare | more
+
+
+@pytest.mark.parametrize(
+    ("setting", "opens"),
+    [*((setting, True) for setting in RIGHT.values()), *((setting, False) for setting in WRONG.values())],
+    ids=[*RIGHT, *(f"wrong-{name}" for name in WRONG)],
+)
+def test_keys_are_found_where_sops_finds_them(
+    machine: Machine, sealed: SealedFile, setting: Callable[[Setting], dict[str, str]], opens: bool
+) -> None:
+    environ = places(machine, setting(Setting(machine.root.parent, machine.mine)))
+    native = outcome(machine.native(environ), sealed)
+    assert native == outcome(machine.process(environ), sealed)
+    assert native.startswith("{" if opens else "ET621")
+
+
+@pytest.mark.parametrize("setting", UNSURE.values(), ids=UNSURE)
+def test_other_keys_are_left_to_sops(
+    machine: Machine, sealed: SealedFile, setting: Callable[[Setting], dict[str, str]]
+) -> None:
+    environ = places(machine, setting(Setting(machine.root.parent, machine.mine)))
+    assert outcome(machine.native(environ), sealed) == LEFT
+
+
+def test_a_pipe_is_read_by_whoever_reads_it_once(machine: Machine, sealed: SealedFile, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    environ = places(machine, {"SOPS_AGE_KEY_FILE": str(tmp_path / "pipe"), "SOPS_AGE_KEY": machine.mine.private})
+    assert outcome(machine.native(environ), sealed) == LEFT
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_the_default_file_is_where_each_system_keeps_it(
+    machine: Machine, sealed: SealedFile, platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    folder = "Library/Application Support" if platform == "darwin" else ".config"
+    Setting(machine.root.parent, machine.mine).file(f"home/{folder}/sops/age/keys.txt", machine.mine.private)
+    assert outcome(machine.native(places(machine, {})), sealed).startswith("{")
+    without_a_home = {name: value for name, value in places(machine, {}).items() if name != "HOME"}
+    assert outcome(machine.native(without_a_home), sealed) == LEFT
+
+
+def test_a_relative_key_file_is_meant_from_where_the_user_stands(
+    machine: Machine, sealed: SealedFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(Setting(machine.root.parent, machine.mine).file("k", machine.mine.private))
+    monkeypatch.chdir(path.parent)
+    assert outcome(machine.native(places(machine, {"SOPS_AGE_KEY_FILE": "k"})), sealed).startswith("{")
+
+
+def test_a_key_that_is_put_elsewhere_is_not_remembered(machine: Machine, sealed: SealedFile, tmp_path: Path) -> None:
+    path = Path(Setting(tmp_path, machine.mine).file("k", machine.mine.private))
+    reader = machine.native(places(machine, {"SOPS_AGE_KEY_FILE": str(path)}))
+    assert outcome(reader, sealed).startswith("{")
+    path.write_text(OTHER.private)
+    assert outcome(reader, sealed) == "ET621"
+    path.unlink()
+    assert outcome(reader, sealed) == LEFT

@@ -1,0 +1,319 @@
+"""The native reader refuses what the real sops refuses: files that were changed without it, one change each."""
+
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envtree.model.secrets_file import SealedFile
+from tests.support.native_files import (
+    LEFT,
+    TOKEN,
+    Forged,
+    Machine,
+    block_yaml,
+    both,
+    dotenv,
+    forge,
+    new_identity,
+    random_forged,
+    wrap,
+)
+
+OTHER = new_identity()
+BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+TYPES = ("str", "int", "float", "bool", "bytes", "time", "comment")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    (tmp_path / "tree").mkdir()
+    return Machine(tmp_path / "tree", new_identity())
+
+
+class Draft:
+    """A file before it is written: a tree with the `sops` map, and what was done to it."""
+
+    def __init__(self, rng: random.Random, data: dict[str, Any], mine: str) -> None:
+        self.rng, self.data, self.mine = rng, data, mine
+
+    @property
+    def about(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.data["sops"]
+        return found
+
+    def places(self) -> list[tuple[Any, Any]]:
+        """Every leaf that is not sops's own, as a container and a key or index."""
+        return list(_places({name: child for name, child in self.data.items() if name != "sops"}, self.data))
+
+    def place(self) -> tuple[Any, Any]:
+        return self.rng.choice(self.places())
+
+    def change(self, container: Any, key: Any, part: str) -> None:
+        """Another character in one part of an encrypted text."""
+        text = container[key]
+        start, end = re.search(rf"{part}:([^,\]]+)", text).span(1)  # type: ignore[union-attr]
+        at = self.rng.randrange(start, end)
+        container[key] = text[:at] + self.rng.choice(BASE64.replace(text[at], "")) + text[at + 1 :]
+
+
+def _places(node: Any, container: Any) -> Iterator[tuple[Any, Any]]:
+    for key, child in node.items() if isinstance(node, dict) else enumerate(node):
+        if isinstance(child, (dict, list)):
+            yield from _places(child, child)
+        else:
+            yield container, key
+
+
+Tampering = Callable[[Draft], None]
+
+
+def change_data(draft: Draft) -> None:
+    draft.change(*draft.place(), "data")
+
+
+def change_iv(draft: Draft) -> None:
+    draft.change(*draft.place(), "iv")
+
+
+def change_tag(draft: Draft) -> None:
+    draft.change(*draft.place(), "tag")
+
+
+def change_type(draft: Draft) -> None:
+    container, key = draft.place()
+    container[key] = re.sub(r"type:\w+", f"type:{draft.rng.choice(TYPES)}", container[key])
+
+
+def change_mac(draft: Draft) -> None:
+    draft.change(draft.about, "mac", draft.rng.choice(("data", "iv", "tag")))
+
+
+def change_mac_type(draft: Draft) -> None:
+    draft.about["mac"] = draft.about["mac"].replace("type:str", "type:int")
+
+
+def mac_of_a_value(draft: Draft) -> None:
+    container, key = draft.place()
+    draft.about["mac"] = container[key]
+
+
+def change_lastmodified(draft: Draft) -> None:
+    text = draft.about["lastmodified"]
+    at = draft.rng.choice([match.start() for match in re.finditer(r"\d", text)])
+    draft.about["lastmodified"] = text[:at] + str(draft.rng.randrange(10)) + text[at + 1 :]
+
+
+def change_enc(draft: Draft) -> None:
+    entry = draft.rng.choice(draft.about["age"])
+    at = draft.rng.randrange(len(entry["enc"]))
+    char = draft.rng.choice(BASE64 if entry["enc"][at] in BASE64 else "-= \n")
+    entry["enc"] = entry["enc"][:at] + char + entry["enc"][at + 1 :]
+
+
+def swap_encs(draft: Draft) -> None:
+    entries = draft.about["age"]
+    encs = [entry["enc"] for entry in entries]
+    draft.rng.shuffle(encs)
+    for entry, enc in zip(entries, encs, strict=True):
+        entry["enc"] = enc
+
+
+def replace_recipient(draft: Draft) -> None:
+    draft.rng.choice(draft.about["age"])["recipient"] = OTHER.public
+
+
+def wrap_another_key(draft: Draft) -> None:
+    entry = draft.rng.choice(draft.about["age"])
+    entry["enc"] = wrap(draft.rng.randbytes(draft.rng.choice((16, 32, 32, 33))), entry["recipient"])
+
+
+def remove_recipient(draft: Draft) -> None:
+    draft.about["age"].pop(draft.rng.randrange(len(draft.about["age"])))
+
+
+def swap_values(draft: Draft) -> None:
+    one, other = draft.place(), draft.place()
+    one[0][one[1]], other[0][other[1]] = other[0][other[1]], one[0][one[1]]
+
+
+def copy_value(draft: Draft) -> None:
+    one, other = draft.place(), draft.place()
+    one[0][one[1]] = other[0][other[1]]
+
+
+def move_value(draft: Draft) -> None:
+    container, key = draft.place()
+    text = container.pop(key)
+    draft.data["moved"] = text
+
+
+def rename_key(draft: Draft) -> None:
+    name = draft.rng.choice([name for name in draft.data if name != "sops"])
+    draft.data["renamed"] = draft.data.pop(name)
+
+
+def delete_value(draft: Draft) -> None:
+    container, key = draft.place()
+    del container[key]
+
+
+def add_value(draft: Draft) -> None:
+    container, key = draft.place()
+    if isinstance(container, list):
+        container.insert(draft.rng.randint(0, len(container)), container[key])
+    else:
+        container["added"] = container[key]
+
+
+def reorder(draft: Draft) -> None:
+    container, _ = draft.place()
+    if isinstance(container, list):
+        draft.rng.shuffle(container)
+    else:
+        items = list(container.items())
+        draft.rng.shuffle(items)
+        container.clear()
+        container.update(items)
+
+
+def nest(draft: Draft) -> None:
+    """AES-GCM protects the path without indices, so a value may stand in a list of its own."""
+    container, key = draft.place()
+    container[key] = draft.rng.choice(([container[key]], [[container[key]]], {"k": container[key]}))
+
+
+def flatten(draft: Draft) -> None:
+    """A list of one is taken apart."""
+    lists = [name for name, child in draft.data.items() if isinstance(child, list)]
+    if lists:
+        name = draft.rng.choice(lists)
+        draft.data[name] = draft.data[name][0]
+
+
+def older_values(draft: Draft) -> None:
+    """A value of another version of the file, which had another data key."""
+    container, key = draft.place()
+    other = forge({"x": Forged(b"x", "str")}, [draft.mine])
+    container[key] = other["x"]
+
+
+def change_version(draft: Draft) -> None:
+    draft.about["version"] = draft.rng.choice(("3.7.0", "99.0.0", "3.9", "v3.9.0", "3.11.0-x", "latest"))
+
+
+def nothing(draft: Draft) -> None:
+    """Also what was not changed goes through the same machinery."""
+
+
+TAMPERINGS: list[Tampering] = [
+    *(change_data, change_iv, change_tag, change_type, change_mac, change_mac_type, mac_of_a_value),
+    *(change_lastmodified, change_enc, swap_encs, replace_recipient, wrap_another_key, remove_recipient),
+    *(swap_values, copy_value, move_value, rename_key, delete_value, add_value, reorder, nest, flatten, older_values),
+    *(change_version, nothing),
+]
+
+
+def comment_out(rng: random.Random, text: str) -> str:
+    """One of the lines with a value becomes a comment, which sops may decrypt all the same."""
+    lines = text.splitlines(keepends=True)
+    at = rng.choice([number for number, line in enumerate(lines) if TOKEN.search(line)])
+    token = TOKEN.search(lines[at])
+    assert token
+    kind = token[0] if rng.random() < 0.5 else re.sub(r"type:\w+", "type:comment", token[0])
+    indent = re.match(" *", lines[at])
+    assert indent
+    lines[at] = rng.choice((f"{indent[0]}#{kind}\n", f"{indent[0]}# {kind}\n", f"{indent[0]}#\n"))
+    return "".join(lines)
+
+
+def swap_lines(rng: random.Random, text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    one, other = rng.randrange(len(lines)), rng.randrange(len(lines))
+    lines[one], lines[other] = lines[other], lines[one]
+    return "".join(lines)
+
+
+def truncate(rng: random.Random, text: str) -> str:
+    return text[: rng.randrange(len(text))]
+
+
+def drop_line(rng: random.Random, text: str) -> str:
+    lines = text.splitlines(keepends=True)
+    lines.pop(rng.randrange(len(lines)))
+    return "".join(lines)
+
+
+def change_byte(rng: random.Random, text: str) -> str:
+    at = rng.randrange(len(text))
+    return text[:at] + rng.choice(" \n#-:'\"&*!|>x0=") + text[at + 1 :]
+
+
+TEXT_TAMPERINGS = (comment_out, comment_out, swap_lines, truncate, drop_line, change_byte)
+
+
+def tampered(machine: Machine, seed: int, count: int) -> Iterator[SealedFile]:
+    """Files that were changed so that the stages before do not notice."""
+    number = found = 0
+    while found < count:
+        number += 1
+        rng = random.Random(f"{seed}-{number}")
+        format = rng.choice(("yaml", "yaml", "json", "env"))
+        people = rng.choice(([machine.mine.public], [OTHER.public, machine.mine.public]))
+        draft = Draft(rng, forge(_tree(rng, format), people), machine.mine.public)
+        on_text = rng.random() < 0.25
+        if not on_text:
+            TAMPERINGS[number % len(TAMPERINGS)](draft)
+        text = _text(draft.data, format)
+        if on_text:
+            text = rng.choice(TEXT_TAMPERINGS)(rng, text)
+        path = f"t{number}.secrets.{format}"
+        (machine.root / path).write_text(text, "utf-8")
+        sealed = machine.seal(path)
+        if sealed is not None:
+            found += 1
+            yield sealed
+
+
+def _tree(rng: random.Random, format: str) -> Any:
+    if format == "env":
+        return {f"A{number}": Forged(rng.choice((b"one", b"two", b"x")), "str") for number in range(rng.randint(1, 5))}
+    same = [Forged(b"same", "str") for _ in range(rng.randint(1, 3))]
+    return random_forged(rng, 2) | {"l": same, "m": [Forged(b"1", "int"), {"k": Forged(b"2", "int")}]}
+
+
+def _text(data: dict[str, Any], format: str) -> str:
+    if format == "json":
+        return json.dumps(data, indent=1)
+    return dotenv(data) if format == "env" else block_yaml(data)
+
+
+def agree(machine: Machine, seed: int, count: int) -> Counter[str]:
+    seen: Counter[str] = Counter()
+    for sealed, native, sops in both(machine, tampered(machine, seed, count)):
+        text = (machine.root / sealed.path).read_text()
+        assert native in (sops, LEFT), (sealed.path, text)
+        seen["left" if native == LEFT else native if native.startswith("ET") else "opened"] += 1
+        if native == LEFT:
+            seen["left and opened" if not sops.startswith("ET") else "left and refused"] += 1
+    return seen
+
+
+def test_tampered_files(machine: Machine) -> None:
+    seen = agree(machine, 1, 70)
+    assert all(seen[code] for code in ("ET610", "ET611", "ET621", "opened", "left")), seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(2))
+def test_hundreds_of_tampered_files(machine: Machine, part: int) -> None:
+    seen = agree(machine, 10 + part, 300)
+    print(part, dict(seen))
+    refused = seen["ET610"] + seen["ET611"] + seen["ET621"]
+    assert refused + seen["opened"] + seen["left"] == 300
+    assert refused > 150

@@ -1,0 +1,30 @@
+"""Whose key is of which kind: it stands in a list, and need not be guessed."""
+
+import pytest
+
+from envtree.frontend.link.readers import everybody
+from envtree.model.source import Kind
+from envtree.secrets.sops.writing import Keys
+from tests.support.trees import document
+
+AGE = "age1levy56uqmrfwsdrueea4vzpy8lsgud6aet5al06mae42mxdkmyqs72335c"
+
+
+@pytest.mark.parametrize(
+    ("listed", "key", "kind"),
+    [
+        ("age", AGE, "age"),
+        ("age", "ssh-ed25519 AAAA comment", "age-ssh"),
+        ("age", "age1yubikey1qqqq", "age-plugin"),
+        ("pgp", "A" * 40, "pgp"),
+        ("pgp", "B" * 64, "pgp"),
+        ("pgp", "aaaa bbbb " * 4, "pgp"),
+    ],
+)
+def test_the_kind_of_a_key_follows_from_its_list(listed: str, key: str, kind: str) -> None:
+    text = f"people: {{ann: {{{listed}: {key!r}}}}}"
+    (found,) = everybody(document(text, Kind.ORGANIZATION, "organization.yaml")).items()
+    spelling, declared = found
+    assert (declared.person, declared.kind, declared.text) == ("ann", kind, key)
+    keys = Keys.of([(declared.kind, spelling)])
+    assert (keys.pgp if listed == "pgp" else keys.age) == (spelling,)

@@ -1,0 +1,371 @@
+"""`compile --secrets seal`: the secrets of a bundle in a file beside it, which its readers open with the real sops."""
+
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envtree.frontend.schemas import Schemas
+from tests.support.real_sops import HEAD, Person, age_person, decrypt, people, pgp_person, recipients, sops
+from tests.support.vault import ID, NUMBER, PASSWORD, Vault, contents, still, vault
+
+__all__ = ["still", "vault"]
+
+EXAMPLE = Path(__file__).parents[2] / "examples/acme"
+HOME = "dev/default/a"
+SEALED = f"{HOME}/secrets.sops.json"
+
+
+def bundle(out: Path, home: str = HOME) -> Any:
+    return json.loads((out / home / "bundle.json").read_bytes())
+
+
+def keyless(vault: Vault) -> dict[str, str | None]:
+    return {"SOPS_AGE_KEY_FILE": str(vault.folder / "nowhere")}
+
+
+# What is written.
+
+
+def test_each_sensitive_value_is_an_entry_that_sops_opens(still: Vault) -> None:
+    out, plain = still.compile("seal", "sealed"), still.compile("plain", "plain")
+    found, wanted = bundle(out), bundle(plain)
+    entries = decrypt(out, SEALED, still.reader)
+    assert entries is not None
+    assert entries.pop("id") == ID
+    assert entries == {
+        "env_vars.PASSWORD": PASSWORD,
+        "env_vars.SHORT": "abc",
+        "env_vars.FLAG": "true",
+        "env_vars.PIN": str(NUMBER),
+        "env_vars.URL": wanted["env_vars"]["URL"],
+        "config.nested.list.0": PASSWORD,
+        "config.nested.pin": NUMBER,
+    }
+    assert found["env_vars"]["PASSWORD"] == {"$sealed": "env_vars.PASSWORD"}
+    assert found["env_vars"]["PLAIN"] == "nothing-secret"
+    assert found["config"]["nested"] == {
+        "list": [{"$sealed": "config.nested.list.0"}, 1],
+        "pin": {"$sealed": "config.nested.pin"},
+    }
+    assert found["sensitive"] == wanted["sensitive"]
+    assert Schemas().is_valid("bundle", found)
+
+
+def test_nothing_beside_it_holds_a_secret(still: Vault) -> None:
+    out = still.compile("seal", "beside", "--provenance")
+    assert contents(out).keys() == {
+        "manifest.json",
+        *(f"{HOME}/{name}" for name in ("bundle.json", ".env", "provenance.json", "secrets.sops.json")),
+    }
+    for data in contents(out).values():
+        assert not re.search(rb"quokka|canary|third-line|918273", data)
+    assert (out / HOME / ".env").read_text() == (
+        '# sensitive, left out: FLAG, PASSWORD, PIN, SHORT, URL\nPLAIN="nothing-secret"\n'
+    )
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    assert (manifest["mode"], Schemas().is_valid("output/manifest", manifest)) == ("seal", True)
+    assert "secrets.sops.json" in manifest["bundles"][ID]["files"]
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in out.rglob("*")}
+    assert modes == {0o755, 0o644}
+
+
+def test_it_is_encrypted_for_the_declared_readers_and_nobody_else(vault: Vault) -> None:
+    ana, bob = (age_person(vault.folder / "keys", name) for name in ("ana", "bob"))
+    vault.write({"organization.yaml": HEAD + people(ci=vault.reader, ana=ana, bob=bob)})
+    vault.write({"organization.yaml": (vault.root / "organization.yaml").read_text() + "secret_readers: [ci, ana]\n"})
+    sops(vault.root, "rotate", "-i", "--add-age", ana.public, "organization.secrets.yaml", who=vault.reader)
+    out = vault.compile("seal", "out")
+    assert recipients(out / SEALED) == {vault.reader.public, ana.public}
+    assert [bool(decrypt(out, SEALED, who)) for who in (vault.reader, ana, bob)] == [True, True, False]
+
+
+def test_a_project_has_readers_of_its_own(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE, tmp_path / "acme")
+    own = Vault(tmp_path, Person("", {"SOPS_AGE_KEY_FILE": str(tmp_path / "acme/age.key")}))
+    done = own.envtree("-C", "acme", "compile", "--secrets", "seal", "-o", "out")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "acme/organization.yaml").read_text()
+    keys = dict(re.findall(r"^  (\w+):.*\n    age: (\S+)", text, re.MULTILINE))
+    for project in ("platform", "storefront", "delivery"):
+        file = (tmp_path / f"acme/projects/{project}/project.yaml").read_text()
+        names = re.search(r"^secret_readers: \[(.*)\]", file, re.MULTILINE)
+        wanted = {keys[name] for name in (names[1] if names else "dana, ci").split(", ")}
+        sealed = list((tmp_path / "out").glob(f"*/{project}/**/secrets.sops.json"))
+        assert sealed
+        assert all(recipients(path) == wanted for path in sealed)
+
+
+@pytest.fixture(scope="module")
+def pgp() -> Iterator[Person]:
+    with pgp_person() as person:
+        yield person
+
+
+def test_a_reader_may_have_a_pgp_key(vault: Vault, pgp: Person) -> None:
+    vault.write({"organization.yaml": HEAD + people(ci=vault.reader, ana=pgp) + "secret_readers: [ana, ci]\n"})
+    (vault.root / "organization.secrets.yaml").unlink()
+    environ = {**vault.environ, **pgp.environ}
+    (vault.root / "organization.secrets.yaml").write_text(json.dumps({"db": {"password": PASSWORD, "pin": 1234}}))
+    options = ["sops", "encrypt", "-i", f"--age={vault.reader.public}", f"--pgp={pgp.public}"]
+    subprocess.run([*options, "organization.secrets.yaml"], cwd=vault.root, env=environ, check=True)
+    vault.write({"agents/a.yaml": "execution_environment: {secrets: {PASSWORD: db.password}}\n"})
+    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ=pgp.environ)
+    assert done.returncode == 0, done.stderr
+    out = vault.folder / "out"
+    assert recipients(out / SEALED) == {vault.reader.public, pgp.public}
+    assert [bool(decrypt(out, SEALED, who)) for who in (vault.reader, pgp)] == [True, True]
+    again = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check", environ=pgp.environ)
+    assert again.returncode == 0, again
+    # Without the public key there is nobody to encrypt for.
+    shutil.rmtree(out)
+    done = vault.envtree("compile", "--secrets", "seal", "-o", "out")
+    assert (done.returncode, b"gpg needs the public key" in done.stderr) == (3, True)
+    assert not out.exists()
+
+
+ODD = """\
+execution_environment:
+  env_vars:
+    TOKEN_unencrypted: ${{ secrets.t }}
+    sops: ${{ secrets.t }}
+    EMPTY: ${{ secrets.t | replace(secrets.t, '') }}
+    LONG: ${{ secrets.long ~ secrets.long }}
+  working_dir: ${{ secrets.t }}
+  config:
+    "a:b": ${{ secrets.t }}
+    "50%": ${{ secrets.t }}
+    "x.y_unencrypted": ${{ secrets.t }}
+    sops: ${{ secrets.t }}
+    _scope: ${{ secrets.t }}
+    none: ${{ none if secrets.t else 1 }}
+    half: ${{ secrets.n / 2 }}
+    whole: ${{ secrets.n / 1 }}
+    big: ${{ secrets.n }}
+    sure: ${{ secrets.t is string }}
+    list: ${{ [secrets.t, 1, [], {}] }}
+    map: "${{ {'k:1': secrets.t, '$json': none} }}"
+    nothing: "${{ [secrets.t, 1] | length * 0 }}"
+"""
+
+
+def test_values_and_names_that_sops_would_not_keep_are_kept(vault: Vault) -> None:
+    vault.encrypt("organization.secrets.yaml", {"t": "tÖken\n", "n": 9007199254740991, "long": "é" * 20_000})
+    vault.write({"agents/a.yaml": ODD})
+    out, plain = vault.compile("seal", "out"), vault.compile("plain", "plain")
+    assert "Öken" not in (out / SEALED).read_text()
+    # Nothing but sops's own map is in clear.
+    for value in re.findall(r'^\t"(?!sops")[^"]+": (.*?),?$', (out / SEALED).read_text(), re.MULTILINE):
+        assert value.startswith(('"ENC[', "{"))
+    vault.compile("seal", "out", "--check")
+    done = vault.envtree("unseal", "out", "-o", "again")
+    assert done.returncode == 0, done.stderr
+    assert contents(vault.folder / "again") == contents(plain)
+    names = json.loads((out / SEALED).read_bytes())
+    assert {
+        "env_vars.TOKEN%5Funencrypted",
+        "config.a%3Ab",
+        "config.50%25",
+        "env_vars.sops",
+        "working_dir",
+    } <= names.keys()
+
+
+def test_a_bundle_without_secrets_has_no_sealed_file_and_needs_no_readers(vault: Vault) -> None:
+    vault.write({"organization.yaml": HEAD, "agents/a.yaml": "{}\n"})
+    (vault.root / "organization.secrets.yaml").unlink()
+    assert contents(vault.compile("seal", "out")).keys() == {"manifest.json", f"{HOME}/bundle.json", f"{HOME}/.env"}
+
+
+def test_the_organization_can_ask_for_it(vault: Vault) -> None:
+    text = (vault.root / "organization.yaml").read_text()
+    vault.write({"organization.yaml": text + "output: {secrets: seal, directory: sealed}\n"})
+    assert vault.envtree("compile").returncode == 0
+    assert decrypt(vault.root / "sealed", SEALED, vault.reader)
+
+
+# What is there is kept.
+
+
+def test_what_holds_the_same_for_the_same_readers_is_kept(vault: Vault) -> None:
+    before = contents(vault.compile("seal", "out"))
+    assert contents(vault.compile("seal", "out")) == before
+    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
+    assert (done.returncode, done.stdout) == (0, b"")
+
+
+def changed(vault: Vault) -> list[str]:
+    """What --check says would change; then it is changed, and sops opens it."""
+    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
+    assert done.returncode == (1 if done.stdout else 0), done.stderr
+    vault.compile("seal", "out")
+    assert vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check").returncode == 0
+    assert decrypt(vault.folder / "out", SEALED, vault.reader)
+    return done.stdout.decode().splitlines()
+
+
+def test_a_changed_value_is_sealed_anew(vault: Vault) -> None:
+    out = vault.compile("seal", "out")
+    # As long as it was, so that no length tells.
+    vault.encrypt(
+        "organization.secrets.yaml", {"db": {"password": PASSWORD, "pin": NUMBER}, "short": "abd", "flag": True}
+    )
+    assert changed(vault) == [SEALED, "manifest.json"]
+    assert "abd" in json.dumps(decrypt(out, SEALED, vault.reader))
+
+
+def test_other_readers_have_it_sealed_anew(vault: Vault) -> None:
+    out = vault.compile("seal", "out")
+    ana = age_person(vault.folder / "keys", "ana")
+    organization = HEAD + people(ci=vault.reader, ana=ana)
+    sops(vault.root, "rotate", "-i", "--add-age", ana.public, "organization.secrets.yaml", who=vault.reader)
+    vault.write({"organization.yaml": organization + "secret_readers: [ci, ana]\n"})
+    assert changed(vault) == [SEALED, "manifest.json"]
+    # Somebody was added to the sealed file by hand.
+    bob = age_person(vault.folder / "keys", "bob")
+    sops(out, "rotate", "-i", "--add-age", bob.public, SEALED, who=vault.reader)
+    assert changed(vault) == [SEALED, "manifest.json"]
+    assert recipients(out / SEALED) == {vault.reader.public, ana.public}
+
+
+@pytest.mark.parametrize("damage", ["not json", "{}", "mac", "plain", "folder of another"])
+def test_a_file_that_is_not_what_it_was_is_sealed_anew(vault: Vault, damage: str) -> None:
+    file = vault.compile("seal", "out") / SEALED
+    text = file.read_text()
+    if damage == "mac":
+        text = re.sub(r'"lastmodified": "[^"]*"', '"lastmodified": "2020-01-01T00:00:00Z"', text)
+    elif damage == "plain":
+        text = re.sub(r'"env_vars.SHORT": "[^"]*"', '"env_vars.SHORT": "abc"', text)
+    elif damage == "folder of another":
+        other = re.sub(
+            r'"id": "[^"]*"', '"id": "default/b@dev"', json.dumps(decrypt(vault.folder / "out", SEALED, vault.reader))
+        )
+        file.write_text(other)
+        sops(file.parent, "encrypt", "-i", vault.reader.flag, file.name)
+        text = file.read_text()
+    else:
+        text = damage
+    file.write_text(text)
+    assert changed(vault) == [SEALED, "manifest.json"]
+
+
+def test_without_a_key_for_the_old_one_a_new_one_is_made(vault: Vault) -> None:
+    out = vault.compile("seal", "out")
+    ana = age_person(vault.folder / "keys", "ana")
+    # The build can read the tree, but not what was sealed before for somebody else.
+    plain = decrypt(out, SEALED, vault.reader)
+    (out / SEALED).write_text(json.dumps(plain))
+    sops(out, "encrypt", "-i", ana.flag, SEALED)
+    vault.write({"organization.yaml": HEAD + people(ana=ana) + "secret_readers: [ana]\n"})
+    vault.write({"organization.yaml": HEAD + people(ana=ana, ci=vault.reader) + "secret_readers: [ana]\n"})
+    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
+    assert done.returncode == 1, done.stderr  # the tree's own file is not encrypted for its readers
+    vault.write({"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ana]\n", "projects/shop/agents/a.yaml": ""})
+    shutil.rmtree(vault.root / "agents")
+    vault.write({"organization.yaml": HEAD + people(ana=ana, ci=vault.reader) + "secret_readers: [ci]\n"})
+    vault.write({"projects/shop/agents/a.yaml": "execution_environment: {secrets: {S: short}}\n"})
+    shutil.rmtree(out)
+    vault.compile("seal", "out")
+    sealed = out / "dev/shop/a/secrets.sops.json"
+    first = sealed.read_bytes()
+    assert recipients(sealed) == {ana.public}
+    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
+    assert (done.returncode, b"ET621" in done.stderr) == (3, True)
+    vault.compile("seal", "out")
+    assert sealed.read_bytes() != first
+
+
+def test_modes_follow_each_other_in_one_folder(vault: Vault) -> None:
+    for mode in ("seal", "plain", "ref", "seal"):
+        out = vault.compile(mode, "out")
+        assert (out / SEALED).exists() == (mode == "seal")
+        assert (out / ".gitignore").exists() == (mode == "plain")
+
+
+# Whom it cannot be sealed for.
+
+
+def test_without_readers_it_is_refused(vault: Vault) -> None:
+    vault.write({"organization.yaml": HEAD})
+    done = vault.envtree("compile", "--secrets", "seal", "-o", "out")
+    assert done.returncode == 1
+    assert (
+        b"organization.yaml:1:1: error ET630: there is nobody to seal the secrets of project 'default'" in done.stderr
+    )
+    assert not (vault.folder / "out").exists()
+
+
+def test_a_key_of_a_type_that_is_not_allowed_is_not_sealed_for(vault: Vault) -> None:
+    ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN"
+    plugin = f"age1evil1{'q' * 44}mudyuh"
+    vault.write({"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ana, eve]\n"})
+    vault.write({"projects/shop/agents/a.yaml": "execution_environment: {secrets: {S: short}}\n"})
+    shutil.rmtree(vault.root / "agents")
+    text = HEAD + people(ci=vault.reader) + f"  ana: {{age: '{ssh}'}}\n  eve: {{age: {plugin}}}\nsecret_readers: [ci]\n"
+    vault.write({"organization.yaml": text})
+    marker = vault.folder / "started"
+    (vault.folder / "bin").mkdir()
+    for name in ("age-plugin-evil", "age-plugin-evil1"):
+        (vault.folder / "bin" / name).write_text(f"#!/bin/sh\ntouch {marker}\n")
+        (vault.folder / "bin" / name).chmod(0o755)
+    path = f"{vault.folder / 'bin'}{os.pathsep}{vault.environ['PATH']}"
+    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ={"PATH": path})
+    assert done.returncode == 1
+    told = done.stderr.decode()
+    assert told.count("error ET630") == 2, told
+    assert "key of type 'age-ssh', allowed: 'age', 'pgp'" in told
+    assert "key of type 'age-plugin'" in told
+    assert not marker.exists()
+
+
+def test_nothing_is_sealed_of_a_tree_with_errors(vault: Vault) -> None:
+    vault.write({"agents/b.yaml": "nope: 1\n"})
+    done = vault.envtree("compile", "--secrets", "seal", "-o", "out")
+    assert (done.returncode, b"ET201" in done.stderr) == (1, True)
+    assert not (vault.folder / "out").exists()
+    vault.write({"agents/b.yaml": "{}\n"})
+    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ=keyless(vault))
+    assert (done.returncode, b"ET621" in done.stderr) == (3, True)
+
+
+SPY = """#!{python}
+import os, sys
+with open({log!r}, "a") as log:
+    log.write(repr((sys.argv, dict(os.environ))) + "\\n")
+os.execv({sops!r}, ["sops", *sys.argv[1:]])
+"""
+
+
+def test_t59_t60_t61_plaintext_goes_to_sops_through_a_pipe_only(vault: Vault) -> None:
+    binary, log = vault.folder / "bin/sops", vault.folder / "log"
+    binary.parent.mkdir()
+    real = shutil.which("sops", path=vault.environ["PATH"])
+    python = shutil.which("python3", path="/usr/bin:/bin:/usr/local/bin") or sys.executable
+    binary.write_text(SPY.format(python=python, log=str(log), sops=real))
+    binary.chmod(0o755)
+    environ = {"PATH": f"{binary.parent}{os.pathsep}{vault.environ['PATH']}", "ENVTREE_SOPS": "process", "OTHER": "x"}
+    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ=environ)
+    assert done.returncode == 0, done.stderr
+    said = log.read_text()
+    assert said.count("encrypt") == 1
+    assert not re.search("quokka|canary|918273|OTHER", said)
+    for path in vault.folder.rglob("*"):
+        assert not path.is_file() or b"quokka" not in path.read_bytes(), path
+
+
+def test_many_are_sealed_at_once(vault: Vault) -> None:
+    for n in range(30):
+        vault.write({f"agents/a{n}.yaml": "execution_environment: {secrets: {S: short}}\n"})
+    out = vault.compile("seal", "out")
+    sealed = sorted(out.rglob("secrets.sops.json"))
+    assert len(sealed) == 31
+    owners = {decrypt(file.parent, file.name, vault.reader)["id"] for file in sealed[:3]}  # type: ignore[index]
+    assert owners == {f"default/{file.parent.name}@dev" for file in sealed[:3]}

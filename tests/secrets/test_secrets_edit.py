@@ -1,0 +1,342 @@
+"""`envtree secrets edit` and `rotate`, with the real sops and editors that are scripts."""
+
+import json
+import os
+import pty
+import select
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from envtree.secrets.sops import writing
+from tests.support.command_line import Ran
+from tests.support.secrets_tree import FILES, PRODUCTION, STAGING, SecretsTree, declared, leaf, person, secrets_tree
+from tests.unit.frontend.test_schemas import verdict
+
+VALUE = "quokka7-quokka7"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> SecretsTree:
+    tree = secrets_tree(tmp_path)
+    tree.set(PRODUCTION, "db.password", VALUE)
+    tree.set(PRODUCTION, "db.user", "somebody-here")
+    tree.set(PRODUCTION, "token", "token-token")
+    return tree
+
+
+def editor(tree: SecretsTree, script: str) -> dict[str, str]:
+    """An editor that is a script; it finds the file in $1."""
+    program = tree.home / "editor"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return {"EDITOR": shlex.quote(str(program))}
+
+
+def edit(tree: SecretsTree, script: str, path: str = PRODUCTION) -> Ran:
+    return tree.run("secrets", "edit", path, environ=editor(tree, script))
+
+
+# ── edit ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_the_editor_leaves_is_in_the_file(tree: SecretsTree) -> None:
+    before = tree.read(PRODUCTION)
+    (tree.root / PRODUCTION).chmod(0o640)
+    ran = edit(
+        tree, """sed -i -e 's/quokka7-quokka7/another-one/' -e '/token/d' "$1"; echo 'new: some-value' >> "$1" """
+    )
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err == f"added 'new'; changed 'db.password'; removed 'token' in '{PRODUCTION}'\n"
+    assert tree.plain(PRODUCTION) == {
+        "_scope": "environments/production",
+        "db": {"password": "another-one", "user": "somebody-here"},
+        "new": "some-value",
+    }
+    assert leaf(tree.read(PRODUCTION), "user") == leaf(before, "user")
+    assert (tree.root / PRODUCTION).stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("path", [STAGING, "agents/clerk.secrets.env"])
+def test_other_formats(tree: SecretsTree, path: str) -> None:
+    tree.set(path, "token", "token-token")
+    assert edit(tree, """sed -i s/token-token/other-other/ "$1" """, path).code == 0
+    assert tree.plain(path)["token"] == "other-other"
+
+
+def test_a_missing_scope_is_added(tmp_path: Path) -> None:
+    tree = secrets_tree(tmp_path)
+    (tree.root / PRODUCTION).write_text("token: token-token\n")
+    tree.sops("encrypt", "-i", "--age", tree.me.public, f"./{PRODUCTION}")
+    before = tree.read(PRODUCTION)
+    assert edit(tree, "true").err == f"'{PRODUCTION}' is as it was\n"
+    assert tree.read(PRODUCTION) == before
+    ran = edit(tree, """grep -q _scope "$1" && echo 'new: some-value' >> "$1" """)
+    assert ran.err == f"added '_scope', 'new' in '{PRODUCTION}'\n"
+    assert tree.plain(PRODUCTION)["_scope"] == "environments/production"
+
+
+# What an editor leaves, what is told of it, and with which exit code.
+LEFT = {
+    "nothing-new": ("true", "is as it was", 0),
+    "failure": ("exit 3", "the editor failed", 3),
+    "an-empty-value": ("""echo 'x: ""' >> "$1" """, "ET607: 'x' is empty", 1),
+    "null": ("""echo 'x:' >> "$1" """, "ET607: 'x' is empty", 1),
+    "plain-text": ("""echo 'x_unencrypted: quokka7' >> "$1" """, "ET607: 'x_unencrypted'", 1),
+    "a-colon": ("""echo '"a:b": quokka7' >> "$1" """, "ET607", 1),
+    "another-scope": ("""sed -i s,environments/production,environments/nowhere, "$1" """, "ET608", 1),
+    "no-scope": ("""sed -i /_scope/d "$1" """, "ET650", 0),
+}
+
+
+@pytest.mark.parametrize("case", LEFT)
+def test_what_is_left_is_checked_before_it_counts(tree: SecretsTree, case: str) -> None:
+    script, words, code = LEFT[case]
+    before = tree.read(PRODUCTION)
+    ran = edit(tree, script)
+    assert ran.code == code, ran
+    assert words in ran.err
+    assert "quokka7" not in ran.err
+    assert (tree.read(PRODUCTION) == before) is (case != "no-scope")
+
+
+def test_text_that_is_no_yaml_does_not_start_the_editor_for_ever(
+    tree: SecretsTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """sops then waits for a key to be pressed; nobody is there, so it is ended."""
+    monkeypatch.setattr(writing, "_UNATTENDED", 1)
+    before = tree.read(PRODUCTION)
+    ran = edit(tree, f"""echo x >> {tree.home}/started; echo '{{' >> "$1" """)
+    assert ran.code == 3
+    assert "ET622" in ran.err
+    assert (tree.home / "started").read_text() == "x\n"
+    assert tree.read(PRODUCTION) == before
+
+
+def test_no_file_and_no_key(tree: SecretsTree) -> None:
+    ran = edit(tree, "true", STAGING)
+    assert ran.code == 2
+    assert f"envtree secrets set {STAGING} KEY" in ran.err
+    ran = tree.run("secrets", "edit", PRODUCTION, environ={"SOPS_AGE_KEY_FILE": "/nowhere", "EDITOR": "true"})
+    assert (ran.code, "ET621" in ran.err) == (3, True)
+
+
+def test_the_editor_has_the_terminal(tree: SecretsTree) -> None:
+    """It reads from it, writes to it, and knows its kind; what is wrong is mended in a second round."""
+    script = """
+        [ -t 0 ] && [ -t 1 ] && [ "$TERM" = vt100 ] || exit 9
+        printf 'typed: '; read line; sed -i '/^x:/d' "$1"; echo "$line" >> "$1"
+    """
+    environ = {**tree.environ, **editor(tree, script), "TERM": "vt100"}
+    command = [sys.executable, "-m", "envtree", "-C", str(tree.root), "secrets", "edit", PRODUCTION]
+    with _Terminal(command, environ) as terminal:
+        terminal.answer("typed: ", "x: ''")
+        terminal.answer("open the editor again?", "y")
+        terminal.answer("typed: ", "x: some-value")
+        assert terminal.end() == 0
+    assert tree.plain(PRODUCTION)["x"] == "some-value"
+
+
+def test_ctrl_c_in_the_terminal_ends_it(tree: SecretsTree) -> None:
+    environ = {**tree.environ, **editor(tree, f"""echo "$1" > {tree.home}/where; printf 'ready: '; sleep 60""")}
+    command = [sys.executable, "-m", "envtree", "-C", str(tree.root), "secrets", "edit", PRODUCTION]
+    before = tree.read(PRODUCTION)
+    with _Terminal(command, environ) as terminal:
+        terminal.answer("ready: ", "\x03")
+        assert terminal.end() == 130
+    assert not Path((tree.home / "where").read_text().strip()).parents[1].exists()
+    assert tree.read(PRODUCTION) == before
+
+
+# Ctrl-C is a signal only in the terminal that controls a session.
+_LEADER = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+class _Terminal:
+    """A program in a terminal of its own."""
+
+    def __init__(self, command: list[str], environ: dict[str, str]) -> None:
+        self.master, slave = pty.openpty()
+        self.said = ""
+        self._seen = 0
+        leader = [sys.executable, "-c", _LEADER, *command]
+        self.process = subprocess.Popen(leader, env=environ, stdin=slave, stdout=slave, stderr=slave)
+        os.close(slave)
+
+    def __enter__(self) -> "_Terminal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+
+    def answer(self, asked: str, text: str) -> None:
+        self._read(lambda: asked in self.said[self._seen :])
+        self._seen = len(self.said)
+        os.write(self.master, f"{text}\n".encode())
+
+    def end(self) -> int:
+        self._read(lambda: self.process.poll() is not None)
+        return self.process.wait(10)
+
+    def _read(self, until: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 20
+        while not until():
+            assert time.monotonic() < deadline, self.said
+            if select.select([self.master], [], [], 0.05)[0]:
+                try:
+                    self.said += os.read(self.master, 1000).decode()
+                except OSError:
+                    time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_t61_a_signal_leaves_no_plaintext_behind(tree: SecretsTree, number: int) -> None:
+    script = f"""echo "$1" > {tree.home}/where; sleep 60"""
+    environ = {**tree.environ, **editor(tree, script)}
+    command = [sys.executable, "-m", "envtree", "-C", str(tree.root), "secrets", "edit", PRODUCTION]
+    before = tree.read(PRODUCTION)
+    with subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 20
+        while not (tree.home / "where").is_file() or not (tree.home / "where").read_text().endswith("\n"):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        plain = Path((tree.home / "where").read_text().strip())
+        assert VALUE in plain.read_text()
+        assert plain.stat().st_mode & 0o077 == 0
+        process.send_signal(number)
+        assert process.wait(10) == 128 + number
+    assert not plain.parent.exists()
+    assert not plain.parents[1].exists()
+    assert tree.read(PRODUCTION) == before
+
+
+# ── rotate ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def recipients(tree: SecretsTree, path: str = PRODUCTION) -> set[str]:
+    return {line.split()[-1] for line in tree.read(path).splitlines() if "recipient:" in line}
+
+
+def test_every_file_gets_a_new_data_key_and_keeps_its_values(tree: SecretsTree) -> None:
+    tree.set(STAGING, "a", [1, 2.5, True, "xxxxxxxxx"])
+    tree.set("agents/clerk.secrets.env", "A", "abcdefgh")
+    paths = ["agents/clerk.secrets.env", PRODUCTION, STAGING]
+    before = {path: (tree.plain(path), tree.read(path)) for path in paths}
+    ran = tree.run("secrets", "rotate")
+    assert ran.out == "".join(f"{path}: new data key for 1 reader\n" for path in paths)
+    assert (ran.code, ran.err) == (0, "rotated 3 of 3 files\n")
+    for path in paths:
+        assert tree.plain(path) == before[path][0]
+        assert not set(ciphertexts(tree.read(path))) & set(ciphertexts(before[path][1]))
+    assert tree.run("check").code == 0
+
+
+def ciphertexts(text: str) -> list[str]:
+    return [word.split("iv:")[0] for word in text.replace('"', " ").split() if "ENC[" in word]
+
+
+def test_the_recipients_become_the_declared_readers(tree: SecretsTree, tmp_path: Path) -> None:
+    ana, bob = person("ana", tmp_path), person("bob", tmp_path)
+    tree.sops("rotate", "-i", "--add-age", bob.public, f"./{PRODUCTION}")
+    (tree.root / "organization.yaml").write_text(declared(tree.me, ana, bob, readers=("me", "ana")))
+    ran = tree.run("secrets", "rotate", PRODUCTION)
+    assert ran.out == f"{PRODUCTION}: new data key for 2 readers; added ana; removed bob\n"
+    assert recipients(tree) == {tree.me.public, ana.public}
+    assert tree.run("check").code == 0
+    # Whoever is no person here is told by the key.
+    eve = person("eve", tmp_path)
+    tree.sops("rotate", "-i", "--add-age", eve.public, f"./{PRODUCTION}")
+    assert f"removed {eve.public}" in tree.run("secrets", "rotate", PRODUCTION).out
+
+
+def test_without_declared_readers_they_stay(tree: SecretsTree, tmp_path: Path) -> None:
+    ana = person("ana", tmp_path)
+    tree.sops("rotate", "-i", "--add-age", ana.public, f"./{PRODUCTION}")
+    (tree.root / "organization.yaml").write_text(FILES["organization.yaml"])
+    assert tree.run("secrets", "rotate").out == f"{PRODUCTION}: new data key for 2 readers\n"
+    assert recipients(tree) == {tree.me.public, ana.public}
+
+
+def test_what_fails_stays_and_the_others_go_on(tree: SecretsTree) -> None:
+    tree.set(STAGING, "a", "abcdefgh")
+    path = "agents/clerk.secrets.yaml"
+    tree.set(path, "a", "abcdefgh")
+    (tree.root / path).write_text(tree.read(path).replace("sops:", "pasted: quokka7\nsops:", 1))
+    text = tree.read(PRODUCTION)
+    (tree.root / PRODUCTION).write_text(text.replace(f"{leaf(text, 'token')}\n", ""))
+    before = {each: tree.read(each) for each in (path, PRODUCTION, STAGING)}
+    ran = tree.run("secrets", "rotate")
+    assert (ran.code, ran.out) == (1, f"{STAGING}: new data key for 1 reader\n")
+    assert "ET602" in ran.err
+    assert "ET610" in ran.err
+    assert "quokka7" not in ran.err
+    assert ran.err.endswith("rotated 1 of 3 files\n")
+    assert [each for each, old in before.items() if tree.read(each) == old] == [path, PRODUCTION]
+
+
+def test_a_program_is_told_of_each_file(tree: SecretsTree, tmp_path: Path) -> None:
+    ana = person("ana", tmp_path)
+    tree.set(STAGING, "a", "abcdefgh")
+    (tree.root / STAGING).write_text(tree.read(STAGING).replace('"sops":', '"pasted": "quokka7", "sops":', 1))
+    (tree.root / "organization.yaml").write_text(declared(tree.me, ana, readers=("me", "ana")))
+    ran = tree.run("secrets", "rotate", "--format", "json")
+    assert (ran.code, ran.err) == (1, "")
+    told = json.loads(ran.out)
+    assert verdict("output/rotate.schema.json", told)
+    assert [(one["path"], one["rotated"], one["readers"], one["added"], one["removed"]) for one in told["files"]] == [
+        (PRODUCTION, True, 2, ["ana"], []),
+        (STAGING, False, None, [], []),
+    ]
+    assert [[one["code"] for one in file["findings"]] for file in told["files"]] == [[], ["ET602"]]
+    assert "quokka7" not in ran.out
+    ran = tree.run("secrets", "rotate", "--format", "json", PRODUCTION, environ={"SOPS_AGE_KEY_FILE": "/nowhere"})
+    assert (ran.code, ran.err) == (3, "")
+    told = json.loads(ran.out)
+    assert verdict("output/rotate.schema.json", told)
+    assert [one["code"] for one in told["files"][0]["findings"]] == ["ET621"]
+
+
+REFUSED = {
+    "no-key": ("people: {ana: {github: ana}}\nsecret_readers: [ana]\n", "no reader with a key is declared"),
+    "kind": ("people: {ana: {age: ssh-ed25519 AAAA}}\nsecret_readers: [ana]\n", "type 'age-ssh', which is not allowed"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_readers_that_cannot_be(tree: SecretsTree, case: str) -> None:
+    organization, words = REFUSED[case]
+    (tree.root / "organization.yaml").write_text(FILES["organization.yaml"] + organization)
+    before = tree.read(PRODUCTION)
+    ran = tree.run("secrets", "rotate")
+    assert (ran.code, words in ran.err, tree.read(PRODUCTION)) == (1, True, before)
+
+
+def test_who_is_no_reader_any_more_cannot_check_it_and_so_does_not_do_it(tree: SecretsTree, tmp_path: Path) -> None:
+    ana = person("ana", tmp_path)
+    (tree.root / "organization.yaml").write_text(declared(ana))
+    before = tree.read(PRODUCTION)
+    ran = tree.run("secrets", "rotate")
+    assert (ran.code, "among its declared readers" in ran.err, tree.read(PRODUCTION)) == (1, True, before)
+
+
+def test_no_key_is_a_failure_of_the_machine(tree: SecretsTree) -> None:
+    ran = tree.run("secrets", "rotate", environ={"SOPS_AGE_KEY_FILE": "/nowhere"})
+    assert (ran.code, "ET621" in ran.err) == (3, True)
+    assert ran.err.endswith("rotated 0 of 1 file\n")
+
+
+def test_a_file_that_is_not_there(tree: SecretsTree) -> None:
+    assert tree.run("secrets", "rotate", STAGING).code == 2

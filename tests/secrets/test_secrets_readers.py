@@ -1,0 +1,197 @@
+"""`envtree secrets readers`: who can read what, held against what the real sops opens with each person's key."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from envtree.cli import invoke
+from tests.support.command_line import Command, Ran, fill
+from tests.support.real_sops import HEAD, Person, age_person, decrypt, encrypt, people, pgp_person, sops
+from tests.unit.frontend.test_schemas import verdict
+
+FILES = {
+    "environments/production.yaml": "{}\n",
+    "environments/staging.yaml": "{}\n",
+    "projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ben, ci]\nexecution_environment: {secrets: [SHARED]}\n",
+    "projects/shop/agents/a.yaml": (
+        "execution_environment:\n  secrets: {DB: db.password}\n"
+        "  env_vars: {URL: 'x://${{ secrets.own.token }}@h'}\n  config: {nested: ['${{ secrets.SHARED }}']}\n"
+        "environments: {production: {execution_environment: {secrets: [LIVE]}}}\n"
+    ),
+    "projects/web/project.yaml": "key: WEB\n",
+    "projects/web/agents/b.yaml": "execution_environment: {secrets: [TWO]}\n",
+}
+# By file: the values, and the options of sops with people in braces.
+SECRETS = {
+    "organization": ("SHARED: long-enough\ndb: {password: the-default}\nIDLE: long-enough\n", ["--age={ana},{ci}"]),
+    "projects/shop/project": ("db: {password: long-enough}\n", ["--age={ben},{ci}", "--pgp={pgp}"]),
+    "projects/shop/agents/a": ("own: {token: long-enough}\n", ["--age={ben},{mallory}"]),
+    "projects/shop/agents/a.production": ("LIVE: long-enough\n", ["--age={ben},{ci}"]),
+    "projects/web/project": ("TWO: long-enough\n", []),
+}
+GROUPS = "creation_rules: [{{key_groups: [{{age: [{ana}]}}, {{age: [{ci}, {ben}]}}]}}]\n"
+
+
+class World(NamedTuple):
+    """A tree, and everybody who has a key."""
+
+    root: Path
+    crowd: Mapping[str, Person]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("world")
+    root = folder / "tree"
+    with pgp_person() as pgp:
+        crowd = {name: age_person(folder, name) for name in ("ana", "ben", "ci", "mallory")} | {"pgp": pgp}
+        public = {name: one.public for name, one in crowd.items()}
+        known = people(**{name: crowd[name] for name in ("ana", "ben", "ci", "pgp")})
+        organization = f"{HEAD}lint: {{ET651: 'off'}}\n{known}secret_readers: [ana, ci]\n"
+        fill(root, {**FILES, "organization.yaml": organization, ".sops.yaml": GROUPS.format(**public)})
+        for stem, (text, options) in SECRETS.items():
+            words = [option.format(**public) for option in options]
+            encrypt(root, f"{stem}.secrets.yaml", f"_scope: {stem}\n{text}", *words, who=pgp)
+        (root / ".sops.yaml").unlink()
+        yield World(root, crowd)
+
+
+@pytest.fixture
+def envtree(world: World, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+
+    def run(*words: str) -> Ran:
+        return Ran(invoke(["-C", str(world.root), "secrets", "readers", *words]), *capfd.readouterr())
+
+    return run
+
+
+def answer(envtree: Command, *words: str) -> dict[str, Any]:
+    ran = envtree("--format", "json", *words)
+    assert (ran.code, ran.err) == (0, "")
+    data: dict[str, Any] = json.loads(ran.out)
+    assert verdict("output/readers.schema.json", data)
+    return data
+
+
+def test_who_can_open_which_file_is_what_sops_opens(world: World, envtree: Command) -> None:
+    data = answer(envtree)
+    by_name = {person["name"]: person for person in data["people"]}
+    names = {name: name if name != "mallory" else one.public for name, one in world.crowd.items()}
+    for file in data["files"]:
+        path = file["path"]
+        for name, one in world.crowd.items():
+            opens = decrypt(world.root, path, one) is not None
+            has_key = path in by_name[names[name]]["files"]
+            assert opens == (has_key and file["threshold"] == 1), (name, path)
+    # Both groups together open what neither does alone.
+    both = world.root.parent / "both"
+    both.write_text("".join((world.root.parent / name).read_text() for name in ("ana", "ben")))
+    opened = sops(
+        world.root, "decrypt", "./projects/web/project.secrets.yaml", who=Person("", {"SOPS_AGE_KEY_FILE": str(both)})
+    )
+    assert b"long-enough" in opened.stdout
+    assert [file["threshold"] for file in data["files"]] == [1, 1, 1, 1, 2]
+
+
+def test_which_secrets_of_which_bundles(envtree: Command) -> None:
+    """Not all that a file holds, but what the bundle reads of it: least privilege seen from the other side."""
+    data = answer(envtree)
+    reads = {
+        person["name"]: {
+            bundle["id"]: sorted((one["file"].removesuffix(".secrets.yaml"), one["path"]) for one in bundle["secrets"])
+            for bundle in person["bundles"]
+        }
+        for person in data["people"]
+    }
+    shared, own = ("organization", "SHARED"), ("projects/shop/agents/a", "own.token")
+    password, live = ("projects/shop/project", "db.password"), ("projects/shop/agents/a.production", "LIVE")
+    web = [("projects/web/project", "TWO")]
+    assert reads["ben"] == {
+        "shop/a@production": sorted([own, live, password]),
+        "shop/a@staging": sorted([own, password]),
+        "web/b@production": web,
+        "web/b@staging": web,
+    }
+    assert reads["ana"] == {
+        "shop/a@production": [shared],
+        "shop/a@staging": [shared],
+        "web/b@production": web,
+        "web/b@staging": web,
+    }
+    assert reads["ci"]["shop/a@production"] == sorted([shared, live, password])
+    assert reads["pgp"] == {"shop/a@production": [password], "shop/a@staging": [password]}
+    (stranger,) = [person for person in data["people"] if not person["known"]]
+    assert reads[stranger["name"]] == {"shop/a@production": [own], "shop/a@staging": [own]}
+    alone = {
+        one["alone"] for person in data["people"] for b in person["bundles"] if "web" in b["id"] for one in b["secrets"]
+    }
+    assert alone == {False}
+
+
+def test_who_should_read_and_cannot_and_the_other_way_round(world: World, envtree: Command) -> None:
+    files = {file["path"].removesuffix(".secrets.yaml"): file for file in answer(envtree)["files"]}
+    wrong = {path: (file["strangers"], file["missing"]) for path, file in files.items()}
+    assert wrong == {
+        "organization": ([], []),
+        "projects/shop/project": (["pgp"], []),
+        "projects/shop/agents/a": ([world.crowd["mallory"].public], ["ci"]),
+        "projects/shop/agents/a.production": ([], []),
+        "projects/web/project": (["ben"], []),
+    }
+    assert all(file["declared"] for file in files.values())
+
+
+def test_selectors_and_persons_narrow_it(envtree: Command) -> None:
+    data = answer(envtree, "web/**@staging", "--person", "ana")
+    assert [person["name"] for person in data["people"]] == ["ana"]
+    assert [bundle["id"] for bundle in data["people"][0]["bundles"]] == ["web/b@staging"]
+    assert len(data["files"]) == 5
+    ran = envtree("--person", "anna")
+    assert ran.code == 2
+    assert "did you mean 'ana'?" in ran.err
+    assert envtree("nothing/**").code == 1
+
+
+def test_for_people(world: World, envtree: Command) -> None:
+    ran = envtree()
+    mallory = world.crowd["mallory"].public
+    lines = ran.out.splitlines()
+    short = f"{mallory[:12]}…{mallory[-6:]}"
+    assert lines[0].split() == ["file", "ana", "ben", "ci", "pgp", short]
+    assert lines[1].split() == ["organization.secrets.yaml", "x", "x"]
+    assert lines[3].split() == ["projects/shop/agents/a.secrets.yaml", "x", "-!", "x!"]
+    assert lines[5].split() == ["projects/web/project.secrets.yaml", "(x)", "x!", "(x)"]
+    assert "(x)  only with another's key" in lines
+    assert "x!  can read, and is not declared" in lines
+    assert "-!  is declared, and cannot read" in lines
+    assert "ana can read 2 secrets of 4 bundles" in lines
+    assert f"{mallory}, whom nobody knows, can read 1 secret of 2 bundles" in lines
+    assert "  own.token  projects/shop/agents/a.secrets.yaml  shop/a@production, shop/a@staging" in lines
+    assert "long-enough" not in ran.out
+    told = envtree("-v", "--person", "pgp").out.splitlines()
+    assert told[-3:] == [
+        "  db.password  projects/shop/project.secrets.yaml",
+        "    shop/a@production",
+        "    shop/a@staging",
+    ]
+
+
+def test_a_tree_with_other_errors_has_no_answer(world: World, envtree: Command, tmp_path: Path) -> None:
+    fill(world.root, {"projects/web/agents/c.yaml": "descripton: x\n"})
+    try:
+        ran = envtree()
+    finally:
+        (world.root / "projects/web/agents/c.yaml").unlink()
+    assert (ran.code, ran.out) == (1, "")
+    assert "ET201" in ran.err
+
+
+def test_a_tree_without_secrets(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    files = {"organization.yaml": HEAD, "environments/dev.yaml": "{}\n", "agents/a.yaml": "{}\n"}
+    fill(tmp_path, files)
+    assert invoke(["-C", str(tmp_path), "secrets", "readers"]) == 0
+    assert capfd.readouterr().out == "there are no secrets files\n"

@@ -1,0 +1,336 @@
+"""`envtree secrets set`: one value gets into its file, no other one changes, and wrong places are told."""
+
+import json
+import os
+import pty
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.secrets_tree import FILES, PRODUCTION, STAGING, SecretsTree, declared, leaf, person, secrets_tree
+
+ENV = "agents/clerk.staging.secrets.env"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> SecretsTree:
+    return secrets_tree(tmp_path)
+
+
+@pytest.mark.parametrize("path", [PRODUCTION, STAGING, ENV])
+def test_a_new_file_says_where_it_belongs_and_takes_no_private_key(tree: SecretsTree, path: str) -> None:
+    nobody = {"SOPS_AGE_KEY_FILE": "/nowhere"}
+    ran = tree.run("secrets", "set", path, "API_KEY", told="hunter2-hunter2\n", environ=nobody)
+    assert (ran.code, ran.out, ran.err) == (0, "", f"began '{path}' with 'API_KEY', for me\n")
+    assert tree.plain(path) == {"_scope": path.partition(".secrets.")[0], "API_KEY": "hunter2-hunter2"}
+    assert tree.run("check").code == 0
+
+
+NASTY: dict[str, Any] = {
+    "newline": "a\nb\n",
+    "quotes": "\"'\\ $x ${y} #",
+    "unicode": "Üñ😀\u2028\u2029\u0085\ufeff",
+    "controls": "\x01\x07\x1b[2J\x7f\t\r\n",
+    "blanks": "  x  ",
+    "yaml": ["yes", "0755", "1e3", "null", "~", "- a", "{", "2026-11-24", "12:30"],
+    "integer": 5432,
+    "great": 2**63 - 1,
+    "least": -(2**63),
+    "zero": 0,
+    "float": 1.5,
+    "whole": 2.0,
+    "small": 1e-300,
+    "true": True,
+    "false": False,
+    "map": {"b": {"c": [1, 2.5, True, "x", [["deep"], {"k": "v", "n": 7}]]}, "a.b": "x"},
+    "list": ["one", 2, {"k": "v"}, [3]],
+}
+
+
+@pytest.mark.parametrize("path", [PRODUCTION, STAGING])
+def test_every_value_comes_back_as_it_was(tree: SecretsTree, path: str) -> None:
+    """In a new file, and in one that is there: sops reads them in two ways."""
+    tree.set(path, "first", NASTY)
+    for key, value in NASTY.items():
+        tree.set(path, f"below.{key}", value)
+    found = tree.plain(path)
+    assert found == {"_scope": path.partition(".secrets.")[0], "first": NASTY, "below": NASTY}
+    # To Python 1 and true are equal; sops writes a float without decimals as an integer.
+    assert json.dumps(found["below"]).replace("2,", "2.0,") == json.dumps(NASTY).replace("2,", "2.0,")
+    assert tree.run("check").code == 0
+
+
+def test_variables_of_a_dotenv_file(tree: SecretsTree) -> None:
+    for name in ("newline", "quotes", "unicode", "blanks", "integer", "great", "float", "true"):
+        tree.set(ENV, name, NASTY[name])
+        assert tree.plain(ENV)[name] == NASTY[name]
+
+
+@pytest.mark.parametrize("path", [PRODUCTION, STAGING])
+def test_no_other_value_changes_a_byte(tree: SecretsTree, path: str) -> None:
+    tree.set(path, "db.password", "old-old-old")
+    tree.set(path, "db.port", 5432)
+    tree.set(path, "hosts", ["first-host", "second-host"])
+    tree.set(path, "db.deep.key", "deep-deep")
+    before = tree.read(path).splitlines()
+    (tree.root / path).chmod(0o640)
+    ran = tree.run("secrets", "set", path, "db.password", told="new-new-new")
+    assert (ran.code, ran.err) == (0, f"changed 'db.password' in '{path}'\n")
+    after = tree.read(path).splitlines()
+    assert tree.plain(path)["db"]["password"] == "new-new-new"
+    differ = [line.split(":")[0].strip(' "\t') for line, new in zip(before, after, strict=True) if line != new]
+    assert [name for name in differ if name != "lastmodified"] == ["password", "mac"]
+    assert stat.S_IMODE((tree.root / path).stat().st_mode) == 0o640
+    assert [file.name for file in (tree.root / path).parent.iterdir() if file.name.startswith(".")] == []
+
+
+def test_comments_stay(tree: SecretsTree) -> None:
+    text = "# for whom\n_scope: environments/production\ndb:\n  # rotate in May\n  password: old-old # not this one\n"
+    (tree.root / PRODUCTION).write_text(text)
+    tree.sops("encrypt", "-i", "--age", tree.me.public, f"./{PRODUCTION}")
+    tree.set(PRODUCTION, "db.user", "somebody")
+    tree.set(PRODUCTION, "db.password", "new-new")
+    shown = tree.sops("decrypt", f"./{PRODUCTION}")
+    assert [line.strip() for line in shown.splitlines() if "#" in line] == [
+        "# for whom",
+        "# rotate in May",
+        "# not this one",
+    ]
+
+
+def test_another_type_is_told(tree: SecretsTree) -> None:
+    tree.set(PRODUCTION, "port", 54321)
+    ran = tree.run("secrets", "set", PRODUCTION, "port", told="54322")
+    assert "changed, from int to str, 'port'" in ran.err
+
+
+NEWLINES = [("x1\n", (), "x1"), ("x1\r\n", (), "x1"), ("x1\n\n", (), "x1\n"), ("x1\n", ("--keep-newline",), "x1\n")]
+
+
+@pytest.mark.parametrize(("told", "options", "value"), NEWLINES)
+def test_one_newline_at_the_end_is_not_meant(
+    tree: SecretsTree, told: str, options: tuple[str, ...], value: str
+) -> None:
+    assert tree.run("secrets", "set", PRODUCTION, "A", *options, told=told).code == 0
+    assert tree.plain(PRODUCTION)["A"] == value
+
+
+def test_a_prompt_on_a_terminal_asks_twice_and_shows_nothing(tree: SecretsTree) -> None:
+    command = [sys.executable, "-m", "envtree", "-C", str(tree.root), "secrets", "set", PRODUCTION, "A"]
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        command, env=tree.environ, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, close_fds=True
+    )
+    os.close(slave)
+    said = b""
+    for asked in (b"value of A", b"once more"):
+        while asked not in said:
+            said += os.read(master, 1000)
+        time.sleep(0.1)
+        os.write(master, b"typed-typed\n")
+    try:
+        while chunk := os.read(master, 1000):
+            said += chunk
+    except OSError:
+        pass
+    assert process.wait(20) == 0, said
+    os.close(master)
+    assert b"typed" not in said
+    assert tree.plain(PRODUCTION)["A"] == "typed-typed"
+
+
+WRONG_PLACES = {
+    "prod.secrets.yaml": "did you mean 'environments/production.secrets.yaml'",
+    "production.secrets.env": "did you mean 'environments/production.secrets.env'",
+    "production": "did you mean 'environments/production.secrets.yaml'",
+    "environments/prod.secrets.yaml": "did you mean 'environments/production.secrets.yaml'",
+    "environments/production.yaml": "did you mean 'environments/production.secrets.yaml'",
+    "environments/production.secrets.yml": "did you mean 'environments/production.secrets.yaml'",
+    "agents/clark.secrets.yaml": "did you mean 'agents/clerk.secrets.yaml'",
+    "environments/staging.secrets.yaml": "'environments/staging.secrets.json' hold the secrets of one file",
+    "elsewhere/x.secrets.yaml": "'elsewhere/x.secrets.yaml' is no place for secrets",
+    "../x.secrets.yaml": "lies outside of the tree",
+    "environments": "is no place for secrets",
+    "ignored.secrets.yaml": "git ignores 'ignored.secrets.yaml'",
+}
+
+
+@pytest.mark.parametrize("path", WRONG_PLACES)
+def test_a_wrong_place_is_told_with_the_nearest_right_one(tree: SecretsTree, path: str) -> None:
+    tree.set(STAGING, "A", "abcdefgh")
+    (tree.root / "teams/desk/environments").mkdir(parents=True)
+    (tree.root / "teams/desk/team.yaml").write_text("")
+    (tree.root / "teams/desk/environments/production.yaml").write_text("")
+    tree.git("init", "-q", ".")
+    (tree.root / ".gitignore").write_text("ignored*\n")
+    before = sorted(tree.root.rglob("*"))
+    ran = tree.run("secrets", "set", path, "A", told="hunter2-hunter2")
+    assert ran.code == 2
+    assert WRONG_PLACES[path] in ran.err
+    assert sorted(tree.root.rglob("*")) == before
+
+
+# What keys and values are refused, and in which words.
+REFUSED: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "no-segment": (("a..b",), "x", "a segment is missing"),
+    "the-map-of-sops": (("sops.mac",), "x", "keeps for itself"),
+    "colon": (("a:b",), "x", "without ':'"),
+    "bracket": (("a[0]",), "x", "without ':' and '['"),
+    "a-value-beside-the-key": (("a=hunter2",), "x", "the value comes from stdin"),
+    "a-value-behind-the-key": (("a", "hunter2"), "x", "the value comes from stdin"),
+    "plain-suffix": (("a_unencrypted",), "x", "leaves in plain text"),
+    "inside-a-value": (("password.x",), "x", "'password' is a value, not a map"),
+    "inside-a-list": (("hosts.0",), "x", "'hosts' is a list"),
+    "over-a-map": (("db",), "x", "'db' is a map"),
+    "another-scope": (("_scope",), "environments/staging", "the only value that it may have"),
+    "nothing": (("a",), "", "there is no value"),
+    "a-newline": (("a",), "\n", "there is no value"),
+    "no-integer": (("a", "--type", "int"), "0755", "a whole number"),
+    "too-great": (("a", "--type", "int"), str(2**63), "64 bits"),
+    "no-float": (("a", "--type", "float"), "1,5", "a number"),
+    "infinite": (("a", "--type", "float"), "1e999", "too large"),
+    "no-bool": (("a", "--type", "bool"), "yes", "'true' or 'false'"),
+    "no-json": (("a", "--json"), "{'hunter2': 1}", "JSON is expected"),
+    "null-inside": (("a", "--json"), '{"x": [null]}', "there is no value"),
+    "empty-inside": (("a", "--json"), '{"x": ""}', "there is no value"),
+    "twice": (("a", "--json"), '{"x": 1, "x": 2}', "a key stands twice"),
+    "NaN": (("a", "--json"), "[NaN]", "no numbers"),
+    "half": (("a", "--json"), '"\\ud800"', "half a character"),
+    "plain-inside": (("a", "--json"), '{"x_unencrypted": "y"}', "leaves in plain text"),
+    "an-option": (("a", "--type", "text"), "x", "'text' is not one of"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_meant_is_a_usage_error(tree: SecretsTree, case: str) -> None:
+    tree.set(PRODUCTION, "password", "old-old-old")
+    tree.set(PRODUCTION, "hosts", ["first-host"])
+    tree.set(PRODUCTION, "db.user", "somebody")
+    before = tree.read(PRODUCTION)
+    arguments, told, words = REFUSED[case]
+    ran = tree.run("secrets", "set", PRODUCTION, *arguments, told=told)
+    assert (ran.code, ran.out) == (2, "")
+    assert words in ran.err
+    assert "hunter2" not in ran.err
+    assert tree.read(PRODUCTION) == before
+
+
+def test_bytes_that_are_no_text(tree: SecretsTree) -> None:
+    ran = tree.run("secrets", "set", PRODUCTION, "A", told=b"\xffhunter2")
+    assert ran.code == 2
+    assert "base64" in ran.err
+    assert "hunter2" not in ran.err
+
+
+def test_a_dotenv_file_has_no_maps(tree: SecretsTree) -> None:
+    for key, value in (("a.b", '"x"'), ("a", "[1]")):
+        ran = tree.run("secrets", "set", ENV, key, "--json", told=value)
+        assert ran.code == 2
+        assert "no maps and lists" in ran.err
+
+
+# ── for whom a new file is encrypted ────────────────────────────────────────────────────────────────────────────────
+
+
+def recipients(tree: SecretsTree, path: str) -> set[str]:
+    return {line.split()[-1] for line in tree.read(path).splitlines() if "recipient:" in line}
+
+
+def test_the_readers_of_the_project_come_before_those_of_the_organization(tmp_path: Path) -> None:
+    tree = secrets_tree(tmp_path)
+    ana = person("ana", tmp_path)
+    files = {
+        "organization.yaml": declared(tree.me, ana, readers=("ana",)),
+        "projects/shop/project.yaml": "key: shop\nsecret_readers: [me, ana]\n",
+    }
+    for path, text in files.items():
+        (tree.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree.root / path).write_text(text)
+    (tree.root / "agents/clerk.yaml").unlink()
+    assert tree.run("secrets", "set", PRODUCTION, "A", told="abcdefgh").err.endswith("for ana\n")
+    assert recipients(tree, PRODUCTION) == {ana.public}
+    path = "projects/shop/project.secrets.yaml"
+    assert tree.run("secrets", "set", path, "A", told="abcdefgh").err.endswith("for ana, me\n")
+    assert recipients(tree, path) == {ana.public, tree.me.public}
+
+
+def test_the_first_rule_of_sops_that_matches(tmp_path: Path) -> None:
+    tree = secrets_tree(tmp_path, readers=False)
+    ana = person("ana", tmp_path)
+    rules = [{"path_regex": r"staging", "age": ana.public}, {"age": f"{tree.me.public},{ana.public}"}]
+    (tree.root / ".sops.yaml").write_text(json.dumps({"creation_rules": rules}))
+    for path, expected in ((PRODUCTION, {tree.me.public, ana.public}), (f"{STAGING[:-4]}yaml", {ana.public})):
+        assert tree.run("secrets", "set", path, "A", told="abcdefgh").code == 0
+        assert recipients(tree, path) == expected
+
+
+NOBODY = {
+    "undeclared": ("", "", "ET640"),
+    "no-key": ("people: {ana: {github: ana}}\nsecret_readers: [ana]\n", "", "ET640"),
+    "a-service": ("", "creation_rules: [{kms: 'arn:aws:kms:eu-west-1:1:key/a'}]\n", "ET640"),
+    "a-plugin": (
+        "",
+        "creation_rules: [{age: age1evil1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq}]\n",
+        "ET604",
+    ),
+    "ssh": ("people: {ana: {age: ssh-ed25519 AAAA}}\nsecret_readers: [ana]\n", "", "ET604"),
+}
+
+
+@pytest.mark.parametrize("case", NOBODY)
+def test_nothing_is_encrypted_for_nobody_or_for_keys_that_are_not_allowed(tmp_path: Path, case: str) -> None:
+    organization, rules, code = NOBODY[case]
+    tree = secrets_tree(tmp_path, readers=False, files={"organization.yaml": FILES["organization.yaml"] + organization})
+    if rules:
+        (tree.root / ".sops.yaml").write_text(rules)
+    ran = tree.run("secrets", "set", PRODUCTION, "A", told="hunter2-hunter2", environ={"PATH": "/usr/bin:/bin"})
+    assert ran.code == 1
+    assert f"error {code}" in ran.err
+    assert not (tree.root / PRODUCTION).exists()
+
+
+# ── files that are there ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_that_is_broken_stays(tree: SecretsTree) -> None:
+    tree.set(PRODUCTION, "A", "abcdefgh")
+    text = tree.read(PRODUCTION).replace("sops:", "extra: pasted\nsops:", 1)
+    (tree.root / PRODUCTION).write_text(text)
+    ran = tree.run("secrets", "set", PRODUCTION, "B", told="hunter2-hunter2")
+    assert (ran.code, tree.read(PRODUCTION)) == (1, text)
+    assert "ET602" in ran.err
+    assert "pasted" not in ran.err
+
+
+def test_a_mac_that_does_not_match(tree: SecretsTree) -> None:
+    tree.set(PRODUCTION, "A", "abcdefgh")
+    tree.set(PRODUCTION, "B", "abcdefgh")
+    text = tree.read(PRODUCTION).replace(f"{leaf(tree.read(PRODUCTION), 'A')}\n", "")
+    (tree.root / PRODUCTION).write_text(text)
+    ran = tree.run("secrets", "set", PRODUCTION, "B", told="hunter2-hunter2")
+    assert (ran.code, "ET610" in ran.err, tree.read(PRODUCTION)) == (1, True, text)
+
+
+def test_no_key(tree: SecretsTree) -> None:
+    tree.set(PRODUCTION, "A", "abcdefgh")
+    before = tree.read(PRODUCTION)
+    nobody = {"SOPS_AGE_KEY_FILE": "/nowhere"}
+    ran = tree.run("secrets", "set", PRODUCTION, "A", told="hunter2-hunter2", environ=nobody)
+    assert (ran.code, "ET621" in ran.err, tree.read(PRODUCTION)) == (3, True, before)
+    assert "SOPS_AGE_KEY_FILE names no file: set it" in ran.err
+    assert "/nowhere" not in ran.err
+
+
+def test_a_link_is_not_followed(tree: SecretsTree) -> None:
+    tree.set(PRODUCTION, "A", "abcdefgh")
+    (tree.root / PRODUCTION).rename(tree.root / "agents/clerk.secrets.yaml")
+    (tree.root / PRODUCTION).symlink_to("../agents/clerk.secrets.yaml")
+    before = tree.read(PRODUCTION)
+    ran = tree.run("secrets", "set", PRODUCTION, "B", told="hunter2-hunter2")
+    assert ran.code in (1, 3), ran
+    assert tree.read(PRODUCTION) == before

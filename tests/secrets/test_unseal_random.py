@@ -1,0 +1,104 @@
+"""Random organizations: what references and sealed files are resolved to is, byte by byte, what plain mode writes."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import pyrage
+import pytest
+from hypothesis import assume, given, settings
+
+from envtree import EDITION
+from envtree.engine.publish import Places, alone, publish
+from envtree.engine.run import Request, Run
+from envtree.model.artifact import Mode, Output
+from envtree.output.emit import Writers
+from envtree.output.write import write
+from envtree.secrets.seal import sealing
+from envtree.secrets.sops.choice import choose
+from envtree.secrets.unseal import load, open_kept, references, unseal
+from envtree.sources.tree import DirectoryTree
+from tests.properties import writing
+from tests.properties.organizations import Organization, organizations
+from tests.properties.test_organizations import SLOW
+from tests.properties.writing import OpenBook, write_tree
+from tests.support.real_sops import SEARCH_PATH
+from tests.support.vault import contents
+
+
+class Compiled:
+    """A drawn organization on disk, and what its modes write."""
+
+    def __init__(self, folder: str, drawn: Organization) -> None:
+        self.folder = Path(folder).resolve()
+        self.drawn = drawn
+        write_tree(self.folder / "tree", drawn.tree, drawn.secrets, flow=drawn.flow)
+
+    def request(self) -> Request:
+        book = OpenBook(self.drawn.secrets)
+        return Request(DirectoryTree(self.folder / "tree"), decrypter=lambda policy: book, inputs_required=True)
+
+    def output(self, name: str, mode: Mode) -> Output:
+        return Output(self.folder / name, self.folder / "tree", mode, EDITION, {}, lambda id: True)
+
+    def compile(self, mode: Mode) -> dict[str, bytes]:
+        """What a mode writes; nothing if there is an error."""
+        output = self.output(mode, mode)
+        beside = sealing(alone, output, only_check=False) if mode == "seal" else alone
+        request = self.request()._replace(decrypter=None) if mode == "ref" else self.request()
+        publish(request, Places(output), frozenset({"bundle", "compose"}), beside)
+        return contents(output.folder) if output.folder.exists() else {}
+
+    def unseal(self, mode: Mode) -> dict[str, bytes]:
+        """What another mode's output is resolved to."""
+        stored = load(self.folder / mode)
+        wanted, run = references(stored), Run(self.request()._replace(decrypter=None))
+        book = OpenBook(self.drawn.secrets)
+        kept = open_kept(run, wanted, lambda policy: book)
+        assert stored.manifest
+        output = self.output("again", "plain")._replace(inputs=stored.manifest.inputs)
+        write((one.artifact(Writers(("compose",))) for one in unseal(stored, kept, choose)), output, lambda: True)
+        return contents(self.folder / "again")
+
+
+@settings(SLOW, max_examples=40)
+@given(organizations())
+def test_references_are_resolved_to_what_plain_writes(drawn: Organization) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = Compiled(folder, drawn)
+        plain = compiled.compile("plain")
+        assume(plain)
+        # What only the plaintext shows to be wrong is no error there.
+        assume(compiled.compile("ref"))
+        assert compiled.unseal("ref") == plain
+
+
+@pytest.fixture(scope="module", autouse=True)
+def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A key pair whose private half is at hand."""
+    identity = pyrage.x25519.Identity.generate()
+    file = tmp_path_factory.mktemp("key") / "key"
+    file.write_text(f"{identity}\n")
+    variables = {"SOPS_AGE_KEY_FILE": str(file), "PATH": SEARCH_PATH}
+    with (
+        mock.patch.dict(os.environ, variables),
+        mock.patch.object(writing, "RECIPIENT", str(identity.to_public())),
+    ):
+        yield str(identity.to_public())
+
+
+@settings(SLOW, max_examples=8)
+@given(organizations())
+def test_sealed_files_are_resolved_to_what_plain_writes(drawn: Organization) -> None:
+    readers = {"people": {"ci": {"age": writing.RECIPIENT}}, "secret_readers": ["ci"]}
+    drawn.tree["organization.yaml"].update(readers)
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = Compiled(folder, drawn)
+        plain = compiled.compile("plain")
+        assume(plain)
+        sealed = compiled.compile("seal")
+        assert compiled.unseal("seal") == plain
+        # And what is sealed stays as it is.
+        assert compiled.compile("seal") == sealed

@@ -1,0 +1,398 @@
+"""What the verbs of sops that write are kept from; T.. are the threats covered.
+
+The real sops is started through a spy that looks at arguments, variables and files before and after each run.
+"""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest import mock
+
+import pytest
+
+import envtree
+from envtree.model.diagnostic import Failure
+from envtree.model.secrets_file import DecryptError, SecretsPolicy
+from envtree.secrets.edit.reading import Sealed, read
+from envtree.secrets.sops.writing import Keys, Set, SopsWriter, Unset
+from tests.support.merging import repository
+from tests.support.secrets_tree import PRODUCTION, STAGING, SecretsTree, person, secrets_tree
+
+CANARY = "numbat3-numbat3"
+OTHER = "wombat5-wombat5"
+NEEDLES = (b"numbat3", b"wombat5", b"bnVtYmF0M", b"d29tYmF0N")
+MEMORY = Path("/dev/shm")
+POLICY = SecretsPolicy(frozenset({"age", "pgp"}), (), require_scope=False)
+# What to look for is in a file: in its own arguments it would be found.
+SPY = """#!/bin/sh
+printf '%s\\n' "$@" >> {log}/arguments
+pwd >> {log}/folders
+env >> {log}/variables
+look() {{
+    grep -rlF -f {log}/needles {places} "$(pwd)" "${{TMPDIR:-/nowhere}}" >> {log}/files 2> /dev/null
+    cat /proc/[0-9]*/cmdline 2> /dev/null | tr '\\0' ' ' | grep -aF -f {log}/needles >> {log}/processes
+}}
+look
+{real} "$@"
+code=$?
+look
+exit $code
+"""
+
+
+class Spied(NamedTuple):
+    """A tree whose sops is the real one behind a spy."""
+
+    tree: SecretsTree
+    log: Path
+    path: str
+
+    def run(self, *arguments: str, told: str = "", **variables: str) -> int:
+        ran = self.tree.run(*arguments, told=told, environ={"PATH": self.path, **variables})
+        said = f"{ran.out}{ran.err}".encode()
+        assert not any(needle in said for needle in (*NEEDLES, *(needle.hex().encode() for needle in NEEDLES)))
+        return ran.code
+
+    def seen(self, what: str) -> str:
+        file = self.log / what
+        return file.read_text() if file.exists() else ""
+
+
+@pytest.fixture
+def spied(tmp_path: Path) -> Spied:
+    tree = repository(tmp_path)
+    log, program = tmp_path / "log", tmp_path / "bin/sops"
+    log.mkdir()
+    program.parent.mkdir()
+    (log / "needles").write_bytes(b"\n".join(NEEDLES) + b"\n")
+    real = shutil.which("sops", path=tree.environ["PATH"])
+    program.write_text(SPY.format(log=log, places=f"{tree.root} {tree.home}", real=real))
+    program.chmod(0o755)
+    return Spied(tree, log, f"{program.parent}:{tree.environ['PATH']}")
+
+
+@contextmanager
+def watched(folders: list[Path]) -> Iterator[list[str]]:
+    """Read every file in some folders, over and over."""
+    found: list[str] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.01):
+            for file in [file for folder in folders for file in folder.rglob("*")]:
+                try:
+                    data = file.read_bytes() if file.is_file() and not file.is_symlink() else b""
+                except OSError:
+                    continue
+                if any(needle in data for needle in NEEDLES):
+                    found.append(str(file))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        thread.join()
+
+
+def everything(spied: Spied) -> None:
+    """Each command that has a secret in its hands, over files with the canaries in them."""
+    tree = spied.tree
+    assert spied.run("secrets", "set", PRODUCTION, "token", told=CANARY) == 0
+    assert spied.run("secrets", "set", STAGING, "deep", "--json", told=json.dumps({"a": [CANARY, {"b": OTHER}]})) == 0
+    assert spied.run("secrets", "set", "agents/clerk.secrets.env", "A", told=CANARY) == 0
+    assert spied.run("secrets", "set", PRODUCTION, "db.list", "--json", told=json.dumps([CANARY, [OTHER]])) == 0
+    assert spied.run("secrets", "set", PRODUCTION, "token", told=OTHER) == 0
+    for wrong in (("token.x",), ("token", "--type", "int"), ("token", "--json"), ("db",), ("_scope",)):
+        assert spied.run("secrets", "set", PRODUCTION, *wrong, told=CANARY) == 2
+    assert spied.run("secrets", "rotate") == 0
+    tree.commit()
+    tree.git("checkout", "-q", "-b", "theirs")
+    assert spied.run("secrets", "set", PRODUCTION, "theirs", told=CANARY) == 0
+    assert spied.run("secrets", "set", PRODUCTION, "both", told=CANARY) == 0
+    tree.commit()
+    tree.git("checkout", "-q", "main")
+    assert spied.run("secrets", "set", PRODUCTION, "ours", told=OTHER) == 0
+    assert spied.run("secrets", "set", PRODUCTION, "both", told=OTHER) == 0
+    tree.commit()
+    environ = {**tree.environ, "PATH": spied.path}
+    done = subprocess.run(["git", "merge", "theirs"], cwd=tree.root, env=environ, check=False, capture_output=True)
+    assert done.returncode == 1
+    assert not any(needle in done.stdout + done.stderr for needle in NEEDLES)
+    assert tree.plain(PRODUCTION)["theirs"] == CANARY
+    assert not any(needle in tree.git("diff", "HEAD").encode() for needle in NEEDLES)
+
+
+def test_t59_t61_no_secret_in_arguments_or_files_whatever_is_done(spied: Spied) -> None:
+    folders = [spied.tree.root, spied.tree.home]
+    with watched(folders) as found:
+        everything(spied)
+    assert "--value-stdin" in spied.seen("arguments")
+    for needle in NEEDLES:
+        assert needle.decode() not in spied.seen("arguments")
+        assert needle.decode() not in spied.seen("variables")
+    assert spied.seen("files") == ""
+    assert spied.seen("processes") == ""
+    assert found == []
+    left = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    assert not [file for file in left if any(needle in file.read_bytes() for needle in NEEDLES)]
+    copies = {Path(folder) for folder in spied.seen("folders").splitlines()} - {spied.tree.root}
+    assert copies
+    assert not [folder for folder in copies if folder.exists()]
+
+
+def test_t61_the_plaintext_of_the_editor_is_in_memory_and_only_ours(spied: Spied) -> None:
+    assert spied.run("secrets", "set", PRODUCTION, "token", told=CANARY) == 0
+    script = spied.log / "editor"
+    script.write_text(
+        f'#!/bin/sh\nfor f in "$1" "${{1%/*}}" "${{1%/*}}/.."; do ls -ldn "$f"; done > {spied.log}/modes\n'
+        f'echo "$1" >> {spied.log}/where\nsed -i s/{CANARY}/{OTHER}/ "$1"\n'
+    )
+    script.chmod(0o755)
+    with watched([spied.tree.root]) as found:
+        assert spied.run("secrets", "edit", PRODUCTION, EDITOR=str(script)) == 0
+    assert found == []
+    assert spied.tree.plain(PRODUCTION)["token"] == OTHER
+    (where,) = spied.seen("where").splitlines()
+    if MEMORY.is_dir():
+        assert where.startswith(f"{MEMORY}/envtree-")
+    modes = [line.split()[0][:10] for line in spied.seen("modes").splitlines()]
+    assert modes == ["-rw-------", "drwx------", "drwx------"]
+    assert not Path(where).parents[1].exists()
+    # Before and after sops itself nothing is left of it.
+    assert spied.seen("files") == ""
+    assert CANARY not in spied.seen("variables")
+
+
+CRASHES = ["setting.changed", "exchange.replace", "setting.check_fits", "typed"]
+
+
+@pytest.mark.parametrize("place", CRASHES)
+def test_t63_a_crash_with_a_secret_in_its_hands_is_one_line(spied: Spied, place: str) -> None:
+    assert spied.run("secrets", "set", PRODUCTION, "token", told=CANARY) == 0
+
+    def crash(*given: object) -> None:
+        raise RuntimeError(CANARY, *map(str, given))
+
+    with mock.patch(f"envtree.cli.commands.secrets.set.{place}", crash):
+        assert spied.run("secrets", "set", PRODUCTION, "token", told=OTHER) == 70
+    assert spied.tree.plain(PRODUCTION)["token"] == CANARY
+
+
+OFFERED = {
+    "AWS_SECRET_ACCESS_KEY": "marsupial",
+    "VAULT_TOKEN": "marsupial",
+    "GITHUB_TOKEN": "marsupial",
+    "SOPS_AGE_RECIPIENTS": "marsupial",
+    "SOPS_CONFIG": "marsupial",
+    "SOPS_KEYSERVICE": "tcp://marsupial",
+    "SOPS_PGP_FP": "marsupial",
+    "SOPS_KMS_ARN": "marsupial",
+    "EDITOR": "true marsupial",
+    "LD_PRELOAD_X": "marsupial",
+}
+
+
+def test_t60_sops_gets_no_variable_that_it_does_not_need(spied: Spied) -> None:
+    """Some of them would have a file encrypted for others than it should be."""
+    assert spied.run("secrets", "set", PRODUCTION, "token", told=CANARY, **OFFERED) == 0
+    assert spied.run("secrets", "set", PRODUCTION, "token", told=OTHER, **OFFERED) == 0
+    assert spied.run("secrets", "rotate", **OFFERED) == 0
+    variables = spied.seen("variables")
+    assert "SOPS_AGE_KEY_FILE" in variables
+    assert "marsupial" not in variables
+    # The editor's own are for the editor.
+    assert spied.run("secrets", "edit", PRODUCTION, **OFFERED) == 0
+    told = {line.partition("=")[0] for line in spied.seen("variables").splitlines() if "marsupial" in line}
+    assert told == {"EDITOR"}
+    assert spied.seen("arguments").count("--config") == spied.seen("arguments").count("/dev/null")
+
+
+# ── sops misbehaves, or should not be started ───────────────────────────────────────────────────────────────────────
+
+
+class Bench(NamedTuple):
+    """A file, and a writer whose sops is a shell script."""
+
+    sealed: Sealed
+    folder: Path
+    stub: Callable[..., SopsWriter]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    tree = secrets_tree(tmp_path)
+    tree.set(PRODUCTION, "token", CANARY)
+
+    def stub(script: str, timeout: float = 30.0) -> SopsWriter:
+        folder = tmp_path / "stub"
+        folder.mkdir(exist_ok=True)
+        (folder / "sops").write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "sops").chmod(0o755)
+        environ = {**tree.environ, "PATH": f"{folder}:/usr/bin:/bin"}
+        return SopsWriter(tree.root, POLICY, environ=environ, timeout=timeout)
+
+    return Bench(read(tree.read(PRODUCTION).encode(), PRODUCTION), tmp_path, stub)
+
+
+Verb = Callable[[SopsWriter, Sealed], Any]
+VERBS: dict[str, Verb] = {
+    "open": lambda sops, one: sops.open(one.file, one.data),
+    "set": lambda sops, one: sops.change(one.file, one.data, [Set(("token",), OTHER)]),
+    "unset": lambda sops, one: sops.change(one.file, one.data, [Unset(("token",))]),
+    "rotate": lambda sops, one: sops.rotate(one.file, one.data, Keys(), Keys()),
+    "hand_over": lambda sops, one: sops.hand_over(one.file, one.data, Keys(("age1x",))),
+    "encrypt": lambda sops, one: sops.encrypt(PRODUCTION, "yaml", {"a": OTHER}, Keys(("age1x",))),
+}
+
+
+def edit(sops: SopsWriter, one: Sealed) -> Any:
+    return sops.edit(one.file, one.data)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_t54_a_hung_sops_is_killed_with_its_children(bench: Bench, verb: str) -> None:
+    script = f"echo $$ > {bench.folder}/pids; sleep 60 & echo $! >> {bench.folder}/pids; sleep 60"
+    started = time.monotonic()
+    with pytest.raises(Failure) as caught:
+        VERBS[verb](bench.stub(script, timeout=0.5), bench.sealed)
+    assert caught.value.code == "ET622"
+    assert time.monotonic() - started < 5
+    pids = (bench.folder / "pids").read_text().split()
+    assert len(pids) == 2
+    deadline = time.monotonic() + 5
+    while any(running(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def running(pid: str) -> bool:
+    shown = subprocess.run(["ps", "-o", "stat=", "-p", pid], check=False, capture_output=True, text=True)
+    return shown.stdout.strip()[:1] not in ("", "Z")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_t54_a_sops_that_writes_without_end(bench: Bench, verb: str) -> None:
+    with pytest.raises(Failure, match="more than 8 MiB"):
+        VERBS[verb](bench.stub("head -c 100000000 /dev/zero; sleep 60"), bench.sealed)
+
+
+def test_t54_a_sops_that_neither_reads_nor_minds(bench: Bench) -> None:
+    """What it is told is larger than any pipe."""
+    large = {"a": "x" * 1_000_000}
+    writer = bench.stub("exec < /dev/null; printf done")
+    assert writer.encrypt(PRODUCTION, "yaml", large, Keys(("age1x",))) == b"done"
+    with pytest.raises(Failure) as caught:
+        bench.stub("sleep 60", timeout=0.5).encrypt(PRODUCTION, "yaml", large, Keys(("age1x",)))
+    assert caught.value.code == "ET622"
+
+
+def test_t54_a_sops_that_talks_before_it_listens(bench: Bench) -> None:
+    large = {"a": "x" * 1_000_000}
+    writer = bench.stub("head -c 1000000 /dev/zero; wc -c; head -c 1000000 /dev/zero >&2")
+    output = writer.encrypt(PRODUCTION, "yaml", large, Keys(("age1x",)))
+    assert len(output) > 1_000_000
+    assert int(output.strip(b"\0")) > 1_000_000
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "edit"])
+def test_t50_what_sops_complains_about_is_not_repeated(
+    bench: Bench, verb: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # The editor is nobody's who could end its input.
+    repeat = "" if verb == "edit" else "cat >&2;"
+    for status in (1, 2, 7, 25, 51, 128, 201):
+        with pytest.raises((Failure, DecryptError)) as caught:
+            (VERBS | {"edit": edit})[verb](bench.stub(f"{repeat} echo {CANARY} >&2; exit {status}"), bench.sealed)
+        assert CANARY not in f"{caught.value!r} {vars(caught.value)} {caught.value.__context__!r}"
+    assert "numbat3" not in "".join(capfd.readouterr())
+
+
+def test_t44_no_mac_is_ever_ignored() -> None:
+    package = Path(envtree.__file__).parent
+    assert not [file for file in package.rglob("*.py") if "ignore-mac" in file.read_text()]
+
+
+FOREIGN = {
+    "T38-hc_vault": "hc_vault: [{vault_address: 'http://127.0.0.1:9', engine_path: t, key_name: k, enc: x}]",
+    "T39-kms": "kms: [{arn: 'arn:aws:kms:eu-west-1:1:key/a', enc: x, created_at: ''}]",
+    "T39-azure_kv": "azure_kv: [{vault_url: 'http://127.0.0.1:9', name: n, version: v, enc: x, created_at: ''}]",
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_t38_t39_no_verb_starts_sops_for_a_service_that_is_not_allowed(bench: Bench, kind: str) -> None:
+    text = bench.sealed.text.replace("sops:\n", f"sops:\n    {FOREIGN[kind]}\n", 1)
+    sealed = read(text.encode(), PRODUCTION)
+    for verb in (*(VERBS[name] for name in VERBS if name != "encrypt"), edit):
+        with pytest.raises(DecryptError) as caught:
+            verb(bench.stub(f"touch {bench.folder}/started"), sealed)
+        assert caught.value.code == "ET604"
+    assert not (bench.folder / "started").exists()
+
+
+def test_t49_no_verb_starts_an_age_plugin(bench: Bench) -> None:
+    (public,) = (one.value for one in bench.sealed.file.recipients)
+    text = bench.sealed.text.replace(public, "age1evil1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq")
+    with pytest.raises(DecryptError):
+        bench.stub(f"touch {bench.folder}/started").rotate(read(text.encode(), PRODUCTION).file, b"", Keys(), Keys())
+    assert not (bench.folder / "started").exists()
+
+
+def test_t53_a_sops_of_the_tree_is_not_used(spied: Spied) -> None:
+    planted = spied.tree.root / "bin/sops"
+    planted.parent.mkdir()
+    planted.write_text(f"#!/bin/sh\ntouch {spied.log}/started\n")
+    planted.chmod(0o755)
+    path = f"{planted.parent}:{spied.tree.environ['PATH']}"
+    ran = spied.tree.run("secrets", "set", PRODUCTION, "token", told=CANARY, environ={"PATH": path})
+    assert (ran.code, "ET620" in ran.err) == (3, True)
+    assert spied.tree.run("secrets", "set", PRODUCTION, "token", told=CANARY).code == 0
+    spied.tree.commit()
+    file = str(spied.tree.root / PRODUCTION)
+    ran = spied.tree.run("secrets", "merge-driver", file, file, file, PRODUCTION, environ={"PATH": path})
+    assert (ran.code, "not used" in ran.err) == (1, True)
+    assert not (spied.log / "started").exists()
+
+
+@pytest.mark.parametrize("name", ["-x", "--output=y", "@f", "-", "a b", "$(touch x)"])
+def test_t52_a_file_name_is_no_option(tmp_path: Path, name: str) -> None:
+    tree = secrets_tree(tmp_path)
+    writer = SopsWriter(tree.root, POLICY, environ=tree.environ)
+    path = f"{name}.secrets.yaml"
+    sealed = read(writer.encrypt(path, "yaml", {"a": CANARY}, Keys((tree.me.public,))), path)
+    sealed = read(writer.change(sealed.file, sealed.data, [Set(("b",), OTHER)]), path)
+    sealed = read(writer.rotate(sealed.file, sealed.data, Keys(), Keys()), path)
+    edited = SopsWriter(tree.root, POLICY, environ={**tree.environ, "EDITOR": f"sed -i s/{CANARY}/{OTHER}/ --"})
+    data = edited.edit(sealed.file, sealed.data)
+    assert data is not None
+    assert writer.open(sealed.file, data) == {"a": OTHER, "b": OTHER}
+    assert sorted(os.listdir(tree.root)) == ["agents", "environments", "organization.yaml"]
+
+
+def test_a_copy_is_private_and_gone(bench: Bench, tmp_path: Path) -> None:
+    script = f'ls -ldn . > {tmp_path}/modes; ls -ldn "$(pwd)"/* >> {tmp_path}/modes; pwd > {tmp_path}/where'
+    VERBS["set"](bench.stub(script), bench.sealed)
+    assert (tmp_path / "modes").read_text().startswith("drwx------")
+    assert not Path((tmp_path / "where").read_text().strip()).exists()
+
+
+def test_a_new_reader_gets_a_file_only_by_the_policy(tmp_path: Path) -> None:
+    """Who is declared, and not who is named by the environment or a configuration in the tree."""
+    tree = secrets_tree(tmp_path)
+    eve = person("eve", tmp_path)
+    (tree.root / ".sops.yaml").write_text(json.dumps({"creation_rules": [{"age": eve.public}]}))
+    assert (
+        tree.run("secrets", "set", PRODUCTION, "A", told=CANARY, environ={"SOPS_AGE_RECIPIENTS": eve.public}).code == 0
+    )
+    assert eve.public not in tree.read(PRODUCTION)
+    assert stat.S_IMODE((tree.root / PRODUCTION).stat().st_mode) & 0o022 == 0

@@ -1,0 +1,113 @@
+"""Compile trees as a whole, and project by project in one process and in several: FOLDER… → what differs, as JSON.
+
+A test run has threads of its own, beside which envtree does not fork.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from envtree.engine import by_project as parted
+from envtree.engine.by_project import Parted
+from envtree.engine.check import check
+from envtree.engine.publish import Places, publish, rehearse
+from envtree.engine.run import Outcome, Request
+from envtree.model.artifact import Output
+from envtree.model.diagnostic import ReportedError
+from envtree.queries.diff import Named
+from envtree.queries.diff.by_project import in_parts
+from envtree.queries.diff.whole_tree import whole
+from tests.cases.test_cases import Tree
+
+JOBS = 3
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def told(work: Callable[[], Outcome]) -> Any:
+    """All that a run says, but for where it read."""
+    try:
+        return work()._replace(workspace=None)
+    except ReportedError as error:
+        return error.code, error.message, error.hint
+
+
+def compiled(work: Callable[..., Outcome], root: Path, out: Path, jobs: int) -> Outcome:
+    """Compile into a folder, or compare with it."""
+    request = Request(Tree(root), jobs=jobs, inputs_required=True)
+    places = Places(Output(out, root, "ref", 2026, {}, lambda _: True))
+    return work(request, places, frozenset({"bundle", "compose", "k8s"}))
+
+
+EACH = Parted.each
+
+
+@contextmanager
+def going(least: int) -> Iterator[list[bool]]:
+    """Go from project to project in trees of at least so many agents; whether that came to an end each time."""
+    done: list[bool] = []
+
+    def each(self: Parted, stream: Any, put: Any) -> Any:
+        found = EACH(self, stream, put)
+        done.append(self.is_done)
+        return found
+
+    shares = mock.patch.multiple(parted, _WORTH=least, _LEAST=1, _MOST=1)
+    with shares, mock.patch.object(Parted, "each", each):
+        yield done
+
+
+def both(root: Path, out: Path) -> tuple[bool, bool, list[str]]:
+    """Whether the checks and the compiles went from project to project, and what differed from a run over the whole."""
+    wrong = []
+    with going(1 << 30):
+        whole = told(lambda: check(Request(Tree(root))))
+    with going(1) as checked:
+        wrong += [
+            f"check {jobs}" for jobs in (1, JOBS) if told(partial(check, Request(Tree(root), jobs=jobs))) != whole
+        ]
+    compiles: list[bool] = []
+    for work in (rehearse, publish, rehearse, publish):
+        with going(1 << 30):
+            whole = told(partial(compiled, work, root, out / "whole", 1))
+        for jobs in (1, JOBS):
+            with going(1) as done:
+                if told(partial(compiled, work, root, out / str(jobs), jobs)) != whole:
+                    wrong.append(f"{work.__name__} {jobs}")
+            compiles += done
+            if contents(out / str(jobs)) != contents(out / "whole"):
+                wrong.append(f"output {jobs}")
+        # The second time something has to be replaced.
+        for folder in ("whole", "1", str(JOBS)) if work is publish else ():
+            for path in sorted((out / folder).rglob("bundle.json"))[:1]:
+                path.write_bytes(b"")
+    return bool(checked) and all(checked), bool(compiles) and all(compiles), wrong
+
+
+def compared(base: Path, head: Path) -> bool:
+    """Whether what differs between two trees is the same when several processes compare them."""
+    one, other = (
+        Named(name, Request(Tree(root), jobs=JOBS, allow_empty=True)) for name, root in (("a", base), ("b", head))
+    )
+    with going(1):
+        found = in_parts(one, other, lambda _: None)
+    return found in (None, whole(one, other, lambda _: None))
+
+
+def main(out: Path, folders: list[Path]) -> None:
+    """Compare, each folder with the next one, too, and print what came of it."""
+    found = [both(folder, out / str(n)) for n, folder in enumerate(folders)]
+    for one, base, head in zip(found, folders, folders[1:], strict=False):
+        one[2].extend([] if compared(base, head) else ["diff"])
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), list(map(Path, sys.argv[2:])))

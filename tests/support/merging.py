@@ -1,0 +1,47 @@
+"""Repositories that merge secrets files with envtree, and what git and the real sops say of these files."""
+
+import json
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.properties.merge_model import flat
+from tests.support.secrets_tree import SecretsTree, secrets_tree
+
+
+def repository(folder: Path) -> SecretsTree:
+    """A tree in a repository that merges with envtree."""
+    tree = secrets_tree(folder)
+    tree.git("init", "-q", "-b", "main", ".")
+    assert tree.run("secrets", "install", "--write").code == 0
+    return tree
+
+
+def rewrite(tree: SecretsTree, path: str, document: Any) -> None:
+    """Let the real sops write a file: a new one, or what an editor leaves of it, which keeps what was not touched."""
+    plain = tree.home / path.rpartition("/")[2]
+    form = path.rpartition(".")[2]
+    text = "".join(f"{key}={value}\n" for key, value in document.items()) if form == "env" else json.dumps(document)
+    plain.write_text(text.replace("lines\nof\ntext", "lines\\nof\\ntext") if form == "env" else text)
+    if (tree.root / path).exists():
+        command = ["sops", "edit", f"./{path}"]
+        environ = {**tree.environ, "EDITOR": f"cp {shlex.quote(str(plain))}"}
+        done = subprocess.run(command, cwd=tree.root, env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode in (0, 200), done
+    else:
+        (tree.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree.root / path).write_bytes(plain.read_bytes())
+        tree.sops("encrypt", "-i", "--age", tree.me.public, f"./{path}")
+
+
+def ciphertexts(tree: SecretsTree, path: str, revision: str = "") -> dict[tuple[str, ...], Any]:
+    """The encrypted values of a file, by their paths."""
+    text = tree.git("show", f"{revision}:{path}") if revision else tree.read(path)
+    if path.endswith(".env"):
+        return {(line.partition("=")[0],): line for line in text.splitlines() if not line.startswith(("sops_", "#"))}
+    document = json.loads(text) if path.endswith(".json") else yaml.safe_load(text)
+    del document["sops"]
+    return dict(flat(document))

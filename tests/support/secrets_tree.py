@@ -1,0 +1,152 @@
+"""A tree with secrets that the real sops keeps, the commands that change them, and eyes on what they do meanwhile."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest import mock
+
+import pyrage
+
+from envtree.cli import invoke
+from tests.support.command_line import Ran, fill
+
+ROOT = Path(__file__).parents[2]
+SEARCH_PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+PRODUCTION = "environments/production.secrets.yaml"
+STAGING = "environments/staging.secrets.json"
+FILES = {
+    "organization.yaml": "name: acme\nedition: 2026\ndefault_model: m/m\n",
+    "environments/production.yaml": "{}\n",
+    "environments/staging.yaml": "{}\n",
+    "agents/clerk.yaml": "{}\n",
+}
+
+
+class Person(NamedTuple):
+    """Somebody with an age key of their own."""
+
+    name: str
+    public: str
+    file: Path
+
+
+def person(name: str, folder: Path) -> Person:
+    """Make a key."""
+    identity = pyrage.x25519.Identity.generate()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.key").write_text(f"{identity}\n")
+    return Person(name, str(identity.to_public()), folder / f"{name}.key")
+
+
+def declared(*people: Person, readers: tuple[str, ...] | None = None) -> str:
+    """An organization.yaml that declares people, and all of them as readers."""
+    known = {one.name: {"age": one.public} for one in people}
+    names = list(known) if readers is None else list(readers)
+    return FILES["organization.yaml"] + f"people: {json.dumps(known)}\nsecret_readers: {json.dumps(names)}\n"
+
+
+class SecretsTree(NamedTuple):
+    """A tree in a folder of its own, with a place for keys and temporary files beside it."""
+
+    root: Path
+    me: Person
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a process gets that works here."""
+        return {
+            "PATH": SEARCH_PATH,
+            "PYTHONPATH": str(ROOT / "compiler"),
+            "SOPS_AGE_KEY_FILE": str(self.me.file),
+            "SOPS_DISABLE_VERSION_CHECK": "1",
+            "HOME": str(self.home),
+            "TMPDIR": str(self.home),
+            "LC_ALL": "C.UTF-8",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            **{f"GIT_{who}_{what}": "x@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+        }
+
+    @property
+    def home(self) -> Path:
+        return self.root.parent / "home"
+
+    def run(self, *arguments: str, told: str | bytes = b"", environ: Mapping[str, str] | None = None) -> Ran:
+        """Run a command line in this process; `told` is what comes in on stdin."""
+        data = told.encode() if isinstance(told, str) else told
+        stdin = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
+        out, err = _Stream(), _Stream()
+        variables = {**self.environ, **(environ or {})}
+        with (
+            mock.patch.object(sys, "stdin", stdin),
+            mock.patch.object(sys, "stdout", out),
+            mock.patch.object(sys, "stderr", err),
+            mock.patch.dict(os.environ, variables, clear=True),
+        ):
+            code = invoke(["-C", str(self.root), *arguments])
+            out.flush()
+            err.flush()
+        return Ran(code, out.text, err.text)
+
+    def set(self, path: str, key: str, value: Any) -> Ran:
+        """Set a value of any type, and have it go well."""
+        ran = self.run("secrets", "set", path, key, "--json", told=json.dumps(value))
+        assert ran.code == 0, ran
+        return ran
+
+    def sops(self, *arguments: str, told: str | None = None) -> str:
+        """Run the real sops, without envtree."""
+        command = ["sops", *arguments]
+        done = subprocess.run(
+            command, cwd=self.root, env=self.environ, input=told, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done
+        return done.stdout
+
+    def plain(self, path: str) -> Any:
+        """What the real sops makes of a file."""
+        return json.loads(self.sops("decrypt", "--output-type", "json", f"./{path}"))
+
+    def read(self, path: str) -> str:
+        return (self.root / path).read_text()
+
+    def git(self, *arguments: str, code: int = 0) -> str:
+        """Run the user's own git, with nothing hardened; what it says on both streams."""
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.root, env=self.environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done
+        return done.stdout + done.stderr
+
+    def commit(self, message: str = "x") -> None:
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", message)
+
+
+class _Stream(io.TextIOWrapper):
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", write_through=True)
+
+    @property
+    def text(self) -> str:
+        assert isinstance(self.buffer, io.BytesIO)
+        return self.buffer.getvalue().decode()
+
+
+def secrets_tree(folder: Path, *, readers: bool = True, files: Mapping[str, str] | None = None) -> SecretsTree:
+    """Make a tree whose only reader is whoever runs the tests."""
+    me = person("me", folder / "keys")
+    (folder / "home").mkdir()
+    tree = SecretsTree(folder / "tree", me)
+    fill(tree.root, {**FILES, **(files or {})} | ({"organization.yaml": declared(me)} if readers else {}))
+    return tree
+
+
+def leaf(text: str, key: str) -> str:
+    """The one line of a secrets file in YAML or dotenv that holds a key."""
+    (line,) = (line for line in text.splitlines() if line.lstrip().startswith((f"{key}:", f"{key}=", f'"{key}":')))
+    return line

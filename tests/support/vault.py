@@ -1,0 +1,104 @@
+"""A tree with secrets that the real sops has encrypted, and envtree run over it in a process of its own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.support.real_sops import HEAD, SEARCH_PATH, Person, age_person, encrypt, people
+
+ROOT = Path(__file__).parents[2]
+ID = "default/a@dev"
+PASSWORD = "quokka7-\"Ünique\"/+&?=$x\\y\nsecond-line-of-the-canary\nthird-line: of 'it'"
+NUMBER = 918273645546372819
+SECRETS = {"_scope": "organization", "db": {"password": PASSWORD, "pin": NUMBER}, "short": "abc", "flag": True}
+AGENT = """\
+execution_environment:
+  secrets: {PASSWORD: db.password, SHORT: short, FLAG: flag}
+  env_vars:
+    PLAIN: nothing-secret
+    URL: "${{ 'postgres://u:' ~ (secrets.db.password | urlencode) ~ '@h/d' }}"
+    PIN: ${{ secrets.db.pin }}
+  config: {nested: {list: ["${{ secrets.db.password }}", 1], pin: "${{ secrets.db.pin }}"}}
+"""
+
+
+class Vault(NamedTuple):
+    """A tree in a folder, the key of the one who may read its secrets, and a home beside it."""
+
+    folder: Path
+    reader: Person
+
+    @property
+    def root(self) -> Path:
+        return self.folder / "tree"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables of a process that can open everything here."""
+        home = {"HOME": str(self.folder / "home"), "TMPDIR": str(self.folder / "home")}
+        return {"PATH": SEARCH_PATH, "PYTHONPATH": str(ROOT / "compiler"), **home, **self.reader.environ}
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of envtree over this tree."""
+        return [sys.executable, "-m", "envtree", "-C", str(self.root), *arguments]
+
+    def envtree(
+        self, *arguments: str, environ: Mapping[str, str | None] | None = None, **options: Any
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run envtree; a variable that is None is taken away."""
+        changed = {**self.environ, **(environ or {})}
+        variables = {name: value for name, value in changed.items() if value is not None}
+        options = {"cwd": self.folder, "capture_output": True, "timeout": 60, **options}
+        return subprocess.run(self.command(*arguments), env=variables, check=False, **options)
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Write files of the tree."""
+        for path, text in files.items():
+            (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / path).write_text(text)
+
+    def encrypt(self, path: str, data: Any) -> None:
+        """Write a secrets file."""
+        encrypt(self.root, path, json.dumps(data), self.reader.flag)
+
+    def compile(self, mode: str, out: str, *more: str) -> Path:
+        """Compile the tree, which has to go well."""
+        done = self.envtree("compile", "--secrets", mode, "-o", out, *more)
+        assert done.returncode == 0, done.stderr
+        return self.folder / out
+
+
+def make_vault(folder: Path) -> Vault:
+    """A small tree with one agent."""
+    vault = Vault(folder, age_person(folder / "keys", "key"))
+    (folder / "home").mkdir()
+    vault.write(
+        {
+            "organization.yaml": HEAD + people(ci=vault.reader) + "secret_readers: [ci]\n",
+            "environments/dev.yaml": "{}\n",
+            "agents/a.yaml": AGENT,
+        }
+    )
+    vault.encrypt("organization.secrets.yaml", SECRETS)
+    return vault
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    return make_vault(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Vault:
+    """One that no test changes."""
+    return make_vault(tmp_path_factory.mktemp("vault"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

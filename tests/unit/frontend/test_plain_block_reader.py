@@ -1,0 +1,176 @@
+"""Files that are read by lines: whatever that gives, both parsers give, and have nothing to say about it."""
+
+import itertools
+from pathlib import Path
+
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from envtree.frontend.parse.characters import decode
+from envtree.frontend.parse.document import parse
+from envtree.frontend.parse.events import libyaml_events, pure_events
+from envtree.frontend.parse.plain_block_reader import read_block
+from envtree.frontend.parse.report import Report
+from envtree.model.diagnostic import Diagnostics
+from envtree.model.nodes import Mapping, Node, Scalar, Sequence
+from envtree.model.source import Kind, Location, Source
+from tests.benchmarks.forms.envtree import write_envtree
+from tests.benchmarks.model import SIZES
+
+ROOT = Path(__file__).parents[3]
+BACKENDS = (pure_events, *([libyaml_events] if yaml.__with_libyaml__ else []))
+
+KEYS = ("a", "b", "c", "$value", "_x", "k-1.2", "A_B")
+ODD_KEYS = ("true", "y", "null", "on", "é", "a b", "1", "<<", "a'", "'a'", "-a", "a" * 300)
+VALUES = (
+    *("x", "'x'", '"x"', "''", '""', "1", "-1", "2.5", "true", "null", "a:b", "http://a:80/b?c=d&e", "a#b", "x y"),
+    *("a.b/c", "${{ env_vars.A }}", "${{ a | default('x') }}", "é ü", "x, y]", "C:\\x", "'a \"b\"'", '"it\'s"', "+a"),
+)
+ODD_VALUES = (
+    *("~", "yes", "1.50", "0x1", "2026-01-01", "1_000", "-", "- x", "--", "-a", "-.5", "=", "<<", "...", "---", "x ?y"),
+    *("a: b", "a #b", "# c", "|", "|2", ">-", "[a]", "{a: b}", "*x", "&x y", "!t", "!!str a", "@a", "`a", "%a", "? a"),
+    *(":a", "a:", "::", "x ::", "x :y", "x:#", "'a' b", "'a''b'", '"a\\n"', "'a'#c", "'a", '"a', "\u00a0b", "a\u00a0b"),
+)
+SCALARS = (
+    *("x", "x y", "'q r'", '"z,]"', "1", "true", "null", "a-b", "a/b.c", "$x", "(a)", "a|b", "a@b", "a=b", "é"),
+    *(
+        "~",
+        "yes",
+        "1.50",
+        "a:b",
+        "a: b",
+        "a?",
+        "?a",
+        "-",
+        "--x",
+        "-1",
+        "",
+        "&a",
+        "*a",
+        "!a",
+        "a#",
+        "#a",
+        "a b ",
+        "'it''s'",
+    ),
+    *("{", "}", "http://a/b:1", "@a", "=", "<<", "- a", "a\\\\b", "'a'b", "a\u00a0b"),
+)
+OTHERS = ("", "  ", "#", "# c", "  # c", "---", "--- #c", "--- a", "...", "a", "-", "- - x", "? a", ": b", "%YAML 1.2")
+
+
+def mostly(usual: tuple[str, ...], odd: tuple[str, ...]) -> st.SearchStrategy[str]:
+    """Hardly any file would be read by lines if the odd was not rare."""
+    return st.integers(0, 15).flatmap(lambda n: st.sampled_from(usual if n else odd))
+
+
+def brackets(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Lists and maps in brackets, most of them well formed."""
+    commas = mostly((", ", ","), (" , ", ",,", " "))
+    pairs = st.builds(
+        "{}{}{}".format, mostly(("a", "b", "$c"), ("true", "'q'", "1")), mostly((": ",), (":", ":  ")), inner
+    )
+    ends = mostly(("{}", "{} ", " {}"), ("{},", "{}]", "{}}}"))
+    lists = st.builds(
+        lambda comma, all, end: f"[{end.format(comma.join(all))}]", commas, st.lists(inner, max_size=3), ends
+    )
+    maps = st.builds(
+        lambda comma, all, end: f"{{{end.format(comma.join(all))}}}", commas, st.lists(pairs, max_size=3), ends
+    )
+    return lists | maps
+
+
+INDENTS = mostly(("", "  ", "    "), (" ", "   ", "      "))
+ENDS = mostly(("",), (" ", " # c", "  #c", "#", "\t", "\r"))
+BRACKETS = st.recursive(mostly(SCALARS[:15], SCALARS), brackets, max_leaves=6)
+ANY = mostly(VALUES, ODD_VALUES) | BRACKETS
+MAPS = st.builds(
+    "{}{}{}:{}{}{}".format,
+    INDENTS,
+    st.sampled_from(["", "", "- "]),
+    mostly(KEYS, ODD_KEYS),
+    mostly((" ",), ("", "  ")),
+    st.just("") | ANY,
+    ENDS,
+)
+DEEPER = st.builds(
+    "{}{}".format, mostly(("    ", "      "), ("", "  ", "   ")), st.sampled_from(["x", "x: y", "# c", "- z", "---"])
+)
+TEXTS_OF_LINES = st.builds(
+    "{}{}{}: {}\n{}".format,
+    mostly(("", "  "), ("    ",)),
+    st.sampled_from(["", "", "- "]),
+    mostly(KEYS, ODD_KEYS),
+    mostly(("|", "|-"), ("|+", "|2", ">", "| ", "| # c", "|#")),
+    st.lists(st.just("") | DEEPER | mostly(("    x",), ("  ", "      ", "\tx")), max_size=4).map("\n".join),
+)
+ITEMS = st.builds("{}- {}{}".format, INDENTS, ANY, ENDS)
+KINDS = (st.sampled_from(OTHERS), TEXTS_OF_LINES, TEXTS_OF_LINES, ITEMS, ITEMS, ITEMS)
+LINES = st.integers(0, 19).flatmap(lambda n: KINDS[n] if n < len(KINDS) else MAPS)
+TEXTS = st.builds("{}{}".format, st.lists(LINES, min_size=1, max_size=8).map("\n".join), st.sampled_from(["", "\n"]))
+
+
+def shape(node: Node) -> object:
+    """All that a node is, the order of keys and the types of values included."""
+    if isinstance(node, Scalar):
+        return type(node.value), node
+    if isinstance(node, Sequence):
+        return repr(node.value), node.at, [shape(item) for item in node.items]
+    assert isinstance(node, Mapping)
+    return repr(node.value), node.at, list(node.keys.items()), [(k, shape(child)) for k, child in node.entries.items()]
+
+
+def check(text: str) -> bool:
+    """Whether a text is read by lines, and if so, that both parsers agree."""
+    data = text.encode()
+    root = read_block(text) if "\t" not in text and decode(data, Report("", Diagnostics(), set(), {}, [])) else None
+    if root is None:
+        return False
+    for backend in BACKENDS:
+        findings = Diagnostics()
+        document = parse(Source("a.yaml", Location(Kind.AGENT, "", "", ""), data, ""), findings, backend=backend)
+        assert document
+        assert shape(document.root) == shape(root)
+        assert list(findings) == []
+        assert not any((document.holes, document.rounded, document.aliases))
+    return True
+
+
+@given(TEXTS)
+@example("a: x\n  b: y\n")
+@example("a: 'x'\n  y\n")
+@example("a: [x, {b: 1, c: ['y', z]}]  # d\n- []\n")
+@example("a: {b: [], $c: {}}\n")
+@example("a: |\n  x\n\n   y\nb:\n  - c: |-\n      z\n\n# d\n")
+@example("a: |\n  x\n  # c")
+@example("a: |\n  x\n   \nb: y\n")
+@example("a:\n  b: |\n    x\n  \n    # y\n")
+@example("a:\n- b: x\n  c:\n  - y\nd: z")
+def test_what_is_read_by_lines_is_what_the_parsers_read(text: str) -> None:
+    check(text)
+
+
+def test_two_lines_of_all_kinds() -> None:
+    values = (*VALUES, *ODD_VALUES)
+    one = [f"a: {value}" for value in values] + [f"- {value}" for value in values] + ["a:", "- a:", *OTHERS]
+    two = ["b: x", "  b: x", "- x", "  - x", "  x", "# c", "a: x", "- b: x"]
+    read = sum(check(f"{first}\n{second}\n") for first, second in itertools.product(one, two))
+    assert read > 50
+
+
+def test_layers_are_read_by_lines(tmp_path: Path) -> None:
+    write_envtree(SIZES["XS"], tmp_path)
+    assert all(check(path.read_text("utf-8")) for path in tmp_path.rglob("*.yaml"))
+
+
+def test_files_of_people_are_read_alike() -> None:
+    read = [check(path.read_text("utf-8")) for path in (ROOT / "examples").rglob("*.yaml")]
+    assert sum(read) > len(read) * 9 / 10
+
+
+def test_depth_and_size_are_left_to_the_parsers() -> None:
+    deep = "".join(f"{' ' * n}a:\n" for n in range(49))
+    assert check(deep)
+    assert read_block(deep + " " * 49 + "a:\n") is None
+    assert check("a: x\n" + "#" * 65_000)
+    assert read_block("a: x\n" + "#" * 65_600) is None

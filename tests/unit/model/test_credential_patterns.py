@@ -1,0 +1,70 @@
+"""T68: what looks like a credential in a plain file is told, and never shown. No token here is real."""
+
+import pytest
+
+from tests.support.trees import check, layers, quoted
+
+A36, A24 = "a1B2" * 9, "q7Xw" * 6
+FORMS = {
+    "an AWS access key": "AKIA" + "Q7XW" * 4,
+    "a GitHub token": "ghp_" + A36,
+    "a GitLab token": "glpat-" + A24,
+    "a Slack token": "xoxb-" + A24,
+    "a Slack webhook": "https://hooks.slack.com/services/" + A24,
+    "a Google API key": "AIza" + A36[:35],
+    "an Anthropic key": "sk-ant-" + A24,
+    "an OpenAI key": "sk-proj-" + A36,
+    "a Stripe key": "sk_live_" + A24,
+    "a SendGrid key": f"SG.{A24}.{A36}",
+    "an npm token": "npm_" + A36,
+    "a PyPI token": "pypi-AgE" + A36 + A24,
+    "a Hugging Face token": "hf_" + "aBcD" * 9,
+    "an age secret key": "AGE-SECRET-KEY-1" + "Q7XW" * 14,
+    "a private key": "-----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----\n",
+    "a JSON web token": f"eyJ{A24}.eyJ{A24}.{A24}",
+    "an Azure account key": "DefaultEndpointsProtocol=https;AccountKey=" + A36 + A24,
+    "a URL with a password": "postgres://app:hunter2@db.internal/app",
+}
+
+
+def findings(section: str) -> list[tuple[str, str]]:
+    found = check(layers("", "", "", section)).outcome.findings
+    return [(one.diagnostic.code, one.diagnostic.message) for one in found]
+
+
+@pytest.mark.parametrize(("what", "token"), FORMS.items(), ids=FORMS.keys())
+def test_t68_a_form_is_known_wherever_it_stands(what: str, token: str) -> None:
+    for text in (token, f"prefix {token} suffix"):
+        for place in (f"config: {{a: [{{b: {quoted(text)}}}]}}", f"env_vars: {{A: {quoted(text)}}}"):
+            ((code, message),) = findings(f"{{{place}}}")
+            assert code == "ET251"
+            assert message.endswith(f"looks like {what}, in plain text")
+            assert token not in message
+
+
+@pytest.mark.parametrize("name", ["DB_PASSWORD", "TOKEN", "apikey", "STRIPE_API_KEY", "AWS_SECRET", "ssh_private_key"])
+def test_t68_a_name_is_known_among_variables(name: str) -> None:
+    assert [code for code, _ in findings(f"{{env_vars: {{{name}: hunter2}}}}")] == ["ET251"]
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "{env_vars: {TOKEN_TTL: 30m, MAX_TOKENS: 4096, PASSWORD_FILE: /run/x, TOKEN_URL: 'https://x.io'}}",
+        "{env_vars: {PASSWORD: '${{ agent.name }}', TOKEN: /run/secrets/x, SECRET: changeme, API_KEY: '<yours>'}}",
+        "{env_vars: {PASSWORD: '', TOKEN: true, SECRET: 12}}",
+        "{config: {tokens: many, password: optional}}",
+        "{config: {url: 'https://db.internal/a@b', at: 'postgres://app@db/x', port: 'http://db:80/@x'}}",
+        "{config: {model: anthropic/claude-sonnet-4-5, dsn: 'postgres://a:${{ 1 }}@b'}}",
+        "{config: {key: age1u49zj7tlajgzrjy23pttwdstce7jft5x88pa3dy388pe5684893s6e5msv}}",
+        "{config: {sha: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08}}",
+        "{config: {words: this-is-a-long-name-of-a-service-with-9-words-in-it}}",
+    ],
+)
+def test_t68_what_only_resembles_one_is_left_alone(section: str) -> None:
+    assert [one for one in findings(section) if one[0] in ("ET251", "ET252")] == []
+
+
+def test_what_is_merely_random_is_a_remark() -> None:
+    ((code, message),) = findings("{config: {id: aG9w3Kd82jsKQpz0Xv71LmNbTyUe}}")
+    assert (code, message) == ("ET252", "'config.id' is as random as a key, in plain text")

@@ -1,0 +1,284 @@
+"""`.sops.yaml`: the rule for a file is the one that the real sops takes, wherever the file is read from."""
+
+import json
+import random
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from envtree.cli import invoke
+from envtree.engine.check import check
+from envtree.engine.run import Request
+from envtree.frontend.link.creation_rules import read_rules
+from envtree.frontend.link.readers import identity
+from envtree.model.diagnostic import Diagnostics
+from envtree.model.sops_rule import RulesDocument, RulesFile, governing
+from envtree.model.source import Kind
+from envtree.sources.git_revision import RevisionTree
+from envtree.sources.tree import DirectoryTree, Tree
+from envtree.system.git.objects import commit_of
+from tests.support.command_line import fill
+from tests.support.real_sops import HEAD, Person, age_person, encrypt, people, pgp_person, recipients, sops
+from tests.support.trees import check as checked
+from tests.support.trees import document
+
+PATHS = [
+    "organization.secrets.yaml",
+    "environments/staging.secrets.yaml",
+    "projects/shop/project.secrets.json",
+    "projects/shop-two/agents/a.b.secrets.env",
+]
+PATTERNS = [
+    *("", ".", "secrets", r"\.yaml$", "^environments/", "^shop", "shop/", r"/shop/.*\.secrets\.", "staging|project"),
+    *(
+        "(?i)STAGING",
+        r"^projects/[^/]+/project",
+        r"\bshop\b",
+        r"^\S+$",
+        "[[:alpha:]]+/a",
+        r"\Aorg",
+        r"env\z",
+        "(?s).*json",
+    ),
+    *(r"^projects/shop-two/", "x{0}shop", "(?P<name>agents)/a", r"\p{Ll}rg", "^$", "tree", r"^\./", r"\Qa.b\E"),
+]
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> list[Person]:
+    folder = tmp_path_factory.mktemp("keys")
+    return [age_person(folder, f"k{number}") for number in range(6)]
+
+
+def rules_file(text: str, path: str = ".sops.yaml", inside: str = "") -> RulesFile:
+    return read_rules(RulesDocument(document(text, Kind.CREATION_RULES, path), inside), Diagnostics())
+
+
+def test_the_first_match_is_that_of_sops(tmp_path: Path, crowd: list[Person]) -> None:
+    draw = random.Random(5)
+    cases = []
+    for number in range(80):
+        count = draw.randint(1, 4)
+        rules = [{"path_regex": draw.choice(PATTERNS), "age": crowd[n].public} for n in range(count)]
+        cases.append((tmp_path / str(number), json.dumps({"creation_rules": rules}), draw.choice(PATHS)))
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda case: _by_sops(*case), cases))
+    for (_, text, path), answer in zip(cases, answers, strict=True):
+        rule = rules_file(text).first(path)
+        assert {key.value for key in rule.keys} if rule else set() == answer, (text, path)
+        assert (rule is not None) == bool(answer), (text, path)
+    assert {bool(answer) for answer in answers} == {True, False}
+
+
+def _by_sops(folder: Path, rules: str, path: str) -> set[str]:
+    plain = {"json": '{"A": "b"}', "env": "A=b\n", "yaml": "A: b\n"}
+    fill(folder, {".sops.yaml": rules, path: plain[path.rpartition(".")[2]]})
+    done = sops(folder, "encrypt", "--in-place", f"./{path}", check=False)
+    return recipients(folder / path) if done.returncode == 0 else set()
+
+
+UNREADABLE = ["(", "(?=x)", r"\1", "[z-a]", "(?<!x)", "a**", "a{2000}"]
+
+
+@pytest.mark.parametrize("pattern", UNREADABLE)
+def test_a_pattern_at_which_sops_stops(pattern: str, tmp_path: Path, crowd: list[Person]) -> None:
+    rules = [{"path_regex": pattern, "age": crowd[0].public}, {"age": crowd[1].public}]
+    text = json.dumps({"creation_rules": rules})
+    assert _by_sops(tmp_path, text, PATHS[0]) == set()
+    rule = rules_file(text).first(PATHS[0])
+    assert rule
+    assert rule.broken
+
+
+# How keys may be written in a rule: {0}… are age keys, {pgp} is a PGP key.
+FORMS = {
+    "one": "age: {0}",
+    "commas": "age: '{0},{1} , {2},'",
+    "a-list": "age: ['{0}', '{1}']",
+    "folded": "age: >-\n      {0},\n      {1}",
+    "both-kinds": "age: {0}\n    pgp: {pgp}",
+    "pgp-in-groups": "pgp: '{spaced}'",
+    "pgp-in-small-letters": "pgp: '{small}'",
+    "a-key-twice": "age: '{0},{0}'",
+    "groups": "key_groups: [{{age: ['{0}']}}, {{age: ['{1}', '{2}'], pgp: ['{pgp}']}}]",
+    "one-group": "key_groups: [{{age: ['{0}', '{1}']}}]",
+    "groups-win": "age: {3}\n    key_groups: [{{age: ['{0}']}}, {{age: ['{1}']}}]",
+    "a-threshold": "shamir_threshold: 2\n    key_groups: [{{age: ['{0}']}}, {{age: ['{1}']}}, {{age: ['{2}']}}]",
+    "merged": "key_groups: [{{merge: [{{age: ['{0}']}}, {{pgp: ['{pgp}']}}], age: ['{1}']}}, {{age: ['{2}']}}]",
+    "anchors": "key_groups: [&one {{age: ['{0}']}}, {{merge: [*one], age: ['{1}']}}]",
+}
+
+
+@pytest.mark.parametrize(
+    ("written", "threshold"), [("2", 2), ("'2'", 2), ("x", 0), ("-2", 0), ("[2]", 0), ("'" + "9" * 5000 + "'", 0)]
+)
+def test_a_threshold_is_a_number(written: str, threshold: int) -> None:
+    text = f"creation_rules:\n  - shamir_threshold: {written}\n    key_groups: [{{age: [a]}}, {{age: [b]}}]\n"
+    rule = rules_file(text).first("x")
+    assert rule
+    assert rule.threshold == threshold
+
+
+@pytest.fixture(scope="module")
+def pgp() -> Iterator[Person]:
+    with pgp_person() as person:
+        yield person
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_keys_of_a_rule_are_those_of_sops(form: str, tmp_path: Path, crowd: list[Person], pgp: Person) -> None:
+    spaced = " ".join(pgp.public[n : n + 4] for n in range(0, 40, 4))
+    names = {"pgp": pgp.public, "spaced": spaced, "small": pgp.public.lower()}
+    rule = FORMS[form].format(*(one.public for one in crowd), **names)
+    fill(tmp_path, {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
+    (tmp_path / ".sops.yaml").write_text(f"creation_rules:\n  - path_regex: agents\n    {rule}\n")
+    encrypt(tmp_path, FILE, CONTENT, who=pgp)
+    assert told(DirectoryTree(tmp_path)) == []
+    read = rules_file((tmp_path / ".sops.yaml").read_text()).first(FILE)
+    assert read
+    text = (tmp_path / FILE).read_text()
+    fingerprints = {line.split()[-1] for line in text.splitlines() if " fp: " in line}
+    assert {identity(key.value) for key in read.keys} == {
+        identity(one) for one in (*recipients(tmp_path / FILE), *fingerprints)
+    }
+
+
+FILE = "agents/a.secrets.yaml"
+CONTENT = "_scope: agents/a\nA: long-enough\n"
+BASE = {"environments/production.yaml": "{}\n", "agents/a.yaml": "{}\n"}
+
+
+def told(tree: Tree) -> list[str]:
+    findings = check(Request(tree)).findings
+    return [f"{one.diagnostic.span.path}:{one.diagnostic.span.line} {one.diagnostic.code}" for one in findings]
+
+
+@pytest.mark.parametrize(
+    ("rules", "place"),
+    [
+        ({".sops.yaml": "X"}, ".sops.yaml"),
+        ({"config/.sops.yaml": "X", ".sops.yaml": "broken: ["}, ".sops.yaml"),
+        ({"config/.sops.yaml": "O", "config/agents/.sops.yaml": "X"}, "agents/.sops.yaml"),
+        ({".sops.yaml": "X"}, "../.sops.yaml"),
+        ({"deep/.sops.yaml": "O", ".sops.yaml": "X"}, "../../.sops.yaml"),
+    ],
+)
+def test_the_nearest_file_upwards_counts(
+    rules: dict[str, str], place: str, tmp_path: Path, crowd: list[Person]
+) -> None:
+    """On disk and at a commit alike; `X` leaves a reader out, `O` is as it should be but out of the way."""
+    ana, ben = crowd[:2]
+    at = {"../.sops.yaml": "config", "../../.sops.yaml": "one/config"}.get(place, "config")
+    home = "." if rules == {".sops.yaml": "X"} and place == ".sops.yaml" else at
+    declared = people(ana=ana, ben=ben) + "secret_readers: [ana, ben]\n"
+    organization = HEAD + "lint: {ET651: 'off'}\n" + declared
+    fill(tmp_path / home, {**BASE, "organization.yaml": organization})
+    encrypt(tmp_path / home, FILE, CONTENT, f"--age={ana.public},{ben.public}")
+    prefix = "" if home == "." else f"{at}/"
+    pattern = f"^{prefix}agents/" if place.startswith("../") else r"a\.secrets"
+    texts = {
+        "X": f"creation_rules:\n  - path_regex: {pattern}\n    age: {ana.public}\n",
+        "O": f"creation_rules:\n  - age: {ana.public},{ben.public}\n",
+    }
+    fill(tmp_path, {path: texts.get(text, text) for path, text in rules.items()})
+    _git(tmp_path, "init", "-q")
+    _git(tmp_path, "add", ".")
+    _git(tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")
+    expected = [f"{place}:2 ET612"]
+    assert told(DirectoryTree(tmp_path / home)) == expected
+    commit = commit_of(tmp_path, "HEAD")
+    assert told(RevisionTree(tmp_path, "" if home == "." else home, commit, "HEAD")) == expected
+
+
+def test_nothing_above_the_repository_counts(tmp_path: Path, crowd: list[Person]) -> None:
+    fill(tmp_path / "repo", {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
+    encrypt(tmp_path / "repo", FILE, CONTENT, crowd[0].flag)
+    (tmp_path / ".sops.yaml").write_text("broken: [")
+    _git(tmp_path / "repo", "init", "-q")
+    assert told(DirectoryTree(tmp_path / "repo")) == []
+
+
+def test_a_link_is_no_rules_file_above(tmp_path: Path, crowd: list[Person]) -> None:
+    fill(tmp_path / "config", {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
+    encrypt(tmp_path / "config", FILE, CONTENT, crowd[0].flag)
+    _git(tmp_path, "init", "-q")
+    (tmp_path / ".sops.yaml").symlink_to("/etc/passwd")
+    assert told(DirectoryTree(tmp_path / "config")) == ["../.sops.yaml:1 ET121"]
+
+
+def test_a_tree_without_secrets_needs_no_rules(tmp_path: Path) -> None:
+    fill(tmp_path, {**BASE, "organization.yaml": HEAD, ".sops.yaml": "broken: ["})
+    assert told(DirectoryTree(tmp_path)) == []
+
+
+def test_a_broken_file_is_told_at_its_place_and_stops_nothing_else(tmp_path: Path, crowd: list[Person]) -> None:
+    fill(tmp_path, {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
+    encrypt(tmp_path, FILE, CONTENT, crowd[0].flag)
+    (tmp_path / ".sops.yaml").write_text("creation_rules:\n  - age: x\n  - age: [\n")
+    outcome = check(Request(DirectoryTree(tmp_path)))
+    assert [one.diagnostic.code for one in outcome.findings] == ["ET101"]
+    assert outcome.checked == ("default/a@production",)
+
+
+@pytest.mark.parametrize("text", ["x: True\n", "mac_only_encrypted: no\n", "n: 0755\n"])
+def test_how_a_rules_file_types_its_scalars_is_not_our_business(text: str, tmp_path: Path, crowd: list[Person]) -> None:
+    fill(tmp_path, {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
+    encrypt(tmp_path, FILE, CONTENT, crowd[0].flag)
+    (tmp_path / ".sops.yaml").write_text(text)
+    assert told(DirectoryTree(tmp_path)) == []
+
+
+def test_a_tree_in_memory_has_its_rules_too(tmp_path: Path, crowd: list[Person]) -> None:
+    text = encrypt(tmp_path, FILE, CONTENT, crowd[0].flag).read_text()
+    files = {
+        **BASE,
+        "organization.yaml": HEAD,
+        FILE: text,
+        ".sops.yaml": f"creation_rules: [{{age: {crowd[1].public}}}]\n",
+    }
+    assert set(checked(files).codes) == {"ET651", "ET653"}
+
+
+def test_an_allowance_in_a_rules_file(tmp_path: Path, crowd: list[Person]) -> None:
+    text = encrypt(tmp_path, FILE, CONTENT, crowd[0].flag).read_text()
+    rule = f"  - age: {crowd[0].public}\n    mac_only_encrypted: true"
+    files = {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n", FILE: text}
+    assert set(checked({**files, ".sops.yaml": f"creation_rules:\n{rule}\n"}).codes) == {"ET654"}
+    allowed = f"creation_rules:\n{rule}  # envtree: allow ET654: for another program\n"
+    assert checked({**files, ".sops.yaml": allowed}).codes == []
+
+
+def test_the_governing_file() -> None:
+    files = tuple(rules_file("{}", path, inside) for path, inside in ((".sops.yaml", ""), ("a/b/.sops.yaml", "")))
+    above = rules_file("{}", "../.sops.yaml", "config/")
+    assert governing(files, "a/b/c") == files[1]
+    assert governing(files, "a/bc/d") == files[0]
+    assert governing((above, files[1]), "a/x") == above
+    assert governing((), "a") is None
+    assert above.relative("a/x") == "config/a/x"
+    assert files[1].relative("a/b/c/d") == "c/d"
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_reports_name_a_file_above_the_tree_from_the_root_of_the_repository(
+    tmp_path: Path, crowd: list[Person], capfd: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path / "one/config", {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
+    encrypt(tmp_path / "one/config", FILE, CONTENT, crowd[0].flag)
+    fill(tmp_path, {".sops.yaml": f"creation_rules:\n  - age: {crowd[0].public}\n    mac_only_encrypted: true\n"})
+    _git(tmp_path, "init", "-q")
+    for form, expected in (
+        ("text", "../../.sops.yaml:3:25: warning ET654"),
+        ("github", "file=.sops.yaml,line=3"),
+        ("gitlab", '"path": ".sops.yaml"'),
+        ("sarif", '"uri": ".sops.yaml"'),
+        ("junit", 'name=".sops.yaml"'),
+    ):
+        assert invoke(["-C", str(tmp_path / "one/config"), "check", "--format", form]) == 0
+        assert expected in capfd.readouterr().out, form

@@ -1,0 +1,403 @@
+"""What is written for a reader is what it reads, whatever the values are, and what it would change is refused."""
+
+import base64
+import json
+import re
+import subprocess
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from envtree.cli.compile import command as compile_command
+from envtree.cli.show import command as show_command
+from envtree.frontend.schemas import Schemas
+from envtree.model.formats import FORMATS, NAMES, SHOWN
+from envtree.output.emit.dialect import Dialect, Variables
+from envtree.output.emit.formats import DIALECTS, github
+from tests.support import env_readers as readers
+from tests.support.env_readers import READERS, Reader, Rejected
+from tests.support.github_runner import log_commands
+from tests.support.hostile_text import values
+
+WHO = {"id": "p/t/a@e", "project": "p", "team": "t", "agent": "a", "environment": "e"}
+PAIRS = [(format, reader) for format in READERS for reader in READERS[format]]
+IDS = [f"{format}-{getattr(reader, '__name__', reader)}" for format, reader in PAIRS]
+BATCH = 500
+
+
+def given(texts: dict[str, str], **more: object) -> Variables:
+    return Variables(**{"texts": dict(sorted(texts.items())), "data": WHO, **more})  # type: ignore[arg-type]
+
+
+def file(format: str, texts: dict[str, str], **more: object) -> bytes:
+    """The first file of a format."""
+    return DIALECTS[format].write[0](given(texts, **more))
+
+
+def refused(dialect: Dialect, name: str, text: str) -> str:
+    return dialect.refusal(name, text) if dialect.refusal else ""
+
+
+def differences(format: str, reader: Reader, folder: Path, seed: int, count: int) -> list[tuple[str, str | None]]:
+    """The values that a reader gets wrong, of those that the format does not refuse."""
+    dialect = DIALECTS[format]
+    made = {f"V{n}": text for n, text in enumerate(values(seed, count))}
+    taken = {name: text for name, text in made.items() if not refused(dialect, name, text)}
+    assert len(taken) > count / 20
+    found = reader(file(format, taken, references={"TOKEN": {}}, unknown=("SHA",)), folder)
+    assert "TOKEN" not in found
+    return [(text, found.get(name)) for name, text in taken.items() if found.get(name) != text]
+
+
+@pytest.mark.parametrize(("format", "reader"), PAIRS, ids=IDS)
+def test_a_reader_gets_what_was_written(format: str, reader: Reader, tmp_path: Path) -> None:
+    assert differences(format, reader, tmp_path, 0, 300) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("format", "reader"), PAIRS, ids=IDS)
+def test_a_reader_gets_what_was_written_twenty_thousand_times(format: str, reader: Reader, tmp_path: Path) -> None:
+    for seed in range(1, 20_000 // BATCH + 1):
+        assert differences(format, reader, tmp_path, seed, BATCH) == []
+
+
+# What is refused would have been changed.
+
+
+def spellings(format: str, name: str, text: str) -> Iterator[bytes]:
+    """The lines that there are for a value in a dialect."""
+    quotes = ("", "'", "`", '"') if format in ("node", "npm-dotenv") else ("",)
+    if format.startswith("github"):
+        yield f"{name}<<MARK\n{text}\nMARK\n".encode()
+    else:
+        yield from (f"{name}={quote}{text}{quote}\n".encode() for quote in quotes)
+
+
+def keeps(reader: Reader, data: bytes, name: str, text: str, folder: Path) -> bool:
+    try:
+        return reader(data, folder).get(name) == text
+    except Rejected:
+        return False
+
+
+def on_windows(data: bytes, _: Path) -> dict[str, str]:
+    return readers.github_pairs(data.decode(), windows=True)
+
+
+PICKY = ["docker", "systemd", "node", "npm-dotenv", "github-env", "github-output", "gitlab", "portable"]
+
+
+@pytest.mark.parametrize("format", PICKY)
+def test_what_is_refused_would_have_been_changed(format: str, tmp_path: Path) -> None:
+    dialect = DIALECTS[format]
+    bad = [text for text in values(7, 2000) if refused(dialect, "V", text)]
+    # Bash leaves a tilde alone if it is no user's home, which is nothing to rely on.
+    chosen = [text for text in bad if "~" not in text][:6]
+    assert len(chosen) == 6
+    those = (
+        (on_windows,)
+        if format.startswith("github")
+        else READERS[format]
+        if format == "portable"
+        else READERS[format][:1]
+    )
+    for text in chosen:
+        for data in spellings(format, "V", text):
+            assert not all(keeps(reader, data, "V", text, tmp_path) for reader in those), repr(text)
+
+
+@pytest.mark.parametrize(("format", "text"), [("node", "'`\"#\r"), ("npm-dotenv", "'`\"#\\\r"), ("github-env", "x\r")])
+def test_the_reason_is_the_one_that_there_is(format: str, text: str) -> None:
+    assert "carriage return" in refused(DIALECTS[format], "V", text)
+    assert "carriage return" not in refused(DIALECTS[format], "V", text.replace("\r", ""))
+
+
+def test_portable_says_what_it_cannot_keep() -> None:
+    told = {text: refused(DIALECTS["portable"], "V", text) for text in ("x y", "\xa0x", "x\ufeff", "x", "é")}
+    assert [why.split(" ")[-1] for why in told.values()] == ["'$'", "blank", "blank", "", ""]
+    assert told["\xa0x"] == "its value begins or ends with a blank"
+
+
+@pytest.mark.parametrize(("more", "told"), [("", 0), ("x", 1)])
+def test_the_outputs_of_a_job_may_be_full_and_no_more(more: str, told: int) -> None:
+    full = given({"V": "x" * (512 * 1024) + more})
+    assert len(list(DIALECTS["github-output"].excess(full, ()))) == told
+
+
+@pytest.mark.parametrize(
+    ("format", "texts", "told"),
+    [
+        ("gitlab", {"A": "x" * (5119 - len("A=\n"))}, []),
+        ("gitlab", {"A": "x" * (5120 - len("A=\n"))}, ["less than 5120"]),
+        ("gitlab", {f"A{n}": "x" for n in range(20)}, []),
+        ("gitlab", {f"A{n}": "x" for n in range(21)}, ["takes 20 "]),
+        ("k8s", {"A": "x" * (256 * 1024)}, []),
+        ("k8s", {"A": "x" * (256 * 1024 + 1)}, ["takes 262144"]),
+        ("k8s", {"A": "x" * (1024 * 1024)}, ["takes 262144"]),
+        ("k8s", {"A": "x" * (1024 * 1024 + 1)}, ["takes 1048576"]),
+    ],
+)
+def test_what_is_just_not_too_much(format: str, texts: dict[str, str], told: list[str]) -> None:
+    dialect, given_texts = DIALECTS[format], given(texts)
+    files = tuple(write(given_texts) for write in dialect.write)
+    found = [each.message for each in dialect.excess(given_texts, files)]
+    assert len(found) == len(told)
+    assert all(each in message for each, message in zip(told, found, strict=True))
+
+
+@pytest.mark.parametrize("around", [" %s", "%s ", "\ufeff%s", "%s\ufeff", "'%s", "%s#", "%s\n", "%s"])
+def test_node_keeps_no_blank_around_a_text_without_quotes(around: str) -> None:
+    text = around % "a'`\"\\"
+    assert bool(refused(DIALECTS["node"], "V", text)) == (around != "%s")
+
+
+@pytest.mark.parametrize("name", ["NODE_OPTIONS", "GITHUB_SHA", "RUNNER_OS"])
+def test_names_that_the_runner_of_github_keeps_for_itself(name: str) -> None:
+    assert refused(DIALECTS["github-env"], name, "x") == "the runner does not let this name be set"
+    assert not refused(DIALECTS["github-output"], name, "x")
+
+
+# Every name that bash's manual has for a variable of its own, and what `compgen -v` adds.
+BASH_NAMES = """
+    _ BASH BASHOPTS BASHPID BASH_ALIASES BASH_ARGC BASH_ARGV BASH_ARGV0 BASH_CMDS BASH_COMMAND BASH_COMPAT BASH_ENV
+    BASH_EXECUTION_STRING BASH_LINENO BASH_LOADABLES_PATH BASH_MONOSECONDS BASH_REMATCH BASH_SOURCE BASH_SUBSHELL
+    BASH_TRAPSIG BASH_VERSINFO BASH_VERSION BASH_XTRACEFD CHILD_MAX COLUMNS COMPREPLY COMP_CWORD COMP_KEY COMP_LINE
+    COMP_POINT COMP_TYPE COMP_WORDBREAKS COMP_WORDS COPROC DIRSTACK EMACS ENV EPOCHREALTIME EPOCHSECONDS EUID EXECIGNORE
+    FCEDIT FIGNORE FUNCNAME FUNCNEST GLOBIGNORE GLOBSORT GROUPS HISTCMD HISTCONTROL HISTFILE HISTFILESIZE HISTIGNORE
+    HISTSIZE HISTTIMEFORMAT HOME HOSTFILE HOSTNAME HOSTTYPE IFS IGNOREEOF INPUTRC INSIDE_EMACS LANG LINENO LINES
+    MACHTYPE MAIL MAILCHECK MAILPATH MAPFILE OLDPWD OPTARG OPTERR OPTIND OSTYPE PATH PIPESTATUS POSIXLY_CORRECT PPID
+    PROMPT_COMMAND PROMPT_DIRTRIM PS0 PS1 PS2 PS3 PS4 PWD RANDOM READLINE_ARGUMENT READLINE_LINE READLINE_MARK
+    READLINE_POINT REPLY SECONDS SHELL SHELLOPTS SHLVL SRANDOM TEXTDOMAIN TEXTDOMAINDIR TIMEFORMAT TMOUT TMPDIR TZ UID
+    auto_resume histchars
+"""
+# These take orders from their value later, or complain of it; what is given to them they keep.
+BASH_ACTS_ON = {"BASH_COMPAT", "BASH_XTRACEFD", "MAILPATH", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4"}
+
+
+def test_names_that_a_shell_keeps_for_itself_are_those_that_are_refused(tmp_path: Path) -> None:
+    listed = readers.run(tmp_path, "bash", "-c", "compgen -v").decode().split()
+    names = sorted({*BASH_NAMES.split(), *listed})
+    value = "a b"
+    lines = [f"(export {name}='{value}'; printf '%s\\0' \"{name}=$(/usr/bin/printenv {name})\")\n" for name in names]
+    found: dict[str, set[str]] = {name: set() for name in names}
+    for shell in ("bash", "dash"):
+        (tmp_path / "names.sh").write_text("".join(lines))
+        command = [readers.program(shell), "names.sh"]
+        shown = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).stdout
+        pairs = dict(each.split("=", 1) for each in shown.decode().split("\0") if each)
+        for name in names:
+            found[name].add(pairs.get(name, "not set"))
+    changed = {name for name, each in found.items() if each != {value}}
+    assert {name for name in names if refused(DIALECTS["bash"], name, value)} == changed | BASH_ACTS_ON
+
+
+def test_no_value_runs_anything(tmp_path: Path) -> None:
+    """Whatever is sourced or evaluated: a file that any of it would make does not appear."""
+    canary = tmp_path / "canary"
+    run = f"touch {canary}"
+    texts = [f"$({run})", f"`{run}`", f"';{run};'", f'";{run};"', f"\n{run}\n", f"a[$({run})]", f"& {run}", f"|{run}"]
+    around = (("'", "'"), ('"', '"'), ("\\", "\\"), ("'\\", ""))
+    texts += [f"{left}{text}{right}" for text in texts for left, right in around]
+    names = [*BASH_NAMES.split(), *(f"V{n}" for n in range(len(texts)))]
+    for n, text in enumerate(texts):
+        allowed = {name: text for name in names if not refused(DIALECTS["bash"], name, text)}
+        # Without it no program is found, and with that name it is one.
+        allowed.pop("PATH", None)
+        data = file("bash", allowed if n % 5 == 0 else {f"V{n}": text})
+        for shell in ("bash", "dash"):
+            for script in (". ./env.sh", 'eval "$(cat env.sh)"'):
+                (tmp_path / "env.sh").write_bytes(data)
+                subprocess.run([readers.program(shell), "-c", script], cwd=tmp_path, capture_output=True, check=False)
+        if n < 8:
+            readers.direnv(file("bash", {"V": text}), tmp_path)
+            assert readers.compose(file("compose", {"V": text}), tmp_path) == {"V": text}
+    assert not canary.exists()
+
+
+def test_bash_runs_what_is_given_to_the_names_that_it_calculates(tmp_path: Path) -> None:
+    """Why they are refused, however well their values are quoted."""
+    for name in ("HISTCMD", "OPTIND", "RANDOM", "SRANDOM"):
+        canary = tmp_path / name
+        (tmp_path / "env.sh").write_text(f"export {name}='a[$(touch {canary})]'\n")
+        subprocess.run([readers.program("bash"), "-c", ". ./env.sh"], cwd=tmp_path, capture_output=True, check=False)
+        assert canary.exists()
+        assert "calculates" in refused(DIALECTS["bash"], name, "1")
+
+
+@pytest.mark.parametrize("reader", [readers.docker, readers.kubectl])
+def test_the_longest_line_of_docker(reader: Reader, tmp_path: Path) -> None:
+    fits = "x" * (64 * 1024 - len("V=\n"))
+    assert not refused(DIALECTS["docker"], "V", fits)
+    assert reader(file("docker", {"V": fits}), tmp_path) == {"V": fits}
+    assert refused(DIALECTS["docker"], "V", fits + "x") == "its line is longer than 65535 bytes"
+    assert not keeps(reader, f"V={fits}x\n".encode(), "V", f"{fits}x", tmp_path)
+
+
+# Texts that readers of YAML take for something else.
+
+SCALARS = [
+    *("1e3", "0o17", "08", "no", "NO", "y", "n", "on", "~", "null", "true", "2026-11-24", "12:30", "1_000", "0x1F"),
+    *(
+        ".inf",
+        "",
+        " ",
+        "1.10",
+        "+1",
+        "-",
+        "- a",
+        "a: b",
+        "#",
+        "&a",
+        "*a",
+        "!!int 1",
+        "%",
+        "@",
+        "`",
+        "|",
+        ">",
+        "=",
+        "<<",
+    ),
+    *("---", "\x85", "a\x85b", "\u2028", "\ufeff", "\t", "\n", "\r\n", "\x1b", "\x7f", "\xa0", "😀", "\U000e0041"),
+    *("'", '"', "\\"),
+]
+
+
+@pytest.mark.parametrize("reader", [readers.py_yaml, readers.npm_yaml, readers.kubectl_yaml])
+def test_t06_every_text_is_a_text_again_after_yaml(reader: Reader, tmp_path: Path) -> None:
+    names = ["NO", "Y", "ON", "TRUE", "NULL", "_", "E", "null", "true", "false", "yes", "no", "on", "off"]
+    names += [f"V{n}" for n in range(len(SCALARS) - len(names))]
+    texts = dict(zip(names, SCALARS, strict=True))
+    assert reader(file("yaml", texts), tmp_path) == texts
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_t06_every_text_is_a_text_again_after_the_objects_of_kubernetes(version: str, tmp_path: Path) -> None:
+    texts = {f"V{n}": text for n, text in enumerate(SCALARS)}
+    data = file("k8s", texts, secret=frozenset(list(texts)[::2]))
+    assert readers.k8s(data, tmp_path) == texts
+    parsed = list(yaml.safe_load_all(data))
+    assert parsed == readers.npm_yaml_documents(data, tmp_path, version)
+    config, secret = parsed
+    decoded = {name: base64.b64decode(coded).decode() for name, coded in secret["data"].items()}
+    assert config["data"] | decoded == texts
+
+
+# The form of each.
+
+TEXTS = {"B": "two 'words'", "A": "$x", "TOKEN": "s3cret"}
+FORMS = {
+    "compose": 'A="\\$x"\nB="two \'words\'"\nTOKEN="s3cret"\n',
+    "docker": "A=$x\nB=two 'words'\nTOKEN=s3cret\n",
+    "bash": "export A='$x'\nexport B='two '\\''words'\\'''\nexport TOKEN='s3cret'\n",
+    "systemd": 'A="\\$x"\nB="two \'words\'"\nTOKEN="s3cret"\n',
+    "python-dotenv": 'A="$x"\nB="two \'words\'"\nTOKEN="s3cret"\n',
+    "node": "A='$x'\nB=`two 'words'`\nTOKEN='s3cret'\n",
+    "npm-dotenv": "A='$x'\nB=`two 'words'`\nTOKEN='s3cret'\n",
+    "gitlab": "A=$x\nB=two 'words'\nTOKEN=s3cret\n",
+    "portable": "A=$x\nB=two 'words'\nTOKEN=s3cret\n",
+    "json-env": '{\n  "A": "$x",\n  "B": "two \'words\'",\n  "TOKEN": "s3cret"\n}\n',
+    "yaml": '"A": "$x"\n"B": "two \'words\'"\n"TOKEN": "s3cret"\n',
+}
+# What would end a value, where it ends one.
+LAST = {
+    "python-dotenv": 'A="\\\\${:-}"\n',
+    "compose": 'A="\\\\"\n',
+    "systemd": 'A="\\\\"\n',
+    "bash": "export A='\\'\n",
+    "node": "A='\\'\n",
+    "npm-dotenv": "A=\\\n",
+}
+# Their readers know no comments, or one name more would be a variable more.
+SILENT = {"github-env", "github-output", "gitlab", "portable", "json-env", "terraform"}
+
+
+@pytest.mark.parametrize("format", FORMS)
+def test_form(format: str) -> None:
+    assert file(format, TEXTS).decode() == FORMS[format]
+
+
+@pytest.mark.parametrize("format", LAST)
+def test_a_backslash_at_the_end(format: str) -> None:
+    assert file(format, {"A": "\\"}).decode() == LAST[format]
+
+
+@pytest.mark.parametrize("format", sorted(DIALECTS))
+def test_what_is_left_out_is_named_where_there_are_comments(format: str) -> None:
+    data = file(format, {"A": "1"}, references={"Z": {}, "TOKEN": {}}, unknown=("SHA",)).decode()
+    if format == "k8s":
+        assert yaml.safe_load(data)["metadata"]["annotations"]["envtree/left-out"] == "SHA, TOKEN, Z"
+    elif format in SILENT:
+        assert "TOKEN" not in data
+    else:
+        assert data.startswith("# sensitive, left out: TOKEN, Z\n# unknown, left out: SHA\n")
+
+
+def test_t69_a_line_break_sets_no_other_variable() -> None:
+    text = "line1\nPATH=/evil\nLD_PRELOAD<<EOF\n/evil.so\nEOF\nB=2"
+    assert readers.github_pairs(file("github-env", {"A": text, "C": "3"}).decode()) == {"A": text, "C": "3"}
+
+
+def test_github_reads_each_value_up_to_a_line_that_is_not_in_it() -> None:
+    texts = {"A": "1", "B": "x\ny\n", "C": ""}
+    data = file("github-env", texts).decode()
+    assert readers.github_pairs(data) == texts
+    marks = re.findall(r"<<(envtree_[0-9a-f]{32})$", data, re.MULTILINE)
+    assert len({*marks}) == 3
+    assert data == file("github-env", texts).decode()
+    assert data != file("github-env", {**texts, "A": "2"}).decode()
+
+
+def test_t70_a_delimiter_is_never_in_its_value() -> None:
+    text = "x"
+    for _ in range(20):
+        mark = github.delimiter(text)
+        assert mark not in text
+        text += mark
+    # It is looked for, and not only hoped for.
+    first = github.delimiter("x")
+    assert next(mark for mark in github._delimiters("x") if mark not in f"x{first}") != first
+
+
+def test_t73_masks_are_the_only_commands_whatever_the_secrets_are() -> None:
+    texts = {"A": "plain", "S": "50% of\n::error::it\r", "T": "s3cret", "U": "s3cret", "E": ""}
+    masks = DIALECTS["github-env"].write[1](given(texts, secret=frozenset("STUE"))).decode()
+    commands = log_commands(masks)
+    assert [command.name for command in commands] == ["add-mask", "add-mask"]
+    assert [command.data for command in commands] == [texts["S"], texts["T"]]
+    assert DIALECTS["github-output"].write[1](given(texts)) == b""
+
+
+def test_terraform_gets_the_sections_of_the_bundle() -> None:
+    data = {**WHO, "config": {"a": [1, True, None]}, "env_vars": {"A": "1"}, "secrets": {}, "sensitive": ["TOKEN"]}
+    found = json.loads(DIALECTS["terraform"].write[0](Variables({"A": "1", "CFG_A": "x"}, data=data)))
+    kept = {"project", "team", "agent", "environment", "config", "env_vars", "sensitive"}
+    assert found.keys() == kept
+    assert found["env_vars"] == {"A": "1", "CFG_A": "x"}
+    decomposed = unicodedata.normalize("NFD", "é")
+    assert refused(DIALECTS["terraform"], "A", decomposed)
+    assert not refused(DIALECTS["terraform"], "A", "é")
+
+
+# One list of formats.
+
+
+def _choices(command: click.Command, option: str) -> list[str]:
+    kind = next(each.type for each in command.params if option in each.opts)
+    assert isinstance(kind, click.Choice)
+    return list(kind.choices)
+
+
+def test_there_is_one_list_of_formats() -> None:
+    assert list(NAMES) == ["bundle", *DIALECTS, "template", *(each.name for each in FORMATS if each.whole)]
+    assert all(len(DIALECTS[each.name].write) == len(each.files) for each in FORMATS if each.name in DIALECTS)
+    assert _choices(compile_command, "--format") == list(NAMES)
+    assert _choices(show_command, "--format") == ["json", *SHOWN]
+    schema = json.loads(Schemas().text("organization"))
+    assert schema["$defs"]["output"]["properties"]["formats"]["items"]["enum"] == list(NAMES)
+    files = [name for each in FORMATS for name in each.files if name != "env.github-mask"]
+    assert len(files) == len({*files})

@@ -1,0 +1,478 @@
+"""Formats over whole trees: what does not fit, what is too large, what is named how, and what never gets out."""
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import yaml
+
+from envtree.engine.publish import Places, publish
+from envtree.model.artifact import Mode, Output
+from envtree.model.formats import FORMATS, SHOWN, WHOLE
+from envtree.model.output_settings import Kubernetes, OutputSettings, Store
+from envtree.output.emit import Unfit, Writers, Written, written
+from envtree.output.emit.formats import DIALECTS
+from tests.support import env_readers as readers
+from tests.support.command_line import BOT, ORGANIZATION, Command, fill
+from tests.support.trees import ID, Result, check, layers, request, run
+
+CANARY = "c4nary\n'\"$x` \\é"
+SECRETS = {"token": CANARY, "port": 5432, "map": {"a": CANARY}}
+ALL = tuple(DIALECTS)
+
+
+def beside(found: Result, formats: tuple[str, ...], mode: Mode | None = "plain", **settings: Any) -> Written:
+    return written(found.bundles[ID], mode, Writers(formats, OutputSettings(**settings)))
+
+
+def unfit(found: Result, *formats: str, mode: Mode | None = "plain", **settings: Any) -> tuple[Unfit, ...]:
+    done = beside(found, formats, mode, **settings)
+    assert not any(each.code in ("ET803", "ET811") for each in done.unfit) or done.files == ()
+    return done.unfit
+
+
+def section(**texts: str) -> str:
+    return "{env_vars: " + json.dumps(texts) + "}"
+
+
+# What does not fit.
+
+
+def test_what_a_format_cannot_write_is_an_error_at_its_place() -> None:
+    text = section(GREETING="Hello\nworld")
+    found = run("", "", "", text, organization="output: {formats: [compose, docker, portable, bash]}")
+    one = found.only()
+    assert one.code == "ET803"
+    assert one.message == (
+        "'GREETING' cannot be written in format 'docker': its value has a line break; "
+        "in format 'portable': its value has a blank, a quote, or a sign such as '#' or '$'"
+    )
+    assert one.hint == "'compose', 'bash' and 'systemd' can hold it"
+    assert str(one.span).startswith("projects/p/teams/t/agents/a.yaml:2:")
+
+
+def test_formats_with_the_same_reason_are_told_together() -> None:
+    (one,) = unfit(run(section(A="x\n")), "docker", "gitlab")
+    assert one.message == "'A' cannot be written in formats 'docker' and 'gitlab': its value has a line break"
+
+
+def test_no_format_that_nobody_asked_for_is_tried() -> None:
+    assert run(section(A="x\ny")).codes == []
+    assert run(section(A="x\ny"), organization="output: {formats: [bundle]}").codes == []
+
+
+@pytest.mark.parametrize("format", ALL)
+def test_a_nul_is_refused_by_all_and_not_shown(format: str) -> None:
+    found = run("{secrets: [token]}", secrets={0: {"token": "canary\0"}})
+    (one,) = unfit(found, format)
+    assert (one.path, one.code) == (("env_vars", "token"), "ET803")
+    assert one.message == "'token' holds a character that no environment can carry"
+
+
+def test_a_secret_that_does_not_fit_is_named_and_not_shown() -> None:
+    found = run("{secrets: [token]}", secrets={0: SECRETS})
+    for format in ALL:
+        for one in unfit(found, format):
+            assert "'token'" in one.message
+            assert "c4nary" not in one.message + one.hint
+
+
+def test_what_needs_a_key_to_be_tried_is_not_checked() -> None:
+    files = layers("{secrets: [token]}", organization="output: {formats: [docker]}", secrets={0: SECRETS})
+    found = check(files)
+    assert (found.codes, found.not_checked) == ([], ["ET803 env_vars.token"])
+    quiet = layers("{secrets: [token]}", organization="output: {formats: [docker], secrets: ref}", secrets={0: SECRETS})
+    assert check(quiet).not_checked == []
+    assert check(layers("{secrets: [token]}", secrets={0: SECRETS})).not_checked == []
+
+
+def test_nothing_is_written_and_all_bundles_are_told_of(envtree: Command, tree: Path) -> None:
+    text = 'execution_environment:\n  env_vars: {A: "x\\n${{ agent.name }}"}\n'
+    (tree / BOT).write_text(text)
+    (tree / "projects/shop/agents/clerk.yaml").write_text(f"targets: [production]\n{text}")
+    ran = envtree("compile", "--secrets", "ref", "--format", "docker", "-o", str(tree / "out"))
+    assert ran.code == 1
+    assert ran.err.count("error ET803") == 2
+    assert ran.err.endswith("wrote nothing: 2 errors\n")
+    assert not (tree / "out").exists()
+    assert envtree("compile", "--secrets", "ref", "--format", "bash", "-o", str(tree / "out")).code == 0
+
+
+def test_show_says_why_a_format_does_not_fit(envtree: Command, tree: Path) -> None:
+    (tree / BOT).write_text('execution_environment:\n  env_vars: {A: "x\\ny"}\n')
+    ran = envtree("show", "shop/cart/bot@production", "--format", "docker")
+    assert (ran.code, ran.out) == (1, "")
+    assert "'A' cannot be written in format 'docker'" in ran.err
+
+
+# What is too large.
+
+
+@pytest.mark.parametrize(("length", "starts"), [(131_071, True), (131_072, False)])
+def test_the_longest_variable_is_the_one_that_linux_takes(length: int, starts: bool) -> None:
+    size = length - len("V=")
+    try:
+        subprocess.run([sys.executable, "-c", ""], env={"V": "x" * size}, check=True)
+        assert starts
+    except OSError:
+        assert not starts
+    # A text in a file has at most 64 Ki characters, but not all of them are one byte.
+    text = "é" * (size // 2) + "x" * (size % 2)
+    found = run("{env_vars: {V: '" + text + "'}}")
+    assert [each.code for each in unfit(found, "compose")] == ([] if starts else ["ET809"])
+
+
+def test_a_variable_that_is_too_long_is_an_error_where_a_process_is_started() -> None:
+    found = run("{env_vars: {V: '" + "é" * 65_536 + "'}}")
+    (one,) = unfit(found, "compose", "docker", "node")
+    assert (one.code, one.path) == ("ET803", ("env_vars", "V"))
+    (one,) = unfit(found, "compose", "bash", "node")
+    assert (one.code, one.path) == ("ET809", ("env_vars", "V"))
+    assert one.message == (
+        "'V' is too long for formats 'compose' and 'bash': with its name it has 131074 bytes, "
+        "and Linux starts no process with more than 131071"
+    )
+    assert [each.code for each in unfit(found, "node", "k8s")] == ["ET850"]
+    assert unfit(found, "json-env", "yaml") == ()
+
+
+# What is said of a variable that no process can be started with: an error where the reader starts one, a warning where
+# it may, nothing where it keeps a file; two formats take no line of such a length.
+LONG = {"docker": "ET803", "portable": "ET803"} | dict.fromkeys(("compose", "bash", "systemd", "github-env"), "ET809")
+LONG |= dict.fromkeys(("python-dotenv", "node", "npm-dotenv", "k8s"), "ET850") | {"gitlab": "ET809 ET850"}
+
+
+def test_each_format_has_its_say_on_a_variable_that_is_too_long() -> None:
+    found = run("{env_vars: {V: '" + "é" * 65_536 + "'}}")
+    said = {format: " ".join(sorted(each.code for each in unfit(found, format))) for format in DIALECTS}
+    assert said == {**dict.fromkeys(DIALECTS, ""), **LONG}
+
+
+def test_too_many_variables_for_a_process() -> None:
+    # A file has at most 1 MiB, so they come in three.
+    texts = [{f"V{n}": "x" * 60_000 for n in range(at, at + 12)} for at in (10, 22, 34)]
+    found = run(*(section(**each) for each in texts))
+    (one,) = unfit(found, "compose")
+    assert (one.code, one.path) == ("ET850", ())
+    assert one.message == (
+        "the variables are too long together for format 'compose': they have 2160468 bytes, "
+        "and Linux as it is installed starts no process with more than 2097152"
+    )
+    certain, possible = sorted(unfit(found, "k8s"))
+    assert (certain.code, possible.code) == ("ET809", "ET850")
+    assert certain.message == "'env.k8s.yaml' puts 2160000 bytes into a ConfigMap, and Kubernetes takes 1048576"
+
+
+def test_gitlab_takes_few() -> None:
+    found = run(section(**{f"V{n}": "x" * 300 for n in range(21)}), organization="output: {formats: [gitlab]}")
+    one = found.only()
+    assert one.code == "ET850"
+    assert one.message == (
+        "'env.gitlab' has 6395 bytes, and GitLab takes less than 5120; "
+        "'env.gitlab' has 21 variables, and GitLab takes 20 (on gitlab.com 50 or more)"
+    )
+    assert str(one.span) == "projects/p/teams/t/agents/a.yaml:1:1"
+    assert unfit(run(section(**{f"V{n}": "x" for n in range(20)})), "gitlab") == ()
+
+
+def test_what_is_too_much_is_told_of_each_format() -> None:
+    found = run(section(**{f"V{n}": "x" * 60_000 for n in range(9)}))
+    (one,) = unfit(found, "k8s", "gitlab", "github-output", "yaml")
+    assert [part.split()[0] for part in one.message.split("; ")] == ["'env.k8s.yaml'", "'env.gitlab'", "the"]
+
+
+def test_kubectl_apply_keeps_a_copy() -> None:
+    found = run(section(**{f"V{n}": "x" * 60_000 for n in range(5)}))
+    (one,) = unfit(found, "k8s")
+    assert one.code == "ET850"
+    assert "puts 300000 bytes into a ConfigMap, and 'kubectl apply' takes 262144" in one.message
+    (one,) = unfit(run(section(**{f"V{n}": "x" * 60_000 for n in range(9)})), "github-output")
+    assert "have 1080000 bytes, and the outputs of a job may have 1048576" in one.message
+
+
+# Kubernetes.
+
+
+def objects(found: Result, mode: Mode | None = "plain", **kubernetes: Any) -> list[dict[str, Any]]:
+    done = beside(found, ("k8s",), mode, kubernetes=Kubernetes(**kubernetes))
+    assert [each for each in done.unfit if each.code != "ET803"] == []
+    return [*yaml.safe_load_all(done.files[0][1])] if done.files else []
+
+
+def test_secrets_are_apart_from_what_everybody_may_see() -> None:
+    found = run("{env_vars: {A: '1'}, secrets: [token]}", secrets={0: SECRETS})
+    config, secret = objects(found)
+    assert (config["kind"], config["data"]) == ("ConfigMap", {"A": "1"})
+    assert (secret["kind"], secret["type"]) == ("Secret", "Opaque")
+    assert {name: base64.b64decode(coded).decode() for name, coded in secret["data"].items()} == {"token": CANARY}
+    assert config["metadata"] == secret["metadata"]
+    assert config["metadata"]["name"] == "p.t.a.production"
+    (config,) = objects(found, "ref")
+    assert config["metadata"]["annotations"] == {"envtree/id": ID, "envtree/left-out": "token"}
+
+
+def test_a_store_has_the_secrets_that_are_only_referred_to() -> None:
+    found = run("{env_vars: {A: '1'}, secrets: {T: token, P: map.a}}", secrets={0: SECRETS})
+    store = Store("vault", "ClusterSecretStore")
+    for mode in ("ref", "seal"):
+        config, external = objects(found, mode, store=store)
+        assert "envtree/left-out" not in config["metadata"]["annotations"]
+        assert external["apiVersion"] == "external-secrets.io/v1"
+        assert external["spec"] == {
+            "refreshInterval": "1h",
+            "secretStoreRef": {"name": "vault", "kind": "ClusterSecretStore"},
+            "data": [
+                {"secretKey": "P", "remoteRef": {"key": "organization.secrets.yaml", "property": "map.a"}},
+                {"secretKey": "T", "remoteRef": {"key": "organization.secrets.yaml", "property": "token"}},
+            ],
+        }
+    assert [each["kind"] for each in objects(found, "plain", store=store)] == ["ConfigMap", "Secret"]
+
+
+def test_what_is_computed_from_secrets_cannot_be_fetched() -> None:
+    found = run("{env_vars: {URL: 'x:${{ secrets.token }}'}}", secrets={0: SECRETS})
+    store = Kubernetes(store=Store("vault", "SecretStore"))
+    (one,) = unfit(found, "k8s", mode="ref", kubernetes=store)
+    assert (one.path, one.code) == (("env_vars", "URL"), "ET803")
+    assert one.message == (
+        "'URL' cannot be written in format 'k8s': it is computed from secrets, and an ExternalSecret only fetches them"
+    )
+    assert unfit(found, "k8s", mode="plain", kubernetes=store) == unfit(found, "k8s", mode="ref") == ()
+
+
+@pytest.mark.parametrize(
+    ("agent", "pattern", "name"),
+    [
+        ("a", "{agent}", "a"),
+        ("a", "{agent}-{environment}", "a-production"),
+        ("a", "x.{team}.{agent}", "x.t.a"),
+        ("a_b", "{agent}", "a-b-"),
+        ("a-", "{agent}", "a-"),
+        ("a-", "{agent}.x", "a.x-"),
+        ("a-", "x-.{agent}", "x.a-"),
+        ("a", "{agent}.", "a-"),
+        ("a", "-{agent}", "a-"),
+    ],
+)
+def test_names_are_what_kubernetes_takes(agent: str, pattern: str, name: str) -> None:
+    files = layers()
+    files[f"projects/p/teams/t/agents/{agent}.yaml"] = files.pop("projects/p/teams/t/agents/a.yaml")
+    found = check(files)
+    (bundle,) = found.bundles.values()
+    done = written(bundle, "plain", Writers(("k8s",), OutputSettings(kubernetes=Kubernetes(name=pattern))))
+    metadata = yaml.safe_load(done.files[0][1])["metadata"]
+    assert metadata["name"] == name or metadata["name"].startswith(name)
+    # The pattern that Kubernetes itself has for the names of objects.
+    assert readers.OBJECT_NAME.fullmatch(metadata["name"])
+    assert all(readers.LABEL_VALUE.fullmatch(value) for value in metadata["labels"].values())
+
+
+def test_names_that_look_alike_after_the_change_are_told_apart() -> None:
+    files = layers()
+    files["projects/p/teams/t/agents/a_b.yaml"] = files["projects/p/teams/t/agents/a-b.yaml"] = "{}"
+    settings = OutputSettings(kubernetes=Kubernetes(name="{agent}"))
+    bundles = check(files).bundles.values()
+    names = [
+        yaml.safe_load(written(one, "plain", Writers(("k8s",), settings)).files[0][1])["metadata"]["name"]
+        for one in bundles
+    ]
+    assert len({*names}) == 3
+
+
+@pytest.mark.parametrize(
+    ("pattern", "suffix"),
+    [
+        ("{team}", False),
+        ("{project}.{agent}.{environment}.{agent}", False),
+        ("{project}{agent}.{agent}.x{agent}", True),
+    ],
+)
+def test_names_of_any_length_are_what_kubernetes_takes(pattern: str, suffix: bool) -> None:
+    for length in (1, 62, 63):
+        files = layers()
+        del files["projects/p/teams/t/agents/a.yaml"]
+        files[f"projects/p/agents/{'a' * length}.yaml"] = "{}"
+        (bundle,) = check(files).bundles.values()
+        settings = OutputSettings(kubernetes=Kubernetes(name=pattern, hash_suffix=suffix))
+        done = written(bundle, "plain", Writers(("k8s",), settings))
+        assert readers.OBJECT_NAME.fullmatch(yaml.safe_load(done.files[0][1])["metadata"]["name"])
+
+
+def test_an_agent_without_a_team_has_no_empty_part_in_its_name() -> None:
+    files = layers()
+    del files["projects/p/teams/t/agents/a.yaml"]
+    files["projects/p/agents/solo.yaml"] = "{}"
+    (bundle,) = check(files).bundles.values()
+    done = written(bundle, "plain", Writers(("k8s",)))
+    assert yaml.safe_load(done.files[0][1])["metadata"]["name"] == "p.solo.production"
+
+
+def test_a_hash_in_the_name_changes_with_what_is_in_the_object() -> None:
+    def named(value: str, secret: str, mode: Mode = "plain") -> list[str]:
+        section = "{env_vars: {A: '" + value + "'}, secrets: [token]}"
+        store = Store("vault", "SecretStore")
+        found = run(section, secrets={0: {"token": secret}})
+        return [each["metadata"]["name"] for each in objects(found, mode, hash_suffix=True, store=store)]
+
+    config, secret = named("1", "one")
+    assert named("1", "one") == [config, secret]
+    assert named("2", "one")[0] != config
+    assert named("2", "one")[1] == secret
+    assert named("1", "two")[0] == config
+    assert named("1", "two")[1] != secret
+    # It is made of the ciphertext, which tells nothing to whoever guesses, and which is there without a key.
+    assert named("1", "one", "ref") == [config, secret]
+
+
+# What never gets out.
+
+
+def spellings() -> Iterator[str]:
+    """The ways in which a careless writer would show the canary, cut to what all of them have."""
+    coded = CANARY.encode()
+    yield from ("c4nary", base64.b64encode(coded).decode(), coded.hex(), quote(CANARY), json.dumps(CANARY)[1:-1])
+
+
+TEMPLATE = "{% for name, value in env_vars | items %}{{ name }}{% endfor %}{{ config.plain }}"
+HIDING = (
+    "{env_vars: {A: '1', URL: 'x${{ secrets.token }}'}, secrets: {TOKEN: token}, "
+    "config: {plain: p, deep: {list: [a, '${{ secrets.token }}'], map: '${{ secrets.map }}'}}, "
+    "endpoints: {api: 'https://${{ secrets.token | urlencode }}.example/'}, "
+    "mcp_servers: {m: {command: x, env: {T: '${{ secrets.token }}'}}}}"
+)
+
+
+@pytest.mark.parametrize("mode", ["ref", "seal"])
+def test_t64_no_format_shows_a_secret_where_none_is_to_be_shown(mode: Mode, tmp_path: Path) -> None:
+    organization = 'output: {env: {config: CFG_, endpoints: "{name}_URL"}, templates: {t.txt: t.j2}}'
+    files = layers(HIDING, organization=organization, secrets={0: SECRETS}) | {"t.j2": TEMPLATE}
+    output = Output(tmp_path / "out", tmp_path, mode, 2026, {}, lambda _: True)
+    asked = request(files, {"organization": SECRETS}, inputs_required=True)
+    outcome = publish(asked, Places(output), frozenset({*ALL, *WHOLE, "template"}))
+    assert [finding for finding in outcome.findings if finding.severity == "error"] == []
+    written_files = {path.name: path.read_text() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert written_files.keys() >= {name for each in FORMATS for name in each.files} | {"t.txt"}
+    for name, text in written_files.items():
+        assert not [spelt for spelt in spellings() if spelt in text], name
+    assert written_files["t.txt"].endswith("p")
+
+
+def test_t64_what_is_of_the_whole_tree_never_has_a_secret(tmp_path: Path) -> None:
+    organization = 'output: {env: {config: CFG_, endpoints: "{name}_URL"}}'
+    files = layers(HIDING, organization=organization, secrets={0: SECRETS})
+    output = Output(tmp_path / "out", tmp_path, "plain", 2026, {}, lambda _: True)
+    asked = request(files, {"organization": SECRETS}, inputs_required=True)
+    assert publish(asked, Places(output), WHOLE).manifest
+    made = [path.read_text() for path in (tmp_path / "out/control-plane").iterdir()]
+    assert len(made) == len(WHOLE)
+    assert not [spelt for text in made for spelt in spellings() if spelt in text]
+
+
+def test_t64_no_form_of_show_has_a_secret(envtree: Command, tree: Path) -> None:
+    found = check(layers(HIDING, secrets={0: SECRETS}))
+    for format in SHOWN:
+        for _, data in beside(found, (format,), None, env={"config": "CFG_", "endpoints": "{name}_URL"}).files:
+            assert not [spelt for spelt in spellings() if spelt in data.decode()], format
+    assert envtree("show", "shop/cart/bot@production", "--format", "template").code == 2
+
+
+def test_in_plain_output_only_secret_objects_have_secrets() -> None:
+    found = run("{env_vars: {A: '1', URL: 'x${{ secrets.port }}'}, secrets: [token]}", secrets={0: SECRETS})
+    config, secret = objects(found)
+    assert config["data"] == {"A": "1"}
+    assert secret["data"].keys() == {"URL", "token"}
+    files = dict(beside(found, ("github-env",)).files)
+    assert "::add-mask::x5432\n" in files["env.github-mask"].decode()
+    assert "::add-mask::1\n" not in files["env.github-mask"].decode()
+
+
+def test_plain_files_are_closed_whatever_their_format(tmp_path: Path) -> None:
+    files = layers("{env_vars: {A: '1'}, secrets: {T: port}}", secrets={0: SECRETS})
+    output = Output(tmp_path / "out", tmp_path, "plain", 2026, {}, lambda _: True)
+    publish(request(files, {"organization": SECRETS}, inputs_required=True), Places(output), frozenset(ALL))
+    bits = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").rglob("env.*")}
+    assert len(bits) >= len(ALL) - 1
+    assert {*bits.values()} == {0o600}
+
+
+# Which formats.
+
+
+def test_formats_are_those_of_the_command_line_or_else_of_the_organization(envtree: Command, tree: Path) -> None:
+    (tree / "organization.yaml").write_text(f"{ORGANIZATION}output: {{formats: [docker, k8s]}}\n")
+    home = tree / "out/production/shop/cart/bot"
+
+    def names(*options: str) -> set[str]:
+        assert envtree("compile", "--secrets", "ref", "-o", str(tree / "out"), *options).code == 0
+        return {path.name for path in home.iterdir()}
+
+    assert names() == {"bundle.json", "env.docker", "env.k8s.yaml"}
+    assert names("--format", "bundle") == {"bundle.json"}
+    assert names("--format", "yaml", "--format", "github-env") == {
+        *("bundle.json", "env.yaml", "env.github-env", "env.github-mask"),
+    }
+    before = (home / "bundle.json").read_bytes()
+    ran = envtree("compile", "--secrets", "ref", "-o", str(tree / "out"), "--check", "--format", "yaml")
+    assert ran.out.splitlines().count("production/shop/cart/bot/env.github-env") == 1
+    assert names("--format", "compose") == {"bundle.json", ".env"}
+    assert (home / "bundle.json").read_bytes() == before
+
+
+def test_the_same_tree_gives_the_same_bytes_in_all_formats() -> None:
+    text = section(**{f"V{n}": value for n, value in enumerate(["x", "y\n", "'", "$"])})
+    first, second = (beside(run(text), ("github-env", "k8s", "bash", "yaml")).files for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "expected"),
+    [
+        (
+            "name: '{project}'",
+            [("p", "put {agent} into it", ("p/a@production", "p/a@staging", "p/b@production", "p/b@staging"))],
+        ),
+        ("name: '{agent}'", []),
+        ("name: '{agent}', hash_suffix: true", []),
+        ("name: 'x-{environment}'", [("x-production", "put {agent} into it", ("p/a@production", "p/b@production")),
+                                     ("x-staging", "put {agent} into it", ("p/a@staging", "p/b@staging"))]),
+        ("namespace: n", []),
+    ],
+)  # fmt: skip
+def test_objects_of_one_name_are_told(
+    kubernetes: str, expected: list[tuple[str, str, tuple[str, ...]]], tree: Path, envtree: Command
+) -> None:
+    organization = f"output: {{formats: [k8s], kubernetes: {{{kubernetes}}}}}\n"
+    shutil.rmtree(tree / "projects")
+    environments = {f"environments/{name}.yaml": "type: production\n" for name in ("production", "staging")}
+    agents = {f"projects/p/agents/{name}.yaml": "model_id: m\n" for name in "ab"}
+    fill(tree, {"organization.yaml": ORGANIZATION + organization, "projects/p/project.yaml": "key: PP\n"})
+    fill(tree, environments | agents)
+    found = json.loads(envtree("check", "--format", "json").out)["findings"]
+    told = [
+        (one["message"].split("'")[1], one["hint"], tuple(one["bundles"])) for one in found if one["code"] == "ET851"
+    ]
+    assert told == expected
+    # What nobody writes is not compared; a part of the bundles is compared with all.
+    fill(tree, {"organization.yaml": ORGANIZATION + organization.replace("[k8s]", "[docker]")})
+    assert "ET851" not in envtree("check").out
+    ran = envtree(
+        "compile",
+        "p/a@staging",
+        "--secrets",
+        "ref",
+        "--format",
+        "k8s",
+        "--messages",
+        "json",
+        "-o",
+        str(tree.parent / "o"),
+    )
+    compiled = [one for one in json.loads(ran.out)["findings"] if one["code"] == "ET851"]
+    assert [one["bundles"] for one in compiled] == ([["p/a@staging"]] if expected else [])

@@ -1,0 +1,282 @@
+"""What a diff says of trees with errors, of rules and of findings, and what people read first."""
+
+import pytest
+
+from envtree.diagnostics.printable_documents import json_document
+from envtree.queries.diff.saved import NoAnswerError, restored
+from envtree.queries.diff.to_json import diff_data
+from envtree.report.changes import changes_text, sentence
+from tests.properties.writing import RECIPIENT
+from tests.support.diffs import (
+    AGENT,
+    ALL,
+    BASE,
+    BROKEN,
+    FILES,
+    LONER,
+    ORG,
+    PRODUCTION,
+    PROJECT,
+    SECRETS,
+    TEAM,
+    Edits,
+    after,
+    compare,
+    edited,
+    forms,
+    line,
+)
+
+# Trees with errors, and without anything.
+
+
+@pytest.mark.parametrize(
+    ("path", "spoiled"),
+    [
+        (ORG, ALL),
+        (BASE, ("p/b@production", "p/t/a@base", "p/t/a@production", "p/t/a@staging")),
+        (PRODUCTION, ("p/b@production", "p/t/a@production")),
+        (PROJECT, ALL),
+        (TEAM, ("p/t/a@production", "p/t/a@staging")),
+        (LONER, ("p/b@production", "p/b@staging")),
+        (SECRETS, ALL),
+    ],
+)
+def test_a_bundle_over_a_broken_file_is_not_compared_and_no_more_is_made_of_it(
+    path: str, spoiled: tuple[str, ...]
+) -> None:
+    sound = {SECRETS: {"db": {"pw": "one"}}}
+    base = edited(sound)
+    head = {**base, path: BROKEN}
+    for one, other, errors in ((base, head, True), (head, base, False), (head, {**head, path: "{: y"}, True)):
+        found = compare(one, other)
+        assert found.spoiled == spoiled
+        assert found.touched == spoiled
+        assert (found.changes, found.bundles, found.rules) == ((), (), ())
+        assert found.errors is errors
+        told = [f"{one.diagnostic.code} {one.diagnostic.span.path}" for one in (*found.new, *found.gone)]
+        assert told == ([f"ET101 {path}"] if other != {**head, path: "{: y"} else [])
+        assert [(file.kind, file.leaves) for file in found.secrets] == ([("changed", ())] if path == SECRETS else [])
+
+
+def test_a_target_that_is_misspelt_takes_no_bundle_away() -> None:
+    found = after({LONER: "targets: [prodution]\n"})
+    assert (found.spoiled, found.bundles, found.errors) == (("p/b@production",), (), True)
+
+
+def test_a_value_that_cannot_be_computed_spoils_no_other() -> None:
+    found = after({AGENT: "execution_environment: {env_vars: {A: '${{ env_vars.B }}', LEVEL: x}}\n"})
+    assert [line(one) for one in found.changes] == [
+        f'changed env_vars.A "org" → (unknown) [2] {AGENT}:1 added',
+        f'changed env_vars.LEVEL "debug" → "x" [2] {AGENT}:1 added',
+    ]
+    assert (found.spoiled, found.errors) == ((), True)
+
+
+def test_without_a_tree_all_is_new_or_gone() -> None:
+    first, last = compare({}, FILES), compare(FILES, {})
+    assert (first.ids("added"), first.ids("removed"), first.spoiled) == (ALL, (), ())
+    assert (last.ids("added"), last.ids("removed"), last.spoiled) == ((), ALL, ())
+    assert [str(one.causes[0].path) for one in (*first.bundles, *last.bundles)] == [LONER, AGENT, AGENT] * 2
+    assert not first.errors
+    assert not last.errors
+    assert compare({}, {}).empty
+
+
+def test_an_organization_that_cannot_be_read_is_no_tree_without_bundles() -> None:
+    found = compare({**FILES, ORG: b"\xff"}, FILES)  # type: ignore[dict-item]
+    assert (found.spoiled, found.bundles) == (ALL, ())
+
+
+# Rules, and findings.
+
+LIST_POLICY = "list policy config.tags changed organization.yaml:5"
+
+
+def before_inputs(text: str) -> Edits:
+    """A field more in the organization, in line 6."""
+    return {ORG: ("inputs:", f"{text}\ninputs:")}
+
+
+@pytest.mark.parametrize(
+    ("before", "edits", "told"),
+    [
+        ({}, {ORG: ("inputs:", "variables:\n  A: {enum: [org]}\ninputs:")}, ["contract A added organization.yaml:7"]),
+        ({}, {PROJECT: "key: PP\nvariables:\n  A:\n    enum: [org]\n"}, [f"contract A added {PROJECT}:3"]),
+        (
+            {TEAM: "variables:\n  A:\n    type: string\n    description: x\n"},
+            {TEAM: ("description: x", "description: y")},
+            [f"contract A changed {TEAM}:4"],
+        ),
+        ({TEAM: "variables:\n  A: {}\n"}, {TEAM: "{}\n"}, [f"contract A removed {TEAM}:2"]),
+        ({}, {ORG: ("config.tags: union", "config.tags: append")}, [LIST_POLICY]),
+        ({}, {ORG: ("ET252: off, ", "")}, ["severity ET252 removed organization.yaml:4"]),
+        ({}, {ORG: ("default: eu", "default: us")}, ["input REGION changed organization.yaml:7"]),
+        ({}, before_inputs("strict_variables: false"), ["strict variables  added organization.yaml:6"]),
+        ({}, before_inputs("secrets: {key_types: [age]}"), ["secrets policy key_types added organization.yaml:6"]),
+        ({}, before_inputs("people: {dana: {github: d}}"), ["person dana added organization.yaml:6"]),
+        ({}, before_inputs("owners: []"), ["owners  added organization.yaml:6"]),
+        ({}, before_inputs("output: {secrets: ref}"), ["output setting secrets added organization.yaml:6"]),
+        ({}, {"policies/quiet.yaml": "schema: {}\nmessage: x\n"}, ["policy quiet added policies/quiet.yaml:1"]),
+        (
+            {"policies/quiet.yaml": "schema: {}\nmessage: x\n"},
+            {"policies/quiet.yaml": ("message: x", "message: y")},
+            ["policy quiet changed policies/quiet.yaml:2"],
+        ),
+        ({"policies/q.yaml": "schema: {}\n"}, {"policies/q.yaml": None}, ["policy q removed policies/q.yaml:1"]),
+        (
+            {"policies/q.yaml": "schema: {}\n"},
+            {"policies/q.yaml": None, "policies/r.yaml": "schema: {}\n"},
+            ["policy q removed policies/q.yaml:1", "policy r added policies/r.yaml:1"],
+        ),
+    ],
+)  # fmt: skip
+def test_t30_the_rules_that_change(before: Edits, edits: Edits, told: list[str]) -> None:
+    found = after(edits, before)
+    assert [f"{one.rule} {one.name} {one.kind} {one.path}:{one.line}" for one in found.rules] == told
+
+
+def test_every_allowance_counts() -> None:
+    one = "execution_environment:\n  env_vars:\n    X: no  # envtree: allow ET150: as it was\n"
+    two = one + "    Y: no  # envtree: allow ET150: as it was\n"
+    other = one.replace("as it was", "as it is")
+    told = [
+        [(each.rule, each.name, each.kind, each.line) for each in after({TEAM: head}, {TEAM: base}).rules]
+        for base, head in ((one, two), (two, one), (one, other), (one, f"description: x\n{one}"))
+    ]
+    assert told == [
+        [("allowance", "ET150", "added", 4)],
+        [("allowance", "ET150", "removed", 4)],
+        [("allowance", "ET150", "added", 3), ("allowance", "ET150", "removed", 3)],
+        [],
+    ]
+
+
+def test_findings_that_are_new_or_gone() -> None:
+    quiet = {
+        "policies/quiet.yaml": "schema: {properties: {env_vars: {properties: {A: {const: org}}}}}\nmessage: be quiet\n"
+    }
+    loud = {AGENT: "execution_environment:\n  env_vars: {A: loud}\n"}
+    found = after(loud, quiet)
+    assert [(one.diagnostic.code, one.bundles) for one in found.new] == [("ET704", ALL[1:])]
+    assert found.errors
+    back = after({AGENT: FILES[AGENT]}, {**quiet, **loud})
+    assert ([one.diagnostic.code for one in back.gone], back.new, back.errors) == (["ET704"], (), False)
+    # That its line moves makes no finding of it.
+    moved = after({AGENT: f"description: x\n{loud[AGENT]}"}, {**quiet, **loud})
+    assert (moved.new, moved.gone, moved.errors) == ((), (), True)
+
+
+def test_what_the_head_cannot_look_at_is_not_gone() -> None:
+    quiet = {
+        "policies/quiet.yaml": "schema: {properties: {env_vars: {properties: {A: {const: x}}}}}\nmessage: be quiet\n"
+    }
+    warned = {AGENT: "execution_environment: {env_vars: {TOKEN: ghp_0123456789abcdefghijABCDEFGHIJ012345}}\n"}
+    found = after({AGENT: BROKEN, LONER: BROKEN}, {**quiet, **warned})
+    assert {one.diagnostic.code for one in found.new} == {"ET101"}
+    assert found.gone == ()
+
+
+def test_what_is_said_of_a_whole_tree_is_no_news_of_a_broken_one() -> None:
+    idle = {ORG: ("    LEVEL: info\n", "    LEVEL: info\n    X: {$delete: true}\n"), AGENT: BROKEN}
+    assert [one.diagnostic.code for one in after({AGENT: FILES[AGENT]}, idle).new] == []
+    assert [one.diagnostic.code for one in after({AGENT: FILES[AGENT], ORG: idle[ORG]}).new] == ["ET451"]
+
+
+# What people read first.
+
+
+@pytest.mark.parametrize(
+    ("edits", "words"),
+    [
+        ({}, "no bundle changes; 3 bundles compared"),
+        ({TEAM: "description: x\n"}, "no bundle changes; 3 bundles compared"),
+        ({ORG: ("A: org", "A: x")}, "2 agents get new values in production, 1 in staging; 0 of 3 bundles unaffected"),
+        (
+            {LONER: "targets: [production]\nmodel_id: x\n"},
+            "1 agent gets new values in production; 2 of 3 bundles unaffected",
+        ),
+        ({LONER: None}, "1 agent is gone from production; 2 of 3 bundles unaffected"),
+        ({"projects/p/agents/c.yaml": "{}\n"}, "1 agent is new in 2 environments; 3 of 5 bundles unaffected"),
+        ({LONER: BROKEN}, "2 bundles could not be compared; 2 of 4 bundles unaffected"),
+        (
+            {LONER: None, AGENT: "model_id: x\n", "projects/p/agents/c.yaml": "targets: [staging]\n"},
+            "1 agent gets new values in production, 1 in staging; 1 agent is new in staging; "
+            "1 agent is gone from production; 0 of 4 bundles unaffected",
+        ),
+    ],
+)
+def test_the_sentence(edits: Edits, words: str) -> None:
+    assert sentence(after(edits)) == words
+
+
+def test_production_comes_first_whatever_it_is_called() -> None:
+    environments = {
+        f"environments/{name}.yaml": f"type: {kind}\n"
+        for name, kind in (("aa", "development"), ("xx", "staging"), ("zz", "production"))
+    }
+    files = {ORG: FILES[ORG], **environments, PROJECT: FILES[PROJECT], "projects/p/agents/b.yaml": "{}\n"}
+    found = compare(files, edited({ORG: ("A: org", "A: x")}, files))
+    assert found.environments == ("zz", "xx", "aa")
+    assert sentence(found).startswith("1 agent gets new values in zz, 1 in xx, 1 in aa;")
+
+
+def test_the_text_for_people() -> None:
+    found = after(
+        {
+            ORG: ("    A: org\n    LEVEL: info\n", "    A: new\n    LEVEL: info\n    C: x\n"),
+            AGENT: "execution_environment:\n  config:\n    nested: {two: 3}\n",
+            LONER: None,
+            SECRETS: {"db": {"pw": "two"}, "kept": "x", "new": "y"},
+        },
+        {SECRETS: {"db": {"pw": "one"}, "kept": "x"}, TEAM: "execution_environment:\n  secrets: {S: db.pw}\n"},
+    )
+    assert (
+        changes_text(found, color=False, whole=False)
+        == """\
+organization.secrets.yaml:1 (edited)
+  ~ env_vars.S: its secret changes
+    p/t/a@production, p/t/a@staging
+organization.yaml:10 (edited)
+  ~ env_vars.A: "org" → "new"
+    p/t/a@production, p/t/a@staging
+organization.yaml:12 (added)
+  + env_vars.C: "x"
+    p/t/a@production, p/t/a@staging
+projects/p/teams/t/agents/a.yaml:3 (added)
+  ~ config.nested.two: 2 → 3
+    p/t/a@production, p/t/a@staging
+
+bundles
+- p/b in production
+    projects/p/agents/b.yaml:1 (removed)
+
+secrets files
+~ organization.secrets.yaml
+    db.pw changed, line 1
+    new added, line 1
+"""
+    )
+    colored = changes_text(found, color=True, whole=False).splitlines()
+    assert [line.partition("m")[0] for line in colored[:2]] == ["\x1b[1", "\x1b[33"]
+
+
+def test_a_saved_diff_is_what_it_says_or_nothing() -> None:
+    found = after({ORG: ("A: org", "A: x"), LONER: None})
+    data = json_document(diff_data(found, ("p/b@production",)))
+    assert restored(data) == (found, ("p/b@production",))
+    for wrong in (b"", b"{}", b"[]", data[:-3], b"[" * 100_000, b"\xff", data.replace(b'"p/b@production"', b'"<img>"')):
+        with pytest.raises(NoAnswerError):
+            restored(wrong)
+    deep = b"[" * 500 + b"]" * 500
+    with pytest.raises(NoAnswerError):
+        restored(data.replace(b'"old": "org"', b'"old": ' + deep))
+
+
+def test_a_recipient_that_has_not_the_form_of_a_public_key_is_not_shown() -> None:
+    private = "AGE-SECRET-KEY-1THISISNOKEYOFANYBODYBUTSOMEBODYMAYPASTEONE"
+    files = edited({SECRETS: {"token": "x"}})
+    found = compare(files, {**files, SECRETS: files[SECRETS].replace(RECIPIENT, private)})
+    told = json_document(diff_data(found, ())).decode() + forms(found)
+    assert "a key of type age-plugin" in told
+    assert private not in told

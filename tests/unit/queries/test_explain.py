@@ -1,0 +1,311 @@
+"""`explain`: what each layer did to a value, as it is told of small trees."""
+
+import re
+from typing import Any
+
+import pytest
+
+from envtree.queries.explain import Explained, KeyMissingError, explain, explained, order, overview
+from envtree.queries.explain.model import Ladder
+from envtree.report.ladder import ladder_text
+from tests.support.trees import ID, Files, layers, request, start
+
+TEAM = "projects/p/teams/t/team.yaml"
+SHADOWED, MERGED = ("shadowed", "set"), ("merged", "set")
+AGENT = "projects/p/teams/t/agents/a.yaml"
+
+
+def of(files: Files, **inputs: str) -> Explained:
+    """The one bundle of a tree, which has no error."""
+    run = start(request(files, inputs=inputs))
+    (result,) = run.results()
+    assert run.workspace
+    assert not run.watch.found(), [finding.diagnostic for finding in run.outcome().findings]
+    return explained(run.workspace, result, run.inputs_read())
+
+
+def ladder(key: str, *sections: str, **options: Any) -> Ladder:
+    """The ladder of a key; sections are those of organization, project, team and agent."""
+    return explain(of(layers(*sections, **options)), key)
+
+
+def steps(told: Ladder) -> list[tuple[str, str, str | None, Any]]:
+    """The rungs of the layers that say anything: layer, action, rule, what is written."""
+    return [
+        (rung.origin.layer, rung.action, rung.rule, rung.written.value if rung.written else None)
+        for rung in told.rungs
+        if rung.action != "absent"
+    ]
+
+
+def test_every_layer_has_a_rung_lowest_first() -> None:
+    told = ladder("A", "{env_vars: {A: x}}", "", "{env_vars: {A: y}}")
+    assert [(rung.origin.layer, rung.action, rung.wins) for rung in told.rungs] == [
+        ("organization", "shadowed", False),
+        ("project", "absent", False),
+        ("environment", "absent", False),
+        ("team", "set", True),
+        ("agent", "absent", False),
+    ]
+    assert (told.line.key, told.line.value) == ("env_vars.A", "y")
+    assert str(told.rungs[3].origin.span) == f"{TEAM}:2:39"
+    assert (told.rungs[4].origin.path, told.rungs[4].origin.span) == (AGENT, None)
+
+
+@pytest.mark.parametrize(
+    ("key", "below", "above", "expected"),
+    [
+        ("A", "env_vars: {A: 1}", "env_vars: {A: {$value: 2}}", [SHADOWED, ("set", "replace")]),
+        ("config.x", "config: {x: 1}", "config: {x: {$replace: a}}", [SHADOWED, ("set", "$replace")]),
+        ("config.x.a", "config: {x: {a: 1}}", "config: {x: {$replace: {a: 2}}}", [SHADOWED, ("set", "$replace")]),
+        ("config.x", "config: {x: {a: 1}}", "config: {x: {b: 1}}", [MERGED, ("set", "merge")]),
+        ("config.x.a", "config: {x: {a: 1}}", "config: {x: {b: 1}}", [("set", "set")]),
+        ("config.x", "config: {x: [1]}", "config: {x: [2]}", [SHADOWED, ("set", "replace")]),
+        ("config.x", "config: {x: [1]}", "config: {x: {$append: [2]}}", [MERGED, ("set", "$list")]),
+        ("config.x", "config: {x: [1, 2]}", "config: {x: {$remove: [2]}}", [MERGED, ("set", "$list")]),
+        ("config.up", "config: {up: [1]}", "config: {up: [2]}", [MERGED, ("set", "append")]),
+        ("config.x", "config: {x: {$value: 1, $lock: true}}", "", [("locked", "set")]),
+        ("config.x.a", "config: {x: {$value: {a: 1}, $lock: true}}", "", [("locked", "set")]),
+        ("config.x", "config: {x: {$value: 1, $lock: true}}", "config: {x: 1}", [SHADOWED, ("set", "replace")]),
+        ("working_dir", "working_dir: /a", "working_dir: /b", [SHADOWED, ("set", "replace")]),
+        ("integration_ids", "integration_ids: [a]", "integration_ids: [b]", [MERGED, ("set", "union")]),
+    ],
+)  # fmt: skip
+def test_actions_and_rules(key: str, below: str, above: str, expected: list[tuple[str, str]]) -> None:
+    uuid = "5b0f0c52-6f0e-4a57-9a3e-0d2c7c1f4a1"
+    below, above = (text.replace("[a]", f"[{uuid}0]").replace("[b]", f"[{uuid}1]") for text in (below, above))
+    policies = "merge: {config.up: append}"
+    told = ladder(key, f"{{{below}}}", "", f"{{{above}}}", organization=policies)
+    assert [(action, rule) for _, action, rule, _ in steps(told)] == expected
+
+
+def test_a_variable_is_told_as_the_text_that_it_is() -> None:
+    told = ladder("A", "{env_vars: {A: 1.10}}")
+    assert (told.line.value, steps(told)) == ("1.10", [("organization", "set", "set", "1.10")])
+
+
+def test_a_deletion_is_seen_though_a_later_layer_sets_the_value_again() -> None:
+    told = ladder("config.x", "{config: {x: 1}}", "{config: {x: {$delete: true}}}", "", "{config: {x: 2}}")
+    assert steps(told) == [
+        ("organization", "shadowed", "set", 1),
+        ("project", "deleted", "$delete", None),
+        ("agent", "set", "set", 2),
+    ]
+    assert str(told.rungs[1].origin.span) == "projects/p/project.yaml:2:37"
+
+
+def test_a_map_that_is_replaced_deletes_what_was_in_it() -> None:
+    told = ladder("config.x.a", "{config: {x: {a: 1}}}", "{config: {x: {$replace: {b: 1}}}}", "{config: {x: {a: 2}}}")
+    assert [(action, rule) for _, action, rule, _ in steps(told)] == [
+        ("shadowed", "set"),
+        ("deleted", "$replace"),
+        ("set", "set"),
+    ]
+
+
+def test_a_list_tells_each_element() -> None:
+    files = layers("{config: {x: [a]}}", "", "{config: {x: [b]}}", organization="merge: {config.x: prepend}")
+    told = explain(of(files), "config.x")
+    assert [(line.key, line.value, line.origin and line.origin.path) for line in told.keys] == [
+        ("config.x.0", "b", TEAM),
+        ("config.x.1", "a", "organization.yaml"),
+    ]
+
+
+def test_an_element_that_was_merged_by_its_key_has_its_own_ladder() -> None:
+    by_key = "merge: {config.x: {by_key: n}}"
+    sections = ("{config: {x: [{n: a, v: 1, w: 1}]}}", "", "{config: {x: [{n: b}, {n: a, v: 2}]}}")
+    assert steps(ladder("config.x.0.v", *sections, organization=by_key)) == [
+        ("organization", "shadowed", "set", 1),
+        ("team", "set", "replace", 2),
+    ]
+    assert steps(ladder("config.x.0.w", *sections, organization=by_key)) == [("organization", "set", "set", 1)]
+    assert [action for _, action, *_ in steps(ladder("config.x.0", *sections, organization=by_key))] == [
+        "merged",
+        "set",
+    ]
+
+
+def test_an_expression_tells_what_it_reads_and_where_that_comes_from() -> None:
+    told = ladder(
+        "URL",
+        "{env_vars: {URL: 'http://${{ env_vars.HOST }}/${{ inputs.SHA }}', HOST: '${{ config.host }}.x'}}",
+        "{config: {host: '${{ project.key | lower }}'}}",
+        organization="inputs: {SHA: {default: '0'}}",
+    )
+    assert told.line.expression == "http://${{ env_vars.HOST }}/${{ inputs.SHA }}"
+    assert told.line.reads == ("env_vars.HOST", "inputs.SHA")
+    assert [(line.key, line.value, str(line.origin and line.origin.span)) for line in told.sources] == [
+        ("env_vars.HOST", "pp.x", "organization.yaml:3:96"),
+        ("config.host", "pp", "projects/p/project.yaml:2:40"),
+        ("project.key", "PP", "projects/p/project.yaml:1:7"),
+        ("inputs.SHA", "0", "organization.yaml:2:15"),
+    ]
+
+
+def test_a_read_without_a_value_has_no_origin() -> None:
+    (source,) = ladder("A", "{env_vars: {A: '${{ config.no | default(1) }}'}}").sources
+    assert (source.key, source.value, source.origin) == ("config.no", None, None)
+
+
+def test_a_key_inside_computed_data_is_that_of_the_expression() -> None:
+    told = ladder("config.y.a", "{config: {x: {a: 1}, y: '${{ config.x }}'}}")
+    assert (told.line.key, told.line.value, told.line.expression) == ("config.y", {"a": 1}, "${{ config.x }}")
+
+
+def test_an_injected_secret_tells_its_entry_and_its_file_and_never_its_value() -> None:
+    sections = (
+        "{env_vars: {DB: plain}}",
+        "{secrets: {DB: db.password}}",
+        "",
+        "{config: {x: '${{ secrets.db.password }}'}}",
+    )
+    files = layers(*sections, secrets={0: {"db": {"password": "hunter2"}}})
+    bundle = of(files)
+    told = explain(bundle, "DB")
+    assert steps(told) == [("organization", "shadowed", "set", "plain"), ("project", "set", "set", "db.password")]
+    assert (told.line.value, told.line.sensitive, told.rungs[1].key) == (None, True, "secrets.DB")
+    assert told.secret
+    assert (told.secret.path, told.secret.origin.layer, told.secret.written.length) == (
+        "db.password",
+        "organization",
+        7,
+    )
+    assert told.secret.origin.path == "organization.secrets.yaml"
+    computed = explain(bundle, "config.x")
+    assert [line.key for line in computed.sources] == ["secrets.db.password"]
+    sealed = explain(bundle, "secrets.db.password")
+    assert [(rung.origin.path, rung.action) for rung in sealed.rungs][:2] == [
+        ("organization.secrets.yaml", "set"),
+        ("", "absent"),
+    ]
+    assert "hunter2" not in repr((told, computed, sealed, overview(bundle)))
+
+
+def test_a_plain_variable_above_an_injected_one_wins() -> None:
+    files = layers("{secrets: [DB]}", "{env_vars: {DB: {$replace: plain}}}", secrets={0: {"DB": "hunter2"}})
+    assert [(rung.key, rung.action) for rung in explain(of(files), "DB").rungs[:2]] == [
+        ("secrets.DB", "shadowed"),
+        ("env_vars.DB", "set"),
+    ]
+
+
+def test_a_plain_value_of_a_variable_declared_secret_is_not_shown() -> None:
+    contract = "variables: {DB: {secret: true}}"
+    sections = ("{env_vars: {DB: hunter3}}", "{secrets: [DB]}")
+    bundle = of(layers(*sections, organization=contract, secrets={0: {"DB": "hunter2"}}))
+    assert "hunter" not in repr((explain(bundle, "DB"), explain(bundle, "env_vars"), overview(bundle)))
+
+
+def test_plain_text_that_looks_like_a_credential_is_not_shown() -> None:
+    token = f"ghp_{'a' * 36}"
+    variables = f"env_vars: {{DB_PASSWORD: hunter4, B: {{$value: {token}}}}}"
+    below = f"{{{variables}, config: {{u: ['postgres://u:hunter5@h/d'], e: 'x://u:hunter6@${{{{ project.key }}}}'}}}}"
+    bundle = of(
+        layers(
+            below,
+            "{env_vars: {DB_PASSWORD: hunter7, C: '${{ inputs.TOKEN }}'}}",
+            organization="inputs: {TOKEN: {env: GIVEN}}",
+        ),
+        TOKEN="hunter8",
+    )
+    told = [explain(bundle, key) for key in ("DB_PASSWORD", "B", "env_vars", "config", "config.u", "config.e")]
+    assert told[0].line.sensitive
+    assert [rung.written.secret for rung in told[0].rungs if rung.written] == [True, True]
+    assert told[5].line.reads == ("project.key",)
+    assert told[5].line.expression is None
+    assert not re.search("hunter[4-7]|ghp_", repr((told, overview(bundle))))
+    (source,) = explain(bundle, "C").sources
+    assert (source.value, source.sensitive) == (None, True)
+
+
+def test_the_model_has_a_ladder() -> None:
+    told = ladder("model_id")
+    assert [action for _, action, *_ in steps(told)] == ["set"]
+    assert told.line.value == "m"
+
+
+@pytest.mark.parametrize(
+    ("key", "shown", "meant", "deleted"),
+    [
+        ("LOG_LEVL", "env_vars.LOG_LEVL", "env_vars.LOG_LEVEL", 0),
+        ("config.limit.cpu", "config.limit.cpu", "config.limits.cpu", 0),
+        ("config.limits.cpu.x", "config.limits.cpu.x", "config.limits.cpu", 0),
+        ("OLD", "env_vars.OLD", "", 1),
+        ("config.list.2", "config.list.2", "config.list", 0),
+        ("config.list.-1", "config.list.-1", "config.list", 0),
+        ("secrets.no", "secrets.no", "", 0),
+        ("config..x", "config..x", "", 0),
+        ("", "", "", 0),
+    ],
+)
+def test_a_key_that_is_not_there(key: str, shown: str, meant: str, deleted: int) -> None:
+    below = "{env_vars: {LOG_LEVEL: info, OLD: x}, config: {limits: {cpu: 1}, list: [1, 2]}}"
+    bundle = of(layers(below, "{env_vars: {OLD: {$delete: true}}}"))
+    with pytest.raises(KeyMissingError) as caught:
+        explain(bundle, key)
+    missing = caught.value
+    assert (missing.key, missing.meant, len(missing.deleted)) == (shown, meant, deleted)
+    if deleted:
+        assert missing.deleted == ("projects/p/project.yaml:2:41 (project p)",)
+
+
+def test_the_overview_has_every_key_and_its_winner() -> None:
+    sections = ("{env_vars: {A: x}, config: {l: [1], m: {a: 1}, e: {}}}", "", "{env_vars: {A: y}}")
+    told = [(line.key, line.value, line.origin and line.origin.layer) for line in overview(of(layers(*sections)))]
+    assert told == [
+        ("model_id", "m", "organization"),
+        ("env_vars.A", "y", "team"),
+        ("config.e", {}, "organization"),
+        ("config.l", [1], "organization"),
+        ("config.m.a", 1, "organization"),
+    ]
+
+
+def test_the_order_has_every_layer_and_its_files() -> None:
+    told = order(of(layers("{secrets: [A]}", secrets={0: {"A": "x"}})))
+    assert [(step.layer, step.scope, step.files) for step in told] == [
+        ("organization", "", ("organization.yaml", "organization.secrets.yaml")),
+        ("project", "p", ("projects/p/project.yaml",)),
+        ("environment", "production", ("environments/production.yaml",)),
+        ("team", "t", (TEAM,)),
+        ("agent", "a", (AGENT,)),
+    ]
+    assert ID == "p/t/a@production"
+
+
+FLAT = 'output: {env: {config: CFG_, endpoints: "{name}_URL"}}'
+
+
+@pytest.mark.parametrize(
+    ("asked", "key", "name", "column"),
+    [
+        ("CFG_MAX_CPU", "config.max-cpu", "CFG_MAX_CPU", 24),
+        ("env_vars.CFG_MAX_CPU", "config.max-cpu", "CFG_MAX_CPU", 24),
+        ("config.max-cpu", "config.max-cpu", "CFG_MAX_CPU", 24),
+        ("CFG_DB_PORT", "config.db", "CFG_DB_PORT", 24),
+        ("API_URL", "endpoints.api", "API_URL", 41),
+        ("CFG_TOKEN", "config.token", "CFG_TOKEN", 24),
+    ],
+)
+def test_a_variable_of_a_section_is_explained_by_its_value(asked: str, key: str, name: str, column: int) -> None:
+    config = "{max-cpu: 2, db: \"${{ {'port': 1} }}\", token: '${{ secrets.token }}', none: null}"
+    section = f"{{config: {config}, endpoints: {{api: 'https://a.example'}}, env_vars: {{CFG_OWN: x}}}}"
+    told = explain(of(layers(section, organization=FLAT, secrets={0: {"token": "x"}})), asked)
+    assert told.line.key == key
+    assert told.variable
+    assert (told.variable.name, str(told.variable.span)) == (name, f"organization.yaml:2:{column}")
+    part = told.variable.key != told.line.key
+    assert part == (key == "config.db")
+    assert f"in the environment {'its config.db.port' if part else 'it'} is {name}, by " in ladder_text(
+        ID, told, color=False
+    )
+
+
+def test_no_variable_is_made_of_maps_of_plain_variables_and_without_a_pattern() -> None:
+    section = "{config: {db: {port: 1}}, env_vars: {A: x}}"
+    for organization, key in ((FLAT, "config.db"), (FLAT, "A"), ("", "config.db.port")):
+        assert ladder(key, section, organization=organization).variable is None
+    with pytest.raises(KeyMissingError) as caught:
+        ladder("CFG_DB_PORTS", section, organization=FLAT)
+    assert caught.value.meant == "env_vars.CFG_DB_PORT"

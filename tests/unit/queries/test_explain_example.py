@@ -1,0 +1,139 @@
+"""The example company, explained: what explain points at is what produced the value, and its command line."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from envtree.compile.resolve.expression import Compiler
+from envtree.engine.run import Request, Run
+from envtree.frontend.schemas import Schemas
+from envtree.model.keypath import KeyPath, format_path
+from envtree.model.merged import Merged
+from envtree.model.value_path import Place, parts
+from envtree.queries.explain import Explained, explain, explained, ladder
+from envtree.queries.explain.model import Origin
+from envtree.queries.explain.to_json import ladder_data
+from envtree.sources.tree import DirectoryTree
+
+ROOT = Path(__file__).parents[3]
+ACME = ROOT / "examples/acme"
+SECTIONS = ("env_vars", "config", "endpoints", "feature_flags", "integration_ids", "mcp_servers", "working_dir")
+ID = "storefront/checkout/refund-clerk@production"
+
+
+@cache
+def bundles() -> Mapping[str, Explained]:
+    """Every bundle of the example."""
+    run = Run(Request(DirectoryTree(ACME)))
+    assert run.workspace
+    return {one.bundle.target.id: explained(run.workspace, one, run.inputs_read()) for one in run.results()}
+
+
+@cache
+def written(path: str) -> dict[tuple[int, int], str]:
+    """The texts of all scalars of a file by line and column, as another reader of YAML has them."""
+    found: dict[tuple[int, int], str] = {}
+    agenda = [yaml.compose((ACME / path).read_text(encoding="utf-8"))]
+    while agenda:
+        node = agenda.pop()
+        if isinstance(node, yaml.ScalarNode):
+            found[node.start_mark.line + 1, node.start_mark.column + 1] = node.value
+        elif isinstance(node, yaml.MappingNode):
+            agenda += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            agenda += node.value
+    return found
+
+
+def read_back(origin: Origin) -> str:
+    """What stands at a place."""
+    assert origin.span
+    return written(origin.path)[origin.span.line, origin.span.column]
+
+
+def scalars(data: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    if isinstance(data, (dict, list)):
+        for key, child in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from scalars(child, (*path, str(key)))
+    else:
+        yield path, data
+
+
+@pytest.mark.parametrize("id", bundles())
+def test_the_winner_of_every_scalar_is_the_text_that_produced_it(id: str) -> None:
+    bundle = bundles()[id]
+    paths: list[tuple[KeyPath, Any]] = [(("model_id",), bundle.data["model_id"])]
+    paths += [
+        each for section in SECTIONS if bundle.data[section] for each in scalars(bundle.data[section], (section,))
+    ]
+    assert len(paths) > 20
+    for path, value in paths:
+        told = explain(bundle, format_path(path))
+        assert (told.line.key, told.line.value) == (format_path(path), value)
+        (winner,) = (rung for rung in told.rungs if rung.wins)
+        assert winner.origin == told.line.origin
+        text = read_back(winner.origin)
+        if told.secret:
+            assert winner.key == format_path(("secrets", path[1]))
+            assert winner.written
+            assert text == winner.written.value
+            assert read_back(told.secret.origin).startswith("ENC[")
+        elif told.line.expression:
+            assert text == told.line.expression
+            assert all(source.origin for source in told.sources if source.value is not None)
+        else:
+            assert text == (value if isinstance(value, str) else json.dumps(value))
+
+
+def test_there_are_values_of_every_kind() -> None:
+    """Otherwise the test above would say less than it seems to."""
+    data = [bundle.data for bundle in bundles().values()]
+    found = {path[:1] for each in data for name in SECTIONS if each[name] for path, _ in scalars(each[name], (name,))}
+    assert found == {(name,) for name in SECTIONS}
+    paths = [path for each in data for name in SECTIONS if each[name] for path, _ in scalars(each[name], (name,))]
+    assert max(map(len, paths)) > 3
+    assert any(step.isdigit() for path in paths for step in path)
+    assert any(each["secrets"] for each in data)
+
+
+@pytest.mark.parametrize("id", bundles())
+def test_the_winner_of_every_secret_is_the_ciphertext_in_its_file(id: str) -> None:
+    bundle = bundles()[id]
+    agenda: list[tuple[KeyPath, Merged]] = [((name,), value) for name, value in bundle.merged.secrets.items()]
+    assert agenda
+    while agenda:
+        path, value = agenda.pop()
+        inside = parts(value)
+        agenda += [((*path, name), inner) for name, inner in inside.items()]
+        if not inside:
+            told = ladder(bundle, Place("sealed", path), Compiler())
+            (winner,) = (rung for rung in told.rungs if rung.wins)
+            assert winner.origin == told.line.origin
+            assert read_back(winner.origin).startswith("ENC[")
+            assert told.line.value is None
+            assert told.line.sensitive
+
+
+@pytest.mark.parametrize("id", bundles())
+def test_every_rung_stands_where_its_value_does(id: str) -> None:
+    for name in bundles()[id].data["env_vars"]:
+        for rung in explain(bundles()[id], name).rungs:
+            if rung.written:
+                text = read_back(rung.origin)
+                assert text == (
+                    rung.written.value if isinstance(rung.written.value, str) else json.dumps(rung.written.value)
+                )
+
+
+def test_every_ladder_fits_the_schema_and_holds_no_secret() -> None:
+    bundle = bundles()[ID]
+    for name in (*bundle.data["env_vars"], *(each for each in SECTIONS if bundle.data[each]), "secrets", "model_id"):
+        data = ladder_data(ID, explain(bundle, name))
+        assert Schemas().is_valid("output/explain", data), Schemas().faults("output/explain", data)
+        assert not re.search(r"ENC\[", json.dumps(data))

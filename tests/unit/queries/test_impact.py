@@ -1,0 +1,219 @@
+"""Which bundles a file feeds, and what becomes of each of its values."""
+
+import pytest
+
+from envtree.model.span import Span
+from envtree.queries.fleet.impact import Impact, impact
+from envtree.report.impact import impact_text
+from tests.support.trees import ORGANIZATION, request, sealed, start
+
+LIVE = "environments/live.yaml"
+SHOP = "projects/shop/project.yaml"
+CART = "projects/shop/teams/cart/team.yaml"
+BOT = "projects/shop/teams/cart/agents/bot.yaml"
+CLERK = "projects/shop/agents/clerk.yaml"
+ANA = "age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq"
+BOTS = ("shop/cart/bot@production", "shop/cart/bot@staging")
+CLERKS = ("shop/clerk@production", "shop/clerk@staging")
+EVERY = tuple(sorted((*BOTS, *CLERKS, "tools/cron@production", "tools/cron@staging")))
+FILES = {
+    "organization.yaml": f"{ORGANIZATION}}}",
+    LIVE: "{abstract: true}",
+    "environments/production.yaml": "{inherits: live}",
+    "environments/staging.yaml": "{inherits: live}",
+    SHOP: "{key: SHOP}",
+    CLERK: "{}",
+    CART: "{}",
+    BOT: "{}",
+    "projects/tools/project.yaml": "{key: TOOLS}",
+    "projects/tools/agents/cron.yaml": "{}",
+}
+
+
+def ask(path: str, files: dict[str, str], secrets: dict[str, object] | None = None) -> Impact:
+    """What a file feeds in the small fleet with some other files."""
+    run = start(request(FILES | files | sealed(secrets or {})))
+    (found,) = impact(run, (path,))
+    assert not run.watch.found(), run.outcome().findings
+    return found
+
+
+def environment(**sections: str) -> str:
+    return "execution_environment: {" + ", ".join(f"{name}: {text}" for name, text in sections.items()) + "}"
+
+
+@pytest.mark.parametrize(
+    ("path", "files", "relation", "bundles"),
+    [
+        ("organization.yaml", {}, "layer", EVERY),
+        (LIVE, {}, "layer", EVERY),
+        ("environments/staging.yaml", {}, "layer", tuple(id for id in EVERY if id.endswith("@staging"))),
+        (SHOP, {}, "layer", (*BOTS, *CLERKS)),
+        (CART, {}, "layer", BOTS),
+        (CLERK, {CLERK: "{targets: [staging]}"}, "layer", CLERKS[1:]),
+        (CLERK, {CLERK: "{targets: []}"}, "layer", ()),
+        (
+            "projects/shop/environments/live.yaml",
+            {"projects/shop/environments/live.yaml": "{}"},
+            "layer",
+            (*BOTS, *CLERKS),
+        ),
+        ("policies/p.yaml", {"policies/p.yaml": "{schema: {}, selector: 'tools/**'}"}, "rule", EVERY[4:]),
+        ("policies/p.yaml", {"policies/p.yaml": "{schema: {}, enabled: false}"}, "rule", ()),
+        (
+            "policies/r.yaml",
+            {"policies/r.yaml": "{policy_content: x, bindings: [{entity_type: team, entity_id: cart}]}"},
+            "mention",
+            BOTS,
+        ),
+        (
+            "policies/r.yaml",
+            {"policies/r.yaml": "{policy_content: x}", SHOP: "{key: SHOP, policy_ids: [r]}"},
+            "mention",
+            (*BOTS, *CLERKS),
+        ),
+        ("skills/s.yaml", {"skills/s.yaml": "{type: shell}", CART: "{skill_ids: [s]}"}, "mention", BOTS),
+        ("skills/s.yaml", {"skills/s.yaml": "{type: shell}"}, "mention", ()),
+        ("worker_queues/queue.yaml", {"worker_queues/queue.yaml": "{environment: staging}"}, "apart", ()),
+        ("README.md", {"README.md": "read me"}, "unread", ()),
+        (
+            "templates/t.j2",
+            {
+                "templates/t.j2": "x",
+                "organization.yaml": f"{ORGANIZATION}, output: {{templates: {{a: templates/t.j2}}}}}}",
+            },
+            "template",
+            EVERY,
+        ),
+        (".github/CODEOWNERS", {".github/CODEOWNERS": "* @ana"}, "access", ()),
+        (".sops.yaml", {".sops.yaml": "creation_rules: []"}, "access", ()),
+    ],
+)
+def test_a_file_feeds(path: str, files: dict[str, str], relation: str, bundles: tuple[str, ...]) -> None:
+    found = ask(path, files)
+    assert (found.relation, found.bundles) == (relation, tuple(sorted(bundles)))
+
+
+def told(found: Impact) -> dict[str, tuple[int, dict[str, int]]]:
+    """For each key, in how many bundles it counts, and what stands over it in how many."""
+    return {
+        key.key: (len(key.wins), {f"{span.path}:{span.line}": len(numbers) for span, numbers in key.lost.items()})
+        for key in found.keys
+    }
+
+
+def test_each_value_counts_or_is_shadowed() -> None:
+    files = {
+        LIVE: "abstract: true\n" + environment(env_vars="{A: x, B: x, C: x, D: x}", config="{m: {k: 1}, l: [1]}"),
+        SHOP: "key: SHOP\n" + environment(config="{l: [2]}"),
+        CART: environment(env_vars="{A: y, B: {$delete: true}}", config="{m: {$replace: {}}}"),
+        BOT: "environments: {staging: {" + environment(env_vars="{C: z}") + "}}",
+        "projects/tools/environments/production.yaml": environment(config="null", env_vars="{D: x}").replace(
+            "config: null, ", ""
+        ),
+    }
+    assert told(ask(LIVE, files)) == {
+        "env_vars.A": (4, {f"{CART}:1": 2}),
+        "env_vars.B": (4, {f"{CART}:1": 2}),
+        "env_vars.C": (5, {f"{BOT}:1": 1}),
+        "env_vars.D": (5, {"projects/tools/environments/production.yaml:1": 1}),
+        "config.m.k": (4, {f"{CART}:1": 2}),
+        "config.l": (6, {}),
+    }
+    # A list above the environments' is below them.
+    assert told(ask(SHOP, files))["config.l"] == (0, {f"{LIVE}:2": 4})
+    assert told(ask(CART, files)) == {"env_vars.A": (2, {}), "env_vars.B": (2, {}), "config.m": (2, {})}
+    assert told(ask(BOT, files)) == {"env_vars.C": (1, {})}
+
+
+def test_lists_that_combine_all_count() -> None:
+    files = {
+        "organization.yaml": f"{ORGANIZATION}, merge: {{config.l: append, config.k: {{by_key: name}}}}, "
+        + environment(config="{l: [1], k: [{name: a, size: 1}]}")
+        + "}",
+        CART: environment(config="{l: [2], k: [{name: a, size: 2}]}"),
+        BOT: environment(config="{l: {$remove: [1]}}"),
+    }
+    assert told(ask("organization.yaml", files)) == {"default_model": (6, {}), "config.l": (6, {}), "config.k": (6, {})}
+    assert told(ask(CART, files)) == {"config.l": (2, {}), "config.k": (2, {})}
+    # One that only removes has its say in what is left.
+    assert told(ask(BOT, files)) == {"config.l": (2, {})}
+
+
+def test_a_secret_over_a_variable_shadows_it() -> None:
+    secrets: dict[str, object] = {"organization": {"KEY": "k"}}
+    files = {
+        LIVE: "{abstract: true, " + environment(env_vars="{KEY: plain}") + "}",
+        CART: environment(secrets="[KEY]"),
+        BOT: "environments: {staging: {" + environment(env_vars="{KEY: {$replace: plain}}") + "}}",
+    }
+    assert told(ask(LIVE, files, secrets)) == {"env_vars.KEY": (4, {f"{CART}:1": 1, f"{BOT}:1": 1})}
+    assert told(ask(CART, files, secrets)) == {"secrets.KEY": (1, {f"{BOT}:1": 1})}
+
+
+def test_a_secrets_file_feeds_those_that_read_it() -> None:
+    secrets: dict[str, object] = {
+        "organization": {"a": "x", "b": "x", "c": "x"},
+        "projects/shop/teams/cart/team": {"a": "y"},
+    }
+    files = {
+        SHOP: "{key: SHOP, " + environment(secrets="{A: a}") + "}",
+        "projects/tools/project.yaml": "{key: TOOLS, "
+        + environment(env_vars="{URL: 'https://${{ secrets.b }}'}")
+        + "}",
+    }
+    found = ask("organization.secrets.yaml", files, secrets)
+    assert found.bundles == EVERY
+    assert told(found) == {
+        "secrets.a": (2, {"projects/shop/teams/cart/team.secrets.yaml:1": 2}),
+        "secrets.b": (2, {}),
+        "secrets.c": (0, {}),
+    }
+    assert ask("projects/shop/teams/cart/team.secrets.yaml", files, secrets).bundles == BOTS
+
+
+def test_contracts_inputs_and_fields_count() -> None:
+    files = {
+        "organization.yaml": f"{ORGANIZATION}, variables: {{A: {{environments: [staging]}}, B: {{}}}}, "
+        "inputs: {I: {default: x}}}",
+        SHOP: "{key: SHOP, variables: {B: {}}, "
+        + environment(env_vars="{A: '${{ project.key }}', B: '${{ inputs.I }}'}")
+        + "}",
+    }
+    assert told(ask("organization.yaml", files)) == {
+        "default_model": (6, {}),
+        "variables.A": (3, {}),
+        "variables.B": (2, {f"{SHOP}:1": 4}),
+        "inputs.I": (4, {}),
+    }
+    assert told(ask(SHOP, files))["key"] == (4, {})
+
+
+def test_who_names_a_file() -> None:
+    files = {"skills/s.yaml": "{type: shell}", CART: "\nskill_ids: [s]", BOT: "{skill_ids: [s]}"}
+    assert ask("skills/s.yaml", files).named == (Span(BOT, 1, 14, 1, 15), Span(CART, 2, 13, 2, 14))
+    assert [span.path for span in ask(LIVE, {}).named] == ["environments/production.yaml", "environments/staging.yaml"]
+
+
+def test_how_many_bundles_take_nothing() -> None:
+    files = {LIVE: "{abstract: true, " + environment(env_vars="{A: x}") + "}", SHOP: "{key: SHOP}"}
+    files[CART] = environment(env_vars="{A: y}")
+    found = ask(LIVE, files)
+    assert (len(found.bundles), found.idle) == (6, 2)
+
+
+def test_the_rules_of_sops_govern_the_nearest_secrets_files() -> None:
+    secrets: dict[str, object] = {"organization": {"a": "x"}, "projects/shop/teams/cart/team": {"a": "y"}}
+    rules = {
+        ".sops.yaml": f"creation_rules:\n  - {{path_regex: nothing, age: {ANA}}}\n  - {{age: {ANA}}}\n",
+        "projects/shop/.sops.yaml": f"creation_rules: [{{age: {ANA}}}]\n",
+    }
+    run = start(request(FILES | rules | sealed(secrets)))
+    found = impact(run, (".sops.yaml", "projects/shop/.sops.yaml"))
+    assert [[(path, f"{rule.path}:{rule.line}") for path, rule in one.governs] for one in found] == [
+        [("organization.secrets.yaml", ".sops.yaml:3")],
+        [("projects/shop/teams/cart/team.secrets.yaml", "projects/shop/.sops.yaml:1")],
+    ]
+    text = impact_text(found[:1], run.ids, color=False, whole=False)
+    assert text.startswith("no bundle holds anything of .sops.yaml: it says for whom sops encrypts 1 secrets file\n")
+    assert text.endswith("     3  organization.secrets.yaml\n")

@@ -1,0 +1,396 @@
+"""`check --fix`: what is mended, byte for byte, and all that is left as it was."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from envtree.engine.check import check
+from envtree.engine.run import Request
+from envtree.frontend import read_files as reading
+from envtree.frontend.schemas import Schemas
+from envtree.model.source import Kind
+from envtree.refactor import fix as package
+from envtree.refactor.fix import Edit, Fixed, Rename, diff, fix, plan
+from envtree.refactor.fix.keys import one_slip
+from envtree.sources.tree import DirectoryTree
+from tests.support.trees import MemoryTree, sealed
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+AGENT = "agents/a.yaml"
+ORGANIZATION = b"name: acme\nedition: 2026\ndefault_model: m/m\n"
+BASE = {"organization.yaml": ORGANIZATION, "environments/production.yaml": b"{}\n", AGENT: b"description: a\n"}
+EXPORTED = {f".envtree/schema/{kind}.schema.json": b"{}" for kind in Kind if kind is not Kind.SECRETS}
+SCHEMAS = Schemas()
+
+Files = dict[str, bytes]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_once() -> Iterator[None]:
+    with (
+        mock.patch.object(reading, "Schemas", return_value=SCHEMAS),
+        mock.patch.object(package, "Schemas", return_value=SCHEMAS),
+    ):
+        yield
+
+
+def mend(files: Files) -> tuple[Files, Fixed]:
+    """The tree with its changes made, which a second run leaves alone."""
+    fixed = fix(Request(MemoryTree(files)))
+    done = _made(files, fixed)
+    again = fix(Request(MemoryTree(done)))
+    assert (again.changes, again.mended) == ((), 0)
+    assert again.outcome.findings == fixed.outcome.findings
+    return done, fixed
+
+
+def _made(files: Files, fixed: Fixed) -> Files:
+    done = dict(files)
+    for change in fixed.changes:
+        if isinstance(change, Edit):
+            assert done[change.path] == change.before
+            done[change.path] = change.after
+        else:
+            assert change.new not in done
+            done[change.new] = done.pop(change.path)
+    return done
+
+
+def mended(text: bytes, path: str = AGENT, **others: bytes) -> bytes:
+    return mend({**BASE, path: text, **others})[0][path]
+
+
+def codes(files: Files) -> list[str]:
+    return [finding.diagnostic.code for finding in check(Request(MemoryTree(files))).findings]
+
+
+def variables(flow: bytes) -> bytes:
+    return b"execution_environment: {env_vars: " + flow + b"}\n"
+
+
+def config(flow: bytes) -> bytes:
+    return b"execution_environment: {config: " + flow + b"}\n"
+
+
+QUOTED = {
+    "a word": (variables(b"{A: no}"), variables(b'{A: "no"}')),
+    "a time": (config(b"{a: 12:30}"), config(b'{a: "12:30"}')),
+    "a quote in it": (config(b'{a: 2026-11-24 1:00:00 "\\}'), config(b'{a: "2026-11-24 1:00:00 \\"\\\\"}')),
+    "a list": (config(b"{a: [yes,0755 , off]}"), config(b'{a: ["yes","0755" , "off"]}')),
+    "a key": (config(b"{on: 1, ? y : 2}"), config(b'{"on": 1, ? "y" : 2}')),
+    "an anchor": (config(b"{a: &x no, b: *x}"), config(b'{a: &x "no", b: *x}')),
+    "an anchor above": (b"description: &x  # no\n  yes # yes\n", b'description: &x  # no\n  "yes" # yes\n'),
+    "the ends of lines": (
+        "# öff\r\nexecution_environment:\r\n\r\n  config:\r\n    '😀': { ü: no }   # no\r\n".encode(),
+        "# öff\r\nexecution_environment:\r\n\r\n  config:\r\n    '😀': { ü: \"no\" }   # no\r\n".encode(),
+    ),
+    "no line at the end": (b"description: on", b'description: "on"'),
+    "a block list": (b"targets:\n- production\ndescription: no\n", b'targets:\n- production\ndescription: "no"\n'),
+    "a second line": (b"description: 2026-11-24\n  10:00:00\n", b"description: 2026-11-24\n  10:00:00\n"),
+    "a variable": (variables(b"{A: True, B: .5, C: 0x1F}"), variables(b'{A: "True", B: ".5", C: "0x1F"}')),
+    "a variable of an overlay": (
+        b"environments: {production: {" + variables(b"{A: TRUE}").strip() + b"}}\n",
+        b"environments: {production: {" + variables(b'{A: "TRUE"}').strip() + b"}}\n",
+    ),
+    "a variable in a directive": (variables(b"{A: {$value: +1}}"), variables(b'{A: {$value: "+1"}}')),
+    "a variable that is infinite": (variables(b"{A: .inf}"), variables(b'{A: ".inf"}')),
+    "a field that is text": (b"description: False\n", b'description: "False"\n'),
+    "a number where text belongs": (b"model_id: 0o17\n", b'model_id: "0o17"\n'),
+    "a key that may be a boolean": (config(b"{True: 1}"), config(b'{"True": 1}')),
+}  # fmt: skip
+
+LEFT = {
+    "what was meant is not known": config(b"{a: True, b: [.5, .inf, 0x1F, -.nan], c: 1.}"),
+    "a switch": b"execution_environment: {feature_flags: {a: False}}\n",
+    "null": variables(b"{A: ~, B: Null}"),
+    "null as a field": b"description: NULL\n",
+    "null as a key": config(b"{~: 1}"),
+    "one anchor for a text and for a value": b"execution_environment: {env_vars: {A: &x True}, config: {a: *x}}\n",
+    "a number where a list belongs": b"targets: 0755\n",
+    "a directive that is not on": variables(b"{A: {$delete: True}}"),
+    "a tag": config(b"{a: !!str no}"),
+    "a number that is too long": config(b"{a: 123456789012345678901234567890}"),
+    "more digits than a number has": config(b"{a: +" + b"1" * 5000 + b"}"),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), QUOTED.values(), ids=QUOTED)
+def test_an_ambiguous_text_gets_quotes(before: bytes, after: bytes) -> None:
+    assert mended(before) == after
+
+
+@pytest.mark.parametrize("text", LEFT.values(), ids=LEFT)
+def test_what_may_be_meant_otherwise_is_left(text: bytes) -> None:
+    assert mended(text) == text
+
+
+def test_a_text_where_a_switch_belongs_gets_no_quotes() -> None:
+    path, text = "environments/base.yaml", b"abstract: yes\n"
+    assert mended(text, path) == text
+    assert mended(b"abstract: True\n", path) == b"abstract: True\n"
+
+
+def test_quotes_that_bring_other_findings_to_light_are_written() -> None:
+    contract = ORGANIZATION + b"variables: {B: {required: true}}\n"
+    done, fixed = mend({**BASE, "organization.yaml": contract, AGENT: variables(b"{A: True}")})
+    assert done[AGENT] == variables(b'{A: "True"}')
+    assert [finding.diagnostic.code for finding in fixed.outcome.findings] == ["ET702"]
+    assert fixed.mended == 1
+
+
+def test_a_code_that_is_off_is_nothing_to_fix() -> None:
+    off = ORGANIZATION + b"lint: {ET150: 'off'}\n"
+    files = {**BASE, "organization.yaml": off, AGENT: variables(b"{A: no}")}
+    assert mend(files)[1].changes == ()
+
+
+RENAMED = {
+    "a letter less": (b"descripton: a\n", b"description: a\n"),
+    "a letter more": (b"descriptionn: a  # descriptionn\n", b"description: a  # descriptionn\n"),
+    "another letter": (b'"descriptiom" : a\r\n', b'"description" : a\r\n'),
+    "two letters that changed places": (b"{'modle_id': m/m}", b"{'model_id': m/m}"),
+    "a key with an anchor": (b"&x modelid: m/m\n", b"&x model_id: m/m\n"),
+    "a key below": (b"execution_environment:\n  env_var: {A: x}\n", b"execution_environment:\n  env_vars: {A: x}\n"),
+    "a required key": (ORGANIZATION.replace(b"edition", b"editoin"), ORGANIZATION),
+    "two keys and a value": (b"descripton: on\nmodl_id: m", b'description: "on"\nmodel_id: m'),
+}  # fmt: skip
+
+KEPT = {
+    "two slips": b"decripton: a\n",
+    "a key that is there already": b"description: a\ndescripton: b\n",
+    "two keys for one": b"descripton: a\ndescriptio: b\n",
+    "a value of another type": b"descripton: [a]\n",
+    "a key of another map": b"env_vars: {A: x}\n",
+    "a key of the control plane": b"agents: {}\n",
+    "a key that is merged": b"<<: {description: a}\ndescripton: b\n",
+    "a free map": config(b"{descripton: a}"),
+    "an escape": b'"descript\\u006fn": a\n',
+    "an encrypted file": b"descripton: a\nsops: {mac: x}\n",
+    "a file that is not YAML": b"descripton: a\nb: [\n",
+    "a file that is not UTF-8": b"descripton: \xff\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after"), RENAMED.values(), ids=RENAMED)
+def test_a_key_with_one_slip_is_corrected(before: bytes, after: bytes) -> None:
+    assert mended(before, "organization.yaml" if b"acme" in before else AGENT) == after
+
+
+@pytest.mark.parametrize("text", KEPT.values(), ids=KEPT)
+def test_a_key_that_may_be_another_one_is_left(text: bytes) -> None:
+    assert mended(text) == text
+
+
+def test_a_key_in_a_map_that_aliases_repeat_is_left() -> None:
+    repeated = b"environments:\n  production: &x {execution_enviroment: {}}\n  staging: *x\n"
+    files = {**BASE, "environments/staging.yaml": b"{}\n", AGENT: repeated}
+    assert "ET201" in codes(files)
+    assert mend(files)[0] == files
+
+
+def test_a_typing_error_that_hides_another_mistake_is_corrected() -> None:
+    files = {**BASE, AGENT: b"descripton: a\n" + variables(b"{A: '${{ env_vars.B }}'}")}
+    done, fixed = mend(files)
+    assert done[AGENT].startswith(b"description: a\n")
+    assert [finding.diagnostic.code for finding in fixed.outcome.findings] == ["ET503"]
+
+
+def test_a_key_whose_value_points_at_nothing_is_left_and_the_other_file_is_not() -> None:
+    files = {**BASE, "environments/live.yaml": b"inherts: basis\n", AGENT: b"descripton: no\n"}
+    done, _ = mend(files)
+    assert done == {**files, AGENT: b'description: "no"\n'}
+
+
+def test_one_slip() -> None:
+    assert all(one_slip(a, "name") for a in ("nam", "ame", "nme", "names", "xname", "naame", "nbme", "anme", "naem"))
+    assert not any(one_slip(a, "name") for a in ("name", "na", "enam", "nmae_", "eman", "", "nabc", "aname_"))
+
+
+def test_yml_becomes_yaml() -> None:
+    files = {**BASE, "agents/b.yml": b"description: b\n", "agents/c.YAML": b"{}", "agents/d.Yml": b"descripton: no"}
+    done, fixed = mend(files)
+    new = {"agents/b.yaml": b"description: b\n", "agents/c.yaml": b"{}", "agents/d.yaml": b'description: "no"'}
+    assert done == BASE | new
+    assert fixed.mended == 3
+    assert fixed.outcome.findings == ()
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"agents/b.yml": b"{}", "agents/b.yaml": b"{}"},
+        {"agents/b.yml": b"{}", "agents/b.YML": b"{}"},
+        {"agents/b.yml": b"descrip: b"},
+        {"agents/b.yml": b"model_id: ["},
+        {"agents/a.secrets.yml": b"A: x\n"},
+        {"agents/a.SECRETS.yml": b"A: x\n"},
+        {"environments/live.yml": b"inherits: nowhere\n"},
+        {"agents/b.yml": variables(b"{A: '${{ env_vars.B }}'}")},
+    ],
+)
+def test_a_name_is_left_if_it_is_taken_or_the_file_is_wrong(others: Files) -> None:
+    files = {**BASE, **others}
+    assert mend(files)[0] == files
+
+
+def test_one_bad_file_does_not_keep_the_others() -> None:
+    good = {f"agents/g{n}.yml": b"description: on\n" for n in range(5)}
+    files = {**BASE, **good, "agents/g2b.yml": b"targets: [nowhere]\n", AGENT: b"descripton: a\n"}
+    done, _ = mend(files)
+    expected = {path.replace(".yml", ".yaml"): b'description: "on"\n' for path in good}
+    assert done == {**BASE, **expected, AGENT: b"description: a\n", "agents/g2b.yml": b"targets: [nowhere]\n"}
+
+
+# Modelines.
+
+
+def modeline(path: str) -> bytes:
+    return f"# note\n\n# yaml-language-server: $schema={path}  # x\n---\ndescription: a\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("../.envtree/schema/team.schema.json", "../.envtree/schema/agent.schema.json"),
+        ("../../.envtree/schema/agent.schema.json", None),
+        (".envtree/schema/agent.schema.json", "../.envtree/schema/agent.schema.json"),
+        ("../nowhere.json", "../.envtree/schema/agent.schema.json"),
+        ("../other/team.schema.json", "../other/agent.schema.json"),
+        ("../other/own.schema.json", None),
+        ("../.envtree/schema/./agent.schema.json", None),
+        ("https://example.com/team.schema.json", None),
+        ("/schema/team.schema.json", None),
+    ],
+)
+def test_a_modeline_names_the_schema_of_its_file(before: str, after: str | None) -> None:
+    other = {"other/agent.schema.json": b"{}", "other/team.schema.json": b"{}", "other/own.schema.json": b"{}"}
+    done, fixed = mend({**BASE, **EXPORTED, **other, AGENT: modeline(before)})
+    assert done[AGENT] == modeline(after or before)
+    assert (fixed.mended, len(fixed.changes)) == (0, 1 if after else 0)
+
+
+HEAD = b"yaml-language-server: "
+NO_MODELINES = (b"a: 1\n# " + HEAD + b"%s", b"# " + HEAD + b"x", b"#" + HEAD + b"%s", b"  # " + HEAD + b"%s")
+
+
+@pytest.mark.parametrize("text", NO_MODELINES)
+def test_what_is_no_modeline_stays_none(text: bytes) -> None:
+    text = text.replace(b"%s", b"$schema=x.json\n")
+    assert mend({**BASE, **EXPORTED, AGENT: text})[0][AGENT] == text
+
+
+def test_without_exported_schemas_a_modeline_stays() -> None:
+    assert mended(modeline("../team.schema.json")) == modeline("../team.schema.json")
+
+
+def test_an_overlay_has_a_schema_of_its_own() -> None:
+    files = {
+        **BASE,
+        **EXPORTED,
+        "projects/p/project.yaml": b"key: PP\n",
+        "projects/p/environments/production.yaml": b"# yaml-language-server: $schema=x\n{}\n",
+        "projects/p/environments/own.yaml": b"# yaml-language-server: $schema=x\n{}\n",
+    }
+    del files[AGENT]
+    done, _ = mend(files)
+    folder = b"# yaml-language-server: $schema=../../../.envtree/schema/"
+    assert done["projects/p/environments/production.yaml"] == folder + b"overlay.schema.json\n{}\n"
+    assert done["projects/p/environments/own.yaml"] == folder + b"environment.schema.json\n{}\n"
+
+
+# All together.
+
+
+def test_secrets_are_never_touched() -> None:
+    secrets = {path: text.encode() for path, text in sealed({"organization": {"a": "no"}}).items()}
+    ((path, text),) = secrets.items()
+    files = {**BASE, **EXPORTED, path: b"# yaml-language-server: $schema=x\n" + text}
+    files["agents/a.secrets.yaml"] = b"a: no\nsopss: {mac: True}\n"
+    assert mend(files)[0] == files
+
+
+def test_a_selector_narrows_what_is_told_not_what_is_mended() -> None:
+    files = {**BASE, "agents/b.yaml": b"descripton: b\n", AGENT: variables(b"{A: '${{ env_vars.B }}'}")}
+    fixed = fix(Request(MemoryTree(files), ("**/b@*",)))
+    assert [change.path for change in fixed.changes] == ["agents/b.yaml"]
+    assert fixed.outcome.findings == ()
+    assert fixed.outcome.checked == ("default/b@production",)
+
+
+def test_a_plan_is_made_of_findings() -> None:
+    files = {**BASE, "agents/b.yml": b"{}", AGENT: b"description: no\n"}
+    tree = MemoryTree(files)
+    findings = check(Request(tree)).findings
+    edit = Edit(AGENT, b"description: no\n", b'description: "no"\n')
+    assert plan(findings, tree, SCHEMAS) == (edit, Rename("agents/b.yml", "agents/b.yaml"))
+    assert plan((), tree, SCHEMAS) == ()
+
+
+def test_the_diff() -> None:
+    files = {"agents/c.yml": b"# ::x\r\n::error:: a: \x1b\r\ndescription: no"}
+    edit = Edit("agents/c.yml", files["agents/c.yml"], files["agents/c.yml"].replace(b"no", b'"no"'))
+    renames = (Rename("agents/b.yml", "agents/b.yaml"), Rename("agents/c.yml", "agents/c.yaml"))
+    assert diff((edit, *renames)) == (
+        "diff --git a/agents/c.yml b/agents/c.yaml\nrename from agents/c.yml\nrename to agents/c.yaml\n"
+        "--- a/agents/c.yml\n+++ b/agents/c.yaml\n@@ -1,3 +1,3 @@\n # ::x\n \\::error:: a: \\x1b\n"
+        '-description: no\n\\ No newline at end of file\n+description: "no"\n\\ No newline at end of file\n'
+        "diff --git a/agents/b.yml b/agents/b.yaml\nrename from agents/b.yml\nrename to agents/b.yaml\n"
+    )
+    assert diff(()) == ""
+
+
+@pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()))
+def test_the_examples_are_left_as_they_are(example: str) -> None:
+    if example != "broken":
+        assert fix(Request(DirectoryTree(EXAMPLES / example)))[::2] == ((), 0)
+
+
+# Tokens, and what becomes of them.
+WORDS = {
+    **{word: f'"{word}"' for word in ("no", "True", "12:30", "0755", "2026-11-24", ".5")},
+    **{word: word for word in ("a", "'no'", '"on"', "1", "true", "'${{ agent.name }}'", "!!str no")},
+    "&x off": '&x "off"',
+}
+KEYS = {"A": "A", "'B'": "'B'", '"C"': '"C"', "no": '"no"', "&k y": '&k "y"', "? on\n    ": '? "on"\n    '}
+TAILS = ["", " # no: True", "  #\u00fc on"]
+ENTRIES = st.tuples(
+    st.permutations(list(KEYS)),
+    st.lists(st.sampled_from(list(WORDS)), max_size=len(KEYS)),
+    st.sampled_from([" ", "  "]),
+)
+
+
+def laid_out(entries: list[tuple[str, str]], gap: str, tail: str, *, flow: bool) -> str:
+    if flow:
+        return "  env_vars: {" + ", ".join(f"{key}:{gap}{word}" for key, word in entries) + "}" + tail
+    return "  env_vars:" + tail + "".join(f"\n    {key}:{gap}{word}{tail}" for key, word in entries)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    ENTRIES,
+    st.sampled_from(TAILS),
+    st.booleans(),
+    st.sampled_from([("\n", "\n"), ("\r\n", "\r\n"), ("\n", "")]),
+    st.sampled_from(["description", "descripton", "'discription'"]),
+)
+def test_only_the_tokens_that_are_named_change(
+    entries: tuple[list[str], list[str], str], tail: str, flow: bool, ends: tuple[str, str], key: str
+) -> None:
+    keys, words, gap = entries
+    # One anchor has one place.
+    words = [word for at, word in enumerate(words) if word != "&x off" or at == words.index(word)]
+    before = list(zip(keys, words, strict=False))
+    after = [(KEYS[key], WORDS[word]) for key, word in before]
+
+    def text(key: str, entries: list[tuple[str, str]]) -> bytes:
+        lines = f"# {key}{tail}\n{key} : a{tail}\nexecution_environment:\n{laid_out(entries, gap, tail, flow=flow)}"
+        return lines.replace("\n", ends[0]).encode() + ends[1].encode()
+
+    quote = key[0] if key[0] == "'" else ""
+    expected = text(key, after).replace(f"{key} :".encode(), f"{quote}description{quote} :".encode())
+    assert mended(text(key, before)) == expected

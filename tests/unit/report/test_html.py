@@ -1,0 +1,268 @@
+"""The data of the HTML page: every cell tells what `explain` tells, and the file can run and load nothing else."""
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envtree.engine.run import Request, Run
+from envtree.queries.diff import Named, diff
+from envtree.queries.explain import Explained, explain, explained
+from envtree.queries.explain.to_json import ladder_data
+from envtree.report.html import html, page, page_data
+from envtree.report.html.changes import changes_data
+from envtree.sources.tree import DirectoryTree
+from tests.support.html_page import Page, Parts, Seen, data_of
+from tests.support.trees import ID, ORGANIZATION, Files, MemoryTree, layers, request, start
+
+ACME = Path(__file__).parents[3] / "examples/acme"
+HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(1)> & \u2028 \u2029 ]]> javascript:alert(1)"
+DELETED = {
+    "organization.yaml": "{name: o, edition: 2026, default_model: m}",
+    "environments/one.yaml": "{}",
+    "environments/two.yaml": "{}",
+    "projects/p/project.yaml": "{key: PP}",
+    "projects/p/environments/one.yaml": "{execution_environment: {env_vars: {A: below}}}",
+    "projects/p/teams/t/team.yaml": "{execution_environment: {env_vars: {A: {$delete: true}}}}",
+    "projects/p/teams/t/agents/a.yaml": "{execution_environment: {env_vars: {A: above}}}",
+}
+
+
+def page_of(files: Files, **options: Any) -> Page:
+    return Page(page_data(start(request(files, **options))))
+
+
+def check_bundle(seen: Page, bundle: Explained) -> int:
+    """Compare each cell of a bundle with the ladder of its key."""
+    id = bundle.stack.target.id
+    cells, facts = seen.cells(id), seen.facts(id)
+    for key, cell in cells.items():
+        told = ladder_data(id, explain(bundle, key))
+        check_cell(cell, told)
+        # The data of an expression has keys of which no layer says anything: explain tells of the expression.
+        if told["key"] == key:
+            assert cell.value in (told["value"], "(secret)", "(unknown)"), key
+            assert told["sensitive"] <= (cell.value == "(secret)")
+        for source in told["sources"]:
+            if source["key"] in cells:
+                check_cell(cells[source["key"]], ladder_data(id, explain(bundle, source["key"])))
+            else:
+                assert facts[source["key"]] == line(source)
+    return len(cells)
+
+
+def check_cell(cell: Seen, told: dict[str, Any]) -> None:
+    assert cell.rungs == [rung(one) for one in told["layers"] if one["action"] != "absent"]
+    assert (cell.lock, cell.expression, cell.reads) == (told["lock"], told["expression"], told["reads"])
+    assert cell.keys == [line(one) for one in told["keys"]]
+    assert (cell.secret and cell.secret["key"]) == (told["secret"] and told["secret"]["key"])
+    assert (cell.secret and cell.secret["line"]) == (told["secret"] and told["secret"]["line"])
+
+
+def rung(told: dict[str, Any]) -> dict[str, Any]:
+    value = "(secret)" if told["sensitive"] else told["value"] if told["type"] else "(none)"
+    rest = {name: told[name] for name in ("layer", "scope", "path", "line", "column", "key", "action", "rule", "type")}
+    return rest | {"value": value}
+
+
+def line(told: dict[str, Any]) -> dict[str, Any]:
+    hidden = "(secret)" if told["sensitive"] else "(unknown)"
+    value = hidden if told["value"] is None and (told["sensitive"] or told["expression"]) else told["value"]
+    rest = ("key", "layer", "scope", "path", "line", "column", "expression", "reads")
+    return {name: told[name] for name in rest} | {"value": value}
+
+
+def test_every_cell_of_the_example_tells_what_explain_tells() -> None:
+    seen = Page(page_data(Run(Request(DirectoryTree(ACME)))))
+    run = Run(Request(DirectoryTree(ACME)))
+    assert run.workspace
+    bundles = [explained(run.workspace, result, run.inputs_read()) for result in run.results()]
+    assert sum(check_bundle(seen, bundle) for bundle in bundles) > 1300
+    assert len(seen.bundles) == len(bundles) == 38
+    assert all(bundle["shape"] is not None for bundle in seen.bundles.values())
+
+
+def test_ladders_of_one_end_and_two_beginnings_are_two() -> None:
+    seen = page_of(DELETED)
+    one, two = (seen.cells(f"p/t/a@{name}")["env_vars.A"] for name in ("one", "two"))
+    assert [(rung["layer"], rung["action"]) for rung in one.rungs] == [
+        ("project-environment", "shadowed"),
+        ("team", "deleted"),
+        ("agent", "set"),
+    ]
+    assert [(rung["layer"], rung["action"]) for rung in two.rungs] == [("agent", "set")]
+
+
+def test_what_bundles_share_stands_in_the_page_once() -> None:
+    agents = {f"projects/p/teams/t/agents/b{n}.yaml": "{}" for n in range(50)}
+    seen = page_of({**layers("{env_vars: {A: x, B: '${{ agent.name }}'}, config: {l: [1]}}"), **agents})
+    assert len(seen.bundles) == 51
+    assert [len(seen.tables[name]) for name in ("rows", "shapes", "ladders", "rungs")] == [4, 1, 4, 4]
+    assert seen.facts("p/t/b7@production")["agent.name"]["value"] == "b7"
+
+
+def test_hidden_values_that_differ_have_two_numbers() -> None:
+    sections = ("", "{secrets: {A: a, B: b, C: a}, config: {u: '${{ inputs.I }}'}}")
+    seen = page_of(layers(*sections, secrets={0: {"a": "x", "b": "y"}}, organization="inputs: {I: {}}"))
+    cells = seen.cells(ID)
+    assert [cells[f"env_vars.{name}"].value for name in "ABC"] == ["(secret)"] * 3
+    assert cells["config.u"].value == "(unknown)"
+    bundle = seen.bundles[ID]
+    rows = [seen.tables["rows"][row][1] for row in seen.tables["shapes"][bundle["shape"]]]
+    number = {key: seen.tables["cells"][cell][0] for key, cell in zip(rows, bundle["cells"], strict=True)}
+    assert number["env_vars.A"] == number["env_vars.C"] != number["env_vars.B"]
+
+
+def test_what_looks_like_a_credential_is_not_in_the_page() -> None:
+    contract = "variables: {DB: {secret: true}}"
+    token = f"ghp_{'a' * 36}"
+    section = f"{{env_vars: {{DB: hunter1, API_TOKEN: hunter2, U: 'x://u:hunter3@h'}}, config: {{t: [{token}]}}}}"
+    made = html(start(request(layers(section, organization=contract))))
+    assert not re.search(rb"hunter\d|ghp_", made)
+    cells = Page(data_of(made)).cells(ID)
+    assert [cells[key].value for key in ("env_vars.DB", "env_vars.API_TOKEN", "config.t")] == ["(secret)"] * 3
+
+
+def test_a_tree_with_errors_shows_what_could_be_computed() -> None:
+    files = {
+        **layers("{env_vars: {A: '${{ env_vars.NO }}', B: '${{ env_vars.A }}', C: '${{', D: x}}"),
+        "projects/p/teams/t/agents/b.yaml": "{execution_environment: {env_var: {}}}",
+    }
+    seen = page_of(files)
+    assert {id: "cells" in bundle for id, bundle in seen.bundles.items()} == {ID: True, "p/t/b@production": False}
+    values = {key: cell.value for key, cell in seen.cells(ID).items()}
+    assert values["env_vars.D"] == "x"
+    assert values["env_vars.A"] == values["env_vars.B"] == "(unknown)"
+    told = seen.data["findings"]
+    assert {"ET201", "ET501"} <= {finding["code"] for finding in told}
+    assert {"path", "line", "column", "message", "hint", "severity", "bundles", "related", "key"} <= told[0].keys()
+
+
+@pytest.mark.parametrize("files", [{}, {"organization.yaml": "{"}, {"organization.yaml": "[]"}])
+def test_without_an_organization_there_are_findings(files: Files) -> None:
+    seen = page_of(files)
+    assert seen.bundles == {}
+    assert bool(seen.data["findings"]) == bool(files)
+
+
+def test_only_the_selected_bundles_are_in_the_page() -> None:
+    seen = page_of({**layers(), "environments/staging.yaml": "{}"}, selectors=("**@staging",))
+    assert (list(seen.bundles), seen.data["all"]) == (["p/t/a@staging"], 2)
+
+
+def test_a_difference_is_noted_with_the_cells() -> None:
+    before = layers("{env_vars: {A: x, B: x, C: x}, secrets: {S: s}, config: {l: [1]}}", secrets={0: {"s": "1"}})
+    after = {**layers("{env_vars: {A: y, B: x, D: '\"'}, config: {l: [1, {a: 1}]}}"), "environments/staging.yaml": "{}"}
+    trees = [Request(MemoryTree(files), allow_empty=True) for files in (before, after)]
+    found = diff(Named("before", trees[0]), Named("after", trees[1]))
+    seen = Page(page_data(start(request(after)), found))
+    assert all(finding["new"] for finding in seen.data["findings"])
+    told = seen.data["difference"]
+    assert (told["base"], told["head"], told["added"], told["removed"]) == ("before", "after", ["p/t/a@staging"], [])
+    changes = {
+        seen.tables["rows"][row][1]: seen.tables["changes"][change] for row, change in seen.bundles[ID]["changes"]
+    }
+    assert changes.pop("secrets.S")["kind"] == "removed"
+    assert {key: (one["kind"], seen.value(one["old"]), seen.value(one["new"])) for key, one in changes.items()} == {
+        "config.l": ("changed", [1], [1, {"a": 1}]),
+        "env_vars.S": ("removed", "(secret)", "(none)"),
+        "env_vars.A": ("changed", "x", "y"),
+        "env_vars.C": ("removed", "x", "(none)"),
+        "env_vars.D": ("added", "(none)", '"'),
+    }
+    assert changes["env_vars.A"]["causes"] == [{"path": "organization.yaml", "line": 2, "action": "edited"}]
+
+
+def test_a_difference_is_told_in_words_with_what_has_no_cell() -> None:
+    before = layers(
+        "{env_vars: {A: x}}", "", "", "{env_vars: {B: x}}", organization="inputs: {}", secrets={0: {"s": "1"}}
+    )
+    after = {
+        **layers("{env_vars: {A: y}}", "", "", "{env_vars: {B: x}}", organization="merge: {config.l: append}"),
+        "environments/staging.yaml": "{}",
+    }
+    trees = [Request(MemoryTree(files), allow_empty=True) for files in (before, after)]
+    found = diff(Named("before", trees[0]), Named("after", trees[1]))
+    told = page_data(start(request(after)), found)["difference"]["told"]
+    groups = {group["title"]: group["entries"] for group in told["groups"]}
+    assert told["sentence"].startswith("1 agent gets new values in production; 1 agent is new in staging")
+    assert groups["Values, by cause"] == [
+        {
+            "kind": "",
+            "head": "organization.yaml:3 (edited)",
+            "where": ["in p/t/a@production"],
+            "notes": ['env_vars.A: "x" → "y"'],
+        }
+    ]
+    assert [(one["kind"], one["head"]) for one in groups["Bundles that are new or gone"]] == [
+        ("added", "p/t/a in staging")
+    ]
+    assert [(one["kind"], one["head"]) for one in groups["Secrets files"]] == [("removed", "organization.secrets.yaml")]
+    assert ("added", "list policy config.l added", ["organization.yaml:2"]) in [
+        (one["kind"], one["head"], one["where"]) for one in groups["Rules"]
+    ]
+    assert all(group["count"] == len(group["entries"]) for group in told["groups"])
+
+
+def test_of_very_many_changes_the_view_has_the_first_and_the_number() -> None:
+    before, after = (
+        {**layers(), "organization.yaml": f"{ORGANIZATION}, variables: {{{rules}}}}}\n"}
+        for rules in ("", ", ".join(f"V{n}: {{type: string}}" for n in range(400)))
+    )
+    trees = [Request(MemoryTree(files)) for files in (before, after)]
+    (group,) = [
+        one
+        for one in changes_data(diff(Named("before", trees[0]), Named("after", trees[1])))["groups"]
+        if one["title"] == "Rules"
+    ]
+    assert (group["count"], len(group["entries"])) == (400, 300)
+
+
+# The file.
+
+
+def test_the_policy_allows_this_style_and_this_script_and_nothing_else() -> None:
+    parts = Parts(page({"tables": {}, "x": HOSTILE}))
+    assert parts.policy == {
+        "default-src": "'none'",
+        "script-src": f"'{digest(parts.texts['script'][1])}'",
+        "style-src": f"'{digest(parts.texts['style'][0])}'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
+    assert [len(parts.texts[name]) for name in ("style", "script")] == [1, 2]
+    for tag, attributes in parts.elements:
+        assert tag not in ("link", "img", "iframe", "object", "embed", "base"), tag
+        assert not [name for name in attributes if name.startswith("on") or name in ("style", "src", "srcdoc")]
+        assert not attributes.get("href") or str(attributes["href"]).startswith("#")
+
+
+def digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def test_the_script_makes_no_markup_and_no_request() -> None:
+    script = Parts(page({})).texts["script"][1]
+    forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|fetch\(|XMLHttp|import\("
+    assert not re.search(forbidden, script)
+    assert re.findall(r"https?://[^\s\"']+", script) == ["http://www.w3.org/2000/svg"]
+
+
+def test_no_data_can_end_its_element() -> None:
+    made = page({"tables": {}, "x": HOSTILE, HOSTILE: [HOSTILE]})
+    assert data_of(made) == {"tables": {}, "x": HOSTILE, HOSTILE: [HOSTILE]}
+    _, _, block = made.partition(b'id="data">')
+    block = block.partition(b"</script>")[0]
+    assert not re.search("[<>&\u2028\u2029]".encode(), block)
+    assert not any(character in block.decode() for character in "<>&\u2028\u2029")
+
+
+def test_the_same_tree_gives_the_same_bytes() -> None:
+    made = [html(Run(Request(DirectoryTree(ACME)))) for _ in range(2)]
+    assert made[0] == made[1]
+    assert len(made[0]) < 150_000

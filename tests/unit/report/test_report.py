@@ -1,0 +1,241 @@
+"""Reporters: what people, programs and GitHub are told, and that no text of a file can tell them anything else."""
+
+import json as stdlib_json
+import re
+from collections.abc import Sequence
+
+import pytest
+
+from envtree.diagnostics.finding_json import json
+from envtree.diagnostics.findings import Finding
+from envtree.diagnostics.printable import printable, printable_lines
+from envtree.frontend.schemas import Schemas
+from envtree.model.diagnostic import Diagnostic, Failure, NotChecked, Related, Severity
+from envtree.model.span import Span, whole_file
+from envtree.report import Report, stopped, tally
+from envtree.report.github import github
+from envtree.report.text import excerpt, skipped, text
+
+PLACE = Span("environments/production.yaml", 2, 3, 2, 12)
+RELATED = Related(Span("organization.yaml", 4, 1, 4, 2), "locked here")
+FINDING = Finding(
+    Diagnostic(PLACE, "ET402", "'LOG_LEVEL' is locked", "remove it", (RELATED,), "env_vars.LOG_LEVEL"),
+    Severity.ERROR,
+    ("a/b@c", "a/d@c"),
+)
+# What terminals and CI runners obey, and what they do not show: a few of the many naughty strings.
+NAUGHTY = [
+    "\x1b[2J",
+    "\x1b]8;;http://x\x07link\x1b]8;;\x07",
+    "\x9b31m",
+    "a\rb",
+    "a\nb",
+    "a\x00b",
+    "\u202eabc",
+    "\u2066abc\u2069",
+    "zero\u200bwidth",
+    "\ufeffbom",
+    "\udc80broken",
+    "\x7f",
+    "\u2028line",
+    "::error::x",
+    "  ::add-mask::e",
+    "a ##[error]b",
+    "::stop-commands::t",
+]
+V2_COMMAND = re.compile(r"\s*::[a-z-]+( [^:]*)?::")
+V1_COMMAND = re.compile(r"##\[[a-z-]+[^\]]*\]")
+
+
+def lines(path: str) -> Sequence[str]:
+    return {"environments/production.yaml": ["env_vars:", "  LOG_LEVEL: debug"]}.get(path, ())
+
+
+def finding(words: str, span: Span = PLACE, severity: Severity = Severity.ERROR) -> Finding:
+    return Finding(Diagnostic(span, "ET402", words, words, (Related(span, words),)), severity, ())
+
+
+def test_people_see_the_place_the_sentence_the_line_and_what_to_do() -> None:
+    assert text([FINDING], lines, color=False) == (
+        "environments/production.yaml:2:3: error ET402: 'LOG_LEVEL' is locked\n"
+        "  2 |   LOG_LEVEL: debug\n"
+        "    |   ^^^^^^^^^\n"
+        "  organization.yaml:4:1: locked here\n"
+        "  in 2 bundles, the first 'a/b@c'\n"
+        "  hint: remove it\n"
+    )
+
+
+def test_one_bundle_is_named() -> None:
+    assert "  in bundle 'a/b@c'\n" in text([FINDING._replace(bundles=("a/b@c",))], lines, color=False)
+
+
+def test_a_finding_about_a_file_as_such_has_no_excerpt() -> None:
+    place = whole_file("environments/production.yaml")
+    assert text([finding("x", place)], lines, color=False).splitlines()[1] == f"  {place}: x"
+
+
+@pytest.mark.parametrize("line", [3, 99])
+def test_a_file_that_became_shorter_has_no_excerpt(line: int) -> None:
+    assert "|" not in text([finding("x", PLACE._replace(line=line))], lines, color=False)
+
+
+def test_colour_is_only_added() -> None:
+    colored = text([FINDING], lines, color=True)
+    assert "\x1b[1;31merror ET402\x1b[0m" in colored
+    assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == text([FINDING], lines, color=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "span", "carets"),
+    [
+        ("a: b", (1, 4, 1, 5), "   ^"),
+        ("a: 日本 c", (1, 4, 1, 6), "   ^^^^"),
+        ("日: c", (1, 4, 1, 5), "    ^"),
+        ("\ta", (1, 2, 1, 3), "  ^"),
+        ("a: 'b", (1, 4, 3, 2), "   ^^"),
+        ("a:", (1, 3, 1, 3), "  ^"),
+        ("e\u0301: b", (1, 5, 1, 6), "   ^"),
+        ("a: \x1b[2J", (1, 4, 1, 8), "   ^^^^^^^"),
+    ],
+)
+def test_the_caret_stands_under_the_token(line: str, span: tuple[int, int, int, int], carets: str) -> None:
+    found = excerpt(line, Span("x", *span))
+    assert found.blanks + found.carets == carets
+
+
+def test_a_long_line_is_cut_around_the_token() -> None:
+    found = excerpt("x" * 500 + "TOKEN" + "y" * 500, Span("x", 1, 501, 1, 506))
+    at = len(found.blanks)
+    assert found.line[at : at + 5] == "TOKEN"
+    assert len(found.carets) == 5
+    assert len(found.line) <= 102
+    assert found.line[0] == found.line[-1] == "…"
+
+
+@pytest.mark.parametrize("words", NAUGHTY)
+def test_no_text_of_a_file_reaches_a_terminal_or_a_runner_as_a_command(words: str) -> None:
+    span = PLACE._replace(path=words, line=1)
+    told = text([finding(words, span)], lambda _: [words, words], color=False)
+    told += skipped([NotChecked(span, "ET701", words)])
+    assert all(line.isprintable() for line in told.split("\n"))
+    assert not [line for line in told.split("\n") if V2_COMMAND.match(line) or V1_COMMAND.search(line)]
+
+
+@pytest.mark.parametrize("words", NAUGHTY)
+def test_a_github_line_is_one_command_and_only_ours(words: str) -> None:
+    told = github([finding(words, PLACE._replace(path=words))], "")
+    assert told.count("\n") == 1
+    assert told.startswith("::error file=")
+    assert told[:-1].isprintable()
+
+
+@pytest.mark.parametrize("words", NAUGHTY)
+def test_json_holds_any_text(words: str) -> None:
+    data = stdlib_json.loads(json(Report((finding(words, PLACE._replace(path=words)),))))
+    assert Schemas().is_valid("output/check", data)
+    if not words.startswith("\udc80"):
+        assert data["findings"][0]["message"] == words
+
+
+def test_json_has_everything() -> None:
+    checks = tuple(NotChecked(PLACE, "ET701", "env_vars.A", bundle) for bundle in ("a/b@c", "a/d@c"))
+    data = stdlib_json.loads(json(Report((FINDING,), checks, ("a/b@c", "a/b@d", "a/e/f@c"), ("manifest.json",))))
+    assert Schemas().is_valid("output/check", data)
+    assert data["summary"] == {"agents": 2, "bundles": 3, "errors": 1, "infos": 0, "warnings": 0}
+    assert data["not_checked"] == [{"code": "ET701", "path": PLACE.path, "line": 2, "key": "env_vars.A"}]
+    assert data["differences"] == ["manifest.json"]
+    assert data["findings"] == [
+        {
+            "code": "ET402",
+            "severity": "error",
+            "message": "'LOG_LEVEL' is locked",
+            "path": PLACE.path,
+            "line": 2,
+            "column": 3,
+            "end_line": 2,
+            "end_column": 12,
+            "key": "env_vars.LOG_LEVEL",
+            "hint": "remove it",
+            "related": [{"path": "organization.yaml", "line": 4, "column": 1, "message": "locked here"}],
+            "bundles": ["a/b@c", "a/d@c"],
+        }
+    ]
+
+
+def test_a_failure_has_no_place() -> None:
+    report = stopped(Failure("ET620", "sops is not installed", "install it"))
+    data = stdlib_json.loads(json(report))
+    assert Schemas().is_valid("output/check", data)
+    assert data["findings"][0]["path"] is None
+    assert text(report.findings, lines, color=False) == "error ET620: sops is not installed\n  hint: install it\n"
+    assert github(report.findings, "") == "::error title=envtree ET620::sops is not installed%0Ahint: install it\n"
+
+
+def test_github_gets_paths_from_the_repository_and_escapes_what_separates() -> None:
+    told = github([finding("50% of a,b: c", PLACE._replace(path="a,b:c%.yaml"))], "trees/one/")
+    assert told == (
+        "::error file=trees/one/a%2Cb%3Ac%25.yaml,line=2,col=3,endLine=2,endColumn=12,title=envtree ET402"
+        "::50%25 of a,b: c%0Ahint: 50%25 of a,b: c\n"
+    )
+
+
+def test_github_gets_an_end_column_only_on_one_line() -> None:
+    assert "endColumn" not in github([finding("x", PLACE._replace(end_line=3))], "")
+
+
+def test_github_gets_ten_of_a_kind() -> None:
+    many = [finding(f"e{n}") for n in range(12)] + [finding(f"w{n}", severity=Severity.WARNING) for n in range(11)]
+    told = github([*many, finding("i", severity=Severity.INFO)], "").splitlines()
+    assert [line.partition(" ")[0] for line in told] == [
+        *["::error"] * 10,
+        "and",
+        *["::warning"] * 10,
+        "and",
+        "::notice",
+    ]
+    assert told[10] == "and 2 more errors"
+    assert told[21] == "and 1 more warning"
+
+
+def test_github_gets_no_more_than_it_shows() -> None:
+    assert len(github([finding("%" * 9000)], "").rpartition("::")[2]) <= 4097
+
+
+@pytest.mark.parametrize(
+    ("severities", "words"),
+    [
+        ((), "no errors"),
+        ((Severity.INFO,), "1 info"),
+        ((Severity.INFO, Severity.WARNING, Severity.INFO), "1 warning, 2 infos"),
+        ((Severity.ERROR,), "1 error"),
+        ((Severity.WARNING, Severity.WARNING), "2 warnings"),
+        ((Severity.ERROR, Severity.ERROR, Severity.WARNING), "2 errors, 1 warning"),
+    ],
+)
+def test_the_tally(severities: tuple[Severity, ...], words: str) -> None:
+    assert tally(Report(tuple(finding("x", severity=severity) for severity in severities))) == words
+
+
+def test_a_remark_is_told_in_every_form() -> None:
+    remark = FINDING._replace(severity=Severity.INFO)
+    assert text([remark], lines, color=False).startswith("environments/production.yaml:2:3: info ET402: ")
+    assert "\x1b[1;34minfo ET402\x1b[0m" in text([remark], lines, color=True)
+    assert github([remark], "").startswith("::notice file=")
+    data = stdlib_json.loads(json(Report((remark,))))
+    assert Schemas().is_valid("output/check", data)
+    assert data["findings"][0]["severity"] == "info"
+    assert (data["summary"]["errors"], data["summary"]["warnings"]) == (0, 0)
+
+
+def test_what_prints_is_left_alone() -> None:
+    assert printable("arn:aws:iam::1:role/x – é 日本") == "arn:aws:iam::1:role/x – é 日本"
+    assert printable_lines("a::b\n  c\n") == "a::b\n  c\n"
+
+
+@pytest.mark.parametrize("words", NAUGHTY)
+def test_words_are_no_commands_line_by_line(words: str) -> None:
+    for told in (printable_lines(words), printable_lines(f"{words}\n{words}\n")):
+        assert all(line.isprintable() for line in told.split("\n"))
+        assert not [line for line in told.split("\n") if V2_COMMAND.match(line) or V1_COMMAND.search(line)]
+        assert printable_lines(told) == told

@@ -1,0 +1,59 @@
+"""What one bundle needs of a tree is all that is read for it, and it is the same bundle."""
+
+from pathlib import Path
+
+import pytest
+
+from envtree.engine.run import Request
+from envtree.output.emit import materialize
+from envtree.sources.single_bundle import NarrowTree
+from envtree.sources.tree import DirectoryTree, Tree
+from tests.support.trees import MemoryTree, start
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+SMALL = {
+    "organization.yaml": "{name: acme, edition: 2026, default_model: m}",
+    "environments/dev.yaml": "{}",
+    "environments/prod.yaml": "{inherits: dev}",
+    "agents/bot.yaml": "{environments: {dev: {execution_environment: {env_vars: {A: x}}}}}",
+    "agents/bot2.yaml": "{}",
+    "teams/bot/team.yaml": "{}",
+    "teams/bot/agents/bot.yaml": "{}",
+    "teams/other/team.yaml": "{}",
+    "teams/other/agents/bot.yaml": "{}",
+    "workflows/w.yaml": "{}",
+}
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [MemoryTree(SMALL), DirectoryTree(EXAMPLES / "acme"), DirectoryTree(EXAMPLES / "minimal")],
+    ids=["small", "acme", "minimal"],
+)
+def test_the_bundle_of_a_narrow_tree_is_that_of_the_whole(tree: Tree) -> None:
+    whole = {one.target.id: one for one in start(Request(tree)).bundles()}
+    assert whole
+    for id, bundle in whole.items():
+        run = start(Request(NarrowTree(tree, id), (id,), allow_empty=True))
+        assert [materialize(one, "ref") for one in run.bundles()] == [materialize(bundle, "ref")]
+        assert {one.partition("@")[0] for one in run.ids} == {id.partition("@")[0]}
+
+
+@pytest.mark.parametrize(
+    ("id", "agents"),
+    [
+        ("default/bot@dev", ["agents/bot.yaml"]),
+        ("default/bot/bot@dev", ["teams/bot/agents/bot.yaml"]),
+        ("default/bot/bot2@dev", []),
+        ("other/bot@dev", []),
+        ("bot@dev", []),
+        ("bot", []),
+        ("", []),
+        ("@", []),
+        ("a/b/c/d@dev", []),
+    ],
+)
+def test_only_the_files_of_the_agent_are_read(id: str, agents: list[str]) -> None:
+    files = start(Request(NarrowTree(MemoryTree(SMALL), id), (id,), allow_empty=True)).files
+    assert [path for path in files if "agents/" in path] == agents
+    assert {"organization.yaml", "environments/dev.yaml", "environments/prod.yaml"} <= files.keys()
