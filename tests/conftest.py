@@ -16,7 +16,7 @@ from envtree.cli import invoke
 from envtree.engine import run as pipeline
 from envtree.model.resolved import Bundle, Resolved
 from envtree.model.workspace import Organization
-from tests.support.command_line import TREE, Command, Ran, fill
+from tests.support.command_line import TREE, CommandResult, RunCommand, write_files
 
 _SURROUNDINGS = ("GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "ENVTREE_DEBUG", "SHA")
 
@@ -75,20 +75,20 @@ def accept(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A small tree on disk."""
-    fill(tmp_path / "tree", TREE)
+    write_files(tmp_path / "tree", TREE)
     return tmp_path / "tree"
 
 
 @pytest.fixture
-def envtree(tree: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+def envtree(tree: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> RunCommand:
     """Run a command line in the tree, in plain surroundings."""
     for name in _SURROUNDINGS:
         monkeypatch.delenv(name, raising=False)
 
-    def run(*arguments: str) -> Ran:
+    def run(*arguments: str) -> CommandResult:
         code = invoke(["-C", str(tree), *arguments])
         sys.stdout.flush()
-        return Ran(code, *capfd.readouterr())
+        return CommandResult(code, *capfd.readouterr())
 
     return run
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from envtree.frontend.parse import parse
-from envtree.frontend.validate.sealed import read_sealed
+from envtree.frontend.validate.secrets_file_reader import read_secrets_file
 from envtree.model.diagnostic import Diagnostics
-from envtree.model.secrets_file import DecryptError, SealedFile, SecretsPolicy
+from envtree.model.secrets_file import DecryptError, SecretsFile, SecretsPolicy
 from envtree.model.source import Kind, Location, Source
 from envtree.secrets.sops import decrypt_all
-from envtree.secrets.sops.choice import choose
+from envtree.secrets.sops.select_decrypter import select_decrypter
 from tests.benchmarks.encryption import Keys, encrypt_all, make_keys
 
 POLICY = SecretsPolicy(frozenset({"age"}), (), require_scope=False)
@@ -70,7 +70,7 @@ def main() -> None:
         sys.exit(f"sops does not take {options.at_least:g} times the native reader's processor time")
 
 
-def play(folder: Path, files: list[SealedFile], environ: dict[str, str], rounds: int) -> dict[str, list[Spent]]:
+def play(folder: Path, files: list[SecretsFile], environ: dict[str, str], rounds: int) -> dict[str, list[Spent]]:
     """What each round took, in which every file is opened once and compared with what it was."""
     expected = {sealed.path: _values(index, len(sealed.content.entries)) for index, sealed in enumerate(files)}
     spent: dict[str, list[Spent]] = {name: [] for name in READERS}
@@ -78,7 +78,7 @@ def play(folder: Path, files: list[SealedFile], environ: dict[str, str], rounds:
         for name in READERS:
             start = Spent.by_now()
             # With the choice, so that loading the libraries counts in the first round.
-            opened = decrypt_all(choose(folder, POLICY, environ=environ | {"ENVTREE_SOPS": name}), files)
+            opened = decrypt_all(select_decrypter(folder, POLICY, environ=environ | {"ENVTREE_SOPS": name}), files)
             spent[name].append(Spent.by_now().since(start))
             if any(isinstance(data, DecryptError) or data != expected[path] for path, data in opened.items()):
                 sys.exit(f"the {name} reader gave other values than those that were encrypted")
@@ -119,7 +119,7 @@ def _values(index: int, count: int) -> dict[str, Any]:
     }
 
 
-def _made(folder: Path, files: int, values: int, keys: Keys) -> list[SealedFile]:
+def _made(folder: Path, files: int, values: int, keys: Keys) -> list[SecretsFile]:
     """Files that the real sops encrypted, read as the stages read them."""
     paths = [f"s{index:05}.secrets.yaml" for index in range(files)]
     for index, path in enumerate(paths):
@@ -129,12 +129,12 @@ def _made(folder: Path, files: int, values: int, keys: Keys) -> list[SealedFile]
     return [_read(folder, path) for path in paths]
 
 
-def _read(folder: Path, path: str) -> SealedFile:
+def _read(folder: Path, path: str) -> SecretsFile:
     data = (folder / path).read_bytes()
     location = Location(Kind.SECRETS, "", "", "organization", Kind.ORGANIZATION)
     diags = Diagnostics()
     document = parse(Source(path, location, data, hashlib.sha256(data).hexdigest()), diags)
-    sealed = document and read_sealed(document, diags)
+    sealed = document and read_secrets_file(document, diags)
     if sealed is None:
         sys.exit(f"what sops wrote is not what envtree reads: {[finding.code for finding in diags]}")
     return sealed

@@ -87,15 +87,15 @@ def install(clock: Clock) -> None:
         *((pipeline, name, name) for name in ("assemble", "bundle_lint", "tree_lint")),
         (unit, "tree_lint", "tree_lint"),
         *((publish, name, name) for name in ("emit", "write")),
-        (pipeline.Run, "decrypt", "_plaintexts"),
+        (pipeline.Run, "decrypt", "_decrypt_secrets"),
     ):
         setattr(module, name, clock.call(payer, getattr(module, name)))
     for module, payer, name in (
         *((pipeline, name, name) for name in ("layer", "merge", "resolve")),
-        (pipeline, "discover", "load"),
-        (pipeline, "layer", "targets"),
+        (pipeline, "discover", "read_sources"),
+        (pipeline, "layer", "workspace_targets"),
         # What the order itself takes, which would else be the writer's.
-        (publish, "other", "_artifacts"),
+        (publish, "other", "_emit_artifacts"),
     ):
         setattr(module, name, clock.stream(payer, getattr(module, name)))
 

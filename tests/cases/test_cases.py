@@ -19,13 +19,13 @@ import yaml
 from envtree.diagnostics.codes import CODES
 from envtree.diagnostics.findings import Finding
 from envtree.engine.check import check
-from envtree.engine.publish import Places, publish
-from envtree.engine.run import Outcome, Request
+from envtree.engine.publish import Destinations, publish
+from envtree.engine.run import Request, RunOutcome
 from envtree.model.artifact import Output
-from envtree.model.diagnostic import Failure, NotChecked, Severity
-from envtree.model.selector import selector
+from envtree.model.diagnostic import MachineError, Severity, SkippedCheck
+from envtree.model.selector import compile_selector
 from envtree.model.span import Span
-from envtree.sources.tree import DirectoryTree, Entry
+from envtree.sources.tree import DirectoryTree, TreeEntry
 
 CASES = Path(__file__).parent
 SCHEMAS = Path(__file__).parents[2] / "schema"
@@ -47,7 +47,7 @@ class Tree(DirectoryTree):
 class Reversed(Tree):
     """The same tree on a file system with another order."""
 
-    def entries(self, folder: str) -> tuple[Entry, ...]:
+    def entries(self, folder: str) -> tuple[TreeEntry, ...]:
         return super().entries(folder)[::-1]
 
 
@@ -63,13 +63,13 @@ class Case(NamedTuple):
 
     def request(self, tree: Tree, *, inputs_required: bool) -> Request:
         args, inputs = tuple(self.settings["args"]), self.settings["inputs"]
-        return Request(tree, args, inputs, inputs_required=inputs_required)
+        return Request(tree, args, inputs, require_inputs=inputs_required)
 
 
 class Result(NamedTuple):
     """What a run found and wrote; `outcome` is None where the machine was at fault."""
 
-    outcome: Outcome | None
+    outcome: RunOutcome | None
     failure: str
     written: Files
 
@@ -114,10 +114,10 @@ def test_folder(folder: Path) -> None:
 
 def _compile(case: Case, tree: Tree, out: Path) -> Result:
     request = case.request(tree, inputs_required=True)
-    output = Output(out, case.root, "ref", EDITION, {}, selector(request.selectors))
+    output = Output(out, case.root, "ref", EDITION, {}, compile_selector(request.selectors))
     try:
-        outcome = publish(request, Places(output), frozenset(case.settings["formats"]))
-    except Failure as failure:
+        outcome = publish(request, Destinations(output), frozenset(case.settings["formats"]))
+    except MachineError as failure:
         return Result(None, f"{failure.code}: {failure.message}\n  hint: {failure.hint}\n", _read(out))
     return Result(outcome._replace(workspace=None), "", _read(out))
 
@@ -153,7 +153,7 @@ def _lines(findings: Iterable[Finding]) -> Iterator[str]:
         yield from (f"  bundles: {', '.join(bundles)}\n" for _ in range(bool(bundles)))
 
 
-def _left_out(check: NotChecked) -> str:
+def _left_out(check: SkippedCheck) -> str:
     return f"{check.span}: {check.code} {check.key} in {check.bundle}\n"
 
 

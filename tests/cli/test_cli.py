@@ -16,10 +16,10 @@ import pytest
 
 from envtree import __version__
 from envtree.cli import cli
-from envtree.cli.support.console import colored
+from envtree.cli.support.console import should_color
 from envtree.frontend.schemas import Schemas
-from envtree.model.diagnostic import Failure, Refusal
-from tests.support.command_line import BOT, BOT_ID, ERROR, INPUT, ORGANIZATION, TREE, WARNING, Command, fill
+from envtree.model.diagnostic import MachineError, RefusedError
+from tests.support.command_line import BOT, BOT_ID, ERROR, INPUT, ORGANIZATION, TREE, WARNING, RunCommand, write_files
 
 # What the exit codes mean, as one table.
 
@@ -77,7 +77,7 @@ def test_exit_codes(
     arguments: tuple[str, ...],
     code: int,
     tree: Path,
-    envtree: Command,
+    envtree: RunCommand,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ENVTREE_CEILING_DIRECTORIES", str(tree.parent))
@@ -85,7 +85,7 @@ def test_exit_codes(
         if content is None:
             (tree / path).unlink()
         else:
-            fill(tree, {path: content})
+            write_files(tree, {path: content})
     ran = envtree(*(argument.format(tmp=tree.parent) for argument in arguments))
     assert ran.code == code, ran
     assert "Traceback" not in ran.out + ran.err
@@ -97,15 +97,15 @@ def test_exit_codes(
 @pytest.mark.parametrize(
     ("reason", "code", "words"),
     [
-        (Refusal("ET806", "no", "yes"), 1, "error ET806: no\n  hint: yes\n"),
-        (Failure("ET805", "no\x1b[2J"), 3, "error ET805: no\\x1b[2J\n"),
+        (RefusedError("ET806", "no", "yes"), 1, "error ET806: no\n  hint: yes\n"),
+        (MachineError("ET805", "no\x1b[2J"), 3, "error ET805: no\\x1b[2J\n"),
         (OSError(28, "hunter2"), 3, "error ET805: no space left on device\n  hint: ENVTREE_DEBUG=1 shows where\n"),
         (KeyboardInterrupt(), 130, ""),
         (BrokenPipeError(32, "hunter2"), 141, ""),
     ],
 )
 def test_what_stops_a_run(
-    reason: BaseException, code: int, words: str, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    reason: BaseException, code: int, words: str, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What becomes of stdout is tested with a real pipe.
     monkeypatch.setattr("envtree.cli.support.exits._close_stdout", lambda: None)
@@ -129,7 +129,7 @@ def raiser(reason: BaseException) -> Callable[..., Any]:
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("kind", [ValueError, RecursionError])
 def test_a_bug_is_one_line_without_values(
-    stage: str, kind: type[Exception], envtree: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: str, kind: type[Exception], envtree: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     modules = {
         "engine.by_project": ("discover",),
@@ -147,7 +147,7 @@ def test_a_bug_is_one_line_without_values(
     assert not list(tmp_path.glob(".out*"))
 
 
-def test_a_bug_is_traced_when_asked(envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_traced_when_asked(envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVTREE_DEBUG", "1")
     monkeypatch.setattr("envtree.cli.commands.check.check", raiser(ValueError("what it was")))
     ran = envtree("check")
@@ -170,22 +170,22 @@ def test_a_bug_is_traced_when_asked(envtree: Command, monkeypatch: pytest.Monkey
     ],
 )
 def test_json_is_one_object_of_its_schema(
-    name: str, arguments: tuple[str, ...], files: dict[str, str], tree: Path, envtree: Command
+    name: str, arguments: tuple[str, ...], files: dict[str, str], tree: Path, envtree: RunCommand
 ) -> None:
-    fill(tree, files)
+    write_files(tree, files)
     ran = envtree(*(argument.format(tmp=tree.parent) for argument in arguments))
     if not ran.out:
         assert ran.code == 1
         assert name in ("show", "tree")
         return
     data = json.loads(ran.out)
-    assert Schemas().is_valid(f"output/{name}", data), Schemas().faults(f"output/{name}", data)
+    assert Schemas().is_valid(f"output/{name}", data), Schemas().find_faults(f"output/{name}", data)
     assert list(data) == sorted(data)
     assert data["envtree"] == "1"
 
 
-def test_check_tells_findings_on_stdout_and_the_rest_on_stderr(tree: Path, envtree: Command) -> None:
-    fill(tree, {BOT: ERROR})
+def test_check_tells_findings_on_stdout_and_the_rest_on_stderr(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BOT: ERROR})
     ran = envtree("check")
     assert ran.out == (
         f"{BOT}:2:3: error ET201: 'env_var' is unknown\n"
@@ -196,14 +196,14 @@ def test_check_tells_findings_on_stdout_and_the_rest_on_stderr(tree: Path, envtr
     assert ran.err == "checked 1 of 3 bundles, errors spoil the others: 1 error (--fix may mend 1 file)\n"
 
 
-def test_check_counts_what_it_could_not_check(tree: Path, envtree: Command) -> None:
-    fill(tree, {"organization.yaml": INPUT + "variables: {SHA: {pattern: '^[a-f0-9]+$'}}\n"})
+def test_check_counts_what_it_could_not_check(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {"organization.yaml": INPUT + "variables: {SHA: {pattern: '^[a-f0-9]+$'}}\n"})
     assert envtree("check").err.startswith("1 check needs a key or an input and was not made (-v lists them)\n")
     assert re.search(r"^\S+:\d+:\d+: not checked ET701: env_vars.SHA$", envtree("check", "-v").out, re.MULTILINE)
 
 
-def test_github_is_the_form_in_a_workflow(tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(tree, {BOT: ERROR})
+def test_github_is_the_form_in_a_workflow(tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_files(tree, {BOT: ERROR})
     (tree.parent / ".git").mkdir()
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setattr("envtree.sources.tree.DirectoryTree.ignored", lambda *_: frozenset())
@@ -213,12 +213,12 @@ def test_github_is_the_form_in_a_workflow(tree: Path, envtree: Command, monkeypa
     assert envtree("check", "--format", "text").out.startswith(BOT)
 
 
-def test_compile_writes_compares_and_says_so(tree: Path, envtree: Command) -> None:
+def test_compile_writes_compares_and_says_so(tree: Path, envtree: RunCommand) -> None:
     out = tree.parent / "out"
     arguments = ("compile", "--secrets", "ref", "-o", str(out))
     assert envtree(*arguments) == (0, "", f"wrote 3 bundles to '{out}'\n")
     assert envtree(*arguments, "--check") == (0, "", f"3 bundles in '{out}' are up to date\n")
-    fill(tree, {BOT: "description: another\nexecution_environment:\n  env_vars: {NAME: x}\n"})
+    write_files(tree, {BOT: "description: another\nexecution_environment:\n  env_vars: {NAME: x}\n"})
     ran = envtree(*arguments, "--check", "**@staging")
     assert ran.code == 1
     assert ran.out.split() == [
@@ -231,11 +231,11 @@ def test_compile_writes_compares_and_says_so(tree: Path, envtree: Command) -> No
     assert len(data["differences"]) == 5
 
 
-def test_compile_leaves_the_output_alone_when_there_is_an_error(tree: Path, envtree: Command) -> None:
+def test_compile_leaves_the_output_alone_when_there_is_an_error(tree: Path, envtree: RunCommand) -> None:
     out = tree.parent / "out"
     envtree("compile", "--secrets", "ref", "-o", str(out))
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    fill(tree, {BOT: ERROR})
+    write_files(tree, {BOT: ERROR})
     ran = envtree("compile", "--secrets", "ref", "-o", str(out))
     assert ran.out == ""
     assert ran.err.startswith(BOT)
@@ -243,9 +243,9 @@ def test_compile_leaves_the_output_alone_when_there_is_an_error(tree: Path, envt
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
-def test_compile_has_its_defaults_from_the_organization(tree: Path, envtree: Command) -> None:
+def test_compile_has_its_defaults_from_the_organization(tree: Path, envtree: RunCommand) -> None:
     settings = "output: {directory: build/all, secrets: ref, formats: [bundle]}\n"
-    fill(tree, {"organization.yaml": ORGANIZATION + settings})
+    write_files(tree, {"organization.yaml": ORGANIZATION + settings})
     assert envtree("compile").code == 0
     assert json.loads((tree / "build/all/manifest.json").read_text())["mode"] == "ref"
     assert not list(tree.rglob(".env"))
@@ -261,25 +261,25 @@ def test_compile_has_its_defaults_from_the_organization(tree: Path, envtree: Com
         ("{secrets: vault}", 2, "'vault'"),
     ],
 )
-def test_compile_refuses_some_defaults(settings: str, code: int, words: str, tree: Path, envtree: Command) -> None:
-    fill(tree, {"organization.yaml": f"{ORGANIZATION}output: {settings}\n"})
+def test_compile_refuses_some_defaults(settings: str, code: int, words: str, tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {"organization.yaml": f"{ORGANIZATION}output: {settings}\n"})
     ran = envtree("compile")
     assert ran.code == code
     assert words in ran.err
 
 
-def test_a_folder_that_is_named_is_taken_whatever_the_default_is(tree: Path, envtree: Command) -> None:
-    fill(tree, {"organization.yaml": f"{ORGANIZATION}output: {{directory: ../elsewhere}}\n"})
+def test_a_folder_that_is_named_is_taken_whatever_the_default_is(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {"organization.yaml": f"{ORGANIZATION}output: {{directory: ../elsewhere}}\n"})
     assert envtree("compile", "-o", str(tree / "here")).code == 0
 
 
-def test_compile_writes_into_out_by_default(tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compile_writes_into_out_by_default(tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree)
     assert envtree("compile").err == "wrote 3 bundles to 'out'\n"
     assert (tree / "out/production/shop/clerk/.env").read_text() == 'LOG_LEVEL="info"\n'
 
 
-def test_show_prints_the_bundle_that_compile_writes(tree: Path, envtree: Command) -> None:
+def test_show_prints_the_bundle_that_compile_writes(tree: Path, envtree: RunCommand) -> None:
     envtree("compile", "-o", str(tree.parent / "out"))
     written = json.loads((tree.parent / "out/production/shop/cart/bot/bundle.json").read_text())
     assert json.loads(envtree("show", BOT_ID).out) == written | {"envtree": "1"}
@@ -290,11 +290,11 @@ def test_show_prints_the_bundle_that_compile_writes(tree: Path, envtree: Command
     "arguments", [("compile", "-o", "out"), ("show", BOT_ID, "--reveal", "--force", "--format", "compose")]
 )
 def test_what_env_cannot_carry_is_refused(
-    tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+    tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     (tree.parent / "age.key").write_text(str(identity := pyrage.x25519.Identity.generate()))
     secrets = tree / BOT.replace(".yaml", ".secrets.yaml")
-    fill(tree, {BOT: "execution_environment: {secrets: [NIL]}\n", str(secrets): 'NIL: "a\\0b"\n'})
+    write_files(tree, {BOT: "execution_environment: {secrets: [NIL]}\n", str(secrets): 'NIL: "a\\0b"\n'})
     monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     subprocess.run(["sops", "encrypt", "--age", str(identity.to_public()), "-i", str(secrets)], check=True)
     monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tree.parent / "age.key"))
@@ -305,39 +305,39 @@ def test_what_env_cannot_carry_is_refused(
     assert not (tree / "out").exists()
 
 
-def test_show_says_why_a_variable_is_left_out(tree: Path, envtree: Command) -> None:
-    fill(tree, {"organization.yaml": INPUT})
+def test_show_says_why_a_variable_is_left_out(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {"organization.yaml": INPUT})
     shown = envtree("show", "shop/clerk@production", "--format", "compose").out
     assert shown == '# unknown, left out: SHA\nLOG_LEVEL="info"\n'
 
 
-def test_show_knows_the_nearest_id(envtree: Command) -> None:
+def test_show_knows_the_nearest_id(envtree: RunCommand) -> None:
     assert f"did you mean '{BOT_ID}'?" in envtree("show", "shop/cart/bot@producton").err
     assert f"name an environment too: {BOT_ID}" in envtree("show", "shop/cart/bot").err
 
 
-def test_no_such_command_has_the_nearest_or_the_way_to_all(envtree: Command) -> None:
+def test_no_such_command_has_the_nearest_or_the_way_to_all(envtree: RunCommand) -> None:
     assert "there is no command 'chekc'; did you mean 'check'?" in envtree("chekc").err
     assert "there is no command 'help'; 'envtree --help' lists what there is" in envtree("help").err
     assert "there is no command 'secrets ls'; 'envtree secrets --help' lists" in envtree("secrets", "ls").err
 
 
-def test_a_folder_behind_the_command_is_told_to_stand_before_it(envtree: Command) -> None:
+def test_a_folder_behind_the_command_is_told_to_stand_before_it(envtree: RunCommand) -> None:
     for arguments in (("check", "-C", "."), ("secrets", "audit", "-C", "."), ("show", "-C", ".", BOT_ID)):
         ran = envtree(*arguments)
         assert (ran.code, ran.out) == (2, "")
         assert "-C stands before the command; write: envtree -C DIR" in ran.err
 
 
-def test_show_tells_what_is_wrong_on_stderr(tree: Path, envtree: Command) -> None:
-    fill(tree, {BOT: "execution_environment:\n  env_vars: {A: '${{ env_vars.B }}'}\n"})
+def test_show_tells_what_is_wrong_on_stderr(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BOT: "execution_environment:\n  env_vars: {A: '${{ env_vars.B }}'}\n"})
     ran = envtree("show", BOT_ID)
     assert (ran.code, ran.out) == (1, "")
     assert f"'{BOT_ID}'" in ran.err
     assert envtree("show", "shop/clerk@production").err == ""
 
 
-def test_tree_draws_the_organization(envtree: Command) -> None:
+def test_tree_draws_the_organization(envtree: RunCommand) -> None:
     assert envtree("tree").out == (
         "acme (2 agents, 3 bundles)\n"
         "├── environments\n"
@@ -351,7 +351,7 @@ def test_tree_draws_the_organization(envtree: Command) -> None:
     )
 
 
-def test_tree_as_json(envtree: Command) -> None:
+def test_tree_as_json(envtree: RunCommand) -> None:
     data = json.loads(envtree("tree", "--format", "json").out)
     (project,) = data["projects"]
     assert project["teams"][0]["agents"][0]["bundles"] == ["shop/cart/bot@production", "shop/cart/bot@staging"]
@@ -361,7 +361,7 @@ def test_tree_as_json(envtree: Command) -> None:
 # Help, colour.
 
 
-def test_the_overview_fits_a_terminal(envtree: Command) -> None:
+def test_the_overview_fits_a_terminal(envtree: RunCommand) -> None:
     overview = envtree("--help").out
     assert overview.count("\n") <= 40
     assert "..." not in overview.replace("[ARGS]...", "")
@@ -374,7 +374,7 @@ ONLINE = {"plan", "apply", "drift", "import"}
 
 @pytest.mark.parametrize("name", cli.list_commands(click.Context(cli)))
 def test_every_command_has_an_example_that_runs(
-    name: str, envtree: Command, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, envtree: RunCommand, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (example,) = re.findall(r"Example: (.*(?:\n  .*)*)", envtree(name, "--help").out)
     monkeypatch.chdir(tmp_path)
@@ -425,11 +425,11 @@ def test_colour(choice: str, environ: dict[str, str], terminal: bool, expected: 
         def isatty(self) -> bool:
             return terminal
 
-    assert colored(Stream(), choice, environ) is expected  # type: ignore[arg-type]
+    assert should_color(Stream(), choice, environ) is expected  # type: ignore[arg-type]
 
 
-def test_colour_reaches_the_findings(tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(tree, {BOT: ERROR})
+def test_colour_reaches_the_findings(tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_files(tree, {BOT: ERROR})
     assert "\x1b" in envtree("check", "--color", "always").out
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "\x1b" in envtree("check").out
@@ -437,8 +437,8 @@ def test_colour_reaches_the_findings(tree: Path, envtree: Command, monkeypatch: 
     assert "\x1b" not in envtree("check", "--format", "github").out
 
 
-def test_no_line_of_a_secrets_file_is_shown(tree: Path, envtree: Command) -> None:
-    fill(tree, {"environments/production.secrets.yaml": "PASSWORD: hunter2\n"})
+def test_no_line_of_a_secrets_file_is_shown(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {"environments/production.secrets.yaml": "PASSWORD: hunter2\n"})
     os.symlink("../environments/production.secrets.yaml", tree / "environments/link.yaml")
     ran = envtree("check")
     assert "environments/production.secrets.yaml" in ran.out

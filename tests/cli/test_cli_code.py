@@ -4,12 +4,12 @@ import pytest
 
 from envtree.cli import invoke
 from envtree.diagnostics.codes import CODES
-from envtree.diagnostics.pages import page
+from envtree.diagnostics.pages import read_page
 
 
 def test_a_page_is_printed_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
     assert invoke(["code", "et402"]) == 0
-    assert capfd.readouterr().out == page("ET402")
+    assert capfd.readouterr().out == read_page("ET402")
 
 
 def test_without_a_code_all_are_listed(capfd: pytest.CaptureFixture[str]) -> None:

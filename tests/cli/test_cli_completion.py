@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from envtree.cli.support.complete import environments, ids, sources
+from envtree.cli.support.completion_candidates import list_bundle_ids, list_environments, list_source_files
 from envtree.engine.run import Request, Run
 from envtree.sources.tree import DirectoryTree
-from tests.support.command_line import ORGANIZATION, TREE, Command, fill
+from tests.support.command_line import ORGANIZATION, TREE, RunCommand, write_files
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_prints_a_script(shell: str, envtree: Command) -> None:
+def test_completion_prints_a_script(shell: str, envtree: RunCommand) -> None:
     ran = envtree("completion", shell)
     assert ran.code == 0
     assert f"_ENVTREE_COMPLETE={shell}_complete" in ran.out
@@ -38,7 +38,7 @@ def test_completion_prints_a_script(shell: str, envtree: Command) -> None:
     ],
 )
 def test_completion_of(
-    words: str, expected: list[str], tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    words: str, expected: list[str], tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tree / "projects")
     monkeypatch.setenv("_ENVTREE_COMPLETE", "bash_complete")
@@ -50,10 +50,10 @@ def test_completion_of(
 
 
 def test_completion_of_files_from_elsewhere(
-    tree: Path, tmp_path: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    tree: Path, tmp_path: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert sources(tree) == sorted(TREE)
+    assert list_source_files(tree) == sorted(TREE)
     monkeypatch.setenv("_ENVTREE_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", f"envtree -C {tree} impact environments/pr")
     monkeypatch.setenv("COMP_CWORD", "4")
@@ -61,16 +61,18 @@ def test_completion_of_files_from_elsewhere(
 
 
 def test_completion_outside_a_tree_is_silent(tmp_path: Path) -> None:
-    assert ids(tmp_path) == []
-    assert ids(tmp_path / "nowhere") == []
-    assert environments(tmp_path) == []
-    assert sources(tmp_path) == []
+    assert list_bundle_ids(tmp_path) == []
+    assert list_bundle_ids(tmp_path / "nowhere") == []
+    assert list_environments(tmp_path) == []
+    assert list_source_files(tmp_path) == []
 
 
 def test_completion_knows_the_default_project(tmp_path: Path) -> None:
-    fill(tmp_path, {"organization.yaml": "", "agents/a.yaml": "", "teams/t/agents/b.yaml": "", "agents/A.yaml": ""})
-    fill(tmp_path, {"environments/dev.yaml": "", "environments/dev.secrets.yaml": ""})
-    assert ids(tmp_path / "agents") == ["default/a@dev", "default/t/b@dev"]
+    write_files(
+        tmp_path, {"organization.yaml": "", "agents/a.yaml": "", "teams/t/agents/b.yaml": "", "agents/A.yaml": ""}
+    )
+    write_files(tmp_path, {"environments/dev.yaml": "", "environments/dev.secrets.yaml": ""})
+    assert list_bundle_ids(tmp_path / "agents") == ["default/a@dev", "default/t/b@dev"]
 
 
 # What decides where an agent runs, written in all the ways that YAML has.
@@ -98,19 +100,19 @@ TARGETED = TREE | {
 
 @pytest.mark.parametrize("files", [TREE, TARGETED])
 def test_completion_offers_the_bundles_that_there_are(files: dict[str, str], tmp_path: Path) -> None:
-    fill(tmp_path, files)
+    write_files(tmp_path, files)
     known = Run(Request(DirectoryTree(tmp_path), allow_empty=True)).ids
     assert known
-    assert ids(tmp_path) == sorted(known)
+    assert list_bundle_ids(tmp_path) == sorted(known)
 
 
 def test_completion_offers_what_is_being_written(tmp_path: Path) -> None:
-    fill(tmp_path, {"organization.yaml": ORGANIZATION, "environments/dev.yaml": "{}\n"})
-    fill(
+    write_files(tmp_path, {"organization.yaml": ORGANIZATION, "environments/dev.yaml": "{}\n"})
+    write_files(
         tmp_path,
         {"agents/a.yaml": "targets: nowhere\n", "agents/b.yaml": "targets: [\n", "agents/c.yaml": "targets:\n"},
     )
-    assert ids(tmp_path) == ["default/b@dev"]
+    assert list_bundle_ids(tmp_path) == ["default/b@dev"]
 
 
 @pytest.mark.parametrize("ceiling", [".git", ""])
@@ -122,5 +124,5 @@ def test_completion_stays_inside_the_repository(
     else:
         (tree / "docs").mkdir()
         monkeypatch.setenv("ENVTREE_CEILING_DIRECTORIES", str(tree / "docs"))
-    assert ids(tree)
-    assert ids(tree / "docs") == []
+    assert list_bundle_ids(tree)
+    assert list_bundle_ids(tree / "docs") == []

@@ -8,7 +8,17 @@ import pytest
 
 from envtree.frontend.schemas import Schemas
 from tests.cli.test_cli_words import EVIL, is_plain
-from tests.support.command_line import BOT, BOT_ID, ERROR, INPUT, ORGANIZATION, TREE, Command, Ran, fill
+from tests.support.command_line import (
+    BOT,
+    BOT_ID,
+    ERROR,
+    INPUT,
+    ORGANIZATION,
+    TREE,
+    CommandResult,
+    RunCommand,
+    write_files,
+)
 from tests.unit.sources.test_git_revision import asked, commit
 from tests.unit.system.test_git import run
 
@@ -29,11 +39,11 @@ def tree(tmp_path: Path) -> Path:
     """A small tree in a repository, with a commit `one` and a branch `topic` that is quiet."""
     root = tmp_path / "tree"
     run(tmp_path, "init", "-q", "-b", "main", "tree")
-    fill(root, TREE)
+    write_files(root, TREE)
     commit(root)
     run(root, "tag", "one")
     run(root, "switch", "-qc", "topic")
-    fill(root, {PRODUCTION: QUIET})
+    write_files(root, {PRODUCTION: QUIET})
     commit(root)
     run(root, "switch", "-q", "main")
     return root
@@ -42,43 +52,43 @@ def tree(tmp_path: Path) -> Path:
 # What is compared.
 
 
-def test_two_revisions(envtree: Command) -> None:
+def test_two_revisions(envtree: RunCommand) -> None:
     for base, head in (("main", "topic"), ("one", "topic"), ("topic~1", "refs/heads/topic"), ("HEAD", "topic^{}")):
-        assert envtree("diff", base, head) == Ran(0, SAID, SENTENCE)
+        assert envtree("diff", base, head) == CommandResult(0, SAID, SENTENCE)
     assert envtree("diff", "topic", "main").out == SAID.replace("(added)", "(removed)").replace(
         '"info" → "warning"', '"warning" → "info"'
     )
-    assert envtree("diff", "main", "one") == Ran(0, "", NOTHING)
+    assert envtree("diff", "main", "one") == CommandResult(0, "", NOTHING)
 
 
-def test_a_revision_and_the_working_tree(tree: Path, envtree: Command) -> None:
-    assert envtree("diff", "HEAD") == Ran(0, "", NOTHING)
-    fill(tree, {PRODUCTION: QUIET})
-    assert envtree("diff", "HEAD") == Ran(0, SAID, SENTENCE)
+def test_a_revision_and_the_working_tree(tree: Path, envtree: RunCommand) -> None:
+    assert envtree("diff", "HEAD") == CommandResult(0, "", NOTHING)
+    write_files(tree, {PRODUCTION: QUIET})
+    assert envtree("diff", "HEAD") == CommandResult(0, SAID, SENTENCE)
     # What is staged is not committed, and what is new is there.
     run(tree, "add", "-A")
-    fill(tree, {"projects/shop/agents/new.yaml": "targets: [production]\n"})
+    write_files(tree, {"projects/shop/agents/new.yaml": "targets: [production]\n"})
     ran = envtree("diff", "HEAD")
     assert ran.out == f"{SAID}\nbundles\n+ shop/new in production\n    projects/shop/agents/new.yaml:1 (added)\n"
     assert ran.err.startswith("2 agents get new values in production; 1 agent is new in production; 1 of 4")
 
 
-def test_two_folders(tmp_path: Path, tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(tmp_path / "other", TREE | {PRODUCTION: QUIET})
+def test_two_folders(tmp_path: Path, tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_files(tmp_path / "other", TREE | {PRODUCTION: QUIET})
     monkeypatch.chdir(tmp_path)
     for other in (str(tmp_path / "other"), "./other", "other", "./other/environments"):
-        assert envtree("diff", str(tree), other) == Ran(0, SAID, SENTENCE)
-    assert envtree("diff", "main", "other") == Ran(0, SAID, SENTENCE)
+        assert envtree("diff", str(tree), other) == CommandResult(0, SAID, SENTENCE)
+    assert envtree("diff", "main", "other") == CommandResult(0, SAID, SENTENCE)
     assert envtree("diff", "./other").out == SAID.replace("(added)", "(removed)").replace(
         '"info" → "warning"', '"warning" → "info"'
     )
 
 
 def test_folders_in_no_repository_and_far_from_any_tree(
-    tmp_path: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, files in (("a", TREE), ("b", TREE | {PRODUCTION: QUIET})):
-        fill(tmp_path / "apart" / name, files)
+        write_files(tmp_path / "apart" / name, files)
     monkeypatch.chdir(tmp_path / "apart")
     assert envtree("-C", ".", "diff", "a", "b").out == SAID
     ran = envtree("-C", "a", "diff", "main")
@@ -87,43 +97,45 @@ def test_folders_in_no_repository_and_far_from_any_tree(
     assert envtree("-C", "a", "diff", "--merge-base", "a", "b").code == 2
 
 
-def test_a_name_that_is_a_revision_and_a_folder(tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_is_a_revision_and_a_folder(
+    tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tree)
     shutil.copytree(tree, tree / "topic")
     ran = envtree("diff", "main", "topic")
     assert (ran.code, ran.out) == (2, "")
     assert "'topic' is a revision and a folder; write './topic' or 'refs/heads/topic'" in ran.err
-    assert envtree("diff", "main", "./topic") == Ran(0, "", NOTHING)
-    assert envtree("diff", "main", "refs/heads/topic") == Ran(0, SAID, SENTENCE)
+    assert envtree("diff", "main", "./topic") == CommandResult(0, "", NOTHING)
+    assert envtree("diff", "main", "refs/heads/topic") == CommandResult(0, SAID, SENTENCE)
 
 
-def test_the_last_commit_in_common(tree: Path, envtree: Command) -> None:
-    fill(tree, {BOT: "description: on main\nexecution_environment: {env_vars: {NEW: x}}\n"})
+def test_the_last_commit_in_common(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BOT: "description: on main\nexecution_environment: {env_vars: {NEW: x}}\n"})
     commit(tree)
     assert "NEW" in envtree("diff", "main", "topic").out
-    assert envtree("diff", "--merge-base", "main", "topic") == Ran(0, SAID, SENTENCE)
+    assert envtree("diff", "--merge-base", "main", "topic") == CommandResult(0, SAID, SENTENCE)
     run(tree, "switch", "-q", "topic")
-    assert envtree("diff", "--merge-base", "main") == Ran(0, SAID, SENTENCE)
+    assert envtree("diff", "--merge-base", "main") == CommandResult(0, SAID, SENTENCE)
     data = json.loads(envtree("diff", "--merge-base", "main", "--format", "json").out)
     assert data["base"] == {"name": "main", "commit": asked(tree, "rev-parse", "one")}
     assert data["head"] == {"name": "the working tree", "commit": None}
     run(tree, "switch", "-q", "--orphan", "alone")
     # With the same files in the same second it would be the same commit.
-    fill(tree, {**TREE, "README": "alone\n"})
+    write_files(tree, {**TREE, "README": "alone\n"})
     commit(tree)
     assert "'main' and 'alone' have no commit in common" in envtree("diff", "--merge-base", "main", "alone").err
 
 
-def test_a_tree_in_a_folder_of_the_repository(tmp_path: Path, envtree: Command) -> None:
+def test_a_tree_in_a_folder_of_the_repository(tmp_path: Path, envtree: RunCommand) -> None:
     run(tmp_path, "init", "-q", "-b", "main", "mono")
     mono = tmp_path / "mono"
-    fill(mono, {"README": ""})
+    write_files(mono, {"README": ""})
     commit(mono)
-    fill(mono, {f"config/{path}": text for path, text in TREE.items()})
+    write_files(mono, {f"config/{path}": text for path, text in TREE.items()})
     commit(mono)
-    fill(mono / "config", {PRODUCTION: QUIET})
-    assert envtree("-C", str(mono / "config"), "diff", "HEAD") == Ran(0, SAID, SENTENCE)
-    assert envtree("-C", str(mono / "config/projects/shop"), "diff", "main") == Ran(0, SAID, SENTENCE)
+    write_files(mono / "config", {PRODUCTION: QUIET})
+    assert envtree("-C", str(mono / "config"), "diff", "HEAD") == CommandResult(0, SAID, SENTENCE)
+    assert envtree("-C", str(mono / "config/projects/shop"), "diff", "main") == CommandResult(0, SAID, SENTENCE)
     # Before there was a tree, there was none.
     ran = envtree("-C", str(mono / "config"), "diff", "HEAD~1")
     assert (ran.code, ran.out.count("\n+ ")) == (0, 2)
@@ -132,7 +144,7 @@ def test_a_tree_in_a_folder_of_the_repository(tmp_path: Path, envtree: Command) 
     assert envtree("-C", str(mono / "config"), "diff", "HEAD~1", "--detailed-exitcode").code == 2
 
 
-def test_a_shallow_clone_says_what_it_lacks(tmp_path: Path, tree: Path, envtree: Command) -> None:
+def test_a_shallow_clone_says_what_it_lacks(tmp_path: Path, tree: Path, envtree: RunCommand) -> None:
     run(tmp_path, "clone", "-q", "--depth=1", "--branch=topic", f"file://{tree}", "shallow")
     for arguments in (("HEAD~1",), ("one",), ("--merge-base", "one", "HEAD")):
         ran = envtree("-C", str(tmp_path / "shallow"), "diff", *arguments)
@@ -174,7 +186,7 @@ def test_a_shallow_clone_says_what_it_lacks(tmp_path: Path, tree: Path, envtree:
     ],
 )
 def test_a_wrong_command_line(
-    arguments: tuple[str, ...], words: str, tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...], words: str, tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tree)
     before = sorted(tree.iterdir())
@@ -189,7 +201,7 @@ def test_a_wrong_command_line(
 @pytest.mark.parametrize(
     "arguments", [(EVIL,), ("main", EVIL), ("main", "--select", EVIL), ("main", "--protect", EVIL)]
 )
-def test_what_the_command_line_says_is_words(arguments: tuple[str, ...], envtree: Command) -> None:
+def test_what_the_command_line_says_is_words(arguments: tuple[str, ...], envtree: RunCommand) -> None:
     ran = envtree("diff", *arguments)
     assert ran.code == 2
     assert is_plain(ran)
@@ -219,9 +231,9 @@ def test_what_the_command_line_says_is_words(arguments: tuple[str, ...], envtree
     ],
 )
 def test_exit_codes(
-    files: dict[str, str | None], arguments: tuple[str, ...], code: int, detailed: int, tree: Path, envtree: Command
+    files: dict[str, str | None], arguments: tuple[str, ...], code: int, detailed: int, tree: Path, envtree: RunCommand
 ) -> None:
-    fill(tree, {path: text for path, text in files.items() if text is not None})
+    write_files(tree, {path: text for path, text in files.items() if text is not None})
     for path in [path for path, text in files.items() if text is None]:
         (tree / path).unlink()
     for form in ("text", "json", "markdown", "mermaid"):
@@ -231,13 +243,13 @@ def test_exit_codes(
         assert is_plain(ran)
         if form == "json":
             data = json.loads(ran.out)
-            assert Schemas().is_valid("output/diff", data), Schemas().faults("output/diff", data)
+            assert Schemas().is_valid("output/diff", data), Schemas().find_faults("output/diff", data)
 
 
-def test_bundles_that_cannot_be_compared_count(tree: Path, envtree: Command) -> None:
-    fill(tree, {BOT: ERROR})
+def test_bundles_that_cannot_be_compared_count(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BOT: ERROR})
     commit(tree)
-    fill(tree, {BOT: TREE[BOT]})
+    write_files(tree, {BOT: TREE[BOT]})
     ran = envtree("diff", "HEAD")
     assert (ran.code, ran.err) == (0, "2 bundles could not be compared; 1 of 3 bundles unaffected\n")
     assert ran.out.endswith(f"not compared, for errors in either tree\n  {BOT_ID}\n  {STAGING_ID}\n")
@@ -249,15 +261,15 @@ def test_bundles_that_cannot_be_compared_count(tree: Path, envtree: Command) -> 
     assert envtree("diff", "HEAD", "--protect", "shop/cart/bat@production").code == 0
 
 
-def test_errors_are_told_and_explained(tree: Path, envtree: Command) -> None:
-    fill(tree, {BOT: ERROR})
+def test_errors_are_told_and_explained(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BOT: ERROR})
     ran = envtree("diff", "main")
     assert ran.code == 1
     assert f"findings that are new\n{BOT}:2:3: error ET201: " in ran.out
     assert ran.err.endswith("the working tree has errors, which 'envtree check' explains\n")
 
 
-def test_a_machine_at_fault(tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_at_fault(tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tree / "nowhere"))
     assert envtree("diff", "main").code == 3
     ran = envtree("diff", "main", "--detailed-exitcode")
@@ -265,8 +277,8 @@ def test_a_machine_at_fault(tree: Path, envtree: Command, monkeypatch: pytest.Mo
     assert "git is needed" in ran.err
 
 
-def test_inputs_may_be_new(tree: Path, envtree: Command) -> None:
-    fill(tree, {"organization.yaml": INPUT})
+def test_inputs_may_be_new(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {"organization.yaml": INPUT})
     assert "SHA: (unknown)" in envtree("diff", "main").out
     ran = envtree("diff", "main", "--input", "SHA=1")
     assert ran.code == 0
@@ -277,11 +289,11 @@ def test_inputs_may_be_new(tree: Path, envtree: Command) -> None:
 # What it says.
 
 
-def test_text_names_every_bundle_when_asked(tree: Path, envtree: Command) -> None:
-    fill(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {{env_vars: {{A: x}}}}\n"})
-    fill(tree, {"projects/shop/agents/other.yaml": "{}\n"})
+def test_text_names_every_bundle_when_asked(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {{env_vars: {{A: x}}}}\n"})
+    write_files(tree, {"projects/shop/agents/other.yaml": "{}\n"})
     commit(tree)
-    fill(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {{env_vars: {{A: z}}}}\n"})
+    write_files(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {{env_vars: {{A: z}}}}\n"})
     short, long = (envtree("diff", "HEAD", *arguments).out.splitlines()[-1] for arguments in ((), ("-v",)))
     assert short == "    5 bundles: 3 in production, 2 in staging"
     assert long.strip().split(", ") == [
@@ -289,7 +301,7 @@ def test_text_names_every_bundle_when_asked(tree: Path, envtree: Command) -> Non
     ]  # fmt: skip
 
 
-def test_colours_are_for_terminals(envtree: Command) -> None:
+def test_colours_are_for_terminals(envtree: RunCommand) -> None:
     assert "\x1b" not in envtree("diff", "main", "topic").out
     shown = envtree("diff", "main", "topic", "--color", "always").out.splitlines()
     assert [line.startswith(hue) for line, hue in zip(shown, ("\x1b[1m", "\x1b[33m", "    s"), strict=True)] == [
@@ -298,7 +310,7 @@ def test_colours_are_for_terminals(envtree: Command) -> None:
     assert "\x1b" not in envtree("diff", "main", "topic", "--color", "always", "--format", "markdown").out
 
 
-def test_programs_get_one_document(tree: Path, envtree: Command) -> None:
+def test_programs_get_one_document(tree: Path, envtree: RunCommand) -> None:
     ran = envtree("diff", "main", "topic", "--format", "json", "--protect", "**@production")
     data = json.loads(ran.out)
     assert data["protected"] == [BOT_ID, "shop/clerk@production"]
@@ -309,7 +321,7 @@ def test_programs_get_one_document(tree: Path, envtree: Command) -> None:
     assert ran.err == f"2 protected bundles would change, the first '{BOT_ID}'\n"
 
 
-def test_a_drawing(envtree: Command) -> None:
+def test_a_drawing(envtree: RunCommand) -> None:
     assert (
         envtree("diff", "main", "topic", "--format", "mermaid").out
         == f"""\
@@ -326,7 +338,7 @@ flowchart LR
     )
 
 
-def test_what_was_saved_is_told_again(tree: Path, tmp_path: Path, envtree: Command) -> None:
+def test_what_was_saved_is_told_again(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
     protect = ("--protect", "**@production")
     saved = tmp_path / "diff.json"
     saved.write_text(envtree("diff", "main", "topic", "--format", "json", *protect).out)
@@ -340,10 +352,10 @@ def test_what_was_saved_is_told_again(tree: Path, tmp_path: Path, envtree: Comma
     assert envtree("diff", "--saved", str(saved), "--protect", "shop/cart/bot@staging").code == 0
 
 
-def test_what_files_say_is_words(tree: Path, envtree: Command) -> None:
+def test_what_files_say_is_words(tree: Path, envtree: RunCommand) -> None:
     evil = "::error::pwned\n  ::add-mask::e ##[error]x"
     section = {"config": {"::error::pwned ##[error]x": evil, "list": [evil, "x"]}, "env_vars": {"A": evil}}
-    fill(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {json.dumps(section)}\n"})
+    write_files(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {json.dumps(section)}\n"})
     for form in ("text", "json", "markdown", "mermaid"):
         ran = envtree("diff", "main", "--format", form)
         assert ran.code == 0
@@ -351,7 +363,7 @@ def test_what_files_say_is_words(tree: Path, envtree: Command) -> None:
         assert is_plain(ran), ran.out
 
 
-def test_t88_nothing_that_the_repository_configures_runs(tree: Path, tmp_path: Path, envtree: Command) -> None:
+def test_t88_nothing_that_the_repository_configures_runs(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
     marker, program = tmp_path / "marker", tmp_path / "program"
     program.write_text(f"#!/bin/sh\ntouch {marker}\ncat\n")
     program.chmod(0o755)
@@ -369,7 +381,7 @@ def test_t88_nothing_that_the_repository_configures_runs(tree: Path, tmp_path: P
     (tree / ".git/info/attributes").write_text("* diff=evil filter=evil\n")
     (tree / ".gitattributes").write_text("* diff=evil filter=evil\n")
     marker.unlink(missing_ok=True)
-    fill(tree, {PRODUCTION: QUIET})
+    write_files(tree, {PRODUCTION: QUIET})
     assert envtree("diff", "main").out == SAID
     assert envtree("diff", "main", "topic").out == SAID
     assert envtree("diff", "--merge-base", "main", "topic").out == SAID

@@ -9,7 +9,7 @@ import pytest
 
 from envtree.frontend.schemas import Schemas
 from tests.cli.test_cli_words import EVIL, is_plain
-from tests.support.command_line import BOT, BOT_ID, ERROR, INPUT, ORGANIZATION, Command, fill
+from tests.support.command_line import BOT, BOT_ID, ERROR, INPUT, ORGANIZATION, RunCommand, write_files
 
 CLERK = "shop/clerk@production"
 
@@ -33,8 +33,10 @@ CLERK = "shop/clerk@production"
         ({}, (BOT_ID, "--input", "SHA=1"), 2),
     ],
 )
-def test_exit_codes(files: dict[str, str], arguments: tuple[str, ...], code: int, tree: Path, envtree: Command) -> None:
-    fill(tree, files)
+def test_exit_codes(
+    files: dict[str, str], arguments: tuple[str, ...], code: int, tree: Path, envtree: RunCommand
+) -> None:
+    write_files(tree, files)
     for form in ("text", "json"):
         ran = envtree("explain", *arguments, "--format", form)
         assert ran.code == code, ran
@@ -43,12 +45,12 @@ def test_exit_codes(files: dict[str, str], arguments: tuple[str, ...], code: int
         assert is_plain(ran)
         if code == 0 and form == "json":
             data = json.loads(ran.out)
-            assert Schemas().is_valid("output/explain", data), Schemas().faults("output/explain", data)
+            assert Schemas().is_valid("output/explain", data), Schemas().find_faults("output/explain", data)
             assert (data["envtree"], data["id"]) == ("1", arguments[0])
 
 
-def test_the_ladder_for_people(tree: Path, envtree: Command) -> None:
-    fill(tree, {BOT: "execution_environment:\n  env_vars: {LOG_LEVEL: debug, NAME: '${{ agent.name }}'}\n"})
+def test_the_ladder_for_people(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BOT: "execution_environment:\n  env_vars: {LOG_LEVEL: debug, NAME: '${{ agent.name }}'}\n"})
     assert envtree("explain", BOT_ID, "LOG_LEVEL").out == (
         f"""env_vars.LOG_LEVEL of {BOT_ID}: "debug"
     organization            absent    organization.yaml
@@ -66,12 +68,12 @@ def test_the_ladder_for_people(tree: Path, envtree: Command) -> None:
     )
 
 
-def test_the_winner_is_bold_and_the_losers_are_dim(tree: Path, envtree: Command) -> None:
+def test_the_winner_is_bold_and_the_losers_are_dim(tree: Path, envtree: RunCommand) -> None:
     shown = envtree("explain", BOT_ID, "LOG_LEVEL", "--color", "always").out.splitlines()
     assert [line[:4] for line in shown[1:]] == ["\x1b[2m", "\x1b[2m", "\x1b[1m", "\x1b[2m", "\x1b[2m", "\x1b[2m"]
     assert "\x1b" not in envtree("explain", BOT_ID, "LOG_LEVEL").out
     # Of a loser the value is struck out, and not its place.
-    fill(tree, {BOT: "execution_environment: {env_vars: {LOG_LEVEL: trace}}\n"})
+    write_files(tree, {BOT: "execution_environment: {env_vars: {LOG_LEVEL: trace}}\n"})
     shown = envtree("explain", BOT_ID, "LOG_LEVEL", "--color", "always").out.splitlines()
     losers = [line for line in shown if " shadowed " in line]
     assert losers
@@ -79,7 +81,7 @@ def test_the_winner_is_bold_and_the_losers_are_dim(tree: Path, envtree: Command)
     assert [line for line in shown if "\x1b[9m" in line] == losers
 
 
-def test_the_order_for_people(envtree: Command) -> None:
+def test_the_order_for_people(envtree: RunCommand) -> None:
     assert envtree("explain", CLERK, "--layers").out == (
         """ 1  organization            organization.yaml
  2  project shop            projects/shop/project.yaml
@@ -90,24 +92,24 @@ def test_the_order_for_people(envtree: Command) -> None:
     )
 
 
-def test_a_key_that_is_not_there(tree: Path, envtree: Command) -> None:
+def test_a_key_that_is_not_there(tree: Path, envtree: RunCommand) -> None:
     assert "did you mean 'env_vars.LOG_LEVEL'?" in envtree("explain", BOT_ID, "LOG_LEVL").err
-    fill(tree, {BOT: "execution_environment:\n  env_vars: {LOG_LEVEL: {$delete: true}}\n"})
+    write_files(tree, {BOT: "execution_environment:\n  env_vars: {LOG_LEVEL: {$delete: true}}\n"})
     gone = "there is no 'env_vars.LOG_LEVEL' in this bundle; it is deleted at {}:2:25 (agent bot)"
     assert gone.format(BOT) in envtree("explain", BOT_ID, "LOG_LEVEL").err
 
 
-def test_an_input_is_unknown_until_it_is_set(tree: Path, envtree: Command) -> None:
-    fill(tree, {"organization.yaml": INPUT})
+def test_an_input_is_unknown_until_it_is_set(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {"organization.yaml": INPUT})
     assert envtree("explain", BOT_ID, "SHA").out.startswith(f"env_vars.SHA of {BOT_ID}: (unknown)\n")
     assert envtree("explain", BOT_ID, "SHA", "--input", "SHA=1").out.startswith(f'env_vars.SHA of {BOT_ID}: "1"\n')
 
 
-def test_what_a_file_says_is_words(tree: Path, envtree: Command) -> None:
+def test_what_a_file_says_is_words(tree: Path, envtree: RunCommand) -> None:
     # What does not print is refused in a file.
     evil = "::error::pwned\n  ::add-mask::e ##[error]x"
     section = {"config": {"::error::pwned ##[error]x": evil, "list": [evil, evil]}, "env_vars": {"A": evil}}
-    fill(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {json.dumps(section)}\n"})
+    write_files(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {json.dumps(section)}\n"})
     assert envtree("check").code == 0
     for arguments in ((), ("A",), ("config",), ("config.list",), ("env_vars",)):
         for form in ("text", "json"):
@@ -123,7 +125,7 @@ PAGE = (Path(__file__).parents[2] / "schema/README.md").read_text(encoding="utf-
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
-def test_the_example_of_the_language_reference(tree: Path, envtree: Command) -> None:
+def test_the_example_of_the_language_reference(tree: Path, envtree: RunCommand) -> None:
     section = PAGE.partition("\n## Explain\n")[2].partition("\n## ")[0]
     files: dict[str, str] = {}
     shown = 0
@@ -133,16 +135,16 @@ def test_the_example_of_the_language_reference(tree: Path, envtree: Command) -> 
             path = content.removeprefix("# ").partition("\n")[0]
             files[path] = content + (ORGANIZATION if path == "organization.yaml" else "")
         elif language == "console":
-            fill(tree, files)
+            write_files(tree, files)
             command, _, expected = content.removeprefix("$ envtree ").partition("\n")
             assert envtree(*command.split()).out == expected
             shown += 1
     assert shown == 3
 
 
-def test_a_flattened_name_is_explained_and_laid_out(tree: Path, envtree: Command) -> None:
+def test_a_flattened_name_is_explained_and_laid_out(tree: Path, envtree: RunCommand) -> None:
     section = "output: {env: {config: CFG_}}\nexecution_environment: {config: {limits: {cpu: 2}}}\n"
-    fill(tree, {"organization.yaml": ORGANIZATION + section})
+    write_files(tree, {"organization.yaml": ORGANIZATION + section})
     ran = envtree("explain", CLERK, "CFG_LIMITS_CPU")
     assert ran.out.splitlines()[:3] == [
         f"config.limits.cpu of {CLERK}: 2",
@@ -164,7 +166,7 @@ def test_a_flattened_name_is_explained_and_laid_out(tree: Path, envtree: Command
     assert "did you mean 'env_vars.CFG_LIMITS_CPU'?" in ran.err
 
 
-def test_the_text_that_was_asked_for_is_told_to_its_end(tree: Path, envtree: Command) -> None:
+def test_the_text_that_was_asked_for_is_told_to_its_end(tree: Path, envtree: RunCommand) -> None:
     text = "long " * 20 + "end"
-    fill(tree, {BOT: f"execution_environment: {{env_vars: {{A: {text}}}}}\n"})
+    write_files(tree, {BOT: f"execution_environment: {{env_vars: {{A: {text}}}}}\n"})
     assert envtree("explain", BOT_ID, "A").out.splitlines()[0] == f'env_vars.A of {BOT_ID}: "{text}"'

@@ -4,14 +4,14 @@ import json
 import re
 from pathlib import Path
 
-from tests.support.command_line import BOT, ORGANIZATION, Command, fill
+from tests.support.command_line import BOT, ORGANIZATION, RunCommand, write_files
 
 WRONG = "execution_environment:\n  env_var:  # the usual ones\n    A: no   # not yet\n"
 RIGHT = 'execution_environment:\n  env_vars:  # the usual ones\n    A: "no"   # not yet\n'
 
 
-def test_it_mends_and_tells_what_is_left(tree: Path, envtree: Command) -> None:
-    fill(tree, {BOT: WRONG, "projects/shop/agents/clerk.yaml": "targets: [nowhere]\n"})
+def test_it_mends_and_tells_what_is_left(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BOT: WRONG, "projects/shop/agents/clerk.yaml": "targets: [nowhere]\n"})
     ran = envtree("check", "--fix")
     assert (tree / BOT).read_text() == RIGHT
     assert ran.code == 1
@@ -20,8 +20,8 @@ def test_it_mends_and_tells_what_is_left(tree: Path, envtree: Command) -> None:
     assert envtree("check", "--fix").err.startswith("changed 0 files, ")
 
 
-def test_with_diff_it_only_shows(tree: Path, envtree: Command) -> None:
-    fill(tree, {BOT: WRONG})
+def test_with_diff_it_only_shows(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BOT: WRONG})
     ran = envtree("check", "--fix", "--diff")
     assert (tree / BOT).read_text() == WRONG
     assert (ran.code, ran.err) == (1, "")
@@ -34,12 +34,12 @@ def test_with_diff_it_only_shows(tree: Path, envtree: Command) -> None:
         '+    A: "no"   # not yet',
     ]
     assert envtree("check", "--fix", "--diff", "--exit-zero").code == 0
-    fill(tree, {BOT: RIGHT})
+    write_files(tree, {BOT: RIGHT})
     assert envtree("check", "--fix", "--diff") == (0, "", "nothing to mend: no errors\n")
 
 
-def test_remarks_that_an_error_held_back_do_not_keep_it(tree: Path, envtree: Command) -> None:
-    fill(
+def test_remarks_that_an_error_held_back_do_not_keep_it(tree: Path, envtree: RunCommand) -> None:
+    write_files(
         tree,
         {BOT: WRONG, "organization.yaml": ORGANIZATION + "variables: {NOBODY: {}}\npeople: {ann: {github: ann}}\n"},
     )
@@ -49,11 +49,11 @@ def test_remarks_that_an_error_held_back_do_not_keep_it(tree: Path, envtree: Com
     assert {"ET353", "ET756"} <= set(re.findall(r"ET\d+", ran.out))
 
 
-def test_programs_are_told_what_is_left(tree: Path, envtree: Command) -> None:
-    fill(tree, {BOT: WRONG})
+def test_programs_are_told_what_is_left(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BOT: WRONG})
     ran = envtree("check", "--fix", "--format", "json")
     assert (ran.code, json.loads(ran.out)["findings"]) == (0, [])
 
 
-def test_diff_alone_is_a_mistake(envtree: Command) -> None:
+def test_diff_alone_is_a_mistake(envtree: RunCommand) -> None:
     assert envtree("check", "--diff").code == 2

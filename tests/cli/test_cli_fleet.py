@@ -9,7 +9,7 @@ import pytest
 
 from envtree.frontend.schemas import Schemas
 from tests.cli.test_cli_words import EVIL, is_plain
-from tests.support.command_line import BOT, ERROR, ORGANIZATION, Command, fill
+from tests.support.command_line import BOT, ERROR, ORGANIZATION, RunCommand, write_files
 
 BASE = "environments/base.yaml"
 EVERY = ("shop/cart/bot@production", "shop/cart/bot@staging", "shop/clerk@production")
@@ -69,8 +69,10 @@ EMPTY = SAME | {"projects/shop/project.yaml": "key: shop\ntargets: []\n"}
         ({}, ("unused", "x"), 2),
     ],
 )
-def test_exit_codes(files: dict[str, str], arguments: tuple[str, ...], code: int, tree: Path, envtree: Command) -> None:
-    fill(tree, files)
+def test_exit_codes(
+    files: dict[str, str], arguments: tuple[str, ...], code: int, tree: Path, envtree: RunCommand
+) -> None:
+    write_files(tree, files)
     for form in ("text", "json"):
         ran = envtree(*arguments, "--format", form)
         assert ran.code == code, ran
@@ -78,12 +80,12 @@ def test_exit_codes(files: dict[str, str], arguments: tuple[str, ...], code: int
         if form == "json" and ran.out:
             data = json.loads(ran.out)
             name = f"output/{arguments[0]}"
-            assert Schemas().is_valid(name, data), Schemas().faults(name, data)
+            assert Schemas().is_valid(name, data), Schemas().find_faults(name, data)
 
 
 @pytest.mark.parametrize(("files", "told"), [({BOT: ERROR}, "ET201"), (EMPTY, "ET310")])
-def test_a_tree_with_errors_has_no_answer(files: dict[str, str], told: str, tree: Path, envtree: Command) -> None:
-    fill(tree, files)
+def test_a_tree_with_errors_has_no_answer(files: dict[str, str], told: str, tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, files)
     for arguments in (("impact", BASE), ("matrix", "A"), ("unused",)):
         for form in ("text", "json"):
             ran = envtree(*arguments, "--format", form)
@@ -92,8 +94,10 @@ def test_a_tree_with_errors_has_no_answer(files: dict[str, str], told: str, tree
             assert "--allow-empty" not in ran.err
 
 
-def test_a_selector_of_nothing_is_told_without_what_keeps_nobody_from_an_answer(tree: Path, envtree: Command) -> None:
-    fill(tree, {"organization.yaml": f"{ORGANIZATION}lint: {{ET750: warning}}\n", BOT: "model_id: null\n"})
+def test_a_selector_of_nothing_is_told_without_what_keeps_nobody_from_an_answer(
+    tree: Path, envtree: RunCommand
+) -> None:
+    write_files(tree, {"organization.yaml": f"{ORGANIZATION}lint: {{ET750: warning}}\n", BOT: "model_id: null\n"})
     ran = envtree("matrix", "LOG_LEVEL", "nothing")
     assert ran == (
         1,
@@ -106,8 +110,8 @@ def test_a_selector_of_nothing_is_told_without_what_keeps_nobody_from_an_answer(
 # Impact.
 
 
-def test_impact_for_people(tree: Path, envtree: Command) -> None:
-    fill(tree, {BOT: "execution_environment:\n  env_vars: {LOG_LEVEL: debug}\n"})
+def test_impact_for_people(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BOT: "execution_environment:\n  env_vars: {LOG_LEVEL: debug}\n"})
     assert envtree("impact", BASE).out == (
         f"""all 3 bundles are fed by {BASE}
   none of its values counts in 2 of them
@@ -125,9 +129,9 @@ named in
     )
 
 
-def test_impact_of_many_bundles_is_told_by_environment(tree: Path, envtree: Command) -> None:
+def test_impact_of_many_bundles_is_told_by_environment(tree: Path, envtree: RunCommand) -> None:
     for project in "abcdef":
-        fill(
+        write_files(
             tree,
             {f"projects/{project}x/project.yaml": f"key: {project}x\n", f"projects/{project}x/agents/a.yaml": "{}"},
         )
@@ -135,7 +139,7 @@ def test_impact_of_many_bundles_is_told_by_environment(tree: Path, envtree: Comm
         "  production  8 of 8  all 7 projects",
         "  staging     7 of 7  all 7 projects",
     ]
-    fill(tree, {"policies/part.yaml": "schema: {}\nselector: '*x/**@staging'\n"})
+    write_files(tree, {"policies/part.yaml": "schema: {}\nselector: '*x/**@staging'\n"})
     assert envtree("impact", "policies/part.yaml").out == (
         """6 of 15 bundles are checked by policies/part.yaml
   staging  6 of 7  ax 1, bx 1, cx 1, dx 1, and 2 more projects
@@ -144,8 +148,8 @@ def test_impact_of_many_bundles_is_told_by_environment(tree: Path, envtree: Comm
     assert len(envtree("impact", BASE, "-v").out.splitlines()) > 15
 
 
-def test_impact_of_several_files(tree: Path, envtree: Command) -> None:
-    fill(tree, {"README.md": "read me"})
+def test_impact_of_several_files(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {"README.md": "read me"})
     ran = envtree("impact", BOT, "projects/shop/agents/clerk.yaml", "README.md", BOT)
     blocks = ran.out.split("\n\n")
     assert [block.splitlines()[0] for block in blocks if not block.startswith("  ")] == [
@@ -162,7 +166,7 @@ def test_impact_of_several_files(tree: Path, envtree: Command) -> None:
     ]
 
 
-def test_impact_as_json(envtree: Command) -> None:
+def test_impact_as_json(envtree: RunCommand) -> None:
     data = json.loads(envtree("impact", BASE, "--format", "json").out)
     assert (data["path"], data["bundles"]) == (BASE, [*EVERY])
     assert data["files"][0]["keys"] == [
@@ -170,8 +174,8 @@ def test_impact_as_json(envtree: Command) -> None:
     ]
 
 
-def test_impact_as_ids(tree: Path, envtree: Command) -> None:
-    fill(tree, {"README.md": "read me"})
+def test_impact_as_ids(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {"README.md": "read me"})
     assert envtree("impact", BOT, BASE, "--format", "ids").out == "".join(f"{id}\n" for id in EVERY)
     assert envtree("impact", "README.md", "--format", "ids") == (0, "", "")
 
@@ -189,7 +193,7 @@ def test_impact_as_ids(tree: Path, envtree: Command) -> None:
     ],
 )
 def test_a_file_is_named_from_here_or_from_the_root(
-    folder: str, name: str, tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    folder: str, name: str, tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tree / folder)
     assert json.loads(envtree("impact", name, "--format", "json").out)["path"] == BASE
@@ -198,30 +202,30 @@ def test_a_file_is_named_from_here_or_from_the_root(
 
 
 def test_a_file_is_named_as_git_does_where_the_tree_lies_in_a_folder(
-    tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subprocess.run(["git", "init", "-q", str(tree.parent)], check=True)
-    fill(tree.parent, {".sops.yaml": "creation_rules: []\n", "README.md": "read me\n"})
+    write_files(tree.parent, {".sops.yaml": "creation_rules: []\n", "README.md": "read me\n"})
     monkeypatch.chdir(tree / "projects/shop")
     ran = envtree("impact", f"tree/{BASE}", "README.md", ".sops.yaml", "--format", "json")
     told = [(one["path"], one["relation"]) for one in json.loads(ran.out)["files"]]
     assert told == [(BASE, "layer"), ("README.md", "unread"), (".sops.yaml", "access")]
 
 
-def test_here_comes_before_the_root(tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(tree, {"projects/shop/environments/base.yaml": "{}\n"})
+def test_here_comes_before_the_root(tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_files(tree, {"projects/shop/environments/base.yaml": "{}\n"})
     monkeypatch.chdir(tree / "projects/shop")
     path = json.loads(envtree("impact", BASE, "--format", "json").out)["path"]
     assert path == "projects/shop/environments/base.yaml"
 
 
-def test_a_file_that_is_not_there(tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_not_there(tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"did you mean '{BASE}'?" in envtree("impact", "environments/bas.yaml").err
     monkeypatch.chdir(tree / "environments")
     assert f"did you mean '{BASE}'?" in envtree("impact", "bsae.yaml").err
 
 
-def test_a_link_is_the_file_that_it_is(tree: Path, envtree: Command) -> None:
+def test_a_link_is_the_file_that_it_is(tree: Path, envtree: RunCommand) -> None:
     os.symlink("base.yaml", tree / "environments/twin.yaml")
     data = json.loads(envtree("impact", "environments/twin.yaml", "--format", "json").out)
     assert (data["path"], data["files"][0]["kind"]) == ("environments/twin.yaml", "environment")
@@ -230,8 +234,8 @@ def test_a_link_is_the_file_that_it_is(tree: Path, envtree: Command) -> None:
 # Matrix, parity, unused.
 
 
-def test_matrix_as_json(tree: Path, envtree: Command) -> None:
-    fill(tree, LOST)
+def test_matrix_as_json(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, LOST)
     data = json.loads(envtree("matrix", "A", "--format", "json").out)
     assert data == {
         "envtree": "1",
@@ -250,8 +254,8 @@ def test_matrix_as_json(tree: Path, envtree: Command) -> None:
     assert "did you mean 'env_vars.LOG_LEVEL'?" in envtree("matrix", "LOGLEVEL").err
 
 
-def test_parity_as_json(tree: Path, envtree: Command) -> None:
-    fill(tree, LOST)
+def test_parity_as_json(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, LOST)
     data = json.loads(envtree("parity", "staging", "production", "--format", "json").out)
     assert data == {
         "envtree": "1",
@@ -274,8 +278,8 @@ def test_parity_as_json(tree: Path, envtree: Command) -> None:
     assert "'base' is abstract" in envtree("parity", "staging", "base").err
 
 
-def test_unused_for_people_and_as_json(tree: Path, envtree: Command) -> None:
-    fill(tree, LOST)
+def test_unused_for_people_and_as_json(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, LOST)
     ran = envtree("unused")
     message = "info ET453: 'env_vars.LOG_LEVEL' is shadowed in all 3 bundles that it could reach"
     assert ran.out == (
@@ -293,21 +297,23 @@ def test_unused_for_people_and_as_json(tree: Path, envtree: Command) -> None:
         ("ET453", "env_vars.LOG_LEVEL", "info")
     ]
     assert envtree("check").out == ""
-    fill(tree, {BASE: "abstract: true\n"})
+    write_files(tree, {BASE: "abstract: true\n"})
     assert envtree("unused") == (0, "", "nothing unused in 3 bundles\n")
 
 
-def test_the_numbers_stand_out(tree: Path, envtree: Command) -> None:
-    fill(tree, LOST)
+def test_the_numbers_stand_out(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, LOST)
     for arguments in (("impact", BASE), ("matrix", "LOG_LEVEL"), ("parity", "staging", "production")):
         assert envtree(*arguments, "--color", "always").out.startswith("\x1b[1m")
         assert "\x1b" not in envtree(*arguments).out
 
 
-def test_what_a_file_says_is_words(tree: Path, envtree: Command) -> None:
+def test_what_a_file_says_is_words(tree: Path, envtree: RunCommand) -> None:
     evil = "::error::pwned\n  ::add-mask::e ##[error]x"
     section = {"config": {"::error::pwned ##[error]x": evil, "list": [evil, evil]}, "env_vars": {"A": evil}}
-    fill(tree, {"environments/production.yaml": f"inherits: base\nexecution_environment: {json.dumps(section)}\n"})
+    write_files(
+        tree, {"environments/production.yaml": f"inherits: base\nexecution_environment: {json.dumps(section)}\n"}
+    )
     assert envtree("check").code == 0
     for arguments in (
         ("impact", "environments/production.yaml"),

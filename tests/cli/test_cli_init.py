@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from envtree.cli import invoke
-from tests.support.command_line import Command, fill
+from tests.support.command_line import RunCommand, write_files
 
 
-def test_init_writes_a_tree_that_compiles_without_findings(envtree: Command, tmp_path: Path) -> None:
+def test_init_writes_a_tree_that_compiles_without_findings(envtree: RunCommand, tmp_path: Path) -> None:
     demo = tmp_path / "new" / "Demo 1"
     ran = envtree("init", str(demo))
     assert ran.code == 0
@@ -25,7 +25,7 @@ def test_init_writes_a_tree_that_compiles_without_findings(envtree: Command, tmp
         assert (file.parent / schema[1]).is_file()
 
 
-def test_init_says_what_to_do_next(envtree: Command, tmp_path: Path) -> None:
+def test_init_says_what_to_do_next(envtree: RunCommand, tmp_path: Path) -> None:
     demo = tmp_path / "Demo Dir$(x)"
     words = envtree("init", str(demo)).err
     show = "show default/assistant@production"
@@ -34,7 +34,7 @@ def test_init_says_what_to_do_next(envtree: Command, tmp_path: Path) -> None:
         assert invoke(shlex.split(line.partition(": envtree ")[2])) == 0
 
 
-def test_init_overwrites_nothing(envtree: Command, tmp_path: Path) -> None:
+def test_init_overwrites_nothing(envtree: RunCommand, tmp_path: Path) -> None:
     (tmp_path / "agents").mkdir()
     (tmp_path / "agents/assistant.yaml").write_text("mine\n")
     ran = envtree("init", str(tmp_path))
@@ -44,10 +44,10 @@ def test_init_overwrites_nothing(envtree: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("existing", [False, True])
-def test_init_that_fails_leaves_nothing(existing: bool, envtree: Command, tmp_path: Path) -> None:
+def test_init_that_fails_leaves_nothing(existing: bool, envtree: RunCommand, tmp_path: Path) -> None:
     demo = tmp_path / "deep/demo"
     if existing:
-        fill(demo, {"README.md": "mine\n", "environments/mine.txt": "mine\n"})
+        write_files(demo, {"README.md": "mine\n", "environments/mine.txt": "mine\n"})
     before = sorted(tmp_path.rglob("*"))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
@@ -62,7 +62,7 @@ def test_init_that_fails_leaves_nothing(existing: bool, envtree: Command, tmp_pa
 
 
 def test_init_that_is_interrupted_leaves_nothing(
-    envtree: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    envtree: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Path.mkdir
 

@@ -29,7 +29,12 @@ FRONT = {
 }
 # What else it takes to read the ids or the variables of a tree, as the shell waits for them.
 NAMES = {
-    *("envtree.cli.support.complete", "envtree.model.source", "envtree.model.tree_layout", "envtree.sources"),
+    *(
+        "envtree.cli.support.completion_candidates",
+        "envtree.model.source",
+        "envtree.model.tree_layout",
+        "envtree.sources",
+    ),
     *("envtree.sources.entity_listing", "envtree.sources.tree", "envtree.system.executables", "envtree.system.git"),
     "envtree.system.git.process",
 }

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from envtree.cli.support.progress import progress
+from envtree.cli.support.progress import show_progress
 from tests.cli.test_cli_process import ACME, ROOT
-from tests.support.trees import layers, request, start
+from tests.support.trees import layers, make_request, start_run
 
 TERMINAL = {"TERM": "xterm"}
 # Nobody waits half a second here.
-AT_ONCE = "import envtree.cli.support.progress as module\nmodule._PATIENCE = module._PAUSE = 0.0\n"
+AT_ONCE = "import envtree.cli.support.progress as module\nmodule._SHOW_AFTER_SECONDS = module._REFRESH_SECONDS = 0.0\n"
 LINE = re.compile(r"\r\x1b\[K(\d+) of (\d+) (files|bundles)")
 
 
@@ -48,7 +48,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def tell(stream: Stream, now: list[float], moments: list[float], environ: Mapping[str, str] = TERMINAL) -> str:
     """What is shown by the end of a run that reports at these moments."""
-    with progress(stream, environ) as told:  # type: ignore[arg-type]
+    with show_progress(stream, environ) as told:  # type: ignore[arg-type]
         for number, moment in enumerate(moments, start=1):
             now[0] = 100 + moment
             told("files", number, len(moments))
@@ -87,7 +87,7 @@ def test_only_a_terminal_that_somebody_watches_shows_it(
 
 def test_it_is_gone_when_a_run_is_stopped(now: list[float]) -> None:
     stream = Stream()
-    with suppress(KeyboardInterrupt), progress(stream, TERMINAL) as told:  # type: ignore[arg-type]
+    with suppress(KeyboardInterrupt), show_progress(stream, TERMINAL) as told:  # type: ignore[arg-type]
         now[0] += 1
         told("bundles", 1, 2)
         raise KeyboardInterrupt
@@ -101,7 +101,7 @@ def test_every_file_and_every_selected_bundle_is_told() -> None:
     def hear(what: str, done: int, total: int) -> None:
         told.append((what, done, total))
 
-    run = start(request(files, selectors=("**@staging",), progress=hear))
+    run = start_run(make_request(files, selectors=("**@staging",), progress=hear))
     assert told == [("files", n, len(files)) for n in range(1, len(files) + 1)]
     told.clear()
     assert len(list(run.bundles())) == 1

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_cli_words import is_plain
-from tests.support.command_line import BOT, BOT_ID, ERROR, INPUT, WARNING, Command, fill
-from tests.support.html_page import Page, data_of
+from tests.support.command_line import BOT, BOT_ID, ERROR, INPUT, WARNING, RunCommand, write_files
+from tests.support.html_page import Page, read_page_data
 
 
 def page_at(path: Path) -> Page:
-    return Page(data_of(path.read_bytes()))
+    return Page(read_page_data(path.read_bytes()))
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ def page_at(path: Path) -> Page:
     ],
 )
 def test_the_page_is_written_whatever_is_found(
-    files: dict[str, str], arguments: tuple[str, ...], code: int, words: str, tree: Path, envtree: Command
+    files: dict[str, str], arguments: tuple[str, ...], code: int, words: str, tree: Path, envtree: RunCommand
 ) -> None:
-    fill(tree, files)
+    write_files(tree, files)
     ran = envtree("report", "-o", str(tree / "out/page.html"), *arguments)
     assert (ran.code, ran.out) == (code, "")
     assert re.search(rf"wrote '[^']*/page.html' \(\d+ kB\) {re.escape(words)}$", ran.err), ran.err
@@ -56,7 +56,7 @@ def test_the_page_is_written_whatever_is_found(
     ],
 )
 def test_what_is_refused_leaves_all_as_it_was(
-    arguments: tuple[str, ...], words: str, tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...], words: str, tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tree / "link").symlink_to("organization.yaml")
     monkeypatch.chdir(tree)
@@ -67,16 +67,16 @@ def test_what_is_refused_leaves_all_as_it_was(
     assert {path: path.read_bytes() for path in tree.rglob("*") if path.is_file()} == before
 
 
-def test_the_page_goes_to_stdout(tree: Path, envtree: Command) -> None:
+def test_the_page_goes_to_stdout(tree: Path, envtree: RunCommand) -> None:
     envtree("report", "-o", str(tree / "page.html"))
     ran = envtree("report", "-o", "-")
     assert ran.out.encode() == (tree / "page.html").read_bytes()
     assert re.fullmatch(r"wrote the page \(\d+ kB\) about 3 bundles: no errors\n", ran.err)
 
 
-def test_a_page_is_replaced_as_a_whole_or_not_at_all(tree: Path, envtree: Command) -> None:
+def test_a_page_is_replaced_as_a_whole_or_not_at_all(tree: Path, envtree: RunCommand) -> None:
     folder = tree / "out"
-    fill(folder, {"page.html": "old"})
+    write_files(folder, {"page.html": "old"})
     assert envtree("report", "-o", str(folder / "page.html")).code == 0
     assert os.stat(folder / "page.html").st_mode & 0o777 == 0o644
     assert [path.name for path in folder.iterdir()] == ["page.html"]
@@ -85,9 +85,11 @@ def test_a_page_is_replaced_as_a_whole_or_not_at_all(tree: Path, envtree: Comman
     assert page_at(folder / "page.html").bundles
 
 
-def test_a_folder_to_compare_with(tree: Path, envtree: Command, tmp_path: Path) -> None:
-    fill(tmp_path / "before", {path.relative_to(tree).as_posix(): path.read_text() for path in tree.rglob("*.yaml")})
-    fill(tree, {BOT: "execution_environment:\n  env_vars: {NAME: x}\n"})
+def test_a_folder_to_compare_with(tree: Path, envtree: RunCommand, tmp_path: Path) -> None:
+    write_files(
+        tmp_path / "before", {path.relative_to(tree).as_posix(): path.read_text() for path in tree.rglob("*.yaml")}
+    )
+    write_files(tree, {BOT: "execution_environment:\n  env_vars: {NAME: x}\n"})
     assert envtree("report", "-o", str(tree / "page.html"), str(tmp_path / "before")).code == 0
     seen = page_at(tree / "page.html")
     assert seen.data["difference"]["base"] == str(tmp_path / "before")
@@ -98,17 +100,19 @@ def test_a_folder_to_compare_with(tree: Path, envtree: Command, tmp_path: Path) 
     }
 
 
-def test_a_broken_tree_is_compared_as_far_as_it_goes(tree: Path, envtree: Command, tmp_path: Path) -> None:
-    fill(tmp_path / "before", {path.relative_to(tree).as_posix(): path.read_text() for path in tree.rglob("*.yaml")})
-    fill(tree, {BOT: ERROR})
+def test_a_broken_tree_is_compared_as_far_as_it_goes(tree: Path, envtree: RunCommand, tmp_path: Path) -> None:
+    write_files(
+        tmp_path / "before", {path.relative_to(tree).as_posix(): path.read_text() for path in tree.rglob("*.yaml")}
+    )
+    write_files(tree, {BOT: ERROR})
     assert envtree("report", "-o", str(tree / "page.html"), str(tmp_path / "before")).code == 1
     assert page_at(tree / "page.html").data["difference"]["spoiled"] == [BOT_ID, "shop/cart/bot@staging"]
-    fill(tree, {"organization.yaml": "["})
+    write_files(tree, {"organization.yaml": "["})
     assert envtree("report", "-o", str(tree / "page.html"), str(tmp_path / "before")).code == 1
 
 
-def test_an_input_that_the_base_does_not_declare(tree: Path, tmp_path: Path, envtree: Command) -> None:
+def test_an_input_that_the_base_does_not_declare(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
     shutil.copytree(tree, tmp_path / "base")
-    fill(tree, {"organization.yaml": INPUT})
+    write_files(tree, {"organization.yaml": INPUT})
     ran = envtree("report", "-o", "-", str(tmp_path / "base"), "--input", "SHA=1")
     assert ran.code == 0, ran

@@ -12,8 +12,8 @@ from junitparser import JUnitXml
 
 from envtree.cli import invoke
 from envtree.frontend.schemas import Schemas
-from envtree.model.diagnostic import Failure, Refusal
-from tests.support.command_line import BOT, ERROR, TREE, WARNING, Command, fill
+from envtree.model.diagnostic import MachineError, RefusedError
+from tests.support.command_line import BOT, ERROR, TREE, WARNING, RunCommand, write_files
 from tests.unit.report.test_report_broken import validator
 
 FORMS = ("text", "json", "github", "sarif", "junit", "gitlab")
@@ -51,8 +51,8 @@ def raiser(reason: BaseException) -> Callable[..., Any]:
 # Files.
 
 
-def test_a_run_writes_many_reports_and_tells_people_too(tree: Path, tmp_path: Path, envtree: Command) -> None:
-    fill(tree, {BOT: ERROR})
+def test_a_run_writes_many_reports_and_tells_people_too(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BOT: ERROR})
     words = [word for form in FORMS for word in ("--report", f"{form}={tmp_path}/reports/{form}")]
     ran = envtree("check", *words)
     assert ran.code == 1
@@ -67,16 +67,18 @@ def test_a_run_writes_many_reports_and_tells_people_too(tree: Path, tmp_path: Pa
     assert "::error file=" in (tmp_path / "reports/github").read_text()
 
 
-def test_a_report_has_no_colours_and_what_was_not_checked(tree: Path, tmp_path: Path, envtree: Command) -> None:
-    fill(tree, {BOT: ERROR})
+def test_a_report_has_no_colours_and_what_was_not_checked(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BOT: ERROR})
     envtree("check", "--color", "always", "--report", f"text={tmp_path}/text")
     assert "\x1b" not in (tmp_path / "text").read_text()
     assert (tmp_path / "text").read_text() == envtree("check").out
 
 
-def test_an_old_report_is_replaced_whole_and_nothing_stays_behind(tree: Path, tmp_path: Path, envtree: Command) -> None:
+def test_an_old_report_is_replaced_whole_and_nothing_stays_behind(
+    tree: Path, tmp_path: Path, envtree: RunCommand
+) -> None:
     folder = tmp_path / "reports"
-    fill(folder, {"out.sarif": "old" * 100_000})
+    write_files(folder, {"out.sarif": "old" * 100_000})
     before = (folder / "out.sarif").stat().st_ino
     assert envtree("check", "--report", f"sarif={folder}/out.sarif").code == 0
     assert codes("sarif", (folder / "out.sarif").read_bytes()) == []
@@ -86,11 +88,11 @@ def test_an_old_report_is_replaced_whole_and_nothing_stays_behind(tree: Path, tm
 
 @pytest.mark.parametrize("failing", ["create", "replace"])
 def test_a_report_that_cannot_be_written_leaves_the_old_one(
-    failing: str, tree: Path, tmp_path: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    failing: str, tree: Path, tmp_path: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "reports"
-    fill(folder, {"out.sarif": "old"})
-    target = "envtree.system.disk.create" if failing == "create" else "os.replace"
+    write_files(folder, {"out.sarif": "old"})
+    target = "envtree.system.disk.create_file" if failing == "create" else "os.replace"
     monkeypatch.setattr(target, raiser(OSError(28, os.strerror(28))))
     ran = envtree("check", "--report", f"sarif={folder}/out.sarif")
     assert ran.code == 3
@@ -101,8 +103,10 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(
     assert os.listdir(folder) == ["out.sarif"]
 
 
-def test_the_findings_are_told_even_if_a_report_cannot_be_written(tree: Path, tmp_path: Path, envtree: Command) -> None:
-    fill(tree, {BOT: ERROR})
+def test_the_findings_are_told_even_if_a_report_cannot_be_written(
+    tree: Path, tmp_path: Path, envtree: RunCommand
+) -> None:
+    write_files(tree, {BOT: ERROR})
     ran = envtree("check", "--format", "json", "--report", "sarif=/dev/null/x", "--report", f"gitlab={tmp_path}/x.json")
     assert ran.code == 3
     assert codes("json", ran.out.encode()) == ["ET201"]
@@ -126,7 +130,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("word", "told"), REFUSED.values(), ids=REFUSED)
-def test_some_places_are_refused(word: str, told: str, tree: Path, tmp_path: Path, envtree: Command) -> None:
+def test_some_places_are_refused(word: str, told: str, tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     before = sorted(tmp_path.rglob("*"))
@@ -136,13 +140,13 @@ def test_some_places_are_refused(word: str, told: str, tree: Path, tmp_path: Pat
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_two_reports_need_two_files(tmp_path: Path, envtree: Command) -> None:
+def test_two_reports_need_two_files(tmp_path: Path, envtree: RunCommand) -> None:
     ran = envtree("check", "--report", f"sarif={tmp_path}/x", "--report", f"json={tmp_path}/./x")
     assert ran.code == 2
     assert "two reports go to " in ran.err
 
 
-def test_a_report_may_lie_beside_the_sources(tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_may_lie_beside_the_sources(tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree)
     assert envtree("check", "--report", "sarif=envtree.sarif", "--report", "json=reports/envtree.json").code == 0
     assert envtree("check").code == 0
@@ -154,14 +158,14 @@ def test_a_report_may_lie_beside_the_sources(tree: Path, envtree: Command, monke
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
-    ("reason", "code"), [(Failure("ET805", "no disk", "get one"), 3), (Refusal("ET806", "no", "yes"), 1)]
+    ("reason", "code"), [(MachineError("ET805", "no disk", "get one"), 3), (RefusedError("ET806", "no", "yes"), 1)]
 )
 def test_what_stops_a_run_is_in_every_report(
-    reason: Failure | Refusal,
+    reason: MachineError | RefusedError,
     code: int,
     form: str,
     tmp_path: Path,
-    envtree: Command,
+    envtree: RunCommand,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("envtree.cli.commands.check.check", raiser(reason))
@@ -176,16 +180,16 @@ def test_what_stops_a_run_is_in_every_report(
 
 
 def test_a_reader_who_leaves_early_does_not_keep_the_files_from_being_written(
-    tree: Path, tmp_path: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    tree: Path, tmp_path: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(tree, {BOT: ERROR})
+    write_files(tree, {BOT: ERROR})
     monkeypatch.setattr("envtree.cli.support.session.out", raiser(BrokenPipeError()))
     monkeypatch.setattr("envtree.cli.support.exits._close_stdout", lambda: None)
     assert envtree("check", "--format", "json", "--report", f"sarif={tmp_path}/x") == (141, "", "")
     assert codes("sarif", (tmp_path / "x").read_bytes()) == ["ET201"]
 
 
-def test_a_wrong_command_line_writes_no_report(tmp_path: Path, envtree: Command) -> None:
+def test_a_wrong_command_line_writes_no_report(tmp_path: Path, envtree: RunCommand) -> None:
     assert envtree("check", "--input", "NO=1", "--report", f"json={tmp_path}/x").code == 2
     assert not (tmp_path / "x").exists()
 
@@ -204,8 +208,8 @@ def test_a_wrong_command_line_writes_no_report(tmp_path: Path, envtree: Command)
         (ERROR, ("--exit-zero", "--input", "NO=1"), 2),
     ],
 )
-def test_exit_zero(content: str, words: tuple[str, ...], code: int, tree: Path, envtree: Command) -> None:
-    fill(tree, {BOT: content})
+def test_exit_zero(content: str, words: tuple[str, ...], code: int, tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BOT: content})
     ran = envtree("check", *words)
     assert ran.code == code
     if code < 2:
@@ -214,21 +218,21 @@ def test_exit_zero(content: str, words: tuple[str, ...], code: int, tree: Path, 
 
 @pytest.mark.parametrize("form", ["json", "sarif", "junit", "gitlab"])
 @pytest.mark.parametrize("files", [{}, {BOT: ERROR}])
-def test_stdout_is_one_document(form: str, files: dict[str, str], tree: Path, envtree: Command) -> None:
-    fill(tree, files)
+def test_stdout_is_one_document(form: str, files: dict[str, str], tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, files)
     ran = envtree("check", "--format", form, "--color", "always")
     assert ran.err == ""
     assert codes(form, ran.out.encode()) == (["ET201"] if files else [])
 
 
-def test_junit_fails_what_strict_fails(tree: Path, envtree: Command) -> None:
-    fill(tree, {BOT: WARNING})
+def test_junit_fails_what_strict_fails(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BOT: WARNING})
     assert codes("junit", envtree("check", "--format", "junit").out.encode()) == []
     assert codes("junit", envtree("check", "--format", "junit", "--strict").out.encode()) == ["ET150"]
 
 
 def test_paths_are_those_of_the_repository(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    fill(tmp_path / "trees/one two", TREE | {BOT: ERROR})
+    write_files(tmp_path / "trees/one two", TREE | {BOT: ERROR})
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git/HEAD").write_text("ref: refs/heads/main\n")
     for folder in ("objects", "refs"):
@@ -243,8 +247,8 @@ def test_paths_are_those_of_the_repository(tmp_path: Path, capfd: pytest.Capture
     assert f'classname="trees/one two/{BOT}"' in (tmp_path / "junit").read_text()
 
 
-def test_the_findings_may_go_into_a_file_alone(tree: Path, envtree: Command) -> None:
-    fill(tree, {BOT: ERROR})
+def test_the_findings_may_go_into_a_file_alone(tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BOT: ERROR})
     shown = envtree("check").out
     for form in ("text", "json", "sarif"):
         ran = envtree("check", "--format", form, "--output", str(tree / f"found.{form}"))

@@ -11,7 +11,7 @@ import jsonschema_rs
 import pytest
 
 from envtree.frontend.schemas import Schemas
-from tests.support.command_line import Command
+from tests.support.command_line import RunCommand
 from tests.unit.frontend.test_schemas import LAYERS, SCHEMAS, by_jsonschema_rs, documents, sections
 
 NAMES = Schemas().names()
@@ -31,7 +31,7 @@ def bundled(name: str) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(json.loads(Schemas().text(name)), pattern_options=linear, offline=True)
 
 
-def test_schema_lists_prints_and_exports(envtree: Command, tmp_path: Path) -> None:
+def test_schema_lists_prints_and_exports(envtree: RunCommand, tmp_path: Path) -> None:
     listed = [line.split()[0] for line in envtree("schema").out.splitlines()]
     assert listed == list(NAMES)
     assert envtree("schema", "agent").out == Schemas().text("agent")

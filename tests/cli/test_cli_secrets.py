@@ -369,7 +369,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("stage", ["resolve", "bundle_lint", "assemble", "emit", "write", "leaves"])
+@pytest.mark.parametrize("stage", ["resolve", "bundle_lint", "assemble", "emit", "write", "flatten_leaves"])
 def test_a_crash_with_plaintext_in_its_hands_is_one_line(stage: str, folder: Path) -> None:
     module = "publish" if stage in ("emit", "write") else "run"
     script = CRASH.format(canary="quokka7", kind="RuntimeError", stage=stage, module=module)

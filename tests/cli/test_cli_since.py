@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from envtree.engine import by_project as parted
-from envtree.engine.by_project import Parted
+from envtree.engine.by_project import ProjectRunner
 from envtree.engine.run import Request, Run
 from envtree.sources.tree import DirectoryTree
 from tests.properties.writing import flow_text, seal
-from tests.support.command_line import BOT, BOT_ID, ERROR, TREE, Command, fill
+from tests.support.command_line import BOT, BOT_ID, ERROR, TREE, RunCommand, write_files
 from tests.unit.sources.test_git_revision import commit
 from tests.unit.system.test_git import run
 
@@ -39,7 +39,7 @@ Edits = dict[str, str | None]
 def tree(tmp_path: Path) -> Path:
     """A small tree that is committed."""
     run(tmp_path, "init", "-q", "-b", "main", "tree")
-    fill(tmp_path / "tree", FILES)
+    write_files(tmp_path / "tree", FILES)
     commit(tmp_path / "tree")
     return tmp_path / "tree"
 
@@ -48,12 +48,12 @@ def tree(tmp_path: Path) -> Path:
 def by_project(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Small trees are looked at as a whole, and large ones project by project, which must not make a difference."""
     if request.param:
-        monkeypatch.setattr(parted, "_WORTH", 1)
+        monkeypatch.setattr(parted, "_MIN_AGENTS", 1)
     return bool(request.param)
 
 
 def edit(tree: Path, edits: Edits) -> None:
-    fill(tree, {path: text for path, text in edits.items() if text is not None})
+    write_files(tree, {path: text for path, text in edits.items() if text is not None})
     for path in [path for path, text in edits.items() if text is None]:
         (tree / path).unlink()
 
@@ -118,7 +118,7 @@ CASES: dict[str, tuple[Edits, set[str]]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_only_what_a_difference_reaches_is_compiled(case: str, tree: Path, tmp_path: Path, envtree: Command) -> None:
+def test_only_what_a_difference_reaches_is_compiled(case: str, tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
     edits, reached = CASES[case]
     out, whole = str(tmp_path / "out"), str(tmp_path / "whole")
     assert envtree("compile", "-o", out, *REF).code == 0
@@ -137,7 +137,9 @@ def test_only_what_a_difference_reaches_is_compiled(case: str, tree: Path, tmp_p
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_only_what_a_difference_reaches_is_checked(case: str, by_project: bool, tree: Path, envtree: Command) -> None:
+def test_only_what_a_difference_reaches_is_checked(
+    case: str, by_project: bool, tree: Path, envtree: RunCommand
+) -> None:
     edits, reached = CASES[case]
     edit(tree, edits)
     present = reached.intersection(Run(Request(DirectoryTree(tree))).ids)
@@ -145,13 +147,13 @@ def test_only_what_a_difference_reaches_is_checked(case: str, by_project: bool, 
     assert checked["summary"]["bundles"] == len(present)
 
 
-def test_a_template_reaches_all(tree: Path, tmp_path: Path, envtree: Command) -> None:
+def test_a_template_reaches_all(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
     output = "output: {formats: [template], templates: {id.txt: templates/id.j2}}\n"
-    fill(tree, {"organization.yaml": FILES["organization.yaml"] + output, "templates/id.j2": "{{ id }}\n"})
+    write_files(tree, {"organization.yaml": FILES["organization.yaml"] + output, "templates/id.j2": "{{ id }}\n"})
     commit(tree)
     out, whole = str(tmp_path / "out"), str(tmp_path / "whole")
     assert envtree("compile", "-o", out, *REF).code == 0
-    fill(tree, {"templates/id.j2": "is {{ id }}\n"})
+    write_files(tree, {"templates/id.j2": "is {{ id }}\n"})
     assert envtree("compile", "-o", out, *REF, "--changed-since", "HEAD").code == 0
     assert envtree("compile", "-o", whole, *REF).code == 0
     told = [{path: data for path, (data, _) in written(tmp_path / name).items()} for name in ("out", "whole")]
@@ -159,46 +161,46 @@ def test_a_template_reaches_all(tree: Path, tmp_path: Path, envtree: Command) ->
     assert {data for path, data in told[0].items() if path.endswith("id.txt")} == {f"is {id}\n".encode() for id in ALL}
 
 
-def test_a_check_is_of_what_a_difference_reaches(by_project: bool, tree: Path, envtree: Command) -> None:
+def test_a_check_is_of_what_a_difference_reaches(by_project: bool, tree: Path, envtree: RunCommand) -> None:
     policy = {"policies/never.yaml": "schema: {not: {}}\nmessage: never\nselector: '**@staging'\n"}
-    fill(tree, policy)
+    write_files(tree, policy)
     commit(tree)
     assert envtree("check").code == 1
-    fill(tree, {CLERK: f"{TREE[CLERK]}description: x\n"})
+    write_files(tree, {CLERK: f"{TREE[CLERK]}description: x\n"})
     ran = envtree("check", "--changed-since", "HEAD")
     assert (ran.code, ran.out) == (0, "")
     assert ran.err == "checked 1 bundle of 1 agent: no errors\n"
     assert envtree("check", "--changed-since", "HEAD~1").code == 1
-    fill(tree, {CLERK: TREE[CLERK]})
+    write_files(tree, {CLERK: TREE[CLERK]})
     assert envtree("check", "--changed-since", "HEAD").err == "no bundle is affected since HEAD: no errors\n"
     # A file that is wrong is found, whatever else there is.
-    fill(tree, {"jobs/nightly.yaml": "nope: 1\n"})
+    write_files(tree, {"jobs/nightly.yaml": "nope: 1\n"})
     assert envtree("check", "--changed-since", "HEAD").code == 1
 
 
-def test_selectors_narrow_what_is_reached(tree: Path, tmp_path: Path, envtree: Command) -> None:
-    fill(tree, {BASE: f"{TREE[BASE]}description: x\n"})
+def test_selectors_narrow_what_is_reached(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
+    write_files(tree, {BASE: f"{TREE[BASE]}description: x\n"})
     ran = envtree("compile", "**@staging", "--changed-since", "HEAD", "-o", str(tmp_path / "out"), *REF)
     assert {*ids(written(tmp_path / "out")).values()} == {STAGING_ID}, ran
 
 
-def test_what_cannot_be_compiled_changes_nothing(tree: Path, tmp_path: Path, envtree: Command) -> None:
+def test_what_cannot_be_compiled_changes_nothing(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
     out = str(tmp_path / "out")
     assert envtree("compile", "-o", out, *REF).code == 0
     before = written(tmp_path / "out")
-    fill(tree, {BOT: ERROR})
+    write_files(tree, {BOT: ERROR})
     assert envtree("compile", "-o", out, *REF, "--changed-since", "HEAD").code == 1
     assert written(tmp_path / "out") == before
 
 
-def test_where_there_was_no_tree_all_is_reached(tmp_path: Path, tree: Path, envtree: Command) -> None:
+def test_where_there_was_no_tree_all_is_reached(tmp_path: Path, tree: Path, envtree: RunCommand) -> None:
     run(tree, "switch", "-q", "--orphan", "first")
     commit(tree)
     run(tree, "switch", "-q", "main")
     assert envtree("check", "--changed-since", "first").err.startswith("checked 3 bundles of 2 agents")
     # A folder will do as well as a revision.
     shutil.copytree(tree, tmp_path / "copy")
-    fill(tree, {CLERK: f"{TREE[CLERK]}description: x\n"})
+    write_files(tree, {CLERK: f"{TREE[CLERK]}description: x\n"})
     assert envtree("check", "--changed-since", str(tmp_path / "copy")).err.startswith("checked 1 bundle of 1 agent")
 
 
@@ -213,28 +215,28 @@ def test_where_there_was_no_tree_all_is_reached(tmp_path: Path, tree: Path, envt
     ],
 )
 @pytest.mark.parametrize("command", [("check",), ("compile", "--secrets", "ref", "-o", "/nowhere/out")])
-def test_a_wrong_revision(command: tuple[str, ...], revision: str, words: str, envtree: Command) -> None:
+def test_a_wrong_revision(command: tuple[str, ...], revision: str, words: str, envtree: RunCommand) -> None:
     ran = envtree(*command, "--changed-since", revision)
     assert (ran.code, ran.out) == (2, "")
     assert words in ran.err
 
 
 def test_of_projects_that_are_alike_the_base_is_not_read(
-    tree: Path, by_project: bool, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    tree: Path, by_project: bool, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     others = {f"projects/p{n}/agents/a.yaml": "{}\n" for n in range(3)}
     others |= {f"projects/p{n}/project.yaml": f"key: p{n}\n" for n in range(3)}
-    fill(tree, others)
+    write_files(tree, others)
     commit(tree)
-    fill(tree, {"projects/p1/agents/a.yaml": "description: another\n"})
+    write_files(tree, {"projects/p1/agents/a.yaml": "description: another\n"})
     begun: list[str] = []
-    begin = Parted.begun
+    begin = ProjectRunner.start
 
-    def noted(self: Parted, project: str, *more: Any) -> Run:
+    def noted(self: ProjectRunner, project: str, *more: Any) -> Run:
         begun.append(project)
         return begin(self, project, *more)
 
-    monkeypatch.setattr(Parted, "begun", noted)
+    monkeypatch.setattr(ProjectRunner, "start", noted)
     done = envtree("check", "--changed-since", "HEAD", "--jobs", "1")
     assert done.code == 0, done
     assert "checked 2 bundles of 1 agent" in done.err

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from envtree.frontend.schemas import Schemas
-from tests.support.command_line import BOT_ID, ERROR, INPUT, ORGANIZATION, Command, Ran, fill
+from tests.support.command_line import BOT_ID, ERROR, INPUT, ORGANIZATION, CommandResult, RunCommand, write_files
 
 EVIL = "a\n::error::pwned\n  ::add-mask::e\x1b[31m##[error]x\r\u202e"
 COMMAND = re.compile(r"^\s*::|##\[", re.MULTILINE)
 REF = ("--secrets", "ref", "-o", "{tmp}/out")
 
 
-def is_plain(ran: Ran) -> bool:
+def is_plain(ran: CommandResult) -> bool:
     told = ran.out + ran.err
     return not COMMAND.search(told) and all(line.isprintable() for line in told.split("\n"))
 
@@ -43,7 +43,7 @@ def is_plain(ran: Ran) -> bool:
         (("-C", EVIL, "check"), 2),
     ],
 )
-def test_an_argument_is_words(arguments: tuple[str, ...], code: int, tmp_path: Path, envtree: Command) -> None:
+def test_an_argument_is_words(arguments: tuple[str, ...], code: int, tmp_path: Path, envtree: RunCommand) -> None:
     ran = envtree(*(argument.replace("{tmp}", str(tmp_path)) for argument in arguments))
     assert ran.code == code, ran
     assert "pwned" in ran.out + ran.err
@@ -53,7 +53,7 @@ def test_an_argument_is_words(arguments: tuple[str, ...], code: int, tmp_path: P
 
 
 @pytest.mark.parametrize("arguments", [("check",), ("show", "x"), ("tree",), ("compile",)])
-def test_the_way_to_no_tree_is_words(arguments: tuple[str, ...], tmp_path: Path, envtree: Command) -> None:
+def test_the_way_to_no_tree_is_words(arguments: tuple[str, ...], tmp_path: Path, envtree: RunCommand) -> None:
     (tmp_path / EVIL / ".git").mkdir(parents=True)
     ran = envtree("-C", str(tmp_path / EVIL), *arguments)
     assert ran.code == 2
@@ -62,8 +62,8 @@ def test_the_way_to_no_tree_is_words(arguments: tuple[str, ...], tmp_path: Path,
 
 
 @pytest.mark.parametrize("name", ["x\\n::error::pwned\\e[31m", "::error::pwned"])
-def test_an_output_folder_is_words(name: str, tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(tree, {"organization.yaml": f'{ORGANIZATION}output: {{directory: "{name}", secrets: ref}}\n'})
+def test_an_output_folder_is_words(name: str, tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_files(tree, {"organization.yaml": f'{ORGANIZATION}output: {{directory: "{name}", secrets: ref}}\n'})
     monkeypatch.chdir(tree)
     for arguments in (("compile", "--check"), ("compile",), ("compile", "--check"), ("compile", "--strict")):
         ran = envtree(*arguments)
@@ -71,7 +71,7 @@ def test_an_output_folder_is_words(name: str, tree: Path, envtree: Command, monk
         assert is_plain(ran), ran
 
 
-def test_a_committed_manifest_is_words(tree: Path, tmp_path: Path, envtree: Command) -> None:
+def test_a_committed_manifest_is_words(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
     arguments = [argument.format(tmp=tmp_path) for argument in ("compile", *REF)]
     assert envtree(*arguments).code == 0
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
@@ -92,9 +92,9 @@ def test_a_committed_manifest_is_words(tree: Path, tmp_path: Path, envtree: Comm
 
 @pytest.mark.parametrize("arguments", [("check",), ("compile", *REF), ("show", BOT_ID)])
 def test_an_input_is_utf_8(
-    arguments: tuple[str, ...], tree: Path, tmp_path: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...], tree: Path, tmp_path: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(tree, {"organization.yaml": INPUT})
+    write_files(tree, {"organization.yaml": INPUT})
     words = [argument.format(tmp=tmp_path) for argument in arguments]
     given = envtree(*words, "--input", os.fsdecode(b"SHA=a\xffb"))
     assert given.code == 2
@@ -111,7 +111,7 @@ def test_an_input_is_utf_8(
 
 
 @pytest.mark.parametrize("arguments", [("check",), ("compile", *REF), ("show",)])
-def test_a_selector_is_utf_8(arguments: tuple[str, ...], tmp_path: Path, envtree: Command) -> None:
+def test_a_selector_is_utf_8(arguments: tuple[str, ...], tmp_path: Path, envtree: RunCommand) -> None:
     ran = envtree(*(argument.format(tmp=tmp_path) for argument in arguments), os.fsdecode(b"\xff"))
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.isascii()
@@ -125,7 +125,7 @@ COMPILE = ("compile", "--messages", "json", "--secrets", "ref", "-o", "{tmp}/out
 
 @pytest.mark.parametrize("arguments", [CHECK, COMPILE, (*COMPILE, "--check")])
 def test_json_is_there_when_the_tree_is_another_users(
-    arguments: tuple[str, ...], tmp_path: Path, tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...], tmp_path: Path, tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
     monkeypatch.setattr(Path, "lstat", lambda _: os.stat_result((0o100644, 0, 0, 1, 1234, 0, 0, 0, 0, 0)))
@@ -140,7 +140,7 @@ def test_json_is_there_when_the_tree_is_another_users(
 
 @pytest.mark.parametrize("arguments", [CHECK, COMPILE])
 def test_json_is_not_there_when_the_command_line_is_wrong(
-    arguments: tuple[str, ...], tmp_path: Path, tree: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...], tmp_path: Path, tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = [argument.format(tmp=tmp_path) for argument in arguments]
     ran = envtree(*words, "--input", "NO=1")
@@ -157,8 +157,8 @@ def test_json_is_not_there_when_the_command_line_is_wrong(
 @pytest.mark.parametrize(
     "arguments", [("tree", "--format", "json"), ("show", BOT_ID), ("show", BOT_ID, "--reveal", "--force")]
 )
-def test_stdout_is_the_answer_or_nothing(arguments: tuple[str, ...], tree: Path, envtree: Command) -> None:
-    fill(tree, {"projects/shop/teams/cart/agents/bot.yaml": ERROR})
+def test_stdout_is_the_answer_or_nothing(arguments: tuple[str, ...], tree: Path, envtree: RunCommand) -> None:
+    write_files(tree, {"projects/shop/teams/cart/agents/bot.yaml": ERROR})
     ran = envtree(*arguments)
     assert (ran.code, ran.out) == (1, "")
     assert "error ET201" in ran.err

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from envtree.cli.commands.watch import _matter
+from envtree.cli.commands.watch import _is_any_relevant
 from envtree.sources.tree import DirectoryTree
-from tests.support.command_line import BOT, ERROR, INPUT, ORGANIZATION, TREE, WARNING, Command, fill
+from tests.support.command_line import BOT, ERROR, INPUT, ORGANIZATION, TREE, WARNING, RunCommand, write_files
 
 ROOT = Path(__file__).parents[2]
 ACME = ROOT / "examples/acme"
@@ -151,7 +151,7 @@ def test_findings_come_and_go(start: Start, tree: Path) -> None:
 
 
 def test_a_finding_whose_line_moves_stays_the_same_one(start: Start, tree: Path) -> None:
-    fill(tree, {BOT: ERROR})
+    write_files(tree, {BOT: ERROR})
     watch = start()
     watch.until("hint:")
     save(tree, BOT, f"# above\n\n{ERROR}")
@@ -169,7 +169,7 @@ def test_files_come_go_and_are_renamed(start: Start, tree: Path) -> None:
     (tree / BOT).unlink()
     assert watch.round() == f"{BOT} gone: 2 bundles differ, no errors"
     # A folder that comes with all that is in it, as git brings it.
-    fill(tree.parent / "ready", {"team.yaml": "{}\n", "agents/a.yaml": "{}\n"})
+    write_files(tree.parent / "ready", {"team.yaml": "{}\n", "agents/a.yaml": "{}\n"})
     (tree.parent / "ready").rename(tree / "projects/shop/teams/new")
     new = "projects/shop/teams/new"
     assert watch.round() == f"{new}/agents/a.yaml, {new}/team.yaml new: 2 bundles differ, no errors"
@@ -254,7 +254,7 @@ def test_only_what_was_saved_is_read_again(start: Start, tree: Path) -> None:
 
 
 def test_selectors_inputs_and_warnings_that_count(start: Start, tree: Path) -> None:
-    fill(tree, {"organization.yaml": INPUT})
+    write_files(tree, {"organization.yaml": INPUT})
     watch = start("shop/clerk", "--strict", "--input", "SHA=1", "-o", str(tree / "out"), "--secrets", "ref")
     assert watch.round() == f"watching '{tree}': wrote 1 bundle to '{tree}/out', no errors"
     save(tree, CLERK, WARNING)
@@ -280,7 +280,7 @@ def test_a_value_that_cannot_be_computed_is_a_finding_like_any_other(start: Star
 
 
 def test_an_input_need_not_be_set_where_nothing_is_written(start: Start, tree: Path) -> None:
-    fill(tree, {"organization.yaml": INPUT})
+    write_files(tree, {"organization.yaml": INPUT})
     watch = start()
     assert watch.round() == f"watching '{tree}': checked 3 bundles, no errors"
 
@@ -368,9 +368,9 @@ def test_a_system_that_refuses_to_watch_is_the_machine(reason: str, start: Start
     ],
 )
 def test_once_ends_with_how_it_stands(
-    files: dict[str, str], words: tuple[str, ...], code: int, said: str, tree: Path, envtree: Command
+    files: dict[str, str], words: tuple[str, ...], code: int, said: str, tree: Path, envtree: RunCommand
 ) -> None:
-    fill(tree, files)
+    write_files(tree, files)
     out = str(tree.parent / "out")
     ran = envtree("watch", "--once", *(word.format(out=out) for word in words))
     told = ROUND.fullmatch(ran.out.splitlines()[0])
@@ -379,31 +379,31 @@ def test_once_ends_with_how_it_stands(
 
 
 @pytest.mark.parametrize("words", [("--secrets", "ref"), ("--format", "k8s")])
-def test_what_is_written_needs_a_place(words: tuple[str, ...], envtree: Command) -> None:
+def test_what_is_written_needs_a_place(words: tuple[str, ...], envtree: RunCommand) -> None:
     ran = envtree("watch", "--once", *words)
     assert (ran.code, "name a folder with -o" in ran.err) == (2, True)
 
 
-def test_an_input_that_is_not_declared_is_a_mistake(envtree: Command) -> None:
+def test_an_input_that_is_not_declared_is_a_mistake(envtree: RunCommand) -> None:
     ran = envtree("watch", "--once", "--input", "SHA=1")
     assert (ran.code, "declares no input 'SHA'" in ran.err) == (2, True)
 
 
 def test_what_git_ignores_or_nobody_sees_does_not_matter(tree: Path) -> None:
     subprocess.run(["git", "init", "-q", tree], check=True)
-    fill(tree, {".gitignore": "*.log\nbuild/\n"})
+    write_files(tree, {".gitignore": "*.log\nbuild/\n"})
     one = DirectoryTree(tree)
     for path in (BOT, "gone.yaml", "agents", ".sops.yaml", "projects/.gitignore", "."):
-        assert _matter(one, [path]), path
+        assert _is_any_relevant(one, [path]), path
     for path in (".git/index", ".git", "a.log", "build/x.yaml", "projects/.a.yaml.swp", ".venv/lib/x.yaml", ".env"):
-        assert not _matter(one, [path]), path
-    assert _matter(one, ["a.log", BOT])
+        assert not _is_any_relevant(one, [path]), path
+    assert _is_any_relevant(one, ["a.log", BOT])
     # A tree in a folder that is ignored was named on purpose.
-    fill(tree, {".gitignore": "*\n"})
-    assert _matter(one, [BOT])
+    write_files(tree, {".gitignore": "*\n"})
+    assert _is_any_relevant(one, [BOT])
 
 
-def test_the_readme_shows_what_it_says(start: Start, tmp_path: Path, envtree: Command) -> None:
+def test_the_readme_shows_what_it_says(start: Start, tmp_path: Path, envtree: RunCommand) -> None:
     assert envtree("init", str(tmp_path / "demo")).code == 0
     base = tmp_path / "demo/environments/base.yaml"
     sound = base.read_text()
@@ -423,11 +423,11 @@ def test_the_readme_shows_what_it_says(start: Start, tmp_path: Path, envtree: Co
 
 
 def test_a_tree_that_was_broken_at_first_is_compared_with_what_lies_there(
-    start: Start, tree: Path, envtree: Command
+    start: Start, tree: Path, envtree: RunCommand
 ) -> None:
     out = str(tree.parent / "out")
     assert envtree("compile", "-o", out, "--secrets", "ref").code == 0
-    fill(tree, {BOT: ERROR})
+    write_files(tree, {BOT: ERROR})
     watch = start("-o", out, "--secrets", "ref")
     assert watch.round() == f"watching '{tree}': wrote nothing, 1 error"
     watch.until("hint:")
@@ -437,7 +437,7 @@ def test_a_tree_that_was_broken_at_first_is_compared_with_what_lies_there(
 
 def test_what_an_error_hides_is_neither_gone_nor_new(start: Start, tree: Path) -> None:
     """A declaration that nobody uses is told of a whole tree only, and what a file says as long as it can be read."""
-    fill(tree, {"organization.yaml": f"{ORGANIZATION}variables: {{NEVER: {{}}}}\n", CLERK: WARNING})
+    write_files(tree, {"organization.yaml": f"{ORGANIZATION}variables: {{NEVER: {{}}}}\n", CLERK: WARNING})
     watch = start()
     assert watch.round().endswith("checked 4 bundles, 2 warnings")
     watch.until("hint:")

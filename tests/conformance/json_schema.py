@@ -11,10 +11,10 @@ from typing import Any
 
 import jsonschema_rs
 
-from envtree.compile.bundle_lint.unknowns import Judge
-from envtree.frontend.link.policies import REGEX
+from envtree.compile.bundle_lint.partial_validator import PartialValidator
+from envtree.frontend.link.policies import REGEX_OPTIONS
 from envtree.frontend.schema_faults import FaultFinder
-from envtree.model.resolved import UNKNOWN, Hidden
+from envtree.model.resolved import UNKNOWN, HiddenValue
 from tests.benchmarks.peer_programs import cache as kept
 from tests.conformance.case import Case, Refused
 
@@ -46,14 +46,14 @@ def groups() -> list[tuple[str, dict[str, Any]]]:
 
 def _policy(schema: Any) -> Callable[[Any], Any]:
     try:
-        return jsonschema_rs.Draft202012Validator(schema, pattern_options=REGEX, offline=True).is_valid
+        return jsonschema_rs.Draft202012Validator(schema, pattern_options=REGEX_OPTIONS, offline=True).is_valid
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
         return lambda data: Refused("unusable")
 
 
 def _explainer(schema: Any) -> Callable[[Any], Any]:
     finder = FaultFinder({})
-    return lambda data: not finder.faults("suite", schema, data)
+    return lambda data: not finder.find_faults("suite", schema, data)
 
 
 def json_schema() -> Iterator[Case]:
@@ -61,7 +61,7 @@ def json_schema() -> Iterator[Case]:
     for name, group in groups():
         schema = group["schema"]
         usable = _policy(schema)
-        judge = Judge(schema)
+        judge = PartialValidator(schema)
         for test in group["tests"]:
             id = f"{name}: {group['description']}: {test['description']}"
             answer = usable(test["data"])
@@ -90,7 +90,7 @@ def unknown_values() -> Iterator[Case]:
     for name, group in groups():
         if _refused(_policy(group["schema"])(None)):
             continue
-        judge = Judge(group["schema"])
+        judge = PartialValidator(group["schema"])
         for test in group["tests"]:
             for path in _paths(test["data"], ()):
                 breaches, undecided = judge(_hidden(test["data"], path))
@@ -106,7 +106,7 @@ def _paths(data: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, 
 
 
 def _hidden(data: Any, path: tuple[str | int, ...]) -> Any:
-    unknown = Hidden(UNKNOWN, secret=True, symbol=None)
+    unknown = HiddenValue(UNKNOWN, secret=True, symbol=None)
     if not path:
         return unknown
     data = copy.deepcopy(data)

@@ -11,7 +11,7 @@ import yaml
 from envtree.diagnostics.codes import CODES
 from envtree.frontend.parse.backend import Backend
 from envtree.frontend.parse.document import parse
-from envtree.frontend.parse.events import libyaml_events, pure_events
+from envtree.frontend.parse.yaml_events import libyaml_events, pure_events
 from envtree.model.diagnostic import Diagnostics
 from envtree.model.source import Kind, Location, Source
 from tests.conformance.case import Refused

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from envtree.secrets.edit.three_way import three_way
+from envtree.secrets.edit.three_way import merge_three_way
 from tests.conformance.case import Case
 from tests.properties.test_three_way import leaves, plain
 from tests.support.env_readers import program
@@ -25,8 +25,8 @@ def three_way_merges() -> Iterator[Case]:
     for number in range(MERGES):
         base = {key: chance.randrange(3) for key in KEYS if chance.random() < 0.6}
         sides = [_changed(base, chance) for _ in range(2)]
-        found = three_way(*(leaves(version, side) for version, side in zip((base, *sides), "bot", strict=True)))
-        mine = {"merged": plain(found.leaves), "conflicts": sorted(path[0] for path in found.conflicts)}
+        found = merge_three_way(*(leaves(version, side) for version, side in zip((base, *sides), "bot", strict=True)))
+        mine = {"merged": plain(found.values), "conflicts": sorted(path[0] for path in found.conflicts)}
         theirs = _git(base, *sides)
         # In a conflict git shows both sides, and envtree keeps ours.
         for key in theirs["conflicts"]:

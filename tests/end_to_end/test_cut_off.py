@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cut_off import ROOT, cut_off, way_in
+from tests.support.cut_off import ROOT, isolated_command, isolation_prefix
 
 # Prints who it is and what it reaches; the second address is one of those that are kept for documentation.
 PROBE = """
@@ -22,8 +22,8 @@ except OSError as why:
 
 
 def test_a_command_reaches_loopback_only_and_is_who_it_was() -> None:
-    command = cut_off(sys.executable, "-c", PROBE)
-    if not way_in():
+    command = isolated_command(sys.executable, "-c", PROBE)
+    if not isolation_prefix():
         assert command == [sys.executable, "-c", PROBE]
         return
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True)
@@ -36,7 +36,9 @@ def test_it_is_said_which_network_there_is(tools: str, tmp_path: Path) -> None:
     environ = {**os.environ, "PATH": tools or str(tmp_path)}
     done = subprocess.run(command, cwd=ROOT, env=environ, text=True, capture_output=True, check=True)
     assert done.stdout == "ran\n"
-    assert done.stderr.startswith(f"network: {'none but loopback' if tools and way_in() else 'that of this machine'}")
+    assert done.stderr.startswith(
+        f"network: {'none but loopback' if tools and isolation_prefix() else 'that of this machine'}"
+    )
 
 
 def test_the_exit_code_is_that_of_the_command() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.command_line import ERROR, TREE, WARNING, fill
-from tests.support.github_runner import REPOSITORY, Runner, Step, log_commands, serving
+from tests.support.command_line import ERROR, TREE, WARNING, write_files
+from tests.support.github_runner import REPOSITORY, Runner, Step, log_commands, serve_api
 
 # Each runs the whole script of the action, which starts envtree several times.
 pytestmark = pytest.mark.slow
@@ -96,7 +96,7 @@ def check(runner: Runner, code: int, found: Any = None, event: Any = None, **env
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 70])
 @pytest.mark.parametrize("found", [None, report([finding()])], ids=["no-report", "report"])
 def test_a_token_that_may_only_read_changes_nothing(runner: Runner, code: int, found: Any) -> None:
-    with serving(None) as api:
+    with serve_api(None) as api:
         runner.api = api.url
         step = check(runner, code, found, PULL_REQUEST, COMMENT="true")
     assert step.code == code
@@ -109,13 +109,13 @@ def test_a_token_that_may_only_read_changes_nothing(runner: Runner, code: int, f
 @pytest.mark.parametrize("event", [None, {"pull_request": None}, {"workflow_run": {"event": "pull_request"}}, FORK])
 def test_what_cannot_be_asked_or_understood_changes_nothing(runner: Runner, event: Any) -> None:
     assert check(runner, 1, report(), event, COMMENT="true").code == 1
-    with serving({f"/repos/{REPOSITORY}/pulls": {"not": "a list"}}) as api:
+    with serve_api({f"/repos/{REPOSITORY}/pulls": {"not": "a list"}}) as api:
         runner.api = api.url
         assert check(runner, 0, report(), event, COMMENT="true").code == 0
 
 
 def test_without_being_asked_to_comment_it_asks_nobody(runner: Runner) -> None:
-    with serving(None) as api:
+    with serve_api(None) as api:
         runner.api = api.url
         check(runner, 0, report(), PULL_REQUEST)
     assert api.requests == []
@@ -236,7 +236,7 @@ def test_a_comment_is_made_once_and_then_rewritten(runner: Runner) -> None:
         {"id": 4, "user": {"type": "Bot"}, "body": None},
     ]
     answers = {f"/repos/{REPOSITORY}/issues/7/comments": comments}
-    with serving(answers) as api:
+    with serve_api(answers) as api:
         runner.api = api.url
         assert check(runner, 1, report([finding()]), PULL_REQUEST, COMMENT="true").code == 1
         comments.append({"id": 5, "user": {"type": "Bot"}, "body": MARKER.replace("\n", "\r\n") + "x"})
@@ -255,7 +255,7 @@ def test_a_comment_on_the_second_page_is_found(runner: Runner) -> None:
         [{"id": n, "user": {"type": "User"}, "body": "x"} for n in range(100)],
         [{"id": 200, "user": {"type": "Bot"}, "body": MARKER}],
     ]
-    with serving({}) as api:
+    with serve_api({}) as api:
         runner.api = api.url
         answer = api.answer
         api.answer = lambda request: (  # type: ignore[method-assign]
@@ -271,7 +271,7 @@ def test_a_comment_on_the_second_page_is_found(runner: Runner) -> None:
 def test_t58_after_a_fork_the_comment_goes_where_github_says(runner: Runner, newest: str, comments: int) -> None:
     (runner.workspace / "stranger.json").write_text(json.dumps(report([finding("@acme/all")], number=666)))
     pulls = [{"number": 9, "head": {"sha": newest}}, {"number": 8, "head": {"sha": "c3"}}]
-    with serving({f"/repos/{REPOSITORY}/pulls": pulls}) as api:
+    with serve_api({f"/repos/{REPOSITORY}/pulls": pulls}) as api:
         runner.api = api.url
         step = runner.step("check/comment.py", FORK, REPORT="stranger.json")
     assert step.code == 0
@@ -298,7 +298,7 @@ def test_t58_a_report_of_another_shape_does_no_harm(runner: Runner, shape: Any) 
     (runner.workspace / "stranger.json").write_text(
         json.dumps(dict.fromkeys(("findings", "not_checked", "summary"), shape) | {"envtree": "1"})
     )
-    with serving({f"/repos/{REPOSITORY}/pulls": [{"number": 9, "head": {"sha": "a1"}}]}) as api:
+    with serve_api({f"/repos/{REPOSITORY}/pulls": [{"number": 9, "head": {"sha": "a1"}}]}) as api:
         runner.api = api.url
         assert runner.step("check/comment.py", FORK, REPORT="stranger.json").code == 0
     assert api.requests[-1].method == "POST"
@@ -306,7 +306,7 @@ def test_t58_a_report_of_another_shape_does_no_harm(runner: Runner, shape: Any) 
 
 def test_a_comment_that_is_refused_fails_the_job_that_was_to_make_it(runner: Runner) -> None:
     (runner.workspace / "mine.json").write_text(json.dumps(report()))
-    with serving(None) as api:
+    with serve_api(None) as api:
         runner.api = api.url
         step = runner.step("check/comment.py", PULL_REQUEST, REPORT="mine.json")
     assert step.code == 1
@@ -315,7 +315,7 @@ def test_a_comment_that_is_refused_fails_the_job_that_was_to_make_it(runner: Run
 
 @pytest.mark.parametrize(("changes", "code"), [({}, 0), ({"b": WARNING}, 1), ({"b": ERROR}, 1), ({"b": ":"}, 1)])
 def test_the_real_command_ends_the_step(runner: Runner, changes: dict[str, str], code: int) -> None:
-    fill(runner.workspace, TREE | {f"projects/shop/agents/{name}.yaml": text for name, text in changes.items()})
+    write_files(runner.workspace, TREE | {f"projects/shop/agents/{name}.yaml": text for name, text in changes.items()})
     step = runner.step("check/check.py", STRICT="true", SARIF_FILE="x.sarif")
     assert step.code == code, step.log
     found = json.loads(Path(step.outputs["report-file"]).read_text())["findings"]
@@ -326,7 +326,7 @@ def test_the_real_command_ends_the_step(runner: Runner, changes: dict[str, str],
 
 
 def test_the_real_command_on_a_wrong_command_line(runner: Runner) -> None:
-    fill(runner.workspace, TREE)
+    write_files(runner.workspace, TREE)
     step = runner.step("check/check.py", INPUTS="NOPE=1")
     assert (step.code, step.outputs["result"]) == (2, "error")
 
@@ -346,13 +346,13 @@ def test_the_log_holds_no_command_but_ours(runner: Runner, place: str, first: in
     words = HOSTILE[first : first + 10]
     agents = {f"projects/shop/agents/a{n}.yaml": place.format(json.dumps(word)) for n, word in enumerate(words)}
     contract = "variables: {V: {enum: [a-word]}}\n"
-    fill(runner.workspace, TREE | agents | {"organization.yaml": TREE["organization.yaml"] + contract})
+    write_files(runner.workspace, TREE | agents | {"organization.yaml": TREE["organization.yaml"] + contract})
     assert_only_annotations(runner.step("check/check.py", DIRECTORY="projects"))
 
 
 def test_names_on_disk_and_selectors_are_no_commands(runner: Runner) -> None:
     words = [word for word in HOSTILE if word.strip() and "/" not in word and len(word) < 90 and "\ud800" not in word]
-    fill(runner.workspace, TREE | {f"projects/shop/agents/{word}.yaml": "{}" for word in words})
+    write_files(runner.workspace, TREE | {f"projects/shop/agents/{word}.yaml": "{}" for word in words})
     assert_only_annotations(runner.step("check/check.py", SELECTORS="\n".join(words)))
     for word in words[:5]:
         assert_only_annotations(runner.step("check/check.py", DIRECTORY=word), most=0)

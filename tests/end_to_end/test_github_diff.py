@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from envtree.diagnostics.printable_documents import json_document
-from envtree.queries.diff.saved import NoAnswerError, restored
+from envtree.queries.diff.from_json import InvalidDiffError, parse_diff
 from envtree.queries.diff.to_json import diff_data
 from tests.end_to_end.test_github_action import FORK, MARKER, PULL_REQUEST, report
-from tests.support.command_line import BOT, BOT_ID, ERROR, INPUT, TREE, fill
-from tests.support.github_runner import REPOSITORY, Runner, Step, log_commands, serving
+from tests.support.command_line import BOT, BOT_ID, ERROR, INPUT, TREE, write_files
+from tests.support.github_runner import REPOSITORY, Runner, Step, log_commands, serve_api
 from tests.unit.report.test_diff_markdown import LISTED, full_of
 from tests.unit.report.test_github_markdown import tokens
 from tests.unit.sources.test_git_revision import commit
@@ -35,13 +35,13 @@ def runner(tmp_path: Path) -> Runner:
     found = Runner(tmp_path)
     root = found.workspace
     run(root, "init", "-q", "-b", "main")
-    fill(root, TREE)
+    write_files(root, TREE)
     commit(root)
     run(root, "switch", "-qc", "topic")
-    fill(root, {PRODUCTION: QUIET})
+    write_files(root, {PRODUCTION: QUIET})
     commit(root)
     run(root, "switch", "-q", "main")
-    fill(root, {"README.md": "x"})
+    write_files(root, {"README.md": "x"})
     commit(root)
     run(root, "merge", "-q", "--no-ff", "-m", "merge", "topic")
     return found
@@ -66,7 +66,7 @@ def test_the_comment_says_what_is_wrong_and_then_what_changes(runner: Runner) ->
 
 
 def test_it_ends_as_the_check_does(runner: Runner) -> None:
-    fill(runner.workspace, {BOT: ERROR})
+    write_files(runner.workspace, {BOT: ERROR})
     step = runner.step("check/check.py", BASE="HEAD^1")
     assert (step.code, step.outputs["result"]) == (1, "failed")
     assert words(step).startswith(f"{MARKER}### ❌ envtree: 1 error\n")
@@ -91,7 +91,7 @@ def test_a_base_that_is_not_there_takes_nothing_from_the_check(runner: Runner, b
 
 
 def test_inputs_are_passed_on(runner: Runner) -> None:
-    fill(runner.workspace, {"organization.yaml": INPUT})
+    write_files(runner.workspace, {"organization.yaml": INPUT})
     step = runner.step("check/check.py", BASE="HEAD^1", INPUTS="SHA=abc\n")
     assert '**+** `env_vars.SHA`: `"abc"`' in words(step)
 
@@ -115,7 +115,7 @@ def test_both_fit_into_one_comment(runner: Runner) -> None:
     many = {f"projects/shop/agents/a{n}.yaml": f"description: {'é' * 50}\nnope{n}: 1\n" for n in range(400)}
     edits = {f"projects/shop/teams/t{n}/team.yaml": f"description: {'x' * 50}\n" for n in range(300)}
     agents = {f"projects/shop/teams/t{n}/agents/a.yaml": "{}\n" for n in range(300)}
-    fill(runner.workspace, many | edits | agents)
+    write_files(runner.workspace, many | edits | agents)
     step = runner.step("check/check.py", BASE="HEAD^1")
     assert 30_000 < len(words(step).encode()) <= 60_000
     assert "### ❌ envtree: 400 errors" in words(step)
@@ -125,7 +125,7 @@ def test_both_fit_into_one_comment(runner: Runner) -> None:
 
 def test_one_comment_is_rewritten(runner: Runner) -> None:
     comments = [{"id": 5, "user": {"type": "Bot"}, "body": f"{MARKER}x"}]
-    with serving({f"/repos/{REPOSITORY}/issues/7/comments": comments}) as api:
+    with serve_api({f"/repos/{REPOSITORY}/issues/7/comments": comments}) as api:
         runner.api = api.url
         step = runner.step("check/check.py", PULL_REQUEST, BASE="HEAD^1", COMMENT="true")
     assert [(one.method, one.path.rpartition("/")[2]) for one in api.requests][1:] == [("PATCH", "5")]
@@ -147,7 +147,7 @@ def commented(runner: Runner, folder: Path, diff: bytes | None) -> str:
     path.unlink(missing_ok=True)
     if diff is not None:
         saved(folder, "diff.json", diff)
-    with serving(PULLS) as api:
+    with serve_api(PULLS) as api:
         runner.api = api.url
         step = runner.step("check/comment.py", FORK, REPORT=str(saved(folder)), DIFF=str(path))
     assert (step.code, step.log) == (0, "commented on 1 pull request(s)\n")
@@ -184,8 +184,8 @@ def strangers() -> list[bytes]:
 
 @pytest.mark.parametrize("data", strangers())
 def test_what_the_schema_does_not_allow_is_no_answer_of_ours(data: bytes) -> None:
-    with pytest.raises(NoAnswerError):
-        restored(data)
+    with pytest.raises(InvalidDiffError):
+        parse_diff(data)
 
 
 def test_what_is_no_answer_of_ours_is_left_out(runner: Runner, tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_file_that_is_too_large_is_not_read(runner: Runner, tmp_path: Path) ->
     text = commented(runner, tmp_path, None)
     file = saved(tmp_path, "diff.json", b"")
     os.truncate(file, 33 * 1024 * 1024)
-    with serving(PULLS) as api:
+    with serve_api(PULLS) as api:
         runner.api = api.url
         runner.step("check/comment.py", FORK, REPORT=str(saved(tmp_path)), DIFF=str(file))
     assert [one.body["body"] for one in api.requests if one.method == "POST"] == [text]

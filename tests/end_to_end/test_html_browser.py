@@ -13,7 +13,7 @@ from envtree.cli import invoke
 from envtree.model.keypath import format_path
 from tests.benchmarks.forms.envtree import write_envtree
 from tests.benchmarks.model import Size
-from tests.support.command_line import fill
+from tests.support.command_line import write_files
 from tests.unit.report.test_report_runner import is_held, naughty, quoted
 
 # A browser takes seconds to start, and not everybody who changes a line has one.
@@ -116,7 +116,7 @@ def test_t75_what_files_say_is_text(play: Play, tmp_path: Path) -> None:
     policy = "message: {0}\nschema: {{required: [nothing]}}\nseverity: warning\n"
     policies = {f"policies/p{n}.yaml": policy.format(quoted(text)) for n, text in enumerate(HOSTILE)}
     tree = tmp_path / "tree"
-    fill(
+    write_files(
         tree,
         {
             "organization.yaml": "name: acme\nedition: 2026\ndefault_model: m\n",

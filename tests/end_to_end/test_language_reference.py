@@ -21,13 +21,13 @@ from envtree import EDITION
 from envtree.compile.filters import FILTERS, TESTS
 from envtree.diagnostics.codes import CODES
 from envtree.diagnostics.findings import Finding
-from envtree.engine.publish import Places, publish
+from envtree.engine.publish import Destinations, publish
 from envtree.engine.run import Request
-from envtree.model.artifact import Mode, Output
-from envtree.model.formats import DEFAULT, FORMATS
-from envtree.model.selector import selector
+from envtree.model.artifact import Output, SecretsMode
+from envtree.model.formats import DEFAULT_FORMATS, FORMATS
+from envtree.model.selector import compile_selector
 from envtree.output.emit.formats import DIALECTS
-from envtree.report.text import text
+from envtree.report.text import render_text
 from envtree.secrets.sops import SopsDecrypter
 from envtree.sources.tree import DirectoryTree
 
@@ -127,7 +127,7 @@ def code(cell: str) -> str:
     return found[1] if found else ""
 
 
-def compile_files(files: Files, folder: Path, mode: Mode = "ref") -> Compiled:
+def compile_files(files: Files, folder: Path, mode: SecretsMode = "ref") -> Compiled:
     """Compile a tree of these files, and of the usual ones where these have none of their kind."""
     root, out = folder / "tree", folder / "out"
     shutil.rmtree(folder, ignore_errors=True)
@@ -143,13 +143,13 @@ def compile_files(files: Files, folder: Path, mode: Mode = "ref") -> Compiled:
         decrypter=(lambda policy: SopsDecrypter(root, policy, environ=environ)) if mode == "plain" else None,
     )
     output = Output(out, root, mode, EDITION, {}, lambda id: True)
-    return Compiled(publish(request, Places(output), _formats(files)).findings, out)
+    return Compiled(publish(request, Destinations(output), _formats(files)).findings, out)
 
 
 def _formats(files: Files) -> frozenset[str]:
     """What an example writes: what it says, else what is usual."""
     said = yaml.safe_load(files.get("organization.yaml", "")) or {}
-    return frozenset(("bundle", *said.get("output", {}).get("formats", DEFAULT)))
+    return frozenset(("bundle", *said.get("output", {}).get("formats", DEFAULT_FORMATS)))
 
 
 def _completed(files: Files) -> Files:
@@ -173,7 +173,9 @@ def _encrypt(file: Path) -> None:
 
 def told(compiled: Compiled, root: Path) -> str:
     """The findings as the terminal shows them."""
-    return text(compiled.findings, lambda path: (root / path).read_text(encoding="utf-8").splitlines(), color=False)
+    return render_text(
+        compiled.findings, lambda path: (root / path).read_text(encoding="utf-8").splitlines(), color=False
+    )
 
 
 @pytest.mark.parametrize("example", list(examples()), ids=lambda example: f"line {example.line}")
@@ -279,7 +281,7 @@ def test_environment_texts(written: str, result: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("pattern", "selected", "others"), list(rows("selector", "selects", "does not select")))
 def test_selectors(pattern: str, selected: str, others: str) -> None:
-    matches = selector([code(pattern)])
+    matches = compile_selector([code(pattern)])
     assert all(map(matches, CODE.findall(selected)))
     assert not any(map(matches, CODE.findall(others)))
 
@@ -330,7 +332,7 @@ def test_every_field_of_a_bundle_is_listed() -> None:
 
 def test_every_code_is_listed() -> None:
     listed = {code(row[0]): (row[1] == "", row[2]) for row in rows("code", "", "stands for")}
-    assert listed == {name: (known.fixed, known.title) for name, known in CODES.items()}
+    assert listed == {name: (known.is_fixed, known.title) for name, known in CODES.items()}
 
 
 def test_the_formats_are_those_that_there_are() -> None:
@@ -338,5 +340,5 @@ def test_the_formats_are_those_that_there_are() -> None:
     assert [(code(row[0]), CODE.findall(row[1]), row[2]) for row in listed] == [
         (each.name, list(each.files), each.reader) for each in FORMATS
     ]
-    picky = {name for name, dialect in DIALECTS.items() if dialect.refusal}
+    picky = {name for name, dialect in DIALECTS.items() if dialect.rejection_reason}
     assert {code(row[0]) for row in listed if row[3]} == picky

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import ORGANIZATION, TREE, Command, fill
-from tests.support.vault import contents
+from tests.support.command_line import ORGANIZATION, TREE, RunCommand, write_files
+from tests.support.vault import read_folder
 
 pytestmark = pytest.mark.slow
 
@@ -43,14 +43,14 @@ def envtree_process(tree: Path, *words: str, limit: int = 0) -> subprocess.Compl
 def test_too_few_open_files(tree: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert envtree_process(tree, "compile", "-o", str(out)).returncode == 0
-    before = contents(out)
-    fill(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {{env_vars: {{NEW: x}}}}\n"})
+    before = read_folder(out)
+    write_files(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {{env_vars: {{NEW: x}}}}\n"})
     # With fewer than five Python itself does not start.
     for limit in range(5, 40):
         done = envtree_process(tree, "compile", "-o", str(out), limit=limit)
         if done.returncode == 0:
             break
-        assert contents(out) == before, limit
+        assert read_folder(out) == before, limit
     assert envtree_process(tree, "compile", "-o", str(out), "--check").returncode == 0
 
 
@@ -66,19 +66,19 @@ def test_an_output_where_nobody_may_write(tree: Path, tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_a_clock_that_jumps(tree: Path, tmp_path: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_jumps(tree: Path, tmp_path: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     assert envtree("compile", "-o", str(tmp_path / "one")).code == 0
     moments = iter(random.Random(1).choices([0.0, 1e6, 4e9, 1.7e9], k=1_000_000))
     monkeypatch.setattr(time, "time", lambda: next(moments))
     monkeypatch.setattr(time, "time_ns", lambda: int(next(moments) * 1e9))
     assert envtree("compile", "-o", str(tmp_path / "two")).code == 0
     assert envtree("compile", "-o", str(tmp_path / "two"), "--check").code == 0
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert read_folder(tmp_path / "one") == read_folder(tmp_path / "two")
 
 
 def test_twenty_thousand_files_in_one_folder(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
-    fill(tree, {"organization.yaml": ORGANIZATION, "environments/production.yaml": "{}\n"})
+    write_files(tree, {"organization.yaml": ORGANIZATION, "environments/production.yaml": "{}\n"})
     folder = tree / "agents"
     folder.mkdir()
     for number in range(MANY):
@@ -117,8 +117,8 @@ def test_fifty_environments_that_inherit_from_each_other(tmp_path: Path, tree: P
         parents = ", ".join(f"e{one}" for one in range(number - 1, -1, -1))
         section = f"{{env_vars: {{LAST: '{number}', V{number}: '{number}'}}}}"
         text = f"inherits: [{parents}]\nabstract: {'false' if number == 49 else 'true'}\n"
-        fill(tree, {f"environments/e{number}.yaml": f"{text}execution_environment: {section}\n"})
-    fill(tree, {"projects/shop/agents/clerk.yaml": "targets: [e49]\n"})
+        write_files(tree, {f"environments/e{number}.yaml": f"{text}execution_environment: {section}\n"})
+    write_files(tree, {"projects/shop/agents/clerk.yaml": "targets: [e49]\n"})
     started = time.monotonic()
     done = envtree_process(tree, "show", "shop/clerk@e49", "--format", "json-env")
     assert done.returncode == 0, done.stderr
@@ -167,7 +167,9 @@ def test_eight_compilers_at_once_and_kills_among_them(tree: Path, tmp_path: Path
     out = tmp_path / "out"
     chance = random.Random(8)
     for turn in range(4):
-        fill(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {{env_vars: {{TURN: '{turn}'}}}}\n"})
+        write_files(
+            tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {{env_vars: {{TURN: '{turn}'}}}}\n"}
+        )
         running = [
             subprocess.Popen(command(tree, "compile", "-o", str(out)), env=ENVIRON, stderr=subprocess.DEVNULL)
             for _ in range(8)

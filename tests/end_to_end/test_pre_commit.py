@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.command_line import ERROR, TREE, fill
+from tests.support.command_line import ERROR, TREE, write_files
 
 ROOT = Path(__file__).parents[2]
 AGENT = "projects/shop/agents/clerk.yaml"
@@ -55,7 +55,7 @@ def hooks(tmp_path: Path) -> Hooks:
 
 @pytest.mark.registry
 def test_the_hooks_pass_a_tree_without_errors(hooks: Hooks) -> None:
-    fill(hooks.repository, TREE)
+    write_files(hooks.repository, TREE)
     code, shown = hooks.run(AGENT, "README.md")
     assert code == 0, shown
     assert re.search(r"^envtree check\.+Passed$", shown, re.MULTILINE)
@@ -65,7 +65,7 @@ def test_the_hooks_pass_a_tree_without_errors(hooks: Hooks) -> None:
 @pytest.mark.registry
 def test_the_hooks_refuse_errors_and_readable_secrets(hooks: Hooks) -> None:
     secrets = "environments/production.secrets.yaml"
-    fill(hooks.repository, TREE | {AGENT: ERROR, secrets: "PASSWORD: hunter2\n"})
+    write_files(hooks.repository, TREE | {AGENT: ERROR, secrets: "PASSWORD: hunter2\n"})
     code, shown = hooks.run(AGENT, secrets)
     assert code == 1
     assert len(re.findall(r"^envtree (check|secrets)\.+Failed$", shown, re.MULTILINE)) == 2

@@ -11,13 +11,13 @@ from typing import Any
 
 from envtree.diagnostics.codes import CODES
 from envtree.frontend.parse.document import parse
-from envtree.frontend.parse.events import libyaml_events, pure_events
-from envtree.frontend.validate.sealed import read_sealed
+from envtree.frontend.parse.yaml_events import libyaml_events, pure_events
+from envtree.frontend.validate.secrets_file_reader import read_secrets_file
 from envtree.model.diagnostic import Diagnostics
-from envtree.model.nodes import Cipher, Document, scalars
-from envtree.model.selector import selector
+from envtree.model.nodes import Document, EncryptedValue, iter_scalars
+from envtree.model.selector import compile_selector
 from envtree.model.source import Kind, Location, Source
-from envtree.output.emit.dialect import Variables
+from envtree.output.emit.dialect import WriterInput
 from envtree.output.emit.formats import DIALECTS
 from tests.support.diffs import FILES, compare
 from tests.support.env_readers import github, json_text, py_yaml, python_dotenv
@@ -45,10 +45,10 @@ def sealed(data: bytes) -> None:
     """A file in which nothing is wrong has a ciphertext at each leaf, and somebody who opens it."""
     path = f"agents/a.secrets.{_ENDINGS[len(data) % 3]}"
     document = _parsed(data, path)
-    file = read_sealed(document, Diagnostics()) if document else None
+    file = read_secrets_file(document, Diagnostics()) if document else None
     if file:
         assert file.recipients
-        assert all(isinstance(leaf.value, Cipher) for leaf in scalars(file.content))
+        assert all(isinstance(leaf.value, EncryptedValue) for leaf in iter_scalars(file.content))
 
 
 def expression(data: bytes) -> None:
@@ -62,7 +62,7 @@ def expression(data: bytes) -> None:
 def selectors(data: bytes) -> None:
     """A selector picks or does not; one without stars picks its own id only."""
     patterns = _text(data).split("\n")
-    picks = selector(patterns)
+    picks = compile_selector(patterns)
     for id in _IDS:
         picked = picks(id)
         if not any("*" in pattern or "@" not in pattern for pattern in patterns):
@@ -83,12 +83,12 @@ def encoders(data: bytes) -> None:
     """What a format does not refuse is read back as it was."""
     text = data.decode("utf-8", "surrogateescape")
     folder = _folder()
-    given = Variables({"NAME": text, "NEXT": "end"}, data={"id": "p/a@e"})
+    given = WriterInput({"NAME": text, "NEXT": "end"}, data={"id": "p/a@e"})
     for name, read in _READERS.items():
         dialect = DIALECTS[name]
-        if "NAME" in given.unwritable or (dialect.refusal and dialect.refusal("NAME", text)):
+        if "NAME" in given.unwritable_names or (dialect.rejection_reason and dialect.rejection_reason("NAME", text)):
             continue
-        assert read(dialect.write[0](given), folder) == {"NAME": text, "NEXT": "end"}, name
+        assert read(dialect.file_writers[0](given), folder) == {"NAME": text, "NEXT": "end"}, name
 
 
 def differences(data: bytes) -> None:

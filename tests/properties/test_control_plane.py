@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import event, given, settings
 
-from envtree.controlplane.desired import KINDS, Desired, Ref, mentions
-from envtree.controlplane.desired.names import Names
-from envtree.controlplane.desired.server_view import World, server_view
-from envtree.controlplane.desired.to_json import document
+from envtree.controlplane.desired import RESOURCE_KINDS, DesiredResource, ResourceRef, iter_refs
+from envtree.controlplane.desired.resource_names import ResourceNames
+from envtree.controlplane.desired.server_view import ServerRuntime, server_view
+from envtree.controlplane.desired.to_json import resources_to_json
 from envtree.engine.run import Request, Run
 from envtree.model.layers import Target
-from envtree.output.emit import materialize
+from envtree.output.emit import bundle_json
 from envtree.sources.tree import DirectoryTree
 from tests.properties.organizations import Organization, organizations
 from tests.properties.test_organizations import SLOW
@@ -28,9 +28,9 @@ def compiled(drawn: Organization) -> tuple[Run, dict[Target, Mapping[str, Any]]]
         root = Path(folder, "tree")
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
         request = Request(DirectoryTree(root.resolve()), decrypter=lambda policy: OpenBook(drawn.secrets))
-        run = Run(request._replace(inputs_required=True, control_plane=True))
+        run = Run(request._replace(require_inputs=True, control_plane=True))
         bundles = list(run.bundles())
-    return run, {one.target: materialize(one, "plain") for one in bundles if run.desired is not None}
+    return run, {one.target: bundle_json(one, "plain") for one in bundles if run.desired is not None}
 
 
 @settings(SLOW, max_examples=30)
@@ -53,14 +53,14 @@ def assert_equal(drawn: Organization) -> None:
         event("errors")
         return
     event("resources")
-    resources, names = {one.ref: one for one in run.desired}, Names(run.workspace)
+    resources, names = {one.ref: one for one in run.desired}, ResourceNames(run.workspace)
     for target, data in bundles.items():
-        agent = resources[Ref("agent", names.agent(target))]
+        agent = resources[ResourceRef("agent", names.agent(target))]
         sent = agent.body["execution_environment"]
         vault = {name: data["env_vars"][name] for name in sent.get("secrets", ())}
         assert set(vault) == {name for name in data["sensitive"] if name in data["env_vars"]}
-        view = server_view(agent, resources, World(vault))
-        assert (view.env_vars, view.missing) == (data["env_vars"], ())
+        view = server_view(agent, resources, ServerRuntime(vault))
+        assert (view.env_vars, view.missing_secrets) == (data["env_vars"], ())
         for name, server in sent.get("mcp_servers", {}).items():
             # What holds other templates of the server's is left as it is, and told.
             if "{{" not in json.dumps(data["mcp_servers"][name]):
@@ -74,20 +74,22 @@ def test_resources_can_be_made_in_their_order(drawn: Organization) -> None:
     if run.desired is None:
         return
     assert len({one.ref for one in run.desired}) == len(run.desired)
-    done: set[Ref] = set()
+    done: set[ResourceRef] = set()
     for one in run.desired:
-        assert {*mentions(one.body), *mentions(one.parent)} <= done, one.ref
+        assert {*iter_refs(one.body), *iter_refs(one.parent)} <= done, one.ref
         done.add(one.ref)
-    assert [KINDS.index(one.kind) for one in run.desired] == sorted(KINDS.index(one.kind) for one in run.desired)
+    assert [RESOURCE_KINDS.index(one.kind) for one in run.desired] == sorted(
+        RESOURCE_KINDS.index(one.kind) for one in run.desired
+    )
     for one in run.desired:
-        assert {*mentions(one.late), *(ref for link in one.links for ref in mentions(link.member))} <= done
+        assert {*iter_refs(one.late), *(ref for link in one.links for ref in iter_refs(link.member))} <= done
     _check_texts(run.desired)
 
 
-def _check_texts(resources: tuple[Desired, ...]) -> None:
+def _check_texts(resources: tuple[DesiredResource, ...]) -> None:
     """Every variable is text, which the server insists on, and everything is JSON."""
     for one in resources:
         section = one.body.get("execution_environment") or {}
         assert all(type(value) is str for value in section.get("env_vars", {}).values())
         assert "".join(section.get("secrets", [])) == "".join(sorted(section.get("secrets", [])))
-    json.dumps(document("acme", resources))
+    json.dumps(resources_to_json("acme", resources))

@@ -6,20 +6,20 @@ from typing import Any
 import pytest
 from hypothesis import assume, event, given, settings
 
-from envtree.engine.affected import affected
+from envtree.engine.affected import find_affected
 from envtree.engine.run import Request
-from envtree.frontend.read_files import Memory
-from envtree.model.canonical_json import canonical
+from envtree.frontend.read_files import DocumentCache
+from envtree.model.canonical_json import encode_canonical
 from envtree.model.keypath import format_path
-from envtree.output.emit import materialize
+from envtree.output.emit import bundle_json
 from envtree.queries.diff import Diff
-from envtree.queries.diff.model import Cause
+from envtree.queries.diff.diff_model import Cause
 from tests.properties.editing import pairs
 from tests.properties.organizations import Organization
 from tests.properties.test_organizations import SLOW
 from tests.properties.writing import OpenBook, block_text, seal
-from tests.support.diffs import both
-from tests.support.trees import MemoryTree, start
+from tests.support.diffs import compare_both_ways
+from tests.support.trees import MemoryTree, start_run
 
 SCALAR_SECTIONS = ("organization", "model_id", "working_dir", "integration_ids")
 MAPS = ("config", "endpoints", "feature_flags", "mcp_servers")
@@ -30,19 +30,21 @@ def written(drawn: Organization) -> dict[str, str]:
     return {path: block_text(data) for path, data in {**drawn.tree, **sealed}.items()}
 
 
-def compiled(drawn: Organization, memory: Memory) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]] | None:
+def compiled(
+    drawn: Organization, memory: DocumentCache
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]] | None:
     """The bundles with references, and with plaintext; None if there is an error."""
     tree = MemoryTree(written(drawn))
-    run = start(Request(tree, decrypter=lambda policy: OpenBook(drawn.secrets), memory=memory))
+    run = start_run(Request(tree, decrypter=lambda policy: OpenBook(drawn.secrets), document_cache=memory))
     bundles = {bundle.target.id: bundle for bundle in run.bundles()}
-    if run.watch.found():
+    if run.error_monitor.has_errors():
         return None
-    refs, plain = ({id: materialize(one, mode) for id, one in bundles.items()} for mode in ("ref", "plain"))
+    refs, plain = ({id: bundle_json(one, mode) for id, one in bundles.items()} for mode in ("ref", "plain"))
     return refs, plain
 
 
-def asked(drawn: Organization, memory: Memory) -> Request:
-    return Request(MemoryTree(written(drawn)), allow_empty=True, memory=memory)
+def asked(drawn: Organization, memory: DocumentCache) -> Request:
+    return Request(MemoryTree(written(drawn)), allow_empty=True, document_cache=memory)
 
 
 def flat(bundle: dict[str, Any]) -> dict[tuple[str, str], Any]:
@@ -66,20 +68,20 @@ def flat(bundle: dict[str, Any]) -> dict[tuple[str, str], Any]:
 
 def is_same(one: Any, other: Any) -> bool:
     """Equal, and of the same types, whatever the order of keys."""
-    return one is other if ... in (one, other) else canonical(one) == canonical(other)
+    return one is other if ... in (one, other) else encode_canonical(one) == encode_canonical(other)
 
 
 def assert_told(base: Organization, head: Organization) -> None:
-    memory: Memory = {}
+    memory: DocumentCache = {}
     old, new = compiled(base, memory), compiled(head, memory)
     assume(old is not None)
     assume(new is not None)
     assert old
     assert new
     one, other = asked(base, memory), asked(head, memory)
-    found = both(one, other)
-    assert {*found.ids("added")} == new[0].keys() - old[0].keys()
-    assert {*found.ids("removed")} == old[0].keys() - new[0].keys()
+    found = compare_both_ways(one, other)
+    assert {*found.bundle_ids("added")} == new[0].keys() - old[0].keys()
+    assert {*found.bundle_ids("removed")} == old[0].keys() - new[0].keys()
     shared = old[0].keys() & new[0].keys()
     for id in shared:
         told = {(one.section, one.key): one for one in found.changes if id in one.bundles}
@@ -92,11 +94,11 @@ def assert_told(base: Organization, head: Organization) -> None:
         for key in clear:
             assert is_same([told[key].old, told[key].new], [before.get(key), after.get(key)])
         if not told:
-            assert canonical(old[1][id]) == canonical(new[1][id])
+            assert encode_canonical(old[1][id]) == encode_canonical(new[1][id])
         plain = [flat(side[1][id]) for side in (old, new)]
         for key in hidden - wrong:
             assert not is_same(*(side.get(key, ...) for side in plain)), "an untouched secret is told as a change"
-    assert {*found.touched} <= affected(start(one), start(other)), "--changed-since misses a bundle"
+    assert {*found.affected} <= find_affected(start_run(one), start_run(other)), "--changed-since misses a bundle"
     assert found.unchanged == len(shared - {*found.changed})
     event("changes" if found.changes else "bundles" if found.bundles else "nothing")
     assert_caused(found, written(base), written(head))

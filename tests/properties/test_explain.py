@@ -10,10 +10,10 @@ from hypothesis import event, given, settings
 from envtree.engine.run import Request, Run
 from envtree.model.keypath import format_path
 from envtree.model.resolved import SECTIONS
-from envtree.queries.explain import Explained, explain, explained, order, overview
-from envtree.queries.explain.model import Ladder
-from envtree.queries.explain.to_json import ladder_data, order_data, overview_data
-from envtree.report.ladder import ladder_text, order_text, overview_text
+from envtree.queries.explain import ExplainedBundle, explain, explain_bundle, layer_order, overview
+from envtree.queries.explain.provenance_model import Provenance
+from envtree.queries.explain.to_json import explanation_data, order_data, overview_data
+from envtree.report.explain_text import render_layer_order, render_overview, render_provenance
 from envtree.sources.tree import DirectoryTree
 from tests.properties.organizations import Organization, organizations
 from tests.properties.test_organizations import SLOW
@@ -28,27 +28,27 @@ def test_every_value_has_one_winner_which_says_it(drawn: Organization) -> None:
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
         run = Run(Request(DirectoryTree(root.resolve())))
         results = list(run.results())
-    if run.watch.found() or run.workspace is None:
+    if run.error_monitor.has_errors() or run.workspace is None:
         return
     event("bundles")
     for result in results:
-        check(explained(run.workspace, result, run.inputs_read()))
+        check(explain_bundle(run.workspace, result, run.recorded_inputs()))
 
 
-def check(bundle: Explained) -> None:
-    told = json.dumps([overview_data("a/b@c", overview(bundle)), order_data("a/b@c", order(bundle))])
-    assert overview_text(overview(bundle), color=False)
-    assert order_text(order(bundle))
+def check(bundle: ExplainedBundle) -> None:
+    told = json.dumps([overview_data("a/b@c", overview(bundle)), order_data("a/b@c", layer_order(bundle))])
+    assert render_overview(overview(bundle), color=False)
+    assert render_layer_order(layer_order(bundle))
     for path in every(bundle):
         ladder = explain(bundle, format_path(path))
-        assert ladder_text("a/b@c", ladder, color=True)
-        told += json.dumps(ladder_data("a/b@c", ladder))
-        if ladder.line.key == format_path(path):
+        assert render_provenance("a/b@c", ladder, color=True)
+        told += json.dumps(explanation_data("a/b@c", ladder))
+        if ladder.summary.key == format_path(path):
             check_winner(ladder, path)
     assert "ENC[" not in told
 
 
-def every(bundle: Explained) -> list[tuple[str, ...]]:
+def every(bundle: ExplainedBundle) -> list[tuple[str, ...]]:
     """The paths of everything in a bundle."""
     roots = [name for name in ("env_vars", *SECTIONS) if bundle.merged.sections.get(name)]
     return [path for root in roots for path in inside(bundle.data[root], (root,))]
@@ -59,16 +59,20 @@ def inside(data: Any, path: tuple[str, ...]) -> list[tuple[str, ...]]:
     return [path, *(each for key, child in items for each in inside(child, (*path, str(key))))]
 
 
-def check_winner(ladder: Ladder, path: tuple[str, ...]) -> None:
-    winners = [rung for rung in ladder.rungs if rung.wins]
+def check_winner(ladder: Provenance, path: tuple[str, ...]) -> None:
+    winners = [rung for rung in ladder.layer_entries if rung.is_winner]
     if path == ("env_vars",) and not winners:
         return
     (winner,) = winners
     assert winner.action in ("set", "locked")
-    assert winner.origin == ladder.line.origin
+    assert winner.origin == ladder.summary.origin
     assert winner.written
-    if winner.written.type in ("text", "number", "boolean", "null") and not ladder.secret and not winner.written.secret:
-        written, value = winner.written.value, ladder.line.value
+    if (
+        winner.written.type in ("text", "number", "boolean", "null")
+        and not ladder.secret
+        and not winner.written.is_secret
+    ):
+        written, value = winner.written.value, ladder.summary.value
         assert value is not None or written is None
         if path[0] != "env_vars":
             assert (written == value) or "${{" in str(written)

@@ -8,14 +8,14 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from envtree.engine.run import Run
-from envtree.model.canonical_json import canonical
+from envtree.model.canonical_json import encode_canonical
 from envtree.model.keypath import format_path
-from envtree.model.nodes import Mapping, Node, Sequence
+from envtree.model.nodes import MappingNode, Node, SequenceNode
 from envtree.model.resolved import Bundle
 from envtree.model.resource import Resource
 from envtree.model.span import Span
-from envtree.output.bundle_cells import cells
-from envtree.output.emit import materialize
+from envtree.output.bundle_cells import flatten_bundle
+from envtree.output.emit import bundle_json
 from envtree.queries.fleet.impact import impact
 from envtree.queries.fleet.matrix import matrix
 from envtree.queries.fleet.parity import parity
@@ -26,7 +26,7 @@ from tests.properties.organizations import Organization, organizations
 from tests.properties.sections import chance
 from tests.properties.test_organizations import SLOW
 from tests.properties.writing import block_text, flow_text, seal
-from tests.support.trees import request, start
+from tests.support.trees import make_request, start_run
 
 Path = tuple[str | int, ...]
 
@@ -43,21 +43,23 @@ def files(drawn: Organization) -> dict[str, str]:
 
 
 def begin(drawn: Organization) -> Run:
-    return start(request(files(drawn)))
+    return start_run(make_request(files(drawn)))
 
 
 def bundles(drawn: Organization) -> dict[str, Bundle] | None:
     """The bundles of a drawn tree, their secrets known, by id; None if it has an error."""
     plain = {path.removesuffix(".secrets.yaml"): data for path, data in drawn.secrets.items()}
-    run = start(request(files(drawn), plain))
+    run = start_run(make_request(files(drawn), plain))
     found = {bundle.target.id: bundle for bundle in run.bundles()}
-    return None if run.watch.found() else found
+    return None if run.error_monitor.has_errors() else found
 
 
 def values(drawn: Organization) -> dict[str, bytes] | None:
     """The bytes of the bundles of a drawn tree."""
     found = bundles(drawn)
-    return None if found is None else {id: canonical(materialize(bundle, "plain")) for id, bundle in found.items()}
+    return (
+        None if found is None else {id: encode_canonical(bundle_json(bundle, "plain")) for id, bundle in found.items()}
+    )
 
 
 def sound(drawn: Organization) -> dict[str, bytes]:
@@ -162,17 +164,17 @@ def test_what_is_unused_can_go(drawn: Organization, tidy: bool) -> None:
 
 def place_of(file: Resource, span: Span) -> Path:
     """The path of what stands at a place in a file."""
-    roots = (file.document.root, *([file.sealed.content] if file.sealed else []))
-    (found,) = {path for root in roots for path, node in nodes(root, ()) if node.at == span[1:]}
+    roots = (file.document.root, *([file.secrets_file.content] if file.secrets_file else []))
+    (found,) = {path for root in roots for path, node in nodes(root, ()) if node.mark == span[1:]}
     return found
 
 
 def nodes(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
     yield path, node
-    if isinstance(node, Mapping):
+    if isinstance(node, MappingNode):
         for key, child in node.entries.items():
             yield from nodes(child, (*path, key))
-    elif isinstance(node, Sequence):
+    elif isinstance(node, SequenceNode):
         for n, item in enumerate(node.items):
             yield from nodes(item, (*path, n))
 
@@ -183,7 +185,7 @@ def test_the_rows_of_a_matrix_are_all_bundles(drawn: Organization, data: st.Data
     sound(drawn)
     every = bundles(drawn)
     assert every
-    known = {id: cells(bundle) for id, bundle in every.items()}
+    known = {id: flatten_bundle(bundle) for id, bundle in every.items()}
     paths = {path for one in known.values() for path in one if path[0] != "organization"}
     path = data.draw(st.sampled_from(sorted(paths)))
     found = matrix(begin(drawn), format_path(path))
@@ -192,9 +194,9 @@ def test_the_rows_of_a_matrix_are_all_bundles(drawn: Organization, data: st.Data
     for row in found.rows:
         assert row.origins
         for mine in (known[id][path] for id in row.bundles if path in known[id]):
-            assert (mine.value, mine.sensitive) == (row.value, row.sensitive)
+            assert (mine.value, mine.is_secret) == (row.value, row.sensitive)
     assert all(path not in known[id] for id in found.missing)
-    marks = [{known[id][path].mark for id in row.bundles if path in known[id]} for row in found.rows]
+    marks = [{known[id][path].comparison_key for id in row.bundles if path in known[id]} for row in found.rows]
     assert len(frozenset().union(*marks)) == sum(map(len, marks))
 
 
@@ -208,12 +210,16 @@ def test_parity_is_symmetric_and_complete(drawn: Organization) -> None:
     assume(len(names) > 1)
     first, second, *_ = names
     one, other = parity(begin(drawn), first, second, anything), parity(begin(drawn), second, first, anything)
-    assert (one.missing, one.types, one.lone) == (other.missing, other.types, other.lone)
+    assert (one.missing_keys, one.type_mismatches, one.unpaired_agents) == (
+        other.missing_keys,
+        other.type_mismatches,
+        other.unpaired_agents,
+    )
     for id, bundle in every.items():
         agent, _, name = id.partition("@")
         twin = every.get(f"{agent}@{second}")
         if name != first or twin is None:
             continue
-        here, there = ({*materialize(side, None)["env_vars"]} for side in (bundle, twin))
-        told = {missing.key.removeprefix("env_vars.") for missing in one.missing if missing.bundles}
+        here, there = ({*bundle_json(side, None)["env_vars"]} for side in (bundle, twin))
+        told = {missing.key.removeprefix("env_vars.") for missing in one.missing_keys if missing.bundles}
         assert here ^ there <= told

@@ -6,13 +6,13 @@ from pathlib import Path
 from hypothesis import event, given, settings
 
 from envtree.engine.run import Request, Run
-from envtree.queries.explain import explained
-from envtree.report.html import html
+from envtree.queries.explain import explain_bundle
+from envtree.report.html import render_html
 from envtree.sources.tree import DirectoryTree
 from tests.properties.organizations import Organization, organizations
 from tests.properties.test_organizations import SLOW
 from tests.properties.writing import write_tree
-from tests.support.html_page import Page, data_of
+from tests.support.html_page import Page, read_page_data
 from tests.unit.report.test_html import check_bundle
 
 
@@ -22,13 +22,13 @@ def test_every_cell_tells_what_explain_tells(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "tree").resolve()
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
-        made = html(Run(Request(DirectoryTree(root))))
+        made = render_html(Run(Request(DirectoryTree(root))))
         run = Run(Request(DirectoryTree(root)))
         results = list(run.results())
     assert b"ENC[" not in made
-    if run.watch.found() or run.workspace is None:
+    if run.error_monitor.has_errors() or run.workspace is None:
         return
     event("bundles")
-    seen = Page(data_of(made))
+    seen = Page(read_page_data(made))
     for result in results:
-        check_bundle(seen, explained(run.workspace, result, run.inputs_read()))
+        check_bundle(seen, explain_bundle(run.workspace, result, run.recorded_inputs()))

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, assume, event, given, settings
 
 from envtree import EDITION
 from envtree.engine.check import check
-from envtree.engine.publish import Places, publish
+from envtree.engine.publish import Destinations, publish
 from envtree.engine.run import Request
 from envtree.model.artifact import Output
 from envtree.model.diagnostic import Severity
@@ -48,9 +48,9 @@ runpy.run_module("envtree", run_name="__main__", alter_sys=True)
 
 def compile_tree(root: Path, out: Path, plain: Tree) -> dict[str, str]:
     """Compile with envtree and read what it wrote: the bundles by id; nothing if it found an error."""
-    request = Request(DirectoryTree(root.resolve()), decrypter=lambda policy: OpenBook(plain), inputs_required=True)
+    request = Request(DirectoryTree(root.resolve()), decrypter=lambda policy: OpenBook(plain), require_inputs=True)
     output = Output(out, root, "plain", EDITION, {}, lambda id: True)
-    outcome = publish(request, Places(output), frozenset({"bundle"}))
+    outcome = publish(request, Destinations(output), frozenset({"bundle"}))
     errors = [finding for finding in outcome.findings if finding.severity is Severity.ERROR]
     files = [file for file in out.rglob("*") if file.is_file()]
     if errors:

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import event, given, settings
 
-from envtree.compile.resolve.expression import Compiler
-from envtree.engine.run import Request, Result, Run
-from envtree.model.value_path import MODEL, Place
-from envtree.output.emit import values
-from envtree.queries.explain import Explained, ladder, order
-from envtree.queries.explain.bundle import explained, keys
-from envtree.queries.explain.provenance import provenance
-from envtree.queries.explain.to_json import ladder_data, order_data
+from envtree.compile.resolve.expression_compiler import ExpressionCompiler
+from envtree.engine.run import BundleResult, Request, Run
+from envtree.model.value_path import MODEL_KEY, ValuePath
+from envtree.output.emit import bundle_data
+from envtree.queries.explain import ExplainedBundle, layer_order, trace_provenance
+from envtree.queries.explain.explained_bundle import explain_bundle, list_keys
+from envtree.queries.explain.provenance_file import attach_provenance
+from envtree.queries.explain.to_json import explanation_data, order_data
 from envtree.sources.tree import DirectoryTree
 from tests.properties.organizations import Organization, organizations
 from tests.properties.test_organizations import SLOW
@@ -41,8 +41,8 @@ def compare(drawn: Organization) -> None:
         root = Path(folder, "tree")
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
         run = Run(Request(DirectoryTree(root.resolve())))
-        told = list(provenance(run))
-    if run.workspace is None or run.watch.found():
+        told = list(attach_provenance(run))
+    if run.workspace is None or run.error_monitor.has_errors():
         return
     event("bundles")
     for result, ((_, data),) in told:
@@ -50,20 +50,22 @@ def compare(drawn: Organization) -> None:
         assert json.loads(data) == expected(run, result)
 
 
-def expected(run: Run, result: Result) -> dict[str, Any]:
+def expected(run: Run, result: BundleResult) -> dict[str, Any]:
     """What is written beside a bundle, as explain says it."""
     assert run.workspace
-    bundle = explained(run.workspace, result, run.inputs_read())
-    assert bundle.data == values(result.bundle, None)
-    answer = order_data(result.bundle.target.id, order(bundle)) | {"keys": [key(bundle, path) for path in keys(bundle)]}
+    bundle = explain_bundle(run.workspace, result, run.recorded_inputs())
+    assert bundle.data == bundle_data(result.bundle, None)
+    answer = order_data(result.bundle.target.id, layer_order(bundle)) | {
+        "keys": [key(bundle, path) for path in list_keys(bundle)]
+    }
     data: dict[str, Any] = json.loads(json.dumps(answer))
     return data
 
 
-def key(bundle: Explained, path: tuple[str, ...]) -> dict[str, Any]:
+def key(bundle: ExplainedBundle, path: tuple[str, ...]) -> dict[str, Any]:
     """All about one key, with its winner, and without what explain adds."""
-    place = Place("model" if path == (MODEL,) else "sections", path)
-    answer = ladder_data("", ladder(bundle, place, Compiler()))
+    place = ValuePath("model" if path == (MODEL_KEY,) else "sections", path)
+    answer = explanation_data("", trace_provenance(bundle, place, ExpressionCompiler()))
     (winner,) = (rung for rung in answer["layers"] if rung["wins"])
     where = {name: winner[name] for name in ("layer", "scope", "path", "line", "column")}
     layers = [rung for rung in answer["layers"] if rung["action"] != "absent"]

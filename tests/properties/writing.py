@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path as Folder
 from typing import Any
 
-from envtree.model.secrets_file import SealedFile
+from envtree.model.secrets_file import SecretsFile
 from tests.properties.layering import Tree
 from tests.properties.merging import Plain, literal
 from tests.properties.resolving import text_of
@@ -90,7 +90,7 @@ class OpenBook:
 
     plain: Tree
 
-    def decrypt(self, sealed: SealedFile) -> dict[str, Any]:
+    def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
         """Look the file up."""
         data: dict[str, Any] = literal_everywhere(self.plain[sealed.path])
         return data

@@ -12,19 +12,19 @@ from typing import Any, NamedTuple
 import pytest
 
 from envtree.cli import invoke
-from envtree.model.secrets_file import EXEMPTIONS
-from tests.support.command_line import Ran, fill
+from envtree.model.secrets_file import EXEMPTION_SETTINGS
+from tests.support.command_line import CommandResult, write_files
 from tests.support.real_sops import (
     HEAD,
     SEARCH_PATH,
-    Person,
-    age_person,
-    decrypt,
-    encrypt,
-    people,
-    pgp_person,
-    recipients,
-    sops,
+    SopsUser,
+    decrypt_file,
+    encrypt_file,
+    make_age_user,
+    make_pgp_user,
+    people_section,
+    read_recipients,
+    run_sops,
 )
 from tests.unit.frontend.test_schemas import verdict
 
@@ -51,10 +51,10 @@ PLAIN = {
 class Staff(NamedTuple):
     """People who have keys."""
 
-    ana: Person
-    ben: Person
-    mallory: Person
-    pgp: Person
+    ana: SopsUser
+    ben: SopsUser
+    mallory: SopsUser
+    pgp: SopsUser
 
     def public(self, text: str) -> str:
         """A text with the public keys in the place of names in braces."""
@@ -64,18 +64,18 @@ class Staff(NamedTuple):
 @pytest.fixture(scope="session")
 def staff(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staff]:
     folder = tmp_path_factory.mktemp("keys")
-    with pgp_person() as pgp:
-        ana, ben, mallory = (age_person(folder, name) for name in ("ana", "ben", "mallory"))
+    with make_pgp_user() as pgp:
+        ana, ben, mallory = (make_age_user(folder, name) for name in ("ana", "ben", "mallory"))
         yield Staff(ana, ben, mallory, pgp)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    fill(tmp_path / "tree", FILES)
+    write_files(tmp_path / "tree", FILES)
     return tmp_path / "tree"
 
 
-Audit = Callable[..., Ran]
+Audit = Callable[..., CommandResult]
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def audit(root: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     monkeypatch.setenv("PATH", SEARCH_PATH)
 
-    def run(*words: str, who: Person | None = None) -> Ran:
+    def run(*words: str, who: SopsUser | None = None) -> CommandResult:
         with monkeypatch.context() as context:
             for name in ("SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY", "GNUPGHOME"):
                 context.delenv(name, raising=False)
@@ -92,19 +92,19 @@ def audit(root: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
             for name, value in (who.environ if who else {}).items():
                 context.setenv(name, value)
             code = invoke(["-C", str(root), *words])
-        return Ran(code, *capfd.readouterr())
+        return CommandResult(code, *capfd.readouterr())
 
     return run
 
 
-def told(ran: Ran) -> set[str]:
+def told(ran: CommandResult) -> set[str]:
     """The codes of an audit as JSON; what it says fits its schema."""
     data = json.loads(ran.out)
     assert verdict("output/audit.schema.json", data)
     return {finding["code"] for finding in data["findings"]}
 
 
-def audited(audit: Audit, *words: str, who: Person | None = None) -> tuple[dict[str, Any], set[str], int]:
+def audited(audit: Audit, *words: str, who: SopsUser | None = None) -> tuple[dict[str, Any], set[str], int]:
     """The one file of an audit, the codes, and the exit code."""
     ran = audit("secrets", "audit", "--format", "json", *words, who=who)
     (file,) = json.loads(ran.out)["files"]
@@ -234,11 +234,11 @@ def test_the_verdict_is_right(name: str, form: str, root: Path, staff: Staff, au
     by = f"creation_rules:\n  - age: {staff.ana.public}\n    {made.by}\n" if made.by else rules
     if not options:
         (root / ".sops.yaml").write_text(by)
-    file = encrypt(root, f"{PATH}.{form}", made.text[form], *options, who=staff.pgp)
+    file = encrypt_file(root, f"{PATH}.{form}", made.text[form], *options, user=staff.pgp)
     file.write_text(made.after(file.read_text()))
     (root / ".sops.yaml").write_text(rules or "{}")
     if made.declared:
-        known = people(ana=staff.ana, ben=staff.ben)
+        known = people_section(ana=staff.ana, ben=staff.ben)
         extra = f"{known}secret_readers: [{', '.join(made.declared)}]\n"
         (root / "organization.yaml").write_text(FILES["organization.yaml"] + extra)
     found, codes, code = audited(audit)
@@ -248,7 +248,7 @@ def test_the_verdict_is_right(name: str, form: str, root: Path, staff: Staff, au
     assert found["verdict"] == gravest
     readable = not codes & {"ET602", "ET606", "ET607"} and "ET608" not in codes - {"ET608"}
     if found["recipients"] is not None:
-        assert {one["key"] for one in found["recipients"]} == recipients(file)
+        assert {one["key"] for one in found["recipients"]} == read_recipients(file)
         assert found["threshold"] == (2 if "groups" in name and name != "keys-in-other-groups" else 1)
     assert (found["recipients"] is not None) is readable
     # `check` says the same.
@@ -256,24 +256,26 @@ def test_the_verdict_is_right(name: str, form: str, root: Path, staff: Staff, au
     assert {finding["code"] for finding in check["findings"]} == codes
 
 
-@pytest.mark.parametrize("setting", [*EXEMPTIONS, "mac_only_encrypted"])
+@pytest.mark.parametrize("setting", [*EXEMPTION_SETTINGS, "mac_only_encrypted"])
 def test_a_hint_names_what_the_real_sops_has(setting: str, root: Path, staff: Staff, audit: Audit) -> None:
     value = "true" if setting == "mac_only_encrypted" else "x_"
-    file = encrypt(root, "agents/a.secrets.yaml", PLAIN["yaml"], staff.ana.flag)
+    file = encrypt_file(root, "agents/a.secrets.yaml", PLAIN["yaml"], staff.ana.sops_option)
     file.write_text(re.sub("( +)unencrypted_suffix:.*", rf"\1{setting}: {value}", file.read_text()))
     findings = json.loads(audit("secrets", "audit", "--format", "json").out)["findings"]
     hint = next(one["hint"] for one in findings if one["key"] == f"sops.{setting}")
     option, command = re.findall(r"or '(--[a-z-]+)' out of 'sops (--encrypt|encrypt)'", hint)[0]
-    shown = sops(root, *(["encrypt"] if command == "encrypt" else []), "--help").stdout.decode()
+    shown = run_sops(root, *(["encrypt"] if command == "encrypt" else []), "--help").stdout.decode()
     assert re.search(rf"^ +{option}\b", shown, re.MULTILINE)
 
 
 def test_the_table_tells_people_and_places(root: Path, staff: Staff, audit: Audit) -> None:
-    known = people(ana=staff.ana, ben=staff.ben)
+    known = people_section(ana=staff.ana, ben=staff.ben)
     (root / "organization.yaml").write_text(FILES["organization.yaml"] + known)
-    encrypt(root, "agents/a.secrets.yaml", PLAIN["yaml"], staff.ana.flag, staff.pgp.flag, who=staff.pgp)
-    encrypt(root, "agents/b.secrets.env", "A=long-enough\n", f"--age={staff.ana.public},{staff.mallory.public}")
-    encrypt(root, "environments/staging.secrets.json", '{"m": {}}', staff.ana.flag)
+    encrypt_file(
+        root, "agents/a.secrets.yaml", PLAIN["yaml"], staff.ana.sops_option, staff.pgp.sops_option, user=staff.pgp
+    )
+    encrypt_file(root, "agents/b.secrets.env", "A=long-enough\n", f"--age={staff.ana.public},{staff.mallory.public}")
+    encrypt_file(root, "environments/staging.secrets.json", '{"m": {}}', staff.ana.sops_option)
     ran = audit("secrets", "audit")
     lines = ran.out.splitlines()
     assert lines[0].split() == ["file", "format", "readers", "secrets", "modified", "scope", "rule", "verdict"]
@@ -287,7 +289,7 @@ def test_the_table_tells_people_and_places(root: Path, staff: Staff, audit: Audi
 
 
 def test_errors_elsewhere_are_counted(root: Path, staff: Staff, audit: Audit) -> None:
-    encrypt(root, "agents/a.secrets.yaml", PLAIN["yaml"], staff.ana.flag)
+    encrypt_file(root, "agents/a.secrets.yaml", PLAIN["yaml"], staff.ana.sops_option)
     (root / "agents/b.yaml").write_text("descripton: x\n")
     ran = audit("secrets", "audit")
     assert ran.code == 1
@@ -297,8 +299,8 @@ def test_errors_elsewhere_are_counted(root: Path, staff: Staff, audit: Audit) ->
 
 
 def test_who_may_open_a_file_does_not_spoil_its_bundles(root: Path, staff: Staff, audit: Audit) -> None:
-    encrypt(root, "organization.secrets.yaml", "_scope: organization\nA: long-enough\n", staff.mallory.flag)
-    declared = people(ana=staff.ana) + "secret_readers: [ana]\nexecution_environment: {secrets: [A, GONE]}\n"
+    encrypt_file(root, "organization.secrets.yaml", "_scope: organization\nA: long-enough\n", staff.mallory.sops_option)
+    declared = people_section(ana=staff.ana) + "secret_readers: [ana]\nexecution_environment: {secrets: [A, GONE]}\n"
     (root / "organization.yaml").write_text(FILES["organization.yaml"] + declared)
     ran = audit("check")
     assert ran.code == 1
@@ -307,7 +309,7 @@ def test_who_may_open_a_file_does_not_spoil_its_bundles(root: Path, staff: Staff
 
 
 def test_a_warning_fails_a_strict_audit_only(root: Path, staff: Staff, audit: Audit) -> None:
-    encrypt(root, "agents/a.secrets.yaml", "A: long-enough\n", staff.ana.flag)
+    encrypt_file(root, "agents/a.secrets.yaml", "A: long-enough\n", staff.ana.sops_option)
     assert audit("secrets", "audit").code == 0
     assert audit("secrets", "audit", "--strict").code == 1
 
@@ -317,7 +319,9 @@ def test_a_tree_without_secrets_has_nothing_to_audit(root: Path, audit: Audit) -
 
 
 def test_referenced_and_missing_present_and_unused(root: Path, staff: Staff, audit: Audit) -> None:
-    encrypt(root, "agents/a.secrets.yaml", "_scope: agents/a\nUSED: long-enough\nIDLE: long-enough\n", staff.ana.flag)
+    encrypt_file(
+        root, "agents/a.secrets.yaml", "_scope: agents/a\nUSED: long-enough\nIDLE: long-enough\n", staff.ana.sops_option
+    )
     (root / "organization.yaml").write_text(HEAD)
     (root / "agents/a.yaml").write_text("execution_environment: {secrets: [USED]}\n")
     assert told(audit("secrets", "audit", "--format", "json")) == {"ET651"}
@@ -346,7 +350,7 @@ def test_placeholders_are_found_with_a_key(root: Path, staff: Staff, audit: Audi
     plain = {"_scope": "agents/a", "port": 1111, "m": {"deep": "changeme"}, "list": ["fine-value", "TODO"]}
     plain |= {f"bad{n}": value for n, value in enumerate(PLACEHOLDERS)}
     plain |= {f"fine{n}": value for n, value in enumerate(VALUES)}
-    encrypt(root, "agents/a.secrets.yaml", json.dumps(plain), staff.ana.flag)
+    encrypt_file(root, "agents/a.secrets.yaml", json.dumps(plain), staff.ana.sops_option)
     (root / "organization.yaml").write_text(HEAD + "lint: {ET651: 'off', ET655: 'off'}\n")
     assert audited(audit)[:2][1] == set()
     ran = audit("secrets", "audit", "--decrypt", "--format", "json", who=staff.ana)
@@ -359,8 +363,8 @@ def test_placeholders_are_found_with_a_key(root: Path, staff: Staff, audit: Audi
 
 
 def test_files_without_a_key_are_told_and_the_others_opened(root: Path, staff: Staff, audit: Audit) -> None:
-    encrypt(root, "agents/a.secrets.yaml", "_scope: agents/a\nA: changeme\n", staff.ana.flag)
-    encrypt(root, "agents/b.secrets.yaml", "_scope: agents/b\nB: changeme\n", staff.ben.flag)
+    encrypt_file(root, "agents/a.secrets.yaml", "_scope: agents/a\nA: changeme\n", staff.ana.sops_option)
+    encrypt_file(root, "agents/b.secrets.yaml", "_scope: agents/b\nB: changeme\n", staff.ben.sops_option)
     ran = audit("secrets", "audit", "--decrypt", "--format", "json", who=staff.ana)
     assert {one["path"]: one["opened"] for one in json.loads(ran.out)["files"]} == {
         "agents/a.secrets.yaml": True,
@@ -374,7 +378,7 @@ def test_files_without_a_key_are_told_and_the_others_opened(root: Path, staff: S
 
 
 def test_a_tree_with_errors_is_not_opened(root: Path, staff: Staff, audit: Audit) -> None:
-    encrypt(root, "agents/a.secrets.yaml", "_scope: agents/a\nA: changeme\n", staff.ana.flag)
+    encrypt_file(root, "agents/a.secrets.yaml", "_scope: agents/a\nA: changeme\n", staff.ana.sops_option)
     (root / "agents/b.yaml").write_text("descripton: x\n")
     ran = audit("secrets", "audit", "--decrypt", who=staff.ana)
     assert ran.code == 1
@@ -493,7 +497,7 @@ def test_t38_t39_nor_for_a_rule_with_such_a_key(
 
 
 def sealed_json(root: Path, staff: Staff) -> Path:
-    return encrypt(root, f"{PATH}.json", '{"_scope": "agents/a", "A": "long-enough"}', staff.ana.flag)
+    return encrypt_file(root, f"{PATH}.json", '{"_scope": "agents/a", "A": "long-enough"}', staff.ana.sops_option)
 
 
 OWNED = "_scope: agents/a\nowner_unencrypted: bob\ndb:\n  password: tiger-lily-7\n"
@@ -501,11 +505,11 @@ CLEAN = "_scope: agents/a\ndb:\n  password: tiger-lily-7\n"
 
 
 def sealed_yaml(root: Path, staff: Staff, text: str = CLEAN) -> Path:
-    return encrypt(root, f"{PATH}.yaml", text, staff.ana.flag)
+    return encrypt_file(root, f"{PATH}.yaml", text, staff.ana.sops_option)
 
 
 def is_accepted_by_sops(root: Path, staff: Staff) -> bool:
-    return sops(root, "decrypt", f"./{PATH}.yaml", who=staff.ana, check=False).returncode == 0
+    return run_sops(root, "decrypt", f"./{PATH}.yaml", user=staff.ana, check=False).returncode == 0
 
 
 def test_t40_a_renamed_plain_key(root: Path, staff: Staff, audit: Audit) -> None:
@@ -555,9 +559,9 @@ def test_t46_a_staging_file_replayed_elsewhere(
     source: str, target: str, scoped: bool, root: Path, staff: Staff, audit: Audit
 ) -> None:
     """Of the same length, `_scope` needs a key to be seen as wrong; without any, the copy itself is seen."""
-    fill(root, {f"environments/{target}.yaml": READS, f"environments/{source}.yaml": READS})
+    write_files(root, {f"environments/{target}.yaml": READS, f"environments/{source}.yaml": READS})
     claim = f"_scope: environments/{source}\n" if scoped else ""
-    file = encrypt(root, f"environments/{source}.secrets.yaml", f"{claim}A: long-enough\n", staff.ana.flag)
+    file = encrypt_file(root, f"environments/{source}.secrets.yaml", f"{claim}A: long-enough\n", staff.ana.sops_option)
     copy = root / f"environments/{target}.secrets.yaml"
     copy.write_bytes(file.read_bytes())
     ran = audit("secrets", "audit", "--format", "json")
@@ -580,33 +584,35 @@ def test_t46_a_staging_file_replayed_elsewhere(
 
 
 def test_t46_one_value_carried_over_and_the_rest_changed(root: Path, staff: Staff, audit: Audit) -> None:
-    one = encrypt(root, "agents/a.secrets.yaml", "_scope: agents/a\nA: long-enough\nB: long-enough\n", staff.ana.flag)
+    one = encrypt_file(
+        root, "agents/a.secrets.yaml", "_scope: agents/a\nA: long-enough\nB: long-enough\n", staff.ana.sops_option
+    )
     (root / "agents/b.secrets.yaml").write_bytes(one.read_bytes())
     for path, value in ((["_scope"], "agents/b"), (["B"], "another-one")):
         where = "".join(f'["{key}"]' for key in path)
-        sops(root, "set", "./agents/b.secrets.yaml", where, json.dumps(value), who=staff.ana)
+        run_sops(root, "set", "./agents/b.secrets.yaml", where, json.dumps(value), user=staff.ana)
     ran = audit("secrets", "audit", who=staff.ana)
     assert "1 of 2 values is the ciphertext of 'agents/a.secrets.yaml'" in ran.out
-    sops(root, "set", "./agents/b.secrets.yaml", '["A"]', '"a-third-one"', who=staff.ana)
+    run_sops(root, "set", "./agents/b.secrets.yaml", '["A"]', '"a-third-one"', user=staff.ana)
     ran = audit("secrets", "audit", who=staff.ana)
     assert "the file has the data key of 'agents/a.secrets.yaml'" in ran.out
-    sops(root, "rotate", "--in-place", "./agents/b.secrets.yaml", who=staff.ana)
+    run_sops(root, "rotate", "--in-place", "./agents/b.secrets.yaml", user=staff.ana)
     assert told(audit("secrets", "audit", "--format", "json")) == set()
 
 
 def test_equal_values_are_no_copy(root: Path, staff: Staff, audit: Audit) -> None:
     for name in "ab":
         text = f"_scope: agents/{name}\nA: long-enough\n"
-        encrypt(root, f"agents/{name}.secrets.yaml", text, staff.ana.flag)
+        encrypt_file(root, f"agents/{name}.secrets.yaml", text, staff.ana.sops_option)
     assert told(audit("secrets", "audit", "--format", "json")) == set()
 
 
 @pytest.mark.parametrize("place", ["file", "rule"])
 def test_t48_a_recipient_who_is_injected_is_named(place: str, root: Path, staff: Staff, audit: Audit) -> None:
-    declared = people(ana=staff.ana) + "secret_readers: [ana]\n"
+    declared = people_section(ana=staff.ana) + "secret_readers: [ana]\n"
     (root / "organization.yaml").write_text(FILES["organization.yaml"] + declared)
     keys = f"{staff.ana.public},{staff.mallory.public}"
-    encrypt(root, f"{PATH}.yaml", CLEAN, f"--age={keys if place == 'file' else staff.ana.public}")
+    encrypt_file(root, f"{PATH}.yaml", CLEAN, f"--age={keys if place == 'file' else staff.ana.public}")
     if place == "rule":
         (root / ".sops.yaml").write_text(f"creation_rules:\n  - age: {keys}\n")
     for words in (("check",), ("secrets", "audit")):
@@ -636,7 +642,7 @@ def test_t48_a_key_for_two_is_seen(root: Path, staff: Staff, audit: Audit) -> No
 def test_t48_a_key_for_two_is_seen_in_a_dotenv_file(root: Path, staff: Staff, audit: Audit) -> None:
     import pyrage
 
-    file = encrypt(root, f"{PATH}.env", "_scope=agents/a\nA=long-enough\n", staff.ana.flag)
+    file = encrypt_file(root, f"{PATH}.env", "_scope=agents/a\nA=long-enough\n", staff.ana.sops_option)
     both = [pyrage.x25519.Recipient.from_str(one.public) for one in (staff.ana, staff.mallory)]
     wrapped = pyrage.encrypt(b"k" * 32, both, armored=True).decode().replace("\n", "\\n")
     file.write_text(re.sub("(?m)(?<=map_enc=).*", lambda _: wrapped, file.read_text()))
@@ -656,7 +662,7 @@ def test_what_rust_adds_to_a_wrapping_is_nobody(root: Path, staff: Staff, audit:
         put(file, "age", wrapped)
         assert b"-grease" in _unarmored(wrapped)
         assert audited(audit)[1:] == (set(), 0)
-    assert decrypt(root, f"{PATH}.json", staff.ana)
+    assert decrypt_file(root, f"{PATH}.json", staff.ana)
 
 
 def test_t48_more_than_rust_adds_is_somebody(root: Path, staff: Staff, audit: Audit) -> None:
@@ -681,7 +687,7 @@ def test_t48_a_second_key_behind_a_packet_that_gpg_passes_over_is_seen(root: Pat
     both = wrapped[: 2 + wrapped[1]] + b"\xca\x03PGP" + wrapped
     put(file, "pgp", armored(staff, both))
     # Or there would be nothing to hide.
-    assert decrypt(root, f"{PATH}.json", staff.pgp)
+    assert decrypt_file(root, f"{PATH}.json", staff.pgp)
     assert audited(audit)[1:] == ({"ET613"}, 1)
 
 
@@ -692,7 +698,7 @@ def test_t48_keys_in_an_armor_that_only_gpg_can_read_are_no_keys_of_one(root: Pa
     head, _, body = text.partition("\n\n")
     # gpg takes a line of blanks for the empty one above which there are headers.
     put(file, "pgp", f"{head}\n \n{body}")
-    assert decrypt(root, f"{PATH}.json", staff.pgp)
+    assert decrypt_file(root, f"{PATH}.json", staff.pgp)
     assert audited(audit)[1:] == ({"ET613"}, 1)
 
 
@@ -712,7 +718,9 @@ def gpg(staff: Staff, *options: str, told: bytes) -> bytes:
 
 def opened_by_gpg(root: Path, staff: Staff) -> tuple[Path, bytes]:
     """A secrets file for the one with a PGP key, and its data key."""
-    file = encrypt(root, f"{PATH}.json", '{"_scope": "agents/a", "A": "long-enough"}', staff.pgp.flag, who=staff.pgp)
+    file = encrypt_file(
+        root, f"{PATH}.json", '{"_scope": "agents/a", "A": "long-enough"}', staff.pgp.sops_option, user=staff.pgp
+    )
     wrapped = json.loads(file.read_text())["sops"]["pgp"][0]["enc"]
     return file, gpg(staff, "--decrypt", told=wrapped.encode())
 
@@ -730,7 +738,7 @@ def _unarmored(text: str) -> bytes:
     return base64.b64decode("".join(line for line in text.splitlines() if not line.startswith("-----")))
 
 
-def _identity(person: Person) -> Any:
+def _identity(person: SopsUser) -> Any:
     import pyrage
 
     return pyrage.x25519.Identity.from_str(Path(person.environ["SOPS_AGE_KEY_FILE"]).read_text().strip())
@@ -739,10 +747,10 @@ def _identity(person: Person) -> Any:
 def test_t48_and_so_is_one_of_gpg(root: Path, staff: Staff, audit: Audit) -> None:
     import os
 
-    options = (staff.ana.flag, staff.pgp.flag)
-    file = encrypt(root, f"{PATH}.json", '{"_scope": "agents/a", "A": "long-enough"}', *options, who=staff.pgp)
+    options = (staff.ana.sops_option, staff.pgp.sops_option)
+    file = encrypt_file(root, f"{PATH}.json", '{"_scope": "agents/a", "A": "long-enough"}', *options, user=staff.pgp)
     assert audited(audit)[1:] == (set(), 0)
-    with pgp_person() as other:
+    with make_pgp_user() as other:
         machine = os.environ | staff.pgp.environ
         key = subprocess.run(
             ["gpg", "--export", other.public], env=os.environ | other.environ, check=True, capture_output=True
@@ -758,7 +766,7 @@ def test_t48_and_so_is_one_of_gpg(root: Path, staff: Staff, audit: Audit) -> Non
 
 @pytest.mark.parametrize("form", ["yaml", "json", "env"])
 def test_t50_a_pasted_value_is_found_and_not_quoted(form: str, root: Path, staff: Staff, audit: Audit) -> None:
-    file = encrypt(root, f"{PATH}.{form}", PLAIN[form], staff.ana.flag)
+    file = encrypt_file(root, f"{PATH}.{form}", PLAIN[form], staff.ana.sops_option)
     text = file.read_text()
     old = re.search(r'(?im)^\W*password\W*([:=]) ?"?(ENC\[[^\]]*\])', text)
     assert old
@@ -774,7 +782,7 @@ def test_t50_a_private_key_where_a_public_one_belongs_is_not_quoted(
     root: Path, staff: Staff, audit: Audit, tmp_path: Path
 ) -> None:
     secret = Path(staff.mallory.environ["SOPS_AGE_KEY_FILE"]).read_text().strip()
-    declared = people(ana=staff.ana) + "secret_readers: [ana]\n"
+    declared = people_section(ana=staff.ana) + "secret_readers: [ana]\n"
     (root / "organization.yaml").write_text(FILES["organization.yaml"] + declared)
     file = sealed_json(root, staff)
     (root / ".sops.yaml").write_text(f"creation_rules:\n  - age: '{staff.ana.public},{secret}'\n")
@@ -794,7 +802,7 @@ def test_t51_a_wrong_mac_is_told_without_its_hash(
     monkeypatch.setenv("ENVTREE_SOPS", reader)
     file = sealed_yaml(root, staff, "_scope: agents/a\nA: long-enough\nB: long-enough-too\n")
     file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("B:")))
-    shown = sops(root, "decrypt", f"./{PATH}.yaml", who=staff.ana, check=False).stderr.decode()
+    shown = run_sops(root, "decrypt", f"./{PATH}.yaml", user=staff.ana, check=False).stderr.decode()
     hashes = re.findall(r"[0-9A-F]{128}", shown)
     assert hashes
     ran = audit("secrets", "audit", "--decrypt", who=staff.ana)

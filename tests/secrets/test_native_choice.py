@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from envtree.model.diagnostic import Failure
-from envtree.model.secrets_file import DecryptError, SealedFile, SecretsPolicy
+from envtree.model.diagnostic import MachineError
+from envtree.model.secrets_file import DecryptError, SecretsFile, SecretsPolicy
 from envtree.secrets.sops import Decrypter, SopsDecrypter, decrypt_all
-from envtree.secrets.sops.choice import choose
-from tests.support.native_files import SEARCH_PATH, Forged, Machine, block_yaml, forge, new_identity
+from envtree.secrets.sops.select_decrypter import select_decrypter
+from tests.support.native_files import SEARCH_PATH, ForgedLeaf, SecretsFolder, forge, new_identity, render_block_yaml
 
 ROOT = Path(__file__).parents[2]
-PLAIN = {"PASSWORD": Forged(b"hunter2", "str"), "PORT": Forged(b"5432", "int")}
+PLAIN = {"PASSWORD": ForgedLeaf(b"hunter2", "str"), "PORT": ForgedLeaf(b"5432", "int")}
 OPENED = {"PASSWORD": "hunter2", "PORT": 5432}
 ALL = SecretsPolicy(frozenset({"age", "age-ssh", "age-plugin", "pgp"}), (), require_scope=False)
 AGE = SecretsPolicy(frozenset({"age"}), (), require_scope=False)
@@ -25,13 +25,13 @@ LIBRARIES = ("pyrage", "cryptography")
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path) -> SecretsFolder:
     for name in ("tree", "home", "bin"):
         (tmp_path / name).mkdir()
     spy = tmp_path / "bin/sops"
     spy.write_text(f"#!/bin/sh\necho x >> '{tmp_path}/started'\nprintf '%s' '{json.dumps(STAND_IN)}'\n")
     spy.chmod(0o755)
-    return Machine(tmp_path / "tree", new_identity())
+    return SecretsFolder(tmp_path / "tree", new_identity())
 
 
 @pytest.fixture
@@ -47,39 +47,41 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return take
 
 
-def reader(machine: Machine, choice: str | None = None, policy: SecretsPolicy = AGE) -> Decrypter:
+def reader(machine: SecretsFolder, choice: str | None = None, policy: SecretsPolicy = AGE) -> Decrypter:
     """The chosen reader of a machine whose sops tells that it was started."""
     environ = machine.environ | {"PATH": f"{machine.root.parent}/bin:/usr/bin:/bin"}
-    return choose(machine.root, policy, environ=environ | ({"ENVTREE_SOPS": choice} if choice is not None else {}))
+    return select_decrypter(
+        machine.root, policy, environ=environ | ({"ENVTREE_SOPS": choice} if choice is not None else {})
+    )
 
 
-def started(machine: Machine) -> bool:
+def started(machine: SecretsFolder) -> bool:
     return (machine.root.parent / "started").exists()
 
 
-def seal(machine: Machine, data: dict[str, Any], path: str = "x.secrets.json") -> SealedFile:
-    (machine.root / path).write_text(json.dumps(data) if path.endswith("json") else block_yaml(data))
-    file = machine.seal(path)
+def seal(machine: SecretsFolder, data: dict[str, Any], path: str = "x.secrets.json") -> SecretsFile:
+    (machine.root / path).write_text(json.dumps(data) if path.endswith("json") else render_block_yaml(data))
+    file = machine.read_sealed_file(path)
     assert file
     return file
 
 
 @pytest.mark.parametrize("choice", [None, "", "auto", "native"])
-def test_no_process_starts_for_a_plain_age_file(machine: Machine, choice: str | None) -> None:
-    sealed = seal(machine, forge(PLAIN, [machine.mine.public]))
+def test_no_process_starts_for_a_plain_age_file(machine: SecretsFolder, choice: str | None) -> None:
+    sealed = seal(machine, forge(PLAIN, [machine.identity.public]))
     assert reader(machine, choice).decrypt(sealed) == OPENED
     assert not started(machine)
 
 
-def test_a_process_if_it_is_asked_for(machine: Machine) -> None:
-    sealed = seal(machine, forge(PLAIN, [machine.mine.public]))
+def test_a_process_if_it_is_asked_for(machine: SecretsFolder) -> None:
+    sealed = seal(machine, forge(PLAIN, [machine.identity.public]))
     assert reader(machine, "process").decrypt(sealed) == STAND_IN
     assert started(machine)
 
 
 @pytest.mark.parametrize("choice", ["Native", "sops", "0"])
-def test_a_choice_that_there_is_not(machine: Machine, choice: str) -> None:
-    with pytest.raises(Failure, match="ENVTREE_SOPS is not 'auto', 'native' or 'process'") as caught:
+def test_a_choice_that_there_is_not(machine: SecretsFolder, choice: str) -> None:
+    with pytest.raises(MachineError, match="ENVTREE_SOPS is not 'auto', 'native' or 'process'") as caught:
         reader(machine, choice)
     assert caught.value.hint
 
@@ -110,52 +112,52 @@ OTHERS = [pgp_beside, of_ssh, of_a_plugin, in_groups, in_one_group]
 
 
 @pytest.mark.parametrize("change", OTHERS)
-def test_other_keys_are_for_sops(machine: Machine, change: Callable[[dict[str, Any]], None]) -> None:
-    data = forge(PLAIN, [machine.mine.public])
+def test_other_keys_are_for_sops(machine: SecretsFolder, change: Callable[[dict[str, Any]], None]) -> None:
+    data = forge(PLAIN, [machine.identity.public])
     change(data)
     sealed = seal(machine, data)
     assert reader(machine, policy=ALL).decrypt(sealed) == STAND_IN
     assert started(machine)
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(MachineError) as caught:
         reader(machine, "native", policy=ALL).decrypt(sealed)
     assert (caught.value.code, "ENVTREE_SOPS" in caught.value.hint) == ("ET621", True)
 
 
 @pytest.mark.parametrize("policy", [SecretsPolicy(frozenset({"pgp"}), (), require_scope=False)])
-def test_keys_that_the_policy_does_not_allow_open_nothing(machine: Machine, policy: SecretsPolicy) -> None:
-    sealed = seal(machine, forge(PLAIN, [machine.mine.public]))
+def test_keys_that_the_policy_does_not_allow_open_nothing(machine: SecretsFolder, policy: SecretsPolicy) -> None:
+    sealed = seal(machine, forge(PLAIN, [machine.identity.public]))
     with pytest.raises(DecryptError) as caught:
         reader(machine, policy=policy).decrypt(sealed)
     assert caught.value.code == "ET604"
     assert not started(machine)
 
 
-def test_a_file_without_a_key_at_hand_is_for_sops(machine: Machine) -> None:
-    sealed = seal(machine, forge(PLAIN, [machine.mine.public]))
-    bare = Machine(machine.root, machine.mine._replace(private=""))
+def test_a_file_without_a_key_at_hand_is_for_sops(machine: SecretsFolder) -> None:
+    sealed = seal(machine, forge(PLAIN, [machine.identity.public]))
+    bare = SecretsFolder(machine.root, machine.identity._replace(private=""))
     assert reader(bare).decrypt(sealed) == STAND_IN
 
 
-def test_a_file_for_somebody_else_needs_no_process_to_tell(machine: Machine) -> None:
+def test_a_file_for_somebody_else_needs_no_process_to_tell(machine: SecretsFolder) -> None:
     sealed = seal(machine, forge(PLAIN, [new_identity().public]))
-    with pytest.raises(Failure, match="no key on this machine opens") as caught:
+    with pytest.raises(MachineError, match="no key on this machine opens") as caught:
         reader(machine).decrypt(sealed)
     assert (caught.value.code, bool(caught.value.hint), started(machine)) == ("ET621", True, False)
 
 
-def test_a_file_that_changes_meanwhile(machine: Machine) -> None:
-    sealed = seal(machine, forge(PLAIN, [machine.mine.public]))
-    seal(machine, forge(PLAIN, [machine.mine.public]))
-    with pytest.raises(Failure, match="changed while") as caught:
+def test_a_file_that_changes_meanwhile(machine: SecretsFolder) -> None:
+    sealed = seal(machine, forge(PLAIN, [machine.identity.public]))
+    seal(machine, forge(PLAIN, [machine.identity.public]))
+    with pytest.raises(MachineError, match="changed while") as caught:
         reader(machine).decrypt(sealed)
     assert caught.value.code == "ET623"
     (machine.root / sealed.path).unlink()
-    with pytest.raises(Failure, match="changed while"):
+    with pytest.raises(MachineError, match="changed while"):
         reader(machine).decrypt(sealed)
 
 
-def test_many_files_by_whoever_can_open_them(machine: Machine) -> None:
-    plain, foreign, broken = (forge(PLAIN, [machine.mine.public]) for _ in range(3))
+def test_many_files_by_whoever_can_open_them(machine: SecretsFolder) -> None:
+    plain, foreign, broken = (forge(PLAIN, [machine.identity.public]) for _ in range(3))
     pgp_beside(foreign)
     broken["PASSWORD"], broken["sops"]["mac"] = broken["sops"]["mac"], broken["PASSWORD"]
     files = [
@@ -168,9 +170,9 @@ def test_many_files_by_whoever_can_open_them(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("choice", ["auto", "native"])
-def test_a_failure_ends_all(machine: Machine, choice: str) -> None:
+def test_a_failure_ends_all(machine: SecretsFolder, choice: str) -> None:
     sealed = seal(machine, forge(PLAIN, [new_identity().public]))
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(MachineError) as caught:
         decrypt_all(reader(machine, choice), [sealed])
     assert (caught.value.code, started(machine)) == ("ET621", False)
 
@@ -180,13 +182,13 @@ def test_a_failure_ends_all(machine: Machine, choice: str) -> None:
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_without_the_libraries_sops_opens_everything(
-    machine: Machine, without: Callable[[str], None], library: str
+    machine: SecretsFolder, without: Callable[[str], None], library: str
 ) -> None:
-    sealed = seal(machine, forge(PLAIN, [machine.mine.public]))
+    sealed = seal(machine, forge(PLAIN, [machine.identity.public]))
     without(library)
     assert isinstance(reader(machine), SopsDecrypter)
     assert reader(machine).decrypt(sealed) == STAND_IN
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(MachineError) as caught:
         reader(machine, "native")
     assert (caught.value.code, "envtree[native]" in caught.value.hint) == ("ET620", True)
 

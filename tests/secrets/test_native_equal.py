@@ -10,27 +10,27 @@ from pathlib import Path
 
 import pytest
 
-from envtree.model.secrets_file import SealedFile
+from envtree.model.secrets_file import SecretsFile
 from tests.support.native_files import (
     FORMATS,
-    LEFT,
-    Forged,
+    LEFT_TO_SOPS,
+    FileGenerator,
+    ForgedLeaf,
     Identity,
-    Machine,
-    Maker,
-    block_yaml,
-    both,
+    SecretsFolder,
+    compare_decrypters,
+    decrypt_outcome,
     forge,
     new_identity,
-    outcome,
     random_forged,
+    render_block_yaml,
 )
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path) -> SecretsFolder:
     (tmp_path / "tree").mkdir()
-    return Machine(tmp_path / "tree", new_identity())
+    return SecretsFolder(tmp_path / "tree", new_identity())
 
 
 OTHERS = [new_identity() for _ in range(4)]
@@ -43,39 +43,43 @@ def recipients(rng: random.Random, mine: Identity) -> list[str]:
     return chosen
 
 
-def encrypted(machine: Machine, seed: int, count: int) -> Iterator[SealedFile]:
+def encrypted(machine: SecretsFolder, seed: int, count: int) -> Iterator[SecretsFile]:
     """Files that the real sops made, without those that it or the stages refuse."""
 
-    def make(number: int) -> SealedFile | None:
+    def make(number: int) -> SecretsFile | None:
         rng = random.Random(f"{seed}-{number}")
         format = FORMATS[number % len(FORMATS)]
         path = f"s{number}.secrets.{format}"
-        machine.encrypt(path, Maker(rng.randrange(2**32), format, f"s{number}").plain(), recipients(rng, machine.mine))
-        return machine.seal(path)
+        machine.encrypt(
+            path, FileGenerator(rng.randrange(2**32), format, f"s{number}").plain(), recipients(rng, machine.identity)
+        )
+        return machine.read_sealed_file(path)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield from filter(None, pool.map(make, range(count)))
 
 
-def forged(machine: Machine, seed: int, count: int) -> Iterator[SealedFile]:
+def forged(machine: SecretsFolder, seed: int, count: int) -> Iterator[SecretsFile]:
     """Files that were made without sops, just as it makes them."""
     for number in range(count):
         rng = random.Random(f"forged-{seed}-{number}")
         format = rng.choice(("yaml", "json"))
-        data = forge(random_forged(rng), recipients(rng, machine.mine))
+        data = forge(random_forged(rng), recipients(rng, machine.identity))
         path = f"f{number}.secrets.{format}"
-        (machine.root / path).write_text(block_yaml(data) if format == "yaml" else json.dumps(data, indent=2), "utf-8")
-        sealed = machine.seal(path)
+        (machine.root / path).write_text(
+            render_block_yaml(data) if format == "yaml" else json.dumps(data, indent=2), "utf-8"
+        )
+        sealed = machine.read_sealed_file(path)
         assert sealed, path
         yield sealed
 
 
-def agree(machine: Machine, files: Iterator[SealedFile]) -> Counter[str]:
+def agree(machine: SecretsFolder, files: Iterator[SecretsFile]) -> Counter[str]:
     """Hold both readers against each other; how often what happened."""
     seen: Counter[str] = Counter()
-    for sealed, native, sops in both(machine, files):
-        assert native in (sops, LEFT), (sealed.path, (machine.root / sealed.path).read_text())
-        what = "left" if native == LEFT else "refused" if native.startswith("ET") else "opened"
+    for sealed, native, sops in compare_decrypters(machine, files):
+        assert native in (sops, LEFT_TO_SOPS), (sealed.path, (machine.root / sealed.path).read_text())
+        what = "left" if native == LEFT_TO_SOPS else "refused" if native.startswith("ET") else "opened"
         seen[f"{what} {sealed.format}"] += 1
     return seen
 
@@ -86,20 +90,20 @@ def is_thorough(seen: Counter[str], made: int) -> bool:
     return seen.total() > 0.7 * made and opened > 0.85 * seen.total()
 
 
-def test_files_of_sops(machine: Machine) -> None:
+def test_files_of_sops(machine: SecretsFolder) -> None:
     seen = agree(machine, encrypted(machine, 1, 60))
     assert is_thorough(seen, 60), seen
     assert all(seen[f"opened {format}"] for format in FORMATS)
 
 
-def test_files_of_strangers(machine: Machine) -> None:
+def test_files_of_strangers(machine: SecretsFolder) -> None:
     seen = agree(machine, forged(machine, 1, 80))
     assert seen["opened yaml"] + seen["opened json"] == 80, seen
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
-def test_thousands_of_files(machine: Machine, part: int) -> None:
+def test_thousands_of_files(machine: SecretsFolder, part: int) -> None:
     """5,000 in all: a third that the real sops made, the others by the writer of the tests."""
     seen = agree(machine, encrypted(machine, 100 + part, 550)) + agree(machine, forged(machine, 100 + part, 850))
     print(part, dict(seen))
@@ -117,15 +121,20 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize(("kind", "spelled"), [(kind, one) for kind, all in SPELLINGS.items() for one in all])
-def test_t55_what_readers_type_differently_has_the_type_of_sops(machine: Machine, kind: str, spelled: str) -> None:
+def test_t55_what_readers_type_differently_has_the_type_of_sops(
+    machine: SecretsFolder, kind: str, spelled: str
+) -> None:
     text = f'"{spelled}"' if kind == "text" else spelled
-    machine.encrypt("organization.secrets.yaml", f"x: {text}\n", [machine.mine.public])
-    sealed = machine.seal("organization.secrets.yaml")
+    machine.encrypt("organization.secrets.yaml", f"x: {text}\n", [machine.identity.public])
+    sealed = machine.read_sealed_file("organization.secrets.yaml")
     assert sealed
-    native, sops = outcome(machine.native(), sealed), outcome(machine.process(), sealed)
-    assert native in (sops, LEFT)
+    native, sops = (
+        decrypt_outcome(machine.native_decrypter(), sealed),
+        decrypt_outcome(machine.sops_decrypter(), sealed),
+    )
+    assert native in (sops, LEFT_TO_SOPS)
     # What JSON cannot hold is for sops to refuse.
-    assert (native == LEFT) == (kind == "number" and spelled.strip("-") in (".inf", ".nan"))
+    assert (native == LEFT_TO_SOPS) == (kind == "number" and spelled.strip("-") in (".inf", ".nan"))
 
 
 # Plaintexts as sops writes them.
@@ -162,33 +171,39 @@ ODD: dict[str, list[bytes | tuple[bytes, bytes]]] = {
 }
 
 
-def read_forged(machine: Machine, leaf: Forged) -> tuple[str, str]:
+def read_forged(machine: SecretsFolder, leaf: ForgedLeaf) -> tuple[str, str]:
     """What both readers say of a file with this leaf."""
-    (machine.root / "x.secrets.json").write_text(json.dumps(forge({"x": leaf}, [machine.mine.public])))
-    sealed = machine.seal("x.secrets.json")
+    (machine.root / "x.secrets.json").write_text(json.dumps(forge({"x": leaf}, [machine.identity.public])))
+    sealed = machine.read_sealed_file("x.secrets.json")
     assert sealed
-    return outcome(machine.native(), sealed), outcome(machine.process(), sealed)
+    return decrypt_outcome(machine.native_decrypter(), sealed), decrypt_outcome(machine.sops_decrypter(), sealed)
 
 
 @pytest.mark.parametrize(("type", "plain"), [(type, plain) for type, all in USUAL.items() for plain in all])
-def test_t55_values_as_sops_spells_them(machine: Machine, type: str, plain: bytes) -> None:
-    native, sops = read_forged(machine, Forged(plain, type))
+def test_t55_values_as_sops_spells_them(machine: SecretsFolder, type: str, plain: bytes) -> None:
+    native, sops = read_forged(machine, ForgedLeaf(plain, type))
     assert native == sops
     assert not native.startswith("ET")
 
 
 @pytest.mark.parametrize(("type", "odd"), [(type, odd) for type, all in ODD.items() for odd in all])
-def test_t55_other_spellings_are_left_to_sops(machine: Machine, type: str, odd: bytes | tuple[bytes, bytes]) -> None:
+def test_t55_other_spellings_are_left_to_sops(
+    machine: SecretsFolder, type: str, odd: bytes | tuple[bytes, bytes]
+) -> None:
     plain, hashed = odd if isinstance(odd, tuple) else (odd, odd)
-    native, sops = read_forged(machine, Forged(plain, type, hashed))
-    assert native == LEFT
+    native, sops = read_forged(machine, ForgedLeaf(plain, type, hashed))
+    assert native == LEFT_TO_SOPS
     assert plain == hashed or not sops.startswith("ET")
 
 
-def test_comments_of_a_list_are_dropped(machine: Machine) -> None:
+def test_comments_of_a_list_are_dropped(machine: SecretsFolder) -> None:
     text = "# one\nl: # two\n  # three\n  - a # four\n  # five\n  - b\n  # six\nm:\n  # seven\n  k: c\n# eight\n"
-    machine.encrypt("x.secrets.yaml", text, [machine.mine.public])
-    sealed = machine.seal("x.secrets.yaml")
+    machine.encrypt("x.secrets.yaml", text, [machine.identity.public])
+    sealed = machine.read_sealed_file("x.secrets.yaml")
     assert sealed
-    assert outcome(machine.native(), sealed) == outcome(machine.process(), sealed) != LEFT
-    assert machine.native().decrypt(sealed) == {"l": ["a", "b"], "m": {"k": "c"}}
+    assert (
+        decrypt_outcome(machine.native_decrypter(), sealed)
+        == decrypt_outcome(machine.sops_decrypter(), sealed)
+        != LEFT_TO_SOPS
+    )
+    assert machine.native_decrypter().decrypt(sealed) == {"l": ["a", "b"], "m": {"k": "c"}}

@@ -6,16 +6,30 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.native_files import LEFT, Forged, Machine, block_yaml, dotenv, forge, new_identity, outcome, wrap
+from tests.support.native_files import (
+    LEFT_TO_SOPS,
+    ForgedLeaf,
+    SecretsFolder,
+    decrypt_outcome,
+    forge,
+    new_identity,
+    render_block_yaml,
+    render_dotenv,
+    wrap_data_key,
+)
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path) -> SecretsFolder:
     (tmp_path / "tree").mkdir()
-    return Machine(tmp_path / "tree", new_identity())
+    return SecretsFolder(tmp_path / "tree", new_identity())
 
 
-PLAIN = {"A": Forged(b"one", "str"), "l": [Forged(b"x", "str"), Forged(b"y", "str")], "m": {"k": Forged(b"z", "str")}}
+PLAIN = {
+    "A": ForgedLeaf(b"one", "str"),
+    "l": [ForgedLeaf(b"x", "str"), ForgedLeaf(b"y", "str")],
+    "m": {"k": ForgedLeaf(b"z", "str")},
+}
 # Old text, new text, whether sops opens it, for a file in block style.
 UNUSUAL = {
     "anchor": ("A: ", "A: &a ", True),
@@ -46,66 +60,73 @@ UNUSUAL = {
 
 @pytest.mark.parametrize(("old", "new", "opens"), UNUSUAL.values(), ids=UNUSUAL)
 def test_what_does_not_stand_as_sops_writes_it_is_left_to_sops(
-    machine: Machine, old: str, new: str, opens: bool | None
+    machine: SecretsFolder, old: str, new: str, opens: bool | None
 ) -> None:
-    text = block_yaml(forge(PLAIN, [machine.mine.public]))
+    text = render_block_yaml(forge(PLAIN, [machine.identity.public]))
     assert old in text
     changed = text.replace(old, new) if old == "\n" else text.replace(old, new, 1)
     (machine.root / "x.secrets.yaml").write_bytes(changed.encode())
-    sealed = machine.seal("x.secrets.yaml")
+    sealed = machine.read_sealed_file("x.secrets.yaml")
     if sealed is None:
         # The stages refuse it already.
         assert not opens or old == "\n", "what sops opens should come as far as the reader"
         return
-    assert outcome(machine.native(), sealed) == LEFT
-    assert opens is None or outcome(machine.process(), sealed).startswith("ET") != opens
+    assert decrypt_outcome(machine.native_decrypter(), sealed) == LEFT_TO_SOPS
+    assert opens is None or decrypt_outcome(machine.sops_decrypter(), sealed).startswith("ET") != opens
 
 
-def test_json_that_only_yaml_allows_is_left_to_sops(machine: Machine) -> None:
-    text = json.dumps(forge(PLAIN, [machine.mine.public]))
+def test_json_that_only_yaml_allows_is_left_to_sops(machine: SecretsFolder) -> None:
+    text = json.dumps(forge(PLAIN, [machine.identity.public]))
     for changed in (f"{text} # a comment", text.replace('"A"', "A"), text.replace('"A"', "'A'")):
         (machine.root / "x.secrets.json").write_text(changed)
-        sealed = machine.seal("x.secrets.json")
+        sealed = machine.read_sealed_file("x.secrets.json")
         if sealed is not None:
-            assert outcome(machine.native(), sealed) == LEFT
-            assert outcome(machine.process(), sealed).startswith("ET")
+            assert decrypt_outcome(machine.native_decrypter(), sealed) == LEFT_TO_SOPS
+            assert decrypt_outcome(machine.sops_decrypter(), sealed).startswith("ET")
 
 
 @pytest.mark.parametrize("line", ["sops_pgp__list_0__map_fp=\n", "sops_age__list_00__map_enc=x\n", "sops_kms=\n"])
-def test_dotenv_metadata_that_sops_does_not_write_is_left_to_sops(machine: Machine, line: str) -> None:
-    text = dotenv(forge({"A": Forged(b"one", "str")}, [machine.mine.public]))
+def test_dotenv_metadata_that_sops_does_not_write_is_left_to_sops(machine: SecretsFolder, line: str) -> None:
+    text = render_dotenv(forge({"A": ForgedLeaf(b"one", "str")}, [machine.identity.public]))
     (machine.root / "x.secrets.env").write_text(text)
-    usual = machine.seal("x.secrets.env")
+    usual = machine.read_sealed_file("x.secrets.env")
     assert usual
-    assert outcome(machine.native(), usual) == outcome(machine.process(), usual) != LEFT
+    assert (
+        decrypt_outcome(machine.native_decrypter(), usual)
+        == decrypt_outcome(machine.sops_decrypter(), usual)
+        != LEFT_TO_SOPS
+    )
     (machine.root / "x.secrets.env").write_text(text + line)
-    sealed = machine.seal("x.secrets.env")
-    assert sealed is None or outcome(machine.native(), sealed) == LEFT
+    sealed = machine.read_sealed_file("x.secrets.env")
+    assert sealed is None or decrypt_outcome(machine.native_decrypter(), sealed) == LEFT_TO_SOPS
 
 
 # ── whose key ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_recipients_that_are_not_who_they_say(machine: Machine) -> None:
+def test_recipients_that_are_not_who_they_say(machine: SecretsFolder) -> None:
     """Some versions of sops try each key on each entry, others believe the name; nothing depends on which it is."""
-    mine, other = machine.mine.public, new_identity().public
+    mine, other = machine.identity.public, new_identity().public
     key = os.urandom(32)
     for name, for_whom, native_says in (
-        ("mine", [(mine, wrap(key, mine))], "ET611"),
-        ("lying", [(other, wrap(key, mine))], LEFT),
-        ("lying-first", [(other, wrap(key, mine)), None], LEFT),
-        ("another-first", [(other, wrap(key, other)), None], ""),
-        ("broken-first", [(other, wrap(key, other).replace("Y", "Z")), None], LEFT),
-        ("wrong-key-first", [(mine, wrap(key, mine)), None], "ET611"),
-        ("another-only", [(other, wrap(key, other))], "ET621"),
+        ("mine", [(mine, wrap_data_key(key, mine))], "ET611"),
+        ("lying", [(other, wrap_data_key(key, mine))], LEFT_TO_SOPS),
+        ("lying-first", [(other, wrap_data_key(key, mine)), None], LEFT_TO_SOPS),
+        ("another-first", [(other, wrap_data_key(key, other)), None], ""),
+        ("broken-first", [(other, wrap_data_key(key, other).replace("Y", "Z")), None], LEFT_TO_SOPS),
+        ("wrong-key-first", [(mine, wrap_data_key(key, mine)), None], "ET611"),
+        ("another-only", [(other, wrap_data_key(key, other))], "ET621"),
     ):
         data = forge(PLAIN, [mine])
         right = data["sops"]["age"][0]
         listed = [right if one is None else {"recipient": one[0], "enc": one[1]} for one in for_whom]
         data["sops"]["age"] = listed
         (machine.root / "x.secrets.json").write_text(json.dumps(data))
-        sealed = machine.seal("x.secrets.json")
+        sealed = machine.read_sealed_file("x.secrets.json")
         assert sealed, name
-        native, sops = outcome(machine.native(), sealed), outcome(machine.process(), sealed)
-        assert native in (sops, LEFT), name
+        native, sops = (
+            decrypt_outcome(machine.native_decrypter(), sealed),
+            decrypt_outcome(machine.sops_decrypter(), sealed),
+        )
+        assert native in (sops, LEFT_TO_SOPS), name
         assert native.startswith(native_says), name

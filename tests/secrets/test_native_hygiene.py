@@ -14,23 +14,34 @@ from typing import Any
 import pyrage
 import pytest
 
-from envtree.model.diagnostic import Failure
-from envtree.model.secrets_file import DecryptError, SealedFile
+from envtree.model.diagnostic import MachineError
+from envtree.model.secrets_file import DecryptError, SecretsFile
 from envtree.secrets.sops import decrypt_all
-from envtree.secrets.sops.identities import identities
-from tests.support.native_files import SEARCH_PATH, Forged, LeftError, Machine, block_yaml, forge, new_identity
+from envtree.secrets.sops.identities import load_identities
+from tests.support.native_files import (
+    SEARCH_PATH,
+    ForgedLeaf,
+    LeftToSopsError,
+    SecretsFolder,
+    forge,
+    new_identity,
+    render_block_yaml,
+)
 
 ROOT = Path(__file__).parents[2]
 CANARY = "quokka-in-the-vault"
-PLAIN = {"PASSWORD": Forged(CANARY.encode(), "str"), "l": [Forged(CANARY.encode(), "str"), Forged(b"4711", "int")]}
+PLAIN = {
+    "PASSWORD": ForgedLeaf(CANARY.encode(), "str"),
+    "l": [ForgedLeaf(CANARY.encode(), "str"), ForgedLeaf(b"4711", "int")],
+}
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path) -> SecretsFolder:
     for name in ("tree", "home"):
         (tmp_path / name).mkdir()
-    machine = Machine(tmp_path / "tree", new_identity())
-    (tmp_path / "keys.txt").write_text(machine.mine.private)
+    machine = SecretsFolder(tmp_path / "tree", new_identity())
+    (tmp_path / "keys.txt").write_text(machine.identity.private)
     return machine
 
 
@@ -48,15 +59,15 @@ def data_keys(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return seen
 
 
-def environ(machine: Machine) -> dict[str, str]:
+def environ(machine: SecretsFolder) -> dict[str, str]:
     """The key is in a file: variables of the process are not the reader's to forget."""
     bare = {name: value for name, value in machine.environ.items() if name != "SOPS_AGE_KEY"}
     return bare | {"SOPS_AGE_KEY_FILE": str(machine.root.parent / "keys.txt")}
 
 
-def seal(machine: Machine, data: dict[str, Any]) -> SealedFile:
+def seal(machine: SecretsFolder, data: dict[str, Any]) -> SecretsFile:
     (machine.root / "x.secrets.json").write_text(json.dumps(data))
-    file = machine.seal("x.secrets.json")
+    file = machine.read_sealed_file("x.secrets.json")
     assert file
     return file
 
@@ -73,9 +84,9 @@ def reachable(start: object) -> Iterator[object]:
             waiting += gc.get_referents(one)
 
 
-def secrets_of(machine: Machine, data_keys: list[bytes]) -> list[str | bytes]:
+def secrets_of(machine: SecretsFolder, data_keys: list[bytes]) -> list[str | bytes]:
     """What must be nowhere: plaintext, the private key, the data key."""
-    return [CANARY, machine.mine.private, *data_keys]
+    return [CANARY, machine.identity.private, *data_keys]
 
 
 def spelled(needles: Sequence[str | bytes], objects: Iterable[object]) -> list[str]:
@@ -85,9 +96,9 @@ def spelled(needles: Sequence[str | bytes], objects: Iterable[object]) -> list[s
     return [needle for needle in raw if any(needle in text for text in texts)]
 
 
-def test_t62_nothing_is_kept_between_files(machine: Machine, data_keys: list[bytes]) -> None:
-    reader = machine.native(environ(machine))
-    sealed = seal(machine, forge(PLAIN, [machine.mine.public]))
+def test_t62_nothing_is_kept_between_files(machine: SecretsFolder, data_keys: list[bytes]) -> None:
+    reader = machine.native_decrypter(environ(machine))
+    sealed = seal(machine, forge(PLAIN, [machine.identity.public]))
     before = {path: path.stat().st_mtime_ns for path in machine.root.parent.rglob("*")}
     opened = reader.decrypt(sealed)
     needles = secrets_of(machine, data_keys)
@@ -125,15 +136,15 @@ BROKEN = {break_mac: "ET610", break_lastmodified: "ET610", break_value: "ET611",
 
 @pytest.mark.parametrize(("change", "code"), BROKEN.items())
 def test_t63_no_error_carries_what_was_read(
-    machine: Machine, data_keys: list[bytes], change: Callable[[dict[str, Any]], None], code: str
+    machine: SecretsFolder, data_keys: list[bytes], change: Callable[[dict[str, Any]], None], code: str
 ) -> None:
-    data = forge(PLAIN, [machine.mine.public])
+    data = forge(PLAIN, [machine.identity.public])
     change(data)
     sealed = seal(machine, data)
-    with pytest.raises((DecryptError, Failure)) as caught:
-        machine.native(environ(machine)).decrypt(sealed)
+    with pytest.raises((DecryptError, MachineError)) as caught:
+        machine.native_decrypter(environ(machine)).decrypt(sealed)
     error = caught.value
-    assert isinstance(error, DecryptError | Failure)
+    assert isinstance(error, DecryptError | MachineError)
     assert error.code == code
     assert (error.__cause__, error.__context__) == (None, None)
     needles = secrets_of(machine, data_keys)
@@ -149,22 +160,22 @@ def locals_of(error: BaseException) -> list[object]:
     return [local for frame in frames for local in frame.f_locals.values()]
 
 
-def test_t63_what_is_left_to_sops_is_left_without_a_trace(machine: Machine, data_keys: list[bytes]) -> None:
-    data = forge(PLAIN, [machine.mine.public])
+def test_t63_what_is_left_to_sops_is_left_without_a_trace(machine: SecretsFolder, data_keys: list[bytes]) -> None:
+    data = forge(PLAIN, [machine.identity.public])
     mistype(data)
     sealed = seal(machine, data)
-    with pytest.raises(LeftError) as caught:
-        machine.native(environ(machine)).decrypt(sealed)
+    with pytest.raises(LeftToSopsError) as caught:
+        machine.native_decrypter(environ(machine)).decrypt(sealed)
     assert len(data_keys) == 1
     assert caught.value.__context__ is None
     needles = secrets_of(machine, data_keys)
     assert spelled(needles, (one for local in locals_of(caught.value) for one in reachable(local))) == []
 
 
-def test_t63_an_error_of_many_files_carries_no_more(machine: Machine, data_keys: list[bytes]) -> None:
-    data = forge(PLAIN, [machine.mine.public])
+def test_t63_an_error_of_many_files_carries_no_more(machine: SecretsFolder, data_keys: list[bytes]) -> None:
+    data = forge(PLAIN, [machine.identity.public])
     break_mac(data)
-    error = decrypt_all(machine.native(environ(machine)), [seal(machine, data)])["x.secrets.json"]
+    error = decrypt_all(machine.native_decrypter(environ(machine)), [seal(machine, data)])["x.secrets.json"]
     assert isinstance(error, DecryptError)
     assert spelled(secrets_of(machine, data_keys), reachable(error)) == []
 
@@ -182,16 +193,17 @@ module.{name} = crash
 main()
 """
 PLACES = [
-    *(("native", name) for name in ("value_of", "as_written", "identities", "_decrypted", "_data_key", "_unarmored")),
-    ("as_written", "encrypted"),
-    *(("identities", name) for name in ("_parsed", "_read")),
+    *(("native", name) for name in ("parse_typed_value", "parse_standard_file", "load_identities", "_decrypt_text")),
+    *(("native", name) for name in ("_unwrap_data_key", "_decode_armor")),
+    ("standard_file", "parse_ciphertext"),
+    *(("identities", name) for name in ("_parse_identities", "_read_key_file")),
 ]
 
 
 @pytest.mark.parametrize("kind", ["RuntimeError", "ValueError"])
 @pytest.mark.parametrize(("module", "name"), PLACES)
 def test_t63_a_crash_with_plaintext_in_its_hands_is_one_line(
-    machine: Machine, module: str, name: str, kind: str
+    machine: SecretsFolder, module: str, name: str, kind: str
 ) -> None:
     tree = {
         "organization.yaml": "name: acme\nedition: 2026\ndefault_model: m\n",
@@ -199,7 +211,9 @@ def test_t63_a_crash_with_plaintext_in_its_hands_is_one_line(
         "projects/p/project.yaml": "key: PP\n",
         "projects/p/teams/t/team.yaml": "description: a team\n",
         "projects/p/teams/t/agents/a.yaml": "description: a bot\nexecution_environment: {secrets: [PASSWORD]}\n",
-        "organization.secrets.yaml": block_yaml(forge({"PASSWORD": PLAIN["PASSWORD"]}, [machine.mine.public])),
+        "organization.secrets.yaml": render_block_yaml(
+            forge({"PASSWORD": PLAIN["PASSWORD"]}, [machine.identity.public])
+        ),
     }
     for path, text in tree.items():
         (machine.root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -214,8 +228,8 @@ def test_t63_a_crash_with_plaintext_in_its_hands_is_one_line(
     assert not out.exists()
 
 
-def test_the_reader_shows_nothing(machine: Machine) -> None:
-    reader = machine.native()
-    assert machine.mine.private not in repr(reader)
-    assert machine.mine.private not in f"{reader} {identities(machine.environ)!r}"
+def test_the_reader_shows_nothing(machine: SecretsFolder) -> None:
+    reader = machine.native_decrypter()
+    assert machine.identity.private not in repr(reader)
+    assert machine.identity.private not in f"{reader} {load_identities(machine.environ)!r}"
     assert os.fspath(machine.root) not in repr(reader)

@@ -9,24 +9,32 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from envtree.model.secrets_file import SealedFile
-from tests.support.native_files import LEFT, Forged, Identity, Machine, forge, new_identity, outcome
+from envtree.model.secrets_file import SecretsFile
+from tests.support.native_files import (
+    LEFT_TO_SOPS,
+    ForgedLeaf,
+    Identity,
+    SecretsFolder,
+    decrypt_outcome,
+    forge,
+    new_identity,
+)
 
-PLAIN = {"PASSWORD": Forged(b"hunter2", "str"), "PORT": Forged(b"5432", "int")}
+PLAIN = {"PASSWORD": ForgedLeaf(b"hunter2", "str"), "PORT": ForgedLeaf(b"5432", "int")}
 OTHER = new_identity()
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path) -> SecretsFolder:
     for name in ("tree", "home"):
         (tmp_path / name).mkdir()
-    return Machine(tmp_path / "tree", new_identity())
+    return SecretsFolder(tmp_path / "tree", new_identity())
 
 
 @pytest.fixture
-def sealed(machine: Machine) -> SealedFile:
-    (machine.root / "x.secrets.json").write_text(json.dumps(forge(PLAIN, [machine.mine.public])))
-    file = machine.seal("x.secrets.json")
+def sealed(machine: SecretsFolder) -> SecretsFile:
+    (machine.root / "x.secrets.json").write_text(json.dumps(forge(PLAIN, [machine.identity.public])))
+    file = machine.read_sealed_file("x.secrets.json")
     assert file
     return file
 
@@ -129,7 +137,7 @@ UNSURE: dict[str, Callable[[Setting], dict[str, str]]] = {
 }
 
 
-def places(machine: Machine, more: dict[str, str]) -> dict[str, str]:
+def places(machine: SecretsFolder, more: dict[str, str]) -> dict[str, str]:
     """The machine, with its key only where it was put."""
     bare = {name: value for name, value in machine.environ.items() if name != "SOPS_AGE_KEY"}
     return bare | more
@@ -141,53 +149,57 @@ def places(machine: Machine, more: dict[str, str]) -> dict[str, str]:
     ids=[*RIGHT, *(f"wrong-{name}" for name in WRONG)],
 )
 def test_keys_are_found_where_sops_finds_them(
-    machine: Machine, sealed: SealedFile, setting: Callable[[Setting], dict[str, str]], opens: bool
+    machine: SecretsFolder, sealed: SecretsFile, setting: Callable[[Setting], dict[str, str]], opens: bool
 ) -> None:
-    environ = places(machine, setting(Setting(machine.root.parent, machine.mine)))
-    native = outcome(machine.native(environ), sealed)
-    assert native == outcome(machine.process(environ), sealed)
+    environ = places(machine, setting(Setting(machine.root.parent, machine.identity)))
+    native = decrypt_outcome(machine.native_decrypter(environ), sealed)
+    assert native == decrypt_outcome(machine.sops_decrypter(environ), sealed)
     assert native.startswith("{" if opens else "ET621")
 
 
 @pytest.mark.parametrize("setting", UNSURE.values(), ids=UNSURE)
 def test_other_keys_are_left_to_sops(
-    machine: Machine, sealed: SealedFile, setting: Callable[[Setting], dict[str, str]]
+    machine: SecretsFolder, sealed: SecretsFile, setting: Callable[[Setting], dict[str, str]]
 ) -> None:
-    environ = places(machine, setting(Setting(machine.root.parent, machine.mine)))
-    assert outcome(machine.native(environ), sealed) == LEFT
+    environ = places(machine, setting(Setting(machine.root.parent, machine.identity)))
+    assert decrypt_outcome(machine.native_decrypter(environ), sealed) == LEFT_TO_SOPS
 
 
-def test_a_pipe_is_read_by_whoever_reads_it_once(machine: Machine, sealed: SealedFile, tmp_path: Path) -> None:
+def test_a_pipe_is_read_by_whoever_reads_it_once(machine: SecretsFolder, sealed: SecretsFile, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    environ = places(machine, {"SOPS_AGE_KEY_FILE": str(tmp_path / "pipe"), "SOPS_AGE_KEY": machine.mine.private})
-    assert outcome(machine.native(environ), sealed) == LEFT
+    environ = places(machine, {"SOPS_AGE_KEY_FILE": str(tmp_path / "pipe"), "SOPS_AGE_KEY": machine.identity.private})
+    assert decrypt_outcome(machine.native_decrypter(environ), sealed) == LEFT_TO_SOPS
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin"])
 def test_the_default_file_is_where_each_system_keeps_it(
-    machine: Machine, sealed: SealedFile, platform: str, monkeypatch: pytest.MonkeyPatch
+    machine: SecretsFolder, sealed: SecretsFile, platform: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", platform)
     folder = "Library/Application Support" if platform == "darwin" else ".config"
-    Setting(machine.root.parent, machine.mine).file(f"home/{folder}/sops/age/keys.txt", machine.mine.private)
-    assert outcome(machine.native(places(machine, {})), sealed).startswith("{")
+    Setting(machine.root.parent, machine.identity).file(f"home/{folder}/sops/age/keys.txt", machine.identity.private)
+    assert decrypt_outcome(machine.native_decrypter(places(machine, {})), sealed).startswith("{")
     without_a_home = {name: value for name, value in places(machine, {}).items() if name != "HOME"}
-    assert outcome(machine.native(without_a_home), sealed) == LEFT
+    assert decrypt_outcome(machine.native_decrypter(without_a_home), sealed) == LEFT_TO_SOPS
 
 
 def test_a_relative_key_file_is_meant_from_where_the_user_stands(
-    machine: Machine, sealed: SealedFile, monkeypatch: pytest.MonkeyPatch
+    machine: SecretsFolder, sealed: SecretsFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = Path(Setting(machine.root.parent, machine.mine).file("k", machine.mine.private))
+    path = Path(Setting(machine.root.parent, machine.identity).file("k", machine.identity.private))
     monkeypatch.chdir(path.parent)
-    assert outcome(machine.native(places(machine, {"SOPS_AGE_KEY_FILE": "k"})), sealed).startswith("{")
+    assert decrypt_outcome(machine.native_decrypter(places(machine, {"SOPS_AGE_KEY_FILE": "k"})), sealed).startswith(
+        "{"
+    )
 
 
-def test_a_key_that_is_put_elsewhere_is_not_remembered(machine: Machine, sealed: SealedFile, tmp_path: Path) -> None:
-    path = Path(Setting(tmp_path, machine.mine).file("k", machine.mine.private))
-    reader = machine.native(places(machine, {"SOPS_AGE_KEY_FILE": str(path)}))
-    assert outcome(reader, sealed).startswith("{")
+def test_a_key_that_is_put_elsewhere_is_not_remembered(
+    machine: SecretsFolder, sealed: SecretsFile, tmp_path: Path
+) -> None:
+    path = Path(Setting(tmp_path, machine.identity).file("k", machine.identity.private))
+    reader = machine.native_decrypter(places(machine, {"SOPS_AGE_KEY_FILE": str(path)}))
+    assert decrypt_outcome(reader, sealed).startswith("{")
     path.write_text(OTHER.private)
-    assert outcome(reader, sealed) == "ET621"
+    assert decrypt_outcome(reader, sealed) == "ET621"
     path.unlink()
-    assert outcome(reader, sealed) == LEFT
+    assert decrypt_outcome(reader, sealed) == LEFT_TO_SOPS

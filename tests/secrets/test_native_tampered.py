@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from envtree.model.secrets_file import SealedFile
+from envtree.model.secrets_file import SecretsFile
 from tests.support.native_files import (
-    LEFT,
+    LEFT_TO_SOPS,
     TOKEN,
-    Forged,
-    Machine,
-    block_yaml,
-    both,
-    dotenv,
+    ForgedLeaf,
+    SecretsFolder,
+    compare_decrypters,
     forge,
     new_identity,
     random_forged,
-    wrap,
+    render_block_yaml,
+    render_dotenv,
+    wrap_data_key,
 )
 
 OTHER = new_identity()
@@ -31,9 +31,9 @@ TYPES = ("str", "int", "float", "bool", "bytes", "time", "comment")
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path) -> SecretsFolder:
     (tmp_path / "tree").mkdir()
-    return Machine(tmp_path / "tree", new_identity())
+    return SecretsFolder(tmp_path / "tree", new_identity())
 
 
 class Draft:
@@ -130,7 +130,7 @@ def replace_recipient(draft: Draft) -> None:
 
 def wrap_another_key(draft: Draft) -> None:
     entry = draft.rng.choice(draft.about["age"])
-    entry["enc"] = wrap(draft.rng.randbytes(draft.rng.choice((16, 32, 32, 33))), entry["recipient"])
+    entry["enc"] = wrap_data_key(draft.rng.randbytes(draft.rng.choice((16, 32, 32, 33))), entry["recipient"])
 
 
 def remove_recipient(draft: Draft) -> None:
@@ -199,7 +199,7 @@ def flatten(draft: Draft) -> None:
 def older_values(draft: Draft) -> None:
     """A value of another version of the file, which had another data key."""
     container, key = draft.place()
-    other = forge({"x": Forged(b"x", "str")}, [draft.mine])
+    other = forge({"x": ForgedLeaf(b"x", "str")}, [draft.mine])
     container[key] = other["x"]
 
 
@@ -257,15 +257,15 @@ def change_byte(rng: random.Random, text: str) -> str:
 TEXT_TAMPERINGS = (comment_out, comment_out, swap_lines, truncate, drop_line, change_byte)
 
 
-def tampered(machine: Machine, seed: int, count: int) -> Iterator[SealedFile]:
+def tampered(machine: SecretsFolder, seed: int, count: int) -> Iterator[SecretsFile]:
     """Files that were changed so that the stages before do not notice."""
     number = found = 0
     while found < count:
         number += 1
         rng = random.Random(f"{seed}-{number}")
         format = rng.choice(("yaml", "yaml", "json", "env"))
-        people = rng.choice(([machine.mine.public], [OTHER.public, machine.mine.public]))
-        draft = Draft(rng, forge(_tree(rng, format), people), machine.mine.public)
+        people = rng.choice(([machine.identity.public], [OTHER.public, machine.identity.public]))
+        draft = Draft(rng, forge(_tree(rng, format), people), machine.identity.public)
         on_text = rng.random() < 0.25
         if not on_text:
             TAMPERINGS[number % len(TAMPERINGS)](draft)
@@ -274,7 +274,7 @@ def tampered(machine: Machine, seed: int, count: int) -> Iterator[SealedFile]:
             text = rng.choice(TEXT_TAMPERINGS)(rng, text)
         path = f"t{number}.secrets.{format}"
         (machine.root / path).write_text(text, "utf-8")
-        sealed = machine.seal(path)
+        sealed = machine.read_sealed_file(path)
         if sealed is not None:
             found += 1
             yield sealed
@@ -282,36 +282,38 @@ def tampered(machine: Machine, seed: int, count: int) -> Iterator[SealedFile]:
 
 def _tree(rng: random.Random, format: str) -> Any:
     if format == "env":
-        return {f"A{number}": Forged(rng.choice((b"one", b"two", b"x")), "str") for number in range(rng.randint(1, 5))}
-    same = [Forged(b"same", "str") for _ in range(rng.randint(1, 3))]
-    return random_forged(rng, 2) | {"l": same, "m": [Forged(b"1", "int"), {"k": Forged(b"2", "int")}]}
+        return {
+            f"A{number}": ForgedLeaf(rng.choice((b"one", b"two", b"x")), "str") for number in range(rng.randint(1, 5))
+        }
+    same = [ForgedLeaf(b"same", "str") for _ in range(rng.randint(1, 3))]
+    return random_forged(rng, 2) | {"l": same, "m": [ForgedLeaf(b"1", "int"), {"k": ForgedLeaf(b"2", "int")}]}
 
 
 def _text(data: dict[str, Any], format: str) -> str:
     if format == "json":
         return json.dumps(data, indent=1)
-    return dotenv(data) if format == "env" else block_yaml(data)
+    return render_dotenv(data) if format == "env" else render_block_yaml(data)
 
 
-def agree(machine: Machine, seed: int, count: int) -> Counter[str]:
+def agree(machine: SecretsFolder, seed: int, count: int) -> Counter[str]:
     seen: Counter[str] = Counter()
-    for sealed, native, sops in both(machine, tampered(machine, seed, count)):
+    for sealed, native, sops in compare_decrypters(machine, tampered(machine, seed, count)):
         text = (machine.root / sealed.path).read_text()
-        assert native in (sops, LEFT), (sealed.path, text)
-        seen["left" if native == LEFT else native if native.startswith("ET") else "opened"] += 1
-        if native == LEFT:
+        assert native in (sops, LEFT_TO_SOPS), (sealed.path, text)
+        seen["left" if native == LEFT_TO_SOPS else native if native.startswith("ET") else "opened"] += 1
+        if native == LEFT_TO_SOPS:
             seen["left and opened" if not sops.startswith("ET") else "left and refused"] += 1
     return seen
 
 
-def test_tampered_files(machine: Machine) -> None:
+def test_tampered_files(machine: SecretsFolder) -> None:
     seen = agree(machine, 1, 70)
     assert all(seen[code] for code in ("ET610", "ET611", "ET621", "opened", "left")), seen
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(2))
-def test_hundreds_of_tampered_files(machine: Machine, part: int) -> None:
+def test_hundreds_of_tampered_files(machine: SecretsFolder, part: int) -> None:
     seen = agree(machine, 10 + part, 300)
     print(part, dict(seen))
     refused = seen["ET610"] + seen["ET611"] + seen["ET621"]

@@ -2,10 +2,10 @@
 
 import pytest
 
-from envtree.frontend.link.readers import everybody
+from envtree.frontend.link.declared_readers import index_public_keys
 from envtree.model.source import Kind
-from envtree.secrets.sops.writing import Keys
-from tests.support.trees import document
+from envtree.secrets.sops.writer import RecipientKeys
+from tests.support.trees import parse_document
 
 AGE = "age1levy56uqmrfwsdrueea4vzpy8lsgud6aet5al06mae42mxdkmyqs72335c"
 
@@ -23,8 +23,8 @@ AGE = "age1levy56uqmrfwsdrueea4vzpy8lsgud6aet5al06mae42mxdkmyqs72335c"
 )
 def test_the_kind_of_a_key_follows_from_its_list(listed: str, key: str, kind: str) -> None:
     text = f"people: {{ann: {{{listed}: {key!r}}}}}"
-    (found,) = everybody(document(text, Kind.ORGANIZATION, "organization.yaml")).items()
+    (found,) = index_public_keys(parse_document(text, Kind.ORGANIZATION, "organization.yaml")).items()
     spelling, declared = found
     assert (declared.person, declared.kind, declared.text) == ("ann", kind, key)
-    keys = Keys.of([(declared.kind, spelling)])
+    keys = RecipientKeys.of([(declared.kind, spelling)])
     assert (keys.pgp if listed == "pgp" else keys.age) == (spelling,)

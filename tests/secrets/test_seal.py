@@ -14,8 +14,17 @@ from typing import Any
 import pytest
 
 from envtree.frontend.schemas import Schemas
-from tests.support.real_sops import HEAD, Person, age_person, decrypt, people, pgp_person, recipients, sops
-from tests.support.vault import ID, NUMBER, PASSWORD, Vault, contents, still, vault
+from tests.support.real_sops import (
+    HEAD,
+    SopsUser,
+    decrypt_file,
+    make_age_user,
+    make_pgp_user,
+    people_section,
+    read_recipients,
+    run_sops,
+)
+from tests.support.vault import ID, NUMBER, PASSWORD, Vault, read_folder, still, vault
 
 __all__ = ["still", "vault"]
 
@@ -38,7 +47,7 @@ def keyless(vault: Vault) -> dict[str, str | None]:
 def test_each_sensitive_value_is_an_entry_that_sops_opens(still: Vault) -> None:
     out, plain = still.compile("seal", "sealed"), still.compile("plain", "plain")
     found, wanted = bundle(out), bundle(plain)
-    entries = decrypt(out, SEALED, still.reader)
+    entries = decrypt_file(out, SEALED, still.reader)
     assert entries is not None
     assert entries.pop("id") == ID
     assert entries == {
@@ -62,11 +71,11 @@ def test_each_sensitive_value_is_an_entry_that_sops_opens(still: Vault) -> None:
 
 def test_nothing_beside_it_holds_a_secret(still: Vault) -> None:
     out = still.compile("seal", "beside", "--provenance")
-    assert contents(out).keys() == {
+    assert read_folder(out).keys() == {
         "manifest.json",
         *(f"{HOME}/{name}" for name in ("bundle.json", ".env", "provenance.json", "secrets.sops.json")),
     }
-    for data in contents(out).values():
+    for data in read_folder(out).values():
         assert not re.search(rb"quokka|canary|third-line|918273", data)
     assert (out / HOME / ".env").read_text() == (
         '# sensitive, left out: FLAG, PASSWORD, PIN, SHORT, URL\nPLAIN="nothing-secret"\n'
@@ -79,18 +88,18 @@ def test_nothing_beside_it_holds_a_secret(still: Vault) -> None:
 
 
 def test_it_is_encrypted_for_the_declared_readers_and_nobody_else(vault: Vault) -> None:
-    ana, bob = (age_person(vault.folder / "keys", name) for name in ("ana", "bob"))
-    vault.write({"organization.yaml": HEAD + people(ci=vault.reader, ana=ana, bob=bob)})
+    ana, bob = (make_age_user(vault.folder / "keys", name) for name in ("ana", "bob"))
+    vault.write({"organization.yaml": HEAD + people_section(ci=vault.reader, ana=ana, bob=bob)})
     vault.write({"organization.yaml": (vault.root / "organization.yaml").read_text() + "secret_readers: [ci, ana]\n"})
-    sops(vault.root, "rotate", "-i", "--add-age", ana.public, "organization.secrets.yaml", who=vault.reader)
+    run_sops(vault.root, "rotate", "-i", "--add-age", ana.public, "organization.secrets.yaml", user=vault.reader)
     out = vault.compile("seal", "out")
-    assert recipients(out / SEALED) == {vault.reader.public, ana.public}
-    assert [bool(decrypt(out, SEALED, who)) for who in (vault.reader, ana, bob)] == [True, True, False]
+    assert read_recipients(out / SEALED) == {vault.reader.public, ana.public}
+    assert [bool(decrypt_file(out, SEALED, who)) for who in (vault.reader, ana, bob)] == [True, True, False]
 
 
 def test_a_project_has_readers_of_its_own(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "acme")
-    own = Vault(tmp_path, Person("", {"SOPS_AGE_KEY_FILE": str(tmp_path / "acme/age.key")}))
+    own = Vault(tmp_path, SopsUser("", {"SOPS_AGE_KEY_FILE": str(tmp_path / "acme/age.key")}))
     done = own.envtree("-C", "acme", "compile", "--secrets", "seal", "-o", "out")
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "acme/organization.yaml").read_text()
@@ -101,17 +110,17 @@ def test_a_project_has_readers_of_its_own(tmp_path: Path) -> None:
         wanted = {keys[name] for name in (names[1] if names else "dana, ci").split(", ")}
         sealed = list((tmp_path / "out").glob(f"*/{project}/**/secrets.sops.json"))
         assert sealed
-        assert all(recipients(path) == wanted for path in sealed)
+        assert all(read_recipients(path) == wanted for path in sealed)
 
 
 @pytest.fixture(scope="module")
-def pgp() -> Iterator[Person]:
-    with pgp_person() as person:
+def pgp() -> Iterator[SopsUser]:
+    with make_pgp_user() as person:
         yield person
 
 
-def test_a_reader_may_have_a_pgp_key(vault: Vault, pgp: Person) -> None:
-    vault.write({"organization.yaml": HEAD + people(ci=vault.reader, ana=pgp) + "secret_readers: [ana, ci]\n"})
+def test_a_reader_may_have_a_pgp_key(vault: Vault, pgp: SopsUser) -> None:
+    vault.write({"organization.yaml": HEAD + people_section(ci=vault.reader, ana=pgp) + "secret_readers: [ana, ci]\n"})
     (vault.root / "organization.secrets.yaml").unlink()
     environ = {**vault.environ, **pgp.environ}
     (vault.root / "organization.secrets.yaml").write_text(json.dumps({"db": {"password": PASSWORD, "pin": 1234}}))
@@ -121,8 +130,8 @@ def test_a_reader_may_have_a_pgp_key(vault: Vault, pgp: Person) -> None:
     done = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ=pgp.environ)
     assert done.returncode == 0, done.stderr
     out = vault.folder / "out"
-    assert recipients(out / SEALED) == {vault.reader.public, pgp.public}
-    assert [bool(decrypt(out, SEALED, who)) for who in (vault.reader, pgp)] == [True, True]
+    assert read_recipients(out / SEALED) == {vault.reader.public, pgp.public}
+    assert [bool(decrypt_file(out, SEALED, who)) for who in (vault.reader, pgp)] == [True, True]
     again = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check", environ=pgp.environ)
     assert again.returncode == 0, again
     # Without the public key there is nobody to encrypt for.
@@ -168,7 +177,7 @@ def test_values_and_names_that_sops_would_not_keep_are_kept(vault: Vault) -> Non
     vault.compile("seal", "out", "--check")
     done = vault.envtree("unseal", "out", "-o", "again")
     assert done.returncode == 0, done.stderr
-    assert contents(vault.folder / "again") == contents(plain)
+    assert read_folder(vault.folder / "again") == read_folder(plain)
     names = json.loads((out / SEALED).read_bytes())
     assert {
         "env_vars.TOKEN%5Funencrypted",
@@ -182,22 +191,22 @@ def test_values_and_names_that_sops_would_not_keep_are_kept(vault: Vault) -> Non
 def test_a_bundle_without_secrets_has_no_sealed_file_and_needs_no_readers(vault: Vault) -> None:
     vault.write({"organization.yaml": HEAD, "agents/a.yaml": "{}\n"})
     (vault.root / "organization.secrets.yaml").unlink()
-    assert contents(vault.compile("seal", "out")).keys() == {"manifest.json", f"{HOME}/bundle.json", f"{HOME}/.env"}
+    assert read_folder(vault.compile("seal", "out")).keys() == {"manifest.json", f"{HOME}/bundle.json", f"{HOME}/.env"}
 
 
 def test_the_organization_can_ask_for_it(vault: Vault) -> None:
     text = (vault.root / "organization.yaml").read_text()
     vault.write({"organization.yaml": text + "output: {secrets: seal, directory: sealed}\n"})
     assert vault.envtree("compile").returncode == 0
-    assert decrypt(vault.root / "sealed", SEALED, vault.reader)
+    assert decrypt_file(vault.root / "sealed", SEALED, vault.reader)
 
 
 # What is there is kept.
 
 
 def test_what_holds_the_same_for_the_same_readers_is_kept(vault: Vault) -> None:
-    before = contents(vault.compile("seal", "out"))
-    assert contents(vault.compile("seal", "out")) == before
+    before = read_folder(vault.compile("seal", "out"))
+    assert read_folder(vault.compile("seal", "out")) == before
     done = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
     assert (done.returncode, done.stdout) == (0, b"")
 
@@ -208,7 +217,7 @@ def changed(vault: Vault) -> list[str]:
     assert done.returncode == (1 if done.stdout else 0), done.stderr
     vault.compile("seal", "out")
     assert vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check").returncode == 0
-    assert decrypt(vault.folder / "out", SEALED, vault.reader)
+    assert decrypt_file(vault.folder / "out", SEALED, vault.reader)
     return done.stdout.decode().splitlines()
 
 
@@ -219,21 +228,21 @@ def test_a_changed_value_is_sealed_anew(vault: Vault) -> None:
         "organization.secrets.yaml", {"db": {"password": PASSWORD, "pin": NUMBER}, "short": "abd", "flag": True}
     )
     assert changed(vault) == [SEALED, "manifest.json"]
-    assert "abd" in json.dumps(decrypt(out, SEALED, vault.reader))
+    assert "abd" in json.dumps(decrypt_file(out, SEALED, vault.reader))
 
 
 def test_other_readers_have_it_sealed_anew(vault: Vault) -> None:
     out = vault.compile("seal", "out")
-    ana = age_person(vault.folder / "keys", "ana")
-    organization = HEAD + people(ci=vault.reader, ana=ana)
-    sops(vault.root, "rotate", "-i", "--add-age", ana.public, "organization.secrets.yaml", who=vault.reader)
+    ana = make_age_user(vault.folder / "keys", "ana")
+    organization = HEAD + people_section(ci=vault.reader, ana=ana)
+    run_sops(vault.root, "rotate", "-i", "--add-age", ana.public, "organization.secrets.yaml", user=vault.reader)
     vault.write({"organization.yaml": organization + "secret_readers: [ci, ana]\n"})
     assert changed(vault) == [SEALED, "manifest.json"]
     # Somebody was added to the sealed file by hand.
-    bob = age_person(vault.folder / "keys", "bob")
-    sops(out, "rotate", "-i", "--add-age", bob.public, SEALED, who=vault.reader)
+    bob = make_age_user(vault.folder / "keys", "bob")
+    run_sops(out, "rotate", "-i", "--add-age", bob.public, SEALED, user=vault.reader)
     assert changed(vault) == [SEALED, "manifest.json"]
-    assert recipients(out / SEALED) == {vault.reader.public, ana.public}
+    assert read_recipients(out / SEALED) == {vault.reader.public, ana.public}
 
 
 @pytest.mark.parametrize("damage", ["not json", "{}", "mac", "plain", "folder of another"])
@@ -246,10 +255,12 @@ def test_a_file_that_is_not_what_it_was_is_sealed_anew(vault: Vault, damage: str
         text = re.sub(r'"env_vars.SHORT": "[^"]*"', '"env_vars.SHORT": "abc"', text)
     elif damage == "folder of another":
         other = re.sub(
-            r'"id": "[^"]*"', '"id": "default/b@dev"', json.dumps(decrypt(vault.folder / "out", SEALED, vault.reader))
+            r'"id": "[^"]*"',
+            '"id": "default/b@dev"',
+            json.dumps(decrypt_file(vault.folder / "out", SEALED, vault.reader)),
         )
         file.write_text(other)
-        sops(file.parent, "encrypt", "-i", vault.reader.flag, file.name)
+        run_sops(file.parent, "encrypt", "-i", vault.reader.sops_option, file.name)
         text = file.read_text()
     else:
         text = damage
@@ -259,24 +270,24 @@ def test_a_file_that_is_not_what_it_was_is_sealed_anew(vault: Vault, damage: str
 
 def test_without_a_key_for_the_old_one_a_new_one_is_made(vault: Vault) -> None:
     out = vault.compile("seal", "out")
-    ana = age_person(vault.folder / "keys", "ana")
+    ana = make_age_user(vault.folder / "keys", "ana")
     # The build can read the tree, but not what was sealed before for somebody else.
-    plain = decrypt(out, SEALED, vault.reader)
+    plain = decrypt_file(out, SEALED, vault.reader)
     (out / SEALED).write_text(json.dumps(plain))
-    sops(out, "encrypt", "-i", ana.flag, SEALED)
-    vault.write({"organization.yaml": HEAD + people(ana=ana) + "secret_readers: [ana]\n"})
-    vault.write({"organization.yaml": HEAD + people(ana=ana, ci=vault.reader) + "secret_readers: [ana]\n"})
+    run_sops(out, "encrypt", "-i", ana.sops_option, SEALED)
+    vault.write({"organization.yaml": HEAD + people_section(ana=ana) + "secret_readers: [ana]\n"})
+    vault.write({"organization.yaml": HEAD + people_section(ana=ana, ci=vault.reader) + "secret_readers: [ana]\n"})
     done = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
     assert done.returncode == 1, done.stderr  # the tree's own file is not encrypted for its readers
     vault.write({"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ana]\n", "projects/shop/agents/a.yaml": ""})
     shutil.rmtree(vault.root / "agents")
-    vault.write({"organization.yaml": HEAD + people(ana=ana, ci=vault.reader) + "secret_readers: [ci]\n"})
+    vault.write({"organization.yaml": HEAD + people_section(ana=ana, ci=vault.reader) + "secret_readers: [ci]\n"})
     vault.write({"projects/shop/agents/a.yaml": "execution_environment: {secrets: {S: short}}\n"})
     shutil.rmtree(out)
     vault.compile("seal", "out")
     sealed = out / "dev/shop/a/secrets.sops.json"
     first = sealed.read_bytes()
-    assert recipients(sealed) == {ana.public}
+    assert read_recipients(sealed) == {ana.public}
     done = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
     assert (done.returncode, b"ET621" in done.stderr) == (3, True)
     vault.compile("seal", "out")
@@ -309,7 +320,11 @@ def test_a_key_of_a_type_that_is_not_allowed_is_not_sealed_for(vault: Vault) -> 
     vault.write({"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ana, eve]\n"})
     vault.write({"projects/shop/agents/a.yaml": "execution_environment: {secrets: {S: short}}\n"})
     shutil.rmtree(vault.root / "agents")
-    text = HEAD + people(ci=vault.reader) + f"  ana: {{age: '{ssh}'}}\n  eve: {{age: {plugin}}}\nsecret_readers: [ci]\n"
+    text = (
+        HEAD
+        + people_section(ci=vault.reader)
+        + f"  ana: {{age: '{ssh}'}}\n  eve: {{age: {plugin}}}\nsecret_readers: [ci]\n"
+    )
     vault.write({"organization.yaml": text})
     marker = vault.folder / "started"
     (vault.folder / "bin").mkdir()
@@ -367,5 +382,5 @@ def test_many_are_sealed_at_once(vault: Vault) -> None:
     out = vault.compile("seal", "out")
     sealed = sorted(out.rglob("secrets.sops.json"))
     assert len(sealed) == 31
-    owners = {decrypt(file.parent, file.name, vault.reader)["id"] for file in sealed[:3]}  # type: ignore[index]
+    owners = {decrypt_file(file.parent, file.name, vault.reader)["id"] for file in sealed[:3]}  # type: ignore[index]
     assert owners == {f"default/{file.parent.name}@dev" for file in sealed[:3]}

@@ -14,9 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from envtree.secrets.sops import writing
-from tests.support.command_line import Ran
-from tests.support.secrets_tree import FILES, PRODUCTION, STAGING, SecretsTree, declared, leaf, person, secrets_tree
+from envtree.secrets.sops import writer as writing
+from tests.support.command_line import CommandResult
+from tests.support.secrets_tree import (
+    FILES,
+    PRODUCTION,
+    STAGING,
+    SecretsTree,
+    make_person,
+    make_secrets_tree,
+    organization_with_people,
+    secret_line,
+)
 from tests.unit.frontend.test_schemas import verdict
 
 VALUE = "quokka7-quokka7"
@@ -24,7 +33,7 @@ VALUE = "quokka7-quokka7"
 
 @pytest.fixture
 def tree(tmp_path: Path) -> SecretsTree:
-    tree = secrets_tree(tmp_path)
+    tree = make_secrets_tree(tmp_path)
     tree.set(PRODUCTION, "db.password", VALUE)
     tree.set(PRODUCTION, "db.user", "somebody-here")
     tree.set(PRODUCTION, "token", "token-token")
@@ -39,7 +48,7 @@ def editor(tree: SecretsTree, script: str) -> dict[str, str]:
     return {"EDITOR": shlex.quote(str(program))}
 
 
-def edit(tree: SecretsTree, script: str, path: str = PRODUCTION) -> Ran:
+def edit(tree: SecretsTree, script: str, path: str = PRODUCTION) -> CommandResult:
     return tree.run("secrets", "edit", path, environ=editor(tree, script))
 
 
@@ -59,7 +68,7 @@ def test_what_the_editor_leaves_is_in_the_file(tree: SecretsTree) -> None:
         "db": {"password": "another-one", "user": "somebody-here"},
         "new": "some-value",
     }
-    assert leaf(tree.read(PRODUCTION), "user") == leaf(before, "user")
+    assert secret_line(tree.read(PRODUCTION), "user") == secret_line(before, "user")
     assert (tree.root / PRODUCTION).stat().st_mode & 0o777 == 0o640
 
 
@@ -71,9 +80,9 @@ def test_other_formats(tree: SecretsTree, path: str) -> None:
 
 
 def test_a_missing_scope_is_added(tmp_path: Path) -> None:
-    tree = secrets_tree(tmp_path)
+    tree = make_secrets_tree(tmp_path)
     (tree.root / PRODUCTION).write_text("token: token-token\n")
-    tree.sops("encrypt", "-i", "--age", tree.me.public, f"./{PRODUCTION}")
+    tree.sops("encrypt", "-i", "--age", tree.owner.public, f"./{PRODUCTION}")
     before = tree.read(PRODUCTION)
     assert edit(tree, "true").err == f"'{PRODUCTION}' is as it was\n"
     assert tree.read(PRODUCTION) == before
@@ -249,25 +258,25 @@ def ciphertexts(text: str) -> list[str]:
 
 
 def test_the_recipients_become_the_declared_readers(tree: SecretsTree, tmp_path: Path) -> None:
-    ana, bob = person("ana", tmp_path), person("bob", tmp_path)
+    ana, bob = make_person("ana", tmp_path), make_person("bob", tmp_path)
     tree.sops("rotate", "-i", "--add-age", bob.public, f"./{PRODUCTION}")
-    (tree.root / "organization.yaml").write_text(declared(tree.me, ana, bob, readers=("me", "ana")))
+    (tree.root / "organization.yaml").write_text(organization_with_people(tree.owner, ana, bob, readers=("me", "ana")))
     ran = tree.run("secrets", "rotate", PRODUCTION)
     assert ran.out == f"{PRODUCTION}: new data key for 2 readers; added ana; removed bob\n"
-    assert recipients(tree) == {tree.me.public, ana.public}
+    assert recipients(tree) == {tree.owner.public, ana.public}
     assert tree.run("check").code == 0
     # Whoever is no person here is told by the key.
-    eve = person("eve", tmp_path)
+    eve = make_person("eve", tmp_path)
     tree.sops("rotate", "-i", "--add-age", eve.public, f"./{PRODUCTION}")
     assert f"removed {eve.public}" in tree.run("secrets", "rotate", PRODUCTION).out
 
 
 def test_without_declared_readers_they_stay(tree: SecretsTree, tmp_path: Path) -> None:
-    ana = person("ana", tmp_path)
+    ana = make_person("ana", tmp_path)
     tree.sops("rotate", "-i", "--add-age", ana.public, f"./{PRODUCTION}")
     (tree.root / "organization.yaml").write_text(FILES["organization.yaml"])
     assert tree.run("secrets", "rotate").out == f"{PRODUCTION}: new data key for 2 readers\n"
-    assert recipients(tree) == {tree.me.public, ana.public}
+    assert recipients(tree) == {tree.owner.public, ana.public}
 
 
 def test_what_fails_stays_and_the_others_go_on(tree: SecretsTree) -> None:
@@ -276,7 +285,7 @@ def test_what_fails_stays_and_the_others_go_on(tree: SecretsTree) -> None:
     tree.set(path, "a", "abcdefgh")
     (tree.root / path).write_text(tree.read(path).replace("sops:", "pasted: quokka7\nsops:", 1))
     text = tree.read(PRODUCTION)
-    (tree.root / PRODUCTION).write_text(text.replace(f"{leaf(text, 'token')}\n", ""))
+    (tree.root / PRODUCTION).write_text(text.replace(f"{secret_line(text, 'token')}\n", ""))
     before = {each: tree.read(each) for each in (path, PRODUCTION, STAGING)}
     ran = tree.run("secrets", "rotate")
     assert (ran.code, ran.out) == (1, f"{STAGING}: new data key for 1 reader\n")
@@ -288,10 +297,10 @@ def test_what_fails_stays_and_the_others_go_on(tree: SecretsTree) -> None:
 
 
 def test_a_program_is_told_of_each_file(tree: SecretsTree, tmp_path: Path) -> None:
-    ana = person("ana", tmp_path)
+    ana = make_person("ana", tmp_path)
     tree.set(STAGING, "a", "abcdefgh")
     (tree.root / STAGING).write_text(tree.read(STAGING).replace('"sops":', '"pasted": "quokka7", "sops":', 1))
-    (tree.root / "organization.yaml").write_text(declared(tree.me, ana, readers=("me", "ana")))
+    (tree.root / "organization.yaml").write_text(organization_with_people(tree.owner, ana, readers=("me", "ana")))
     ran = tree.run("secrets", "rotate", "--format", "json")
     assert (ran.code, ran.err) == (1, "")
     told = json.loads(ran.out)
@@ -325,8 +334,8 @@ def test_readers_that_cannot_be(tree: SecretsTree, case: str) -> None:
 
 
 def test_who_is_no_reader_any_more_cannot_check_it_and_so_does_not_do_it(tree: SecretsTree, tmp_path: Path) -> None:
-    ana = person("ana", tmp_path)
-    (tree.root / "organization.yaml").write_text(declared(ana))
+    ana = make_person("ana", tmp_path)
+    (tree.root / "organization.yaml").write_text(organization_with_people(ana))
     before = tree.read(PRODUCTION)
     ran = tree.run("secrets", "rotate")
     assert (ran.code, "among its declared readers" in ran.err, tree.read(PRODUCTION)) == (1, True, before)

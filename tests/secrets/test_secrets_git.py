@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from envtree.cli.commands.secrets import install
-from envtree.secrets.edit.summary import UNREADABLE, summary
-from tests.support.merging import repository, rewrite
-from tests.support.secrets_tree import PRODUCTION, STAGING, SecretsTree, leaf, secrets_tree
+from envtree.secrets.edit.textconv import UNREADABLE, render_textconv
+from tests.support.merging import make_repository, write_secrets
+from tests.support.secrets_tree import PRODUCTION, STAGING, SecretsTree, make_secrets_tree, secret_line
 
 VALUE = "quokka7-quokka7"
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> SecretsTree:
-    return repository(tmp_path)
+    return make_repository(tmp_path)
 
 
 def diff(tree: SecretsTree, *arguments: str) -> list[str]:
@@ -35,10 +35,10 @@ def names(lines: list[str]) -> list[str]:
 @pytest.mark.parametrize("path", [PRODUCTION, STAGING, "agents/clerk.secrets.env"])
 def test_a_diff_names_what_was_changed_added_and_removed(tree: SecretsTree, path: str) -> None:
     base = {"_scope": path.partition(".secrets.")[0], "kept": VALUE, "gone": VALUE, "other": VALUE}
-    rewrite(tree, path, base)
+    write_secrets(tree, path, base)
     tree.commit()
     del base["gone"]
-    rewrite(tree, path, base | {"other": f"{VALUE}!", "new": "1234"})
+    write_secrets(tree, path, base | {"other": f"{VALUE}!", "new": "1234"})
     lines = diff(tree)
     assert sorted(names(lines)) == ["+new", "+other", "-gone", "-other"]
     assert next(line for line in lines if line.startswith("+new")).startswith("+new: str, 4 bytes, ciphertext ")
@@ -48,7 +48,7 @@ def test_a_diff_names_what_was_changed_added_and_removed(tree: SecretsTree, path
 
 
 def test_a_new_data_key_changes_every_line_of_a_value(tree: SecretsTree) -> None:
-    rewrite(tree, PRODUCTION, {"a": VALUE, "deep": {"b": [VALUE, 7]}})
+    write_secrets(tree, PRODUCTION, {"a": VALUE, "deep": {"b": [VALUE, 7]}})
     tree.commit()
     tree.sops("rotate", "-i", f"./{PRODUCTION}")
     lines = diff(tree)
@@ -57,12 +57,12 @@ def test_a_new_data_key_changes_every_line_of_a_value(tree: SecretsTree) -> None
 
 
 def test_t45_t47_who_can_open_it_and_when_it_was_written(tree: SecretsTree) -> None:
-    rewrite(tree, PRODUCTION, {"a": VALUE})
-    text = summary(tree.read(PRODUCTION).encode(), PRODUCTION)
+    write_secrets(tree, PRODUCTION, {"a": VALUE})
+    text = render_textconv(tree.read(PRODUCTION).encode(), PRODUCTION)
     first, reader, written = text.splitlines()
     assert first.startswith("a: str, 15 bytes, ciphertext ")
-    assert reader.startswith(f"sops: opens with age {tree.me.public}, data key ")
-    assert written == f"sops: written {leaf(tree.read(PRODUCTION), 'lastmodified').split()[1].strip(chr(34))}"
+    assert reader.startswith(f"sops: opens with age {tree.owner.public}, data key ")
+    assert written == f"sops: written {secret_line(tree.read(PRODUCTION), 'lastmodified').split()[1].strip(chr(34))}"
 
 
 @pytest.mark.parametrize(
@@ -74,31 +74,31 @@ def test_t45_t47_who_can_open_it_and_when_it_was_written(tree: SecretsTree) -> N
     ],
 )
 def test_t50_what_is_not_encrypted_is_named_and_not_shown(text: str, shown: list[str]) -> None:
-    told = summary(text.encode(), "x.secrets.yaml")
+    told = render_textconv(text.encode(), "x.secrets.yaml")
     assert told.splitlines() == [f"{key}: NOT ENCRYPTED" for key in shown] + ["sops: MISSING"] * bool(text)
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe", b"a: [quokka7", b"- quokka7\n", b"quokka7", b"a: \x1b[2Jquokka7\n"])
 def test_what_cannot_be_read_is_one_line(data: bytes) -> None:
-    assert summary(data, "x.secrets.yaml") == f"{UNREADABLE}\n"
+    assert render_textconv(data, "x.secrets.yaml") == f"{UNREADABLE}\n"
 
 
 def test_a_pasted_value_and_a_missing_mac_stand_out(tree: SecretsTree) -> None:
-    rewrite(tree, PRODUCTION, {"a": VALUE})
+    write_secrets(tree, PRODUCTION, {"a": VALUE})
     text = "".join(line for line in tree.read(PRODUCTION).splitlines(True) if not line.startswith("    mac:"))
-    told = summary(text.replace("sops:", f"pasted: {VALUE}\nsops:", 1).encode(), PRODUCTION)
+    told = render_textconv(text.replace("sops:", f"pasted: {VALUE}\nsops:", 1).encode(), PRODUCTION)
     assert "pasted: NOT ENCRYPTED\n" in told
     assert told.endswith("sops: NO MAC\n")
     assert "quokka" not in told
 
 
 def test_keys_that_draw_on_the_terminal(tree: SecretsTree) -> None:
-    told = summary(b'"a\\x1b[2Jb": x\n', "x.secrets.yaml")
+    told = render_textconv(b'"a\\x1b[2Jb": x\n', "x.secrets.yaml")
     assert "\x1b" not in told
 
 
 def test_the_driver_needs_neither_tree_nor_key_nor_sops(tree: SecretsTree, tmp_path: Path) -> None:
-    rewrite(tree, PRODUCTION, {"a": VALUE})
+    write_secrets(tree, PRODUCTION, {"a": VALUE})
     (tmp_path / "elsewhere.secrets.yaml").write_text(tree.read(PRODUCTION))
     ran = tree.run("secrets", "diff-driver", "--", str(tmp_path / "elsewhere.secrets.yaml"), environ={"PATH": ""})
     assert (ran.code, ran.err) == (0, "")
@@ -107,10 +107,10 @@ def test_the_driver_needs_neither_tree_nor_key_nor_sops(tree: SecretsTree, tmp_p
 
 @pytest.mark.parametrize("name", ["-x", "--help", "a b"])
 def test_t52_a_file_name_is_no_option_to_the_diff_driver(tree: SecretsTree, name: str) -> None:
-    rewrite(tree, PRODUCTION, {"a": VALUE})
+    write_secrets(tree, PRODUCTION, {"a": VALUE})
     (tree.root / PRODUCTION).rename(tree.root / f"{name}.secrets.yaml")
     tree.commit()
-    tree.sops("set", "--value-stdin", "--", f"./{name}.secrets.yaml", '["b"]', told='"x-x-x-x-x"')
+    tree.sops("set", "--value-stdin", "--", f"./{name}.secrets.yaml", '["b"]', stdin_input='"x-x-x-x-x"')
     assert names(diff(tree)) == ["+b"]
 
 
@@ -118,7 +118,7 @@ def test_t52_a_file_name_is_no_option_to_the_diff_driver(tree: SecretsTree, name
 
 
 def test_the_lines_can_be_run(tmp_path: Path) -> None:
-    tree = secrets_tree(tmp_path)
+    tree = make_secrets_tree(tmp_path)
     tree.git("init", "-q", ".")
     ran = tree.run("secrets", "install")
     assert ran.code == 0
@@ -136,7 +136,7 @@ def test_the_lines_can_be_run(tmp_path: Path) -> None:
 
 
 def test_other_lines_of_gitattributes_stay(tmp_path: Path) -> None:
-    tree = secrets_tree(tmp_path)
+    tree = make_secrets_tree(tmp_path)
     tree.git("init", "-q", ".")
     (tree.root / ".gitattributes").write_bytes(b"*.png binary\n# caf\xe9")
     assert tree.run("secrets", "install", "--write").code == 0
@@ -154,7 +154,7 @@ def test_other_lines_of_gitattributes_stay(tmp_path: Path) -> None:
 
 
 def test_a_block_without_an_end_is_not_touched(tmp_path: Path) -> None:
-    tree = secrets_tree(tmp_path)
+    tree = make_secrets_tree(tmp_path)
     tree.git("init", "-q", ".")
     (tree.root / ".gitattributes").write_text(f"{install._BEGIN}\n*.png binary\n")
     ran = tree.run("secrets", "install", "--write")
@@ -164,7 +164,7 @@ def test_a_block_without_an_end_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_no_repository(tmp_path: Path) -> None:
-    ran = secrets_tree(tmp_path).run("secrets", "install", "--write")
+    ran = make_secrets_tree(tmp_path).run("secrets", "install", "--write")
     assert ran.code == 1
     assert "git init" in ran.err
 
@@ -176,9 +176,9 @@ def test_the_program_is_found_wherever_it_lies(tmp_path: Path, monkeypatch: pyte
     (folder / "envtree").write_text('#!/bin/sh\nprintf "%s|" "$@" > "$OUT"\ncat "$6" > /dev/null\n')
     (folder / "envtree").chmod(0o755)
     monkeypatch.setattr("sys.argv", [str(folder / "envtree")])
-    settings = install._settings()
+    settings = install._git_settings()
     assert settings["diff.envtree-secrets.textconv"] == f"{shlex.quote(str(folder / 'envtree'))} secrets diff-driver --"
-    tree = secrets_tree(tmp_path)
+    tree = make_secrets_tree(tmp_path)
     tree.git("init", "-q", "-b", "main", ".")
     for name, value in settings.items():
         tree.git("config", "--local", name, value)
@@ -200,7 +200,7 @@ def test_the_program_is_found_wherever_it_lies(tmp_path: Path, monkeypatch: pyte
 
 
 def test_t60_git_is_configured_without_any_key(tmp_path: Path) -> None:
-    tree = secrets_tree(tmp_path)
+    tree = make_secrets_tree(tmp_path)
     tree.git("init", "-q", ".")
     program = tmp_path / "bin/git"
     program.parent.mkdir()
@@ -217,7 +217,7 @@ def test_t60_git_is_configured_without_any_key(tmp_path: Path) -> None:
 
 def test_a_module_of_the_repository_is_not_imported(tree: SecretsTree) -> None:
     """Git runs the drivers in the root of the repository."""
-    rewrite(tree, PRODUCTION, {"a": VALUE})
+    write_secrets(tree, PRODUCTION, {"a": VALUE})
     tree.commit()
     for name in ("envtree", "click", "json"):
         (tree.root / f"{name}.py").write_text(f"open({json.dumps(str(tree.root / 'x'))}, 'w')\n")

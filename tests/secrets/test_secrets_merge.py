@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.properties.merge_model import Writer, merged
-from tests.support.merging import ciphertexts, repository, rewrite
+from tests.support.merging import make_repository, read_ciphertexts, write_secrets
 from tests.support.secrets_tree import SecretsTree
 
 ONE_AT_A_TIME = 10
@@ -31,20 +31,20 @@ def case(number: int, form: str) -> Case:
 
 def play(folder: Path, first: int, count: int) -> None:
     """Merge many files at once, each of which is one random three-way merge."""
-    tree = repository(folder)
+    tree = make_repository(folder)
     cases: dict[str, Case] = {}
     for number in range(first, first + count):
         form = ("yaml", "json", "env")[number % 3]
         cases[f"environments/case{number}.secrets.{form}"] = case(number, form)
         (tree.root / f"environments/case{number}.yaml").write_text("{}\n")
     for path, one in cases.items():
-        rewrite(tree, path, one.base)
+        write_secrets(tree, path, one.base)
     tree.commit()
     tree.git("tag", "base")
     for side in ("theirs", "ours"):
         tree.git("checkout", "-q", "-b", side, "base")
         for path, one in cases.items():
-            rewrite(tree, path, getattr(one, side))
+            write_secrets(tree, path, getattr(one, side))
             if side in one.rotated:
                 tree.sops("rotate", "-i", f"./{path}")
         tree.git("commit", "-q", "-a", "--allow-empty", "-m", side)
@@ -64,8 +64,8 @@ def play(folder: Path, first: int, count: int) -> None:
 
 def check_bytes(tree: SecretsTree, path: str) -> None:
     """What neither side has touched is as it was, and what can be is taken from a side byte for byte."""
-    base, ours, theirs = (ciphertexts(tree, path, each) for each in ("base", "before", "theirs"))
-    after = ciphertexts(tree, path)
+    base, ours, theirs = (read_ciphertexts(tree, path, each) for each in ("base", "before", "theirs"))
+    after = read_ciphertexts(tree, path)
     for key, text in after.items():
         if base.get(key) == ours.get(key) == theirs.get(key):
             assert text == base[key], (path, key)

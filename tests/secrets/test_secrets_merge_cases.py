@@ -9,16 +9,23 @@ from typing import Any
 import pyrage
 import pytest
 
-from envtree.secrets.edit.reading import read
-from envtree.secrets.edit.recipients import is_plain
-from tests.support.command_line import fill
-from tests.support.merging import ciphertexts, repository, rewrite
-from tests.support.secrets_tree import PRODUCTION, SecretsTree, declared, leaf, person, secrets_tree
+from envtree.secrets.edit.recipients import is_single_personal_group
+from envtree.secrets.edit.sops_document import read_sops_document
+from tests.support.command_line import write_files
+from tests.support.merging import make_repository, read_ciphertexts, write_secrets
+from tests.support.secrets_tree import (
+    PRODUCTION,
+    SecretsTree,
+    make_person,
+    make_secrets_tree,
+    organization_with_people,
+    secret_line,
+)
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> SecretsTree:
-    return repository(tmp_path)
+    return make_repository(tmp_path)
 
 
 def branch(tree: SecretsTree, name: str, start: str = "main") -> None:
@@ -27,7 +34,7 @@ def branch(tree: SecretsTree, name: str, start: str = "main") -> None:
 
 def begin(tree: SecretsTree, document: Any, path: str = PRODUCTION) -> None:
     """Commit a file, and stand on a branch beside main."""
-    rewrite(tree, path, document)
+    write_secrets(tree, path, document)
     tree.commit()
     branch(tree, "theirs")
 
@@ -50,7 +57,7 @@ def test_order_and_comments_of_ours_stay_and_those_of_theirs_come(tree: SecretsT
     head = "# the head\n_scope: environments/production\n"
     text = f"{head}db:\n  # who\n  user: somebody\n  password: first-one\n# old\ntoken: t1\n"
     (tree.root / PRODUCTION).write_text(text)
-    tree.sops("encrypt", "-i", "--age", tree.me.public, f"./{PRODUCTION}")
+    tree.sops("encrypt", "-i", "--age", tree.owner.public, f"./{PRODUCTION}")
     tree.commit()
     branch(tree, "theirs")
     edited = text.replace("# old", "# newer").replace("first-one", "second-one")
@@ -67,7 +74,7 @@ def test_order_and_comments_of_ours_stay_and_those_of_theirs_come(tree: SecretsT
 def test_a_list_comes_with_its_comments(tree: SecretsTree) -> None:
     text = "_scope: environments/production\nhosts:\n  - first\n  # the second\n  - second\ntoken: t1\n"
     (tree.root / PRODUCTION).write_text(text)
-    tree.sops("encrypt", "-i", "--age", tree.me.public, f"./{PRODUCTION}")
+    tree.sops("encrypt", "-i", "--age", tree.owner.public, f"./{PRODUCTION}")
     tree.commit()
     branch(tree, "theirs")
     edit(tree, text.replace("  - second\n", "  - second\n  # the third\n  - third\n"))
@@ -105,9 +112,9 @@ def test_a_conflict_names_the_key_and_keeps_ours(tree: SecretsTree, case: str) -
     mine, yours, words = CONFLICTS[case]
     begin(tree, BASE)
     both = [{key: value for key, value in (BASE | side).items() if value is not None} for side in (mine, yours)]
-    rewrite(tree, PRODUCTION, both[1] | {"theirs": "comes-along"})
+    write_secrets(tree, PRODUCTION, both[1] | {"theirs": "comes-along"})
     back(tree)
-    rewrite(tree, PRODUCTION, both[0])
+    write_secrets(tree, PRODUCTION, both[0])
     said = merge(tree, code=1)
     assert tree.plain(PRODUCTION) == both[0] | {"theirs": "comes-along"}
     assert all(f"{PRODUCTION}: {word}" in said for word in words)
@@ -116,7 +123,7 @@ def test_a_conflict_names_the_key_and_keeps_ours(tree: SecretsTree, case: str) -
     assert "<<<<" not in tree.read(PRODUCTION)
     assert tree.git("status", "-s").startswith("UU")
     # The way out that is told.
-    assert tree.run("secrets", "set", PRODUCTION, "token", told="settled-now").code == 0
+    assert tree.run("secrets", "set", PRODUCTION, "token", stdin_input="settled-now").code == 0
     tree.git("add", PRODUCTION)
     tree.git("commit", "-q", "-m", "settled")
 
@@ -125,9 +132,9 @@ def test_files_that_both_sides_have_added(tree: SecretsTree) -> None:
     (tree.root / "x").write_text("")
     tree.commit()
     branch(tree, "theirs")
-    rewrite(tree, PRODUCTION, {"_scope": "environments/production", "same": "same", "theirs": "a", "both": "1"})
+    write_secrets(tree, PRODUCTION, {"_scope": "environments/production", "same": "same", "theirs": "a", "both": "1"})
     back(tree)
-    rewrite(tree, PRODUCTION, {"_scope": "environments/production", "same": "same", "ours": 7, "both": "2"})
+    write_secrets(tree, PRODUCTION, {"_scope": "environments/production", "same": "same", "ours": 7, "both": "2"})
     said = merge(tree, code=1)
     assert "'both' added on both sides" in said
     assert tree.plain(PRODUCTION) == {
@@ -143,7 +150,7 @@ def test_without_a_key_ours_stays(tree: SecretsTree) -> None:
     tree.set(PRODUCTION, "ours", "mine-mine")
     tree.commit()
     before = tree.read(PRODUCTION)
-    tree.me.file.rename(tree.home / "lost")
+    tree.owner.file.rename(tree.home / "lost")
     said = tree.git("merge", "-q", "theirs", code=1)
     assert tree.read(PRODUCTION) == before
     told = [line for line in said.splitlines() if line.startswith(PRODUCTION)]
@@ -167,7 +174,9 @@ def test_a_side_that_sops_did_not_write(tree: SecretsTree) -> None:
 
 def test_a_side_with_a_wrong_mac(tree: SecretsTree) -> None:
     begin(tree, BASE)
-    (tree.root / PRODUCTION).write_text(tree.read(PRODUCTION).replace(f"{leaf(tree.read(PRODUCTION), 'token')}\n", ""))
+    (tree.root / PRODUCTION).write_text(
+        tree.read(PRODUCTION).replace(f"{secret_line(tree.read(PRODUCTION), 'token')}\n", "")
+    )
     back(tree)
     tree.set(PRODUCTION, "ours", "mine-mine")
     tree.commit()
@@ -205,7 +214,7 @@ def test_a_file_that_theirs_has_moved(tree: SecretsTree) -> None:
     begin(tree, BASE)
     moved = "agents/clerk.secrets.yaml"
     tree.git("mv", PRODUCTION, moved)
-    rewrite(tree, moved, BASE | {"_scope": "agents/clerk"})
+    write_secrets(tree, moved, BASE | {"_scope": "agents/clerk"})
     back(tree)
     tree.set(PRODUCTION, "token", "mine-mine")
     merge(tree)
@@ -215,7 +224,7 @@ def test_a_file_that_theirs_has_moved(tree: SecretsTree) -> None:
 
 def test_a_tree_in_a_folder_of_the_repository(tmp_path: Path) -> None:
     """Its policy counts, and the lines for git stand beside its organization.yaml."""
-    tree = secrets_tree(tmp_path)
+    tree = make_secrets_tree(tmp_path)
     tree.root.rename(tmp_path / "config")
     (tree.root / "home").mkdir(parents=True)
     (tmp_path / "config").rename(tree.root / "config")
@@ -234,7 +243,7 @@ def test_a_tree_in_a_folder_of_the_repository(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["-x", "--output=y", "@f", "a b", "$(touch x)", "%O", "ünicode", "a'b"])
 def test_t52_an_odd_name_is_a_name_to_git_and_to_the_driver(tree: SecretsTree, name: str) -> None:
     path = f"{name}.secrets.yaml"
-    rewrite(tree, PRODUCTION, BASE)
+    write_secrets(tree, PRODUCTION, BASE)
     tree.git("mv", "-k", "--", PRODUCTION, path)
     (tree.root / PRODUCTION).rename(tree.root / path)
     tree.commit()
@@ -250,7 +259,7 @@ def test_t52_an_odd_name_is_a_name_to_git_and_to_the_driver(tree: SecretsTree, n
 
 
 def driven(tree: SecretsTree, path: str, key: str) -> None:
-    tree.sops("set", "--value-stdin", "--", f"./{path}", f'["{key}"]', told='"some-value"')
+    tree.sops("set", "--value-stdin", "--", f"./{path}", f'["{key}"]', stdin_input='"some-value"')
 
 
 # ── who can open the result ─────────────────────────────────────────────────────────────────────────────────────────
@@ -268,32 +277,32 @@ def hand(tree: SecretsTree, *people: str) -> None:
 
 @pytest.mark.parametrize("both", [False, True])
 def test_recipients_are_merged_and_a_removal_wins(tree: SecretsTree, both: bool) -> None:
-    ana, bob, eve = (person(name, tree.home) for name in ("ana", "bob", "eve"))
-    fill(tree.root, {"organization.yaml": declared(ana, bob, readers=())})
-    rewrite(tree, PRODUCTION, BASE)
-    hand(tree, tree.me.public, eve.public)
+    ana, bob, eve = (make_person(name, tree.home) for name in ("ana", "bob", "eve"))
+    write_files(tree.root, {"organization.yaml": organization_with_people(ana, bob, readers=())})
+    write_secrets(tree, PRODUCTION, BASE)
+    hand(tree, tree.owner.public, eve.public)
     tree.commit()
     branch(tree, "theirs")
     tree.set(PRODUCTION, "theirs", "yours-yours")
-    hand(tree, tree.me.public, ana.public)
+    hand(tree, tree.owner.public, ana.public)
     back(tree)
     tree.set(PRODUCTION, "ours", "mine-mine")
     if both:
-        hand(tree, tree.me.public, eve.public, bob.public)
+        hand(tree, tree.owner.public, eve.public, bob.public)
     said = merge(tree)
-    assert recipients(tree) == {tree.me.public, ana.public} | ({bob.public} if both else set())
+    assert recipients(tree) == {tree.owner.public, ana.public} | ({bob.public} if both else set())
     # The side that had them already was built on, and nobody was sent away under the old key.
     assert (f"{eve.public} is no recipient any more" in said) is both
     assert tree.plain(PRODUCTION) == BASE | {"ours": "mine-mine", "theirs": "yours-yours"}
-    base, ours, theirs = (ciphertexts(tree, PRODUCTION, each) for each in ("main~2", "main~1", "theirs"))
-    assert ciphertexts(tree, PRODUCTION) == base | ours | theirs
+    base, ours, theirs = (read_ciphertexts(tree, PRODUCTION, each) for each in ("main~2", "main~1", "theirs"))
+    assert read_ciphertexts(tree, PRODUCTION) == base | ours | theirs
 
 
 @pytest.mark.parametrize("change", ["ours has a new data key", "ours has another recipient, too"])
 def test_t48_a_merge_hands_nothing_to_a_recipient_whom_nobody_knows(tree: SecretsTree, change: str) -> None:
     """Who has no key can still write a recipient into a file; sops would wrap the data key anew for all of them."""
-    ana, mallory = (person(name, tree.home) for name in ("ana", "mallory"))
-    fill(tree.root, {"organization.yaml": declared(ana, readers=())})
+    ana, mallory = (make_person(name, tree.home) for name in ("ana", "mallory"))
+    write_files(tree.root, {"organization.yaml": organization_with_people(ana, readers=())})
     begin(tree, BASE)
     junk = pyrage.encrypt(b"j" * 32, [pyrage.x25519.Recipient.from_str(mallory.public)], armored=True).decode()
     entry = f"- recipient: {mallory.public}\n          enc: |\n" + indent(junk, " " * 12)
@@ -304,7 +313,7 @@ def test_t48_a_merge_hands_nothing_to_a_recipient_whom_nobody_knows(tree: Secret
     if change == "ours has a new data key":
         tree.sops("rotate", "-i", f"./{PRODUCTION}")
     else:
-        hand(tree, tree.me.public, ana.public)
+        hand(tree, tree.owner.public, ana.public)
     before = tree.read(PRODUCTION)
     said = merge(tree, code=1)
     assert f"it would be handed to {mallory.public}" in said
@@ -313,9 +322,9 @@ def test_t48_a_merge_hands_nothing_to_a_recipient_whom_nobody_knows(tree: Secret
 
 @pytest.mark.parametrize("rotated", ["ours", "theirs", "both"])
 def test_a_new_data_key_stays_and_only_what_must_be_is_encrypted_again(tree: SecretsTree, rotated: str) -> None:
-    eve = person("eve", tree.home)
-    rewrite(tree, PRODUCTION, BASE)
-    hand(tree, tree.me.public, eve.public)
+    eve = make_person("eve", tree.home)
+    write_secrets(tree, PRODUCTION, BASE)
+    hand(tree, tree.owner.public, eve.public)
     tree.commit()
     branch(tree, "theirs")
     tree.set(PRODUCTION, "theirs", "yours-yours")
@@ -326,25 +335,25 @@ def test_a_new_data_key_stays_and_only_what_must_be_is_encrypted_again(tree: Sec
     if rotated != "theirs":
         tree.sops("rotate", "-i", "--rm-age", eve.public, f"./{PRODUCTION}")
     merge(tree)
-    assert recipients(tree) == {tree.me.public}
+    assert recipients(tree) == {tree.owner.public}
     assert tree.plain(PRODUCTION) == BASE | {"ours": "mine-mine", "theirs": "yours-yours"}
-    built_on = ciphertexts(tree, PRODUCTION, "theirs" if rotated == "theirs" else "main~1")
-    after = ciphertexts(tree, PRODUCTION)
+    built_on = read_ciphertexts(tree, PRODUCTION, "theirs" if rotated == "theirs" else "main~1")
+    after = read_ciphertexts(tree, PRODUCTION)
     again = {key for key, text in after.items() if built_on.get(key) != text}
     assert again == {("ours",) if rotated == "theirs" else ("theirs",)}
 
 
 def test_who_came_later_and_cannot_open_the_base_can_merge(tree: SecretsTree) -> None:
-    ana = person("ana", tree.home)
-    rewrite(tree, PRODUCTION, BASE)
+    ana = make_person("ana", tree.home)
+    write_secrets(tree, PRODUCTION, BASE)
     hand(tree, ana.public)
     tree.commit()
     mine = {"SOPS_AGE_KEY_FILE": str(ana.file)}
-    newcomer = tree._replace(me=ana)
+    newcomer = tree._replace(owner=ana)
     for name in ("theirs", "ours"):
         branch(tree, name)
-        hand(newcomer, ana.public, tree.me.public)
-        assert tree.run("secrets", "set", PRODUCTION, name, told=f"{name}-value", environ=mine).code == 0
+        hand(newcomer, ana.public, tree.owner.public)
+        assert tree.run("secrets", "set", PRODUCTION, name, stdin_input=f"{name}-value", environ=mine).code == 0
         tree.commit()
     tree.git("merge", "-q", "-m", "merged", "theirs")
     assert tree.plain(PRODUCTION) == BASE | {"ours": "ours-value", "theirs": "theirs-value"}
@@ -352,8 +361,8 @@ def test_who_came_later_and_cannot_open_the_base_can_merge(tree: SecretsTree) ->
 
 def test_services_on_both_sides_are_for_people_to_settle(tree: SecretsTree) -> None:
     """Nothing is known of a service but what stands in the file."""
-    rewrite(tree, PRODUCTION, BASE)
-    assert is_plain(read(tree.read(PRODUCTION).encode(), PRODUCTION))
+    write_secrets(tree, PRODUCTION, BASE)
+    assert is_single_personal_group(read_sops_document(tree.read(PRODUCTION).encode(), PRODUCTION))
     kms = "{arn: 'arn:aws:kms:eu-west-1:1:key/a', created_at: '2026-01-01T00:00:00Z', enc: x}"
     text = tree.read(PRODUCTION).replace("sops:\n", f"sops:\n    kms: [{kms}]\n", 1)
-    assert not is_plain(read(text.encode(), PRODUCTION))
+    assert not is_single_personal_group(read_sops_document(text.encode(), PRODUCTION))

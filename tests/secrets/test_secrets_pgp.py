@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import Ran
-from tests.support.secrets_tree import FILES, PRODUCTION, SEARCH_PATH, SecretsTree, secrets_tree
+from tests.support.command_line import CommandResult
+from tests.support.secrets_tree import FILES, PRODUCTION, SEARCH_PATH, SecretsTree, make_secrets_tree
 
 
 class Gpg:
@@ -48,10 +48,10 @@ def organization(gpg: Gpg, *readers: str) -> str:
 
 
 def test_set_rotate_and_merge(tmp_path: Path, gpg: Gpg) -> None:
-    tree = secrets_tree(tmp_path, readers=False, files={"organization.yaml": organization(gpg, "ana")})
+    tree = make_secrets_tree(tmp_path, readers=False, files={"organization.yaml": organization(gpg, "ana")})
 
-    def run(*arguments: str, told: str = "") -> Ran:
-        return tree.run("secrets", *arguments, told=told, environ=gpg.environ)
+    def run(*arguments: str, told: str = "") -> CommandResult:
+        return tree.run("secrets", *arguments, stdin_input=told, environ=gpg.environ)
 
     assert run("set", PRODUCTION, "token", told="first-token").err.endswith("for ana\n")
     assert run("set", PRODUCTION, "token", told="other-token").code == 0
@@ -88,8 +88,8 @@ def recipients(tree: SecretsTree) -> set[str]:
 
 def test_a_reader_whose_public_key_gpg_does_not_have(tmp_path: Path, gpg: Gpg) -> None:
     text = organization(gpg, "ana").replace(gpg.keys["ana"], "0" * 40)
-    tree = secrets_tree(tmp_path, readers=False, files={"organization.yaml": text})
-    ran = tree.run("secrets", "set", PRODUCTION, "token", told="first-token", environ=gpg.environ)
+    tree = make_secrets_tree(tmp_path, readers=False, files={"organization.yaml": text})
+    ran = tree.run("secrets", "set", PRODUCTION, "token", stdin_input="first-token", environ=gpg.environ)
     assert ran.code == 3
     assert "gpg needs the public key" in ran.err
     assert not (tree.root / PRODUCTION).exists()

@@ -8,8 +8,17 @@ from typing import Any, NamedTuple
 import pytest
 
 from envtree.cli import invoke
-from tests.support.command_line import Command, Ran, fill
-from tests.support.real_sops import HEAD, Person, age_person, decrypt, encrypt, people, pgp_person, sops
+from tests.support.command_line import CommandResult, RunCommand, write_files
+from tests.support.real_sops import (
+    HEAD,
+    SopsUser,
+    decrypt_file,
+    encrypt_file,
+    make_age_user,
+    make_pgp_user,
+    people_section,
+    run_sops,
+)
 from tests.unit.frontend.test_schemas import verdict
 
 FILES = {
@@ -39,37 +48,37 @@ class World(NamedTuple):
     """A tree, and everybody who has a key."""
 
     root: Path
-    crowd: Mapping[str, Person]
+    crowd: Mapping[str, SopsUser]
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("world")
     root = folder / "tree"
-    with pgp_person() as pgp:
-        crowd = {name: age_person(folder, name) for name in ("ana", "ben", "ci", "mallory")} | {"pgp": pgp}
+    with make_pgp_user() as pgp:
+        crowd = {name: make_age_user(folder, name) for name in ("ana", "ben", "ci", "mallory")} | {"pgp": pgp}
         public = {name: one.public for name, one in crowd.items()}
-        known = people(**{name: crowd[name] for name in ("ana", "ben", "ci", "pgp")})
+        known = people_section(**{name: crowd[name] for name in ("ana", "ben", "ci", "pgp")})
         organization = f"{HEAD}lint: {{ET651: 'off'}}\n{known}secret_readers: [ana, ci]\n"
-        fill(root, {**FILES, "organization.yaml": organization, ".sops.yaml": GROUPS.format(**public)})
+        write_files(root, {**FILES, "organization.yaml": organization, ".sops.yaml": GROUPS.format(**public)})
         for stem, (text, options) in SECRETS.items():
             words = [option.format(**public) for option in options]
-            encrypt(root, f"{stem}.secrets.yaml", f"_scope: {stem}\n{text}", *words, who=pgp)
+            encrypt_file(root, f"{stem}.secrets.yaml", f"_scope: {stem}\n{text}", *words, user=pgp)
         (root / ".sops.yaml").unlink()
         yield World(root, crowd)
 
 
 @pytest.fixture
-def envtree(world: World, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+def envtree(world: World, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> RunCommand:
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
 
-    def run(*words: str) -> Ran:
-        return Ran(invoke(["-C", str(world.root), "secrets", "readers", *words]), *capfd.readouterr())
+    def run(*words: str) -> CommandResult:
+        return CommandResult(invoke(["-C", str(world.root), "secrets", "readers", *words]), *capfd.readouterr())
 
     return run
 
 
-def answer(envtree: Command, *words: str) -> dict[str, Any]:
+def answer(envtree: RunCommand, *words: str) -> dict[str, Any]:
     ran = envtree("--format", "json", *words)
     assert (ran.code, ran.err) == (0, "")
     data: dict[str, Any] = json.loads(ran.out)
@@ -77,27 +86,30 @@ def answer(envtree: Command, *words: str) -> dict[str, Any]:
     return data
 
 
-def test_who_can_open_which_file_is_what_sops_opens(world: World, envtree: Command) -> None:
+def test_who_can_open_which_file_is_what_sops_opens(world: World, envtree: RunCommand) -> None:
     data = answer(envtree)
     by_name = {person["name"]: person for person in data["people"]}
     names = {name: name if name != "mallory" else one.public for name, one in world.crowd.items()}
     for file in data["files"]:
         path = file["path"]
         for name, one in world.crowd.items():
-            opens = decrypt(world.root, path, one) is not None
+            opens = decrypt_file(world.root, path, one) is not None
             has_key = path in by_name[names[name]]["files"]
             assert opens == (has_key and file["threshold"] == 1), (name, path)
     # Both groups together open what neither does alone.
     both = world.root.parent / "both"
     both.write_text("".join((world.root.parent / name).read_text() for name in ("ana", "ben")))
-    opened = sops(
-        world.root, "decrypt", "./projects/web/project.secrets.yaml", who=Person("", {"SOPS_AGE_KEY_FILE": str(both)})
+    opened = run_sops(
+        world.root,
+        "decrypt",
+        "./projects/web/project.secrets.yaml",
+        user=SopsUser("", {"SOPS_AGE_KEY_FILE": str(both)}),
     )
     assert b"long-enough" in opened.stdout
     assert [file["threshold"] for file in data["files"]] == [1, 1, 1, 1, 2]
 
 
-def test_which_secrets_of_which_bundles(envtree: Command) -> None:
+def test_which_secrets_of_which_bundles(envtree: RunCommand) -> None:
     """Not all that a file holds, but what the bundle reads of it: least privilege seen from the other side."""
     data = answer(envtree)
     reads = {
@@ -132,7 +144,7 @@ def test_which_secrets_of_which_bundles(envtree: Command) -> None:
     assert alone == {False}
 
 
-def test_who_should_read_and_cannot_and_the_other_way_round(world: World, envtree: Command) -> None:
+def test_who_should_read_and_cannot_and_the_other_way_round(world: World, envtree: RunCommand) -> None:
     files = {file["path"].removesuffix(".secrets.yaml"): file for file in answer(envtree)["files"]}
     wrong = {path: (file["strangers"], file["missing"]) for path, file in files.items()}
     assert wrong == {
@@ -145,7 +157,7 @@ def test_who_should_read_and_cannot_and_the_other_way_round(world: World, envtre
     assert all(file["declared"] for file in files.values())
 
 
-def test_selectors_and_persons_narrow_it(envtree: Command) -> None:
+def test_selectors_and_persons_narrow_it(envtree: RunCommand) -> None:
     data = answer(envtree, "web/**@staging", "--person", "ana")
     assert [person["name"] for person in data["people"]] == ["ana"]
     assert [bundle["id"] for bundle in data["people"][0]["bundles"]] == ["web/b@staging"]
@@ -156,7 +168,7 @@ def test_selectors_and_persons_narrow_it(envtree: Command) -> None:
     assert envtree("nothing/**").code == 1
 
 
-def test_for_people(world: World, envtree: Command) -> None:
+def test_for_people(world: World, envtree: RunCommand) -> None:
     ran = envtree()
     mallory = world.crowd["mallory"].public
     lines = ran.out.splitlines()
@@ -180,8 +192,8 @@ def test_for_people(world: World, envtree: Command) -> None:
     ]
 
 
-def test_a_tree_with_other_errors_has_no_answer(world: World, envtree: Command, tmp_path: Path) -> None:
-    fill(world.root, {"projects/web/agents/c.yaml": "descripton: x\n"})
+def test_a_tree_with_other_errors_has_no_answer(world: World, envtree: RunCommand, tmp_path: Path) -> None:
+    write_files(world.root, {"projects/web/agents/c.yaml": "descripton: x\n"})
     try:
         ran = envtree()
     finally:
@@ -192,6 +204,6 @@ def test_a_tree_with_other_errors_has_no_answer(world: World, envtree: Command, 
 
 def test_a_tree_without_secrets(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     files = {"organization.yaml": HEAD, "environments/dev.yaml": "{}\n", "agents/a.yaml": "{}\n"}
-    fill(tmp_path, files)
+    write_files(tmp_path, files)
     assert invoke(["-C", str(tmp_path), "secrets", "readers"]) == 0
     assert capfd.readouterr().out == "there are no secrets files\n"

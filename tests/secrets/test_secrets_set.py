@@ -12,20 +12,29 @@ from typing import Any
 
 import pytest
 
-from tests.support.secrets_tree import FILES, PRODUCTION, STAGING, SecretsTree, declared, leaf, person, secrets_tree
+from tests.support.secrets_tree import (
+    FILES,
+    PRODUCTION,
+    STAGING,
+    SecretsTree,
+    make_person,
+    make_secrets_tree,
+    organization_with_people,
+    secret_line,
+)
 
 ENV = "agents/clerk.staging.secrets.env"
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> SecretsTree:
-    return secrets_tree(tmp_path)
+    return make_secrets_tree(tmp_path)
 
 
 @pytest.mark.parametrize("path", [PRODUCTION, STAGING, ENV])
 def test_a_new_file_says_where_it_belongs_and_takes_no_private_key(tree: SecretsTree, path: str) -> None:
     nobody = {"SOPS_AGE_KEY_FILE": "/nowhere"}
-    ran = tree.run("secrets", "set", path, "API_KEY", told="hunter2-hunter2\n", environ=nobody)
+    ran = tree.run("secrets", "set", path, "API_KEY", stdin_input="hunter2-hunter2\n", environ=nobody)
     assert (ran.code, ran.out, ran.err) == (0, "", f"began '{path}' with 'API_KEY', for me\n")
     assert tree.plain(path) == {"_scope": path.partition(".secrets.")[0], "API_KEY": "hunter2-hunter2"}
     assert tree.run("check").code == 0
@@ -79,7 +88,7 @@ def test_no_other_value_changes_a_byte(tree: SecretsTree, path: str) -> None:
     tree.set(path, "db.deep.key", "deep-deep")
     before = tree.read(path).splitlines()
     (tree.root / path).chmod(0o640)
-    ran = tree.run("secrets", "set", path, "db.password", told="new-new-new")
+    ran = tree.run("secrets", "set", path, "db.password", stdin_input="new-new-new")
     assert (ran.code, ran.err) == (0, f"changed 'db.password' in '{path}'\n")
     after = tree.read(path).splitlines()
     assert tree.plain(path)["db"]["password"] == "new-new-new"
@@ -92,7 +101,7 @@ def test_no_other_value_changes_a_byte(tree: SecretsTree, path: str) -> None:
 def test_comments_stay(tree: SecretsTree) -> None:
     text = "# for whom\n_scope: environments/production\ndb:\n  # rotate in May\n  password: old-old # not this one\n"
     (tree.root / PRODUCTION).write_text(text)
-    tree.sops("encrypt", "-i", "--age", tree.me.public, f"./{PRODUCTION}")
+    tree.sops("encrypt", "-i", "--age", tree.owner.public, f"./{PRODUCTION}")
     tree.set(PRODUCTION, "db.user", "somebody")
     tree.set(PRODUCTION, "db.password", "new-new")
     shown = tree.sops("decrypt", f"./{PRODUCTION}")
@@ -105,7 +114,7 @@ def test_comments_stay(tree: SecretsTree) -> None:
 
 def test_another_type_is_told(tree: SecretsTree) -> None:
     tree.set(PRODUCTION, "port", 54321)
-    ran = tree.run("secrets", "set", PRODUCTION, "port", told="54322")
+    ran = tree.run("secrets", "set", PRODUCTION, "port", stdin_input="54322")
     assert "changed, from int to str, 'port'" in ran.err
 
 
@@ -116,7 +125,7 @@ NEWLINES = [("x1\n", (), "x1"), ("x1\r\n", (), "x1"), ("x1\n\n", (), "x1\n"), ("
 def test_one_newline_at_the_end_is_not_meant(
     tree: SecretsTree, told: str, options: tuple[str, ...], value: str
 ) -> None:
-    assert tree.run("secrets", "set", PRODUCTION, "A", *options, told=told).code == 0
+    assert tree.run("secrets", "set", PRODUCTION, "A", *options, stdin_input=told).code == 0
     assert tree.plain(PRODUCTION)["A"] == value
 
 
@@ -169,7 +178,7 @@ def test_a_wrong_place_is_told_with_the_nearest_right_one(tree: SecretsTree, pat
     tree.git("init", "-q", ".")
     (tree.root / ".gitignore").write_text("ignored*\n")
     before = sorted(tree.root.rglob("*"))
-    ran = tree.run("secrets", "set", path, "A", told="hunter2-hunter2")
+    ran = tree.run("secrets", "set", path, "A", stdin_input="hunter2-hunter2")
     assert ran.code == 2
     assert WRONG_PLACES[path] in ran.err
     assert sorted(tree.root.rglob("*")) == before
@@ -213,7 +222,7 @@ def test_what_cannot_be_meant_is_a_usage_error(tree: SecretsTree, case: str) -> 
     tree.set(PRODUCTION, "db.user", "somebody")
     before = tree.read(PRODUCTION)
     arguments, told, words = REFUSED[case]
-    ran = tree.run("secrets", "set", PRODUCTION, *arguments, told=told)
+    ran = tree.run("secrets", "set", PRODUCTION, *arguments, stdin_input=told)
     assert (ran.code, ran.out) == (2, "")
     assert words in ran.err
     assert "hunter2" not in ran.err
@@ -221,7 +230,7 @@ def test_what_cannot_be_meant_is_a_usage_error(tree: SecretsTree, case: str) -> 
 
 
 def test_bytes_that_are_no_text(tree: SecretsTree) -> None:
-    ran = tree.run("secrets", "set", PRODUCTION, "A", told=b"\xffhunter2")
+    ran = tree.run("secrets", "set", PRODUCTION, "A", stdin_input=b"\xffhunter2")
     assert ran.code == 2
     assert "base64" in ran.err
     assert "hunter2" not in ran.err
@@ -229,7 +238,7 @@ def test_bytes_that_are_no_text(tree: SecretsTree) -> None:
 
 def test_a_dotenv_file_has_no_maps(tree: SecretsTree) -> None:
     for key, value in (("a.b", '"x"'), ("a", "[1]")):
-        ran = tree.run("secrets", "set", ENV, key, "--json", told=value)
+        ran = tree.run("secrets", "set", ENV, key, "--json", stdin_input=value)
         assert ran.code == 2
         assert "no maps and lists" in ran.err
 
@@ -242,30 +251,30 @@ def recipients(tree: SecretsTree, path: str) -> set[str]:
 
 
 def test_the_readers_of_the_project_come_before_those_of_the_organization(tmp_path: Path) -> None:
-    tree = secrets_tree(tmp_path)
-    ana = person("ana", tmp_path)
+    tree = make_secrets_tree(tmp_path)
+    ana = make_person("ana", tmp_path)
     files = {
-        "organization.yaml": declared(tree.me, ana, readers=("ana",)),
+        "organization.yaml": organization_with_people(tree.owner, ana, readers=("ana",)),
         "projects/shop/project.yaml": "key: shop\nsecret_readers: [me, ana]\n",
     }
     for path, text in files.items():
         (tree.root / path).parent.mkdir(parents=True, exist_ok=True)
         (tree.root / path).write_text(text)
     (tree.root / "agents/clerk.yaml").unlink()
-    assert tree.run("secrets", "set", PRODUCTION, "A", told="abcdefgh").err.endswith("for ana\n")
+    assert tree.run("secrets", "set", PRODUCTION, "A", stdin_input="abcdefgh").err.endswith("for ana\n")
     assert recipients(tree, PRODUCTION) == {ana.public}
     path = "projects/shop/project.secrets.yaml"
-    assert tree.run("secrets", "set", path, "A", told="abcdefgh").err.endswith("for ana, me\n")
-    assert recipients(tree, path) == {ana.public, tree.me.public}
+    assert tree.run("secrets", "set", path, "A", stdin_input="abcdefgh").err.endswith("for ana, me\n")
+    assert recipients(tree, path) == {ana.public, tree.owner.public}
 
 
 def test_the_first_rule_of_sops_that_matches(tmp_path: Path) -> None:
-    tree = secrets_tree(tmp_path, readers=False)
-    ana = person("ana", tmp_path)
-    rules = [{"path_regex": r"staging", "age": ana.public}, {"age": f"{tree.me.public},{ana.public}"}]
+    tree = make_secrets_tree(tmp_path, readers=False)
+    ana = make_person("ana", tmp_path)
+    rules = [{"path_regex": r"staging", "age": ana.public}, {"age": f"{tree.owner.public},{ana.public}"}]
     (tree.root / ".sops.yaml").write_text(json.dumps({"creation_rules": rules}))
-    for path, expected in ((PRODUCTION, {tree.me.public, ana.public}), (f"{STAGING[:-4]}yaml", {ana.public})):
-        assert tree.run("secrets", "set", path, "A", told="abcdefgh").code == 0
+    for path, expected in ((PRODUCTION, {tree.owner.public, ana.public}), (f"{STAGING[:-4]}yaml", {ana.public})):
+        assert tree.run("secrets", "set", path, "A", stdin_input="abcdefgh").code == 0
         assert recipients(tree, path) == expected
 
 
@@ -285,10 +294,12 @@ NOBODY = {
 @pytest.mark.parametrize("case", NOBODY)
 def test_nothing_is_encrypted_for_nobody_or_for_keys_that_are_not_allowed(tmp_path: Path, case: str) -> None:
     organization, rules, code = NOBODY[case]
-    tree = secrets_tree(tmp_path, readers=False, files={"organization.yaml": FILES["organization.yaml"] + organization})
+    tree = make_secrets_tree(
+        tmp_path, readers=False, files={"organization.yaml": FILES["organization.yaml"] + organization}
+    )
     if rules:
         (tree.root / ".sops.yaml").write_text(rules)
-    ran = tree.run("secrets", "set", PRODUCTION, "A", told="hunter2-hunter2", environ={"PATH": "/usr/bin:/bin"})
+    ran = tree.run("secrets", "set", PRODUCTION, "A", stdin_input="hunter2-hunter2", environ={"PATH": "/usr/bin:/bin"})
     assert ran.code == 1
     assert f"error {code}" in ran.err
     assert not (tree.root / PRODUCTION).exists()
@@ -301,7 +312,7 @@ def test_a_file_that_is_broken_stays(tree: SecretsTree) -> None:
     tree.set(PRODUCTION, "A", "abcdefgh")
     text = tree.read(PRODUCTION).replace("sops:", "extra: pasted\nsops:", 1)
     (tree.root / PRODUCTION).write_text(text)
-    ran = tree.run("secrets", "set", PRODUCTION, "B", told="hunter2-hunter2")
+    ran = tree.run("secrets", "set", PRODUCTION, "B", stdin_input="hunter2-hunter2")
     assert (ran.code, tree.read(PRODUCTION)) == (1, text)
     assert "ET602" in ran.err
     assert "pasted" not in ran.err
@@ -310,9 +321,9 @@ def test_a_file_that_is_broken_stays(tree: SecretsTree) -> None:
 def test_a_mac_that_does_not_match(tree: SecretsTree) -> None:
     tree.set(PRODUCTION, "A", "abcdefgh")
     tree.set(PRODUCTION, "B", "abcdefgh")
-    text = tree.read(PRODUCTION).replace(f"{leaf(tree.read(PRODUCTION), 'A')}\n", "")
+    text = tree.read(PRODUCTION).replace(f"{secret_line(tree.read(PRODUCTION), 'A')}\n", "")
     (tree.root / PRODUCTION).write_text(text)
-    ran = tree.run("secrets", "set", PRODUCTION, "B", told="hunter2-hunter2")
+    ran = tree.run("secrets", "set", PRODUCTION, "B", stdin_input="hunter2-hunter2")
     assert (ran.code, "ET610" in ran.err, tree.read(PRODUCTION)) == (1, True, text)
 
 
@@ -320,7 +331,7 @@ def test_no_key(tree: SecretsTree) -> None:
     tree.set(PRODUCTION, "A", "abcdefgh")
     before = tree.read(PRODUCTION)
     nobody = {"SOPS_AGE_KEY_FILE": "/nowhere"}
-    ran = tree.run("secrets", "set", PRODUCTION, "A", told="hunter2-hunter2", environ=nobody)
+    ran = tree.run("secrets", "set", PRODUCTION, "A", stdin_input="hunter2-hunter2", environ=nobody)
     assert (ran.code, "ET621" in ran.err, tree.read(PRODUCTION)) == (3, True, before)
     assert "SOPS_AGE_KEY_FILE names no file: set it" in ran.err
     assert "/nowhere" not in ran.err
@@ -331,6 +342,6 @@ def test_a_link_is_not_followed(tree: SecretsTree) -> None:
     (tree.root / PRODUCTION).rename(tree.root / "agents/clerk.secrets.yaml")
     (tree.root / PRODUCTION).symlink_to("../agents/clerk.secrets.yaml")
     before = tree.read(PRODUCTION)
-    ran = tree.run("secrets", "set", PRODUCTION, "B", told="hunter2-hunter2")
+    ran = tree.run("secrets", "set", PRODUCTION, "B", stdin_input="hunter2-hunter2")
     assert ran.code in (1, 3), ran
     assert tree.read(PRODUCTION) == before

@@ -14,19 +14,19 @@ from typing import Any
 import pytest
 
 from envtree.cli import invoke
-from envtree.secrets.access.block import split
-from tests.support.command_line import Ran, fill
+from envtree.secrets.access.generated_block import split_at_block
+from tests.support.command_line import CommandResult, write_files
 from tests.support.real_sops import (
     HEAD,
     SEARCH_PATH,
-    Person,
-    age_person,
-    decrypt,
-    encrypt,
-    people,
-    pgp_person,
-    recipients,
-    sops,
+    SopsUser,
+    decrypt_file,
+    encrypt_file,
+    make_age_user,
+    make_pgp_user,
+    people_section,
+    read_recipients,
+    run_sops,
 )
 
 FILES = {
@@ -56,25 +56,25 @@ SECRETS = {
 PLAIN = {"yaml": "A: long-enough\n", "json": '{"A": "long-enough"}', "env": "A=long-enough\n"}
 LINT = "lint: {ET651: 'off'}\n"
 
-Sync = Callable[..., Ran]
+Sync = Callable[..., CommandResult]
 
 
 @pytest.fixture(scope="session")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Person]]:
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, SopsUser]]:
     folder = tmp_path_factory.mktemp("keys")
-    with pgp_person() as pgp:
-        yield {name: age_person(folder, name) for name in ("ana", "ben", "ci", "mallory")} | {"pgp": pgp}
+    with make_pgp_user() as pgp:
+        yield {name: make_age_user(folder, name) for name in ("ana", "ben", "ci", "mallory")} | {"pgp": pgp}
 
 
 @pytest.fixture
-def root(tmp_path: Path, crowd: Mapping[str, Person]) -> Path:
+def root(tmp_path: Path, crowd: Mapping[str, SopsUser]) -> Path:
     """A tree in a folder of a repository, as `sync` finds it before its first run."""
     return plant(tmp_path / "repo/config", crowd)
 
 
-def plant(root: Path, crowd: Mapping[str, Person], extra: str = "owners: [ana]\nsecret_readers: [ana, ci]\n") -> Path:
-    known = people(**{name: crowd[name] for name in ("ana", "ben", "ci")})
-    fill(root, {**FILES, "organization.yaml": HEAD + LINT + known + extra})
+def plant(root: Path, crowd: Mapping[str, SopsUser], extra: str = "owners: [ana]\nsecret_readers: [ana, ci]\n") -> Path:
+    known = people_section(**{name: crowd[name] for name in ("ana", "ben", "ci")})
+    write_files(root, {**FILES, "organization.yaml": HEAD + LINT + known + extra})
     (root.parent / ".git").mkdir(exist_ok=True)
     return root
 
@@ -84,7 +84,7 @@ def sync(root: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
     """Run `envtree secrets sync`, or another command, with or without somebody's key."""
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
 
-    def run(*words: str, who: Person | None = None, at: Path = root) -> Ran:
+    def run(*words: str, who: SopsUser | None = None, at: Path = root) -> CommandResult:
         with monkeypatch.context() as context:
             for name in ("SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY", "GNUPGHOME"):
                 context.delenv(name, raising=False)
@@ -93,7 +93,7 @@ def sync(root: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
             for name, value in (who.environ if who else {}).items():
                 context.setenv(name, value)
             code = invoke(["-C", str(at), *(words if words[:1] == ("check",) else ("secrets", "sync", *words))])
-        return Ran(code, *capfd.readouterr())
+        return CommandResult(code, *capfd.readouterr())
 
     return run
 
@@ -105,16 +105,16 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 # ── .sops.yaml ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_every_secrets_file_is_encrypted_for_its_readers(root: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
+def test_every_secrets_file_is_encrypted_for_its_readers(root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     assert sync() == (0, "wrote config/.sops.yaml\nwrote .github/CODEOWNERS\n", "")
     for number, (stem, names) in enumerate(SECRETS.items()):
         form = ("yaml", "json", "env")[number % 3]
-        file = encrypt(root, f"{stem}.secrets.{form}", PLAIN[form])
-        assert recipients(file) == {crowd[name].public for name in names.split()}, stem
+        file = encrypt_file(root, f"{stem}.secrets.{form}", PLAIN[form])
+        assert read_recipients(file) == {crowd[name].public for name in names.split()}, stem
     # Nothing else is encrypted by these rules.
     for path in ("other.yaml", "projects/shop/values.yaml", "secrets.yaml", "projects/shop/x.secrets.toml"):
-        fill(root, {path: "A: b\n"})
-        assert sops(root, "encrypt", f"./{path}", check=False).returncode != 0, path
+        write_files(root, {path: "A: b\n"})
+        assert run_sops(root, "encrypt", f"./{path}", check=False).returncode != 0, path
         (root / path).unlink()
     assert sync("check").code == 0
 
@@ -127,14 +127,14 @@ def test_a_second_run_has_nothing_to_do(root: Path, sync: Sync) -> None:
     assert snapshot(root.parent) == before
 
 
-def test_check_shows_a_difference_and_writes_nothing(root: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
+def test_check_shows_a_difference_and_writes_nothing(root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     before = snapshot(root.parent)
     ran = sync("--check")
     assert (ran.code, ran.err) == (1, "2 files would change\n")
     assert "--- /dev/null\n+++ b/config/.sops.yaml\n" in ran.out
     assert snapshot(root.parent) == before
     sync()
-    fill(root, {"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ana, ci]\n"})
+    write_files(root, {"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ana, ci]\n"})
     ran = sync("--check")
     assert ran.code == 1
     changed = {line for line in ran.out.splitlines() if re.match(r"[+-][^+-]", line)}
@@ -158,12 +158,12 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_what_is_outside_of_the_block_stays(layout: str, root: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
+def test_what_is_outside_of_the_block_stays(layout: str, root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     text = LAYOUTS[layout].format(crowd["mallory"].public)
     (root / ".sops.yaml").write_bytes(text.encode())
     assert sync().code == 0
     after = (root / ".sops.yaml").read_bytes().decode()
-    parts = split(after, "x")
+    parts = split_at_block(after, "x")
     assert parts
     rest = parts.before + parts.after
     if layout in ("no-rules", "empty", "comment"):
@@ -173,12 +173,12 @@ def test_what_is_outside_of_the_block_stays(layout: str, root: Path, sync: Sync,
         assert rest == text
     assert ("\r\n" in after) == (layout == "crlf")
     assert not re.search(r"[^\r]\n", after) or layout != "crlf"
-    file = encrypt(root, "projects/shop/project.secrets.yaml", "A: long-enough\n")
-    assert recipients(file) == {crowd["ben"].public, crowd["ci"].public}
+    file = encrypt_file(root, "projects/shop/project.secrets.yaml", "A: long-enough\n")
+    assert read_recipients(file) == {crowd["ben"].public, crowd["ci"].public}
     # Declared otherwise, only the block is another.
-    fill(root, {"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ci]\n"})
+    write_files(root, {"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ci]\n"})
     assert sync(who=crowd["ci"]).code in (0, 3)
-    again = split((root / ".sops.yaml").read_bytes().decode(), "x")
+    again = split_at_block((root / ".sops.yaml").read_bytes().decode(), "x")
     assert again == parts
     assert sync("--check").code in (0, 1)
 
@@ -194,7 +194,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("layout", REFUSED)
-def test_a_file_without_a_place_is_refused(layout: str, root: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
+def test_a_file_without_a_place_is_refused(layout: str, root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     (root / ".sops.yaml").write_text(REFUSED[layout].format(crowd["mallory"].public))
     before = snapshot(root.parent)
     ran = sync()
@@ -204,74 +204,74 @@ def test_a_file_without_a_place_is_refused(layout: str, root: Path, sync: Sync, 
     assert snapshot(root.parent) == before
 
 
-def test_a_rule_in_front_of_the_block_is_refused(root: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
+def test_a_rule_in_front_of_the_block_is_refused(root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     sync()
     file = root / ".sops.yaml"
     front = f"creation_rules:\n  - path_regex: shop\n    age: {crowd['mallory'].public}\n"
     file.write_text(file.read_text().replace("creation_rules:\n", front))
-    encrypt(root, "projects/shop/project.secrets.yaml", "A: long-enough\n", crowd["ci"].flag)
+    encrypt_file(root, "projects/shop/project.secrets.yaml", "A: long-enough\n", crowd["ci"].sops_option)
     ran = sync()
     assert ran.code == 1
     assert "the rule at '.sops.yaml:3' would be used for 'projects/shop/project.secrets.yaml'" in ran.err
 
 
-def test_a_nearer_rules_file_is_refused(root: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
-    fill(root, {"projects/shop/.sops.yaml": f"creation_rules:\n  - age: {crowd['mallory'].public}\n"})
-    encrypt(root, "projects/shop/project.secrets.yaml", "A: long-enough\n", crowd["ci"].flag)
+def test_a_nearer_rules_file_is_refused(root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
+    write_files(root, {"projects/shop/.sops.yaml": f"creation_rules:\n  - age: {crowd['mallory'].public}\n"})
+    encrypt_file(root, "projects/shop/project.secrets.yaml", "A: long-enough\n", crowd["ci"].sops_option)
     ran = sync()
     assert ran.code == 1
     assert "the rule at 'projects/shop/.sops.yaml:2' would be used" in ran.err
 
 
 def test_a_rules_file_above_the_tree_is_the_one_that_is_written(
-    root: Path, sync: Sync, crowd: Mapping[str, Person]
+    root: Path, sync: Sync, crowd: Mapping[str, SopsUser]
 ) -> None:
-    fill(root.parent, {".sops.yaml": FOREIGN.format(crowd["mallory"].public)})
+    write_files(root.parent, {".sops.yaml": FOREIGN.format(crowd["mallory"].public)})
     assert sync().out.splitlines()[0] == "wrote .sops.yaml"
     assert not (root / ".sops.yaml").exists()
     for where, path in ((root.parent, "config/projects/shop/project"), (root, "projects/shop/agents/a")):
-        file = encrypt(where, f"{path}.secrets.yaml", "A: long-enough\n")
-        assert recipients(file) == {crowd["ben"].public, crowd["ci"].public}
-    file = encrypt(root.parent, "config/organization.secrets.yaml", "A: long-enough\n")
-    assert recipients(file) == {crowd["ana"].public, crowd["ci"].public}
-    fill(root.parent, {"other/x.secrets.yaml": "A: b\n"})
-    assert sops(root.parent, "encrypt", "./other/x.secrets.yaml", check=False).returncode != 0
+        file = encrypt_file(where, f"{path}.secrets.yaml", "A: long-enough\n")
+        assert read_recipients(file) == {crowd["ben"].public, crowd["ci"].public}
+    file = encrypt_file(root.parent, "config/organization.secrets.yaml", "A: long-enough\n")
+    assert read_recipients(file) == {crowd["ana"].public, crowd["ci"].public}
+    write_files(root.parent, {"other/x.secrets.yaml": "A: b\n"})
+    assert run_sops(root.parent, "encrypt", "./other/x.secrets.yaml", check=False).returncode != 0
     assert "/.sops.yaml @ana-acme" in (root.parent / ".github/CODEOWNERS").read_text().splitlines()
 
 
-def test_readers_without_a_key_are_no_readers(root: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
-    declared = people(ana=crowd["ana"], ci=crowd["ci"]) + "  ben: {github: ben}\n"
+def test_readers_without_a_key_are_no_readers(root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
+    declared = people_section(ana=crowd["ana"], ci=crowd["ci"]) + "  ben: {github: ben}\n"
     (root / "organization.yaml").write_text(HEAD + declared + "secret_readers: [ana]\n")
-    fill(root, {"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ben]\n"})
+    write_files(root, {"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ben]\n"})
     ran = sync()
     assert ran.code == 1
     assert "project 'shop' has no reader with a key" in ran.err
-    fill(root, {"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ben, ana]\n"})
+    write_files(root, {"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ben, ana]\n"})
     assert sync().code == 0
 
 
-def test_pgp_and_ssh_keys_and_lists_of_keys(root: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
+def test_pgp_and_ssh_keys_and_lists_of_keys(root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5H1Hf6PmsF3WTZGjxrH6KDEuJjZRHjFf6KZQnYYkGV"
     keys = f"people:\n  ana: {{age: ['{crowd['ana'].public}', '{ssh} ana@laptop'], pgp: {crowd['pgp'].public}}}\n"
     policy = "secrets: {key_types: [age, age-ssh, pgp]}\nsecret_readers: [ana]\n"
     (root / "organization.yaml").write_text(HEAD + keys + policy)
-    fill(root, {"projects/shop/project.yaml": "key: SHOP\n"})
+    write_files(root, {"projects/shop/project.yaml": "key: SHOP\n"})
     assert sync().code == 0
-    file = encrypt(root, "organization.secrets.yaml", "A: long-enough\n", who=crowd["pgp"])
-    assert recipients(file) == {crowd["ana"].public, crowd["pgp"].public}
+    file = encrypt_file(root, "organization.secrets.yaml", "A: long-enough\n", user=crowd["pgp"])
+    assert read_recipients(file) == {crowd["ana"].public, crowd["pgp"].public}
     assert ssh in file.read_text()
     assert sync("check").code == 0
 
 
-def test_without_readers_there_are_no_rules(root: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
+def test_without_readers_there_are_no_rules(root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     plant(root, crowd, "owners: [ana]\n")
-    fill(root, {"projects/shop/project.yaml": "key: SHOP\n"})
+    write_files(root, {"projects/shop/project.yaml": "key: SHOP\n"})
     assert sync().out == "wrote .github/CODEOWNERS\n"
     assert not (root / ".sops.yaml").exists()
 
 
 def test_a_tree_with_another_error_is_left_alone(root: Path, sync: Sync) -> None:
-    fill(root, {"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [nobody]\n"})
+    write_files(root, {"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [nobody]\n"})
     before = snapshot(root.parent)
     ran = sync()
     assert ran.code == 1
@@ -337,7 +337,7 @@ def matches(pattern: str, path: str) -> bool:
 
 def test_the_last_pattern_that_matches_names_the_owner(root: Path, sync: Sync) -> None:
     repository = root.parent
-    fill(repository, {".github/CODEOWNERS": "* @everybody\nconfig/jobs/ @jobs\n/docs/ @writers"})
+    write_files(repository, {".github/CODEOWNERS": "* @everybody\nconfig/jobs/ @jobs\n/docs/ @writers"})
     sync()
     text = (repository / ".github/CODEOWNERS").read_text()
     assert text.startswith("* @everybody\nconfig/jobs/ @jobs\n/docs/ @writers\n# >>> ")
@@ -353,7 +353,7 @@ def test_the_last_pattern_that_matches_names_the_owner(root: Path, sync: Sync) -
         "src/config/x": "@everybody",
     }
     assert {path: owner_of(repository, path) for path in others} == others
-    fill(root, {"projects/shop-two/project.yaml": "key: TWO\nowners: [ci, ben]\n"})
+    write_files(root, {"projects/shop-two/project.yaml": "key: TWO\nowners: [ci, ben]\n"})
     sync()
     assert owner_of(repository, "config/projects/shop-two/x") == "@ci-acme @ben-acme"
     assert (
@@ -361,14 +361,14 @@ def test_the_last_pattern_that_matches_names_the_owner(root: Path, sync: Sync) -
         or owner_of(repository, "config/projects/shop-two/x") == "@ci-acme @ben-acme"
     )
     after = (repository / ".github/CODEOWNERS").read_text()
-    assert split(after, "x") == split(text, "x")
+    assert split_at_block(after, "x") == split_at_block(text, "x")
 
 
-def test_a_tree_at_the_root_of_the_repository(tmp_path: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
+def test_a_tree_at_the_root_of_the_repository(tmp_path: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     plant(tmp_path / "flat", crowd)
     (tmp_path / "flat/.git").mkdir()
     assert sync(at=tmp_path / "flat").out == "wrote .sops.yaml\nwrote .github/CODEOWNERS\n"
-    fill(tmp_path / "flat", {"src/x.py": ""})
+    write_files(tmp_path / "flat", {"src/x.py": ""})
     owners = {
         path: owner_of(tmp_path / "flat", path)
         for path in ("src/x.py", "organization.yaml", ".sops.yaml", "projects/shop/project.yaml", "environments/x.yaml")
@@ -384,18 +384,20 @@ def test_a_tree_at_the_root_of_the_repository(tmp_path: Path, sync: Sync, crowd:
 
 @pytest.mark.parametrize("place", ["CODEOWNERS", "docs/CODEOWNERS"])
 def test_the_file_that_github_reads_is_the_one_that_is_written(place: str, root: Path, sync: Sync) -> None:
-    fill(root.parent, {place: "* @everybody\n"})
+    write_files(root.parent, {place: "* @everybody\n"})
     assert sync().out.splitlines()[1] == f"wrote {place}"
     assert not (root.parent / ".github").exists()
     assert f"/{place} @ana-acme" in (root.parent / place).read_text()
 
 
 def test_owners_without_a_name_are_told_and_never_an_empty_line(
-    root: Path, sync: Sync, crowd: Mapping[str, Person]
+    root: Path, sync: Sync, crowd: Mapping[str, SopsUser]
 ) -> None:
-    known = people(ana=crowd["ana"]) + f"  ben: {{age: {crowd['ben'].public}}}\n  ci: {{email: ci@acme.example}}\n"
+    known = (
+        people_section(ana=crowd["ana"]) + f"  ben: {{age: {crowd['ben'].public}}}\n  ci: {{email: ci@acme.example}}\n"
+    )
     (root / "organization.yaml").write_text(HEAD + known + "owners: [ci]\n")
-    fill(root, {"projects/shop/project.yaml": "key: SHOP\nowners: [ben]\n"})
+    write_files(root, {"projects/shop/project.yaml": "key: SHOP\nowners: [ben]\n"})
     ran = sync()
     assert "the owner 'ben' has neither 'github' nor 'email'" in ran.err
     lines = (root.parent / ".github/CODEOWNERS").read_text().splitlines()
@@ -405,7 +407,7 @@ def test_owners_without_a_name_are_told_and_never_an_empty_line(
     ]
 
 
-def test_a_folder_that_github_cannot_name_is_refused(tmp_path: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
+def test_a_folder_that_github_cannot_name_is_refused(tmp_path: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     plant(tmp_path / "one/[x]", crowd)
     ran = sync(at=tmp_path / "one/[x]")
     assert ran.code == 1
@@ -427,24 +429,26 @@ def leaves(file: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["yaml", "json", "env"])
-def test_a_missing_scope_is_added(form: str, root: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
+def test_a_missing_scope_is_added(form: str, root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     sync()
     path = f"projects/shop/agents/a.staging.secrets.{form}"
-    file = encrypt(root, path, PLAIN[form])
+    file = encrypt_file(root, path, PLAIN[form])
     before = leaves(file)
     ran = sync("--check")
     assert (ran.code, ran.out) == (1, f"would change {path}: _scope added\n")
     assert leaves(file) == before
     ran = sync(who=crowd["ci"])
     assert (ran.code, ran.out) == (0, f"changed {path}: _scope added\n")
-    assert decrypt(root, path, crowd["ben"]) == {"A": "long-enough", "_scope": "projects/shop/agents/a.staging"}
+    assert decrypt_file(root, path, crowd["ben"]) == {"A": "long-enough", "_scope": "projects/shop/agents/a.staging"}
     assert leaves(file)[: len(before)] == before
     assert sync("check", "--strict").code == 0
     assert sync("--check") == (0, "", "")
 
 
-def test_no_scope_is_added_where_none_is_wanted(root: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
-    encrypt(root, "organization.secrets.yaml", "A: long-enough\n", f"--age={crowd['ana'].public},{crowd['ci'].public}")
+def test_no_scope_is_added_where_none_is_wanted(root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
+    encrypt_file(
+        root, "organization.secrets.yaml", "A: long-enough\n", f"--age={crowd['ana'].public},{crowd['ci'].public}"
+    )
     text = (root / "organization.yaml").read_text()
     (root / "organization.yaml").write_text(text.replace("ET651: 'off'", "ET651: 'off', ET650: 'off'"))
     sync()
@@ -454,11 +458,11 @@ def test_no_scope_is_added_where_none_is_wanted(root: Path, sync: Sync, crowd: M
 
 
 def test_a_file_that_no_key_opens_is_told_and_the_others_go_on(
-    root: Path, sync: Sync, crowd: Mapping[str, Person]
+    root: Path, sync: Sync, crowd: Mapping[str, SopsUser]
 ) -> None:
     sync()
-    mine = encrypt(root, "organization.secrets.yaml", "A: long-enough\n")
-    other = encrypt(root, "projects/shop/project.secrets.yaml", "A: long-enough\n")
+    mine = encrypt_file(root, "organization.secrets.yaml", "A: long-enough\n")
+    other = encrypt_file(root, "projects/shop/project.secrets.yaml", "A: long-enough\n")
     kept = other.read_bytes()
     ran = sync(who=crowd["ana"])
     assert ran.code == 3
@@ -469,11 +473,11 @@ def test_a_file_that_no_key_opens_is_told_and_the_others_go_on(
 
 
 @pytest.mark.parametrize("form", ["yaml", "json", "env"])
-def test_keys_are_updated_to_the_rule(form: str, root: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
+def test_keys_are_updated_to_the_rule(form: str, root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     path = f"organization.secrets.{form}"
     scoped = {"yaml": "_scope: organization\n", "json": '{"_scope": "organization", ', "env": "_scope=organization\n"}
     text = scoped[form] + PLAIN[form].removeprefix("{")
-    file = encrypt(root, path, text, f"--age={crowd['ana'].public},{crowd['ben'].public}")
+    file = encrypt_file(root, path, text, f"--age={crowd['ana'].public},{crowd['ben'].public}")
     before = leaves(file)
     sync()
     kept = file.read_bytes()
@@ -486,30 +490,30 @@ def test_keys_are_updated_to_the_rule(form: str, root: Path, sync: Sync, crowd: 
     ran = sync("--update-keys", who=crowd["ben"])
     assert (ran.code, ran.out) == (0, f"changed {path}: now for ci; no longer for ben\n")
     assert "who was taken out has seen the values" in ran.err
-    assert recipients(file) == {crowd["ana"].public, crowd["ci"].public}
+    assert read_recipients(file) == {crowd["ana"].public, crowd["ci"].public}
     assert leaves(file) == before
-    assert decrypt(root, path, crowd["ci"]) == decrypt(root, path, crowd["ana"]) != {}
-    assert decrypt(root, path, crowd["ben"]) is None
+    assert decrypt_file(root, path, crowd["ci"]) == decrypt_file(root, path, crowd["ana"]) != {}
+    assert decrypt_file(root, path, crowd["ben"]) is None
     assert sync("check", "--strict").code == 0
     assert sync("--check", "--update-keys") == (0, "", "")
 
 
-def test_keys_of_both_kinds_and_a_scope_at_once(root: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
-    known = people(ana=crowd["ana"], ben=crowd["ben"], ci=crowd["ci"], pgp=crowd["pgp"])
+def test_keys_of_both_kinds_and_a_scope_at_once(root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
+    known = people_section(ana=crowd["ana"], ben=crowd["ben"], ci=crowd["ci"], pgp=crowd["pgp"])
     (root / "organization.yaml").write_text(HEAD + LINT + known + "secret_readers: [ana, pgp]\n")
-    encrypt(root, "organization.secrets.yaml", "A: long-enough\n", crowd["ben"].flag)
-    both = Person("", {**crowd["ben"].environ, **crowd["pgp"].environ})
+    encrypt_file(root, "organization.secrets.yaml", "A: long-enough\n", crowd["ben"].sops_option)
+    both = SopsUser("", {**crowd["ben"].environ, **crowd["pgp"].environ})
     ran = sync("--update-keys", who=both)
     assert "changed organization.secrets.yaml: _scope added; now for ana, pgp; no longer for ben\n" in ran.out
     expected = {"A": "long-enough", "_scope": "organization"}
-    assert decrypt(root, "organization.secrets.yaml", crowd["pgp"]) == expected
-    assert decrypt(root, "organization.secrets.yaml", crowd["ana"]) == expected
+    assert decrypt_file(root, "organization.secrets.yaml", crowd["pgp"]) == expected
+    assert decrypt_file(root, "organization.secrets.yaml", crowd["ana"]) == expected
 
 
-def test_key_groups_are_left_to_people(root: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
+def test_key_groups_are_left_to_people(root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     groups = f"[{{age: [{crowd['ana'].public}]}}, {{age: [{crowd['ben'].public}]}}]"
     (root / ".sops.yaml").write_text(f"creation_rules:\n  - key_groups: {groups}\n")
-    file = encrypt(root, "organization.secrets.yaml", "_scope: organization\nA: long-enough\n")
+    file = encrypt_file(root, "organization.secrets.yaml", "_scope: organization\nA: long-enough\n")
     (root / ".sops.yaml").unlink()
     kept = file.read_bytes()
     ran = sync("--update-keys", who=crowd["ana"])
@@ -519,11 +523,13 @@ def test_key_groups_are_left_to_people(root: Path, sync: Sync, crowd: Mapping[st
 
 
 def test_t48_keys_that_nobody_declared_are_not_handed_over_to(
-    root: Path, sync: Sync, crowd: Mapping[str, Person]
+    root: Path, sync: Sync, crowd: Mapping[str, SopsUser]
 ) -> None:
     plant(root, crowd, "")
-    fill(root, {"projects/shop/project.yaml": "key: SHOP\n"})
-    file = encrypt(root, "organization.secrets.yaml", "_scope: organization\nA: long-enough\n", crowd["ana"].flag)
+    write_files(root, {"projects/shop/project.yaml": "key: SHOP\n"})
+    file = encrypt_file(
+        root, "organization.secrets.yaml", "_scope: organization\nA: long-enough\n", crowd["ana"].sops_option
+    )
     keys = f"{crowd['ana'].public},{crowd['mallory'].public}"
     (root / ".sops.yaml").write_text(f"creation_rules:\n  - age: {keys}\n")
     kept = file.read_bytes()
@@ -538,8 +544,8 @@ def test_t48_keys_that_nobody_declared_are_not_handed_over_to(
     assert sync("--update-keys", who=crowd["ana"]).out == "changed organization.secrets.yaml: now for ben\n"
 
 
-def test_a_linked_secrets_file_is_left(root: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
-    encrypt(root, "real.yaml", "A: long-enough\n", f"--age={crowd['ana'].public},{crowd['ci'].public}")
+def test_a_linked_secrets_file_is_left(root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
+    encrypt_file(root, "real.yaml", "A: long-enough\n", f"--age={crowd['ana'].public},{crowd['ci'].public}")
     (root / "organization.secrets.yaml").symlink_to("real.yaml")
     kept = (root / "real.yaml").read_bytes()
     ran = sync(who=crowd["ana"])
@@ -560,12 +566,12 @@ MISBEHAVIOUR = {
 
 @pytest.mark.parametrize("script", MISBEHAVIOUR.values(), ids=MISBEHAVIOUR)
 def test_a_sops_that_gives_back_something_else_changes_nothing(
-    script: str, root: Path, sync: Sync, crowd: Mapping[str, Person], monkeypatch: pytest.MonkeyPatch
+    script: str, root: Path, sync: Sync, crowd: Mapping[str, SopsUser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stand-in that runs the real one, and then makes something else of the file."""
     path = "organization.secrets.json"
     flag = f"--age={crowd['ana'].public},{crowd['ci'].public}"
-    file = encrypt(root, path, '{"A": "long-enough", "B": "long-enough"}', flag)
+    file = encrypt_file(root, path, '{"A": "long-enough", "B": "long-enough"}', flag)
     sync()
     kept = file.read_bytes()
     folder = root.parents[1] / "bin"
@@ -598,14 +604,14 @@ def test_the_example_is_in_sync(tmp_path: Path, sync: Sync) -> None:
 # ── many trees ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_random_declarations_are_what_sops_does(tmp_path: Path, sync: Sync, crowd: Mapping[str, Person]) -> None:
+def test_random_declarations_are_what_sops_does(tmp_path: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     draw = random.Random(9)
     names = ["ana", "ben", "ci"]
     for number in range(6):
         root = tmp_path / f"many/{number}/tree"
         projects = {name: draw.choice([None, draw.sample(names, draw.randint(1, 3))]) for name in ("p", "p-q", "q")}
         everybody = draw.sample(names, draw.randint(1, 3))
-        known = people(**{name: crowd[name] for name in names})
+        known = people_section(**{name: crowd[name] for name in names})
         files: dict[str, Any] = {
             "organization.yaml": HEAD + LINT + known + f"secret_readers: {json.dumps(everybody)}\n",
             "environments/dev.yaml": "{}\n",
@@ -614,12 +620,12 @@ def test_random_declarations_are_what_sops_does(tmp_path: Path, sync: Sync, crow
             own = f"secret_readers: {json.dumps(readers)}\n" if readers else ""
             key = name.upper().replace("-", "_") + "K"
             files[f"projects/{name}/project.yaml"] = f"key: {key}\n{own}"
-        fill(root, files)
+        write_files(root, files)
         assert sync(at=root).code == 0
         expected = {f"projects/{name}/project": readers or everybody for name, readers in projects.items()}
         expected["organization"] = everybody
         for stem, readers in expected.items():
-            file = encrypt(root, f"{stem}.secrets.yaml", f"_scope: {stem}\nA: long-enough\n")
-            assert recipients(file) == {crowd[name].public for name in readers}
+            file = encrypt_file(root, f"{stem}.secrets.yaml", f"_scope: {stem}\nA: long-enough\n")
+            assert read_recipients(file) == {crowd[name].public for name in readers}
         assert sync("check", "--strict", at=root).code in (0, 1)
         assert os.path.exists(root / ".sops.yaml")

@@ -21,11 +21,11 @@ import pyrage
 import pytest
 
 from envtree.frontend.parse import parse
-from envtree.frontend.validate.sealed import read_sealed
-from envtree.model.diagnostic import Diagnostics, Failure
-from envtree.model.secrets_file import DecryptError, SealedFile, SecretsPolicy
+from envtree.frontend.validate.secrets_file_reader import read_secrets_file
+from envtree.model.diagnostic import Diagnostics, MachineError
+from envtree.model.secrets_file import DecryptError, SecretsFile, SecretsPolicy
 from envtree.model.source import Kind, Location, Source
-from envtree.secrets.sops import SopsDecrypter, decrypt_all, verify
+from envtree.secrets.sops import SopsDecrypter, decrypt_all, verify_plaintext
 from envtree.system import executables as programs
 
 CANARY = "hunter2-pasted"
@@ -71,20 +71,20 @@ class Tree:
         subprocess.run(command, cwd=self.root, env=real_environ(self.keys), check=True, capture_output=True)
         return target
 
-    def seal(self, path: str) -> SealedFile:
+    def seal(self, path: str) -> SecretsFile:
         """Read an encrypted file as the stages do."""
         file, findings = self.read(path)
         assert file is not None, findings
         return file
 
-    def read(self, path: str) -> tuple[SealedFile | None, list[str]]:
+    def read(self, path: str) -> tuple[SecretsFile | None, list[str]]:
         """What the check before sops makes of a file: the file, or the codes of what is wrong with it."""
         data = (self.root / path).read_bytes()
         location = Location(Kind.SECRETS, "", "", "organization", Kind.ORGANIZATION)
         diags = Diagnostics()
         document = parse(Source(path, location, data, hashlib.sha256(data).hexdigest()), diags)
         assert document is not None, list(diags)
-        return read_sealed(document, diags), [finding.code for finding in diags]
+        return read_secrets_file(document, diags), [finding.code for finding in diags]
 
     def decrypter(self, environ: Environ, policy: SecretsPolicy = POLICY, timeout: float = 30.0) -> SopsDecrypter:
         """sops with this tree's key; variables replace those of the machine."""
@@ -140,7 +140,7 @@ def any_tree(request: pytest.FixtureRequest, tmp_path: Path) -> Tree:
 
 
 @pytest.fixture
-def sealed(tree: Tree) -> SealedFile:
+def sealed(tree: Tree) -> SecretsFile:
     """A small file that anything may be tried on."""
     tree.encrypt("organization.secrets.yaml", "PASSWORD: hunter2\nPORT: 5432\n")
     return tree.seal("organization.secrets.yaml")
@@ -164,7 +164,7 @@ def write_program(folder: Path, name: str, text: str) -> Path:
     return folder
 
 
-def tampered(tree: Tree, path: str, old: str, new: str) -> SealedFile:
+def tampered(tree: Tree, path: str, old: str, new: str) -> SecretsFile:
     """The sealed file of before, with the digest of a file changed since: what a hole in the check would let pass."""
     sealed = tree.seal(path)
     change(tree, path, old, new)
@@ -234,13 +234,13 @@ def test_several_files_at_once(tree: Tree) -> None:
     assert list(outcomes) == paths
 
 
-def test_an_age_key_in_a_variable(tree: Tree, sealed: SealedFile) -> None:
+def test_an_age_key_in_a_variable(tree: Tree, sealed: SecretsFile) -> None:
     key = Path(tree.keys.environ["SOPS_AGE_KEY_FILE"]).read_text()
     assert tree.decrypter({"SOPS_AGE_KEY": key, "SOPS_AGE_KEY_FILE": ""}).decrypt(sealed) == PLAIN
 
 
 def test_a_relative_key_file_is_meant_from_where_the_user_stands(
-    tree: Tree, sealed: SealedFile, monkeypatch: pytest.MonkeyPatch
+    tree: Tree, sealed: SecretsFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = Path(tree.keys.environ["SOPS_AGE_KEY_FILE"])
     monkeypatch.chdir(file.parent)
@@ -263,7 +263,7 @@ DAMAGE = {"data": ("data:", "data:AAAA"), "tag": ("tag:", "tag:AAAA"), "type": (
 
 
 @pytest.mark.parametrize(("old", "new"), DAMAGE.values(), ids=DAMAGE)
-def test_a_damaged_value(tree: Tree, sealed: SealedFile, old: str, new: str) -> None:
+def test_a_damaged_value(tree: Tree, sealed: SecretsFile, old: str, new: str) -> None:
     with pytest.raises(DecryptError) as caught:
         tree.decrypter({}).decrypt(tampered(tree, sealed.path, old, new))
     assert caught.value.code == "ET611"
@@ -279,7 +279,7 @@ def test_t55_a_number_that_json_cannot_hold(tree: Tree) -> None:
 def test_a_missing_key(any_tree: Tree, tmp_path: Path) -> None:
     any_tree.encrypt("organization.secrets.yaml", "A: one\n")
     elsewhere = dict.fromkeys(any_tree.keys.environ, str(tmp_path))
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(MachineError) as caught:
         any_tree.decrypter(elsewhere).decrypt(any_tree.seal("organization.secrets.yaml"))
     assert caught.value.code == "ET621"
     # Whose key it takes is found out by the public one.
@@ -288,16 +288,16 @@ def test_a_missing_key(any_tree: Tree, tmp_path: Path) -> None:
     assert caught.value.hint
 
 
-def test_a_missing_sops(tree: Tree, sealed: SealedFile, tmp_path: Path) -> None:
+def test_a_missing_sops(tree: Tree, sealed: SecretsFile, tmp_path: Path) -> None:
     for search_path in ("", str(tmp_path), str(tmp_path / "nowhere")):
-        with pytest.raises(Failure) as caught:
+        with pytest.raises(MachineError) as caught:
             decrypt_all(tree.decrypter({"PATH": search_path}), [sealed])
         assert caught.value.code == "ET620"
 
 
-def test_a_file_that_changes_meanwhile(tree: Tree, sealed: SealedFile) -> None:
+def test_a_file_that_changes_meanwhile(tree: Tree, sealed: SecretsFile) -> None:
     tree.encrypt(sealed.path, "PASSWORD: other\nPORT: 1\n")
-    with pytest.raises(Failure, match="changed while") as caught:
+    with pytest.raises(MachineError, match="changed while") as caught:
         tree.decrypter({}).decrypt(sealed)
     assert caught.value.code == "ET623"
 
@@ -306,14 +306,14 @@ NAMES = ["-x", "--output=y", "@f", "-", "--", "a b", "$(id)", "*"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_t52_a_file_name_is_no_option(tree: Tree, sealed: SealedFile, name: str) -> None:
+def test_t52_a_file_name_is_no_option(tree: Tree, sealed: SecretsFile, name: str) -> None:
     path = f"{name}.secrets.yaml"
     (tree.root / sealed.path).rename(tree.root / path)
     assert tree.decrypter({}).decrypt(sealed._replace(path=path)) == PLAIN
     assert os.listdir(tree.root) == [path]
 
 
-def test_a_configuration_of_sops_in_the_tree_is_not_read(tree: Tree, sealed: SealedFile) -> None:
+def test_a_configuration_of_sops_in_the_tree_is_not_read(tree: Tree, sealed: SecretsFile) -> None:
     (tree.root / ".sops.yaml").write_text("broken: [")
     assert real_decrypt(tree, sealed.path).returncode != 0
     assert tree.decrypter({}).decrypt(sealed) == PLAIN
@@ -342,7 +342,7 @@ def test_what_sops_accepts_and_the_check_refuses(tree: Tree, old: str, new: str)
     assert "ET607" in codes
 
 
-def test_t44_a_missing_mac(tree: Tree, sealed: SealedFile) -> None:
+def test_t44_a_missing_mac(tree: Tree, sealed: SecretsFile) -> None:
     mac = next(line for line in (tree.root / sealed.path).read_text().splitlines() if line.startswith("    mac: "))
     file = tampered(tree, sealed.path, f"{mac}\n", "")
     assert tree.read(sealed.path) == (None, ["ET606"])
@@ -351,7 +351,7 @@ def test_t44_a_missing_mac(tree: Tree, sealed: SealedFile) -> None:
     assert caught.value.code == "ET610"
 
 
-def test_t50_a_pasted_value_is_never_quoted(tree: Tree, sealed: SealedFile, capfd: pytest.CaptureFixture[str]) -> None:
+def test_t50_a_pasted_value_is_never_quoted(tree: Tree, sealed: SecretsFile, capfd: pytest.CaptureFixture[str]) -> None:
     line = next(line for line in (tree.root / sealed.path).read_text().splitlines() if line.startswith("PASSWORD"))
     file = tampered(tree, sealed.path, line, f"PASSWORD: {CANARY}")
     assert tree.read(sealed.path) == (None, ["ET602"])
@@ -432,7 +432,7 @@ def test_t39_json_keys_in_capitals_are_seen(tree: Tree, place: str) -> None:
     assert "ET607" in codes
 
 
-def test_t49_no_age_plugin_starts(tree: Tree, sealed: SealedFile, tmp_path: Path) -> None:
+def test_t49_no_age_plugin_starts(tree: Tree, sealed: SecretsFile, tmp_path: Path) -> None:
     folder = write_program(tmp_path / "bin", "age-plugin-evil", "#!/bin/sh\ntouch ../started\n")
     change(tree, sealed.path, tree.keys.public, "age1evil1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq")
     search_path = f"{folder}:{SEARCH_PATH}"
@@ -442,7 +442,7 @@ def test_t49_no_age_plugin_starts(tree: Tree, sealed: SealedFile, tmp_path: Path
     assert not (tmp_path / "started").exists()
 
 
-def test_t53_a_sops_of_the_tree_is_not_used(tree: Tree, sealed: SealedFile, tmp_path: Path) -> None:
+def test_t53_a_sops_of_the_tree_is_not_used(tree: Tree, sealed: SecretsFile, tmp_path: Path) -> None:
     script = "#!/bin/sh\ntouch ../started\n"
     inside = write_program(tree.root / "bin", "sops", script)
     linked = tmp_path / "linked"
@@ -451,7 +451,7 @@ def test_t53_a_sops_of_the_tree_is_not_used(tree: Tree, sealed: SealedFile, tmp_
     public = write_program(tmp_path / "public", "sops", script)
     public.chmod(0o777)
     for folder in (inside, linked, public):
-        with pytest.raises(Failure) as caught:
+        with pytest.raises(MachineError) as caught:
             tree.decrypter({"PATH": f"{folder}:{SEARCH_PATH}"}).decrypt(sealed)
         assert caught.value.code == "ET620"
         assert caught.value.hint
@@ -459,17 +459,17 @@ def test_t53_a_sops_of_the_tree_is_not_used(tree: Tree, sealed: SealedFile, tmp_
 
 
 def test_t53_a_virtual_environment_inside_the_tree_is_trusted(
-    tree: Tree, sealed: SealedFile, monkeypatch: pytest.MonkeyPatch
+    tree: Tree, sealed: SecretsFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_program(tree.root / ".venv/bin", "sops", "#!/bin/sh\nprintf '{}'\n")
     monkeypatch.setattr(sys, "executable", str(folder / "python"))
     assert tree.decrypter({"PATH": f"{folder}:{SYSTEM_PATH}"}).decrypt(sealed) == {}
 
 
-def test_t53_a_relative_folder_on_path(tree: Tree, sealed: SealedFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_t53_a_relative_folder_on_path(tree: Tree, sealed: SecretsFile, monkeypatch: pytest.MonkeyPatch) -> None:
     write_program(tree.root, "sops", "#!/bin/sh\ntouch started\n")
     monkeypatch.chdir(tree.root)
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(MachineError) as caught:
         tree.decrypter({"PATH": f".:{SEARCH_PATH}"}).decrypt(sealed)
     assert caught.value.code == "ET620"
     assert not (tree.root / "started").exists()
@@ -477,23 +477,23 @@ def test_t53_a_relative_folder_on_path(tree: Tree, sealed: SealedFile, monkeypat
 
 @pytest.mark.parametrize("entry", [".", "", "bin"])
 def test_t53_a_relative_folder_is_not_used_wherever_the_user_stands(
-    tree: Tree, sealed: SealedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+    tree: Tree, sealed: SecretsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
 ) -> None:
     write_program(tmp_path / "here" / entry, "sops", f"#!/bin/sh\ntouch '{tmp_path}/started'\n")
     monkeypatch.chdir(tmp_path / "here")
-    with pytest.raises(Failure, match="not absolute") as caught:
+    with pytest.raises(MachineError, match="not absolute") as caught:
         tree.decrypter({"PATH": f"{entry}:{SEARCH_PATH}"}).decrypt(sealed)
     assert caught.value.code == "ET620"
     assert not (tmp_path / "started").exists()
 
 
 def test_t53_a_sops_of_the_repository_around_the_tree_is_not_used(
-    tree: Tree, sealed: SealedFile, tmp_path: Path
+    tree: Tree, sealed: SecretsFile, tmp_path: Path
 ) -> None:
     folder = write_program(tmp_path / "bin", "sops", "#!/bin/sh\nprintf '{}'\n")
     assert tree.decrypter({"PATH": f"{folder}:{SYSTEM_PATH}"}).decrypt(sealed) == {}
     (tmp_path / ".git").mkdir()
-    with pytest.raises(Failure, match="inside the repository") as caught:
+    with pytest.raises(MachineError, match="inside the repository") as caught:
         tree.decrypter({"PATH": f"{folder}:{SYSTEM_PATH}"}).decrypt(sealed)
     assert caught.value.code == "ET620"
 
@@ -510,7 +510,7 @@ WEAK = {
 @pytest.mark.parametrize("part", ["folder", "file"])
 @pytest.mark.parametrize("weakness", WEAK)
 def test_t53_a_sops_that_others_can_change_is_not_used(
-    tree: Tree, sealed: SealedFile, linked: bool, part: str, weakness: str
+    tree: Tree, sealed: SecretsFile, linked: bool, part: str, weakness: str
 ) -> None:
     mode, owner, group, word = WEAK[weakness]
     if os.geteuid() != 0 and weakness != "open":
@@ -524,13 +524,13 @@ def test_t53_a_sops_that_others_can_change_is_not_used(
         (place / "linked").mkdir()
         (place / "linked/sops").symlink_to(folder / "sops")
         folder = place / "linked"
-    with pytest.raises(Failure, match=word) as caught:
+    with pytest.raises(MachineError, match=word) as caught:
         tree.decrypter({"PATH": f"{folder}:{SYSTEM_PATH}"}).decrypt(sealed)
     assert caught.value.code == "ET620"
 
 
 def test_t53_a_group_of_the_users_own_or_of_administrators_is_no_stranger(
-    tree: Tree, sealed: SealedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tree: Tree, sealed: SecretsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write_program(tmp_path / "bin", "sops", "#!/bin/sh\nprintf '{}'\n")
     folder.chmod(0o775)
@@ -544,12 +544,12 @@ def test_t53_a_group_of_the_users_own_or_of_administrators_is_no_stranger(
         if trusted:
             assert decrypter.decrypt(sealed) == {}
         else:
-            with pytest.raises(Failure, match="group"):
+            with pytest.raises(MachineError, match="group"):
                 decrypter.decrypt(sealed)
 
 
 def test_t53_the_folder_of_the_running_python_is_as_trusted_as_python(
-    tree: Tree, sealed: SealedFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tree: Tree, sealed: SecretsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever can write there has already chosen what runs; some CI machines keep theirs open to everybody."""
     folder = write_program(tmp_path / "python/bin", "sops", "#!/bin/sh\nprintf '{}'\n")
@@ -563,10 +563,10 @@ def test_t53_the_folder_of_the_running_python_is_as_trusted_as_python(
 
 @pytest.mark.parametrize("script", ["sleep 60", "exec >&-; sleep 60"], ids=["silent", "stdout-closed"])
 def test_t54_a_hung_sops_is_killed_with_its_children(
-    tree: Tree, sealed: SealedFile, stub: Callable[..., SopsDecrypter], script: str
+    tree: Tree, sealed: SecretsFile, stub: Callable[..., SopsDecrypter], script: str
 ) -> None:
     started = time.monotonic()
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(MachineError) as caught:
         stub(f"echo $$ > ../pids; sleep 60 & echo $! >> ../pids; {script}", timeout=0.5).decrypt(sealed)
     assert caught.value.code == "ET622"
     assert time.monotonic() - started < 5
@@ -575,24 +575,24 @@ def test_t54_a_hung_sops_is_killed_with_its_children(
     assert wait_for(lambda: not any(running(pid) for pid in pids))
 
 
-def test_t54_a_sops_that_writes_without_end(sealed: SealedFile, stub: Callable[..., SopsDecrypter]) -> None:
+def test_t54_a_sops_that_writes_without_end(sealed: SecretsFile, stub: Callable[..., SopsDecrypter]) -> None:
     started = time.monotonic()
-    with pytest.raises(Failure, match="more than 8 MiB") as caught:
+    with pytest.raises(MachineError, match="more than 8 MiB") as caught:
         stub("echo $$ > ../pids; head -c 100000000 /dev/zero; sleep 60").decrypt(sealed)
     assert caught.value.code == "ET623"
     assert time.monotonic() - started < 10
 
 
-def test_t54_a_sops_that_complains_without_end(sealed: SealedFile, stub: Callable[..., SopsDecrypter]) -> None:
+def test_t54_a_sops_that_complains_without_end(sealed: SecretsFile, stub: Callable[..., SopsDecrypter]) -> None:
     assert stub("head -c 100000000 /dev/zero >&2; printf '{}'").decrypt(sealed) == {}
 
 
-def test_t54_a_sops_that_asks(sealed: SealedFile, stub: Callable[..., SopsDecrypter]) -> None:
+def test_t54_a_sops_that_asks(sealed: SecretsFile, stub: Callable[..., SopsDecrypter]) -> None:
     script = "if read answer; then exit 9; fi; if (: < /dev/tty) 2>/dev/null; then exit 9; fi; printf '{}'"
     assert stub(script).decrypt(sealed) == {}
 
 
-def test_t54_ctrl_c_leaves_nobody_behind(tree: Tree, sealed: SealedFile, tmp_path: Path) -> None:
+def test_t54_ctrl_c_leaves_nobody_behind(tree: Tree, sealed: SecretsFile, tmp_path: Path) -> None:
     folder = write_program(tmp_path / "stub", "sops", "#!/bin/sh\necho $$ > ../pid\nsleep 60\n")
     program = tmp_path / "program.py"
     program.write_text(
@@ -628,9 +628,9 @@ ANSWERS = {
 
 @pytest.mark.parametrize("script", ANSWERS.values(), ids=ANSWERS)
 def test_an_answer_that_makes_no_sense(
-    sealed: SealedFile, stub: Callable[..., SopsDecrypter], capfd: pytest.CaptureFixture[str], script: str
+    sealed: SecretsFile, stub: Callable[..., SopsDecrypter], capfd: pytest.CaptureFixture[str], script: str
 ) -> None:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(MachineError) as caught:
         stub(script).decrypt(sealed)
     assert caught.value.code == "ET623"
     assert CANARY not in all_of(caught.value)
@@ -641,18 +641,18 @@ CODES = {1: "ET623", 2: "ET611", 3: "ET623", 4: "ET611", 25: "ET611", 51: "ET610
 
 
 @pytest.mark.parametrize(("status", "code"), (CODES | {111: "ET621", 128: "ET621", 203: "ET623"}).items())
-def test_exit_codes(sealed: SealedFile, stub: Callable[..., SopsDecrypter], status: int, code: str) -> None:
-    with pytest.raises((DecryptError, Failure)) as caught:
+def test_exit_codes(sealed: SecretsFile, stub: Callable[..., SopsDecrypter], status: int, code: str) -> None:
+    with pytest.raises((DecryptError, MachineError)) as caught:
         stub(f"echo {CANARY} >&2; exit {status}").decrypt(sealed)
-    assert isinstance(caught.value, DecryptError | Failure)
+    assert isinstance(caught.value, DecryptError | MachineError)
     assert caught.value.code == code
     assert isinstance(caught.value, DecryptError) is (code in ("ET610", "ET611"))
     assert CANARY not in all_of(caught.value)
 
 
-def test_a_sops_that_cannot_be_started(tree: Tree, sealed: SealedFile, tmp_path: Path) -> None:
+def test_a_sops_that_cannot_be_started(tree: Tree, sealed: SecretsFile, tmp_path: Path) -> None:
     folder = write_program(tmp_path / "stub", "sops", "#!/nowhere\n")
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(MachineError) as caught:
         tree.decrypter({"PATH": str(folder)}).decrypt(sealed)
     assert caught.value.code == "ET620"
 
@@ -670,9 +670,11 @@ OTHER_DATA: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("data", OTHER_DATA.values(), ids=OTHER_DATA)
-def test_t55_plain_data_must_have_the_types_and_the_shape_of_the_file(sealed: SealedFile, data: dict[str, Any]) -> None:
+def test_t55_plain_data_must_have_the_types_and_the_shape_of_the_file(
+    sealed: SecretsFile, data: dict[str, Any]
+) -> None:
     with pytest.raises(DecryptError) as caught:
-        verify(sealed, data)
+        verify_plaintext(sealed, data)
     assert caught.value.code == "ET611"
 
 
@@ -680,9 +682,9 @@ def test_t55_plain_data_must_have_the_types_and_the_shape_of_the_file(sealed: Se
 def test_t43_a_list_must_keep_its_shape(tree: Tree, hosts: Any) -> None:
     tree.encrypt("organization.secrets.yaml", "hosts: [one, two]\n")
     sealed = tree.seal("organization.secrets.yaml")
-    assert verify(sealed, {"hosts": ["one", "two"]})
+    assert verify_plaintext(sealed, {"hosts": ["one", "two"]})
     with pytest.raises(DecryptError, match="'hosts"):
-        verify(sealed, {"hosts": hosts})
+        verify_plaintext(sealed, {"hosts": hosts})
 
 
 # ── what sops gets from the machine ─────────────────────────────────────────────────────────────────────────────────
@@ -729,7 +731,7 @@ PASSED = {
 
 @pytest.mark.parametrize(("kinds", "passed"), PASSED.items())
 def test_t60_only_the_variables_of_allowed_kinds_are_passed(
-    tree: Tree, sealed: SealedFile, tmp_path: Path, kinds: str, passed: set[str]
+    tree: Tree, sealed: SecretsFile, tmp_path: Path, kinds: str, passed: set[str]
 ) -> None:
     dump = f"#!{sys.executable} -I\nimport json, os\njson.dump(dict(os.environ), open('../env', 'w'))\nprint('{{}}')\n"
     folder = write_program(tmp_path / "stub", "sops", dump)
@@ -750,7 +752,7 @@ def test_t60_only_the_variables_of_allowed_kinds_are_passed(
 
 
 def test_t59_no_secret_stands_in_the_arguments(
-    sealed: SealedFile, stub: Callable[..., SopsDecrypter], tmp_path: Path
+    sealed: SecretsFile, stub: Callable[..., SopsDecrypter], tmp_path: Path
 ) -> None:
     decrypter = stub('echo "$0" "$@" > ../arguments; printf {}', SOPS_AGE_KEY=CANARY)
     decrypter.decrypt(sealed)
@@ -774,7 +776,7 @@ class Fake:
         self.asked: list[str] = []
         self.stopped = False
 
-    def decrypt(self, sealed: SealedFile) -> dict[str, Any]:
+    def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
         self.asked.append(sealed.path)
         answer = self.answers[sealed.path]
         if isinstance(answer, Exception):
@@ -785,7 +787,7 @@ class Fake:
         self.stopped = True
 
 
-def test_a_file_at_fault_does_not_spoil_the_others(sealed: SealedFile) -> None:
+def test_a_file_at_fault_does_not_spoil_the_others(sealed: SecretsFile) -> None:
     bad = DecryptError("ET610", "the MAC does not match")
     good = {"PASSWORD": "x", "PORT": 1}
     fake = Fake({"a": bad, "b": good})
@@ -795,15 +797,15 @@ def test_a_file_at_fault_does_not_spoil_the_others(sealed: SealedFile) -> None:
     assert not fake.stopped
 
 
-def test_a_failure_ends_all(sealed: SealedFile) -> None:
+def test_a_failure_ends_all(sealed: SecretsFile) -> None:
     paths = [f"{number:03}" for number in range(200)]
-    fake = Fake({path: Failure("ET621", path) for path in paths})
-    with pytest.raises(Failure, match=r"^000$"):
+    fake = Fake({path: MachineError("ET621", path) for path in paths})
+    with pytest.raises(MachineError, match=r"^000$"):
         decrypt_all(fake, [sealed._replace(path=path) for path in reversed(paths)], workers=2)
     assert fake.stopped
 
 
-def test_a_failure_ends_what_is_running(tree: Tree, sealed: SealedFile, stub: Callable[..., SopsDecrypter]) -> None:
+def test_a_failure_ends_what_is_running(tree: Tree, sealed: SecretsFile, stub: Callable[..., SopsDecrypter]) -> None:
     for name in ("a", "b", "c"):
         shutil.copy(tree.root / sealed.path, tree.root / name)
     files = [sealed._replace(path=path) for path in ("a", "b", "c")]
@@ -811,7 +813,7 @@ def test_a_failure_ends_what_is_running(tree: Tree, sealed: SealedFile, stub: Ca
         'for last; do :; done; [ "$last" = ./a ] && exit 128; echo $$ > "../pid$(basename $last)"; sleep 60'
     )
     started = time.monotonic()
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(MachineError) as caught:
         decrypt_all(decrypter, files, workers=3)
     assert caught.value.code == "ET621"
     assert time.monotonic() - started < 5

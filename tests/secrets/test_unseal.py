@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 
-from envtree.model.canonical_json import canonical
-from envtree.model.diagnostic import Refusal
+from envtree.model.canonical_json import encode_canonical
+from envtree.model.diagnostic import RefusedError
 from envtree.model.formats import FORMATS
-from envtree.model.secrets_file import leaves
-from envtree.output.emit import materialize
-from envtree.secrets.unseal.stored import Stored
-from envtree.secrets.unseal.values import Plain, Resolver
-from tests.support.real_sops import age_person, encrypt
+from envtree.model.secrets_file import flatten_leaves
+from envtree.output.emit import bundle_json
+from envtree.secrets.unseal.bundle_loader import CompiledBundle
+from envtree.secrets.unseal.placeholder_resolver import PlaceholderResolver, PlainSecrets
+from tests.support.real_sops import encrypt_file, make_age_user
 from tests.support.trees import ID as MEMORY_ID
-from tests.support.trees import Result, check, layers, quoted, run
-from tests.support.vault import ID, NUMBER, PASSWORD, ROOT, Vault, contents, still, vault
+from tests.support.trees import CheckResult, check, layers, quote_yaml, run
+from tests.support.vault import ID, NUMBER, PASSWORD, ROOT, Vault, read_folder, still, vault
 from tests.unit.compile.test_expression_limits import SECRET, chain, read
 from tests.unit.compile.test_taint import FILE, SECRETS, SPELT, VALUES, holding, keyed, keyless
 
@@ -39,7 +39,7 @@ MODES = ["ref", "seal"]
 
 def acme(folder: Path) -> Vault:
     shutil.copytree(EXAMPLE, folder / "tree")
-    return Vault(folder, age_person(folder / "keys", "key")._replace(environ={"SOPS_AGE_KEY_FILE": "tree/age.key"}))
+    return Vault(folder, make_age_user(folder / "keys", "key")._replace(environ={"SOPS_AGE_KEY_FILE": "tree/age.key"}))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -50,8 +50,8 @@ def test_the_example_is_resolved_byte_by_byte(mode: str, tmp_path: Path) -> None
     done = vault.envtree("unseal", "other", "-o", "again")
     assert (done.returncode, done.stdout) == (0, b""), done.stderr
     assert done.stderr == b"wrote 38 bundles to 'again'\n"
-    assert contents(tmp_path / "again") == contents(plain)
-    assert len(contents(plain)) == 3 * 38 + 2
+    assert read_folder(tmp_path / "again") == read_folder(plain)
+    assert len(read_folder(plain)) == 3 * 38 + 2
     again = vault.envtree("compile", "-o", "again", "--provenance", "--input", "RELEASE=7", "--check")
     assert again.returncode == 0, again
 
@@ -64,7 +64,7 @@ def test_one_bundle_is_printed_or_written(mode: str, still: Vault) -> None:
         assert (done.returncode, done.stdout) == (0, (plain / HOME / "bundle.json").read_bytes()), done.stderr
     done = still.envtree("unseal", str(out / HOME), "-o", f"one-{mode}")
     assert done.returncode == 0, done.stderr
-    assert contents(still.folder / f"one-{mode}") == contents(plain)
+    assert read_folder(still.folder / f"one-{mode}") == read_folder(plain)
 
 
 def test_what_is_plain_already_stays_as_it_is(still: Vault) -> None:
@@ -83,18 +83,18 @@ def test_a_sealed_bundle_needs_no_tree(still: Vault, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["env_vars"]["PASSWORD"] == PASSWORD
 
 
-def stored(found: Result) -> Stored:
-    return Stored("", materialize(found.bundles[MEMORY_ID], "ref"), names=(), sealed=None, others=())
+def stored(found: CheckResult) -> CompiledBundle:
+    return CompiledBundle("", bundle_json(found.bundles[MEMORY_ID], "ref"), names=(), sealed=None, extra_files=())
 
 
-def assert_resolved(plain: Result, references: Result, secrets: Any = SECRETS, file: str = FILE) -> None:
+def assert_resolved(plain: CheckResult, references: CheckResult, secrets: Any = SECRETS, file: str = FILE) -> None:
     """The references of a bundle, put through JSON, give what is in the plain one."""
     bundle = stored(references)
-    bundle = bundle._replace(data=json.loads(canonical(bundle.data)))
-    kept = {f"{file}#{path}": value for path, value in leaves(secrets).items()}
-    assert Resolver().references(bundle) <= kept.keys()
-    found = Resolver().resolve(bundle, Plain(kept, {}))
-    assert canonical(materialize(found, "plain")) == canonical(plain.data())
+    bundle = bundle._replace(data=json.loads(encode_canonical(bundle.data)))
+    kept = {f"{file}#{path}": value for path, value in flatten_leaves(secrets).items()}
+    assert PlaceholderResolver().find_references(bundle) <= kept.keys()
+    found = PlaceholderResolver().resolve(bundle, PlainSecrets(kept, {}))
+    assert encode_canonical(bundle_json(found, "plain")) == encode_canonical(plain.data())
 
 
 @pytest.mark.parametrize("value", SPELT.values(), ids=SPELT.keys())
@@ -128,13 +128,13 @@ def test_the_deepest_template_is_resolved(form: str) -> None:
 def test_what_python_cannot_nest_is_told() -> None:
     section = chain(75, "{} | string | lower | upper | trim", read("secrets.s"), backwards=True)
     bundle = stored(check(layers(section, secrets={0: SECRET})))
-    with pytest.raises(Refusal, match="of the bundle cannot be resolved: this expression is nested too deeply"):
-        Resolver().references(bundle)
+    with pytest.raises(RefusedError, match="of the bundle cannot be resolved: this expression is nested too deeply"):
+        PlaceholderResolver().find_references(bundle)
 
 
 def test_the_longest_template_is_resolved() -> None:
     values = {f"m{n}": read(f"config.m{n + 1} ~ 'some \\\"text' ~ config.m{n + 1}") for n in range(9)}
-    body = ", ".join(f"{key}: {quoted(value)}" for key, value in (values | {"m9": read("secrets.s")}).items())
+    body = ", ".join(f"{key}: {quote_yaml(value)}" for key, value in (values | {"m9": read("secrets.s")}).items())
     section = f"{{config: {{{body}}}}}"
     references = check(layers(section, secrets={0: SECRET}))
     assert len(stored(references).data["config"]["m0"]["$template"]) > 4096
@@ -143,7 +143,7 @@ def test_the_longest_template_is_resolved() -> None:
 
 def test_an_input_may_hold_what_no_expression_may() -> None:
     section = "{config: {x: '${{ secrets.token ~ inputs.X }}'}}"
-    options: dict[str, Any] = {"inputs": {"X": "a\u200b\u202e\u00ad}}\"'\\"}, "inputs_required": True}
+    options: dict[str, Any] = {"inputs": {"X": "a\u200b\u202e\u00ad}}\"'\\"}, "require_inputs": True}
     organization = "inputs: {X: {}}"
     plain = run(section, secrets={0: SECRETS}, organization=organization, **options)
     assert_resolved(plain, check(layers(section, secrets={0: SECRETS}, organization=organization), **options))
@@ -211,10 +211,10 @@ def test_it_writes_nothing_where_git_tracks_files(vault: Vault) -> None:
 
 @pytest.mark.parametrize("folder", ["ref", ".", "tree", "tree/projects/x"])
 def test_it_does_not_write_over_what_it_reads(folder: str, vault: Vault) -> None:
-    before = contents(vault.compile("ref", "ref"))
+    before = read_folder(vault.compile("ref", "ref"))
     done = vault.envtree("unseal", "ref", "-o", folder)
     assert done.returncode in (1, 2), done
-    assert contents(vault.folder / "ref") == before
+    assert read_folder(vault.folder / "ref") == before
 
 
 # What is wrong with it.
@@ -352,7 +352,9 @@ def test_a_bundle_that_is_not_as_compiled_is_refused(what: str, vault: Vault) ->
 def test_entries_that_envtree_never_writes_are_refused(vault: Vault) -> None:
     home = vault.compile("seal", "seal") / HOME
     names = [name for name in json.loads((home / "secrets.sops.json").read_bytes()) if "." in name]
-    encrypt(home, "secrets.sops.json", json.dumps({"id": ID} | {name: {"a": 1} for name in names}), vault.reader.flag)
+    encrypt_file(
+        home, "secrets.sops.json", json.dumps({"id": ID} | {name: {"a": 1} for name in names}), vault.reader.sops_option
+    )
     done = vault.envtree("unseal", str(home), "--force")
     assert (done.returncode, b"ET631" in done.stderr) == (1, True)
 
@@ -400,7 +402,9 @@ def test_t71_reserved_names_of_a_bundle_are_refused_too(vault: Vault) -> None:
 # Formats.
 
 # One of them refuses all that any other reader would change, and some are of the whole tree, without a secret.
-ALL = [word for each in FORMATS if each.name != "portable" and not each.whole for word in ("--format", each.name)]
+ALL = [
+    word for each in FORMATS if each.name != "portable" and not each.is_whole_tree for word in ("--format", each.name)
+]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -416,8 +420,8 @@ def test_every_format_is_written_as_plain_mode_writes_it(mode: str, vault: Vault
     vault.compile(mode, "other", *ALL)
     done = vault.envtree("unseal", "other", "-o", "again")
     assert (done.returncode, done.stderr) == (0, b"wrote 1 bundle to 'again'\n")
-    assert contents(vault.folder / "again") == contents(plain)
-    assert len(contents(plain)) > len(ALL) / 2
+    assert read_folder(vault.folder / "again") == read_folder(plain)
+    assert len(read_folder(plain)) > len(ALL) / 2
 
 
 def test_what_takes_the_tree_is_left_out_without_it(vault: Vault, tmp_path: Path) -> None:
@@ -461,13 +465,13 @@ main()
 @pytest.mark.parametrize(
     ("command", "module", "name"),
     [
-        ("compile --secrets seal -o new", "envtree.secrets.seal", "entries"),
-        ("compile --secrets seal -o new", "envtree.secrets.seal.sealer", "Keys.options"),
-        ("compile --secrets seal -o seal --check", "envtree.secrets.seal.sealer", "canonical"),
-        ("unseal seal -o new", "envtree.secrets.unseal.values", "unpacked"),
-        ("unseal ref -o new", "envtree.secrets.unseal.values", "compute"),
-        ("unseal ref -o new", "envtree.secrets.unseal.opening", "leaves"),
-        ("unseal ref -o new", "envtree.secrets.unseal", "plaintexts"),
+        ("compile --secrets seal -o new", "envtree.secrets.seal", "sealed_entries"),
+        ("compile --secrets seal -o new", "envtree.secrets.seal.sealer", "RecipientKeys.options"),
+        ("compile --secrets seal -o seal --check", "envtree.secrets.seal.sealer", "encode_canonical"),
+        ("unseal seal -o new", "envtree.secrets.unseal.placeholder_resolver", "unpack_entry"),
+        ("unseal ref -o new", "envtree.secrets.unseal.placeholder_resolver", "compute"),
+        ("unseal ref -o new", "envtree.secrets.unseal.decryption", "flatten_leaves"),
+        ("unseal ref -o new", "envtree.secrets.unseal", "collect_plaintexts"),
     ],
 )
 def test_t63_a_crash_with_plaintext_in_its_hands_is_one_line(

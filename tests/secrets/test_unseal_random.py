@@ -11,21 +11,21 @@ import pytest
 from hypothesis import assume, given, settings
 
 from envtree import EDITION
-from envtree.engine.publish import Places, alone, publish
+from envtree.engine.publish import Destinations, publish, without_extra_files
 from envtree.engine.run import Request, Run
-from envtree.model.artifact import Mode, Output
+from envtree.model.artifact import Output, SecretsMode
 from envtree.output.emit import Writers
 from envtree.output.write import write
-from envtree.secrets.seal import sealing
-from envtree.secrets.sops.choice import choose
-from envtree.secrets.unseal import load, open_kept, references, unseal
+from envtree.secrets.seal import add_sealed_files
+from envtree.secrets.sops.select_decrypter import select_decrypter
+from envtree.secrets.unseal import decrypt_references, find_references, load_output, unseal
 from envtree.sources.tree import DirectoryTree
 from tests.properties import writing
 from tests.properties.organizations import Organization, organizations
 from tests.properties.test_organizations import SLOW
 from tests.properties.writing import OpenBook, write_tree
 from tests.support.real_sops import SEARCH_PATH
-from tests.support.vault import contents
+from tests.support.vault import read_folder
 
 
 class Compiled:
@@ -38,29 +38,35 @@ class Compiled:
 
     def request(self) -> Request:
         book = OpenBook(self.drawn.secrets)
-        return Request(DirectoryTree(self.folder / "tree"), decrypter=lambda policy: book, inputs_required=True)
+        return Request(DirectoryTree(self.folder / "tree"), decrypter=lambda policy: book, require_inputs=True)
 
-    def output(self, name: str, mode: Mode) -> Output:
+    def output(self, name: str, mode: SecretsMode) -> Output:
         return Output(self.folder / name, self.folder / "tree", mode, EDITION, {}, lambda id: True)
 
-    def compile(self, mode: Mode) -> dict[str, bytes]:
+    def compile(self, mode: SecretsMode) -> dict[str, bytes]:
         """What a mode writes; nothing if there is an error."""
         output = self.output(mode, mode)
-        beside = sealing(alone, output, only_check=False) if mode == "seal" else alone
+        beside = (
+            add_sealed_files(without_extra_files, output, only_check=False) if mode == "seal" else without_extra_files
+        )
         request = self.request()._replace(decrypter=None) if mode == "ref" else self.request()
-        publish(request, Places(output), frozenset({"bundle", "compose"}), beside)
-        return contents(output.folder) if output.folder.exists() else {}
+        publish(request, Destinations(output), frozenset({"bundle", "compose"}), beside)
+        return read_folder(output.folder) if output.folder.exists() else {}
 
-    def unseal(self, mode: Mode) -> dict[str, bytes]:
+    def unseal(self, mode: SecretsMode) -> dict[str, bytes]:
         """What another mode's output is resolved to."""
-        stored = load(self.folder / mode)
-        wanted, run = references(stored), Run(self.request()._replace(decrypter=None))
+        stored = load_output(self.folder / mode)
+        wanted, run = find_references(stored), Run(self.request()._replace(decrypter=None))
         book = OpenBook(self.drawn.secrets)
-        kept = open_kept(run, wanted, lambda policy: book)
+        kept = decrypt_references(run, wanted, lambda policy: book)
         assert stored.manifest
         output = self.output("again", "plain")._replace(inputs=stored.manifest.inputs)
-        write((one.artifact(Writers(("compose",))) for one in unseal(stored, kept, choose)), output, lambda: True)
-        return contents(self.folder / "again")
+        write(
+            (one.artifact(Writers(("compose",))) for one in unseal(stored, kept, select_decrypter)),
+            output,
+            lambda: True,
+        )
+        return read_folder(self.folder / "again")
 
 
 @settings(SLOW, max_examples=40)

@@ -10,7 +10,7 @@ import pytest
 
 from envtree.model.diagnostic import Diagnostic
 from envtree.model.span import Span
-from tests.support.trees import Result, check
+from tests.support.trees import CheckResult, check
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TREES = ("acme", "minimal", "kubiya-api", "broken")
@@ -118,7 +118,7 @@ def assert_inside(span: Span, files: dict[str, bytes]) -> None:
     assert 1 <= span.end_column <= max(len(lines[span.end_line - 1]), span.column) + 1, span
 
 
-def assert_told_well(result: Result, files: dict[str, bytes]) -> None:
+def assert_told_well(result: CheckResult, files: dict[str, bytes]) -> None:
     for finding in result.outcome.findings:
         assert finding.diagnostic.message
         for span in _spans(finding.diagnostic):

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envtree.diagnostics.codes import CODES
-from tests.support.command_line import Command
+from tests.support.command_line import RunCommand
 from tests.support.trees import check, layers
 from tests.support.vault import ID, Vault, vault
 
@@ -78,7 +78,7 @@ LOADERS = {"code", "imp", "importlib.machinery", "importlib.metadata", "importli
 UNPICKLES = {"engine/cache/object_store.py"}
 # Each names its modules itself: subcommands, and libraries that may be missing.
 IMPORT_LATER = {
-    *("cli/support/group.py", "cli/support/options.py", "secrets/sops/choice.py", "system/file_watcher.py"),
+    *("cli/support/group.py", "cli/support/options.py", "secrets/sops/select_decrypter.py", "system/file_watcher.py"),
 }
 
 
@@ -175,7 +175,7 @@ NOTHING = [
 
 
 @pytest.mark.parametrize("arguments", NOTHING)
-def test_t100_nothing_is_no_success(arguments: tuple[str, ...], tree: Path, envtree: Command) -> None:
+def test_t100_nothing_is_no_success(arguments: tuple[str, ...], tree: Path, envtree: RunCommand) -> None:
     if "shop/nobody@*" not in arguments:
         shutil.rmtree(tree / "projects")
     assert envtree(*arguments).code == 1

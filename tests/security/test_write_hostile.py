@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from envtree.model.artifact import Artifact, Mode, Output
-from envtree.model.diagnostic import Refusal
+from envtree.model.artifact import Artifact, Output, SecretsMode
+from envtree.model.diagnostic import RefusedError
 from envtree.output.compare import compare
 from envtree.output.write import write
 from envtree.system import signals
@@ -44,8 +44,8 @@ def plant(out: Path, journal: object, link_to: Path, bits: tuple[int, int] = (0o
         (out / STAGING / name).chmod(bits[1])
 
 
-def refused(artifacts: list[Artifact], to: Output) -> Refusal:
-    with pytest.raises(Refusal) as caught:
+def refused(artifacts: list[Artifact], to: Output) -> RefusedError:
+    with pytest.raises(RefusedError) as caught:
         run(artifacts, to)
     assert caught.value.code == "ET806"
     return caught.value
@@ -94,12 +94,12 @@ class TestAPlantedJournal:
         assert not (tree / "out/prod").exists()
 
     @pytest.mark.parametrize("mode", ["plain", "ref"])
-    def test_a_checkout_is_refused_whatever_its_permissions(self, tree: Path, victim: Path, mode: Mode) -> None:
+    def test_a_checkout_is_refused_whatever_its_permissions(self, tree: Path, victim: Path, mode: SecretsMode) -> None:
         plant(tree / "out", ["ref", [["0", "prod/file"]], []], victim)
         git(tree, "init", "-q")
         git(tree, "add", "-f", ".")
         for stage in (lambda to: write([bundle("api")], to, lambda: True), lambda to: compare([bundle("api")], to)):
-            with pytest.raises(Refusal) as caught:
+            with pytest.raises(RefusedError) as caught:
                 stage(output(tree, mode=mode))
             assert caught.value.code == ("ET801" if mode == "plain" else "ET806")
             assert "git tracks" in caught.value.message
@@ -145,7 +145,7 @@ class TestAPlantedJournal:
 
     @pytest.mark.parametrize("mode", ["plain", "ref"])
     def test_t83_a_run_killed_before_its_output_appears(
-        self, tree: Path, monkeypatch: pytest.MonkeyPatch, mode: Mode
+        self, tree: Path, monkeypatch: pytest.MonkeyPatch, mode: SecretsMode
     ) -> None:
         monkeypatch.setattr(os, "rename", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
         assert status(forked(lambda: run([bundle("api")], output(tree, mode=mode)))) == -signal.SIGKILL
@@ -165,7 +165,7 @@ class TestAFolderOfTheUser:
         before = snapshot(tree)
         said = refused([bundle("api")], output(tree, folder=site))
         assert "empty folder" in said.hint
-        with pytest.raises(Refusal):
+        with pytest.raises(RefusedError):
             compare([bundle("api")], output(tree, folder=site))
         assert snapshot(tree) == before
         assert stat.S_IMODE(site.stat().st_mode) == 0o755
@@ -224,7 +224,7 @@ class TestCompareLooksLikeWrite:
         git(tree, "init", "-q")
         assert compare([bundle("api")], output(tree)) == []
         git(tree, "add", "-f", "out")
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(RefusedError) as caught:
             compare([bundle("api")], output(tree))
         assert caught.value.code == "ET801"
 
@@ -233,7 +233,7 @@ class TestCompareLooksLikeWrite:
         run([bundle("api")], output(tree))
         (tree / link).rename(tree / "elsewhere")
         (tree / link).symlink_to(tree / "elsewhere")
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(RefusedError) as caught:
             compare([bundle("api")], output(tree))
         assert caught.value.code == "ET806"
 
@@ -322,7 +322,7 @@ def _listen() -> None:
     # A test run may have been started with signals ignored.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    signals.listen()
+    signals.install_handlers()
 
 
 def _interrupted(call: object, number: signal.Signals) -> object:

@@ -22,7 +22,7 @@ ERROR = "execution_environment:\n  env_var: {A: x}\n"
 INPUT = ORGANIZATION + "inputs: {SHA: {}}\nexecution_environment:\n  env_vars: {SHA: '${{ inputs.SHA }}'}\n"
 
 
-class Ran(NamedTuple):
+class CommandResult(NamedTuple):
     """What a command said and how it ended."""
 
     code: int
@@ -30,10 +30,10 @@ class Ran(NamedTuple):
     err: str
 
 
-Command = Callable[..., Ran]
+RunCommand = Callable[..., CommandResult]
 
 
-def fill(root: Path, files: Mapping[str, str]) -> None:
+def write_files(root: Path, files: Mapping[str, str]) -> None:
     """Write files below a folder."""
     for path, content in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)

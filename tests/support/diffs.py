@@ -8,14 +8,14 @@ from envtree.diagnostics.printable_documents import json_document
 from envtree.engine import by_project as parted
 from envtree.engine.run import Request
 from envtree.frontend.schemas import Schemas
-from envtree.queries.diff import Diff, Named, diff
-from envtree.queries.diff.by_project import in_parts
-from envtree.queries.diff.model import Cause, Change
-from envtree.queries.diff.saved import restored
+from envtree.queries.diff import Diff, LabelledTree, diff
+from envtree.queries.diff.by_project import compare_by_project
+from envtree.queries.diff.diff_model import Cause, ValueChange
+from envtree.queries.diff.from_json import parse_diff
 from envtree.queries.diff.to_json import diff_data
-from envtree.report.change_values import name_of, phrase, what
-from envtree.report.changes import changes_text
-from envtree.report.markdown import markdown
+from envtree.report.diff_markdown import render_diff_markdown
+from envtree.report.diff_text import render_diff_text
+from envtree.report.value_changes import change_name, describe_value_change, join_pieces
 from tests.properties.writing import flow_text, seal
 from tests.support.trees import MemoryTree
 
@@ -24,7 +24,7 @@ CODES = ("ET150", "ET252", "ET353", "ET354", "ET450", "ET650", "ET651", "ET655")
 LINT = f"lint: {{{', '.join(f'{code}: off' for code in CODES)}}}\n"
 ORG, BASE, PRODUCTION = "organization.yaml", "environments/base.yaml", "environments/production.yaml"
 PROJECT, TEAM = "projects/p/project.yaml", "projects/p/teams/t/team.yaml"
-AGENT, LONER = "projects/p/teams/t/agents/a.yaml", "projects/p/agents/b.yaml"
+AGENT, TEAMLESS_AGENT = "projects/p/teams/t/agents/a.yaml", "projects/p/agents/b.yaml"
 SECRETS = "organization.secrets.yaml"
 FILES = {
     ORG: f"""name: acme
@@ -54,7 +54,7 @@ execution_environment:
     PROJECT: "key: PP\n",
     TEAM: "{}\n",
     AGENT: "description: a bot\n",
-    LONER: "targets: [production]\n",
+    TEAMLESS_AGENT: "targets: [production]\n",
 }
 ALL = ("p/b@production", "p/t/a@production", "p/t/a@staging")
 BROKEN = "{: x"
@@ -63,7 +63,7 @@ BROKEN = "{: x"
 Edits = Mapping[str, Any]
 
 
-def edited(edits: Edits, files: Mapping[str, str] = FILES) -> dict[str, str]:
+def apply_edits(edits: Edits, files: Mapping[str, str] = FILES) -> dict[str, str]:
     """The files after some edits."""
     found = dict(files)
     for path, edit in edits.items():
@@ -83,49 +83,54 @@ def edited(edits: Edits, files: Mapping[str, str] = FILES) -> dict[str, str]:
 def compare(base: Mapping[str, str], head: Mapping[str, str], **options: Any) -> Diff:
     """What differs; as JSON it fits its schema, and comes back from there as it was."""
     asked = [Request(MemoryTree(files), allow_empty=True, **options) for files in (base, head)]
-    found = both(asked[0], asked[1])
+    found = compare_both_ways(asked[0], asked[1])
     data = diff_data(found, ())
-    assert Schemas().is_valid("output/diff", data), Schemas().faults("output/diff", data)
-    assert diff_data(restored(json_document(data))[0], ()) == data
+    assert Schemas().is_valid("output/diff", data), Schemas().find_faults("output/diff", data)
+    assert diff_data(parse_diff(json_document(data))[0], ()) == data
     return found
 
 
-def both(base: Request, head: Request) -> Diff:
+def compare_both_ways(base: Request, head: Request) -> Diff:
     """What differs, which is the same whether two trees are compared as a whole or project by project."""
-    one, other = Named("base", base), Named("head", head)
+    one, other = LabelledTree("base", base), LabelledTree("head", head)
     found = diff(one, other)
-    assert parts(one, other) in (None, found)
+    assert diff_by_project(one, other) in (None, found)
     return found
 
 
-def parts(base: Named, head: Named) -> Diff | None:
+def diff_by_project(base: LabelledTree, head: LabelledTree) -> Diff | None:
     """What differs, told project by project; None where that cannot be."""
-    with mock.patch.object(parted, "_WORTH", 1):
-        return in_parts(base, head, lambda _: None)
+    with mock.patch.object(parted, "_MIN_AGENTS", 1):
+        return compare_by_project(base, head, lambda _: None)
 
 
-def after(edits: Edits, before: Edits | None = None) -> Diff:
+def diff_after_edits(edits: Edits, before: Edits | None = None) -> Diff:
     """What differs after some edits of a base that has some edits, too."""
-    base = edited(before or {})
-    return compare(base, edited(edits, base))
+    base = apply_edits(before or {})
+    return compare(base, apply_edits(edits, base))
 
 
-def forms(found: Diff) -> str:
+def render_all_formats(found: Diff) -> str:
     """All that is said of a diff, in all forms."""
     return "\n".join(
-        [changes_text(found, color=False, whole=True), markdown(found), json_document(diff_data(found, ())).decode()]
+        [
+            render_diff_text(found, color=False, verbose=True),
+            render_diff_markdown(found),
+            json_document(diff_data(found, ())).decode(),
+        ]
     )
 
 
-def line(change: Change) -> str:
+def describe_change(change: ValueChange) -> str:
     """A change in a line: what, in how many bundles, and why."""
-    return f"{change.kind} {name_of(change)} {phrase(what(change))} [{len(change.bundles)}] {whys(change.causes)}"
+    values, count = join_pieces(describe_value_change(change)), len(change.bundles)
+    return f"{change.kind} {change_name(change)} {values} [{count}] {describe_causes(change.causes)}"
 
 
-def whys(causes: tuple[Cause, ...]) -> str:
+def describe_causes(causes: tuple[Cause, ...]) -> str:
     return ", ".join(f"{cause.path}:{cause.line} {cause.action}" for cause in causes)
 
 
-def bundles(found: Diff) -> list[str]:
+def describe_bundles(found: Diff) -> list[str]:
     """The bundles that only one tree has, each with why."""
-    return [f"{one.kind} {one.id} {whys(one.causes)}" for one in found.bundles]
+    return [f"{one.kind} {one.id} {describe_causes(one.causes)}" for one in found.bundles]

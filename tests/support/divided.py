@@ -13,25 +13,25 @@ from typing import Any
 from unittest import mock
 
 from envtree.engine import by_project as parted
-from envtree.engine.by_project import Parted
+from envtree.engine.by_project import ProjectRunner
 from envtree.engine.check import check
-from envtree.engine.publish import Places, publish, rehearse
-from envtree.engine.run import Outcome, Request
+from envtree.engine.publish import Destinations, check_outputs, publish
+from envtree.engine.run import Request, RunOutcome
 from envtree.model.artifact import Output
 from envtree.model.diagnostic import ReportedError
-from envtree.queries.diff import Named
-from envtree.queries.diff.by_project import in_parts
-from envtree.queries.diff.whole_tree import whole
+from envtree.queries.diff import LabelledTree
+from envtree.queries.diff.by_project import compare_by_project
+from envtree.queries.diff.whole_tree import compare_whole_trees
 from tests.cases.test_cases import Tree
 
 JOBS = 3
 
 
-def contents(folder: Path) -> dict[str, bytes]:
+def read_folder(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def told(work: Callable[[], Outcome]) -> Any:
+def run_result(work: Callable[[], RunOutcome]) -> Any:
     """All that a run says, but for where it read."""
     try:
         return work()._replace(workspace=None)
@@ -39,50 +39,50 @@ def told(work: Callable[[], Outcome]) -> Any:
         return error.code, error.message, error.hint
 
 
-def compiled(work: Callable[..., Outcome], root: Path, out: Path, jobs: int) -> Outcome:
+def compile_into(work: Callable[..., RunOutcome], root: Path, out: Path, jobs: int) -> RunOutcome:
     """Compile into a folder, or compare with it."""
-    request = Request(Tree(root), jobs=jobs, inputs_required=True)
-    places = Places(Output(out, root, "ref", 2026, {}, lambda _: True))
+    request = Request(Tree(root), jobs=jobs, require_inputs=True)
+    places = Destinations(Output(out, root, "ref", 2026, {}, lambda _: True))
     return work(request, places, frozenset({"bundle", "compose", "k8s"}))
 
 
-EACH = Parted.each
+RUN_ALL = ProjectRunner.run_all
 
 
 @contextmanager
-def going(least: int) -> Iterator[list[bool]]:
+def force_by_project(least: int) -> Iterator[list[bool]]:
     """Go from project to project in trees of at least so many agents; whether that came to an end each time."""
     done: list[bool] = []
 
-    def each(self: Parted, stream: Any, put: Any) -> Any:
-        found = EACH(self, stream, put)
+    def each(self: ProjectRunner, stream: Any, put: Any) -> Any:
+        found = RUN_ALL(self, stream, put)
         done.append(self.is_done)
         return found
 
-    shares = mock.patch.multiple(parted, _WORTH=least, _LEAST=1, _MOST=1)
-    with shares, mock.patch.object(Parted, "each", each):
+    shares = mock.patch.multiple(parted, _MIN_AGENTS=least, _MIN_SHARE_SIZE=1, _MAX_SHARE_SIZE=1)
+    with shares, mock.patch.object(ProjectRunner, "run_all", each):
         yield done
 
 
-def both(root: Path, out: Path) -> tuple[bool, bool, list[str]]:
+def compare_runs(root: Path, out: Path) -> tuple[bool, bool, list[str]]:
     """Whether the checks and the compiles went from project to project, and what differed from a run over the whole."""
     wrong = []
-    with going(1 << 30):
-        whole = told(lambda: check(Request(Tree(root))))
-    with going(1) as checked:
+    with force_by_project(1 << 30):
+        whole = run_result(lambda: check(Request(Tree(root))))
+    with force_by_project(1) as checked:
         wrong += [
-            f"check {jobs}" for jobs in (1, JOBS) if told(partial(check, Request(Tree(root), jobs=jobs))) != whole
+            f"check {jobs}" for jobs in (1, JOBS) if run_result(partial(check, Request(Tree(root), jobs=jobs))) != whole
         ]
     compiles: list[bool] = []
-    for work in (rehearse, publish, rehearse, publish):
-        with going(1 << 30):
-            whole = told(partial(compiled, work, root, out / "whole", 1))
+    for work in (check_outputs, publish, check_outputs, publish):
+        with force_by_project(1 << 30):
+            whole = run_result(partial(compile_into, work, root, out / "whole", 1))
         for jobs in (1, JOBS):
-            with going(1) as done:
-                if told(partial(compiled, work, root, out / str(jobs), jobs)) != whole:
+            with force_by_project(1) as done:
+                if run_result(partial(compile_into, work, root, out / str(jobs), jobs)) != whole:
                     wrong.append(f"{work.__name__} {jobs}")
             compiles += done
-            if contents(out / str(jobs)) != contents(out / "whole"):
+            if read_folder(out / str(jobs)) != read_folder(out / "whole"):
                 wrong.append(f"output {jobs}")
         # The second time something has to be replaced.
         for folder in ("whole", "1", str(JOBS)) if work is publish else ():
@@ -91,21 +91,22 @@ def both(root: Path, out: Path) -> tuple[bool, bool, list[str]]:
     return bool(checked) and all(checked), bool(compiles) and all(compiles), wrong
 
 
-def compared(base: Path, head: Path) -> bool:
+def is_same_diff(base: Path, head: Path) -> bool:
     """Whether what differs between two trees is the same when several processes compare them."""
     one, other = (
-        Named(name, Request(Tree(root), jobs=JOBS, allow_empty=True)) for name, root in (("a", base), ("b", head))
+        LabelledTree(name, Request(Tree(root), jobs=JOBS, allow_empty=True))
+        for name, root in (("a", base), ("b", head))
     )
-    with going(1):
-        found = in_parts(one, other, lambda _: None)
-    return found in (None, whole(one, other, lambda _: None))
+    with force_by_project(1):
+        found = compare_by_project(one, other, lambda _: None)
+    return found in (None, compare_whole_trees(one, other, lambda _: None))
 
 
 def main(out: Path, folders: list[Path]) -> None:
     """Compare, each folder with the next one, too, and print what came of it."""
-    found = [both(folder, out / str(n)) for n, folder in enumerate(folders)]
+    found = [compare_runs(folder, out / str(n)) for n, folder in enumerate(folders)]
     for one, base, head in zip(found, folders, folders[1:], strict=False):
-        one[2].extend([] if compared(base, head) else ["diff"])
+        one[2].extend([] if is_same_diff(base, head) else ["diff"])
     print(json.dumps(found))
 
 

@@ -28,10 +28,14 @@ class LogCommand(NamedTuple):
 def log_commands(log: str) -> list[LogCommand]:
     """The commands in a log. Unlike the runner this takes any name for one that it knows, so it finds more."""
     # .NET ends a line at each of these, and at nothing else.
-    return [command for line in re.split(r"\r\n|\r|\n", log) if (command := _new_form(line) or _old_form(line))]
+    return [
+        command
+        for line in re.split(r"\r\n|\r|\n", log)
+        if (command := _parse_workflow_command(line) or _parse_legacy_command(line))
+    ]
 
 
-def _new_form(line: str) -> LogCommand | None:
+def _parse_workflow_command(line: str) -> LogCommand | None:
     """`::name key=value,key=value::data`, after blanks only."""
     line = line.lstrip()
     end = line.find("::", 2)
@@ -41,7 +45,7 @@ def _new_form(line: str) -> LogCommand | None:
     return LogCommand(name, _properties(rest, ","), _unescaped(line[end + 2 :]))
 
 
-def _old_form(line: str) -> LogCommand | None:
+def _parse_legacy_command(line: str) -> LogCommand | None:
     """`##[name key=value;key=value]data`, anywhere."""
     start = line.find("##[")
     end = line.find("]", start)
@@ -97,7 +101,7 @@ class Api:
 
 
 @contextmanager
-def serving(answers: dict[str, Any] | None) -> Iterator[Api]:
+def serve_api(answers: dict[str, Any] | None) -> Iterator[Api]:
     """Run the API; None refuses everything, as for a token that may only read."""
     api = Api(answers)
 

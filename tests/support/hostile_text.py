@@ -14,7 +14,7 @@ PIECES = (
 )
 
 
-def values(seed: int, count: int) -> Iterator[str]:
+def hostile_values(seed: int, count: int) -> Iterator[str]:
     """Values of up to eight pieces, the same ones for the same seed."""
     chance = random.Random(seed)
     for _ in range(count):

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from typing import Any, NamedTuple
 
 
-class Parts(HTMLParser):
+class PageElements(HTMLParser):
     """The elements of a page, and the texts of its style and scripts."""
 
     def __init__(self, page: bytes) -> None:
@@ -37,14 +37,14 @@ class Parts(HTMLParser):
         return {name: value for name, _, value in pairs}
 
 
-def data_of(page: bytes) -> dict[str, Any]:
+def read_page_data(page: bytes) -> dict[str, Any]:
     """The data block of a page."""
     (found,) = re.findall(rb'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     data: dict[str, Any] = json.loads(found)
     return data
 
 
-class Seen(NamedTuple):
+class PageCell(NamedTuple):
     """A cell as the page tells it."""
 
     value: Any
@@ -64,7 +64,7 @@ class Page:
         self.tables: dict[str, list[Any]] = data["tables"]
         self.bundles = {bundle["id"]: bundle for bundle in data["bundles"]}
 
-    def cells(self, id: str) -> dict[str, Seen]:
+    def cells(self, id: str) -> dict[str, PageCell]:
         """The cells of a bundle by key."""
         bundle = self.bundles[id]
         rows = self.tables["shapes"][bundle["shape"]]
@@ -104,12 +104,12 @@ class Page:
             "reads": [self.text(read) for read in reads],
         }
 
-    def _cell(self, number: int) -> Seen:
+    def _cell(self, number: int) -> PageCell:
         value, ladder = self.tables["cells"][number]
         if ladder == -1:
-            return Seen(self.value(value), [], None, None, [], None, [])
+            return PageCell(self.value(value), [], None, None, [], None, [])
         rungs, path, line, column, expression, reads, secret, keys = self.tables["ladders"][ladder]
-        return Seen(
+        return PageCell(
             self.value(value),
             [self._rung(rung) for rung in rungs],
             {"path": self.text(path), "line": line, "column": column} if path != -1 else None,

@@ -9,18 +9,18 @@ from typing import Any
 import yaml
 
 from tests.properties.merge_model import flat
-from tests.support.secrets_tree import SecretsTree, secrets_tree
+from tests.support.secrets_tree import SecretsTree, make_secrets_tree
 
 
-def repository(folder: Path) -> SecretsTree:
+def make_repository(folder: Path) -> SecretsTree:
     """A tree in a repository that merges with envtree."""
-    tree = secrets_tree(folder)
+    tree = make_secrets_tree(folder)
     tree.git("init", "-q", "-b", "main", ".")
     assert tree.run("secrets", "install", "--write").code == 0
     return tree
 
 
-def rewrite(tree: SecretsTree, path: str, document: Any) -> None:
+def write_secrets(tree: SecretsTree, path: str, document: Any) -> None:
     """Let the real sops write a file: a new one, or what an editor leaves of it, which keeps what was not touched."""
     plain = tree.home / path.rpartition("/")[2]
     form = path.rpartition(".")[2]
@@ -34,10 +34,10 @@ def rewrite(tree: SecretsTree, path: str, document: Any) -> None:
     else:
         (tree.root / path).parent.mkdir(parents=True, exist_ok=True)
         (tree.root / path).write_bytes(plain.read_bytes())
-        tree.sops("encrypt", "-i", "--age", tree.me.public, f"./{path}")
+        tree.sops("encrypt", "-i", "--age", tree.owner.public, f"./{path}")
 
 
-def ciphertexts(tree: SecretsTree, path: str, revision: str = "") -> dict[tuple[str, ...], Any]:
+def read_ciphertexts(tree: SecretsTree, path: str, revision: str = "") -> dict[tuple[str, ...], Any]:
     """The encrypted values of a file, by their paths."""
     text = tree.git("show", f"{revision}:{path}") if revision else tree.read(path)
     if path.endswith(".env"):

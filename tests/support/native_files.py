@@ -22,11 +22,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from envtree.frontend.parse import parse
-from envtree.frontend.validate.sealed import read_sealed
-from envtree.model.diagnostic import Diagnostics, Failure
-from envtree.model.secrets_file import DecryptError, SealedFile, SecretsPolicy
+from envtree.frontend.validate.secrets_file_reader import read_secrets_file
+from envtree.model.diagnostic import Diagnostics, MachineError
+from envtree.model.secrets_file import DecryptError, SecretsFile, SecretsPolicy
 from envtree.model.source import Kind, Location, Source
-from envtree.secrets.sops import SopsDecrypter, verify
+from envtree.secrets.sops import SopsDecrypter, verify_plaintext
 from envtree.secrets.sops.environment import child_environment
 from envtree.secrets.sops.native import NativeDecrypter
 
@@ -36,7 +36,7 @@ FORMATS = ("yaml", "json", "env")
 # A value of a file that sops encrypted, its comments and its MAC included.
 TOKEN = re.compile(r"ENC\[AES256_GCM,data:[^,\]]*,iv:[^,\]]*,tag:[^,\]]*,type:[a-z]+\]")
 # What sops says of files, by which the readers are compared.
-LEFT = "left to sops"
+LEFT_TO_SOPS = "left to sops"
 
 
 class Identity(NamedTuple):
@@ -51,16 +51,16 @@ def new_identity() -> Identity:
     return Identity(str(key), str(key.to_public()))
 
 
-class Machine(NamedTuple):
+class SecretsFolder(NamedTuple):
     """A folder of files, and the one key that is at hand."""
 
     root: Path
-    mine: Identity
+    identity: Identity
 
     @property
     def environ(self) -> dict[str, str]:
         home = str(self.root.parent / "home")
-        return {"PATH": SEARCH_PATH, "HOME": home, "SOPS_AGE_KEY": self.mine.private}
+        return {"PATH": SEARCH_PATH, "HOME": home, "SOPS_AGE_KEY": self.identity.private}
 
     def encrypt(self, path: str, text: str, recipients: Iterable[str]) -> None:
         """Let the real sops encrypt a file."""
@@ -70,58 +70,58 @@ class Machine(NamedTuple):
         environ = self.environ | {"SOPS_DISABLE_VERSION_CHECK": "1"}
         subprocess.run(command, cwd=self.root, env=environ, check=True, capture_output=True)
 
-    def seal(self, path: str) -> SealedFile | None:
+    def read_sealed_file(self, path: str) -> SecretsFile | None:
         """What the stages make of a file; None if one of them finds anything wrong with it."""
         data = (self.root / path).read_bytes()
         location = Location(Kind.SECRETS, "", "", "organization", Kind.ORGANIZATION)
         diags = Diagnostics()
         document = parse(Source(path, location, data, hashlib.sha256(data).hexdigest()), diags)
-        sealed = None if document is None else read_sealed(document, diags)
+        sealed = None if document is None else read_secrets_file(document, diags)
         # Doubts about spelling, ET106 and ET150, keep no file from being decrypted.
         return sealed if all(finding.code in ("ET106", "ET150") for finding in diags) else None
 
-    def native(self, environ: Mapping[str, str] | None = None) -> NativeDecrypter:
+    def native_decrypter(self, environ: Mapping[str, str] | None = None) -> NativeDecrypter:
         """The reader without sops behind it."""
         environment = child_environment(POLICY, self.environ if environ is None else environ, self.root)
-        return NativeDecrypter(self.root, POLICY, environment, _Left())
+        return NativeDecrypter(self.root, POLICY, environment, _FallbackDecrypter())
 
-    def process(self, environ: Mapping[str, str] | None = None) -> SopsDecrypter:
+    def sops_decrypter(self, environ: Mapping[str, str] | None = None) -> SopsDecrypter:
         """The real sops."""
         return SopsDecrypter(self.root, POLICY, environ=self.environ if environ is None else environ)
 
 
-class LeftError(Exception):
+class LeftToSopsError(Exception):
     """A file was left to sops."""
 
 
-class _Left:
+class _FallbackDecrypter:
     """Stands where sops would."""
 
-    def decrypt(self, sealed: SealedFile) -> dict[str, Any]:
-        raise LeftError
+    def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
+        raise LeftToSopsError
 
     def stop(self) -> None:
         pass
 
 
-def outcome(reader: NativeDecrypter | SopsDecrypter, sealed: SealedFile) -> str:
+def decrypt_outcome(reader: NativeDecrypter | SopsDecrypter, sealed: SecretsFile) -> str:
     """The data of a file with types and order, or the code of what is wrong, or LEFT."""
     try:
         plain = reader.decrypt(sealed)
-        return f"{plain!r} {verify(sealed, plain)!r}"
-    except (DecryptError, Failure) as error:
+        return f"{plain!r} {verify_plaintext(sealed, plain)!r}"
+    except (DecryptError, MachineError) as error:
         return error.code
-    except LeftError:
-        return LEFT
+    except LeftToSopsError:
+        return LEFT_TO_SOPS
 
 
-def both(machine: Machine, files: Iterable[SealedFile]) -> Iterator[tuple[SealedFile, str, str]]:
+def compare_decrypters(machine: SecretsFolder, files: Iterable[SecretsFile]) -> Iterator[tuple[SecretsFile, str, str]]:
     """What the native reader and sops say of each file; several processes at a time."""
-    native, process = machine.native(), machine.process()
+    native, process = machine.native_decrypter(), machine.sops_decrypter()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         listed = list(files)
-        for sealed, said in zip(listed, pool.map(lambda one: outcome(process, one), listed), strict=True):
-            yield sealed, outcome(native, sealed), said
+        for sealed, said in zip(listed, pool.map(lambda one: decrypt_outcome(process, one), listed), strict=True):
+            yield sealed, decrypt_outcome(native, sealed), said
 
 
 # ── what is in them ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -152,18 +152,18 @@ TIMES = ("2026-11-24", "2026-11-24T20:40:04Z", "2026-11-24T20:40:04.123456789Z",
 _UNSAFE = re.compile("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 
 
-class Number(str):
+class UnquotedScalar(str):
     """A number or a time as it is to be spelled."""
 
     __slots__ = ()
 
 
-def quoted(text: str) -> str:
+def quote_scalar(text: str) -> str:
     """A text in double quotes, for JSON and YAML alike."""
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
-class Maker:
+class FileGenerator:
     """Random files of one format, all from one seed."""
 
     def __init__(self, seed: int, format: str, home: str) -> None:
@@ -211,13 +211,15 @@ class Maker:
         rng = self.rng
         kind = rng.choice(("text", "text", "integer", "float", "boolean", "time"))
         if kind == "integer":
-            return Number(rng.choice((0, -1, 7, 2**31, 2**53 + 1, 2**63 - 1, -(2**63), rng.randint(-(10**6), 10**6))))
+            return UnquotedScalar(
+                rng.choice((0, -1, 7, 2**31, 2**53 + 1, 2**63 - 1, -(2**63), rng.randint(-(10**6), 10**6)))
+            )
         if kind == "float":
-            return Number(self._float())
+            return UnquotedScalar(self._float())
         if kind == "boolean":
             return rng.random() < 0.5
         if kind == "time" and self.format == "yaml":
-            return Number(rng.choice(TIMES))
+            return UnquotedScalar(rng.choice(TIMES))
         return rng.choice(TEXTS)
 
     def _float(self) -> str:
@@ -231,34 +233,36 @@ class Maker:
 
     def _json(self, node: Any) -> str:
         if isinstance(node, dict):
-            return "{" + ", ".join(f"{quoted(key)}: {self._json(child)}" for key, child in node.items()) + "}"
+            return "{" + ", ".join(f"{quote_scalar(key)}: {self._json(child)}" for key, child in node.items()) + "}"
         if isinstance(node, list):
             return "[" + ", ".join(map(self._json, node)) + "]"
-        return str(node) if isinstance(node, Number) else "null" if node is None else self._scalar(node)
+        return str(node) if isinstance(node, UnquotedScalar) else "null" if node is None else self._scalar(node)
 
     def _scalar(self, node: Any) -> str:
-        return {True: "true", False: "false"}[node] if isinstance(node, bool) else quoted(node)
+        return {True: "true", False: "false"}[node] if isinstance(node, bool) else quote_scalar(node)
 
     def _yaml(self, node: Any, indent: str) -> Iterator[str]:
         items = node.items() if isinstance(node, dict) else ((None, item) for item in node)
         for key, child in items:
             if self.rng.random() < 0.08:
                 yield f"{indent}# a comment\n"
-            head = "-" if key is None else f"{key if re.fullmatch('[A-Za-z_][A-Za-z0-9_]*', key) else quoted(key)}:"
+            head = (
+                "-" if key is None else f"{key if re.fullmatch('[A-Za-z_][A-Za-z0-9_]*', key) else quote_scalar(key)}:"
+            )
             if key in ODD_NAMES:
-                head = f"{quoted(key)}:"
+                head = f"{quote_scalar(key)}:"
             if isinstance(child, (dict, list)):
                 yield f"{indent}{head}\n"
                 yield from self._yaml(child, indent + "  ")
             else:
                 end = "  # said behind\n" if self.rng.random() < 0.04 else "\n"
-                yield f"{indent}{head} {child if isinstance(child, Number) else self._scalar(child)}{end}"
+                yield f"{indent}{head} {child if isinstance(child, UnquotedScalar) else self._scalar(child)}{end}"
 
 
 # ── a writer of our own, which also writes what sops would not ──────────────────────────────────────────────────────
 
 
-class Forged(NamedTuple):
+class ForgedLeaf(NamedTuple):
     """A leaf as it is to be decrypted: bytes and type; `hashed` is what the MAC counts, if it is something else."""
 
     plain: bytes
@@ -270,30 +274,30 @@ def forge(leaves: Any, recipients: Iterable[str], **metadata: Any) -> dict[str, 
     """A SOPS file in memory: a tree with `Forged` leaves, encrypted for some people."""
     key = os.urandom(32)
     hashed = hashlib.sha512()
-    data = _sealed(leaves, key, (), hashed)
+    data = _encrypt_tree(leaves, key, (), hashed)
     lastmodified = metadata.get("lastmodified", "2026-11-24T20:40:04Z")
-    mac = cipher_text(Forged(hashed.hexdigest().upper().encode(), "str"), key, lastmodified)
-    entries = [{"recipient": recipient, "enc": wrap(key, recipient)} for recipient in recipients]
+    mac = encrypt_leaf(ForgedLeaf(hashed.hexdigest().upper().encode(), "str"), key, lastmodified)
+    entries = [{"recipient": recipient, "enc": wrap_data_key(key, recipient)} for recipient in recipients]
     about = {"age": entries, "lastmodified": lastmodified, "mac": mac, "version": "3.11.0"}
     return {**data, "sops": about | metadata}
 
 
-def wrap(key: bytes, recipient: str) -> str:
+def wrap_data_key(key: bytes, recipient: str) -> str:
     """A data key for somebody, as an armored age file with one stanza; pyrage would add another that means nothing."""
     file_key, nonce, mine = os.urandom(16), os.urandom(16), X25519PrivateKey.generate()
     share, theirs = mine.public_key().public_bytes_raw(), _public_bytes(recipient)
     secret = mine.exchange(X25519PublicKey.from_public_bytes(theirs))
-    wrapping = _derived(secret, share + theirs, b"age-encryption.org/v1/X25519")
+    wrapping = _derive_key(secret, share + theirs, b"age-encryption.org/v1/X25519")
     body = ChaCha20Poly1305(wrapping).encrypt(bytes(12), file_key, None)
     head = b"age-encryption.org/v1\n-> X25519 %b\n%b\n---" % (_unpadded(share), _unpadded(body))
-    mac = hmac.digest(_derived(file_key, b"", b"header"), head, "sha256")
-    payload = ChaCha20Poly1305(_derived(file_key, nonce, b"payload")).encrypt(bytes(11) + b"\x01", key, None)
+    mac = hmac.digest(_derive_key(file_key, b"", b"header"), head, "sha256")
+    payload = ChaCha20Poly1305(_derive_key(file_key, nonce, b"payload")).encrypt(bytes(11) + b"\x01", key, None)
     lines = base64.b64encode(head + b" " + _unpadded(mac) + b"\n" + nonce + payload).decode()
     cut = "".join(f"{lines[at : at + 64]}\n" for at in range(0, len(lines), 64))
     return f"-----BEGIN AGE ENCRYPTED FILE-----\n{cut}-----END AGE ENCRYPTED FILE-----\n"
 
 
-def _derived(secret: bytes, salt: bytes, info: bytes) -> bytes:
+def _derive_key(secret: bytes, salt: bytes, info: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt, info).derive(secret)
 
 
@@ -307,7 +311,7 @@ def _public_bytes(recipient: str) -> bytes:
     return int(bits[:256], 2).to_bytes(32)
 
 
-def cipher_text(leaf: Forged, key: bytes, about: str) -> str:
+def encrypt_leaf(leaf: ForgedLeaf, key: bytes, about: str) -> str:
     """A value as sops spells it."""
     iv = os.urandom(32)
     sealed = AESGCM(key).encrypt(iv, leaf.plain, about.encode())
@@ -315,13 +319,13 @@ def cipher_text(leaf: Forged, key: bytes, about: str) -> str:
     return f"ENC[AES256_GCM,data:{data},iv:{nonce},tag:{tag},type:{leaf.type}]"
 
 
-def _sealed(node: Any, key: bytes, path: tuple[str, ...], hashed: Any) -> Any:
-    if isinstance(node, Forged):
+def _encrypt_tree(node: Any, key: bytes, path: tuple[str, ...], hashed: Any) -> Any:
+    if isinstance(node, ForgedLeaf):
         hashed.update(node.plain if node.hashed is None else node.hashed)
-        return cipher_text(node, key, ":".join(path) + ":")
+        return encrypt_leaf(node, key, ":".join(path) + ":")
     if isinstance(node, list):
-        return [_sealed(item, key, path, hashed) for item in node]
-    return {name: _sealed(child, key, (*path, name), hashed) for name, child in node.items()}
+        return [_encrypt_tree(item, key, path, hashed) for item in node]
+    return {name: _encrypt_tree(child, key, (*path, name), hashed) for name, child in node.items()}
 
 
 def random_forged(rng: random.Random, depth: int = 3, *, root: bool = True) -> Any:
@@ -334,14 +338,14 @@ def random_forged(rng: random.Random, depth: int = 3, *, root: bool = True) -> A
         return [random_forged(rng, depth - 1, root=False) for _ in range(rng.randint(1, 4))]
     kind = rng.choice(("str", "int", "float", "bool", "time"))
     if kind == "int":
-        return Forged(str(rng.randint(-(2**63), 2**63 - 1) >> rng.randint(0, 63)).encode(), kind)
+        return ForgedLeaf(str(rng.randint(-(2**63), 2**63 - 1) >> rng.randint(0, 63)).encode(), kind)
     if kind == "float":
-        return Forged(_go_float(rng.uniform(-10, 10) * 10.0 ** rng.randint(-30, 30)).encode(), kind)
+        return ForgedLeaf(_go_float(rng.uniform(-10, 10) * 10.0 ** rng.randint(-30, 30)).encode(), kind)
     if kind == "bool":
-        return Forged(rng.choice((b"True", b"False")), kind)
+        return ForgedLeaf(rng.choice((b"True", b"False")), kind)
     if kind == "time":
-        return Forged(rng.choice((b"2026-11-24T00:00:00Z", b"1999-12-31T23:59:59.5-08:00")), kind)
-    return Forged(rng.choice(TEXTS).encode(), kind)
+        return ForgedLeaf(rng.choice((b"2026-11-24T00:00:00Z", b"1999-12-31T23:59:59.5-08:00")), kind)
+    return ForgedLeaf(rng.choice(TEXTS).encode(), kind)
 
 
 def _go_float(value: float) -> str:
@@ -349,17 +353,17 @@ def _go_float(value: float) -> str:
     return format(Decimal(repr(value)), "f").removesuffix(".0")
 
 
-def block_yaml(data: dict[str, Any]) -> str:
+def render_block_yaml(data: dict[str, Any]) -> str:
     """A tree of texts in the block style of sops, lists indented."""
-    return "".join(_block(data, ""))
+    return "".join(_block_lines(data, ""))
 
 
-def _block(node: Any, indent: str) -> Iterator[str]:
+def _block_lines(node: Any, indent: str) -> Iterator[str]:
     for key, child in node.items() if isinstance(node, dict) else ((None, item) for item in node):
         head = f"{indent}-" if key is None else f"{indent}{key}:"
         if isinstance(child, (dict, list)):
             yield f"{head}\n"
-            yield from _block(child, indent + "    ")
+            yield from _block_lines(child, indent + "    ")
         elif "\n" in child:
             yield f"{head} |\n"
             yield from (f"{indent}    {line}\n" for line in child.splitlines())
@@ -367,7 +371,7 @@ def _block(node: Any, indent: str) -> Iterator[str]:
             yield f'{head} "{child}"\n' if key == "lastmodified" else f"{head} {child}\n"
 
 
-def dotenv(data: dict[str, Any]) -> str:
+def render_dotenv(data: dict[str, Any]) -> str:
     """A flat tree in sops's dotenv form."""
     about = dict(data["sops"])
     lines = {name: text for name, text in data.items() if name != "sops"}

@@ -13,7 +13,7 @@ from unittest import mock
 import pyrage
 
 from envtree.cli import invoke
-from tests.support.command_line import Ran, fill
+from tests.support.command_line import CommandResult, write_files
 
 ROOT = Path(__file__).parents[2]
 SEARCH_PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
@@ -35,7 +35,7 @@ class Person(NamedTuple):
     file: Path
 
 
-def person(name: str, folder: Path) -> Person:
+def make_person(name: str, folder: Path) -> Person:
     """Make a key."""
     identity = pyrage.x25519.Identity.generate()
     folder.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ def person(name: str, folder: Path) -> Person:
     return Person(name, str(identity.to_public()), folder / f"{name}.key")
 
 
-def declared(*people: Person, readers: tuple[str, ...] | None = None) -> str:
+def organization_with_people(*people: Person, readers: tuple[str, ...] | None = None) -> str:
     """An organization.yaml that declares people, and all of them as readers."""
     known = {one.name: {"age": one.public} for one in people}
     names = list(known) if readers is None else list(readers)
@@ -54,7 +54,7 @@ class SecretsTree(NamedTuple):
     """A tree in a folder of its own, with a place for keys and temporary files beside it."""
 
     root: Path
-    me: Person
+    owner: Person
 
     @property
     def environ(self) -> dict[str, str]:
@@ -62,7 +62,7 @@ class SecretsTree(NamedTuple):
         return {
             "PATH": SEARCH_PATH,
             "PYTHONPATH": str(ROOT / "compiler"),
-            "SOPS_AGE_KEY_FILE": str(self.me.file),
+            "SOPS_AGE_KEY_FILE": str(self.owner.file),
             "SOPS_DISABLE_VERSION_CHECK": "1",
             "HOME": str(self.home),
             "TMPDIR": str(self.home),
@@ -75,9 +75,11 @@ class SecretsTree(NamedTuple):
     def home(self) -> Path:
         return self.root.parent / "home"
 
-    def run(self, *arguments: str, told: str | bytes = b"", environ: Mapping[str, str] | None = None) -> Ran:
+    def run(
+        self, *arguments: str, stdin_input: str | bytes = b"", environ: Mapping[str, str] | None = None
+    ) -> CommandResult:
         """Run a command line in this process; `told` is what comes in on stdin."""
-        data = told.encode() if isinstance(told, str) else told
+        data = stdin_input.encode() if isinstance(stdin_input, str) else stdin_input
         stdin = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
         out, err = _Stream(), _Stream()
         variables = {**self.environ, **(environ or {})}
@@ -90,19 +92,19 @@ class SecretsTree(NamedTuple):
             code = invoke(["-C", str(self.root), *arguments])
             out.flush()
             err.flush()
-        return Ran(code, out.text, err.text)
+        return CommandResult(code, out.text, err.text)
 
-    def set(self, path: str, key: str, value: Any) -> Ran:
+    def set(self, path: str, key: str, value: Any) -> CommandResult:
         """Set a value of any type, and have it go well."""
-        ran = self.run("secrets", "set", path, key, "--json", told=json.dumps(value))
+        ran = self.run("secrets", "set", path, key, "--json", stdin_input=json.dumps(value))
         assert ran.code == 0, ran
         return ran
 
-    def sops(self, *arguments: str, told: str | None = None) -> str:
+    def sops(self, *arguments: str, stdin_input: str | None = None) -> str:
         """Run the real sops, without envtree."""
         command = ["sops", *arguments]
         done = subprocess.run(
-            command, cwd=self.root, env=self.environ, input=told, capture_output=True, text=True, check=False
+            command, cwd=self.root, env=self.environ, input=stdin_input, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done
         return done.stdout
@@ -137,16 +139,18 @@ class _Stream(io.TextIOWrapper):
         return self.buffer.getvalue().decode()
 
 
-def secrets_tree(folder: Path, *, readers: bool = True, files: Mapping[str, str] | None = None) -> SecretsTree:
+def make_secrets_tree(folder: Path, *, readers: bool = True, files: Mapping[str, str] | None = None) -> SecretsTree:
     """Make a tree whose only reader is whoever runs the tests."""
-    me = person("me", folder / "keys")
+    me = make_person("me", folder / "keys")
     (folder / "home").mkdir()
     tree = SecretsTree(folder / "tree", me)
-    fill(tree.root, {**FILES, **(files or {})} | ({"organization.yaml": declared(me)} if readers else {}))
+    write_files(
+        tree.root, {**FILES, **(files or {})} | ({"organization.yaml": organization_with_people(me)} if readers else {})
+    )
     return tree
 
 
-def leaf(text: str, key: str) -> str:
+def secret_line(text: str, key: str) -> str:
     """The one line of a secrets file in YAML or dotenv that holds a key."""
     (line,) = (line for line in text.splitlines() if line.lstrip().startswith((f"{key}:", f"{key}=", f'"{key}":')))
     return line

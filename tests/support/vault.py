@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.real_sops import HEAD, SEARCH_PATH, Person, age_person, encrypt, people
+from tests.support.real_sops import HEAD, SEARCH_PATH, SopsUser, encrypt_file, make_age_user, people_section
 
 ROOT = Path(__file__).parents[2]
 ID = "default/a@dev"
@@ -31,7 +31,7 @@ class Vault(NamedTuple):
     """A tree in a folder, the key of the one who may read its secrets, and a home beside it."""
 
     folder: Path
-    reader: Person
+    reader: SopsUser
 
     @property
     def root(self) -> Path:
@@ -64,7 +64,7 @@ class Vault(NamedTuple):
 
     def encrypt(self, path: str, data: Any) -> None:
         """Write a secrets file."""
-        encrypt(self.root, path, json.dumps(data), self.reader.flag)
+        encrypt_file(self.root, path, json.dumps(data), self.reader.sops_option)
 
     def compile(self, mode: str, out: str, *more: str) -> Path:
         """Compile the tree, which has to go well."""
@@ -75,11 +75,11 @@ class Vault(NamedTuple):
 
 def make_vault(folder: Path) -> Vault:
     """A small tree with one agent."""
-    vault = Vault(folder, age_person(folder / "keys", "key"))
+    vault = Vault(folder, make_age_user(folder / "keys", "key"))
     (folder / "home").mkdir()
     vault.write(
         {
-            "organization.yaml": HEAD + people(ci=vault.reader) + "secret_readers: [ci]\n",
+            "organization.yaml": HEAD + people_section(ci=vault.reader) + "secret_readers: [ci]\n",
             "environments/dev.yaml": "{}\n",
             "agents/a.yaml": AGENT,
         }
@@ -99,6 +99,6 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Vault:
     return make_vault(tmp_path_factory.mktemp("vault"))
 
 
-def contents(folder: Path) -> dict[str, bytes]:
+def read_folder(folder: Path) -> dict[str, bytes]:
     """Every file below a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -12,9 +12,9 @@ from click.shell_completion import shell_complete
 
 from envtree import __version__
 from envtree.cli.support import console, exits
-from envtree.cli.support.exits import Exit
-from envtree.cli.support.group import Group
-from envtree.cli.support.options import Folder
+from envtree.cli.support.exits import ExitCode
+from envtree.cli.support.group import CommandGroup
+from envtree.cli.support.options import FolderParamType
 from envtree.system import signals
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ _COMMANDS = (
     *("plan", "apply", "drift", "import"),
     *("run", "unseal", "merge-manifests", "verify", "secrets", "cache", "schema", "code", "completion"),
 )
-COMPLETE = "_ENVTREE_COMPLETE"
+COMPLETE_VARIABLE = "_ENVTREE_COMPLETE"
 
 
 @click.group(
     "envtree",
-    cls=Group,
+    cls=CommandGroup,
     names=_COMMANDS,
     package="envtree.cli",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -42,7 +42,7 @@ COMPLETE = "_ENVTREE_COMPLETE"
     "directory",
     metavar="DIR",
     default=".",
-    type=Folder(),
+    type=FolderParamType(),
     help="Look for the tree from DIR upwards, not from here.",
 )
 @click.pass_context
@@ -56,21 +56,21 @@ def cli(ctx: click.Context, directory: "Path") -> None:
 
 def invoke(arguments: list[str]) -> int:
     """Run one command line; the exit code."""
-    instruction = os.environ.get(COMPLETE)
+    instruction = os.environ.get(COMPLETE_VARIABLE)
     if instruction:
-        return _complete(instruction)
+        return _run_completion(instruction)
     # By its module: `run` is a command too, and the name of its module here.
-    return exits.run(lambda: _invoke(arguments))
+    return exits.run_command(lambda: _invoke(arguments))
 
 
 def main() -> NoReturn:
     """Run the command line of this process, and end it."""
     # Documents live to the end and hold no cycles: looking for garbage among them costs a third of the time.
     gc.disable()
-    console.prepare()
+    console.prepare_streams()
     # What goes wrong where nobody can catch it would be printed with its values.
-    sys.unraisablehook = threading.excepthook = _ignore
-    code = _until_a_signal(lambda: invoke(sys.argv[1:]))
+    sys.unraisablehook = threading.excepthook = _ignore_exception
+    code = _run_until_signal(lambda: invoke(sys.argv[1:]))
     # Nor is there anything to look for in what is left: Python does so at its end, though it is told not to.
     gc.freeze()
     sys.exit(code)
@@ -81,25 +81,25 @@ def _invoke(arguments: list[str]) -> int:
         return int(cli.invoke(ctx) or 0)
 
 
-def _complete(instruction: str) -> int:
+def _run_completion(instruction: str) -> int:
     """Answer the shell."""
     try:
-        return shell_complete(cli, {}, "envtree", COMPLETE, instruction)
+        return shell_complete(cli, {}, "envtree", COMPLETE_VARIABLE, instruction)
     except Exception:  # noqa: BLE001 -- there is no good moment to complain while somebody types
         return 1
 
 
-def _until_a_signal(work: Callable[[], int]) -> int:
+def _run_until_signal(command: Callable[[], int]) -> int:
     """Do the work; its exit code, or that of Ctrl-C. The other signals end the process on their own."""
     try:
-        signals.listen()
-        code = work()
+        signals.install_handlers()
+        code = command()
         # Nothing that happens while Python cleans up changes what was said.
-        signals.ignore()
+        signals.ignore_all()
     except KeyboardInterrupt:
-        return Exit.INTERRUPTED
+        return ExitCode.INTERRUPTED
     return code
 
 
-def _ignore(_: Any) -> None:
+def _ignore_exception(_: Any) -> None:
     pass

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.support.options import COLOR, INPUTS, STATE, Command, option
+from envtree.cli.support.options import COLOR, IDS_FILE, INPUTS, Command, option
 
 command = Command(
     "apply",
@@ -28,7 +28,7 @@ command = Command(
             is_flag=True,
             help="Also put the values of secrets into Kubiya's vault, each under the name of its variable.",
         ),
-        STATE,
+        IDS_FILE,
         INPUTS,
         COLOR,
     ],

@@ -6,15 +6,15 @@ import click
 
 from envtree.cli.support.options import (
     ALLOW_EMPTY,
+    CHANGED_SINCE,
     COLOR,
     EXIT_ZERO,
-    FORMS,
+    FINDING_FORMATS,
     INPUTS,
     JOBS,
     NO_CACHE,
     REPORTS,
     SELECTORS,
-    SINCE,
     STRICT,
     VERBOSE,
     Command,
@@ -29,7 +29,7 @@ command = Command(
         choice(
             "--format",
             "form",
-            values=FORMS,
+            values=FINDING_FORMATS,
             help="The form of the findings; text, or github where GITHUB_ACTIONS is set.",
         ),
         option(
@@ -42,7 +42,7 @@ command = Command(
         REPORTS,
         option("--fix", is_flag=True, help="Mend what is safe to mend, then tell what is left."),
         option("--diff", is_flag=True, help="With --fix: show what it would change, and change nothing."),
-        SINCE,
+        CHANGED_SINCE,
         STRICT,
         EXIT_ZERO,
         ALLOW_EMPTY,
@@ -62,5 +62,5 @@ command = Command(
     With sarif, junit or gitlab it is one document in the same way.
     """,
     "envtree check 'shop/**@production'",
-    remembers=lambda params: not any(params[name] for name in ("fix", "diff", "since", "output", "reports")),
+    can_replay=lambda params: not any(params[name] for name in ("fix", "diff", "since", "output", "reports")),
 )

@@ -7,25 +7,25 @@ import click
 
 from envtree.cli.support.options import (
     ALLOW_EMPTY,
+    CHANGED_SINCE,
     COLOR,
     INPUTS,
     JOBS,
     NO_CACHE,
     SELECTORS,
-    SINCE,
     STRICT,
     VERBOSE,
     Command,
     choice,
     option,
 )
-from envtree.model.formats import NAMES
+from envtree.model.formats import FORMAT_NAMES
 
 
-def _part(_: click.Context, __: click.Parameter, given: str | None) -> tuple[int, int] | None:
-    if given is None:
+def _parse_shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    if value is None:
         return None
-    found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", given)
+    found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", value)
     if not found or not 1 <= int(found[1]) <= int(found[2]):
         raise click.BadParameter("write K/N, such as 1/4, with K from 1 to N")
     return int(found[1]), int(found[2])
@@ -68,7 +68,7 @@ command = Command(
         choice(
             "--format",
             "formats",
-            values=NAMES,
+            values=FORMAT_NAMES,
             multiple=True,
             help="What to write, may be repeated: bundle.json always; else what organization.yaml says, else compose, "
             "which is '.env'.",
@@ -89,10 +89,10 @@ command = Command(
             "--shard",
             "part",
             metavar="K/N",
-            callback=_part,
+            callback=_parse_shard,
             help="Only part K of N: whole projects, so that N machines together write what one would.",
         ),
-        SINCE,
+        CHANGED_SINCE,
         STRICT,
         ALLOW_EMPTY,
         INPUTS,
@@ -113,7 +113,7 @@ command = Command(
     line is wrong.
     """,
     "envtree compile --secrets ref -o out",
-    remembers=lambda params: (
+    can_replay=lambda params: (
         not any(params[name] for name in ("archive", "split", "receipt", "provenance", "only_check", "part", "since"))
     ),
 )

@@ -6,27 +6,27 @@ import click
 
 from envtree.cli.support.options import (
     COLOR,
-    DETAILED,
+    COMPARISON_PARAMS,
+    DETAILED_EXITCODE,
     INPUTS,
     JOBS,
     NO_CACHE,
-    SIDES,
     VERBOSE,
     Command,
-    bundles,
     choice,
     option,
+    selector_option,
 )
 
 # A comment on GitHub, and what a heading, a sentence and a footer need.
-LIMIT, LEAST = 60_000, 2_000
+DEFAULT_COMMENT_BYTES, MIN_COMMENT_BYTES = 60_000, 2_000
 
 command = Command(
     "diff",
     [
-        *SIDES,
-        bundles("--select", "selectors", help="Compare only these bundles; may be repeated."),
-        bundles("--protect", "protected", help="Fail if one of these bundles differs; may be repeated."),
+        *COMPARISON_PARAMS,
+        selector_option("--select", "selectors", help="Compare only these bundles; may be repeated."),
+        selector_option("--protect", "protected", help="Fail if one of these bundles differs; may be repeated."),
         choice(
             "--format",
             "form",
@@ -38,8 +38,8 @@ command = Command(
         option(
             "--limit",
             metavar="BYTES",
-            type=click.IntRange(min=LEAST),
-            default=LIMIT,
+            type=click.IntRange(min=MIN_COMMENT_BYTES),
+            default=DEFAULT_COMMENT_BYTES,
             show_default=True,
             help="The most that --format markdown takes; GitHub accepts 65536 characters.",
         ),
@@ -49,7 +49,7 @@ command = Command(
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
             help="Compare nothing: tell what --format json has said before.",
         ),
-        DETAILED,
+        DETAILED_EXITCODE,
         INPUTS,
         JOBS,
         NO_CACHE,

@@ -1,12 +1,12 @@
 """`envtree drift`, declared."""
 
-from envtree.cli.support.options import COLOR, INPUTS, PLANNED, STATE, Command
+from envtree.cli.support.options import COLOR, IDS_FILE, INPUTS, PLAN_FORMAT, Command
 
 command = Command(
     "drift",
     [
-        PLANNED,
-        STATE,
+        PLAN_FORMAT,
+        IDS_FILE,
         INPUTS,
         COLOR,
     ],

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.support.options import STATE, Command, option
+from envtree.cli.support.options import IDS_FILE, Command, option
 
 command = Command(
     "import",
@@ -23,7 +23,7 @@ command = Command(
             multiple=True,
             help="Write no tree: from now on these objects are the tree's that we are in; may be repeated.",
         ),
-        STATE,
+        IDS_FILE,
     ],
     """Write Kubiya's live state as a tree into DIR.
 

@@ -4,7 +4,7 @@ import click
 
 from envtree.cli.support.options import (
     COLOR,
-    DETAILED,
+    DETAILED_EXITCODE,
     INPUTS,
     SELECTORS,
     Command,
@@ -22,7 +22,7 @@ command = Command(
         choice(
             "--format", "form", values=("text", "json"), default="text", show_default=True, help="For people, or JSON."
         ),
-        DETAILED,
+        DETAILED_EXITCODE,
         option("-v", "--verbose", is_flag=True, help="Name every bundle."),
         INPUTS,
         COLOR,

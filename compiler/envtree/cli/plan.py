@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.support.options import COLOR, DETAILED, INPUTS, PLANNED, STATE, Command, option
+from envtree.cli.support.options import COLOR, DETAILED_EXITCODE, IDS_FILE, INPUTS, PLAN_FORMAT, Command, option
 
 command = Command(
     "plan",
@@ -15,9 +15,9 @@ command = Command(
             type=click.Path(dir_okay=False, path_type=Path),
             help="Also write the plan into FILE, for 'envtree apply FILE' to do just that.",
         ),
-        PLANNED,
-        DETAILED,
-        STATE,
+        PLAN_FORMAT,
+        DETAILED_EXITCODE,
+        IDS_FILE,
         INPUTS,
         COLOR,
     ],

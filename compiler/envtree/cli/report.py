@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.support.options import COLOR, INPUTS, SIDES, Command, bundles, option
+from envtree.cli.support.options import COLOR, COMPARISON_PARAMS, INPUTS, Command, option, selector_option
 
 command = Command(
     "report",
@@ -17,8 +17,8 @@ command = Command(
             type=click.Path(path_type=Path, allow_dash=True),
             help="The file to write; '-' is stdout.",
         ),
-        *SIDES,
-        bundles("--select", "selectors", help="Show only these bundles; may be repeated."),
+        *COMPARISON_PARAMS,
+        selector_option("--select", "selectors", help="Show only these bundles; may be repeated."),
         INPUTS,
         COLOR,
     ],

@@ -7,8 +7,8 @@ import click
 from envtree.cli.support.options import COLOR, INPUTS, Command, complete_ids, option
 
 
-def _names(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for names in given for name in names.split(",") if name)
+def _split_names(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for names in values for name in names.split(",") if name)
 
 
 command = Command(
@@ -22,7 +22,7 @@ command = Command(
             "--inherit",
             metavar="NAME,...",
             multiple=True,
-            callback=_names,
+            callback=_split_names,
             help="Take over these variables too, and with them the pristine ones only; may be repeated.",
         ),
         option(
@@ -36,7 +36,7 @@ command = Command(
             "--allow",
             metavar="NAME,...",
             multiple=True,
-            callback=_names,
+            callback=_split_names,
             help="Let the bundle set these names, although programs take orders from them; may be repeated.",
         ),
         INPUTS,

@@ -3,7 +3,7 @@
 import click
 
 from envtree.cli.support.options import COLOR, INPUTS, Command, choice, complete_ids, option
-from envtree.model.formats import SHOWN
+from envtree.model.formats import STDOUT_FORMATS
 
 command = Command(
     "show",
@@ -14,7 +14,7 @@ command = Command(
         choice(
             "--format",
             "form",
-            values=("json", *SHOWN),
+            values=("json", *STDOUT_FORMATS),
             default="json",
             show_default=True,
             help="JSON, or a format that 'compile' writes into one file.",

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from envtree.cli.support.options import ALLOW_EMPTY, COLOR, INPUTS, SELECTORS, STRICT, Command, choice, option
-from envtree.model.formats import NAMES
+from envtree.model.formats import FORMAT_NAMES
 
 command = Command(
     "watch",
@@ -26,7 +26,7 @@ command = Command(
         choice(
             "--format",
             "formats",
-            values=NAMES,
+            values=FORMAT_NAMES,
             multiple=True,
             help="With -o: what to write beside bundle.json, may be repeated; as in 'compile'.",
         ),

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from envtree.model.resolved import Bundle, Injection, Resolved
+from envtree.model.resolved import Bundle, InjectedSecret, Resolved
 from envtree.model.workspace import Organization
 
-_VARIABLES = frozenset({"env_vars"})
+_ENV_VARS = frozenset({"env_vars"})
 
 
 def assemble(resolved: Resolved, organization: Organization) -> Bundle:
@@ -28,12 +28,12 @@ def assemble(resolved: Resolved, organization: Organization) -> Bundle:
         "integration_ids": sections.get("integration_ids", []),
         "mcp_servers": sections.get("mcp_servers", {}),
         "working_dir": sections.get("working_dir"),
-        "secrets": {name: _entry(injection) for name, injection in resolved.injected.items()},
+        "secrets": {name: _secret_entry(injection) for name, injection in resolved.injected.items()},
         "sensitive": list(resolved.sensitive),
     }
-    hiding = frozenset(name for name in sections if resolved.merged.sections[name].dynamic) | _VARIABLES
+    hiding = frozenset(name for name in sections if resolved.merged.sections[name].is_dynamic) | _ENV_VARS
     return Bundle(target, data, frozenset(resolved.sensitive), hiding)
 
 
-def _entry(injection: Injection) -> dict[str, str]:
+def _secret_entry(injection: InjectedSecret) -> dict[str, str]:
     return {"source": injection.source, "path": injection.path}

@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 from jinja2 import Undefined
 
-from envtree.model.canonical_json import compact
+from envtree.model.canonical_json import encode_compact
 
 # What a computed value may have at most: characters, and levels of lists and maps.
-LIMIT = 64 * 1024
-LEVELS = 64
+MAX_VALUE_LENGTH = 64 * 1024
+MAX_VALUE_DEPTH = 64
 
 # A text is a number where a variable's contract would say so.
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
@@ -25,33 +25,33 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
-class Misfit(Exception):
+class FilterError(Exception):
     """A value does not fit a filter; the text names types only, never values."""
 
 
-class TooLarge(Misfit):
+class TooLargeError(FilterError):
     """A value that would be larger than values may be."""
 
     def __init__(self) -> None:
-        super().__init__(f"the computed value is longer than {LIMIT} characters")
+        super().__init__(f"the computed value is longer than {MAX_VALUE_LENGTH} characters")
 
 
-def excess(value: Any) -> str:
+def describe_excess(value: Any) -> str:
     """What a value has too much of, in words; empty where it fits.
 
     Parts may be shared, so that counting them all might never end: it stops when there are too many.
     """
     if isinstance(value, str):
-        return str(TooLarge()) if len(value) > LIMIT else ""
+        return str(TooLargeError()) if len(value) > MAX_VALUE_LENGTH else ""
     total, level = 0, [value]
-    for _ in range(LEVELS + 1):
+    for _ in range(MAX_VALUE_DEPTH + 1):
         total += sum(map(_own_size, level))
-        if total > LIMIT:
-            return str(TooLarge())
-        level = [part for whole in level for part in _parts(whole)]
+        if total > MAX_VALUE_LENGTH:
+            return str(TooLargeError())
+        level = [part for whole in level for part in _children(whole)]
         if not level:
             return ""
-    return f"the computed value is nested in more than {LEVELS} levels"
+    return f"the computed value is nested in more than {MAX_VALUE_DEPTH} levels"
 
 
 def _own_size(value: Any) -> int:
@@ -63,7 +63,7 @@ def _own_size(value: Any) -> int:
     return 2 + len(value) if isinstance(value, list) else 1
 
 
-def _parts(value: Any) -> Iterable[Any]:
+def _children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
@@ -74,42 +74,42 @@ def to_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if not isinstance(value, (list, dict)):
-        return json.dumps(_there(value))
-    if excess(value):
-        raise TooLarge
-    return compact(value)
+        return json.dumps(_require_defined(value))
+    if describe_excess(value):
+        raise TooLargeError
+    return encode_compact(value)
 
 
 def concat(parts: list[Any]) -> str:
     """The texts of the parts, one after the other."""
-    return _bounded("".join(map(to_text, parts)))
+    return _check_length("".join(map(to_text, parts)))
 
 
-def _bounded(text: str) -> str:
-    if len(text) > LIMIT:
-        raise TooLarge
+def _check_length(text: str) -> str:
+    if len(text) > MAX_VALUE_LENGTH:
+        raise TooLargeError
     return text
 
 
-def _text(value: Any) -> str:
+def _require_text(value: Any) -> str:
     if not isinstance(value, str):
-        raise Misfit(f"expected text, found a {kind_of(value)}")
+        raise FilterError(f"expected text, found a {type_name(value)}")
     return value
 
 
-def _list(value: Any) -> list[Any]:
+def _require_list(value: Any) -> list[Any]:
     if not isinstance(value, list):
-        raise Misfit(f"expected a list, found a {kind_of(value)}")
+        raise FilterError(f"expected a list, found a {type_name(value)}")
     return value
 
 
-def kind_of(value: Any) -> str:
+def type_name(value: Any) -> str:
     """The JSON type of a value, in words."""
     names = {str: "text", bool: "boolean", int: "number", float: "number", list: "list", dict: "map"}
-    return names.get(type(_there(value)), "null" if value is None else "value")
+    return names.get(type(_require_defined(value)), "null" if value is None else "value")
 
 
-def _there(value: Any) -> Any:
+def _require_defined(value: Any) -> Any:
     """A value; raises UndefinedError for what does not exist, which fits nowhere."""
     if isinstance(value, Undefined):
         value._fail_with_undefined_error()
@@ -123,74 +123,74 @@ def _default(value: Any, other: Any = "", boolean: bool = False) -> Any:
 
 def _replace(value: Any, old: Any, new: Any) -> str:
     """The text with every `old` replaced by `new`."""
-    text, old, new = _text(value), _text(old), _text(new)
-    if len(text) + text.count(old) * (len(new) - len(old)) > LIMIT:
-        raise TooLarge
+    text, old, new = _require_text(value), _require_text(old), _require_text(new)
+    if len(text) + text.count(old) * (len(new) - len(old)) > MAX_VALUE_LENGTH:
+        raise TooLargeError
     return text.replace(old, new)
 
 
 def _join(value: Any, separator: str = "") -> str:
     """The texts of a list, with a separator."""
-    parts, separator = [to_text(part) for part in _list(value)], _text(separator)
-    if sum(map(len, parts)) + len(parts) * len(separator) > LIMIT:
-        raise TooLarge
+    parts, separator = [to_text(part) for part in _require_list(value)], _require_text(separator)
+    if sum(map(len, parts)) + len(parts) * len(separator) > MAX_VALUE_LENGTH:
+        raise TooLargeError
     return separator.join(parts)
 
 
 def _split(value: Any, separator: str) -> list[str]:
     """The parts of a text between separators."""
-    if not _text(separator):
-        raise Misfit("the separator is empty")
-    return _text(value).split(separator)
+    if not _require_text(separator):
+        raise FilterError("the separator is empty")
+    return _require_text(value).split(separator)
 
 
 def _int(value: Any) -> int:
     """A whole number: of a text that is one, or of a number, cut towards zero."""
     if isinstance(value, str) and not _INTEGER.fullmatch(value):
-        raise Misfit("this text is not a whole number")
+        raise FilterError("this text is not a whole number")
     try:
         return int(value)
     except (TypeError, ValueError, OverflowError):
-        raise Misfit(f"this {kind_of(value)} is not a whole number") from None
+        raise FilterError(f"this {type_name(value)} is not a whole number") from None
 
 
 def _float(value: Any) -> float:
     """A number, of a text that is one or of a number."""
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
-        raise Misfit("this text is not a number")
+        raise FilterError("this text is not a number")
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
-        raise Misfit(f"this {kind_of(value)} is not a number") from None
+        raise FilterError(f"this {type_name(value)} is not a number") from None
 
 
 def _length(value: Any) -> int:
     """How many characters, elements or keys."""
     if not isinstance(value, (str, list, dict)):
-        raise Misfit(f"a {kind_of(value)} has no length")
+        raise FilterError(f"a {type_name(value)} has no length")
     return len(value)
 
 
-def _end(index: int) -> Callable[[Any], Any]:
+def _element_at(index: int) -> Callable[[Any], Any]:
     def take(value: Any) -> Any:
         """The first or last element."""
-        if not _list(value):
-            raise Misfit("the list is empty")
+        if not _require_list(value):
+            raise FilterError("the list is empty")
         return value[index]
 
     return take
 
 
-def _ordered(function: Callable[[list[Any]], Any]) -> Callable[[Any], Any]:
+def _on_uniform_list(function: Callable[[list[Any]], Any]) -> Callable[[Any], Any]:
     def order(value: Any) -> Any:
         """Over a list of texts or a list of numbers."""
-        items = _list(value)
-        if not all(isinstance(item, str) for item in items) and not all(kind_of(item) == "number" for item in items):
-            raise Misfit("the list mixes types")
+        items = _require_list(value)
+        if not all(isinstance(item, str) for item in items) and not all(type_name(item) == "number" for item in items):
+            raise FilterError("the list mixes types")
         try:
             return function(items)
         except ValueError:
-            raise Misfit("the list is empty") from None
+            raise FilterError("the list is empty") from None
 
     return order
 
@@ -198,33 +198,33 @@ def _ordered(function: Callable[[list[Any]], Any]) -> Callable[[Any], Any]:
 def _unique(value: Any) -> list[Any]:
     """The list without repetitions, first ones kept."""
     seen: dict[str, Any] = {}
-    for item in _list(value):
-        seen.setdefault(to_text([_equal(item)]), item)
+    for item in _require_list(value):
+        seen.setdefault(to_text([_normalize_numbers(item)]), item)
     return list(seen.values())
 
 
-def _equal(value: Any) -> Any:
+def _normalize_numbers(value: Any) -> Any:
     """Data that is written alike where it is equal: JSON knows one type of numbers."""
     if isinstance(value, dict):
-        return {key: _equal(part) for key, part in value.items()}
+        return {key: _normalize_numbers(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_equal(part) for part in value]
+        return [_normalize_numbers(part) for part in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _reverse(value: Any) -> Any:
     """The text or list, back to front."""
-    return value[::-1] if isinstance(value, (str, list)) else _list(value)
+    return value[::-1] if isinstance(value, (str, list)) else _require_list(value)
 
 
 def _b64decode(value: Any) -> str:
     """The text whose base64 this is."""
     try:
-        text = base64.b64decode(_text(value), validate=True).decode()
+        text = base64.b64decode(_require_text(value), validate=True).decode()
     except (ValueError, binascii.Error):
-        raise Misfit("this text is not base64 of UTF-8 text") from None
+        raise FilterError("this text is not base64 of UTF-8 text") from None
     if not is_writable(text):
-        raise Misfit("the decoded text holds the character U+0000")
+        raise FilterError("the decoded text holds the character U+0000")
     return text
 
 
@@ -234,51 +234,51 @@ def is_writable(text: str) -> bool:
     return "\0" not in text if text.isascii() else _UNWRITABLE.search(text) is None
 
 
-def _number(value: Any) -> Any:
-    if kind_of(value) != "number":
-        raise Misfit(f"expected a number, found a {kind_of(value)}")
+def _require_number(value: Any) -> Any:
+    if type_name(value) != "number":
+        raise FilterError(f"expected a number, found a {type_name(value)}")
     return value
 
 
 def _round(value: Any, digits: Any = 0) -> Any:
     """The number with so many decimals; of whole numbers, Python takes ten to the power of as many as are cut."""
     if not isinstance(digits, int) or abs(digits) > 20:
-        raise Misfit("the number of decimals is not a whole number up to 20")
-    return round(_number(value), digits)
+        raise FilterError("the number of decimals is not a whole number up to 20")
+    return round(_require_number(value), digits)
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
-        "abs": lambda value: abs(_number(value)),
+        "abs": lambda value: abs(_require_number(value)),
         "b64decode": _b64decode,
-        "b64encode": lambda value: _bounded(base64.b64encode(to_text(value).encode()).decode()),
-        "capitalize": lambda value: _text(value).capitalize(),
+        "b64encode": lambda value: _check_length(base64.b64encode(to_text(value).encode()).decode()),
+        "capitalize": lambda value: _require_text(value).capitalize(),
         "d": _default,
         "default": _default,
-        "first": _end(0),
+        "first": _element_at(0),
         "float": _float,
         "int": _int,
         "join": _join,
-        "last": _end(-1),
+        "last": _element_at(-1),
         "length": _length,
-        "lower": lambda value: _text(value).lower(),
-        "max": _ordered(max),
-        "min": _ordered(min),
+        "lower": lambda value: _require_text(value).lower(),
+        "max": _on_uniform_list(max),
+        "min": _on_uniform_list(min),
         "replace": _replace,
         "reverse": _reverse,
         "round": _round,
         "sha256": lambda value: hashlib.sha256(to_text(value).encode()).hexdigest(),
-        "sort": _ordered(sorted),
+        "sort": _on_uniform_list(sorted),
         "split": _split,
-        "string": lambda value: _bounded(to_text(value)),
-        "sum": _ordered(sum),
-        "title": lambda value: _text(value).title(),
-        "tojson": lambda value: _bounded(to_text(value) if isinstance(value, (list, dict)) else json.dumps(value)),
-        "trim": lambda value: _text(value).strip(),
+        "string": lambda value: _check_length(to_text(value)),
+        "sum": _on_uniform_list(sum),
+        "title": lambda value: _require_text(value).title(),
+        "tojson": lambda value: _check_length(to_text(value) if isinstance(value, (list, dict)) else json.dumps(value)),
+        "trim": lambda value: _require_text(value).strip(),
         "unique": _unique,
-        "upper": lambda value: _text(value).upper(),
+        "upper": lambda value: _require_text(value).upper(),
         # Everything outside RFC 3986's unreserved set, `/` too: a password stands between `:` and `@` of a URL.
-        "urlencode": lambda value: _bounded(quote(to_text(value), safe="")),
+        "urlencode": lambda value: _check_length(quote(to_text(value), safe="")),
     }
 )
 

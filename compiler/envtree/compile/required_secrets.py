@@ -8,113 +8,115 @@ import orjson
 from envtree.model.diagnostic import Diagnostic
 from envtree.model.keypath import KeyPath, format_path, parse_path
 from envtree.model.layers import Layer, Stack
-from envtree.model.nodes import Mapping, Node, Scalar, Sequence, scalars
-from envtree.model.secrets_file import SealedFile
+from envtree.model.nodes import MappingNode, Node, ScalarNode, SequenceNode, iter_scalars
+from envtree.model.secrets_file import SecretsFile
 from envtree.model.span import Span
 
 # A secret's path in an expression: `secrets.db.password`, `secrets['db'].password`.
 _STEP = r"""\s*(?:\.\s*\w+|\[\s*(?:'[^'\\]*'|"[^"\\]*"|\d+)\s*\])"""
-_READ = re.compile(rf"\bsecrets((?:{_STEP})+)")
-_PART = re.compile(r"""\.\s*(\w+)|\[\s*'([^'\\]*)'|\[\s*"([^"\\]*)"|\[\s*(\d+)""")
+_SECRET_READ = re.compile(rf"\bsecrets((?:{_STEP})+)")
+_PATH_STEP = re.compile(r"""\.\s*(\w+)|\[\s*'([^'\\]*)'|\[\s*"([^"\\]*)"|\[\s*(\d+)""")
 
 # The path of everything, for what is not understood.
-_ALL: KeyPath = ()
+_ANY_SECRET: KeyPath = ()
 
 
-class Needs:
+class RequiredSecrets:
     """The reads of many stacks; each layer is held against each file of its stacks once."""
 
     def __init__(self) -> None:
         self._reads: dict[Layer, frozenset[KeyPath]] = {}
-        self._files: dict[str, _File] = {}
+        self._files: dict[str, _SecretsFileReads] = {}
 
-    def of(self, stack: Stack) -> Iterator[SealedFile]:
+    def required_files(self, stack: Stack) -> Iterator[SecretsFile]:
         """The secrets files of a stack that hold a secret which one of its layers may read."""
         for file in [layer.secrets for layer in stack.layers if layer.secrets]:
             if file.path not in self._files:
-                self._files[file.path] = _File(file)
+                self._files[file.path] = _SecretsFileReads(file)
             asked = self._files[file.path]
             # All layers are asked, for each may read another secret of the file.
             for layer in stack.layers:
                 if layer not in asked.readers:
-                    asked.readers[layer] = asked.mark(self._read_by(layer))
+                    asked.readers[layer] = asked.mark_read(self._read_paths(layer))
             if any(map(asked.readers.__getitem__, stack.layers)):
                 yield file
 
     @property
-    def files(self) -> list[str]:
+    def file_paths(self) -> list[str]:
         """The paths of the secrets files of the stacks so far."""
         return list(self._files)
 
-    def unread(self) -> Iterator[Diagnostic]:
+    def unread_findings(self) -> Iterator[Diagnostic]:
         """The secrets that no stack so far may read."""
         for path, file in self._files.items():
             # A list has one finding, at its first element.
             for key, node in dict(reversed(file.unread)).items():
                 message = f"no bundle reads the secret '{format_path(key)}'"
                 hint = "remove it, or read it: what is not there cannot leak"
-                yield Diagnostic(Span(path, *node.at), "ET651", message, hint, key=format_path(key))
+                yield Diagnostic(Span(path, *node.mark), "ET651", message, hint, key=format_path(key))
 
-    def _read_by(self, layer: Layer) -> frozenset[KeyPath]:
+    def _read_paths(self, layer: Layer) -> frozenset[KeyPath]:
         found = self._reads.get(layer)
         if found is None:
             section = layer.section
             # As JSON, a section shows at once whether it mentions any; few do.
             mentions = section is not None and b"secrets" in orjson.dumps(section.value)
-            found = self._reads[layer] = frozenset(_reads(section)) if section and mentions else frozenset()
+            found = self._reads[layer] = frozenset(_secrets_read(section)) if section and mentions else frozenset()
         return found
 
 
-class _File:
+class _SecretsFileReads:
     """The secrets of a file, those of them that nobody has read yet, and whether layers read any."""
 
-    def __init__(self, sealed: SealedFile) -> None:
-        self._all = tuple(_leaves(sealed.content, ()))
-        self.unread = self._all
+    def __init__(self, sealed: SecretsFile) -> None:
+        self._secrets = tuple(_secret_leaves(sealed.content, ()))
+        self.unread = self._secrets
         self.readers: dict[Layer, bool] = {}
 
-    def mark(self, reads: frozenset[KeyPath]) -> bool:
+    def mark_read(self, reads: frozenset[KeyPath]) -> bool:
         """Note what is read; whether any of it is here."""
-        self.unread = tuple(leaf for leaf in self.unread if not _touched(leaf, reads))
-        return any(_touched(leaf, reads) for leaf in self._all)
+        self.unread = tuple(leaf for leaf in self.unread if not _is_read(leaf, reads))
+        return any(_is_read(leaf, reads) for leaf in self._secrets)
 
 
-def _touched(leaf: tuple[KeyPath, Scalar], reads: frozenset[KeyPath]) -> bool:
+def _is_read(secret: tuple[KeyPath, ScalarNode], reads: frozenset[KeyPath]) -> bool:
     """Whether a secret, something around it, or a part of it is read."""
-    return any(all(one == other for one, other in zip(leaf[0], read, strict=False)) for read in reads)
+    return any(all(one == other for one, other in zip(secret[0], read, strict=False)) for read in reads)
 
 
-def _reads(section: Mapping) -> Iterator[KeyPath]:
+def _secrets_read(section: MappingNode) -> Iterator[KeyPath]:
     """The paths of secrets that a section mentions."""
     for name, node in section.entries.items():
-        for scalar in scalars(node):
+        for scalar in iter_scalars(node):
             if name == "secrets":
-                yield _written(scalar.text)
+                yield _parse_secret_path(scalar.text)
             elif "${{" in scalar.text and "secrets" in scalar.text:
-                found = _READ.findall(scalar.text)
-                yield from map(_path, found) if len(found) == scalar.text.count("secrets") else (_ALL,)
+                found = _SECRET_READ.findall(scalar.text)
+                yield from (
+                    map(_expression_path, found) if len(found) == scalar.text.count("secrets") else (_ANY_SECRET,)
+                )
 
 
-def _written(path: str) -> KeyPath:
+def _parse_secret_path(path: str) -> KeyPath:
     try:
         return parse_path(path)
     except ValueError:
-        return _ALL
+        return _ANY_SECRET
 
 
-def _path(steps: str) -> KeyPath:
-    return tuple(next(filter(None, match.groups()), "") for match in _PART.finditer(steps))
+def _expression_path(steps: str) -> KeyPath:
+    return tuple(next(filter(None, match.groups()), "") for match in _PATH_STEP.finditer(steps))
 
 
-def _leaves(node: Node, path: KeyPath) -> Iterator[tuple[KeyPath, Scalar]]:
+def _secret_leaves(node: Node, path: KeyPath) -> Iterator[tuple[KeyPath, ScalarNode]]:
     """The secrets of a file by the paths that others read them by; a list is read as a whole."""
-    if isinstance(node, Scalar):
+    if isinstance(node, ScalarNode):
         yield path, node
-    elif isinstance(node, Sequence):
-        yield from ((path, scalar) for scalar in scalars(node))
+    elif isinstance(node, SequenceNode):
+        yield from ((path, scalar) for scalar in iter_scalars(node))
     else:
         for key, child in node.entries.items():
             if key in ("$lock", "$expect", "$delete"):
                 continue
             step = () if key.startswith("$") and not key.startswith("$$") else (key[1:] if key[:1] == "$" else key,)
-            yield from _leaves(child, (*path, *step))
+            yield from _secret_leaves(child, (*path, *step))

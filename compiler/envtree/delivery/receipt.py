@@ -5,41 +5,41 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree import __version__
-from envtree.engine.bundle_files import footprints
+from envtree.engine.bundle_files import list_bundle_files
 from envtree.engine.run import Run
-from envtree.frontend.discover import discover, load
+from envtree.frontend.discover import discover, read_sources
 from envtree.model.artifact import Receipt
 from envtree.model.diagnostic import Diagnostics
 from envtree.model.manifest_records import project_of
 from envtree.sources.git_revision import RevisionTree
-from envtree.sources.recording import Recorded
+from envtree.sources.recording import RecordingTree
 from envtree.sources.shard import Shard
 from envtree.sources.tree import DirectoryTree
 from envtree.system.git import repository_root
-from envtree.system.git.objects import UnknownRevision, commit_of
+from envtree.system.git.objects import UnknownRevisionError, resolve_commit
 
 
-class Origin(NamedTuple):
+class ReceiptRecorder(NamedTuple):
     """The tree that a run reads, which remembers what was read, and where it stands if it lies in a repository."""
 
-    tree: Recorded
+    tree: RecordingTree
     repository: Path | None
     commit: str | None
     folder: str
     shard: Shard | None
 
-    def receipts(self, run: Run) -> Callable[[str], Receipt]:
+    def make_receipts(self, run: Run) -> Callable[[str], Receipt]:
         """What tells what the selected bundles of a run over the tree are made from: of a project, or of all."""
         taken: dict[str, set[str]] = {"": set()}
-        for id, footprint in footprints(run):
-            if run.selects(id):
+        for id, footprint in list_bundle_files(run):
+            if run.is_selected(id):
                 paths = {path for path, _ in footprint}
                 taken[""] |= paths
                 taken.setdefault(project_of(id), set()).update(paths)
         clean = self._is_clean(run)
 
         def receipt(project: str) -> Receipt:
-            files = {path: self.tree.ids[path] for path in sorted(taken[project]) if path in self.tree.ids}
+            files = {path: self.tree.blob_ids[path] for path in sorted(taken[project]) if path in self.tree.blob_ids}
             return Receipt(__version__, self.commit, clean, self.folder, files)
 
         return receipt
@@ -49,38 +49,40 @@ class Origin(NamedTuple):
         if self.repository is None or self.commit is None:
             return None
         templates = [path for path, _ in run.template_digests()]
-        read = {path: self.tree.ids.get(path, "") for path in (*run.files, *templates)}
-        return read == committed(self.repository, self.folder, self.commit, templates, self.shard)
+        read = {path: self.tree.blob_ids.get(path, "") for path in (*run.files, *templates)}
+        return read == committed_files(self.repository, self.folder, self.commit, templates, self.shard)
 
 
-def origin(tree: DirectoryTree, shard: Shard | None = None) -> Origin:
+def record_receipt(tree: DirectoryTree, shard: Shard | None = None) -> ReceiptRecorder:
     """Begin to record what is read of a tree, or of a shard of it."""
     repository = repository_root(tree.root)
     commit = _head(repository) if repository else None
     folder = tree.root.relative_to(repository).as_posix() if repository else ""
-    return Origin(Recorded(tree, _algorithm(commit)), repository, commit, "" if folder == "." else folder, shard)
+    return ReceiptRecorder(
+        RecordingTree(tree, _algorithm(commit)), repository, commit, "" if folder == "." else folder, shard
+    )
 
 
-def committed(
-    repository: Path, folder: str, commit: str, others: Iterable[str], shard: Shard | None = None
+def committed_files(
+    repository: Path, folder: str, commit: str, extra_paths: Iterable[str], shard: Shard | None = None
 ) -> dict[str, str]:
     """The files that mean something at a commit, and `others`, by their paths: the ids of their contents.
 
     With a shard it is those that are not in another one.
     """
-    tree = Recorded(RevisionTree(repository, folder, commit, commit), _algorithm(commit))
-    placed = discover(shard.of(tree) if shard else tree, Diagnostics())
-    paths = [source.path for source in load(tree, placed, Diagnostics())]
-    for path in others:
+    tree = RecordingTree(RevisionTree(repository, folder, commit, commit), _algorithm(commit))
+    placed = discover(shard.restrict(tree) if shard else tree, Diagnostics())
+    paths = [source.path for source in read_sources(tree, placed, Diagnostics())]
+    for path in extra_paths:
         tree.read(path)
-    return {path: tree.ids.get(path, "") for path in (*paths, *others)}
+    return {path: tree.blob_ids.get(path, "") for path in (*paths, *extra_paths)}
 
 
 def _head(repository: Path) -> str | None:
     """The commit that is checked out; None before the first."""
     try:
-        return commit_of(repository, "HEAD")
-    except UnknownRevision:
+        return resolve_commit(repository, "HEAD")
+    except UnknownRevisionError:
         return None
 
 

@@ -12,24 +12,24 @@ from typing import NamedTuple
 from envtree.model.diagnostic import Severity
 
 # What is said of the tree as a whole, and only when all of it could be looked at.
-OVERALL = frozenset({"ET152", "ET353", "ET354", "ET450", "ET451", "ET452", "ET651", "ET756"}) | {
+WHOLE_TREE_CODES = frozenset({"ET152", "ET353", "ET354", "ET450", "ET451", "ET452", "ET651", "ET756"}) | {
     *("ET760", "ET761", "ET762", "ET763", "ET764", "ET765", "ET766")
 }
 
 # What only `unused` looks for.
-IDLE = frozenset({"ET355", "ET356", "ET357", "ET358", "ET359", "ET453", "ET454", "ET551", "ET652", "ET757"})
+UNUSED_CODES = frozenset({"ET355", "ET356", "ET357", "ET358", "ET359", "ET453", "ET454", "ET551", "ET652", "ET757"})
 
 # What only a run that decrypts looks for.
-NEEDS_KEY = frozenset({"ET657"})
+DECRYPTION_CODES = frozenset({"ET657"})
 
 # How a plain scalar would be typed, and nothing worse.
-ABOUT_TYPES = frozenset({"ET106", "ET107", "ET150", "ET153"})
+SCALAR_TYPE_CODES = frozenset({"ET106", "ET107", "ET150", "ET153"})
 
 # Who can open a secrets file: what its bundles hold does not depend on it.
-ABOUT_ACCESS = frozenset({"ET604", "ET605", "ET609", "ET612"})
+ACCESS_CODES = frozenset({"ET604", "ET605", "ET609", "ET612"})
 
 # Findings about what must not be shown: the line of such a one is never printed.
-UNSHOWN = frozenset({"ET251", "ET252", "ET706"})
+SENSITIVE_CODES = frozenset({"ET251", "ET252", "ET706"})
 
 
 class Code(NamedTuple):
@@ -37,7 +37,7 @@ class Code(NamedTuple):
 
     title: str
     severity: Severity
-    fixed: bool
+    is_fixed: bool
 
 
 _ERRORS = {
@@ -200,7 +200,7 @@ _WARNINGS = {
     "ET851": "objects of several bundles have one name in Kubernetes",
 }
 
-_REMARKS = {
+_INFOS = {
     "ET252": "a plain value is as random as a key",
     "ET353": "a project has no owners",
     "ET354": "all agents of a team say the same",
@@ -220,12 +220,12 @@ _REMARKS = {
 }
 
 CODES: Mapping[str, Code] = MappingProxyType(
-    {code: Code(title, Severity.ERROR, fixed=True) for code, title in _ERRORS.items()}
-    | {code: Code(title, Severity.WARNING, fixed=False) for code, title in _WARNINGS.items()}
-    | {code: Code(title, Severity.INFO, fixed=False) for code, title in _REMARKS.items()}
+    {code: Code(title, Severity.ERROR, is_fixed=True) for code, title in _ERRORS.items()}
+    | {code: Code(title, Severity.WARNING, is_fixed=False) for code, title in _WARNINGS.items()}
+    | {code: Code(title, Severity.INFO, is_fixed=False) for code, title in _INFOS.items()}
 )
 
 
-def is_unread(code: str) -> bool:
+def is_read_failure(code: str) -> bool:
     """Whether a finding is why its file could not be read, and stands as an empty one."""
     return code < "ET150"

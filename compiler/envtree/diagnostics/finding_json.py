@@ -4,20 +4,20 @@ from typing import Any
 
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.printable_documents import json_document
-from envtree.model.diagnostic import NotChecked, Related, Severity
+from envtree.model.diagnostic import RelatedSpan, Severity, SkippedCheck
 from envtree.model.span import Span
-from envtree.report import Report
+from envtree.report import RunReport
 
 
-def json(report: Report) -> bytes:
+def report_to_json(report: RunReport) -> bytes:
     """The JSON of a report."""
     data: dict[str, Any] = {
         "envtree": "1",
         "findings": [finding_data(finding) for finding in report.findings],
-        "not_checked": [_not_checked(check) for check in report.skipped()],
+        "not_checked": [_skipped_check_data(check) for check in report.skipped_checks()],
         "summary": {
-            "agents": report.agents,
-            "bundles": len(report.checked),
+            "agents": report.agent_count,
+            "bundles": len(report.checked_bundles),
             "errors": report.count(Severity.ERROR),
             "infos": report.count(Severity.INFO),
             "warnings": report.count(Severity.WARNING),
@@ -32,32 +32,37 @@ def finding_data(finding: Finding) -> dict[str, Any]:
     """One finding as JSON data."""
     diagnostic = finding.diagnostic
     span = diagnostic.span
-    return _place(span) | {
+    return _span_data(span) | {
         "code": diagnostic.code,
         "severity": str(finding.severity),
-        "message": _text(diagnostic.message),
+        "message": _escape_surrogates(diagnostic.message),
         "end_line": span.end_line or None,
         "end_column": span.end_column or None,
-        "key": _text(diagnostic.key) or None,
-        "hint": _text(diagnostic.hint) or None,
-        "related": [_related(related) for related in diagnostic.related],
+        "key": _escape_surrogates(diagnostic.key) or None,
+        "hint": _escape_surrogates(diagnostic.hint) or None,
+        "related": [_related_data(related) for related in diagnostic.related],
         "bundles": list(finding.bundles),
     }
 
 
-def _related(related: Related) -> dict[str, Any]:
-    return _place(related.span) | {"message": _text(related.message)}
+def _related_data(related: RelatedSpan) -> dict[str, Any]:
+    return _span_data(related.span) | {"message": _escape_surrogates(related.message)}
 
 
-def _not_checked(check: NotChecked) -> dict[str, Any]:
-    place = _place(check.span)
-    return {"code": check.code, "path": place["path"], "line": place["line"], "key": _text(check.key) or None}
+def _skipped_check_data(check: SkippedCheck) -> dict[str, Any]:
+    place = _span_data(check.span)
+    return {
+        "code": check.code,
+        "path": place["path"],
+        "line": place["line"],
+        "key": _escape_surrogates(check.key) or None,
+    }
 
 
-def _place(span: Span) -> dict[str, Any]:
-    return {"path": _text(span.path) or None, "line": span.line or None, "column": span.column or None}
+def _span_data(span: Span) -> dict[str, Any]:
+    return {"path": _escape_surrogates(span.path) or None, "line": span.line or None, "column": span.column or None}
 
 
-def _text(text: str) -> str:
+def _escape_surrogates(text: str) -> str:
     # Half a surrogate pair, as a name on disk may hold, has no JSON.
     return text.encode("utf-8", "backslashreplace").decode()

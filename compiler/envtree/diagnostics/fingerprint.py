@@ -7,7 +7,7 @@ from hashlib import sha256
 from envtree.diagnostics.findings import Finding
 
 
-def fingerprinted(findings: Iterable[Finding]) -> Iterator[tuple[Finding, str]]:
+def fingerprint_findings(findings: Iterable[Finding]) -> Iterator[tuple[Finding, str]]:
     """The findings with their fingerprints; several that are alike are told apart by their order."""
     seen: Counter[str] = Counter()
     for finding in findings:

@@ -3,9 +3,9 @@
 
 def printable(data: str) -> str:
     """Text from a file or a command line, fit for one line of a terminal and a CI log: no control, no commands."""
-    from envtree.model.tree_layout import shown  # noqa: PLC0415 -- `--version` has nothing to say about the layout
+    from envtree.model.tree_layout import escape_unprintable  # noqa: PLC0415 -- `--version` has nothing to say about the layout
 
-    return shown(data).replace("##[", "##\\[")
+    return escape_unprintable(data).replace("##[", "##\\[")
 
 
 def printable_lines(words: str) -> str:

@@ -3,7 +3,7 @@
 from json import dumps
 from typing import Any
 
-from envtree.model.canonical_json import canonical
+from envtree.model.canonical_json import encode_canonical
 
 # What GitHub's runner obeys anywhere in a line, and how JSON and XML may spell it.
 _COMMAND, _IN_JSON, _IN_XML = "##[", "##\\u005b", "##&#91;"
@@ -11,7 +11,7 @@ _COMMAND, _IN_JSON, _IN_XML = "##[", "##\\u005b", "##&#91;"
 
 def json_document(data: Any) -> bytes:
     """Canonical JSON, but with escapes for what does not print and for what a runner obeys."""
-    lines = canonical(data).decode().split("\n")
+    lines = encode_canonical(data).decode().split("\n")
     return (
         "\n".join(line if line.isprintable() else _escaped(line) for line in lines).replace(_COMMAND, _IN_JSON).encode()
     )

@@ -4,24 +4,24 @@ from collections.abc import Iterator
 
 from envtree.compile.layer import layer
 from envtree.engine.run import Run
-from envtree.model.selector import selector
+from envtree.model.selector import compile_selector
 from envtree.model.source import Kind
 
 # Paths in the order of the layers, then those that judge the bundle, and the templates that it is written with, each
 # with the SHA-256 of its content.
-Footprint = tuple[tuple[str, str], ...]
+BundleFiles = tuple[tuple[str, str], ...]
 
 
-def footprints(run: Run) -> Iterator[tuple[str, Footprint]]:
+def list_bundle_files(run: Run) -> Iterator[tuple[str, BundleFiles]]:
     """All bundles of a tree by id, selected or not, each with its files; nothing is computed."""
     workspace = run.workspace
     if workspace is None:
         return
-    digests = {path: resource.document.digest for path, resource in run.every_file.items()}
+    digests = {path: resource.document.digest for path, resource in run.all_files.items()}
     policies = [
-        (selector(policy.selectors), path)
+        (compile_selector(policy.selectors), path)
         for policy in workspace.policies
-        for path, resource in run.every_file.items()
+        for path, resource in run.all_files.items()
         if resource.location.kind is Kind.POLICY and resource.location.name == policy.name
     ]
     templates = run.template_digests()

@@ -3,38 +3,40 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from envtree.engine.by_project import Parted
-from envtree.engine.run import Outcome, Request, Result, Run
-from envtree.model.formats import WHOLE
-from envtree.output.emit import Writers, written
-from envtree.output.format_findings import report
+from envtree.engine.by_project import ProjectRunner
+from envtree.engine.run import BundleResult, Request, Run, RunOutcome
+from envtree.model.formats import WHOLE_TREE_FORMATS
+from envtree.output.emit import Writers, write_formats
+from envtree.output.format_findings import report_format_problems
 
 
-def check(request: Request) -> Outcome:
+def check(request: Request) -> RunOutcome:
     """Everything that can be known about the selected bundles."""
     # A tree with an error is never worth a key, wherever that is.
-    parts = Parted(request, over_errors=request.decrypter is None)
+    parts = ProjectRunner(request, continue_on_error=request.decrypter is None)
     if parts.is_possible():
-        wanted = parts.root.writers()
-        if parts.each(lambda run: examined(run, wanted), _look) is not None:
+        wanted = parts.root.select_writers()
+        if parts.run_all(lambda run: check_results(run, wanted), _exhaust) is not None:
             return parts.outcome()
     run = Run(request)
-    _look(0, examined(run, run.writers()))
+    _exhaust(0, check_results(run, run.select_writers()))
     return run.outcome()
 
 
-def examined(run: Run, wanted: Writers) -> Iterator[Result]:
+def check_results(run: Run, writers: Writers) -> Iterator[BundleResult]:
     """The bundles of a run, each of which has been tried in all that would be written."""
     for result in run.results():
-        if wanted.formats or wanted.templates or wanted.settings.env:
-            report(written(result.bundle, run.keyless_mode, wanted), result.resolved, run.diags)
+        if writers.formats or writers.templates or writers.settings.env_patterns:
+            report_format_problems(write_formats(result.bundle, run.keyless_mode, writers), result.resolved, run.diags)
         yield result
     if run.workspace and run.desired is not None:
-        from envtree.controlplane.desired.whole import whole  # noqa: PLC0415
+        from envtree.controlplane.desired.control_plane_artifact import build_control_plane_artifact  # noqa: PLC0415
 
         settings = run.workspace.organization
-        whole(settings, run.desired, WHOLE.intersection(settings.output.formats), run.diags)
+        build_control_plane_artifact(
+            settings, run.desired, WHOLE_TREE_FORMATS.intersection(settings.output.formats), run.diags
+        )
 
 
-def _look(_: int, results: Iterable[Result]) -> None:
+def _exhaust(_: int, results: Iterable[BundleResult]) -> None:
     deque(results, maxlen=0)

@@ -6,40 +6,40 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from envtree.compile.assemble import assemble
-from envtree.compile.bundle_lint import Policies, Rules, bundle_lint
-from envtree.compile.layer import layer, targets
-from envtree.compile.merge import Effects, findings, merge
-from envtree.compile.required_secrets import Needs
+from envtree.compile.bundle_lint import BundleLintRules, BundlePolicies, bundle_lint
+from envtree.compile.layer import layer, workspace_targets
+from envtree.compile.merge import Effects, effect_findings, merge
+from envtree.compile.required_secrets import RequiredSecrets
 from envtree.compile.resolve import resolve
 from envtree.compile.tree_lint import tree_lint
-from envtree.controlplane.desired import Desired
-from envtree.diagnostics.codes import ABOUT_ACCESS, IDLE, NEEDS_KEY
-from envtree.diagnostics.findings import ErrorWatch, Finding, Severities, settle
-from envtree.engine.selection import Asked, check_selection
-from envtree.frontend.discover import discover, load
+from envtree.controlplane.desired import DesiredResource
+from envtree.diagnostics.codes import ACCESS_CODES, DECRYPTION_CODES, UNUSED_CODES
+from envtree.diagnostics.findings import ErrorMonitor, Finding, SeverityResolver, build_findings
+from envtree.engine.selection import Selection, check_selection
+from envtree.frontend.discover import discover, read_sources
 from envtree.frontend.link import link, link_projects, link_root
-from envtree.frontend.read_files import Memory, Reader
-from envtree.model.artifact import Manifest, Mode
+from envtree.frontend.read_files import DocumentCache, SourceReader
+from envtree.model.artifact import Manifest, SecretsMode
 from envtree.model.batching import in_batches
-from envtree.model.diagnostic import Diagnostic, Diagnostics, NotChecked
-from envtree.model.inputs import inputs
+from envtree.model.diagnostic import Diagnostic, Diagnostics, SkippedCheck
+from envtree.model.inputs import collect_inputs
 from envtree.model.layers import Stack
-from envtree.model.name_index import Index
-from envtree.model.resolved import Bundle, Hidden, Outside, Resolved
+from envtree.model.name_index import NameIndex
+from envtree.model.resolved import Bundle, ExternalValues, HiddenValue, Resolved
 from envtree.model.resource import Resource, Resources
-from envtree.model.secrets_file import DecryptError, SealedFile, SecretsPolicy, leaves
-from envtree.model.selector import selector
+from envtree.model.secrets_file import DecryptError, SecretsFile, SecretsPolicy, flatten_leaves
+from envtree.model.selector import compile_selector
 from envtree.model.source import Kind, Location
-from envtree.model.suppression import Allowance, Allowances
+from envtree.model.suppression import Suppression, Suppressions
 from envtree.model.workspace import Workspace
 from envtree.output.emit import Writers
-from envtree.output.format_findings import check_objects, template_digests, writers
+from envtree.output.format_findings import check_object_names, select_writers, template_digests
 from envtree.secrets.sops import Decrypter, decrypt_all
 from envtree.sources.shard import Shard
 from envtree.sources.tree import Tree
 
 if TYPE_CHECKING:
-    from envtree.engine.project_result import KnownProjects
+    from envtree.engine.project_result import ProjectCache
 
 
 class Request(NamedTuple):
@@ -62,28 +62,28 @@ class Request(NamedTuple):
     inputs: Mapping[str, str] = {}
     environ: Mapping[str, str] = {}
     decrypter: Callable[[SecretsPolicy], Decrypter] | None = None
-    inputs_required: bool = False
-    inputs_shared: bool = False
+    require_inputs: bool = False
+    allow_undeclared_inputs: bool = False
     strict: bool = False
     allow_empty: bool | None = False
     today: date | None = None
     progress: Callable[[str, int, int], None] = lambda what, done, total: None
-    memory: Memory | None = None
-    within: "Callable[[Run], frozenset[str]] | None" = None
+    document_cache: DocumentCache | None = None
+    restrict_ids: "Callable[[Run], frozenset[str]] | None" = None
     shard: Shard | None = None
     jobs: int = 1
-    known: "KnownProjects | None" = None
+    project_cache: "ProjectCache | None" = None
     control_plane: bool = False
 
 
-class Result(NamedTuple):
+class BundleResult(NamedTuple):
     """One bundle, and the values that it was put together from, which know where they come from."""
 
     resolved: Resolved
     bundle: Bundle
 
 
-class Outcome(NamedTuple):
+class RunOutcome(NamedTuple):
     """What a run found: `ids` are all bundles of the tree, `selected` those that were asked for, `checked` those that
     were looked at.
     """
@@ -93,25 +93,25 @@ class Outcome(NamedTuple):
     selected: tuple[str, ...]
     checked: tuple[str, ...]
     findings: tuple[Finding, ...]
-    not_checked: tuple[NotChecked, ...]
+    not_checked: tuple[SkippedCheck, ...]
     manifest: Manifest | None = None
     differences: tuple[str, ...] = ()
 
 
-class Part(NamedTuple):
+class RunScope(NamedTuple):
     """Files of a tree, `placed` by path: what stands outside of projects, or, with the `root` for that, some projects.
 
     `names` are those of the whole tree.
     """
 
-    placed: Mapping[str, Location]
-    names: Index
+    locations: Mapping[str, Location]
+    name_index: NameIndex
     root: "Run | None" = None
 
     @property
     def projects(self) -> frozenset[str]:
         """The names of the projects."""
-        return frozenset(at.project for at in self.placed.values()) - {""}
+        return frozenset(at.project for at in self.locations.values()) - {""}
 
 
 class Run:
@@ -127,71 +127,84 @@ class Run:
     it is None for a whole tree.
     """
 
-    def __init__(self, request: Request, part: Part | None = None) -> None:
-        self.diags, self.unfit, self.effects, self.needs = Diagnostics(), Diagnostics(), Effects(), Needs()
+    def __init__(self, request: Request, scope: RunScope | None = None) -> None:
+        self.diags, self.format_diags, self.effects, self.required_secrets = (
+            Diagnostics(),
+            Diagnostics(),
+            Effects(),
+            RequiredSecrets(),
+        )
         self.checked: list[str] = []
-        self.desired: tuple[Desired, ...] | None = None
+        self.desired: tuple[DesiredResource, ...] | None = None
         # What was decrypted for some project, and others may need.
-        self.opened: dict[str, dict[str, object]] = {}
-        self._request, self.part = request, part
-        resources = self._read()
+        self.decrypted: dict[str, dict[str, object]] = {}
+        self._request, self.scope = request, scope
+        resources = self._read_resources()
         self.files: Mapping[str, Resource] = {one.document.path: one for one in resources or ()}
         self.workspace = self._link(resources) if resources else None
-        self.allowed = _allowed(resources)
-        self.allowances = Allowances(self._root.allowed | self.allowed if self._root else self.allowed, self.today)
-        self.severities = Severities(self.workspace.organization.lint if self.workspace else {}, self.allowances)
-        self.watch = ErrorWatch(self.diags, self.severities, strict=request.strict)
-        self.ids = tuple(target.id for target in targets(self.workspace)) if self.workspace else ()
-        self.selects = self._selection()
-        self.selected = tuple(filter(self.selects, self.ids))
+        self.own_suppressions = _collect_suppressions(resources)
+        self.suppressions = Suppressions(
+            self._root.own_suppressions | self.own_suppressions if self._root else self.own_suppressions, self.today
+        )
+        self.severities = SeverityResolver(
+            self.workspace.organization.lint_severities if self.workspace else {}, self.suppressions
+        )
+        self.error_monitor = ErrorMonitor(self.diags, self.severities, strict=request.strict)
+        self.ids = tuple(target.id for target in workspace_targets(self.workspace)) if self.workspace else ()
+        self.is_selected = self._make_selector()
+        self.selected = tuple(filter(self.is_selected, self.ids))
         # Who may open a file has nothing to do with what is in it.
-        self._broken = self.severities.errors(each for each in self.diags if each.code not in ABOUT_ACCESS)
-        is_whole = not request.selectors and request.within is None and request.shard is None
-        self.is_complete = is_whole and not self._broken
-        self.diags.extend(Allowances(self.allowed, self.today).expired())
-        self.is_wrong, self.is_broken = self.watch.found(), bool(self._broken)
-        if part is None:
+        self._broken_files = self.severities.error_paths(each for each in self.diags if each.code not in ACCESS_CODES)
+        is_whole = not request.selectors and request.restrict_ids is None and request.shard is None
+        self.is_complete = is_whole and not self._broken_files
+        self.diags.extend(Suppressions(self.own_suppressions, self.today).report_expired())
+        self.has_errors, self.has_breaking_errors = self.error_monitor.has_errors(), bool(self._broken_files)
+        if scope is None:
             self.check_selection(self.ids)
 
     @property
     def _root(self) -> "Run | None":
-        return self.part.root if self.part else None
+        return self.scope.root if self.scope else None
 
     @cached_property
-    def every_file(self) -> Mapping[str, Resource]:
+    def all_files(self) -> Mapping[str, Resource]:
         """The files of the run, and those outside of projects."""
         return {**self._root.files, **self.files} if self._root else self.files
 
-    def only(self, ids: Container[str]) -> None:
+    def restrict_to(self, ids: Container[str]) -> None:
         """Compute no other bundles than these."""
-        selects = self.selects
-        self.selects = lambda id: id in ids and selects(id)
+        selects = self.is_selected
+        self.is_selected = lambda id: id in ids and selects(id)
 
     @property
     def today(self) -> date:
         """The day on which allowances may have ended."""
         return self._request.today or date.today()
 
-    def _read(self) -> Resources | None:
+    def _read_resources(self) -> Resources | None:
         """The files to look at; None where no usable organization is among them."""
-        asked, part = self._request, self.part
-        tree = asked.shard.of(asked.tree) if asked.shard else asked.tree
-        placed = part.placed if part else discover(tree, self.diags)
-        sources = load(tree, placed, self.diags)
+        asked, part = self._request, self.scope
+        tree = asked.shard.restrict(asked.tree) if asked.shard else asked.tree
+        placed = part.locations if part else discover(tree, self.diags)
+        sources = read_sources(tree, placed, self.diags)
         if self._root is None:
             sources = iter(found := tuple(sources))
             if not any(source.location.kind is Kind.ORGANIZATION for source in found):
                 return None
-        reader = Reader(tree, {} if asked.memory is None else asked.memory)
+        reader = SourceReader(tree, {} if asked.document_cache is None else asked.document_cache)
         resources = reader.read(sources, lambda done: asked.progress("files", done, len(placed)), self.diags)
         # The name of a file that cannot be read is known, too.
-        names = part.names if part else Index((*placed.values(), *(asked.shard.elsewhere if asked.shard else ())))
-        return Resources(resources, reader.rules(resources, self.diags), names)
+        names = (
+            part.name_index
+            if part
+            else NameIndex((*placed.values(), *(asked.shard.other_locations if asked.shard else ())))
+        )
+        return Resources(resources, reader.read_sops_rules(resources, self.diags), names)
 
     def _link(self, resources: Resources) -> Workspace | None:
-        if self.part is None:
+        if self.scope is None:
             return link(resources, self.diags)
-        root = self.part.root
+        root = self.scope.root
         if root is None:
             return link_root(resources, self.diags)
         return link_projects(root.workspace, resources, self.diags) if root.workspace else None
@@ -201,115 +214,119 @@ class Run:
         if self.workspace:
             asked, shard = self._request, self._request.shard
             # What matches nothing that another shard may have either is a mistake for sure.
-            elsewhere = shard.possible(self.workspace.environments) if shard else ()
-            found = Asked(asked.selectors, (*ids, *elsewhere), asked.allow_empty)
-            check_selection(self.workspace, found, self.diags, has_errors=has_errors or self.is_wrong)
+            elsewhere = shard.possible_other_ids(self.workspace.environments) if shard else ()
+            found = Selection(asked.selectors, (*ids, *elsewhere), asked.allow_empty)
+            check_selection(self.workspace, found, self.diags, has_errors=has_errors or self.has_errors)
 
     def bundles(self) -> Iterator[Bundle]:
         """The selected bundles that no broken file spoils, with all findings about them reported."""
         return (result.bundle for result in self.results())
 
-    def results(self) -> Iterator[Result]:
+    def results(self) -> Iterator[BundleResult]:
         """The same, each with what it was put together from."""
         workspace = self.workspace
         if workspace is None:
             return
-        outside, rules = self.outside, Rules(workspace, self.policies)
+        outside, rules = self.external_values, BundleLintRules(workspace, self.policies)
         # How a bundle of a part is looked at never depends on what was found in those before it.
         ahead = in_batches if self._root else iter
-        merged = ahead(merge(self._stacks(workspace), workspace.organization, self.diags, self.effects))
-        kept: list[Result] | None = [] if self.is_for_control_plane else None
+        merged = ahead(merge(self._usable_stacks(workspace), workspace.organization, self.diags, self.effects))
+        kept: list[BundleResult] | None = [] if self.needs_control_plane else None
         for resolved in ahead(resolve(merged, workspace, outside, self.diags)):
             one = assemble(resolved, workspace.organization)
             bundle_lint(resolved, one, rules, self.diags)
             self.checked.append(one.target.id)
             self._request.progress("bundles", len(self.checked), len(self.selected))
-            result = Result(resolved, one)
+            result = BundleResult(resolved, one)
             if kept is not None:
                 kept.append(result)
             yield result
-        if kept is not None and not self.watch.found():
-            from envtree.controlplane.desired.payloads import desired  # noqa: PLC0415 -- few trees are for one
+        if kept is not None and not self.error_monitor.has_errors():
+            from envtree.controlplane.desired.build_resources import build_desired_resources  # noqa: PLC0415 -- few trees are for one
 
-            made = desired(workspace, Resources(tuple(self.files.values())), kept, outside, self.diags)
-            self.desired = None if self.watch.found() else made
-        if self.is_complete and self.part is None:
-            self._advise(workspace)
+            made = build_desired_resources(workspace, Resources(tuple(self.files.values())), kept, outside, self.diags)
+            self.desired = None if self.error_monitor.has_errors() else made
+        if self.is_complete and self.scope is None:
+            self._check_whole_tree(workspace)
 
-    def _advise(self, workspace: Workspace) -> None:
+    def _check_whole_tree(self, workspace: Workspace) -> None:
         """Tell what is true of the tree as a whole."""
-        self.diags.extend(findings((self.effects.noted,)))
+        self.diags.extend(effect_findings((self.effects.log,)))
         tree_lint(workspace, self.diags)
         # A secret whose name somebody misspelt is not read either, and that has been told.
         if not any(each.code == "ET601" for each in self.diags):
-            self.diags.extend(self.needs.unread())
-        self.diags.extend(tuple(self.allowances.idle(self.diags, aside=IDLE | NEEDS_KEY)))
+            self.diags.extend(self.required_secrets.unread_findings())
+        self.diags.extend(
+            tuple(self.suppressions.report_unused(self.diags, unchecked_codes=UNUSED_CODES | DECRYPTION_CODES))
+        )
 
-    def outcome(self, manifest: Manifest | None = None, differences: tuple[str, ...] = ()) -> Outcome:
+    def outcome(self, manifest: Manifest | None = None, differences: tuple[str, ...] = ()) -> RunOutcome:
         """All that was found so far."""
-        findings = settle(self.diags, self.severities)
-        checked, skipped = tuple(self.checked), self.diags.not_checked
-        return Outcome(self.workspace, self.ids, self.selected, checked, findings, skipped, manifest, differences)
+        findings = build_findings(self.diags, self.severities)
+        checked, skipped = tuple(self.checked), self.diags.skipped_checks
+        return RunOutcome(self.workspace, self.ids, self.selected, checked, findings, skipped, manifest, differences)
 
-    def writers(self, formats: frozenset[str] | None = None) -> Writers:
+    def select_writers(self, formats: frozenset[str] | None = None) -> Writers:
         """What is written: in these formats, or those that the organization names."""
         if self.workspace is None:
             return Writers(())
         settings = self.workspace.organization.output
         wanted = frozenset(settings.formats) if formats is None else formats
-        check_objects(wanted, self.workspace, self.selects, self.diags)
-        return writers(wanted, settings, self._request.tree, self.diags)
+        check_object_names(wanted, self.workspace, self.is_selected, self.diags)
+        return select_writers(wanted, settings, self._request.tree, self.diags)
 
     def template_digests(self) -> tuple[tuple[str, str], ...]:
         """The organization's templates by path, each with the SHA-256 of its source."""
         return template_digests(self.workspace.organization.output, self._request.tree) if self.workspace else ()
 
     @property
-    def keyless_mode(self) -> Mode | None:
+    def keyless_mode(self) -> SecretsMode | None:
         """How secrets are shown where none is known: as `compile` would by itself, unless that shows them."""
         settings = self.workspace.organization.output if self.workspace else None
-        return settings.secrets if settings and settings.secrets != "plain" else None
+        return settings.secrets_mode if settings and settings.secrets_mode != "plain" else None
 
-    def inputs_read(self) -> dict[str, str]:
+    def recorded_inputs(self) -> dict[str, str]:
         """The declared inputs that have a value, as the manifest records them."""
-        found = self._inputs(self.workspace) if self.workspace else {}
+        found = self._input_values(self.workspace) if self.workspace else {}
         return {name: value for name, value in found.items() if isinstance(value, str)}
 
     @property
-    def is_for_control_plane(self) -> bool:
+    def needs_control_plane(self) -> bool:
         """Whether its resources are to be made, for which all bundles have to be at hand."""
         asked = self._request.control_plane or (self.workspace and self.workspace.organization.is_for_control_plane)
         return self.is_complete and bool(asked)
 
     @cached_property
-    def policies(self) -> Policies:
+    def policies(self) -> BundlePolicies:
         """The policies of the organization, compiled."""
         if self._root:
             return self._root.policies
-        return Policies(self.workspace.policies if self.workspace else ())
+        return BundlePolicies(self.workspace.policies if self.workspace else ())
 
     @cached_property
-    def outside(self) -> Outside:
+    def external_values(self) -> ExternalValues:
         """What comes from outside the tree, secrets decrypted."""
         assert self.workspace is not None
-        known, opened = self._inputs(self.workspace), self._plaintexts(self.workspace)
-        return Outside(known, opened, self._request.inputs_required)
+        known, opened = self._input_values(self.workspace), self._decrypt_secrets(self.workspace)
+        return ExternalValues(known, opened, self._request.require_inputs)
 
-    def _stacks(self, workspace: Workspace) -> Iterator[Stack]:
-        for stack in layer(workspace, self.selects):
-            if not self._broken or self._broken.isdisjoint(_paths(stack)):
+    def _usable_stacks(self, workspace: Workspace) -> Iterator[Stack]:
+        for stack in layer(workspace, self.is_selected):
+            if not self._broken_files or self._broken_files.isdisjoint(_stack_paths(stack)):
                 yield stack
 
-    def _inputs(self, workspace: Workspace) -> dict[str, str | Hidden]:
+    def _input_values(self, workspace: Workspace) -> dict[str, str | HiddenValue]:
         asked = self._request
-        return inputs(workspace.organization.inputs, asked.inputs, asked.environ, shared=asked.inputs_shared)
+        return collect_inputs(
+            workspace.organization.inputs, asked.inputs, asked.environ, allow_undeclared=asked.allow_undeclared_inputs
+        )
 
-    def _plaintexts(self, workspace: Workspace) -> dict[str, dict[str, object]]:
+    def _decrypt_secrets(self, workspace: Workspace) -> dict[str, dict[str, object]]:
         """The decrypted files of the selected stacks; a tree with errors is never worth a key."""
-        files = self._secrets_files(workspace)
-        if self._request.decrypter is None or not files or self.watch.found():
+        files = self._needed_secrets_files(workspace)
+        if self._request.decrypter is None or not files or self.error_monitor.has_errors():
             return {}
-        known = self._root.opened if self._root else {}
+        known = self._root.decrypted if self._root else {}
         missing = [file for path, file in files.items() if path not in known]
         opened = decrypt_all(self._request.decrypter(workspace.organization.secrets_policy), missing) if missing else {}
         plain = {path: known[path] for path in files if path in known}
@@ -317,37 +334,37 @@ class Run:
             if isinstance(data, DecryptError):
                 self.diags.add(Diagnostic(files[path].span, data.code, data.message, data.hint))
             else:
-                plain[path] = leaves(data)
+                plain[path] = flatten_leaves(data)
         if self._root:
             known.update((path, data) for path, data in plain.items() if path in self._root.files)
         return plain
 
-    def _secrets_files(self, workspace: Workspace) -> dict[str, SealedFile]:
+    def _needed_secrets_files(self, workspace: Workspace) -> dict[str, SecretsFile]:
         """The secrets files that the selected bundles may need."""
         runs = (self, self._root) if self._root else (self,)
-        has_secrets = any(resource.sealed for run in runs for resource in run.files.values())
-        stacks = self._stacks(workspace) if has_secrets else ()
-        return {file.path: file for stack in stacks for file in self.needs.of(stack)}
+        has_secrets = any(resource.secrets_file for run in runs for resource in run.files.values())
+        stacks = self._usable_stacks(workspace) if has_secrets else ()
+        return {file.path: file for stack in stacks for file in self.required_secrets.required_files(stack)}
 
-    def _selection(self) -> Callable[[str], bool]:
+    def _make_selector(self) -> Callable[[str], bool]:
         """Whether a bundle is asked for, by its id."""
-        matches = self._matching()
-        if self._request.within is None or not self.ids:
+        matches = self._make_shard_selector()
+        if self._request.restrict_ids is None or not self.ids:
             return matches
-        within = self._request.within(self)
+        within = self._request.restrict_ids(self)
         return lambda id: id in within and matches(id)
 
-    def _matching(self) -> Callable[[str], bool]:
+    def _make_shard_selector(self) -> Callable[[str], bool]:
         """Whether a bundle is selected, and of the shard."""
-        matches, shard = selector(self._request.selectors), self._request.shard
-        return (lambda id: shard.has(id) and matches(id)) if shard else matches
+        matches, shard = compile_selector(self._request.selectors), self._request.shard
+        return (lambda id: shard.has_bundle(id) and matches(id)) if shard else matches
 
 
-def _allowed(resources: Resources | None) -> dict[str, tuple[Allowance, ...]]:
-    documents = [one.document for one in (*resources, *resources.rules)] if resources else []
-    return {one.path: one.allowances for one in documents if one.allowances}
+def _collect_suppressions(resources: Resources | None) -> dict[str, tuple[Suppression, ...]]:
+    documents = [one.document for one in (*resources, *resources.sops_configs)] if resources else []
+    return {one.path: one.suppressions for one in documents if one.suppressions}
 
 
-def _paths(stack: Stack) -> set[str]:
+def _stack_paths(stack: Stack) -> set[str]:
     plain = {one.path for one in stack.layers}
     return plain | {one.secrets.path for one in stack.layers if one.secrets}

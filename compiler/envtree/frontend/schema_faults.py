@@ -14,8 +14,8 @@ from jsonschema.validators import create
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from envtree.model.canonical_json import compact
-from envtree.model.schema_fault import Fault
+from envtree.model.canonical_json import encode_compact
+from envtree.model.schema_fault import SchemaFault
 
 
 class FaultFinder:
@@ -23,97 +23,99 @@ class FaultFinder:
 
     def __init__(self, parts: Mapping[str, Any]) -> None:
         self._registry: Registry[Any] = Registry().with_resources(
-            (name, _resource(part)) for name, part in parts.items()
+            (name, _to_resource(part)) for name, part in parts.items()
         )
 
-    def faults(self, name: str, schema: Any, data: Any) -> list[Fault]:
+    def find_faults(self, name: str, schema: Any, data: Any) -> list[SchemaFault]:
         """All faults of data, in the order in which the schema lists its keywords."""
         uri = f"{name}.schema.json"
-        registry = self._registry.with_resource(uri, _resource(schema))
+        registry = self._registry.with_resource(uri, _to_resource(schema))
         validator = _Validator({"$ref": uri}, registry=registry)
-        return [_fault(error) for error in validator.iter_errors(data)]
+        return [_to_fault(error) for error in validator.iter_errors(data)]
 
 
-def _resource(schema: Mapping[str, Any]) -> Resource[Any]:
+def _to_resource(schema: Mapping[str, Any]) -> Resource[Any]:
     # jsonschema would leave our keywords for the stock ones where a schema names its dialect.
     return DRAFT202012.create_resource({key: value for key, value in schema.items() if key != "$schema"})
 
 
-def _fault(error: ValidationError) -> Fault:
+def _to_fault(error: ValidationError) -> SchemaFault:
     keyword = str(error.validator or "")
-    return Fault(
+    return SchemaFault(
         keyword,
         tuple(error.absolute_path),
         error.validator_value,
         error.schema,
         error.instance,
-        error.message if keyword in _OWN else "",
-        tuple(_fault(inner) for inner in error.context or ()),
+        error.message if keyword in _OVERRIDDEN_KEYWORDS else "",
+        tuple(_to_fault(inner) for inner in error.context or ()),
     )
 
 
-Errors = Iterator[ValidationError]
+ValidationErrors = Iterator[ValidationError]
 
 
-def _required(validator: Any, names: list[str], found: Any, schema: Any) -> Errors:
-    if isinstance(found, dict):
-        yield from (ValidationError(name) for name in names if name not in found)
+def _required(validator: Any, names: list[str], instance: Any, schema: Any) -> ValidationErrors:
+    if isinstance(instance, dict):
+        yield from (ValidationError(name) for name in names if name not in instance)
 
 
-def _dependent_required(validator: Any, needs: dict[str, list[str]], found: Any, schema: Any) -> Errors:
-    for key, names in needs.items() if isinstance(found, dict) else ():
-        if key in found:
-            yield from (ValidationError(name, path=[key]) for name in names if name not in found)
+def _dependent_required(
+    validator: Any, requirements: dict[str, list[str]], instance: Any, schema: Any
+) -> ValidationErrors:
+    for key, names in requirements.items() if isinstance(instance, dict) else ():
+        if key in instance:
+            yield from (ValidationError(name, path=[key]) for name in names if name not in instance)
 
 
-def _additional_properties(validator: Any, rest: Any, found: Any, schema: Any) -> Errors:
+def _additional_properties(validator: Any, subschema: Any, instance: Any, schema: Any) -> ValidationErrors:
     # No schema of ours has patternProperties, which would count as known here.
-    for key in found if isinstance(found, dict) else ():
+    for key in instance if isinstance(instance, dict) else ():
         if key in schema.get("properties", ()):
             continue
-        if rest is False:
+        if subschema is False:
             yield ValidationError(key, path=[key])
         else:
-            yield from validator.descend(found[key], rest, path=key)
+            yield from validator.descend(instance[key], subschema, path=key)
 
 
-def _properties(validator: Any, properties: dict[str, Any], found: Any, schema: Any) -> Errors:
-    for key, value in properties.items() if isinstance(found, dict) else ():
-        if key not in found:
+def _properties(validator: Any, properties: dict[str, Any], instance: Any, schema: Any) -> ValidationErrors:
+    for key, value in properties.items() if isinstance(instance, dict) else ():
+        if key not in instance:
             continue
         if value is False:
             yield ValidationError("", validator="", path=[key])
         else:
-            yield from validator.descend(found[key], value, path=key, schema_path=key)
+            yield from validator.descend(instance[key], value, path=key, schema_path=key)
 
 
-def _property_names(validator: Any, names: Any, found: Any, schema: Any) -> Errors:
-    for key in found if isinstance(found, dict) else ():
+def _property_names(validator: Any, names: Any, instance: Any, schema: Any) -> ValidationErrors:
+    for key in instance if isinstance(instance, dict) else ():
         inner = list(validator.descend(key, names))
         if inner:
             yield ValidationError(key, path=[key], context=inner)
 
 
-def _unique_items(validator: Any, unique: bool, found: Any, schema: Any) -> Errors:
+def _unique_items(validator: Any, unique: bool, instance: Any, schema: Any) -> ValidationErrors:
     first: dict[str, int] = {}
-    for index, item in enumerate(found if unique and isinstance(found, list) else ()):
-        seen = first.setdefault(compact(item), index)
+    for index, item in enumerate(instance if unique and isinstance(instance, list) else ()):
+        seen = first.setdefault(encode_compact(item), index)
         if seen != index:
             yield ValidationError(str(seen), path=[index], instance=item)
 
 
-def _pattern(validator: Any, pattern: str, found: Any, schema: Any) -> Errors:
-    if isinstance(found, str) and not _matcher(pattern).is_valid(found):
+def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> ValidationErrors:
+    if isinstance(instance, str) and not _pattern_validator(pattern).is_valid(instance):
         yield ValidationError("")
 
 
 @cache
-def _matcher(pattern: str) -> jsonschema_rs.Draft202012Validator:
+def _pattern_validator(pattern: str) -> jsonschema_rs.Draft202012Validator:
     """The engine of the fast path: it takes linear time, and both give one verdict."""
     return jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=jsonschema_rs.RegexOptions())
 
 
-_OWN: Mapping[str, Callable[[Any, Any, Any, Any], Errors]] = {
+_OVERRIDDEN_KEYWORDS: Mapping[str, Callable[[Any, Any, Any, Any], ValidationErrors]] = {
     "required": _required,
     "dependentRequired": _dependent_required,
     "properties": _properties,
@@ -124,6 +126,6 @@ _OWN: Mapping[str, Callable[[Any, Any, Any, Any], Errors]] = {
 }
 _Validator = create(
     Draft202012Validator.META_SCHEMA,
-    {**Draft202012Validator.VALIDATORS, **_OWN},
+    {**Draft202012Validator.VALIDATORS, **_OVERRIDDEN_KEYWORDS},
     type_checker=Draft202012Validator.TYPE_CHECKER,
 )

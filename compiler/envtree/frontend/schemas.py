@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 import orjson
 
-from envtree.model.schema_fault import Fault
+from envtree.model.schema_fault import SchemaFault
 
 if TYPE_CHECKING:
     from envtree.frontend.schema_faults import FaultFinder
 
-_ENDING = ".schema.json"
-_COMMON = "common"
+_SCHEMA_SUFFIX = ".schema.json"
+_COMMON_FOLDER = "common"
 # Keywords whose value is a map of schemas, and those whose value is data: there, `$ref` is a key like any other.
-_NAMED = frozenset({"properties", "$defs", "dependentSchemas"})
-_DATA = frozenset({"const", "default", "enum", "examples"})
+_SCHEMA_MAP_KEYWORDS = frozenset({"properties", "$defs", "dependentSchemas"})
+_DATA_KEYWORDS = frozenset({"const", "default", "enum", "examples"})
 
 
 def schema_root() -> Traversable:
@@ -40,102 +40,107 @@ class Schemas:
 
     def names(self) -> tuple[str, ...]:
         """The names of all schemas but those that are only parts of others, sorted."""
-        return tuple(sorted(name for name in _names(self._root) if not name.startswith(f"{_COMMON}/")))
+        return tuple(
+            sorted(name for name in _iter_schema_names(self._root) if not name.startswith(f"{_COMMON_FOLDER}/"))
+        )
 
     def text(self, name: str) -> str:
         """A schema as one file that needs no other, for editors; KeyError for a name that `names` does not list."""
         if name not in self.names():
             raise KeyError(name)
-        parts = {path.rpartition("/")[2]: part for path, part in self._parts.items()}
+        parts = {path.rpartition("/")[2]: part for path, part in self._common_schemas.items()}
         layout = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-        return orjson.dumps(_bundled(self._load(name), parts), option=layout).decode()
+        return orjson.dumps(_bundle_schema(self._load_schema(name), parts), option=layout).decode()
 
     def is_valid(self, name: str, data: Any) -> bool:
         """Whether data fits a schema."""
         return self._validator(name).is_valid(data)
 
-    def faults(self, name: str, data: Any) -> list[Fault]:
+    def find_faults(self, name: str, data: Any) -> list[SchemaFault]:
         """Why data does not fit a schema; slow, so ask `is_valid` first."""
-        return self._finder.faults(name, self._load(name), data)
+        return self._fault_finder.find_faults(name, self._load_schema(name), data)
 
-    def _load(self, name: str) -> Any:
-        return orjson.loads(_file(self._root, name).read_bytes())
+    def _load_schema(self, name: str) -> Any:
+        return orjson.loads(_schema_file(self._root, name).read_bytes())
 
     @cached_property
-    def _parts(self) -> dict[str, Any]:
-        folder = self._root.joinpath(_COMMON)
-        return {f"{name}{_ENDING}": self._load(name) for name in _names(folder, f"{_COMMON}/")}
+    def _common_schemas(self) -> dict[str, Any]:
+        folder = self._root.joinpath(_COMMON_FOLDER)
+        return {
+            f"{name}{_SCHEMA_SUFFIX}": self._load_schema(name)
+            for name in _iter_schema_names(folder, f"{_COMMON_FOLDER}/")
+        }
 
     @cached_property
     def _registry(self) -> jsonschema_rs.Registry:
-        return jsonschema_rs.Registry(list(self._parts.items()), retriever=_refuse)
+        return jsonschema_rs.Registry(list(self._common_schemas.items()), retriever=_refuse_retrieval)
 
     @cached_property
-    def _finder(self) -> "FaultFinder":
+    def _fault_finder(self) -> "FaultFinder":
         # jsonschema takes 60 ms to import, more than a small tree takes to compile, and only a broken file needs it.
         from envtree.frontend.schema_faults import FaultFinder  # noqa: PLC0415
 
-        return FaultFinder(self._parts)
+        return FaultFinder(self._common_schemas)
 
     def _compile(self, name: str) -> jsonschema_rs.Draft202012Validator:
         return jsonschema_rs.Draft202012Validator(
-            self._load(name),
+            self._load_schema(name),
             registry=self._registry,
-            base_uri=f"{name}{_ENDING}",
+            base_uri=f"{name}{_SCHEMA_SUFFIX}",
             pattern_options=jsonschema_rs.RegexOptions(),
             offline=True,
         )
 
 
-def _bundled(schema: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+def _bundle_schema(schema: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
     """A schema with all parts that it needs under `$defs`, by their file names."""
     needed: dict[str, None] = {}
-    whole: dict[str, Any] = _moved(schema, "#", needed)
+    whole: dict[str, Any] = _rebase_references(schema, "#", needed)
     definitions: dict[str, Any] = whole.pop("$defs", {})
     while missing := [part for part in needed if part not in definitions]:
         for part in missing:
-            moved = _moved(parts[part], f"#/$defs/{part}", needed)
+            moved = _rebase_references(parts[part], f"#/$defs/{part}", needed)
             # Only the root of a file names its dialect.
             definitions[part] = {key: value for key, value in moved.items() if key != "$schema"}
     return whole | ({"$defs": definitions} if definitions else {})
 
 
-def _moved(schema: Any, place: str, needed: dict[str, None]) -> Any:
+def _rebase_references(schema: Any, base_pointer: str, needed: dict[str, None]) -> Any:
     """A schema whose references are right when its root stands at `place`; the parts they lead to become `needed`."""
     if isinstance(schema, list):
-        return [_moved(each, place, needed) for each in schema]
+        return [_rebase_references(each, base_pointer, needed) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    return {keyword: _moved_keyword(keyword, value, place, needed) for keyword, value in schema.items()}
+    return {keyword: _rebase_keyword(keyword, value, base_pointer, needed) for keyword, value in schema.items()}
 
 
-def _moved_keyword(keyword: str, value: Any, place: str, needed: dict[str, None]) -> Any:
+def _rebase_keyword(keyword: str, value: Any, base_pointer: str, needed: dict[str, None]) -> Any:
     if keyword == "$ref":
         file, _, inside = value.partition("#")
         if not file:
-            return place + inside
+            return base_pointer + inside
         part = file.rpartition("/")[2]
         needed[part] = None
         return f"#/$defs/{part}{inside}"
-    if keyword in _DATA:
+    if keyword in _DATA_KEYWORDS:
         return value
-    if keyword in _NAMED:
-        return {name: _moved(each, place, needed) for name, each in value.items()}
-    return _moved(value, place, needed)
+    if keyword in _SCHEMA_MAP_KEYWORDS:
+        return {name: _rebase_references(each, base_pointer, needed) for name, each in value.items()}
+    return _rebase_references(value, base_pointer, needed)
 
 
-def _names(folder: Traversable, prefix: str = "") -> Iterator[str]:
+def _iter_schema_names(folder: Traversable, prefix: str = "") -> Iterator[str]:
     for entry in folder.iterdir():
         if entry.is_dir():
-            yield from _names(entry, f"{prefix}{entry.name}/")
-        elif entry.name.endswith(_ENDING):
-            yield prefix + entry.name.removesuffix(_ENDING)
+            yield from _iter_schema_names(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(_SCHEMA_SUFFIX):
+            yield prefix + entry.name.removesuffix(_SCHEMA_SUFFIX)
 
 
-def _file(root: Traversable, name: str) -> Traversable:
-    folder, _, last = f"{name}{_ENDING}".rpartition("/")
+def _schema_file(root: Traversable, name: str) -> Traversable:
+    folder, _, last = f"{name}{_SCHEMA_SUFFIX}".rpartition("/")
     return root.joinpath(folder, last) if folder else root.joinpath(last)
 
 
-def _refuse(uri: str) -> Any:
+def _refuse_retrieval(uri: str) -> Any:
     raise LookupError(uri)

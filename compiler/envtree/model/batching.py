@@ -11,11 +11,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 # With more nothing is gained, and all of them are kept for so long.
-_SIZE = 100
+_BATCH_SIZE = 100
 
 
 def in_batches(items: Iterable[T]) -> Iterator[T]:
     """The items as they come, each batch taken as a whole before the first of it is given."""
     items = iter(items)
-    while batch := list(islice(items, _SIZE)):
+    while batch := list(islice(items, _BATCH_SIZE)):
         yield from batch

@@ -4,14 +4,14 @@ from typing import Any
 
 import orjson
 
-_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+_CANONICAL_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
-def canonical(data: Any) -> bytes:
+def encode_canonical(data: Any) -> bytes:
     """The canonical bytes of JSON data."""
-    return orjson.dumps(data, option=_CANONICAL)
+    return orjson.dumps(data, option=_CANONICAL_OPTIONS)
 
 
-def compact(data: Any) -> str:
+def encode_compact(data: Any) -> str:
     """JSON on one line without blanks: the text of a list or a map inside an environment variable."""
     return orjson.dumps(data, option=orjson.OPT_SORT_KEYS).decode()

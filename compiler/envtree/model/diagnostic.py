@@ -16,12 +16,12 @@ class Severity(StrEnum):
     OFF = "off"
 
 
-def grave(*, strict: bool) -> frozenset[Severity]:
+def failing_severities(*, strict: bool) -> frozenset[Severity]:
     """The severities that make a run fail; under `strict` a warning weighs as much as an error."""
     return frozenset({Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR})
 
 
-class Related(NamedTuple):
+class RelatedSpan(NamedTuple):
     """The other place of a finding."""
 
     span: Span
@@ -35,12 +35,12 @@ class Diagnostic(NamedTuple):
     code: str
     message: str
     hint: str = ""
-    related: tuple[Related, ...] = ()
+    related: tuple[RelatedSpan, ...] = ()
     key: str = ""
     bundle: str = ""
 
 
-class NotChecked(NamedTuple):
+class SkippedCheck(NamedTuple):
     """A check that would need the plaintext of a secret, or an input that only `compile` has."""
 
     span: Span
@@ -59,22 +59,22 @@ class ReportedError(Exception):
         self.hint = hint
 
 
-class Failure(ReportedError):
+class MachineError(ReportedError):
     """The machine is at fault, not the files: exit code 3."""
 
 
-class NoKey(Failure):
+class NoKeyError(MachineError):
     """No key at hand opens a secrets file."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__("ET621", message, hint)
 
 
-class Refusal(ReportedError):
+class RefusedError(ReportedError):
     """What was asked for must not be done, and no place in a file is at fault: exit code 1."""
 
 
-def reason(error: OSError) -> str:
+def os_error_reason(error: OSError) -> str:
     """What the system says is wrong, as a part of a sentence."""
     return (error.strerror or "unknown error").lower()
 
@@ -84,7 +84,7 @@ class Diagnostics:
 
     def __init__(self) -> None:
         self._items: list[Diagnostic] = []
-        self._not_checked: list[NotChecked] = []
+        self._skipped_checks: list[SkippedCheck] = []
 
     def add(self, finding: Diagnostic) -> None:
         """Report one finding."""
@@ -94,9 +94,9 @@ class Diagnostics:
         """Report several findings."""
         self._items.extend(findings)
 
-    def skip(self, check: NotChecked) -> None:
+    def skip(self, check: SkippedCheck) -> None:
         """Report a check that could not be made here."""
-        self._not_checked.append(check)
+        self._skipped_checks.append(check)
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self._items)
@@ -108,11 +108,11 @@ class Diagnostics:
         """What was reported after the first `count`."""
         return tuple(self._items[count:])
 
-    def skipped(self, count: int = 0) -> tuple[NotChecked, ...]:
+    def skipped_since(self, count: int = 0) -> tuple[SkippedCheck, ...]:
         """The checks left out, after the first `count`."""
-        return tuple(self._not_checked[count:])
+        return tuple(self._skipped_checks[count:])
 
     @property
-    def not_checked(self) -> tuple[NotChecked, ...]:
+    def skipped_checks(self) -> tuple[SkippedCheck, ...]:
         """The checks left out, sorted and once each."""
-        return tuple(sorted(set(self._not_checked)))
+        return tuple(sorted(set(self._skipped_checks)))

@@ -9,7 +9,7 @@ from jinja2 import nodes
 NamePath = tuple[str | int, ...]
 
 # Behind `$$` stands a text up to its `}}`, whatever is in it.
-_ESCAPED = re.compile(r"\$\$\{\{.*?(?:\}\}|\Z)", re.DOTALL)
+_ESCAPED_EXPRESSION = re.compile(r"\$\$\{\{.*?(?:\}\}|\Z)", re.DOTALL)
 
 
 class Reference(NamedTuple):
@@ -33,9 +33,9 @@ class Term(NamedTuple):
 
     source: str
     offset: int
-    reads: tuple[Reference, ...]
-    tree: nodes.Expr | None
-    run: Callable[[Mapping[str, Any]], Any] | None
+    references: tuple[Reference, ...]
+    syntax_tree: nodes.Expr | None
+    evaluate: Callable[[Mapping[str, Any]], Any] | None
 
 
 class Expression(NamedTuple):
@@ -46,15 +46,15 @@ class Expression(NamedTuple):
     """
 
     pieces: tuple[str | Term, ...]
-    reads: tuple[Reference, ...]
-    whole: bool
-    plain: bool
-    secret: bool
+    references: tuple[Reference, ...]
+    is_single_term: bool
+    is_plain_name: bool
+    reads_secret: bool
     variables: tuple[str, ...]
-    pattern: str = ""
+    format_string: str = ""
 
 
-def reference(
+def make_reference(
     path: NamePath, offset: int, *, lenient: bool = False, optional: bool = False, bare: bool = False
 ) -> Reference:
     """A reference, with the variable that it names."""
@@ -62,6 +62,6 @@ def reference(
     return Reference(path, offset, lenient, optional, bare, variable)
 
 
-def holds_expression(text: str) -> bool:
+def has_expression(text: str) -> bool:
     """Whether a text has a `${{` that begins an expression."""
-    return "${{" in text and "${{" in _ESCAPED.sub(" ", text)
+    return "${{" in text and "${{" in _ESCAPED_EXPRESSION.sub(" ", text)

@@ -16,10 +16,10 @@ class Format(NamedTuple):
     name: str
     files: tuple[str, ...]
     reader: str
-    whole: bool = False
+    is_whole_tree: bool = False
 
 
-_MASK = "env.github-mask"
+_GITHUB_MASK_FILE = "env.github-mask"
 
 FORMATS = (
     Format("bundle", ("bundle.json",), "programs that want all of a bundle"),
@@ -30,8 +30,8 @@ FORMATS = (
     Format("python-dotenv", ("env.python-dotenv",), "python-dotenv"),
     Format("node", ("env.node",), "node --env-file, util.parseEnv"),
     Format("npm-dotenv", ("env.npm-dotenv",), "the npm package dotenv"),
-    Format("github-env", ("env.github-env", _MASK), "$GITHUB_ENV of GitHub Actions"),
-    Format("github-output", ("env.github-output", _MASK), "$GITHUB_OUTPUT of GitHub Actions"),
+    Format("github-env", ("env.github-env", _GITHUB_MASK_FILE), "$GITHUB_ENV of GitHub Actions"),
+    Format("github-output", ("env.github-output", _GITHUB_MASK_FILE), "$GITHUB_OUTPUT of GitHub Actions"),
     Format("gitlab", ("env.gitlab",), "GitLab's artifacts:reports:dotenv"),
     Format("portable", ("env.portable",), "all of the readers above, values that any of them changes refused"),
     Format("json-env", ("env.json",), "programs that read JSON"),
@@ -39,13 +39,20 @@ FORMATS = (
     Format("k8s", ("env.k8s.yaml",), "kubectl apply"),
     Format("terraform", ("env.tfvars.json",), "terraform -var-file, tofu -var-file"),
     Format("template", (), "whoever the organization's own templates are for"),
-    Format("kubiya", ("kubiya.json",), "clients of Kubiya's control plane", whole=True),
-    Format("kubiya-terraform", ("kubiya.tf.json",), "terraform, tofu with the provider of controlplane_*", whole=True),
+    Format("kubiya", ("kubiya.json",), "clients of Kubiya's control plane", is_whole_tree=True),
+    Format(
+        "kubiya-terraform",
+        ("kubiya.tf.json",),
+        "terraform, tofu with the provider of controlplane_*",
+        is_whole_tree=True,
+    ),
 )
-NAMES = tuple(each.name for each in FORMATS)
+FORMAT_NAMES = tuple(each.name for each in FORMATS)
 # What is written unless somebody says otherwise; the first always is.
-DEFAULT = ("bundle", "compose")
+DEFAULT_FORMATS = ("bundle", "compose")
 # Those that fit on stdout: with one file, and no words of their own for the same in JSON.
-SHOWN = tuple(each.name for each in FORMATS if len(each.files) == 1 and each.name != "bundle" and not each.whole)
+STDOUT_FORMATS = tuple(
+    each.name for each in FORMATS if len(each.files) == 1 and each.name != "bundle" and not each.is_whole_tree
+)
 # What is made of the whole tree, and so not of a part of it.
-WHOLE = frozenset(each.name for each in FORMATS if each.whole)
+WHOLE_TREE_FORMATS = frozenset(each.name for each in FORMATS if each.is_whole_tree)

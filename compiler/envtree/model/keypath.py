@@ -5,13 +5,13 @@ import re
 
 KeyPath = tuple[str, ...]
 
-_PLAIN = re.compile(r"[^.\"\s]+")
+_PLAIN_SEGMENT = re.compile(r"[^.\"\s]+")
 _SEGMENT = re.compile(r'"(?:[^"\\]|\\.)*"|[^."]+')
 
 
 def format_path(path: KeyPath) -> str:
     """Write a path so that `parse_path` reads the same segments back."""
-    return ".".join(part if _PLAIN.fullmatch(part) else json.dumps(part, ensure_ascii=False) for part in path)
+    return ".".join(part if _PLAIN_SEGMENT.fullmatch(part) else json.dumps(part, ensure_ascii=False) for part in path)
 
 
 def parse_path(text: str) -> KeyPath:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from envtree.model.nodes import Document, Mapping, Scalar
-from envtree.model.secrets_file import SealedFile
+from envtree.model.nodes import Document, MappingNode, ScalarNode
+from envtree.model.secrets_file import SecretsFile
 
 LayerKind = Literal[
     "organization",
@@ -28,9 +28,9 @@ class Layer:
     kind: LayerKind
     scope: str
     document: Document | None
-    section: Mapping | None
-    model: Scalar | None
-    secrets: SealedFile | None
+    section: MappingNode | None
+    model: ScalarNode | None
+    secrets: SecretsFile | None
 
     @property
     def path(self) -> str:
@@ -56,10 +56,10 @@ class Target(NamedTuple):
     @property
     def id(self) -> str:
         """`project/team/agent@environment`, or `project/agent@environment`."""
-        return f"{self.folder_in_environment}@{self.environment}"
+        return f"{self.agent_path}@{self.environment}"
 
     @property
-    def folder_in_environment(self) -> str:
+    def agent_path(self) -> str:
         """`project/team/agent`, or `project/agent`."""
         parts = (self.project, self.team, self.agent) if self.team else (self.project, self.agent)
         return "/".join(parts)
@@ -72,6 +72,6 @@ class Stack(NamedTuple):
     layers: tuple[Layer, ...]
 
     @property
-    def agent(self) -> Layer:
+    def agent_layer(self) -> Layer:
         """The layer of the agent's own file, which every stack has."""
         return next(layer for layer in reversed(self.layers) if layer.kind == "agent")

@@ -3,74 +3,74 @@
 from typing import Literal, NamedTuple
 
 from envtree.model.layers import Layer, Stack
-from envtree.model.nodes import Node, Scalar
+from envtree.model.nodes import Node, ScalarNode
 from envtree.model.span import Span
 
 # How a value came to stand over the one below it.
-Rule = Literal["set", "replace", "$replace", "merge", "append", "prepend", "union", "by_key", "$list"]
+MergeRule = Literal["set", "replace", "$replace", "merge", "append", "prepend", "union", "by_key", "$list"]
 # The rules under which what is below still counts.
-COMBINING: frozenset[Rule] = frozenset({"merge", "append", "prepend", "union", "by_key", "$list"})
+COMBINING_RULES: frozenset[MergeRule] = frozenset({"merge", "append", "prepend", "union", "by_key", "$list"})
 
 
-class Leaf(NamedTuple):
+class MergedScalar(NamedTuple):
     """A merged scalar; `below` is what it shadows; `dynamic` means that it may hold an expression.
 
     `guarded` means that an expression stands in the chain below, with no `$replace` since.
     """
 
-    node: Scalar
+    node: ScalarNode
     layer: Layer
-    below: "Merged | None"
-    rule: Rule
+    base: "MergedValue | None"
+    rule: MergeRule
     lock: Span | None
-    dynamic: bool
-    guarded: bool
+    is_dynamic: bool
+    shadows_expression: bool
 
 
-class Listing(NamedTuple):
+class MergedSequence(NamedTuple):
     """A merged list; each item has the origin of the layer that brought it."""
 
-    items: "tuple[Merged, ...]"
+    items: "tuple[MergedValue, ...]"
     node: Node
     layer: Layer
-    below: "Merged | None"
-    rule: Rule
+    base: "MergedValue | None"
+    rule: MergeRule
     lock: Span | None
-    dynamic: bool
-    guarded: bool
+    is_dynamic: bool
+    shadows_expression: bool
 
 
-class Branch(NamedTuple):
+class MergedMapping(NamedTuple):
     """A merged map; `locks` means that a lock stands on it or somewhere inside."""
 
-    entries: "dict[str, Merged]"
+    entries: "dict[str, MergedValue]"
     node: Node
     layer: Layer
-    below: "Merged | None"
-    rule: Rule
+    base: "MergedValue | None"
+    rule: MergeRule
     lock: Span | None
-    dynamic: bool
-    guarded: bool
-    locks: bool
+    is_dynamic: bool
+    shadows_expression: bool
+    contains_lock: bool
 
 
-Merged = Leaf | Listing | Branch
+MergedValue = MergedScalar | MergedSequence | MergedMapping
 
 
-def span_of(value: Merged) -> Span:
+def merged_span(value: MergedValue) -> Span:
     """The place of a merged value."""
-    return Span(value.layer.path, *value.node.at)
+    return Span(value.layer.path, *value.node.mark)
 
 
 class MergedStack(NamedTuple):
     """One value per key: the sections of `execution_environment`, the content of the secrets files, the model."""
 
     stack: Stack
-    sections: dict[str, Merged]
-    secrets: dict[str, Merged]
-    model: tuple[Scalar, Layer] | None
+    sections: dict[str, MergedValue]
+    secrets: dict[str, MergedValue]
+    model: tuple[ScalarNode, Layer] | None
 
-    def entries(self, section: str) -> dict[str, Merged]:
+    def section_entries(self, section: str) -> dict[str, MergedValue]:
         """The keys of a section that is a map."""
         found = self.sections.get(section)
-        return found.entries if type(found) is Branch else {}
+        return found.entries if type(found) is MergedMapping else {}

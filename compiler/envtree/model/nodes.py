@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from envtree.model.source import Location
 from envtree.model.span import Mark, Span
-from envtree.model.suppression import Allowance
+from envtree.model.suppression import Suppression
 
 
-class Cipher(NamedTuple):
+class EncryptedValue(NamedTuple):
     """An encrypted leaf of a SOPS file: what can be known of it without a key.
 
     `type` is SOPS's own (`str`, `int`, `float`, `bool`, `bytes`), `length` counts plaintext bytes,
@@ -23,48 +23,48 @@ class Cipher(NamedTuple):
     path: str
 
 
-Plain = str | int | float | bool | None
+PlainValue = str | int | float | bool | None
 
 
-class Scalar(NamedTuple):
+class ScalarNode(NamedTuple):
     """A leaf; `text` is what was written, without quotes; `plain` tells that it had none."""
 
-    value: Plain | Cipher
+    value: PlainValue | EncryptedValue
     text: str
-    plain: bool
-    at: Mark
+    is_plain: bool
+    mark: Mark
 
 
-class Mapping(NamedTuple):
+class MappingNode(NamedTuple):
     """A map; `keys` has the place of each key, `value` the plain data of the whole subtree."""
 
     value: dict[str, Any]
     entries: "dict[str, Node]"
-    keys: dict[str, Mark]
-    at: Mark
+    key_marks: dict[str, Mark]
+    mark: Mark
 
 
-class Sequence(NamedTuple):
+class SequenceNode(NamedTuple):
     """A list; `value` is the plain data of the whole subtree."""
 
     value: list[Any]
     items: "tuple[Node, ...]"
-    at: Mark
+    mark: Mark
 
 
-Node = Scalar | Mapping | Sequence
+Node = ScalarNode | MappingNode | SequenceNode
 
 
-def scalars(node: Node) -> Iterator[Scalar]:
+def iter_scalars(node: Node) -> Iterator[ScalarNode]:
     """Every leaf of a subtree."""
     # Not by recursion, in which each leaf would pass through a generator for each level above it.
     waiting = [node]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, Scalar):
+        if isinstance(node, ScalarNode):
             yield node
         else:
-            waiting += reversed(node.items if isinstance(node, Sequence) else node.entries.values())
+            waiting += reversed(node.items if isinstance(node, SequenceNode) else node.entries.values())
 
 
 class Document(NamedTuple):
@@ -78,16 +78,16 @@ class Document(NamedTuple):
     path: str
     location: Location
     digest: str
-    root: Mapping
-    allowances: tuple[Allowance, ...] = ()
+    root: MappingNode
+    suppressions: tuple[Suppression, ...] = ()
     aliases: Map[Mark, Mark] = MappingProxyType({})
-    holes: frozenset[Mark] = frozenset()
-    rounded: frozenset[Mark] = frozenset()
+    invalid_marks: frozenset[Mark] = frozenset()
+    rounded_marks: frozenset[Mark] = frozenset()
 
     def span(self, node: Node) -> Span:
         """The place of a node of this document."""
-        return Span(self.path, *node.at)
+        return Span(self.path, *node.mark)
 
-    def key_span(self, mapping: Mapping, key: str) -> Span:
+    def key_span(self, mapping: MappingNode, key: str) -> Span:
         """The place of a key of a map of this document."""
-        return Span(self.path, *mapping.keys[key])
+        return Span(self.path, *mapping.key_marks[key])

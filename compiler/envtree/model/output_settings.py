@@ -3,31 +3,31 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from envtree.model.artifact import Mode
-from envtree.model.secret_placeholders import SEALED_FILE
+from envtree.model.artifact import SecretsMode
+from envtree.model.secret_entries import SEALED_SECRETS_FILE
 from envtree.model.span import Span
 
 # What lies beside a bundle whatever the formats are.
-OTHERS = ("provenance.json", SEALED_FILE)
+FORMAT_INDEPENDENT_FILES = ("provenance.json", SEALED_SECRETS_FILE)
 
 
-class Store(NamedTuple):
+class SecretStore(NamedTuple):
     """Where the External Secrets Operator finds secrets."""
 
     name: str
     kind: str
 
 
-class Kubernetes(NamedTuple):
+class KubernetesSettings(NamedTuple):
     """How objects for Kubernetes are named, and where the secrets in them come from when they are only referred to.
 
     `name` is a pattern; with `hash_suffix` names change with what is in the objects.
     """
 
-    name: str = "{project}.{team}.{agent}.{environment}"
+    name_pattern: str = "{project}.{team}.{agent}.{environment}"
     namespace: str = ""
     hash_suffix: bool = False
-    store: Store | None = None
+    secret_store: SecretStore | None = None
     refresh_interval: str = "1h"
 
 
@@ -42,8 +42,8 @@ class TemplateFile(NamedTuple):
 class OutputSettings(NamedTuple):
     """What organization.yaml says about the output; `env` maps a section to the pattern of its variables' names."""
 
-    secrets: Mode = "plain"
+    secrets_mode: SecretsMode = "plain"
     formats: tuple[str, ...] = ()
-    env: Mapping[str, str] = {}
-    kubernetes: Kubernetes = Kubernetes()
+    env_patterns: Mapping[str, str] = {}
+    kubernetes: KubernetesSettings = KubernetesSettings()
     templates: tuple[TemplateFile, ...] = ()

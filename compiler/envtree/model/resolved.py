@@ -6,8 +6,8 @@ from typing import Any, Final, NamedTuple, NoReturn
 from envtree.model.expression import Expression, NamePath
 from envtree.model.keypath import KeyPath
 from envtree.model.layers import Target
-from envtree.model.merged import Leaf, Merged, MergedStack
-from envtree.model.nodes import Cipher
+from envtree.model.merged import MergedScalar, MergedStack, MergedValue
+from envtree.model.nodes import EncryptedValue
 
 # The sections of a bundle beside `secrets` and `env_vars`, which have rules of their own.
 SECTIONS = ("config", "endpoints", "feature_flags", "integration_ids", "mcp_servers", "working_dir")
@@ -23,7 +23,7 @@ class Unknown:
 UNKNOWN: Final = Unknown()
 
 
-class Hidden:
+class HiddenValue:
     """A value that is secret, unknown, or both; it never prints, compares or serialises what it holds.
 
     `symbol` says how to compute it later: a merged secret, or a `Derived`, `Composite`, `Part`, `AsText` or `Unset`.
@@ -37,7 +37,7 @@ class Hidden:
         self.symbol = symbol
 
     @property
-    def known(self) -> bool:
+    def is_known(self) -> bool:
         """Whether the plaintext is at hand."""
         return self._value is not UNKNOWN
 
@@ -58,56 +58,56 @@ class Hidden:
 
 
 # What stands for a value that could not be computed and has been reported: it never causes a second finding.
-HOLE: Final = Hidden(UNKNOWN, secret=False, symbol=None)
+ERROR_VALUE: Final = HiddenValue(UNKNOWN, secret=False, symbol=None)
 
 
-class Weight(NamedTuple):
+class SymbolWeight(NamedTuple):
     """About how many characters a symbol has when it is spelt out, and how deep it is nested."""
 
     size: int
     depth: int
 
 
-class Derived(NamedTuple):
+class ExpressionSymbol(NamedTuple):
     """The symbol of a computed value: the expression, and the values of its `reads`."""
 
     expression: Expression
     operands: tuple[Any, ...]
-    weight: Weight
+    weight: SymbolWeight
 
 
-class Composite(NamedTuple):
+class CompositeSymbol(NamedTuple):
     """The symbol of a map or list that holds hidden parts."""
 
     data: Any
-    weight: Weight
+    weight: SymbolWeight
 
 
-class Part(NamedTuple):
+class PartSymbol(NamedTuple):
     """The symbol of a part of a hidden map or list."""
 
-    whole: Hidden
+    container: HiddenValue
     path: NamePath
 
 
-class Unset(NamedTuple):
+class UnsetInputSymbol(NamedTuple):
     """The symbol of a declared input that has no value in this run."""
 
     name: str
 
 
-class AsText(NamedTuple):
+class TextSymbol(NamedTuple):
     """The symbol of a hidden value that became the text of an environment variable."""
 
-    value: Hidden
+    value: HiddenValue
 
 
-def is_text(value: Hidden) -> bool:
+def is_text(value: HiddenValue) -> bool:
     """Whether a hidden value is certainly text, whatever it holds."""
     symbol = value.symbol
-    if type(symbol) is Leaf and isinstance(symbol.node.value, Cipher):
+    if type(symbol) is MergedScalar and isinstance(symbol.node.value, EncryptedValue):
         return symbol.node.value.type == "str"
-    return type(symbol) is Derived and not symbol.expression.whole
+    return type(symbol) is ExpressionSymbol and not symbol.expression.is_single_term
 
 
 def reveal(value: Any) -> Any:
@@ -116,37 +116,43 @@ def reveal(value: Any) -> Any:
         return {key: reveal(child) for key, child in value.items()}
     if isinstance(value, list):
         return [reveal(child) for child in value]
-    return value.reveal() if isinstance(value, Hidden) else value
+    return value.reveal() if isinstance(value, HiddenValue) else value
 
 
-def hidden_parts(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Hidden]]:
+def hidden_parts(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, HiddenValue]]:
     """What is hidden in JSON data, or is all of it, with its place; `path` is that of the data."""
-    if isinstance(value, Hidden):
+    if isinstance(value, HiddenValue):
         yield path, value
         return
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in parts:
         # Most parts are texts, in which nothing is hidden.
-        if isinstance(part, (Hidden, dict, list)):
+        if isinstance(part, (HiddenValue, dict, list)):
             yield from hidden_parts(part, (*path, str(key)))
 
 
-def operands(symbol: Any) -> tuple[Any, ...]:
+def symbol_operands(symbol: Any) -> tuple[Any, ...]:
     """What a symbol is computed from: JSON data in which hidden values stand; nothing for a secret and an input."""
-    if isinstance(symbol, Derived):
+    if isinstance(symbol, ExpressionSymbol):
         return symbol.operands
-    if isinstance(symbol, Composite):
+    if isinstance(symbol, CompositeSymbol):
         return (symbol.data,)
-    return (symbol.whole,) if isinstance(symbol, Part) else (symbol.value,) if isinstance(symbol, AsText) else ()
+    return (
+        (symbol.container,)
+        if isinstance(symbol, PartSymbol)
+        else (symbol.value,)
+        if isinstance(symbol, TextSymbol)
+        else ()
+    )
 
 
-class Injection(NamedTuple):
+class InjectedSecret(NamedTuple):
     """A secret that is put into the environment: its file, its path in there, and what chose it."""
 
     source: str
     path: str
-    value: Hidden
-    chosen: Merged
+    value: HiddenValue
+    selected_by: MergedValue
 
 
 class Resolved(NamedTuple):
@@ -158,7 +164,7 @@ class Resolved(NamedTuple):
     merged: MergedStack
     env_vars: dict[str, Any]
     sections: dict[str, Any]
-    injected: dict[str, Injection]
+    injected: dict[str, InjectedSecret]
     sensitive: tuple[str, ...]
 
     @property
@@ -167,7 +173,7 @@ class Resolved(NamedTuple):
         return self.merged.stack.target
 
 
-class Outside(NamedTuple):
+class ExternalValues(NamedTuple):
     """All that comes from outside the tree.
 
     `inputs` maps each declared input to its text, or to a Hidden when it has none; `plaintexts` maps a secrets file to
@@ -188,4 +194,4 @@ class Bundle(NamedTuple):
     target: Target
     data: dict[str, Any]
     sensitive: frozenset[str]
-    hiding: frozenset[str]
+    keys_with_hidden_values: frozenset[str]

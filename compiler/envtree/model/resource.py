@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from envtree.model.name_index import Index
+from envtree.model.name_index import NameIndex
 from envtree.model.nodes import Document
-from envtree.model.secrets_file import SealedFile, unreadable
-from envtree.model.sops_rule import RulesDocument
+from envtree.model.secrets_file import SecretsFile, make_unreadable
+from envtree.model.sops_rule import SopsConfigDocument
 from envtree.model.source import Kind, Location
 
 
@@ -15,7 +15,7 @@ class Resource(NamedTuple):
 
     location: Location
     document: Document
-    sealed: SealedFile | None = None
+    secrets_file: SecretsFile | None = None
 
 
 class Resources:
@@ -27,40 +27,40 @@ class Resources:
     def __init__(
         self,
         resources: tuple[Resource, ...],
-        rules: tuple[RulesDocument, ...] = (),
-        index: Index | None = None,
+        rules: tuple[SopsConfigDocument, ...] = (),
+        index: NameIndex | None = None,
     ) -> None:
-        self.rules = rules
-        self.index = index or Index([r.location for r in resources])
+        self.sops_configs = rules
+        self.name_index = index or NameIndex([r.location for r in resources])
         self._all = resources
-        self._plain = {r.location: r.document for r in resources if r.location.kind is not Kind.SECRETS}
+        self._documents_by_location = {r.location: r.document for r in resources if r.location.kind is not Kind.SECRETS}
         secrets = [r for r in resources if r.location.kind is Kind.SECRETS]
-        self._sealed = {r.location: r.sealed or unreadable(r.document) for r in secrets}
+        self._secrets_files = {r.location: r.secrets_file or make_unreadable(r.document) for r in secrets}
         self._documents: dict[tuple[Kind, str, str], dict[str, Document]] = {}
-        for place, document in sorted(self._plain.items()):
+        for place, document in sorted(self._documents_by_location.items()):
             self._documents.setdefault((place.kind, place.project, place.team), {})[place.name] = document
         self._teams: dict[str, dict[str, None]] = {}
-        for place in sorted((*self._plain, *self._sealed)):
+        for place in sorted((*self._documents_by_location, *self._secrets_files)):
             if place.project:
                 self._teams.setdefault(place.project, {})
             if place.team:
                 self._teams[place.project][place.team] = None
-        self._owned: dict[tuple[Kind | None, str, str], list[Location]] = {}
-        for place in sorted(self._sealed):
-            self._owned.setdefault((place.owner, place.project, place.team), []).append(place)
+        self._secrets_by_owner: dict[tuple[Kind | None, str, str], list[Location]] = {}
+        for place in sorted(self._secrets_files):
+            self._secrets_by_owner.setdefault((place.owner, place.project, place.team), []).append(place)
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._all)
 
     def document(self, kind: Kind, name: str, project: str = "", team: str = "") -> Document | None:
         """The document of an entity, if there is one."""
-        return self._plain.get(Location(kind, project, team, name))
+        return self._documents_by_location.get(Location(kind, project, team, name))
 
-    def secrets(
+    def secrets_file(
         self, owner: Kind, name: str, project: str = "", team: str = "", environment: str = ""
-    ) -> SealedFile | None:
+    ) -> SecretsFile | None:
         """The secrets file of an entity, if there is one; one that is wrong in itself is not `readable`."""
-        return self._sealed.get(Location(Kind.SECRETS, project, team, name, owner, environment))
+        return self._secrets_files.get(Location(Kind.SECRETS, project, team, name, owner, environment))
 
     def documents(self, kind: Kind, project: str = "", team: str = "") -> dict[str, Document]:
         """The documents of one kind inside a project or team, by name, sorted."""
@@ -68,7 +68,7 @@ class Resources:
 
     def secret_locations(self, owner: Kind, project: str = "", team: str = "") -> list[Location]:
         """Where the secrets files of one kind of owner stand inside a project or team."""
-        return self._owned.get((owner, project, team), [])
+        return self._secrets_by_owner.get((owner, project, team), [])
 
     def projects(self) -> list[str]:
         """The path names of all projects."""

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 
-class Fault(NamedTuple):
+class SchemaFault(NamedTuple):
     """One broken keyword; `path` leads to the value at fault, or to a key where the key itself is.
 
     `argument` is the keyword's own, `schema` what the keyword stands in, `found` the data at fault. `subject` is
@@ -14,6 +14,6 @@ class Fault(NamedTuple):
     path: tuple[str | int, ...]
     argument: Any
     schema: Any
-    found: Any
+    value: Any
     subject: str
-    inner: tuple["Fault", ...]
+    nested_faults: tuple["SchemaFault", ...]

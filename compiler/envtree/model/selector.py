@@ -6,10 +6,10 @@ from typing import Any
 
 import re2
 
-_PARTS = re.compile(r"\*\*|\*")
+_WILDCARDS = re.compile(r"\*\*|\*")
 
 
-def selector(patterns: Iterable[str]) -> Callable[[str], bool]:
+def compile_selector(patterns: Iterable[str]) -> Callable[[str], bool]:
     """Whether an id matches one of the patterns; without patterns every id does."""
     compiled = [_compile(pattern) for pattern in patterns]
     return lambda id: not compiled or any(pattern.fullmatch(id) for pattern in compiled)
@@ -22,6 +22,6 @@ def _compile(pattern: str) -> Any:
 
 
 def _translate(glob: str) -> str:
-    literals = [re2.escape(part) for part in _PARTS.split(glob)]
-    stars = ["[^@]*" if star == "**" else "[^/@]*" for star in _PARTS.findall(glob)]
+    literals = [re2.escape(part) for part in _WILDCARDS.split(glob)]
+    stars = ["[^@]*" if star == "**" else "[^/@]*" for star in _WILDCARDS.findall(glob)]
     return "".join(part + star for part, star in zip(literals, [*stars, ""], strict=True))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 # Line, column, end line, end column; the end column is the first one behind the token.
 Mark = tuple[int, int, int, int]
 
-START: Mark = (1, 1, 1, 1)
+FILE_START: Mark = (1, 1, 1, 1)
 
 
 class Span(NamedTuple):
@@ -21,6 +21,6 @@ class Span(NamedTuple):
         return f"{self.path}:{self.line}:{self.column}"
 
 
-def whole_file(path: str) -> Span:
+def file_span(path: str) -> Span:
     """The place of a finding about the file as such."""
-    return Span(path, *START)
+    return Span(path, *FILE_START)

@@ -3,13 +3,13 @@
 from collections.abc import Mapping as Map
 from typing import Any, NamedTuple
 
-from envtree.model.control_plane import ControlPlane
-from envtree.model.formats import WHOLE
+from envtree.model.control_plane_settings import ControlPlaneSettings
+from envtree.model.formats import WHOLE_TREE_FORMATS
 from envtree.model.keypath import KeyPath
-from envtree.model.nodes import Document, Mapping, Scalar
+from envtree.model.nodes import Document, MappingNode, ScalarNode
 from envtree.model.output_settings import OutputSettings
-from envtree.model.secrets_file import SealedFile, SecretsPolicy
-from envtree.model.sops_rule import RulesFile
+from envtree.model.secrets_file import SecretsFile, SecretsPolicy
+from envtree.model.sops_rule import SopsConfig
 from envtree.model.span import Span
 
 Fields = Map[str, Any]
@@ -49,9 +49,9 @@ class Overlay(NamedTuple):
     """What a project, team or agent adds in one environment."""
 
     document: Document | None
-    section: Mapping | None
-    model: Scalar | None
-    secrets: SealedFile | None
+    section: MappingNode | None
+    model: ScalarNode | None
+    secrets: SecretsFile | None
 
 
 class Environment(NamedTuple):
@@ -61,9 +61,9 @@ class Environment(NamedTuple):
     document: Document
     type: str
     abstract: bool
-    order: tuple[str, ...]
+    lineage: tuple[str, ...]
     fields: Fields
-    secrets: SealedFile | None
+    secrets: SecretsFile | None
 
 
 class Agent(NamedTuple):
@@ -74,7 +74,7 @@ class Agent(NamedTuple):
     targets: tuple[str, ...]
     overlays: Map[str, Overlay]
     fields: Fields
-    secrets: SealedFile | None
+    secrets: SecretsFile | None
 
 
 class Team(NamedTuple):
@@ -87,7 +87,7 @@ class Team(NamedTuple):
     agents: tuple[Agent, ...]
     contracts: Map[str, Contract]
     fields: Fields | None
-    secrets: SealedFile | None
+    secrets: SecretsFile | None
 
 
 class Project(NamedTuple):
@@ -102,7 +102,7 @@ class Project(NamedTuple):
     workflows: tuple[str, ...]
     contracts: Map[str, Contract]
     fields: Fields
-    secrets: SealedFile | None
+    secrets: SecretsFile | None
 
 
 class Organization(NamedTuple):
@@ -110,23 +110,23 @@ class Organization(NamedTuple):
 
     document: Document
     fields: Fields
-    merge: Map[KeyPath, "str | ByKey"]
+    list_policies: Map[KeyPath, "str | MergeByKey"]
     contracts: Map[str, Contract]
     strict: bool
     inputs: Map[str, Input]
-    lint: Map[str, str]
+    lint_severities: Map[str, str]
     secrets_policy: SecretsPolicy
-    secrets: SealedFile | None
+    secrets: SecretsFile | None
     output: OutputSettings
-    control_plane: ControlPlane
+    control_plane: ControlPlaneSettings
 
     @property
     def is_for_control_plane(self) -> bool:
         """Whether the tree describes what a control plane has: because it says so, or writes it by itself."""
-        return self.control_plane.declared is not None or not WHOLE.isdisjoint(self.output.formats)
+        return self.control_plane.declared_at is not None or not WHOLE_TREE_FORMATS.isdisjoint(self.output.formats)
 
 
-class ByKey(NamedTuple):
+class MergeByKey(NamedTuple):
     """The list policy that merges elements with the same value of `key`."""
 
     key: str
@@ -143,7 +143,7 @@ class Workspace(NamedTuple):
     environments: Map[str, Environment]
     projects: tuple[Project, ...]
     policies: tuple[Policy, ...]
-    others: Map[str, Map[str, Document]]
-    rules: tuple[RulesFile, ...]
-    is_mentioning: bool = False
+    other_documents: Map[str, Map[str, Document]]
+    sops_configs: tuple[SopsConfig, ...]
+    has_external_references: bool = False
     is_self_contained: bool = True

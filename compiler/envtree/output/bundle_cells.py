@@ -6,18 +6,29 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from envtree.model.keypath import KeyPath
-from envtree.model.merged import Leaf
-from envtree.model.resolved import SECTIONS, Bundle, Hidden, Resolved, hidden_parts
-from envtree.output.emit.marks import mark, sealed_leaves
-from envtree.output.emit.reference import referenced
-from envtree.output.masking import veiled
+from envtree.model.merged import MergedScalar
+from envtree.model.resolved import SECTIONS, Bundle, HiddenValue, Resolved, hidden_parts
+from envtree.output.emit.comparison_key import comparison_key, sealed_leaves
+from envtree.output.emit.reference import secret_reference
+from envtree.output.masking import masked
 
-__all__ = ["PARTS", "Cell", "cell", "cells", "is_secret", "leaves_read", "mark", "sealed_leaves", "section", "shape"]
+__all__ = [
+    "CELL_SECTIONS",
+    "Cell",
+    "bundle_sealed_leaves",
+    "comparison_key",
+    "contains_secret",
+    "derivation_key",
+    "flatten_bundle",
+    "flatten_section",
+    "make_cell",
+    "sealed_leaves",
+]
 
 # What a bundle has beside what identifies it and what follows from its values.
-PARTS = ("organization", "model_id", "env_vars", "secrets", *SECTIONS)
+CELL_SECTIONS = ("organization", "model_id", "env_vars", "secrets", *SECTIONS)
 # Their keys are not looked into: what one of them holds belongs together.
-FLAT = frozenset({"secrets"})
+OPAQUE_SECTIONS = frozenset({"secrets"})
 
 
 class Cell(NamedTuple):
@@ -29,65 +40,69 @@ class Cell(NamedTuple):
 
     value: Any
     hidden: Literal["", "secret", "unknown"]
-    mark: bytes
+    comparison_key: bytes
 
     @property
-    def sensitive(self) -> bool:
+    def is_secret(self) -> bool:
         """Whether the value is a secret."""
         return self.hidden == "secret"
 
 
-def cells(bundle: Bundle, secretive: frozenset[str] = frozenset()) -> dict[KeyPath, Cell]:
+def flatten_bundle(bundle: Bundle, secret_names: frozenset[str] = frozenset()) -> dict[KeyPath, Cell]:
     """The cells of a bundle, by paths that begin with the section; maps are looked into, lists are not.
 
     `secretive` are variables that must not be shown though no secret is in them. A null, and an empty list or map that
     every bundle has, is no cell.
     """
-    return {path: cell for name in PARTS for path, cell in section(bundle, name, secretive)}
+    return {path: cell for name in CELL_SECTIONS for path, cell in flatten_section(bundle, name, secret_names)}
 
 
-def section(bundle: Bundle, name: str, secretive: frozenset[str] = frozenset()) -> Iterator[tuple[KeyPath, Cell]]:
+def flatten_section(
+    bundle: Bundle, name: str, secret_names: frozenset[str] = frozenset()
+) -> Iterator[tuple[KeyPath, Cell]]:
     """The cells of one section."""
     value = bundle.data[name]
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from inside(inner, (name, key), name in FLAT, secretive)
+            yield from flatten_value(inner, (name, key), name in OPAQUE_SECTIONS, secret_names)
     elif value not in (None, []):
-        yield (name,), cell(value, (name,), secretive)
+        yield (name,), make_cell(value, (name,), secret_names)
 
 
-def shape(value: Any) -> bytes:
+def derivation_key(value: Any) -> bytes:
     """What is the same for two values if they are computed in the same way, whatever the secrets in them are."""
-    return orjson.dumps(value, default=referenced, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(value, default=secret_reference, option=orjson.OPT_SORT_KEYS)
 
 
-def inside(value: Any, path: KeyPath, flat: bool, secretive: frozenset[str]) -> Iterator[tuple[KeyPath, Cell]]:
+def flatten_value(
+    value: Any, path: KeyPath, is_opaque: bool, secret_names: frozenset[str]
+) -> Iterator[tuple[KeyPath, Cell]]:
     """The cells of a value at a path; a map is looked into unless its section is `flat`."""
-    if isinstance(value, dict) and value and not flat:
+    if isinstance(value, dict) and value and not is_opaque:
         for key, inner in value.items():
-            yield from inside(inner, (*path, key), flat, secretive)
+            yield from flatten_value(inner, (*path, key), is_opaque, secret_names)
     else:
-        yield path, cell(value, path, secretive)
+        yield path, make_cell(value, path, secret_names)
 
 
-def cell(value: Any, path: KeyPath, secretive: frozenset[str] = frozenset()) -> Cell:
+def make_cell(value: Any, path: KeyPath, secret_names: frozenset[str] = frozenset()) -> Cell:
     """A value of a bundle as a cell, a map too."""
     if any(hidden_parts(value)):
-        return Cell(None, "secret" if is_secret(value) else "unknown", mark(value))
-    shown = veiled(value, path)
-    if shown != value or (path[0] == "env_vars" and path[1] in secretive):
-        return Cell(None, "secret", mark(value))
-    return Cell(value, "", mark(value))
+        return Cell(None, "secret" if contains_secret(value) else "unknown", comparison_key(value))
+    shown = masked(value, path)
+    if shown != value or (path[0] == "env_vars" and path[1] in secret_names):
+        return Cell(None, "secret", comparison_key(value))
+    return Cell(value, "", comparison_key(value))
 
 
-def leaves_read(resolved: Resolved) -> Iterator[Leaf]:
+def bundle_sealed_leaves(resolved: Resolved) -> Iterator[MergedScalar]:
     """The leaves of secrets files that a bundle reads."""
     sections = resolved.merged.sections
-    values = [value for value in resolved.env_vars.values() if type(value) is Hidden]
-    values += [data for name, data in resolved.sections.items() if sections[name].dynamic]
+    values = [value for value in resolved.env_vars.values() if type(value) is HiddenValue]
+    values += [data for name, data in resolved.sections.items() if sections[name].is_dynamic]
     return (leaf for value in values for leaf in sealed_leaves(value))
 
 
-def is_secret(value: Any) -> bool:
+def contains_secret(value: Any) -> bool:
     """Whether a value of a bundle is computed from a secret, in any part."""
     return any(part.secret for _, part in hidden_parts(value))

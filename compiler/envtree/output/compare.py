@@ -5,115 +5,117 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.model.artifact import Artifact, Manifest, Output, Put, Together
+from envtree.model.artifact import Artifact, Manifest, Output, ShardedArtifacts, WrittenRecords
 from envtree.output.destination_checks import archive_path, output_path
 from envtree.system import disk
-from envtree.system.archive import Packing, through
-from envtree.system.disk import State
-from envtree.system.git import tracked
+from envtree.system.archive import ArchiveWriter, archive_artifacts
+from envtree.system.disk import FileState
+from envtree.system.git import is_git_tracked
 
 
-class _Looked(NamedTuple):
+class _ComparedPart(NamedTuple):
     """How some artifacts differ, what they are, and the folders that were looked at."""
 
     differing: list[str]
-    put: Put
-    folders: list[tuple[str, int | None]]
+    put: WrittenRecords
+    visited_folders: list[tuple[str, int | None]]
 
 
 def compare(
     artifacts: Iterable[Artifact],
     output: Output,
-    together: Together | None = None,
+    sharded_artifacts: ShardedArtifacts | None = None,
     *,
-    is_tracked: Callable[[Path], bool] = tracked,
+    is_tracked: Callable[[Path], bool] = is_git_tracked,
 ) -> list[str]:
     """What a run would write, close to others or remove, relative to the output, sorted; a folder ends in `/`.
 
     The artifacts come in a stream, or `together`; if not all of these come, it means nothing.
     """
-    disk_now = _Found(output_path(output, is_tracked), output)
-    with disk.errors(output.folder):
+    disk_now = _OutputOnDisk(output_path(output, is_tracked), output)
+    with disk.translate_os_errors(output.folder):
         old = disk.load_manifest(disk_now.root, output.mode, output.edition)
-    if together:
-        parts = together(lambda _, artifacts: _look(artifacts, disk_now, old, output)) or []
+    if sharded_artifacts:
+        parts = sharded_artifacts(lambda _, artifacts: _compare_part(artifacts, disk_now, old, output)) or []
     else:
-        parts = [_look(artifacts, disk_now, old, output)]
+        parts = [_compare_part(artifacts, disk_now, old, output)]
     found = [path for part in parts for path in part.differing]
-    disk_now.add(folder for part in parts for folder in part.folders)
-    new = output.successor(old, Put.joined(part.put for part in parts))
-    found.extend(path for id in old.gone(new) for path in old.paths(id))
+    disk_now.add_visited(folder for part in parts for folder in part.visited_folders)
+    new = output.next_manifest(old, WrittenRecords.concatenate(part.put for part in parts))
+    found.extend(path for id in old.removed_ids(new) for path in old.paths(id))
     # Where the bundles come from is only asked about if somebody asks.
     manifest = new if output.receipt else new._replace(receipt=old.receipt)
-    with disk.errors(output.folder):
-        found.extend(disk_now.differing("", {disk.MANIFEST: b"".join(manifest.pieces())}))
-        found.extend(disk_now.own())
+    with disk.translate_os_errors(output.folder):
+        found.extend(disk_now.differing_files("", {disk.MANIFEST_FILE: b"".join(manifest.pieces())}))
+        found.extend(disk_now.differing_protection())
     return sorted(found)
 
 
-def _look(artifacts: Iterable[Artifact], disk_now: "_Found", old: Manifest, output: Output) -> _Looked:
+def _compare_part(
+    artifacts: Iterable[Artifact], disk_now: "_OutputOnDisk", old: Manifest, output: Output
+) -> _ComparedPart:
     found: list[str] = []
 
     def each() -> Iterator[Artifact]:
         for artifact in artifacts:
             files = {f"{artifact.folder}/{name}": data for name, data in artifact.files}
-            with disk.errors(output.folder):
-                found.extend(disk_now.differing(artifact.folder, files))
+            with disk.translate_os_errors(output.folder):
+                found.extend(disk_now.differing_files(artifact.folder, files))
             found.extend(path for path in old.paths(artifact.id) if path not in files)
             yield artifact
 
-    return _Looked(found, Put.of(each()), disk_now.known())
+    return _ComparedPart(found, WrittenRecords.from_artifacts(each()), disk_now.visited_folders())
 
 
 def compare_archives(
     artifacts: Iterable[Artifact],
     outputs: Mapping[str, Output],
-    onward: Callable[[Iterable[Artifact]], list[str]],
+    consume: Callable[[Iterable[Artifact]], list[str]],
     *,
-    is_tracked: Callable[[Path], bool] = tracked,
+    is_tracked: Callable[[Path], bool] = is_git_tracked,
 ) -> list[str]:
     """The same of archives, see `pack`, and of what the artifacts are compared with on their way onward."""
     paths = {name: archive_path(output, is_tracked) for name, output in outputs.items()}
     streams = {name: BytesIO() for name in outputs}
-    packings = {name: Packing(streams[name], output) for name, output in outputs.items()}
-    found = onward(through(artifacts, packings))
+    packings = {name: ArchiveWriter(streams[name], output) for name, output in outputs.items()}
+    found = consume(archive_artifacts(artifacts, packings))
     for name, output in outputs.items():
         packings[name].finish()
-        with disk.errors(output.folder):
-            state = disk.state(paths[name], streams[name].getvalue(), disk.FILE_BITS[output.mode])
-        if state is not State.SAME:
+        with disk.translate_os_errors(output.folder):
+            state = disk.compare_file(paths[name], streams[name].getvalue(), disk.FILE_BITS[output.mode])
+        if state is not FileState.SAME:
             found.append(str(output.folder))
     return found
 
 
-class _Found:
+class _OutputOnDisk:
     """What is on disk, as a run would see it."""
 
     def __init__(self, root: str, output: Output) -> None:
         self.root = root
-        self._plain = output.mode == "plain"
-        self._folders = disk.Folders(root)
+        self._is_plain = output.mode == "plain"
+        self._folders = disk.FolderPermissions(root)
 
-    def differing(self, folder: str, files: dict[str, bytes]) -> Iterator[str]:
+    def differing_files(self, folder: str, files: dict[str, bytes]) -> Iterator[str]:
         """The files of a folder that are missing or not as they should be."""
         missing = self._folders.bits(folder) is None
-        bits = disk.FILE_BITS["plain"] if self._plain else None
+        bits = disk.FILE_BITS["plain"] if self._is_plain else None
         for path, data in files.items():
-            if missing or disk.state(f"{self.root}/{path}", data, bits) is not State.SAME:
+            if missing or disk.compare_file(f"{self.root}/{path}", data, bits) is not FileState.SAME:
                 yield path
 
-    def known(self) -> list[tuple[str, int | None]]:
+    def visited_folders(self) -> list[tuple[str, int | None]]:
         """The folders that were looked at, with their permissions."""
-        return self._folders.known()
+        return self._folders.all_bits()
 
-    def add(self, known: Iterable[tuple[str, int | None]]) -> None:
+    def add_visited(self, known: Iterable[tuple[str, int | None]]) -> None:
         """Take over what another process has looked at."""
-        self._folders.add(known)
+        self._folders.update(known)
 
-    def own(self) -> Iterator[str]:
+    def differing_protection(self) -> Iterator[str]:
         """The `.gitignore` that plain output has, and the folders that are open to others."""
-        differs = any(self.differing("", {disk.IGNORE: disk.IGNORE_TEXT}))
-        if differs == self._plain:
-            yield disk.IGNORE
-        for folder in self._folders.unlike(disk.FOLDER_BITS["plain"]) if self._plain else ():
+        differs = any(self.differing_files("", {disk.IGNORE_FILE: disk.IGNORE_TEXT}))
+        if differs == self._is_plain:
+            yield disk.IGNORE_FILE
+        for folder in self._folders.differing_folders(disk.FOLDER_BITS["plain"]) if self._is_plain else ():
             yield f"{folder or '.'}/"

@@ -6,77 +6,81 @@ from collections.abc import Callable
 from pathlib import Path
 
 from envtree.model.artifact import Output
-from envtree.model.diagnostic import Refusal
+from envtree.model.diagnostic import RefusedError
 from envtree.model.tree_layout import SOURCE_FOLDERS
 from envtree.system import disk
 
 
-def output_path(output: Output, tracked: Callable[[Path], bool]) -> str:
+def output_path(output: Output, is_tracked: Callable[[Path], bool]) -> str:
     """The absolute path of the output, or a Refusal."""
-    path = _placed(output)
-    there = _is_there(path, output)
-    _check_tracked(path, output, tracked)
+    path = _absolute_path(output)
+    there = _exists(path, output)
+    _check_tracked(path, output, is_tracked)
     if there:
-        with disk.errors(output.folder):
-            check_leftover(str(path))
+        with disk.translate_os_errors(output.folder):
+            check_staging_folder(str(path))
             _check_content(path, output)
     return str(path)
 
 
-def archive_path(output: Output, tracked: Callable[[Path], bool]) -> str:
+def archive_path(output: Output, is_tracked: Callable[[Path], bool]) -> str:
     """The absolute path of the archive, or a Refusal; one that is there will be replaced."""
-    path = _placed(output)
+    path = _absolute_path(output)
     if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
-        raise Refusal("ET806", f"the archive '{output.folder}' is there, and no regular file", "choose another name")
-    if output.mode == "plain" and tracked(path):
+        raise RefusedError(
+            "ET806", f"the archive '{output.folder}' is there, and no regular file", "choose another name"
+        )
+    if output.mode == "plain" and is_tracked(path):
         message = f"git tracks '{output.folder}', and plain bundles hold secrets"
-        raise Refusal("ET801", message, "choose another file, or compile with --secrets ref")
+        raise RefusedError("ET801", message, "choose another file, or compile with --secrets ref")
     return str(path)
 
 
-def check_leftover(root: str) -> None:
+def check_staging_folder(root: str) -> None:
     """Refuse a staging folder that envtree cannot have left: git, for one, checks out nothing that only we can read.
 
     Its journal says which files to replace and to remove.
     """
-    for name, is_right in ((disk.STAGING, stat.S_ISDIR), (disk.JOURNAL, stat.S_ISREG)):
+    for name, is_right in ((disk.STAGING_FOLDER, stat.S_ISDIR), (disk.JOURNAL_FILE, stat.S_ISREG)):
         path = f"{root}/{name}"
         if os.path.lexists(path) and not (is_right(os.lstat(path).st_mode) and _is_private(path)):
-            raise Refusal("ET806", f"'{path}' is not what envtree left there", "look at it, and delete it")
+            raise RefusedError("ET806", f"'{path}' is not what envtree left there", "look at it, and delete it")
 
 
-def _placed(output: Output) -> Path:
+def _absolute_path(output: Output) -> Path:
     """Where an output will be; a Refusal if that is among the tree's own files."""
     path = Path(os.path.abspath(output.folder))
     # What leads to the output may be links (`/tmp` often is one); the output itself may not.
     path = path.parent.resolve() / path.name
-    _check_place(path, output)
+    _check_outside_sources(path, output)
     return path
 
 
-def _check_place(path: Path, output: Output) -> None:
-    if output.root is None:
+def _check_outside_sources(path: Path, output: Output) -> None:
+    if output.tree_root is None:
         return
-    root = output.root.resolve()
+    root = output.tree_root.resolve()
     hint = "choose a folder of its own, such as 'out'"
     if root.is_relative_to(path):
-        raise Refusal("ET806", f"the output '{output.folder}' holds the tree itself", hint)
+        raise RefusedError("ET806", f"the output '{output.folder}' holds the tree itself", hint)
     if path.is_relative_to(root) and path.relative_to(root).parts[0] in SOURCE_FOLDERS:
-        raise Refusal("ET806", f"the output '{output.folder}' is inside a folder of the tree's own files", hint)
+        raise RefusedError("ET806", f"the output '{output.folder}' is inside a folder of the tree's own files", hint)
 
 
-def _is_there(path: Path, output: Output) -> bool:
+def _exists(path: Path, output: Output) -> bool:
     """Whether the output exists; a Refusal if it is no folder of this user."""
     try:
         found = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return False
     if stat.S_ISLNK(found.st_mode):
-        raise Refusal("ET806", f"the output '{output.folder}' is a symbolic link", "name the folder it points to")
+        raise RefusedError("ET806", f"the output '{output.folder}' is a symbolic link", "name the folder it points to")
     if not stat.S_ISDIR(found.st_mode):
-        raise Refusal("ET806", f"the output '{output.folder}' is not a folder", "choose another name")
+        raise RefusedError("ET806", f"the output '{output.folder}' is not a folder", "choose another name")
     if found.st_uid != os.geteuid():
-        raise Refusal("ET806", f"the output '{output.folder}' belongs to another user", "choose a folder of your own")
+        raise RefusedError(
+            "ET806", f"the output '{output.folder}' belongs to another user", "choose a folder of your own"
+        )
     return True
 
 
@@ -88,22 +92,22 @@ def _is_private(path: str) -> bool:
 
 def _check_content(path: Path, output: Output) -> None:
     """Plain output closes its folder and hides it from git, which must not happen to a folder of the user's files."""
-    if output.mode != "plain" or not set(os.listdir(path)) - {disk.LOCK, disk.STAGING}:
+    if output.mode != "plain" or not set(os.listdir(path)) - {disk.LOCK_FILE, disk.STAGING_FOLDER}:
         return
     # In this order: the commit of another run removes its journal when the manifest is there.
-    if not any(os.path.lexists(path / name) for name in (disk.JOURNAL, disk.MANIFEST)):
+    if not any(os.path.lexists(path / name) for name in (disk.JOURNAL_FILE, disk.MANIFEST_FILE)):
         hint = "choose an empty folder, or one that does not exist yet"
-        raise Refusal("ET806", f"the output '{output.folder}' holds files that envtree did not write", hint)
+        raise RefusedError("ET806", f"the output '{output.folder}' holds files that envtree did not write", hint)
 
 
-def _check_tracked(path: Path, output: Output, tracked: Callable[[Path], bool]) -> None:
-    if output.mode == "plain" and tracked(path):
-        raise Refusal(
+def _check_tracked(path: Path, output: Output, is_tracked: Callable[[Path], bool]) -> None:
+    if output.mode == "plain" and is_tracked(path):
+        raise RefusedError(
             "ET801",
             f"git tracks files in '{output.folder}', and plain bundles hold secrets",
             "choose another folder, take it out with 'git rm -r --cached', or compile with --secrets ref",
         )
-    staging = path / disk.STAGING
-    if os.path.lexists(staging) and tracked(staging):
-        message = f"git tracks '{output.folder}/{disk.STAGING}', which envtree never commits"
-        raise Refusal("ET806", message, "look at it, and delete it with 'git rm -r'")
+    staging = path / disk.STAGING_FOLDER
+    if os.path.lexists(staging) and is_tracked(staging):
+        message = f"git tracks '{output.folder}/{disk.STAGING_FOLDER}', which envtree never commits"
+        raise RefusedError("ET806", message, "look at it, and delete it with 'git rm -r'")

@@ -3,49 +3,49 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
-from envtree.compile.bundle_lint.place import supplier
-from envtree.compile.layer import targets
-from envtree.model.diagnostic import Diagnostic, Diagnostics, NotChecked, Related
-from envtree.model.fields import field
-from envtree.model.formats import NAMES, WHOLE
+from envtree.compile.bundle_lint.value_origin import origin_span
+from envtree.compile.layer import workspace_targets
+from envtree.model.diagnostic import Diagnostic, Diagnostics, RelatedSpan, SkippedCheck
+from envtree.model.fields import get_field
+from envtree.model.formats import FORMAT_NAMES, WHOLE_TREE_FORMATS
 from envtree.model.keypath import format_path
 from envtree.model.layers import Target
 from envtree.model.output_settings import OutputSettings, TemplateFile
 from envtree.model.resolved import Resolved
-from envtree.model.span import Span, whole_file
+from envtree.model.span import Span, file_span
 from envtree.model.tree_layout import ROOT_FILE
 from envtree.model.workspace import Workspace
-from envtree.output.emit import Unfit, Unseen, Writers, Written
-from envtree.output.emit.formats.k8s import PARTS, object_name
-from envtree.output.emit.template import Compiled, TemplateFault, compiled
-from envtree.sources.tree import Refusal, Tree, What
+from envtree.output.emit import FormatProblem, FormatResult, Unchecked, Writers
+from envtree.output.emit.formats.k8s import NAME_PARTS, object_name
+from envtree.output.emit.template import CompiledTemplate, TemplateFileError, compile_template
+from envtree.sources.tree import EntryType, ReadProblem, Tree
 
 # `bundle.json` is not written by a writer, templates are many, and some formats are not of bundles.
-_APART = WHOLE | {"bundle", "template"}
+_FORMATS_WITHOUT_WRITER = WHOLE_TREE_FORMATS | {"bundle", "template"}
 
 
-def writers(formats: Iterable[str], settings: OutputSettings, tree: Tree, diags: Diagnostics) -> Writers:
+def select_writers(formats: Iterable[str], settings: OutputSettings, tree: Tree, diags: Diagnostics) -> Writers:
     """The formats in the order of their list, and the templates if they are one of them; what is wrong is reported."""
     asked = frozenset(formats)
-    templates = tuple(_templates(settings.templates, tree, diags)) if "template" in asked else ()
-    return Writers(tuple(name for name in NAMES if name in asked - _APART), settings, templates)
+    templates = tuple(_load_templates(settings.templates, tree, diags)) if "template" in asked else ()
+    return Writers(tuple(name for name in FORMAT_NAMES if name in asked - _FORMATS_WITHOUT_WRITER), settings, templates)
 
 
 def check_templates(formats: Iterable[str], settings: OutputSettings, diags: Diagnostics) -> None:
     """Report that templates are asked for where there are none; if organization.yaml itself asks, it has been told."""
     if "template" in frozenset(formats).difference(settings.formats) and not settings.templates:
         message, hint = "format 'template' needs a template", "name one in 'output.templates'"
-        diags.add(Diagnostic(whole_file(ROOT_FILE), "ET202", message, hint, key="output"))
+        diags.add(Diagnostic(file_span(ROOT_FILE), "ET202", message, hint, key="output"))
 
 
-def compares_names(formats: Iterable[str], workspace: Workspace) -> bool:
+def needs_object_name_check(formats: Iterable[str], workspace: Workspace) -> bool:
     """Whether the names of objects for Kubernetes may be those of others, in whatever project these are."""
-    pattern = field(workspace.organization.document, "output", "kubernetes", "name")
+    pattern = get_field(workspace.organization.document, "output", "kubernetes", "name")
     return "k8s" in formats and not workspace.organization.output.kubernetes.hash_suffix and pattern is not None
 
 
-def check_objects(
-    formats: Iterable[str], workspace: Workspace, selects: Callable[[str], bool], diags: Diagnostics
+def check_object_names(
+    formats: Iterable[str], workspace: Workspace, is_selected: Callable[[str], bool], diags: Diagnostics
 ) -> None:
     """Report bundles whose objects for Kubernetes have one name, each with those of its environment.
 
@@ -53,90 +53,90 @@ def check_objects(
     what is in the objects are apart if it matters.
     """
     document, kubernetes = workspace.organization.document, workspace.organization.output.kubernetes
-    pattern = field(document, "output", "kubernetes", "name")
-    if pattern is None or not compares_names(formats, workspace):
+    pattern = get_field(document, "output", "kubernetes", "name")
+    if pattern is None or not needs_object_name_check(formats, workspace):
         return
     groups: dict[tuple[str, str], list[Target]] = {}
-    for target in targets(workspace):
-        name = object_name(kubernetes.name, target._asdict(), target.id)
-        environment = "" if "{environment}" in kubernetes.name else target.environment
+    for target in workspace_targets(workspace):
+        name = object_name(kubernetes.name_pattern, target._asdict(), target.id)
+        environment = "" if "{environment}" in kubernetes.name_pattern else target.environment
         groups.setdefault((name, environment), []).append(target)
     for (name, _), group in groups.items():
         message = f"several bundles have '{name}' as the name of their objects, and each would replace the one before"
         for target in group if len(group) > 1 else ():
-            if selects(target.id):
-                hint = _telling_apart(group, kubernetes.name)
+            if is_selected(target.id):
+                hint = _missing_placeholders(group, kubernetes.name_pattern)
                 place, key = document.span(pattern), "output.kubernetes.name"
                 diags.add(Diagnostic(place, "ET851", message, hint, key=key, bundle=target.id))
 
 
-def _telling_apart(group: list[Target], pattern: str) -> str:
+def _missing_placeholders(group: list[Target], pattern: str) -> str:
     """What would keep the names of some bundles apart."""
-    differing = (part for part in PARTS if len({getattr(target, part) for target in group}) > 1)
+    differing = (part for part in NAME_PARTS if len({getattr(target, part) for target in group}) > 1)
     missing = [name for part in differing if (name := f"{{{part}}}") not in pattern]
     return f"put {' and '.join(missing)} into it" if missing else "put dots between its parts, which no part of it has"
 
 
 def template_digests(settings: OutputSettings, tree: Tree) -> tuple[tuple[str, str], ...]:
     """The templates by path, each with the SHA-256 of its source; empty for one that cannot be read."""
-    sources = {file.path: _source(file, tree) for file in settings.templates}
+    sources = {file.path: _load_template_source(file, tree) for file in settings.templates}
     return tuple(
         (path, hashlib.sha256(source.encode()).hexdigest() if isinstance(source, str) else "")
         for path, source in sources.items()
     )
 
 
-def report(written: Written, resolved: Resolved, diags: Diagnostics) -> None:
+def report_format_problems(format_result: FormatResult, resolved: Resolved, diags: Diagnostics) -> None:
     """Report what does not fit, each at its place."""
-    diags.extend(_finding(each, resolved) for each in written.unfit)
-    for each in written.unseen:
-        diags.skip(_not_checked(each, resolved))
+    diags.extend(_to_diagnostic(each, resolved) for each in format_result.problems)
+    for each in format_result.unchecked:
+        diags.skip(_to_not_checked(each, resolved))
 
 
-def _finding(unfit: Unfit, resolved: Resolved) -> Diagnostic:
-    place = unfit.span or supplier(resolved, unfit.path)
-    related = (Related(supplier(resolved, unfit.other[0]), unfit.other[1]),) if unfit.other else ()
-    key, id = format_path(unfit.path), resolved.target.id
-    return Diagnostic(place, unfit.code, unfit.message, unfit.hint, related, key, id)
+def _to_diagnostic(problem: FormatProblem, resolved: Resolved) -> Diagnostic:
+    place = problem.span or origin_span(resolved, problem.path)
+    related = (RelatedSpan(origin_span(resolved, problem.related[0]), problem.related[1]),) if problem.related else ()
+    key, id = format_path(problem.path), resolved.target.id
+    return Diagnostic(place, problem.code, problem.message, problem.hint, related, key, id)
 
 
-def _not_checked(unseen: Unseen, resolved: Resolved) -> NotChecked:
-    place = unseen.span or supplier(resolved, unseen.path)
-    return NotChecked(place, unseen.code, format_path(unseen.path), resolved.target.id)
+def _to_not_checked(unchecked: Unchecked, resolved: Resolved) -> SkippedCheck:
+    place = unchecked.span or origin_span(resolved, unchecked.path)
+    return SkippedCheck(place, unchecked.code, format_path(unchecked.path), resolved.target.id)
 
 
-def _templates(files: tuple[TemplateFile, ...], tree: Tree, diags: Diagnostics) -> Iterator[Compiled]:
+def _load_templates(files: tuple[TemplateFile, ...], tree: Tree, diags: Diagnostics) -> Iterator[CompiledTemplate]:
     for file in files:
-        source = _source(file, tree)
+        source = _load_template_source(file, tree)
         if isinstance(source, Diagnostic):
             diags.add(source)
             continue
         try:
-            yield compiled(file, source)
-        except TemplateFault as fault:
+            yield compile_template(file, source)
+        except TemplateFileError as fault:
             place = Span(file.path, fault.line, 1, fault.line, 1)
             diags.add(Diagnostic(place, "ET810", fault.message))
 
 
-def _source(file: TemplateFile, tree: Tree) -> str | Diagnostic:
+def _load_template_source(file: TemplateFile, tree: Tree) -> str | Diagnostic:
     key = f"output.templates.{file.name}"
     if not _exists(file.path, tree):
         message = f"there is no file '{file.path}' in the tree"
         return Diagnostic(file.span, "ET301", message, f"paths begin at the folder of {ROOT_FILE}", key=key)
     data = tree.read(file.path)
-    if isinstance(data, Refusal):
-        return Diagnostic(whole_file(file.path), data.code, data.message, data.hint)
+    if isinstance(data, ReadProblem):
+        return Diagnostic(file_span(file.path), data.code, data.message, data.hint)
     try:
         return data.decode()
     except UnicodeDecodeError:
-        return Diagnostic(whole_file(file.path), "ET112", "the file is not UTF-8", "save it as UTF-8")
+        return Diagnostic(file_span(file.path), "ET112", "the file is not UTF-8", "save it as UTF-8")
 
 
 def _exists(path: str, tree: Tree) -> bool:
     """Whether a file is there; no folder on the way is a link."""
     parts = path.split("/")
     for n, part in enumerate(parts):
-        kinds = {entry.name: entry.what for entry in tree.entries("/".join(parts[:n]))}
-        if kinds.get(part) not in ((What.FILE, What.LINK) if n == len(parts) - 1 else (What.FOLDER,)):
+        kinds = {entry.name: entry.type for entry in tree.entries("/".join(parts[:n]))}
+        if kinds.get(part) not in ((EntryType.FILE, EntryType.LINK) if n == len(parts) - 1 else (EntryType.FOLDER,)):
             return False
     return True

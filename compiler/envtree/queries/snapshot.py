@@ -5,33 +5,33 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple
 
-from envtree.diagnostics.codes import OVERALL, is_unread
+from envtree.diagnostics.codes import WHOLE_TREE_CODES, is_read_failure
 from envtree.diagnostics.findings import Finding
-from envtree.diagnostics.fingerprint import fingerprinted
-from envtree.engine.run import Outcome
-from envtree.frontend.read_files import Memory
+from envtree.diagnostics.fingerprint import fingerprint_findings
+from envtree.engine.run import RunOutcome
+from envtree.frontend.read_files import DocumentCache
 from envtree.model.diagnostic import ReportedError, Severity
-from envtree.report import Report, stopped
-from envtree.sources.tree import FILE_LIMIT, Refusal, TreeOver
-from envtree.system.disk import MANIFEST
+from envtree.report import RunReport, error_report
+from envtree.sources.tree import FILE_LIMIT, ReadProblem, TreeWrapper
+from envtree.system.disk import MANIFEST_FILE
 
 
 @dataclass(frozen=True)
-class Noted(TreeOver):
+class DigestingTree(TreeWrapper):
     """A tree, and in `digests` what was read of it: path to the SHA-256 of the content."""
 
     digests: dict[str, str] = field(default_factory=dict)
 
-    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
+    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
         """The bytes of a file."""
         data = self.base.read(path, limit=limit)
         # A manifest is looked at to tell that its folder is an output, and says nothing about the tree.
-        if isinstance(data, bytes) and not path.endswith(f"/{MANIFEST}"):
+        if isinstance(data, bytes) and not path.endswith(f"/{MANIFEST_FILE}"):
             self.digests[path] = sha256(data).hexdigest()
         return data
 
 
-class Standing(NamedTuple):
+class Snapshot(NamedTuple):
     """How a tree stood: its files by digest, its bundles by what tells two versions apart, and what was found.
 
     `held` are findings from before that the last run could not look for; `stop` is what kept it from ending.
@@ -39,76 +39,81 @@ class Standing(NamedTuple):
 
     files: Mapping[str, str] = {}
     bundles: Mapping[str, object] = {}
-    report: Report = Report()
-    held: tuple[Finding, ...] = ()
-    stop: tuple[Finding, ...] = ()
+    report: RunReport = RunReport()
+    carried_over: tuple[Finding, ...] = ()
+    interruption: tuple[Finding, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """All that is known to be wrong."""
-        return (*self.stop, *self.report.findings, *self.held)
+        return (*self.interruption, *self.report.findings, *self.carried_over)
 
 
-class Change(NamedTuple):
+class SnapshotDiff(NamedTuple):
     """What one run found otherwise than the one before: paths of files, the number of bundles, findings."""
 
     changed: tuple[str, ...]
     added: tuple[str, ...]
     removed: tuple[str, ...]
-    bundles: int
-    new: tuple[Finding, ...]
-    gone: tuple[Finding, ...]
+    changed_bundle_count: int
+    new_findings: tuple[Finding, ...]
+    removed_findings: tuple[Finding, ...]
 
     def __bool__(self) -> bool:
         return any(self)
 
 
-def after(before: Standing, outcome: Outcome, files: Mapping[str, str], bundles: Mapping[str, object]) -> Standing:
+def next_snapshot(
+    previous: Snapshot, outcome: RunOutcome, files: Mapping[str, str], bundles: Mapping[str, object]
+) -> Snapshot:
     """How the tree stands after a run that came to its end, with the files it read and the bundles it made."""
-    report = Report(outcome.findings, outcome.not_checked, outcome.checked)
+    report = RunReport(outcome.findings, outcome.not_checked, outcome.checked)
     # With an error somewhere a bundle that is not there may only be spoiled, and nobody looked for some findings.
     broken = any(finding.severity is Severity.ERROR for finding in outcome.findings)
     if not broken:
-        return Standing(files, bundles, report)
-    return Standing(files, {**before.bundles, **bundles}, report, tuple(_unseen(before, outcome)))
+        return Snapshot(files, bundles, report)
+    return Snapshot(files, {**previous.bundles, **bundles}, report, tuple(_carried_over_findings(previous, outcome)))
 
 
-def halted(before: Standing, reason: ReportedError, files: Mapping[str, str]) -> Standing:
+def interrupted(previous: Snapshot, reason: ReportedError, files: Mapping[str, str]) -> Snapshot:
     """How it stands after a run that was stopped: as before, but for that."""
-    return before._replace(files={**before.files, **files}, stop=stopped(reason).findings)
+    return previous._replace(files={**previous.files, **files}, interruption=error_report(reason).findings)
 
 
-def since(before: Standing, now: Standing) -> Change:
+def compare_snapshots(previous: Snapshot, current: Snapshot) -> SnapshotDiff:
     """What differs."""
-    old, new = before.files, now.files
-    known, found = _known(before.findings), _known(now.findings)
-    return Change(
+    old, new = previous.files, current.files
+    known, found = _findings_by_fingerprint(previous.findings), _findings_by_fingerprint(current.findings)
+    return SnapshotDiff(
         tuple(sorted(path for path in new if old.get(path, new[path]) != new[path])),
         tuple(sorted(new.keys() - old.keys())),
         tuple(sorted(old.keys() - new.keys())),
-        sum(before.bundles.get(id) != now.bundles.get(id) for id in before.bundles.keys() | now.bundles.keys()),
+        sum(
+            previous.bundles.get(id) != current.bundles.get(id)
+            for id in previous.bundles.keys() | current.bundles.keys()
+        ),
         tuple(finding for key, finding in found.items() if key not in known),
         tuple(finding for key, finding in known.items() if key not in found),
     )
 
 
-def forget(memory: Memory, files: Mapping[str, str]) -> None:
+def evict_stale_documents(memory: DocumentCache, files: Mapping[str, str]) -> None:
     """Take out of a memory what no file says any more."""
     for key in [key for key in memory if files.get(key[0]) != key[2]]:
         del memory[key]
 
 
-def _unseen(before: Standing, outcome: Outcome) -> Iterable[Finding]:
+def _carried_over_findings(previous: Snapshot, outcome: RunOutcome) -> Iterable[Finding]:
     """The findings from before that a run over a broken tree had no way to repeat."""
-    found = _known(outcome.findings)
-    unread = {one.diagnostic.span.path for one in outcome.findings if is_unread(one.diagnostic.code)}
-    spoiled = {*outcome.ids, *before.bundles} - {*outcome.checked}
-    for key, finding in _known((*before.report.findings, *before.held)).items():
+    found = _findings_by_fingerprint(outcome.findings)
+    unread = {one.diagnostic.span.path for one in outcome.findings if is_read_failure(one.diagnostic.code)}
+    spoiled = {*outcome.ids, *previous.bundles} - {*outcome.checked}
+    for key, finding in _findings_by_fingerprint((*previous.report.findings, *previous.carried_over)).items():
         one = finding.diagnostic
-        hidden = one.code in OVERALL or (finding.bundles and spoiled.issuperset(finding.bundles))
+        hidden = one.code in WHOLE_TREE_CODES or (finding.bundles and spoiled.issuperset(finding.bundles))
         if key not in found and finding.severity is not Severity.ERROR and (hidden or one.span.path in unread):
             yield finding
 
 
-def _known(findings: Iterable[Finding]) -> dict[str, Finding]:
-    return {key: finding for finding, key in fingerprinted(findings)}
+def _findings_by_fingerprint(findings: Iterable[Finding]) -> dict[str, Finding]:
+    return {key: finding for finding, key in fingerprint_findings(findings)}

@@ -3,22 +3,22 @@
 from collections import defaultdict
 
 from envtree.diagnostics.printable import printable
-from envtree.report.graph import Graph, Key
+from envtree.report.graph import Graph, NodeKey
 
 _SHAPES = {"stadium": "oval", "folder": "folder", "round": "ellipse", "hexagon": "hexagon", "box": "box"}
 # In a label `\N` is the node's name, and `&lt;` a character.
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "&": "&amp;"})
 
 
-def dot(graph: Graph, ranked: tuple[str, ...] = ()) -> str:
+def render_dot(graph: Graph, ranked: tuple[str, ...] = ()) -> str:
     """The graph; nodes of one of the `ranked` nouns stand in one rank."""
     ids = {key: f"n{number}" for number, key in enumerate(graph.nodes, start=1)}
     lines = ["digraph envtree {", "  rankdir=LR;"]
-    ranks: dict[str, list[Key]] = defaultdict(list)
+    ranks: dict[str, list[NodeKey]] = defaultdict(list)
     for key, node in graph.nodes.items():
         label = printable(node.label).translate(_ESCAPES)
         lines.append(f'  {ids[key]} [shape={_SHAPES[node.shape]}, label="{label}"];')
         ranks[node.noun].append(key)
-    lines += [f"  {ids[start]} -> {ids[end]};" for start, end in graph.arrows]
+    lines += [f"  {ids[start]} -> {ids[end]};" for start, end in graph.edges]
     lines += [f"  {{ rank=same; {'; '.join(ids[key] for key in ranks[noun])} }}" for noun in ranked if ranks[noun]]
     return "".join(f"{line}\n" for line in [*lines, "}"])

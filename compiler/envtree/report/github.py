@@ -4,40 +4,40 @@ from collections.abc import Iterable, Iterator
 
 from envtree.diagnostics.findings import Finding
 from envtree.model.diagnostic import Severity
-from envtree.model.tree_layout import shown
-from envtree.report import from_repository, plural, sentences
+from envtree.model.tree_layout import escape_unprintable
+from envtree.report import finding_sentences, plural, repository_path
 
 # GitHub shows no more than these of one kind from one step, and cuts longer messages.
-_MOST = 10
-_LONGEST = 4096
-_KINDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
+_MAX_ANNOTATIONS = 10
+_MAX_MESSAGE_LENGTH = 4096
+_ANNOTATION_KINDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
 
-def github(findings: Iterable[Finding], prefix: str) -> str:
+def render_github(findings: Iterable[Finding], prefix: str) -> str:
     """One command a line; `prefix` leads from the repository's root to the tree's, and is empty or ends in `/`."""
     found = list(findings)
-    return "".join(f"{line}\n" for severity in _KINDS for line in _of_kind(severity, found, prefix))
+    return "".join(f"{line}\n" for severity in _ANNOTATION_KINDS for line in _severity_lines(severity, found, prefix))
 
 
-def _of_kind(severity: Severity, findings: list[Finding], prefix: str) -> Iterator[str]:
+def _severity_lines(severity: Severity, findings: list[Finding], prefix: str) -> Iterator[str]:
     mine = [finding for finding in findings if finding.severity is severity]
-    for finding in mine[:_MOST]:
+    for finding in mine[:_MAX_ANNOTATIONS]:
         yield _command(finding, prefix)
-    if len(mine) > _MOST:
+    if len(mine) > _MAX_ANNOTATIONS:
         # Not a command, for it would be the one too many.
-        yield f"and {plural(len(mine) - _MOST, f'more {_KINDS[severity]}')}"
+        yield f"and {plural(len(mine) - _MAX_ANNOTATIONS, f'more {_ANNOTATION_KINDS[severity]}')}"
 
 
 def _command(finding: Finding, prefix: str) -> str:
-    properties = ",".join(f"{name}={_property(value)}" for name, value in _properties(finding, prefix).items())
-    return f"::{_KINDS[finding.severity]} {properties}::{_data(_message(finding))}"
+    properties = ",".join(f"{name}={_escape_property(value)}" for name, value in _properties(finding, prefix).items())
+    return f"::{_ANNOTATION_KINDS[finding.severity]} {properties}::{_escape_data(_message(finding))}"
 
 
 def _properties(finding: Finding, prefix: str) -> dict[str, str]:
     span, title = finding.diagnostic.span, {"title": f"envtree {finding.diagnostic.code}"}
     if not span.path:
         return title
-    file = from_repository(prefix, span.path)
+    file = repository_path(prefix, span.path)
     place = {"file": file, "line": span.line, "col": span.column, "endLine": span.end_line}
     # GitHub drops an end column that is on another line than the start.
     if span.line == span.end_line:
@@ -47,12 +47,12 @@ def _properties(finding: Finding, prefix: str) -> dict[str, str]:
 
 def _message(finding: Finding) -> str:
     # A third, for escaping makes up to three characters of one.
-    return "\n".join(map(shown, sentences(finding)))[: _LONGEST // 3]
+    return "\n".join(map(escape_unprintable, finding_sentences(finding)))[: _MAX_MESSAGE_LENGTH // 3]
 
 
-def _data(text: str) -> str:
+def _escape_data(text: str) -> str:
     return text.replace("%", "%25").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return shown(text).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+def _escape_property(text: str) -> str:
+    return escape_unprintable(text).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")

@@ -3,91 +3,106 @@
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-from envtree.model.sops_rule import CODE_OWNERS
+from envtree.model.sops_rule import CODE_OWNERS_FILE
 from envtree.model.source import Kind
+from envtree.queries.fleet.declaration_usage import Usage
 from envtree.queries.fleet.impact import Impact
-from envtree.queries.fleet.uses import Use
 from envtree.report import plural
-from envtree.report.gist import spread
-from envtree.report.lines import BOLD, DIM, Line, painted_lines, place, some, table
+from envtree.report.bundle_summary import distribution_rows
+from envtree.report.terminal_lines import (
+    BOLD,
+    DIM,
+    StyledLine,
+    format_table,
+    render_lines,
+    short_location,
+    truncate_items,
+)
 
-_FEW = 3
-_MOST_PLACES = 3
-_MOST_NAMED = 10
-_HOW = {"layer": "fed by", "rule": "checked by", "mention": "governed by", "template": "put into"}
+_MAX_LISTED_BUNDLES = 3
+_MAX_LOCATIONS = 3
+_MAX_MENTIONS = 10
+_RELATION_PHRASES = {"layer": "fed by", "rule": "checked by", "mention": "governed by", "template": "put into"}
 
 
-def impact_text(found: Sequence[Impact], every: Sequence[str], *, color: bool, whole: bool) -> str:
+def render_impact(impacts: Sequence[Impact], all_ids: Sequence[str], *, color: bool, verbose: bool) -> str:
     """All that some files feed, of `every` bundle that there is; with `whole` every bundle is named."""
-    lines: list[Line] = []
-    if len(found) > 1:
-        union = sorted({id for one in found for id in one.bundles})
-        lines.append(Line(_number(union, every, f"fed by these {len(found)} files"), BOLD))
-        lines += [*_where(union, every, whole), Line("")]
-    for one in found:
-        lines += [*_file(one, every, whole), Line("")]
-    return painted_lines(lines[:-1], color=color)
+    lines: list[StyledLine] = []
+    if len(impacts) > 1:
+        union = sorted({id for one in impacts for id in one.bundles})
+        lines.append(StyledLine(_count_sentence(union, all_ids, f"fed by these {len(impacts)} files"), BOLD))
+        lines += [*_distribution_lines(union, all_ids, verbose), StyledLine("")]
+    for one in impacts:
+        lines += [*_impact_lines(one, all_ids, verbose), StyledLine("")]
+    return render_lines(lines[:-1], color=color)
 
 
-def _file(found: Impact, every: Sequence[str], whole: bool) -> Iterator[Line]:
-    if found.relation == "unread":
-        yield Line(f"nothing is read from {found.path}", BOLD)
-    elif found.relation == "apart":
-        yield Line(f"no bundle holds anything of {found.path}: it is for the control plane alone", BOLD)
-    elif found.relation == "access":
-        yield from _access(found)
+def _impact_lines(impact: Impact, all_ids: Sequence[str], verbose: bool) -> Iterator[StyledLine]:
+    if impact.relation == "unread":
+        yield StyledLine(f"nothing is read from {impact.path}", BOLD)
+    elif impact.relation == "apart":
+        yield StyledLine(f"no bundle holds anything of {impact.path}: it is for the control plane alone", BOLD)
+    elif impact.relation == "access":
+        yield from _access_lines(impact)
     else:
-        how = "equipped with" if found.kind is Kind.SKILL else _HOW[found.relation]
-        yield Line(_number(found.bundles, every, f"{how} {found.path}"), BOLD)
-    if found.idle:
-        yield Line(f"  none of its values counts in {found.idle} of them")
-    yield from _where(found.bundles, every, whole)
-    if found.keys:
-        yield Line("")
-        yield from _keys(found.keys)
-    if found.named:
-        places = [f"  {place(span)}" for span in found.named]
-        listed = places if whole else some(places, _MOST_NAMED, "place")
-        yield from (Line(""), Line("named in"), *map(Line, listed))
+        how = "equipped with" if impact.kind is Kind.SKILL else _RELATION_PHRASES[impact.relation]
+        yield StyledLine(_count_sentence(impact.bundles, all_ids, f"{how} {impact.path}"), BOLD)
+    if impact.unaffected_count:
+        yield StyledLine(f"  none of its values counts in {impact.unaffected_count} of them")
+    yield from _distribution_lines(impact.bundles, all_ids, verbose)
+    if impact.keys:
+        yield StyledLine("")
+        yield from _use_lines(impact.keys)
+    if impact.mentions:
+        places = [f"  {short_location(span)}" for span in impact.mentions]
+        listed = places if verbose else truncate_items(places, _MAX_MENTIONS, "place")
+        yield from (StyledLine(""), StyledLine("named in"), *map(StyledLine, listed))
 
 
-def _access(found: Impact) -> Iterator[Line]:
-    if PurePosixPath(found.path).name == CODE_OWNERS:
+def _access_lines(impact: Impact) -> Iterator[StyledLine]:
+    if PurePosixPath(impact.path).name == CODE_OWNERS_FILE:
         said = "'envtree secrets sync' writes into it who owns what"
-    elif found.governs:
-        said = f"it says for whom sops encrypts {plural(len(found.governs), 'secrets file')}"
+    elif impact.governed_files:
+        said = f"it says for whom sops encrypts {plural(len(impact.governed_files), 'secrets file')}"
     else:
         said = "it says for whom sops encrypts, and no secrets file falls under it"
-    yield Line(f"no bundle holds anything of {found.path}: {said}", BOLD)
-    if found.governs:
-        rows = [(str(rule.line), path) for path, rule in found.governs]
-        yield from (Line(""), *(Line(f"  {row}") for row in table([("rule", "secrets file"), *rows], frozenset({0}))))
+    yield StyledLine(f"no bundle holds anything of {impact.path}: {said}", BOLD)
+    if impact.governed_files:
+        rows = [(str(rule.line), path) for path, rule in impact.governed_files]
+        yield from (
+            StyledLine(""),
+            *(StyledLine(f"  {row}") for row in format_table([("rule", "secrets file"), *rows], frozenset({0}))),
+        )
 
 
-def _number(ids: Sequence[str], every: Sequence[str], how: str) -> str:
+def _count_sentence(ids: Sequence[str], all_ids: Sequence[str], phrase: str) -> str:
     if not ids:
-        return f"no bundle is {how}"
-    if len(ids) == len(every):
-        return f"all {plural(len(every), 'bundle')} are {how}" if len(every) > 1 else f"the one bundle is {how}"
-    return f"{len(ids)} of {plural(len(every), 'bundle')} {'is' if len(ids) == 1 else 'are'} {how}"
+        return f"no bundle is {phrase}"
+    if len(ids) == len(all_ids):
+        return (
+            f"all {plural(len(all_ids), 'bundle')} are {phrase}" if len(all_ids) > 1 else f"the one bundle is {phrase}"
+        )
+    return f"{len(ids)} of {plural(len(all_ids), 'bundle')} {'is' if len(ids) == 1 else 'are'} {phrase}"
 
 
-def _where(ids: Sequence[str], every: Sequence[str], whole: bool) -> Iterator[Line]:
-    if whole or len(ids) <= _FEW:
-        yield from (Line(f"  {id}") for id in ids)
+def _distribution_lines(ids: Sequence[str], all_ids: Sequence[str], verbose: bool) -> Iterator[StyledLine]:
+    if verbose or len(ids) <= _MAX_LISTED_BUNDLES:
+        yield from (StyledLine(f"  {id}") for id in ids)
     else:
-        yield from (Line(f"  {row}") for row in table(spread(ids, every)))
+        yield from (StyledLine(f"  {row}") for row in format_table(distribution_rows(ids, all_ids)))
 
 
-def _keys(keys: Sequence[Use]) -> Iterator[Line]:
+def _use_lines(keys: Sequence[Usage]) -> Iterator[StyledLine]:
     rows = [("line", "key", "counts in", "shadowed in")]
     hues = [DIM]
     for key in keys:
-        lost = sorted(key.lost.items(), key=lambda item: (-len(item[1]), item[0]))
-        over = some([f"{len(numbers)} by {place(span)}" for span, numbers in lost], _MOST_PLACES, "place")
+        lost = sorted(key.shadowed_by.items(), key=lambda item: (-len(item[1]), item[0]))
+        over = truncate_items(
+            [f"{len(numbers)} by {short_location(span)}" for span, numbers in lost], _MAX_LOCATIONS, "place"
+        )
         first, *others = over or [""]
-        rows.append((str(key.span.line), key.key, str(len(key.wins)), first))
+        rows.append((str(key.span.line), key.key, str(len(key.effective_in)), first))
         rows += [("", "", "", other) for other in others]
-        hues += ["" if key.wins else DIM] * (1 + len(others))
-    for text, hue in zip(table(rows, right=frozenset({0, 2})), hues, strict=True):
-        yield Line(f"  {text}", hue)
+        hues += ["" if key.effective_in else DIM] * (1 + len(others))
+    for text, hue in zip(format_table(rows, right_aligned=frozenset({0, 2})), hues, strict=True):
+        yield StyledLine(f"  {text}", hue)

@@ -6,17 +6,17 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.printable_documents import xml_document
-from envtree.model.diagnostic import Severity, grave
-from envtree.model.tree_layout import ROOT_FILE, shown
-from envtree.report import from_repository, sentences
+from envtree.model.diagnostic import Severity, failing_severities
+from envtree.model.tree_layout import ROOT_FILE, escape_unprintable
+from envtree.report import finding_sentences, repository_path
 
 
-def junit(findings: Iterable[Finding], prefix: str, *, strict: bool = False) -> bytes:
+def render_junit(findings: Iterable[Finding], prefix: str, *, strict: bool = False) -> bytes:
     """One suite for each file, one case for each finding; a run without any is one case that passes."""
-    fatal = grave(strict=strict)
+    fatal = failing_severities(strict=strict)
     root = Element("testsuites", name="envtree")
     for path, group in groupby(findings, lambda finding: finding.diagnostic.span.path or ROOT_FILE):
-        _suite(root, shown(from_repository(prefix, path)), list(group), fatal)
+        _add_suite(root, escape_unprintable(repository_path(prefix, path)), list(group), fatal)
     if not len(root):
         suite = SubElement(root, "testsuite", name="envtree", tests="1", failures="0", errors="0", skipped="0")
         SubElement(suite, "testcase", name="no findings", classname="envtree")
@@ -26,22 +26,22 @@ def junit(findings: Iterable[Finding], prefix: str, *, strict: bool = False) -> 
     return xml_document(tostring(root, encoding="unicode"))
 
 
-def _suite(root: Element, path: str, findings: list[Finding], fatal: frozenset[Severity]) -> None:
+def _add_suite(root: Element, path: str, findings: list[Finding], fatal: frozenset[Severity]) -> None:
     failures = sum(finding.severity in fatal for finding in findings)
     counts = {"tests": len(findings), "failures": failures, "errors": 0, "skipped": 0}
     suite = SubElement(root, "testsuite", {"name": path, **{name: str(count) for name, count in counts.items()}})
     for finding in findings:
-        _case(suite, path, finding, failed=finding.severity in fatal)
+        _add_case(suite, path, finding, failed=finding.severity in fatal)
 
 
-def _case(suite: Element, path: str, finding: Finding, *, failed: bool) -> None:
+def _add_case(suite: Element, path: str, finding: Finding, *, failed: bool) -> None:
     diagnostic = finding.diagnostic
     place = f"{path}:{diagnostic.span.line}:{diagnostic.span.column}"
     case = SubElement(suite, "testcase", name=f"{diagnostic.code} {place}", classname=path)
-    message, *others = sentences(finding)
-    text = "\n".join(map(shown, (f"{place}: {finding.severity} {diagnostic.code}: {message}", *others)))
+    message, *others = finding_sentences(finding)
+    text = "\n".join(map(escape_unprintable, (f"{place}: {finding.severity} {diagnostic.code}: {message}", *others)))
     if failed:
-        attributes = {"type": diagnostic.code, "message": shown(message)}
+        attributes = {"type": diagnostic.code, "message": escape_unprintable(message)}
         SubElement(case, "failure", attributes).text = text
     else:
         SubElement(case, "system-out").text = text

@@ -3,62 +3,77 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from envtree.model.canonical_json import compact
-from envtree.queries.fleet.matrix import Matrix, Row
+from envtree.model.canonical_json import encode_compact
+from envtree.queries.fleet.matrix import Matrix, MatrixRow
 from envtree.report import plural
-from envtree.report.gist import spread
-from envtree.report.lines import BOLD, DIM, Line, painted_lines, place, shortened, some
+from envtree.report.bundle_summary import distribution_rows
+from envtree.report.terminal_lines import (
+    BOLD,
+    DIM,
+    StyledLine,
+    render_lines,
+    short_location,
+    shorten_value,
+    truncate_items,
+)
 
-_FEW = 3
-_MOST_ROWS = 40
-_MOST_PLACES = 3
+_MAX_LISTED_BUNDLES = 3
+_MAX_ROWS = 40
+_MAX_LOCATIONS = 3
 
 
-def matrix_text(matrix: Matrix, *, color: bool, whole: bool) -> str:
+def render_matrix(matrix: Matrix, *, color: bool, verbose: bool) -> str:
     """The values of a key, those of most bundles first; with `whole` every value and every bundle is told."""
     every = [*matrix.missing, *(id for row in matrix.rows for id in row.bundles)]
     width = len(str(max(len(matrix.missing), *(len(row.bundles) for row in matrix.rows))))
-    lines = [Line(f"{matrix.key} has {plural(len(matrix.rows), 'value')} in {_bundles(matrix)}", BOLD)]
-    rows = matrix.rows if whole else matrix.rows[:_MOST_ROWS]
-    cut = Counter(_value(row, whole=False) for row in matrix.rows)
+    lines = [StyledLine(f"{matrix.key} has {plural(len(matrix.rows), 'value')} in {_bundle_count(matrix)}", BOLD)]
+    rows = matrix.rows if verbose else matrix.rows[:_MAX_ROWS]
+    cut = Counter(_value_text(row, verbose=False) for row in matrix.rows)
     for row in rows:
         # Of values that begin alike, the end tells them apart.
-        value = _value(row, whole=whole or cut[_value(row, whole=False)] > 1)
-        lines += [Line(""), Line(f"  {len(row.bundles):>{width}}  {value}", BOLD), *_row(row, every, width, whole)]
+        value = _value_text(row, verbose=verbose or cut[_value_text(row, verbose=False)] > 1)
+        lines += [
+            StyledLine(""),
+            StyledLine(f"  {len(row.bundles):>{width}}  {value}", BOLD),
+            *_row_lines(row, every, width, verbose),
+        ]
     if len(rows) < len(matrix.rows):
-        lines += [Line(""), Line(f"and {len(matrix.rows) - len(rows)} more values (-v lists them)")]
+        lines += [StyledLine(""), StyledLine(f"and {len(matrix.rows) - len(rows)} more values (-v lists them)")]
     if matrix.missing:
-        lines += [Line(""), Line(f"  {len(matrix.missing):>{width}}  (not set)", DIM)]
-        lines += _where(matrix.missing, every, width, whole)
-    return painted_lines(lines, color=color)
+        lines += [StyledLine(""), StyledLine(f"  {len(matrix.missing):>{width}}  (not set)", DIM)]
+        lines += _distribution_lines(matrix.missing, every, width, verbose)
+    return render_lines(lines, color=color)
 
 
-def _bundles(matrix: Matrix) -> str:
-    count = matrix.bundles - len(matrix.missing)
-    return f"{count} of {plural(matrix.bundles, 'bundle')}" if matrix.missing else plural(count, "bundle")
+def _bundle_count(matrix: Matrix) -> str:
+    count = matrix.bundle_count - len(matrix.missing)
+    return f"{count} of {plural(matrix.bundle_count, 'bundle')}" if matrix.missing else plural(count, "bundle")
 
 
-def _row(row: Row, every: Sequence[str], width: int, whole: bool) -> Iterator[Line]:
-    places = list(dict.fromkeys(place(span) for span in row.origins))
+def _row_lines(row: MatrixRow, all_ids: Sequence[str], width: int, verbose: bool) -> Iterator[StyledLine]:
+    places = list(dict.fromkeys(short_location(span) for span in row.origins))
     indent = " " * (width + 4)
-    yield from (Line(f"{indent}{each}") for each in (places if whole else some(places, _MOST_PLACES, "place")))
-    yield from _where(row.bundles, every, width, whole)
+    yield from (
+        StyledLine(f"{indent}{each}")
+        for each in (places if verbose else truncate_items(places, _MAX_LOCATIONS, "place"))
+    )
+    yield from _distribution_lines(row.bundles, all_ids, width, verbose)
 
 
-def _where(ids: Sequence[str], every: Sequence[str], width: int, whole: bool) -> Iterator[Line]:
+def _distribution_lines(ids: Sequence[str], all_ids: Sequence[str], width: int, verbose: bool) -> Iterator[StyledLine]:
     indent = " " * (width + 4)
-    if whole or len(ids) <= _FEW:
-        yield from (Line(f"{indent}{id}") for id in ids)
+    if verbose or len(ids) <= _MAX_LISTED_BUNDLES:
+        yield from (StyledLine(f"{indent}{id}") for id in ids)
     else:
-        for name, count, projects in spread(ids, every):
-            yield Line(f"{indent}{name}, {count}: {projects}")
+        for name, count, projects in distribution_rows(ids, all_ids):
+            yield StyledLine(f"{indent}{name}, {count}: {projects}")
 
 
-def _value(row: Row, *, whole: bool) -> str:
+def _value_text(row: MatrixRow, *, verbose: bool) -> str:
     if row.sensitive:
         return "(secret)"
     if row.unknown:
         return "(depends on an input)"
     if isinstance(row.value, dict) and row.value.keys() == {"source", "path"}:
         return f"{row.value['source']}#{row.value['path']}"
-    return compact(row.value) if whole else shortened(row.value)
+    return encode_compact(row.value) if verbose else shorten_value(row.value)

@@ -2,13 +2,13 @@
 
 import re
 
-from envtree.model.tree_layout import shown
-from envtree.report.graph import Graph, folded
+from envtree.model.tree_layout import escape_unprintable
+from envtree.report.graph import Graph, fold_graph
 
 # Mermaid draws no more than 500 arrows, and no text of more than 50,000 characters, which these are far below.
-MOST = 200
-_ARROWS = 500
-_LONGEST = 150
+MAX_NODES = 200
+_MAX_EDGES = 500
+_MAX_LABEL_LENGTH = 150
 _SHAPES = {
     "stadium": ("([", "])"),
     "folder": ("[[", "]]"),
@@ -20,15 +20,15 @@ _SHAPES = {
 _LIGATURE = "ﬂ"
 
 
-def mermaid(graph: Graph, most: int = MOST) -> str:
+def render_mermaid(graph: Graph, max_nodes: int = MAX_NODES) -> str:
     """The graph with at most `most` nodes; the others are folded into counts."""
-    drawn = folded(graph, most, _ARROWS)
+    drawn = fold_graph(graph, max_nodes, _MAX_EDGES)
     ids = {key: f"n{number}" for number, key in enumerate(drawn.nodes, start=1)}
     lines = ["flowchart LR"]
     for key, node in drawn.nodes.items():
         before, after = _SHAPES[node.shape]
         lines.append(f'  {ids[key]}{before}"{_label(node.label)}"{after}')
-    lines += [f"  {ids[start]} --> {ids[end]}" for start, end in drawn.arrows]
+    lines += [f"  {ids[start]} --> {ids[end]}" for start, end in drawn.edges]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -37,20 +37,20 @@ def _label(text: str) -> str:
 
     So there are no quotes, comments, directives, icons, and none of the Markdown that Mermaid reads in labels.
     """
-    text = shown(text).replace(_LIGATURE, "fl")
-    plain = {match.start() for match in re.finditer(_plain(text), text)}
+    text = escape_unprintable(text).replace(_LIGATURE, "fl")
+    plain = {match.start() for match in re.finditer(_plain_pattern(text), text)}
     spelt, length = [], 0
     for n, character in enumerate(text):
         spelt.append(character if n in plain else f"#{ord(character)};")
         length += len(spelt[-1])
-        if length > _LONGEST:
+        if length > _MAX_LABEL_LENGTH:
             spelt[-1] = f"#{ord('…')};"
             break
     # What a node must not be without.
     return "".join(spelt) or "#32;"
 
 
-def _plain(text: str) -> str:
+def _plain_pattern(text: str) -> str:
     """The pattern of the characters of a text that stand for themselves."""
     joining = "-_/"
     # Together, or behind `www`, they may make an address, which Markdown links.

@@ -3,32 +3,36 @@
 from collections.abc import Sequence
 
 from envtree.model.span import Span
-from envtree.queries.fleet.parity import Missing, Parity
+from envtree.queries.fleet.parity import MissingKey, Parity
 from envtree.report import plural
-from envtree.report.gist import agents
-from envtree.report.lines import BOLD, DIM, Line, painted_lines, place, table
+from envtree.report.bundle_summary import count_agents
+from envtree.report.terminal_lines import BOLD, DIM, StyledLine, format_table, render_lines, short_location
 
 
-def parity_text(parity: Parity, *, color: bool, whole: bool) -> str:
+def render_parity(parity: Parity, *, color: bool, verbose: bool) -> str:
     """All that differs in kind; with `whole` every bundle is named."""
-    lines = [Line(_sentence(parity), BOLD)]
+    lines = [StyledLine(_parity_summary(parity), BOLD)]
     for name in parity.environments:
-        found = [one for one in parity.missing if one.present == name and not one.expected]
-        lines += _block(f"keys of {name} only", _keys(found, whole))
-    lines += _block("keys of another type", _types(parity, whole))
+        found = [one for one in parity.missing_keys if one.present_in == name and not one.is_expected]
+        lines += _block(f"keys of {name} only", _key_lines(found, verbose))
+    lines += _block("keys of another type", _type_lines(parity, verbose))
     for name in parity.environments:
-        lone = [Line(f"  {one.agent}") for one in parity.lone if one.present == name]
+        lone = [StyledLine(f"  {one.agent}") for one in parity.unpaired_agents if one.present_in == name]
         lines += _block(f"agents of {name} only", lone)
-    expected = [one for one in parity.missing if one.expected]
-    lines += _block("declared for one of them only", _keys(expected, whole, DIM))
-    return painted_lines(lines, color=color)
+    expected = [one for one in parity.missing_keys if one.is_expected]
+    lines += _block("declared for one of them only", _key_lines(expected, verbose, DIM))
+    return render_lines(lines, color=color)
 
 
-def _sentence(parity: Parity) -> str:
+def _parity_summary(parity: Parity) -> str:
     one, other = parity.environments
-    compared = f"({plural(parity.agents, 'agent')} compared)"
-    keys = {missing.key for missing in parity.missing if not missing.expected}
-    counts = ((len(keys), "key"), (len({types.key for types in parity.types}), "type"), (len(parity.lone), "agent"))
+    compared = f"({plural(parity.agent_count, 'agent')} compared)"
+    keys = {missing.key for missing in parity.missing_keys if not missing.is_expected}
+    counts = (
+        (len(keys), "key"),
+        (len({types.key for types in parity.type_mismatches}), "type"),
+        (len(parity.unpaired_agents), "agent"),
+    )
     parts = [plural(count, noun) for count, noun in counts if count]
     if not parts:
         return f"{one} and {other} differ in no key, type or agent {compared}"
@@ -36,31 +40,34 @@ def _sentence(parity: Parity) -> str:
     return f"{one} and {other} differ in {listed} {compared}"
 
 
-def _block(title: str, lines: Sequence[Line]) -> list[Line]:
-    return [Line(""), Line(title, BOLD), *lines] if lines else []
+def _block(title: str, lines: Sequence[StyledLine]) -> list[StyledLine]:
+    return [StyledLine(""), StyledLine(title, BOLD), *lines] if lines else []
 
 
-def _keys(found: Sequence[Missing], whole: bool, hue: str = "") -> list[Line]:
+def _key_lines(missing_keys: Sequence[MissingKey], verbose: bool, style: str = "") -> list[StyledLine]:
     """The keys, each with how many bundles lack it, and where the others have it from."""
-    rows = [(f"  {one.key}", plural(len(one.bundles), "bundle"), _places(one.places)) for one in found]
+    rows = [(f"  {one.key}", plural(len(one.bundles), "bundle"), _locations_phrase(one.spans)) for one in missing_keys]
     return [
         line
-        for text, one in zip(table(rows) if rows else [], found, strict=True)
-        for line in (Line(text, hue), *(Line(f"      {id}", hue) for id in (one.bundles if whole else ())))
+        for text, one in zip(format_table(rows) if rows else [], missing_keys, strict=True)
+        for line in (
+            StyledLine(text, style),
+            *(StyledLine(f"      {id}", style) for id in (one.bundles if verbose else ())),
+        )
     ]
 
 
-def _types(parity: Parity, whole: bool) -> list[Line]:
+def _type_lines(parity: Parity, verbose: bool) -> list[StyledLine]:
     lines = []
-    for one in parity.types:
+    for one in parity.type_mismatches:
         types = ", ".join(f"{one.types[name]} in {name}" for name in parity.environments)
-        lines.append(Line(f"  {one.key}: {types}"))
-        lines.append(Line(f"      {plural(agents(one.bundles), 'agent')}, {_places(one.places)}"))
-        lines += [Line(f"      {id}") for id in one.bundles] if whole else []
+        lines.append(StyledLine(f"  {one.key}: {types}"))
+        lines.append(StyledLine(f"      {plural(count_agents(one.bundles), 'agent')}, {_locations_phrase(one.spans)}"))
+        lines += [StyledLine(f"      {id}") for id in one.bundles] if verbose else []
     return lines
 
 
-def _places(spans: Sequence[Span]) -> str:
+def _locations_phrase(spans: Sequence[Span]) -> str:
     """The first place, and how many more there are."""
     rest = f" and {plural(len(spans) - 1, 'more place')}" if len(spans) > 1 else ""
-    return f"{place(spans[0])}{rest}" if spans else ""
+    return f"{short_location(spans[0])}{rest}" if spans else ""

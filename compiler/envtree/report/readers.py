@@ -3,72 +3,72 @@
 from collections.abc import Iterator, Sequence
 
 from envtree.report import plural
-from envtree.report.gist import gist
-from envtree.report.lines import BOLD, DIM, Line, painted_lines, table
-from envtree.secrets.access.readers import Access, FileReaders, Person, Secret
+from envtree.report.bundle_summary import summarize_bundles
+from envtree.report.terminal_lines import BOLD, DIM, StyledLine, format_table, render_lines
+from envtree.secrets.access.access_report import AccessReport, FileReaders, PersonAccess, SecretRef
 
-_YES, _TOGETHER, _NO = "x", "(x)", ""
-_STRANGER, _MISSING = "x!", "-!"
+_CAN_READ, _NEEDS_OTHERS, _CANNOT_READ = "x", "(x)", ""
+_UNDECLARED_READER, _MISSING_READER = "x!", "-!"
 
 
-def readers_text(access: Access, *, color: bool, whole: bool) -> str:
+def render_readers(access: AccessReport, *, color: bool, verbose: bool) -> str:
     """Everybody's access; with `whole` every bundle has its name."""
-    lines = [*_table(access)]
+    lines = [*_table_lines(access)]
     for person in access.people:
-        lines += [Line(""), *_person(person, whole)]
-    return painted_lines(lines, color=color)
+        lines += [StyledLine(""), *_person_lines(person, verbose)]
+    return render_lines(lines, color=color)
 
 
-def _table(access: Access) -> Iterator[Line]:
-    people = [person for person in access.people if person.files or person.known]
+def _table_lines(access: AccessReport) -> Iterator[StyledLine]:
+    people = [person for person in access.people if person.files or person.is_declared]
     if not access.files:
-        yield Line("there are no secrets files")
+        yield StyledLine("there are no secrets files")
         return
-    head = ["file", *(_short(person.name) for person in people)]
-    rows = [[file.path, *(_cell(file, person) for person in people)] for file in access.files]
-    first, *rest = table([head, *rows])
-    yield Line(first, BOLD)
-    yield from map(Line, rest)
+    head = ["file", *(_shorten_name(person.name) for person in people)]
+    rows = [[file.path, *(_access_mark(file, person) for person in people)] for file in access.files]
+    first, *rest = format_table([head, *rows])
+    yield StyledLine(first, BOLD)
+    yield from map(StyledLine, rest)
     marks = {cell for row in rows for cell in row[1:]}
     legend = {
-        _TOGETHER: "only with another's key",
-        _STRANGER: "can read, and is not declared",
-        _MISSING: "is declared, and cannot read",
+        _NEEDS_OTHERS: "only with another's key",
+        _UNDECLARED_READER: "can read, and is not declared",
+        _MISSING_READER: "is declared, and cannot read",
     }
     for mark, words in legend.items():
         if mark in marks:
-            yield Line(f"{mark}  {words}", DIM)
+            yield StyledLine(f"{mark}  {words}", DIM)
 
 
-def _cell(file: FileReaders, person: Person) -> str:
+def _access_mark(file: FileReaders, person: PersonAccess) -> str:
     if person.name in file.missing:
-        return _MISSING
-    if person.name in file.strangers:
-        return _STRANGER
-    if file.path in person.alone:
-        return _YES
-    return _TOGETHER if file.path in person.files else _NO
+        return _MISSING_READER
+    if person.name in file.undeclared:
+        return _UNDECLARED_READER
+    if file.path in person.openable_alone:
+        return _CAN_READ
+    return _NEEDS_OTHERS if file.path in person.files else _CANNOT_READ
 
 
-def _person(person: Person, whole: bool) -> Iterator[Line]:
-    secrets = _by_secret(person)
+def _person_lines(person: PersonAccess, verbose: bool) -> Iterator[StyledLine]:
+    secrets = _bundles_by_secret(person)
     total = f"{plural(len(secrets), 'secret')} of {plural(len(person.bundles), 'bundle')}"
-    stranger = "" if person.known else ", whom nobody knows,"
-    yield Line(f"{person.name}{stranger} can read {total if secrets else 'no secret of a bundle'}", BOLD)
-    rows = [(f"  {one.path}", one.file, "" if whole else gist(ids)) for one, ids in secrets.items()]
-    for line, ids in zip(table(rows) if rows else (), secrets.values(), strict=True):
-        yield Line(line)
-        if whole:
-            yield from (Line(f"    {id}", DIM) for id in ids)
+    stranger = "" if person.is_declared else ", whom nobody knows,"
+    yield StyledLine(f"{person.name}{stranger} can read {total if secrets else 'no secret of a bundle'}", BOLD)
+    rows = [(f"  {one.path}", one.file, "" if verbose else summarize_bundles(ids)) for one, ids in secrets.items()]
+    for line, ids in zip(format_table(rows) if rows else (), secrets.values(), strict=True):
+        yield StyledLine(line)
+        if verbose:
+            yield from (StyledLine(f"    {id}", DIM) for id in ids)
 
 
-def _by_secret(person: Person) -> dict[Secret, Sequence[str]]:
-    found: dict[Secret, list[str]] = {}
+def _bundles_by_secret(person: PersonAccess) -> dict[SecretRef, Sequence[str]]:
+    found: dict[SecretRef, list[str]] = {}
     for id, secrets in person.bundles.items():
         for one in secrets:
             found.setdefault(one, []).append(id)
     return {one: found[one] for one in sorted(found)}
 
 
-def _short(name: str) -> str:
+def _shorten_name(name: str) -> str:
     return name if len(name) <= 24 else f"{name[:12]}…{name[-6:]}"

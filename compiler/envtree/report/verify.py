@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from envtree.delivery.verify import Verdict
+from envtree.delivery.verify import VerificationResult
 from envtree.diagnostics.printable import printable
 from envtree.model.artifact import Receipt
 from envtree.report import plural
 
 
-def verify_data(verdict: Verdict) -> dict[str, Any]:
+def verdict_to_json(verdict: VerificationResult) -> dict[str, Any]:
     """The verdict as JSON data."""
     manifest = verdict.manifest
     return {
@@ -17,33 +17,33 @@ def verify_data(verdict: Verdict) -> dict[str, Any]:
         "mode": manifest.mode,
         "manifest": verdict.digest,
         "bundles": len(manifest.bundles),
-        "touched": list(verdict.touched),
+        "touched": list(verdict.changed_bundles),
         "problems": [each._asdict() | {"bundle": each.bundle or None} for each in verdict.problems],
         "receipt": manifest.receipt._asdict() if manifest.receipt else None,
     }
 
 
-def verify_text(verdict: Verdict) -> str:
+def render_verdict(verdict: VerificationResult) -> str:
     """A line for each thing that is wrong, and where the output comes from."""
     lines = [
         f"{each.path}: {each.message}{f' (bundle {each.bundle})' if each.bundle else ''}" for each in verdict.problems
     ]
     lines.append(f"manifest {verdict.digest}")
-    lines.append(_origin(verdict.manifest.receipt))
+    lines.append(_receipt_sentence(verdict.manifest.receipt))
     return "".join(f"{printable(line)}\n" for line in lines)
 
 
-def conclusion(verdict: Verdict) -> str:
+def verdict_summary(verdict: VerificationResult) -> str:
     """How it stands, in a sentence."""
     bundles = plural(len(verdict.manifest.bundles), "bundle")
     if not verdict.problems:
         return f"{bundles}, all as they were compiled"
-    if not verdict.touched:
+    if not verdict.changed_bundles:
         return f"{bundles}, and {plural(len(verdict.problems), 'problem')}"
-    return f"{len(verdict.touched)} of {bundles} not as compiled"
+    return f"{len(verdict.changed_bundles)} of {bundles} not as compiled"
 
 
-def _origin(receipt: Receipt | None) -> str:
+def _receipt_sentence(receipt: Receipt | None) -> str:
     if receipt is None:
         return "no receipt: 'compile --receipt' writes one"
     by = f"by envtree {receipt.version} from {plural(len(receipt.files), 'file')}"

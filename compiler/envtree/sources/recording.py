@@ -3,32 +3,32 @@
 import hashlib
 from collections.abc import Iterable
 
-from envtree.sources.tree import FILE_LIMIT, Above, Entry, Refusal, Tree
+from envtree.sources.tree import FILE_LIMIT, FileAboveRoot, ReadProblem, Tree, TreeEntry
 
 
-class Recorded:
+class RecordingTree:
     """Another tree, and in `ids` the files that were read: path to the id of the blob with this content."""
 
     def __init__(self, tree: Tree, algorithm: str) -> None:
-        self.ids: dict[str, str] = {}
+        self.blob_ids: dict[str, str] = {}
         self._tree, self._algorithm = tree, algorithm
 
-    def entries(self, folder: str) -> tuple[Entry, ...]:
+    def entries(self, folder: str) -> tuple[TreeEntry, ...]:
         """What lies directly in a folder, sorted; the empty string is the root."""
         return self._tree.entries(folder)
 
-    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
+    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
         """The bytes of a file."""
         data = self._tree.read(path, limit=limit)
         if isinstance(data, bytes):
             header = f"blob {len(data)}\0".encode()
-            self.ids[path] = hashlib.new(self._algorithm, header + data, usedforsecurity=False).hexdigest()
+            self.blob_ids[path] = hashlib.new(self._algorithm, header + data, usedforsecurity=False).hexdigest()
         return data
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         """Those of the paths that git ignores."""
         return self._tree.ignored(paths)
 
-    def above(self, name: str) -> Above | None:
+    def find_above_root(self, name: str) -> FileAboveRoot | None:
         """The nearest file of a name above the root."""
-        return self._tree.above(name)
+        return self._tree.find_above_root(name)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from envtree.model.tree_layout import DEFAULT_PROJECT, IMPLICIT
-from envtree.sources.tree import Entry, Tree, TreeOver
+from envtree.model.tree_layout import DEFAULT_PROJECT, IMPLICIT_PROJECT_FOLDERS
+from envtree.sources.tree import Tree, TreeEntry, TreeWrapper
 
 
-class NarrowTree(TreeOver):
+class SingleBundleTree(TreeWrapper):
     """The part of a tree that can have a say in the bundle of an id, which need not exist."""
 
     def __init__(self, tree: Tree, id: str) -> None:
@@ -14,29 +14,29 @@ class NarrowTree(TreeOver):
         *folders, self._agent = id.partition("@")[0].split("/")
         self._project, self._team = "".join(folders[:1]), "/".join(folders[1:])
 
-    def entries(self, folder: str) -> tuple[Entry, ...]:
+    def entries(self, folder: str) -> tuple[TreeEntry, ...]:
         """What lies directly in a folder and matters, sorted; the empty string is the root."""
-        return tuple(entry for entry in self.base.entries(folder) if self._matters(entry.path.split("/")))
+        return tuple(entry for entry in self.base.entries(folder) if self._is_relevant(entry.path.split("/")))
 
-    def _matters(self, path: Sequence[str]) -> bool:
+    def _is_relevant(self, path: Sequence[str]) -> bool:
         match path:
             case ["projects", project, *inside]:
-                return project == self._project and self._matters_in_project(inside)
-            case [folder, *_] if folder in IMPLICIT:
-                return self._project == DEFAULT_PROJECT and self._matters_in_project(path)
+                return project == self._project and self._is_relevant_in_project(inside)
+            case [folder, *_] if folder in IMPLICIT_PROJECT_FOLDERS:
+                return self._project == DEFAULT_PROJECT and self._is_relevant_in_project(path)
         return True
 
-    def _matters_in_project(self, path: Sequence[str]) -> bool:
+    def _is_relevant_in_project(self, path: Sequence[str]) -> bool:
         match path:
             case ["workflows", _]:
                 return False
             case ["teams", team, *inside]:
-                return team == self._team and self._is_own(inside)
+                return team == self._team and self._is_of_agent(inside)
             case ["agents", _]:
-                return not self._team and self._is_own(path)
+                return not self._team and self._is_of_agent(path)
         return True
 
-    def _is_own(self, path: Sequence[str]) -> bool:
+    def _is_of_agent(self, path: Sequence[str]) -> bool:
         """Whether a path in a team, or in a project without one, is not that of another agent."""
         match path:
             case ["agents", name]:

@@ -5,37 +5,37 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from envtree.model.diagnostic import Diagnostic, Diagnostics
-from envtree.model.sops_rule import RULES_FILE
+from envtree.model.sops_rule import SOPS_CONFIG_FILE
 from envtree.model.source import Kind, Location, Source
-from envtree.model.span import whole_file
-from envtree.model.tree_layout import shown
-from envtree.sources.tree import Refusal, Tree, What
+from envtree.model.span import file_span
+from envtree.model.tree_layout import escape_unprintable
+from envtree.sources.tree import EntryType, ReadProblem, Tree
 
-_PLACE = Location(Kind.CREATION_RULES, "", "", "")
+_LOCATION = Location(Kind.CREATION_RULES, "", "", "")
 
 
-class RulesSource(NamedTuple):
+class SopsConfigSource(NamedTuple):
     """A `.sops.yaml`, and the way from its folder to the root of the tree if it lies above that."""
 
     source: Source
-    inside: str
+    root_prefix: str
 
 
-def rules_files(tree: Tree, secrets: Iterable[str], diags: Diagnostics) -> Iterator[RulesSource]:
+def read_sops_configs(tree: Tree, secrets: Iterable[str], diags: Diagnostics) -> Iterator[SopsConfigSource]:
     """Read every `.sops.yaml` that sops may find from one of the secrets files."""
-    folders = {folder for path in secrets for folder in _upwards(path)}
+    folders = {folder for path in secrets for folder in _parent_folders(path)}
     at_root = False
     for folder in sorted(folders):
-        path = f"{folder}/{RULES_FILE}" if folder else RULES_FILE
-        if any(entry.path == path and entry.what in (What.FILE, What.LINK) for entry in tree.entries(folder)):
+        path = f"{folder}/{SOPS_CONFIG_FILE}" if folder else SOPS_CONFIG_FILE
+        if any(entry.path == path and entry.type in (EntryType.FILE, EntryType.LINK) for entry in tree.entries(folder)):
             at_root = at_root or not folder
-            yield from _source(path, "", tree.read(path), diags)
-    above = tree.above(RULES_FILE) if folders and not at_root else None
+            yield from _make_source(path, "", tree.read(path), diags)
+    above = tree.find_above_root(SOPS_CONFIG_FILE) if folders and not at_root else None
     if above:
-        yield from _source(above.path, above.inside, above.content, diags)
+        yield from _make_source(above.path, above.root_prefix, above.content, diags)
 
 
-def _upwards(path: str) -> Iterator[str]:
+def _parent_folders(path: str) -> Iterator[str]:
     folder = path.rpartition("/")[0]
     while folder:
         yield folder
@@ -43,8 +43,8 @@ def _upwards(path: str) -> Iterator[str]:
     yield ""
 
 
-def _source(path: str, inside: str, data: bytes | Refusal, diags: Diagnostics) -> Iterator[RulesSource]:
+def _make_source(path: str, inside: str, data: bytes | ReadProblem, diags: Diagnostics) -> Iterator[SopsConfigSource]:
     if isinstance(data, bytes):
-        yield RulesSource(Source(path, _PLACE, data, sha256(data).hexdigest()), inside)
+        yield SopsConfigSource(Source(path, _LOCATION, data, sha256(data).hexdigest()), inside)
     else:
-        diags.add(Diagnostic(whole_file(shown(path)), *data))
+        diags.add(Diagnostic(file_span(escape_unprintable(path)), *data))

@@ -10,17 +10,17 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from envtree.model.diagnostic import Failure, reason
-from envtree.model.tree_layout import ROOT_FILE, shown
+from envtree.model.diagnostic import MachineError, os_error_reason
+from envtree.model.tree_layout import ROOT_FILE, escape_unprintable
 from envtree.system import git
 
 FILE_LIMIT = 1 << 20
 _CHUNK = 1 << 16
 # A FIFO must not block, a link must not be followed, a child process must not inherit.
-_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class What(Enum):
+class EntryType(Enum):
     """What a directory entry is; a link to a folder is told apart, since it is never followed."""
 
     FILE = auto()
@@ -30,11 +30,11 @@ class What(Enum):
     SPECIAL = auto()
 
 
-class Entry(NamedTuple):
+class TreeEntry(NamedTuple):
     """One entry of a folder; `path` is relative to the root, with `/`."""
 
     path: str
-    what: What
+    type: EntryType
 
     @property
     def name(self) -> str:
@@ -42,7 +42,7 @@ class Entry(NamedTuple):
         return self.path.rpartition("/")[2]
 
 
-class Refusal(NamedTuple):
+class ReadProblem(NamedTuple):
     """Why a file is not read: what a finding about it says."""
 
     code: str
@@ -50,60 +50,60 @@ class Refusal(NamedTuple):
     hint: str
 
 
-class Above(NamedTuple):
+class FileAboveRoot(NamedTuple):
     """A file of a folder above the root: `path` begins with `../`, `inside` leads from there to the root, with `/`."""
 
     path: str
-    inside: str
-    content: bytes | Refusal
+    root_prefix: str
+    content: bytes | ReadProblem
 
 
 class Tree(Protocol):
     """The files of an organization."""
 
-    def entries(self, folder: str) -> tuple[Entry, ...]:
+    def entries(self, folder: str) -> tuple[TreeEntry, ...]:
         """What lies directly in a folder, sorted; the empty string is the root."""
 
-    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
+    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
         """The bytes of a regular file of at most `limit` bytes."""
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         """Those of the paths that git ignores."""
 
-    def above(self, name: str) -> Above | None:
+    def find_above_root(self, name: str) -> FileAboveRoot | None:
         """The nearest file of a name above the root, within the repository."""
 
 
 @runtime_checkable
-class Noting(Protocol):
+class ReadTrackingTree(Protocol):
     """A tree that notes what is read of it."""
 
-    def noted(self) -> Any:
+    def drain_reads(self) -> Any:
         """What was read since the last time that this was asked."""
 
-    def note(self, noted: Any) -> None:
+    def merge_reads(self, noted: Any) -> None:
         """Take over what was read by another process."""
 
 
 @runtime_checkable
-class Fetching(Protocol):
+class PrefetchingTree(Protocol):
     """A tree from which many files are had at once sooner than one by one."""
 
-    def fetch(self, paths: Iterable[str]) -> None:
+    def prefetch(self, paths: Iterable[str]) -> None:
         """Have some files at hand."""
 
 
 @dataclass(frozen=True)
-class TreeOver:
+class TreeWrapper:
     """A tree that is as its `base` but for what a subclass says."""
 
     base: Tree
 
-    def entries(self, folder: str) -> tuple[Entry, ...]:
+    def entries(self, folder: str) -> tuple[TreeEntry, ...]:
         """What lies directly in a folder, sorted; the empty string is the root."""
         return self.base.entries(folder)
 
-    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
+    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
         """The bytes of a regular file of at most `limit` bytes."""
         return self.base.read(path, limit=limit)
 
@@ -111,17 +111,17 @@ class TreeOver:
         """Those of the paths that git ignores."""
         return self.base.ignored(paths)
 
-    def above(self, name: str) -> Above | None:
+    def find_above_root(self, name: str) -> FileAboveRoot | None:
         """The nearest file of a name above the root, within the repository."""
-        return self.base.above(name)
+        return self.base.find_above_root(name)
 
 
-def digest_of(found: bytes | Refusal) -> str:
+def digest_read_result(found: bytes | ReadProblem) -> str:
     """What changes with what was read of a file: its SHA-256 in hex, or that of why it is not read."""
     return hashlib.sha256(found if isinstance(found, bytes) else repr(tuple(found)).encode()).hexdigest()
 
 
-class RootNotFound(Exception):
+class RootNotFoundError(Exception):
     """No folder upwards holds an organization.yaml; `searched` are those that were looked at: a usage error."""
 
     def __init__(self, searched: tuple[Path, ...]) -> None:
@@ -139,52 +139,52 @@ class DirectoryTree:
         self.root = Path(os.path.realpath(root))
         self._prefix = str(self.root).rstrip("/") + "/"
 
-    def entries(self, folder: str) -> tuple[Entry, ...]:
+    def entries(self, folder: str) -> tuple[TreeEntry, ...]:
         """What lies directly in a folder, sorted by name whatever order the file system has."""
         inside = f"{folder}/" if folder else ""
         try:
             with os.scandir(self._prefix + folder) as scan:
-                found = [Entry(inside + entry.name, _what(entry)) for entry in scan]
+                found = [TreeEntry(inside + entry.name, _entry_type(entry)) for entry in scan]
         except OSError as error:
-            raise _unreadable(folder or ".", error) from None
+            raise _read_error(folder or ".", error) from None
         return tuple(sorted(found, key=lambda entry: entry.path))
 
-    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
+    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
         """The bytes of a regular file inside the root, a link to one included."""
         try:
-            return _read(self._prefix + path, path, limit)
+            return _read_file(self._prefix + path, path, limit)
         except OSError as error:
             if error.errno != errno.ELOOP:
-                raise _unreadable(path, error) from None
+                raise _read_error(path, error) from None
         return self._read_link(path, limit)
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         """Those of the paths that git ignores."""
-        return git.ignored(self.root, paths)
+        return git.find_ignored(self.root, paths)
 
-    def above(self, name: str) -> Above | None:
+    def find_above_root(self, name: str) -> FileAboveRoot | None:
         """The nearest file of a name above the root, within the repository; none of a link."""
         repository = git.repository_root(self.root)
         folder, inside, path = self.root, "", name
         while repository and folder != repository:
             folder, inside, path = folder.parent, f"{folder.name}/{inside}", f"../{path}"
             if os.path.lexists(folder / name):
-                return Above(path, inside, _read_above(folder / name, path))
+                return FileAboveRoot(path, inside, _read_file_above(folder / name, path))
         return None
 
-    def _read_link(self, path: str, limit: int) -> bytes | Refusal:
+    def _read_link(self, path: str, limit: int) -> bytes | ReadProblem:
         target = os.path.realpath(self._prefix + path)
         if not target.startswith(self._prefix):
-            return outside(path)
+            return outside_link_problem(path)
         # `.git/config` and `.env` hold credentials, and an excerpt would print them.
         if "/." in target[len(self._prefix) - 1 :]:
-            return hidden_target(path)
+            return hidden_target_problem(path)
         try:
-            return _read(target, path, limit)
+            return _read_file(target, path, limit)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
-                return dangling(path)
-            raise _unreadable(path, error) from None
+                return dangling_link_problem(path)
+            raise _read_error(path, error) from None
 
 
 def find_root(start: Path) -> Path:
@@ -199,7 +199,7 @@ def find_root(start: Path) -> Path:
             return candidate
         if candidate in ceilings or os.path.lexists(candidate / ".git"):
             break
-    raise RootNotFound(tuple(searched))
+    raise RootNotFoundError(tuple(searched))
 
 
 def _ceilings() -> frozenset[Path]:
@@ -212,52 +212,52 @@ def _check_owner(root: Path) -> None:
     user = os.geteuid()
     for path in (root, root / ROOT_FILE):
         if user != 0 and path.lstat().st_uid not in (0, user):
-            raise Failure("ET805", f"'{path}' belongs to another user", "work in a checkout of your own")
+            raise MachineError("ET805", f"'{path}' belongs to another user", "work in a checkout of your own")
 
 
-def _what(entry: os.DirEntry[str]) -> What:
+def _entry_type(entry: os.DirEntry[str]) -> EntryType:
     if entry.is_file(follow_symlinks=False):
-        return What.FILE
+        return EntryType.FILE
     if entry.is_dir(follow_symlinks=False):
-        return What.FOLDER
+        return EntryType.FOLDER
     if not entry.is_symlink():
-        return What.SPECIAL
+        return EntryType.SPECIAL
     try:
-        return What.FOLDER_LINK if entry.is_dir() else What.LINK
+        return EntryType.FOLDER_LINK if entry.is_dir() else EntryType.LINK
     except OSError:
         # A circle, or a way through a file; who reads it is told.
-        return What.LINK
+        return EntryType.LINK
 
 
-def _read(file: str, path: str, limit: int) -> bytes | Refusal:
+def _read_file(file: str, path: str, limit: int) -> bytes | ReadProblem:
     try:
-        descriptor = os.open(file, _OPEN)
+        descriptor = os.open(file, _OPEN_FLAGS)
     except OSError as error:
         if error.errno == errno.ENXIO:
-            return not_regular(path)
+            return not_regular_problem(path)
         raise
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            return not_regular(path)
-        data = b"" if status.st_size > limit else _drain(descriptor, limit)
+            return not_regular_problem(path)
+        data = b"" if status.st_size > limit else _read_up_to(descriptor, limit)
     finally:
         os.close(descriptor)
     if max(status.st_size, len(data)) > limit:
-        return too_large(path, limit)
+        return too_large_problem(path, limit)
     return data
 
 
-def _read_above(file: Path, path: str) -> bytes | Refusal:
+def _read_file_above(file: Path, path: str) -> bytes | ReadProblem:
     try:
-        return _read(str(file), path, FILE_LIMIT)
+        return _read_file(str(file), path, FILE_LIMIT)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            return outside(path)
-        raise _unreadable(path, error) from None
+            return outside_link_problem(path)
+        raise _read_error(path, error) from None
 
 
-def _drain(descriptor: int, limit: int) -> bytes:
+def _read_up_to(descriptor: int, limit: int) -> bytes:
     """Everything up to one byte more than the limit: a file may grow while it is read, or not tell its size."""
     data = os.read(descriptor, _CHUNK)
     if not data:
@@ -269,35 +269,35 @@ def _drain(descriptor: int, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def not_regular(path: str) -> Refusal:
+def not_regular_problem(path: str) -> ReadProblem:
     """The refusal of a folder, FIFO, socket or device where a file is expected."""
-    return _refuse("ET120", path, "is not a regular file", "replace it with a file, or give it another name")
+    return _read_problem("ET120", path, "is not a regular file", "replace it with a file, or give it another name")
 
 
-def outside(path: str) -> Refusal:
+def outside_link_problem(path: str) -> ReadProblem:
     """The refusal of a link that leads out of the tree."""
-    return _refuse("ET121", path, "is a link that leads out of the tree", "link to a file inside it")
+    return _read_problem("ET121", path, "is a link that leads out of the tree", "link to a file inside it")
 
 
-def hidden_target(path: str) -> Refusal:
+def hidden_target_problem(path: str) -> ReadProblem:
     """The refusal of a link to what is hidden."""
-    return _refuse("ET121", path, "is a link to a hidden file", "link to a file without a leading dot")
+    return _read_problem("ET121", path, "is a link to a hidden file", "link to a file without a leading dot")
 
 
-def dangling(path: str) -> Refusal:
+def dangling_link_problem(path: str) -> ReadProblem:
     """The refusal of a link that leads to nothing."""
-    return _refuse("ET120", path, "is a link that leads to nothing", "correct or remove the link")
+    return _read_problem("ET120", path, "is a link that leads to nothing", "correct or remove the link")
 
 
-def too_large(path: str, limit: int) -> Refusal:
+def too_large_problem(path: str, limit: int) -> ReadProblem:
     """The refusal of a file of more than `limit` bytes."""
-    return _refuse("ET109", path, f"is larger than {limit >> 10} KiB", "split it")
+    return _read_problem("ET109", path, f"is larger than {limit >> 10} KiB", "split it")
 
 
-def _refuse(code: str, path: str, why: str, hint: str) -> Refusal:
-    return Refusal(code, f"'{shown(path)}' {why}", hint)
+def _read_problem(code: str, path: str, why: str, hint: str) -> ReadProblem:
+    return ReadProblem(code, f"'{escape_unprintable(path)}' {why}", hint)
 
 
-def _unreadable(path: str, error: OSError) -> Failure:
+def _read_error(path: str, error: OSError) -> MachineError:
     hint = "check its permissions" if isinstance(error, PermissionError) else ""
-    return Failure("ET805", f"cannot read '{shown(path)}': {reason(error)}", hint)
+    return MachineError("ET805", f"cannot read '{escape_unprintable(path)}': {os_error_reason(error)}", hint)

@@ -8,19 +8,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
-from envtree.model.diagnostic import Failure, Refusal, reason
-from envtree.model.tree_layout import shown
+from envtree.model.diagnostic import MachineError, RefusedError, os_error_reason
+from envtree.model.tree_layout import escape_unprintable
 
-AGAIN = "somebody else is working here: run the command again"
-NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+RETRY_HINT = "somebody else is working here: run the command again"
+NO_HARD_LINK_ERRNOS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_OPEN_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # Writing is asked for so that a file that must not be written is not replaced either.
-_FILE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN_FILE_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def content(root: Path, path: str) -> bytes | None:
+def read_file_in_tree(root: Path, path: str) -> bytes | None:
     """The bytes of a regular file, None where there is none; a Refusal for anything else there or on the way."""
     place = str(root)
     for part in path.split("/"):
@@ -30,45 +30,47 @@ def content(root: Path, path: str) -> bytes | None:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise Failure("ET805", f"cannot read '{shown(path)}': {reason(error)}") from None
+            raise MachineError("ET805", f"cannot read '{escape_unprintable(path)}': {os_error_reason(error)}") from None
         if not (stat.S_ISREG(mode) if place == f"{root}/{path}" else stat.S_ISDIR(mode)):
             what = "is a link, or no file" if place == f"{root}/{path}" else "lies behind a link, or a file"
-            raise Refusal("ET808", f"'{shown(path)}' {what}, and is not written", "replace it with a file of its own")
-    with at(root, path) as (folder, name), open(os.open(name, _FILE, dir_fd=folder), "rb") as file:
+            raise RefusedError(
+                "ET808", f"'{escape_unprintable(path)}' {what}, and is not written", "replace it with a file of its own"
+            )
+    with open_parent(root, path) as (folder, name), open(os.open(name, _OPEN_FILE_FLAGS, dir_fd=folder), "rb") as file:
         return file.read()
 
 
-def replace(root: Path, path: str, before: bytes, after: bytes) -> None:
+def replace_file(root: Path, path: str, before: bytes, after: bytes) -> None:
     """Give a file other bytes; it must still have those from before, and keeps its permissions."""
-    with at(root, path) as (folder, name):
-        exchange(folder, name, path, before, after)
+    with open_parent(root, path) as (folder, name):
+        replace_in_folder(folder, name, path, before, after)
 
 
-def create(root: Path, path: str, content: bytes) -> None:
+def create_file(root: Path, path: str, content: bytes) -> None:
     """Write a new file, and the folders that it needs; nothing is overwritten."""
-    with at(root, path, make=True) as (folder, name):
-        draft = _draft(folder, content, 0o666)
+    with open_parent(root, path, create_folders=True) as (folder, name):
+        draft = _write_draft(folder, content, 0o666)
         try:
-            _give_name(folder, draft, name, path)
+            _link_draft(folder, draft, name, path)
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(draft, dir_fd=folder)
 
 
 @contextmanager
-def at(root: Path, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+def open_parent(root: Path, path: str, *, create_folders: bool = False) -> Iterator[tuple[int, str]]:
     """The open folder of a file and the file's name; no folder on the way is a link."""
     *folders, name = path.split("/")
     if not name or not set(folders).isdisjoint(("", ".", "..")):
         raise ValueError("a path leads out of the tree")
     try:
-        opened = os.open(root, _FOLDER)
+        opened = os.open(root, _OPEN_FOLDER_FLAGS)
         try:
             for folder in folders:
-                if make:
+                if create_folders:
                     with suppress(FileExistsError):
                         os.mkdir(folder, dir_fd=opened)
-                below = os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=opened)
+                below = os.open(folder, _OPEN_FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=opened)
                 os.close(opened)
                 opened = below
             yield opened, name
@@ -76,22 +78,24 @@ def at(root: Path, path: str, *, make: bool = False) -> Iterator[tuple[int, str]
             os.close(opened)
     except OSError as error:
         hint = "check its permissions" if isinstance(error, PermissionError) else ""
-        raise Failure("ET805", f"cannot write '{shown(path)}': {reason(error)}", hint) from None
+        raise MachineError(
+            "ET805", f"cannot write '{escape_unprintable(path)}': {os_error_reason(error)}", hint
+        ) from None
 
 
-def unchanged(folder: int, name: str, path: str, before: bytes) -> os.stat_result:
+def check_unchanged(folder: int, name: str, path: str, before: bytes) -> os.stat_result:
     """The status of a file that has these bytes; a Failure if it has others."""
-    with open(os.open(name, _FILE, dir_fd=folder), "rb") as file:
+    with open(os.open(name, _OPEN_FILE_FLAGS, dir_fd=folder), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or file.read(len(before) + 1) != before:
-            raise Failure("ET805", f"'{shown(path)}' is not as it was checked", AGAIN)
+            raise MachineError("ET805", f"'{escape_unprintable(path)}' is not as it was checked", RETRY_HINT)
     return status
 
 
-def exchange(folder: int, name: str, path: str, before: bytes, after: bytes) -> None:
+def replace_in_folder(folder: int, name: str, path: str, before: bytes, after: bytes) -> None:
     """The same as `replace` in an open folder."""
-    status = unchanged(folder, name, path, before)
-    draft = _draft(folder, after, 0o600, status)
+    status = check_unchanged(folder, name, path, before)
+    draft = _write_draft(folder, after, 0o600, status)
     try:
         os.replace(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
@@ -100,15 +104,15 @@ def exchange(folder: int, name: str, path: str, before: bytes, after: bytes) -> 
         raise
 
 
-def _draft(folder: int, content: bytes, bits: int, alike: os.stat_result | None = None) -> str:
+def _write_draft(folder: int, content: bytes, bits: int, template: os.stat_result | None = None) -> str:
     """A file with another name that will be renamed."""
     draft = f".envtree-draft-{token_hex(8)}"
     try:
-        with open(os.open(draft, _NEW, bits, dir_fd=folder), "wb") as file:
+        with open(os.open(draft, _CREATE_FLAGS, bits, dir_fd=folder), "wb") as file:
             file.write(content)
             file.flush()
-            if alike:
-                _make_alike(file.fileno(), alike)
+            if template:
+                _copy_owner_and_mode(file.fileno(), template)
             os.fsync(file.fileno())
     except BaseException:
         with suppress(OSError):
@@ -117,7 +121,7 @@ def _draft(folder: int, content: bytes, bits: int, alike: os.stat_result | None 
     return draft
 
 
-def _make_alike(file: int, status: os.stat_result) -> None:
+def _copy_owner_and_mode(file: int, status: os.stat_result) -> None:
     """Owner and permissions as they were; the owner only where this user may."""
     mine = os.fstat(file)
     if (mine.st_uid, mine.st_gid) != (status.st_uid, status.st_gid):
@@ -126,7 +130,7 @@ def _make_alike(file: int, status: os.stat_result) -> None:
     os.fchmod(file, stat.S_IMODE(status.st_mode))
 
 
-def _give_name(folder: int, draft: str, name: str, path: str) -> None:
+def _link_draft(folder: int, draft: str, name: str, path: str) -> None:
     """A hard link never overwrites, as a rename would."""
     try:
         os.link(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -134,15 +138,15 @@ def _give_name(folder: int, draft: str, name: str, path: str) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        if error.errno not in NO_HARD_LINKS:
+        if error.errno not in NO_HARD_LINK_ERRNOS:
             raise
-        if not exists(folder, name):
+        if not exists_in_folder(folder, name):
             os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
             return
-    raise Failure("ET805", f"'{shown(path)}' exists, and nothing is overwritten", AGAIN)
+    raise MachineError("ET805", f"'{escape_unprintable(path)}' exists, and nothing is overwritten", RETRY_HINT)
 
 
-def exists(folder: int, name: str) -> bool:
+def exists_in_folder(folder: int, name: str) -> bool:
     """Whether anything has a name in an open folder."""
     try:
         os.stat(name, dir_fd=folder, follow_symlinks=False)

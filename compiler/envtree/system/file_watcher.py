@@ -14,57 +14,57 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from envtree.model.diagnostic import Failure
+from envtree.model.diagnostic import MachineError
 
 # An editor writes a file in several steps, and git many files: what comes within a moment of each other is one change.
-_MOMENT_MS, _LONGEST_MS = 50, 1000
-_LIMIT = "raise fs.inotify.max_user_watches, or set WATCHFILES_FORCE_POLLING=1"
+_STEP_MS, _DEBOUNCE_MS = 50, 1000
+_WATCH_LIMIT_HINT = "raise fs.inotify.max_user_watches, or set WATCHFILES_FORCE_POLLING=1"
 
 
-class Watcher:
+class FileWatcher:
     """What was changed below a folder since it was last asked."""
 
-    def __init__(self, folder: Path, told: "queue.Queue[frozenset[str] | Exception]") -> None:
+    def __init__(self, folder: Path, events: "queue.Queue[frozenset[str] | Exception]") -> None:
         self._folder = str(folder)
-        self._told = told
-        self._was = _identity(self._folder)
+        self._events = events
+        self._initial_identity = _folder_identity(self._folder)
         self.is_lost = False
 
-    def changes(self, seconds: float) -> frozenset[str]:
+    def wait_for_changes(self, seconds: float) -> frozenset[str]:
         """The absolute paths that were changed, once there are any or the time is over.
 
         When the folder itself has been removed or replaced nothing follows, and the watcher `is_lost`.
         """
-        found = set(self._next(seconds))
-        while not self._told.empty():
-            found |= self._next(0)
+        found = set(self._next_event(seconds))
+        while not self._events.empty():
+            found |= self._next_event(0)
         # Nobody hears of a folder that was moved with what it lies in.
-        self.is_lost = self.is_lost or _identity(self._folder) != self._was
+        self.is_lost = self.is_lost or _folder_identity(self._folder) != self._initial_identity
         return frozenset(found)
 
-    def _next(self, seconds: float) -> frozenset[str]:
+    def _next_event(self, seconds: float) -> frozenset[str]:
         try:
-            told = self._told.get(timeout=seconds) if seconds else self._told.get_nowait()
+            told = self._events.get(timeout=seconds) if seconds else self._events.get_nowait()
         except queue.Empty:
             return frozenset()
         if isinstance(told, FileNotFoundError):
             self.is_lost = True
             return frozenset()
         if isinstance(told, Exception):
-            raise Failure("ET812", f"the files in '{self._folder}' cannot be watched", _LIMIT) from None
+            raise MachineError("ET812", f"the files in '{self._folder}' cannot be watched", _WATCH_LIMIT_HINT) from None
         self.is_lost = self.is_lost or self._folder in told
         return told
 
 
 @contextmanager
-def watching(folder: Path) -> Iterator[Watcher]:
+def watch_folder(folder: Path) -> Iterator[FileWatcher]:
     """Watch a folder and all in it; what is changed after the block was entered is not missed."""
-    library, stop = _library(), threading.Event()
+    library, stop = _import_watchfiles(), threading.Event()
     told: queue.Queue[frozenset[str] | Exception] = queue.Queue()
-    thread = threading.Thread(target=_listen, args=(library, folder, stop, told), daemon=True)
+    thread = threading.Thread(target=_collect_events, args=(library, folder, stop, told), daemon=True)
     thread.start()
     try:
-        watcher = Watcher(folder, told)
+        watcher = FileWatcher(folder, told)
         # The first word comes when the system knows all folders; a change may come with it.
         first = told.get()
         if first:
@@ -75,15 +75,17 @@ def watching(folder: Path) -> Iterator[Watcher]:
         thread.join()
 
 
-def _listen(library: Any, folder: Path, stop: threading.Event, told: "queue.Queue[frozenset[str] | Exception]") -> None:
+def _collect_events(
+    library: Any, folder: Path, stop: threading.Event, told: "queue.Queue[frozenset[str] | Exception]"
+) -> None:
     ready = False
     try:
         for changes in library.watch(
             folder,
             watch_filter=None,
-            step=_MOMENT_MS,
-            debounce=_LONGEST_MS,
-            rust_timeout=_MOMENT_MS,
+            step=_STEP_MS,
+            debounce=_DEBOUNCE_MS,
+            rust_timeout=_STEP_MS,
             yield_on_timeout=True,
             stop_event=stop,
             raise_interrupt=False,
@@ -99,7 +101,7 @@ def _listen(library: Any, folder: Path, stop: threading.Event, told: "queue.Queu
         told.put(frozenset({str(folder)}))
 
 
-def _identity(folder: str) -> tuple[int, int] | None:
+def _folder_identity(folder: str) -> tuple[int, int] | None:
     try:
         found = os.stat(folder)
     except OSError:
@@ -107,9 +109,9 @@ def _identity(folder: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _library() -> ModuleType:
+def _import_watchfiles() -> ModuleType:
     try:
         return import_module("watchfiles")
     except ImportError:
         message = "the library that watches files is not installed"
-        raise Failure("ET812", message, "run: pip install 'envtree[watch]'") from None
+        raise MachineError("ET812", message, "run: pip install 'envtree[watch]'") from None

@@ -8,32 +8,32 @@ from types import FrameType
 from typing import NoReturn
 
 # SIGHUP as well: whoever closes the terminal must not leave plaintext in a staging folder.
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_TERMINATION_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def listen() -> None:
+def install_handlers() -> None:
     """From now on a signal ends the command by an exception, so that locks are given back on the way out."""
-    for number in _ENDING:
+    for number in _TERMINATION_SIGNALS:
         # `nohup` and shell scripts ignore some of them on purpose.
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _end)
+            signal.signal(number, _exit_on_signal)
 
 
-def outlast_commits() -> None:
+def exit_after_commits() -> None:
     """For a command that goes on after it has written: a signal that comes in a commit ends it right after that."""
-    for number in _ENDING:
-        if signal.getsignal(number) is _end:
-            signal.signal(number, _end_late)
+    for number in _TERMINATION_SIGNALS:
+        if signal.getsignal(number) is _exit_on_signal:
+            signal.signal(number, _exit_on_deferred_signal)
 
 
-def ignore() -> None:
+def ignore_all() -> None:
     """From now on no signal changes how the command ends."""
-    for number in _ENDING:
+    for number in _TERMINATION_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
-def committing() -> Iterator[None]:
+def defer_during_commit() -> Iterator[None]:
     """Hold signals back during a commit.
 
     After one that succeeded a command that listens ignores them, for its exit code must not say that nothing was
@@ -43,27 +43,29 @@ def committing() -> Iterator[None]:
         yield
         return
     caught: list[int] = []
-    handlers = {number: signal.signal(number, lambda number, _: caught.append(number)) for number in _ENDING}
+    handlers = {
+        number: signal.signal(number, lambda number, _: caught.append(number)) for number in _TERMINATION_SIGNALS
+    }
     committed = False
     try:
         yield
         committed = True
     finally:
         for number, handler in handlers.items():
-            final = signal.SIG_IGN if committed and handler is _end else handler
+            final = signal.SIG_IGN if committed and handler is _exit_on_signal else handler
             signal.signal(number, signal.SIG_DFL if final is None else final)
         for pending in caught:
             signal.raise_signal(pending)
 
 
-def _end(number: int, _: FrameType | None) -> NoReturn:
+def _exit_on_signal(number: int, _: FrameType | None) -> NoReturn:
     # A second Ctrl-C must not disturb the cleaning up after the first.
-    ignore()
+    ignore_all()
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise SystemExit(128 + number)
 
 
-def _end_late(number: int, frame: FrameType | None) -> NoReturn:
+def _exit_on_deferred_signal(number: int, frame: FrameType | None) -> NoReturn:
     # Another function, so that `committing` takes the command for none that ends with the commit.
-    _end(number, frame)
+    _exit_on_signal(number, frame)

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 T = TypeVar("T")
 
 # In a container most processors may be somebody else's.
-_MOST = 8
+_MAX_PROCESSES = 8
 # A signal that comes just before we wait is answered after that, in seconds.
-_PATIENCE = 0.2
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_WAIT_SECONDS = 0.2
+_TERMINATION_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class _NotForkedError(Exception):
+class _ForkError(Exception):
     """The system gives no other process."""
 
 
@@ -28,42 +28,42 @@ class _Child(NamedTuple):
     pipe: "Connection[Any, Any]"
 
 
-def processes(asked: int | None) -> int:
+def process_count(requested: int | None) -> int:
     """How many processes may work: as many as are asked for, else one for each processor that is ours."""
-    if asked is not None:
-        return asked
+    if requested is not None:
+        return requested
     # Elsewhere a process that is forked and goes on as it is may find libraries of the system in pieces.
-    return min(len(os.sched_getaffinity(0)), _MOST) if sys.platform == "linux" else 1
+    return min(len(os.sched_getaffinity(0)), _MAX_PROCESSES) if sys.platform == "linux" else 1
 
 
-def is_divisible() -> bool:
+def can_fork() -> bool:
     """Whether this process can be copied: what another thread holds, nobody would ever give back in a copy."""
     return threading.active_count() == 1
 
 
-def divided(count: int, jobs: int, work: Callable[[int], T], done: Callable[[int, T], None]) -> bool:
+def run_in_processes(count: int, jobs: int, work: Callable[[int], T], on_result: Callable[[int, T], None]) -> bool:
     """Do `work(n)` for each n below `count`, in so many processes; `done(n, result)` hears of each as it comes.
 
     False if any of it failed, or no process could be started: then nothing that was heard counts.
     """
-    if not is_divisible():
+    if not can_fork():
         return False
     children: list[_Child] = []
     try:
-        with _undisturbed() as before:
+        with _signals_blocked() as before:
             for _ in range(min(jobs, count)):
-                children.append(_fork(partial(_be_child, work, before), children))
-        return _gather(children, iter(range(count)), done)
-    except _NotForkedError:
+                children.append(_fork(partial(_run_child, work, before), children))
+        return _collect_results(children, iter(range(count)), on_result)
+    except _ForkError:
         return False
     finally:
-        _end(children)
+        _kill_children(children)
 
 
 @contextmanager
-def _undisturbed() -> Iterator[set[int]]:
+def _signals_blocked() -> Iterator[set[int]]:
     """Hold signals back, for in the middle of a fork an exception is lost, or a child; gives those held before."""
-    before = set(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)))
+    before = set(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINATION_SIGNALS)))
     try:
         yield before
     finally:
@@ -75,7 +75,7 @@ def _fork(be_child: "Callable[[Connection[Any, Any]], NoReturn]", siblings: list
         here, there = Pipe()
         pid = os.fork()
     except OSError as error:
-        raise _NotForkedError from error
+        raise _ForkError from error
     if pid == 0:
         for other in (here, *(sibling.pipe for sibling in siblings)):
             other.close()
@@ -84,11 +84,11 @@ def _fork(be_child: "Callable[[Connection[Any, Any]], NoReturn]", siblings: list
     return _Child(pid, here)
 
 
-def _be_child(work: Callable[[int], T], held: set[int], pipe: "Connection[Any, Any]") -> NoReturn:
+def _run_child(work: Callable[[int], T], held: set[int], pipe: "Connection[Any, Any]") -> NoReturn:
     """Do what is asked for and end; what goes wrong is told by saying nothing, for the first process finds it again."""
     try:
         # A terminal tells all of us, and the first process ends the others.
-        for ending in _ENDING:
+        for ending in _TERMINATION_SIGNALS:
             signal.signal(ending, signal.SIG_IGN if ending == signal.SIGINT else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
         while True:
@@ -99,15 +99,15 @@ def _be_child(work: Callable[[int], T], held: set[int], pipe: "Connection[Any, A
         os._exit(0)
 
 
-def _gather(children: list[_Child], numbers: Iterator[int], done: Callable[[int, Any], None]) -> bool:
+def _collect_results(children: list[_Child], numbers: Iterator[int], done: Callable[[int, Any], None]) -> bool:
     waiting: list[Connection[Any, Any]] = []
     try:
-        waiting += [child.pipe for child in children if _ask(child.pipe, numbers)]
+        waiting += [child.pipe for child in children if _send_next(child.pipe, numbers)]
         while waiting:
-            for pipe in wait(waiting, _PATIENCE):
+            for pipe in wait(waiting, _WAIT_SECONDS):
                 assert isinstance(pipe, Connection)
                 told = pipe.recv()
-                if not _ask(pipe, numbers):
+                if not _send_next(pipe, numbers):
                     waiting.remove(pipe)
                 done(*told)
     except (EOFError, OSError):
@@ -115,7 +115,7 @@ def _gather(children: list[_Child], numbers: Iterator[int], done: Callable[[int,
     return True
 
 
-def _ask(pipe: "Connection[Any, Any]", numbers: Iterator[int]) -> bool:
+def _send_next(pipe: "Connection[Any, Any]", numbers: Iterator[int]) -> bool:
     """Whether there is more to do, which a process is told then."""
     number = next(numbers, None)
     if number is not None:
@@ -123,7 +123,7 @@ def _ask(pipe: "Connection[Any, Any]", numbers: Iterator[int]) -> bool:
     return number is not None
 
 
-def _end(children: list[_Child]) -> None:
+def _kill_children(children: list[_Child]) -> None:
     # All at once, for it takes a while until a process has given back its memory.
     for child in children:
         os.kill(child.pid, signal.SIGKILL)

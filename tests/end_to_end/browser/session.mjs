@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
-const require = createRequire(new URL("../../.ci/package.json", import.meta.url));
+const require = createRequire(new URL("../../../.ci/package.json", import.meta.url));
 const puppeteer = require("puppeteer-core");
 const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf-8");
 export const WIDTHS = [360, 800, 1400];

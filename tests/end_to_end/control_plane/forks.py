@@ -55,7 +55,7 @@ class Fork:
             # What pytest has put in their places writes somewhere else.
             sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb", closefd=False), encoding="utf-8")
             sys.stderr = io.TextIOWrapper(os.fdopen(2, "wb", closefd=False), encoding="utf-8")
-            console.prepare()
+            console.prepare_streams()
             before()
             code = invoke(arguments)
             sys.stdout.flush()

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from envtree.controlplane.desired.desired import Kind
-from envtree.controlplane.sync.shapes import SHAPES, alike, view
+from envtree.controlplane.desired.desired_resource import ResourceKind
+from envtree.controlplane.sync.resource_schemas import RESOURCE_SCHEMAS, normalize_field, normalize_object
 from tests.end_to_end.control_plane.trees import Site
 
 pytestmark = pytest.mark.control_plane
@@ -19,7 +19,7 @@ SECTION: dict[str, Any] = {
 }
 HTTP = {"far": {"type": "http", "url": "http://127.0.0.1:1/mcp", "headers": {"a": "b"}}}
 # A value for each field, and none that a new object would have anyway.
-VALUES: dict[Kind, dict[str, Any]] = {
+VALUES: dict[ResourceKind, dict[str, Any]] = {
     "organization": {"enforcement_enabled": True, "enforcement_mode": "blocking"},
     "policy": {
         "name": "all",
@@ -120,7 +120,7 @@ VALUES: dict[Kind, dict[str, Any]] = {
 }
 # What the server takes only when an object changes, and what it does not tell, or tells otherwise.
 LATER = {"team": {"status", "environment_ids"}, "project": {"status"}, "worker_queue": {"status"}}
-LOST: dict[Kind, set[str]] = {"policy": {"metadata"}, "team": {"execution_environment", "environment_ids"}}
+LOST: dict[ResourceKind, set[str]] = {"policy": {"metadata"}, "team": {"execution_environment", "environment_ids"}}
 # Needs a service that is not here: a schedule.
 UNTRIED = {"job": {"cron_schedule"}}
 
@@ -130,22 +130,22 @@ def test_every_field_that_can_be_written_comes_back_or_is_known_not_to(site: Sit
     # One that is switched off is shown nowhere.
     ids = {"ask": site.ask("POST", "/skills", {"name": "ask", "type": "sleep"})["id"]}
     for kind, values in VALUES.items():
-        assert values.keys() | UNTRIED.get(kind, set()) == SHAPES[kind].fields.keys(), kind
+        assert values.keys() | UNTRIED.get(kind, set()) == RESOURCE_SCHEMAS[kind].fields.keys(), kind
         filled = fill(values, ids)
         later = {name: filled[name] for name in LATER.get(kind, set())}
         found = made(site, kind, {name: value for name, value in filled.items() if name not in later}, ids)
         if later:
-            site.ask("PATCH", f"{SHAPES[kind].path}/{found['id']}", later)
-            found = site.ask("GET", f"{SHAPES[kind].path}/{found['id']}")
-        has = view(kind, found, skills(site))
-        lost = {name for name, value in filled.items() if has.get(name) != alike(kind, name, value, filled)}
+            site.ask("PATCH", f"{RESOURCE_SCHEMAS[kind].path}/{found['id']}", later)
+            found = site.ask("GET", f"{RESOURCE_SCHEMAS[kind].path}/{found['id']}")
+        has = normalize_object(kind, found, skills(site))
+        lost = {name for name, value in filled.items() if has.get(name) != normalize_field(kind, name, value, filled)}
         assert lost == LOST.get(kind, set()), (kind, has)
-        assert lost == set(SHAPES[kind].unread), kind
+        assert lost == set(RESOURCE_SCHEMAS[kind].write_only), kind
 
 
-def made(site: Site, kind: Kind, body: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
+def made(site: Site, kind: ResourceKind, body: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
     """A new object, as it is read."""
-    path = SHAPES[kind].path
+    path = RESOURCE_SCHEMAS[kind].path
     if kind == "organization":
         site.ask("PUT", path, body)
         return dict(site.ask("GET", path))
@@ -168,7 +168,7 @@ def fill(value: Any, ids: dict[str, str]) -> Any:
 
 
 # Where an object of a kind is made and changed, in the server's own description of itself.
-PATHS: dict[Kind, tuple[str, str]] = {
+PATHS: dict[ResourceKind, tuple[str, str]] = {
     "environment": ("/environments", "/environments/{environment_id}"),
     "project": ("/projects", "/projects/{project_id}"),
     "team": ("/teams", "/teams/{team_id}"),
@@ -187,11 +187,11 @@ UNSAID = {
 
 
 @pytest.mark.parametrize("kind", sorted(PATHS))
-def test_the_server_takes_no_field_that_we_do_not_know(kind: Kind, site: Site) -> None:
+def test_the_server_takes_no_field_that_we_do_not_know(kind: ResourceKind, site: Site) -> None:
     document = site.description()
     fields = set()
     for path in PATHS[kind]:
         for method in {"post", "patch", "put"} & document["paths"][f"/api/v1{path}"].keys():
             body = document["paths"][f"/api/v1{path}"][method]["requestBody"]["content"]["application/json"]["schema"]
             fields |= document["components"]["schemas"][body["$ref"].rpartition("/")[2]]["properties"].keys()
-    assert fields - UNSAID.get(kind, set()) == SHAPES[kind].fields.keys()
+    assert fields - UNSAID.get(kind, set()) == RESOURCE_SCHEMAS[kind].fields.keys()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.control_plane.trees import Site
-from tests.support.real_sops import age_person
+from tests.support.real_sops import make_age_user
 
 pytestmark = pytest.mark.control_plane
 
@@ -58,7 +58,7 @@ def filled(site: Site) -> dict[str, str]:
 def test_a_server_that_was_filled_by_hand(site: Site) -> None:
     ids = filled(site)
     before = {path: site.ask("GET", path) for path in ("/agents", "/environments", "/projects", "/teams", "/skills")}
-    reader, folder = age_person(site.root.parent / "keys", "reader"), site.root.parent / "imported"
+    reader, folder = make_age_user(site.root.parent / "keys", "reader"), site.root.parent / "imported"
     ran = site.run("import", str(folder), "--age", reader.public)
     assert ran.code == 0, ran
     assert "s3cret" not in ran.out + ran.err + "".join(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from envtree.controlplane.api.client import Answer, Client
+from envtree.controlplane.api.client import ApiResponse, Client
 from tests.end_to_end.control_plane.keys import key_for
 from tests.end_to_end.control_plane.server import ControlPlane
 from tests.end_to_end.control_plane.trees import Site, small
@@ -46,9 +46,9 @@ def killing(number: int) -> Callable[[], None]:
     """
 
     def before() -> None:
-        plain, sent = Client.answer, 0
+        plain, sent = Client.request, 0
 
-        def answer(self: Client, method: str, path: str, body: Any = None) -> Answer:
+        def answer(self: Client, method: str, path: str, body: Any = None) -> ApiResponse:
             nonlocal sent
             found = plain(self, method, path, body)
             sent += method != "GET"
@@ -56,7 +56,7 @@ def killing(number: int) -> Callable[[], None]:
                 os.kill(os.getpid(), signal.SIGKILL)
             return found
 
-        Client.answer = answer  # type: ignore[method-assign]
+        Client.request = answer  # type: ignore[method-assign]
 
     return before
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from envtree.diagnostics.pages import page
+from envtree.diagnostics.pages import read_page
 from tests.end_to_end.control_plane.keys import key_for
 from tests.end_to_end.control_plane.server import ControlPlane
 from tests.unit.diagnostics import test_pages as pages
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.control_plane
 @pytest.mark.parametrize("code", sorted(pages.ELSEWHERE))
 @pytest.mark.parametrize("which", ["wrong", "right"])
 def test_page(code: str, which: str, plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    *_, wrong, right = pages.split(page(code))
+    *_, wrong, right = pages.split(read_page(code))
     organization = f"{code.lower()}-{which}"
     monkeypatch.setitem(pages.HEAD, "name", organization)
     (tmp_path / "tree").mkdir()

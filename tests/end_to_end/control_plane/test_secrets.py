@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.control_plane.trees import Site
-from tests.support.real_sops import SEARCH_PATH, age_person, encrypt
+from tests.support.real_sops import SEARCH_PATH, encrypt_file, make_age_user
 
 pytestmark = pytest.mark.control_plane
 
@@ -68,7 +68,7 @@ def test_a_vault_that_repeats_what_it_got_is_not_heard(site: Site, tmp_path: Pat
 
 def sealed(site: Site, folder: Path) -> dict[str, str]:
     """A tree with two secrets, and the way to their key."""
-    person = age_person(folder / "keys", "me")
+    person = make_age_user(folder / "keys", "me")
     site.write(
         {
             "organization.yaml": f"name: {site.organization}\nedition: 2026\ndefault_model: kubiya/claude\n",
@@ -76,5 +76,7 @@ def sealed(site: Site, folder: Path) -> dict[str, str]:
             "agents/helper.yaml": "execution_environment: {secrets: [TOKEN, PIN]}\n",
         }
     )
-    encrypt(site.root, "organization.secrets.yaml", "TOKEN: quokka-of-the-vault\nPIN: '1.50'\n", person.flag)
+    encrypt_file(
+        site.root, "organization.secrets.yaml", "TOKEN: quokka-of-the-vault\nPIN: '1.50'\n", person.sops_option
+    )
     return {"PATH": SEARCH_PATH, **person.environ}

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from envtree.controlplane.desired import Desired, Ref
-from envtree.controlplane.desired.server_view import View, World, server_view
-from envtree.model.span import whole_file
+from envtree.controlplane.desired import DesiredResource, ResourceRef
+from envtree.controlplane.desired.server_view import ServerRuntime, ServerView, server_view
+from envtree.model.span import file_span
 from tests.end_to_end.control_plane.keys import key_for
 from tests.end_to_end.control_plane.server import ControlPlane
 
@@ -83,11 +83,11 @@ class Dice:
         return self._random.randint(0, most)
 
 
-def made(number: int, dice: Dice) -> tuple[list[Desired], Desired, Desired]:
+def made(number: int, dice: Dice) -> tuple[list[DesiredResource], DesiredResource, DesiredResource]:
     """Environments, an agent and a team that both name all of them."""
-    place = whole_file("x")
+    place = file_span("x")
     environments = [
-        Desired(
+        DesiredResource(
             "environment", f"e{number}-{n}", place, {"name": f"e{number}-{n}", "execution_environment": dice.section()}
         )
         for n in range(dice.count(2))
@@ -98,12 +98,12 @@ def made(number: int, dice: Dice) -> tuple[list[Desired], Desired, Desired]:
     team = {"name": f"t{number}", "execution_environment": dice.section()}
     return (
         environments,
-        Desired("agent", f"a{number}", place, {**agent, "configuration": {"x": [dice.text()]}}),
-        Desired("team", f"t{number}", place, team, {"environment_ids": refs}),
+        DesiredResource("agent", f"a{number}", place, {**agent, "configuration": {"x": [dice.text()]}}),
+        DesiredResource("team", f"t{number}", place, team, {"environment_ids": refs}),
     )
 
 
-def views(subject: Desired, environments: list[Desired], world: World) -> Iterator[View]:
+def views(subject: DesiredResource, environments: list[DesiredResource], world: ServerRuntime) -> Iterator[ServerView]:
     """What may arrive: the server takes environments in any order."""
     known = {one.ref: one for one in environments}
     for order in permutations(one.ref for one in environments):
@@ -130,22 +130,24 @@ def resolve_all(call: Caller, dice: Dice, vault: dict[str, str]) -> None:
         environments, agent, team = made(number, dice)
         vault.clear()
         vault |= {name: f"of {name}" for name in dice.some(SECRETS)}
-        ids: dict[Ref, str] = {one.ref: call("POST", "/environments", dict(one.body))["id"] for one in environments}
+        ids: dict[ResourceRef, str] = {
+            one.ref: call("POST", "/environments", dict(one.body))["id"] for one in environments
+        }
         places = [ids[one.ref] for one in environments]
         agent_id = call("POST", "/agents", {**agent.body, "environment_ids": places})["id"]
         team_id = call("POST", "/teams", dict(team.body))["id"]
         call("PATCH", f"/teams/{team_id}", {"environment_ids": places})
         for subject, path in ((agent, f"agents/{agent_id}"), (team, f"teams/{team_id}")):
             flat = call("GET", f"/execution-environment/{path}/resolved")
-            assert flat in [one.env_vars for one in views(subject, environments, World(vault))], subject
+            assert flat in [one.env_vars for one in views(subject, environments, ServerRuntime(vault))], subject
             if number % 2:
                 # It takes longer, and what is in both is the same.
                 continue
             full = call("GET", f"/execution-environment/{path}/resolved/full")
-            check_full(full, subject, list(views(subject, environments, World(vault, key=call.key))))
+            check_full(full, subject, list(views(subject, environments, ServerRuntime(vault, api_key=call.key))))
 
 
-def check_full(full: dict[str, Any], subject: Desired, foreseen: list[View]) -> None:
+def check_full(full: dict[str, Any], subject: DesiredResource, foreseen: list[ServerView]) -> None:
     """One of the views is what a run gets; to a prompt the server adds advice of its own, and shows it twice."""
     told = {"env_vars": full["env_vars"], "mcp_servers": filled(full["mcp_servers"])}
     expected = [{"env_vars": one.env_vars, "mcp_servers": one.mcp_servers} for one in foreseen]

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from envtree.compile.bundle_lint.unknowns import judge
-from envtree.model.resolved import UNKNOWN, Hidden
-from tests.support.trees import ID, Result, check, layers, quoted, run
+from envtree.compile.bundle_lint.partial_validator import validate_partially
+from envtree.model.resolved import UNKNOWN, HiddenValue
+from tests.support.trees import ID, CheckResult, check, layers, quote_yaml, run
 
 SECRETS = {"text": "abc", "long": "x" * 60, "port": 5432, "flag": True, "url": "https://h.x", "db": {"user": "u"}}
 
 
-def contract(rules: str, value: str, **more: Any) -> Result:
+def contract(rules: str, value: str, **more: Any) -> CheckResult:
     """A bundle whose variable A has this contract and, as written, this value."""
     section = f"{{env_vars: {{A: {value}}}}}" if value else ""
     return run(section, organization=f"variables: {{A: {{{rules}}}}}", **more)
@@ -44,7 +44,7 @@ TYPES = {
 def test_a_type_is_read_off_the_text(type: str) -> None:
     good, bad = TYPES[type]
     names = {f"{kind}{n}": text for kind, texts in (("G", good), ("B", bad)) for n, text in enumerate(texts)}
-    section = f"{{env_vars: {{{', '.join(f'{name}: {quoted(text)}' for name, text in names.items())}}}}}"
+    section = f"{{env_vars: {{{', '.join(f'{name}: {quote_yaml(text)}' for name, text in names.items())}}}}}"
     declared = ", ".join(f"{name}: {{type: {type}}}" for name in names)
     told = [one.diagnostic for one in run(section, organization=f"variables: {{{declared}}}").outcome.findings]
     assert {one.key.removeprefix("env_vars.") for one in told} == {name for name in names if name.startswith("B")}
@@ -96,7 +96,7 @@ def test_a_rule_of_a_contract(rules: str, value: str, expected: str) -> None:
 
 def test_a_finding_stands_at_the_supplier_and_names_the_contract() -> None:
     files = layers("", "{env_vars: {A: x}}", organization="variables: {A: {enum: [b], description: The why.}}")
-    found = check(files).only()
+    found = check(files).only_finding()
     assert (found.span.path, found.key, found.bundle, found.hint) == (
         "projects/p/project.yaml",
         "env_vars.A",
@@ -107,7 +107,7 @@ def test_a_finding_stands_at_the_supplier_and_names_the_contract() -> None:
 
 
 def test_a_long_value_is_cut() -> None:
-    assert "x" * 39 + "…'" in contract("enum: [a]", "x" * 500).only().message
+    assert "x" * 39 + "…'" in contract("enum: [a]", "x" * 500).only_finding().message
 
 
 def declared(organization: str, project: str, team: str, section: str) -> list[str]:
@@ -162,17 +162,17 @@ def test_a_contract_over_a_secret(rules: str, path: str, codes: list[str], skipp
 
 def test_secret_and_plain_are_told_apart_without_a_key() -> None:
     must = layers("{env_vars: {A: x}}", organization="variables: {A: {secret: true}}")
-    assert check(must).only().message == "variable 'A' must come from a secret"
+    assert check(must).only_finding().message == "variable 'A' must come from a secret"
     files = layers(
         "{env_vars: {A: '${{ secrets.text }}'}}", organization="variables: {A: {secret: false}}", secrets={0: SECRETS}
     )
-    assert check(files).only().message == "variable 'A' must not come from a secret"
+    assert check(files).only_finding().message == "variable 'A' must not come from a secret"
 
 
 # Shapes.
 
 
-def both(section: str) -> tuple[Result, Result]:
+def both(section: str) -> tuple[CheckResult, CheckResult]:
     files = layers(section, secrets={0: SECRETS})
     return check(files, {"organization": SECRETS}), check(files)
 
@@ -233,8 +233,8 @@ def test_a_server_that_layers_complete_together_is_fine() -> None:
 # Policies.
 
 
-def policy(schema: Any, section: str, fields: str = "") -> tuple[Result, Result]:
-    files = {**layers(section, secrets={0: SECRETS}), "policies/own.yaml": f"{{schema: {quoted(schema)}{fields}}}"}
+def policy(schema: Any, section: str, fields: str = "") -> tuple[CheckResult, CheckResult]:
+    files = {**layers(section, secrets={0: SECRETS}), "policies/own.yaml": f"{{schema: {quote_yaml(schema)}{fields}}}"}
     return check(files, {"organization": SECRETS}), check(files)
 
 
@@ -319,13 +319,13 @@ def test_a_policy_over_what_is_unknown(schema: Any, keyed: list[str], keyless: l
 
 
 def test_t23_no_pattern_of_a_policy_hangs_without_a_key() -> None:
-    hidden = Hidden(UNKNOWN, secret=True, symbol=None)
+    hidden = HiddenValue(UNKNOWN, secret=True, symbol=None)
     data = {"a" * 40 + "!": 1, "x": hidden}
     for schema in (
         {"patternProperties": {"^(a+)+$": False}},
         {"patternProperties": {"^(a|a)*$": {}}, "additionalProperties": False},
     ):
-        errors, undecided = judge(schema, data)
+        errors, undecided = validate_partially(schema, data)
         assert (bool(errors), undecided) == ("additionalProperties" in schema, [])
 
 
@@ -341,7 +341,7 @@ def test_what_is_broken_is_not_judged_again() -> None:
 
 def test_the_model_of_an_agent() -> None:
     files = {**layers(), "organization.yaml": "{name: acme, edition: 2026}"}
-    assert [(one.code, one.key) for one in [check(files).only()]] == [("ET750", "model_id")]
+    assert [(one.code, one.key) for one in [check(files).only_finding()]] == [("ET750", "model_id")]
     assert check({**files, "projects/p/project.yaml": "{key: PP, default_model: m}"}).codes == []
     assert check({**layers(), "projects/p/teams/t/agents/a.yaml": "{model_id: null}"}).data(ID)["model_id"] in (
         "m",

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from envtree.model.diagnostic import Severity
-from tests.support.trees import Result, check, layers, run
+from tests.support.trees import CheckResult, check, layers, run
 
 SECRET = {"token": "s3cret"}
 
 
-def contract(rules: str, *sections: str, **more: Any) -> Result:
+def contract(rules: str, *sections: str, **more: Any) -> CheckResult:
     return run(*sections, organization=f"variables: {{A: {{{rules}}}}}", **more)
 
 

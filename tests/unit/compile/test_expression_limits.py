@@ -6,22 +6,24 @@ from typing import Any
 
 import pytest
 
-from envtree.compile.filters import LIMIT
-from envtree.compile.resolve.grammar import REFUSED
-from envtree.frontend.parse.characters import refused_escape
-from envtree.output.emit import materialize
-from tests.support.trees import ID, Result, check, layers, quoted, run
+from envtree.compile.filters import MAX_VALUE_LENGTH
+from envtree.compile.resolve.expression_grammar import FORBIDDEN_CHARACTERS
+from envtree.frontend.parse.characters import forbidden_escape_message
+from envtree.output.emit import bundle_json
+from tests.support.trees import ID, CheckResult, check, layers, quote_yaml, run
 
 SECRET = {"s": "abc", "nul": "a\0b", "numbers": {"a": 1}}
 
 
-def one(source: str, **more: Any) -> Result:
+def one(source: str, **more: Any) -> CheckResult:
     """A bundle in which `config.x` is an expression."""
-    return run(f"{{config: {{words: [a, b], x: {quoted(f'${{{{ {source} }}}}')}}}, env_vars: {{D: false}}}}", **more)
+    return run(
+        f"{{config: {{words: [a, b], x: {quote_yaml(f'${{{{ {source} }}}}')}}}, env_vars: {{D: false}}}}", **more
+    )
 
 
 def section(values: dict[str, Any], name: str = "config") -> str:
-    return f"{{{name}: {{{', '.join(f'{key}: {quoted(value)}' for key, value in values.items())}}}}}"
+    return f"{{{name}: {{{', '.join(f'{key}: {quote_yaml(value)}' for key, value in values.items())}}}}}"
 
 
 def read(name: str) -> str:
@@ -48,7 +50,7 @@ def read(name: str) -> str:
     ],
 )
 def test_a_character_that_hides_or_breaks_text_is_refused(source: str, code: str) -> None:
-    found = one(source).only()
+    found = one(source).only_finding()
     assert (found.code, found.span.path) == (code, "organization.yaml")
     assert "U+" in found.message
     assert found.message.isprintable()
@@ -60,7 +62,7 @@ def test_other_characters_may_be_escaped() -> None:
 
 def test_expressions_refuse_what_files_refuse() -> None:
     for code in range(sys.maxunicode + 1):
-        assert bool(REFUSED.search(chr(code))) == bool(refused_escape(chr(code))), hex(code)
+        assert bool(FORBIDDEN_CHARACTERS.search(chr(code))) == bool(forbidden_escape_message(chr(code))), hex(code)
 
 
 def test_a_secret_may_hold_what_a_file_may_not() -> None:
@@ -69,7 +71,7 @@ def test_a_secret_may_hold_what_a_file_may_not() -> None:
 
 
 def test_an_input_that_is_no_text_is_told_where_it_is_read() -> None:
-    found = one("inputs.X", organization="inputs: {X: {}}", inputs={"X": "a\udcff"}).only()
+    found = one("inputs.X", organization="inputs: {X: {}}", inputs={"X": "a\udcff"}).only_finding()
     assert (found.code, found.message) == ("ET505", "the value of input 'X' is not text in UTF-8")
 
 
@@ -109,7 +111,7 @@ def test_t32_a_template_has_about_the_size_that_is_counted() -> None:
     values = {f"m{n}": read(f"config.m{n + 1} ~ 'some \\\"text' ~ config.m{n + 1}") for n in range(9)}
     found = check(layers(section({**values, "m9": read("secrets.s")}), secrets={0: SECRET}))
     value = found.bundles[ID].data["config"]["m0"]
-    template = materialize(found.bundles[ID], "ref")["config"]["m0"]["$template"]
+    template = bundle_json(found.bundles[ID], "ref")["config"]["m0"]["$template"]
     assert len(template) / 2 < value.symbol.weight.size < len(template) * 2
 
 
@@ -137,7 +139,7 @@ def test_a_computed_value_is_bounded_and_what_it_reads_is_not(source: str, fits:
 
 
 def test_t32_shared_parts_are_not_counted_to_the_end() -> None:
-    text = "x" * (LIMIT // 2)
+    text = "x" * (MAX_VALUE_LENGTH // 2)
     values = {"k": text, "l": [read("config.k")] * 9000, "x": read("config.l | tojson"), "z": read("config.l")}
     start = process_time()
     assert run(section(values)).codes == ["ET507", "ET507"]
@@ -183,7 +185,7 @@ def test_a_chain_over_a_secret_is_judged_alike_in_either_order(form: str) -> Non
         found = check(files)
         told.append([(one.diagnostic.code, one.diagnostic.key) for one in found.outcome.findings])
         if not found.codes:
-            materialize(found.bundles[ID], "ref")
+            bundle_json(found.bundles[ID], "ref")
     assert told[0] == told[1]
     assert [code for code, _ in told[0]] == ([] if form == "{}" else ["ET507"])
 
@@ -195,13 +197,13 @@ def test_the_deepest_template_can_be_spelt_out() -> None:
             found = check(layers(chain(count, form, read("secrets.s"), backwards=True), secrets={0: SECRET}))
             if found.codes:
                 break
-            assert "$template" in materialize(found.bundles[ID], "ref")["config"]["v00000"]
+            assert "$template" in bundle_json(found.bundles[ID], "ref")["config"]["v00000"]
         assert set(found.codes) == {"ET507"}
 
 
 @pytest.mark.parametrize("backwards", [False, True])
 def test_a_long_circle_is_told_once_and_cut(backwards: bool) -> None:
-    found = run(chain(500, "{}", read("config.v00000"), backwards=backwards)).only()
+    found = run(chain(500, "{}", read("config.v00000"), backwards=backwards)).only_finding()
     names = found.message.rpartition(": ")[2].split(" → ")
     assert (found.code, len(names), names[0], names[-3]) == ("ET504", 13, names[-1], "…")
 
@@ -241,7 +243,7 @@ def test_maps_within_maps_are_computed_in_either_order() -> None:
     ],
 )
 def test_an_error_says_what_is_wrong(source: str, code: str, words: str) -> None:
-    found = one(source).only()
+    found = one(source).only_finding()
     assert found.code == code
     assert words in f"{found.message} {found.hint}"
 

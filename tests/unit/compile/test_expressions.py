@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from jinja2 import nodes
 
-from envtree.compile.filters import FILTERS, LIMIT, TESTS
-from envtree.compile.resolve import grammar
-from envtree.compile.resolve.expression import Compiler
-from envtree.compile.resolve.grammar import WrongExpression
-from envtree.model.diagnostic import Failure
-from tests.support.trees import check, layers, quoted, run
+from envtree.compile.filters import FILTERS, MAX_VALUE_LENGTH, TESTS
+from envtree.compile.resolve import expression_grammar as grammar
+from envtree.compile.resolve.expression_compiler import ExpressionCompiler
+from envtree.compile.resolve.expression_grammar import ExpressionError
+from envtree.model.diagnostic import MachineError
+from tests.support.trees import check, layers, quote_yaml, run
 
 CONFIG = (
     "limits: {cpu: 2, half: 0.5}, words: [b, a, b], ids: [3, 1, 3], empty: [], note: null, 'on': true, text: ' Ab cd '"
@@ -22,7 +22,7 @@ INPUTS = "inputs: {SHA: {default: dev}}"
 def evaluate(source: str) -> Any:
     """The value of an expression, or the codes of what is wrong with it."""
     result = run(
-        f"{{config: {{{CONFIG}, x: {quoted(f'${{{{ {source} }}}}')}}}, env_vars: {{HOST: h}}}}", organization=INPUTS
+        f"{{config: {{{CONFIG}, x: {quote_yaml(f'${{{{ {source} }}}}')}}}, env_vars: {{HOST: h}}}}", organization=INPUTS
     )
     return result.codes or result.data()["config"]["x"]
 
@@ -152,10 +152,10 @@ def test_only_listed_nodes_are_admitted() -> None:
     """Whatever Jinja2 may add: of its expressions, only these get through."""
     rewritten = {nodes.Name, nodes.Filter, nodes.Test, nodes.Getitem, nodes.Getattr, nodes.Concat}
     bases = {nodes.Literal, nodes.BinExpr, nodes.UnaryExpr, nodes.Expr}
-    known = set(grammar._ALLOWED) | rewritten | bases
+    known = set(grammar._ALLOWED_NODES) | rewritten | bases
     refused = {kind for kind in vars(nodes).values() if isinstance(kind, type) and issubclass(kind, nodes.Expr)} - known
     assert {kind.__name__ for kind in refused} >= {"Call", "Slice", "Pow", "Tuple", "TemplateData", "NSRef"}
-    assert not any(issubclass(kind, grammar._ALLOWED) for kind in refused)
+    assert not any(issubclass(kind, grammar._ALLOWED_NODES) for kind in refused)
 
 
 # Threats.
@@ -209,9 +209,9 @@ def test_t31_no_way_out_of_the_sandbox(source: str) -> None:
 
 @pytest.mark.parametrize("text", ["{% for a in b %}", "{# a #}", "{%- set a = 1 %}", "# for a in b", "{{ 7*7 }}"])
 def test_t31_no_statement_is_known(text: str) -> None:
-    assert run(f"{{config: {{x: {quoted(text)}}}}}").data()["config"]["x"] == text
-    with pytest.raises(WrongExpression):
-        Compiler().compile(f"${{{{ {text} }}}}")
+    assert run(f"{{config: {{x: {quote_yaml(text)}}}}}").data()["config"]["x"] == text
+    with pytest.raises(ExpressionError):
+        ExpressionCompiler().compile(f"${{{{ {text} }}}}")
 
 
 BOMBS = [
@@ -239,7 +239,7 @@ def test_t32_values_that_double_end_early() -> None:
     doubling = ", ".join(f"v{n}: '${{{{ config.v{n + 1} ~ config.v{n + 1} }}}}'" for n in range(40))
     assert set(run(f"{{config: {{{doubling}, v40: aa}}}}").codes) == {"ET507"}
     assert evaluate(f"'{'a' * 3000}'" + " | replace('a', 'aaaaaaaaaaaaaaaaaaaaaa')") == ["ET507"]
-    assert LIMIT == 65536
+    assert MAX_VALUE_LENGTH == 65536
 
 
 DEEP = [
@@ -295,8 +295,8 @@ def test_t35_no_file_is_read(source: str) -> None:
     ],
 )
 def test_t36_a_typing_error_is_told_with_the_nearest_name(source: str, hint: str) -> None:
-    section = f"{{config: {{{CONFIG}, x: {quoted(f'${{{{ {source} }}}}')}}}, env_vars: {{HOST: h}}}}"
-    found = run(section, organization=INPUTS).only()
+    section = f"{{config: {{{CONFIG}, x: {quote_yaml(f'${{{{ {source} }}}}')}}}, env_vars: {{HOST: h}}}}"
+    found = run(section, organization=INPUTS).only_finding()
     assert (found.code, found.hint) in {("ET502", hint), ("ET503", hint)}
 
 
@@ -334,7 +334,8 @@ def test_t37_nor_is_an_input(value: str) -> None:
 )
 def test_dollars_and_braces(written: str, text: str) -> None:
     assert (
-        run(f"{{config: {{x: {quoted(written)}}}, env_vars: {{X: {quoted(written)}}}}}").data()["env_vars"]["X"] == text
+        run(f"{{config: {{x: {quote_yaml(written)}}}, env_vars: {{X: {quote_yaml(written)}}}}}").data()["env_vars"]["X"]
+        == text
     )
 
 
@@ -378,7 +379,7 @@ CIRCLES = {
 
 @pytest.mark.parametrize(("section", "chain"), CIRCLES.items())
 def test_a_circle_is_told_once_as_a_chain(section: str, chain: str) -> None:
-    found = run(section).only()
+    found = run(section).only_finding()
     assert (found.code, found.message.rpartition(": ")[2]) == ("ET504", chain)
 
 
@@ -391,13 +392,13 @@ def test_a_circle_is_no_circle_when_a_layer_breaks_it() -> None:
     "text", ["100%-${{ env_vars.A }}%s%%", "${{ env_vars.A }}${{ env_vars.B }}", "${{ env_vars.A }}"]
 )
 def test_a_text_that_was_compiled_before_gives_the_same(text: str) -> None:
-    found = run(f"{{env_vars: {{A: '%d', B: b, C: {quoted(text)}, D: {quoted(text)}}}}}").data()["env_vars"]
+    found = run(f"{{env_vars: {{A: '%d', B: b, C: {quote_yaml(text)}, D: {quote_yaml(text)}}}}}").data()["env_vars"]
     assert found["C"] == found["D"] == text.replace("${{ env_vars.A }}", "%d").replace("${{ env_vars.B }}", "b")
 
 
 def test_a_text_that_was_compiled_before_is_bounded_too() -> None:
-    text, other = quoted("x${{ env_vars.A }}"), quoted("x${{ env_vars.B }}")
-    long, longer = quoted("a" * (LIMIT - 1)), quoted("a" * LIMIT)
+    text, other = quote_yaml("x${{ env_vars.A }}"), quote_yaml("x${{ env_vars.B }}")
+    long, longer = quote_yaml("a" * (MAX_VALUE_LENGTH - 1)), quote_yaml("a" * MAX_VALUE_LENGTH)
     found = run(f"{{env_vars: {{A: {long}, B: {longer}, C: {text}, D: {text}, E: {other}, F: {other}}}}}")
     assert found.codes == ["ET507", "ET507"]
 
@@ -407,8 +408,8 @@ def test_an_input_without_a_value() -> None:
     assert check(files, environ={"Y": "y", "X": "no", "Z": "no"}).data()["env_vars"] == {"A": "y"}
     assert check(files, environ={"Y": "y"}, inputs={"X": "x"}).data()["env_vars"] == {"A": "x"}
     assert repr(check(files).bundles["p/t/a@production"].data["env_vars"]["A"]) == "[unknown]"
-    with pytest.raises(Failure, match="input 'X' has neither a value nor a default"):
-        check(files, inputs_required=True)
+    with pytest.raises(MachineError, match="input 'X' has neither a value nor a default"):
+        check(files, require_inputs=True)
 
 
 # A value as it is written, and the part of it that a finding points at.
@@ -432,7 +433,7 @@ PLACES = {
 def test_where_a_finding_points(value: str, part: str) -> None:
     line = f"    x: {value}"
     agent = f"execution_environment:\n  config:\n    one: 1\n{line}\n"
-    finding = check(layers() | {"projects/p/teams/t/agents/a.yaml": agent}).only()
+    finding = check(layers() | {"projects/p/teams/t/agents/a.yaml": agent}).only_finding()
     begin, end = finding.span.column - 1, finding.span.end_column - 1
     assert (finding.span.line, finding.span.end_line, line[begin:end]) == (4, 4, part)
     assert begin == line.rindex(part)
@@ -494,8 +495,8 @@ def test_what_gives_no_value(source: str, code: str) -> None:
     ],
 )
 def test_what_is_said(source: str, told: str) -> None:
-    section = f"{{config: {{{CONFIG}, x: {quoted(f'${{{{ {source} }}}}')}}}}}"
-    assert run(section).only().message == told
+    section = f"{{config: {{{CONFIG}, x: {quote_yaml(f'${{{{ {source} }}}}')}}}}}"
+    assert run(section).only_finding().message == told
 
 
 @pytest.mark.parametrize(
@@ -515,7 +516,7 @@ def test_what_is_said(source: str, told: str) -> None:
 )
 def test_parts_of_what_is_computed(source: str, value: Any) -> None:
     made = "made: '${{ [1, 2] }}', map: \"${{ {'a': {'b': 3}} }}\""
-    section = f"{{config: {{{made}, x: {quoted(f'${{{{ {source} }}}}')}}}, env_vars: {{_HOST: h}}}}"
+    section = f"{{config: {{{made}, x: {quote_yaml(f'${{{{ {source} }}}}')}}}, env_vars: {{_HOST: h}}}}"
     found = run(section, organization="inputs: {_SHA: {default: dev}}")
     assert (found.codes or found.data()["config"]["x"]) == value
 
@@ -537,8 +538,8 @@ def test_a_condition_has_to_exist_also_where_a_secret_is_unknown() -> None:
 @pytest.mark.parametrize("source", ["x${{ none if secrets.flag else 1 }}", "${{ none }}${{ secrets.flag }}"])
 def test_a_null_beside_a_secret_spreads_among_variables_only(source: str) -> None:
     secrets = {0: {"flag": True}}
-    assert run(f"{{env_vars: {{A: {quoted(source)}}}}}", secrets=secrets).codes == ["ET506"]
-    found = run(f"{{config: {{a: {quoted(source)}}}}}", secrets=secrets)
+    assert run(f"{{env_vars: {{A: {quote_yaml(source)}}}}}", secrets=secrets).codes == ["ET506"]
+    found = run(f"{{config: {{a: {quote_yaml(source)}}}}}", secrets=secrets)
     assert found.data()["config"]["a"] in ("xnull", "nulltrue")
 
 

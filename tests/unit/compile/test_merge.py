@@ -8,29 +8,29 @@ import pytest
 from envtree.compile.layer import layer
 from envtree.compile.merge import merge
 from envtree.model.diagnostic import Diagnostics
-from envtree.model.merged import Branch, Listing, Merged
-from tests.support.trees import ID, check, data, layers, merge_all, request, run, start
+from envtree.model.merged import MergedMapping, MergedSequence, MergedValue
+from tests.support.trees import ID, check, layers, make_request, merge_all, plain_data, run, start_run
 
 ABSENT = "absent"
 
 
-def merged(*values: str, policy: str = "") -> tuple[Merged | None, list[str]]:
+def merged(*values: str, policy: str = "") -> tuple[MergedValue | None, list[str]]:
     """`config.x` of an agent, the values of its layers lowest first, and the codes of what was found."""
     sections = (f"{{config: {{x: {value}}}}}" if value else "" for value in values)
     stacks, diags = merge_all(layers(*sections, organization=f"merge: {{config.x: {policy}}}" if policy else ""))
     config = stacks[ID].sections.get("config")
-    assert config is None or isinstance(config, Branch)
+    assert config is None or isinstance(config, MergedMapping)
     # What repeats what it inherits has a test of its own.
     codes = [found.code for found in diags if found.code != "ET452"]
     return config.entries.get("x") if config else None, codes
 
 
-def chain(value: Merged | None) -> list[tuple[str, str, Any]]:
+def chain(value: MergedValue | None) -> list[tuple[str, str, Any]]:
     """A value and all that it stands over: who wrote it, by which rule, and what it was."""
     found: list[tuple[str, str, Any]] = []
     while value is not None:
-        found.append((value.layer.kind, value.rule, data(value)))
-        value = value.below
+        found.append((value.layer.kind, value.rule, plain_data(value)))
+        value = value.base
     return found
 
 
@@ -59,9 +59,9 @@ def test_a_type_over_a_type(below: str, above: str) -> None:
     assert codes == ([] if fits else ["ET401"])
     winner = value.layer.kind if value else ""
     assert winner == ("project" if fits else "organization")
-    assert data(value) != {"a": 1} if fits else True
+    assert plain_data(value) != {"a": 1} if fits else True
     if below == above == "map":
-        assert data(value) == {"a": 1, "b": 2}
+        assert plain_data(value) == {"a": 1, "b": 2}
 
 
 @pytest.mark.parametrize("above", KINDS)
@@ -70,7 +70,7 @@ def test_replace_goes_over_every_type(above: str) -> None:
     for below in ("one", "1", "true", "null", "{a: {b: 1}}", "[1]"):
         value, codes = merged(below, f"{{$replace: {text}}}")
         plain, _ = merged(text)
-        assert (codes, data(value)) == ([], data(plain))
+        assert (codes, plain_data(value)) == ([], plain_data(plain))
         assert value
         assert value.rule == "$replace"
 
@@ -124,10 +124,10 @@ def test_a_value_knows_all_that_it_stands_over(values: list[str], policy: str, e
 
 def test_each_leaf_of_a_map_has_a_chain_of_its_own() -> None:
     value, _ = merged("{a: 1, b: {c: 1}}", "{b: {c: 2, d: 2}}", "{b: {$replace: {c: 3}}}", "{b: {e: 4}}")
-    assert isinstance(value, Branch)
+    assert isinstance(value, MergedMapping)
     assert chain(value.entries["a"]) == [("organization", "set", 1)]
     inner = value.entries["b"]
-    assert isinstance(inner, Branch)
+    assert isinstance(inner, MergedMapping)
     assert [(kind, rule) for kind, rule, _ in chain(inner)] == [
         ("agent", "merge"),
         ("team", "$replace"),
@@ -150,15 +150,15 @@ def test_each_leaf_of_a_map_has_a_chain_of_its_own() -> None:
 )
 def test_each_element_of_a_list_knows_who_brought_it(policy: str, above: str, expected: list[Any]) -> None:
     value, _ = merged("[a, b]", above, policy=policy)
-    assert isinstance(value, Listing)
-    assert [(data(item), item.layer.kind) for item in value.items] == expected
+    assert isinstance(value, MergedSequence)
+    assert [(plain_data(item), item.layer.kind) for item in value.items] == expected
 
 
 def test_an_element_that_merged_by_key_has_a_chain() -> None:
     value, _ = merged("[{n: a, v: 1}, {n: b}]", "[{n: a, v: 2}]", policy="{by_key: n}")
-    assert isinstance(value, Listing)
+    assert isinstance(value, MergedSequence)
     first, second = value.items
-    assert isinstance(first, Branch)
+    assert isinstance(first, MergedMapping)
     assert chain(first.entries["v"]) == [("project", "replace", 2), ("organization", "set", 1)]
     assert (first.rule, first.layer.kind, second.rule, second.layer.kind) == ("merge", "project", "set", "organization")
 
@@ -196,7 +196,7 @@ def test_the_keys_of_a_list_inside_a_map_that_is_new(section: str, value: str, c
 def test_what_stands_over_an_expression_is_guarded(values: list[str], guarded: bool) -> None:
     value, _ = merged(*values)
     assert value
-    assert value.guarded is guarded
+    assert value.shadows_expression is guarded
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ LOCKS: dict[str, tuple[str, str, list[str], Any]] = {
 @pytest.mark.parametrize(("lower", "upper", "codes", "left"), LOCKS.values(), ids=LOCKS.keys())
 def test_a_lock(lower: str, upper: str, codes: list[str], left: Any) -> None:
     value, found = merged(lower, upper)
-    assert (found, data(value)) == (codes, left)
+    assert (found, plain_data(value)) == (codes, left)
 
 
 def test_a_lock_outlives_an_equal_value_and_a_replacement_around_it() -> None:
@@ -266,7 +266,7 @@ def test_a_lock_outlives_an_equal_value_and_a_replacement_around_it() -> None:
 
 def test_a_lock_belongs_to_who_locked_first() -> None:
     lock = "{config: {x: {$value: 1, $lock: true}}}"
-    found = run(lock, lock, "{config: {x: 2}}").only()
+    found = run(lock, lock, "{config: {x: 2}}").only_finding()
     assert [related.span.path for related in found.related] == ["organization.yaml"]
 
 
@@ -355,7 +355,7 @@ SECRETS = {
 @pytest.mark.parametrize(("sections", "expected"), SECRETS.values(), ids=SECRETS.keys())
 def test_the_secrets_section_is_a_map(sections: list[str], expected: dict[str, str]) -> None:
     stacks, _ = merge_all(layers(*(f"{{secrets: {section}}}" for section in sections)))
-    assert data(stacks[ID].sections["secrets"]) == expected
+    assert plain_data(stacks[ID].sections["secrets"]) == expected
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_the_secrets_section_is_a_map(sections: list[str], expected: dict[str, s
 def test_the_most_exact_policy_holds(declared: str, result: list[int]) -> None:
     files = layers("{config: {x: [1]}}", "{config: {x: [2]}}", organization=f"merge: {{{declared}}}")
     config = merge_all(files)[0][ID].sections["config"]
-    assert data(config)["x"] == result
+    assert plain_data(config)["x"] == result
 
 
 NASTY = (
@@ -385,13 +385,13 @@ NASTY = (
 
 def test_t92_layers_are_never_changed_and_give_the_same_twice() -> None:
     files = layers(*NASTY, organization="merge: {config.l: {by_key: n}}")
-    workspace = start(request(files)).workspace
+    workspace = start_run(make_request(files)).workspace
     assert workspace
     before = copy.deepcopy(workspace)
 
     def results() -> list[Any]:
         stacks = merge(layer(workspace, lambda id: True), workspace.organization, Diagnostics())
-        return [{name: data(value) for name, value in stack.sections.items()} for stack in stacks]
+        return [{name: plain_data(value) for name, value in stack.sections.items()} for stack in stacks]
 
     first = results()
     assert first == results()
@@ -410,12 +410,12 @@ def test_t92_what_bundles_have_in_common_is_one_object() -> None:
     a, b, c = (stacks[f"p/t/{name}@production"].sections for name in "abc")
     assert a["env_vars"] is b["env_vars"]
     assert b["config"] is c["config"]
-    assert c["env_vars"].below is b["env_vars"]
-    assert a["config"].below is b["config"]
-    assert isinstance(a["config"], Branch)
-    assert isinstance(c["config"], Branch)
+    assert c["env_vars"].base is b["env_vars"]
+    assert a["config"].base is b["config"]
+    assert isinstance(a["config"], MergedMapping)
+    assert isinstance(c["config"], MergedMapping)
     assert a["config"].entries["a"] is c["config"].entries["a"]
-    assert data(b["config"]) == {"a": {"b": 1}, "c": 2}
+    assert plain_data(b["config"]) == {"a": {"b": 1}, "c": 2}
 
 
 def test_a_lock_on_a_variable_is_no_matter_of_who_names_its_secret_again() -> None:

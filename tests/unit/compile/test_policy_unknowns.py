@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envtree.compile.bundle_lint.assertions import compiled
-from envtree.compile.bundle_lint.unknowns import judge
-from envtree.model.resolved import UNKNOWN, Hidden
-from tests.support.trees import Result, check, layers, quoted
+from envtree.compile.bundle_lint.assertions import compile_schema
+from envtree.compile.bundle_lint.partial_validator import validate_partially
+from envtree.model.resolved import UNKNOWN, HiddenValue
+from tests.support.trees import CheckResult, check, layers, quote_yaml
 
 SECRETS = {"text": "abc", "db": {"user": "u"}}
-H = Hidden(UNKNOWN, secret=True, symbol=None)
+H = HiddenValue(UNKNOWN, secret=True, symbol=None)
 
 
-def policy(schema: Any, section: str = "{secrets: {A: text}, env_vars: {B: b}}", *, key: bool = False) -> Result:
-    files = {**layers(section, secrets={0: SECRETS}), "policies/own.yaml": f"{{schema: {quoted(schema)}}}"}
+def policy(schema: Any, section: str = "{secrets: {A: text}, env_vars: {B: b}}", *, key: bool = False) -> CheckResult:
+    files = {**layers(section, secrets={0: SECRETS}), "policies/own.yaml": f"{{schema: {quote_yaml(schema)}}}"}
     return check(files, {"organization": SECRETS} if key else None)
 
 
@@ -44,7 +44,7 @@ UNUSABLE = [
 def test_a_schema_that_cannot_be_used_is_told_at_the_policy(
     schema: Any, words: str, key: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    found = policy(schema, key=key).only()
+    found = policy(schema, key=key).only_finding()
     assert (found.code, found.span.path) == ("ET215", "policies/own.yaml")
     assert words in found.message
     assert capfd.readouterr().err == ""
@@ -111,7 +111,7 @@ JUDGED: list[tuple[Any, Any, list[Any], list[Any]]] = [
 
 @pytest.mark.parametrize(("schema", "data", "broken", "undecided"), JUDGED)
 def test_what_is_certain_and_what_is_not(schema: Any, data: Any, broken: list[Any], undecided: list[Any]) -> None:
-    breaches, open_paths = judge(schema, data)
+    breaches, open_paths = validate_partially(schema, data)
     assert (sorted({each.path for each in breaches}), open_paths) == (broken, undecided)
 
 
@@ -119,20 +119,20 @@ def test_t25_unique_items_take_linear_time() -> None:
     data = {"a": [{"n": n} for n in range(10000)], "b": H}
     schema = {"properties": {"a": {"uniqueItems": True, "items": {"type": "object"}}}}
     start = process_time()
-    assert judge(schema, data) == ([], [])
+    assert validate_partially(schema, data) == ([], [])
     assert process_time() - start < 5
 
 
 def test_a_reference_into_a_part_with_its_own_id_is_told_with_its_rule() -> None:
     schema = {"properties": {"env_vars": {"$ref": "urn:x"}}, "$defs": {"a": {"$id": "urn:x", "required": ["C"]}}}
     for key in (False, True):
-        assert policy(schema, key=key).only().hint == 'the policy\'s schema says: required: ["C"]'
+        assert policy(schema, key=key).only_finding().hint == 'the policy\'s schema says: required: ["C"]'
 
 
 def test_a_schema_that_nothing_fits_says_so() -> None:
     for schema, where in ((False, ""), ({"properties": {"env_vars": {"properties": {"A": False}}}}, "env_vars.A")):
         for key in (False, True):
-            found = policy(schema, key=key).only()
+            found = policy(schema, key=key).only_finding()
             assert (found.key, found.hint) == (where, "the policy's schema says: false, which nothing fits")
 
 
@@ -206,8 +206,8 @@ EXAMPLES = int(os.environ.get("ENVTREE_POLICY_EXAMPLES", "200"))
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(whole(), DATA)
 def test_without_unknowns_the_verdict_is_that_of_the_engine(schema: dict[str, Any], data: Any) -> None:
-    breaches, undecided = judge(schema, data)
-    assert (not breaches, undecided) == (compiled(schema).is_valid(data), [])
+    breaches, undecided = validate_partially(schema, data)
+    assert (not breaches, undecided) == (compile_schema(schema).is_valid(data), [])
 
 
 def holes(data: Any, picks: list[bool]) -> Any:
@@ -223,6 +223,6 @@ def holes(data: Any, picks: list[bool]) -> Any:
 @given(whole(), DATA, st.lists(st.booleans(), min_size=8, max_size=8))
 def test_what_is_said_to_be_certain_is_true(schema: dict[str, Any], data: Any, picks: list[bool]) -> None:
     """Whatever the unknown parts are, here what they were: the engine says the same."""
-    breaches, undecided = judge(schema, holes(data, picks))
+    breaches, undecided = validate_partially(schema, holes(data, picks))
     if breaches or not undecided:
-        assert (not breaches) == compiled(schema).is_valid(data)
+        assert (not breaches) == compile_schema(schema).is_valid(data)

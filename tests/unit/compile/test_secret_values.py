@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from envtree.compile.resolve.expression import Compiler
-from envtree.compile.resolve.results import Results
-from envtree.model.resolved import UNKNOWN, Hidden
-from envtree.model.secrets_file import encrypted, shown_key
-from envtree.output.emit.marks import mark
-from envtree.output.emit.plaintexts import plaintexts
-from tests.support.trees import ID, check, layers, quoted, run
+from envtree.compile.resolve.expression_cache import ExpressionCache
+from envtree.compile.resolve.expression_compiler import ExpressionCompiler
+from envtree.model.resolved import UNKNOWN, HiddenValue
+from envtree.model.secrets_file import parse_ciphertext, printable_key
+from envtree.output.emit.comparison_key import comparison_key
+from envtree.output.emit.plaintexts import collect_plaintexts
+from tests.support.trees import ID, check, layers, quote_yaml, run
 
 SECRETS: dict[str, Any] = {"token": "s3cret", "pin": 4711, "db": {"user": "ana", "pass": "w0rd"}, "hosts": ["h1", "h2"]}
 FILE = "organization.secrets.yaml"
@@ -18,7 +18,7 @@ CONFIG = "deep: {a: [{b: '${{ secrets.token }}'}], k: 1}, text: 'x-${{ secrets.p
 
 
 def section(value: str, more: str = "") -> str:
-    return f"{{config: {{{CONFIG}, value: {quoted(value)}}}{more}}}"
+    return f"{{config: {{{CONFIG}, value: {quote_yaml(value)}}}{more}}}"
 
 
 def of(value: str) -> Any:
@@ -54,7 +54,7 @@ def test_an_element_of_a_list_has_one_spelling(step: str) -> None:
 
 @pytest.mark.parametrize("path", ["db", "hosts"])
 def test_what_is_injected_is_one_secret(path: str) -> None:
-    finding = run(f"{{secrets: {{A: {path}}}}}", secrets={0: SECRETS}).only()
+    finding = run(f"{{secrets: {{A: {path}}}}}", secrets={0: SECRETS}).only_finding()
     assert (finding.code, finding.key) == ("ET508", "secrets.A")
     assert finding.message == f"'{path}' is a map or a list of secrets, expected one secret"
 
@@ -75,7 +75,7 @@ VALUES = [
 @pytest.mark.parametrize("value", VALUES)
 def test_marks_are_equal_where_the_ciphertexts_are(value: str) -> None:
     def marks(secrets: dict[str, Any]) -> bytes:
-        return mark(check(layers(section(value), secrets={0: secrets})).bundles[ID].data["config"]["value"])
+        return comparison_key(check(layers(section(value), secrets={0: secrets})).bundles[ID].data["config"]["value"])
 
     other = {"token": "S3CRET", "pin": 1147, "db": {"user": "ANA", "pass": "w0rd"}, "hosts": ["H1", "h2"]}
     assert marks(SECRETS) == marks({**SECRETS, "more": "x"})
@@ -105,8 +105,8 @@ def test_marks_are_equal_where_the_ciphertexts_are(value: str) -> None:
     ],
 )
 def test_the_secrets_of_a_bundle_in_clear(value: str, told: dict[str, list[str]]) -> None:
-    found = run(f"{{config: {{value: {quoted(value)}}}}}", secrets={0: SECRETS})
-    assert plaintexts(found.bundles[ID]) == {(name, text) for name, texts in told.items() for text in texts}
+    found = run(f"{{config: {{value: {quote_yaml(value)}}}}}", secrets={0: SECRETS})
+    assert collect_plaintexts(found.bundles[ID]) == {(name, text) for name, texts in told.items() for text in texts}
 
 
 def test_what_values_share_is_told_of_each_of_them() -> None:
@@ -115,7 +115,7 @@ def test_what_values_share_is_told_of_each_of_them() -> None:
     )
     found = run(section("y${{ config.text }}", variables), secrets={0: SECRETS})
     names = {"token": {"s3cret"}, "env_vars": set(), "URL": {"u4711"}, "BOTH": {"u4711u4711"}}
-    told = plaintexts(found.bundles[ID])
+    told = collect_plaintexts(found.bundles[ID])
     for name in ("token", "URL", "BOTH"):
         assert {each.text for each in told if each.name == name} >= names[name]
     assert {("config.value", "yx-4711"), ("config.text", "x-4711"), (f"{FILE}#pin", "4711")} <= told
@@ -124,18 +124,18 @@ def test_what_values_share_is_told_of_each_of_them() -> None:
 
 def test_no_text_of_a_secret_is_remembered() -> None:
     source = "x${{ env_vars.A }}"
-    expression = Compiler().compile(source)
-    hidden = Hidden(UNKNOWN, secret=True, symbol=None)
-    results = Results()
+    expression = ExpressionCompiler().compile(source)
+    hidden = HiddenValue(UNKNOWN, secret=True, symbol=None)
+    results = ExpressionCache()
     for texts, result in (({"A": hidden}, "x"), ({"A": "a"}, hidden), ({}, "x")):
-        results.keep(source, expression, texts, result)
-        assert results.recall(source, {"A": hidden}) is results.recall(source, {}) is None
-    results.keep(source, expression, {"A": "a"}, "xa")
-    assert results.recall(source, {"A": "a"}) == "xa"
+        results.store_result(source, expression, texts, result)
+        assert results.get_result(source, {"A": hidden}) is results.get_result(source, {}) is None
+    results.store_result(source, expression, {"A": "a"}, "xa")
+    assert results.get_result(source, {"A": "a"}) == "xa"
     # What an expression only embeds needs not to be computed.
-    assert results.recall(source, {"A": "b"}) == "xb"
+    assert results.get_result(source, {"A": "b"}) == "xb"
     results.clear()
-    assert results.recall(source, {"A": "a"}) is None
+    assert results.get_result(source, {"A": "a"}) is None
 
 
 AGE = "age1" + "q" * 58
@@ -158,12 +158,12 @@ AGE = "age1" + "q" * 58
     ],
 )
 def test_a_key_is_shown_if_it_has_the_form_of_a_public_one(kind: str, key: str, shown: str) -> None:
-    assert shown_key(kind, key) == shown
+    assert printable_key(kind, key) == shown
 
 
 @pytest.mark.parametrize(
     ("data", "length"), [("", None), ("YQ==", 1), ("YWI=", 2), ("YWJj", 3), ("YWJjZA==", 4), ("Y", None)]
 )
 def test_how_long_the_plaintext_of_a_ciphertext_is(data: str, length: int | None) -> None:
-    found = encrypted(f"ENC[AES256_GCM,data:{data},iv:{'a' * 43}=,tag:{'b' * 22}==,type:str]")
+    found = parse_ciphertext(f"ENC[AES256_GCM,data:{data},iv:{'a' * 43}=,tag:{'b' * 22}==,type:str]")
     assert (found.length if found else None) == length

@@ -7,12 +7,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from envtree.compile.filters import FILTERS, to_text
-from envtree.compile.resolve.compute import compute
-from envtree.compile.resolve.expression import Compiler
+from envtree.compile.resolve.compute_expression import compute
+from envtree.compile.resolve.expression_compiler import ExpressionCompiler
 from envtree.model.expression import Term
-from envtree.model.resolved import Hidden
-from envtree.output.emit import materialize
-from tests.support.trees import ID, Result, check, layers, quoted, run
+from envtree.model.resolved import HiddenValue
+from envtree.output.emit import bundle_json
+from tests.support.trees import ID, CheckResult, check, layers, quote_yaml, run
 
 SECRETS: dict[str, Any] = {
     "token": "s3cr}}t",
@@ -26,12 +26,12 @@ FILE = "organization.secrets.yaml"
 CONFIG = "num: 5, none: null, dollar: '$', open: '$${{ x', text: 'a \"b\"', list: [1, two], map: {k: v}, sure: true"
 
 
-def keyless(*sections: str) -> Result:
+def keyless(*sections: str) -> CheckResult:
     """The same bundle without a key."""
     return check(layers(*sections, secrets={0: SECRETS}))
 
 
-def keyed(*sections: str) -> Result:
+def keyed(*sections: str) -> CheckResult:
     return run(*sections, secrets={0: SECRETS})
 
 
@@ -69,7 +69,7 @@ BESIDE = "secrets: {INJECTED: token}, env_vars: {READS: 'x${{ secrets.port }}', 
 def holding(value: str) -> str:
     return (
         f"{{{BESIDE}, config: {{{CONFIG}, holds: {{a: ['${{{{ secrets.flag }}}}'], b: plain}}, "
-        f"copy: '${{{{ secrets.db }}}}', x: {quoted(value)}}}}}"
+        f"copy: '${{{{ secrets.db }}}}', x: {quote_yaml(value)}}}}}"
     )
 
 
@@ -78,10 +78,10 @@ def test_t66_what_reads_a_secret_is_secret_and_unknown_without_its_key(value: st
     for found, known in ((keyed(holding(value)), True), (keyless(holding(value)), False)):
         assert found.codes == []
         hidden = found.bundles[ID].data["config"]["x"]
-        assert isinstance(hidden, Hidden)
-        assert (hidden.secret, hidden.known) == (True, known)
+        assert isinstance(hidden, HiddenValue)
+        assert (hidden.secret, hidden.is_known) == (True, known)
         assert "config.x" in found.bundles[ID].sensitive
-        assert materialize(found.bundles[ID], None)["config"]["x"] is None
+        assert bundle_json(found.bundles[ID], None)["config"]["x"] is None
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_an_unknown_input_is_unknown_but_no_secret() -> None:
     )
     found = check(files)
     x = found.bundles[ID].data["config"]["x"]
-    assert (x.known, x.secret, found.data()["sensitive"] if x.known else found.bundles[ID].sensitive) == (
+    assert (x.is_known, x.secret, found.data()["sensitive"] if x.is_known else found.bundles[ID].sensitive) == (
         False,
         False,
         frozenset(),
@@ -194,7 +194,7 @@ def test_t67_a_secret_is_not_made_plain_by_accident(sections: list[str], codes: 
 
 
 def test_t67_both_places_are_told() -> None:
-    found = keyless("{secrets: {A: token}}", "{env_vars: {A: x}}").only()
+    found = keyless("{secrets: {A: token}}", "{env_vars: {A: x}}").only_finding()
     assert (found.span.path, [one.span.path for one in found.related]) == (
         "projects/p/project.yaml",
         ["organization.yaml"],
@@ -202,7 +202,7 @@ def test_t67_both_places_are_told() -> None:
 
 
 def test_t67_what_stands_beside_the_secret_is_not_at_fault() -> None:
-    found = keyless("{secrets: {A: token}, env_vars: {A: old}}", "{env_vars: {A: x}}").only()
+    found = keyless("{secrets: {A: token}, env_vars: {A: old}}", "{env_vars: {A: x}}").only_finding()
     assert (found.code, found.span.path) == ("ET406", "projects/p/project.yaml")
 
 
@@ -237,11 +237,13 @@ def later(value: Any) -> Any:
         return real(value["$secret"])
     if value.keys() != {"$template"}:
         return {key: later(item) for key, item in value.items()}
-    expression = Compiler().compile(value["$template"])
-    assert all(read.path[0] == "secrets" and len(read.path) == 2 for read in expression.reads)
+    expression = ExpressionCompiler().compile(value["$template"])
+    assert all(read.path[0] == "secrets" and len(read.path) == 2 for read in expression.references)
     # A term that reads no secret has been computed before.
-    assert len(expression.pieces) == 1 or all(piece.reads for piece in expression.pieces if isinstance(piece, Term))
-    return compute(expression, [real(str(read.path[1])) for read in expression.reads], null_spreads=False)
+    assert len(expression.pieces) == 1 or all(
+        piece.references for piece in expression.pieces if isinstance(piece, Term)
+    )
+    return compute(expression, [real(str(read.path[1])) for read in expression.references], propagate_null=False)
 
 
 def real(place: str) -> Any:
@@ -256,9 +258,9 @@ def real(place: str) -> Any:
     return flat.get(path, SECRETS.get(path))
 
 
-def assert_equivalent(plain: Result, references: Result) -> None:
+def assert_equivalent(plain: CheckResult, references: CheckResult) -> None:
     assert references.codes == []
-    expected, found = plain.data(), materialize(references.bundles[ID], "ref")
+    expected, found = plain.data(), bundle_json(references.bundles[ID], "ref")
     for key in ("config", "endpoints", "mcp_servers", "sensitive", "secrets"):
         assert later(found[key]) == expected[key]
     assert {name: to_text(later(value)) for name, value in found["env_vars"].items()} == expected["env_vars"]
@@ -298,7 +300,7 @@ def test_references_give_what_plain_gives(value: str) -> None:
 
 @pytest.mark.parametrize("value", [value for value in SPELT.values() if "env_vars |" not in value])
 def test_references_give_what_plain_gives_in_a_variable(value: str) -> None:
-    section = holding("").replace("env_vars: {", f"env_vars: {{X: {quoted(value)}, ")
+    section = holding("").replace("env_vars: {", f"env_vars: {{X: {quote_yaml(value)}, ")
     plain = keyed(section)
     if plain.codes:  # null is no text, with a key or without
         assert (plain.codes, keyless(section).codes) == (["ET506"], ["ET506"])

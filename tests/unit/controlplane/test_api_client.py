@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from envtree.controlplane.api.access import ADDRESSES, Access, access
-from envtree.controlplane.api.client import TRIES, Client, RefusedError, connected
-from envtree.controlplane.api.error_message import LONGEST, told
-from envtree.controlplane.api.reading import read
-from envtree.model.diagnostic import Failure, Refusal
+from envtree.controlplane.api.api_config import ADDRESS_VARIABLES, ApiConfig, load_api_config
+from envtree.controlplane.api.client import MAX_ATTEMPTS, ApiError, Client, control_plane_client
+from envtree.controlplane.api.error_message import MAX_MESSAGE_LENGTH, extract_error_message
+from envtree.controlplane.api.live_state import read_live_state
+from envtree.model.diagnostic import MachineError, RefusedError
 
 ROOT = Path(__file__).parents[3]
 KEY = "a-throw-away-key"
@@ -76,8 +76,8 @@ def waits() -> list[float]:
 
 @pytest.fixture
 def client(server: Server, waits: list[float]) -> Iterator[Client]:
-    known = access({"KUBIYA_API_KEY": KEY, ADDRESSES[0]: server.url})
-    with Client(f"{known.base}/api/v1", known.key, sleep=waits.append) as one:
+    known = load_api_config({"KUBIYA_API_KEY": KEY, ADDRESS_VARIABLES[0]: server.url})
+    with Client(f"{known.control_plane_url}/api/v1", known.key, sleep=waits.append) as one:
         yield one
 
 
@@ -92,7 +92,7 @@ def test_a_request_carries_the_key(client: Client, server: Server) -> None:
 
 def test_the_key_goes_to_no_other_place(client: Client, server: Server) -> None:
     server.answers = [(307, {"Location": f"{server.url}/elsewhere?key=x"}, b"")]
-    with pytest.raises(Failure) as stopped:
+    with pytest.raises(MachineError) as stopped:
         client.get("/agents")
     assert (stopped.value.code, len(server.asked)) == ("ET902", 1)
     assert stopped.value.message == "the control plane sends 'GET /agents' on to '127.0.0.1'"
@@ -113,7 +113,7 @@ def test_what_may_have_arrived_is_not_made_twice(
     first: tuple[int, dict[str, str], bytes], client: Client, server: Server
 ) -> None:
     server.answers = [first, OK]
-    with pytest.raises((Failure, RefusedError)):
+    with pytest.raises((MachineError, ApiError)):
         client.send("POST", "/jobs", {"name": "x"})
     assert len(server.asked) == 1
 
@@ -131,38 +131,38 @@ def test_a_server_that_is_asked_too_often_says_when_to_come_again(
 
 def test_it_is_not_asked_for_ever(client: Client, server: Server) -> None:
     server.answers = [(429, {}, b"slow down")]
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(ApiError) as refused:
         client.get("/jobs")
-    assert (refused.value.status, len(server.asked)) == (429, TRIES)
-    assert refused.value.failure().message == "the control plane answers 429 to 'GET /jobs': slow down"
+    assert (refused.value.status, len(server.asked)) == (429, MAX_ATTEMPTS)
+    assert refused.value.to_machine_error().message == "the control plane answers 429 to 'GET /jobs': slow down"
 
 
 def test_an_answer_that_repeats_the_key_is_told_without(client: Client, server: Server) -> None:
     server.answers = [(401, {}, json.dumps({"detail": f"{KEY} is no key"}).encode())]
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(ApiError) as refused:
         client.get("/agents?skip=0")
-    assert refused.value.failure().message == "the control plane answers 401 to 'GET /agents': … is no key"
+    assert refused.value.to_machine_error().message == "the control plane answers 401 to 'GET /agents': … is no key"
     assert KEY not in repr(client.__dict__)
 
 
 def test_a_list_is_read_to_its_end(client: Client, server: Server) -> None:
     server.answers = [(200, {}, b"[1, 2]"), (200, {}, b"[3]")]
-    assert list(client.pages("/agents", 2)) == [1, 2, 3]
+    assert list(client.iter_pages("/agents", 2)) == [1, 2, 3]
     assert [path for _, path, _ in server.asked] == ["/api/v1/agents?skip=0&limit=2", "/api/v1/agents?skip=2&limit=2"]
 
 
 @pytest.mark.parametrize("body", [b"<html><body>Log in</body></html>", b"hello", b"[]", b"{}"])
 def test_what_is_no_control_plane(body: bytes, client: Client, server: Server) -> None:
     server.answers = [(200, {}, body)]
-    with pytest.raises(Failure) as stopped:
-        read(client, "acme")
+    with pytest.raises(MachineError) as stopped:
+        read_live_state(client, "acme")
     assert stopped.value.code == "ET902"
 
 
 def test_a_key_of_another_organization(client: Client, server: Server) -> None:
     server.answers = [(200, {}, b'{"slug": "other"}')]
-    with pytest.raises(Refusal) as refused:
-        read(client, "acme")
+    with pytest.raises(RefusedError) as refused:
+        read_live_state(client, "acme")
     assert refused.value.message == "the key belongs to the organization 'other', and this tree is 'acme'"
     assert len(server.asked) == 1
 
@@ -195,15 +195,15 @@ SAID = [
 
 @pytest.mark.parametrize(("answer", "words"), [pytest.param(*row[1:], id=row[0]) for row in SAID])
 def test_what_is_wrong_is_told_in_a_sentence(answer: Any, words: str) -> None:
-    assert told(json.dumps(answer).encode()) == words
+    assert extract_error_message(json.dumps(answer).encode()) == words
 
 
 def test_what_is_wrong_where_it_is_no_json() -> None:
-    assert told(b"Internal Server Error") == "Internal Server Error"
-    assert told(b"<!DOCTYPE html><html>s3cret</html>") == "a web page instead of an answer"
-    assert told(b"") == ""
-    assert told(b"\xff\xfe") == "��"
-    assert len(told(b"x" * 10_000)) == LONGEST
+    assert extract_error_message(b"Internal Server Error") == "Internal Server Error"
+    assert extract_error_message(b"<!DOCTYPE html><html>s3cret</html>") == "a web page instead of an answer"
+    assert extract_error_message(b"") == ""
+    assert extract_error_message(b"\xff\xfe") == "��"
+    assert len(extract_error_message(b"x" * 10_000)) == MAX_MESSAGE_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -211,33 +211,48 @@ def test_what_is_wrong_where_it_is_no_json() -> None:
     [
         ({}, "KUBIYA_API_KEY is not set"),
         ({"KUBIYA_API_KEY": "a\nb"}, "a character that no key has"),
-        ({"KUBIYA_API_KEY": KEY, ADDRESSES[1]: "http://example.com"}, "would send the key to 'example.com' without"),
-        ({"KUBIYA_API_KEY": KEY, ADDRESSES[2]: "ftp://127.0.0.1"}, "CONTROL_PLANE_URL is not the address of a server"),
-        ({"KUBIYA_API_KEY": KEY, ADDRESSES[0]: "https://user:word@example.com"}, "has more in it than an address"),
-        ({"KUBIYA_API_KEY": KEY, ADDRESSES[0]: "https://[::1"}, "is not the address of a server"),
+        (
+            {"KUBIYA_API_KEY": KEY, ADDRESS_VARIABLES[1]: "http://example.com"},
+            "would send the key to 'example.com' without",
+        ),
+        (
+            {"KUBIYA_API_KEY": KEY, ADDRESS_VARIABLES[2]: "ftp://127.0.0.1"},
+            "CONTROL_PLANE_URL is not the address of a server",
+        ),
+        (
+            {"KUBIYA_API_KEY": KEY, ADDRESS_VARIABLES[0]: "https://user:word@example.com"},
+            "has more in it than an address",
+        ),
+        ({"KUBIYA_API_KEY": KEY, ADDRESS_VARIABLES[0]: "https://[::1"}, "is not the address of a server"),
         ({"KUBIYA_API_KEY": KEY, "KUBIYA_BASE_URL": "http://10.0.0.1"}, "KUBIYA_BASE_URL would send the key"),
     ],
 )
 def test_nothing_is_asked_without_a_key_and_an_address(environ: dict[str, str], words: str) -> None:
-    with pytest.raises(Failure) as stopped:
-        access(environ)
+    with pytest.raises(MachineError) as stopped:
+        load_api_config(environ)
     assert words in stopped.value.message
     assert KEY not in stopped.value.message
 
 
 def test_where_the_control_plane_is() -> None:
-    assert access({"KUBIYA_API_KEY": KEY})[:2] == ("https://control-plane.kubiya.ai", "https://api.kubiya.ai")
-    names = {name: f"https://{number}.example" for number, name in enumerate(ADDRESSES)}
-    assert access({"KUBIYA_API_KEY": KEY, **names}).base == "https://0.example"
-    assert access({"KUBIYA_API_KEY": KEY, ADDRESSES[0]: "http://[::1]:80/"}).base == "http://[::1]:80"
+    assert load_api_config({"KUBIYA_API_KEY": KEY})[:2] == ("https://control-plane.kubiya.ai", "https://api.kubiya.ai")
+    names = {name: f"https://{number}.example" for number, name in enumerate(ADDRESS_VARIABLES)}
+    assert load_api_config({"KUBIYA_API_KEY": KEY, **names}).control_plane_url == "https://0.example"
+    assert (
+        load_api_config({"KUBIYA_API_KEY": KEY, ADDRESS_VARIABLES[0]: "http://[::1]:80/"}).control_plane_url
+        == "http://[::1]:80"
+    )
 
 
 def test_nobody_there() -> None:
-    known: Access = access({"KUBIYA_API_KEY": KEY, ADDRESSES[0]: "http://127.0.0.1:9"})
-    with Client(known.base, known.key, sleep=lambda _: None) as client, pytest.raises(Failure) as stopped:
+    known: ApiConfig = load_api_config({"KUBIYA_API_KEY": KEY, ADDRESS_VARIABLES[0]: "http://127.0.0.1:9"})
+    with (
+        Client(known.control_plane_url, known.key, sleep=lambda _: None) as client,
+        pytest.raises(MachineError) as stopped,
+    ):
         client.get("/agents")
     assert stopped.value.message == "the control plane at '127.0.0.1:9' cannot be reached"
-    with connected(known) as client:
+    with control_plane_client(known) as client:
         assert repr(known.key) == "Key(…)"
 
 

@@ -8,17 +8,17 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from envtree.controlplane.desired import Desired, Ref
-from envtree.controlplane.desired.server_view import World, expanded, server_view
-from envtree.controlplane.desired.terraform import terraform
-from envtree.controlplane.desired.to_json import document, written
+from envtree.controlplane.desired import DesiredResource, ResourceRef
+from envtree.controlplane.desired.server_view import ServerRuntime, expand_templates, server_view
+from envtree.controlplane.desired.terraform_provider import render_terraform
+from envtree.controlplane.desired.to_json import body_to_json, resources_to_json
 from envtree.engine.run import Request, Run
 from envtree.model.diagnostic import Diagnostics
-from envtree.model.span import whole_file
+from envtree.model.span import file_span
 from envtree.sources.tree import DirectoryTree
-from tests.support.command_line import BOT, ORGANIZATION, Command, fill
-from tests.support.trees import request as request_of
-from tests.support.trees import sealed, start
+from tests.support.command_line import BOT, ORGANIZATION, RunCommand, write_files
+from tests.support.trees import make_request as request_of
+from tests.support.trees import sealed_files, start_run
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 SCHEMA = Path(__file__).parents[3] / "schema/output/kubiya.schema.json"
@@ -27,14 +27,14 @@ BASE = {"organization.yaml": HEAD, "environments/production.yaml": "{}", "agents
 UUID = "3f2b8c1e-7a4d-4e55-9c0a-1b2c3d4e5f60"
 
 
-def desired(files: Mapping[str, str], organization: str = "", **options: Any) -> dict[str, Desired]:
+def desired(files: Mapping[str, str], organization: str = "", **options: Any) -> dict[str, DesiredResource]:
     """The resources of a tree by `kind/name`; the base is there where it is not said otherwise."""
     told = {**BASE, **files}
     told["organization.yaml"] += organization
-    return by_ref(start(request_of(told, control_plane=True, **options)))
+    return by_ref(start_run(request_of(told, control_plane=True, **options)))
 
 
-def by_ref(run: Run) -> dict[str, Desired]:
+def by_ref(run: Run) -> dict[str, DesiredResource]:
     list(run.results())
     assert run.desired is not None, [str(one) for one in run.diags]
     return {str(one.ref): one for one in run.desired}
@@ -44,7 +44,7 @@ def codes(files: Mapping[str, str], organization: str = "control_plane: {}\n") -
     """The codes of what is found."""
     told = {**BASE, **files}
     told["organization.yaml"] += organization
-    run = start(request_of(told))
+    run = start_run(request_of(told))
     list(run.results())
     return sorted({one.code for one in run.diags if one.code != "ET764"})
 
@@ -93,7 +93,7 @@ def test_the_whole_example_fits_the_published_schema() -> None:
     kinds = {ref.partition("/")[0] for ref in by_ref(run)}
     assert len(kinds) == 9
     assert run.desired
-    data = json.loads(json.dumps(document("acme-fresh", run.desired)))
+    data = json.loads(json.dumps(resources_to_json("acme-fresh", run.desired)))
     jsonschema_rs.validator_for(json.loads(SCHEMA.read_text())).validate(data)
 
 
@@ -123,9 +123,9 @@ def test_an_agent_has_all_of_its_environment_as_text() -> None:
         "runtime": "default",
         "model_id": "m/m",
         "configuration": {"$ref": "mine"},
-        "skill_ids": [Ref("skill", "tools"), UUID],
-        "skill_configurations": {Ref("skill", "tools"): {"timeout": 5}},
-        "environment_ids": [Ref("environment", "production")],
+        "skill_ids": [ResourceRef("skill", "tools"), UUID],
+        "skill_configurations": {ResourceRef("skill", "tools"): {"timeout": 5}},
+        "environment_ids": [ResourceRef("environment", "production")],
         "execution_environment": {
             "env_vars": {"EXPR": "default", "N": "1.10", "ON": "true"},
             "integration_ids": [UUID],
@@ -135,11 +135,11 @@ def test_an_agent_has_all_of_its_environment_as_text() -> None:
 
 
 def test_a_reference_is_told_from_what_only_looks_like_one() -> None:
-    body = written(desired(AGENT)["agent/default.bot.production"].body)
+    body = body_to_json(desired(AGENT)["agent/default.bot.production"].body)
     assert body["skill_configurations"] == {"$ref:skill/tools": {"timeout": 5}}
     assert body["skill_ids"] == [{"$ref": "skill/tools"}, UUID]
     assert body["configuration"] == {"$$ref": "mine"}
-    assert written({"$$ref": 1, "$ref:x": 2, "$other": 3}) == {"$$$ref": 1, "$$ref:x": 2, "$other": 3}
+    assert body_to_json({"$$ref": 1, "$ref:x": 2, "$other": 3}) == {"$$$ref": 1, "$$ref:x": 2, "$other": 3}
 
 
 TEAM = {
@@ -163,14 +163,14 @@ TEAM = {
 }
 
 
-def team() -> dict[str, Desired]:
+def team() -> dict[str, DesiredResource]:
     told = {name: text for name, text in {**BASE, **TEAM}.items() if not name.startswith("agents/")}
-    return by_ref(start(request_of(told, control_plane=True)))
+    return by_ref(start_run(request_of(told, control_plane=True)))
 
 
 def test_members_and_places_of_a_team_come_later() -> None:
     found = team()["team/p.t.production"]
-    own, lone = Ref("agent", "p.t.a.production"), Ref("agent", "p.lone.production")
+    own, lone = ResourceRef("agent", "p.t.a.production"), ResourceRef("agent", "p.lone.production")
     assert found.body == {
         "name": "p.t.production",
         "runtime": "default",
@@ -178,7 +178,7 @@ def test_members_and_places_of_a_team_come_later() -> None:
     }
     assert found.late == {
         "status": "idle",
-        "environment_ids": [Ref("environment", "production")],
+        "environment_ids": [ResourceRef("environment", "production")],
         "configuration": {
             "instructions": "Be brief.",
             "member_ids": [own, lone],
@@ -186,14 +186,14 @@ def test_members_and_places_of_a_team_come_later() -> None:
         },
     }
     agent = team()["agent/p.t.a.production"].body
-    assert agent["team_id"] == Ref("team", "p.t.production")
+    assert agent["team_id"] == ResourceRef("team", "p.t.production")
     assert agent["execution_environment"] == {"env_vars": {"OWN": "x", "TEAM": "t"}}
 
 
 def test_a_project_has_its_agents_and_teams() -> None:
     found = team()["project/PP"]
     assert (found.body, found.late) == (
-        {"name": "The P", "key": "PP", "policy_ids": [Ref("policy", "rule")]},
+        {"name": "The P", "key": "PP", "policy_ids": [ResourceRef("policy", "rule")]},
         {"status": "draft"},
     )
     assert sorted((one.relation, str(one.member)) for one in found.links) == [
@@ -206,15 +206,15 @@ def test_a_project_has_its_agents_and_teams() -> None:
 def test_the_default_project_has_everybody_by_itself() -> None:
     files = {"projects/d/project.yaml": "key: default", "projects/d/agents/bot.yaml": "{}"}
     told = {name: text for name, text in {**BASE, **files}.items() if not name.startswith("agents/")}
-    assert by_ref(start(request_of(told, control_plane=True)))["project/DEFAULT"].links == ()
+    assert by_ref(start_run(request_of(told, control_plane=True)))["project/DEFAULT"].links == ()
     assert "project/DEFAULT" not in desired({})
 
 
 def test_policies_are_bound_once() -> None:
     rule, production = team()["policy/rule"], team()["environment/production"]
     assert [(one.relation, one.member, dict(one.body)) for one in rule.links] == [
-        ("team", Ref("team", "p.t.production"), {"entity_type": "team", "priority": 7}),
-        ("environment", Ref("environment", "production"), {"entity_type": "environment"}),
+        ("team", ResourceRef("team", "p.t.production"), {"entity_type": "team", "priority": 7}),
+        ("environment", ResourceRef("environment", "production"), {"entity_type": "environment"}),
         ("role", "admin", {"entity_type": "role"}),
     ]
     assert [(one.relation, one.member) for one in production.links] == [("skill", UUID), ("policy", UUID)]
@@ -245,9 +245,9 @@ def test_a_job_has_ids_and_texts() -> None:
         "name": "do",
         "trigger_type": "manual",
         "entity_type": "agent",
-        "entity_id": Ref("agent", "default.bot.production"),
+        "entity_id": ResourceRef("agent", "default.bot.production"),
         "executor_type": "specific_queue",
-        "worker_queue_name": Ref("worker_queue", "production/gpu"),
+        "worker_queue_name": ResourceRef("worker_queue", "production/gpu"),
         "prompt_template": "Do.",
         "execution_environment": {
             "env_vars": {"N": "1.50", "ON": "false"},
@@ -257,7 +257,7 @@ def test_a_job_has_ids_and_texts() -> None:
     }
     queue = found["worker_queue/production/gpu"]
     assert (queue.body, queue.late) == ({"name": "gpu"}, {"status": "paused"})
-    assert queue.parent == Ref("environment", "production")
+    assert queue.parent == ResourceRef("environment", "production")
 
 
 # Names.
@@ -287,7 +287,7 @@ NAMED = {
 def test_names_follow_the_patterns(names: str, expected: list[str]) -> None:
     told = {name: text for name, text in {**BASE, **NAMED}.items() if not name.startswith("agents/")}
     told["organization.yaml"] += f"control_plane: {{names: {names}}}\n"
-    found = by_ref(start(request_of(told)))
+    found = by_ref(start_run(request_of(told)))
     assert [ref for ref in found if not ref.startswith("project")] == expected
     agent = found[expected[-1]].body
     assert [str(one) for one in agent["environment_ids"]] == expected[:1]
@@ -328,7 +328,7 @@ def test_what_is_computed_from_a_secret_is_a_secret_by_name() -> None:
               env: {A: "${{ secrets.token }}", B: "x ${{ secrets.token }} y", C: "${{ env_vars.URL }}"}
             gone: {command: c, env: {A: "${{ secrets.token | upper }}"}}
     """
-    files = {"agents/bot.yaml": agent, **sealed({"agents/bot": {"token": "canary"}})}
+    files = {"agents/bot.yaml": agent, **sealed_files({"agents/bot": {"token": "canary"}})}
     found = desired(files, plain={"agents/bot": {"token": "canary"}})["agent/default.bot.production"]
     assert found.body["execution_environment"] == {
         "env_vars": {"PLAIN": "p"},
@@ -340,7 +340,7 @@ def test_what_is_computed_from_a_secret_is_a_secret_by_name() -> None:
             }
         },
     }
-    assert "canary" not in json.dumps(document("acme", [found]))
+    assert "canary" not in json.dumps(resources_to_json("acme", [found]))
     assert codes(files) == ["ET650", "ET762"]
 
 
@@ -348,7 +348,7 @@ def test_two_values_of_one_name_are_told() -> None:
     files = {
         "environments/staging.yaml": "{}",
         "agents/bot.yaml": "execution_environment: {secrets: {TOKEN: token}}",
-        **sealed({"environments/staging": {"token": "longer"}, "environments/production": {"token": "canary"}}),
+        **sealed_files({"environments/staging": {"token": "longer"}, "environments/production": {"token": "canary"}}),
     }
     assert codes(files) == ["ET650", "ET761"]
 
@@ -358,7 +358,7 @@ def test_a_team_may_have_another_value_than_its_agent() -> None:
     files = {
         "teams/t/team.yaml": secret % "team",
         "teams/t/agents/a.yaml": "execution_environment: {env_vars: {WHO: agent}}",
-        **sealed({"organization": {"token": "canary"}}),
+        **sealed_files({"organization": {"token": "canary"}}),
     }
     assert codes(files) == ["ET650", "ET761"]
     assert codes({**files, "teams/t/agents/a.yaml": "{}"}) == ["ET650"]
@@ -367,8 +367,8 @@ def test_a_team_may_have_another_value_than_its_agent() -> None:
 # What the server makes of it.
 
 
-def resource(kind: Any, name: str, section: Mapping[str, Any], **more: Any) -> Desired:
-    return Desired(kind, name, whole_file("x"), {"name": name, "execution_environment": section, **more})
+def resource(kind: Any, name: str, section: Mapping[str, Any], **more: Any) -> DesiredResource:
+    return DesiredResource(kind, name, file_span("x"), {"name": name, "execution_environment": section, **more})
 
 
 ONE = resource("environment", "e1", {"env_vars": {"LOG": "env1", "DB": "plain"}, "secrets": ["DB"]})
@@ -388,13 +388,13 @@ TWO = resource("environment", "e2", {"env_vars": {"LOG": "env2"}, "secrets": ["S
     ],
 )
 def test_the_server_layers_environments_and_secrets_win(
-    environments: list[Desired], section: dict[str, Any], vault: dict[str, str], expected: dict[str, str]
+    environments: list[DesiredResource], section: dict[str, Any], vault: dict[str, str], expected: dict[str, str]
 ) -> None:
     agent = resource("agent", "a", section, environment_ids=[one.ref for one in environments])
-    view = server_view(agent, {one.ref: one for one in environments}, World(vault))
+    view = server_view(agent, {one.ref: one for one in environments}, ServerRuntime(vault))
     assert view.env_vars == expected
     wanted = {name for one in (*environments, agent) for name in one.body["execution_environment"].get("secrets", ())}
-    assert set(view.missing) == wanted - vault.keys()
+    assert set(view.missing_secrets) == wanted - vault.keys()
 
 
 def test_the_server_merges_servers_whole_and_integrations_win() -> None:
@@ -408,7 +408,7 @@ def test_the_server_merges_servers_whole_and_integrations_win() -> None:
         system_prompt="{{LOG}} {{.graph.node}}",
         description="{{GH_TOKEN}}",
     )
-    world = World({"DB": "v"}, {"i": {"GH_TOKEN": "theirs"}}, "key")
+    world = ServerRuntime({"DB": "v"}, {"i": {"GH_TOKEN": "theirs"}}, "key")
     view = server_view(agent, {environment.ref: environment}, world)
     assert view.mcp_servers == {"s": {"command": "d"}, "t": {"command": "v-x"}}
     assert view.texts == {"system_prompt": "{{LOG}} {{.graph.node}}", "description": "theirs"}
@@ -437,14 +437,14 @@ def test_the_server_merges_servers_whole_and_integrations_win() -> None:
     ],
 )
 def test_one_unknown_template_leaves_the_whole_text(text: str, expected: str) -> None:
-    assert expanded({"x": [text]}, {"A": "1"}, {"s-1": "v"}) == {"x": [expected]}
+    assert expand_templates({"x": [text]}, {"A": "1"}, {"s-1": "v"}) == {"x": [expected]}
 
 
 # Terraform.
 
 
-def labelled(*resources: Desired) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = terraform(resources, "kubiya/control-plane", Diagnostics())["resource"]
+def labelled(*resources: DesiredResource) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = render_terraform(resources, "kubiya/control-plane", Diagnostics())["resource"]
     return found
 
 
@@ -472,7 +472,7 @@ def test_no_two_labels_are_one(names: tuple[str, ...]) -> None:
 def test_each_gap_of_the_provider_is_told_once() -> None:
     run = Run(Request(DirectoryTree(EXAMPLES / "acme"), control_plane=True))
     diags = Diagnostics()
-    terraform(tuple(by_ref(run).values()), "kubiya/control-plane", diags)
+    render_terraform(tuple(by_ref(run).values()), "kubiya/control-plane", diags)
     told = [one.message.partition(" of ")[0] + ": " + one.message.partition(" of ")[2].split()[0] for one in diags]
     assert len(told) == len(set(told))
     assert {"'environment_ids': agent", "'member_ids': team", "'tags': environment", "'icon': skill"} <= set(told)
@@ -482,9 +482,9 @@ def test_each_gap_of_the_provider_is_told_once() -> None:
 # Where it is written.
 
 
-def test_files_of_the_whole_tree_come_and_go(envtree: Command, tree: Path) -> None:
+def test_files_of_the_whole_tree_come_and_go(envtree: RunCommand, tree: Path) -> None:
     out = tree / "out"
-    fill(tree, {"organization.yaml": ORGANIZATION + "lint: {ET764: 'off', ET852: 'off', ET765: 'off'}\n"})
+    write_files(tree, {"organization.yaml": ORGANIZATION + "lint: {ET764: 'off', ET852: 'off', ET765: 'off'}\n"})
     ran = envtree("compile", "--secrets", "ref", "--format", "kubiya", "--format", "kubiya-terraform")
     assert ran.code == 0, ran.err
     assert sorted(path.name for path in (out / "control-plane").iterdir()) == ["kubiya.json", "kubiya.tf.json"]
@@ -504,7 +504,7 @@ def test_files_of_the_whole_tree_come_and_go(envtree: Command, tree: Path) -> No
     assert envtree("verify", str(out)).code == 0
 
 
-def test_an_archive_has_them_too(envtree: Command, tree: Path) -> None:
+def test_an_archive_has_them_too(envtree: RunCommand, tree: Path) -> None:
     archive = tree.parent / "all.zip"
     assert envtree("compile", "--secrets", "ref", "--format", "kubiya", "--archive", str(archive)).code == 0
     assert envtree("verify", str(archive)).code == 0
@@ -516,14 +516,14 @@ def test_an_archive_has_them_too(envtree: Command, tree: Path) -> None:
 @pytest.mark.parametrize(
     "part", [("--shard", "1/2"), ("--changed-since", "HEAD"), ("shop/**",), ("--archive", "{project}.zip")]
 )
-def test_no_part_of_a_tree_is_for_the_control_plane(part: tuple[str, ...], envtree: Command, tree: Path) -> None:
+def test_no_part_of_a_tree_is_for_the_control_plane(part: tuple[str, ...], envtree: RunCommand, tree: Path) -> None:
     ran = envtree("compile", *part, "--format", "kubiya")
     assert (ran.code, ran.out) == (2, "")
     assert "is of the whole tree" in ran.err
 
 
-def test_an_error_of_a_tree_is_told_alone(envtree: Command, tree: Path) -> None:
-    fill(tree, {"organization.yaml": ORGANIZATION + "control_plane: {}\n", BOT: "runtim: default\n"})
+def test_an_error_of_a_tree_is_told_alone(envtree: RunCommand, tree: Path) -> None:
+    write_files(tree, {"organization.yaml": ORGANIZATION + "control_plane: {}\n", BOT: "runtim: default\n"})
     ran = envtree("check")
     assert ran.code == 1
     assert "ET201" in ran.out

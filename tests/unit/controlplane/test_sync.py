@@ -10,25 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from envtree.controlplane.api.reading import Live
-from envtree.controlplane.desired import Desired, Link, Ref
-from envtree.controlplane.desired.desired import KINDS, Kind
-from envtree.controlplane.sync.ids import Ids, load, store
-from envtree.controlplane.sync.lock import _is_left_behind, _me
-from envtree.controlplane.sync.marker import marked, marker, new_marker
-from envtree.controlplane.sync.model import Change, Plan
-from envtree.controlplane.sync.plan import plan
-from envtree.controlplane.sync.saved import NoPlanError, Restored, saved
-from envtree.controlplane.sync.shapes import SHAPES, alike, undescribed
-from envtree.controlplane.sync.tree_text import tree_text
-from envtree.model.diagnostic import Refusal
-from envtree.model.span import whole_file
-from envtree.report.planned import planned_text, sentence
-from envtree.report.planned_markdown import planned_markdown
+from envtree.controlplane.api.live_state import LiveState
+from envtree.controlplane.desired import DesiredLink, DesiredResource, ResourceRef
+from envtree.controlplane.desired.desired_resource import RESOURCE_KINDS, ResourceKind
+from envtree.controlplane.sync.managed_ids import ManagedIds, load_managed_ids, store_managed_ids
+from envtree.controlplane.sync.marker import build_marker, read_marker, with_marker
+from envtree.controlplane.sync.organization_lock import _holder_identity, _is_stale
+from envtree.controlplane.sync.plan import make_plan
+from envtree.controlplane.sync.plan_file import InvalidPlanError, SavedPlan, encode_plan
+from envtree.controlplane.sync.plan_model import ResourceChange, SyncPlan
+from envtree.controlplane.sync.resource_schemas import RESOURCE_SCHEMAS, normalize_field, strip_description_marker
+from envtree.controlplane.sync.tree_file_text import render_tree_file
+from envtree.model.diagnostic import RefusedError
+from envtree.model.span import file_span
+from envtree.report.plan_markdown import render_plan_markdown
+from envtree.report.plan_text import plan_summary, render_plan_text
 
-PLACE = whole_file("environments/prod.yaml")
-NONE_KNOWN = Ids("acme", {}, {})
-NOTHING = Live("acme", {}, frozenset(), frozenset())
+PLACE = file_span("environments/prod.yaml")
+NONE_KNOWN = ManagedIds("acme", {}, {})
+NOTHING = LiveState("acme", {}, frozenset(), frozenset())
 ID = "00000000-0000-4000-8000-000000000001"
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -39,23 +39,25 @@ DATA = st.recursive(
 )
 
 
-def environment(name: str = "prod", **body: Any) -> Desired:
-    return Desired("environment", name, PLACE, {"name": name, **body})
+def environment(name: str = "prod", **body: Any) -> DesiredResource:
+    return DesiredResource("environment", name, PLACE, {"name": name, **body})
 
 
-def planned(*desired: Desired, live: Live = NOTHING, ids: Ids = NONE_KNOWN) -> Plan:
-    return plan(desired, live, ids)
+def planned(*desired: DesiredResource, live: LiveState = NOTHING, ids: ManagedIds = NONE_KNOWN) -> SyncPlan:
+    return make_plan(desired, live, ids)
 
 
-def holding(**found: Any) -> Live:
+def holding(**found: Any) -> LiveState:
     """A live state with one environment."""
-    return Live("acme", {Ref("environment", "prod"): {"id": ID, "name": "prod", **found}}, frozenset(), frozenset())
+    return LiveState(
+        "acme", {ResourceRef("environment", "prod"): {"id": ID, "name": "prod", **found}}, frozenset(), frozenset()
+    )
 
 
 @given(st.dictionaries(TEXTS, DATA, max_size=4))
 def test_the_text_of_a_file_says_its_data(data: dict[str, Any]) -> None:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    assert yaml.load(tree_text(data), loader) == data
+    assert yaml.load(render_tree_file(data), loader) == data
 
 
 def test_a_file_is_written_as_people_would() -> None:
@@ -67,56 +69,64 @@ def test_a_file_is_written_as_people_would() -> None:
         "list": ["a b", "no"],
         "deep": {"a": {}},
     }
-    assert tree_text(data) == (
+    assert render_tree_file(data) == (
         'name: prod\n"on": true\nport: 80\nprompt: |\n  Be\n\n  brief.\nlist: ["a b", "no"]\ndeep:\n  a: {}\n'
     )
 
 
 @given(DATA, DATA)
 def test_a_saved_plan_is_the_plan(one: Any, other: Any) -> None:
-    key = Ref("skill", "x/y")
+    key = ResourceRef("skill", "x/y")
     body = {"settings": {"$ref": one, "$$ref:z": other}, "skill_configurations": {key: {"a": one}}, "skill_ids": [key]}
-    wanted = Desired("agent", "a", PLACE, body, {"status": other}, (Link("skill", key, {"b": 1}),), Ref("team", "t"))
-    made = Plan("acme", (wanted,), (), (), (), (), "f")
-    restored = Restored(saved(made))
+    wanted = DesiredResource(
+        "agent", "a", PLACE, body, {"status": other}, (DesiredLink("skill", key, {"b": 1}),), ResourceRef("team", "t")
+    )
+    made = SyncPlan("acme", (wanted,), (), (), (), (), "f")
+    restored = SavedPlan(encode_plan(made))
     assert restored.desired == (wanted,)
-    assert restored.is_of(made)
-    assert not restored.is_of(made._replace(fingerprint="g"))
+    assert restored.matches(made)
+    assert not restored.matches(made._replace(fingerprint="g"))
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"envtree": "2"}', b'{"envtree": "1", "desired": [{}]}'])
 def test_what_is_no_plan(data: bytes) -> None:
-    with pytest.raises(NoPlanError):
-        Restored(data)
+    with pytest.raises(InvalidPlanError):
+        SavedPlan(data)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "organization"])
-def test_a_marker_is_read_as_it_was_written_and_is_no_difference(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in RESOURCE_KINDS if kind != "organization"])
+def test_a_marker_is_read_as_it_was_written_and_is_no_difference(kind: ResourceKind) -> None:
     body: dict[str, Any] = {"name": "n", "description": "Some text.", "tags": ["a"], "configuration": {"x": 1}}
-    sent = {field: alike(kind, field, value, body) for field, value in body.items() if field in SHAPES[kind].fields}
-    mark = new_marker(kind, "acme", sent, "d" * 16 if SHAPES[kind].marker else None)
-    there = marked(kind, body, mark, {})
-    assert marker(kind, there) == mark
-    assert {field: alike(kind, field, there[field], there) for field in sent} == sent
-    assert not any(mark.moved(field, sent) for field in sent)
-    assert mark.moved("name", {**sent, "name": "other"})
-    assert marked(kind, there, mark, {}) == there
-    assert marker(kind, {"settings": {"envtree": 1}, "configuration": None, "config": []}) is None
+    sent = {
+        field: normalize_field(kind, field, value, body)
+        for field, value in body.items()
+        if field in RESOURCE_SCHEMAS[kind].fields
+    }
+    mark = build_marker(kind, "acme", sent, "d" * 16 if RESOURCE_SCHEMAS[kind].marker_path else None)
+    there = with_marker(kind, body, mark, {})
+    assert read_marker(kind, there) == mark
+    assert {field: normalize_field(kind, field, there[field], there) for field in sent} == sent
+    assert not any(mark.has_drifted(field, sent) for field in sent)
+    assert mark.has_drifted("name", {**sent, "name": "other"})
+    assert with_marker(kind, there, mark, {}) == there
+    assert read_marker(kind, {"settings": {"envtree": 1}, "configuration": None, "config": []}) is None
 
 
 def test_a_description_is_as_it_was_without_its_marker() -> None:
-    assert undescribed("Text. [envtree:acme:1f:0123456789abcdef]") == "Text."
-    assert undescribed("[envtree:acme:1f:0123456789abcdef]") is None
-    assert undescribed("[envtree] is a tool.") == "[envtree] is a tool."
+    assert strip_description_marker("Text. [envtree:acme:1f:0123456789abcdef]") == "Text."
+    assert strip_description_marker("[envtree:acme:1f:0123456789abcdef]") is None
+    assert strip_description_marker("[envtree] is a tool.") == "[envtree] is a tool."
 
 
 def test_a_plan_says_what_happens_and_why() -> None:
-    settings = marked("environment", {"settings": {"a": 1}}, new_marker("environment", "acme", {"tags": ["x"]}), {})
+    settings = with_marker(
+        "environment", {"settings": {"a": 1}}, build_marker("environment", "acme", {"tags": ["x"]}), {}
+    )
     live = holding(description="Old.", tags=["y"], **settings)
     made = planned(
         environment(description="New.", tags=["x"], settings={"b": {"c": "d"}}), environment("test"), live=live
     )
-    assert planned_text(made, color=False).splitlines()[:6] == [
+    assert render_plan_text(made, color=False).splitlines()[:6] == [
         "~ environment/prod: it differs from the tree (environments/prod.yaml)",
         '    description: "Old." → "New."',
         "    settings.a: 1 → (none)",
@@ -124,25 +134,25 @@ def test_a_plan_says_what_happens_and_why() -> None:
         '    tags: ["y"] → ["x"] (changed at the control plane)',
         "+ environment/test: it is not there (environments/prod.yaml)",
     ]
-    assert sentence(made) == "1 to create, 1 to update"
+    assert plan_summary(made) == "1 to create, 1 to update"
     assert "environment/prod: an update replaces 'settings' as a whole, and 'a' would be gone" in made.warnings
     assert planned(live=live).changes == (
-        Change("delete", Ref("environment", "prod"), ID, "", "the tree no longer has it"),
+        ResourceChange("delete", ResourceRef("environment", "prod"), ID, "", "the tree no longer has it"),
     )
 
 
 def test_a_name_that_is_not_ours_is_taken_until_its_id_is_known() -> None:
     made = planned(environment(), live=holding())
-    assert (made.taken, made.changes) == ((Ref("environment", "prod"),), ())
-    assert planned(environment(), live=holding(), ids=Ids("acme", {"environment/prod": ID}, {})).empty
-    other = holding(**marked("environment", {}, new_marker("environment", "other", {}), {}))
-    assert planned(environment(), live=other).taken
+    assert (made.conflicts, made.changes) == ((ResourceRef("environment", "prod"),), ())
+    assert planned(environment(), live=holding(), ids=ManagedIds("acme", {"environment/prod": ID}, {})).is_empty
+    other = holding(**with_marker("environment", {}, build_marker("environment", "other", {}), {}))
+    assert planned(environment(), live=other).conflicts
 
 
 def test_the_comment_shows_texts_as_texts_only_and_fits() -> None:
     hostile = "<script> @all ![x](http://x) | ``` ::error:: \x1b[31m"
     made = planned(*(environment(f"e{number}{hostile}", description=hostile) for number in range(50)))
-    text = planned_markdown(made, 4000)
+    text = render_plan_markdown(made, 4000)
     assert len(text.encode()) <= 4000
     html = MarkdownIt("gfm-like", {"linkify": False, "html": False}).render(
         text.replace("<details>", "").replace("<sub>", "")
@@ -155,37 +165,37 @@ def test_the_comment_shows_texts_as_texts_only_and_fits() -> None:
 def test_ids_are_read_as_they_were_stored(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "ids.json"
     ids = (
-        Ids("acme", {}, {})
-        .with_object(Ref("job", "x"), f"job_{ID}")
-        .with_binding(Ref("policy", "p"), f"agent/{ID}", ID)
+        ManagedIds("acme", {}, {})
+        .with_object(ResourceRef("job", "x"), f"job_{ID}")
+        .with_binding(ResourceRef("policy", "p"), f"agent/{ID}", ID)
     )
-    assert load(path, "acme") == Ids("acme", {}, {})
-    store(path, ids)
-    assert load(path, "acme") == ids
+    assert load_managed_ids(path, "acme") == ManagedIds("acme", {}, {})
+    store_managed_ids(path, ids)
+    assert load_managed_ids(path, "acme") == ids
     for text in ('{"ids": {}}', "no", json.dumps({"organization": "acme", "ids": {"a": "../x"}, "bindings": {}})):
         path.write_text(text)
-        with pytest.raises(Refusal):
-            load(path, "acme")
-    store(path, ids)
-    with pytest.raises(Refusal):
-        load(path, "other")
+        with pytest.raises(RefusedError):
+            load_managed_ids(path, "acme")
+    store_managed_ids(path, ids)
+    with pytest.raises(RefusedError):
+        load_managed_ids(path, "other")
 
 
 def test_a_lock_of_a_process_that_is_gone_is_left_behind() -> None:
-    mine = _me()
-    assert not _is_left_behind({"settings": {"holder": mine}}, None)
-    assert _is_left_behind({"settings": {"holder": {**mine, "started": "1"}}}, None)
-    assert _is_left_behind({"settings": {"holder": {**mine, "process": 2**22 + 1}}}, None)
+    mine = _holder_identity()
+    assert not _is_stale({"settings": {"holder": mine}}, None)
+    assert _is_stale({"settings": {"holder": {**mine, "started": "1"}}}, None)
+    assert _is_stale({"settings": {"holder": {**mine, "process": 2**22 + 1}}}, None)
 
 
-def of(**objects: dict[str, Any]) -> Live:
+def of(**objects: dict[str, Any]) -> LiveState:
     """A live state; `environment__prod` stands for environment/prod, and all of it is ours."""
     found = {}
     for number, (name, body) in enumerate(objects.items()):
         kind, _, called = name.partition("__")
-        ours = marked(kind, body, new_marker(kind, "acme", {}), {})  # type: ignore[arg-type]
-        found[Ref(kind, called)] = {"id": f"{ID[:-1]}{number}", "name": called, **ours}  # type: ignore[arg-type]
-    return Live("acme", found, frozenset(), frozenset({"KNOWN"}))
+        ours = with_marker(kind, body, build_marker(kind, "acme", {}), {})  # type: ignore[arg-type]
+        found[ResourceRef(kind, called)] = {"id": f"{ID[:-1]}{number}", "name": called, **ours}  # type: ignore[arg-type]
+    return LiveState("acme", found, frozenset(), frozenset({"KNOWN"}))
 
 
 def test_what_the_server_makes_of_it_is_foreseen() -> None:
@@ -193,18 +203,20 @@ def test_what_the_server_makes_of_it_is_foreseen() -> None:
     queue = {"environment_id": f"{ID[:-1]}0"}
     live = of(environment__prod={}, agent__bot=user, worker_queue__q=queue, team__web={})
     # Who uses it stays, for it belongs to somebody else.
-    agent = {name: value for name, value in live.objects[Ref("agent", "bot")].items() if name != "configuration"}
-    live = live._replace(objects={**live.objects, Ref("agent", "bot"): agent})
+    agent = {
+        name: value for name, value in live.objects[ResourceRef("agent", "bot")].items() if name != "configuration"
+    }
+    live = live._replace(objects={**live.objects, ResourceRef("agent", "bot"): agent})
     warnings = planned(live=live).warnings
     assert "environment 'prod' is used by 'bot', which would lose its variables without an error" in warnings
     assert "the members of team 'web' stay, without a team" in warnings
     section = {"secrets": ["KNOWN", "MISSING"]}
-    bot = Desired("agent", "bot", PLACE, {"name": "bot", "model_id": "m", "execution_environment": section})
-    first = planned(environment(), bot, live=NOTHING._replace(secrets=frozenset({"KNOWN"})))
+    bot = DesiredResource("agent", "bot", PLACE, {"name": "bot", "model_id": "m", "execution_environment": section})
+    first = planned(environment(), bot, live=NOTHING._replace(secret_names=frozenset({"KNOWN"})))
     assert [warning.partition(":")[0].partition(",")[0] for warning in first.warnings] == [
         "the first environment that is created would have the server provision a namespace; it was read before",
         "the vault does not have 'MISSING'",
         "to 'bot'",
     ]
-    silent = planned(bot, live=NOTHING._replace(secrets=None))
+    silent = planned(bot, live=NOTHING._replace(secret_names=None))
     assert "the vault does not answer, so nobody knows which secrets are in it" in silent.warnings

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.command_line import Command, fill
-from tests.support.vault import contents
+from tests.support.command_line import RunCommand, write_files
+from tests.support.vault import read_folder
 
 TREE = {
     "organization.yaml": "{name: acme, edition: 2026, default_model: m, inputs: {SHA: {default: x}}}",
@@ -23,12 +23,12 @@ A = "one/a@dev"
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    fill(tmp_path / "tree", TREE)
+    write_files(tmp_path / "tree", TREE)
     return tmp_path / "tree"
 
 
 @pytest.fixture
-def parts(tree: Path, envtree: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def parts(tree: Path, envtree: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the parts one/, two/, and both as archives."""
     monkeypatch.chdir(tmp_path)
     for n, name in enumerate(("one", "two"), 1):
@@ -89,7 +89,7 @@ REFUSED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
 
 
 @pytest.mark.parametrize("why", REFUSED)
-def test_what_is_not_of_one_run_is_refused(why: str, parts: Path, envtree: Command) -> None:
+def test_what_is_not_of_one_run_is_refused(why: str, parts: Path, envtree: RunCommand) -> None:
     edit, words = REFUSED[why]
     change(parts / "two", edit)
     done = envtree("merge-manifests", "one", "two", "-o", "out")
@@ -98,24 +98,24 @@ def test_what_is_not_of_one_run_is_refused(why: str, parts: Path, envtree: Comma
     assert not (parts / "out").exists()
 
 
-def test_a_bundle_is_of_one_part(parts: Path, envtree: Command) -> None:
+def test_a_bundle_is_of_one_part(parts: Path, envtree: RunCommand) -> None:
     for sources in (("one", "two", "one.zip"), ("one", "one")):
         done = envtree("merge-manifests", *sources, "-o", "out")
         assert (done.code, f"bundle '{A}' is in 'one' and in '{sources[-1]}'" in done.err) == (1, True), done.err
 
 
-def test_in_place_is_a_place(parts: Path, envtree: Command) -> None:
+def test_in_place_is_a_place(parts: Path, envtree: RunCommand) -> None:
     assert envtree("merge-manifests", "one.zip", "two.zip", "-o", "out").code == 0
     done = envtree("merge-manifests", "one", "two.zip", "-o", "one")
     assert (done.code, done.err) == (0, "merged 2 bundles of 2 outputs into 'one'\n")
-    assert contents(parts / "one") == contents(parts / "out")
+    assert read_folder(parts / "one") == read_folder(parts / "out")
     assert envtree("verify", "one").code == 0
 
 
-def test_what_was_there_before_goes(parts: Path, envtree: Command) -> None:
+def test_what_was_there_before_goes(parts: Path, envtree: RunCommand) -> None:
     assert envtree("merge-manifests", "one", "two", "-o", "out").code == 0
     assert envtree("merge-manifests", "two", "-o", "out").code == 0
-    assert contents(parts / "out") == contents(parts / "two")
+    assert read_folder(parts / "out") == read_folder(parts / "two")
 
 
 def linked(file: Path) -> None:
@@ -131,7 +131,7 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("how", DAMAGE)
-def test_a_bundle_that_was_changed_is_passed_on_by_nobody(how: str, parts: Path, envtree: Command) -> None:
+def test_a_bundle_that_was_changed_is_passed_on_by_nobody(how: str, parts: Path, envtree: RunCommand) -> None:
     DAMAGE[how](parts / "one/dev/one/a/bundle.json")
     done = envtree("merge-manifests", "one", "two", "-o", "out", "--archive", "out.zip")
     assert (done.code, f"ET631: bundle '{A}' in 'one' is not as it was compiled" in done.err) == (1, True), done.err
@@ -145,7 +145,7 @@ def test_a_bundle_that_was_changed_is_passed_on_by_nobody(how: str, parts: Path,
     ids=["a file less", "a bundle less", "a file more"],
 )
 def test_an_archive_that_was_changed_is_passed_on_by_nobody(
-    gone: str | None, added: str | None, parts: Path, envtree: Command
+    gone: str | None, added: str | None, parts: Path, envtree: RunCommand
 ) -> None:
     from tests.unit.delivery.test_verify import files_in, repack
 
@@ -171,12 +171,12 @@ def test_an_archive_that_was_changed_is_passed_on_by_nobody(
         (("one", "two", "-o", "tree"), 1, "ET806"),
     ],
 )
-def test_what_cannot_be_merged(words: tuple[str, ...], code: int, told: str, parts: Path, envtree: Command) -> None:
+def test_what_cannot_be_merged(words: tuple[str, ...], code: int, told: str, parts: Path, envtree: RunCommand) -> None:
     done = envtree("merge-manifests", *words)
     assert (done.code, told in done.err) == (code, True), done.err
     assert not (parts / "out").exists()
 
 
-def test_where_no_tree_is_none_is_missed(parts: Path, envtree: Command, tree: Path) -> None:
+def test_where_no_tree_is_none_is_missed(parts: Path, envtree: RunCommand, tree: Path) -> None:
     (tree / "organization.yaml").unlink()
     assert envtree("merge-manifests", "one", "two", "-o", "out").code == 0

@@ -14,8 +14,8 @@ import zstandard
 
 from envtree.delivery.verify import verify
 from envtree.frontend.schemas import Schemas
-from envtree.model.diagnostic import Refusal
-from tests.support.vault import ID, Vault, contents, still, vault
+from envtree.model.diagnostic import RefusedError
+from tests.support.vault import ID, Vault, read_folder, still, vault
 
 __all__ = ["still", "vault"]
 
@@ -32,7 +32,7 @@ def compiled(vault: Vault, name: str, *more: str, mode: str = "ref") -> Path:
 
 def files_in(output: Path) -> dict[str, bytes]:
     if output.is_dir():
-        return contents(output)
+        return read_folder(output)
     if output.suffix == ".zip":
         with zipfile.ZipFile(output) as archive:
             return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
@@ -45,7 +45,7 @@ def files_in(output: Path) -> dict[str, bytes]:
 def repack(output: Path, files: dict[str, bytes]) -> None:
     """Put other files into an output, as somebody would who has its programs."""
     if output.is_dir():
-        for path in contents(output):
+        for path in read_folder(output):
             (output / path).unlink()
         for path, data in files.items():
             (output / path).parent.mkdir(exist_ok=True, parents=True)
@@ -148,11 +148,11 @@ def test_no_changed_byte_of_an_archive_goes_unseen(name: str, vault: Vault) -> N
         output.write_bytes(whole[:at] + bytes([whole[at] ^ 16]) + whole[at + 1 :])
         try:
             verdict = verify(output)
-        except Refusal:
+        except RefusedError:
             continue
         # The date of a file is no part of what is compared.
         assert verdict.problems or files_in(output) == files
-        named += ID in verdict.touched
+        named += ID in verdict.changed_bundles
     assert named
 
 
@@ -200,9 +200,9 @@ def test_what_no_output_holds_is_unsafe(extra: tarfile.TarInfo, vault: Vault) ->
         one.size = len(manifest)
         tar.addfile(one, io.BytesIO(manifest))
     output.write_bytes(zstandard.ZstdCompressor().compress(stream.getvalue()))
-    before = contents(vault.folder)
+    before = read_folder(vault.folder)
     assert ("unsafe", extra.name, None) in found(vault, output)
-    assert contents(vault.folder) == before
+    assert read_folder(vault.folder) == before
 
 
 def test_a_link_in_a_folder_is_not_followed(vault: Vault) -> None:

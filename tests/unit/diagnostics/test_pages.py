@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from envtree.diagnostics.codes import CODES
-from envtree.diagnostics.pages import page
+from envtree.diagnostics.pages import read_page
 from tests.properties.writing import flow_text, seal
 from tests.support.trees import check
 
@@ -130,14 +130,14 @@ def test_every_code_has_a_page_and_every_page_a_code() -> None:
 
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_page_says_what_its_code_means(code: str) -> None:
-    title, prose, *_ = split(page(code))
+    title, prose, *_ = split(read_page(code))
     assert title == f"# {code}: {CODES[code].title}"
     assert len(prose.split()) > 15, "say what it means, and why it matters"
 
 
 @pytest.mark.parametrize("code", sorted(CODES.keys() - ELSEWHERE))
 def test_page(code: str, tmp_path: Path) -> None:
-    *_, wrong, right = split(page(code))
+    *_, wrong, right = split(read_page(code))
     for name in ("wrong", "right"):
         (tmp_path / name).mkdir()
     assert codes(code, wrong, tmp_path / "wrong") == {code}

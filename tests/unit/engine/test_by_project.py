@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given, settings
 
 from envtree.engine.check import check
-from envtree.engine.publish import Places, publish
-from envtree.engine.run import Outcome, Request
-from envtree.model.artifact import Mode, Output
-from envtree.model.secrets_file import SealedFile, SecretsPolicy
-from envtree.queries.diff import Named, diff
+from envtree.engine.publish import Destinations, publish
+from envtree.engine.run import Request, RunOutcome
+from envtree.model.artifact import Output, SecretsMode
+from envtree.model.secrets_file import SecretsFile, SecretsPolicy
+from envtree.queries.diff import LabelledTree, diff
 from envtree.secrets.sops import Decrypter
 from tests.cases.test_cases import Tree
 from tests.properties.organizations import Organization, organizations
 from tests.properties.writing import OpenBook, write_tree
-from tests.support.command_line import fill
-from tests.support.diffs import parts
-from tests.support.divided import going
-from tests.support.trees import MemoryTree, sealed
+from tests.support.command_line import write_files
+from tests.support.diffs import diff_by_project
+from tests.support.divided import force_by_project
+from tests.support.trees import MemoryTree, sealed_files
 
 Files = Mapping[str, str]
 
@@ -59,11 +59,15 @@ TREES: Mapping[str, tuple[Files, list[str], str]] = {
         PARTS,
     ),
     "a secret that one project reads": (
-        {"projects/two/agents/b.yaml": READING} | sealed({"organization": {"TOKEN": "0123456789"}}),
+        {"projects/two/agents/b.yaml": READING} | sealed_files({"organization": {"TOKEN": "0123456789"}}),
         ["ET650"],
         PARTS,
     ),
-    "a secret that no project reads": (sealed({"organization": {"TOKEN": "0123456789"}}), ["ET650", "ET651"], PARTS),
+    "a secret that no project reads": (
+        sealed_files({"organization": {"TOKEN": "0123456789"}}),
+        ["ET650", "ET651"],
+        PARTS,
+    ),
     "a guest from another project": (
         {
             "projects/one/teams/crew/team.yaml": "{runtime: claude_code, configuration: {member_ids: [two/b]}}",
@@ -116,8 +120,8 @@ TREES: Mapping[str, tuple[Files, list[str], str]] = {
     "an error in one": ({"projects/two/agents/b.yaml": "{nothing: x}"}, ["ET201"], ERROR),
     "a copied ciphertext": (
         {
-            "projects/one/project.secrets.yaml": sealed({"x": {"A": "0123456789"}})["x.secrets.yaml"],
-            "projects/two/project.secrets.yaml": sealed({"x": {"A": "0123456789"}})["x.secrets.yaml"],
+            "projects/one/project.secrets.yaml": sealed_files({"x": {"A": "0123456789"}})["x.secrets.yaml"],
+            "projects/two/project.secrets.yaml": sealed_files({"x": {"A": "0123456789"}})["x.secrets.yaml"],
         },
         ["ET650", "ET650", "ET651", "ET651", "ET656"],
         WHOLE,
@@ -141,7 +145,7 @@ TREES: Mapping[str, tuple[Files, list[str], str]] = {
     ),
     "a misspelt secret, and one that nobody reads": (
         {"projects/two/agents/b.yaml": READING.replace("TOKEN", "TOKNE")}
-        | sealed({"organization": {"TOKEN": "0123456789"}}),
+        | sealed_files({"organization": {"TOKEN": "0123456789"}}),
         ["ET601", "ET650"],
         ERROR,
     ),
@@ -176,9 +180,9 @@ TREES: Mapping[str, tuple[Files, list[str], str]] = {
 def test_what_takes_several_projects(name: str) -> None:
     files, codes, how = TREES[name]
     request = Request(MemoryTree({**BASE, **files}))
-    with going(1 << 30) as none:
+    with force_by_project(1 << 30) as none:
         whole = check(request)
-    with going(1) as done:
+    with force_by_project(1) as done:
         parted = check(request)
     assert none == []
     assert parted._replace(workspace=None) == whole._replace(workspace=None)
@@ -187,20 +191,20 @@ def test_what_takes_several_projects(name: str) -> None:
 
 
 def test_a_file_that_cannot_be_read_has_a_name(tmp_path: Path) -> None:
-    fill(tmp_path, {**BASE, "projects/one/teams/crew/team.yaml": "{configuration: {member_ids: [two/c]}}"})
+    write_files(tmp_path, {**BASE, "projects/one/teams/crew/team.yaml": "{configuration: {member_ids: [two/c]}}"})
     (tmp_path / "projects/two/agents/c.yaml").symlink_to("nothing")
     for least in (1, 1 << 30):
-        with going(least):
+        with force_by_project(least):
             found = check(Request(Tree(tmp_path)))
         assert [finding.diagnostic.code for finding in found.findings] == ["ET120"]
 
 
 @pytest.mark.parametrize("name", TREES)
 def test_two_trees_are_compared_in_the_same_way(name: str) -> None:
-    one = Named("base", Request(MemoryTree({**BASE, **TREES[name][0]})))
+    one = LabelledTree("base", Request(MemoryTree({**BASE, **TREES[name][0]})))
     for files, _, how in TREES.values():
-        other = Named("head", Request(MemoryTree({**BASE, **files})))
-        found = parts(one, other)
+        other = LabelledTree("head", Request(MemoryTree({**BASE, **files})))
+        found = diff_by_project(one, other)
         assert (found is None) is (WHOLE in (how, TREES[name][2]))
         assert found in (None, diff(one, other))
 
@@ -211,9 +215,9 @@ def test_two_trees_are_compared_in_the_same_way(name: str) -> None:
         ({}, {"projects/three/project.yaml": "{key: THREE}", "projects/three/agents/c.yaml": "{}"}),
         # Where a secrets file comes from is told by one of another project, in which nothing differs.
         (
-            sealed({"projects/one/project": {"A": "0123456789"}}),
+            sealed_files({"projects/one/project": {"A": "0123456789"}}),
             {
-                "projects/two/project.secrets.yaml": sealed({"projects/one/project": {"A": "0123456789"}})[
+                "projects/two/project.secrets.yaml": sealed_files({"projects/one/project": {"A": "0123456789"}})[
                     "projects/one/project.secrets.yaml"
                 ]
             },
@@ -230,8 +234,8 @@ def test_two_trees_are_compared_in_the_same_way(name: str) -> None:
 def test_a_difference_of_one_project_may_concern_others(before: Files, after: Files) -> None:
     base = {**BASE, **before}
     for one, other in ((base, {**base, **after}), ({**base, **after}, base)):
-        named = Named("base", Request(MemoryTree(one))), Named("head", Request(MemoryTree(other)))
-        found = parts(*named)
+        named = LabelledTree("base", Request(MemoryTree(one))), LabelledTree("head", Request(MemoryTree(other)))
+        found = diff_by_project(*named)
         assert found in (None, diff(*named))
         assert found is not None or any(check(side.request).findings for side in named)
 
@@ -240,26 +244,26 @@ def test_where_the_rules_for_sops_stand_makes_a_difference(tmp_path: Path) -> No
     secrets = {f"projects/{one}/project": {"A": f"0123456789-{one}"} for one in ("one", "two")}
     places = ("projects/one", "projects/two", "link", "none")
     for place in places:
-        fill(tmp_path / place, {**BASE, **sealed(secrets)})
+        write_files(tmp_path / place, {**BASE, **sealed_files(secrets)})
     for place in places[:2]:
-        fill(tmp_path / place, {f"{place}/.sops.yaml": "creation_rules: [{path_regex: none, age: x}]"})
+        write_files(tmp_path / place, {f"{place}/.sops.yaml": "creation_rules: [{path_regex: none, age: x}]"})
     (tmp_path / "link" / ".sops.yaml").symlink_to("nothing")
-    for one, other in permutations([Named(place, Request(Tree(tmp_path / place))) for place in places], 2):
-        found = parts(one, other)
+    for one, other in permutations([LabelledTree(place, Request(Tree(tmp_path / place))) for place in places], 2):
+        found = diff_by_project(one, other)
         assert found is not None
         assert found == diff(one, other)
-        assert found.new or found.gone
+        assert found.new_findings or found.removed_findings
 
 
 def test_where_secrets_come_from_is_known_if_nobody_can_read_what_was_there(tmp_path: Path) -> None:
     agents = "projects/two/agents"
-    secrets = sealed({f"{agents}/b": {"A": "0123456789"}})[f"{agents}/b.secrets.yaml"]
+    secrets = sealed_files({f"{agents}/b": {"A": "0123456789"}})[f"{agents}/b.secrets.yaml"]
     for name in ("base", "head"):
-        fill(tmp_path / name, {**BASE, f"{agents}/c.yaml": "{}", f"{agents}/b.secrets.yaml": secrets})
+        write_files(tmp_path / name, {**BASE, f"{agents}/c.yaml": "{}", f"{agents}/b.secrets.yaml": secrets})
     (tmp_path / "base" / agents / "c.secrets.yaml").symlink_to("nothing")
-    fill(tmp_path / "head", {f"{agents}/c.secrets.yaml": secrets})
-    base, head = (Named(name, Request(Tree(tmp_path / name))) for name in ("base", "head"))
-    found = parts(base, head)
+    write_files(tmp_path / "head", {f"{agents}/c.secrets.yaml": secrets})
+    base, head = (LabelledTree(name, Request(Tree(tmp_path / name))) for name in ("base", "head"))
+    found = diff_by_project(base, head)
     assert found == diff(base, head)
     assert found
     assert [change.copied_from for change in found.secrets] == [f"{agents}/b.secrets.yaml"]
@@ -272,7 +276,7 @@ class Locked(OpenBook):
         super().__init__({"projects/one/project.secrets.yaml": {"TOKEN": "0123456789"}})
         self.asked: list[str] = []
 
-    def decrypt(self, file: SealedFile) -> dict[str, object]:
+    def decrypt(self, file: SecretsFile) -> dict[str, object]:
         self.asked.append(file.path)
         return super().decrypt(file)
 
@@ -280,16 +284,16 @@ class Locked(OpenBook):
 @pytest.mark.parametrize("name", ["an error in one", "one key", "a guest from another project"])
 def test_nothing_is_decrypted_for_an_error_in_another_project(name: str) -> None:
     secrets = {"projects/one/project.yaml": READING.replace("{", "{key: ONE, ", 1)}
-    secrets |= sealed({"projects/one/project": {"TOKEN": "0123456789"}})
+    secrets |= sealed_files({"projects/one/project": {"TOKEN": "0123456789"}})
     locked = Locked()
 
     def opened(policy: SecretsPolicy) -> Decrypter:
         return locked
 
-    with going(1):
+    with force_by_project(1):
         assert check(Request(MemoryTree({**BASE, **TREES[name][0], **secrets}), decrypter=opened)).findings
     assert locked.asked == []
-    with going(1) as done:
+    with force_by_project(1) as done:
         check(Request(MemoryTree({**BASE, **secrets}), decrypter=opened))
     assert locked.asked
     assert done
@@ -297,10 +301,10 @@ def test_nothing_is_decrypted_for_an_error_in_another_project(name: str) -> None
 
 def test_nothing_is_decrypted_for_a_selector_of_nothing() -> None:
     secrets = {"projects/one/project.yaml": READING.replace("{", "{key: ONE, ", 1)}
-    secrets |= sealed({"projects/one/project": {"TOKEN": "0123456789"}})
+    secrets |= sealed_files({"projects/one/project": {"TOKEN": "0123456789"}})
     locked = Locked()
     for least in (1, 1 << 30):
-        with going(least):
+        with force_by_project(least):
             request = Request(MemoryTree({**BASE, **secrets}), ("one/**", "three/**"), decrypter=lambda policy: locked)
             assert "ET309" in [finding.diagnostic.code for finding in check(request).findings]
         assert locked.asked == []
@@ -310,26 +314,28 @@ def test_nothing_is_decrypted_for_a_selector_of_nothing() -> None:
 def test_what_is_wrong_is_told_without_a_run_over_the_whole(name: str, tmp_path: Path) -> None:
     tree = MemoryTree({**BASE, **TREES[name][0]})
 
-    def compiled(mode: Mode) -> Outcome:
-        places = Places(Output(tmp_path / "out", tmp_path, mode, 2026, {}, lambda _: True))
-        return publish(Request(tree, inputs_required=True), places, frozenset({"bundle", "compose"}))
+    def compiled(mode: SecretsMode) -> RunOutcome:
+        places = Destinations(Output(tmp_path / "out", tmp_path, mode, 2026, {}, lambda _: True))
+        return publish(Request(tree, require_inputs=True), places, frozenset({"bundle", "compose"}))
 
-    modes: tuple[Mode, ...] = ("ref", "plain")
+    modes: tuple[SecretsMode, ...] = ("ref", "plain")
     for mode in modes:
-        with going(1 << 30):
+        with force_by_project(1 << 30):
             whole = compiled(mode)
-        with going(1) as done:
+        with force_by_project(1) as done:
             assert compiled(mode)._replace(workspace=None) == whole._replace(workspace=None)
         # First it is tried to write; then all is looked at.
         assert done == [False, True]
         assert not (tmp_path / "out").exists()
 
 
-def published(root: Path, out: Path, drawn: Organization, least: int) -> tuple[Outcome, dict[str, bytes]]:
+def published(root: Path, out: Path, drawn: Organization, least: int) -> tuple[RunOutcome, dict[str, bytes]]:
     """Compile with secrets in clear."""
-    request = Request(Tree(root), decrypter=lambda policy: OpenBook(drawn.secrets), inputs_required=True)
-    with going(least):
-        outcome = publish(request, Places(Output(out, root, "plain", 2026, {}, lambda _: True)), frozenset({"bundle"}))
+    request = Request(Tree(root), decrypter=lambda policy: OpenBook(drawn.secrets), require_inputs=True)
+    with force_by_project(least):
+        outcome = publish(
+            request, Destinations(Output(out, root, "plain", 2026, {}, lambda _: True)), frozenset({"bundle"})
+        )
     written = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     return outcome._replace(workspace=None), written
 

@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from envtree.engine import cache
-from envtree.engine.cache.object_store import data_of, load, made, save
-from envtree.engine.cache.path_fingerprints import FOLDER, Sight, Sights
-from envtree.engine.cache.replay import Memory
+from envtree.engine.cache.object_store import decode_object, encode_object, load_object, save_object
+from envtree.engine.cache.path_fingerprints import FOLDER_LIMIT, PathFingerprint, PathFingerprints
+from envtree.engine.cache.replay_cache import ReplayCache
 from envtree.engine.check import check
-from envtree.engine.run import Outcome, Request
+from envtree.engine.run import Request, RunOutcome
 from envtree.model.source import Kind, Location
 from envtree.sources.tree import DirectoryTree
-from tests.support.command_line import BOT, ERROR, ORGANIZATION, WARNING, Command, Ran, fill
-from tests.support.divided import contents
+from tests.support.command_line import BOT, ERROR, ORGANIZATION, WARNING, CommandResult, RunCommand, write_files
+from tests.support.divided import read_folder
 from tests.support.vault import NUMBER, PASSWORD, Vault, vault
 from tests.unit.system.test_git import run as git
 
@@ -53,40 +53,40 @@ TREE = {
 class Twice(NamedTuple):
     """A tree, two outputs of it, and the exit codes of what was only said again."""
 
-    envtree: Command
+    envtree: RunCommand
     root: Path
     recalled: list[int]
 
-    def both(self, *words: str, out: bool = True) -> tuple[Ran, Ran]:
+    def both(self, *words: str, out: bool = True) -> tuple[CommandResult, CommandResult]:
         """A command line with memory and without, as if both had written to one place."""
         ran = []
         for name, more in (("out", ()), ("out-2", ("--no-cache",))):
             places = ("-o", str(self.root / name)) if out else ()
             code, told, errors = self.envtree("-C", str(self.root), *words, *places, *more)
-            ran.append(Ran(code, told, errors.replace("out-2", "out")))
+            ran.append(CommandResult(code, told, errors.replace("out-2", "out")))
         return ran[0], ran[1]
 
     def check(self) -> None:
         """Whether it makes no difference."""
         for one, other in (self.both("check", out=False), self.both("compile")):
             assert one == other
-        assert contents(self.root / "out") == contents(self.root / "out-2")
+        assert read_folder(self.root / "out") == read_folder(self.root / "out-2")
 
 
 @pytest.fixture
-def twice(tmp_path: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> Twice:
+def twice(tmp_path: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> Twice:
     root = tmp_path / "tree"
-    fill(root, TREE)
+    write_files(root, TREE)
     git(root, "init", "-q")
     recalled: list[int] = []
-    recall = Memory.repeat
+    recall = ReplayCache.replay
 
-    def counted(self: Memory, *, thorough: bool) -> int | None:
+    def counted(self: ReplayCache, *, thorough: bool) -> int | None:
         code = recall(self, thorough=thorough)
         recalled.extend([] if code is None else [code])
         return code
 
-    monkeypatch.setattr(Memory, "repeat", counted)
+    monkeypatch.setattr(ReplayCache, "replay", counted)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return Twice(envtree, root, recalled)
 
@@ -123,16 +123,16 @@ def remove(root: Path, chance: random.Random) -> None:
 
 
 def restore(root: Path, _: random.Random) -> None:
-    fill(root, TREE)
+    write_files(root, TREE)
 
 
 def break_a_file(root: Path, chance: random.Random) -> None:
-    fill(root, {BOT: chance.choice([ERROR, WARNING, "a: [\n", "a: \t1\n"])})
+    write_files(root, {BOT: chance.choice([ERROR, WARNING, "a: [\n", "a: \t1\n"])})
 
 
 def add(root: Path, chance: random.Random) -> None:
     name = chance.choice(["local-1", "extra", "clerk", "Odd Name", "x.yaml.bak"])
-    fill(root, {f"projects/shop/agents/{name}.yaml": chance.choice(["{}\n", "targets: [staging]\n"])})
+    write_files(root, {f"projects/shop/agents/{name}.yaml": chance.choice(["{}\n", "targets: [staging]\n"])})
 
 
 def rename(root: Path, chance: random.Random) -> None:
@@ -148,7 +148,9 @@ def link(root: Path, chance: random.Random) -> None:
 
 
 def ignore(root: Path, chance: random.Random) -> None:
-    fill(root, {chance.choice([".gitignore", "projects/.gitignore", ".git/info/exclude"]): "extra.yaml\nout*/\n"})
+    write_files(
+        root, {chance.choice([".gitignore", "projects/.gitignore", ".git/info/exclude"]): "extra.yaml\nout*/\n"}
+    )
 
 
 def add_folder(root: Path, chance: random.Random) -> None:
@@ -205,7 +207,7 @@ def rounds(twice: Twice, count: int, monkeypatch: pytest.MonkeyPatch, *, quiet: 
     """Whether it makes no difference; where it is quiet between events, marks alone tell what has changed."""
     monkeypatch.setenv("SHA", "a")
     if quiet:
-        monkeypatch.setattr("envtree.engine.cache.path_fingerprints._COARSE", 20_000_000)
+        monkeypatch.setattr("envtree.engine.cache.path_fingerprints._TIMESTAMP_GRANULARITY", 20_000_000)
     for number in range(count):
         chance = random.Random(number)
         time.sleep(0.04 if quiet else 0)
@@ -242,16 +244,16 @@ def test_only_what_a_change_can_reach_is_computed(
 
     def reached(path: str, text: str) -> set[str]:
         computed.clear()
-        fill(twice.root, {path: text})
+        write_files(twice.root, {path: text})
         ran = twice.envtree(*command)
         projects = {id.partition("/")[0] for id in computed}
         assert ran == twice.envtree(*command, "--no-cache")
         return projects
 
     # A run that is not the first goes from project to project however small the tree is.
-    monkeypatch.setattr("envtree.engine.by_project._WORTH", 1 if is_large else 1 << 30)
+    monkeypatch.setattr("envtree.engine.by_project._MIN_AGENTS", 1 if is_large else 1 << 30)
     twice.envtree(*command)
-    fill(twice.root, {BOT: "{}\n"})
+    write_files(twice.root, {BOT: "{}\n"})
     assert reached(BOT, "{}\n") == ({"shop"} if is_large else {"post", "shop"})
     assert reached("projects/post/agents/van.yaml", "{}\n") == {"post"}
     assert reached(BOT, "execution_environment: {env_vars: {A: b}}\n") == {"shop"}
@@ -264,7 +266,7 @@ def test_only_what_a_change_can_reach_is_computed(
 
 
 def test_what_has_not_changed_is_said_again(twice: Twice) -> None:
-    fill(twice.root, {BOT: WARNING})
+    write_files(twice.root, {BOT: WARNING})
     lines = "", "--format json", "-v --color always", "--strict"
     for words in (("check", *line.split()) for line in lines):
         first, again = (twice.envtree("-C", str(twice.root), *words) for _ in range(2))
@@ -274,7 +276,7 @@ def test_what_has_not_changed_is_said_again(twice: Twice) -> None:
 
 def test_a_file_that_cannot_be_parsed_is_known_the_next_time_too(twice: Twice, tmp_path: Path) -> None:
     for text in ("a: [\n", "a: ]\n", "a: }\n", "{}\n"):
-        fill(twice.root, {BOT: text})
+        write_files(twice.root, {BOT: text})
         assert twice.both("check", out=False)[0].code == (text != "{}\n")
         twice.check()
     assert any(path.name.endswith("-files") for path in (tmp_path / "cache/envtree").iterdir())
@@ -294,50 +296,50 @@ def test_what_changes_while_it_is_read_is_found_the_next_time(
     before = TREE[path]
     after = before.replace("env_vars: {", "env_vars: {NEW: x, ").replace("env_vars:\n", "env_vars:\n    NEW: x\n")
     assert after != before
-    look = cache.Witness.look
+    look = cache.ReadRecorder.refresh
 
-    def late(self: cache.Witness, *arguments: Any) -> None:
+    def late(self: cache.ReadRecorder, *arguments: Any) -> None:
         look(self, *arguments)
-        fill(twice.root, {path: after})
+        write_files(twice.root, {path: after})
 
     for text in ("{}\n", "{} # again\n"):
-        fill(twice.root, {"projects/shop/agents/clerk.yaml": text})
+        write_files(twice.root, {"projects/shop/agents/clerk.yaml": text})
         twice.check()
-    fill(twice.root, {"projects/shop/agents/clerk.yaml": "{}\n"})
+    write_files(twice.root, {"projects/shop/agents/clerk.yaml": "{}\n"})
     with monkeypatch.context() as patched:
-        patched.setattr(cache.Witness, "look", late)
+        patched.setattr(cache.ReadRecorder, "refresh", late)
         for command in (("check",), ("compile", "-o", str(twice.root / "out"))):
             twice.envtree("-C", str(twice.root), *command)
     # What was found in the meantime is remembered neither of what was there before, nor of what is there now.
     for text in (before, after):
-        fill(twice.root, {path: text})
+        write_files(twice.root, {path: text})
         twice.check()
 
 
 def test_what_changes_before_its_lines_are_shown_is_found_the_next_time(
     twice: Twice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def late(request: Request) -> Outcome:
+    def late(request: Request) -> RunOutcome:
         found = check(request)
-        fill(twice.root, {BOT: TREE[BOT]})
+        write_files(twice.root, {BOT: TREE[BOT]})
         return found
 
-    fill(twice.root, {BOT: WARNING})
+    write_files(twice.root, {BOT: WARNING})
     with monkeypatch.context() as patched:
         patched.setattr("envtree.cli.commands.check.check", late)
         assert "ET150" in twice.envtree("-C", str(twice.root), "check").out
     for text in (TREE[BOT], WARNING):
-        fill(twice.root, {BOT: text})
+        write_files(twice.root, {BOT: text})
         twice.check()
 
 
 def test_a_folder_that_changes_while_it_is_read_is_not_alike(tmp_path: Path) -> None:
-    one, other = (cache.Witness(DirectoryTree(tmp_path)) for _ in range(2))
+    one, other = (cache.ReadRecorder(DirectoryTree(tmp_path)) for _ in range(2))
     for name in ("a", "b", "b"):
-        fill(tmp_path, {name: ""})
+        write_files(tmp_path, {name: ""})
         one.entries("")
-    other.look(one.seen())
-    assert not other.is_alike
+    other.refresh(one.read_log())
+    assert not other.is_unchanged
 
 
 @pytest.mark.parametrize(
@@ -363,17 +365,17 @@ def test_not_everything_is_remembered(words: tuple[str, ...], twice: Twice, tmp_
 
 
 def test_many_outputs_are_trusted_unless_asked(twice: Twice, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("envtree.engine.cache.outputs._LOOKED_AT", 3)
+    monkeypatch.setattr("envtree.engine.cache.output_state._MAX_CHECKED_FILES", 3)
     out = twice.root.parent / "out"
     command = ("-C", str(twice.root), "compile", "-o", str(out))
     twice.envtree(*command)
-    before = contents(out)
+    before = read_folder(out)
     bundle = next(out.rglob("bundle.json"))
     bundle.unlink()
     twice.envtree(*command)
     assert not bundle.exists()
     twice.envtree(*command, "--verify-outputs")
-    assert contents(out) == before
+    assert read_folder(out) == before
     # What was left by a killed run is never passed over.
     (out / ".envtree-staging").mkdir(mode=0o700)
     twice.envtree(*command)
@@ -384,7 +386,7 @@ def test_many_outputs_are_trusted_unless_asked(twice: Twice, monkeypatch: pytest
 def test_what_others_leave_in_a_large_output_is_found_when_it_is_replaced(
     twice: Twice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("envtree.engine.cache.outputs._LOOKED_AT", 3)
+    monkeypatch.setattr("envtree.engine.cache.output_state._MAX_CHECKED_FILES", 3)
     out = twice.root / "out"
     others = ("-C", str(twice.root), "compile", "-o", str(out), "--format", "bash", "--no-cache")
 
@@ -396,7 +398,7 @@ def test_what_others_leave_in_a_large_output_is_found_when_it_is_replaced(
     events += [lambda: shutil.rmtree(out), lambda: twice.envtree(*others), spoil]
     for n, event in enumerate(events):
         event()
-        fill(twice.root, {BOT: f"execution_environment: {{env_vars: {{A: '{n}'}}}}\n"})
+        write_files(twice.root, {BOT: f"execution_environment: {{env_vars: {{A: '{n}'}}}}\n"})
         twice.check()
 
 
@@ -421,7 +423,7 @@ def test_t62_secrets_in_clear_are_never_in_it(command: tuple[str, ...], vault: V
         assert done.returncode == 0, done.stderr
     again = vault.envtree(*command)
     assert (again.returncode, again.stdout, again.stderr) == (0, done.stdout, done.stderr)
-    kept = contents(vault.folder / "home/.cache/envtree")
+    kept = read_folder(vault.folder / "home/.cache/envtree")
     # Documents and projects, too.
     assert len(kept) > 4
     pieces = [*PASSWORD.splitlines(), PASSWORD, str(NUMBER), "AGE-SECRET"]
@@ -431,20 +433,20 @@ def test_t62_secrets_in_clear_are_never_in_it(command: tuple[str, ...], vault: V
 def test_t62_inputs_are_never_in_it(twice: Twice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHA", "canary-of-an-input")
     twice.envtree("-C", str(twice.root), "compile", "-o", str(twice.root / "out"))
-    assert not any(b"canary" in data for data in contents(tmp_path / "cache").values())
+    assert not any(b"canary" in data for data in read_folder(tmp_path / "cache").values())
 
 
 # The folder.
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> cache.Folder:
-    found = cache.find({"XDG_CACHE_HOME": str(tmp_path)})
+def folder(tmp_path: Path) -> cache.CacheFolder:
+    found = cache.find_cache_folder({"XDG_CACHE_HOME": str(tmp_path)})
     assert found
     return found
 
 
-def test_only_its_user_can_read_it(folder: cache.Folder) -> None:
+def test_only_its_user_can_read_it(folder: cache.CacheFolder) -> None:
     folder.write("a", b"body")
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
     assert stat.S_IMODE((folder.path / "a").stat().st_mode) == 0o600
@@ -452,10 +454,10 @@ def test_only_its_user_can_read_it(folder: cache.Folder) -> None:
     (folder.path / "a").chmod(0o640)
     assert folder.read("a") is None
     folder.path.chmod(0o750)
-    assert cache.find({"XDG_CACHE_HOME": str(folder.path.parent)}) is None
+    assert cache.find_cache_folder({"XDG_CACHE_HOME": str(folder.path.parent)}) is None
 
 
-def test_what_is_not_whole_is_not_there(folder: cache.Folder) -> None:
+def test_what_is_not_whole_is_not_there(folder: cache.CacheFolder) -> None:
     folder.write("a", b"body" * 100)
     data = (folder.path / "a").read_bytes()
     for broken in (b"", data[:5], data[:-1], data + b"x", data.replace(b"cache", b"other"), b"x" * len(data)):
@@ -470,36 +472,36 @@ def test_what_is_not_whole_is_not_there(folder: cache.Folder) -> None:
 
 @pytest.mark.parametrize("environ", [{}, {"HOME": "relative"}, {"XDG_CACHE_HOME": "/dev/null/x"}, {"HOME": "/proc"}])
 def test_without_a_place_there_is_none(environ: dict[str, str]) -> None:
-    assert cache.find(environ) is None
+    assert cache.find_cache_folder(environ) is None
 
 
 def test_a_link_is_no_cache(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     (tmp_path / "envtree").symlink_to("elsewhere")
-    assert cache.find({"XDG_CACHE_HOME": str(tmp_path)}) is None
+    assert cache.find_cache_folder({"XDG_CACHE_HOME": str(tmp_path)}) is None
 
 
-def test_it_does_not_grow_for_ever(folder: cache.Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("envtree.engine.cache.folder._MOST_FILES", 5)
-    salt = folder.secret()
+def test_it_does_not_grow_for_ever(folder: cache.CacheFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("envtree.engine.cache.cache_folder._MAX_FILES", 5)
+    salt = folder.load_salt()
     for n in range(9):
         folder.write(str(n), b"x")
         os.utime(folder.path / str(n), (n, n))
-    folder.make_room()
+    folder.evict_oldest()
     assert {path.name for path in folder.path.iterdir()} <= {"salt", *"5678"}
-    assert folder.secret() == salt
+    assert folder.load_salt() == salt
 
 
 def test_what_another_process_takes_away_is_in_nobodys_way(
-    folder: cache.Folder, monkeypatch: pytest.MonkeyPatch
+    folder: cache.CacheFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in "ab":
         folder.write(name, b"x")
     entries = list(os.scandir(folder.path))
     (folder.path / "a").unlink()
-    monkeypatch.setattr("envtree.engine.cache.folder._MOST_FILES", 0)
-    monkeypatch.setattr(cache.Folder, "_entries", lambda _: entries)
-    folder.make_room()
+    monkeypatch.setattr("envtree.engine.cache.cache_folder._MAX_FILES", 0)
+    monkeypatch.setattr(cache.CacheFolder, "_entries", lambda _: entries)
+    folder.evict_oldest()
     assert folder.read("b") is None
 
 
@@ -523,31 +525,34 @@ class Planted:
         return os.system, ("touch planted",)
 
 
-def test_t97_only_data_is_read_back(folder: cache.Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_t97_only_data_is_read_back(folder: cache.CacheFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    save(folder, "good", {"a": (Location(Kind.AGENT, "p", "t", "a"), frozenset({1}), Counter("aa"))})
-    assert load(folder, "good") == {"a": (Location(Kind.AGENT, "p", "t", "a"), frozenset({1}), Counter("aa"))}
+    save_object(folder, "good", {"a": (Location(Kind.AGENT, "p", "t", "a"), frozenset({1}), Counter("aa"))})
+    assert load_object(folder, "good") == {"a": (Location(Kind.AGENT, "p", "t", "a"), frozenset({1}), Counter("aa"))}
     for planted in (Planted(), DirectoryTree(tmp_path), git, [Planted()]):
-        save(folder, "bad", planted)
-        assert load(folder, "bad") is None
+        save_object(folder, "bad", planted)
+        assert load_object(folder, "bad") is None
     folder.write("bad", b"no objects")
-    assert load(folder, "bad") is None
+    assert load_object(folder, "bad") is None
     assert not (tmp_path / "planted").exists()
 
 
 # The witness.
 
 
-def quiet(seen: cache.Seen) -> cache.Seen:
+def quiet(seen: cache.ReadLog) -> cache.ReadLog:
     """The same, as if nothing had changed for a long time."""
-    later = {name: Sights.of(sights.at + 10**12, sights.by_key()) for name, sights in seen.parts.items()}
+    later = {
+        name: PathFingerprints.from_mapping(sights.taken_ns + 10**12, sights.by_key())
+        for name, sights in seen.parts.items()
+    }
     return seen._replace(parts=later)
 
 
-def is_still(seen: cache.Seen, tree: DirectoryTree) -> bool:
-    witness = cache.Witness(tree)
-    witness.look(seen)
-    return witness.is_alike
+def is_still(seen: cache.ReadLog, tree: DirectoryTree) -> bool:
+    witness = cache.ReadRecorder(tree)
+    witness.refresh(seen)
+    return witness.is_unchanged
 
 
 def made_of(module: str, name: str, argument: str) -> bytes:
@@ -559,70 +564,75 @@ def made_of(module: str, name: str, argument: str) -> bytes:
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        *[("subprocess", "Popen"), ("posix", "system"), ("builtins", "list"), ("envtree.secrets.sops.process", "run")],
+        *[
+            ("subprocess", "Popen"),
+            ("posix", "system"),
+            ("builtins", "list"),
+            ("envtree.secrets.sops.limited_process", "run"),
+        ],
         # By way of a module of ours, into what it imports.
         *[
-            ("envtree.secrets.sops.process", "subprocess.Popen"),
+            ("envtree.secrets.sops.limited_process", "subprocess.Popen"),
             ("envtree.engine.cache.object_store", "pickle.Unpickler"),
         ],
         # What they import by name is no data of theirs.
         *[
-            ("envtree.secrets.sops.process", "Mapping"),
+            ("envtree.secrets.sops.limited_process", "Mapping"),
             ("envtree.system.git.process", "Path"),
             ("envtree.frontend.link.policies", "Policy"),
         ],
     ],
 )
-def test_t97_nothing_is_called_by_way_of_a_module(module: str, name: str, folder: cache.Folder) -> None:
+def test_t97_nothing_is_called_by_way_of_a_module(module: str, name: str, folder: cache.CacheFolder) -> None:
     folder.write("a", made_of(module, name, "touch"))
-    assert load(folder, "a") is None
+    assert load_object(folder, "a") is None
     folder.write("a", made_of("builtins", "set", "harmless"))
-    assert load(folder, "a") == {"harmless"}
+    assert load_object(folder, "a") == {"harmless"}
 
 
 def test_what_was_seen_is_unpacked_as_it_was() -> None:
     paths = ["", "a", "a\nb", "projects/p/\udcff", "projects/p"]
     marks = (0, -5, 1 << 62, (1 << 63) - 1, stat.S_IFREG)
-    found = {(path, n): Sight(marks, bytes([n + 1]) * 32) for n, path in enumerate(paths, FOLDER)}
+    found = {(path, n): PathFingerprint(marks, bytes([n + 1]) * 32) for n, path in enumerate(paths, FOLDER_LIMIT)}
     for some in ({}, found):
-        assert Sights.of(0, some).by_key() == some
-    assert made(data_of(Sights.of(0, found))).by_key() == found
+        assert PathFingerprints.from_mapping(0, some).by_key() == some
+    assert decode_object(encode_object(PathFingerprints.from_mapping(0, found))).by_key() == found
 
 
 def test_what_is_behind_a_link_is_read_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("envtree.engine.cache.path_fingerprints._COARSE", 0)
-    fill(tmp_path, {"a": "1", "b": "2"})
+    monkeypatch.setattr("envtree.engine.cache.path_fingerprints._TIMESTAMP_GRANULARITY", 0)
+    write_files(tmp_path, {"a": "1", "b": "2"})
     (tmp_path / "link").symlink_to("b")
     tree = DirectoryTree(tmp_path)
-    witness = cache.Witness(tree)
+    witness = cache.ReadRecorder(tree)
     witness.read("a"), witness.read("link")
-    seen = witness.seen()
-    again = cache.Witness(tree)
-    again.look(seen)
-    assert again.is_alike
+    seen = witness.read_log()
+    again = cache.ReadRecorder(tree)
+    again.refresh(seen)
+    assert again.is_unchanged
     # There is nothing new to be kept.
-    assert again.before == seen
+    assert again.previous == seen
     (tmp_path / "b").write_text("3")
     assert not is_still(seen, tree)
 
 
 def test_what_is_gone_is_not_alike(tmp_path: Path) -> None:
-    fill(tmp_path, {"a": "1", "b/c": "2"})
+    write_files(tmp_path, {"a": "1", "b/c": "2"})
     tree = DirectoryTree(tmp_path)
-    witness = cache.Witness(tree)
+    witness = cache.ReadRecorder(tree)
     witness.entries(""), witness.entries("b"), witness.read("a"), witness.read("b/c")
-    seen = quiet(witness.seen())
+    seen = quiet(witness.read_log())
     shutil.rmtree(tmp_path / "b")
-    again = cache.Witness(tree)
-    again.look(seen)
-    assert not again.is_alike
-    assert not again.rely()
+    again = cache.ReadRecorder(tree)
+    again.refresh(seen)
+    assert not again.is_unchanged
+    assert not again.reuse_previous()
 
 
 def test_marks_that_tell_for_sure_are_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(tmp_path, {"a": "1", "b": "2"})
+    write_files(tmp_path, {"a": "1", "b": "2"})
     tree = DirectoryTree(tmp_path)
-    witness = cache.Witness(tree)
+    witness = cache.ReadRecorder(tree)
     witness.entries(""), witness.read("a"), witness.read("b")
     time.sleep(0.02)
     read: list[str] = []
@@ -632,10 +642,10 @@ def test_marks_that_tell_for_sure_are_believed(tmp_path: Path, monkeypatch: pyte
         return (tmp_path / path).read_bytes()
 
     monkeypatch.setattr(DirectoryTree, "read", noted)
-    assert is_still(quiet(witness.seen()), tree)
+    assert is_still(quiet(witness.read_log()), tree)
     assert read == []
     (tmp_path / "a").touch()
-    assert is_still(quiet(witness.seen()), tree)
+    assert is_still(quiet(witness.read_log()), tree)
     assert read == ["a"]
     (tmp_path / "a").write_text("3")
-    assert not is_still(quiet(witness.seen()), tree)
+    assert not is_still(quiet(witness.read_log()), tree)

@@ -11,8 +11,8 @@ import pytest
 
 from envtree.engine import run as pipeline
 from envtree.model.source import Source
-from tests.support.command_line import BOT, ERROR, WARNING, Command, Ran, fill
-from tests.support.divided import contents
+from tests.support.command_line import BOT, ERROR, WARNING, CommandResult, RunCommand, write_files
+from tests.support.divided import read_folder
 from tests.unit.engine.test_cache import EVENTS, TREE
 from tests.unit.system.test_git import run as git
 
@@ -21,7 +21,7 @@ from tests.unit.system.test_git import run as git
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tree that is committed as it is."""
     root = tmp_path / "compared"
-    fill(root, TREE)
+    write_files(root, TREE)
     git(root, "init", "-q")
     commit(root)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -33,16 +33,16 @@ def commit(root: Path) -> None:
     git(root, "commit", "-q", "--allow-empty", "-m", "x")
 
 
-def both(envtree: Command, root: Path, *words: str) -> Ran:
+def both(envtree: RunCommand, root: Path, *words: str) -> CommandResult:
     """What a command line says with memory, which is what it says without."""
     told = envtree("-C", str(root), "diff", *words, "--format", "json")
     assert told == envtree("-C", str(root), "diff", *words, "--format", "json", "--no-cache")
     return told
 
 
-def rounds(root: Path, envtree: Command, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def rounds(root: Path, envtree: RunCommand, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHA", "a")
-    fill(root.parent / "other", TREE)
+    write_files(root.parent / "other", TREE)
     compared, code = 0, 0
     for number in range(count):
         chance = random.Random(number)
@@ -50,7 +50,7 @@ def rounds(root: Path, envtree: Command, count: int, monkeypatch: pytest.MonkeyP
             # What is wrong would stay so for ever.
             for folder in ("projects", "environments"):
                 shutil.rmtree(root / folder)
-            fill(root, TREE)
+            write_files(root, TREE)
         for event in chance.choices(EVENTS, k=chance.choice([1, 1, 2, 5])):
             event(root, chance)
         if chance.random() < 0.2:
@@ -65,21 +65,21 @@ def rounds(root: Path, envtree: Command, count: int, monkeypatch: pytest.MonkeyP
     assert compared >= count // 4
 
 
-def test_random_edits(root: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_edits(root: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(root)
     rounds(root, envtree, 12, monkeypatch)
 
 
 @pytest.mark.slow
-def test_many_random_edits(root: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_random_edits(root: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(root)
     rounds(root, envtree, 400, monkeypatch)
 
 
-def test_only_what_a_difference_can_reach_is_computed(root: Path, envtree: Command, computed: list[str]) -> None:
+def test_only_what_a_difference_can_reach_is_computed(root: Path, envtree: RunCommand, computed: list[str]) -> None:
 
     def reached(path: str, text: str) -> list[str]:
-        fill(root, {path: text})
+        write_files(root, {path: text})
         computed.clear()
         envtree("-C", str(root), "diff", "HEAD")
         found = sorted(computed)
@@ -105,29 +105,29 @@ def test_only_what_a_difference_can_reach_is_computed(root: Path, envtree: Comma
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_remembered(
-    root: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    root: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = pipeline.load  # type: ignore[attr-defined]
+    read = pipeline.read_sources  # type: ignore[attr-defined]
 
     def late(*arguments: Any) -> Iterator[Source]:
         # Whoever looked at the digests has done so.
         found = list(read(*arguments))
         if any(source.path == BOT for source in found):
-            fill(root, {BOT: WARNING})
+            write_files(root, {BOT: WARNING})
             found = list(read(*arguments))
         yield from found
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "load", late)
+        patched.setattr(pipeline, "read_sources", late)
         envtree("-C", str(root), "diff", "HEAD")
     # What was found then is nothing that the base has.
     assert "ET150" in both(envtree, root, "HEAD").out
 
 
 def test_a_file_that_cannot_be_read_any_more_is_not_remembered(
-    root: Path, envtree: Command, monkeypatch: pytest.MonkeyPatch
+    root: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = pipeline.load  # type: ignore[attr-defined]
+    read = pipeline.read_sources  # type: ignore[attr-defined]
 
     def late(*arguments: Any) -> Iterator[Source]:
         if any(path == BOT for path in arguments[1]):
@@ -135,23 +135,23 @@ def test_a_file_that_cannot_be_read_any_more_is_not_remembered(
             (root / BOT).symlink_to("nothing")
         yield from read(*arguments)
 
-    fill(root, {BOT: "description: new\n"})
+    write_files(root, {BOT: "description: new\n"})
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "load", late)
+        patched.setattr(pipeline, "read_sources", late)
         assert "ET120" in envtree("-C", str(root), "diff", "HEAD", "--format", "json").out
     (root / BOT).unlink()
-    fill(root, {BOT: "description: new\n"})
+    write_files(root, {BOT: "description: new\n"})
     assert both(envtree, root, "HEAD").code == 0
 
 
-def test_nothing_is_written_where_nothing_can_be_kept(root: Path, envtree: Command) -> None:
+def test_nothing_is_written_where_nothing_can_be_kept(root: Path, envtree: RunCommand) -> None:
     os.environ["XDG_CACHE_HOME"] = str(root / "organization.yaml")
     assert both(envtree, root, "HEAD").code == 0
 
 
-def test_without_memory_nothing_is_kept(root: Path, envtree: Command, tmp_path: Path) -> None:
+def test_without_memory_nothing_is_kept(root: Path, envtree: RunCommand, tmp_path: Path) -> None:
     envtree("-C", str(root), "diff", "HEAD", "--no-cache")
     assert not (tmp_path / "cache").exists()
     envtree("-C", str(root), "diff", "HEAD")
     # The projects, the folder, the commit, and what their names are made with.
-    assert len(contents(tmp_path / "cache")) == 4
+    assert len(read_folder(tmp_path / "cache")) == 4

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from envtree.cli.commands.compile import Plan
+from envtree.cli.commands.compile import CompilePlan
 from envtree.cli.support import incremental_check as looks
-from envtree.cli.support.incremental_check import Looks
+from envtree.cli.support.incremental_check import IncrementalChecker
 from envtree.engine import run as pipeline
 from envtree.engine.check import check
-from envtree.engine.publish import Places, alone, publish
-from envtree.engine.run import Outcome, Request
+from envtree.engine.publish import Destinations, publish, without_extra_files
+from envtree.engine.run import Request, RunOutcome
 from envtree.model.artifact import Output
 from envtree.model.diagnostic import ReportedError
 from envtree.model.source import Source
-from envtree.queries.snapshot import Noted
+from envtree.queries.snapshot import DigestingTree
 from envtree.sources.tree import DirectoryTree
-from tests.support.command_line import BOT, ERROR, WARNING, fill
-from tests.support.divided import contents
+from tests.support.command_line import BOT, ERROR, WARNING, write_files
+from tests.support.divided import read_folder
 from tests.unit.engine.test_cache import EVENTS, TREE
 from tests.unit.system.test_git import run as git
 
@@ -29,21 +29,21 @@ from tests.unit.system.test_git import run as git
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "tree"
-    fill(root, TREE)
+    write_files(root, TREE)
     git(root, "init", "-q")
     monkeypatch.setenv("SHA", "a")
     return root
 
 
-def told(watched: Looks, root: Path) -> object:
-    noted = Noted(DirectoryTree(root))
+def told(watched: IncrementalChecker, root: Path) -> object:
+    noted = DigestingTree(DirectoryTree(root))
     try:
-        outcome, bundles = watched.look(Request(noted))
+        outcome, bundles = watched.check(Request(noted))
     except ReportedError as error:
         return error.code, error.message
     finally:
         watched.forget(noted.digests)
-    fresh, again = check(Request(DirectoryTree(root))), Looks().look(Request(DirectoryTree(root)))
+    fresh, again = check(Request(DirectoryTree(root))), IncrementalChecker().check(Request(DirectoryTree(root)))
     assert outcome._replace(workspace=None) == fresh._replace(workspace=None) == again[0]._replace(workspace=None)
     assert bundles == again[1]
     assert bundles.keys() == {*outcome.checked}
@@ -53,7 +53,7 @@ def told(watched: Looks, root: Path) -> object:
 @pytest.mark.parametrize("held", [0, 5000])
 def test_random_edits(held: int, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looks, "_HELD", held)
-    watched, seen = Looks(), set[object]()
+    watched, seen = IncrementalChecker(), set[object]()
     for number in range(10):
         chance = random.Random(number)
         for event in chance.choices(EVENTS, k=chance.choice([1, 1, 2])):
@@ -65,14 +65,16 @@ def test_random_edits(held: int, root: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert len(seen) > 1
 
 
-def plan(root: Path, out: str) -> Plan:
+def plan(root: Path, out: str) -> CompilePlan:
     """Compile into a folder of the tree."""
-    places = Places(Output(root / out, root, "ref", 2026, {}, lambda _: True))
+    places = Destinations(Output(root / out, root, "ref", 2026, {}, lambda _: True))
     formats = frozenset({"bundle", "compose", "template"})
-    return Plan(Request(Noted(DirectoryTree(root)), inputs_required=True), places, formats, alone)
+    return CompilePlan(
+        Request(DigestingTree(DirectoryTree(root)), require_inputs=True), places, formats, without_extra_files
+    )
 
 
-def ended(work: Callable[[], Outcome]) -> tuple[bool, object]:
+def ended(work: Callable[[], RunOutcome]) -> tuple[bool, object]:
     """Whether something was written, and all that is said."""
     try:
         outcome = work()
@@ -82,30 +84,30 @@ def ended(work: Callable[[], Outcome]) -> tuple[bool, object]:
 
 
 def test_what_is_written_is_the_same_after_random_edits(root: Path) -> None:
-    watched, wrote = Looks(), 0
+    watched, wrote = IncrementalChecker(), 0
     for number in range(10):
         chance = random.Random(number)
         for event in chance.choices(EVENTS, k=chance.choice([1, 1, 2])):
             event(root, chance)
         one, other = plan(root, "out"), plan(root, "out-2")
-        found = ended(lambda one=one: watched.write(one, root))  # type: ignore[misc]
+        found = ended(lambda one=one: watched.compile(one, root))  # type: ignore[misc]
         assert found == ended(lambda other=other: publish(*other)), f"round {number}"  # type: ignore[misc]
-        assert contents(root / "out") == contents(root / "out-2"), f"round {number}"
+        assert read_folder(root / "out") == read_folder(root / "out-2"), f"round {number}"
         wrote += found[0]
     assert wrote > 2
 
 
 @pytest.mark.parametrize("writes", [False, True])
 def test_only_what_a_change_can_reach_is_computed(writes: bool, root: Path, computed: list[str]) -> None:
-    watched = Looks()
+    watched = IncrementalChecker()
 
     def reached(path: str, text: str) -> set[str]:
-        fill(root, {path: text})
+        write_files(root, {path: text})
         computed.clear()
         if writes:
-            watched.write(plan(root, "out"), root)
+            watched.compile(plan(root, "out"), root)
         else:
-            outcome, bundles = watched.look(Request(DirectoryTree(root)))
+            outcome, bundles = watched.check(Request(DirectoryTree(root)))
             assert bundles.keys() == {*outcome.checked}
         return {id.partition("/")[0] for id in computed}
 
@@ -120,11 +122,11 @@ def test_only_what_a_change_can_reach_is_computed(writes: bool, root: Path, comp
 
 
 def test_on_another_day_allowances_have_ended(root: Path) -> None:
-    fill(root, {BOT: "# envtree: allow ET150 until 2026-01-01: for a while\n" + WARNING})
-    watched = Looks()
+    write_files(root, {BOT: "# envtree: allow ET150 until 2026-01-01: for a while\n" + WARNING})
+    watched = IncrementalChecker()
     for day, has_ended in ((1, False), (2, True)):
         request = Request(DirectoryTree(root), today=date(2026, 1, day))
-        outcome, _ = watched.look(request)
+        outcome, _ = watched.check(request)
         assert outcome._replace(workspace=None) == check(request)._replace(workspace=None)
         assert ("ET151" in [finding.diagnostic.code for finding in outcome.findings]) is has_ended
 
@@ -132,17 +134,17 @@ def test_on_another_day_allowances_have_ended(root: Path) -> None:
 def test_what_is_found_in_a_file_is_remembered_of_what_was_read_of_it(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = pipeline.load  # type: ignore[attr-defined]
+    read = pipeline.read_sources  # type: ignore[attr-defined]
 
     def early(*arguments: Any) -> Iterator[Source]:
         found = list(read(*arguments))
         if any(source.path == BOT for source in found):
             # Whoever takes a digest of it now has another file.
-            fill(root, {BOT: ERROR})
+            write_files(root, {BOT: ERROR})
         yield from found
 
-    watched = Looks()
+    watched = IncrementalChecker()
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "load", early)
-        watched.look(Request(DirectoryTree(root)))
+        patched.setattr(pipeline, "read_sources", early)
+        watched.check(Request(DirectoryTree(root)))
     told(watched, root)

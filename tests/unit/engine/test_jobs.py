@@ -17,8 +17,8 @@ from tests.benchmarks.forms.envtree import write_envtree
 from tests.benchmarks.model import Size
 from tests.properties.organizations import Organization, organizations
 from tests.properties.writing import write_tree
-from tests.support.command_line import Command, fill
-from tests.support.divided import contents
+from tests.support.command_line import RunCommand, write_files
+from tests.support.divided import read_folder
 
 ROOT = Path(__file__).parents[3]
 ORGANIZATION = """\
@@ -64,7 +64,7 @@ def divided(tmp_path: Path, *folders: Path) -> list[tuple[bool, bool, list[str]]
 
 def test_it_makes_no_difference(tmp_path: Path) -> None:
     for number, files in enumerate(TREES.values()):
-        fill(tmp_path / str(number), files)
+        write_files(tmp_path / str(number), files)
     assert divided(tmp_path, *(tmp_path / str(number) for number in range(len(TREES)))) == [
         [True, True, []],
         # All but the first are wrong. A check goes on, and what writes ends, and looks for all that is wrong.
@@ -114,7 +114,7 @@ emit = publish.emit
 def calmly(*arguments):
     time.sleep(float(os.environ["PAUSE"]))
     return emit(*arguments)
-parted._WORTH, parted._LEAST, parted._MOST, publish.emit = 10, 1, 2, calmly
+parted._MIN_AGENTS, parted._MIN_SHARE_SIZE, parted._MAX_SHARE_SIZE, publish.emit = 10, 1, 2, calmly
 main()
 """
 
@@ -159,13 +159,13 @@ def test_a_signal_ends_all_of_them(number: signal.Signals, large: Path, tmp_path
         assert list(tmp_path.iterdir()) == []
 
 
-def test_one_that_is_killed_is_no_loss(large: Path, tmp_path: Path, envtree: Command) -> None:
+def test_one_that_is_killed_is_no_loss(large: Path, tmp_path: Path, envtree: RunCommand) -> None:
     with process(large, tmp_path / "out") as work:
         os.kill(begun(work)[0], signal.SIGKILL)
         _, err = work.communicate(timeout=60)
     assert (work.returncode, err.decode()) == (0, f"wrote 96 bundles to '{tmp_path / 'out'}'\n")
     assert envtree("-C", str(large), "compile", "-o", str(tmp_path / "alone")).code == 0
-    assert contents(tmp_path / "out") == contents(tmp_path / "alone")
+    assert read_folder(tmp_path / "out") == read_folder(tmp_path / "alone")
 
 
 def test_those_of_one_that_is_killed_end_too(large: Path, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_those_of_one_that_is_killed_end_too(large: Path, tmp_path: Path) -> Non
     assert len(list((tmp_path / "out").rglob("bundle.json"))) == 96
 
 
-def test_what_was_written_before_is_replaced(large: Path, tmp_path: Path, envtree: Command) -> None:
+def test_what_was_written_before_is_replaced(large: Path, tmp_path: Path, envtree: RunCommand) -> None:
     out, alone = tmp_path / "out", tmp_path / "alone"
     for folder in (out, alone):
         assert envtree("-C", str(large), "compile", "-o", str(folder)).code == 0
@@ -191,7 +191,7 @@ def test_what_was_written_before_is_replaced(large: Path, tmp_path: Path, envtre
         path.unlink() if n % 3 == 1 else None
     with process(large, out) as work:
         assert work.wait(60) == 0
-    assert contents(out) == contents(alone)
+    assert read_folder(out) == read_folder(alone)
 
 
 # Whether there were other processes is told on stdout.
@@ -199,18 +199,18 @@ TOLD = """
 from envtree.engine import by_project as parted
 from envtree.__main__ import main
 from envtree.engine.cache import recorded_reads as witness
-witness._MANY = 1
-divided = parted.divided
+witness._PARALLEL_THRESHOLD = 1
+divided = parted.run_in_processes
 def told(*arguments):
     done = divided(*arguments)
     print(done)
     return done
-parted._WORTH, parted._LEAST, parted._MOST, parted.divided = 1, 1, 1, told
+parted._MIN_AGENTS, parted._MIN_SHARE_SIZE, parted._MAX_SHARE_SIZE, parted.run_in_processes = 1, 1, 1, told
 main()
 """
 
 
-def test_what_other_processes_read_is_remembered(large: Path, tmp_path: Path, envtree: Command) -> None:
+def test_what_other_processes_read_is_remembered(large: Path, tmp_path: Path, envtree: RunCommand) -> None:
     root, out, cache = tmp_path / "copy", tmp_path / "out", tmp_path / "cache-of-it"
     shutil.copytree(large, root)
     first, last = sorted(root.glob("projects/*/teams/*/agents/*.yaml"))[:: len(list(root.rglob("agents/*.yaml"))) - 1]
@@ -220,7 +220,7 @@ def test_what_other_processes_read_is_remembered(large: Path, tmp_path: Path, en
         environ = {"PYTHONPATH": str(ROOT / "compiler"), "XDG_CACHE_HOME": str(cache)}
         done = subprocess.run(words, env=environ, capture_output=True, check=True)
         assert envtree("-C", str(root), "compile", "-o", str(tmp_path / "alone"), "--no-cache").code == 0
-        assert contents(out) == contents(tmp_path / "alone")
+        assert read_folder(out) == read_folder(tmp_path / "alone")
         return done.stdout.decode()
 
     assert compiled() == "True\n"
@@ -234,6 +234,6 @@ def test_what_other_processes_read_is_remembered(large: Path, tmp_path: Path, en
     assert compiled() == ""
 
 
-def test_a_number_of_processes(envtree: Command) -> None:
+def test_a_number_of_processes(envtree: RunCommand) -> None:
     assert envtree("check", "--jobs", "0").code == 2
     assert envtree("check", "--jobs", "3").code == 0

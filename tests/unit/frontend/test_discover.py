@@ -11,7 +11,7 @@ from envtree.frontend.discover import discover
 from envtree.model.diagnostic import Diagnostic, Diagnostics
 from envtree.model.source import Kind, Location
 from envtree.model.tree_layout import NAME_RULE
-from envtree.sources.tree import FILE_LIMIT, Above, DirectoryTree, Entry, Refusal, What
+from envtree.sources.tree import FILE_LIMIT, DirectoryTree, EntryType, FileAboveRoot, ReadProblem, TreeEntry
 
 Files = dict[str, bytes]
 
@@ -23,16 +23,19 @@ class Fake:
         self.files: Files = dict.fromkeys(("organization.yaml", *paths), b"")
         self.hidden = frozenset(ignored)
 
-    def entries(self, folder: str) -> tuple[Entry, ...]:
+    def entries(self, folder: str) -> tuple[TreeEntry, ...]:
         inside = f"{folder}/" if folder else ""
         below = [path.removeprefix(inside) for path in self.files if path.startswith(inside)]
-        names = {(name, What.FOLDER if slash else What.FILE) for name, slash, _ in (p.partition("/") for p in below)}
-        return tuple(Entry(inside + name, what) for name, what in names)
+        names = {
+            (name, EntryType.FOLDER if slash else EntryType.FILE)
+            for name, slash, _ in (p.partition("/") for p in below)
+        }
+        return tuple(TreeEntry(inside + name, what) for name, what in names)
 
-    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
+    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
         return self.files[path]
 
-    def above(self, name: str) -> Above | None:
+    def find_above_root(self, name: str) -> FileAboveRoot | None:
         return None
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
@@ -379,7 +382,7 @@ def test_a_manifest_of_another_program_says_nothing() -> None:
 
 
 def test_too_many_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "TREE_LIMIT", 3)
+    monkeypatch.setattr(stage, "MAX_FILES", 3)
     assert codes("jobs/a.yaml", "jobs/b.yaml") == []
     found, (finding,) = look("jobs/a.yaml", "jobs/b.yaml", "jobs/c.yaml")
     assert found == {}
@@ -388,8 +391,8 @@ def test_too_many_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_limit_is_the_one_that_people_read() -> None:
     root = Path(__file__).parents[3]
-    assert f"| files of a tree | {stage.TREE_LIMIT:,} |" in (root / "schema" / "README.md").read_text("utf-8")
-    assert f"more than {stage.TREE_LIMIT:,} files" in (root / "compiler/envtree/diagnostics/pages/ET109.md").read_text(
+    assert f"| files of a tree | {stage.MAX_FILES:,} |" in (root / "schema" / "README.md").read_text("utf-8")
+    assert f"more than {stage.MAX_FILES:,} files" in (root / "compiler/envtree/diagnostics/pages/ET109.md").read_text(
         "utf-8"
     )
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from envtree.frontend.link.inheritance import Conflict, Cycle, linearize
-from tests.support.trees import check, layers, quoted
+from envtree.frontend.link.inheritance import InheritanceConflictError, InheritanceCycleError, linearize
+from tests.support.trees import check, layers, quote_yaml
 
 # Parents by name, a name, its order lowest first.
 ORDERS = {
@@ -59,7 +59,7 @@ def test_it_is_the_order_of_python_s_classes(seed: int) -> None:
         trial = {**known, name: bases}
         expected = _of_python(trial)[name]
         if expected is None:
-            with pytest.raises(Conflict):
+            with pytest.raises(InheritanceConflictError):
                 linearize(name, trial)
         else:
             known = trial
@@ -86,14 +86,14 @@ def test_t93_many_diamonds_take_little_time() -> None:
     ],
 )
 def test_t93_a_circle_is_a_chain(parents: dict[str, list[str]], chain: str) -> None:
-    with pytest.raises(Cycle) as wrong:
+    with pytest.raises(InheritanceCycleError) as wrong:
         linearize("a", parents)
     assert str(wrong.value) == chain
 
 
 def test_a_conflict_names_both_orders() -> None:
     parents = {"a": [], "b": [], "x": ["a", "b"], "y": ["b", "a"], "z": ["x", "y"]}
-    with pytest.raises(Conflict) as wrong:
+    with pytest.raises(InheritanceConflictError) as wrong:
         linearize("z", parents)
     assert (wrong.value.name, str(wrong.value)) == ("z", "y → b → a against x → a → b")
 
@@ -163,7 +163,7 @@ FIRST = [
 
 @pytest.mark.parametrize(("path", "text", "hint"), FIRST)
 def test_the_first_of_its_kind(path: str, text: str, hint: str) -> None:
-    found = check({**layers(), path: text}).only()
+    found = check({**layers(), path: text}).only_finding()
     assert (found.code, found.hint) == ("ET301", hint)
 
 
@@ -195,8 +195,8 @@ CONFLICTS = [
 def test_a_conflict_says_which_order_to_change(
     parents: dict[str, list[str]], message: str, hint: str, others: list[str]
 ) -> None:
-    files = {f"environments/{name}.yaml": f"{{inherits: {quoted(names)}}}" for name, names in parents.items()}
-    found = check({**layers(), **files}).only()
+    files = {f"environments/{name}.yaml": f"{{inherits: {quote_yaml(names)}}}" for name, names in parents.items()}
+    found = check({**layers(), **files}).only_finding()
     assert (found.code, found.span.path) == ("ET303", "environments/shop.yaml")
     assert (found.message, found.hint) == (message, hint)
     assert [related.span.path for related in found.related] == others
@@ -254,7 +254,7 @@ def test_targets(project: str, team: str, agent: str, environments: list[str], c
 
 
 def with_policy(schema: Any, section: str = "{env_vars: {A: a}}") -> Any:
-    return check({**layers(section), "policies/own.yaml": f"{{schema: {quoted(schema)}}}"})
+    return check({**layers(section), "policies/own.yaml": f"{{schema: {quote_yaml(schema)}}}"})
 
 
 TYPING_ERRORS = {
@@ -271,10 +271,10 @@ TYPING_ERRORS = {
 
 @pytest.mark.parametrize(("schema", "keyword", "hint"), TYPING_ERRORS.values(), ids=TYPING_ERRORS.keys())
 def test_t27_a_keyword_with_a_typing_error_is_told(schema: Any, keyword: str, hint: str | None) -> None:
-    found = with_policy(schema).only()
+    found = with_policy(schema).only_finding()
     assert (found.code, found.message.partition(" ")[0]) == ("ET215", f"'{keyword}'")
-    text = f"{{schema: {quoted(schema)}}}"
-    assert text[found.span.column - 1 :].startswith(quoted(keyword))
+    text = f"{{schema: {quote_yaml(schema)}}}"
+    assert text[found.span.column - 1 :].startswith(quote_yaml(keyword))
     assert hint in (None, found.hint)
 
 
@@ -319,7 +319,7 @@ def test_t26_a_schema_that_loops_over_a_bundle_ends() -> None:
 
 @pytest.mark.parametrize("pattern", ["(?=a)b", "(a)\\1", "(", "a{1001}", "\\Z"])
 def test_t23_a_contract_s_pattern_is_one_that_re2_reads(pattern: str) -> None:
-    assert check(layers("", organization=f"variables: {{A: {{pattern: {quoted(pattern)}}}}}")).codes == ["ET215"]
+    assert check(layers("", organization=f"variables: {{A: {{pattern: {quote_yaml(pattern)}}}}}")).codes == ["ET215"]
 
 
 def test_t24_the_end_of_a_pattern_is_the_end_of_the_text() -> None:

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from envtree.frontend.parse.characters import decode
 from envtree.frontend.parse.document import parse
-from envtree.frontend.parse.events import libyaml_events, pure_events
-from envtree.frontend.parse.plain_block_reader import read_block
-from envtree.frontend.parse.report import Report
+from envtree.frontend.parse.parse_report import ParseReport
+from envtree.frontend.parse.plain_block_reader import read_plain_block
+from envtree.frontend.parse.yaml_events import libyaml_events, pure_events
 from envtree.model.diagnostic import Diagnostics
-from envtree.model.nodes import Mapping, Node, Scalar, Sequence
+from envtree.model.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from envtree.model.source import Kind, Location, Source
 from tests.benchmarks.forms.envtree import write_envtree
 from tests.benchmarks.model import SIZES
@@ -112,18 +112,27 @@ TEXTS = st.builds("{}{}".format, st.lists(LINES, min_size=1, max_size=8).map("\n
 
 def shape(node: Node) -> object:
     """All that a node is, the order of keys and the types of values included."""
-    if isinstance(node, Scalar):
+    if isinstance(node, ScalarNode):
         return type(node.value), node
-    if isinstance(node, Sequence):
-        return repr(node.value), node.at, [shape(item) for item in node.items]
-    assert isinstance(node, Mapping)
-    return repr(node.value), node.at, list(node.keys.items()), [(k, shape(child)) for k, child in node.entries.items()]
+    if isinstance(node, SequenceNode):
+        return repr(node.value), node.mark, [shape(item) for item in node.items]
+    assert isinstance(node, MappingNode)
+    return (
+        repr(node.value),
+        node.mark,
+        list(node.key_marks.items()),
+        [(k, shape(child)) for k, child in node.entries.items()],
+    )
 
 
 def check(text: str) -> bool:
     """Whether a text is read by lines, and if so, that both parsers agree."""
     data = text.encode()
-    root = read_block(text) if "\t" not in text and decode(data, Report("", Diagnostics(), set(), {}, [])) else None
+    root = (
+        read_plain_block(text)
+        if "\t" not in text and decode(data, ParseReport("", Diagnostics(), set(), {}, []))
+        else None
+    )
     if root is None:
         return False
     for backend in BACKENDS:
@@ -132,7 +141,7 @@ def check(text: str) -> bool:
         assert document
         assert shape(document.root) == shape(root)
         assert list(findings) == []
-        assert not any((document.holes, document.rounded, document.aliases))
+        assert not any((document.invalid_marks, document.rounded_marks, document.aliases))
     return True
 
 
@@ -171,6 +180,6 @@ def test_files_of_people_are_read_alike() -> None:
 def test_depth_and_size_are_left_to_the_parsers() -> None:
     deep = "".join(f"{' ' * n}a:\n" for n in range(49))
     assert check(deep)
-    assert read_block(deep + " " * 49 + "a:\n") is None
+    assert read_plain_block(deep + " " * 49 + "a:\n") is None
     assert check("a: x\n" + "#" * 65_000)
-    assert read_block("a: x\n" + "#" * 65_600) is None
+    assert read_plain_block("a: x\n" + "#" * 65_600) is None

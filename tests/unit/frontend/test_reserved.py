@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from envtree.frontend.validate.reserved import gives_orders, may_be_in
+from envtree.frontend.validate.reserved_names import may_contain_reserved_names, unsafe_variable_reason
 
 
 def put(file: Path, text: str) -> Path:
@@ -57,5 +57,5 @@ def test_t71_names_by_which_programs_of_this_machine_run_or_write_what_the_tree_
     subprocess.run(command, env=environ, check=False, capture_output=True)
     assert (tmp_path / "ran").exists()
     for name in orders:
-        assert gives_orders(name)
-        assert may_be_in(f'"{name}"'.encode())
+        assert unsafe_variable_reason(name)
+        assert may_contain_reserved_names(f'"{name}"'.encode())

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from envtree.frontend.link.readers import readers as declared_readers
-from envtree.frontend.link.sealed import check_policy, check_readers, check_scope
+from envtree.frontend.link.declared_readers import find_declared_readers as declared_readers
+from envtree.frontend.link.secrets_file_checks import check_readers, check_scope, check_secrets_policy
 from envtree.frontend.parse import parse
-from envtree.frontend.validate.sealed import read_sealed
+from envtree.frontend.validate.secrets_file_reader import read_secrets_file
 from envtree.model.diagnostic import Diagnostic, Diagnostics
-from envtree.model.nodes import Cipher, Mapping, Node, Scalar, Sequence
-from envtree.model.secrets_file import Endpoint, SealedFile, SecretsPolicy
+from envtree.model.nodes import EncryptedValue, MappingNode, Node, ScalarNode, SequenceNode
+from envtree.model.secrets_file import Endpoint, SecretsFile, SecretsPolicy
 from envtree.model.source import Kind, Location, Source
 from envtree.model.span import Span
-from tests.support.trees import document
+from tests.support.trees import parse_document
 
 CANARY = "hunter2-pasted"
 PATH = "environments/production.secrets.yaml"
@@ -46,22 +46,22 @@ def block(**changes: Any) -> dict[str, Any]:
     return {key: value for key, value in (plain | changes).items() if value is not None}
 
 
-def read(content: dict[str, Any], path: str = PATH, **changes: Any) -> tuple[SealedFile | None, list[Diagnostic]]:
+def read(content: dict[str, Any], path: str = PATH, **changes: Any) -> tuple[SecretsFile | None, list[Diagnostic]]:
     """Read a file with this content and this `sops` map (JSON is YAML, so one writer serves)."""
     return read_text(json.dumps(content | {"sops": block(**changes)}, indent=1), path)
 
 
-def read_text(text: str, path: str = PATH) -> tuple[SealedFile | None, list[Diagnostic]]:
+def read_text(text: str, path: str = PATH) -> tuple[SecretsFile | None, list[Diagnostic]]:
     data = text.encode()
     location = Location(Kind.SECRETS, "", "", PurePosixPath(path).name.partition(".")[0], Kind.ENVIRONMENT)
     diags = Diagnostics()
     document = parse(Source(path, location, data, hashlib.sha256(data).hexdigest()), diags)
     assert document is not None, list(diags)
     assert not list(diags)
-    return read_sealed(document, diags), list(diags)
+    return read_secrets_file(document, diags), list(diags)
 
 
-def sealed(content: dict[str, Any], path: str = PATH, **changes: Any) -> SealedFile:
+def sealed(content: dict[str, Any], path: str = PATH, **changes: Any) -> SecretsFile:
     """Read a file that has nothing wrong with it."""
     file, findings = read(content, path, **changes)
     assert not findings
@@ -70,24 +70,24 @@ def sealed(content: dict[str, Any], path: str = PATH, **changes: Any) -> SealedF
 
 
 def shape(node: Node) -> Any:
-    if isinstance(node, Mapping):
+    if isinstance(node, MappingNode):
         return {key: shape(child) for key, child in node.entries.items()}
-    if isinstance(node, Sequence):
+    if isinstance(node, SequenceNode):
         return [shape(item) for item in node.items]
     return node.value
 
 
 def policy_findings(
-    file: SealedFile, policy: SecretsPolicy, readers: Iterable[str] | None = None, others: Iterable[str] = ()
+    file: SecretsFile, policy: SecretsPolicy, readers: Iterable[str] | None = None, others: Iterable[str] = ()
 ) -> list[Diagnostic]:
     """What an organization finds, in which each of the readers and of the others is a person."""
     people = {
         f"{kind}{n}": {"age": key} for kind, keys in (("r", readers or ()), ("o", others)) for n, key in enumerate(keys)
     }
     who = {} if readers is None else {"secret_readers": [name for name in people if name.startswith("r")]}
-    organization = document(json.dumps({"people": people, **who}), Kind.ORGANIZATION, "organization.yaml")
+    organization = parse_document(json.dumps({"people": people, **who}), Kind.ORGANIZATION, "organization.yaml")
     diags = Diagnostics()
-    check_policy(file, policy, organization, diags)
+    check_secrets_policy(file, policy, organization, diags)
     found = declared_readers(None, organization)
     if found:
         check_readers(file, policy, found, diags)
@@ -98,16 +98,16 @@ def test_content_is_ciphers_with_their_types_lengths_and_paths() -> None:
     nested = {"a.b": enc(1), "list": [enc(2), {"k": enc(3)}, [enc(4)]], "$replace": enc(6)}
     file = sealed({"PORT": enc(4, "int"), "WHEN": enc(20, "time"), "nested": nested})
     assert shape(file.content) == {
-        "PORT": Cipher("int", 4, PATH, "PORT"),
-        "WHEN": Cipher("str", 20, PATH, "WHEN"),
+        "PORT": EncryptedValue("int", 4, PATH, "PORT"),
+        "WHEN": EncryptedValue("str", 20, PATH, "WHEN"),
         "nested": {
-            "a.b": Cipher("str", 1, PATH, 'nested."a.b"'),
+            "a.b": EncryptedValue("str", 1, PATH, 'nested."a.b"'),
             "list": [
-                Cipher("str", 2, PATH, "nested.list.0"),
-                {"k": Cipher("str", 3, PATH, "nested.list.1.k")},
-                [Cipher("str", 4, PATH, "nested.list.2.0")],
+                EncryptedValue("str", 2, PATH, "nested.list.0"),
+                {"k": EncryptedValue("str", 3, PATH, "nested.list.1.k")},
+                [EncryptedValue("str", 4, PATH, "nested.list.2.0")],
             ],
-            "$replace": Cipher("str", 6, PATH, "nested.$replace"),
+            "$replace": EncryptedValue("str", 6, PATH, "nested.$replace"),
         },
     }
 
@@ -115,12 +115,12 @@ def test_content_is_ciphers_with_their_types_lengths_and_paths() -> None:
 @pytest.mark.parametrize("length", range(1, 8))
 def test_a_length_is_that_of_the_plaintext(length: int) -> None:
     file = sealed({"A": enc(length)})
-    assert shape(file.content) == {"A": Cipher("str", length, PATH, "A")}
+    assert shape(file.content) == {"A": EncryptedValue("str", length, PATH, "A")}
 
 
 def test_a_comment_in_a_list_is_no_item_of_it() -> None:
     file = sealed({"list": [enc(1), enc(9, "comment"), enc(3)]})
-    assert shape(file.content)["list"][1] == Cipher("str", 3, PATH, "list.1")
+    assert shape(file.content)["list"][1] == EncryptedValue("str", 3, PATH, "list.1")
 
 
 def test_what_else_a_file_says() -> None:
@@ -129,9 +129,9 @@ def test_what_else_a_file_says() -> None:
         "kms": [],
     }
     file = sealed({"_scope": enc(23), "A": enc()}, **keys)
-    assert file.scope == Cipher("str", 23, PATH, "_scope")
+    assert file.scope == EncryptedValue("str", 23, PATH, "_scope")
     assert "_scope" not in file.content.entries
-    assert file.home == "environments/production"
+    assert file.expected_scope == "environments/production"
     assert file.key_types == {"age", "pgp"}
     assert {recipient.value for recipient in file.recipients} == {ALICE, FINGERPRINT}
     assert file.format == "yaml"
@@ -158,7 +158,7 @@ def test_dotenv() -> None:
     file, findings = read_text("\n".join(lines) + "\n", path)
     assert not findings
     assert file is not None
-    assert (file.format, shape(file.content)) == ("env", {"A": Cipher("str", 3, path, "A")})
+    assert (file.format, shape(file.content)) == ("env", {"A": EncryptedValue("str", 3, path, "A")})
     assert [recipient.value for recipient in file.recipients] == [ALICE]
 
 
@@ -317,7 +317,7 @@ def test_keys_that_the_default_policy_refuses(kind: str, keys: dict[str, Any]) -
     assert [finding.code for finding in findings] == ["ET604"]
     assert f"'{kind}'" in findings[0].message
     assert findings[0].span in {recipient.span for recipient in file.recipients}
-    assert not DEFAULT.admits(file)
+    assert not DEFAULT.allows_file(file)
     allowed = DEFAULT._replace(key_types=DEFAULT.key_types | {kind})
     assert not [finding for finding in policy_findings(file, allowed) if finding.code == "ET604"]
 
@@ -350,7 +350,7 @@ ENDPOINTS = [
 @pytest.mark.parametrize(("allowed", "endpoint", "verdict"), ENDPOINTS)
 def test_an_endpoint_is_allowed_as_listed_or_below(allowed: str, endpoint: str, verdict: bool) -> None:
     policy = SecretsPolicy(frozenset({"hc_vault"}), (allowed,), require_scope=False)
-    assert policy.allows(Endpoint("hc_vault", endpoint, Span(PATH, 1, 1, 1, 1))) is verdict
+    assert policy.allows_endpoint(Endpoint("hc_vault", endpoint, Span(PATH, 1, 1, 1, 1))) is verdict
 
 
 def test_t38_an_allowed_kind_at_an_endpoint_that_is_not() -> None:
@@ -358,8 +358,8 @@ def test_t38_an_allowed_kind_at_an_endpoint_that_is_not() -> None:
     policy = SecretsPolicy(frozenset({"age", "hc_vault"}), ("https://vault.example.com",), require_scope=False)
     findings = policy_findings(file, policy)
     assert [(finding.code, finding.span) for finding in findings] == [("ET605", file.endpoints[0].span)]
-    assert not policy.admits(file)
-    assert policy._replace(endpoints=("http://127.0.0.1:8200",)).admits(file)
+    assert not policy.allows_file(file)
+    assert policy._replace(endpoints=("http://127.0.0.1:8200",)).allows_file(file)
 
 
 def test_t39_the_role_of_a_kms_key_is_an_endpoint_too() -> None:
@@ -367,7 +367,7 @@ def test_t39_the_role_of_a_kms_key_is_an_endpoint_too() -> None:
     file = sealed({"A": enc()}, kms=[key])
     policy = SecretsPolicy(frozenset({"age", "kms"}), ("arn:aws:kms:eu-west-1:1:key",), require_scope=False)
     assert [finding.code for finding in policy_findings(file, policy)] == ["ET605"]
-    assert policy._replace(endpoints=(*policy.endpoints, "arn:aws:iam::2:role")).admits(file)
+    assert policy._replace(endpoints=(*policy.endpoints, "arn:aws:iam::2:role")).allows_file(file)
 
 
 PGP = [{"fp": FINGERPRINT, "enc": "x", "created_at": "x"}]
@@ -436,11 +436,11 @@ HOMES = {
 
 @pytest.mark.parametrize(("path", "home"), HOMES.items(), ids=HOMES)
 def test_the_scope_of_a_place(path: str, home: str) -> None:
-    assert sealed({})._replace(path=path).home == home
+    assert sealed({})._replace(path=path).expected_scope == home
 
 
 def test_a_leaf_keeps_its_place() -> None:
     file = sealed({"A": enc()})
     leaf = file.content.entries["A"]
-    assert isinstance(leaf, Scalar)
-    assert leaf.at[0] == 2
+    assert isinstance(leaf, ScalarNode)
+    assert leaf.mark[0] == 2

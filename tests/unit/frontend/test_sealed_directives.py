@@ -29,6 +29,6 @@ def test_a_directive_gives_the_secret_that_it_holds(below: Any, above: Any, expe
 
 
 def test_elements_that_nobody_can_compare_are_not_removed() -> None:
-    finding = run("", "", "", READ, secrets={0: {"A": ["one"]}, 3: {"A": {"$remove": ["one"]}}}).only()
+    finding = run("", "", "", READ, secrets={0: {"A": ["one"]}, 3: {"A": {"$remove": ["one"]}}}).only_finding()
     assert (finding.code, finding.key) == ("ET212", "A")
     assert "without the key" in finding.message

@@ -15,12 +15,12 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from envtree.frontend.link.policies import REGEX, link_policies
+from envtree.frontend.link.policies import REGEX_OPTIONS, link_policies
 from envtree.frontend.parse import parse
 from envtree.frontend.schemas import Schemas
 from envtree.frontend.validate import validate
-from envtree.frontend.validate.phrases import _PHRASES
-from envtree.frontend.validate.wording import FORBIDDEN, PATTERNS
+from envtree.frontend.validate.fault_messages import _MESSAGE_BUILDERS
+from envtree.frontend.validate.message_text import FORBIDDEN_KEY_MESSAGES, PATTERN_DESCRIPTIONS
 from envtree.model.diagnostic import Diagnostic, Diagnostics
 from envtree.model.nodes import Document
 from envtree.model.resource import Resource, Resources
@@ -154,19 +154,21 @@ def shipped() -> list[dict[str, Any]]:
 def test_every_pattern_of_the_schemas_has_words() -> None:
     used = {part["pattern"] for part in shipped() if "pattern" in part}
     # What a directive looks like, and what the name of a queue must not: neither is ever expected of a value.
-    assert used - {"^\\$[a-z][\\s\\S]*$", "^local-exec"} == set(PATTERNS)
+    assert used - {"^\\$[a-z][\\s\\S]*$", "^local-exec"} == set(PATTERN_DESCRIPTIONS)
 
 
 def test_every_key_that_a_schema_forbids_has_words() -> None:
     properties = [part.get("properties", {}) for part in shipped()]
-    assert {key for known in properties for key, schema in known.items() if schema is False} == set(FORBIDDEN)
+    assert {key for known in properties for key, schema in known.items() if schema is False} == set(
+        FORBIDDEN_KEY_MESSAGES
+    )
 
 
 def test_every_keyword_of_the_schemas_has_words() -> None:
     structure = {"$ref", "$defs", "properties", "items", "if", "then", "else", "allOf", "dependentSchemas"}
     annotations = {"$schema", "title", "description", "default", "examples"}
     used = {keyword for part in shipped() for keyword in part}
-    assert used - structure - annotations == set(_PHRASES) - {"", "maxItems"}
+    assert used - structure - annotations == set(_MESSAGE_BUILDERS) - {"", "maxItems"}
 
 
 # Threats.
@@ -230,7 +232,7 @@ EVIL = [
 @pytest.mark.parametrize("pattern", [form % evil for evil in EVIL for form in ("^%s$", "%s!", "^%sb")])
 def test_t23_no_pattern_hangs(pattern: str) -> None:
     assert link({"pattern": pattern}) == []
-    validator = jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=REGEX)
+    validator = jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=REGEX_OPTIONS)
     start = process_time()
     validator.is_valid("a" * 32 + "!")
     assert process_time() - start < 0.5
@@ -241,9 +243,9 @@ def test_t23_a_pattern_that_may_backtrack_is_refused(pattern: str) -> None:
     assert link({"pattern": pattern}) == ["ET215"]
 
 
-@pytest.mark.parametrize("pattern", sorted(PATTERNS))
+@pytest.mark.parametrize("pattern", sorted(PATTERN_DESCRIPTIONS))
 def test_t23_our_own_patterns_take_linear_time(pattern: str) -> None:
-    validator = jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=REGEX)
+    validator = jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=REGEX_OPTIONS)
     start = process_time()
     for text in ("a" * 65_000, "0 " * 30_000, "a.b" * 20_000, "${{" * 20_000, '."' * 30_000):
         validator.is_valid(text)
@@ -278,14 +280,14 @@ def test_t25_equal_elements_are_found_in_linear_time(tmp_path: Path) -> None:
     maps = [{"a": number, "b": [number]} for number in range(10_000)]
     start = process_time()
     assert schemas.is_valid("thing", maps)
-    assert [fault.path for fault in schemas.faults("thing", [*maps, {"b": [7], "a": 7}])] == [(10_000,)]
+    assert [fault.path for fault in schemas.find_faults("thing", [*maps, {"b": [7], "a": 7}])] == [(10_000,)]
     assert process_time() - start < 5
 
 
 @pytest.mark.parametrize("schema", [{"$ref": "#"}, {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#"}}}])
 def test_t26_a_schema_that_refers_to_itself_ends(schema: Any) -> None:
     assert link(schema) in ([], ["ET215"])
-    jsonschema_rs.Draft202012Validator(schema, pattern_options=REGEX, offline=True).is_valid({"a": 1})
+    jsonschema_rs.Draft202012Validator(schema, pattern_options=REGEX_OPTIONS, offline=True).is_valid({"a": 1})
 
 
 def test_t27_a_keyword_with_a_typing_error_is_noticed() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.trees import check, layers, quoted
+from tests.support.trees import check, layers, quote_yaml
 
 A36, A24 = "a1B2" * 9, "q7Xw" * 6
 FORMS = {
@@ -35,7 +35,7 @@ def findings(section: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("what", "token"), FORMS.items(), ids=FORMS.keys())
 def test_t68_a_form_is_known_wherever_it_stands(what: str, token: str) -> None:
     for text in (token, f"prefix {token} suffix"):
-        for place in (f"config: {{a: [{{b: {quoted(text)}}}]}}", f"env_vars: {{A: {quoted(text)}}}"):
+        for place in (f"config: {{a: [{{b: {quote_yaml(text)}}}]}}", f"env_vars: {{A: {quote_yaml(text)}}}"):
             ((code, message),) = findings(f"{{{place}}}")
             assert code == "ET251"
             assert message.endswith(f"looks like {what}, in plain text")

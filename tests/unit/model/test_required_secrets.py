@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from envtree.compile.layer import layer
-from envtree.compile.required_secrets import Needs
+from envtree.compile.required_secrets import RequiredSecrets
 from envtree.engine.run import Request, Run
 from tests.support.trees import MemoryTree, layers
 
@@ -18,7 +18,7 @@ def needed(section: str, secrets: Mapping[int, Any] = SECRETS) -> list[str]:
     workspace = Run(Request(MemoryTree(layers("", "", "", section, secrets=secrets)))).workspace
     assert workspace
     (stack,) = layer(workspace, lambda id: True)
-    return [file.path for file in Needs().of(stack)]
+    return [file.path for file in RequiredSecrets().required_files(stack)]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,6 @@ def test_a_list_that_nobody_reads_is_told_once_at_its_first_element() -> None:
     workspace = Run(Request(MemoryTree(layers("", "", "", "{secrets: {X: hosts.0}}", secrets=secrets)))).workspace
     assert workspace
     (stack,) = layer(workspace, lambda id: True)
-    needs = Needs()
-    assert [file.path for file in needs.of(stack)] == [ORGANIZATION]
-    assert [one.key for one in needs.unread()] == ["crew"]
+    needs = RequiredSecrets()
+    assert [file.path for file in needs.required_files(stack)] == [ORGANIZATION]
+    assert [one.key for one in needs.unread_findings()] == ["crew"]

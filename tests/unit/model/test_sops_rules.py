@@ -12,18 +12,27 @@ import pytest
 from envtree.cli import invoke
 from envtree.engine.check import check
 from envtree.engine.run import Request
-from envtree.frontend.link.creation_rules import read_rules
-from envtree.frontend.link.readers import identity
+from envtree.frontend.link.creation_rules import read_creation_rules
+from envtree.frontend.link.declared_readers import normalize_public_key
 from envtree.model.diagnostic import Diagnostics
-from envtree.model.sops_rule import RulesDocument, RulesFile, governing
+from envtree.model.sops_rule import SopsConfig, SopsConfigDocument, find_governing_config
 from envtree.model.source import Kind
 from envtree.sources.git_revision import RevisionTree
 from envtree.sources.tree import DirectoryTree, Tree
-from envtree.system.git.objects import commit_of
-from tests.support.command_line import fill
-from tests.support.real_sops import HEAD, Person, age_person, encrypt, people, pgp_person, recipients, sops
+from envtree.system.git.objects import resolve_commit
+from tests.support.command_line import write_files
+from tests.support.real_sops import (
+    HEAD,
+    SopsUser,
+    encrypt_file,
+    make_age_user,
+    make_pgp_user,
+    people_section,
+    read_recipients,
+    run_sops,
+)
 from tests.support.trees import check as checked
-from tests.support.trees import document
+from tests.support.trees import parse_document
 
 PATHS = [
     "organization.secrets.yaml",
@@ -48,16 +57,18 @@ PATTERNS = [
 
 
 @pytest.fixture(scope="module")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> list[Person]:
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> list[SopsUser]:
     folder = tmp_path_factory.mktemp("keys")
-    return [age_person(folder, f"k{number}") for number in range(6)]
+    return [make_age_user(folder, f"k{number}") for number in range(6)]
 
 
-def rules_file(text: str, path: str = ".sops.yaml", inside: str = "") -> RulesFile:
-    return read_rules(RulesDocument(document(text, Kind.CREATION_RULES, path), inside), Diagnostics())
+def rules_file(text: str, path: str = ".sops.yaml", inside: str = "") -> SopsConfig:
+    return read_creation_rules(
+        SopsConfigDocument(parse_document(text, Kind.CREATION_RULES, path), inside), Diagnostics()
+    )
 
 
-def test_the_first_match_is_that_of_sops(tmp_path: Path, crowd: list[Person]) -> None:
+def test_the_first_match_is_that_of_sops(tmp_path: Path, crowd: list[SopsUser]) -> None:
     draw = random.Random(5)
     cases = []
     for number in range(80):
@@ -67,7 +78,7 @@ def test_the_first_match_is_that_of_sops(tmp_path: Path, crowd: list[Person]) ->
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda case: _by_sops(*case), cases))
     for (_, text, path), answer in zip(cases, answers, strict=True):
-        rule = rules_file(text).first(path)
+        rule = rules_file(text).matching_rule(path)
         assert {key.value for key in rule.keys} if rule else set() == answer, (text, path)
         assert (rule is not None) == bool(answer), (text, path)
     assert {bool(answer) for answer in answers} == {True, False}
@@ -75,22 +86,22 @@ def test_the_first_match_is_that_of_sops(tmp_path: Path, crowd: list[Person]) ->
 
 def _by_sops(folder: Path, rules: str, path: str) -> set[str]:
     plain = {"json": '{"A": "b"}', "env": "A=b\n", "yaml": "A: b\n"}
-    fill(folder, {".sops.yaml": rules, path: plain[path.rpartition(".")[2]]})
-    done = sops(folder, "encrypt", "--in-place", f"./{path}", check=False)
-    return recipients(folder / path) if done.returncode == 0 else set()
+    write_files(folder, {".sops.yaml": rules, path: plain[path.rpartition(".")[2]]})
+    done = run_sops(folder, "encrypt", "--in-place", f"./{path}", check=False)
+    return read_recipients(folder / path) if done.returncode == 0 else set()
 
 
 UNREADABLE = ["(", "(?=x)", r"\1", "[z-a]", "(?<!x)", "a**", "a{2000}"]
 
 
 @pytest.mark.parametrize("pattern", UNREADABLE)
-def test_a_pattern_at_which_sops_stops(pattern: str, tmp_path: Path, crowd: list[Person]) -> None:
+def test_a_pattern_at_which_sops_stops(pattern: str, tmp_path: Path, crowd: list[SopsUser]) -> None:
     rules = [{"path_regex": pattern, "age": crowd[0].public}, {"age": crowd[1].public}]
     text = json.dumps({"creation_rules": rules})
     assert _by_sops(tmp_path, text, PATHS[0]) == set()
-    rule = rules_file(text).first(PATHS[0])
+    rule = rules_file(text).matching_rule(PATHS[0])
     assert rule
-    assert rule.broken
+    assert rule.is_broken
 
 
 # How keys may be written in a rule: {0}… are age keys, {pgp} is a PGP key.
@@ -117,32 +128,32 @@ FORMS = {
 )
 def test_a_threshold_is_a_number(written: str, threshold: int) -> None:
     text = f"creation_rules:\n  - shamir_threshold: {written}\n    key_groups: [{{age: [a]}}, {{age: [b]}}]\n"
-    rule = rules_file(text).first("x")
+    rule = rules_file(text).matching_rule("x")
     assert rule
     assert rule.threshold == threshold
 
 
 @pytest.fixture(scope="module")
-def pgp() -> Iterator[Person]:
-    with pgp_person() as person:
+def pgp() -> Iterator[SopsUser]:
+    with make_pgp_user() as person:
         yield person
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_keys_of_a_rule_are_those_of_sops(form: str, tmp_path: Path, crowd: list[Person], pgp: Person) -> None:
+def test_the_keys_of_a_rule_are_those_of_sops(form: str, tmp_path: Path, crowd: list[SopsUser], pgp: SopsUser) -> None:
     spaced = " ".join(pgp.public[n : n + 4] for n in range(0, 40, 4))
     names = {"pgp": pgp.public, "spaced": spaced, "small": pgp.public.lower()}
     rule = FORMS[form].format(*(one.public for one in crowd), **names)
-    fill(tmp_path, {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
+    write_files(tmp_path, {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
     (tmp_path / ".sops.yaml").write_text(f"creation_rules:\n  - path_regex: agents\n    {rule}\n")
-    encrypt(tmp_path, FILE, CONTENT, who=pgp)
+    encrypt_file(tmp_path, FILE, CONTENT, user=pgp)
     assert told(DirectoryTree(tmp_path)) == []
-    read = rules_file((tmp_path / ".sops.yaml").read_text()).first(FILE)
+    read = rules_file((tmp_path / ".sops.yaml").read_text()).matching_rule(FILE)
     assert read
     text = (tmp_path / FILE).read_text()
     fingerprints = {line.split()[-1] for line in text.splitlines() if " fp: " in line}
-    assert {identity(key.value) for key in read.keys} == {
-        identity(one) for one in (*recipients(tmp_path / FILE), *fingerprints)
+    assert {normalize_public_key(key.value) for key in read.keys} == {
+        normalize_public_key(one) for one in (*read_recipients(tmp_path / FILE), *fingerprints)
     }
 
 
@@ -167,56 +178,56 @@ def told(tree: Tree) -> list[str]:
     ],
 )
 def test_the_nearest_file_upwards_counts(
-    rules: dict[str, str], place: str, tmp_path: Path, crowd: list[Person]
+    rules: dict[str, str], place: str, tmp_path: Path, crowd: list[SopsUser]
 ) -> None:
     """On disk and at a commit alike; `X` leaves a reader out, `O` is as it should be but out of the way."""
     ana, ben = crowd[:2]
     at = {"../.sops.yaml": "config", "../../.sops.yaml": "one/config"}.get(place, "config")
     home = "." if rules == {".sops.yaml": "X"} and place == ".sops.yaml" else at
-    declared = people(ana=ana, ben=ben) + "secret_readers: [ana, ben]\n"
+    declared = people_section(ana=ana, ben=ben) + "secret_readers: [ana, ben]\n"
     organization = HEAD + "lint: {ET651: 'off'}\n" + declared
-    fill(tmp_path / home, {**BASE, "organization.yaml": organization})
-    encrypt(tmp_path / home, FILE, CONTENT, f"--age={ana.public},{ben.public}")
+    write_files(tmp_path / home, {**BASE, "organization.yaml": organization})
+    encrypt_file(tmp_path / home, FILE, CONTENT, f"--age={ana.public},{ben.public}")
     prefix = "" if home == "." else f"{at}/"
     pattern = f"^{prefix}agents/" if place.startswith("../") else r"a\.secrets"
     texts = {
         "X": f"creation_rules:\n  - path_regex: {pattern}\n    age: {ana.public}\n",
         "O": f"creation_rules:\n  - age: {ana.public},{ben.public}\n",
     }
-    fill(tmp_path, {path: texts.get(text, text) for path, text in rules.items()})
+    write_files(tmp_path, {path: texts.get(text, text) for path, text in rules.items()})
     _git(tmp_path, "init", "-q")
     _git(tmp_path, "add", ".")
     _git(tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")
     expected = [f"{place}:2 ET612"]
     assert told(DirectoryTree(tmp_path / home)) == expected
-    commit = commit_of(tmp_path, "HEAD")
+    commit = resolve_commit(tmp_path, "HEAD")
     assert told(RevisionTree(tmp_path, "" if home == "." else home, commit, "HEAD")) == expected
 
 
-def test_nothing_above_the_repository_counts(tmp_path: Path, crowd: list[Person]) -> None:
-    fill(tmp_path / "repo", {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
-    encrypt(tmp_path / "repo", FILE, CONTENT, crowd[0].flag)
+def test_nothing_above_the_repository_counts(tmp_path: Path, crowd: list[SopsUser]) -> None:
+    write_files(tmp_path / "repo", {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
+    encrypt_file(tmp_path / "repo", FILE, CONTENT, crowd[0].sops_option)
     (tmp_path / ".sops.yaml").write_text("broken: [")
     _git(tmp_path / "repo", "init", "-q")
     assert told(DirectoryTree(tmp_path / "repo")) == []
 
 
-def test_a_link_is_no_rules_file_above(tmp_path: Path, crowd: list[Person]) -> None:
-    fill(tmp_path / "config", {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
-    encrypt(tmp_path / "config", FILE, CONTENT, crowd[0].flag)
+def test_a_link_is_no_rules_file_above(tmp_path: Path, crowd: list[SopsUser]) -> None:
+    write_files(tmp_path / "config", {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
+    encrypt_file(tmp_path / "config", FILE, CONTENT, crowd[0].sops_option)
     _git(tmp_path, "init", "-q")
     (tmp_path / ".sops.yaml").symlink_to("/etc/passwd")
     assert told(DirectoryTree(tmp_path / "config")) == ["../.sops.yaml:1 ET121"]
 
 
 def test_a_tree_without_secrets_needs_no_rules(tmp_path: Path) -> None:
-    fill(tmp_path, {**BASE, "organization.yaml": HEAD, ".sops.yaml": "broken: ["})
+    write_files(tmp_path, {**BASE, "organization.yaml": HEAD, ".sops.yaml": "broken: ["})
     assert told(DirectoryTree(tmp_path)) == []
 
 
-def test_a_broken_file_is_told_at_its_place_and_stops_nothing_else(tmp_path: Path, crowd: list[Person]) -> None:
-    fill(tmp_path, {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
-    encrypt(tmp_path, FILE, CONTENT, crowd[0].flag)
+def test_a_broken_file_is_told_at_its_place_and_stops_nothing_else(tmp_path: Path, crowd: list[SopsUser]) -> None:
+    write_files(tmp_path, {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
+    encrypt_file(tmp_path, FILE, CONTENT, crowd[0].sops_option)
     (tmp_path / ".sops.yaml").write_text("creation_rules:\n  - age: x\n  - age: [\n")
     outcome = check(Request(DirectoryTree(tmp_path)))
     assert [one.diagnostic.code for one in outcome.findings] == ["ET101"]
@@ -224,15 +235,17 @@ def test_a_broken_file_is_told_at_its_place_and_stops_nothing_else(tmp_path: Pat
 
 
 @pytest.mark.parametrize("text", ["x: True\n", "mac_only_encrypted: no\n", "n: 0755\n"])
-def test_how_a_rules_file_types_its_scalars_is_not_our_business(text: str, tmp_path: Path, crowd: list[Person]) -> None:
-    fill(tmp_path, {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
-    encrypt(tmp_path, FILE, CONTENT, crowd[0].flag)
+def test_how_a_rules_file_types_its_scalars_is_not_our_business(
+    text: str, tmp_path: Path, crowd: list[SopsUser]
+) -> None:
+    write_files(tmp_path, {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
+    encrypt_file(tmp_path, FILE, CONTENT, crowd[0].sops_option)
     (tmp_path / ".sops.yaml").write_text(text)
     assert told(DirectoryTree(tmp_path)) == []
 
 
-def test_a_tree_in_memory_has_its_rules_too(tmp_path: Path, crowd: list[Person]) -> None:
-    text = encrypt(tmp_path, FILE, CONTENT, crowd[0].flag).read_text()
+def test_a_tree_in_memory_has_its_rules_too(tmp_path: Path, crowd: list[SopsUser]) -> None:
+    text = encrypt_file(tmp_path, FILE, CONTENT, crowd[0].sops_option).read_text()
     files = {
         **BASE,
         "organization.yaml": HEAD,
@@ -242,8 +255,8 @@ def test_a_tree_in_memory_has_its_rules_too(tmp_path: Path, crowd: list[Person])
     assert set(checked(files).codes) == {"ET651", "ET653"}
 
 
-def test_an_allowance_in_a_rules_file(tmp_path: Path, crowd: list[Person]) -> None:
-    text = encrypt(tmp_path, FILE, CONTENT, crowd[0].flag).read_text()
+def test_an_allowance_in_a_rules_file(tmp_path: Path, crowd: list[SopsUser]) -> None:
+    text = encrypt_file(tmp_path, FILE, CONTENT, crowd[0].sops_option).read_text()
     rule = f"  - age: {crowd[0].public}\n    mac_only_encrypted: true"
     files = {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n", FILE: text}
     assert set(checked({**files, ".sops.yaml": f"creation_rules:\n{rule}\n"}).codes) == {"ET654"}
@@ -254,12 +267,12 @@ def test_an_allowance_in_a_rules_file(tmp_path: Path, crowd: list[Person]) -> No
 def test_the_governing_file() -> None:
     files = tuple(rules_file("{}", path, inside) for path, inside in ((".sops.yaml", ""), ("a/b/.sops.yaml", "")))
     above = rules_file("{}", "../.sops.yaml", "config/")
-    assert governing(files, "a/b/c") == files[1]
-    assert governing(files, "a/bc/d") == files[0]
-    assert governing((above, files[1]), "a/x") == above
-    assert governing((), "a") is None
-    assert above.relative("a/x") == "config/a/x"
-    assert files[1].relative("a/b/c/d") == "c/d"
+    assert find_governing_config(files, "a/b/c") == files[1]
+    assert find_governing_config(files, "a/bc/d") == files[0]
+    assert find_governing_config((above, files[1]), "a/x") == above
+    assert find_governing_config((), "a") is None
+    assert above.relative_path("a/x") == "config/a/x"
+    assert files[1].relative_path("a/b/c/d") == "c/d"
 
 
 def _git(folder: Path, *arguments: str) -> None:
@@ -267,11 +280,13 @@ def _git(folder: Path, *arguments: str) -> None:
 
 
 def test_reports_name_a_file_above_the_tree_from_the_root_of_the_repository(
-    tmp_path: Path, crowd: list[Person], capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, crowd: list[SopsUser], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    fill(tmp_path / "one/config", {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
-    encrypt(tmp_path / "one/config", FILE, CONTENT, crowd[0].flag)
-    fill(tmp_path, {".sops.yaml": f"creation_rules:\n  - age: {crowd[0].public}\n    mac_only_encrypted: true\n"})
+    write_files(tmp_path / "one/config", {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
+    encrypt_file(tmp_path / "one/config", FILE, CONTENT, crowd[0].sops_option)
+    write_files(
+        tmp_path, {".sops.yaml": f"creation_rules:\n  - age: {crowd[0].public}\n    mac_only_encrypted: true\n"}
+    )
     _git(tmp_path, "init", "-q")
     for form, expected in (
         ("text", "../../.sops.yaml:3:25: warning ET654"),

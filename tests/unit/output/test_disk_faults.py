@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import ORGANIZATION, TREE, fill
-from tests.support.vault import contents
+from tests.support.command_line import ORGANIZATION, TREE, write_files
+from tests.support.vault import read_folder
 
 pytestmark = pytest.mark.slow
 
@@ -23,12 +23,12 @@ class Disk:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.tree, self.out = folder, folder / "tree", folder / "out"
-        fill(self.tree, TREE)
+        write_files(self.tree, TREE)
         for release in ("old", "new"):
             layer = f"execution_environment: {{env_vars: {{RELEASE: {release}}}}}\n"
-            fill(self.tree, {"organization.yaml": ORGANIZATION + layer})
+            write_files(self.tree, {"organization.yaml": ORGANIZATION + layer})
             assert self.envtree("compile", "-o", str(folder / release)).returncode == 0
-        self.versions = [{}, contents(folder / "old"), contents(folder / "new")]
+        self.versions = [{}, read_folder(folder / "old"), read_folder(folder / "new")]
 
     def envtree(self, *words: str, faults: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         trace = ["strace", "--follow-forks", "--quiet=all", f"--output={self.folder / 'trace'}", *faults]
@@ -54,7 +54,7 @@ class Disk:
 
     def written(self) -> dict[str, bytes]:
         """The output as its readers see it: what a run keeps for itself begins with its name."""
-        files = contents(self.out).items()
+        files = read_folder(self.out).items()
         return {path: content for path, content in files if not path.startswith(".envtree")}
 
 

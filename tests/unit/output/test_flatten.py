@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from envtree.model.artifact import Mode
+from envtree.model.artifact import SecretsMode
 from envtree.model.output_settings import OutputSettings
 from envtree.model.span import Span
-from envtree.output.emit import Writers, written
+from envtree.output.emit import Writers, write_formats
 from envtree.output.emit.flatten import flatten
-from tests.support.command_line import ORGANIZATION, Command
-from tests.support.trees import ID, Result, check, layers, run
+from tests.support.command_line import ORGANIZATION, RunCommand
+from tests.support.trees import ID, CheckResult, check, layers, run
 
 RULE = {"config": "CFG_", "endpoints": "{name}_URL", "feature_flags": "FEATURE_"}
 DECLARED = f"output: {{formats: [json-env, compose], env: {json.dumps(RULE)}}}"
@@ -24,10 +24,10 @@ def names(data: dict[str, Any], **patterns: str) -> dict[str, Any]:
     return {flat.name: flat.value for flat in flatten(sections | data, patterns)}
 
 
-def variables(found: Result, mode: Mode | None) -> tuple[dict[str, str], str]:
+def variables(found: CheckResult, mode: SecretsMode | None) -> tuple[dict[str, str], str]:
     """The variables as they are written, and the file that names those that are left out."""
     bundle = found.bundles[ID]
-    files = dict(written(bundle, mode, Writers(("json-env", "compose"), OutputSettings(env=RULE))).files)
+    files = dict(write_formats(bundle, mode, Writers(("json-env", "compose"), OutputSettings(env_patterns=RULE))).files)
     return json.loads(files["env.json"]), files[".env"].decode()
 
 
@@ -108,7 +108,12 @@ def test_secret_parts_stay_secret() -> None:
         "CFG_WHOLE": '{"hosts":["a","b"],"user":"ana"}',
     }
     keyless = check(layers(SECRET_SECTION, organization=DECLARED, secrets={0: SECRETS}))
-    modes: tuple[tuple[Result, Mode | None], ...] = ((found, "ref"), (found, "seal"), (keyless, "ref"), (keyless, None))
+    modes: tuple[tuple[CheckResult, SecretsMode | None], ...] = (
+        (found, "ref"),
+        (found, "seal"),
+        (keyless, "ref"),
+        (keyless, None),
+    )
     for result, mode in modes:
         shown, dotenv = variables(result, mode)
         assert shown == {"CFG_INSIDE_HOST": "h", "CFG_PLAIN": "p"}
@@ -168,7 +173,7 @@ def test_only_three_sections_can_become_variables() -> None:
     assert run(organization="output: {env: {mcp_servers: X_}}").codes == ["ET201"]
 
 
-def test_show_has_them_in_its_formats_and_not_in_json(envtree: Command, tree: Path) -> None:
+def test_show_has_them_in_its_formats_and_not_in_json(envtree: RunCommand, tree: Path) -> None:
     rule = "output: {env: {config: CFG_}}\nexecution_environment: {config: {a: 1}}\n"
     (tree / "organization.yaml").write_text(ORGANIZATION + rule)
     assert "CFG_A" not in json.loads(envtree("show", "shop/cart/bot@production").out)["env_vars"]

@@ -15,13 +15,13 @@ import yaml
 from envtree.cli.compile import command as compile_command
 from envtree.cli.show import command as show_command
 from envtree.frontend.schemas import Schemas
-from envtree.model.formats import FORMATS, NAMES, SHOWN
-from envtree.output.emit.dialect import Dialect, Variables
+from envtree.model.formats import FORMAT_NAMES, FORMATS, STDOUT_FORMATS
+from envtree.output.emit.dialect import Dialect, WriterInput
 from envtree.output.emit.formats import DIALECTS, github
 from tests.support import env_readers as readers
-from tests.support.env_readers import READERS, Reader, Rejected
+from tests.support.env_readers import READERS, Reader, RejectedError
 from tests.support.github_runner import log_commands
-from tests.support.hostile_text import values
+from tests.support.hostile_text import hostile_values
 
 WHO = {"id": "p/t/a@e", "project": "p", "team": "t", "agent": "a", "environment": "e"}
 PAIRS = [(format, reader) for format in READERS for reader in READERS[format]]
@@ -29,26 +29,26 @@ IDS = [f"{format}-{getattr(reader, '__name__', reader)}" for format, reader in P
 BATCH = 500
 
 
-def given(texts: dict[str, str], **more: object) -> Variables:
-    return Variables(**{"texts": dict(sorted(texts.items())), "data": WHO, **more})  # type: ignore[arg-type]
+def given(texts: dict[str, str], **more: object) -> WriterInput:
+    return WriterInput(**{"texts": dict(sorted(texts.items())), "data": WHO, **more})  # type: ignore[arg-type]
 
 
 def file(format: str, texts: dict[str, str], **more: object) -> bytes:
     """The first file of a format."""
-    return DIALECTS[format].write[0](given(texts, **more))
+    return DIALECTS[format].file_writers[0](given(texts, **more))
 
 
 def refused(dialect: Dialect, name: str, text: str) -> str:
-    return dialect.refusal(name, text) if dialect.refusal else ""
+    return dialect.rejection_reason(name, text) if dialect.rejection_reason else ""
 
 
 def differences(format: str, reader: Reader, folder: Path, seed: int, count: int) -> list[tuple[str, str | None]]:
     """The values that a reader gets wrong, of those that the format does not refuse."""
     dialect = DIALECTS[format]
-    made = {f"V{n}": text for n, text in enumerate(values(seed, count))}
+    made = {f"V{n}": text for n, text in enumerate(hostile_values(seed, count))}
     taken = {name: text for name, text in made.items() if not refused(dialect, name, text)}
     assert len(taken) > count / 20
-    found = reader(file(format, taken, references={"TOKEN": {}}, unknown=("SHA",)), folder)
+    found = reader(file(format, taken, references={"TOKEN": {}}, unknown_names=("SHA",)), folder)
     assert "TOKEN" not in found
     return [(text, found.get(name)) for name, text in taken.items() if found.get(name) != text]
 
@@ -80,7 +80,7 @@ def spellings(format: str, name: str, text: str) -> Iterator[bytes]:
 def keeps(reader: Reader, data: bytes, name: str, text: str, folder: Path) -> bool:
     try:
         return reader(data, folder).get(name) == text
-    except Rejected:
+    except RejectedError:
         return False
 
 
@@ -94,7 +94,7 @@ PICKY = ["docker", "systemd", "node", "npm-dotenv", "github-env", "github-output
 @pytest.mark.parametrize("format", PICKY)
 def test_what_is_refused_would_have_been_changed(format: str, tmp_path: Path) -> None:
     dialect = DIALECTS[format]
-    bad = [text for text in values(7, 2000) if refused(dialect, "V", text)]
+    bad = [text for text in hostile_values(7, 2000) if refused(dialect, "V", text)]
     # Bash leaves a tilde alone if it is no user's home, which is nothing to rely on.
     chosen = [text for text in bad if "~" not in text][:6]
     assert len(chosen) == 6
@@ -125,7 +125,7 @@ def test_portable_says_what_it_cannot_keep() -> None:
 @pytest.mark.parametrize(("more", "told"), [("", 0), ("x", 1)])
 def test_the_outputs_of_a_job_may_be_full_and_no_more(more: str, told: int) -> None:
     full = given({"V": "x" * (512 * 1024) + more})
-    assert len(list(DIALECTS["github-output"].excess(full, ()))) == told
+    assert len(list(DIALECTS["github-output"].check_size(full, ()))) == told
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ def test_the_outputs_of_a_job_may_be_full_and_no_more(more: str, told: int) -> N
 )
 def test_what_is_just_not_too_much(format: str, texts: dict[str, str], told: list[str]) -> None:
     dialect, given_texts = DIALECTS[format], given(texts)
-    files = tuple(write(given_texts) for write in dialect.write)
-    found = [each.message for each in dialect.excess(given_texts, files)]
+    files = tuple(write(given_texts) for write in dialect.file_writers)
+    found = [each.message for each in dialect.check_size(given_texts, files)]
     assert len(found) == len(told)
     assert all(each in message for each, message in zip(told, found, strict=True))
 
@@ -278,7 +278,7 @@ def test_t06_every_text_is_a_text_again_after_yaml(reader: Reader, tmp_path: Pat
 @pytest.mark.parametrize("version", ["1.1", "1.2"])
 def test_t06_every_text_is_a_text_again_after_the_objects_of_kubernetes(version: str, tmp_path: Path) -> None:
     texts = {f"V{n}": text for n, text in enumerate(SCALARS)}
-    data = file("k8s", texts, secret=frozenset(list(texts)[::2]))
+    data = file("k8s", texts, secret_names=frozenset(list(texts)[::2]))
     assert readers.k8s(data, tmp_path) == texts
     parsed = list(yaml.safe_load_all(data))
     assert parsed == readers.npm_yaml_documents(data, tmp_path, version)
@@ -328,7 +328,7 @@ def test_a_backslash_at_the_end(format: str) -> None:
 
 @pytest.mark.parametrize("format", sorted(DIALECTS))
 def test_what_is_left_out_is_named_where_there_are_comments(format: str) -> None:
-    data = file(format, {"A": "1"}, references={"Z": {}, "TOKEN": {}}, unknown=("SHA",)).decode()
+    data = file(format, {"A": "1"}, references={"Z": {}, "TOKEN": {}}, unknown_names=("SHA",)).decode()
     if format == "k8s":
         assert yaml.safe_load(data)["metadata"]["annotations"]["envtree/left-out"] == "SHA, TOKEN, Z"
     elif format in SILENT:
@@ -365,16 +365,16 @@ def test_t70_a_delimiter_is_never_in_its_value() -> None:
 
 def test_t73_masks_are_the_only_commands_whatever_the_secrets_are() -> None:
     texts = {"A": "plain", "S": "50% of\n::error::it\r", "T": "s3cret", "U": "s3cret", "E": ""}
-    masks = DIALECTS["github-env"].write[1](given(texts, secret=frozenset("STUE"))).decode()
+    masks = DIALECTS["github-env"].file_writers[1](given(texts, secret_names=frozenset("STUE"))).decode()
     commands = log_commands(masks)
     assert [command.name for command in commands] == ["add-mask", "add-mask"]
     assert [command.data for command in commands] == [texts["S"], texts["T"]]
-    assert DIALECTS["github-output"].write[1](given(texts)) == b""
+    assert DIALECTS["github-output"].file_writers[1](given(texts)) == b""
 
 
 def test_terraform_gets_the_sections_of_the_bundle() -> None:
     data = {**WHO, "config": {"a": [1, True, None]}, "env_vars": {"A": "1"}, "secrets": {}, "sensitive": ["TOKEN"]}
-    found = json.loads(DIALECTS["terraform"].write[0](Variables({"A": "1", "CFG_A": "x"}, data=data)))
+    found = json.loads(DIALECTS["terraform"].file_writers[0](WriterInput({"A": "1", "CFG_A": "x"}, data=data)))
     kept = {"project", "team", "agent", "environment", "config", "env_vars", "sensitive"}
     assert found.keys() == kept
     assert found["env_vars"] == {"A": "1", "CFG_A": "x"}
@@ -393,11 +393,16 @@ def _choices(command: click.Command, option: str) -> list[str]:
 
 
 def test_there_is_one_list_of_formats() -> None:
-    assert list(NAMES) == ["bundle", *DIALECTS, "template", *(each.name for each in FORMATS if each.whole)]
-    assert all(len(DIALECTS[each.name].write) == len(each.files) for each in FORMATS if each.name in DIALECTS)
-    assert _choices(compile_command, "--format") == list(NAMES)
-    assert _choices(show_command, "--format") == ["json", *SHOWN]
+    assert list(FORMAT_NAMES) == [
+        "bundle",
+        *DIALECTS,
+        "template",
+        *(each.name for each in FORMATS if each.is_whole_tree),
+    ]
+    assert all(len(DIALECTS[each.name].file_writers) == len(each.files) for each in FORMATS if each.name in DIALECTS)
+    assert _choices(compile_command, "--format") == list(FORMAT_NAMES)
+    assert _choices(show_command, "--format") == ["json", *STDOUT_FORMATS]
     schema = json.loads(Schemas().text("organization"))
-    assert schema["$defs"]["output"]["properties"]["formats"]["items"]["enum"] == list(NAMES)
+    assert schema["$defs"]["output"]["properties"]["formats"]["items"]["enum"] == list(FORMAT_NAMES)
     files = [name for each in FORMATS for name in each.files if name != "env.github-mask"]
     assert len(files) == len({*files})

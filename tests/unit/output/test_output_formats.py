@@ -13,29 +13,33 @@ from urllib.parse import quote
 import pytest
 import yaml
 
-from envtree.engine.publish import Places, publish
-from envtree.model.artifact import Mode, Output
-from envtree.model.formats import FORMATS, SHOWN, WHOLE
-from envtree.model.output_settings import Kubernetes, OutputSettings, Store
-from envtree.output.emit import Unfit, Writers, Written, written
+from envtree.engine.publish import Destinations, publish
+from envtree.model.artifact import Output, SecretsMode
+from envtree.model.formats import FORMATS, STDOUT_FORMATS, WHOLE_TREE_FORMATS
+from envtree.model.output_settings import KubernetesSettings, OutputSettings, SecretStore
+from envtree.output.emit import FormatProblem, FormatResult, Writers, write_formats
 from envtree.output.emit.formats import DIALECTS
 from tests.support import env_readers as readers
-from tests.support.command_line import BOT, ORGANIZATION, Command, fill
-from tests.support.trees import ID, Result, check, layers, request, run
+from tests.support.command_line import BOT, ORGANIZATION, RunCommand, write_files
+from tests.support.trees import ID, CheckResult, check, layers, make_request, run
 
 CANARY = "c4nary\n'\"$x` \\é"
 SECRETS = {"token": CANARY, "port": 5432, "map": {"a": CANARY}}
 ALL = tuple(DIALECTS)
 
 
-def beside(found: Result, formats: tuple[str, ...], mode: Mode | None = "plain", **settings: Any) -> Written:
-    return written(found.bundles[ID], mode, Writers(formats, OutputSettings(**settings)))
+def beside(
+    found: CheckResult, formats: tuple[str, ...], mode: SecretsMode | None = "plain", **settings: Any
+) -> FormatResult:
+    return write_formats(found.bundles[ID], mode, Writers(formats, OutputSettings(**settings)))
 
 
-def unfit(found: Result, *formats: str, mode: Mode | None = "plain", **settings: Any) -> tuple[Unfit, ...]:
+def unfit(
+    found: CheckResult, *formats: str, mode: SecretsMode | None = "plain", **settings: Any
+) -> tuple[FormatProblem, ...]:
     done = beside(found, formats, mode, **settings)
-    assert not any(each.code in ("ET803", "ET811") for each in done.unfit) or done.files == ()
-    return done.unfit
+    assert not any(each.code in ("ET803", "ET811") for each in done.problems) or done.files == ()
+    return done.problems
 
 
 def section(**texts: str) -> str:
@@ -48,7 +52,7 @@ def section(**texts: str) -> str:
 def test_what_a_format_cannot_write_is_an_error_at_its_place() -> None:
     text = section(GREETING="Hello\nworld")
     found = run("", "", "", text, organization="output: {formats: [compose, docker, portable, bash]}")
-    one = found.only()
+    one = found.only_finding()
     assert one.code == "ET803"
     assert one.message == (
         "'GREETING' cannot be written in format 'docker': its value has a line break; "
@@ -93,7 +97,7 @@ def test_what_needs_a_key_to_be_tried_is_not_checked() -> None:
     assert check(layers("{secrets: [token]}", secrets={0: SECRETS})).not_checked == []
 
 
-def test_nothing_is_written_and_all_bundles_are_told_of(envtree: Command, tree: Path) -> None:
+def test_nothing_is_written_and_all_bundles_are_told_of(envtree: RunCommand, tree: Path) -> None:
     text = 'execution_environment:\n  env_vars: {A: "x\\n${{ agent.name }}"}\n'
     (tree / BOT).write_text(text)
     (tree / "projects/shop/agents/clerk.yaml").write_text(f"targets: [production]\n{text}")
@@ -105,7 +109,7 @@ def test_nothing_is_written_and_all_bundles_are_told_of(envtree: Command, tree: 
     assert envtree("compile", "--secrets", "ref", "--format", "bash", "-o", str(tree / "out")).code == 0
 
 
-def test_show_says_why_a_format_does_not_fit(envtree: Command, tree: Path) -> None:
+def test_show_says_why_a_format_does_not_fit(envtree: RunCommand, tree: Path) -> None:
     (tree / BOT).write_text('execution_environment:\n  env_vars: {A: "x\\ny"}\n')
     ran = envtree("show", "shop/cart/bot@production", "--format", "docker")
     assert (ran.code, ran.out) == (1, "")
@@ -172,7 +176,7 @@ def test_too_many_variables_for_a_process() -> None:
 
 def test_gitlab_takes_few() -> None:
     found = run(section(**{f"V{n}": "x" * 300 for n in range(21)}), organization="output: {formats: [gitlab]}")
-    one = found.only()
+    one = found.only_finding()
     assert one.code == "ET850"
     assert one.message == (
         "'env.gitlab' has 6395 bytes, and GitLab takes less than 5120; "
@@ -200,9 +204,9 @@ def test_kubectl_apply_keeps_a_copy() -> None:
 # Kubernetes.
 
 
-def objects(found: Result, mode: Mode | None = "plain", **kubernetes: Any) -> list[dict[str, Any]]:
-    done = beside(found, ("k8s",), mode, kubernetes=Kubernetes(**kubernetes))
-    assert [each for each in done.unfit if each.code != "ET803"] == []
+def objects(found: CheckResult, mode: SecretsMode | None = "plain", **kubernetes: Any) -> list[dict[str, Any]]:
+    done = beside(found, ("k8s",), mode, kubernetes=KubernetesSettings(**kubernetes))
+    assert [each for each in done.problems if each.code != "ET803"] == []
     return [*yaml.safe_load_all(done.files[0][1])] if done.files else []
 
 
@@ -220,9 +224,9 @@ def test_secrets_are_apart_from_what_everybody_may_see() -> None:
 
 def test_a_store_has_the_secrets_that_are_only_referred_to() -> None:
     found = run("{env_vars: {A: '1'}, secrets: {T: token, P: map.a}}", secrets={0: SECRETS})
-    store = Store("vault", "ClusterSecretStore")
+    store = SecretStore("vault", "ClusterSecretStore")
     for mode in ("ref", "seal"):
-        config, external = objects(found, mode, store=store)
+        config, external = objects(found, mode, secret_store=store)
         assert "envtree/left-out" not in config["metadata"]["annotations"]
         assert external["apiVersion"] == "external-secrets.io/v1"
         assert external["spec"] == {
@@ -233,12 +237,12 @@ def test_a_store_has_the_secrets_that_are_only_referred_to() -> None:
                 {"secretKey": "T", "remoteRef": {"key": "organization.secrets.yaml", "property": "token"}},
             ],
         }
-    assert [each["kind"] for each in objects(found, "plain", store=store)] == ["ConfigMap", "Secret"]
+    assert [each["kind"] for each in objects(found, "plain", secret_store=store)] == ["ConfigMap", "Secret"]
 
 
 def test_what_is_computed_from_secrets_cannot_be_fetched() -> None:
     found = run("{env_vars: {URL: 'x:${{ secrets.token }}'}}", secrets={0: SECRETS})
-    store = Kubernetes(store=Store("vault", "SecretStore"))
+    store = KubernetesSettings(secret_store=SecretStore("vault", "SecretStore"))
     (one,) = unfit(found, "k8s", mode="ref", kubernetes=store)
     assert (one.path, one.code) == (("env_vars", "URL"), "ET803")
     assert one.message == (
@@ -266,7 +270,9 @@ def test_names_are_what_kubernetes_takes(agent: str, pattern: str, name: str) ->
     files[f"projects/p/teams/t/agents/{agent}.yaml"] = files.pop("projects/p/teams/t/agents/a.yaml")
     found = check(files)
     (bundle,) = found.bundles.values()
-    done = written(bundle, "plain", Writers(("k8s",), OutputSettings(kubernetes=Kubernetes(name=pattern))))
+    done = write_formats(
+        bundle, "plain", Writers(("k8s",), OutputSettings(kubernetes=KubernetesSettings(name_pattern=pattern)))
+    )
     metadata = yaml.safe_load(done.files[0][1])["metadata"]
     assert metadata["name"] == name or metadata["name"].startswith(name)
     # The pattern that Kubernetes itself has for the names of objects.
@@ -277,10 +283,10 @@ def test_names_are_what_kubernetes_takes(agent: str, pattern: str, name: str) ->
 def test_names_that_look_alike_after_the_change_are_told_apart() -> None:
     files = layers()
     files["projects/p/teams/t/agents/a_b.yaml"] = files["projects/p/teams/t/agents/a-b.yaml"] = "{}"
-    settings = OutputSettings(kubernetes=Kubernetes(name="{agent}"))
+    settings = OutputSettings(kubernetes=KubernetesSettings(name_pattern="{agent}"))
     bundles = check(files).bundles.values()
     names = [
-        yaml.safe_load(written(one, "plain", Writers(("k8s",), settings)).files[0][1])["metadata"]["name"]
+        yaml.safe_load(write_formats(one, "plain", Writers(("k8s",), settings)).files[0][1])["metadata"]["name"]
         for one in bundles
     ]
     assert len({*names}) == 3
@@ -300,8 +306,8 @@ def test_names_of_any_length_are_what_kubernetes_takes(pattern: str, suffix: boo
         del files["projects/p/teams/t/agents/a.yaml"]
         files[f"projects/p/agents/{'a' * length}.yaml"] = "{}"
         (bundle,) = check(files).bundles.values()
-        settings = OutputSettings(kubernetes=Kubernetes(name=pattern, hash_suffix=suffix))
-        done = written(bundle, "plain", Writers(("k8s",), settings))
+        settings = OutputSettings(kubernetes=KubernetesSettings(name_pattern=pattern, hash_suffix=suffix))
+        done = write_formats(bundle, "plain", Writers(("k8s",), settings))
         assert readers.OBJECT_NAME.fullmatch(yaml.safe_load(done.files[0][1])["metadata"]["name"])
 
 
@@ -310,16 +316,16 @@ def test_an_agent_without_a_team_has_no_empty_part_in_its_name() -> None:
     del files["projects/p/teams/t/agents/a.yaml"]
     files["projects/p/agents/solo.yaml"] = "{}"
     (bundle,) = check(files).bundles.values()
-    done = written(bundle, "plain", Writers(("k8s",)))
+    done = write_formats(bundle, "plain", Writers(("k8s",)))
     assert yaml.safe_load(done.files[0][1])["metadata"]["name"] == "p.solo.production"
 
 
 def test_a_hash_in_the_name_changes_with_what_is_in_the_object() -> None:
-    def named(value: str, secret: str, mode: Mode = "plain") -> list[str]:
+    def named(value: str, secret: str, mode: SecretsMode = "plain") -> list[str]:
         section = "{env_vars: {A: '" + value + "'}, secrets: [token]}"
-        store = Store("vault", "SecretStore")
+        store = SecretStore("vault", "SecretStore")
         found = run(section, secrets={0: {"token": secret}})
-        return [each["metadata"]["name"] for each in objects(found, mode, hash_suffix=True, store=store)]
+        return [each["metadata"]["name"] for each in objects(found, mode, hash_suffix=True, secret_store=store)]
 
     config, secret = named("1", "one")
     assert named("1", "one") == [config, secret]
@@ -350,12 +356,12 @@ HIDING = (
 
 
 @pytest.mark.parametrize("mode", ["ref", "seal"])
-def test_t64_no_format_shows_a_secret_where_none_is_to_be_shown(mode: Mode, tmp_path: Path) -> None:
+def test_t64_no_format_shows_a_secret_where_none_is_to_be_shown(mode: SecretsMode, tmp_path: Path) -> None:
     organization = 'output: {env: {config: CFG_, endpoints: "{name}_URL"}, templates: {t.txt: t.j2}}'
     files = layers(HIDING, organization=organization, secrets={0: SECRETS}) | {"t.j2": TEMPLATE}
     output = Output(tmp_path / "out", tmp_path, mode, 2026, {}, lambda _: True)
-    asked = request(files, {"organization": SECRETS}, inputs_required=True)
-    outcome = publish(asked, Places(output), frozenset({*ALL, *WHOLE, "template"}))
+    asked = make_request(files, {"organization": SECRETS}, require_inputs=True)
+    outcome = publish(asked, Destinations(output), frozenset({*ALL, *WHOLE_TREE_FORMATS, "template"}))
     assert [finding for finding in outcome.findings if finding.severity == "error"] == []
     written_files = {path.name: path.read_text() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert written_files.keys() >= {name for each in FORMATS for name in each.files} | {"t.txt"}
@@ -368,17 +374,17 @@ def test_t64_what_is_of_the_whole_tree_never_has_a_secret(tmp_path: Path) -> Non
     organization = 'output: {env: {config: CFG_, endpoints: "{name}_URL"}}'
     files = layers(HIDING, organization=organization, secrets={0: SECRETS})
     output = Output(tmp_path / "out", tmp_path, "plain", 2026, {}, lambda _: True)
-    asked = request(files, {"organization": SECRETS}, inputs_required=True)
-    assert publish(asked, Places(output), WHOLE).manifest
+    asked = make_request(files, {"organization": SECRETS}, require_inputs=True)
+    assert publish(asked, Destinations(output), WHOLE_TREE_FORMATS).manifest
     made = [path.read_text() for path in (tmp_path / "out/control-plane").iterdir()]
-    assert len(made) == len(WHOLE)
+    assert len(made) == len(WHOLE_TREE_FORMATS)
     assert not [spelt for text in made for spelt in spellings() if spelt in text]
 
 
-def test_t64_no_form_of_show_has_a_secret(envtree: Command, tree: Path) -> None:
+def test_t64_no_form_of_show_has_a_secret(envtree: RunCommand, tree: Path) -> None:
     found = check(layers(HIDING, secrets={0: SECRETS}))
-    for format in SHOWN:
-        for _, data in beside(found, (format,), None, env={"config": "CFG_", "endpoints": "{name}_URL"}).files:
+    for format in STDOUT_FORMATS:
+        for _, data in beside(found, (format,), None, env_patterns={"config": "CFG_", "endpoints": "{name}_URL"}).files:
             assert not [spelt for spelt in spellings() if spelt in data.decode()], format
     assert envtree("show", "shop/cart/bot@production", "--format", "template").code == 2
 
@@ -396,7 +402,7 @@ def test_in_plain_output_only_secret_objects_have_secrets() -> None:
 def test_plain_files_are_closed_whatever_their_format(tmp_path: Path) -> None:
     files = layers("{env_vars: {A: '1'}, secrets: {T: port}}", secrets={0: SECRETS})
     output = Output(tmp_path / "out", tmp_path, "plain", 2026, {}, lambda _: True)
-    publish(request(files, {"organization": SECRETS}, inputs_required=True), Places(output), frozenset(ALL))
+    publish(make_request(files, {"organization": SECRETS}, require_inputs=True), Destinations(output), frozenset(ALL))
     bits = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").rglob("env.*")}
     assert len(bits) >= len(ALL) - 1
     assert {*bits.values()} == {0o600}
@@ -405,7 +411,7 @@ def test_plain_files_are_closed_whatever_their_format(tmp_path: Path) -> None:
 # Which formats.
 
 
-def test_formats_are_those_of_the_command_line_or_else_of_the_organization(envtree: Command, tree: Path) -> None:
+def test_formats_are_those_of_the_command_line_or_else_of_the_organization(envtree: RunCommand, tree: Path) -> None:
     (tree / "organization.yaml").write_text(f"{ORGANIZATION}output: {{formats: [docker, k8s]}}\n")
     home = tree / "out/production/shop/cart/bot"
 
@@ -446,21 +452,21 @@ def test_the_same_tree_gives_the_same_bytes_in_all_formats() -> None:
     ],
 )  # fmt: skip
 def test_objects_of_one_name_are_told(
-    kubernetes: str, expected: list[tuple[str, str, tuple[str, ...]]], tree: Path, envtree: Command
+    kubernetes: str, expected: list[tuple[str, str, tuple[str, ...]]], tree: Path, envtree: RunCommand
 ) -> None:
     organization = f"output: {{formats: [k8s], kubernetes: {{{kubernetes}}}}}\n"
     shutil.rmtree(tree / "projects")
     environments = {f"environments/{name}.yaml": "type: production\n" for name in ("production", "staging")}
     agents = {f"projects/p/agents/{name}.yaml": "model_id: m\n" for name in "ab"}
-    fill(tree, {"organization.yaml": ORGANIZATION + organization, "projects/p/project.yaml": "key: PP\n"})
-    fill(tree, environments | agents)
+    write_files(tree, {"organization.yaml": ORGANIZATION + organization, "projects/p/project.yaml": "key: PP\n"})
+    write_files(tree, environments | agents)
     found = json.loads(envtree("check", "--format", "json").out)["findings"]
     told = [
         (one["message"].split("'")[1], one["hint"], tuple(one["bundles"])) for one in found if one["code"] == "ET851"
     ]
     assert told == expected
     # What nobody writes is not compared; a part of the bundles is compared with all.
-    fill(tree, {"organization.yaml": ORGANIZATION + organization.replace("[k8s]", "[docker]")})
+    write_files(tree, {"organization.yaml": ORGANIZATION + organization.replace("[k8s]", "[docker]")})
     assert "ET851" not in envtree("check").out
     ran = envtree(
         "compile",

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from envtree.compile.filters import LIMIT
-from envtree.compile.resolve.weight import overweight
-from envtree.model.resolved import Composite, Derived, Hidden, Weight
-from envtree.output.emit import materialize
-from tests.support.trees import ID, check, layers, quoted
+from envtree.compile.filters import MAX_VALUE_LENGTH
+from envtree.compile.resolve.symbol_weight import describe_symbol_excess
+from envtree.model.resolved import CompositeSymbol, ExpressionSymbol, HiddenValue, SymbolWeight
+from envtree.output.emit import bundle_json
+from tests.support.trees import ID, check, layers, quote_yaml
 
 SECRETS = {"token": "s3cr}}t", "port": 5432, "hosts": ["a", "b"], "db": {"user": "ana", "pass.word": "p"}}
 TOKEN = "'${{ secrets.token }}'"
@@ -52,12 +52,12 @@ WEIGHTS = {
 }
 
 
-def hidden(value: str) -> tuple[Hidden, Any]:
+def hidden(value: str) -> tuple[HiddenValue, Any]:
     """A value of `config` without a key, and how `ref` has it."""
     variables = "env_vars: {PORT: '${{ secrets.port }}'}"
-    files = layers(f"{{config: {{{CONFIG}, value: {quoted(value)}}}, {variables}}}", secrets={0: SECRETS})
+    files = layers(f"{{config: {{{CONFIG}, value: {quote_yaml(value)}}}, {variables}}}", secrets={0: SECRETS})
     bundle = check(files).bundles[ID]
-    return bundle.data["config"]["value"], materialize(bundle, "ref")["config"]["value"]
+    return bundle.data["config"]["value"], bundle_json(bundle, "ref")["config"]["value"]
 
 
 @pytest.mark.parametrize(("value", "template"), AS_REFERENCE.items())
@@ -68,7 +68,7 @@ def test_how_a_reference_is_spelt(value: str, template: str) -> None:
 @pytest.mark.parametrize("value", [*AS_REFERENCE, *WEIGHTS])
 def test_the_weight_of_a_reference_is_about_its_length(value: str) -> None:
     found, reference = hidden(value)
-    assert isinstance(found.symbol, Derived)
+    assert isinstance(found.symbol, ExpressionSymbol)
     assert 0.75 < found.symbol.weight.size / len(reference["$template"]) < 2.5
     assert found.symbol.weight == WEIGHTS.get(value, found.symbol.weight)
 
@@ -76,10 +76,14 @@ def test_the_weight_of_a_reference_is_about_its_length(value: str) -> None:
 @pytest.mark.parametrize(
     ("size", "depth", "told"),
     [
-        (LIMIT, 80, ""),
-        (LIMIT + 1, 80, f"with its secrets spelt out, this value is longer than {LIMIT} characters"),
-        (LIMIT, 81, "with its secrets spelt out, this value is nested in more than 80 levels"),
+        (MAX_VALUE_LENGTH, 80, ""),
+        (
+            MAX_VALUE_LENGTH + 1,
+            80,
+            f"with its secrets spelt out, this value is longer than {MAX_VALUE_LENGTH} characters",
+        ),
+        (MAX_VALUE_LENGTH, 81, "with its secrets spelt out, this value is nested in more than 80 levels"),
     ],
 )
 def test_what_is_too_heavy_to_be_spelt_out(size: int, depth: int, told: str) -> None:
-    assert overweight(Composite({}, Weight(size, depth))) == told
+    assert describe_symbol_excess(CompositeSymbol({}, SymbolWeight(size, depth))) == told

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from envtree.model.formats import FORMATS, NAMES
+from envtree.model.formats import FORMAT_NAMES, FORMATS
 from tests.support.env_readers import READERS
-from tests.support.vault import NUMBER, PASSWORD, SECRETS, Vault, contents, make_vault, still, vault
+from tests.support.vault import NUMBER, PASSWORD, SECRETS, Vault, make_vault, read_folder, still, vault
 
 __all__ = ["still", "vault"]
 
@@ -18,7 +18,7 @@ ONE_LINE = "quokka7-of-one-line"
 SENSITIVE = {"PASSWORD", "SHORT", "FLAG", "URL", "PIN"}
 VARIABLES = {"PLAIN", *SENSITIVE}
 TEMPLATES = "output:\n  templates: {open.txt: open.j2, secret.txt: secret.j2, config.txt: config.j2}\n"
-ALL = [option for name in NAMES if name != "portable" for option in ("--format", name)]
+ALL = [option for name in FORMAT_NAMES if name != "portable" for option in ("--format", name)]
 
 
 def halves(vault: Vault, *more: str) -> tuple[Path, Path]:
@@ -42,7 +42,7 @@ def with_templates(vault: Vault) -> None:
 def test_the_open_half_is_what_references_are(still: Vault) -> None:
     formats = [option for name in ("compose", "bash", "k8s", "json-env", "yaml") for option in ("--format", name)]
     opened, _ = halves(still, *formats)
-    assert contents(opened) == contents(still.compile("ref", "ref", *formats))
+    assert read_folder(opened) == read_folder(still.compile("ref", "ref", *formats))
 
 
 def test_no_secret_is_in_the_open_half_and_nothing_else_in_the_other(vault: Vault) -> None:
@@ -50,16 +50,19 @@ def test_no_secret_is_in_the_open_half_and_nothing_else_in_the_other(vault: Vaul
     vault.encrypt("organization.secrets.yaml", SECRETS | {"db": {"password": ONE_LINE, "pin": NUMBER}})
     opened, secret = halves(vault, *ALL)
     needles = [str(NUMBER).encode(), b"quokka"]
-    assert not [path for path, data in contents(opened).items() if any(needle in data for needle in needles)]
-    told = [path for path, data in contents(secret).items() if b"nothing-secret" in data]
+    assert not [path for path, data in read_folder(opened).items() if any(needle in data for needle in needles)]
+    told = [path for path, data in read_folder(secret).items() if b"nothing-secret" in data]
     # A template is not ours to part: one that reads a secret lies where the secrets are.
     assert told == [f"{HOME}/secret.txt"]
-    assert {path for path in contents(opened) if path.endswith(".txt")} == {f"{HOME}/open.txt"}
+    assert {path for path in read_folder(opened) if path.endswith(".txt")} == {f"{HOME}/open.txt"}
     assert (secret / HOME / "config.txt").read_text() == f"{NUMBER}\n"
     names = {
-        name for each in FORMATS if each.name not in ("bundle", "portable") and not each.whole for name in each.files
+        name
+        for each in FORMATS
+        if each.name not in ("bundle", "portable") and not each.is_whole_tree
+        for name in each.files
     }
-    assert {path.removeprefix(f"{HOME}/") for path in contents(secret)} == {
+    assert {path.removeprefix(f"{HOME}/") for path in read_folder(secret)} == {
         *names,
         "secrets.json",
         "secret.txt",
@@ -114,7 +117,7 @@ def test_kubernetes_gets_each_object_once(vault: Vault) -> None:
 def test_a_bundle_without_secrets_has_an_empty_half(vault: Vault) -> None:
     vault.write({"agents/b.yaml": "execution_environment: {env_vars: {ONLY: x}}\n"})
     _, secret = halves(vault, "--format", "k8s", "--format", "compose")
-    there = {path: data for path, data in contents(secret).items() if "/b/" in path}
+    there = {path: data for path, data in read_folder(secret).items() if "/b/" in path}
     # kubectl fails over an empty file.
     assert there.keys() == {"dev/default/b/.env", "dev/default/b/secrets.json"}
     assert json.loads(there["dev/default/b/secrets.json"])["values"] == {}
@@ -138,16 +141,16 @@ def test_both_halves_are_compared_and_pruned(vault: Vault) -> None:
     assert (told.returncode, told.stdout) == (1, f"secret/{HOME}/secrets.json\n".encode())
     (vault.root / "agents/b.yaml").unlink()
     halves(vault)
-    assert not [path for folder in (opened, secret) for path in contents(folder) if "/b/" in path]
+    assert not [path for folder in (opened, secret) for path in read_folder(folder) if "/b/" in path]
 
 
 def test_without_the_key_neither_half_is_written(vault: Vault) -> None:
     halves(vault)
-    before = contents(vault.folder)
+    before = read_folder(vault.folder)
     vault.write({"environments/dev.yaml": "execution_environment: {env_vars: {NEW: x}}\n"})
     done = vault.envtree("compile", "-o", "open", "--split", "secret", environ={"SOPS_AGE_KEY_FILE": None})
     assert done.returncode == 3
-    after = contents(vault.folder)
+    after = read_folder(vault.folder)
     assert {path for path in before if before[path] != after[path]} == {"tree/environments/dev.yaml"}
 
 
@@ -179,7 +182,7 @@ def test_what_cannot_be_parted(why: str, still: Vault) -> None:
 def test_an_archive_has_the_open_half(still: Vault, tmp_path: Path) -> None:
     opened, _ = halves(still, "--archive", str(tmp_path / "open.zip"))
     subprocess.run(["unzip", "-q", tmp_path / "open.zip", "-d", tmp_path / "there"], check=True)
-    assert contents(tmp_path / "there") == contents(opened)
+    assert read_folder(tmp_path / "there") == read_folder(opened)
     for output in ("open", "secret", str(tmp_path / "open.zip")):
         assert still.envtree("verify", output).returncode == 0
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from envtree.model.artifact import Mode
+from envtree.model.artifact import SecretsMode
 from envtree.model.output_settings import TemplateFile
-from envtree.model.span import whole_file
-from envtree.output.emit.template import TemplateFault, compiled, rendered, withheld
+from envtree.model.span import file_span
+from envtree.output.emit.template import TemplateFileError, compile_template, render_template, withheld_value
 from tests.support import env_readers as readers
-from tests.support.command_line import ORGANIZATION, Command
-from tests.support.hostile_text import values
-from tests.support.trees import Result, check, layers, run
+from tests.support.command_line import ORGANIZATION, RunCommand
+from tests.support.hostile_text import hostile_values
+from tests.support.trees import CheckResult, check, layers, run
 
 DECLARED = "output: {formats: [template], templates: {app.conf: templates/app.j2}}"
 SECRETS = {"token": "canary"}
@@ -23,12 +23,12 @@ DATA = {"env_vars": {"A": "x'y", "B": "$z"}, "config": {"n": 1, "list": [1, 2], 
 
 
 def render(source: str, name: str = "app.conf", **data: Any) -> str:
-    file = TemplateFile(name, "templates/app.j2", whole_file("organization.yaml"))
-    return rendered(compiled(file, source), data or DATA, withholds=True).decode()
+    file = TemplateFile(name, "templates/app.j2", file_span("organization.yaml"))
+    return render_template(compile_template(file, source), data or DATA, has_withheld=True).decode()
 
 
 def fault(source: str, name: str = "app.conf", **data: Any) -> str:
-    with pytest.raises(TemplateFault) as caught:
+    with pytest.raises(TemplateFileError) as caught:
         render(source, name, **data)
     return f"{caught.value.line}: {caught.value.message}"
 
@@ -37,7 +37,7 @@ def tree(template: str, *sections: str, organization: str = DECLARED, **more: An
     return {**layers(*sections, organization=organization, **more), "templates/app.j2": template}
 
 
-def found(template: str, *sections: str, **more: Any) -> Result:
+def found(template: str, *sections: str, **more: Any) -> CheckResult:
     return check(tree(template, *sections, **more))
 
 
@@ -161,7 +161,7 @@ def test_a_file_of_markup_escapes_what_is_put_in() -> None:
 
 
 def test_shell_and_dotenv_quote_for_the_real_readers(tmp_path: Path) -> None:
-    texts = {f"V{n}": text for n, text in enumerate(values(3, 300))}
+    texts = {f"V{n}": text for n, text in enumerate(hostile_values(3, 300))}
     loop = "{% for name, value in env_vars | items %}\n%{% endfor %}\n"
     sourced = render(loop.replace("%{", "export {{ name }}={{ value | shell }}\n{", 1), env_vars=texts)
     assert readers.bash(sourced.encode(), tmp_path).items() >= texts.items()
@@ -218,7 +218,7 @@ def test_a_mistake_in_a_template_is_told_at_its_line(template: str, told: str) -
 
 
 def test_a_name_that_is_not_there_has_a_hint() -> None:
-    assert found("{{ env_vars.LOGLEVEL }}").only().hint == (
+    assert found("{{ env_vars.LOGLEVEL }}").only_finding().hint == (
         "correct the name, set it in every bundle, or read it with … | default('')"
     )
     assert found("{{ env_vars.LOGLEVEL | default('') }}").codes == []
@@ -258,13 +258,13 @@ def test_what_cannot_be_a_template(output: str, code: str) -> None:
     assert run(organization=f"output: {output}").codes == [code]
 
 
-def test_the_format_without_a_template(envtree: Command, tree: Path) -> None:
+def test_the_format_without_a_template(envtree: RunCommand, tree: Path) -> None:
     ran = envtree("compile", "--secrets", "ref", "--format", "template", "-o", str(tree / "out"))
     assert ran.code == 1
     assert "organization.yaml:1:1: error ET202: format 'template' needs a template\n" in ran.err
 
 
-def test_a_template_that_is_a_link_out_of_the_tree(envtree: Command, tree: Path) -> None:
+def test_a_template_that_is_a_link_out_of_the_tree(envtree: RunCommand, tree: Path) -> None:
     (tree / "organization.yaml").write_text(ORGANIZATION + DECLARED + "\n")
     (tree / "templates").mkdir()
     (tree.parent / "outside").write_text("secret of the machine\n{{ id }}")
@@ -307,7 +307,7 @@ def test_the_message_says_what_is_not_shown_and_why() -> None:
 
 
 @pytest.mark.parametrize("mode", ["plain", "ref"])
-def test_compile_writes_what_templates_make(mode: Mode, envtree: Command, tree: Path) -> None:
+def test_compile_writes_what_templates_make(mode: SecretsMode, envtree: RunCommand, tree: Path) -> None:
     (tree / "organization.yaml").write_text(ORGANIZATION + DECLARED + "\n")
     (tree / "templates").mkdir()
     (tree / "templates/app.j2").write_text("{{ env_vars | tojson }}\n")
@@ -317,7 +317,7 @@ def test_compile_writes_what_templates_make(mode: Mode, envtree: Command, tree: 
     assert not (tree / "out/production/shop/cart/bot/.env").exists()
 
 
-def test_a_changed_template_reaches_all_bundles(envtree: Command, tree: Path) -> None:
+def test_a_changed_template_reaches_all_bundles(envtree: RunCommand, tree: Path) -> None:
     (tree / "organization.yaml").write_text(ORGANIZATION + DECLARED + "\n")
     (tree / "templates").mkdir()
     (tree / "templates/app.j2").write_text("one\n")
@@ -335,7 +335,7 @@ def test_a_changed_template_reaches_all_bundles(envtree: Command, tree: Path) ->
 
 
 def test_what_is_withheld_can_be_passed_over_but_not_read() -> None:
-    assert render("{{ a is defined }}{{ a | default('none') }}", a=withheld("x")) == "falsenone"
-    with pytest.raises(TemplateFault, match=r"^the template cannot be rendered: 'a' is a secret$") as caught:
-        render("{{ a }}", a=withheld("'a' is a secret"))
-    assert caught.value.withheld
+    assert render("{{ a is defined }}{{ a | default('none') }}", a=withheld_value("x")) == "falsenone"
+    with pytest.raises(TemplateFileError, match=r"^the template cannot be rendered: 'a' is a secret$") as caught:
+        render("{{ a }}", a=withheld_value("'a' is a secret"))
+    assert caught.value.is_withheld

@@ -23,13 +23,13 @@ from typing import Any
 
 import pytest
 
-from envtree.model.artifact import Artifact, Manifest, Mode, Output
-from envtree.model.diagnostic import Failure, Refusal
+from envtree.model.artifact import Artifact, Manifest, Output, SecretsMode
+from envtree.model.diagnostic import MachineError, RefusedError
 from envtree.output.compare import compare
 from envtree.output.write import write
-from envtree.output.write.lock import hold
+from envtree.output.write.output_lock import lock_output
 from envtree.system import disk
-from envtree.system.disk import LOCK, STAGING
+from envtree.system.disk import LOCK_FILE, STAGING_FOLDER
 
 Files = dict[str, bytes]
 
@@ -65,7 +65,7 @@ def fixture_tree(tmp_path: Path) -> Path:
     return tmp_path / "tree"
 
 
-def output(tree: Path, selector: str = "*", mode: Mode = "plain", folder: Path | None = None) -> Output:
+def output(tree: Path, selector: str = "*", mode: SecretsMode = "plain", folder: Path | None = None) -> Output:
     """The output `out` in the tree."""
     return Output(folder or tree / "out", tree, mode, 2026, {"SHA": "1"}, lambda id: fnmatchcase(id, selector))
 
@@ -87,7 +87,7 @@ def snapshot(folder: Path) -> Files:
     return found
 
 
-def fresh(artifacts: list[Artifact], tree: Path, name: str, mode: Mode = "plain") -> Files:
+def fresh(artifacts: list[Artifact], tree: Path, name: str, mode: SecretsMode = "plain") -> Files:
     """What a first run writes."""
     run(artifacts, output(tree, mode=mode, folder=tree / name))
     return snapshot(tree / name)
@@ -129,7 +129,7 @@ class TestPlainSailing:
         assert manifest is not None
         found = snapshot(tree / "out")
         expected = {f"{a.folder}/{name}": data for a in artifacts for name, data in a.files}
-        expected |= {disk.MANIFEST: b"".join(manifest.pieces()), disk.IGNORE: disk.IGNORE_TEXT}
+        expected |= {disk.MANIFEST_FILE: b"".join(manifest.pieces()), disk.IGNORE_FILE: disk.IGNORE_TEXT}
         assert found == expected
         assert nothing_left(tree)
 
@@ -227,7 +227,7 @@ class TestPruning:
     def test_a_selection_cannot_mix_modes(self, tree: Path) -> None:
         run([bundle("api"), bundle("web")], output(tree, mode="ref"))
         before = snapshot(tree / "out")
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(RefusedError) as caught:
             run([bundle("api")], output(tree, "shop/api@*"))
         assert caught.value.code == "ET806"
         assert snapshot(tree / "out") == before
@@ -238,7 +238,7 @@ class TestPruning:
         (tree / "victim/.env").write_text("mine")
         path = tree / "out/manifest.json"
         path.write_bytes(path.read_bytes().replace(b'"prod/shop/api"', b'"prod/../../victim"'))
-        with pytest.raises(Refusal):
+        with pytest.raises(RefusedError):
             run([], output(tree))
         assert (tree / "victim/.env").read_text() == "mine"
 
@@ -246,7 +246,7 @@ class TestPruning:
     def test_a_foreign_manifest_is_refused(self, tree: Path, content: bytes) -> None:
         (tree / "out").mkdir()
         (tree / "out/manifest.json").write_bytes(content)
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(RefusedError) as caught:
             run([bundle("api")], output(tree))
         assert caught.value.code == "ET806"
         assert snapshot(tree / "out") == {"manifest.json": content}
@@ -303,7 +303,7 @@ class TestRefusals:
     @pytest.mark.parametrize("where", [".", "..", "projects", "projects/shop", "environments", ".git/out"])
     def test_the_tree_is_no_output(self, tree: Path, where: str) -> None:
         before = snapshot(tree.parent)
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(RefusedError) as caught:
             run([bundle("api")], output(tree, folder=tree / where))
         assert caught.value.code == "ET806"
         assert snapshot(tree.parent) == before
@@ -311,17 +311,17 @@ class TestRefusals:
     def test_t80_the_output_is_a_link(self, tree: Path) -> None:
         (tree / "elsewhere").mkdir()
         (tree / "out").symlink_to(tree / "elsewhere")
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(RefusedError) as caught:
             run([bundle("api")], output(tree))
         assert caught.value.code == "ET806"
         assert not list((tree / "elsewhere").iterdir())
 
-    @pytest.mark.parametrize("link", ["prod", "prod/shop", "prod/shop/api", STAGING])
+    @pytest.mark.parametrize("link", ["prod", "prod/shop", "prod/shop/api", STAGING_FOLDER])
     def test_t80_a_folder_inside_is_a_link(self, tree: Path, link: str) -> None:
         (tree / "elsewhere").mkdir()
         (tree / "out" / link).parent.mkdir(parents=True)
         (tree / "out" / link).symlink_to(tree / "elsewhere")
-        with pytest.raises(Refusal):
+        with pytest.raises(RefusedError):
             run([bundle("api")], output(tree))
         assert not list((tree / "elsewhere").iterdir())
 
@@ -329,7 +329,7 @@ class TestRefusals:
         run([bundle("api"), bundle("web", env="dev")], output(tree))
         (tree / "out/dev").rename(tree / "elsewhere")
         (tree / "out/dev").symlink_to(tree / "elsewhere")
-        with pytest.raises(Refusal):
+        with pytest.raises(RefusedError):
             run([bundle("api")], output(tree))
         assert (tree / "elsewhere/shop/web/.env").exists()
 
@@ -337,14 +337,14 @@ class TestRefusals:
         (tree / "elsewhere").mkdir()
         (tree / "elsewhere/file").write_text("mine")
         (tree / ".out.envtree").symlink_to(tree / "elsewhere")
-        with pytest.raises(Refusal):
+        with pytest.raises(RefusedError):
             run([bundle("api")], output(tree))
         assert snapshot(tree / "elsewhere") == {"file": b"mine"}
 
     def test_t80_the_lock_is_a_link(self, tree: Path) -> None:
         run([bundle("api")], output(tree))
-        (tree / "out" / LOCK).symlink_to(tree / "elsewhere")
-        with pytest.raises(Failure):
+        (tree / "out" / LOCK_FILE).symlink_to(tree / "elsewhere")
+        with pytest.raises(MachineError):
             run([bundle("api")], output(tree))
         assert not (tree / "elsewhere").exists()
 
@@ -360,7 +360,7 @@ class TestRefusals:
     def test_another_users_folder(self, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tree / "out").mkdir()
         monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(RefusedError) as caught:
             run([bundle("api")], output(tree))
         assert "another user" in caught.value.message
 
@@ -369,20 +369,20 @@ class TestRefusals:
         (tree / "out" / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / "out" / path).write_text("mine")
         before = snapshot(tree)
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(RefusedError) as caught:
             run([bundle("api")], output(tree))
         assert caught.value.code == "ET806"
         assert snapshot(tree) == before
 
     def test_a_folder_is_in_the_way(self, tree: Path) -> None:
         (tree / "out/prod/shop/api/.env").mkdir(parents=True)
-        with pytest.raises(Refusal):
+        with pytest.raises(RefusedError):
             run([bundle("api")], output(tree))
 
     def test_t81_a_fifo_does_not_hang(self, tree: Path) -> None:
         (tree / "out/prod/shop/api").mkdir(parents=True)
         os.mkfifo(tree / "out/prod/shop/api/.env")
-        with pytest.raises(Refusal):
+        with pytest.raises(RefusedError):
             run([bundle("api")], output(tree))
 
     def test_a_foreign_file_with_our_bytes_becomes_ours(self, tree: Path) -> None:
@@ -413,7 +413,7 @@ class TestRefusals:
             (tree / "out/prod").mkdir(parents=True, exist_ok=True)
             (tree / "out/prod/file").write_text("x")
             subprocess.run(["git", "-C", str(tree), *command], check=True)
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(RefusedError) as caught:
             write([bundle("api")], output(tree), lambda: True)
         assert caught.value.code == "ET801"
         assert not (tree / "out/manifest.json").exists()
@@ -438,7 +438,7 @@ class TestPermissions:
     @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
     @pytest.mark.parametrize("mode", ["plain", "ref"])
     @pytest.mark.parametrize("existing", [True, False])
-    def test_t82_whatever_the_umask(self, tree: Path, umask: int, mode: Mode, existing: bool) -> None:
+    def test_t82_whatever_the_umask(self, tree: Path, umask: int, mode: SecretsMode, existing: bool) -> None:
         old = os.umask(umask)
         try:
             if existing:
@@ -451,7 +451,7 @@ class TestPermissions:
 
     @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere such lists are set in other ways")
     @pytest.mark.parametrize("mode", ["plain", "ref"])
-    def test_t82_whatever_folders_pass_on(self, tree: Path, mode: Mode) -> None:
+    def test_t82_whatever_folders_pass_on(self, tree: Path, mode: SecretsMode) -> None:
         """A folder may have a list of permissions for all that is made in it, which counts in place of the umask."""
         rights = ((0x01, 7), (0x04, 0), (0x20, 0))  # of the owner, the group, and all others
         entries = b"".join(struct.pack("<HHI", who, right, 0xFFFFFFFF) for who, right in rights)
@@ -487,7 +487,7 @@ def _consistent(out: Path) -> bool:
         for name, file in entry["files"].items()
     }
     found = {name: hashlib.sha256(content).hexdigest() for name, content in snapshot(out).items()}
-    return found == named | {name: found[name] for name in (disk.MANIFEST, disk.IGNORE)}
+    return found == named | {name: found[name] for name in (disk.MANIFEST_FILE, disk.IGNORE_FILE)}
 
 
 def _before_first_flock(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
@@ -517,10 +517,10 @@ class TestLock:
     def test_t84_the_wait_is_bounded(self, tree: Path, existing: bool) -> None:
         if existing:
             run([bundle("api")], output(tree))
-        with hold(str(tree / "out"), 0):
+        with lock_output(str(tree / "out"), 0):
             before = snapshot(tree)
             started = time.monotonic()
-            with pytest.raises(Failure) as caught:
+            with pytest.raises(MachineError) as caught:
                 run([bundle("api", "new")], output(tree), wait=0.2)
             assert snapshot(tree) == before
         assert caught.value.code == "ET804"
@@ -533,14 +533,14 @@ class TestLock:
         out, home = tree / "out", tree / ("out" if existing else ".out.envtree")
         if existing:
             out.mkdir()
-        _before_first_flock(monkeypatch, (home / LOCK).unlink)
-        with hold(str(out), 5) as held:
+        _before_first_flock(monkeypatch, (home / LOCK_FILE).unlink)
+        with lock_output(str(out), 5) as held:
             assert held == str(home)
-            assert (home / LOCK).exists()
+            assert (home / LOCK_FILE).exists()
 
     def test_t84_another_run_made_the_output_meanwhile(self, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         _before_first_flock(monkeypatch, (tree / "out").mkdir)
-        with hold(str(tree / "out"), 5) as held:
+        with lock_output(str(tree / "out"), 5) as held:
             assert held == str(tree / "out")
         assert nothing_left(tree)
 
@@ -552,8 +552,8 @@ class TestLock:
                 home.rename(out)
             return lstat(path)
 
-        monkeypatch.setattr("envtree.output.write.lock.os.lstat", late)
-        with hold(str(out), 5) as held:
+        monkeypatch.setattr("envtree.output.write.output_lock.os.lstat", late)
+        with lock_output(str(out), 5) as held:
             assert held == str(out)
 
     def test_t84_a_killed_writer_holds_nothing(self, tree: Path) -> None:
@@ -600,7 +600,7 @@ class TestFullDisk:
                 run([bundle("api")], to)
             before = snapshot(place)
             big = Artifact("shop/big@prod", "prod/shop/big", "", (("bundle.json", b"x" * 400_000),))
-            with pytest.raises(Failure) as caught:
+            with pytest.raises(MachineError) as caught:
                 run([bundle("api", "new"), big], to)
             assert caught.value.code == "ET805"
             assert snapshot(place) == before
@@ -609,7 +609,7 @@ class TestFullDisk:
     def test_t83_a_file_size_limit(self, tree: Path) -> None:
         def work() -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
-            with pytest.raises(Failure):
+            with pytest.raises(MachineError):
                 run([bundle("api", "new")], output(tree))
 
         run([bundle("api")], output(tree))
@@ -628,7 +628,7 @@ class TestFullDisk:
             mkdir(path, bits)
 
         monkeypatch.setattr(os, "mkdir", full)
-        with pytest.raises(Failure):
+        with pytest.raises(MachineError):
             run([bundle("api", "new"), bundle("web", env="dev")], output(tree))
         assert snapshot(tree) == before
 
@@ -645,7 +645,7 @@ class TestFullDisk:
             replace(*paths)
 
         monkeypatch.setattr(os, "replace", broken)
-        with pytest.raises(Failure) as caught:
+        with pytest.raises(MachineError) as caught:
             run(version_b(9), output(tree))
         assert caught.value.code == "ET805"
         monkeypatch.undo()
@@ -656,7 +656,7 @@ class TestFullDisk:
 def _whole(out: Path, *versions: Files) -> None:
     """Every file of an output is as in one of the versions."""
     for name, content in snapshot(out).items():
-        if not name.endswith("/") and not name.startswith(STAGING) and name != LOCK:
+        if not name.endswith("/") and not name.startswith(STAGING_FOLDER) and name != LOCK_FILE:
             assert content in [version.get(name) for version in versions], name
 
 

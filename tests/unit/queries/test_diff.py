@@ -10,16 +10,16 @@ from tests.support.diffs import (
     ALL,
     BASE,
     FILES,
-    LONER,
     ORG,
     PRODUCTION,
     PROJECT,
     TEAM,
+    TEAMLESS_AGENT,
     Edits,
-    after,
-    bundles,
-    forms,
-    line,
+    describe_bundles,
+    describe_change,
+    diff_after_edits,
+    render_all_formats,
 )
 
 TABLE = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
@@ -28,36 +28,36 @@ TABLE = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="u
 @pytest.mark.parametrize("claim", [claim for claim in TABLE if not claim.startswith(".")])
 def test_a_change_and_its_cause(claim: str) -> None:
     case = TABLE[claim]
-    found = after(case["edits"], case.get("base"))
-    assert sorted(map(line, found.changes)) == case.get("told", [])
+    found = diff_after_edits(case["edits"], case.get("base"))
+    assert sorted(map(describe_change, found.changes)) == case.get("told", [])
     assert not found.bundles
     # What the table calls so must not be seen, and no ciphertext either.
-    assert not [word for word in ("visible", "ghp_", "ENC[") if word in forms(found)]
+    assert not [word for word in ("visible", "ghp_", "ENC[") if word in render_all_formats(found)]
 
 
 def test_a_change_is_one_entry_with_all_its_bundles() -> None:
-    (change,) = after({ORG: ("A: org", "A: org2")}).changes
+    (change,) = diff_after_edits({ORG: ("A: org", "A: org2")}).changes
     assert change.bundles == ALL
     assert (change.section, change.key, change.kind) == ("env_vars", "A", "changed")
     assert (change.old, change.new, change.sensitive) == ("org", "org2", False)
 
 
 def test_an_equal_change_of_two_lines_is_one_entry_with_two_causes() -> None:
-    found = after(
+    found = diff_after_edits(
         {
             AGENT: "execution_environment: {env_vars: {A: x}}\n",
-            LONER: "execution_environment: {env_vars: {A: x}}\ntargets: [production]\n",
+            TEAMLESS_AGENT: "execution_environment: {env_vars: {A: x}}\ntargets: [production]\n",
         }
     )
-    assert [line(one) for one in found.changes] == [
+    assert [describe_change(one) for one in found.changes] == [
         'changed env_vars.A "org" → "x" [3] projects/p/agents/b.yaml:1 added, projects/p/teams/t/agents/a.yaml:1 added'
     ]
 
 
 def test_the_types_of_values_count() -> None:
-    found = after({ORG: ("deep: {one: 1}", "deep: {one: 1.0}")})
+    found = diff_after_edits({ORG: ("deep: {one: 1}", "deep: {one: 1.0}")})
     assert [(type(one.old), type(one.new)) for one in found.changes] == [(int, float)]
-    assert not after({ORG: ("deep: {one: 1}", "deep: {'one': 1}")}).changes
+    assert not diff_after_edits({ORG: ("deep: {one: 1}", "deep: {'one': 1}")}).changes
 
 
 # Bundles that come and go.
@@ -67,26 +67,26 @@ def test_the_types_of_values_count() -> None:
     ("edits", "told"),
     [
         ({"projects/p/agents/c.yaml": "targets: [staging]\n"}, ["added p/c@staging projects/p/agents/c.yaml:1 added"]),
-        ({LONER: None}, ["removed p/b@production projects/p/agents/b.yaml:1 removed"]),
+        ({TEAMLESS_AGENT: None}, ["removed p/b@production projects/p/agents/b.yaml:1 removed"]),
         (
-            {LONER: None, "projects/p/teams/t/agents/b.yaml": FILES[LONER]},
+            {TEAMLESS_AGENT: None, "projects/p/teams/t/agents/b.yaml": FILES[TEAMLESS_AGENT]},
             [
                 "removed p/b@production projects/p/agents/b.yaml:1 removed",
                 "added p/t/b@production projects/p/teams/t/agents/b.yaml:1 added",
             ],
         ),
         (
-            {LONER: "targets: [production, staging]\n"},
+            {TEAMLESS_AGENT: "targets: [production, staging]\n"},
             ["added p/b@staging projects/p/agents/b.yaml:1 added"],
         ),
         (
-            {LONER: "targets: [staging]\n"},
+            {TEAMLESS_AGENT: "targets: [staging]\n"},
             [
                 "removed p/b@production projects/p/agents/b.yaml:1 edited",
                 "added p/b@staging projects/p/agents/b.yaml:1 edited",
             ],
         ),
-        ({LONER: "description: everywhere\n"}, ["added p/b@staging projects/p/agents/b.yaml:1 removed"]),
+        ({TEAMLESS_AGENT: "description: everywhere\n"}, ["added p/b@staging projects/p/agents/b.yaml:1 removed"]),
         ({PROJECT: "key: PP\ntargets: [production]\n"}, ["removed p/t/a@staging projects/p/project.yaml:2 added"]),
         ({TEAM: "targets: [production]\n"}, ["removed p/t/a@staging projects/p/teams/t/team.yaml:1 added"]),
         (
@@ -100,27 +100,27 @@ def test_the_types_of_values_count() -> None:
             ["added q/x@staging projects/q/agents/x.yaml:1 added"],
         ),
         (
-            {"projects/p/environments/sandbox.yaml": "inherits: base\n", LONER: "targets: [production]\n"},
+            {"projects/p/environments/sandbox.yaml": "inherits: base\n", TEAMLESS_AGENT: "targets: [production]\n"},
             ["added p/t/a@sandbox projects/p/environments/sandbox.yaml:1 added"],
         ),
         ({AGENT: "targets: []\n"}, [f"removed p/t/a@{name} {AGENT}:1 added" for name in ("production", "staging")]),
     ],
 )
 def test_why_a_bundle_is_new_or_gone(edits: Edits, told: list[str]) -> None:
-    found = after(edits)
-    assert bundles(found) == told
+    found = diff_after_edits(edits)
+    assert describe_bundles(found) == told
     assert not found.changes
-    assert found.unchanged == 3 - len(found.ids("removed"))
+    assert found.unchanged == 3 - len(found.bundle_ids("removed"))
 
 
 def test_a_renamed_file_that_says_the_same_changes_nothing() -> None:
     common = {"environments/common.yaml": FILES[BASE], BASE: None}
-    found = after(
+    found = diff_after_edits(
         {
             **common,
             PRODUCTION: ("inherits: base", "inherits: common"),
             "environments/staging.yaml": "inherits: common\n",
         }
     )
-    assert found.empty
+    assert found.is_empty
     assert (found.unchanged, found.rules, found.secrets) == (3, (), ())

@@ -3,9 +3,9 @@
 import pytest
 
 from envtree.diagnostics.printable_documents import json_document
-from envtree.queries.diff.saved import NoAnswerError, restored
+from envtree.queries.diff.from_json import InvalidDiffError, parse_diff
 from envtree.queries.diff.to_json import diff_data
-from envtree.report.changes import changes_text, sentence
+from envtree.report.diff_text import diff_summary, render_diff_text
 from tests.properties.writing import RECIPIENT
 from tests.support.diffs import (
     AGENT,
@@ -13,18 +13,18 @@ from tests.support.diffs import (
     BASE,
     BROKEN,
     FILES,
-    LONER,
     ORG,
     PRODUCTION,
     PROJECT,
     SECRETS,
     TEAM,
+    TEAMLESS_AGENT,
     Edits,
-    after,
+    apply_edits,
     compare,
-    edited,
-    forms,
-    line,
+    describe_change,
+    diff_after_edits,
+    render_all_formats,
 )
 
 # Trees with errors, and without anything.
@@ -38,7 +38,7 @@ from tests.support.diffs import (
         (PRODUCTION, ("p/b@production", "p/t/a@production")),
         (PROJECT, ALL),
         (TEAM, ("p/t/a@production", "p/t/a@staging")),
-        (LONER, ("p/b@production", "p/b@staging")),
+        (TEAMLESS_AGENT, ("p/b@production", "p/b@staging")),
         (SECRETS, ALL),
     ],
 )
@@ -46,46 +46,49 @@ def test_a_bundle_over_a_broken_file_is_not_compared_and_no_more_is_made_of_it(
     path: str, spoiled: tuple[str, ...]
 ) -> None:
     sound = {SECRETS: {"db": {"pw": "one"}}}
-    base = edited(sound)
+    base = apply_edits(sound)
     head = {**base, path: BROKEN}
     for one, other, errors in ((base, head, True), (head, base, False), (head, {**head, path: "{: y"}, True)):
         found = compare(one, other)
-        assert found.spoiled == spoiled
-        assert found.touched == spoiled
+        assert found.not_compared == spoiled
+        assert found.affected == spoiled
         assert (found.changes, found.bundles, found.rules) == ((), (), ())
-        assert found.errors is errors
-        told = [f"{one.diagnostic.code} {one.diagnostic.span.path}" for one in (*found.new, *found.gone)]
+        assert found.has_errors is errors
+        told = [
+            f"{one.diagnostic.code} {one.diagnostic.span.path}"
+            for one in (*found.new_findings, *found.removed_findings)
+        ]
         assert told == ([f"ET101 {path}"] if other != {**head, path: "{: y"} else [])
         assert [(file.kind, file.leaves) for file in found.secrets] == ([("changed", ())] if path == SECRETS else [])
 
 
 def test_a_target_that_is_misspelt_takes_no_bundle_away() -> None:
-    found = after({LONER: "targets: [prodution]\n"})
-    assert (found.spoiled, found.bundles, found.errors) == (("p/b@production",), (), True)
+    found = diff_after_edits({TEAMLESS_AGENT: "targets: [prodution]\n"})
+    assert (found.not_compared, found.bundles, found.has_errors) == (("p/b@production",), (), True)
 
 
 def test_a_value_that_cannot_be_computed_spoils_no_other() -> None:
-    found = after({AGENT: "execution_environment: {env_vars: {A: '${{ env_vars.B }}', LEVEL: x}}\n"})
-    assert [line(one) for one in found.changes] == [
+    found = diff_after_edits({AGENT: "execution_environment: {env_vars: {A: '${{ env_vars.B }}', LEVEL: x}}\n"})
+    assert [describe_change(one) for one in found.changes] == [
         f'changed env_vars.A "org" → (unknown) [2] {AGENT}:1 added',
         f'changed env_vars.LEVEL "debug" → "x" [2] {AGENT}:1 added',
     ]
-    assert (found.spoiled, found.errors) == ((), True)
+    assert (found.not_compared, found.has_errors) == ((), True)
 
 
 def test_without_a_tree_all_is_new_or_gone() -> None:
     first, last = compare({}, FILES), compare(FILES, {})
-    assert (first.ids("added"), first.ids("removed"), first.spoiled) == (ALL, (), ())
-    assert (last.ids("added"), last.ids("removed"), last.spoiled) == ((), ALL, ())
-    assert [str(one.causes[0].path) for one in (*first.bundles, *last.bundles)] == [LONER, AGENT, AGENT] * 2
-    assert not first.errors
-    assert not last.errors
-    assert compare({}, {}).empty
+    assert (first.bundle_ids("added"), first.bundle_ids("removed"), first.not_compared) == (ALL, (), ())
+    assert (last.bundle_ids("added"), last.bundle_ids("removed"), last.not_compared) == ((), ALL, ())
+    assert [str(one.causes[0].path) for one in (*first.bundles, *last.bundles)] == [TEAMLESS_AGENT, AGENT, AGENT] * 2
+    assert not first.has_errors
+    assert not last.has_errors
+    assert compare({}, {}).is_empty
 
 
 def test_an_organization_that_cannot_be_read_is_no_tree_without_bundles() -> None:
     found = compare({**FILES, ORG: b"\xff"}, FILES)  # type: ignore[dict-item]
-    assert (found.spoiled, found.bundles) == (ALL, ())
+    assert (found.not_compared, found.bundles) == (ALL, ())
 
 
 # Rules, and findings.
@@ -132,7 +135,7 @@ def before_inputs(text: str) -> Edits:
     ],
 )  # fmt: skip
 def test_t30_the_rules_that_change(before: Edits, edits: Edits, told: list[str]) -> None:
-    found = after(edits, before)
+    found = diff_after_edits(edits, before)
     assert [f"{one.rule} {one.name} {one.kind} {one.path}:{one.line}" for one in found.rules] == told
 
 
@@ -141,7 +144,7 @@ def test_every_allowance_counts() -> None:
     two = one + "    Y: no  # envtree: allow ET150: as it was\n"
     other = one.replace("as it was", "as it is")
     told = [
-        [(each.rule, each.name, each.kind, each.line) for each in after({TEAM: head}, {TEAM: base}).rules]
+        [(each.rule, each.name, each.kind, each.line) for each in diff_after_edits({TEAM: head}, {TEAM: base}).rules]
         for base, head in ((one, two), (two, one), (one, other), (one, f"description: x\n{one}"))
     ]
     assert told == [
@@ -157,14 +160,18 @@ def test_findings_that_are_new_or_gone() -> None:
         "policies/quiet.yaml": "schema: {properties: {env_vars: {properties: {A: {const: org}}}}}\nmessage: be quiet\n"
     }
     loud = {AGENT: "execution_environment:\n  env_vars: {A: loud}\n"}
-    found = after(loud, quiet)
-    assert [(one.diagnostic.code, one.bundles) for one in found.new] == [("ET704", ALL[1:])]
-    assert found.errors
-    back = after({AGENT: FILES[AGENT]}, {**quiet, **loud})
-    assert ([one.diagnostic.code for one in back.gone], back.new, back.errors) == (["ET704"], (), False)
+    found = diff_after_edits(loud, quiet)
+    assert [(one.diagnostic.code, one.bundles) for one in found.new_findings] == [("ET704", ALL[1:])]
+    assert found.has_errors
+    back = diff_after_edits({AGENT: FILES[AGENT]}, {**quiet, **loud})
+    assert ([one.diagnostic.code for one in back.removed_findings], back.new_findings, back.has_errors) == (
+        ["ET704"],
+        (),
+        False,
+    )
     # That its line moves makes no finding of it.
-    moved = after({AGENT: f"description: x\n{loud[AGENT]}"}, {**quiet, **loud})
-    assert (moved.new, moved.gone, moved.errors) == ((), (), True)
+    moved = diff_after_edits({AGENT: f"description: x\n{loud[AGENT]}"}, {**quiet, **loud})
+    assert (moved.new_findings, moved.removed_findings, moved.has_errors) == ((), (), True)
 
 
 def test_what_the_head_cannot_look_at_is_not_gone() -> None:
@@ -172,15 +179,17 @@ def test_what_the_head_cannot_look_at_is_not_gone() -> None:
         "policies/quiet.yaml": "schema: {properties: {env_vars: {properties: {A: {const: x}}}}}\nmessage: be quiet\n"
     }
     warned = {AGENT: "execution_environment: {env_vars: {TOKEN: ghp_0123456789abcdefghijABCDEFGHIJ012345}}\n"}
-    found = after({AGENT: BROKEN, LONER: BROKEN}, {**quiet, **warned})
-    assert {one.diagnostic.code for one in found.new} == {"ET101"}
-    assert found.gone == ()
+    found = diff_after_edits({AGENT: BROKEN, TEAMLESS_AGENT: BROKEN}, {**quiet, **warned})
+    assert {one.diagnostic.code for one in found.new_findings} == {"ET101"}
+    assert found.removed_findings == ()
 
 
 def test_what_is_said_of_a_whole_tree_is_no_news_of_a_broken_one() -> None:
     idle = {ORG: ("    LEVEL: info\n", "    LEVEL: info\n    X: {$delete: true}\n"), AGENT: BROKEN}
-    assert [one.diagnostic.code for one in after({AGENT: FILES[AGENT]}, idle).new] == []
-    assert [one.diagnostic.code for one in after({AGENT: FILES[AGENT], ORG: idle[ORG]}).new] == ["ET451"]
+    assert [one.diagnostic.code for one in diff_after_edits({AGENT: FILES[AGENT]}, idle).new_findings] == []
+    assert [one.diagnostic.code for one in diff_after_edits({AGENT: FILES[AGENT], ORG: idle[ORG]}).new_findings] == [
+        "ET451"
+    ]
 
 
 # What people read first.
@@ -193,21 +202,21 @@ def test_what_is_said_of_a_whole_tree_is_no_news_of_a_broken_one() -> None:
         ({TEAM: "description: x\n"}, "no bundle changes; 3 bundles compared"),
         ({ORG: ("A: org", "A: x")}, "2 agents get new values in production, 1 in staging; 0 of 3 bundles unaffected"),
         (
-            {LONER: "targets: [production]\nmodel_id: x\n"},
+            {TEAMLESS_AGENT: "targets: [production]\nmodel_id: x\n"},
             "1 agent gets new values in production; 2 of 3 bundles unaffected",
         ),
-        ({LONER: None}, "1 agent is gone from production; 2 of 3 bundles unaffected"),
+        ({TEAMLESS_AGENT: None}, "1 agent is gone from production; 2 of 3 bundles unaffected"),
         ({"projects/p/agents/c.yaml": "{}\n"}, "1 agent is new in 2 environments; 3 of 5 bundles unaffected"),
-        ({LONER: BROKEN}, "2 bundles could not be compared; 2 of 4 bundles unaffected"),
+        ({TEAMLESS_AGENT: BROKEN}, "2 bundles could not be compared; 2 of 4 bundles unaffected"),
         (
-            {LONER: None, AGENT: "model_id: x\n", "projects/p/agents/c.yaml": "targets: [staging]\n"},
+            {TEAMLESS_AGENT: None, AGENT: "model_id: x\n", "projects/p/agents/c.yaml": "targets: [staging]\n"},
             "1 agent gets new values in production, 1 in staging; 1 agent is new in staging; "
             "1 agent is gone from production; 0 of 4 bundles unaffected",
         ),
     ],
 )
 def test_the_sentence(edits: Edits, words: str) -> None:
-    assert sentence(after(edits)) == words
+    assert diff_summary(diff_after_edits(edits)) == words
 
 
 def test_production_comes_first_whatever_it_is_called() -> None:
@@ -216,23 +225,23 @@ def test_production_comes_first_whatever_it_is_called() -> None:
         for name, kind in (("aa", "development"), ("xx", "staging"), ("zz", "production"))
     }
     files = {ORG: FILES[ORG], **environments, PROJECT: FILES[PROJECT], "projects/p/agents/b.yaml": "{}\n"}
-    found = compare(files, edited({ORG: ("A: org", "A: x")}, files))
+    found = compare(files, apply_edits({ORG: ("A: org", "A: x")}, files))
     assert found.environments == ("zz", "xx", "aa")
-    assert sentence(found).startswith("1 agent gets new values in zz, 1 in xx, 1 in aa;")
+    assert diff_summary(found).startswith("1 agent gets new values in zz, 1 in xx, 1 in aa;")
 
 
 def test_the_text_for_people() -> None:
-    found = after(
+    found = diff_after_edits(
         {
             ORG: ("    A: org\n    LEVEL: info\n", "    A: new\n    LEVEL: info\n    C: x\n"),
             AGENT: "execution_environment:\n  config:\n    nested: {two: 3}\n",
-            LONER: None,
+            TEAMLESS_AGENT: None,
             SECRETS: {"db": {"pw": "two"}, "kept": "x", "new": "y"},
         },
         {SECRETS: {"db": {"pw": "one"}, "kept": "x"}, TEAM: "execution_environment:\n  secrets: {S: db.pw}\n"},
     )
     assert (
-        changes_text(found, color=False, whole=False)
+        render_diff_text(found, color=False, verbose=False)
         == """\
 organization.secrets.yaml:1 (edited)
   ~ env_vars.S: its secret changes
@@ -257,26 +266,26 @@ secrets files
     new added, line 1
 """
     )
-    colored = changes_text(found, color=True, whole=False).splitlines()
+    colored = render_diff_text(found, color=True, verbose=False).splitlines()
     assert [line.partition("m")[0] for line in colored[:2]] == ["\x1b[1", "\x1b[33"]
 
 
 def test_a_saved_diff_is_what_it_says_or_nothing() -> None:
-    found = after({ORG: ("A: org", "A: x"), LONER: None})
+    found = diff_after_edits({ORG: ("A: org", "A: x"), TEAMLESS_AGENT: None})
     data = json_document(diff_data(found, ("p/b@production",)))
-    assert restored(data) == (found, ("p/b@production",))
+    assert parse_diff(data) == (found, ("p/b@production",))
     for wrong in (b"", b"{}", b"[]", data[:-3], b"[" * 100_000, b"\xff", data.replace(b'"p/b@production"', b'"<img>"')):
-        with pytest.raises(NoAnswerError):
-            restored(wrong)
+        with pytest.raises(InvalidDiffError):
+            parse_diff(wrong)
     deep = b"[" * 500 + b"]" * 500
-    with pytest.raises(NoAnswerError):
-        restored(data.replace(b'"old": "org"', b'"old": ' + deep))
+    with pytest.raises(InvalidDiffError):
+        parse_diff(data.replace(b'"old": "org"', b'"old": ' + deep))
 
 
 def test_a_recipient_that_has_not_the_form_of_a_public_key_is_not_shown() -> None:
     private = "AGE-SECRET-KEY-1THISISNOKEYOFANYBODYBUTSOMEBODYMAYPASTEONE"
-    files = edited({SECRETS: {"token": "x"}})
+    files = apply_edits({SECRETS: {"token": "x"}})
     found = compare(files, {**files, SECRETS: files[SECRETS].replace(RECIPIENT, private)})
-    told = json_document(diff_data(found, ())).decode() + forms(found)
+    told = json_document(diff_data(found, ())).decode() + render_all_formats(found)
     assert "a key of type age-plugin" in told
     assert private not in told

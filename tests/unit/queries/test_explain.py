@@ -5,51 +5,51 @@ from typing import Any
 
 import pytest
 
-from envtree.queries.explain import Explained, KeyMissingError, explain, explained, order, overview
-from envtree.queries.explain.model import Ladder
-from envtree.report.ladder import ladder_text
-from tests.support.trees import ID, Files, layers, request, start
+from envtree.queries.explain import ExplainedBundle, KeyMissingError, explain, explain_bundle, layer_order, overview
+from envtree.queries.explain.provenance_model import Provenance
+from envtree.report.explain_text import render_provenance
+from tests.support.trees import ID, Files, layers, make_request, start_run
 
 TEAM = "projects/p/teams/t/team.yaml"
 SHADOWED, MERGED = ("shadowed", "set"), ("merged", "set")
 AGENT = "projects/p/teams/t/agents/a.yaml"
 
 
-def of(files: Files, **inputs: str) -> Explained:
+def of(files: Files, **inputs: str) -> ExplainedBundle:
     """The one bundle of a tree, which has no error."""
-    run = start(request(files, inputs=inputs))
+    run = start_run(make_request(files, inputs=inputs))
     (result,) = run.results()
     assert run.workspace
-    assert not run.watch.found(), [finding.diagnostic for finding in run.outcome().findings]
-    return explained(run.workspace, result, run.inputs_read())
+    assert not run.error_monitor.has_errors(), [finding.diagnostic for finding in run.outcome().findings]
+    return explain_bundle(run.workspace, result, run.recorded_inputs())
 
 
-def ladder(key: str, *sections: str, **options: Any) -> Ladder:
+def ladder(key: str, *sections: str, **options: Any) -> Provenance:
     """The ladder of a key; sections are those of organization, project, team and agent."""
     return explain(of(layers(*sections, **options)), key)
 
 
-def steps(told: Ladder) -> list[tuple[str, str, str | None, Any]]:
+def steps(told: Provenance) -> list[tuple[str, str, str | None, Any]]:
     """The rungs of the layers that say anything: layer, action, rule, what is written."""
     return [
         (rung.origin.layer, rung.action, rung.rule, rung.written.value if rung.written else None)
-        for rung in told.rungs
+        for rung in told.layer_entries
         if rung.action != "absent"
     ]
 
 
 def test_every_layer_has_a_rung_lowest_first() -> None:
     told = ladder("A", "{env_vars: {A: x}}", "", "{env_vars: {A: y}}")
-    assert [(rung.origin.layer, rung.action, rung.wins) for rung in told.rungs] == [
+    assert [(rung.origin.layer, rung.action, rung.is_winner) for rung in told.layer_entries] == [
         ("organization", "shadowed", False),
         ("project", "absent", False),
         ("environment", "absent", False),
         ("team", "set", True),
         ("agent", "absent", False),
     ]
-    assert (told.line.key, told.line.value) == ("env_vars.A", "y")
-    assert str(told.rungs[3].origin.span) == f"{TEAM}:2:39"
-    assert (told.rungs[4].origin.path, told.rungs[4].origin.span) == (AGENT, None)
+    assert (told.summary.key, told.summary.value) == ("env_vars.A", "y")
+    assert str(told.layer_entries[3].origin.span) == f"{TEAM}:2:39"
+    assert (told.layer_entries[4].origin.path, told.layer_entries[4].origin.span) == (AGENT, None)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_actions_and_rules(key: str, below: str, above: str, expected: list[tupl
 
 def test_a_variable_is_told_as_the_text_that_it_is() -> None:
     told = ladder("A", "{env_vars: {A: 1.10}}")
-    assert (told.line.value, steps(told)) == ("1.10", [("organization", "set", "set", "1.10")])
+    assert (told.summary.value, steps(told)) == ("1.10", [("organization", "set", "set", "1.10")])
 
 
 def test_a_deletion_is_seen_though_a_later_layer_sets_the_value_again() -> None:
@@ -91,7 +91,7 @@ def test_a_deletion_is_seen_though_a_later_layer_sets_the_value_again() -> None:
         ("project", "deleted", "$delete", None),
         ("agent", "set", "set", 2),
     ]
-    assert str(told.rungs[1].origin.span) == "projects/p/project.yaml:2:37"
+    assert str(told.layer_entries[1].origin.span) == "projects/p/project.yaml:2:37"
 
 
 def test_a_map_that_is_replaced_deletes_what_was_in_it() -> None:
@@ -106,7 +106,7 @@ def test_a_map_that_is_replaced_deletes_what_was_in_it() -> None:
 def test_a_list_tells_each_element() -> None:
     files = layers("{config: {x: [a]}}", "", "{config: {x: [b]}}", organization="merge: {config.x: prepend}")
     told = explain(of(files), "config.x")
-    assert [(line.key, line.value, line.origin and line.origin.path) for line in told.keys] == [
+    assert [(line.key, line.value, line.origin and line.origin.path) for line in told.nested_keys] == [
         ("config.x.0", "b", TEAM),
         ("config.x.1", "a", "organization.yaml"),
     ]
@@ -133,8 +133,8 @@ def test_an_expression_tells_what_it_reads_and_where_that_comes_from() -> None:
         "{config: {host: '${{ project.key | lower }}'}}",
         organization="inputs: {SHA: {default: '0'}}",
     )
-    assert told.line.expression == "http://${{ env_vars.HOST }}/${{ inputs.SHA }}"
-    assert told.line.reads == ("env_vars.HOST", "inputs.SHA")
+    assert told.summary.expression == "http://${{ env_vars.HOST }}/${{ inputs.SHA }}"
+    assert told.summary.reads == ("env_vars.HOST", "inputs.SHA")
     assert [(line.key, line.value, str(line.origin and line.origin.span)) for line in told.sources] == [
         ("env_vars.HOST", "pp.x", "organization.yaml:3:96"),
         ("config.host", "pp", "projects/p/project.yaml:2:40"),
@@ -150,7 +150,7 @@ def test_a_read_without_a_value_has_no_origin() -> None:
 
 def test_a_key_inside_computed_data_is_that_of_the_expression() -> None:
     told = ladder("config.y.a", "{config: {x: {a: 1}, y: '${{ config.x }}'}}")
-    assert (told.line.key, told.line.value, told.line.expression) == ("config.y", {"a": 1}, "${{ config.x }}")
+    assert (told.summary.key, told.summary.value, told.summary.expression) == ("config.y", {"a": 1}, "${{ config.x }}")
 
 
 def test_an_injected_secret_tells_its_entry_and_its_file_and_never_its_value() -> None:
@@ -164,7 +164,7 @@ def test_an_injected_secret_tells_its_entry_and_its_file_and_never_its_value() -
     bundle = of(files)
     told = explain(bundle, "DB")
     assert steps(told) == [("organization", "shadowed", "set", "plain"), ("project", "set", "set", "db.password")]
-    assert (told.line.value, told.line.sensitive, told.rungs[1].key) == (None, True, "secrets.DB")
+    assert (told.summary.value, told.summary.sensitive, told.layer_entries[1].key) == (None, True, "secrets.DB")
     assert told.secret
     assert (told.secret.path, told.secret.origin.layer, told.secret.written.length) == (
         "db.password",
@@ -175,7 +175,7 @@ def test_an_injected_secret_tells_its_entry_and_its_file_and_never_its_value() -
     computed = explain(bundle, "config.x")
     assert [line.key for line in computed.sources] == ["secrets.db.password"]
     sealed = explain(bundle, "secrets.db.password")
-    assert [(rung.origin.path, rung.action) for rung in sealed.rungs][:2] == [
+    assert [(rung.origin.path, rung.action) for rung in sealed.layer_entries][:2] == [
         ("organization.secrets.yaml", "set"),
         ("", "absent"),
     ]
@@ -184,7 +184,7 @@ def test_an_injected_secret_tells_its_entry_and_its_file_and_never_its_value() -
 
 def test_a_plain_variable_above_an_injected_one_wins() -> None:
     files = layers("{secrets: [DB]}", "{env_vars: {DB: {$replace: plain}}}", secrets={0: {"DB": "hunter2"}})
-    assert [(rung.key, rung.action) for rung in explain(of(files), "DB").rungs[:2]] == [
+    assert [(rung.key, rung.action) for rung in explain(of(files), "DB").layer_entries[:2]] == [
         ("secrets.DB", "shadowed"),
         ("env_vars.DB", "set"),
     ]
@@ -210,10 +210,10 @@ def test_plain_text_that_looks_like_a_credential_is_not_shown() -> None:
         TOKEN="hunter8",
     )
     told = [explain(bundle, key) for key in ("DB_PASSWORD", "B", "env_vars", "config", "config.u", "config.e")]
-    assert told[0].line.sensitive
-    assert [rung.written.secret for rung in told[0].rungs if rung.written] == [True, True]
-    assert told[5].line.reads == ("project.key",)
-    assert told[5].line.expression is None
+    assert told[0].summary.sensitive
+    assert [rung.written.is_secret for rung in told[0].layer_entries if rung.written] == [True, True]
+    assert told[5].summary.reads == ("project.key",)
+    assert told[5].summary.expression is None
     assert not re.search("hunter[4-7]|ghp_", repr((told, overview(bundle))))
     (source,) = explain(bundle, "C").sources
     assert (source.value, source.sensitive) == (None, True)
@@ -222,7 +222,7 @@ def test_plain_text_that_looks_like_a_credential_is_not_shown() -> None:
 def test_the_model_has_a_ladder() -> None:
     told = ladder("model_id")
     assert [action for _, action, *_ in steps(told)] == ["set"]
-    assert told.line.value == "m"
+    assert told.summary.value == "m"
 
 
 @pytest.mark.parametrize(
@@ -245,9 +245,9 @@ def test_a_key_that_is_not_there(key: str, shown: str, meant: str, deleted: int)
     with pytest.raises(KeyMissingError) as caught:
         explain(bundle, key)
     missing = caught.value
-    assert (missing.key, missing.meant, len(missing.deleted)) == (shown, meant, deleted)
+    assert (missing.key, missing.suggestion, len(missing.deletions)) == (shown, meant, deleted)
     if deleted:
-        assert missing.deleted == ("projects/p/project.yaml:2:41 (project p)",)
+        assert missing.deletions == ("projects/p/project.yaml:2:41 (project p)",)
 
 
 def test_the_overview_has_every_key_and_its_winner() -> None:
@@ -263,7 +263,7 @@ def test_the_overview_has_every_key_and_its_winner() -> None:
 
 
 def test_the_order_has_every_layer_and_its_files() -> None:
-    told = order(of(layers("{secrets: [A]}", secrets={0: {"A": "x"}})))
+    told = layer_order(of(layers("{secrets: [A]}", secrets={0: {"A": "x"}})))
     assert [(step.layer, step.scope, step.files) for step in told] == [
         ("organization", "", ("organization.yaml", "organization.secrets.yaml")),
         ("project", "p", ("projects/p/project.yaml",)),
@@ -292,12 +292,12 @@ def test_a_variable_of_a_section_is_explained_by_its_value(asked: str, key: str,
     config = "{max-cpu: 2, db: \"${{ {'port': 1} }}\", token: '${{ secrets.token }}', none: null}"
     section = f"{{config: {config}, endpoints: {{api: 'https://a.example'}}, env_vars: {{CFG_OWN: x}}}}"
     told = explain(of(layers(section, organization=FLAT, secrets={0: {"token": "x"}})), asked)
-    assert told.line.key == key
+    assert told.summary.key == key
     assert told.variable
     assert (told.variable.name, str(told.variable.span)) == (name, f"organization.yaml:2:{column}")
-    part = told.variable.key != told.line.key
+    part = told.variable.key != told.summary.key
     assert part == (key == "config.db")
-    assert f"in the environment {'its config.db.port' if part else 'it'} is {name}, by " in ladder_text(
+    assert f"in the environment {'its config.db.port' if part else 'it'} is {name}, by " in render_provenance(
         ID, told, color=False
     )
 
@@ -308,4 +308,4 @@ def test_no_variable_is_made_of_maps_of_plain_variables_and_without_a_pattern() 
         assert ladder(key, section, organization=organization).variable is None
     with pytest.raises(KeyMissingError) as caught:
         ladder("CFG_DB_PORTS", section, organization=FLAT)
-    assert caught.value.meant == "env_vars.CFG_DB_PORT"
+    assert caught.value.suggestion == "env_vars.CFG_DB_PORT"

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from envtree.compile.resolve.expression import Compiler
+from envtree.compile.resolve.expression_compiler import ExpressionCompiler
 from envtree.engine.run import Request, Run
 from envtree.frontend.schemas import Schemas
 from envtree.model.keypath import KeyPath, format_path
-from envtree.model.merged import Merged
-from envtree.model.value_path import Place, parts
-from envtree.queries.explain import Explained, explain, explained, ladder
-from envtree.queries.explain.model import Origin
-from envtree.queries.explain.to_json import ladder_data
+from envtree.model.merged import MergedValue
+from envtree.model.value_path import ValuePath, child_values
+from envtree.queries.explain import ExplainedBundle, explain, explain_bundle, trace_provenance
+from envtree.queries.explain.provenance_model import ValueOrigin
+from envtree.queries.explain.to_json import explanation_data
 from envtree.sources.tree import DirectoryTree
 
 ROOT = Path(__file__).parents[3]
@@ -28,11 +28,11 @@ ID = "storefront/checkout/refund-clerk@production"
 
 
 @cache
-def bundles() -> Mapping[str, Explained]:
+def bundles() -> Mapping[str, ExplainedBundle]:
     """Every bundle of the example."""
     run = Run(Request(DirectoryTree(ACME)))
     assert run.workspace
-    return {one.bundle.target.id: explained(run.workspace, one, run.inputs_read()) for one in run.results()}
+    return {one.bundle.target.id: explain_bundle(run.workspace, one, run.recorded_inputs()) for one in run.results()}
 
 
 @cache
@@ -51,7 +51,7 @@ def written(path: str) -> dict[tuple[int, int], str]:
     return found
 
 
-def read_back(origin: Origin) -> str:
+def read_back(origin: ValueOrigin) -> str:
     """What stands at a place."""
     assert origin.span
     return written(origin.path)[origin.span.line, origin.span.column]
@@ -75,17 +75,17 @@ def test_the_winner_of_every_scalar_is_the_text_that_produced_it(id: str) -> Non
     assert len(paths) > 20
     for path, value in paths:
         told = explain(bundle, format_path(path))
-        assert (told.line.key, told.line.value) == (format_path(path), value)
-        (winner,) = (rung for rung in told.rungs if rung.wins)
-        assert winner.origin == told.line.origin
+        assert (told.summary.key, told.summary.value) == (format_path(path), value)
+        (winner,) = (rung for rung in told.layer_entries if rung.is_winner)
+        assert winner.origin == told.summary.origin
         text = read_back(winner.origin)
         if told.secret:
             assert winner.key == format_path(("secrets", path[1]))
             assert winner.written
             assert text == winner.written.value
             assert read_back(told.secret.origin).startswith("ENC[")
-        elif told.line.expression:
-            assert text == told.line.expression
+        elif told.summary.expression:
+            assert text == told.summary.expression
             assert all(source.origin for source in told.sources if source.value is not None)
         else:
             assert text == (value if isinstance(value, str) else json.dumps(value))
@@ -105,25 +105,25 @@ def test_there_are_values_of_every_kind() -> None:
 @pytest.mark.parametrize("id", bundles())
 def test_the_winner_of_every_secret_is_the_ciphertext_in_its_file(id: str) -> None:
     bundle = bundles()[id]
-    agenda: list[tuple[KeyPath, Merged]] = [((name,), value) for name, value in bundle.merged.secrets.items()]
+    agenda: list[tuple[KeyPath, MergedValue]] = [((name,), value) for name, value in bundle.merged.secrets.items()]
     assert agenda
     while agenda:
         path, value = agenda.pop()
-        inside = parts(value)
+        inside = child_values(value)
         agenda += [((*path, name), inner) for name, inner in inside.items()]
         if not inside:
-            told = ladder(bundle, Place("sealed", path), Compiler())
-            (winner,) = (rung for rung in told.rungs if rung.wins)
-            assert winner.origin == told.line.origin
+            told = trace_provenance(bundle, ValuePath("sealed", path), ExpressionCompiler())
+            (winner,) = (rung for rung in told.layer_entries if rung.is_winner)
+            assert winner.origin == told.summary.origin
             assert read_back(winner.origin).startswith("ENC[")
-            assert told.line.value is None
-            assert told.line.sensitive
+            assert told.summary.value is None
+            assert told.summary.sensitive
 
 
 @pytest.mark.parametrize("id", bundles())
 def test_every_rung_stands_where_its_value_does(id: str) -> None:
     for name in bundles()[id].data["env_vars"]:
-        for rung in explain(bundles()[id], name).rungs:
+        for rung in explain(bundles()[id], name).layer_entries:
             if rung.written:
                 text = read_back(rung.origin)
                 assert text == (
@@ -134,6 +134,6 @@ def test_every_rung_stands_where_its_value_does(id: str) -> None:
 def test_every_ladder_fits_the_schema_and_holds_no_secret() -> None:
     bundle = bundles()[ID]
     for name in (*bundle.data["env_vars"], *(each for each in SECTIONS if bundle.data[each]), "secrets", "model_id"):
-        data = ladder_data(ID, explain(bundle, name))
-        assert Schemas().is_valid("output/explain", data), Schemas().faults("output/explain", data)
+        data = explanation_data(ID, explain(bundle, name))
+        assert Schemas().is_valid("output/explain", data), Schemas().find_faults("output/explain", data)
         assert not re.search(r"ENC\[", json.dumps(data))

@@ -4,8 +4,8 @@ import pytest
 
 from envtree.model.span import Span
 from envtree.queries.fleet.impact import Impact, impact
-from envtree.report.impact import impact_text
-from tests.support.trees import ORGANIZATION, request, sealed, start
+from envtree.report.impact import render_impact
+from tests.support.trees import ORGANIZATION, make_request, sealed_files, start_run
 
 LIVE = "environments/live.yaml"
 SHOP = "projects/shop/project.yaml"
@@ -32,9 +32,9 @@ FILES = {
 
 def ask(path: str, files: dict[str, str], secrets: dict[str, object] | None = None) -> Impact:
     """What a file feeds in the small fleet with some other files."""
-    run = start(request(FILES | files | sealed(secrets or {})))
+    run = start_run(make_request(FILES | files | sealed_files(secrets or {})))
     (found,) = impact(run, (path,))
-    assert not run.watch.found(), run.outcome().findings
+    assert not run.error_monitor.has_errors(), run.outcome().findings
     return found
 
 
@@ -97,7 +97,10 @@ def test_a_file_feeds(path: str, files: dict[str, str], relation: str, bundles: 
 def told(found: Impact) -> dict[str, tuple[int, dict[str, int]]]:
     """For each key, in how many bundles it counts, and what stands over it in how many."""
     return {
-        key.key: (len(key.wins), {f"{span.path}:{span.line}": len(numbers) for span, numbers in key.lost.items()})
+        key.key: (
+            len(key.effective_in),
+            {f"{span.path}:{span.line}": len(numbers) for span, numbers in key.shadowed_by.items()},
+        )
         for key in found.keys
     }
 
@@ -191,15 +194,18 @@ def test_contracts_inputs_and_fields_count() -> None:
 
 def test_who_names_a_file() -> None:
     files = {"skills/s.yaml": "{type: shell}", CART: "\nskill_ids: [s]", BOT: "{skill_ids: [s]}"}
-    assert ask("skills/s.yaml", files).named == (Span(BOT, 1, 14, 1, 15), Span(CART, 2, 13, 2, 14))
-    assert [span.path for span in ask(LIVE, {}).named] == ["environments/production.yaml", "environments/staging.yaml"]
+    assert ask("skills/s.yaml", files).mentions == (Span(BOT, 1, 14, 1, 15), Span(CART, 2, 13, 2, 14))
+    assert [span.path for span in ask(LIVE, {}).mentions] == [
+        "environments/production.yaml",
+        "environments/staging.yaml",
+    ]
 
 
 def test_how_many_bundles_take_nothing() -> None:
     files = {LIVE: "{abstract: true, " + environment(env_vars="{A: x}") + "}", SHOP: "{key: SHOP}"}
     files[CART] = environment(env_vars="{A: y}")
     found = ask(LIVE, files)
-    assert (len(found.bundles), found.idle) == (6, 2)
+    assert (len(found.bundles), found.unaffected_count) == (6, 2)
 
 
 def test_the_rules_of_sops_govern_the_nearest_secrets_files() -> None:
@@ -208,12 +214,12 @@ def test_the_rules_of_sops_govern_the_nearest_secrets_files() -> None:
         ".sops.yaml": f"creation_rules:\n  - {{path_regex: nothing, age: {ANA}}}\n  - {{age: {ANA}}}\n",
         "projects/shop/.sops.yaml": f"creation_rules: [{{age: {ANA}}}]\n",
     }
-    run = start(request(FILES | rules | sealed(secrets)))
+    run = start_run(make_request(FILES | rules | sealed_files(secrets)))
     found = impact(run, (".sops.yaml", "projects/shop/.sops.yaml"))
-    assert [[(path, f"{rule.path}:{rule.line}") for path, rule in one.governs] for one in found] == [
+    assert [[(path, f"{rule.path}:{rule.line}") for path, rule in one.governed_files] for one in found] == [
         [("organization.secrets.yaml", ".sops.yaml:3")],
         [("projects/shop/teams/cart/team.secrets.yaml", "projects/shop/.sops.yaml:1")],
     ]
-    text = impact_text(found[:1], run.ids, color=False, whole=False)
+    text = render_impact(found[:1], run.ids, color=False, verbose=False)
     assert text.startswith("no bundle holds anything of .sops.yaml: it says for whom sops encrypts 1 secrets file\n")
     assert text.endswith("     3  organization.secrets.yaml\n")

@@ -2,13 +2,13 @@
 
 import pytest
 
-from envtree.model.selector import selector
-from envtree.queries.explain.key import KeyMissingError
+from envtree.model.selector import compile_selector
+from envtree.queries.explain.key_lookup import KeyMissingError
 from envtree.queries.fleet.matrix import Matrix, matrix
 from envtree.queries.fleet.parity import Parity, parity
-from envtree.report.matrix import matrix_text
-from envtree.report.parity import parity_text
-from tests.support.trees import ORGANIZATION, request, sealed, start
+from envtree.report.matrix import render_matrix
+from envtree.report.parity import render_parity
+from tests.support.trees import ORGANIZATION, make_request, sealed_files, start_run
 
 TOKEN = "ghp_" + "a1B2" * 9
 PRODUCTION = "environments/production.yaml"
@@ -31,9 +31,9 @@ def section(text: str) -> str:
 
 
 def ask(key: str, files: dict[str, str], secrets: dict[str, object] | None = None) -> Matrix:
-    run = start(request(FILES | files | sealed(secrets or {})))
+    run = start_run(make_request(FILES | files | sealed_files(secrets or {})))
     found = matrix(run, key)
-    assert not run.watch.found(), run.outcome().findings
+    assert not run.error_monitor.has_errors(), run.outcome().findings
     return found
 
 
@@ -96,7 +96,7 @@ def test_a_key_that_no_bundle_has(key: str, meant: str) -> None:
     files = {PRODUCTION: section("{env_vars: {LOG_LEVEL: x}, config: {m: {k: 1}}, secrets: {TOKEN: token}}")}
     with pytest.raises(KeyMissingError) as missing:
         ask(key, files, {"organization": {"token": "x"}})
-    assert missing.value.meant == meant
+    assert missing.value.suggestion == meant
 
 
 def test_secrets_are_the_same_if_their_ciphertext_is() -> None:
@@ -110,7 +110,7 @@ def test_secrets_are_the_same_if_their_ciphertext_is() -> None:
             (None, True, IN_PRODUCTION),
             (None, True, IN_STAGING),
         ]
-        text = matrix_text(found, color=False, whole=True)
+        text = render_matrix(found, color=False, verbose=True)
         assert "(secret)" in text
         assert "ENC[" not in text
         assert "environments/staging.secrets.yaml:1" in text
@@ -124,20 +124,20 @@ def test_secrets_are_the_same_if_their_ciphertext_is() -> None:
 def test_what_looks_like_a_credential_is_not_shown() -> None:
     found = ask("A", {PRODUCTION: section(f"{{env_vars: {{A: {TOKEN}}}}}")})
     assert [(row.value, row.sensitive) for row in found.rows] == [(None, True)]
-    assert TOKEN not in matrix_text(found, color=False, whole=True)
+    assert TOKEN not in render_matrix(found, color=False, verbose=True)
 
 
 def test_what_depends_on_an_input_is_unknown() -> None:
     read = section("{env_vars: {A: '${{ inputs.I }}'}}")
     found = ask("A", {"organization.yaml": f"{ORGANIZATION}, inputs: {{I: {{}}}}, {read[1:]}"})
     assert [(row.value, row.sensitive, row.unknown, len(row.bundles)) for row in found.rows] == [(None, False, True, 4)]
-    assert "(depends on an input)" in matrix_text(found, color=False, whole=False)
+    assert "(depends on an input)" in render_matrix(found, color=False, verbose=False)
 
 
 def test_the_matrix_for_people() -> None:
     files = {f"projects/shop/agents/bot{n}.yaml": "{}" for n in range(4)}
     found = ask("A", files | {PRODUCTION: section("{env_vars: {A: x}}")})
-    assert matrix_text(found, color=False, whole=False) == (
+    assert render_matrix(found, color=False, verbose=False) == (
         """env_vars.A has 1 value in 6 of 12 bundles
 
   6  "x"
@@ -148,13 +148,13 @@ def test_the_matrix_for_people() -> None:
      staging, 6 of 6: shop 6
 """
     )
-    assert "shop/bot3@staging" in matrix_text(found, color=False, whole=True)
+    assert "shop/bot3@staging" in render_matrix(found, color=False, verbose=True)
     many = ask(
         "B",
         {SHOP: "{key: SHOP, " + section("{env_vars: {B: '${{ agent.name }}'}}")[1:]}
         | {f"projects/shop/agents/bot{n}.yaml": "{}" for n in range(50)},
     )
-    assert matrix_text(many, color=False, whole=False).endswith("and 12 more values (-v lists them)\n")
+    assert render_matrix(many, color=False, verbose=False).endswith("and 12 more values (-v lists them)\n")
 
 
 # Parity.
@@ -162,21 +162,21 @@ def test_the_matrix_for_people() -> None:
 
 def compare(production: str, staging: str, others: dict[str, str] | None = None, *, selects: str = "**") -> Parity:
     files = FILES | {PRODUCTION: section(production), STAGING: section(staging)} | (others or {})
-    run = start(request(files | sealed({"organization": {"token": "x"}})))
-    found = parity(run, "staging", "production", selector([selects]))
-    assert not run.watch.found(), run.outcome().findings
+    run = start_run(make_request(files | sealed_files({"organization": {"token": "x"}})))
+    found = parity(run, "staging", "production", compile_selector([selects]))
+    assert not run.error_monitor.has_errors(), run.outcome().findings
     return found
 
 
 def test_keys_that_one_environment_lacks() -> None:
     found = compare("{env_vars: {A: x, B: x}}", "{env_vars: {B: y, C: x}, config: {m: {k: 1}}}")
-    assert [(one.key, one.present, one.absent, one.bundles) for one in found.missing] == [
+    assert [(one.key, one.present_in, one.absent_from, one.bundles) for one in found.missing_keys] == [
         ("env_vars.A", "production", "staging", IN_STAGING),
         ("config.m.k", "staging", "production", IN_PRODUCTION),
         ("env_vars.C", "staging", "production", IN_PRODUCTION),
     ]
-    assert [f"{span.path}:{span.line}" for span in found.missing[0].places] == [f"{PRODUCTION}:1"]
-    assert (found.agents, found.differs, found.types, found.lone) == (2, True, (), ())
+    assert [f"{span.path}:{span.line}" for span in found.missing_keys[0].spans] == [f"{PRODUCTION}:1"]
+    assert (found.agent_count, found.has_differences, found.type_mismatches, found.unpaired_agents) == (2, True, (), ())
 
 
 @pytest.mark.parametrize(
@@ -197,32 +197,32 @@ def test_keys_that_one_environment_lacks() -> None:
 )
 def test_values_of_another_type(production: str, staging: str, types: dict[str, tuple[str, str]]) -> None:
     found = compare(production, staging, {"organization.yaml": f"{ORGANIZATION}, inputs: {{I: {{}}}}}}"})
-    assert {one.key: (one.types["production"], one.types["staging"]) for one in found.types} == types
-    assert found.missing == ()
-    for one in found.types:
+    assert {one.key: (one.types["production"], one.types["staging"]) for one in found.type_mismatches} == types
+    assert found.missing_keys == ()
+    for one in found.type_mismatches:
         assert one.bundles == tuple(sorted((*IN_PRODUCTION, *IN_STAGING)))
-        assert {span.path for span in one.places} == {PRODUCTION, STAGING}
+        assert {span.path for span in one.spans} == {PRODUCTION, STAGING}
 
 
 def test_an_empty_map_is_missing_only_where_there_is_none() -> None:
     found = compare("{config: {a: {}}}", "{config: {a: {b: 1}}}")
-    assert [(one.key, one.absent) for one in found.missing] == [("config.a.b", "production")]
-    assert [one.key for one in compare("{config: {a: {}}}", "{}").missing] == ["config.a"]
+    assert [(one.key, one.absent_from) for one in found.missing_keys] == [("config.a.b", "production")]
+    assert [one.key for one in compare("{config: {a: {}}}", "{}").missing_keys] == ["config.a"]
 
 
 def test_what_a_contract_declares_for_one_is_no_difference() -> None:
     contract = f"{ORGANIZATION}, variables: {{A: {{environments: [production]}}, B: {{environments: [staging]}}}}}}"
     found = compare("{env_vars: {A: x}}", "{}", {"organization.yaml": contract})
-    assert [(one.key, one.expected) for one in found.missing] == [("env_vars.A", True)]
-    assert not found.differs
-    assert compare("{env_vars: {B: x}}", "{}", {"organization.yaml": contract}).differs
+    assert [(one.key, one.is_expected) for one in found.missing_keys] == [("env_vars.A", True)]
+    assert not found.has_differences
+    assert compare("{env_vars: {B: x}}", "{}", {"organization.yaml": contract}).has_differences
 
 
 def test_agents_of_one_environment() -> None:
     files = {"projects/shop/agents/clerk.yaml": "{targets: [staging]}"}
     found = compare("{}", "{}", files)
-    assert [tuple(one) for one in found.lone] == [("shop/clerk", "staging", "production")]
-    assert (found.agents, found.differs) == (1, True)
+    assert [tuple(one) for one in found.unpaired_agents] == [("shop/clerk", "staging", "production")]
+    assert (found.agent_count, found.has_differences) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -236,14 +236,14 @@ def test_agents_of_one_environment() -> None:
 )
 def test_selectors_choose_agents(selects: str, bundles: tuple[str, ...]) -> None:
     found = compare("{env_vars: {A: x}}", "{}", selects=selects)
-    assert [one.bundles for one in found.missing] == [bundles]
-    assert found.lone == ()
+    assert [one.bundles for one in found.missing_keys] == [bundles]
+    assert found.unpaired_agents == ()
 
 
 def test_parity_for_people() -> None:
     files = {"projects/shop/agents/clerk.yaml": "{targets: [staging]}"}
     found = compare("{env_vars: {A: x}, config: {a: 1}}", "{config: {a: x}}", files)
-    assert parity_text(found, color=False, whole=True) == (
+    assert render_parity(found, color=False, verbose=True) == (
         """staging and production differ in 1 key, 1 type and 1 agent (1 agent compared)
 
 keys of production only
@@ -262,7 +262,7 @@ agents of staging only
     )
     same = compare("{}", "{}")
     assert (
-        parity_text(same, color=False, whole=False)
+        render_parity(same, color=False, verbose=False)
         == "staging and production differ in no key, type or agent (2 agents compared)\n"
     )
 
@@ -281,10 +281,10 @@ def test_a_variable_that_output_env_makes_is_found_by_its_name() -> None:
 def test_values_that_begin_alike_are_told_apart_and_places_once() -> None:
     long = "x" * 70
     files = {PRODUCTION: section(f"{{config: {{a: [{long}1, b]}}}}"), STAGING: section(f"{{config: {{a: [{long}2]}}}}")}
-    text = matrix_text(ask("config.a", files), color=False, whole=False)
+    text = render_matrix(ask("config.a", files), color=False, verbose=False)
     assert f'["{long}1","b"]' in text
     assert f'["{long}2"]' in text
     assert text.count(f"{PRODUCTION}:1\n") == 1
     files = {PRODUCTION: section(f"{{config: {{a: {long}}}}}")}
-    assert f'{long}"' not in matrix_text(ask("config.a", files), color=False, whole=False)
-    assert f'{long}"' in matrix_text(ask("config.a", files), color=False, whole=True)
+    assert f'{long}"' not in render_matrix(ask("config.a", files), color=False, verbose=False)
+    assert f'{long}"' in render_matrix(ask("config.a", files), color=False, verbose=True)

@@ -12,12 +12,12 @@ import yaml
 from envtree.engine.run import Request, Run
 from envtree.frontend.schemas import Schemas
 from envtree.model.keypath import format_path
-from envtree.queries.explain import order
-from envtree.queries.explain.provenance import FILE, provenance
+from envtree.queries.explain import layer_order
+from envtree.queries.explain.provenance_file import PROVENANCE_FILE, attach_provenance
 from envtree.queries.explain.to_json import order_data
 from envtree.sources.tree import DirectoryTree
-from tests.support.command_line import BOT, BOT_ID, ERROR, INPUT, Command, fill
-from tests.support.trees import MemoryTree, layers, sealed, start
+from tests.support.command_line import BOT, BOT_ID, ERROR, INPUT, RunCommand, write_files
+from tests.support.trees import MemoryTree, layers, sealed_files, start_run
 from tests.unit.queries.test_explain_example import ACME, SECTIONS, bundles, scalars
 
 BUNDLE = "production/shop/cart/bot"
@@ -26,18 +26,18 @@ BUNDLE = "production/shop/cart/bot"
 def told(run: Run) -> dict[str, dict[str, Any]]:
     """What is written beside the bundles of a run, by id."""
     found = {}
-    for result, ((name, data),) in provenance(run):
-        assert name == FILE
+    for result, ((name, data),) in attach_provenance(run):
+        assert name == PROVENANCE_FILE
         found[result.bundle.target.id] = json.loads(data)
         assert found[result.bundle.target.id]["id"] == result.bundle.target.id
-    assert not run.watch.found()
+    assert not run.error_monitor.has_errors()
     return found
 
 
 def only(files: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The keys of the only bundle of a tree."""
-    (data,) = told(start(Request(MemoryTree(files)))).values()
-    assert Schemas().is_valid("output/provenance", data), Schemas().faults("output/provenance", data)
+    (data,) = told(start_run(Request(MemoryTree(files)))).values()
+    assert Schemas().is_valid("output/provenance", data), Schemas().find_faults("output/provenance", data)
     return {each["key"]: each for each in data["keys"]}
 
 
@@ -54,79 +54,82 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_it_lies_beside_the_bundle_and_changes_nothing_else(tree: Path, tmp_path: Path, envtree: Command) -> None:
+def test_it_lies_beside_the_bundle_and_changes_nothing_else(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
     command = ("compile", "--secrets", "ref", "-o", str(tmp_path / "out"))
     assert envtree(*command).code == 0
     bare = contents(tmp_path / "out")
     assert f"{BUNDLE}/bundle.json" in bare
     assert envtree(*command, "--provenance").code == 0
     full = contents(tmp_path / "out")
-    added = {path for path in full if path.endswith(f"/{FILE}")}
-    assert added == {path.replace("bundle.json", FILE) for path in bare if path.endswith("bundle.json")}
+    added = {path for path in full if path.endswith(f"/{PROVENANCE_FILE}")}
+    assert added == {path.replace("bundle.json", PROVENANCE_FILE) for path in bare if path.endswith("bundle.json")}
     assert {path: data for path, data in full.items() if path not in {*added, "manifest.json"}} == {
         path: data for path, data in bare.items() if path != "manifest.json"
     }
     one, other = (json.loads(each["manifest.json"])["bundles"][BOT_ID] for each in (bare, full))
-    assert other["files"].pop(FILE)["size"] == len(full[f"{BUNDLE}/{FILE}"])
+    assert other["files"].pop(PROVENANCE_FILE)["size"] == len(full[f"{BUNDLE}/{PROVENANCE_FILE}"])
     assert one == other
-    data = json.loads(full[f"{BUNDLE}/{FILE}"])
-    assert full[f"{BUNDLE}/{FILE}"] == (json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    data = json.loads(full[f"{BUNDLE}/{PROVENANCE_FILE}"])
+    assert (
+        full[f"{BUNDLE}/{PROVENANCE_FILE}"]
+        == (json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    )
     # A run without it prunes it like any other file that is no more.
     assert envtree(*command).code == 0
     assert contents(tmp_path / "out") == bare
 
 
-def test_it_is_compared_like_the_rest(tree: Path, tmp_path: Path, envtree: Command) -> None:
+def test_it_is_compared_like_the_rest(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
     command = ("compile", "--secrets", "ref", "-o", str(tmp_path / "out"))
     assert envtree(*command).code == 0
     assert envtree(*command, "--check").code == 0
     ran = envtree(*command, "--check", "--provenance")
     assert ran.code == 1
-    assert f"{BUNDLE}/{FILE}" in ran.out.splitlines()
+    assert f"{BUNDLE}/{PROVENANCE_FILE}" in ran.out.splitlines()
     assert f"{BUNDLE}/bundle.json" not in ran.out
     assert envtree(*command, "--provenance").code == 0
     assert envtree(*command, "--check", "--provenance").code == 0
     ran = envtree(*command, "--check")
     assert ran.code == 1
-    assert f"{BUNDLE}/{FILE}" in ran.out.splitlines()
+    assert f"{BUNDLE}/{PROVENANCE_FILE}" in ran.out.splitlines()
     # A line that has moved changes no bundle, but where its values come from.
-    fill(tree, {BOT: "\n" + (tree / BOT).read_text()})
+    write_files(tree, {BOT: "\n" + (tree / BOT).read_text()})
     ran = envtree(*command, "--check", "--provenance")
-    assert [path for path in ran.out.splitlines() if path.startswith(BUNDLE)] == [f"{BUNDLE}/{FILE}"]
+    assert [path for path in ran.out.splitlines() if path.startswith(BUNDLE)] == [f"{BUNDLE}/{PROVENANCE_FILE}"]
     assert envtree(*command, "--check").out.count("bundle.json") == 0
 
 
-def test_a_selection_replaces_its_own_only(tree: Path, tmp_path: Path, envtree: Command) -> None:
+def test_a_selection_replaces_its_own_only(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
     command = ("compile", "--secrets", "ref", "-o", str(tmp_path / "out"))
     assert envtree(*command, "--provenance").code == 0
     assert envtree(*command, BOT_ID).code == 0
-    left = {path for path in contents(tmp_path / "out") if path.endswith(FILE)}
+    left = {path for path in contents(tmp_path / "out") if path.endswith(PROVENANCE_FILE)}
     assert left == {"production/shop/clerk/provenance.json", "staging/shop/cart/bot/provenance.json"}
 
 
 @pytest.mark.parametrize(
     "wrong", [ERROR, "execution_environment: {env_vars: {A: '${{ env_vars.B }}', C: '${{ ( }}', D: '${{ x | y }}'}}\n"]
 )
-def test_over_an_error_nothing_is_written(tree: Path, tmp_path: Path, envtree: Command, wrong: str) -> None:
-    fill(tree, {BOT: wrong})
+def test_over_an_error_nothing_is_written(tree: Path, tmp_path: Path, envtree: RunCommand, wrong: str) -> None:
+    write_files(tree, {BOT: wrong})
     ran = envtree("compile", "--secrets", "ref", "-o", str(tmp_path / "out"), "--provenance")
     assert ran.code == 1
     assert not (tmp_path / "out").exists()
 
 
-def test_inputs_and_mistakes_in_them(tree: Path, tmp_path: Path, envtree: Command) -> None:
-    fill(tree, {"organization.yaml": INPUT})
+def test_inputs_and_mistakes_in_them(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
+    write_files(tree, {"organization.yaml": INPUT})
     command = ("compile", "--secrets", "ref", "-o", str(tmp_path / "out"), "--provenance")
     assert envtree(*command).code == 3
     assert envtree(*command, "--input", "SHB=1").code == 2
     assert envtree(*command, "--input", "SHA=4f2a").code == 0
-    data = json.loads((tmp_path / "out" / BUNDLE / FILE).read_text())
+    data = json.loads((tmp_path / "out" / BUNDLE / PROVENANCE_FILE).read_text())
     (key,) = (each for each in data["keys"] if each["key"] == "env_vars.SHA")
     assert (key["value"], key["expression"], key["reads"]) == ("4f2a", "${{ inputs.SHA }}", ["inputs.SHA"])
 
 
 def test_a_tree_without_an_organization(tmp_path: Path) -> None:
-    assert list(provenance(Run(Request(DirectoryTree(tmp_path), allow_empty=True)))) == []
+    assert list(attach_provenance(Run(Request(DirectoryTree(tmp_path), allow_empty=True)))) == []
 
 
 # What it says.
@@ -161,7 +164,7 @@ def test_a_secret_is_told_by_its_place() -> None:
     files = layers(
         "{secrets: {TOKEN: db.token}, env_vars: {TOKEN: {$delete: true}}, config: {t: '${{ secrets.db.token }}'}}"
     )
-    files |= sealed({"organization": {"db": {"token": "canary-of-the-secret"}}})
+    files |= sealed_files({"organization": {"db": {"token": "canary-of-the-secret"}}})
     found = only(files)
     token = found["env_vars.TOKEN"]
     assert (token["value"], token["sensitive"], token["path"]) == (None, True, "organization.yaml")
@@ -178,13 +181,13 @@ NEIGHBOURS = {
     "projects/p/project.yaml": "key: PP",
     **{f"projects/p/teams/{team}/team.yaml": "{}" for team in "abc"},
     **{f"projects/p/teams/{team}/agents/a.yaml": "{}" for team in "abc"},
-    **sealed({"organization": {"X": "canary"}}),
+    **sealed_files({"organization": {"X": "canary"}}),
 }
 
 
 def neighbours(files: Mapping[str, str]) -> list[list[tuple[str, str, Any, bool]]]:
     """The layers that speak of X, for the agents of three teams that come one after another."""
-    found = told(start(Request(MemoryTree({**NEIGHBOURS, **files})))).values()
+    found = told(start_run(Request(MemoryTree({**NEIGHBOURS, **files})))).values()
     keys = [key for data in found for key in data["keys"] if key["key"] == "env_vars.X"]
     return [[(one["path"], one["action"], one["value"], one["sensitive"]) for one in key["layers"]] for key in keys]
 
@@ -207,7 +210,7 @@ def test_what_only_one_neighbour_declares_a_secret_is_shown_to_the_others() -> N
 
 def test_a_lock_of_one_neighbour_is_none_of_the_others() -> None:
     locked = "execution_environment: {env_vars: {$lock: true, $value: {Y: b}}}"
-    found = told(start(Request(MemoryTree(NEIGHBOURS | {"projects/p/teams/b/team.yaml": locked})))).values()
+    found = told(start_run(Request(MemoryTree(NEIGHBOURS | {"projects/p/teams/b/team.yaml": locked})))).values()
     locks = [
         key["lock"] and key["lock"]["path"] for data in found for key in data["keys"] if key["key"] == "env_vars.X"
     ]
@@ -253,7 +256,7 @@ def stands(place: Mapping[str, Any], value: Any) -> bool:
 @pytest.mark.parametrize("id", bundles())
 def test_every_place_is_that_of_the_text_which_was_written_there(id: str) -> None:
     data = example()[id]
-    assert Schemas().is_valid("output/provenance", data), Schemas().faults("output/provenance", data)
+    assert Schemas().is_valid("output/provenance", data), Schemas().find_faults("output/provenance", data)
     assert "ENC[" not in json.dumps(data)
     for key in data["keys"]:
         (winner,) = (one for one in key["layers"] if one["wins"])
@@ -287,7 +290,7 @@ def test_every_value_of_a_bundle_has_its_key(id: str) -> None:
 
 def test_the_order_is_that_of_explain() -> None:
     for id, bundle in bundles().items():
-        assert example()[id]["order"] == order_data(id, order(bundle))["order"]
+        assert example()[id]["order"] == order_data(id, layer_order(bundle))["order"]
 
 
 def test_values_that_end_alike_and_began_otherwise_are_told_apart() -> None:
@@ -300,7 +303,7 @@ def test_values_that_end_alike_and_began_otherwise_are_told_apart() -> None:
         "projects/p/teams/t/team.yaml": "{execution_environment: {env_vars: {A: {$delete: true}}}}",
         "projects/p/teams/t/agents/a.yaml": "{execution_environment: {env_vars: {A: above}}}",
     }
-    found = told(start(Request(MemoryTree(files))))
+    found = told(start_run(Request(MemoryTree(files))))
     actions = {
         id: [
             (one["layer"], one["action"]) for key in data["keys"] if key["key"] == "env_vars.A" for one in key["layers"]

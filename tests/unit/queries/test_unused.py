@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from envtree.diagnostics.codes import IDLE
+from envtree.diagnostics.codes import UNUSED_CODES
 from envtree.engine.run import Run
 from envtree.queries.fleet.unused import unused
-from tests.support.trees import ORGANIZATION, check, layers, request, sealed, start
+from tests.support.trees import ORGANIZATION, check, layers, make_request, sealed_files, start_run
 
 # Two levels of values over each other, in two environments.
 FILES = {
@@ -21,9 +21,9 @@ FILES = {
 
 def told(files: dict[str, str]) -> list[str]:
     """The findings of a tree without errors, as `code path:line:column key`."""
-    run = start(request(files))
+    run = start_run(make_request(files))
     found = unused(run)
-    assert not run.watch.found(), run.outcome().findings
+    assert not run.error_monitor.has_errors(), run.outcome().findings
     return [f"{one.code} {one.span} {one.key}".rstrip() for one, _, _ in found]
 
 
@@ -99,7 +99,9 @@ def test_a_secret_that_is_shadowed_in_every_bundle() -> None:
     assert values(read, secrets=both) == ["ET652 secrets.db.password"]
     # One that nobody reads is told by every check, too.
     loud = ORGANIZATION.replace(", ET651: 'off'", "") + "}"
-    assert told({**FILES, "organization.yaml": loud, **sealed({"organization": {"a": "x"}})})[0].startswith("ET651")
+    assert told({**FILES, "organization.yaml": loud, **sealed_files({"organization": {"a": "x"}})})[0].startswith(
+        "ET651"
+    )
 
 
 @pytest.mark.parametrize(
@@ -204,7 +206,7 @@ def allowed(day: int) -> Run:
         "organization.yaml": ALLOWED,
         "projects/p/agents/a.yaml": "{execution_environment: {env_vars: {A: y}}}",
     }
-    return start(request(files, today=date(2026, 6, day)))
+    return start_run(make_request(files, today=date(2026, 6, day)))
 
 
 def test_a_finding_is_allowed_in_its_place() -> None:
@@ -217,10 +219,10 @@ def test_check_looks_for_nothing_of_the_kind() -> None:
     today = date(2026, 6, 1)
     assert check(files, today=today).codes == []
     # Nothing is shadowed here; only who looks for it can tell.
-    assert [one.diagnostic.code for one in unused(start(request(files, today=today)))] == ["ET152"]
+    assert [one.diagnostic.code for one in unused(start_run(make_request(files, today=today)))] == ["ET152"]
 
 
 def test_the_severity_is_the_organizations() -> None:
-    lint = ", ".join(f"{code}: 'off'" for code in sorted(IDLE))
+    lint = ", ".join(f"{code}: 'off'" for code in sorted(UNUSED_CODES))
     head = ORGANIZATION.removesuffix("}") + f", {lint}}}"
     assert told({**FILES, "organization.yaml": f"{head}}}", "skills/s.yaml": "{type: shell}"}) == []

@@ -14,10 +14,10 @@ from envtree.frontend import read_files as reading
 from envtree.frontend.schemas import Schemas
 from envtree.model.source import Kind
 from envtree.refactor import fix as package
-from envtree.refactor.fix import Edit, Fixed, Rename, diff, fix, plan
-from envtree.refactor.fix.keys import one_slip
+from envtree.refactor.fix import FileEdit, FileRename, FixResult, fix, plan_changes, render_diff
+from envtree.refactor.fix.keys import is_one_edit_apart
 from envtree.sources.tree import DirectoryTree
-from tests.support.trees import MemoryTree, sealed
+from tests.support.trees import MemoryTree, sealed_files
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 AGENT = "agents/a.yaml"
@@ -38,25 +38,25 @@ def _compiled_once() -> Iterator[None]:
         yield
 
 
-def mend(files: Files) -> tuple[Files, Fixed]:
+def mend(files: Files) -> tuple[Files, FixResult]:
     """The tree with its changes made, which a second run leaves alone."""
     fixed = fix(Request(MemoryTree(files)))
     done = _made(files, fixed)
     again = fix(Request(MemoryTree(done)))
-    assert (again.changes, again.mended) == ((), 0)
+    assert (again.changes, again.fixed_count) == ((), 0)
     assert again.outcome.findings == fixed.outcome.findings
     return done, fixed
 
 
-def _made(files: Files, fixed: Fixed) -> Files:
+def _made(files: Files, fixed: FixResult) -> Files:
     done = dict(files)
     for change in fixed.changes:
-        if isinstance(change, Edit):
+        if isinstance(change, FileEdit):
             assert done[change.path] == change.before
             done[change.path] = change.after
         else:
-            assert change.new not in done
-            done[change.new] = done.pop(change.path)
+            assert change.new_path not in done
+            done[change.new_path] = done.pop(change.path)
     return done
 
 
@@ -139,7 +139,7 @@ def test_quotes_that_bring_other_findings_to_light_are_written() -> None:
     done, fixed = mend({**BASE, "organization.yaml": contract, AGENT: variables(b"{A: True}")})
     assert done[AGENT] == variables(b'{A: "True"}')
     assert [finding.diagnostic.code for finding in fixed.outcome.findings] == ["ET702"]
-    assert fixed.mended == 1
+    assert fixed.fixed_count == 1
 
 
 def test_a_code_that_is_off_is_nothing_to_fix() -> None:
@@ -206,8 +206,10 @@ def test_a_key_whose_value_points_at_nothing_is_left_and_the_other_file_is_not()
 
 
 def test_one_slip() -> None:
-    assert all(one_slip(a, "name") for a in ("nam", "ame", "nme", "names", "xname", "naame", "nbme", "anme", "naem"))
-    assert not any(one_slip(a, "name") for a in ("name", "na", "enam", "nmae_", "eman", "", "nabc", "aname_"))
+    assert all(
+        is_one_edit_apart(a, "name") for a in ("nam", "ame", "nme", "names", "xname", "naame", "nbme", "anme", "naem")
+    )
+    assert not any(is_one_edit_apart(a, "name") for a in ("name", "na", "enam", "nmae_", "eman", "", "nabc", "aname_"))
 
 
 def test_yml_becomes_yaml() -> None:
@@ -215,7 +217,7 @@ def test_yml_becomes_yaml() -> None:
     done, fixed = mend(files)
     new = {"agents/b.yaml": b"description: b\n", "agents/c.yaml": b"{}", "agents/d.yaml": b'description: "no"'}
     assert done == BASE | new
-    assert fixed.mended == 3
+    assert fixed.fixed_count == 3
     assert fixed.outcome.findings == ()
 
 
@@ -270,7 +272,7 @@ def test_a_modeline_names_the_schema_of_its_file(before: str, after: str | None)
     other = {"other/agent.schema.json": b"{}", "other/team.schema.json": b"{}", "other/own.schema.json": b"{}"}
     done, fixed = mend({**BASE, **EXPORTED, **other, AGENT: modeline(before)})
     assert done[AGENT] == modeline(after or before)
-    assert (fixed.mended, len(fixed.changes)) == (0, 1 if after else 0)
+    assert (fixed.fixed_count, len(fixed.changes)) == (0, 1 if after else 0)
 
 
 HEAD = b"yaml-language-server: "
@@ -306,7 +308,7 @@ def test_an_overlay_has_a_schema_of_its_own() -> None:
 
 
 def test_secrets_are_never_touched() -> None:
-    secrets = {path: text.encode() for path, text in sealed({"organization": {"a": "no"}}).items()}
+    secrets = {path: text.encode() for path, text in sealed_files({"organization": {"a": "no"}}).items()}
     ((path, text),) = secrets.items()
     files = {**BASE, **EXPORTED, path: b"# yaml-language-server: $schema=x\n" + text}
     files["agents/a.secrets.yaml"] = b"a: no\nsopss: {mac: True}\n"
@@ -325,22 +327,22 @@ def test_a_plan_is_made_of_findings() -> None:
     files = {**BASE, "agents/b.yml": b"{}", AGENT: b"description: no\n"}
     tree = MemoryTree(files)
     findings = check(Request(tree)).findings
-    edit = Edit(AGENT, b"description: no\n", b'description: "no"\n')
-    assert plan(findings, tree, SCHEMAS) == (edit, Rename("agents/b.yml", "agents/b.yaml"))
-    assert plan((), tree, SCHEMAS) == ()
+    edit = FileEdit(AGENT, b"description: no\n", b'description: "no"\n')
+    assert plan_changes(findings, tree, SCHEMAS) == (edit, FileRename("agents/b.yml", "agents/b.yaml"))
+    assert plan_changes((), tree, SCHEMAS) == ()
 
 
 def test_the_diff() -> None:
     files = {"agents/c.yml": b"# ::x\r\n::error:: a: \x1b\r\ndescription: no"}
-    edit = Edit("agents/c.yml", files["agents/c.yml"], files["agents/c.yml"].replace(b"no", b'"no"'))
-    renames = (Rename("agents/b.yml", "agents/b.yaml"), Rename("agents/c.yml", "agents/c.yaml"))
-    assert diff((edit, *renames)) == (
+    edit = FileEdit("agents/c.yml", files["agents/c.yml"], files["agents/c.yml"].replace(b"no", b'"no"'))
+    renames = (FileRename("agents/b.yml", "agents/b.yaml"), FileRename("agents/c.yml", "agents/c.yaml"))
+    assert render_diff((edit, *renames)) == (
         "diff --git a/agents/c.yml b/agents/c.yaml\nrename from agents/c.yml\nrename to agents/c.yaml\n"
         "--- a/agents/c.yml\n+++ b/agents/c.yaml\n@@ -1,3 +1,3 @@\n # ::x\n \\::error:: a: \\x1b\n"
         '-description: no\n\\ No newline at end of file\n+description: "no"\n\\ No newline at end of file\n'
         "diff --git a/agents/b.yml b/agents/b.yaml\nrename from agents/b.yml\nrename to agents/b.yaml\n"
     )
-    assert diff(()) == ""
+    assert render_diff(()) == ""
 
 
 @pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()))

@@ -8,10 +8,10 @@ from unittest import mock
 import pytest
 
 from envtree.engine.run import Request
-from envtree.model.diagnostic import Failure
-from envtree.refactor.fix import Edit, Rename, apply, fix
+from envtree.model.diagnostic import MachineError
+from envtree.refactor.fix import FileEdit, FileRename, fix, write_changes
 from envtree.sources.tree import DirectoryTree
-from tests.support.command_line import ORGANIZATION, fill
+from tests.support.command_line import ORGANIZATION, write_files
 
 AGENT = "agents/a.yaml"
 
@@ -19,11 +19,11 @@ AGENT = "agents/a.yaml"
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     files = {"environments/production.yaml": "{}\n", "agents/b.yml": "{}\n", AGENT: "description: no\n"}
-    fill(tmp_path, {"organization.yaml": ORGANIZATION, **files})
+    write_files(tmp_path, {"organization.yaml": ORGANIZATION, **files})
     return tmp_path
 
 
-def changes(root: Path) -> tuple[Edit | Rename, ...]:
+def changes(root: Path) -> tuple[FileEdit | FileRename, ...]:
     return fix(Request(DirectoryTree(root))).changes
 
 
@@ -36,7 +36,7 @@ def test_changes_are_made_on_disk(root: Path) -> None:
     (root / "agents/b.yml").chmod(0o640)
     expected = {**files_of(root), AGENT: b'description: "no"\n', "agents/b.yaml": b"{}\n"}
     del expected["agents/b.yml"]
-    apply(changes(root), root)
+    write_changes(changes(root), root)
     assert files_of(root) == expected
     assert stat.S_IMODE((root / AGENT).stat().st_mode) == 0o754
     assert stat.S_IMODE((root / "agents/b.yaml").stat().st_mode) == 0o640
@@ -47,8 +47,8 @@ def test_a_file_that_has_changed_stops_everything(root: Path) -> None:
     planned = changes(root)
     (root / AGENT).write_bytes(b"description: on\n")
     before = files_of(root)
-    with pytest.raises(Failure, match="is not as it was checked"):
-        apply(planned[::-1], root)
+    with pytest.raises(MachineError, match="is not as it was checked"):
+        write_changes(planned[::-1], root)
     assert files_of(root) == before
 
 
@@ -56,13 +56,13 @@ def test_a_file_that_has_changed_stops_everything(root: Path) -> None:
 def test_a_rename_never_overwrites(no_hard_links: bool, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if no_hard_links:
         monkeypatch.setattr("os.link", mock.Mock(side_effect=PermissionError(1, "no")))
-    planned = [change for change in changes(root) if isinstance(change, Rename)]
+    planned = [change for change in changes(root) if isinstance(change, FileRename)]
     (root / "agents/b.yaml").write_bytes(b"mine\n")
-    with pytest.raises(Failure, match="exists, and nothing is overwritten"):
-        apply(planned, root)
+    with pytest.raises(MachineError, match="exists, and nothing is overwritten"):
+        write_changes(planned, root)
     assert (root / "agents/b.yaml").read_bytes() == b"mine\n"
     (root / "agents/b.yaml").unlink()
-    apply(planned, root)
+    write_changes(planned, root)
     assert (root / "agents/b.yaml").read_bytes() == b"{}\n"
     assert not (root / "agents/b.yml").exists()
 
@@ -81,20 +81,20 @@ def test_a_link_that_came_later_is_not_followed(at: str, root: Path, tmp_path_fa
     shutil.move(root / at, away)
     (root / at).symlink_to(away)
     before = files_of(away.parent)
-    with pytest.raises(Failure, match="cannot write"):
-        apply(planned, root)
+    with pytest.raises(MachineError, match="cannot write"):
+        write_changes(planned, root)
     assert files_of(away.parent) == before
 
 
 def test_a_disk_that_is_full_leaves_the_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planned, before = changes(root), files_of(root)
     monkeypatch.setattr("os.fsync", mock.Mock(side_effect=OSError(28, "No space left on device")))
-    with pytest.raises(Failure, match=r"cannot write 'agents/a\.yaml': no space left on device"):
-        apply(planned, root)
+    with pytest.raises(MachineError, match=r"cannot write 'agents/a\.yaml': no space left on device"):
+        write_changes(planned, root)
     assert files_of(root) == before
 
 
 @pytest.mark.parametrize("path", ["../a.yaml", "/a.yaml", "a//b.yaml", "./a.yaml", "agents/", "a.secrets.yaml"])
 def test_a_path_that_leads_elsewhere_is_a_bug(path: str, root: Path) -> None:
     with pytest.raises(ValueError, match="leads out of the tree"):
-        apply([Edit(path, b"", b"x")], root)
+        write_changes([FileEdit(path, b"", b"x")], root)

@@ -13,23 +13,31 @@ from envtree.diagnostics.findings import Finding
 from envtree.model.diagnostic import Diagnostic, Severity
 from envtree.model.span import Span
 from envtree.queries.diff import Diff
-from envtree.queries.diff.model import BundleChange, Cause, Change, LeafChange, Reader, RuleChange, SecretsFileChange
-from envtree.report.change_words import clauses
-from envtree.report.changed_graph import changed_graph
-from envtree.report.changes import changes_text
-from envtree.report.markdown import LIMIT, markdown
+from envtree.queries.diff.diff_model import (
+    BundleChange,
+    Cause,
+    LeafChange,
+    RuleChange,
+    SecretsFileChange,
+    SecretsFileReader,
+    ValueChange,
+)
+from envtree.report.diff_graph import build_diff_graph
+from envtree.report.diff_markdown import MAX_BYTES, render_diff_markdown
+from envtree.report.diff_phrases import summary_clauses
+from envtree.report.diff_text import render_diff_text
 from tests.end_to_end.test_github_action import HOSTILE
-from tests.support.command_line import Command
-from tests.support.diffs import AGENT, BROKEN, LONER, ORG, SECRETS, TEAM, after
+from tests.support.command_line import RunCommand
+from tests.support.diffs import AGENT, BROKEN, ORG, SECRETS, TEAM, TEAMLESS_AGENT, diff_after_edits
 from tests.unit.report.test_github_markdown import tokens
 from tests.unit.report.test_report_runner import naughty
 
 IDS = ("p/a@production", "p/b@production", "q/t/c@staging")
-NOTHING = Diff("main", "the working tree", "", "", (), (), (), 0, (), (), (), (), (), errors=False)
+NOTHING = Diff("main", "the working tree", "", "", (), (), (), 0, (), (), (), (), (), has_errors=False)
 
 
-def change(key: str = "A", old: Any = "x", new: Any = "y", **more: Any) -> Change:
-    one = Change("env_vars", key, "changed", old, new, "", "", False, False, IDS, (Cause("a.yaml", 1, "edited"),))
+def change(key: str = "A", old: Any = "x", new: Any = "y", **more: Any) -> ValueChange:
+    one = ValueChange("env_vars", key, "changed", old, new, "", "", False, False, IDS, (Cause("a.yaml", 1, "edited"),))
     return one._replace(**more)
 
 
@@ -43,18 +51,18 @@ X, Y = "x" * 10, "y" * 10
 
 
 def test_the_comment_says_the_most_important_first() -> None:
-    found = after(
+    found = diff_after_edits(
         {
             ORG: ("    A: org\n    LEVEL: info\n", "    A: new\n    LEVEL: info\n    C: x\n"),
             AGENT: "execution_environment:\n  config:\n    nested: {two: 3}\n",
-            LONER: None,
+            TEAMLESS_AGENT: None,
             SECRETS: {"db": {"pw": "two"}, "kept": "x", "new": "y"},
             "projects/p/agents/new.yaml": "targets: [staging]\n",
             "policies/loud.yaml": "schema: {properties: {env_vars: {properties: {A: {const: org}}}}}\nmessage: no\n",
         },
         {SECRETS: {"db": {"pw": "one"}, "kept": "x"}, TEAM: "execution_environment:\n  secrets: {S: db.pw}\n"},
     )
-    text = markdown(found, ("p/b@production", "p/t/a@production"))
+    text = render_diff_markdown(found, ("p/b@production", "p/t/a@production"))
     folded = text.index("<details>")
     assert (
         text[:folded]
@@ -112,7 +120,7 @@ def test_the_comment_says_the_most_important_first() -> None:
 
 def test_where_nothing_changes_there_is_little_to_say() -> None:
     assert (
-        markdown(after({}))
+        render_diff_markdown(diff_after_edits({}))
         == """\
 ### No bundle changes
 
@@ -124,7 +132,7 @@ def test_where_nothing_changes_there_is_little_to_say() -> None:
 
 
 def test_what_cannot_be_compared_is_said() -> None:
-    text = markdown(after({AGENT: BROKEN}))
+    text = render_diff_markdown(diff_after_edits({AGENT: BROKEN}))
     assert text.startswith(
         "### 2 bundles could not be compared\n\n1 of 3 bundles unaffected.\n\n"
         "❌ **There are errors: nothing can be compiled from this.**\n"
@@ -138,13 +146,13 @@ def test_what_cannot_be_compared_is_said() -> None:
 def test_the_footer_says_how_to_see_the_same() -> None:
     sha, other = "0123456789abcdef" * 2 + "01234567", "f" * 40
     one = replaced(base_commit=sha)
-    assert markdown(one).endswith(
+    assert render_diff_markdown(one).endswith(
         "<sub>Compared `main` at `0123456789ab` with `the working tree`, without a key; "
         "`envtree diff 0123456789ab` shows the same on your machine.</sub>\n"
     )
     both = replaced(base=sha, base_commit=sha, head="topic", head_commit=other)
-    assert f"Compared `{sha}` with `topic` at `ffffffffffff`" in markdown(both)
-    assert "`envtree diff 0123456789ab ffffffffffff`" in markdown(both)
+    assert f"Compared `{sha}` with `topic` at `ffffffffffff`" in render_diff_markdown(both)
+    assert "`envtree diff 0123456789ab ffffffffffff`" in render_diff_markdown(both)
 
 
 @pytest.mark.parametrize(
@@ -163,14 +171,14 @@ def test_the_footer_says_how_to_see_the_same() -> None:
     ],
 )  # fmt: skip
 def test_values_are_told_by_what_differs(old: Any, new: Any, said: str) -> None:
-    text = markdown(replaced(changes=(change(old=old, new=new),), environments=("production", "staging")))
+    text = render_diff_markdown(replaced(changes=(change(old=old, new=new),), environments=("production", "staging")))
     assert f"  - **~** `env_vars.A`: {said}\n" in text
 
 
 def test_a_table_of_many_is_cut() -> None:
     ids = tuple(f"p{project:03}/a@e{environment:02}" for project in range(40) for environment in range(12))
     environments = tuple(f"e{n:02}" for n in range(12))
-    text = markdown(replaced(changes=(change(bundles=ids),), environments=environments))
+    text = render_diff_markdown(replaced(changes=(change(bundles=ids),), environments=environments))
     head, rule, *rows = [line for line in text.splitlines() if line.startswith("|")]
     assert (head.count("|"), rule.count("|"), len(rows)) == (10, 10, 12)
     assert "<sub>`~` changed, 28 more projects not shown, 4 more environments not shown</sub>" in text
@@ -186,14 +194,14 @@ def test_a_huge_diff_stays_inside_the_limit() -> None:
         for n in range(10_000)
     )
     environments = ("e0", "e1", "e2", "e3")
-    text = markdown(replaced(changes=changes, environments=environments), ids)
-    assert LIMIT / 2 < len(text.encode()) < LIMIT
+    text = render_diff_markdown(replaced(changes=changes, environments=environments), ids)
+    assert MAX_BYTES / 2 < len(text.encode()) < MAX_BYTES
     assert text.startswith("### 2500 agents get new values in `e0`, 2500 in `e1`, 2500 in `e2`, 2500 in `e3`\n")
     assert "⛔ **10000 protected bundles would change**: 2500 in `e0`, 2500 in `e1`" in text
     assert_balanced(text)
 
 
-@pytest.mark.parametrize("limit", [2_000, 10_000, LIMIT])
+@pytest.mark.parametrize("limit", [2_000, 10_000, MAX_BYTES])
 def test_every_part_has_its_share(limit: int) -> None:
     some, word = range(1_000), "wörd " * 30
     ids = tuple(f"project-{n % 50}/agent-{n}@production" for n in some)
@@ -201,18 +209,18 @@ def test_every_part_has_its_share(limit: int) -> None:
         environments=("production",),
         changes=tuple(change(f"K{n}", bundles=(ids[n],), causes=(Cause(f"{n}.yaml", 1, "edited"),)) for n in some),
         bundles=tuple(BundleChange(f"new/agent-{n}@production", "added", ()) for n in some),
-        spoiled=tuple(f"bad/agent-{n}@production" for n in some),
+        not_compared=tuple(f"bad/agent-{n}@production" for n in some),
         secrets=tuple(
             SecretsFileChange(f"{n}.secrets.yaml", "changed", (LeafChange(word, "changed", 1),) * 30) for n in some
         ),
         rules=tuple(RuleChange("contract", f"{word}{n}", "added", "organization.yaml", 1) for n in some),
-        new=tuple(finding(f"{word}{n}") for n in some),
-        gone=tuple(finding(f"{word}{n}") for n in some),
+        new_findings=tuple(finding(f"{word}{n}") for n in some),
+        removed_findings=tuple(finding(f"{word}{n}") for n in some),
     )
-    text = markdown(found, ids, limit)
+    text = render_diff_markdown(found, ids, limit)
     assert len(text.encode()) < limit
     assert_balanced(text)
-    assert limit < LIMIT or text.count(" more\n") > 5
+    assert limit < MAX_BYTES or text.count(" more\n") > 5
 
 
 def assert_balanced(text: str) -> None:
@@ -251,13 +259,13 @@ def full_of(word: str) -> Diff:
                 f"{word}.secrets.yaml",
                 "added",
                 (LeafChange(word, "added", 1),),
-                (Reader(word, word, word), Reader(word, word, "")),
+                (SecretsFileReader(word, word, word), SecretsFileReader(word, word, "")),
                 copied_from=word,
             ),
         ),
         rules=(RuleChange("contract", word, "added", f"{word}.yaml", 1),),
-        new=(finding(word),),
-        gone=(finding(word),),
+        new_findings=(finding(word),),
+        removed_findings=(finding(word),),
     )
 
 
@@ -272,14 +280,14 @@ LISTED = sorted({text for text in naughty() if text.strip()} | {word for word in
 
 @pytest.mark.parametrize("first", range(0, len(LISTED), 60))
 def test_t74_the_words_of_files_stand_in_code_spans_only(first: int) -> None:
-    tame = shape(markdown(full_of("tame")))
+    tame = shape(render_diff_markdown(full_of("tame")))
     assert not {kind for kind, _ in tame} & {"link_open", "image", "code_block", "s_open"}
     html = [content for kind, content in tame if kind in ("html_block", "html_inline")]
     assert {re.sub("<summary>[A-Z][A-Za-z ,]+</summary>", "", line.strip()) for line in html} <= {
         "<details>", "</details>", "<sub>", "</sub>"
     }  # fmt: skip
     for word in LISTED[first : first + 60]:
-        text = markdown(full_of(word))
+        text = render_diff_markdown(full_of(word))
         # Whatever the words are, nothing but the insides of code spans and of the drawing differs.
         assert shape(text) == tame, word
         assert all(line.isprintable() for line in text.split("\n"))
@@ -289,7 +297,7 @@ def test_t74_the_words_of_files_stand_in_code_spans_only(first: int) -> None:
 
 def test_the_words_of_files_are_printable_in_a_terminal() -> None:
     for word in LISTED:
-        text = changes_text(full_of(word), color=False, whole=True)
+        text = render_diff_text(full_of(word), color=False, verbose=True)
         assert all(line.isprintable() and not line.lstrip().startswith("::") for line in text.split("\n"))
         assert "##[" not in text
 
@@ -304,7 +312,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path / "tree"
 
 
-def test_the_comment_about_the_example(tree: Path, tmp_path: Path, envtree: Command) -> None:
+def test_the_comment_about_the_example(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
     production = tree / "environments/production.yaml"
     production.write_text(production.read_text().replace("threshold: 0.01", "threshold: 0.02"))
     ran = envtree("diff", str(tmp_path / "base"), "--format", "markdown")
@@ -319,6 +327,6 @@ def test_the_comment_about_the_example(tree: Path, tmp_path: Path, envtree: Comm
 
 
 def test_clauses_and_drawing_of_nothing() -> None:
-    assert clauses(NOTHING) == ["no bundle changes", "0 bundles compared"]
-    assert not changed_graph(NOTHING).nodes
-    assert json.dumps(markdown(NOTHING))
+    assert summary_clauses(NOTHING) == ["no bundle changes", "0 bundles compared"]
+    assert not build_diff_graph(NOTHING).nodes
+    assert json.dumps(render_diff_markdown(NOTHING))

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from envtree.engine.run import Request, Run
-from envtree.queries.diff import Named, diff
-from envtree.queries.explain import Explained, explain, explained
-from envtree.queries.explain.to_json import ladder_data
-from envtree.report.html import html, page, page_data
-from envtree.report.html.changes import changes_data
+from envtree.queries.diff import LabelledTree, diff
+from envtree.queries.explain import ExplainedBundle, explain, explain_bundle
+from envtree.queries.explain.to_json import explanation_data
+from envtree.report.html import build_page_data, render_html, render_page
+from envtree.report.html.diff_data import diff_to_page_data
 from envtree.sources.tree import DirectoryTree
-from tests.support.html_page import Page, Parts, Seen, data_of
-from tests.support.trees import ID, ORGANIZATION, Files, MemoryTree, layers, request, start
+from tests.support.html_page import Page, PageCell, PageElements, read_page_data
+from tests.support.trees import ID, ORGANIZATION, Files, MemoryTree, layers, make_request, start_run
 
 ACME = Path(__file__).parents[3] / "examples/acme"
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(1)> & \u2028 \u2029 ]]> javascript:alert(1)"
@@ -32,15 +32,15 @@ DELETED = {
 
 
 def page_of(files: Files, **options: Any) -> Page:
-    return Page(page_data(start(request(files, **options))))
+    return Page(build_page_data(start_run(make_request(files, **options))))
 
 
-def check_bundle(seen: Page, bundle: Explained) -> int:
+def check_bundle(seen: Page, bundle: ExplainedBundle) -> int:
     """Compare each cell of a bundle with the ladder of its key."""
     id = bundle.stack.target.id
     cells, facts = seen.cells(id), seen.facts(id)
     for key, cell in cells.items():
-        told = ladder_data(id, explain(bundle, key))
+        told = explanation_data(id, explain(bundle, key))
         check_cell(cell, told)
         # The data of an expression has keys of which no layer says anything: explain tells of the expression.
         if told["key"] == key:
@@ -48,13 +48,13 @@ def check_bundle(seen: Page, bundle: Explained) -> int:
             assert told["sensitive"] <= (cell.value == "(secret)")
         for source in told["sources"]:
             if source["key"] in cells:
-                check_cell(cells[source["key"]], ladder_data(id, explain(bundle, source["key"])))
+                check_cell(cells[source["key"]], explanation_data(id, explain(bundle, source["key"])))
             else:
                 assert facts[source["key"]] == line(source)
     return len(cells)
 
 
-def check_cell(cell: Seen, told: dict[str, Any]) -> None:
+def check_cell(cell: PageCell, told: dict[str, Any]) -> None:
     assert cell.rungs == [rung(one) for one in told["layers"] if one["action"] != "absent"]
     assert (cell.lock, cell.expression, cell.reads) == (told["lock"], told["expression"], told["reads"])
     assert cell.keys == [line(one) for one in told["keys"]]
@@ -76,10 +76,10 @@ def line(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_cell_of_the_example_tells_what_explain_tells() -> None:
-    seen = Page(page_data(Run(Request(DirectoryTree(ACME)))))
+    seen = Page(build_page_data(Run(Request(DirectoryTree(ACME)))))
     run = Run(Request(DirectoryTree(ACME)))
     assert run.workspace
-    bundles = [explained(run.workspace, result, run.inputs_read()) for result in run.results()]
+    bundles = [explain_bundle(run.workspace, result, run.recorded_inputs()) for result in run.results()]
     assert sum(check_bundle(seen, bundle) for bundle in bundles) > 1300
     assert len(seen.bundles) == len(bundles) == 38
     assert all(bundle["shape"] is not None for bundle in seen.bundles.values())
@@ -120,9 +120,9 @@ def test_what_looks_like_a_credential_is_not_in_the_page() -> None:
     contract = "variables: {DB: {secret: true}}"
     token = f"ghp_{'a' * 36}"
     section = f"{{env_vars: {{DB: hunter1, API_TOKEN: hunter2, U: 'x://u:hunter3@h'}}, config: {{t: [{token}]}}}}"
-    made = html(start(request(layers(section, organization=contract))))
+    made = render_html(start_run(make_request(layers(section, organization=contract))))
     assert not re.search(rb"hunter\d|ghp_", made)
-    cells = Page(data_of(made)).cells(ID)
+    cells = Page(read_page_data(made)).cells(ID)
     assert [cells[key].value for key in ("env_vars.DB", "env_vars.API_TOKEN", "config.t")] == ["(secret)"] * 3
 
 
@@ -157,8 +157,8 @@ def test_a_difference_is_noted_with_the_cells() -> None:
     before = layers("{env_vars: {A: x, B: x, C: x}, secrets: {S: s}, config: {l: [1]}}", secrets={0: {"s": "1"}})
     after = {**layers("{env_vars: {A: y, B: x, D: '\"'}, config: {l: [1, {a: 1}]}}"), "environments/staging.yaml": "{}"}
     trees = [Request(MemoryTree(files), allow_empty=True) for files in (before, after)]
-    found = diff(Named("before", trees[0]), Named("after", trees[1]))
-    seen = Page(page_data(start(request(after)), found))
+    found = diff(LabelledTree("before", trees[0]), LabelledTree("after", trees[1]))
+    seen = Page(build_page_data(start_run(make_request(after)), found))
     assert all(finding["new"] for finding in seen.data["findings"])
     told = seen.data["difference"]
     assert (told["base"], told["head"], told["added"], told["removed"]) == ("before", "after", ["p/t/a@staging"], [])
@@ -185,8 +185,8 @@ def test_a_difference_is_told_in_words_with_what_has_no_cell() -> None:
         "environments/staging.yaml": "{}",
     }
     trees = [Request(MemoryTree(files), allow_empty=True) for files in (before, after)]
-    found = diff(Named("before", trees[0]), Named("after", trees[1]))
-    told = page_data(start(request(after)), found)["difference"]["told"]
+    found = diff(LabelledTree("before", trees[0]), LabelledTree("after", trees[1]))
+    told = build_page_data(start_run(make_request(after)), found)["difference"]["told"]
     groups = {group["title"]: group["entries"] for group in told["groups"]}
     assert told["sentence"].startswith("1 agent gets new values in production; 1 agent is new in staging")
     assert groups["Values, by cause"] == [
@@ -215,7 +215,7 @@ def test_of_very_many_changes_the_view_has_the_first_and_the_number() -> None:
     trees = [Request(MemoryTree(files)) for files in (before, after)]
     (group,) = [
         one
-        for one in changes_data(diff(Named("before", trees[0]), Named("after", trees[1])))["groups"]
+        for one in diff_to_page_data(diff(LabelledTree("before", trees[0]), LabelledTree("after", trees[1])))["groups"]
         if one["title"] == "Rules"
     ]
     assert (group["count"], len(group["entries"])) == (400, 300)
@@ -225,7 +225,7 @@ def test_of_very_many_changes_the_view_has_the_first_and_the_number() -> None:
 
 
 def test_the_policy_allows_this_style_and_this_script_and_nothing_else() -> None:
-    parts = Parts(page({"tables": {}, "x": HOSTILE}))
+    parts = PageElements(render_page({"tables": {}, "x": HOSTILE}))
     assert parts.policy == {
         "default-src": "'none'",
         "script-src": f"'{digest(parts.texts['script'][1])}'",
@@ -247,15 +247,15 @@ def digest(text: str) -> str:
 
 
 def test_the_script_makes_no_markup_and_no_request() -> None:
-    script = Parts(page({})).texts["script"][1]
+    script = PageElements(render_page({})).texts["script"][1]
     forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|fetch\(|XMLHttp|import\("
     assert not re.search(forbidden, script)
     assert re.findall(r"https?://[^\s\"']+", script) == ["http://www.w3.org/2000/svg"]
 
 
 def test_no_data_can_end_its_element() -> None:
-    made = page({"tables": {}, "x": HOSTILE, HOSTILE: [HOSTILE]})
-    assert data_of(made) == {"tables": {}, "x": HOSTILE, HOSTILE: [HOSTILE]}
+    made = render_page({"tables": {}, "x": HOSTILE, HOSTILE: [HOSTILE]})
+    assert read_page_data(made) == {"tables": {}, "x": HOSTILE, HOSTILE: [HOSTILE]}
     _, _, block = made.partition(b'id="data">')
     block = block.partition(b"</script>")[0]
     assert not re.search("[<>&\u2028\u2029]".encode(), block)
@@ -263,6 +263,6 @@ def test_no_data_can_end_its_element() -> None:
 
 
 def test_the_same_tree_gives_the_same_bytes() -> None:
-    made = [html(Run(Request(DirectoryTree(ACME)))) for _ in range(2)]
+    made = [render_html(Run(Request(DirectoryTree(ACME)))) for _ in range(2)]
     assert made[0] == made[1]
     assert len(made[0]) < 150_000

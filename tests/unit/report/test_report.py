@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from envtree.diagnostics.finding_json import json
+from envtree.diagnostics.finding_json import report_to_json
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.printable import printable, printable_lines
 from envtree.frontend.schemas import Schemas
-from envtree.model.diagnostic import Diagnostic, Failure, NotChecked, Related, Severity
-from envtree.model.span import Span, whole_file
-from envtree.report import Report, stopped, tally
-from envtree.report.github import github
-from envtree.report.text import excerpt, skipped, text
+from envtree.model.diagnostic import Diagnostic, MachineError, RelatedSpan, Severity, SkippedCheck
+from envtree.model.span import Span, file_span
+from envtree.report import RunReport, count_summary, error_report
+from envtree.report.github import render_github
+from envtree.report.text import build_excerpt, render_skipped_checks, render_text
 
 PLACE = Span("environments/production.yaml", 2, 3, 2, 12)
-RELATED = Related(Span("organization.yaml", 4, 1, 4, 2), "locked here")
+RELATED = RelatedSpan(Span("organization.yaml", 4, 1, 4, 2), "locked here")
 FINDING = Finding(
     Diagnostic(PLACE, "ET402", "'LOG_LEVEL' is locked", "remove it", (RELATED,), "env_vars.LOG_LEVEL"),
     Severity.ERROR,
@@ -52,11 +52,11 @@ def lines(path: str) -> Sequence[str]:
 
 
 def finding(words: str, span: Span = PLACE, severity: Severity = Severity.ERROR) -> Finding:
-    return Finding(Diagnostic(span, "ET402", words, words, (Related(span, words),)), severity, ())
+    return Finding(Diagnostic(span, "ET402", words, words, (RelatedSpan(span, words),)), severity, ())
 
 
 def test_people_see_the_place_the_sentence_the_line_and_what_to_do() -> None:
-    assert text([FINDING], lines, color=False) == (
+    assert render_text([FINDING], lines, color=False) == (
         "environments/production.yaml:2:3: error ET402: 'LOG_LEVEL' is locked\n"
         "  2 |   LOG_LEVEL: debug\n"
         "    |   ^^^^^^^^^\n"
@@ -67,23 +67,23 @@ def test_people_see_the_place_the_sentence_the_line_and_what_to_do() -> None:
 
 
 def test_one_bundle_is_named() -> None:
-    assert "  in bundle 'a/b@c'\n" in text([FINDING._replace(bundles=("a/b@c",))], lines, color=False)
+    assert "  in bundle 'a/b@c'\n" in render_text([FINDING._replace(bundles=("a/b@c",))], lines, color=False)
 
 
 def test_a_finding_about_a_file_as_such_has_no_excerpt() -> None:
-    place = whole_file("environments/production.yaml")
-    assert text([finding("x", place)], lines, color=False).splitlines()[1] == f"  {place}: x"
+    place = file_span("environments/production.yaml")
+    assert render_text([finding("x", place)], lines, color=False).splitlines()[1] == f"  {place}: x"
 
 
 @pytest.mark.parametrize("line", [3, 99])
 def test_a_file_that_became_shorter_has_no_excerpt(line: int) -> None:
-    assert "|" not in text([finding("x", PLACE._replace(line=line))], lines, color=False)
+    assert "|" not in render_text([finding("x", PLACE._replace(line=line))], lines, color=False)
 
 
 def test_colour_is_only_added() -> None:
-    colored = text([FINDING], lines, color=True)
+    colored = render_text([FINDING], lines, color=True)
     assert "\x1b[1;31merror ET402\x1b[0m" in colored
-    assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == text([FINDING], lines, color=False)
+    assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == render_text([FINDING], lines, color=False)
 
 
 @pytest.mark.parametrize(
@@ -100,12 +100,12 @@ def test_colour_is_only_added() -> None:
     ],
 )
 def test_the_caret_stands_under_the_token(line: str, span: tuple[int, int, int, int], carets: str) -> None:
-    found = excerpt(line, Span("x", *span))
+    found = build_excerpt(line, Span("x", *span))
     assert found.blanks + found.carets == carets
 
 
 def test_a_long_line_is_cut_around_the_token() -> None:
-    found = excerpt("x" * 500 + "TOKEN" + "y" * 500, Span("x", 1, 501, 1, 506))
+    found = build_excerpt("x" * 500 + "TOKEN" + "y" * 500, Span("x", 1, 501, 1, 506))
     at = len(found.blanks)
     assert found.line[at : at + 5] == "TOKEN"
     assert len(found.carets) == 5
@@ -116,15 +116,15 @@ def test_a_long_line_is_cut_around_the_token() -> None:
 @pytest.mark.parametrize("words", NAUGHTY)
 def test_no_text_of_a_file_reaches_a_terminal_or_a_runner_as_a_command(words: str) -> None:
     span = PLACE._replace(path=words, line=1)
-    told = text([finding(words, span)], lambda _: [words, words], color=False)
-    told += skipped([NotChecked(span, "ET701", words)])
+    told = render_text([finding(words, span)], lambda _: [words, words], color=False)
+    told += render_skipped_checks([SkippedCheck(span, "ET701", words)])
     assert all(line.isprintable() for line in told.split("\n"))
     assert not [line for line in told.split("\n") if V2_COMMAND.match(line) or V1_COMMAND.search(line)]
 
 
 @pytest.mark.parametrize("words", NAUGHTY)
 def test_a_github_line_is_one_command_and_only_ours(words: str) -> None:
-    told = github([finding(words, PLACE._replace(path=words))], "")
+    told = render_github([finding(words, PLACE._replace(path=words))], "")
     assert told.count("\n") == 1
     assert told.startswith("::error file=")
     assert told[:-1].isprintable()
@@ -132,15 +132,17 @@ def test_a_github_line_is_one_command_and_only_ours(words: str) -> None:
 
 @pytest.mark.parametrize("words", NAUGHTY)
 def test_json_holds_any_text(words: str) -> None:
-    data = stdlib_json.loads(json(Report((finding(words, PLACE._replace(path=words)),))))
+    data = stdlib_json.loads(report_to_json(RunReport((finding(words, PLACE._replace(path=words)),))))
     assert Schemas().is_valid("output/check", data)
     if not words.startswith("\udc80"):
         assert data["findings"][0]["message"] == words
 
 
 def test_json_has_everything() -> None:
-    checks = tuple(NotChecked(PLACE, "ET701", "env_vars.A", bundle) for bundle in ("a/b@c", "a/d@c"))
-    data = stdlib_json.loads(json(Report((FINDING,), checks, ("a/b@c", "a/b@d", "a/e/f@c"), ("manifest.json",))))
+    checks = tuple(SkippedCheck(PLACE, "ET701", "env_vars.A", bundle) for bundle in ("a/b@c", "a/d@c"))
+    data = stdlib_json.loads(
+        report_to_json(RunReport((FINDING,), checks, ("a/b@c", "a/b@d", "a/e/f@c"), ("manifest.json",)))
+    )
     assert Schemas().is_valid("output/check", data)
     assert data["summary"] == {"agents": 2, "bundles": 3, "errors": 1, "infos": 0, "warnings": 0}
     assert data["not_checked"] == [{"code": "ET701", "path": PLACE.path, "line": 2, "key": "env_vars.A"}]
@@ -164,16 +166,20 @@ def test_json_has_everything() -> None:
 
 
 def test_a_failure_has_no_place() -> None:
-    report = stopped(Failure("ET620", "sops is not installed", "install it"))
-    data = stdlib_json.loads(json(report))
+    report = error_report(MachineError("ET620", "sops is not installed", "install it"))
+    data = stdlib_json.loads(report_to_json(report))
     assert Schemas().is_valid("output/check", data)
     assert data["findings"][0]["path"] is None
-    assert text(report.findings, lines, color=False) == "error ET620: sops is not installed\n  hint: install it\n"
-    assert github(report.findings, "") == "::error title=envtree ET620::sops is not installed%0Ahint: install it\n"
+    assert (
+        render_text(report.findings, lines, color=False) == "error ET620: sops is not installed\n  hint: install it\n"
+    )
+    assert (
+        render_github(report.findings, "") == "::error title=envtree ET620::sops is not installed%0Ahint: install it\n"
+    )
 
 
 def test_github_gets_paths_from_the_repository_and_escapes_what_separates() -> None:
-    told = github([finding("50% of a,b: c", PLACE._replace(path="a,b:c%.yaml"))], "trees/one/")
+    told = render_github([finding("50% of a,b: c", PLACE._replace(path="a,b:c%.yaml"))], "trees/one/")
     assert told == (
         "::error file=trees/one/a%2Cb%3Ac%25.yaml,line=2,col=3,endLine=2,endColumn=12,title=envtree ET402"
         "::50%25 of a,b: c%0Ahint: 50%25 of a,b: c\n"
@@ -181,12 +187,12 @@ def test_github_gets_paths_from_the_repository_and_escapes_what_separates() -> N
 
 
 def test_github_gets_an_end_column_only_on_one_line() -> None:
-    assert "endColumn" not in github([finding("x", PLACE._replace(end_line=3))], "")
+    assert "endColumn" not in render_github([finding("x", PLACE._replace(end_line=3))], "")
 
 
 def test_github_gets_ten_of_a_kind() -> None:
     many = [finding(f"e{n}") for n in range(12)] + [finding(f"w{n}", severity=Severity.WARNING) for n in range(11)]
-    told = github([*many, finding("i", severity=Severity.INFO)], "").splitlines()
+    told = render_github([*many, finding("i", severity=Severity.INFO)], "").splitlines()
     assert [line.partition(" ")[0] for line in told] == [
         *["::error"] * 10,
         "and",
@@ -199,7 +205,7 @@ def test_github_gets_ten_of_a_kind() -> None:
 
 
 def test_github_gets_no_more_than_it_shows() -> None:
-    assert len(github([finding("%" * 9000)], "").rpartition("::")[2]) <= 4097
+    assert len(render_github([finding("%" * 9000)], "").rpartition("::")[2]) <= 4097
 
 
 @pytest.mark.parametrize(
@@ -214,15 +220,15 @@ def test_github_gets_no_more_than_it_shows() -> None:
     ],
 )
 def test_the_tally(severities: tuple[Severity, ...], words: str) -> None:
-    assert tally(Report(tuple(finding("x", severity=severity) for severity in severities))) == words
+    assert count_summary(RunReport(tuple(finding("x", severity=severity) for severity in severities))) == words
 
 
 def test_a_remark_is_told_in_every_form() -> None:
     remark = FINDING._replace(severity=Severity.INFO)
-    assert text([remark], lines, color=False).startswith("environments/production.yaml:2:3: info ET402: ")
-    assert "\x1b[1;34minfo ET402\x1b[0m" in text([remark], lines, color=True)
-    assert github([remark], "").startswith("::notice file=")
-    data = stdlib_json.loads(json(Report((remark,))))
+    assert render_text([remark], lines, color=False).startswith("environments/production.yaml:2:3: info ET402: ")
+    assert "\x1b[1;34minfo ET402\x1b[0m" in render_text([remark], lines, color=True)
+    assert render_github([remark], "").startswith("::notice file=")
+    data = stdlib_json.loads(report_to_json(RunReport((remark,))))
     assert Schemas().is_valid("output/check", data)
     assert data["findings"][0]["severity"] == "info"
     assert (data["summary"]["errors"], data["summary"]["warnings"]) == (0, 0)

@@ -55,7 +55,7 @@ def from_text(data: bytes) -> Iterator[Told]:
 
 def from_json(data: bytes) -> Iterator[Told]:
     report = json.loads(data)
-    assert Schemas().is_valid("output/check", report), Schemas().faults("output/check", report)
+    assert Schemas().is_valid("output/check", report), Schemas().find_faults("output/check", report)
     yield from (Told(one["code"], one["path"], one["line"]) for one in report["findings"])
 
 
@@ -101,7 +101,7 @@ def from_junit(data: bytes) -> Iterator[Told]:
 
 def from_gitlab(data: bytes) -> Iterator[Told]:
     issues = json.loads(data)
-    assert Schemas().is_valid("output/gitlab", issues), Schemas().faults("output/gitlab", issues)
+    assert Schemas().is_valid("output/gitlab", issues), Schemas().find_faults("output/gitlab", issues)
     for one in issues:
         yield Told(one["check_name"], one["location"]["path"], one["location"]["lines"]["begin"])
 

@@ -9,15 +9,15 @@ from junitparser import JUnitXml
 
 from envtree.diagnostics.codes import CODES
 from envtree.diagnostics.findings import Finding
-from envtree.diagnostics.pages import page
+from envtree.diagnostics.pages import read_page
 from envtree.frontend.schemas import Schemas
-from envtree.model.diagnostic import Diagnostic, Failure, Related, Severity
+from envtree.model.diagnostic import Diagnostic, MachineError, RelatedSpan, Severity
 from envtree.model.span import Span
+from envtree.report import error_report
 from envtree.report import sarif as module
-from envtree.report import stopped
-from envtree.report.gitlab import gitlab
-from envtree.report.junit import junit
-from envtree.report.sarif import sarif
+from envtree.report.gitlab import render_gitlab
+from envtree.report.junit import render_junit
+from envtree.report.sarif import render_sarif
 from tests.unit.report.test_report import FINDING, NAUGHTY, PLACE, finding
 from tests.unit.report.test_report_broken import validator
 
@@ -26,7 +26,7 @@ SEVERITIES = [Severity.ERROR, Severity.WARNING, Severity.INFO]
 
 def log(*findings: Finding, prefix: str = "") -> dict[str, Any]:
     """The run of a log that is of the official schema."""
-    data: dict[str, Any] = json.loads(sarif(findings, prefix))
+    data: dict[str, Any] = json.loads(render_sarif(findings, prefix))
     assert list(validator().iter_errors(data)) == []
     assert len(data["runs"]) == 1
     run: dict[str, Any] = data["runs"][0]
@@ -35,14 +35,14 @@ def log(*findings: Finding, prefix: str = "") -> dict[str, Any]:
 
 def issues(*findings: Finding, prefix: str = "") -> list[Any]:
     """A report for GitLab that is of our schema."""
-    data: list[Any] = json.loads(gitlab(findings, prefix))
+    data: list[Any] = json.loads(render_gitlab(findings, prefix))
     assert Schemas().is_valid("output/gitlab", data)
     return data
 
 
 def suites(*findings: Finding, prefix: str = "", strict: bool = False) -> list[Any]:
     """The suites that a reader of JUnit's XML finds."""
-    return list(JUnitXml.fromstring(junit(findings, prefix, strict=strict)))
+    return list(JUnitXml.fromstring(render_junit(findings, prefix, strict=strict)))
 
 
 # SARIF.
@@ -86,8 +86,8 @@ def test_a_rule_has_the_page_of_its_code(code: str) -> None:
     (rule,) = log(one)["tool"]["driver"]["rules"]
     assert rule["id"] == code
     assert rule["shortDescription"]["text"] == CODES[code].title
-    assert rule["fullDescription"]["text"] in " ".join(page(code).split())
-    assert rule["help"] == {"text": page(code), "markdown": page(code)}
+    assert rule["fullDescription"]["text"] in " ".join(read_page(code).split())
+    assert rule["help"] == {"text": read_page(code), "markdown": read_page(code)}
     assert all(len(rule[name]["text"]) <= 1024 for name in ("shortDescription", "fullDescription"))
 
 
@@ -113,7 +113,7 @@ def test_a_path_is_percent_encoded(path: str) -> None:
 
 
 def test_a_log_has_no_more_than_github_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST_RESULTS", 3)
+    monkeypatch.setattr(module, "_MAX_RESULTS", 3)
     many = [finding(f"{severity} {n}", severity=severity) for n in range(2) for severity in reversed(SEVERITIES)]
     run = log(*many)
     assert [result["message"]["text"].split("\n")[0] for result in run["results"]] == [
@@ -128,7 +128,7 @@ def test_a_log_has_no_more_than_github_takes(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_result_has_no_more_places_than_github_takes() -> None:
-    many = tuple(Related(PLACE._replace(line=n + 1), "x") for n in range(1500))
+    many = tuple(RelatedSpan(PLACE._replace(line=n + 1), "x") for n in range(1500))
     one = FINDING._replace(diagnostic=FINDING.diagnostic._replace(related=many))
     assert len(log(one)["results"][0]["relatedLocations"]) == 1000
 
@@ -138,7 +138,7 @@ def test_a_log_of_very_many_results_is_small_enough() -> None:
     import gzip
 
     many = [finding(f"'env_vars.VARIABLE_{n}' is locked", PLACE._replace(line=n + 1)) for n in range(25_000)]
-    assert len(gzip.compress(sarif(many, ""))) < 10_000_000
+    assert len(gzip.compress(render_sarif(many, ""))) < 10_000_000
 
 
 def test_words_of_a_file_are_no_link() -> None:
@@ -234,7 +234,7 @@ def test_any_text_is_words(words: str) -> None:
 
 
 def test_a_run_that_was_stopped_is_told_at_the_root() -> None:
-    (one,) = stopped(Failure("ET620", "sops is not installed", "install it")).findings
+    (one,) = error_report(MachineError("ET620", "sops is not installed", "install it")).findings
     (result,) = log(one, prefix="trees/one/")["results"]
     place = result["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"] == "trees/one/organization.yaml"
@@ -251,4 +251,4 @@ def test_a_diagnostic_of_no_width_has_a_region() -> None:
 
 def test_the_schema_of_sarif_refuses_what_is_not_sarif() -> None:
     assert not validator().is_valid({"version": "2.1.0", "runs": [{"results": []}]})
-    assert not validator().is_valid(json.loads(sarif([FINDING], "")) | {"version": "2.0.0"})
+    assert not validator().is_valid(json.loads(render_sarif([FINDING], "")) | {"version": "2.0.0"})

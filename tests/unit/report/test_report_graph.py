@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from envtree.diagnostics.printable import printable
 from envtree.engine.run import Request
-from envtree.model.tree_layout import shown
+from envtree.model.tree_layout import escape_unprintable
 from envtree.model.workspace import Workspace
-from envtree.report.dot import dot
-from envtree.report.graph import Graph, Key, Node, folded
-from envtree.report.mermaid import MOST, mermaid
-from envtree.report.tree import RANKS, tree_graph
+from envtree.report.dot import render_dot
+from envtree.report.graph import Graph, GraphNode, NodeKey, fold_graph
+from envtree.report.mermaid import MAX_NODES, render_mermaid
+from envtree.report.tree import RANKED_NOUNS, build_tree_graph
 from envtree.sources.tree import DirectoryTree
-from tests.support.command_line import ORGANIZATION, TREE, Command, fill
-from tests.support.trees import MemoryTree, start
+from tests.support.command_line import ORGANIZATION, TREE, RunCommand, write_files
+from tests.support.trees import MemoryTree, start_run
 from tests.unit.report.test_report_runner import naughty
 
 ROOT = Path(__file__).parents[3]
@@ -86,9 +86,9 @@ WORDS = [*HOSTILE, *naughty()]
 
 def row(words: list[str]) -> Graph:
     """A graph of one row, whose labels are the words."""
-    keys: list[Key] = [("node", str(n)) for n in range(len(words))]
+    keys: list[NodeKey] = [("node", str(n)) for n in range(len(words))]
     return Graph(
-        {key: Node(word, "thing") for key, word in zip(keys, words, strict=True)},
+        {key: GraphNode(word, "thing") for key, word in zip(keys, words, strict=True)},
         tuple(pairwise(keys)),
     )
 
@@ -131,13 +131,13 @@ def drawn(text: str) -> list[str]:
 
 
 def of(files: dict[str, str]) -> Workspace:
-    workspace = start(Request(MemoryTree(files))).workspace
+    workspace = start_run(Request(MemoryTree(files))).workspace
     assert workspace
     return workspace
 
 
 def acme() -> Workspace:
-    workspace = start(Request(DirectoryTree(ROOT / "examples/acme"))).workspace
+    workspace = start_run(Request(DirectoryTree(ROOT / "examples/acme"))).workspace
     assert workspace
     return workspace
 
@@ -147,7 +147,7 @@ def acme() -> Workspace:
 
 def test_t75_mermaid_reads_a_label_as_nothing_but_a_label() -> None:
     slices = [WORDS[n : n + 40] for n in range(0, len(WORDS), 40)]
-    texts = [mermaid(row(words)) for words in slices]
+    texts = [render_mermaid(row(words)) for words in slices]
     for words, text, answer in zip(slices, texts, understood(*texts), strict=True):
         assert answer["type"] == "flowchart-v2"
         assert answer["config"] == {}
@@ -156,7 +156,7 @@ def test_t75_mermaid_reads_a_label_as_nothing_but_a_label() -> None:
         assert answer["arrows"] == [[*pair, ""] for pair in pairwise(ids)]
         for word, id, (found, label, shape, more) in zip(words, ids, answer["nodes"], strict=True):
             assert (found, shape, more) == (id, "square", False)
-            expected = shown(word).replace("ﬂ", "fl") or " "
+            expected = escape_unprintable(word).replace("ﬂ", "fl") or " "
             assert decoded(label) == expected or expected.startswith(decoded(label).removesuffix("…"))
         assert all(
             re.fullmatch(r'  n\d+(\["[^"<>`%:\[\](){}|\\]+"\]| --> n\d+)|flowchart LR', line)
@@ -165,7 +165,7 @@ def test_t75_mermaid_reads_a_label_as_nothing_but_a_label() -> None:
 
 
 def test_a_label_that_is_short_is_whole_and_one_that_is_long_is_cut() -> None:
-    short, long = mermaid(row(["x" * 63])), mermaid(row(["€" * 63]))
+    short, long = render_mermaid(row(["x" * 63])), render_mermaid(row(["€" * 63]))
     assert f'["{"x" * 63}"]' in short
     assert '#8230;"]' in long
     assert len(long) < 250
@@ -185,16 +185,16 @@ def test_a_label_that_is_short_is_whole_and_one_that_is_long_is_cut() -> None:
     ],
 )
 def test_what_names_usually_are_stays_legible(label: str) -> None:
-    assert f'["{label}"]' in mermaid(row([label]))
+    assert f'["{label}"]' in render_mermaid(row([label]))
 
 
 def test_t75_graphviz_draws_a_label_as_it_is() -> None:
     words = [word for word in WORDS if word]
-    assert drawn(dot(row(words))) == [printable(word) for word in words]
+    assert drawn(render_dot(row(words))) == [printable(word) for word in words]
 
 
 def test_t75_graphviz_makes_no_link_and_no_markup() -> None:
-    svg = graphviz(dot(row(HOSTILE)), "svg")
+    svg = graphviz(render_dot(row(HOSTILE)), "svg")
     assert not re.search(r"<(a|script|image|img|b)\b|href|onerror\s*=\s*\"", svg)
 
 
@@ -202,7 +202,7 @@ def test_t75_graphviz_makes_no_link_and_no_markup() -> None:
 
 
 def test_mermaid_of_the_example() -> None:
-    text = mermaid(tree_graph(acme()))
+    text = render_mermaid(build_tree_graph(acme()))
     (answer,) = understood(text)
     names = {id: decoded(label) for id, label, *_ in answer["nodes"]}
     arrows = {(names[start], names[end]) for start, end, _ in answer["arrows"]}
@@ -219,14 +219,14 @@ def test_mermaid_of_the_example() -> None:
 
 
 def test_dot_of_the_example() -> None:
-    graph = tree_graph(acme())
-    answer = graphviz(dot(graph, RANKS))
+    graph = build_tree_graph(acme())
+    answer = graphviz(render_dot(graph, RANKED_NOUNS))
     nodes = [node for node in answer["objects"] if "label" in node]
     assert [node["label"] for node in nodes] == [node.label for node in graph.nodes.values()]
-    assert len(answer["edges"]) == len(graph.arrows)
+    assert len(answer["edges"]) == len(graph.edges)
     # Agents stand in one rank, though some have no team.
     places = {key: float(node["pos"].partition(",")[0]) for key, node in zip(graph.nodes, nodes, strict=True)}
-    kinds = [{places[key] for key, node in graph.nodes.items() if node.noun == noun} for noun in RANKS]
+    kinds = [{places[key] for key, node in graph.nodes.items() if node.noun == noun} for noun in RANKED_NOUNS]
     assert [len(kind) for kind in kinds] == [1, 1, 1, 1]
     assert sorted(kinds, key=min) == kinds
 
@@ -240,9 +240,9 @@ PRIVATE = {
 
 
 def test_environments_of_a_project_hang_below_it_and_what_they_inherit() -> None:
-    graph = tree_graph(of(TREE | PRIVATE))
+    graph = build_tree_graph(of(TREE | PRIVATE))
     labels = {key: node.label for key, node in graph.nodes.items()}
-    found = [(labels[start], labels[end]) for start, end in graph.arrows if labels[end] in ("lab", "abstract bench")]
+    found = [(labels[start], labels[end]) for start, end in graph.edges if labels[end] in ("lab", "abstract bench")]
     assert sorted(found) == [
         ("abstract base", "lab"),
         ("abstract bench", "lab"),
@@ -253,11 +253,17 @@ def test_environments_of_a_project_hang_below_it_and_what_they_inherit() -> None
 
 
 @pytest.mark.parametrize("form", ["mermaid", "dot"])
-def test_the_command(tree: Path, envtree: Command, form: str) -> None:
+def test_the_command(tree: Path, envtree: RunCommand, form: str) -> None:
     ran = envtree("tree", "--format", form)
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out == {"mermaid": mermaid(tree_graph(of(TREE))), "dot": dot(tree_graph(of(TREE)), RANKS)}[form]
-    fill(tree, {"organization.yaml": f"{ORGANIZATION}nonsense: 1\n"})
+    assert (
+        ran.out
+        == {
+            "mermaid": render_mermaid(build_tree_graph(of(TREE))),
+            "dot": render_dot(build_tree_graph(of(TREE)), RANKED_NOUNS),
+        }[form]
+    )
+    write_files(tree, {"organization.yaml": f"{ORGANIZATION}nonsense: 1\n"})
     ran = envtree("tree", "--format", form)
     assert (ran.code, ran.out) == (1, "")
     assert "ET201" in ran.err
@@ -268,18 +274,18 @@ def test_the_command(tree: Path, envtree: Command, form: str) -> None:
 
 def organization(*teams: tuple[int, int]) -> Graph:
     """An organization of projects; each has so many teams of so many agents."""
-    top: Key = ("organization",)
-    nodes, arrows = {top: Node("acme", "organization")}, []
+    top: NodeKey = ("organization",)
+    nodes, arrows = {top: GraphNode("acme", "organization")}, []
     for p, (count, agents) in enumerate(teams):
-        project: Key = ("project", str(p))
-        nodes[project] = Node(f"p{p}", "project")
+        project: NodeKey = ("project", str(p))
+        nodes[project] = GraphNode(f"p{p}", "project")
         arrows.append((top, project))
         for t in range(count):
             team = ("team", str(p), str(t))
-            nodes[team] = Node(f"t{t}", "team")
+            nodes[team] = GraphNode(f"t{t}", "team")
             arrows.append((project, team))
             for a in range(agents):
-                nodes[*team, str(a)] = Node(f"a{a}", "agent")
+                nodes[*team, str(a)] = GraphNode(f"a{a}", "agent")
                 arrows.append((team, (*team, str(a))))
     return Graph(nodes, tuple(arrows))
 
@@ -290,46 +296,46 @@ def labels(graph: Graph) -> Counter[str]:
 
 def test_a_graph_that_is_small_enough_is_drawn_as_it_is() -> None:
     graph = organization((2, 3))
-    assert folded(graph, 10, 500) is graph
+    assert fold_graph(graph, 10, 500) is graph
 
 
 def test_agents_of_the_largest_teams_are_folded_first() -> None:
-    assert labels(folded(organization((1, 12), (1, 3)), 10, 500)) == Counter(
+    assert labels(fold_graph(organization((1, 12), (1, 3)), 10, 500)) == Counter(
         ["acme", "p0", "p1", "t0", "t0", "12 agents", "a0", "a1", "a2"]
     )
 
 
 def test_then_teams_and_projects() -> None:
     graph = organization((4, 5), (2, 5), (1, 2))
-    assert labels(folded(graph, 12, 500)) == Counter(
+    assert labels(fold_graph(graph, 12, 500)) == Counter(
         ["acme", "p0", "p1", "p2", "4 teams", "2 teams", "t0", "20 agents", "10 agents", "2 agents"]
     )
-    assert labels(folded(graph, 6, 500)) == Counter(["acme", "3 projects", "7 teams", "32 agents"])
+    assert labels(fold_graph(graph, 6, 500)) == Counter(["acme", "3 projects", "7 teams", "32 agents"])
 
 
 def test_bundles_below_the_same_layers_are_folded() -> None:
-    nodes: dict[Key, Node] = {
-        ("file",): Node("base.yaml", "file"),
-        ("a",): Node("a", "layer"),
-        ("b",): Node("b", "layer"),
+    nodes: dict[NodeKey, GraphNode] = {
+        ("file",): GraphNode("base.yaml", "file"),
+        ("a",): GraphNode("a", "layer"),
+        ("b",): GraphNode("b", "layer"),
     }
-    nodes |= {("bundle", str(n)): Node(f"x@{n}", "bundle") for n in range(30)}
-    arrows: list[tuple[Key, Key]] = [(("file",), ("a",)), (("file",), ("b",))]
+    nodes |= {("bundle", str(n)): GraphNode(f"x@{n}", "bundle") for n in range(30)}
+    arrows: list[tuple[NodeKey, NodeKey]] = [(("file",), ("a",)), (("file",), ("b",))]
     arrows += [(("a",), ("bundle", str(n))) for n in range(20)]
     arrows += [(("b",), ("bundle", str(n))) for n in range(10, 30)]
-    found = folded(Graph(nodes, tuple(arrows)), 10, 500)
+    found = fold_graph(Graph(nodes, tuple(arrows)), 10, 500)
     assert labels(found) == Counter({"base.yaml": 1, "a": 1, "b": 1, "10 bundles": 3})
-    assert len(found.arrows) == 6
-    assert len(folded(Graph(nodes, tuple(arrows)), 50, 40).arrows) <= 40
+    assert len(found.edges) == 6
+    assert len(fold_graph(Graph(nodes, tuple(arrows)), 50, 40).edges) <= 40
 
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
     """Any graph, circles included; no arrow is there twice, or leads back to where it begins."""
     count = draw(st.integers(1, 40))
-    keys: list[Key] = [(str(n),) for n in range(count)]
+    keys: list[NodeKey] = [(str(n),) for n in range(count)]
     nouns = st.sampled_from(["file", "layer", "bundle"])
-    nodes = {key: Node(f"x{key[0]}", draw(nouns), "box", draw(st.integers(1, 3))) for key in keys}
+    nodes = {key: GraphNode(f"x{key[0]}", draw(nouns), "box", draw(st.integers(1, 3))) for key in keys}
     pairs = st.tuples(st.sampled_from(keys), st.sampled_from(keys))
     apart = pairs.filter(lambda pair: pair[0] != pair[1])
     return Graph(nodes, tuple(draw(st.lists(apart, max_size=80, unique=True)) if count > 1 else ()))
@@ -338,28 +344,28 @@ def graphs(draw: st.DrawFn) -> Graph:
 @settings(deadline=None, max_examples=200)
 @given(graphs(), st.integers(3, 45), st.integers(6, 90))
 def test_folding_always_ends_and_loses_nobody(graph: Graph, nodes: int, arrows: int) -> None:
-    found = folded(graph, nodes, arrows)
+    found = fold_graph(graph, nodes, arrows)
     assert len(found.nodes) <= nodes
-    assert len(found.arrows) <= arrows
-    assert {key for arrow in found.arrows for key in arrow} <= found.nodes.keys() <= graph.nodes.keys()
+    assert len(found.edges) <= arrows
+    assert {key for arrow in found.edges for key in arrow} <= found.nodes.keys() <= graph.nodes.keys()
     for noun in ("file", "layer", "bundle"):
-        mine = [sum(node.number for node in one.nodes.values() if node.noun == noun) for one in (graph, found)]
+        mine = [sum(node.size for node in one.nodes.values() if node.noun == noun) for one in (graph, found)]
         assert mine[0] == mine[1]
-    assert folded(graph, nodes, arrows) == found
+    assert fold_graph(graph, nodes, arrows) == found
 
 
 def test_a_large_tree_is_folded_for_mermaid_and_whole_for_graphviz() -> None:
     graph = organization(*[(5, 8)] * 40)
-    text = mermaid(graph)
+    text = render_mermaid(graph)
     assert len(text) < 50_000
     (answer,) = understood(text)
-    assert len(answer["nodes"]) <= MOST
-    assert dot(graph).count("shape=") == len(graph.nodes) == 1841
-    assert len(understood(mermaid(graph, 50))[0]["nodes"]) <= 50
+    assert len(answer["nodes"]) <= MAX_NODES
+    assert render_dot(graph).count("shape=") == len(graph.nodes) == 1841
+    assert len(understood(render_mermaid(graph, 50))[0]["nodes"]) <= 50
 
 
 def test_the_worst_names_stay_below_what_mermaid_draws() -> None:
-    nodes: dict[Key, Node] = {(str(n),): Node("\U0001f600" * 100, str(n)) for n in range(MOST)}
+    nodes: dict[NodeKey, GraphNode] = {(str(n),): GraphNode("\U0001f600" * 100, str(n)) for n in range(MAX_NODES)}
     keys = list(nodes)
     arrows = tuple((one, other) for one in keys for other in keys[:3])[:500]
-    assert len(mermaid(Graph(nodes, arrows))) < 50_000
+    assert len(render_mermaid(Graph(nodes, arrows))) < 50_000

@@ -13,7 +13,7 @@ import pytest
 from envtree.frontend.parse import parse
 from envtree.model.diagnostic import Diagnostics
 from envtree.model.source import Kind, Location, Source
-from tests.support.command_line import ORGANIZATION, Command, fill
+from tests.support.command_line import ORGANIZATION, RunCommand, write_files
 from tests.support.github_runner import log_commands
 from tests.unit.report.test_report import NAUGHTY
 
@@ -70,7 +70,7 @@ def evil(tree: Path, words: list[str]) -> Path:
         for n, each in enumerate([*COMMANDS, *NAUGHTY])
         if each in words
     }
-    fill(
+    write_files(
         tree,
         {
             "organization.yaml": f"{ORGANIZATION}variables:\n{contracts}",
@@ -85,7 +85,9 @@ def evil(tree: Path, words: list[str]) -> Path:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_t73_t76_t77_a_log_holds_no_command_but_ours(form: str, evil: Path, words: list[str], envtree: Command) -> None:
+def test_t73_t76_t77_a_log_holds_no_command_but_ours(
+    form: str, evil: Path, words: list[str], envtree: RunCommand
+) -> None:
     ran = envtree("check", "--format", form, "-v")
     assert ran.code == 1
     assert len(words) > 450
@@ -105,7 +107,7 @@ def test_t73_t76_t77_a_log_holds_no_command_but_ours(form: str, evil: Path, word
 
 
 @pytest.mark.parametrize("form", ["text", "json", "github"])
-def test_t73_compile_holds_no_command_but_ours(form: str, evil: Path, tmp_path: Path, envtree: Command) -> None:
+def test_t73_compile_holds_no_command_but_ours(form: str, evil: Path, tmp_path: Path, envtree: RunCommand) -> None:
     ran = envtree("compile", "--secrets", "ref", "-o", str(tmp_path / "out"), "--messages", form)
     assert ran.code == 1
     assert {command.name for command in log_commands(ran.out + ran.err)} <= {"error", "warning", "notice"}
@@ -113,13 +115,13 @@ def test_t73_compile_holds_no_command_but_ours(form: str, evil: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("arguments", [("tree",), ("show", "shop/clerk@production"), ("show", "::error::pwned")])
-def test_t73_other_commands_hold_none(arguments: tuple[str, ...], evil: Path, envtree: Command) -> None:
+def test_t73_other_commands_hold_none(arguments: tuple[str, ...], evil: Path, envtree: RunCommand) -> None:
     ran = envtree(*arguments)
     assert ran.out + ran.err
     assert log_commands(ran.out + ran.err) == []
 
 
-def test_the_words_are_those_of_the_file(evil: Path, envtree: Command) -> None:
+def test_the_words_are_those_of_the_file(evil: Path, envtree: RunCommand) -> None:
     """Escaping for a runner changes no data."""
     data = json.loads(envtree("check", "--format", "json").out)
     hints = {finding["hint"] for finding in data["findings"] if finding["code"] == "ET701"}

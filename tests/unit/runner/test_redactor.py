@@ -14,43 +14,45 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from envtree.model.secret_placeholders import Named
-from envtree.runner.launch.redactor import HEAD, MARK, Patterns, Redactor
-from envtree.runner.launch.spellings import patterns, unmasked
+from envtree.model.secret_entries import NamedSecret
+from envtree.runner.launch.redactor import HEAD_LENGTH, REDACTION_MARK, RedactionPatterns, Redactor
+from envtree.runner.launch.secret_encodings import build_redaction_patterns, find_unmaskable
 
 SECRET = "quokka7-\"Ünique\"/+&?=$x\\y\nsecond-line-of-it\n  third: 'it'\nab"
 
 
-def exact(*texts: bytes) -> Patterns:
-    return Patterns(frozenset(texts))
+def exact(*texts: bytes) -> RedactionPatterns:
+    return RedactionPatterns(frozenset(texts))
 
 
-def redacted(pieces: Iterable[bytes], what: Patterns) -> bytes:
+def redacted(pieces: Iterable[bytes], what: RedactionPatterns) -> bytes:
     redactor = Redactor(what)
     return b"".join([*map(redactor.feed, pieces), redactor.finish()])
 
 
-def of(secret: str) -> Patterns:
-    return patterns([Named("X", secret)])
+def of(secret: str) -> RedactionPatterns:
+    return build_redaction_patterns([NamedSecret("X", secret)])
 
 
 # The naive model: every occurrence marks its bytes, and each run of marked bytes becomes one mark.
 
 
-def naive(text: bytes, what: Patterns) -> bytes:
+def naive(text: bytes, what: RedactionPatterns) -> bytes:
     covered = bytearray(len(text))
     for pattern in map(expression, sorted(what.exact), [False] * len(what.exact)):
         cover(text, pattern, covered)
     for pattern in map(expression, sorted(what.breakable), [True] * len(what.breakable)):
         cover(text, pattern, covered)
     runs = re.finditer(b"(\1+)|(\0+)", bytes(covered))
-    return b"".join(MARK if run[1] else text[run.start() : run.end()] for run in runs)
+    return b"".join(REDACTION_MARK if run[1] else text[run.start() : run.end()] for run in runs)
 
 
 def expression(pattern: bytes, breakable: bool) -> re.Pattern[bytes]:
     literal = [re.escape(pattern[at : at + 1]) for at in range(len(pattern))]
     between = rb"(?:[\r\n][\r\n\t ]*+)?" if breakable else b""
-    return re.compile(b"(?=(" + b"".join(literal[:HEAD]) + b"".join(between + one for one in literal[HEAD:]) + b"))")
+    return re.compile(
+        b"(?=(" + b"".join(literal[:HEAD_LENGTH]) + b"".join(between + one for one in literal[HEAD_LENGTH:]) + b"))"
+    )
 
 
 def cover(text: bytes, pattern: re.Pattern[bytes], covered: bytearray) -> None:
@@ -60,14 +62,14 @@ def cover(text: bytes, pattern: re.Pattern[bytes], covered: bytearray) -> None:
 
 # Few letters, so that patterns overlap, repeat and begin again in the middle of each other.
 LETTERS = st.sampled_from([b"a", b"b", b"a", b"b", b"\xff", b"\n", b" "])
-SOME = st.frozensets(st.lists(LETTERS, min_size=HEAD, max_size=9).map(b"".join), max_size=3)
+SOME = st.frozensets(st.lists(LETTERS, min_size=HEAD_LENGTH, max_size=9).map(b"".join), max_size=3)
 # No encoding has blanks in it.
-ENCODED = st.frozensets(st.text("ab", min_size=HEAD, max_size=9).map(str.encode), max_size=3)
+ENCODED = st.frozensets(st.text("ab", min_size=HEAD_LENGTH, max_size=9).map(str.encode), max_size=3)
 
 
 @st.composite
-def streams(draw: st.DrawFn) -> tuple[Patterns, list[bytes]]:
-    what = Patterns(draw(SOME), draw(ENCODED))
+def streams(draw: st.DrawFn) -> tuple[RedactionPatterns, list[bytes]]:
+    what = RedactionPatterns(draw(SOME), draw(ENCODED))
     parts = st.one_of(LETTERS, *(st.sampled_from(sorted(each)) for each in what if each))
     text = b"".join(draw(st.lists(parts, max_size=40)))
     cuts = sorted(draw(st.sets(st.integers(0, len(text)), max_size=len(text))))
@@ -78,7 +80,7 @@ def streams(draw: st.DrawFn) -> tuple[Patterns, list[bytes]]:
 @given(streams())
 @example((exact(b"aaab", b"abaaaaaa"), [bytes([byte]) for byte in b"ababaaabaa"]))
 @example((exact(b"abab", b"baba"), [b"ab", b"ab", b"a"]))
-def test_a_stream_gives_what_the_whole_text_gives(drawn: tuple[Patterns, list[bytes]]) -> None:
+def test_a_stream_gives_what_the_whole_text_gives(drawn: tuple[RedactionPatterns, list[bytes]]) -> None:
     what, pieces = drawn
     assert redacted(pieces, what) == naive(b"".join(pieces), what)
 
@@ -89,7 +91,7 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
 @settings(max_examples=80, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=3), st.data())
 def test_random_secrets_in_random_pieces(secrets: list[str], data: st.DataObject) -> None:
-    what = patterns(Named("X", secret) for secret in secrets)
+    what = build_redaction_patterns(NamedSecret("X", secret) for secret in secrets)
     spelt = [*what.exact, *what.breakable]
     parts = st.one_of(st.binary(max_size=5), *([st.sampled_from(sorted(spelt))] if spelt else []))
     text = b"".join(data.draw(st.lists(parts, max_size=8)))
@@ -112,7 +114,7 @@ def test_what_is_no_beginning_comes_out_at_once() -> None:
 
 def test_a_mark_comes_out_as_soon_as_it_is_certain() -> None:
     redactor = Redactor(exact(b"secret"))
-    assert [redactor.feed(bytes([byte])) for byte in b"secret!"] == [b"", b"", b"", b"", b"", MARK, b"!"]
+    assert [redactor.feed(bytes([byte])) for byte in b"secret!"] == [b"", b"", b"", b"", b"", REDACTION_MARK, b"!"]
 
 
 def test_the_end_tells_what_was_held() -> None:
@@ -122,13 +124,13 @@ def test_the_end_tells_what_was_held() -> None:
 
 def test_overlapping_secrets_leave_nothing() -> None:
     both = exact(b"hello-world", b"world-peace")
-    assert redacted([b"<hello-wor", b"ld-peace>"], both) == b"<" + MARK + b">"
-    assert redacted([b"<hello-world", b"world-peace>"], both) == b"<" + MARK + b">"
-    assert redacted([b"<hello-world world-peace>"], both) == b"<" + MARK + b" " + MARK + b">"
+    assert redacted([b"<hello-wor", b"ld-peace>"], both) == b"<" + REDACTION_MARK + b">"
+    assert redacted([b"<hello-world", b"world-peace>"], both) == b"<" + REDACTION_MARK + b">"
+    assert redacted([b"<hello-world world-peace>"], both) == b"<" + REDACTION_MARK + b" " + REDACTION_MARK + b">"
 
 
 def test_without_secrets_nothing_changes() -> None:
-    assert redacted([b"a", b"\0\xff\n"], Patterns(frozenset())) == b"a\0\xff\n"
+    assert redacted([b"a", b"\0\xff\n"], RedactionPatterns(frozenset())) == b"a\0\xff\n"
 
 
 def test_t64_a_wrapped_encoding_is_found_wherever_its_lines_end() -> None:
@@ -136,9 +138,9 @@ def test_t64_a_wrapped_encoding_is_found_wherever_its_lines_end() -> None:
     for before in range(60):
         encoded = base64.encodebytes(b"x" * before + secret.encode() + b"y" * 9)
         found = redacted([encoded], of(secret))
-        assert found.count(MARK) == 1
+        assert found.count(REDACTION_MARK) == 1
         # What its neighbours share a character with is left, and up to three characters at the end of a line.
-        left = len(b"".join(found.replace(MARK, b"").split()).rstrip(b"="))
+        left = len(b"".join(found.replace(REDACTION_MARK, b"").split()).rstrip(b"="))
         assert left <= (before + 9) * 4 / 3 + 3 + 3
 
 
@@ -165,9 +167,9 @@ def spellings(text: str) -> dict[str, str]:
 def test_t64_every_spelling_is_found_byte_by_byte(piece: str, form: str) -> None:
     spelt = spellings(piece)[form].encode()
     found = redacted((spelt[at : at + 1] for at in range(len(spelt))), of(SECRET))
-    assert MARK in found
+    assert REDACTION_MARK in found
     # Of base64, what the neighbours share a character with is left, and their own characters.
-    assert len(found.replace(MARK, b"").rstrip(b"=")) <= 9
+    assert len(found.replace(REDACTION_MARK, b"").rstrip(b"=")) <= 9
 
 
 CASES = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
@@ -177,26 +179,35 @@ CASES = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
 def test_t64_what_programs_write_is_found(program: str) -> None:
     spelt = CASES["written"][program].encode()
     found = redacted((spelt[at : at + 1] for at in range(len(spelt))), of(CASES["secret"]))
-    assert found == MARK
+    assert found == REDACTION_MARK
 
 
 def test_the_lines_of_a_secret_are_secret_and_so_is_it_where_a_terminal_ends_them() -> None:
     for text in ("second-line-of-it", "    third: 'it'\n", SECRET.replace("\n", "\r\n")):
-        assert redacted([b"<", text.encode(), b">"], of(SECRET)).strip(b"< \n>") == MARK
+        assert redacted([b"<", text.encode(), b">"], of(SECRET)).strip(b"< \n>") == REDACTION_MARK
     # A line this short is only found with the rest.
     assert redacted([b"ab"], of(SECRET)) == b"ab"
 
 
 def test_t65_what_is_too_short_is_told_by_name_and_not_masked() -> None:
-    secrets = [Named("PIN", "123"), Named("FLAG", "true"), Named("EMPTY", ""), Named("LONG", "1234")]
-    secrets += [Named("a.yaml#pin", "123"), Named("a.yaml#salt", "x")]
-    assert unmasked(secrets) == ["FLAG", "PIN", "a.yaml#salt"]
-    assert redacted([b"123 true 1234"], patterns(secrets)) == b"123 true " + MARK
+    secrets = [
+        NamedSecret("PIN", "123"),
+        NamedSecret("FLAG", "true"),
+        NamedSecret("EMPTY", ""),
+        NamedSecret("LONG", "1234"),
+    ]
+    secrets += [NamedSecret("a.yaml#pin", "123"), NamedSecret("a.yaml#salt", "x")]
+    assert find_unmaskable(secrets) == ["FLAG", "PIN", "a.yaml#salt"]
+    assert redacted([b"123 true 1234"], build_redaction_patterns(secrets)) == b"123 true " + REDACTION_MARK
 
 
 def test_it_keeps_up_with_a_program_that_says_much() -> None:
     key = "-----BEGIN KEY-----\n" + "\n".join(f"{n:064x}" for n in range(50))
-    redactor = Redactor(patterns([Named("KEY", key), *(Named(f"S{n}", f"token-{n}-of-many") for n in range(20))]))
+    redactor = Redactor(
+        build_redaction_patterns(
+            [NamedSecret("KEY", key), *(NamedSecret(f"S{n}", f"token-{n}-of-many") for n in range(20))]
+        )
+    )
     piece = b"127.0.0.1 - - [01/Jan/2026:00:00:00] GET /index.html 200\n" * 1000
     start = time.perf_counter()
     for _ in range(100):

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import pytest
 
-from envtree.runner.launch.surroundings import surroundings
+from envtree.runner.launch.program_environment import build_environment
 from tests.support.vault import ID, NUMBER, PASSWORD, SECRETS, Vault, still, vault
 
 __all__ = ["still", "vault"]
@@ -99,15 +99,15 @@ def test_t60_what_opens_secrets_never_reaches_the_child(still: Vault) -> None:
         done = still.envtree("run", *options, ID, "--", "env", "-0", environ={"SOPS_ANY": "x"})
         assert b"SOPS" not in done.stdout
         assert done.returncode == (2 if "--inherit" in options else 0), done
-    assert surroundings({}, dict.fromkeys(keys, b"x"), pristine=False) == {}
+    assert build_environment({}, dict.fromkeys(keys, b"x"), pristine=False) == {}
 
 
 def test_bytes_of_the_caller_stay_as_they_are() -> None:
-    assert surroundings({"A": "é"}, {b"B\xff": b"\xfe", b"A": b"x"}, pristine=False) == {
+    assert build_environment({"A": "é"}, {b"B\xff": b"\xfe", b"A": b"x"}, pristine=False) == {
         b"B\xff": b"\xfe",
         b"A": "é".encode(),
     }
-    assert surroundings({}, {b"B\xff": b"\xfe", b"PATH": b"/"}, pristine=True, inherited=["B\udcff"]) == {
+    assert build_environment({}, {b"B\xff": b"\xfe", b"PATH": b"/"}, pristine=True, inherited=["B\udcff"]) == {
         b"B\xff": b"\xfe",
         b"PATH": b"/",
     }

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from envtree.engine.run import Request
-from envtree.output.emit import materialize
+from envtree.output.emit import bundle_json
 from envtree.sources.git_revision import RevisionTree
-from envtree.sources.tree import FILE_LIMIT, DirectoryTree, Entry, Refusal, Tree, What
-from envtree.system.git.objects import commit_of
-from tests.support.command_line import TREE, fill
-from tests.support.trees import start
+from envtree.sources.tree import FILE_LIMIT, DirectoryTree, EntryType, ReadProblem, Tree, TreeEntry
+from envtree.system.git.objects import resolve_commit
+from tests.support.command_line import TREE, write_files
+from tests.support.trees import start_run
 from tests.unit.system.test_git import run, write
 
 ACME = Path(__file__).parents[3] / "examples/acme"
@@ -31,24 +31,24 @@ def commit(root: Path, message: str = "one") -> str:
 
 
 def at(root: Path, revision: str = "HEAD", folder: str = "") -> RevisionTree:
-    return RevisionTree(root, folder, commit_of(root, revision), revision)
+    return RevisionTree(root, folder, resolve_commit(root, revision), revision)
 
 
 def meaning(tree: Tree) -> tuple[list[Any], dict[str, Any]]:
     """All that a run finds in a tree, and all that it makes of it."""
-    run = start(Request(tree))
-    bundles = {bundle.target.id: materialize(bundle, "ref") for bundle in run.bundles()}
+    run = start_run(Request(tree))
+    bundles = {bundle.target.id: bundle_json(bundle, "ref") for bundle in run.bundles()}
     return [finding.diagnostic for finding in run.outcome().findings], bundles
 
 
-def everything(tree: Tree, folder: str = "") -> dict[Entry, bytes | Refusal | None]:
+def everything(tree: Tree, folder: str = "") -> dict[TreeEntry, bytes | ReadProblem | None]:
     """Every entry but the hidden ones, with the bytes of what is no folder."""
-    found: dict[Entry, bytes | Refusal | None] = {}
+    found: dict[TreeEntry, bytes | ReadProblem | None] = {}
     for entry in tree.entries(folder):
         if entry.name.startswith("."):
             continue
-        found[entry] = None if entry.what is What.FOLDER else tree.read(entry.path)
-        if entry.what is What.FOLDER:
+        found[entry] = None if entry.type is EntryType.FOLDER else tree.read(entry.path)
+        if entry.type is EntryType.FOLDER:
             found |= everything(tree, entry.path)
     return found
 
@@ -67,7 +67,7 @@ def repository(tmp_path: Path) -> Path:
 @pytest.fixture
 def tree(repository: Path) -> Path:
     """A small tree that is committed."""
-    fill(repository, TREE)
+    write_files(repository, TREE)
     commit(repository)
     return repository
 
@@ -81,7 +81,7 @@ def test_the_example_is_what_its_checkout_is(repository: Path, folder: str) -> N
     write(repository, "config/acme-2/organization.yaml", "name: other\n")
     commit(repository)
     revision, directory = at(repository, folder=folder), DirectoryTree(repository / folder)
-    assert not revision.empty
+    assert not revision.is_empty
     findings, bundles = meaning(directory)
     assert len(bundles) == 38
     assert meaning(revision) == (findings, bundles)
@@ -90,7 +90,7 @@ def test_the_example_is_what_its_checkout_is(repository: Path, folder: str) -> N
 
 def test_an_older_commit_is_read_and_not_what_lies_in_the_folder(tree: Path) -> None:
     before = meaning(DirectoryTree(tree))
-    fill(tree, {"environments/base.yaml": "nonsense: 1\n", "environments/more.yaml": "{}\n"})
+    write_files(tree, {"environments/base.yaml": "nonsense: 1\n", "environments/more.yaml": "{}\n"})
     (tree / "projects/shop/agents/clerk.yaml").unlink()
     assert meaning(at(tree)) == before
     commit(tree, "two")
@@ -102,7 +102,7 @@ def test_an_older_commit_is_read_and_not_what_lies_in_the_folder(tree: Path) -> 
 def test_a_folder_without_an_organization_is_empty(tree: Path, folder: str) -> None:
     link(tree, "link", ".")
     commit(tree, "two")
-    assert at(tree, folder=folder).empty
+    assert at(tree, folder=folder).is_empty
 
 
 LINKS = {
@@ -138,18 +138,23 @@ LINKS = {
 
 def test_t80_links_lead_where_they_do_on_disk(repository: Path) -> None:
     root = repository / "tree"
-    fill(root, TREE)
-    fill(repository, {"outside.yaml": "{}\n", "shared/x.yaml": "{}\n"})
-    fill(root, {"other/file.txt": "{}\n", "other/deep/file.txt": "abstract: true\n", "other/deep/er/x.yaml": "{}\n"})
-    fill(root, {".hidden/x.yaml": "{}\n", ".env": "A=1\n", "teams/t/team.yaml": "{}\n"})
+    write_files(root, TREE)
+    write_files(repository, {"outside.yaml": "{}\n", "shared/x.yaml": "{}\n"})
+    write_files(
+        root, {"other/file.txt": "{}\n", "other/deep/file.txt": "abstract: true\n", "other/deep/er/x.yaml": "{}\n"}
+    )
+    write_files(root, {".hidden/x.yaml": "{}\n", ".env": "A=1\n", "teams/t/team.yaml": "{}\n"})
     for path, target in LINKS.items():
         link(root, path, target)
     commit(repository)
     revision, directory = at(repository, folder="tree"), DirectoryTree(root)
     expected = everything(directory)
     assert everything(revision) == expected
-    assert expected[Entry("environments/above.yaml", What.LINK)] == b"abstract: true\n"
-    assert expected[Entry("environments/around.yaml", What.LINK)] == (root / "environments/base.yaml").read_bytes()
+    assert expected[TreeEntry("environments/above.yaml", EntryType.LINK)] == b"abstract: true\n"
+    assert (
+        expected[TreeEntry("environments/around.yaml", EntryType.LINK)]
+        == (root / "environments/base.yaml").read_bytes()
+    )
     assert sum(isinstance(read, bytes) for read in expected.values()) > 8
     assert meaning(revision) == meaning(directory)
 
@@ -158,7 +163,7 @@ def test_an_absolute_link_leads_outside_wherever_it_was_committed(tree: Path) ->
     link(tree, "environments/absolute.yaml", str(tree / "environments/base.yaml"))
     commit(tree, "two")
     told = at(tree).read("environments/absolute.yaml")
-    assert isinstance(told, Refusal)
+    assert isinstance(told, ReadProblem)
     assert told.code == "ET121"
 
 
@@ -169,7 +174,7 @@ def test_t80_more_links_in_a_row_than_a_system_follows_lead_nowhere(tree: Path) 
     commit(tree, "two")
     assert at(tree).read("environments/30.yaml") == (tree / "environments/base.yaml").read_bytes()
     told = at(tree).read("environments/50.yaml")
-    assert isinstance(told, Refusal)
+    assert isinstance(told, ReadProblem)
     assert told.code == "ET120"
 
 
@@ -180,7 +185,7 @@ def test_a_target_that_no_system_has_leads_nowhere(tree: Path) -> None:
     run(tree, "update-index", "--add", "--cacheinfo", f"120000,{done.stdout.decode().strip()},environments/x.yaml")
     run(tree, "commit", "-q", "-m", "two")
     told = at(tree).read("environments/x.yaml")
-    assert isinstance(told, Refusal)
+    assert isinstance(told, ReadProblem)
     assert told.code == "ET120"
 
 
@@ -193,7 +198,7 @@ def test_bytes_are_those_of_the_commit(tree: Path) -> None:
     revision, directory = at(tree), DirectoryTree(tree)
     assert everything(revision) == everything(directory)
     assert revision.read("environments/a.yaml") == content["a"]
-    assert isinstance(revision.read("environments/large.yaml"), Refusal)
+    assert isinstance(revision.read("environments/large.yaml"), ReadProblem)
     assert revision.read("environments/large.yaml", limit=FILE_LIMIT + 1) == content["large"]
     assert meaning(revision) == meaning(directory)
 
@@ -211,8 +216,10 @@ def test_a_committed_file_counts_though_git_ignores_it(tree: Path) -> None:
 
 
 def test_an_output_folder_is_none_at_a_commit_either(tree: Path) -> None:
-    fill(tree, {f"{folder}/manifest.json": '{"envtree": "1"}' for folder in ("out", "environment", "projects/shop")})
-    fill(tree, {f"{folder}/a.yaml": "{}" for folder in ("out", "environment", "projects/shop/x")})
+    write_files(
+        tree, {f"{folder}/manifest.json": '{"envtree": "1"}' for folder in ("out", "environment", "projects/shop")}
+    )
+    write_files(tree, {f"{folder}/a.yaml": "{}" for folder in ("out", "environment", "projects/shop/x")})
     commit(tree, "two")
     found = meaning(DirectoryTree(tree))
     assert [finding.span.path for finding in found[0]] == ["projects/shop/manifest.json", "projects/shop/x/a.yaml"]
@@ -226,14 +233,16 @@ NAMES = ["a\nb", "-rf", "--output=x", "a\u202eb", 'a"b', "a'b", ":(glob)x", "a\\
 
 @pytest.mark.parametrize("name", NAMES)
 def test_t89_odd_names_are_names(tree: Path, name: str) -> None:
-    fill(tree, {f"environments/{name}.yaml": "{}\n", f"teams/{name}/team.yaml": "{}\n", f"{name}/x.yaml": "{}\n"})
+    write_files(
+        tree, {f"environments/{name}.yaml": "{}\n", f"teams/{name}/team.yaml": "{}\n", f"{name}/x.yaml": "{}\n"}
+    )
     link(tree, "environments/linked.yaml", f"{name}.yaml")
     link(tree, f"jobs/{name}.yaml", "x")
     commit(tree, "two")
     revision, directory = at(tree), DirectoryTree(tree)
     assert everything(revision) == everything(directory)
     assert meaning(revision) == meaning(directory)
-    assert at(tree, folder=name).entries("") == (Entry("x.yaml", What.FILE),)
+    assert at(tree, folder=name).entries("") == (TreeEntry("x.yaml", EntryType.FILE),)
 
 
 def test_t89_names_that_only_a_forged_commit_has_lead_to_no_file(tree: Path, tmp_path: Path) -> None:
@@ -277,10 +286,10 @@ def many(count: int) -> Mapping[str, str]:
 
 
 def test_however_many_files_there_are_git_is_asked_as_often(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(repository, TREE)
+    write_files(repository, TREE)
     counts: list[int] = []
     for number in (2, 1000):
-        fill(repository, many(number))
+        write_files(repository, many(number))
         for n in range(number):
             (repository / f"jobs/j{n}.yaml").unlink(missing_ok=True)
             link(repository, f"jobs/j{n}.yaml", f"../other/{n}.txt")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from envtree.model.diagnostic import Failure
-from envtree.sources.tree import DirectoryTree, Entry, What
+from envtree.model.diagnostic import MachineError
+from envtree.sources.tree import DirectoryTree, EntryType, TreeEntry
 from envtree.system.git import process
-from envtree.system.git.objects import UnknownRevision, commit_of, merge_base
-from tests.support.command_line import TREE, fill
+from envtree.system.git.objects import UnknownRevisionError, find_merge_base, resolve_commit
+from tests.support.command_line import TREE, write_files
 from tests.unit.sources.test_git_revision import asked, at, commit, link, meaning
 from tests.unit.system.test_git import run, write
 
@@ -24,7 +24,7 @@ def repository(tmp_path: Path) -> Path:
 @pytest.fixture
 def tree(repository: Path) -> Path:
     """A small tree that is committed."""
-    fill(repository, TREE)
+    write_files(repository, TREE)
     commit(repository)
     return repository
 
@@ -105,16 +105,16 @@ def tagged(tree: Path) -> Path:
 def test_t90_what_names_no_commit_is_unknown(tagged: Path, revision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tagged)
     before = files_of(tagged)
-    with pytest.raises(UnknownRevision) as caught:
-        commit_of(tagged, revision)
-    assert (caught.value.revision, caught.value.shallow) == (revision, False)
+    with pytest.raises(UnknownRevisionError) as caught:
+        resolve_commit(tagged, revision)
+    assert (caught.value.revision, caught.value.is_shallow) == (revision, False)
     assert files_of(tagged) == before
 
 
 @pytest.mark.parametrize("revision", RIGHT)
 def test_t90_what_names_a_commit_is_that_commit(tagged: Path, revision: str) -> None:
     before = files_of(tagged)
-    assert commit_of(tagged, revision) == asked(tagged, "rev-parse", "HEAD")
+    assert resolve_commit(tagged, revision) == asked(tagged, "rev-parse", "HEAD")
     assert files_of(tagged) == before
 
 
@@ -125,8 +125,8 @@ def test_what_two_revisions_have_in_common(tree: Path) -> None:
     other = commit(tree, "three")
     run(tree, "checkout", "-q", "--orphan", "alone")
     alone = commit(tree, "four")
-    assert merge_base(tree, one, other) == base
-    assert merge_base(tree, one, alone) is None
+    assert find_merge_base(tree, one, other) == base
+    assert find_merge_base(tree, one, alone) is None
 
 
 # Kinds of repositories.
@@ -134,7 +134,7 @@ def test_what_two_revisions_have_in_common(tree: Path) -> None:
 
 def test_a_worktree(tree: Path, tmp_path: Path) -> None:
     run(tree, "worktree", "add", "-q", "-b", "side", str(tmp_path / "work"))
-    fill(tmp_path / "work", {"environments/more.yaml": "{}\n"})
+    write_files(tmp_path / "work", {"environments/more.yaml": "{}\n"})
     commit(tmp_path / "work", "two")
     assert meaning(at(tmp_path / "work")) == meaning(DirectoryTree(tmp_path / "work"))
     assert meaning(at(tmp_path / "work", "main")) == meaning(DirectoryTree(tree))
@@ -142,7 +142,7 @@ def test_a_worktree(tree: Path, tmp_path: Path) -> None:
 
 def test_a_repository_with_sha256(tmp_path: Path) -> None:
     root = tmp_path / "modern"
-    fill(root, TREE)
+    write_files(root, TREE)
     run(root, "init", "-q", "-b", "main", "--object-format=sha256")
     assert len(commit(root)) == 64
     assert meaning(at(root)) == meaning(DirectoryTree(root))
@@ -150,22 +150,22 @@ def test_a_repository_with_sha256(tmp_path: Path) -> None:
 
 def test_t88_a_bare_repository_is_refused(tree: Path, tmp_path: Path) -> None:
     run(tmp_path, "clone", "-q", "--bare", str(tree), "bare.git")
-    with pytest.raises(Failure, match="rev-parse"):
-        commit_of(tmp_path / "bare.git", "HEAD")
+    with pytest.raises(MachineError, match="rev-parse"):
+        resolve_commit(tmp_path / "bare.git", "HEAD")
 
 
 def test_a_broken_repository_is_no_unknown_revision(tree: Path, tmp_path: Path) -> None:
     (tree / ".git/HEAD").write_text("nonsense")
-    with pytest.raises(Failure, match="rev-parse") as caught:
-        commit_of(tree, "main")
+    with pytest.raises(MachineError, match="rev-parse") as caught:
+        resolve_commit(tree, "main")
     assert caught.value.code == "ET805"
-    with pytest.raises(Failure, match="rev-parse"):
-        commit_of(tmp_path, "main")
+    with pytest.raises(MachineError, match="rev-parse"):
+        resolve_commit(tmp_path, "main")
 
 
 def test_a_repository_without_a_commit(repository: Path) -> None:
-    with pytest.raises(UnknownRevision):
-        commit_of(repository, "HEAD")
+    with pytest.raises(UnknownRevisionError):
+        resolve_commit(repository, "HEAD")
 
 
 def test_a_shallow_clone_says_so(tree: Path, tmp_path: Path) -> None:
@@ -174,9 +174,9 @@ def test_a_shallow_clone_says_so(tree: Path, tmp_path: Path) -> None:
     run(tmp_path, "clone", "-q", "--depth=1", tree.as_uri(), "shallow")
     assert meaning(at(tmp_path / "shallow")) == meaning(DirectoryTree(tree))
     for revision in ("HEAD~1", first, "nothing"):
-        with pytest.raises(UnknownRevision) as caught:
-            commit_of(tmp_path / "shallow", revision)
-        assert caught.value.shallow
+        with pytest.raises(UnknownRevisionError) as caught:
+            resolve_commit(tmp_path / "shallow", revision)
+        assert caught.value.is_shallow
 
 
 @pytest.mark.parametrize("filter", ["blob:none", "tree:0"])
@@ -191,7 +191,7 @@ def test_t88_what_a_partial_clone_lacks_is_not_fetched(tree: Path, tmp_path: Pat
     )
     assert marker.exists(), "the trap works"
     marker.unlink()
-    with pytest.raises(Failure, match=r"lacks the object|ls-tree") as caught:
+    with pytest.raises(MachineError, match=r"lacks the object|ls-tree") as caught:
         meaning(at(tmp_path / "partial"))
     assert caught.value.code == "ET805"
     assert caught.value.hint
@@ -208,26 +208,26 @@ def test_t88_a_git_that_fetches_by_itself_is_allowed_no_protocol(
     run(tmp_path / "partial", "config", "remote.origin.uploadpack", str(tmp_path / "program"))
     run(tmp_path / "partial", "config", "protocol.file.allow", "always")
     monkeypatch.delitem(process._ENVIRONMENT, "GIT_NO_LAZY_FETCH")
-    with pytest.raises(Failure, match=r"lacks the object|ls-tree"):
+    with pytest.raises(MachineError, match=r"lacks the object|ls-tree"):
         meaning(at(tmp_path / "partial"))
     assert not marker.exists()
 
 
 def test_what_nobody_reads_may_be_missing(tree: Path) -> None:
-    fill(tree, {"docs/large.bin": "x", "projects/shop/notes.txt": "x"})
+    write_files(tree, {"docs/large.bin": "x", "projects/shop/notes.txt": "x"})
     link(tree, "docs/link", "large.bin")
     commit(tree, "two")
     for path in ("docs/large.bin", "projects/shop/notes.txt", "docs/link"):
         id = asked(tree, "rev-parse", f"HEAD:{path}")
         (tree / ".git/objects" / id[:2] / id[2:]).unlink(missing_ok=True)
     assert meaning(at(tree)) == meaning(DirectoryTree(tree))
-    with pytest.raises(Failure, match="lacks the object"):
+    with pytest.raises(MachineError, match="lacks the object"):
         at(tree).read("docs/large.bin")
 
 
 def test_replacements_do_not_count(tree: Path) -> None:
     before = meaning(DirectoryTree(tree))
-    fill(tree, {"environments/more.yaml": "{}\n", "organization.yaml": "name: evil\nedition: 2026\n"})
+    write_files(tree, {"environments/more.yaml": "{}\n", "organization.yaml": "name: evil\nedition: 2026\n"})
     first, second = asked(tree, "rev-parse", "HEAD"), commit(tree, "two")
     old, new = (asked(tree, "rev-parse", f"{one}:organization.yaml") for one in (first, second))
     run(tree, "replace", first, second)
@@ -238,21 +238,21 @@ def test_replacements_do_not_count(tree: Path) -> None:
 
 def test_a_submodule_among_the_sources_is_told(tree: Path, tmp_path: Path) -> None:
     inner = tmp_path / "inner"
-    fill(inner, {"project.yaml": "key: x\n"})
+    write_files(inner, {"project.yaml": "key: x\n"})
     run(inner, "init", "-q", "-b", "main")
     commit(inner)
     run(tree, "submodule", "--quiet", "add", str(inner), "docs/inner")
     link(tree, "environments/folder.txt", "../docs/inner")
     commit(tree, "two")
     assert meaning(at(tree)) == meaning(DirectoryTree(tree))
-    assert at(tree).entries("docs") == (Entry("docs/inner", What.FOLDER),)
-    assert at(tree).entries("environments")[1] == Entry("environments/folder.txt", What.FOLDER_LINK)
+    assert at(tree).entries("docs") == (TreeEntry("docs/inner", EntryType.FOLDER),)
+    assert at(tree).entries("environments")[1] == TreeEntry("environments/folder.txt", EntryType.FOLDER_LINK)
     link(tree, "environments/linked.yaml", "../docs/inner/project.yaml")
     commit(tree, "three")
     run(tree, "submodule", "--quiet", "add", str(inner), "projects/inner")
     commit(tree, "four")
     for revision, path in (("HEAD~1", "docs/inner"), ("HEAD", "projects/inner")):
-        with pytest.raises(Failure, match=f"'{path}' is a submodule at '{revision}'") as caught:
+        with pytest.raises(MachineError, match=f"'{path}' is a submodule at '{revision}'") as caught:
             meaning(at(tree, revision))
         assert caught.value.hint
 
@@ -298,7 +298,7 @@ def test_t88_nothing_that_the_repository_configures_runs(
     before = files_of(tree)
     for revision in ("HEAD", first, "HEAD~1", "main"):
         assert meaning(at(tree, revision)) == expected
-    assert merge_base(tree, first, commit_of(tree, "HEAD")) == first
+    assert find_merge_base(tree, first, resolve_commit(tree, "HEAD")) == first
     assert not marker.exists()
     assert files_of(tree) == before
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from envtree.diagnostics.codes import OVERALL
+from envtree.diagnostics.codes import WHOLE_TREE_CODES
 from envtree.engine.run import Request, Run
-from envtree.sources.shard import Shard, shard
-from envtree.sources.tree import FILE_LIMIT, DirectoryTree, Refusal, Tree, TreeOver
+from envtree.sources.shard import Shard, make_shard
+from envtree.sources.tree import FILE_LIMIT, DirectoryTree, ReadProblem, Tree, TreeWrapper
 from tests.benchmarks.forms.envtree import write_envtree
 from tests.benchmarks.model import Size
-from tests.support.command_line import Command, fill
-from tests.support.trees import MemoryTree, start
-from tests.support.vault import contents
+from tests.support.command_line import RunCommand, write_files
+from tests.support.trees import MemoryTree, start_run
+from tests.support.vault import read_folder
 from tests.unit.sources.test_git_revision import commit
 from tests.unit.system.test_git import run
 
@@ -46,24 +46,24 @@ ENTANGLED = {
 }
 
 
-class Watched(TreeOver):
+class Watched(TreeWrapper):
     """A tree that notes what is read of it."""
 
     def __init__(self, tree: Tree) -> None:
         super().__init__(tree)
         self.read_paths: set[str] = set()
 
-    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
+    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
         self.read_paths.add(path)
         return super().read(path, limit=limit)
 
 
 def shards(tree: Tree, count: int) -> list[Shard]:
-    return [shard(tree, number, count) for number in range(1, count + 1)]
+    return [make_shard(tree, number, count) for number in range(1, count + 1)]
 
 
 def parts(tree: Tree, count: int) -> list[Run]:
-    return [start(Request(tree, shard=one)) for one in shards(tree, count)]
+    return [start_run(Request(tree, shard=one)) for one in shards(tree, count)]
 
 
 def finished(work: Run) -> tuple[set[str], set[str]]:
@@ -77,13 +77,13 @@ def finished(work: Run) -> tuple[set[str], set[str]]:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_each_project_is_of_one_part_and_nothing_else_is_read(count: int) -> None:
-    whole, _ = finished(start(Request(MemoryTree(ENTANGLED))))
+    whole, _ = finished(start_run(Request(MemoryTree(ENTANGLED))))
     found: list[str] = []
     for one in shards(MemoryTree(ENTANGLED), count):
         tree = Watched(MemoryTree(ENTANGLED))
-        ids, _ = finished(start(Request(tree, shard=one)))
+        ids, _ = finished(start_run(Request(tree, shard=one)))
         found.extend(ids)
-        own = {"one", "two", "three"} - one.others
+        own = {"one", "two", "three"} - one.other_projects
         assert tree.read_paths == {
             path for path in ENTANGLED if not path.startswith("projects/") or path.split("/")[1] in own
         }
@@ -97,17 +97,17 @@ def test_the_parts_have_about_as_many_agents() -> None:
         files |= {f"projects/{project}/project.yaml": ""}
         files |= {f"projects/{project}/agents/{n}.yaml": "" for n in range(agents)}
     every = set("abcdef")
-    own = [every - one.others for one in shards(MemoryTree(files), 3)]
+    own = [every - one.other_projects for one in shards(MemoryTree(files), 3)]
     assert own == [{"a", "f"}, {"b", "e"}, {"c", "d"}]
-    assert [every - one.others for one in shards(MemoryTree(files), 8)][5:] == [{"f"}, set(), set()]
+    assert [every - one.other_projects for one in shards(MemoryTree(files), 8)][5:] == [{"f"}, set(), set()]
 
 
 def test_what_git_ignores_changes_no_part(tmp_path: Path) -> None:
-    fill(tmp_path, {**ENTANGLED, ".gitignore": "local*.yaml\n"})
+    write_files(tmp_path, {**ENTANGLED, ".gitignore": "local*.yaml\n"})
     run(tmp_path, "init", "-q")
     before = shards(DirectoryTree(tmp_path), 2)
-    fill(tmp_path, {f"projects/three/agents/local-{n}.yaml": "{}" for n in range(9)})
-    fill(tmp_path, {"projects/local/agents/local.yaml": "{}"})
+    write_files(tmp_path, {f"projects/three/agents/local-{n}.yaml": "{}" for n in range(9)})
+    write_files(tmp_path, {"projects/local/agents/local.yaml": "{}"})
     assert shards(DirectoryTree(tmp_path), 2) == before
 
 
@@ -116,7 +116,7 @@ def test_without_projects_there_is_one() -> None:
         ("environments/dev.yaml", "agents/a.yaml", "teams/t/team.yaml", "teams/t/agents/b.yaml"), "{}"
     )
     files["organization.yaml"] = ENTANGLED["organization.yaml"]
-    whole, _ = finished(start(Request(MemoryTree(files))))
+    whole, _ = finished(start_run(Request(MemoryTree(files))))
     assert whole == {"default/a@dev", "default/t/b@dev"}
     assert [finished(part) for part in parts(MemoryTree(files), 2)] == [(whole, set()), (set(), set())]
 
@@ -125,8 +125,8 @@ def test_without_projects_there_is_one() -> None:
 
 
 def test_what_concerns_several_projects_is_no_mistake_of_one() -> None:
-    _, told = finished(start(Request(MemoryTree(ENTANGLED))))
-    assert told & OVERALL
+    _, told = finished(start_run(Request(MemoryTree(ENTANGLED))))
+    assert told & WHOLE_TREE_CODES
     for count in (2, 3):
         for part in parts(MemoryTree(ENTANGLED), count):
             _, codes = finished(part)
@@ -150,7 +150,7 @@ def test_what_concerns_several_projects_is_no_mistake_of_one() -> None:
 @pytest.mark.parametrize("count", [2, 3])
 def test_a_mistake_is_told_by_some_part(path: str, text: str, code: str, count: int) -> None:
     files = ENTANGLED | {path: text}
-    assert code in finished(start(Request(MemoryTree(files))))[1]
+    assert code in finished(start_run(Request(MemoryTree(files))))[1]
     assert any(code in finished(part)[1] for part in parts(MemoryTree(files), count))
 
 
@@ -160,7 +160,7 @@ def test_a_mistake_is_told_by_some_part(path: str, text: str, code: str, count: 
 class Machines:
     """Command lines over one tree, as one machine and as several."""
 
-    def __init__(self, envtree: Command, root: Path, work: Path) -> None:
+    def __init__(self, envtree: RunCommand, root: Path, work: Path) -> None:
         self.envtree, self.root, self.work = envtree, root, work
 
     def compile(self, name: str, *options: str) -> Path:
@@ -188,7 +188,11 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["acme", "generated"])
 def machines(
-    request: pytest.FixtureRequest, generated: Path, envtree: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    generated: Path,
+    envtree: RunCommand,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Machines:
     monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(ACME / "age.key"))
     root = tmp_path / "copy"
@@ -214,13 +218,13 @@ def test_the_outputs_of_all_parts_are_that_of_one_machine(what: str, machines: M
     archives = [out.with_name(f"{out.name}.tar.zst") for out in outs]
     packed = (machines.work / "whole.tar.zst").read_bytes()
     for name, sources in {"merged": outs, "unpacked": archives[::-1]}.items():
-        assert contents(machines.merge(name, *sources)) == contents(whole)
+        assert read_folder(machines.merge(name, *sources)) == read_folder(whole)
         assert (machines.work / f"{name}.tar.zst").read_bytes() == packed
     if what == "halves":
         half = machines.merge("half", *(out.with_name(f"{out.name}-half") for out in outs))
-        assert contents(half) == contents(machines.work / "whole-half")
+        assert read_folder(half) == read_folder(machines.work / "whole-half")
     # In place.
-    assert contents(machines.merge("part-2", *outs)) == contents(whole)
+    assert read_folder(machines.merge("part-2", *outs)) == read_folder(whole)
 
 
 @pytest.mark.parametrize("count", COUNTS)
@@ -228,14 +232,14 @@ def test_parts_that_share_a_folder_need_no_merging(count: int, machines: Machine
     whole = machines.compile("whole", "--secrets", "ref")
     gone = next(iter(sorted((machines.root / "projects").iterdir())))
     shared = machines.compile("shared", "--secrets", "ref")
-    assert contents(shared) == contents(whole)
+    assert read_folder(shared) == read_folder(whole)
     shutil.rmtree(gone)
     shutil.rmtree(machines.root / "jobs", ignore_errors=True)
     whole = machines.compile("whole", "--secrets", "ref")
     for n in range(1, count + 1):
         machines.compile("shared", "--secrets", "ref", "--shard", f"{n}/{count}")
     # What was compiled of the project that is gone has been removed.
-    assert contents(shared) == contents(whole)
+    assert read_folder(shared) == read_folder(whole)
 
 
 @pytest.mark.parametrize("mode", ["ref", "plain"])
@@ -249,7 +253,7 @@ def test_an_archive_for_each_project_is_the_same_from_wherever(mode: str, machin
         assert done.code == 0, done.err
     projects = {path.name for path in (machines.root / "projects").iterdir()}
     assert {path.name for path in whole.iterdir()} == {f"{project}.tar.zst" for project in projects}
-    assert contents(several) == contents(whole)
+    assert read_folder(several) == read_folder(whole)
     for path in whole.iterdir():
         told = json.loads(machines.envtree("verify", str(path), "--format", "json").out)
         project = path.name.partition(".")[0]
@@ -258,7 +262,7 @@ def test_an_archive_for_each_project_is_the_same_from_wherever(mode: str, machin
         assert len(foreign) == sum(name.startswith("projects/") for name in told["receipt"]["files"]) > 0
     # Together they are what one archive would have been.
     merged = machines.merge("merged", *sorted(whole.iterdir()))
-    assert contents(merged) == contents(machines.compile("one", "--secrets", mode, "--receipt"))
+    assert read_folder(merged) == read_folder(machines.compile("one", "--secrets", mode, "--receipt"))
     check = ("-C", str(machines.root), *options, str(whole / "{project}.tar.zst"), "--check")
     assert machines.envtree(*check).code == 0
     damaged = sorted(whole.iterdir())[0]
@@ -271,10 +275,10 @@ def test_an_archive_for_each_project_is_the_same_from_wherever(mode: str, machin
 
 
 @pytest.fixture
-def entangled(tree: Path, envtree: Command) -> Path:
+def entangled(tree: Path, envtree: RunCommand) -> Path:
     """The tree of `envtree`, in which projects have to do with each other."""
     shutil.rmtree(tree)
-    fill(tree, ENTANGLED)
+    write_files(tree, ENTANGLED)
     run(tree, "init", "-q")
     commit(tree)
     return tree
@@ -287,7 +291,7 @@ def ids(out: Path) -> set[str]:
 REF = ("--secrets", "ref")
 
 
-def test_a_selector_selects_of_what_a_part_has(entangled: Path, envtree: Command, tmp_path: Path) -> None:
+def test_a_selector_selects_of_what_a_part_has(entangled: Path, envtree: RunCommand, tmp_path: Path) -> None:
     found: set[str] = set()
     for n in (1, 2, 3):
         done = envtree("compile", *REF, "-o", str(tmp_path / f"{n}"), "--shard", f"{n}/3", "one/**", "two/*@dev")
@@ -302,10 +306,10 @@ def test_a_selector_selects_of_what_a_part_has(entangled: Path, envtree: Command
     }
 
 
-def test_what_changed_is_looked_for_in_each_part(entangled: Path, envtree: Command, tmp_path: Path) -> None:
+def test_what_changed_is_looked_for_in_each_part(entangled: Path, envtree: RunCommand, tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     assert envtree("compile", *REF, "-o", str(shared)).code == 0
-    fill(entangled, {"projects/two/agents/helper.yaml": "{}"})
+    write_files(entangled, {"projects/two/agents/helper.yaml": "{}"})
     (entangled / "projects/two/agents/other.yaml").unlink()
     shutil.rmtree(entangled / "projects/three")
     found: list[str] = []
@@ -320,7 +324,7 @@ def test_what_changed_is_looked_for_in_each_part(entangled: Path, envtree: Comma
 
 
 def test_a_receipt_says_of_a_removed_project_that_the_tree_is_not_clean(
-    entangled: Path, envtree: Command, tmp_path: Path
+    entangled: Path, envtree: RunCommand, tmp_path: Path
 ) -> None:
     def clean(n: int) -> bool:
         out = tmp_path / f"{n}"
@@ -339,32 +343,32 @@ def test_a_receipt_says_of_a_removed_project_that_the_tree_is_not_clean(
 
 
 def test_a_part_without_a_project_is_an_output_without_bundles(
-    entangled: Path, envtree: Command, tmp_path: Path
+    entangled: Path, envtree: RunCommand, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     done = envtree("compile", *REF, "-o", str(out), "--archive", str(tmp_path / "{project}.zip"), "--shard", "4/9")
     assert (done.code, "wrote 0 bundles" in done.err) == (0, True), done.err
-    assert contents(out).keys() == {"manifest.json"}
+    assert read_folder(out).keys() == {"manifest.json"}
     assert ids(out) == set()
     assert envtree("compile", *REF, "-o", str(out), "--shard", "4/9", "--check").code == 0
     assert not list(tmp_path.glob("*.zip"))
 
 
-def test_a_template_may_lie_in_a_project_of_another_part(entangled: Path, envtree: Command, tmp_path: Path) -> None:
+def test_a_template_may_lie_in_a_project_of_another_part(entangled: Path, envtree: RunCommand, tmp_path: Path) -> None:
     organization = ENTANGLED["organization.yaml"].removesuffix("}")
-    fill(entangled, {"organization.yaml": f"{organization}, output: {{templates: {{a: projects/two/a.j2}}}}}}"})
-    fill(entangled, {"projects/two/a.j2": "{{ agent }}\n"})
+    write_files(entangled, {"organization.yaml": f"{organization}, output: {{templates: {{a: projects/two/a.j2}}}}}}"})
+    write_files(entangled, {"projects/two/a.j2": "{{ agent }}\n"})
     for n in (1, 2, 3):
         done = envtree("compile", *REF, "-o", str(tmp_path / f"{n}"), "--shard", f"{n}/3", "--format", "template")
         assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize("part", ["0/3", "4/3", "1", "1/0", "-1/3", "a/b", "1/3/5", "", "1/99999", "٣/٤", "1 / 3"])
-def test_what_is_no_part(part: str, envtree: Command) -> None:
+def test_what_is_no_part(part: str, envtree: RunCommand) -> None:
     done = envtree("compile", f"--shard={part}")
     assert (done.code, "write K/N, such as 1/4, with K from 1 to N" in done.err) == (2, True)
 
 
-def test_only_a_project_can_stand_in_the_name_of_an_archive(envtree: Command) -> None:
+def test_only_a_project_can_stand_in_the_name_of_an_archive(envtree: RunCommand) -> None:
     done = envtree("compile", "--archive", "{team}.zip")
     assert (done.code, "'{team}' in '{team}.zip' stands for nothing; write {project}" in done.err) == (2, True)

@@ -11,10 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from envtree.model.diagnostic import Diagnostics, Failure
+from envtree.model.diagnostic import Diagnostics, MachineError
 from envtree.sources import tree as port
-from envtree.sources.tree import FILE_LIMIT, DirectoryTree, Entry, Refusal, RootNotFound, What, find_root
-from tests.support.trees import sources_of
+from envtree.sources.tree import (
+    FILE_LIMIT,
+    DirectoryTree,
+    EntryType,
+    ReadProblem,
+    RootNotFoundError,
+    TreeEntry,
+    find_root,
+)
+from tests.support.trees import load_sources
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +46,7 @@ def root(tmp_path: Path) -> Path:
 
 def codes(root: Path) -> list[tuple[str, str]]:
     diags = Diagnostics()
-    sources_of(DirectoryTree(root), diags)
+    load_sources(DirectoryTree(root), diags)
     return sorted((finding.span.path, finding.code) for finding in diags)
 
 
@@ -49,14 +57,14 @@ def test_entries_are_sorted_and_typed(root: Path) -> None:
     (root / "folder-link").symlink_to("b")
     (root / "dangling").symlink_to("nothing")
     assert DirectoryTree(root).entries("") == (
-        Entry("b", What.FOLDER),
-        Entry("dangling", What.LINK),
-        Entry("fifo", What.SPECIAL),
-        Entry("folder-link", What.FOLDER_LINK),
-        Entry("link", What.LINK),
-        Entry("organization.yaml", What.FILE),
+        TreeEntry("b", EntryType.FOLDER),
+        TreeEntry("dangling", EntryType.LINK),
+        TreeEntry("fifo", EntryType.SPECIAL),
+        TreeEntry("folder-link", EntryType.FOLDER_LINK),
+        TreeEntry("link", EntryType.LINK),
+        TreeEntry("organization.yaml", EntryType.FILE),
     )
-    assert DirectoryTree(root).entries("b") == (Entry("b/x.yaml", What.FILE),)
+    assert DirectoryTree(root).entries("b") == (TreeEntry("b/x.yaml", EntryType.FILE),)
 
 
 def test_read_gives_the_bytes(root: Path) -> None:
@@ -101,7 +109,7 @@ def test_t80_links(root: Path, target: str, code: str) -> None:
     (root / "environments/hop.yaml").symlink_to("../../outside.yaml")
     (root / "environments/dev.yaml").symlink_to(target)
     refusal = DirectoryTree(root).read("environments/dev.yaml")
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, ReadProblem)
     assert refusal.code == code
 
 
@@ -110,7 +118,7 @@ def test_t80_a_refused_link_is_a_finding_without_content(root: Path) -> None:
     (root / "environments").mkdir()
     (root / "environments/dev.yaml").symlink_to("../../outside.yaml")
     diags = Diagnostics()
-    sources = sources_of(DirectoryTree(root), diags)
+    sources = load_sources(DirectoryTree(root), diags)
     assert [source.path for source in sources] == ["organization.yaml"]
     assert [finding.message for finding in diags] == ["'environments/dev.yaml' is a link that leads out of the tree"]
 
@@ -146,13 +154,13 @@ def test_t81_special_files_never_block(root: Path) -> None:
     tree = DirectoryTree(root)
     for name in ("fifo", "folder", "socket"):
         refusal = tree.read(f"environments/{name}.yaml")
-        assert isinstance(refusal, Refusal)
+        assert isinstance(refusal, ReadProblem)
         assert refusal.code == "ET120"
 
 
 def test_t81_a_device_is_not_read() -> None:
     refusal = DirectoryTree(Path("/dev")).read("zero")
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, ReadProblem)
     assert refusal.code == "ET120"
 
 
@@ -166,9 +174,9 @@ def test_t81_the_root_file_may_be_special_too(root: Path) -> None:
 def test_t81_a_huge_sparse_file_is_not_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(root, "jobs/huge.yaml")
     os.truncate(path, 1 << 40)
-    monkeypatch.setattr(port, "_drain", lambda *_: pytest.fail("read"))
+    monkeypatch.setattr(port, "_read_up_to", lambda *_: pytest.fail("read"))
     refusal = DirectoryTree(root).read("jobs/huge.yaml")
-    assert refusal == Refusal("ET109", "'jobs/huge.yaml' is larger than 1024 KiB", "split it")
+    assert refusal == ReadProblem("ET109", "'jobs/huge.yaml' is larger than 1024 KiB", "split it")
 
 
 def test_t81_a_file_that_does_not_tell_its_size(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +194,7 @@ def test_t81_a_file_that_does_not_tell_its_size(root: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(os, "read", growing)
     refusal = DirectoryTree(root).read("jobs/growing.yaml")
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, ReadProblem)
     assert refusal.code == "ET109"
     assert total == FILE_LIMIT + 1
 
@@ -201,7 +209,7 @@ def test_t86_a_file_is_opened_once_and_hashed_as_read(root: Path, monkeypatch: p
 
     monkeypatch.setattr(os, "open", counting)
     write(root, "jobs/a.yaml")
-    (one, two) = sources_of(DirectoryTree(root), Diagnostics())
+    (one, two) = load_sources(DirectoryTree(root), Diagnostics())
     assert opened == ["a.yaml", "organization.yaml"]
     assert one.digest == sha256(b"a: 1\n").hexdigest()
     assert two.data == b"name: acme\n"
@@ -211,26 +219,26 @@ def test_t80_a_file_that_turns_into_a_link_after_the_listing(root: Path) -> None
     path = write(root, "jobs/a.yaml")
 
     class Racing(DirectoryTree):
-        def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | Refusal:
+        def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
             if path == "jobs/a.yaml":
                 (self.root / path).unlink()
                 (self.root / path).symlink_to("/etc/passwd")
             return super().read(path, limit=limit)
 
     diags = Diagnostics()
-    assert [source.path for source in sources_of(Racing(root), diags)] == ["organization.yaml"]
+    assert [source.path for source in load_sources(Racing(root), diags)] == ["organization.yaml"]
     assert [finding.code for finding in diags] == ["ET121"]
     assert path.is_symlink()
 
 
 def test_a_vanished_file_is_a_failure(root: Path) -> None:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(MachineError) as caught:
         DirectoryTree(root).read("jobs/a.yaml")
     assert (caught.value.code, caught.value.message) == (
         "ET805",
         "cannot read 'jobs/a.yaml': no such file or directory",
     )
-    with pytest.raises(Failure, match="cannot read 'jobs'"):
+    with pytest.raises(MachineError, match="cannot read 'jobs'"):
         DirectoryTree(root).entries("jobs")
 
 
@@ -239,7 +247,7 @@ def test_an_unreadable_file_is_a_failure(root: Path, monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "open", denied)
-    with pytest.raises(Failure, match="permission denied") as caught:
+    with pytest.raises(MachineError, match="permission denied") as caught:
         DirectoryTree(root).read("organization.yaml")
     assert (caught.value.code, caught.value.hint) == ("ET805", "check its permissions")
 
@@ -259,7 +267,7 @@ def test_find_root_through_a_link_is_the_physical_one(root: Path, tmp_path: Path
 def test_t91_never_above_the_repository(root: Path) -> None:
     (root / "app/.git").mkdir(parents=True)
     (root / "app/src").mkdir()
-    with pytest.raises(RootNotFound) as caught:
+    with pytest.raises(RootNotFoundError) as caught:
         find_root(root / "app/src")
     assert caught.value.searched == (root / "app/src", root / "app")
     assert caught.value.message == f"no 'organization.yaml' in '{root}/app/src' or above it up to '{root}/app'"
@@ -268,7 +276,7 @@ def test_t91_never_above_the_repository(root: Path) -> None:
 def test_t91_never_above_a_ceiling(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "a/b").mkdir(parents=True)
     monkeypatch.setenv("ENVTREE_CEILING_DIRECTORIES", f"relative{os.pathsep}{root}/a")
-    with pytest.raises(RootNotFound) as caught:
+    with pytest.raises(RootNotFoundError) as caught:
         find_root(root / "a/b")
     assert caught.value.searched == (root / "a/b", root / "a")
     monkeypatch.setenv("ENVTREE_CEILING_DIRECTORIES", str(root))
@@ -287,7 +295,7 @@ def test_t91_a_root_of_another_user_is_refused(root: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Path, "lstat", lstat)
     monkeypatch.setattr(os, "geteuid", lambda: 4321)
-    with pytest.raises(Failure, match="belongs to another user"):
+    with pytest.raises(MachineError, match="belongs to another user"):
         find_root(root)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert find_root(root) == root
@@ -297,7 +305,7 @@ def test_t91_a_root_of_another_user_is_refused(root: Path, monkeypatch: pytest.M
 class Reversed(DirectoryTree):
     """The same tree from a file system with another order."""
 
-    def entries(self, folder: str) -> tuple[Entry, ...]:
+    def entries(self, folder: str) -> tuple[TreeEntry, ...]:
         return tuple(reversed(super().entries(folder)))
 
 
@@ -307,8 +315,8 @@ def test_the_order_of_a_directory_does_not_matter(root: Path, monkeypatch: pytes
     for suffix in ("yaml", "json"):
         write(root, f"projects/p/project.secrets.{suffix}")
     forward, backward = Diagnostics(), Diagnostics()
-    sources = sources_of(DirectoryTree(root), forward)
-    assert sources_of(Reversed(root), backward) == sources
+    sources = load_sources(DirectoryTree(root), forward)
+    assert load_sources(Reversed(root), backward) == sources
     assert set(backward) == set(forward)
     assert [source.path for source in sources] == sorted(source.path for source in sources)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from envtree.model.artifact import Output
-from envtree.model.diagnostic import Failure
+from envtree.model.diagnostic import MachineError
 from envtree.output.write import pack
-from tests.support.vault import ROOT, Vault, contents, still, vault
+from tests.support.vault import ROOT, Vault, read_folder, still, vault
 
 __all__ = ["still", "vault"]
 
@@ -59,7 +59,7 @@ def test_it_holds_what_the_folder_does(name: str, mode: str, still: Vault, tmp_p
     assert (done.returncode, done.stdout) == (0, b""), done.stderr
     assert f"\nwrote 1 bundle to '{out}' and '{archive}'" in done.stderr.decode()
     there = unpack(archive, tmp_path / "there")
-    assert contents(there) == contents(out)
+    assert read_folder(there) == read_folder(out)
     assert modes(there) == modes(out)
     assert stat.S_IMODE(archive.stat().st_mode) == (0o600 if mode == "plain" else 0o644)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["out", name, "there"])
@@ -106,8 +106,8 @@ def test_a_selection_is_all_that_is_packed(name: str, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     there = unpack(tmp_path / name, tmp_path / "there")
-    assert {path.split("/")[:2] == ["production", "storefront"] for path in contents(there)} == {True, False}
-    assert {path for path in contents(there) if "/" not in path} == {"manifest.json"}
+    assert {path.split("/")[:2] == ["production", "storefront"] for path in read_folder(there)} == {True, False}
+    assert {path for path in read_folder(there) if "/" not in path} == {"manifest.json"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -150,10 +150,10 @@ def test_where_an_archive_cannot_be(why: str, vault: Vault) -> None:
     arguments, code, words = REFUSED[why]
     (vault.folder / "folder.zip").mkdir()
     (vault.folder / "link.zip").symlink_to("target.zip")
-    before = contents(vault.folder)
+    before = read_folder(vault.folder)
     done = vault.envtree("compile", "--secrets", "ref", *arguments)
     assert (done.returncode, words in done.stderr.decode()) == (code, True), done.stderr
-    assert contents(vault.folder) == before
+    assert read_folder(vault.folder) == before
 
 
 def test_plain_bundles_go_into_no_file_that_git_tracks(vault: Vault) -> None:
@@ -203,7 +203,7 @@ def test_a_signal_leaves_no_draft(vault: Vault) -> None:
         assert process.stdout
         assert process.stdout.readline() == b"now\n"
         output = Output(vault.folder / "out.zip", vault.root, "ref", 2026, {}, lambda _: True)
-        with pytest.raises(Failure, match="another run is writing"):
+        with pytest.raises(MachineError, match="another run is writing"):
             pack([], {"": output}, lambda _: None, wait=0.1)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 143

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from envtree.model.diagnostic import Failure
+from envtree.model.diagnostic import MachineError
 from envtree.system import git
 
 
@@ -42,7 +42,7 @@ def test_ignored_files_and_folders(repository: Path) -> None:
     paths = ["environments/local.yaml", "environments/dev.yaml", "projects/build", "projects/build/a/b.yaml"]
     for path in (paths[0], paths[1], paths[3]):
         write(repository, path)
-    assert git.ignored(repository, paths) == {paths[0], paths[2], paths[3]}
+    assert git.find_ignored(repository, paths) == {paths[0], paths[2], paths[3]}
 
 
 def test_a_tracked_file_is_never_ignored(repository: Path) -> None:
@@ -50,14 +50,14 @@ def test_a_tracked_file_is_never_ignored(repository: Path) -> None:
     write(repository, "kept/a.yaml")
     write(repository, "kept/b.yaml")
     run(repository, "add", "-f", "kept/a.yaml")
-    assert git.ignored(repository, ["kept", "kept/a.yaml", "kept/b.yaml"]) == {"kept/b.yaml"}
+    assert git.find_ignored(repository, ["kept", "kept/a.yaml", "kept/b.yaml"]) == {"kept/b.yaml"}
 
 
 def test_a_tree_below_the_repository_root(repository: Path) -> None:
     write(repository, ".gitignore", "/config/jobs/b.yaml\n")
     write(repository, "config/jobs/a.yaml")
     write(repository, "config/jobs/b.yaml")
-    assert git.ignored(repository / "config", ["jobs/a.yaml", "jobs/b.yaml"]) == {"jobs/b.yaml"}
+    assert git.find_ignored(repository / "config", ["jobs/a.yaml", "jobs/b.yaml"]) == {"jobs/b.yaml"}
 
 
 def test_a_submodule_answers_for_itself(repository: Path, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_submodule_answers_for_itself(repository: Path, tmp_path: Path) -> Non
     write(repository, "projects/shop/draft.yaml")
     write(repository, "projects/draft.yaml")
     paths = ["projects/shop/draft.yaml", "projects/shop/project.yaml", "projects/draft.yaml"]
-    assert git.ignored(repository, paths) == {"projects/shop/draft.yaml"}
+    assert git.find_ignored(repository, paths) == {"projects/shop/draft.yaml"}
 
 
 def test_ignore_rules_of_the_user_do_not_count(
@@ -81,58 +81,58 @@ def test_ignore_rules_of_the_user_do_not_count(
     write(tmp_path, "home/.gitconfig", f"[core]\n\texcludesFile = {tmp_path}/home/ignore\n")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     run(repository, "config", "core.excludesFile", str(tmp_path / "home/ignore"))
-    assert git.ignored(repository, ["a.yaml"]) == frozenset()
+    assert git.find_ignored(repository, ["a.yaml"]) == frozenset()
 
 
 def test_outside_a_repository_nothing_is_ignored_or_tracked(tmp_path: Path) -> None:
-    assert git.ignored(tmp_path, ["a.yaml"]) == frozenset()
-    assert not git.tracked(tmp_path)
+    assert git.find_ignored(tmp_path, ["a.yaml"]) == frozenset()
+    assert not git.is_git_tracked(tmp_path)
 
 
 def test_a_worktree_copied_without_its_repository(tmp_path: Path) -> None:
     write(tmp_path, ".git", "gitdir: /nowhere/at/all\n")
-    assert git.ignored(tmp_path, ["a.yaml"]) == frozenset()
-    with pytest.raises(Failure, match="ls-files"):
-        git.tracked(tmp_path)
+    assert git.find_ignored(tmp_path, ["a.yaml"]) == frozenset()
+    with pytest.raises(MachineError, match="ls-files"):
+        git.is_git_tracked(tmp_path)
 
 
 def test_without_git_a_repository_cannot_be_read_or_written(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(repository.parent))
-    for question in (lambda: git.tracked(repository / "out"), lambda: git.ignored(repository, ["a.yaml"])):
-        with pytest.raises(Failure, match="git is needed") as caught:
+    for question in (lambda: git.is_git_tracked(repository / "out"), lambda: git.find_ignored(repository, ["a.yaml"])):
+        with pytest.raises(MachineError, match="git is needed") as caught:
             question()
         assert caught.value.code == "ET805"
         assert caught.value.hint
-    assert git.ignored(tmp_path, ["a.yaml"]) == frozenset()
-    assert not git.tracked(tmp_path)
+    assert git.find_ignored(tmp_path, ["a.yaml"]) == frozenset()
+    assert not git.is_git_tracked(tmp_path)
 
 
 def test_a_broken_repository_fails_closed(repository: Path) -> None:
     (repository / ".git/index").write_bytes(b"no index")
-    with pytest.raises(Failure):
-        git.tracked(repository / "out")
+    with pytest.raises(MachineError):
+        git.is_git_tracked(repository / "out")
 
 
 def test_tracked(repository: Path) -> None:
     write(repository, "out/a/bundle.json")
     write(repository, "other/x")
-    assert not git.tracked(repository / "out")
+    assert not git.is_git_tracked(repository / "out")
     run(repository, "add", "out")
-    assert git.tracked(repository / "out")
-    assert git.tracked(repository)
-    assert not git.tracked(repository / "other")
-    assert not git.tracked(repository / "out2")
+    assert git.is_git_tracked(repository / "out")
+    assert git.is_git_tracked(repository)
+    assert not git.is_git_tracked(repository / "other")
+    assert not git.is_git_tracked(repository / "out2")
     shutil.rmtree(repository / "out")
-    assert git.tracked(repository / "out"), "a folder that is gone is tracked all the same"
+    assert git.is_git_tracked(repository / "out"), "a folder that is gone is tracked all the same"
 
 
 def test_tracked_looks_through_links(repository: Path, tmp_path: Path) -> None:
     write(repository, "out/a")
     run(repository, "add", "-A")
     (tmp_path / "link").symlink_to(repository / "out")
-    assert git.tracked(tmp_path / "link")
+    assert git.is_git_tracked(tmp_path / "link")
 
 
 @pytest.mark.parametrize("name", ["-x", "--output=y", ":(exclude)a", "w[1]*", "a\nb", "@f", "\udcff"])
@@ -140,12 +140,12 @@ def test_t52_t89_odd_names_are_names(repository: Path, name: str) -> None:
     write(repository, f"{name}/a.yaml")
     write(repository, "z/a.yaml")
     write(repository, ".gitignore", "a.yaml\n")
-    assert not git.tracked(repository / name)
-    assert git.ignored(repository, [f"{name}/a.yaml"]) == {f"{name}/a.yaml"}
+    assert not git.is_git_tracked(repository / name)
+    assert git.find_ignored(repository, [f"{name}/a.yaml"]) == {f"{name}/a.yaml"}
     run(repository, "add", "-f", "--", f":(literal){name}")
-    assert git.tracked(repository / name)
-    assert not git.tracked(repository / "z")
-    assert git.ignored(repository, [f"{name}/a.yaml"]) == frozenset()
+    assert git.is_git_tracked(repository / name)
+    assert not git.is_git_tracked(repository / "z")
+    assert git.find_ignored(repository, [f"{name}/a.yaml"]) == frozenset()
 
 
 def test_t88_nothing_that_the_repository_configures_runs(
@@ -170,8 +170,8 @@ def test_t88_nothing_that_the_repository_configures_runs(
     subprocess.run(["git", "status"], cwd=repository, check=False, capture_output=True)
     assert marker.exists(), "the trap works"
     marker.unlink()
-    assert git.ignored(repository, ["a.yaml", "b.yaml"]) == {"b.yaml"}
-    assert not git.tracked(repository)
+    assert git.find_ignored(repository, ["a.yaml", "b.yaml"]) == {"b.yaml"}
+    assert not git.is_git_tracked(repository)
     assert not marker.exists()
 
 
@@ -182,15 +182,15 @@ def test_t88_variables_of_git_are_not_passed_on(
     run(repository, "add", "-A")
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_CONFIG_PARAMETERS", "GIT_EXEC_PATH"):
         monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
-    assert git.tracked(repository / "out")
+    assert git.is_git_tracked(repository / "out")
 
 
 def test_t88_a_bare_repository_among_the_files_is_not_used(repository: Path) -> None:
     write(repository, "out/a")
     run(repository, "add", "-A")
     run(repository, "init", "-q", "--bare", "out/bare")
-    assert not git.tracked(repository / "out" / "bare")
-    assert git.tracked(repository / "out")
+    assert not git.is_git_tracked(repository / "out" / "bare")
+    assert git.is_git_tracked(repository / "out")
 
 
 @pytest.fixture
@@ -210,16 +210,16 @@ def elsewhere(tmp_path: Path) -> Path:
 def test_tracked_by_the_repository_that_variables_name(
     elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, spelling: str
 ) -> None:
-    assert not git.tracked(elsewhere / "out")
+    assert not git.is_git_tracked(elsewhere / "out")
     monkeypatch.chdir(tmp_path / here)
     for name, path in (("GIT_DIR", tmp_path / "dotfiles"), ("GIT_WORK_TREE", elsewhere)):
         monkeypatch.setenv(name, str(path) if spelling == "absolute" else os.path.relpath(path))
-    assert git.tracked(elsewhere / "out")
-    assert git.tracked(elsewhere / "out/a")
-    assert git.tracked(elsewhere)
-    assert not git.tracked(elsewhere / "other")
-    assert not git.tracked(elsewhere / "new")
-    assert not git.tracked(tmp_path / "outside")
+    assert git.is_git_tracked(elsewhere / "out")
+    assert git.is_git_tracked(elsewhere / "out/a")
+    assert git.is_git_tracked(elsewhere)
+    assert not git.is_git_tracked(elsewhere / "other")
+    assert not git.is_git_tracked(elsewhere / "new")
+    assert not git.is_git_tracked(tmp_path / "outside")
 
 
 def test_variables_as_a_hook_has_them(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,14 +229,14 @@ def test_variables_as_a_hook_has_them(repository: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(repository)
     monkeypatch.setenv("GIT_DIR", ".git")
     monkeypatch.setenv("GIT_INDEX_FILE", ".git/index")
-    assert git.tracked(repository / "out")
-    assert not git.tracked(repository / "other")
+    assert git.is_git_tracked(repository / "out")
+    assert not git.is_git_tracked(repository / "other")
 
 
 def test_variables_that_lead_nowhere_fail_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
-    with pytest.raises(Failure, match="GIT_DIR") as caught:
-        git.tracked(tmp_path / "out")
+    with pytest.raises(MachineError, match="GIT_DIR") as caught:
+        git.is_git_tracked(tmp_path / "out")
     assert caught.value.code == "ET805"
     assert "unset" in caught.value.hint
 
@@ -259,7 +259,7 @@ def test_t60_git_inherits_no_key(repository: Path, tmp_path: Path, monkeypatch: 
         return done
 
     monkeypatch.setattr(subprocess, "run", listening)
-    git.tracked(repository)
+    git.is_git_tracked(repository)
     seen = {name.decode() for name in asked[0].split(b"\0") if name} - {"LC_CTYPE"}
     allowed = {"PATH", "HOME", "TMPDIR", "DEVELOPER_DIR", "LC_ALL"}
     assert {name for name in seen if not name.startswith("GIT_")} <= allowed
@@ -273,8 +273,8 @@ def test_t53_a_git_where_the_user_stands_is_refused(
     (tmp_path / entry / "git").chmod(0o755)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{entry}{os.pathsep}{os.environ['PATH']}")
-    with pytest.raises(Failure, match="not trusted"):
-        git.tracked(repository)
+    with pytest.raises(MachineError, match="not trusted"):
+        git.is_git_tracked(repository)
     assert not (tmp_path / "marker").exists()
 
 
@@ -285,8 +285,8 @@ def test_t53_a_git_of_the_repository_around_a_submodule_is_refused(
     (repository / "bin/git").chmod(0o755)
     (repository / "inner/.git").mkdir(parents=True)
     monkeypatch.setenv("PATH", f"{repository / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    with pytest.raises(Failure, match="not trusted"):
-        git.ignored(repository, ["inner/a.yaml"])
+    with pytest.raises(MachineError, match="not trusted"):
+        git.find_ignored(repository, ["inner/a.yaml"])
     assert not (tmp_path / "marker").exists()
 
 
@@ -304,8 +304,8 @@ def test_t53_a_planted_git_is_refused(
     planted.write_text(f"#!/bin/sh\ntouch '{marker}'\n")
     planted.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folders[place]}{os.pathsep}{os.environ['PATH']}")
-    for question in (lambda: git.tracked(repository), lambda: git.ignored(repository, ["a.yaml"])):
-        with pytest.raises(Failure, match="not trusted"):
+    for question in (lambda: git.is_git_tracked(repository), lambda: git.find_ignored(repository, ["a.yaml"])):
+        with pytest.raises(MachineError, match="not trusted"):
             question()
     assert not marker.exists()
 
@@ -317,5 +317,5 @@ def test_a_slow_git_is_given_up(repository: Path, tmp_path: Path, monkeypatch: p
     slow.chmod(0o755)
     monkeypatch.setenv("PATH", f"{slow.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(git.process, "_TIMEOUT", 0.2)
-    with pytest.raises(Failure, match="took longer"):
-        git.tracked(repository)
+    with pytest.raises(MachineError, match="took longer"):
+        git.is_git_tracked(repository)

@@ -1,8 +1,8 @@
 """`envtree cache`, declared: each subcommand is a module here."""
 
-from envtree.cli.support.group import Group
+from envtree.cli.support.group import CommandGroup
 
-command = Group(
+command = CommandGroup(
     "cache",
     ("clear",),
     "envtree.cli.cache",

@@ -4,24 +4,33 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from envtree.cli.support.changed_since import limit_to_affected
 from envtree.cli.support.console import err, out
-from envtree.cli.support.exits import Exit, verdict
+from envtree.cli.support.exits import ExitCode, exit_code_for
 from envtree.cli.support.options import usage_error
-from envtree.cli.support.progress import progress
-from envtree.cli.support.reports import report_files
-from envtree.cli.support.session import Environ, Messages, chosen, open_tree, report_of, telling, usage_errors, view_of
-from envtree.cli.support.since import affected_since
-from envtree.engine.cache.replay import Memory
+from envtree.cli.support.progress import show_progress
+from envtree.cli.support.report_output import report_files
+from envtree.cli.support.session import (
+    Environ,
+    ReportPrinter,
+    build_report,
+    effective_format,
+    make_render_options,
+    open_tree,
+    report_errors_as,
+    translate_input_errors,
+)
+from envtree.engine.cache.replay_cache import ReplayCache
 from envtree.engine.check import check
 from envtree.engine.run import Request
 from envtree.frontend.schemas import Schemas
-from envtree.refactor.fix import MENDABLE, Fixed, apply, diff, fix, plan
-from envtree.report import Report, plural, tally
+from envtree.refactor.fix import FIXABLE_CODES, FixResult, fix, plan_changes, render_diff, write_changes
+from envtree.report import RunReport, count_summary, plural
 from envtree.sources.tree import DirectoryTree
-from envtree.system.workers import processes
+from envtree.system.workers import process_count
 
 
-class Options(NamedTuple):
+class CheckOptions(NamedTuple):
     """The command line."""
 
     directory: Path
@@ -39,67 +48,67 @@ class Options(NamedTuple):
     jobs: int | None
     color: str
     verbose: bool
-    memory: Memory | None
+    replay_cache: ReplayCache | None
 
 
-def run(options: Options) -> Exit:
+def run(options: CheckOptions) -> ExitCode:
     """Check the tree and tell what was found."""
     if options.diff and not options.fix:
         raise usage_error("--diff goes with --fix", "to compare with what is compiled, use envtree compile --check")
-    with telling(options.form):
+    with report_errors_as(options.form):
         tree = open_tree(options.directory)
-    own = ((chosen(options.form), options.output),) if options.output else ()
+    own = ((effective_format(options.form), options.output),) if options.output else ()
     files = report_files((*own, *options.reports), tree.root)
     # The lines that are shown are remembered, too.
-    shown = options.memory.tree if options.memory else tree
-    view = view_of(shown, strict=options.strict, verbose=options.verbose)
-    with telling("text" if options.output else options.form, files, view):
-        with usage_errors(), progress(sys.stderr) as told:
-            request = _request(tree, options)._replace(progress=told, jobs=processes(options.jobs))
-            request = options.memory.reminded(request) if options.memory else request
-            fixed = fix(request) if options.fix else Fixed((), check(request), 0)
+    shown = options.replay_cache.tree if options.replay_cache else tree
+    view = make_render_options(shown, strict=options.strict, verbose=options.verbose)
+    with report_errors_as("text" if options.output else options.form, files, view):
+        with translate_input_errors(), show_progress(sys.stderr) as told:
+            request = _make_request(tree, options)._replace(progress=told, jobs=process_count(options.jobs))
+            request = options.replay_cache.with_project_cache(request) if options.replay_cache else request
+            fixed = fix(request) if options.fix else FixResult((), check(request), 0)
         if options.diff:
-            out(diff(fixed.changes))
+            out(render_diff(fixed.changes))
             if not fixed.changes:
-                err(f"nothing to mend: {tally(report_of(fixed.outcome))}\n")
-            return Exit.FOUND if fixed.changes and not options.exit_zero else Exit.OK
-        apply(fixed.changes, tree.root)
-    messages = Messages(view, options.form, options.color, sys.stdout, files, quiet=options.output is not None)
+                err(f"nothing to mend: {count_summary(build_report(fixed.outcome))}\n")
+            return ExitCode.FAILURE if fixed.changes and not options.exit_zero else ExitCode.OK
+        write_changes(fixed.changes, tree.root)
+    messages = ReportPrinter(view, options.form, options.color, sys.stdout, files, quiet=options.output is not None)
 
     def say() -> int:
-        return _conclude(options, fixed, tree, messages)
+        return _report_outcome(options, fixed, tree, messages)
 
-    return Exit(options.memory.conclude(fixed.outcome, None, say) if options.memory else say())
+    return ExitCode(options.replay_cache.report_and_store(fixed.outcome, None, say) if options.replay_cache else say())
 
 
-def _conclude(options: Options, fixed: Fixed, tree: DirectoryTree, messages: Messages) -> Exit:
-    report = report_of(fixed.outcome)
-    messages.tell(report)
+def _report_outcome(options: CheckOptions, fixed: FixResult, tree: DirectoryTree, messages: ReportPrinter) -> ExitCode:
+    report = build_report(fixed.outcome)
+    messages.print_report(report)
     changed = f"changed {plural(len(fixed.changes), 'file')}, " if options.fix else ""
-    scope = _scope(report, len(fixed.outcome.selected), options)
-    messages.conclude(report, f"{changed}{scope}: {tally(report)}{_mendable(report, tree, options)}")
-    return Exit.OK if options.exit_zero else verdict(report.findings, strict=options.strict)
+    scope = _checked_scope(report, len(fixed.outcome.selected), options)
+    messages.print_summary(report, f"{changed}{scope}: {count_summary(report)}{_fixable_note(report, tree, options)}")
+    return ExitCode.OK if options.exit_zero else exit_code_for(report.findings, strict=options.strict)
 
 
-def _mendable(report: Report, tree: DirectoryTree, options: Options) -> str:
+def _fixable_note(report: RunReport, tree: DirectoryTree, options: CheckOptions) -> str:
     """How many files --fix would try to mend; the tree is read again only if a finding is of that kind."""
-    mendable = not options.fix and any(finding.diagnostic.code in MENDABLE for finding in report.findings)
-    count = len(plan(report.findings, tree, Schemas())) if mendable else 0
+    mendable = not options.fix and any(finding.diagnostic.code in FIXABLE_CODES for finding in report.findings)
+    count = len(plan_changes(report.findings, tree, Schemas())) if mendable else 0
     return f" (--fix may mend {plural(count, 'file')})" if count else ""
 
 
-def _scope(report: Report, selected: int, options: Options) -> str:
+def _checked_scope(report: RunReport, selected: int, options: CheckOptions) -> str:
     """How much of what was asked for could be checked."""
-    checked = len(report.checked)
+    checked = len(report.checked_bundles)
     if options.since is not None and not selected:
         return f"no bundle is affected since {options.since}"
     if selected and not checked:
         return f"checked none of {plural(selected, 'bundle')}, errors spoil {'it' if selected == 1 else 'them'}"
     if checked < selected:
         return f"checked {checked} of {plural(selected, 'bundle')}, errors spoil the others"
-    return f"checked {plural(checked, 'bundle')} of {plural(report.agents, 'agent')}"
+    return f"checked {plural(checked, 'bundle')} of {plural(report.agent_count, 'agent')}"
 
 
-def _request(tree: DirectoryTree, options: Options) -> Request:
+def _make_request(tree: DirectoryTree, options: CheckOptions) -> Request:
     request = Request(tree, options.selectors, options.inputs, Environ(), allow_empty=options.allow_empty)
-    return affected_since(request, options.since) if options.since is not None else request
+    return limit_to_affected(request, options.since) if options.since is not None else request

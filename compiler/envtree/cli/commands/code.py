@@ -4,27 +4,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.support.console import out
-from envtree.cli.support.exits import Exit
+from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
 from envtree.diagnostics.codes import CODES
-from envtree.diagnostics.pages import page
+from envtree.diagnostics.pages import read_page
 from envtree.diagnostics.suggest import did_you_mean
 
 
-class Options(NamedTuple):
+class CodeOptions(NamedTuple):
     """The command line."""
 
     directory: Path
     code: str | None
 
 
-def run(options: Options) -> Exit:
+def run(options: CodeOptions) -> ExitCode:
     """Print one page, or a line for each code."""
     if options.code is None:
         out("".join(f"{name}  {code.severity:<8} {code.title}\n" for name, code in sorted(CODES.items())))
-        return Exit.OK
+        return ExitCode.OK
     code = options.code.upper()
     if code not in CODES:
         raise usage_error(f"there is no code '{options.code}'", did_you_mean(code, CODES))
-    out(page(code))
-    return Exit.OK
+    out(read_page(code))
+    return ExitCode.OK

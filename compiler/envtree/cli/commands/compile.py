@@ -8,38 +8,46 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree import EDITION
+from envtree.cli.support.changed_since import limit_to_affected
 from envtree.cli.support.console import out
-from envtree.cli.support.defaults import Defaults, defaults
-from envtree.cli.support.exits import Exit, verdict
+from envtree.cli.support.defaults import OutputDefaults, load_output_defaults
+from envtree.cli.support.exits import ExitCode, exit_code_for
 from envtree.cli.support.options import usage_error
-from envtree.cli.support.progress import progress
+from envtree.cli.support.progress import show_progress
 from envtree.cli.support.session import (
     Environ,
-    Messages,
-    decrypter,
+    ReportPrinter,
+    build_report,
+    decrypter_factory,
+    make_render_options,
     open_tree,
-    report_of,
-    telling,
-    usage_errors,
-    view_of,
+    report_errors_as,
+    translate_input_errors,
 )
-from envtree.cli.support.since import affected_since
 from envtree.diagnostics.printable import printable
-from envtree.engine.cache.replay import Memory
-from envtree.engine.publish import PROJECT, Beside, Places, Receipts, alone, publish, rehearse
-from envtree.engine.run import Outcome, Request
-from envtree.model.artifact import Mode, Output
-from envtree.model.diagnostic import Refusal
-from envtree.model.formats import WHOLE
-from envtree.report import Report, plural, tally
-from envtree.sources.shard import Shard, shard
+from envtree.engine.cache.replay_cache import ReplayCache
+from envtree.engine.publish import (
+    PROJECT_PLACEHOLDER,
+    AddFiles,
+    Destinations,
+    ReceiptFactory,
+    check_outputs,
+    publish,
+    without_extra_files,
+)
+from envtree.engine.run import Request, RunOutcome
+from envtree.model.artifact import Output, SecretsMode
+from envtree.model.diagnostic import RefusedError
+from envtree.model.formats import WHOLE_TREE_FORMATS
+from envtree.report import RunReport, count_summary, plural
+from envtree.sources.shard import Shard, make_shard
 from envtree.sources.tree import DirectoryTree, Tree
-from envtree.system.archive import SUFFIXES, is_archive
+from envtree.system.archive import ARCHIVE_SUFFIXES, is_archive
 from envtree.system.disk import FILE_BITS
-from envtree.system.workers import processes
+from envtree.system.workers import process_count
 
 
-class Options(NamedTuple):
+class CompileOptions(NamedTuple):
     """The command line."""
 
     directory: Path
@@ -48,7 +56,7 @@ class Options(NamedTuple):
     archive: Path | None
     split: Path | None
     receipt: bool
-    secrets: Mode | None
+    secrets: SecretsMode | None
     formats: tuple[str, ...]
     form: str | None
     provenance: bool
@@ -61,95 +69,101 @@ class Options(NamedTuple):
     jobs: int | None
     color: str
     verbose: bool
-    memory: Memory | None
+    replay_cache: ReplayCache | None
 
 
-class Plan(NamedTuple):
+class CompilePlan(NamedTuple):
     """What a command line asks for, with what the tree says where it says nothing."""
 
     request: Request
-    places: Places
+    places: Destinations
     formats: frozenset[str]
-    beside: Beside
+    beside: AddFiles
 
 
-def run(options: Options) -> Exit:
+def run(options: CompileOptions) -> ExitCode:
     """Compile the tree, or compare it with what is written."""
-    with telling(options.form):
-        return _run(options)
+    with report_errors_as(options.form):
+        return _compile(options)
 
 
-def _run(options: Options) -> Exit:
+def _compile(options: CompileOptions) -> ExitCode:
     tree = open_tree(options.directory)
     # The lines that are shown are remembered, too.
-    view = view_of(options.memory.tree if options.memory else tree, verbose=options.verbose)
-    messages = Messages(view, options.form, options.color, sys.stderr)
-    request, places, formats, beside = planned(options, tree)
-    work = rehearse if options.only_check else publish
-    with usage_errors(), progress(sys.stderr) as told:
-        part = shard(tree, *options.part) if options.part else None
-        made_from, read = _receipts(options, tree, part)
-        request = request._replace(progress=told, shard=part, jobs=processes(options.jobs))
+    view = make_render_options(options.replay_cache.tree if options.replay_cache else tree, verbose=options.verbose)
+    messages = ReportPrinter(view, options.form, options.color, sys.stderr)
+    request, places, formats, beside = make_compile_plan(options, tree)
+    work = check_outputs if options.only_check else publish
+    with translate_input_errors(), show_progress(sys.stderr) as told:
+        part = make_shard(tree, *options.part) if options.part else None
+        made_from, read = _open_receipts(options, tree, part)
+        request = request._replace(progress=told, shard=part, jobs=process_count(options.jobs))
         if options.since is not None:
-            request = affected_since(request, options.since)
-        request = options.memory.reminded(request) if options.memory else request._replace(tree=read)
+            request = limit_to_affected(request, options.since)
+        request = (
+            options.replay_cache.with_project_cache(request) if options.replay_cache else request._replace(tree=read)
+        )
         outcome = work(request, places, formats, beside, made_from)
 
     def say() -> int:
-        return _conclude(options, messages, outcome, places)
+        return _report_outcome(options, messages, outcome, places)
 
     # What lies sealed beside the bundles has been decided by a key.
-    memory = options.memory if places.main.mode != "seal" else None
-    return Exit(memory.conclude(outcome, places.folder, say) if memory else say())
+    memory = options.replay_cache if places.primary.mode != "seal" else None
+    return ExitCode(memory.report_and_store(outcome, places.folder, say) if memory else say())
 
 
-def planned(options: Options, tree: DirectoryTree) -> Plan:
+def make_compile_plan(options: CompileOptions, tree: DirectoryTree) -> CompilePlan:
     """What to compile, where to and as what."""
-    preset = defaults(tree)
-    _check_whole(options)
-    places = _places(options, preset, tree)
+    preset = load_output_defaults(tree)
+    _check_whole_tree_formats(options)
+    places = _choose_places(options, preset, tree)
     formats = frozenset({"bundle", *(options.formats or preset.formats)})
-    return Plan(_request(options, tree, places), places, formats, _beside(options, places))
+    return CompilePlan(_make_request(options, tree, places), places, formats, _choose_extras(options, places))
 
 
-def _check_whole(options: Options) -> None:
+def _check_whole_tree_formats(options: CompileOptions) -> None:
     """What is made of the whole tree is not made of a part, and goes into no archive of a part."""
-    asked = sorted(WHOLE.intersection(options.formats))
+    asked = sorted(WHOLE_TREE_FORMATS.intersection(options.formats))
     ways = {"--shard": options.part, "--changed-since": options.since, "a selector": options.selectors}
     part = next((way for way, given in ways.items() if given), None)
     if asked and part:
         raise usage_error(f"--format {asked[0]} is of the whole tree, and {part} selects a part", "leave one out")
-    if asked and PROJECT in str(options.archive or ""):
+    if asked and PROJECT_PLACEHOLDER in str(options.archive or ""):
         message = f"--format {asked[0]} is of the whole tree, and '{options.archive}' is one for each project"
         raise usage_error(message, "leave one out")
 
 
-def _places(options: Options, preset: Defaults, tree: DirectoryTree) -> Places:
-    mode = _mode(options, preset)
+def _choose_places(options: CompileOptions, defaults: OutputDefaults, tree: DirectoryTree) -> Destinations:
+    mode = _secrets_mode(options, defaults)
     if options.split and mode != "plain":
         raise usage_error(f"--split parts what is in clear, and --secrets {mode} writes no secret so", "leave one out")
     if options.archive and not is_archive(options.archive):
-        raise usage_error(f"'{options.archive}' is no archive that can be made", f"end it in {' or '.join(SUFFIXES)}")
-    _check_pattern(options.archive)
-    shown: Mode = "ref" if options.split else mode
+        raise usage_error(
+            f"'{options.archive}' is no archive that can be made", f"end it in {' or '.join(ARCHIVE_SUFFIXES)}"
+        )
+    _check_archive_pattern(options.archive)
+    shown: SecretsMode = "ref" if options.split else mode
 
-    def at(folder: Path | None, mode: Mode = shown) -> Output | None:
+    def at(folder: Path | None, mode: SecretsMode = shown) -> Output | None:
         return Output(folder, tree.root, mode, EDITION, {}, lambda _: True) if folder else None
 
-    folder = None if options.archive and not options.output else _folder(options, preset, tree)
-    places = Places(at(folder), at(options.archive), at(options.split, "plain"))
-    _check_apart(places)
+    folder = None if options.archive and not options.output else _output_folder(options, defaults, tree)
+    places = Destinations(at(folder), at(options.archive), at(options.split, "plain"))
+    _check_disjoint(places)
     return places
 
 
-def _check_pattern(archive: Path | None) -> None:
+def _check_archive_pattern(archive: Path | None) -> None:
     """An archive has a name of its own, or one for each project."""
     for found in re.findall(r"\{\w*\}", str(archive or "")):
-        if found != PROJECT:
-            raise usage_error(f"'{found}' in '{archive}' stands for nothing", f"write {PROJECT}, or another name")
+        if found != PROJECT_PLACEHOLDER:
+            raise usage_error(
+                f"'{found}' in '{archive}' stands for nothing", f"write {PROJECT_PLACEHOLDER}, or another name"
+            )
 
 
-def _check_apart(places: Places) -> None:
+def _check_disjoint(places: Destinations) -> None:
     """No place lies in another: what one run writes there the other would remove, or publish."""
     found = [Path(os.path.abspath(place.folder)).resolve() for place in (places.folder, places.secret) if place]
     archive = [Path(os.path.abspath(places.archive.folder)).resolve()] if places.archive else []
@@ -158,82 +172,86 @@ def _check_apart(places: Places) -> None:
             raise usage_error(f"'{one}' lies in '{other}'", "choose places beside each other")
 
 
-def _receipts(options: Options, tree: DirectoryTree, part: Shard | None) -> tuple[Receipts | None, Tree]:
+def _open_receipts(
+    options: CompileOptions, tree: DirectoryTree, part: Shard | None
+) -> tuple[ReceiptFactory | None, Tree]:
     """What notes where the bundles come from, and the tree for a run that it can be told of."""
     if not options.receipt:
         return None, tree
-    from envtree.delivery.receipt import origin  # noqa: PLC0415
+    from envtree.delivery.receipt import record_receipt  # noqa: PLC0415
 
-    found = origin(tree, part)
-    return found.receipts, found.tree
+    found = record_receipt(tree, part)
+    return found.make_receipts, found.tree
 
 
-def _beside(options: Options, places: Places) -> Beside:
+def _choose_extras(options: CompileOptions, places: Destinations) -> AddFiles:
     """What lies beside each bundle; few ask for anything, and all would wait for it to load."""
-    beside: Beside = alone
+    beside: AddFiles = without_extra_files
     if options.provenance:
-        from envtree.queries.explain.provenance import provenance  # noqa: PLC0415
+        from envtree.queries.explain.provenance_file import attach_provenance  # noqa: PLC0415
 
-        beside = provenance
-    if places.main.mode == "seal":
-        from envtree.secrets.seal import sealing  # noqa: PLC0415
+        beside = attach_provenance
+    if places.primary.mode == "seal":
+        from envtree.secrets.seal import add_sealed_files  # noqa: PLC0415
 
-        beside = sealing(beside, places.main, only_check=options.only_check)
+        beside = add_sealed_files(beside, places.primary, only_check=options.only_check)
     return beside
 
 
-def _request(options: Options, tree: DirectoryTree, places: Places) -> Request:
-    keyless = places.main.mode == "ref" and not places.secret
+def _make_request(options: CompileOptions, tree: DirectoryTree, places: Destinations) -> Request:
+    keyless = places.primary.mode == "ref" and not places.secret
     return Request(
         tree,
         options.selectors,
         options.inputs,
         Environ(),
-        None if keyless else decrypter(tree),
-        inputs_required=True,
+        None if keyless else decrypter_factory(tree),
+        require_inputs=True,
         strict=options.strict,
         allow_empty=options.allow_empty,
     )
 
 
-def _mode(options: Options, preset: Defaults) -> Mode:
-    mode = options.secrets or preset.secrets
+def _secrets_mode(options: CompileOptions, defaults: OutputDefaults) -> SecretsMode:
+    mode = options.secrets or defaults.secrets
     if mode not in FILE_BITS:
         raise usage_error(f"organization.yaml asks for secrets '{mode}', which is not available", "use --secrets")
     return mode
 
 
-def _folder(options: Options, preset: Defaults, tree: DirectoryTree) -> Path:
+def _output_folder(options: CompileOptions, defaults: OutputDefaults, tree: DirectoryTree) -> Path:
     """Where to write, as short as it can be said from here."""
     if options.output:
         return options.output
-    folder, here = tree.root / preset.directory, Path.cwd()
+    folder, here = tree.root / defaults.directory, Path.cwd()
     # Who may change a file of the tree must not choose what is overwritten elsewhere.
     if not folder.resolve().is_relative_to(tree.root):
-        message = f"the output folder '{preset.directory}' of organization.yaml lies outside the tree"
-        raise Refusal("ET806", message, "name a folder inside it, or use -o")
+        message = f"the output folder '{defaults.directory}' of organization.yaml lies outside the tree"
+        raise RefusedError("ET806", message, "name a folder inside it, or use -o")
     return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
-def _conclude(options: Options, messages: Messages, outcome: Outcome, places: Places) -> Exit:
-    found = verdict(outcome.findings, strict=options.strict)
+def _report_outcome(
+    options: CompileOptions, messages: ReportPrinter, outcome: RunOutcome, places: Destinations
+) -> ExitCode:
+    found = exit_code_for(outcome.findings, strict=options.strict)
     # A comparison that errors cut short says nothing.
     differences = () if found else outcome.differences
-    report = report_of(outcome, differences if options.only_check else None)
-    messages.tell(report)
-    if not messages.for_program:
+    report = build_report(outcome, differences if options.only_check else None)
+    messages.print_report(report)
+    if not messages.is_machine_readable:
         out("".join(f"{printable(path)}\n" for path in differences))
-    messages.conclude(report, _sentence(options, report, found, places))
-    return found or (Exit.FOUND if differences else Exit.OK)
+    messages.print_summary(report, _summary(options, report, found, places))
+    return found or (ExitCode.FAILURE if differences else ExitCode.OK)
 
 
-def _sentence(options: Options, report: Report, found: Exit, places: Places) -> str:
-    bundles, warnings = plural(len(report.checked), "bundle"), tally(report)
+def _summary(options: CompileOptions, report: RunReport, code: ExitCode, places: Destinations) -> str:
+    bundles, warnings = plural(len(report.checked_bundles), "bundle"), count_summary(report)
     added = "" if warnings == "no errors" else f": {warnings}"
     where = " and ".join(f"'{place.folder}'" for place in (places.folder, places.archive) if place)
     if places.secret:
         where += f", and their secrets to '{places.secret.folder}'" if not options.only_check else ""
-    if found:
+    if code:
         return f"compared nothing{added}" if options.only_check else f"wrote nothing{added}"
     if not options.only_check:
         return f"wrote {bundles} to {where}{added}"

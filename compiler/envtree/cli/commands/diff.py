@@ -5,37 +5,37 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.compared_trees import Sides, sides
-from envtree.cli.support.console import colored, err, out, painted
-from envtree.cli.support.exits import Exit
+from envtree.cli.support.compared_trees import ComparedTrees, open_compared_trees
+from envtree.cli.support.console import err, out, should_color, write_styled
+from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
-from envtree.cli.support.progress import progress
-from envtree.cli.support.session import Environ, usage_errors
+from envtree.cli.support.progress import show_progress
+from envtree.cli.support.session import Environ, translate_input_errors
 from envtree.diagnostics.printable import printable
 from envtree.diagnostics.printable_documents import json_document
 from envtree.diagnostics.suggest import did_you_mean
-from envtree.engine.cache.comparison_cache import pool
+from envtree.engine.cache.comparison_cache import open_comparison_cache
 from envtree.engine.run import Request
-from envtree.engine.selection import widened
-from envtree.model.diagnostic import Failure, reason
-from envtree.model.inputs import UnknownInput
-from envtree.model.selector import selector
-from envtree.queries.diff import Diff, Extent, Named, diff
-from envtree.queries.diff.saved import NoAnswerError, restored
+from envtree.engine.selection import widen_selector
+from envtree.model.diagnostic import MachineError, os_error_reason
+from envtree.model.inputs import UnknownInputError
+from envtree.model.selector import compile_selector
+from envtree.queries.diff import ComparisonScope, Diff, LabelledTree, diff
+from envtree.queries.diff.from_json import InvalidDiffError, parse_diff
 from envtree.queries.diff.to_json import diff_data
 from envtree.report import plural
-from envtree.report.changed_graph import DRAWN, changed_graph
-from envtree.report.changes import changes_text, sentence
-from envtree.report.markdown import markdown
-from envtree.report.mermaid import mermaid
+from envtree.report.diff_graph import MAX_DRAWN_NODES, build_diff_graph
+from envtree.report.diff_markdown import render_diff_markdown
+from envtree.report.diff_text import diff_summary, render_diff_text
+from envtree.report.mermaid import render_mermaid
 from envtree.sources.git_revision import RevisionTree
-from envtree.system.workers import processes
+from envtree.system.workers import process_count
 
 # Another way to say which bundles are protected: the environment first.
 _ENVIRONMENT_FIRST = re.compile(r"([^:@/]+):([^:@]+)")
 
 
-class Options(NamedTuple):
+class DiffOptions(NamedTuple):
     """The command line."""
 
     directory: Path
@@ -55,98 +55,102 @@ class Options(NamedTuple):
     verbose: bool
 
 
-class _Answer(NamedTuple):
+class _DiffAnswer(NamedTuple):
     """What differs, and which of it must not."""
 
     diff: Diff
     protected: tuple[str, ...]
 
 
-def run(options: Options) -> Exit:
+def run(options: DiffOptions) -> ExitCode:
     """Compare two trees, or recall how two were compared, and tell what differs."""
-    answer = _recalled(options.saved, options) if options.saved else _compared(options)
-    _tell(answer, options)
-    if answer.diff.errors or answer.protected:
-        return Exit.FOUND
-    return Exit.DIFFERENT if options.detailed and not answer.diff.empty else Exit.OK
+    answer = _load_saved_answer(options.saved, options) if options.saved else _compare_trees(options)
+    _write_answer(answer, options)
+    if answer.diff.has_errors or answer.protected:
+        return ExitCode.FAILURE
+    return ExitCode.DIFFERENCES if options.detailed and not answer.diff.is_empty else ExitCode.OK
 
 
-def _compared(options: Options) -> _Answer:
+def _compare_trees(options: DiffOptions) -> _DiffAnswer:
     if options.base is None:
         raise usage_error("there is nothing to compare with", "name a revision or a folder, as in: envtree diff main")
-    trees = sides(options.directory, options.base, options.head, common=options.merge_base)
-    asked = Request(trees.base, options.selectors, options.inputs, Environ(), allow_empty=True, inputs_shared=True)
-    with usage_errors(), progress(sys.stderr) as told:
-        asked = asked._replace(progress=told, jobs=processes(options.jobs))
-        base = Named(trees.base_name, asked, trees.base_commit)
-        head = Named(trees.head_name, asked._replace(tree=trees.head), trees.head_commit)
-        known = None if options.no_cache else pool(trees.head, options.selectors)
+    trees = open_compared_trees(options.directory, options.base, options.head, use_merge_base=options.merge_base)
+    asked = Request(
+        trees.base, options.selectors, options.inputs, Environ(), allow_empty=True, allow_undeclared_inputs=True
+    )
+    with translate_input_errors(), show_progress(sys.stderr) as told:
+        asked = asked._replace(progress=told, jobs=process_count(options.jobs))
+        base = LabelledTree(trees.base_name, asked, trees.base_commit)
+        head = LabelledTree(trees.head_name, asked._replace(tree=trees.head), trees.head_commit)
+        known = None if options.no_cache else open_comparison_cache(trees.head, options.selectors)
         if known:
-            base, head = (one._replace(request=known.reminded(one.request)) for one in (base, head))
-        found = diff(base, head, lambda extent: _check(extent, options))
+            base, head = (one._replace(request=known.with_project_cache(one.request)) for one in (base, head))
+        found = diff(base, head, lambda extent: _check_scope(extent, options))
         if known:
             known.save()
-    _note_absence(trees)
-    return _Answer(found, _protected(found, options.protected))
+    _report_missing_trees(trees)
+    return _DiffAnswer(found, _protected_changes(found, options.protected))
 
 
-def _recalled(file: Path, options: Options) -> _Answer:
+def _load_saved_answer(file: Path, options: DiffOptions) -> _DiffAnswer:
     if options.base is not None or options.merge_base or options.selectors or options.inputs:
         raise usage_error("--saved recalls what was compared before", "name nothing to compare beside it")
     try:
-        found, protected = restored(file.read_bytes())
+        found, protected = parse_diff(file.read_bytes())
     except OSError as error:
-        raise Failure("ET805", f"'{file}' cannot be read: {reason(error)}") from None
-    except NoAnswerError:
+        raise MachineError("ET805", f"'{file}' cannot be read: {os_error_reason(error)}") from None
+    except InvalidDiffError:
         raise usage_error(
             f"'{file}' is no answer of envtree diff --format json", "save one with this version"
         ) from None
-    return _Answer(found, _protected(found, options.protected) if options.protected else protected)
+    return _DiffAnswer(found, _protected_changes(found, options.protected) if options.protected else protected)
 
 
-def _protected(found: Diff, patterns: tuple[str, ...]) -> tuple[str, ...]:
+def _protected_changes(differences: Diff, patterns: tuple[str, ...]) -> tuple[str, ...]:
     """The bundles that differ, or may, and that nobody should touch unnoticed."""
-    return tuple(filter(selector(map(_usual, patterns)), found.touched)) if patterns else ()
+    return tuple(filter(compile_selector(map(_normalize_pattern, patterns)), differences.affected)) if patterns else ()
 
 
-def _usual(pattern: str) -> str:
+def _normalize_pattern(pattern: str) -> str:
     match = _ENVIRONMENT_FIRST.fullmatch(pattern)
     return f"{match[2]}@{match[1]}" if match else pattern
 
 
-def _check(extent: Extent, options: Options) -> None:
+def _check_scope(scope: ComparisonScope, options: DiffOptions) -> None:
     """What is set or selected must be there on one side, or it does nothing, and a gate would always be open."""
-    declared, known = extent
+    declared, known = scope
     for name in options.inputs:
         if declared is not None and name not in declared:
-            raise UnknownInput(name, tuple(declared))
+            raise UnknownInputError(name, tuple(declared))
     environments = {f"**@{id.partition('@')[2]}" for id in known}
     for text in (*options.selectors, *options.protected):
-        if known and not any(map(selector([_usual(text)]), known)):
-            wider = widened(_usual(text), known)
+        if known and not any(map(compile_selector([_normalize_pattern(text)]), known)):
+            wider = widen_selector(_normalize_pattern(text), known)
             hint = f"did you mean '{wider}'?" if wider else did_you_mean(text, known | environments)
             raise usage_error(f"'{text}' selects no bundle of either tree", hint)
 
 
-def _note_absence(trees: Sides) -> None:
+def _report_missing_trees(trees: ComparedTrees) -> None:
     """Say why all is new, or gone: there may be a tree in another folder."""
     for tree, name in ((trees.base, trees.base_name), (trees.head, trees.head_name)):
-        if isinstance(tree, RevisionTree) and tree.empty:
+        if isinstance(tree, RevisionTree) and tree.is_empty:
             err(printable(f"there is no organization.yaml in this folder at '{name}'") + "\n")
 
 
-def _tell(answer: _Answer, options: Options) -> None:
+def _write_answer(answer: _DiffAnswer, options: DiffOptions) -> None:
     found, protected = answer
     if options.form == "json":
         out(json_document(diff_data(found, protected)))
     elif options.form == "markdown":
-        out(markdown(found, protected, options.limit).encode())
+        out(render_diff_markdown(found, protected, options.limit).encode())
     elif options.form == "mermaid":
-        out(mermaid(changed_graph(found), DRAWN).encode())
+        out(render_mermaid(build_diff_graph(found), MAX_DRAWN_NODES).encode())
     else:
-        painted(sys.stdout, changes_text(found, color=colored(sys.stdout, options.color), whole=options.verbose))
-        err(f"{sentence(found)}\n")
+        write_styled(
+            sys.stdout, render_diff_text(found, color=should_color(sys.stdout, options.color), verbose=options.verbose)
+        )
+        err(f"{diff_summary(found)}\n")
     if protected:
         err(f"{plural(len(protected), 'protected bundle')} would change, the first '{protected[0]}'\n")
-    if found.errors:
+    if found.has_errors:
         err(printable(f"{found.head} has errors, which 'envtree check' explains") + "\n")

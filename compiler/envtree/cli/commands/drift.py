@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.commands.plan import tell
-from envtree.cli.support.control_plane import Compared, compared
-from envtree.cli.support.exits import Exit
-from envtree.controlplane.sync.drift import drift
+from envtree.cli.commands.plan import write_plan
+from envtree.cli.support.control_plane_session import LivePlan, plan_against_live
+from envtree.cli.support.exits import ExitCode
+from envtree.controlplane.sync.drift import select_drift
 
 
-class Options(NamedTuple):
+class DriftOptions(NamedTuple):
     """The command line."""
 
     directory: Path
@@ -19,11 +19,11 @@ class Options(NamedTuple):
     color: str
 
 
-def run(options: Options) -> Exit:
+def run(options: DriftOptions) -> ExitCode:
     """Read the live state, and tell what is not as it was left."""
-    found = compared(options.directory, options.ids, options.inputs, options.color)
-    if not isinstance(found, Compared):
+    found = plan_against_live(options.directory, options.ids, options.inputs, options.color)
+    if not isinstance(found, LivePlan):
         return found
-    moved = drift(*found)
-    tell(moved, options.form, options.color)
-    return Exit.OK if moved.empty else Exit.FOUND
+    moved = select_drift(*found)
+    write_plan(moved, options.form, options.color)
+    return ExitCode.OK if moved.is_empty else ExitCode.FAILURE

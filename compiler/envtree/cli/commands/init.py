@@ -5,36 +5,36 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.commands.schema import exported
+from envtree.cli.commands.schema import schema_files
 from envtree.cli.support.console import err, out
-from envtree.cli.support.exits import Exit
-from envtree.cli.support.starter import files
+from envtree.cli.support.exits import ExitCode
+from envtree.cli.support.starter_tree import starter_files
 from envtree.diagnostics.printable import printable
 from envtree.frontend.schemas import Schemas
-from envtree.model.diagnostic import Refusal
-from envtree.model.tree_layout import SCHEMA_FOLDER, is_name
+from envtree.model.diagnostic import RefusedError
+from envtree.model.tree_layout import SCHEMA_FOLDER, is_valid_name
 from envtree.system import disk
 
 
-class Options(NamedTuple):
+class InitOptions(NamedTuple):
     """The command line."""
 
     directory: Path
     target: Path
 
 
-def run(options: Options) -> Exit:
+def run(options: InitOptions) -> ExitCode:
     """Write the tree, all of it or nothing."""
     folder = options.directory / options.target
     own = folder.resolve().name.lower()
-    tree = files(own if is_name(own) else "my-organization")
-    schemas = {f"{SCHEMA_FOLDER}/{name}": text for name, text in exported(Schemas()).items()}
-    with disk.errors(folder):
+    tree = starter_files(own if is_valid_name(own) else "my-organization")
+    schemas = {f"{SCHEMA_FOLDER}/{name}": text for name, text in schema_files(Schemas()).items()}
+    with disk.translate_os_errors(folder):
         _refuse_existing(folder, [*tree, SCHEMA_FOLDER])
-        _write({folder / path: content for path, content in (tree | schemas).items()})
+        _write_files({folder / path: content for path, content in (tree | schemas).items()})
     out("".join(f"{printable(str(folder / path))}\n" for path in tree) + f"{printable(str(folder / SCHEMA_FOLDER))}/\n")
-    err(f"next: {_command(folder, 'check')}\nthen: {_command(folder, 'show default/assistant@production')}\n")
-    return Exit.OK
+    err(f"next: {_command_line(folder, 'check')}\nthen: {_command_line(folder, 'show default/assistant@production')}\n")
+    return ExitCode.OK
 
 
 def _refuse_existing(folder: Path, paths: list[str]) -> None:
@@ -42,10 +42,10 @@ def _refuse_existing(folder: Path, paths: list[str]) -> None:
     if existing:
         verb = "exists" if len(existing) == 1 else "exist"
         message = f"{', '.join(existing)} {verb}, and nothing is overwritten"
-        raise Refusal("ET807", message, "move them away, or choose another folder")
+        raise RefusedError("ET807", message, "move them away, or choose another folder")
 
 
-def _write(contents: dict[Path, str]) -> None:
+def _write_files(contents: dict[Path, str]) -> None:
     made: list[Path] = []
     try:
         for path, content in contents.items():
@@ -64,6 +64,6 @@ def _write(contents: dict[Path, str]) -> None:
         raise
 
 
-def _command(folder: Path, command: str) -> str:
+def _command_line(folder: Path, command: str) -> str:
     where = "" if folder.resolve() == Path.cwd() else f"-C {printable(shlex.quote(str(folder)))} "
     return f"envtree {where}{command}"

@@ -4,18 +4,18 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import colored, err, out, painted
-from envtree.cli.support.control_plane import Compared, compared
-from envtree.cli.support.exits import Exit
-from envtree.controlplane.sync.model import Plan
-from envtree.controlplane.sync.saved import plan_data, saved
+from envtree.cli.support.console import err, out, should_color, write_styled
+from envtree.cli.support.control_plane_session import LivePlan, plan_against_live
+from envtree.cli.support.exits import ExitCode
+from envtree.controlplane.sync.plan_file import encode_plan, plan_to_json
+from envtree.controlplane.sync.plan_model import SyncPlan
 from envtree.diagnostics.printable_documents import json_document
-from envtree.model.diagnostic import Failure, reason
-from envtree.report.planned import planned_text, sentence
-from envtree.report.planned_markdown import planned_markdown
+from envtree.model.diagnostic import MachineError, os_error_reason
+from envtree.report.plan_markdown import render_plan_markdown
+from envtree.report.plan_text import plan_summary, render_plan_text
 
 
-class Options(NamedTuple):
+class PlanOptions(NamedTuple):
     """The command line."""
 
     directory: Path
@@ -27,33 +27,33 @@ class Options(NamedTuple):
     color: str
 
 
-def run(options: Options) -> Exit:
+def run(options: PlanOptions) -> ExitCode:
     """Read the live state, and tell what differs."""
-    found = compared(options.directory, options.ids, options.inputs, options.color)
-    if not isinstance(found, Compared):
+    found = plan_against_live(options.directory, options.ids, options.inputs, options.color)
+    if not isinstance(found, LivePlan):
         return found
     made = found.plan
     if options.out:
-        _write(options.out, saved(made))
-    tell(made, options.form, options.color)
-    if made.taken:
-        return Exit.FOUND
-    return Exit.DIFFERENT if options.detailed and not made.empty else Exit.OK
+        _write_plan_file(options.out, encode_plan(made))
+    write_plan(made, options.form, options.color)
+    if made.conflicts:
+        return ExitCode.FAILURE
+    return ExitCode.DIFFERENCES if options.detailed and not made.is_empty else ExitCode.OK
 
 
-def tell(made: Plan, form: str, color: str) -> None:
+def write_plan(plan: SyncPlan, form: str, color: str) -> None:
     """Say what a plan does."""
     if form == "json":
-        out(json_document(plan_data(made)))
+        out(json_document(plan_to_json(plan)))
     elif form == "markdown":
-        out(planned_markdown(made).encode())
+        out(render_plan_markdown(plan).encode())
     else:
-        painted(sys.stdout, planned_text(made, color=colored(sys.stdout, color)))
-        err(f"{sentence(made)}\n")
+        write_styled(sys.stdout, render_plan_text(plan, color=should_color(sys.stdout, color)))
+        err(f"{plan_summary(plan)}\n")
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write_plan_file(path: Path, data: bytes) -> None:
     try:
         path.write_bytes(data)
     except OSError as error:
-        raise Failure("ET805", f"'{path}' cannot be written: {reason(error)}") from None
+        raise MachineError("ET805", f"'{path}' cannot be written: {os_error_reason(error)}") from None

@@ -4,24 +4,24 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.compared_trees import Sides, sides
+from envtree.cli.support.compared_trees import ComparedTrees, open_compared_trees
 from envtree.cli.support.console import err, out
-from envtree.cli.support.exits import Exit, verdict
+from envtree.cli.support.exits import ExitCode, exit_code_for
 from envtree.cli.support.options import usage_error
-from envtree.cli.support.reports import View, fit_place, put
-from envtree.cli.support.session import Environ, Messages, open_tree, report_of, running, view_of
+from envtree.cli.support.report_output import RenderOptions, check_report_path, replace_report
+from envtree.cli.support.session import Environ, ReportPrinter, build_report, make_render_options, open_tree, start_run
 from envtree.diagnostics.printable import printable
-from envtree.engine.run import Outcome, Request
-from envtree.frontend.read_files import Memory
-from envtree.queries.diff import Diff, Named, diff
-from envtree.report import plural, tally
-from envtree.report.html import html
+from envtree.engine.run import Request, RunOutcome
+from envtree.frontend.read_files import DocumentCache
+from envtree.queries.diff import Diff, LabelledTree, diff
+from envtree.report import count_summary, plural
+from envtree.report.html import render_html
 from envtree.sources.tree import DirectoryTree, Tree
 
 _STDOUT = Path("-")
 
 
-class Options(NamedTuple):
+class ReportOptions(NamedTuple):
     """The command line."""
 
     directory: Path
@@ -34,50 +34,55 @@ class Options(NamedTuple):
     color: str
 
 
-def run(options: Options) -> Exit:
+def run(options: ReportOptions) -> ExitCode:
     """Write the page, whatever is found."""
-    trees = _trees(options)
-    _check_place(options.output, trees)
-    memory: Memory = {}
-    asked = Request(trees.head, options.selectors, options.inputs, Environ(), memory=memory, allow_empty=None)
-    with running(asked) as work:
-        page = html(work, _difference(asked, trees) if options.base is not None and work.workspace else None)
+    trees = _open_trees(options)
+    _check_output_path(options.output, trees)
+    memory: DocumentCache = {}
+    asked = Request(trees.head, options.selectors, options.inputs, Environ(), document_cache=memory, allow_empty=None)
+    with start_run(asked) as work:
+        page = render_html(work, _compare_trees(asked, trees) if options.base is not None and work.workspace else None)
     if options.output == _STDOUT:
         out(page)
     else:
-        put(options.output, page)
-    return _conclude(work.outcome(), trees.head, page, options)
+        replace_report(options.output, page)
+    return _report_outcome(work.outcome(), trees.head, page, options)
 
 
-def _trees(options: Options) -> Sides:
+def _open_trees(options: ReportOptions) -> ComparedTrees:
     if options.base is not None:
-        return sides(options.directory, options.base, options.head, common=options.merge_base)
+        return open_compared_trees(options.directory, options.base, options.head, use_merge_base=options.merge_base)
     if options.merge_base:
         raise usage_error("--merge-base needs a revision to compare with", "name BASE")
     tree = open_tree(options.directory)
-    return Sides(tree, tree, "", "")
+    return ComparedTrees(tree, tree, "", "")
 
 
-def _check_place(output: Path, trees: Sides) -> None:
+def _check_output_path(output: Path, trees: ComparedTrees) -> None:
     for tree in (trees.base, trees.head):
         if output != _STDOUT and isinstance(tree, DirectoryTree):
-            fit_place(output, tree.root, "'-o -' prints the page")
+            check_report_path(output, tree.root, "'-o -' prints the page")
 
 
-def _difference(asked: Request, trees: Sides) -> Diff:
+def _compare_trees(request: Request, trees: ComparedTrees) -> Diff:
     """What differs from the base; it takes runs of its own, but no file is read twice."""
-    asked = asked._replace(allow_empty=True, inputs_shared=True)
-    base, head = (asked._replace(tree=tree) for tree in (trees.base, trees.head))
-    return diff(Named(trees.base_name, base), Named(trees.head_name, head))
+    request = request._replace(allow_empty=True, allow_undeclared_inputs=True)
+    base, head = (request._replace(tree=tree) for tree in (trees.base, trees.head))
+    return diff(LabelledTree(trees.base_name, base), LabelledTree(trees.head_name, head))
 
 
-def _conclude(outcome: Outcome, tree: Tree, page: bytes, options: Options) -> Exit:
-    report = report_of(outcome)
-    found = verdict(report.findings)
+def _report_outcome(outcome: RunOutcome, tree: Tree, page: bytes, options: ReportOptions) -> ExitCode:
+    report = build_report(outcome)
+    found = exit_code_for(report.findings)
     if found:
-        view = view_of(tree) if isinstance(tree, DirectoryTree) else View()
-        Messages(view, "text", options.color, sys.stderr).tell(report)
+        view = make_render_options(tree) if isinstance(tree, DirectoryTree) else RenderOptions()
+        ReportPrinter(view, "text", options.color, sys.stderr).print_report(report)
     name = "the page" if options.output == _STDOUT else f"'{options.output}'"
     size = f"{len(page) / 1000:,.0f} kB"
-    err(printable(f"wrote {name} ({size}) about {plural(len(report.checked), 'bundle')}: {tally(report)}") + "\n")
+    err(
+        printable(
+            f"wrote {name} ({size}) about {plural(len(report.checked_bundles), 'bundle')}: {count_summary(report)}"
+        )
+        + "\n"
+    )
     return found

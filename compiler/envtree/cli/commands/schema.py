@@ -7,7 +7,7 @@ from typing import NamedTuple
 import click
 
 from envtree.cli.support.console import err, out
-from envtree.cli.support.exits import Exit
+from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
 from envtree.diagnostics.printable import printable
 from envtree.diagnostics.suggest import did_you_mean
@@ -16,7 +16,7 @@ from envtree.report import plural
 from envtree.system import disk
 
 
-class Options(NamedTuple):
+class SchemaOptions(NamedTuple):
     """The command line."""
 
     directory: Path
@@ -24,14 +24,14 @@ class Options(NamedTuple):
     export: Path | None
 
 
-def run(options: Options) -> Exit:
+def run(options: SchemaOptions) -> ExitCode:
     """Print one schema, list them, or write all of them."""
     schemas = Schemas()
     if options.export:
         if options.kind:
             raise click.UsageError("--export writes all schemas, so name no KIND")
-        files = exported(schemas)
-        _export(files, options.export)
+        files = schema_files(schemas)
+        _write_schemas(files, options.export)
         err(f"wrote {plural(len(files), 'schema')} to '{printable(str(options.export))}'\n")
     elif options.kind:
         if options.kind not in schemas.names():
@@ -40,16 +40,16 @@ def run(options: Options) -> Exit:
     else:
         width = max(map(len, schemas.names())) + 2
         out("".join(f"{name:<{width}}{json.loads(schemas.text(name))['title']}\n" for name in schemas.names()))
-    return Exit.OK
+    return ExitCode.OK
 
 
-def exported(schemas: Schemas) -> dict[str, str]:
+def schema_files(schemas: Schemas) -> dict[str, str]:
     """All schemas by file name, none of which needs another."""
     return {f"{name}.schema.json": schemas.text(name) for name in schemas.names()}
 
 
-def _export(files: dict[str, str], folder: Path) -> None:
-    with disk.errors(folder):
+def _write_schemas(files: dict[str, str], folder: Path) -> None:
+    with disk.translate_os_errors(folder):
         for name, text in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8", newline="\n")

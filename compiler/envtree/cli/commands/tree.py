@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.support.console import out
-from envtree.cli.support.exits import Exit, verdict
-from envtree.cli.support.session import open_tree, report_of, running, tell
+from envtree.cli.support.exits import ExitCode, exit_code_for
+from envtree.cli.support.session import build_report, open_tree, print_findings, start_run
 from envtree.engine.run import Request
-from envtree.model.canonical_json import canonical
+from envtree.model.canonical_json import encode_canonical
 from envtree.model.workspace import Workspace
-from envtree.report.dot import dot
-from envtree.report.mermaid import mermaid
-from envtree.report.tree import RANKS, drawing, tree_data, tree_graph
+from envtree.report.dot import render_dot
+from envtree.report.mermaid import render_mermaid
+from envtree.report.tree import RANKED_NOUNS, build_tree_graph, render_tree_text, tree_to_json
 
 
-class Options(NamedTuple):
+class TreeOptions(NamedTuple):
     """The command line."""
 
     directory: Path
@@ -23,30 +23,30 @@ class Options(NamedTuple):
     color: str
 
 
-def run(options: Options) -> Exit:
+def run(options: TreeOptions) -> ExitCode:
     """Show the tree; one with errors is shown by its errors."""
     tree = open_tree(options.directory)
-    with running(Request(tree, allow_empty=True)) as work:
+    with start_run(Request(tree, allow_empty=True)) as work:
         outcome = work.outcome()
-    found = verdict(outcome.findings)
+    found = exit_code_for(outcome.findings)
     if found or outcome.workspace is None:
-        tell(tree, report_of(outcome), options.color)
+        print_findings(tree, build_report(outcome), options.color)
         return found
-    out(_drawn(outcome.workspace, options.form))
-    return Exit.OK
+    out(_render_tree(outcome.workspace, options.form))
+    return ExitCode.OK
 
 
-def _drawn(workspace: Workspace, form: str) -> str | bytes:
+def _render_tree(workspace: Workspace, form: str) -> str | bytes:
     if form == "json":
-        return canonical(tree_data(workspace))
+        return encode_canonical(tree_to_json(workspace))
     if form == "mermaid":
-        return mermaid(tree_graph(workspace)).encode()
+        return render_mermaid(build_tree_graph(workspace)).encode()
     if form == "dot":
-        return dot(tree_graph(workspace), RANKS).encode()
-    return drawing(workspace, ascii_only=not _spells(sys.stdout.encoding))
+        return render_dot(build_tree_graph(workspace), RANKED_NOUNS).encode()
+    return render_tree_text(workspace, ascii_only=not _can_encode(sys.stdout.encoding))
 
 
-def _spells(encoding: str) -> bool:
+def _can_encode(encoding: str) -> bool:
     try:
         "├└│─".encode(encoding)
     except UnicodeEncodeError:

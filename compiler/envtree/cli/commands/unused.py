@@ -4,17 +4,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.support.console import err
-from envtree.cli.support.exits import Exit, verdict
-from envtree.cli.support.fleet import answer, refused
-from envtree.cli.support.session import lines_of, open_tree, running
+from envtree.cli.support.exits import ExitCode, exit_code_for
+from envtree.cli.support.query_answer import report_blocking_errors, write_answer
+from envtree.cli.support.session import open_tree, source_line_reader, start_run
 from envtree.engine.run import Request
 from envtree.queries.fleet.to_json import unused_data
-from envtree.queries.fleet.unused import TOLD, unused
+from envtree.queries.fleet.unused import UNUSED_QUERY_CODES, unused
 from envtree.report import plural
-from envtree.report.text import text
+from envtree.report.text import render_text
 
 
-class Options(NamedTuple):
+class UnusedOptions(NamedTuple):
     """The command line."""
 
     directory: Path
@@ -23,21 +23,21 @@ class Options(NamedTuple):
     color: str
 
 
-def run(options: Options) -> Exit:
+def run(options: UnusedOptions) -> ExitCode:
     """Tell what nothing makes use of."""
     tree = open_tree(options.directory)
-    with running(Request(tree, allow_empty=None)) as work:
+    with start_run(Request(tree, allow_empty=None)) as work:
         found = unused(work) if work.workspace else ()
-    if refused(work, tree, options.color, TOLD):
-        return Exit.FOUND
-    answer(
+    if report_blocking_errors(work, tree, options.color, UNUSED_QUERY_CODES):
+        return ExitCode.FAILURE
+    write_answer(
         options.form,
         options.color,
         lambda: unused_data(found),
-        lambda color: text(found, lines_of(tree), color=color),
+        lambda color: render_text(found, source_line_reader(tree), color=color),
     )
     if options.form == "text":
         err(
             f"{plural(len(found), 'finding') if found else 'nothing unused'} in {plural(len(work.checked), 'bundle')}\n"
         )
-    return Exit.FOUND if options.strict and found else verdict(found)
+    return ExitCode.FAILURE if options.strict and found else exit_code_for(found)

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.support.console import err, out
-from envtree.cli.support.exits import Exit
+from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
-from envtree.delivery.verify import Problem, Verdict, verify
-from envtree.model.canonical_json import canonical
-from envtree.report.verify import conclusion, verify_data, verify_text
-from envtree.system.disk import MANIFEST
+from envtree.delivery.verify import Problem, VerificationResult, verify
+from envtree.model.canonical_json import encode_canonical
+from envtree.report.verify import render_verdict, verdict_summary, verdict_to_json
+from envtree.system.disk import MANIFEST_FILE
 
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 
 
-class Options(NamedTuple):
+class VerifyOptions(NamedTuple):
     """The command line."""
 
     directory: Path
@@ -26,25 +26,25 @@ class Options(NamedTuple):
     form: str
 
 
-def run(options: Options) -> Exit:
+def run(options: VerifyOptions) -> ExitCode:
     """Look at all files, and tell what was found."""
     if options.expect is not None and not _DIGEST.fullmatch(options.expect):
         raise usage_error(f"'{options.expect}' is no digest", "write sha256: and 64 digits, as 'verify' tells them")
     verdict = verify(options.source)
-    verdict = verdict._replace(problems=(*verdict.problems, *_from_outside(verdict, options)))
+    verdict = verdict._replace(problems=(*verdict.problems, *_external_problems(verdict, options)))
     if options.form == "json":
-        out(canonical(verify_data(verdict)))
+        out(encode_canonical(verdict_to_json(verdict)))
     else:
-        out(verify_text(verdict))
-        err(f"{conclusion(verdict)}\n")
-    return Exit.FOUND if verdict.problems else Exit.OK
+        out(render_verdict(verdict))
+        err(f"{verdict_summary(verdict)}\n")
+    return ExitCode.FAILURE if verdict.problems else ExitCode.OK
 
 
-def _from_outside(verdict: Verdict, options: Options) -> Iterator[Problem]:
+def _external_problems(verdict: VerificationResult, options: VerifyOptions) -> Iterator[Problem]:
     """What is wrong by what somebody else knows."""
     if options.expect and options.expect.removeprefix("sha256:") != verdict.digest.removeprefix("sha256:"):
-        yield Problem(MANIFEST, "manifest", "", "it is not the one that was expected")
+        yield Problem(MANIFEST_FILE, "manifest", "", "it is not the one that was expected")
     if options.repository:
-        from envtree.delivery.verify.source import sources  # noqa: PLC0415 -- it brings the whole compiler
+        from envtree.delivery.verify.receipt_check import check_receipt  # noqa: PLC0415 -- it brings the whole compiler
 
-        yield from sources(verdict.manifest.receipt, options.repository)
+        yield from check_receipt(verdict.manifest.receipt, options.repository)

@@ -1,9 +1,9 @@
 """`envtree secrets`, declared: each subcommand is a module here."""
 
-from envtree.cli.support.group import Group
+from envtree.cli.support.group import CommandGroup
 
 # In the order in which somebody meets them.
-_NAMES: tuple[str, ...] = (
+_COMMANDS: tuple[str, ...] = (
     "audit",
     "readers",
     "sync",
@@ -15,9 +15,9 @@ _NAMES: tuple[str, ...] = (
     "diff-driver",
 )
 
-command = Group(
+command = CommandGroup(
     "secrets",
-    _NAMES,
+    _COMMANDS,
     "envtree.cli.secrets",
     help="Look after the secrets files of the tree.",
     epilog="Example: envtree secrets audit",

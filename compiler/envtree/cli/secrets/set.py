@@ -7,7 +7,7 @@ import click
 from envtree.cli.support.options import COLOR, Command, choice, complete_files, option, usage_error
 
 
-def _refuse(_: click.Context, __: click.Parameter, values: tuple[Any, ...]) -> None:
+def _reject_extra_arguments(_: click.Context, __: click.Parameter, values: tuple[Any, ...]) -> None:
     """What stands behind KEY may well be the value, so it is not repeated as click would."""
     if values:
         raise usage_error("something stands behind KEY", "the value comes from stdin, or from a prompt")
@@ -18,7 +18,7 @@ command = Command(
     [
         click.Argument(["file"], shell_complete=complete_files),
         click.Argument(["key"]),
-        click.Argument(["rest"], nargs=-1, metavar="", expose_value=False, callback=_refuse),
+        click.Argument(["rest"], nargs=-1, metavar="", expose_value=False, callback=_reject_extra_arguments),
         choice(
             "--type",
             "type",

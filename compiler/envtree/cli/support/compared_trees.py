@@ -4,17 +4,17 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.options import is_text, usage_error
+from envtree.cli.support.options import is_utf8, usage_error
 from envtree.cli.support.session import open_tree
 from envtree.sources.git_revision import RevisionTree
-from envtree.sources.tree import DirectoryTree, RootNotFound, Tree, find_root
+from envtree.sources.tree import DirectoryTree, RootNotFoundError, Tree, find_root
 from envtree.system.git import repository_root
-from envtree.system.git.objects import UnknownRevision, commit_of, merge_base
+from envtree.system.git.objects import UnknownRevisionError, find_merge_base, resolve_commit
 
 WORKING_TREE = "the working tree"
 
 
-class Sides(NamedTuple):
+class ComparedTrees(NamedTuple):
     """Two trees, what they are called, and their commits; a folder has none."""
 
     base: Tree
@@ -25,43 +25,45 @@ class Sides(NamedTuple):
     head_commit: str = ""
 
 
-def sides(directory: Path, base: str, head: str | None, *, common: bool) -> Sides:
+def open_compared_trees(directory: Path, base: str, head: str | None, *, use_merge_base: bool) -> ComparedTrees:
     """The trees that a command line names; with `common` the base is what both revisions descend from."""
     for text in (base,) if head is None else (base, head):
-        _check(text)
-    one, base_commit = side(directory, _common(directory, base, head or "HEAD") if common else base)
-    other, head_commit = (open_tree(directory), "") if head is None else side(directory, head)
-    return Sides(one, other, base, head or WORKING_TREE, base_commit, head_commit)
+        _check_revision_text(text)
+    one, base_commit = open_named_tree(
+        directory, _find_merge_base(directory, base, head or "HEAD") if use_merge_base else base
+    )
+    other, head_commit = (open_tree(directory), "") if head is None else open_named_tree(directory, head)
+    return ComparedTrees(one, other, base, head or WORKING_TREE, base_commit, head_commit)
 
 
-def side(directory: Path, text: str) -> tuple[Tree, str]:
+def open_named_tree(directory: Path, text: str) -> tuple[Tree, str]:
     """The tree that a text names, and its commit; empty for a folder."""
-    _check(text)
+    _check_revision_text(text)
     folder = Path(text)
     if _is_path(text):
         if not folder.is_dir():
             raise usage_error(f"there is no folder '{text}'", "")
         return open_tree(folder), ""
-    root = _root(directory)
+    root = _find_root(directory)
     if root is None and folder.is_dir():
         return open_tree(folder), ""
     tree = open_tree(directory)
-    commit = _commit(tree, text, folder)
+    commit = _resolve_commit(tree, text, folder)
     if not commit:
         return open_tree(folder), ""
     if folder.is_dir():
         raise usage_error(f"'{text}' is a revision and a folder", f"write './{text}' or 'refs/heads/{text}'")
-    return _at(tree, commit, text), commit
+    return _tree_at_commit(tree, commit, text), commit
 
 
-def _root(directory: Path) -> Path | None:
+def _find_root(directory: Path) -> Path | None:
     try:
         return find_root(directory)
-    except RootNotFound:
+    except RootNotFoundError:
         return None
 
 
-def _commit(tree: DirectoryTree, text: str, folder: Path) -> str:
+def _resolve_commit(tree: DirectoryTree, text: str, folder: Path) -> str:
     """The commit that a text names; empty if it names a folder only."""
     repository = repository_root(tree.root)
     if repository is None:
@@ -70,14 +72,14 @@ def _commit(tree: DirectoryTree, text: str, folder: Path) -> str:
             raise usage_error(message, "name a folder")
         return ""
     try:
-        return commit_of(repository, text)
-    except UnknownRevision as unknown:
+        return resolve_commit(repository, text)
+    except UnknownRevisionError as unknown:
         if not folder.is_dir():
-            raise _unknown(unknown) from None
+            raise _unknown_revision_error(unknown) from None
         return ""
 
 
-def _at(tree: DirectoryTree, commit: str, name: str) -> RevisionTree:
+def _tree_at_commit(tree: DirectoryTree, commit: str, name: str) -> RevisionTree:
     """The same tree at a commit of its repository."""
     repository = repository_root(tree.root)
     assert repository
@@ -85,25 +87,25 @@ def _at(tree: DirectoryTree, commit: str, name: str) -> RevisionTree:
     return RevisionTree(repository, "" if inside == "." else inside, commit, name)
 
 
-def _common(directory: Path, base: str, head: str) -> str:
+def _find_merge_base(directory: Path, base: str, head: str) -> str:
     """The last commit that two revisions have in common."""
     for text in (base, head):
-        _check(text)
+        _check_revision_text(text)
     repository = repository_root(open_tree(directory).root)
     if repository is None or _is_path(base) or _is_path(head):
         raise usage_error("--merge-base compares two revisions of a git repository", "leave it out for folders")
     try:
-        found = merge_base(repository, commit_of(repository, base), commit_of(repository, head))
-    except UnknownRevision as unknown:
-        raise _unknown(unknown) from None
+        found = find_merge_base(repository, resolve_commit(repository, base), resolve_commit(repository, head))
+    except UnknownRevisionError as unknown:
+        raise _unknown_revision_error(unknown) from None
     if found is None:
         hint = "in a shallow clone, fetch more history, in GitHub's checkout with 'fetch-depth: 0'"
         raise usage_error(f"'{base}' and '{head}' have no commit in common", hint)
     return found
 
 
-def _check(text: str) -> None:
-    if not is_text(text):
+def _check_revision_text(text: str) -> None:
+    if not is_utf8(text):
         raise usage_error("a revision is text in UTF-8", "")
     if not text.strip():
         raise usage_error("the name of a revision or a folder is empty", "is a variable of the shell not set?")
@@ -117,8 +119,8 @@ def _is_path(text: str) -> bool:
     return text in (os.curdir, os.pardir) or text.startswith(("/", "./", "../"))
 
 
-def _unknown(unknown: UnknownRevision) -> Exception:
-    if unknown.shallow:
+def _unknown_revision_error(unknown: UnknownRevisionError) -> Exception:
+    if unknown.is_shallow:
         hint = "this is a shallow clone: fetch more history, in GitHub's checkout with 'fetch-depth: 0'"
     else:
         hint = "fetch it, or correct its name"

@@ -12,75 +12,75 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from envtree.diagnostics.printable import printable_lines
-from envtree.model.diagnostic import Failure
+from envtree.model.diagnostic import MachineError
 
 _closed: set[str] = set()
 # What is said while somebody takes it down: whether on stdout, and the words or the bytes.
-Said = list[tuple[bool, str | bytes]]
-_takers: list[Said] = []
+RecordedOutput = list[tuple[bool, str | bytes]]
+_recordings: list[RecordedOutput] = []
 
 
 @contextmanager
-def noted() -> Iterator[Said]:
+def record_output() -> Iterator[RecordedOutput]:
     """What is said in the block, once it has been said."""
-    said: Said = []
-    _takers.append(said)
+    said: RecordedOutput = []
+    _recordings.append(said)
     try:
         yield said
     finally:
-        _takers.remove(said)
+        _recordings.remove(said)
 
 
-def say_again(said: Said) -> None:
+def replay_output(recording: RecordedOutput) -> None:
     """Say what was noted."""
-    for is_answer, words in said:
+    for is_answer, words in recording:
         if isinstance(words, bytes):
             out(words)
         else:
-            painted(sys.stdout if is_answer else sys.stderr, words)
+            write_styled(sys.stdout if is_answer else sys.stderr, words)
 
 
 def out(answer: str | bytes) -> None:
     """Write the answer: words for people, bytes for a program."""
     if isinstance(answer, str):
-        painted(sys.stdout, printable_lines(answer))
+        write_styled(sys.stdout, printable_lines(answer))
         return
-    _note(answer, is_answer=True)
-    _check_stdout(answer)
+    _record(answer, is_answer=True)
+    _require_open_stdout(answer)
     # Bytes, so that no locale and no line ending of the platform gets at what programs read.
     sys.stdout.flush()
     sys.stdout.buffer.write(answer)
     sys.stdout.buffer.flush()
 
 
-def err(words: str) -> None:
+def err(text: str) -> None:
     """Write words for people; nobody listening is no reason to fail."""
-    painted(sys.stderr, printable_lines(words))
+    write_styled(sys.stderr, printable_lines(text))
 
 
-def painted(stream: TextIO, told: str) -> None:
+def write_styled(stream: TextIO, text: str) -> None:
     """Write what a report made for people: the texts in it are printable, and its colours are to stay."""
-    _note(told, is_answer=stream is sys.stdout)
+    _record(text, is_answer=stream is sys.stdout)
     if stream is sys.stdout:
-        _check_stdout(told)
-        stream.write(told)
+        _require_open_stdout(text)
+        stream.write(text)
         return
     with suppress(OSError):
-        stream.write(told)
+        stream.write(text)
         stream.flush()
 
 
-def _note(words: str | bytes, *, is_answer: bool) -> None:
-    for said in _takers:
-        said.append((is_answer, words))
+def _record(output: str | bytes, *, is_answer: bool) -> None:
+    for said in _recordings:
+        said.append((is_answer, output))
 
 
-def _check_stdout(answer: str | bytes) -> None:
+def _require_open_stdout(answer: str | bytes) -> None:
     if answer and "stdout" in _closed:
-        raise Failure("ET805", "stdout is closed, and the answer is lost", "send it to a file, or to /dev/null")
+        raise MachineError("ET805", "stdout is closed, and the answer is lost", "send it to a file, or to /dev/null")
 
 
-def is_heard(stream: TextIO) -> bool:
+def has_reader(stream: TextIO) -> bool:
     """Whether anybody may still read what is written; it takes no writing to find out."""
     poll = select.poll()
     poll.register(stream, 0)
@@ -88,7 +88,7 @@ def is_heard(stream: TextIO) -> bool:
     return not any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def colored(stream: TextIO, choice: str, environ: Mapping[str, str] = os.environ) -> bool:
+def should_color(stream: TextIO, choice: str, environ: Mapping[str, str] = os.environ) -> bool:
     """Whether to write in colour: first `--color` decides, then NO_COLOR, a dumb terminal, FORCE_COLOR, a terminal."""
     if choice != "auto":
         return choice == "always"
@@ -99,7 +99,7 @@ def colored(stream: TextIO, choice: str, environ: Mapping[str, str] = os.environ
     return stream.isatty()
 
 
-def prepare() -> None:
+def prepare_streams() -> None:
     """Make the streams safe to write to, whatever the caller closed and whatever the locale cannot spell."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:

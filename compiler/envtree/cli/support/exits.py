@@ -13,74 +13,74 @@ import click
 
 from envtree.cli.support.console import err
 from envtree.diagnostics.printable import printable
-from envtree.model.diagnostic import Failure, Refusal, grave
+from envtree.model.diagnostic import MachineError, RefusedError, failing_severities
 
 if TYPE_CHECKING:
     from envtree.diagnostics.findings import Finding
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """The exit codes of envtree."""
 
     OK = 0
-    FOUND = 1
-    USAGE = 2
-    DIFFERENT = 2
-    MACHINE = 3
-    BUG = 70
+    FAILURE = 1
+    USAGE_ERROR = 2
+    DIFFERENCES = 2
+    MACHINE_ERROR = 3
+    INTERNAL_ERROR = 70
     HUNG_UP = 129
     INTERRUPTED = 130
     BROKEN_PIPE = 141
     TERMINATED = 143
 
 
-def verdict(findings: "tuple[Finding, ...]", *, strict: bool = False) -> Exit:
+def exit_code_for(findings: "tuple[Finding, ...]", *, strict: bool = False) -> ExitCode:
     """What findings make of a run."""
-    fatal = grave(strict=strict)
-    return Exit.FOUND if any(finding.severity in fatal for finding in findings) else Exit.OK
+    fatal = failing_severities(strict=strict)
+    return ExitCode.FAILURE if any(finding.severity in fatal for finding in findings) else ExitCode.OK
 
 
-def run(work: Callable[[], int]) -> int:
+def run_command(command: Callable[[], int]) -> int:
     """Do the work, and tell whatever stops it in one line; its traceback would show values."""
     try:
-        code = work()
+        code = command()
         # What is buffered meets a closed pipe or a full disk now, while it can be told.
         sys.stdout.flush()
         return code
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.ClickException as wrong:
-        return _refuse(wrong)
-    except Refusal as refusal:
-        return _stop(refusal, Exit.FOUND)
-    except Failure as failure:
-        return _stop(failure, Exit.MACHINE)
+        return _report_usage_error(wrong)
+    except RefusedError as refusal:
+        return _report_error(refusal, ExitCode.FAILURE)
+    except MachineError as failure:
+        return _report_error(failure, ExitCode.MACHINE_ERROR)
     except (KeyboardInterrupt, click.Abort):
-        return Exit.INTERRUPTED
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         _close_stdout()
-        return Exit.BROKEN_PIPE
+        return ExitCode.BROKEN_PIPE
     except Exception as bug:  # noqa: BLE001 -- whatever it is, its words stay inside
-        return _crash(bug)
+        return _report_internal_error(bug)
 
 
-def _refuse(wrong: click.ClickException) -> int:
+def _report_usage_error(wrong: click.ClickException) -> int:
     words = StringIO()
     wrong.show(words)
     # What click says may quote the name of a folder, which is as free as any text of a file.
     err("\n".join(map(printable, words.getvalue().expandtabs(2).split("\n"))))
-    return wrong.exit_code if isinstance(wrong, click.UsageError) else Exit.USAGE
+    return wrong.exit_code if isinstance(wrong, click.UsageError) else ExitCode.USAGE_ERROR
 
 
-def _stop(cause: Failure | Refusal, code: Exit) -> Exit:
-    from envtree.report import stopped  # noqa: PLC0415 -- most commands end otherwise, and `--version` is felt
-    from envtree.report.text import text  # noqa: PLC0415
+def _report_error(cause: MachineError | RefusedError, code: ExitCode) -> ExitCode:
+    from envtree.report import error_report  # noqa: PLC0415 -- most commands end otherwise, and `--version` is felt
+    from envtree.report.text import render_text  # noqa: PLC0415
 
-    err(text(stopped(cause).findings, lambda _: (), color=False))
+    err(render_text(error_report(cause).findings, lambda _: (), color=False))
     return code
 
 
-def _crash(bug: Exception) -> Exit:
+def _report_internal_error(bug: Exception) -> ExitCode:
     if os.environ.get("ENVTREE_DEBUG") == "1":
         import traceback  # noqa: PLC0415 -- as above
 
@@ -88,13 +88,15 @@ def _crash(bug: Exception) -> Exit:
     # The system's own words hold no value of ours, the words of any other exception may.
     if isinstance(bug, OSError) and bug.errno:
         _close_stdout()
-        return _stop(Failure("ET805", os.strerror(bug.errno).lower(), "ENVTREE_DEBUG=1 shows where"), Exit.MACHINE)
-    where = list(_frames(bug.__traceback__))[-1:]
+        return _report_error(
+            MachineError("ET805", os.strerror(bug.errno).lower(), "ENVTREE_DEBUG=1 shows where"), ExitCode.MACHINE_ERROR
+        )
+    where = list(_own_frames(bug.__traceback__))[-1:]
     err(f"envtree: internal error: {type(bug).__name__} at {', '.join(where)}, please report it\n")
-    return Exit.BUG
+    return ExitCode.INTERNAL_ERROR
 
 
-def _frames(trace: TracebackType | None) -> Iterator[str]:
+def _own_frames(trace: TracebackType | None) -> Iterator[str]:
     """The frames that are ours, as `module:line`, the innermost last."""
     while trace:
         module = trace.tb_frame.f_globals.get("__name__", "")

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from envtree.cli.support.options import module_name, usage_error
-from envtree.diagnostics.suggest import nearest
+from envtree.diagnostics.suggest import nearest_name
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """The subcommands `names`: each is a module of `package`, and does its work in another (`cli/work/`)."""
 
     def __init__(self, name: str, names: Sequence[str], package: str, **settings: Any) -> None:
@@ -35,7 +35,7 @@ class Group(click.Group):
         """Find the subcommand of a command line; a wrong one is told with the nearest."""
         if args[0] not in self._names and not args[0].startswith("-") and not ctx.resilient_parsing:
             path = ctx.command_path.removeprefix("envtree").strip()
-            close = nearest(args[0], self._names)
+            close = nearest_name(args[0], self._names)
             hint = f"did you mean '{close}'?" if close else f"'{ctx.command_path} --help' lists what there is"
             raise usage_error(f"there is no command '{' '.join(filter(None, (path, args[0])))}'", hint)
         return super().resolve_command(ctx, args)

@@ -4,115 +4,120 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from envtree.cli.commands.compile import Plan
-from envtree.engine.by_project import Parted
-from envtree.engine.cache import NOWHERE, may_be_intact, written
-from envtree.engine.check import examined
-from envtree.engine.project_result import Placed, Unit
+from envtree.cli.commands.compile import CompilePlan
+from envtree.engine.by_project import ProjectRunner
+from envtree.engine.cache import NO_OUTPUT, capture_output, may_be_intact
+from envtree.engine.check import check_results
+from envtree.engine.project_result import DiscoveredFiles, ProjectResult
 from envtree.engine.publish import publish
-from envtree.engine.run import Outcome, Request, Result, Run
-from envtree.frontend.read_files import Memory
-from envtree.model.manifest_records import Trace, project_of
-from envtree.output.emit.marks import mark
-from envtree.queries.snapshot import forget
-from envtree.sources.tree import Tree, digest_of
+from envtree.engine.run import BundleResult, Request, Run, RunOutcome
+from envtree.frontend.read_files import DocumentCache
+from envtree.model.manifest_records import ManifestDigest, project_of
+from envtree.output.emit.comparison_key import comparison_key
+from envtree.queries.snapshot import evict_stale_documents
+from envtree.sources.tree import Tree, digest_read_result
 
 # So many parsed files are held, of which each takes about 30 kB: those of the projects that were looked at last.
 _HELD = 5000
 
 # Bundles by id, each with what tells two versions apart.
-Bundles = dict[str, object]
+BundleVersions = dict[str, object]
 
 
-class Looks:
+class IncrementalChecker:
     """What was found at the last look."""
 
-    again = True
+    has_previous_run = True
 
     def __init__(self) -> None:
         self._tree: Tree | None = None
-        self._root, self._place = Path(), NOWHERE
-        self._units: dict[str, Unit] = {}
+        self._root, self._output_state = Path(), NO_OUTPUT
+        self._results: dict[str, ProjectResult] = {}
         self._digests: dict[str, str] = {}
-        self._bundles: dict[str, Bundles] = {}
-        self._documents: dict[str, Memory] = {}
+        self._bundles_by_project: dict[str, BundleVersions] = {}
+        self._document_caches: dict[str, DocumentCache] = {}
 
-    def look(self, request: Request) -> tuple[Outcome, Bundles]:
+    def check(self, request: Request) -> tuple[RunOutcome, BundleVersions]:
         """Check the tree of a request: all that was found, and the bundles."""
         self._tree = request.tree
-        parts = Parted(request._replace(known=self), over_errors=True)
+        parts = ProjectRunner(request._replace(project_cache=self), continue_on_error=True)
         if parts.is_possible():
-            wanted, kept = parts.root.writers(), {project: self._bundles[project] for project in parts.kept}
-            found = parts.each(lambda run: examined(run, wanted), _marked)
+            wanted, kept = (
+                parts.root.select_writers(),
+                {project: self._bundles_by_project[project] for project in parts.cached_results},
+            )
+            found = parts.run_all(lambda run: check_results(run, wanted), _bundle_digests)
             if found is not None:
-                self._bundles = _by_project(found, parts.projects) | kept
-                return parts.outcome(), _together(self._bundles.values())
+                self._bundles_by_project = _group_by_project(found, parts.projects) | kept
+                return parts.outcome(), _merge_projects(self._bundles_by_project.values())
         run = Run(request)
-        bundles = _marked(0, examined(run, run.writers()))
+        bundles = _bundle_digests(0, check_results(run, run.select_writers()))
         return run.outcome(), bundles
 
-    def write(self, plan: Plan, root: Path) -> Outcome:
+    def compile(self, plan: CompilePlan, root: Path) -> RunOutcome:
         """Compile the tree of a plan, which lies at a root, into its folder."""
         self._tree, self._root = plan.request.tree, root
-        outcome = publish(plan.request._replace(known=self), plan.places, plan.formats, plan.beside)
+        outcome = publish(plan.request._replace(project_cache=self), plan.places, plan.formats, plan.beside)
         if outcome.manifest:
-            self._place = written(plan.places.main, outcome.manifest)
+            self._output_state = capture_output(plan.places.primary, outcome.manifest)
         return outcome
 
     @property
-    def manifest(self) -> Trace | None:
+    def manifest_digest(self) -> ManifestDigest | None:
         """That of the output, as it was left."""
-        return self._place.manifest or None
+        return self._output_state.manifest_digest or None
 
-    def recall(self, digests: Mapping[str, str]) -> dict[str, Unit]:
+    def load_results(self, digests: Mapping[str, str]) -> dict[str, ProjectResult]:
         """What was found in those of the projects that have the same digest as then, and need not be written again."""
-        if not may_be_intact(self._place, self._root, thorough=False):
+        if not may_be_intact(self._output_state, self._root, thorough=False):
             return {}
-        return {project: one for project, one in self._units.items() if self._digests[project] == digests.get(project)}
+        return {
+            project: one for project, one in self._results.items() if self._digests[project] == digests.get(project)
+        }
 
-    def keep(self, units: Mapping[str, Unit], digests: Mapping[str, str]) -> None:
+    def store_results(self, units: Mapping[str, ProjectResult], digests: Mapping[str, str]) -> None:
         """Remember what was found in all projects, which have these digests."""
-        self._units, self._digests = dict(units), dict(digests)
+        self._results, self._digests = dict(units), dict(digests)
 
-    def placed(self) -> Placed | None:
+    def load_discovered(self) -> DiscoveredFiles | None:
         """Nothing: where files stand is looked at each time."""
 
-    def keep_placed(self, placed: Placed) -> None:
+    def store_discovered(self, placed: DiscoveredFiles) -> None:
         """Remember nothing."""
 
-    def digest(self, path: str) -> str:
+    def file_digest(self, path: str) -> str:
         """What changes with the content of a file."""
         assert self._tree
-        return digest_of(self._tree.read(path))
+        return digest_read_result(self._tree.read(path))
 
-    def documents(self, project: str) -> Memory:
+    def load_documents(self, project: str) -> DocumentCache:
         """The files of a project as they were read before."""
-        self._documents[project] = self._documents.pop(project, {})
-        return self._documents[project]
+        self._document_caches[project] = self._document_caches.pop(project, {})
+        return self._document_caches[project]
 
-    def keep_documents(self, documents: Memory) -> None:
+    def store_documents(self, documents: DocumentCache) -> None:
         """Remember them as they have been read now, and forget those that nobody has looked at for the longest time."""
-        oldest = iter([project for project in self._documents if project])
-        while sum(map(len, self._documents.values())) > _HELD and (project := next(oldest, None)):
-            del self._documents[project]
+        oldest = iter([project for project in self._document_caches if project])
+        while sum(map(len, self._document_caches.values())) > _HELD and (project := next(oldest, None)):
+            del self._document_caches[project]
 
     def forget(self, files: Mapping[str, str]) -> None:
         """Take out what no file says any more; `files` has the digests of all that were read, by path."""
-        for memory in self._documents.values():
-            forget(memory, files)
+        for memory in self._document_caches.values():
+            evict_stale_documents(memory, files)
 
 
-def _marked(_: int, results: Iterable[Result]) -> Bundles:
-    return {bundle.target.id: sha256(mark(dict(bundle.data))).digest() for _, bundle in results}
+def _bundle_digests(_: int, results: Iterable[BundleResult]) -> BundleVersions:
+    return {bundle.target.id: sha256(comparison_key(dict(bundle.data))).digest() for _, bundle in results}
 
 
-def _by_project(found: Iterable[Bundles], projects: Iterable[str]) -> dict[str, Bundles]:
-    every: dict[str, Bundles] = {project: {} for project in projects}
-    for bundles in found:
+def _group_by_project(shares: Iterable[BundleVersions], projects: Iterable[str]) -> dict[str, BundleVersions]:
+    every: dict[str, BundleVersions] = {project: {} for project in projects}
+    for bundles in shares:
         for id, told in bundles.items():
             every[project_of(id)][id] = told
     return every
 
 
-def _together(parts: Iterable[Bundles]) -> Bundles:
-    return {id: told for part in parts for id, told in part.items()}
+def _merge_projects(projects: Iterable[BundleVersions]) -> BundleVersions:
+    return {id: told for part in projects for id, told in part.items()}

@@ -6,53 +6,53 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TextIO
 
-from envtree.cli.support.console import painted
+from envtree.cli.support.console import write_styled
 
 Progress = Callable[[str, int, int], None]
 
-_PATIENCE = 0.5
-_PAUSE = 0.1
+_SHOW_AFTER_SECONDS = 0.5
+_REFRESH_SECONDS = 0.1
 # Back to the first column, and whatever stands there is erased.
-_CLEAR = "\r\x1b[K"
+_CLEAR_LINE = "\r\x1b[K"
 
 
 @contextmanager
-def progress(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Iterator[Progress]:
+def show_progress(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Iterator[Progress]:
     """What to tell how many files or bundles of how many are done; it is shown to whoever sits at a terminal."""
-    line = _Line(stream) if _is_watched(stream, environ) else None
+    line = _ProgressLine(stream) if _is_interactive(stream, environ) else None
     try:
-        yield line.show if line else _ignore
+        yield line.show if line else _ignore_progress
     finally:
         if line:
             line.clear()
 
 
-def _is_watched(stream: TextIO, environ: Mapping[str, str]) -> bool:
+def _is_interactive(stream: TextIO, environ: Mapping[str, str]) -> bool:
     # CI systems give some programs a terminal, and keep every line of it.
     in_ci = environ.get("CI", "").lower() not in ("", "0", "false")
     return stream.isatty() and not in_ci and environ.get("TERM", "dumb") != "dumb"
 
 
-class _Line:
+class _ProgressLine:
     """A line that is written over and over, but never often."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._due = time.monotonic() + _PATIENCE
-        self._shown = False
+        self._next_update = time.monotonic() + _SHOW_AFTER_SECONDS
+        self._is_shown = False
 
-    def show(self, what: str, done: int, total: int) -> None:
+    def show(self, noun: str, done: int, total: int) -> None:
         """Write the line if it is time to."""
         now = time.monotonic()
-        if now >= self._due:
-            self._due, self._shown = now + _PAUSE, True
-            painted(self._stream, f"{_CLEAR}{done} of {total} {what}")
+        if now >= self._next_update:
+            self._next_update, self._is_shown = now + _REFRESH_SECONDS, True
+            write_styled(self._stream, f"{_CLEAR_LINE}{done} of {total} {noun}")
 
     def clear(self) -> None:
         """Take the line away."""
-        if self._shown:
-            painted(self._stream, _CLEAR)
+        if self._is_shown:
+            write_styled(self._stream, _CLEAR_LINE)
 
 
-def _ignore(what: str, done: int, total: int) -> None:
+def _ignore_progress(what: str, done: int, total: int) -> None:
     pass

@@ -8,27 +8,27 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.options import is_text, usage_error
-from envtree.cli.support.progress import progress
-from envtree.cli.support.session import Environ, candidates, open_tree, report_of, tell
-from envtree.diagnostics.findings import Finding, settle
+from envtree.cli.support.options import is_utf8, usage_error
+from envtree.cli.support.progress import show_progress
+from envtree.cli.support.session import Environ, build_report, candidate_paths, open_tree, print_findings
+from envtree.diagnostics.findings import Finding, build_findings
 from envtree.engine.run import Request, Run
-from envtree.model.diagnostic import Diagnostic, Failure, Severity
+from envtree.model.diagnostic import Diagnostic, MachineError, Severity
 from envtree.model.source import Kind
 from envtree.model.workspace import Workspace
-from envtree.report import Report
-from envtree.secrets.edit.place import WrongPlaceError, place
-from envtree.secrets.edit.planned import Planned
-from envtree.secrets.edit.reading import Sealed, UnreadableError, read
-from envtree.secrets.sops.writing import SopsWriter
+from envtree.report import RunReport
+from envtree.secrets.edit.secrets_location import SecretsLocationError, locate_secrets_file
+from envtree.secrets.edit.sops_document import SopsDocument, UnreadableError, read_sops_document
+from envtree.secrets.edit.tree_with_file import TreeWithFile
+from envtree.secrets.sops.writer import SopsWriter
 from envtree.sources.tree import DirectoryTree
 
 
-class Stopped(Exception):
+class CommandStoppedError(Exception):
     """A command cannot go on, and why has been told."""
 
 
-class Desk(NamedTuple):
+class SecretsSession(NamedTuple):
     """A tree that has been read, and the sops that changes its secrets."""
 
     tree: DirectoryTree
@@ -38,15 +38,15 @@ class Desk(NamedTuple):
     writer: SopsWriter
     color: str
 
-    def tell(self, findings: Iterable[Finding]) -> None:
+    def print_findings(self, findings: Iterable[Finding]) -> None:
         """Show findings on stderr."""
-        tell(self.tree, Report(tuple(findings)), self.color)
+        print_findings(self.tree, RunReport(tuple(findings)), self.color)
 
-    def find(self, text: str) -> str:
+    def resolve_path(self, text: str) -> str:
         """The path of a secrets file of the tree, which may not exist yet; a usage error for any other place."""
-        if not is_text(text):
+        if not is_utf8(text):
             raise usage_error("the name of a file is text in UTF-8", "rename it")
-        inside = [(file, path) for file, path in candidates(text, self.tree.root) if path]
+        inside = [(file, path) for file, path in candidate_paths(text, self.tree.root) if path]
         if not inside:
             raise usage_error(f"'{text}' lies outside of the tree '{self.tree.root}'", "name a file in it, or use -C")
         there = [path for file, path in inside if os.path.lexists(file)]
@@ -55,62 +55,62 @@ class Desk(NamedTuple):
             if path in self.run.files and self.run.files[path].location.kind is Kind.SECRETS:
                 return path
             try:
-                place(self.tree, path)
-            except WrongPlaceError as error:
+                locate_secrets_file(self.tree, path)
+            except SecretsLocationError as error:
                 wrong = error
             else:
                 return path
         assert wrong
         raise usage_error(wrong.message, wrong.hint)
 
-    def existing(self, text: str) -> str:
+    def resolve_existing(self, text: str) -> str:
         """The same, for a file that is there."""
-        path = self.find(text)
+        path = self.resolve_path(text)
         if path not in self.run.files:
             raise usage_error(f"there is no '{path}' yet", f"'envtree secrets set {path} KEY' begins it")
         return path
 
-    def load(self, path: str) -> Sealed:
+    def load(self, path: str) -> SopsDocument:
         """A secrets file of the tree; UnreadableError if it is not one that sops may be started on."""
         data = self.tree.read(path)
         if not isinstance(data, bytes):
-            raise Failure(*data)
-        return read(data, path, self.run.files[path].location)
+            raise MachineError(*data)
+        return read_sops_document(data, path, self.run.files[path].location)
 
-    def read(self, path: str) -> Sealed:
+    def read_or_stop(self, path: str) -> SopsDocument:
         """The same; Stopped where what is wrong with it has been told."""
         try:
             return self.load(path)
         except UnreadableError as error:
-            self.tell(self.findings(error))
-            raise Stopped from None
+            self.print_findings(self.unreadable_findings(error))
+            raise CommandStoppedError from None
 
-    def findings(self, error: UnreadableError) -> tuple[Finding, ...]:
+    def unreadable_findings(self, error: UnreadableError) -> tuple[Finding, ...]:
         """What is wrong with a file."""
-        return settle(error.findings, self.run.severities)
+        return build_findings(error.findings, self.run.severities)
 
-    def check(self, path: str, content: bytes) -> bool:
+    def check_content(self, path: str, content: bytes) -> bool:
         """Tell what the pipeline would newly find in a file with other bytes; whether there is no error among it."""
-        after = Run(self.request._replace(tree=Planned(self.tree, path, content)))
+        after = Run(self.request._replace(tree=TreeWithFile(self.tree, path, content)))
         known = Counter(map(_identity, self.run.diags))
         new = [each for each in after.diags if each.span.path == path and known[_identity(each)] == 0]
-        found = settle(new, after.severities)
-        self.tell(found)
+        found = build_findings(new, after.severities)
+        self.print_findings(found)
         return not any(finding.severity is Severity.ERROR for finding in found)
 
 
-def open_desk(directory: Path, color: str) -> Desk:
+def open_secrets_session(directory: Path, color: str) -> SecretsSession:
     """Read the tree around a folder, in a process that from now on leaves no core dump; Stopped without a tree."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     tree = open_tree(directory)
-    with progress(sys.stderr) as told:
-        request = Request(tree, environ=Environ(), allow_empty=True, memory={})
+    with show_progress(sys.stderr) as told:
+        request = Request(tree, environ=Environ(), allow_empty=True, document_cache={})
         run = Run(request._replace(progress=told))
     if run.workspace is None:
-        tell(tree, report_of(run.outcome()), color)
-        raise Stopped
+        print_findings(tree, build_report(run.outcome()), color)
+        raise CommandStoppedError
     writer = SopsWriter(tree.root, run.workspace.organization.secrets_policy)
-    return Desk(tree, request, run, run.workspace, writer, color)
+    return SecretsSession(tree, request, run, run.workspace, writer, color)
 
 
 def _identity(diagnostic: Diagnostic) -> tuple[str, str, str, str]:

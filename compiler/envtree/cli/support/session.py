@@ -9,37 +9,37 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TextIO
 
-from envtree.cli.support.console import colored, err, out, painted
-from envtree.cli.support.options import is_text, usage_error
-from envtree.cli.support.progress import progress
-from envtree.cli.support.reports import ReportFile, View, rendered, write_all
+from envtree.cli.support.console import err, out, should_color, write_styled
+from envtree.cli.support.options import is_utf8, usage_error
+from envtree.cli.support.progress import show_progress
+from envtree.cli.support.report_output import RenderOptions, ReportFile, render_report, write_report_files
 from envtree.diagnostics.printable import printable
 from envtree.diagnostics.suggest import did_you_mean
-from envtree.engine.run import Outcome, Request, Run
-from envtree.model.credential_patterns import is_in_line
-from envtree.model.diagnostic import Failure, Refusal
-from envtree.model.inputs import UnknownInput
+from envtree.engine.run import Request, Run, RunOutcome
+from envtree.model.credential_patterns import is_credential_line
+from envtree.model.diagnostic import MachineError, RefusedError
+from envtree.model.inputs import UnknownInputError
 from envtree.model.secrets_file import SecretsPolicy
-from envtree.report import Report, plural, stopped
-from envtree.report.text import Lines, skipped, text
+from envtree.report import RunReport, error_report, plural
+from envtree.report.text import FileLines, render_skipped_checks, render_text
 from envtree.secrets.sops import Decrypter
-from envtree.secrets.sops.choice import choose
 from envtree.secrets.sops.environment import child_environment
-from envtree.sources.tree import DirectoryTree, RootNotFound, Tree, find_root
+from envtree.secrets.sops.select_decrypter import select_decrypter
+from envtree.sources.tree import DirectoryTree, RootNotFoundError, Tree, find_root
 from envtree.system.git import repository_root
 
-_NO_VIEW = View()
+_DEFAULT_RENDER_OPTIONS = RenderOptions()
 
 
 def open_tree(directory: Path) -> DirectoryTree:
     """The tree that a folder lies in."""
     try:
         return DirectoryTree(find_root(directory))
-    except RootNotFound as missing:
+    except RootNotFoundError as missing:
         raise usage_error(missing.message, missing.hint) from None
 
 
-def decrypter(tree: DirectoryTree) -> Callable[[SecretsPolicy], Decrypter]:
+def decrypter_factory(tree: DirectoryTree) -> Callable[[SecretsPolicy], Decrypter]:
     """What opens secrets files, for a process that from now on leaves no core dump."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     known: dict[SecretsPolicy, dict[str, str]] = {}
@@ -50,21 +50,21 @@ def decrypter(tree: DirectoryTree) -> Callable[[SecretsPolicy], Decrypter]:
             known[policy] = child_environment(policy, *rest)
         return known[policy]
 
-    return lambda policy: choose(tree.root, policy, around=around)
+    return lambda policy: select_decrypter(tree.root, policy, make_environment=around)
 
 
 @contextmanager
-def usage_errors() -> Iterator[None]:
+def translate_input_errors() -> Iterator[None]:
     """Tell what was wrong on the command line as click does."""
     try:
         yield
-    except UnknownInput as unknown:
+    except UnknownInputError as unknown:
         message = f"organization.yaml declares no input '{unknown.name}'"
-        hint = did_you_mean(unknown.name, unknown.known) or "declare it under 'inputs'"
+        hint = did_you_mean(unknown.name, unknown.declared_names) or "declare it under 'inputs'"
         raise usage_error(message, hint) from None
 
 
-def candidates(text: str, root: Path) -> Iterator[tuple[Path, str]]:
+def candidate_paths(text: str, root: Path) -> Iterator[tuple[Path, str]]:
     """What the name of a file may mean: in this folder, in the tree, or in the repository; a link is not followed.
 
     Each has its path in the tree, which is empty outside of it.
@@ -80,9 +80,9 @@ class Environ(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         value = os.environ[name]
-        if not is_text(value):
+        if not is_utf8(value):
             message = f"the environment variable '{name}', which an input reads, is not UTF-8"
-            raise Failure("ET509", message, "correct its value")
+            raise MachineError("ET509", message, "correct its value")
         return value
 
     def __iter__(self) -> Iterator[str]:
@@ -93,36 +93,38 @@ class Environ(Mapping[str, str]):
 
 
 @contextmanager
-def running(request: Request) -> Iterator[Run]:
+def start_run(request: Request) -> Iterator[Run]:
     """The run of a request over this environment; how far it is shows while the block lasts."""
-    with usage_errors(), progress(sys.stderr) as told:
+    with translate_input_errors(), show_progress(sys.stderr) as told:
         yield Run(request._replace(environ=Environ(), progress=told))
 
 
 @contextmanager
-def telling(form: str | None, files: Sequence[ReportFile] = (), view: View = _NO_VIEW) -> Iterator[None]:
+def report_errors_as(
+    form: str | None, files: Sequence[ReportFile] = (), render_options: RenderOptions = _DEFAULT_RENDER_OPTIONS
+) -> Iterator[None]:
     """Tell programs too what stops a command; people read it at the end."""
     try:
         yield
-    except (Failure, Refusal) as reason:
-        report = stopped(reason)
+    except (MachineError, RefusedError) as reason:
+        report = error_report(reason)
         # What stops the command is worse than a file that cannot be written.
-        with suppress(Failure):
-            write_all(files, report, view)
-        if chosen(form) != "text":
-            out(rendered(chosen(form), report, view))
+        with suppress(MachineError):
+            write_report_files(files, report, render_options)
+        if effective_format(form) != "text":
+            out(render_report(effective_format(form), report, render_options))
         raise
 
 
-def chosen(form: str | None) -> str:
+def effective_format(form: str | None) -> str:
     """The form of findings that was asked for, or the one that fits where this runs."""
     return form or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
 
 
-class Messages(NamedTuple):
+class ReportPrinter(NamedTuple):
     """How findings are told: as text to `stream`, or to a program on stdout; and to whoever reads the files later."""
 
-    view: View
+    render_options: RenderOptions
     form: str | None
     color: str
     stream: TextIO
@@ -130,51 +132,54 @@ class Messages(NamedTuple):
     quiet: bool = False
 
     @property
-    def for_program(self) -> bool:
+    def is_machine_readable(self) -> bool:
         """Whether stdout is one document."""
-        return not self.quiet and chosen(self.form) not in ("text", "github")
+        return not self.quiet and effective_format(self.form) not in ("text", "github")
 
-    def tell(self, report: Report) -> None:
+    def print_report(self, report: RunReport) -> None:
         """Write the findings."""
         try:
-            self._tell(report)
+            self._print_findings(report)
         finally:
             # Whoever has closed stdout may still want the files.
-            write_all(self.files, report, self.view)
+            write_report_files(self.files, report, self.render_options)
 
-    def _tell(self, report: Report) -> None:
+    def _print_findings(self, report: RunReport) -> None:
         if self.quiet:
             return
-        if chosen(self.form) != "text":
-            out(rendered(chosen(self.form), report, self.view))
+        if effective_format(self.form) != "text":
+            out(render_report(effective_format(self.form), report, self.render_options))
             return
-        painted(self.stream, text(report.findings, self.view.lines, color=colored(self.stream, self.color)))
-        if self.view.verbose:
-            painted(self.stream, skipped(report.skipped()))
+        write_styled(
+            self.stream,
+            render_text(report.findings, self.render_options.read_lines, color=should_color(self.stream, self.color)),
+        )
+        if self.render_options.verbose:
+            write_styled(self.stream, render_skipped_checks(report.skipped_checks()))
 
-    def conclude(self, report: Report, sentence: str) -> None:
+    def print_summary(self, report: RunReport, sentence: str) -> None:
         """Say in a line or two how the run went, unless a program reads all of it."""
-        if self.for_program:
+        if self.is_machine_readable:
             return
-        missed = report.skipped()
+        missed = report.skipped_checks()
         if missed:
             need, were = ("need", "were") if len(missed) > 1 else ("needs", "was")
-            listed = "" if self.view.verbose else " (-v lists them)"
+            listed = "" if self.render_options.verbose else " (-v lists them)"
             err(f"{plural(len(missed), 'check')} {need} a key or an input and {were} not made{listed}\n")
         err(f"{printable(sentence)}\n")
 
 
-def tell(tree: DirectoryTree, report: Report, color: str) -> None:
+def print_findings(tree: DirectoryTree, report: RunReport, color: str) -> None:
     """Show people the findings of a tree, on stderr."""
-    Messages(view_of(tree), "text", color, sys.stderr).tell(report)
+    ReportPrinter(make_render_options(tree), "text", color, sys.stderr).print_report(report)
 
 
-def report_of(outcome: Outcome, differences: tuple[str, ...] | None = None) -> Report:
+def build_report(outcome: RunOutcome, differences: tuple[str, ...] | None = None) -> RunReport:
     """What an outcome has to say."""
-    return Report(outcome.findings, outcome.not_checked, outcome.checked, differences)
+    return RunReport(outcome.findings, outcome.not_checked, outcome.checked, differences)
 
 
-class Rooted(Tree, Protocol):
+class RootedTree(Tree, Protocol):
     """A tree in a folder."""
 
     @property
@@ -182,14 +187,14 @@ class Rooted(Tree, Protocol):
         """The folder."""
 
 
-def view_of(tree: Rooted, *, strict: bool = False, verbose: bool = False) -> View:
+def make_render_options(tree: RootedTree, *, strict: bool = False, verbose: bool = False) -> RenderOptions:
     """How findings of a tree are looked at: from the root of the repository that it lies in."""
     repository = repository_root(tree.root)
     inside = tree.root.relative_to(repository).as_posix() if repository else "."
-    return View("" if inside == "." else f"{inside}/", lines_of(tree), strict, verbose)
+    return RenderOptions("" if inside == "." else f"{inside}/", source_line_reader(tree), strict, verbose)
 
 
-def lines_of(tree: Rooted) -> Lines:
+def source_line_reader(tree: RootedTree) -> FileLines:
     """The lines of the tree's files, but never those of a secrets file, whatever name leads to it.
 
     A line that may show a credential is None: what stands on the same line as a mistake must not be told with it.
@@ -202,9 +207,9 @@ def lines_of(tree: Rooted) -> Lines:
             return ()
         try:
             data = tree.read(path)
-        except Failure:
+        except MachineError:
             return ()
         found = data.decode("utf-8", "replace").split("\n") if isinstance(data, bytes) else []
-        return [None if is_in_line(line) else line for line in found]
+        return [None if is_credential_line(line) else line for line in found]
 
     return lines

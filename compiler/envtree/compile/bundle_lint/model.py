@@ -2,7 +2,7 @@
 
 from envtree.model.diagnostic import Diagnostic, Diagnostics
 from envtree.model.resolved import Resolved
-from envtree.model.span import whole_file
+from envtree.model.span import file_span
 
 
 def check_model(resolved: Resolved, diags: Diagnostics) -> None:
@@ -13,4 +13,6 @@ def check_model(resolved: Resolved, diags: Diagnostics) -> None:
     stack = resolved.merged.stack
     hint = "set 'model_id' here, or 'default_model' in the project or the organization"
     message = f"agent '{stack.target.agent}' has no model"
-    diags.add(Diagnostic(whole_file(stack.agent.path), "ET750", message, hint, key="model_id", bundle=stack.target.id))
+    diags.add(
+        Diagnostic(file_span(stack.agent_layer.path), "ET750", message, hint, key="model_id", bundle=stack.target.id)
+    )

@@ -2,124 +2,144 @@
 
 from collections.abc import Callable
 
-from envtree.compile.merge.context import Context
-from envtree.compile.merge.lift import Patch
-from envtree.compile.merge.same import same
-from envtree.model.diagnostic import Related
+from envtree.compile.merge.context import MergeContext
+from envtree.compile.merge.equality import is_equal
+from envtree.compile.merge.layer_changes import Directive
+from envtree.model.diagnostic import RelatedSpan
 from envtree.model.keypath import KeyPath, format_path
-from envtree.model.merged import Branch, Leaf, Listing, Merged, Rule, span_of
-from envtree.model.nodes import Cipher
+from envtree.model.merged import MergedMapping, MergedScalar, MergedSequence, MergedValue, MergeRule, merged_span
+from envtree.model.nodes import EncryptedValue
 from envtree.model.span import Span
-from envtree.model.workspace import ByKey
+from envtree.model.workspace import MergeByKey
 
-MergeElement = Callable[[Branch, Branch, KeyPath], Merged]
+MergeElement = Callable[[MergedMapping, MergedMapping, KeyPath], MergedValue]
 
 
-def combine(below: Listing | None, value: Listing, path: KeyPath, context: Context, merge: MergeElement) -> Listing:
+def combine_lists(
+    below: MergedSequence | None,
+    value: MergedSequence,
+    path: KeyPath,
+    context: MergeContext,
+    merge_element: MergeElement,
+) -> MergedSequence:
     """A list over a list by the policy of its path; `merge` merges two elements with one key."""
     policy = context.policies.at(path)
-    if isinstance(policy, ByKey):
-        return _by_key(below, value, path, context, merge)
+    if isinstance(policy, MergeByKey):
+        return _merge_by_key(below, value, path, context, merge_element)
     if below is None:
         return value
     if policy == "append":
-        return _over(below, value, below.items + value.items, "append")
+        return _override_list(below, value, below.items + value.items, "append")
     if policy == "prepend":
-        return _over(below, value, value.items + below.items, "prepend")
+        return _override_list(below, value, value.items + below.items, "prepend")
     items = below.items
     for item in value.items:
-        if not any(same(item, there) for there in items):
+        if not any(is_equal(item, there) for there in items):
             items = (*items, item)
-    return _over(below, value, items, "union")
+    return _override_list(below, value, items, "union")
 
 
-def edit_list(below: Listing | None, patch: Patch, path: KeyPath, context: Context) -> Listing | None:
+def apply_list_directive(
+    below: MergedSequence | None, patch: Directive, path: KeyPath, context: MergeContext
+) -> MergedSequence | None:
     """The list after `$remove`, `$prepend` and `$append`; None when nothing changes."""
     items = below.items if below else ()
     if not patch.remove + patch.prepend + patch.append and below:
-        place = Span(patch.layer.path, *patch.node.at)
-        context.idle("ET450", place, path, "a directive with an empty list changes nothing", "remove it")
+        place = Span(patch.layer.path, *patch.node.mark)
+        context.mark_noop("ET450", place, path, "a directive with an empty list changes nothing", "remove it")
     for unwanted in patch.remove:
-        kept = tuple(item for item in items if not _is(item, unwanted, path, context))
+        kept = tuple(item for item in items if not _matches_element(item, unwanted, path, context))
         if len(kept) == len(items):
-            _report_missing(unwanted, path, context)
+            _report_missing_element(unwanted, path, context)
         else:
-            context.effects.useful(span_of(unwanted))
+            context.effects.mark_effective(merged_span(unwanted))
         items = kept
     edited = patch.prepend + items + patch.append
     adds = "$append" in patch.node.entries or "$prepend" in patch.node.entries
     if len(edited) == len(below.items) and not patch.append + patch.prepend if below else not adds:
         return None
-    dynamic = any(item.dynamic for item in edited)
-    return Listing(edited, patch.node, patch.layer, below, "$list", None, dynamic, False)
+    dynamic = any(item.is_dynamic for item in edited)
+    return MergedSequence(edited, patch.node, patch.layer, below, "$list", None, dynamic, False)
 
 
-def check_keys(value: Branch, path: KeyPath, context: Context) -> None:
+def check_list_keys(value: MergedMapping, path: KeyPath, context: MergeContext) -> None:
     """Report what is wrong with the keys of lists inside a map that comes as a whole."""
     for key, child in value.entries.items() if context.policies.any_by_key else ():
         at = (*path, key)
-        if type(child) is Branch:
-            check_keys(child, at, context)
-        elif type(child) is Listing and isinstance(context.policies.at(at), ByKey):
-            _by_key(None, child, at, context, lambda old, new, at: new)
+        if type(child) is MergedMapping:
+            check_list_keys(child, at, context)
+        elif type(child) is MergedSequence and isinstance(context.policies.at(at), MergeByKey):
+            _merge_by_key(None, child, at, context, lambda old, new, at: new)
 
 
-def _by_key(below: Listing | None, value: Listing, path: KeyPath, context: Context, merge: MergeElement) -> Listing:
+def _merge_by_key(
+    below: MergedSequence | None,
+    value: MergedSequence,
+    path: KeyPath,
+    context: MergeContext,
+    merge_element: MergeElement,
+) -> MergedSequence:
     policy = context.policies.at(path)
-    assert isinstance(policy, ByKey)
+    assert isinstance(policy, MergeByKey)
     items = list(below.items) if below else []
-    seen: list[Leaf] = []
+    seen: list[MergedScalar] = []
     for item in value.items:
-        key = _key_of(item, policy)
-        if key is None or type(item) is not Branch:
-            _report_keyless(item, policy, path, context)
+        key = _element_key(item, policy)
+        if key is None or type(item) is not MergedMapping:
+            _report_missing_key(item, policy, path, context)
             continue
-        first = next((one for one in seen if same(one, key)), None)
+        first = next((one for one in seen if is_equal(one, key)), None)
         if first:
-            _report_twice(key, first, policy, path, context)
+            _report_duplicate_key(key, first, policy, path, context)
             continue
         seen.append(key)
-        there = next((n for n, old in enumerate(items) if below and same(_key_of(old, policy), key)), None)
+        there = next((n for n, old in enumerate(items) if below and is_equal(_element_key(old, policy), key)), None)
         old = None if there is None else items[there]
-        if there is None or type(old) is not Branch:
+        if there is None or type(old) is not MergedMapping:
             items.append(item)
         else:
-            items[there] = merge(old, item, (*path, key.node.text))
-    return _over(below, value, tuple(items), "by_key" if below else "set")
+            items[there] = merge_element(old, item, (*path, key.node.text))
+    return _override_list(below, value, tuple(items), "by_key" if below else "set")
 
 
-def _over(below: Listing | None, value: Listing, items: tuple[Merged, ...], rule: Rule) -> Listing:
-    dynamic = value.dynamic or bool(below and below.dynamic)
-    return value._replace(items=items, below=below, rule=rule, dynamic=dynamic)
+def _override_list(
+    below: MergedSequence | None, value: MergedSequence, items: tuple[MergedValue, ...], rule: MergeRule
+) -> MergedSequence:
+    dynamic = value.is_dynamic or bool(below and below.is_dynamic)
+    return value._replace(items=items, base=below, rule=rule, is_dynamic=dynamic)
 
 
-def _key_of(item: Merged, policy: ByKey) -> Leaf | None:
-    key = item.entries.get(policy.key) if type(item) is Branch else None
-    return key if type(key) is Leaf and key.node.value is not None else None
+def _element_key(item: MergedValue, policy: MergeByKey) -> MergedScalar | None:
+    key = item.entries.get(policy.key) if type(item) is MergedMapping else None
+    return key if type(key) is MergedScalar and key.node.value is not None else None
 
 
-def _is(item: Merged, unwanted: Merged, path: KeyPath, context: Context) -> bool:
+def _matches_element(item: MergedValue, unwanted: MergedValue, path: KeyPath, context: MergeContext) -> bool:
     policy = context.policies.at(path)
-    return same(item, unwanted) or (isinstance(policy, ByKey) and same(_key_of(item, policy), unwanted))
+    return is_equal(item, unwanted) or (
+        isinstance(policy, MergeByKey) and is_equal(_element_key(item, policy), unwanted)
+    )
 
 
-def _report_missing(unwanted: Merged, path: KeyPath, context: Context) -> None:
-    value = unwanted.node.value if type(unwanted) is Leaf else None
-    what = "the element" if value is None or isinstance(value, Cipher) else f"'{value}'"
+def _report_missing_element(unwanted: MergedValue, path: KeyPath, context: MergeContext) -> None:
+    value = unwanted.node.value if type(unwanted) is MergedScalar else None
+    what = "the element" if value is None or isinstance(value, EncryptedValue) else f"'{value}'"
     message = f"{what} is not in '{format_path(path)}', so nothing is removed"
-    context.idle("ET451", span_of(unwanted), path, message, "correct the element, or take it out of '$remove'")
+    context.mark_noop("ET451", merged_span(unwanted), path, message, "correct the element, or take it out of '$remove'")
 
 
-def _report_twice(key: Leaf, first: Leaf, policy: ByKey, path: KeyPath, context: Context) -> None:
+def _report_duplicate_key(
+    key: MergedScalar, first: MergedScalar, policy: MergeByKey, path: KeyPath, context: MergeContext
+) -> None:
     message = f"two elements of '{format_path(path)}' have the same '{policy.key}', by which this list is merged"
-    related = Related(span_of(first), "the first one")
-    context.report("ET407", span_of(key), path, message, "merge them into one element", related)
+    related = RelatedSpan(merged_span(first), "the first one")
+    context.report("ET407", merged_span(key), path, message, "merge them into one element", related)
 
 
-def _report_keyless(item: Merged, policy: ByKey, path: KeyPath, context: Context) -> None:
+def _report_missing_key(item: MergedValue, policy: MergeByKey, path: KeyPath, context: MergeContext) -> None:
     context.report(
         "ET404",
-        span_of(item),
+        merged_span(item),
         path,
         f"an element of '{format_path(path)}' has no '{policy.key}', by which this list is merged",
         f"add '{policy.key}' to the element",

@@ -1,41 +1,43 @@
 """The `secrets` section: the list `[A]` is short for `{A: A}`, so that both forms mix."""
 
-from envtree.compile.merge.lift import Change, Edit, Patch, is_directive, lift, lift_scalar
+from envtree.compile.merge.layer_changes import Directive, LayerChange, MapChange, is_directive, to_change, to_leaf
 from envtree.model.layers import Layer
-from envtree.model.merged import Branch, Merged
-from envtree.model.nodes import Mapping, Node, Scalar, Sequence
+from envtree.model.merged import MergedMapping, MergedValue
+from envtree.model.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 
-def lift_secrets_section(node: Node, layer: Layer) -> Change:
+def secrets_to_change(node: Node, layer: Layer) -> LayerChange:
     """What a layer says of `secrets`, in the map form."""
-    if isinstance(node, Sequence):
-        return _from_list(node, layer)
-    if isinstance(node, Mapping) and is_directive(node):
-        return _lift_directive(node, layer)
-    return lift(node, layer)
+    if isinstance(node, SequenceNode):
+        return _list_to_branch(node, layer)
+    if isinstance(node, MappingNode) and is_directive(node):
+        return _directive_to_change(node, layer)
+    return to_change(node, layer)
 
 
-def _from_list(node: Sequence, layer: Layer) -> Branch:
-    items = [item for item in node.items if isinstance(item, Scalar)]
-    names: dict[str, Merged] = {str(item.value): lift_scalar(item, layer) for item in items}
-    return Branch(names, node, layer, None, "set", None, False, False, False)
+def _list_to_branch(node: SequenceNode, layer: Layer) -> MergedMapping:
+    items = [item for item in node.items if isinstance(item, ScalarNode)]
+    names: dict[str, MergedValue] = {str(item.value): to_leaf(item, layer) for item in items}
+    return MergedMapping(names, node, layer, None, "set", None, False, False, False)
 
 
-def _lift_directive(node: Mapping, layer: Layer) -> Change:
+def _directive_to_change(node: MappingNode, layer: Layer) -> LayerChange:
     """List directives over a map: `$append` adds names, `$remove` deletes them."""
-    patch = lift(node, layer)
-    assert isinstance(patch, Patch)
+    patch = to_change(node, layer)
+    assert isinstance(patch, Directive)
     inner = node.entries.get("$value", node.entries.get("$replace"))
     if inner is not None:
-        return patch._replace(value=lift_secrets_section(inner, layer))
+        return patch._replace(value=secrets_to_change(inner, layer))
     if patch.action == "$delete":
         return patch
-    changes: dict[str, Change] = {}
+    changes: dict[str, LayerChange] = {}
     unwanted = node.entries.get("$remove")
-    for item in unwanted.items if isinstance(unwanted, Sequence) else ():
-        changes[str(item.value)] = Patch("$delete", None, (), (), (), None, "", Mapping({}, {}, {}, item.at), layer)
+    for item in unwanted.items if isinstance(unwanted, SequenceNode) else ():
+        changes[str(item.value)] = Directive(
+            "$delete", None, (), (), (), None, "", MappingNode({}, {}, {}, item.mark), layer
+        )
     for operand in ("$prepend", "$append"):
         added = node.entries.get(operand)
-        if isinstance(added, Sequence):
-            changes |= _from_list(added, layer).entries
-    return patch._replace(action="$value", value=Edit(changes, node, layer))
+        if isinstance(added, SequenceNode):
+            changes |= _list_to_branch(added, layer).entries
+    return patch._replace(action="$value", value=MapChange(changes, node, layer))

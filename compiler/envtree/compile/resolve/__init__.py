@@ -4,41 +4,43 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from envtree.compile.resolve.bundle_values import resolve_bundle
-from envtree.compile.resolve.evaluation import Engine
-from envtree.compile.resolve.expression import Compiler
-from envtree.compile.resolve.literals import Literals
-from envtree.compile.resolve.results import Results
-from envtree.compile.resolve.secrets import Secrets
-from envtree.compile.resolve.variables import Variables
+from envtree.compile.resolve.env_var_splitter import EnvVarSplitter
+from envtree.compile.resolve.evaluation import EvaluationContext
+from envtree.compile.resolve.expression_cache import ExpressionCache
+from envtree.compile.resolve.expression_compiler import ExpressionCompiler
+from envtree.compile.resolve.literal_cache import LiteralCache
+from envtree.compile.resolve.secret_cache import SecretCache
+from envtree.model.bundle_entities import EntityIndex
 from envtree.model.diagnostic import Diagnostics
-from envtree.model.entities import Roster
 from envtree.model.merged import MergedStack
-from envtree.model.resolved import Outside, Resolved
+from envtree.model.resolved import ExternalValues, Resolved
 from envtree.model.workspace import Workspace
 
 
 def resolve(
-    stacks: Iterable[MergedStack], workspace: Workspace, outside: Outside, diags: Diagnostics
+    stacks: Iterable[MergedStack], workspace: Workspace, outside: ExternalValues, diags: Diagnostics
 ) -> Iterator[Resolved]:
     """Resolve the stacks one by one; expressions are compiled, and shared maps turned into data, once."""
-    secrets, roster = Secrets(outside.plaintexts), Roster(workspace)
-    engine = Engine(_compiler(), Literals(), Variables(), Results(), secrets, roster, outside, diags)
+    secrets, roster = SecretCache(outside.plaintexts), EntityIndex(workspace)
+    context = EvaluationContext(
+        _compiler(), LiteralCache(), EnvVarSplitter(), ExpressionCache(), secrets, roster, outside, diags
+    )
     project = ""
     for merged in stacks:
         if merged.stack.target.project != project:
             project = merged.stack.target.project
-            engine.literals.clear()
-            engine.variables.clear()
-            engine.results.clear()
-            engine.secrets.clear()
-            engine.compiler.tidy()
-        yield resolve_bundle(merged, engine)
+            context.literal_cache.clear()
+            context.env_var_splitter.clear()
+            context.expression_cache.clear()
+            context.secret_cache.clear()
+            context.compiler.clear_if_large()
+        yield resolve_bundle(merged, context)
 
 
 @cache
-def _compiler() -> Compiler:
+def _compiler() -> ExpressionCompiler:
     """One for all projects, which have most of their expressions in common."""
-    return Compiler()
+    return ExpressionCompiler()
 
 
 __all__ = ["resolve"]

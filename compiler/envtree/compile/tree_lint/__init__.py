@@ -1,8 +1,8 @@
 """The stage that looks at the tree as a whole: what could be said once, is never used, or belongs to nobody."""
 
-from envtree.compile.tree_lint.contracts import check_contracts
+from envtree.compile.tree_lint.duplicate_values import check_duplicate_values
 from envtree.compile.tree_lint.owners import check_owners
-from envtree.compile.tree_lint.repeats import check_repeats
+from envtree.compile.tree_lint.unset_variables import check_unset_variables
 from envtree.model.diagnostic import Diagnostics
 from envtree.model.workspace import Workspace
 
@@ -10,8 +10,8 @@ from envtree.model.workspace import Workspace
 def tree_lint(workspace: Workspace, diags: Diagnostics) -> None:
     """Report what a reviewer of the whole tree would."""
     check_owners(workspace, diags)
-    check_contracts(workspace, diags)
-    check_repeats(workspace, diags)
+    check_unset_variables(workspace, diags)
+    check_duplicate_values(workspace, diags)
 
 
 __all__ = ["tree_lint"]

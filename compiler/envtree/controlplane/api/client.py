@@ -8,28 +8,28 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from envtree import __version__
-from envtree.controlplane.api.access import Access, Key, is_loopback
-from envtree.controlplane.api.error_message import told
+from envtree.controlplane.api.api_config import ApiConfig, ApiKey, is_loopback
+from envtree.controlplane.api.error_message import extract_error_message
 from envtree.diagnostics.printable import printable
-from envtree.model.diagnostic import Failure
+from envtree.model.diagnostic import MachineError
 
 try:
     import httpx
 except ImportError:
     # Whoever needs this module has asked for the control plane.
     _MESSAGE = "requests to the control plane need a library that is not installed"
-    raise Failure("ET901", _MESSAGE, "run: pip install 'envtree[kubiya]'") from None
+    raise MachineError("ET901", _MESSAGE, "run: pip install 'envtree[kubiya]'") from None
 
-TRIES = 5
-LONGEST_WAIT = 60.0
+MAX_ATTEMPTS = 5
+MAX_WAIT = 60.0
 # Sent again, these come to the same.
-_REPEATABLE = ("GET", "PUT", "PATCH", "DELETE")
-_BUSY = frozenset({502, 503, 504})
-_LIMITED = 429
-PAGE = 100
+_IDEMPOTENT_METHODS = ("GET", "PUT", "PATCH", "DELETE")
+_UNAVAILABLE_STATUSES = frozenset({502, 503, 504})
+_TOO_MANY_REQUESTS = 429
+PAGE_SIZE = 100
 
 
-class RefusedError(Exception):
+class ApiError(Exception):
     """The server answered, and not with what was asked for."""
 
     def __init__(self, status: int, request: str, reason: str) -> None:
@@ -38,14 +38,14 @@ class RefusedError(Exception):
         self.request = request
         self.reason = reason
 
-    def failure(self) -> Failure:
+    def to_machine_error(self) -> MachineError:
         """The same for a person."""
         why = f": {self.reason}" if self.reason else ""
         hint = "look at KUBIYA_API_KEY" if self.status in (401, 403) else ""
-        return Failure("ET903", f"the control plane answers {self.status} to '{self.request}'{why}", hint)
+        return MachineError("ET903", f"the control plane answers {self.status} to '{self.request}'{why}", hint)
 
 
-class Answer(NamedTuple):
+class ApiResponse(NamedTuple):
     """A body, and the server's clock when it was sent."""
 
     data: Any
@@ -56,15 +56,20 @@ class Client:
     """A server that knows us by a key. It follows no redirect, so the key goes nowhere else."""
 
     def __init__(
-        self, base: str, key: Key, *, told: Callable[[bytes], str] = told, sleep: Callable[[float], None] = time.sleep
+        self,
+        base: str,
+        key: ApiKey,
+        *,
+        extract_message: Callable[[bytes], str] = extract_error_message,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         # A proxy is for the world outside.
         outside = not is_loopback(urlsplit(base).hostname or "")
-        headers = {**key.header, "User-Agent": f"envtree/{__version__}", "Accept": "application/json"}
+        headers = {**key.auth_header, "User-Agent": f"envtree/{__version__}", "Accept": "application/json"}
         self._http = httpx.Client(headers=headers, timeout=60, follow_redirects=False, trust_env=outside)
-        self._base, self._key, self._told, self._sleep = base, key, told, sleep
+        self._base, self._key, self._extract_message, self._sleep = base, key, extract_message, sleep
         # Called before each request that changes something.
-        self.before: Callable[[], None] = _nothing
+        self.before_mutation: Callable[[], None] = _do_nothing
 
     def __enter__(self) -> "Client":
         return self
@@ -76,7 +81,7 @@ class Client:
         """Read something."""
         return self.send("GET", path)
 
-    def pages(self, path: str, size: int = PAGE) -> Iterator[Any]:
+    def iter_pages(self, path: str, size: int = PAGE_SIZE) -> Iterator[Any]:
         """Read a list whose end only a short page shows."""
         skip = 0
         while True:
@@ -88,89 +93,89 @@ class Client:
 
     def send(self, method: str, path: str, body: Any = None) -> Any:
         """Make a request; what it answers, or a RefusedError."""
-        return self.answer(method, path, body).data
+        return self.request(method, path, body).data
 
-    def answer(self, method: str, path: str, body: Any = None) -> Answer:
+    def request(self, method: str, path: str, body: Any = None) -> ApiResponse:
         """The same, with the server's clock."""
         if method != "GET":
-            self.before()
-        for tried in range(1, TRIES + 1):
-            wait = min(2.0 ** (tried - 2), LONGEST_WAIT)
-            last = tried == TRIES
+            self.before_mutation()
+        for tried in range(1, MAX_ATTEMPTS + 1):
+            wait = min(2.0 ** (tried - 2), MAX_WAIT)
+            last = tried == MAX_ATTEMPTS
             try:
                 response = self._http.request(method, self._base + path, json=body)
             except httpx.TransportError as error:
-                if last or not _again(method, error):
-                    raise self._lost(method, error) from None
+                if last or not _is_retryable(method, error):
+                    raise self._connection_error(method, error) from None
             else:
-                if last or not (response.status_code == _LIMITED or _is_busy(method, response)):
-                    return self._judged(f"{method} {path.partition('?')[0]}", response)
-                wait = _asked(response, wait)
+                if last or not (response.status_code == _TOO_MANY_REQUESTS or _is_unavailable(method, response)):
+                    return self._check_response(f"{method} {path.partition('?')[0]}", response)
+                wait = _retry_delay(response, wait)
             self._sleep(wait)
         raise AssertionError("the last try returns or raises")
 
-    def _judged(self, request: str, response: httpx.Response) -> Answer:
+    def _check_response(self, request: str, response: httpx.Response) -> ApiResponse:
         status = response.status_code
         if 300 <= status < 400:
             host = urlsplit(response.headers.get("Location", "")).hostname or "another place"
             message = f"the control plane sends '{request}' on to '{printable(host)}'"
-            raise Failure("ET902", message, "set KUBIYA_CONTROL_PLANE_BASE_URL to where it is")
+            raise MachineError("ET902", message, "set KUBIYA_CONTROL_PLANE_BASE_URL to where it is")
         if status >= 400:
-            raise RefusedError(status, request, self._key.without(self._told(response.content)))
+            raise ApiError(status, request, self._key.redact(self._extract_message(response.content)))
         if not response.content:
-            return Answer(None, _date(response))
+            return ApiResponse(None, _response_date(response))
         try:
-            return Answer(response.json(), _date(response))
+            return ApiResponse(response.json(), _response_date(response))
         except ValueError:
             message = f"what answers '{request}' is no control plane: its answer is not JSON"
-            raise Failure("ET902", message, "look at KUBIYA_CONTROL_PLANE_BASE_URL") from None
+            raise MachineError("ET902", message, "look at KUBIYA_CONTROL_PLANE_BASE_URL") from None
 
-    def _lost(self, method: str, error: httpx.TransportError) -> Failure:
+    def _connection_error(self, method: str, error: httpx.TransportError) -> MachineError:
         host = printable(urlsplit(self._base).netloc)
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-            return Failure("ET902", f"the control plane at '{host}' cannot be reached", "look at its address")
+            return MachineError("ET902", f"the control plane at '{host}' cannot be reached", "look at its address")
         hint = "run the command again: it looks at what is there first" if method != "GET" else "try again"
-        return Failure("ET902", f"the connection to the control plane at '{host}' broke", hint)
+        return MachineError("ET902", f"the connection to the control plane at '{host}' broke", hint)
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
 
 
-def _again(method: str, error: httpx.TransportError) -> bool:
+def _is_retryable(method: str, error: httpx.TransportError) -> bool:
     """Whether a request may be sent again: it has not arrived, or it does no more the second time."""
-    return method in _REPEATABLE or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+    return method in _IDEMPOTENT_METHODS or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
 
 
-def _is_busy(method: str, response: httpx.Response) -> bool:
+def _is_unavailable(method: str, response: httpx.Response) -> bool:
     """Whether the answer comes from something in front of the server that could not reach it."""
-    return response.status_code in _BUSY and method in _REPEATABLE
+    return response.status_code in _UNAVAILABLE_STATUSES and method in _IDEMPOTENT_METHODS
 
 
-def _asked(response: httpx.Response, otherwise: float) -> float:
+def _retry_delay(response: httpx.Response, default: float) -> float:
     """How long the server wants us to wait: seconds, or until when."""
     said = response.headers.get("Retry-After", "").strip()
     if said.isascii() and said.isdigit():
-        return min(float(said), LONGEST_WAIT)
+        return min(float(said), MAX_WAIT)
     try:
         left = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
     except (TypeError, ValueError):
-        return otherwise
-    return min(max(left, 0.0), LONGEST_WAIT)
+        return default
+    return min(max(left, 0.0), MAX_WAIT)
 
 
-def _date(response: httpx.Response) -> datetime | None:
+def _response_date(response: httpx.Response) -> datetime | None:
     try:
         return parsedate_to_datetime(response.headers.get("Date", ""))
     except (TypeError, ValueError):
         return None
 
 
-def connected(access: Access) -> Client:
+def control_plane_client(access: ApiConfig) -> Client:
     """The control plane."""
-    return Client(f"{access.base}/api/v1", access.key)
+    return Client(f"{access.control_plane_url}/api/v1", access.key)
 
 
-def vault(access: Access) -> Client:
+def vault_client(access: ApiConfig) -> Client:
     """The vault. What it says is wrong may repeat what it was sent, so nobody hears it."""
-    return Client(access.vault, access.key, told=lambda _: "")
+    return Client(access.vault_url, access.key, extract_message=lambda _: "")

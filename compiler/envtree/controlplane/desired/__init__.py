@@ -7,6 +7,13 @@ same resources for its provider. Nothing in here opens
 a socket or knows a value of a secret: whoever talks to a server imports this package, and is imported by nothing in it.
 """
 
-from envtree.controlplane.desired.desired import KINDS, Desired, Link, Ref, mentions, substituted
+from envtree.controlplane.desired.desired_resource import (
+    RESOURCE_KINDS,
+    DesiredLink,
+    DesiredResource,
+    ResourceRef,
+    iter_refs,
+    substitute_refs,
+)
 
-__all__ = ["KINDS", "Desired", "Link", "Ref", "mentions", "substituted"]
+__all__ = ["RESOURCE_KINDS", "DesiredLink", "DesiredResource", "ResourceRef", "iter_refs", "substitute_refs"]

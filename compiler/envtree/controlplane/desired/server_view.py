@@ -8,66 +8,68 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from envtree.controlplane.desired.desired import Desired, Ref
+from envtree.controlplane.desired.desired_resource import DesiredResource, ResourceRef
 
 _TEMPLATE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _VARIABLE = re.compile(r"(?:\.env\.)?([A-Za-z_][A-Za-z0-9_]*)")
 _SECRET = re.compile(r"\.secret\.([A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?)")
 # Where it expands its templates, beside MCP servers: never in variables.
-TEXTS = ("system_prompt", "description", "configuration")
+TEMPLATED_FIELDS = ("system_prompt", "description", "configuration")
 
-Section = Mapping[str, Any]
+EnvironmentSection = Mapping[str, Any]
 
 
-class World(NamedTuple):
+class ServerRuntime(NamedTuple):
     """What is outside of the resources: values of secrets by name, and variables of integrations by id.
 
     `key` is the caller's, whom a run gets it from; without one, the variables that only a run has are left out.
     """
 
-    vault: Mapping[str, str] = {}
-    integrations: Mapping[str, Mapping[str, str]] = {}
-    key: str = ""
+    secrets: Mapping[str, str] = {}
+    integration_variables: Mapping[str, Mapping[str, str]] = {}
+    api_key: str = ""
 
 
-class View(NamedTuple):
+class ServerView(NamedTuple):
     """What arrives: variables, MCP servers and texts; `missing` are the secrets that the vault does not have."""
 
     env_vars: dict[str, str]
     mcp_servers: dict[str, Any]
     texts: dict[str, Any]
-    missing: tuple[str, ...]
+    missing_secrets: tuple[str, ...]
 
 
-def server_view(subject: Desired, resources: Mapping[Ref, Desired], world: World) -> View:
+def server_view(
+    subject: DesiredResource, resources: Mapping[ResourceRef, DesiredResource], runtime: ServerRuntime
+) -> ServerView:
     """An agent or a team as it runs, with the environments that it names, in the order in which it names them.
 
     The server itself promises no order, so an answer is only sure where environments do not disagree.
     """
     state = subject.state
-    attached = [resources[ref] for ref in state.get("environment_ids") or () if isinstance(ref, Ref)]
-    merged = merge(
+    attached = [resources[ref] for ref in state.get("environment_ids") or () if isinstance(ref, ResourceRef)]
+    merged = merge_sections(
         [one.state.get("execution_environment") or {} for one in attached], state.get("execution_environment")
     )
     variables = dict(merged["env_vars"])
-    if world.key:
-        variables["KUBIYA_API_KEY"] = world.key
-    found = {name: world.vault[name] for name in merged["secrets"] if name in world.vault}
+    if runtime.api_key:
+        variables["KUBIYA_API_KEY"] = runtime.api_key
+    found = {name: runtime.secrets[name] for name in merged["secrets"] if name in runtime.secrets}
     variables |= found
     for id in merged["integration_ids"]:
-        variables |= world.integrations.get(id, {})
+        variables |= runtime.integration_variables.get(id, {})
     known = dict(variables)
-    if world.key:
+    if runtime.api_key:
         variables["MEMORY_DATASET_NAME"] = attached[0].name if attached else "default"
-    texts = {name: expanded(state[name], known, found) for name in TEXTS if name in state}
+    texts = {name: expand_templates(state[name], known, found) for name in TEMPLATED_FIELDS if name in state}
     missing = tuple(name for name in merged["secrets"] if name not in found)
-    return View(variables, expanded(merged["mcp_servers"], known, found), texts, missing)
+    return ServerView(variables, expand_templates(merged["mcp_servers"], known, found), texts, missing)
 
 
-def merge(below: Sequence[Section], own: Section | None) -> dict[str, Any]:
+def merge_sections(bases: Sequence[EnvironmentSection], own: EnvironmentSection | None) -> dict[str, Any]:
     """Sections over each other: maps by their keys, each value replaced as a whole, and lists as unions."""
     merged: dict[str, Any] = {"env_vars": {}, "mcp_servers": {}, "secrets": [], "integration_ids": []}
-    for section in (*below, own or {}):
+    for section in (*bases, own or {}):
         for name, into in merged.items():
             part = section.get(name)
             if isinstance(into, dict):
@@ -77,19 +79,19 @@ def merge(below: Sequence[Section], own: Section | None) -> dict[str, Any]:
     return merged
 
 
-def expanded(value: Any, variables: Mapping[str, str], secrets: Mapping[str, str]) -> Any:
+def expand_templates(value: Any, variables: Mapping[str, str], secrets: Mapping[str, str]) -> Any:
     """Data with its templates replaced; a text with one that is not known stays as it is, all of it."""
     if isinstance(value, str):
-        found = {one: _value(one, variables, secrets) for one in _TEMPLATE.findall(value)}
+        found = {one: _lookup_template(one, variables, secrets) for one in _TEMPLATE.findall(value)}
         if None in found.values():
             return value
         return _TEMPLATE.sub(lambda one: found[one[1]] or "", value)
     if isinstance(value, Mapping):
-        return {key: expanded(child, variables, secrets) for key, child in value.items()}
-    return [expanded(child, variables, secrets) for child in value] if isinstance(value, list) else value
+        return {key: expand_templates(child, variables, secrets) for key, child in value.items()}
+    return [expand_templates(child, variables, secrets) for child in value] if isinstance(value, list) else value
 
 
-def _value(name: str, variables: Mapping[str, str], secrets: Mapping[str, str]) -> str | None:
+def _lookup_template(name: str, variables: Mapping[str, str], secrets: Mapping[str, str]) -> str | None:
     if variable := _VARIABLE.fullmatch(name):
         return variables.get(variable[1])
     secret = _SECRET.fullmatch(name)

@@ -7,11 +7,11 @@ from envtree.compile.layer import team_stacks
 from envtree.compile.merge import merge
 from envtree.compile.resolve import resolve
 from envtree.model.diagnostic import Diagnostics
-from envtree.model.resolved import Bundle, Outside
+from envtree.model.resolved import Bundle, ExternalValues
 from envtree.model.workspace import Workspace
 
 
-def team_bundles(workspace: Workspace, outside: Outside) -> Iterator[Bundle]:
+def compile_team_bundles(workspace: Workspace, outside: ExternalValues) -> Iterator[Bundle]:
     """One for each team in each of its environments; its target has no agent.
 
     The control plane runs a team with the team's own environment, and looks at none of its agents'. What is wrong in

@@ -8,45 +8,45 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from envtree.controlplane.desired.desired import Desired, Link, Ref
+from envtree.controlplane.desired.desired_resource import DesiredLink, DesiredResource, ResourceRef
 
 # What might be read as a reference, however often it has been escaped.
-_LIKE = re.compile(r"\$+ref(:.*)?", re.DOTALL)
+_REFERENCE_LIKE = re.compile(r"\$+ref(:.*)?", re.DOTALL)
 
 
-def document(organization: str, resources: Iterable[Desired]) -> dict[str, Any]:
+def resources_to_json(organization: str, resources: Iterable[DesiredResource]) -> dict[str, Any]:
     """The whole document; places are files, for a line that moves changes nothing."""
-    return {"envtree": "1", "organization": organization, "resources": [_resource(one) for one in resources]}
+    return {"envtree": "1", "organization": organization, "resources": [_resource_to_json(one) for one in resources]}
 
 
-def _resource(one: Desired) -> dict[str, Any]:
+def _resource_to_json(resource: DesiredResource) -> dict[str, Any]:
     return {
-        "kind": one.kind,
-        "name": one.name,
-        "path": one.origin.path,
-        "parent": written(one.parent),
-        "body": written(one.body),
-        "late": written(one.late),
-        "links": [_link(link) for link in one.links],
+        "kind": resource.kind,
+        "name": resource.name,
+        "path": resource.origin.path,
+        "parent": body_to_json(resource.parent),
+        "body": body_to_json(resource.body),
+        "late": body_to_json(resource.late),
+        "links": [_link_to_json(link) for link in resource.links],
     }
 
 
-def _link(link: Link) -> dict[str, Any]:
-    return {"relation": link.relation, "member": written(link.member), "body": written(link.body)}
+def _link_to_json(link: DesiredLink) -> dict[str, Any]:
+    return {"relation": link.relation, "member": body_to_json(link.member), "body": body_to_json(link.body)}
 
 
-def written(value: Any) -> Any:
+def body_to_json(value: Any) -> Any:
     """A body as JSON data."""
-    if isinstance(value, Ref):
+    if isinstance(value, ResourceRef):
         return {"$ref": str(value)}
     if isinstance(value, Mapping):
-        return {_key(key): written(child) for key, child in value.items()}
+        return {_key_to_json(key): body_to_json(child) for key, child in value.items()}
     if isinstance(value, list | tuple):
-        return [written(child) for child in value]
+        return [body_to_json(child) for child in value]
     return value
 
 
-def _key(key: Any) -> str:
-    if isinstance(key, Ref):
+def _key_to_json(key: Any) -> str:
+    if isinstance(key, ResourceRef):
         return f"$ref:{key}"
-    return f"${key}" if _LIKE.fullmatch(key) else key
+    return f"${key}" if _REFERENCE_LIKE.fullmatch(key) else key

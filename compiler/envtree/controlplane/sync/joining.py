@@ -3,63 +3,76 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
-from envtree.controlplane.api.client import Client, RefusedError
-from envtree.controlplane.desired import Ref
-from envtree.controlplane.sync.compare import Joint
-from envtree.controlplane.sync.ids import Ids
+from envtree.controlplane.api.client import ApiError, Client
+from envtree.controlplane.desired import ResourceRef
+from envtree.controlplane.sync.compare_resource import LinkChange
+from envtree.controlplane.sync.managed_ids import ManagedIds
 
-_TAKEN = "UniqueViolation"
+_UNIQUE_VIOLATION = "UniqueViolation"
 
 
-def join(holder: Ref, joint: Joint, member: str | None, ids: Mapping[Ref, str], known: Ids, client: Client) -> Ids:
+def apply_link_change(
+    holder: ResourceRef,
+    link_change: LinkChange,
+    member: str | None,
+    ids: Mapping[ResourceRef, str],
+    managed_ids: ManagedIds,
+    client: Client,
+) -> ManagedIds:
     """Make an association, or undo it; the ids afterwards, for those of bindings are nowhere else."""
     if member is None or holder not in ids:
-        return known
+        return managed_ids
     if holder.kind == "policy":
-        return _bind(holder, joint, member, ids[holder], known, client)
-    if joint.relation == "skill":
+        return _apply_binding_change(holder, link_change, member, ids[holder], managed_ids, client)
+    if link_change.relation == "skill":
         path = f"/skills/associations/{holder.kind}/{ids[holder]}/skills"
-        _change(client, path, {"skill_id": member, **joint.body}, member, made=joint.made)
+        _send_association(
+            client, path, {"skill_id": member, **link_change.body}, member, is_addition=link_change.is_addition
+        )
     else:
-        path = f"/projects/{ids[holder]}/{joint.relation}s"
-        _change(client, path, {f"{joint.relation}_id": member}, member, made=joint.made)
-    return known
+        path = f"/projects/{ids[holder]}/{link_change.relation}s"
+        _send_association(
+            client, path, {f"{link_change.relation}_id": member}, member, is_addition=link_change.is_addition
+        )
+    return managed_ids
 
 
-def _change(client: Client, path: str, body: Mapping[str, object], member: str, *, made: bool) -> None:
+def _send_association(client: Client, path: str, body: Mapping[str, object], member: str, *, is_addition: bool) -> None:
     try:
-        if made:
+        if is_addition:
             client.send("POST", path, body)
         else:
             client.send("DELETE", f"{path}/{member}")
-    except RefusedError as refused:
-        is_already_so = _TAKEN in refused.reason if made else refused.status == 404
+    except ApiError as refused:
+        is_already_so = _UNIQUE_VIOLATION in refused.reason if is_addition else refused.status == 404
         if not is_already_so:
             raise
 
 
-def _bind(policy: Ref, joint: Joint, member: str, id: str, known: Ids, client: Client) -> Ids:
-    name = f"{joint.relation}/{member}"
-    if joint.made:
-        entity = {"entity_type": joint.relation, "entity_id": member}
-        body = {"policy_id": id, "policy_name": policy.name, **joint.body, **entity}
-        with suppress(_BoundError):
-            return known.with_binding(policy, name, _bound(client, body))
-        return known
-    binding = known.bindings.get(str(policy), {}).get(name)
+def _apply_binding_change(
+    policy: ResourceRef, link_change: LinkChange, member: str, id: str, managed_ids: ManagedIds, client: Client
+) -> ManagedIds:
+    name = f"{link_change.relation}/{member}"
+    if link_change.is_addition:
+        entity = {"entity_type": link_change.relation, "entity_id": member}
+        body = {"policy_id": id, "policy_name": policy.name, **link_change.body, **entity}
+        with suppress(_AlreadyBoundError):
+            return managed_ids.with_binding(policy, name, _create_binding(client, body))
+        return managed_ids
+    binding = managed_ids.bindings.get(str(policy), {}).get(name)
     if binding:
-        _change(client, "/policies/associations", {}, binding, made=False)
-    return known.with_binding(policy, name, None)
+        _send_association(client, "/policies/associations", {}, binding, is_addition=False)
+    return managed_ids.with_binding(policy, name, None)
 
 
-class _BoundError(Exception):
+class _AlreadyBoundError(Exception):
     """It is bound already, and the server does not say by which id."""
 
 
-def _bound(client: Client, body: Mapping[str, object]) -> str:
+def _create_binding(client: Client, body: Mapping[str, object]) -> str:
     try:
         return str(client.send("POST", "/policies/associations", body)["id"])
-    except RefusedError as refused:
-        if _TAKEN in refused.reason:
-            raise _BoundError from None
+    except ApiError as refused:
+        if _UNIQUE_VIOLATION in refused.reason:
+            raise _AlreadyBoundError from None
         raise

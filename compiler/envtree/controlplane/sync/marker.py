@@ -13,102 +13,113 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from envtree.controlplane.desired.desired import Kind
-from envtree.controlplane.sync.shapes import MARKER, SHAPES, TAG, Object, View, undescribed
-from envtree.model.canonical_json import compact
+from envtree.controlplane.desired.desired_resource import ResourceKind
+from envtree.controlplane.sync.resource_schemas import (
+    MARKER_KEY,
+    MARKER_TAG_PREFIX,
+    RESOURCE_SCHEMAS,
+    ApiObject,
+    NormalizedFields,
+    strip_description_marker,
+)
+from envtree.model.canonical_json import encode_compact
 
 # What was sent of associations, beside the fields.
-LINKS = "links"
+LINKS_KEY = "links"
 # Whose, which fields, and their digest.
-_WORDS = re.compile(r"envtree:(?P<owner>[a-z0-9_-]+):(?P<fields>[0-9a-f]+):(?P<digest>[0-9a-f]{16})")
+_TEXT_MARKER = re.compile(r"envtree:(?P<owner>[a-z0-9_-]+):(?P<fields>[0-9a-f]+):(?P<digest>[0-9a-f]{16})")
 
 
 class Marker(NamedTuple):
     """What a marker says: `sent` has a digest for each field, or `whole` one for several."""
 
     owner: str
-    sent: Mapping[str, str]
-    whole: tuple[frozenset[str], str] | None = None
+    digests: Mapping[str, str]
+    combined: tuple[frozenset[str], str] | None = None
 
     @property
     def fields(self) -> frozenset[str]:
         """The fields that were sent."""
-        return self.whole[0] if self.whole else frozenset(self.sent) - {LINKS}
+        return self.combined[0] if self.combined else frozenset(self.digests) - {LINKS_KEY}
 
-    def moved(self, field: str, has: Mapping[str, Any]) -> bool:
+    def has_drifted(self, field: str, current: Mapping[str, Any]) -> bool:
         """Whether a field is not what was sent; what was not is the server's own."""
-        if self.whole:
-            fields, told = self.whole
-            return field in fields and _together(fields, has) != told
-        return field in self.sent and self.sent[field] != digest(has.get(field))
+        if self.combined:
+            fields, told = self.combined
+            return field in fields and _combined_digest(fields, current) != told
+        return field in self.digests and self.digests[field] != value_digest(current.get(field))
 
 
-def digest(value: Any) -> str:
+def value_digest(value: Any) -> str:
     """What stands for a value in a marker."""
-    return hashlib.sha256(compact(value).encode()).hexdigest()[:16]
+    return hashlib.sha256(encode_compact(value).encode()).hexdigest()[:16]
 
 
-def _together(fields: Iterable[str], has: Mapping[str, Any]) -> str:
-    return digest({field: has.get(field) for field in fields})
+def _combined_digest(fields: Iterable[str], current: Mapping[str, Any]) -> str:
+    return value_digest({field: current.get(field) for field in fields})
 
 
-def new_marker(kind: Kind, owner: str, sent: View, links: str | None = None) -> Marker:
+def build_marker(kind: ResourceKind, owner: str, sent: NormalizedFields, links: str | None = None) -> Marker:
     """The marker of an object to which these fields are sent."""
-    if _is_in_words(kind):
-        fields = frozenset(sent) - SHAPES[kind].unread
-        return Marker(owner, {}, (fields, _together(fields, sent)))
-    told = {field: digest(value) for field, value in sent.items()}
-    return Marker(owner, told if links is None else {**told, LINKS: links})
+    if _uses_text_marker(kind):
+        fields = frozenset(sent) - RESOURCE_SCHEMAS[kind].write_only
+        return Marker(owner, {}, (fields, _combined_digest(fields, sent)))
+    told = {field: value_digest(value) for field, value in sent.items()}
+    return Marker(owner, told if links is None else {**told, LINKS_KEY: links})
 
 
-def marker(kind: Kind, found: Object) -> Marker | None:
+def read_marker(kind: ResourceKind, live_object: ApiObject) -> Marker | None:
     """The marker of an object, None where it has none."""
-    if _is_in_words(kind):
-        tags = found.get("tags") if kind == "policy" else [found.get("description") or ""]
-        said = next(filter(None, map(_WORDS.search, tags or ())), None)
-        return _read(kind, said) if said else None
-    value: Any = found
-    for key in (*SHAPES[kind].marker, MARKER):
+    if _uses_text_marker(kind):
+        tags = live_object.get("tags") if kind == "policy" else [live_object.get("description") or ""]
+        said = next(filter(None, map(_TEXT_MARKER.search, tags or ())), None)
+        return _parse_text_marker(kind, said) if said else None
+    value: Any = live_object
+    for key in (*RESOURCE_SCHEMAS[kind].marker_path, MARKER_KEY):
         value = value.get(key) if isinstance(value, Mapping) else None
-    if not SHAPES[kind].marker or not isinstance(value, Mapping) or not isinstance(value.get("owner"), str):
+    if (
+        not RESOURCE_SCHEMAS[kind].marker_path
+        or not isinstance(value, Mapping)
+        or not isinstance(value.get("owner"), str)
+    ):
         return None
     sent = value.get("sent")
     return Marker(value["owner"], sent if isinstance(sent, Mapping) else {})
 
 
-def marked(kind: Kind, body: Object, mark: Marker, base: Object) -> dict[str, Any]:
+def with_marker(kind: ResourceKind, body: ApiObject, marker: Marker, base: ApiObject) -> dict[str, Any]:
     """A body with a marker; `base` has the field that it stands in, where the body has not."""
     if kind == "policy":
-        tags = [tag for tag in body.get("tags", base.get("tags")) or () if not tag.startswith(TAG)]
-        return {**body, "tags": [*tags, _words(kind, mark)]}
+        tags = [tag for tag in body.get("tags", base.get("tags")) or () if not tag.startswith(MARKER_TAG_PREFIX)]
+        return {**body, "tags": [*tags, _format_text_marker(kind, marker)]}
     if kind == "skill":
-        text = undescribed(body.get("description", base.get("description")))
-        return {**body, "description": f"{text or ''} [{_words(kind, mark)}]".lstrip()}
-    if not SHAPES[kind].marker:
+        text = strip_description_marker(body.get("description", base.get("description")))
+        return {**body, "description": f"{text or ''} [{_format_text_marker(kind, marker)}]".lstrip()}
+    if not RESOURCE_SCHEMAS[kind].marker_path:
         return dict(body)
-    field, *inner = SHAPES[kind].marker
+    field, *inner = RESOURCE_SCHEMAS[kind].marker_path
     value = dict(body.get(field, base.get(field)) or {})
-    said = {"owner": mark.owner, "sent": dict(sorted(mark.sent.items()))}
+    said = {"owner": marker.owner, "sent": dict(sorted(marker.digests.items()))}
     if inner:
-        value[inner[0]] = {**(value.get(inner[0]) or {}), MARKER: said}
+        value[inner[0]] = {**(value.get(inner[0]) or {}), MARKER_KEY: said}
     else:
-        value[MARKER] = said
+        value[MARKER_KEY] = said
     return {**body, field: value}
 
 
-def _is_in_words(kind: Kind) -> bool:
+def _uses_text_marker(kind: ResourceKind) -> bool:
     return kind in ("policy", "skill")
 
 
-def _words(kind: Kind, mark: Marker) -> str:
+def _format_text_marker(kind: ResourceKind, marker: Marker) -> str:
     """A marker on one line; which fields it is of is told by one bit for each."""
-    assert mark.whole
-    fields, told = mark.whole
-    bits = sum(1 << place for place, field in enumerate(sorted(SHAPES[kind].fields)) if field in fields)
-    return f"envtree:{mark.owner}:{bits:x}:{told}"
+    assert marker.combined
+    fields, told = marker.combined
+    bits = sum(1 << place for place, field in enumerate(sorted(RESOURCE_SCHEMAS[kind].fields)) if field in fields)
+    return f"envtree:{marker.owner}:{bits:x}:{told}"
 
 
-def _read(kind: Kind, said: re.Match[str]) -> Marker:
-    bits = int(said["fields"], 16)
-    fields = frozenset(field for place, field in enumerate(sorted(SHAPES[kind].fields)) if bits >> place & 1)
-    return Marker(said["owner"], {}, (fields, said["digest"]))
+def _parse_text_marker(kind: ResourceKind, match: re.Match[str]) -> Marker:
+    bits = int(match["fields"], 16)
+    fields = frozenset(field for place, field in enumerate(sorted(RESOURCE_SCHEMAS[kind].fields)) if bits >> place & 1)
+    return Marker(match["owner"], {}, (fields, match["digest"]))

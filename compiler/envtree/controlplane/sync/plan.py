@@ -5,140 +5,172 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from envtree.controlplane.api.reading import Live
-from envtree.controlplane.desired import KINDS, Desired, Ref
-from envtree.controlplane.sync.compare import Context, Difference, differences, joints, links_digest, wanted
-from envtree.controlplane.sync.ids import Ids
-from envtree.controlplane.sync.joined import joined
-from envtree.controlplane.sync.marker import LINKS, marker
-from envtree.controlplane.sync.model import SERVERS_OWN, Change, Plan
-from envtree.controlplane.sync.shapes import SHAPES, Object, view
-from envtree.controlplane.sync.side_effects import foreseen
-from envtree.model.canonical_json import canonical
+from envtree.controlplane.api.live_state import LiveState
+from envtree.controlplane.desired import RESOURCE_KINDS, DesiredResource, ResourceRef
+from envtree.controlplane.sync.associations import with_associations
+from envtree.controlplane.sync.compare_resource import (
+    ComparisonContext,
+    FieldDifference,
+    desired_fields,
+    diff_fields,
+    diff_links,
+    links_digest,
+)
+from envtree.controlplane.sync.managed_ids import ManagedIds
+from envtree.controlplane.sync.marker import LINKS_KEY, read_marker
+from envtree.controlplane.sync.plan_model import SERVER_MANAGED, ResourceChange, SyncPlan
+from envtree.controlplane.sync.resource_schemas import RESOURCE_SCHEMAS, ApiObject, normalize_object
+from envtree.controlplane.sync.side_effects import predict_side_effects
+from envtree.model.canonical_json import encode_canonical
 
 
-def plan(desired: Iterable[Desired], live: Live, known: Ids) -> Plan:
+def make_plan(desired: Iterable[DesiredResource], live: LiveState, managed_ids: ManagedIds) -> SyncPlan:
     """Compare the tree with the live state."""
-    resources = joined(desired, live)
-    owned = frozenset(ref for ref, found in live.objects.items() if is_ours(ref, found, live, known))
-    claimed = owned | (SERVERS_OWN & {one.ref for one in resources} & live.objects.keys())
-    context = _context(resources, live, known, claimed)
-    changes = [_changed(one, live, context) for one in resources if one.ref not in live.objects or one.ref in claimed]
+    resources = with_associations(desired, live)
+    owned = frozenset(ref for ref, found in live.objects.items() if is_managed(ref, found, live, managed_ids))
+    claimed = owned | (SERVER_MANAGED & {one.ref for one in resources} & live.objects.keys())
+    context = _build_context(resources, live, managed_ids, claimed)
+    changes = [
+        _resource_change(one, live, context) for one in resources if one.ref not in live.objects or one.ref in claimed
+    ]
     gone = owned - {one.ref for one in resources}
-    found = Plan(
+    found = SyncPlan(
         live.organization,
         resources,
-        tuple(_ordered([*filter(None, changes), *(_deleted(ref, live) for ref in gone)])),
-        tuple(sorted(live.objects.keys() - claimed - {Ref("organization", live.organization)})),
+        tuple(_sort_changes([*filter(None, changes), *(_deletion(ref, live) for ref in gone)])),
+        tuple(sorted(live.objects.keys() - claimed - {ResourceRef("organization", live.organization)})),
         tuple(one.ref for one in resources if one.ref in live.objects and one.ref not in claimed),
         (),
-        fingerprint(live, known),
+        live_fingerprint(live, managed_ids),
     )
-    return found._replace(warnings=tuple(foreseen(found, live)))
+    return found._replace(warnings=tuple(predict_side_effects(found, live)))
 
 
-def is_ours(ref: Ref, found: Object, live: Live, known: Ids) -> bool:
+def is_managed(ref: ResourceRef, live_object: ApiObject, live: LiveState, managed_ids: ManagedIds) -> bool:
     """Whether an object belongs to the tree: by its marker, or by its id. Settings belong to whoever says them."""
     if ref.kind == "organization":
         return True
-    mark = marker(ref.kind, found)
-    return (mark is not None and mark.owner == live.organization) or known.has(ref, str(found.get("id")))
+    mark = read_marker(ref.kind, live_object)
+    return (mark is not None and mark.owner == live.organization) or managed_ids.owns(ref, str(live_object.get("id")))
 
 
-def _context(resources: Iterable[Desired], live: Live, known: Ids, claimed: frozenset[Ref]) -> Context:
-    ids = live.ids()
+def _build_context(
+    resources: Iterable[DesiredResource], live: LiveState, managed_ids: ManagedIds, claimed: frozenset[ResourceRef]
+) -> ComparisonContext:
+    ids = live.ids_by_ref()
     skills = {str(found["id"]): found for ref, found in live.objects.items() if ref.kind == "skill"}
     owned = frozenset(ids[one.ref] for one in resources if one.ref in claimed and one.ref in ids)
     by_id = {str(found.get("id")): found for found in live.objects.values()}
-    context = Context(live, ids, known, skills, by_id, owned)
+    context = ComparisonContext(live, ids, managed_ids, skills, by_id, owned)
     # What is made anew has another id then.
-    anew = {one.ref for one in resources if one.ref in claimed and _is_replaced(one, live, context)}
+    anew = {one.ref for one in resources if one.ref in claimed and _needs_replacement(one, live, context)}
     context = context._replace(ids={ref: id for ref, id in ids.items() if ref not in anew})
     sites = [one for one in resources if one.kind == "environment" and one.ref in claimed and one.ref in ids]
-    changing = (ids[one.ref] for one in sites if differences(one, live.objects[one.ref], context))
-    return context._replace(changing=frozenset(changing))
+    changing = (ids[one.ref] for one in sites if diff_fields(one, live.objects[one.ref], context))
+    return context._replace(changing_environments=frozenset(changing))
 
 
-def _is_replaced(one: Desired, live: Live, context: Context) -> bool:
-    found = differences(one, live.objects[one.ref], context)
-    return any(each.field in SHAPES[one.kind].fixed for each in found)
+def _needs_replacement(resource: DesiredResource, live: LiveState, context: ComparisonContext) -> bool:
+    found = diff_fields(resource, live.objects[resource.ref], context)
+    return any(each.field in RESOURCE_SCHEMAS[resource.kind].immutable for each in found)
 
 
-def _changed(one: Desired, live: Live, context: Context) -> Change | None:
-    found = live.objects.get(one.ref)
+def _resource_change(resource: DesiredResource, live: LiveState, context: ComparisonContext) -> ResourceChange | None:
+    found = live.objects.get(resource.ref)
     if found is None:
-        said = tuple(Difference(field, None, value, None) for field, value in sorted(wanted(one, context).items()))
-        return Change("create", one.ref, None, one.origin.path, "it is not there", said, joints(one, None, context))
-    differing = differences(one, found, context)
-    fixed = [each.field for each in differing if each.field in SHAPES[one.kind].fixed]
+        said = tuple(
+            FieldDifference(field, None, value, None)
+            for field, value in sorted(desired_fields(resource, context).items())
+        )
+        return ResourceChange(
+            "create",
+            resource.ref,
+            None,
+            resource.origin.path,
+            "it is not there",
+            said,
+            diff_links(resource, None, context),
+        )
+    differing = diff_fields(resource, found, context)
+    fixed = [each.field for each in differing if each.field in RESOURCE_SCHEMAS[resource.kind].immutable]
     if fixed:
         reason = f"no request changes '{fixed[0]}'"
-        made = joints(one, None, context)
-        return Change("replace", one.ref, str(found["id"]), one.origin.path, reason, differing, made)
-    made = joints(one, found, context)
+        made = diff_links(resource, None, context)
+        return ResourceChange("replace", resource.ref, str(found["id"]), resource.origin.path, reason, differing, made)
+    made = diff_links(resource, found, context)
     if not differing and not made:
         return None
-    rejoined = _is_rejoined(one, found, context) if made else False
-    reason = _reason({*(each.moved for each in differing), *([rejoined] if made else [])})
-    return Change("update", one.ref, found.get("id"), one.origin.path, reason, differing, made, rejoined)
+    rejoined = _have_links_drifted(resource, found, context) if made else False
+    reason = _change_reason({*(each.has_drifted for each in differing), *([rejoined] if made else [])})
+    return ResourceChange(
+        "update", resource.ref, found.get("id"), resource.origin.path, reason, differing, made, rejoined
+    )
 
 
-def _is_rejoined(one: Desired, found: Object, context: Context) -> bool | None:
-    mark = marker(one.kind, found)
-    sent = mark.sent.get(LINKS) if mark else None
-    return None if sent is None else sent != links_digest(one, found, context)
+def _have_links_drifted(resource: DesiredResource, live_object: ApiObject, context: ComparisonContext) -> bool | None:
+    mark = read_marker(resource.kind, live_object)
+    sent = mark.digests.get(LINKS_KEY) if mark else None
+    return None if sent is None else sent != links_digest(resource, live_object, context)
 
 
-def _reason(moved: set[bool | None]) -> str:
+def _change_reason(moved: set[bool | None]) -> str:
     if moved == {True}:
         return "it was changed at the control plane"
     return "the tree has changed" if moved == {False} else "it differs from the tree"
 
 
-def _deleted(ref: Ref, live: Live) -> Change:
+def _deletion(ref: ResourceRef, live: LiveState) -> ResourceChange:
     found = live.objects[ref]
-    return Change("delete", ref, found.get("id"), "", "the tree no longer has it")
+    return ResourceChange("delete", ref, found.get("id"), "", "the tree no longer has it")
 
 
-def _ordered(changes: Iterable[Change]) -> list[Change]:
+def _sort_changes(changes: Iterable[ResourceChange]) -> list[ResourceChange]:
     """What is made, in the order of its kinds; then what is removed, the other way round."""
 
-    def place(change: Change) -> tuple[Any, ...]:
-        at = KINDS.index(change.ref.kind)
+    def place(change: ResourceChange) -> tuple[Any, ...]:
+        at = RESOURCE_KINDS.index(change.ref.kind)
         return (1, -at, change.ref.name) if change.action == "delete" else (0, at, change.ref.name)
 
     return sorted((one for one in changes if one.action != "delete" or one.id), key=place)
 
 
-def fingerprint(live: Live, known: Ids) -> str:
+def live_fingerprint(live: LiveState, managed_ids: ManagedIds) -> str:
     """What stands for a live state: it differs if anything differs that a plan could depend on."""
     skills = {str(found["id"]): found for ref, found in live.objects.items() if ref.kind == "skill"}
     told = [
-        [str(ref), found.get("id"), view(ref.kind, found, skills), _marked(ref, found), _relations(found)]
+        [
+            str(ref),
+            found.get("id"),
+            normalize_object(ref.kind, found, skills),
+            _marker_data(ref, found),
+            _related_ids(found),
+        ]
         for ref, found in sorted(live.objects.items())
     ]
-    held = [known.objects, known.bindings]
-    return hashlib.sha256(canonical([live.organization, told, sorted(map(str, live.doubles)), held])).hexdigest()
+    held = [managed_ids.objects, managed_ids.bindings]
+    return hashlib.sha256(
+        encode_canonical([live.organization, told, sorted(map(str, live.duplicates)), held])
+    ).hexdigest()
 
 
-def _marked(ref: Ref, found: Object) -> list[Any]:
-    mark = marker(ref.kind, found)
+def _marker_data(ref: ResourceRef, live_object: ApiObject) -> list[Any]:
+    mark = read_marker(ref.kind, live_object)
     if mark is None:
         return []
-    fields, told = mark.whole or ((), "")
-    return [mark.owner, mark.sent, sorted(fields), told]
+    fields, told = mark.combined or ((), "")
+    return [mark.owner, mark.digests, sorted(fields), told]
 
 
-def _relations(found: Object) -> list[list[str]]:
-    return [sorted(str(one["id"]) for one in found.get(name) or ()) for name in ("projects", "skills")]
+def _related_ids(live_object: ApiObject) -> list[list[str]]:
+    return [sorted(str(one["id"]) for one in live_object.get(name) or ()) for name in ("projects", "skills")]
 
 
-def protected(changes: Iterable[Change], patterns: Iterable[str]) -> Iterator[Ref]:
+def find_protected(changes: Iterable[ResourceChange], patterns: Iterable[str]) -> Iterator[ResourceRef]:
     """The objects that would be removed, or made anew, and must not be."""
     names = tuple(patterns)
     for change in changes:
         if change.action in ("delete", "replace") and (
-            change.ref in SERVERS_OWN
+            change.ref in SERVER_MANAGED
             or (change.ref.kind == "worker_queue" and change.ref.name.endswith("/default"))
             or any(fnmatchcase(str(change.ref), pattern) for pattern in names)
         ):

@@ -2,13 +2,13 @@
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["changed", "missing", "unlisted", "contradicting", "unsafe", "edition", "manifest", "source"]
+ProblemKind = Literal["changed", "missing", "unlisted", "contradicting", "unsafe", "edition", "manifest", "source"]
 
 
 class Problem(NamedTuple):
     """A path in the output, or for `source` in the tree; whose bundle it belongs to, if any; and what is wrong."""
 
     path: str
-    kind: Kind
+    kind: ProblemKind
     bundle: str
     message: str

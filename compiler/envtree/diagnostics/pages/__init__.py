@@ -3,7 +3,7 @@
 from importlib.resources import files
 
 
-def page(code: str) -> str:
+def read_page(code: str) -> str:
     """The page of a code as Markdown; KeyError without one."""
     file = files(__name__) / f"{code}.md"
     if not file.is_file():

@@ -5,137 +5,137 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from envtree.engine import cache
-from envtree.engine.cache.object_store import load, save
-from envtree.engine.cache.replay import name
-from envtree.engine.project_result import Placed, Unit
+from envtree.engine.cache.object_store import load_object, save_object
+from envtree.engine.cache.replay_cache import cache_entry_name
+from envtree.engine.project_result import DiscoveredFiles, ProjectResult
 from envtree.engine.run import Request
-from envtree.frontend.read_files import Memory
+from envtree.frontend.read_files import DocumentCache
 from envtree.sources.git_revision import RevisionTree
-from envtree.sources.tree import DirectoryTree, Tree, digest_of
+from envtree.sources.tree import DirectoryTree, Tree, digest_read_result
 
 
-class _Kept(Protocol):
+class _SavableCache(Protocol):
     def save(self) -> None:
         """Keep what is known now."""
 
 
-class Pool:
+class ComparisonCache:
     """What was found in projects of either tree, by digest; of what was not asked for this time nothing is kept."""
 
-    def __init__(self, folder: cache.Folder, *what: object) -> None:
-        self._folder, self._name = folder, name(folder, "projects", *what)
-        self._before: dict[str, Unit] = load(folder, self._name) or {}
-        self._now: dict[str, Unit] = {}
-        self._sides: list[_Kept] = []
+    def __init__(self, folder: cache.CacheFolder, *identity: object) -> None:
+        self._folder, self._name = folder, cache_entry_name(folder, "projects", *identity)
+        self._loaded: dict[str, ProjectResult] = load_object(folder, self._name) or {}
+        self._current: dict[str, ProjectResult] = {}
+        self._tree_caches: list[_SavableCache] = []
 
-    def reminded(self, request: Request) -> Request:
+    def with_project_cache(self, request: Request) -> Request:
         """The same request, over a tree of which is known what was known the last time."""
         tree = request.tree
         if isinstance(tree, RevisionTree):
-            commit = _Commit(self, self._folder, tree)
-            self._sides.append(commit)
-            return request._replace(known=commit)
+            commit = _CommitCache(self, self._folder, tree)
+            self._tree_caches.append(commit)
+            return request._replace(project_cache=commit)
         if isinstance(tree, DirectoryTree):
-            folder = _Directory(self, self._folder, tree, request.jobs)
-            self._sides.append(folder)
-            return request._replace(known=folder, tree=folder.tree)
+            folder = _DirectoryCache(self, self._folder, tree, request.jobs)
+            self._tree_caches.append(folder)
+            return request._replace(project_cache=folder, tree=folder.tree)
         return request
 
-    def recall(self, digests: Mapping[str, str]) -> dict[str, Unit]:
+    def load_results(self, digests: Mapping[str, str]) -> dict[str, ProjectResult]:
         """What was found in the projects that have these digests."""
-        return {project: self._before[digest] for project, digest in digests.items() if digest in self._before}
+        return {project: self._loaded[digest] for project, digest in digests.items() if digest in self._loaded}
 
-    def keep(self, units: Mapping[str, Unit], digests: Mapping[str, str]) -> None:
+    def store_results(self, results: Mapping[str, ProjectResult], digests: Mapping[str, str]) -> None:
         """Remember what was found in projects, which have these digests."""
-        self._now |= {digests[project]: unit for project, unit in units.items()}
+        self._current |= {digests[project]: unit for project, unit in results.items()}
 
     def save(self) -> None:
         """Keep all of it, if there is anything to keep."""
-        if self._now and self._now != self._before:
-            save(self._folder, self._name, self._now)
-        for side in self._sides if self._now else ():
+        if self._current and self._current != self._loaded:
+            save_object(self._folder, self._name, self._current)
+        for side in self._tree_caches if self._current else ():
             side.save()
-        self._folder.make_room()
+        self._folder.evict_oldest()
 
 
-class _Side:
+class _TreeCache:
     """A tree of a comparison."""
 
-    manifest, again = None, True
+    manifest_digest, has_previous_run = None, True
 
-    def __init__(self, pool: Pool) -> None:
-        self.recall, self.keep = pool.recall, pool.keep
-        self._placed: Placed | None = None
+    def __init__(self, comparison: ComparisonCache) -> None:
+        self.load_results, self.store_results = comparison.load_results, comparison.store_results
+        self._discovered: DiscoveredFiles | None = None
 
-    def keep_placed(self, placed: Placed) -> None:
+    def store_discovered(self, discovered: DiscoveredFiles) -> None:
         """Remember what discovery has found."""
-        self._placed = placed
+        self._discovered = discovered
 
-    def documents(self, project: str) -> Memory:
+    def load_documents(self, project: str) -> DocumentCache:
         """Nothing: few projects have to be read."""
         return {}
 
-    def keep_documents(self, documents: Memory) -> None:
+    def store_documents(self, documents: DocumentCache) -> None:
         """Remember nothing."""
 
 
-class _Directory(_Side):
+class _DirectoryCache(_TreeCache):
     """A folder, and how it was seen the last time."""
 
-    def __init__(self, pool: Pool, folder: cache.Folder, tree: DirectoryTree, jobs: int) -> None:
-        super().__init__(pool)
-        self._folder, self._name = folder, name(folder, "folder", str(tree.root))
-        self._before: tuple[cache.Seen, Placed] | None = load(folder, self._name)
-        self.tree = cache.Witness(tree)
-        if self._before:
-            self.tree.look(self._before[0], jobs)
+    def __init__(self, comparison: ComparisonCache, folder: cache.CacheFolder, tree: DirectoryTree, jobs: int) -> None:
+        super().__init__(comparison)
+        self._folder, self._name = folder, cache_entry_name(folder, "folder", str(tree.root))
+        self._loaded: tuple[cache.ReadLog, DiscoveredFiles] | None = load_object(folder, self._name)
+        self.tree = cache.ReadRecorder(tree)
+        if self._loaded:
+            self.tree.refresh(self._loaded[0], jobs)
 
-    def placed(self) -> Placed | None:
+    def load_discovered(self) -> DiscoveredFiles | None:
         """What discovery would find, if there are the same files as then."""
-        return self._before[1] if self._before and self.tree.rely() else None
+        return self._loaded[1] if self._loaded and self.tree.reuse_previous() else None
 
-    def digest(self, path: str) -> str:
+    def file_digest(self, path: str) -> str:
         """What changes with the content of a file."""
-        return self.tree.digest(path).hex()
+        return self.tree.file_digest(path).hex()
 
     def save(self) -> None:
         """Keep what was seen."""
-        seen = self.tree.seen()
-        if self._placed and not (self._before and seen == self._before[0]):
-            save(self._folder, self._name, (seen, self._placed))
+        seen = self.tree.read_log()
+        if self._discovered and not (self._loaded and seen == self._loaded[0]):
+            save_object(self._folder, self._name, (seen, self._discovered))
 
 
-class _Commit(_Side):
+class _CommitCache(_TreeCache):
     """A commit, of which nothing changes."""
 
-    def __init__(self, pool: Pool, folder: cache.Folder, tree: RevisionTree) -> None:
-        super().__init__(pool)
-        self._folder, self._name, self._tree = folder, name(folder, "commit", *tree.place), tree
-        self._before: tuple[Placed, dict[str, str]] | None = load(folder, self._name)
-        self._digests: dict[str, str] = self._before[1] if self._before else {}
+    def __init__(self, comparison: ComparisonCache, folder: cache.CacheFolder, tree: RevisionTree) -> None:
+        super().__init__(comparison)
+        self._folder, self._name, self._tree = folder, cache_entry_name(folder, "commit", *tree.identity), tree
+        self._loaded: tuple[DiscoveredFiles, dict[str, str]] | None = load_object(folder, self._name)
+        self._digests: dict[str, str] = self._loaded[1] if self._loaded else {}
 
-    def placed(self) -> Placed | None:
+    def load_discovered(self) -> DiscoveredFiles | None:
         """What discovery has found."""
-        if self._before is None:
+        if self._loaded is None:
             return None
-        placed = self._before[0]
-        self._tree.fetch(placed.files[""])
+        placed = self._loaded[0]
+        self._tree.prefetch(placed.by_project[""])
         return placed
 
-    def digest(self, path: str) -> str:
+    def file_digest(self, path: str) -> str:
         """What changes with the content of a file."""
         if path not in self._digests:
-            self._digests[path] = digest_of(self._tree.read(path))
+            self._digests[path] = digest_read_result(self._tree.read(path))
         return self._digests[path]
 
     def save(self) -> None:
         """Keep where its files stand, and their digests."""
-        if self._placed and self._before is None:
-            save(self._folder, self._name, (self._placed, self._digests))
+        if self._discovered and self._loaded is None:
+            save_object(self._folder, self._name, (self._discovered, self._digests))
 
 
-def pool(tree: Tree, selectors: tuple[str, ...]) -> Pool | None:
+def open_comparison_cache(tree: Tree, selectors: tuple[str, ...]) -> ComparisonCache | None:
     """What is known of the projects of a tree that is compared with others; None where nothing can be remembered."""
-    folder = cache.find(os.environ)
-    root = tree.root if isinstance(tree, DirectoryTree) else tree.place if isinstance(tree, RevisionTree) else None
-    return Pool(folder, str(root), selectors) if folder and root else None
+    folder = cache.find_cache_folder(os.environ)
+    root = tree.root if isinstance(tree, DirectoryTree) else tree.identity if isinstance(tree, RevisionTree) else None
+    return ComparisonCache(folder, str(root), selectors) if folder and root else None

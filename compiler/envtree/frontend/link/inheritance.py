@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 Parents = Mapping[str, Sequence[str]]
 
 
-class Cycle(Exception):
+class InheritanceCycleError(Exception):
     """Environments that inherit from each other; `chain` begins and ends with the same name."""
 
     def __init__(self, chain: tuple[str, ...]) -> None:
@@ -13,7 +13,7 @@ class Cycle(Exception):
         self.chain = chain
 
 
-class Conflict(Exception):
+class InheritanceConflictError(Exception):
     """Parents of `name` whose orders cannot both be kept: `chains` are two of them, lowest last."""
 
     def __init__(self, name: str, chains: tuple[list[str], list[str]]) -> None:
@@ -26,15 +26,15 @@ def linearize(name: str, parents: Parents) -> tuple[str, ...]:
     return tuple(reversed(_resolution_order(name, parents, (), {})))
 
 
-def _resolution_order(name: str, parents: Parents, path: tuple[str, ...], known: dict[str, list[str]]) -> list[str]:
-    if name in known:
-        return known[name]
+def _resolution_order(name: str, parents: Parents, path: tuple[str, ...], resolved: dict[str, list[str]]) -> list[str]:
+    if name in resolved:
+        return resolved[name]
     if name in path:
-        raise Cycle((*path[path.index(name) :], name))
+        raise InheritanceCycleError((*path[path.index(name) :], name))
     direct = [parent for parent in parents[name] if parent in parents]
-    orders = [_resolution_order(parent, parents, (*path, name), known) for parent in direct]
-    known[name] = [name, *_merge(name, [*orders, direct])]
-    return known[name]
+    orders = [_resolution_order(parent, parents, (*path, name), resolved) for parent in direct]
+    resolved[name] = [name, *_merge(name, [*orders, direct])]
+    return resolved[name]
 
 
 def _merge(name: str, chains: list[list[str]]) -> list[str]:
@@ -43,13 +43,13 @@ def _merge(name: str, chains: list[list[str]]) -> list[str]:
     while orders := [order for order in orders if order]:
         head = next((order[0] for order in orders if not any(order[0] in other[1:] for other in orders)), None)
         if head is None:
-            raise Conflict(name, _opposed(orders[0][0], chains))
+            raise InheritanceConflictError(name, _conflicting_chains(orders[0][0], chains))
         result.append(head)
         orders = [order[1:] if order[0] == head else order for order in orders]
     return result
 
 
-def _opposed(head: str, chains: list[list[str]]) -> tuple[list[str], list[str]]:
+def _conflicting_chains(head: str, chains: list[list[str]]) -> tuple[list[str], list[str]]:
     """Two chains that order the same two names in two ways; `head` is one that cannot come next."""
     for chain in chains:
         before = chain[: chain.index(head)] if head in chain else []
@@ -59,13 +59,15 @@ def _opposed(head: str, chains: list[list[str]]) -> tuple[list[str], list[str]]:
     return chains[0], chains[-1]
 
 
-def orders(parents: Parents, report: Callable[[str, Cycle | Conflict], None]) -> dict[str, tuple[str, ...]]:
+def linearize_all(
+    parents: Parents, report: Callable[[str, InheritanceCycleError | InheritanceConflictError], None]
+) -> dict[str, tuple[str, ...]]:
     """The order of every environment; one that has none is reported and stands alone."""
     found: dict[str, tuple[str, ...]] = {}
     for name in parents:
         try:
             found[name] = linearize(name, parents)
-        except (Cycle, Conflict) as wrong:
+        except (InheritanceCycleError, InheritanceConflictError) as wrong:
             report(name, wrong)
             found[name] = (name,)
     return found

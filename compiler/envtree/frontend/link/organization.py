@@ -7,16 +7,16 @@ from typing import Any
 from envtree.diagnostics.codes import CODES
 from envtree.diagnostics.suggest import did_you_mean
 from envtree.frontend.link.control_plane import link_control_plane
-from envtree.frontend.link.keywords import is_pattern
 from envtree.frontend.link.output import link_output
+from envtree.frontend.link.schema_keywords import is_re2_pattern
 from envtree.model.diagnostic import Diagnostic, Diagnostics, Severity
-from envtree.model.fields import field, flag, mapping, scalar_fields, text, texts
+from envtree.model.fields import as_mapping, get_field, get_text, get_text_scalars, is_true, scalar_fields
 from envtree.model.keypath import KeyPath, parse_path
-from envtree.model.nodes import Document, Mapping, Scalar, Sequence
+from envtree.model.nodes import Document, MappingNode, ScalarNode, SequenceNode
 from envtree.model.resource import Resources
 from envtree.model.secrets_file import SecretsPolicy
 from envtree.model.source import Kind
-from envtree.model.workspace import ByKey, Contract, Input, Organization
+from envtree.model.workspace import Contract, Input, MergeByKey, Organization
 
 _CODE = re.compile("ET[0-9]{3}")
 _SEVERITIES = frozenset(Severity)
@@ -30,57 +30,57 @@ def link_organization(resources: Resources, diags: Diagnostics) -> Organization:
     return Organization(
         document,
         scalar_fields(document),
-        _list_policies(document, diags),
-        contracts(document, diags),
-        flag(field(document, "strict_variables")),
-        _inputs(document),
-        _severities(document, diags),
-        secrets_policy(document),
-        resources.secrets(Kind.ORGANIZATION, ""),
+        _read_list_policies(document, diags),
+        read_contracts(document, diags),
+        is_true(get_field(document, "strict_variables")),
+        _read_inputs(document),
+        _read_severities(document, diags),
+        read_secrets_policy(document),
+        resources.secrets_file(Kind.ORGANIZATION, ""),
         link_output(document, diags),
         link_control_plane(document),
     )
 
 
-def contracts(document: Document | None, diags: Diagnostics) -> dict[str, Contract]:
+def read_contracts(document: Document | None, diags: Diagnostics) -> dict[str, Contract]:
     """The variable contracts that a file declares; a pattern that RE2 cannot read is reported."""
-    declared = mapping(field(document, "variables"))
+    declared = as_mapping(get_field(document, "variables"))
     if document is None or declared is None:
         return {}
     found = {}
     for name, node in declared.entries.items():
-        if isinstance(node, Mapping):
+        if isinstance(node, MappingNode):
             _check_pattern(name, node, document, diags)
-            found[name] = Contract(_rules(node), document.key_span(declared, name))
+            found[name] = Contract(_contract_rules(node), document.key_span(declared, name))
     return found
 
 
-def _rules(node: Mapping) -> dict[str, Any]:
+def _contract_rules(node: MappingNode) -> dict[str, Any]:
     """The declaration's data, but the allowed values as they are written: variables are compared as text."""
     allowed = node.entries.get("enum")
-    if not isinstance(allowed, Sequence):
+    if not isinstance(allowed, SequenceNode):
         return node.value
-    return {**node.value, "enum": [item.text for item in allowed.items if isinstance(item, Scalar)]}
+    return {**node.value, "enum": [item.text for item in allowed.items if isinstance(item, ScalarNode)]}
 
 
-def _check_pattern(name: str, node: Mapping, document: Document, diags: Diagnostics) -> None:
+def _check_pattern(name: str, node: MappingNode, document: Document, diags: Diagnostics) -> None:
     pattern = node.entries.get("pattern")
-    if not isinstance(pattern, Scalar) or not isinstance(pattern.value, str):
+    if not isinstance(pattern, ScalarNode) or not isinstance(pattern.value, str):
         return
-    if not is_pattern(pattern.value):
+    if not is_re2_pattern(pattern.value):
         message = f"the pattern of variable '{name}' is not a regular expression that RE2 reads"
         hint = "close what is open in it; look-around and back-references are not available"
         diags.add(Diagnostic(document.span(pattern), "ET215", message, hint, key=f"variables.{name}.pattern"))
 
 
-def _list_policies(document: Document, diags: Diagnostics) -> dict[KeyPath, str | ByKey]:
-    declared = mapping(field(document, "merge"))
-    policies: dict[KeyPath, str | ByKey] = {}
+def _read_list_policies(document: Document, diags: Diagnostics) -> dict[KeyPath, str | MergeByKey]:
+    declared = as_mapping(get_field(document, "merge"))
+    policies: dict[KeyPath, str | MergeByKey] = {}
     for path, node in (declared.entries if declared else {}).items():
         assert declared is not None
-        policy: str | ByKey | None = text(node)
-        if isinstance(node, Mapping):
-            policy = ByKey(text(node.entries.get("by_key")) or "name")
+        policy: str | MergeByKey | None = get_text(node)
+        if isinstance(node, MappingNode):
+            policy = MergeByKey(get_text(node.entries.get("by_key")) or "name")
         if policy is None:
             continue
         try:
@@ -91,29 +91,29 @@ def _list_policies(document: Document, diags: Diagnostics) -> dict[KeyPath, str 
     return policies
 
 
-def _inputs(document: Document) -> dict[str, Input]:
-    declared = mapping(field(document, "inputs"))
+def _read_inputs(document: Document) -> dict[str, Input]:
+    declared = as_mapping(get_field(document, "inputs"))
     found = {}
     for name, node in (declared.entries if declared else {}).items():
-        default = node.entries.get("default") if isinstance(node, Mapping) else None
-        env = text(node.entries.get("env")) if isinstance(node, Mapping) else None
-        value = default.text if isinstance(default, Scalar) and default.value is not None else None
+        default = node.entries.get("default") if isinstance(node, MappingNode) else None
+        env = get_text(node.entries.get("env")) if isinstance(node, MappingNode) else None
+        value = default.text if isinstance(default, ScalarNode) and default.value is not None else None
         found[name] = Input(env or name, value, document.span(node))
     return found
 
 
-def _severities(document: Document, diags: Diagnostics) -> Map[str, str]:
-    declared = mapping(field(document, "lint"))
+def _read_severities(document: Document, diags: Diagnostics) -> Map[str, str]:
+    declared = as_mapping(get_field(document, "lint"))
     found = {}
     for code, node in (declared.entries if declared else {}).items():
         assert declared is not None
-        severity = text(node)
+        severity = get_text(node)
         if not _CODE.fullmatch(code) or severity not in _SEVERITIES:
             continue  # told by the schema
-        if code in CODES and not CODES[code].fixed:
+        if code in CODES and not CODES[code].is_fixed:
             found[code] = severity
             continue
-        movable = [name for name, known in CODES.items() if not known.fixed]
+        movable = [name for name, known in CODES.items() if not known.is_fixed]
         message, hint = f"there is no code '{code}'", did_you_mean(code, movable)
         if code in CODES:
             message, hint = f"the severity of '{code}' is fixed", "remove the line: what it finds would spoil a bundle"
@@ -121,11 +121,11 @@ def _severities(document: Document, diags: Diagnostics) -> Map[str, str]:
     return found
 
 
-def secrets_policy(document: Document) -> SecretsPolicy:
+def read_secrets_policy(document: Document) -> SecretsPolicy:
     """What organization.yaml allows of secrets files."""
-    key_types = field(document, "secrets", "key_types")
+    key_types = get_field(document, "secrets", "key_types")
     return SecretsPolicy(
-        frozenset(str(item.value) for item in texts(key_types)) if key_types else _DEFAULT_KEY_TYPES,
-        tuple(str(item.value) for item in texts(field(document, "secrets", "endpoints"))),
-        flag(field(document, "secrets", "require_scope")),
+        frozenset(str(item.value) for item in get_text_scalars(key_types)) if key_types else _DEFAULT_KEY_TYPES,
+        tuple(str(item.value) for item in get_text_scalars(get_field(document, "secrets", "endpoints"))),
+        is_true(get_field(document, "secrets", "require_scope")),
     )

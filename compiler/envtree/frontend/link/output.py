@@ -2,29 +2,37 @@
 
 from collections.abc import Iterator, Mapping
 
-from envtree.model.artifact import Mode
+from envtree.model.artifact import SecretsMode
 from envtree.model.diagnostic import Diagnostic, Diagnostics
-from envtree.model.fields import field, flag, mapping, text, texts
+from envtree.model.fields import as_mapping, get_field, get_text, get_text_scalars, is_true
 from envtree.model.formats import FORMATS
 from envtree.model.nodes import Document
-from envtree.model.output_settings import OTHERS, Kubernetes, OutputSettings, Store, TemplateFile
-from envtree.model.secret_placeholders import SECRETS_FILE
+from envtree.model.output_settings import (
+    FORMAT_INDEPENDENT_FILES,
+    KubernetesSettings,
+    OutputSettings,
+    SecretStore,
+    TemplateFile,
+)
+from envtree.model.secret_entries import SECRETS_BUNDLE_FILE
 
-_MODES: Mapping[str, Mode] = {"plain": "plain", "ref": "ref", "seal": "seal"}
+_MODES: Mapping[str, SecretsMode] = {"plain": "plain", "ref": "ref", "seal": "seal"}
 # Names that are taken, whatever the formats are: they may be others tomorrow. Those with a dot the schema has refused.
-_TAKEN = frozenset({*OTHERS, SECRETS_FILE, *(file for each in FORMATS for file in each.files)} - {".env"})
+_RESERVED_FILE_NAMES = frozenset(
+    {*FORMAT_INDEPENDENT_FILES, SECRETS_BUNDLE_FILE, *(file for each in FORMATS for file in each.files)} - {".env"}
+)
 
 
 def link_output(document: Document, diags: Diagnostics) -> OutputSettings:
     """The settings; templates that could not be written are reported."""
-    patterns = mapping(field(document, "output", "env"))
-    formats = texts(field(document, "output", "formats"))
+    patterns = as_mapping(get_field(document, "output", "env"))
+    formats = get_text_scalars(get_field(document, "output", "formats"))
     found = OutputSettings(
-        _MODES.get(text(field(document, "output", "secrets")) or "", "plain"),
+        _MODES.get(get_text(get_field(document, "output", "secrets")) or "", "plain"),
         tuple(str(item.value) for item in formats),
-        {section: text(node) or "" for section, node in (patterns.entries if patterns else {}).items()},
-        _kubernetes(document),
-        tuple(_templates(document, diags)),
+        {section: get_text(node) or "" for section, node in (patterns.entries if patterns else {}).items()},
+        _read_kubernetes(document),
+        tuple(_read_templates(document, diags)),
     )
     if "template" in found.formats and not found.templates:
         place = document.span(next(item for item in formats if item.value == "template"))
@@ -33,27 +41,27 @@ def link_output(document: Document, diags: Diagnostics) -> OutputSettings:
     return found
 
 
-def _kubernetes(document: Document) -> Kubernetes:
+def _read_kubernetes(document: Document) -> KubernetesSettings:
     def said(*path: str) -> str:
-        return text(field(document, "output", "kubernetes", *path)) or ""
+        return get_text(get_field(document, "output", "kubernetes", *path)) or ""
 
-    usual = Kubernetes()
+    defaults = KubernetesSettings()
     name = said("secret_store", "name")
-    return Kubernetes(
-        said("name") or usual.name,
+    return KubernetesSettings(
+        said("name") or defaults.name_pattern,
         said("namespace"),
-        flag(field(document, "output", "kubernetes", "hash_suffix")),
-        Store(name, said("secret_store", "kind") or "SecretStore") if name else None,
-        said("refresh_interval") or usual.refresh_interval,
+        is_true(get_field(document, "output", "kubernetes", "hash_suffix")),
+        SecretStore(name, said("secret_store", "kind") or "SecretStore") if name else None,
+        said("refresh_interval") or defaults.refresh_interval,
     )
 
 
-def _templates(document: Document, diags: Diagnostics) -> Iterator[TemplateFile]:
-    declared = mapping(field(document, "output", "templates"))
+def _read_templates(document: Document, diags: Diagnostics) -> Iterator[TemplateFile]:
+    declared = as_mapping(get_field(document, "output", "templates"))
     for name, node in (declared.entries if declared else {}).items():
         assert declared is not None
-        path = text(node)
-        if name in _TAKEN:
+        path = get_text(node)
+        if name in _RESERVED_FILE_NAMES:
             message, hint = f"'{name}' is a file that envtree itself writes", "choose another name"
             place = document.key_span(declared, name)
             diags.add(Diagnostic(place, "ET207", message, hint, key="output.templates"))

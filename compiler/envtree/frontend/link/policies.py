@@ -4,54 +4,57 @@ from typing import Any
 
 import jsonschema_rs
 
-from envtree.frontend.link.expansion import endless
-from envtree.frontend.link.keywords import unknown_keywords, unreadable_patterns
+from envtree.frontend.link.expansion import describe_unbounded_expansion
+from envtree.frontend.link.schema_keywords import unknown_keywords, unsupported_patterns
 from envtree.model.diagnostic import Diagnostic, Diagnostics
-from envtree.model.fields import field, text, texts
-from envtree.model.nodes import Document, Sequence
+from envtree.model.fields import get_field, get_text, get_text_scalars
+from envtree.model.nodes import Document, SequenceNode
 from envtree.model.resource import Resources
 from envtree.model.source import Kind
 from envtree.model.workspace import Policy
 
 # Patterns run in an engine without backtracking, so that none can hang a run.
-REGEX = jsonschema_rs.RegexOptions()
+REGEX_OPTIONS = jsonschema_rs.RegexOptions()
 
 
 def link_policies(resources: Resources, diags: Diagnostics) -> tuple[Policy, ...]:
     """The enabled `schema` policies, sorted by name; one whose schema is not usable is reported."""
-    found = (_link(name, document, diags) for name, document in resources.documents(Kind.POLICY).items())
+    found = (_link_policy(name, document, diags) for name, document in resources.documents(Kind.POLICY).items())
     return tuple(policy for policy in found if policy)
 
 
-def _link(name: str, document: Document, diags: Diagnostics) -> Policy | None:
-    node = field(document, "schema")
-    enabled = field(document, "enabled")
-    if node is None or isinstance(node, Sequence) or (enabled is not None and enabled.value is False):
+def _link_policy(name: str, document: Document, diags: Diagnostics) -> Policy | None:
+    node = get_field(document, "schema")
+    enabled = get_field(document, "enabled")
+    if node is None or isinstance(node, SequenceNode) or (enabled is not None and enabled.value is False):
         return None
     schema = node.value
-    if not isinstance(schema, (dict, bool)) or not _usable(schema):
+    if not isinstance(schema, (dict, bool)) or not _is_usable_schema(schema):
         message = f"the schema of policy '{name}' is not a JSON Schema that can be used here"
         hint = "it must be valid draft 2020-12, with patterns that RE2 reads and no reference to another document"
         diags.add(Diagnostic(document.span(node), "ET215", message, hint, key="schema"))
         return None
-    wrong = [*unknown_keywords(node, name, document), *unreadable_patterns(node, name, document)]
-    if not wrong and (why := endless(schema)):
+    wrong = [*unknown_keywords(node, name, document), *unsupported_patterns(node, name, document)]
+    if not wrong and (why := describe_unbounded_expansion(schema)):
         hint = "a schema may refer to itself below 'properties' or 'items', not for the same value"
         wrong = [Diagnostic(document.span(node), "ET215", f"the schema of policy '{name}' {why}", hint, key="schema")]
     if wrong:
         diags.extend(wrong)
         return None
-    selector = field(document, "selector")
-    selectors = tuple(str(one.value) for one in texts(selector)) or ("**",)
-    message, severity = text(field(document, "message")) or "", text(field(document, "severity")) or "error"
+    selector = get_field(document, "selector")
+    selectors = tuple(str(one.value) for one in get_text_scalars(selector)) or ("**",)
+    message, severity = (
+        get_text(get_field(document, "message")) or "",
+        get_text(get_field(document, "severity")) or "error",
+    )
     spans = document.span(node), document.span(selector or node)
     return Policy(name, schema, selectors, severity, message, *spans)
 
 
-def _usable(schema: Any) -> bool:
+def _is_usable_schema(schema: Any) -> bool:
     try:
         # Offline: neither `$ref` nor `$schema` of somebody's policy may make a request.
-        jsonschema_rs.Draft202012Validator(schema, pattern_options=REGEX, offline=True)
+        jsonschema_rs.Draft202012Validator(schema, pattern_options=REGEX_OPTIONS, offline=True)
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
         return False
     return True

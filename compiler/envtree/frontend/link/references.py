@@ -4,19 +4,19 @@ import re
 from collections.abc import Iterable, Mapping
 
 from envtree.diagnostics.suggest import did_you_mean
-from envtree.frontend.link.entities import UUID, Entities, check_entities
-from envtree.model.diagnostic import Diagnostic, Diagnostics, Related
-from envtree.model.fields import field, mapping, texts
-from envtree.model.nodes import Document, Scalar
+from envtree.frontend.link.entity_lookup import UUID_PATTERN, EntityLookup, check_entities
+from envtree.model.diagnostic import Diagnostic, Diagnostics, RelatedSpan
+from envtree.model.fields import as_mapping, get_field, get_text_scalars
+from envtree.model.nodes import Document, ScalarNode
 from envtree.model.resource import Resource
 from envtree.model.source import Kind
-from envtree.model.tree_layout import is_name
+from envtree.model.tree_layout import is_valid_name
 from envtree.model.workspace import Workspace
 
-_PERSON = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_PERSON_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 # Where a kind mentions names, and what they are names of.
-MENTIONS: Mapping[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
+REFERENCE_FIELDS: Mapping[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
     Kind.ORGANIZATION: ((("owners",), "person"), (("secret_readers",), "person")),
     Kind.ENVIRONMENT: ((("skill_ids",), "skill"), (("policy_ids",), "policy")),
     Kind.PROJECT: ((("policy_ids",), "policy"), (("owners",), "person"), (("secret_readers",), "person")),
@@ -27,7 +27,7 @@ MENTIONS: Mapping[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
 }
 
 # Where the first of each is declared.
-_HOMES: Mapping[str, str] = {
+_DECLARATION_PLACES: Mapping[str, str] = {
     "environment": "'environments/{}.yaml'",
     "person": "'{}' to 'people' in organization.yaml",
     "skill": "'skills/{}.yaml'",
@@ -36,70 +36,81 @@ _HOMES: Mapping[str, str] = {
 
 
 def check_references(
-    resources: Iterable[Resource], workspace: Workspace, entities: Entities, diags: Diagnostics, *, people_known: bool
+    resources: Iterable[Resource],
+    workspace: Workspace,
+    entities: EntityLookup,
+    diags: Diagnostics,
+    *,
+    people_known: bool,
 ) -> None:
     """Report every name in some files that points at nothing, with the nearest one that does exist."""
-    names = _names(workspace, entities)
+    names = _declared_names(workspace, entities)
     for resource in resources:
         document = resource.document
-        for path, what in MENTIONS.get(resource.location.kind, ()):
+        for path, what in REFERENCE_FIELDS.get(resource.location.kind, ()):
             if people_known or what != "person":
-                _check(document, path, what, names[what], diags)
+                _check_names(document, path, what, names[what], diags)
         check_entities(document, entities, names["environment"], diags)
         if resource.location.kind in (Kind.TEAM, Kind.AGENT):
             _check_skill_configurations(document, names["skill"], diags)
-        variables = mapping(field(document, "variables"))
+        variables = as_mapping(get_field(document, "variables"))
         for name in variables.entries if variables else ():
-            _check(document, ("variables", name, "environments"), "environment", names["environment"], diags)
+            _check_names(document, ("variables", name, "environments"), "environment", names["environment"], diags)
 
 
-def _names(workspace: Workspace, entities: Entities) -> dict[str, frozenset[str]]:
+def _declared_names(workspace: Workspace, entities: EntityLookup) -> dict[str, frozenset[str]]:
     organization = workspace.organization.document
-    rego = [name for name, document in workspace.others[Kind.POLICY].items() if field(document, "schema") is None]
-    people = mapping(field(organization, "people"))
+    rego = [
+        name
+        for name, document in workspace.other_documents[Kind.POLICY].items()
+        if get_field(document, "schema") is None
+    ]
+    people = as_mapping(get_field(organization, "people"))
     return {
         "environment": frozenset(workspace.environments) | entities.environments,
-        "skill": frozenset(workspace.others[Kind.SKILL]),
+        "skill": frozenset(workspace.other_documents[Kind.SKILL]),
         "policy": frozenset(rego),
-        "worker queue": frozenset(workspace.others[Kind.WORKER_QUEUE]),
+        "worker queue": frozenset(workspace.other_documents[Kind.WORKER_QUEUE]),
         "person": frozenset(people.entries if people else ()),
     }
 
 
-def _check(document: Document, path: tuple[str, ...], what: str, known: frozenset[str], diags: Diagnostics) -> None:
-    for mention in texts(field(document, *path)):
+def _check_names(
+    document: Document, path: tuple[str, ...], noun: str, declared: frozenset[str], diags: Diagnostics
+) -> None:
+    for mention in get_text_scalars(get_field(document, *path)):
         name = str(mention.value)
         # What is not even formed like a name has been told by the schema.
-        formed = _PERSON.fullmatch(name) if what == "person" else is_name(name)
-        if formed and name not in known and not UUID.fullmatch(name):
-            _report(document, mention, ".".join(path), what, known, diags)
+        formed = _PERSON_PATTERN.fullmatch(name) if noun == "person" else is_valid_name(name)
+        if formed and name not in declared and not UUID_PATTERN.fullmatch(name):
+            _report_unknown_name(document, mention, ".".join(path), noun, declared, diags)
 
 
-def _report(
-    document: Document, mention: Scalar, key: str, what: str, known: frozenset[str], diags: Diagnostics
+def _report_unknown_name(
+    document: Document, mention: ScalarNode, key: str, noun: str, declared: frozenset[str], diags: Diagnostics
 ) -> None:
-    message, hint = f"'{mention.value}' names no {what} of this tree", did_you_mean(str(mention.value), known)
-    if what == "policy":
+    message, hint = f"'{mention.value}' names no {noun} of this tree", did_you_mean(str(mention.value), declared)
+    if noun == "policy":
         message = f"'{mention.value}' names no policy with 'policy_content' of this tree"
         hint = hint or "one with a 'schema' says by its 'selector' where it applies"
-    hint = hint or f"there is none yet: add {_HOMES[what].format(mention.value)}"
+    hint = hint or f"there is none yet: add {_DECLARATION_PLACES[noun].format(mention.value)}"
     diags.add(Diagnostic(document.span(mention), "ET301", message, hint, key=key))
 
 
 def _check_skill_configurations(document: Document, known: frozenset[str], diags: Diagnostics) -> None:
     """Skills are configured where they are listed: of others, inherited ones included, nobody reads it."""
-    declared = mapping(field(document, "skill_configurations"))
-    skill_ids = field(document, "skill_ids")
-    listed = {str(skill.value) for skill in texts(skill_ids)}
+    declared = as_mapping(get_field(document, "skill_configurations"))
+    skill_ids = get_field(document, "skill_ids")
+    listed = {str(skill.value) for skill in get_text_scalars(skill_ids)}
     for name in declared.entries if declared else ():
         code, message, hint = "", "", ""
-        related: tuple[Related, ...] = ()
-        if is_name(name) and name not in known and not UUID.fullmatch(name):
+        related: tuple[RelatedSpan, ...] = ()
+        if is_valid_name(name) and name not in known and not UUID_PATTERN.fullmatch(name):
             code, message, hint = "ET301", f"'{name}' names no skill of this tree", did_you_mean(name, known)
-        elif name not in listed and (name in known or UUID.fullmatch(name)):
+        elif name not in listed and (name in known or UUID_PATTERN.fullmatch(name)):
             code, message = "ET352", f"skill '{name}' is configured here, but not in 'skill_ids' of this file"
             hint = "add it to 'skill_ids': the control plane reads this only for the skills listed beside it"
-            related = (Related(document.span(skill_ids), "the skills listed here"),) if skill_ids else ()
+            related = (RelatedSpan(document.span(skill_ids), "the skills listed here"),) if skill_ids else ()
         if declared and code:
             place = document.key_span(declared, name)
             diags.add(Diagnostic(place, code, message, hint, related, "skill_configurations"))

@@ -3,23 +3,23 @@
 import re
 from unicodedata import name as unicode_name
 
-from envtree.frontend.parse.report import Report, mark_at
-from envtree.model.span import START
+from envtree.frontend.parse.parse_report import ParseReport, mark_at
+from envtree.model.span import FILE_START
 
-MAX_FILE = 1024 * 1024
+MAX_FILE_BYTES = 1024 * 1024
 _MAX_FINDINGS = 20
 
 _BOM = b"\xef\xbb\xbf"
 # Almost every file holds nothing else, and this is the cheapest way to know.
-_HARMLESS = bytes([0x0A, *range(0x20, 0x7F)])
+_PRINTABLE_ASCII = bytes([0x0A, *range(0x20, 0x7F)])
 
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _INVISIBLE = "\u00ad\u180e\u200b-\u200d\u2060-\u2064\ufeff\U000e0000-\U000e007f"
 _CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029"
-_BROKEN = "\ud800-\udfff\ufffe\uffff"
+_NONCHARACTERS = "\ud800-\udfff\ufffe\uffff"
 
 # Those that Unicode gives no name and that people may have typed or pasted.
-_CONTROLS = {
+_CONTROL_NAMES = {
     **{"\0": "NULL", "\a": "BELL", "\b": "BACKSPACE", "\v": "LINE TABULATION", "\f": "FORM FEED"},
     **{
         "\t": "TAB",
@@ -31,18 +31,20 @@ _CONTROLS = {
     },
 }
 
-_RAW = re.compile(f"(?!\r\n)[{_CONTROL}{_BIDI}{_INVISIBLE}{_BROKEN}]")
-_ESCAPED = re.compile(f"[\x00{_BIDI}{_INVISIBLE}{_BROKEN}]")
-_IN_KEY = re.compile(f"[\t\n{_CONTROL}{_BIDI}{_INVISIBLE}{_BROKEN}]")
+_FORBIDDEN_RAW = re.compile(f"(?!\r\n)[{_CONTROL}{_BIDI}{_INVISIBLE}{_NONCHARACTERS}]")
+_FORBIDDEN_ESCAPED = re.compile(f"[\x00{_BIDI}{_INVISIBLE}{_NONCHARACTERS}]")
+_FORBIDDEN_IN_KEY = re.compile(f"[\t\n{_CONTROL}{_BIDI}{_INVISIBLE}{_NONCHARACTERS}]")
 
 
-def decode(data: bytes, report: Report) -> str | None:
+def decode(data: bytes, report: ParseReport) -> str | None:
     """The text of a file, or None when it can't be read as people see it."""
-    if len(data) > MAX_FILE:
-        report.add(START, "ET109", f"the file has {len(data)} bytes, expected at most {MAX_FILE}", "split it")
+    if len(data) > MAX_FILE_BYTES:
+        report.add(
+            FILE_START, "ET109", f"the file has {len(data)} bytes, expected at most {MAX_FILE_BYTES}", "split it"
+        )
         return None
     if data.startswith(_BOM):
-        report.add(START, "ET112", "the file begins with a byte order mark", "save it as UTF-8 without one")
+        report.add(FILE_START, "ET112", "the file begins with a byte order mark", "save it as UTF-8 without one")
         return None
     try:
         text = data.decode()
@@ -50,33 +52,33 @@ def decode(data: bytes, report: Report) -> str | None:
         at = mark_at(data[: error.start].decode(), error.start)
         report.add(at, "ET112", "found bytes that are not UTF-8", "save the file as UTF-8")
         return None
-    if data.translate(None, _HARMLESS) and _refuse_raw(text, report):
+    if data.translate(None, _PRINTABLE_ASCII) and _report_forbidden(text, report):
         return None
     return text
 
 
-def _refuse_raw(text: str, report: Report) -> bool:
-    hits = [match for match, _ in zip(_RAW.finditer(text), range(_MAX_FINDINGS), strict=False)]
+def _report_forbidden(text: str, report: ParseReport) -> bool:
+    hits = [match for match, _ in zip(_FORBIDDEN_RAW.finditer(text), range(_MAX_FINDINGS), strict=False)]
     for match in hits:
-        name, hint = _describe(match.group())
+        name, hint = _describe_character(match.group())
         report.add(mark_at(text, match.start()), "ET108", f"found the character {name}", hint)
     return bool(hits)
 
 
-def refused_escape(text: str) -> str:
+def forbidden_escape_message(text: str) -> str:
     """What is wrong with a text that was written with escapes; empty when nothing is."""
-    match = _ESCAPED.search(text)
-    return f"found an escape for the character {_describe(match.group())[0]}" if match else ""
+    match = _FORBIDDEN_ESCAPED.search(text)
+    return f"found an escape for the character {_describe_character(match.group())[0]}" if match else ""
 
 
-def refused_in_key(key: str) -> str:
+def forbidden_key_message(key: str) -> str:
     """What is wrong with a quoted key; empty when nothing is."""
-    match = _IN_KEY.search(key)
-    return f"found the character {_describe(match.group())[0]} in a key" if match else ""
+    match = _FORBIDDEN_IN_KEY.search(key)
+    return f"found the character {_describe_character(match.group())[0]} in a key" if match else ""
 
 
-def _describe(char: str) -> tuple[str, str]:
-    known = unicode_name(char, "") or _CONTROLS.get(char, "")
+def _describe_character(char: str) -> tuple[str, str]:
+    known = unicode_name(char, "") or _CONTROL_NAMES.get(char, "")
     name = f"U+{ord(char):04X}" + (f" ({known})" if known else "")
     if re.match(f"[{_BIDI}]", char):
         return name, "remove it, it changes the direction of the text"

@@ -2,18 +2,18 @@
 
 import re
 
-from envtree.frontend.parse.allowances import WORD, read_allowances
 from envtree.frontend.parse.backend import Backend
 from envtree.frontend.parse.characters import decode
 from envtree.frontend.parse.dotenv import read_dotenv
-from envtree.frontend.parse.plain_block_reader import read_block
-from envtree.frontend.parse.report import Refused, Report, mark_at
+from envtree.frontend.parse.parse_report import FatalParseError, ParseReport, mark_at
+from envtree.frontend.parse.plain_block_reader import read_plain_block
+from envtree.frontend.parse.suppressions import SUPPRESSION_PREFIX, read_suppressions
 from envtree.model.diagnostic import Diagnostics
-from envtree.model.nodes import Document, Mapping
+from envtree.model.nodes import Document, MappingNode
 from envtree.model.source import Source
 
 # The lines that may hold directives: those before the first one with content or '---'.
-_HEAD = re.compile(r"(?:[ ]*(?:#[^\n]*)?\r?\n|%[^\n]*\n?)*")
+_DIRECTIVE_LINES = re.compile(r"(?:[ ]*(?:#[^\n]*)?\r?\n|%[^\n]*\n?)*")
 
 
 def parse(source: Source, diags: Diagnostics, *, backend: Backend | None = None) -> Document | None:
@@ -21,64 +21,66 @@ def parse(source: Source, diags: Diagnostics, *, backend: Backend | None = None)
 
     With a `backend` all of it is read by that one.
     """
-    report = Report(source.path, diags, set(), {}, [])
+    report = ParseReport(source.path, diags, set(), {}, [])
     text = decode(source.data, report)
     if text is None:
         return None
     try:
-        root = _read(text, report, backend)
-    except Refused as refusal:
-        if not _follows(refusal, text, report):
-            report.refuse(refusal)
+        root = _read_root(text, report, backend)
+    except FatalParseError as refusal:
+        if not _follows_misread_value(refusal, text, report):
+            report.add_fatal(refusal)
         return None
     if root is None:
         return None
-    allowances = read_allowances(text, root, report) if WORD in text and source.path.endswith(".yaml") else ()
-    holes = frozenset(report.holes)
+    allowances = (
+        read_suppressions(text, root, report) if SUPPRESSION_PREFIX in text and source.path.endswith(".yaml") else ()
+    )
+    holes = frozenset(report.invalid_marks)
     where = (source.path, source.location, source.digest)
-    return Document(*where, root, allowances, report.aliases, holes, frozenset(report.rounded))
+    return Document(*where, root, allowances, report.aliases, holes, frozenset(report.rounded_marks))
 
 
-def _follows(refusal: Refused, text: str, report: Report) -> bool:
+def _follows_misread_value(error: FatalParseError, text: str, report: ParseReport) -> bool:
     """Whether a syntax error stands right behind a misread value, as the rest of a text without quotes does."""
-    line, column = refusal.at[:2]
-    ends = [hole[3] for hole in report.holes if hole[2] == line and hole[3] <= column]
+    line, column = error.at[:2]
+    ends = [hole[3] for hole in report.invalid_marks if hole[2] == line and hole[3] <= column]
     between = text.split("\n")[line - 1][max(ends) - 1 : column - 1] if ends else "-"
-    return refusal.code == "ET101" and not between.strip(" ")
+    return error.code == "ET101" and not between.strip(" ")
 
 
-def _read(text: str, report: Report, backend: Backend | None) -> Mapping | None:
+def _read_root(text: str, report: ParseReport, backend: Backend | None) -> MappingNode | None:
     if report.path.endswith(".env"):
         return read_dotenv(text, report)
     if "\t" in text:
-        from envtree.frontend.parse.tabs import blank_tabs, refuse_tabs  # noqa: PLC0415 -- as below
+        from envtree.frontend.parse.tabs import blank_tabs, report_tabs  # noqa: PLC0415 -- as below
 
         if report.path.endswith(".json"):
             text = blank_tabs(text)
-        elif refuse_tabs(text, backend, report):
+        elif report_tabs(text, backend, report):
             return None
     if "%" in text:
         text = _refuse_directives(text, report)
-    root = None if backend else read_block(text)
-    return _compose(text, report, backend) if root is None else root
+    root = None if backend else read_plain_block(text)
+    return _compose_events(text, report, backend) if root is None else root
 
 
-def _compose(text: str, report: Report, backend: Backend | None) -> Mapping | None:
+def _compose_events(text: str, report: ParseReport, backend: Backend | None) -> MappingNode | None:
     # PyYAML takes 10 ms to load, and many trees are of files in plain block form only.
     from envtree.frontend.parse.event_reader import compose  # noqa: PLC0415
-    from envtree.frontend.parse.events import YAMLError, fastest  # noqa: PLC0415
-    from envtree.frontend.parse.problems import syntax_error  # noqa: PLC0415
+    from envtree.frontend.parse.syntax_errors import syntax_error  # noqa: PLC0415
+    from envtree.frontend.parse.yaml_events import YAMLError, fastest_backend  # noqa: PLC0415
 
     try:
-        return compose(text, (backend or fastest())(text), report)
+        return compose(text, (backend or fastest_backend())(text), report)
     except YAMLError as error:
         raise syntax_error(error, text) from None
 
 
-def _refuse_directives(text: str, report: Report) -> str:
+def _refuse_directives(text: str, report: ParseReport) -> str:
     """The text with its directives as comments, so that what follows is read like any other file."""
     hint = "remove the line, or quote a text that begins with '%'"
-    head = _HEAD.match(text)
+    head = _DIRECTIVE_LINES.match(text)
     end = head.end() if head else 0
     for line in re.finditer(r"^%", text[:end], re.MULTILINE):
         report.add(mark_at(text, line.start()), "ET115", "found a YAML directive", hint)

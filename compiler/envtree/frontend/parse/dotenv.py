@@ -4,25 +4,25 @@ import re
 from typing import Any
 
 from envtree.frontend.parse.anchors import MAX_DEPTH
-from envtree.frontend.parse.report import Refused, Report, shown
-from envtree.model.nodes import Mapping, Node, Plain, Scalar, Sequence
-from envtree.model.span import START, Mark
+from envtree.frontend.parse.parse_report import FatalParseError, ParseReport, displayable_key
+from envtree.model.nodes import MappingNode, Node, PlainValue, ScalarNode, SequenceNode
+from envtree.model.span import FILE_START, Mark
 
 _SOPS = "sops"
 _PREFIX = "sops_"
-_STEP = re.compile(r"__list_([0-9]{1,6})|__map_")
+_STEP_PATTERN = re.compile(r"__list_([0-9]{1,6})|__map_")
 # The only values of SOPS's map that are not text in the other formats.
 _BOOLEAN = f"{_PREFIX}mac_only_encrypted"
 _INTEGER = f"{_PREFIX}shamir_threshold"
 
-_Step = str | int
+_PathStep = str | int
 # Names or list positions, each with its place and what stands there.
-_Branch = dict[_Step, tuple[Mark, "_Branch | Scalar"]]
+_Entries = dict[_PathStep, tuple[Mark, "_Entries | ScalarNode"]]
 
 
-def read_dotenv(text: str, report: Report) -> Mapping:
+def read_dotenv(text: str, report: ParseReport) -> MappingNode:
     """The map that the YAML form of the same file would give."""
-    root: _Branch = {}
+    root: _Entries = {}
     for number, line in enumerate(text.split("\n"), start=1):
         if not line or line.startswith("#"):
             continue
@@ -34,42 +34,44 @@ def read_dotenv(text: str, report: Report) -> Mapping:
             )
             continue
         at = (number, 1, number, len(name) + 1)
-        leaf = _leaf(name, value, (number, len(name) + 2, number, len(line) + 1))
-        other = _insert(root, _steps(name, at), at, leaf)
+        leaf = _read_leaf(name, value, (number, len(name) + 2, number, len(line) + 1))
+        other = _insert(root, _split_name(name, at), at, leaf)
         if other is not None:
-            message, hint = f"the key '{shown(name)}' stands twice", "remove one of the lines"
+            message, hint = f"the key '{displayable_key(name)}' stands twice", "remove one of the lines"
             report.add(at, "ET102", message, hint, (other, "the first is here"))
-    return _mapping(root)
+    return _build_mapping(root)
 
 
-def _leaf(name: str, value: str, at: Mark) -> Scalar:
-    data: Plain = value.replace("\\n", "\n")
+def _read_leaf(name: str, value: str, at: Mark) -> ScalarNode:
+    data: PlainValue = value.replace("\\n", "\n")
     if name == _BOOLEAN and value in ("true", "false"):
         data = value == "true"
     elif name == _INTEGER and re.fullmatch(r"[0-9]{1,9}", value):
         data = int(value)
-    return Scalar(data, value, True, at)
+    return ScalarNode(data, value, True, at)
 
 
-def _steps(name: str, at: Mark) -> list[_Step]:
+def _split_name(name: str, at: Mark) -> list[_PathStep]:
     """The path of a name: `sops_age__list_0__map_enc` is `sops`, `age`, 0, `enc`."""
     if not name.startswith(_PREFIX):
         return [name]
-    first, *rest = _STEP.split(name.removeprefix(_PREFIX))
+    first, *rest = _STEP_PATTERN.split(name.removeprefix(_PREFIX))
     if len(rest) > 2 * MAX_DEPTH:
-        raise Refused(at, "ET110", f"the name stands for more than {MAX_DEPTH} levels", "let sops write the file")
-    steps: list[_Step] = [_SOPS, first]
+        raise FatalParseError(
+            at, "ET110", f"the name stands for more than {MAX_DEPTH} levels", "let sops write the file"
+        )
+    steps: list[_PathStep] = [_SOPS, first]
     for position, key in zip(rest[::2], rest[1::2], strict=True):
         steps += [key] if position is None else [int(position), key] if key else [int(position)]
     return steps
 
 
-def _insert(branch: _Branch, steps: list[_Step], at: Mark, leaf: Scalar) -> Mark | None:
+def _insert(branch: _Entries, steps: list[_PathStep], at: Mark, leaf: ScalarNode) -> Mark | None:
     """Put a leaf at its path; the place of what stands there already, if anything does."""
     *way, last = steps
     for depth, step in enumerate(way):
         place, below = branch.setdefault(step, (at, {}))
-        if isinstance(below, Scalar) or (
+        if isinstance(below, ScalarNode) or (
             below and isinstance(next(iter(below)), int) != isinstance(steps[depth + 1], int)
         ):
             return place
@@ -78,24 +80,24 @@ def _insert(branch: _Branch, steps: list[_Step], at: Mark, leaf: Scalar) -> Mark
     return None if below is leaf else place
 
 
-def _node(branch: "_Branch | Scalar") -> Node:
-    if isinstance(branch, Scalar):
+def _build_node(branch: "_Entries | ScalarNode") -> Node:
+    if isinstance(branch, ScalarNode):
         return branch
     if not branch or isinstance(next(iter(branch)), str):
-        return _mapping(branch)
-    items = tuple(_node(branch[position][1]) for position in sorted(branch))
-    return Sequence([item.value for item in items], items, _extent(branch, items))
+        return _build_mapping(branch)
+    items = tuple(_build_node(branch[position][1]) for position in sorted(branch))
+    return SequenceNode([item.value for item in items], items, _extent(branch, items))
 
 
-def _mapping(branch: Any) -> Mapping:
-    entries = {name: _node(below) for name, (_, below) in branch.items()}
+def _build_mapping(branch: Any) -> MappingNode:
+    entries = {name: _build_node(below) for name, (_, below) in branch.items()}
     keys = {name: at for name, (at, _) in branch.items()}
     value = {name: node.value for name, node in entries.items()}
-    return Mapping(value, entries, keys, _extent(branch, tuple(entries.values())))
+    return MappingNode(value, entries, keys, _extent(branch, tuple(entries.values())))
 
 
 def _extent(branch: Any, nodes: tuple[Node, ...]) -> Mark:
     places = [place for place, _ in branch.values()]
     if not places:
-        return START
-    return (*min(places)[:2], *max(node.at[2:] for node in nodes))
+        return FILE_START
+    return (*min(places)[:2], *max(node.mark[2:] for node in nodes))

@@ -15,48 +15,62 @@ from yaml.events import (
 
 from envtree.frontend.parse.anchors import MAX_DEPTH, Anchors
 from envtree.frontend.parse.backend import NextEvent
-from envtree.frontend.parse.characters import refused_escape, refused_in_key
-from envtree.frontend.parse.merge_keys import DROPPED, MERGE, TEMPLATE, refuse_key, settle
-from envtree.frontend.parse.plain import NUMBER_STARTS, ROUNDED, WORDS, Doubt, read_plain
-from envtree.frontend.parse.report import Refused, Report, mark_at, shown
-from envtree.frontend.parse.tags import check_collection, is_merge, read_tagged
-from envtree.model.nodes import Mapping, Node, Plain, Scalar, Sequence
-from envtree.model.span import START, Mark
+from envtree.frontend.parse.characters import forbidden_escape_message, forbidden_key_message
+from envtree.frontend.parse.merge_keys import (
+    DROPPED_KEY,
+    MERGE_KEY,
+    TEMPLATE_KEY,
+    report_non_scalar_key,
+    resolve_merge_keys,
+)
+from envtree.frontend.parse.parse_report import FatalParseError, ParseReport, displayable_key, mark_at
+from envtree.frontend.parse.plain_scalars import (
+    NUMBER_STARTS,
+    RESERVED_WORDS,
+    ROUNDED,
+    ScalarProblem,
+    read_plain_scalar,
+)
+from envtree.frontend.parse.tags import check_collection, is_merge_tag, read_tagged
+from envtree.model.nodes import MappingNode, Node, PlainValue, ScalarNode, SequenceNode
+from envtree.model.span import FILE_START, Mark
 
 MAX_SCALAR = 64 * 1024
 
 # Comments, ends of documents and blank lines.
-_NOTHING = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n|(?:---|\.\.\.)[ \t]*\r?\n)*[ \t]*(?:#[^\n]*|---|\.\.\.)?")
+_BLANK_TEXT = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n|(?:---|\.\.\.)[ \t]*\r?\n)*[ \t]*(?:#[^\n]*|---|\.\.\.)?")
 
 # Anchors, aliases and tags begin with these, and never right behind a letter or a digit.
-_PROPERTY = re.compile(r"[&!*](?<!\w.)")
+_NODE_PROPERTY = re.compile(r"[&!*](?<!\w.)")
 # Where a '?' may stand right before a key in brackets: to YAML 1.2 it is the beginning of a text there.
 _QUESTION = re.compile(r"(?<![^\s\[{,])\?\S")
 # A tag as the pure parser reads it: in brackets, libyaml ends it at the first of them.
 _TAG = re.compile(r"(?:&\S+\s+)?!(?!<)\S*[,\[\]{}]")
-_BEHIND_ANCHOR = re.compile(r"[\s,\[\]{}]|\Z")
+_AFTER_ANCHOR = re.compile(r"[\s,\[\]{}]|\Z")
 
 
-def compose(text: str, next_event: NextEvent, report: Report) -> Mapping | None:
+def compose(text: str, next_event: NextEvent, report: ParseReport) -> MappingNode | None:
     """The root of a document, or None when it is not a map; Refused and YAMLError end it early."""
-    root = _compose(text, next_event, report)
-    if isinstance(root, Mapping):
+    root = _compose_node(text, next_event, report)
+    if isinstance(root, MappingNode):
         return root
-    if root is None or (root.__class__ is Scalar and root.plain and not root.text and root.at[:2] == root.at[2:]):
-        return Mapping({}, {}, {}, START)
-    found = "a list" if isinstance(root, Sequence) else "a single value"
-    report.add(root.at, "ET203", f"found {found} as the whole file, expected a map", "write 'key: value' lines")
+    if root is None or (
+        root.__class__ is ScalarNode and root.is_plain and not root.text and root.mark[:2] == root.mark[2:]
+    ):
+        return MappingNode({}, {}, {}, FILE_START)
+    found = "a list" if isinstance(root, SequenceNode) else "a single value"
+    report.add(root.mark, "ET203", f"found {found} as the whole file, expected a map", "write 'key: value' lines")
     return None
 
 
-def _compose(text: str, next_event: NextEvent, report: Report) -> Node | None:  # noqa: C901, PLR0912, PLR0915
+def _compose_node(text: str, next_event: NextEvent, report: ParseReport) -> Node | None:  # noqa: C901, PLR0912, PLR0915
     """One function on purpose: most of the time of a compile is spent in this loop, and calls would double it.
 
     The names are locals, nodes are made by tuple's own constructor, and what few files need (anchors, tags, long
     scalars) is asked for only where a character of the file says that it may occur.
     """
     new = tuple.__new__
-    words = WORDS
+    words = RESERVED_WORDS
     number_starts = NUMBER_STARTS
     escapes = "\\" in text
     rare = len(text) > MAX_SCALAR or _has_properties(text) or ("?" in text and _QUESTION.search(text) is not None)
@@ -68,7 +82,7 @@ def _compose(text: str, next_event: NextEvent, report: Report) -> Node | None:  
     nodes: Any = []
     keys: dict[str, Mark] | None = None
     key: str | None = None
-    key_at = begin = at = START
+    key_at = begin = at = FILE_START
     flow = False
     node: Any
     stack: list[tuple[Any, ...]] = []
@@ -83,63 +97,63 @@ def _compose(text: str, next_event: NextEvent, report: Report) -> Node | None:  
             data = written = event.value
             style = event.style
             if rare and event.tag is not None:
-                data = _tagged(event, at, report, is_key=keys is not None and key is None)
+                data = _read_tagged_scalar(event, at, report, is_key=keys is not None and key is None)
             elif not style:
                 if written in words or written[0] in number_starts:
-                    data, doubt = read_plain(written)
+                    data, doubt = read_plain_scalar(written)
                     if doubt is not None:
-                        _doubt(doubt, at, report)
+                        _report_scalar_problem(doubt, at, report)
                     if not written and key is not None and event.anchor is None:
                         at = key_at  # nothing is written: the key is the place to point at
             elif style in "|>":
-                _check_header(text, event.start_mark.index)
-            elif escapes and style == '"' and (wrong := refused_escape(written)):
+                _check_block_header(text, event.start_mark.index)
+            elif escapes and style == '"' and (wrong := forbidden_escape_message(written)):
                 report.add(at, "ET108", wrong, "remove it")
             if rare:
                 if len(written) > MAX_SCALAR:
-                    _too_long(at)
-                _check_signs(text, event, at, flow=flow)
-                anchors.count(1, at)
+                    _raise_too_long(at)
+                _check_indicators(text, event, at, flow=flow)
+                anchors.count_nodes(1, at)
                 if event.anchor is not None:
-                    anchors.leaf(event.anchor, Scalar(data, written, not style, at))
+                    anchors.add_scalar(event.anchor, ScalarNode(data, written, not style, at))
 
             if keys is not None and key is None:
-                if style and not written.isprintable() and (wrong := refused_in_key(written)):
+                if style and not written.isprintable() and (wrong := forbidden_key_message(written)):
                     report.add(at, "ET108", wrong, "use printable characters in keys")
                     written = written.replace("\0", "\ufffd")  # so that no key can be a stand-in
                 key = written
                 if key == "<<" and not style:
-                    key = MERGE
+                    key = MERGE_KEY
                     settled = False
                 if data.__class__ is not str:
-                    _not_text(data, at, report)
-                    key = DROPPED
+                    _report_non_text_key(data, at, report)
+                    key = DROPPED_KEY
                     settled = False
                 elif key in nodes:
-                    _twice(written, at, keys[key], report)
-                    key = DROPPED
+                    _report_duplicate_key(written, at, keys[key], report)
+                    key = DROPPED_KEY
                     settled = False
                 else:
                     keys[key] = at
                 key_at = at
                 continue
-            node = new(Scalar, (data, written, not style, at))
+            node = new(ScalarNode, (data, written, not style, at))
 
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
             is_map = kind is MappingStartEvent
             start = event.start_mark
             if len(stack) >= MAX_DEPTH:
-                _too_deep((start.line + 1, start.column + 1))
+                _raise_too_deep((start.line + 1, start.column + 1))
             stack.append((begin, flow, key, key_at, value, nodes, keys))
             begin = at = (start.line + 1, start.column + 1, start.line + 1, start.column + 2)
             flow = event.flow_style
             key = None
             value, nodes, keys = ({}, {}, {}) if is_map else ([], [], None)
             if rare:
-                _check_signs(text, event, begin, flow=False)
+                _check_indicators(text, event, begin, flow=False)
                 if event.tag is not None:
                     check_collection(event.tag, "map" if is_map else "seq", begin, report)
-                anchors.begin(event.anchor, begin)
+                anchors.begin_collection(event.anchor, begin)
             continue
 
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
@@ -150,27 +164,27 @@ def _compose(text: str, next_event: NextEvent, report: Report) -> Node | None:  
             else:
                 at = (begin[0], begin[1], at[2], at[3])
             if keys is None:
-                node = new(Sequence, (value, tuple(nodes), at))
+                node = new(SequenceNode, (value, tuple(nodes), at))
             else:
                 if not settled:
-                    settle(value, nodes, keys, at, report)
-                node = new(Mapping, (value, nodes, keys, at))
+                    resolve_merge_keys(value, nodes, keys, at, report)
+                node = new(MappingNode, (value, nodes, keys, at))
             begin, flow, key, key_at, value, nodes, keys = stack.pop()
             if rare:
-                anchors.end(node)
+                anchors.end_collection(node)
 
         elif kind is AliasEvent:
             start = event.start_mark
             end = event.end_mark
             at = (start.line + 1, start.column + 1, end.line + 1, end.column + 1)
-            node = anchors.use(event.anchor, at)
+            node = anchors.resolve_alias(event.anchor, at)
 
         elif kind is DocumentStartEvent:
             if not nodes:
                 continue
             start = event.start_mark
             at = (start.line + 1, start.column + 1, start.line + 1, start.column + 4)
-            _second_document(text, start.index, at, report)
+            _report_second_document(text, start.index, at, report)
             break
 
         else:
@@ -180,12 +194,12 @@ def _compose(text: str, next_event: NextEvent, report: Report) -> Node | None:  
             value.append(node.value)
             nodes.append(node)
         elif key is None:
-            key = DROPPED
-            if flow and node.__class__ is Mapping and at[:2] == (begin[0], begin[1] + 1):
-                key = TEMPLATE
+            key = DROPPED_KEY
+            if flow and node.__class__ is MappingNode and at[:2] == (begin[0], begin[1] + 1):
+                key = TEMPLATE_KEY
                 keys[key] = at  # what else is in the map tells which mistake it is
             else:
-                refuse_key(at, report)
+                report_non_scalar_key(at, report)
             key_at = at
             settled = False
         else:
@@ -198,73 +212,77 @@ def _compose(text: str, next_event: NextEvent, report: Report) -> Node | None:  
 
 
 def _has_properties(text: str) -> bool:
-    return ("&" in text or "!" in text or "*" in text) and _PROPERTY.search(text) is not None
+    return ("&" in text or "!" in text or "*" in text) and _NODE_PROPERTY.search(text) is not None
 
 
-def _check_signs(text: str, event: Any, at: Mark, *, flow: bool) -> None:
+def _check_indicators(text: str, event: Any, at: Mark, *, flow: bool) -> None:
     """Refuse what others read in another way: a '?' or a tag without a blank behind it, a ':' in an anchor."""
     start = event.start_mark.index
     hidden = flow and start < len(text) and text[start] in "&!" and not event.style and event.value.startswith("?")
     if hidden or (start and text[start - 1] == "?"):
         hint = "quote a text that begins with '?'; a '?' before a key needs a blank behind it"
-        raise Refused(at, "ET101", "found a '?' without a blank behind it", hint)
+        raise FatalParseError(at, "ET101", "found a '?' without a blank behind it", hint)
     if event.tag is not None and _TAG.match(text, start):
-        raise Refused(at, "ET104", "found a tag without a blank behind it", "remove the tag, or put a blank behind it")
+        raise FatalParseError(
+            at, "ET104", "found a tag without a blank behind it", "remove the tag, or put a blank behind it"
+        )
     if event.anchor is not None and text.startswith(("&", "!"), start):
         end = text.index(f"&{event.anchor}", start) + 1 + len(event.anchor)
-        if not _BEHIND_ANCHOR.match(text, end):
+        if not _AFTER_ANCHOR.match(text, end):
             hint = "use letters, digits, '-' and '_', or quote a text that begins with '&'"
-            raise Refused(at, "ET111", "found an anchor with a bad name", hint)
+            raise FatalParseError(at, "ET111", "found an anchor with a bad name", hint)
 
 
-def _tagged(event: Any, at: Mark, report: Report, *, is_key: bool) -> Plain:
+def _read_tagged_scalar(event: Any, at: Mark, report: ParseReport, *, is_key: bool) -> PlainValue:
     if is_key and not event.value and not event.style:
-        raise Refused(at, "ET104", "found a tag on a key that is empty", "remove the tag, or write the key")
-    if is_key and is_merge(event.tag) and event.value == "<<" and not event.style:
+        raise FatalParseError(at, "ET104", "found a tag on a key that is empty", "remove the tag, or write the key")
+    if is_key and is_merge_tag(event.tag) and event.value == "<<" and not event.style:
         return "<<"
     return read_tagged(event.value, event.tag, at, report)
 
 
-def _doubt(doubt: Doubt, at: Mark, report: Report) -> None:
-    if doubt is ROUNDED:
-        report.rounded.append(at)
+def _report_scalar_problem(problem: ScalarProblem, at: Mark, report: ParseReport) -> None:
+    if problem is ROUNDED:
+        report.rounded_marks.append(at)
     else:
-        report.add(at, doubt.code, doubt.message, doubt.hint)
+        report.add(at, problem.code, problem.message, problem.hint)
 
 
-def _check_header(text: str, header: int) -> None:
+def _check_block_header(text: str, header: int) -> None:
     """Refuse what libyaml takes for a comment in the header of a block scalar, as the pure parser does."""
     hash_at = text.find("#", header, max(text.find("\n", header), header))
     if hash_at > 0 and text[hash_at - 1] not in " \t":
-        raise Refused(
+        raise FatalParseError(
             mark_at(text, hash_at), "ET101", "found a '#' right behind '|' or '>'", "put a blank before a comment"
         )
 
 
-def _too_long(at: Mark) -> None:
-    raise Refused(at, "ET109", f"found a text of more than {MAX_SCALAR} characters", "keep it in a file of its own")
+def _raise_too_long(at: Mark) -> None:
+    raise FatalParseError(
+        at, "ET109", f"found a text of more than {MAX_SCALAR} characters", "keep it in a file of its own"
+    )
 
 
-def _too_deep(start: tuple[int, int]) -> None:
+def _raise_too_deep(start: tuple[int, int]) -> None:
     line, column = start
     at = (line, column, line, column + 1)
-    raise Refused(at, "ET110", f"the file is nested more than {MAX_DEPTH} levels deep", "flatten it")
+    raise FatalParseError(at, "ET110", f"the file is nested more than {MAX_DEPTH} levels deep", "flatten it")
 
 
-def _twice(key: str, at: Mark, first: Mark, report: Report) -> None:
+def _report_duplicate_key(key: str, at: Mark, first: Mark, report: ParseReport) -> None:
     hint = "merge a list of maps: '<<: [*one, *other]'" if key == "<<" else "remove one of them, or rename it"
-    report.add(at, "ET102", f"the key '{shown(key)}' stands twice", hint, (first, "the first is here"))
+    report.add(at, "ET102", f"the key '{displayable_key(key)}' stands twice", hint, (first, "the first is here"))
 
 
-def _second_document(text: str, index: int, at: Mark, report: Report) -> None:
+def _report_second_document(text: str, index: int, at: Mark, report: ParseReport) -> None:
     """Report a second '---'; where nothing follows, it was meant to end the file."""
-    if _NOTHING.fullmatch(text, index + len("---")):
+    if _BLANK_TEXT.fullmatch(text, index + len("---")):
         report.add(at, "ET105", "found the beginning of a second document, expected one", "remove the line")
     else:
         hint = "make it a file of its own, or remove the line if both are one"
         report.add(at, "ET105", "found a second document, expected one", hint)
 
 
-def _not_text(data: Plain, at: Mark, report: Report) -> None:
+def _report_non_text_key(data: PlainValue, at: Mark, report: ParseReport) -> None:
     found = "null" if data is None else "a boolean" if isinstance(data, bool) else "a number"
     report.add(at, "ET103", f"found {found} as a key, expected text", "quote it")

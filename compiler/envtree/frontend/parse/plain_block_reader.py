@@ -8,10 +8,10 @@ would be there and without a finding, or not at all.
 import re
 from typing import Any
 
-from envtree.frontend.parse.flow import LeftError, flow, read, scalar
-from envtree.frontend.parse.literal import cut
-from envtree.frontend.parse.plain import NUMBER_STARTS, WORDS
-from envtree.model.nodes import Mapping, Node, Scalar, Sequence
+from envtree.frontend.parse.flow_collections import NotPlainBlockError, read_flow, read_scalar, read_unambiguous
+from envtree.frontend.parse.literal import extract_literals
+from envtree.frontend.parse.plain_scalars import NUMBER_STARTS, RESERVED_WORDS
+from envtree.model.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from envtree.model.span import Mark
 
 # Indentation, '- ', key and value. A plain value begins with what means nothing else to YAML, and a quoted one holds no
@@ -24,20 +24,20 @@ _LINE = re.compile(
     re.MULTILINE,
 )
 # Larger files may reach a limit.
-_LONGEST = 64 * 1024
+_MAX_TEXT = 64 * 1024
 
 # Line, column, '- ', key, value.
 _Row = tuple[int, int, str, str, str]
 # Texts of many lines by the line where they begin.
-_Literals = dict[int, Scalar]
-_END: _Row = (0, 0, "", "", "")
+_Literals = dict[int, ScalarNode]
+_END_ROW: _Row = (0, 0, "", "", "")
 
 
-def read_block(text: str) -> Mapping | None:
+def read_plain_block(text: str) -> MappingNode | None:
     """The root of a file, all of whose lines are understood."""
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_TEXT:
         return None
-    text, literals = cut(text) if ": |" in text else (text, {})
+    text, literals = extract_literals(text) if ": |" in text else (text, {})
     lines = _LINE.findall(text)
     if len(lines) != text.count("\n") + 1:
         return None
@@ -46,20 +46,20 @@ def read_block(text: str) -> Mapping | None:
         for number, (blanks, dash, key, value) in enumerate(lines, 1)
         if key or dash or value
     ]
-    rows.append(_END)
+    rows.append(_END_ROW)
     if rows[0][2]:
         return None
     try:
-        root, end = _map(rows, 0, literals)
-    except LeftError:
+        root, end = _read_map(rows, 0, literals)
+    except NotPlainBlockError:
         return None
-    return root if rows[end] is _END else None
+    return root if rows[end] is _END_ROW else None
 
 
-def _map(rows: list[_Row], n: int, literals: _Literals) -> tuple[Mapping, int]:
+def _read_map(rows: list[_Row], n: int, literals: _Literals) -> tuple[MappingNode, int]:
     """The map that begins in a row, and the row behind it."""
     # As in `compose`, this loop takes most of the time: nodes are made by tuple's own constructor.
-    new, words, number_starts = tuple.__new__, WORDS, NUMBER_STARTS
+    new, words, number_starts = tuple.__new__, RESERVED_WORDS, NUMBER_STARTS
     data: dict[str, Any] = {}
     nodes: dict[str, Node] = {}
     keys: dict[str, Mark] = {}
@@ -70,35 +70,35 @@ def _map(rows: list[_Row], n: int, literals: _Literals) -> tuple[Mapping, int]:
         if indent != column or dash:
             break
         if not key or key in nodes or key in words:
-            raise LeftError
+            raise NotPlainBlockError
         n += 1
         row = rows[n]
         end = column + len(key)
         keys[key] = at = (line, column, line, end)
         if text:
-            at = (line, end + 2, line, end + 2 + len(text))
-            start = text[0]
+            at, start = (line, end + 2, line, end + 2 + len(text)), text[0]
             if start in "\"'":
                 text = text[1:-1]
-                node = new(Scalar, (text, text, False, at))
+                node = new(ScalarNode, (text, text, False, at))
             elif start in "[{|":
-                node = flow(text, line, end + 2) if start != "|" else _literal(literals, line)
-                at = node.at
+                node = read_flow(text, line, end + 2) if start != "|" else _find_literal(literals, line)
+                at = node.mark
             else:
-                node = new(Scalar, (read(text) if text in words or start in number_starts else text, text, True, at))
+                value = read_unambiguous(text) if text in words or start in number_starts else text
+                node = new(ScalarNode, (value, text, True, at))
         elif row[1] > column or (row[1] == column and row[2]):
-            node, n = (_list if row[2] else _map)(rows, n, literals)
-            at, row = node.at, rows[n]
+            node, n = (_read_list if row[2] else _read_map)(rows, n, literals)
+            at, row = node.mark, rows[n]
         else:
-            node = new(Scalar, (None, "", True, at))
+            node = new(ScalarNode, (None, "", True, at))
         data[key] = node[0]  # its value, whatever it is
         nodes[key] = node
     if indent > column:
-        raise LeftError
-    return new(Mapping, (data, nodes, keys, (begin, column, at[2], at[3]))), n
+        raise NotPlainBlockError
+    return new(MappingNode, (data, nodes, keys, (begin, column, at[2], at[3]))), n
 
 
-def _list(rows: list[_Row], n: int, literals: _Literals) -> tuple[Sequence, int]:
+def _read_list(rows: list[_Row], n: int, literals: _Literals) -> tuple[SequenceNode, int]:
     """The list that begins in a row, and the row behind it."""
     items: list[Node] = []
     begin, column = rows[n][:2]
@@ -108,22 +108,26 @@ def _list(rows: list[_Row], n: int, literals: _Literals) -> tuple[Sequence, int]
         if key:
             # A map, whose other keys stand below this one.
             rows[n] = (line, column + 2, "", key, text)
-            item, n = _map(rows, n, literals)
+            item, n = _read_map(rows, n, literals)
         else:
-            item, n = _item(text, line, column + 2), n + 1
+            item, n = _read_item(text, line, column + 2), n + 1
         items.append(item)
     if rows[n][1] > column:
-        raise LeftError
-    return Sequence([item.value for item in items], tuple(items), (begin, column, *items[-1].at[2:])), n
+        raise NotPlainBlockError
+    return SequenceNode([item.value for item in items], tuple(items), (begin, column, *items[-1].mark[2:])), n
 
 
-def _literal(literals: _Literals, line: int) -> Scalar:
+def _find_literal(literals: _Literals, line: int) -> ScalarNode:
     if line not in literals:
-        raise LeftError
+        raise NotPlainBlockError
     return literals[line]
 
 
-def _item(text: str, line: int, column: int) -> Node:
+def _read_item(text: str, line: int, column: int) -> Node:
     if not text or text[0] == "|":
-        raise LeftError
-    return flow(text, line, column) if text[0] in "[{" else scalar(text, (line, column, line, column + len(text)))
+        raise NotPlainBlockError
+    return (
+        read_flow(text, line, column)
+        if text[0] in "[{"
+        else read_scalar(text, (line, column, line, column + len(text)))
+    )

@@ -8,9 +8,9 @@ from yaml.error import YAMLError
 from yaml.events import ScalarEvent
 
 from envtree.frontend.parse.backend import Backend
-from envtree.frontend.parse.events import fastest
-from envtree.frontend.parse.problems import TAB_HINT, syntax_error
-from envtree.frontend.parse.report import Refused, Report, mark_at
+from envtree.frontend.parse.parse_report import FatalParseError, ParseReport, mark_at
+from envtree.frontend.parse.syntax_errors import TAB_HINT, syntax_error
+from envtree.frontend.parse.yaml_events import fastest_backend
 
 _MAX_FINDINGS = 20
 _STRING_OR_TAB = re.compile(r'("(?:[^"\\]|\\.)*+")|\t')
@@ -21,24 +21,24 @@ def blank_tabs(text: str) -> str:
     return _STRING_OR_TAB.sub(lambda match: match[1] or " ", text)
 
 
-def refuse_tabs(text: str, backend: Backend | None, report: Report) -> bool:
+def report_tabs(text: str, backend: Backend | None, report: ParseReport) -> bool:
     """Report the tabs that are not text; whether there are any.
 
     The parsers disagree about such tabs, so the places of texts are read from a copy without them.
     """
     try:
-        texts = _texts(text.replace("\t", " "), backend or fastest())
+        texts = _text_ranges(text.replace("\t", " "), backend or fastest_backend())
     except YAMLError as error:
         raise syntax_error(error, text) from None
     tabs = [match.start() for match in re.finditer(r"\t[ \t]*", text)]
-    wrong = [tab for tab in tabs if not _inside(tab, texts)]
+    wrong = [tab for tab in tabs if not _is_inside(tab, texts)]
     for tab in wrong[:_MAX_FINDINGS]:
-        refusal = Refused(mark_at(text, tab), "ET114", "found a tab", TAB_HINT)
-        report.refuse(refusal)
+        refusal = FatalParseError(mark_at(text, tab), "ET114", "found a tab", TAB_HINT)
+        report.add_fatal(refusal)
     return bool(wrong)
 
 
-def _texts(text: str, backend: Backend) -> list[tuple[int, int]]:
+def _text_ranges(text: str, backend: Backend) -> list[tuple[int, int]]:
     texts = filter(_is_text, iter(backend(text), None))
     return [(event.start_mark.index, event.end_mark.index) for event in texts]
 
@@ -47,6 +47,6 @@ def _is_text(event: Any) -> bool:
     return event.__class__ is ScalarEvent and bool(event.style)
 
 
-def _inside(tab: int, texts: list[tuple[int, int]]) -> bool:
+def _is_inside(tab: int, texts: list[tuple[int, int]]) -> bool:
     before = bisect(texts, (tab, 0))
     return before > 0 and tab < texts[before - 1][1]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from envtree.frontend.parse.plain import read_plain
-from envtree.frontend.parse.report import Report
-from envtree.model.nodes import Plain
+from envtree.frontend.parse.parse_report import ParseReport
+from envtree.frontend.parse.plain_scalars import read_plain_scalar
+from envtree.model.nodes import PlainValue
 from envtree.model.span import Mark
 
 _CORE = "tag:yaml.org,2002:"
@@ -18,7 +18,7 @@ _EXPECTED = MappingProxyType(
     {"scalar": "'!!str', '!!int', '!!float', '!!bool' or '!!null'", "map": "'!!map'", "list": "'!!seq'"}
 )
 # Only these are named: a password that begins with '!' is a tag to a YAML reader.
-_OF_OTHERS = frozenset(
+_FOREIGN_TAGS = frozenset(
     {
         *(
             f"!!{name}"
@@ -30,15 +30,15 @@ _OF_OTHERS = frozenset(
 )
 
 
-def read_tagged(text: str, tag: str, at: Mark, report: Report) -> Plain:
+def read_tagged(text: str, tag: str, at: Mark, report: ParseReport) -> PlainValue:
     """The value of a scalar with a tag; its text where the tag can't be obeyed."""
     name = tag.removeprefix(_CORE)
     if name == "str":
         return text
     if name not in _TYPES or name == tag:
-        _refuse(tag, "scalar", at, report)
+        _report_tag(tag, "scalar", at, report)
         return text
-    value, _ = read_plain(text)
+    value, _ = read_plain_scalar(text)
     if type(value) not in _TYPES[name]:
         found = (
             "text" if isinstance(value, str) else next(_NOUNS[each] for each in _TYPES if type(value) in _TYPES[each])
@@ -49,18 +49,18 @@ def read_tagged(text: str, tag: str, at: Mark, report: Report) -> Plain:
     return float(value) if name == "float" and type(value) is int else value
 
 
-def is_merge(tag: str) -> bool:
+def is_merge_tag(tag: str) -> bool:
     """Whether a tag is the one that some writers put before '<<'."""
     return tag == f"{_CORE}merge"
 
 
-def check_collection(tag: str, kind: str, at: Mark, report: Report) -> None:
+def check_collection(tag: str, kind: str, at: Mark, report: ParseReport) -> None:
     """Report a tag on a map or a list that is not its own."""
     if tag != _CORE + kind:
-        _refuse(tag, "map" if kind == "map" else "list", at, report)
+        _report_tag(tag, "map" if kind == "map" else "list", at, report)
 
 
-def _refuse(tag: str, noun: str, at: Mark, report: Report) -> None:
+def _report_tag(tag: str, noun: str, at: Mark, report: ParseReport) -> None:
     written = f"!!{tag.removeprefix(_CORE)}" if tag.startswith(_CORE) else tag
-    found = f"the tag '{written}'" if written in _OF_OTHERS else "a tag"
+    found = f"the tag '{written}'" if written in _FOREIGN_TAGS else "a tag"
     report.add(at, "ET104", f"found {found} on a {noun}, expected none or {_EXPECTED[noun]}", _HINT)

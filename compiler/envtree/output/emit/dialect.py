@@ -5,12 +5,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from envtree.compile.filters import is_writable
-from envtree.model.output_settings import Kubernetes
+from envtree.model.output_settings import KubernetesSettings
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
-class Variables(NamedTuple):
+class WriterInput(NamedTuple):
     """A bundle as a writer gets it: the texts of its variables, sorted by name, and the names of those left out.
 
     `secret` names those of the texts that are secrets. `references` maps a secret that is left out to what stands for
@@ -19,46 +19,46 @@ class Variables(NamedTuple):
     """
 
     texts: Mapping[str, str]
-    secret: frozenset[str] = frozenset()
-    references: Mapping[str, Any] = _NOTHING
-    unknown: tuple[str, ...] = ()
-    data: Mapping[str, Any] = _NOTHING
-    kubernetes: Kubernetes = Kubernetes()
+    secret_names: frozenset[str] = frozenset()
+    references: Mapping[str, Any] = _EMPTY
+    unknown_names: tuple[str, ...] = ()
+    data: Mapping[str, Any] = _EMPTY
+    kubernetes: KubernetesSettings = KubernetesSettings()
     fingerprint: str = ""
-    apart: bool = False
+    is_secrets_only: bool = False
 
     @property
-    def joined(self) -> str:
+    def joined_text(self) -> str:
         """All texts in one: most bundles hold nothing special, and to look at all of it at once is faster."""
         return "".join(self.texts.values())
 
     @property
-    def unwritable(self) -> frozenset[str]:
+    def unwritable_names(self) -> frozenset[str]:
         """The names of variables that no environment can hold."""
-        if is_writable(self.joined):
+        if is_writable(self.joined_text):
             return frozenset()
         return frozenset(name for name, text in self.texts.items() if not is_writable(text))
 
 
-class Excess(NamedTuple):
+class SizeLimit(NamedTuple):
     """More than a reader takes: it certainly fails, or may. `name` is the variable, empty for all of them together."""
 
-    certain: bool
+    is_certain: bool
     message: str
     hint: str
     name: str = ""
 
 
-class Missing(NamedTuple):
+class OmittedVariable(NamedTuple):
     """A variable that is left out, and that the format promises to hold or to refer to."""
 
     name: str
-    why: str
+    reason: str
     hint: str
 
 
-Refusal = Callable[[str, str], str]
-Write = Callable[[Variables], bytes]
+RejectionCheck = Callable[[str, str], str]
+FileWriter = Callable[[WriterInput], bytes]
 
 
 class Dialect(NamedTuple):
@@ -68,29 +68,29 @@ class Dialect(NamedTuple):
     `process` says whether the reader starts a process with the variables: always, possibly, or never (None).
     """
 
-    write: tuple[Write, ...]
-    refusal: Refusal | None = None
-    missing: Callable[[Variables], Iterable[Missing]] = lambda given: ()
-    excess: Callable[[Variables, tuple[bytes, ...]], Iterable[Excess]] = lambda given, files: ()
-    process: bool | None = None
+    file_writers: tuple[FileWriter, ...]
+    rejection_reason: RejectionCheck | None = None
+    find_omitted: Callable[[WriterInput], Iterable[OmittedVariable]] = lambda given: ()
+    check_size: Callable[[WriterInput, tuple[bytes, ...]], Iterable[SizeLimit]] = lambda given, files: ()
+    starts_process: bool | None = None
 
 
-def lines(given: Variables, line: Callable[[str, str], str], *, comments: bool = True) -> bytes:
+def format_lines(env: WriterInput, format_line: Callable[[str, str], str], *, comments: bool = True) -> bytes:
     """A file with a line, or some, for each variable, behind comments about those that are left out."""
-    head = left_out(given) if comments else ()
-    return "".join([*head, *(f"{line(name, text)}\n" for name, text in given.texts.items())]).encode()
+    head = omission_comments(env) if comments else ()
+    return "".join([*head, *(f"{format_line(name, text)}\n" for name, text in env.texts.items())]).encode()
 
 
-def plain_lines(given: Variables, middle: str, end: str = "\n", *, comments: bool = True) -> bytes:
+def format_plain_lines(env: WriterInput, separator: str, terminator: str = "\n", *, comments: bool = True) -> bytes:
     """The same for texts that go as they are between what stands behind the name and what ends the line."""
     # Joined without a step of Python for each of them, of which most files have dozens.
-    body = end.join(map(middle.join, given.texts.items())) + (end if given.texts else "")
-    head = "".join(left_out(given)) if comments and (given.references or given.unknown) else ""
+    body = terminator.join(map(separator.join, env.texts.items())) + (terminator if env.texts else "")
+    head = "".join(omission_comments(env)) if comments and (env.references or env.unknown_names) else ""
     return (head + body).encode()
 
 
-def left_out(given: Variables) -> Iterator[str]:
+def omission_comments(env: WriterInput) -> Iterator[str]:
     """Comments with the names that are left out, and why; all of our dialects but a few begin them with '#'."""
-    for why, names in (("sensitive", given.references), ("unknown", given.unknown)):
+    for why, names in (("sensitive", env.references), ("unknown", env.unknown_names)):
         if names:
             yield f"# {why}, left out: {', '.join(sorted(names))}\n"

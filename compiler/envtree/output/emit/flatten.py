@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from envtree.model.keypath import KeyPath
 
-NAME = "{name}"
+NAME_PLACEHOLDER = "{name}"
 
-_OTHER = re.compile("[^A-Z0-9_]")
+_INVALID_CHARACTER = re.compile("[^A-Z0-9_]")
 
 
-class Flat(NamedTuple):
+class FlatVariable(NamedTuple):
     """One variable: its name, the place of its value, and the value, in which parts may be hidden."""
 
     name: str
@@ -19,7 +19,7 @@ class Flat(NamedTuple):
     value: Any
 
 
-def flatten(data: Mapping[str, Any], patterns: Mapping[str, str]) -> Iterator[Flat]:
+def flatten(data: Mapping[str, Any], patterns: Mapping[str, str]) -> Iterator[FlatVariable]:
     """The variables of the sections that have a pattern.
 
     A map is a variable for each of its keys, at any depth; a list is one variable, and so is what is hidden as a
@@ -27,7 +27,7 @@ def flatten(data: Mapping[str, Any], patterns: Mapping[str, str]) -> Iterator[Fl
     """
     for section, pattern in patterns.items():
         for path, value in _leaves(data[section], (section,)):
-            yield Flat(_name(pattern, path[1:]), path, value)
+            yield FlatVariable(_variable_name(pattern, path[1:]), path, value)
 
 
 def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
@@ -38,8 +38,8 @@ def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
         yield path, value
 
 
-def _name(pattern: str, keys: KeyPath) -> str:
+def _variable_name(pattern: str, keys: KeyPath) -> str:
     """Keys in upper case, joined by `_`, which also stands for what no name may have."""
-    joined = _OTHER.sub("_", "_".join(keys).upper())
-    name = pattern.replace(NAME, joined) if NAME in pattern else pattern + joined
+    joined = _INVALID_CHARACTER.sub("_", "_".join(keys).upper())
+    name = pattern.replace(NAME_PLACEHOLDER, joined) if NAME_PLACEHOLDER in pattern else pattern + joined
     return f"_{name}" if name[:1].isdigit() else name

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from envtree.model.artifact import Artifact, Elsewhere, Manifest, Output, Put, Together
+from envtree.model.artifact import Artifact, IncrementalWrite, Manifest, Output, ShardedArtifacts, WrittenRecords
 from envtree.output.destination_checks import output_path
-from envtree.output.write.create_new import Fresh
-from envtree.output.write.journal import has_leftover, recover
-from envtree.output.write.lock import hold
-from envtree.output.write.packed import packed
-from envtree.output.write.staged import Staged
-from envtree.output.write.update_existing import Swap
+from envtree.output.write.archive_draft import open_archive_draft
+from envtree.output.write.create_new import NewOutput
+from envtree.output.write.journal import has_interrupted_run, recover_output
+from envtree.output.write.output_lock import lock_output
+from envtree.output.write.staged_changes import StagedChanges
+from envtree.output.write.update_existing import ExistingOutput
 from envtree.system import disk
-from envtree.system.archive import through
-from envtree.system.git import tracked
-from envtree.system.signals import committing
+from envtree.system.archive import archive_artifacts
+from envtree.system.git import is_git_tracked
+from envtree.system.signals import defer_during_commit
 
 
 def write(
@@ -26,48 +26,49 @@ def write(
     output: Output,
     approve: Callable[[], bool],
     *,
-    elsewhere: Elsewhere | None = None,
-    is_tracked: Callable[[Path], bool] = tracked,
+    incremental: IncrementalWrite | None = None,
+    is_tracked: Callable[[Path], bool] = is_git_tracked,
     wait: float = 10.0,
 ) -> Manifest | None:
     """Write the artifacts as they come, and those of `elsewhere`; make them the output if `approve()` agrees then."""
     path = output_path(output, is_tracked)
-    with hold(path, wait) as home:
-        if home == path and has_leftover(path):
+    with lock_output(path, wait) as home:
+        if home == path and has_interrupted_run(path):
             # Only a run that is sure to write may finish, or remove, what a killed one left.
             artifacts = list(artifacts)
-            if elsewhere or not approve():
+            if incremental or not approve():
                 return None
-            with disk.errors(output.folder):
-                recover(path)
+            with disk.translate_os_errors(output.folder):
+                recover_output(path)
             output_path(output, is_tracked)
-        sink = Swap(path, output) if home == path else Fresh(home, path, output)
+        sink = ExistingOutput(path, output) if home == path else NewOutput(home, path, output)
         try:
             # Only our own steps stand under `errors`: what the stream of artifacts raises is not about the output.
-            with disk.errors(output.folder):
-                old, is_known = sink.begin(elsewhere.manifest if elsewhere else None)
-            if elsewhere:
-                kept = old.bundles.only(elsewhere.kept(is_known))
-                put = Put.joined((Put(kept), *_put_together(sink, output, elsewhere.together)))
+            with disk.translate_os_errors(output.folder):
+                old, is_known = sink.begin(incremental.previous_digest if incremental else None)
+            if incremental:
+                kept = old.bundles.select_projects(incremental.select_unchanged(is_known))
+                sharded = _write_sharded(sink, output, incremental.sharded_artifacts)
+                put = WrittenRecords.concatenate((WrittenRecords(kept), *sharded))
             else:
-                put = _put(sink, artifacts, output)
+                put = _write_artifacts(sink, artifacts, output)
             if not approve():
                 return None
-            manifest = output.successor(old, put)
-            with disk.errors(output.folder):
+            manifest = output.next_manifest(old, put)
+            with disk.translate_os_errors(output.folder):
                 sink.commit(manifest)
             return manifest
         finally:
-            with disk.errors(output.folder):
+            with disk.translate_os_errors(output.folder):
                 sink.discard()
 
 
 def pack(
     artifacts: Iterable[Artifact],
     outputs: Mapping[str, Output],
-    onward: Callable[[Iterable[Artifact]], Manifest | None],
+    consume: Callable[[Iterable[Artifact]], Manifest | None],
     *,
-    is_tracked: Callable[[Path], bool] = tracked,
+    is_tracked: Callable[[Path], bool] = is_git_tracked,
     wait: float = 10.0,
 ) -> Manifest | None:
     """Pack the artifacts on their way `onward`, and make them archives, at each `folder`, if a manifest comes back.
@@ -75,39 +76,43 @@ def pack(
     There is one for each project by its name, or one of the empty name for all.
     """
     with ExitStack() as drafts:
-        archives = {name: drafts.enter_context(packed(one, is_tracked, wait)) for name, one in outputs.items()}
-        manifest = onward(through(artifacts, {name: one.packing for name, one in archives.items()}))
+        archives = {
+            name: drafts.enter_context(open_archive_draft(one, is_tracked, wait)) for name, one in outputs.items()
+        }
+        manifest = consume(archive_artifacts(artifacts, {name: one.packing for name, one in archives.items()}))
         if manifest is not None:
             for archive in archives.values():
                 archive.finish()
-            with committing():
+            with defer_during_commit():
                 for archive in archives.values():
                     archive.commit()
         return manifest
 
 
-def _put_together(sink: Swap | Fresh, output: Output, together: Together) -> list[Put]:
+def _write_sharded(
+    sink: ExistingOutput | NewOutput, output: Output, sharded_artifacts: ShardedArtifacts
+) -> list[WrittenRecords]:
     """Put artifacts there with the help of other processes."""
 
-    def share(number: int, artifacts: Iterable[Artifact]) -> tuple[Put, Staged]:
-        part = sink.part(number)
-        return _put(part, artifacts, output), part.staged()
+    def share(number: int, artifacts: Iterable[Artifact]) -> tuple[WrittenRecords, StagedChanges]:
+        part = sink.shard(number)
+        return _write_artifacts(part, artifacts, output), part.staged_changes()
 
-    shares = together(share) or []
+    shares = sharded_artifacts(share) or []
     for _, staged in shares:
-        sink.add(staged)
+        sink.merge_staged(staged)
     return [put for put, _ in shares]
 
 
-def _put(sink: Swap | Fresh, artifacts: Iterable[Artifact], output: Output) -> Put:
+def _write_artifacts(sink: ExistingOutput | NewOutput, artifacts: Iterable[Artifact], output: Output) -> WrittenRecords:
     def each() -> Iterator[Artifact]:
         for artifact in artifacts:
             disk.check_inside(artifact.folder, [name for name, _ in artifact.files])
             # As `disk.errors` does, which takes longer than that to begin.
             try:
-                sink.put(artifact)
+                sink.add_artifact(artifact)
             except OSError as error:
-                raise disk.unwritable(output.folder, error) from error
+                raise disk.unwritable_output_error(output.folder, error) from error
             yield artifact
 
-    return Put.of(each())
+    return WrittenRecords.from_artifacts(each())

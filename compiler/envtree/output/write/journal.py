@@ -8,23 +8,25 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from envtree.model.artifact import Mode
-from envtree.model.diagnostic import Refusal
-from envtree.output.destination_checks import check_leftover
+from envtree.model.artifact import SecretsMode
+from envtree.model.diagnostic import RefusedError
+from envtree.output.destination_checks import check_staging_folder
 from envtree.system import disk
 
 
 class Journal(NamedTuple):
     """What a commit does: `moves` are (staged name, path in the output); a staged manifest goes last."""
 
-    mode: Mode
+    mode: SecretsMode
     moves: list[tuple[str, str]]
     removals: list[str]
 
     def commit(self, root: str) -> None:
-        """Bring the output to its new state, or leave it as it was if the folders cannot be made."""
-        journal = f"{root}/{disk.JOURNAL}"
-        disk.create(f"{journal}.new", orjson.dumps([self.mode, self.moves, self.removals]), disk.FILE_BITS["plain"])
+        """Bring the output to its new state, or leave it was if the folders cannot be made."""
+        journal = f"{root}/{disk.JOURNAL_FILE}"
+        disk.create_file(
+            f"{journal}.new", orjson.dumps([self.mode, self.moves, self.removals]), disk.FILE_BITS["plain"]
+        )
         os.rename(f"{journal}.new", journal)
         # From here on a killed run will be finished by the next.
         try:
@@ -36,15 +38,15 @@ class Journal(NamedTuple):
 
     def finish(self, root: str) -> None:
         """Do what may in part be done already: swap in, prune, the manifest last."""
-        staging = f"{root}/{disk.STAGING}"
+        staging = f"{root}/{disk.STAGING_FOLDER}"
         for staged, path in self.moves:
             _replace(f"{staging}/{staged}", f"{root}/{path}")
         for path in self.removals:
             with suppress(FileNotFoundError, NotADirectoryError):
                 os.unlink(f"{root}/{path}")
         _remove_empty(root, self.removals)
-        _replace(f"{staging}/{disk.MANIFEST}", f"{root}/{disk.MANIFEST}")
-        os.unlink(f"{root}/{disk.JOURNAL}")
+        _replace(f"{staging}/{disk.MANIFEST_FILE}", f"{root}/{disk.MANIFEST_FILE}")
+        os.unlink(f"{root}/{disk.JOURNAL_FILE}")
         # The output is new by now. An empty folder that cannot be removed is no failure, and the next run sees it.
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -53,7 +55,7 @@ class Journal(NamedTuple):
 
         No folder in which something will be done is, or lies behind, a link.
         """
-        folders = disk.Folders(root)
+        folders = disk.FolderPermissions(root)
         for folder in _with_parents([*(path for _, path in self.moves), *self.removals]):
             folders.bits(folder)
         made: list[str] = []
@@ -68,47 +70,51 @@ class Journal(NamedTuple):
             raise
 
 
-def has_leftover(root: str) -> bool:
+def has_interrupted_run(root: str) -> bool:
     """Whether a run was killed, in its commit or before."""
-    return os.path.lexists(f"{root}/{disk.STAGING}")
+    return os.path.lexists(f"{root}/{disk.STAGING_FOLDER}")
 
 
-def recover(root: str) -> None:
+def recover_output(root: str) -> None:
     """Finish the commit of a killed run, or remove what it had staged before its commit began."""
-    check_leftover(root)
-    staging = f"{root}/{disk.STAGING}"
-    data = disk.read(f"{root}/{disk.JOURNAL}")
+    check_staging_folder(root)
+    staging = f"{root}/{disk.STAGING_FOLDER}"
+    data = disk.read_file(f"{root}/{disk.JOURNAL_FILE}")
     if data is None:
         shutil.rmtree(staging)
         return
-    journal = _parse(data, staging)
+    journal = _parse_journal(data, staging)
     journal.make_folders(root)
     journal.finish(root)
 
 
-def _parse(data: bytes, staging: str) -> Journal:
+def _parse_journal(data: bytes, staging: str) -> Journal:
     try:
         mode, moves, removals = orjson.loads(data)
-        journal = Journal(_mode(mode), [_move(*move) for move in moves], [_inside(path) for path in removals])
+        journal = Journal(
+            _parse_mode(mode), [_parse_move(*move) for move in moves], [_checked_path(path) for path in removals]
+        )
     except (ValueError, TypeError, AttributeError):
-        raise Refusal("ET806", f"'{staging}' is not what envtree left there", "look at it, and delete it") from None
+        raise RefusedError(
+            "ET806", f"'{staging}' is not what envtree left there", "look at it, and delete it"
+        ) from None
     return journal
 
 
-def _mode(mode: Any) -> Mode:
+def _parse_mode(mode: Any) -> SecretsMode:
     for known in disk.FOLDER_BITS:
         if mode == known:
             return known
     raise ValueError("unknown mode")
 
 
-def _move(staged: str, path: str) -> tuple[str, str]:
-    return str(int(staged)), _inside(path)
+def _parse_move(staged: str, path: str) -> tuple[str, str]:
+    return str(int(staged)), _checked_path(path)
 
 
-def _inside(path: str) -> str:
+def _checked_path(path: str) -> str:
     folder, _, name = path.rpartition("/")
-    if path != disk.IGNORE:
+    if path != disk.IGNORE_FILE:
         disk.check_inside(folder, [name])
     return path
 

@@ -8,151 +8,156 @@ from copy import copy
 from itertools import count
 
 from envtree.model.artifact import Artifact, Manifest, Output
-from envtree.model.diagnostic import Refusal
-from envtree.model.manifest_records import Trace
+from envtree.model.diagnostic import RefusedError
+from envtree.model.manifest_records import ManifestDigest
 from envtree.output.write.journal import Journal
-from envtree.output.write.staged import Staged
+from envtree.output.write.staged_changes import StagedChanges
 from envtree.system import disk
-from envtree.system.disk import State
-from envtree.system.signals import committing
+from envtree.system.disk import FileState
+from envtree.system.signals import defer_during_commit
 
 # How many files one of several parts may stage.
-_ROOM = 1 << 40
+_NAMES_PER_SHARD = 1 << 40
 
 
-class Swap:
+class ExistingOutput:
     """Replaces and prunes the selected bundles below `root`."""
 
     def __init__(self, root: str, output: Output) -> None:
         self._root = root
         self._output = output
-        self._plain = output.mode == "plain"
-        self._staging = f"{root}/{disk.STAGING}"
+        self._is_plain = output.mode == "plain"
+        self._staging = f"{root}/{disk.STAGING_FOLDER}"
         self._old = Manifest(output.edition, output.mode, {})
-        self._trace: Trace | None = None
+        self._old_digest: ManifestDigest | None = None
         self._reset()
 
     def _reset(self) -> None:
-        self._folders = disk.Folders(self._root)
+        self._folders = disk.FolderPermissions(self._root)
         self._journal = Journal(self._output.mode, [], [])
         self._names = count()
 
-    def begin(self, known: Trace | None) -> tuple[Manifest, bool]:
+    def begin(self, known_digest: ManifestDigest | None) -> tuple[Manifest, bool]:
         """Gives the manifest before this run, and whether it is the one whose trace is `known`."""
         self._reset()
-        found = disk.known_manifest(self._root, known) if known else None
+        found = disk.load_matching_manifest(self._root, known_digest) if known_digest else None
         self._old = found or disk.load_manifest(self._root, self._output.mode, self._output.edition)
-        self._trace = known if found else None
-        _check_mixture(self._old, self._output)
-        self._put_ignore()
+        self._old_digest = known_digest if found else None
+        _check_same_mode(self._old, self._output)
+        self._update_ignore_file()
         return self._old, found is not None
 
-    def part(self, number: int) -> "Swap":
+    def shard(self, number: int) -> "ExistingOutput":
         """One of several that stage, each with bundles of its own, from what has been staged so far."""
         part = copy(self)
-        part._folders = disk.Folders(self._root)
-        part._folders.add(self._folders.known())
-        part._journal, part._names = Journal(self._output.mode, [], []), count((number + 1) * _ROOM)
+        part._folders = disk.FolderPermissions(self._root)
+        part._folders.update(self._folders.all_bits())
+        part._journal, part._names = Journal(self._output.mode, [], []), count((number + 1) * _NAMES_PER_SHARD)
         return part
 
-    def staged(self) -> Staged:
+    def staged_changes(self) -> StagedChanges:
         """What the one that commits has to know."""
         moves, removals = self._journal.moves, self._journal.removals
-        return Staged(tuple(moves), tuple(removals), tuple(self._folders.known()))
+        return StagedChanges(tuple(moves), tuple(removals), tuple(self._folders.all_bits()))
 
-    def add(self, staged: Staged) -> None:
+    def merge_staged(self, staged: StagedChanges) -> None:
         """Take over what another one has staged."""
         self._journal.moves.extend(staged.moves)
         self._journal.removals.extend(staged.removals)
-        self._folders.add(staged.folders)
+        self._folders.update(staged.folders)
 
-    def put(self, artifact: Artifact) -> None:
+    def add_artifact(self, artifact: Artifact) -> None:
         """Stage what differs of one bundle."""
         owned = self._old.paths(artifact.id)
         paths = [f"{artifact.folder}/{name}" for name, _ in artifact.files]
         missing = self._folders.bits(artifact.folder) is None
         for path, (_, data) in zip(paths, artifact.files, strict=True):
-            self._put(path, data, State.MISSING if missing else self._state(path, data), owned)
+            self._stage_file(path, data, FileState.MISSING if missing else self._file_state(path, data), owned)
         self._journal.removals.extend(path for path in owned if path not in paths)
 
     def commit(self, manifest: Manifest) -> None:
         """Swap in what was staged; a signal that arrives meanwhile waits, so that the output is old or new."""
-        for id in self._old.gone(manifest):
+        for id in self._old.removed_ids(manifest):
             self._journal.removals.extend(self._old.paths(id))
         for path in self._journal.removals:
             self._folders.bits(path.rpartition("/")[0])
-        differs = self._differs(manifest)
+        differs = self._manifest_differs(manifest)
         if differs:
-            self._stage(disk.MANIFEST, manifest.pieces())
-        with committing():
-            self._narrow_folders()
+            self._write_staged(disk.MANIFEST_FILE, manifest.pieces())
+        with defer_during_commit():
+            self._restrict_folders()
             if differs or self._journal.moves or self._journal.removals:
-                self._make_staging()
+                self._create_staging()
                 self._journal.commit(self._root)
 
     def discard(self) -> None:
         """Remove what was staged, unless a commit has begun: then the next run finishes it."""
-        if not os.path.lexists(f"{self._root}/{disk.JOURNAL}"):
+        if not os.path.lexists(f"{self._root}/{disk.JOURNAL_FILE}"):
             shutil.rmtree(self._staging, ignore_errors=True)
 
-    def _differs(self, manifest: Manifest) -> bool:
+    def _manifest_differs(self, manifest: Manifest) -> bool:
         """Whether a manifest has to be written; that of a large output is put together for that only if it must be."""
-        if manifest.bundles.texts != self._old.bundles.texts:
+        if manifest.bundles.project_texts != self._old.bundles.project_texts:
             return True
-        if self._trace and self._trace == manifest.trace():
-            return self._plain and disk.permissions(f"{self._root}/{disk.MANIFEST}") != disk.FILE_BITS["plain"]
-        return self._state(disk.MANIFEST, b"".join(manifest.pieces())) is not State.SAME
+        if self._old_digest and self._old_digest == manifest.compute_digest():
+            return (
+                self._is_plain
+                and disk.read_permissions(f"{self._root}/{disk.MANIFEST_FILE}") != disk.FILE_BITS["plain"]
+            )
+        return self._file_state(disk.MANIFEST_FILE, b"".join(manifest.pieces())) is not FileState.SAME
 
-    def _put_ignore(self) -> None:
-        if self._plain:
-            owned = [disk.IGNORE] if self._old.bundles.texts and self._old.mode == "plain" else []
-            self._put(disk.IGNORE, disk.IGNORE_TEXT, self._state(disk.IGNORE, disk.IGNORE_TEXT), owned)
-        elif disk.state(f"{self._root}/{disk.IGNORE}", disk.IGNORE_TEXT) is State.SAME:
-            self._journal.removals.append(disk.IGNORE)
+    def _update_ignore_file(self) -> None:
+        if self._is_plain:
+            owned = [disk.IGNORE_FILE] if self._old.bundles.project_texts and self._old.mode == "plain" else []
+            self._stage_file(
+                disk.IGNORE_FILE, disk.IGNORE_TEXT, self._file_state(disk.IGNORE_FILE, disk.IGNORE_TEXT), owned
+            )
+        elif disk.compare_file(f"{self._root}/{disk.IGNORE_FILE}", disk.IGNORE_TEXT) is FileState.SAME:
+            self._journal.removals.append(disk.IGNORE_FILE)
 
-    def _state(self, path: str, data: bytes) -> State:
-        return disk.state(f"{self._root}/{path}", data, disk.FILE_BITS["plain"] if self._plain else None)
+    def _file_state(self, path: str, data: bytes) -> FileState:
+        return disk.compare_file(f"{self._root}/{path}", data, disk.FILE_BITS["plain"] if self._is_plain else None)
 
-    def _put(self, path: str, data: bytes, found: State, owned: list[str]) -> None:
-        if found is State.SAME:
+    def _stage_file(self, path: str, data: bytes, state: FileState, owned: list[str]) -> None:
+        if state is FileState.SAME:
             return
         full = f"{self._root}/{path}"
         # A file of the same bytes is taken over, even if only its permissions differ.
-        if found is State.DIFFERENT and path not in owned and disk.state(full, data) is not State.SAME:
-            raise Refusal(
+        if state is FileState.DIFFERENT and path not in owned and disk.compare_file(full, data) is not FileState.SAME:
+            raise RefusedError(
                 "ET806",
                 f"'{full}' exists and is not a file that envtree wrote",
                 "move it away, or choose another output folder",
             )
         name = str(next(self._names))
-        self._stage(name, (data,))
+        self._write_staged(name, (data,))
         self._journal.moves.append((name, path))
 
-    def _stage(self, name: str, pieces: Iterable[bytes]) -> None:
-        self._make_staging()
-        disk.create_of(f"{self._staging}/{name}", pieces, disk.FILE_BITS[self._output.mode])
+    def _write_staged(self, name: str, pieces: Iterable[bytes]) -> None:
+        self._create_staging()
+        disk.create_file_from_pieces(f"{self._staging}/{name}", pieces, disk.FILE_BITS[self._output.mode])
 
-    def _make_staging(self) -> None:
+    def _create_staging(self) -> None:
         if os.path.lexists(self._staging):
             return
         # Of several processes, another may have been faster.
         with suppress(FileExistsError):
             disk.create_folder(self._staging, disk.FOLDER_BITS["plain"])
             # The output may have no .gitignore yet, and a killed run leaves this folder behind.
-            disk.create(f"{self._staging}/{disk.IGNORE}", disk.IGNORE_TEXT, disk.FILE_BITS["plain"])
+            disk.create_file(f"{self._staging}/{disk.IGNORE_FILE}", disk.IGNORE_TEXT, disk.FILE_BITS["plain"])
 
-    def _narrow_folders(self) -> None:
+    def _restrict_folders(self) -> None:
         # What exists is only ever closed, never opened: who closed it had a reason.
         bits = disk.FOLDER_BITS["plain"]
-        for folder in self._folders.unlike(bits) if self._plain else ():
+        for folder in self._folders.differing_folders(bits) if self._is_plain else ():
             os.chmod(f"{self._root}/{folder}", bits)
 
 
-def _check_mixture(old: Manifest, output: Output) -> None:
+def _check_same_mode(old: Manifest, output: Output) -> None:
     if (old.mode, old.edition) == (output.mode, output.edition):
         return
-    if not all(map(output.selects, old.bundles)):
-        raise Refusal(
+    if not all(map(output.is_selected, old.bundles)):
+        raise RefusedError(
             "ET806",
             f"the output '{output.folder}' holds bundles in mode '{old.mode}' of edition {old.edition} "
             "that this selection would leave",

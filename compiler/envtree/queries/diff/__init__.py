@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 
-from envtree.queries.diff.by_project import in_parts
-from envtree.queries.diff.model import BundleChange, Change, Diff
-from envtree.queries.diff.trees import Extent, Named
-from envtree.queries.diff.whole_tree import whole
+from envtree.queries.diff.by_project import compare_by_project
+from envtree.queries.diff.comparison import ComparisonScope, LabelledTree
+from envtree.queries.diff.diff_model import BundleChange, Diff, ValueChange
+from envtree.queries.diff.whole_tree import compare_whole_trees
 
 
-def diff(base: Named, head: Named, fit: Callable[[Extent], None] = lambda _: None) -> Diff:
+def diff(
+    base: LabelledTree, head: LabelledTree, check_scope: Callable[[ComparisonScope], None] = lambda _: None
+) -> Diff:
     """Compare two trees. One without an organization has no bundles.
 
     `fit` hears what there is to compare as soon as this is known, and may raise.
     """
-    return in_parts(base, head, fit) or whole(base, head, fit)
+    return compare_by_project(base, head, check_scope) or compare_whole_trees(base, head, check_scope)
 
 
-__all__ = ["BundleChange", "Change", "Diff", "Extent", "Named", "diff"]
+__all__ = ["BundleChange", "ComparisonScope", "Diff", "LabelledTree", "ValueChange", "diff"]

@@ -3,43 +3,51 @@
 from typing import Any
 
 from envtree.diagnostics.finding_json import finding_data
-from envtree.queries.diff.model import BundleChange, Cause, Change, Diff, Reader, RuleChange, SecretsFileChange
+from envtree.queries.diff.diff_model import (
+    BundleChange,
+    Cause,
+    Diff,
+    RuleChange,
+    SecretsFileChange,
+    SecretsFileReader,
+    ValueChange,
+)
 
 
 def diff_data(diff: Diff, protected: tuple[str, ...]) -> dict[str, Any]:
     """All that differs; `protected` are the bundles that differ and must not."""
     return {
         "envtree": "1",
-        "base": _side(diff.base, diff.base_commit),
-        "head": _side(diff.head, diff.head_commit),
+        "base": _side_data(diff.base, diff.base_commit),
+        "head": _side_data(diff.head, diff.head_commit),
         "summary": {
-            "bundles": diff.total,
+            "bundles": diff.bundle_count,
             "changed": len(diff.changed),
             "unchanged": diff.unchanged,
-            "added": len(diff.ids("added")),
-            "removed": len(diff.ids("removed")),
-            "not_compared": len(diff.spoiled),
+            "added": len(diff.bundle_ids("added")),
+            "removed": len(diff.bundle_ids("removed")),
+            "not_compared": len(diff.not_compared),
         },
         "environments": list(diff.environments),
-        "changes": [_change(change) for change in diff.changes],
-        "bundles": [_bundle(one) for one in diff.bundles],
-        "errors": diff.errors,
-        "not_compared": list(diff.spoiled),
+        "changes": [_change_data(change) for change in diff.changes],
+        "bundles": [_bundle_data(one) for one in diff.bundles],
+        "errors": diff.has_errors,
+        "not_compared": list(diff.not_compared),
         "protected": list(protected),
-        "secrets": [_secrets_file(file) for file in diff.secrets],
-        "rules": [_rule(rule) for rule in diff.rules],
+        "secrets": [_secrets_file_data(file) for file in diff.secrets],
+        "rules": [_rule_data(rule) for rule in diff.rules],
         "findings": {
-            "new": [finding_data(finding) for finding in diff.new],
-            "gone": [finding_data(finding) for finding in diff.gone],
+            "new": [finding_data(finding) for finding in diff.new_findings],
+            "gone": [finding_data(finding) for finding in diff.removed_findings],
         },
     }
 
 
-def _side(name: str, commit: str) -> dict[str, Any]:
+def _side_data(name: str, commit: str) -> dict[str, Any]:
     return {"name": name, "commit": commit or None}
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change_data(change: ValueChange) -> dict[str, Any]:
     return {
         "section": change.section,
         "key": change.key,
@@ -51,25 +59,25 @@ def _change(change: Change) -> dict[str, Any]:
         "sensitive": change.sensitive,
         "reencrypted": change.reencrypted,
         "bundles": list(change.bundles),
-        "causes": [_cause(cause) for cause in change.causes],
+        "causes": [_cause_data(cause) for cause in change.causes],
     }
 
 
-def _cause(cause: Cause) -> dict[str, Any]:
+def _cause_data(cause: Cause) -> dict[str, Any]:
     return {"path": cause.path, "line": cause.line, "action": cause.action}
 
 
-def _bundle(bundle: BundleChange) -> dict[str, Any]:
-    return {"id": bundle.id, "kind": bundle.kind, "causes": [_cause(cause) for cause in bundle.causes]}
+def _bundle_data(bundle: BundleChange) -> dict[str, Any]:
+    return {"id": bundle.id, "kind": bundle.kind, "causes": [_cause_data(cause) for cause in bundle.causes]}
 
 
-def _secrets_file(file: SecretsFileChange) -> dict[str, Any]:
+def _secrets_file_data(file: SecretsFileChange) -> dict[str, Any]:
     return {
         "path": file.path,
         "kind": file.kind,
         "keys": [{"key": leaf.key, "kind": leaf.kind, "line": leaf.line} for leaf in file.leaves],
-        "readers_added": [_reader(reader) for reader in file.readers_added],
-        "readers_removed": [_reader(reader) for reader in file.readers_removed],
+        "readers_added": [_reader_data(reader) for reader in file.readers_added],
+        "readers_removed": [_reader_data(reader) for reader in file.readers_removed],
         "reencrypted": file.reencrypted,
         "rolled_back": file.rolled_back,
         "copied_from": file.copied_from or None,
@@ -77,9 +85,9 @@ def _secrets_file(file: SecretsFileChange) -> dict[str, Any]:
     }
 
 
-def _reader(reader: Reader) -> dict[str, Any]:
+def _reader_data(reader: SecretsFileReader) -> dict[str, Any]:
     return {"kind": reader.kind, "key": reader.key, "person": reader.person or None}
 
 
-def _rule(rule: RuleChange) -> dict[str, Any]:
+def _rule_data(rule: RuleChange) -> dict[str, Any]:
     return {"rule": rule.rule, "name": rule.name, "kind": rule.kind, "path": rule.path, "line": rule.line}

@@ -4,68 +4,76 @@ from collections.abc import Sequence
 from typing import Any
 
 from envtree.model.span import Span
-from envtree.queries.explain.model import Ladder, Line, Origin, Rung, Secret, Step, Variable
+from envtree.queries.explain.provenance_model import (
+    InjectedSecretOrigin,
+    KeySummary,
+    LayerEntry,
+    OrderedLayer,
+    OutputVariable,
+    Provenance,
+    ValueOrigin,
+)
 
 
-def ladder_data(id: str, ladder: Ladder) -> dict[str, Any]:
+def explanation_data(id: str, provenance: Provenance) -> dict[str, Any]:
     """All about one key."""
-    line = ladder.line
+    line = provenance.summary
     return {
         "envtree": "1",
         "id": id,
         "key": line.key,
         "value": line.value,
         "sensitive": line.sensitive,
-        "layers": [rung_data(rung) for rung in ladder.rungs],
-        "lock": place_data(ladder.lock) if ladder.lock else None,
+        "layers": [layer_entry_data(rung) for rung in provenance.layer_entries],
+        "lock": span_data(provenance.lock) if provenance.lock else None,
         "expression": line.expression,
         "reads": list(line.reads),
-        "sources": [_line(source) for source in ladder.sources],
-        "secret": _secret(ladder.secret) if ladder.secret else None,
-        "keys": [_line(inner) for inner in ladder.keys],
-        "variable": _variable(ladder.variable) if ladder.variable else None,
+        "sources": [_summary_data(source) for source in provenance.sources],
+        "secret": _secret_data(provenance.secret) if provenance.secret else None,
+        "keys": [_summary_data(inner) for inner in provenance.nested_keys],
+        "variable": _variable_data(provenance.variable) if provenance.variable else None,
     }
 
 
-def overview_data(id: str, lines: Sequence[Line]) -> dict[str, Any]:
+def overview_data(id: str, lines: Sequence[KeySummary]) -> dict[str, Any]:
     """Every key with its winner."""
-    return {"envtree": "1", "id": id, "keys": [_line(line) for line in lines]}
+    return {"envtree": "1", "id": id, "keys": [_summary_data(line) for line in lines]}
 
 
-def order_data(id: str, steps: Sequence[Step]) -> dict[str, Any]:
+def order_data(id: str, steps: Sequence[OrderedLayer]) -> dict[str, Any]:
     """The order of the layers."""
     order = [{"layer": step.layer, "scope": step.scope, "files": list(step.files)} for step in steps]
     return {"envtree": "1", "id": id, "order": order}
 
 
 def provenance_data(
-    line: Line, layers: Sequence[dict[str, Any]], lock: Span | None, secret: Secret | None
+    line: KeySummary, layers: Sequence[dict[str, Any]], lock: Span | None, secret: InjectedSecretOrigin | None
 ) -> dict[str, Any]:
     """A key in `provenance.json`, with the layers that speak of it."""
-    return _line(line) | {
+    return _summary_data(line) | {
         "layers": layers,
-        "lock": place_data(lock) if lock else None,
-        "secret": _secret(secret) if secret else None,
+        "lock": span_data(lock) if lock else None,
+        "secret": _secret_data(secret) if secret else None,
     }
 
 
-def rung_data(rung: Rung) -> dict[str, Any]:
+def layer_entry_data(entry: LayerEntry) -> dict[str, Any]:
     """What one layer has to do with a value."""
-    written = rung.written
-    return _origin(rung.origin) | {
-        "key": rung.key,
-        "action": rung.action,
-        "wins": rung.wins,
-        "rule": rung.rule,
+    written = entry.written
+    return _origin_data(entry.origin) | {
+        "key": entry.key,
+        "action": entry.action,
+        "wins": entry.is_winner,
+        "rule": entry.rule,
         "type": written.type if written else None,
         "value": written.value if written else None,
-        "sensitive": bool(written and written.secret),
+        "sensitive": bool(written and written.is_secret),
         "length": written.length if written else None,
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
-    return _origin(line.origin) | {
+def _summary_data(line: KeySummary) -> dict[str, Any]:
+    return _origin_data(line.origin) | {
         "key": line.key,
         "value": line.value,
         "sensitive": line.sensitive,
@@ -74,16 +82,16 @@ def _line(line: Line) -> dict[str, Any]:
     }
 
 
-def _variable(variable: Variable) -> dict[str, Any]:
-    return {"name": variable.name, "key": variable.key} | place_data(variable.span)
+def _variable_data(variable: OutputVariable) -> dict[str, Any]:
+    return {"name": variable.name, "key": variable.key} | span_data(variable.span)
 
 
-def _secret(secret: Secret) -> dict[str, Any]:
-    where = _origin(secret.origin)
+def _secret_data(secret: InjectedSecretOrigin) -> dict[str, Any]:
+    where = _origin_data(secret.origin)
     return where | {"key": secret.path, "type": secret.written.type, "length": secret.written.length}
 
 
-def _origin(origin: Origin | None) -> dict[str, Any]:
+def _origin_data(origin: ValueOrigin | None) -> dict[str, Any]:
     """All null where nothing of the tree says a value."""
     span = origin.span if origin else None
     return {
@@ -95,6 +103,6 @@ def _origin(origin: Origin | None) -> dict[str, Any]:
     }
 
 
-def place_data(span: Span) -> dict[str, Any]:
+def span_data(span: Span) -> dict[str, Any]:
     """A place in a file."""
     return {"path": span.path, "line": span.line, "column": span.column}

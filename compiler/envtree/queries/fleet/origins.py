@@ -3,32 +3,32 @@
 from collections.abc import Iterator
 from typing import Any
 
-from envtree.engine.run import Result
+from envtree.engine.run import BundleResult
 from envtree.model.keypath import KeyPath
-from envtree.model.merged import Branch, Listing, Merged, span_of
+from envtree.model.merged import MergedMapping, MergedSequence, MergedValue, merged_span
 from envtree.model.span import Span
-from envtree.model.value_path import MODEL, Place
+from envtree.model.value_path import MODEL_KEY, ValuePath
 from envtree.output.bundle_cells import sealed_leaves
 
 
-def origins(result: Result, path: KeyPath, value: Any) -> Iterator[Span]:
+def find_origins(result: BundleResult, path: KeyPath, value: Any) -> Iterator[Span]:
     """The place of the winner, for a map those of its parts, then the places of the secrets in the bundle's value."""
     resolved = result.resolved
     injection = resolved.injected.get(path[1]) if path[0] == "env_vars" and len(path) == 2 else None
     if injection:
-        yield span_of(injection.chosen)
+        yield merged_span(injection.selected_by)
     else:
-        trace = Place("model" if path == (MODEL,) else "sections", path).trace(resolved.merged)
-        yield from _places(trace[-1]) if trace else ()
-    yield from map(span_of, sealed_leaves(value))
+        trace = ValuePath("model" if path == (MODEL_KEY,) else "sections", path).merged_chain(resolved.merged)
+        yield from _origin_spans(trace[-1]) if trace else ()
+    yield from map(merged_span, sealed_leaves(value))
 
 
-def _places(value: Merged) -> Iterator[Span]:
+def _origin_spans(value: MergedValue) -> Iterator[Span]:
     """The places of a value, of a map's parts, or of a list's elements."""
-    if isinstance(value, Listing) and value.items:
-        yield from map(span_of, value.items)
-    elif isinstance(value, Branch) and value.entries:
+    if isinstance(value, MergedSequence) and value.items:
+        yield from map(merged_span, value.items)
+    elif isinstance(value, MergedMapping) and value.entries:
         for part in value.entries.values():
-            yield from _places(part)
+            yield from _origin_spans(part)
     else:
-        yield span_of(value)
+        yield merged_span(value)

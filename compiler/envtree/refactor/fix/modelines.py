@@ -6,34 +6,38 @@ import re
 from envtree.frontend.schemas import Schemas
 from envtree.model.source import Source
 from envtree.model.tree_layout import SCHEMA_FOLDER
-from envtree.refactor.fix.change import Places
-from envtree.refactor.fix.reading import Replacement
-from envtree.sources.tree import What
+from envtree.refactor.fix.file_changes import TreeIndex
+from envtree.refactor.fix.parsed_file import Replacement
+from envtree.sources.tree import EntryType
 
-_ENDING = ".schema.json"
+_SCHEMA_SUFFIX = ".schema.json"
 _MODELINE = re.compile(r"#[ \t]+yaml-language-server[ \t]*:")
 _SCHEMA = re.compile(r"\$schema=(\S+)")
 
 
-def correct_modeline(source: Source, places: Places, schemas: Schemas) -> Replacement | None:
+def correct_modeline(source: Source, tree_index: TreeIndex, schemas: Schemas) -> Replacement | None:
     """The right path in the place of a wrong one; None where there is none, or nothing better is known."""
     if b"yaml-language-server" not in source.data:
         return None
-    found = _find(source.data.decode("utf-8", "replace"))
+    found = _find_schema_path(source.data.decode("utf-8", "replace"))
     if found is None or re.search(r"[:\\]|^/", found.text):
         # An address, or a path of this machine: whoever wrote it has a schema of their own.
         return None
     folder = posixpath.dirname(source.path)
     path = posixpath.normpath(posixpath.join(folder, found.text))
-    right = f"{source.location.kind}{_ENDING}"
-    if path.startswith("..") or (places.find(path) is not None and not _is_of_another_kind(path, right, schemas)):
+    right = f"{source.location.kind}{_SCHEMA_SUFFIX}"
+    if path.startswith("..") or (
+        tree_index.kind_at(path) is not None and not _is_of_another_kind(path, right, schemas)
+    ):
         return None
     beside = posixpath.join(posixpath.dirname(path), right)
-    target = next((each for each in (beside, f"{SCHEMA_FOLDER}/{right}") if places.find(each) is What.FILE), None)
+    target = next(
+        (each for each in (beside, f"{SCHEMA_FOLDER}/{right}") if tree_index.kind_at(each) is EntryType.FILE), None
+    )
     return found._replace(text=posixpath.relpath(target, folder or ".")) if target else None
 
 
-def _find(text: str) -> Replacement | None:
+def _find_schema_path(text: str) -> Replacement | None:
     """The schema's path in the first modeline above all content."""
     at = 0
     for line in text.split("\n"):
@@ -48,4 +52,4 @@ def _find(text: str) -> Replacement | None:
 
 def _is_of_another_kind(path: str, right: str, schemas: Schemas) -> bool:
     name = posixpath.basename(path)
-    return name != right and name.endswith(_ENDING) and name.removesuffix(_ENDING) in schemas.names()
+    return name != right and name.endswith(_SCHEMA_SUFFIX) and name.removesuffix(_SCHEMA_SUFFIX) in schemas.names()

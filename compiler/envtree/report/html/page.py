@@ -33,35 +33,35 @@ _ESCAPES = {
 }
 
 
-def page(data: dict[str, Any]) -> bytes:
+def render_page(data: dict[str, Any]) -> bytes:
     """The bytes of the page that shows data."""
-    style = _asset("page.css")
-    script = '"use strict";\n{\n' + "\n".join(_asset(f"{name}.js") for name in _SCRIPTS) + "}\n"
+    style = _read_asset("page.css")
+    script = '"use strict";\n{\n' + "\n".join(_read_asset(f"{name}.js") for name in _SCRIPTS) + "}\n"
     policy = "; ".join(
         [
             "default-src 'none'",
-            f"script-src '{_digest(script)}'",
-            f"style-src '{_digest(style)}'",
+            f"script-src '{_csp_digest(script)}'",
+            f"style-src '{_csp_digest(style)}'",
             "base-uri 'none'",
             "form-action 'none'",
             "require-trusted-types-for 'script'",
             "trusted-types 'none'",
         ]
     )
-    parts = {"policy": policy, "style": style, "script": script, "data": _json(data).decode()}
-    return Template(_asset("page.html")).substitute(parts).encode()
+    parts = {"policy": policy, "style": style, "script": script, "data": _encode_json(data).decode()}
+    return Template(_read_asset("page.html")).substitute(parts).encode()
 
 
-def _json(data: dict[str, Any]) -> bytes:
+def _encode_json(data: dict[str, Any]) -> bytes:
     text = orjson.dumps(data)
     for character, escape in _ESCAPES.items():
         text = text.replace(character, escape)
     return text
 
 
-def _digest(text: str) -> str:
+def _csp_digest(text: str) -> str:
     return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def _asset(name: str) -> str:
+def _read_asset(name: str) -> str:
     return (files(__package__) / "page" / name).read_text(encoding="utf-8")

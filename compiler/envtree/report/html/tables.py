@@ -3,16 +3,16 @@
 from collections.abc import Hashable
 from typing import Any
 
-from envtree.model.canonical_json import compact
+from envtree.model.canonical_json import encode_compact
 from envtree.model.keypath import KeyPath, format_path
 from envtree.model.layers import Layer
 from envtree.model.span import Span
-from envtree.output.bundle_cells import Cell, mark
-from envtree.queries.explain.model import Line, Origin, Rung, Secret
+from envtree.output.bundle_cells import Cell, comparison_key
+from envtree.queries.explain.provenance_model import InjectedSecretOrigin, KeySummary, LayerEntry, ValueOrigin
 
 # How the page spells what must not, or cannot, be shown.
-_HIDDEN = {"secret": 1, "unknown": 2}
-NONE = -1
+_HIDDEN_CODES = {"secret": 1, "unknown": 2}
+NO_ENTRY = -1
 
 
 class Table:
@@ -22,7 +22,7 @@ class Table:
         self.entries: list[Any] = []
         self._numbers: dict[Hashable, int] = {}
 
-    def number(self, key: Hashable, entry: Any) -> int:
+    def intern(self, key: Hashable, entry: Any) -> int:
         """The number of an entry; two with the same key are one."""
         found = self._numbers.get(key)
         if found is None:
@@ -41,13 +41,13 @@ class Tables:
         self.rows, self.groups, self.changes = Table(), Table(), Table()
         self._keys: dict[KeyPath, str] = {}
 
-    def data(self) -> dict[str, list[Any]]:
+    def to_json(self) -> dict[str, list[Any]]:
         """The entries of each table."""
         return {name: table.entries for name, table in vars(self).items() if isinstance(table, Table)}
 
     def row(self, path: KeyPath) -> int:
         """The number of a row of the matrix."""
-        return self.rows.number(path, (path[0], self.key(path)))
+        return self.rows.intern(path, (path[0], self.key(path)))
 
     def key(self, path: KeyPath) -> str:
         """A path as people write it."""
@@ -58,71 +58,73 @@ class Tables:
 
     def text(self, text: str | None) -> int:
         """The number of a text, `NONE` for none."""
-        return NONE if text is None else self.texts.number(text, clean(text))
+        return NO_ENTRY if text is None else self.texts.intern(text, replace_surrogates(text))
 
     def value(self, value: Any) -> int:
         """The number of a value that may be shown: a text stands as it is, anything else as its JSON."""
-        return self.values.number(mark(value), value if isinstance(value, str) else [compact(value)])
+        return self.values.intern(comparison_key(value), value if isinstance(value, str) else [encode_compact(value)])
 
     def hidden(self, kind: str, mark: bytes = b"") -> int:
         """The number of a value that is not shown; its mark stays here, and only tells it from others."""
-        return self.values.number((kind, mark), _HIDDEN[kind])
+        return self.values.intern((kind, mark), _HIDDEN_CODES[kind])
 
     def cell(self, cell: Cell, ladder: int) -> int:
         """The number of a cell."""
-        value = self.hidden(cell.hidden, cell.mark) if cell.hidden else self.value(cell.value)
-        return self.cells.number((value, ladder), (value, ladder))
+        value = self.hidden(cell.hidden, cell.comparison_key) if cell.hidden else self.value(cell.value)
+        return self.cells.intern((value, ladder), (value, ladder))
 
     def layer(self, layer: Layer) -> int:
         """The number of a layer, and of its two files."""
         sealed = layer.secrets.path if layer.secrets else ""
         entry = (layer.kind, *map(self.text, (layer.scope, layer.path, sealed)))
-        return self.layers.number(entry, entry)
+        return self.layers.intern(entry, entry)
 
-    def rung(self, rung: Rung, layer: Layer) -> int:
+    def layer_entry(self, rung: LayerEntry, layer: Layer) -> int:
         """The number of what a layer did."""
         written, span = rung.written, rung.origin.span
-        value = NONE
+        value = NO_ENTRY
         if written:
-            value = self.hidden("secret") if written.secret else self.value(written.value)
+            value = self.hidden("secret") if written.is_secret else self.value(written.value)
         entry = (
             self.layer(layer),
             self.text(rung.key),
-            *_point(span),
+            *_line_and_column(span),
             rung.action,
             rung.rule or "",
             written.type if written else "",
             value,
         )
-        return self.rungs.number(entry, entry)
+        return self.rungs.intern(entry, entry)
 
-    def line(self, line: Line) -> int:
+    def line(self, line: KeySummary) -> int:
         """The number of a key with its value, its winner and what it reads."""
         if line.value is None and (line.sensitive or line.expression):
             value = self.hidden("secret" if line.sensitive else "unknown")
         else:
             value = self.value(line.value)
-        return self._line(line.key, value, line.origin, line.expression, line.reads)
+        return self._intern_line(line.key, value, line.origin, line.expression, line.reads)
 
-    def secret(self, secret: Secret) -> int:
+    def secret(self, secret: InjectedSecretOrigin) -> int:
         """The number of the leaf of a secrets file."""
-        return self._line(secret.path, self.hidden("secret"), secret.origin, None, ())
+        return self._intern_line(secret.path, self.hidden("secret"), secret.origin, None, ())
 
-    def place(self, span: Span | None) -> tuple[int, int, int]:
+    def span_entry(self, span: Span | None) -> tuple[int, int, int]:
         """A place as the page has it."""
-        return (self.text(span.path), *_point(span)) if span else (NONE, 0, 0)
+        return (self.text(span.path), *_line_and_column(span)) if span else (NO_ENTRY, 0, 0)
 
-    def _line(self, key: str, value: int, origin: Origin | None, expression: str | None, reads: tuple[str, ...]) -> int:
-        where = (origin.layer, self.text(origin.scope), self.text(origin.path)) if origin else ("", NONE, NONE)
-        point = _point(origin.span if origin else None)
+    def _intern_line(
+        self, key: str, value: int, origin: ValueOrigin | None, expression: str | None, reads: tuple[str, ...]
+    ) -> int:
+        where = (origin.layer, self.text(origin.scope), self.text(origin.path)) if origin else ("", NO_ENTRY, NO_ENTRY)
+        point = _line_and_column(origin.span if origin else None)
         entry = (self.text(key), value, *where, *point, self.text(expression), tuple(map(self.text, reads)))
-        return self.lines.number(entry, entry)
+        return self.lines.intern(entry, entry)
 
 
-def clean(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """A text without half surrogate pairs, which the name of a file may hold and JSON may not."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _point(span: Span | None) -> tuple[int, int]:
+def _line_and_column(span: Span | None) -> tuple[int, int]:
     return (span.line, span.column) if span else (0, 0)

@@ -6,7 +6,7 @@ import sys
 _PR_SET_DUMPABLE = 4
 
 
-def seclude() -> None:
+def hide_process_memory() -> None:
     """Close `/proc/PID/environ` and `/proc/PID/mem` to other processes of this user, on Linux.
 
     Another program that takes the place of this one is as open as ever.

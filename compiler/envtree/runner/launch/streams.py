@@ -11,12 +11,12 @@ import tty
 from contextlib import suppress
 from typing import Protocol
 
-_CHUNK = 1 << 16
+_CHUNK_SIZE = 1 << 16
 # How long a stream that others still hold open must be silent, once the child has ended, to be taken for finished.
-_SILENCE = 0.5
+_SILENCE_TIMEOUT = 0.5
 
 
-class Filter(Protocol):
+class StreamFilter(Protocol):
     """What changes the bytes of a stream."""
 
     def feed(self, data: bytes) -> bytes:
@@ -32,30 +32,30 @@ class Stream(threading.Thread):
     Where that is a terminal, so is the child's end: it keeps its colours and writes line by line.
     """
 
-    def __init__(self, target: int, through: Filter) -> None:
+    def __init__(self, target: int, stream_filter: StreamFilter) -> None:
         super().__init__(daemon=True)
         self.problem: Exception | None = None
         self._target = target
-        self._filter = through
+        self._filter = stream_filter
         self._is_terminal = os.isatty(target)
-        self._source, self.end = _terminal(target) if self._is_terminal else os.pipe()
-        self._ended, self._ending = os.pipe()
+        self._source, self.child_fd = _terminal(target) if self._is_terminal else os.pipe()
+        self._ended_reader, self._ended_writer = os.pipe()
 
-    def begin(self) -> None:
+    def start_reading(self) -> None:
         """Start once the child has its end: ours is closed, so that its last one can be seen to close."""
-        os.close(self.end)
+        os.close(self.child_fd)
         self.start()
 
-    def give_up(self) -> None:
+    def discard(self) -> None:
         """Close what a child that was not started does not need."""
-        for fd in (self._source, self.end, self._ended, self._ending):
+        for fd in (self._source, self.child_fd, self._ended_reader, self._ended_writer):
             os.close(fd)
 
     def finish(self) -> None:
         """The child has ended: wait until what it wrote has passed."""
-        os.close(self._ending)
+        os.close(self._ended_writer)
         self.join()
-        os.close(self._ended)
+        os.close(self._ended_reader)
 
     def resize(self) -> None:
         """Tell the child's terminal that ours has another size."""
@@ -76,14 +76,14 @@ class Stream(threading.Thread):
             os.close(self._source)
 
     def _read(self) -> bytes:
-        waiting = [self._source, self._ended]
+        waiting = [self._source, self._ended_reader]
         ready = select.select(waiting, [], [])[0]
-        if self._ended in ready:
-            ready = select.select([self._source], [], [], _SILENCE)[0]
+        if self._ended_reader in ready:
+            ready = select.select([self._source], [], [], _SILENCE_TIMEOUT)[0]
         if self._source not in ready:
             return b""
         try:
-            return os.read(self._source, _CHUNK)
+            return os.read(self._source, _CHUNK_SIZE)
         except OSError as error:
             # How Linux says that the last one has closed a terminal.
             if error.errno == errno.EIO:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from envtree.diagnostics.finding_json import finding_data
+from envtree.secrets.access.access_report import AccessReport, FileReaders, PersonAccess
 from envtree.secrets.access.audit import Audit, AuditedFile
-from envtree.secrets.access.people import Reader
-from envtree.secrets.access.readers import Access, FileReaders, Person
+from envtree.secrets.access.key_holders import KeyHolder
 
 
 def audit_data(audit: Audit) -> dict[str, Any]:
@@ -16,13 +16,13 @@ def audit_data(audit: Audit) -> dict[str, Any]:
         "findings": [finding_data(finding) for finding in audit.findings],
         "summary": {
             "files": len(audit.files),
-            "other_errors": audit.others,
+            "other_errors": audit.other_errors,
             "secrets": sum(one.secrets for one in audit.files),
         },
     }
 
 
-def access_data(access: Access) -> dict[str, Any]:
+def access_data(access: AccessReport) -> dict[str, Any]:
     """Who can read what."""
     return {
         "envtree": "1",
@@ -36,21 +36,23 @@ def _readers(file: FileReaders) -> dict[str, Any]:
         "path": file.path,
         "recipients": [recipient_data(one) for one in file.readers],
         "threshold": file.threshold,
-        "declared": file.declared,
-        "strangers": list(file.strangers),
+        "declared": file.has_declared_readers,
+        "strangers": list(file.undeclared),
         "missing": list(file.missing),
     }
 
 
-def _person(person: Person) -> dict[str, Any]:
+def _person(person: PersonAccess) -> dict[str, Any]:
     bundles = [
         {
             "id": id,
-            "secrets": [{"file": one.file, "path": one.path, "alone": one.file in person.alone} for one in found],
+            "secrets": [
+                {"file": one.file, "path": one.path, "alone": one.file in person.openable_alone} for one in found
+            ],
         }
         for id, found in person.bundles.items()
     ]
-    return {"name": person.name, "known": person.known, "files": list(person.files), "bundles": bundles}
+    return {"name": person.name, "known": person.is_declared, "files": list(person.files), "bundles": bundles}
 
 
 def _file(file: AuditedFile) -> dict[str, Any]:
@@ -79,6 +81,6 @@ def _rule(file: AuditedFile) -> dict[str, Any] | None:
     return {"path": file.rule.path, "line": rule.span.line if rule else None, "pattern": rule.pattern if rule else None}
 
 
-def recipient_data(one: Reader) -> dict[str, Any]:
+def recipient_data(holder: KeyHolder) -> dict[str, Any]:
     """A key that opens a file."""
-    return {"person": one.person or None, "kind": one.kind, "key": one.key, "group": one.group}
+    return {"person": holder.person or None, "kind": holder.kind, "key": holder.key, "group": holder.group}

@@ -2,61 +2,64 @@
 
 from typing import NamedTuple
 
-from envtree.model.secrets_file import PERSONAL, Recipient
-from envtree.secrets.edit.leaves import ciphertext, leaves
-from envtree.secrets.edit.reading import Sealed
-from envtree.secrets.sops.writing import Keys
+from envtree.model.secrets_file import PERSONAL_KEY_KINDS, Recipient
+from envtree.secrets.edit.sops_document import SopsDocument
+from envtree.secrets.edit.sops_values import ciphertext, collect_values
+from envtree.secrets.sops.writer import RecipientKeys
 
-Opener = tuple[str, str, int]
+RecipientId = tuple[str, str, int]
 
 
-class Sides(NamedTuple):
+class RecipientComparison(NamedTuple):
     """The file that a merge builds on, and who shall be able to open the result."""
 
-    foundation: Sealed
-    other: Sealed
-    openers: frozenset[Opener]
-    same_key: bool
+    target: SopsDocument
+    source: SopsDocument
+    recipients: frozenset[RecipientId]
+    has_same_data_key: bool
 
 
-def sides(base: Sealed | None, ours: Sealed, theirs: Sealed) -> Sides:
+def compare_recipients(base: SopsDocument | None, ours: SopsDocument, theirs: SopsDocument) -> RecipientComparison:
     """Build on the side that has a new data key, else on the one that has the readers already, else on ours."""
-    wanted = merged_openers(base, ours, theirs)
-    new_key = [base is not None and not share_key(base, side) for side in (ours, theirs)]
-    they_have_them = wanted == openers_of(theirs) != openers_of(ours)
+    wanted = merge_recipients(base, ours, theirs)
+    new_key = [base is not None and not share_data_key(base, side) for side in (ours, theirs)]
+    they_have_them = wanted == recipient_ids(theirs) != recipient_ids(ours)
     on_theirs = new_key[1] if new_key[0] != new_key[1] else they_have_them
     first, second = (theirs, ours) if on_theirs else (ours, theirs)
-    return Sides(first, second, wanted, share_key(ours, theirs))
+    return RecipientComparison(first, second, wanted, share_data_key(ours, theirs))
 
 
-def openers_of(sealed: Sealed) -> frozenset[Opener]:
+def recipient_ids(sealed: SopsDocument) -> frozenset[RecipientId]:
     """The recipients of a file, by what tells them apart."""
     return frozenset((one.kind, one.value, one.group) for one in sealed.file.recipients)
 
 
-def merged_openers(base: Sealed | None, ours: Sealed, theirs: Sealed) -> frozenset[Opener]:
+def merge_recipients(base: SopsDocument | None, ours: SopsDocument, theirs: SopsDocument) -> frozenset[RecipientId]:
     """Those of all sides, and those whom a side has added."""
-    before = openers_of(base) if base else frozenset()
-    here, there = openers_of(ours), openers_of(theirs)
+    before = recipient_ids(base) if base else frozenset()
+    here, there = recipient_ids(ours), recipient_ids(theirs)
     return (before & here & there) | (here - before) | (there - before)
 
 
-def share_key(one: Sealed, other: Sealed) -> bool:
+def share_data_key(first: SopsDocument, second: SopsDocument) -> bool:
     """Whether two files are known to have one data key; a copied ciphertext would not be decrypted, so it proves it."""
-    if {each.wrapped for each in one.file.recipients} & {each.wrapped for each in other.file.recipients}:
+    if {each.wrapped_data_key for each in first.file.recipients} & {
+        each.wrapped_data_key for each in second.file.recipients
+    }:
         return True
-    known = leaves(other)
+    known = collect_values(second)
     return any(
-        path in known and ciphertext(leaf.node) == ciphertext(known[path].node) for path, leaf in leaves(one).items()
+        path in known and ciphertext(leaf.node) == ciphertext(known[path].node)
+        for path, leaf in collect_values(first).items()
     )
 
 
-def is_plain(sealed: Sealed) -> bool:
+def is_single_personal_group(sealed: SopsDocument) -> bool:
     """Whether all recipients are people in one group, whom sops can be told by their public keys alone."""
     recipients = sealed.file.recipients
-    return all(one.kind in PERSONAL and one.group == 0 for one in recipients) and sealed.file.threshold == 1
+    return all(one.kind in PERSONAL_KEY_KINDS and one.group == 0 for one in recipients) and sealed.file.threshold == 1
 
 
-def keys(readers: frozenset[Opener] | tuple[Recipient, ...]) -> Keys:
+def to_recipient_keys(readers: frozenset[RecipientId] | tuple[Recipient, ...]) -> RecipientKeys:
     """People's recipients as sops takes them."""
-    return Keys.of(sorted((each[0], each[1]) for each in readers))
+    return RecipientKeys.of(sorted((each[0], each[1]) for each in readers))

@@ -8,22 +8,22 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from envtree.engine.publish import Beside, Files
-from envtree.engine.run import Result, Run
+from envtree.engine.publish import AddFiles, FileContents
+from envtree.engine.run import BundleResult, Run
 from envtree.model.artifact import Output
-from envtree.model.secret_placeholders import SEALED_FILE
-from envtree.output.emit import entries
-from envtree.secrets.seal.audience import ProjectKeys
+from envtree.model.secret_entries import SEALED_SECRETS_FILE
+from envtree.output.emit import sealed_entries
+from envtree.secrets.seal.project_keys import ProjectKeys
 from envtree.secrets.seal.sealer import Sealer
 
 
-def sealing(beside: Beside, output: Output, *, only_check: bool) -> Beside:
+def add_sealed_files(extra_files: AddFiles, output: Output, *, only_check: bool) -> AddFiles:
     """What puts a sealed file beside each bundle with secrets, and beside that what `beside` does.
 
     With `only_check` it is a failure if a file that is there cannot be opened; otherwise it is made anew.
     """
 
-    def sealed(run: Run) -> Iterator[tuple[Result, Files]]:
+    def sealed(run: Run) -> Iterator[tuple[BundleResult, FileContents]]:
         if run.workspace is None:
             return
         projects = ProjectKeys(run)
@@ -31,14 +31,14 @@ def sealing(beside: Beside, output: Output, *, only_check: bool) -> Beside:
         workers = os.cpu_count() or 1
         pool = ThreadPoolExecutor(workers)
         # sops costs more time than all the rest of a bundle, so several run while later bundles are computed.
-        ahead: deque[tuple[Result, Files, Future[bytes] | None]] = deque()
+        ahead: deque[tuple[BundleResult, FileContents, Future[bytes] | None]] = deque()
         try:
-            for result, files in beside(run):
-                ahead.append((result, files, _submit(result, run, projects, sealer, pool)))
+            for result, files in extra_files(run):
+                ahead.append((result, files, _submit_bundle(result, run, projects, sealer, pool)))
                 if len(ahead) > 2 * workers:
-                    yield _finished(*ahead.popleft())
+                    yield _collect_result(*ahead.popleft())
             while ahead:
-                yield _finished(*ahead.popleft())
+                yield _collect_result(*ahead.popleft())
         finally:
             sealer.stop()
             pool.shutdown(cancel_futures=True)
@@ -46,21 +46,23 @@ def sealing(beside: Beside, output: Output, *, only_check: bool) -> Beside:
     return sealed
 
 
-def _submit(
-    result: Result, run: Run, projects: ProjectKeys, sealer: Sealer, pool: ThreadPoolExecutor
+def _submit_bundle(
+    result: BundleResult, run: Run, projects: ProjectKeys, sealer: Sealer, pool: ThreadPoolExecutor
 ) -> "Future[bytes] | None":
     """Begin to seal a bundle; nothing is sealed of a run with an error, or of a bundle without secrets."""
     bundle = result.bundle
-    keys = projects.of(bundle.target.project) if bundle.sensitive else None
-    if keys is None or run.watch.found():
+    keys = projects.keys_of(bundle.target.project) if bundle.sensitive else None
+    if keys is None or run.error_monitor.has_errors():
         return None
     target = bundle.target
-    path = f"{target.environment}/{target.folder_in_environment}/{SEALED_FILE}"
-    return pool.submit(sealer.seal, path, entries(bundle), keys)
+    path = f"{target.environment}/{target.agent_path}/{SEALED_SECRETS_FILE}"
+    return pool.submit(sealer.seal, path, sealed_entries(bundle), keys)
 
 
-def _finished(result: Result, files: Files, sealed: "Future[bytes] | None") -> tuple[Result, Files]:
-    return result, files if sealed is None else ((SEALED_FILE, sealed.result()), *files)
+def _collect_result(
+    result: BundleResult, files: FileContents, sealed: "Future[bytes] | None"
+) -> tuple[BundleResult, FileContents]:
+    return result, files if sealed is None else ((SEALED_SECRETS_FILE, sealed.result()), *files)
 
 
-__all__ = ["sealing"]
+__all__ = ["add_sealed_files"]

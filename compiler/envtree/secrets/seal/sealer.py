@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from envtree.frontend.link.readers import identity
+from envtree.frontend.link.declared_readers import normalize_public_key
 from envtree.model.artifact import Output
-from envtree.model.canonical_json import canonical
-from envtree.model.diagnostic import Diagnostics, NoKey
-from envtree.model.secrets_file import DecryptError, SealedFile, SecretsPolicy
-from envtree.secrets.seal.beside import read_beside
-from envtree.secrets.sops import verify
-from envtree.secrets.sops.choice import choose
-from envtree.secrets.sops.writing import Keys, SopsWriter
+from envtree.model.canonical_json import encode_canonical
+from envtree.model.diagnostic import Diagnostics, NoKeyError
+from envtree.model.secrets_file import DecryptError, SecretsFile, SecretsPolicy
+from envtree.secrets.seal.sealed_secrets import read_sealed_secrets
+from envtree.secrets.sops import verify_plaintext
+from envtree.secrets.sops.select_decrypter import select_decrypter
+from envtree.secrets.sops.writer import RecipientKeys, SopsWriter
 from envtree.system import disk
 
 
@@ -24,14 +24,14 @@ class Sealer:
         self._folder = output.folder
         self._root = Path(os.path.abspath(output.folder))
         self._only_check = only_check
-        assert output.root
-        self._writer = SopsWriter(output.root, policy)
-        self._decrypter = choose(self._root, policy, tree=output.root)
+        assert output.tree_root
+        self._writer = SopsWriter(output.tree_root, policy)
+        self._decrypter = select_decrypter(self._root, policy, tree=output.tree_root)
 
-    def seal(self, path: str, entries: Mapping[str, Any], keys: Keys) -> bytes:
+    def seal(self, path: str, entries: Mapping[str, Any], keys: RecipientKeys) -> bytes:
         """The sealed file of a bundle, which lies or will lie at `path` in the output."""
-        found = self._read(path)
-        if found and self._is_right(found[0], entries, keys):
+        found = self._read_existing(path)
+        if found and self._is_up_to_date(found[0], entries, keys):
             return found[1]
         return self._writer.encrypt(path, "json", entries, keys)
 
@@ -40,30 +40,30 @@ class Sealer:
         self._writer.program.stop()
         self._decrypter.stop()
 
-    def _read(self, path: str) -> tuple[SealedFile, bytes] | None:
+    def _read_existing(self, path: str) -> tuple[SecretsFile, bytes] | None:
         """What lies there, if it is a SOPS file."""
-        with disk.errors(self._folder):
+        with disk.translate_os_errors(self._folder):
             try:
-                data = disk.read(f"{self._root}/{path}")
+                data = disk.read_file(f"{self._root}/{path}")
             except NotADirectoryError:
                 return None
         if data is None:
             return None
-        sealed = read_beside(path, data, Diagnostics())
+        sealed = read_sealed_secrets(path, data, Diagnostics())
         return (sealed, data) if sealed else None
 
-    def _is_right(self, sealed: SealedFile, entries: Mapping[str, Any], keys: Keys) -> bool:
+    def _is_up_to_date(self, sealed: SecretsFile, entries: Mapping[str, Any], keys: RecipientKeys) -> bool:
         """Whether a file holds these entries for these readers, and is whole; what shows without a key comes first."""
-        present = {identity(recipient.value) for recipient in sealed.recipients}
+        present = {normalize_public_key(recipient.value) for recipient in sealed.recipients}
         one_group = sealed.threshold == 1 and not any(recipient.group for recipient in sealed.recipients)
         if present != {*keys.age, *keys.pgp} or not one_group or sealed.content.entries.keys() != entries.keys():
             return False
         try:
-            plain = verify(sealed, self._decrypter.decrypt(sealed))
+            plain = verify_plaintext(sealed, self._decrypter.decrypt(sealed))
         except DecryptError:
             return False
-        except NoKey:
+        except NoKeyError:
             if self._only_check:
                 raise
             return False
-        return canonical(plain) == canonical(entries)
+        return encode_canonical(plain) == encode_canonical(entries)

@@ -11,16 +11,16 @@ from typing import Any, Protocol
 
 from envtree.model import nodes as node
 from envtree.model.keypath import KeyPath, format_path
-from envtree.model.secrets_file import SCOPE, DecryptError, SealedFile, SecretsPolicy
-from envtree.secrets.sops.answer import check_code, load
-from envtree.secrets.sops.pooled import pooled
-from envtree.secrets.sops.process import Finished
-from envtree.secrets.sops.program import INPUT_TYPES, Program
-from envtree.secrets.sops.unchanged import read_unchanged
+from envtree.model.secrets_file import SCOPE_KEY, DecryptError, SecretsFile, SecretsPolicy
+from envtree.secrets.sops.limited_process import ProcessResult
+from envtree.secrets.sops.program import INPUT_TYPES, SopsProgram
+from envtree.secrets.sops.read_unchanged import read_unchanged
+from envtree.secrets.sops.results import check_exit_code, parse_plaintext
+from envtree.secrets.sops.thread_pool import thread_pool
 
-Outcome = dict[str, Any] | DecryptError
+DecryptOutcome = dict[str, Any] | DecryptError
 
-_TYPES: dict[str, tuple[type, ...]] = {
+_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "bytes": (str,),
     "int": (int,),
@@ -33,7 +33,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 class Decrypter(Protocol):
     """Whatever can open a file of the tree."""
 
-    def decrypt(self, sealed: SealedFile) -> dict[str, Any]:
+    def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
         """The plain data of a file, `_scope` included; DecryptError if the file is at fault, else Failure."""
 
     def stop(self) -> None:
@@ -54,78 +54,81 @@ class SopsDecrypter:
     ) -> None:
         self._root = root
         self._policy = policy
-        self._program = Program(root, policy, environ, timeout, tree)
+        self._program = SopsProgram(root, policy, environ, timeout, tree)
 
-    def decrypt(self, sealed: SealedFile) -> dict[str, Any]:
+    def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
         """The plain data of a file that the policy admits."""
-        if not self._policy.admits(sealed):
+        if not self._policy.allows_file(sealed):
             raise DecryptError("ET604", f"'{sealed.path}' is encrypted for keys that the policy does not allow")
         finished = self._run(sealed)
         read_unchanged(self._root, sealed)
-        check_code(finished.code, sealed)
-        return load(finished.output, sealed)
+        check_exit_code(finished.exit_code, sealed)
+        return parse_plaintext(finished.output, sealed)
 
     def stop(self) -> None:
         """End the running processes, and let none start any more."""
         self._program.stop()
 
-    def _run(self, sealed: SealedFile) -> Finished:
+    def _run(self, sealed: SecretsFile) -> ProcessResult:
         arguments = ["decrypt", "--input-type", INPUT_TYPES[sealed.format], "--output-type", "json"]
         command = self._program.command([*arguments, "--", f"./{sealed.path}"])
         return self._program.run(command, sealed.path)
 
 
-def decrypt_all(decrypter: Decrypter, files: Iterable[SealedFile], workers: int | None = None) -> dict[str, Outcome]:
+def decrypt_all(
+    decrypter: Decrypter, files: Iterable[SecretsFile], workers: int | None = None
+) -> dict[str, DecryptOutcome]:
     """Decrypt every file once, several at a time: by path the plain data, without `_scope`, or what is wrong with it.
 
     The data has the structure and the types of the file's `content`. The first Failure, by path, ends the others.
     """
     unique = {sealed.path: sealed for sealed in files}
-    with pooled(decrypter.stop, workers) as pool:
-        futures = {path: pool.submit(_outcome, decrypter, unique[path]) for path in sorted(unique)}
+    with thread_pool(decrypter.stop, workers) as pool:
+        futures = {path: pool.submit(_decrypt_verified, decrypter, unique[path]) for path in sorted(unique)}
         return {path: future.result() for path, future in futures.items()}
 
 
-def verify(sealed: SealedFile, plain: dict[str, Any]) -> dict[str, Any]:
+def verify_plaintext(sealed: SecretsFile, plain: dict[str, Any]) -> dict[str, Any]:
     """The plain data without `_scope`; DecryptError if it is not what the file promised, or not for its place."""
     content = dict(plain)
-    scope = content.pop(SCOPE, None)
-    if sealed.scope is not None and scope != sealed.home:
-        message = f"'{SCOPE}' of '{sealed.path}' does not say '{sealed.home}': the file belongs to another place"
-        hint = f"encrypt its own values there, and set '{SCOPE}' with 'sops edit {sealed.path}'"
+    scope = content.pop(SCOPE_KEY, None)
+    if sealed.scope is not None and scope != sealed.expected_scope:
+        scope = sealed.expected_scope
+        message = f"'{SCOPE_KEY}' of '{sealed.path}' does not say '{scope}': the file belongs to another place"
+        hint = f"encrypt its own values there, and set '{SCOPE_KEY}' with 'sops edit {sealed.path}'"
         raise DecryptError("ET608", message, hint)
-    path = next(_differences(sealed.content, content, ()), None)
+    path = next(_find_mismatches(sealed.content, content, ()), None)
     if path is not None:
         message = f"'{format_path(path)}' of '{sealed.path}' is not what the encrypted file says it is"
         raise DecryptError("ET611", message, "encrypt the file again")
     return content
 
 
-def _outcome(decrypter: Decrypter, sealed: SealedFile) -> Outcome:
+def _decrypt_verified(decrypter: Decrypter, sealed: SecretsFile) -> DecryptOutcome:
     try:
-        return verify(sealed, decrypter.decrypt(sealed))
+        return verify_plaintext(sealed, decrypter.decrypt(sealed))
     except DecryptError as error:
         return error
 
 
-def _differences(sealed: node.Node, plain: Any, path: KeyPath) -> Iterator[KeyPath]:
+def _find_mismatches(sealed: node.Node, plain: Any, path: KeyPath) -> Iterator[KeyPath]:
     """The places where the plain data has another structure or type than the encrypted file shows."""
-    if isinstance(sealed, node.Mapping):
+    if isinstance(sealed, node.MappingNode):
         if not isinstance(plain, dict) or plain.keys() != sealed.entries.keys():
             yield path
         else:
             for key, child in sealed.entries.items():
-                yield from _differences(child, plain[key], (*path, key))
-    elif isinstance(sealed, node.Sequence):
+                yield from _find_mismatches(child, plain[key], (*path, key))
+    elif isinstance(sealed, node.SequenceNode):
         if not isinstance(plain, list) or len(plain) != len(sealed.items):
             yield path
         else:
             for index, item in enumerate(sealed.items):
-                yield from _differences(item, plain[index], (*path, str(index)))
+                yield from _find_mismatches(item, plain[index], (*path, str(index)))
     elif not _is_of_type(sealed, plain):
         yield path
 
 
-def _is_of_type(sealed: node.Scalar, plain: Any) -> bool:
-    kind = sealed.value.type if isinstance(sealed.value, node.Cipher) else ""
-    return isinstance(plain, _TYPES.get(kind, ())) and isinstance(plain, bool) == (kind == "bool")
+def _is_of_type(sealed: node.ScalarNode, plain: Any) -> bool:
+    kind = sealed.value.type if isinstance(sealed.value, node.EncryptedValue) else ""
+    return isinstance(plain, _PYTHON_TYPES.get(kind, ())) and isinstance(plain, bool) == (kind == "bool")

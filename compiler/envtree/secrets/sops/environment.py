@@ -4,13 +4,13 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from envtree.model.diagnostic import Failure
+from envtree.model.diagnostic import MachineError
 from envtree.model.secrets_file import SecretsPolicy
-from envtree.system.executables import find, trusted_folders
+from envtree.system.executables import find_executable, trusted_folders
 from envtree.system.git import repository_root
 
 # By kind of key; a name that ends in `_` stands for all that begin with it.
-_VARIABLES = {
+_KEY_VARIABLES = {
     "age": ("SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY_CMD", "XDG_CONFIG_HOME"),
     "age-plugin": ("SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY_CMD", "XDG_CONFIG_HOME"),
     "age-ssh": ("SOPS_AGE_SSH_PRIVATE_KEY_FILE",),
@@ -21,10 +21,10 @@ _VARIABLES = {
     "hc_vault": ("VAULT_", "SOPS_HC_VAULT_ALLOWLIST"),
     "hckms": ("HUAWEICLOUD_",),
 }
-_REMOTE = frozenset({"kms", "gcp_kms", "azure_kv", "hc_vault", "hckms"})
+_REMOTE_KEY_TYPES = frozenset({"kms", "gcp_kms", "azure_kv", "hc_vault", "hckms"})
 _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_")
 # Paths: sops runs in the tree's root, and these are meant from where the user stands.
-_PATHS = frozenset(
+_PATH_VARIABLES = frozenset(
     {
         "AWS_CA_BUNDLE",
         "AWS_CONFIG_FILE",
@@ -47,20 +47,20 @@ _PATHS = frozenset(
 
 def find_sops(search_path: str, *folders: Path) -> Path:
     """The sops on PATH; a Failure if there is none, or one that others could have put there: in a folder, for one."""
-    found = find("sops", search_path, *_repositories(folders))
+    found = find_executable("sops", search_path, *_repositories(folders))
     if found is None:
         hint = "install sops 3.9 or newer and put it on PATH; 'envtree compile --secrets ref' needs none"
-        raise Failure("ET620", "sops is not installed", hint)
+        raise MachineError("ET620", "sops is not installed", hint)
     if found.problem:
         hint = "put a sops first on PATH that only you or root can change, outside of the repository"
-        raise Failure("ET620", f"the first sops on PATH is not used: {found.problem}", hint)
+        raise MachineError("ET620", f"the first sops on PATH is not used: {found.problem}", hint)
     return found.path
 
 
 def child_environment(policy: SecretsPolicy, environ: Mapping[str, str], *folders: Path) -> dict[str, str]:
     """The variables for sops: an allow-list by the kinds of keys that the policy admits, and what keeps it offline."""
-    names = {"HOME"}.union(*(_VARIABLES.get(kind, ()) for kind in policy.key_types))
-    if policy.key_types & _REMOTE:
+    names = {"HOME"}.union(*(_KEY_VARIABLES.get(kind, ()) for kind in policy.key_types))
+    if policy.key_types & _REMOTE_KEY_TYPES:
         names.update(_NETWORK)
     prefixes = tuple(name for name in names if name.endswith("_"))
     passed = {
@@ -81,4 +81,4 @@ def _repositories(folders: Iterable[Path]) -> list[Path]:
 
 
 def _absolute(name: str, value: str) -> str:
-    return str(Path(value).absolute()) if value and name in _PATHS else value
+    return str(Path(value).absolute()) if value and name in _PATH_VARIABLES else value

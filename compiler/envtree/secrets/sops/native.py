@@ -18,13 +18,13 @@ import pyrage
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from envtree.model.secrets_file import SealedFile, SecretsPolicy
+from envtree.model.secrets_file import SecretsFile, SecretsPolicy
 from envtree.secrets.sops import Decrypter
-from envtree.secrets.sops.answer import check_code
-from envtree.secrets.sops.as_written import AsWritten, LeftToSops, as_written
-from envtree.secrets.sops.identities import Identity, identities
-from envtree.secrets.sops.unchanged import read_unchanged
-from envtree.secrets.sops.values import value_of
+from envtree.secrets.sops.identities import Identity, load_identities
+from envtree.secrets.sops.read_unchanged import read_unchanged
+from envtree.secrets.sops.results import check_exit_code
+from envtree.secrets.sops.standard_file import NeedsSopsError, StandardFile, parse_standard_file
+from envtree.secrets.sops.typed_values import parse_typed_value
 
 _ENCRYPTED = re.compile(
     r"ENC\[AES256_GCM,data:(?P<data>[A-Za-z0-9+/]+={0,2}),iv:(?P<iv>[A-Za-z0-9+/]{43}=),"
@@ -42,10 +42,10 @@ _HEADER = re.compile(
 _PAYLOAD = 16 + 32 + 16
 _COMMENT = "comment"
 # The exit codes of sops.
-_DAMAGED, _MAC_MISMATCH, _NO_KEY = 25, 51, 128
+_EXIT_DAMAGED, _EXIT_MAC_MISMATCH, _EXIT_NO_KEY = 25, 51, 128
 
 
-class _NoKeyError(Exception):
+class _NoMatchingIdentityError(Exception):
     """No identity opens the data key of a file."""
 
 
@@ -56,51 +56,51 @@ class _MacError(Exception):
 class NativeDecrypter:
     """Opens files whose recipients are all plain age keys, if one of them is at hand."""
 
-    def __init__(self, root: Path, policy: SecretsPolicy, environment: Mapping[str, str], otherwise: Decrypter) -> None:
+    def __init__(self, root: Path, policy: SecretsPolicy, environment: Mapping[str, str], fallback: Decrypter) -> None:
         self._root = root
         self._policy = policy
         self._environment = environment
-        self._otherwise = otherwise
+        self._fallback = fallback
         # The libraries do not let other threads run, and waiting for a lock costs less than taking turns.
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
-    def decrypt(self, sealed: SealedFile) -> dict[str, Any]:
+    def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
         """The plain data of a file that the policy admits."""
-        if sealed.key_types == {"age"} and self._policy.admits(sealed):
-            with self._turn:
-                outcome = self._open(sealed)
+        if sealed.key_types == {"age"} and self._policy.allows_file(sealed):
+            with self._lock:
+                outcome = self._decrypt_natively(sealed)
             if isinstance(outcome, dict):
                 return outcome
             if outcome is not None:
                 # Raised where nothing of the file is in reach of whoever looks at the traceback.
-                check_code(outcome, sealed)
-        return self._otherwise.decrypt(sealed)
+                check_exit_code(outcome, sealed)
+        return self._fallback.decrypt(sealed)
 
     def stop(self) -> None:
         """End what is running elsewhere; here nothing runs long."""
-        self._otherwise.stop()
+        self._fallback.stop()
 
-    def _open(self, sealed: SealedFile) -> dict[str, Any] | int | None:
+    def _decrypt_natively(self, sealed: SecretsFile) -> dict[str, Any] | int | None:
         """The plain data, the exit code with which sops refuses the file, or None if only sops can tell."""
         data = read_unchanged(self._root, sealed)
         try:
-            return _opened(as_written(sealed, data), identities(self._environment))
-        except LeftToSops:
+            return _decrypt_file(parse_standard_file(sealed, data), load_identities(self._environment))
+        except NeedsSopsError:
             return None
-        except _NoKeyError:
-            return _NO_KEY
+        except _NoMatchingIdentityError:
+            return _EXIT_NO_KEY
         except InvalidTag:
-            return _DAMAGED
+            return _EXIT_DAMAGED
         except _MacError:
-            return _MAC_MISMATCH
+            return _EXIT_MAC_MISMATCH
 
 
-def _opened(written: AsWritten, keys: list[Identity]) -> dict[str, Any]:
-    cipher = _data_key(written.entries, keys)
-    values = _Values(cipher)
-    plain = values.mapping(written.tree, ())
+def _decrypt_file(standard_file: StandardFile, identities: list[Identity]) -> dict[str, Any]:
+    cipher = _unwrap_data_key(standard_file.wrapped_keys, identities)
+    values = _TreeDecrypter(cipher)
+    plain = values.decrypt_mapping(standard_file.tree, ())
     try:
-        expected, _ = _decrypted(cipher, written.mac, written.lastmodified)
+        expected, _ = _decrypt_text(cipher, standard_file.mac, standard_file.lastmodified)
     except InvalidTag:
         raise _MacError from None
     if not hmac.compare_digest(expected, values.digest()):
@@ -108,84 +108,84 @@ def _opened(written: AsWritten, keys: list[Identity]) -> dict[str, Any]:
     return plain
 
 
-def _data_key(entries: tuple[tuple[str, str], ...], keys: list[Identity]) -> AESGCM:
+def _unwrap_data_key(wrapped_keys: tuple[tuple[str, str], ...], identities: list[Identity]) -> AESGCM:
     """The data key of the first entry that a key opens, which has to say itself that it is for this key.
 
     sops asks no such question in some versions, and in others only reads entries that say so.
     """
-    for recipient, armored in entries:
-        wrapped = _unarmored(armored)
-        for key in keys:
+    for recipient, armored in wrapped_keys:
+        wrapped = _decode_armor(armored)
+        for key in identities:
             try:
                 cipher = AESGCM(pyrage.decrypt(wrapped, [key]))
             except pyrage.DecryptError:
                 continue
             if str(key.to_public()) != recipient:
-                raise LeftToSops
+                raise NeedsSopsError
             return cipher
-    raise _NoKeyError
+    raise _NoMatchingIdentityError
 
 
-def _unarmored(armored: str) -> bytes:
+def _decode_armor(armored: str) -> bytes:
     """The bytes of an age file for one plain key; LeftToSops for anything that age could read in another way."""
     match = _ARMOR.fullmatch(armored)
     body = match["body"].replace("\n", "") if match else ""
     try:
         wrapped = binascii.a2b_base64(body, strict_mode=True)
     except binascii.Error:
-        raise LeftToSops from None
+        raise NeedsSopsError from None
     header = _HEADER.match(wrapped)
     if header is None or len(wrapped) != header.end() + _PAYLOAD or base64.b64encode(wrapped).decode() != body:
-        raise LeftToSops
+        raise NeedsSopsError
     return wrapped
 
 
-class _Values:
+class _TreeDecrypter:
     """One walk over the tree of a file, in whose order the MAC counts the values."""
 
     def __init__(self, cipher: AESGCM) -> None:
         self._cipher = cipher
         self._hash = hashlib.sha512()
 
-    def mapping(self, node: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    def decrypt_mapping(self, node: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
         """The plain map at a path."""
-        return {key: self._node(child, (*path, key)) for key, child in node.items()}
+        return {key: self._decrypt_node(child, (*path, key)) for key, child in node.items()}
 
     def digest(self) -> bytes:
         """The MAC of all values so far."""
         return self._hash.hexdigest().upper().encode()
 
-    def _node(self, node: Any, path: tuple[str, ...]) -> Any:
+    def _decrypt_node(self, node: Any, path: tuple[str, ...]) -> Any:
         if isinstance(node, dict):
-            return self.mapping(node, path)
+            return self.decrypt_mapping(node, path)
         if isinstance(node, list):
-            return list(self._items(node, path))
-        kind, plain = self._leaf(node, path)
-        return self._counted(kind, plain)
+            return list(self._decrypt_items(node, path))
+        kind, plain = self._decrypt_leaf(node, path)
+        return self._hash_and_convert(kind, plain)
 
-    def _items(self, node: list[Any], path: tuple[str, ...]) -> Iterator[Any]:
+    def _decrypt_items(self, node: list[Any], path: tuple[str, ...]) -> Iterator[Any]:
         """The items of a list, which all have the path of the list; comments among them are decrypted and dropped."""
         for item in node:
             if isinstance(item, (dict, list)):
-                yield self._node(item, path)
+                yield self._decrypt_node(item, path)
                 continue
-            kind, plain = self._leaf(item, path)
+            kind, plain = self._decrypt_leaf(item, path)
             if kind != _COMMENT:
-                yield self._counted(kind, plain)
+                yield self._hash_and_convert(kind, plain)
 
-    def _leaf(self, text: Any, path: tuple[str, ...]) -> tuple[str, bytes]:
-        plain, kind = _decrypted(self._cipher, text, ":".join(path) + ":")
+    def _decrypt_leaf(self, text: Any, path: tuple[str, ...]) -> tuple[str, bytes]:
+        plain, kind = _decrypt_text(self._cipher, text, ":".join(path) + ":")
         return kind, plain
 
-    def _counted(self, kind: str, plain: bytes) -> Any:
+    def _hash_and_convert(self, kind: str, plain: bytes) -> Any:
         self._hash.update(plain)
-        return value_of(kind, plain)
+        return parse_typed_value(kind, plain)
 
 
-def _decrypted(cipher: AESGCM, text: Any, about: str) -> tuple[bytes, str]:
+def _decrypt_text(cipher: AESGCM, text: Any, associated_data: str) -> tuple[bytes, str]:
     """The bytes and the type of an encrypted text; InvalidTag if it is not what was encrypted, about this."""
     match = _ENCRYPTED.fullmatch(text) if isinstance(text, str) else None
     if match is None:
-        raise LeftToSops
+        raise NeedsSopsError
     data, iv, tag = (binascii.a2b_base64(match[part]) for part in ("data", "iv", "tag"))
-    return cipher.decrypt(iv, data + tag, about.encode()), match["type"]
+    return cipher.decrypt(iv, data + tag, associated_data.encode()), match["type"]

@@ -6,16 +6,23 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from envtree.model.diagnostic import Failure
+from envtree.model.diagnostic import MachineError
 from envtree.model.secrets_file import SecretsPolicy
 from envtree.secrets.sops.environment import child_environment, find_sops
-from envtree.secrets.sops.process import Finished, Leash, Overflowed, Stopped, TimedOut, run
+from envtree.secrets.sops.limited_process import (
+    OutputLimitError,
+    ProcessLimits,
+    ProcessResult,
+    ProcessStoppedError,
+    ProcessTimeoutError,
+    run,
+)
 
 INPUT_TYPES = {"yaml": "yaml", "json": "json", "env": "dotenv"}
 _OUTPUT_LIMIT = 8 << 20
 
 
-class Program:
+class SopsProgram:
     """sops, run in the root of the tree, in a folder where a copy lies, or, with a `tree`, in another one's output."""
 
     def __init__(
@@ -25,7 +32,7 @@ class Program:
         # What lies in either could be somebody else's.
         self._folders = (root, tree or root)
         self._policy, self._environ = policy, environ
-        self.leash = Leash(timeout, _OUTPUT_LIMIT, threading.Event())
+        self.limits = ProcessLimits(timeout, _OUTPUT_LIMIT, threading.Event())
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -48,22 +55,22 @@ class Program:
         task: str = "open",
         *,
         folder: Path | None = None,
-        told: bytes | None = None,
-    ) -> Finished:
+        stdin_data: bytes | None = None,
+    ) -> ProcessResult:
         """Run a command line to its end; a Failure says that it did not open `path`, or what else its task was."""
         try:
-            return run(command, folder or self._root, self.environment, self.leash, told)
-        except TimedOut:
-            message = f"sops did not {task} '{path}' within {self.leash.seconds:g} seconds"
+            return run(command, folder or self._root, self.environment, self.limits, stdin_data)
+        except ProcessTimeoutError:
+            message = f"sops did not {task} '{path}' within {self.limits.timeout:g} seconds"
             hint = "a key that asks for a passphrase or a touch cannot be used here, unless an agent knows it"
-            raise Failure("ET622", message, hint) from None
-        except Overflowed:
-            raise Failure("ET623", f"sops wrote more than {_OUTPUT_LIMIT >> 20} MiB for '{path}'") from None
-        except Stopped:
-            raise Failure("ET623", f"sops was stopped before it could {task} '{path}'") from None
+            raise MachineError("ET622", message, hint) from None
+        except OutputLimitError:
+            raise MachineError("ET623", f"sops wrote more than {_OUTPUT_LIMIT >> 20} MiB for '{path}'") from None
+        except ProcessStoppedError:
+            raise MachineError("ET623", f"sops was stopped before it could {task} '{path}'") from None
         except OSError as error:
-            raise Failure("ET620", f"sops cannot be started: {error.strerror}") from None
+            raise MachineError("ET620", f"sops cannot be started: {error.strerror}") from None
 
     def stop(self) -> None:
         """End the running processes, and let none start any more."""
-        self.leash.stop.set()
+        self.limits.stop_event.set()

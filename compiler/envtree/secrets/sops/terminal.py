@@ -9,31 +9,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from envtree.secrets.sops.process import TimedOut, kill
+from envtree.secrets.sops.limited_process import ProcessTimeoutError, kill_process_group
 
 # What editors need to know of the terminal and the desktop; those that end in `_` stand for all that begin with them.
-_VARIABLES = (
+_EDITOR_VARIABLES = (
     *("EDITOR", "SOPS_EDITOR", "SHELL", "USER", "LOGNAME", "TERM", "COLORTERM", "TERMINFO", "TERMINFO_DIRS"),
     *("LANG", "LANGUAGE", "LC_", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_", "DBUS_SESSION_BUS_ADDRESS"),
     *("TMUX", "STY", "SSH_TTY", "VIMINIT", "VIM", "VIMRUNTIME", "NVIM_", "VSCODE_", "GPG_TTY"),
 )
-_TICK = 0.05
+_POLL_INTERVAL = 0.05
 
 
 def editor_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables of the terminal and the desktop."""
-    prefixes = tuple(name for name in _VARIABLES if name.endswith("_"))
-    return {name: value for name, value in environ.items() if name in _VARIABLES or name.startswith(prefixes)}
+    prefixes = tuple(name for name in _EDITOR_VARIABLES if name.endswith("_"))
+    return {name: value for name, value in environ.items() if name in _EDITOR_VARIABLES or name.startswith(prefixes)}
 
 
-def run_in_terminal(command: Sequence[str], folder: Path, environment: Mapping[str, str], patience: float) -> int:
+def run_in_terminal(command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float) -> int:
     """Run a program to its end; its exit code. Without a terminal it may take so many seconds, and cannot ask."""
     if not sys.stdin.isatty():
-        return _run_alone(command, folder, environment, patience)
+        return _run_unattended(command, folder, environment, timeout)
     # What it says may quote plaintext, which is on that screen anyway, and must not get into a log.
     stderr = None if sys.stderr.isatty() else subprocess.DEVNULL
     with (
-        _ctrl_c_is_for_the_child(),
+        _leave_interrupts_to_child(),
         subprocess.Popen(command, cwd=folder, env=environment, stderr=stderr) as process,
     ):
         try:
@@ -46,7 +46,7 @@ def run_in_terminal(command: Sequence[str], folder: Path, environment: Mapping[s
     return code
 
 
-def _run_alone(command: Sequence[str], folder: Path, environment: Mapping[str, str], patience: float) -> int:
+def _run_unattended(command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float) -> int:
     """sops asks for a key to be pressed after a mistake; with an empty stdin it would start the editor for ever."""
     with subprocess.Popen(
         command,
@@ -56,22 +56,22 @@ def _run_alone(command: Sequence[str], folder: Path, environment: Mapping[str, s
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as process:
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         try:
             while (code := process.poll()) is None:
                 if time.monotonic() > deadline:
-                    raise TimedOut
-                time.sleep(_TICK)
+                    raise ProcessTimeoutError
+                time.sleep(_POLL_INTERVAL)
             return code
         except BaseException:
-            kill(process)
+            kill_process_group(process)
             raise
 
 
 @contextmanager
-def _ctrl_c_is_for_the_child() -> Iterator[None]:
+def _leave_interrupts_to_child() -> Iterator[None]:
     # Not SIG_IGN, which the child would inherit.
-    handlers = {number: signal.signal(number, _nothing) for number in (signal.SIGINT, signal.SIGQUIT)}
+    handlers = {number: signal.signal(number, _ignore_signal) for number in (signal.SIGINT, signal.SIGQUIT)}
     try:
         yield
     finally:
@@ -79,5 +79,5 @@ def _ctrl_c_is_for_the_child() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
-def _nothing(_: int, __: FrameType | None) -> None:
+def _ignore_signal(_: int, __: FrameType | None) -> None:
     pass

@@ -2,14 +2,14 @@
 
 from pathlib import PurePath
 
-from envtree.system.archive.packing import Packing, through
+from envtree.system.archive.archive_writer import ArchiveWriter, archive_artifacts
 
-SUFFIXES = (".tar.zst", ".zip")
+ARCHIVE_SUFFIXES = (".tar.zst", ".zip")
 
 
 def is_archive(path: PurePath) -> bool:
     """Whether a path is named as an archive that can be made."""
-    return path.name.endswith(SUFFIXES) and path.name not in SUFFIXES
+    return path.name.endswith(ARCHIVE_SUFFIXES) and path.name not in ARCHIVE_SUFFIXES
 
 
-__all__ = ["SUFFIXES", "Packing", "is_archive", "through"]
+__all__ = ["ARCHIVE_SUFFIXES", "ArchiveWriter", "archive_artifacts", "is_archive"]

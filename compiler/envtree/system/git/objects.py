@@ -6,18 +6,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.model.diagnostic import Failure
-from envtree.system.git.process import ask, program
+from envtree.model.diagnostic import MachineError
+from envtree.system.git.process import find_git, run_git
 
-_OID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\n")
+_OBJECT_ID_LINE = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\n")
 
 
-class UnknownRevision(Exception):
+class UnknownRevisionError(Exception):
     """The repository has no such commit; in a `shallow` clone it may only be missing here."""
 
-    def __init__(self, revision: str, *, shallow: bool) -> None:
+    def __init__(self, revision: str, *, is_shallow: bool) -> None:
         super().__init__(revision)
-        self.revision, self.shallow = revision, shallow
+        self.revision, self.is_shallow = revision, is_shallow
 
 
 class Blob(NamedTuple):
@@ -31,30 +31,30 @@ class Blob(NamedTuple):
     size: int
 
 
-def commit_of(repository: Path, revision: str) -> str:
+def resolve_commit(repository: Path, revision: str) -> str:
     """The id of the commit that a revision names; raises UnknownRevision."""
-    found = _verify(repository, revision)
+    found = _rev_parse(repository, revision)
     # The peeling is asked of an id: appended to the user's words it could become a part of them.
-    commit = found and _verify(repository, f"{found}^{{commit}}")
+    commit = found and _rev_parse(repository, f"{found}^{{commit}}")
     if not commit:
         # This fails in a repository that is broken, where no revision is known either.
-        raise UnknownRevision(revision, shallow=_is_shallow(repository))
+        raise UnknownRevisionError(revision, is_shallow=_is_shallow(repository))
     return commit
 
 
-def merge_base(repository: Path, one: str, other: str) -> str | None:
+def find_merge_base(repository: Path, first: str, second: str) -> str | None:
     """The last commit that two commits have in common."""
-    git = program(repository, "what two revisions have in common")
-    return _id(ask(git, repository, ("merge-base", one, other)))
+    git = find_git(repository, "what two revisions have in common")
+    return _parse_object_id(run_git(git, repository, ("merge-base", first, second)))
 
 
-def files(repository: Path, commit: str, folder: str) -> dict[str, Blob]:
+def list_files(repository: Path, commit: str, folder: str) -> dict[str, Blob]:
     """The files below a folder of a commit, by their paths in it; none if there is no such folder."""
-    git = program(repository, f"what '{folder or '.'}' holds at '{commit}'")
+    git = find_git(repository, f"what '{folder or '.'}' holds at '{commit}'")
     inside = f"{folder}/" if folder else ""
     # `literal` because a folder's name may begin with a colon.
     only = (f":(literal){inside}",) if folder else ()
-    answer = ask(git, repository, ("ls-tree", "-r", "-z", "-l", "--full-tree", commit, *only))
+    answer = run_git(git, repository, ("ls-tree", "-r", "-z", "-l", "--full-tree", commit, *only))
     found: dict[str, Blob] = {}
     for line in answer.split(b"\0")[:-1]:
         about, _, path = line.partition(b"\t")
@@ -63,42 +63,42 @@ def files(repository: Path, commit: str, folder: str) -> dict[str, Blob]:
     return found
 
 
-def find(repository: Path, commit: str, path: str) -> Blob | None:
+def find_blob(repository: Path, commit: str, path: str) -> Blob | None:
     """One file of a commit, by its path from the root of the repository."""
-    git = program(repository, f"whether there is '{path}' at '{commit}'")
-    answer = ask(git, repository, ("ls-tree", "-z", "-l", "--full-tree", commit, f":(literal){path}"))
+    git = find_git(repository, f"whether there is '{path}' at '{commit}'")
+    answer = run_git(git, repository, ("ls-tree", "-z", "-l", "--full-tree", commit, f":(literal){path}"))
     mode, kind, id, size = (answer.partition(b"\t")[0].decode() or "- - - -").split()
     return Blob(mode, id, int(size) if size.isdecimal() else -1) if kind == "blob" else None
 
 
-def contents(repository: Path, ids: Iterable[str]) -> dict[str, bytes]:
+def read_blobs(repository: Path, ids: Iterable[str]) -> dict[str, bytes]:
     """The contents of blobs by their ids; a Failure if the repository lacks one."""
     wanted = list(dict.fromkeys(ids))
     if not wanted:
         return {}
-    git = program(repository, "what files held")
-    answer = ask(git, repository, ("cat-file", "--batch", "--buffer"), "".join(f"{id}\n" for id in wanted).encode())
+    git = find_git(repository, "what files held")
+    answer = run_git(git, repository, ("cat-file", "--batch", "--buffer"), "".join(f"{id}\n" for id in wanted).encode())
     found: dict[str, bytes] = {}
     at = 0
     for id in wanted:
         end = answer.index(b"\n", at)
         header = answer[at:end].split()
         if len(header) != 3:
-            raise Failure("ET805", f"the repository '{repository}' lacks the object {id}", "fetch it with git")
+            raise MachineError("ET805", f"the repository '{repository}' lacks the object {id}", "fetch it with git")
         at = end + 1 + int(header[2]) + 1
         found[id] = answer[end + 1 : at - 1]
     return found
 
 
-def _verify(repository: Path, name: str) -> str | None:
-    git = program(repository, f"what '{name}' is")
-    return _id(ask(git, repository, ("rev-parse", "--quiet", "--verify", "--end-of-options", name)))
+def _rev_parse(repository: Path, name: str) -> str | None:
+    git = find_git(repository, f"what '{name}' is")
+    return _parse_object_id(run_git(git, repository, ("rev-parse", "--quiet", "--verify", "--end-of-options", name)))
 
 
-def _id(answer: bytes) -> str | None:
-    return answer.decode().strip() if _OID.fullmatch(answer) else None
+def _parse_object_id(answer: bytes) -> str | None:
+    return answer.decode().strip() if _OBJECT_ID_LINE.fullmatch(answer) else None
 
 
 def _is_shallow(repository: Path) -> bool:
-    git = program(repository, "how much history there is")
-    return ask(git, repository, ("rev-parse", "--is-shallow-repository")) == b"true\n"
+    git = find_git(repository, "how much history there is")
+    return run_git(git, repository, ("rev-parse", "--is-shallow-repository")) == b"true\n"

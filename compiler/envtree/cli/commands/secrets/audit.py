@@ -4,22 +4,29 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import colored, err, out, painted
-from envtree.cli.support.exits import Exit, verdict
-from envtree.cli.support.session import decrypter, lines_of, open_tree, report_of, running, tell
-from envtree.diagnostics.codes import is_unread
+from envtree.cli.support.console import err, out, should_color, write_styled
+from envtree.cli.support.exits import ExitCode, exit_code_for
+from envtree.cli.support.session import (
+    build_report,
+    decrypter_factory,
+    open_tree,
+    print_findings,
+    source_line_reader,
+    start_run,
+)
+from envtree.diagnostics.codes import is_read_failure
 from envtree.diagnostics.printable_documents import json_document
 from envtree.engine.run import Request
 from envtree.model.tree_layout import ROOT_FILE
-from envtree.report import Report, plural, tally
-from envtree.report.audit import audit_summary, audit_text
-from envtree.report.text import text
-from envtree.secrets.access.audit import Audit, audit, open_all
+from envtree.report import RunReport, count_summary, plural
+from envtree.report.audit import audit_summary, render_audit
+from envtree.report.text import render_text
+from envtree.secrets.access.audit import Audit, audit_secrets, try_decrypt_all
 from envtree.secrets.access.to_json import audit_data
 from envtree.sources.tree import DirectoryTree
 
 
-class Options(NamedTuple):
+class SecretsAuditOptions(NamedTuple):
     """The command line."""
 
     directory: Path
@@ -29,43 +36,46 @@ class Options(NamedTuple):
     color: str
 
 
-def run(options: Options) -> Exit:
+def run(options: SecretsAuditOptions) -> ExitCode:
     """Audit the tree."""
     tree = open_tree(options.directory)
-    with running(Request(tree, allow_empty=True)) as work:
+    with start_run(Request(tree, allow_empty=True)) as work:
         for _ in work.bundles():
             pass
-    report = report_of(work.outcome())
+    report = build_report(work.outcome())
     # Without what the organization says no file is right or wrong.
     unread = tuple(
-        one for one in report.findings if one.diagnostic.span.path == ROOT_FILE and is_unread(one.diagnostic.code)
+        one for one in report.findings if one.diagnostic.span.path == ROOT_FILE and is_read_failure(one.diagnostic.code)
     )
     if work.workspace is None or unread:
         report = report._replace(findings=unread or report.findings)
-        tell(tree, report, options.color)
-        return verdict(report.findings)
+        print_findings(tree, report, options.color)
+        return exit_code_for(report.findings)
     # A tree with an error in it is worth no key.
-    spared = options.decrypt and work.watch.found()
+    spared = options.decrypt and work.error_monitor.has_errors()
     opened = {}
     if options.decrypt and not spared:
-        opened = open_all(work, decrypter(tree)(work.workspace.organization.secrets_policy))
-    found = audit(work, opened)
-    _answer(found, options, tree)
+        opened = try_decrypt_all(work, decrypter_factory(tree)(work.workspace.organization.secrets_policy))
+    found = audit_secrets(work, opened)
+    _write_answer(found, options, tree)
     if spared:
         err("nothing was decrypted: the tree has errors\n")
-    if found.others:
-        are = "is" if found.others == 1 else "are"
-        err(f"there {are} {plural(found.others, 'other error')} in the tree, 'envtree check' tells them\n")
-    result = verdict(found.findings, strict=options.strict)
-    return Exit.FOUND if found.others else result
+    if found.other_errors:
+        are = "is" if found.other_errors == 1 else "are"
+        err(f"there {are} {plural(found.other_errors, 'other error')} in the tree, 'envtree check' tells them\n")
+    result = exit_code_for(found.findings, strict=options.strict)
+    return ExitCode.FAILURE if found.other_errors else result
 
 
-def _answer(found: Audit, options: Options, tree: DirectoryTree) -> None:
+def _write_answer(found: Audit, options: SecretsAuditOptions, tree: DirectoryTree) -> None:
     if options.form == "json":
         out(json_document(audit_data(found)))
         return
-    color = colored(sys.stdout, options.color)
-    painted(sys.stdout, audit_text(found, color=color) + text(found.findings, lines_of(tree), color=color))
+    color = should_color(sys.stdout, options.color)
+    write_styled(
+        sys.stdout,
+        render_audit(found, color=color) + render_text(found.findings, source_line_reader(tree), color=color),
+    )
     closed = sum(file.opened is False for file in found.files)
     unopened = f", no key opens {plural(closed, 'file')}" if closed else ""
-    err(f"{audit_summary(found)}: {tally(Report(found.findings))}{unopened}\n")
+    err(f"{audit_summary(found)}: {count_summary(RunReport(found.findings))}{unopened}\n")

@@ -4,23 +4,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.support.console import out
-from envtree.cli.support.exits import Exit
-from envtree.model.diagnostic import Failure, reason
-from envtree.secrets.edit.summary import summary
+from envtree.cli.support.exits import ExitCode
+from envtree.model.diagnostic import MachineError, os_error_reason
+from envtree.secrets.edit.textconv import render_textconv
 
 
-class Options(NamedTuple):
+class SecretsDiffDriverOptions(NamedTuple):
     """The command line."""
 
     directory: Path
     file: str
 
 
-def run(options: Options) -> Exit:
+def run(options: SecretsDiffDriverOptions) -> ExitCode:
     """Show the lines; git stops a diff whose driver fails, so a broken file has a line as well."""
     try:
         data = Path(options.file).read_bytes()
     except OSError as error:
-        raise Failure("ET805", f"cannot read '{options.file}': {reason(error)}") from None
-    out(summary(data, Path(options.file).name))
-    return Exit.OK
+        raise MachineError("ET805", f"cannot read '{options.file}': {os_error_reason(error)}") from None
+    out(render_textconv(data, Path(options.file).name))
+    return ExitCode.OK

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.support.console import err, out
-from envtree.cli.support.exits import Exit
+from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.session import open_tree
-from envtree.model.diagnostic import Failure, Refusal
-from envtree.model.tree_layout import FORMATS
+from envtree.model.diagnostic import MachineError, RefusedError
+from envtree.model.tree_layout import SECRETS_FILE_FORMATS
 from envtree.sources.tree import DirectoryTree
 from envtree.system import atomic_files as exchange
-from envtree.system.git import configure, repository_root
+from envtree.system.git import repository_root, set_config_value
 
 _DRIVER = "envtree-secrets"
 _ATTRIBUTES = ".gitattributes"
@@ -21,35 +21,35 @@ _BEGIN = "# >>> envtree secrets install: generated >>>"
 _END = "# <<< envtree secrets install <<<"
 
 
-class Options(NamedTuple):
+class SecretsInstallOptions(NamedTuple):
     """The command line."""
 
     directory: Path
     write: bool
 
 
-def run(options: Options) -> Exit:
+def run(options: SecretsInstallOptions) -> ExitCode:
     """Show the lines, or write them."""
     tree = open_tree(options.directory)
-    settings = _settings()
+    settings = _git_settings()
     if not options.write:
         lines = (f"git config --local {name} {shlex.quote(value)}" for name, value in settings.items())
-        out("\n".join([*lines, "", f"# in {_ATTRIBUTES}:", *_attributes(), ""]))
-        return Exit.OK
+        out("\n".join([*lines, "", f"# in {_ATTRIBUTES}:", *_attribute_lines(), ""]))
+        return ExitCode.OK
     repository = repository_root(tree.root)
     if repository is None:
-        raise Refusal("ET805", f"'{tree.root}' is in no git repository", "begin one with 'git init'")
+        raise RefusedError("ET805", f"'{tree.root}' is in no git repository", "begin one with 'git init'")
     written = _write_attributes(tree)
     for name, value in settings.items():
-        configure(repository, name, value)
+        set_config_value(repository, name, value)
     err(f"git merges and compares the secrets files below '{tree.root}' with envtree from now on\n")
     if written:
         err(f"commit '{tree.root / _ATTRIBUTES}', so that others need no more than this command\n")
-    return Exit.OK
+    return ExitCode.OK
 
 
-def _settings() -> dict[str, str]:
-    program = " ".join(map(shlex.quote, _program()))
+def _git_settings() -> dict[str, str]:
+    program = " ".join(map(shlex.quote, _program_command()))
     # In the line of a merge driver git replaces what follows a '%'.
     driver = f"{program.replace('%', '%%')} secrets merge-driver -- %O %A %B %P"
     return {
@@ -59,7 +59,7 @@ def _settings() -> dict[str, str]:
     }
 
 
-def _program() -> list[str]:
+def _program_command() -> list[str]:
     """This program, so that whatever PATH git has, it is found."""
     path = os.path.abspath(sys.argv[0])
     if Path(path).name == "envtree" and os.access(path, os.X_OK) and Path(path).is_file():
@@ -68,8 +68,8 @@ def _program() -> list[str]:
     return [sys.executable, "-P", "-m", "envtree"]
 
 
-def _attributes() -> list[str]:
-    return [f"*.secrets.{format} merge={_DRIVER} diff={_DRIVER}" for format in FORMATS]
+def _attribute_lines() -> list[str]:
+    return [f"*.secrets.{format} merge={_DRIVER} diff={_DRIVER}" for format in SECRETS_FILE_FORMATS]
 
 
 def _write_attributes(tree: DirectoryTree) -> bool:
@@ -77,21 +77,21 @@ def _write_attributes(tree: DirectoryTree) -> bool:
     there = os.path.lexists(tree.root / _ATTRIBUTES)
     found = tree.read(_ATTRIBUTES) if there else b""
     if not isinstance(found, bytes):
-        raise Failure(*found)
+        raise MachineError(*found)
     before = found.decode(errors="surrogateescape")
-    block = "\n".join([_BEGIN, *_attributes(), _END, ""])
+    block = "\n".join([_BEGIN, *_attribute_lines(), _END, ""])
     head, begin, rest = before.partition(f"{_BEGIN}\n")
     _, end, tail = rest.partition(f"{_END}\n")
     if begin and not end:
         message = f"in '{tree.root / _ATTRIBUTES}' the line '{_END}' is missing"
-        raise Refusal("ET808", message, f"take out the line '{_BEGIN}'")
+        raise RefusedError("ET808", message, f"take out the line '{_BEGIN}'")
     if not begin:
         head += "\n" if head and not head.endswith("\n") else ""
     after = (head + block + tail).encode(errors="surrogateescape")
     if after == found:
         return False
     if there:
-        exchange.replace(tree.root, _ATTRIBUTES, found, after)
+        exchange.replace_file(tree.root, _ATTRIBUTES, found, after)
     else:
-        exchange.create(tree.root, _ATTRIBUTES, after)
+        exchange.create_file(tree.root, _ATTRIBUTES, after)
     return True

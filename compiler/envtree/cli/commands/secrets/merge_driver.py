@@ -5,20 +5,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.support.console import err
-from envtree.cli.support.exits import Exit
+from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
 from envtree.diagnostics.printable import printable
-from envtree.model.diagnostic import Diagnostic, Failure, Refusal, reason
+from envtree.model.diagnostic import Diagnostic, MachineError, RefusedError, os_error_reason
 from envtree.model.keypath import format_path
 from envtree.model.secrets_file import DecryptError
 from envtree.model.tree_layout import parse_file_name
-from envtree.secrets.edit.merge import CannotMergeError, Outcome, merge
-from envtree.secrets.edit.policy import policy_around
-from envtree.secrets.edit.reading import Sealed, UnreadableError, read
-from envtree.secrets.sops.writing import SopsWriter
+from envtree.secrets.edit.file_merge import CannotMergeError, MergeOutcome, merge_files
+from envtree.secrets.edit.policy import load_enclosing_tree
+from envtree.secrets.edit.sops_document import SopsDocument, UnreadableError, read_sops_document
+from envtree.secrets.sops.writer import SopsWriter
 
 
-class Options(NamedTuple):
+class SecretsMergeDriverOptions(NamedTuple):
     """The command line; the files are git's own copies, `path` is where the result will lie."""
 
     directory: Path
@@ -28,60 +28,66 @@ class Options(NamedTuple):
     path: str
 
 
-def run(options: Options) -> Exit:
+def run(options: SecretsMergeDriverOptions) -> ExitCode:
     """Merge into `ours`; whatever keeps it from being merged is a conflict, and ends with exit code 1."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     name = parse_file_name(options.path.rpartition("/")[2])
-    if name is None or not name.secrets or name.format not in ("yaml", "json", "env"):
+    if name is None or not name.is_secrets or name.format not in ("yaml", "json", "env"):
         raise usage_error(
             f"'{options.path}' is no secrets file", "it ends in .secrets.yaml, .secrets.json or .secrets.env"
         )
     try:
         base, ours, theirs = (Path(each).read_bytes() for each in (options.base, options.ours, options.theirs))
-        outcome = _merge(options, base, ours, theirs)
+        outcome = _merge_versions(options, base, ours, theirs)
         if outcome.data != ours:
             Path(options.ours).write_bytes(outcome.data)
     except OSError as error:
-        raise Refusal("ET805", f"'{options.path}' cannot be merged: {reason(error)}") from None
+        raise RefusedError("ET805", f"'{options.path}' cannot be merged: {os_error_reason(error)}") from None
     except UnreadableError as error:
-        return _refuse(options, "a version of it is not one that sops wrote", *map(_words, error.findings))
+        return _report_unmerged(
+            options, "a version of it is not one that sops wrote", *map(_describe_finding, error.findings)
+        )
     except CannotMergeError as error:
-        return _refuse(options, str(error))
-    except (DecryptError, Failure, Refusal) as error:
-        return _refuse(options, error.message, *([f"hint: {error.hint}"] if error.hint else []))
-    return _tell(options, outcome)
+        return _report_unmerged(options, str(error))
+    except (DecryptError, MachineError, RefusedError) as error:
+        return _report_unmerged(options, error.message, *([f"hint: {error.hint}"] if error.hint else []))
+    return _report_outcome(options, outcome)
 
 
-def _merge(options: Options, base: bytes, ours: bytes, theirs: bytes) -> Outcome:
-    def version(data: bytes) -> Sealed:
-        return read(data, options.path)
+def _merge_versions(options: SecretsMergeDriverOptions, base: bytes, ours: bytes, theirs: bytes) -> MergeOutcome:
+    def version(data: bytes) -> SopsDocument:
+        return read_sops_document(data, options.path)
 
-    around = policy_around(options.directory / options.path)
+    around = load_enclosing_tree(options.directory / options.path)
     # Both sides have added the file.
     ancestor = version(base) if base.strip() else None
-    return merge(ancestor, version(ours), version(theirs), SopsWriter(around.root, around.policy), around.people)
+    return merge_files(ancestor, version(ours), version(theirs), SopsWriter(around.root, around.policy), around.people)
 
 
-def _tell(options: Options, outcome: Outcome) -> Exit:
+def _report_outcome(options: SecretsMergeDriverOptions, outcome: MergeOutcome) -> ExitCode:
     for path, why in outcome.conflicts.items():
-        _say(options, f"'{format_path(path)}' {why}")
+        _print_line(options, f"'{format_path(path)}' {why}")
     for recipient in outcome.removed:
-        _say(options, f"{recipient} is no recipient any more: 'envtree secrets rotate' takes the data key away as well")
+        _print_line(
+            options, f"{recipient} is no recipient any more: 'envtree secrets rotate' takes the data key away as well"
+        )
     if not outcome.conflicts:
-        return Exit.OK
-    _say(options, "these keys are as they are in ours: set them with 'envtree secrets set', then 'git add' the file")
-    return Exit.FOUND
+        return ExitCode.OK
+    _print_line(
+        options, "these keys are as they are in ours: set them with 'envtree secrets set', then 'git add' the file"
+    )
+    return ExitCode.FAILURE
 
 
-def _refuse(options: Options, why: str, *more: str) -> Exit:
+def _report_unmerged(options: SecretsMergeDriverOptions, why: str, *more: str) -> ExitCode:
     for words in (f"not merged, and ours stays: {why}", *more):
-        _say(options, words)
-    return Exit.FOUND
+        _print_line(options, words)
+    return ExitCode.FAILURE
 
 
-def _words(finding: Diagnostic) -> str:
+def _describe_finding(finding: Diagnostic) -> str:
     return f"{finding.code}: {finding.message}"
 
 
-def _say(options: Options, words: str) -> None:
-    err(f"{printable(f'{options.path}: {words}')}\n")
+def _print_line(options: SecretsMergeDriverOptions, message: str) -> None:
+    err(f"{printable(f'{options.path}: {message}')}\n")

@@ -3,19 +3,19 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.exits import Exit
-from envtree.cli.support.fleet import answer, refused
+from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
-from envtree.cli.support.session import open_tree, running
-from envtree.diagnostics.codes import ABOUT_ACCESS
+from envtree.cli.support.query_answer import report_blocking_errors, write_answer
+from envtree.cli.support.session import open_tree, start_run
+from envtree.diagnostics.codes import ACCESS_CODES
 from envtree.diagnostics.suggest import did_you_mean
 from envtree.engine.run import Request
-from envtree.report.readers import readers_text
-from envtree.secrets.access.readers import Access, Reads, access
+from envtree.report.readers import render_readers
+from envtree.secrets.access.access_report import AccessReport, SecretReads, build_access_report
 from envtree.secrets.access.to_json import access_data
 
 
-class Options(NamedTuple):
+class SecretsReadersOptions(NamedTuple):
     """The command line."""
 
     directory: Path
@@ -27,28 +27,28 @@ class Options(NamedTuple):
     color: str
 
 
-def run(options: Options) -> Exit:
+def run(options: SecretsReadersOptions) -> ExitCode:
     """Tell who can read the secrets."""
     tree = open_tree(options.directory)
-    reads = Reads()
-    with running(Request(tree, options.selectors, options.inputs, allow_empty=None)) as work:
+    reads = SecretReads()
+    with start_run(Request(tree, options.selectors, options.inputs, allow_empty=None)) as work:
         for result in work.results():
             reads.add(result)
     # That the keys are others than they should be is what is asked for.
-    if refused(work, tree, options.color, ABOUT_ACCESS):
-        return Exit.FOUND
-    found = access(work, reads)
+    if report_blocking_errors(work, tree, options.color, ACCESS_CODES):
+        return ExitCode.FAILURE
+    found = build_access_report(work, reads)
     if options.person is not None:
-        found = _only(found, options.person)
-    return answer(
+        found = _limit_to_person(found, options.person)
+    return write_answer(
         options.form,
         options.color,
         lambda: access_data(found),
-        lambda color: readers_text(found, color=color, whole=options.verbose),
+        lambda color: render_readers(found, color=color, verbose=options.verbose),
     )
 
 
-def _only(found: Access, name: str) -> Access:
+def _limit_to_person(found: AccessReport, name: str) -> AccessReport:
     people = tuple(person for person in found.people if person.name == name)
     if not people:
         hint = did_you_mean(name, [person.name for person in found.people])

@@ -5,24 +5,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from envtree.cli.support.console import err, out
-from envtree.cli.support.exits import Exit
-from envtree.cli.support.secrets_session import Desk, Stopped, open_desk
+from envtree.cli.support.exits import ExitCode
+from envtree.cli.support.secrets_session import CommandStoppedError, SecretsSession, open_secrets_session
 from envtree.diagnostics.finding_json import finding_data
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.printable import printable
 from envtree.diagnostics.printable_documents import json_document
-from envtree.frontend.link.readers import readers_of
-from envtree.model.diagnostic import Failure, Refusal
+from envtree.frontend.link.declared_readers import project_readers
+from envtree.model.diagnostic import MachineError, RefusedError
 from envtree.model.secrets_file import DecryptError
 from envtree.model.source import Kind
-from envtree.report import plural, stopped
-from envtree.secrets.edit.reading import UnreadableError
-from envtree.secrets.edit.rotating import Rotated, rotated
-from envtree.secrets.sops.pooled import pooled
+from envtree.report import error_report, plural
+from envtree.secrets.edit.key_rotation import KeyRotation, rotate_data_key
+from envtree.secrets.edit.sops_document import UnreadableError
+from envtree.secrets.sops.thread_pool import thread_pool
 from envtree.system import atomic_files as exchange
 
 
-class Options(NamedTuple):
+class SecretsRotateOptions(NamedTuple):
     """The command line."""
 
     directory: Path
@@ -31,74 +31,76 @@ class Options(NamedTuple):
     color: str
 
 
-class _Report(NamedTuple):
+class _FileReport(NamedTuple):
     """What has become of one file."""
 
     path: str
-    done: Rotated | None
+    rotation: KeyRotation | None
     findings: tuple[Finding, ...] = ()
-    code: Exit = Exit.OK
+    code: ExitCode = ExitCode.OK
 
 
-def run(options: Options) -> Exit:
+def run(options: SecretsRotateOptions) -> ExitCode:
     """Rotate the files, each on its own: what fails stays as it is."""
     try:
-        desk = open_desk(options.directory, options.color)
-    except Stopped:
-        return Exit.FOUND
-    paths = list(dict.fromkeys(map(desk.existing, options.files))) if options.files else _all(desk)
+        desk = open_secrets_session(options.directory, options.color)
+    except CommandStoppedError:
+        return ExitCode.FAILURE
+    paths = (
+        list(dict.fromkeys(map(desk.resolve_existing, options.files))) if options.files else _all_secrets_files(desk)
+    )
     reports = []
-    for report in _reports(desk, paths):
+    for report in _rotate_files(desk, paths):
         reports.append(report)
         if options.form == "text":
-            desk.tell(report.findings)
-            out(f"{_told(report.path, report.done)}\n" if report.done else "")
+            desk.print_findings(report.findings)
+            out(f"{_describe_rotation(report.path, report.rotation)}\n" if report.rotation else "")
     if options.form == "json":
-        out(json_document({"envtree": "1", "files": [_data(report) for report in reports]}))
+        out(json_document({"envtree": "1", "files": [_report_data(report) for report in reports]}))
     else:
-        count = sum(report.done is not None for report in reports)
+        count = sum(report.rotation is not None for report in reports)
         err(f"rotated {count} of {plural(len(paths), 'file')}\n")
-    return max((report.code for report in reports), default=Exit.OK)
+    return max((report.code for report in reports), default=ExitCode.OK)
 
 
-def _all(desk: Desk) -> list[str]:
-    return [path for path, one in desk.run.files.items() if one.location.kind is Kind.SECRETS]
+def _all_secrets_files(session: SecretsSession) -> list[str]:
+    return [path for path, one in session.run.files.items() if one.location.kind is Kind.SECRETS]
 
 
-def _reports(desk: Desk, paths: list[str]) -> Iterator[_Report]:
+def _rotate_files(session: SecretsSession, paths: list[str]) -> Iterator[_FileReport]:
     """One report for each file, in their order, as soon as it is there."""
-    with pooled(desk.writer.program.stop) as pool:
-        yield from pool.map(lambda path: _rotate(desk, path), paths)
+    with thread_pool(session.writer.program.stop) as pool:
+        yield from pool.map(lambda path: _rotate_file(session, path), paths)
 
 
-def _rotate(desk: Desk, path: str) -> _Report:
+def _rotate_file(session: SecretsSession, path: str) -> _FileReport:
     try:
-        before = desk.load(path)
-        readers = readers_of(desk.workspace, before.file.location.project)
-        done = rotated(before, readers, desk.writer)
-        exchange.replace(desk.tree.root, path, before.data, done.sealed.data)
-        return _Report(path, done)
+        before = session.load(path)
+        readers = project_readers(session.workspace, before.file.location.project)
+        done = rotate_data_key(before, readers, session.writer)
+        exchange.replace_file(session.tree.root, path, before.data, done.sealed.data)
+        return _FileReport(path, done)
     except UnreadableError as error:
-        return _Report(path, None, desk.findings(error), Exit.FOUND)
-    except (DecryptError, Refusal) as wrong:
-        return _Report(path, None, stopped(wrong).findings, Exit.FOUND)
-    except Failure as failure:
-        return _Report(path, None, stopped(failure).findings, Exit.MACHINE)
+        return _FileReport(path, None, session.unreadable_findings(error), ExitCode.FAILURE)
+    except (DecryptError, RefusedError) as wrong:
+        return _FileReport(path, None, error_report(wrong).findings, ExitCode.FAILURE)
+    except MachineError as failure:
+        return _FileReport(path, None, error_report(failure).findings, ExitCode.MACHINE_ERROR)
 
 
-def _told(path: str, done: Rotated) -> str:
-    words = [f"{path}: new data key for {plural(done.readers, 'reader')}"]
-    words += [f"added {', '.join(done.added)}"] if done.added else []
-    words += [f"removed {', '.join(done.removed)}"] if done.removed else []
+def _describe_rotation(path: str, rotation: KeyRotation) -> str:
+    words = [f"{path}: new data key for {plural(rotation.reader_count, 'reader')}"]
+    words += [f"added {', '.join(rotation.added)}"] if rotation.added else []
+    words += [f"removed {', '.join(rotation.removed)}"] if rotation.removed else []
     return printable("; ".join(words))
 
 
-def _data(report: _Report) -> dict[str, Any]:
-    done = report.done
+def _report_data(report: _FileReport) -> dict[str, Any]:
+    done = report.rotation
     return {
         "path": report.path,
         "rotated": done is not None,
-        "readers": done.readers if done else None,
+        "readers": done.reader_count if done else None,
         "added": list(done.added) if done else [],
         "removed": list(done.removed) if done else [],
         "findings": [finding_data(finding) for finding in report.findings],

@@ -7,26 +7,26 @@ from typing import Any, NamedTuple, cast
 import click
 
 from envtree.cli.support.console import err
-from envtree.cli.support.exits import Exit
-from envtree.cli.support.options import is_text, usage_error
-from envtree.cli.support.secrets_session import Desk, Stopped, open_desk
+from envtree.cli.support.exits import ExitCode
+from envtree.cli.support.options import is_utf8, usage_error
+from envtree.cli.support.secrets_session import CommandStoppedError, SecretsSession, open_secrets_session
 from envtree.diagnostics.printable import printable
 from envtree.model.keypath import KeyPath, format_path, parse_path
-from envtree.model.nodes import Node, Scalar
-from envtree.model.secrets_file import SCOPE, DecryptError
-from envtree.secrets.edit import setting
-from envtree.secrets.edit.audience import audience
-from envtree.secrets.edit.leaves import kinds
-from envtree.secrets.edit.place import place
-from envtree.secrets.edit.reading import Sealed, UnreadableError
-from envtree.secrets.edit.setting import CannotSetError
-from envtree.secrets.edit.value import check_path, typed
-from envtree.secrets.sops.writing import Format
+from envtree.model.nodes import Node, ScalarNode
+from envtree.model.secrets_file import SCOPE_KEY, DecryptError
+from envtree.secrets.edit import set_value as setting
+from envtree.secrets.edit.new_file_recipients import find_recipients
+from envtree.secrets.edit.secrets_location import locate_secrets_file
+from envtree.secrets.edit.set_value import CannotSetError
+from envtree.secrets.edit.sops_document import SopsDocument, UnreadableError
+from envtree.secrets.edit.sops_values import node_types
+from envtree.secrets.edit.value_input import check_path, parse_value
+from envtree.secrets.sops.writer import SopsFormat
 from envtree.sources.tree import FILE_LIMIT
 from envtree.system import atomic_files as exchange
 
 
-class Options(NamedTuple):
+class SecretsSetOptions(NamedTuple):
     """The command line."""
 
     directory: Path
@@ -38,66 +38,68 @@ class Options(NamedTuple):
     color: str
 
 
-def run(options: Options) -> Exit:
+def run(options: SecretsSetOptions) -> ExitCode:
     """Set the value, or tell what keeps it from being set."""
-    key = _key(options.key)
+    key = _parse_key(options.key)
     try:
-        desk = open_desk(options.directory, options.color)
-        path = desk.find(options.file)
-        sealed = desk.read(path) if path in desk.run.files else None
-    except Stopped:
-        return Exit.FOUND
-    value = _value(options)
-    _check(sealed, path, key, value)
+        desk = open_secrets_session(options.directory, options.color)
+        path = desk.resolve_path(options.file)
+        sealed = desk.read_or_stop(path) if path in desk.run.files else None
+    except CommandStoppedError:
+        return ExitCode.FAILURE
+    value = _read_value(options)
+    _check_fits(sealed, path, key, value)
     try:
-        return _change(desk, sealed, key, value) if sealed else _begin(desk, path, key, value)
+        return _update_file(desk, sealed, key, value) if sealed else _create_file(desk, path, key, value)
     except UnreadableError as error:
-        desk.tell(desk.findings(error))
-        return _refuse(path)
+        desk.print_findings(desk.unreadable_findings(error))
+        return _report_unchanged(path)
     except DecryptError as error:
-        raise error.refusal() from None
+        raise error.to_refused_error() from None
 
 
-def _change(desk: Desk, sealed: Sealed, key: KeyPath, value: Any) -> Exit:
+def _update_file(session: SecretsSession, sealed: SopsDocument, key: KeyPath, value: Any) -> ExitCode:
     path = sealed.file.path
-    after = setting.changed(sealed, key, value, desk.writer)
-    if not desk.check(path, after.data):
-        return _refuse(path)
-    exchange.replace(desk.tree.root, path, sealed.data, after.data)
-    err(f"{_told(sealed.node(key), after.node(key))} '{printable(format_path(key))}' in '{path}'\n")
-    return Exit.OK
+    after = setting.set_value(sealed, key, value, session.writer)
+    if not session.check_content(path, after.data):
+        return _report_unchanged(path)
+    exchange.replace_file(session.tree.root, path, sealed.data, after.data)
+    err(
+        f"{_describe_change(sealed.find_node(key), after.find_node(key))} '{printable(format_path(key))}' in '{path}'\n"
+    )
+    return ExitCode.OK
 
 
-def _begin(desk: Desk, path: str, key: KeyPath, value: Any) -> Exit:
-    readers = audience(desk.workspace, desk.tree, path, place(desk.tree, path))
-    data = setting.new(path, _format(path), key, value, readers.keys, desk.writer)
-    if not desk.check(path, data):
-        return _refuse(path)
-    exchange.create(desk.tree.root, path, data)
+def _create_file(session: SecretsSession, path: str, key: KeyPath, value: Any) -> ExitCode:
+    readers = find_recipients(session.workspace, session.tree, path, locate_secrets_file(session.tree, path))
+    data = setting.encrypt_new_file(path, _file_format(path), key, value, readers.keys, session.writer)
+    if not session.check_content(path, data):
+        return _report_unchanged(path)
+    exchange.create_file(session.tree.root, path, data)
     err(f"began '{path}' with '{printable(format_path(key))}', for {printable(', '.join(readers.names))}\n")
-    return Exit.OK
+    return ExitCode.OK
 
 
-def _told(before: Node | None, after: Node | None) -> str:
+def _describe_change(before: Node | None, after: Node | None) -> str:
     """What has been done to a key; another type is easily an oversight."""
     if before is None:
         return "added"
-    if isinstance(before, Scalar) and isinstance(after, Scalar) and kinds(before) != kinds(after):
-        return f"changed, from {kinds(before)} to {kinds(after)},"
+    if isinstance(before, ScalarNode) and isinstance(after, ScalarNode) and node_types(before) != node_types(after):
+        return f"changed, from {node_types(before)} to {node_types(after)},"
     return "changed"
 
 
-def _refuse(path: str) -> Exit:
+def _report_unchanged(path: str) -> ExitCode:
     err(f"'{path}' is as it was\n")
-    return Exit.FOUND
+    return ExitCode.FAILURE
 
 
-def _key(text: str) -> KeyPath:
+def _parse_key(text: str) -> KeyPath:
     if "=" in text:
         # What stands behind it may well be the value.
         raise usage_error("KEY has no '='", "the value comes from stdin, or from a prompt")
     try:
-        if not is_text(text):
+        if not is_utf8(text):
             raise ValueError("a key is text in UTF-8")
         key = parse_path(text)
         check_path(key)
@@ -106,26 +108,26 @@ def _key(text: str) -> KeyPath:
     return key
 
 
-def _check(sealed: Sealed | None, path: str, key: KeyPath, value: Any) -> None:
+def _check_fits(sealed: SopsDocument | None, path: str, key: KeyPath, value: Any) -> None:
     """A usage error for what cannot stand where it is meant to."""
     home = path.rpartition(".secrets.")[0]
-    if key[0] == SCOPE and (len(key) > 1 or value != home):
-        raise usage_error(f"'{SCOPE}' says where the file belongs", f"the only value that it may have is '{home}'")
+    if key[0] == SCOPE_KEY and (len(key) > 1 or value != home):
+        raise usage_error(f"'{SCOPE_KEY}' says where the file belongs", f"the only value that it may have is '{home}'")
     try:
-        setting.check_fits(sealed, _format(path), key, value)
+        setting.check_fits(sealed, _file_format(path), key, value)
     except CannotSetError as wrong:
         raise usage_error(wrong.message, wrong.hint) from None
 
 
-def _value(options: Options) -> Any:
+def _read_value(options: SecretsSetOptions) -> Any:
     """The value, from wherever it comes."""
     try:
-        return typed(_text(options), "json" if options.as_json else options.type)
+        return parse_value(_read_text(options), "json" if options.as_json else options.type)
     except ValueError as wrong:
         raise usage_error(f"the value of '{options.key}' cannot be used", str(wrong)) from None
 
 
-def _text(options: Options) -> str:
+def _read_text(options: SecretsSetOptions) -> str:
     if sys.stdin.isatty():
         # Asked twice: nobody sees what is typed.
         asked = f"value of {printable(options.key)}"
@@ -135,11 +137,11 @@ def _text(options: Options) -> str:
         raise ValueError(f"it is larger than {FILE_LIMIT >> 10} KiB")
     # No exception gets out that carries what could not be decoded.
     text = data.decode(errors="surrogateescape")
-    if not is_text(text):
+    if not is_utf8(text):
         raise ValueError("it is not text in UTF-8; base64 makes text of anything")
     end = "" if options.keep_newline else "\r\n" if text.endswith("\r\n") else "\n"
     return text.removesuffix(end)
 
 
-def _format(path: str) -> Format:
-    return cast(Format, path.rpartition(".")[2])
+def _file_format(path: str) -> SopsFormat:
+    return cast(SopsFormat, path.rpartition(".")[2])

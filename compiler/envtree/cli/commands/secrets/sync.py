@@ -6,28 +6,28 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.support.console import err, out
-from envtree.cli.support.exits import Exit
-from envtree.cli.support.progress import progress
-from envtree.cli.support.session import Environ, open_tree, report_of, tell
+from envtree.cli.support.exits import ExitCode
+from envtree.cli.support.progress import show_progress
+from envtree.cli.support.session import Environ, build_report, open_tree, print_findings
 from envtree.engine.run import Request, Run
-from envtree.model.diagnostic import Diagnostic, Failure, Severity
-from envtree.model.secrets_file import SCOPE, DecryptError, SecretsPolicy
+from envtree.model.diagnostic import Diagnostic, MachineError, Severity
+from envtree.model.secrets_file import SCOPE_KEY, DecryptError, SecretsPolicy
 from envtree.report import plural
-from envtree.secrets.access.rekey import Left, Task, perform, tasks
-from envtree.secrets.access.sync import Change, difference, plan
-from envtree.secrets.edit.reading import UnreadableError
-from envtree.secrets.sops.pooled import pooled
-from envtree.secrets.sops.unchanged import read_unchanged
-from envtree.secrets.sops.writing import SopsWriter
+from envtree.secrets.access.access_plan import AccessFileChange, plan_access_files, render_file_changes
+from envtree.secrets.access.rekey import RekeyTask, SkippedFile, plan_rekeying, rekey_file
+from envtree.secrets.edit.sops_document import UnreadableError
+from envtree.secrets.sops.read_unchanged import read_unchanged
+from envtree.secrets.sops.thread_pool import thread_pool
+from envtree.secrets.sops.writer import SopsWriter
 from envtree.sources.tree import DirectoryTree
-from envtree.system.atomic_files import create, replace
+from envtree.system.atomic_files import create_file, replace_file
 from envtree.system.git import repository_root
 
 # What this command mends, or what has nothing to do with it.
-_CURED = frozenset({"ET609", "ET612", "ET650", "ET653", "ET654", "ET655", "ET656"})
+_FIXED_CODES = frozenset({"ET609", "ET612", "ET650", "ET653", "ET654", "ET655", "ET656"})
 
 
-class Options(NamedTuple):
+class SecretsSyncOptions(NamedTuple):
     """The command line."""
 
     directory: Path
@@ -36,102 +36,108 @@ class Options(NamedTuple):
     color: str
 
 
-class _Done(NamedTuple):
+class _TaskOutcome(NamedTuple):
     """What became of a task; a Failure says that the machine is at fault."""
 
-    task: Task
-    problem: Failure | DecryptError | UnreadableError | None
+    task: RekeyTask
+    problem: MachineError | DecryptError | UnreadableError | None
 
 
-def run(options: Options) -> Exit:
+def run(options: SecretsSyncOptions) -> ExitCode:
     """Bring the files in line, or show what that would change."""
     tree = open_tree(options.directory)
-    with progress(sys.stderr) as told:
+    with show_progress(sys.stderr) as told:
         work = Run(Request(tree, environ=Environ(), allow_empty=True, progress=told))
-    if work.workspace is None or _is_in_the_way(work):
-        tell(tree, report_of(work.outcome()), options.color)
-        return Exit.FOUND
+    if work.workspace is None or _has_blocking_errors(work):
+        print_findings(tree, build_report(work.outcome()), options.color)
+        return ExitCode.FAILURE
     repository = repository_root(tree.root) or tree.root
-    planned = plan(work, tree, repository)
-    todo, left = tasks(work, planned.rules, update_keys=options.update_keys)
-    for name in planned.nameless:
+    planned = plan_access_files(work, tree, repository)
+    todo, left = plan_rekeying(work, planned.rules, update_keys=options.update_keys)
+    for name in planned.owners_without_handle:
         err(f"warning: the owner '{name}' has neither 'github' nor 'email', so CODEOWNERS does not name them\n")
     if options.check:
-        return _show(planned.changes, todo, left)
-    _write(planned.changes, repository)
-    done = _perform(todo, tree, work.workspace.organization.secrets_policy)
+        return _show_changes(planned.changes, todo, left)
+    _write_changes(planned.changes, repository)
+    done = _perform_tasks(todo, tree, work.workspace.organization.secrets_policy)
     if not (planned.changes or todo or left):
         err("nothing to do\n")
-    return max(_tell(done), _tell_left(left))
+    return max(_report_outcomes(done), _report_skipped(left))
 
 
-def _is_in_the_way(work: Run) -> bool:
+def _has_blocking_errors(work: Run) -> bool:
     """Whether the tree has an error that says more is wrong than what is mended here."""
     errors = (one.diagnostic for one in work.outcome().findings if one.severity is Severity.ERROR)
-    return not all(one.code in _CURED or _is_unclaimed(one, work) for one in errors)
+    return not all(one.code in _FIXED_CODES or _is_missing_scope(one, work) for one in errors)
 
 
-def _is_unclaimed(finding: Diagnostic, work: Run) -> bool:
+def _is_missing_scope(finding: Diagnostic, work: Run) -> bool:
     file = work.files.get(finding.span.path)
-    return finding.code == "ET608" and finding.key == SCOPE and bool(file and file.sealed and not file.sealed.scope)
+    return (
+        finding.code == "ET608"
+        and finding.key == SCOPE_KEY
+        and bool(file and file.secrets_file and not file.secrets_file.scope)
+    )
 
 
-def _show(changes: tuple[Change, ...], todo: list[Task], left: list[Left]) -> Exit:
-    out(difference(changes))
-    out("".join(f"would change {task.words}\n" for task in todo))
-    told = _tell_left(left)
-    if changes or todo:
-        err(f"{plural(len(changes) + len(todo), 'file')} would change\n")
-        return Exit.FOUND
+def _show_changes(
+    changes: tuple[AccessFileChange, ...], pending: list[RekeyTask], skipped: list[SkippedFile]
+) -> ExitCode:
+    out(render_file_changes(changes))
+    out("".join(f"would change {task.description}\n" for task in pending))
+    told = _report_skipped(skipped)
+    if changes or pending:
+        err(f"{plural(len(changes) + len(pending), 'file')} would change\n")
+        return ExitCode.FAILURE
     return told
 
 
-def _write(changes: tuple[Change, ...], repository: Path) -> None:
+def _write_changes(changes: tuple[AccessFileChange, ...], repository: Path) -> None:
     for change in changes:
         if change.before is None:
-            create(repository, change.path, change.after)
+            create_file(repository, change.path, change.after)
         else:
-            replace(repository, change.path, change.before, change.after)
+            replace_file(repository, change.path, change.before, change.after)
         out(f"wrote {change.path}\n")
 
 
-def _perform(todo: list[Task], tree: DirectoryTree, policy: SecretsPolicy) -> list[_Done]:
+def _perform_tasks(pending: list[RekeyTask], tree: DirectoryTree, policy: SecretsPolicy) -> list[_TaskOutcome]:
     """Do all tasks, several at a time; one that fails leaves its file as it is, and the others go on."""
-    if not todo:
+    if not pending:
         return []
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     writer = SopsWriter(tree.root, policy)
 
-    def do(task: Task) -> _Done:
+    def do(task: RekeyTask) -> _TaskOutcome:
         try:
             data = read_unchanged(tree.root, task.sealed)
-            replace(tree.root, task.sealed.path, data, perform(task, data, writer))
-        except (Failure, DecryptError, UnreadableError) as problem:
-            return _Done(task, problem)
+            replace_file(tree.root, task.sealed.path, data, rekey_file(task, data, writer))
+        except (MachineError, DecryptError, UnreadableError) as problem:
+            return _TaskOutcome(task, problem)
         except OSError:
-            return _Done(task, Failure("ET623", "sops gave back no file", "run the command again"))
-        return _Done(task, None)
+            return _TaskOutcome(task, MachineError("ET623", "sops gave back no file", "run the command again"))
+        return _TaskOutcome(task, None)
 
-    with pooled(writer.program.stop) as pool:
-        return list(pool.map(do, todo))
+    with thread_pool(writer.program.stop) as pool:
+        return list(pool.map(do, pending))
 
 
-def _tell(done: list[_Done]) -> Exit:
-    for one in done:
+def _report_outcomes(outcomes: list[_TaskOutcome]) -> ExitCode:
+    for one in outcomes:
         if one.problem is None:
-            out(f"changed {one.task.words}\n")
+            out(f"changed {one.task.description}\n")
         elif isinstance(one.problem, UnreadableError):
             err(f"left {one.task.sealed.path}: sops gave back another file than it was asked for\n")
         else:
             err(f"left {one.task.sealed.path}: {one.problem.message}; {one.problem.hint}\n")
-    if any(one.task.lost and one.problem is None for one in done):
+    if any(one.task.lost and one.problem is None for one in outcomes):
         err("who was taken out has seen the values: replace them, and run 'envtree secrets rotate'\n")
-    if any(isinstance(one.problem, Failure) for one in done):
-        return Exit.MACHINE
-    return Exit.FOUND if any(one.problem for one in done) else Exit.OK
+    if any(isinstance(one.problem, MachineError) for one in outcomes):
+        return ExitCode.MACHINE_ERROR
+    return ExitCode.FAILURE if any(one.problem for one in outcomes) else ExitCode.OK
 
 
-def _tell_left(left: list[Left]) -> Exit:
-    for one in left:
-        err(f"left {one.path}: {one.why}\n")
-    return Exit.FOUND if left else Exit.OK
+def _report_skipped(skipped: list[SkippedFile]) -> ExitCode:
+    for one in skipped:
+        err(f"left {one.path}: {one.reason}\n")
+    return ExitCode.FAILURE if skipped else ExitCode.OK

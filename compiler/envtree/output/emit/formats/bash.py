@@ -1,37 +1,37 @@
 """A file that bash, dash and direnv source; `eval` may have its text, too."""
 
-from envtree.output.emit.dialect import Dialect, Variables, lines
+from envtree.output.emit.dialect import Dialect, WriterInput, format_lines
 
 # Those that bash does not let be set, or gives a value of its own.
-_ITS_OWN_WORDS = """
+_RESERVED_TEXT = """
     _ BASHOPTS BASHPID BASH_ALIASES BASH_ARGC BASH_ARGV BASH_CMDS BASH_COMMAND BASH_LINENO BASH_SOURCE BASH_SUBSHELL
     BASH_VERSINFO DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS LINENO PIPESTATUS PPID SECONDS SHELLOPTS
     SHLVL UID
 """
-_ITS_OWN = frozenset(_ITS_OWN_WORDS.split())
+_RESERVED = frozenset(_RESERVED_TEXT.split())
 # What is given to these bash calculates, and in `a[$(program)]` it runs the program to do so.
-_CALCULATED = frozenset({"HISTCMD", "OPTIND", "RANDOM", "SRANDOM"})
+_ARITHMETIC = frozenset({"HISTCMD", "OPTIND", "RANDOM", "SRANDOM"})
 # The value of these is a program to run, or a file descriptor to close, for the shell that reads the file.
-_ACTED_ON = frozenset({"BASH_COMPAT", "BASH_XTRACEFD", "MAILPATH", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4"})
+_SIDE_EFFECTS = frozenset({"BASH_COMPAT", "BASH_XTRACEFD", "MAILPATH", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4"})
 
 
-def bash(given: Variables) -> bytes:
+def bash(env: WriterInput) -> bytes:
     """Every value in single quotes, in which nothing has a meaning but their end."""
-    return lines(given, lambda name, text: f"export {name}={quoted(text)}")
+    return format_lines(env, lambda name, text: f"export {name}={quote(text)}")
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A text as one word of a POSIX shell."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def refusal(name: str, _: str) -> str:
+def rejection_reason(name: str, _: str) -> str:
     """Names that mean something to the shell itself; of values it takes all."""
-    if name in _ITS_OWN:
+    if name in _RESERVED:
         return "bash has a value of its own for this name"
-    if name in _CALCULATED:
+    if name in _ARITHMETIC:
         return "bash calculates what is given to this name, and may run programs to do so"
-    return "bash itself acts on this name" if name in _ACTED_ON else ""
+    return "bash itself acts on this name" if name in _SIDE_EFFECTS else ""
 
 
-DIALECT = Dialect((bash,), refusal, process=True)
+DIALECT = Dialect((bash,), rejection_reason, starts_process=True)

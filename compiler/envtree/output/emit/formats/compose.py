@@ -1,22 +1,22 @@
 """`.env` as Docker Compose reads it."""
 
-from envtree.output.emit.dialect import Dialect, Variables, lines, plain_lines
+from envtree.output.emit.dialect import Dialect, WriterInput, format_lines, format_plain_lines
 
 _SPECIAL = {"\\": "\\\\", '"': '\\"', "$": "\\$", "\n": "\\n", "\r": "\\r"}
 _ESCAPES = str.maketrans(_SPECIAL)
 
 
-def compose(given: Variables) -> bytes:
+def compose(env: WriterInput) -> bytes:
     """Every value in double quotes, without substitution."""
-    joined = given.joined
+    joined = env.joined_text
     if any(special in joined for special in _SPECIAL):
-        return lines(given, lambda name, text: f'{name}="{quoted(text)}"')
-    return plain_lines(given, '="', '"\n')
+        return format_lines(env, lambda name, text: f'{name}="{escape(text)}"')
+    return format_plain_lines(env, '="', '"\n')
 
 
-def quoted(text: str) -> str:
+def escape(text: str) -> str:
     """What stands between double quotes for a text."""
     return text.translate(_ESCAPES)
 
 
-DIALECT = Dialect((compose,), process=True)
+DIALECT = Dialect((compose,), starts_process=True)

@@ -3,25 +3,25 @@
 import hashlib
 from collections.abc import Iterator
 
-from envtree.output.emit.dialect import Dialect, Excess, Variables, lines
+from envtree.output.emit.dialect import Dialect, SizeLimit, WriterInput, format_lines
 
 # The runner keeps these for itself.
 _RESERVED = frozenset({"NODE_OPTIONS"})
 _RESERVED_PREFIXES = ("GITHUB_", "RUNNER_")
 # What the outputs of a job may have in all, as UTF-16.
-_OUTPUTS = 1024 * 1024
+_MAX_OUTPUTS_SIZE = 1024 * 1024
 
 _COMMAND_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 
 
-def variables(given: Variables) -> bytes:
+def write_variables(env: WriterInput) -> bytes:
     """Each value between two lines that do not stand in it; the runner knows no comments."""
-    return lines(given, _heredoc, comments=False)
+    return format_lines(env, _heredoc, comments=False)
 
 
-def masks(given: Variables) -> bytes:
+def write_masks(env: WriterInput) -> bytes:
     """A command for each secret, which keeps the runner from showing it: to be printed before the file is read."""
-    found = sorted({given.texts[name] for name in given.secret} - {""})
+    found = sorted({env.texts[name] for name in env.secret_names} - {""})
     return "".join(f"::add-mask::{text.translate(_COMMAND_DATA)}\n" for text in found).encode()
 
 
@@ -45,23 +45,25 @@ def _delimiters(text: str) -> Iterator[str]:
         digest = hashlib.sha256(digest.encode()).hexdigest()
 
 
-def _ending(_: str, text: str) -> str:
+def _output_rejection_reason(_: str, text: str) -> str:
     # On Windows the runner takes it for a part of the end of the line.
     return "its value ends in a carriage return" if text.endswith("\r") else ""
 
 
-def _refusal(name: str, text: str) -> str:
+def _env_rejection_reason(name: str, text: str) -> str:
     if name in _RESERVED or name.startswith(_RESERVED_PREFIXES):
         return "the runner does not let this name be set"
-    return _ending(name, text)
+    return _output_rejection_reason(name, text)
 
 
-def _excess(given: Variables, _: tuple[bytes, ...]) -> Iterator[Excess]:
-    size = sum(len(text.encode("utf-16-le")) for text in given.texts.values())
-    if size > _OUTPUTS:
-        message = f"the values for 'github-output' have {size} bytes, and the outputs of a job may have {_OUTPUTS}"
-        yield Excess(False, message, "output fewer, or upload a file as an artifact")
+def _check_size(env: WriterInput, _: tuple[bytes, ...]) -> Iterator[SizeLimit]:
+    size = sum(len(text.encode("utf-16-le")) for text in env.texts.values())
+    if size > _MAX_OUTPUTS_SIZE:
+        message = (
+            f"the values for 'github-output' have {size} bytes, and the outputs of a job may have {_MAX_OUTPUTS_SIZE}"
+        )
+        yield SizeLimit(False, message, "output fewer, or upload a file as an artifact")
 
 
-GITHUB_ENV = Dialect((variables, masks), _refusal, process=True)
-GITHUB_OUTPUT = Dialect((variables, masks), _ending, excess=_excess)
+GITHUB_ENV = Dialect((write_variables, write_masks), _env_rejection_reason, starts_process=True)
+GITHUB_OUTPUT = Dialect((write_variables, write_masks), _output_rejection_reason, check_size=_check_size)

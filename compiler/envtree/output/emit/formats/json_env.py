@@ -1,12 +1,12 @@
 """The variables as one JSON object."""
 
-from envtree.model.canonical_json import canonical
-from envtree.output.emit.dialect import Dialect, Variables
+from envtree.model.canonical_json import encode_canonical
+from envtree.output.emit.dialect import Dialect, WriterInput
 
 
-def json_env(given: Variables) -> bytes:
+def json_env(env: WriterInput) -> bytes:
     """Names and texts."""
-    return canonical(given.texts)
+    return encode_canonical(env.texts)
 
 
 DIALECT = Dialect((json_env,))

@@ -6,54 +6,56 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from envtree.model.canonical_json import canonical
-from envtree.model.output_settings import Store
-from envtree.output.emit.dialect import Dialect, Excess, Missing, Variables
-from envtree.output.emit.yaml_text import document
+from envtree.model.canonical_json import encode_canonical
+from envtree.model.output_settings import SecretStore
+from envtree.output.emit.dialect import Dialect, OmittedVariable, SizeLimit, WriterInput
+from envtree.output.emit.yaml_text import format_document
 
 # What Kubernetes takes as the values of one object, and as its annotations, to which `kubectl apply` adds the object.
-_OBJECT = 1024 * 1024
-_ANNOTATIONS = 256 * 1024
-_LONGEST_NAME = 253
-_LONGEST_LABEL = 63
+_MAX_OBJECT_SIZE = 1024 * 1024
+_MAX_ANNOTATIONS_SIZE = 256 * 1024
+_MAX_NAME_LENGTH = 253
+_MAX_LABEL_LENGTH = 63
 # What a pattern can name.
-PARTS = ("project", "team", "agent", "environment")
+NAME_PARTS = ("project", "team", "agent", "environment")
 # How much of a SHA-256 tells names apart.
-_SUFFIX = 10
+_SUFFIX_LENGTH = 10
 
-_PART = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
-_FITTING = re.compile(rf"{_PART}(?:\.{_PART})*")
-_DOTS = re.compile(r"[.-]*\.[.-]*")
+_NAME_SEGMENT = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_VALID_NAME = re.compile(rf"{_NAME_SEGMENT}(?:\.{_NAME_SEGMENT})*")
+_DOT_RUN = re.compile(r"[.-]*\.[.-]*")
 
 
-def k8s(given: Variables) -> bytes:
+def k8s(env: WriterInput) -> bytes:
     """One YAML document for each object."""
-    return "---\n".join(document(each) for each in objects(given)).encode()
+    return "---\n".join(format_document(each) for each in build_objects(env)).encode()
 
 
-def objects(given: Variables) -> Iterator[dict[str, Any]]:
+def build_objects(env: WriterInput) -> Iterator[dict[str, Any]]:
     """The ConfigMap, which is there for every bundle, and what holds the secrets, if there are any."""
-    plain = {name: text for name, text in given.texts.items() if name not in given.secret}
-    if not given.apart:
-        yield _object(given, "v1", "ConfigMap", {"data": plain}, hashlib.sha256(canonical(plain)).hexdigest())
-    if given.secret:
-        coded = {name: base64.b64encode(given.texts[name].encode()).decode() for name in sorted(given.secret)}
-        yield _object(given, "v1", "Secret", {"type": "Opaque", "data": coded}, given.fingerprint)
-    if given.kubernetes.store and _remote(given):
-        spec = _external(given, given.kubernetes.store)
-        yield _object(given, "external-secrets.io/v1", "ExternalSecret", {"spec": spec}, given.fingerprint)
+    plain = {name: text for name, text in env.texts.items() if name not in env.secret_names}
+    if not env.is_secrets_only:
+        yield _build_object(
+            env, "v1", "ConfigMap", {"data": plain}, hashlib.sha256(encode_canonical(plain)).hexdigest()
+        )
+    if env.secret_names:
+        coded = {name: base64.b64encode(env.texts[name].encode()).decode() for name in sorted(env.secret_names)}
+        yield _build_object(env, "v1", "Secret", {"type": "Opaque", "data": coded}, env.fingerprint)
+    if env.kubernetes.secret_store and _stored_secrets(env):
+        spec = _external_secret_spec(env, env.kubernetes.secret_store)
+        yield _build_object(env, "external-secrets.io/v1", "ExternalSecret", {"spec": spec}, env.fingerprint)
 
 
-def _object(given: Variables, version: str, kind: str, body: dict[str, Any], digest: str) -> dict[str, Any]:
-    name = object_name(given.kubernetes.name, given.data, given.data["id"])
-    if given.kubernetes.hash_suffix:
-        name = _suffixed(name, digest)
+def _build_object(env: WriterInput, version: str, kind: str, body: dict[str, Any], digest: str) -> dict[str, Any]:
+    name = object_name(env.kubernetes.name_pattern, env.data, env.data["id"])
+    if env.kubernetes.hash_suffix:
+        name = _append_hash(name, digest)
     metadata: dict[str, Any] = {"name": name}
-    if given.kubernetes.namespace:
-        metadata["namespace"] = given.kubernetes.namespace
-    metadata["labels"] = _labels(given.data)
-    metadata["annotations"] = {"envtree/id": given.data["id"]}
-    missing = sorted({*given.unknown, *given.references} - _remote(given).keys())
+    if env.kubernetes.namespace:
+        metadata["namespace"] = env.kubernetes.namespace
+    metadata["labels"] = _labels(env.data)
+    metadata["annotations"] = {"envtree/id": env.data["id"]}
+    missing = sorted({*env.unknown_names, *env.references} - _stored_secrets(env).keys())
     if kind == "ConfigMap" and missing:
         metadata["annotations"]["envtree/left-out"] = ", ".join(missing)
     return {"apiVersion": version, "kind": kind, "metadata": metadata, **body}
@@ -61,18 +63,18 @@ def _object(given: Variables, version: str, kind: str, body: dict[str, Any], dig
 
 def object_name(pattern: str, data: Mapping[str, Any], id: str) -> str:
     """The name of a bundle's objects: what Kubernetes does not take is replaced, and a hash keeps such names apart."""
-    parts = {part: data[part] or "" for part in PARTS}
+    parts = {part: data[part] or "" for part in NAME_PARTS}
     pattern = pattern if parts["team"] else re.sub(r"\{team\}[.-]?", "", pattern)
     wanted = pattern.format_map(parts)
-    if len(wanted) <= _LONGEST_NAME and _FITTING.fullmatch(wanted):
+    if len(wanted) <= _MAX_NAME_LENGTH and _VALID_NAME.fullmatch(wanted):
         return wanted
-    fitting = _DOTS.sub(".", wanted.replace("_", "-")).strip(".-")
-    return _suffixed(fitting, hashlib.sha256(id.encode()).hexdigest())
+    fitting = _DOT_RUN.sub(".", wanted.replace("_", "-")).strip(".-")
+    return _append_hash(fitting, hashlib.sha256(id.encode()).hexdigest())
 
 
-def _suffixed(name: str, digest: str) -> str:
+def _append_hash(name: str, digest: str) -> str:
     """A name with the beginning of a digest at its end; one that has nothing else is that alone."""
-    return f"{name[: _LONGEST_NAME - _SUFFIX - 1].rstrip('.-')}-{digest[:_SUFFIX]}".lstrip("-")
+    return f"{name[: _MAX_NAME_LENGTH - _SUFFIX_LENGTH - 1].rstrip('.-')}-{digest[:_SUFFIX_LENGTH]}".lstrip("-")
 
 
 def _labels(data: Mapping[str, Any]) -> dict[str, str]:
@@ -84,42 +86,44 @@ def _labels(data: Mapping[str, Any]) -> dict[str, str]:
         "envtree/team": data["team"] or "",
     }
     # A label ends with a letter or a digit.
-    return {key: value[:_LONGEST_LABEL].rstrip("-_") for key, value in found.items() if value}
+    return {key: value[:_MAX_LABEL_LENGTH].rstrip("-_") for key, value in found.items() if value}
 
 
-def _external(given: Variables, store: Store) -> dict[str, Any]:
+def _external_secret_spec(env: WriterInput, store: SecretStore) -> dict[str, Any]:
     """What the External Secrets Operator does: each secret is looked up by its file and its path in there."""
     return {
-        "refreshInterval": given.kubernetes.refresh_interval,
+        "refreshInterval": env.kubernetes.refresh_interval,
         "secretStoreRef": {"name": store.name, "kind": store.kind},
         "data": [
             {"secretKey": name, "remoteRef": {"key": file, "property": path}}
-            for name, (file, path) in sorted(_remote(given).items())
+            for name, (file, path) in sorted(_stored_secrets(env).items())
         ],
     }
 
 
-def _remote(given: Variables) -> dict[str, tuple[str, str]]:
+def _stored_secrets(env: WriterInput) -> dict[str, tuple[str, str]]:
     """The secrets that a store has as they are, each with its file and its path."""
-    kept = {name: value["$secret"] for name, value in given.references.items() if "$secret" in value}
+    kept = {name: value["$secret"] for name, value in env.references.items() if "$secret" in value}
     return {name: (file, path) for name, text in kept.items() for file, _, path in [text.partition("#")]}
 
 
-def _unreachable(given: Variables) -> Iterator[Missing]:
-    for name in sorted(given.references.keys() - _remote(given).keys()) if given.kubernetes.store else ():
+def _find_omitted(env: WriterInput) -> Iterator[OmittedVariable]:
+    for name in sorted(env.references.keys() - _stored_secrets(env).keys()) if env.kubernetes.secret_store else ():
         why = "it is computed from secrets, and an ExternalSecret only fetches them"
-        yield Missing(name, why, "keep the whole value in a secrets file, or compile with --secrets plain")
+        yield OmittedVariable(name, why, "keep the whole value in a secrets file, or compile with --secrets plain")
 
 
-def _excess(given: Variables, _: tuple[bytes, ...]) -> Iterator[Excess]:
-    for kind, names in (("ConfigMap", given.texts.keys() - given.secret), ("Secret", given.secret)):
-        size = sum(len(given.texts[name].encode()) for name in names)
-        if size > _OBJECT:
-            message = f"'env.k8s.yaml' puts {size} bytes into a {kind}, and Kubernetes takes {_OBJECT}"
-            yield Excess(True, message, "move what is large into a file of the image, or a volume")
-        elif size > _ANNOTATIONS:
-            message = f"'env.k8s.yaml' puts {size} bytes into a {kind}, and 'kubectl apply' takes {_ANNOTATIONS}"
-            yield Excess(False, message, "use 'kubectl apply --server-side', which keeps no copy in an annotation")
+def _check_size(env: WriterInput, _: tuple[bytes, ...]) -> Iterator[SizeLimit]:
+    for kind, names in (("ConfigMap", env.texts.keys() - env.secret_names), ("Secret", env.secret_names)):
+        size = sum(len(env.texts[name].encode()) for name in names)
+        if size > _MAX_OBJECT_SIZE:
+            message = f"'env.k8s.yaml' puts {size} bytes into a {kind}, and Kubernetes takes {_MAX_OBJECT_SIZE}"
+            yield SizeLimit(True, message, "move what is large into a file of the image, or a volume")
+        elif size > _MAX_ANNOTATIONS_SIZE:
+            message = (
+                f"'env.k8s.yaml' puts {size} bytes into a {kind}, and 'kubectl apply' takes {_MAX_ANNOTATIONS_SIZE}"
+            )
+            yield SizeLimit(False, message, "use 'kubectl apply --server-side', which keeps no copy in an annotation")
 
 
-DIALECT = Dialect((k8s,), missing=_unreachable, excess=_excess, process=False)
+DIALECT = Dialect((k8s,), find_omitted=_find_omitted, check_size=_check_size, starts_process=False)

@@ -2,7 +2,7 @@
 
 import re
 
-from envtree.output.emit.dialect import Dialect, Variables, lines
+from envtree.output.emit.dialect import Dialect, WriterInput, format_lines
 
 _ESCAPES = str.maketrans({special: f"\\{special}" for special in '\\"$`'})
 
@@ -15,14 +15,14 @@ _NONCHARACTERS = re.compile(
 )
 
 
-def systemd(given: Variables) -> bytes:
+def systemd(env: WriterInput) -> bytes:
     """Every value in double quotes, line breaks as they are."""
-    return lines(given, lambda name, text: f'{name}="{text.translate(_ESCAPES)}"')
+    return format_lines(env, lambda name, text: f'{name}="{text.translate(_ESCAPES)}"')
 
 
-def refusal(_: str, text: str) -> str:
+def rejection_reason(_: str, text: str) -> str:
     """What systemd takes for no Unicode at all."""
     return "its value has a character that is none in Unicode" if _NONCHARACTERS.search(text) else ""
 
 
-DIALECT = Dialect((systemd,), refusal, process=True)
+DIALECT = Dialect((systemd,), rejection_reason, starts_process=True)

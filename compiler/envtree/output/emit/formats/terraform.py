@@ -2,24 +2,24 @@
 
 import unicodedata
 
-from envtree.model.canonical_json import canonical
-from envtree.output.emit.dialect import Dialect, Variables
+from envtree.model.canonical_json import encode_canonical
+from envtree.output.emit.dialect import Dialect, WriterInput
 
-_LEFT_ASIDE = frozenset({"id", "secrets", "digest"})
+_OMITTED_KEYS = frozenset({"id", "secrets", "digest"})
 
 
-def terraform(given: Variables) -> bytes:
+def terraform(env: WriterInput) -> bytes:
     """`env_vars` as a map of strings, and the rest as it stands in the bundle."""
-    if given.apart:
+    if env.is_secrets_only:
         # Of two files that set one variable, the last wins.
-        return canonical({"sensitive_env_vars": given.texts})
-    data = {name: value for name, value in given.data.items() if name not in _LEFT_ASIDE}
-    return canonical(data | {"env_vars": given.texts})
+        return encode_canonical({"sensitive_env_vars": env.texts})
+    data = {name: value for name, value in env.data.items() if name not in _OMITTED_KEYS}
+    return encode_canonical(data | {"env_vars": env.texts})
 
 
-def refusal(_: str, text: str) -> str:
+def rejection_reason(_: str, text: str) -> str:
     """Terraform keeps every text in Unicode's normal form C."""
     return "" if unicodedata.is_normalized("NFC", text) else "its value is not in Unicode's normal form C"
 
 
-DIALECT = Dialect((terraform,), refusal)
+DIALECT = Dialect((terraform,), rejection_reason)

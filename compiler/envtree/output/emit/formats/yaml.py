@@ -1,12 +1,12 @@
 """The variables as one YAML map, every name and every value a text to all readers of YAML."""
 
-from envtree.output.emit.dialect import Dialect, Variables, left_out
-from envtree.output.emit.yaml_text import document
+from envtree.output.emit.dialect import Dialect, WriterInput, omission_comments
+from envtree.output.emit.yaml_text import format_document
 
 
-def yaml(given: Variables) -> bytes:
+def yaml(env: WriterInput) -> bytes:
     """Names and texts, in double quotes."""
-    return "".join([*left_out(given), document(dict(given.texts))]).encode()
+    return "".join([*omission_comments(env), format_document(dict(env.texts))]).encode()
 
 
 DIALECT = Dialect((yaml,))

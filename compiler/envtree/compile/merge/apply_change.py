@@ -1,0 +1,277 @@
+"""The merge algebra: what a layer says, applied to what is below it. Nothing given is ever changed."""
+
+from typing import TypeGuard
+
+from envtree.compile.merge.context import MergeContext
+from envtree.compile.merge.equality import is_equal, type_of
+from envtree.compile.merge.layer_changes import Directive, LayerChange, MapChange, is_expression
+from envtree.compile.merge.lists import apply_list_directive, check_list_keys, combine_lists
+from envtree.compile.merge.locks import find_broken_locks, preserve_locks
+from envtree.diagnostics.suggest import nearest_name
+from envtree.model.keypath import KeyPath, format_path
+from envtree.model.merged import MergedMapping, MergedScalar, MergedSequence, MergedValue, MergeRule, merged_span
+from envtree.model.nodes import MappingNode, SequenceNode
+from envtree.model.span import Span
+
+# As in `lift`: a named tuple's own constructor costs as much again.
+_new = tuple.__new__
+
+_SIMPLE_TYPES = frozenset({str, int, bool})
+_HINT_NOT_INHERITED = "correct the name, or remove the directive"
+_HINT_NOT_INJECTED = "correct the name, or write secrets: {{{0}: {{$delete: true}}}} if '{0}' comes from a secret"
+
+
+def apply_change(
+    below: MergedValue | None, change: LayerChange, path: KeyPath, outer_lock: Span | None, context: MergeContext
+) -> MergedValue | None:
+    """The value above: `held` is the lock of a map around it; None means that there is no such key."""
+    if type(change) is Directive:
+        return _apply_directive(below, change, path, outer_lock, context)
+    if type(below) is MergedMapping and isinstance(change, (MergedMapping, MapChange)):
+        return merge_map(below, change, path, outer_lock or below.lock, context)
+    return _merge_value(below, apply_to_nothing(change, path, context), path, outer_lock, context)
+
+
+def merge_map(
+    below: MergedMapping,
+    change: MergedMapping | MapChange,
+    path: KeyPath,
+    outer_lock: Span | None,
+    context: MergeContext,
+) -> MergedMapping:
+    """Merge key by key; a key that merges to nothing is gone."""
+    if not change.entries:
+        _report_empty(change, path, context)
+        return below
+    entries = dict(below.entries)
+    dynamic, guarded, locks = below.is_dynamic, below.shadows_expression, below.contains_lock
+    # The common cases are spelt out: they are most of the work of a compile.
+    unlocked = outer_lock is None
+    new_maps = unlocked and not context.policies.any_by_key
+    for key, child in change.entries.items():
+        under = entries.get(key)
+        if new_maps and under is None and type(child) is MergedMapping and child.entries:
+            entries[key] = child
+            dynamic = dynamic or child.is_dynamic
+            continue
+        if unlocked and type(child) is MergedScalar and (under is None or _can_replace(under, child, context)):
+            scalar = child if under is None else _replace_scalar(under, child, path, key, context)
+            entries[key] = scalar
+            guarded = guarded or scalar.shadows_expression
+            dynamic = dynamic or child.is_dynamic
+            continue
+        # What is missing may have been meant to be one of its neighbours.
+        around = context._replace(siblings=tuple(entries)) if under is None and type(child) is Directive else context
+        merged = apply_change(under, child, (*path, key), outer_lock, around)
+        if merged is None:
+            entries.pop(key, None)
+            continue
+        entries[key] = merged
+        dynamic = dynamic or merged.is_dynamic
+        guarded = guarded or merged.shadows_expression
+        locks = locks or merged.lock is not None or (type(merged) is MergedMapping and merged.contains_lock)
+    values = (entries, change.node, change.layer, below, "merge", below.lock, dynamic, guarded, locks)
+    return _new(MergedMapping, values)
+
+
+def apply_to_nothing(
+    change: MergedMapping | MergedScalar | MergedSequence | MapChange | Directive, path: KeyPath, context: MergeContext
+) -> MergedValue:
+    """What a change amounts to with nothing below: its directives are applied to nothing."""
+    if type(change) is MapChange:
+        nothing = MergedMapping({}, change.node, change.layer, None, "set", None, False, False, False)
+        return merge_map(nothing, change, path, None, context)._replace(base=None, rule="set")
+    assert isinstance(change, (MergedScalar, MergedSequence, MergedMapping))
+    return change
+
+
+def _report_empty(change: MergedMapping | MapChange, path: KeyPath, context: MergeContext) -> None:
+    place = Span(change.layer.path, *change.node.mark)
+    if isinstance(change.node, MappingNode) and change.node.entries:
+        context.mark_noop("ET450", place, path, "a directive with an empty list changes nothing", "remove it")
+        return
+    empty = "[]" if isinstance(change.node, SequenceNode) else "{}"
+    hint = "write {$replace: {}} to empty the map"
+    context.mark_noop("ET450", place, path, f"'{empty}' over a map changes nothing", hint)
+
+
+def _replace_scalar(
+    under: MergedScalar, child: MergedScalar, path: KeyPath, key: str, context: MergeContext
+) -> MergedScalar:
+    if under.node.text == child.node.text:
+        context.mark_redundant(under, child, (*path, key))
+    shadows = under.is_dynamic or under.shadows_expression
+    return _new(MergedScalar, (child.node, child.layer, under, "replace", None, child.is_dynamic, shadows))
+
+
+def _can_replace(below: MergedValue, leaf: MergedScalar, context: MergeContext) -> TypeGuard[MergedScalar]:
+    """Whether a scalar takes the place of another one without any question of types or locks."""
+    return (
+        type(below) is MergedScalar
+        and below.lock is None
+        and type(value := leaf.node.value) in _SIMPLE_TYPES
+        and (context.as_text or type(below.node.value) is type(value))
+    )
+
+
+def _merge_value(
+    below: MergedValue | None, value: MergedValue, path: KeyPath, outer_lock: Span | None, context: MergeContext
+) -> MergedValue | None:
+    """Put a value in the place of what is below, if its type fits; a list goes by its policy."""
+    if below is not None and not _is_compatible(below, value, context):
+        context.report_type_clash(below, value, path)
+        return below
+    if (type(value) is MergedMapping and not value.entries) or (
+        type(value) is MergedSequence and type(below) is not MergedSequence
+    ):
+        context.effects.mark_effective(merged_span(value))
+    if type(value) is MergedMapping:
+        check_list_keys(value, path, context)
+        _mark_empty_effective(value, context)
+    if type(value) is not MergedSequence or context.policies.at(path) == "replace":
+        return _override(below, value, path, outer_lock, context, "replace")
+    under = below if type(below) is MergedSequence else None
+    if under and not value.items:
+        context.mark_noop(
+            "ET450", merged_span(value), path, "'[]' adds nothing to the inherited list", "remove the line"
+        )
+        return below
+
+    def merge_element(old: MergedMapping, new: MergedMapping, at: KeyPath) -> MergedValue:
+        return merge_map(old, new, at, None, context)
+
+    combined = combine_lists(under, value, path, context, merge_element)
+    return _override(below, combined, path, outer_lock, context, combined.rule if under else "replace")
+
+
+def _mark_empty_effective(value: MergedMapping, context: MergeContext) -> None:
+    """What is empty inside a map that comes as a whole is of use here, whatever it is elsewhere."""
+    for child in value.entries.values():
+        if type(child) is MergedMapping and child.entries:
+            _mark_empty_effective(child, context)
+        elif type(child) is MergedMapping or (type(child) is MergedSequence and not child.items):
+            context.effects.mark_effective(merged_span(child))
+
+
+def _override(
+    below: MergedValue | None,
+    value: MergedValue,
+    path: KeyPath,
+    outer_lock: Span | None,
+    context: MergeContext,
+    rule: MergeRule,
+) -> MergedValue | None:
+    """Set `value` over `below`, unless a lock on, around or inside it forbids that."""
+    if below is None:
+        if outer_lock:
+            context.report_locked(outer_lock, merged_span(value), path)
+        return None if outer_lock else value
+    if lock := outer_lock or below.lock:
+        if not is_equal(below, value, as_text=context.as_text):
+            context.report_locked(lock, merged_span(value), path)
+            return below
+        value = value._replace(lock=below.lock)
+    elif rule == "replace" and type(value) is not MergedMapping and is_equal(below, value, as_text=context.as_text):
+        context.mark_redundant(below, value, path)
+    if _has_broken_locks(below, value, merged_span(value), path, context):
+        return below
+    if type(below) is MergedMapping and below.contains_lock:
+        assert type(value) is MergedMapping
+        value = preserve_locks(below, value)
+    guarded = (below.shadows_expression or below.is_dynamic) and rule != "$replace"
+    return value._replace(base=below, rule=rule, shadows_expression=guarded)
+
+
+def _has_broken_locks(
+    below: MergedValue, value: MergedValue | None, span: Span, path: KeyPath, context: MergeContext
+) -> bool:
+    """Whether a value, or a removal, breaks a lock inside the map below; reported at `place` if so."""
+    if type(below) is not MergedMapping or not below.contains_lock:
+        return False
+    broken = tuple(find_broken_locks(below, value, path, as_text=context.as_text))
+    if broken:
+        (where, who), *others = broken
+        context.report_locked(who, span, where, *others)
+    return bool(broken)
+
+
+def _is_compatible(below: MergedValue, value: MergedValue, context: MergeContext) -> bool:
+    one, other = type_of(below), type_of(value)
+    if one == other or "null" in (one, other) or is_expression(below) or is_expression(value):
+        return True
+    return context.as_text and type(below) is MergedScalar and type(value) is MergedScalar
+
+
+def _apply_directive(
+    below: MergedValue | None, patch: Directive, path: KeyPath, outer_lock: Span | None, context: MergeContext
+) -> MergedValue | None:
+    if patch.expect and (patch.expect == "exists") != (below is not None):
+        context.report_unexpected(below, Span(patch.layer.path, *patch.node.entries["$expect"].mark), path)
+    result = _run_directive(below, patch, path, outer_lock, context)
+    if patch.lock is None or result is None or result.lock or outer_lock:
+        return result
+    return (
+        result._replace(lock=patch.lock, contains_lock=True)
+        if type(result) is MergedMapping
+        else result._replace(lock=patch.lock)
+    )
+
+
+def _run_directive(
+    below: MergedValue | None, patch: Directive, path: KeyPath, outer_lock: Span | None, context: MergeContext
+) -> MergedValue | None:
+    if patch.action == "$delete":
+        return _run_delete(below, patch, path, outer_lock, context)
+    if patch.action == "$list":
+        return _run_list_directive(below, patch, path, outer_lock, context)
+    if patch.value is None:
+        return below
+    if patch.action == "$value":
+        if patch.lock and isinstance(patch.value, (MergedScalar, MergedSequence)):
+            context.effects.mark_intended(patch.value)
+        return apply_change(below, patch.value, path, outer_lock, context)
+    return _override(
+        below, _as_replacement(apply_to_nothing(patch.value, path, context)), path, outer_lock, context, "$replace"
+    )
+
+
+def _as_replacement(value: MergedValue) -> MergedValue:
+    """The value with `$replace` as the rule of everything in it, for that is what it says of each key."""
+    if type(value) is MergedMapping:
+        entries = {key: _as_replacement(child) for key, child in value.entries.items()}
+        return value._replace(entries=entries, rule="$replace")
+    return value._replace(rule="$replace")
+
+
+def _run_list_directive(
+    below: MergedValue | None, patch: Directive, path: KeyPath, outer_lock: Span | None, context: MergeContext
+) -> MergedValue | None:
+    if below is not None and type(below) is not MergedSequence and type_of(below) != "null":
+        context.report_not_a_list(below, Span(patch.layer.path, *patch.node.mark), path)
+        return below
+    edited = apply_list_directive(below if type(below) is MergedSequence else None, patch, path, context)
+    return below if edited is None else _override(below, edited, path, outer_lock, context, "$list")
+
+
+def _delete_hint(path: KeyPath, context: MergeContext) -> str:
+    meant = nearest_name(path[-1], context.siblings)
+    if meant:
+        return f"did you mean '{meant}'?"
+    return (
+        _HINT_NOT_INJECTED.format(path[-1]) if context.as_text and path[:-1] == ("env_vars",) else _HINT_NOT_INHERITED
+    )
+
+
+def _run_delete(
+    below: MergedValue | None, patch: Directive, path: KeyPath, outer_lock: Span | None, context: MergeContext
+) -> MergedValue | None:
+    place = Span(patch.layer.path, *patch.node.mark)
+    if below is None:
+        message = f"'{format_path(path)}' is not inherited, so there is nothing to delete"
+        context.mark_noop("ET451", place, path, message, _delete_hint(path, context))
+        return None
+    context.effects.mark_effective(place)
+    if lock := outer_lock or below.lock:
+        context.report_locked(lock, place, path)
+        return below
+    return below if _has_broken_locks(below, None, place, path, context) else None

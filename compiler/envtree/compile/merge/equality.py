@@ -1,0 +1,39 @@
+"""JSON equality of merged values: numbers by value, never true and 1, text of environment variables by its text."""
+
+from envtree.model.merged import MergedMapping, MergedScalar, MergedSequence, MergedValue
+from envtree.model.nodes import EncryptedValue
+
+
+def is_equal(left: MergedValue | None, right: MergedValue | None, *, as_text: bool = False) -> bool:
+    """Whether two merged values are equal; ciphertexts never are, for nobody can see it."""
+    if type(left) is MergedScalar and type(right) is MergedScalar:
+        return left.node.text == right.node.text if as_text else _is_equal_scalar(left, right)
+    if type(left) is MergedSequence and type(right) is MergedSequence:
+        return len(left.items) == len(right.items) and all(map(is_equal, left.items, right.items))
+    if type(left) is MergedMapping and type(right) is MergedMapping:
+        return left.entries.keys() == right.entries.keys() and all(
+            is_equal(child, right.entries[key], as_text=as_text) for key, child in left.entries.items()
+        )
+    return False
+
+
+def _is_equal_scalar(left: MergedScalar, right: MergedScalar) -> bool:
+    a, b = left.node.value, right.node.value
+    if isinstance(a, EncryptedValue) or isinstance(b, EncryptedValue):
+        return False
+    return isinstance(a, bool) == isinstance(b, bool) and a == b
+
+
+def type_of(value: MergedValue) -> str:
+    """The JSON type of a merged value, integers and floats being one."""
+    if type(value) is MergedMapping:
+        return "map"
+    if type(value) is MergedSequence:
+        return "list"
+    assert isinstance(value, MergedScalar)
+    scalar = value.node.value
+    if isinstance(scalar, EncryptedValue):
+        return {"int": "number", "float": "number", "bool": "boolean"}.get(scalar.type, "text")
+    if scalar is None:
+        return "null"
+    return {bool: "boolean", str: "text"}.get(type(scalar), "number")

@@ -1,0 +1,56 @@
+"""Secretness is sticky: a plain value over a secret one is an error, unless `$replace` says that it is meant."""
+
+from collections.abc import Mapping
+
+from envtree.compile.resolve.evaluation import Evaluation
+from envtree.model.diagnostic import RelatedSpan
+from envtree.model.expression import NamePath
+from envtree.model.keypath import format_path
+from envtree.model.layers import Layer
+from envtree.model.merged import MergedMapping, MergedScalar, MergedSequence, MergedValue, merged_span
+
+_HINT_REPLACE = "write {$replace: …} to make it plain on purpose"
+
+
+def check_declassification(node: MergedValue, key: NamePath, evaluation: Evaluation) -> None:
+    """Report each plain value, at a key or below it, that stands over one which was computed from a secret."""
+    if not node.shadows_expression:
+        return
+    if type(node) is MergedMapping:
+        for name, child in node.entries.items():
+            check_declassification(child, (*key, name), evaluation)
+    elif type(node) is MergedSequence:
+        for n, item in enumerate(node.items):
+            check_declassification(item, (*key, n), evaluation)
+    while node.base is not None and node.rule != "$replace":
+        if node.rule == "replace" and evaluation.reads_secret(node.base) and evaluation.reads_secret(node) is False:
+            name = format_path(tuple(map(str, key)))
+            message = f"'{name}' is computed from a secret below, and a plain value here would replace it"
+            related = RelatedSpan(merged_span(node.base), "the secret value")
+            evaluation.report("ET406", merged_span(node), key, message, _HINT_REPLACE, related)
+            return
+        node = node.base
+
+
+def check_secret_override(
+    name: str, plain: MergedScalar, chosen: MergedScalar, rank: Mapping[Layer, int], evaluation: Evaluation
+) -> None:
+    """Report a plain variable that stands over the secret which would be injected under its name."""
+    over = _first_override(plain, chosen, rank)
+    if over is None or evaluation.reads_secret(over) is not False:
+        check_declassification(plain, ("env_vars", name), evaluation)
+        return
+    message = f"'{name}' is a secret below, and a plain value here would replace it"
+    hint = f"{_HINT_REPLACE}, or take the name out of 'secrets'"
+    related = RelatedSpan(merged_span(chosen), "injected here")
+    evaluation.report("ET406", merged_span(over), ("env_vars", name), message, hint, related)
+
+
+def _first_override(plain: MergedScalar, chosen: MergedScalar, rank: Mapping[Layer, int]) -> MergedValue | None:
+    """The lowest value of a variable that is later than its secret; None where a `$replace` stands on the way."""
+    node: MergedValue = plain
+    while node.rule != "$replace":
+        if node.base is None or rank[node.base.layer] <= rank[chosen.layer]:
+            return node
+        node = node.base
+    return None

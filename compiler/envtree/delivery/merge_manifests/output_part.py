@@ -1,0 +1,106 @@
+"""Outputs as the parts of one: their manifests, and their bundles in the order in which one machine writes them."""
+
+import errno
+import heapq
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from envtree.model.artifact import Artifact, Manifest
+from envtree.model.diagnostic import MachineError, RefusedError, os_error_reason
+from envtree.system import disk
+from envtree.system.archive import is_archive
+
+# A file by its name; without its bytes it cannot be what envtree wrote.
+_File = tuple[str, bytes | None]
+
+
+class OutputPart(NamedTuple):
+    """An output, a folder or an archive, and its manifest."""
+
+    path: Path
+    manifest: Manifest
+
+
+def read_part(path: Path) -> OutputPart:
+    """Read the manifest of an output; a Refusal if there is none."""
+    data = _read_manifest(path)
+    if data is None:
+        raise RefusedError(
+            "ET631", f"there is no '{disk.MANIFEST_FILE}' in '{path}'", "name an output of 'envtree compile'"
+        )
+    try:
+        return OutputPart(path, disk.parse_manifest(data))
+    except ValueError:
+        message = f"the '{disk.MANIFEST_FILE}' in '{path}' is none that envtree wrote"
+        raise RefusedError("ET631", message, "fetch the output again, or compile it again") from None
+
+
+def merge_artifacts(parts: Iterable[OutputPart]) -> Iterator[Artifact]:
+    """The bundles of all parts in their order, read as they are asked for; a Refusal for one that was changed."""
+    return heapq.merge(*map(_read_artifacts, parts), key=lambda one: _bundle_order(one.id))
+
+
+def _read_manifest(path: Path) -> bytes | None:
+    if path.is_dir():
+        return _read(path, disk.MANIFEST_FILE)
+    if not is_archive(path):
+        raise RefusedError("ET631", f"'{path}' is no archive", "name a folder, a .tar.zst or a .zip")
+    from envtree.system.archive.archive_reader import read_members  # noqa: PLC0415 -- a folder needs none of it
+
+    return next((one.data for one in read_members(path) if one.path == disk.MANIFEST_FILE), None)
+
+
+def _read_artifacts(part: OutputPart) -> Iterator[Artifact]:
+    found = _folder_bundles(part) if part.path.is_dir() else _archive_bundles(part)
+    seen, records = set(), dict(part.manifest.bundles)
+    for id, files in found:
+        record = records[id]
+        whole = tuple((name, data) for name, data in files if data is not None)
+        artifact = Artifact(id, record.folder, record.digest, whole)
+        if artifact.to_record() != record or len(whole) != len(files):
+            raise _changed_error(part, id)
+        seen.add(id)
+        yield artifact
+    for id in part.manifest.bundles:
+        if id not in seen:
+            raise _changed_error(part, id)
+
+
+def _folder_bundles(part: OutputPart) -> Iterator[tuple[str, list[_File]]]:
+    for id in sorted(part.manifest.bundles, key=_bundle_order):
+        record = part.manifest.bundles[id]
+        yield id, [(name, _read(part.path, f"{record.folder}/{name}")) for name in record.files]
+
+
+def _archive_bundles(part: OutputPart) -> Iterator[tuple[str, list[_File]]]:
+    from envtree.system.archive.archive_reader import read_members  # noqa: PLC0415 -- as above
+
+    owners = {record.folder: id for id, record in part.manifest.bundles.items()}
+    placed = ((*one.path.rpartition("/")[::2], one.data) for one in read_members(part.path))
+    for folder, group in groupby(placed, key=lambda one: one[0]):
+        if folder in owners:
+            yield owners[folder], [(name, data) for _, name, data in group]
+
+
+def _read(root: Path, path: str) -> bytes | None:
+    try:
+        return disk.read_file(f"{root}/{path}")
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            return None
+        raise MachineError("ET805", f"'{root}/{path}' cannot be read: {os_error_reason(error)}") from None
+
+
+def _changed_error(part: OutputPart, id: str) -> RefusedError:
+    hint = f"'envtree verify {part.path}' says in what; fetch the output again, or compile it again"
+    return RefusedError("ET631", f"bundle '{id}' in '{part.path}' is not as it was compiled", hint)
+
+
+def _bundle_order(id: str) -> tuple[str, str, str, str]:
+    """Where a bundle comes in a run: project by project, and in it environment by environment."""
+    path, _, environment = id.partition("@")
+    project, _, inside = path.partition("/")
+    team, _, agent = inside.rpartition("/")
+    return project, environment, team, agent

@@ -1,0 +1,146 @@
+"""What no schema can say: names equal paths, expressions stay where they are evaluated, secret paths are paths."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from envtree import EDITION
+from envtree.frontend.validate.execution_environment import (
+    EXECUTION_ENVIRONMENT,
+    directive_operand,
+    execution_environments,
+    is_directive,
+    is_directive_key,
+    unwrap_directive,
+    walk,
+    walk_outside_layers,
+)
+from envtree.frontend.validate.message_text import format_key, quote_value, truncate
+from envtree.frontend.validate.reserved_names import reserved_reason
+from envtree.model.diagnostic import Diagnostic
+from envtree.model.expression import has_expression
+from envtree.model.keypath import KeyPath, format_path, parse_path
+from envtree.model.nodes import Document, MappingNode, Node, ScalarNode, SequenceNode
+from envtree.model.source import Kind
+from envtree.model.span import Mark, Span
+
+_NAMED_BY_PATH = frozenset({Kind.ENVIRONMENT, Kind.POLICY, Kind.SKILL, Kind.WORKER_QUEUE, Kind.JOB})
+_EXPRESSION_HINT = f"write the value itself: expressions work in values inside '{EXECUTION_ENVIRONMENT}' of a layer"
+
+
+def check_name(document: Document) -> Iterator[Diagnostic]:
+    """A name that others refer to is the one in the path."""
+    node = document.root.entries.get("name")
+    path_name = document.location.name
+    if document.location.kind not in _NAMED_BY_PATH or not isinstance(node, ScalarNode):
+        return
+    if isinstance(node.value, str) and node.value != path_name:
+        message = f"'name' is {quote_value(node.value)}, expected '{path_name}', the name in the path"
+        hint = "remove the line, for the path gives the name, or move the file"
+        yield Diagnostic(document.span(node), "ET208", message, hint, key="name")
+
+
+def with_name(document: Document, data: dict[str, Any]) -> dict[str, Any]:
+    """The data of a file with its name, the one in the path where it is left out: that one has rules to keep, too."""
+    if document.location.kind not in _NAMED_BY_PATH or "name" in data:
+        return data
+    return {**data, "name": document.location.name}
+
+
+def check_edition(document: Document) -> Iterator[Diagnostic]:
+    """The edition is an integer: to JSON Schema `2026.0` is one as well."""
+    node = document.root.entries.get("edition")
+    if document.location.kind is Kind.ORGANIZATION and isinstance(node, ScalarNode) and isinstance(node.value, float):
+        message = f"'edition' is {truncate(node.text)}, expected {EDITION}"
+        yield Diagnostic(document.span(node), "ET204", message, "write it without a fraction", key="edition")
+
+
+def check_expressions(document: Document) -> Iterator[Diagnostic]:
+    """`${{` stands in values of an `execution_environment` only."""
+    for path, node in walk_outside_layers(document):
+        if isinstance(node, ScalarNode) and isinstance(node.value, str) and has_expression(node.value):
+            message = f"{format_key(path)} holds an expression where none is evaluated"
+            yield _finding(document.span(node), "ET210", path, message, _EXPRESSION_HINT)
+
+
+def check_expression_keys(document: Document) -> Iterator[Diagnostic]:
+    """`${{` never stands in a key."""
+    maps = ((path, node) for path, node in walk(document.root) if isinstance(node, MappingNode))
+    for path, node in maps:
+        for key in node.entries:
+            if has_expression(key):
+                message = f"the key {quote_value(key)} holds an expression, but none is evaluated in a key"
+                yield _finding(document.key_span(node, key), "ET210", (*path, key), message, "write the key itself")
+
+
+def check_secret_paths(document: Document) -> Iterator[Diagnostic]:
+    """The values of `secrets` are dotted paths."""
+    for path, section in execution_environments(document):
+        node = unwrap_directive(section.entries["secrets"]) if "secrets" in section.entries else None
+        for key, child in node.entries.items() if isinstance(node, MappingNode) else ():
+            value = unwrap_directive(child)
+            if (
+                isinstance(value, ScalarNode)
+                and isinstance(value.value, str)
+                and value.value
+                and not _is_key_path(value.value)
+            ):
+                where = (*path, "secrets", key)
+                # The value is not shown: somebody may have written the secret itself.
+                message = f"{format_key(where)} is not the path of a secret, expected segments with '.' between them"
+                yield _finding(
+                    document.span(value), "ET205", where, message, "double-quote a segment that has a dot in it"
+                )
+
+
+def check_rounded_numbers(document: Document) -> Iterator[Diagnostic]:
+    """Numbers that end in zeros which nobody sees any more, outside of variables, which are text as written."""
+    for path, node in walk(document.root) if document.rounded_marks else ():
+        if isinstance(node, ScalarNode) and node.mark in document.rounded_marks and not _is_text_path(path):
+            message = f"{format_key(path)} is the number {node.value}: its last zeros are gone"
+            hint = f'write "{node.text}" if it is text, such as a version, or {node.value} if it is not'
+            yield _finding(document.span(node), "ET153", path, message, hint)
+
+
+def _is_text_path(path: KeyPath) -> bool:
+    """Whether what stands there is text as written: a variable, or what a variable may be."""
+    return "env_vars" in path or path[:1] == ("variables",)
+
+
+def check_reserved_names(document: Document) -> Iterator[Diagnostic]:
+    """Variables whose names mean something to others."""
+    for path, section in execution_environments(document):
+        for part in ("env_vars", "secrets"):
+            node = section.entries.get(part)
+            for variable, at in _iter_variable_names(unwrap_directive(node)) if node is not None else ():
+                why = reserved_reason(variable)
+                if why:
+                    message = f"{quote_value(variable)} is a reserved name: {why}"
+                    yield _finding(
+                        Span(document.path, *at), "ET751", (*path, part, variable), message, "use another name"
+                    )
+
+
+def _iter_variable_names(node: Node) -> Iterator[tuple[str, Mark]]:
+    """The names that a section sets, with their places."""
+    if isinstance(node, SequenceNode):
+        yield from ((str(item.value), item.mark) for item in node.items if isinstance(item, ScalarNode))
+    elif isinstance(node, MappingNode):
+        for key, child in node.entries.items():
+            if not is_directive_key(key) and (type(child) is ScalarNode or not _is_deletion(child)):
+                yield key, node.key_marks[key]
+
+
+def _is_deletion(node: Node) -> bool:
+    return is_directive(node) and directive_operand(node) is None
+
+
+def _is_key_path(text: str) -> bool:
+    try:
+        parse_path(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _finding(span: Span, code: str, path: KeyPath, message: str, hint: str) -> Diagnostic:
+    return Diagnostic(span, code, message, hint, key=format_path(path))

@@ -1,0 +1,97 @@
+"""The differences of all bundles: what is the same in many of them is one change."""
+
+from collections.abc import Container, Iterable, Mapping
+
+from envtree.model.keypath import format_path
+from envtree.model.resolved import Bundle
+from envtree.output.masking import SecretNames
+from envtree.queries.diff.bundle_differences import BundleDifference, diff_bundles, hidden_reason, is_only_reencrypted
+from envtree.queries.diff.causes import CauseTracer
+from envtree.queries.diff.diff_model import Cause, ChangeKind, HiddenReason, ValueChange
+from envtree.queries.diff.tree_side import BundlePair, TreeSide
+
+# What tells the groups apart: the path, and how both values are marked and hidden.
+_GroupKey = tuple[object, ...]
+
+
+class ValueChangeGroups:
+    """The differences `found` so far; `anew` are the secrets that are encrypted anew, and may be the same."""
+
+    def __init__(self, base: TreeSide, head: TreeSide, reencrypted_leaves: Container[str]) -> None:
+        self._tracer = CauseTracer(base, head)
+        self._secret_names = SecretNames(*filter(None, (base.workspace, head.workspace)))
+        self._reencrypted_leaves = reencrypted_leaves
+        self.groups: dict[_GroupKey, ValueChangeGroup] = {}
+
+    def add(self, pair: BundlePair) -> bool:
+        """Compare a bundle; whether it differs."""
+        base, head = pair.base.bundle, pair.head.bundle
+        found = list(diff_bundles(base, head, self._secret_names.for_target(head.target)))
+        for one in found:
+            key = (one.path, *(cell and (cell.comparison_key, cell.hidden) for cell in (one.old, one.new)))
+            if key not in self.groups:
+                self.groups[key] = ValueChangeGroup(one, base, head)
+            again = one.sensitive and is_only_reencrypted(base, head, one.path, self._reencrypted_leaves)
+            self.groups[key].add(head.target.id, self._tracer.find_causes(pair, one.path), is_reencrypted=again)
+        return bool(found)
+
+
+class ValueChangeGroup:
+    """One difference, the `bundles` that show it so far, and its causes."""
+
+    def __init__(self, difference: BundleDifference, base: Bundle, head: Bundle) -> None:
+        self._difference = difference
+        self._hidden_reasons: list[HiddenReason] = [
+            hidden_reason(cell, bundle, difference.path)
+            for cell, bundle in ((difference.old, base), (difference.new, head))
+        ]
+        self.bundles: list[str] = []
+        self._causes: set[Cause] = set()
+        self._is_reencrypted = True
+
+    def add(self, id: str, causes: Iterable[Cause], *, is_reencrypted: bool) -> None:
+        """One more bundle that shows it."""
+        self.bundles.append(id)
+        self._causes.update(causes)
+        self._is_reencrypted &= is_reencrypted
+
+    def absorb(self, other: "ValueChangeGroup") -> None:
+        """Take over what shows the same difference elsewhere."""
+        self.bundles += other.bundles
+        self._causes |= other._causes
+        self._is_reencrypted &= other._is_reencrypted
+
+    def to_change(self, lists: dict[tuple[str, ...], tuple[str, ...]]) -> ValueChange:
+        """The group as it is told."""
+        path, old, new = self._difference
+        kind: ChangeKind = "added" if old is None else "removed" if new is None else "changed"
+        sensitive = self._difference.sensitive
+        bundles = tuple(sorted(self.bundles))
+        return ValueChange(
+            section=path[0],
+            key=format_path(path[1:]),
+            kind=kind,
+            old=None if old is None or sensitive else old.value,
+            new=None if new is None or sensitive else new.value,
+            old_hidden=self._hidden_reasons[0],
+            new_hidden=self._hidden_reasons[1],
+            sensitive=sensitive,
+            reencrypted=self._is_reencrypted and kind == "changed",
+            bundles=lists.setdefault(bundles, bundles),
+            causes=tuple(sorted(self._causes)),
+        )
+
+
+def merge_changes(parts: Iterable[Mapping[_GroupKey, ValueChangeGroup]]) -> tuple[ValueChange, ...]:
+    """What was found in some parts of two trees, put together: the changes, those in most bundles first."""
+    groups: dict[_GroupKey, ValueChangeGroup] = {}
+    for part in parts:
+        for key, group in part.items():
+            if key in groups:
+                groups[key].absorb(group)
+            else:
+                groups[key] = group
+    # Changes with the same bundles, which can be thousands, share one list of them.
+    lists: dict[tuple[str, ...], tuple[str, ...]] = {}
+    told = (group.to_change(lists) for group in groups.values())
+    return tuple(sorted(told, key=lambda one: (-len(one.bundles), one.section, one.key, one.bundles)))

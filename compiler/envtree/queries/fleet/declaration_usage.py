@@ -1,0 +1,132 @@
+"""What a file declares beside values, and the bundles that make use of it."""
+
+from collections.abc import Container, Iterator
+from typing import NamedTuple
+
+from envtree.compile.layer import workspace_targets
+from envtree.compile.resolve.expression_compiler import ExpressionCompiler
+from envtree.engine.run import BundleResult
+from envtree.model.bundle_entities import EntityIndex
+from envtree.model.fields import get_field
+from envtree.model.keypath import format_path
+from envtree.model.merged import MergedMapping, MergedScalar, MergedSequence, MergedValue
+from envtree.model.nodes import Document
+from envtree.model.span import Span
+from envtree.model.workspace import Contract, Project, Team, Workspace
+
+# What an expression reads of files, beside values; `inputs` are the organization's.
+_FACT_ROOTS = frozenset({"organization", "project", "environment", "team", "agent", "inputs"})
+
+
+class Usage(NamedTuple):
+    """Something that a file says: it counts in the bundles of `wins`, and `lost` has what stands over it elsewhere.
+
+    Bundles are told by their numbers, in the order of the run.
+    """
+
+    key: str
+    span: Span
+    effective_in: list[int]
+    shadowed_by: dict[Span, list[int]]
+
+
+class ContractUsage(NamedTuple):
+    """A contract, and how many bundles there are in its part of the tree."""
+
+    contract: Contract
+    usage: Usage
+    bundles: list[int]
+
+
+def find_contract_usages(workspace: Workspace) -> list[ContractUsage]:
+    """Every contract, with the bundles that it holds for; the later declaration of a name wins whole."""
+    found: dict[Span, ContractUsage] = {}
+    chains = {
+        (project.name, team.name): _declaration_chains(workspace, project, team, found)
+        for project in workspace.projects
+        for team in project.teams
+    }
+    for number, target in enumerate(workspace_targets(workspace)):
+        for *shadowed, last in chains[target.project, target.team]:
+            environments = last.contract.rules.get("environments")
+            if environments is None or target.environment in environments:
+                last.usage.effective_in.append(number)
+            for one in shadowed:
+                one.usage.shadowed_by.setdefault(last.usage.span, []).append(number)
+            for one in (*shadowed, last):
+                one.bundles.append(number)
+    return list(found.values())
+
+
+def _declaration_chains(
+    workspace: Workspace, project: Project, team: Team, found: dict[Span, ContractUsage]
+) -> list[tuple[ContractUsage, ...]]:
+    """The declarations of each name, the one that wins last."""
+    chains: dict[str, tuple[ContractUsage, ...]] = {}
+    for declared in (workspace.organization.contracts, project.contracts, team.contracts):
+        for name, contract in declared.items():
+            use = Usage(format_path(("variables", name)), contract.span, [], {})
+            one = found.setdefault(contract.span, ContractUsage(contract, use, []))
+            chains[name] = (*chains.get(name, ()), one)
+    return list(chains.values())
+
+
+class FactUsageIndex:
+    """The fields of files, and the inputs, that expressions read; only those of `files` are looked at."""
+
+    def __init__(self, workspace: Workspace, files: Container[str]) -> None:
+        self._roster = EntityIndex(workspace)
+        self._files = files
+        self._compiler = ExpressionCompiler()
+        self._usages: dict[tuple[str, str], Usage] = {}
+        self._bundle_count = 0
+
+    def add(self, result: BundleResult) -> None:
+        """Take in one more bundle."""
+        documents = self._roster.entities_of(result.bundle.target).documents
+        for root, name in {read for text in _list_expressions(result) for read in self._list_fact_reads(text)}:
+            document = documents.get("organization" if root == "inputs" else root)
+            if document and document.path in self._files:
+                self._record(document, ("inputs", name) if root == "inputs" else (name,))
+        self._bundle_count += 1
+
+    def usages_of(self, path: str) -> list[Usage]:
+        """The fields of a file that are read."""
+        return [use for (file, _), use in self._usages.items() if file == path]
+
+    def _record(self, document: Document, path: tuple[str, ...]) -> None:
+        key = format_path(path)
+        use = self._usages.get((document.path, key))
+        if use is None:
+            node = get_field(document, *path)
+            if node is None:
+                return
+            use = self._usages[document.path, key] = Usage(key, document.span(node), [], {})
+        use.effective_in.append(self._bundle_count)
+
+    def _list_fact_reads(self, text: str) -> Iterator[tuple[str, str]]:
+        for read in self._compiler.compile(text).references:
+            if read.path[0] in _FACT_ROOTS and len(read.path) > 1:
+                yield str(read.path[0]), str(read.path[1])
+
+
+def _list_expressions(result: BundleResult) -> Iterator[str]:
+    """The texts with expressions that a bundle is computed from."""
+    injected = result.resolved.injected
+    for name, value in result.resolved.merged.sections.items():
+        if name == "env_vars" and isinstance(value, MergedMapping):
+            yield from (
+                str(leaf.node.value) for key, leaf in value.entries.items() if leaf.is_dynamic and key not in injected
+            )
+        elif name != "secrets":
+            yield from _list_dynamic_texts(value)
+
+
+def _list_dynamic_texts(value: MergedValue) -> Iterator[str]:
+    if not value.is_dynamic:
+        return
+    if isinstance(value, MergedScalar):
+        yield str(value.node.value)
+    else:
+        for part in value.items if isinstance(value, MergedSequence) else value.entries.values():
+            yield from _list_dynamic_texts(part)

@@ -1,0 +1,110 @@
+"""All that the page shows, as JSON data in which no secret stands."""
+
+from typing import Any
+
+from envtree import __version__
+from envtree.compile.layer import layer
+from envtree.diagnostics.findings import Finding
+from envtree.engine.run import Run
+from envtree.model.keypath import KeyPath, parse_path
+from envtree.model.span import Span
+from envtree.queries.diff.diff_model import Cause, Diff, HiddenReason, ValueChange
+from envtree.queries.explain.merge_replay import replay_merges
+from envtree.report.html.bundle_table import BundleTable
+from envtree.report.html.diff_data import diff_to_page_data
+from envtree.report.html.outline import organization_outline
+from envtree.report.html.tables import NO_ENTRY, Tables, replace_surrogates
+
+
+def build_page_data(run: Run, difference: Diff | None = None) -> dict[str, Any]:
+    """The data of a fresh run, which is finished afterwards."""
+    tables = Tables()
+    bundles = _bundle_entries(run, tables)
+    changed = _difference_data(difference, bundles, tables) if difference else None
+    new = {*difference.new_findings} if difference else frozenset()
+    findings = [_finding_data(finding, tables) | {"new": finding in new} for finding in run.outcome().findings]
+    return {
+        "envtree": "1",
+        "version": __version__,
+        "all": len(run.ids),
+        "tree": organization_outline(run.workspace) if run.workspace else None,
+        "bundles": list(bundles.values()),
+        "findings": findings,
+        "difference": changed,
+        "tables": tables.to_json(),
+    }
+
+
+def _bundle_entries(run: Run, tables: Tables) -> dict[str, dict[str, Any]]:
+    """The selected bundles, by id."""
+    workspace = run.workspace
+    if workspace is None:
+        return {}
+    bundles = BundleTable(workspace, run, tables)
+    for stack in layer(workspace, {*run.selected}.__contains__):
+        bundles.add_stack(stack)
+    for result, steps in replay_merges(run.results(), workspace.organization):
+        bundles.add_result(result, steps)
+    return bundles.entries
+
+
+def _finding_data(finding: Finding, tables: Tables) -> dict[str, Any]:
+    diagnostic = finding.diagnostic
+    return {
+        **_span_data(diagnostic.span),
+        "code": diagnostic.code,
+        "severity": str(finding.severity),
+        "message": replace_surrogates(diagnostic.message),
+        "hint": replace_surrogates(diagnostic.hint),
+        "key": replace_surrogates(diagnostic.key),
+        "related": [_span_data(one.span) | {"message": replace_surrogates(one.message)} for one in diagnostic.related],
+        # Many findings are those of the same bundles.
+        "bundles": tables.groups.intern(finding.bundles, finding.bundles),
+    }
+
+
+def _span_data(span: Span) -> dict[str, Any]:
+    return {"path": replace_surrogates(span.path), "line": span.line, "column": span.column}
+
+
+def _difference_data(difference: Diff, bundles: dict[str, dict[str, Any]], tables: Tables) -> dict[str, Any]:
+    """What differs from another tree; each change is noted with the bundles that show it."""
+    for n, change in enumerate(difference.changes):
+        row = tables.row(_change_path(change))
+        number = tables.changes.intern(n, _change_data(change, tables))
+        for id in change.bundles:
+            if id in bundles:
+                bundles[id].setdefault("changes", []).append([row, number])
+    return {
+        "base": replace_surrogates(difference.base),
+        "head": replace_surrogates(difference.head),
+        "added": list(difference.bundle_ids("added")),
+        "removed": list(difference.bundle_ids("removed")),
+        "spoiled": list(difference.not_compared),
+        "told": diff_to_page_data(difference),
+    }
+
+
+def _change_path(change: ValueChange) -> KeyPath:
+    return (change.section, *(parse_path(change.key) if change.key else ()))
+
+
+def _change_data(change: ValueChange, tables: Tables) -> dict[str, Any]:
+    old, new = ("removed", "changed"), ("added", "changed")
+    return {
+        "kind": change.kind,
+        "old": _value_number(change.old, change.old_hidden, tables) if change.kind in old else NO_ENTRY,
+        "new": _value_number(change.new, change.new_hidden, tables) if change.kind in new else NO_ENTRY,
+        "reencrypted": change.reencrypted,
+        "causes": [_cause_data(cause) for cause in change.causes],
+    }
+
+
+def _value_number(value: Any, hidden: HiddenReason, tables: Tables) -> int:
+    if hidden:
+        return tables.hidden("unknown" if hidden == "unknown" else "secret")
+    return tables.value(value)
+
+
+def _cause_data(cause: Cause) -> dict[str, Any]:
+    return {"path": replace_surrogates(cause.path), "line": cause.line, "action": cause.action}

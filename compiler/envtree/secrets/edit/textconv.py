@@ -1,0 +1,85 @@
+"""A secrets file as lines that `git diff` compares: names, types and lengths, all of which are in clear in the file.
+
+The short digests are those of ciphertexts, which are public and random. Of what is not encrypted nothing is shown.
+"""
+
+from collections.abc import Iterator
+from hashlib import sha256
+
+from envtree.diagnostics.printable import printable
+from envtree.frontend.parse import parse
+from envtree.frontend.validate.sops_metadata import METADATA_KEY, read_sops_metadata
+from envtree.model.diagnostic import Diagnostics
+from envtree.model.keypath import KeyPath, format_path
+from envtree.model.nodes import Document, MappingNode, Node, ScalarNode, SequenceNode
+from envtree.model.secrets_file import parse_ciphertext, printable_key
+from envtree.model.source import Kind, Location, Source
+from envtree.model.span import FILE_START
+
+UNREADABLE = "this is not a file that sops wrote, and nothing of it is shown"
+_ANY_LOCATION = Location(Kind.SECRETS, "", "", "", Kind.ORGANIZATION)
+
+
+def render_textconv(data: bytes, path: str) -> str:
+    """The lines, in the order of the file; the keys that open it come last."""
+    if not data:
+        return ""
+    document = parse(Source(path, _ANY_LOCATION, data, sha256(data).hexdigest()), Diagnostics())
+    if document is None:
+        return f"{UNREADABLE}\n"
+    values = MappingNode(
+        {}, {key: node for key, node in document.root.entries.items() if key != METADATA_KEY}, {}, FILE_START
+    )
+    return "".join(f"{printable(line)}\n" for line in (*_value_lines(values, ()), *_recipient_lines(document)))
+
+
+def _value_lines(node: Node, path: KeyPath) -> Iterator[str]:
+    if isinstance(node, ScalarNode):
+        yield f"{format_path(path)}: {_describe_scalar(node)}"
+    elif isinstance(node, SequenceNode):
+        for index, item in enumerate(item for item in node.items if not _is_comment(item)):
+            yield from _value_lines(item, (*path, str(index)))
+    else:
+        for key, child in node.entries.items():
+            yield from _value_lines(child, (*path, key))
+    if (
+        path
+        and not isinstance(node, ScalarNode)
+        and not (node.items if isinstance(node, SequenceNode) else node.entries)
+    ):
+        yield f"{format_path(path)}: NOT ENCRYPTED"
+
+
+def _describe_scalar(node: ScalarNode) -> str:
+    seen = parse_ciphertext(node.text)
+    if seen is None:
+        return "NOT ENCRYPTED"
+    return f"{seen.type}, {seen.length} {'byte' if seen.length == 1 else 'bytes'}, ciphertext {_digest(node.text)}"
+
+
+def _is_comment(node: Node) -> bool:
+    seen = parse_ciphertext(node.text) if isinstance(node, ScalarNode) else None
+    return seen is not None and seen.type == "comment"
+
+
+def _recipient_lines(document: Document) -> Iterator[str]:
+    block = document.root.entries.get(METADATA_KEY)
+    if not isinstance(block, MappingNode):
+        yield f"{METADATA_KEY}: MISSING"
+        return
+    metadata = read_sops_metadata(document, block, Diagnostics())
+    for one in metadata.recipients:
+        group = f", group {one.group + 1}" if one.group else ""
+        key = f"{one.kind} {printable_key(one.kind, one.value)}"
+        yield f"{METADATA_KEY}: opens with {key}{group}, data key {_digest(one.wrapped_data_key)}"
+    yield f"{METADATA_KEY}: written {metadata.lastmodified or 'at no time'}"
+    if parse_ciphertext(_text(block.entries.get("mac"))) is None:
+        yield f"{METADATA_KEY}: NO MAC"
+
+
+def _text(node: Node | None) -> str:
+    return node.text if isinstance(node, ScalarNode) else ""
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:8]

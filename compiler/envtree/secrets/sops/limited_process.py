@@ -1,0 +1,132 @@
+"""A child process on a short leash: no terminal, a time limit, an output limit, and nobody left behind."""
+
+import os
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+_CHUNK_SIZE = 1 << 16
+# How soon a stop is noticed.
+_POLL_INTERVAL = 0.05
+
+
+class ProcessTimeoutError(Exception):
+    """The child did not end in time."""
+
+
+class OutputLimitError(Exception):
+    """The child wrote more than it may."""
+
+
+class ProcessStoppedError(Exception):
+    """Somebody asked for an end."""
+
+
+class ProcessLimits(NamedTuple):
+    """What a child may use: seconds, bytes on stdout, and the event that ends it early."""
+
+    timeout: float
+    output_limit: int
+    stop_event: threading.Event
+
+
+class ProcessResult(NamedTuple):
+    """The exit code of a child and what it wrote on stdout."""
+
+    exit_code: int
+    output: bytes
+
+
+def run(
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    limits: ProcessLimits,
+    stdin_data: bytes | None = None,
+) -> ProcessResult:
+    """Run a program to its end in a session of its own; on any exception its whole process group is killed.
+
+    It reads what it is told, and an empty stdin if that is nothing.
+    """
+    deadline = time.monotonic() + limits.timeout
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL if stdin_data is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # Not even read: it may quote plaintext, and the exit code says all that is needed.
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            output = _communicate(process, stdin_data or b"", deadline, limits)
+            return ProcessResult(_wait(process, deadline, limits), output)
+        except BaseException:
+            kill_process_group(process)
+            raise
+
+
+def kill_process_group(leader: subprocess.Popen[bytes]) -> None:
+    """End a child that leads a session, and all that it has started."""
+    # The group bears the leader's number, which is not free before the leader has been waited for.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader.pid, signal.SIGKILL)
+
+
+def _communicate(process: subprocess.Popen[bytes], stdin_data: bytes, deadline: float, limits: ProcessLimits) -> bytes:
+    """Tell the child what it is to read while reading what it says: neither waits for the other."""
+    output = bytearray()
+    left = memoryview(stdin_data)
+    with selectors.DefaultSelector() as selector:
+        if process.stdout:
+            selector.register(process.stdout, selectors.EVENT_READ)
+        if process.stdin:
+            os.set_blocking(process.stdin.fileno(), False)
+            selector.register(process.stdin, selectors.EVENT_WRITE)
+        while selector.get_map():
+            for key, _ in selector.select(_next_timeout(deadline, limits)):
+                if key.fileobj is process.stdin:
+                    left = _write(key.fd, left)
+                    if not left:
+                        selector.unregister(key.fileobj)
+                        process.stdin.close()
+                elif chunk := os.read(key.fd, _CHUNK_SIZE):
+                    output += chunk
+                    if len(output) > limits.output_limit:
+                        raise OutputLimitError
+                else:
+                    selector.unregister(key.fileobj)
+    return bytes(output)
+
+
+def _write(descriptor: int, remaining: memoryview) -> memoryview:
+    """Write some of what is left to say; a child that does not listen any more has heard enough."""
+    try:
+        return remaining[os.write(descriptor, remaining[:_CHUNK_SIZE]) :]
+    except BlockingIOError:
+        return remaining
+    except BrokenPipeError:
+        return remaining[:0]
+
+
+def _wait(process: subprocess.Popen[bytes], deadline: float, limits: ProcessLimits) -> int:
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(_next_timeout(deadline, limits))
+
+
+def _next_timeout(deadline: float, limits: ProcessLimits) -> float:
+    """How long to wait before looking up again."""
+    if limits.stop_event.is_set():
+        raise ProcessStoppedError
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
+        raise ProcessTimeoutError
+    return min(remaining, _POLL_INTERVAL)

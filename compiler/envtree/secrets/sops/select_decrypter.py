@@ -1,0 +1,61 @@
+"""Which reader opens the files of a tree: this process where it can and is sure, sops for all the rest."""
+
+import os
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+from envtree.model.diagnostic import MachineError, NoKeyError
+from envtree.model.secrets_file import SecretsFile, SecretsPolicy
+from envtree.secrets.sops import Decrypter, SopsDecrypter
+from envtree.secrets.sops.environment import child_environment
+
+VARIABLE = "ENVTREE_SOPS"
+_AUTO, _NATIVE, _PROCESS = "auto", "native", "process"
+
+
+def select_decrypter(
+    root: Path,
+    policy: SecretsPolicy,
+    *,
+    tree: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    make_environment: Callable[[SecretsPolicy, Mapping[str, str], Path, Path], dict[str, str]] = child_environment,
+) -> Decrypter:
+    """The reader that ENVTREE_SOPS names; by default the native one, if its libraries are installed, backed by sops.
+
+    It opens files below `root`, which may be an output of the `tree`. `around` tells what keys it finds around it.
+    """
+    choice = environ.get(VARIABLE) or _AUTO
+    if choice not in (_AUTO, _NATIVE, _PROCESS):
+        raise MachineError(
+            "ET623", f"{VARIABLE} is not '{_AUTO}', '{_NATIVE}' or '{_PROCESS}'", "correct it, or unset it"
+        )
+    sops = SopsDecrypter(root, policy, environ=environ, tree=tree)
+    if choice == _PROCESS:
+        return sops
+    try:
+        native = import_module("envtree.secrets.sops.native")
+    except ImportError:
+        if choice == _NATIVE:
+            hint = f"run: pip install 'envtree[native]', or unset {VARIABLE}"
+            raise MachineError("ET620", "the libraries that open files without sops are not installed", hint) from None
+        return sops
+    otherwise = _NoFallback() if choice == _NATIVE else sops
+    return cast(
+        Decrypter,
+        native.NativeDecrypter(root, policy, make_environment(policy, environ, root, tree or root), otherwise),
+    )
+
+
+class _NoFallback:
+    """Opens nothing, where nobody but the native reader may."""
+
+    def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
+        """Say that this file would need sops."""
+        message = f"'{sealed.path}' cannot be opened without sops, or no age key is at hand"
+        raise NoKeyError(message, f"unset {VARIABLE}, so that sops is used for it")
+
+    def stop(self) -> None:
+        """Nothing runs."""
