@@ -14,12 +14,12 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from envtree.engine.decryption import decrypt_all
 from envtree.frontend.parse import parse
 from envtree.frontend.validate.secrets_file_reader import read_secrets_file
 from envtree.model.diagnostic import Diagnostics
 from envtree.model.secrets_file import DecryptError, SecretsFile, SecretsPolicy
 from envtree.model.source import Kind, Location, Source
-from envtree.secrets.sops import decrypt_all
 from envtree.secrets.sops.select_decrypter import select_decrypter
 from tests.benchmarks.encryption import Keys, encrypt_all, make_keys
 

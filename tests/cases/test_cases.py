@@ -16,11 +16,12 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from envtree.cli.support.session import tree_request
 from envtree.diagnostics.codes import CODES
 from envtree.diagnostics.findings import Finding
 from envtree.engine.check import check
 from envtree.engine.publish import Destinations, publish
-from envtree.engine.run import Request, RunOutcome
+from envtree.engine.request import Request, RunOutcome
 from envtree.model.artifact import Output
 from envtree.model.diagnostic import MachineError, Severity, SkippedCheck
 from envtree.model.selector import compile_selector
@@ -63,7 +64,7 @@ class Case(NamedTuple):
 
     def request(self, tree: Tree, *, inputs_required: bool) -> Request:
         args, inputs = tuple(self.settings["args"]), self.settings["inputs"]
-        return Request(tree, args, inputs, require_inputs=inputs_required)
+        return tree_request(tree, args, inputs, require_inputs=inputs_required)
 
 
 class Result(NamedTuple):

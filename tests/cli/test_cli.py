@@ -16,9 +16,9 @@ import pytest
 
 from envtree import __version__
 from envtree.cli import cli
-from envtree.cli.support.console import should_color
 from envtree.frontend.schemas import Schemas
 from envtree.model.diagnostic import MachineError, RefusedError
+from envtree.system.console import should_color
 from tests.support.command_line import BOT, BOT_ID, ERROR, INPUT, ORGANIZATION, TREE, WARNING, RunCommand, write_files
 
 # What the exit codes mean, as one table.

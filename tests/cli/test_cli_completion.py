@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from envtree.cli.support.completion_candidates import list_bundle_ids, list_environments, list_source_files
-from envtree.engine.run import Request, Run
+from envtree.cli.support.session import tree_request
+from envtree.engine.run import Run
 from envtree.sources.tree import DirectoryTree
 from tests.support.command_line import ORGANIZATION, TREE, RunCommand, write_files
 
@@ -101,7 +102,7 @@ TARGETED = TREE | {
 @pytest.mark.parametrize("files", [TREE, TARGETED])
 def test_completion_offers_the_bundles_that_there_are(files: dict[str, str], tmp_path: Path) -> None:
     write_files(tmp_path, files)
-    known = Run(Request(DirectoryTree(tmp_path), allow_empty=True)).ids
+    known = Run(tree_request(DirectoryTree(tmp_path), allow_empty=True)).ids
     assert known
     assert list_bundle_ids(tmp_path) == sorted(known)
 

@@ -23,9 +23,9 @@ COMMAND = [sys.executable, "-m", "envtree"]
 # All that is imported of envtree before anything is done. Whoever adds a line here makes every start slower.
 FRONT = {
     *("envtree", "envtree.__main__", "envtree.cli", "envtree.cli.support", "envtree.diagnostics", "envtree.model"),
-    *(f"envtree.cli.support.{name}" for name in ("console", "exits", "group", "options")),
+    *(f"envtree.cli.support.{name}" for name in ("exits", "group", "options")),
     *(f"envtree.{name}" for name in ("diagnostics.printable", "diagnostics.suggest", "model.diagnostic", "model.span")),
-    *("envtree.system", "envtree.system.signals"),
+    *("envtree.system", "envtree.system.console", "envtree.system.signals"),
 }
 # What else it takes to read the ids or the variables of a tree, as the shell waits for them.
 NAMES = {

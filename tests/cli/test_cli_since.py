@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from envtree.cli.support.session import tree_request
 from envtree.engine import by_project as parted
 from envtree.engine.by_project import ProjectRunner
-from envtree.engine.run import Request, Run
+from envtree.engine.run import Run
 from envtree.sources.tree import DirectoryTree
 from tests.properties.writing import flow_text, seal
 from tests.support.command_line import BOT, BOT_ID, ERROR, TREE, RunCommand, write_files
@@ -142,7 +143,7 @@ def test_only_what_a_difference_reaches_is_checked(
 ) -> None:
     edits, reached = CASES[case]
     edit(tree, edits)
-    present = reached.intersection(Run(Request(DirectoryTree(tree))).ids)
+    present = reached.intersection(Run(tree_request(DirectoryTree(tree))).ids)
     checked = json.loads(envtree("check", "--changed-since", "HEAD", "--format", "json").out)
     assert checked["summary"]["bundles"] == len(present)
 

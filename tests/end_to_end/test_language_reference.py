@@ -18,11 +18,11 @@ import pytest
 import yaml
 
 from envtree import EDITION
+from envtree.cli.support.session import tree_request
 from envtree.compile.filters import FILTERS, TESTS
 from envtree.diagnostics.codes import CODES
 from envtree.diagnostics.findings import Finding
 from envtree.engine.publish import Destinations, publish
-from envtree.engine.run import Request
 from envtree.model.artifact import Output, SecretsMode
 from envtree.model.formats import DEFAULT_FORMATS, FORMATS
 from envtree.model.selector import compile_selector
@@ -138,7 +138,7 @@ def compile_files(files: Files, folder: Path, mode: SecretsMode = "ref") -> Comp
         if ".secrets." in path:
             _encrypt(file)
     environ = {"PATH": SEARCH_PATH, "SOPS_AGE_KEY_FILE": str(KEY)}
-    request = Request(
+    request = tree_request(
         DirectoryTree(root),
         decrypter=(lambda policy: SopsDecrypter(root, policy, environ=environ)) if mode == "plain" else None,
     )

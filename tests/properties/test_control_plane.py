@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import event, given, settings
 
+from envtree.cli.support.session import tree_request
 from envtree.controlplane.desired import RESOURCE_KINDS, DesiredResource, ResourceRef, iter_refs
 from envtree.controlplane.desired.resource_names import ResourceNames
 from envtree.controlplane.desired.server_view import ServerRuntime, server_view
 from envtree.controlplane.desired.to_json import resources_to_json
-from envtree.engine.run import Request, Run
+from envtree.engine.run import Run
 from envtree.model.layers import Target
 from envtree.output.emit import bundle_json
 from envtree.sources.tree import DirectoryTree
@@ -27,7 +28,7 @@ def compiled(drawn: Organization) -> tuple[Run, dict[Target, Mapping[str, Any]]]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "tree")
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
-        request = Request(DirectoryTree(root.resolve()), decrypter=lambda policy: OpenBook(drawn.secrets))
+        request = tree_request(DirectoryTree(root.resolve()), decrypter=lambda policy: OpenBook(drawn.secrets))
         run = Run(request._replace(require_inputs=True, control_plane=True))
         bundles = list(run.bundles())
     return run, {one.target: bundle_json(one, "plain") for one in bundles if run.desired is not None}

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import assume, event, given, settings
 
+from envtree.cli.support.session import tree_request
 from envtree.engine.affected import find_affected
-from envtree.engine.run import Request
+from envtree.engine.request import Request
 from envtree.frontend.read_files import DocumentCache
 from envtree.model.canonical_json import encode_canonical
 from envtree.model.keypath import format_path
@@ -35,7 +36,7 @@ def compiled(
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]] | None:
     """The bundles with references, and with plaintext; None if there is an error."""
     tree = MemoryTree(written(drawn))
-    run = start_run(Request(tree, decrypter=lambda policy: OpenBook(drawn.secrets), document_cache=memory))
+    run = start_run(tree_request(tree, decrypter=lambda policy: OpenBook(drawn.secrets), document_cache=memory))
     bundles = {bundle.target.id: bundle for bundle in run.bundles()}
     if run.error_monitor.has_errors():
         return None
@@ -44,7 +45,7 @@ def compiled(
 
 
 def asked(drawn: Organization, memory: DocumentCache) -> Request:
-    return Request(MemoryTree(written(drawn)), allow_empty=True, document_cache=memory)
+    return tree_request(MemoryTree(written(drawn)), allow_empty=True, document_cache=memory)
 
 
 def flat(bundle: dict[str, Any]) -> dict[tuple[str, str], Any]:

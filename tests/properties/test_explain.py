@@ -7,7 +7,8 @@ from typing import Any
 
 from hypothesis import event, given, settings
 
-from envtree.engine.run import Request, Run
+from envtree.cli.support.session import tree_request
+from envtree.engine.run import Run
 from envtree.model.keypath import format_path
 from envtree.model.resolved import SECTIONS
 from envtree.queries.explain import ExplainedBundle, explain, explain_bundle, layer_order, overview
@@ -26,7 +27,7 @@ def test_every_value_has_one_winner_which_says_it(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "tree")
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
-        run = Run(Request(DirectoryTree(root.resolve())))
+        run = Run(tree_request(DirectoryTree(root.resolve())))
         results = list(run.results())
     if run.error_monitor.has_errors() or run.workspace is None:
         return

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from hypothesis import event, given, settings
 
-from envtree.engine.run import Request, Run
+from envtree.cli.support.session import tree_request
+from envtree.engine.run import Run
 from envtree.queries.explain import explain_bundle
 from envtree.report.html import render_html
 from envtree.sources.tree import DirectoryTree
@@ -22,8 +23,8 @@ def test_every_cell_tells_what_explain_tells(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "tree").resolve()
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
-        made = render_html(Run(Request(DirectoryTree(root))))
-        run = Run(Request(DirectoryTree(root)))
+        made = render_html(Run(tree_request(DirectoryTree(root))))
+        run = Run(tree_request(DirectoryTree(root)))
         results = list(run.results())
     assert b"ENC[" not in made
     if run.error_monitor.has_errors() or run.workspace is None:

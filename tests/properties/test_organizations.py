@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, event, given, settings
 
 from envtree import EDITION
+from envtree.cli.support.session import tree_request
 from envtree.engine.check import check
 from envtree.engine.publish import Destinations, publish
-from envtree.engine.run import Request
 from envtree.model.artifact import Output
 from envtree.model.diagnostic import Severity
 from envtree.sources.tree import DirectoryTree
@@ -48,7 +48,7 @@ runpy.run_module("envtree", run_name="__main__", alter_sys=True)
 
 def compile_tree(root: Path, out: Path, plain: Tree) -> dict[str, str]:
     """Compile with envtree and read what it wrote: the bundles by id; nothing if it found an error."""
-    request = Request(DirectoryTree(root.resolve()), decrypter=lambda policy: OpenBook(plain), require_inputs=True)
+    request = tree_request(DirectoryTree(root.resolve()), decrypter=lambda policy: OpenBook(plain), require_inputs=True)
     output = Output(out, root, "plain", EDITION, {}, lambda id: True)
     outcome = publish(request, Destinations(output), frozenset({"bundle"}))
     errors = [finding for finding in outcome.findings if finding.severity is Severity.ERROR]
@@ -108,7 +108,7 @@ def test_a_key_adds_only_what_could_not_be_checked_without(drawn: Organization) 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "tree")
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
-        request = Request(DirectoryTree(root.resolve()))
+        request = tree_request(DirectoryTree(root.resolve()))
         without = check(request)
         withal = check(request._replace(decrypter=lambda policy: OpenBook(drawn.secrets)))
     # Errors of bundles that need plaintext to be seen hide nothing that is seen without.

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import event, given, settings
 
+from envtree.cli.support.session import tree_request
 from envtree.compile.resolve.expression_compiler import ExpressionCompiler
-from envtree.engine.run import BundleResult, Request, Run
+from envtree.engine.request import BundleResult
+from envtree.engine.run import Run
 from envtree.model.value_path import MODEL_KEY, ValuePath
 from envtree.output.emit import bundle_data
 from envtree.queries.explain import ExplainedBundle, layer_order, trace_provenance
@@ -40,7 +42,7 @@ def compare(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "tree")
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
-        run = Run(Request(DirectoryTree(root.resolve())))
+        run = Run(tree_request(DirectoryTree(root.resolve())))
         told = list(attach_provenance(run))
     if run.workspace is None or run.error_monitor.has_errors():
         return

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from envtree.engine.decryption import Decrypter, decrypt_all
 from envtree.model.diagnostic import MachineError
 from envtree.model.secrets_file import DecryptError, SecretsFile, SecretsPolicy
-from envtree.secrets.sops import Decrypter, SopsDecrypter, decrypt_all
+from envtree.secrets.sops import SopsDecrypter
 from envtree.secrets.sops.select_decrypter import select_decrypter
 from tests.support.native_files import SEARCH_PATH, ForgedLeaf, SecretsFolder, forge, new_identity, render_block_yaml
 

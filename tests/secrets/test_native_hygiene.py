@@ -14,9 +14,9 @@ from typing import Any
 import pyrage
 import pytest
 
+from envtree.engine.decryption import decrypt_all
 from envtree.model.diagnostic import MachineError
 from envtree.model.secrets_file import DecryptError, SecretsFile
-from envtree.secrets.sops import decrypt_all
 from envtree.secrets.sops.identities import load_identities
 from tests.support.native_files import (
     SEARCH_PATH,

@@ -20,12 +20,13 @@ from typing import Any
 import pyrage
 import pytest
 
+from envtree.engine.decryption import decrypt_all, verify_plaintext
 from envtree.frontend.parse import parse
 from envtree.frontend.validate.secrets_file_reader import read_secrets_file
 from envtree.model.diagnostic import Diagnostics, MachineError
 from envtree.model.secrets_file import DecryptError, SecretsFile, SecretsPolicy
 from envtree.model.source import Kind, Location, Source
-from envtree.secrets.sops import SopsDecrypter, decrypt_all, verify_plaintext
+from envtree.secrets.sops import SopsDecrypter
 from envtree.system import executables as programs
 
 CANARY = "hunter2-pasted"
@@ -597,7 +598,8 @@ def test_t54_ctrl_c_leaves_nobody_behind(tree: Tree, sealed: SecretsFile, tmp_pa
     program = tmp_path / "program.py"
     program.write_text(
         "import sys, pickle\n"
-        "from envtree.secrets.sops import SopsDecrypter, decrypt_all\n"
+        "from envtree.engine.decryption import decrypt_all\n"
+        "from envtree.secrets.sops import SopsDecrypter\n"
         "root, policy, environ, file = pickle.load(open(sys.argv[1], 'rb'))\n"
         "decrypt_all(SopsDecrypter(root, policy, environ=environ), [file])\n"
     )

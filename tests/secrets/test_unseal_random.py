@@ -11,8 +11,10 @@ import pytest
 from hypothesis import assume, given, settings
 
 from envtree import EDITION
+from envtree.cli.support.session import tree_request
 from envtree.engine.publish import Destinations, publish, without_extra_files
-from envtree.engine.run import Request, Run
+from envtree.engine.request import Request
+from envtree.engine.run import Run
 from envtree.model.artifact import Output, SecretsMode
 from envtree.output.emit import Writers
 from envtree.output.write import write
@@ -38,7 +40,7 @@ class Compiled:
 
     def request(self) -> Request:
         book = OpenBook(self.drawn.secrets)
-        return Request(DirectoryTree(self.folder / "tree"), decrypter=lambda policy: book, require_inputs=True)
+        return tree_request(DirectoryTree(self.folder / "tree"), decrypter=lambda policy: book, require_inputs=True)
 
     def output(self, name: str, mode: SecretsMode) -> Output:
         return Output(self.folder / name, self.folder / "tree", mode, EDITION, {}, lambda id: True)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 from unittest import mock
 
+from envtree.cli.support.session import tree_request
 from envtree.diagnostics.printable_documents import json_document
 from envtree.engine import by_project as parted
-from envtree.engine.run import Request
+from envtree.engine.request import Request
 from envtree.frontend.schemas import Schemas
 from envtree.queries.diff import Diff, LabelledTree, diff
 from envtree.queries.diff.by_project import compare_by_project
@@ -82,7 +83,7 @@ def apply_edits(edits: Edits, files: Mapping[str, str] = FILES) -> dict[str, str
 
 def compare(base: Mapping[str, str], head: Mapping[str, str], **options: Any) -> Diff:
     """What differs; as JSON it fits its schema, and comes back from there as it was."""
-    asked = [Request(MemoryTree(files), allow_empty=True, **options) for files in (base, head)]
+    asked = [tree_request(MemoryTree(files), allow_empty=True, **options) for files in (base, head)]
     found = compare_both_ways(asked[0], asked[1])
     data = diff_data(found, ())
     assert Schemas().is_valid("output/diff", data), Schemas().find_faults("output/diff", data)

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from envtree.cli.support.session import tree_request
 from envtree.engine import by_project as parted
 from envtree.engine.by_project import ProjectRunner
 from envtree.engine.check import check
 from envtree.engine.publish import Destinations, check_outputs, publish
-from envtree.engine.run import Request, RunOutcome
+from envtree.engine.request import RunOutcome
 from envtree.model.artifact import Output
 from envtree.model.diagnostic import ReportedError
 from envtree.queries.diff import LabelledTree
@@ -41,7 +42,7 @@ def run_result(work: Callable[[], RunOutcome]) -> Any:
 
 def compile_into(work: Callable[..., RunOutcome], root: Path, out: Path, jobs: int) -> RunOutcome:
     """Compile into a folder, or compare with it."""
-    request = Request(Tree(root), jobs=jobs, require_inputs=True)
+    request = tree_request(Tree(root), jobs=jobs, require_inputs=True)
     places = Destinations(Output(out, root, "ref", 2026, {}, lambda _: True))
     return work(request, places, frozenset({"bundle", "compose", "k8s"}))
 
@@ -68,10 +69,12 @@ def compare_runs(root: Path, out: Path) -> tuple[bool, bool, list[str]]:
     """Whether the checks and the compiles went from project to project, and what differed from a run over the whole."""
     wrong = []
     with force_by_project(1 << 30):
-        whole = run_result(lambda: check(Request(Tree(root))))
+        whole = run_result(lambda: check(tree_request(Tree(root))))
     with force_by_project(1) as checked:
         wrong += [
-            f"check {jobs}" for jobs in (1, JOBS) if run_result(partial(check, Request(Tree(root), jobs=jobs))) != whole
+            f"check {jobs}"
+            for jobs in (1, JOBS)
+            if run_result(partial(check, tree_request(Tree(root), jobs=jobs))) != whole
         ]
     compiles: list[bool] = []
     for work in (check_outputs, publish, check_outputs, publish):
@@ -94,7 +97,7 @@ def compare_runs(root: Path, out: Path) -> tuple[bool, bool, list[str]]:
 def is_same_diff(base: Path, head: Path) -> bool:
     """Whether what differs between two trees is the same when several processes compare them."""
     one, other = (
-        LabelledTree(name, Request(Tree(root), jobs=JOBS, allow_empty=True))
+        LabelledTree(name, tree_request(Tree(root), jobs=JOBS, allow_empty=True))
         for name, root in (("a", base), ("b", head))
     )
     with force_by_project(1):

@@ -21,12 +21,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from envtree.engine.decryption import verify_plaintext
 from envtree.frontend.parse import parse
 from envtree.frontend.validate.secrets_file_reader import read_secrets_file
 from envtree.model.diagnostic import Diagnostics, MachineError
 from envtree.model.secrets_file import DecryptError, SecretsFile, SecretsPolicy
 from envtree.model.source import Kind, Location, Source
-from envtree.secrets.sops import SopsDecrypter, verify_plaintext
+from envtree.secrets.sops import SopsDecrypter
 from envtree.secrets.sops.environment import child_environment
 from envtree.secrets.sops.native import NativeDecrypter
 

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from unittest import mock
 
+from envtree.cli.support.session import tree_request
 from envtree.compile.layer import layer
 from envtree.compile.merge import Effects, effect_findings, merge
 from envtree.engine.check import check_results
-from envtree.engine.run import Request, Run, RunOutcome
+from envtree.engine.request import Request, RunOutcome
+from envtree.engine.run import Run
 from envtree.frontend import read_files as reading
 from envtree.frontend.discover import discover, read_sources
 from envtree.frontend.parse import parse
@@ -122,9 +124,9 @@ def make_request(files: Files, plain: Mapping[str, Any] | None = None, **options
     """What to ask of a tree; with the plain data of its secrets files, by stem, they can be opened."""
     tree = MemoryTree(files)
     if plain is None:
-        return Request(tree, **options)
+        return tree_request(tree, **options)
     book = OpenBook({f"{stem}.secrets.yaml": data for stem, data in plain.items()})
-    return Request(tree, decrypter=lambda policy: book, **options)
+    return tree_request(tree, decrypter=lambda policy: book, **options)
 
 
 def check(files: Files, plain: Mapping[str, Any] | None = None, **options: Any) -> CheckResult:
@@ -144,7 +146,7 @@ def run(
 
 def merge_all(files: Files) -> tuple[dict[str, MergedStack], Diagnostics]:
     """Merge every stack of a tree, and what merging alone finds."""
-    workspace = start_run(Request(MemoryTree(files))).workspace
+    workspace = start_run(tree_request(MemoryTree(files))).workspace
     assert workspace
     diags, effects = Diagnostics(), Effects()
     stacks = merge(layer(workspace, lambda id: True), workspace.organization, diags, effects)

@@ -11,11 +11,11 @@ import click
 from click.shell_completion import shell_complete
 
 from envtree import __version__
-from envtree.cli.support import console, exits
+from envtree.cli.support import exits
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.group import CommandGroup
 from envtree.cli.support.options import FolderParamType
-from envtree.system import signals
+from envtree.system import console, signals
 
 if TYPE_CHECKING:
     from pathlib import Path

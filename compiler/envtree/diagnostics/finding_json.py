@@ -4,9 +4,9 @@ from typing import Any
 
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.printable_documents import json_document
+from envtree.diagnostics.summary import RunReport
 from envtree.model.diagnostic import RelatedSpan, Severity, SkippedCheck
 from envtree.model.span import Span
-from envtree.report import RunReport
 
 
 def report_to_json(report: RunReport) -> bytes:

@@ -12,17 +12,15 @@ from typing import TypeVar
 from envtree.diagnostics.codes import DECRYPTION_CODES, UNUSED_CODES
 from envtree.diagnostics.findings import ErrorMonitor, SeverityResolver, build_findings
 from envtree.engine.project_digests import ContentDigests, sha256_of
+from envtree.engine.project_facts import DiscoveredFiles, FileLocations, ProjectDigests, ProjectResult
 from envtree.engine.project_result import (
-    DiscoveredFiles,
-    FileLocations,
-    ProjectDigests,
-    ProjectResult,
     are_independent,
     collect_control_plane_keys,
     project_result,
     whole_tree_diagnostics,
 )
-from envtree.engine.run import Request, Run, RunOutcome, RunScope
+from envtree.engine.request import Request, RunOutcome
+from envtree.engine.run import Run, RunScope
 from envtree.frontend.discover import discover
 from envtree.frontend.read_files import DocumentCache
 from envtree.model.artifact import Manifest

@@ -4,7 +4,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from envtree.engine.by_project import ProjectRunner
-from envtree.engine.run import BundleResult, Request, Run, RunOutcome
+from envtree.engine.request import BundleResult, Request, RunOutcome
+from envtree.engine.run import Run
 from envtree.model.formats import WHOLE_TREE_FORMATS
 from envtree.output.emit import Writers, write_formats
 from envtree.output.format_findings import report_format_problems
@@ -30,12 +31,9 @@ def check_results(run: Run, writers: Writers) -> Iterator[BundleResult]:
             report_format_problems(write_formats(result.bundle, run.keyless_mode, writers), result.resolved, run.diags)
         yield result
     if run.workspace and run.desired is not None:
-        from envtree.controlplane.desired.control_plane_artifact import build_control_plane_artifact  # noqa: PLC0415
-
         settings = run.workspace.organization
-        build_control_plane_artifact(
-            settings, run.desired, WHOLE_TREE_FORMATS.intersection(settings.output.formats), run.diags
-        )
+        formats = WHOLE_TREE_FORMATS.intersection(settings.output.formats)
+        run.whole_tree_stage.emit(settings, run.desired, formats, run.diags)
 
 
 def _exhaust(_: int, results: Iterable[BundleResult]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Mapping
 from hashlib import sha256
 
-from envtree.engine.project_result import DiscoveredFiles, ProjectCache
+from envtree.engine.project_facts import DiscoveredFiles, ProjectCache
 from envtree.frontend.discover import read_sources
 from envtree.frontend.read_files import SourceReader
 from envtree.model.diagnostic import Diagnostics

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from envtree.engine.by_project import ProjectRunner
-from envtree.engine.run import BundleResult, Request, Run, RunOutcome
+from envtree.engine.request import BundleResult, Request, RunOutcome
+from envtree.engine.run import Run
 from envtree.model.artifact import (
     Artifact,
     IncrementalWrite,
@@ -300,6 +301,4 @@ def _emit_whole_tree(run: Run, formats: frozenset[str]) -> Iterator[Artifact]:
         and formats & WHOLE_TREE_FORMATS
         and not run.error_monitor.has_errors()
     ):
-        from envtree.controlplane.desired.control_plane_artifact import build_control_plane_artifact  # noqa: PLC0415
-
-        yield build_control_plane_artifact(run.workspace.organization, run.desired, formats, run.diags)
+        yield run.whole_tree_stage.emit(run.workspace.organization, run.desired, formats, run.diags)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import date
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from envtree.compile.assemble import assemble
 from envtree.compile.bundle_lint import BundleLintRules, BundlePolicies, bundle_lint
@@ -12,90 +12,29 @@ from envtree.compile.merge import Effects, effect_findings, merge
 from envtree.compile.required_secrets import RequiredSecrets
 from envtree.compile.resolve import resolve
 from envtree.compile.tree_lint import tree_lint
-from envtree.controlplane.desired import DesiredResource
 from envtree.diagnostics.codes import ACCESS_CODES, DECRYPTION_CODES, UNUSED_CODES
-from envtree.diagnostics.findings import ErrorMonitor, Finding, SeverityResolver, build_findings
+from envtree.diagnostics.findings import ErrorMonitor, SeverityResolver, build_findings
+from envtree.engine.decryption import decrypt_all
+from envtree.engine.request import BundleResult, Request, RunOutcome, WholeTreeStage
 from envtree.engine.selection import Selection, check_selection
 from envtree.frontend.discover import discover, read_sources
 from envtree.frontend.link import link, link_projects, link_root
-from envtree.frontend.read_files import DocumentCache, SourceReader
+from envtree.frontend.read_files import SourceReader
 from envtree.model.artifact import Manifest, SecretsMode
 from envtree.model.batching import in_batches
-from envtree.model.diagnostic import Diagnostic, Diagnostics, SkippedCheck
+from envtree.model.diagnostic import Diagnostic, Diagnostics
 from envtree.model.inputs import collect_inputs
 from envtree.model.layers import Stack
 from envtree.model.name_index import NameIndex
-from envtree.model.resolved import Bundle, ExternalValues, HiddenValue, Resolved
+from envtree.model.resolved import Bundle, ExternalValues, HiddenValue
 from envtree.model.resource import Resource, Resources
-from envtree.model.secrets_file import DecryptError, SecretsFile, SecretsPolicy, flatten_leaves
+from envtree.model.secrets_file import DecryptError, SecretsFile, flatten_leaves
 from envtree.model.selector import compile_selector
 from envtree.model.source import Kind, Location
 from envtree.model.suppression import Suppression, Suppressions
 from envtree.model.workspace import Workspace
 from envtree.output.emit import Writers
 from envtree.output.format_findings import check_object_names, select_writers, template_digests
-from envtree.secrets.sops import Decrypter, decrypt_all
-from envtree.sources.shard import Shard
-from envtree.sources.tree import Tree
-
-if TYPE_CHECKING:
-    from envtree.engine.project_result import ProjectCache
-
-
-class Request(NamedTuple):
-    """What a run is asked to do, for the bundles that a selector selects.
-
-    Without `decrypter` no secret is known; with `inputs_required` an input that is read must have a value; with
-    `strict` a warning keeps `publish` from writing, as an error does; with `allow_empty` no bundle at all is fine,
-    and where it is None no option could allow it.
-    `today` is the day on which allowances may have ended; `progress` hears of every file and bundle that is done.
-    Runs over trees that have files in common may share a `memory`: what one has read, the other need not. With
-    `inputs_shared` an input may be set that another tree declares, and this one does not. `within` tells, once the tree
-    has been read and linked, which bundles are asked for at most; it may name some that are gone. Of another `shard`
-    nothing is read, and nothing is said of the tree as a whole. With `control_plane` a run also makes the resources of
-    the control plane where the organization does not ask for them. Where a run goes from project to project, these may
-    be divided among as many processes as there are `jobs`, and `known` is asked what an earlier run found in them.
-    """
-
-    tree: Tree
-    selectors: tuple[str, ...] = ()
-    inputs: Mapping[str, str] = {}
-    environ: Mapping[str, str] = {}
-    decrypter: Callable[[SecretsPolicy], Decrypter] | None = None
-    require_inputs: bool = False
-    allow_undeclared_inputs: bool = False
-    strict: bool = False
-    allow_empty: bool | None = False
-    today: date | None = None
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None
-    document_cache: DocumentCache | None = None
-    restrict_ids: "Callable[[Run], frozenset[str]] | None" = None
-    shard: Shard | None = None
-    jobs: int = 1
-    project_cache: "ProjectCache | None" = None
-    control_plane: bool = False
-
-
-class BundleResult(NamedTuple):
-    """One bundle, and the values that it was put together from, which know where they come from."""
-
-    resolved: Resolved
-    bundle: Bundle
-
-
-class RunOutcome(NamedTuple):
-    """What a run found: `ids` are all bundles of the tree, `selected` those that were asked for, `checked` those that
-    were looked at.
-    """
-
-    workspace: Workspace | None
-    ids: tuple[str, ...]
-    selected: tuple[str, ...]
-    checked: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    not_checked: tuple[SkippedCheck, ...]
-    manifest: Manifest | None = None
-    differences: tuple[str, ...] = ()
 
 
 class RunScope(NamedTuple):
@@ -135,7 +74,7 @@ class Run:
             RequiredSecrets(),
         )
         self.checked: list[str] = []
-        self.desired: tuple[DesiredResource, ...] | None = None
+        self.desired: tuple[Any, ...] | None = None
         # What was decrypted for some project, and others may need.
         self.decrypted: dict[str, dict[str, object]] = {}
         self._request, self.scope = request, scope
@@ -242,9 +181,8 @@ class Run:
                 kept.append(result)
             yield result
         if kept is not None and not self.error_monitor.has_errors():
-            from envtree.controlplane.desired.build_resources import build_desired_resources  # noqa: PLC0415 -- few trees are for one
-
-            made = build_desired_resources(workspace, Resources(tuple(self.files.values())), kept, outside, self.diags)
+            resources = Resources(tuple(self.files.values()))
+            made = self.whole_tree_stage.build(workspace, resources, kept, outside, self.diags)
             self.desired = None if self.error_monitor.has_errors() else made
         if self.is_complete and self.scope is None:
             self._check_whole_tree(workspace)
@@ -295,6 +233,13 @@ class Run:
         """Whether its resources are to be made, for which all bundles have to be at hand."""
         asked = self._request.control_plane or (self.workspace and self.workspace.organization.is_for_control_plane)
         return self.is_complete and bool(asked)
+
+    @property
+    def whole_tree_stage(self) -> WholeTreeStage:
+        """The stage over all bundles at once, where one is needed."""
+        stage = self._request.whole_tree
+        assert stage is not None, "a tree for a control plane takes a request with `whole_tree`"
+        return stage
 
     @cached_property
     def policies(self) -> BundlePolicies:

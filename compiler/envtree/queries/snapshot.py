@@ -8,10 +8,10 @@ from typing import NamedTuple
 from envtree.diagnostics.codes import WHOLE_TREE_CODES, is_read_failure
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.fingerprint import fingerprint_findings
-from envtree.engine.run import RunOutcome
+from envtree.diagnostics.summary import RunReport, error_report
+from envtree.engine.request import RunOutcome
 from envtree.frontend.read_files import DocumentCache
 from envtree.model.diagnostic import ReportedError, Severity
-from envtree.report import RunReport, error_report
 from envtree.sources.tree import FILE_LIMIT, ReadProblem, TreeWrapper
 from envtree.system.disk import MANIFEST_FILE
 

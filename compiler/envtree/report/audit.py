@@ -1,6 +1,6 @@
 """The secrets files of a tree, for people: one line for each."""
 
-from envtree.report import plural
+from envtree.diagnostics.summary import plural
 from envtree.report.terminal_lines import BOLD, StyledLine, format_table, render_lines
 from envtree.secrets.access.audit import Audit, AuditedFile
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from envtree.report import plural
+from envtree.diagnostics.summary import plural
 
 # As many ids as are named one by one.
 _MAX_LISTED_BUNDLES = 3

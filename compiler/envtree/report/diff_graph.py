@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple
 
+from envtree.diagnostics.summary import plural
 from envtree.queries.diff.diff_model import Diff
-from envtree.report import plural
 from envtree.report.graph import Graph, GraphNode, NodeKey, NodeShape
 
 # As many nodes as a reader of a comment takes in.

@@ -10,8 +10,8 @@ from shlex import quote
 from typing import NamedTuple, TypeVar
 
 from envtree.diagnostics.findings import Finding
+from envtree.diagnostics.summary import plural
 from envtree.queries.diff.diff_model import Cause, Diff, RuleChange, SecretsFileChange
-from envtree.report import plural
 from envtree.report.bundle_summary import count_by_environment, environment_of, environments_by_agent
 from envtree.report.code_span import code_span
 from envtree.report.diff_graph import MAX_DRAWN_NODES, build_diff_graph

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from envtree.diagnostics.findings import Finding
+from envtree.diagnostics.summary import plural
 from envtree.queries.diff.diff_model import (
     Cause,
     ChangeKind,
@@ -14,7 +15,6 @@ from envtree.queries.diff.diff_model import (
     ValueChange,
     affected_bundles,
 )
-from envtree.report import plural
 from envtree.report.bundle_summary import count_agents, count_by_environment, environment_of
 from envtree.report.value_changes import TextPiece, describe_value_change, plain_piece
 

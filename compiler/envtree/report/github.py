@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 from envtree.diagnostics.findings import Finding
+from envtree.diagnostics.summary import finding_sentences, plural, repository_path
 from envtree.model.diagnostic import Severity
 from envtree.model.tree_layout import escape_unprintable
-from envtree.report import finding_sentences, plural, repository_path
 
 # GitHub shows no more than these of one kind from one step, and cuts longer messages.
 _MAX_ANNOTATIONS = 10

@@ -6,9 +6,9 @@ from typing import Any
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.fingerprint import fingerprint_findings
 from envtree.diagnostics.printable_documents import json_document
+from envtree.diagnostics.summary import repository_path
 from envtree.model.diagnostic import Severity
 from envtree.model.tree_layout import ROOT_FILE, escape_unprintable
-from envtree.report import repository_path
 
 _SEVERITIES = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO: "info", Severity.OFF: "info"}
 

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from envtree.report import plural
+from envtree.diagnostics.summary import plural
 
 NodeShape = Literal["stadium", "folder", "round", "hexagon", "box"]
 NodeKey = tuple[str, ...]

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
+from envtree.diagnostics.summary import plural
 from envtree.model.sops_rule import CODE_OWNERS_FILE
 from envtree.model.source import Kind
 from envtree.queries.fleet.declaration_usage import Usage
 from envtree.queries.fleet.impact import Impact
-from envtree.report import plural
 from envtree.report.bundle_summary import distribution_rows
 from envtree.report.terminal_lines import (
     BOLD,

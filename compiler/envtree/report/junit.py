@@ -6,9 +6,9 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.printable_documents import xml_document
+from envtree.diagnostics.summary import finding_sentences, repository_path
 from envtree.model.diagnostic import Severity, failing_severities
 from envtree.model.tree_layout import ROOT_FILE, escape_unprintable
-from envtree.report import finding_sentences, repository_path
 
 
 def render_junit(findings: Iterable[Finding], prefix: str, *, strict: bool = False) -> bytes:

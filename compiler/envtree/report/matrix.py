@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from envtree.diagnostics.summary import plural
 from envtree.model.canonical_json import encode_compact
 from envtree.queries.fleet.matrix import Matrix, MatrixRow
-from envtree.report import plural
 from envtree.report.bundle_summary import distribution_rows
 from envtree.report.terminal_lines import (
     BOLD,

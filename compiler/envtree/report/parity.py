@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from envtree.diagnostics.summary import plural
 from envtree.model.span import Span
 from envtree.queries.fleet.parity import MissingKey, Parity
-from envtree.report import plural
 from envtree.report.bundle_summary import count_agents
 from envtree.report.terminal_lines import BOLD, DIM, StyledLine, format_table, render_lines, short_location
 

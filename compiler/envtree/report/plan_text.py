@@ -6,7 +6,7 @@ from typing import Any
 
 from envtree.controlplane.sync.compare_resource import WRITE_ONLY, FieldDifference, LinkChange
 from envtree.controlplane.sync.plan_model import ChangeAction, ResourceChange, SyncPlan
-from envtree.report import plural
+from envtree.diagnostics.summary import plural
 from envtree.report.terminal_lines import BOLD, StyledLine, render_lines, shorten_value, truncate_items
 
 ACTION_SIGNS: dict[ChangeAction, str] = {"create": "+", "update": "~", "replace": "±", "delete": "-"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from envtree.report import plural
+from envtree.diagnostics.summary import plural
 from envtree.report.bundle_summary import summarize_bundles
 from envtree.report.terminal_lines import BOLD, DIM, StyledLine, format_table, render_lines
 from envtree.secrets.access.access_report import AccessReport, FileReaders, PersonAccess, SecretRef

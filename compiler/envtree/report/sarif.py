@@ -10,10 +10,10 @@ from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.fingerprint import fingerprint_findings
 from envtree.diagnostics.pages import read_page
 from envtree.diagnostics.printable_documents import json_document
+from envtree.diagnostics.summary import finding_sentences, plural, repository_path
 from envtree.model.diagnostic import RelatedSpan, Severity
 from envtree.model.span import FILE_START, Span
 from envtree.model.tree_layout import ROOT_FILE, escape_unprintable
-from envtree.report import finding_sentences, plural, repository_path
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note", Severity.OFF: "none"}

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from envtree.diagnostics.printable import printable, printable_lines
+from envtree.diagnostics.summary import plural
 from envtree.model.canonical_json import encode_compact
 from envtree.model.span import Span
-from envtree.report import plural
 
 BOLD, DIM = "1", "2"
 _WIDTH = 60

@@ -7,9 +7,9 @@ from unicodedata import combining, east_asian_width
 from envtree.diagnostics.codes import SENSITIVE_CODES
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.printable import printable
+from envtree.diagnostics.summary import bundles_phrase
 from envtree.model.diagnostic import Severity, SkippedCheck
 from envtree.model.span import FILE_START, Span
-from envtree.report import bundles_phrase
 
 # The lines of a file by its path; none where they must not, or cannot, be shown.
 FileLines = Callable[[str], Sequence[str | None]]

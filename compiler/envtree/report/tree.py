@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from envtree.diagnostics.summary import plural
 from envtree.model.fields import get_field, get_text_scalars
 from envtree.model.layers import Target
 from envtree.model.workspace import Agent, Environment, Project, Team, Workspace
-from envtree.report import plural
 from envtree.report.graph import Graph, GraphNode, NodeKey
 
 # What stands over what, for a drawing in ranks.

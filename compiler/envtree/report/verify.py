@@ -4,8 +4,8 @@ from typing import Any
 
 from envtree.delivery.verify import VerificationResult
 from envtree.diagnostics.printable import printable
+from envtree.diagnostics.summary import plural
 from envtree.model.artifact import Receipt
-from envtree.report import plural
 
 
 def verdict_to_json(verdict: VerificationResult) -> dict[str, Any]:

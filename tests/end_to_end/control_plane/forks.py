@@ -13,7 +13,7 @@ import envtree.cli.commands.drift
 import envtree.cli.commands.plan
 import envtree.controlplane.api.client  # noqa: F401 -- imported once, here, and not in each of a thousand forks
 from envtree.cli import invoke
-from envtree.cli.support import console
+from envtree.system import console
 
 
 class Ran(NamedTuple):

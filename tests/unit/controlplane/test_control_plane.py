@@ -8,11 +8,12 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from envtree.cli.support.session import tree_request
 from envtree.controlplane.desired import DesiredResource, ResourceRef
 from envtree.controlplane.desired.server_view import ServerRuntime, expand_templates, server_view
 from envtree.controlplane.desired.terraform_provider import render_terraform
 from envtree.controlplane.desired.to_json import body_to_json, resources_to_json
-from envtree.engine.run import Request, Run
+from envtree.engine.run import Run
 from envtree.model.diagnostic import Diagnostics
 from envtree.model.span import file_span
 from envtree.sources.tree import DirectoryTree
@@ -76,7 +77,7 @@ PROJECT = {
 
 
 def test_the_documented_bodies_come_out_as_they_went_in() -> None:
-    found = by_ref(Run(Request(DirectoryTree(EXAMPLES / "kubiya-api"), control_plane=True)))
+    found = by_ref(Run(tree_request(DirectoryTree(EXAMPLES / "kubiya-api"), control_plane=True)))
     assert found["environment/production"].state == PRODUCTION
     assert found["environment/staging"].state == STAGING
     assert found["project/PLAT"].state == PROJECT
@@ -89,7 +90,7 @@ def test_a_body_without_anybody_who_runs_there_is_what_its_file_says() -> None:
 
 
 def test_the_whole_example_fits_the_published_schema() -> None:
-    run = Run(Request(DirectoryTree(EXAMPLES / "acme"), control_plane=True))
+    run = Run(tree_request(DirectoryTree(EXAMPLES / "acme"), control_plane=True))
     kinds = {ref.partition("/")[0] for ref in by_ref(run)}
     assert len(kinds) == 9
     assert run.desired
@@ -470,7 +471,7 @@ def test_no_two_labels_are_one(names: tuple[str, ...]) -> None:
 
 
 def test_each_gap_of_the_provider_is_told_once() -> None:
-    run = Run(Request(DirectoryTree(EXAMPLES / "acme"), control_plane=True))
+    run = Run(tree_request(DirectoryTree(EXAMPLES / "acme"), control_plane=True))
     diags = Diagnostics()
     render_terraform(tuple(by_ref(run).values()), "kubiya/control-plane", diags)
     told = [one.message.partition(" of ")[0] + ": " + one.message.partition(" of ")[2].split()[0] for one in diags]

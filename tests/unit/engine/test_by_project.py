@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
+from envtree.cli.support.session import tree_request
 from envtree.engine.check import check
+from envtree.engine.decryption import Decrypter
 from envtree.engine.publish import Destinations, publish
-from envtree.engine.run import Request, RunOutcome
+from envtree.engine.request import RunOutcome
 from envtree.model.artifact import Output, SecretsMode
 from envtree.model.secrets_file import SecretsFile, SecretsPolicy
 from envtree.queries.diff import LabelledTree, diff
-from envtree.secrets.sops import Decrypter
 from tests.cases.test_cases import Tree
 from tests.properties.organizations import Organization, organizations
 from tests.properties.writing import OpenBook, write_tree
@@ -179,7 +180,7 @@ TREES: Mapping[str, tuple[Files, list[str], str]] = {
 @pytest.mark.parametrize("name", TREES)
 def test_what_takes_several_projects(name: str) -> None:
     files, codes, how = TREES[name]
-    request = Request(MemoryTree({**BASE, **files}))
+    request = tree_request(MemoryTree({**BASE, **files}))
     with force_by_project(1 << 30) as none:
         whole = check(request)
     with force_by_project(1) as done:
@@ -195,15 +196,15 @@ def test_a_file_that_cannot_be_read_has_a_name(tmp_path: Path) -> None:
     (tmp_path / "projects/two/agents/c.yaml").symlink_to("nothing")
     for least in (1, 1 << 30):
         with force_by_project(least):
-            found = check(Request(Tree(tmp_path)))
+            found = check(tree_request(Tree(tmp_path)))
         assert [finding.diagnostic.code for finding in found.findings] == ["ET120"]
 
 
 @pytest.mark.parametrize("name", TREES)
 def test_two_trees_are_compared_in_the_same_way(name: str) -> None:
-    one = LabelledTree("base", Request(MemoryTree({**BASE, **TREES[name][0]})))
+    one = LabelledTree("base", tree_request(MemoryTree({**BASE, **TREES[name][0]})))
     for files, _, how in TREES.values():
-        other = LabelledTree("head", Request(MemoryTree({**BASE, **files})))
+        other = LabelledTree("head", tree_request(MemoryTree({**BASE, **files})))
         found = diff_by_project(one, other)
         assert (found is None) is (WHOLE in (how, TREES[name][2]))
         assert found in (None, diff(one, other))
@@ -234,7 +235,10 @@ def test_two_trees_are_compared_in_the_same_way(name: str) -> None:
 def test_a_difference_of_one_project_may_concern_others(before: Files, after: Files) -> None:
     base = {**BASE, **before}
     for one, other in ((base, {**base, **after}), ({**base, **after}, base)):
-        named = LabelledTree("base", Request(MemoryTree(one))), LabelledTree("head", Request(MemoryTree(other)))
+        named = (
+            LabelledTree("base", tree_request(MemoryTree(one))),
+            LabelledTree("head", tree_request(MemoryTree(other))),
+        )
         found = diff_by_project(*named)
         assert found in (None, diff(*named))
         assert found is not None or any(check(side.request).findings for side in named)
@@ -248,7 +252,7 @@ def test_where_the_rules_for_sops_stand_makes_a_difference(tmp_path: Path) -> No
     for place in places[:2]:
         write_files(tmp_path / place, {f"{place}/.sops.yaml": "creation_rules: [{path_regex: none, age: x}]"})
     (tmp_path / "link" / ".sops.yaml").symlink_to("nothing")
-    for one, other in permutations([LabelledTree(place, Request(Tree(tmp_path / place))) for place in places], 2):
+    for one, other in permutations([LabelledTree(place, tree_request(Tree(tmp_path / place))) for place in places], 2):
         found = diff_by_project(one, other)
         assert found is not None
         assert found == diff(one, other)
@@ -262,7 +266,7 @@ def test_where_secrets_come_from_is_known_if_nobody_can_read_what_was_there(tmp_
         write_files(tmp_path / name, {**BASE, f"{agents}/c.yaml": "{}", f"{agents}/b.secrets.yaml": secrets})
     (tmp_path / "base" / agents / "c.secrets.yaml").symlink_to("nothing")
     write_files(tmp_path / "head", {f"{agents}/c.secrets.yaml": secrets})
-    base, head = (LabelledTree(name, Request(Tree(tmp_path / name))) for name in ("base", "head"))
+    base, head = (LabelledTree(name, tree_request(Tree(tmp_path / name))) for name in ("base", "head"))
     found = diff_by_project(base, head)
     assert found == diff(base, head)
     assert found
@@ -291,10 +295,10 @@ def test_nothing_is_decrypted_for_an_error_in_another_project(name: str) -> None
         return locked
 
     with force_by_project(1):
-        assert check(Request(MemoryTree({**BASE, **TREES[name][0], **secrets}), decrypter=opened)).findings
+        assert check(tree_request(MemoryTree({**BASE, **TREES[name][0], **secrets}), decrypter=opened)).findings
     assert locked.asked == []
     with force_by_project(1) as done:
-        check(Request(MemoryTree({**BASE, **secrets}), decrypter=opened))
+        check(tree_request(MemoryTree({**BASE, **secrets}), decrypter=opened))
     assert locked.asked
     assert done
 
@@ -305,7 +309,9 @@ def test_nothing_is_decrypted_for_a_selector_of_nothing() -> None:
     locked = Locked()
     for least in (1, 1 << 30):
         with force_by_project(least):
-            request = Request(MemoryTree({**BASE, **secrets}), ("one/**", "three/**"), decrypter=lambda policy: locked)
+            request = tree_request(
+                MemoryTree({**BASE, **secrets}), ("one/**", "three/**"), decrypter=lambda policy: locked
+            )
             assert "ET309" in [finding.diagnostic.code for finding in check(request).findings]
         assert locked.asked == []
 
@@ -316,7 +322,7 @@ def test_what_is_wrong_is_told_without_a_run_over_the_whole(name: str, tmp_path:
 
     def compiled(mode: SecretsMode) -> RunOutcome:
         places = Destinations(Output(tmp_path / "out", tmp_path, mode, 2026, {}, lambda _: True))
-        return publish(Request(tree, require_inputs=True), places, frozenset({"bundle", "compose"}))
+        return publish(tree_request(tree, require_inputs=True), places, frozenset({"bundle", "compose"}))
 
     modes: tuple[SecretsMode, ...] = ("ref", "plain")
     for mode in modes:
@@ -331,7 +337,7 @@ def test_what_is_wrong_is_told_without_a_run_over_the_whole(name: str, tmp_path:
 
 def published(root: Path, out: Path, drawn: Organization, least: int) -> tuple[RunOutcome, dict[str, bytes]]:
     """Compile with secrets in clear."""
-    request = Request(Tree(root), decrypter=lambda policy: OpenBook(drawn.secrets), require_inputs=True)
+    request = tree_request(Tree(root), decrypter=lambda policy: OpenBook(drawn.secrets), require_inputs=True)
     with force_by_project(least):
         outcome = publish(
             request, Destinations(Output(out, root, "plain", 2026, {}, lambda _: True)), frozenset({"bundle"})

@@ -17,7 +17,7 @@ from envtree.engine.cache.object_store import decode_object, encode_object, load
 from envtree.engine.cache.path_fingerprints import FOLDER_LIMIT, PathFingerprint, PathFingerprints
 from envtree.engine.cache.replay_cache import ReplayCache
 from envtree.engine.check import check
-from envtree.engine.run import Request, RunOutcome
+from envtree.engine.request import Request, RunOutcome
 from envtree.model.source import Kind, Location
 from envtree.sources.tree import DirectoryTree
 from tests.support.command_line import BOT, ERROR, ORGANIZATION, WARNING, CommandResult, RunCommand, write_files

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from envtree.cli.commands.compile import CompilePlan
 from envtree.cli.support import incremental_check as looks
+from envtree.cli.support.compile_plan import CompilePlan
 from envtree.cli.support.incremental_check import IncrementalChecker
+from envtree.cli.support.session import tree_request
 from envtree.engine import run as pipeline
 from envtree.engine.check import check
 from envtree.engine.publish import Destinations, publish, without_extra_files
-from envtree.engine.run import Request, RunOutcome
+from envtree.engine.request import RunOutcome
 from envtree.model.artifact import Output
 from envtree.model.diagnostic import ReportedError
 from envtree.model.source import Source
@@ -38,12 +39,15 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def told(watched: IncrementalChecker, root: Path) -> object:
     noted = DigestingTree(DirectoryTree(root))
     try:
-        outcome, bundles = watched.check(Request(noted))
+        outcome, bundles = watched.check(tree_request(noted))
     except ReportedError as error:
         return error.code, error.message
     finally:
         watched.forget(noted.digests)
-    fresh, again = check(Request(DirectoryTree(root))), IncrementalChecker().check(Request(DirectoryTree(root)))
+    fresh, again = (
+        check(tree_request(DirectoryTree(root))),
+        IncrementalChecker().check(tree_request(DirectoryTree(root))),
+    )
     assert outcome._replace(workspace=None) == fresh._replace(workspace=None) == again[0]._replace(workspace=None)
     assert bundles == again[1]
     assert bundles.keys() == {*outcome.checked}
@@ -70,7 +74,7 @@ def plan(root: Path, out: str) -> CompilePlan:
     places = Destinations(Output(root / out, root, "ref", 2026, {}, lambda _: True))
     formats = frozenset({"bundle", "compose", "template"})
     return CompilePlan(
-        Request(DigestingTree(DirectoryTree(root)), require_inputs=True), places, formats, without_extra_files
+        tree_request(DigestingTree(DirectoryTree(root)), require_inputs=True), places, formats, without_extra_files
     )
 
 
@@ -107,7 +111,7 @@ def test_only_what_a_change_can_reach_is_computed(writes: bool, root: Path, comp
         if writes:
             watched.compile(plan(root, "out"), root)
         else:
-            outcome, bundles = watched.check(Request(DirectoryTree(root)))
+            outcome, bundles = watched.check(tree_request(DirectoryTree(root)))
             assert bundles.keys() == {*outcome.checked}
         return {id.partition("/")[0] for id in computed}
 
@@ -125,7 +129,7 @@ def test_on_another_day_allowances_have_ended(root: Path) -> None:
     write_files(root, {BOT: "# envtree: allow ET150 until 2026-01-01: for a while\n" + WARNING})
     watched = IncrementalChecker()
     for day, has_ended in ((1, False), (2, True)):
-        request = Request(DirectoryTree(root), today=date(2026, 1, day))
+        request = tree_request(DirectoryTree(root), today=date(2026, 1, day))
         outcome, _ = watched.check(request)
         assert outcome._replace(workspace=None) == check(request)._replace(workspace=None)
         assert ("ET151" in [finding.diagnostic.code for finding in outcome.findings]) is has_ended
@@ -146,5 +150,5 @@ def test_what_is_found_in_a_file_is_remembered_of_what_was_read_of_it(
     watched = IncrementalChecker()
     with monkeypatch.context() as patched:
         patched.setattr(pipeline, "read_sources", early)
-        watched.check(Request(DirectoryTree(root)))
+        watched.check(tree_request(DirectoryTree(root)))
     told(watched, root)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from envtree.cli.support.session import tree_request
 from envtree.compile.layer import layer
 from envtree.compile.required_secrets import RequiredSecrets
-from envtree.engine.run import Request, Run
+from envtree.engine.run import Run
 from tests.support.trees import MemoryTree, layers
 
 SECRETS = {0: {"A": "x", "db": {"password": "x"}}, 3: {"B": "x"}}
@@ -15,7 +16,7 @@ ORGANIZATION, AGENT = "organization.secrets.yaml", "projects/p/teams/t/agents/a.
 
 
 def needed(section: str, secrets: Mapping[int, Any] = SECRETS) -> list[str]:
-    workspace = Run(Request(MemoryTree(layers("", "", "", section, secrets=secrets)))).workspace
+    workspace = Run(tree_request(MemoryTree(layers("", "", "", section, secrets=secrets)))).workspace
     assert workspace
     (stack,) = layer(workspace, lambda id: True)
     return [file.path for file in RequiredSecrets().required_files(stack)]
@@ -49,7 +50,7 @@ def test_a_key_is_named_without_its_second_dollar() -> None:
 
 def test_a_list_that_nobody_reads_is_told_once_at_its_first_element() -> None:
     secrets = {0: {"hosts": ["a", "b"], "crew": [{"name": "x", "pin": "y"}, {"name": "z"}]}}
-    workspace = Run(Request(MemoryTree(layers("", "", "", "{secrets: {X: hosts.0}}", secrets=secrets)))).workspace
+    workspace = Run(tree_request(MemoryTree(layers("", "", "", "{secrets: {X: hosts.0}}", secrets=secrets)))).workspace
     assert workspace
     (stack,) = layer(workspace, lambda id: True)
     needs = RequiredSecrets()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from envtree.cli import invoke
+from envtree.cli.support.session import tree_request
 from envtree.engine.check import check
-from envtree.engine.run import Request
 from envtree.frontend.link.creation_rules import read_creation_rules
 from envtree.frontend.link.declared_readers import normalize_public_key
 from envtree.model.diagnostic import Diagnostics
@@ -163,7 +163,7 @@ BASE = {"environments/production.yaml": "{}\n", "agents/a.yaml": "{}\n"}
 
 
 def told(tree: Tree) -> list[str]:
-    findings = check(Request(tree)).findings
+    findings = check(tree_request(tree)).findings
     return [f"{one.diagnostic.span.path}:{one.diagnostic.span.line} {one.diagnostic.code}" for one in findings]
 
 
@@ -229,7 +229,7 @@ def test_a_broken_file_is_told_at_its_place_and_stops_nothing_else(tmp_path: Pat
     write_files(tmp_path, {**BASE, "organization.yaml": HEAD + "lint: {ET651: 'off'}\n"})
     encrypt_file(tmp_path, FILE, CONTENT, crowd[0].sops_option)
     (tmp_path / ".sops.yaml").write_text("creation_rules:\n  - age: x\n  - age: [\n")
-    outcome = check(Request(DirectoryTree(tmp_path)))
+    outcome = check(tree_request(DirectoryTree(tmp_path)))
     assert [one.diagnostic.code for one in outcome.findings] == ["ET101"]
     assert outcome.checked == ("default/a@production",)
 

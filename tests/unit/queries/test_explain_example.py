@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from envtree.cli.support.session import tree_request
 from envtree.compile.resolve.expression_compiler import ExpressionCompiler
-from envtree.engine.run import Request, Run
+from envtree.engine.run import Run
 from envtree.frontend.schemas import Schemas
 from envtree.model.keypath import KeyPath, format_path
 from envtree.model.merged import MergedValue
@@ -30,7 +31,7 @@ ID = "storefront/checkout/refund-clerk@production"
 @cache
 def bundles() -> Mapping[str, ExplainedBundle]:
     """Every bundle of the example."""
-    run = Run(Request(DirectoryTree(ACME)))
+    run = Run(tree_request(DirectoryTree(ACME)))
     assert run.workspace
     return {one.bundle.target.id: explain_bundle(run.workspace, one, run.recorded_inputs()) for one in run.results()}
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from envtree.engine.run import Request, Run
+from envtree.cli.support.session import tree_request
+from envtree.engine.run import Run
 from envtree.frontend.schemas import Schemas
 from envtree.model.keypath import format_path
 from envtree.queries.explain import layer_order
@@ -36,7 +37,7 @@ def told(run: Run) -> dict[str, dict[str, Any]]:
 
 def only(files: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The keys of the only bundle of a tree."""
-    (data,) = told(start_run(Request(MemoryTree(files)))).values()
+    (data,) = told(start_run(tree_request(MemoryTree(files)))).values()
     assert Schemas().is_valid("output/provenance", data), Schemas().find_faults("output/provenance", data)
     return {each["key"]: each for each in data["keys"]}
 
@@ -129,7 +130,7 @@ def test_inputs_and_mistakes_in_them(tree: Path, tmp_path: Path, envtree: RunCom
 
 
 def test_a_tree_without_an_organization(tmp_path: Path) -> None:
-    assert list(attach_provenance(Run(Request(DirectoryTree(tmp_path), allow_empty=True)))) == []
+    assert list(attach_provenance(Run(tree_request(DirectoryTree(tmp_path), allow_empty=True)))) == []
 
 
 # What it says.
@@ -187,7 +188,7 @@ NEIGHBOURS = {
 
 def neighbours(files: Mapping[str, str]) -> list[list[tuple[str, str, Any, bool]]]:
     """The layers that speak of X, for the agents of three teams that come one after another."""
-    found = told(start_run(Request(MemoryTree({**NEIGHBOURS, **files})))).values()
+    found = told(start_run(tree_request(MemoryTree({**NEIGHBOURS, **files})))).values()
     keys = [key for data in found for key in data["keys"] if key["key"] == "env_vars.X"]
     return [[(one["path"], one["action"], one["value"], one["sensitive"]) for one in key["layers"]] for key in keys]
 
@@ -210,7 +211,7 @@ def test_what_only_one_neighbour_declares_a_secret_is_shown_to_the_others() -> N
 
 def test_a_lock_of_one_neighbour_is_none_of_the_others() -> None:
     locked = "execution_environment: {env_vars: {$lock: true, $value: {Y: b}}}"
-    found = told(start_run(Request(MemoryTree(NEIGHBOURS | {"projects/p/teams/b/team.yaml": locked})))).values()
+    found = told(start_run(tree_request(MemoryTree(NEIGHBOURS | {"projects/p/teams/b/team.yaml": locked})))).values()
     locks = [
         key["lock"] and key["lock"]["path"] for data in found for key in data["keys"] if key["key"] == "env_vars.X"
     ]
@@ -222,7 +223,7 @@ def test_a_lock_of_one_neighbour_is_none_of_the_others() -> None:
 
 @cache
 def example() -> dict[str, dict[str, Any]]:
-    return told(Run(Request(DirectoryTree(ACME))))
+    return told(Run(tree_request(DirectoryTree(ACME))))
 
 
 @cache
@@ -303,7 +304,7 @@ def test_values_that_end_alike_and_began_otherwise_are_told_apart() -> None:
         "projects/p/teams/t/team.yaml": "{execution_environment: {env_vars: {A: {$delete: true}}}}",
         "projects/p/teams/t/agents/a.yaml": "{execution_environment: {env_vars: {A: above}}}",
     }
-    found = told(start_run(Request(MemoryTree(files))))
+    found = told(start_run(tree_request(MemoryTree(files))))
     actions = {
         id: [
             (one["layer"], one["action"]) for key in data["keys"] if key["key"] == "env_vars.A" for one in key["layers"]

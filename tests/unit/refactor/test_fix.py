@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from envtree.cli.support.session import tree_request
 from envtree.engine.check import check
-from envtree.engine.run import Request
 from envtree.frontend import read_files as reading
 from envtree.frontend.schemas import Schemas
 from envtree.model.source import Kind
@@ -40,9 +40,9 @@ def _compiled_once() -> Iterator[None]:
 
 def mend(files: Files) -> tuple[Files, FixResult]:
     """The tree with its changes made, which a second run leaves alone."""
-    fixed = fix(Request(MemoryTree(files)))
+    fixed = fix(tree_request(MemoryTree(files)))
     done = _made(files, fixed)
-    again = fix(Request(MemoryTree(done)))
+    again = fix(tree_request(MemoryTree(done)))
     assert (again.changes, again.fixed_count) == ((), 0)
     assert again.outcome.findings == fixed.outcome.findings
     return done, fixed
@@ -65,7 +65,7 @@ def mended(text: bytes, path: str = AGENT, **others: bytes) -> bytes:
 
 
 def codes(files: Files) -> list[str]:
-    return [finding.diagnostic.code for finding in check(Request(MemoryTree(files))).findings]
+    return [finding.diagnostic.code for finding in check(tree_request(MemoryTree(files))).findings]
 
 
 def variables(flow: bytes) -> bytes:
@@ -317,7 +317,7 @@ def test_secrets_are_never_touched() -> None:
 
 def test_a_selector_narrows_what_is_told_not_what_is_mended() -> None:
     files = {**BASE, "agents/b.yaml": b"descripton: b\n", AGENT: variables(b"{A: '${{ env_vars.B }}'}")}
-    fixed = fix(Request(MemoryTree(files), ("**/b@*",)))
+    fixed = fix(tree_request(MemoryTree(files), ("**/b@*",)))
     assert [change.path for change in fixed.changes] == ["agents/b.yaml"]
     assert fixed.outcome.findings == ()
     assert fixed.outcome.checked == ("default/b@production",)
@@ -326,7 +326,7 @@ def test_a_selector_narrows_what_is_told_not_what_is_mended() -> None:
 def test_a_plan_is_made_of_findings() -> None:
     files = {**BASE, "agents/b.yml": b"{}", AGENT: b"description: no\n"}
     tree = MemoryTree(files)
-    findings = check(Request(tree)).findings
+    findings = check(tree_request(tree)).findings
     edit = FileEdit(AGENT, b"description: no\n", b'description: "no"\n')
     assert plan_changes(findings, tree, SCHEMAS) == (edit, FileRename("agents/b.yml", "agents/b.yaml"))
     assert plan_changes((), tree, SCHEMAS) == ()
@@ -348,7 +348,7 @@ def test_the_diff() -> None:
 @pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()))
 def test_the_examples_are_left_as_they_are(example: str) -> None:
     if example != "broken":
-        assert fix(Request(DirectoryTree(EXAMPLES / example)))[::2] == ((), 0)
+        assert fix(tree_request(DirectoryTree(EXAMPLES / example)))[::2] == ((), 0)
 
 
 # Tokens, and what becomes of them.

@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from envtree.engine.run import Request
+from envtree.cli.support.session import tree_request
 from envtree.model.diagnostic import MachineError
 from envtree.refactor.fix import FileEdit, FileRename, fix, write_changes
 from envtree.sources.tree import DirectoryTree
@@ -24,7 +24,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def changes(root: Path) -> tuple[FileEdit | FileRename, ...]:
-    return fix(Request(DirectoryTree(root))).changes
+    return fix(tree_request(DirectoryTree(root))).changes
 
 
 def files_of(root: Path) -> dict[str, bytes]:

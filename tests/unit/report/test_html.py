@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from envtree.engine.run import Request, Run
+from envtree.cli.support.session import tree_request
+from envtree.engine.run import Run
 from envtree.queries.diff import LabelledTree, diff
 from envtree.queries.explain import ExplainedBundle, explain, explain_bundle
 from envtree.queries.explain.to_json import explanation_data
@@ -76,8 +77,8 @@ def line(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_every_cell_of_the_example_tells_what_explain_tells() -> None:
-    seen = Page(build_page_data(Run(Request(DirectoryTree(ACME)))))
-    run = Run(Request(DirectoryTree(ACME)))
+    seen = Page(build_page_data(Run(tree_request(DirectoryTree(ACME)))))
+    run = Run(tree_request(DirectoryTree(ACME)))
     assert run.workspace
     bundles = [explain_bundle(run.workspace, result, run.recorded_inputs()) for result in run.results()]
     assert sum(check_bundle(seen, bundle) for bundle in bundles) > 1300
@@ -156,7 +157,7 @@ def test_only_the_selected_bundles_are_in_the_page() -> None:
 def test_a_difference_is_noted_with_the_cells() -> None:
     before = layers("{env_vars: {A: x, B: x, C: x}, secrets: {S: s}, config: {l: [1]}}", secrets={0: {"s": "1"}})
     after = {**layers("{env_vars: {A: y, B: x, D: '\"'}, config: {l: [1, {a: 1}]}}"), "environments/staging.yaml": "{}"}
-    trees = [Request(MemoryTree(files), allow_empty=True) for files in (before, after)]
+    trees = [tree_request(MemoryTree(files), allow_empty=True) for files in (before, after)]
     found = diff(LabelledTree("before", trees[0]), LabelledTree("after", trees[1]))
     seen = Page(build_page_data(start_run(make_request(after)), found))
     assert all(finding["new"] for finding in seen.data["findings"])
@@ -184,7 +185,7 @@ def test_a_difference_is_told_in_words_with_what_has_no_cell() -> None:
         **layers("{env_vars: {A: y}}", "", "", "{env_vars: {B: x}}", organization="merge: {config.l: append}"),
         "environments/staging.yaml": "{}",
     }
-    trees = [Request(MemoryTree(files), allow_empty=True) for files in (before, after)]
+    trees = [tree_request(MemoryTree(files), allow_empty=True) for files in (before, after)]
     found = diff(LabelledTree("before", trees[0]), LabelledTree("after", trees[1]))
     told = build_page_data(start_run(make_request(after)), found)["difference"]["told"]
     groups = {group["title"]: group["entries"] for group in told["groups"]}
@@ -212,7 +213,7 @@ def test_of_very_many_changes_the_view_has_the_first_and_the_number() -> None:
         {**layers(), "organization.yaml": f"{ORGANIZATION}, variables: {{{rules}}}}}\n"}
         for rules in ("", ", ".join(f"V{n}: {{type: string}}" for n in range(400)))
     )
-    trees = [Request(MemoryTree(files)) for files in (before, after)]
+    trees = [tree_request(MemoryTree(files)) for files in (before, after)]
     (group,) = [
         one
         for one in diff_to_page_data(diff(LabelledTree("before", trees[0]), LabelledTree("after", trees[1])))["groups"]
@@ -263,6 +264,6 @@ def test_no_data_can_end_its_element() -> None:
 
 
 def test_the_same_tree_gives_the_same_bytes() -> None:
-    made = [render_html(Run(Request(DirectoryTree(ACME)))) for _ in range(2)]
+    made = [render_html(Run(tree_request(DirectoryTree(ACME)))) for _ in range(2)]
     assert made[0] == made[1]
     assert len(made[0]) < 150_000

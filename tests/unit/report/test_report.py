@@ -9,10 +9,10 @@ import pytest
 from envtree.diagnostics.finding_json import report_to_json
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.printable import printable, printable_lines
+from envtree.diagnostics.summary import RunReport, count_summary, error_report
 from envtree.frontend.schemas import Schemas
 from envtree.model.diagnostic import Diagnostic, MachineError, RelatedSpan, Severity, SkippedCheck
 from envtree.model.span import Span, file_span
-from envtree.report import RunReport, count_summary, error_report
 from envtree.report.github import render_github
 from envtree.report.text import build_excerpt, render_skipped_checks, render_text
 

@@ -10,10 +10,10 @@ from junitparser import JUnitXml
 from envtree.diagnostics.codes import CODES
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.pages import read_page
+from envtree.diagnostics.summary import error_report
 from envtree.frontend.schemas import Schemas
 from envtree.model.diagnostic import Diagnostic, MachineError, RelatedSpan, Severity
 from envtree.model.span import Span
-from envtree.report import error_report
 from envtree.report import sarif as module
 from envtree.report.gitlab import render_gitlab
 from envtree.report.junit import render_junit

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from envtree.cli.support.session import tree_request
 from envtree.diagnostics.printable import printable
-from envtree.engine.run import Request
 from envtree.model.tree_layout import escape_unprintable
 from envtree.model.workspace import Workspace
 from envtree.report.dot import render_dot
@@ -131,13 +131,13 @@ def drawn(text: str) -> list[str]:
 
 
 def of(files: dict[str, str]) -> Workspace:
-    workspace = start_run(Request(MemoryTree(files))).workspace
+    workspace = start_run(tree_request(MemoryTree(files))).workspace
     assert workspace
     return workspace
 
 
 def acme() -> Workspace:
-    workspace = start_run(Request(DirectoryTree(ROOT / "examples/acme"))).workspace
+    workspace = start_run(tree_request(DirectoryTree(ROOT / "examples/acme"))).workspace
     assert workspace
     return workspace
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from envtree.engine.run import Request
+from envtree.cli.support.session import tree_request
 from envtree.output.emit import bundle_json
 from envtree.sources.git_revision import RevisionTree
 from envtree.sources.tree import FILE_LIMIT, DirectoryTree, EntryType, ReadProblem, Tree, TreeEntry
@@ -36,7 +36,7 @@ def at(root: Path, revision: str = "HEAD", folder: str = "") -> RevisionTree:
 
 def meaning(tree: Tree) -> tuple[list[Any], dict[str, Any]]:
     """All that a run finds in a tree, and all that it makes of it."""
-    run = start_run(Request(tree))
+    run = start_run(tree_request(tree))
     bundles = {bundle.target.id: bundle_json(bundle, "ref") for bundle in run.bundles()}
     return [finding.diagnostic for finding in run.outcome().findings], bundles
 

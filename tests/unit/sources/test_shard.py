@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from envtree.cli.support.session import tree_request
 from envtree.diagnostics.codes import WHOLE_TREE_CODES
-from envtree.engine.run import Request, Run
+from envtree.engine.run import Run
 from envtree.sources.shard import Shard, make_shard
 from envtree.sources.tree import FILE_LIMIT, DirectoryTree, ReadProblem, Tree, TreeWrapper
 from tests.benchmarks.forms.envtree import write_envtree
@@ -63,7 +64,7 @@ def shards(tree: Tree, count: int) -> list[Shard]:
 
 
 def parts(tree: Tree, count: int) -> list[Run]:
-    return [start_run(Request(tree, shard=one)) for one in shards(tree, count)]
+    return [start_run(tree_request(tree, shard=one)) for one in shards(tree, count)]
 
 
 def finished(work: Run) -> tuple[set[str], set[str]]:
@@ -77,11 +78,11 @@ def finished(work: Run) -> tuple[set[str], set[str]]:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_each_project_is_of_one_part_and_nothing_else_is_read(count: int) -> None:
-    whole, _ = finished(start_run(Request(MemoryTree(ENTANGLED))))
+    whole, _ = finished(start_run(tree_request(MemoryTree(ENTANGLED))))
     found: list[str] = []
     for one in shards(MemoryTree(ENTANGLED), count):
         tree = Watched(MemoryTree(ENTANGLED))
-        ids, _ = finished(start_run(Request(tree, shard=one)))
+        ids, _ = finished(start_run(tree_request(tree, shard=one)))
         found.extend(ids)
         own = {"one", "two", "three"} - one.other_projects
         assert tree.read_paths == {
@@ -116,7 +117,7 @@ def test_without_projects_there_is_one() -> None:
         ("environments/dev.yaml", "agents/a.yaml", "teams/t/team.yaml", "teams/t/agents/b.yaml"), "{}"
     )
     files["organization.yaml"] = ENTANGLED["organization.yaml"]
-    whole, _ = finished(start_run(Request(MemoryTree(files))))
+    whole, _ = finished(start_run(tree_request(MemoryTree(files))))
     assert whole == {"default/a@dev", "default/t/b@dev"}
     assert [finished(part) for part in parts(MemoryTree(files), 2)] == [(whole, set()), (set(), set())]
 
@@ -125,7 +126,7 @@ def test_without_projects_there_is_one() -> None:
 
 
 def test_what_concerns_several_projects_is_no_mistake_of_one() -> None:
-    _, told = finished(start_run(Request(MemoryTree(ENTANGLED))))
+    _, told = finished(start_run(tree_request(MemoryTree(ENTANGLED))))
     assert told & WHOLE_TREE_CODES
     for count in (2, 3):
         for part in parts(MemoryTree(ENTANGLED), count):
@@ -150,7 +151,7 @@ def test_what_concerns_several_projects_is_no_mistake_of_one() -> None:
 @pytest.mark.parametrize("count", [2, 3])
 def test_a_mistake_is_told_by_some_part(path: str, text: str, code: str, count: int) -> None:
     files = ENTANGLED | {path: text}
-    assert code in finished(start_run(Request(MemoryTree(files))))[1]
+    assert code in finished(start_run(tree_request(MemoryTree(files))))[1]
     assert any(code in finished(part)[1] for part in parts(MemoryTree(files), count))
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from envtree.engine.run import Request
+from envtree.cli.support.session import tree_request
 from envtree.output.emit import bundle_json
 from envtree.sources.single_bundle import SingleBundleTree
 from envtree.sources.tree import DirectoryTree, Tree
@@ -31,10 +31,10 @@ SMALL = {
     ids=["small", "acme", "minimal"],
 )
 def test_the_bundle_of_a_narrow_tree_is_that_of_the_whole(tree: Tree) -> None:
-    whole = {one.target.id: one for one in start_run(Request(tree)).bundles()}
+    whole = {one.target.id: one for one in start_run(tree_request(tree)).bundles()}
     assert whole
     for id, bundle in whole.items():
-        run = start_run(Request(SingleBundleTree(tree, id), (id,), allow_empty=True))
+        run = start_run(tree_request(SingleBundleTree(tree, id), (id,), allow_empty=True))
         assert [bundle_json(one, "ref") for one in run.bundles()] == [bundle_json(bundle, "ref")]
         assert {one.partition("@")[0] for one in run.ids} == {id.partition("@")[0]}
 
@@ -54,6 +54,6 @@ def test_the_bundle_of_a_narrow_tree_is_that_of_the_whole(tree: Tree) -> None:
     ],
 )
 def test_only_the_files_of_the_agent_are_read(id: str, agents: list[str]) -> None:
-    files = start_run(Request(SingleBundleTree(MemoryTree(SMALL), id), (id,), allow_empty=True)).files
+    files = start_run(tree_request(SingleBundleTree(MemoryTree(SMALL), id), (id,), allow_empty=True)).files
     assert [path for path in files if "agents/" in path] == agents
     assert {"organization.yaml", "environments/dev.yaml", "environments/prod.yaml"} <= files.keys()

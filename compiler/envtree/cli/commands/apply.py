@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import err
 from envtree.cli.support.control_plane_session import (
     DesiredState,
     IdsFile,
@@ -25,10 +24,11 @@ from envtree.controlplane.sync.plan_file import InvalidPlanError, SavedPlan
 from envtree.controlplane.sync.plan_model import SyncPlan
 from envtree.controlplane.sync.vault_secrets import SecretValues, push_secrets, secret_names
 from envtree.diagnostics.printable import printable
+from envtree.diagnostics.summary import plural
 from envtree.model.diagnostic import MachineError, RefusedError, os_error_reason
-from envtree.report import plural
 from envtree.report.plan_text import plan_summary
 from envtree.sources.tree import DirectoryTree
+from envtree.system.console import err
 
 
 class ApplyOptions(NamedTuple):

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.support.changed_since import limit_to_affected
-from envtree.cli.support.console import err, out
 from envtree.cli.support.exits import ExitCode, exit_code_for
 from envtree.cli.support.options import usage_error
 from envtree.cli.support.progress import show_progress
@@ -19,14 +18,16 @@ from envtree.cli.support.session import (
     open_tree,
     report_errors_as,
     translate_input_errors,
+    tree_request,
 )
+from envtree.diagnostics.summary import RunReport, count_summary, plural
 from envtree.engine.cache.replay_cache import ReplayCache
 from envtree.engine.check import check
-from envtree.engine.run import Request
+from envtree.engine.request import Request
 from envtree.frontend.schemas import Schemas
 from envtree.refactor.fix import FIXABLE_CODES, FixResult, fix, plan_changes, render_diff, write_changes
-from envtree.report import RunReport, count_summary, plural
 from envtree.sources.tree import DirectoryTree
+from envtree.system.console import err, out
 from envtree.system.workers import process_count
 
 
@@ -110,5 +111,5 @@ def _checked_scope(report: RunReport, selected: int, options: CheckOptions) -> s
 
 
 def _make_request(tree: DirectoryTree, options: CheckOptions) -> Request:
-    request = Request(tree, options.selectors, options.inputs, Environ(), allow_empty=options.allow_empty)
+    request = tree_request(tree, options.selectors, options.inputs, Environ(), allow_empty=options.allow_empty)
     return limit_to_affected(request, options.since) if options.since is not None else request

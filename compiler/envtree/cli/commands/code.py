@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import out
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
 from envtree.diagnostics.codes import CODES
 from envtree.diagnostics.pages import read_page
 from envtree.diagnostics.suggest import did_you_mean
+from envtree.system.console import out
 
 
 class CodeOptions(NamedTuple):

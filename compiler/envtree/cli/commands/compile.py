@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from envtree import EDITION
 from envtree.cli.support.changed_since import limit_to_affected
-from envtree.cli.support.console import out
+from envtree.cli.support.compile_plan import CompilePlan
 from envtree.cli.support.defaults import OutputDefaults, load_output_defaults
 from envtree.cli.support.exits import ExitCode, exit_code_for
 from envtree.cli.support.options import usage_error
@@ -23,8 +23,10 @@ from envtree.cli.support.session import (
     open_tree,
     report_errors_as,
     translate_input_errors,
+    tree_request,
 )
 from envtree.diagnostics.printable import printable
+from envtree.diagnostics.summary import RunReport, count_summary, plural
 from envtree.engine.cache.replay_cache import ReplayCache
 from envtree.engine.publish import (
     PROJECT_PLACEHOLDER,
@@ -35,14 +37,14 @@ from envtree.engine.publish import (
     publish,
     without_extra_files,
 )
-from envtree.engine.run import Request, RunOutcome
+from envtree.engine.request import Request, RunOutcome
 from envtree.model.artifact import Output, SecretsMode
 from envtree.model.diagnostic import RefusedError
 from envtree.model.formats import WHOLE_TREE_FORMATS
-from envtree.report import RunReport, count_summary, plural
 from envtree.sources.shard import Shard, make_shard
 from envtree.sources.tree import DirectoryTree, Tree
 from envtree.system.archive import ARCHIVE_SUFFIXES, is_archive
+from envtree.system.console import out
 from envtree.system.disk import FILE_BITS
 from envtree.system.workers import process_count
 
@@ -70,15 +72,6 @@ class CompileOptions(NamedTuple):
     color: str
     verbose: bool
     replay_cache: ReplayCache | None
-
-
-class CompilePlan(NamedTuple):
-    """What a command line asks for, with what the tree says where it says nothing."""
-
-    request: Request
-    places: Destinations
-    formats: frozenset[str]
-    beside: AddFiles
 
 
 def run(options: CompileOptions) -> ExitCode:
@@ -200,7 +193,7 @@ def _choose_extras(options: CompileOptions, places: Destinations) -> AddFiles:
 
 def _make_request(options: CompileOptions, tree: DirectoryTree, places: Destinations) -> Request:
     keyless = places.primary.mode == "ref" and not places.secret
-    return Request(
+    return tree_request(
         tree,
         options.selectors,
         options.inputs,

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
 from envtree.cli import COMPLETE_VARIABLE, cli
-from envtree.cli.support.console import out
 from envtree.cli.support.exits import ExitCode
+from envtree.system.console import out
 
 _SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 # Bash splits words at `@`, which every id holds.

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.support.compared_trees import ComparedTrees, open_compared_trees
-from envtree.cli.support.console import err, out, should_color, write_styled
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
 from envtree.cli.support.progress import show_progress
-from envtree.cli.support.session import Environ, translate_input_errors
+from envtree.cli.support.session import Environ, translate_input_errors, tree_request
 from envtree.diagnostics.printable import printable
 from envtree.diagnostics.printable_documents import json_document
 from envtree.diagnostics.suggest import did_you_mean
+from envtree.diagnostics.summary import plural
 from envtree.engine.cache.comparison_cache import open_comparison_cache
-from envtree.engine.run import Request
 from envtree.engine.selection import widen_selector
 from envtree.model.diagnostic import MachineError, os_error_reason
 from envtree.model.inputs import UnknownInputError
@@ -23,12 +22,12 @@ from envtree.model.selector import compile_selector
 from envtree.queries.diff import ComparisonScope, Diff, LabelledTree, diff
 from envtree.queries.diff.from_json import InvalidDiffError, parse_diff
 from envtree.queries.diff.to_json import diff_data
-from envtree.report import plural
 from envtree.report.diff_graph import MAX_DRAWN_NODES, build_diff_graph
 from envtree.report.diff_markdown import render_diff_markdown
 from envtree.report.diff_text import diff_summary, render_diff_text
 from envtree.report.mermaid import render_mermaid
 from envtree.sources.git_revision import RevisionTree
+from envtree.system.console import err, out, should_color, write_styled
 from envtree.system.workers import process_count
 
 # Another way to say which bundles are protected: the environment first.
@@ -75,7 +74,7 @@ def _compare_trees(options: DiffOptions) -> _DiffAnswer:
     if options.base is None:
         raise usage_error("there is nothing to compare with", "name a revision or a folder, as in: envtree diff main")
     trees = open_compared_trees(options.directory, options.base, options.head, use_merge_base=options.merge_base)
-    asked = Request(
+    asked = tree_request(
         trees.base, options.selectors, options.inputs, Environ(), allow_empty=True, allow_undeclared_inputs=True
     )
     with translate_input_errors(), show_progress(sys.stderr) as told:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.support.bundle_run import compute_bundle
-from envtree.cli.support.console import out, should_color, write_styled
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import is_utf8, usage_error
 from envtree.cli.support.session import open_tree
@@ -14,6 +13,7 @@ from envtree.queries.explain import ExplainedBundle, KeyMissingError, explain, e
 from envtree.queries.explain.provenance_model import Provenance
 from envtree.queries.explain.to_json import explanation_data, order_data, overview_data
 from envtree.report.explain_text import render_layer_order, render_overview, render_provenance
+from envtree.system.console import out, should_color, write_styled
 
 
 class ExplainOptions(NamedTuple):

@@ -5,17 +5,16 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import out
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import is_utf8, usage_error
 from envtree.cli.support.query_answer import report_blocking_errors, write_answer
-from envtree.cli.support.session import candidate_paths, open_tree, start_run
+from envtree.cli.support.session import candidate_paths, open_tree, start_run, tree_request
 from envtree.diagnostics.suggest import nearest_name
-from envtree.engine.run import Request
 from envtree.queries.fleet.impact import Impact, impact
 from envtree.queries.fleet.to_json import impact_data
 from envtree.report.impact import render_impact
 from envtree.sources.tree import DirectoryTree
+from envtree.system.console import out
 
 
 class ImpactOptions(NamedTuple):
@@ -31,7 +30,7 @@ class ImpactOptions(NamedTuple):
 def run(options: ImpactOptions) -> ExitCode:
     """Tell what files feed."""
     tree = open_tree(options.directory)
-    with start_run(Request(tree, allow_empty=None)) as work:
+    with start_run(tree_request(tree, allow_empty=None)) as work:
         known = {*work.files, *(one.path for one in work.workspace.sops_configs)} if work.workspace else {*work.files}
         paths = dict.fromkeys(_resolve_path(file, tree, known) for file in options.files)
         found = impact(work, tuple(paths)) if work.workspace else ()

@@ -6,11 +6,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import err, out
 from envtree.cli.support.control_plane_session import load_ids_file, require_access
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
-from envtree.cli.support.session import open_tree
+from envtree.cli.support.session import open_tree, tree_request
 from envtree.controlplane.api.client import ApiError, Client, control_plane_client
 from envtree.controlplane.api.live_state import LiveState, read_key_organization, read_live_state
 from envtree.controlplane.desired import ResourceRef
@@ -21,14 +20,15 @@ from envtree.controlplane.sync.marker import read_marker
 from envtree.controlplane.sync.tree_file_text import render_tree_file
 from envtree.controlplane.sync.vault_secrets import fetch_secrets
 from envtree.diagnostics.printable import printable
+from envtree.diagnostics.summary import plural
 from envtree.engine.check import check_results
-from envtree.engine.run import Request, Run
+from envtree.engine.run import Run
 from envtree.model.diagnostic import RefusedError
 from envtree.model.secrets_file import SecretsPolicy
-from envtree.report import plural
 from envtree.secrets.sops.writer import RecipientKeys, SopsWriter
 from envtree.sources.tree import DirectoryTree, find_root
 from envtree.system import disk
+from envtree.system.console import err, out
 
 _SECRETS = "organization.secrets.yaml"
 
@@ -59,7 +59,7 @@ def run(options: ImportOptions) -> ExitCode:
 
 def _adopt(client: Client, options: ImportOptions) -> ExitCode:
     tree = open_tree(options.directory)
-    run = Run(Request(tree, allow_empty=True))
+    run = Run(tree_request(tree, allow_empty=True))
     organization = str(run.workspace.organization.fields["name"]) if run.workspace else ""
     live, held = read_live_state(client, organization), load_ids_file(tree, options.ids, organization)
     ids = held.ids
@@ -109,7 +109,7 @@ def _compile_files(
         writer = SopsWriter(folder, SecretsPolicy(frozenset({"age"}), (), require_scope=False))
         plain = {"_scope": "organization", **secrets}
         (folder / _SECRETS).write_bytes(writer.encrypt(_SECRETS, "yaml", plain, RecipientKeys(age=recipients)))
-    run = Run(Request(DirectoryTree(find_root(folder)), allow_empty=True, control_plane=True))
+    run = Run(tree_request(DirectoryTree(find_root(folder)), allow_empty=True, control_plane=True))
     for _ in check_results(run, run.select_writers()):
         pass
     errors = run.severities.error_paths(run.diags)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.commands.schema import schema_files
-from envtree.cli.support.console import err, out
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.starter_tree import starter_files
 from envtree.diagnostics.printable import printable
@@ -14,6 +13,7 @@ from envtree.frontend.schemas import Schemas
 from envtree.model.diagnostic import RefusedError
 from envtree.model.tree_layout import SCHEMA_FOLDER, is_valid_name
 from envtree.system import disk
+from envtree.system.console import err, out
 
 
 class InitOptions(NamedTuple):

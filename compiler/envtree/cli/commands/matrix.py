@@ -6,8 +6,7 @@ from typing import NamedTuple
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import is_utf8, usage_error
 from envtree.cli.support.query_answer import report_blocking_errors, write_answer
-from envtree.cli.support.session import open_tree, start_run
-from envtree.engine.run import Request
+from envtree.cli.support.session import open_tree, start_run, tree_request
 from envtree.queries.explain.key_lookup import KeyMissingError
 from envtree.queries.fleet.matrix import Matrix, matrix
 from envtree.queries.fleet.to_json import matrix_data
@@ -33,7 +32,7 @@ def run(options: MatrixOptions) -> ExitCode:
     tree = open_tree(options.directory)
     missing: KeyMissingError | None = None
     found: Matrix | None = None
-    with start_run(Request(tree, options.selectors, options.inputs, allow_empty=None)) as work:
+    with start_run(tree_request(tree, options.selectors, options.inputs, allow_empty=None)) as work:
         try:
             found = matrix(work, options.key) if work.workspace else None
         except KeyMissingError as error:

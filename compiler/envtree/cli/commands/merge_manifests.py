@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree import EDITION
-from envtree.cli.support.console import err
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
 from envtree.delivery.merge_manifests import merge_manifests
 from envtree.diagnostics.printable import printable
+from envtree.diagnostics.summary import plural
 from envtree.engine.publish import PROJECT_PLACEHOLDER, Destinations
 from envtree.model.artifact import Output
-from envtree.report import plural
 from envtree.sources.tree import RootNotFoundError, find_root
 from envtree.system.archive import ARCHIVE_SUFFIXES, is_archive
+from envtree.system.console import err
 
 
 class MergeManifestsOptions(NamedTuple):

@@ -6,9 +6,9 @@ from typing import NamedTuple
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import is_utf8, usage_error
 from envtree.cli.support.query_answer import report_blocking_errors, write_answer
-from envtree.cli.support.session import open_tree, start_run
+from envtree.cli.support.session import open_tree, start_run, tree_request
 from envtree.diagnostics.suggest import did_you_mean
-from envtree.engine.run import Request, Run
+from envtree.engine.run import Run
 from envtree.engine.selection import check_selectors
 from envtree.model.selector import compile_selector
 from envtree.model.workspace import Environment
@@ -39,7 +39,7 @@ def run(options: ParityOptions) -> ExitCode:
     tree = open_tree(options.directory)
     # Selectors choose agents, whose bundles of both environments are needed.
     both = tuple(f"**@{name}" for name in names)
-    with start_run(Request(tree, both, options.inputs, allow_empty=True)) as work:
+    with start_run(tree_request(tree, both, options.inputs, allow_empty=True)) as work:
         _check_environments(work, options)
         found = parity(work, *names, compile_selector(options.selectors)) if work.workspace else None
     if report_blocking_errors(work, tree, options.color):

@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import err, out, should_color, write_styled
 from envtree.cli.support.control_plane_session import LivePlan, plan_against_live
 from envtree.cli.support.exits import ExitCode
 from envtree.controlplane.sync.plan_file import encode_plan, plan_to_json
@@ -13,6 +12,7 @@ from envtree.diagnostics.printable_documents import json_document
 from envtree.model.diagnostic import MachineError, os_error_reason
 from envtree.report.plan_markdown import render_plan_markdown
 from envtree.report.plan_text import plan_summary, render_plan_text
+from envtree.system.console import err, out, should_color, write_styled
 
 
 class PlanOptions(NamedTuple):

@@ -5,18 +5,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.support.compared_trees import ComparedTrees, open_compared_trees
-from envtree.cli.support.console import err, out
 from envtree.cli.support.exits import ExitCode, exit_code_for
 from envtree.cli.support.options import usage_error
 from envtree.cli.support.report_output import RenderOptions, check_report_path, replace_report
-from envtree.cli.support.session import Environ, ReportPrinter, build_report, make_render_options, open_tree, start_run
+from envtree.cli.support.session import (
+    Environ,
+    ReportPrinter,
+    build_report,
+    make_render_options,
+    open_tree,
+    start_run,
+    tree_request,
+)
 from envtree.diagnostics.printable import printable
-from envtree.engine.run import Request, RunOutcome
+from envtree.diagnostics.summary import count_summary, plural
+from envtree.engine.request import Request, RunOutcome
 from envtree.frontend.read_files import DocumentCache
 from envtree.queries.diff import Diff, LabelledTree, diff
-from envtree.report import count_summary, plural
 from envtree.report.html import render_html
 from envtree.sources.tree import DirectoryTree, Tree
+from envtree.system.console import err, out
 
 _STDOUT = Path("-")
 
@@ -39,7 +47,9 @@ def run(options: ReportOptions) -> ExitCode:
     trees = _open_trees(options)
     _check_output_path(options.output, trees)
     memory: DocumentCache = {}
-    asked = Request(trees.head, options.selectors, options.inputs, Environ(), document_cache=memory, allow_empty=None)
+    asked = tree_request(
+        trees.head, options.selectors, options.inputs, Environ(), document_cache=memory, allow_empty=None
+    )
     with start_run(asked) as work:
         page = render_html(work, _compare_trees(asked, trees) if options.base is not None and work.workspace else None)
     if options.output == _STDOUT:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from envtree.cli.support.bundle_run import BundleRun, compute_bundle
 from envtree.cli.support.compiled_output import bundle_variables, open_compiled_output
-from envtree.cli.support.console import err
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
 from envtree.cli.support.session import open_tree
@@ -29,6 +28,7 @@ from envtree.runner.launch import (
     is_sops_variable,
     launch,
 )
+from envtree.system.console import err
 
 
 class RunOptions(NamedTuple):

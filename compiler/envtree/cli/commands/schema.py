@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import click
 
-from envtree.cli.support.console import err, out
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
 from envtree.diagnostics.printable import printable
 from envtree.diagnostics.suggest import did_you_mean
+from envtree.diagnostics.summary import plural
 from envtree.frontend.schemas import Schemas
-from envtree.report import plural
 from envtree.system import disk
+from envtree.system.console import err, out
 
 
 class SchemaOptions(NamedTuple):

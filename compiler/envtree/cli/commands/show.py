@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from envtree.cli.support.bundle_run import BundleRun, compute_bundle
-from envtree.cli.support.console import out
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.reveal import check_reveal
 from envtree.cli.support.session import open_tree
@@ -12,6 +11,7 @@ from envtree.model.canonical_json import encode_canonical
 from envtree.model.resolved import Bundle, hidden_parts
 from envtree.output.emit import Writers, bundle_json, write_formats
 from envtree.output.format_findings import report_format_problems
+from envtree.system.console import out
 
 
 class ShowOptions(NamedTuple):

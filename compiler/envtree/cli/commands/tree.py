@@ -4,15 +4,14 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import out
 from envtree.cli.support.exits import ExitCode, exit_code_for
-from envtree.cli.support.session import build_report, open_tree, print_findings, start_run
-from envtree.engine.run import Request
+from envtree.cli.support.session import build_report, open_tree, print_findings, start_run, tree_request
 from envtree.model.canonical_json import encode_canonical
 from envtree.model.workspace import Workspace
 from envtree.report.dot import render_dot
 from envtree.report.mermaid import render_mermaid
 from envtree.report.tree import RANKED_NOUNS, build_tree_graph, render_tree_text, tree_to_json
+from envtree.system.console import out
 
 
 class TreeOptions(NamedTuple):
@@ -26,7 +25,7 @@ class TreeOptions(NamedTuple):
 def run(options: TreeOptions) -> ExitCode:
     """Show the tree; one with errors is shown by its errors."""
     tree = open_tree(options.directory)
-    with start_run(Request(tree, allow_empty=True)) as work:
+    with start_run(tree_request(tree, allow_empty=True)) as work:
         outcome = work.outcome()
     found = exit_code_for(outcome.findings)
     if found or outcome.workspace is None:

@@ -6,17 +6,17 @@ from typing import NamedTuple
 
 from envtree import EDITION
 from envtree.cli.support.compiled_output import OpenedOutput, open_compiled_output
-from envtree.cli.support.console import err, out
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
 from envtree.cli.support.reveal import check_reveal
 from envtree.diagnostics.printable import printable
+from envtree.diagnostics.summary import plural
 from envtree.model.artifact import Output
 from envtree.model.canonical_json import encode_canonical
 from envtree.model.secret_entries import SEALED_SECRETS_FILE
 from envtree.output.emit import bundle_json
 from envtree.output.write import write
-from envtree.report import plural
+from envtree.system.console import err, out
 
 
 class UnsealOptions(NamedTuple):

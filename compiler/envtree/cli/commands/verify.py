@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import err, out
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
 from envtree.delivery.verify import Problem, VerificationResult, verify
 from envtree.model.canonical_json import encode_canonical
 from envtree.report.verify import render_verdict, verdict_summary, verdict_to_json
+from envtree.system.console import err, out
 from envtree.system.disk import MANIFEST_FILE
 
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{64}")

@@ -14,14 +14,14 @@ import click
 from envtree import EDITION
 from envtree.cli.commands.compile import CompileOptions as Compiling
 from envtree.cli.commands.compile import make_compile_plan
-from envtree.cli.support.console import has_reader, out, should_color, write_styled
 from envtree.cli.support.exits import ExitCode, exit_code_for
 from envtree.cli.support.incremental_check import IncrementalChecker
 from envtree.cli.support.options import usage_error
 from envtree.cli.support.progress import show_progress
-from envtree.cli.support.session import Environ, open_tree, source_line_reader, translate_input_errors
+from envtree.cli.support.session import Environ, open_tree, source_line_reader, translate_input_errors, tree_request
 from envtree.diagnostics.printable import printable
-from envtree.engine.run import Request, RunOutcome
+from envtree.diagnostics.summary import RunReport, count_summary, plural
+from envtree.engine.request import Request, RunOutcome
 from envtree.model.artifact import SecretsMode
 from envtree.model.diagnostic import MachineError, RefusedError
 from envtree.model.tree_layout import ROOT_FILE
@@ -33,9 +33,9 @@ from envtree.queries.snapshot import (
     interrupted,
     next_snapshot,
 )
-from envtree.report import RunReport, count_summary, plural
 from envtree.report.text import render_headlines, render_text
 from envtree.sources.tree import DirectoryTree, find_root
+from envtree.system.console import has_reader, out, should_color, write_styled
 from envtree.system.disk import load_manifest
 from envtree.system.file_watcher import FileWatcher, watch_folder
 from envtree.system.signals import exit_after_commits
@@ -156,7 +156,9 @@ class _WatchSession:
 
     def _check(self, adapt_request: Callable[[Request], Request]) -> tuple[RunOutcome, dict[str, object]]:
         options = self._options
-        request = Request(self._tree, options.selectors, options.inputs, Environ(), allow_empty=options.allow_empty)
+        request = tree_request(
+            self._tree, options.selectors, options.inputs, Environ(), allow_empty=options.allow_empty
+        )
         return self._checker.check(adapt_request(request))
 
     def _compile(self, adapt_request: Callable[[Request], Request]) -> tuple[RunOutcome, dict[str, object]]:

@@ -4,9 +4,17 @@ from typing import NamedTuple
 
 from envtree.cli.support.exits import ExitCode, exit_code_for
 from envtree.cli.support.options import usage_error
-from envtree.cli.support.session import Environ, build_report, decrypter_factory, print_findings, start_run
+from envtree.cli.support.session import (
+    Environ,
+    build_report,
+    decrypter_factory,
+    print_findings,
+    start_run,
+    tree_request,
+)
 from envtree.diagnostics.suggest import did_you_mean
-from envtree.engine.run import BundleResult, Request, Run
+from envtree.engine.request import BundleResult
+from envtree.engine.run import Run
 from envtree.sources.single_bundle import SingleBundleTree
 from envtree.sources.tree import DirectoryTree
 
@@ -31,7 +39,7 @@ def compute_bundle(tree: DirectoryTree, id: str, inputs: dict[str, str], *, reve
     What is wrong elsewhere in the tree is no reason to be silent about this bundle, and is not even read; but nothing
     is decrypted then.
     """
-    request = Request(
+    request = tree_request(
         tree if reveal else SingleBundleTree(tree, id),
         (),
         inputs,

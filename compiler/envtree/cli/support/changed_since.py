@@ -3,7 +3,8 @@
 from envtree.cli.support.compared_trees import open_named_tree
 from envtree.engine.affected import find_affected
 from envtree.engine.by_project import ProjectRunner
-from envtree.engine.run import Request, Run
+from envtree.engine.request import Request
+from envtree.engine.run import Run
 from envtree.sources.tree import DirectoryTree
 
 

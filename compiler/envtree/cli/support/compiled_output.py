@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.session import build_report, decrypter_factory, open_tree, print_findings
-from envtree.engine.run import Request, Run
+from envtree.cli.support.session import build_report, decrypter_factory, open_tree, print_findings, tree_request
+from envtree.engine.run import Run
 from envtree.model.diagnostic import MachineError
 from envtree.model.formats import FORMAT_NAMES
 from envtree.model.resolved import Bundle
@@ -41,7 +41,7 @@ def open_compiled_output(source: Path, directory: Path, color: str) -> OpenedOut
     output = load_output(source)
     wanted = find_references(output)
     tree = open_tree(directory) if wanted else _find_tree(directory)
-    work = Run(Request(tree, allow_empty=True)) if tree else None
+    work = Run(tree_request(tree, allow_empty=True)) if tree else None
     if tree and work and wanted and work.error_monitor.has_errors():
         # A tree with errors is never worth a key.
         print_findings(tree, build_report(work.outcome()), color)

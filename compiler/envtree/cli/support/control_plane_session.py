@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import err
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.progress import show_progress
 from envtree.cli.support.session import (
@@ -16,6 +15,7 @@ from envtree.cli.support.session import (
     make_render_options,
     open_tree,
     translate_input_errors,
+    tree_request,
 )
 from envtree.controlplane.api.api_config import ApiConfig, load_api_config
 from envtree.controlplane.api.client import control_plane_client
@@ -26,11 +26,12 @@ from envtree.controlplane.sync.plan import make_plan
 from envtree.controlplane.sync.plan_model import SyncPlan
 from envtree.controlplane.sync.vault_secrets import SecretValues
 from envtree.engine.check import check_results
-from envtree.engine.run import Request, Run
+from envtree.engine.decryption import Decrypter
+from envtree.engine.run import Run
 from envtree.model.secrets_file import SecretsPolicy
 from envtree.output.emit.vault import vault_values
-from envtree.secrets.sops import Decrypter
 from envtree.sources.tree import DirectoryTree
+from envtree.system.console import err
 
 
 class DesiredState(NamedTuple):
@@ -49,7 +50,7 @@ def load_desired_state(
 ) -> DesiredState | ExitCode:
     """The resources of a tree; where it has errors, these are told, and how the command ends."""
     with translate_input_errors(), show_progress(sys.stderr) as told:
-        request = Request(tree, (), dict(inputs), Environ(), decrypter, require_inputs=True, control_plane=True)
+        request = tree_request(tree, (), dict(inputs), Environ(), decrypter, require_inputs=True, control_plane=True)
         run, values = Run(request._replace(progress=told)), SecretValues()
         patterns = run.workspace.organization.output.env_patterns if run.workspace else {}
         for result in check_results(run, run.select_writers()):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from envtree.cli.support.console import err
 from envtree.diagnostics.printable import printable
 from envtree.model.diagnostic import MachineError, RefusedError, failing_severities
+from envtree.system.console import err
 
 if TYPE_CHECKING:
     from envtree.diagnostics.findings import Finding
@@ -73,7 +73,7 @@ def _report_usage_error(wrong: click.ClickException) -> int:
 
 
 def _report_error(cause: MachineError | RefusedError, code: ExitCode) -> ExitCode:
-    from envtree.report import error_report  # noqa: PLC0415 -- most commands end otherwise, and `--version` is felt
+    from envtree.diagnostics.summary import error_report  # noqa: PLC0415 -- most commands end otherwise, and `--version` is felt
     from envtree.report.text import render_text  # noqa: PLC0415
 
     err(render_text(error_report(cause).findings, lambda _: (), color=False))

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from envtree.cli.commands.compile import CompilePlan
+from envtree.cli.support.compile_plan import CompilePlan
 from envtree.engine.by_project import ProjectRunner
 from envtree.engine.cache import NO_OUTPUT, capture_output, may_be_intact
 from envtree.engine.check import check_results
-from envtree.engine.project_result import DiscoveredFiles, ProjectResult
+from envtree.engine.project_facts import DiscoveredFiles, ProjectResult
 from envtree.engine.publish import publish
-from envtree.engine.run import BundleResult, Request, Run, RunOutcome
+from envtree.engine.request import BundleResult, Request, RunOutcome
+from envtree.engine.run import Run
 from envtree.frontend.read_files import DocumentCache
 from envtree.model.manifest_records import ManifestDigest, project_of
 from envtree.output.emit.comparison_key import comparison_key

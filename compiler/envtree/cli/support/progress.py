@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TextIO
 
-from envtree.cli.support.console import write_styled
+from envtree.system.console import write_styled
 
 Progress = Callable[[str, int, int], None]
 

@@ -4,13 +4,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from envtree.cli.support.console import out, should_color, write_styled
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.session import build_report, print_findings
 from envtree.diagnostics.printable_documents import json_document
 from envtree.engine.run import Run
 from envtree.model.diagnostic import Severity
 from envtree.sources.tree import DirectoryTree
+from envtree.system.console import out, should_color, write_styled
 
 
 def report_blocking_errors(

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from envtree.cli.support.options import usage_error
+from envtree.diagnostics.summary import RunReport
 from envtree.model.diagnostic import MachineError, os_error_reason
 from envtree.model.tree_layout import SOURCE_FOLDERS, parse_file_name
-from envtree.report import RunReport
 from envtree.report.text import FileLines, render_skipped_checks, render_text
 from envtree.system import disk
 

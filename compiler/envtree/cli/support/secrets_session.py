@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 from envtree.cli.support.options import is_utf8, usage_error
 from envtree.cli.support.progress import show_progress
-from envtree.cli.support.session import Environ, build_report, candidate_paths, open_tree, print_findings
+from envtree.cli.support.session import Environ, build_report, candidate_paths, open_tree, print_findings, tree_request
 from envtree.diagnostics.findings import Finding, build_findings
-from envtree.engine.run import Request, Run
+from envtree.diagnostics.summary import RunReport
+from envtree.engine.request import Request
+from envtree.engine.run import Run
 from envtree.model.diagnostic import Diagnostic, MachineError, Severity
 from envtree.model.source import Kind
 from envtree.model.workspace import Workspace
-from envtree.report import RunReport
 from envtree.secrets.edit.secrets_location import SecretsLocationError, locate_secrets_file
 from envtree.secrets.edit.sops_document import SopsDocument, UnreadableError, read_sops_document
 from envtree.secrets.edit.tree_with_file import TreeWithFile
@@ -104,7 +105,7 @@ def open_secrets_session(directory: Path, color: str) -> SecretsSession:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     tree = open_tree(directory)
     with show_progress(sys.stderr) as told:
-        request = Request(tree, environ=Environ(), allow_empty=True, document_cache={})
+        request = tree_request(tree, environ=Environ(), allow_empty=True, document_cache={})
         run = Run(request._replace(progress=told))
     if run.workspace is None:
         print_findings(tree, build_report(run.outcome()), color)

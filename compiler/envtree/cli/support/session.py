@@ -5,28 +5,33 @@ import resource
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TextIO
 
-from envtree.cli.support.console import err, out, should_color, write_styled
 from envtree.cli.support.options import is_utf8, usage_error
 from envtree.cli.support.progress import show_progress
 from envtree.cli.support.report_output import RenderOptions, ReportFile, render_report, write_report_files
+from envtree.controlplane.desired.control_plane_stage import CONTROL_PLANE_STAGE
 from envtree.diagnostics.printable import printable
 from envtree.diagnostics.suggest import did_you_mean
-from envtree.engine.run import Request, Run, RunOutcome
+from envtree.diagnostics.summary import RunReport, error_report, plural
+from envtree.engine.decryption import Decrypter
+from envtree.engine.request import Request, RunOutcome
+from envtree.engine.run import Run
 from envtree.model.credential_patterns import is_credential_line
 from envtree.model.diagnostic import MachineError, RefusedError
 from envtree.model.inputs import UnknownInputError
 from envtree.model.secrets_file import SecretsPolicy
-from envtree.report import RunReport, error_report, plural
 from envtree.report.text import FileLines, render_skipped_checks, render_text
-from envtree.secrets.sops import Decrypter
 from envtree.secrets.sops.environment import child_environment
 from envtree.secrets.sops.select_decrypter import select_decrypter
 from envtree.sources.tree import DirectoryTree, RootNotFoundError, Tree, find_root
+from envtree.system.console import err, out, should_color, write_styled
 from envtree.system.git import repository_root
+
+# A request of the command line, which can build the resources of the control plane.
+tree_request = partial(Request, whole_tree=CONTROL_PLANE_STAGE)
 
 _DEFAULT_RENDER_OPTIONS = RenderOptions()
 

@@ -7,8 +7,8 @@ from typing import Protocol
 from envtree.engine import cache
 from envtree.engine.cache.object_store import load_object, save_object
 from envtree.engine.cache.replay_cache import cache_entry_name
-from envtree.engine.project_result import DiscoveredFiles, ProjectResult
-from envtree.engine.run import Request
+from envtree.engine.project_facts import DiscoveredFiles, ProjectResult
+from envtree.engine.request import Request
 from envtree.frontend.read_files import DocumentCache
 from envtree.sources.git_revision import RevisionTree
 from envtree.sources.tree import DirectoryTree, Tree, digest_read_result

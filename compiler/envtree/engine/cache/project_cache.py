@@ -16,7 +16,7 @@ from envtree.engine.cache.object_store import (
     save_object,
 )
 from envtree.engine.cache.path_fingerprints import part_name
-from envtree.engine.project_result import DiscoveredFiles, ProjectDigests, ProjectResult
+from envtree.engine.project_facts import DiscoveredFiles, ProjectDigests, ProjectResult
 from envtree.frontend.read_files import DocumentCache
 from envtree.model.manifest_records import ManifestDigest
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from envtree import __version__
-from envtree.cli.support.console import record_output, replay_output, should_color
 from envtree.engine import cache
 from envtree.engine.cache.object_store import load_object, save_object
 from envtree.model.artifact import Output
 from envtree.model.diagnostic import MachineError, RefusedError
 from envtree.sources.tree import DirectoryTree, RootNotFoundError, find_root
+from envtree.system.console import record_output, replay_output, should_color
 from envtree.system.git import repository_root
 
 if TYPE_CHECKING:
     from envtree.engine.cache.project_cache import CommandProjectCache
-    from envtree.engine.run import Request, RunOutcome
+    from envtree.engine.request import Request, RunOutcome
 
 # The variables that change what a command finds, opens or says, by how they begin; inputs are asked for by name.
 _RELEVANT_PREFIXES = (

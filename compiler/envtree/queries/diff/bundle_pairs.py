@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterator
 from collections.abc import Set as AbstractSet
 
-from envtree.engine.run import BundleResult, Run
+from envtree.engine.request import BundleResult
+from envtree.engine.run import Run
 from envtree.queries.diff.diff_model import BundleChange
 from envtree.queries.diff.target_causes import find_target_causes, is_uncertain
 from envtree.queries.diff.tree_side import BundlePair, TreeSide

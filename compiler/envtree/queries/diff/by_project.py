@@ -8,7 +8,7 @@ from typing import NamedTuple
 from envtree.diagnostics.codes import is_read_failure
 from envtree.engine.affected import find_affected
 from envtree.engine.by_project import ProjectRunner
-from envtree.engine.project_result import ProjectResult
+from envtree.engine.project_facts import ProjectResult
 from envtree.engine.run import Run
 from envtree.model.bundle_entities import EntityIndex
 from envtree.model.diagnostic import Severity

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from envtree.diagnostics.codes import CODES, WHOLE_TREE_CODES
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.fingerprint import fingerprint_findings
-from envtree.engine.run import Request, RunOutcome
+from envtree.engine.request import Request, RunOutcome
 from envtree.model.tree_layout import ROOT_FILE
 from envtree.model.workspace import Workspace
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from envtree.diagnostics.codes import is_read_failure
-from envtree.engine.run import BundleResult, Run
+from envtree.engine.request import BundleResult
+from envtree.engine.run import Run
 from envtree.model.bundle_entities import EntityIndex
 from envtree.model.merged import MergedStack
 from envtree.model.nodes import Document

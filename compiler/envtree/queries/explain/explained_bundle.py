@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from envtree.compile.merge.equality import type_of
 from envtree.compile.merge.layer_changes import is_expression
-from envtree.engine.run import BundleResult
+from envtree.engine.request import BundleResult
 from envtree.model.bundle_entities import BundleEntities, EntityIndex
 from envtree.model.keypath import KeyPath, format_path
 from envtree.model.layers import Stack

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from envtree.compile.merge import merge
-from envtree.engine.run import BundleResult
+from envtree.engine.request import BundleResult
 from envtree.model.diagnostic import Diagnostics
 from envtree.model.layers import Layer, Stack
 from envtree.model.merged import MergedStack

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from envtree.compile.resolve.expression_compiler import ExpressionCompiler
 from envtree.engine.publish import FileContents
-from envtree.engine.run import BundleResult, Run
+from envtree.engine.request import BundleResult
+from envtree.engine.run import Run
 from envtree.model.canonical_json import encode_canonical
 from envtree.model.keypath import KeyPath
 from envtree.model.merged import MergedValue

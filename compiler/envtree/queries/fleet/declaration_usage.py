@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from envtree.compile.layer import workspace_targets
 from envtree.compile.resolve.expression_compiler import ExpressionCompiler
-from envtree.engine.run import BundleResult
+from envtree.engine.request import BundleResult
 from envtree.model.bundle_entities import EntityIndex
 from envtree.model.fields import get_field
 from envtree.model.keypath import format_path

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from envtree.diagnostics.suggest import nearest_name
-from envtree.engine.run import BundleResult, Run
+from envtree.engine.request import BundleResult
+from envtree.engine.run import Run
 from envtree.model.keypath import KeyPath, format_path
 from envtree.model.merged import merged_span
 from envtree.model.resolved import HiddenValue

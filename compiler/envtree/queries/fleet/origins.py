@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from envtree.engine.run import BundleResult
+from envtree.engine.request import BundleResult
 from envtree.model.keypath import KeyPath
 from envtree.model.merged import MergedMapping, MergedSequence, MergedValue, merged_span
 from envtree.model.span import Span

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from envtree.engine.run import BundleResult, Run
+from envtree.engine.request import BundleResult
+from envtree.engine.run import Run
 from envtree.model.bundle_entities import contracts_by_team
 from envtree.model.keypath import KeyPath, format_path
 from envtree.model.layers import Target

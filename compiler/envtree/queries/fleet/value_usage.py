@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterator
 from typing import NamedTuple
 
-from envtree.engine.run import BundleResult
+from envtree.engine.request import BundleResult
 from envtree.model.keypath import KeyPath, format_path
 from envtree.model.layers import Layer
 from envtree.model.merged import COMBINING_RULES, MergedMapping, MergedValue, merged_span

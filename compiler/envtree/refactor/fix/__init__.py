@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from envtree.diagnostics.codes import WHOLE_TREE_CODES
 from envtree.diagnostics.findings import Finding
 from envtree.engine.check import check
-from envtree.engine.run import Request, RunOutcome
+from envtree.engine.request import Request, RunOutcome
 from envtree.frontend.schemas import Schemas
 from envtree.model.diagnostic import Severity
 from envtree.refactor.fix.file_changes import FileEdit, FileRename, PatchedTree

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from envtree.engine.run import BundleResult, Run
+from envtree.engine.request import BundleResult
+from envtree.engine.run import Run
 from envtree.model.keypath import KeyPath
 from envtree.model.layers import Stack
 from envtree.model.workspace import Workspace

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from envtree.engine.run import BundleResult, Run
+from envtree.engine.request import BundleResult
+from envtree.engine.run import Run
 from envtree.frontend.link.declared_readers import DeclaredReaders, PublicKey, index_public_keys, project_readers
 from envtree.model.fields import as_mapping, get_field
 from envtree.model.nodes import Document, EncryptedValue

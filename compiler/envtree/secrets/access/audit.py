@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from envtree.diagnostics.findings import Finding
+from envtree.engine.decryption import Decrypter, decrypt_all
 from envtree.engine.run import Run
 from envtree.frontend.link.declared_readers import index_public_keys
 from envtree.model.diagnostic import Diagnostic, NoKeyError, Severity
@@ -15,7 +16,6 @@ from envtree.model.source import Kind
 from envtree.model.span import Span
 from envtree.secrets.access.key_holders import KeyHolder, find_key_holder
 from envtree.secrets.access.placeholders import is_placeholder
-from envtree.secrets.sops import Decrypter, decrypt_all
 
 ScopeStatus = Literal["claimed", "missing", "wrong"]
 FileVerdict = Literal["ok", "warning", "error"]

@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import Future
 from typing import NamedTuple
 
+from envtree.engine.decryption import verify_plaintext
 from envtree.frontend.link.declared_readers import normalize_public_key
 from envtree.model.diagnostic import NoKeyError
 from envtree.model.keypath import KeyPath, format_path
@@ -31,9 +32,8 @@ from envtree.secrets.edit.splice import (
     transplant_ciphertexts,
 )
 from envtree.secrets.edit.three_way import ThreeWayMerge, merge_three_way
-from envtree.secrets.sops import verify_plaintext
-from envtree.secrets.sops.thread_pool import thread_pool
 from envtree.secrets.sops.writer import SopsWriter, is_addressable
+from envtree.system.thread_pool import thread_pool
 
 
 class MergeOutcome(NamedTuple):

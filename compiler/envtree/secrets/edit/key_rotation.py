@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
+from envtree.engine.decryption import verify_plaintext
 from envtree.frontend.link.declared_readers import DeclaredReaders, normalize_public_key
 from envtree.model.diagnostic import NoKeyError, RefusedError
 from envtree.model.secrets_file import PERSONAL_KEY_KINDS, DecryptError, Recipient, SecretsPolicy, printable_key
 from envtree.secrets.edit.recipients import is_single_personal_group
 from envtree.secrets.edit.sops_document import SopsDocument, read_sops_document
 from envtree.secrets.edit.sops_values import node_types
-from envtree.secrets.sops import verify_plaintext
 from envtree.secrets.sops.writer import RecipientKeys, SopsWriter
 
 

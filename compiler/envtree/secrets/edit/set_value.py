@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from envtree.engine.decryption import verify_plaintext
 from envtree.model.keypath import KeyPath, format_path
 from envtree.model.nodes import MappingNode, SequenceNode
 from envtree.model.secrets_file import SCOPE_KEY, DecryptError
@@ -10,7 +11,6 @@ from envtree.secrets.edit.sops_edits import set_argument, types_to_restore
 from envtree.secrets.edit.sops_values import ciphertext, collect_values, node_types
 from envtree.secrets.edit.splice import replace_types
 from envtree.secrets.edit.value_input import value_types
-from envtree.secrets.sops import verify_plaintext
 from envtree.secrets.sops.writer import RecipientKeys, SetValue, SopsFormat, SopsWriter
 
 _ENV_HINT = "a '.env' file holds one line for each variable: use a '.yaml' or '.json' file"

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from envtree.engine.publish import AddFiles, FileContents
-from envtree.engine.run import BundleResult, Run
+from envtree.engine.request import BundleResult
+from envtree.engine.run import Run
 from envtree.model.artifact import Output
 from envtree.model.secret_entries import SEALED_SECRETS_FILE
 from envtree.output.emit import sealed_entries

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from envtree.engine.decryption import verify_plaintext
 from envtree.frontend.link.declared_readers import normalize_public_key
 from envtree.model.artifact import Output
 from envtree.model.canonical_json import encode_canonical
 from envtree.model.diagnostic import Diagnostics, NoKeyError
 from envtree.model.secrets_file import DecryptError, SecretsFile, SecretsPolicy
 from envtree.secrets.seal.sealed_secrets import read_sealed_secrets
-from envtree.secrets.sops import verify_plaintext
 from envtree.secrets.sops.select_decrypter import select_decrypter
 from envtree.secrets.sops.writer import RecipientKeys, SopsWriter
 from envtree.system import disk

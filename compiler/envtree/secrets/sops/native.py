@@ -18,8 +18,8 @@ import pyrage
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from envtree.engine.decryption import Decrypter
 from envtree.model.secrets_file import SecretsFile, SecretsPolicy
-from envtree.secrets.sops import Decrypter
 from envtree.secrets.sops.identities import Identity, load_identities
 from envtree.secrets.sops.read_unchanged import read_unchanged
 from envtree.secrets.sops.results import check_exit_code

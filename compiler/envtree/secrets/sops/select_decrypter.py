@@ -6,9 +6,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
+from envtree.engine.decryption import Decrypter
 from envtree.model.diagnostic import MachineError, NoKeyError
 from envtree.model.secrets_file import SecretsFile, SecretsPolicy
-from envtree.secrets.sops import Decrypter, SopsDecrypter
+from envtree.secrets.sops import SopsDecrypter
 from envtree.secrets.sops.environment import child_environment
 
 VARIABLE = "ENVTREE_SOPS"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from envtree.engine.decryption import Decrypter
 from envtree.model.artifact import Artifact
 from envtree.model.diagnostic import RefusedError
 from envtree.model.formats import FORMATS
@@ -11,7 +12,6 @@ from envtree.model.resolved import Bundle
 from envtree.model.secret_entries import NamedSecret, iter_named_secrets
 from envtree.model.secrets_file import SecretsPolicy
 from envtree.output.emit import FormatResult, Writers, collect_plaintexts, emit
-from envtree.secrets.sops import Decrypter
 from envtree.secrets.unseal.bundle_loader import CompiledBundle, CompiledOutput, load_output
 from envtree.secrets.unseal.decryption import decrypt_references, decrypt_sealed_files
 from envtree.secrets.unseal.placeholder_resolver import PlaceholderResolver, PlainSecrets

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from envtree.engine.decryption import Decrypter, DecryptOutcome, decrypt_all
 from envtree.engine.run import Run
 from envtree.model.diagnostic import Diagnostics, RefusedError
 from envtree.model.secret_entries import BUNDLE_ID_ENTRY
 from envtree.model.secrets_file import DecryptError, SecretsFile, SecretsPolicy, flatten_leaves
 from envtree.secrets.seal.sealed_secrets import read_sealed_secrets
-from envtree.secrets.sops import Decrypter, DecryptOutcome, decrypt_all
 from envtree.secrets.unseal.bundle_loader import CompiledBundle, CompiledOutput
 
 # Whatever the policy of the tree was: bundles are sealed for people, and neither a service nor a program is asked.

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import err
 from envtree.cli.support.exits import ExitCode
 from envtree.diagnostics.printable import printable
+from envtree.diagnostics.summary import plural
 from envtree.engine import cache
-from envtree.report import plural
+from envtree.system.console import err
 
 
 class CacheClearOptions(NamedTuple):

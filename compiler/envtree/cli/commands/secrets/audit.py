@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import err, out, should_color, write_styled
 from envtree.cli.support.exits import ExitCode, exit_code_for
 from envtree.cli.support.session import (
     build_report,
@@ -13,17 +12,18 @@ from envtree.cli.support.session import (
     print_findings,
     source_line_reader,
     start_run,
+    tree_request,
 )
 from envtree.diagnostics.codes import is_read_failure
 from envtree.diagnostics.printable_documents import json_document
-from envtree.engine.run import Request
+from envtree.diagnostics.summary import RunReport, count_summary, plural
 from envtree.model.tree_layout import ROOT_FILE
-from envtree.report import RunReport, count_summary, plural
 from envtree.report.audit import audit_summary, render_audit
 from envtree.report.text import render_text
 from envtree.secrets.access.audit import Audit, audit_secrets, try_decrypt_all
 from envtree.secrets.access.to_json import audit_data
 from envtree.sources.tree import DirectoryTree
+from envtree.system.console import err, out, should_color, write_styled
 
 
 class SecretsAuditOptions(NamedTuple):
@@ -39,7 +39,7 @@ class SecretsAuditOptions(NamedTuple):
 def run(options: SecretsAuditOptions) -> ExitCode:
     """Audit the tree."""
     tree = open_tree(options.directory)
-    with start_run(Request(tree, allow_empty=True)) as work:
+    with start_run(tree_request(tree, allow_empty=True)) as work:
         for _ in work.bundles():
             pass
     report = build_report(work.outcome())

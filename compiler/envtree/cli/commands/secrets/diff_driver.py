@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import out
 from envtree.cli.support.exits import ExitCode
 from envtree.model.diagnostic import MachineError, os_error_reason
 from envtree.secrets.edit.textconv import render_textconv
+from envtree.system.console import out
 
 
 class SecretsDiffDriverOptions(NamedTuple):

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import click
 
-from envtree.cli.support.console import err
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.secrets_session import CommandStoppedError, SecretsSession, open_secrets_session
 from envtree.diagnostics.printable import printable
@@ -16,6 +15,7 @@ from envtree.secrets.edit.set_value import ensure_scope
 from envtree.secrets.edit.sops_document import SopsDocument, read_sops_document
 from envtree.secrets.edit.sops_values import ciphertext, collect_values
 from envtree.system import atomic_files as exchange
+from envtree.system.console import err
 
 
 class SecretsEditOptions(NamedTuple):

@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import err, out
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.session import open_tree
 from envtree.model.diagnostic import MachineError, RefusedError
 from envtree.model.tree_layout import SECRETS_FILE_FORMATS
 from envtree.sources.tree import DirectoryTree
 from envtree.system import atomic_files as exchange
+from envtree.system.console import err, out
 from envtree.system.git import repository_root, set_config_value
 
 _DRIVER = "envtree-secrets"

@@ -4,7 +4,6 @@ import resource
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import err
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
 from envtree.diagnostics.printable import printable
@@ -16,6 +15,7 @@ from envtree.secrets.edit.file_merge import CannotMergeError, MergeOutcome, merg
 from envtree.secrets.edit.policy import load_enclosing_tree
 from envtree.secrets.edit.sops_document import SopsDocument, UnreadableError, read_sops_document
 from envtree.secrets.sops.writer import SopsWriter
+from envtree.system.console import err
 
 
 class SecretsMergeDriverOptions(NamedTuple):

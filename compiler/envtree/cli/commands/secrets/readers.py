@@ -6,10 +6,9 @@ from typing import NamedTuple
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
 from envtree.cli.support.query_answer import report_blocking_errors, write_answer
-from envtree.cli.support.session import open_tree, start_run
+from envtree.cli.support.session import open_tree, start_run, tree_request
 from envtree.diagnostics.codes import ACCESS_CODES
 from envtree.diagnostics.suggest import did_you_mean
-from envtree.engine.run import Request
 from envtree.report.readers import render_readers
 from envtree.secrets.access.access_report import AccessReport, SecretReads, build_access_report
 from envtree.secrets.access.to_json import access_data
@@ -31,7 +30,7 @@ def run(options: SecretsReadersOptions) -> ExitCode:
     """Tell who can read the secrets."""
     tree = open_tree(options.directory)
     reads = SecretReads()
-    with start_run(Request(tree, options.selectors, options.inputs, allow_empty=None)) as work:
+    with start_run(tree_request(tree, options.selectors, options.inputs, allow_empty=None)) as work:
         for result in work.results():
             reads.add(result)
     # That the keys are others than they should be is what is asked for.

@@ -4,22 +4,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from envtree.cli.support.console import err, out
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.secrets_session import CommandStoppedError, SecretsSession, open_secrets_session
 from envtree.diagnostics.finding_json import finding_data
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.printable import printable
 from envtree.diagnostics.printable_documents import json_document
+from envtree.diagnostics.summary import error_report, plural
 from envtree.frontend.link.declared_readers import project_readers
 from envtree.model.diagnostic import MachineError, RefusedError
 from envtree.model.secrets_file import DecryptError
 from envtree.model.source import Kind
-from envtree.report import error_report, plural
 from envtree.secrets.edit.key_rotation import KeyRotation, rotate_data_key
 from envtree.secrets.edit.sops_document import UnreadableError
-from envtree.secrets.sops.thread_pool import thread_pool
 from envtree.system import atomic_files as exchange
+from envtree.system.console import err, out
+from envtree.system.thread_pool import thread_pool
 
 
 class SecretsRotateOptions(NamedTuple):

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple, cast
 
 import click
 
-from envtree.cli.support.console import err
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import is_utf8, usage_error
 from envtree.cli.support.secrets_session import CommandStoppedError, SecretsSession, open_secrets_session
@@ -24,6 +23,7 @@ from envtree.secrets.edit.value_input import check_path, parse_value
 from envtree.secrets.sops.writer import SopsFormat
 from envtree.sources.tree import FILE_LIMIT
 from envtree.system import atomic_files as exchange
+from envtree.system.console import err
 
 
 class SecretsSetOptions(NamedTuple):

@@ -5,23 +5,23 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.console import err, out
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.progress import show_progress
-from envtree.cli.support.session import Environ, build_report, open_tree, print_findings
-from envtree.engine.run import Request, Run
+from envtree.cli.support.session import Environ, build_report, open_tree, print_findings, tree_request
+from envtree.diagnostics.summary import plural
+from envtree.engine.run import Run
 from envtree.model.diagnostic import Diagnostic, MachineError, Severity
 from envtree.model.secrets_file import SCOPE_KEY, DecryptError, SecretsPolicy
-from envtree.report import plural
 from envtree.secrets.access.access_plan import AccessFileChange, plan_access_files, render_file_changes
 from envtree.secrets.access.rekey import RekeyTask, SkippedFile, plan_rekeying, rekey_file
 from envtree.secrets.edit.sops_document import UnreadableError
 from envtree.secrets.sops.read_unchanged import read_unchanged
-from envtree.secrets.sops.thread_pool import thread_pool
 from envtree.secrets.sops.writer import SopsWriter
 from envtree.sources.tree import DirectoryTree
 from envtree.system.atomic_files import create_file, replace_file
+from envtree.system.console import err, out
 from envtree.system.git import repository_root
+from envtree.system.thread_pool import thread_pool
 
 # What this command mends, or what has nothing to do with it.
 _FIXED_CODES = frozenset({"ET609", "ET612", "ET650", "ET653", "ET654", "ET655", "ET656"})
@@ -47,7 +47,7 @@ def run(options: SecretsSyncOptions) -> ExitCode:
     """Bring the files in line, or show what that would change."""
     tree = open_tree(options.directory)
     with show_progress(sys.stderr) as told:
-        work = Run(Request(tree, environ=Environ(), allow_empty=True, progress=told))
+        work = Run(tree_request(tree, environ=Environ(), allow_empty=True, progress=told))
     if work.workspace is None or _has_blocking_errors(work):
         print_findings(tree, build_report(work.outcome()), options.color)
         return ExitCode.FAILURE

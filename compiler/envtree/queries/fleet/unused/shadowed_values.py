@@ -12,6 +12,7 @@ from envtree.compile.layer import layer
 from envtree.compile.merge import merge
 from envtree.compile.merge.equality import type_of
 from envtree.compile.merge.layer_changes import is_expression
+from envtree.diagnostics.summary import plural
 from envtree.engine.run import Run
 from envtree.model.diagnostic import Diagnostic, Diagnostics, RelatedSpan
 from envtree.model.keypath import KeyPath
@@ -25,7 +26,6 @@ from envtree.model.workspace import Workspace
 from envtree.queries.fleet.value_usage import ValueUsage, ValueUsageIndex, follow_path, has_contribution
 from envtree.queries.fleet.written_values import find_expectations
 from envtree.queries.layer_statements import list_statements
-from envtree.report import plural
 
 _MAX_RELATED = 3
 

@@ -1,0 +1,93 @@
+"""What a run is asked to do, and what it returns."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple, Protocol
+
+from envtree.diagnostics.findings import Finding
+from envtree.engine.decryption import Decrypter
+from envtree.engine.project_facts import ProjectCache
+from envtree.frontend.read_files import DocumentCache
+from envtree.model.artifact import Artifact, Manifest
+from envtree.model.diagnostic import Diagnostics, SkippedCheck
+from envtree.model.resolved import Bundle, ExternalValues, Resolved
+from envtree.model.resource import Resources
+from envtree.model.secrets_file import SecretsPolicy
+from envtree.model.workspace import Organization, Workspace
+from envtree.sources.shard import Shard
+from envtree.sources.tree import Tree
+
+
+class BundleResult(NamedTuple):
+    """One bundle, and the values that it was put together from, which know where they come from."""
+
+    resolved: Resolved
+    bundle: Bundle
+
+
+class WholeTreeStage(Protocol):
+    """A stage over all bundles of a tree at once, such as the resources of a control plane."""
+
+    def build(
+        self,
+        workspace: Workspace,
+        resources: Resources,
+        results: Sequence[BundleResult],
+        external_values: ExternalValues,
+        diags: Diagnostics,
+    ) -> tuple[Any, ...]:
+        """What the tree amounts to."""
+
+    def emit(
+        self, organization: Organization, built: Sequence[Any], formats: frozenset[str], diags: Diagnostics
+    ) -> Artifact:
+        """The files of what was built, in the formats that are wanted."""
+
+
+class Request(NamedTuple):
+    """What a run is asked to do, for the bundles that a selector selects.
+
+    Without a `decrypter` no secret is known. With `require_inputs` an input that is read must have a value; with
+    `allow_undeclared_inputs` an input may be set that another tree declares and this one does not. With `strict` a
+    warning keeps `publish` from writing, as an error does. With `allow_empty` it is no error to select no bundle;
+    None where no option allows it. `today` decides which suppressions have expired. `progress` is called for every
+    file and bundle that is done. Runs over trees with files in common may share a `document_cache`. `restrict_ids`
+    returns, once the tree is linked, the bundles to compute at most. Only the files of a `shard` are read, and checks
+    of the whole tree are left out. A run by project uses up to `jobs` processes and reuses results of
+    `project_cache`. With `control_plane` the resources of the control plane are built even where the organization
+    does not ask for them; `whole_tree` builds them, and is required then.
+    """
+
+    tree: Tree
+    selectors: tuple[str, ...] = ()
+    inputs: Mapping[str, str] = {}
+    environ: Mapping[str, str] = {}
+    decrypter: Callable[[SecretsPolicy], Decrypter] | None = None
+    require_inputs: bool = False
+    allow_undeclared_inputs: bool = False
+    strict: bool = False
+    allow_empty: bool | None = False
+    today: date | None = None
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None
+    document_cache: DocumentCache | None = None
+    restrict_ids: Callable[..., frozenset[str]] | None = None  # takes the `Run`, which knows requests
+    shard: Shard | None = None
+    jobs: int = 1
+    project_cache: ProjectCache | None = None
+    control_plane: bool = False
+    whole_tree: WholeTreeStage | None = None
+
+
+class RunOutcome(NamedTuple):
+    """What a run found: `ids` are all bundles of the tree, `selected` those that were asked for, `checked` those that
+    were looked at.
+    """
+
+    workspace: Workspace | None
+    ids: tuple[str, ...]
+    selected: tuple[str, ...]
+    checked: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    not_checked: tuple[SkippedCheck, ...]
+    manifest: Manifest | None = None
+    differences: tuple[str, ...] = ()
