@@ -1,5 +1,6 @@
 """What an output is made from, told so that whoever has the repository can look: the commit, and git's ids of files."""
 
+import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,11 +13,38 @@ from envtree.model.artifact import Receipt
 from envtree.model.diagnostic import Diagnostics
 from envtree.model.manifest_records import project_of
 from envtree.sources.git_revision import RevisionTree
-from envtree.sources.recording import RecordingTree
 from envtree.sources.shard import Shard
-from envtree.sources.tree import DirectoryTree
+from envtree.sources.tree import FILE_LIMIT, DirectoryTree, FileAboveRoot, ReadProblem, Tree, TreeEntry
 from envtree.system.git import repository_root
 from envtree.system.git.objects import UnknownRevisionError, resolve_commit
+
+
+class RecordingTree:
+    """Another tree, and in `ids` the files that were read: path to the id of the blob with this content."""
+
+    def __init__(self, tree: Tree, algorithm: str) -> None:
+        self.blob_ids: dict[str, str] = {}
+        self._tree, self._algorithm = tree, algorithm
+
+    def entries(self, folder: str) -> tuple[TreeEntry, ...]:
+        """What lies directly in a folder, sorted; the empty string is the root."""
+        return self._tree.entries(folder)
+
+    def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
+        """The bytes of a file."""
+        data = self._tree.read(path, limit=limit)
+        if isinstance(data, bytes):
+            header = f"blob {len(data)}\0".encode()
+            self.blob_ids[path] = hashlib.new(self._algorithm, header + data, usedforsecurity=False).hexdigest()
+        return data
+
+    def ignored(self, paths: Iterable[str]) -> frozenset[str]:
+        """Those of the paths that git ignores."""
+        return self._tree.ignored(paths)
+
+    def find_above_root(self, name: str) -> FileAboveRoot | None:
+        """The nearest file of a name above the root."""
+        return self._tree.find_above_root(name)
 
 
 class ReceiptRecorder(NamedTuple):

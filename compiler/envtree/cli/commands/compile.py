@@ -10,7 +10,6 @@ from typing import NamedTuple
 from envtree import EDITION
 from envtree.cli.support.changed_since import limit_to_affected
 from envtree.cli.support.compile_plan import CompilePlan
-from envtree.cli.support.defaults import OutputDefaults, load_output_defaults
 from envtree.cli.support.exits import ExitCode, exit_code_for
 from envtree.cli.support.options import usage_error
 from envtree.cli.support.progress import show_progress
@@ -38,15 +37,43 @@ from envtree.engine.publish import (
     without_extra_files,
 )
 from envtree.engine.request import Request, RunOutcome
+from envtree.frontend.parse import parse
 from envtree.model.artifact import Output, SecretsMode
-from envtree.model.diagnostic import RefusedError
-from envtree.model.formats import WHOLE_TREE_FORMATS
+from envtree.model.diagnostic import Diagnostics, RefusedError
+from envtree.model.fields import get_field, get_text, get_text_scalars
+from envtree.model.formats import DEFAULT_FORMATS, WHOLE_TREE_FORMATS
+from envtree.model.source import Kind, Location, Source
+from envtree.model.tree_layout import ROOT_FILE
 from envtree.sources.shard import Shard, make_shard
 from envtree.sources.tree import DirectoryTree, Tree
 from envtree.system.archive import ARCHIVE_SUFFIXES, is_archive
 from envtree.system.console import out
 from envtree.system.disk import FILE_BITS
 from envtree.system.workers import process_count
+
+_ROOT_LOCATION = Location(Kind.ORGANIZATION, "", "", "")
+
+
+class OutputDefaults(NamedTuple):
+    """The defaults of `compile`; `directory` is relative to the tree's root."""
+
+    directory: str = "out"
+    secrets: str = "plain"
+    formats: tuple[str, ...] = DEFAULT_FORMATS
+
+
+def load_output_defaults(tree: DirectoryTree) -> OutputDefaults:
+    """The tree's defaults; a file that cannot be read says nothing here, and everything in the run itself."""
+    data = tree.read(ROOT_FILE)
+    if not isinstance(data, bytes):
+        return OutputDefaults()
+    document = parse(Source(ROOT_FILE, _ROOT_LOCATION, data, ""), Diagnostics())
+    formats = get_field(document, "output", "formats")
+    return OutputDefaults(
+        get_text(get_field(document, "output", "directory")) or OutputDefaults().directory,
+        get_text(get_field(document, "output", "secrets")) or OutputDefaults().secrets,
+        tuple(str(item.value) for item in get_text_scalars(formats)) if formats else DEFAULT_FORMATS,
+    )
 
 
 class CompileOptions(NamedTuple):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from envtree.cli.commands.plan import write_plan
 from envtree.cli.support.control_plane_session import LivePlan, plan_against_live
 from envtree.cli.support.exits import ExitCode
-from envtree.controlplane.sync.drift import select_drift
+from envtree.controlplane.sync.plan import select_drift
 
 
 class DriftOptions(NamedTuple):

@@ -29,7 +29,7 @@ from envtree.engine.check import check_results
 from envtree.engine.decryption import Decrypter
 from envtree.engine.run import Run
 from envtree.model.secrets_file import SecretsPolicy
-from envtree.output.emit.vault import vault_values
+from envtree.output.emit.plaintexts import vault_values
 from envtree.sources.tree import DirectoryTree
 from envtree.system.console import err
 

@@ -7,9 +7,8 @@ from typing import NamedTuple
 from envtree.compile.merge.apply_change import apply_change
 from envtree.compile.merge.context import MergeContext
 from envtree.compile.merge.effects import EffectLog, Effects, effect_findings, restrict_to_files
-from envtree.compile.merge.layer_changes import LayerChange, to_change, to_leaf
+from envtree.compile.merge.layer_changes import LayerChange, secrets_to_change, to_change, to_leaf
 from envtree.compile.merge.list_policies import BUILT_IN_LIST_POLICIES, ListPolicies
-from envtree.compile.merge.secrets_section import secrets_to_change
 from envtree.model.diagnostic import Diagnostics
 from envtree.model.layers import Layer, Stack
 from envtree.model.merged import MergedMapping, MergedStack, MergedValue

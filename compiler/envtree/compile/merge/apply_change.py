@@ -1,17 +1,43 @@
 """The merge algebra: what a layer says, applied to what is below it. Nothing given is ever changed."""
 
+from collections.abc import Iterator
 from typing import TypeGuard
 
 from envtree.compile.merge.context import MergeContext
 from envtree.compile.merge.equality import is_equal, type_of
 from envtree.compile.merge.layer_changes import Directive, LayerChange, MapChange, is_expression
 from envtree.compile.merge.lists import apply_list_directive, check_list_keys, combine_lists
-from envtree.compile.merge.locks import find_broken_locks, preserve_locks
 from envtree.diagnostics.suggest import nearest_name
 from envtree.model.keypath import KeyPath, format_path
 from envtree.model.merged import MergedMapping, MergedScalar, MergedSequence, MergedValue, MergeRule, merged_span
 from envtree.model.nodes import MappingNode, SequenceNode
 from envtree.model.span import Span
+
+
+def find_broken_locks(
+    below: MergedMapping, value: MergedValue | None, path: KeyPath, *, as_text: bool
+) -> Iterator[tuple[KeyPath, Span]]:
+    """The locked values of `below` that `value` would change or lose, with who locked them."""
+    for key, child in below.entries.items():
+        new = value.entries.get(key) if type(value) is MergedMapping else None
+        if child.lock:
+            if not is_equal(child, new, as_text=as_text):
+                yield (*path, key), child.lock
+        elif type(child) is MergedMapping and child.contains_lock:
+            yield from find_broken_locks(child, new, (*path, key), as_text=as_text)
+
+
+def preserve_locks(below: MergedMapping, value: MergedMapping) -> MergedMapping:
+    """`value` with the locked, equal values of `below` in their places, so that they stay locked."""
+    entries = dict(value.entries)
+    for key, child in below.entries.items():
+        new = entries.get(key)
+        if child.lock:
+            entries[key] = child
+        elif type(child) is MergedMapping and child.contains_lock and type(new) is MergedMapping:
+            entries[key] = preserve_locks(child, new)
+    return value._replace(entries=entries, contains_lock=True)
+
 
 # As in `lift`: a named tuple's own constructor costs as much again.
 _new = tuple.__new__

@@ -3,7 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from envtree.compile.assemble import assemble
 from envtree.compile.bundle_lint.value_origin import origin_span
+from envtree.compile.layer import team_stacks
+from envtree.compile.merge import merge
+from envtree.compile.resolve import resolve
 from envtree.controlplane.desired import single_file_resources as plain
 from envtree.controlplane.desired import target_resources as staff
 from envtree.controlplane.desired.desired_resource import DesiredResource, iter_refs, sort_resources
@@ -11,11 +15,22 @@ from envtree.controlplane.desired.environment_sections import flatten_environmen
 from envtree.controlplane.desired.resource_lookup import ResourceLookup
 from envtree.controlplane.desired.resource_names import check_names
 from envtree.controlplane.desired.server_differences import ServerDifferences, ValueLocator
-from envtree.controlplane.desired.teams import compile_team_bundles
 from envtree.model.diagnostic import Diagnostic, Diagnostics
 from envtree.model.resolved import Bundle, ExternalValues, Resolved
 from envtree.model.resource import Resources
 from envtree.model.workspace import Workspace
+
+
+def compile_team_bundles(workspace: Workspace, outside: ExternalValues) -> Iterator[Bundle]:
+    """One for each team in each of its environments; its target has no agent.
+
+    The control plane runs a team with the team's own environment, and looks at none of its agents'. What is wrong in
+    these layers is told of the agents' bundles; what reads the agent has no value here.
+    """
+    unheard = Diagnostics()
+    merged = merge(team_stacks(workspace), workspace.organization, unheard)
+    for resolved in resolve(merged, workspace, outside, unheard):
+        yield assemble(resolved, workspace.organization)
 
 
 class CompiledTree(NamedTuple):

@@ -1,14 +1,35 @@
 """The resources of the control plane as a stage of a run; what it takes is imported when a tree is for one."""
 
+import hashlib
 from collections.abc import Sequence
 
 from envtree.controlplane.desired.desired_resource import DesiredResource
+from envtree.controlplane.desired.terraform_provider import render_terraform
+from envtree.controlplane.desired.to_json import resources_to_json
 from envtree.engine.request import BundleResult
-from envtree.model.artifact import Artifact
+from envtree.model.artifact import WHOLE_TREE_FOLDER, Artifact
+from envtree.model.canonical_json import encode_canonical
 from envtree.model.diagnostic import Diagnostics
 from envtree.model.resolved import ExternalValues
 from envtree.model.resource import Resources
 from envtree.model.workspace import Organization, Workspace
+
+
+def build_control_plane_artifact(
+    organization: Organization, resources: Sequence[DesiredResource], formats: frozenset[str], diags: Diagnostics
+) -> Artifact:
+    """One artifact for all formats that are wanted; what a format cannot say is reported."""
+    data = encode_canonical(resources_to_json(str(organization.fields["name"]), resources))
+    files = [("kubiya.json", data)] if "kubiya" in formats else []
+    if "kubiya-terraform" in formats:
+        files.append(
+            (
+                "kubiya.tf.json",
+                encode_canonical(render_terraform(resources, organization.control_plane.provider_source, diags)),
+            )
+        )
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    return Artifact("", WHOLE_TREE_FOLDER, digest, tuple(files))
 
 
 class ControlPlaneStage:
@@ -31,7 +52,7 @@ class ControlPlaneStage:
         self, organization: Organization, built: Sequence[DesiredResource], formats: frozenset[str], diags: Diagnostics
     ) -> Artifact:
         """The files of the resources."""
-        from envtree.controlplane.desired.control_plane_artifact import build_control_plane_artifact  # noqa: PLC0415
+        from envtree.controlplane.desired.control_plane_stage import build_control_plane_artifact  # noqa: PLC0415
 
         return build_control_plane_artifact(organization, built, formats, diags)
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from envtree.controlplane.api.client import ApiError, Client
 from envtree.controlplane.api.live_state import LiveState
 from envtree.controlplane.desired import DesiredResource, ResourceRef, substitute_refs
-from envtree.controlplane.sync import joining
 from envtree.controlplane.sync import request_bodies as sending
+from envtree.controlplane.sync.associations import apply_link_change
 from envtree.controlplane.sync.compare_resource import (
     FieldDifference,
     is_skill_disabled,
@@ -161,7 +161,7 @@ class _PlanApplication:
         for joint in change.link_changes:
             id = self._ids.get(joint.member) if isinstance(joint.member, ResourceRef) else joint.id
             if joint.is_addition or (id or joint.id):
-                self._managed_ids = joining.apply_link_change(
+                self._managed_ids = apply_link_change(
                     change.ref, joint, id or joint.id, self._ids, self._managed_ids, self._context.client
                 )
                 self._context.store_ids(self._managed_ids)

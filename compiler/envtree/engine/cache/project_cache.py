@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from envtree.engine import cache
-from envtree.engine.cache.documents import StoredDocuments
+from envtree.engine.cache.cache_folder import CacheFolder
 from envtree.engine.cache.object_store import (
     PICKLE_ERRORS,
     LazyObjects,
@@ -19,6 +19,24 @@ from envtree.engine.cache.path_fingerprints import part_name
 from envtree.engine.project_facts import DiscoveredFiles, ProjectDigests, ProjectResult
 from envtree.frontend.read_files import DocumentCache
 from envtree.model.manifest_records import ManifestDigest
+
+
+class StoredDocuments(dict[Any, Any]):
+    """What is known of files, by path, place and digest; what nobody asks for any more is forgotten."""
+
+    def __init__(self, folder: CacheFolder, name: str) -> None:
+        super().__init__(load_object(folder, name) or {})
+        self._folder, self._name = folder, name
+        self._loaded_keys, self._used_keys = set(self), set[Any]()
+
+    def __getitem__(self, key: Any) -> Any:
+        self._used_keys.add(key)
+        return super().__getitem__(key)
+
+    def save(self) -> None:
+        """Keep what was asked for."""
+        if self._used_keys != self._loaded_keys:
+            save_object(self._folder, self._name, {key: self.get(key) for key in self._used_keys})
 
 
 class ProjectCacheNames(NamedTuple):

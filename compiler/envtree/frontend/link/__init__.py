@@ -6,12 +6,10 @@ from envtree.diagnostics.codes import CODES, is_read_failure
 from envtree.diagnostics.deduplicate import deduplicate_findings
 from envtree.frontend.link.copied_ciphertext import ciphertext_digests, find_copied_ciphertext
 from envtree.frontend.link.creation_rules import read_creation_rules
-from envtree.frontend.link.declared_readers import index_public_keys, project_readers
-from envtree.frontend.link.entity_lookup import EntityLookup
+from envtree.frontend.link.declared_readers import check_people_keys, index_public_keys, project_readers
+from envtree.frontend.link.entity_lookup import EntityLookup, check_team_runtimes
 from envtree.frontend.link.environments import project_environments, root_environments
-from envtree.frontend.link.members import check_team_runtimes
 from envtree.frontend.link.organization import link_organization
-from envtree.frontend.link.people import check_people_keys
 from envtree.frontend.link.policies import link_policies
 from envtree.frontend.link.projects import check_project_keys, link_project
 from envtree.frontend.link.references import check_references

@@ -5,11 +5,24 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from envtree.frontend.bech32 import is_bech32
+from envtree.model.diagnostic import Diagnostic, Diagnostics
 from envtree.model.fields import as_mapping, get_field, get_text_scalars
 from envtree.model.nodes import Document
 from envtree.model.secrets_file import age_recipient_kind
 from envtree.model.span import Span
+from envtree.model.tree_layout import escape_unprintable
 from envtree.model.workspace import Workspace
+
+
+def check_people_keys(organization: Document, diags: Diagnostics) -> None:
+    """Report each age recipient whose checksum does not match."""
+    for key in iter_public_keys(organization):
+        # What has another form has been told by the schema.
+        if key.text.startswith("age1") and key.text.isalnum() and not is_well_formed_key(key):
+            message = f"'people.{escape_unprintable(key.person)}.age' holds a key whose checksum does not match"
+            hint = "copy it again, all of it, as 'age-keygen' has printed it"
+            diags.add(Diagnostic(key.span, "ET205", message, hint, key=f"people.{key.person}.age"))
+
 
 _KEY_PATTERN = re.compile(r"ssh-[a-z0-9]+ [A-Za-z0-9+/=]+|[0-9A-F]{40}|[0-9A-F]{64}")
 

@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 
 from envtree.diagnostics.suggest import did_you_mean
-from envtree.frontend.link.circles import find_cycles
-from envtree.frontend.link.inheritance import InheritanceConflictError, InheritanceCycleError, linearize_all
+from envtree.frontend.link.inheritance import (
+    InheritanceConflictError,
+    InheritanceCycleError,
+    find_cycles,
+    linearize_all,
+)
 from envtree.model.diagnostic import Diagnostic, Diagnostics, RelatedSpan
 from envtree.model.fields import get_field, get_text, get_text_scalars, is_true, scalar_fields
 from envtree.model.nodes import Document

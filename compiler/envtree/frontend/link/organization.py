@@ -6,9 +6,9 @@ from typing import Any
 
 from envtree.diagnostics.codes import CODES
 from envtree.diagnostics.suggest import did_you_mean
-from envtree.frontend.link.control_plane import link_control_plane
 from envtree.frontend.link.output import link_output
 from envtree.frontend.link.schema_keywords import is_re2_pattern
+from envtree.model.control_plane_settings import ControlPlaneSettings, NamePatterns
 from envtree.model.diagnostic import Diagnostic, Diagnostics, Severity
 from envtree.model.fields import as_mapping, get_field, get_text, get_text_scalars, is_true, scalar_fields
 from envtree.model.keypath import KeyPath, parse_path
@@ -17,6 +17,21 @@ from envtree.model.resource import Resources
 from envtree.model.secrets_file import SecretsPolicy
 from envtree.model.source import Kind
 from envtree.model.workspace import Contract, Input, MergeByKey, Organization
+
+
+def link_control_plane(document: Document) -> ControlPlaneSettings:
+    """The settings; that the section is there means that the tree describes an organization of the control plane."""
+    section = as_mapping(get_field(document, "control_plane"))
+    if section is None:
+        return ControlPlaneSettings()
+    names = {name: get_text(get_field(document, "control_plane", "names", name)) for name in NamePatterns._fields}
+    return ControlPlaneSettings(
+        NamePatterns()._replace(**{name: pattern for name, pattern in names.items() if pattern}),
+        "none" if get_text(section.entries.get("workflows")) == "none" else "skill",
+        get_text(get_field(document, "control_plane", "terraform", "source")) or ControlPlaneSettings().provider_source,
+        document.key_span(document.root, "control_plane"),
+    )
+
 
 _CODE = re.compile("ET[0-9]{3}")
 _SEVERITIES = frozenset(Severity)

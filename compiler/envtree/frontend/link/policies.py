@@ -4,14 +4,53 @@ from typing import Any
 
 import jsonschema_rs
 
-from envtree.frontend.link.expansion import describe_unbounded_expansion
 from envtree.frontend.link.schema_keywords import unknown_keywords, unsupported_patterns
+from envtree.frontend.subschemas import ReferenceResolver, all_subschemas
 from envtree.model.diagnostic import Diagnostic, Diagnostics
 from envtree.model.fields import get_field, get_text, get_text_scalars
 from envtree.model.nodes import Document, SequenceNode
 from envtree.model.resource import Resources
 from envtree.model.source import Kind
 from envtree.model.workspace import Policy
+
+_MAX_SCHEMAS = 10_000
+
+
+def describe_unbounded_expansion(schema: Any) -> str:
+    """What never ends about a schema, in words; empty where everything ends."""
+    references = ReferenceResolver(schema)
+    counts: dict[int, int] = {}
+    try:
+        if any(
+            _count_applied_schemas(part, references, counts, set()) > _MAX_SCHEMAS for _, part in all_subschemas(schema)
+        ):
+            return f"leads from one value to more than {_MAX_SCHEMAS} schemas"
+    except RecursionError:
+        return "has references that lead too far"
+    except _ReferenceCycleError:
+        return "has a reference that leads back to itself"
+    return ""
+
+
+class _ReferenceCycleError(Exception):
+    """A schema asks itself about the value that it is asked about."""
+
+
+def _count_applied_schemas(
+    schema: Any, references: ReferenceResolver, counts: dict[int, int], in_progress: set[int]
+) -> int:
+    if not isinstance(schema, dict):
+        return 1
+    name = id(schema)
+    if name in in_progress:
+        raise _ReferenceCycleError
+    if name not in counts:
+        in_progress.add(name)
+        parts = references.in_place_subschemas(schema)
+        counts[name] = 1 + sum(_count_applied_schemas(part, references, counts, in_progress) for part in parts)
+        in_progress.remove(name)
+    return counts[name]
+
 
 # Patterns run in an engine without backtracking, so that none can hang a run.
 REGEX_OPTIONS = jsonschema_rs.RegexOptions()

@@ -27,9 +27,10 @@ from envtree.frontend.validate.semantic_checks import (
     check_reserved_names,
     check_rounded_numbers,
     check_secret_paths,
+    check_templates,
+    may_contain_templates,
     with_name,
 )
-from envtree.frontend.validate.templates import check_templates, may_contain_templates
 from envtree.frontend.validate.workflow_definitions import check_workflow_definitions
 from envtree.model import credential_patterns as credential
 from envtree.model.diagnostic import Diagnostic, Diagnostics

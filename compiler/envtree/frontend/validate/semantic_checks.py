@@ -1,5 +1,6 @@
 """What no schema can say: names equal paths, expressions stay where they are evaluated, secret paths are paths."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from envtree.frontend.validate.execution_environment import (
     execution_environments,
     is_directive,
     is_directive_key,
+    to_bundle_path,
     unwrap_directive,
     walk,
     walk_outside_layers,
@@ -22,6 +24,39 @@ from envtree.model.keypath import KeyPath, format_path, parse_path
 from envtree.model.nodes import Document, MappingNode, Node, ScalarNode, SequenceNode
 from envtree.model.source import Kind
 from envtree.model.span import Mark, Span
+
+_TEMPLATE = re.compile(r"(?<!\$)\{\{.*?\}\}")
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_KNOWN_TEMPLATE = re.compile(
+    rf"\{{\{{(?:{_NAME}|\.env\.{_NAME}|\.secret\.[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?|\.graph\.[A-Za-z0-9._-]+)\}}\}}"
+)
+_EXPANDED_KEYS = frozenset({"mcp_servers", "system_prompt", "description", "configuration", "instructions"})
+_TEMPLATE_HINT = "the forms are {{name}}, {{.env.NAME}}, {{.secret.name}} and {{.graph.id}}, without blanks"
+
+
+def may_contain_templates(text: bytes) -> bool:
+    """Whether there are braces in the JSON of a file that begin no expression of ours."""
+    return b"{{" in text.replace(b"${{", b"")
+
+
+def check_templates(document: Document) -> Iterator[Diagnostic]:
+    """Report templates that reach the agent as they are."""
+    for path, node in walk(document.root):
+        if isinstance(node, ScalarNode) and isinstance(node.value, str) and "{{" in node.value:
+            yield from _check_text(document, path, node, node.value)
+
+
+def _check_text(document: Document, path: KeyPath, node: ScalarNode, text: str) -> Iterator[Diagnostic]:
+    templates = _TEMPLATE.findall(text)
+    key, told = format_path(to_bundle_path(path)), format_key(path)
+    if templates and "env_vars" in path:
+        message = f"{told} holds a template, and the control plane expands none in variables"
+        hint = "write ${{ … }} to have envtree compute it"
+        yield Diagnostic(document.span(node), "ET253", message, hint, key=key)
+    elif _EXPANDED_KEYS.intersection(path) and any(not _KNOWN_TEMPLATE.fullmatch(one) for one in templates):
+        message = f"{told} holds a template that the control plane does not know: it leaves the whole text as it is"
+        yield Diagnostic(document.span(node), "ET253", message, _TEMPLATE_HINT, key=key)
+
 
 _NAMED_BY_PATH = frozenset({Kind.ENVIRONMENT, Kind.POLICY, Kind.SKILL, Kind.WORKER_QUEUE, Kind.JOB})
 _EXPRESSION_HINT = f"write the value itself: expressions work in values inside '{EXECUTION_ENVIRONMENT}' of a layer"

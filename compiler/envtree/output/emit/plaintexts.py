@@ -1,12 +1,22 @@
 """The secrets of a bundle in clear, for whoever must keep them out of something."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from envtree.model.merged import MergedMapping, MergedScalar, MergedSequence, MergedValue
 from envtree.model.nodes import EncryptedValue
+from envtree.model.output_settings import KubernetesSettings
 from envtree.model.resolved import Bundle, HiddenValue, hidden_parts, reveal, symbol_operands
 from envtree.model.secret_entries import NamedSecret, iter_named_secrets
+from envtree.output.emit.bundle_variables import collect_variables, prepare_writer_input
+
+
+def vault_values(bundle: Bundle, patterns: Mapping[str, str]) -> dict[str, str]:
+    """The secret variables of a bundle in clear; of a run without a key there are none."""
+    found = collect_variables(bundle, patterns)
+    names = prepare_writer_input(found, None, bundle.data, KubernetesSettings()).references
+    plain = prepare_writer_input(found, "plain", bundle.data, KubernetesSettings()).texts
+    return {name: plain[name] for name in names if name in plain}
 
 
 def collect_plaintexts(bundle: Bundle) -> frozenset[NamedSecret]:

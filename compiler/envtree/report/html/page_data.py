@@ -8,12 +8,40 @@ from envtree.diagnostics.findings import Finding
 from envtree.engine.run import Run
 from envtree.model.keypath import KeyPath, parse_path
 from envtree.model.span import Span
+from envtree.model.workspace import Environment, Project, Team, Workspace
 from envtree.queries.diff.diff_model import Cause, Diff, HiddenReason, ValueChange
 from envtree.queries.explain.merge_replay import replay_merges
 from envtree.report.html.bundle_table import BundleTable
 from envtree.report.html.diff_data import diff_to_page_data
-from envtree.report.html.outline import organization_outline
 from envtree.report.html.tables import NO_ENTRY, Tables, replace_surrogates
+
+
+def organization_outline(workspace: Workspace) -> dict[str, Any]:
+    """The organization with its environments, projects, teams and agents."""
+    return {
+        "name": str(workspace.organization.fields.get("name", "")),
+        "environments": [_environment_outline(one) for one in workspace.environments.values()],
+        "projects": [_project_outline(project, workspace) for project in workspace.projects],
+    }
+
+
+def _environment_outline(environment: Environment) -> dict[str, Any]:
+    return {"name": environment.name, "note": "abstract" if environment.abstract else environment.type}
+
+
+def _project_outline(project: Project, workspace: Workspace) -> dict[str, Any]:
+    own = (one for name, one in project.environments.items() if name not in workspace.environments)
+    return {
+        "name": project.name,
+        "key": str(project.fields.get("key", "")),
+        "environments": [_environment_outline(one) for one in own],
+        "agents": [name for team in project.teams if not team.name for name in _agent_names(team)],
+        "teams": [{"name": team.name, "agents": _agent_names(team)} for team in project.teams if team.name],
+    }
+
+
+def _agent_names(team: Team) -> list[str]:
+    return [agent.name for agent in team.agents]
 
 
 def build_page_data(run: Run, difference: Diff | None = None) -> dict[str, Any]:

@@ -1,9 +1,23 @@
 """Run a program in a bundle's environment: what it takes over, and what is taken out of what it says."""
 
+import ctypes
+import sys
+
 from envtree.runner.launch.child import NotStartedError, exec_program, launch
 from envtree.runner.launch.program_environment import ProgramEnvironment, build_environment, is_sops_variable
-from envtree.runner.launch.seclusion import hide_process_memory
 from envtree.runner.launch.secret_encodings import build_redaction_patterns, find_unmaskable
+
+_PR_SET_DUMPABLE = 4
+
+
+def hide_process_memory() -> None:
+    """Close `/proc/PID/environ` and `/proc/PID/mem` to other processes of this user, on Linux.
+
+    Another program that takes the place of this one is as open as ever.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
 
 __all__ = [
     "NotStartedError",

@@ -1,5 +1,6 @@
 """The audit of all secrets files: what each shows without a key, what is wrong, and with a key what is in them."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +16,32 @@ from envtree.model.sops_rule import CreationRule, SopsConfig, find_governing_con
 from envtree.model.source import Kind
 from envtree.model.span import Span
 from envtree.secrets.access.key_holders import KeyHolder, find_key_holder
-from envtree.secrets.access.placeholders import is_placeholder
+
+_PLACEHOLDER_WORD_LIST = (
+    "changeme change-me change_me changeit todo tbd tba fixme placeholder dummy sample example test testing replaceme "
+    "replace-me replace_me secret password passwd passphrase pass pwd token key apikey api-key api_key credentials "
+    "default none null nil undefined unset empty missing unknown foo bar baz foobar na n/a ? - _ password1 password123 "
+    "secret123 abc abc123 123 1234 12345 123456 12345678 123456789 qwerty letmein"
+)
+_PLACEHOLDER_WORDS = frozenset(_PLACEHOLDER_WORD_LIST.split())
+_PLACEHOLDER_PATTERN = re.compile(
+    r"""
+    (.)\1{2,}                                   # xxx, ***, ...
+    | <[^<>]*> | \{\{[^{}]*\}\} | \$\{?\w+\}?   # <token>, {{ token }}, $TOKEN
+    | (?:your|insert|enter|replace|paste)[-_ ].*
+    | (?:todo|fixme|tbd|xxx)\b.*
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def is_placeholder(value: Any) -> bool:
+    """Whether a value stands for one that is still to come; numbers and switches never do."""
+    if not isinstance(value, str):
+        return False
+    text = value.strip().casefold()
+    return not text or text in _PLACEHOLDER_WORDS or _PLACEHOLDER_PATTERN.fullmatch(text) is not None
+
 
 ScopeStatus = Literal["claimed", "missing", "wrong"]
 FileVerdict = Literal["ok", "warning", "error"]

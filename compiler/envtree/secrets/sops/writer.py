@@ -5,7 +5,10 @@ sops changes files, so it gets a copy of the encrypted one in a private folder; 
 
 import json
 import os
+import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -13,11 +16,38 @@ from envtree.model.diagnostic import MachineError
 from envtree.model.keypath import KeyPath, format_path
 from envtree.model.secrets_file import DecryptError, SecretsFile, SecretsPolicy
 from envtree.secrets.sops.limited_process import ProcessTimeoutError
-from envtree.secrets.sops.plain_text import to_flow_yaml
 from envtree.secrets.sops.program import INPUT_TYPES, SopsProgram
 from envtree.secrets.sops.results import check_exit_code, parse_plaintext
-from envtree.secrets.sops.scratch import private_folder
 from envtree.secrets.sops.terminal import editor_environment, run_in_terminal
+
+# What no reader of YAML takes for a line break, or for half a character.
+_ESCAPED_CHARACTERS = re.compile(r'[^\x20-\x7e]|["\\]')
+
+
+def to_flow_yaml(data: Any) -> str:
+    """Maps, lists and scalars in YAML's flow style."""
+    if isinstance(data, Mapping):
+        return "{" + ", ".join(f"{_quote(key)}: {to_flow_yaml(value)}" for key, value in data.items()) + "}"
+    if isinstance(data, list):
+        return "[" + ", ".join(map(to_flow_yaml, data)) + "]"
+    return _quote(data) if isinstance(data, str) else json.dumps(data, allow_nan=False)
+
+
+def _quote(text: str) -> str:
+    return '"' + _ESCAPED_CHARACTERS.sub(lambda found: f"\\U{ord(found[0]):08x}", text) + '"'
+
+
+# Linux keeps files there in memory. Elsewhere a temporary folder has to do, on whatever disk it is.
+_MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 -- a folder of our own is made in it, which only we can enter
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder that only this user can enter; it is gone at the end with all that is in it."""
+    in_memory = os.path.isdir(_MEMORY_FOLDER) and os.access(_MEMORY_FOLDER, os.W_OK | os.X_OK)
+    with tempfile.TemporaryDirectory(prefix="envtree-", dir=_MEMORY_FOLDER if in_memory else None) as folder:
+        yield Path(folder)
+
 
 SopsFormat = Literal["yaml", "json", "env"]
 
