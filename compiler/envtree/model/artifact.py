@@ -1,4 +1,4 @@
-"""What goes to disk: the files of one bundle, and the manifest that owns them."""
+"""Output data: the files of a bundle, and the manifest that lists the files of an output."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from hashlib import sha256
@@ -15,16 +15,16 @@ SecretsMode = Literal["plain", "ref", "seal"]
 T = TypeVar("T")
 
 
-# What stands between the bundles of a manifest and all else.
+# The text between the bundles of a manifest and its other keys.
 _BUNDLES_END = b"\n  },\n"
-# Where the files of the whole tree lie; their id is empty.
+# The folder of the files of the whole tree; the id of their artifact is empty.
 WHOLE_TREE_FOLDER = "control-plane"
 
 
 class Artifact(NamedTuple):
-    """The files of one bundle: `folder` is relative to the output, `files` maps names to bytes.
+    """The files of one bundle; `folder` is relative to the output, `files` are pairs of name and bytes.
 
-    With an empty id, and in a folder of their own, they are those of the tree as a whole.
+    An artifact with an empty id contains the files of the tree as a whole, in a folder of their own.
     """
 
     id: str
@@ -38,33 +38,33 @@ class Artifact(NamedTuple):
         return project_of(self.id)
 
     def to_record(self) -> ManifestRecord:
-        """What the manifest has of this bundle."""
+        """Return the record of the bundle for the manifest."""
         return ManifestRecord.from_files(self.folder, self.digest, self.files)
 
 
 class WrittenRecords(NamedTuple):
-    """What was put into an output: the records of its bundles, and that of files of the whole tree."""
+    """The records of the files written to an output: of its bundles, and of the whole tree."""
 
     bundles: ManifestRecords = NO_RECORDS
     whole_tree: ManifestRecord | None = None
 
     @classmethod
     def from_artifacts(cls, artifacts: Iterable[Artifact]) -> "WrittenRecords":
-        """What some artifacts are, best project by project."""
-        whole: list[ManifestRecord] = []
+        """Return the records of some artifacts; fastest if these are grouped by project."""
+        whole_tree: list[ManifestRecord] = []
 
         def bundles() -> Iterator[tuple[str, ManifestRecord]]:
             for artifact in artifacts:
                 if artifact.id:
                     yield artifact.id, artifact.to_record()
                 else:
-                    whole.append(artifact.to_record())
+                    whole_tree.append(artifact.to_record())
 
-        return cls(ManifestRecords.from_records(bundles()), next(iter(whole), None))
+        return cls(ManifestRecords.from_records(bundles()), next(iter(whole_tree), None))
 
     @classmethod
     def concatenate(cls, parts: Iterable["WrittenRecords"]) -> "WrittenRecords":
-        """Several of them, each with projects of its own."""
+        """Join records with disjoint sets of projects."""
         parts = tuple(parts)
         texts = {project: text for part in parts for project, text in part.bundles.project_texts.items()}
         digests = {project: digest for part in parts for project, digest in part.bundles.project_digests.items()}
@@ -72,17 +72,18 @@ class WrittenRecords(NamedTuple):
 
 
 class ShardedArtifacts(Protocol):
-    """Puts the artifacts of some projects at a time, each time with `put(n, artifacts)`, maybe in another process."""
+    """A producer that calls `put(n, artifacts)` for each share of the projects, possibly in other processes."""
 
     def __call__(self, put: Callable[[int, Iterable[Artifact]], T]) -> list[T] | None:
-        """What `put` gave each time; None if not all could be done, so that nothing counts."""
+        """Return the results of `put`; None if a share failed, which makes all results invalid."""
 
 
 class IncrementalWrite(NamedTuple):
-    """Artifacts that come `together` and not in a stream.
+    """An update of an output, from sharded artifacts, that reuses the files of unchanged projects.
 
-    Of some projects they may lie there already, which is known of an output whose `manifest` left this trace; before
-    any artifact comes, `kept(whether it is that one)` tells which these are.
+    The unchanged projects are known relative to the output whose manifest has `previous_digest`. The writer calls
+    `select_unchanged` before it requests any artifact, with whether the manifest on disk has this digest; the result
+    are the projects whose files stay in place.
     """
 
     sharded_artifacts: ShardedArtifacts
@@ -91,10 +92,11 @@ class IncrementalWrite(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """What an output was made from: `files` maps each file of the tree that took part to git's id of its content.
+    """The origin of an output; `files` maps each file of the tree that was used to git's id of its content.
 
-    `commit` is where the repository stood, None outside of one, and `folder` where the tree lies in it. The tree is
-    `clean` if this commit holds exactly the files that were read. `version` is that of envtree.
+    `commit` is the checked-out commit, None outside of a repository, and `folder` the path of the tree in the
+    repository. The tree is `clean` if the commit contains exactly the files that were read. `version` is the version
+    of envtree.
     """
 
     version: str
@@ -105,9 +107,9 @@ class Receipt(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """All bundles of an output, by id; `inputs` is what was read from the process environment.
+    """All bundles of an output, by id; `inputs` are the values of the inputs that were read.
 
-    `whole` has the files of the tree as a whole, if there are any.
+    `whole_tree` is the record of the files of the tree as a whole, if there are any.
     """
 
     edition: int
@@ -118,28 +120,28 @@ class Manifest(NamedTuple):
     whole_tree: ManifestRecord | None = None
 
     def records(self) -> Iterator[tuple[str, ManifestRecord]]:
-        """All that the output has, by the ids of artifacts."""
+        """Yield all records, by the id of their artifact."""
         yield from self.bundles.items()
         if self.whole_tree:
             yield "", self.whole_tree
 
     def has_more_files_than(self, files: int) -> bool:
-        """Whether the output has more files than so many; of a large one not all are counted."""
-        whole = len(self.whole_tree.files) if self.whole_tree else 0
-        return any(count > files for count in accumulate(self.bundles.file_counts(), initial=whole))
+        """Report whether the output has more than `files` files; stops counting there."""
+        whole_tree_files = len(self.whole_tree.files) if self.whole_tree else 0
+        return any(count > files for count in accumulate(self.bundles.file_counts(), initial=whole_tree_files))
 
     @staticmethod
     def strip_bundles(pieces: Sequence[bytes]) -> bytes:
-        """The canonical JSON in pieces without its bundles."""
+        """Return the canonical JSON of a manifest, given in pieces, without its bundles."""
         return b'{\n  "bundles": {},\n' + pieces[-1].removeprefix(_BUNDLES_END) if len(pieces) > 1 else pieces[0]
 
     def pieces(self) -> Iterator[bytes]:
-        """The manifest as canonical JSON, piece by piece."""
+        """Yield the manifest as canonical JSON, piece by piece."""
         optional = {
             "receipt": self.receipt and self.receipt._asdict(),
             "whole": self.whole_tree and self.whole_tree.to_json(),
         }
-        rest = {name: told for name, told in optional.items() if told is not None} | {
+        rest = {name: value for name, value in optional.items() if value is not None} | {
             "envtree": "1",
             "edition": self.edition,
             "mode": self.mode,
@@ -152,28 +154,29 @@ class Manifest(NamedTuple):
             yield encode_canonical(rest | {"bundles": {}})
 
     def compute_digest(self) -> ManifestDigest:
-        """What tells it from every other one."""
-        known = [self.bundles.project_digests.get(project) for project in self.bundles.project_texts]
-        marks = ((piece, known[n // 2] if n % 2 else None) for n, piece in enumerate(self.pieces()))
-        return tuple((len(piece), digest or sha256(piece).digest()) for piece, digest in marks)
+        """Return the digest that identifies this manifest."""
+        cached = [self.bundles.project_digests.get(project) for project in self.bundles.project_texts]
+        # Every second piece is the text of a project.
+        pieces = ((piece, cached[n // 2] if n % 2 else None) for n, piece in enumerate(self.pieces()))
+        return tuple((len(piece), digest or sha256(piece).digest()) for piece, digest in pieces)
 
     def removed_ids(self, new: "Manifest") -> Iterator[str]:
-        """The ids of what a later manifest of the output does not have any more."""
+        """Yield the ids of the artifacts that a later manifest of the output no longer has."""
         yield from (id for id, _ in self.bundles.differing_records(new.bundles) if id not in new.bundles)
         if self.whole_tree and not new.whole_tree:
             yield ""
 
     def paths(self, id: str) -> list[str]:
-        """The files of a bundle, relative to the output."""
+        """Return the paths of the files of a bundle, relative to the output."""
         record = self.bundles.get(id) if id else self.whole_tree
         return [f"{record.folder}/{name}" for name in record.files] if record else []
 
 
 class Output(NamedTuple):
-    """Where a run writes and as what: `root` is the tree's, if there is one, `selects` says which ids the run replaces
-    and prunes.
+    """The destination of a run; `tree_root` is the root of the tree, if it has one.
 
-    Without a `folder` of its own to be made, only an archive is, and `folder` is its file.
+    `is_selected` reports which ids the run replaces and prunes. If the output is an archive only, `folder` is the
+    path of the archive.
     """
 
     folder: Path
@@ -185,13 +188,13 @@ class Output(NamedTuple):
     receipt: Receipt | None = None
 
     def next_manifest(self, old: Manifest, written: WrittenRecords) -> Manifest:
-        """The manifest after this run: what it did not select stays as it was, with the inputs that made it."""
-        unlike = old.bundles.differing_records(written.bundles)
-        kept = [(id, record) for id, record in unlike if id not in written.bundles and not self.is_selected(id)]
-        bundles = ManifestRecords.from_records((*kept, *written.bundles.items())) if kept else written.bundles
-        # Files of the whole tree go with the run that leaves nothing else of what was there.
-        whole = written.whole_tree or (
+        """Return the manifest after this run: bundles that are not selected keep their records, and their inputs."""
+        differing = old.bundles.differing_records(written.bundles)
+        retained = [(id, record) for id, record in differing if id not in written.bundles and not self.is_selected(id)]
+        bundles = ManifestRecords.from_records((*retained, *written.bundles.items())) if retained else written.bundles
+        # A run that replaces all bundles also removes the files of the whole tree, unless it writes them.
+        whole_tree = written.whole_tree or (
             old.whole_tree if old.whole_tree and not all(map(self.is_selected, old.bundles)) else None
         )
-        inputs = old.inputs | self.inputs if kept else self.inputs
-        return Manifest(self.edition, self.mode, inputs, bundles, None if kept else self.receipt, whole)
+        inputs = old.inputs | self.inputs if retained else self.inputs
+        return Manifest(self.edition, self.mode, inputs, bundles, None if retained else self.receipt, whole_tree)

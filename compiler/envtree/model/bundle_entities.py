@@ -1,4 +1,4 @@
-"""What a bundle is of: its entities, and what these declare together."""
+"""The organization, project, environment, team and agent of a bundle, and the contracts of its team."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from envtree.model.workspace import Agent, Contract, Environment, Fields, Organi
 
 
 class BundleEntities(NamedTuple):
-    """The entities of a bundle, by the names that expressions have for them; None for what the tree does not have."""
+    """The entities of a bundle, named as in expressions; None for an entity that is not in the tree."""
 
     organization: Organization | None = None
     project: Project | None = None
@@ -18,17 +18,17 @@ class BundleEntities(NamedTuple):
 
     @property
     def documents(self) -> dict[str, Document]:
-        """Their files; an implicit project, and no team, have none."""
-        return {name: one.document for name, one in self._asdict().items() if one and one.document}
+        """Their documents by entity name; an implicit project and the empty team have none."""
+        return {name: entity.document for name, entity in self._asdict().items() if entity and entity.document}
 
     @property
     def fields(self) -> dict[str, Fields | None]:
-        """Their scalar fields."""
-        return {name: one and one.fields for name, one in self._asdict().items()}
+        """Their scalar fields by entity name."""
+        return {name: entity and entity.fields for name, entity in self._asdict().items()}
 
 
 class EntityIndex:
-    """The entities of a tree, found by bundle; that of no tree is empty."""
+    """The entities of a tree, indexed by bundle; empty without a workspace."""
 
     def __init__(self, workspace: Workspace | None) -> None:
         self._workspace = workspace
@@ -38,22 +38,21 @@ class EntityIndex:
         self._agents = {(*names, agent.name): agent for names, team in self._teams.items() for agent in team.agents}
 
     def entities_of(self, target: Target) -> BundleEntities:
-        """The entities of a bundle, whether the tree has the bundle or not."""
+        """Return the entities of a bundle, which need not exist in the tree."""
         if self._workspace is None:
             return BundleEntities()
-        project, team, agent, environment = target
-        found = self._projects.get(project)
+        project = self._projects.get(target.project)
         return BundleEntities(
-            self._workspace.organization,
-            found,
-            (found or self._workspace).environments.get(environment),
-            self._teams.get((project, team)),
-            self._agents.get((project, team, agent)),
+            organization=self._workspace.organization,
+            project=project,
+            environment=(project or self._workspace).environments.get(target.environment),
+            team=self._teams.get((target.project, target.team)),
+            agent=self._agents.get((target.project, target.team, target.agent)),
         )
 
 
 def contracts_by_team(workspace: Workspace) -> dict[tuple[str, str], dict[str, Contract]]:
-    """The contracts that hold in each team, by project and team; the later declaration of a name wins whole."""
+    """Return the contracts that apply in each team, by project and team; the innermost declaration of a name wins."""
     return {
         (project.name, team.name): {**workspace.organization.contracts, **project.contracts, **team.contracts}
         for project in workspace.projects

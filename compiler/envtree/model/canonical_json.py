@@ -1,4 +1,4 @@
-"""Canonical JSON: sorted keys, two-space indent, UTF-8, a final newline; the same bytes everywhere."""
+"""Canonical JSON: sorted keys, two-space indent, UTF-8, a final newline; the same bytes on every machine."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ _CANONICAL_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APP
 
 
 def encode_canonical(data: Any) -> bytes:
-    """The canonical bytes of JSON data."""
+    """Encode JSON data canonically."""
     return orjson.dumps(data, option=_CANONICAL_OPTIONS)
 
 
 def encode_compact(data: Any) -> str:
-    """JSON on one line without blanks: the text of a list or a map inside an environment variable."""
+    """Encode JSON data on one line without blanks, as the text of a list or map in an environment variable."""
     return orjson.dumps(data, option=orjson.OPT_SORT_KEYS).decode()

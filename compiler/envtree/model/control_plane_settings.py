@@ -1,4 +1,4 @@
-"""What organization.yaml says about the control plane."""
+"""The `control_plane` section of organization.yaml."""
 
 from typing import Literal, NamedTuple
 
@@ -8,7 +8,7 @@ WorkflowMode = Literal["skill", "none"]
 
 
 class NamePatterns(NamedTuple):
-    """How resources are called, by their kind in the tree."""
+    """The patterns of resource names, by kind."""
 
     environment: str = "{environment}"
     team: str = "{project}.{team}.{environment}"
@@ -17,9 +17,9 @@ class NamePatterns(NamedTuple):
 
 
 class ControlPlaneSettings(NamedTuple):
-    """The section; `source` is where Terraform finds the provider.
+    """The settings of the section; `provider_source` is the source address of the Terraform provider.
 
-    `declared` is its place, None where the organization has none and defaults are what counts.
+    `declared_at` is the span of the section, None if the organization has none and the defaults apply.
     """
 
     name_patterns: NamePatterns = NamePatterns()

@@ -1,4 +1,4 @@
-"""What a credential looks like: the form of a token, a URL with a password, a telling name, or mere randomness."""
+"""Detect credentials: by token format, a URL with a password, the name of a variable, or high entropy."""
 
 import re
 from collections import Counter
@@ -27,20 +27,20 @@ _TOKEN_PATTERNS = {
     "a URL with a password": r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#:@]*:[^\s/?#@$<{*]+@",
 }
 _NAME_PATTERN = r"(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|PRIVATE_KEY|ACCESS_KEY|CREDENTIALS?)"
-_COMPILED_TOKEN_PATTERNS = {what: re2.compile(form) for what, form in _TOKEN_PATTERNS.items()}
+_COMPILED_TOKEN_PATTERNS = {kind: re2.compile(pattern) for kind, pattern in _TOKEN_PATTERNS.items()}
 _ANY_TOKEN = re2.compile("|".join(_TOKEN_PATTERNS.values()))
-# In JSON: one look at a whole file, with an engine that takes time by its length only.
+# For JSON: one scan of a whole file, in linear time.
 _CREDENTIAL_SCAN = re2.compile(
     "|".join([*_TOKEN_PATTERNS.values(), rf'(?i)"[A-Z0-9_]*{_NAME_PATTERN}":"[^"]']).encode()
 )
-# What follows a quote is looked at once, so this takes time by the length only as well.
+# The possessive quantifier scans each word once, so this takes linear time as well.
 _LONG_WORDS = re.compile(rb'"([A-Za-z0-9+/_=-]{24,}+)"')
 _CREDENTIAL_NAME = re.compile(rf"[A-Z0-9_]*{_NAME_PATTERN}", re.IGNORECASE)
-# In a line of YAML: a telling key, and what is written behind it.
+# A line of YAML: a key that names a credential, and its value.
 _CREDENTIAL_ASSIGNMENT = re.compile(rf"{_NAME_PATTERN}[\"']?\s*:\s*[\"']?([^\s\"'].*)", re.IGNORECASE)
-# What `secrets` maps a name to: `db.password`.
+# The path of a secret, as in the `secrets` section: `db.password`.
 _SECRET_PATH = re.compile(r"[a-z_]+(?:\.[a-z_]+)+\s*(?:[,}#]|$)")
-# What stands for a value, and is none: a reference, a placeholder, a path, a switch.
+# Values that cannot be credentials: references, placeholders, paths, switches.
 _NON_VALUE = re.compile(
     r"\$|\{\{|<|\*|\.{0,2}/|\w+://|(?:true|false|none|null|changeme|unset|test|example|dummy|fake|placeholder|redacted|todo|x+|\d+)\Z",
     re.IGNORECASE,
@@ -50,45 +50,45 @@ _MIN_ENTROPY = 4.3
 
 
 def may_contain_credential(text: bytes) -> bool:
-    """Whether the JSON of a file may hold a credential at all."""
+    """Report whether the JSON of a file may contain a credential."""
     return _CREDENTIAL_SCAN.search(text) is not None or any(
         has_high_entropy(word.decode()) for word in _LONG_WORDS.findall(text)
     )
 
 
 def is_credential_line(line: str) -> bool:
-    """Whether a line of a file may show a credential, so that it had better not be printed."""
-    # Half a surrogate pair, as a broken file may give, is nothing that the engine can read.
+    """Report whether a line of a file may contain a credential and should not be printed."""
+    # RE2 rejects lone surrogates, which a file with invalid UTF-8 may contain.
     line = line.encode("utf-8", "replace").decode()
-    assigned = _CREDENTIAL_ASSIGNMENT.search(line)
+    assignment = _CREDENTIAL_ASSIGNMENT.search(line)
     if _ANY_TOKEN.search(line):
         return True
-    if assigned and not _NON_VALUE.match(assigned[1]) and not _SECRET_PATH.match(assigned[1]):
+    if assignment and not _NON_VALUE.match(assignment[1]) and not _SECRET_PATH.match(assignment[1]):
         return True
     return any(map(has_high_entropy, _RANDOM_WORD.findall(line)))
 
 
 def detect_credential_form(text: str) -> str:
-    """Which credential a text has the form of; empty for none."""
+    """Return the kind of credential whose format a text contains; empty for none."""
     if not _ANY_TOKEN.search(text):
         return ""
-    return next(what for what, form in _COMPILED_TOKEN_PATTERNS.items() if form.search(text))
+    return next(kind for kind, pattern in _COMPILED_TOKEN_PATTERNS.items() if pattern.search(text))
 
 
 def is_credential_variable(name: str, text: str) -> bool:
-    """Whether a variable of this name would hold a credential, and does."""
+    """Report whether a variable is named like a credential and has a value that may be one."""
     return bool(text and _CREDENTIAL_NAME.fullmatch(name) and not _NON_VALUE.match(text))
 
 
 def is_secret_environment_name(name: str) -> bool:
-    """Whether a variable of a process has the name of a credential, or is one of those that sops takes keys from."""
+    """Report whether an environment variable is named like a credential, or is one from which sops reads keys."""
     return name.startswith("SOPS_") or _CREDENTIAL_NAME.fullmatch(name) is not None
 
 
 def has_high_entropy(text: str) -> bool:
-    """Whether a text is one long word of large and small letters and digits as only a generator writes them.
+    """Report whether a text is one long word of upper-case and lower-case letters and digits that looks random.
 
-    Hashes, and the public keys of age, have small letters only.
+    Hashes and the public keys of age do not match: their letters are all lower-case.
     """
     if text.lower() == text or text.upper() == text or not _RANDOM_WORD.fullmatch(text) or not re.search(r"\d", text):
         return False

@@ -1,4 +1,4 @@
-"""What envtree has to say: findings about the user's files, and failures of the machine."""
+"""Diagnostics about the user's files, their sink, and the exceptions that end a run with a message."""
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -8,7 +8,7 @@ from envtree.model.span import Span
 
 
 class Severity(StrEnum):
-    """How much a finding weighs; it belongs to the code, never to the call site."""
+    """The severity of a finding; determined by its code, never by the call site."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -17,19 +17,19 @@ class Severity(StrEnum):
 
 
 def failing_severities(*, strict: bool) -> frozenset[Severity]:
-    """The severities that make a run fail; under `strict` a warning weighs as much as an error."""
+    """Return the severities that make a run fail; `strict` includes warnings."""
     return frozenset({Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR})
 
 
 class RelatedSpan(NamedTuple):
-    """The other place of a finding."""
+    """A second location that explains a finding."""
 
     span: Span
     message: str
 
 
 class Diagnostic(NamedTuple):
-    """One finding; `key` is the dotted path inside the file, `bundle` the id where only a bundle shows it."""
+    """One finding; `key` is a dotted path in the file, `bundle` the id of the bundle if only a bundle shows it."""
 
     span: Span
     code: str
@@ -41,7 +41,7 @@ class Diagnostic(NamedTuple):
 
 
 class SkippedCheck(NamedTuple):
-    """A check that would need the plaintext of a secret, or an input that only `compile` has."""
+    """A check skipped because it needs the plaintext of a secret, or an input that only `compile` has."""
 
     span: Span
     code: str
@@ -50,7 +50,7 @@ class SkippedCheck(NamedTuple):
 
 
 class ReportedError(Exception):
-    """Ends a run with one sentence for the user."""
+    """An error that ends the run with one sentence for the user."""
 
     def __init__(self, code: str, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -60,27 +60,30 @@ class ReportedError(Exception):
 
 
 class MachineError(ReportedError):
-    """The machine is at fault, not the files: exit code 3."""
+    """An error of the machine, not of the user's files: exit code 3."""
 
 
 class NoKeyError(MachineError):
-    """No key at hand opens a secrets file."""
+    """No available key decrypts a secrets file."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__("ET621", message, hint)
 
 
 class RefusedError(ReportedError):
-    """What was asked for must not be done, and no place in a file is at fault: exit code 1."""
+    """A request that envtree declines, without a position in a file to blame: exit code 1."""
 
 
 def os_error_reason(error: OSError) -> str:
-    """What the system says is wrong, as a part of a sentence."""
+    """Return the system's error message, worded as part of a sentence."""
     return (error.strerror or "unknown error").lower()
 
 
 class Diagnostics:
-    """An append-only sink: whoever looks at what others reported does so to be silent about what follows from it."""
+    """An append-only sink of findings.
+
+    Code that reads earlier findings may do so only to suppress findings that follow from them.
+    """
 
     def __init__(self) -> None:
         self._items: list[Diagnostic] = []
@@ -95,7 +98,7 @@ class Diagnostics:
         self._items.extend(findings)
 
     def skip(self, check: SkippedCheck) -> None:
-        """Report a check that could not be made here."""
+        """Record a check that could not be made in this run."""
         self._skipped_checks.append(check)
 
     def __iter__(self) -> Iterator[Diagnostic]:
@@ -105,14 +108,14 @@ class Diagnostics:
         return len(self._items)
 
     def since(self, count: int) -> tuple[Diagnostic, ...]:
-        """What was reported after the first `count`."""
+        """Return the findings after the first `count`."""
         return tuple(self._items[count:])
 
     def skipped_since(self, count: int = 0) -> tuple[SkippedCheck, ...]:
-        """The checks left out, after the first `count`."""
+        """Return the skipped checks after the first `count`."""
         return tuple(self._skipped_checks[count:])
 
     @property
     def skipped_checks(self) -> tuple[SkippedCheck, ...]:
-        """The checks left out, sorted and once each."""
+        """The skipped checks, sorted and without duplicates."""
         return tuple(sorted(set(self._skipped_checks)))

@@ -1,4 +1,4 @@
-"""Expressions as read: pieces of text, and terms with the names that they read."""
+"""Compiled expressions: pieces of text, and terms with the names that they read."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,16 +8,16 @@ from jinja2 import nodes
 
 NamePath = tuple[str | int, ...]
 
-# Behind `$$` stands a text up to its `}}`, whatever is in it.
+# `$$` escapes everything up to the next `}}`.
 _ESCAPED_EXPRESSION = re.compile(r"\$\$\{\{.*?(?:\}\}|\Z)", re.DOTALL)
 
 
 class Reference(NamedTuple):
-    """A name that is read; `offset` is where in the text its expression begins.
+    """A name that an expression reads; `offset` is the start of the term in the text.
 
-    A lenient one stands directly under `default` or `is defined` and may be undefined; an optional one stands in a
-    branch that may not be taken; a bare one is a condition by itself. `variable` is set for `env_vars.NAME` that is
-    not bare, which is most of what is read.
+    A `lenient` reference is the operand of `default` or `is defined` and may be undefined; an `optional` one is in a
+    branch that may not be taken; a `bare` one is a condition by itself. `variable` is the NAME of `env_vars.NAME`, the
+    most frequent form, unless the reference is bare.
     """
 
     path: NamePath
@@ -29,7 +29,10 @@ class Reference(NamedTuple):
 
 
 class Term(NamedTuple):
-    """One `${{ … }}`: `tree` has a name `_0`, `_1`, … for each of `reads`; a plain name has neither tree nor `run`."""
+    """One `${{ … }}`; in `syntax_tree`, the names `_0`, `_1`, … stand for the `references`.
+
+    The term of a plain name has neither `syntax_tree` nor `evaluate`.
+    """
 
     source: str
     offset: int
@@ -39,10 +42,11 @@ class Term(NamedTuple):
 
 
 class Expression(NamedTuple):
-    """A text in pieces; `whole` means that it is exactly one term, which keeps its type, `secret` that it reads one.
+    """A text with terms.
 
-    `plain` means that this one term is just a name. `variables` are what is read if these are variables only;
-    `pattern` gives the text for theirs, by `%`, if it does nothing but embed them.
+    `is_single_term` means that the text is exactly one term, whose value keeps its type, and `is_plain_name` that this
+    term is just a name. `reads_secret` means that it reads a secret. `variables` are the variables that it reads, empty
+    if it reads anything else. `format_string` formats their texts with `%`, if the expression only embeds them.
     """
 
     pieces: tuple[str | Term, ...]
@@ -57,11 +61,11 @@ class Expression(NamedTuple):
 def make_reference(
     path: NamePath, offset: int, *, lenient: bool = False, optional: bool = False, bare: bool = False
 ) -> Reference:
-    """A reference, with the variable that it names."""
+    """Return a reference with its `variable`."""
     variable = str(path[1]) if path[0] == "env_vars" and len(path) == 2 and not bare else ""
-    return Reference(path, offset, lenient, optional, bare, variable)
+    return Reference(path, offset, lenient=lenient, optional=optional, bare=bare, variable=variable)
 
 
 def has_expression(text: str) -> bool:
-    """Whether a text has a `${{` that begins an expression."""
+    """Report whether a text contains a `${{` that is not escaped."""
     return "${{" in text and "${{" in _ESCAPED_EXPRESSION.sub(" ", text)

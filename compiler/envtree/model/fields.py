@@ -1,4 +1,4 @@
-"""Read typed facts out of documents that fit their schema; a document with holes gives defaults."""
+"""Typed access to the fields of validated documents; a field that failed validation reads as missing."""
 
 from typing import Any
 
@@ -6,18 +6,18 @@ from envtree.model.nodes import Document, MappingNode, Node, ScalarNode, Sequenc
 
 
 def scalar_fields(document: Document | None, **own: Any) -> dict[str, Any]:
-    """The scalar fields of a file, as expressions see them; `own` wins."""
+    """Return the scalar fields of a file as expressions see them; `own` overrides them."""
     entries = document.root.entries if document else {}
     return {key: node.value for key, node in entries.items() if isinstance(node, ScalarNode)} | own
 
 
 def get_text(node: Node | None) -> str | None:
-    """The text of a scalar, or None."""
+    """Return the text of a scalar, None for any other node."""
     return node.value if isinstance(node, ScalarNode) and isinstance(node.value, str) else None
 
 
 def get_text_scalars(node: Node | None) -> list[ScalarNode]:
-    """The scalars of a list, or the one scalar that stands for a list."""
+    """Return the text scalars of a list; a single text scalar counts as a list of one."""
     if isinstance(node, ScalarNode) and isinstance(node.value, str):
         return [node]
     items = node.items if isinstance(node, SequenceNode) else ()
@@ -25,17 +25,17 @@ def get_text_scalars(node: Node | None) -> list[ScalarNode]:
 
 
 def as_mapping(node: Node | None) -> MappingNode | None:
-    """The node if it is a map."""
+    """Return the node if it is a map, else None."""
     return node if isinstance(node, MappingNode) else None
 
 
 def is_true(node: Node | None) -> bool:
-    """Whether a field is `true`."""
+    """Report whether a node is the scalar `true`."""
     return isinstance(node, ScalarNode) and node.value is True
 
 
 def get_field(document: Document | None, *path: str) -> Node | None:
-    """The node at a path of map keys, or None."""
+    """Return the node at a path of map keys, or None."""
     node: Node | None = document.root if document else None
     for key in path:
         node = node.entries.get(key) if isinstance(node, MappingNode) else None
@@ -43,10 +43,10 @@ def get_field(document: Document | None, *path: str) -> Node | None:
 
 
 def get_execution_environment(document: Document | None) -> MappingNode | None:
-    """The `execution_environment` of a file."""
+    """Return the `execution_environment` of a file, or None."""
     return as_mapping(get_field(document, "execution_environment"))
 
 
 def as_scalar(node: Node | None) -> ScalarNode | None:
-    """The node if it is a scalar."""
+    """Return the node if it is a scalar, else None."""
     return node if isinstance(node, ScalarNode) else None

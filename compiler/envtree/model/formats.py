@@ -1,16 +1,16 @@
-"""The forms that a bundle, or the tree as a whole, can be written in, each for one reader.
+"""The formats in which a bundle, or the tree as a whole, can be written, each for one reader.
 
-This is the one list of them: the command line, its help and `emit.formats` are made from it, and tests hold the schema
-and the language reference to it.
+This is the only list: the command line, its help and `emit.formats` are generated from it, and tests check that the
+schema and the language reference agree with it.
 """
 
 from typing import NamedTuple
 
 
 class Format(NamedTuple):
-    """One form; `files` are the names of its files beside each other, `reader` is who takes them.
+    """One format; `files` are the names of its files, `reader` describes the programs that read them.
 
-    One of the `whole` tree has its files once, in a folder of their own, and not beside each bundle.
+    A format with `is_whole_tree` is written once, in a folder of its own, instead of beside each bundle.
     """
 
     name: str
@@ -47,12 +47,12 @@ FORMATS = (
         is_whole_tree=True,
     ),
 )
-FORMAT_NAMES = tuple(each.name for each in FORMATS)
-# What is written unless somebody says otherwise; the first always is.
+FORMAT_NAMES = tuple(format.name for format in FORMATS)
+# The formats that are written by default; the first one always is.
 DEFAULT_FORMATS = ("bundle", "compose")
-# Those that fit on stdout: with one file, and no words of their own for the same in JSON.
+# The formats that can be written to stdout: one file, per bundle. `show` calls the format `bundle` `json`.
 STDOUT_FORMATS = tuple(
-    each.name for each in FORMATS if len(each.files) == 1 and each.name != "bundle" and not each.is_whole_tree
+    format.name for format in FORMATS if len(format.files) == 1 and format.name != "bundle" and not format.is_whole_tree
 )
-# What is made of the whole tree, and so not of a part of it.
-WHOLE_TREE_FORMATS = frozenset(each.name for each in FORMATS if each.is_whole_tree)
+# The formats that need the whole tree, so that a run over a part cannot write them.
+WHOLE_TREE_FORMATS = frozenset(format.name for format in FORMATS if format.is_whole_tree)

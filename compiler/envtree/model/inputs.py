@@ -1,4 +1,4 @@
-"""The declared inputs of a run: the only values that a compile takes from its surroundings."""
+"""The declared inputs of a run: the only values that `compile` reads from its environment."""
 
 from collections.abc import Mapping
 
@@ -17,17 +17,19 @@ class UnknownInputError(Exception):
 def collect_inputs(
     declared: Mapping[str, Input], given: Mapping[str, str], environ: Mapping[str, str], *, allow_undeclared: bool
 ) -> dict[str, str | HiddenValue]:
-    """The value of each: what was given, else the variable's, else the default; unknown without any.
+    """Return the value of each declared input: as given, from its variable, the default, or unknown, in this order.
 
-    With `shared` one may be given that another tree declares, and this one does not.
+    Raise UnknownInputError for a given input that is not declared, unless `allow_undeclared`: trees that are compared
+    share their inputs.
     """
     for name in given:
         if name not in declared and not allow_undeclared:
             raise UnknownInputError(name, tuple(declared))
-    found = {
-        name: given[name] if name in given else environ.get(one.env, one.default) for name, one in declared.items()
+    values = {
+        name: given[name] if name in given else environ.get(input.env, input.default)
+        for name, input in declared.items()
     }
-    return {name: _unset_input(name) if value is None else value for name, value in found.items()}
+    return {name: _unset_input(name) if value is None else value for name, value in values.items()}
 
 
 def _unset_input(name: str) -> HiddenValue:

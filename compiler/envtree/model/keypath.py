@@ -1,4 +1,4 @@
-"""Dotted paths: `config.limits.cpu`; a segment that is not a plain word is double-quoted, JSON's way."""
+"""Dotted paths such as `config.limits.cpu`; a segment with special characters is quoted as a JSON string."""
 
 import json
 import re
@@ -10,23 +10,25 @@ _SEGMENT = re.compile(r'"(?:[^"\\]|\\.)*"|[^."]+')
 
 
 def format_path(path: KeyPath) -> str:
-    """Write a path so that `parse_path` reads the same segments back."""
-    return ".".join(part if _PLAIN_SEGMENT.fullmatch(part) else json.dumps(part, ensure_ascii=False) for part in path)
+    """Format a path so that `parse_path` returns the same segments."""
+    return ".".join(
+        segment if _PLAIN_SEGMENT.fullmatch(segment) else json.dumps(segment, ensure_ascii=False) for segment in path
+    )
 
 
 def parse_path(text: str) -> KeyPath:
-    """Read a dotted path; ValueError says what is wrong with it."""
-    parts: list[str] = []
-    at = 0
+    """Parse a dotted path; raise ValueError with the reason if it is malformed."""
+    segments: list[str] = []
+    position = 0
     while True:
-        match = _SEGMENT.match(text, at)
+        match = _SEGMENT.match(text, position)
         if match is None:
-            raise ValueError(f"a segment is missing at character {at + 1}")
+            raise ValueError(f"a segment is missing at character {position + 1}")
         segment = match.group()
-        parts.append(json.loads(segment) if segment.startswith('"') else segment)
-        at = match.end()
-        if at == len(text):
-            return tuple(parts)
-        if text[at] != ".":
-            raise ValueError(f"'.' expected at character {at + 1}")
-        at += 1
+        segments.append(json.loads(segment) if segment.startswith('"') else segment)
+        position = match.end()
+        if position == len(text):
+            return tuple(segments)
+        if text[position] != ".":
+            raise ValueError(f"'.' expected at character {position + 1}")
+        position += 1

@@ -1,4 +1,4 @@
-"""Layers in their one order, and the stack of them that makes a bundle."""
+"""Layers, targets, and the stack of layers that is merged into a bundle."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -20,9 +20,9 @@ LayerKind = Literal[
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """One source of values; `scope` is its entity's path name, and all else is None where it has nothing to say.
+    """One source of values; `scope` is the path name of its entity, and fields that it does not set are None.
 
-    Layers are compared by identity: stacks that begin with the same layers share what those merge to.
+    Layers compare by identity, so that stacks that begin with the same layers can share the merged prefix.
     """
 
     kind: LayerKind
@@ -39,7 +39,7 @@ class Layer:
 
 
 class Target(NamedTuple):
-    """An agent in an environment; all are path names, `team` is empty without one."""
+    """An agent in an environment, by path names; `team` is empty for an agent without a team."""
 
     project: str
     team: str
@@ -48,9 +48,9 @@ class Target(NamedTuple):
 
     @classmethod
     def parse(cls, id: str) -> "Target":
-        """The target that has an id."""
-        place, _, environment = id.partition("@")
-        project, *team, agent = place.split("/")
+        """Parse the id of a target."""
+        agent_path, _, environment = id.partition("@")
+        project, *team, agent = agent_path.split("/")
         return cls(project, "".join(team), agent, environment)
 
     @property
@@ -73,5 +73,5 @@ class Stack(NamedTuple):
 
     @property
     def agent_layer(self) -> Layer:
-        """The layer of the agent's own file, which every stack has."""
+        """The layer of the agent's own file; every stack has one."""
         return next(layer for layer in reversed(self.layers) if layer.kind == "agent")

@@ -1,4 +1,4 @@
-"""What a manifest has of each bundle, as the text that stands in it, so that a hundred thousand take little room."""
+"""The records of a manifest, kept as JSON text per project, so that 100,000 of them need little memory."""
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -8,20 +8,21 @@ import orjson
 
 from envtree.model.canonical_json import encode_canonical
 
-# What stands before and behind the records in the canonical text of a map that holds nothing else, and between them.
+# The canonical JSON of a map with nothing but records: the text before them, after them, and between projects.
 _RECORDS_PREFIX, _RECORDS_SUFFIX, _RECORDS_SEPARATOR = b'{\n  "bundles": {\n', b"\n  }\n}\n", b",\n"
-# What stands before an id.
+# The text before an id.
 _INDENT = b'    "'
-# How a record begins, and the digest of a file: the quotes of no text in them look like this.
+# The beginning of a record after the first, and of a file's digest; quotes in JSON strings are escaped, so neither
+# occurs in one.
 _RECORD_MARKER, _FILE_MARKER = b'\n    "', b'"sha256": "'
 
 
-# What tells a text in pieces from every other one: the size of each, and its SHA-256.
+# The identity of a text in pieces: size and SHA-256 of each piece.
 ManifestDigest = tuple[tuple[int, bytes], ...]
 
 
 class ManifestRecord(NamedTuple):
-    """One bundle as the manifest has it; `files` maps a name to its SHA-256 in hex and its size in bytes."""
+    """The record of one bundle; `files` maps a name to its SHA-256 in hex and its size in bytes."""
 
     folder: str
     digest: str
@@ -29,39 +30,39 @@ class ManifestRecord(NamedTuple):
 
     @classmethod
     def from_files(cls, folder: str, digest: str, files: Iterable[tuple[str, bytes]]) -> "ManifestRecord":
-        """The record of files by name and bytes."""
+        """Return the record of a bundle from the names and bytes of its files."""
         return cls(folder, digest, {name: (hashlib.sha256(data).hexdigest(), len(data)) for name, data in files})
 
     def to_json(self) -> dict[str, Any]:
-        """The record as JSON data."""
+        """Return the record as JSON data."""
         files = {name: {"sha256": sha, "size": size} for name, (sha, size) in self.files.items()}
         return {"path": self.folder, "digest": self.digest, "files": files}
 
 
 class ManifestRecords(Mapping[str, ManifestRecord]):
-    """Records by the id of their bundle, in the order of ids; `texts` has those of each project.
+    """Records by bundle id, in the order of ids; `project_texts` has the JSON text of each project.
 
-    Of some of these the SHA-256 is known, as `digests` has it.
+    `project_digests` has the SHA-256 of the texts for which it is known.
     """
 
     def __init__(self, texts: Mapping[str, bytes], digests: Mapping[str, bytes] | None = None) -> None:
-        # The ids of `a-b` stand before those of `a`, for the name of a project ends with `/`.
+        # The ids of `a-b` sort before those of `a`, because a `/` follows the project's name.
         self.project_texts = {project: texts[project] for project in sorted(texts, key=lambda name: f"{name}/")}
         self.project_digests = {project: digest for project, digest in (digests or {}).items() if project in texts}
         self._last_parsed: tuple[str, dict[str, ManifestRecord]] = ("", {})
 
     @classmethod
     def from_records(cls, records: Iterable[tuple[str, ManifestRecord]]) -> "ManifestRecords":
-        """Those that come one after the other, of two with one id the later; best project by project."""
+        """Collect records, of two with the same id the later; fastest if these are grouped by project."""
         texts: dict[str, bytes] = {}
         for project, group in _group_by_project(records):
-            before = _parse_records(texts[project]) if project in texts else {}
-            texts[project] = _encode_records(before | group)
+            earlier = _parse_records(texts[project]) if project in texts else {}
+            texts[project] = _encode_records(earlier | group)
         return cls(texts)
 
     @classmethod
     def from_pieces(cls, pieces: Sequence[bytes], digest: ManifestDigest) -> "ManifestRecords":
-        """Those of a manifest in pieces that has left a trace."""
+        """Return the records of a manifest, given in pieces, that has this digest."""
         texts, digests = dict[str, bytes](), dict[str, bytes]()
         for text, (_, text_digest) in zip(pieces[1::2], digest[1::2], strict=True):
             project = text[len(_INDENT) : text.index(b"/")].decode()
@@ -69,33 +70,33 @@ class ManifestRecords(Mapping[str, ManifestRecord]):
         return cls(texts, digests)
 
     def select_projects(self, projects: Collection[str]) -> "ManifestRecords":
-        """Those of some projects, of which one may have no bundle."""
+        """Return the records of some projects; a project without bundles is ignored."""
         return ManifestRecords(
             {project: text for project, text in self.project_texts.items() if project in projects}, self.project_digests
         )
 
     def project_records(self, name: str) -> dict[str, ManifestRecord]:
-        """The records of a project."""
+        """Return the records of a project."""
         if self._last_parsed[0] != name:
             self._last_parsed = name, _parse_records(self.project_texts[name]) if name in self.project_texts else {}
         return self._last_parsed[1]
 
     def pieces(self) -> Iterator[bytes]:
-        """The text of a map with nothing but these records, without its end; every second piece is one of `texts`."""
-        before = _RECORDS_PREFIX
+        """Yield the JSON of a map of these records, without its end; every second piece is the text of a project."""
+        separator = _RECORDS_PREFIX
         for text in self.project_texts.values():
-            yield before
+            yield separator
             yield text
-            before = _RECORDS_SEPARATOR
+            separator = _RECORDS_SEPARATOR
 
     def differing_records(self, baseline: "ManifestRecords") -> Iterator[tuple[str, ManifestRecord]]:
-        """Those of projects that are not the same in others."""
+        """Yield the records of the projects whose texts differ in the baseline."""
         for project, text in self.project_texts.items():
             if baseline.project_texts.get(project) != text:
                 yield from self.project_records(project).items()
 
     def file_counts(self) -> Iterator[int]:
-        """How many files each project has."""
+        """Yield the number of files of each project."""
         return (text.count(_FILE_MARKER) for text in self.project_texts.values())
 
     def __getitem__(self, id: str) -> ManifestRecord:
@@ -106,7 +107,7 @@ class ManifestRecords(Mapping[str, ManifestRecord]):
             yield from self.project_records(project)
 
     def __bool__(self) -> bool:
-        # To count them takes longer than to see one.
+        # Without this, `bool` would count all records.
         return bool(self.project_texts)
 
     def __len__(self) -> int:
@@ -117,21 +118,21 @@ NO_RECORDS = ManifestRecords({})
 
 
 def project_of(id: str) -> str:
-    """The project of a bundle."""
+    """Return the project of a bundle."""
     return id.partition("/")[0]
 
 
 def _group_by_project(records: Iterable[tuple[str, ManifestRecord]]) -> Iterator[tuple[str, dict[str, ManifestRecord]]]:
-    """The records of one project each, as they come."""
-    project, group = "", dict[str, ManifestRecord]()
+    """Group consecutive records of the same project."""
+    group_project, group = "", dict[str, ManifestRecord]()
     for id, record in records:
-        own = project_of(id)
-        if own != project and group:
-            yield project, group
+        project = project_of(id)
+        if project != group_project and group:
+            yield group_project, group
             group = {}
-        project, group[id] = own, record
+        group_project, group[id] = project, record
     if group:
-        yield project, group
+        yield group_project, group
 
 
 def _encode_records(records: Mapping[str, ManifestRecord]) -> bytes:
@@ -140,7 +141,7 @@ def _encode_records(records: Mapping[str, ManifestRecord]) -> bytes:
 
 
 def _parse_records(text: bytes) -> dict[str, ManifestRecord]:
-    return {id: _parse_record(one) for id, one in orjson.loads(b"{%b}" % text).items()}
+    return {id: _parse_record(data) for id, data in orjson.loads(b"{%b}" % text).items()}
 
 
 def _parse_record(data: Any) -> ManifestRecord:

@@ -1,4 +1,4 @@
-"""Values on their way from the layers to the bundle: what each is, where it came from, what it stands over."""
+"""Merged values: each with its origin, and the value of the lower layers that it was merged onto."""
 
 from typing import Literal, NamedTuple
 
@@ -6,16 +6,16 @@ from envtree.model.layers import Layer, Stack
 from envtree.model.nodes import Node, ScalarNode
 from envtree.model.span import Span
 
-# How a value came to stand over the one below it.
+# How a value was combined with its base, the value of the lower layers.
 MergeRule = Literal["set", "replace", "$replace", "merge", "append", "prepend", "union", "by_key", "$list"]
-# The rules under which what is below still counts.
+# The rules whose result includes the base.
 COMBINING_RULES: frozenset[MergeRule] = frozenset({"merge", "append", "prepend", "union", "by_key", "$list"})
 
 
 class MergedScalar(NamedTuple):
-    """A merged scalar; `below` is what it shadows; `dynamic` means that it may hold an expression.
+    """A merged scalar; `base` is the value that it overrides, `is_dynamic` means that it may contain an expression.
 
-    `guarded` means that an expression stands in the chain below, with no `$replace` since.
+    `shadows_expression` means that a value in the chain of bases is an expression, with no `$replace` above it.
     """
 
     node: ScalarNode
@@ -28,7 +28,7 @@ class MergedScalar(NamedTuple):
 
 
 class MergedSequence(NamedTuple):
-    """A merged list; each item has the origin of the layer that brought it."""
+    """A merged list; each item has the layer that added it as its origin."""
 
     items: "tuple[MergedValue, ...]"
     node: Node
@@ -41,7 +41,7 @@ class MergedSequence(NamedTuple):
 
 
 class MergedMapping(NamedTuple):
-    """A merged map; `locks` means that a lock stands on it or somewhere inside."""
+    """A merged map; `contains_lock` means that the map or a value in it is locked."""
 
     entries: "dict[str, MergedValue]"
     node: Node
@@ -58,12 +58,12 @@ MergedValue = MergedScalar | MergedSequence | MergedMapping
 
 
 def merged_span(value: MergedValue) -> Span:
-    """The place of a merged value."""
+    """Return the span of a merged value."""
     return Span(value.layer.path, *value.node.mark)
 
 
 class MergedStack(NamedTuple):
-    """One value per key: the sections of `execution_environment`, the content of the secrets files, the model."""
+    """The merged layers of a target: `execution_environment` by section, the secrets files, and the model."""
 
     stack: Stack
     sections: dict[str, MergedValue]
@@ -71,6 +71,6 @@ class MergedStack(NamedTuple):
     model: tuple[ScalarNode, Layer] | None
 
     def section_entries(self, section: str) -> dict[str, MergedValue]:
-        """The keys of a section that is a map."""
-        found = self.sections.get(section)
-        return found.entries if type(found) is MergedMapping else {}
+        """Return the entries of a section, empty if the section is not a map."""
+        value = self.sections.get(section)
+        return value.entries if type(value) is MergedMapping else {}

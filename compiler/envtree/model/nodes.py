@@ -1,4 +1,4 @@
-"""YAML as written: every node knows its place, and its plain data as `value`."""
+"""Parsed YAML: nodes with their position in the file and their plain data as `value`."""
 
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
@@ -11,10 +11,10 @@ from envtree.model.suppression import Suppression
 
 
 class EncryptedValue(NamedTuple):
-    """An encrypted leaf of a SOPS file: what can be known of it without a key.
+    """An encrypted leaf of a SOPS file, as far as it is known without a key.
 
-    `type` is SOPS's own (`str`, `int`, `float`, `bool`, `bytes`), `length` counts plaintext bytes,
-    `path` is the dotted path inside `file`, directives included, so that no two leaves share one.
+    `type` is SOPS's own (`str`, `int`, `float`, `bool`, `bytes`), `length` counts plaintext bytes, `path` is the dotted
+    path in `file`, directives included, so that no two leaves have the same path.
     """
 
     type: str
@@ -27,7 +27,7 @@ PlainValue = str | int | float | bool | None
 
 
 class ScalarNode(NamedTuple):
-    """A leaf; `text` is what was written, without quotes; `plain` tells that it had none."""
+    """A leaf; `text` is the source text without quotes; `is_plain` means that it is not quoted."""
 
     value: PlainValue | EncryptedValue
     text: str
@@ -36,7 +36,7 @@ class ScalarNode(NamedTuple):
 
 
 class MappingNode(NamedTuple):
-    """A map; `keys` has the place of each key, `value` the plain data of the whole subtree."""
+    """A map; `key_marks` has the position of each key, `value` is the plain data of the whole subtree."""
 
     value: dict[str, Any]
     entries: "dict[str, Node]"
@@ -56,23 +56,23 @@ Node = ScalarNode | MappingNode | SequenceNode
 
 
 def iter_scalars(node: Node) -> Iterator[ScalarNode]:
-    """Every leaf of a subtree."""
-    # Not by recursion, in which each leaf would pass through a generator for each level above it.
-    waiting = [node]
-    while waiting:
-        node = waiting.pop()
+    """Yield every leaf of a subtree, in order."""
+    # Iterative: with recursive generators, each leaf would pass through one generator per level.
+    pending = [node]
+    while pending:
+        node = pending.pop()
         if isinstance(node, ScalarNode):
             yield node
         else:
-            waiting += reversed(node.items if isinstance(node, SequenceNode) else node.entries.values())
+            pending += reversed(node.items if isinstance(node, SequenceNode) else node.entries.values())
 
 
 class Document(NamedTuple):
-    """One parsed file; `digest` is that of the bytes that were parsed.
+    """One parsed file; `digest` is the SHA-256 of the parsed bytes.
 
-    `aliases` leads from the place of each alias to that of the value which it repeats. `holes` are the places where
-    reading has found an error already: what stands there in the tree is not what was meant. `rounded` are those of
-    numbers of which reading has dropped the last zeros.
+    `aliases` maps the position of each alias to that of the value that it repeats. `invalid_marks` are the positions at
+    which parsing reported an error; the values there are stand-ins. `rounded_marks` are the positions of numbers whose
+    trailing zeros were lost.
     """
 
     path: str
@@ -85,9 +85,9 @@ class Document(NamedTuple):
     rounded_marks: frozenset[Mark] = frozenset()
 
     def span(self, node: Node) -> Span:
-        """The place of a node of this document."""
+        """Return the span of a node of this document."""
         return Span(self.path, *node.mark)
 
     def key_span(self, mapping: MappingNode, key: str) -> Span:
-        """The place of a key of a map of this document."""
+        """Return the span of a key of a map of this document."""
         return Span(self.path, *mapping.key_marks[key])

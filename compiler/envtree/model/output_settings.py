@@ -1,4 +1,4 @@
-"""What organization.yaml says about the output."""
+"""The `output` section of organization.yaml."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,21 +7,21 @@ from envtree.model.artifact import SecretsMode
 from envtree.model.secret_entries import SEALED_SECRETS_FILE
 from envtree.model.span import Span
 
-# What lies beside a bundle whatever the formats are.
+# Files that may be beside a bundle in any format.
 FORMAT_INDEPENDENT_FILES = ("provenance.json", SEALED_SECRETS_FILE)
 
 
 class SecretStore(NamedTuple):
-    """Where the External Secrets Operator finds secrets."""
+    """The secret store of the External Secrets Operator."""
 
     name: str
     kind: str
 
 
 class KubernetesSettings(NamedTuple):
-    """How objects for Kubernetes are named, and where the secrets in them come from when they are only referred to.
+    """The names of Kubernetes objects, and the source of secrets that are written as references.
 
-    `name` is a pattern; with `hash_suffix` names change with what is in the objects.
+    With `hash_suffix`, the name of an object ends with a hash of its content.
     """
 
     name_pattern: str = "{project}.{team}.{agent}.{environment}"
@@ -32,7 +32,7 @@ class KubernetesSettings(NamedTuple):
 
 
 class TemplateFile(NamedTuple):
-    """A template of the organization: the file that it makes, its own path in the tree, and where it is named."""
+    """A template of the organization: the file that it renders, its path in the tree, and its declaration."""
 
     name: str
     path: str
@@ -40,7 +40,7 @@ class TemplateFile(NamedTuple):
 
 
 class OutputSettings(NamedTuple):
-    """What organization.yaml says about the output; `env` maps a section to the pattern of its variables' names."""
+    """The settings of the section; `env_patterns` maps a section to the pattern of its variable names."""
 
     secrets_mode: SecretsMode = "plain"
     formats: tuple[str, ...] = ()

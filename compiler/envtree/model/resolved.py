@@ -1,4 +1,4 @@
-"""Values without expressions, and how secret each of them is."""
+"""Resolved values: no expressions are left, and secret or unknown values are hidden."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple, NoReturn
@@ -9,12 +9,12 @@ from envtree.model.layers import Target
 from envtree.model.merged import MergedScalar, MergedStack, MergedValue
 from envtree.model.nodes import EncryptedValue
 
-# The sections of a bundle beside `secrets` and `env_vars`, which have rules of their own.
+# The sections of a bundle except `secrets` and `env_vars`, which have rules of their own.
 SECTIONS = ("config", "endpoints", "feature_flags", "integration_ids", "mcp_servers", "working_dir")
 
 
 class Unknown:
-    """A value that only a key, or `compile` with its inputs, can tell."""
+    """The marker of a value that needs a decryption key, or the inputs of `compile`."""
 
     def __repr__(self) -> str:
         return "unknown"
@@ -24,9 +24,10 @@ UNKNOWN: Final = Unknown()
 
 
 class HiddenValue:
-    """A value that is secret, unknown, or both; it never prints, compares or serialises what it holds.
+    """A value that is secret, unknown, or both; its plaintext is never printed, compared or serialised.
 
-    `symbol` says how to compute it later: a merged secret, or a `Derived`, `Composite`, `Part`, `AsText` or `Unset`.
+    `symbol` describes how to compute the value later: a merged secret, or an `ExpressionSymbol`, `CompositeSymbol`,
+    `PartSymbol`, `TextSymbol` or `UnsetInputSymbol`.
     """
 
     __slots__ = ("_value", "secret", "symbol")
@@ -38,11 +39,11 @@ class HiddenValue:
 
     @property
     def is_known(self) -> bool:
-        """Whether the plaintext is at hand."""
+        """Whether the plaintext is available."""
         return self._value is not UNKNOWN
 
     def reveal(self) -> Any:
-        """The plaintext; only `resolve`, `lint` and `emit` may ask for it."""
+        """Return the plaintext; only `compile.resolve`, `compile.bundle_lint` and `output.emit` may call this."""
         return self._value
 
     def __repr__(self) -> str:
@@ -57,19 +58,19 @@ class HiddenValue:
         raise TypeError("a hidden value is never serialised")
 
 
-# What stands for a value that could not be computed and has been reported: it never causes a second finding.
+# The placeholder of a value that could not be computed and has been reported; it never causes a second finding.
 ERROR_VALUE: Final = HiddenValue(UNKNOWN, secret=False, symbol=None)
 
 
 class SymbolWeight(NamedTuple):
-    """About how many characters a symbol has when it is spelt out, and how deep it is nested."""
+    """The approximate size of a written-out symbol, in characters, and its nesting depth."""
 
     size: int
     depth: int
 
 
 class ExpressionSymbol(NamedTuple):
-    """The symbol of a computed value: the expression, and the values of its `reads`."""
+    """The symbol of a computed value: the expression, and the values of its `references`."""
 
     expression: Expression
     operands: tuple[Any, ...]
@@ -77,7 +78,7 @@ class ExpressionSymbol(NamedTuple):
 
 
 class CompositeSymbol(NamedTuple):
-    """The symbol of a map or list that holds hidden parts."""
+    """The symbol of a map or list with hidden parts."""
 
     data: Any
     weight: SymbolWeight
@@ -97,13 +98,13 @@ class UnsetInputSymbol(NamedTuple):
 
 
 class TextSymbol(NamedTuple):
-    """The symbol of a hidden value that became the text of an environment variable."""
+    """The symbol of a hidden value converted to the text of an environment variable."""
 
     value: HiddenValue
 
 
 def is_text(value: HiddenValue) -> bool:
-    """Whether a hidden value is certainly text, whatever it holds."""
+    """Report whether a hidden value is text for certain, judged without its plaintext."""
     symbol = value.symbol
     if type(symbol) is MergedScalar and isinstance(symbol.node.value, EncryptedValue):
         return symbol.node.value.type == "str"
@@ -111,7 +112,7 @@ def is_text(value: HiddenValue) -> bool:
 
 
 def reveal(value: Any) -> Any:
-    """JSON data with every hidden part in clear; only `resolve`, `lint` and `emit` may ask for it."""
+    """Return JSON data with every hidden part as plaintext; the callers of `HiddenValue.reveal` are restricted."""
     if isinstance(value, dict):
         return {key: reveal(child) for key, child in value.items()}
     if isinstance(value, list):
@@ -120,34 +121,30 @@ def reveal(value: Any) -> Any:
 
 
 def hidden_parts(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, HiddenValue]]:
-    """What is hidden in JSON data, or is all of it, with its place; `path` is that of the data."""
+    """Yield each hidden value in JSON data with its path; `path` is the path of the data itself."""
     if isinstance(value, HiddenValue):
         yield path, value
         return
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in parts:
-        # Most parts are texts, in which nothing is hidden.
+        # Most parts are texts, which need no recursion.
         if isinstance(part, (HiddenValue, dict, list)):
             yield from hidden_parts(part, (*path, str(key)))
 
 
 def symbol_operands(symbol: Any) -> tuple[Any, ...]:
-    """What a symbol is computed from: JSON data in which hidden values stand; nothing for a secret and an input."""
+    """Return the operands of a symbol, JSON data with hidden values; empty for a secret and for an input."""
     if isinstance(symbol, ExpressionSymbol):
         return symbol.operands
     if isinstance(symbol, CompositeSymbol):
         return (symbol.data,)
-    return (
-        (symbol.container,)
-        if isinstance(symbol, PartSymbol)
-        else (symbol.value,)
-        if isinstance(symbol, TextSymbol)
-        else ()
-    )
+    if isinstance(symbol, PartSymbol):
+        return (symbol.container,)
+    return (symbol.value,) if isinstance(symbol, TextSymbol) else ()
 
 
 class InjectedSecret(NamedTuple):
-    """A secret that is put into the environment: its file, its path in there, and what chose it."""
+    """A secret injected into the environment: its file, its path in the file, and the value that selected it."""
 
     source: str
     path: str
@@ -156,7 +153,7 @@ class InjectedSecret(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """One bundle's values: sections hold JSON data in which a `Hidden` may stand for any part.
+    """The values of one bundle; any part of the JSON data in `sections` may be a `HiddenValue`.
 
     `sensitive` is sorted: bare names for env vars, dotted paths with their section otherwise.
     """
@@ -169,15 +166,15 @@ class Resolved(NamedTuple):
 
     @property
     def target(self) -> Target:
-        """Which agent in which environment."""
+        """The agent and the environment of the bundle."""
         return self.merged.stack.target
 
 
 class ExternalValues(NamedTuple):
-    """All that comes from outside the tree.
+    """The values of a run that come from outside the tree.
 
-    `inputs` maps each declared input to its text, or to a Hidden when it has none; `plaintexts` maps a secrets file to
-    its leaves by dotted path; with `inputs_required` an input that is read must have a value.
+    `inputs` maps each declared input to its text, or to a `HiddenValue` if it has no value; `plaintexts` maps a secrets
+    file to its leaves by dotted path; with `inputs_required`, an input that is read must have a value.
     """
 
     inputs: Mapping[str, Any]
@@ -186,9 +183,9 @@ class ExternalValues(NamedTuple):
 
 
 class Bundle(NamedTuple):
-    """One agent in one environment: `data` is what `bundle.json` holds but for the digest, with hidden parts hidden.
+    """One agent in one environment; `data` is the content of `bundle.json` without the digest, with hidden values.
 
-    Only what is `hiding` of the data, by its first keys, has hidden parts.
+    Only the top-level keys in `keys_with_hidden_values` can contain hidden values.
     """
 
     target: Target

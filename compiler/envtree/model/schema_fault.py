@@ -1,13 +1,13 @@
-"""What a JSON Schema finds wrong with data, before anybody says it in words."""
+"""Violations of a JSON Schema, before they are worded as diagnostics."""
 
 from typing import Any, NamedTuple
 
 
 class SchemaFault(NamedTuple):
-    """One broken keyword; `path` leads to the value at fault, or to a key where the key itself is.
+    """One violated keyword; `path` leads to the value at fault, or to a key if the key itself is at fault.
 
-    `argument` is the keyword's own, `schema` what the keyword stands in, `found` the data at fault. `subject` is
-    the key that is missing, or the place of the first of two equal elements. A schema that is `false` has no keyword.
+    `argument` is the argument of the keyword, `schema` the schema around it, `value` the data at fault. `subject` is
+    the missing key, or the position of the first of two equal elements. `keyword` is empty for the schema `false`.
     """
 
     keyword: str

@@ -1,4 +1,4 @@
-"""Sensitive values outside of the bundle that they belong to: by name and in clear, or sealed in a file beside it."""
+"""Sensitive values of a bundle: as named plaintext, and as entries of the sealed file beside the bundle."""
 
 import json
 from collections.abc import Iterator
@@ -10,27 +10,28 @@ from envtree.model.canonical_json import encode_compact
 from envtree.model.keypath import KeyPath, format_path
 from envtree.model.secrets_file import UNENCRYPTED_SUFFIX
 
-# The file beside a bundle that holds its sensitive values, and the entry in it that says whose they are.
+# The file beside a bundle that contains its sensitive values.
 SEALED_SECRETS_FILE = "secrets.sops.json"
-# The file of the secret half of a bundle that stands in the place of `bundle.json`.
+# The file that replaces `bundle.json` in the secret half of a bundle.
 SECRETS_BUNDLE_FILE = "secrets.json"
+# The entry of the sealed file with the id of its bundle.
 BUNDLE_ID_ENTRY = "id"
 
 _JSON_KEY = "$json"
 _INTEGERS = range(-(2**63), 2**63)
-# Encrypted, so many characters are still a text that `parse` reads.
+# The ciphertext of a text of this length is still within the limits of `parse`.
 _MAX_TEXT_LENGTH = 12_000
 
 
 class NamedSecret(NamedTuple):
-    """A secret text, and what to call it: a place in a bundle, or one in a secrets file."""
+    """A secret text, named by its path in a bundle or in a secrets file."""
 
     name: str
     text: str
 
 
 def iter_named_secrets(name: str, value: Any) -> Iterator[NamedSecret]:
-    """The texts in a secret value, which may be a map or a list."""
+    """Yield the texts in a secret value, which may be a map or a list."""
     if isinstance(value, dict):
         for child in value.values():
             yield from iter_named_secrets(name, child)
@@ -42,9 +43,9 @@ def iter_named_secrets(name: str, value: Any) -> Iterator[NamedSecret]:
 
 
 def entry_name(path: KeyPath) -> str:
-    """The name of a value in the sealed file: its dotted path, with its section in any case.
+    """Return the name of a value's entry in the sealed file: its dotted path, which always includes the section.
 
-    sops joins keys with ':', and leaves what ends in '_unencrypted' as it is; neither may stand in a name.
+    sops joins keys with ':' and does not encrypt keys that end in '_unencrypted', so a name may contain neither.
     """
     name = format_path(path).replace("%", "%25").replace(":", "%3A")
     return (
@@ -55,20 +56,21 @@ def entry_name(path: KeyPath) -> str:
 
 
 def pack_entry(value: Any) -> Any:
-    """A value as an entry of the sealed file: as it is, if sops encrypts it, gives it back as it was, and it is short.
+    """Encode a value as an entry of the sealed file.
 
-    Else the entry is a map whose `$json` is a list of texts: the value in JSON, in pieces.
+    A short text or integer that sops encrypts and restores exactly is the entry itself. Any other value becomes a map
+    whose `$json` is a list of texts: the JSON of the value, in pieces.
     """
     if isinstance(value, str) and 0 < len(value) <= _MAX_TEXT_LENGTH:
         return value
     if isinstance(value, int) and value in _INTEGERS:
         return value
     text = encode_compact(value)
-    return {_JSON_KEY: [text[at : at + _MAX_TEXT_LENGTH] for at in range(0, len(text), _MAX_TEXT_LENGTH)]}
+    return {_JSON_KEY: [text[start : start + _MAX_TEXT_LENGTH] for start in range(0, len(text), _MAX_TEXT_LENGTH)]}
 
 
 def unpack_entry(entry: Any) -> Any:
-    """The value of an entry; raises ValueError for what `packed` never makes."""
+    """Decode the value of an entry; raise ValueError for an entry that `pack_entry` does not produce."""
     if isinstance(entry, (str, int)):
         return entry
     pieces = entry.get(_JSON_KEY) if isinstance(entry, dict) and len(entry) == 1 else None

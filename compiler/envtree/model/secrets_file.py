@@ -1,4 +1,4 @@
-"""Secrets files as they are read without a key, and what an organization allows of them."""
+"""SOPS secrets files as read without a key, and the organization's policy for them."""
 
 import re
 from collections.abc import Iterator
@@ -11,16 +11,16 @@ from envtree.model.nodes import Document, EncryptedValue, MappingNode
 from envtree.model.source import Location
 from envtree.model.span import FILE_START, Span, file_span
 
-# The root key of a secrets file that says, encrypted, where the file belongs.
+# The root key of a secrets file with the encrypted scope: the location that the file belongs to.
 SCOPE_KEY = "_scope"
 
-# The kinds of master keys that stand for a person, not for a service.
+# The kinds of master keys that belong to a person, not to a service.
 PERSONAL_KEY_KINDS = frozenset({"age", "age-plugin", "age-ssh", "pgp"})
 
-# sops leaves in plain text what is below a key that ends in it, unless the file says otherwise.
+# By default, sops leaves values below a key with this suffix in plain text.
 UNENCRYPTED_SUFFIX = "_unencrypted"
 
-# The settings by which sops may leave something in plain text: of a rule, and in the metadata of a file.
+# The settings, of a rule and in the metadata of a file, by which sops may leave values in plain text.
 EXEMPTION_SETTINGS = (
     "unencrypted_suffix",
     "encrypted_suffix",
@@ -40,46 +40,50 @@ _AGE_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 
 _PUBLIC_KEY = re.compile(r"age1[0-9a-z]+|ssh-[a-z0-9]+ [A-Za-z0-9+/=]+|[0-9A-Fa-f]{8,64}")
 
-# Nothing that a URL parser could read as another host or another path.
+# Excludes every character by which a URL parser could see another host or another path.
 _ADDRESS = re.compile(r"[A-Za-z0-9._~:/\[\]-]+")
 
 
 class CiphertextInfo(NamedTuple):
-    """What an encrypted text shows of its plaintext: SOPS's type, and how many bytes it has."""
+    """The properties of a plaintext that its ciphertext reveals: SOPS's type, and the length in bytes."""
 
     type: str
     length: int
 
 
 def age_recipient_kind(recipient: str) -> str:
-    """Only the native form opens with a key alone; the others start a program or read ~/.ssh."""
+    """Return the kind of an age recipient.
+
+    Only `age` decrypts with nothing but a key; `age-plugin` starts a program and `age-ssh` reads ~/.ssh.
+    """
     if _AGE_RECIPIENT.fullmatch(recipient):
         return "age"
     return "age-ssh" if recipient.startswith("ssh-") else "age-plugin"
 
 
 def printable_key(kind: str, value: str) -> str:
-    """A key as it may be told to people: what has no form of a public key or of an address could be anything."""
-    form = _PUBLIC_KEY if kind in PERSONAL_KEY_KINDS else _ADDRESS
-    return value if form.fullmatch(value) else f"a key of type {kind}"
+    """Return a key for display; a value that is no public key or address may be a secret and is not shown."""
+    pattern = _PUBLIC_KEY if kind in PERSONAL_KEY_KINDS else _ADDRESS
+    return value if pattern.fullmatch(value) else f"a key of type {kind}"
 
 
 def parse_ciphertext(text: str) -> CiphertextInfo | None:
-    """Read an `ENC[…]` text; None for anything else, an empty or malformed one included."""
+    """Parse an `ENC[…]` text; None for any other text, including an empty or malformed ciphertext."""
     match = _CIPHERTEXT.fullmatch(text)
     if match is None or not match["data"]:
         return None
     data = match["data"]
-    # GCM pads nothing, so the ciphertext is as long as the plaintext.
+    # GCM does not pad: ciphertext and plaintext have the same length.
     return CiphertextInfo(match["type"], len(data) // 4 * 3 - data.count("="))
 
 
 class Recipient(NamedTuple):
-    """One key that opens a file.
+    """One key that can decrypt a file.
 
-    `kind` is SOPS's own name (`age`, `pgp`, `kms`, `gcp_kms`, `azure_kv`, `hc_vault`, `hckms`), but age recipients
-    that run a plugin or that are SSH keys are kinds of their own: `age-plugin`, `age-ssh`. `wrapped` is the file's data
-    key as it is encrypted for this one, or a part of it if the file has key groups; `group` counts them from 0.
+    `kind` is SOPS's own name (`age`, `pgp`, `kms`, `gcp_kms`, `azure_kv`, `hc_vault`, `hckms`), except that age
+    recipients that run a plugin or are SSH keys have kinds of their own: `age-plugin`, `age-ssh`. `wrapped_data_key` is
+    the data key of the file, or a part of it if the file has key groups, encrypted for this key. `group` is the index
+    of the key group, from 0.
     """
 
     kind: str
@@ -90,7 +94,7 @@ class Recipient(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """A service that sops would call to open a file: an address, a resource id or an ARN, roles included."""
+    """A service that sops would call to decrypt a file: an address, a resource id or an ARN, including roles."""
 
     kind: str
     value: str
@@ -98,12 +102,12 @@ class Endpoint(NamedTuple):
 
 
 class SecretsFile(NamedTuple):
-    """A SOPS file whose structure passed every check that needs neither a key nor a policy.
+    """A SOPS file that passed every check that needs neither a key nor a policy.
 
-    `content` has a `Cipher` at every leaf, but neither `sops` nor `_scope`; the `value` of its nodes is empty.
-    `span` is the place of the `sops` map. One that is not readable stands for a file that failed a check: of it only
-    the path means something. A key of each of `threshold` groups is needed to open the file.
-    `written` is all of the file as it stands there, ciphertexts and the `sops` map included, in its order.
+    `content` has an `EncryptedValue` at every leaf and excludes `sops` and `_scope`; the `value` of its nodes is empty.
+    `span` is the position of the `sops` map. A file that is not `is_readable` failed a check: only its path, location
+    and digest are meaningful. Decrypting needs a key of each of `threshold` groups. `raw_data` is the whole file in its
+    order, including the ciphertexts and the `sops` map.
     """
 
     path: str
@@ -128,48 +132,59 @@ class SecretsFile(NamedTuple):
 
     @property
     def expected_scope(self) -> str:
-        """The scope that belongs to its place: the path without `.secrets.<ext>`."""
+        """The scope that matches its path: the path without `.secrets.<ext>`."""
         return self.path.rpartition(".secrets.")[0]
 
 
 def make_unreadable(document: Document) -> SecretsFile:
-    """The stand-in for a secrets file that is wrong in itself, so that it is known what needs it."""
-    place = file_span(document.path)
-    nothing = MappingNode({}, {}, {}, FILE_START)
-    where = (document.path, document.location, document.digest)
-    return SecretsFile(*where, "yaml", nothing, None, place, (), (), "", place, is_readable=False)
+    """Return the stand-in for a secrets file with errors, so that references to it can still be found."""
+    span = file_span(document.path)
+    return SecretsFile(
+        path=document.path,
+        location=document.location,
+        digest=document.digest,
+        format="yaml",
+        content=MappingNode({}, {}, {}, FILE_START),
+        scope=None,
+        scope_span=span,
+        recipients=(),
+        endpoints=(),
+        lastmodified="",
+        span=span,
+        is_readable=False,
+    )
 
 
 class SecretsPolicy(NamedTuple):
-    """Which keys and services may open the organization's secrets files."""
+    """The kinds of keys and the services that may decrypt the organization's secrets files."""
 
     key_types: frozenset[str]
     endpoints: tuple[str, ...]
     require_scope: bool
 
     def allows_endpoint(self, endpoint: Endpoint) -> bool:
-        """Whether an endpoint is on the list: as it stands there, or below it behind a `/`."""
-        plain = _ADDRESS.fullmatch(endpoint.value) and ".." not in endpoint.value.split("/")
+        """Report whether an endpoint is equal to an entry of the list, or below one after a `/`."""
+        is_plain = _ADDRESS.fullmatch(endpoint.value) and ".." not in endpoint.value.split("/")
         allowed = (entry.rstrip("/") for entry in self.endpoints)
-        return bool(plain) and any(f"{endpoint.value}/".startswith(f"{entry}/") for entry in allowed if entry)
+        return bool(is_plain) and any(f"{endpoint.value}/".startswith(f"{entry}/") for entry in allowed if entry)
 
-    def allows_file(self, sealed: SecretsFile) -> bool:
-        """Whether sops may be started on a file."""
-        return sealed.key_types <= self.key_types and all(
-            self.allows_endpoint(endpoint) for endpoint in sealed.endpoints
+    def allows_file(self, secrets_file: SecretsFile) -> bool:
+        """Report whether sops may be started on a file."""
+        return secrets_file.key_types <= self.key_types and all(
+            self.allows_endpoint(endpoint) for endpoint in secrets_file.endpoints
         )
 
 
 class DecryptError(ReportedError):
-    """A file that cannot be decrypted for what is in it: a finding about the file, not a failure."""
+    """A file that cannot be decrypted because of its content: a finding about the file, not an error of the machine."""
 
     def to_refused_error(self) -> RefusedError:
-        """The same to whoever asked for this file."""
+        """Return the error as a refusal, for a command that was given this file."""
         return RefusedError(self.code, self.message, self.hint)
 
 
 def flatten_leaves(data: Map[str, Any]) -> dict[str, Any]:
-    """The leaves of decrypted data by their dotted paths in the file, directives included, list items by index."""
+    """Return the leaves of decrypted data by dotted path in the file, including directives; list items by index."""
     return {format_path(path): leaf for path, leaf in _iter_leaves(data, ())}
 
 

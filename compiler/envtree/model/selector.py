@@ -1,4 +1,4 @@
-"""Selectors: globs over bundle ids. `*` stays inside a segment, `**` crosses `/`, neither crosses `@`."""
+"""Selectors: globs over bundle ids. `*` matches within a segment, `**` also matches `/`, neither matches `@`."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -10,14 +10,14 @@ _WILDCARDS = re.compile(r"\*\*|\*")
 
 
 def compile_selector(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Whether an id matches one of the patterns; without patterns every id does."""
+    """Return a predicate that reports whether an id matches one of the patterns; without patterns every id matches."""
     compiled = [_compile(pattern) for pattern in patterns]
     return lambda id: not compiled or any(pattern.fullmatch(id) for pattern in compiled)
 
 
 def _compile(pattern: str) -> Any:
     agents, at, environments = pattern.partition("@")
-    # An engine that does not backtrack: a glob with many stars cannot hang a run.
+    # RE2 does not backtrack, so a glob with many stars cannot hang a run.
     return re2.compile(f"{_translate(agents)}@{_translate(environments) if at else '[^@]*'}")
 
 

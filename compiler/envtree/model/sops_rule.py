@@ -1,4 +1,4 @@
-"""The rules of a `.sops.yaml`: for which keys sops encrypts a file, by its path."""
+"""The creation rules of a `.sops.yaml`, by which sops selects the keys for a new file from its path."""
 
 from functools import cache
 from typing import NamedTuple
@@ -10,14 +10,14 @@ from envtree.model.secrets_file import Endpoint
 from envtree.model.span import Span
 
 SOPS_CONFIG_FILE = ".sops.yaml"
-# The other file about access that follows from what the tree declares.
+# The other access file that is generated from the declarations of the tree.
 CODE_OWNERS_FILE = "CODEOWNERS"
 
 
 class SopsConfigDocument(NamedTuple):
-    """A `.sops.yaml` as it was read; `inside` leads from its folder down to the root of the tree, empty below that.
+    """A parsed `.sops.yaml`; `root_prefix` is the path from its folder to the root of the tree.
 
-    The path of one above the root begins with `../`.
+    The prefix is empty for a file in the tree; the path of a file above the root begins with `../`.
     """
 
     document: Document
@@ -25,7 +25,7 @@ class SopsConfigDocument(NamedTuple):
 
 
 class CreationRuleKey(NamedTuple):
-    """A key that a rule names, of the kinds of `Recipient`, and the services that sops would call for it."""
+    """A key of a rule, with the same kinds as `Recipient`, and the services that sops would call for it."""
 
     kind: str
     value: str
@@ -34,10 +34,11 @@ class CreationRuleKey(NamedTuple):
 
 
 class CreationRule(NamedTuple):
-    """One rule; an empty `pattern` is for every file.
+    """One rule; an empty `pattern` matches every file.
 
-    A file of several groups needs keys of `threshold` of them, 0 for all. `loose` are the settings, by their places,
-    that leave parts of a file in plain text or out of its MAC. The pattern of a `broken` rule cannot be read.
+    Decrypting a file with several groups needs keys of `threshold` of them, 0 for all. `weakening_settings` are the
+    settings that leave parts of a file in plain text or out of its MAC, with their positions. The pattern of an
+    `is_broken` rule cannot be compiled.
     """
 
     pattern: str
@@ -54,12 +55,12 @@ class CreationRule(NamedTuple):
 
     @property
     def required_groups(self) -> int:
-        """Of how many groups a key is needed."""
+        """The number of groups of which a key is needed."""
         return (self.threshold or len(self.groups)) if len(self.groups) > 1 else 1
 
 
 class SopsConfig(NamedTuple):
-    """The rules of one `.sops.yaml`, in their order."""
+    """The rules of one `.sops.yaml`, in order."""
 
     path: str
     root_prefix: str
@@ -67,37 +68,37 @@ class SopsConfig(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """The folder of the tree that it lies in, with a `/` at the end; empty at the root or above it."""
+        """Its folder in the tree, with a trailing `/`; empty at the root or above it."""
         return "" if self.root_prefix else self.path.removesuffix(SOPS_CONFIG_FILE)
 
     def covers(self, path: str) -> bool:
-        """Whether a file of the tree lies below it."""
+        """Report whether a file of the tree is in its folder or below."""
         return path.startswith(self.folder)
 
     def relative_path(self, path: str) -> str:
-        """The path of a file of the tree as the patterns see it: from the folder of the `.sops.yaml`."""
+        """Return the path that patterns are matched against: relative to the folder of the `.sops.yaml`."""
         return self.root_prefix + path.removeprefix(self.folder)
 
     def matching_rule(self, path: str) -> CreationRule | None:
-        """The rule that sops uses for a file of the tree: the first that matches anywhere in its path, or is broken."""
-        seen = self.relative_path(path)
-        return next((rule for rule in self.rules if rule.is_broken or matches_pattern(rule.pattern, seen)), None)
+        """Return the rule that sops applies to a file of the tree: the first that matches its path, or is broken."""
+        relative = self.relative_path(path)
+        return next((rule for rule in self.rules if rule.is_broken or matches_pattern(rule.pattern, relative)), None)
 
 
-def find_governing_config(files: tuple[SopsConfig, ...], path: str) -> SopsConfig | None:
-    """The nearest `.sops.yaml` upwards from a file of the tree."""
-    above = [file for file in files if file.covers(path)]
-    return max(above, key=lambda file: (not file.root_prefix, len(file.folder)), default=None)
+def find_governing_config(configs: tuple[SopsConfig, ...], path: str) -> SopsConfig | None:
+    """Return the nearest `.sops.yaml` upwards from a file of the tree."""
+    covering = [config for config in configs if config.covers(path)]
+    return max(covering, key=lambda config: (not config.root_prefix, len(config.folder)), default=None)
 
 
 def matches_pattern(pattern: str, path: str) -> bool:
-    """Whether a pattern matches anywhere in a path, as in Go."""
+    """Report whether a pattern matches anywhere in a path, with Go's regular expression syntax."""
     compiled = _compile_pattern(pattern)
     return compiled is not None and compiled.search(path) is not None
 
 
 def is_valid_pattern(pattern: str) -> bool:
-    """Whether a pattern can be read."""
+    """Report whether a pattern can be compiled."""
     return _compile_pattern(pattern) is not None
 
 

@@ -1,11 +1,11 @@
-"""The bytes of a file, read once, and what the path says they are."""
+"""The content of a source file, and the kind and location that its path implies."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
 
 class Kind(StrEnum):
-    """What a file describes; the value names its schema."""
+    """The kind of entity that a file describes; the value is the name of its schema."""
 
     ORGANIZATION = "organization"
     PROJECT = "project"
@@ -21,21 +21,21 @@ class Kind(StrEnum):
     SECRETS = "secrets"
     CREATION_RULES = "creation_rules"
 
-    # As it is equal to its text, so it is found. An enumeration's own takes a call of Python, for each look into a map.
+    # A kind equals its text, so it must hash like it; Enum's own `__hash__` costs a Python call per dictionary lookup.
     __hash__ = str.__hash__
 
 
 class Location(NamedTuple):
-    """Where in the organization a file stands: empty strings where a level does not apply.
+    """The position of a file in the organization; levels that do not apply are empty strings.
 
-    `name` is the path's own name; for an overlay it is the environment's, for organization, project and team empty.
+    `name` comes from the path: of an overlay it is the environment's name, of an organization, project or team empty.
     """
 
     kind: Kind
     project: str
     team: str
     name: str
-    # Secrets only: the kind of the file they belong to, and the environment of `<agent>.<env>.secrets.yaml`.
+    # Secrets files only: the kind of the file they belong to, and the environment of `<agent>.<env>.secrets.yaml`.
     owner: Kind | None = None
     environment: str = ""
 

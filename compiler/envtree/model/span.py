@@ -1,15 +1,15 @@
-"""A place in a file, as people count: lines and columns begin at 1."""
+"""Positions in files; lines and columns count from 1."""
 
 from typing import NamedTuple
 
-# Line, column, end line, end column; the end column is the first one behind the token.
+# Line, column, end line, end column; the end column is exclusive.
 Mark = tuple[int, int, int, int]
 
 FILE_START: Mark = (1, 1, 1, 1)
 
 
 class Span(NamedTuple):
-    """A stretch of one file; `path` is relative to the tree's root, with `/`."""
+    """A range of one file; `path` is relative to the root of the tree and uses `/`."""
 
     path: str
     line: int
@@ -22,5 +22,5 @@ class Span(NamedTuple):
 
 
 def file_span(path: str) -> Span:
-    """The place of a finding about the file as such."""
+    """Return the span for a finding about a file as a whole."""
     return Span(path, *FILE_START)

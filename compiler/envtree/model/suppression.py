@@ -1,4 +1,4 @@
-"""What a file allows on purpose: findings that are not told there, why, and until when.
+"""Suppressions: comments in a file that allow findings, with a reason and an optional expiry date.
 
 LOG_LEVEL: info  # envtree: allow ET452 until 2027-01-31: pinned until the new logger is everywhere
 """
@@ -12,7 +12,7 @@ from envtree.model.span import FILE_START, Span
 
 
 class Suppression(NamedTuple):
-    """One comment; `line` is the one it is about, `head` means that it stands above everything in the file."""
+    """One comment; `line` is the line that it applies to, `is_file_level` means that it precedes all content."""
 
     codes: frozenset[str]
     until: date | None
@@ -23,47 +23,53 @@ class Suppression(NamedTuple):
 
 
 class Suppressions:
-    """Those of all files, on one day."""
+    """The suppressions of all files, as of one day."""
 
     def __init__(self, by_path: Mapping[str, tuple[Suppression, ...]], today: date) -> None:
         self._by_path = by_path
         self._today = today
 
     def suppresses(self, diagnostic: Diagnostic) -> bool:
-        """Whether a finding is allowed where it stands."""
+        """Report whether an active suppression applies to a finding."""
         return any(
-            self._is_active(one) and _applies_to(one, diagnostic) for one in self._by_path.get(diagnostic.span.path, ())
+            self._is_active(suppression) and _applies_to(suppression, diagnostic)
+            for suppression in self._by_path.get(diagnostic.span.path, ())
         )
 
     def report_expired(self) -> Iterator[Diagnostic]:
-        """The allowances whose day is over."""
-        for one in self._iter_suppressions():
-            if not self._is_active(one):
-                message = f"this allowance ended on {one.until}"
-                yield Diagnostic(one.span, "ET151", message, "fix what it allows, or set another day")
+        """Yield a finding for each suppression that has expired."""
+        for suppression in self._iter_suppressions():
+            if not self._is_active(suppression):
+                message = f"this allowance ended on {suppression.until}"
+                yield Diagnostic(suppression.span, "ET151", message, "fix what it allows, or set another day")
 
     def report_unused(
         self, diags: Iterable[Diagnostic], *, unchecked_codes: frozenset[str] = frozenset()
     ) -> Iterator[Diagnostic]:
-        """The allowances of which a finished run made no use; it did not look for the codes of `aside`."""
-        found: dict[str, list[Diagnostic]] = {}
+        """Yield a finding for each suppression that applies to none of the diagnostics of a finished run.
+
+        Suppressions of `unchecked_codes`, for which the run did not check, are not reported.
+        """
+        diagnostics_by_path: dict[str, list[Diagnostic]] = {}
         for diagnostic in diags:
-            found.setdefault(diagnostic.span.path, []).append(diagnostic)
-        for one in self._iter_suppressions():
-            if not self._is_active(one) or not unchecked_codes.isdisjoint(one.codes):
+            diagnostics_by_path.setdefault(diagnostic.span.path, []).append(diagnostic)
+        for suppression in self._iter_suppressions():
+            if not self._is_active(suppression) or not unchecked_codes.isdisjoint(suppression.codes):
                 continue
-            if not any(_applies_to(one, each) for each in found.get(one.span.path, ())):
-                codes = ", ".join(sorted(one.codes))
-                yield Diagnostic(one.span, "ET152", f"there is no {codes} here to be allowed", "remove the comment")
+            candidates = diagnostics_by_path.get(suppression.span.path, ())
+            if not any(_applies_to(suppression, diagnostic) for diagnostic in candidates):
+                message = f"there is no {', '.join(sorted(suppression.codes))} here to be allowed"
+                yield Diagnostic(suppression.span, "ET152", message, "remove the comment")
 
     def _iter_suppressions(self) -> Iterator[Suppression]:
-        for allowances in self._by_path.values():
-            yield from allowances
+        for suppressions in self._by_path.values():
+            yield from suppressions
 
-    def _is_active(self, one: Suppression) -> bool:
-        return one.until is None or self._today <= one.until
+    def _is_active(self, suppression: Suppression) -> bool:
+        return suppression.until is None or self._today <= suppression.until
 
 
-def _applies_to(one: Suppression, diagnostic: Diagnostic) -> bool:
-    about_file = diagnostic.span[1:] == FILE_START
-    return diagnostic.code in one.codes and (one.is_file_level if about_file else one.line == diagnostic.span.line)
+def _applies_to(suppression: Suppression, diagnostic: Diagnostic) -> bool:
+    is_about_file = diagnostic.span[1:] == FILE_START
+    is_in_scope = suppression.is_file_level if is_about_file else suppression.line == diagnostic.span.line
+    return diagnostic.code in suppression.codes and is_in_scope

@@ -1,4 +1,4 @@
-"""The layout of a tree: which file may lie where, and what its path says about it."""
+"""The layout of a tree: which files are allowed in which folders, and the kind that each path implies."""
 
 import re
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from typing import NamedTuple
 from envtree.model.source import Kind
 
 ROOT_FILE = "organization.yaml"
-# Where `init` puts the schemas that editors read.
+# `init` writes the schemas for editors here.
 SCHEMA_FOLDER = ".envtree/schema"
 DEFAULT_PROJECT = "default"
 SECRETS_FILE_FORMATS = ("yaml", "json", "env")
-# What an organization without projects/ may put at its root.
+# The folders that an organization without projects/ may have at its root.
 IMPLICIT_PROJECT_FOLDERS = frozenset({"teams", "agents", "workflows"})
 SECRET_OWNERS = frozenset({Kind.ORGANIZATION, Kind.ENVIRONMENT, Kind.PROJECT, Kind.OVERLAY, Kind.TEAM, Kind.AGENT})
 NAME_RULE = "lower-case letters, digits, '-' and '_', at most 63, beginning with a letter or a digit"
@@ -25,7 +25,11 @@ _SIMILARITY_CUTOFF = 0.85
 
 
 class FolderLayout(NamedTuple):
-    """What may lie in a folder: one file of a fixed name, a file for every name, folders, a folder for every name."""
+    """The allowed contents of a folder.
+
+    `own_kind` is the kind of the file with a fixed name, `entry_kind` that of files with free names. `folders` are the
+    layouts of folders with fixed names, `child_layout` is that of folders with free names.
+    """
 
     own_kind: Kind | None = None
     entry_kind: Kind | None = None
@@ -34,7 +38,7 @@ class FolderLayout(NamedTuple):
 
 
 class FileName(NamedTuple):
-    """A file name that is meant for envtree; `format` is as written."""
+    """A file name that is relevant to envtree; `format` has the case of the file name."""
 
     stem: str
     is_secrets: bool
@@ -62,7 +66,7 @@ ROOT_LAYOUT = FolderLayout(
     },
 )
 
-# What is written for others must not lie in these folders of the root.
+# Folders of the root in which no generated output may be placed.
 SOURCE_FOLDERS = frozenset(ROOT_LAYOUT.folders) | {".git"}
 
 _ROOT_FILES = (ROOT_FILE, *(f"organization.secrets.{format}" for format in SECRETS_FILE_FORMATS))
@@ -74,48 +78,48 @@ _CORRECT_PATHS = {
 
 
 def is_valid_name(text: str) -> bool:
-    """Whether a text may be the path name of an entity."""
+    """Report whether a text is a valid path name of an entity."""
     return _NAME.fullmatch(text) is not None
 
 
 def parse_file_name(name: str) -> FileName | None:
-    """The parts of a file name, or None for a file that is none of envtree's business."""
+    """Split a file name into its parts; None for a file that envtree ignores."""
     match = _FILE_NAME.fullmatch(name)
     if match is None:
         return None
-    # `.SECRETS.yaml` stays in the stem, where it is no name.
-    secrets = match["secrets"] == ".secrets"
-    stem = match["stem"] if secrets else match["stem"] + (match["secrets"] or "")
+    # `.SECRETS.yaml` stays in the stem, which makes the name invalid.
+    is_secrets = match["secrets"] == ".secrets"
+    stem = match["stem"] if is_secrets else match["stem"] + (match["secrets"] or "")
     is_yaml = match["format"].lower() in ("yaml", "yml")
-    return FileName(stem, secrets, match["format"]) if secrets or is_yaml else None
+    return FileName(stem, is_secrets, match["format"]) if is_secrets or is_yaml else None
 
 
 def suggest_root_path(name: str) -> str:
-    """The path that a name at the root was probably meant to be, or an empty string."""
+    """Return the path that a misspelled name at the root probably stands for, or an empty string."""
     folded = name.lower().replace("-", "_")
     if folded in _CORRECT_PATHS:
         return _CORRECT_PATHS[folded]
-    known = _ROOT_FILES if "." in name else tuple(ROOT_LAYOUT.folders)
-    from difflib import get_close_matches  # noqa: PLC0415 -- only a mistake needs it
+    candidates = _ROOT_FILES if "." in name else tuple(ROOT_LAYOUT.folders)
+    from difflib import get_close_matches  # noqa: PLC0415 -- imported only to report a mistake
 
-    close = get_close_matches(folded, known, n=1, cutoff=_SIMILARITY_CUTOFF)
-    return close[0] if close else ""
+    matches = get_close_matches(folded, candidates, n=1, cutoff=_SIMILARITY_CUTOFF)
+    return matches[0] if matches else ""
 
 
-def allowed_contents(place: FolderLayout) -> dict[str, str]:
-    """What may lie in a folder by its bare name, as people write it."""
-    own = {str(place.own_kind): f"{place.own_kind}.yaml"} if place.own_kind else {}
-    return own | {name: f"{name}/" for name in place.folders}
+def allowed_contents(layout: FolderLayout) -> dict[str, str]:
+    """Return the fixed names allowed in a folder, without suffix, each with the spelling for messages."""
+    own_file = {str(layout.own_kind): f"{layout.own_kind}.yaml"} if layout.own_kind else {}
+    return own_file | {name: f"{name}/" for name in layout.folders}
 
 
 def suggest_name(name: str) -> str:
-    """The path name that a name was probably meant to be, or an empty string."""
-    close = re.sub("[^a-z0-9_-]+", "-", name.lower()).strip("-_")
-    return close if name.isascii() and is_valid_name(close) else ""
+    """Return the valid path name closest to a name, or an empty string."""
+    candidate = re.sub("[^a-z0-9_-]+", "-", name.lower()).strip("-_")
+    return candidate if name.isascii() and is_valid_name(candidate) else ""
 
 
 def escape_unprintable(path: str) -> str:
-    """A path as it may be printed: what does not print (control, bidi, broken bytes) is escaped."""
+    """Escape the characters of a path that must not be printed: control and bidi characters, undecodable bytes."""
     if path.isprintable():
         return path
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in path)

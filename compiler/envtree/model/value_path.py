@@ -1,4 +1,4 @@
-"""A place in the values of a bundle: a section's value, a secret of the sealed files, or the model."""
+"""Paths of values in a bundle: in a section, in the secrets files, or the model."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -6,72 +6,80 @@ from typing import Any, Literal, NamedTuple
 from envtree.model.keypath import KeyPath, format_path
 from envtree.model.layers import Layer
 from envtree.model.merged import MergedMapping, MergedScalar, MergedSequence, MergedStack, MergedValue
-from envtree.model.nodes import Node
+from envtree.model.nodes import Node, ScalarNode
 from envtree.model.span import Span
 
 MODEL_KEY = "model_id"
 
 
 class ValuePath(NamedTuple):
-    """`path` begins with the section; that of a secret is the path by which expressions read it."""
+    """A path below one of the roots of a bundle.
+
+    In `sections`, `path` begins with the name of the section; in `sealed`, it is the path by which expressions read the
+    secret.
+    """
 
     root: Literal["sections", "sealed", "model"]
     path: KeyPath
 
     @property
     def key(self) -> str:
-        """The place as people write it."""
+        """The path as users write it."""
         return format_path(("secrets", *self.path) if self.root == "sealed" else self.path)
 
     def merged_chain(self, merged: MergedStack) -> tuple[MergedValue, ...]:
-        """The merged values on the way to here, the outermost first, as far as there are any."""
+        """Return the merged values along the path, the outermost first, up to the first key that is missing."""
         if self.root == "model":
-            return (MergedScalar(*merged.model, None, "set", None, False, False),) if merged.model else ()
-        found: list[MergedValue] = []
+            return (_merged_model(*merged.model),) if merged.model else ()
+        chain: list[MergedValue] = []
         level: Mapping[str, MergedValue] = merged.secrets if self.root == "sealed" else merged.sections
-        for step in self.path:
-            value = level.get(step)
+        for key in self.path:
+            value = level.get(key)
             if value is None:
                 break
-            found.append(value)
+            chain.append(value)
             level = child_values(value)
-        return tuple(found)
+        return tuple(chain)
 
     def merged_value(self, merged: MergedStack) -> MergedValue | None:
-        """What is merged here."""
-        trace = self.merged_chain(merged)
-        return trace[-1] if len(trace) == len(self.path) else None
+        """Return the merged value at the path, None if there is none."""
+        chain = self.merged_chain(merged)
+        return chain[-1] if len(chain) == len(self.path) else None
 
     def layer_file(self, layer: Layer) -> str:
-        """The file in which a layer could say something of this place, or an empty string."""
+        """Return the file of a layer that could set a value at this path, or an empty string."""
         if self.root == "sealed":
             return layer.secrets.path if layer.secrets else ""
         return layer.path
 
     def layer_node(self, layer: Layer) -> Node | None:
-        """The outermost node in which a layer could say something of this place."""
+        """Return the outermost node of a layer that could contain this path."""
         if self.root == "sealed":
             return layer.secrets.content if layer.secrets else None
         return layer.section if self.root == "sections" else layer.model
 
 
+def _merged_model(node: ScalarNode, layer: Layer) -> MergedScalar:
+    return MergedScalar(node, layer, base=None, rule="set", lock=None, is_dynamic=False, shadows_expression=False)
+
+
 def child_values(value: MergedValue) -> Mapping[str, MergedValue]:
-    """What is inside a map or a list, by key or index."""
+    """Return the children of a map by key and of a list by index; empty for a scalar."""
     if isinstance(value, MergedMapping):
         return value.entries
     return {str(n): item for n, item in enumerate(value.items)} if isinstance(value, MergedSequence) else {}
 
 
 def get_by_path(data: Any, path: KeyPath) -> Any:
-    """The part of JSON data at a path, lists by index; raises KeyError."""
-    for step in path:
-        inside = {str(n): item for n, item in enumerate(data)} if isinstance(data, list) else data
-        if not isinstance(inside, dict):
-            raise KeyError(step)
-        data = inside[step]
+    """Return the part of JSON data at a path, lists by index; raise KeyError if it is missing."""
+    for key in path:
+        children = {str(n): item for n, item in enumerate(data)} if isinstance(data, list) else data
+        if not isinstance(children, dict):
+            raise KeyError(key)
+        data = children[key]
     return data
 
 
-def find_lock(trace: tuple[MergedValue, ...]) -> Span | None:
-    """The lock on a value or on a map around it."""
-    return next((value.lock for value in trace if value.lock), None)
+def find_lock(chain: tuple[MergedValue, ...]) -> Span | None:
+    """Return the lock of a value or of a map around it, given the chain of merged values."""
+    return next((value.lock for value in chain if value.lock), None)

@@ -1,4 +1,4 @@
-"""The organization as typed, linked objects: every name in here points at something."""
+"""The organization as typed, linked objects: every name refers to an object that exists."""
 
 from collections.abc import Mapping as Map
 from typing import Any, NamedTuple
@@ -16,14 +16,14 @@ Fields = Map[str, Any]
 
 
 class Contract(NamedTuple):
-    """What a variable must be; `rules` is the declaration's plain data, `span` its place."""
+    """The contract of a variable; `rules` is the plain data of the declaration, `span` its position."""
 
     rules: Map[str, Any]
     span: Span
 
 
 class Input(NamedTuple):
-    """A declared read of the process environment; `default` is None without one."""
+    """A declared input, read from the process environment; `default` is None without one."""
 
     env: str
     default: str | None
@@ -31,9 +31,9 @@ class Input(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """A rule over resolved bundles: a JSON Schema, where it applies, and what to say.
+    """A rule for resolved bundles: a JSON Schema, selectors of bundles, and the severity and message of its findings.
 
-    `span` is the place of the schema, `selector_span` that of the selectors, if any are written.
+    `span` is the position of the schema, `selector_span` that of the selectors, if there are any.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Policy(NamedTuple):
 
 
 class Overlay(NamedTuple):
-    """What a project, team or agent adds in one environment."""
+    """The values that a project, team or agent sets in one environment."""
 
     document: Document | None
     section: MappingNode | None
@@ -55,7 +55,7 @@ class Overlay(NamedTuple):
 
 
 class Environment(NamedTuple):
-    """An environment; `order` names its ancestors and itself, lowest first."""
+    """An environment; `lineage` are the names of its ancestors and its own, lowest first."""
 
     name: str
     document: Document
@@ -67,7 +67,7 @@ class Environment(NamedTuple):
 
 
 class Agent(NamedTuple):
-    """An agent; `targets` are the environments that it is compiled for."""
+    """An agent; `targets` are the environments for which it is compiled."""
 
     name: str
     document: Document
@@ -78,7 +78,7 @@ class Agent(NamedTuple):
 
 
 class Team(NamedTuple):
-    """A team and its agents; an empty name stands for the agents without a team."""
+    """A team and its agents; the team with an empty name has the agents without a team."""
 
     name: str
     document: Document | None
@@ -91,7 +91,7 @@ class Team(NamedTuple):
 
 
 class Project(NamedTuple):
-    """A project; `environments` holds all that it can see, its own included."""
+    """A project; `environments` are those of the root and its own."""
 
     name: str
     document: Document | None
@@ -106,7 +106,7 @@ class Project(NamedTuple):
 
 
 class Organization(NamedTuple):
-    """The root: what is declared once for everybody; `merge` maps a path pattern to its list policy."""
+    """The declarations of organization.yaml; `list_policies` maps a path pattern to its list policy."""
 
     document: Document
     fields: Fields
@@ -122,7 +122,7 @@ class Organization(NamedTuple):
 
     @property
     def is_for_control_plane(self) -> bool:
-        """Whether the tree describes what a control plane has: because it says so, or writes it by itself."""
+        """Whether the tree describes resources of a control plane: it has the section, or one of its formats."""
         return self.control_plane.declared_at is not None or not WHOLE_TREE_FORMATS.isdisjoint(self.output.formats)
 
 
@@ -133,10 +133,10 @@ class MergeByKey(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """Everything, linked; `others` maps a kind without bundles to its files by name, `rules` are those of sops.
+    """The linked organization; `other_documents` maps a kind without bundles to its files by name.
 
-    With some of the projects it `is_mentioning` what may be in others, and it is not `is_self_contained` if it would
-    have to know what an agent of these says.
+    In a workspace with some of the projects, `has_external_references` means that names were looked up that may be in
+    other projects; it is not `is_self_contained` if linking needs the content of an agent in another project.
     """
 
     organization: Organization
