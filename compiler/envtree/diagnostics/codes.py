@@ -1,8 +1,8 @@
-"""The register of codes: 1xx reading, 2xx shape, 3xx links, 4xx merging, 5xx values, 6xx secrets, 7xx checks, 8xx disk,
-9xx the control plane.
+"""The registry of diagnostic codes.
 
-The second half of a hundred (ET150 …) holds what is no error unless `lint` in organization.yaml says otherwise.
-A code is never used again for something else.
+Ranges: 1xx reading, 2xx shape, 3xx links, 4xx merging, 5xx values, 6xx secrets, 7xx checks, 8xx disk, 9xx the control
+plane. From 50 in each hundred (ET150 …), codes are warnings or infos, whose severity `lint` in organization.yaml can
+set. A code is never reused with another meaning.
 """
 
 from collections.abc import Mapping
@@ -11,29 +11,29 @@ from typing import NamedTuple
 
 from envtree.model.diagnostic import Severity
 
-# What is said of the tree as a whole, and only when all of it could be looked at.
+# Findings about the tree as a whole, reported only if all of it could be checked.
 WHOLE_TREE_CODES = frozenset({"ET152", "ET353", "ET354", "ET450", "ET451", "ET452", "ET651", "ET756"}) | {
     *("ET760", "ET761", "ET762", "ET763", "ET764", "ET765", "ET766")
 }
 
-# What only `unused` looks for.
+# Findings that only `unused` looks for.
 UNUSED_CODES = frozenset({"ET355", "ET356", "ET357", "ET358", "ET359", "ET453", "ET454", "ET551", "ET652", "ET757"})
 
-# What only a run that decrypts looks for.
+# Findings that only a run that decrypts looks for.
 DECRYPTION_CODES = frozenset({"ET657"})
 
-# How a plain scalar would be typed, and nothing worse.
+# Findings about nothing but the type of a plain scalar.
 SCALAR_TYPE_CODES = frozenset({"ET106", "ET107", "ET150", "ET153"})
 
-# Who can open a secrets file: what its bundles hold does not depend on it.
+# Findings about who can decrypt a secrets file; the content of bundles does not depend on them.
 ACCESS_CODES = frozenset({"ET604", "ET605", "ET609", "ET612"})
 
-# Findings about what must not be shown: the line of such a one is never printed.
+# Findings about values that must not be shown; excerpts of their lines are never printed.
 SENSITIVE_CODES = frozenset({"ET251", "ET252", "ET706"})
 
 
 class Code(NamedTuple):
-    """What a code stands for; `fixed` codes can't be set by `lint`, for the result would be wrong."""
+    """A diagnostic code; the severity of an `is_fixed` code can't be set by `lint`, as the result would be wrong."""
 
     title: str
     severity: Severity
@@ -227,5 +227,5 @@ CODES: Mapping[str, Code] = MappingProxyType(
 
 
 def is_read_failure(code: str) -> bool:
-    """Whether a finding is why its file could not be read, and stands as an empty one."""
+    """Report whether a finding with this code means that its file could not be read and is treated as empty."""
     return code < "ET150"

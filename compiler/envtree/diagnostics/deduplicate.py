@@ -1,4 +1,4 @@
-"""One mistake, one finding: what reading has told is not told again, and what an alias repeats is told once."""
+"""Drop findings that repeat a parse error, and merge findings that reach the same value through aliases."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -9,27 +9,33 @@ from envtree.model.keypath import KeyPath, parse_path
 from envtree.model.nodes import Document, MappingNode, Node, SequenceNode
 from envtree.model.span import Mark, Span
 
-# One anchor may be repeated thousands of times, and a few places show what is meant.
+# One anchor may be repeated thousands of times; a few positions are enough to explain the finding.
 _MAX_RELATED = 8
 
 
 def deduplicate_findings(findings: Iterable[Diagnostic], documents: Iterable[Document]) -> list[Diagnostic]:
-    """The findings about documents that are mistakes of their own, with both ends of the aliases on their way."""
-    special = {
-        one.path: _DocumentAliases(one, tuple(one.aliases)) for one in documents if one.aliases or one.invalid_marks
+    """Return the findings without duplicates, each with both ends of the aliases on the path to its value.
+
+    Findings at positions at which parsing reported an error are dropped. Findings with the same code at the same value,
+    reached directly and through aliases, become one.
+    """
+    aliases_by_path = {
+        document.path: _DocumentAliases(document, tuple(document.aliases))
+        for document in documents
+        if document.aliases or document.invalid_marks
     }
     result: list[Diagnostic] = []
-    first: dict[tuple[Span, str, KeyPath], int] = {}
+    first_index: dict[tuple[Span, str, KeyPath], int] = {}
     for finding in findings:
-        places = special.get(finding.span.path)
-        if places is None:
+        aliases = aliases_by_path.get(finding.span.path)
+        if aliases is None:
             result.append(finding)
-        elif finding.span[1:] not in places.document.invalid_marks:
+        elif finding.span[1:] not in aliases.document.invalid_marks:
             path = _parse_key(finding.key)
-            ends = list(places.related_ends(path, finding.span))
-            index = first.setdefault((finding.span, finding.code, path[-1:]), len(result))
+            ends = list(aliases.related_ends(path, finding.span))
+            index = first_index.setdefault((finding.span, finding.code, path[-1:]), len(result))
             if ends and index < len(result):
-                # The same value, by another way.
+                # The same value, reached by another path.
                 result[index] = _add_related(result[index], ends)
             else:
                 result.append(_add_related(finding, ends))
@@ -50,13 +56,13 @@ def _parse_key(key: str) -> KeyPath:
 
 
 class _DocumentAliases(NamedTuple):
-    """The aliases of a document, in the order of their places."""
+    """The aliases of a document, sorted by position."""
 
     document: Document
     aliases: tuple[Mark, ...]
 
     def related_ends(self, path: KeyPath, span: Span) -> Iterator[RelatedSpan]:
-        """The other ends of the aliases that lead to a place."""
+        """Yield the other ends of the aliases that lead to a value, given its path and span."""
         for alias in self._aliases_on_path(path):
             if alias != span[1:]:
                 yield RelatedSpan(Span(self.document.path, *alias), "the alias that repeats it")
@@ -65,36 +71,36 @@ class _DocumentAliases(NamedTuple):
             yield RelatedSpan(Span(self.document.path, *origin), "the value that the alias repeats")
 
     def _aliases_on_path(self, path: KeyPath) -> Iterator[Mark]:
-        """The places of the aliases between the root and a value, those behind `<<` included."""
+        """Yield the positions of the aliases between the root and a value, including those merged with `<<`."""
         origins = self.document.aliases
-        holder: Node = self.document.root
+        container: Node = self.document.root
         for step in path:
-            for node in _follow_step(holder, step):
-                extent = origins.get(holder.mark, holder.mark)
+            for node in _follow_step(container, step):
+                extent = origins.get(container.mark, container.mark)
                 if node.mark in origins:
                     yield node.mark
                 elif not _is_inside(node.mark, extent):
                     yield from (
                         alias for alias in self._aliases_inside(extent) if _is_inside(node.mark, origins[alias])
                     )
-                holder = node
+                container = node
 
     def _aliases_inside(self, extent: Mark) -> tuple[Mark, ...]:
         start = bisect_left(self.aliases, extent)
         return self.aliases[start : bisect_left(self.aliases, (*extent[2:], 0, 0))]
 
 
-def _follow_step(holder: Node, step: str) -> list[Node]:
-    """The nodes from a value to what a step leads to; directives are no step of their own."""
-    if isinstance(holder, SequenceNode):
-        inside = step.isdecimal() and int(step) < len(holder.items)
-        return [holder.items[int(step)]] if inside else []
-    if not isinstance(holder, MappingNode):
+def _follow_step(container: Node, step: str) -> list[Node]:
+    """Return the nodes from a value down to its child; a directive in between is not a step of the path."""
+    if isinstance(container, SequenceNode):
+        is_index = step.isdecimal() and int(step) < len(container.items)
+        return [container.items[int(step)]] if is_index else []
+    if not isinstance(container, MappingNode):
         return []
-    if step in holder.entries:
-        return [holder.entries[step]]
-    carried = (node for key, node in holder.entries.items() if key.startswith("$"))
-    return next(([node, *below] for node in carried if (below := _follow_step(node, step))), [])
+    if step in container.entries:
+        return [container.entries[step]]
+    directives = (node for key, node in container.entries.items() if key.startswith("$"))
+    return next(([node, *below] for node in directives if (below := _follow_step(node, step))), [])
 
 
 def _is_inside(inner: Mark, outer: Mark) -> bool:

@@ -1,4 +1,4 @@
-"""Findings for programs: one JSON object, as `schema/output/check.schema.json` describes it."""
+"""Findings as JSON, in the form of `schema/output/check.schema.json`."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from envtree.model.span import Span
 
 
 def report_to_json(report: RunReport) -> bytes:
-    """The JSON of a report."""
+    """Encode a report as JSON."""
     data: dict[str, Any] = {
         "envtree": "1",
         "findings": [finding_data(finding) for finding in report.findings],
@@ -29,7 +29,7 @@ def report_to_json(report: RunReport) -> bytes:
 
 
 def finding_data(finding: Finding) -> dict[str, Any]:
-    """One finding as JSON data."""
+    """Return a finding as JSON data."""
     diagnostic = finding.diagnostic
     span = diagnostic.span
     return _span_data(span) | {
@@ -50,11 +50,11 @@ def _related_data(related: RelatedSpan) -> dict[str, Any]:
 
 
 def _skipped_check_data(check: SkippedCheck) -> dict[str, Any]:
-    place = _span_data(check.span)
+    location = _span_data(check.span)
     return {
         "code": check.code,
-        "path": place["path"],
-        "line": place["line"],
+        "path": location["path"],
+        "line": location["line"],
         "key": _escape_surrogates(check.key) or None,
     }
 
@@ -64,5 +64,5 @@ def _span_data(span: Span) -> dict[str, Any]:
 
 
 def _escape_surrogates(text: str) -> str:
-    # Half a surrogate pair, as a name on disk may hold, has no JSON.
+    # Lone surrogates, which a file name may contain, cannot be encoded as JSON.
     return text.encode("utf-8", "backslashreplace").decode()

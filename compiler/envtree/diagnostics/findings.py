@@ -1,4 +1,4 @@
-"""Findings as they are told: each mistake once, with its severity and the bundles that show it, sorted by place."""
+"""Findings for reports: deduplicated over bundles, with their severity and bundles, sorted by position."""
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
@@ -11,7 +11,7 @@ from envtree.model.suppression import Suppressions
 
 
 class Finding(NamedTuple):
-    """A diagnostic with its severity; `bundles` are the ids that show it, empty when a file alone does."""
+    """A diagnostic with its severity; `bundles` are the ids that show it, empty if it is about a file only."""
 
     diagnostic: Diagnostic
     severity: Severity
@@ -19,25 +19,27 @@ class Finding(NamedTuple):
 
 
 class SeverityResolver:
-    """The severity of each finding: its code's, unless the organization sets another or the file allows it."""
+    """Determines severities: that of the code, unless the organization sets another or a file allows the finding."""
 
-    def __init__(self, configured: Mapping[str, str], allowances: Suppressions) -> None:
+    def __init__(self, configured: Mapping[str, str], suppressions: Suppressions) -> None:
         self._configured = {code: Severity(severity) for code, severity in configured.items()}
-        self._allowances = allowances
+        self._suppressions = suppressions
 
     def severity_of(self, diagnostic: Diagnostic) -> Severity:
-        """The severity of a finding."""
-        if not CODES[diagnostic.code].is_fixed and self._allowances.suppresses(diagnostic):
+        """Return the severity of a finding."""
+        if not CODES[diagnostic.code].is_fixed and self._suppressions.suppresses(diagnostic):
             return Severity.OFF
         return self._configured.get(diagnostic.code, CODES[diagnostic.code].severity)
 
     def error_paths(self, diagnostics: Iterable[Diagnostic]) -> frozenset[str]:
-        """The paths in which an error stands."""
-        return frozenset(each.span.path for each in diagnostics if self.severity_of(each) is Severity.ERROR)
+        """Return the paths of the files with an error."""
+        return frozenset(
+            diagnostic.span.path for diagnostic in diagnostics if self.severity_of(diagnostic) is Severity.ERROR
+        )
 
 
 class ErrorMonitor:
-    """Whether any error, under `strict` any warning, has been reported so far; each diagnostic is looked at once."""
+    """Tracks whether an error, with `strict` also a warning, has been reported; examines each diagnostic once."""
 
     def __init__(self, diags: Diagnostics, severities: SeverityResolver, *, strict: bool = False) -> None:
         self._diags = diags
@@ -47,7 +49,7 @@ class ErrorMonitor:
         self._has_errors = False
 
     def has_errors(self) -> bool:
-        """Whether there is an error by now."""
+        """Report whether there is an error so far."""
         if not self._has_errors and len(self._diags) > self._checked_count:
             new = self._diags.since(self._checked_count)
             self._checked_count = len(self._diags)
@@ -58,24 +60,24 @@ class ErrorMonitor:
 
 
 def build_findings(diags: Iterable[Diagnostic], severities: SeverityResolver) -> tuple[Finding, ...]:
-    """The findings of a run: what many bundles show is one finding, with the hint for the first of them."""
-    bundles: dict[Diagnostic, dict[str, str]] = {}
+    """Return the findings of a run; a diagnostic of several bundles is one finding, with the first bundle's hint."""
+    hints_by_bundle: dict[Diagnostic, dict[str, str]] = {}
     for diagnostic in diags:
-        bundles.setdefault(diagnostic._replace(bundle="", hint=""), {})[diagnostic.bundle] = diagnostic.hint
-    found = [_build_finding(each, hints, severities) for each, hints in bundles.items()]
-    told = [finding for finding in found if finding.severity is not Severity.OFF]
-    wrong = {finding.diagnostic.span for finding in told if finding.severity is Severity.ERROR}
-    places = Counter(finding.diagnostic.span for finding in told)
-    return tuple(sorted(finding for finding in told if not _is_superseded(finding.diagnostic, wrong, places)))
+        hints_by_bundle.setdefault(diagnostic._replace(bundle="", hint=""), {})[diagnostic.bundle] = diagnostic.hint
+    findings = [_build_finding(diagnostic, hints, severities) for diagnostic, hints in hints_by_bundle.items()]
+    enabled = [finding for finding in findings if finding.severity is not Severity.OFF]
+    error_spans = {finding.diagnostic.span for finding in enabled if finding.severity is Severity.ERROR}
+    counts = Counter(finding.diagnostic.span for finding in enabled)
+    return tuple(sorted(finding for finding in enabled if not _is_superseded(finding.diagnostic, error_spans, counts)))
 
 
 def _build_finding(diagnostic: Diagnostic, hints: Mapping[str, str], severities: SeverityResolver) -> Finding:
-    told = diagnostic._replace(hint=hints[min(hints)])
-    return Finding(told, severities.severity_of(told), tuple(sorted(filter(None, hints))))
+    diagnostic = diagnostic._replace(hint=hints[min(hints)])
+    return Finding(diagnostic, severities.severity_of(diagnostic), tuple(sorted(filter(None, hints))))
 
 
-def _is_superseded(diagnostic: Diagnostic, wrong: Container[Span], places: Mapping[Span, int]) -> bool:
-    """Whether a remark is about what has to be written otherwise anyway: in quotes, or in another place."""
+def _is_superseded(diagnostic: Diagnostic, error_spans: Container[Span], counts: Mapping[Span, int]) -> bool:
+    """Report whether another finding already requires the value to be quoted (ET150) or moved (ET354)."""
     if diagnostic.code == "ET150":
-        return diagnostic.span in wrong
-    return diagnostic.code == "ET354" and places[diagnostic.span] > 1
+        return diagnostic.span in error_spans
+    return diagnostic.code == "ET354" and counts[diagnostic.span] > 1

@@ -1,4 +1,4 @@
-"""What a finding is known by from one run to the next, wherever its line moves: code, file, key and words."""
+"""Fingerprints of findings, stable between runs: computed from code, file, key and message, not from the line."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,11 +8,11 @@ from envtree.diagnostics.findings import Finding
 
 
 def fingerprint_findings(findings: Iterable[Finding]) -> Iterator[tuple[Finding, str]]:
-    """The findings with their fingerprints; several that are alike are told apart by their order."""
-    seen: Counter[str] = Counter()
+    """Yield the findings with their fingerprints; the order distinguishes findings with equal content."""
+    counts: Counter[str] = Counter()
     for finding in findings:
-        one = finding.diagnostic
-        what = "\0".join((one.code, one.span.path, one.key, one.message))
-        seen[what] += 1
-        # Half a surrogate pair, as a name on disk may hold, counts like any other character.
-        yield finding, sha256(f"{what}\0{seen[what]}".encode("utf-8", "surrogatepass")).hexdigest()
+        diagnostic = finding.diagnostic
+        identity = "\0".join((diagnostic.code, diagnostic.span.path, diagnostic.key, diagnostic.message))
+        counts[identity] += 1
+        # A file name may contain lone surrogates.
+        yield finding, sha256(f"{identity}\0{counts[identity]}".encode("utf-8", "surrogatepass")).hexdigest()

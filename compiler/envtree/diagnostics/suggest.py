@@ -1,32 +1,36 @@
-"""The name that was probably meant."""
+"""Suggestions for misspelled names."""
 
 from collections.abc import Callable, Iterable
 
-# So many letters tell what a shortened name, such as `prod`, was short for.
+# The minimum length of an abbreviation, such as `prod`, that is completed.
 _MIN_PREFIX = 3
 
 
 def nearest_name(name: str, candidates: Iterable[str]) -> str:
-    """The known name closest to `name`, whatever its case, or an empty string when none is close."""
-    from difflib import get_close_matches  # noqa: PLC0415 -- only a mistake needs it
+    """Return the candidate closest to `name`, ignoring case, or an empty string if none is close."""
+    from difflib import get_close_matches  # noqa: PLC0415 -- imported only to report a mistake
 
-    folded = {each.lower(): each for each in candidates}
-    close = get_close_matches(name.lower(), folded, n=1, cutoff=0.62)
-    if close:
-        return folded[close[0]]
-    longer = [each for key, each in folded.items() if len(name) >= _MIN_PREFIX and key.startswith(name.lower())]
-    return longer[0] if len(longer) == 1 else ""
+    by_lower_case = {candidate.lower(): candidate for candidate in candidates}
+    matches = get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.62)
+    if matches:
+        return by_lower_case[matches[0]]
+    completions = [
+        candidate
+        for lower_case, candidate in by_lower_case.items()
+        if len(name) >= _MIN_PREFIX and lower_case.startswith(name.lower())
+    ]
+    return completions[0] if len(completions) == 1 else ""
 
 
 def did_you_mean(name: str, candidates: Iterable[str], spell: Callable[[str], str] = str) -> str:
-    """A hint for an unknown name: the nearest known one, else a short list of what there is.
+    """Return a hint for an unknown name: the nearest candidate, else a short list of the candidates.
 
-    What all of them begin with is left to `spell`: in a comparison it would make them alike.
+    A prefix that all names share is added by `spell`, because it would distort the comparison.
     """
     names = sorted(candidates)
-    close = nearest_name(name, names)
-    if close:
-        return f"did you mean '{spell(close)}'?"
+    nearest = nearest_name(name, names)
+    if nearest:
+        return f"did you mean '{spell(nearest)}'?"
     if not names:
         return ""
     shown = ", ".join(map(spell, names[:9]))

@@ -1,4 +1,4 @@
-"""What a run has to say, in the form that the reader wants: findings in, text out."""
+"""The report of a run, and the phrases that all text formats use for findings."""
 
 from posixpath import normpath
 from typing import NamedTuple
@@ -7,12 +7,12 @@ from envtree.diagnostics.findings import Finding
 from envtree.model.diagnostic import Diagnostic, ReportedError, Severity, SkippedCheck
 from envtree.model.span import Span
 
-# A finding about no file: what a Failure or a Refusal is to a program.
+# The span of a finding about no file, such as a `MachineError` or `RefusedError` in JSON output.
 NO_SPAN = Span("", 0, 0, 0, 0)
 
 
 class RunReport(NamedTuple):
-    """All that a run found; `checked` are the ids it looked at, `differences` the paths that `--check` found."""
+    """The results of a run; `checked_bundles` are ids, `differences` the paths that `--check` found to differ."""
 
     findings: tuple[Finding, ...] = ()
     not_checked: tuple[SkippedCheck, ...] = ()
@@ -21,48 +21,51 @@ class RunReport(NamedTuple):
 
     @property
     def agent_count(self) -> int:
-        """How many agents were checked."""
+        """The number of agents that were checked."""
         return len({id.partition("@")[0] for id in self.checked_bundles})
 
     def count(self, severity: Severity) -> int:
-        """How many findings are of a severity."""
+        """Return the number of findings of a severity."""
         return sum(finding.severity is severity for finding in self.findings)
 
     def skipped_checks(self) -> tuple[SkippedCheck, ...]:
-        """The checks that were not made, once each however many bundles there are."""
+        """Return the skipped checks, each once for all bundles."""
         return tuple(dict.fromkeys(check._replace(bundle="") for check in self.not_checked))
 
 
-def error_report(reason: ReportedError) -> RunReport:
-    """The report of a run that did not come to its end."""
-    diagnostic = Diagnostic(NO_SPAN, reason.code, reason.message, reason.hint)
+def error_report(error: ReportedError) -> RunReport:
+    """Return the report of a run that was aborted by an error."""
+    diagnostic = Diagnostic(NO_SPAN, error.code, error.message, error.hint)
     return RunReport((Finding(diagnostic, Severity.ERROR, ()),))
 
 
 def repository_path(prefix: str, path: str) -> str:
-    """A path from the root of the repository; `prefix` leads there to that of the tree, and a file may lie above it."""
+    """Return a path relative to the root of the repository.
+
+    `prefix` is the path from there to the root of the tree; `path` is relative to the tree and may begin with `../`.
+    """
     return normpath(prefix + path) if path.startswith("../") else prefix + path
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 error`, `2 errors`."""
+    """Return a count with its noun: `1 error`, `2 errors`."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def bundles_phrase(bundles: tuple[str, ...]) -> str:
-    """Which bundles show a finding, for people; empty when a file alone does."""
+    """Describe the bundles that show a finding; empty for a finding about a file only."""
     if len(bundles) > 1:
         return f"in {len(bundles)} bundles, the first '{bundles[0]}'"
     return f"in bundle '{bundles[0]}'" if bundles else ""
 
 
 def finding_sentences(finding: Finding) -> list[str]:
-    """What there is to say of a finding: its message, which bundles show it, and what to do."""
+    """Return the message of a finding, the bundles that show it, and its hint."""
     hint = f"hint: {finding.diagnostic.hint}" if finding.diagnostic.hint else ""
     return [finding.diagnostic.message, *filter(None, (bundles_phrase(finding.bundles), hint))]
 
 
 def count_summary(report: RunReport) -> str:
-    """The number of findings in a few words."""
+    """Describe the number of findings by severity."""
     counts = {severity: report.count(severity) for severity in (Severity.ERROR, Severity.WARNING, Severity.INFO)}
     return ", ".join(plural(count, severity) for severity, count in counts.items() if count) or "no errors"
