@@ -12,9 +12,8 @@ _COMMAND, _IN_JSON, _IN_XML = "##[", "##\\u005b", "##&#91;"
 def json_document(data: Any) -> bytes:
     """Encode data as canonical JSON, with unprintable characters and runner commands escaped."""
     lines = encode_canonical(data).decode().split("\n")
-    return (
-        "\n".join(line if line.isprintable() else _escape_unprintable(line) for line in lines).replace(_COMMAND, _IN_JSON).encode()
-    )
+    text = "\n".join(line if line.isprintable() else _escape_unprintable(line) for line in lines)
+    return text.replace(_COMMAND, _IN_JSON).encode()
 
 
 def xml_document(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The entities of a tree by the names of their files: nothing is read, and what is wrong is passed over."""
+"""List the entity files of a tree by name alone: no file is read, and misplaced files are skipped."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from envtree.sources.tree import EntryType, Tree
 
 
 class ListedFile(NamedTuple):
-    """A file or link that may lie where it does, and what its path says that it is."""
+    """A file or link at a valid path, with the location that the path implies."""
 
     path: str
     location: Location
@@ -23,19 +23,20 @@ class ListedFile(NamedTuple):
 
 
 def list_entity_files(
-    tree: Tree, folder: str = "", place: FolderLayout = ROOT_LAYOUT, project: str = "", team: str = ""
+    tree: Tree, folder: str = "", layout: FolderLayout = ROOT_LAYOUT, project: str = "", team: str = ""
 ) -> Iterator[ListedFile]:
-    """The YAML files of a tree, or below one of its folders, that are no secrets files."""
+    """Yield the YAML files of a tree, or below one of its folders, except secrets files."""
     for entry in tree.entries(folder):
         name = entry.name
-        stem, _, ending = name.rpartition(".")
-        if entry.type is EntryType.FOLDER and place.child_layout and is_valid_name(name):
+        stem, _, extension = name.rpartition(".")
+        if entry.type is EntryType.FOLDER and layout.child_layout and is_valid_name(name):
             names = (project, name) if project else (name, "")
-            yield from list_entity_files(tree, entry.path, place.child_layout, *names)
-        elif entry.type is EntryType.FOLDER and name in place.folders:
-            home = DEFAULT_PROJECT if place is ROOT_LAYOUT and name in IMPLICIT_PROJECT_FOLDERS else project
-            yield from list_entity_files(tree, entry.path, place.folders[name], home, team)
-        elif entry.type in (EntryType.FILE, EntryType.LINK) and ending == "yaml" and is_valid_name(stem):
-            kind, own = (place.own_kind, "") if stem == place.own_kind else (place.entry_kind, stem)
+            yield from list_entity_files(tree, entry.path, layout.child_layout, *names)
+        elif entry.type is EntryType.FOLDER and name in layout.folders:
+            is_implicit = layout is ROOT_LAYOUT and name in IMPLICIT_PROJECT_FOLDERS
+            parent = DEFAULT_PROJECT if is_implicit else project
+            yield from list_entity_files(tree, entry.path, layout.folders[name], parent, team)
+        elif entry.type in (EntryType.FILE, EntryType.LINK) and extension == "yaml" and is_valid_name(stem):
+            kind, entity = (layout.own_kind, "") if stem == layout.own_kind else (layout.entry_kind, stem)
             if kind:
-                yield ListedFile(entry.path, Location(kind, project, team, own), entry.type)
+                yield ListedFile(entry.path, Location(kind, project, team, entity), entry.type)

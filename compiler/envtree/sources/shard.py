@@ -1,12 +1,13 @@
-"""A part of a tree for one of several machines: whole projects, and of the others only the names of what is in them.
+"""Split a tree into shards for several machines: each shard has whole projects, and the names of the other entities.
 
-The parts follow from the names of the files alone, so each machine finds the same ones without asking another.
+The split depends on file names alone, so that all machines compute the same shards without communicating.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from envtree.model.manifest_records import project_of
+from envtree.model.name_index import entity_path
 from envtree.model.source import Kind, Location
 from envtree.model.tree_layout import IMPLICIT_PROJECT_FOLDERS, ROOT_FILE
 from envtree.sources.entity_listing import list_entity_files
@@ -14,9 +15,11 @@ from envtree.sources.tree import Tree, TreeEntry, TreeWrapper
 
 
 class Shard(NamedTuple):
-    """One of the parts: `others` are the projects of other parts, in `folders`, and `elsewhere` what is in these.
+    """One part of a tree.
 
-    What no part has, a project that somebody removed for one, is none of the others and seen by each part.
+    `other_projects` are the projects of the other shards, `hidden_folders` their folders, and `other_locations` the
+    locations of their files. Files that are in no shard, such as those of a project that was removed since, are visible
+    in every shard.
     """
 
     other_projects: frozenset[str]
@@ -24,63 +27,64 @@ class Shard(NamedTuple):
     other_locations: tuple[Location, ...]
 
     def restrict(self, tree: Tree) -> Tree:
-        """A tree without what is in the other parts; it may be an earlier state of the one that was parted."""
+        """Return a tree without the files of the other shards; it may be an earlier state of the one that was split."""
         return _ShardTree(tree, self.hidden_folders)
 
     def has_bundle(self, id: str) -> bool:
-        """Whether a bundle is none of another part's."""
+        """Report whether a bundle does not belong to another shard."""
         return project_of(id) not in self.other_projects
 
     def possible_other_ids(self, environments: Iterable[str]) -> Iterator[str]:
-        """The ids that the other parts may have, and some more: which targets there are, nobody has read.
+        """Yield the ids of bundles that other shards may have; a superset, because `targets` have not been read.
 
-        `environments` are those of the root; a project's own are known by their names.
+        `environments` are those of the root; those of a project are known by their file names.
         """
-        own: dict[str, list[str]] = {project: list(environments) for project in self.other_projects}
-        for at in self.other_locations:
-            if at.kind is Kind.OVERLAY and not at.team:
-                own[at.project].append(at.name)
-        for at in self.other_locations:
-            if at.kind is Kind.AGENT:
-                agent = "/".join(filter(None, at[1:4]))
-                yield from (f"{agent}@{environment}" for environment in own[at.project])
+        names: dict[str, list[str]] = {project: list(environments) for project in self.other_projects}
+        for location in self.other_locations:
+            if location.kind is Kind.OVERLAY and not location.team:
+                names[location.project].append(location.name)
+        for location in self.other_locations:
+            if location.kind is Kind.AGENT:
+                agent = entity_path(location)
+                yield from (f"{agent}@{environment}" for environment in names[location.project])
 
 
 def make_shard(tree: Tree, number: int, count: int) -> Shard:
-    """The part of a number, from 1 on, of `count` parts with about as many agents each; some may be empty."""
-    found = [one for one in list_entity_files(tree) if one.location.project]
-    ignored = tree.ignored((ROOT_FILE, *(one.path for one in found)))
-    # A tree that stands in an ignored folder was named on purpose.
-    kept = [one for one in found if ROOT_FILE in ignored or one.path not in ignored]
-    own = _partition_projects([one.location for one in kept], count)[number - 1]
-    others = [one for one in kept if one.location.project not in own]
-    homes = {_project_folder(one.path) for one in kept}
-    # Both forms in one tree are a mistake, which whoever has a project has to see.
-    shared = IMPLICIT_PROJECT_FOLDERS if not homes <= IMPLICIT_PROJECT_FOLDERS else frozenset()
+    """Return shard `number`, counted from 1, of `count` with about the same number of agents; a shard may be empty."""
+    listed = [file for file in list_entity_files(tree) if file.location.project]
+    ignored = tree.ignored((ROOT_FILE, *(file.path for file in listed)))
+    # If the tree itself is in an ignored folder, it was named on purpose and nothing in it is left out.
+    files = [file for file in listed if ROOT_FILE in ignored or file.path not in ignored]
+    projects = _partition_projects([file.location for file in files], count)[number - 1]
+    other_files = [file for file in files if file.location.project not in projects]
+    folders = {_project_folder(file.path) for file in files}
+    # A tree with both an implicit project and projects/ is an error that every shard has to report.
+    shared = IMPLICIT_PROJECT_FOLDERS if not folders <= IMPLICIT_PROJECT_FOLDERS else frozenset()
     return Shard(
-        frozenset(one.location.project for one in others),
-        frozenset(_project_folder(one.path) for one in others) - shared,
-        tuple(one.location for one in others),
+        other_projects=frozenset(file.location.project for file in other_files),
+        hidden_folders=frozenset(_project_folder(file.path) for file in other_files) - shared,
+        other_locations=tuple(file.location for file in other_files),
     )
 
 
-def _partition_projects(files: list[Location], count: int) -> list[set[str]]:
-    """The projects of each part: the largest first, each to the part with least so far."""
+def _partition_projects(locations: list[Location], count: int) -> list[set[str]]:
+    """Assign projects to shards, the largest first, each to the shard with the smallest load so far."""
+    # The numbers of agents and of files.
     sizes: dict[str, tuple[int, int]] = {}
-    for at in files:
-        agents, all = sizes.get(at.project, (0, 0))
-        sizes[at.project] = (agents + (at.kind is Kind.AGENT), all + 1)
+    for location in locations:
+        agents, files = sizes.get(location.project, (0, 0))
+        sizes[location.project] = (agents + (location.kind is Kind.AGENT), files + 1)
     parts: list[set[str]] = [set() for _ in range(count)]
     loads = [(0, 0)] * count
     for project in sorted(sizes, key=lambda name: (*(-size for size in sizes[name]), name)):
-        least = loads.index(min(loads))
-        parts[least].add(project)
-        loads[least] = (loads[least][0] + sizes[project][0], loads[least][1] + sizes[project][1])
+        smallest = loads.index(min(loads))
+        parts[smallest].add(project)
+        loads[smallest] = (loads[smallest][0] + sizes[project][0], loads[smallest][1] + sizes[project][1])
     return parts
 
 
 def _project_folder(path: str) -> str:
-    """The folder of a project, or the one at the root that belongs to the default one."""
+    """Return the folder of a file's project: `projects/<name>`, or the folder at the root for the implicit project."""
     return "/".join(path.split("/")[: 1 if path.partition("/")[0] in IMPLICIT_PROJECT_FOLDERS else 2])
 
 
@@ -92,5 +96,5 @@ class _ShardTree(TreeWrapper):
         self._hidden = hidden
 
     def entries(self, folder: str) -> tuple[TreeEntry, ...]:
-        """What lies directly in a folder and is not hidden, sorted; the empty string is the root."""
+        """Return the entries of a folder that are not hidden, sorted; the empty string is the root."""
         return tuple(entry for entry in self.base.entries(folder) if entry.path not in self._hidden)

@@ -1,4 +1,4 @@
-"""A tree seen by one bundle alone: the files of other projects, teams and agents are not there, and cost nothing."""
+"""A tree restricted to one bundle: the files of other projects, teams and agents are hidden, and not read."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from envtree.sources.tree import Tree, TreeEntry, TreeWrapper
 
 
 class SingleBundleTree(TreeWrapper):
-    """The part of a tree that can have a say in the bundle of an id, which need not exist."""
+    """The files of a tree that can affect the bundle with an id, which need not exist."""
 
     def __init__(self, tree: Tree, id: str) -> None:
         super().__init__(tree)
@@ -15,7 +15,7 @@ class SingleBundleTree(TreeWrapper):
         self._project, self._team = "".join(folders[:1]), "/".join(folders[1:])
 
     def entries(self, folder: str) -> tuple[TreeEntry, ...]:
-        """What lies directly in a folder and matters, sorted; the empty string is the root."""
+        """Return the relevant entries of a folder, sorted; the empty string is the root."""
         return tuple(entry for entry in self.base.entries(folder) if self._is_relevant(entry.path.split("/")))
 
     def _is_relevant(self, path: Sequence[str]) -> bool:
@@ -37,7 +37,7 @@ class SingleBundleTree(TreeWrapper):
         return True
 
     def _is_of_agent(self, path: Sequence[str]) -> bool:
-        """Whether a path in a team, or in a project without one, is not that of another agent."""
+        """Report whether a path, relative to the team, or to the project without one, is not that of another agent."""
         match path:
             case ["agents", name]:
                 return name.partition(".")[0] == self._agent

@@ -1,4 +1,4 @@
-"""Find the `.sops.yaml` files that are for the secrets files of a tree: the nearest upwards from each of them."""
+"""Find the `.sops.yaml` files for the secrets files of a tree, in the folders upwards from each of them."""
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
@@ -15,22 +15,22 @@ _LOCATION = Location(Kind.CREATION_RULES, "", "", "")
 
 
 class SopsConfigSource(NamedTuple):
-    """A `.sops.yaml`, and the way from its folder to the root of the tree if it lies above that."""
+    """A `.sops.yaml`; `root_prefix` is the path from its folder to the root of the tree, if it is above the root."""
 
     source: Source
     root_prefix: str
 
 
 def read_sops_configs(tree: Tree, secrets: Iterable[str], diags: Diagnostics) -> Iterator[SopsConfigSource]:
-    """Read every `.sops.yaml` that sops may find from one of the secrets files."""
+    """Read every `.sops.yaml` that sops may find for one of the secrets files."""
     folders = {folder for path in secrets for folder in _parent_folders(path)}
-    at_root = False
+    is_at_root = False
     for folder in sorted(folders):
         path = f"{folder}/{SOPS_CONFIG_FILE}" if folder else SOPS_CONFIG_FILE
         if any(entry.path == path and entry.type in (EntryType.FILE, EntryType.LINK) for entry in tree.entries(folder)):
-            at_root = at_root or not folder
+            is_at_root = is_at_root or not folder
             yield from _make_source(path, "", tree.read(path), diags)
-    above = tree.find_above_root(SOPS_CONFIG_FILE) if folders and not at_root else None
+    above = tree.find_above_root(SOPS_CONFIG_FILE) if folders and not is_at_root else None
     if above:
         yield from _make_source(above.path, above.root_prefix, above.content, diags)
 
@@ -43,8 +43,10 @@ def _parent_folders(path: str) -> Iterator[str]:
     yield ""
 
 
-def _make_source(path: str, inside: str, data: bytes | ReadProblem, diags: Diagnostics) -> Iterator[SopsConfigSource]:
+def _make_source(
+    path: str, root_prefix: str, data: bytes | ReadProblem, diags: Diagnostics
+) -> Iterator[SopsConfigSource]:
     if isinstance(data, bytes):
-        yield SopsConfigSource(Source(path, _LOCATION, data, sha256(data).hexdigest()), inside)
+        yield SopsConfigSource(Source(path, _LOCATION, data, sha256(data).hexdigest()), root_prefix)
     else:
         diags.add(Diagnostic(file_span(escape_unprintable(path)), *data))

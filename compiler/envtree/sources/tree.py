@@ -1,4 +1,4 @@
-"""The tree on disk: where its root is, what lies in it, and the bytes of its files, read once."""
+"""Trees of source files: the `Tree` protocol, and the tree in a folder with the search for its root."""
 
 import errno
 import hashlib
@@ -16,12 +16,12 @@ from envtree.system import git
 
 FILE_LIMIT = 1 << 20
 _CHUNK = 1 << 16
-# A FIFO must not block, a link must not be followed, a child process must not inherit.
+# Do not block on a FIFO, do not follow a link, do not pass the descriptor to child processes.
 _OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class EntryType(Enum):
-    """What a directory entry is; a link to a folder is told apart, since it is never followed."""
+    """The type of a directory entry; links to folders are distinguished because they are never followed."""
 
     FILE = auto()
     FOLDER = auto()
@@ -31,7 +31,7 @@ class EntryType(Enum):
 
 
 class TreeEntry(NamedTuple):
-    """One entry of a folder; `path` is relative to the root, with `/`."""
+    """One entry of a folder; `path` is relative to the root and uses `/`."""
 
     path: str
     type: EntryType
@@ -43,7 +43,7 @@ class TreeEntry(NamedTuple):
 
 
 class ReadProblem(NamedTuple):
-    """Why a file is not read: what a finding about it says."""
+    """The reason why a file was not read, as the content of a diagnostic."""
 
     code: str
     message: str
@@ -51,7 +51,10 @@ class ReadProblem(NamedTuple):
 
 
 class FileAboveRoot(NamedTuple):
-    """A file of a folder above the root: `path` begins with `../`, `inside` leads from there to the root, with `/`."""
+    """A file in a folder above the root; `path` begins with `../`.
+
+    `root_prefix` is the path from the folder to the root of the tree, with a trailing `/`.
+    """
 
     path: str
     root_prefix: str
@@ -62,67 +65,67 @@ class Tree(Protocol):
     """The files of an organization."""
 
     def entries(self, folder: str) -> tuple[TreeEntry, ...]:
-        """What lies directly in a folder, sorted; the empty string is the root."""
+        """Return the entries of a folder, sorted; the empty string is the root."""
 
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
-        """The bytes of a regular file of at most `limit` bytes."""
+        """Return the bytes of a regular file of at most `limit` bytes."""
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
-        """Those of the paths that git ignores."""
+        """Return those of the paths that git ignores."""
 
     def find_above_root(self, name: str) -> FileAboveRoot | None:
-        """The nearest file of a name above the root, within the repository."""
+        """Return the nearest file of a name above the root, within the repository."""
 
 
 @runtime_checkable
 class ReadTrackingTree(Protocol):
-    """A tree that notes what is read of it."""
+    """A tree that records which of its files and folders are read."""
 
     def drain_reads(self) -> Any:
-        """What was read since the last time that this was asked."""
+        """Return the reads since the last call, and forget them."""
 
-    def merge_reads(self, noted: Any) -> None:
-        """Take over what was read by another process."""
+    def merge_reads(self, reads: Any) -> None:
+        """Add the reads of another process."""
 
 
 @runtime_checkable
 class PrefetchingTree(Protocol):
-    """A tree from which many files are had at once sooner than one by one."""
+    """A tree that can read many files at once faster than one by one."""
 
     def prefetch(self, paths: Iterable[str]) -> None:
-        """Have some files at hand."""
+        """Load some files into memory."""
 
 
 @dataclass(frozen=True)
 class TreeWrapper:
-    """A tree that is as its `base` but for what a subclass says."""
+    """A tree that delegates to `base`, for subclasses that override parts of it."""
 
     base: Tree
 
     def entries(self, folder: str) -> tuple[TreeEntry, ...]:
-        """What lies directly in a folder, sorted; the empty string is the root."""
+        """Return the entries of a folder, sorted; the empty string is the root."""
         return self.base.entries(folder)
 
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
-        """The bytes of a regular file of at most `limit` bytes."""
+        """Return the bytes of a regular file of at most `limit` bytes."""
         return self.base.read(path, limit=limit)
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
-        """Those of the paths that git ignores."""
+        """Return those of the paths that git ignores."""
         return self.base.ignored(paths)
 
     def find_above_root(self, name: str) -> FileAboveRoot | None:
-        """The nearest file of a name above the root, within the repository."""
+        """Return the nearest file of a name above the root, within the repository."""
         return self.base.find_above_root(name)
 
 
-def digest_read_result(found: bytes | ReadProblem) -> str:
-    """What changes with what was read of a file: its SHA-256 in hex, or that of why it is not read."""
-    return hashlib.sha256(found if isinstance(found, bytes) else repr(tuple(found)).encode()).hexdigest()
+def digest_read_result(result: bytes | ReadProblem) -> str:
+    """Return the SHA-256, in hex, of the content of a file, or of the reason why it was not read."""
+    return hashlib.sha256(result if isinstance(result, bytes) else repr(tuple(result)).encode()).hexdigest()
 
 
 class RootNotFoundError(Exception):
-    """No folder upwards holds an organization.yaml; `searched` are those that were looked at: a usage error."""
+    """No folder upwards contains an organization.yaml, which is a usage error; `searched` are the folders searched."""
 
     def __init__(self, searched: tuple[Path, ...]) -> None:
         where = f"'{searched[0]}'" if len(searched) == 1 else f"'{searched[0]}' or above it up to '{searched[-1]}'"
@@ -140,17 +143,17 @@ class DirectoryTree:
         self._prefix = str(self.root).rstrip("/") + "/"
 
     def entries(self, folder: str) -> tuple[TreeEntry, ...]:
-        """What lies directly in a folder, sorted by name whatever order the file system has."""
-        inside = f"{folder}/" if folder else ""
+        """Return the entries of a folder, sorted, so that the order of the file system does not matter."""
+        prefix = f"{folder}/" if folder else ""
         try:
             with os.scandir(self._prefix + folder) as scan:
-                found = [TreeEntry(inside + entry.name, _entry_type(entry)) for entry in scan]
+                entries = [TreeEntry(prefix + entry.name, _entry_type(entry)) for entry in scan]
         except OSError as error:
             raise _read_error(folder or ".", error) from None
-        return tuple(sorted(found, key=lambda entry: entry.path))
+        return tuple(sorted(entries, key=lambda entry: entry.path))
 
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
-        """The bytes of a regular file inside the root, a link to one included."""
+        """Return the bytes of a regular file in the tree, or of a link to one."""
         try:
             return _read_file(self._prefix + path, path, limit)
         except OSError as error:
@@ -159,24 +162,24 @@ class DirectoryTree:
         return self._read_link(path, limit)
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
-        """Those of the paths that git ignores."""
+        """Return those of the paths that git ignores."""
         return git.find_ignored(self.root, paths)
 
     def find_above_root(self, name: str) -> FileAboveRoot | None:
-        """The nearest file of a name above the root, within the repository; none of a link."""
+        """Return the nearest file of a name above the root, within the repository; links are not followed."""
         repository = git.repository_root(self.root)
-        folder, inside, path = self.root, "", name
+        folder, root_prefix, path = self.root, "", name
         while repository and folder != repository:
-            folder, inside, path = folder.parent, f"{folder.name}/{inside}", f"../{path}"
+            folder, root_prefix, path = folder.parent, f"{folder.name}/{root_prefix}", f"../{path}"
             if os.path.lexists(folder / name):
-                return FileAboveRoot(path, inside, _read_file_above(folder / name, path))
+                return FileAboveRoot(path, root_prefix, _read_file_above(folder / name, path))
         return None
 
     def _read_link(self, path: str, limit: int) -> bytes | ReadProblem:
         target = os.path.realpath(self._prefix + path)
         if not target.startswith(self._prefix):
             return outside_link_problem(path)
-        # `.git/config` and `.env` hold credentials, and an excerpt would print them.
+        # `.git/config` and `.env` contain credentials, which an excerpt would print.
         if "/." in target[len(self._prefix) - 1 :]:
             return hidden_target_problem(path)
         try:
@@ -188,7 +191,7 @@ class DirectoryTree:
 
 
 def find_root(start: Path) -> Path:
-    """The nearest folder upwards that holds an organization.yaml, never above the repository or a ceiling."""
+    """Return the nearest folder upwards with an organization.yaml, not above the repository or a ceiling directory."""
     ceilings = _ceilings()
     searched: list[Path] = []
     folder = Path(os.path.realpath(start))
@@ -208,7 +211,7 @@ def _ceilings() -> frozenset[Path]:
 
 
 def _check_owner(root: Path) -> None:
-    """Refuse a tree that another user has put above the working directory, as git does."""
+    """Refuse a tree that another user has placed above the working directory, as git does."""
     user = os.geteuid()
     for path in (root, root / ROOT_FILE):
         if user != 0 and path.lstat().st_uid not in (0, user):
@@ -225,7 +228,7 @@ def _entry_type(entry: os.DirEntry[str]) -> EntryType:
     try:
         return EntryType.FOLDER_LINK if entry.is_dir() else EntryType.LINK
     except OSError:
-        # A circle, or a way through a file; who reads it is told.
+        # A cycle, or a path through a file; reading it reports the problem.
         return EntryType.LINK
 
 
@@ -258,7 +261,7 @@ def _read_file_above(file: Path, path: str) -> bytes | ReadProblem:
 
 
 def _read_up_to(descriptor: int, limit: int) -> bytes:
-    """Everything up to one byte more than the limit: a file may grow while it is read, or not tell its size."""
+    """Read up to one byte more than the limit: a file may grow while it is read, or report no size."""
     data = os.read(descriptor, _CHUNK)
     if not data:
         return data
@@ -270,32 +273,32 @@ def _read_up_to(descriptor: int, limit: int) -> bytes:
 
 
 def not_regular_problem(path: str) -> ReadProblem:
-    """The refusal of a folder, FIFO, socket or device where a file is expected."""
+    """Return the problem of a folder, FIFO, socket or device where a file is expected."""
     return _read_problem("ET120", path, "is not a regular file", "replace it with a file, or give it another name")
 
 
 def outside_link_problem(path: str) -> ReadProblem:
-    """The refusal of a link that leads out of the tree."""
+    """Return the problem of a link that leads out of the tree."""
     return _read_problem("ET121", path, "is a link that leads out of the tree", "link to a file inside it")
 
 
 def hidden_target_problem(path: str) -> ReadProblem:
-    """The refusal of a link to what is hidden."""
+    """Return the problem of a link to a hidden file."""
     return _read_problem("ET121", path, "is a link to a hidden file", "link to a file without a leading dot")
 
 
 def dangling_link_problem(path: str) -> ReadProblem:
-    """The refusal of a link that leads to nothing."""
+    """Return the problem of a link whose target does not exist."""
     return _read_problem("ET120", path, "is a link that leads to nothing", "correct or remove the link")
 
 
 def too_large_problem(path: str, limit: int) -> ReadProblem:
-    """The refusal of a file of more than `limit` bytes."""
+    """Return the problem of a file of more than `limit` bytes."""
     return _read_problem("ET109", path, f"is larger than {limit >> 10} KiB", "split it")
 
 
-def _read_problem(code: str, path: str, why: str, hint: str) -> ReadProblem:
-    return ReadProblem(code, f"'{escape_unprintable(path)}' {why}", hint)
+def _read_problem(code: str, path: str, reason: str, hint: str) -> ReadProblem:
+    return ReadProblem(code, f"'{escape_unprintable(path)}' {reason}", hint)
 
 
 def _read_error(path: str, error: OSError) -> MachineError:

@@ -1,4 +1,4 @@
-"""Files of a tree change as a whole: each is old or new at any moment, and none is reached through a link."""
+"""Atomic changes of files in a tree: a file is old or new at any moment, and no path is followed through a link."""
 
 import errno
 import os
@@ -15,39 +15,42 @@ RETRY_HINT = "somebody else is working here: run the command again"
 NO_HARD_LINK_ERRNOS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 _OPEN_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-# Writing is asked for so that a file that must not be written is not replaced either.
+# Opened for writing, so that a file without write permission is not replaced either.
 _OPEN_FILE_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def read_file_in_tree(root: Path, path: str) -> bytes | None:
-    """The bytes of a regular file, None where there is none; a Refusal for anything else there or on the way."""
-    place = str(root)
-    for part in path.split("/"):
-        place = f"{place}/{part}"
+    """Return the bytes of a regular file, None if it does not exist.
+
+    Raise RefusedError for anything but a regular file at the path, and anything but folders above it.
+    """
+    current = str(root)
+    for segment in path.split("/"):
+        current = f"{current}/{segment}"
         try:
-            mode = os.lstat(place).st_mode
+            mode = os.lstat(current).st_mode
         except FileNotFoundError:
             return None
         except OSError as error:
             raise MachineError("ET805", f"cannot read '{escape_unprintable(path)}': {os_error_reason(error)}") from None
-        if not (stat.S_ISREG(mode) if place == f"{root}/{path}" else stat.S_ISDIR(mode)):
-            what = "is a link, or no file" if place == f"{root}/{path}" else "lies behind a link, or a file"
-            raise RefusedError(
-                "ET808", f"'{escape_unprintable(path)}' {what}, and is not written", "replace it with a file of its own"
-            )
+        is_target = current == f"{root}/{path}"
+        if not (stat.S_ISREG(mode) if is_target else stat.S_ISDIR(mode)):
+            problem = "is a link, or no file" if is_target else "lies behind a link, or a file"
+            message = f"'{escape_unprintable(path)}' {problem}, and is not written"
+            raise RefusedError("ET808", message, "replace it with a file of its own")
     with open_parent(root, path) as (folder, name), open(os.open(name, _OPEN_FILE_FLAGS, dir_fd=folder), "rb") as file:
         return file.read()
 
 
 def replace_file(root: Path, path: str, before: bytes, after: bytes) -> None:
-    """Give a file other bytes; it must still have those from before, and keeps its permissions."""
+    """Replace the content of a file, which must still be `before`; the permissions stay."""
     with open_parent(root, path) as (folder, name):
         replace_in_folder(folder, name, path, before, after)
 
 
 def create_file(root: Path, path: str, content: bytes) -> None:
-    """Write a new file, and the folders that it needs; nothing is overwritten."""
+    """Write a new file and the folders above it; never overwrite a file."""
     with open_parent(root, path, create_folders=True) as (folder, name):
         draft = _write_draft(folder, content, 0o666)
         try:
@@ -59,23 +62,23 @@ def create_file(root: Path, path: str, content: bytes) -> None:
 
 @contextmanager
 def open_parent(root: Path, path: str, *, create_folders: bool = False) -> Iterator[tuple[int, str]]:
-    """The open folder of a file and the file's name; no folder on the way is a link."""
+    """Open the folder of a file, without following links; yield its descriptor and the name of the file."""
     *folders, name = path.split("/")
     if not name or not set(folders).isdisjoint(("", ".", "..")):
         raise ValueError("a path leads out of the tree")
     try:
-        opened = os.open(root, _OPEN_FOLDER_FLAGS)
+        descriptor = os.open(root, _OPEN_FOLDER_FLAGS)
         try:
             for folder in folders:
                 if create_folders:
                     with suppress(FileExistsError):
-                        os.mkdir(folder, dir_fd=opened)
-                below = os.open(folder, _OPEN_FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=opened)
-                os.close(opened)
-                opened = below
-            yield opened, name
+                        os.mkdir(folder, dir_fd=descriptor)
+                child = os.open(folder, _OPEN_FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = child
+            yield descriptor, name
         finally:
-            os.close(opened)
+            os.close(descriptor)
     except OSError as error:
         hint = "check its permissions" if isinstance(error, PermissionError) else ""
         raise MachineError(
@@ -84,7 +87,7 @@ def open_parent(root: Path, path: str, *, create_folders: bool = False) -> Itera
 
 
 def check_unchanged(folder: int, name: str, path: str, before: bytes) -> os.stat_result:
-    """The status of a file that has these bytes; a Failure if it has others."""
+    """Return the status of a file with this content; raise MachineError if the content is different."""
     with open(os.open(name, _OPEN_FILE_FLAGS, dir_fd=folder), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or file.read(len(before) + 1) != before:
@@ -93,7 +96,7 @@ def check_unchanged(folder: int, name: str, path: str, before: bytes) -> os.stat
 
 
 def replace_in_folder(folder: int, name: str, path: str, before: bytes, after: bytes) -> None:
-    """The same as `replace` in an open folder."""
+    """Replace the content of a file in an open folder; see `replace_file`."""
     status = check_unchanged(folder, name, path, before)
     draft = _write_draft(folder, after, 0o600, status)
     try:
@@ -105,7 +108,7 @@ def replace_in_folder(folder: int, name: str, path: str, before: bytes, after: b
 
 
 def _write_draft(folder: int, content: bytes, bits: int, template: os.stat_result | None = None) -> str:
-    """A file with another name that will be renamed."""
+    """Write a temporary file to be renamed or linked; return its name."""
     draft = f".envtree-draft-{token_hex(8)}"
     try:
         with open(os.open(draft, _CREATE_FLAGS, bits, dir_fd=folder), "wb") as file:
@@ -122,16 +125,16 @@ def _write_draft(folder: int, content: bytes, bits: int, template: os.stat_resul
 
 
 def _copy_owner_and_mode(file: int, status: os.stat_result) -> None:
-    """Owner and permissions as they were; the owner only where this user may."""
-    mine = os.fstat(file)
-    if (mine.st_uid, mine.st_gid) != (status.st_uid, status.st_gid):
+    """Copy owner and permissions to an open file; the owner only if the user has the right to."""
+    current = os.fstat(file)
+    if (current.st_uid, current.st_gid) != (status.st_uid, status.st_gid):
         with suppress(PermissionError):
             os.fchown(file, status.st_uid, status.st_gid)
     os.fchmod(file, stat.S_IMODE(status.st_mode))
 
 
 def _link_draft(folder: int, draft: str, name: str, path: str) -> None:
-    """A hard link never overwrites, as a rename would."""
+    """Give a temporary file its name by a hard link, which, unlike a rename, never overwrites."""
     try:
         os.link(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
         return
@@ -147,7 +150,7 @@ def _link_draft(folder: int, draft: str, name: str, path: str) -> None:
 
 
 def exists_in_folder(folder: int, name: str) -> bool:
-    """Whether anything has a name in an open folder."""
+    """Report whether an entry with this name exists in an open folder."""
     try:
         os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:

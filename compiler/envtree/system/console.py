@@ -1,7 +1,7 @@
-"""The two streams: stdout carries the answer, stderr the words about it.
+"""The output streams: stdout for the answer, stderr for messages.
 
-Whatever people read passes `printable_lines` here; what a program reads is bytes, and what a report has painted is
-fit to be printed already.
+Text for people passes `printable_lines` here, except styled reports, whose content is already printable. Output for
+programs is bytes.
 """
 
 import os
@@ -14,52 +14,52 @@ from typing import TextIO
 from envtree.diagnostics.printable import printable_lines
 from envtree.model.diagnostic import MachineError
 
-_closed: set[str] = set()
-# What is said while somebody takes it down: whether on stdout, and the words or the bytes.
+_closed_streams: set[str] = set()
+# The output of a block: whether it went to stdout, and the text or bytes.
 RecordedOutput = list[tuple[bool, str | bytes]]
 _recordings: list[RecordedOutput] = []
 
 
 @contextmanager
 def record_output() -> Iterator[RecordedOutput]:
-    """What is said in the block, once it has been said."""
-    said: RecordedOutput = []
-    _recordings.append(said)
+    """Record the output of the block, in addition to writing it; the list is complete at the end of the block."""
+    recording: RecordedOutput = []
+    _recordings.append(recording)
     try:
-        yield said
+        yield recording
     finally:
-        _recordings.remove(said)
+        _recordings.remove(recording)
 
 
 def replay_output(recording: RecordedOutput) -> None:
-    """Say what was noted."""
-    for is_answer, words in recording:
-        if isinstance(words, bytes):
-            out(words)
+    """Write recorded output again."""
+    for is_answer, output in recording:
+        if isinstance(output, bytes):
+            out(output)
         else:
-            write_styled(sys.stdout if is_answer else sys.stderr, words)
+            write_styled(sys.stdout if is_answer else sys.stderr, output)
 
 
 def out(answer: str | bytes) -> None:
-    """Write the answer: words for people, bytes for a program."""
+    """Write the answer to stdout: text for people, bytes for programs."""
     if isinstance(answer, str):
         write_styled(sys.stdout, printable_lines(answer))
         return
     _record(answer, is_answer=True)
     _require_open_stdout(answer)
-    # Bytes, so that no locale and no line ending of the platform gets at what programs read.
+    # Bytes, so that neither the locale nor the platform's line endings change the output for programs.
     sys.stdout.flush()
     sys.stdout.buffer.write(answer)
     sys.stdout.buffer.flush()
 
 
 def err(text: str) -> None:
-    """Write words for people; nobody listening is no reason to fail."""
+    """Write a message to stderr; errors of the stream are ignored."""
     write_styled(sys.stderr, printable_lines(text))
 
 
 def write_styled(stream: TextIO, text: str) -> None:
-    """Write what a report made for people: the texts in it are printable, and its colours are to stay."""
+    """Write text that is already printable, such as a report with colours, without escaping it."""
     _record(text, is_answer=stream is sys.stdout)
     if stream is sys.stdout:
         _require_open_stdout(text)
@@ -71,25 +71,29 @@ def write_styled(stream: TextIO, text: str) -> None:
 
 
 def _record(output: str | bytes, *, is_answer: bool) -> None:
-    for said in _recordings:
-        said.append((is_answer, output))
+    for recording in _recordings:
+        recording.append((is_answer, output))
 
 
 def _require_open_stdout(answer: str | bytes) -> None:
-    if answer and "stdout" in _closed:
+    if answer and "stdout" in _closed_streams:
         raise MachineError("ET805", "stdout is closed, and the answer is lost", "send it to a file, or to /dev/null")
 
 
 def has_reader(stream: TextIO) -> bool:
-    """Whether anybody may still read what is written; it takes no writing to find out."""
+    """Report whether the other end of a stream is still open, without writing to it."""
     poll = select.poll()
     poll.register(stream, 0)
-    # Some systems cannot poll every kind of file, and answer with a third flag.
+    # POLLNVAL is ignored: some systems cannot poll every kind of file and report it.
     return not any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def should_color(stream: TextIO, choice: str, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether to write in colour: first `--color` decides, then NO_COLOR, a dumb terminal, FORCE_COLOR, a terminal."""
+    """Report whether to write in colour.
+
+    In order of precedence: `--color`, NO_COLOR or a dumb terminal, FORCE_COLOR or CLICOLOR_FORCE, whether the stream is
+    a terminal.
+    """
     if choice != "auto":
         return choice == "always"
     if environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
@@ -100,9 +104,9 @@ def should_color(stream: TextIO, choice: str, environ: Mapping[str, str] = os.en
 
 
 def prepare_streams() -> None:
-    """Make the streams safe to write to, whatever the caller closed and whatever the locale cannot spell."""
+    """Make the streams safe to write to: replace closed ones, and escape characters that the locale cannot encode."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            _closed.add(name)
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 -- it is the stream from now on
+            _closed_streams.add(name)
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 -- stays open as the stream
         getattr(sys, name).reconfigure(errors="backslashreplace")

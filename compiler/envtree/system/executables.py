@@ -1,6 +1,6 @@
-"""Programs of the machine: what PATH names, unless somebody else could have put it there.
+"""Find programs on PATH, and refuse those that another user or a repository could have placed there.
 
-`git` and `sops` run with the user's rights, and sops with the keys, so a checkout must not bring its own.
+`git` and `sops` run with the user's rights, and sops with the keys, so a checkout must not be able to supply its own.
 """
 
 import grp
@@ -13,35 +13,35 @@ from pathlib import Path
 from typing import NamedTuple
 
 _ROOT_GROUP = 0
-# Who is in one of these can become root, or may install programs for all: Homebrew's and Debian's /usr/local.
+# Members of these groups can become root, or may install programs for all users (/usr/local of Homebrew and Debian).
 _ADMIN_GROUPS = frozenset({"admin", "staff", "wheel"})
 
 
 class Executable(NamedTuple):
-    """A program by its absolute path, and why it is not to be trusted; `problem` is empty if it is."""
+    """A program by its absolute path; `problem` is the reason why it is not trusted, empty if it is."""
 
     path: Path
     problem: str
 
 
 def find_executable(name: str, search_path: str, *repositories: Path) -> Executable | None:
-    """The first program of that name on PATH, None without one; nothing of the repositories is trusted."""
-    found = shutil.which(name, path=search_path)
-    if found is None:
+    """Return the first program of a name on PATH, or None; programs in the repositories are not trusted."""
+    location = shutil.which(name, path=search_path)
+    if location is None:
         return None
-    path = Path(found)
+    path = Path(location)
     if not path.is_absolute():
         return Executable(path, f"it was found in '{path.parent}', and this entry of PATH is not absolute")
     real = Path(os.path.realpath(path))
-    folders = (_folder_problem(path.parent, repositories), _folder_problem(real.parent, repositories))
-    problem = next(filter(None, folders), "")
+    folder_problems = (_folder_problem(path.parent, repositories), _folder_problem(real.parent, repositories))
+    problem = next(filter(None, folder_problems), "")
     if not problem and not _is_beside_python(real.parent):
         problem = _permission_problem(real)
     return Executable(path, problem)
 
 
 def trusted_folders(search_path: str, *repositories: Path) -> Iterator[str]:
-    """PATH for a child process, without the folders in which `find` would trust nothing."""
+    """Yield the folders of PATH whose programs `find_executable` could trust, as the PATH of a child process."""
     for entry in search_path.split(os.pathsep):
         folder = Path(entry)
         if folder.is_absolute() and os.path.isdir(folder) and not _folder_problem(folder, repositories):
@@ -52,30 +52,30 @@ def _folder_problem(folder: Path, repositories: Iterable[Path]) -> str:
     if _is_beside_python(folder):
         return ""
     spellings = [Path(os.path.normpath(folder)), Path(os.path.realpath(folder))]
-    if any(path.is_relative_to(os.path.realpath(one)) for path in spellings for one in repositories):
+    if any(path.is_relative_to(os.path.realpath(root)) for path in spellings for root in repositories):
         return f"'{folder}' lies inside the repository"
     return _permission_problem(folder)
 
 
 def _is_beside_python(folder: Path) -> bool:
-    # Whoever can write there, a virtual environment of the tree included, has already chosen what runs.
+    # Trusted even in a virtual environment of the tree: anyone who can write there already controls this process.
     return os.path.realpath(folder) == os.path.realpath(Path(sys.executable).parent)
 
 
 def _permission_problem(path: Path) -> str:
-    """Who else could change a file, or what a folder holds."""
-    found = path.stat()
-    if found.st_uid not in (0, os.geteuid()):
+    """Describe the other users who could change a file or the content of a folder; empty if there are none."""
+    status = path.stat()
+    if status.st_uid not in (0, os.geteuid()):
         return f"'{path}' belongs to another user"
-    if found.st_mode & stat.S_IWOTH:
+    if status.st_mode & stat.S_IWOTH:
         return f"'{path}' can be written to by everybody"
-    if found.st_mode & stat.S_IWGRP and not _is_trusted_group(found.st_gid):
+    if status.st_mode & stat.S_IWGRP and not _is_trusted_group(status.st_gid):
         return f"'{path}' can be written to by its group"
     return ""
 
 
 def _is_trusted_group(gid: int) -> bool:
-    """Root's group, the user's own, which many systems make for each user, and those who administer the machine."""
+    """Report whether a group is root's, the user's own (many systems create one per user), or one of administrators."""
     if gid in (_ROOT_GROUP, os.getegid()):
         return True
     try:

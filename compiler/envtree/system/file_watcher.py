@@ -1,7 +1,7 @@
-"""The file system as it changes: what a folder's files have been through, told from a thread of its own.
+"""Watch a folder for changed files, in a thread of its own.
 
-The library behind it takes any signal for Ctrl-C. In another thread it sees none, and the one that ends a command stays
-what it was.
+`watchfiles` treats any signal as Ctrl-C. Outside of the main thread it receives no signals, so the exit status of a
+command that is ended by a signal is not affected.
 """
 
 import os
@@ -16,13 +16,13 @@ from typing import Any
 
 from envtree.model.diagnostic import MachineError
 
-# An editor writes a file in several steps, and git many files: what comes within a moment of each other is one change.
+# Editors write a file in several steps, and git writes many files: events in quick succession are one change.
 _STEP_MS, _DEBOUNCE_MS = 50, 1000
 _WATCH_LIMIT_HINT = "raise fs.inotify.max_user_watches, or set WATCHFILES_FORCE_POLLING=1"
 
 
 class FileWatcher:
-    """What was changed below a folder since it was last asked."""
+    """The changes below a folder."""
 
     def __init__(self, folder: Path, events: "queue.Queue[frozenset[str] | Exception]") -> None:
         self._folder = str(folder)
@@ -31,44 +31,44 @@ class FileWatcher:
         self.is_lost = False
 
     def wait_for_changes(self, seconds: float) -> frozenset[str]:
-        """The absolute paths that were changed, once there are any or the time is over.
+        """Wait for changes, at most `seconds`, and return the absolute paths that changed since the last call.
 
-        When the folder itself has been removed or replaced nothing follows, and the watcher `is_lost`.
+        After the folder itself has been removed or replaced there are no more events, and `is_lost` is set.
         """
-        found = set(self._next_event(seconds))
+        paths = set(self._next_event(seconds))
         while not self._events.empty():
-            found |= self._next_event(0)
-        # Nobody hears of a folder that was moved with what it lies in.
+            paths |= self._next_event(0)
+        # There is no event if a folder above this one is moved.
         self.is_lost = self.is_lost or _folder_identity(self._folder) != self._initial_identity
-        return frozenset(found)
+        return frozenset(paths)
 
     def _next_event(self, seconds: float) -> frozenset[str]:
         try:
-            told = self._events.get(timeout=seconds) if seconds else self._events.get_nowait()
+            event = self._events.get(timeout=seconds) if seconds else self._events.get_nowait()
         except queue.Empty:
             return frozenset()
-        if isinstance(told, FileNotFoundError):
+        if isinstance(event, FileNotFoundError):
             self.is_lost = True
             return frozenset()
-        if isinstance(told, Exception):
+        if isinstance(event, Exception):
             raise MachineError("ET812", f"the files in '{self._folder}' cannot be watched", _WATCH_LIMIT_HINT) from None
-        self.is_lost = self.is_lost or self._folder in told
-        return told
+        self.is_lost = self.is_lost or self._folder in event
+        return event
 
 
 @contextmanager
 def watch_folder(folder: Path) -> Iterator[FileWatcher]:
-    """Watch a folder and all in it; what is changed after the block was entered is not missed."""
+    """Watch a folder recursively; every change after the block was entered is reported."""
     library, stop = _import_watchfiles(), threading.Event()
-    told: queue.Queue[frozenset[str] | Exception] = queue.Queue()
-    thread = threading.Thread(target=_collect_events, args=(library, folder, stop, told), daemon=True)
+    events: queue.Queue[frozenset[str] | Exception] = queue.Queue()
+    thread = threading.Thread(target=_collect_events, args=(library, folder, stop, events), daemon=True)
     thread.start()
     try:
-        watcher = FileWatcher(folder, told)
-        # The first word comes when the system knows all folders; a change may come with it.
-        first = told.get()
-        if first:
-            told.put(first)
+        watcher = FileWatcher(folder, events)
+        # The first event arrives when the system watches all folders; it may include a change.
+        first_event = events.get()
+        if first_event:
+            events.put(first_event)
         yield watcher
     finally:
         stop.set()
@@ -76,9 +76,9 @@ def watch_folder(folder: Path) -> Iterator[FileWatcher]:
 
 
 def _collect_events(
-    library: Any, folder: Path, stop: threading.Event, told: "queue.Queue[frozenset[str] | Exception]"
+    library: Any, folder: Path, stop: threading.Event, events: "queue.Queue[frozenset[str] | Exception]"
 ) -> None:
-    ready = False
+    is_ready = False
     try:
         for changes in library.watch(
             folder,
@@ -91,22 +91,22 @@ def _collect_events(
             raise_interrupt=False,
             ignore_permission_denied=True,
         ):
-            if changes or not ready:
-                told.put(frozenset(path for _, path in changes))
-            ready = True
+            if changes or not is_ready:
+                events.put(frozenset(path for _, path in changes))
+            is_ready = True
     except (OSError, RuntimeError) as error:
-        told.put(error)
+        events.put(error)
     finally:
-        # Whatever else ends it: who waits for this thread would wait for ever.
-        told.put(frozenset({str(folder)}))
+        # In any other case too: a reader that waits for this thread would wait forever.
+        events.put(frozenset({str(folder)}))
 
 
 def _folder_identity(folder: str) -> tuple[int, int] | None:
     try:
-        found = os.stat(folder)
+        status = os.stat(folder)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _import_watchfiles() -> ModuleType:

@@ -1,4 +1,4 @@
-"""The signals that end a command: they raise until the output is written, and then they come too late."""
+"""Termination signals: they raise an exception until the output is written, and are ignored afterwards."""
 
 import signal
 import threading
@@ -7,44 +7,44 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-# SIGHUP as well: whoever closes the terminal must not leave plaintext in a staging folder.
+# SIGHUP as well: closing the terminal must not leave plaintext in a staging folder.
 _TERMINATION_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def install_handlers() -> None:
-    """From now on a signal ends the command by an exception, so that locks are given back on the way out."""
+    """Make signals end the command with an exception, so that locks are released."""
     for number in _TERMINATION_SIGNALS:
-        # `nohup` and shell scripts ignore some of them on purpose.
+        # `nohup` and shell scripts ignore some signals on purpose.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _exit_on_signal)
 
 
 def exit_after_commits() -> None:
-    """For a command that goes on after it has written: a signal that comes in a commit ends it right after that."""
+    """Let a signal that arrives during a commit end the command right after it, for commands that continue to run."""
     for number in _TERMINATION_SIGNALS:
         if signal.getsignal(number) is _exit_on_signal:
             signal.signal(number, _exit_on_deferred_signal)
 
 
 def ignore_all() -> None:
-    """From now on no signal changes how the command ends."""
+    """Ignore termination signals, so that they no longer change the exit status."""
     for number in _TERMINATION_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
 def defer_during_commit() -> Iterator[None]:
-    """Hold signals back during a commit.
+    """Defer signals during a commit.
 
-    After one that succeeded a command that listens ignores them, for its exit code must not say that nothing was
-    written. Otherwise they are delivered at the end of the block.
+    After a successful commit they are ignored if the handlers of `install_handlers` are in place, because their exit
+    codes state that nothing was written. Otherwise they are delivered at the end of the block.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    caught: list[int] = []
+    deferred: list[int] = []
     handlers = {
-        number: signal.signal(number, lambda number, _: caught.append(number)) for number in _TERMINATION_SIGNALS
+        number: signal.signal(number, lambda number, _: deferred.append(number)) for number in _TERMINATION_SIGNALS
     }
     committed = False
     try:
@@ -54,12 +54,12 @@ def defer_during_commit() -> Iterator[None]:
         for number, handler in handlers.items():
             final = signal.SIG_IGN if committed and handler is _exit_on_signal else handler
             signal.signal(number, signal.SIG_DFL if final is None else final)
-        for pending in caught:
-            signal.raise_signal(pending)
+        for deferred_number in deferred:
+            signal.raise_signal(deferred_number)
 
 
 def _exit_on_signal(number: int, _: FrameType | None) -> NoReturn:
-    # A second Ctrl-C must not disturb the cleaning up after the first.
+    # A second Ctrl-C must not interrupt the clean-up after the first.
     ignore_all()
     if number == signal.SIGINT:
         raise KeyboardInterrupt
@@ -67,5 +67,5 @@ def _exit_on_signal(number: int, _: FrameType | None) -> NoReturn:
 
 
 def _exit_on_deferred_signal(number: int, frame: FrameType | None) -> NoReturn:
-    # Another function, so that `committing` takes the command for none that ends with the commit.
+    # A function of its own, so that `defer_during_commit` does not ignore signals after the commit.
     _exit_on_signal(number, frame)

@@ -1,4 +1,4 @@
-"""Threads that start sops, several at a time."""
+"""A thread pool, for running several sops processes at a time."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def thread_pool(stop: Callable[[], None], workers: int | None = None) -> "Iterator[ThreadPoolExecutor]":
-    """A pool for a block; if that does not come to its end, `stop` ends what is running, and nothing else begins."""
+    """Provide a pool for a block; if the block raises, `stop` ends the running tasks, and queued ones are cancelled."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 -- most runs start no sops, and it takes 3 ms
 
     pool = ThreadPoolExecutor(workers or os.cpu_count())

@@ -1,4 +1,4 @@
-"""Work that several processes do together: each sees all that this one knows, and sends back what it found."""
+"""Run jobs in forked processes, which share the state of this process and send back their results."""
 
 import os
 import signal
@@ -12,15 +12,15 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 
 T = TypeVar("T")
 
-# In a container most processors may be somebody else's.
+# In a container, most processors may belong to other tenants.
 _MAX_PROCESSES = 8
-# A signal that comes just before we wait is answered after that, in seconds.
+# In seconds; bounds the delay of a signal that arrives just before the wait.
 _WAIT_SECONDS = 0.2
 _TERMINATION_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _ForkError(Exception):
-    """The system gives no other process."""
+    """The system cannot create another process."""
 
 
 class _Child(NamedTuple):
@@ -29,30 +29,30 @@ class _Child(NamedTuple):
 
 
 def process_count(requested: int | None) -> int:
-    """How many processes may work: as many as are asked for, else one for each processor that is ours."""
+    """Return the number of processes to use: as requested, else one per available processor."""
     if requested is not None:
         return requested
-    # Elsewhere a process that is forked and goes on as it is may find libraries of the system in pieces.
+    # On other platforms, system libraries may be unusable in a forked process.
     return min(len(os.sched_getaffinity(0)), _MAX_PROCESSES) if sys.platform == "linux" else 1
 
 
 def can_fork() -> bool:
-    """Whether this process can be copied: what another thread holds, nobody would ever give back in a copy."""
+    """Report whether this process can fork: a lock held by another thread would never be released in the child."""
     return threading.active_count() == 1
 
 
 def run_in_processes(count: int, jobs: int, work: Callable[[int], T], on_result: Callable[[int, T], None]) -> bool:
-    """Do `work(n)` for each n below `count`, in so many processes; `done(n, result)` hears of each as it comes.
+    """Run `work(n)` for each n below `count` in `jobs` processes; call `on_result(n, result)` as results arrive.
 
-    False if any of it failed, or no process could be started: then nothing that was heard counts.
+    Return False if a job failed or no process could be started: then the results received so far are invalid.
     """
     if not can_fork():
         return False
     children: list[_Child] = []
     try:
-        with _signals_blocked() as before:
+        with _signals_blocked() as previous_mask:
             for _ in range(min(jobs, count)):
-                children.append(_fork(partial(_run_child, work, before), children))
+                children.append(_fork(partial(_run_child, work, previous_mask), children))
         return _collect_results(children, iter(range(count)), on_result)
     except _ForkError:
         return False
@@ -62,69 +62,69 @@ def run_in_processes(count: int, jobs: int, work: Callable[[int], T], on_result:
 
 @contextmanager
 def _signals_blocked() -> Iterator[set[int]]:
-    """Hold signals back, for in the middle of a fork an exception is lost, or a child; gives those held before."""
-    before = set(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINATION_SIGNALS)))
+    """Block signals, which could lose an exception or a child during a fork; yield the previous mask."""
+    previous = set(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINATION_SIGNALS)))
     try:
-        yield before
+        yield previous
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
-def _fork(be_child: "Callable[[Connection[Any, Any]], NoReturn]", siblings: list[_Child]) -> _Child:
+def _fork(run_child: "Callable[[Connection[Any, Any]], NoReturn]", siblings: list[_Child]) -> _Child:
     try:
-        here, there = Pipe()
+        parent_end, child_end = Pipe()
         pid = os.fork()
     except OSError as error:
         raise _ForkError from error
     if pid == 0:
-        for other in (here, *(sibling.pipe for sibling in siblings)):
-            other.close()
-        be_child(there)
-    there.close()
-    return _Child(pid, here)
+        for pipe in (parent_end, *(sibling.pipe for sibling in siblings)):
+            pipe.close()
+        run_child(child_end)
+    child_end.close()
+    return _Child(pid, parent_end)
 
 
-def _run_child(work: Callable[[int], T], held: set[int], pipe: "Connection[Any, Any]") -> NoReturn:
-    """Do what is asked for and end; what goes wrong is told by saying nothing, for the first process finds it again."""
+def _run_child(work: Callable[[int], T], signal_mask: set[int], pipe: "Connection[Any, Any]") -> NoReturn:
+    """Run the requested jobs and exit; an error only closes the pipe, because the parent reproduces it."""
     try:
-        # A terminal tells all of us, and the first process ends the others.
-        for ending in _TERMINATION_SIGNALS:
-            signal.signal(ending, signal.SIG_IGN if ending == signal.SIGINT else signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        # A terminal sends SIGINT to all processes, and the parent ends its children.
+        for number in _TERMINATION_SIGNALS:
+            signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal_mask)
         while True:
-            number = pipe.recv()
-            pipe.send((number, work(number)))
+            job = pipe.recv()
+            pipe.send((job, work(job)))
     finally:
-        # Nothing of what the first process has under way is for us to finish: no buffer, no lock, no traceback.
+        # Skips all clean-up: buffers, locks and tracebacks belong to the parent.
         os._exit(0)
 
 
-def _collect_results(children: list[_Child], numbers: Iterator[int], done: Callable[[int, Any], None]) -> bool:
-    waiting: list[Connection[Any, Any]] = []
+def _collect_results(children: list[_Child], job_numbers: Iterator[int], on_result: Callable[[int, Any], None]) -> bool:
+    busy: list[Connection[Any, Any]] = []
     try:
-        waiting += [child.pipe for child in children if _send_next(child.pipe, numbers)]
-        while waiting:
-            for pipe in wait(waiting, _WAIT_SECONDS):
+        busy += [child.pipe for child in children if _send_next(child.pipe, job_numbers)]
+        while busy:
+            for pipe in wait(busy, _WAIT_SECONDS):
                 assert isinstance(pipe, Connection)
-                told = pipe.recv()
-                if not _send_next(pipe, numbers):
-                    waiting.remove(pipe)
-                done(*told)
+                result = pipe.recv()
+                if not _send_next(pipe, job_numbers):
+                    busy.remove(pipe)
+                on_result(*result)
     except (EOFError, OSError):
         return False
     return True
 
 
-def _send_next(pipe: "Connection[Any, Any]", numbers: Iterator[int]) -> bool:
-    """Whether there is more to do, which a process is told then."""
-    number = next(numbers, None)
-    if number is not None:
-        pipe.send(number)
-    return number is not None
+def _send_next(pipe: "Connection[Any, Any]", job_numbers: Iterator[int]) -> bool:
+    """Send the next job to a process; report whether there was one."""
+    job = next(job_numbers, None)
+    if job is not None:
+        pipe.send(job)
+    return job is not None
 
 
 def _kill_children(children: list[_Child]) -> None:
-    # All at once, for it takes a while until a process has given back its memory.
+    # All are killed before the first wait, because a process takes a while to release its memory.
     for child in children:
         os.kill(child.pid, signal.SIGKILL)
     for child in children:

@@ -1,4 +1,4 @@
-"""Run git so that nothing that the repository configures can run."""
+"""Run git without running anything that the repository configures."""
 
 import os
 import subprocess
@@ -9,9 +9,9 @@ from envtree.model.diagnostic import MachineError, os_error_reason
 from envtree.system.executables import find_executable, trusted_folders
 
 _TIMEOUT = 30
-# The exit statuses by which git says that there is no such thing: with 128 that a log is too short, or a path outside.
+# The exit statuses with which git reports that nothing was found; 128 is a reflog too short, or a path outside.
 _NOT_FOUND_STATUSES = {"check-ignore": (1,), "merge-base": (1,), "--verify": (1, 128)}
-# The command line outranks the repository's own configuration. Ownership is checked where the root is found.
+# The command line outranks the repository's own configuration. `find_root` checks ownership.
 _HARDENED_OPTIONS = (
     "--no-pager",
     *("-c", "core.fsmonitor=false"),
@@ -22,13 +22,13 @@ _HARDENED_OPTIONS = (
     *("-c", "safe.bareRepository=explicit"),
     *("-c", "safe.directory=*"),
 )
-# All that git gets of the environment besides PATH; no key is among them. macOS finds its git by the last one.
+# The variables that git inherits besides PATH; none is a key. macOS needs the last one to find its git.
 _INHERITED = ("HOME", "TMPDIR", "DEVELOPER_DIR")
 _ENVIRONMENT = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_OPTIONAL_LOCKS": "0",
-    # git before 2.45 knows only the second of these, which no configuration outranks.
+    # git before 2.45 supports only the second of these, which no configuration outranks.
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_NO_REPLACE_OBJECTS": "1",
@@ -44,9 +44,12 @@ def run_git(
     stdin: bytes = b"",
     extra_environment: dict[str, str] | None = None,
 ) -> bytes:
-    """What git answers; a Failure if it fails or takes too long."""
+    """Run git and return its stdout; raise MachineError if it fails or takes too long.
+
+    The output is empty if git reports that nothing was found.
+    """
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             (git, *_HARDENED_OPTIONS, *arguments),
             input=stdin,
             capture_output=True,
@@ -59,17 +62,17 @@ def run_git(
         raise MachineError("ET805", f"git took longer than {_TIMEOUT} seconds in '{repository}'") from None
     except OSError as error:
         raise MachineError("ET805", f"git cannot be started: {os_error_reason(error)}") from None
-    # A submodule or worktree copied without its repository: nothing there ignores anything.
-    if arguments[0] == "check-ignore" and b"not a git repository" in done.stderr:
+    # A submodule or worktree copied without its repository ignores nothing.
+    if arguments[0] == "check-ignore" and b"not a git repository" in process.stderr:
         return b""
-    if any(done.returncode in _NOT_FOUND_STATUSES.get(word, ()) for word in arguments[:3]):
+    if any(process.returncode in _NOT_FOUND_STATUSES.get(argument, ()) for argument in arguments[:3]):
         return b""
-    if done.returncode != 0:
+    if process.returncode != 0:
         hint = "run 'git status' there to see what is wrong with the repository"
         raise MachineError(
-            "ET805", f"'git {arguments[0]}' failed in '{repository}' with status {done.returncode}", hint
+            "ET805", f"'git {arguments[0]}' failed in '{repository}' with status {process.returncode}", hint
         )
-    return done.stdout
+    return process.stdout
 
 
 def _environment(repository: Path) -> dict[str, str]:
@@ -82,20 +85,20 @@ def _search_path() -> str:
 
 
 def find_git(repository: Path, purpose: str) -> str:
-    """The absolute path of git; a Failure without one, or if somebody may have planted it."""
-    program = _find_trusted_git(repository, _search_path())
-    if program is None:
+    """Return the absolute path of git; raise MachineError if there is none, or it is not trusted."""
+    path = _find_trusted_git(repository, _search_path())
+    if path is None:
         hint = "install git, or work on a copy outside of the repository"
         raise MachineError("ET805", f"git is needed to tell {purpose}", hint)
-    return program
+    return path
 
 
 @cache
 def _find_trusted_git(repository: Path, search_path: str) -> str | None:
-    found = find_executable("git", search_path, repository)
-    if found is None:
+    executable = find_executable("git", search_path, repository)
+    if executable is None:
         return None
-    if found.problem:
+    if executable.problem:
         hint = "put a git first on PATH that only you or root can change, outside of the repository"
-        raise MachineError("ET805", f"the first git on PATH is not trusted: {found.problem}", hint)
-    return str(found.path)
+        raise MachineError("ET805", f"the first git on PATH is not trusted: {executable.problem}", hint)
+    return str(executable.path)
