@@ -100,7 +100,7 @@ def _follow_step(container: Node, step: str) -> list[Node]:
     if step in container.entries:
         return [container.entries[step]]
     directives = (node for key, node in container.entries.items() if key.startswith("$"))
-    return next(([node, *below] for node in directives if (below := _follow_step(node, step))), [])
+    return next(([node, *descendants] for node in directives if (descendants := _follow_step(node, step))), [])
 
 
 def _is_inside(inner: Mark, outer: Mark) -> bool:

@@ -5,10 +5,10 @@ from typing import Any
 from envtree.model.nodes import Document, MappingNode, Node, ScalarNode, SequenceNode
 
 
-def scalar_fields(document: Document | None, **own: Any) -> dict[str, Any]:
-    """Return the scalar fields of a file as expressions see them; `own` overrides them."""
+def scalar_fields(document: Document | None, **overrides: Any) -> dict[str, Any]:
+    """Return the scalar fields of a file as expressions see them, updated with `overrides`."""
     entries = document.root.entries if document else {}
-    return {key: node.value for key, node in entries.items() if isinstance(node, ScalarNode)} | own
+    return {key: node.value for key, node in entries.items() if isinstance(node, ScalarNode)} | overrides
 
 
 def get_text(node: Node | None) -> str | None:

@@ -15,18 +15,18 @@ class UnknownInputError(Exception):
 
 
 def collect_inputs(
-    declared: Mapping[str, Input], given: Mapping[str, str], environ: Mapping[str, str], *, allow_undeclared: bool
+    declared: Mapping[str, Input], explicit: Mapping[str, str], environ: Mapping[str, str], *, allow_undeclared: bool
 ) -> dict[str, str | HiddenValue]:
-    """Return the value of each declared input: as given, from its variable, the default, or unknown, in this order.
+    """Return the value of each declared input: explicit, from its variable, the default, or unknown, in this order.
 
-    Raise UnknownInputError for a given input that is not declared, unless `allow_undeclared`: trees that are compared
-    share their inputs.
+    Raise UnknownInputError for an explicit input that is not declared, unless `allow_undeclared`: trees that are
+    compared share their inputs.
     """
-    for name in given:
+    for name in explicit:
         if name not in declared and not allow_undeclared:
             raise UnknownInputError(name, tuple(declared))
     values = {
-        name: given[name] if name in given else environ.get(input.env, input.default)
+        name: explicit[name] if name in explicit else environ.get(input.env, input.default)
         for name, input in declared.items()
     }
     return {name: _unset_input(name) if value is None else value for name, value in values.items()}

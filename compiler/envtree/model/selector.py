@@ -16,9 +16,9 @@ def compile_selector(patterns: Iterable[str]) -> Callable[[str], bool]:
 
 
 def _compile(pattern: str) -> Any:
-    agents, at, environments = pattern.partition("@")
+    agents, separator, environments = pattern.partition("@")
     # RE2 does not backtrack, so a glob with many stars cannot hang a run.
-    return re2.compile(f"{_translate(agents)}@{_translate(environments) if at else '[^@]*'}")
+    return re2.compile(f"{_translate(agents)}@{_translate(environments) if separator else '[^@]*'}")
 
 
 def _translate(glob: str) -> str:

@@ -30,9 +30,9 @@ def read_sops_configs(tree: Tree, secrets: Iterable[str], diags: Diagnostics) ->
         if any(entry.path == path and entry.type in (EntryType.FILE, EntryType.LINK) for entry in tree.entries(folder)):
             is_at_root = is_at_root or not folder
             yield from _make_source(path, "", tree.read(path), diags)
-    above = tree.find_above_root(SOPS_CONFIG_FILE) if folders and not is_at_root else None
-    if above:
-        yield from _make_source(above.path, above.root_prefix, above.content, diags)
+    file_above = tree.find_above_root(SOPS_CONFIG_FILE) if folders and not is_at_root else None
+    if file_above:
+        yield from _make_source(file_above.path, file_above.root_prefix, file_above.content, diags)
 
 
 def _parent_folders(path: str) -> Iterator[str]:

@@ -43,10 +43,10 @@ def read_file_in_tree(root: Path, path: str) -> bytes | None:
         return file.read()
 
 
-def replace_file(root: Path, path: str, before: bytes, after: bytes) -> None:
-    """Replace the content of a file, which must still be `before`; the permissions stay."""
+def replace_file(root: Path, path: str, expected: bytes, content: bytes) -> None:
+    """Replace the content of a file, which must still be `expected`; the permissions stay."""
     with open_parent(root, path) as (folder, name):
-        replace_in_folder(folder, name, path, before, after)
+        replace_in_folder(folder, name, path, expected, content)
 
 
 def create_file(root: Path, path: str, content: bytes) -> None:
@@ -86,19 +86,19 @@ def open_parent(root: Path, path: str, *, create_folders: bool = False) -> Itera
         ) from None
 
 
-def check_unchanged(folder: int, name: str, path: str, before: bytes) -> os.stat_result:
-    """Return the status of a file with this content; raise MachineError if the content is different."""
+def check_unchanged(folder: int, name: str, path: str, expected: bytes) -> os.stat_result:
+    """Return the status of a file with the expected content; raise MachineError if the content is different."""
     with open(os.open(name, _OPEN_FILE_FLAGS, dir_fd=folder), "rb") as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or file.read(len(before) + 1) != before:
+        if not stat.S_ISREG(status.st_mode) or file.read(len(expected) + 1) != expected:
             raise MachineError("ET805", f"'{escape_unprintable(path)}' is not as it was checked", RETRY_HINT)
     return status
 
 
-def replace_in_folder(folder: int, name: str, path: str, before: bytes, after: bytes) -> None:
+def replace_in_folder(folder: int, name: str, path: str, expected: bytes, content: bytes) -> None:
     """Replace the content of a file in an open folder; see `replace_file`."""
-    status = check_unchanged(folder, name, path, before)
-    draft = _write_draft(folder, after, 0o600, status)
+    status = check_unchanged(folder, name, path, expected)
+    draft = _write_draft(folder, content, 0o600, status)
     try:
         os.replace(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:

@@ -41,8 +41,8 @@ def can_fork() -> bool:
     return threading.active_count() == 1
 
 
-def run_in_processes(count: int, jobs: int, work: Callable[[int], T], on_result: Callable[[int, T], None]) -> bool:
-    """Run `work(n)` for each n below `count` in `jobs` processes; call `on_result(n, result)` as results arrive.
+def run_in_processes(count: int, jobs: int, run_job: Callable[[int], T], on_result: Callable[[int, T], None]) -> bool:
+    """Run `run_job(n)` for each n below `count` in `jobs` processes; call `on_result(n, result)` as results arrive.
 
     Return False if a job failed or no process could be started: then the results received so far are invalid.
     """
@@ -52,7 +52,7 @@ def run_in_processes(count: int, jobs: int, work: Callable[[int], T], on_result:
     try:
         with _signals_blocked() as previous_mask:
             for _ in range(min(jobs, count)):
-                children.append(_fork(partial(_run_child, work, previous_mask), children))
+                children.append(_fork(partial(_run_child, run_job, previous_mask), children))
         return _collect_results(children, iter(range(count)), on_result)
     except _ForkError:
         return False
@@ -84,7 +84,7 @@ def _fork(run_child: "Callable[[Connection[Any, Any]], NoReturn]", siblings: lis
     return _Child(pid, parent_end)
 
 
-def _run_child(work: Callable[[int], T], signal_mask: set[int], pipe: "Connection[Any, Any]") -> NoReturn:
+def _run_child(run_job: Callable[[int], T], signal_mask: set[int], pipe: "Connection[Any, Any]") -> NoReturn:
     """Run the requested jobs and exit; an error only closes the pipe, because the parent reproduces it."""
     try:
         # A terminal sends SIGINT to all processes, and the parent ends its children.
@@ -93,7 +93,7 @@ def _run_child(work: Callable[[int], T], signal_mask: set[int], pipe: "Connectio
         signal.pthread_sigmask(signal.SIG_SETMASK, signal_mask)
         while True:
             job = pipe.recv()
-            pipe.send((job, work(job)))
+            pipe.send((job, run_job(job)))
     finally:
         # Skips all clean-up: buffers, locks and tracebacks belong to the parent.
         os._exit(0)

@@ -1,4 +1,4 @@
-"""Archives as a port: an output in one file, whose bytes depend on nothing but what is in it."""
+"""Archives of an output: one reproducible file, whose bytes depend only on its content."""
 
 from pathlib import PurePath
 
@@ -8,7 +8,7 @@ ARCHIVE_SUFFIXES = (".tar.zst", ".zip")
 
 
 def is_archive(path: PurePath) -> bool:
-    """Whether a path is named as an archive that can be made."""
+    """Report whether a path has the name of a supported archive format."""
     return path.name.endswith(ARCHIVE_SUFFIXES) and path.name not in ARCHIVE_SUFFIXES
 
 

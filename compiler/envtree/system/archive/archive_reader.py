@@ -1,4 +1,4 @@
-"""Look into an archive that somebody has given us: its files in their order, and never onto the disk."""
+"""Read the files of an untrusted archive in order, without extracting to disk."""
 
 import tarfile
 import zipfile
@@ -11,18 +11,18 @@ import zstandard
 
 from envtree.model.diagnostic import MachineError, RefusedError, os_error_reason
 
-# Whoever made the archive chose how much comes out of it.
+# Limits, because the author of an archive controls its decompressed size.
 _MAX_MEMBER_SIZE = 1 << 30
 _MAX_WINDOW_SIZE = 1 << 27
 _CHUNK = 1 << 20
 _UNSUPPORTED_MEMBER = "it is no regular file, or too large"
 
-# A frame of Zstandard begins with four bytes, and the next one has flags.
+# A frame of Zstandard begins with a magic number of four bytes, followed by a byte of flags.
 _FLAGS_OFFSET, _CHECKSUM_FLAG, _CHECKSUM_SIZE, _HEADER_SIZE = 4, 4, 4, 10
 
 
 class ArchiveMember(NamedTuple):
-    """One entry; without `data` it cannot be what envtree has packed, and `fault` says why."""
+    """One entry; if `data` is None, envtree cannot have packed it, and `problem` is the reason."""
 
     path: str
     data: bytes | None
@@ -30,18 +30,18 @@ class ArchiveMember(NamedTuple):
 
 
 def read_members(path: Path) -> Iterator[ArchiveMember]:
-    """The files of an archive and what is neither file nor folder; a Refusal if it is none, or ends too early.
+    """Yield the entries of an archive, except folders; raise RefusedError if it is no archive, or truncated.
 
-    A checksum that is wrong keeps nothing from being read: which file was changed is what somebody wants to know.
+    A wrong checksum does not stop the reading, so that the caller can find the file that was changed.
     """
-    last = ""
+    last_path = ""
     try:
-        for one in _read_zip(path) if path.name.endswith(".zip") else _read_tar(path):
-            last = one.path or last
-            yield one
+        for member in _read_zip(path) if path.name.endswith(".zip") else _read_tar(path):
+            last_path = member.path or last_path
+            yield member
     except (tarfile.TarError, zipfile.BadZipFile, zstandard.ZstdError, EOFError, ValueError):
-        where = f"behind '{last}'" if last else "from its beginning"
-        raise RefusedError("ET631", f"'{path}' is damaged {where}", "fetch it again, or compile it again") from None
+        position = f"behind '{last_path}'" if last_path else "from its beginning"
+        raise RefusedError("ET631", f"'{path}' is damaged {position}", "fetch it again, or compile it again") from None
     except (RuntimeError, NotImplementedError):
         raise RefusedError(
             "ET631", f"'{path}' is packed in a way that envtree never packs", "compile it again"
@@ -53,12 +53,14 @@ def read_members(path: Path) -> Iterator[ArchiveMember]:
 def _read_tar(path: Path) -> Iterator[ArchiveMember]:
     packed = path.read_bytes()
     with _open_zstd(_strip_checksum(packed)) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
-        for one in tar:
-            if not one.isdir():
-                kept = tar.extractfile(one) if one.isreg() and one.size <= _MAX_MEMBER_SIZE else None
-                yield (
-                    ArchiveMember(one.name, kept.read()) if kept else ArchiveMember(one.name, None, _UNSUPPORTED_MEMBER)
-                )
+        for info in tar:
+            if info.isdir():
+                continue
+            file = tar.extractfile(info) if info.isreg() and info.size <= _MAX_MEMBER_SIZE else None
+            if file:
+                yield ArchiveMember(info.name, file.read())
+            else:
+                yield ArchiveMember(info.name, None, _UNSUPPORTED_MEMBER)
     if not _has_valid_checksum(packed):
         yield ArchiveMember(path.name, None, "its checksum is wrong")
 
@@ -68,7 +70,7 @@ def _open_zstd(packed: bytes) -> zstandard.ZstdDecompressionReader:
 
 
 def _strip_checksum(packed: bytes) -> bytes:
-    """The same frame without its checksum, which stands at the end if a bit of the header says so."""
+    """Return the same frame without its checksum, which is at its end if a flag of the header is set."""
     if len(packed) < _HEADER_SIZE or not packed[_FLAGS_OFFSET] & _CHECKSUM_FLAG:
         return packed
     return (
@@ -90,15 +92,15 @@ def _has_valid_checksum(packed: bytes) -> bool:
 
 def _read_zip(path: Path) -> Iterator[ArchiveMember]:
     with zipfile.ZipFile(path) as archive:
-        for one in archive.infolist():
-            if one.is_dir():
+        for info in archive.infolist():
+            if info.is_dir():
                 continue
-            # The upper half are the permissions on Unix, and what it is.
-            is_file = (one.external_attr >> 16) & 0o170000 in (0, 0o100000)
-            if not is_file or one.file_size > _MAX_MEMBER_SIZE:
-                yield ArchiveMember(one.filename, None, _UNSUPPORTED_MEMBER)
+            # The upper 16 bits are the Unix file type and permissions.
+            is_file = (info.external_attr >> 16) & 0o170000 in (0, 0o100000)
+            if not is_file or info.file_size > _MAX_MEMBER_SIZE:
+                yield ArchiveMember(info.filename, None, _UNSUPPORTED_MEMBER)
                 continue
             try:
-                yield ArchiveMember(one.filename, archive.read(one))
+                yield ArchiveMember(info.filename, archive.read(info))
             except (zipfile.BadZipFile, zlib.error, EOFError):
-                yield ArchiveMember(one.filename, None, "its checksum is wrong")
+                yield ArchiveMember(info.filename, None, "its checksum is wrong")

@@ -1,4 +1,4 @@
-"""Put an output into an archive: each file with the same date, no owner, and its permissions as in a folder."""
+"""Write an output to an archive: each file with a fixed date, no owner, and the permissions of a folder output."""
 
 import io
 import stat
@@ -9,10 +9,10 @@ from envtree.model.artifact import Artifact, Manifest, Output, WrittenRecords
 from envtree.model.manifest_records import ManifestRecord, ManifestRecords
 from envtree.system import disk
 
-# The first moment that a zip can name; GNU tar warns of files from the beginning of time.
+# The earliest date that zip supports; GNU tar warns about files from the epoch.
 _DATE = (1980, 1, 1, 0, 0, 0)
 _SECONDS = 315_532_800
-# What the library makes of the same bytes at a level may differ from one of its releases to the next.
+# The compressed bytes at a given level may differ between releases of the library.
 _LEVEL = 10
 _UNIX, _DOS_FOLDER = 3, 0x10
 _FILE, _FOLDER = b"0", b"5"
@@ -20,25 +20,25 @@ _FILE, _FOLDER = b"0", b"5"
 
 class _MemberWriter(Protocol):
     def add(self, path: str, data: bytes | None, bits: int) -> None:
-        """Add a file, or without data a folder."""
+        """Add a file, or a folder if `data` is None."""
 
     def close(self) -> None:
-        """Write what comes at the end."""
+        """Write the end of the archive."""
 
 
 class ArchiveWriter:
-    """Fills an archive with artifacts; the manifest is of these alone, and comes last."""
+    """Writes artifacts to an archive; the last member is a manifest of these artifacts only."""
 
     def __init__(self, stream: BinaryIO, output: Output) -> None:
         self._stream, self._output = stream, output
-        # Of many archives only one is written at a time, and each takes some MB for it.
+        # Created on first use: of many archives, only one is written at a time, and each writer needs some MB.
         self._writer: _MemberWriter | None = None
         self._is_finished = False
         self._folders = {""}
         self._records: dict[str, ManifestRecord] = {}
 
     def add(self, artifact: Artifact) -> None:
-        """Pack the files of a bundle."""
+        """Add the files of an artifact."""
         disk.check_inside(artifact.folder, [name for name, _ in artifact.files])
         self._records[artifact.id] = artifact.to_record()
         writer = self._start()
@@ -47,21 +47,19 @@ class ArchiveWriter:
             self._add_file(writer, f"{artifact.folder}/{name}", data)
 
     def finish(self) -> None:
-        """Write what comes at the end, once."""
+        """Write the manifest and the end of the archive; further calls do nothing."""
         if self._is_finished:
             return
-        whole = self._records.pop("", None)
-        empty = Manifest(self._output.edition, self._output.mode, {})
-        manifest = self._output.next_manifest(
-            empty, WrittenRecords(ManifestRecords.from_records(self._records.items()), whole)
-        )
+        whole_tree = self._records.pop("", None)
+        records = WrittenRecords(ManifestRecords.from_records(self._records.items()), whole_tree)
+        manifest = self._output.next_manifest(Manifest(self._output.edition, self._output.mode, {}), records)
         writer = self._start()
         self._add_file(writer, disk.MANIFEST_FILE, b"".join(manifest.pieces()))
         self._is_finished = True
         self.close()
 
     def close(self) -> None:
-        """End the archive wherever it is: if left open it would be ended later, when its file has been closed."""
+        """Close the writer in any state; left open, it would write its end later, after its file has been closed."""
         if self._writer:
             self._writer.close()
         self._writer = None
@@ -84,26 +82,26 @@ class ArchiveWriter:
             writer.add(f"{folder}/", None, disk.FOLDER_BITS[self._output.mode])
 
 
-def archive_artifacts(artifacts: Iterable[Artifact], packings: Mapping[str, ArchiveWriter]) -> Iterator[Artifact]:
-    """The artifacts, each of which has been packed: into the archive of its project, or the one of the empty name.
+def archive_artifacts(artifacts: Iterable[Artifact], writers: Mapping[str, ArchiveWriter]) -> Iterator[Artifact]:
+    """Add each artifact to the archive of its project, or to the one with the empty name, and yield it.
 
-    They come project by project, so that an archive is finished where the next one begins.
+    Artifacts must be grouped by project: an archive is finished when the next one begins.
     """
     last: ArchiveWriter | None = None
     for artifact in artifacts:
-        packing = packings.get(artifact.project) or packings[""]
-        if last and last is not packing:
+        writer = writers.get(artifact.project) or writers[""]
+        if last and last is not writer:
             last.finish()
-        last = packing
-        packing.add(artifact)
+        last = writer
+        writer.add(artifact)
         yield artifact
 
 
 class _TarWriter:
-    """A tar behind Zstandard."""
+    """Writes a tar archive compressed with Zstandard."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        import tarfile  # noqa: PLC0415 -- few runs make archives, and all would wait for these to load
+        import tarfile  # noqa: PLC0415 -- few runs write archives, and loading these takes time
 
         import zstandard  # noqa: PLC0415
 
@@ -113,20 +111,20 @@ class _TarWriter:
         self._member, self._end = tarfile.TarInfo, zstandard.FLUSH_FRAME
 
     def add(self, path: str, data: bytes | None, bits: int) -> None:
-        """Add a file, or without data a folder."""
-        one = self._member(path.rstrip("/"))
-        one.type = _FOLDER if data is None else _FILE
-        one.size, one.mode, one.mtime = len(data or b""), bits, _SECONDS
-        self._tar.addfile(one, io.BytesIO(data or b""))
+        """Add a file, or a folder if `data` is None."""
+        info = self._member(path.rstrip("/"))
+        info.type = _FOLDER if data is None else _FILE
+        info.size, info.mode, info.mtime = len(data or b""), bits, _SECONDS
+        self._tar.addfile(info, io.BytesIO(data or b""))
 
     def close(self) -> None:
-        """Write what comes at the end."""
+        """Write the end of the archive."""
         self._tar.close()
         self._stream.flush(self._end)
 
 
 class _ZipWriter:
-    """A zip whose files are not compressed: what deflate makes of them differs from one library to the next."""
+    """Writes a zip archive without compression, because the output of deflate differs between libraries."""
 
     def __init__(self, stream: BinaryIO) -> None:
         import zipfile  # noqa: PLC0415 -- as above
@@ -135,13 +133,13 @@ class _ZipWriter:
         self._zip = zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED)
 
     def add(self, path: str, data: bytes | None, bits: int) -> None:
-        """Add a file, or without data a folder."""
-        one = self._member(path, _DATE)
-        one.create_system = _UNIX
-        one.external_attr = ((stat.S_IFDIR if data is None else stat.S_IFREG) | bits) << 16
-        one.external_attr |= _DOS_FOLDER if data is None else 0
-        self._zip.writestr(one, data or b"")
+        """Add a file, or a folder if `data` is None."""
+        info = self._member(path, _DATE)
+        info.create_system = _UNIX
+        info.external_attr = ((stat.S_IFDIR if data is None else stat.S_IFREG) | bits) << 16
+        info.external_attr |= _DOS_FOLDER if data is None else 0
+        self._zip.writestr(info, data or b"")
 
     def close(self) -> None:
-        """Write what comes at the end."""
+        """Write the end of the archive."""
         self._zip.close()
