@@ -1,4 +1,4 @@
-"""T68: what looks like a credential in a plain file is told, and never shown. No token here is real."""
+"""T68: values in plain files that look like credentials are reported and never shown. No token in this file is real."""
 
 import pytest
 
@@ -28,22 +28,22 @@ FORMS = {
 
 
 def findings(section: str) -> list[tuple[str, str]]:
-    found = check(layers("", "", "", section)).outcome.findings
-    return [(one.diagnostic.code, one.diagnostic.message) for one in found]
+    diagnostics = [finding.diagnostic for finding in check(layers("", "", "", section)).outcome.findings]
+    return [(diagnostic.code, diagnostic.message) for diagnostic in diagnostics]
 
 
-@pytest.mark.parametrize(("what", "token"), FORMS.items(), ids=FORMS.keys())
-def test_t68_a_form_is_known_wherever_it_stands(what: str, token: str) -> None:
+@pytest.mark.parametrize(("kind", "token"), FORMS.items(), ids=FORMS.keys())
+def test_t68_a_token_format_is_recognised_anywhere(kind: str, token: str) -> None:
     for text in (token, f"prefix {token} suffix"):
-        for place in (f"config: {{a: [{{b: {quote_yaml(text)}}}]}}", f"env_vars: {{A: {quote_yaml(text)}}}"):
-            ((code, message),) = findings(f"{{{place}}}")
+        for section in (f"config: {{a: [{{b: {quote_yaml(text)}}}]}}", f"env_vars: {{A: {quote_yaml(text)}}}"):
+            ((code, message),) = findings(f"{{{section}}}")
             assert code == "ET251"
-            assert message.endswith(f"looks like {what}, in plain text")
+            assert message.endswith(f"looks like {kind}, in plain text")
             assert token not in message
 
 
 @pytest.mark.parametrize("name", ["DB_PASSWORD", "TOKEN", "apikey", "STRIPE_API_KEY", "AWS_SECRET", "ssh_private_key"])
-def test_t68_a_name_is_known_among_variables(name: str) -> None:
+def test_t68_the_name_of_a_variable_is_recognised(name: str) -> None:
     assert [code for code, _ in findings(f"{{env_vars: {{{name}: hunter2}}}}")] == ["ET251"]
 
 
@@ -61,10 +61,10 @@ def test_t68_a_name_is_known_among_variables(name: str) -> None:
         "{config: {words: this-is-a-long-name-of-a-service-with-9-words-in-it}}",
     ],
 )
-def test_t68_what_only_resembles_one_is_left_alone(section: str) -> None:
-    assert [one for one in findings(section) if one[0] in ("ET251", "ET252")] == []
+def test_t68_values_that_only_resemble_credentials_are_not_reported(section: str) -> None:
+    assert [code for code, _ in findings(section) if code in ("ET251", "ET252")] == []
 
 
-def test_what_is_merely_random_is_a_remark() -> None:
+def test_high_entropy_alone_is_an_info() -> None:
     ((code, message),) = findings("{config: {id: aG9w3Kd82jsKQpz0Xv71LmNbTyUe}}")
     assert (code, message) == ("ET252", "'config.id' is as random as a key, in plain text")

@@ -1,4 +1,4 @@
-"""Dotted paths: what is written is read back, and what is not a path is told where it stops being one."""
+"""Dotted paths: formatting and parsing round-trip, and errors of malformed paths have a position."""
 
 from contextlib import suppress
 
@@ -32,17 +32,17 @@ def test_a_path_and_its_text(path: KeyPath, text: str) -> None:
 
 
 @given(st.lists(TEXTS, min_size=1).map(tuple))
-def test_what_is_written_is_read_back(path: KeyPath) -> None:
+def test_formatting_and_parsing_round_trip(path: KeyPath) -> None:
     assert parse_path(format_path(path)) == path
 
 
 @given(st.lists(TEXTS, min_size=1).map(tuple), st.lists(TEXTS, min_size=1).map(tuple))
-def test_two_paths_never_have_one_text(one: KeyPath, other: KeyPath) -> None:
-    assert (format_path(one) == format_path(other)) == (one == other)
+def test_different_paths_have_different_texts(first: KeyPath, second: KeyPath) -> None:
+    assert (format_path(first) == format_path(second)) == (first == second)
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("", "a segment is missing at character 1"),
         (".a", "a segment is missing at character 1"),
@@ -55,8 +55,8 @@ def test_two_paths_never_have_one_text(one: KeyPath, other: KeyPath) -> None:
         ('"a" .b', "'.' expected at character 4"),
     ],
 )
-def test_what_is_no_path(text: str, complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+def test_a_malformed_path_is_an_error(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         parse_path(text)
 
 

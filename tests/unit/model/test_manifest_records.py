@@ -1,4 +1,4 @@
-"""The records of a manifest as text are those that they were made from, wherever the text is cut."""
+"""The records of a manifest survive encoding as text and parsing, for any content and any split by project."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,38 +25,39 @@ RECORDS = st.dictionaries(
 
 
 def data(records: Mapping[str, ManifestRecord]) -> bytes:
-    """The manifest, made from nothing but plain data."""
+    """Encode a manifest from plain data, as the expected result."""
     bundles = {id: record.to_json() for id, record in records.items()}
     return encode_canonical({"envtree": "1", "edition": 2026, "mode": "ref", "inputs": {"X": "}"}, "bundles": bundles})
 
 
 @given(RECORDS)
-def test_text_and_records_are_one(records: dict[str, ManifestRecord]) -> None:
-    kept = ManifestRecords.from_records(records.items())
-    manifest = Manifest(2026, "ref", {"X": "}"}, kept)
+def test_text_and_records_agree(records: dict[str, ManifestRecord]) -> None:
+    encoded = ManifestRecords.from_records(records.items())
+    manifest = Manifest(2026, "ref", {"X": "}"}, encoded)
     text = b"".join(manifest.pieces())
     assert text == data(records)
-    assert dict(kept) == records
-    assert list(kept) == sorted(records) == list(orjson.loads(text)["bundles"])
-    assert (len(kept), sum(kept.file_counts())) == (len(records), sum(len(one.files) for one in records.values()))
-    assert all(kept[id] == records[id] for id in records)
-    assert "a/b@none" not in kept
-    trace = manifest.compute_digest()
-    known = manifest_from_pieces([*manifest.pieces()], trace)
-    assert known == parse_manifest(text) == manifest
-    assert known.bundles.project_texts == kept.project_texts
-    assert known.compute_digest() == trace == parse_manifest(text).compute_digest()
+    assert dict(encoded) == records
+    assert list(encoded) == sorted(records) == list(orjson.loads(text)["bundles"])
+    file_count = sum(len(record.files) for record in records.values())
+    assert (len(encoded), sum(encoded.file_counts())) == (len(records), file_count)
+    assert all(encoded[id] == records[id] for id in records)
+    assert "a/b@none" not in encoded
+    digest = manifest.compute_digest()
+    from_pieces = manifest_from_pieces([*manifest.pieces()], digest)
+    assert from_pieces == parse_manifest(text) == manifest
+    assert from_pieces.bundles.project_texts == encoded.project_texts
+    assert from_pieces.compute_digest() == digest == parse_manifest(text).compute_digest()
 
 
 @given(RECORDS, RECORDS, st.sets(NAMES))
-def test_what_a_run_leaves_of_another(
+def test_a_run_keeps_the_records_it_does_not_select(
     old: dict[str, ManifestRecord], new: dict[str, ManifestRecord], selected: set[str]
 ) -> None:
     new = {id: record for id, record in new.items() if project_of(id) in selected}
     output = Output(Path("out"), None, "ref", 2026, {"Y": "1"}, lambda id: project_of(id) in selected)
-    before = Manifest(2026, "ref", {"X": "1"}, ManifestRecords.from_records(old.items()))
-    after = output.next_manifest(before, WrittenRecords(ManifestRecords.from_records(new.items())))
-    kept = {id: record for id, record in old.items() if project_of(id) not in selected}
-    assert dict(after.bundles) == kept | new
-    assert after.inputs == ({"X": "1", "Y": "1"} if kept else {"Y": "1"})
-    assert set(before.removed_ids(after)) == {id for id in old if id not in kept and id not in new}
+    old_manifest = Manifest(2026, "ref", {"X": "1"}, ManifestRecords.from_records(old.items()))
+    new_manifest = output.next_manifest(old_manifest, WrittenRecords(ManifestRecords.from_records(new.items())))
+    retained = {id: record for id, record in old.items() if project_of(id) not in selected}
+    assert dict(new_manifest.bundles) == retained | new
+    assert new_manifest.inputs == ({"X": "1", "Y": "1"} if retained else {"Y": "1"})
+    assert set(old_manifest.removed_ids(new_manifest)) == {id for id in old if id not in retained and id not in new}

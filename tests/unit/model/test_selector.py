@@ -1,4 +1,4 @@
-"""Selectors: where each star stops, and that everything else is literal."""
+"""Selectors: the extent of each wildcard, and that all other characters are literal."""
 
 from time import process_time
 
@@ -14,7 +14,7 @@ IDS = (
 
 
 def selected(*patterns: str) -> list[int]:
-    """Which of the ids are selected, by number."""
+    """Return the indices of the selected ids."""
     matches = compile_selector(patterns)
     return [n for n, id in enumerate(IDS) if matches(id)]
 
@@ -96,9 +96,9 @@ TREE = {
         (("p/a@staging", "p/t/*@production"), ["p/a@staging", "p/t/a@production"]),
     ],
 )
-def test_only_what_is_selected_is_computed(selectors: tuple[str, ...], ids: list[str]) -> None:
-    found = check(TREE, selectors=selectors)
-    assert (sorted(found.bundles), found.findings) == (ids, [])
+def test_only_selected_bundles_are_computed(selectors: tuple[str, ...], ids: list[str]) -> None:
+    result = check(TREE, selectors=selectors)
+    assert (sorted(result.bundles), result.findings) == (ids, [])
 
 
 @pytest.mark.parametrize(
@@ -119,5 +119,5 @@ def test_only_what_is_selected_is_computed(selectors: tuple[str, ...], ids: list
     ],
 )
 def test_a_selector_that_matches_nothing_is_an_error(pattern: str, hint: str) -> None:
-    found = check(TREE, selectors=(pattern, "p/a")).only_finding()
-    assert (found.code, found.hint) == ("ET309", hint)
+    finding = check(TREE, selectors=(pattern, "p/a")).only_finding()
+    assert (finding.code, finding.hint) == ("ET309", hint)
