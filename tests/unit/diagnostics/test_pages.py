@@ -1,7 +1,8 @@
-"""Every code has a page, and both of its examples are true: the wrong one gives that code alone, the right one nothing.
+"""Every code has a page with two examples: the wrong one reports that code alone, the right one reports nothing.
 
-The files of an example lie over those below. A `*.secrets.yaml` is shown as it was before sops encrypted it, unless it
-shows `sops` itself. Without commands an example is checked; commands run in its folder, the last one is what counts.
+The files of an example are added to those below. A `*.secrets.yaml` is shown in plain text and encrypted for the test,
+unless it contains `sops` itself. Without commands, the example is checked; commands run in its folder, and the output
+of the last one counts.
 """
 
 import os
@@ -26,18 +27,18 @@ BASE = {
     "organization.yaml": "",
     "environments/production.yaml": "description: For everybody.\n",
 }
-# Agents at the root do not go with projects, so there it is in the first project that an example shows.
+# An agent at the root excludes projects, so it is moved to the first project of an example that has one.
 AGENT = {"agents/helper.yaml": "description: Answers questions.\n"}
 PROJECT = re.compile(r"projects/[^/]+/")
-# That nobody says where a file belongs, or reads it, would be noise on every other page with a secret.
-QUIET = ("ET650", "ET651")
+# Disabled except on their own pages: every example with a secrets file would report them.
+DISABLED = ("ET650", "ET651")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PATH = re.compile(r"# (\S+)\n")
-TOLD = re.compile(r"\b(?:error|warning|info) (ET\d{3})\b")
-# These need a control plane, and are tried in tests/end_to_end/control_plane.
+REPORTED = re.compile(r"\b(?:error|warning|info) (ET\d{3})\b")
+# These need a control plane, and are tested in tests/end_to_end/control_plane.
 ELSEWHERE = {code for code in CODES if code.startswith("ET9")}
-# What a page waits for in vain need not take half a minute here.
-HURRY = """
+# Shortens the timeouts for pages whose example waits for one.
+SHORT_TIMEOUTS = """
 from envtree.secrets import sops
 from envtree.output import write
 sops.SopsDecrypter.__init__.__kwdefaults__["timeout"] = 1.0
@@ -47,14 +48,14 @@ SEARCH_PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get(
 
 
 class Example(NamedTuple):
-    """Files by path, and commands."""
+    """One example: files by path, and commands."""
 
     files: dict[str, str]
     commands: str
 
 
 def split(text: str) -> tuple[str, str, Example, Example]:
-    """The title line, what is said, and both examples."""
+    """Split a page into title line, prose, and both examples."""
     head, wrong, right = re.split(r"^## (?:Wrong|Right)\n", text, flags=re.MULTILINE)
     title, _, prose = head.partition("\n")
     return title, prose, _example(wrong), _example(right)
@@ -74,16 +75,18 @@ def _example(section: str) -> Example:
 
 
 def tree(code: str, files: dict[str, str]) -> dict[str, str]:
-    """The files of an example over what a tree needs besides."""
-    home = next((project[0] for project in map(PROJECT.match, sorted(files)) if project), "")
-    found = {**BASE, **{home + path: text for path, text in AGENT.items()}, **files}
-    quiet = {each: "off" for each in QUIET if each != code and any(".secrets." in path for path in files)}
-    found["organization.yaml"] = _with_head(found["organization.yaml"], HEAD | ({"lint": quiet} if quiet else {}))
-    return found
+    """Return the files of an example together with the files that every tree needs."""
+    project_folder = next((match[0] for match in map(PROJECT.match, sorted(files)) if match), "")
+    complete = {**BASE, **{project_folder + path: text for path, text in AGENT.items()}, **files}
+    has_secrets = any(".secrets." in path for path in files)
+    disabled = {other: "off" for other in DISABLED if other != code and has_secrets}
+    head = HEAD | ({"lint": disabled} if disabled else {})
+    complete["organization.yaml"] = _with_head(complete["organization.yaml"], head)
+    return complete
 
 
 def _with_head(text: str, head: dict[str, Any]) -> str:
-    """What organization.yaml must have and a page does not repeat, behind what it shows."""
+    """Append the required keys of organization.yaml that a page does not show."""
     missing = [f"{key}: {flow_text(value)}\n" for key, value in head.items() if not re.search(rf"^{key}\b", text, re.M)]
     return text + ("" if text.endswith("\n") or not text else "\n") + "".join(missing)
 
@@ -94,23 +97,24 @@ def _sealed(path: str, text: str) -> str:
     return flow_text(seal(yaml.safe_load(text))) + "\n"
 
 
-def codes(code: str, example: Example, folder: Path, **surroundings: str) -> set[str]:
-    """The codes that an example gives."""
+def codes(code: str, example: Example, folder: Path, **variables: str) -> set[str]:
+    """Return the codes that an example reports."""
     files = tree(code, example.files)
     if not example.commands:
         return set(check({path: _sealed(path, text) for path, text in files.items()}).codes)
     _write(files, folder)
-    *before, last = example.commands.splitlines()
-    environ = {"PATH": SEARCH_PATH, "HOME": str(folder.parent), "LC_ALL": "C.UTF-8", **surroundings}
+    *setup, last = example.commands.splitlines()
+    environ = {"PATH": SEARCH_PATH, "HOME": str(folder.parent), "LC_ALL": "C.UTF-8", **variables}
     if "sleep" in example.commands:
-        (folder.parent / "sitecustomize.py").write_text(HURRY)
+        (folder.parent / "sitecustomize.py").write_text(SHORT_TIMEOUTS)
         environ["PYTHONPATH"] = str(folder.parent)
-    for command in before:
+    for command in setup:
         subprocess.run(["bash", "-c", command], cwd=folder, env=environ, check=True, capture_output=True, timeout=60)
-    done = subprocess.run(
+    process = subprocess.run(
         ["bash", "-c", last], cwd=folder, env=environ, check=False, capture_output=True, text=True, timeout=120
     )
-    return set(TOLD.findall(done.stdout + done.stderr)) or ({f"exit {done.returncode}"} if done.returncode else set())
+    reported = set(REPORTED.findall(process.stdout + process.stderr))
+    return reported or ({f"exit {process.returncode}"} if process.returncode else set())
 
 
 def _write(files: dict[str, str], folder: Path) -> None:
@@ -129,7 +133,7 @@ def test_every_code_has_a_page_and_every_page_a_code() -> None:
 
 
 @pytest.mark.parametrize("code", sorted(CODES))
-def test_page_says_what_its_code_means(code: str) -> None:
+def test_page_explains_its_code(code: str) -> None:
     title, prose, *_ = split(read_page(code))
     assert title == f"# {code}: {CODES[code].title}"
     assert len(prose.split()) > 15, "say what it means, and why it matters"

@@ -1,4 +1,4 @@
-"""Git is asked with its own program, and nothing that a repository configures runs."""
+"""Queries to the real git, which must not run anything that a repository configures."""
 
 import os
 import shutil
@@ -60,7 +60,7 @@ def test_a_tree_below_the_repository_root(repository: Path) -> None:
     assert git.find_ignored(repository / "config", ["jobs/a.yaml", "jobs/b.yaml"]) == {"jobs/b.yaml"}
 
 
-def test_a_submodule_answers_for_itself(repository: Path, tmp_path: Path) -> None:
+def test_the_files_of_a_submodule_are_checked_in_the_submodule(repository: Path, tmp_path: Path) -> None:
     inner = tmp_path / "inner"
     inner.mkdir()
     run(inner, "init", "-q", "-b", "main")
@@ -100,9 +100,9 @@ def test_without_git_a_repository_cannot_be_read_or_written(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(repository.parent))
-    for question in (lambda: git.is_git_tracked(repository / "out"), lambda: git.find_ignored(repository, ["a.yaml"])):
+    for query in (lambda: git.is_git_tracked(repository / "out"), lambda: git.find_ignored(repository, ["a.yaml"])):
         with pytest.raises(MachineError, match="git is needed") as caught:
-            question()
+            query()
         assert caught.value.code == "ET805"
         assert caught.value.hint
     assert git.find_ignored(tmp_path, ["a.yaml"]) == frozenset()
@@ -194,31 +194,31 @@ def test_t88_a_bare_repository_among_the_files_is_not_used(repository: Path) -> 
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Path:
-    """A work tree whose repository lies in another folder, as dotfiles often do."""
-    work = tmp_path / "home"
-    write(work, "out/a/bundle.json")
-    write(work, "other/x")
-    named = ("--git-dir", str(tmp_path / "dotfiles"), "--work-tree", str(work))
-    run(work, "init", "-q", "--bare", str(tmp_path / "dotfiles"))
-    run(work, *named, "add", "out")
-    return work
+def separate_work_tree(tmp_path: Path) -> Path:
+    """Return a work tree whose repository is in another folder, as is common for dotfiles."""
+    work_tree = tmp_path / "home"
+    write(work_tree, "out/a/bundle.json")
+    write(work_tree, "other/x")
+    options = ("--git-dir", str(tmp_path / "dotfiles"), "--work-tree", str(work_tree))
+    run(work_tree, "init", "-q", "--bare", str(tmp_path / "dotfiles"))
+    run(work_tree, *options, "add", "out")
+    return work_tree
 
 
-@pytest.mark.parametrize("here", ["home", "home/other", "."])
+@pytest.mark.parametrize("directory", ["home", "home/other", "."])
 @pytest.mark.parametrize("spelling", ["absolute", "relative"])
 def test_tracked_by_the_repository_that_variables_name(
-    elsewhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, spelling: str
+    separate_work_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, directory: str, spelling: str
 ) -> None:
-    assert not git.is_git_tracked(elsewhere / "out")
-    monkeypatch.chdir(tmp_path / here)
-    for name, path in (("GIT_DIR", tmp_path / "dotfiles"), ("GIT_WORK_TREE", elsewhere)):
+    assert not git.is_git_tracked(separate_work_tree / "out")
+    monkeypatch.chdir(tmp_path / directory)
+    for name, path in (("GIT_DIR", tmp_path / "dotfiles"), ("GIT_WORK_TREE", separate_work_tree)):
         monkeypatch.setenv(name, str(path) if spelling == "absolute" else os.path.relpath(path))
-    assert git.is_git_tracked(elsewhere / "out")
-    assert git.is_git_tracked(elsewhere / "out/a")
-    assert git.is_git_tracked(elsewhere)
-    assert not git.is_git_tracked(elsewhere / "other")
-    assert not git.is_git_tracked(elsewhere / "new")
+    assert git.is_git_tracked(separate_work_tree / "out")
+    assert git.is_git_tracked(separate_work_tree / "out/a")
+    assert git.is_git_tracked(separate_work_tree)
+    assert not git.is_git_tracked(separate_work_tree / "other")
+    assert not git.is_git_tracked(separate_work_tree / "new")
     assert not git.is_git_tracked(tmp_path / "outside")
 
 
@@ -248,25 +248,25 @@ def test_t60_git_inherits_no_key(repository: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("PATH", os.pathsep.join([str(stub.parent), ".", "", str(repository), os.environ["PATH"]]))
     for name in ("SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE", "VAULT_TOKEN", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "ANY"):
         monkeypatch.setenv(name, "x")
-    asked: list[bytes] = []
+    outputs: list[bytes] = []
     real = subprocess.run
 
-    def listening(*arguments: Any, **named: Any) -> Any:
-        done = real(*arguments, **named)
-        asked.append(done.stdout)
-        assert "." not in named["env"]["PATH"].split(os.pathsep)
-        assert str(repository) not in named["env"]["PATH"].split(os.pathsep)
-        return done
+    def recording_run(*arguments: Any, **keywords: Any) -> Any:
+        process = real(*arguments, **keywords)
+        outputs.append(process.stdout)
+        assert "." not in keywords["env"]["PATH"].split(os.pathsep)
+        assert str(repository) not in keywords["env"]["PATH"].split(os.pathsep)
+        return process
 
-    monkeypatch.setattr(subprocess, "run", listening)
+    monkeypatch.setattr(subprocess, "run", recording_run)
     git.is_git_tracked(repository)
-    seen = {name.decode() for name in asked[0].split(b"\0") if name} - {"LC_CTYPE"}
+    inherited = {name.decode() for name in outputs[0].split(b"\0") if name} - {"LC_CTYPE"}
     allowed = {"PATH", "HOME", "TMPDIR", "DEVELOPER_DIR", "LC_ALL"}
-    assert {name for name in seen if not name.startswith("GIT_")} <= allowed
+    assert {name for name in inherited if not name.startswith("GIT_")} <= allowed
 
 
 @pytest.mark.parametrize("entry", [".", "", "bin"])
-def test_t53_a_git_where_the_user_stands_is_refused(
+def test_t53_a_git_in_the_working_directory_is_refused(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
 ) -> None:
     write(tmp_path, f"{entry or '.'}/git", f"#!/bin/sh\ntouch '{tmp_path}/marker'\n")
@@ -290,9 +290,9 @@ def test_t53_a_git_of_the_repository_around_a_submodule_is_refused(
     assert not (tmp_path / "marker").exists()
 
 
-@pytest.mark.parametrize("place", ["inside", "linked", "writable"])
+@pytest.mark.parametrize("location", ["inside", "linked", "writable"])
 def test_t53_a_planted_git_is_refused(
-    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str
 ) -> None:
     folders = {"inside": repository / "bin", "linked": tmp_path / "linked", "writable": tmp_path / "writable"}
     (repository / "bin").mkdir()
@@ -300,17 +300,17 @@ def test_t53_a_planted_git_is_refused(
     (tmp_path / "writable").mkdir()
     (tmp_path / "writable").chmod(0o777)
     marker = tmp_path / "marker"
-    planted = folders[place] / "git"
+    planted = folders[location] / "git"
     planted.write_text(f"#!/bin/sh\ntouch '{marker}'\n")
     planted.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folders[place]}{os.pathsep}{os.environ['PATH']}")
-    for question in (lambda: git.is_git_tracked(repository), lambda: git.find_ignored(repository, ["a.yaml"])):
+    monkeypatch.setenv("PATH", f"{folders[location]}{os.pathsep}{os.environ['PATH']}")
+    for query in (lambda: git.is_git_tracked(repository), lambda: git.find_ignored(repository, ["a.yaml"])):
         with pytest.raises(MachineError, match="not trusted"):
-            question()
+            query()
     assert not marker.exists()
 
 
-def test_a_slow_git_is_given_up(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_git_times_out(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = tmp_path / "bin" / "git"
     slow.parent.mkdir()
     slow.write_text("#!/bin/sh\nexec sleep 30\n")
