@@ -1,4 +1,4 @@
-"""`compile --shard`: several machines together write what one would, and each reads no more than its part."""
+"""`compile --shard`: several machines write the same output as one, and each reads only its own shard."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from tests.unit.system.test_git import run
 
 ACME = Path(__file__).parents[3] / "examples/acme"
 COUNTS = (1, 2, 4)
-# Whatever one project says of another, and what only the tree as a whole knows.
+# A tree with all kinds of references between projects, and with findings of the whole tree.
 ENTANGLED = {
     "organization.yaml": "{name: acme, edition: 2026, default_model: m, execution_environment: {env_vars: {LEVEL: x}}}",
     "environments/dev.yaml": "{}",
@@ -47,8 +47,8 @@ ENTANGLED = {
 }
 
 
-class Watched(TreeWrapper):
-    """A tree that notes what is read of it."""
+class RecordingTree(TreeWrapper):
+    """A tree that records the files that are read."""
 
     def __init__(self, tree: Tree) -> None:
         super().__init__(tree)
@@ -63,47 +63,47 @@ def shards(tree: Tree, count: int) -> list[Shard]:
     return [make_shard(tree, number, count) for number in range(1, count + 1)]
 
 
-def parts(tree: Tree, count: int) -> list[Run]:
-    return [start_run(tree_request(tree, shard=one)) for one in shards(tree, count)]
+def shard_runs(tree: Tree, count: int) -> list[Run]:
+    return [start_run(tree_request(tree, shard=shard)) for shard in shards(tree, count)]
 
 
-def finished(work: Run) -> tuple[set[str], set[str]]:
-    """The bundles of a run, and the codes of what it finds."""
-    ids = {bundle.target.id for bundle in work.bundles()}
-    return ids, {finding.diagnostic.code for finding in work.outcome().findings}
+def finish(run: Run) -> tuple[set[str], set[str]]:
+    """Return the ids of the bundles of a run, and the codes of its findings."""
+    ids = {bundle.target.id for bundle in run.bundles()}
+    return ids, {finding.diagnostic.code for finding in run.outcome().findings}
 
 
-# Which project is whose.
+# The assignment of projects to shards.
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
-def test_each_project_is_of_one_part_and_nothing_else_is_read(count: int) -> None:
-    whole, _ = finished(start_run(tree_request(MemoryTree(ENTANGLED))))
-    found: list[str] = []
-    for one in shards(MemoryTree(ENTANGLED), count):
-        tree = Watched(MemoryTree(ENTANGLED))
-        ids, _ = finished(start_run(tree_request(tree, shard=one)))
-        found.extend(ids)
-        own = {"one", "two", "three"} - one.other_projects
+def test_each_project_is_in_one_shard_which_reads_no_other_project(count: int) -> None:
+    whole, _ = finish(start_run(tree_request(MemoryTree(ENTANGLED))))
+    all_ids: list[str] = []
+    for shard in shards(MemoryTree(ENTANGLED), count):
+        tree = RecordingTree(MemoryTree(ENTANGLED))
+        ids, _ = finish(start_run(tree_request(tree, shard=shard)))
+        all_ids.extend(ids)
+        own = {"one", "two", "three"} - shard.other_projects
         assert tree.read_paths == {
             path for path in ENTANGLED if not path.startswith("projects/") or path.split("/")[1] in own
         }
         assert {id.partition("/")[0] for id in ids} <= own
-    assert sorted(found) == sorted(whole)
+    assert sorted(all_ids) == sorted(whole)
 
 
-def test_the_parts_have_about_as_many_agents() -> None:
+def test_shards_have_about_the_same_number_of_agents() -> None:
     files = {"organization.yaml": ENTANGLED["organization.yaml"]}
     for project, agents in {"a": 9, "b": 8, "c": 7, "d": 3, "e": 2, "f": 1}.items():
         files |= {f"projects/{project}/project.yaml": ""}
         files |= {f"projects/{project}/agents/{n}.yaml": "" for n in range(agents)}
-    every = set("abcdef")
-    own = [every - one.other_projects for one in shards(MemoryTree(files), 3)]
+    projects = set("abcdef")
+    own = [projects - shard.other_projects for shard in shards(MemoryTree(files), 3)]
     assert own == [{"a", "f"}, {"b", "e"}, {"c", "d"}]
-    assert [every - one.other_projects for one in shards(MemoryTree(files), 8)][5:] == [{"f"}, set(), set()]
+    assert [projects - shard.other_projects for shard in shards(MemoryTree(files), 8)][5:] == [{"f"}, set(), set()]
 
 
-def test_what_git_ignores_changes_no_part(tmp_path: Path) -> None:
+def test_ignored_files_do_not_change_the_shards(tmp_path: Path) -> None:
     write_files(tmp_path, {**ENTANGLED, ".gitignore": "local*.yaml\n"})
     run(tmp_path, "init", "-q")
     before = shards(DirectoryTree(tmp_path), 2)
@@ -117,23 +117,24 @@ def test_without_projects_there_is_one() -> None:
         ("environments/dev.yaml", "agents/a.yaml", "teams/t/team.yaml", "teams/t/agents/b.yaml"), "{}"
     )
     files["organization.yaml"] = ENTANGLED["organization.yaml"]
-    whole, _ = finished(start_run(tree_request(MemoryTree(files))))
+    whole, _ = finish(start_run(tree_request(MemoryTree(files))))
     assert whole == {"default/a@dev", "default/t/b@dev"}
-    assert [finished(part) for part in parts(MemoryTree(files), 2)] == [(whole, set()), (set(), set())]
+    assert [finish(run) for run in shard_runs(MemoryTree(files), 2)] == [(whole, set()), (set(), set())]
 
 
-# What is found.
+# Findings.
 
 
-def test_what_concerns_several_projects_is_no_mistake_of_one() -> None:
-    _, told = finished(start_run(tree_request(MemoryTree(ENTANGLED))))
-    assert told & WHOLE_TREE_CODES
+def test_findings_about_several_projects_are_not_reported_by_a_shard() -> None:
+    _, whole_codes = finish(start_run(tree_request(MemoryTree(ENTANGLED))))
+    assert whole_codes & WHOLE_TREE_CODES
     for count in (2, 3):
-        for part in parts(MemoryTree(ENTANGLED), count):
-            _, codes = finished(part)
-            # That nothing at all can have an environment of this name, the names tell.
+        for shard_run in shard_runs(MemoryTree(ENTANGLED), count):
+            _, codes = finish(shard_run)
+            # An environment that exists in no project is recognised by names alone.
             assert codes - {"ET351"} == {"ET752"}
-            assert [each.message for each in part.diags if each.code == "ET752"] == ["policy 'idle' selects no bundle"]
+            messages = [diagnostic.message for diagnostic in shard_run.diags if diagnostic.code == "ET752"]
+            assert messages == ["policy 'idle' selects no bundle"]
 
 
 @pytest.mark.parametrize(
@@ -149,34 +150,34 @@ def test_what_concerns_several_projects_is_no_mistake_of_one() -> None:
     ],
 )
 @pytest.mark.parametrize("count", [2, 3])
-def test_a_mistake_is_told_by_some_part(path: str, text: str, code: str, count: int) -> None:
+def test_an_error_is_reported_by_some_shard(path: str, text: str, code: str, count: int) -> None:
     files = ENTANGLED | {path: text}
-    assert code in finished(start_run(tree_request(MemoryTree(files))))[1]
-    assert any(code in finished(part)[1] for part in parts(MemoryTree(files), count))
+    assert code in finish(start_run(tree_request(MemoryTree(files))))[1]
+    assert any(code in finish(run)[1] for run in shard_runs(MemoryTree(files), count))
 
 
-# What is written.
+# Outputs.
 
 
 class Machines:
-    """Command lines over one tree, as one machine and as several."""
+    """Runs commands on one tree, as one machine or as several."""
 
-    def __init__(self, envtree: RunCommand, root: Path, work: Path) -> None:
-        self.envtree, self.root, self.work = envtree, root, work
+    def __init__(self, envtree: RunCommand, root: Path, folder: Path) -> None:
+        self.envtree, self.root, self.folder = envtree, root, folder
 
     def compile(self, name: str, *options: str) -> Path:
-        """Compile into a folder, an archive and, if halves are asked for, another folder."""
-        words = [word.replace("HALF", str(self.work / f"{name}-half")) for word in options]
-        out, archive = self.work / name, self.work / f"{name}.tar.zst"
-        done = self.envtree("-C", str(self.root), "compile", "-o", str(out), "--archive", str(archive), *words)
-        assert done.code == 0, done.err
+        """Compile into a folder, an archive and, with `--split`, a folder for the secret half."""
+        arguments = [option.replace("HALF", str(self.folder / f"{name}-half")) for option in options]
+        out, archive = self.folder / name, self.folder / f"{name}.tar.zst"
+        result = self.envtree("-C", str(self.root), "compile", "-o", str(out), "--archive", str(archive), *arguments)
+        assert result.code == 0, result.err
         return out
 
     def merge(self, name: str, *sources: Path) -> Path:
         """Merge into a folder and an archive."""
-        out, archive = self.work / name, self.work / f"{name}.tar.zst"
-        done = self.envtree("merge-manifests", *map(str, sources), "-o", str(out), "--archive", str(archive))
-        assert done.code == 0, done.err
+        out, archive = self.folder / name, self.folder / f"{name}.tar.zst"
+        result = self.envtree("merge-manifests", *map(str, sources), "-o", str(out), "--archive", str(archive))
+        assert result.code == 0, result.err
         return out
 
 
@@ -209,75 +210,75 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize("what", OPTIONS)
-def test_the_outputs_of_all_parts_are_that_of_one_machine(what: str, machines: Machines) -> None:
-    if what == "all that can lie beside":
+@pytest.mark.parametrize("options", OPTIONS)
+def test_the_merged_outputs_of_all_shards_equal_that_of_one_machine(options: str, machines: Machines) -> None:
+    if options == "all that can lie beside":
         run(machines.root, "init", "-q")
         commit(machines.root)
-    whole = machines.compile("whole", *OPTIONS[what])
-    outs = [machines.compile(f"part-{n}", "--shard", f"{n}/3", *OPTIONS[what]) for n in (1, 2, 3)]
+    whole = machines.compile("whole", *OPTIONS[options])
+    outs = [machines.compile(f"part-{n}", "--shard", f"{n}/3", *OPTIONS[options]) for n in (1, 2, 3)]
     archives = [out.with_name(f"{out.name}.tar.zst") for out in outs]
-    packed = (machines.work / "whole.tar.zst").read_bytes()
+    packed = (machines.folder / "whole.tar.zst").read_bytes()
     for name, sources in {"merged": outs, "unpacked": archives[::-1]}.items():
         assert read_folder(machines.merge(name, *sources)) == read_folder(whole)
-        assert (machines.work / f"{name}.tar.zst").read_bytes() == packed
-    if what == "halves":
+        assert (machines.folder / f"{name}.tar.zst").read_bytes() == packed
+    if options == "halves":
         half = machines.merge("half", *(out.with_name(f"{out.name}-half") for out in outs))
-        assert read_folder(half) == read_folder(machines.work / "whole-half")
+        assert read_folder(half) == read_folder(machines.folder / "whole-half")
     # In place.
     assert read_folder(machines.merge("part-2", *outs)) == read_folder(whole)
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_parts_that_share_a_folder_need_no_merging(count: int, machines: Machines) -> None:
+def test_shards_that_share_a_folder_need_no_merging(count: int, machines: Machines) -> None:
     whole = machines.compile("whole", "--secrets", "ref")
-    gone = next(iter(sorted((machines.root / "projects").iterdir())))
+    removed = next(iter(sorted((machines.root / "projects").iterdir())))
     shared = machines.compile("shared", "--secrets", "ref")
     assert read_folder(shared) == read_folder(whole)
-    shutil.rmtree(gone)
+    shutil.rmtree(removed)
     shutil.rmtree(machines.root / "jobs", ignore_errors=True)
     whole = machines.compile("whole", "--secrets", "ref")
     for n in range(1, count + 1):
         machines.compile("shared", "--secrets", "ref", "--shard", f"{n}/{count}")
-    # What was compiled of the project that is gone has been removed.
+    # The bundles of the removed project have been removed.
     assert read_folder(shared) == read_folder(whole)
 
 
 @pytest.mark.parametrize("mode", ["ref", "plain"])
-def test_an_archive_for_each_project_is_the_same_from_wherever(mode: str, machines: Machines) -> None:
+def test_an_archive_of_a_project_is_the_same_from_any_shard(mode: str, machines: Machines) -> None:
     options = ("compile", "--secrets", mode, "--receipt", "--archive")
-    whole, several = machines.work / "whole", machines.work / "several"
+    whole, several = machines.folder / "whole", machines.folder / "several"
     run(machines.root, "init", "-q")
     commit(machines.root)
-    for folder, more in ((whole, ()), *((several, ("--shard", f"{n}/2")) for n in (1, 2))):
-        done = machines.envtree("-C", str(machines.root), *options, str(folder / "{project}.tar.zst"), *more)
-        assert done.code == 0, done.err
+    for folder, shard_option in ((whole, ()), *((several, ("--shard", f"{n}/2")) for n in (1, 2))):
+        result = machines.envtree("-C", str(machines.root), *options, str(folder / "{project}.tar.zst"), *shard_option)
+        assert result.code == 0, result.err
     projects = {path.name for path in (machines.root / "projects").iterdir()}
     assert {path.name for path in whole.iterdir()} == {f"{project}.tar.zst" for project in projects}
     assert read_folder(several) == read_folder(whole)
     for path in whole.iterdir():
-        told = json.loads(machines.envtree("verify", str(path), "--format", "json").out)
+        report = json.loads(machines.envtree("verify", str(path), "--format", "json").out)
         project = path.name.partition(".")[0]
-        assert (told["problems"], told["bundles"] > 0, told["receipt"]["clean"]) == ([], True, True)
-        foreign = [name for name in told["receipt"]["files"] if name.split("/")[:2] == ["projects", project]]
-        assert len(foreign) == sum(name.startswith("projects/") for name in told["receipt"]["files"]) > 0
-    # Together they are what one archive would have been.
+        assert (report["problems"], report["bundles"] > 0, report["receipt"]["clean"]) == ([], True, True)
+        foreign = [name for name in report["receipt"]["files"] if name.split("/")[:2] == ["projects", project]]
+        assert len(foreign) == sum(name.startswith("projects/") for name in report["receipt"]["files"]) > 0
+    # Merged, they equal the output for one archive.
     merged = machines.merge("merged", *sorted(whole.iterdir()))
     assert read_folder(merged) == read_folder(machines.compile("one", "--secrets", mode, "--receipt"))
     check = ("-C", str(machines.root), *options, str(whole / "{project}.tar.zst"), "--check")
     assert machines.envtree(*check).code == 0
     damaged = sorted(whole.iterdir())[0]
     damaged.write_bytes(b"")
-    done = machines.envtree(*check)
-    assert (done.code, done.out) == (1, f"{damaged}\n")
+    result = machines.envtree(*check)
+    assert (result.code, result.out) == (1, f"{damaged}\n")
 
 
-# Together with other options.
+# Combinations with other options.
 
 
 @pytest.fixture
 def entangled(tree: Path, envtree: RunCommand) -> Path:
-    """The tree of `envtree`, in which projects have to do with each other."""
+    """Replace the tree of `envtree` by one with references between projects."""
     shutil.rmtree(tree)
     write_files(tree, ENTANGLED)
     run(tree, "init", "-q")
@@ -292,48 +293,48 @@ def ids(out: Path) -> set[str]:
 REF = ("--secrets", "ref")
 
 
-def test_a_selector_selects_of_what_a_part_has(entangled: Path, envtree: RunCommand, tmp_path: Path) -> None:
-    found: set[str] = set()
+def test_a_selector_selects_bundles_of_the_shard(entangled: Path, envtree: RunCommand, tmp_path: Path) -> None:
+    all_ids: set[str] = set()
     for n in (1, 2, 3):
-        done = envtree("compile", *REF, "-o", str(tmp_path / f"{n}"), "--shard", f"{n}/3", "one/**", "two/*@dev")
-        assert done.code == 0, done.err
-        found |= ids(tmp_path / f"{n}")
+        result = envtree("compile", *REF, "-o", str(tmp_path / f"{n}"), "--shard", f"{n}/3", "one/**", "two/*@dev")
+        assert result.code == 0, result.err
+        all_ids |= ids(tmp_path / f"{n}")
         wrong = envtree("compile", *REF, "-o", str(tmp_path / "no"), "--shard", f"{n}/3", "one/**", "tow/**")
         assert (wrong.code, "ET309: selector 'tow/**' matches no bundle" in wrong.err) == (1, True)
         assert envtree("compile", *REF, "-o", str(tmp_path / "x"), "--shard", f"{n}/3", "*/*@lab").code == 0
-    assert found == {
+    assert all_ids == {
         *(f"one/{agent}@{name}" for agent in ("a", "crew/b") for name in ("dev", "prod", "lab")),
         *("two/helper@dev", "two/other@dev"),
     }
 
 
-def test_what_changed_is_looked_for_in_each_part(entangled: Path, envtree: RunCommand, tmp_path: Path) -> None:
+def test_changed_bundles_are_compiled_by_their_shard(entangled: Path, envtree: RunCommand, tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     assert envtree("compile", *REF, "-o", str(shared)).code == 0
     write_files(entangled, {"projects/two/agents/helper.yaml": "{}"})
     (entangled / "projects/two/agents/other.yaml").unlink()
     shutil.rmtree(entangled / "projects/three")
-    found: list[str] = []
+    all_ids: list[str] = []
     for n in (1, 2, 3):
         for out in (tmp_path / f"{n}", shared):
-            done = envtree("compile", *REF, "-o", str(out), "--shard", f"{n}/3", "--changed-since", "HEAD")
-            assert done.code == 0, done.err
-        found.extend(ids(tmp_path / f"{n}"))
-    assert sorted(found) == ["two/helper@dev", "two/helper@prod"]
-    # What is gone has been removed, by whichever part.
+            result = envtree("compile", *REF, "-o", str(out), "--shard", f"{n}/3", "--changed-since", "HEAD")
+            assert result.code == 0, result.err
+        all_ids.extend(ids(tmp_path / f"{n}"))
+    assert sorted(all_ids) == ["two/helper@dev", "two/helper@prod"]
+    # Bundles that no longer exist have been removed, by any shard.
     assert envtree("compile", *REF, "-o", str(shared), "--check").code == 0
 
 
-def test_a_receipt_says_of_a_removed_project_that_the_tree_is_not_clean(
+def test_a_receipt_of_a_tree_with_a_removed_project_is_not_clean(
     entangled: Path, envtree: RunCommand, tmp_path: Path
 ) -> None:
     def clean(n: int) -> bool:
         out = tmp_path / f"{n}"
-        done = envtree("compile", *REF, "-o", str(out), "--shard", f"{n}/3", "--receipt")
-        assert done.code == 0, done.err
-        found = json.loads((out / "manifest.json").read_bytes())["receipt"]["clean"]
-        assert isinstance(found, bool)
-        return found
+        result = envtree("compile", *REF, "-o", str(out), "--shard", f"{n}/3", "--receipt")
+        assert result.code == 0, result.err
+        is_clean = json.loads((out / "manifest.json").read_bytes())["receipt"]["clean"]
+        assert isinstance(is_clean, bool)
+        return is_clean
 
     assert [clean(n) for n in (1, 2, 3)] == [True] * 3
     with (entangled / "projects/three/agents/c.yaml").open("a") as agent:
@@ -343,33 +344,33 @@ def test_a_receipt_says_of_a_removed_project_that_the_tree_is_not_clean(
     assert [clean(n) for n in (1, 2, 3)] == [False] * 3
 
 
-def test_a_part_without_a_project_is_an_output_without_bundles(
+def test_a_shard_without_projects_is_an_output_without_bundles(
     entangled: Path, envtree: RunCommand, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    done = envtree("compile", *REF, "-o", str(out), "--archive", str(tmp_path / "{project}.zip"), "--shard", "4/9")
-    assert (done.code, "wrote 0 bundles" in done.err) == (0, True), done.err
+    result = envtree("compile", *REF, "-o", str(out), "--archive", str(tmp_path / "{project}.zip"), "--shard", "4/9")
+    assert (result.code, "wrote 0 bundles" in result.err) == (0, True), result.err
     assert read_folder(out).keys() == {"manifest.json"}
     assert ids(out) == set()
     assert envtree("compile", *REF, "-o", str(out), "--shard", "4/9", "--check").code == 0
     assert not list(tmp_path.glob("*.zip"))
 
 
-def test_a_template_may_lie_in_a_project_of_another_part(entangled: Path, envtree: RunCommand, tmp_path: Path) -> None:
+def test_a_template_may_be_in_a_project_of_another_shard(entangled: Path, envtree: RunCommand, tmp_path: Path) -> None:
     organization = ENTANGLED["organization.yaml"].removesuffix("}")
     write_files(entangled, {"organization.yaml": f"{organization}, output: {{templates: {{a: projects/two/a.j2}}}}}}"})
     write_files(entangled, {"projects/two/a.j2": "{{ agent }}\n"})
     for n in (1, 2, 3):
-        done = envtree("compile", *REF, "-o", str(tmp_path / f"{n}"), "--shard", f"{n}/3", "--format", "template")
-        assert done.code == 0, done.err
+        result = envtree("compile", *REF, "-o", str(tmp_path / f"{n}"), "--shard", f"{n}/3", "--format", "template")
+        assert result.code == 0, result.err
 
 
-@pytest.mark.parametrize("part", ["0/3", "4/3", "1", "1/0", "-1/3", "a/b", "1/3/5", "", "1/99999", "٣/٤", "1 / 3"])
-def test_what_is_no_part(part: str, envtree: RunCommand) -> None:
-    done = envtree("compile", f"--shard={part}")
-    assert (done.code, "write K/N, such as 1/4, with K from 1 to N" in done.err) == (2, True)
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "1", "1/0", "-1/3", "a/b", "1/3/5", "", "1/99999", "٣/٤", "1 / 3"])
+def test_a_malformed_shard_is_a_usage_error(shard: str, envtree: RunCommand) -> None:
+    result = envtree("compile", f"--shard={shard}")
+    assert (result.code, "write K/N, such as 1/4, with K from 1 to N" in result.err) == (2, True)
 
 
 def test_only_a_project_can_stand_in_the_name_of_an_archive(envtree: RunCommand) -> None:
-    done = envtree("compile", "--archive", "{team}.zip")
-    assert (done.code, "'{team}' in '{team}.zip' stands for nothing; write {project}" in done.err) == (2, True)
+    result = envtree("compile", "--archive", "{team}.zip")
+    assert (result.code, "'{team}' in '{team}.zip' stands for nothing; write {project}" in result.err) == (2, True)

@@ -1,4 +1,4 @@
-"""What one bundle needs of a tree is all that is read for it, and it is the same bundle."""
+"""A tree restricted to one bundle gives the same bundle, and only the files that it needs are read."""
 
 from pathlib import Path
 
@@ -31,12 +31,12 @@ SMALL = {
     ids=["small", "acme", "minimal"],
 )
 def test_the_bundle_of_a_narrow_tree_is_that_of_the_whole(tree: Tree) -> None:
-    whole = {one.target.id: one for one in start_run(tree_request(tree)).bundles()}
+    whole = {bundle.target.id: bundle for bundle in start_run(tree_request(tree)).bundles()}
     assert whole
     for id, bundle in whole.items():
         run = start_run(tree_request(SingleBundleTree(tree, id), (id,), allow_empty=True))
-        assert [bundle_json(one, "ref") for one in run.bundles()] == [bundle_json(bundle, "ref")]
-        assert {one.partition("@")[0] for one in run.ids} == {id.partition("@")[0]}
+        assert [bundle_json(narrow, "ref") for narrow in run.bundles()] == [bundle_json(bundle, "ref")]
+        assert {run_id.partition("@")[0] for run_id in run.ids} == {id.partition("@")[0]}
 
 
 @pytest.mark.parametrize(

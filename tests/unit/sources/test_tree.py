@@ -1,4 +1,4 @@
-"""The tree on disk: only regular files inside the root are read, once, and nothing blocks."""
+"""Trees on disk: only regular files in the root are read, each once, and reading never blocks."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from envtree.model.diagnostic import Diagnostics, MachineError
-from envtree.sources import tree as port
+from envtree.sources import tree as tree_module
 from envtree.sources.tree import (
     FILE_LIMIT,
     DirectoryTree,
@@ -108,9 +108,9 @@ def test_t80_links(root: Path, target: str, code: str) -> None:
     (root / "environments").mkdir()
     (root / "environments/hop.yaml").symlink_to("../../outside.yaml")
     (root / "environments/dev.yaml").symlink_to(target)
-    refusal = DirectoryTree(root).read("environments/dev.yaml")
-    assert isinstance(refusal, ReadProblem)
-    assert refusal.code == code
+    problem = DirectoryTree(root).read("environments/dev.yaml")
+    assert isinstance(problem, ReadProblem)
+    assert problem.code == code
 
 
 def test_t80_a_refused_link_is_a_finding_without_content(root: Path) -> None:
@@ -133,7 +133,7 @@ def test_t80_links_to_folders_are_findings_where_a_folder_counts(root: Path) -> 
 
 
 def test_t80_a_link_from_git(root: Path) -> None:
-    """Mode 120000, as a pull request would bring it."""
+    """Mode 120000, as in a commit of a pull request."""
     write(root.parent, "outside.yaml")
     git = ["git", "-C", str(root)]
     subprocess.run([*git, "init", "-q"], check=True)
@@ -153,15 +153,15 @@ def test_t81_special_files_never_block(root: Path) -> None:
     assert codes(root) == [(f"environments/{name}.yaml", "ET120") for name in ("fifo", "folder", "socket")]
     tree = DirectoryTree(root)
     for name in ("fifo", "folder", "socket"):
-        refusal = tree.read(f"environments/{name}.yaml")
-        assert isinstance(refusal, ReadProblem)
-        assert refusal.code == "ET120"
+        problem = tree.read(f"environments/{name}.yaml")
+        assert isinstance(problem, ReadProblem)
+        assert problem.code == "ET120"
 
 
 def test_t81_a_device_is_not_read() -> None:
-    refusal = DirectoryTree(Path("/dev")).read("zero")
-    assert isinstance(refusal, ReadProblem)
-    assert refusal.code == "ET120"
+    problem = DirectoryTree(Path("/dev")).read("zero")
+    assert isinstance(problem, ReadProblem)
+    assert problem.code == "ET120"
 
 
 def test_t81_the_root_file_may_be_special_too(root: Path) -> None:
@@ -174,13 +174,13 @@ def test_t81_the_root_file_may_be_special_too(root: Path) -> None:
 def test_t81_a_huge_sparse_file_is_not_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(root, "jobs/huge.yaml")
     os.truncate(path, 1 << 40)
-    monkeypatch.setattr(port, "_read_up_to", lambda *_: pytest.fail("read"))
-    refusal = DirectoryTree(root).read("jobs/huge.yaml")
-    assert refusal == ReadProblem("ET109", "'jobs/huge.yaml' is larger than 1024 KiB", "split it")
+    monkeypatch.setattr(tree_module, "_read_up_to", lambda *_: pytest.fail("read"))
+    problem = DirectoryTree(root).read("jobs/huge.yaml")
+    assert problem == ReadProblem("ET109", "'jobs/huge.yaml' is larger than 1024 KiB", "split it")
 
 
-def test_t81_a_file_that_does_not_tell_its_size(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as those of /proc, or one that grows: no more than the limit is read."""
+def test_t81_a_file_that_reports_no_size(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files such as those of /proc, or growing files, are read only up to the limit."""
     path = write(root, "jobs/growing.yaml")
     read, total = os.read, 0
 
@@ -193,9 +193,9 @@ def test_t81_a_file_that_does_not_tell_its_size(root: Path, monkeypatch: pytest.
         return data
 
     monkeypatch.setattr(os, "read", growing)
-    refusal = DirectoryTree(root).read("jobs/growing.yaml")
-    assert isinstance(refusal, ReadProblem)
-    assert refusal.code == "ET109"
+    problem = DirectoryTree(root).read("jobs/growing.yaml")
+    assert isinstance(problem, ReadProblem)
+    assert problem.code == "ET109"
     assert total == FILE_LIMIT + 1
 
 
@@ -203,22 +203,22 @@ def test_t86_a_file_is_opened_once_and_hashed_as_read(root: Path, monkeypatch: p
     opened: list[str] = []
     real = os.open
 
-    def counting(path: str, flags: int) -> int:
+    def recording_open(path: str, flags: int) -> int:
         opened.append(os.path.basename(path))
         return real(path, flags)
 
-    monkeypatch.setattr(os, "open", counting)
+    monkeypatch.setattr(os, "open", recording_open)
     write(root, "jobs/a.yaml")
-    (one, two) = load_sources(DirectoryTree(root), Diagnostics())
+    job, organization = load_sources(DirectoryTree(root), Diagnostics())
     assert opened == ["a.yaml", "organization.yaml"]
-    assert one.digest == sha256(b"a: 1\n").hexdigest()
-    assert two.data == b"name: acme\n"
+    assert job.digest == sha256(b"a: 1\n").hexdigest()
+    assert organization.data == b"name: acme\n"
 
 
 def test_t80_a_file_that_turns_into_a_link_after_the_listing(root: Path) -> None:
     path = write(root, "jobs/a.yaml")
 
-    class Racing(DirectoryTree):
+    class RacingTree(DirectoryTree):
         def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
             if path == "jobs/a.yaml":
                 (self.root / path).unlink()
@@ -226,7 +226,7 @@ def test_t80_a_file_that_turns_into_a_link_after_the_listing(root: Path) -> None
             return super().read(path, limit=limit)
 
     diags = Diagnostics()
-    assert [source.path for source in load_sources(Racing(root), diags)] == ["organization.yaml"]
+    assert [source.path for source in load_sources(RacingTree(root), diags)] == ["organization.yaml"]
     assert [finding.code for finding in diags] == ["ET121"]
     assert path.is_symlink()
 
@@ -283,14 +283,14 @@ def test_t91_never_above_a_ceiling(root: Path, monkeypatch: pytest.MonkeyPatch) 
     assert find_root(root / "a/b") == root
 
 
-@pytest.mark.parametrize("mine", ["root", "organization.yaml"])
-def test_t91_a_root_of_another_user_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch, mine: str) -> None:
+@pytest.mark.parametrize("own", ["root", "organization.yaml"])
+def test_t91_a_root_of_another_user_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch, own: str) -> None:
     real = Path.lstat
     owner = os.stat(root).st_uid
 
     def lstat(self: Path) -> os.stat_result:
         status = list(real(self))
-        status[4] = 4321 if self.name == mine else 1234
+        status[4] = 4321 if self.name == own else 1234
         return os.stat_result(status)
 
     monkeypatch.setattr(Path, "lstat", lstat)
@@ -302,8 +302,8 @@ def test_t91_a_root_of_another_user_is_refused(root: Path, monkeypatch: pytest.M
     assert owner == os.stat(root).st_uid
 
 
-class Reversed(DirectoryTree):
-    """The same tree from a file system with another order."""
+class ReversedTree(DirectoryTree):
+    """The same tree on a file system with another order."""
 
     def entries(self, folder: str) -> tuple[TreeEntry, ...]:
         return tuple(reversed(super().entries(folder)))
@@ -316,7 +316,7 @@ def test_the_order_of_a_directory_does_not_matter(root: Path, monkeypatch: pytes
         write(root, f"projects/p/project.secrets.{suffix}")
     forward, backward = Diagnostics(), Diagnostics()
     sources = load_sources(DirectoryTree(root), forward)
-    assert load_sources(Reversed(root), backward) == sources
+    assert load_sources(ReversedTree(root), backward) == sources
     assert set(backward) == set(forward)
     assert [source.path for source in sources] == sorted(source.path for source in sources)
 
