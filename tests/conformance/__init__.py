@@ -1,1 +1,1 @@
-"""Suites and programs that nobody here wrote, as judges of envtree."""
+"""Conformance tests: envtree compared with test suites and programs of other projects."""

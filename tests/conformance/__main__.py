@@ -1,10 +1,10 @@
-"""Run the foreign suites: `python -m tests.conformance` for all, `python -m tests.conformance NAME…` for some."""
+"""Run the conformance suites: `python -m tests.conformance` for all, `python -m tests.conformance NAME…` for some."""
 
 import argparse
 import sys
 from functools import partial
 
-from tests.conformance.case import Suite, judge, shown, table
+from tests.conformance.case import Suite, format_case, format_table, run_suite
 from tests.conformance.hiera import HIERA
 from tests.conformance.json_schema import json_schema, unknown_values
 from tests.conformance.json_texts import json_texts
@@ -30,23 +30,23 @@ SUITES: dict[str, Suite] = {
     "omegaconf": partial(random_trees, OMEGACONF),
     "omegaconf, types": partial(merge_table, OMEGACONF),
 }
-_SHOWN = 20
+_MAX_SHOWN = 20
 
 
 def main() -> None:
-    """Print the counts, and end with an error if a difference has no reason, or a reason no difference."""
+    """Print the counts; exit with an error if a difference has no reason, or a reason has no difference."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*SUITES, []], metavar="NAME", help=", ".join(SUITES))
     parser.add_argument("--reasons", action="store_true", help="also count the cases of each reason")
     options = parser.parse_args()
-    verdicts = {name: judge(name, SUITES[name]) for name in options.names or SUITES}
-    print(*table(verdicts), sep="\n")
+    verdicts = {name: run_suite(name, SUITES[name]) for name in options.names or SUITES}
+    print(*format_table(verdicts), sep="\n")
     failed = False
     for name, verdict in verdicts.items():
         if options.reasons:
             print(*(f"  {name}, {reason}: {count}" for reason, count in verdict.explained.most_common()), sep="\n")
-        for case in verdict.wrong[:_SHOWN]:
-            print(name, shown(case), sep="\n")
+        for case in verdict.wrong[:_MAX_SHOWN]:
+            print(name, format_case(case), sep="\n")
         for reason in verdict.stale:
             print(f"{name}: nothing differs for the reason '{reason}' any more")
         failed = failed or bool(verdict.wrong or verdict.stale)

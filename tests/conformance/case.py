@@ -1,4 +1,4 @@
-"""A case of somebody else: what envtree makes of it, what the judge makes of it, and why they may differ."""
+"""Cases: the results of envtree and of a reference, their comparison, and the reasons for intended differences."""
 
 import json
 from collections import Counter
@@ -8,19 +8,19 @@ from typing import Any, NamedTuple
 
 import yaml
 
-# Suites whose cases change with the examples.
+# Suites whose cases depend on the examples, so that a reason may be without a case.
 RANDOM = frozenset({"yaml mutations"})
 DIVERGENCES = Path(__file__).parent / "divergences.yaml"
 
 
 class Refused(NamedTuple):
-    """No value: a text that is not taken. `why` is a code of envtree, or empty for a judge's own reasons."""
+    """A refused text; `reason` is a code of envtree, the reference's own reason, or empty."""
 
-    why: str = ""
+    reason: str = ""
 
 
 class Case(NamedTuple):
-    """Both answers to one question; `rule` names the reason in the divergence file, the id if there is none."""
+    """The results of envtree and of the reference; `rule` is the key of a reason in the divergence file."""
 
     id: str
     ours: Any
@@ -29,23 +29,23 @@ class Case(NamedTuple):
 
     @property
     def equal(self) -> bool:
-        """Whether both refuse, or mean the same."""
+        """Whether both refuse, or both give the same value."""
         ours, theirs = self.ours, self.theirs
         if isinstance(ours, Refused) or isinstance(theirs, Refused):
             return isinstance(ours, Refused) and isinstance(theirs, Refused)
-        return same(ours, theirs)
+        return is_same_json(ours, theirs)
 
     @property
     def reason(self) -> str:
-        """Under what a difference is looked up."""
-        return self.rule or (self.ours.why if isinstance(self.ours, Refused) and self.ours.why else self.id)
+        """The key of the difference in the divergence file: the rule, the code of a refusal, or the id."""
+        return self.rule or (self.ours.reason if isinstance(self.ours, Refused) and self.ours.reason else self.id)
 
 
 Suite = Callable[[], Iterable[Case]]
 
 
 class Verdict(NamedTuple):
-    """How a suite went; `wrong` are differences without a reason, `stale` are reasons without a difference."""
+    """The result of a suite; `wrong` are differences without a reason, `stale` are reasons without a difference."""
 
     run: int
     equal: int
@@ -54,24 +54,24 @@ class Verdict(NamedTuple):
     stale: list[str]
 
 
-def same(one: Any, other: Any) -> bool:
-    """Equal as JSON: 1 is 1.0, and true is not 1."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+def is_same_json(left: Any, right: Any) -> bool:
+    """Compare JSON data: 1 equals 1.0, and true does not equal 1."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(is_same_json(left[key], right[key]) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(is_same_json, left, right))
+    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 
-def reasons(suite: str) -> dict[str, str]:
-    """Why envtree may differ from a judge, by code, by kind of case or by id."""
-    listed: dict[str, dict[str, str]] = yaml.safe_load(DIVERGENCES.read_text("utf-8"))
-    return listed.get(suite) or {}
+def load_reasons(suite: str) -> dict[str, str]:
+    """Load the reasons why envtree may differ from a reference, by code, kind of case or id."""
+    divergences: dict[str, dict[str, str]] = yaml.safe_load(DIVERGENCES.read_text("utf-8"))
+    return divergences.get(suite) or {}
 
 
-def judge(name: str, suite: Suite) -> Verdict:
-    """Run a suite; what one of random texts does not meet this time, it may meet the next."""
-    known = reasons(name)
+def run_suite(name: str, suite: Suite) -> Verdict:
+    """Run a suite; reasons without a case do not count as stale in a suite of random texts."""
+    reasons = load_reasons(name)
     explained: Counter[str] = Counter()
     wrong: list[Case] = []
     total = equal = 0
@@ -79,27 +79,27 @@ def judge(name: str, suite: Suite) -> Verdict:
         total += 1
         if case.equal:
             equal += 1
-        elif case.reason in known:
+        elif case.reason in reasons:
             explained[case.reason] += 1
         else:
             wrong.append(case)
-    return Verdict(total, equal, explained, wrong, sorted(known.keys() - explained) if name not in RANDOM else [])
+    return Verdict(total, equal, explained, wrong, sorted(reasons.keys() - explained) if name not in RANDOM else [])
 
 
-def shown(case: Case) -> str:
-    """A wrong case for people."""
-    return f"  {case.id}: envtree {_shown(case.ours)}, the judge {_shown(case.theirs)}"
+def format_case(case: Case) -> str:
+    """Format a wrong case."""
+    return f"  {case.id}: envtree {_format_result(case.ours)}, the reference {_format_result(case.theirs)}"
 
 
-def _shown(answer: Any) -> str:
-    if isinstance(answer, Refused):
-        return f"refuses {answer.why}".strip()
-    return f"says {json.dumps(answer, ensure_ascii=True, default=repr)[:300]}"
+def _format_result(result: Any) -> str:
+    if isinstance(result, Refused):
+        return f"refuses {result.reason}".strip()
+    return f"gives {json.dumps(result, ensure_ascii=True, default=repr)[:300]}"
 
 
-def table(verdicts: dict[str, Verdict]) -> Iterator[str]:
-    """The counts, for people."""
+def format_table(verdicts: dict[str, Verdict]) -> Iterator[str]:
+    """Format the counts of the suites."""
     yield f"{'suite':<26}{'run':>8}{'equal':>8}{'explained':>11}{'wrong':>7}"
-    for name, one in verdicts.items():
-        explained = one.explained.total()
-        yield f"{name:<26}{one.run:>8}{one.equal:>8}{explained:>11}{len(one.wrong):>7}"
+    for name, verdict in verdicts.items():
+        explained = verdict.explained.total()
+        yield f"{name:<26}{verdict.run:>8}{verdict.equal:>8}{explained:>11}{len(verdict.wrong):>7}"

@@ -1,4 +1,4 @@
-"""Hiera, the lookup of Puppet, over layers of data: the nearest layer wins, maps are merged deeply, lists united."""
+"""Hiera, the lookup of Puppet, with deep merges: the nearest layer wins, and lists are united."""
 
 import json
 import subprocess
@@ -10,8 +10,8 @@ from tests.conformance.layered import LAYERS, Peer
 from tests.support.env_readers import program
 
 
-def _asked(_: str, cases: list[list[Any]]) -> list[Any]:
-    """All cases in one run, each under a key of its own; layers are files, the first to be looked at the nearest."""
+def _merge_with_hiera(_: str, cases: list[list[Any]]) -> list[Any]:
+    """Merge all cases in one run, each under its own key; layers are files, with the nearest first in the hierarchy."""
     names = [f"case{number}" for number in range(len(cases))]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -27,9 +27,9 @@ def _asked(_: str, cases: list[list[Any]]) -> list[Any]:
         settings = [f"--hiera_config={root}/hiera.yaml", f"--confdir={root}/conf", f"--vardir={root}/var"]
         command = [program("puppet"), "apply", *settings, "--execute", f"$all = {{ {entries} }}\n{output}"]
         subprocess.run(command, check=True, capture_output=True)
-        found = json.loads((root / "answer").read_text())
-    return [found[name] for name in names]
+        answer = json.loads((root / "answer").read_text())
+    return [answer[name] for name in names]
 
 
-# Its references look up whole keys, and a key that is being looked up would be its own reference.
-HIERA = Peer("hiera", "union", None, _asked)
+# Without references: Hiera's look up whole keys, so a reference in a case would refer to itself.
+HIERA = Peer("hiera", "union", None, _merge_with_hiera)

@@ -1,4 +1,4 @@
-"""JSON Schema: the official suite of draft 2020-12, asked of all three ways in which envtree judges by a schema."""
+"""JSON Schema: the official suite of draft 2020-12, for all three validators of envtree."""
 
 import copy
 import json
@@ -15,85 +15,89 @@ from envtree.compile.bundle_lint.partial_validator import PartialValidator
 from envtree.frontend.link.policies import REGEX_OPTIONS
 from envtree.frontend.schema_faults import FaultFinder
 from envtree.model.resolved import UNKNOWN, HiddenValue
-from tests.benchmarks.peer_programs import cache as kept
+from tests.benchmarks import peer_programs
 from tests.conformance.case import Case, Refused
 
-# Its source distribution carries the suite, which no wheel has.
-CARRIER = "jsonschema==4.26.0"
+# The source distribution contains the suite, the wheel does not.
+SOURCE_PACKAGE = "jsonschema==4.26.0"
 FOLDER = "/json/tests/draft2020-12/"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-# What envtree has no use for: policies refer to no other document, and assert no format.
-LEFT_OUT = ("refRemote", "vocabulary", "format", "content", "default")
+# Features that envtree does not support: policies cannot refer to other documents, nor assert formats.
+EXCLUDED = ("refRemote", "vocabulary", "format", "content", "default")
 
 
 @cache
 def groups() -> list[tuple[str, dict[str, Any]]]:
-    """The groups of cases by the names of their files, without the optional ones."""
-    archive = kept() / f"{CARRIER.replace('==', '-')}.tar.gz"
+    """Return the groups of cases with the names of their files, except the optional ones."""
+    archive = peer_programs.cache() / f"{SOURCE_PACKAGE.replace('==', '-')}.tar.gz"
     if not archive.exists():
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        subprocess.run([*pip, "--no-binary", ":all:", "--dest", str(kept()), CARRIER], check=True)
-    found = []
+        subprocess.run([*pip, "--no-binary", ":all:", "--dest", str(peer_programs.cache()), SOURCE_PACKAGE], check=True)
+    loaded = []
     with tarfile.open(archive) as files:
         for member in files.getmembers():
-            inside = member.name.partition(FOLDER)[2]
-            name = inside.removesuffix(".json")
-            content = files.extractfile(member) if inside.endswith(".json") and "/" not in inside else None
-            if content and name not in LEFT_OUT:
-                found += [(name, group) for group in json.loads(content.read())]
-    return found
+            file_name = member.name.partition(FOLDER)[2]
+            name = file_name.removesuffix(".json")
+            is_test = file_name.endswith(".json") and "/" not in file_name
+            content = files.extractfile(member) if is_test else None
+            if content and name not in EXCLUDED:
+                loaded += [(name, group) for group in json.loads(content.read())]
+    return loaded
 
 
-def _policy(schema: Any) -> Callable[[Any], Any]:
+def _fast_validator(schema: Any) -> Callable[[Any], Any]:
     try:
         return jsonschema_rs.Draft202012Validator(schema, pattern_options=REGEX_OPTIONS, offline=True).is_valid
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
         return lambda data: Refused("unusable")
 
 
-def _explainer(schema: Any) -> Callable[[Any], Any]:
+def _explaining_validator(schema: Any) -> Callable[[Any], Any]:
     finder = FaultFinder({})
     return lambda data: not finder.find_faults("suite", schema, data)
 
 
 def json_schema() -> Iterator[Case]:
-    """What decides (fast), what judges with unknowns (and none are), and what explains, where it has all keywords."""
+    """Yield cases for the fast validator, the one that supports unknown values (here none are unknown), and the
+    explaining one, if it supports all keywords of the schema.
+    """
     for name, group in groups():
         schema = group["schema"]
-        usable = _policy(schema)
-        judge = PartialValidator(schema)
+        is_valid = _fast_validator(schema)
+        find_breaches = PartialValidator(schema)
         for test in group["tests"]:
             id = f"{name}: {group['description']}: {test['description']}"
-            answer = usable(test["data"])
-            yield Case(f"{id} (decided)", answer, test["valid"], f"{name}, unusable" if _refused(answer) else "")
-            if not _refused(answer):
-                breaches, undecided = judge(test["data"])
+            answer = is_valid(test["data"])
+            yield Case(f"{id} (decided)", answer, test["valid"], f"{name}, unusable" if _is_refused(answer) else "")
+            if not _is_refused(answer):
+                breaches, undecided = find_breaches(test["data"])
                 yield Case(f"{id} (judged)", not breaches and not undecided, test["valid"], f"{name}, judged")
-            if not _refused(answer) and _is_explained(schema):
-                yield Case(f"{id} (explained)", _explainer(schema)(test["data"]), test["valid"], f"{name}, explained")
+            if not _is_refused(answer) and _is_explained(schema):
+                explained = _explaining_validator(schema)(test["data"])
+                yield Case(f"{id} (explained)", explained, test["valid"], f"{name}, explained")
 
 
-def _refused(answer: Any) -> bool:
+def _is_refused(answer: Any) -> bool:
     return isinstance(answer, Refused)
 
 
 def _is_explained(schema: Any) -> bool:
-    """Whether the explainer knows the schema whole: it is for our own, which have neither of these."""
+    """Report whether the explaining validator supports a schema: it is made for envtree's, which use none of these."""
     text = json.dumps(schema)
     return isinstance(schema, dict) and not any(
-        word in text for word in ("patternProperties", "unevaluated", "$dynamic", '"$id"', '"$ref"', '"$anchor"')
+        keyword in text for keyword in ("patternProperties", "unevaluated", "$dynamic", '"$id"', '"$ref"', '"$anchor"')
     )
 
 
 def unknown_values() -> Iterator[Case]:
-    """Each part of each datum is made unknown: what is certain then has to be what the suite says of the whole."""
+    """Yield cases with each part of the data unknown; a certain verdict must equal that of the suite for the whole."""
     for name, group in groups():
-        if _refused(_policy(group["schema"])(None)):
+        if _is_refused(_fast_validator(group["schema"])(None)):
             continue
-        judge = PartialValidator(group["schema"])
+        find_breaches = PartialValidator(group["schema"])
         for test in group["tests"]:
             for path in _paths(test["data"], ()):
-                breaches, undecided = judge(_hidden(test["data"], path))
+                breaches, undecided = find_breaches(_hide(test["data"], path))
                 certain = None if undecided and not breaches else not breaches
                 id = f"{name}: {group['description']}: {test['description']}, without {'/'.join(map(str, path))}"
                 yield Case(id, test["valid"] if certain is None else certain, test["valid"], name)
@@ -105,13 +109,13 @@ def _paths(data: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, 
         yield from _paths(inner, (*path, key))
 
 
-def _hidden(data: Any, path: tuple[str | int, ...]) -> Any:
+def _hide(data: Any, path: tuple[str | int, ...]) -> Any:
     unknown = HiddenValue(UNKNOWN, secret=True, symbol=None)
     if not path:
         return unknown
     data = copy.deepcopy(data)
-    holder = data
+    container = data
     for key in path[:-1]:
-        holder = holder[key]
-    holder[path[-1]] = unknown
+        container = container[key]
+    container[path[-1]] = unknown
     return data

@@ -1,4 +1,4 @@
-"""Layers of maps, merged by programs of others and by envtree: random ones in what all can say, and types."""
+"""Layers merged by other programs and by envtree: random trees of common features, and all pairs of types."""
 
 import json
 import random
@@ -14,56 +14,56 @@ from tests.support.trees import check, layers
 ORACLES = Path(__file__).parent / "oracles"
 TREES = 250
 LAYERS = 4
-# The sections of an organization whose lists are joined as a peer joins them, to the depth of the random trees.
+# The list policies by which envtree joins lists like a peer, to the depth of the random trees.
 LISTS = "merge: {{{}}}"
 DEPTH = 4
-# himl takes no reference to a key of one letter for one.
+# himl ignores references to keys of one letter.
 KEYS = ("ab", "bc", "cd", "de", "ef", "fg")
 
 
 class Reference(NamedTuple):
-    """A value that is another one, or a text with another one in it."""
+    """A reference to another value, alone or embedded in a text."""
 
     path: tuple[str, ...]
     before: str = ""
     after: str = ""
 
-    def spelt(self, opening: str, separator: str, closing: str) -> str:
-        """The text that a peer reads."""
+    def spell(self, opening: str, separator: str, closing: str) -> str:
+        """Return the reference in the syntax of a peer."""
         return f"{self.before}{opening}{separator.join(self.path)}{closing}{self.after}"
 
 
 class Peer(NamedTuple):
-    """A program that merges: its list policy in our words, and how it writes a reference, if it can."""
+    """A program that merges layers: its list policy in envtree's terms, and its syntax of references, if it has one."""
 
     name: str
     lists: str
     reference: Callable[[Reference], str] | None
-    ask: Callable[[str, list[list[Any]]], list[Any]]
+    merge: Callable[[str, list[list[Any]]], list[Any]]
 
 
-def asked(peer: str, cases: list[list[Any]]) -> list[Any]:
-    """What a peer in Python makes of the layers of each case."""
+def merge_with_peer(peer: str, cases: list[list[Any]]) -> list[Any]:
+    """Merge the layers of each case with a peer written in Python."""
     python = python_of(ORACLES / f"{peer}-requirements.txt")
-    done = subprocess.run(
+    process = subprocess.run(
         [str(python), str(ORACLES / f"{peer}_merge.py")],
         input="".join(f"{json.dumps([json.dumps(layer) for layer in case])}\n" for case in cases),
         capture_output=True,
         text=True,
         check=True,
     )
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    answers = [json.loads(line) for line in process.stdout.splitlines()]
     assert len(answers) == len(cases)
     return [answer["data"] if "data" in answer else Refused(answer["refused"]) for answer in answers]
 
 
-HIML = Peer("himl", "union", lambda it: it.spelt("{{", ".", "}}"), asked)
-RECLASS = Peer("reclass", "append", lambda it: it.spelt("${", ":", "}"), asked)
-OMEGACONF = Peer("omegaconf", "replace", lambda it: it.spelt("${", ".", "}"), asked)
+HIML = Peer("himl", "union", lambda reference: reference.spell("{{", ".", "}}"), merge_with_peer)
+RECLASS = Peer("reclass", "append", lambda reference: reference.spell("${", ":", "}"), merge_with_peer)
+OMEGACONF = Peer("omegaconf", "replace", lambda reference: reference.spell("${", ".", "}"), merge_with_peer)
 
 
-def ours(sections: list[Any], lists: str = "replace") -> Any:
-    """What envtree makes of the same layers, as `config` of organization, project, team and agent."""
+def merge_with_envtree(sections: list[Any], lists: str = "replace") -> Any:
+    """Merge the same layers with envtree, as `config` of organization, project, team and agent."""
     policies = ", ".join(f"config.{'.'.join('*' * depth)}: {lists}" for depth in range(1, DEPTH + 1))
     files = layers(*(json.dumps({"config": section}) for section in sections), organization=LISTS.format(policies))
     result = check(files)
@@ -72,59 +72,58 @@ def ours(sections: list[Any], lists: str = "replace") -> Any:
 
 
 def random_trees(peer: Peer) -> Iterator[Case]:
-    """Random layers in which each path has one type; references lead to values without any."""
-    chance = random.Random(peer.name)
-    trees = [[_map(chance, ()) for _ in range(chance.randint(2, LAYERS))] for _ in range(TREES)]
-    written = trees
+    """Yield random layers in which each path has one type; references refer to values without references."""
+    rng = random.Random(peer.name)
+    trees = [[_random_map(rng, ()) for _ in range(rng.randint(2, LAYERS))] for _ in range(TREES)]
+    peer_trees = trees
     if peer.reference:
         for tree in trees:
-            _refer(tree, chance)
-        written = [[_spelt(layer, peer.reference) for layer in tree] for tree in trees]
-    theirs = peer.ask(peer.name, written)
-    for number, (tree, answer) in enumerate(zip(trees, theirs, strict=True)):
-        mine = ours([_spelt(layer, _our_reference) for layer in tree], peer.lists)
-        yield Case(f"tree {number}", mine, answer)
+            _add_references(tree, rng)
+        peer_trees = [[_spell(layer, peer.reference) for layer in tree] for tree in trees]
+    for number, (tree, theirs) in enumerate(zip(trees, peer.merge(peer.name, peer_trees), strict=True)):
+        ours = merge_with_envtree([_spell(layer, _spell_for_envtree) for layer in tree], peer.lists)
+        yield Case(f"tree {number}", ours, theirs)
 
 
-def _our_reference(it: Reference) -> str:
-    return it.spelt("${{ config.", ".", " }}")
+def _spell_for_envtree(reference: Reference) -> str:
+    return reference.spell("${{ config.", ".", " }}")
 
 
-def _map(chance: random.Random, path: tuple[str, ...]) -> dict[str, Any]:
-    keys = chance.sample(KEYS, chance.randint(1, 4))
-    return {key: _value(chance, (*path, key)) for key in keys}
+def _random_map(rng: random.Random, path: tuple[str, ...]) -> dict[str, Any]:
+    keys = rng.sample(KEYS, rng.randint(1, 4))
+    return {key: _random_value(rng, (*path, key)) for key in keys}
 
 
-def _value(chance: random.Random, path: tuple[str, ...]) -> Any:
-    """A value of the type that its path has in all layers."""
+def _random_value(rng: random.Random, path: tuple[str, ...]) -> Any:
+    """Return a random value of the type that its path has in all layers."""
     kind = random.Random("/".join(path)).randrange(6 if len(path) < DEPTH else 4)
     if kind > 3:
-        return _map(chance, path)
+        return _random_map(rng, path)
     if kind == 3:
-        return chance.sample("uvwxyz", chance.randint(1, 3))
+        return rng.sample("uvwxyz", rng.randint(1, 3))
     if kind == 2:
-        return chance.randrange(100)
-    return "".join(chance.choice("klmnop ") for _ in range(5)).strip() or "text"
+        return rng.randrange(100)
+    return "".join(rng.choice("klmnop ") for _ in range(5)).strip() or "text"
 
 
-def _refer(tree: list[Any], chance: random.Random) -> None:
-    """Put references under keys of their own; all layers agree on what they lead to only in the end."""
-    paths = [path for layer in tree for path in _scalars(layer, ())]
-    for number in range(chance.randint(0, 3) if paths else 0):
-        path = chance.choice(paths)
-        text = chance.random() < 0.5 and isinstance(_at(tree, path), str)
-        chance.choice(tree)[f"r{number}"] = Reference(path, "[", "]") if text else Reference(path)
+def _add_references(tree: list[Any], rng: random.Random) -> None:
+    """Add references under keys of their own; their targets are final only after all layers are merged."""
+    paths = [path for layer in tree for path in _scalar_paths(layer, ())]
+    for number in range(rng.randint(0, 3) if paths else 0):
+        path = rng.choice(paths)
+        is_embedded = rng.random() < 0.5 and isinstance(_merged_scalar(tree, path), str)
+        rng.choice(tree)[f"r{number}"] = Reference(path, "[", "]") if is_embedded else Reference(path)
 
 
-def _scalars(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _scalar_paths(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _scalars(inner, (*path, key))
+            yield from _scalar_paths(inner, (*path, key))
     elif not isinstance(value, list | Reference):
         yield path
 
 
-def _at(tree: list[Any], path: tuple[str, ...]) -> Any:
+def _merged_scalar(tree: list[Any], path: tuple[str, ...]) -> Any:
     for layer in reversed(tree):
         value = layer
         for key in path:
@@ -134,15 +133,16 @@ def _at(tree: list[Any], path: tuple[str, ...]) -> Any:
     return None
 
 
-def _spelt(value: Any, reference: Callable[[Reference], str]) -> Any:
+def _spell(value: Any, spell_reference: Callable[[Reference], str]) -> Any:
+    """Replace references in a layer by their text."""
     if isinstance(value, Reference):
-        return reference(value)
+        return spell_reference(value)
     if isinstance(value, dict):
-        return {key: _spelt(inner, reference) for key, inner in value.items()}
+        return {key: _spell(inner, spell_reference) for key, inner in value.items()}
     return value
 
 
-# One of each type, and a second one to put over it.
+# Two values of each type: for the lower and for the upper layer.
 VALUES: dict[str, tuple[Any, Any]] = {
     "map": ({"x": 1}, {"y": 2}),
     "empty map": ({}, {}),
@@ -156,8 +156,8 @@ VALUES: dict[str, tuple[Any, Any]] = {
 
 
 def merge_table(peer: Peer) -> Iterator[Case]:
-    """Every type over every type, below a key."""
-    pairs = [(below, above) for below in VALUES for above in VALUES]
-    cases = [[{"k": {"v": VALUES[below][0]}}, {"k": {"v": VALUES[above][1]}}] for below, above in pairs]
-    for (below, above), case, theirs in zip(pairs, cases, peer.ask(peer.name, cases), strict=True):
-        yield Case(f"{above} over {below}", ours(case, peer.lists), theirs)
+    """Yield every type over every type, below a key."""
+    pairs = [(lower, upper) for lower in VALUES for upper in VALUES]
+    cases = [[{"k": {"v": VALUES[lower][0]}}, {"k": {"v": VALUES[upper][1]}}] for lower, upper in pairs]
+    for (lower, upper), case, theirs in zip(pairs, cases, peer.merge(peer.name, cases), strict=True):
+        yield Case(f"{upper} over {lower}", merge_with_envtree(case, peer.lists), theirs)

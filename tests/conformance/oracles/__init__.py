@@ -1,1 +1,1 @@
-"""Programs of others that merge layers, each run in a virtual environment of its own over many cases at once."""
+"""Scripts that merge layers with other programs, each run in its own virtual environment, for many cases at once."""

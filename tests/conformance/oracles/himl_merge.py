@@ -1,4 +1,4 @@
-"""What himl makes of layers: each is a file in a folder inside of the folder of the one before."""
+"""Merge layers with himl; each layer is a file in a folder inside the folder of the previous layer."""
 # himl is never installed beside envtree, so a type checker cannot find it:
 # mypy: disable-error-code="import-not-found"
 
@@ -13,8 +13,8 @@ from typing import Any
 from himl.config_generator import ConfigProcessor
 
 
-def merged(layers: list[str]) -> Any:
-    """The data of the innermost folder, or nothing where himl gives up."""
+def merge_layers(layers: list[str]) -> Any:
+    """Return the data of the innermost folder, or the name of himl's exception."""
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         path = ""
@@ -24,7 +24,7 @@ def merged(layers: list[str]) -> Any:
             (Path(path) / "layer.yaml").write_text(layer, encoding="utf-8")
         try:
             return {"data": json.loads(json.dumps(ConfigProcessor().process(path=path)))}
-        except Exception as error:  # noqa: BLE001 -- whatever it is, it is no result
+        except Exception as error:  # noqa: BLE001 -- any exception is a refusal
             return {"refused": type(error).__name__}
         finally:
             os.chdir("/")
@@ -33,4 +33,4 @@ def merged(layers: list[str]) -> Any:
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
     for line in sys.stdin:
-        print(json.dumps(merged(json.loads(line))))
+        print(json.dumps(merge_layers(json.loads(line))))

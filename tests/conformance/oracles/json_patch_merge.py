@@ -1,4 +1,4 @@
-"""What a library for JSON Merge Patch (RFC 7396) makes of a document and a patch."""
+"""Apply a patch to a document with a library for JSON Merge Patch (RFC 7396)."""
 # The peer is never installed beside envtree, so a type checker cannot find it:
 # mypy: disable-error-code="import-not-found"
 

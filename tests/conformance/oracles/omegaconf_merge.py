@@ -1,4 +1,4 @@
-"""What OmegaConf makes of layers."""
+"""Merge layers with OmegaConf."""
 # The peer is never installed beside envtree, so a type checker cannot find it:
 # mypy: disable-error-code="import-not-found"
 
@@ -9,15 +9,15 @@ from typing import Any
 from omegaconf import OmegaConf
 
 
-def merged(layers: list[str]) -> Any:
-    """The merged and resolved data, or nothing where OmegaConf gives up."""
+def merge_layers(layers: list[str]) -> Any:
+    """Return the merged and resolved data, or the name of OmegaConf's exception."""
     try:
-        found = OmegaConf.merge(*(OmegaConf.create(json.loads(layer)) for layer in layers))
-        return {"data": OmegaConf.to_container(found, resolve=True)}
-    except Exception as error:  # noqa: BLE001 -- whatever it is, it is no result
+        merged = OmegaConf.merge(*(OmegaConf.create(json.loads(layer)) for layer in layers))
+        return {"data": OmegaConf.to_container(merged, resolve=True)}
+    except Exception as error:  # noqa: BLE001 -- any exception is a refusal
         return {"refused": type(error).__name__}
 
 
 if __name__ == "__main__":
     for line in sys.stdin:
-        print(json.dumps(merged(json.loads(line))))
+        print(json.dumps(merge_layers(json.loads(line))))

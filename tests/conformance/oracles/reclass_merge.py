@@ -1,4 +1,4 @@
-"""What reclass makes of layers: each is a class, and a node lists them in their order."""
+"""Merge layers with reclass; each layer is a class, and a node lists the classes in order."""
 # The peer is never installed beside envtree, so a type checker cannot find it:
 # mypy: disable-error-code="import-not-found"
 
@@ -11,24 +11,24 @@ from typing import Any
 from reclass_rs import Config, Reclass
 
 
-def merged(layers: list[str]) -> Any:
-    """The parameters of the node, or nothing where reclass gives up."""
+def merge_layers(layers: list[str]) -> Any:
+    """Return the parameters of the node, or the name of reclass's exception."""
     with tempfile.TemporaryDirectory() as folder:
         classes, nodes = Path(folder, "classes"), Path(folder, "nodes")
         classes.mkdir()
         nodes.mkdir()
         for number, layer in enumerate(layers):
             (classes / f"layer{number}.yml").write_text(f"parameters: {layer}\n", encoding="utf-8")
-        listed = "".join(f"- layer{number}\n" for number in range(len(layers)))
-        (nodes / "node.yml").write_text(f"classes:\n{listed}", encoding="utf-8")
+        class_list = "".join(f"- layer{number}\n" for number in range(len(layers)))
+        (nodes / "node.yml").write_text(f"classes:\n{class_list}", encoding="utf-8")
         settings = {"nodes_uri": "nodes", "classes_uri": "classes"}
         try:
-            found = Reclass.from_config(Config.from_dict(folder, settings)).nodeinfo("node").parameters
-        except Exception as error:  # noqa: BLE001 -- whatever it is, it is no result
+            parameters = Reclass.from_config(Config.from_dict(folder, settings)).nodeinfo("node").parameters
+        except Exception as error:  # noqa: BLE001 -- any exception is a refusal
             return {"refused": type(error).__name__}
-        return {"data": {key: value for key, value in found.items() if key != "_reclass_"}}
+        return {"data": {key: value for key, value in parameters.items() if key != "_reclass_"}}
 
 
 if __name__ == "__main__":
     for line in sys.stdin:
-        print(json.dumps(merged(json.loads(line))))
+        print(json.dumps(merge_layers(json.loads(line))))
