@@ -1,4 +1,4 @@
-"""The first steps, from a tree to its files, each understood for itself: `discover`, `parse`, `validate`."""
+"""Parse and validate the files of a tree, one by one, with a cache of those that have not changed."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -21,24 +21,24 @@ from envtree.sources.tree import Tree
 
 @cache
 def _shared_schemas() -> Schemas:
-    """Those of the package, compiled once for all projects."""
+    """Return the schemas of the package, compiled once for all projects."""
     return Schemas()
 
 
 class ValidatedFile(NamedTuple):
-    """A file that has been read, and what was found in it."""
+    """A parsed and validated file with its findings."""
 
     resource: Resource
     findings: tuple[Diagnostic, ...]
 
 
-# What is known of files, by path, place and content.
+# Path, location and digest of the content.
 _CacheKey = tuple[str, Location, str]
 DocumentCache = dict[_CacheKey, ValidatedFile]
 
 
 class _ParsedFile(NamedTuple):
-    """A file that has been parsed, and what was found so far; without a document it cannot be read."""
+    """A parsed file with its findings so far; the document is None if the file cannot be read."""
 
     source: Source
     document: Document | None
@@ -54,7 +54,7 @@ class _ParsedFile(NamedTuple):
         """Validate the file."""
         source, document, findings = self
         if document is None:
-            # It stands as an empty one, so that what it is still has a name.
+            # An empty document takes its place, so that references to the file still resolve.
             empty = Document(
                 source.path, source.location, source.digest, MappingNode({}, {}, {}, FILE_START), aliases={}
             )
@@ -63,7 +63,7 @@ class _ParsedFile(NamedTuple):
 
 
 class SourceReader:
-    """Reads the files of a tree, of which some may be in its `memory`."""
+    """Reads the files of a tree, except those that are in the document cache."""
 
     def __init__(self, tree: Tree, document_cache: DocumentCache) -> None:
         self._tree, self._document_cache = tree, document_cache
@@ -71,32 +71,32 @@ class SourceReader:
     def read(
         self, sources: Iterable[Source], on_progress: Callable[[int], None], diags: Diagnostics
     ) -> tuple[Resource, ...]:
-        """What is in some files; `done` hears how many there were so far."""
-        found: list[Resource] = []
-        for key, fresh in in_batches(map(self._parse_unless_cached, sources)):
-            if fresh:
-                self._document_cache[key] = fresh.to_validated()
-            resource, told = self._document_cache[key]
-            diags.extend(told)
-            found.append(resource)
-            on_progress(len(found))
-        return tuple(found)
+        """Parse and validate files; `on_progress` receives the number of files read so far."""
+        resources: list[Resource] = []
+        for key, parsed in in_batches(map(self._parse_unless_cached, sources)):
+            if parsed:
+                self._document_cache[key] = parsed.to_validated()
+            resource, findings = self._document_cache[key]
+            diags.extend(findings)
+            resources.append(resource)
+            on_progress(len(resources))
+        return tuple(resources)
 
     def _parse_unless_cached(self, source: Source) -> "tuple[_CacheKey, _ParsedFile | None]":
-        """What tells a file from others, and what is in it if that is not known."""
+        """Return the cache key of a file, and the parsed file unless it is cached."""
         key = (source.path, source.location, source.digest)
         return key, None if key in self._document_cache else _ParsedFile.from_source(source)
 
     def read_sops_rules(self, resources: tuple[Resource, ...], diags: Diagnostics) -> tuple[SopsConfigDocument, ...]:
-        """The files that tell sops for whom to encrypt the secrets among some files."""
-        secrets = [one.document.path for one in resources if one.location.kind is Kind.SECRETS]
-        return tuple(self._iter_sops_rules(secrets, diags))
+        """Read the `.sops.yaml` files that apply to the secrets files among the resources."""
+        paths = [resource.document.path for resource in resources if resource.location.kind is Kind.SECRETS]
+        return tuple(self._iter_sops_rules(paths, diags))
 
-    def _iter_sops_rules(self, secrets: list[str], diags: Diagnostics) -> Iterator[SopsConfigDocument]:
-        for source, inside in read_sops_configs(self._tree, secrets, diags):
+    def _iter_sops_rules(self, paths: list[str], diags: Diagnostics) -> Iterator[SopsConfigDocument]:
+        for source, root_prefix in read_sops_configs(self._tree, paths, diags):
             findings = Diagnostics()
             document = parse(source, findings)
-            # How it types its scalars is a matter between sops and whoever wrote it.
+            # Only sops reads this file, so findings about the types of its scalars would be noise.
             diags.extend(finding for finding in findings if finding.code not in SCALAR_TYPE_CODES)
             if document:
-                yield SopsConfigDocument(document, inside)
+                yield SopsConfigDocument(document, root_prefix)

@@ -1,7 +1,7 @@
-"""Why data breaks a schema, keyword by keyword, by the reference implementation of JSON Schema.
+"""Find why data breaks a schema, keyword by keyword, with the reference implementation of JSON Schema (jsonschema).
 
-Its own texts quote whole values, so none of them leaves this module. Keywords that it reports at the parent, or that
-can hang it, are done here.
+The messages of jsonschema quote whole values, so none of them leaves this module. Keywords that it reports at the
+parent, or that can make it hang, are overridden here.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ from envtree.model.schema_fault import SchemaFault
 
 
 class FaultFinder:
-    """Finds faults; references lead to the given parts only."""
+    """Finds the faults of data; references resolve to the given parts only."""
 
     def __init__(self, parts: Mapping[str, Any]) -> None:
         self._registry: Registry[Any] = Registry().with_resources(
@@ -27,7 +27,7 @@ class FaultFinder:
         )
 
     def find_faults(self, name: str, schema: Any, data: Any) -> list[SchemaFault]:
-        """All faults of data, in the order in which the schema lists its keywords."""
+        """Return all faults of the data, in the order in which the schema lists its keywords."""
         uri = f"{name}.schema.json"
         registry = self._registry.with_resource(uri, _to_resource(schema))
         validator = _Validator({"$ref": uri}, registry=registry)
@@ -35,20 +35,20 @@ class FaultFinder:
 
 
 def _to_resource(schema: Mapping[str, Any]) -> Resource[Any]:
-    # jsonschema would leave our keywords for the stock ones where a schema names its dialect.
+    # Where a schema names its dialect, jsonschema would use its own keywords instead of the overridden ones.
     return DRAFT202012.create_resource({key: value for key, value in schema.items() if key != "$schema"})
 
 
 def _to_fault(error: ValidationError) -> SchemaFault:
     keyword = str(error.validator or "")
     return SchemaFault(
-        keyword,
-        tuple(error.absolute_path),
-        error.validator_value,
-        error.schema,
-        error.instance,
-        error.message if keyword in _OVERRIDDEN_KEYWORDS else "",
-        tuple(_to_fault(inner) for inner in error.context or ()),
+        keyword=keyword,
+        path=tuple(error.absolute_path),
+        argument=error.validator_value,
+        schema=error.schema,
+        value=error.instance,
+        subject=error.message if keyword in _OVERRIDDEN_KEYWORDS else "",
+        nested_faults=tuple(_to_fault(inner) for inner in error.context or ()),
     )
 
 
@@ -69,7 +69,7 @@ def _dependent_required(
 
 
 def _additional_properties(validator: Any, subschema: Any, instance: Any, schema: Any) -> ValidationErrors:
-    # No schema of ours has patternProperties, which would count as known here.
+    # `patternProperties`, which would count as known properties, is not used by the schemas of envtree.
     for key in instance if isinstance(instance, dict) else ():
         if key in schema.get("properties", ()):
             continue
@@ -91,17 +91,17 @@ def _properties(validator: Any, properties: dict[str, Any], instance: Any, schem
 
 def _property_names(validator: Any, names: Any, instance: Any, schema: Any) -> ValidationErrors:
     for key in instance if isinstance(instance, dict) else ():
-        inner = list(validator.descend(key, names))
-        if inner:
-            yield ValidationError(key, path=[key], context=inner)
+        errors = list(validator.descend(key, names))
+        if errors:
+            yield ValidationError(key, path=[key], context=errors)
 
 
 def _unique_items(validator: Any, unique: bool, instance: Any, schema: Any) -> ValidationErrors:
-    first: dict[str, int] = {}
+    first_indices: dict[str, int] = {}
     for index, item in enumerate(instance if unique and isinstance(instance, list) else ()):
-        seen = first.setdefault(encode_compact(item), index)
-        if seen != index:
-            yield ValidationError(str(seen), path=[index], instance=item)
+        first_index = first_indices.setdefault(encode_compact(item), index)
+        if first_index != index:
+            yield ValidationError(str(first_index), path=[index], instance=item)
 
 
 def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> ValidationErrors:
@@ -111,7 +111,7 @@ def _pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Valida
 
 @cache
 def _pattern_validator(pattern: str) -> jsonschema_rs.Draft202012Validator:
-    """The engine of the fast path: it takes linear time, and both give one verdict."""
+    """Return a validator of the engine that `Schemas` uses: it takes linear time, and both paths give one verdict."""
     return jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=jsonschema_rs.RegexOptions())
 
 

@@ -1,4 +1,4 @@
-"""Port: the JSON Schemas that ship with the package, and the engine that checks data against them."""
+"""Load the JSON Schemas that ship with the package, and check data against them."""
 
 from collections.abc import Iterator
 from functools import cache, cached_property
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 _SCHEMA_SUFFIX = ".schema.json"
 _COMMON_FOLDER = "common"
-# Keywords whose value is a map of schemas, and those whose value is data: there, `$ref` is a key like any other.
+# Keywords whose value is a map of schemas, and keywords whose value is data, where `$ref` is an ordinary key.
 _SCHEMA_MAP_KEYWORDS = frozenset({"properties", "$defs", "dependentSchemas"})
 _DATA_KEYWORDS = frozenset({"const", "default", "enum", "examples"})
 
 
 def schema_root() -> Traversable:
-    """The shipped copy; in a checkout, the repository's own folder."""
+    """Return the folder of the shipped schemas; in a checkout, the `schema` folder of the repository."""
     shipped = files("envtree").joinpath("schema")
     return shipped if shipped.is_dir() else Path(__file__).parents[3] / "schema"
 
 
 class Schemas:
-    """The schemas by name (`agent`, `output/check`), read and compiled when they are first needed.
+    """The schemas by name (`agent`, `output/check`), read and compiled on first use.
 
-    References lead nowhere but to the files of `common/`: nothing is ever fetched.
+    References resolve to the files of `common/` only; nothing is ever fetched.
     """
 
     def __init__(self, root: Traversable | None = None) -> None:
@@ -39,13 +39,13 @@ class Schemas:
         self._validator = cache(self._compile)
 
     def names(self) -> tuple[str, ...]:
-        """The names of all schemas but those that are only parts of others, sorted."""
+        """Return the sorted names of all schemas except those that are only parts of others."""
         return tuple(
             sorted(name for name in _iter_schema_names(self._root) if not name.startswith(f"{_COMMON_FOLDER}/"))
         )
 
     def text(self, name: str) -> str:
-        """A schema as one file that needs no other, for editors; KeyError for a name that `names` does not list."""
+        """Return a schema as one self-contained file, for editors; KeyError for a name that `names` does not list."""
         if name not in self.names():
             raise KeyError(name)
         parts = {path.rpartition("/")[2]: part for path, part in self._common_schemas.items()}
@@ -53,11 +53,11 @@ class Schemas:
         return orjson.dumps(_bundle_schema(self._load_schema(name), parts), option=layout).decode()
 
     def is_valid(self, name: str, data: Any) -> bool:
-        """Whether data fits a schema."""
+        """Report whether data fits a schema."""
         return self._validator(name).is_valid(data)
 
     def find_faults(self, name: str, data: Any) -> list[SchemaFault]:
-        """Why data does not fit a schema; slow, so ask `is_valid` first."""
+        """Return why data does not fit a schema; slow, so call `is_valid` first."""
         return self._fault_finder.find_faults(name, self._load_schema(name), data)
 
     def _load_schema(self, name: str) -> Any:
@@ -77,7 +77,7 @@ class Schemas:
 
     @cached_property
     def _fault_finder(self) -> "FaultFinder":
-        # jsonschema takes 60 ms to import, more than a small tree takes to compile, and only a broken file needs it.
+        # Importing jsonschema takes 60 ms, more than compiling a small tree, and only a broken file needs it.
         from envtree.frontend.schema_faults import FaultFinder  # noqa: PLC0415
 
         return FaultFinder(self._common_schemas)
@@ -93,40 +93,43 @@ class Schemas:
 
 
 def _bundle_schema(schema: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
-    """A schema with all parts that it needs under `$defs`, by their file names."""
-    needed: dict[str, None] = {}
-    whole: dict[str, Any] = _rebase_references(schema, "#", needed)
-    definitions: dict[str, Any] = whole.pop("$defs", {})
-    while missing := [part for part in needed if part not in definitions]:
+    """Return a schema with all parts that it needs under `$defs`, by file name."""
+    needed_parts: dict[str, None] = {}
+    bundled: dict[str, Any] = _rebase_references(schema, "#", needed_parts)
+    definitions: dict[str, Any] = bundled.pop("$defs", {})
+    while missing := [part for part in needed_parts if part not in definitions]:
         for part in missing:
-            moved = _rebase_references(parts[part], f"#/$defs/{part}", needed)
+            rebased = _rebase_references(parts[part], f"#/$defs/{part}", needed_parts)
             # Only the root of a file names its dialect.
-            definitions[part] = {key: value for key, value in moved.items() if key != "$schema"}
-    return whole | ({"$defs": definitions} if definitions else {})
+            definitions[part] = {key: value for key, value in rebased.items() if key != "$schema"}
+    return bundled | ({"$defs": definitions} if definitions else {})
 
 
-def _rebase_references(schema: Any, base_pointer: str, needed: dict[str, None]) -> Any:
-    """A schema whose references are right when its root stands at `place`; the parts they lead to become `needed`."""
+def _rebase_references(schema: Any, base_pointer: str, needed_parts: dict[str, None]) -> Any:
+    """Return a schema with references that resolve once its root is at `base_pointer`.
+
+    The parts that they lead to are added to `needed_parts`.
+    """
     if isinstance(schema, list):
-        return [_rebase_references(each, base_pointer, needed) for each in schema]
+        return [_rebase_references(item, base_pointer, needed_parts) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    return {keyword: _rebase_keyword(keyword, value, base_pointer, needed) for keyword, value in schema.items()}
+    return {keyword: _rebase_keyword(keyword, value, base_pointer, needed_parts) for keyword, value in schema.items()}
 
 
-def _rebase_keyword(keyword: str, value: Any, base_pointer: str, needed: dict[str, None]) -> Any:
+def _rebase_keyword(keyword: str, value: Any, base_pointer: str, needed_parts: dict[str, None]) -> Any:
     if keyword == "$ref":
-        file, _, inside = value.partition("#")
+        file, _, fragment = value.partition("#")
         if not file:
-            return base_pointer + inside
+            return base_pointer + fragment
         part = file.rpartition("/")[2]
-        needed[part] = None
-        return f"#/$defs/{part}{inside}"
+        needed_parts[part] = None
+        return f"#/$defs/{part}{fragment}"
     if keyword in _DATA_KEYWORDS:
         return value
     if keyword in _SCHEMA_MAP_KEYWORDS:
-        return {name: _rebase_references(each, base_pointer, needed) for name, each in value.items()}
-    return _rebase_references(value, base_pointer, needed)
+        return {name: _rebase_references(subschema, base_pointer, needed_parts) for name, subschema in value.items()}
+    return _rebase_references(value, base_pointer, needed_parts)
 
 
 def _iter_schema_names(folder: Traversable, prefix: str = "") -> Iterator[str]:

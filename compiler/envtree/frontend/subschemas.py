@@ -1,4 +1,4 @@
-"""The parts of a JSON Schema that are schemas themselves, and where its references lead."""
+"""Find the subschemas of a JSON Schema, and resolve its references."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,30 +14,30 @@ _SINGLE_SCHEMA_KEYWORDS = frozenset(
 )
 _SCHEMA_LIST_KEYWORDS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _SCHEMA_MAP_KEYWORDS = frozenset({"$defs", "dependentSchemas", "patternProperties", "properties"})
-# What lies under these judges the same value as the schema itself.
+# Keywords whose subschemas apply to the same value as the schema itself.
 _IN_PLACE_APPLICATORS = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
 
 
 def direct_subschemas(schema: Any) -> Iterator[tuple[SchemaPath, Any]]:
-    """The schemas directly in a schema, each with its path from there."""
+    """Yield the schemas directly in a schema, each with its relative path."""
     for keyword, argument in schema.items() if isinstance(schema, dict) else ():
         if keyword in _SINGLE_SCHEMA_KEYWORDS:
             yield (keyword,), argument
         elif keyword in _SCHEMA_LIST_KEYWORDS and isinstance(argument, list):
-            yield from (((keyword, n), part) for n, part in enumerate(argument))
+            yield from (((keyword, index), part) for index, part in enumerate(argument))
         elif keyword in _SCHEMA_MAP_KEYWORDS and isinstance(argument, dict):
             yield from (((keyword, name), part) for name, part in argument.items())
 
 
 def all_subschemas(schema: Any, at: SchemaPath = ()) -> Iterator[tuple[SchemaPath, Any]]:
-    """A schema and all schemas in it, each with its path."""
+    """Yield a schema and all schemas in it, each with its path."""
     yield at, schema
     for path, part in direct_subschemas(schema):
         yield from all_subschemas(part, at + path)
 
 
 class ReferenceResolver:
-    """Where the references of a schema lead, as long as they stay inside it."""
+    """Resolves the references of a schema that stay inside it."""
 
     def __init__(self, schema: Any) -> None:
         self._base_uris: dict[int, str] = {}
@@ -47,32 +47,32 @@ class ReferenceResolver:
         self._index_schema(schema, "")
 
     def base_uri(self, schema: Any) -> str:
-        """The URI that references in a schema start from."""
+        """Return the base URI of the references in a schema."""
         return self._base_uris.get(id(schema), "")
 
     def resolve(self, reference: str, base: str) -> Any:
-        """The schema that a reference names; None where it lies outside."""
+        """Return the schema that a reference names; None if it is outside."""
         uri, fragment = urldefrag(base + reference if reference.startswith("#") else urljoin(base, reference))
         fragment = unquote(fragment)
         if fragment and not fragment.startswith("/"):
             return self._anchors.get((uri, fragment))
-        found = self._documents.get(uri)
-        for part in fragment.split("/")[1:]:
-            found = _follow_pointer(found, part.replace("~1", "/").replace("~0", "~"))
-        return found
+        target = self._documents.get(uri)
+        for token in fragment.split("/")[1:]:
+            target = _follow_pointer(target, token.replace("~1", "/").replace("~0", "~"))
+        return target
 
     def resolve_dynamic(self, reference: str, base: str, scope: tuple[str, ...]) -> Any:
-        """The schema that a `$dynamicRef` names: the outermost of the resources on the way that has the anchor."""
-        found = self.resolve(reference, base)
+        """Return the schema that a `$dynamicRef` names: that of the outermost resource in `scope` with the anchor."""
+        target = self.resolve(reference, base)
         name = urldefrag(reference).fragment
-        if isinstance(found, dict) and found.get("$dynamicAnchor") == name:
+        if isinstance(target, dict) and target.get("$dynamicAnchor") == name:
             return next(
-                (self._dynamic_anchors[uri, name] for uri in scope if (uri, name) in self._dynamic_anchors), found
+                (self._dynamic_anchors[uri, name] for uri in scope if (uri, name) in self._dynamic_anchors), target
             )
-        return found
+        return target
 
     def in_place_subschemas(self, schema: Any) -> Iterator[Any]:
-        """The schemas by which a schema judges the very value that it is asked about."""
+        """Yield the schemas that a schema applies to the same value as itself, references included."""
         for path, part in direct_subschemas(schema):
             if path[0] in _IN_PLACE_APPLICATORS:
                 yield part
@@ -96,8 +96,8 @@ class ReferenceResolver:
             self._index_schema(part, base)
 
 
-def _follow_pointer(schema: Any, part: str) -> Any:
+def _follow_pointer(schema: Any, token: str) -> Any:
     if isinstance(schema, Mapping):
-        return schema.get(part)
-    inside = isinstance(schema, list) and part.isdecimal() and int(part) < len(schema)
-    return schema[int(part)] if inside else None
+        return schema.get(token)
+    is_index = isinstance(schema, list) and token.isdecimal() and int(token) < len(schema)
+    return schema[int(token)] if is_index else None

@@ -1,4 +1,4 @@
-"""The stage that reads files: bytes to documents, every node with its place."""
+"""The stage `parse`: bytes of a file go in, a `Document` with the source position of every node comes out."""
 
 from envtree.frontend.parse.document import parse
 

@@ -1,6 +1,6 @@
-"""Anchors and aliases within the budget: what an alias stands for is counted before it is used.
+"""Resolve anchors and aliases within a budget: the nodes of an alias are counted before it is expanded.
 
-No finding names them: a password that begins with '*' is an alias to a YAML reader.
+No finding quotes their names: to a YAML reader, a password that begins with '*' is an alias.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,10 @@ _UNKNOWN_HINT = "put its '&name' before the value that it repeats, or quote a te
 
 
 class _AnchoredNode(NamedTuple):
-    """`size` counts the nodes of the whole subtree, aliases expanded; `height` the levels of collections in it."""
+    """A node with an anchor.
+
+    `size` counts the nodes of the subtree with aliases expanded, `height` its levels of collections.
+    """
 
     node: Node
     at: Mark
@@ -24,7 +27,7 @@ class _AnchoredNode(NamedTuple):
 
 
 class _OpenCollection(NamedTuple):
-    """A collection that is being read; `before` counts the nodes in front of it."""
+    """A collection that is being read; `nodes_before` counts the nodes in front of it."""
 
     anchor: str | None
     at: Mark
@@ -32,35 +35,35 @@ class _OpenCollection(NamedTuple):
 
 
 class Anchors:
-    """The anchors of one document, and the count of its nodes."""
+    """The anchors of one document, and its node count."""
 
     def __init__(self, report: ParseReport) -> None:
         self._report = report
         self._by_name: dict[str, _AnchoredNode] = {}
         self._open: list[_OpenCollection] = []
-        # The levels of collections below each open one, the document itself first.
+        # The height of the content so far of each open collection, outermost first; the first entry is the document.
         self._heights = [0]
         self._nodes = 0
 
     def count_nodes(self, nodes: int, at: Mark) -> None:
-        """Count nodes, before they are made, against the budget."""
+        """Count nodes against the budget, before they are created."""
         self._nodes += nodes
         if self._nodes > MAX_NODES:
             message = f"the file has more than {MAX_NODES} nodes, aliases expanded"
             raise FatalParseError(at, "ET109", message, "split the file, or use fewer aliases")
 
     def add_scalar(self, anchor: str, node: ScalarNode) -> None:
-        """Remember a scalar that has an anchor."""
+        """Define the anchor of a scalar."""
         self._define(anchor, _AnchoredNode(node, node.mark, 1, 0))
 
     def begin_collection(self, anchor: str | None, at: Mark) -> None:
-        """Count a collection whose children follow."""
+        """Open a collection, and count it; its children follow."""
         self._open.append(_OpenCollection(anchor, at, self._nodes))
         self._heights.append(0)
         self.count_nodes(1, at)
 
     def end_collection(self, node: Node) -> None:
-        """Close the collection that was begun last."""
+        """Close the innermost open collection, and define its anchor if it has one."""
         opened = self._open.pop()
         height = self._heights.pop() + 1
         self._heights[-1] = max(self._heights[-1], height)
@@ -68,18 +71,18 @@ class Anchors:
             self._define(opened.anchor, _AnchoredNode(node, opened.at, self._nodes - opened.nodes_before, height))
 
     def resolve_alias(self, name: str, at: Mark) -> Node:
-        """What an alias stands for; null if it stands for nothing."""
-        found = self._by_name.get(name)
-        if found is None:
+        """Return the anchored node at the position of the alias; a null scalar for an unknown alias."""
+        anchored = self._by_name.get(name)
+        if anchored is None:
             self._report_unknown_alias(name, at)
-            return ScalarNode(None, "", True, at)
-        if len(self._open) + found.height > MAX_DEPTH:
+            return ScalarNode(None, "", is_plain=True, mark=at)
+        if len(self._open) + anchored.height > MAX_DEPTH:
             raise FatalParseError(at, "ET110", f"aliases nest the file more than {MAX_DEPTH} levels deep", "flatten it")
-        self._heights[-1] = max(self._heights[-1], found.height)
-        self.count_nodes(found.size, at)
-        self._report.aliases[at] = found.node.mark
-        # What is wrong with the value where it is repeated is told there.
-        return found.node._replace(mark=at)
+        self._heights[-1] = max(self._heights[-1], anchored.height)
+        self.count_nodes(anchored.size, at)
+        self._report.aliases[at] = anchored.node.mark
+        # With the mark of the alias, findings about the repeated value point at the alias.
+        return anchored.node._replace(mark=at)
 
     def _define(self, name: str, anchored: _AnchoredNode) -> None:
         first = self._by_name.setdefault(name, anchored)

@@ -1,8 +1,8 @@
-"""What a parser of YAML is to the rest: told apart from the parsers themselves, which take long to load."""
+"""Types of YAML parser backends, apart from the parsers themselves, which are slow to import."""
 
 from collections.abc import Callable
 from typing import Any
 
-# The events of all parsers have the same attributes, but no common type says so.
+# The events of all parsers have the same attributes, but no common type.
 NextEvent = Callable[[], Any]
 Backend = Callable[[str], NextEvent]

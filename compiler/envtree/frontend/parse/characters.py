@@ -1,4 +1,4 @@
-"""Bytes to text: UTF-8, within the budget, and without characters that hide what a file says."""
+"""Decode files: UTF-8 of limited size, without characters that hide or reorder text."""
 
 import re
 from unicodedata import name as unicode_name
@@ -10,7 +10,7 @@ MAX_FILE_BYTES = 1024 * 1024
 _MAX_FINDINGS = 20
 
 _BOM = b"\xef\xbb\xbf"
-# Almost every file holds nothing else, and this is the cheapest way to know.
+# Almost every file contains nothing else, and deleting these bytes is the cheapest check for it.
 _PRINTABLE_ASCII = bytes([0x0A, *range(0x20, 0x7F)])
 
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -18,7 +18,7 @@ _INVISIBLE = "\u00ad\u180e\u200b-\u200d\u2060-\u2064\ufeff\U000e0000-\U000e007f"
 _CONTROL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029"
 _NONCHARACTERS = "\ud800-\udfff\ufffe\uffff"
 
-# Those that Unicode gives no name and that people may have typed or pasted.
+# Control characters that people may type or paste; Unicode has no names for them.
 _CONTROL_NAMES = {
     **{"\0": "NULL", "\a": "BELL", "\b": "BACKSPACE", "\v": "LINE TABULATION", "\f": "FORM FEED"},
     **{
@@ -37,7 +37,7 @@ _FORBIDDEN_IN_KEY = re.compile(f"[\t\n{_CONTROL}{_BIDI}{_INVISIBLE}{_NONCHARACTE
 
 
 def decode(data: bytes, report: ParseReport) -> str | None:
-    """The text of a file, or None when it can't be read as people see it."""
+    """Return the text of a file; report and return None if it is too large, not UTF-8 or has forbidden characters."""
     if len(data) > MAX_FILE_BYTES:
         report.add(
             FILE_START, "ET109", f"the file has {len(data)} bytes, expected at most {MAX_FILE_BYTES}", "split it"
@@ -58,34 +58,34 @@ def decode(data: bytes, report: ParseReport) -> str | None:
 
 
 def _report_forbidden(text: str, report: ParseReport) -> bool:
-    hits = [match for match, _ in zip(_FORBIDDEN_RAW.finditer(text), range(_MAX_FINDINGS), strict=False)]
-    for match in hits:
+    matches = [match for match, _ in zip(_FORBIDDEN_RAW.finditer(text), range(_MAX_FINDINGS), strict=False)]
+    for match in matches:
         name, hint = _describe_character(match.group())
         report.add(mark_at(text, match.start()), "ET108", f"found the character {name}", hint)
-    return bool(hits)
+    return bool(matches)
 
 
 def forbidden_escape_message(text: str) -> str:
-    """What is wrong with a text that was written with escapes; empty when nothing is."""
+    """Return the problem with a text that was written with escapes, or an empty string."""
     match = _FORBIDDEN_ESCAPED.search(text)
     return f"found an escape for the character {_describe_character(match.group())[0]}" if match else ""
 
 
 def forbidden_key_message(key: str) -> str:
-    """What is wrong with a quoted key; empty when nothing is."""
+    """Return the problem with a quoted key, or an empty string."""
     match = _FORBIDDEN_IN_KEY.search(key)
     return f"found the character {_describe_character(match.group())[0]} in a key" if match else ""
 
 
 def _describe_character(char: str) -> tuple[str, str]:
-    known = unicode_name(char, "") or _CONTROL_NAMES.get(char, "")
-    name = f"U+{ord(char):04X}" + (f" ({known})" if known else "")
+    name = unicode_name(char, "") or _CONTROL_NAMES.get(char, "")
+    label = f"U+{ord(char):04X}" + (f" ({name})" if name else "")
     if re.match(f"[{_BIDI}]", char):
-        return name, "remove it, it changes the direction of the text"
+        return label, "remove it, it changes the direction of the text"
     if re.match(f"[{_INVISIBLE}]", char):
-        return name, "remove it, it is invisible"
+        return label, "remove it, it is invisible"
     if char == "\r":
-        return name, "end lines with LF or CR LF"
+        return label, "end lines with LF or CR LF"
     if char == "\0":
-        return name, "remove it, it ends texts in other programs"
-    return name, "remove it, or write it as an escape in double quotes"
+        return label, "remove it, it ends texts in other programs"
+    return label, "remove it, or write it as an escape in double quotes"

@@ -1,4 +1,4 @@
-"""From the bytes of one file to its document."""
+"""Parse the bytes of one file to a document."""
 
 import re
 
@@ -12,39 +12,46 @@ from envtree.model.diagnostic import Diagnostics
 from envtree.model.nodes import Document, MappingNode
 from envtree.model.source import Source
 
-# The lines that may hold directives: those before the first one with content or '---'.
+# The lines that may contain directives: those before the first line with content or '---'.
 _DIRECTIVE_LINES = re.compile(r"(?:[ ]*(?:#[^\n]*)?\r?\n|%[^\n]*\n?)*")
 
 
 def parse(source: Source, diags: Diagnostics, *, backend: Backend | None = None) -> Document | None:
-    """Read one file; None when nothing in it can be used, which has been reported then.
+    """Parse one file; return None if nothing of it can be used, after reporting why.
 
-    With a `backend` all of it is read by that one.
+    With a `backend`, all of the file is parsed by it.
     """
-    report = ParseReport(source.path, diags, set(), {}, [])
+    report = ParseReport(path=source.path, diags=diags, invalid_marks=set(), aliases={}, rounded_marks=[])
     text = decode(source.data, report)
     if text is None:
         return None
     try:
         root = _read_root(text, report, backend)
-    except FatalParseError as refusal:
-        if not _follows_misread_value(refusal, text, report):
-            report.add_fatal(refusal)
+    except FatalParseError as error:
+        if not _follows_misread_value(error, text, report):
+            report.add_fatal(error)
         return None
     if root is None:
         return None
-    allowances = (
+    suppressions = (
         read_suppressions(text, root, report) if SUPPRESSION_PREFIX in text and source.path.endswith(".yaml") else ()
     )
-    holes = frozenset(report.invalid_marks)
-    where = (source.path, source.location, source.digest)
-    return Document(*where, root, allowances, report.aliases, holes, frozenset(report.rounded_marks))
+    return Document(
+        path=source.path,
+        location=source.location,
+        digest=source.digest,
+        root=root,
+        suppressions=suppressions,
+        aliases=report.aliases,
+        invalid_marks=frozenset(report.invalid_marks),
+        rounded_marks=frozenset(report.rounded_marks),
+    )
 
 
 def _follows_misread_value(error: FatalParseError, text: str, report: ParseReport) -> bool:
-    """Whether a syntax error stands right behind a misread value, as the rest of a text without quotes does."""
+    """Report whether a syntax error directly follows a misread value, as with the rest of an unquoted text."""
     line, column = error.at[:2]
-    ends = [hole[3] for hole in report.invalid_marks if hole[2] == line and hole[3] <= column]
+    ends = [mark[3] for mark in report.invalid_marks if mark[2] == line and mark[3] <= column]
     between = text.split("\n")[line - 1][max(ends) - 1 : column - 1] if ends else "-"
     return error.code == "ET101" and not between.strip(" ")
 
@@ -53,7 +60,7 @@ def _read_root(text: str, report: ParseReport, backend: Backend | None) -> Mappi
     if report.path.endswith(".env"):
         return read_dotenv(text, report)
     if "\t" in text:
-        from envtree.frontend.parse.tabs import blank_tabs, report_tabs  # noqa: PLC0415 -- as below
+        from envtree.frontend.parse.tabs import blank_tabs, report_tabs  # noqa: PLC0415 -- imports PyYAML, see below
 
         if report.path.endswith(".json"):
             text = blank_tabs(text)
@@ -66,7 +73,7 @@ def _read_root(text: str, report: ParseReport, backend: Backend | None) -> Mappi
 
 
 def _compose_events(text: str, report: ParseReport, backend: Backend | None) -> MappingNode | None:
-    # PyYAML takes 10 ms to load, and many trees are of files in plain block form only.
+    # Importing PyYAML takes 10 ms, and many trees contain only files in plain block form.
     from envtree.frontend.parse.event_reader import compose  # noqa: PLC0415
     from envtree.frontend.parse.syntax_errors import syntax_error  # noqa: PLC0415
     from envtree.frontend.parse.yaml_events import YAMLError, fastest_backend  # noqa: PLC0415
@@ -78,7 +85,7 @@ def _compose_events(text: str, report: ParseReport, backend: Backend | None) -> 
 
 
 def _refuse_directives(text: str, report: ParseReport) -> str:
-    """The text with its directives as comments, so that what follows is read like any other file."""
+    """Report YAML directives, and return the text with them as comments, so that the rest can be parsed."""
     hint = "remove the line, or quote a text that begins with '%'"
     head = _DIRECTIVE_LINES.match(text)
     end = head.end() if head else 0

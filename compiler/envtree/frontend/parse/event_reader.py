@@ -1,4 +1,4 @@
-"""Events to nodes, in one pass: values, places and plain data are built side by side."""
+"""Compose YAML events to nodes in one pass: nodes, marks and plain data are built side by side."""
 
 import re
 from typing import Any
@@ -37,20 +37,23 @@ from envtree.model.span import FILE_START, Mark
 
 MAX_SCALAR = 64 * 1024
 
-# Comments, ends of documents and blank lines.
+# Comments, document markers and blank lines.
 _BLANK_TEXT = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n|(?:---|\.\.\.)[ \t]*\r?\n)*[ \t]*(?:#[^\n]*|---|\.\.\.)?")
 
-# Anchors, aliases and tags begin with these, and never right behind a letter or a digit.
+# The first characters of anchors, aliases and tags, which never directly follow a letter or a digit.
 _NODE_PROPERTY = re.compile(r"[&!*](?<!\w.)")
-# Where a '?' may stand right before a key in brackets: to YAML 1.2 it is the beginning of a text there.
+# A '?' that may directly precede a key in brackets; to YAML 1.2, it is the beginning of a text there.
 _QUESTION = re.compile(r"(?<![^\s\[{,])\?\S")
-# A tag as the pure parser reads it: in brackets, libyaml ends it at the first of them.
+# A tag as the pure parser reads it; libyaml ends it at the first of these brackets and commas.
 _TAG = re.compile(r"(?:&\S+\s+)?!(?!<)\S*[,\[\]{}]")
 _AFTER_ANCHOR = re.compile(r"[\s,\[\]{}]|\Z")
 
 
 def compose(text: str, next_event: NextEvent, report: ParseReport) -> MappingNode | None:
-    """The root of a document, or None when it is not a map; Refused and YAMLError end it early."""
+    """Return the root of a document; report a root that is not a map, and return None.
+
+    Raises FatalParseError, and YAMLError of the parser.
+    """
     root = _compose_node(text, next_event, report)
     if isinstance(root, MappingNode):
         return root
@@ -58,26 +61,27 @@ def compose(text: str, next_event: NextEvent, report: ParseReport) -> MappingNod
         root.__class__ is ScalarNode and root.is_plain and not root.text and root.mark[:2] == root.mark[2:]
     ):
         return MappingNode({}, {}, {}, FILE_START)
-    found = "a list" if isinstance(root, SequenceNode) else "a single value"
-    report.add(root.mark, "ET203", f"found {found} as the whole file, expected a map", "write 'key: value' lines")
+    kind = "a list" if isinstance(root, SequenceNode) else "a single value"
+    report.add(root.mark, "ET203", f"found {kind} as the whole file, expected a map", "write 'key: value' lines")
     return None
 
 
 def _compose_node(text: str, next_event: NextEvent, report: ParseReport) -> Node | None:  # noqa: C901, PLR0912, PLR0915
-    """One function on purpose: most of the time of a compile is spent in this loop, and calls would double it.
+    """Return the root node of the first document, or None if there is none.
 
-    The names are locals, nodes are made by tuple's own constructor, and what few files need (anchors, tags, long
-    scalars) is asked for only where a character of the file says that it may occur.
+    This is one function on purpose: most of the time of a compile is spent in this loop, and calls would double it.
+    Names are locals, nodes are created by tuple's own constructor, and rare features (anchors, tags, long scalars) are
+    checked only if a character of the file shows that they may occur.
     """
     new = tuple.__new__
-    words = RESERVED_WORDS
+    reserved_words = RESERVED_WORDS
     number_starts = NUMBER_STARTS
     escapes = "\\" in text
     rare = len(text) > MAX_SCALAR or _has_properties(text) or ("?" in text and _QUESTION.search(text) is not None)
     anchors = Anchors(report)
-    settled = True  # no map so far holds a '<<' or a key to be dropped
+    keys_are_final = True  # no map so far contains a '<<' or a key to be dropped
 
-    # The collection being filled; `keys` is None in a list, `key` is None where a key is expected.
+    # The collection being filled: `keys` is None in a list, `key` is None where a key is expected.
     value: Any = []
     nodes: Any = []
     keys: dict[str, Mark] | None = None
@@ -99,16 +103,16 @@ def _compose_node(text: str, next_event: NextEvent, report: ParseReport) -> Node
             if rare and event.tag is not None:
                 data = _read_tagged_scalar(event, at, report, is_key=keys is not None and key is None)
             elif not style:
-                if written in words or written[0] in number_starts:
-                    data, doubt = read_plain_scalar(written)
-                    if doubt is not None:
-                        _report_scalar_problem(doubt, at, report)
+                if written in reserved_words or written[0] in number_starts:
+                    data, problem = read_plain_scalar(written)
+                    if problem is not None:
+                        _report_scalar_problem(problem, at, report)
                     if not written and key is not None and event.anchor is None:
-                        at = key_at  # nothing is written: the key is the place to point at
+                        at = key_at  # there is no value to point at, so point at the key
             elif style in "|>":
                 _check_block_header(text, event.start_mark.index)
-            elif escapes and style == '"' and (wrong := forbidden_escape_message(written)):
-                report.add(at, "ET108", wrong, "remove it")
+            elif escapes and style == '"' and (message := forbidden_escape_message(written)):
+                report.add(at, "ET108", message, "remove it")
             if rare:
                 if len(written) > MAX_SCALAR:
                     _raise_too_long(at)
@@ -118,21 +122,21 @@ def _compose_node(text: str, next_event: NextEvent, report: ParseReport) -> Node
                     anchors.add_scalar(event.anchor, ScalarNode(data, written, not style, at))
 
             if keys is not None and key is None:
-                if style and not written.isprintable() and (wrong := forbidden_key_message(written)):
-                    report.add(at, "ET108", wrong, "use printable characters in keys")
-                    written = written.replace("\0", "\ufffd")  # so that no key can be a stand-in
+                if style and not written.isprintable() and (message := forbidden_key_message(written)):
+                    report.add(at, "ET108", message, "use printable characters in keys")
+                    written = written.replace("\0", "\ufffd")  # so that no key equals a placeholder
                 key = written
                 if key == "<<" and not style:
                     key = MERGE_KEY
-                    settled = False
+                    keys_are_final = False
                 if data.__class__ is not str:
                     _report_non_text_key(data, at, report)
                     key = DROPPED_KEY
-                    settled = False
+                    keys_are_final = False
                 elif key in nodes:
                     _report_duplicate_key(written, at, keys[key], report)
                     key = DROPPED_KEY
-                    settled = False
+                    keys_are_final = False
                 else:
                     keys[key] = at
                 key_at = at
@@ -158,7 +162,7 @@ def _compose_node(text: str, next_event: NextEvent, report: ParseReport) -> Node
 
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
             end = event.end_mark
-            # A block collection ends where its last child does, and so does the map in '[a: b]'.
+            # A block collection ends with its last child, as does the map in '[a: b]'.
             if flow and end.index > event.start_mark.index:
                 at = (begin[0], begin[1], end.line + 1, end.column + 1)
             else:
@@ -166,7 +170,7 @@ def _compose_node(text: str, next_event: NextEvent, report: ParseReport) -> Node
             if keys is None:
                 node = new(SequenceNode, (value, tuple(nodes), at))
             else:
-                if not settled:
+                if not keys_are_final:
                     resolve_merge_keys(value, nodes, keys, at, report)
                 node = new(MappingNode, (value, nodes, keys, at))
             begin, flow, key, key_at, value, nodes, keys = stack.pop()
@@ -197,11 +201,11 @@ def _compose_node(text: str, next_event: NextEvent, report: ParseReport) -> Node
             key = DROPPED_KEY
             if flow and node.__class__ is MappingNode and at[:2] == (begin[0], begin[1] + 1):
                 key = TEMPLATE_KEY
-                keys[key] = at  # what else is in the map tells which mistake it is
+                keys[key] = at  # the rest of the map decides which mistake it is
             else:
                 report_non_scalar_key(at, report)
             key_at = at
-            settled = False
+            keys_are_final = False
         else:
             value[key] = node.value
             nodes[key] = node
@@ -216,10 +220,10 @@ def _has_properties(text: str) -> bool:
 
 
 def _check_indicators(text: str, event: Any, at: Mark, *, flow: bool) -> None:
-    """Refuse what others read in another way: a '?' or a tag without a blank behind it, a ':' in an anchor."""
+    """Refuse syntax that parsers read differently: a '?' or a tag without a blank after it, a ':' in an anchor."""
     start = event.start_mark.index
-    hidden = flow and start < len(text) and text[start] in "&!" and not event.style and event.value.startswith("?")
-    if hidden or (start and text[start - 1] == "?"):
+    is_question = flow and start < len(text) and text[start] in "&!" and not event.style and event.value.startswith("?")
+    if is_question or (start and text[start - 1] == "?"):
         hint = "quote a text that begins with '?'; a '?' before a key needs a blank behind it"
         raise FatalParseError(at, "ET101", "found a '?' without a blank behind it", hint)
     if event.tag is not None and _TAG.match(text, start):
@@ -249,7 +253,7 @@ def _report_scalar_problem(problem: ScalarProblem, at: Mark, report: ParseReport
 
 
 def _check_block_header(text: str, header: int) -> None:
-    """Refuse what libyaml takes for a comment in the header of a block scalar, as the pure parser does."""
+    """Refuse a '#' right after '|' or '>', which libyaml takes for a comment, as the pure parser does."""
     hash_at = text.find("#", header, max(text.find("\n", header), header))
     if hash_at > 0 and text[hash_at - 1] not in " \t":
         raise FatalParseError(
@@ -275,7 +279,7 @@ def _report_duplicate_key(key: str, at: Mark, first: Mark, report: ParseReport) 
 
 
 def _report_second_document(text: str, index: int, at: Mark, report: ParseReport) -> None:
-    """Report a second '---'; where nothing follows, it was meant to end the file."""
+    """Report a second '---'; if nothing follows it, it was meant to end the file."""
     if _BLANK_TEXT.fullmatch(text, index + len("---")):
         report.add(at, "ET105", "found the beginning of a second document, expected one", "remove the line")
     else:
@@ -284,5 +288,5 @@ def _report_second_document(text: str, index: int, at: Mark, report: ParseReport
 
 
 def _report_non_text_key(data: PlainValue, at: Mark, report: ParseReport) -> None:
-    found = "null" if data is None else "a boolean" if isinstance(data, bool) else "a number"
-    report.add(at, "ET103", f"found {found} as a key, expected text", "quote it")
+    kind = "null" if data is None else "a boolean" if isinstance(data, bool) else "a number"
+    report.add(at, "ET103", f"found {kind} as a key, expected text", "quote it")

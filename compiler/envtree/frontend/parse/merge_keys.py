@@ -1,4 +1,4 @@
-"""Keys that do not stay: `<<` is replaced by what it merges, and a refused key goes with its value."""
+"""Resolve keys that do not stay: replace `<<` by the maps that it merges, and drop refused keys with their values."""
 
 from typing import Any
 
@@ -6,22 +6,22 @@ from envtree.frontend.parse.parse_report import ParseReport
 from envtree.model.nodes import MappingNode, Node, SequenceNode
 from envtree.model.span import Mark
 
-# Stand-ins that no file can hold, for NUL is refused raw, and in a key `compose` replaces it.
+# Placeholders that no file can contain: a raw NUL is refused, and `compose` replaces an escaped one in a key.
 MERGE_KEY = "\0<<"
 DROPPED_KEY = "\0"
-# A map as the first key of a map in braces: it may be a template without quotes.
+# A map as the first key of a map in braces, which may be an unquoted template.
 TEMPLATE_KEY = "\0{{"
 
 
 def resolve_merge_keys(
     value: dict[str, Any], entries: dict[str, Node], keys: dict[str, Mark], at: Mark, report: ParseReport
 ) -> None:
-    """Resolve the stand-ins of a map that is complete: its own keys win, then the maps in order."""
+    """Resolve the placeholders of a complete map: its own keys win, then those of the merged maps, in order."""
     if TEMPLATE_KEY in entries:
         _report_braces(entries, keys[TEMPLATE_KEY], at, report)
-    for stand_in in (DROPPED_KEY, MERGE_KEY, TEMPLATE_KEY):
-        value.pop(stand_in, None)
-        keys.pop(stand_in, None)
+    for placeholder in (DROPPED_KEY, MERGE_KEY, TEMPLATE_KEY):
+        value.pop(placeholder, None)
+        keys.pop(placeholder, None)
     entries.pop(DROPPED_KEY, None)
     entries.pop(TEMPLATE_KEY, None)
     merged = entries.pop(MERGE_KEY, None)
@@ -57,9 +57,10 @@ def _merged_maps(merged: Node, report: ParseReport) -> tuple[MappingNode, ...]:
 
 
 def _report_unmergeable(item: Node, merged: Node, report: ParseReport) -> None:
-    """Report what cannot be merged where it is merged: an alias has what it repeats as the second place."""
-    found = "a list" if isinstance(item, SequenceNode) else "null" if item.value is None else "a single value"
-    message, hint = f"found {found} after '<<', expected a map", "merge a map, or a list of maps"
-    place = next((node.mark for node in (item, merged) if node.mark in report.aliases), item.mark)
-    origin = report.aliases.get(item.mark, item.mark)
-    report.add(place, "ET113", message, hint, *([(origin, "what the alias stands for")] if origin != place else []))
+    """Report a value that cannot be merged at the merge; for an alias, the anchored value is a related location."""
+    kind = "a list" if isinstance(item, SequenceNode) else "null" if item.value is None else "a single value"
+    message, hint = f"found {kind} after '<<', expected a map", "merge a map, or a list of maps"
+    reported_at = next((node.mark for node in (item, merged) if node.mark in report.aliases), item.mark)
+    written_at = report.aliases.get(item.mark, item.mark)
+    related = [(written_at, "what the alias stands for")] if written_at != reported_at else []
+    report.add(reported_at, "ET113", message, hint, *related)

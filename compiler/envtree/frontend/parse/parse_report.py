@@ -1,4 +1,4 @@
-"""How the readers of this package say what they found in a file."""
+"""Collect the findings of the parser about one file."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,12 @@ from envtree.diagnostics.codes import CODES
 from envtree.model.diagnostic import Diagnostic, Diagnostics, RelatedSpan
 from envtree.model.span import Mark, Span
 
-# A second place that explains a finding, and what is there.
+# The mark of another location that explains a finding, and a note about it.
 RelatedMark = tuple[Mark, str]
 
 
 class FatalParseError(Exception):
-    """A finding that ends the reading of a file: what follows can't be trusted, or not be afforded."""
+    """A finding that ends the parsing of a file, because the rest cannot be trusted or would cost too much."""
 
     def __init__(self, at: Mark, code: str, message: str, hint: str = "", *related: RelatedMark) -> None:
         super().__init__(code)
@@ -23,7 +23,7 @@ class FatalParseError(Exception):
 
 
 class ParseReport(NamedTuple):
-    """The sink for the findings of one file, and what a `Document` is to know about its places."""
+    """The sink for the findings of one file, and the marks that its `Document` records."""
 
     path: str
     diags: Diagnostics
@@ -32,20 +32,20 @@ class ParseReport(NamedTuple):
     rounded_marks: list[Mark]
 
     def add(self, at: Mark, code: str, message: str, hint: str = "", *related_marks: RelatedMark) -> None:
-        """Report a finding, with the places that explain it."""
-        related = tuple(RelatedSpan(Span(self.path, *place), words) for place, words in related_marks)
-        self.diags.add(Diagnostic(Span(self.path, *at), code, message, hint, related))
-        # A warning is about a value that has been read as it was meant.
+        """Report a finding, with the locations that explain it."""
+        related = tuple(RelatedSpan(Span(self.path, *mark), note) for mark, note in related_marks)
+        self.diags.add(Diagnostic(Span(self.path, *at), code, message, hint, related=related))
+        # A value with a mere warning has been read as it was meant.
         if CODES[code].is_fixed:
             self.invalid_marks.add(at)
 
     def add_fatal(self, error: FatalParseError) -> None:
-        """Report the finding that ended the reading."""
+        """Report the finding that ended the parsing."""
         self.add(error.at, error.code, error.message, error.hint, *error.related)
 
 
 def mark_at(text: str, index: int) -> Mark:
-    """The place of the character at `index`, counted from 0; at the end of a line it has no width."""
+    """Return the mark of the character at `index`, counted from 0; at the end of a line it has no width."""
     index = min(index, len(text))
     line = text.count("\n", 0, index) + 1
     column = index - (text.rfind("\n", 0, index) + 1) + 1
@@ -53,6 +53,6 @@ def mark_at(text: str, index: int) -> Mark:
 
 
 def displayable_key(name: str) -> str:
-    """A key fit for a message: short, and without characters that move a terminal's cursor."""
+    """Return a key fit for a message: short, and without characters that move a terminal's cursor."""
     name = name if len(name) <= 80 else name[:80] + "…"
     return name if name.isprintable() else name.encode("unicode_escape").decode()

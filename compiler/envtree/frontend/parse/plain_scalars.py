@@ -1,4 +1,4 @@
-"""What a plain scalar means: the JSON schema of YAML 1.2, strict about what other readers type differently."""
+"""Type plain scalars by the JSON schema of YAML 1.2, and report spellings that other readers type differently."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from envtree.model.nodes import PlainValue
 
 
 class ScalarProblem(NamedTuple):
-    """A finding about the spelling of a scalar; it never repeats the scalar, which may be a secret."""
+    """A finding about the spelling of a scalar, which it never quotes, because it may be a secret."""
 
     code: str
     message: str
@@ -21,7 +21,7 @@ TypedScalar = tuple[PlainValue, ScalarProblem | None]
 MAX_INTEGER = 2**53
 _MAX_DIGITS = len(str(MAX_INTEGER)) + 1
 
-# A plain scalar that neither begins with one of these nor is one of WORDS, is text without a closer look.
+# A plain scalar that neither begins with one of these nor is one of RESERVED_WORDS is text without further checks.
 NUMBER_STARTS = frozenset("0123456789+-.")
 
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?P<float>(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)")
@@ -29,7 +29,7 @@ _CORE = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+"
     r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
-# The core schema reads these as decimals, YAML 1.1 as octals: the older reading is the one that surprises.
+# Decimals in the core schema, octals in YAML 1.1. The finding is about the older reading, which is the surprise.
 _LEADING_ZERO = re.compile(r"-?0[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?")
 _YAML_1_1 = (
     ("a date or a time", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")),
@@ -43,7 +43,7 @@ _YAML_1_1 = (
 )
 
 _CORE_WORDS = ("~", "Null", "NULL", "True", "TRUE", "False", "FALSE")
-# What each of them means to YAML 1.1.
+# Words by their meaning in YAML 1.1.
 _YAML_1_1_WORDS = MappingProxyType(
     {
         **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), "true"),
@@ -78,22 +78,24 @@ def _build_reserved_words() -> dict[str, TypedScalar]:
     words |= {
         word: (word, _core_schema_problem(f"'{word}'", "null" if word == "~" else word.lower())) for word in _CORE_WORDS
     }
-    words |= {word: (word, _yaml_1_1_problem(f"'{word}'", meant)) for word, meant in _YAML_1_1_WORDS.items()}
+    words |= {
+        word: (word, _yaml_1_1_problem(f"'{word}'", replacement)) for word, replacement in _YAML_1_1_WORDS.items()
+    }
     return words
 
 
 _RESERVED_WORD_VALUES: Mapping[str, TypedScalar] = MappingProxyType(_build_reserved_words())
 RESERVED_WORDS = frozenset(_RESERVED_WORD_VALUES)
-# Told where it matters, by `validate`: an environment variable is the text as written.
+# Reported by `validate`, and only where it matters: an environment variable is the text as written.
 ROUNDED = ScalarProblem("", "", "")
 _OUT_OF_RANGE = ScalarProblem("ET107", "found a number that not every reader keeps exact", "quote it")
 
 
 def read_plain_scalar(text: str) -> TypedScalar:
-    """The value of a plain scalar, and the doubt about its spelling if there is one."""
-    word = _RESERVED_WORD_VALUES.get(text)
-    if word is not None:
-        return word
+    """Return the value of a plain scalar, and the problem with its spelling, if there is one."""
+    reserved = _RESERVED_WORD_VALUES.get(text)
+    if reserved is not None:
+        return reserved
     if text[0] not in NUMBER_STARTS:
         return text, None
     number = _JSON_NUMBER.fullmatch(text)
@@ -107,8 +109,8 @@ def _ambiguous_number_problem(text: str) -> ScalarProblem | None:
         return _yaml_1_1_problem("a number with a leading zero")
     if _CORE.fullmatch(text):
         return _core_schema_problem("a number that is not a JSON number", "it as JSON does")
-    what = next((what for what, spelling in _YAML_1_1 if spelling.fullmatch(text)), "")
-    return _yaml_1_1_problem(what) if what else None
+    description = next((description for description, pattern in _YAML_1_1 if pattern.fullmatch(text)), "")
+    return _yaml_1_1_problem(description) if description else None
 
 
 def _read_integer(text: str) -> TypedScalar:

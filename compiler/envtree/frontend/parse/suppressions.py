@@ -1,4 +1,4 @@
-"""Comments that allow a finding: `# envtree: allow ET452 until 2027-01-31: why`."""
+"""Read the comments that suppress a finding: `# envtree: allow ET452 until 2027-01-31: why`."""
 
 import re
 from datetime import date
@@ -10,7 +10,7 @@ from envtree.model.nodes import MappingNode, ScalarNode, iter_scalars
 from envtree.model.span import Mark, Span
 from envtree.model.suppression import Suppression
 
-# With another word, or without the blank, it would allow nothing, and nobody would notice.
+# Also matches other words and a missing blank: such a comment would suppress nothing, and no one would notice.
 SUPPRESSION_PREFIX = "envtree:"
 _COMMENT = re.compile(r"(?:^|(?<=[ \t]))#[ \t]*envtree:[ \t]*(?:allow|ignore|disable|off)\b[^\r\n]*", re.MULTILINE)
 _SUPPRESSION_PATTERN = re.compile(
@@ -21,40 +21,51 @@ _EXAMPLE = "write '# envtree: allow ET452: why', with 'until 2027-01-31' before 
 
 
 def read_suppressions(text: str, root: MappingNode, report: ParseReport) -> tuple[Suppression, ...]:
-    """The allowances of a file; what is wrong with one is reported."""
+    """Return the suppressions of a file, and report malformed ones."""
     lines = text.split("\n")
-    hits = [(match.group(), mark_at(text, match.start())) for match in _COMMENT.finditer(text)]
-    outside = [
-        (comment, at) for comment, at in hits if not any(_contains_mark(node, at) for node in iter_scalars(root))
+    comments = [(match.group(), mark_at(text, match.start())) for match in _COMMENT.finditer(text)]
+    outside_values = [
+        (comment, at) for comment, at in comments if not any(_contains_mark(node, at) for node in iter_scalars(root))
     ]
-    found = (_read_comment(comment, at, lines, report) for comment, at in outside)
-    return tuple(one for one in found if one)
+    suppressions = (_read_comment(comment, at, lines, report) for comment, at in outside_values)
+    return tuple(suppression for suppression in suppressions if suppression)
 
 
 def _read_comment(comment: str, at: Mark, lines: list[str], report: ParseReport) -> Suppression | None:
     line, column = at[:2]
-    place = (line, column, line, column + len(comment.rstrip()))
-    form = _SUPPRESSION_PATTERN.fullmatch(comment.rstrip())
-    if form is None:
-        report.add(place, "ET116", "found a malformed allowance, expected a code and a reason", _EXAMPLE)
+    mark = (line, column, line, column + len(comment.rstrip()))
+    match = _SUPPRESSION_PATTERN.fullmatch(comment.rstrip())
+    if match is None:
+        report.add(mark, "ET116", "found a malformed allowance, expected a code and a reason", _EXAMPLE)
         return None
-    codes = frozenset(re.split(r"\s*,\s*", form[1]))
+    codes = frozenset(re.split(r"\s*,\s*", match[1]))
     for code in sorted(codes):
         if code not in CODES:
-            report.add(place, "ET116", f"there is no code '{code}'", did_you_mean(code, CODES))
+            report.add(mark, "ET116", f"there is no code '{code}'", did_you_mean(code, CODES))
             return None
         if CODES[code].is_fixed:
-            report.add(place, "ET116", f"'{code}' cannot be allowed", "what it finds would spoil a bundle: correct it")
+            report.add(mark, "ET116", f"'{code}' cannot be allowed", "what it finds would spoil a bundle: correct it")
             return None
     try:
-        until = date.fromisoformat(form[2]) if form[2] else None
+        until = date.fromisoformat(match[2]) if match[2] else None
     except ValueError:
-        report.add(place, "ET116", f"'{form[2]}' is not a day", _EXAMPLE)
+        report.add(mark, "ET116", f"'{match[2]}' is not a day", _EXAMPLE)
         return None
-    alone = not lines[line - 1][: column - 1].strip()
-    about = next((n for n in range(line + 1, len(lines) + 1) if _has_content(lines[n - 1])), line) if alone else line
-    head = not any(map(_has_content, lines[: line - 1])) and alone
-    return Suppression(codes, until, form[3], about, head, Span(report.path, *place))
+    is_own_line = not lines[line - 1][: column - 1].strip()
+    target_line = (
+        next((number for number in range(line + 1, len(lines) + 1) if _has_content(lines[number - 1])), line)
+        if is_own_line
+        else line
+    )
+    is_file_level = not any(map(_has_content, lines[: line - 1])) and is_own_line
+    return Suppression(
+        codes=codes,
+        until=until,
+        reason=match[3],
+        line=target_line,
+        is_file_level=is_file_level,
+        span=Span(report.path, *mark),
+    )
 
 
 def _has_content(line: str) -> bool:

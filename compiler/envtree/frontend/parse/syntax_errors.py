@@ -1,4 +1,4 @@
-"""Syntax errors in our own words: from the kind and the marks of a problem only, never from the text of the file."""
+"""Word syntax errors by the kind and the marks of a problem only; messages never quote the text of the file."""
 
 import re
 from typing import Any, NamedTuple
@@ -10,9 +10,10 @@ from envtree.model.span import FILE_START
 
 
 class _SyntaxProblem(NamedTuple):
-    """`sign` occurs in the problem or the context that either parser names; `at_context` places it at the beginning.
+    """The finding for a kind of syntax error.
 
-    `opened` is what stands at the beginning where that is worth a second place.
+    `needle` occurs in the problem or the context that either parser gives. With `at_context`, the finding is at the
+    context mark, where the construct begins. `opening_note` is the note for that mark as a related location.
     """
 
     needle: str
@@ -37,12 +38,12 @@ _EXPRESSION_HINT = (
 )
 _CONFLICT_HINT = "settle the merge conflict, and take out the lines that git has put in"
 
-# What git writes around two sides of a file that it could not merge.
+# The markers of git around the two sides of a merge conflict.
 _CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 
 _MISSING_NODE = "node content"
 
-# The first that fits is taken.
+# The first match is used.
 _SYNTAX_PROBLEMS = (
     _SyntaxProblem("nesting depth", "the file is nested too deeply", "flatten it", "ET110"),
     _SyntaxProblem("a tag", "found a malformed tag", _TAG_HINT, "ET104"),
@@ -78,7 +79,7 @@ _SYNTAX_PROBLEMS = (
         opening_note="the map begins here",
     ),
     _SyntaxProblem("unknown escape character", "found an unknown escape in double quotes", _ESCAPE_HINT),
-    # So libyaml spells it, and PyYAML as in the next.
+    # The spelling of libyaml; the next is that of PyYAML.
     _SyntaxProblem("hexdecimal number", "found an escape without its hexadecimal digits", _ESCAPE_HINT),
     _SyntaxProblem("hexadecimal numbers", "found an escape without its hexadecimal digits", _ESCAPE_HINT),
     _SyntaxProblem(
@@ -113,7 +114,7 @@ _FALLBACK = _SyntaxProblem("", "found text that is not YAML", "check the indenta
 
 
 def syntax_error(error: YAMLError, text: str) -> FatalParseError:
-    """The finding for what a parser could not read."""
+    """Return the finding for an error of a parser."""
     if not isinstance(error, MarkedYAMLError) or error.problem_mark is None:
         return FatalParseError(FILE_START, _FALLBACK.code, _FALLBACK.message, _FALLBACK.hint)
     index = error.problem_mark.index
@@ -128,32 +129,32 @@ def syntax_error(error: YAMLError, text: str) -> FatalParseError:
     problem = _classify(error)
     if problem.needle == _MISSING_NODE and not text[index:].strip():
         problem = _UNFINISHED
-    others: list[RelatedMark] = []
+    related: list[RelatedMark] = []
     if error.context_mark is not None and problem.opening_note:
-        others = [(mark_at(text, error.context_mark.index), problem.opening_note)]
+        related = [(mark_at(text, error.context_mark.index), problem.opening_note)]
     elif error.context_mark is not None and problem.at_context:
         index = error.context_mark.index
     elif "escape" in problem.message:
         index = max(text.rfind("\\", 0, index + 1), 0)
     if not text[index:].strip():
-        # What is missing at the end is shown at the last thing that is there.
+        # An omission at the end of the file is reported at the last character that is not blank.
         index = max(len(text.rstrip()) - 1, 0)
     hint = _EXPRESSION_HINT if problem.code == "ET101" and _is_in_expression(text, index) else problem.hint
-    return FatalParseError(mark_at(text, index), problem.code, problem.message, hint, *others)
+    return FatalParseError(mark_at(text, index), problem.code, problem.message, hint, *related)
 
 
 def _is_in_expression(text: str, index: int) -> bool:
-    """Whether an expression begins on the line before `index`, or is what stands there."""
+    """Report whether an expression begins on the line, before or at `index`."""
     return text.find("${{", text.rfind("\n", 0, index) + 1, index + 2) >= 0
 
 
 def _classify(error: Any) -> _SyntaxProblem:
-    said = f"{error.problem} {error.context}"
-    return next((problem for problem in _SYNTAX_PROBLEMS if problem.needle in said), _FALLBACK)
+    description = f"{error.problem} {error.context}"
+    return next((problem for problem in _SYNTAX_PROBLEMS if problem.needle in description), _FALLBACK)
 
 
 def _find_tab(text: str, index: int) -> int | None:
-    """The tab at `index`, or the one in the indentation of its line."""
+    """Return the index of the tab at `index`, or in the indentation of its line."""
     if text[index : index + 1] == "\t":
         return index
     indent = _TABBED_INDENT.match(text, text.rfind("\n", 0, index) + 1)

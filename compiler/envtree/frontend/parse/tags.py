@@ -1,4 +1,4 @@
-"""Explicit tags: those of the JSON core, where they say what the value is anyway."""
+"""Read explicit tags: only those of the JSON core are accepted, and only where they agree with the value."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -17,7 +17,7 @@ _NOUNS = MappingProxyType({"int": "an integer", "float": "a number", "bool": "tr
 _EXPECTED = MappingProxyType(
     {"scalar": "'!!str', '!!int', '!!float', '!!bool' or '!!null'", "map": "'!!map'", "list": "'!!seq'"}
 )
-# Only these are named: a password that begins with '!' is a tag to a YAML reader.
+# The only tags that messages quote: to a YAML reader, a password that begins with '!' is a tag.
 _FOREIGN_TAGS = frozenset(
     {
         *(
@@ -31,7 +31,7 @@ _FOREIGN_TAGS = frozenset(
 
 
 def read_tagged(text: str, tag: str, at: Mark, report: ParseReport) -> PlainValue:
-    """The value of a scalar with a tag; its text where the tag can't be obeyed."""
+    """Return the value of a scalar with a tag; report a tag that does not apply, and return the text."""
     name = tag.removeprefix(_CORE)
     if name == "str":
         return text
@@ -40,27 +40,27 @@ def read_tagged(text: str, tag: str, at: Mark, report: ParseReport) -> PlainValu
         return text
     value, _ = read_plain_scalar(text)
     if type(value) not in _TYPES[name]:
-        found = (
-            "text" if isinstance(value, str) else next(_NOUNS[each] for each in _TYPES if type(value) in _TYPES[each])
+        actual = (
+            "text" if isinstance(value, str) else next(_NOUNS[kind] for kind in _TYPES if type(value) in _TYPES[kind])
         )
-        message = f"found the tag '!!{name}' on {found}, expected {_NOUNS[name]}"
+        message = f"found the tag '!!{name}' on {actual}, expected {_NOUNS[name]}"
         report.add(at, "ET104", message, "correct the value, or remove the tag")
         return text
     return float(value) if name == "float" and type(value) is int else value
 
 
 def is_merge_tag(tag: str) -> bool:
-    """Whether a tag is the one that some writers put before '<<'."""
+    """Report whether a tag is `!!merge`, which some writers put before '<<'."""
     return tag == f"{_CORE}merge"
 
 
 def check_collection(tag: str, kind: str, at: Mark, report: ParseReport) -> None:
-    """Report a tag on a map or a list that is not its own."""
+    """Report a tag on a map or a list other than `!!map` or `!!seq`."""
     if tag != _CORE + kind:
         _report_tag(tag, "map" if kind == "map" else "list", at, report)
 
 
 def _report_tag(tag: str, noun: str, at: Mark, report: ParseReport) -> None:
     written = f"!!{tag.removeprefix(_CORE)}" if tag.startswith(_CORE) else tag
-    found = f"the tag '{written}'" if written in _FOREIGN_TAGS else "a tag"
-    report.add(at, "ET104", f"found {found} on a {noun}, expected none or {_EXPECTED[noun]}", _HINT)
+    described = f"the tag '{written}'" if written in _FOREIGN_TAGS else "a tag"
+    report.add(at, "ET104", f"found {described} on a {noun}, expected none or {_EXPECTED[noun]}", _HINT)

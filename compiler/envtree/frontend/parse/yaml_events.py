@@ -1,4 +1,4 @@
-"""YAML events from PyYAML: libyaml's parser where it is built in, the pure one elsewhere, with one verdict."""
+"""YAML events from PyYAML: from libyaml where it is built in, else from the pure parser, with the same results."""
 
 import re
 from typing import Any
@@ -12,40 +12,40 @@ from yaml.scanner import Scanner, ScannerError
 
 from envtree.frontend.parse.backend import Backend, NextEvent
 
-# What libyaml gave up and the pure parser did not: a '?' ends a plain scalar inside brackets.
+# In the pure parser, a '?' ends a plain scalar in brackets; libyaml no longer does this.
 _INNER_QUESTION_MARK = re.compile(r"(?<=[^\s\[\]{},:?])\?+|(?<=\w) +\?+")
 _PLACEHOLDER = "\ue000"
 _BARE_PLACEHOLDER = re.compile(rf"{_PLACEHOLDER}(?!\S)")
-# What libyaml refuses and the pure parser takes for a key: '{a:}', '[a :, b]'.
+# Refused by libyaml, a key to the pure parser: '{a:}', '[a :, b]'.
 _COLON_BEFORE_INDICATOR = re.compile(r"\s*:[,?\[\]{}]")
-# What libyaml refuses and the pure parser takes for text: a tab where the indentation of a block text is not yet
-# known, and half a character.
+# Refused by libyaml, text to the pure parser: a tab before the indentation of a block text is known, and half of a
+# surrogate pair.
 _LEADING_TAB = re.compile(r"[^\n]*?[|>][-+]?(?: [^\n]*)?\r?\n[ \r\n]*(?=\t)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|.)", re.DOTALL)
 
 
 def libyaml_events(text: str) -> NextEvent:
-    """The events of libyaml's parser."""
+    """Return a function that gives the next event of libyaml."""
     return yaml.CBaseLoader(text).get_event
 
 
 def pure_events(text: str) -> NextEvent:
-    """The events of PyYAML's own parser, which are those of libyaml but for the time they take."""
+    """Return a function that gives the next event of PyYAML's own parser: as libyaml, but slower."""
     return _PureParser(text).next_event
 
 
 def fastest_backend() -> Backend:
-    """The quickest backend that this installation has."""
+    """Return the fastest backend of this installation."""
     return libyaml_events if yaml.__with_libyaml__ else pure_events
 
 
 class _PureParser(Reader, Scanner, Parser):
-    """PyYAML's loader without composer, constructor and resolver, and with libyaml's idea of plain scalars."""
+    """PyYAML's loader without composer, constructor and resolver, with plain scalars as libyaml reads them."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        # A stand-in is only safe where the file does not hold it itself.
+        # The placeholder is safe only if the file does not contain it.
         self._has_placeholders = "?" in text and _PLACEHOLDER not in text
         if self._has_placeholders:
             text = _INNER_QUESTION_MARK.sub(lambda match: match[0].replace("?", _PLACEHOLDER), text)
@@ -78,7 +78,7 @@ class _PureParser(Reader, Scanner, Parser):
     def _surrogate_mark(self, event: Any) -> Mark:
         start = event.start_mark.index
         escapes = _ESCAPE.finditer(self._text, start, event.end_mark.index)
-        half = next(found for found in escapes if 0xD800 <= int(found[1] or found[2] or "0", 16) <= 0xDFFF)
+        half = next(escape for escape in escapes if 0xD800 <= int(escape[1] or escape[2] or "0", 16) <= 0xDFFF)
         return Mark("", half.start(), 0, 0, None, 0)
 
 
