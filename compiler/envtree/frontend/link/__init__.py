@@ -1,4 +1,7 @@
-"""Connect the files: every name points at something, every environment knows its order, every team its targets."""
+"""The stage `link`: validated resources go in, a `Workspace` comes out.
+
+Names are resolved, environments get their order of inheritance, and teams and agents their targets.
+"""
 
 from collections.abc import Iterable
 
@@ -30,60 +33,65 @@ _KINDS_WITHOUT_BUNDLES = (Kind.POLICY, Kind.SKILL, Kind.WORKER_QUEUE, Kind.JOB)
 
 
 def link(resources: Resources, diags: Diagnostics) -> Workspace:
-    """Resources to a workspace in which nothing dangles; what does is reported and left out."""
-    unread = _unreadable_paths(diags)
-    workspace = _add_projects(_link_root(resources, unread, diags), resources, unread, diags)
+    """Link resources to a workspace without dangling references, which are reported and left out."""
+    unreadable = _unreadable_paths(diags)
+    workspace = _add_projects(_link_root(resources, unreadable, diags), resources, unreadable, diags)
     findings = Diagnostics()
     check_project_keys(workspace.projects, findings)
-    _check_secrets_files(resources, workspace, unread, findings)
+    _check_secrets_files(resources, workspace, unreadable, findings)
     diags.extend(deduplicate_findings(findings, (resource.document for resource in resources)))
     return workspace
 
 
 def link_root(resources: Resources, diags: Diagnostics) -> Workspace:
-    """What stands outside of projects, without them."""
-    unread = _unreadable_paths(diags)
-    workspace = _link_root(resources, unread, diags)
-    _check_secrets_files(resources, workspace, unread, findings := Diagnostics())
+    """Link the resources outside of projects."""
+    unreadable = _unreadable_paths(diags)
+    workspace = _link_root(resources, unreadable, diags)
+    _check_secrets_files(resources, workspace, unreadable, findings := Diagnostics())
     diags.extend(deduplicate_findings(findings, (resource.document for resource in resources)))
     return workspace
 
 
 def link_projects(root: Workspace, resources: Resources, diags: Diagnostics) -> Workspace:
-    """The same with the projects that there are among the resources.
+    """Add the projects among the resources to a linked root.
 
-    What can only be told of several projects is left to whoever knows all of them.
+    Checks across projects, such as that of duplicate keys, are left to the caller.
     """
-    unread, known = _unreadable_paths(diags), {one.path for one in root.sops_configs}
-    rules = [read_creation_rules(one, diags) for one in resources.sops_configs if one.document.path not in known]
-    workspace = _add_projects(root._replace(sops_configs=(*root.sops_configs, *rules)), resources, unread, diags)
-    _check_secrets_files(resources, workspace, unread, findings := Diagnostics())
+    unreadable = _unreadable_paths(diags)
+    root_paths = {config.path for config in root.sops_configs}
+    configs = [
+        read_creation_rules(config, diags)
+        for config in resources.sops_configs
+        if config.document.path not in root_paths
+    ]
+    workspace = _add_projects(root._replace(sops_configs=(*root.sops_configs, *configs)), resources, unreadable, diags)
+    _check_secrets_files(resources, workspace, unreadable, findings := Diagnostics())
     diags.extend(deduplicate_findings(findings, (resource.document for resource in resources)))
     return workspace
 
 
-def _link_root(resources: Resources, unread: frozenset[str], diags: Diagnostics) -> Workspace:
-    own = [one for one in resources if not one.location.project]
-    # Nobody knows what a policy with an error in its file was to be.
+def _link_root(resources: Resources, unreadable: frozenset[str], diags: Diagnostics) -> Workspace:
+    root_resources = [resource for resource in resources if not resource.location.project]
+    # The intent of a policy with an error in its file is unknown, so the policy is left out.
     broken = frozenset(finding.span.path for finding in diags if CODES[finding.code].is_fixed)
     findings = Diagnostics()
     workspace = Workspace(
-        link_organization(resources, findings),
-        root_environments(resources, findings),
-        (),
-        tuple(policy for policy in link_policies(resources, findings) if policy.span.path not in broken),
-        {kind: resources.documents(kind) for kind in _KINDS_WITHOUT_BUNDLES},
-        tuple(read_creation_rules(one, findings) for one in resources.sops_configs),
+        organization=link_organization(resources, findings),
+        environments=root_environments(resources, findings),
+        projects=(),
+        policies=tuple(policy for policy in link_policies(resources, findings) if policy.span.path not in broken),
+        other_documents={kind: resources.documents(kind) for kind in _KINDS_WITHOUT_BUNDLES},
+        sops_configs=tuple(read_creation_rules(config, findings) for config in resources.sops_configs),
     )
     check_people_keys(workspace.organization.document, findings)
     entities = EntityLookup(workspace, resources.name_index)
-    check_references(own, workspace, entities, findings, people_known=ROOT_FILE not in unread)
-    diags.extend(deduplicate_findings(findings, (resource.document for resource in own)))
+    check_references(root_resources, workspace, entities, findings, people_known=ROOT_FILE not in unreadable)
+    diags.extend(deduplicate_findings(findings, (resource.document for resource in root_resources)))
     return workspace
 
 
-def _add_projects(root: Workspace, resources: Resources, unread: frozenset[str], diags: Diagnostics) -> Workspace:
-    own = [one for one in resources if one.location.project]
+def _add_projects(root: Workspace, resources: Resources, unreadable: frozenset[str], diags: Diagnostics) -> Workspace:
+    project_resources = [resource for resource in resources if resource.location.project]
     findings = Diagnostics()
     projects = tuple(
         link_project(name, resources, project_environments(name, root.environments, resources, findings), findings)
@@ -91,38 +99,42 @@ def _add_projects(root: Workspace, resources: Resources, unread: frozenset[str],
     )
     workspace = root._replace(projects=projects)
     entities = EntityLookup(workspace, resources.name_index)
-    check_references(own, workspace, entities, findings, people_known=ROOT_FILE not in unread)
-    known = check_team_runtimes(workspace, entities, unread, findings)
-    diags.extend(deduplicate_findings(findings, (resource.document for resource in own)))
-    return workspace._replace(has_external_references=entities.was_queried, is_self_contained=known)
+    check_references(project_resources, workspace, entities, findings, people_known=ROOT_FILE not in unreadable)
+    is_self_contained = check_team_runtimes(workspace, entities, unreadable, findings)
+    diags.extend(deduplicate_findings(findings, (resource.document for resource in project_resources)))
+    return workspace._replace(has_external_references=entities.was_queried, is_self_contained=is_self_contained)
 
 
 def _unreadable_paths(diags: Diagnostics) -> frozenset[str]:
-    """The files that could not be read, and stand as empty ones: of their runtime nothing is known."""
+    """Return the paths of the files that could not be read. Their documents are empty, so their content is unknown."""
     return frozenset(finding.span.path for finding in diags if is_read_failure(finding.code))
 
 
 def _check_secrets_files(
-    resources: Iterable[Resource], workspace: Workspace, unread: frozenset[str], diags: Diagnostics
+    resources: Iterable[Resource], workspace: Workspace, unreadable: frozenset[str], diags: Diagnostics
 ) -> None:
-    """Check every secrets file against what the organization allows, before anything may decrypt it.
+    """Check every secrets file against the policy of the organization, before anything may decrypt it.
 
-    If that is not known, because its file cannot be read, nothing will.
+    If organization.yaml cannot be read, the policy is unknown, and nothing will be decrypted.
     """
     organization = workspace.organization.document
     policy, people = workspace.organization.secrets_policy, index_public_keys(organization)
-    rules = SopsRuleChecker(workspace.sops_configs, policy, people)
-    sound = [(one, one.secrets_file) for one in resources if one.secrets_file and one.secrets_file.is_readable]
-    for resource, sealed in sound:
-        check_scope(sealed, policy, diags)
-        check_value_lengths(sealed, diags)
-        if ROOT_FILE not in unread:
-            check_secrets_policy(sealed, policy, organization, diags)
-            who = project_readers(workspace, resource.location.project)
-            if who and who.is_reliable:
-                check_readers(sealed, policy, who, diags)
-            diags.extend(rules.check(sealed, who))
-    diags.extend(find_copied_ciphertext(sealed for _, sealed in sound))
+    rule_checker = SopsRuleChecker(workspace.sops_configs, policy, people)
+    readable = [
+        (resource, resource.secrets_file)
+        for resource in resources
+        if resource.secrets_file and resource.secrets_file.is_readable
+    ]
+    for resource, secrets_file in readable:
+        check_scope(secrets_file, policy, diags)
+        check_value_lengths(secrets_file, diags)
+        if ROOT_FILE not in unreadable:
+            check_secrets_policy(secrets_file, policy, organization, diags)
+            readers = project_readers(workspace, resource.location.project)
+            if readers and readers.is_reliable:
+                check_readers(secrets_file, policy, readers, diags)
+            diags.extend(rule_checker.check(secrets_file, readers))
+    diags.extend(find_copied_ciphertext(secrets_file for _, secrets_file in readable))
 
 
 __all__ = ["ciphertext_digests", "link", "link_projects", "link_root"]

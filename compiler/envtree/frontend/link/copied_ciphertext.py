@@ -1,4 +1,4 @@
-"""Ciphertext that stands in two files: sops draws a new number for each value, so one was copied from the other."""
+"""Detect ciphertext that occurs in two files: sops encrypts each value with a new random number, so it was copied."""
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
@@ -10,54 +10,58 @@ from envtree.model.resource import Resource
 from envtree.model.secrets_file import SecretsFile
 from envtree.model.span import Span
 
-# Of a digest so many bytes are enough to notice what has to be looked at more closely.
+# So many bytes of a digest suffice to find candidates for the exact check.
 _DIGEST_LENGTH = 16
-# The first file, in the order of the paths, in which something stands; and where it stands there.
+# By text: the first file, in path order, in which it occurs, and where.
 _FirstOccurrences = dict[str, tuple[SecretsFile, Span]]
 
 
 def find_copied_ciphertext(files: Iterable[SecretsFile]) -> Iterator[Diagnostic]:
-    """A finding for each file and each earlier one with which it shares a ciphertext, or the wrapped data key."""
-    leaves: _FirstOccurrences = {}
-    wrappings: _FirstOccurrences = {}
-    for sealed in sorted(files, key=lambda one: one.path):
-        found = list(_iter_leaves(sealed.content, ()))
-        same: dict[str, list[tuple[KeyPath, Span, Span]]] = {}
-        for path, leaf in found:
-            span = Span(sealed.path, *leaf.mark)
-            first, place = leaves.setdefault(leaf.text, (sealed, span))
-            if first is not sealed:
-                same.setdefault(first.path, []).append((path, span, place))
-        for other, shared in same.items():
-            yield _copied_values_finding(sealed, other, shared, len(found))
-        for recipient in sealed.recipients:
-            first, place = wrappings.setdefault(recipient.wrapped_data_key, (sealed, recipient.span))
-            if first is not sealed and first.path not in same:
-                same[first.path] = []
-                yield _shared_data_key_finding(sealed, first, recipient.span, place)
+    """Report each pair of files that share a ciphertext or the wrapped data key, at the later file in path order."""
+    first_values: _FirstOccurrences = {}
+    first_wrappings: _FirstOccurrences = {}
+    for secrets_file in sorted(files, key=lambda file: file.path):
+        leaves = list(_iter_leaves(secrets_file.content, ()))
+        shared_values: dict[str, list[tuple[KeyPath, Span, Span]]] = {}
+        for path, leaf in leaves:
+            span = Span(secrets_file.path, *leaf.mark)
+            first, source_span = first_values.setdefault(leaf.text, (secrets_file, span))
+            if first is not secrets_file:
+                shared_values.setdefault(first.path, []).append((path, span, source_span))
+        for source_path, shared in shared_values.items():
+            yield _copied_values_finding(secrets_file, source_path, shared, len(leaves))
+        for recipient in secrets_file.recipients:
+            first, source_span = first_wrappings.setdefault(recipient.wrapped_data_key, (secrets_file, recipient.span))
+            if first is not secrets_file and first.path not in shared_values:
+                shared_values[first.path] = []
+                yield _shared_data_key_finding(secrets_file, first, recipient.span, source_span)
 
 
 def _copied_values_finding(
-    sealed: SecretsFile, source_path: str, shared: list[tuple[KeyPath, Span, Span]], total: int
+    secrets_file: SecretsFile, source_path: str, shared: list[tuple[KeyPath, Span, Span]], total: int
 ) -> Diagnostic:
-    path, span, place = shared[0]
+    path, span, source_span = shared[0]
     if len(shared) == total:
-        which = f"all {total} values are" if total > 1 else "its one value is"
+        subject = f"all {total} values are" if total > 1 else "its one value is"
     else:
-        which = f"{len(shared)} of {total} values {'are' if len(shared) > 1 else 'is'}"
-    message = f"{which} the ciphertext of '{source_path}', one file was copied from the other"
-    related = (RelatedSpan(place, "the same ciphertext"),)
-    return Diagnostic(span, "ET656", message, _rotate_hint(sealed), related, format_path(path))
+        subject = f"{len(shared)} of {total} values {'are' if len(shared) > 1 else 'is'}"
+    message = f"{subject} the ciphertext of '{source_path}', one file was copied from the other"
+    related = (RelatedSpan(source_span, "the same ciphertext"),)
+    return Diagnostic(span, "ET656", message, _rotate_hint(secrets_file), related=related, key=format_path(path))
 
 
-def _shared_data_key_finding(sealed: SecretsFile, source: SecretsFile, span: Span, place: Span) -> Diagnostic:
+def _shared_data_key_finding(
+    secrets_file: SecretsFile, source: SecretsFile, span: Span, source_span: Span
+) -> Diagnostic:
     message = f"the file has the data key of '{source.path}', one was made from a copy of the other"
-    return Diagnostic(span, "ET656", message, _rotate_hint(sealed), (RelatedSpan(place, "the same wrapped key"),))
+    return Diagnostic(
+        span, "ET656", message, _rotate_hint(secrets_file), related=(RelatedSpan(source_span, "the same wrapped key"),)
+    )
 
 
-def _rotate_hint(sealed: SecretsFile) -> str:
+def _rotate_hint(secrets_file: SecretsFile) -> str:
     return (
-        f"give the file values of its own, and a data key with 'envtree secrets rotate {sealed.path}': "
+        f"give the file values of its own, and a data key with 'envtree secrets rotate {secrets_file.path}': "
         "with one key their values could change places"
     )
 
@@ -74,9 +78,14 @@ def _iter_leaves(node: Node, path: KeyPath) -> Iterator[tuple[KeyPath, ScalarNod
 
 
 def ciphertext_digests(resources: Iterable[Resource]) -> frozenset[bytes]:
-    """What two files with a ciphertext in common, or the wrapped data key, have in common."""
+    """Return digests of the ciphertexts and wrapped data keys of the resources.
+
+    The sets of two projects overlap if a ciphertext or a wrapped data key occurs in both.
+    """
     texts: set[str] = set()
-    for sealed in (one.secrets_file for one in resources if one.secrets_file and one.secrets_file.is_readable):
-        texts.update(leaf.text for _, leaf in _iter_leaves(sealed.content, ()))
-        texts.update(recipient.wrapped_data_key for recipient in sealed.recipients)
+    for secrets_file in (
+        item.secrets_file for item in resources if item.secrets_file and item.secrets_file.is_readable
+    ):
+        texts.update(leaf.text for _, leaf in _iter_leaves(secrets_file.content, ()))
+        texts.update(recipient.wrapped_data_key for recipient in secrets_file.recipients)
     return frozenset(sha256(text.encode("utf-8", "surrogateescape")).digest()[:_DIGEST_LENGTH] for text in texts)

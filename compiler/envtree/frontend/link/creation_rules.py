@@ -1,4 +1,4 @@
-"""Read `.sops.yaml`: its creation rules as sops understands them, and what it could not use."""
+"""Read the creation rules of `.sops.yaml` as sops understands them, and report rules that sops could not use."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from envtree.model.span import Span
 
 CREATION_RULES_KEY = "creation_rules"
 
-# The fields of a rule that name keys, by the kind of the keys: one text, with commas, or a list.
+# The fields of a rule that name keys, with the kind of the keys. A value is one text with commas, or a list.
 _RULE_KEY_FIELDS = {
     "age": "age",
     "pgp": "pgp",
@@ -21,7 +21,8 @@ _RULE_KEY_FIELDS = {
     "azure_keyvault": "azure_kv",
     "hc_vault_transit_uri": "hc_vault",
 }
-# Those of a key group, with the field of an item that says whose key it is; without one an item is a text.
+# The fields of a key group, with the kind of the keys and the field of an item that identifies the key; an empty field
+# means that items are texts.
 _GROUP_KEY_FIELDS = {
     "age": ("age", ""),
     "pgp": ("pgp", ""),
@@ -31,13 +32,13 @@ _GROUP_KEY_FIELDS = {
     "azure_keyvault": ("azure_kv", "vaultUrl"),
     "hc_vault": ("hc_vault", ""),
 }
-# What of the URL of a key is the address of its service.
+# The address of a service is the part of the key's URL before this separator.
 _ADDRESS_SEPARATORS = {"hc_vault": "/v1/", "azure_kv": "/keys/", "kms": "+"}
 _PERSONAL_KINDS = re.compile("age|pgp")
 
 
 def read_creation_rules(config: SopsConfigDocument, diags: Diagnostics) -> SopsConfig:
-    """The rules of a file; one that sops could not read is broken, and told."""
+    """Return the rules of a file; report a rule that sops could not read, and mark it as broken."""
     document = config.document
     node = document.root.entries.get(CREATION_RULES_KEY)
     if not isinstance(node, SequenceNode):
@@ -58,26 +59,26 @@ class _RuleReader:
         self._diags = diags
 
     def read_rule(self, node: Node) -> CreationRule:
-        """One rule."""
+        """Read one rule."""
         span = self._document.span(node)
         if not isinstance(node, MappingNode):
             self._diags.add(_rule_finding(span, "a rule is not a map", "write 'path_regex' and the keys"))
-            return CreationRule("", (), 0, (), span, is_broken=True)
+            return CreationRule(pattern="", groups=(), threshold=0, weakening_settings=(), span=span, is_broken=True)
         pattern = node.entries.get("path_regex")
         text = _text(pattern)
-        broken = not is_valid_pattern(text)
-        if broken and pattern:
+        is_broken = not is_valid_pattern(text)
+        if is_broken and pattern:
             message = f"'path_regex' is not a regular expression that sops reads: '{text}'"
             hint = "sops stops at it, and so no later rule counts; look-around and back-references are not available"
             self._diags.add(_rule_finding(self._document.span(pattern), message, hint))
         groups = tuple(tuple(self._read_group_keys(item)) for item in _as_items(node.entries.get("key_groups")))
         return CreationRule(
-            text,
-            groups or (tuple(self._read_rule_keys(node)),),
-            _read_integer(node.entries.get("shamir_threshold")),
-            tuple(self._read_weakening_settings(node)),
-            span if pattern is None else self._document.span(pattern),
-            broken,
+            pattern=text,
+            groups=groups or (tuple(self._read_rule_keys(node)),),
+            threshold=_read_integer(node.entries.get("shamir_threshold")),
+            weakening_settings=tuple(self._read_weakening_settings(node)),
+            span=span if pattern is None else self._document.span(pattern),
+            is_broken=is_broken,
         )
 
     def _read_rule_keys(self, node: MappingNode) -> Iterator[CreationRuleKey]:
@@ -90,22 +91,25 @@ class _RuleReader:
             return
         for merged in _as_items(node.entries.get("merge")):
             yield from self._read_group_keys(merged)
-        for name, (kind, identity) in _GROUP_KEY_FIELDS.items():
+        for name, (kind, identity_field) in _GROUP_KEY_FIELDS.items():
             for item in _as_items(node.entries.get(name)):
-                holder = item.entries.get(identity) if isinstance(item, MappingNode) else None if identity else item
-                roles = [item.entries.get("role")] if isinstance(item, MappingNode) else []
-                yield from self._split_keys(kind, holder, *roles)
+                if isinstance(item, MappingNode):
+                    yield from self._split_keys(kind, item.entries.get(identity_field), item.entries.get("role"))
+                else:
+                    yield from self._split_keys(kind, None if identity_field else item)
 
     def _split_keys(self, kind: str, node: Node | None, *roles: Node | None) -> Iterator[CreationRuleKey]:
-        """The keys in one text; of the URL of a service its address counts."""
+        """Yield the keys in one text; the value of a key of a service is the address in its URL."""
         if node is None:
             return
         span = self._document.span(node)
         for text in filter(None, map(str.strip, _text(node).split(","))):
             value, _, rest = text.partition(_ADDRESS_SEPARATORS.get(kind, "\n"))
-            called = [value, *(_text(role) for role in roles), *([rest] if kind == "kms" else [])]
+            addresses = [value, *(_text(role) for role in roles), *([rest] if kind == "kms" else [])]
             endpoints = (
-                () if _PERSONAL_KINDS.fullmatch(kind) else tuple(Endpoint(kind, one, span) for one in called if one)
+                ()
+                if _PERSONAL_KINDS.fullmatch(kind)
+                else tuple(Endpoint(kind, address, span) for address in addresses if address)
             )
             yield CreationRuleKey(age_recipient_kind(text) if kind == "age" else kind, value, endpoints, span)
 
@@ -114,7 +118,7 @@ class _RuleReader:
             setting = node.entries.get(name)
             if setting is None or _text(setting).casefold() in ("", "false"):
                 continue
-            # The default of sops leaves nothing in plain text that a secrets file may hold.
+            # The default of sops exempts only keys that a secrets file must not contain.
             if (name, _text(setting)) != ("unencrypted_suffix", UNENCRYPTED_SUFFIX):
                 yield name, self._document.span(setting)
 
@@ -124,7 +128,7 @@ def _rule_finding(span: Span, message: str, hint: str) -> Diagnostic:
 
 
 def _as_items(node: Node | None) -> tuple[Node, ...]:
-    """The parts of a list, or the one value that stands for it."""
+    """Return the items of a list, or a single value as the only item."""
     if isinstance(node, SequenceNode):
         return node.items
     return () if node is None else (node,)
@@ -136,5 +140,5 @@ def _text(node: Node | None) -> str:
 
 def _read_integer(node: Node | None) -> int:
     text = _text(node)
-    # Of thousands of digits Python makes no number at all.
+    # Python refuses to convert thousands of digits.
     return int(text) if text.isdecimal() and len(text) < 10 else 0

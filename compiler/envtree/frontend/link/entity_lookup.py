@@ -1,4 +1,4 @@
-"""Agents, teams and workflows as others name them: by their path, or by its last part where that is unique."""
+"""Look up agents, teams and workflows by their path, or by its last part where that is unique."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,16 +18,16 @@ _DEFAULT_RUNTIME = "default"
 
 
 def _check_runtime(agent: Document, team: Document, path: str, diags: Diagnostics) -> None:
-    node, theirs = get_field(agent, "runtime"), get_field(team, "runtime")
-    # A runtime that does not exist is the schema's matter.
-    if theirs is None or (node is not None and get_text(node) != _DEFAULT_RUNTIME):
+    node, team_node = get_field(agent, "runtime"), get_field(team, "runtime")
+    # A runtime that does not exist is reported by the schema check.
+    if team_node is None or (node is not None and get_text(node) != _DEFAULT_RUNTIME):
         return
-    place = agent.span(node) if node else file_span(agent.path)
+    span = agent.span(node) if node else file_span(agent.path)
     name = agent.location.name
     message = f"agent '{name}' has the runtime '{_DEFAULT_RUNTIME}', but its team '{path}' has '{_CLAUDE_CODE}'"
     hint = f"write 'runtime: {_CLAUDE_CODE}' here, or take it out of the team"
-    related = (RelatedSpan(team.span(theirs), "the runtime of the team"),)
-    diags.add(Diagnostic(place, "ET312", message, hint, related, "runtime"))
+    related = (RelatedSpan(team.span(team_node), "the runtime of the team"),)
+    diags.add(Diagnostic(span, "ET312", message, hint, related=related, key="runtime"))
 
 
 UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -38,9 +38,9 @@ _MAX_SEGMENTS = 3
 
 
 class EntityLookup:
-    """Every agent, team and workflow of a tree by its path; documents are known of those in the workspace.
+    """The agents, teams and workflows of a tree by their paths; only the workspace provides documents.
 
-    Whether one `was_asked` for may be of interest.
+    `was_queried` records whether any name was looked up.
     """
 
     def __init__(self, workspace: Workspace, index: NameIndex | None = None) -> None:
@@ -51,36 +51,34 @@ class EntityLookup:
 
     @property
     def environments(self) -> frozenset[str]:
-        """The names of the environments of projects."""
+        """The names of the environments that projects declare."""
         return self._index.environment_names
 
     def paths(self, kinds: Iterable[str]) -> list[str]:
-        """The paths of all entities of some kinds."""
+        """Return the paths of all entities of the given kinds."""
         return self._index.paths(kinds)
 
     def find(self, name: str, kinds: Iterable[str], near: str = "") -> list[str]:
-        """The paths that a name may mean; in the folder `near`, its own entities come first."""
+        """Return the paths that a name may mean; entities in the folder `near` take precedence."""
         self.was_queried = True
         return self._index.find(name, kinds, near)
 
     def member_agents(self, document: Document) -> Iterator[Document]:
-        """The agents of a team by its `member_ids`, as far as they are in this tree."""
+        """Yield the agents in the `member_ids` of a team that are in the workspace."""
         for mention in get_text_scalars(get_field(document, "configuration", "member_ids")):
-            found = self.find(str(mention.value), ("agent",), _team_path(document))
-            agent = self._agents.get(found[0]) if len(found) == 1 else None
+            paths = self.find(str(mention.value), ("agent",), _team_path(document))
+            agent = self._agents.get(paths[0]) if len(paths) == 1 else None
             if agent:
                 yield agent
 
     def has_external_members(self, document: Document) -> bool:
-        """Whether a member of a team is none of the workspace: there may be more to say of both together."""
-        mentions = [
-            str(mention.value) for mention in get_text_scalars(get_field(document, "configuration", "member_ids"))
-        ]
-        found = [path for name in mentions for path in self.find(name, ("agent",), _team_path(document))]
-        return any(path not in self._agents for path in found)
+        """Report whether a member of a team is outside the workspace, so that checks of the team are incomplete."""
+        names = [str(mention.value) for mention in get_text_scalars(get_field(document, "configuration", "member_ids"))]
+        paths = [path for name in names for path in self.find(name, ("agent",), _team_path(document))]
+        return any(path not in self._agents for path in paths)
 
     def find_kinds(self, name: str) -> list[str]:
-        """The kinds that have an entity which a name may mean."""
+        """Return the kinds of entities that a name may mean."""
         return [kind for kind in _KINDS if self.find(name, (kind,))]
 
 
@@ -93,16 +91,16 @@ def _entity_locations(workspace: Workspace) -> Iterator[Location]:
 
 
 def check_entities(document: Document, entities: EntityLookup, environments: Iterable[str], diags: Diagnostics) -> None:
-    """Report every mention of an agent, a team or a workflow that is no such thing, or several."""
-    check = _EntityChecker(document, entities, diags)
+    """Report every mention of an agent, a team or a workflow that does not exist or is ambiguous."""
+    checker = _EntityChecker(document, entities, diags)
     kind = document.location.kind
     if kind is Kind.TEAM:
-        check.check_field(("configuration", "member_ids"), ("agent",), _team_path(document))
-        check.check_field(("configuration", "reasoning", "agent_id"), ("agent",), _team_path(document))
+        checker.check_field(("configuration", "member_ids"), ("agent",), _team_path(document))
+        checker.check_field(("configuration", "reasoning", "agent_id"), ("agent",), _team_path(document))
     elif kind is Kind.JOB:
-        check.check_field(("entity_id",), _job_entity_kinds(document))
+        checker.check_field(("entity_id",), _job_entity_kinds(document))
     elif kind is Kind.POLICY:
-        _check_bindings(check, environments)
+        _check_bindings(checker, environments)
 
 
 class _EntityChecker:
@@ -112,26 +110,26 @@ class _EntityChecker:
         self.document, self.entities, self.diags = document, entities, diags
 
     def check_field(self, path: tuple[str, ...], kinds: tuple[str, ...], near: str = "") -> None:
-        """Every name in a field; one that is not even formed like a path is the schema's matter."""
+        """Check every name in a field, except malformed paths, which the schema check reports."""
         for mention in get_text_scalars(get_field(self.document, *path)):
             if _is_entity_path(str(mention.value)):
                 self.check_mention(mention, ".".join(path), kinds, near)
 
     def check_mention(self, mention: ScalarNode, key: str, kinds: tuple[str, ...], near: str = "") -> None:
-        """One name."""
-        name, what = str(mention.value), _join_kinds(kinds)
-        found = [] if UUID_PATTERN.fullmatch(name) else self.entities.find(name, kinds, near)
-        if len(found) == 1 or UUID_PATTERN.fullmatch(name):
+        """Check one name."""
+        name, noun = str(mention.value), _join_kinds(kinds)
+        paths = [] if UUID_PATTERN.fullmatch(name) else self.entities.find(name, kinds, near)
+        if len(paths) == 1 or UUID_PATTERN.fullmatch(name):
             return
-        if found:
-            message = f"'{name}' names {len(found)} of the tree's {_join_kinds(kinds, plural=True)}: {', '.join(found)}"
+        if paths:
+            message = f"'{name}' names {len(paths)} of the tree's {_join_kinds(kinds, plural=True)}: {', '.join(paths)}"
             self.report(mention, "ET311", message, "write the whole path", key)
             return
-        message, known = f"'{name}' names no {what} of this tree", self.entities.paths(kinds)
-        hint = did_you_mean(name, known if "/" in name else set(map(_last_segment, known)))
-        others = self.entities.find_kinds(name)
-        if others:
-            message += f", but {_with_article(_join_kinds(tuple(others)))}"
+        message, candidates = f"'{name}' names no {noun} of this tree", self.entities.paths(kinds)
+        hint = did_you_mean(name, candidates if "/" in name else set(map(_last_segment, candidates)))
+        other_kinds = self.entities.find_kinds(name)
+        if other_kinds:
+            message += f", but {_with_article(_join_kinds(tuple(other_kinds)))}"
             hint = _MISMATCH_HINTS.get(self.document.location.kind, hint)
         self.report(mention, "ET301", message, hint, key)
 
@@ -147,18 +145,18 @@ _MISMATCH_HINTS: Mapping[Kind, str] = {
 
 
 def _job_entity_kinds(job: Document) -> tuple[str, ...]:
-    """What does the work of a job; where the file contradicts itself, anything."""
+    """Return the kinds that may do the work of a job; all kinds if the file contradicts itself."""
     mode, declared = (
         get_text(get_field(job, "planning_mode")) or "predefined_agent",
         get_text(get_field(job, "entity_type")),
     )
-    planned = _KIND_BY_PLANNING_MODE.get(mode) or declared
-    agreed = planned in _KINDS and declared in (None, planned)
-    return (planned,) if planned and agreed else _KINDS
+    kind = _KIND_BY_PLANNING_MODE.get(mode) or declared
+    is_consistent = kind in _KINDS and declared in (None, kind)
+    return (kind,) if kind and is_consistent else _KINDS
 
 
-def _check_bindings(check: _EntityChecker, environments: Iterable[str]) -> None:
-    bindings = get_field(check.document, "bindings")
+def _check_bindings(checker: _EntityChecker, environments: Iterable[str]) -> None:
+    bindings = get_field(checker.document, "bindings")
     for index, node in enumerate(bindings.items if isinstance(bindings, SequenceNode) else ()):
         binding = node.entries if isinstance(node, MappingNode) else {}
         kind, mention = get_text(binding.get("entity_type")), binding.get("entity_id")
@@ -166,12 +164,12 @@ def _check_bindings(check: _EntityChecker, environments: Iterable[str]) -> None:
             continue
         key = f"bindings.{index}.entity_id"
         if "${{" in mention.value:
-            continue  # told already
+            continue  # reported by `validate`
         if kind in ("agent", "team"):
-            check.check_mention(mention, key, (kind,))
+            checker.check_mention(mention, key, (kind,))
         elif kind == "environment" and mention.value not in environments and not UUID_PATTERN.fullmatch(mention.value):
             message = f"'{mention.value}' names no environment of this tree"
-            check.report(mention, "ET301", message, did_you_mean(mention.value, environments), key)
+            checker.report(mention, "ET301", message, did_you_mean(mention.value, environments), key)
 
 
 def _last_segment(path: str) -> str:
@@ -197,19 +195,19 @@ def _with_article(noun: str) -> str:
 
 
 def check_team_runtimes(
-    workspace: Workspace, entities: EntityLookup, unread: frozenset[str], diags: Diagnostics
+    workspace: Workspace, entities: EntityLookup, unreadable: frozenset[str], diags: Diagnostics
 ) -> bool:
-    """Report every agent of a `claude_code` team that runs on something else; `unread` files say nothing.
+    """Report every agent of a `claude_code` team with another runtime, except those in unreadable files.
 
-    Returns whether all of these agents are in the workspace.
+    Return whether all agents of these teams are in the workspace.
     """
-    strangers = False
+    has_external = False
     for project in workspace.projects:
         for team in project.teams:
             if team.document and get_text(get_field(team.document, "runtime")) == _CLAUDE_CODE:
-                strangers = strangers or entities.has_external_members(team.document)
-                own = {agent.document.path: agent.document for agent in team.agents}
-                guests = {document.path: document for document in entities.member_agents(team.document)}
-                for agent in [one for path, one in (own | guests).items() if path not in unread]:
+                has_external = has_external or entities.has_external_members(team.document)
+                team_agents = {agent.document.path: agent.document for agent in team.agents}
+                members = {document.path: document for document in entities.member_agents(team.document)}
+                for agent in [document for path, document in (team_agents | members).items() if path not in unreadable]:
                     _check_runtime(agent, team.document, f"{project.name}/{team.name}", diags)
-    return not strangers
+    return not has_external

@@ -1,4 +1,4 @@
-"""Environments: those of the root, and those that only one project declares."""
+"""Link environments: those of the root, and those that only one project declares."""
 
 from collections.abc import Mapping
 
@@ -23,14 +23,14 @@ _ORDER_HINT = "write the names in one order in every 'inherits'"
 
 
 def root_environments(resources: Resources, diags: Diagnostics) -> dict[str, Environment]:
-    """The environments of `environments/`, by name."""
+    """Return the environments of the root folder `environments/`, by name."""
     return _link_environments(resources.documents(Kind.ENVIRONMENT), {}, resources, "", diags)
 
 
 def project_environments(
     project: str, root: Mapping[str, Environment], resources: Resources, diags: Diagnostics
 ) -> dict[str, Environment]:
-    """All environments that a project can see: the root's and its own."""
+    """Return all environments that are visible to a project: the root's and its own."""
     documents = resources.documents(Kind.ENVIRONMENT, project)
     for name, document in documents.items():
         message = f"environment '{name}' is declared by project '{project}' only"
@@ -51,26 +51,26 @@ def _link_environments(
     for name, document in documents.items():
         parents[name] = _existing_parents(name, document, {*inherited, *documents}, diags)
 
-    every = {name: environment.document for name, environment in inherited.items()} | {**documents}
+    all_documents = {name: environment.document for name, environment in inherited.items()} | {**documents}
 
-    def report(name: str, wrong: InheritanceCycleError | InheritanceConflictError) -> None:
-        # Circles are told below, and those that inherit from a conflict conflict as well.
-        if name in documents and isinstance(wrong, InheritanceConflictError) and name == wrong.name:
-            diags.add(_conflict_finding(wrong, parents[name], every))
+    def report(name: str, error: InheritanceCycleError | InheritanceConflictError) -> None:
+        # Cycles are reported below. Heirs of an environment with a conflict have the same conflict.
+        if name in documents and isinstance(error, InheritanceConflictError) and name == error.name:
+            diags.add(_conflict_finding(error, parents[name], all_documents))
 
-    found = linearize_all(parents, report)
+    lineages = linearize_all(parents, report)
     for chain in find_cycles(parents):
         if chain[0] in documents:
             _report_cycle(chain, documents, diags)
     return {
         name: Environment(
-            name,
-            document,
-            _environment_type(name, document),
-            is_true(get_field(document, "abstract")),
-            found[name],
-            scalar_fields(document, name=name, type=_environment_type(name, document)),
-            resources.secrets_file(Kind.ENVIRONMENT, name, project),
+            name=name,
+            document=document,
+            type=_environment_type(name, document),
+            abstract=is_true(get_field(document, "abstract")),
+            lineage=lineages[name],
+            fields=scalar_fields(document, name=name, type=_environment_type(name, document)),
+            secrets=resources.secrets_file(Kind.ENVIRONMENT, name, project),
         )
         for name, document in documents.items()
     }
@@ -81,56 +81,56 @@ def _environment_type(name: str, document: Document) -> str:
 
 
 def _direct_parents(document: Document) -> list[str]:
-    # One that is named twice has been told by the schema.
+    # A name that occurs twice is reported by the schema check.
     return list(dict.fromkeys(str(parent.value) for parent in get_text_scalars(get_field(document, "inherits"))))
 
 
-def _existing_parents(name: str, document: Document, known: set[str], diags: Diagnostics) -> list[str]:
+def _existing_parents(name: str, document: Document, existing: set[str], diags: Diagnostics) -> list[str]:
     for parent in get_text_scalars(get_field(document, "inherits")):
-        if parent.value not in known and is_valid_name(str(parent.value)):
+        if parent.value not in existing and is_valid_name(str(parent.value)):
             message = f"environment '{name}' inherits '{parent.value}', which does not exist"
-            hint = did_you_mean(str(parent.value), known - {name})
+            hint = did_you_mean(str(parent.value), existing - {name})
             diags.add(Diagnostic(document.span(parent), "ET301", message, hint, key="inherits"))
-    return [parent for parent in _direct_parents(document) if parent in known]
+    return [parent for parent in _direct_parents(document) if parent in existing]
 
 
 def _conflict_finding(
     conflict: InheritanceConflictError, parents: list[str], documents: Mapping[str, Document]
 ) -> Diagnostic:
-    """Names that have to stand in two orders; one of the orders may be the list of the environment itself."""
-    place, name = _inherits_span(documents[conflict.name]), conflict.name
-    one, other = conflict.chains[::-1] if conflict.chains[1] == parents else conflict.chains
-    first, second = _find_swapped_pair(one, other)
+    """Report two names that must be in opposite orders; one order may be the list of the environment itself."""
+    span, name = _inherits_span(documents[conflict.name]), conflict.name
+    left, right = conflict.chains[::-1] if conflict.chains[1] == parents else conflict.chains
+    first, second = _find_swapped_pair(left, right)
     if not first:
-        # Three or more orders conflict, no two of them.
+        # Three or more orders conflict, but no two of them.
         message, hint = f"the parents of environment '{name}' ask for orders that conflict: {conflict}", _ORDER_HINT
         related = [
             RelatedSpan(_inherits_span(documents[chain[0]]), "its own order")
-            for chain in (one, other)
+            for chain in (left, right)
             if chain != parents
         ]
-        return Diagnostic(place, "ET303", message, hint, tuple(related), "inherits")
-    ours, theirs = _describe_order(one, first, second), _describe_order(other, second, first)
-    related = [RelatedSpan(_inherits_span(documents[other[0]]), theirs)]
-    if one == parents:
-        message = f"environment '{name}' inherits '{first}' before '{second}', but {theirs}"
-        hint = f"put '{second}' before '{first}'" + (", which it inherits" if other[0] == second else "")
+        return Diagnostic(span, "ET303", message, hint, related=tuple(related), key="inherits")
+    left_note, right_note = _describe_order(left, first, second), _describe_order(right, second, first)
+    related = [RelatedSpan(_inherits_span(documents[right[0]]), right_note)]
+    if left == parents:
+        message = f"environment '{name}' inherits '{first}' before '{second}', but {right_note}"
+        hint = f"put '{second}' before '{first}'" + (", which it inherits" if right[0] == second else "")
     else:
-        message = f"the parents of environment '{name}' conflict: {ours}, but {theirs}"
+        message = f"the parents of environment '{name}' conflict: {left_note}, but {right_note}"
         hint = _ORDER_HINT
-        related = [RelatedSpan(_inherits_span(documents[one[0]]), ours), *related]
-    return Diagnostic(place, "ET303", message, hint, tuple(related), "inherits")
+        related = [RelatedSpan(_inherits_span(documents[left[0]]), left_note), *related]
+    return Diagnostic(span, "ET303", message, hint, related=tuple(related), key="inherits")
 
 
-def _find_swapped_pair(one: list[str], other: list[str]) -> tuple[str, str]:
-    """Two names whose order in one list is not that in the other; empty if there are none."""
-    pairs = ((a, b) for n, a in enumerate(one) for b in one[n + 1 :])
-    swapped = ((a, b) for a, b in pairs if a in other and b in other and other.index(b) < other.index(a))
+def _find_swapped_pair(left: list[str], right: list[str]) -> tuple[str, str]:
+    """Return two names with opposite orders in the two lists, or empty names if there are none."""
+    pairs = ((a, b) for index, a in enumerate(left) for b in left[index + 1 :])
+    swapped = ((a, b) for a, b in pairs if a in right and b in right and right.index(b) < right.index(a))
     return next(swapped, ("", ""))
 
 
 def _describe_order(chain: list[str], first: str, second: str) -> str:
-    """What an environment says about two names."""
+    """Describe the order of two names that an environment demands."""
     if chain[0] == first:
         return f"'{first}' inherits '{second}'"
     return f"'{chain[0]}' inherits '{first}' before '{second}'"
@@ -140,17 +140,17 @@ def _report_cycle(chain: tuple[str, ...], documents: Mapping[str, Document], dia
     first, *others, _ = chain
     message = f"environments inherit in a circle: {' → '.join(chain)}"
     related = tuple(
-        RelatedSpan(_inherits_span(documents[name], to), "the circle goes on here")
-        for name, to in zip(others, chain[2:], strict=True)
+        RelatedSpan(_inherits_span(documents[name], parent), "the circle goes on here")
+        for name, parent in zip(others, chain[2:], strict=True)
         if name in documents
     )
-    place = _inherits_span(documents[first], chain[1])
+    span = _inherits_span(documents[first], chain[1])
     hint = "take one of them out of 'inherits'" if others else f"take '{first}' out of its own 'inherits'"
-    diags.add(Diagnostic(place, "ET302", message, hint, related, "inherits"))
+    diags.add(Diagnostic(span, "ET302", message, hint, related=related, key="inherits"))
 
 
 def _inherits_span(document: Document, parent: str = "") -> Span:
-    """Where an environment says what it inherits, or that it inherits one."""
+    """Return the span of a parent in `inherits`, or else that of `inherits`, or of the file."""
     inherits = get_field(document, "inherits")
-    named = next((one for one in get_text_scalars(inherits) if one.value == parent), None)
-    return document.span(named or inherits or document.root)
+    parent_node = next((scalar for scalar in get_text_scalars(inherits) if scalar.value == parent), None)
+    return document.span(parent_node or inherits or document.root)

@@ -1,26 +1,29 @@
-"""The order of an environment and its ancestors: C3, as Python orders the bases of a class."""
+"""Linearize an environment and its ancestors by C3, as Python orders the bases of a class."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 def find_cycles(parents: Mapping[str, Sequence[str]]) -> list[tuple[str, ...]]:
-    """The circles that a walk closes: once all are broken, none is left. Each begins and ends with its first name."""
-    found: dict[tuple[str, ...], None] = {}
-    done: set[str] = set()
+    """Return the cycles that a depth-first walk closes; once they are all broken, none is left.
+
+    Each begins and ends with its alphabetically first name.
+    """
+    cycles: dict[tuple[str, ...], None] = {}
+    visited: set[str] = set()
     for root in sorted(parents):
-        chain = [root] if root not in done else []
-        ways = [_iter_parents(root, parents)] if chain else []
+        chain = [root] if root not in visited else []
+        iterators = [_iter_parents(root, parents)] if chain else []
         while chain:
-            parent = next(ways[-1], None)
+            parent = next(iterators[-1], None)
             if parent is None:
-                done.add(chain.pop())
-                ways.pop()
+                visited.add(chain.pop())
+                iterators.pop()
             elif parent in chain:
-                found[_rotate_to_first(chain[chain.index(parent) :])] = None
-            elif parent not in done:
+                cycles[_rotate_to_first(chain[chain.index(parent) :])] = None
+            elif parent not in visited:
                 chain.append(parent)
-                ways.append(_iter_parents(parent, parents))
-    return list(found)
+                iterators.append(_iter_parents(parent, parents))
+    return list(cycles)
 
 
 def _iter_parents(name: str, parents: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -44,7 +47,7 @@ class InheritanceCycleError(Exception):
 
 
 class InheritanceConflictError(Exception):
-    """Parents of `name` whose orders cannot both be kept: `chains` are two of them, lowest last."""
+    """The parents of `name` have orders that conflict; `chains` are two of these orders, lowest last."""
 
     def __init__(self, name: str, chains: tuple[list[str], list[str]]) -> None:
         super().__init__(" against ".join(" → ".join(chain) for chain in chains))
@@ -52,7 +55,10 @@ class InheritanceConflictError(Exception):
 
 
 def linearize(name: str, parents: Parents) -> tuple[str, ...]:
-    """The ancestors of `name` and itself, lowest first; raises Cycle or Conflict."""
+    """Return the ancestors of `name` and itself, lowest first.
+
+    Raises InheritanceCycleError or InheritanceConflictError.
+    """
     return tuple(reversed(_resolution_order(name, parents, (), {})))
 
 
@@ -61,9 +67,9 @@ def _resolution_order(name: str, parents: Parents, path: tuple[str, ...], resolv
         return resolved[name]
     if name in path:
         raise InheritanceCycleError((*path[path.index(name) :], name))
-    direct = [parent for parent in parents[name] if parent in parents]
-    orders = [_resolution_order(parent, parents, (*path, name), resolved) for parent in direct]
-    resolved[name] = [name, *_merge(name, [*orders, direct])]
+    direct_parents = [parent for parent in parents[name] if parent in parents]
+    orders = [_resolution_order(parent, parents, (*path, name), resolved) for parent in direct_parents]
+    resolved[name] = [name, *_merge(name, [*orders, direct_parents])]
     return resolved[name]
 
 
@@ -71,7 +77,7 @@ def _merge(name: str, chains: list[list[str]]) -> list[str]:
     result: list[str] = []
     orders = chains
     while orders := [order for order in orders if order]:
-        head = next((order[0] for order in orders if not any(order[0] in other[1:] for other in orders)), None)
+        head = next((order[0] for order in orders if not any(order[0] in candidate[1:] for candidate in orders)), None)
         if head is None:
             raise InheritanceConflictError(name, _conflicting_chains(orders[0][0], chains))
         result.append(head)
@@ -80,24 +86,24 @@ def _merge(name: str, chains: list[list[str]]) -> list[str]:
 
 
 def _conflicting_chains(head: str, chains: list[list[str]]) -> tuple[list[str], list[str]]:
-    """Two chains that order the same two names in two ways; `head` is one that cannot come next."""
+    """Return two chains that order two names differently; `head` is a name that cannot come next."""
     for chain in chains:
         before = chain[: chain.index(head)] if head in chain else []
-        for other in chains:
-            if head in other and any(name in other[other.index(head) :] for name in before):
-                return chain, other
+        for candidate in chains:
+            if head in candidate and any(name in candidate[candidate.index(head) :] for name in before):
+                return chain, candidate
     return chains[0], chains[-1]
 
 
 def linearize_all(
     parents: Parents, report: Callable[[str, InheritanceCycleError | InheritanceConflictError], None]
 ) -> dict[str, tuple[str, ...]]:
-    """The order of every environment; one that has none is reported and stands alone."""
-    found: dict[str, tuple[str, ...]] = {}
+    """Return the order of every environment; report one without a valid order, and use the environment alone."""
+    lineages: dict[str, tuple[str, ...]] = {}
     for name in parents:
         try:
-            found[name] = linearize(name, parents)
-        except (InheritanceCycleError, InheritanceConflictError) as wrong:
-            report(name, wrong)
-            found[name] = (name,)
-    return found
+            lineages[name] = linearize(name, parents)
+        except (InheritanceCycleError, InheritanceConflictError) as error:
+            report(name, error)
+            lineages[name] = (name,)
+    return lineages

@@ -1,4 +1,4 @@
-"""What organization.yaml declares once for everybody."""
+"""Link organization.yaml: contracts, list policies, inputs, severities, secrets policy, output and control plane."""
 
 import re
 from collections.abc import Mapping as Map
@@ -20,16 +20,17 @@ from envtree.model.workspace import Contract, Input, MergeByKey, Organization
 
 
 def link_control_plane(document: Document) -> ControlPlaneSettings:
-    """The settings; that the section is there means that the tree describes an organization of the control plane."""
+    """Return the settings of the control plane; the section, even empty, declares that the tree describes one."""
     section = as_mapping(get_field(document, "control_plane"))
     if section is None:
         return ControlPlaneSettings()
     names = {name: get_text(get_field(document, "control_plane", "names", name)) for name in NamePatterns._fields}
     return ControlPlaneSettings(
-        NamePatterns()._replace(**{name: pattern for name, pattern in names.items() if pattern}),
-        "none" if get_text(section.entries.get("workflows")) == "none" else "skill",
-        get_text(get_field(document, "control_plane", "terraform", "source")) or ControlPlaneSettings().provider_source,
-        document.key_span(document.root, "control_plane"),
+        name_patterns=NamePatterns()._replace(**{name: pattern for name, pattern in names.items() if pattern}),
+        workflows="none" if get_text(section.entries.get("workflows")) == "none" else "skill",
+        provider_source=get_text(get_field(document, "control_plane", "terraform", "source"))
+        or ControlPlaneSettings().provider_source,
+        declared_at=document.key_span(document.root, "control_plane"),
     )
 
 
@@ -39,39 +40,39 @@ _DEFAULT_KEY_TYPES = frozenset({"age", "pgp"})
 
 
 def link_organization(resources: Resources, diags: Diagnostics) -> Organization:
-    """The organization of a tree; discovery has made sure that there is one."""
+    """Return the organization of a tree, which must have an organization.yaml."""
     document = resources.document(Kind.ORGANIZATION, "")
     assert document is not None
     return Organization(
-        document,
-        scalar_fields(document),
-        _read_list_policies(document, diags),
-        read_contracts(document, diags),
-        is_true(get_field(document, "strict_variables")),
-        _read_inputs(document),
-        _read_severities(document, diags),
-        read_secrets_policy(document),
-        resources.secrets_file(Kind.ORGANIZATION, ""),
-        link_output(document, diags),
-        link_control_plane(document),
+        document=document,
+        fields=scalar_fields(document),
+        list_policies=_read_list_policies(document, diags),
+        contracts=read_contracts(document, diags),
+        strict=is_true(get_field(document, "strict_variables")),
+        inputs=_read_inputs(document),
+        lint_severities=_read_severities(document, diags),
+        secrets_policy=read_secrets_policy(document),
+        secrets=resources.secrets_file(Kind.ORGANIZATION, ""),
+        output=link_output(document, diags),
+        control_plane=link_control_plane(document),
     )
 
 
 def read_contracts(document: Document | None, diags: Diagnostics) -> dict[str, Contract]:
-    """The variable contracts that a file declares; a pattern that RE2 cannot read is reported."""
+    """Return the variable contracts that a file declares; report patterns that RE2 cannot read."""
     declared = as_mapping(get_field(document, "variables"))
     if document is None or declared is None:
         return {}
-    found = {}
+    contracts = {}
     for name, node in declared.entries.items():
         if isinstance(node, MappingNode):
             _check_pattern(name, node, document, diags)
-            found[name] = Contract(_contract_rules(node), document.key_span(declared, name))
-    return found
+            contracts[name] = Contract(_contract_rules(node), document.key_span(declared, name))
+    return contracts
 
 
 def _contract_rules(node: MappingNode) -> dict[str, Any]:
-    """The declaration's data, but the allowed values as they are written: variables are compared as text."""
+    """Return the rules of a contract, with `enum` values as written, because variables are compared as text."""
     allowed = node.entries.get("enum")
     if not isinstance(allowed, SequenceNode):
         return node.value
@@ -100,47 +101,49 @@ def _read_list_policies(document: Document, diags: Diagnostics) -> dict[KeyPath,
             continue
         try:
             policies[parse_path(path)] = policy
-        except ValueError as wrong:
-            place = document.key_span(declared, path)
-            diags.add(Diagnostic(place, "ET207", f"'{path}' is not a dotted path: {wrong}", key="merge"))
+        except ValueError as error:
+            span = document.key_span(declared, path)
+            diags.add(Diagnostic(span, "ET207", f"'{path}' is not a dotted path: {error}", key="merge"))
     return policies
 
 
 def _read_inputs(document: Document) -> dict[str, Input]:
     declared = as_mapping(get_field(document, "inputs"))
-    found = {}
+    inputs = {}
     for name, node in (declared.entries if declared else {}).items():
         default = node.entries.get("default") if isinstance(node, MappingNode) else None
         env = get_text(node.entries.get("env")) if isinstance(node, MappingNode) else None
         value = default.text if isinstance(default, ScalarNode) and default.value is not None else None
-        found[name] = Input(env or name, value, document.span(node))
-    return found
+        inputs[name] = Input(env or name, value, document.span(node))
+    return inputs
 
 
 def _read_severities(document: Document, diags: Diagnostics) -> Map[str, str]:
     declared = as_mapping(get_field(document, "lint"))
-    found = {}
+    severities = {}
     for code, node in (declared.entries if declared else {}).items():
         assert declared is not None
         severity = get_text(node)
         if not _CODE.fullmatch(code) or severity not in _SEVERITIES:
-            continue  # told by the schema
+            continue  # reported by the schema check
         if code in CODES and not CODES[code].is_fixed:
-            found[code] = severity
+            severities[code] = severity
             continue
-        movable = [name for name, known in CODES.items() if not known.is_fixed]
-        message, hint = f"there is no code '{code}'", did_you_mean(code, movable)
+        candidates = [name for name, info in CODES.items() if not info.is_fixed]
+        message, hint = f"there is no code '{code}'", did_you_mean(code, candidates)
         if code in CODES:
             message, hint = f"the severity of '{code}' is fixed", "remove the line: what it finds would spoil a bundle"
         diags.add(Diagnostic(document.key_span(declared, code), "ET204", message, hint, key="lint"))
-    return found
+    return severities
 
 
 def read_secrets_policy(document: Document) -> SecretsPolicy:
-    """What organization.yaml allows of secrets files."""
+    """Return the restrictions that organization.yaml puts on secrets files."""
     key_types = get_field(document, "secrets", "key_types")
     return SecretsPolicy(
-        frozenset(str(item.value) for item in get_text_scalars(key_types)) if key_types else _DEFAULT_KEY_TYPES,
-        tuple(str(item.value) for item in get_text_scalars(get_field(document, "secrets", "endpoints"))),
-        is_true(get_field(document, "secrets", "require_scope")),
+        key_types=frozenset(str(item.value) for item in get_text_scalars(key_types))
+        if key_types
+        else _DEFAULT_KEY_TYPES,
+        endpoints=tuple(str(item.value) for item in get_text_scalars(get_field(document, "secrets", "endpoints"))),
+        require_scope=is_true(get_field(document, "secrets", "require_scope")),
     )

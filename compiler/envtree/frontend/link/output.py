@@ -1,4 +1,4 @@
-"""What organization.yaml says about the output: formats, names, and files of its own."""
+"""Link the `output` section of organization.yaml: formats, names and templates."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,42 +17,45 @@ from envtree.model.output_settings import (
 from envtree.model.secret_entries import SECRETS_BUNDLE_FILE
 
 _MODES: Mapping[str, SecretsMode] = {"plain": "plain", "ref": "ref", "seal": "seal"}
-# Names that are taken, whatever the formats are: they may be others tomorrow. Those with a dot the schema has refused.
+# Reserved regardless of the selected formats, because the selection may change. The schema refuses names that begin
+# with a dot.
 _RESERVED_FILE_NAMES = frozenset(
-    {*FORMAT_INDEPENDENT_FILES, SECRETS_BUNDLE_FILE, *(file for each in FORMATS for file in each.files)} - {".env"}
+    {*FORMAT_INDEPENDENT_FILES, SECRETS_BUNDLE_FILE, *(file for entry in FORMATS for file in entry.files)} - {".env"}
 )
 
 
 def link_output(document: Document, diags: Diagnostics) -> OutputSettings:
-    """The settings; templates that could not be written are reported."""
+    """Return the output settings; report templates that could not be written."""
     patterns = as_mapping(get_field(document, "output", "env"))
     formats = get_text_scalars(get_field(document, "output", "formats"))
-    found = OutputSettings(
-        _MODES.get(get_text(get_field(document, "output", "secrets")) or "", "plain"),
-        tuple(str(item.value) for item in formats),
-        {section: get_text(node) or "" for section, node in (patterns.entries if patterns else {}).items()},
-        _read_kubernetes(document),
-        tuple(_read_templates(document, diags)),
+    settings = OutputSettings(
+        secrets_mode=_MODES.get(get_text(get_field(document, "output", "secrets")) or "", "plain"),
+        formats=tuple(str(item.value) for item in formats),
+        env_patterns={
+            section: get_text(node) or "" for section, node in (patterns.entries if patterns else {}).items()
+        },
+        kubernetes=_read_kubernetes(document),
+        templates=tuple(_read_templates(document, diags)),
     )
-    if "template" in found.formats and not found.templates:
-        place = document.span(next(item for item in formats if item.value == "template"))
+    if "template" in settings.formats and not settings.templates:
+        span = document.span(next(item for item in formats if item.value == "template"))
         message, hint = "format 'template' needs a template", "name one in 'output.templates'"
-        diags.add(Diagnostic(place, "ET202", message, hint, key="output.formats"))
-    return found
+        diags.add(Diagnostic(span, "ET202", message, hint, key="output.formats"))
+    return settings
 
 
 def _read_kubernetes(document: Document) -> KubernetesSettings:
-    def said(*path: str) -> str:
+    def text_at(*path: str) -> str:
         return get_text(get_field(document, "output", "kubernetes", *path)) or ""
 
     defaults = KubernetesSettings()
-    name = said("secret_store", "name")
+    name = text_at("secret_store", "name")
     return KubernetesSettings(
-        said("name") or defaults.name_pattern,
-        said("namespace"),
-        is_true(get_field(document, "output", "kubernetes", "hash_suffix")),
-        SecretStore(name, said("secret_store", "kind") or "SecretStore") if name else None,
-        said("refresh_interval") or defaults.refresh_interval,
+        name_pattern=text_at("name") or defaults.name_pattern,
+        namespace=text_at("namespace"),
+        hash_suffix=is_true(get_field(document, "output", "kubernetes", "hash_suffix")),
+        secret_store=SecretStore(name, text_at("secret_store", "kind") or "SecretStore") if name else None,
+        refresh_interval=text_at("refresh_interval") or defaults.refresh_interval,
     )
 
 
@@ -63,7 +66,7 @@ def _read_templates(document: Document, diags: Diagnostics) -> Iterator[Template
         path = get_text(node)
         if name in _RESERVED_FILE_NAMES:
             message, hint = f"'{name}' is a file that envtree itself writes", "choose another name"
-            place = document.key_span(declared, name)
-            diags.add(Diagnostic(place, "ET207", message, hint, key="output.templates"))
+            span = document.key_span(declared, name)
+            diags.add(Diagnostic(span, "ET207", message, hint, key="output.templates"))
         elif path:
             yield TemplateFile(name, path, document.span(node))

@@ -1,4 +1,4 @@
-"""Overlays: what a project, a team or an agent adds in one environment."""
+"""Link overlays: the changes of a project, a team or an agent for one environment."""
 
 from collections.abc import Mapping as Map
 
@@ -20,42 +20,42 @@ Environments = Map[str, Environment]
 def file_overlays(
     resources: Resources, environments: Environments, targets: Targets, project: str, team: str, diags: Diagnostics
 ) -> dict[str, Overlay]:
-    """The overlays that a project or a team keeps in files of their own."""
+    """Return the overlays of a project or a team, which are separate files."""
     documents = resources.documents(Kind.OVERLAY, project, team)
-    secrets = {place.name for place in resources.secret_locations(Kind.OVERLAY, project, team)}
-    found = {}
+    secrets = {location.name for location in resources.secret_locations(Kind.OVERLAY, project, team)}
+    overlays = {}
     for name in sorted({*documents, *secrets}):
         document = documents.get(name)
-        sealed = resources.secrets_file(Kind.OVERLAY, name, project, team)
-        place = file_span(document.path if document else sealed.path if sealed else "")
-        if _check_environment(name, environments, targets, place, diags):
-            found[name] = Overlay(document, get_execution_environment(document), None, sealed)
-    return found
+        secrets_file = resources.secrets_file(Kind.OVERLAY, name, project, team)
+        span = file_span(document.path if document else secrets_file.path if secrets_file else "")
+        if _check_environment(name, environments, targets, span, diags):
+            overlays[name] = Overlay(document, get_execution_environment(document), None, secrets_file)
+    return overlays
 
 
 def agent_overlays(
     document: Document, resources: Resources, environments: Environments, targets: Targets, diags: Diagnostics
 ) -> dict[str, Overlay]:
-    """The overlays that are written in an agent's file, with the secrets files beside it."""
+    """Return the overlays in the file of an agent, with their secrets files."""
     _, project, team, agent = document.location[:4]
     declared = as_mapping(get_field(document, "environments"))
-    sealed = {
-        place.environment: resources.secrets_file(Kind.AGENT, agent, project, team, place.environment)
-        for place in resources.secret_locations(Kind.AGENT, project, team)
-        if place.name == agent and place.environment
+    secrets_files = {
+        location.environment: resources.secrets_file(Kind.AGENT, agent, project, team, location.environment)
+        for location in resources.secret_locations(Kind.AGENT, project, team)
+        if location.name == agent and location.environment
     }
-    found, reached = {}, _reached_environments(environments, targets)
-    for name in sorted({*(declared.entries if declared else ()), *sealed}):
-        secrets = sealed.get(name)
-        own = as_mapping(declared.entries.get(name)) if declared else None
-        # Most are, and to say where it stands takes longer than to know that.
-        if name in reached or _check_environment(
+    overlays, reachable = {}, _reached_environments(environments, targets)
+    for name in sorted({*(declared.entries if declared else ()), *secrets_files}):
+        secrets = secrets_files.get(name)
+        overlay = as_mapping(declared.entries.get(name)) if declared else None
+        # Most are reachable, and computing the span takes longer than this test.
+        if name in reachable or _check_environment(
             name, environments, targets, _overlay_span(name, document, declared, secrets), diags
         ):
-            environment = as_mapping(own.entries.get("execution_environment")) if own else None
-            model = as_scalar(own.entries.get("model_id")) if own else None
-            found[name] = Overlay(document if own else None, environment, model, secrets)
-    return found
+            environment = as_mapping(overlay.entries.get("execution_environment")) if overlay else None
+            model = as_scalar(overlay.entries.get("model_id")) if overlay else None
+            overlays[name] = Overlay(document if overlay else None, environment, model, secrets)
+    return overlays
 
 
 def _overlay_span(name: str, document: Document, declared: MappingNode | None, secrets: SecretsFile | None) -> Span:
@@ -65,23 +65,21 @@ def _overlay_span(name: str, document: Document, declared: MappingNode | None, s
 
 
 def _reached_environments(environments: Environments, targets: Targets) -> set[str]:
-    """The environments that targets are, or inherit."""
+    """Return the targets and the environments that they inherit."""
     return environments.keys() & {name for target in targets.names for name in environments[target].lineage}
 
 
-def _check_environment(
-    name: str, environments: Environments, targets: Targets, place: Span, diags: Diagnostics
-) -> bool:
-    """Whether the environment exists; one that no target inherits from is reported, but kept."""
+def _check_environment(name: str, environments: Environments, targets: Targets, span: Span, diags: Diagnostics) -> bool:
+    """Report whether the environment exists; one that no target is or inherits is reported, but accepted."""
     if not is_valid_name(name):
-        return False  # told by the schema
+        return False  # reported by the schema check
     if name not in environments:
         message = f"this overlay is for environment '{name}', which does not exist"
         hint = did_you_mean(name, environments) or f"there is none yet: add 'environments/{name}.yaml'"
-        diags.add(Diagnostic(place, "ET308", message, hint))
+        diags.add(Diagnostic(span, "ET308", message, hint))
         return False
     if targets.is_reliable and name not in _reached_environments(environments, targets):
         message = f"this overlay is for environment '{name}', which no target here is or inherits"
         hint = "remove the overlay, or target the environment or one that inherits it"
-        diags.add(Diagnostic(place, "ET350", message, hint, targets.related("the targets here")))
+        diags.add(Diagnostic(span, "ET350", message, hint, related=targets.related("the targets here")))
     return True

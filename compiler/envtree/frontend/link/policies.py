@@ -1,4 +1,4 @@
-"""Policies that are checked here: a JSON Schema over resolved bundles."""
+"""Link the policies that envtree checks itself: JSON Schemas for resolved bundles."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _MAX_SCHEMAS = 10_000
 
 
 def describe_unbounded_expansion(schema: Any) -> str:
-    """What never ends about a schema, in words; empty where everything ends."""
+    """Describe why the evaluation of a schema may not end, for a message; empty if it ends."""
     references = ReferenceResolver(schema)
     counts: dict[int, int] = {}
     try:
@@ -33,7 +33,7 @@ def describe_unbounded_expansion(schema: Any) -> str:
 
 
 class _ReferenceCycleError(Exception):
-    """A schema asks itself about the value that it is asked about."""
+    """A schema applies itself to the value that it is applied to."""
 
 
 def _count_applied_schemas(
@@ -41,25 +41,25 @@ def _count_applied_schemas(
 ) -> int:
     if not isinstance(schema, dict):
         return 1
-    name = id(schema)
-    if name in in_progress:
+    schema_id = id(schema)
+    if schema_id in in_progress:
         raise _ReferenceCycleError
-    if name not in counts:
-        in_progress.add(name)
+    if schema_id not in counts:
+        in_progress.add(schema_id)
         parts = references.in_place_subschemas(schema)
-        counts[name] = 1 + sum(_count_applied_schemas(part, references, counts, in_progress) for part in parts)
-        in_progress.remove(name)
-    return counts[name]
+        counts[schema_id] = 1 + sum(_count_applied_schemas(part, references, counts, in_progress) for part in parts)
+        in_progress.remove(schema_id)
+    return counts[schema_id]
 
 
-# Patterns run in an engine without backtracking, so that none can hang a run.
+# An engine without backtracking, so that no pattern can hang a run.
 REGEX_OPTIONS = jsonschema_rs.RegexOptions()
 
 
 def link_policies(resources: Resources, diags: Diagnostics) -> tuple[Policy, ...]:
-    """The enabled `schema` policies, sorted by name; one whose schema is not usable is reported."""
-    found = (_link_policy(name, document, diags) for name, document in resources.documents(Kind.POLICY).items())
-    return tuple(policy for policy in found if policy)
+    """Return the enabled `schema` policies, sorted by name; report those with unusable schemas."""
+    policies = (_link_policy(name, document, diags) for name, document in resources.documents(Kind.POLICY).items())
+    return tuple(policy for policy in policies if policy)
 
 
 def _link_policy(name: str, document: Document, diags: Diagnostics) -> Policy | None:
@@ -73,26 +73,31 @@ def _link_policy(name: str, document: Document, diags: Diagnostics) -> Policy | 
         hint = "it must be valid draft 2020-12, with patterns that RE2 reads and no reference to another document"
         diags.add(Diagnostic(document.span(node), "ET215", message, hint, key="schema"))
         return None
-    wrong = [*unknown_keywords(node, name, document), *unsupported_patterns(node, name, document)]
-    if not wrong and (why := describe_unbounded_expansion(schema)):
+    findings = [*unknown_keywords(node, name, document), *unsupported_patterns(node, name, document)]
+    if not findings and (problem := describe_unbounded_expansion(schema)):
         hint = "a schema may refer to itself below 'properties' or 'items', not for the same value"
-        wrong = [Diagnostic(document.span(node), "ET215", f"the schema of policy '{name}' {why}", hint, key="schema")]
-    if wrong:
-        diags.extend(wrong)
+        findings = [
+            Diagnostic(document.span(node), "ET215", f"the schema of policy '{name}' {problem}", hint, key="schema")
+        ]
+    if findings:
+        diags.extend(findings)
         return None
     selector = get_field(document, "selector")
-    selectors = tuple(str(one.value) for one in get_text_scalars(selector)) or ("**",)
-    message, severity = (
-        get_text(get_field(document, "message")) or "",
-        get_text(get_field(document, "severity")) or "error",
+    selectors = tuple(str(item.value) for item in get_text_scalars(selector)) or ("**",)
+    return Policy(
+        name=name,
+        schema=schema,
+        selectors=selectors,
+        severity=get_text(get_field(document, "severity")) or "error",
+        message=get_text(get_field(document, "message")) or "",
+        span=document.span(node),
+        selector_span=document.span(selector or node),
     )
-    spans = document.span(node), document.span(selector or node)
-    return Policy(name, schema, selectors, severity, message, *spans)
 
 
 def _is_usable_schema(schema: Any) -> bool:
     try:
-        # Offline: neither `$ref` nor `$schema` of somebody's policy may make a request.
+        # Offline, so that neither `$ref` nor `$schema` of a policy makes a request.
         jsonschema_rs.Draft202012Validator(schema, pattern_options=REGEX_OPTIONS, offline=True)
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
         return False

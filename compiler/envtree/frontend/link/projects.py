@@ -1,4 +1,4 @@
-"""Projects, their teams and agents, with the environments each of them is compiled for."""
+"""Link projects, teams and agents, with the environments that each is compiled for."""
 
 from collections.abc import Iterable
 
@@ -15,37 +15,39 @@ from envtree.model.workspace import Agent, Project, Team
 
 
 def link_project(name: str, resources: Resources, environments: Environments, diags: Diagnostics) -> Project:
-    """One project; `environments` are all that it can see."""
+    """Link one project; `environments` are all that are visible to it."""
     document = resources.document(Kind.PROJECT, "", name)
     targets = narrow_targets(document, default_targets(environments), environments, f"project '{name}'", diags)
     teams = [_link_team(team, name, resources, environments, targets, diags) for team in ("", *resources.teams(name))]
     key = (get_text(get_field(document, "key")) or "default").upper()
     return Project(
-        name,
-        document,
-        environments,
-        targets.names,
-        file_overlays(resources, environments, targets, name, "", diags),
-        tuple(team for team in teams if team.name or team.agents),
-        tuple(resources.documents(Kind.WORKFLOW, name)),
-        read_contracts(document, diags),
-        scalar_fields(document, name=name, key=key),
-        resources.secrets_file(Kind.PROJECT, "", name),
+        name=name,
+        document=document,
+        environments=environments,
+        targets=targets.names,
+        overlays=file_overlays(resources, environments, targets, name, "", diags),
+        teams=tuple(team for team in teams if team.name or team.agents),
+        workflows=tuple(resources.documents(Kind.WORKFLOW, name)),
+        contracts=read_contracts(document, diags),
+        fields=scalar_fields(document, name=name, key=key),
+        secrets=resources.secrets_file(Kind.PROJECT, "", name),
     )
 
 
 def check_project_keys(projects: Iterable[Project], diags: Diagnostics) -> None:
-    """Report every project whose key an earlier one has: the control plane knows projects by their keys."""
-    first: dict[str, Span] = {}
+    """Report every project with the key of an earlier one, because the control plane identifies projects by key."""
+    first_spans: dict[str, Span] = {}
     for project in projects:
         declared = get_field(project.document, "key")
         if project.document is None or declared is None:
             continue
-        key, place = project.fields["key"], project.document.span(declared)
-        if first.setdefault(key, place) != place:
+        key, span = project.fields["key"], project.document.span(declared)
+        if first_spans.setdefault(key, span) != span:
             message = f"project '{project.name}' has the key '{key}' of another project"
-            related = (RelatedSpan(first[key], "the other project"),)
-            diags.add(Diagnostic(place, "ET307", message, "give each project a key of its own", related, "key"))
+            related = (RelatedSpan(first_spans[key], "the other project"),)
+            diags.add(
+                Diagnostic(span, "ET307", message, "give each project a key of its own", related=related, key="key")
+            )
 
 
 def _link_team(
@@ -60,14 +62,14 @@ def _link_team(
     targets = narrow_targets(document, parent_targets, environments, f"team '{project}/{name}'", diags)
     agents = resources.documents(Kind.AGENT, project, name)
     return Team(
-        name,
-        document,
-        targets.names,
-        file_overlays(resources, environments, targets, project, name, diags) if name else {},
-        tuple(_link_agent(document, resources, environments, targets, diags) for document in agents.values()),
-        read_contracts(document, diags),
-        scalar_fields(document, name=name) if name else None,
-        resources.secrets_file(Kind.TEAM, "", project, name) if name else None,
+        name=name,
+        document=document,
+        targets=targets.names,
+        overlays=file_overlays(resources, environments, targets, project, name, diags) if name else {},
+        agents=tuple(_link_agent(document, resources, environments, targets, diags) for document in agents.values()),
+        contracts=read_contracts(document, diags),
+        fields=scalar_fields(document, name=name) if name else None,
+        secrets=resources.secrets_file(Kind.TEAM, "", project, name) if name else None,
     )
 
 
@@ -77,10 +79,10 @@ def _link_agent(
     _, project, team, name = document.location[:4]
     targets = narrow_targets(document, parent_targets, environments, f"agent '{name}'", diags)
     return Agent(
-        name,
-        document,
-        targets.names,
-        agent_overlays(document, resources, environments, targets, diags),
-        scalar_fields(document, name=name),
-        resources.secrets_file(Kind.AGENT, name, project, team),
+        name=name,
+        document=document,
+        targets=targets.names,
+        overlays=agent_overlays(document, resources, environments, targets, diags),
+        fields=scalar_fields(document, name=name),
+        secrets=resources.secrets_file(Kind.AGENT, name, project, team),
     )

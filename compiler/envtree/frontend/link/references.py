@@ -1,4 +1,4 @@
-"""References by name: skills, policies, queues, people, members and entities that a file mentions."""
+"""Check references by name: skills, policies, queues, people, environments and entities that a file mentions."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from envtree.model.workspace import Workspace
 
 _PERSON_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
-# Where a kind mentions names, and what they are names of.
+# The fields of a kind that mention names, and the nouns for what they name.
 REFERENCE_FIELDS: Mapping[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
     Kind.ORGANIZATION: ((("owners",), "person"), (("secret_readers",), "person")),
     Kind.ENVIRONMENT: ((("skill_ids",), "skill"), (("policy_ids",), "policy")),
@@ -26,7 +26,7 @@ REFERENCE_FIELDS: Mapping[Kind, tuple[tuple[tuple[str, ...], str], ...]] = {
     Kind.JOB: ((("environment_name",), "environment"), (("worker_queue_name",), "worker queue")),
 }
 
-# Where the first of each is declared.
+# Where to declare the first of each.
 _DECLARATION_PLACES: Mapping[str, str] = {
     "environment": "'environments/{}.yaml'",
     "person": "'{}' to 'people' in organization.yaml",
@@ -43,13 +43,13 @@ def check_references(
     *,
     people_known: bool,
 ) -> None:
-    """Report every name in some files that points at nothing, with the nearest one that does exist."""
+    """Report every unknown name in the resources, with the nearest name that exists."""
     names = _declared_names(workspace, entities)
     for resource in resources:
         document = resource.document
-        for path, what in REFERENCE_FIELDS.get(resource.location.kind, ()):
-            if people_known or what != "person":
-                _check_names(document, path, what, names[what], diags)
+        for path, noun in REFERENCE_FIELDS.get(resource.location.kind, ()):
+            if people_known or noun != "person":
+                _check_names(document, path, noun, names[noun], diags)
         check_entities(document, entities, names["environment"], diags)
         if resource.location.kind in (Kind.TEAM, Kind.AGENT):
             _check_skill_configurations(document, names["skill"], diags)
@@ -80,9 +80,9 @@ def _check_names(
 ) -> None:
     for mention in get_text_scalars(get_field(document, *path)):
         name = str(mention.value)
-        # What is not even formed like a name has been told by the schema.
-        formed = _PERSON_PATTERN.fullmatch(name) if noun == "person" else is_valid_name(name)
-        if formed and name not in declared and not UUID_PATTERN.fullmatch(name):
+        # A malformed name is reported by the schema check.
+        is_well_formed = _PERSON_PATTERN.fullmatch(name) if noun == "person" else is_valid_name(name)
+        if is_well_formed and name not in declared and not UUID_PATTERN.fullmatch(name):
             _report_unknown_name(document, mention, ".".join(path), noun, declared, diags)
 
 
@@ -97,20 +97,23 @@ def _report_unknown_name(
     diags.add(Diagnostic(document.span(mention), "ET301", message, hint, key=key))
 
 
-def _check_skill_configurations(document: Document, known: frozenset[str], diags: Diagnostics) -> None:
-    """Skills are configured where they are listed: of others, inherited ones included, nobody reads it."""
+def _check_skill_configurations(document: Document, existing: frozenset[str], diags: Diagnostics) -> None:
+    """Report configurations of skills that are unknown, or that the same file does not list.
+
+    The configuration of a skill that is not listed beside it is never read, not even if the skill is inherited.
+    """
     declared = as_mapping(get_field(document, "skill_configurations"))
     skill_ids = get_field(document, "skill_ids")
     listed = {str(skill.value) for skill in get_text_scalars(skill_ids)}
     for name in declared.entries if declared else ():
         code, message, hint = "", "", ""
         related: tuple[RelatedSpan, ...] = ()
-        if is_valid_name(name) and name not in known and not UUID_PATTERN.fullmatch(name):
-            code, message, hint = "ET301", f"'{name}' names no skill of this tree", did_you_mean(name, known)
-        elif name not in listed and (name in known or UUID_PATTERN.fullmatch(name)):
+        if is_valid_name(name) and name not in existing and not UUID_PATTERN.fullmatch(name):
+            code, message, hint = "ET301", f"'{name}' names no skill of this tree", did_you_mean(name, existing)
+        elif name not in listed and (name in existing or UUID_PATTERN.fullmatch(name)):
             code, message = "ET352", f"skill '{name}' is configured here, but not in 'skill_ids' of this file"
             hint = "add it to 'skill_ids': the control plane reads this only for the skills listed beside it"
             related = (RelatedSpan(document.span(skill_ids), "the skills listed here"),) if skill_ids else ()
         if declared and code:
-            place = document.key_span(declared, name)
-            diags.add(Diagnostic(place, code, message, hint, related, "skill_configurations"))
+            span = document.key_span(declared, name)
+            diags.add(Diagnostic(span, code, message, hint, related=related, key="skill_configurations"))

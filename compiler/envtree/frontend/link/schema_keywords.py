@@ -1,4 +1,7 @@
-"""Keywords of a policy's schema that JSON Schema does not know: validators skip them, and a rule would not hold."""
+"""Report unknown keywords and unsupported patterns in the schemas of policies.
+
+Validators ignore unknown keywords, so a misspelled rule would not be enforced.
+"""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -15,7 +18,8 @@ from envtree.model.span import Span
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
-# The metaschema, closed at every depth: its own references to itself lead here. `x-…` is a remark of somebody's own.
+# The metaschema, closed at every depth, because its dynamic references to itself lead here. Keys `x-…` are annotations
+# of users.
 _CLOSED_METASCHEMA = {
     "$schema": _DRAFT,
     "$id": "urn:envtree:closed-schema",
@@ -25,7 +29,7 @@ _CLOSED_METASCHEMA = {
     "unevaluatedProperties": False,
 }
 
-# What may be meant, and what no rule is.
+# Keywords to suggest, and annotations, which are known but never suggested.
 _RULE_KEYWORDS = (
     *("additionalProperties", "allOf", "anyOf", "const", "contains", "dependentRequired", "dependentSchemas", "else"),
     *("enum", "exclusiveMaximum", "exclusiveMinimum", "if", "items", "maxContains", "maxItems", "maxLength"),
@@ -42,13 +46,13 @@ _KNOWN_KEYWORDS = frozenset(_RULE_KEYWORDS + _ANNOTATION_KEYWORDS)
 
 
 def unknown_keywords(schema: Node, policy: str, document: Document) -> Iterator[Diagnostic]:
-    """A finding for each keyword of a valid schema that means nothing."""
+    """Report each unknown keyword of a valid schema."""
     for error in _validator().iter_errors(schema.value):
-        # Among them is what stands around an unknown keyword, for that is not evaluated either.
+        # The unexpected keys include known keywords around an unknown one, because those are not evaluated either.
         for name in sorted(set(getattr(error.kind, "unexpected", ())) - _KNOWN_KEYWORDS):
             message = f"'{name}' in the schema of policy '{policy}' is no keyword of JSON Schema"
-            place = document.key_span(_node_at(schema, error.instance_path), name)
-            yield Diagnostic(place, "ET215", message, did_you_mean(name, _RULE_KEYWORDS), key="schema")
+            span = document.key_span(_node_at(schema, error.instance_path), name)
+            yield Diagnostic(span, "ET215", message, did_you_mean(name, _RULE_KEYWORDS), key="schema")
 
 
 @cache
@@ -67,21 +71,21 @@ def _node_at(node: Node, path: Iterable[str | int]) -> MappingNode:
 
 
 def unsupported_patterns(schema: Node, policy: str, document: Document) -> Iterator[Diagnostic]:
-    """A finding for each pattern of a valid schema that RE2 does not read."""
+    """Report each pattern of a valid schema that RE2 cannot read."""
     for path, part in all_subschemas(schema.value):
         if not isinstance(part, dict):
             continue
-        here = _node_at(schema, path)
+        node = _node_at(schema, path)
         if "pattern" in part and not is_re2_pattern(part["pattern"]):
-            yield _unsupported_pattern_finding(part["pattern"], document.span(here.entries["pattern"]), policy)
-        named = here.entries.get("patternProperties")
+            yield _unsupported_pattern_finding(part["pattern"], document.span(node.entries["pattern"]), policy)
+        pattern_properties = node.entries.get("patternProperties")
         for pattern in part.get("patternProperties", ()):
-            if isinstance(named, MappingNode) and not is_re2_pattern(pattern):
-                yield _unsupported_pattern_finding(pattern, document.key_span(named, pattern), policy)
+            if isinstance(pattern_properties, MappingNode) and not is_re2_pattern(pattern):
+                yield _unsupported_pattern_finding(pattern, document.key_span(pattern_properties, pattern), policy)
 
 
 def is_re2_pattern(text: str) -> bool:
-    """Whether RE2 reads a regular expression."""
+    """Report whether RE2 can read a regular expression."""
     options = re2.Options()
     options.log_errors = False
     try:
@@ -91,7 +95,7 @@ def is_re2_pattern(text: str) -> bool:
     return True
 
 
-def _unsupported_pattern_finding(pattern: str, place: Span, policy: str) -> Diagnostic:
+def _unsupported_pattern_finding(pattern: str, span: Span, policy: str) -> Diagnostic:
     message = f"the pattern '{pattern}' in the schema of policy '{policy}' is not one that RE2 reads"
     hint = "look-around, back-references and repetitions of more than 1000 are not available"
-    return Diagnostic(place, "ET215", message, hint, key="schema")
+    return Diagnostic(span, "ET215", message, hint, key="schema")
