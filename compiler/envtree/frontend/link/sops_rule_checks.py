@@ -93,7 +93,8 @@ class SopsRuleChecker:
             differences = ["has the same keys in other groups"]
         if differences:
             message = f"the file {' and '.join(differences)}, unlike its rule in '{config.path}'"
-            hint = f"run 'sops updatekeys {secrets_file.path}' if the rule is right, or 'envtree secrets sync --update-keys'"
+            update_command = f"sops updatekeys {secrets_file.path}"
+            hint = f"run '{update_command}' if the rule is right, or 'envtree secrets sync --update-keys'"
             yield Diagnostic(secrets_file.span, "ET653", message, hint, related=(RelatedSpan(rule.span, "the rule"),))
 
     def _describe_unmatched(

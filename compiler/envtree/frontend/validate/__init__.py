@@ -1,4 +1,7 @@
-"""The stage that checks one file by itself: its schema, its directives, and what no schema can say."""
+"""The stage `validate`: a `Document` goes in, a `Resource` comes out.
+
+Each file is checked by itself: its schema, its directives, and rules beyond the schema.
+"""
 
 import re
 from typing import Any
@@ -7,7 +10,6 @@ import orjson
 
 from envtree.diagnostics.deduplicate import deduplicate_findings
 from envtree.frontend.schemas import Schemas
-from envtree.frontend.validate import reserved_names as reserved
 from envtree.frontend.validate.credentials import check_credentials, check_inputs
 from envtree.frontend.validate.cron_schedule import check_schedule
 from envtree.frontend.validate.directives import check_directives, check_secrets_file_directives
@@ -17,6 +19,7 @@ from envtree.frontend.validate.execution_environment import (
     data_without_directives,
     to_bundle_path,
 )
+from envtree.frontend.validate.reserved_names import may_contain_reserved_names
 from envtree.frontend.validate.schema_findings import report_faults
 from envtree.frontend.validate.secrets_file_reader import read_secrets_file
 from envtree.frontend.validate.semantic_checks import (
@@ -32,7 +35,7 @@ from envtree.frontend.validate.semantic_checks import (
     with_name,
 )
 from envtree.frontend.validate.workflow_definitions import check_workflow_definitions
-from envtree.model import credential_patterns as credential
+from envtree.model.credential_patterns import may_contain_credential
 from envtree.model.diagnostic import Diagnostic, Diagnostics
 from envtree.model.keypath import format_path, parse_path
 from envtree.model.nodes import Document
@@ -40,13 +43,13 @@ from envtree.model.resource import Resource
 from envtree.model.source import Kind
 from envtree.model.span import file_span
 
-# In JSON, where only a key is followed by ':': a key that begins with '$', and one that holds an expression.
+# In JSON, where only a key is followed by ':': a key that begins with '$', and one that contains an expression.
 _DOLLAR_KEY = re.compile(rb'"\$[^"\\]*+(?:\\.[^"\\]*+)*+":')
 _EXPRESSION_KEY = re.compile(rb'\$\{\{[^"\\]*+(?:\\.[^"\\]*+)*+":')
 
 
 def validate(document: Document, schemas: Schemas, diags: Diagnostics) -> Resource:
-    """Check one file; what is wrong with it is reported, and whoever builds on it looks there."""
+    """Check one file, and report problems; the resource is returned even if there are any."""
     if document.location.kind is not Kind.SECRETS:
         diags.extend(
             _with_bundle_key(finding)
@@ -54,16 +57,16 @@ def validate(document: Document, schemas: Schemas, diags: Diagnostics) -> Resour
         )
         return Resource(document.location, document)
     findings = Diagnostics()
-    sealed = read_secrets_file(document, findings)
-    if sealed:
-        findings.extend(check_secrets_file_directives(document, sealed.content))
+    secrets_file = read_secrets_file(document, findings)
+    if secrets_file:
+        findings.extend(check_secrets_file_directives(document, secrets_file.content))
     diags.extend(deduplicate_findings(findings, (document,)))
-    return Resource(document.location, document, sealed)
+    return Resource(document.location, document, secrets_file)
 
 
 def _check_unencrypted(document: Document, schemas: Schemas) -> list[Diagnostic]:
     data = document.root.value
-    # As JSON, a file shows at once whether it has any of these; to look for them costs more than its schema does.
+    # Searching the file as JSON is a cheap pre-check; the checks themselves cost more than that of the schema.
     text = orjson.dumps(data)
     errors = [
         *check_name(document),
@@ -85,17 +88,17 @@ def _check_unencrypted(document: Document, schemas: Schemas) -> list[Diagnostic]
     errors += check_rounded_numbers(document)
     if document.location.kind is Kind.ORGANIZATION:
         errors += check_inputs(document)
-    if reserved.may_contain_reserved_names(text):
+    if may_contain_reserved_names(text):
         errors += check_reserved_names(document)
-    if credential.may_contain_credential(text):
+    if may_contain_credential(text):
         errors += check_credentials(document)
     return [*errors, *check_templates(document)] if may_contain_templates(text) else errors
 
 
 def _with_bundle_key(finding: Diagnostic) -> Diagnostic:
-    """The finding with the key that the later stages would give it."""
-    inside = f"{EXECUTION_ENVIRONMENT}." in finding.key
-    return finding._replace(key=format_path(to_bundle_path(parse_path(finding.key)))) if inside else finding
+    """Return the finding with the key that later stages use: the path in the bundle."""
+    is_inside_layer = f"{EXECUTION_ENVIRONMENT}." in finding.key
+    return finding._replace(key=format_path(to_bundle_path(parse_path(finding.key)))) if is_inside_layer else finding
 
 
 def _check_schema(
@@ -104,7 +107,7 @@ def _check_schema(
     kind, data = document.location.kind, with_name(document, data)
     if schemas.is_valid(kind, data):
         return []
-    found = report_faults(document, schemas.find_faults(kind, data), reported)
-    if found or reported:
-        return found
+    findings = report_faults(document, schemas.find_faults(kind, data), reported)
+    if findings or reported:
+        return findings
     return [Diagnostic(file_span(document.path), "ET207", f"the file does not fit the schema '{kind}'")]

@@ -1,4 +1,4 @@
-"""Plain text that looks like a credential is told, and never shown; what is merely random is a remark."""
+"""Report plain text that looks like a credential, without quoting it; merely random text is severity info."""
 
 from collections.abc import Iterator
 
@@ -19,18 +19,18 @@ _HINT = "if it is one, change it, for it is in git now, and keep it in a secrets
 
 
 def check_credentials(document: Document) -> Iterator[Diagnostic]:
-    """Report what looks like a credential."""
+    """Report values that look like a credential."""
     for path, node in walk(document.root):
         if isinstance(node, ScalarNode) and isinstance(node.value, str) and path:
-            found = _credential_problem(node.value, path)
-            if found:
-                code, words = found
+            problem = _credential_problem(node.value, path)
+            if problem:
+                code, description = problem
                 key = format_path(to_bundle_path(path))
-                yield Diagnostic(document.span(node), code, f"{format_key(path)} {words}", _HINT, key=key)
+                yield Diagnostic(document.span(node), code, f"{format_key(path)} {description}", _HINT, key=key)
 
 
 def check_inputs(document: Document) -> Iterator[Diagnostic]:
-    """Report inputs that read credentials: what an input is shows in bundles, manifests and reports."""
+    """Report inputs that read credentials, because bundles, manifests and reports show the values of inputs."""
     declared = as_mapping(get_field(document, "inputs"))
     for key, node in declared.entries.items() if declared else ():
         env = node.entries.get("env") if isinstance(node, MappingNode) else None

@@ -1,4 +1,4 @@
-"""When a job runs: five cron fields in their ranges, and a time zone that exists."""
+"""Check the schedules of jobs: five cron fields in their ranges, and a time zone that exists."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _WEEKS = range(1, 6)
 
 
 class _CronField(NamedTuple):
-    """One of the five fields; `names` may stand for the first numbers, `extras` for whatever they say."""
+    """One of the five fields; `names` are aliases of the first numbers, `extra_pattern` matches other valid terms."""
 
     noun: str
     minimum: int
@@ -37,34 +37,34 @@ _CRON_FIELDS = (
 
 
 def check_schedule(document: Document) -> Iterator[Diagnostic]:
-    """What is wrong with a job's `cron_schedule` and `cron_timezone`, where their form is right."""
+    """Report invalid terms and time zones of a job; malformed values are reported by the schema check."""
     if document.location.kind is not Kind.JOB:
         return
     schedule = document.root.entries.get("cron_schedule")
     if isinstance(schedule, ScalarNode) and isinstance(schedule.value, str):
         parts = schedule.value.split()
-        # Another number of fields is the schema's matter.
+        # Another number of fields is reported by the schema check.
         if len(parts) == len(_CRON_FIELDS):
-            for part, one in zip(parts, _CRON_FIELDS, strict=True):
-                yield from _check_cron_field(document, schedule, part, one)
+            for part, field in zip(parts, _CRON_FIELDS, strict=True):
+                yield from _check_cron_field(document, schedule, part, field)
     zone = document.root.entries.get("cron_timezone")
     if isinstance(zone, ScalarNode) and isinstance(zone.value, str):
         yield from _check_time_zone(document, zone, zone.value)
 
 
 def _check_cron_field(document: Document, node: ScalarNode, part: str, field: _CronField) -> Iterator[Diagnostic]:
-    wrong = next((term for term in part.split(",") if not _is_valid_term(term.upper(), field)), None)
-    if wrong is not None:
+    invalid_term = next((term for term in part.split(",") if not _is_valid_term(term.upper(), field)), None)
+    if invalid_term is not None:
         expected = f"'*' or {field.minimum} to {field.maximum}"
         if field.names:
             expected += f", or {field.names[0]} to {field.names[-1]}"
-        message = f"'cron_schedule' has {quote_value(wrong)} as its {field.noun}, expected {expected}"
+        message = f"'cron_schedule' has {quote_value(invalid_term)} as its {field.noun}, expected {expected}"
         hint = "write several as '1,2', a range as '1-5', the lower end first, and a step as '*/2'"
         yield Diagnostic(document.span(node), "ET205", message, hint, key="cron_schedule")
 
 
 def _is_valid_term(term: str, field: _CronField) -> bool:
-    """Whether a term is `*`, a number or a range, each with a step or without, or an extra of its field."""
+    """Report whether a term is `*`, a number or a range, with or without a step, or an extra of its field."""
     if re.fullmatch(field.extra_pattern, term):
         return True
     if field.names is _DAYS and "#" in term:
@@ -81,7 +81,7 @@ def _is_valid_term(term: str, field: _CronField) -> bool:
 
 
 def _parse_number(text: str, field: _CronField) -> int | None:
-    """The number that a text stands for in a field, or None."""
+    """Return the number that a text means in a field, or None."""
     if text in field.names:
         return field.names.index(text) + field.minimum
     number = int(text) if text.isdecimal() and len(text) <= 2 else -1
@@ -89,12 +89,12 @@ def _parse_number(text: str, field: _CronField) -> int | None:
 
 
 def _check_time_zone(document: Document, node: ScalarNode, zone: str) -> Iterator[Diagnostic]:
-    known = _time_zones()
-    # Without a database of zones on this machine nobody can tell.
-    if known and zone not in known:
+    zones = _time_zones()
+    # Without a database of time zones on this machine, the zone cannot be checked.
+    if zones and zone not in zones:
         message = f"'cron_timezone' is {quote_value(zone)}, which is no time zone"
-        hint = did_you_mean(zone, known)
-        # Of an abbreviation, the nearest is that of another part of the world.
+        hint = did_you_mean(zone, zones)
+        # The nearest name to an abbreviation is one from another part of the world.
         if not hint.startswith("did") or "/" not in zone:
             hint = "write its IANA name, such as 'Europe/Berlin'"
         yield Diagnostic(document.span(node), "ET204", message, hint, key="cron_timezone")
@@ -102,7 +102,7 @@ def _check_time_zone(document: Document, node: ScalarNode, zone: str) -> Iterato
 
 @cache
 def _time_zones() -> frozenset[str]:
-    # It takes 8 ms to import, and few files name a zone.
+    # Importing zoneinfo takes 8 ms, and few files name a zone.
     from zoneinfo import available_timezones  # noqa: PLC0415
 
     return frozenset(available_timezones())

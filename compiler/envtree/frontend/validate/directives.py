@@ -1,4 +1,4 @@
-"""Directives, as written: whether each is well formed, and stands where one works."""
+"""Check directives as written: each must be well formed, and in a position where directives work."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -27,7 +27,7 @@ _EXPECTATIONS = ("exists", "new")
 
 
 def check_directives(document: Document) -> Iterator[Diagnostic]:
-    """What is wrong with the directives of a file, and with `$` keys that are none."""
+    """Report malformed and misplaced directives of a file, and `$` keys that are not directives."""
     checker = _DirectiveChecker(document)
     if document.location.kind in LAYER_KINDS:
         for path, section in execution_environments(document):
@@ -36,8 +36,8 @@ def check_directives(document: Document) -> Iterator[Diagnostic]:
 
 
 def check_secrets_file_directives(document: Document, content: MappingNode) -> Iterator[Diagnostic]:
-    """What is wrong with the directives of a SOPS file, as far as it shows without a key."""
-    checker = _DirectiveChecker(document, sealed=True)
+    """Report malformed and misplaced directives of a SOPS file, as far as they are visible without a key."""
+    checker = _DirectiveChecker(document, is_secrets_file=True)
     key = next(filter(is_directive_key, content.entries), "")
     if key:
         message = f"{quote_value(key)} stands on the secrets file itself, expected on a secret of it or below"
@@ -49,10 +49,10 @@ def check_secrets_file_directives(document: Document, content: MappingNode) -> I
 
 class _DirectiveChecker(NamedTuple):
     document: Document
-    sealed: bool = False
+    is_secrets_file: bool = False
 
     def check_section(self, section: MappingNode, path: KeyPath) -> Iterator[Diagnostic]:
-        """An `execution_environment`: directives work below it, not on it."""
+        """Check an `execution_environment`: directives work below it, but not on it."""
         for key, node in section.entries.items():
             if is_directive_key(key):
                 name = quote_value(key)
@@ -63,11 +63,11 @@ class _DirectiveChecker(NamedTuple):
                 yield from self.check_value(node, (*path, key), is_variable=key == "env_vars")
 
     def check_misplaced(self) -> Iterator[Diagnostic]:
-        """Directives outside of the layers' `execution_environment`."""
-        policy = self.document.location.kind is Kind.POLICY
+        """Report directives outside the `execution_environment` of layers."""
+        is_policy = self.document.location.kind is Kind.POLICY
         for path, node in walk_outside_layers(self.document):
-            # A JSON Schema has `$` keys of its own.
-            if (policy and path[:1] == ("schema",)) or not isinstance(node, MappingNode) or not is_directive(node):
+            # JSON Schema has `$` keys, too.
+            if (is_policy and path[:1] == ("schema",)) or not isinstance(node, MappingNode) or not is_directive(node):
                 continue
             key = next((key for key in node.entries if key in _DIRECTIVE_KEYS), "")
             if key:
@@ -76,59 +76,65 @@ class _DirectiveChecker(NamedTuple):
                 yield self._finding_at_key(node, key, path, "ET212", message, hint)
 
     def check_value(self, node: Node, path: KeyPath, *, is_variable: bool) -> Iterator[Diagnostic]:
-        """A value in which directives work; `text` is set among variables, where there are no lists."""
+        """Check a value in which directives work; `is_variable` is set among variables, which are never lists."""
         if isinstance(node, SequenceNode):
             yield from self._check_elements(node, path)
         elif isinstance(node, MappingNode):
-            dollars = [key for key in node.entries if is_directive_key(key)]
-            if not dollars:
+            directive_keys = [key for key in node.entries if is_directive_key(key)]
+            if not directive_keys:
                 for key, child in node.entries.items():
                     yield from self.check_value(child, (*path, key), is_variable=is_variable)
-            elif len(dollars) < len(node.entries):
-                yield self._mixed_keys_finding(node, dollars[0], path)
+            elif len(directive_keys) < len(node.entries):
+                yield self._mixed_keys_finding(node, directive_keys[0], path)
             else:
                 yield from self._check_directive(node, path, is_variable=is_variable)
 
     def _check_elements(self, node: SequenceNode, path: KeyPath) -> Iterator[Diagnostic]:
-        for at, inner in walk(node, path):
+        for inner_path, inner in walk(node, path):
             key = next(filter(is_directive_key, inner.entries), "") if isinstance(inner, MappingNode) else ""
             if isinstance(inner, MappingNode) and key:
                 message = f"{quote_value(key)} stands inside a list element, where no directive works"
                 hint = (
                     f"write the directive in the place of the whole list, such as {{$remove: […]}}; {_escape_hint(key)}"
                 )
-                yield self._finding_at_key(inner, key, at, "ET212", message, hint)
+                yield self._finding_at_key(inner, key, inner_path, "ET212", message, hint)
 
     def _mixed_keys_finding(self, node: MappingNode, key: str, path: KeyPath) -> Diagnostic:
-        other = next(other for other in node.entries if not is_directive_key(other))
-        message = f"{quote_value(key)} stands beside {quote_value(other)}, but all keys of a directive begin with '$'"
+        plain_key = next(entry_key for entry_key in node.entries if not is_directive_key(entry_key))
+        message = (
+            f"{quote_value(key)} stands beside {quote_value(plain_key)}, but all keys of a directive begin with '$'"
+        )
         if key in ("$value", "$replace"):
-            hint = f"put {quote_value(other)} inside '{key}'"
+            hint = f"put {quote_value(plain_key)} inside '{key}'"
         elif key in _CONDITIONS:
-            hint = f"put the other keys inside '$value' beside it: {{$value: {{{truncate(other)}: …}}, {key}: …}}"
+            hint = f"put the other keys inside '$value' beside it: {{$value: {{{truncate(plain_key)}: …}}, {key}: …}}"
         elif key in _ACTIONS:
             hint = f"keep one of them; {_escape_hint(key)}"
         else:
-            close = nearest_name(key, _DIRECTIVE_KEYS)
-            hint = f"did you mean '{close}'? {_escape_hint(key)}" if close else _escape_hint(key)
-        related = (RelatedSpan(self.document.key_span(node, other), "the other key"),)
+            nearest = nearest_name(key, _DIRECTIVE_KEYS)
+            hint = f"did you mean '{nearest}'? {_escape_hint(key)}" if nearest else _escape_hint(key)
+        related = (RelatedSpan(self.document.key_span(node, plain_key), "the other key"),)
         return self._finding_at_key(node, key, path, "ET211", message, hint)._replace(related=related)
 
     def _check_directive(self, node: MappingNode, path: KeyPath, *, is_variable: bool) -> Iterator[Diagnostic]:
         unknown = [key for key in node.entries if key not in _DIRECTIVE_KEYS]
         for key in unknown:
-            close = nearest_name(key, _DIRECTIVE_KEYS)
-            hint = f"did you mean '{close}'?" if close else f"{did_you_mean(key, _DIRECTIVE_KEYS)}; {_escape_hint(key)}"
+            nearest = nearest_name(key, _DIRECTIVE_KEYS)
+            hint = (
+                f"did you mean '{nearest}'?"
+                if nearest
+                else f"{did_you_mean(key, _DIRECTIVE_KEYS)}; {_escape_hint(key)}"
+            )
             yield self._finding_at_key(node, key, path, "ET211", f"{quote_value(key)} is not a directive", hint)
-        lists = [key for key in node.entries if key in _LIST_ACTIONS]
+        list_actions = [key for key in node.entries if key in _LIST_ACTIONS]
         if not unknown:
             yield from self._check_combination(node, path)
-        if is_variable and lists:
-            message = f"'{lists[0]}' stands among variables, which are text and never lists"
+        if is_variable and list_actions:
+            message = f"'{list_actions[0]}' stands among variables, which are text and never lists"
             hint = "write the text itself, or keep the list in 'config'"
-            yield self._finding_at_key(node, lists[0], path, "ET212", message, hint)
+            yield self._finding_at_key(node, list_actions[0], path, "ET212", message, hint)
             return
-        if self.sealed and "$remove" in node.entries:
+        if self.is_secrets_file and "$remove" in node.entries:
             message = "'$remove' stands in a secrets file, whose elements cannot be compared without the key"
             hint = "write the whole list as it should be: {$replace: […]}"
             yield self._finding_at_key(node, "$remove", path, "ET212", message, hint)
@@ -136,16 +142,16 @@ class _DirectiveChecker(NamedTuple):
             yield from self._check_operand(key, operand, path, is_variable=is_variable)
 
     def _check_combination(self, node: MappingNode, path: KeyPath) -> Iterator[Diagnostic]:
-        """One action, or a removal and one addition; conditions only beside one that leaves a value."""
+        """Check the combination: one action, or a removal and one addition; conditions only if a value remains."""
         actions = [key for key in node.entries if key in _ACTIONS]
         conditions = [key for key in node.entries if key in _CONDITIONS]
         alternatives = [key for key in actions if key != "$remove"] if set(actions) <= set(_LIST_ACTIONS) else actions
         if len(alternatives) > 1:
-            one, other = alternatives[:2]
-            related = (RelatedSpan(self.document.key_span(node, one), "the first action"),)
-            message = f"'{other}' stands beside '{one}', but a directive has one action"
+            first, second = alternatives[:2]
+            related = (RelatedSpan(self.document.key_span(node, first), "the first action"),)
+            message = f"'{second}' stands beside '{first}', but a directive has one action"
             hint = "keep one of them; only '$remove' goes with '$append' or '$prepend'"
-            yield self._finding_at_key(node, other, path, "ET211", message, hint)._replace(related=related)
+            yield self._finding_at_key(node, second, path, "ET211", message, hint)._replace(related=related)
         elif not actions:
             message = f"'{conditions[0]}' stands alone, expected an action beside it"
             hint = f"write {{$value: …, {conditions[0]}: …}}"
@@ -174,14 +180,14 @@ class _DirectiveChecker(NamedTuple):
             yield self._operand_finding(key, node, path, "true", f"write true, or remove '{key}'")
 
     def _operand_finding(self, key: str, node: Node, path: KeyPath, expected: str, hint: str) -> Diagnostic:
-        found = (
+        actual = (
             "a directive"
             if is_directive(node)
             else "false"
             if node.value is False
             else type_name(json_type(node.value))
         )
-        message = f"'{key}' holds {found}, expected {expected}"
+        message = f"'{key}' holds {actual}, expected {expected}"
         return Diagnostic(self.document.span(node), "ET211", message, hint, key=format_path((*path, key)))
 
     def _finding_at_key(
@@ -195,7 +201,7 @@ def _escape_hint(key: str) -> str:
 
 
 def _is_scalar_of(node: Node, words: tuple[str | bool, ...]) -> bool:
-    """Whether a scalar is one of some words; of an encrypted one the type and the length tell."""
+    """Report whether a scalar is one of the words; an encrypted one is compared by its type and length."""
     if not isinstance(node, ScalarNode):
         return False
     if isinstance(node.value, EncryptedValue):

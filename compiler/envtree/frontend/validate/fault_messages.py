@@ -1,4 +1,4 @@
-"""What to say of one fault: found, expected, hint. Nothing here repeats more of a value than `wording` lets through."""
+"""Word schema faults: actual, expected, hint. Values appear in messages only as `message_text` allows."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -30,7 +30,7 @@ from envtree.model.tree_layout import is_valid_name
 
 
 class FaultMessage(NamedTuple):
-    """The words of a finding, with its code."""
+    """The code and the texts of a finding."""
 
     code: str
     message: str
@@ -38,7 +38,7 @@ class FaultMessage(NamedTuple):
 
 
 class _FaultContext(NamedTuple):
-    """A fault, the text of the scalar at fault as written, and the file's place."""
+    """A fault, the text of the faulty scalar as written, and the location of the file."""
 
     fault: SchemaFault
     text: str
@@ -46,7 +46,7 @@ class _FaultContext(NamedTuple):
 
 
 def describe_fault(fault: SchemaFault, text: str, location: Location) -> FaultMessage:
-    """The words for a fault."""
+    """Return the code and the texts for a fault."""
     return _MESSAGE_BUILDERS.get(fault.keyword, _other_keyword)(_FaultContext(fault, text, location))
 
 
@@ -61,28 +61,28 @@ _ENVIRONMENT_ONLY_KEYS = frozenset(
 _SECTION_KEYS = frozenset({"env_vars", "secrets", *SECTIONS})
 
 
-def _unknown_key(case: _FaultContext) -> FaultMessage:
-    fault, location = case.fault, case.location
-    key, root = fault.subject, len(fault.path) == 1
-    if root and key in _IMPLIED_BY_PATH and location.kind in (Kind.AGENT, Kind.TEAM):
+def _unknown_key(context: _FaultContext) -> FaultMessage:
+    fault, location = context.fault, context.location
+    key, is_at_root = fault.subject, len(fault.path) == 1
+    if is_at_root and key in _IMPLIED_BY_PATH and location.kind in (Kind.AGENT, Kind.TEAM):
         return FaultMessage(
             "ET209", f"{format_key((key,))} says what the path or 'targets' already says", _IMPLIED_BY_PATH[key]
         )
-    known = fault.schema.get("properties", {})
+    properties = fault.schema.get("properties", {})
     message = f"{format_key(fault.path)} is unknown"
     if key in READ_ONLY_KEYS:
         hint = "remove it: the control plane sets it"
-    elif key in _SECTION_KEYS and EXECUTION_ENVIRONMENT in known and location.kind in LAYER_KINDS:
+    elif key in _SECTION_KEYS and EXECUTION_ENVIRONMENT in properties and location.kind in LAYER_KINDS:
         hint = f"write it inside '{EXECUTION_ENVIRONMENT}'"
-    elif root and location.kind is Kind.OVERLAY and key in _ENVIRONMENT_ONLY_KEYS:
+    elif is_at_root and location.kind is Kind.OVERLAY and key in _ENVIRONMENT_ONLY_KEYS:
         hint = f"write it in 'environments/{location.name}.yaml': an overlay changes values only"
     else:
-        hint = did_you_mean(key, known)
+        hint = did_you_mean(key, properties)
     return FaultMessage("ET201", message, hint)
 
 
-def _missing_key(case: _FaultContext) -> FaultMessage:
-    fault = case.fault
+def _missing_key(context: _FaultContext) -> FaultMessage:
+    fault = context.fault
     key = fault.subject
     example = fault.schema.get("properties", {}).get(key, {}).get("examples", [None])[0]
     hint = REQUIRED_KEY_HINTS.get(key, "")
@@ -99,29 +99,29 @@ def _missing_key_text(fault: SchemaFault, key: str) -> str:
     )
 
 
-def _wrong_type(case: _FaultContext) -> FaultMessage:
-    fault = case.fault
-    found, path = json_type(fault.value), fault.path
+def _wrong_type(context: _FaultContext) -> FaultMessage:
+    fault = context.fault
+    actual, path = json_type(fault.value), fault.path
     expected = [fault.argument] if isinstance(fault.argument, str) else list(fault.argument)
-    if _is_variable(path) and found in ("null", "object", "array"):
-        return _variable_type(case, found)
+    if _is_variable(path) and actual in ("null", "object", "array"):
+        return _variable_type(context, actual)
     alternatives = join_alternatives([type_name(kind) for kind in expected])
-    message = f"{format_key(path)} is {type_name(found)}, expected {alternatives}"
-    return FaultMessage("ET203", message, _type_hint(case, found, expected))
+    message = f"{format_key(path)} is {type_name(actual)}, expected {alternatives}"
+    return FaultMessage("ET203", message, _type_hint(context, actual, expected))
 
 
 def _is_variable(path: tuple[str | int, ...]) -> bool:
     return path[-3:-1] == (EXECUTION_ENVIRONMENT, "env_vars")
 
 
-def _variable_type(case: _FaultContext, found: str) -> FaultMessage:
-    layer = case.location.kind in LAYER_KINDS
-    message = f"{format_key(case.fault.path)} is {type_name(found)}, but a variable is text"
-    if found == "null":
-        removal = "{$delete: true} to remove the variable" if layer else "remove the line"
+def _variable_type(context: _FaultContext, actual: str) -> FaultMessage:
+    is_layer = context.location.kind in LAYER_KINDS
+    message = f"{format_key(context.fault.path)} is {type_name(actual)}, but a variable is text"
+    if actual == "null":
+        removal = "{$delete: true} to remove the variable" if is_layer else "remove the line"
         return FaultMessage("ET213", message, f"write '' for an empty text, or {removal}")
-    as_text = "join(',')" if found == "array" else "tojson"
-    move = f", or move it to 'config' and write ${{{{ config.<key> | {as_text} }}}}" if layer else ""
+    as_text = "join(',')" if actual == "array" else "tojson"
+    move = f", or move it to 'config' and write ${{{{ config.<key> | {as_text} }}}}" if is_layer else ""
     return FaultMessage("ET214", message, f"write it as JSON in quotes{move}")
 
 
@@ -130,53 +130,55 @@ _BOOLEANS = MappingProxyType(
 )
 
 
-def _type_hint(case: _FaultContext, found: str, expected: list[str]) -> str:
-    if found == "null":
+def _type_hint(context: _FaultContext, actual: str, expected: list[str]) -> str:
+    if actual == "null":
         return "write a value, or remove the line"
-    if found == "string" and expected == ["boolean"]:
-        return f"write {_BOOLEANS.get(case.text.lower(), 'true or false')}, without quotes"
-    if found == "string" and set(expected) <= {"integer", "number", "null"}:
+    if actual == "string" and expected == ["boolean"]:
+        return f"write {_BOOLEANS.get(context.text.lower(), 'true or false')}, without quotes"
+    if actual == "string" and set(expected) <= {"integer", "number", "null"}:
         return "write a number, without quotes"
-    if "string" in expected and found in ("integer", "number", "boolean"):
+    if "string" in expected and actual in ("integer", "number", "boolean"):
         return "write it in quotes"
-    if found == "number" and "integer" in expected:
+    if actual == "number" and "integer" in expected:
         return "write it without a fraction"
     if set(expected) <= {"array", "null"}:
-        return f"write a list: [{case.text if is_valid_name(case.text) else '…'}]"
+        return f"write a list: [{context.text if is_valid_name(context.text) else '…'}]"
     return "write 'key: value' lines below it" if set(expected) <= {"object", "null"} else ""
 
 
 _ENTITIES = ("agent", "team", "workflow")
 
 
-def _not_in_enum(case: _FaultContext) -> FaultMessage:
-    fault = case.fault
+def _not_in_enum(context: _FaultContext) -> FaultMessage:
+    fault = context.fault
     allowed = join_alternatives(list(map(quote_value, fault.argument)))
     message = f"{format_key(fault.path)} is {describe_value(fault.value, fault.path)}, expected {allowed}"
-    close = nearest_name(case.text, [word for word in fault.argument if isinstance(word, str)])
-    if fault.path == ("entity_type",) and case.text in _ENTITIES:
+    nearest = nearest_name(context.text, [word for word in fault.argument if isinstance(word, str)])
+    if fault.path == ("entity_type",) and context.text in _ENTITIES:
         return FaultMessage("ET204", message, "'planning_mode' says who does the work: make the two agree")
-    return FaultMessage("ET204", message, f"did you mean '{close}'?" if close else "")
+    return FaultMessage("ET204", message, f"did you mean '{nearest}'?" if nearest else "")
 
 
-def _not_constant(case: _FaultContext) -> FaultMessage:
-    fault = case.fault
+def _not_constant(context: _FaultContext) -> FaultMessage:
+    fault = context.fault
     message = (
         f"{format_key(fault.path)} is {describe_value(fault.value, fault.path)}, expected {quote_value(fault.argument)}"
     )
-    right = str(fault.argument)
-    return FaultMessage("ET204", message, "write it without quotes" if case.text == right else f"write {right}")
+    expected = str(fault.argument)
+    return FaultMessage(
+        "ET204", message, "write it without quotes" if context.text == expected else f"write {expected}"
+    )
 
 
-def _pattern_mismatch(case: _FaultContext) -> FaultMessage:
-    fault = case.fault
+def _pattern_mismatch(context: _FaultContext) -> FaultMessage:
+    fault = context.fault
     pattern = _describe_pattern(fault)
     if fault.path[-3:-1] == (EXECUTION_ENVIRONMENT, "secrets") and isinstance(fault.path[-1], int):
         message = f"{format_key(fault.path)} is a path of secrets, but a list names variables"
         return FaultMessage("ET205", message, "write a map of variable to secret: {DB_PASSWORD: db.password}")
     kinds = fault.schema.get("type", "string")
-    others = [type_name(kind) for kind in ("object", "array") if kind in kinds and not isinstance(kinds, str)]
-    described, alternatives = describe_value(fault.value, fault.path), join_alternatives([*others, pattern.noun])
+    other_types = [type_name(kind) for kind in ("object", "array") if kind in kinds and not isinstance(kinds, str)]
+    described, alternatives = describe_value(fault.value, fault.path), join_alternatives([*other_types, pattern.noun])
     message = f"{format_key(fault.path)} is {described}, expected {alternatives}"
     return FaultMessage("ET205", message, pattern.rule)
 
@@ -187,8 +189,8 @@ def _describe_pattern(fault: SchemaFault) -> PatternDescription:
     )
 
 
-def _bad_key_name(case: _FaultContext) -> FaultMessage:
-    fault, inner = case.fault, case.fault.nested_faults[0]
+def _bad_key_name(context: _FaultContext) -> FaultMessage:
+    fault, inner = context.fault, context.fault.nested_faults[0]
     if inner.keyword == "pattern":
         pattern = _describe_pattern(inner)
         return FaultMessage("ET205", f"the key {quote_value(fault.subject)} is not {pattern.noun}", pattern.rule)
@@ -199,17 +201,17 @@ def _bad_key_name(case: _FaultContext) -> FaultMessage:
 _COUNTED_NOUNS = MappingProxyType({"Length": "character", "Items": "element", "Properties": "key"})
 
 
-def _out_of_limits(case: _FaultContext) -> FaultMessage:
-    fault = case.fault
+def _out_of_limits(context: _FaultContext) -> FaultMessage:
+    fault = context.fault
     bound = "at least" if fault.keyword.startswith("min") else "at most"
     noun = _COUNTED_NOUNS.get(fault.keyword[3:])
     if noun is None:
-        found, expected = describe_value(fault.value, fault.path), f"{bound} {fault.argument}"
+        actual, expected = describe_value(fault.value, fault.path), f"{bound} {fault.argument}"
     elif fault.value:
-        found, expected = f"{format_count(len(fault.value), noun)} long", f"{bound} {fault.argument}"
+        actual, expected = f"{format_count(len(fault.value), noun)} long", f"{bound} {fault.argument}"
     else:
-        found, expected = "empty", f"{bound} {format_count(fault.argument, noun)}"
-    return FaultMessage("ET206", f"{format_key(fault.path)} is {found}, expected {expected}", _limit_hint(fault))
+        actual, expected = "empty", f"{bound} {format_count(fault.argument, noun)}"
+    return FaultMessage("ET206", f"{format_key(fault.path)} is {actual}, expected {expected}", _limit_hint(fault))
 
 
 def _limit_hint(fault: SchemaFault) -> str:
@@ -225,8 +227,8 @@ def _limit_hint(fault: SchemaFault) -> str:
     return f"add {format_count(missing, noun)}" if missing > 0 else f"leave out {format_count(-missing, noun)}"
 
 
-def _duplicate_element(case: _FaultContext) -> FaultMessage:
-    fault = case.fault
+def _duplicate_element(context: _FaultContext) -> FaultMessage:
+    fault = context.fault
     element = describe_value(fault.value, fault.path)
     return FaultMessage(
         "ET207",
@@ -243,10 +245,10 @@ _ONE_OF_HINTS: Mapping[Kind, str] = MappingProxyType(
 )
 
 
-def _one_of_mismatch(case: _FaultContext) -> FaultMessage:
-    fault = case.fault
+def _one_of_mismatch(context: _FaultContext) -> FaultMessage:
+    fault = context.fault
     keys = [quote_value(key) for branch in fault.argument for key in branch.get("required", ())]
-    hint = _ONE_OF_HINTS.get(case.location.kind, "")
+    hint = _ONE_OF_HINTS.get(context.location.kind, "")
     if fault.nested_faults:
         return FaultMessage(
             "ET207", f"{format_key(fault.path)} has neither {' nor '.join(keys)}, expected one of them", hint
@@ -254,14 +256,14 @@ def _one_of_mismatch(case: _FaultContext) -> FaultMessage:
     return FaultMessage("ET207", f"{format_key(fault.path)} has both {' and '.join(keys)}, expected one of them", hint)
 
 
-def _any_of_mismatch(case: _FaultContext) -> FaultMessage:
-    fault = case.fault
+def _any_of_mismatch(context: _FaultContext) -> FaultMessage:
+    fault = context.fault
     key = fault.nested_faults[0].subject
     return FaultMessage("ET202", _missing_key_text(fault, key), "a server with 'url' needs 'type: http' or 'type: sse'")
 
 
-def _missing_dependency(case: _FaultContext) -> FaultMessage:
-    fault = case.fault
+def _missing_dependency(context: _FaultContext) -> FaultMessage:
+    fault = context.fault
     return FaultMessage(
         "ET207",
         f"{format_key(fault.path)} goes only with '{fault.subject}', which is missing",
@@ -269,8 +271,8 @@ def _missing_dependency(case: _FaultContext) -> FaultMessage:
     )
 
 
-def _forbidden_key(case: _FaultContext) -> FaultMessage:
-    fault = case.fault
+def _forbidden_key(context: _FaultContext) -> FaultMessage:
+    fault = context.fault
     key = str(fault.path[-1]) if fault.path else ""
     return FaultMessage(
         "ET207",
@@ -279,13 +281,15 @@ def _forbidden_key(case: _FaultContext) -> FaultMessage:
     )
 
 
-def _not_mismatch(case: _FaultContext) -> FaultMessage:
-    message = f"{format_key(case.fault.path)} begins with 'local-exec', which the control plane keeps for itself"
+def _not_mismatch(context: _FaultContext) -> FaultMessage:
+    message = f"{format_key(context.fault.path)} begins with 'local-exec', which the control plane keeps for itself"
     return FaultMessage("ET207", message, "use another name")
 
 
-def _other_keyword(case: _FaultContext) -> FaultMessage:
-    return FaultMessage("ET207", f"{format_key(case.fault.path)} breaks the rule '{case.fault.keyword}' of its schema")
+def _other_keyword(context: _FaultContext) -> FaultMessage:
+    return FaultMessage(
+        "ET207", f"{format_key(context.fault.path)} breaks the rule '{context.fault.keyword}' of its schema"
+    )
 
 
 _MESSAGE_BUILDERS: Mapping[str, Callable[[_FaultContext], FaultMessage]] = MappingProxyType(

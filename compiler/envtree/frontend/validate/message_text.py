@@ -1,4 +1,4 @@
-"""The words of findings about shape: how keys, values, types and patterns are named to people."""
+"""Texts for findings about shape: names of keys, values, types and patterns in messages."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -24,7 +24,7 @@ _TYPES = MappingProxyType(
 
 
 class PatternDescription(NamedTuple):
-    """What a text must be to match, and the rule in words."""
+    """A noun for texts that match a pattern, and the rule in words."""
 
     noun: str
     rule: str
@@ -33,7 +33,7 @@ class PatternDescription(NamedTuple):
 _PATH = PatternDescription("a path name", f"use {NAME_RULE}")
 _UUID = "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"
 
-# By the pattern as it stands in the schemas; a test keeps the two together.
+# By the pattern as written in the schemas; a test checks that all are covered.
 PATTERN_DESCRIPTIONS: Mapping[str, PatternDescription] = MappingProxyType(
     {
         "^[a-z0-9][a-z0-9_-]{0,62}$": _PATH,
@@ -126,7 +126,7 @@ PATTERN_DESCRIPTIONS: Mapping[str, PatternDescription] = MappingProxyType(
     }
 )
 
-# Why a key is required, where only another one makes it so.
+# Reasons for keys that are required only because of another key.
 REQUIRED_KEY_HINTS: Mapping[str, str] = MappingProxyType(
     {
         "cron_schedule": "a job with 'trigger_type: cron' needs it",
@@ -138,7 +138,7 @@ REQUIRED_KEY_HINTS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# The key that decides over one that a schema forbids.
+# Messages for keys that a schema forbids because of another key.
 FORBIDDEN_KEY_MESSAGES: Mapping[str, str] = MappingProxyType(
     {
         "args": "'args' goes only with 'command'",
@@ -150,7 +150,7 @@ FORBIDDEN_KEY_MESSAGES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# What to do about a number or a list that is out of its limits, where there is more to say than the limits.
+# Hints for values out of their limits, where the limits alone do not help.
 LIMIT_HINTS: Mapping[str, str] = MappingProxyType(
     {
         "max_workers": "leave it out for no limit; write 'status: paused' to let no task start",
@@ -159,14 +159,14 @@ LIMIT_HINTS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# Where a key belongs that must not stand inside a free map.
+# The right position of keys that must not be in a map with free keys.
 RELOCATION_HINTS: Mapping[str, str] = MappingProxyType(
     {
         "mcpServers": "write it as 'mcp_servers' inside 'execution_environment'",
     }
 )
 
-# What the control plane answers with and never takes.
+# Keys in responses of the control plane that it does not accept in requests.
 _READ_ONLY_WORDS = """
     id organization_id created_at created_by updated_at updated_by archived_at owner_id owner_email version state status
     agent_count team_count worker_token provisioning_workflow_id provisioned_at temporal_namespace_id error_message
@@ -175,23 +175,23 @@ _READ_ONLY_WORDS = """
 """
 READ_ONLY_KEYS = frozenset(_READ_ONLY_WORDS.split())
 
-# Below these keys a value may be a secret that somebody wrote in the wrong place, so it is not repeated.
+# A value below these keys may be a misplaced secret, so it is never quoted.
 _CONFIDENTIAL_KEYS = frozenset({"secrets", "env_vars", "config", "endpoints", "env", "headers", "args", "url"})
 
 
 def format_key(path: Iterable[str | int]) -> str:
-    """A path in quotes, fit for a message; the root has none."""
+    """Return a path in quotes for a message; the root is `the file`."""
     segments: KeyPath = tuple(truncate(segment) for segment in to_bundle_path(tuple(map(str, path))))
     return f"'{escape_unprintable(format_path(segments))}'" if segments else "the file"
 
 
 def truncate(text: str) -> str:
-    """A text without what would flood a message."""
+    """Return a text cut to a length fit for a message."""
     return text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 1]}…"
 
 
 def describe_value(value: Any, path: Iterable[str | int]) -> str:
-    """A value as a message may show it: scalars only, short, and nothing that may be a secret."""
+    """Return a value for a message: only short scalars are quoted, and nothing that may be a secret."""
     kind = json_type(value)
     if kind == "string" and not value:
         return "empty"
@@ -204,7 +204,7 @@ def describe_value(value: Any, path: Iterable[str | int]) -> str:
 
 
 def quote_value(value: Any) -> str:
-    """A scalar of a schema or of a file that may be shown."""
+    """Return a scalar of a schema or of a file for a message, which must not be a secret."""
     if isinstance(value, str):
         return f"'{escape_unprintable(truncate(value))}'"
     if value is None:
@@ -213,7 +213,7 @@ def quote_value(value: Any) -> str:
 
 
 def json_type(value: Any) -> str:
-    """The JSON type of a value."""
+    """Return the JSON type of a value."""
     for kind, types in (
         ("boolean", bool),
         ("string", str),
@@ -228,15 +228,15 @@ def json_type(value: Any) -> str:
 
 
 def type_name(kind: str) -> str:
-    """The word for a JSON type."""
+    """Return the noun for a JSON type."""
     return _TYPES[kind]
 
 
 def join_alternatives(alternatives: list[str]) -> str:
-    """A list of alternatives in words."""
+    """Join alternatives by commas and `or`."""
     return " or ".join(filter(None, [", ".join(alternatives[:-1]), alternatives[-1]]))
 
 
 def format_count(number: int, noun: str) -> str:
-    """A number of things."""
+    """Return a number with its noun in singular or plural."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

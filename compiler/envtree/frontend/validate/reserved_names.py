@@ -1,4 +1,4 @@
-"""Names of environment variables that programs take orders from, so that setting one is rarely what was meant."""
+"""Reserved names of environment variables: programs act on their values, so setting one is rarely intended."""
 
 import re2
 
@@ -17,19 +17,19 @@ _STARTUP_WORDS = """
     SSL_CERT_FILE SSL_CERT_DIR SSLKEYLOGFILE CURL_CA_BUNDLE REQUESTS_CA_BUNDLE DOCKER_HOST KUBECONFIG
 """
 _NPM_WORDS = "script_shell node_options userconfig globalconfig shell git editor"
-# npm takes its settings from names in small letters and in capitals.
+# npm reads its settings from names in lower and in upper case.
 _NPM_NAMES = [f"npm_config_{word}" for word in _NPM_WORDS.split()]
 _STARTUP_NAMES = frozenset(_STARTUP_WORDS.split()) | {*_NPM_NAMES} | {name.upper() for name in _NPM_NAMES}
 _STARTUP_PREFIXES = ("LD_", "DYLD_", "BASH_FUNC_", "MALLOC_", "GIT_", "SOPS_")
 _RUNNER_PREFIXES = ("GITHUB_", "RUNNER_", "ACTIONS_", "INPUT_")
 
-# The control plane writes these itself, over whatever an agent has.
+# The control plane sets these itself, and overrides the values of an agent.
 _CONTROL_PLANE_WORDS = """
     KUBIYA_API_KEY KUBIYA_API_BASE KUBIYA_ORG_ID MEMORY_DATASET_NAME CONTROL_PLANE_URL CONTEXT_GRAPH_API_BASE
 """
 _CONTROL_PLANE_NAMES = frozenset(_CONTROL_PLANE_WORDS.split())
 
-# Names that nobody but the application reads, whatever their prefix says.
+# Names that only the application reads, despite their prefix.
 _EXEMPT_NAMES = frozenset(
     {"GIT_BRANCH", "GIT_COMMIT", "GIT_REPO", "GIT_SHA", "GIT_TAG", "GIT_TOKEN", "GIT_URL", "GITHUB_TOKEN"}
 )
@@ -40,7 +40,7 @@ _PREFIXES = (*_STARTUP_PREFIXES, *_RUNNER_PREFIXES)
 _SUFFIXES = ("_PROXY", "_proxy")
 
 
-# In JSON: one look at a whole file.
+# Searches the JSON of a whole file.
 _PREFIX_PATTERN = "|".join(_PREFIXES)
 _RESERVED_NAME_PATTERN = re2.compile(
     rf'"(?:{"|".join(sorted(_NAMES))}|(?:{_PREFIX_PATTERN})[^"]*|[^"]*(?:{"|".join(_SUFFIXES)}))"'.encode()
@@ -48,19 +48,19 @@ _RESERVED_NAME_PATTERN = re2.compile(
 
 
 def may_contain_reserved_names(text: bytes) -> bool:
-    """Whether the JSON of a file may set a reserved name at all."""
+    """Report whether the JSON of a file may set a reserved name."""
     return _RESERVED_NAME_PATTERN.search(text) is not None
 
 
 def reserved_reason(name: str) -> str:
-    """Why a name is reserved, or an empty string."""
+    """Return why a name is reserved, or an empty string."""
     if name in _NAMES or name.startswith(_PREFIXES) or name.endswith(_SUFFIXES):
         return "" if name in _EXEMPT_NAMES else _explain_reserved(name)
     return ""
 
 
 def unsafe_variable_reason(name: str) -> str:
-    """Why a program must not be started with a name that the tree has set, or an empty string."""
+    """Return why `run` must not pass on a variable of this name from the tree, or an empty string."""
     return "" if name in _CONTROL_PLANE_NAMES else reserved_reason(name)
 
 

@@ -1,4 +1,4 @@
-"""The faults that a schema finds, as findings: each mistake once, at its own place, in our own words."""
+"""Turn schema faults into findings: each mistake once, at its own span, with a message of envtree."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -14,9 +14,9 @@ from envtree.model.schema_fault import SchemaFault
 from envtree.model.span import Span, file_span
 
 _MISSING_KEY_KEYWORDS = ("required", "anyOf")
-# The keywords whose fault is the key, not what it holds.
+# The keywords whose fault concerns the key, not its value.
 _KEY_FAULT_KEYWORDS = ("additionalProperties", "propertyNames", "dependentRequired", "")
-# Of several faults of one value the first of these is told: the others follow from it.
+# Of several faults of one value, the first in this order is reported: the others follow from it.
 _KEYWORD_PRIORITY = (
     "",
     "additionalProperties",
@@ -34,25 +34,29 @@ _KEYWORD_PRIORITY = (
 def report_faults(
     document: Document, faults: Iterable[SchemaFault], reported: Iterable[Diagnostic]
 ) -> list[Diagnostic]:
-    """Findings for the faults that no finding so far accounts for."""
-    known = {finding.key for finding in reported}
+    """Return findings for the faults that earlier findings do not explain."""
+    reported_keys = {finding.key for finding in reported}
     leaves = [leaf for fault in faults for leaf in _leaf_faults(fault)]
-    fresh = [fault for fault in leaves if not _is_reported(_fault_path(fault), known)]
-    first: dict[tuple[KeyPath, bool], SchemaFault] = {}
-    for fault in sorted(fresh, key=_keyword_priority):
-        # A key may be wrong, and what it holds as well.
-        first.setdefault((_fault_path(fault), fault.keyword in _KEY_FAULT_KEYWORDS), fault)
-    glued = {
-        _fault_path(fault) for fault in fresh if fault.keyword in _KEY_FAULT_KEYWORDS and _lacks_space(document, fault)
+    new_faults = [fault for fault in leaves if not _is_reported(_fault_path(fault), reported_keys)]
+    by_path: dict[tuple[KeyPath, bool], SchemaFault] = {}
+    for fault in sorted(new_faults, key=_keyword_priority):
+        # A key and its value may both be wrong.
+        by_path.setdefault((_fault_path(fault), fault.keyword in _KEY_FAULT_KEYWORDS), fault)
+    unspaced_paths = {
+        _fault_path(fault)
+        for fault in new_faults
+        if fault.keyword in _KEY_FAULT_KEYWORDS and _lacks_space(document, fault)
     }
-    told = (fault for (place, about_key), fault in first.items() if about_key or place not in glued)
-    return [_fault_finding(document, fault) for fault in told if not _is_consequence(fault, fresh)]
+    candidates = (
+        fault for (path, is_key_fault), fault in by_path.items() if is_key_fault or path not in unspaced_paths
+    )
+    return [_fault_finding(document, fault) for fault in candidates if not _is_consequence(fault, new_faults)]
 
 
 def _leaf_faults(fault: SchemaFault) -> Iterator[SchemaFault]:
-    """The fault itself, or those of the branch that was probably meant: the one that went deepest."""
-    branches = fault.keyword in ("anyOf", "oneOf") and fault.nested_faults
-    if not branches or all(inner.keyword == "required" for inner in fault.nested_faults):
+    """Yield the fault itself, or those of the branch that was probably meant: the one with the deepest fault."""
+    has_branches = fault.keyword in ("anyOf", "oneOf") and fault.nested_faults
+    if not has_branches or all(inner.keyword == "required" for inner in fault.nested_faults):
         yield fault
     else:
         yield from _leaf_faults(max(fault.nested_faults, key=lambda inner: (len(inner.path), inner.keyword != "type")))
@@ -64,7 +68,7 @@ def _fault_path(fault: SchemaFault) -> KeyPath:
 
 
 def _missing_key(fault: SchemaFault) -> str:
-    """The key that a map lacks; of alternatives, the first."""
+    """Return the key that a map lacks, or the first of alternatives."""
     return fault.nested_faults[0].subject if fault.nested_faults else fault.subject
 
 
@@ -77,45 +81,53 @@ def _is_reported(path: KeyPath, reported: set[str]) -> bool:
 
 
 def _is_consequence(fault: SchemaFault, faults: list[SchemaFault]) -> bool:
-    """Whether a fault is only a consequence of another one: a typing error makes a key missing as well."""
+    """Report whether a fault is only a consequence of another: a misspelled key is also a missing key."""
     if fault.keyword == "anyOf":
-        return any(other.keyword == "required" and other.path == fault.path for other in faults)
+        return any(sibling.keyword == "required" and sibling.path == fault.path for sibling in faults)
     if fault.keyword == "required":
-        unknown = [f.subject for f in faults if f.keyword == "additionalProperties" and f.path[:-1] == fault.path]
-        # Where only one key is possible, any other one was meant to be it.
-        only = list(fault.schema.get("properties", ())) == [fault.subject]
-        return any(only or nearest_name(key, [fault.subject]) for key in unknown)
-    return fault.keyword in ("dependentRequired", "const") and any(other.keyword == "oneOf" for other in faults)
+        unknown = [
+            sibling.subject
+            for sibling in faults
+            if sibling.keyword == "additionalProperties" and sibling.path[:-1] == fault.path
+        ]
+        # If only one key is possible, any other key was meant to be it.
+        is_only_key = list(fault.schema.get("properties", ())) == [fault.subject]
+        return any(is_only_key or nearest_name(key, [fault.subject]) for key in unknown)
+    return fault.keyword in ("dependentRequired", "const") and any(sibling.keyword == "oneOf" for sibling in faults)
 
 
 class _LocatedNode(NamedTuple):
-    """A node, and the place of its key if it is in a map."""
+    """A node, and the span of its key if it is in a map."""
 
     node: Node
     key_span: Span
 
 
 def _locate(document: Document, path: Iterable[str | int]) -> _LocatedNode:
-    """Follow a path through the data, looking through directives."""
-    found = _LocatedNode(document.root, document.span(document.root))
+    """Follow a path through the data, with directives replaced by their operands."""
+    located = _LocatedNode(document.root, document.span(document.root))
     for step in path:
-        node = unwrap_directive(found.node)
+        node = unwrap_directive(located.node)
         if isinstance(node, MappingNode) and step in node.entries:
-            found = _LocatedNode(node.entries[str(step)], document.key_span(node, str(step)))
+            located = _LocatedNode(node.entries[str(step)], document.key_span(node, str(step)))
         elif isinstance(node, SequenceNode) and isinstance(step, int):
-            found = _LocatedNode(node.items[step], document.span(node.items[step]))
-    return found._replace(node=unwrap_directive(found.node))
+            located = _LocatedNode(node.items[step], document.span(node.items[step]))
+    return located._replace(node=unwrap_directive(located.node))
 
 
 def _lacks_space(document: Document, fault: SchemaFault) -> bool:
-    """Whether a key is `key:value`, written without a blank: all of it is the key then, and its value is null."""
-    found = _locate(document, fault.path)
-    nothing = isinstance(found.node, ScalarNode) and not found.node.text and document.span(found.node) == found.key_span
-    return nothing and ":" in str(fault.path[-1])
+    """Report whether a key is `key:value` without a blank, so that all of it is the key and its value is null."""
+    located = _locate(document, fault.path)
+    is_empty = (
+        isinstance(located.node, ScalarNode)
+        and not located.node.text
+        and document.span(located.node) == located.key_span
+    )
+    return is_empty and ":" in str(fault.path[-1])
 
 
 def _missing_space_finding(document: Document, fault: SchemaFault) -> Diagnostic:
-    """Nothing behind the ':' is repeated: it may be a secret."""
+    """Return the finding, which never quotes the text after the ':', because it may be a secret."""
     key = str(fault.path[-1]).partition(":")[0]
     code = "ET201" if fault.keyword == "additionalProperties" else "ET205"
     message = f"{quote_value(key + ':…')} has no blank behind its ':', so all of it is the key"
@@ -128,15 +140,15 @@ def _missing_space_finding(document: Document, fault: SchemaFault) -> Diagnostic
 def _fault_finding(document: Document, fault: SchemaFault) -> Diagnostic:
     if fault.keyword in _KEY_FAULT_KEYWORDS and _lacks_space(document, fault):
         return _missing_space_finding(document, fault)
-    found = _locate(document, fault.path)
-    text = found.node.text if isinstance(found.node, ScalarNode) else ""
+    located = _locate(document, fault.path)
+    text = located.node.text if isinstance(located.node, ScalarNode) else ""
     message_parts = describe_fault(fault, text, document.location)
     if fault.path == ("name",) and "name" not in document.root.entries:
-        # The name in the path was judged instead.
+        # The schema was applied to the name in the path instead.
         rest = message_parts.message.removeprefix(format_key(fault.path)).lstrip()
         message = f"the name in the path, {quote_value(fault.value)}, {rest}"
         return Diagnostic(file_span(document.path), message_parts.code, message, "rename the file", key="name")
-    span = found.key_span if fault.keyword in _KEY_FAULT_KEYWORDS else document.span(found.node)
+    span = located.key_span if fault.keyword in _KEY_FAULT_KEYWORDS else document.span(located.node)
     related: tuple[RelatedSpan, ...] = ()
     if fault.keyword == "uniqueItems":
         first = _locate(document, (*fault.path[:-1], int(fault.subject)))
@@ -146,12 +158,17 @@ def _fault_finding(document: Document, fault: SchemaFault) -> Diagnostic:
     if not fault.keyword:
         related = _conflicting_key(document, fault)
     return Diagnostic(
-        span, message_parts.code, message_parts.message, message_parts.hint, related, format_path(_fault_path(fault))
+        span,
+        message_parts.code,
+        message_parts.message,
+        message_parts.hint,
+        related=related,
+        key=format_path(_fault_path(fault)),
     )
 
 
 def _exclusive_keys(document: Document, fault: SchemaFault, span: Span) -> tuple[Span, tuple[RelatedSpan, ...]]:
-    """The places of two keys of which one is too many: the later one is the finding's."""
+    """Return the span of the later of two exclusive keys for the finding, and the earlier one as a related location."""
     node = _locate(document, fault.path).node
     names = {name for branch in fault.argument for name in branch.get("required", ())}
     keys = [key for key in node.entries if key in names] if isinstance(node, MappingNode) else []
@@ -162,10 +179,10 @@ def _exclusive_keys(document: Document, fault: SchemaFault, span: Span) -> tuple
 
 
 def _conflicting_key(document: Document, fault: SchemaFault) -> tuple[RelatedSpan, ...]:
-    """The key beside a forbidden one that forbids it."""
+    """Return the key that forbids the faulty key beside it, as a related location."""
     node = _locate(document, fault.path[:-1]).node
     keys = [key for key in node.entries if key in ("command", "url")] if isinstance(node, MappingNode) else []
-    others = (
+    spans = (
         [document.key_span(node, key) for key in keys if key != fault.path[-1]] if isinstance(node, MappingNode) else []
     )
-    return tuple(RelatedSpan(other, "the other one") for other in others[:1])
+    return tuple(RelatedSpan(span, "the other one") for span in spans[:1])

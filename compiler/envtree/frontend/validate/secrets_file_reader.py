@@ -1,7 +1,7 @@
-"""Document → SealedFile: what a SOPS file must be before anything of it is used, checked without a key.
+"""Read a SOPS file into a `SecretsFile` without a key, and check it before any of it is used.
 
-The MAC of sops covers neither key names nor empty values nor where one plain value ends and the next begins; each
-rule here closes one of these holes. No message quotes a value of the file: what was pasted there may be a secret.
+The MAC of sops covers neither key names, nor empty values, nor the boundaries between plain values; each rule here
+closes one of these gaps. No message quotes a value of the file, because a pasted text may be a secret.
 """
 
 import re
@@ -22,11 +22,11 @@ _READABLE_VALUE_HINT = (
 
 
 def read_secrets_file(document: Document, diags: Diagnostics) -> SecretsFile | None:
-    """Read a SOPS file without a key, or report all that is wrong with it."""
+    """Read a SOPS file without a key; report all problems and return None if there are any."""
     findings = Diagnostics()
-    sealed = _read_file(document, findings)
+    secrets_file = _read_file(document, findings)
     diags.extend(findings)
-    return None if len(findings) else sealed
+    return None if len(findings) else secrets_file
 
 
 def _read_file(document: Document, findings: Diagnostics) -> SecretsFile | None:
@@ -64,35 +64,35 @@ def _not_encrypted_finding(path: str) -> Diagnostic:
 
 
 def _read_scope(document: Document, scope: Node | None, findings: Diagnostics) -> EncryptedValue | None:
-    """The encrypted `_scope`; anything but an encrypted text there is a finding."""
+    """Return the encrypted `_scope`, and report one that is not an encrypted text."""
     if scope is None:
         return None
-    seen = parse_ciphertext(scope.text) if isinstance(scope, ScalarNode) else None
-    if seen is None or seen.type != "str":
+    ciphertext = parse_ciphertext(scope.text) if isinstance(scope, ScalarNode) else None
+    if ciphertext is None or ciphertext.type != "str":
         message = f"'{SCOPE_KEY}' is not an encrypted text"
         hint = "write the path of the file without its endings there, and encrypt it with sops"
         findings.add(Diagnostic(document.span(scope), "ET608", message, hint, key=SCOPE_KEY))
         return None
-    return EncryptedValue(seen.type, seen.length, document.path, SCOPE_KEY)
+    return EncryptedValue(ciphertext.type, ciphertext.length, document.path, SCOPE_KEY)
 
 
 class _SecretsFileReader(NamedTuple):
-    """One walk over the content of a file; what is wrong is left out of the result, which is then not used."""
+    """Walks the content of a file; faulty values are left out of the result, which is then not used."""
 
     document: Document
     findings: Diagnostics
 
     def read_mapping(self, node: MappingNode, path: KeyPath) -> MappingNode:
-        """A map with its leaves read; the root may be empty."""
+        """Return a map with encrypted values as leaves; only the root may be empty."""
         if path and not node.entries:
             self._report_empty(node, path, "an empty map")
         entries: dict[str, Node] = {}
         for key, child in node.entries.items():
             self._check_key(node, path, key)
-            # Nothing below such a key is encrypted, which has been said.
-            read = None if key.endswith(UNENCRYPTED_SUFFIX) else self._read_node(child, (*path, key))
-            if read is not None:
-                entries[key] = read
+            # Nothing below such a key is encrypted, which `_check_key` has reported.
+            value = None if key.endswith(UNENCRYPTED_SUFFIX) else self._read_node(child, (*path, key))
+            if value is not None:
+                entries[key] = value
         return MappingNode({}, entries, node.key_marks, node.mark)
 
     def _read_node(self, node: Node, path: KeyPath) -> Node | None:
@@ -103,28 +103,28 @@ class _SecretsFileReader(NamedTuple):
         return self._read_leaf(node, path)
 
     def _read_sequence(self, node: SequenceNode, path: KeyPath) -> SequenceNode:
-        # sops keeps the comments of a list as items of it, and drops them when it decrypts.
-        kept = [item for item in node.items if not _is_comment(item)]
-        if not kept:
+        # sops stores the comments of a list as items, and drops them when it decrypts.
+        values = [item for item in node.items if not _is_comment(item)]
+        if not values:
             self._report_empty(node, path, "an empty list")
-        items = (self._read_node(item, (*path, str(index))) for index, item in enumerate(kept))
+        items = (self._read_node(item, (*path, str(index))) for index, item in enumerate(values))
         return SequenceNode([], tuple(item for item in items if item is not None), node.mark)
 
     def _read_leaf(self, node: ScalarNode, path: KeyPath) -> ScalarNode | None:
-        seen = parse_ciphertext(node.text)
+        ciphertext = parse_ciphertext(node.text)
         if node.value is None or not node.text:
             self._report_empty(node, path, "empty")
-        elif seen is None:
+        elif ciphertext is None:
             hint = _READABLE_VALUE_HINT.format(self.document.path, _command_argument(path))
             self._report(self.document.span(node), "ET602", path, "is not a value that sops encrypted", hint)
-        elif seen.type == "comment":
+        elif ciphertext.type == "comment":
             hint = "remove it: the MAC does not cover comments"
             self._report(self.document.span(node), "ET607", path, "is an encrypted comment, expected a value", hint)
         else:
-            # sops gives a time back as the text that it encrypted.
-            kind = "str" if seen.type == "time" else seen.type
-            cipher = EncryptedValue(kind, seen.length, self.document.path, format_path(path))
-            return ScalarNode(cipher, node.text, is_plain=False, mark=node.mark)
+            # sops decrypts a time to the text that it encrypted.
+            kind = "str" if ciphertext.type == "time" else ciphertext.type
+            encrypted = EncryptedValue(kind, ciphertext.length, self.document.path, format_path(path))
+            return ScalarNode(encrypted, node.text, is_plain=False, mark=node.mark)
         return None
 
     def _check_key(self, node: MappingNode, path: KeyPath, key: str) -> None:
@@ -149,11 +149,11 @@ class _SecretsFileReader(NamedTuple):
 
 
 def _command_argument(path: KeyPath) -> str:
-    """A path as it can stand on a command line; people copy it."""
+    """Return a path for a command line that people copy, or `KEY` if it would need quotes."""
     key = format_path(path)
     return key if _PLAIN_KEY.fullmatch(key) else "KEY"
 
 
 def _is_comment(node: Node) -> bool:
-    seen = parse_ciphertext(node.text) if isinstance(node, ScalarNode) else None
-    return seen is not None and seen.type == "comment"
+    ciphertext = parse_ciphertext(node.text) if isinstance(node, ScalarNode) else None
+    return ciphertext is not None and ciphertext.type == "comment"

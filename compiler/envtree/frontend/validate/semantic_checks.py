@@ -1,4 +1,4 @@
-"""What no schema can say: names equal paths, expressions stay where they are evaluated, secret paths are paths."""
+"""Check rules beyond the schema: names, expressions, templates, paths of secrets, numbers and reserved names."""
 
 import re
 from collections.abc import Iterator
@@ -35,12 +35,12 @@ _TEMPLATE_HINT = "the forms are {{name}}, {{.env.NAME}}, {{.secret.name}} and {{
 
 
 def may_contain_templates(text: bytes) -> bool:
-    """Whether there are braces in the JSON of a file that begin no expression of ours."""
+    """Report whether the JSON of a file has `{{` that does not begin an expression of envtree."""
     return b"{{" in text.replace(b"${{", b"")
 
 
 def check_templates(document: Document) -> Iterator[Diagnostic]:
-    """Report templates that reach the agent as they are."""
+    """Report templates that the control plane does not expand, so that the agent gets them as written."""
     for path, node in walk(document.root):
         if isinstance(node, ScalarNode) and isinstance(node.value, str) and "{{" in node.value:
             yield from _check_text(document, path, node, node.value)
@@ -48,13 +48,15 @@ def check_templates(document: Document) -> Iterator[Diagnostic]:
 
 def _check_text(document: Document, path: KeyPath, node: ScalarNode, text: str) -> Iterator[Diagnostic]:
     templates = _TEMPLATE.findall(text)
-    key, told = format_path(to_bundle_path(path)), format_key(path)
+    key, quoted_key = format_path(to_bundle_path(path)), format_key(path)
     if templates and "env_vars" in path:
-        message = f"{told} holds a template, and the control plane expands none in variables"
+        message = f"{quoted_key} holds a template, and the control plane expands none in variables"
         hint = "write ${{ … }} to have envtree compute it"
         yield Diagnostic(document.span(node), "ET253", message, hint, key=key)
-    elif _EXPANDED_KEYS.intersection(path) and any(not _KNOWN_TEMPLATE.fullmatch(one) for one in templates):
-        message = f"{told} holds a template that the control plane does not know: it leaves the whole text as it is"
+    elif _EXPANDED_KEYS.intersection(path) and any(not _KNOWN_TEMPLATE.fullmatch(template) for template in templates):
+        message = (
+            f"{quoted_key} holds a template that the control plane does not know: it leaves the whole text as it is"
+        )
         yield Diagnostic(document.span(node), "ET253", message, _TEMPLATE_HINT, key=key)
 
 
@@ -63,7 +65,7 @@ _EXPRESSION_HINT = f"write the value itself: expressions work in values inside '
 
 
 def check_name(document: Document) -> Iterator[Diagnostic]:
-    """A name that others refer to is the one in the path."""
+    """Report a `name` other than the one in the path, which others refer to."""
     node = document.root.entries.get("name")
     path_name = document.location.name
     if document.location.kind not in _NAMED_BY_PATH or not isinstance(node, ScalarNode):
@@ -75,14 +77,14 @@ def check_name(document: Document) -> Iterator[Diagnostic]:
 
 
 def with_name(document: Document, data: dict[str, Any]) -> dict[str, Any]:
-    """The data of a file with its name, the one in the path where it is left out: that one has rules to keep, too."""
+    """Return the data of a file with the name in the path if `name` is missing, so that the schema checks that name."""
     if document.location.kind not in _NAMED_BY_PATH or "name" in data:
         return data
     return {**data, "name": document.location.name}
 
 
 def check_edition(document: Document) -> Iterator[Diagnostic]:
-    """The edition is an integer: to JSON Schema `2026.0` is one as well."""
+    """Report an edition with a fraction: to JSON Schema, `2026.0` is an integer, too."""
     node = document.root.entries.get("edition")
     if document.location.kind is Kind.ORGANIZATION and isinstance(node, ScalarNode) and isinstance(node.value, float):
         message = f"'edition' is {truncate(node.text)}, expected {EDITION}"
@@ -90,7 +92,7 @@ def check_edition(document: Document) -> Iterator[Diagnostic]:
 
 
 def check_expressions(document: Document) -> Iterator[Diagnostic]:
-    """`${{` stands in values of an `execution_environment` only."""
+    """Report `${{` outside the values of an `execution_environment`."""
     for path, node in walk_outside_layers(document):
         if isinstance(node, ScalarNode) and isinstance(node.value, str) and has_expression(node.value):
             message = f"{format_key(path)} holds an expression where none is evaluated"
@@ -98,7 +100,7 @@ def check_expressions(document: Document) -> Iterator[Diagnostic]:
 
 
 def check_expression_keys(document: Document) -> Iterator[Diagnostic]:
-    """`${{` never stands in a key."""
+    """Report `${{` in keys."""
     maps = ((path, node) for path, node in walk(document.root) if isinstance(node, MappingNode))
     for path, node in maps:
         for key in node.entries:
@@ -108,7 +110,7 @@ def check_expression_keys(document: Document) -> Iterator[Diagnostic]:
 
 
 def check_secret_paths(document: Document) -> Iterator[Diagnostic]:
-    """The values of `secrets` are dotted paths."""
+    """Report values of `secrets` that are not dotted paths."""
     for path, section in execution_environments(document):
         node = unwrap_directive(section.entries["secrets"]) if "secrets" in section.entries else None
         for key, child in node.entries.items() if isinstance(node, MappingNode) else ():
@@ -119,16 +121,16 @@ def check_secret_paths(document: Document) -> Iterator[Diagnostic]:
                 and value.value
                 and not _is_key_path(value.value)
             ):
-                where = (*path, "secrets", key)
-                # The value is not shown: somebody may have written the secret itself.
-                message = f"{format_key(where)} is not the path of a secret, expected segments with '.' between them"
+                key_path = (*path, "secrets", key)
+                # The value is not quoted, because it may be the secret itself.
+                message = f"{format_key(key_path)} is not the path of a secret, expected segments with '.' between them"
                 yield _finding(
-                    document.span(value), "ET205", where, message, "double-quote a segment that has a dot in it"
+                    document.span(value), "ET205", key_path, message, "double-quote a segment that has a dot in it"
                 )
 
 
 def check_rounded_numbers(document: Document) -> Iterator[Diagnostic]:
-    """Numbers that end in zeros which nobody sees any more, outside of variables, which are text as written."""
+    """Report numbers that lose their last zeros, except in variables, which are text as written."""
     for path, node in walk(document.root) if document.rounded_marks else ():
         if isinstance(node, ScalarNode) and node.mark in document.rounded_marks and not _is_text_path(path):
             message = f"{format_key(path)} is the number {node.value}: its last zeros are gone"
@@ -137,26 +139,26 @@ def check_rounded_numbers(document: Document) -> Iterator[Diagnostic]:
 
 
 def _is_text_path(path: KeyPath) -> bool:
-    """Whether what stands there is text as written: a variable, or what a variable may be."""
+    """Report whether values at a path are text as written: variables, and the contracts of variables."""
     return "env_vars" in path or path[:1] == ("variables",)
 
 
 def check_reserved_names(document: Document) -> Iterator[Diagnostic]:
-    """Variables whose names mean something to others."""
+    """Report variables with reserved names."""
     for path, section in execution_environments(document):
-        for part in ("env_vars", "secrets"):
-            node = section.entries.get(part)
-            for variable, at in _iter_variable_names(unwrap_directive(node)) if node is not None else ():
-                why = reserved_reason(variable)
-                if why:
-                    message = f"{quote_value(variable)} is a reserved name: {why}"
+        for field in ("env_vars", "secrets"):
+            node = section.entries.get(field)
+            for variable, mark in _iter_variable_names(unwrap_directive(node)) if node is not None else ():
+                reason = reserved_reason(variable)
+                if reason:
+                    message = f"{quote_value(variable)} is a reserved name: {reason}"
                     yield _finding(
-                        Span(document.path, *at), "ET751", (*path, part, variable), message, "use another name"
+                        Span(document.path, *mark), "ET751", (*path, field, variable), message, "use another name"
                     )
 
 
 def _iter_variable_names(node: Node) -> Iterator[tuple[str, Mark]]:
-    """The names that a section sets, with their places."""
+    """Yield the names of variables that a section sets, with their marks."""
     if isinstance(node, SequenceNode):
         yield from ((str(item.value), item.mark) for item in node.items if isinstance(item, ScalarNode))
     elif isinstance(node, MappingNode):

@@ -1,7 +1,6 @@
-"""The `sops` map of a file: who can open it, whom sops would call, and what its MAC covers.
+"""Read the `sops` map of a file: its recipients, the services that sops would call, and the coverage of its MAC.
 
-Whatever is not known here is refused, for sops may read it: its JSON reader matches keys without regard to case, so
-`HC_VAULT` is a vault as well.
+Unknown keys are refused, because sops may read them: its JSON reader ignores case, so `HC_VAULT` is a vault, too.
 """
 
 import re
@@ -29,7 +28,7 @@ METADATA_KEY = "sops"
 _LAST_MODIFIED = "lastmodified"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 
-# By kind of key: the fields of an entry. The first says whose key it is.
+# The fields of an entry, by kind of key. The first identifies the key.
 _MASTER_KEY_FIELDS = {
     "age": ("recipient", "enc"),
     "pgp": ("fp", "enc", "created_at"),
@@ -46,7 +45,7 @@ _ENDPOINT_FIELDS = {
     "hc_vault": ("vault_address",),
     "hckms": ("key_id",),
 }
-# The command `encrypt` has no option for these: only the old form of it.
+# Only the legacy form `sops --encrypt` has options for these, not the command `encrypt`.
 _LEGACY_SYNTAX_OPTIONS = frozenset({"mac_only_encrypted", "unencrypted_comment_regex", "encrypted_comment_regex"})
 _OTHER_FIELDS = (_LAST_MODIFIED, "mac", "mac_only_encrypted", "key_groups", "shamir_threshold", "version")
 _KNOWN_FIELDS = (*_MASTER_KEY_FIELDS, *EXEMPTION_SETTINGS, *_OTHER_FIELDS)
@@ -54,7 +53,7 @@ _REENCRYPT_HINT = "decrypt the file and encrypt it again, as a whole"
 
 
 class SopsMetadata(NamedTuple):
-    """What the `sops` map says; see `SealedFile`."""
+    """The content of the `sops` map; see `SecretsFile`."""
 
     recipients: tuple[Recipient, ...]
     endpoints: tuple[Endpoint, ...]
@@ -63,7 +62,7 @@ class SopsMetadata(NamedTuple):
 
 
 def read_sops_metadata(document: Document, block: MappingNode, findings: Diagnostics) -> SopsMetadata:
-    """Read the `sops` map, and report all in it that sops could be misled with."""
+    """Read the `sops` map, and report everything in it that could mislead sops."""
     reader = _MetadataReader(document, findings)
     for key in (key for key in block.entries if key not in _KNOWN_FIELDS):
         reader.report_unknown_key(block, (METADATA_KEY,), key, _KNOWN_FIELDS)
@@ -79,7 +78,7 @@ def read_sops_metadata(document: Document, block: MappingNode, findings: Diagnos
 
 
 class _MasterKey(NamedTuple):
-    """One master key of the file, as it stands there."""
+    """One master key of the file, as written."""
 
     kind: str
     node: MappingNode
@@ -92,43 +91,43 @@ class _MetadataReader(NamedTuple):
     findings: Diagnostics
 
     def check_coverage(self, block: MappingNode) -> None:
-        """The MAC is there, and it covers the whole file."""
+        """Check that the MAC exists and covers the whole file."""
         path = (METADATA_KEY,)
         mac = parse_ciphertext(_text(block.entries.get("mac")))
         if mac is None or mac.type != "str":
             self.report(block, "ET606", path, "has no well-formed 'mac'", _REENCRYPT_HINT)
         if not _TIME.fullmatch(_text(block.entries.get(_LAST_MODIFIED))):
             self.report(block, "ET606", path, f"has no well-formed '{_LAST_MODIFIED}'", _REENCRYPT_HINT)
-        partial = block.entries.get("mac_only_encrypted")
-        if partial is not None and _text(partial) != "false":
+        mac_setting = block.entries.get("mac_only_encrypted")
+        if mac_setting is not None and _text(mac_setting) != "false":
             hint = _removal_hint("mac_only_encrypted")
-            self.report(partial, "ET606", (*path, "mac_only_encrypted"), "takes plain values out of the MAC", hint)
+            self.report(mac_setting, "ET606", (*path, "mac_only_encrypted"), "takes plain values out of the MAC", hint)
         for key in EXEMPTION_SETTINGS:
-            rule = block.entries.get(key)
-            if rule is not None and not _is_default(key, rule):
+            setting = block.entries.get(key)
+            if setting is not None and not _is_default(key, setting):
                 message = "can leave parts of the file in plain text"
-                self.report(rule, "ET607", (*path, key), message, _removal_hint(key))
+                self.report(setting, "ET607", (*path, key), message, _removal_hint(key))
 
     def read_key_groups(self, block: MappingNode) -> Iterator[_MasterKey]:
-        """The master keys inside `key_groups`."""
+        """Yield the master keys in `key_groups`."""
         path = (METADATA_KEY, "key_groups")
         for index, group in enumerate(self.read_maps(block.entries.get("key_groups"), path)):
-            inside = (*path, str(index))
+            group_path = (*path, str(index))
             for key in (key for key in group.entries if key not in _MASTER_KEY_FIELDS):
-                self.report_unknown_key(group, inside, key, _MASTER_KEY_FIELDS)
-            yield from self.read_master_keys(group, inside, index)
+                self.report_unknown_key(group, group_path, key, _MASTER_KEY_FIELDS)
+            yield from self.read_master_keys(group, group_path, index)
 
     def read_master_keys(self, group: MappingNode, path: KeyPath, group_number: int = 0) -> Iterator[_MasterKey]:
-        """The master keys of one group."""
+        """Yield the master keys of one group."""
         for kind, fields in _MASTER_KEY_FIELDS.items():
             for index, node in enumerate(self.read_maps(group.entries.get(kind), (*path, kind))):
-                inside = (*path, kind, str(index))
+                entry_path = (*path, kind, str(index))
                 for key in (key for key in node.entries if key not in fields):
-                    self.report_unknown_key(node, inside, key, fields)
-                yield _MasterKey(kind, node, inside, group_number)
+                    self.report_unknown_key(node, entry_path, key, fields)
+                yield _MasterKey(kind, node, entry_path, group_number)
 
     def read_maps(self, node: Node | None, path: KeyPath) -> Iterator[MappingNode]:
-        """The maps of a list; sops writes null or `[]` where there is none."""
+        """Yield the maps of a list; sops writes null or `[]` for an empty one."""
         if node is None or (isinstance(node, ScalarNode) and node.value is None):
             return
         if not isinstance(node, SequenceNode):
@@ -141,29 +140,31 @@ class _MetadataReader(NamedTuple):
                 self.report(item, "ET603", (*path, str(index)), "is not a map", _REENCRYPT_HINT)
 
     def read_recipient(self, entry: _MasterKey) -> Iterator[Recipient]:
-        """Whose key it is, if the entry is whole."""
-        identity, enc = _MASTER_KEY_FIELDS[entry.kind][:2]
-        for field in (identity, enc):
+        """Yield the recipient, if the entry is complete."""
+        identity_field, wrapped_field = _MASTER_KEY_FIELDS[entry.kind][:2]
+        for field in (identity_field, wrapped_field):
             if not _text(entry.node.entries.get(field)):
                 self.report(entry.node, "ET603", entry.path, f"has no '{field}'", _REENCRYPT_HINT)
-        node = entry.node.entries.get(identity)
+        node = entry.node.entries.get(identity_field)
         value = _text(node)
         if node is not None and value:
             kind = age_recipient_kind(value) if entry.kind == "age" else entry.kind
-            wrapped = _multiline_text(entry.node.entries.get(enc))
+            wrapped = _multiline_text(entry.node.entries.get(wrapped_field))
             self._check_wrapping(entry, kind, wrapped)
-            yield Recipient(kind, value, wrapped, self.document.span(node), entry.group)
+            yield Recipient(
+                kind=kind, value=value, wrapped_data_key=wrapped, span=self.document.span(node), group=entry.group
+            )
 
     def _check_wrapping(self, entry: _MasterKey, kind: str, wrapped: str) -> None:
-        readers = count_recipients(kind, wrapped) if kind in PERSONAL_KEY_KINDS and wrapped else 1
-        if readers != 1:
+        recipient_count = count_recipients(kind, wrapped) if kind in PERSONAL_KEY_KINDS and wrapped else 1
+        if recipient_count != 1:
             message = "hands the data key to more than the one key that it names"
-            if not readers:
+            if not recipient_count:
                 message = "does not show whether it hands the data key to the one key that it names alone"
             self.report(entry.node, "ET613", entry.path, message, "run 'sops rotate', and find out who wrote it")
 
     def read_endpoints(self, entry: _MasterKey) -> Iterator[Endpoint]:
-        """Whom sops would call for this key."""
+        """Yield the services that sops would call for this key."""
         for field in _ENDPOINT_FIELDS.get(entry.kind, ()):
             node = entry.node.entries.get(field)
             if node is not None and _text(node):
@@ -172,11 +173,11 @@ class _MetadataReader(NamedTuple):
     def report_unknown_key(
         self, node: MappingNode, path: KeyPath, key: str, allowed: tuple[str, ...] | dict[str, tuple[str, ...]]
     ) -> None:
-        """A key that this version of envtree cannot judge."""
+        """Report a key that this version of envtree does not know."""
         self._add(self.document.key_span(node, key), "ET607", (*path, key), "is unknown", did_you_mean(key, allowed))
 
     def report(self, node: Node, code: str, path: KeyPath, message: str, hint: str) -> None:
-        """Report what is wrong with a node."""
+        """Report a problem with a node."""
         self._add(self.document.span(node), code, path, message, hint)
 
     def _add(self, span: Span, code: str, path: KeyPath, message: str, hint: str) -> None:
@@ -197,20 +198,20 @@ def _text(node: Node | None) -> str:
 
 
 def _multiline_text(node: Node | None) -> str:
-    """A text of several lines, which a dotenv file has in one."""
+    """Return a text of several lines, which is one line with escapes in a dotenv file."""
     return node.value if isinstance(node, ScalarNode) and isinstance(node.value, str) else ""
 
 
 def _read_threshold(block: MappingNode, groups: int) -> int:
-    """How many of the key groups are needed; without a number it is all of them."""
+    """Return how many key groups are needed to open the file: all of them without a number."""
     text = _text(block.entries.get("shamir_threshold"))
-    # Of thousands of digits Python makes no number at all.
+    # Python refuses to convert thousands of digits.
     number = int(text) if text.isdecimal() and len(text) < 10 else 0
     return (number or groups) if groups > 1 else 1
 
 
-def _is_default(key: str, rule: Node) -> bool:
-    """Whether a rule exempts nothing that `read_sealed` would let pass."""
-    return isinstance(rule, ScalarNode) and (
-        not rule.text or (key == "unencrypted_suffix" and rule.text == UNENCRYPTED_SUFFIX)
+def _is_default(key: str, setting: Node) -> bool:
+    """Report whether a setting exempts no key that `read_secrets_file` accepts."""
+    return isinstance(setting, ScalarNode) and (
+        not setting.text or (key == "unencrypted_suffix" and setting.text == UNENCRYPTED_SUFFIX)
     )

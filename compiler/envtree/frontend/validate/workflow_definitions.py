@@ -1,4 +1,4 @@
-"""Workflows as text: the control plane reads them as JSON, so they must be JSON."""
+"""Check workflows that are written as text, which the control plane parses as JSON."""
 
 from collections.abc import Iterator
 
@@ -15,26 +15,28 @@ _DEFINITION_KEY = "workflow_definition"
 
 
 def check_workflow_definitions(document: Document) -> Iterator[Diagnostic]:
-    """A `workflow_definition` that is text holds one JSON object."""
-    for path, holder in _definition_holders(document):
-        node = holder.entries.get(_DEFINITION_KEY)
-        where = (*path, _DEFINITION_KEY)
-        # An empty text is too short already.
+    """Report each `workflow_definition` that is a text but not one JSON object."""
+    for path, parent in _definition_parents(document):
+        node = parent.entries.get(_DEFINITION_KEY)
+        key_path = (*path, _DEFINITION_KEY)
+        # An empty text is reported by the schema check.
         if isinstance(node, ScalarNode) and isinstance(node.value, str) and node.value and not _is_object(node.value):
             hint = "write the workflow as a map" if document.location.kind is Kind.WORKFLOW else "write '{…}' in quotes"
-            message = f"{format_key(where)} is text that is not a JSON object"
-            yield Diagnostic(document.span(node), "ET205", message, hint, key=format_path(where))
+            message = f"{format_key(key_path)} is text that is not a JSON object"
+            yield Diagnostic(document.span(node), "ET205", message, hint, key=format_path(key_path))
 
 
-def _definition_holders(document: Document) -> Iterator[tuple[KeyPath, MappingNode]]:
-    """The maps of a file that may hold a definition."""
+def _definition_parents(document: Document) -> Iterator[tuple[KeyPath, MappingNode]]:
+    """Yield the maps of a file that may contain a definition."""
     entries = document.root.entries
     if document.location.kind is Kind.WORKFLOW:
         yield (), document.root
-    if document.location.kind is Kind.SKILL and (own := as_mapping(entries.get("configuration"))):
-        yield ("configuration",), own
-    if document.location.kind in (Kind.AGENT, Kind.TEAM) and (all_ := as_mapping(entries.get("skill_configurations"))):
-        for skill, node in all_.entries.items():
+    if document.location.kind is Kind.SKILL and (configuration := as_mapping(entries.get("configuration"))):
+        yield ("configuration",), configuration
+    if document.location.kind in (Kind.AGENT, Kind.TEAM) and (
+        configurations := as_mapping(entries.get("skill_configurations"))
+    ):
+        for skill, node in configurations.entries.items():
             if isinstance(node, MappingNode):
                 yield ("skill_configurations", skill), node
 
