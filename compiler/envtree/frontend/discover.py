@@ -37,7 +37,7 @@ _MAX_MANIFEST_BYTES = 1 << 26
 
 
 class _Folder(NamedTuple):
-    """A folder reached by the walk.
+    """A folder of the walk.
 
     `parent_entity_folder` is the project or team folder above it. `stray_hint` is the hint for files in a folder that
     has no meaning, or the complete finding to report for them.
@@ -105,28 +105,16 @@ def read_sources(tree: Tree, locations: Mapping[str, Location], diags: Diagnosti
 
 
 def _promote_project_environments(locations: dict[str, Location]) -> dict[str, Location]:
-    """Turn a project's overlay of an environment that the root does not declare into a declaration of that environment.
-
-    The secrets files that belong to such an overlay change their owner with it.
-    """
-    root_names = {location.name for location in locations.values() if location.kind is Kind.ENVIRONMENT}
-    project_overlays = {
-        (location.project, location.name)
-        for location in locations.values()
-        if location.kind is Kind.OVERLAY and not location.team
-    }
+    """Turn project overlays of environments that the root does not declare into declarations, with their secrets."""
+    root = {location.name for location in locations.values() if location.kind is Kind.ENVIRONMENT}
+    overlays = {(file.project, file.name) for file in locations.values() if file.kind is Kind.OVERLAY and not file.team}
 
     def promote(location: Location) -> Location:
-        is_declaration = (
-            not location.team
-            and location.name not in root_names
-            and (location.project, location.name) in project_overlays
-        )
-        if is_declaration and location.kind is Kind.OVERLAY:
+        if location.team or location.name in root or (location.project, location.name) not in overlays:
+            return location
+        if location.kind is Kind.OVERLAY:
             return location._replace(kind=Kind.ENVIRONMENT)
-        return (
-            location._replace(owner=Kind.ENVIRONMENT) if is_declaration and location.owner is Kind.OVERLAY else location
-        )
+        return location._replace(owner=Kind.ENVIRONMENT) if location.owner is Kind.OVERLAY else location
 
     return {path: promote(location) for path, location in locations.items()}
 
@@ -174,11 +162,9 @@ def _enter_folder(folder: _Folder, entry: TreeEntry) -> _Folder | Diagnostic | N
     layout, name = folder.layout, entry.name
     if name in layout.folders:
         project = DEFAULT_PROJECT if layout is ROOT_LAYOUT and name in IMPLICIT_PROJECT_FOLDERS else folder.project
+        child_layout, entity_folder = layout.folders[name], folder.nearest_entity_folder
         return folder._replace(
-            path=entry.path,
-            layout=layout.folders[name],
-            project=project,
-            parent_entity_folder=folder.nearest_entity_folder,
+            path=entry.path, layout=child_layout, project=project, parent_entity_folder=entity_folder
         )
     if layout.child_layout:
         return _enter_child(folder, entry, layout.child_layout)
@@ -276,10 +262,8 @@ def _folder_link_finding(folder: _Folder, entry: TreeEntry) -> Diagnostic | None
     )
 
 
-def _near_miss_finding(path: str, suggestion: str) -> Diagnostic:
-    return _finding(
-        path, "ET125", f"nothing is read from '{escape_unprintable(path)}'", f"did you mean '{suggestion}'?"
-    )
+def _near_miss_finding(path: str, target: str) -> Diagnostic:
+    return _finding(path, "ET125", f"nothing is read from '{escape_unprintable(path)}'", f"did you mean '{target}'?")
 
 
 def _misplaced_manifest_finding(folder: _Folder, entry: TreeEntry) -> Diagnostic:
@@ -336,11 +320,8 @@ def _bad_name_finding(path: str, name: str, kind: Kind | None = None) -> Diagnos
 def _missing_entity_files(discovered: list[_DiscoveredPath]) -> Iterator[Diagnostic]:
     """Report project and team folders that lack their `project.yaml` or `team.yaml`."""
     folders = {item.entity_folder.path: item.entity_folder for item in discovered if item.entity_folder}
-    folders |= {
-        folder.parent_entity_folder.path: folder.parent_entity_folder
-        for folder in folders.values()
-        if folder.parent_entity_folder
-    }
+    parents = [folder.parent_entity_folder for folder in folders.values()]
+    folders |= {parent.path: parent for parent in parents if parent}
     described = {
         item.entity_folder.path
         for item in discovered
