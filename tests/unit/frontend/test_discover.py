@@ -1,4 +1,4 @@
-"""The path says what a file is: tables of paths and of what discover makes of them."""
+"""The stage `discover`: paths with their locations, or with the findings about them."""
 
 import subprocess
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from envtree.frontend import discover as stage
+from envtree.frontend import discover as discover_module
 from envtree.frontend.discover import discover
 from envtree.model.diagnostic import Diagnostic, Diagnostics
 from envtree.model.source import Kind, Location
@@ -16,21 +16,21 @@ from envtree.sources.tree import FILE_LIMIT, DirectoryTree, EntryType, FileAbove
 Files = dict[str, bytes]
 
 
-class Fake:
-    """A tree in memory."""
+class MemoryTree:
+    """A tree in memory, of empty files."""
 
     def __init__(self, paths: Iterable[str], ignored: Iterable[str] = ()) -> None:
         self.files: Files = dict.fromkeys(("organization.yaml", *paths), b"")
         self.hidden = frozenset(ignored)
 
     def entries(self, folder: str) -> tuple[TreeEntry, ...]:
-        inside = f"{folder}/" if folder else ""
-        below = [path.removeprefix(inside) for path in self.files if path.startswith(inside)]
+        prefix = f"{folder}/" if folder else ""
+        relative_paths = [path.removeprefix(prefix) for path in self.files if path.startswith(prefix)]
         names = {
             (name, EntryType.FOLDER if slash else EntryType.FILE)
-            for name, slash, _ in (p.partition("/") for p in below)
+            for name, slash, _ in (path.partition("/") for path in relative_paths)
         }
-        return tuple(TreeEntry(inside + name, what) for name, what in names)
+        return tuple(TreeEntry(prefix + name, entry_type) for name, entry_type in names)
 
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
         return self.files[path]
@@ -39,67 +39,69 @@ class Fake:
         return None
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
-        return frozenset(path for path in paths if f"{path}/".startswith(tuple(f"{each}/" for each in self.hidden)))
+        return frozenset(path for path in paths if f"{path}/".startswith(tuple(f"{folder}/" for folder in self.hidden)))
 
 
-def look(*paths: str, ignored: Iterable[str] = ()) -> tuple[dict[str, Location], list[Diagnostic]]:
+def run_discover(*paths: str, ignored: Iterable[str] = ()) -> tuple[dict[str, Location], list[Diagnostic]]:
     diags = Diagnostics()
-    sources = discover(Fake(paths, ignored), diags)
+    sources = discover(MemoryTree(paths, ignored), diags)
     return sources, sorted(diags)
 
 
-def codes(*paths: str, ignored: Iterable[str] = ()) -> list[tuple[str, str]]:
-    return [(finding.span.path, finding.code) for finding in look(*paths, ignored=ignored)[1]]
+def paths_and_codes(*paths: str, ignored: Iterable[str] = ()) -> list[tuple[str, str]]:
+    return [(finding.span.path, finding.code) for finding in run_discover(*paths, ignored=ignored)[1]]
 
 
-def secret(owner: Kind, project: str, team: str, name: str, environment: str = "") -> Location:
+def secrets_location(owner: Kind, project: str, team: str, name: str, environment: str = "") -> Location:
     return Location(Kind.SECRETS, project, team, name, owner, environment)
 
 
-PLACES = {
+LOCATIONS = {
     "organization.yaml": Location(Kind.ORGANIZATION, "", "", ""),
-    "organization.secrets.yaml": secret(Kind.ORGANIZATION, "", "", ""),
+    "organization.secrets.yaml": secrets_location(Kind.ORGANIZATION, "", "", ""),
     "environments/dev.yaml": Location(Kind.ENVIRONMENT, "", "", "dev"),
-    "environments/dev.secrets.json": secret(Kind.ENVIRONMENT, "", "", "dev"),
+    "environments/dev.secrets.json": secrets_location(Kind.ENVIRONMENT, "", "", "dev"),
     "policies/no-root.yaml": Location(Kind.POLICY, "", "", "no-root"),
     "skills/shell.yaml": Location(Kind.SKILL, "", "", "shell"),
     "worker_queues/gpu_1.yaml": Location(Kind.WORKER_QUEUE, "", "", "gpu_1"),
     "jobs/0.yaml": Location(Kind.JOB, "", "", "0"),
     "projects/shop/project.yaml": Location(Kind.PROJECT, "shop", "", ""),
-    "projects/shop/project.secrets.env": secret(Kind.PROJECT, "shop", "", ""),
+    "projects/shop/project.secrets.env": secrets_location(Kind.PROJECT, "shop", "", ""),
     "projects/shop/environments/dev.yaml": Location(Kind.OVERLAY, "shop", "", "dev"),
-    "projects/shop/environments/prod.secrets.yaml": secret(Kind.OVERLAY, "shop", "", "prod"),
+    "projects/shop/environments/prod.secrets.yaml": secrets_location(Kind.OVERLAY, "shop", "", "prod"),
     "projects/shop/workflows/ship.yaml": Location(Kind.WORKFLOW, "shop", "", "ship"),
     "projects/shop/agents/helper.yaml": Location(Kind.AGENT, "shop", "", "helper"),
-    "projects/shop/agents/helper.dev.secrets.yaml": secret(Kind.AGENT, "shop", "", "helper", "dev"),
+    "projects/shop/agents/helper.dev.secrets.yaml": secrets_location(Kind.AGENT, "shop", "", "helper", "dev"),
     "projects/shop/teams/core/team.yaml": Location(Kind.TEAM, "shop", "core", ""),
-    "projects/shop/teams/core/team.secrets.yaml": secret(Kind.TEAM, "shop", "core", ""),
+    "projects/shop/teams/core/team.secrets.yaml": secrets_location(Kind.TEAM, "shop", "core", ""),
     "projects/shop/teams/core/environments/dev.yaml": Location(Kind.OVERLAY, "shop", "core", "dev"),
-    "projects/shop/teams/core/environments/dev.secrets.yaml": secret(Kind.OVERLAY, "shop", "core", "dev"),
+    "projects/shop/teams/core/environments/dev.secrets.yaml": secrets_location(Kind.OVERLAY, "shop", "core", "dev"),
     "projects/shop/teams/core/agents/cart.yaml": Location(Kind.AGENT, "shop", "core", "cart"),
-    "projects/shop/teams/core/agents/cart.secrets.yaml": secret(Kind.AGENT, "shop", "core", "cart"),
-    "projects/shop/teams/core/agents/cart.prod.secrets.json": secret(Kind.AGENT, "shop", "core", "cart", "prod"),
+    "projects/shop/teams/core/agents/cart.secrets.yaml": secrets_location(Kind.AGENT, "shop", "core", "cart"),
+    "projects/shop/teams/core/agents/cart.prod.secrets.json": secrets_location(
+        Kind.AGENT, "shop", "core", "cart", "prod"
+    ),
     "projects/shop/teams/core/agents/team.yaml": Location(Kind.AGENT, "shop", "core", "team"),
     "projects/shop/teams/core/agents/secrets.yaml": Location(Kind.AGENT, "shop", "core", "secrets"),
     "projects/teams/project.yaml": Location(Kind.PROJECT, "teams", "", ""),
     "projects/teams/teams/teams/team.yaml": Location(Kind.TEAM, "teams", "teams", ""),
 }
-IMPLICIT = {
+IMPLICIT_LOCATIONS = {
     "teams/core/team.yaml": Location(Kind.TEAM, "default", "core", ""),
     "teams/core/agents/cart.yaml": Location(Kind.AGENT, "default", "core", "cart"),
     "teams/core/environments/dev.yaml": Location(Kind.OVERLAY, "default", "core", "dev"),
     "agents/helper.yaml": Location(Kind.AGENT, "default", "", "helper"),
-    "agents/helper.dev.secrets.yaml": secret(Kind.AGENT, "default", "", "helper", "dev"),
+    "agents/helper.dev.secrets.yaml": secrets_location(Kind.AGENT, "default", "", "helper", "dev"),
     "workflows/ship.yaml": Location(Kind.WORKFLOW, "default", "", "ship"),
 }
 
 
-@pytest.mark.parametrize("table", [PLACES, IMPLICIT])
+@pytest.mark.parametrize("table", [LOCATIONS, IMPLICIT_LOCATIONS])
 def test_every_place(table: dict[str, Location]) -> None:
-    found, findings = look(*table)
+    locations, findings = run_discover(*table)
     assert findings == []
-    assert found == {"organization.yaml": PLACES["organization.yaml"]} | table
-    assert list(found) == sorted(found)
+    assert locations == {"organization.yaml": LOCATIONS["organization.yaml"]} | table
+    assert list(locations) == sorted(locations)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ def test_every_place(table: dict[str, Location]) -> None:
     ],
 )
 def test_ignored_silently(path: str) -> None:
-    assert look(path) == ({"organization.yaml": PLACES["organization.yaml"]}, [])
+    assert run_discover(path) == ({"organization.yaml": LOCATIONS["organization.yaml"]}, [])
 
 
 RULE = f"use {NAME_RULE}"
@@ -184,17 +186,17 @@ CORE = (*SHOP, "projects/shop/teams/core/team.yaml")
     ],
 )
 def test_one_mistake_one_finding(path: str, code: str, hint: str) -> None:
-    found, findings = look(*CORE, path)
+    locations, findings = run_discover(*CORE, path)
     assert [(finding.span.path, finding.code, finding.hint) for finding in findings] == [(path, code, hint)]
     for text in (findings[0].message, findings[0].hint):
         assert not text.endswith(".")
         assert "\n" not in text
     if code != "ET127":
-        assert path not in found
+        assert path not in locations
 
 
 @pytest.mark.parametrize(
-    ("path", "folder", "meant"),
+    ("path", "folder", "suggestion"),
     [
         ("environment/dev.yaml", "environment", "environments/"),
         ("Environments/dev.yaml", "Environments", "environments/"),
@@ -204,25 +206,25 @@ def test_one_mistake_one_finding(path: str, code: str, hint: str) -> None:
         ("agent/deep/er/x.yaml", "agent", "agents/"),
     ],
 )
-def test_a_near_miss_of_a_folder_is_one_finding(path: str, folder: str, meant: str) -> None:
-    found, (finding,) = look(path, path.replace(".y", "2.y"))
-    assert (finding.span.path, finding.code, finding.hint) == (folder, "ET125", f"did you mean '{meant}'?")
-    assert set(found) == {"organization.yaml"}
+def test_a_near_miss_of_a_folder_is_one_finding(path: str, folder: str, suggestion: str) -> None:
+    locations, (finding,) = run_discover(path, path.replace(".y", "2.y"))
+    assert (finding.span.path, finding.code, finding.hint) == (folder, "ET125", f"did you mean '{suggestion}'?")
+    assert set(locations) == {"organization.yaml"}
 
 
 @pytest.mark.parametrize(
     "name", ["Shop", "sh op", "_x", "-x", "x.y", "caf\u00e9", "cafe\u0301", "\u212a", "x" * 64, "1\u0661"]
 )
 def test_t78_t79_names_are_ascii_and_lower_case(name: str) -> None:
-    """So two names can't differ in case or in Unicode normal form only, and none leaves its folder."""
-    found, (finding,) = look(f"projects/{name}/project.yaml")
+    """Two names cannot differ in case or Unicode normal form only, and no name leads out of its folder."""
+    locations, (finding,) = run_discover(f"projects/{name}/project.yaml")
     assert (finding.span.path, finding.code) == (f"projects/{name}", "ET124")
-    assert set(found) == {"organization.yaml"}
+    assert set(locations) == {"organization.yaml"}
 
 
 @pytest.mark.parametrize("name", ["x\n", "\u202ex", "a\u200bb", "\x1b[31m"])
 def test_t89_odd_paths_are_shown_escaped(name: str) -> None:
-    (finding,) = look(f"environments/{name}.yaml")[1]
+    (finding,) = run_discover(f"environments/{name}.yaml")[1]
     assert finding.code == "ET124"
     for text in (finding.span.path, finding.message, finding.hint):
         assert text.isprintable()
@@ -245,7 +247,7 @@ def test_t89_odd_paths_are_shown_escaped(name: str) -> None:
     ],
 )
 def test_a_folder_lacks_its_file(paths: list[str], expected: list[tuple[str, str]]) -> None:
-    assert codes(*paths) == expected
+    assert paths_and_codes(*paths) == expected
 
 
 @pytest.mark.parametrize(
@@ -258,18 +260,20 @@ def test_a_folder_lacks_its_file(paths: list[str], expected: list[tuple[str, str
     ],
 )
 def test_secrets_whose_name_has_a_typing_error(paths: list[str], hint: str) -> None:
-    (finding,) = look(*paths)[1]
+    (finding,) = run_discover(*paths)[1]
     assert (finding.span.path, finding.code) == (paths[-1], "ET127")
     assert finding.hint.startswith(hint)
 
 
 def test_secrets_of_an_overlay_need_no_overlay() -> None:
     paths = [f"projects/shop{level}/environments/dev.secrets.yaml" for level in ("", "/teams/core")]
-    assert codes(*CORE, *paths) == []
+    assert paths_and_codes(*CORE, *paths) == []
 
 
 def test_secrets_of_a_file_with_a_wrong_suffix_are_no_second_mistake() -> None:
-    assert codes("environments/dev.yml", "environments/dev.secrets.yaml") == [("environments/dev.yml", "ET122")]
+    assert paths_and_codes("environments/dev.yml", "environments/dev.secrets.yaml") == [
+        ("environments/dev.yml", "ET122")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -282,60 +286,60 @@ def test_secrets_of_a_file_with_a_wrong_suffix_are_no_second_mistake() -> None:
     ],
 )
 def test_two_formats_for_one_file(owner: str, base: str) -> None:
-    found, (finding,) = look(owner, f"{base}.secrets.yaml", f"{base}.secrets.json")
+    locations, (finding,) = run_discover(owner, f"{base}.secrets.yaml", f"{base}.secrets.json")
     assert (finding.span.path, finding.code) == (f"{base}.secrets.yaml", "ET128")
-    assert [place.span.path for place in finding.related] == [f"{base}.secrets.json"]
-    assert f"{base}.secrets.json" in found
-    assert f"{base}.secrets.yaml" not in found
+    assert [related.span.path for related in finding.related] == [f"{base}.secrets.json"]
+    assert f"{base}.secrets.json" in locations
+    assert f"{base}.secrets.yaml" not in locations
 
 
 def test_secrets_of_an_agent_and_of_its_overlay_are_two() -> None:
-    assert codes("agents/a.yaml", "agents/a.secrets.yaml", "agents/a.dev.secrets.json") == []
+    assert paths_and_codes("agents/a.yaml", "agents/a.secrets.yaml", "agents/a.dev.secrets.json") == []
 
 
 @pytest.mark.parametrize("top", ["teams/core/team.yaml", "agents/a.yaml", "workflows/w.yaml"])
 @pytest.mark.parametrize("project", ["default", "shop"])
 def test_folders_of_the_default_project_beside_projects(top: str, project: str) -> None:
     folder = top.partition("/")[0]
-    found, (finding,) = look(top, f"projects/{project}/project.yaml")
+    locations, (finding,) = run_discover(top, f"projects/{project}/project.yaml")
     assert (finding.span.path, finding.code) == (folder, "ET306")
     assert finding.hint == f"move it into a project, such as to 'projects/{project}/{folder}/'"
-    assert (top in found) == (project == "shop")
+    assert (top in locations) == (project == "shop")
 
 
 def test_where_there_is_no_project_one_is_needed() -> None:
-    found = {finding.code: finding.hint for finding in look("agents/a.yaml", "projects/shop/agents/b.yaml")[1]}
-    home = "'projects/default/agents/', with a 'projects/default/project.yaml'"
-    assert found["ET306"] == f"move it into a project, such as to {home}"
+    hints = {finding.code: finding.hint for finding in run_discover("agents/a.yaml", "projects/shop/agents/b.yaml")[1]}
+    target = "'projects/default/agents/', with a 'projects/default/project.yaml'"
+    assert hints["ET306"] == f"move it into a project, such as to {target}"
 
 
 def test_folders_without_entities_claim_nothing() -> None:
-    assert codes("agents/a.yaml", "projects/README.md") == []
-    assert codes("agents/README.md", "projects/default/project.yaml") == []
+    assert paths_and_codes("agents/a.yaml", "projects/README.md") == []
+    assert paths_and_codes("agents/README.md", "projects/default/project.yaml") == []
 
 
 def test_what_git_ignores_is_ignored() -> None:
     paths = ["environments/local.yaml", "environments/Bad.yaml", "projects/__pycache__/x.pyc", "environment/x.yaml"]
     paths += ["projects/old/node_modules/x/y.yaml", "projects/p/teams/README.md"]
     ignored = [*paths[:3], "environment", "projects/old/node_modules", "projects/__pycache__"]
-    assert look(*paths, ignored=ignored) == ({"organization.yaml": PLACES["organization.yaml"]}, [])
+    assert run_discover(*paths, ignored=ignored) == ({"organization.yaml": LOCATIONS["organization.yaml"]}, [])
 
 
 def test_secrets_whose_file_is_ignored() -> None:
     paths = ["environments/dev.yaml", "environments/dev.secrets.yaml"]
-    assert codes(*paths, ignored=paths[:1]) == [(paths[1], "ET127")]
+    assert paths_and_codes(*paths, ignored=paths[:1]) == [(paths[1], "ET127")]
 
 
 def test_a_tree_in_an_ignored_folder_is_read() -> None:
-    found, findings = look("jobs/a.yaml", ignored=["organization.yaml", "jobs"])
-    assert (set(found), findings) == ({"organization.yaml", "jobs/a.yaml"}, [])
+    locations, findings = run_discover("jobs/a.yaml", ignored=["organization.yaml", "jobs"])
+    assert (set(locations), findings) == ({"organization.yaml", "jobs/a.yaml"}, [])
 
 
 MANIFEST = b'{\n  "bundles": {},\n  "envtree": "1"\n}\n'
 
 
 def with_manifest(folder: str, *paths: str, manifest: bytes = MANIFEST) -> tuple[set[str], list[Diagnostic]]:
-    tree = Fake([*paths, f"{folder}/manifest.json"])
+    tree = MemoryTree([*paths, f"{folder}/manifest.json"])
     tree.files[f"{folder}/manifest.json"] = manifest
     diags = Diagnostics()
     return set(discover(tree, diags)), list(diags)
@@ -343,8 +347,8 @@ def with_manifest(folder: str, *paths: str, manifest: bytes = MANIFEST) -> tuple
 
 @pytest.mark.parametrize("folder", ["projects/shop/out", "environments/old", "policies/a/b", "environment"])
 def test_an_output_folder_is_ignored_where_no_kind_lives(folder: str) -> None:
-    found, findings = with_manifest(folder, *SHOP, f"{folder}/x.yaml", f"{folder}/dev/shop/x.yaml")
-    assert (found, findings) == ({"organization.yaml", *SHOP}, [])
+    paths, findings = with_manifest(folder, *SHOP, f"{folder}/x.yaml", f"{folder}/dev/shop/x.yaml")
+    assert (paths, findings) == ({"organization.yaml", *SHOP}, [])
 
 
 @pytest.mark.parametrize(
@@ -360,10 +364,10 @@ def test_an_output_folder_is_ignored_where_no_kind_lives(folder: str) -> None:
     ],
 )
 def test_a_manifest_switches_no_folder_of_sources_off(path: str) -> None:
-    """So nobody takes policies, or a project, out of sight with one small file."""
+    """Otherwise one small file could hide policies or a project."""
     folder = path.rpartition("/")[0]
-    found, (finding,) = with_manifest(folder, *CORE, path)
-    assert found == {"organization.yaml", *CORE, path}
+    paths, (finding,) = with_manifest(folder, *CORE, path)
+    assert paths == {"organization.yaml", *CORE, path}
     assert (finding.span.path, finding.code) == (f"{folder}/manifest.json", "ET123")
     assert finding.message == f"'{folder}/manifest.json' marks an output folder, and '{folder}/' holds sources"
     assert finding.hint == "remove it, and compile into a folder of its own"
@@ -382,24 +386,24 @@ def test_a_manifest_of_another_program_says_nothing() -> None:
 
 
 def test_too_many_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "MAX_FILES", 3)
-    assert codes("jobs/a.yaml", "jobs/b.yaml") == []
-    found, (finding,) = look("jobs/a.yaml", "jobs/b.yaml", "jobs/c.yaml")
-    assert found == {}
+    monkeypatch.setattr(discover_module, "MAX_FILES", 3)
+    assert paths_and_codes("jobs/a.yaml", "jobs/b.yaml") == []
+    locations, (finding,) = run_discover("jobs/a.yaml", "jobs/b.yaml", "jobs/c.yaml")
+    assert locations == {}
     assert (finding.span.path, finding.code) == ("organization.yaml", "ET109")
 
 
 def test_the_limit_is_the_one_that_people_read() -> None:
     root = Path(__file__).parents[3]
-    assert f"| files of a tree | {stage.MAX_FILES:,} |" in (root / "schema" / "README.md").read_text("utf-8")
-    assert f"more than {stage.MAX_FILES:,} files" in (root / "compiler/envtree/diagnostics/pages/ET109.md").read_text(
-        "utf-8"
-    )
+    assert f"| files of a tree | {discover_module.MAX_FILES:,} |" in (root / "schema" / "README.md").read_text("utf-8")
+    assert f"more than {discover_module.MAX_FILES:,} files" in (
+        root / "compiler/envtree/diagnostics/pages/ET109.md"
+    ).read_text("utf-8")
 
 
 def test_folders_nested_without_end() -> None:
     deep = f"environments/{'a/' * 1500}x.yaml"
-    assert [code for _, code in codes(deep)] == ["ET123"]
+    assert [code for _, code in paths_and_codes(deep)] == ["ET123"]
 
 
 def test_real_files_in_a_real_repository(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Links: the order of environments, names that point at nothing, targets, and schemas that users write (T21 to T27)."""
+"""The stage `link`: order of environments, unknown names, targets, and schemas of users (threats T21 to T27)."""
 
 import random
 from time import process_time
@@ -32,11 +32,11 @@ ORDERS = {
 @pytest.mark.parametrize(("parents", "name", "order"), ORDERS.values(), ids=ORDERS.keys())
 def test_the_order_of_an_environment(parents: dict[str, list[str]], name: str, order: str) -> None:
     assert "".join(linearize(name, parents)) == order
-    assert _of_python(parents)[name] == tuple(order)
+    assert _python_orders(parents)[name] == tuple(order)
 
 
-def _of_python(parents: dict[str, list[str]]) -> dict[str, Any]:
-    """The orders that Python gives to classes with these bases; None where it refuses."""
+def _python_orders(parents: dict[str, list[str]]) -> dict[str, Any]:
+    """Return the orders of Python for classes with these bases; None where Python refuses."""
     classes: dict[str, Any] = {}
     for name, bases in parents.items():
         try:
@@ -44,8 +44,8 @@ def _of_python(parents: dict[str, list[str]]) -> dict[str, Any]:
         except TypeError:
             classes[name] = None
     return {
-        name: tuple(each.__name__ for each in reversed(found.__mro__[:-1])) if found else None
-        for name, found in classes.items()
+        name: tuple(base.__name__ for base in reversed(created.__mro__[:-1])) if created else None
+        for name, created in classes.items()
     }
 
 
@@ -53,19 +53,19 @@ def _of_python(parents: dict[str, list[str]]) -> dict[str, Any]:
 def test_it_is_the_order_of_python_s_classes(seed: int) -> None:
     draw = random.Random(seed)
     names = "abcdefg"
-    parents = {name: draw.sample(names[:n], draw.randint(0, min(n, 3))) for n, name in enumerate(names)}
-    known: dict[str, list[str]] = {}
+    parents = {name: draw.sample(names[:index], draw.randint(0, min(index, 3))) for index, name in enumerate(names)}
+    accepted: dict[str, list[str]] = {}
     for name, bases in parents.items():
-        trial = {**known, name: bases}
-        expected = _of_python(trial)[name]
+        candidate = {**accepted, name: bases}
+        expected = _python_orders(candidate)[name]
         if expected is None:
             with pytest.raises(InheritanceConflictError):
-                linearize(name, trial)
+                linearize(name, candidate)
         else:
-            known = trial
-            assert linearize(name, known) == expected
+            accepted = candidate
+            assert linearize(name, accepted) == expected
         if expected is None:
-            known[name] = []
+            accepted[name] = []
 
 
 def test_t93_many_diamonds_take_little_time() -> None:
@@ -86,16 +86,16 @@ def test_t93_many_diamonds_take_little_time() -> None:
     ],
 )
 def test_t93_a_circle_is_a_chain(parents: dict[str, list[str]], chain: str) -> None:
-    with pytest.raises(InheritanceCycleError) as wrong:
+    with pytest.raises(InheritanceCycleError) as error:
         linearize("a", parents)
-    assert str(wrong.value) == chain
+    assert str(error.value) == chain
 
 
 def test_a_conflict_names_both_orders() -> None:
     parents = {"a": [], "b": [], "x": ["a", "b"], "y": ["b", "a"], "z": ["x", "y"]}
-    with pytest.raises(InheritanceConflictError) as wrong:
+    with pytest.raises(InheritanceConflictError) as error:
         linearize("z", parents)
-    assert (wrong.value.name, str(wrong.value)) == ("z", "y → b → a against x → a → b")
+    assert (error.value.name, str(error.value)) == ("z", "y → b → a against x → a → b")
 
 
 FILES = {
@@ -112,7 +112,7 @@ HEAD = "name: acme, edition: 2026, default_model: m"
 JOB = "trigger_type: webhook, prompt_template: x, planning_mode: on_the_fly"
 AGENT = "projects/p/teams/t/agents/a.yaml"
 
-# A file, what is in it, the code, the name that is told, and the hint.
+# Path and text of a file, the code, and the beginning of the hint.
 NAMES = [
     ("environments/extra.yaml", "{inherits: prodution}", "ET301", "did you mean 'production'?"),
     ("environments/extra.yaml", "{inherits: [base, stagin]}", "ET301", "did you mean 'staging'?"),
@@ -145,7 +145,7 @@ NAMES = [
 ]
 
 
-# Where nothing of a kind is declared, the hint says where to begin.
+# Where nothing of a kind is declared, the hint says where to declare the first.
 FIRST = [
     (AGENT, "{skill_ids: [xyz]}", "there is none yet: add 'skills/xyz.yaml'"),
     (
@@ -163,11 +163,11 @@ FIRST = [
 
 @pytest.mark.parametrize(("path", "text", "hint"), FIRST)
 def test_the_first_of_its_kind(path: str, text: str, hint: str) -> None:
-    found = check({**layers(), path: text}).only_finding()
-    assert (found.code, found.hint) == ("ET301", hint)
+    finding = check({**layers(), path: text}).only_finding()
+    assert (finding.code, finding.hint) == ("ET301", hint)
 
 
-# The order of the environment itself, those of its parents, what is said, and what to do.
+# Parents by environment, the message, the hint, and the paths of the related locations.
 CONFLICTS = [
     (
         {"live": [], "europe": ["live"], "shop": ["live", "europe"]},
@@ -191,36 +191,36 @@ CONFLICTS = [
 ]
 
 
-@pytest.mark.parametrize(("parents", "message", "hint", "others"), CONFLICTS)
+@pytest.mark.parametrize(("parents", "message", "hint", "related_paths"), CONFLICTS)
 def test_a_conflict_says_which_order_to_change(
-    parents: dict[str, list[str]], message: str, hint: str, others: list[str]
+    parents: dict[str, list[str]], message: str, hint: str, related_paths: list[str]
 ) -> None:
     files = {f"environments/{name}.yaml": f"{{inherits: {quote_yaml(names)}}}" for name, names in parents.items()}
-    found = check({**layers(), **files}).only_finding()
-    assert (found.code, found.span.path) == ("ET303", "environments/shop.yaml")
-    assert (found.message, found.hint) == (message, hint)
-    assert [related.span.path for related in found.related] == others
+    finding = check({**layers(), **files}).only_finding()
+    assert (finding.code, finding.span.path) == ("ET303", "environments/shop.yaml")
+    assert (finding.message, finding.hint) == (message, hint)
+    assert [related.span.path for related in finding.related] == related_paths
 
 
 @pytest.mark.parametrize(("path", "text", "code", "hint"), NAMES)
 def test_a_name_that_points_at_nothing(path: str, text: str, code: str, hint: str) -> None:
-    found = [one.diagnostic for one in check({**FILES, path: text}).outcome.findings]
-    (mine,) = [one for one in found if one.code not in ("ET310", "ET752")]
-    assert (mine.span.path, mine.code) == (path, code)
-    assert mine.hint.startswith(hint)
+    findings = [finding.diagnostic for finding in check({**FILES, path: text}).outcome.findings]
+    (finding,) = [finding for finding in findings if finding.code not in ("ET310", "ET752")]
+    assert (finding.span.path, finding.code) == (path, code)
+    assert finding.hint.startswith(hint)
 
 
-def test_what_points_at_something_or_outside_is_fine() -> None:
+def test_existing_names_and_uuids_are_accepted() -> None:
     uuid = "3f2b8c1e-7a4d-4e55-9c0a-1b2c3d4e5f60"
-    used = {
+    files = {
         "projects/p/teams/t/team.yaml": f"{{skill_ids: [git-tools, {uuid}]}}",
         "projects/p/project.yaml": f"{{key: PP, policy_ids: [rego-rule, {uuid}], targets: [production]}}",
         "environments/production.yaml": "{inherits: base, policy_ids: [rego-rule]}",
     }
-    assert check({**FILES, **used}).findings == []
+    assert check({**FILES, **files}).findings == []
 
 
-# Targets of project, team and agent: the environments of the bundles, and the codes.
+# Targets of project, team and agent, the environments of the bundles, and the codes.
 TARGETS = {
     "all that are not abstract": ("", "", "", ["production", "staging"], []),
     "a project": ("[staging]", "", "", ["staging"], []),
@@ -246,8 +246,8 @@ def test_targets(project: str, team: str, agent: str, environments: list[str], c
         "projects/p/teams/t/team.yaml": fields(team and f"targets: {team}"),
         "projects/p/teams/t/agents/a.yaml": fields(agent and f"targets: {agent}"),
     }
-    found = check(files)
-    assert ([id.partition("@")[2] for id in found.outcome.ids], found.codes) == (environments, codes)
+    result = check(files)
+    assert ([id.partition("@")[2] for id in result.outcome.ids], result.codes) == (environments, codes)
 
 
 # Schemas of users.
@@ -257,7 +257,7 @@ def with_policy(schema: Any, section: str = "{env_vars: {A: a}}") -> Any:
     return check({**layers(section), "policies/own.yaml": f"{{schema: {quote_yaml(schema)}}}"})
 
 
-TYPING_ERRORS = {
+MISSPELLED_KEYWORDS = {
     "at the root": ({"propertees": {"env_vars": False}}, "propertees", "did you mean 'properties'?"),
     "in a property": ({"properties": {"env_vars": {"requierd": ["A"]}}}, "requierd", "did you mean 'required'?"),
     "in a list": ({"allOf": [True, {"minimun": 3}]}, "minimun", "did you mean 'minimum'?"),
@@ -269,13 +269,13 @@ TYPING_ERRORS = {
 }
 
 
-@pytest.mark.parametrize(("schema", "keyword", "hint"), TYPING_ERRORS.values(), ids=TYPING_ERRORS.keys())
-def test_t27_a_keyword_with_a_typing_error_is_told(schema: Any, keyword: str, hint: str | None) -> None:
-    found = with_policy(schema).only_finding()
-    assert (found.code, found.message.partition(" ")[0]) == ("ET215", f"'{keyword}'")
+@pytest.mark.parametrize(("schema", "keyword", "hint"), MISSPELLED_KEYWORDS.values(), ids=MISSPELLED_KEYWORDS.keys())
+def test_t27_a_misspelled_keyword_is_reported(schema: Any, keyword: str, hint: str | None) -> None:
+    finding = with_policy(schema).only_finding()
+    assert (finding.code, finding.message.partition(" ")[0]) == ("ET215", f"'{keyword}'")
     text = f"{{schema: {quote_yaml(schema)}}}"
-    assert text[found.span.column - 1 :].startswith(quote_yaml(keyword))
-    assert hint in (None, found.hint)
+    assert text[finding.span.column - 1 :].startswith(quote_yaml(keyword))
+    assert hint in (None, finding.hint)
 
 
 @pytest.mark.parametrize(
@@ -293,8 +293,8 @@ def test_t27_names_and_data_are_no_keywords(schema: Any) -> None:
 
 
 def test_t27_two_typing_errors_are_two_findings() -> None:
-    found = with_policy({"propertees": {}, "properties": {"a": {"typ": "x", "minimun": 1}}})
-    assert sorted(line.split("'")[1] for line in found.findings) == ["minimun", "propertees", "typ"]
+    result = with_policy({"propertees": {}, "properties": {"a": {"typ": "x", "minimun": 1}}})
+    assert sorted(line.split("'")[1] for line in result.findings) == ["minimun", "propertees", "typ"]
 
 
 @pytest.mark.parametrize(
@@ -323,12 +323,12 @@ def test_t23_a_contract_s_pattern_is_one_that_re2_reads(pattern: str) -> None:
 
 
 def test_t24_the_end_of_a_pattern_is_the_end_of_the_text() -> None:
-    found = check(layers('{env_vars: {A: "abc\\n"}}', organization='variables: {A: {pattern: "^[a-z]+$"}}'))
-    assert found.codes == ["ET701"]
+    result = check(layers('{env_vars: {A: "abc\\n"}}', organization='variables: {A: {pattern: "^[a-z]+$"}}'))
+    assert result.codes == ["ET701"]
 
 
 def test_t25_many_elements_are_compared_in_little_time() -> None:
-    items = ", ".join(f"{{a: {n}, b: [{n}]}}" for n in range(2000))
+    items = ", ".join(f"{{a: {number}, b: [{number}]}}" for number in range(2000))
     schema = {"properties": {"config": {"properties": {"x": {"uniqueItems": True}}}}}
     start = process_time()
     assert with_policy(schema, f"{{config: {{x: [{items}]}}}}").codes == []

@@ -1,4 +1,4 @@
-"""The loader: every row is read by both parsers, and by lines where that is possible; all must say the same."""
+"""The stage `parse`: every case is read by both parsers, and in plain block form if possible, with one result."""
 
 import hashlib
 import inspect
@@ -45,7 +45,7 @@ class Outcome(NamedTuple):
 
     @property
     def places(self) -> list[str]:
-        return [f"{f.code} {f.span.line}:{f.span.column}" for f in self.findings]
+        return [f"{finding.code} {finding.span.line}:{finding.span.column}" for finding in self.findings]
 
     @property
     def errors(self) -> list[str]:
@@ -77,7 +77,7 @@ def backend(request: pytest.FixtureRequest) -> Backend | None:
     return chosen
 
 
-# What must stay as it is: files without a finding.
+# Files without a finding, and their values.
 CLEAN = {
     "empty file": ("", {}),
     "only comments": ("# a\n\n  # b\n", {}),
@@ -170,7 +170,7 @@ def test_clean_files_are_read_as_written(row: tuple[str, object], backend: Backe
         assert json.dumps(outcome.value, sort_keys=True) == json.dumps(value, sort_keys=True)
 
 
-# Text, the code and place of every finding, and the value that is read all the same (None: nothing usable).
+# Text, the code and position of every finding, and the value that is read nevertheless (None: nothing usable).
 FINDINGS = {
     "duplicate key": ("a: 1\nb: 2\na: 3\n", ["ET102 3:1"], {"a": 1, "b": 2}),
     "two merge keys": ("a: {<<: {p: 1}, <<: {q: 1}}", ["ET102 1:17"], {"a": {"p": 1}}),
@@ -241,7 +241,7 @@ FINDINGS = {
 
 
 @pytest.mark.parametrize("row", FINDINGS.values(), ids=FINDINGS)
-def test_findings_stand_at_the_token_at_fault(row: tuple[str, list[str], object], backend: Backend | None) -> None:
+def test_findings_are_at_the_faulty_token(row: tuple[str, list[str], object], backend: Backend | None) -> None:
     text, places, value = row
     outcome = read(text, backend)
     assert outcome.places == places
@@ -285,7 +285,7 @@ def test_syntax_errors_speak_our_words(row: tuple[str, str, str], backend: Backe
     assert outcome.findings[0].hint
 
 
-# Text, the hint, and the other places with what stands there.
+# Text, the hint, and the related locations with their notes.
 EXPLAINED = {
     "duplicate key": ("a: 1\na: 2\n", "remove one of them, or rename it", ["1:1 the first is here"]),
     "two merge keys": (
@@ -353,10 +353,12 @@ EXPLAINED = {
 def test_findings_say_what_to_do_and_name_the_other_place(
     row: tuple[str, str, list[str]], backend: Backend | None
 ) -> None:
-    text, hint, others = row
-    (found,) = read(text, backend).findings
-    assert found.hint == hint
-    assert [f"{one.span.line}:{one.span.column} {one.message}" for one in found.related] == others
+    text, hint, related_notes = row
+    (finding,) = read(text, backend).findings
+    assert finding.hint == hint
+    assert [
+        f"{related.span.line}:{related.span.column} {related.message}" for related in finding.related
+    ] == related_notes
 
 
 @pytest.mark.parametrize(
@@ -375,8 +377,8 @@ def test_findings_say_what_to_do_and_name_the_other_place(
     ],
 )
 def test_a_tag_is_named_where_it_is_no_secret(text: str, message: str, backend: Backend | None) -> None:
-    (found,) = read(text, backend).findings
-    assert found.message == f"found {message}"
+    (finding,) = read(text, backend).findings
+    assert finding.message == f"found {message}"
 
 
 @pytest.mark.parametrize(
@@ -401,7 +403,7 @@ def test_an_alias_stands_in_its_own_place(backend: Backend | None) -> None:
     assert document.aliases == {(2, 4, 2, 6): original.mark, (3, 13, 3, 15): original.mark}
 
 
-def test_a_hole_is_where_an_error_was_told(backend: Backend | None) -> None:
+def test_errors_make_their_marks_invalid(backend: Backend | None) -> None:
     document = read("a: True\nb: no\nc: *x\n~: d\n", backend).document
     assert document is not None
     assert document.invalid_marks == {(1, 4, 1, 8), (3, 4, 3, 6), (4, 1, 4, 2)}
@@ -469,13 +471,13 @@ def test_core_schema_scalars_are_errors(text: str, backend: Backend | None) -> N
 def test_t05_norway_and_friends_are_text_with_a_lint(text: str, backend: Backend | None) -> None:
     outcome = read(f"a: {text}\nb: '{text}'\n", backend)
     assert outcome.places == ["ET150 1:4"]
-    meant = "true" if text.lower() in ("y", "yes", "on") else "false"
-    words = text.isalpha()
-    assert outcome.findings[0].hint == (f"quote it, or write {meant} if it is no text" if words else "quote it")
+    replacement = "true" if text.lower() in ("y", "yes", "on") else "false"
+    is_word = text.isalpha()
+    assert outcome.findings[0].hint == (f"quote it, or write {replacement} if it is no text" if is_word else "quote it")
     assert outcome.value == {"a": text, "b": text}
 
 
-# To YAML 1.2 a '?' begins a text here, and ':' and '?' are letters of an anchor; to PyYAML they are neither.
+# In YAML 1.2 a '?' begins a text here, and ':' and '?' are parts of an anchor's name, but not in PyYAML.
 NOT_AS_IN_1_2 = {
     "{?a: b}": "ET101",
     "k: [?a]": "ET101",
@@ -542,8 +544,8 @@ def test_t03_duplicate_keys_in_any_spelling(second: str, backend: Backend | None
 
 
 def test_a_merge_key_that_stands_twice_is_named_as_written(backend: Backend | None) -> None:
-    (found,) = read("a: {<<: {x: 1}, <<: {z: 2}}", backend).findings
-    assert found.message == "the key '<<' stands twice"
+    (finding,) = read("a: {<<: {x: 1}, <<: {z: 2}}", backend).findings
+    assert finding.message == "the key '<<' stands twice"
 
 
 @given(st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.none())
@@ -577,12 +579,12 @@ def test_t08_escaped_controls_are_text_but_nul_never(backend: Backend | None) ->
 
 @pytest.mark.parametrize("rest", ["", "<<", "{{"])
 @pytest.mark.parametrize("first", ["a: 1\na: 2", "a: 1\n[a]: 1", "a: 1\n<<: {b: 1}", "a: 1\n{a: 1}: 2"])
-def test_no_key_is_taken_for_a_stand_in(first: str, rest: str, backend: Backend) -> None:
-    """What is dropped or merged is kept under names that begin with NUL while a map is read."""
+def test_no_key_is_taken_for_a_placeholder(first: str, rest: str, backend: Backend) -> None:
+    """While a map is read, dropped and merged values have placeholder keys that begin with NUL."""
     key = f'"\\0{rest}": {{c: 1}}'
     outcome = read(f"{first}\n{key}\n{key}\n", backend)
-    assert [code for code, place in (told.split() for told in outcome.places) if place == "3:1"] == ["ET108"] * 2
-    assert sorted(code for code, place in (told.split() for told in outcome.places) if place == "4:1") == [
+    assert [code for code, place in (finding.split() for finding in outcome.places) if place == "3:1"] == ["ET108"] * 2
+    assert sorted(code for code, place in (finding.split() for finding in outcome.places) if place == "4:1") == [
         "ET102",
         "ET108",
         "ET108",
@@ -895,9 +897,9 @@ def assert_inside(outcome: Outcome, text: str) -> None:
 def test_any_mutation_has_one_verdict_and_no_traceback(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(SAMPLES))
     for _ in range(data.draw(st.integers(1, 3))):
-        at = data.draw(st.integers(0, len(text)))
+        index = data.draw(st.integers(0, len(text)))
         piece = data.draw(st.sampled_from(["", *PIECES]))
-        text = text[:at] + piece + text[at + data.draw(st.integers(0, 1)) :]
+        text = text[:index] + piece + text[index + data.draw(st.integers(0, 1)) :]
     outcomes = [read(text, backend) for backend in BACKENDS.values()]
     for outcome in outcomes:
         assert_inside(outcome, text)

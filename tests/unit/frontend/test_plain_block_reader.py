@@ -1,4 +1,4 @@
-"""Files that are read by lines: whatever that gives, both parsers give, and have nothing to say about it."""
+"""Files in plain block form: both parsers give the same result, without findings."""
 
 import itertools
 from pathlib import Path
@@ -60,22 +60,22 @@ OTHERS = ("", "  ", "#", "# c", "  # c", "---", "--- #c", "--- a", "...", "a", "
 
 
 def mostly(usual: tuple[str, ...], odd: tuple[str, ...]) -> st.SearchStrategy[str]:
-    """Hardly any file would be read by lines if the odd was not rare."""
-    return st.integers(0, 15).flatmap(lambda n: st.sampled_from(usual if n else odd))
+    """Draw odd texts rarely; otherwise hardly any file would be in plain block form."""
+    return st.integers(0, 15).flatmap(lambda number: st.sampled_from(usual if number else odd))
 
 
 def brackets(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Lists and maps in brackets, most of them well formed."""
+    """Draw lists and maps in brackets, most of them well formed."""
     commas = mostly((", ", ","), (" , ", ",,", " "))
     pairs = st.builds(
         "{}{}{}".format, mostly(("a", "b", "$c"), ("true", "'q'", "1")), mostly((": ",), (":", ":  ")), inner
     )
     ends = mostly(("{}", "{} ", " {}"), ("{},", "{}]", "{}}}"))
     lists = st.builds(
-        lambda comma, all, end: f"[{end.format(comma.join(all))}]", commas, st.lists(inner, max_size=3), ends
+        lambda comma, items, end: f"[{end.format(comma.join(items))}]", commas, st.lists(inner, max_size=3), ends
     )
     maps = st.builds(
-        lambda comma, all, end: f"{{{end.format(comma.join(all))}}}", commas, st.lists(pairs, max_size=3), ends
+        lambda comma, items, end: f"{{{end.format(comma.join(items))}}}", commas, st.lists(pairs, max_size=3), ends
     )
     return lists | maps
 
@@ -105,13 +105,13 @@ TEXTS_OF_LINES = st.builds(
     st.lists(st.just("") | DEEPER | mostly(("    x",), ("  ", "      ", "\tx")), max_size=4).map("\n".join),
 )
 ITEMS = st.builds("{}- {}{}".format, INDENTS, ANY, ENDS)
-KINDS = (st.sampled_from(OTHERS), TEXTS_OF_LINES, TEXTS_OF_LINES, ITEMS, ITEMS, ITEMS)
-LINES = st.integers(0, 19).flatmap(lambda n: KINDS[n] if n < len(KINDS) else MAPS)
+LINE_KINDS = (st.sampled_from(OTHERS), TEXTS_OF_LINES, TEXTS_OF_LINES, ITEMS, ITEMS, ITEMS)
+LINES = st.integers(0, 19).flatmap(lambda number: LINE_KINDS[number] if number < len(LINE_KINDS) else MAPS)
 TEXTS = st.builds("{}{}".format, st.lists(LINES, min_size=1, max_size=8).map("\n".join), st.sampled_from(["", "\n"]))
 
 
 def shape(node: Node) -> object:
-    """All that a node is, the order of keys and the types of values included."""
+    """Return all attributes of a node, including the order of keys and the types of values."""
     if isinstance(node, ScalarNode):
         return type(node.value), node
     if isinstance(node, SequenceNode):
@@ -121,18 +121,15 @@ def shape(node: Node) -> object:
         repr(node.value),
         node.mark,
         list(node.key_marks.items()),
-        [(k, shape(child)) for k, child in node.entries.items()],
+        [(key, shape(child)) for key, child in node.entries.items()],
     )
 
 
 def check(text: str) -> bool:
-    """Whether a text is read by lines, and if so, that both parsers agree."""
+    """Return whether a text is in plain block form; if so, assert that both parsers agree."""
     data = text.encode()
-    root = (
-        read_plain_block(text)
-        if "\t" not in text and decode(data, ParseReport("", Diagnostics(), set(), {}, []))
-        else None
-    )
+    report = ParseReport(path="", diags=Diagnostics(), invalid_marks=set(), aliases={}, rounded_marks=[])
+    root = read_plain_block(text) if "\t" not in text and decode(data, report) else None
     if root is None:
         return False
     for backend in BACKENDS:
@@ -155,16 +152,16 @@ def check(text: str) -> bool:
 @example("a: |\n  x\n   \nb: y\n")
 @example("a:\n  b: |\n    x\n  \n    # y\n")
 @example("a:\n- b: x\n  c:\n  - y\nd: z")
-def test_what_is_read_by_lines_is_what_the_parsers_read(text: str) -> None:
+def test_plain_block_form_is_read_as_by_the_parsers(text: str) -> None:
     check(text)
 
 
 def test_two_lines_of_all_kinds() -> None:
     values = (*VALUES, *ODD_VALUES)
-    one = [f"a: {value}" for value in values] + [f"- {value}" for value in values] + ["a:", "- a:", *OTHERS]
-    two = ["b: x", "  b: x", "- x", "  - x", "  x", "# c", "a: x", "- b: x"]
-    read = sum(check(f"{first}\n{second}\n") for first, second in itertools.product(one, two))
-    assert read > 50
+    first_lines = [f"a: {value}" for value in values] + [f"- {value}" for value in values] + ["a:", "- a:", *OTHERS]
+    second_lines = ["b: x", "  b: x", "- x", "  - x", "  x", "# c", "a: x", "- b: x"]
+    count = sum(check(f"{first}\n{second}\n") for first, second in itertools.product(first_lines, second_lines))
+    assert count > 50
 
 
 def test_layers_are_read_by_lines(tmp_path: Path) -> None:
@@ -173,12 +170,12 @@ def test_layers_are_read_by_lines(tmp_path: Path) -> None:
 
 
 def test_files_of_people_are_read_alike() -> None:
-    read = [check(path.read_text("utf-8")) for path in (ROOT / "examples").rglob("*.yaml")]
-    assert sum(read) > len(read) * 9 / 10
+    results = [check(path.read_text("utf-8")) for path in (ROOT / "examples").rglob("*.yaml")]
+    assert sum(results) > len(results) * 9 / 10
 
 
 def test_depth_and_size_are_left_to_the_parsers() -> None:
-    deep = "".join(f"{' ' * n}a:\n" for n in range(49))
+    deep = "".join(f"{' ' * indent}a:\n" for indent in range(49))
     assert check(deep)
     assert read_plain_block(deep + " " * 49 + "a:\n") is None
     assert check("a: x\n" + "#" * 65_000)

@@ -1,4 +1,4 @@
-"""The files in schema/: valid, closed, described, self-contained; two validators agree on them."""
+"""The files in `schema/` are valid, closed, described and self-contained, and two validators agree on them."""
 
 import json
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ SCHEMAS: dict[str, Any] = {
 }
 RESOURCES = {"organization", "project", "environment", "team", "agent", "workflow", "policy"}
 RESOURCES |= {"skill", "worker_queue", "job"}
-OTHERS = {
+OTHER_SCHEMAS = {
     "overlay",
     "bundle",
     *(f"output/{name}" for name in ("check", "diff", "explain", "gitlab", "impact", "manifest", "matrix", "parity")),
     *(f"output/{name}" for name in ("provenance", "show", "tree", "unused", "verify")),
     *(f"output/{name}" for name in ("audit", "kubiya", "readers", "rotate")),
 }
-# The kinds that are layers, and the least that each must say.
+# The kinds that are layers, with the required keys of each.
 LAYERS: dict[str, dict[str, Any]] = {
     "organization": {"name": "acme", "edition": 2026},
     "project": {"key": "PLAT"},
@@ -38,14 +38,14 @@ LAYERS: dict[str, dict[str, Any]] = {
 }
 
 IN_PLACE = {"if", "then", "else", "not", "allOf", "anyOf", "oneOf", "dependentSchemas"}
-ONE = {"if", "then", "else", "not", "additionalProperties", "items", "propertyNames"}
-SEVERAL = {"allOf", "anyOf", "oneOf"}
-NAMED = {"properties", "$defs", "dependentSchemas"}
+SINGLE_SCHEMA = {"if", "then", "else", "not", "additionalProperties", "items", "propertyNames"}
+SCHEMA_LIST = {"allOf", "anyOf", "oneOf"}
+SCHEMA_MAP = {"properties", "$defs", "dependentSchemas"}
 ASSERTIONS = {"type", "enum", "const", "pattern", "required", "dependentRequired", "uniqueItems"}
 BOUNDS = {"minimum", "maximum", "minLength", "maxLength", "minItems"}
 BOUNDS |= {"minProperties", "maxProperties"}
 ANNOTATIONS = {"$schema", "$ref", "title", "description", "default", "examples"}
-KNOWN = ONE | SEVERAL | NAMED | ASSERTIONS | BOUNDS | ANNOTATIONS
+KNOWN_KEYWORDS = SINGLE_SCHEMA | SCHEMA_LIST | SCHEMA_MAP | ASSERTIONS | BOUNDS | ANNOTATIONS
 
 # Objects with any content, most of them the control plane's free fields. Everything else is closed.
 FREE = {
@@ -64,46 +64,48 @@ FREE = {
 }
 
 
-class Place(NamedTuple):
-    """One subschema, and the names that the schema which it refines allows."""
+class Subschema(NamedTuple):
+    """One subschema with its path, and the keys of the closed schema that it refines."""
 
     file: str
     path: tuple[str, ...]
     schema: Any
-    refines: frozenset[str]
+    refined_keys: frozenset[str]
 
 
 def subschemas(schema: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...], Any]]:
     for keyword, value in schema.items():
-        if keyword in ONE:
+        if keyword in SINGLE_SCHEMA:
             yield keyword, (keyword,), value
-        elif keyword in SEVERAL:
+        elif keyword in SCHEMA_LIST:
             yield from ((keyword, (keyword, str(index)), item) for index, item in enumerate(value))
-        elif keyword in NAMED:
+        elif keyword in SCHEMA_MAP:
             yield from ((keyword, (keyword, name), item) for name, item in value.items())
 
 
-def walk(place: Place) -> Iterator[Place]:
-    yield place
-    if not isinstance(place.schema, dict):
+def walk(subschema: Subschema) -> Iterator[Subschema]:
+    yield subschema
+    if not isinstance(subschema.schema, dict):
         return
-    own = frozenset(place.schema.get("properties", ())) if is_closed(place.schema) else place.refines
-    for keyword, step, schema in subschemas(place.schema):
-        refines = own if keyword in IN_PLACE else frozenset()
-        yield from walk(Place(place.file, place.path + step, schema, refines))
+    keys = frozenset(subschema.schema.get("properties", ())) if is_closed(subschema.schema) else subschema.refined_keys
+    for keyword, step, schema in subschemas(subschema.schema):
+        refined_keys = keys if keyword in IN_PLACE else frozenset()
+        yield from walk(Subschema(subschema.file, subschema.path + step, schema, refined_keys))
 
 
 def is_closed(schema: dict[str, Any]) -> bool:
     return schema.get("additionalProperties") is False
 
 
-PLACES = [place for file, schema in SCHEMAS.items() for place in walk(Place(file, (), schema, frozenset()))]
-OBJECTS = [place for place in PLACES if isinstance(place.schema, dict)]
+SUBSCHEMAS = [
+    subschema for file, schema in SCHEMAS.items() for subschema in walk(Subschema(file, (), schema, frozenset()))
+]
+OBJECTS = [subschema for subschema in SUBSCHEMAS if isinstance(subschema.schema, dict)]
 PROPERTIES = [
-    Place(place.file, (*place.path, "properties", name), schema, frozenset())
-    for place in OBJECTS
-    if not place.refines
-    for name, schema in place.schema.get("properties", {}).items()
+    Subschema(subschema.file, (*subschema.path, "properties", name), schema, frozenset())
+    for subschema in OBJECTS
+    if not subschema.refined_keys
+    for name, schema in subschema.schema.get("properties", {}).items()
 ]
 
 
@@ -123,24 +125,24 @@ def by_jsonschema(reference: str) -> jsonschema.Draft202012Validator:
 @cache
 def by_jsonschema_rs(reference: str) -> jsonschema_rs.Draft202012Validator:
     registry = jsonschema_rs.Registry(list(SCHEMAS.items()))
-    linear = jsonschema_rs.RegexOptions()
-    return jsonschema_rs.Draft202012Validator({"$ref": reference}, registry=registry, pattern_options=linear)
+    linear_time = jsonschema_rs.RegexOptions()
+    return jsonschema_rs.Draft202012Validator({"$ref": reference}, registry=registry, pattern_options=linear_time)
 
 
 def verdict(reference: str, document: Any) -> bool:
-    one = by_jsonschema(reference).is_valid(document)
-    other = by_jsonschema_rs(reference).is_valid(document)
-    assert one == other, f"jsonschema says {one}, jsonschema_rs says {other}"
-    return one
+    expected = by_jsonschema(reference).is_valid(document)
+    actual = by_jsonschema_rs(reference).is_valid(document)
+    assert expected == actual, f"jsonschema says {expected}, jsonschema_rs says {actual}"
+    return expected
 
 
-def pointer(place: Place) -> str:
-    escaped = (step.replace("~", "~0").replace("/", "~1").replace("%", "%25") for step in place.path)
-    return f"{place.file}#" + "".join(f"/{step}" for step in escaped)
+def pointer(subschema: Subschema) -> str:
+    escaped = (step.replace("~", "~0").replace("/", "~1").replace("%", "%25") for step in subschema.path)
+    return f"{subschema.file}#" + "".join(f"/{step}" for step in escaped)
 
 
 def test_every_kind_and_output_has_its_file() -> None:
-    expected = {f"{name}.schema.json" for name in RESOURCES | OTHERS}
+    expected = {f"{name}.schema.json" for name in RESOURCES | OTHER_SCHEMAS}
     assert expected == {file for file in SCHEMAS if not file.startswith("common/")}
 
 
@@ -158,67 +160,67 @@ def test_a_file_is_formatted(file: str) -> None:
 
 
 def test_every_keyword_is_known() -> None:
-    assert {keyword for place in OBJECTS for keyword in place.schema} <= KNOWN
+    assert {keyword for subschema in OBJECTS for keyword in subschema.schema} <= KNOWN_KEYWORDS
 
 
 def test_every_pattern_is_anchored_and_linear() -> None:
-    for place in OBJECTS:
-        pattern = place.schema.get("pattern")
-        if pattern is None or place.path[-1] == "not":
+    for subschema in OBJECTS:
+        pattern = subschema.schema.get("pattern")
+        if pattern is None or subschema.path[-1] == "not":
             continue
-        assert (pattern[0], pattern[-1]) == ("^", "$"), pointer(place)
+        assert (pattern[0], pattern[-1]) == ("^", "$"), pointer(subschema)
         jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=jsonschema_rs.RegexOptions())
 
 
 def test_every_object_is_closed_or_refines_a_closed_one() -> None:
-    for place in OBJECTS:
-        if "properties" in place.schema and not is_closed(place.schema):
-            assert set(place.schema["properties"]) <= place.refines, pointer(place)
+    for subschema in OBJECTS:
+        if "properties" in subschema.schema and not is_closed(subschema.schema):
+            assert set(subschema.schema["properties"]) <= subschema.refined_keys, pointer(subschema)
 
 
 def test_only_the_known_objects_are_free() -> None:
     free: dict[str, set[str]] = {}
-    for place in OBJECTS:
-        shaped = {"properties", "additionalProperties"} & place.schema.keys()
-        condition = place.path[-1:] == ("if",) or place.path == ("$defs", "form")
-        if "object" in types(place.schema) and not shaped and not condition:
-            free.setdefault(place.file.removesuffix(".schema.json"), set()).add(place.path[-1])
+    for subschema in OBJECTS:
+        is_shaped = {"properties", "additionalProperties"} & subschema.schema.keys()
+        is_condition = subschema.path[-1:] == ("if",) or subschema.path == ("$defs", "form")
+        if "object" in types(subschema.schema) and not is_shaped and not is_condition:
+            free.setdefault(subschema.file.removesuffix(".schema.json"), set()).add(subschema.path[-1])
     assert free == FREE
 
 
 def test_every_property_has_a_title_and_a_description() -> None:
-    for place in PROPERTIES:
-        assert place.schema["title"][0].isalpha(), pointer(place)
-        assert place.schema["description"].endswith("."), pointer(place)
+    for subschema in PROPERTIES:
+        assert subschema.schema["title"][0].isalpha(), pointer(subschema)
+        assert subschema.schema["description"].endswith("."), pointer(subschema)
 
 
 def test_every_reference_stays_inside_the_folder() -> None:
-    for place in OBJECTS:
-        if "$ref" in place.schema:
-            by_jsonschema(pointer(place)).is_valid({})
-            assert ":" not in place.schema["$ref"], pointer(place)
+    for subschema in OBJECTS:
+        if "$ref" in subschema.schema:
+            by_jsonschema(pointer(subschema)).is_valid({})
+            assert ":" not in subschema.schema["$ref"], pointer(subschema)
 
 
 def test_every_example_and_default_is_valid() -> None:
-    for place in OBJECTS:
-        default = [place.schema["default"]] if "default" in place.schema else []
-        for document in [*place.schema.get("examples", []), *default]:
-            assert verdict(pointer(place), document), f"{pointer(place)}: {document!r}"
+    for subschema in OBJECTS:
+        default = [subschema.schema["default"]] if "default" in subschema.schema else []
+        for document in [*subschema.schema.get("examples", []), *default]:
+            assert verdict(pointer(subschema), document), f"{pointer(subschema)}: {document!r}"
 
 
 def documents() -> Iterator[Any]:
-    """The table beside this file: `valid` and `invalid` lie over `base`, `accepted` and `refused` stand alone."""
+    """Yield the cases of test_schemas.yaml; `valid` and `invalid` extend `base`, `accepted` and `refused` do not."""
     table = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
     for name, cases in table.items():
         kind = f"{name}.schema.json"
         base = cases.get("base", {})
-        drawn = [(base, True)]
-        drawn += [({**base, **document}, True) for document in cases["valid"]]
-        drawn += [({**base, **document}, False) for document in cases["invalid"]]
-        drawn += [(document, True) for document in cases.get("accepted", ())]
-        drawn += [(document, False) for document in cases["refused"]]
-        drawn += [({**base, field: "x"}, False) for field in ("id", "created_at", "environment_ids", "$schema")]
-        for index, (document, expected) in enumerate(drawn):
+        pairs = [(base, True)]
+        pairs += [({**base, **document}, True) for document in cases["valid"]]
+        pairs += [({**base, **document}, False) for document in cases["invalid"]]
+        pairs += [(document, True) for document in cases.get("accepted", ())]
+        pairs += [(document, False) for document in cases["refused"]]
+        pairs += [({**base, field: "x"}, False) for field in ("id", "created_at", "environment_ids", "$schema")]
+        for index, (document, expected) in enumerate(pairs):
             yield pytest.param(kind, document, expected, id=f"{name}-{index}-{'valid' if expected else 'invalid'}")
 
 
@@ -244,5 +246,5 @@ def test_a_section_of_the_execution_environment(section: str, value: Any, expect
 
 def test_an_error_stands_at_the_value_at_fault() -> None:
     document = {"execution_environment": {"mcp_servers": {"github": {"command": "npx", "args": ["-y", 1]}}}}
-    found = [list(error.instance_path) for error in by_jsonschema_rs("agent.schema.json").iter_errors(document)]
-    assert found == [["execution_environment", "mcp_servers", "github", "args", 1]]
+    paths = [list(error.instance_path) for error in by_jsonschema_rs("agent.schema.json").iter_errors(document)]
+    assert paths == [["execution_environment", "mcp_servers", "github", "args", 1]]

@@ -1,4 +1,4 @@
-"""SOPS files without a key: what they show, and what is refused before sops may start; T.. are the threats covered."""
+"""SOPS files read without a key, and the checks before sops may start; ids with T.. are threats."""
 
 import base64
 import hashlib
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from envtree.frontend.link.declared_readers import find_declared_readers as declared_readers
+from envtree.frontend.link.declared_readers import find_declared_readers
 from envtree.frontend.link.secrets_file_checks import check_readers, check_scope, check_secrets_policy
 from envtree.frontend.parse import parse
 from envtree.frontend.validate.secrets_file_reader import read_secrets_file
@@ -28,27 +28,27 @@ BOB = "age1" + "z" * 58
 FINGERPRINT = "0123456789ABCDEF0123456789ABCDEF01234567"
 
 
-def enc(length: int = 5, kind: str = "str") -> str:
-    """An encrypted leaf as sops writes it; nobody can open it."""
+def ciphertext(length: int = 5, kind: str = "str") -> str:
+    """Return an encrypted value in the form of sops, which no key can decrypt."""
     data, iv, tag = (base64.b64encode(bytes(size)).decode() for size in (length, 32, 16))
     return f"ENC[AES256_GCM,data:{data},iv:{iv},tag:{tag},type:{kind}]"
 
 
-def block(**changes: Any) -> dict[str, Any]:
-    """A `sops` map; a change to None takes the key away."""
-    plain = {
+def sops_map(**changes: Any) -> dict[str, Any]:
+    """Return a `sops` map; a change to None removes the key."""
+    defaults = {
         "age": [{"recipient": ALICE, "enc": "stanza"}],
         "lastmodified": "2026-11-24T20:40:04Z",
-        "mac": enc(128),
+        "mac": ciphertext(128),
         "unencrypted_suffix": "_unencrypted",
         "version": "3.11.0",
     }
-    return {key: value for key, value in (plain | changes).items() if value is not None}
+    return {key: value for key, value in (defaults | changes).items() if value is not None}
 
 
 def read(content: dict[str, Any], path: str = PATH, **changes: Any) -> tuple[SecretsFile | None, list[Diagnostic]]:
-    """Read a file with this content and this `sops` map (JSON is YAML, so one writer serves)."""
-    return read_text(json.dumps(content | {"sops": block(**changes)}, indent=1), path)
+    """Read a file with this content and `sops` map, written as JSON, which is YAML."""
+    return read_text(json.dumps(content | {"sops": sops_map(**changes)}, indent=1), path)
 
 
 def read_text(text: str, path: str = PATH) -> tuple[SecretsFile | None, list[Diagnostic]]:
@@ -61,8 +61,8 @@ def read_text(text: str, path: str = PATH) -> tuple[SecretsFile | None, list[Dia
     return read_secrets_file(document, diags), list(diags)
 
 
-def sealed(content: dict[str, Any], path: str = PATH, **changes: Any) -> SecretsFile:
-    """Read a file that has nothing wrong with it."""
+def read_valid(content: dict[str, Any], path: str = PATH, **changes: Any) -> SecretsFile:
+    """Read a file without findings."""
     file, findings = read(content, path, **changes)
     assert not findings
     assert file is not None
@@ -80,23 +80,29 @@ def shape(node: Node) -> Any:
 def policy_findings(
     file: SecretsFile, policy: SecretsPolicy, readers: Iterable[str] | None = None, others: Iterable[str] = ()
 ) -> list[Diagnostic]:
-    """What an organization finds, in which each of the readers and of the others is a person."""
+    """Check a file against an organization in which the readers and the others are people."""
     people = {
-        f"{kind}{n}": {"age": key} for kind, keys in (("r", readers or ()), ("o", others)) for n, key in enumerate(keys)
+        f"{kind}{index}": {"age": key}
+        for kind, keys in (("r", readers or ()), ("o", others))
+        for index, key in enumerate(keys)
     }
-    who = {} if readers is None else {"secret_readers": [name for name in people if name.startswith("r")]}
-    organization = parse_document(json.dumps({"people": people, **who}), Kind.ORGANIZATION, "organization.yaml")
+    declaration = {} if readers is None else {"secret_readers": [name for name in people if name.startswith("r")]}
+    organization = parse_document(json.dumps({"people": people, **declaration}), Kind.ORGANIZATION, "organization.yaml")
     diags = Diagnostics()
     check_secrets_policy(file, policy, organization, diags)
-    found = declared_readers(None, organization)
-    if found:
-        check_readers(file, policy, found, diags)
+    declared = find_declared_readers(None, organization)
+    if declared:
+        check_readers(file, policy, declared, diags)
     return list(diags)
 
 
 def test_content_is_ciphers_with_their_types_lengths_and_paths() -> None:
-    nested = {"a.b": enc(1), "list": [enc(2), {"k": enc(3)}, [enc(4)]], "$replace": enc(6)}
-    file = sealed({"PORT": enc(4, "int"), "WHEN": enc(20, "time"), "nested": nested})
+    nested = {
+        "a.b": ciphertext(1),
+        "list": [ciphertext(2), {"k": ciphertext(3)}, [ciphertext(4)]],
+        "$replace": ciphertext(6),
+    }
+    file = read_valid({"PORT": ciphertext(4, "int"), "WHEN": ciphertext(20, "time"), "nested": nested})
     assert shape(file.content) == {
         "PORT": EncryptedValue("int", 4, PATH, "PORT"),
         "WHEN": EncryptedValue("str", 20, PATH, "WHEN"),
@@ -114,21 +120,21 @@ def test_content_is_ciphers_with_their_types_lengths_and_paths() -> None:
 
 @pytest.mark.parametrize("length", range(1, 8))
 def test_a_length_is_that_of_the_plaintext(length: int) -> None:
-    file = sealed({"A": enc(length)})
+    file = read_valid({"A": ciphertext(length)})
     assert shape(file.content) == {"A": EncryptedValue("str", length, PATH, "A")}
 
 
 def test_a_comment_in_a_list_is_no_item_of_it() -> None:
-    file = sealed({"list": [enc(1), enc(9, "comment"), enc(3)]})
+    file = read_valid({"list": [ciphertext(1), ciphertext(9, "comment"), ciphertext(3)]})
     assert shape(file.content)["list"][1] == EncryptedValue("str", 3, PATH, "list.1")
 
 
-def test_what_else_a_file_says() -> None:
+def test_recipients_scope_and_metadata() -> None:
     keys: dict[str, Any] = {
         "pgp": [{"fp": FINGERPRINT, "enc": "armor", "created_at": "2026-11-24T20:40:04Z"}],
         "kms": [],
     }
-    file = sealed({"_scope": enc(23), "A": enc()}, **keys)
+    file = read_valid({"_scope": ciphertext(23), "A": ciphertext()}, **keys)
     assert file.scope == EncryptedValue("str", 23, PATH, "_scope")
     assert "_scope" not in file.content.entries
     assert file.expected_scope == "environments/production"
@@ -139,18 +145,18 @@ def test_what_else_a_file_says() -> None:
     assert file.endpoints == ()
 
 
-def test_a_file_may_hold_nothing_but_its_keys() -> None:
-    assert shape(sealed({}).content) == {}
+def test_a_file_may_contain_no_values() -> None:
+    assert shape(read_valid({}).content) == {}
 
 
 def test_dotenv() -> None:
     lines = [
-        f"#{enc(9, 'comment')}",
-        f"A={enc(3)}",
+        f"#{ciphertext(9, 'comment')}",
+        f"A={ciphertext(3)}",
         "sops_age__list_0__map_enc=-----BEGIN AGE ENCRYPTED FILE-----\\nxx\\n",
         f"sops_age__list_0__map_recipient={ALICE}",
         "sops_lastmodified=2026-11-24T20:40:04Z",
-        f"sops_mac={enc(128)}",
+        f"sops_mac={ciphertext(128)}",
         "sops_unencrypted_suffix=_unencrypted",
         "sops_version=3.11.0",
     ]
@@ -162,39 +168,39 @@ def test_dotenv() -> None:
     assert [recipient.value for recipient in file.recipients] == [ALICE]
 
 
-# Content that spoils a file: the code and the key of the finding.
+# Content that is refused, with the code and the key of the finding.
 CONTENT = {
-    "T40-a-plain-key-that-the-mac-does-not-cover": ({"owner_unencrypted": enc()}, "ET607", "owner_unencrypted"),
-    "T40-below-such-a-key": ({"m": {"x_unencrypted": {"y": enc()}}}, "ET607", "m.x_unencrypted"),
+    "T40-a-plain-key-that-the-mac-does-not-cover": ({"owner_unencrypted": ciphertext()}, "ET607", "owner_unencrypted"),
+    "T40-below-such-a-key": ({"m": {"x_unencrypted": {"y": ciphertext()}}}, "ET607", "m.x_unencrypted"),
     "T41-a-plain-value": ({"info": "alice"}, "ET602", "info"),
     "T42-null": ({"extra": None}, "ET607", "extra"),
     "T42-an-empty-text": ({"extra": ""}, "ET607", "extra"),
     "T42-an-empty-map": ({"m": {"extra": {}}}, "ET607", "m.extra"),
     "T42-an-empty-list": ({"extra": []}, "ET607", "extra"),
-    "T42-a-list-of-comments": ({"extra": [enc(1, "comment")]}, "ET607", "extra"),
-    "T43-a-key-that-reads-as-a-path": ({"db:password": enc()}, "ET607", "db:password"),
+    "T42-a-list-of-comments": ({"extra": [ciphertext(1, "comment")]}, "ET607", "extra"),
+    "T43-a-key-that-reads-as-a-path": ({"db:password": ciphertext()}, "ET607", "db:password"),
     "T50-a-pasted-value": ({"db": {"password": CANARY}}, "ET602", "db.password"),
-    "T50-in-a-list": ({"list": [enc(), CANARY]}, "ET602", "list.1"),
+    "T50-in-a-list": ({"list": [ciphertext(), CANARY]}, "ET602", "list.1"),
     "T55-a-number": ({"port": 5432}, "ET602", "port"),
     "T55-a-boolean": ({"on": True}, "ET602", "on"),
-    "a-comment-as-value": ({"a": enc(3, "comment")}, "ET607", "a"),
-    "a-second-sops-map": ({"SOPS": {"mac": enc()}}, "ET607", "SOPS"),
-    "a-second-sops-map-in-another-alphabet": ({"\u017fops": enc()}, "ET607", "\u017fops"),
-    "ciphertext-without-data": ({"a": enc(0)}, "ET602", "a"),
-    "ciphertext-of-an-unknown-type": ({"a": enc(3, "map")}, "ET602", "a"),
-    "ciphertext-with-a-short-tag": ({"a": enc().replace("==,type", ",type")}, "ET602", "a"),
-    "ciphertext-with-a-tail": ({"a": enc() + "\n"}, "ET602", "a"),
-    "ciphertext-in-ciphertext": ({"a": enc().replace(",iv:", f",iv:{enc()},iv:")}, "ET602", "a"),
-    "another-cipher": ({"a": enc().replace("AES256_GCM", "AES128_GCM")}, "ET602", "a"),
+    "a-comment-as-value": ({"a": ciphertext(3, "comment")}, "ET607", "a"),
+    "a-second-sops-map": ({"SOPS": {"mac": ciphertext()}}, "ET607", "SOPS"),
+    "a-second-sops-map-in-another-alphabet": ({"\u017fops": ciphertext()}, "ET607", "\u017fops"),
+    "ciphertext-without-data": ({"a": ciphertext(0)}, "ET602", "a"),
+    "ciphertext-of-an-unknown-type": ({"a": ciphertext(3, "map")}, "ET602", "a"),
+    "ciphertext-with-a-short-tag": ({"a": ciphertext().replace("==,type", ",type")}, "ET602", "a"),
+    "ciphertext-with-a-tail": ({"a": ciphertext() + "\n"}, "ET602", "a"),
+    "ciphertext-in-ciphertext": ({"a": ciphertext().replace(",iv:", f",iv:{ciphertext()},iv:")}, "ET602", "a"),
+    "another-cipher": ({"a": ciphertext().replace("AES256_GCM", "AES128_GCM")}, "ET602", "a"),
     "a-scope-in-plain-text": ({"_scope": CANARY}, "ET608", "_scope"),
-    "a-scope-that-is-a-map": ({"_scope": {"a": enc()}}, "ET608", "_scope"),
-    "a-scope-that-is-a-number": ({"_scope": enc(23, "int")}, "ET608", "_scope"),
+    "a-scope-that-is-a-map": ({"_scope": {"a": ciphertext()}}, "ET608", "_scope"),
+    "a-scope-that-is-a-number": ({"_scope": ciphertext(23, "int")}, "ET608", "_scope"),
 }
 
 
 @pytest.mark.parametrize(("content", "code", "key"), CONTENT.values(), ids=CONTENT)
 def test_content_that_is_refused(content: dict[str, Any], code: str, key: str) -> None:
-    file, findings = read({"ok": enc()} | content)
+    file, findings = read({"ok": ciphertext()} | content)
     assert file is None
     assert [(finding.code, finding.key) for finding in findings] == [(code, key)]
     assert CANARY not in repr(findings)
@@ -204,7 +210,7 @@ def test_content_that_is_refused(content: dict[str, Any], code: str, key: str) -
 VAULT = {"engine_path": "transit", "key_name": "k", "created_at": "2026-11-24T20:40:04Z", "enc": "x"}
 AT_VAULT = VAULT | {"vault_address": "http://127.0.0.1:8200"}
 
-# `sops` maps that spoil a file.
+# `sops` maps that are refused.
 METADATA = {
     "T44-no-mac": ({"mac": None}, "ET606", "sops"),
     "T44-an-empty-mac": ({"mac": ""}, "ET606", "sops"),
@@ -238,7 +244,7 @@ METADATA = {
 
 @pytest.mark.parametrize(("changes", "code", "key"), METADATA.values(), ids=METADATA)
 def test_metadata_that_is_refused(changes: dict[str, Any], code: str, key: str) -> None:
-    file, findings = read({"ok": enc()}, **changes)
+    file, findings = read({"ok": ciphertext()}, **changes)
     assert file is None
     assert [(finding.code, finding.key) for finding in findings] == [(code, key)]
     assert CANARY not in repr(findings)
@@ -252,8 +258,8 @@ def test_metadata_that_sops_writes_is_accepted() -> None:
         "mac_only_encrypted": False,
         "shamir_threshold": 2,
     }
-    assert sealed({"A": enc()}, **changes)
-    text = json.dumps({"A": enc(), "sops": block()}).replace('"version"', '"hc_vault": null, "version"')
+    assert read_valid({"A": ciphertext()}, **changes)
+    text = json.dumps({"A": ciphertext(), "sops": sops_map()}).replace('"version"', '"hc_vault": null, "version"')
     assert read_text(text)[0] is not None
 
 
@@ -262,7 +268,7 @@ def test_metadata_that_sops_writes_is_accepted() -> None:
 )
 def test_how_many_groups_are_needed(written: Any, threshold: int) -> None:
     groups = [{"age": [{"recipient": ALICE, "enc": "x"}]} for _ in range(3)]
-    file = read({"A": enc()}, age=None, key_groups=groups, shamir_threshold=written)[0]
+    file = read({"A": ciphertext()}, age=None, key_groups=groups, shamir_threshold=written)[0]
     assert file is None or file.threshold == threshold
     assert file or not str(written).isdecimal()
 
@@ -276,15 +282,17 @@ def test_a_file_that_is_not_from_sops(text: str) -> None:
 
 
 def test_every_mistake_is_reported_at_its_place() -> None:
-    file, findings = read_text(f"a: {CANARY}\nb: {enc()}\nc:\n  d_unencrypted: {enc()}\nsops: {json.dumps(block())}\n")
+    file, findings = read_text(
+        f"a: {CANARY}\nb: {ciphertext()}\nc:\n  d_unencrypted: {ciphertext()}\nsops: {json.dumps(sops_map())}\n"
+    )
     assert file is None
-    assert [(f.code, f.span) for f in findings] == [
+    assert [(finding.code, finding.span) for finding in findings] == [
         ("ET602", Span(PATH, 1, 4, 1, 4 + len(CANARY))),
         ("ET607", Span(PATH, 4, 3, 4, 16)),
     ]
 
 
-# Keys that the default policy refuses: their kind, and how they stand in the `sops` map.
+# Keys that the default policy refuses, by kind, and as written in the `sops` map.
 FOREIGN = {
     "T38-hc_vault": ("hc_vault", {"hc_vault": [AT_VAULT]}),
     "T39-kms": (
@@ -312,7 +320,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize(("kind", "keys"), FOREIGN.values(), ids=FOREIGN)
 def test_keys_that_the_default_policy_refuses(kind: str, keys: dict[str, Any]) -> None:
-    file = sealed({"A": enc()}, **keys)
+    file = read_valid({"A": ciphertext()}, **keys)
     findings = policy_findings(file, DEFAULT)
     assert [finding.code for finding in findings] == ["ET604"]
     assert f"'{kind}'" in findings[0].message
@@ -354,7 +362,7 @@ def test_an_endpoint_is_allowed_as_listed_or_below(allowed: str, endpoint: str, 
 
 
 def test_t38_an_allowed_kind_at_an_endpoint_that_is_not() -> None:
-    file = sealed({"A": enc()}, hc_vault=[AT_VAULT])
+    file = read_valid({"A": ciphertext()}, hc_vault=[AT_VAULT])
     policy = SecretsPolicy(frozenset({"age", "hc_vault"}), ("https://vault.example.com",), require_scope=False)
     findings = policy_findings(file, policy)
     assert [(finding.code, finding.span) for finding in findings] == [("ET605", file.endpoints[0].span)]
@@ -364,7 +372,7 @@ def test_t38_an_allowed_kind_at_an_endpoint_that_is_not() -> None:
 
 def test_t39_the_role_of_a_kms_key_is_an_endpoint_too() -> None:
     key = {"arn": "arn:aws:kms:eu-west-1:1:key/a", "role": "arn:aws:iam::2:role/x", "enc": "x", "created_at": "x"}
-    file = sealed({"A": enc()}, kms=[key])
+    file = read_valid({"A": ciphertext()}, kms=[key])
     policy = SecretsPolicy(frozenset({"age", "kms"}), ("arn:aws:kms:eu-west-1:1:key",), require_scope=False)
     assert [finding.code for finding in policy_findings(file, policy)] == ["ET605"]
     assert policy._replace(endpoints=(*policy.endpoints, "arn:aws:iam::2:role")).allows_file(file)
@@ -384,29 +392,29 @@ READERS = {
 
 @pytest.mark.parametrize(("recipients", "readers", "codes"), READERS.values(), ids=READERS)
 def test_recipients_against_readers(recipients: list[str], readers: set[str] | None, codes: list[str]) -> None:
-    file = sealed({"A": enc()}, age=[{"recipient": recipient, "enc": "x"} for recipient in recipients])
+    file = read_valid({"A": ciphertext()}, age=[{"recipient": recipient, "enc": "x"} for recipient in recipients])
     findings = policy_findings(file, DEFAULT, readers)
     assert [finding.code for finding in findings] == codes
 
 
 def test_readers_and_strangers_are_named_where_their_keys_are_known() -> None:
-    file = sealed({"A": enc()}, age=[{"recipient": ALICE, "enc": "x"}])
-    stranger, missing = policy_findings(file, DEFAULT, [FINGERPRINT, BOB], [ALICE])
-    assert stranger.message == "the file is encrypted for 'o0', who is not among its readers"
-    assert [place.message for place in stranger.related] == ["the readers", "the key of 'o0'"]
+    file = read_valid({"A": ciphertext()}, age=[{"recipient": ALICE, "enc": "x"}])
+    undeclared, missing = policy_findings(file, DEFAULT, [FINGERPRINT, BOB], [ALICE])
+    assert undeclared.message == "the file is encrypted for 'o0', who is not among its readers"
+    assert [related.message for related in undeclared.related] == ["the readers", "the key of 'o0'"]
     assert missing.message == "the file is not encrypted for its readers 'r0', 'r1'"
-    assert [place.message for place in missing.related] == ["the readers", "the key of 'r0'", "the key of 'r1'"]
+    assert [related.message for related in missing.related] == ["the readers", "the key of 'r0'", "the key of 'r1'"]
     assert missing.hint == f"run 'envtree secrets rotate {PATH}'"
 
 
 @pytest.mark.parametrize("reader", [FINGERPRINT, FINGERPRINT.lower(), f"{FINGERPRINT[:20]}  {FINGERPRINT[20:]}"])
 def test_a_fingerprint_may_be_written_in_groups(reader: str) -> None:
-    file = sealed({"A": enc()}, age=None, pgp=PGP)
+    file = read_valid({"A": ciphertext()}, age=None, pgp=PGP)
     assert policy_findings(file, DEFAULT, [reader]) == []
 
 
 def test_a_service_is_no_reader() -> None:
-    file = sealed({"A": enc()}, hc_vault=[AT_VAULT])
+    file = read_valid({"A": ciphertext()}, hc_vault=[AT_VAULT])
     policy = SecretsPolicy(frozenset({"age", "hc_vault"}), ("http://127.0.0.1:8200",), require_scope=False)
     assert policy_findings(file, policy, [ALICE]) == []
 
@@ -421,26 +429,26 @@ SCOPES = [
 
 @pytest.mark.parametrize(("length", "required", "codes"), SCOPES)
 def test_t46_scope_without_a_key(length: int | None, required: bool, codes: list[str]) -> None:
-    content = {"A": enc()} | ({"_scope": enc(length)} if length else {})
+    content = {"A": ciphertext()} | ({"_scope": ciphertext(length)} if length else {})
     diags = Diagnostics()
-    check_scope(sealed(content), DEFAULT._replace(require_scope=required), diags)
+    check_scope(read_valid(content), DEFAULT._replace(require_scope=required), diags)
     assert [finding.code for finding in diags] == codes
 
 
-HOMES = {
+SCOPES_BY_PATH = {
     "organization.secrets.yaml": "organization",
     "projects/shop/teams/checkout/team.secrets.json": "projects/shop/teams/checkout/team",
     "projects/shop/agents/triage.production.secrets.env": "projects/shop/agents/triage.production",
 }
 
 
-@pytest.mark.parametrize(("path", "home"), HOMES.items(), ids=HOMES)
-def test_the_scope_of_a_place(path: str, home: str) -> None:
-    assert sealed({})._replace(path=path).expected_scope == home
+@pytest.mark.parametrize(("path", "scope"), SCOPES_BY_PATH.items(), ids=SCOPES_BY_PATH)
+def test_the_scope_of_a_place(path: str, scope: str) -> None:
+    assert read_valid({})._replace(path=path).expected_scope == scope
 
 
 def test_a_leaf_keeps_its_place() -> None:
-    file = sealed({"A": enc()})
+    file = read_valid({"A": ciphertext()})
     leaf = file.content.entries["A"]
     assert isinstance(leaf, ScalarNode)
     assert leaf.mark[0] == 2

@@ -1,4 +1,4 @@
-"""Directives in SOPS files: what they do is known without the key, and what they hold comes from the right leaf."""
+"""Directives in SOPS files: they apply without the key, and their values come from the right leaf."""
 
 from typing import Any
 
@@ -23,12 +23,12 @@ READ = "{config: {found: '${{ secrets.A }}'}}"
     ],
     ids=repr,
 )
-def test_a_directive_gives_the_secret_that_it_holds(below: Any, above: Any, expected: Any) -> None:
+def test_a_directive_gives_the_secret_in_it(below: Any, above: Any, expected: Any) -> None:
     data = run("", "", "", READ, secrets={0: below, 3: above} if above else {0: below}).data()
     assert data["config"]["found"] == expected
 
 
-def test_elements_that_nobody_can_compare_are_not_removed() -> None:
+def test_encrypted_elements_cannot_be_removed() -> None:
     finding = run("", "", "", READ, secrets={0: {"A": ["one"]}, 3: {"A": {"$remove": ["one"]}}}).only_finding()
     assert (finding.code, finding.key) == ("ET212", "A")
     assert "without the key" in finding.message

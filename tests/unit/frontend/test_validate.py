@@ -1,4 +1,4 @@
-"""The stage `validate`: the table beside this file, and the threats to schemas, T21 to T29, one test each."""
+"""The stage `validate`: the cases in test_validate.yaml, and the threats to schemas, T21 to T29."""
 
 import json
 import subprocess
@@ -46,13 +46,13 @@ def check(kind: str, text: str, path: str = "xy") -> list[Diagnostic]:
     return sorted(diags)
 
 
-def line(found: Diagnostic) -> str:
-    hint = f" ({found.hint})" if found.hint else ""
-    return f"{found.span.line}:{found.span.column} {found.code} {found.message}{hint}"
+def line(finding: Diagnostic) -> str:
+    hint = f" ({finding.hint})" if finding.hint else ""
+    return f"{finding.span.line}:{finding.span.column} {finding.code} {finding.message}{hint}"
 
 
-def words(found: Diagnostic) -> str:
-    return "\n".join([found.message, found.hint, *(related.message for related in found.related)])
+def all_text(finding: Diagnostic) -> str:
+    return "\n".join([finding.message, finding.hint, *(related.message for related in finding.related)])
 
 
 @pytest.mark.parametrize("title", CASES)
@@ -60,11 +60,11 @@ def test_the_findings_of_a_file(title: str) -> None:
     case = dict(CASES[title])
     path, finds = case.pop("path", "xy"), case.pop("finds")
     ((kind, text),) = case.items()
-    assert [line(found) for found in check(kind, text, path)] == finds.splitlines()
+    assert [line(finding) for finding in check(kind, text, path)] == finds.splitlines()
 
 
-def samples(verdict: str) -> Iterator[Any]:
-    """The documents of the tests of the schemas, as files."""
+def schema_cases(verdict: str) -> Iterator[Any]:
+    """Yield the documents of test_schemas.yaml with a verdict."""
     table = yaml.safe_load(HERE.with_name("test_schemas.yaml").read_text(encoding="utf-8"))
     for kind in KINDS:
         for index, fields in enumerate(table[kind][verdict]):
@@ -76,36 +76,36 @@ def check_data(kind: str, data: dict[str, Any]) -> list[Diagnostic]:
     return check(kind, json.dumps(data), name if isinstance(name, str) and kind != Kind.ORGANIZATION else "xy")
 
 
-@pytest.mark.parametrize(("kind", "data"), list(samples("valid")))
-def test_nothing_is_found_in_what_fits_its_schema(kind: str, data: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("kind", "data"), list(schema_cases("valid")))
+def test_valid_documents_have_no_findings(kind: str, data: dict[str, Any]) -> None:
     assert check_data(kind, data) == []
 
 
-@pytest.mark.parametrize(("kind", "data"), list(samples("invalid")))
-def test_what_does_not_fit_its_schema_is_said_in_our_words(kind: str, data: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("kind", "data"), list(schema_cases("invalid")))
+def test_messages_for_invalid_documents_are_our_own(kind: str, data: dict[str, Any]) -> None:
     findings = check_data(kind, data)
     assert findings
-    for found in findings:
-        assert not found.message.endswith("."), found
-        assert found.message[0] == "'" or found.message[0].islower(), found
-        assert "schema '" not in found.message, found
-        assert "of its schema" not in found.message, found
+    for finding in findings:
+        assert not finding.message.endswith("."), finding
+        assert finding.message[0] == "'" or finding.message[0].islower(), finding
+        assert "schema '" not in finding.message, finding
+        assert "of its schema" not in finding.message, finding
 
 
 def test_a_fault_at_the_greatest_depth_is_found() -> None:
     inner = "{a: " * 58 + "{'': 1}" + "}" * 58
-    (found,) = check("agent", f"execution_environment: {{config: {inner}}}")
-    assert found.code == "ET205"
+    (finding,) = check("agent", f"execution_environment: {{config: {inner}}}")
+    assert finding.code == "ET205"
 
 
 def test_a_long_key_does_not_flood_a_message() -> None:
-    (found,) = check("agent", f"? {'k' * 5000}\n: 1\n")
-    assert len(found.message) < 100
+    (finding,) = check("agent", f"? {'k' * 5000}\n: 1\n")
+    assert len(finding.message) < 100
 
 
 def test_control_characters_are_escaped() -> None:
-    (found,) = check("agent", 'runtime: "\\e[2Jx"\n')
-    assert found.message.startswith("'runtime' is '\\x1b[2Jx'")
+    (finding,) = check("agent", 'runtime: "\\e[2Jx"\n')
+    assert finding.message.startswith("'runtime' is '\\x1b[2Jx'")
 
 
 def test_a_valid_file_is_checked_without_the_reference_implementation() -> None:
@@ -125,7 +125,7 @@ assert not len(diags) and "jsonschema" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-# The words keep step with the schemas.
+# Messages cover all patterns, keys and keywords of the schemas.
 
 
 def subschemas(schema: Any) -> Iterator[Any]:
@@ -134,16 +134,16 @@ def subschemas(schema: Any) -> Iterator[Any]:
         if keyword in ("if", "then", "else", "not", "additionalProperties", "items", "propertyNames"):
             yield from subschemas(value)
         elif keyword in ("allOf", "anyOf", "oneOf"):
-            yield from (inner for one in value for inner in subschemas(one))
+            yield from (inner for item in value for inner in subschemas(item))
         elif keyword in ("properties", "$defs", "dependentSchemas"):
-            yield from (inner for one in value.values() for inner in subschemas(one))
+            yield from (inner for item in value.values() for inner in subschemas(item))
 
 
 @cache
-def shipped() -> list[dict[str, Any]]:
-    """Every subschema that an input file is checked against."""
+def input_subschemas() -> list[dict[str, Any]]:
+    """Return every subschema that input files are checked against."""
     folder = HERE.parents[3] / "schema"
-    # What the answers of commands have in common describes no input.
+    # Common parts of the output of commands do not describe input files.
     answers = ("explanation.schema.json", "finding.schema.json", "receipt.schema.json")
     common = (file for file in (folder / "common").iterdir() if file.name not in answers)
     files = [*(folder / f"{kind}.schema.json" for kind in KINDS), *common]
@@ -152,14 +152,14 @@ def shipped() -> list[dict[str, Any]]:
 
 
 def test_every_pattern_of_the_schemas_has_words() -> None:
-    used = {part["pattern"] for part in shipped() if "pattern" in part}
-    # What a directive looks like, and what the name of a queue must not: neither is ever expected of a value.
+    used = {part["pattern"] for part in input_subschemas() if "pattern" in part}
+    # The pattern of directives, and the forbidden prefix of the names of queues: neither is expected of a value.
     assert used - {"^\\$[a-z][\\s\\S]*$", "^local-exec"} == set(PATTERN_DESCRIPTIONS)
 
 
 def test_every_key_that_a_schema_forbids_has_words() -> None:
-    properties = [part.get("properties", {}) for part in shipped()]
-    assert {key for known in properties for key, schema in known.items() if schema is False} == set(
+    properties = [part.get("properties", {}) for part in input_subschemas()]
+    assert {key for entries in properties for key, schema in entries.items() if schema is False} == set(
         FORBIDDEN_KEY_MESSAGES
     )
 
@@ -167,7 +167,7 @@ def test_every_key_that_a_schema_forbids_has_words() -> None:
 def test_every_keyword_of_the_schemas_has_words() -> None:
     structure = {"$ref", "$defs", "properties", "items", "if", "then", "else", "allOf", "dependentSchemas"}
     annotations = {"$schema", "title", "description", "default", "examples"}
-    used = {keyword for part in shipped() for keyword in part}
+    used = {keyword for part in input_subschemas() for keyword in part}
     assert used - structure - annotations == set(_MESSAGE_BUILDERS) - {"", "maxItems"}
 
 
@@ -176,30 +176,30 @@ def test_every_keyword_of_the_schemas_has_words() -> None:
 
 @pytest.fixture
 def server() -> Iterator[tuple[str, list[str]]]:
-    """A server on this machine, and the paths that were asked of it."""
-    hits: list[str] = []
+    """A server on this machine, and the paths that were requested from it."""
+    requests: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            hits.append(self.path)
+            requests.append(self.path)
             self.send_error(404)
 
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
-        Thread(target=listening.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{listening.server_port}", hits
-        listening.shutdown()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http_server:
+        Thread(target=http_server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http_server.server_port}", requests
+        http_server.shutdown()
 
 
-def link(schema: Any) -> list[str]:
-    """The codes for a policy with a schema."""
+def policy_codes(schema: Any) -> list[str]:
+    """Return the codes of the findings for a policy with the schema."""
     document = read("policy", json.dumps({"schema": schema}))
     diags = Diagnostics()
     validate(document, SCHEMAS, diags)
     link_policies(Resources((Resource(document.location, document),)), diags)
-    return [found.code for found in diags]
+    return [finding.code for finding in diags]
 
 
 def schema_folder(folder: Path, schema: Any) -> Schemas:
@@ -209,29 +209,31 @@ def schema_folder(folder: Path, schema: Any) -> Schemas:
 
 
 def test_t21_no_schema_is_fetched(server: tuple[str, list[str]], tmp_path: Path) -> None:
-    url, hits = server
+    url, requests = server
     for keyword in ("$ref", "$dynamicRef"):
-        assert link({keyword: f"{url}/a"}) == ["ET215"]
-    assert [found.code for found in check("agent", f"$schema: {url}/b\n")] == ["ET201"]
+        assert policy_codes({keyword: f"{url}/a"}) == ["ET215"]
+    assert [finding.code for finding in check("agent", f"$schema: {url}/b\n")] == ["ET201"]
     with pytest.raises(jsonschema_rs.ValidationError):
         schema_folder(tmp_path, {"$ref": f"{url}/c"}).is_valid("thing", {})
-    assert hits == []
+    assert requests == []
 
 
 @pytest.mark.parametrize("reference", ["file:///etc/hostname", "../../secrets.json", "#/$defs/missing", "urn:x:y"])
 def test_t22_no_file_is_read_for_a_schema(reference: str) -> None:
-    assert link({"$ref": reference}) == ["ET215"]
+    assert policy_codes({"$ref": reference}) == ["ET215"]
 
 
-EVIL = [
+BACKTRACKING_PATTERNS = [
     *("(a+)+", "(a*)*", "(a|a)*", "(a|aa)+", "([a-z]+)*", "(a?){20}a{20}", "(.*a){12}", "(\\w+\\s?)*"),
     *("(a+a+)+b", "((a)+.)+[A-Z]", "(a{1,9}){1,9}", "(?:a|b|ab)*c"),
 ]
 
 
-@pytest.mark.parametrize("pattern", [form % evil for evil in EVIL for form in ("^%s$", "%s!", "^%sb")])
+@pytest.mark.parametrize(
+    "pattern", [form % nested for nested in BACKTRACKING_PATTERNS for form in ("^%s$", "%s!", "^%sb")]
+)
 def test_t23_no_pattern_hangs(pattern: str) -> None:
-    assert link({"pattern": pattern}) == []
+    assert policy_codes({"pattern": pattern}) == []
     validator = jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=REGEX_OPTIONS)
     start = process_time()
     validator.is_valid("a" * 32 + "!")
@@ -240,7 +242,7 @@ def test_t23_no_pattern_hangs(pattern: str) -> None:
 
 @pytest.mark.parametrize("pattern", ["(?=a)b", "(a)\\1", "(?<!a)b", "(?>a)"])
 def test_t23_a_pattern_that_may_backtrack_is_refused(pattern: str) -> None:
-    assert link({"pattern": pattern}) == ["ET215"]
+    assert policy_codes({"pattern": pattern}) == ["ET215"]
 
 
 @pytest.mark.parametrize("pattern", sorted(PATTERN_DESCRIPTIONS))
@@ -270,9 +272,9 @@ def test_t23_our_own_patterns_take_linear_time(pattern: str) -> None:
 def test_t24_a_line_end_is_part_of_a_name(kind: str, text: str, at: str) -> None:
     diags = Diagnostics()
     validate(read(kind, text, diags=diags), SCHEMAS, diags)
-    # In a key no line end is allowed at all, and that is the one mistake then.
+    # A line end in a key is refused by the parser, and is the only finding then.
     code = "ET108" if text[int(at[2:]) - 1 :].partition("\\n")[2].startswith('":') else "ET205"
-    assert [line(found)[: len(at) + 6] for found in diags] == [f"{at} {code}"]
+    assert [line(finding)[: len(at) + 6] for finding in diags] == [f"{at} {code}"]
 
 
 def test_t25_equal_elements_are_found_in_linear_time(tmp_path: Path) -> None:
@@ -286,13 +288,13 @@ def test_t25_equal_elements_are_found_in_linear_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("schema", [{"$ref": "#"}, {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#"}}}])
 def test_t26_a_schema_that_refers_to_itself_ends(schema: Any) -> None:
-    assert link(schema) in ([], ["ET215"])
+    assert policy_codes(schema) in ([], ["ET215"])
     jsonschema_rs.Draft202012Validator(schema, pattern_options=REGEX_OPTIONS, offline=True).is_valid({"a": 1})
 
 
 def test_t27_a_keyword_with_a_typing_error_is_noticed() -> None:
-    part = {"propertees": {"a": {"type": "string"}}}
-    assert set(part) - {keyword for known in shipped() for keyword in known} == {"propertees"}
+    schema = {"propertees": {"a": {"type": "string"}}}
+    assert set(schema) - {keyword for subschema in input_subschemas() for keyword in subschema} == {"propertees"}
     test_every_keyword_of_the_schemas_has_words()
 
 
@@ -319,9 +321,9 @@ QUEUE = f"environment: production\nname: '{CANARY}'\n"
 def test_t28_a_long_value_is_never_repeated_whole(kind: str, text: str) -> None:
     findings = check(kind, text)
     assert findings
-    for found in findings:
-        assert CANARY not in words(found)
-        assert CANARY[:41] not in words(found)
+    for finding in findings:
+        assert CANARY not in all_text(finding)
+        assert CANARY[:41] not in all_text(finding)
 
 
 @pytest.mark.parametrize(
@@ -339,27 +341,27 @@ def test_t28_a_long_value_is_never_repeated_whole(kind: str, text: str) -> None:
 def test_t28_what_may_be_a_secret_is_never_repeated(section: str) -> None:
     findings = check("agent", f"execution_environment: {{{section}}}\n")
     assert findings
-    assert not [found for found in findings if CANARY[:8] in words(found)]
+    assert not [finding for finding in findings if CANARY[:8] in all_text(finding)]
 
 
 def test_t28_a_private_key_in_the_wrong_place_is_never_repeated() -> None:
     text = f"name: acme\nedition: 2026\npeople: {{ana: {{age: AGE-SECRET-KEY-1{CANARY}}}}}\n"
-    (found,) = check("organization", text)
-    assert "SECRET" not in words(found)
+    (finding,) = check("organization", text)
+    assert "SECRET" not in all_text(finding)
 
 
 @pytest.mark.parametrize("number", [".nan", ".inf", "-.inf"])
 def test_t29_what_is_no_number_is_refused(number: str) -> None:
     diags = Diagnostics()
     read("worker_queue", f"environment: production\nheartbeat_interval: {number}\n", diags=diags)
-    assert [found.code for found in diags] == ["ET106"]
+    assert [finding.code for finding in diags] == ["ET106"]
 
 
 def test_t29_no_schema_relies_on_a_format() -> None:
-    assert not [part for part in shipped() if "format" in part]
+    assert not [part for part in input_subschemas() if "format" in part]
 
 
-# The port.
+# The class `Schemas`.
 
 
 def test_the_names_of_the_schemas() -> None:
