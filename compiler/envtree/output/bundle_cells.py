@@ -1,4 +1,4 @@
-"""The cells of a bundle: each key with its value, fit to be compared and to be shown without a key."""
+"""Flatten a bundle to (path, value) cells with secrets masked, for comparison and display."""
 
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
@@ -25,17 +25,18 @@ __all__ = [
     "sealed_leaves",
 ]
 
-# What a bundle has beside what identifies it and what follows from its values.
+# The sections of a bundle without its identity and what is derived from its values.
 CELL_SECTIONS = ("organization", "model_id", "env_vars", "secrets", *SECTIONS)
-# Their keys are not looked into: what one of them holds belongs together.
+# Sections with one cell per key: the content of a key belongs together.
 OPAQUE_SECTIONS = frozenset({"secrets"})
 
 
 class Cell(NamedTuple):
-    """One value; `value` is JSON data and null where it is hidden.
+    """One value: `value` is JSON data, null if it is hidden.
 
-    A `secret` one must not be shown, an `unknown` one depends on an input without a value. Two values are the same if
-    their marks are: that of a secret has its reference and its ciphertext. Marks are for comparing, not for showing.
+    A `secret` value must not be shown; an `unknown` one depends on an input without a value. Two values are equal if
+    their `comparison_key` is; that of a secret contains its reference and its ciphertext. Keys are for comparison, not
+    for display.
     """
 
     value: Any
@@ -49,10 +50,9 @@ class Cell(NamedTuple):
 
 
 def flatten_bundle(bundle: Bundle, secret_names: frozenset[str] = frozenset()) -> dict[KeyPath, Cell]:
-    """The cells of a bundle, by paths that begin with the section; maps are looked into, lists are not.
+    """Return the cells of a bundle by path, section first; maps are flattened, lists are not.
 
-    `secretive` are variables that must not be shown though no secret is in them. A null, and an empty list or map that
-    every bundle has, is no cell.
+    `secret_names` are variables to hide even where they contain no secret. A section that is null or empty has no cell.
     """
     return {path: cell for name in CELL_SECTIONS for path, cell in flatten_section(bundle, name, secret_names)}
 
@@ -60,7 +60,7 @@ def flatten_bundle(bundle: Bundle, secret_names: frozenset[str] = frozenset()) -
 def flatten_section(
     bundle: Bundle, name: str, secret_names: frozenset[str] = frozenset()
 ) -> Iterator[tuple[KeyPath, Cell]]:
-    """The cells of one section."""
+    """Yield the cells of one section."""
     value = bundle.data[name]
     if isinstance(value, dict):
         for key, inner in value.items():
@@ -70,14 +70,14 @@ def flatten_section(
 
 
 def derivation_key(value: Any) -> bytes:
-    """What is the same for two values if they are computed in the same way, whatever the secrets in them are."""
+    """Return a key that two values share if they are computed in the same way, whatever their secrets are."""
     return orjson.dumps(value, default=secret_reference, option=orjson.OPT_SORT_KEYS)
 
 
 def flatten_value(
     value: Any, path: KeyPath, is_opaque: bool, secret_names: frozenset[str]
 ) -> Iterator[tuple[KeyPath, Cell]]:
-    """The cells of a value at a path; a map is looked into unless its section is `flat`."""
+    """Yield the cells of the value at a path; a map is flattened unless its section `is_opaque`."""
     if isinstance(value, dict) and value and not is_opaque:
         for key, inner in value.items():
             yield from flatten_value(inner, (*path, key), is_opaque, secret_names)
@@ -86,7 +86,7 @@ def flatten_value(
 
 
 def make_cell(value: Any, path: KeyPath, secret_names: frozenset[str] = frozenset()) -> Cell:
-    """A value of a bundle as a cell, a map too."""
+    """Return a value of a bundle, even a map, as one cell."""
     if any(hidden_parts(value)):
         return Cell(None, "secret" if contains_secret(value) else "unknown", comparison_key(value))
     shown = masked(value, path)
@@ -96,7 +96,7 @@ def make_cell(value: Any, path: KeyPath, secret_names: frozenset[str] = frozense
 
 
 def bundle_sealed_leaves(resolved: Resolved) -> Iterator[MergedScalar]:
-    """The leaves of secrets files that a bundle reads."""
+    """Return the leaves of secrets files that a bundle reads."""
     sections = resolved.merged.sections
     values = [value for value in resolved.env_vars.values() if type(value) is HiddenValue]
     values += [data for name, data in resolved.sections.items() if sections[name].is_dynamic]
@@ -104,5 +104,5 @@ def bundle_sealed_leaves(resolved: Resolved) -> Iterator[MergedScalar]:
 
 
 def contains_secret(value: Any) -> bool:
-    """Whether a value of a bundle is computed from a secret, in any part."""
+    """Return whether any part of a value of a bundle is computed from a secret."""
     return any(part.secret for _, part in hidden_parts(value))

@@ -14,10 +14,10 @@ from envtree.system.git import is_git_tracked
 
 
 class _ComparedPart(NamedTuple):
-    """How some artifacts differ, what they are, and the folders that were looked at."""
+    """The differing paths of some artifacts, their records, and the folders that were visited."""
 
     differing: list[str]
-    put: WrittenRecords
+    records: WrittenRecords
     visited_folders: list[tuple[str, int | None]]
 
 
@@ -28,9 +28,10 @@ def compare(
     *,
     is_tracked: Callable[[Path], bool] = is_git_tracked,
 ) -> list[str]:
-    """What a run would write, close to others or remove, relative to the output, sorted; a folder ends in `/`.
+    """Return the sorted paths that a run would write, restrict or remove; a folder ends in `/`.
 
-    The artifacts come in a stream, or `together`; if not all of these come, it means nothing.
+    Paths are relative to the output. The artifacts come from `artifacts`, or from `sharded_artifacts`. If the latter
+    does not produce all of them, the result is meaningless.
     """
     disk_now = _OutputOnDisk(output_path(output, is_tracked), output)
     with disk.translate_os_errors(output.folder):
@@ -39,32 +40,32 @@ def compare(
         parts = sharded_artifacts(lambda _, artifacts: _compare_part(artifacts, disk_now, old, output)) or []
     else:
         parts = [_compare_part(artifacts, disk_now, old, output)]
-    found = [path for part in parts for path in part.differing]
+    differing = [path for part in parts for path in part.differing]
     disk_now.add_visited(folder for part in parts for folder in part.visited_folders)
-    new = output.next_manifest(old, WrittenRecords.concatenate(part.put for part in parts))
-    found.extend(path for id in old.removed_ids(new) for path in old.paths(id))
-    # Where the bundles come from is only asked about if somebody asks.
+    new = output.next_manifest(old, WrittenRecords.concatenate(part.records for part in parts))
+    differing.extend(path for id in old.removed_ids(new) for path in old.paths(id))
+    # A receipt is only compared if this run makes one.
     manifest = new if output.receipt else new._replace(receipt=old.receipt)
     with disk.translate_os_errors(output.folder):
-        found.extend(disk_now.differing_files("", {disk.MANIFEST_FILE: b"".join(manifest.pieces())}))
-        found.extend(disk_now.differing_protection())
-    return sorted(found)
+        differing.extend(disk_now.differing_files("", {disk.MANIFEST_FILE: b"".join(manifest.pieces())}))
+        differing.extend(disk_now.differing_protection())
+    return sorted(differing)
 
 
 def _compare_part(
     artifacts: Iterable[Artifact], disk_now: "_OutputOnDisk", old: Manifest, output: Output
 ) -> _ComparedPart:
-    found: list[str] = []
+    differing: list[str] = []
 
-    def each() -> Iterator[Artifact]:
+    def compared_artifacts() -> Iterator[Artifact]:
         for artifact in artifacts:
             files = {f"{artifact.folder}/{name}": data for name, data in artifact.files}
             with disk.translate_os_errors(output.folder):
-                found.extend(disk_now.differing_files(artifact.folder, files))
-            found.extend(path for path in old.paths(artifact.id) if path not in files)
+                differing.extend(disk_now.differing_files(artifact.folder, files))
+            differing.extend(path for path in old.paths(artifact.id) if path not in files)
             yield artifact
 
-    return _ComparedPart(found, WrittenRecords.from_artifacts(each()), disk_now.visited_folders())
+    return _ComparedPart(differing, WrittenRecords.from_artifacts(compared_artifacts()), disk_now.visited_folders())
 
 
 def compare_archives(
@@ -74,22 +75,25 @@ def compare_archives(
     *,
     is_tracked: Callable[[Path], bool] = is_git_tracked,
 ) -> list[str]:
-    """The same of archives, see `pack`, and of what the artifacts are compared with on their way onward."""
+    """Return the archives that a run would change, after the paths that `consume` reports for the same artifacts.
+
+    See `pack` for the keys of `outputs`.
+    """
     paths = {name: archive_path(output, is_tracked) for name, output in outputs.items()}
     streams = {name: BytesIO() for name in outputs}
-    packings = {name: ArchiveWriter(streams[name], output) for name, output in outputs.items()}
-    found = consume(archive_artifacts(artifacts, packings))
+    writers = {name: ArchiveWriter(streams[name], output) for name, output in outputs.items()}
+    differing = consume(archive_artifacts(artifacts, writers))
     for name, output in outputs.items():
-        packings[name].finish()
+        writers[name].finish()
         with disk.translate_os_errors(output.folder):
             state = disk.compare_file(paths[name], streams[name].getvalue(), disk.FILE_BITS[output.mode])
         if state is not FileState.SAME:
-            found.append(str(output.folder))
-    return found
+            differing.append(str(output.folder))
+    return differing
 
 
 class _OutputOnDisk:
-    """What is on disk, as a run would see it."""
+    """The output on disk, as a run would find it."""
 
     def __init__(self, root: str, output: Output) -> None:
         self.root = root
@@ -97,7 +101,7 @@ class _OutputOnDisk:
         self._folders = disk.FolderPermissions(root)
 
     def differing_files(self, folder: str, files: dict[str, bytes]) -> Iterator[str]:
-        """The files of a folder that are missing or not as they should be."""
+        """Yield the files of a folder that are missing or differ, in content or permissions."""
         missing = self._folders.bits(folder) is None
         bits = disk.FILE_BITS["plain"] if self._is_plain else None
         for path, data in files.items():
@@ -105,15 +109,15 @@ class _OutputOnDisk:
                 yield path
 
     def visited_folders(self) -> list[tuple[str, int | None]]:
-        """The folders that were looked at, with their permissions."""
+        """Return the folders visited so far, with their permissions."""
         return self._folders.all_bits()
 
-    def add_visited(self, known: Iterable[tuple[str, int | None]]) -> None:
-        """Take over what another process has looked at."""
-        self._folders.update(known)
+    def add_visited(self, folders: Iterable[tuple[str, int | None]]) -> None:
+        """Add folders that another process has visited."""
+        self._folders.update(folders)
 
     def differing_protection(self) -> Iterator[str]:
-        """The `.gitignore` that plain output has, and the folders that are open to others."""
+        """Yield the `.gitignore` of plain output if it differs, and the folders that are open to other users."""
         differs = any(self.differing_files("", {disk.IGNORE_FILE: disk.IGNORE_TEXT}))
         if differs == self._is_plain:
             yield disk.IGNORE_FILE

@@ -1,4 +1,4 @@
-"""Which folder or archive may be an output: not the tree, not a link, not another's, not what git tracks."""
+"""Refuse a destination that is the tree, a link, another user's, or tracked by git in plain mode."""
 
 import os
 import stat
@@ -12,11 +12,11 @@ from envtree.system import disk
 
 
 def output_path(output: Output, is_tracked: Callable[[Path], bool]) -> str:
-    """The absolute path of the output, or a Refusal."""
+    """Return the absolute path of the output; raise RefusedError if it may not be one."""
     path = _absolute_path(output)
-    there = _exists(path, output)
+    exists = _exists(path, output)
     _check_tracked(path, output, is_tracked)
-    if there:
+    if exists:
         with disk.translate_os_errors(output.folder):
             check_staging_folder(str(path))
             _check_content(path, output)
@@ -24,7 +24,7 @@ def output_path(output: Output, is_tracked: Callable[[Path], bool]) -> str:
 
 
 def archive_path(output: Output, is_tracked: Callable[[Path], bool]) -> str:
-    """The absolute path of the archive, or a Refusal; one that is there will be replaced."""
+    """Return the absolute path of the archive; raise RefusedError if it may not be one; a file there is replaced."""
     path = _absolute_path(output)
     if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
         raise RefusedError(
@@ -37,20 +37,20 @@ def archive_path(output: Output, is_tracked: Callable[[Path], bool]) -> str:
 
 
 def check_staging_folder(root: str) -> None:
-    """Refuse a staging folder that envtree cannot have left: git, for one, checks out nothing that only we can read.
+    """Refuse a staging folder that envtree cannot have left, because its journal names files to replace and remove.
 
-    Its journal says which files to replace and to remove.
+    Private permissions are the evidence: git, for one, checks out nothing that only the user can read.
     """
-    for name, is_right in ((disk.STAGING_FOLDER, stat.S_ISDIR), (disk.JOURNAL_FILE, stat.S_ISREG)):
+    for name, has_type in ((disk.STAGING_FOLDER, stat.S_ISDIR), (disk.JOURNAL_FILE, stat.S_ISREG)):
         path = f"{root}/{name}"
-        if os.path.lexists(path) and not (is_right(os.lstat(path).st_mode) and _is_private(path)):
+        if os.path.lexists(path) and not (has_type(os.lstat(path).st_mode) and _is_private(path)):
             raise RefusedError("ET806", f"'{path}' is not what envtree left there", "look at it, and delete it")
 
 
 def _absolute_path(output: Output) -> Path:
-    """Where an output will be; a Refusal if that is among the tree's own files."""
+    """Return the path of an output; raise RefusedError if it is among the tree's own files."""
     path = Path(os.path.abspath(output.folder))
-    # What leads to the output may be links (`/tmp` often is one); the output itself may not.
+    # Parents of the output may be links (`/tmp` often is one); the output itself may not.
     path = path.parent.resolve() / path.name
     _check_outside_sources(path, output)
     return path
@@ -68,16 +68,16 @@ def _check_outside_sources(path: Path, output: Output) -> None:
 
 
 def _exists(path: Path, output: Output) -> bool:
-    """Whether the output exists; a Refusal if it is no folder of this user."""
+    """Return whether the output exists; raise RefusedError if it is not a folder of this user."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return False
-    if stat.S_ISLNK(found.st_mode):
+    if stat.S_ISLNK(status.st_mode):
         raise RefusedError("ET806", f"the output '{output.folder}' is a symbolic link", "name the folder it points to")
-    if not stat.S_ISDIR(found.st_mode):
+    if not stat.S_ISDIR(status.st_mode):
         raise RefusedError("ET806", f"the output '{output.folder}' is not a folder", "choose another name")
-    if found.st_uid != os.geteuid():
+    if status.st_uid != os.geteuid():
         raise RefusedError(
             "ET806", f"the output '{output.folder}' belongs to another user", "choose a folder of your own"
         )
@@ -85,16 +85,16 @@ def _exists(path: Path, output: Output) -> bool:
 
 
 def _is_private(path: str) -> bool:
-    """Whether nobody else can read or change what stands there."""
-    found = os.lstat(path)
-    return found.st_uid == os.geteuid() and not found.st_mode & 0o077
+    """Return whether only this user can read or change the file or folder."""
+    status = os.lstat(path)
+    return status.st_uid == os.geteuid() and not status.st_mode & 0o077
 
 
 def _check_content(path: Path, output: Output) -> None:
-    """Plain output closes its folder and hides it from git, which must not happen to a folder of the user's files."""
+    """Refuse plain output into a folder with other files, because it restricts its folder and hides it from git."""
     if output.mode != "plain" or not set(os.listdir(path)) - {disk.LOCK_FILE, disk.STAGING_FOLDER}:
         return
-    # In this order: the commit of another run removes its journal when the manifest is there.
+    # The order matters: the commit of another run removes its journal once the manifest exists.
     if not any(os.path.lexists(path / name) for name in (disk.JOURNAL_FILE, disk.MANIFEST_FILE)):
         hint = "choose an empty folder, or one that does not exist yet"
         raise RefusedError("ET806", f"the output '{output.folder}' holds files that envtree did not write", hint)

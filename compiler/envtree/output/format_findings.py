@@ -1,4 +1,4 @@
-"""Between bundles and their files: what a run writes, and findings about what does not fit."""
+"""Choose the writers of a run and turn format problems into diagnostics."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -20,26 +20,28 @@ from envtree.output.emit.formats.k8s import NAME_PARTS, object_name
 from envtree.output.emit.template import CompiledTemplate, TemplateFileError, compile_template
 from envtree.sources.tree import EntryType, ReadProblem, Tree
 
-# `bundle.json` is not written by a writer, templates are many, and some formats are not of bundles.
+# `bundle.json` and templates are written separately, and whole-tree formats are not written per bundle.
 _FORMATS_WITHOUT_WRITER = WHOLE_TREE_FORMATS | {"bundle", "template"}
 
 
 def select_writers(formats: Iterable[str], settings: OutputSettings, tree: Tree, diags: Diagnostics) -> Writers:
-    """The formats in the order of their list, and the templates if they are one of them; what is wrong is reported."""
-    asked = frozenset(formats)
-    templates = tuple(_load_templates(settings.templates, tree, diags)) if "template" in asked else ()
-    return Writers(tuple(name for name in FORMAT_NAMES if name in asked - _FORMATS_WITHOUT_WRITER), settings, templates)
+    """Return the formats in the order of their list, and the templates if requested; report templates with errors."""
+    requested = frozenset(formats)
+    templates = tuple(_load_templates(settings.templates, tree, diags)) if "template" in requested else ()
+    return Writers(
+        tuple(name for name in FORMAT_NAMES if name in requested - _FORMATS_WITHOUT_WRITER), settings, templates
+    )
 
 
 def check_templates(formats: Iterable[str], settings: OutputSettings, diags: Diagnostics) -> None:
-    """Report that templates are asked for where there are none; if organization.yaml itself asks, it has been told."""
+    """Report that templates are requested and none exist; a request in organization.yaml was reported earlier."""
     if "template" in frozenset(formats).difference(settings.formats) and not settings.templates:
         message, hint = "format 'template' needs a template", "name one in 'output.templates'"
         diags.add(Diagnostic(file_span(ROOT_FILE), "ET202", message, hint, key="output"))
 
 
 def needs_object_name_check(formats: Iterable[str], workspace: Workspace) -> bool:
-    """Whether the names of objects for Kubernetes may be those of others, in whatever project these are."""
+    """Return whether Kubernetes object names may clash between bundles, even of different projects."""
     pattern = get_field(workspace.organization.document, "output", "kubernetes", "name")
     return "k8s" in formats and not workspace.organization.output.kubernetes.hash_suffix and pattern is not None
 
@@ -47,10 +49,10 @@ def needs_object_name_check(formats: Iterable[str], workspace: Workspace) -> boo
 def check_object_names(
     formats: Iterable[str], workspace: Workspace, is_selected: Callable[[str], bool], diags: Diagnostics
 ) -> None:
-    """Report bundles whose objects for Kubernetes have one name, each with those of its environment.
+    """Report bundles whose Kubernetes objects share a name.
 
-    A pattern without the environment is for those who have a cluster, or a namespace, for each. Names with a hash of
-    what is in the objects are apart if it matters.
+    If the pattern has no environment, only bundles of one environment are compared: each environment then has a
+    cluster or a namespace of its own. Names with a hash of the content differ wherever the content does.
     """
     document, kubernetes = workspace.organization.document, workspace.organization.output.kubernetes
     pattern = get_field(document, "output", "kubernetes", "name")
@@ -66,19 +68,19 @@ def check_object_names(
         for target in group if len(group) > 1 else ():
             if is_selected(target.id):
                 hint = _missing_placeholders(group, kubernetes.name_pattern)
-                place, key = document.span(pattern), "output.kubernetes.name"
-                diags.add(Diagnostic(place, "ET851", message, hint, key=key, bundle=target.id))
+                span, key = document.span(pattern), "output.kubernetes.name"
+                diags.add(Diagnostic(span, "ET851", message, hint, key=key, bundle=target.id))
 
 
 def _missing_placeholders(group: list[Target], pattern: str) -> str:
-    """What would keep the names of some bundles apart."""
+    """Return a hint that makes the names of some bundles differ."""
     differing = (part for part in NAME_PARTS if len({getattr(target, part) for target in group}) > 1)
     missing = [name for part in differing if (name := f"{{{part}}}") not in pattern]
     return f"put {' and '.join(missing)} into it" if missing else "put dots between its parts, which no part of it has"
 
 
 def template_digests(settings: OutputSettings, tree: Tree) -> tuple[tuple[str, str], ...]:
-    """The templates by path, each with the SHA-256 of its source; empty for one that cannot be read."""
+    """Return the templates by path, each with the SHA-256 of its source, or "" if it cannot be read."""
     sources = {file.path: _load_template_source(file, tree) for file in settings.templates}
     return tuple(
         (path, hashlib.sha256(source.encode()).hexdigest() if isinstance(source, str) else "")
@@ -87,22 +89,22 @@ def template_digests(settings: OutputSettings, tree: Tree) -> tuple[tuple[str, s
 
 
 def report_format_problems(format_result: FormatResult, resolved: Resolved, diags: Diagnostics) -> None:
-    """Report what does not fit, each at its place."""
-    diags.extend(_to_diagnostic(each, resolved) for each in format_result.problems)
-    for each in format_result.unchecked:
-        diags.skip(_to_not_checked(each, resolved))
+    """Report the problems and skipped checks of a bundle, each where its value was written."""
+    diags.extend(_to_diagnostic(problem, resolved) for problem in format_result.problems)
+    for unchecked in format_result.unchecked:
+        diags.skip(_to_skipped_check(unchecked, resolved))
 
 
 def _to_diagnostic(problem: FormatProblem, resolved: Resolved) -> Diagnostic:
-    place = problem.span or origin_span(resolved, problem.path)
+    span = problem.span or origin_span(resolved, problem.path)
     related = (RelatedSpan(origin_span(resolved, problem.related[0]), problem.related[1]),) if problem.related else ()
     key, id = format_path(problem.path), resolved.target.id
-    return Diagnostic(place, problem.code, problem.message, problem.hint, related, key, id)
+    return Diagnostic(span, problem.code, problem.message, problem.hint, related, key, id)
 
 
-def _to_not_checked(unchecked: Unchecked, resolved: Resolved) -> SkippedCheck:
-    place = unchecked.span or origin_span(resolved, unchecked.path)
-    return SkippedCheck(place, unchecked.code, format_path(unchecked.path), resolved.target.id)
+def _to_skipped_check(unchecked: Unchecked, resolved: Resolved) -> SkippedCheck:
+    span = unchecked.span or origin_span(resolved, unchecked.path)
+    return SkippedCheck(span, unchecked.code, format_path(unchecked.path), resolved.target.id)
 
 
 def _load_templates(files: tuple[TemplateFile, ...], tree: Tree, diags: Diagnostics) -> Iterator[CompiledTemplate]:
@@ -113,9 +115,9 @@ def _load_templates(files: tuple[TemplateFile, ...], tree: Tree, diags: Diagnost
             continue
         try:
             yield compile_template(file, source)
-        except TemplateFileError as fault:
-            place = Span(file.path, fault.line, 1, fault.line, 1)
-            diags.add(Diagnostic(place, "ET810", fault.message))
+        except TemplateFileError as error:
+            span = Span(file.path, error.line, 1, error.line, 1)
+            diags.add(Diagnostic(span, "ET810", error.message))
 
 
 def _load_template_source(file: TemplateFile, tree: Tree) -> str | Diagnostic:
@@ -133,7 +135,7 @@ def _load_template_source(file: TemplateFile, tree: Tree) -> str | Diagnostic:
 
 
 def _exists(path: str, tree: Tree) -> bool:
-    """Whether a file is there; no folder on the way is a link."""
+    """Return whether a file exists; no folder on the way may be a link."""
     parts = path.split("/")
     for n, part in enumerate(parts):
         kinds = {entry.name: entry.type for entry in tree.entries("/".join(parts[:n]))}

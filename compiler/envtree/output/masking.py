@@ -1,4 +1,4 @@
-"""What had better not be shown though it is plain text in the tree: it looks like a credential."""
+"""Mask plain text of the tree that should not be shown because it looks like a credential."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from envtree.model.keypath import KeyPath
 from envtree.model.layers import Target
 from envtree.model.workspace import Workspace
 
-# Where the name of a value tells, too, what it is.
+# Sections in which the name of a value, too, can mark it as a credential.
 _SECTIONS_WITH_NAMED_VALUES = ("env_vars", "inputs")
 
 
 def masked(data: Any, path: KeyPath) -> Any:
-    """The JSON data at a path, with null for each text that looks like a credential."""
+    """Return the JSON data at a path, with null for each text that looks like a credential."""
     if isinstance(data, dict):
         return {key: masked(child, path if key.startswith("$") else (*path, key)) for key, child in data.items()}
     if isinstance(data, list):
@@ -28,7 +28,7 @@ def _looks_like_credential(text: str, path: KeyPath) -> bool:
 
 
 class SecretNames:
-    """The variables of each team that a contract declares as secrets, in any of some trees."""
+    """The variables of each team that a contract declares as secrets, in any of several trees."""
 
     def __init__(self, *workspaces: Workspace) -> None:
         self._names_by_team: dict[tuple[str, str], frozenset[str]] = {}
@@ -38,5 +38,5 @@ class SecretNames:
                 self._names_by_team[team] = self._names_by_team.get(team, frozenset()) | names
 
     def for_target(self, target: Target) -> frozenset[str]:
-        """Those of a bundle."""
+        """Return the names for a bundle."""
         return self._names_by_team[target.project, target.team]

@@ -1,4 +1,4 @@
-"""Turn a bundle into files: canonical JSON always, and what other programs read."""
+"""Encode a bundle as files: always as canonical JSON, and in the formats that other programs read."""
 
 import hashlib
 from typing import Any
@@ -13,39 +13,38 @@ from envtree.output.emit.secret_mode import bundle_data
 from envtree.output.emit.split import split_files
 from envtree.output.emit.write_formats import FormatResult, Unchecked, Writers, write_formats
 
-# The first key that comes after the digest; deeper ones are indented further.
+# The first key after the digest; keys of inner maps are indented further.
 _KEY_AFTER_DIGEST = b'\n  "endpoints":'
 
 
 def emit(bundle: Bundle, mode: SecretsMode, writers: Writers) -> tuple[Artifact, FormatResult]:
-    """The files of one bundle; `plain` shows its secrets, `ref` refers to them, `seal` to a file beside it.
+    """Return the files of one bundle, and the format problems; a format with problems is not among the files.
 
-    What does not fit a format is told, and not among the files.
+    `plain` shows the secrets of the bundle, `ref` refers to where they are stored, `seal` to a file beside the bundle.
     """
-    shown = bundle_data(bundle, mode)
-    bare = encode_canonical(shown)
-    digest = _compute_digest(bare)
-    # The line of the digest is put where sorting would put it: to encode all of it again takes as long as hashing it.
-    at = bare.index(_KEY_AFTER_DIGEST)
-    data = b"".join((bare[:at], f'\n  "digest": "{digest}",'.encode(), bare[at:]))
-    beside = write_formats(bundle, mode, writers, shown)
-    return Artifact(bundle.target.id, _bundle_folder(bundle), digest, (("bundle.json", data), *beside.files)), beside
+    data = bundle_data(bundle, mode)
+    undigested = encode_canonical(data)
+    digest = _compute_digest(undigested)
+    # Insert the digest where sorting would put it: encoding everything again takes as long as hashing it.
+    at = undigested.index(_KEY_AFTER_DIGEST)
+    content = b"".join((undigested[:at], f'\n  "digest": "{digest}",'.encode(), undigested[at:]))
+    result = write_formats(bundle, mode, writers, data)
+    return Artifact(bundle.target.id, _bundle_folder(bundle), digest, (("bundle.json", content), *result.files)), result
 
 
 def emit_split(bundle: Bundle, writers: Writers) -> tuple[Artifact, Artifact, FormatResult]:
-    """The files of one bundle that hold no secret, those that hold nothing else, and what does not fit."""
-    whole, _ = emit(bundle, "ref", Writers(()))
-    found = split_files(bundle, writers)
-    secrets = hashlib.sha256(found.secret[0][1]).hexdigest()
+    """Return the files of one bundle without secrets, those with nothing but secrets, and the format problems."""
+    artifact, _ = emit(bundle, "ref", Writers(()))
+    split = split_files(bundle, writers)
     return (
-        whole._replace(files=(*whole.files, *found.public)),
-        Artifact(whole.id, whole.folder, f"sha256:{secrets}", found.secret),
-        found.format_result,
+        artifact._replace(files=(*artifact.files, *split.public)),
+        Artifact(artifact.id, artifact.folder, _compute_digest(split.secret[0][1]), split.secret),
+        split.format_result,
     )
 
 
 def bundle_json(bundle: Bundle, mode: SecretsMode | None) -> dict[str, Any]:
-    """The bundle as JSON data with its digest; without a mode, what is hidden is null."""
+    """Return the bundle as JSON data with its digest; without a mode, hidden values are null."""
     data = bundle_data(bundle, mode)
     return {**data, "digest": _compute_digest(encode_canonical(data))}
 
@@ -54,8 +53,8 @@ def _bundle_folder(bundle: Bundle) -> str:
     return f"{bundle.target.environment}/{bundle.target.agent_path}"
 
 
-def _compute_digest(bare: bytes) -> str:
-    return f"sha256:{hashlib.sha256(bare).hexdigest()}"
+def _compute_digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 __all__ = [

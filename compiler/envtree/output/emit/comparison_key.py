@@ -1,4 +1,4 @@
-"""Marks of values, secrets included: for comparing, without a key, and not for showing."""
+"""Keys that compare values, secrets included, without decryption; they are not for display."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,23 +12,23 @@ from envtree.output.emit.reference import secret_reference
 
 
 def comparison_key(value: Any) -> bytes:
-    """What is the same for two values if and only if they are, secrets included."""
+    """Return a key that is equal for two values if and only if they are equal, secrets included."""
     return orjson.dumps(value, default=_hidden_key, option=orjson.OPT_SORT_KEYS)
 
 
 def _hidden_key(value: Any) -> Any:
-    """A hidden value as a run without a key knows it: how it is computed, and the ciphertexts of what it reads."""
+    """Return a hidden value as a run without a key sees it: how it is computed, and the ciphertexts that it reads."""
     return {"$hidden": secret_reference(value), "$from": sorted({leaf.node.text for leaf in sealed_leaves(value)})}
 
 
 def sealed_leaves(value: Any) -> Iterator[MergedScalar]:
-    """The leaves of secrets files that a value, or the symbol of a hidden one, is computed from."""
+    """Yield the leaves of secrets files that a value, or the symbol of a hidden one, is computed from."""
     if isinstance(value, MergedScalar):
         if isinstance(value.node.value, EncryptedValue):
             yield value
     else:
-        for part in _operands(value):
-            yield from sealed_leaves(part)
+        for operand in _operands(value):
+            yield from sealed_leaves(operand)
 
 
 def _operands(value: Any) -> Iterable[Any]:
@@ -38,10 +38,6 @@ def _operands(value: Any) -> Iterable[Any]:
         return value.entries.values()
     if isinstance(value, dict):
         return value.values()
-    return (
-        value.items
-        if isinstance(value, MergedSequence)
-        else value
-        if isinstance(value, list)
-        else symbol_operands(value)
-    )
+    if isinstance(value, MergedSequence):
+        return value.items
+    return value if isinstance(value, list) else symbol_operands(value)

@@ -1,4 +1,4 @@
-"""What the writers of all formats have in common: what they are given, and what they say of it."""
+"""The interface of the format writers: their input, the problems that they report, and shared line formatting."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -11,11 +11,11 @@ _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class WriterInput(NamedTuple):
-    """A bundle as a writer gets it: the texts of its variables, sorted by name, and the names of those left out.
+    """A bundle as input of a writer: the texts of its variables, sorted by name, and the names of those left out.
 
-    `secret` names those of the texts that are secrets. `references` maps a secret that is left out to what stands for
-    it in the bundle; `unknown` need an input. `data` is the bundle as JSON data. `fingerprint` changes when any secret
-    does, and tells nothing about it. What is not secret lies elsewhere if the secrets are `apart`.
+    `secret_names` are those of `texts` that are secrets. `references` maps an omitted secret to its reference in the
+    bundle; `unknown_names` need an input. `data` is the bundle as JSON data. `fingerprint` changes with any secret and
+    reveals nothing about it. With `is_secrets_only` the other variables are written to another output.
     """
 
     texts: Mapping[str, str]
@@ -29,19 +29,19 @@ class WriterInput(NamedTuple):
 
     @property
     def joined_text(self) -> str:
-        """All texts in one: most bundles hold nothing special, and to look at all of it at once is faster."""
+        """All texts concatenated: most contain nothing special, and one search over all of them is faster."""
         return "".join(self.texts.values())
 
     @property
     def unwritable_names(self) -> frozenset[str]:
-        """The names of variables that no environment can hold."""
+        """The names of variables that no environment can carry."""
         if is_writable(self.joined_text):
             return frozenset()
         return frozenset(name for name, text in self.texts.items() if not is_writable(text))
 
 
 class SizeLimit(NamedTuple):
-    """More than a reader takes: it certainly fails, or may. `name` is the variable, empty for all of them together."""
+    """A size that a reader refuses, certainly or possibly; `name` is the variable, empty for all of them together."""
 
     is_certain: bool
     message: str
@@ -50,7 +50,7 @@ class SizeLimit(NamedTuple):
 
 
 class OmittedVariable(NamedTuple):
-    """A variable that is left out, and that the format promises to hold or to refer to."""
+    """A variable that is left out although the format must contain it or refer to it."""
 
     name: str
     reason: str
@@ -62,35 +62,36 @@ FileWriter = Callable[[WriterInput], bytes]
 
 
 class Dialect(NamedTuple):
-    """How a format is written: each of its files, why a variable cannot be, and what is too much.
+    """How a format is written: a writer for each of its files, and the checks of its limits.
 
-    `refusal` takes a name and its text, and gives a reason, or nothing. `missing` are those that must not be left out.
-    `process` says whether the reader starts a process with the variables: always, possibly, or never (None).
+    `rejection_reason` takes a name and its text and returns why the variable cannot be written, or "". `find_omitted`
+    returns the variables that must not be left out. `starts_process` says whether the reader starts a process with the
+    variables: always (True), possibly (False) or never (None).
     """
 
     file_writers: tuple[FileWriter, ...]
     rejection_reason: RejectionCheck | None = None
-    find_omitted: Callable[[WriterInput], Iterable[OmittedVariable]] = lambda given: ()
-    check_size: Callable[[WriterInput, tuple[bytes, ...]], Iterable[SizeLimit]] = lambda given, files: ()
+    find_omitted: Callable[[WriterInput], Iterable[OmittedVariable]] = lambda env: ()
+    check_size: Callable[[WriterInput, tuple[bytes, ...]], Iterable[SizeLimit]] = lambda env, files: ()
     starts_process: bool | None = None
 
 
 def format_lines(env: WriterInput, format_line: Callable[[str, str], str], *, comments: bool = True) -> bytes:
-    """A file with a line, or some, for each variable, behind comments about those that are left out."""
+    """Return a file with one or more lines for each variable, after comments about those that are left out."""
     head = omission_comments(env) if comments else ()
     return "".join([*head, *(f"{format_line(name, text)}\n" for name, text in env.texts.items())]).encode()
 
 
 def format_plain_lines(env: WriterInput, separator: str, terminator: str = "\n", *, comments: bool = True) -> bytes:
-    """The same for texts that go as they are between what stands behind the name and what ends the line."""
-    # Joined without a step of Python for each of them, of which most files have dozens.
+    """Return the same for texts that are written unchanged between a separator and a terminator."""
+    # Joined without a Python step per variable: most files have dozens.
     body = terminator.join(map(separator.join, env.texts.items())) + (terminator if env.texts else "")
     head = "".join(omission_comments(env)) if comments and (env.references or env.unknown_names) else ""
     return (head + body).encode()
 
 
 def omission_comments(env: WriterInput) -> Iterator[str]:
-    """Comments with the names that are left out, and why; all of our dialects but a few begin them with '#'."""
-    for why, names in (("sensitive", env.references), ("unknown", env.unknown_names)):
+    """Yield comments with the names that are left out, and the reason; most dialects begin comments with '#'."""
+    for reason, names in (("sensitive", env.references), ("unknown", env.unknown_names)):
         if names:
-            yield f"# {why}, left out: {', '.join(sorted(names))}\n"
+            yield f"# {reason}, left out: {', '.join(sorted(names))}\n"

@@ -1,4 +1,4 @@
-"""Sections of a bundle as further environment variables, by the rule that organization.yaml states."""
+"""Turn sections of a bundle into further environment variables, as `output.env` of organization.yaml asks."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ _INVALID_CHARACTER = re.compile("[^A-Z0-9_]")
 
 
 class FlatVariable(NamedTuple):
-    """One variable: its name, the place of its value, and the value, in which parts may be hidden."""
+    """One variable: its name, the path of its value, and the value, in which parts may be hidden."""
 
     name: str
     path: KeyPath
@@ -20,10 +20,10 @@ class FlatVariable(NamedTuple):
 
 
 def flatten(data: Mapping[str, Any], patterns: Mapping[str, str]) -> Iterator[FlatVariable]:
-    """The variables of the sections that have a pattern.
+    """Yield the variables of the sections that have a pattern.
 
-    A map is a variable for each of its keys, at any depth; a list is one variable, and so is what is hidden as a
-    whole, for nobody without a key could say what is in it. What is null, or an empty map, is none.
+    A map gives a variable for each of its keys, at any depth. A list is one variable, and so is a value that is hidden
+    as a whole, because its content is unknown without a key. Null and an empty map give none.
     """
     for section, pattern in patterns.items():
         for path, value in _leaves(data[section], (section,)):
@@ -39,7 +39,7 @@ def _leaves(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
 
 
 def _variable_name(pattern: str, keys: KeyPath) -> str:
-    """Keys in upper case, joined by `_`, which also stands for what no name may have."""
+    """Return the keys in upper case, joined by `_`, which also replaces characters that no name may have."""
     joined = _INVALID_CHARACTER.sub("_", "_".join(keys).upper())
     name = pattern.replace(NAME_PLACEHOLDER, joined) if NAME_PLACEHOLDER in pattern else pattern + joined
     return f"_{name}" if name[:1].isdigit() else name

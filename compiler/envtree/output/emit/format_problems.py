@@ -1,4 +1,4 @@
-"""What of a bundle does not fit the formats that it is written in."""
+"""Find the values of a bundle that do not fit its output formats."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -9,18 +9,18 @@ from envtree.output.emit.bundle_variables import BundleVariables
 from envtree.output.emit.dialect import Dialect, SizeLimit, WriterInput
 from envtree.output.emit.formats import DIALECTS
 
-# A process gets no longer variable (MAX_ARG_STRLEN, with its end), and not more of them (a quarter of the stack).
+# Limits of a Linux process: one variable (MAX_ARG_STRLEN, with its end), and all of them (a quarter of the stack).
 _MAX_VARIABLE_SIZE = 128 * 1024 - 1
 _MAX_TOTAL_SIZE = 2 * 1024 * 1024
-# What a variable takes beside its name, `=` and its text: its end, and a pointer.
+# Bytes per variable beside its name, `=` and its text: the terminator and a pointer.
 _VARIABLE_OVERHEAD = 9
 _MAX_SUGGESTIONS = 3
 
 
 class FormatProblem(NamedTuple):
-    """One thing that does not fit: at a path of the bundle, empty for all of it, or in a template.
+    """One problem: at a path of the bundle (empty for the whole bundle), or at a span of a template.
 
-    `other` is a second place, and what to say of it.
+    `related` is a second path, and the message for it.
     """
 
     path: KeyPath
@@ -32,34 +32,34 @@ class FormatProblem(NamedTuple):
 
 
 def find_conflicts(bundle_variables: BundleVariables) -> Iterator[FormatProblem]:
-    """The variables that two places want."""
-    for clash in bundle_variables.conflicts:
-        taken = format_path(clash.first_path)
-        message = f"'{format_path(clash.path)}' becomes variable '{clash.name}', and so does '{taken}'"
+    """Report the variables that two values claim."""
+    for conflict in bundle_variables.conflicts:
+        taken = format_path(conflict.first_path)
+        message = f"'{format_path(conflict.path)}' becomes variable '{conflict.name}', and so does '{taken}'"
         hint = "rename one of them, or change 'output.env' in organization.yaml"
-        yield FormatProblem(clash.path, "ET811", message, hint, (clash.first_path, "the other one"))
+        yield FormatProblem(conflict.path, "ET811", message, hint, (conflict.first_path, "the other one"))
 
 
 def find_unwritable(
     env: WriterInput, bundle_variables: BundleVariables, formats: Iterable[str]
 ) -> Iterator[FormatProblem]:
-    """The variables that no format can hold, and those that one of these cannot."""
+    """Report the variables that no format can represent, and those that one of these formats cannot."""
     unwritable = env.unwritable_names
     for name in sorted(unwritable):
         message = f"'{name}' holds a character that no environment can carry"
         yield FormatProblem(bundle_variables.path_of(name), "ET803", message, "encode the value, as base64 for one")
-    picky = {format: refusal for format in formats if (refusal := DIALECTS[format].rejection_reason)}
-    for name, text in env.texts.items() if picky else ():
+    checks = {format: check for format in formats if (check := DIALECTS[format].rejection_reason)}
+    for name, text in env.texts.items() if checks else ():
         reasons: dict[str, list[str]] = {}
-        for format, refusal in picky.items():
-            if why := refusal(name, text):
-                reasons.setdefault(why, []).append(format)
+        for format, check in checks.items():
+            if reason := check(name, text):
+                reasons.setdefault(reason, []).append(format)
         if reasons and name not in unwritable:
-            told = "; ".join(f"in {_format_phrase(formats)}: {why}" for why, formats in reasons.items())
+            why = "; ".join(f"in {_format_phrase(formats)}: {reason}" for reason, formats in reasons.items())
             yield FormatProblem(
                 bundle_variables.path_of(name),
                 "ET803",
-                f"'{name}' cannot be written {told}",
+                f"'{name}' cannot be written {why}",
                 _suggest_formats(name, text),
             )
 
@@ -67,33 +67,33 @@ def find_unwritable(
 def find_omitted(
     env: WriterInput, bundle_variables: BundleVariables, dialect: Dialect, format: str
 ) -> Iterator[FormatProblem]:
-    """The variables that a format must not leave out."""
-    for name, why, hint in dialect.find_omitted(env):
+    """Report the variables that a format leaves out and must not."""
+    for name, reason, hint in dialect.find_omitted(env):
         yield FormatProblem(
-            bundle_variables.path_of(name), "ET803", f"'{name}' cannot be written in format '{format}': {why}", hint
+            bundle_variables.path_of(name), "ET803", f"'{name}' cannot be written in format '{format}': {reason}", hint
         )
 
 
 def find_size_problems(bundle_variables: BundleVariables, limits: Iterable[SizeLimit]) -> Iterator[FormatProblem]:
-    """What is more than a reader takes, each thing once."""
-    told: dict[tuple[str, bool], list[SizeLimit]] = {}
-    for each in dict.fromkeys(limits):
-        told.setdefault((each.name, each.is_certain), []).append(each)
-    for (name, certain), group in told.items():
-        message = "; ".join(each.message for each in group)
+    """Report the sizes that a reader refuses, once per variable."""
+    groups: dict[tuple[str, bool], list[SizeLimit]] = {}
+    for limit in dict.fromkeys(limits):
+        groups.setdefault((limit.name, limit.is_certain), []).append(limit)
+    for (name, certain), group in groups.items():
+        message = "; ".join(limit.message for limit in group)
         yield FormatProblem(
             bundle_variables.path_of(name) if name else (), "ET809" if certain else "ET850", message, group[0].hint
         )
 
 
 def check_process_limits(env: WriterInput, formats: Iterable[str]) -> Iterator[SizeLimit]:
-    """What no process can be started with, if the readers of some formats start one."""
-    # No character takes more than four bytes, and few bundles come close.
+    """Yield the limits of a process that the variables exceed, if the readers of some formats start one."""
+    # Cheap upper bound: a character has at most four bytes, and few bundles come close.
     if 4 * len(env.joined_text) + len("".join(env.texts)) < _MAX_VARIABLE_SIZE // 2:
         return
-    kinds = {format: DIALECTS[format].starts_process for format in formats}
-    certain = [format for format, process in kinds.items() if process]
-    starting = certain or [format for format, process in kinds.items() if process is False]
+    starts_process = {format: DIALECTS[format].starts_process for format in formats}
+    certain = [format for format, starts in starts_process.items() if starts]
+    starting = certain or [format for format, starts in starts_process.items() if starts is False]
     sizes = {name: len(name) + len(text.encode()) + 1 for name, text in env.texts.items()} if starting else {}
     for name, size in sizes.items():
         if size > _MAX_VARIABLE_SIZE:
@@ -111,11 +111,13 @@ def _format_phrase(names: list[str]) -> str:
 
 
 def _suggest_formats(name: str, text: str) -> str:
-    """Formats that can hold a variable."""
-    able = [
-        format for format, each in DIALECTS.items() if not (each.rejection_reason and each.rejection_reason(name, text))
+    """Return a hint that names formats that can represent a variable."""
+    suitable = [
+        format
+        for format, dialect in DIALECTS.items()
+        if not (dialect.rejection_reason and dialect.rejection_reason(name, text))
     ]
-    return f"{_join_names(able[:_MAX_SUGGESTIONS])} can hold it" if able else ""
+    return f"{_join_names(suitable[:_MAX_SUGGESTIONS])} can hold it" if suitable else ""
 
 
 def _join_names(names: list[str]) -> str:

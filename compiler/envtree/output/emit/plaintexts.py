@@ -1,4 +1,4 @@
-"""The secrets of a bundle in clear, for whoever must keep them out of something."""
+"""Collect the plaintext secrets of a bundle, so that they can be redacted or stored elsewhere."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,24 +12,24 @@ from envtree.output.emit.bundle_variables import collect_variables, prepare_writ
 
 
 def vault_values(bundle: Bundle, patterns: Mapping[str, str]) -> dict[str, str]:
-    """The secret variables of a bundle in clear; of a run without a key there are none."""
-    found = collect_variables(bundle, patterns)
-    names = prepare_writer_input(found, None, bundle.data, KubernetesSettings()).references
-    plain = prepare_writer_input(found, "plain", bundle.data, KubernetesSettings()).texts
+    """Return the secret variables of a bundle in plain text; empty after a run without a key."""
+    variables = collect_variables(bundle, patterns)
+    names = prepare_writer_input(variables, None, bundle.data, KubernetesSettings()).references
+    plain = prepare_writer_input(variables, "plain", bundle.data, KubernetesSettings()).texts
     return {name: plain[name] for name in names if name in plain}
 
 
 def collect_plaintexts(bundle: Bundle) -> frozenset[NamedSecret]:
-    """Every sensitive value of a bundle, and every secret that one of them was computed from."""
-    places = hidden_parts(bundle.data["env_vars"]) if bundle.sensitive else iter(())
+    """Return every sensitive value of a bundle, and every secret that one of them was computed from."""
+    variables = hidden_parts(bundle.data["env_vars"]) if bundle.sensitive else iter(())
     sections = {key: value for key, value in bundle.data.items() if key != "env_vars"}
-    both = (*places, *hidden_parts(sections))
+    parts = (*variables, *hidden_parts(sections))
     seen: set[int] = set()
-    return frozenset(each for path, value in both for each in _value_plaintexts(".".join(path), value, seen))
+    return frozenset(secret for path, value in parts for secret in _value_plaintexts(".".join(path), value, seen))
 
 
 def _value_plaintexts(name: str, value: HiddenValue, seen: set[int]) -> Iterator[NamedSecret]:
-    """What a hidden value is, and what it is made of; parts that values share are looked at once."""
+    """Yield the plaintext of a hidden value and of the secrets it was computed from; shared parts are visited once."""
     if value.is_known and value.secret:
         yield from iter_named_secrets(name, reveal(value))
     if id(value) in seen:
@@ -44,7 +44,7 @@ def _value_plaintexts(name: str, value: HiddenValue, seen: set[int]) -> Iterator
 
 
 def _stored_plaintexts(merged: MergedValue, plain: Any) -> Iterator[NamedSecret]:
-    """The secrets of a merged one, by where they are kept."""
+    """Yield the secrets of a merged value, named after their place in the secrets files."""
     if isinstance(merged, MergedMapping):
         for key, child in merged.entries.items():
             yield from _stored_plaintexts(child, plain[key])

@@ -1,4 +1,4 @@
-"""References in the place of secrets: where each is kept, or a template that reads only secrets."""
+"""References in place of secrets: the file and path of a secret, or a template that reads only secrets."""
 
 import json
 import re
@@ -20,18 +20,18 @@ from envtree.model.resolved import (
 )
 from envtree.output.emit.unparse import unparse
 
-# What is read as an expression where it stands in a template, up to its end if it has one.
+# Text that a template reads as an expression, up to its end if it has one.
 _EXPRESSION_PATTERN = re.compile(r"\$\{\{.*?(\}\}|\Z)", re.DOTALL)
 
 
 class _ExpressionSource(NamedTuple):
-    """The source of an expression."""
+    """The source of an expression, as opposed to literal text."""
 
     text: str
 
 
 def secret_reference(value: HiddenValue) -> dict[str, str]:
-    """`{"$secret": "<file>#<path>"}` for a secret as it is kept, else `{"$template": "<text>"}`."""
+    """Return `{"$secret": "<file>#<path>"}` for a secret as it is stored, else `{"$template": "<text>"}`."""
     symbol = value.symbol.value.symbol if isinstance(value.symbol, TextSymbol) else value.symbol
     if isinstance(symbol, MergedScalar) and isinstance(symbol.node.value, EncryptedValue):
         return {"$secret": f"{symbol.node.value.file}#{symbol.node.value.path}"}
@@ -46,8 +46,8 @@ def _template_text(symbol: Any) -> str:
         if isinstance(piece, str):
             text += piece
             continue
-        # A `$`, or a `${{` without its end, would swallow what stands behind it.
-        joined = text.endswith("$") or any(not spelt[1] for spelt in _EXPRESSION_PATTERN.finditer(text))
+        # A `$`, or an unclosed `${{`, would swallow the text after it, so such text goes into the expression.
+        joined = text.endswith("$") or any(not match[1] for match in _EXPRESSION_PATTERN.finditer(text))
         source = f"({_literal_source(text)} ~ {piece.text})" if joined else piece.text
         parts.append(("" if joined else _escape_expressions(text)) + "${{ " + source + " }}")
         text = ""
@@ -55,24 +55,24 @@ def _template_text(symbol: Any) -> str:
 
 
 def _pieces(symbol: ExpressionSymbol) -> Iterator[str | _ExpressionSource]:
-    """Texts and expressions in turn; a template inside the text is spelt out."""
-    for piece, mine in _with_operands(symbol.expression, symbol.operands):
+    """Yield texts and expressions in order; a nested template is expanded."""
+    for piece, operands in _with_operands(symbol.expression, symbol.operands):
         if isinstance(piece, str):
             yield piece
             continue
-        inner = mine[0].symbol if piece.syntax_tree is None and isinstance(mine[0], HiddenValue) else None
+        inner = operands[0].symbol if piece.syntax_tree is None and isinstance(operands[0], HiddenValue) else None
         if isinstance(inner, ExpressionSymbol) and not inner.expression.is_single_term:
             yield from _pieces(inner)
         else:
-            yield _ExpressionSource(_term_source(piece, mine))
+            yield _ExpressionSource(_term_source(piece, operands))
 
 
 def _escape_expressions(text: str) -> str:
-    return _EXPRESSION_PATTERN.sub(lambda spelt: f"${spelt[0]}", text)
+    return _EXPRESSION_PATTERN.sub(lambda match: f"${match[0]}", text)
 
 
 def _symbol_source(symbol: Any) -> str:
-    """The source of a hidden value as an expression."""
+    """Return the source of a hidden value as an expression."""
     if isinstance(symbol, TextSymbol):
         return f"({_symbol_source(symbol.value.symbol)} | string)"
     if isinstance(symbol, CompositeSymbol):
@@ -85,7 +85,7 @@ def _symbol_source(symbol: Any) -> str:
 
 
 def _stored_source(symbol: Any) -> str:
-    """A secret, a map or list of secrets that lie in several places, or an input."""
+    """Return the source of a secret, a map or list of secrets from several places, or an input."""
     if type(symbol) is MergedMapping:
         return (
             "{"
@@ -97,27 +97,27 @@ def _stored_source(symbol: Any) -> str:
     if type(symbol) is UnsetInputSymbol:
         return f"inputs[{_literal_source(symbol.name)}]"
     if symbol is None:
-        # It could not be computed, which has been told; nothing is written in a run with errors.
+        # The value could not be computed, which has been reported; a run with errors writes nothing.
         return "none"
-    cipher = symbol.node.value
-    return f"secrets[{_literal_source(f'{cipher.file}#{cipher.path}')}]"
+    encrypted = symbol.node.value
+    return f"secrets[{_literal_source(f'{encrypted.file}#{encrypted.path}')}]"
 
 
 def _derived_source(expression: Expression, operands: Sequence[Any]) -> str:
     sources = [
-        _literal_source(piece) if isinstance(piece, str) else _term_source(piece, mine)
-        for piece, mine in _with_operands(expression, operands)
+        _literal_source(piece) if isinstance(piece, str) else _term_source(piece, term_operands)
+        for piece, term_operands in _with_operands(expression, operands)
     ]
     return sources[0] if expression.is_single_term else f"({' ~ '.join(sources)})"
 
 
 def _with_operands(expression: Expression, operands: Sequence[Any]) -> Iterator[tuple[str | Term, Sequence[Any]]]:
-    """The pieces of an expression, each with the operands that it reads."""
-    at = 0
+    """Yield the pieces of an expression, each with the operands that it reads."""
+    start = 0
     for piece in expression.pieces:
-        end = at if isinstance(piece, str) else at + len(piece.references)
-        yield piece, operands[at:end]
-        at = end
+        end = start if isinstance(piece, str) else start + len(piece.references)
+        yield piece, operands[start:end]
+        start = end
 
 
 def _term_source(term: Term, operands: Sequence[Any]) -> str:
@@ -140,5 +140,5 @@ def _literal_source(value: Any) -> str:
         )
     if isinstance(value, list):
         return "[" + ", ".join(map(_literal_source, value)) + "]"
-    # `}}` inside a text is no end of an expression, for texts are quoted.
+    # `}}` inside a text does not end an expression, because texts are quoted.
     return "none" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The sensitive values of a bundle, apart from it: what is sealed, and what stands in its place."""
+"""The sensitive values of a bundle: the entries of its sealed file, and the placeholders in the bundle."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,13 +9,13 @@ from envtree.model.secret_entries import BUNDLE_ID_ENTRY, entry_name, pack_entry
 
 
 def sealed_entries(bundle: Bundle) -> dict[str, Any]:
-    """What the sealed file of a bundle holds, sorted by name."""
-    found = {entry_name(path): pack_entry(reveal(value)) for path, value in hidden_parts(bundle.data)}
-    return dict(sorted({BUNDLE_ID_ENTRY: bundle.target.id, **found}.items()))
+    """Return the entries of the sealed file of a bundle, sorted by name."""
+    entries = {entry_name(path): pack_entry(reveal(value)) for path, value in hidden_parts(bundle.data)}
+    return dict(sorted({BUNDLE_ID_ENTRY: bundle.target.id, **entries}.items()))
 
 
 def with_placeholders(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The data of a bundle with the names of entries in the place of sensitive values."""
+    """Return the data of a bundle with names of entries in place of sensitive values."""
     return {key: _replace_hidden(value, (key,)) for key, value in data.items()}
 
 

@@ -1,4 +1,4 @@
-"""Values of a bundle as a mode shows them."""
+"""Apply a secrets mode to the values of a bundle."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,17 +10,17 @@ from envtree.output.emit.sealed_entries import with_placeholders
 
 
 def bundle_data(bundle: Bundle, mode: SecretsMode | None) -> Mapping[str, Any]:
-    """The data of a bundle; without a mode, what is hidden is null."""
+    """Return the data of a bundle as a mode shows it; without a mode, hidden values are null."""
     if not bundle.sensitive and mode is not None:
         return bundle.data
     if mode == "seal":
         return with_placeholders(bundle.data)
-    hiding = bundle.keys_with_hidden_values
-    return {key: apply_mode(value, mode) if key in hiding else value for key, value in bundle.data.items()}
+    hidden_keys = bundle.keys_with_hidden_values
+    return {key: apply_mode(value, mode) if key in hidden_keys else value for key, value in bundle.data.items()}
 
 
 def apply_mode(value: Any, mode: SecretsMode | None) -> Any:
-    """A value with its hidden parts in clear, as references, or null."""
+    """Return a value with its hidden parts in plain text, as references, or null."""
     kind = type(value)
     if kind is dict:
         return {key: child if type(child) is str else apply_mode(child, mode) for key, child in value.items()}

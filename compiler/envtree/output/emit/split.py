@@ -1,6 +1,6 @@
-"""A bundle in two halves, each of which can lie where those who may read it are: what is secret, and the rest.
+"""Split a bundle into a public and a secret half, so that each can be stored where its readers have access.
 
-The open half is what `ref` writes. The secret half has the same files, with nothing but the secrets in them.
+The public half is the output of mode `ref`. The secret half has the same files with nothing but the secrets in them.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ _FileContents = tuple[tuple[str, bytes], ...]
 
 
 class SplitFiles(NamedTuple):
-    """The files beside `bundle.json`, those of the secret half, and what is wrong with both of them together."""
+    """The public files beside `bundle.json`, the secret files, and the format problems of both halves together."""
 
     public: _FileContents
     secret: _FileContents
@@ -27,62 +27,62 @@ class SplitFiles(NamedTuple):
 
 
 def split_files(bundle: Bundle, writers: Writers) -> SplitFiles:
-    """Write both halves; whoever reads one mostly reads the other as well, so what fits is judged as one."""
-    told = write_formats(bundle, "plain", writers)
-    found = collect_variables(bundle, writers.settings.env_patterns)
-    given = _public_input(bundle, found, writers)
-    shared = _render_public_templates(bundle, given, writers)
-    private = ((name, data) for name, data in told.files if name in {one.file.name for one in writers.templates})
+    """Return the files of both halves, and the problems of the whole bundle, as most readers read both halves."""
+    result = write_formats(bundle, "plain", writers)
+    variables = collect_variables(bundle, writers.settings.env_patterns)
+    public_input = _public_input(bundle, variables, writers)
+    public_templates = _render_public_templates(bundle, public_input, writers)
+    template_names = {template.file.name for template in writers.templates}
+    rendered = ((name, data) for name, data in result.files if name in template_names)
     return SplitFiles(
-        (*_write_formats(given, writers).items(), *shared.items()),
-        (
+        public=(*_write_formats(public_input, writers).items(), *public_templates.items()),
+        secret=(
             (SECRETS_BUNDLE_FILE, _secret_values_file(bundle)),
-            *_write_formats(_secret_input(bundle, found, writers), writers).items(),
-            *((name, data) for name, data in private if name not in shared),
+            *_write_formats(_secret_input(bundle, variables, writers), writers).items(),
+            *((name, data) for name, data in rendered if name not in public_templates),
         ),
-        told,
+        format_result=result,
     )
 
 
 def _public_input(bundle: Bundle, bundle_variables: BundleVariables, writers: Writers) -> WriterInput:
-    # No operator has to fetch what the other half holds, and two objects of one name would fight.
+    # No ExternalSecret: the secret half has the values, and two objects of one name would overwrite each other.
     kubernetes = writers.settings.kubernetes._replace(secret_store=None)
     return prepare_writer_input(bundle_variables, "ref", bundle_data(bundle, "ref"), kubernetes)
 
 
 def _secret_input(bundle: Bundle, bundle_variables: BundleVariables, writers: Writers) -> WriterInput:
-    given = prepare_writer_input(bundle_variables, "plain", bundle_data(bundle, "plain"), writers.settings.kubernetes)
-    return given._replace(
-        texts={name: given.texts[name] for name in given.texts if name in given.secret_names}, is_secrets_only=True
-    )
+    env = prepare_writer_input(bundle_variables, "plain", bundle_data(bundle, "plain"), writers.settings.kubernetes)
+    texts = {name: text for name, text in env.texts.items() if name in env.secret_names}
+    return env._replace(texts=texts, is_secrets_only=True)
 
 
 def _write_formats(env: WriterInput, writers: Writers) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     for format in writers.formats:
-        # Of an empty file kubectl says that there is nothing to apply, and fails.
+        # Leave out an empty file: kubectl fails on it, with nothing to apply.
         files |= {name: data for name, data in write_format(format, env).items() if data or format != "k8s"}
     return files
 
 
 def _render_public_templates(bundle: Bundle, env: WriterInput, writers: Writers) -> dict[str, bytes]:
-    """The templates that read no secret, by the names of their files."""
-    read = template_data(bundle, env, "ref") if writers.templates else {}
+    """Return the rendered templates that read no secret, by file name."""
+    data = template_data(bundle, env, "ref") if writers.templates else {}
     files = {}
-    for one in writers.templates:
+    for template in writers.templates:
         try:
-            files[one.file.name] = render_template(one, read, has_withheld=bool(bundle.sensitive))
-        except TemplateFileError as fault:
-            # Any other fault has been told of the whole.
-            if not fault.is_withheld:
+            files[template.file.name] = render_template(template, data, has_withheld=bool(bundle.sensitive))
+        except TemplateFileError as error:
+            # Any other error has been reported for the whole bundle.
+            if not error.is_withheld:
                 return files
     return files
 
 
 def _secret_values_file(bundle: Bundle) -> bytes:
-    """Every sensitive value under the name that `sensitive` has for it."""
-    found = {_sensitive_name(path): reveal(value) for path, value in hidden_parts(bundle.data)}
-    return encode_canonical({"id": bundle.target.id, "values": found})
+    """Return every sensitive value under its name in `sensitive`, as JSON."""
+    values = {_sensitive_name(path): reveal(value) for path, value in hidden_parts(bundle.data)}
+    return encode_canonical({"id": bundle.target.id, "values": values})
 
 
 def _sensitive_name(path: KeyPath) -> str:

@@ -1,4 +1,4 @@
-"""Spell an expression's syntax tree as text again, with other sources in the place of its names."""
+"""Convert the syntax tree of an expression back to source text, with other sources in place of its names."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ _COMPARISONS = {"eq": "==", "ne": "!=", "gt": ">", "gteq": ">=", "lt": "<", "lte
 
 
 def unparse(node: Any, names: OperandSources) -> str:
-    """The source of a tree; `names[n]` stands for its name `_n`, empty for one that is undefined."""
+    """Return the source of a tree; `names[n]` replaces its name `_n`, and is empty for an undefined one."""
     kind = next(base for base in type(node).__mro__ if base in _UNPARSERS)
     return _UNPARSERS[kind](node, names)
 
@@ -43,8 +43,8 @@ def _unparse_filter(node: nodes.Filter, names: OperandSources) -> str:
         assert isinstance(node.node, nodes.List)
         return "(" + " ~ ".join(unparse(item, names) for item in node.node.items) + ")"
     if _is_undefined(node.node, names) and node.name in ("default", "d"):
-        others = [*node.args[:1], *(given.value for given in node.kwargs if given.key == "other")]
-        return unparse(others[0], names) if others else '""'
+        defaults = [*node.args[:1], *(argument.value for argument in node.kwargs if argument.key == "other")]
+        return unparse(defaults[0], names) if defaults else '""'
     return f"({unparse(node.node, names)} | {node.name}{_unparse_arguments(node, names)})"
 
 
@@ -55,9 +55,9 @@ def _unparse_test(node: nodes.Test, names: OperandSources) -> str:
 
 
 def _unparse_arguments(node: nodes.Filter | nodes.Test, names: OperandSources) -> str:
-    found = [unparse(argument, names) for argument in node.args]
-    found += [f"{argument.key}={unparse(argument.value, names)}" for argument in node.kwargs]
-    return f"({', '.join(found)})" if found else ""
+    arguments = [unparse(argument, names) for argument in node.args]
+    arguments += [f"{argument.key}={unparse(argument.value, names)}" for argument in node.kwargs]
+    return f"({', '.join(arguments)})" if arguments else ""
 
 
 def _unparse_subscript(node: nodes.Getitem, names: OperandSources) -> str:
@@ -65,8 +65,8 @@ def _unparse_subscript(node: nodes.Getitem, names: OperandSources) -> str:
 
 
 def _unparse_condition(node: nodes.CondExpr, names: OperandSources) -> str:
-    other = unparse(node.expr2, names) if node.expr2 else "none"
-    return f"({unparse(node.expr1, names)} if {unparse(node.test, names)} else {other})"
+    alternative = unparse(node.expr2, names) if node.expr2 else "none"
+    return f"({unparse(node.expr1, names)} if {unparse(node.test, names)} else {alternative})"
 
 
 def _unparse_comparison(node: nodes.Compare, names: OperandSources) -> str:

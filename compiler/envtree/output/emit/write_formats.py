@@ -1,4 +1,4 @@
-"""The files of a bundle beside `bundle.json`, and what of it does not fit them."""
+"""Write the files of a bundle beside `bundle.json`, and find the values that do not fit their formats."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -23,12 +23,12 @@ from envtree.output.emit.formats import DIALECTS
 from envtree.output.emit.secret_mode import bundle_data
 from envtree.output.emit.template import CompiledTemplate, TemplateFileError, render_template, withheld_value
 
-_FILE_NAMES = {each.name: each.files for each in FORMATS}
+_FILE_NAMES = {format.name: format.files for format in FORMATS}
 _HIDDEN_REASONS = {"ref": "'--secrets ref' shows no secret", "seal": "'--secrets seal' shows no secret"}
 
 
 class Writers(NamedTuple):
-    """What a run writes beside `bundle.json`: the formats in their order, and the templates that have been read."""
+    """The files that a run writes beside `bundle.json`: the formats in order, and the compiled templates."""
 
     formats: tuple[str, ...]
     settings: OutputSettings = OutputSettings()
@@ -36,7 +36,7 @@ class Writers(NamedTuple):
 
 
 class Unchecked(NamedTuple):
-    """What could not be looked at without a key or an input: a path of the bundle, or a template."""
+    """A value or template that cannot be checked without a key or an input."""
 
     code: str
     path: KeyPath
@@ -44,7 +44,7 @@ class Unchecked(NamedTuple):
 
 
 class FormatResult(NamedTuple):
-    """The files by name, those that fit; what does not fit; and what could not be looked at."""
+    """The files by name, the problems of those that are missing, and the values that could not be checked."""
 
     files: tuple[tuple[str, bytes], ...]
     problems: tuple[FormatProblem, ...]
@@ -57,60 +57,60 @@ _EMPTY_RESULT = FormatResult((), (), ())
 def write_formats(
     bundle: Bundle, mode: SecretsMode | None, writers: Writers, data: Mapping[str, Any] | None = None
 ) -> FormatResult:
-    """Write a bundle; without a mode its secrets are not known, and nothing is said about them.
+    """Return the files of a bundle and its format problems; without a mode, secrets are unknown and not checked.
 
-    `data` is the bundle as the mode shows it, if that is at hand.
+    `data` is the bundle as the mode shows it, computed here if it is not passed.
     """
     if not (writers.formats or writers.templates or writers.settings.env_patterns):
         return _EMPTY_RESULT
-    found = collect_variables(bundle, writers.settings.env_patterns)
+    variables = collect_variables(bundle, writers.settings.env_patterns)
     if not writers.formats and not writers.templates:
-        return FormatResult((), tuple(find_conflicts(found)), ())
-    shown = bundle_data(bundle, mode) if data is None else data
-    given = prepare_writer_input(found, mode, shown, writers.settings.kubernetes)
-    files, unfit = _write_checked_formats(given, found, writers.formats, mode)
-    unseen = list(_find_unchecked(given, found, writers)) if mode is None else []
-    templates = writers.templates if writers.templates and not given.unwritable_names else ()
-    read = template_data(bundle, given, mode) if templates else {}
-    for one in templates:
+        return FormatResult((), tuple(find_conflicts(variables)), ())
+    if data is None:
+        data = bundle_data(bundle, mode)
+    env = prepare_writer_input(variables, mode, data, writers.settings.kubernetes)
+    files, problems = _write_checked_formats(env, variables, writers.formats, mode)
+    unchecked = list(_find_unchecked(env, variables, writers)) if mode is None else []
+    templates = writers.templates if writers.templates and not env.unwritable_names else ()
+    context = template_data(bundle, env, mode) if templates else {}
+    for template in templates:
         try:
-            files.append((one.file.name, render_template(one, read, has_withheld=bool(bundle.sensitive))))
-        except TemplateFileError as fault:
-            span = Span(one.file.path, fault.line, 1, fault.line, 1)
-            if fault.is_withheld and mode is None:
-                unseen.append(Unchecked("ET810", (), span))
+            files.append((template.file.name, render_template(template, context, has_withheld=bool(bundle.sensitive))))
+        except TemplateFileError as error:
+            span = Span(template.file.path, error.line, 1, error.line, 1)
+            if error.is_withheld and mode is None:
+                unchecked.append(Unchecked("ET810", (), span))
             else:
-                unfit.append(FormatProblem((), "ET810", fault.message, fault.hint, span=span))
-    return FormatResult(tuple(files), tuple(unfit), tuple(unseen))
+                problems.append(FormatProblem((), "ET810", error.message, error.hint, span=span))
+    return FormatResult(tuple(files), tuple(problems), tuple(unchecked))
 
 
 def _write_checked_formats(
     env: WriterInput, bundle_variables: BundleVariables, formats: tuple[str, ...], mode: SecretsMode | None
 ) -> tuple[list[tuple[str, bytes]], list[FormatProblem]]:
-    """The files of the formats, if all variables fit all of them, and what does not."""
-    wrong = [*find_conflicts(bundle_variables), *find_unwritable(env, bundle_variables, formats)]
+    """Return the files of the formats and the problems; no files if a variable does not fit one of them."""
+    problems = [*find_conflicts(bundle_variables), *find_unwritable(env, bundle_variables, formats)]
     for format in formats if mode in _HIDDEN_REASONS else ():
-        wrong += find_omitted(env, bundle_variables, DIALECTS[format], format)
-    if wrong:
-        return [], wrong
+        problems += find_omitted(env, bundle_variables, DIALECTS[format], format)
+    if problems:
+        return [], problems
     files: dict[str, bytes] = {}
-    excess: list[SizeLimit] = []
+    limits: list[SizeLimit] = []
     for format in formats:
-        made = write_format(format, env)
-        files |= made
-        excess += DIALECTS[format].check_size(env, tuple(made.values()))
-    return list(files.items()), list(
-        find_size_problems(bundle_variables, [*excess, *check_process_limits(env, formats)])
-    )
+        format_files = write_format(format, env)
+        files |= format_files
+        limits += DIALECTS[format].check_size(env, tuple(format_files.values()))
+    limits += check_process_limits(env, formats)
+    return list(files.items()), list(find_size_problems(bundle_variables, limits))
 
 
 def write_format(format: str, env: WriterInput) -> dict[str, bytes]:
-    """The files of a format by name."""
+    """Return the files of a format by name."""
     return dict(zip(_FILE_NAMES[format], (write(env) for write in DIALECTS[format].file_writers), strict=True))
 
 
 def _find_unchecked(env: WriterInput, bundle_variables: BundleVariables, writers: Writers) -> Iterator[Unchecked]:
-    """The variables that a format might refuse if their values were known."""
+    """Yield the variables that a format might refuse if their values were known."""
     if any(DIALECTS[format].rejection_reason for format in writers.formats):
         yield from (
             Unchecked("ET803", bundle_variables.path_of(name)) for name in (*env.references, *env.unknown_names)
@@ -118,16 +118,16 @@ def _find_unchecked(env: WriterInput, bundle_variables: BundleVariables, writers
 
 
 def template_data(bundle: Bundle, env: WriterInput, mode: SecretsMode | None) -> dict[str, Any]:
-    """What a template can read: the bundle, with the environment as all other formats have it."""
-    left = {
+    """Return the data for templates: the bundle, with the same environment variables as in all other formats."""
+    withheld = {
         name: withheld_value(_hidden_reason(f"env_vars.{name}", mode)) for name in (*env.references, *env.unknown_names)
     }
     sections = {key: _template_value(value, (key,), mode) for key, value in bundle.data.items()}
-    return sections | {"env_vars": dict(sorted({**env.texts, **left}.items()))}
+    return sections | {"env_vars": dict(sorted({**env.texts, **withheld}.items()))}
 
 
 def _template_value(value: Any, path: KeyPath, mode: SecretsMode | None) -> Any:
-    """A value of the bundle, maps sorted; what is not shown can be passed over, but not read."""
+    """Return a value of the bundle with sorted maps; reading a value that is not shown raises an error."""
     if isinstance(value, HiddenValue):
         return (
             value.reveal()

@@ -1,27 +1,27 @@
-"""Data as YAML that version 1.1 and 1.2 read alike: every text is in double quotes, which leave nothing to guess."""
+"""Write data as YAML that versions 1.1 and 1.2 read alike: every text is in double quotes, so its type is clear."""
 
 import json
 import re
 from typing import Any
 
-# What a reader may refuse, take for the end of a line, or not show; Unicode's other letters and signs stay.
+# Characters that a reader may refuse, take for a line end, or not show; all other Unicode characters stay.
 _ESCAPED = re.compile(
     '[\0-\x1f"\\\\\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ud800-\uf8ff\ufeff'
     "\ufff0-\uffff\U000e0000-\U0010ffff]"
 )
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-# A key that no reader takes for anything but text.
+# A key that every reader takes for text without quotes.
 _PLAIN_KEY = re.compile(r"[a-z][a-zA-Z]+")
 _RESERVED_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off"})
 
 
 def format_document(data: Any) -> str:
-    """Maps and lists by indent; an empty one as `{}` or `[]`."""
+    """Return data as block style YAML; an empty map or list is `{}` or `[]`."""
     return "".join(f"{line}\n" for line in _format_block(data))
 
 
 def quote(text: str) -> str:
-    """A text in double quotes."""
+    """Return a text in double quotes."""
     return '"' + _ESCAPED.sub(_escape, text) + '"'
 
 

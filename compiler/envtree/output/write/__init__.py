@@ -1,6 +1,6 @@
-"""Write bundles to an output folder or an archive: whole or not at all, one writer at a time, and only what is ours.
+"""Write bundles to an output folder or an archive: atomically, one writer at a time, touching only files of envtree.
 
-There is no fsync: after a loss of power the next run compares the bytes on disk, and writes again what was lost.
+There is no fsync: after a power loss the next run compares the bytes on disk and rewrites lost files.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,31 +30,35 @@ def write(
     is_tracked: Callable[[Path], bool] = is_git_tracked,
     wait: float = 10.0,
 ) -> Manifest | None:
-    """Write the artifacts as they come, and those of `elsewhere`; make them the output if `approve()` agrees then."""
+    """Stage the artifacts as they come, or those of `incremental`, and commit them if `approve()` then agrees.
+
+    Return the new manifest, or None if nothing was written. `wait` is the time in seconds to wait for the lock.
+    """
     path = output_path(output, is_tracked)
-    with lock_output(path, wait) as home:
-        if home == path and has_interrupted_run(path):
-            # Only a run that is sure to write may finish, or remove, what a killed one left.
+    with lock_output(path, wait) as locked_folder:
+        if locked_folder == path and has_interrupted_run(path):
+            # Only a run that is certain to write may finish or remove the staged files of a killed one.
             artifacts = list(artifacts)
             if incremental or not approve():
                 return None
             with disk.translate_os_errors(output.folder):
                 recover_output(path)
             output_path(output, is_tracked)
-        sink = ExistingOutput(path, output) if home == path else NewOutput(home, path, output)
+        exists = locked_folder == path
+        sink = ExistingOutput(path, output) if exists else NewOutput(locked_folder, path, output)
         try:
-            # Only our own steps stand under `errors`: what the stream of artifacts raises is not about the output.
+            # Only steps of the writer translate errors: an OSError from the artifacts is not about the output.
             with disk.translate_os_errors(output.folder):
-                old, is_known = sink.begin(incremental.previous_digest if incremental else None)
+                old, is_previous = sink.begin(incremental.previous_digest if incremental else None)
             if incremental:
-                kept = old.bundles.select_projects(incremental.select_unchanged(is_known))
+                unchanged = old.bundles.select_projects(incremental.select_unchanged(is_previous))
                 sharded = _write_sharded(sink, output, incremental.sharded_artifacts)
-                put = WrittenRecords.concatenate((WrittenRecords(kept), *sharded))
+                records = WrittenRecords.concatenate((WrittenRecords(unchanged), *sharded))
             else:
-                put = _write_artifacts(sink, artifacts, output)
+                records = _write_artifacts(sink, artifacts, output)
             if not approve():
                 return None
-            manifest = output.next_manifest(old, put)
+            manifest = output.next_manifest(old, records)
             with disk.translate_os_errors(output.folder):
                 sink.commit(manifest)
             return manifest
@@ -71,15 +75,16 @@ def pack(
     is_tracked: Callable[[Path], bool] = is_git_tracked,
     wait: float = 10.0,
 ) -> Manifest | None:
-    """Pack the artifacts on their way `onward`, and make them archives, at each `folder`, if a manifest comes back.
+    """Pack the artifacts that `consume` takes into archives, and commit these if it returns a manifest.
 
-    There is one for each project by its name, or one of the empty name for all.
+    `outputs` maps the name of each project, or the empty name for all of them, to its archive; `folder` is the path.
     """
     with ExitStack() as drafts:
         archives = {
-            name: drafts.enter_context(open_archive_draft(one, is_tracked, wait)) for name, one in outputs.items()
+            name: drafts.enter_context(open_archive_draft(output, is_tracked, wait)) for name, output in outputs.items()
         }
-        manifest = consume(archive_artifacts(artifacts, {name: one.packing for name, one in archives.items()}))
+        writers = {name: archive.writer for name, archive in archives.items()}
+        manifest = consume(archive_artifacts(artifacts, writers))
         if manifest is not None:
             for archive in archives.values():
                 archive.finish()
@@ -92,27 +97,27 @@ def pack(
 def _write_sharded(
     sink: ExistingOutput | NewOutput, output: Output, sharded_artifacts: ShardedArtifacts
 ) -> list[WrittenRecords]:
-    """Put artifacts there with the help of other processes."""
+    """Stage artifacts with the help of other processes."""
 
-    def share(number: int, artifacts: Iterable[Artifact]) -> tuple[WrittenRecords, StagedChanges]:
-        part = sink.shard(number)
-        return _write_artifacts(part, artifacts, output), part.staged_changes()
+    def write_share(number: int, artifacts: Iterable[Artifact]) -> tuple[WrittenRecords, StagedChanges]:
+        shard = sink.shard(number)
+        return _write_artifacts(shard, artifacts, output), shard.staged_changes()
 
-    shares = sharded_artifacts(share) or []
+    shares = sharded_artifacts(write_share) or []
     for _, staged in shares:
         sink.merge_staged(staged)
-    return [put for put, _ in shares]
+    return [records for records, _ in shares]
 
 
 def _write_artifacts(sink: ExistingOutput | NewOutput, artifacts: Iterable[Artifact], output: Output) -> WrittenRecords:
-    def each() -> Iterator[Artifact]:
+    def written_artifacts() -> Iterator[Artifact]:
         for artifact in artifacts:
             disk.check_inside(artifact.folder, [name for name, _ in artifact.files])
-            # As `disk.errors` does, which takes longer than that to begin.
+            # Like `disk.translate_os_errors`, whose context manager costs more than the call.
             try:
                 sink.add_artifact(artifact)
             except OSError as error:
                 raise disk.unwritable_output_error(output.folder, error) from error
             yield artifact
 
-    return WrittenRecords.from_artifacts(each())
+    return WrittenRecords.from_artifacts(written_artifacts())

@@ -1,4 +1,4 @@
-"""The commit of an existing output: a redo journal, so that a run killed in the middle is finished by the next one."""
+"""Commit changes of an existing output with a redo journal, so that the next run can finish a killed one."""
 
 import os
 import shutil
@@ -15,20 +15,20 @@ from envtree.system import disk
 
 
 class Journal(NamedTuple):
-    """What a commit does: `moves` are (staged name, path in the output); a staged manifest goes last."""
+    """The steps of a commit: `moves` are (staged name, path in the output); a staged manifest is moved last."""
 
     mode: SecretsMode
     moves: list[tuple[str, str]]
     removals: list[str]
 
     def commit(self, root: str) -> None:
-        """Bring the output to its new state, or leave it was if the folders cannot be made."""
+        """Bring the output to its new state, or leave it as it was if the folders cannot be created."""
         journal = f"{root}/{disk.JOURNAL_FILE}"
         disk.create_file(
             f"{journal}.new", orjson.dumps([self.mode, self.moves, self.removals]), disk.FILE_BITS["plain"]
         )
         os.rename(f"{journal}.new", journal)
-        # From here on a killed run will be finished by the next.
+        # From here on the next run finishes this one if it is killed.
         try:
             self.make_folders(root)
         except BaseException:
@@ -37,7 +37,7 @@ class Journal(NamedTuple):
         self.finish(root)
 
     def finish(self, root: str) -> None:
-        """Do what may in part be done already: swap in, prune, the manifest last."""
+        """Move the staged files, remove files, and move the manifest last; steps done by a killed run are skipped."""
         staging = f"{root}/{disk.STAGING_FOLDER}"
         for staged, path in self.moves:
             _replace(f"{staging}/{staged}", f"{root}/{path}")
@@ -47,36 +47,36 @@ class Journal(NamedTuple):
         _remove_empty(root, self.removals)
         _replace(f"{staging}/{disk.MANIFEST_FILE}", f"{root}/{disk.MANIFEST_FILE}")
         os.unlink(f"{root}/{disk.JOURNAL_FILE}")
-        # The output is new by now. An empty folder that cannot be removed is no failure, and the next run sees it.
+        # The output is complete. An empty folder that cannot be removed is no failure; the next run finds it.
         shutil.rmtree(staging, ignore_errors=True)
 
     def make_folders(self, root: str) -> None:
-        """Make all folders or none: a full disk shows here, for renames need no space.
+        """Create all folders or none: a full disk fails here, because renames need no space.
 
-        No folder in which something will be done is, or lies behind, a link.
+        Also check that no folder that the commit changes is a link or below one.
         """
         folders = disk.FolderPermissions(root)
-        for folder in _with_parents([*(path for _, path in self.moves), *self.removals]):
+        for folder in _parent_folders([*(path for _, path in self.moves), *self.removals]):
             folders.bits(folder)
-        made: list[str] = []
+        created: list[str] = []
         try:
-            for folder in _with_parents(path for _, path in self.moves):
+            for folder in _parent_folders(path for _, path in self.moves):
                 with suppress(FileExistsError):
                     disk.create_folder(f"{root}/{folder}", disk.FOLDER_BITS[self.mode])
-                    made.append(folder)
+                    created.append(folder)
         except BaseException:
-            for folder in reversed(made):
+            for folder in reversed(created):
                 os.rmdir(f"{root}/{folder}")
             raise
 
 
 def has_interrupted_run(root: str) -> bool:
-    """Whether a run was killed, in its commit or before."""
+    """Return whether a run was killed during its commit or before it."""
     return os.path.lexists(f"{root}/{disk.STAGING_FOLDER}")
 
 
 def recover_output(root: str) -> None:
-    """Finish the commit of a killed run, or remove what it had staged before its commit began."""
+    """Finish the commit of a killed run, or remove its staged files if the commit had not begun."""
     check_staging_folder(root)
     staging = f"{root}/{disk.STAGING_FOLDER}"
     data = disk.read_file(f"{root}/{disk.JOURNAL_FILE}")
@@ -102,9 +102,9 @@ def _parse_journal(data: bytes, staging: str) -> Journal:
 
 
 def _parse_mode(mode: Any) -> SecretsMode:
-    for known in disk.FOLDER_BITS:
-        if mode == known:
-            return known
+    for valid_mode in disk.FOLDER_BITS:
+        if mode == valid_mode:
+            return valid_mode
     raise ValueError("unknown mode")
 
 
@@ -124,17 +124,17 @@ def _replace(source: str, target: str) -> None:
         os.replace(source, target)
 
 
-def _with_parents(paths: Iterable[str]) -> list[str]:
-    found: set[str] = set()
+def _parent_folders(paths: Iterable[str]) -> list[str]:
+    folders: set[str] = set()
     for path in paths:
         folder = path.rpartition("/")[0]
-        while folder and folder not in found:
-            found.add(folder)
+        while folder and folder not in folders:
+            folders.add(folder)
             folder = folder.rpartition("/")[0]
-    return sorted(found)
+    return sorted(folders)
 
 
 def _remove_empty(root: str, removals: list[str]) -> None:
-    for folder in reversed(_with_parents(removals)):
+    for folder in reversed(_parent_folders(removals)):
         with suppress(OSError):
             os.rmdir(f"{root}/{folder}")

@@ -1,10 +1,10 @@
-"""What a process has put into an output, for the one that commits it."""
+"""The changes that one process has staged, for the process that commits them."""
 
 from typing import NamedTuple
 
 
 class StagedChanges(NamedTuple):
-    """`moves` and `removals` of the journal, and the folders with their permissions."""
+    """The `moves` and `removals` for the journal, and the visited folders with their permissions."""
 
     moves: tuple[tuple[str, str], ...] = ()
     removals: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""An existing output: what differs is staged inside it, and swapped in file by file once all is known to be right."""
+"""An existing output: differing files are staged inside it, and moved into place when the run succeeds."""
 
 import os
 import shutil
@@ -16,12 +16,12 @@ from envtree.system import disk
 from envtree.system.disk import FileState
 from envtree.system.signals import defer_during_commit
 
-# How many files one of several parts may stage.
+# How many files a shard may stage: shards number their staged files from different starts.
 _NAMES_PER_SHARD = 1 << 40
 
 
 class ExistingOutput:
-    """Replaces and prunes the selected bundles below `root`."""
+    """Replaces and removes files of the selected bundles below `root`."""
 
     def __init__(self, root: str, output: Output) -> None:
         self._root = root
@@ -38,36 +38,36 @@ class ExistingOutput:
         self._names = count()
 
     def begin(self, known_digest: ManifestDigest | None) -> tuple[Manifest, bool]:
-        """Gives the manifest before this run, and whether it is the one whose trace is `known`."""
+        """Return the manifest before this run, and whether it is the one with the known digest."""
         self._reset()
-        found = disk.load_matching_manifest(self._root, known_digest) if known_digest else None
-        self._old = found or disk.load_manifest(self._root, self._output.mode, self._output.edition)
-        self._old_digest = known_digest if found else None
+        known = disk.load_matching_manifest(self._root, known_digest) if known_digest else None
+        self._old = known or disk.load_manifest(self._root, self._output.mode, self._output.edition)
+        self._old_digest = known_digest if known else None
         _check_same_mode(self._old, self._output)
         self._update_ignore_file()
-        return self._old, found is not None
+        return self._old, known is not None
 
     def shard(self, number: int) -> "ExistingOutput":
-        """One of several that stage, each with bundles of its own, from what has been staged so far."""
-        part = copy(self)
-        part._folders = disk.FolderPermissions(self._root)
-        part._folders.update(self._folders.all_bits())
-        part._journal, part._names = Journal(self._output.mode, [], []), count((number + 1) * _NAMES_PER_SHARD)
-        return part
+        """Return the writer for one of several processes, each with its own bundles, after what is staged so far."""
+        shard = copy(self)
+        shard._folders = disk.FolderPermissions(self._root)
+        shard._folders.update(self._folders.all_bits())
+        shard._journal, shard._names = Journal(self._output.mode, [], []), count((number + 1) * _NAMES_PER_SHARD)
+        return shard
 
     def staged_changes(self) -> StagedChanges:
-        """What the one that commits has to know."""
+        """Return the changes for the process that commits."""
         moves, removals = self._journal.moves, self._journal.removals
         return StagedChanges(tuple(moves), tuple(removals), tuple(self._folders.all_bits()))
 
     def merge_staged(self, staged: StagedChanges) -> None:
-        """Take over what another one has staged."""
+        """Add the changes that another process has staged."""
         self._journal.moves.extend(staged.moves)
         self._journal.removals.extend(staged.removals)
         self._folders.update(staged.folders)
 
     def add_artifact(self, artifact: Artifact) -> None:
-        """Stage what differs of one bundle."""
+        """Stage the differing files of one bundle."""
         owned = self._old.paths(artifact.id)
         paths = [f"{artifact.folder}/{name}" for name, _ in artifact.files]
         missing = self._folders.bits(artifact.folder) is None
@@ -76,7 +76,7 @@ class ExistingOutput:
         self._journal.removals.extend(path for path in owned if path not in paths)
 
     def commit(self, manifest: Manifest) -> None:
-        """Swap in what was staged; a signal that arrives meanwhile waits, so that the output is old or new."""
+        """Move the staged files into place; signals are deferred, so that the output is either old or new."""
         for id in self._old.removed_ids(manifest):
             self._journal.removals.extend(self._old.paths(id))
         for path in self._journal.removals:
@@ -91,12 +91,12 @@ class ExistingOutput:
                 self._journal.commit(self._root)
 
     def discard(self) -> None:
-        """Remove what was staged, unless a commit has begun: then the next run finishes it."""
+        """Remove the staged files, unless a commit has begun: then the next run finishes it."""
         if not os.path.lexists(f"{self._root}/{disk.JOURNAL_FILE}"):
             shutil.rmtree(self._staging, ignore_errors=True)
 
     def _manifest_differs(self, manifest: Manifest) -> bool:
-        """Whether a manifest has to be written; that of a large output is put together for that only if it must be."""
+        """Return whether the manifest must be written; compare digests first, as encoding a large one is slow."""
         if manifest.bundles.project_texts != self._old.bundles.project_texts:
             return True
         if self._old_digest and self._old_digest == manifest.compute_digest():
@@ -122,7 +122,7 @@ class ExistingOutput:
         if state is FileState.SAME:
             return
         full = f"{self._root}/{path}"
-        # A file of the same bytes is taken over, even if only its permissions differ.
+        # A file with the same bytes may be replaced, as only its permissions differ.
         if state is FileState.DIFFERENT and path not in owned and disk.compare_file(full, data) is not FileState.SAME:
             raise RefusedError(
                 "ET806",
@@ -140,14 +140,14 @@ class ExistingOutput:
     def _create_staging(self) -> None:
         if os.path.lexists(self._staging):
             return
-        # Of several processes, another may have been faster.
+        # Another process may have created it first.
         with suppress(FileExistsError):
             disk.create_folder(self._staging, disk.FOLDER_BITS["plain"])
-            # The output may have no .gitignore yet, and a killed run leaves this folder behind.
+            # The output may have no .gitignore yet, and a killed run leaves the staging folder behind.
             disk.create_file(f"{self._staging}/{disk.IGNORE_FILE}", disk.IGNORE_TEXT, disk.FILE_BITS["plain"])
 
     def _restrict_folders(self) -> None:
-        # What exists is only ever closed, never opened: who closed it had a reason.
+        # Permissions are only ever restricted: a user who restricted them further had a reason.
         bits = disk.FOLDER_BITS["plain"]
         for folder in self._folders.differing_folders(bits) if self._is_plain else ():
             os.chmod(f"{self._root}/{folder}", bits)

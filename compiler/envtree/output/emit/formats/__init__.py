@@ -1,4 +1,4 @@
-"""The writers, by the names of their formats; `bundle` and `template` are written elsewhere."""
+"""The dialects of the output formats by name; `bundle` and `template` are written elsewhere."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,32 +1,32 @@
-"""A file that bash, dash and direnv source; `eval` may have its text, too."""
+"""A file for bash, dash and direnv to source; its text can also be passed to `eval`."""
 
 from envtree.output.emit.dialect import Dialect, WriterInput, format_lines
 
-# Those that bash does not let be set, or gives a value of its own.
+# Names that bash does not allow to set, or gives a value of its own.
 _RESERVED_TEXT = """
     _ BASHOPTS BASHPID BASH_ALIASES BASH_ARGC BASH_ARGV BASH_CMDS BASH_COMMAND BASH_LINENO BASH_SOURCE BASH_SUBSHELL
     BASH_VERSINFO DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS LINENO PIPESTATUS PPID SECONDS SHELLOPTS
     SHLVL UID
 """
 _RESERVED = frozenset(_RESERVED_TEXT.split())
-# What is given to these bash calculates, and in `a[$(program)]` it runs the program to do so.
+# bash evaluates values of these as arithmetic, and runs the program in `a[$(program)]` to do so.
 _ARITHMETIC = frozenset({"HISTCMD", "OPTIND", "RANDOM", "SRANDOM"})
-# The value of these is a program to run, or a file descriptor to close, for the shell that reads the file.
+# The shell that reads the file runs the value of these as a program, or closes it as a file descriptor.
 _SIDE_EFFECTS = frozenset({"BASH_COMPAT", "BASH_XTRACEFD", "MAILPATH", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4"})
 
 
 def bash(env: WriterInput) -> bytes:
-    """Every value in single quotes, in which nothing has a meaning but their end."""
+    """Return every value in single quotes, in which only the closing quote is special."""
     return format_lines(env, lambda name, text: f"export {name}={quote(text)}")
 
 
 def quote(text: str) -> str:
-    """A text as one word of a POSIX shell."""
+    """Return a text as one word of a POSIX shell."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 
 def rejection_reason(name: str, _: str) -> str:
-    """Names that mean something to the shell itself; of values it takes all."""
+    """Return why the shell reserves a name, or ""; all values are allowed."""
     if name in _RESERVED:
         return "bash has a value of its own for this name"
     if name in _ARITHMETIC:

@@ -1,4 +1,4 @@
-"""`.env` as Docker Compose reads it."""
+"""A `.env` file for Docker Compose."""
 
 from envtree.output.emit.dialect import Dialect, WriterInput, format_lines, format_plain_lines
 
@@ -7,7 +7,7 @@ _ESCAPES = str.maketrans(_SPECIAL)
 
 
 def compose(env: WriterInput) -> bytes:
-    """Every value in double quotes, without substitution."""
+    """Return every value in double quotes, with substitution escaped."""
     joined = env.joined_text
     if any(special in joined for special in _SPECIAL):
         return format_lines(env, lambda name, text: f'{name}="{escape(text)}"')
@@ -15,7 +15,7 @@ def compose(env: WriterInput) -> bytes:
 
 
 def escape(text: str) -> str:
-    """What stands between double quotes for a text."""
+    """Return a text escaped for double quotes."""
     return text.translate(_ESCAPES)
 
 

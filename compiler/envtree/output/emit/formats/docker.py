@@ -1,18 +1,18 @@
-"""A file for `docker run --env-file` and `kubectl create --from-env-file`: what stands behind `=` is the value."""
+"""A file for `docker run --env-file` and `kubectl create --from-env-file`: values are unquoted text after `=`."""
 
 from envtree.output.emit.dialect import Dialect, WriterInput, format_plain_lines
 
-# Both read lines with Go's bufio.Scanner, into a buffer of this size, in which the line has to end.
+# Both read lines with Go's bufio.Scanner, whose buffer must contain the whole line with its end.
 _BUFFER_SIZE = 64 * 1024
 
 
 def docker(env: WriterInput) -> bytes:
-    """Values as they are."""
+    """Return the values unchanged."""
     return format_plain_lines(env, "=")
 
 
 def rejection_reason(name: str, text: str) -> str:
-    """A line has an end, and there is no other spelling for it."""
+    """Return why a value does not fit into one line, or ""; line ends cannot be escaped."""
     if "\n" in text:
         return "its value has a line break"
     if text.endswith("\r"):

@@ -1,41 +1,41 @@
-"""Files to append to `$GITHUB_ENV` and `$GITHUB_OUTPUT`, and what to print before: the masks of the secrets in them."""
+"""Files to append to `$GITHUB_ENV` and `$GITHUB_OUTPUT`, and the mask commands to print before that."""
 
 import hashlib
 from collections.abc import Iterator
 
 from envtree.output.emit.dialect import Dialect, SizeLimit, WriterInput, format_lines
 
-# The runner keeps these for itself.
+# Names that the runner does not allow to set.
 _RESERVED = frozenset({"NODE_OPTIONS"})
 _RESERVED_PREFIXES = ("GITHUB_", "RUNNER_")
-# What the outputs of a job may have in all, as UTF-16.
+# Limit of all outputs of a job together, in bytes of UTF-16.
 _MAX_OUTPUTS_SIZE = 1024 * 1024
 
 _COMMAND_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 
 
 def write_variables(env: WriterInput) -> bytes:
-    """Each value between two lines that do not stand in it; the runner knows no comments."""
+    """Return each value between two delimiter lines; the runner knows no comments."""
     return format_lines(env, _heredoc, comments=False)
 
 
 def write_masks(env: WriterInput) -> bytes:
-    """A command for each secret, which keeps the runner from showing it: to be printed before the file is read."""
-    found = sorted({env.texts[name] for name in env.secret_names} - {""})
-    return "".join(f"::add-mask::{text.translate(_COMMAND_DATA)}\n" for text in found).encode()
+    """Return an `add-mask` command for each secret; print them before the file is read to hide the secrets in logs."""
+    secrets = sorted({env.texts[name] for name in env.secret_names} - {""})
+    return "".join(f"::add-mask::{text.translate(_COMMAND_DATA)}\n" for text in secrets).encode()
 
 
 def _heredoc(name: str, text: str) -> str:
-    mark = delimiter(text)
-    return f"{name}<<{mark}\n{text}\n{mark}"
+    end = delimiter(text)
+    return f"{name}<<{end}\n{text}\n{end}"
 
 
 def delimiter(text: str) -> str:
-    """A line that does not stand in a text; the same one each time, and nobody who writes the text can foresee it.
+    """Return a line that the text does not contain, deterministic and unpredictable for the author of the text.
 
-    It hangs on the whole text: who puts a delimiter into a text has changed it by that.
+    It is a hash of the whole text: inserting a delimiter into the text changes the delimiter.
     """
-    return next(mark for mark in _delimiters(text) if mark not in text)
+    return next(candidate for candidate in _delimiters(text) if candidate not in text)
 
 
 def _delimiters(text: str) -> Iterator[str]:
@@ -46,7 +46,7 @@ def _delimiters(text: str) -> Iterator[str]:
 
 
 def _output_rejection_reason(_: str, text: str) -> str:
-    # On Windows the runner takes it for a part of the end of the line.
+    # On Windows the runner takes the carriage return for a part of the line end.
     return "its value ends in a carriage return" if text.endswith("\r") else ""
 
 

@@ -1,27 +1,27 @@
-"""A file for `artifacts:reports:dotenv` of GitLab: later jobs get the variables."""
+"""A file for `artifacts:reports:dotenv` of GitLab, which passes the variables to later jobs."""
 
 import re
 from collections.abc import Iterator
 
 from envtree.output.emit.dialect import Dialect, SizeLimit, WriterInput, format_plain_lines
 
-# What GitLab cuts off: Ruby's blanks.
+# Blanks (as Ruby defines them) that GitLab strips.
 _EDGE_BLANK = re.compile(r"\A[\t\n\v\f\r ]|[\t\n\v\f\r ]\Z")
-# GitLab and its runners put other variables in where these stand.
+# Text that GitLab and its runners expand to variables.
 _EXPANSION = re.compile(r"\$|%%|%[A-Za-z_][A-Za-z0-9_]*%")
 _MAX_NAME_LENGTH = 255
-# The limits of an instance as it is installed; gitlab.com has higher ones for the number.
+# Default limits of an instance; gitlab.com allows more variables.
 _MAX_SIZE = 5 * 1024
 _MAX_COUNT = 20
 
 
 def gitlab(env: WriterInput) -> bytes:
-    """Values as they are: there are neither quotes nor comments."""
+    """Return the values unchanged: the format has neither quotes nor comments."""
     return format_plain_lines(env, "=", comments=False)
 
 
 def rejection_reason(name: str, text: str) -> str:
-    """What GitLab would cut off, put something else in for, or take for another line."""
+    """Return why GitLab would strip, expand or split a value, or ""."""
     if "\n" in text:
         return "its value has a line break"
     if _EDGE_BLANK.search(text):
@@ -32,7 +32,7 @@ def rejection_reason(name: str, text: str) -> str:
 
 
 def check_size(env: WriterInput, files: tuple[bytes, ...]) -> Iterator[SizeLimit]:
-    """More than GitLab takes before somebody changes its limits."""
+    """Yield the default limits of GitLab that the file exceeds."""
     size, count = len(files[0]), len(env.texts)
     hint = "write fewer variables, or raise the limit of the instance"
     if size >= _MAX_SIZE:

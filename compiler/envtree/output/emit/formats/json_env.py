@@ -5,7 +5,7 @@ from envtree.output.emit.dialect import Dialect, WriterInput
 
 
 def json_env(env: WriterInput) -> bytes:
-    """Names and texts."""
+    """Return an object of names and texts."""
     return encode_canonical(env.texts)
 
 

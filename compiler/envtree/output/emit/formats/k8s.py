@@ -1,4 +1,4 @@
-"""Objects for Kubernetes: a ConfigMap for what everybody may see, a Secret for the rest, or where to fetch it from."""
+"""Objects for Kubernetes: a ConfigMap, a Secret for the secrets, or an ExternalSecret that says where to fetch them."""
 
 import base64
 import hashlib
@@ -11,14 +11,14 @@ from envtree.model.output_settings import SecretStore
 from envtree.output.emit.dialect import Dialect, OmittedVariable, SizeLimit, WriterInput
 from envtree.output.emit.yaml_text import format_document
 
-# What Kubernetes takes as the values of one object, and as its annotations, to which `kubectl apply` adds the object.
+# Kubernetes limits the values of one object, and its annotations, to which `kubectl apply` adds a copy of the object.
 _MAX_OBJECT_SIZE = 1024 * 1024
 _MAX_ANNOTATIONS_SIZE = 256 * 1024
 _MAX_NAME_LENGTH = 253
 _MAX_LABEL_LENGTH = 63
-# What a pattern can name.
+# Placeholders of a name pattern.
 NAME_PARTS = ("project", "team", "agent", "environment")
-# How much of a SHA-256 tells names apart.
+# Length of the SHA-256 prefix that makes names unique.
 _SUFFIX_LENGTH = 10
 
 _NAME_SEGMENT = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
@@ -27,20 +27,20 @@ _DOT_RUN = re.compile(r"[.-]*\.[.-]*")
 
 
 def k8s(env: WriterInput) -> bytes:
-    """One YAML document for each object."""
-    return "---\n".join(format_document(each) for each in build_objects(env)).encode()
+    """Return one YAML document for each object."""
+    return "---\n".join(map(format_document, build_objects(env))).encode()
 
 
 def build_objects(env: WriterInput) -> Iterator[dict[str, Any]]:
-    """The ConfigMap, which is there for every bundle, and what holds the secrets, if there are any."""
+    """Yield the ConfigMap that every bundle has, and the objects for its secrets, if any."""
     plain = {name: text for name, text in env.texts.items() if name not in env.secret_names}
     if not env.is_secrets_only:
         yield _build_object(
             env, "v1", "ConfigMap", {"data": plain}, hashlib.sha256(encode_canonical(plain)).hexdigest()
         )
     if env.secret_names:
-        coded = {name: base64.b64encode(env.texts[name].encode()).decode() for name in sorted(env.secret_names)}
-        yield _build_object(env, "v1", "Secret", {"type": "Opaque", "data": coded}, env.fingerprint)
+        encoded = {name: base64.b64encode(env.texts[name].encode()).decode() for name in sorted(env.secret_names)}
+        yield _build_object(env, "v1", "Secret", {"type": "Opaque", "data": encoded}, env.fingerprint)
     if env.kubernetes.secret_store and _stored_secrets(env):
         spec = _external_secret_spec(env, env.kubernetes.secret_store)
         yield _build_object(env, "external-secrets.io/v1", "ExternalSecret", {"spec": spec}, env.fingerprint)
@@ -62,35 +62,35 @@ def _build_object(env: WriterInput, version: str, kind: str, body: dict[str, Any
 
 
 def object_name(pattern: str, data: Mapping[str, Any], id: str) -> str:
-    """The name of a bundle's objects: what Kubernetes does not take is replaced, and a hash keeps such names apart."""
+    """Return the name of a bundle's objects; invalid characters are replaced, and a hash makes such a name unique."""
     parts = {part: data[part] or "" for part in NAME_PARTS}
     pattern = pattern if parts["team"] else re.sub(r"\{team\}[.-]?", "", pattern)
-    wanted = pattern.format_map(parts)
-    if len(wanted) <= _MAX_NAME_LENGTH and _VALID_NAME.fullmatch(wanted):
-        return wanted
-    fitting = _DOT_RUN.sub(".", wanted.replace("_", "-")).strip(".-")
-    return _append_hash(fitting, hashlib.sha256(id.encode()).hexdigest())
+    name = pattern.format_map(parts)
+    if len(name) <= _MAX_NAME_LENGTH and _VALID_NAME.fullmatch(name):
+        return name
+    valid_name = _DOT_RUN.sub(".", name.replace("_", "-")).strip(".-")
+    return _append_hash(valid_name, hashlib.sha256(id.encode()).hexdigest())
 
 
 def _append_hash(name: str, digest: str) -> str:
-    """A name with the beginning of a digest at its end; one that has nothing else is that alone."""
+    """Return a name with the beginning of a digest appended; for an empty name that beginning alone."""
     return f"{name[: _MAX_NAME_LENGTH - _SUFFIX_LENGTH - 1].rstrip('.-')}-{digest[:_SUFFIX_LENGTH]}".lstrip("-")
 
 
 def _labels(data: Mapping[str, Any]) -> dict[str, str]:
-    found = {
+    labels = {
         "app.kubernetes.io/managed-by": "envtree",
         "app.kubernetes.io/name": data["agent"],
         "app.kubernetes.io/part-of": data["project"],
         "envtree/environment": data["environment"],
         "envtree/team": data["team"] or "",
     }
-    # A label ends with a letter or a digit.
-    return {key: value[:_MAX_LABEL_LENGTH].rstrip("-_") for key, value in found.items() if value}
+    # A label must end with a letter or a digit.
+    return {key: value[:_MAX_LABEL_LENGTH].rstrip("-_") for key, value in labels.items() if value}
 
 
 def _external_secret_spec(env: WriterInput, store: SecretStore) -> dict[str, Any]:
-    """What the External Secrets Operator does: each secret is looked up by its file and its path in there."""
+    """Return the spec for the External Secrets Operator: each secret is fetched by its file and the path in it."""
     return {
         "refreshInterval": env.kubernetes.refresh_interval,
         "secretStoreRef": {"name": store.name, "kind": store.kind},
@@ -102,15 +102,15 @@ def _external_secret_spec(env: WriterInput, store: SecretStore) -> dict[str, Any
 
 
 def _stored_secrets(env: WriterInput) -> dict[str, tuple[str, str]]:
-    """The secrets that a store has as they are, each with its file and its path."""
-    kept = {name: value["$secret"] for name, value in env.references.items() if "$secret" in value}
-    return {name: (file, path) for name, text in kept.items() for file, _, path in [text.partition("#")]}
+    """Return the secrets that a store contains unchanged, each with its file and its path."""
+    references = {name: value["$secret"] for name, value in env.references.items() if "$secret" in value}
+    return {name: (file, path) for name, text in references.items() for file, _, path in [text.partition("#")]}
 
 
 def _find_omitted(env: WriterInput) -> Iterator[OmittedVariable]:
     for name in sorted(env.references.keys() - _stored_secrets(env).keys()) if env.kubernetes.secret_store else ():
-        why = "it is computed from secrets, and an ExternalSecret only fetches them"
-        yield OmittedVariable(name, why, "keep the whole value in a secrets file, or compile with --secrets plain")
+        reason = "it is computed from secrets, and an ExternalSecret only fetches them"
+        yield OmittedVariable(name, reason, "keep the whole value in a secrets file, or compile with --secrets plain")
 
 
 def _check_size(env: WriterInput, _: tuple[bytes, ...]) -> Iterator[SizeLimit]:

@@ -1,4 +1,4 @@
-"""Files for `node --env-file` and for the npm package dotenv, whose readers are nearly the same."""
+"""Files for `node --env-file` and for the npm package dotenv, whose syntax is nearly the same."""
 
 import re
 from collections.abc import Callable
@@ -6,35 +6,35 @@ from functools import partial
 
 from envtree.output.emit.dialect import Dialect, WriterInput, format_lines
 
-# Without quotes a line ends the value, '#' begins a comment, and a quote at the beginning is one.
+# In an unquoted value, a line end ends it, '#' begins a comment, and a quote at its beginning opens a quoted value.
 _NEEDS_QUOTES = re.compile(r"""[\r\n#]|\A['"`]|\A\Z""")
 
-# The ways to write a text, None where it cannot be written that way.
+# Write a text in one way; None if that way cannot represent it.
 ValueEncoder = Callable[[str], str | None]
 
 
 def _encode_raw(quote: str, text: str) -> str | None:
-    """There are no escapes in single quotes and in backquotes."""
+    """Quote a text with single quotes or backquotes, which have no escapes."""
     return None if quote in text or "\r" in text else f"{quote}{text}{quote}"
 
 
 def _encode_raw_npm(quote: str, text: str) -> str | None:
-    """The npm package takes a backslash before the quote as its escape, and leaves it there."""
+    """Quote a text for the npm package, which takes a backslash before the closing quote for an escape."""
     return None if text.endswith("\\") else _encode_raw(quote, text)
 
 
 def _encode_double(text: str) -> str | None:
-    """In double quotes `\\n` becomes a line break."""
+    """Quote a text with double quotes, in which `\\n` becomes a line break."""
     return None if "\\" in text else _encode_raw('"', text)
 
 
 def _encode_double_npm(text: str) -> str | None:
-    """The npm package knows `\\r`, too."""
+    """Quote a text with double quotes for the npm package, which also knows `\\r`."""
     return None if "\\" in text or '"' in text else f'"{text}"'.replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _encode_bare(text: str) -> str | None:
-    # What each of them takes for a blank and cuts off, the other may leave.
+    # The two readers strip different blanks, so refuse all of them.
     return None if _NEEDS_QUOTES.search(text) or text != text.strip() or text != text.strip("\ufeff") else text
 
 
@@ -43,16 +43,16 @@ _NPM_ENCODERS = (partial(_encode_raw_npm, "'"), partial(_encode_raw_npm, "`"), _
 
 
 def _encode(encoders: tuple[ValueEncoder, ...], text: str) -> str | None:
-    return next((found for spell in encoders if (found := spell(text)) is not None), None)
+    return next((encoded for encode in encoders if (encoded := encode(text)) is not None), None)
 
 
 def _make_dialect(encoders: tuple[ValueEncoder, ...], *, carriage_return_reason: str) -> Dialect:
-    def write(given: WriterInput) -> bytes:
-        """Every value in the first of the ways that keep it."""
-        return format_lines(given, lambda name, text: f"{name}={_encode(encoders, text)}")
+    def write(env: WriterInput) -> bytes:
+        """Return every value in the first encoding that preserves it."""
+        return format_lines(env, lambda name, text: f"{name}={_encode(encoders, text)}")
 
-    def refusal(_: str, text: str) -> str:
-        """What no way keeps."""
+    def rejection_reason(_: str, text: str) -> str:
+        """Return why no encoding preserves a value, or ""."""
         if _encode(encoders, text) is not None:
             return ""
         return (
@@ -61,7 +61,7 @@ def _make_dialect(encoders: tuple[ValueEncoder, ...], *, carriage_return_reason:
             else "its value has quotes of several kinds, and there is no escape for them"
         )
 
-    return Dialect((write,), refusal, starts_process=False)
+    return Dialect((write,), rejection_reason, starts_process=False)
 
 
 NODE = _make_dialect(_NODE_ENCODERS, carriage_return_reason="its value has a carriage return")

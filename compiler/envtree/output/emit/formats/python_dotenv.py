@@ -1,4 +1,4 @@
-"""A file for python-dotenv, as `load_dotenv` and `dotenv_values` read it by default: with substitution."""
+"""A file for python-dotenv as `load_dotenv` and `dotenv_values` read it by default, with substitution."""
 
 from envtree.output.emit.dialect import Dialect, WriterInput, format_lines
 
@@ -6,14 +6,14 @@ _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
 
 
 def python_dotenv(env: WriterInput) -> bytes:
-    """Every value in double quotes; what would be substituted is put in by a substitution of nothing."""
+    """Return every value in double quotes; a literal `${` is written as a substitution with a default."""
     return format_lines(env, lambda name, text: f'{name}="{_escape(text)}"')
 
 
 def _escape(text: str) -> str:
-    # There is no escape for `${`, and single quotes do not stop it either.
+    # `${` cannot be escaped, and single quotes do not prevent substitution either.
     quoted = text.translate(_ESCAPES).replace("${", "${:-$}{")
-    # A backslash before the closing quote is taken for its escape, however many there are.
+    # A backslash before the closing quote escapes it, whatever their number, so an empty substitution separates them.
     return f"{quoted}${{:-}}" if text.endswith("\\") else quoted
 
 

@@ -1,4 +1,4 @@
-"""Values for variables of Terraform and OpenTofu, those of a bundle's sections by their names."""
+"""Values for variables of Terraform and OpenTofu, one variable per section of a bundle."""
 
 import unicodedata
 
@@ -9,16 +9,16 @@ _OMITTED_KEYS = frozenset({"id", "secrets", "digest"})
 
 
 def terraform(env: WriterInput) -> bytes:
-    """`env_vars` as a map of strings, and the rest as it stands in the bundle."""
+    """Return `env_vars` as a map of strings, and the other sections as in the bundle."""
     if env.is_secrets_only:
-        # Of two files that set one variable, the last wins.
+        # Another name than `env_vars`: if two files set one variable, the last one wins.
         return encode_canonical({"sensitive_env_vars": env.texts})
     data = {name: value for name, value in env.data.items() if name not in _OMITTED_KEYS}
     return encode_canonical(data | {"env_vars": env.texts})
 
 
 def rejection_reason(_: str, text: str) -> str:
-    """Terraform keeps every text in Unicode's normal form C."""
+    """Return why Terraform would change a value, or ""; it normalises every text to Unicode's normal form C."""
     return "" if unicodedata.is_normalized("NFC", text) else "its value is not in Unicode's normal form C"
 
 

@@ -1,4 +1,4 @@
-"""Files that the organization describes itself: Jinja2 over a bundle, which reads nothing else and runs nothing."""
+"""Render templates of the organization: sandboxed Jinja2 that reads nothing but a bundle and runs no code."""
 
 from collections.abc import Mapping
 from types import TracebackType
@@ -13,14 +13,14 @@ from envtree.model.output_settings import TemplateFile
 from envtree.output.emit.formats import bash, compose
 from envtree.output.emit.template.restrict import NotAllowedError, restrict
 
-# Endings of files in which `<` and `&` begin something.
+# Suffixes of files in which `<` and `&` must be escaped.
 _MARKUP_SUFFIXES = (".html", ".htm", ".xhtml", ".xml", ".svg")
-# What one rendering may do and make.
+# Limits of one rendering.
 _MAX_ITERATIONS = 100_000
 _MAX_LENGTH = 1024 * 1024
 _MAX_INTEGER_BITS = 1024
 
-# What Jinja2 calls a template that comes from no file, and how it begins to say that there is no 'else'.
+# The name that Jinja2 gives to a template without a file, and the beginning of its message about a missing 'else'.
 _TEMPLATE_FILE = "<template>"
 _NO_ELSE_PREFIX = "the inline if-expression"
 _MISSING_PREFIX = "there is no"
@@ -29,7 +29,7 @@ _LOOP_ATTRIBUTES = frozenset({"index", "index0", "revindex", "revindex0", "first
 
 
 class TemplateFileError(Exception):
-    """What is wrong with a template, at which of its lines; `withheld` if it reads what this run does not show."""
+    """An error at a line of a template; `is_withheld` if it is caused by a value that this run does not show."""
 
     def __init__(self, message: str, line: int, hint: str = "", *, is_withheld: bool = False) -> None:
         super().__init__(message)
@@ -37,11 +37,11 @@ class TemplateFileError(Exception):
 
 
 class _WithheldError(UndefinedError):
-    """A value was read that is not shown."""
+    """The template reads a value that is not shown."""
 
 
 class _MissingValue(StrictUndefined):
-    """What a template reads, and is not there."""
+    """A name that a template reads and that does not exist."""
 
     __slots__ = ()
 
@@ -51,14 +51,14 @@ class _MissingValue(StrictUndefined):
 
 
 class CompiledTemplate(NamedTuple):
-    """A template that can be rendered."""
+    """A template ready to be rendered."""
 
     file: TemplateFile
     template: Template
 
 
 class _TemplateEnvironment(Sandbox):
-    """Counts what a rendering does, and knows loops."""
+    """The sandbox of one template, with loops whose iterations are counted."""
 
     def __init__(self, name: str) -> None:
         markup = name.endswith(_MARKUP_SUFFIXES)
@@ -70,20 +70,20 @@ class _TemplateEnvironment(Sandbox):
         self.iterations = 0
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """A key; of a loop, what is known about it."""
+        """Return a key of a map, or an attribute of a loop."""
         if isinstance(obj, LoopContext) and attribute in _LOOP_ATTRIBUTES:
             return getattr(obj, attribute)
         return super().getattr(obj, attribute)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """Arithmetic whose results stay small, however often it is repeated."""
+        """Compute arithmetic and limit the size of results, so that repetition cannot grow them."""
         result = super().call_binop(context, operator, left, right)
         if (isinstance(result, int) and result.bit_length() > _MAX_INTEGER_BITS) or describe_excess(result):
             raise TooLargeError
         return result
 
     def _count_iterations(self, value: Any) -> Any:
-        """What a loop goes over: a list, or the keys of a map."""
+        """Return the value that a loop iterates over, a list or a map, and count its items."""
         if isinstance(value, Undefined):
             iter(value)
         if not isinstance(value, list | dict):
@@ -95,24 +95,24 @@ class _TemplateEnvironment(Sandbox):
 
 
 def compile_template(file: TemplateFile, source: str) -> CompiledTemplate:
-    """Read a template; raises TemplateFault."""
+    """Compile a template; raise TemplateFileError if it has errors."""
     environment = _TemplateEnvironment(file.name)
     try:
         tree = restrict(environment.parse(source))
         assert isinstance(tree, nodes.Template)
         return CompiledTemplate(file, environment.from_string(tree))
-    except NotAllowedError as wrong:
-        raise TemplateFileError(wrong.message, wrong.line) from None
-    except TemplateSyntaxError as wrong:
+    except NotAllowedError as error:
+        raise TemplateFileError(error.message, error.line) from None
+    except TemplateSyntaxError as error:
         raise TemplateFileError(
-            f"the template is malformed: {(wrong.message or '').rstrip('.')}", wrong.lineno
+            f"the template is malformed: {(error.message or '').rstrip('.')}", error.lineno
         ) from None
     except (RecursionError, SyntaxError):
         raise TemplateFileError("the template is nested too deeply", 1) from None
 
 
 def render_template(template: CompiledTemplate, data: Mapping[str, Any], *, has_withheld: bool) -> bytes:
-    """The file that a template makes of the data of a bundle, in which some may be withheld; raises TemplateFault."""
+    """Render a template with the data of a bundle, some of it withheld; raise TemplateFileError if it fails."""
     environment = template.template.environment
     assert isinstance(environment, _TemplateEnvironment)
     environment.iterations = 0
@@ -124,33 +124,33 @@ def render_template(template: CompiledTemplate, data: Mapping[str, Any], *, has_
             if length > _MAX_LENGTH:
                 raise FilterError(f"it makes more than {_MAX_LENGTH} characters")
             pieces.append(piece)
-    except _RENDER_ERRORS as wrong:
-        raise _to_template_error(wrong, _template_line(wrong.__traceback__), has_withheld=has_withheld) from None
+    except _RENDER_ERRORS as error:
+        raise _to_template_error(error, _template_line(error.__traceback__), has_withheld=has_withheld) from None
     return "".join(pieces).encode()
 
 
-def withheld_value(why: str) -> StrictUndefined:
-    """What stands in the data for a value that is not shown."""
-    return StrictUndefined(hint=why, exc=_WithheldError)
+def withheld_value(reason: str) -> StrictUndefined:
+    """Return the placeholder for a value that is not shown; reading it raises an error with the reason."""
+    return StrictUndefined(hint=reason, exc=_WithheldError)
 
 
 def _to_template_error(error: Exception, line: int, *, has_withheld: bool) -> TemplateFileError:
-    why, hint, withheld = "its operands do not fit together", "", False
+    reason, hint, withheld = "its operands do not fit together", "", False
     if isinstance(error, UndefinedError) and str(error).startswith(_NO_ELSE_PREFIX):
-        why = "a condition does not hold, and it has no 'else'"
+        reason = "a condition does not hold, and it has no 'else'"
     elif isinstance(error, UndefinedError | FilterError):
-        why, withheld = str(error), isinstance(error, _WithheldError)
-        hint = _MISSING_HINT if why.startswith(_MISSING_PREFIX) else ""
+        reason, withheld = str(error), isinstance(error, _WithheldError)
+        hint = _MISSING_HINT if reason.startswith(_MISSING_PREFIX) else ""
     elif isinstance(error, ZeroDivisionError):
-        why = "it divides by zero"
+        reason = "it divides by zero"
     else:
-        # Not said in the library's words: they quote values. What is withheld may stand in a map that is to be written.
+        # Do not use the library's message: it quotes values. The failing value may be a map with a withheld part.
         withheld = has_withheld
-    return TemplateFileError(f"the template cannot be rendered: {why}", line, hint, is_withheld=withheld)
+    return TemplateFileError(f"the template cannot be rendered: {reason}", line, hint, is_withheld=withheld)
 
 
 def _template_line(traceback: TracebackType | None) -> int:
-    """The line of the template that a traceback ends in, which Jinja2 has put into it."""
+    """Return the template line at which a traceback ends; Jinja2 maps frames of a template to its lines."""
     line = 1
     while traceback:
         if traceback.tb_frame.f_code.co_filename == _TEMPLATE_FILE:
@@ -160,7 +160,7 @@ def _template_line(traceback: TracebackType | None) -> int:
 
 
 def _finalize(value: Any) -> Any:
-    """The text of a value, as in an expression that is embedded in a text."""
+    """Return the text of a value, as for an expression embedded in text."""
     return value if isinstance(value, str) else to_text(value)
 
 

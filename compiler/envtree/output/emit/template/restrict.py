@@ -1,4 +1,4 @@
-"""What a template may contain: texts, `for`, `if`, `set`, and expressions as everywhere in the language."""
+"""Restrict a template to text, `for`, `if`, `set`, and the expressions of the language."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ _ALLOWED_NODES = (
     *(nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Neg, nodes.Pos),
     *(nodes.Add, nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod),
 )
-# Calls that everybody writes, as the filters that do the same.
+# Methods whose usual calls are replaced by the filters of the same name.
 _METHOD_FILTERS = frozenset({"items", "keys", "values"})
 
 
 class NotAllowedError(Exception):
-    """A part of a template that may not stand there."""
+    """A template contains a construct that is not allowed."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -24,7 +24,7 @@ class NotAllowedError(Exception):
 
 
 def restrict(node: Any) -> Any:
-    """The same tree with counted loops and bounded texts; raises NotAllowed for what it may not contain."""
+    """Return the tree with counted loops and bounded texts; raise NotAllowedError for any other construct."""
     if isinstance(node, nodes.Concat):
         node = _make_filter(nodes.List(node.nodes, lineno=node.lineno), "_concat")
     elif isinstance(node, nodes.Call):
@@ -39,7 +39,7 @@ def restrict(node: Any) -> Any:
         if isinstance(value, nodes.Node):
             setattr(node, field, restrict(value))
         elif isinstance(value, list):
-            setattr(node, field, [restrict(one) if isinstance(one, nodes.Node) else one for one in value])
+            setattr(node, field, [restrict(item) if isinstance(item, nodes.Node) else item for item in value])
     if isinstance(node, nodes.For):
         if node.recursive:
             raise NotAllowedError("a loop that calls itself is not allowed in a template", node.lineno)
@@ -48,10 +48,10 @@ def restrict(node: Any) -> Any:
 
 
 def _method_filter(node: nodes.Call) -> nodes.Node:
-    inner, given = node.node, (node.args, node.kwargs, node.dyn_args, node.dyn_kwargs)
-    if not isinstance(inner, nodes.Getattr) or inner.attr not in _METHOD_FILTERS or any(given):
+    method, arguments = node.node, (node.args, node.kwargs, node.dyn_args, node.dyn_kwargs)
+    if not isinstance(method, nodes.Getattr) or method.attr not in _METHOD_FILTERS or any(arguments):
         raise NotAllowedError("a call is not allowed in a template", node.lineno)
-    return _make_filter(inner.node, inner.attr)
+    return _make_filter(method.node, method.attr)
 
 
 def _make_filter(node: Any, name: str) -> nodes.Filter:
