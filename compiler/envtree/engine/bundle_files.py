@@ -1,4 +1,4 @@
-"""Which files of a tree a bundle is made of."""
+"""List the files of a tree that a bundle is made of."""
 
 from collections.abc import Iterator
 
@@ -7,13 +7,12 @@ from envtree.engine.run import Run
 from envtree.model.selector import compile_selector
 from envtree.model.source import Kind
 
-# Paths in the order of the layers, then those that judge the bundle, and the templates that it is written with, each
-# with the SHA-256 of its content.
+# Paths with the SHA-256 of their content: the layers in order, the policies that select the bundle, and the templates.
 BundleFiles = tuple[tuple[str, str], ...]
 
 
 def list_bundle_files(run: Run) -> Iterator[tuple[str, BundleFiles]]:
-    """All bundles of a tree by id, selected or not, each with its files; nothing is computed."""
+    """Yield all bundles of a tree by id, selected or not, each with its files; no value is computed."""
     workspace = run.workspace
     if workspace is None:
         return
@@ -27,6 +26,9 @@ def list_bundle_files(run: Run) -> Iterator[tuple[str, BundleFiles]]:
     templates = run.template_digests()
     for stack in layer(workspace, lambda id: True):
         id = stack.target.id
-        layers = (path for one in stack.layers for path in (one.path, one.secrets.path if one.secrets else ""))
-        judging = (path for selects, path in policies if selects(id))
-        yield id, (*((path, digests.get(path, "")) for path in (*layers, *judging) if path), *templates)
+        layer_paths = (
+            path for layer in stack.layers for path in (layer.path, layer.secrets.path if layer.secrets else "")
+        )
+        policy_paths = (path for selects, path in policies if selects(id))
+        paths = (path for path in (*layer_paths, *policy_paths) if path)
+        yield id, (*((path, digests.get(path, "")) for path in paths), *templates)

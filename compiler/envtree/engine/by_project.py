@@ -1,7 +1,7 @@
-"""A run that goes from project to project and keeps of each only what was found, in one process or in several.
+"""Run project by project, in one process or in several, and keep only the result of each project.
 
-It finds what a run over the whole tree does. Where that is not sure, because of what stands outside of projects or what
-two of them have to do with each other, it finds nothing, and leaves it to that.
+The findings are those of a run over the whole tree. Where that is not certain, because of files outside of projects or
+relations between projects, there is no outcome, and the caller falls back to a run over the whole tree.
 """
 
 from collections.abc import Callable, Collection, Container, Generator, Iterable, Iterator, Mapping, Sized
@@ -37,23 +37,23 @@ from envtree.system.workers import can_fork, run_in_processes
 T = TypeVar("T")
 Item = TypeVar("Item")
 
-# With fewer agents nothing is gained. Of a process so many are asked at a time, and the rest of their last project: not
-# more, for at the end all others wait for the last one.
+# With fewer agents a run by projects gains nothing.
 _MIN_AGENTS = 40
+# Agents per share of work, up to the end of a project; larger shares would leave processes idle at the end.
 _MIN_SHARE_SIZE, _MAX_SHARE_SIZE = 10, 20
 
-# The name of what stands outside of projects.
+# The key of the files outside of projects.
 _ROOT = ""
 
 
 class FallBackToWholeRunError(Exception):
-    """There is an error over which a run does not go on, or what only one over the whole tree can tell."""
+    """The run by projects ends at an error, or needs a check that only a run over the whole tree can make."""
 
 
 class ProjectRunner:
-    """The projects of a tree; once it `is_done`, all that was found counts.
+    """Runs over the projects of a tree one by one; the outcome is valid once it `is_done`.
 
-    A run that goes on `over_errors` of projects finds them all, and another one ends at the first.
+    With `continue_on_error` it continues after errors in projects and finds all of them; else it ends at the first.
     """
 
     def __init__(self, request: Request, *, continue_on_error: bool = False) -> None:
@@ -61,40 +61,41 @@ class ProjectRunner:
         self._request, self._continue_on_error = request, continue_on_error
         self._tree: Tree = shard.restrict(request.tree) if shard else request.tree
         self._discovered = self._discover_files()
-        elsewhere = shard.other_locations if shard else ()
+        other_locations = shard.other_locations if shard else ()
         self.name_index = NameIndex(
-            _AllLocations(self._discovered, elsewhere),
-            self._discovered.environments | collect_environment_names(elsewhere),
+            _AllLocations(self._discovered, other_locations),
+            self._discovered.environments | collect_environment_names(other_locations),
         )
         self.content_digests = ContentDigests(self._tree, self._discovered, request.project_cache)
         self._results: Mapping[str, ProjectResult] = {}
-        # Whether the run `is_done`, and whether it `is_wrong`: there was an error before any bundle was looked at.
+        # `has_errors` says whether there was an error before any bundle was computed.
         self.is_done = self.has_errors = False
 
     @cached_property
     def projects(self) -> Collection[str]:
-        """Their names, sorted."""
+        """The names of the projects, sorted."""
         return dict.fromkeys(project for project in self._discovered.by_project if project != _ROOT)
 
     @cached_property
     def root(self) -> Run:
-        """The run over what stands outside of projects."""
+        """The run over the files outside of projects."""
         run = self._create_run(_ROOT, self._discovered.by_project[_ROOT])
         run.diags.extend(self._discovered.diagnostics)
         return run
 
     def _discover_files(self) -> DiscoveredFiles:
-        known, diags = self._request.project_cache, Diagnostics()
-        found = known.load_discovered() if known else None
-        found = found or DiscoveredFiles.from_locations(discover(self._tree, diags), diags)
-        if known:
-            known.store_discovered(found)
-        return found
+        project_cache, diags = self._request.project_cache, Diagnostics()
+        discovered = project_cache.load_discovered() if project_cache else None
+        discovered = discovered or DiscoveredFiles.from_locations(discover(self._tree, diags), diags)
+        if project_cache:
+            project_cache.store_discovered(discovered)
+        return discovered
 
     def is_possible(self, formats: Iterable[str] | None = None) -> bool:
-        """Whether nothing needs all bundles at once, nothing is wrong so far, and there is something to gain."""
-        known = self._request.project_cache
-        is_worth_it = (known is not None and known.has_previous_run) or self._count_agents(self.projects) >= _MIN_AGENTS
+        """Return whether no stage needs all bundles at once, there is no error so far, and the run is worthwhile."""
+        project_cache = self._request.project_cache
+        has_previous_run = project_cache is not None and project_cache.has_previous_run
+        is_worth_it = has_previous_run or self._count_agents(self.projects) >= _MIN_AGENTS
         if not self.projects or not is_worth_it:
             return False
         workspace = self.root.workspace
@@ -106,17 +107,17 @@ class ProjectRunner:
 
     @cached_property
     def cached_results(self) -> dict[str, ProjectResult]:
-        """What is known of projects in which nothing has changed, so that they need not be looked at."""
-        known = self._request.project_cache
-        found = known.load_results(self.project_digests) if known else {}
+        """The results of unchanged projects, which need not be computed again."""
+        project_cache = self._request.project_cache
+        cached = project_cache.load_results(self.project_digests) if project_cache else {}
         return {
-            project: one
-            for project, one in found.items()
-            if not one.names_digest or one.names_digest == self.name_index.digest
+            project: result
+            for project, result in cached.items()
+            if not result.names_digest or result.names_digest == self.name_index.digest
         }
 
     def reusable_projects(self, is_intact: bool) -> Collection[str]:
-        """The same projects, if what was written of them is there, and else none."""
+        """Return the projects with cached results, or none if their written files are not intact."""
         if not is_intact:
             self.cached_results = {}
         return self.cached_results.keys()
@@ -124,96 +125,99 @@ class ProjectRunner:
     def run_all(
         self, stream: Callable[[Run], Iterable[Item]], put: Callable[[int, Iterable[Item]], T]
     ) -> list[T] | None:
-        """Put what comes of the run over each project, some projects at a time: what `put` gives for the n-th of these.
+        """Stream the items of each project to `put`, one share of projects at a time; return its results by share.
 
-        None if there is an error, or something goes wrong.
+        `put(n, items)` consumes the items of the n-th share. Return None after an error, or if a process fails.
         """
         shares = self.split_into_shares(project for project in self.projects if project not in self.cached_results)
-        units, found = dict(self.cached_results), dict[int, T]()
+        results, outputs = dict(self.cached_results), dict[int, T]()
 
-        def work(number: int) -> tuple[dict[str, ProjectResult], T, object]:
-            own: dict[str, ProjectResult] = {}
-            done = put(number, self._stream_share(shares[number], stream, own))
-            return own, done, self.drain_reads()
+        def run_share(number: int) -> tuple[dict[str, ProjectResult], T, object]:
+            share_results: dict[str, ProjectResult] = {}
+            output = put(number, self._stream_share(shares[number], stream, share_results))
+            return share_results, output, self.drain_reads()
 
-        def take(number: int, told: tuple[dict[str, ProjectResult], T, object]) -> None:
-            own, found[number], noted = told
-            units.update(own)
-            self.merge_reads(noted)
-            self._request.progress("projects", len(units), len(self.projects))
+        def on_result(number: int, message: tuple[dict[str, ProjectResult], T, object]) -> None:
+            share_results, outputs[number], reads = message
+            results.update(share_results)
+            self.merge_reads(reads)
+            self._request.progress("projects", len(results), len(self.projects))
 
-        if self._has_no_errors(shares) and self.map_shares(shares, work, take):
-            self.conclude(units)
-        return [found[number] for number in range(len(shares))] if self.is_done else None
+        if self._has_no_errors(shares) and self.map_shares(shares, run_share, on_result):
+            self.conclude(results)
+        return [outputs[number] for number in range(len(shares))] if self.is_done else None
 
-    def map_shares(self, shares: Sized, work: Callable[[int], T], take: Callable[[int, T], None]) -> bool:
-        """Do some work for each share of the projects, in as many processes as asked for; whether all of it was."""
-        # What this process has read so far is no news for it, and may be older than what another one will read.
+    def map_shares(self, shares: Sized, work: Callable[[int], T], on_result: Callable[[int, T], None]) -> bool:
+        """Call `work` for each share in up to `jobs` processes, and `on_result` with the results; return success."""
+        # Reads of this process must not be sent back by its children, whose own reads may be newer.
         self.drain_reads()
-        do = run_in_processes if self._request.jobs > 1 and len(shares) > 1 and can_fork() else _run_in_process
-        return do(len(shares), self._request.jobs, work, take)
+        run = run_in_processes if self._request.jobs > 1 and len(shares) > 1 and can_fork() else _run_in_process
+        return run(len(shares), self._request.jobs, work, on_result)
 
     def drain_reads(self) -> object:
-        """What another process has to be told of: what was read of the tree since the last time that this was asked."""
+        """Return the reads of the tree since the last call, to be sent to another process."""
         return self._request.tree.drain_reads() if isinstance(self._request.tree, ReadTrackingTree) else None
 
     def merge_reads(self, reads: object) -> None:
-        """Take over what was read by another process."""
+        """Add the reads of another process."""
         if isinstance(self._request.tree, ReadTrackingTree):
             self._request.tree.merge_reads(reads)
 
     def _has_no_errors(self, shares: list[list[str]]) -> bool:
-        """Whether the files of all projects, and what is asked for, are without an error, if that has to be known now.
+        """Return whether no file and no selector has an error; True without a check if no secret is decrypted.
 
-        A tree with errors is never worth a key, whatever project they are in.
+        The check comes before decryption: a tree with an error in any project must never need a key.
         """
         if self._request.decrypter is None or not self._has_secrets:
             return True
-        kept = self.cached_results.values()
-        ids, keys = [id for one in kept for id in one.ids], [key for one in kept for key in one.control_plane_keys]
+        cached = self.cached_results.values()
+        ids = [id for result in cached for id in result.ids]
+        keys = [key for result in cached for key in result.control_plane_keys]
 
-        def look(number: int) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+        def check_share(number: int) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
             return [(run.ids, collect_control_plane_keys(run)) for run in map(self.start, shares[number])]
 
-        def take(_: int, told: list[tuple[tuple[str, ...], tuple[str, ...]]]) -> None:
-            for own, declared in told:
-                ids.extend(own)
-                keys.extend(declared)
+        def on_result(_: int, projects: list[tuple[tuple[str, ...], tuple[str, ...]]]) -> None:
+            for project_ids, project_keys in projects:
+                ids.extend(project_ids)
+                keys.extend(project_keys)
 
-        if not self.map_shares(shares, look, take) or len(keys) > len(set(keys)):
+        if not self.map_shares(shares, check_share, on_result) or len(keys) > len(set(keys)):
             return False
-        # It is said again at the end, where all else is known, and told once.
+        # The same findings come again at the end, when all else is known, and are reported once.
         self.root.check_selection(tuple(ids))
         return not self.root.error_monitor.has_errors()
 
     @property
     def _has_secrets(self) -> bool:
-        return any(one.secrets_file for one in self.root.files.values()) or bool(self._discovered.secrets_files)
+        return any(resource.secrets_file for resource in self.root.files.values()) or bool(
+            self._discovered.secrets_files
+        )
 
     def outcome(self, manifest: Manifest | None = None) -> RunOutcome:
-        """All that was found."""
-        units = self._results.values()
+        """Return the findings and bundles of all projects."""
+        results = self._results.values()
         return RunOutcome(
-            self.root.workspace,
-            tuple(chain.from_iterable(one.ids for one in units)),
-            tuple(chain.from_iterable(one.selected for one in units)),
-            tuple(chain.from_iterable(one.checked for one in units)),
-            build_findings(self.root.diags, self._severities),
-            self.root.diags.skipped_checks,
-            manifest,
+            workspace=self.root.workspace,
+            ids=tuple(chain.from_iterable(result.ids for result in results)),
+            selected=tuple(chain.from_iterable(result.selected for result in results)),
+            checked=tuple(chain.from_iterable(result.checked for result in results)),
+            findings=build_findings(self.root.diags, self._severities),
+            not_checked=self.root.diags.skipped_checks,
+            manifest=manifest,
         )
 
     def _stream_share(
         self, projects: Iterable[str], stream: Callable[[Run], Iterable[Item]], results: dict[str, ProjectResult]
     ) -> Iterator[Item]:
-        """What comes of some projects; each is forgotten before the next, but for what was found."""
+        """Yield the items of some projects and store their results; each run is released before the next one."""
         for project in projects:
             results[project] = yield from self._stream_project(project, stream)
 
     def _stream_project(
         self, project: str, stream: Callable[[Run], Iterable[Item]]
     ) -> Generator[Item, None, ProjectResult]:
-        # Whatever has the run ends with this function, so that the next one gets its memory, which is at hand.
+        # All references to the run end with this function, so that the next run can reuse its memory.
         run = self.start(project)
         for item in stream(run):
             yield item
@@ -222,7 +226,7 @@ class ProjectRunner:
         return self.finish(run)
 
     def start(self, project: str, document_cache: DocumentCache | None = None) -> Run:
-        """The run over a project, which may be none of the tree; raises SpoiltError where this is of no use."""
+        """Return the run over a project, maybe one that the tree lacks; raise FallBackToWholeRunError if it fails."""
         run = self._create_run(project, self._discovered.by_project.get(project, {}), document_cache)
         if run.workspace is None or not run.workspace.is_self_contained:
             raise FallBackToWholeRunError
@@ -233,57 +237,62 @@ class ProjectRunner:
         return run
 
     def has_same_files(self, run: Run) -> bool:
-        """Whether this tree has the same files as another one for the project that a run is over."""
-        part = run.scope
-        assert part
-        assert part.root
-        same = part.name_index.environment_names == self.name_index.environment_names and _root_digests(
-            part.root
-        ) == _root_digests(self.root)
-        return same and self.content_digests.are_same_files(part.projects, run.files)
+        """Return whether this tree has the same files for the project of a run over another tree."""
+        scope = run.scope
+        assert scope
+        assert scope.root
+        return (
+            scope.name_index.environment_names == self.name_index.environment_names
+            and _root_digests(scope.root) == _root_digests(self.root)
+            and self.content_digests.are_same_files(scope.projects, run.files)
+        )
 
     def secrets_file_digests(self) -> dict[str, str]:
-        """All secrets files by path, each with a digest of its content."""
-        own = {path: one.document.digest for path, one in self.root.files.items() if one.location.kind is Kind.SECRETS}
-        return own | self.content_digests.secrets_file_digests()
+        """Return all secrets files by path, each with a digest of its content."""
+        root_files = {
+            path: resource.document.digest
+            for path, resource in self.root.files.items()
+            if resource.location.kind is Kind.SECRETS
+        }
+        return root_files | self.content_digests.secrets_file_digests()
 
     def read_secrets_files(self, paths: Container[str]) -> dict[str, Resource]:
-        """Those of some secrets files that the tree has, read."""
-        return {
-            path: one for path, one in self.root.files.items() if path in paths
-        } | self.content_digests.read_secrets_files(paths)
+        """Return the resources of those of the secrets files that exist in the tree."""
+        root_files = {path: resource for path, resource in self.root.files.items() if path in paths}
+        return root_files | self.content_digests.read_secrets_files(paths)
 
     def finish(self, run: Run) -> ProjectResult:
-        """What a run over a project has found, of which all bundles have been looked at; raises SpoiltError."""
-        found = project_result(run, self.root, self.name_index)
+        """Return the result of a run whose bundles were all computed; raise FallBackToWholeRunError on an error."""
+        result = project_result(run, self.root, self.name_index)
         if run.error_monitor.has_errors() and not self._continue_on_error:
             raise FallBackToWholeRunError
-        return found
+        return result
 
     def _create_run(self, project: str, locations: FileLocations, document_cache: DocumentCache | None = None) -> Run:
         documents = self.load_documents(project) if document_cache is None else document_cache
-        part = RunScope(locations, self.name_index, self.root if project else None)
-        run = Run(self._request._replace(document_cache=documents, progress=_ignore_progress), part)
+        scope = RunScope(locations, self.name_index, self.root if project else None)
+        run = Run(self._request._replace(document_cache=documents, progress=_ignore_progress), scope)
         if document_cache is None:
             self.store_documents(documents)
         return run
 
     def load_documents(self, project: str) -> DocumentCache:
-        """The files of a project as far as they have been read before."""
-        known, memory = self._request.project_cache, self._request.document_cache
-        return known.load_documents(project) if known else {} if memory is None else memory
+        """Return the parsed files of a project from earlier runs, as far as they are cached."""
+        if self._request.project_cache:
+            return self._request.project_cache.load_documents(project)
+        return {} if self._request.document_cache is None else self._request.document_cache
 
     def store_documents(self, documents: DocumentCache) -> None:
-        """Remember them as they have been read now."""
+        """Cache the parsed files of a project for later runs."""
         if self._request.project_cache:
             self._request.project_cache.store_documents(documents)
 
     def split_into_shares(self, projects: Iterable[str]) -> list[list[str]]:
-        """Projects that have to be looked at, neighbours together."""
-        missing = list(projects)
-        size = max(_MIN_SHARE_SIZE, min(_MAX_SHARE_SIZE, self._count_agents(missing) // (4 * self._request.jobs)))
-        shares, agents = [list[str]()] if missing else [], 0
-        for project in missing:
+        """Divide projects into shares of neighbours with about as many agents each."""
+        projects = list(projects)
+        size = max(_MIN_SHARE_SIZE, min(_MAX_SHARE_SIZE, self._count_agents(projects) // (4 * self._request.jobs)))
+        shares, agents = [list[str]()] if projects else [], 0
+        for project in projects:
             if agents > size:
                 shares.append([])
                 agents = 0
@@ -292,35 +301,35 @@ class ProjectRunner:
         return shares
 
     def _count_agents(self, projects: Iterable[str]) -> int:
-        every = (at for project in projects for at in self._discovered.by_project.get(project, {}).values())
-        return sum(at.kind is Kind.AGENT for at in every)
+        locations = (at for project in projects for at in self._discovered.by_project.get(project, {}).values())
+        return sum(at.kind is Kind.AGENT for at in locations)
 
     def conclude(self, results: Mapping[str, ProjectResult]) -> None:
-        """Tell what can only be told when all projects have been looked at; the run is done then."""
+        """Merge the results of all projects and report findings over the whole tree; then the run is done."""
         self._results = {project: results[project] for project in self.projects}
         self.is_done = self._merge_results()
 
     def _merge_results(self) -> bool:
-        units, diags = self._results.values(), self.root.diags
-        ids = tuple(chain.from_iterable(one.ids for one in units))
-        # Why there is none, only the whole tree tells.
-        if not ids or not are_independent(units, self.root):
+        results, diags = self._results.values(), self.root.diags
+        ids = tuple(chain.from_iterable(result.ids for result in results))
+        # Without a bundle, only a run over the whole tree can explain why.
+        if not ids or not are_independent(results, self.root):
             return False
-        self.has_errors = any(one.has_errors for one in units)
+        self.has_errors = any(result.has_errors for result in results)
         self.root.check_selection(ids, has_errors=self.has_errors)
-        # Only what has been said of the selection is new here.
+        # The root had no errors before, so these are about the selection.
         self.has_errors = self.has_errors or self.root.error_monitor.has_errors()
-        for one in units:
-            diags.extend(one.diagnostics)
-            for check in one.not_checked:
+        for result in results:
+            diags.extend(result.diagnostics)
+            for check in result.not_checked:
                 diags.skip(check)
-        if self.root.is_complete and not any(one.has_breaking_errors for one in units):
-            diags.extend(whole_tree_diagnostics(units, {each.code for each in diags}))
+        if self.root.is_complete and not any(result.has_breaking_errors for result in results):
+            diags.extend(whole_tree_diagnostics(results, {diagnostic.code for diagnostic in diags}))
             diags.extend(
                 tuple(self._suppressions.report_unused(diags, unchecked_codes=UNUSED_CODES | DECRYPTION_CODES))
             )
-        wrong = ErrorMonitor(diags, self._severities, strict=self._request.strict).has_errors()
-        if wrong and not self._continue_on_error:
+        monitor = ErrorMonitor(diags, self._severities, strict=self._request.strict)
+        if monitor.has_errors() and not self._continue_on_error:
             return False
         if self._request.project_cache:
             self._request.project_cache.store_results(self._results, self.project_digests)
@@ -328,10 +337,10 @@ class ProjectRunner:
 
     @cached_property
     def _suppressions(self) -> Suppressions:
-        every = dict(self.root.own_suppressions)
-        for one in self._results.values():
-            every |= one.suppressions
-        return Suppressions(every, self.root.today)
+        suppressions = dict(self.root.own_suppressions)
+        for result in self._results.values():
+            suppressions |= result.suppressions
+        return Suppressions(suppressions, self.root.today)
 
     @cached_property
     def _severities(self) -> SeverityResolver:
@@ -340,25 +349,25 @@ class ProjectRunner:
 
     @cached_property
     def project_digests(self) -> ProjectDigests:
-        """For each project a digest of all that decides what is found in it, but for the names in other projects."""
-        unread = Diagnostics()
-        found = read_sops_configs(self._tree, self._discovered.secrets_files, unread)
-        rules = [(one.path, inside, one.digest) for one, inside in found]
-        around = self.root.recorded_inputs(), sorted(self.name_index.environment_names), self.root.today
+        """For each project a digest of all inputs of its result, except for the names in other projects."""
+        read_problems = Diagnostics()
+        sources = read_sops_configs(self._tree, self._discovered.secrets_files, read_problems)
+        rules = [(source.path, root_prefix, source.digest) for source, root_prefix in sources]
+        context = self.root.recorded_inputs(), sorted(self.name_index.environment_names), self.root.today
         return ProjectDigests(
-            sha256_of((_root_digests(self.root), rules, *unread, *around)),
+            sha256_of((_root_digests(self.root), rules, *read_problems, *context)),
             self.projects,
             self.content_digests.project_digest,
         )
 
 
 def _root_digests(root: Run) -> object:
-    """What changes with what stands outside of projects."""
-    return [(path, one.document.digest) for path, one in root.files.items()], root.template_digests()
+    """Return the digests of the files outside of projects, and of the templates."""
+    return [(path, resource.document.digest) for path, resource in root.files.items()], root.template_digests()
 
 
 class _AllLocations(Iterable[Location]):
-    """The places of all files, which are gone through only where a name has to be found."""
+    """The locations of all files, iterated only when a name is looked up."""
 
     def __init__(self, discovered: DiscoveredFiles, other_locations: Iterable[Location]) -> None:
         self._discovered, self._other_locations = discovered, other_locations
@@ -369,15 +378,15 @@ class _AllLocations(Iterable[Location]):
         yield from self._other_locations
 
 
-def _run_in_process(count: int, jobs: int, work: Callable[[int], T], done: Callable[[int, T], None]) -> bool:
-    """Do in this process what `divided` does in several."""
+def _run_in_process(count: int, jobs: int, work: Callable[[int], T], on_result: Callable[[int, T], None]) -> bool:
+    """Do the same as `run_in_processes`, in this process."""
     try:
         for number in range(count):
-            done(number, work(number))
+            on_result(number, work(number))
     except (FallBackToWholeRunError, ReportedError):
         return False
     return True
 
 
 def _ignore_progress(what: str, done: int, total: int) -> None:
-    """A project has no progress of its own."""
+    """Ignore progress within a project; only finished projects are reported."""

@@ -1,4 +1,4 @@
-"""`check`: everything that can be known about the bundles, and nothing written."""
+"""`check`: compute and check all bundles without writing anything."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -12,28 +12,28 @@ from envtree.output.format_findings import report_format_problems
 
 
 def check(request: Request) -> RunOutcome:
-    """Everything that can be known about the selected bundles."""
-    # A tree with an error is never worth a key, wherever that is.
-    parts = ProjectRunner(request, continue_on_error=request.decrypter is None)
-    if parts.is_possible():
-        wanted = parts.root.select_writers()
-        if parts.run_all(lambda run: check_results(run, wanted), _exhaust) is not None:
-            return parts.outcome()
+    """Return the findings about the selected bundles."""
+    # With a decrypter, end at the first error: a tree with an error must never need a key.
+    runner = ProjectRunner(request, continue_on_error=request.decrypter is None)
+    if runner.is_possible():
+        writers = runner.root.select_writers()
+        if runner.run_all(lambda run: check_results(run, writers), _exhaust) is not None:
+            return runner.outcome()
     run = Run(request)
     _exhaust(0, check_results(run, run.select_writers()))
     return run.outcome()
 
 
 def check_results(run: Run, writers: Writers) -> Iterator[BundleResult]:
-    """The bundles of a run, each of which has been tried in all that would be written."""
+    """Yield the bundles of a run, after checking that each fits all formats and templates."""
     for result in run.results():
         if writers.formats or writers.templates or writers.settings.env_patterns:
             report_format_problems(write_formats(result.bundle, run.keyless_mode, writers), result.resolved, run.diags)
         yield result
     if run.workspace and run.desired is not None:
-        settings = run.workspace.organization
-        formats = WHOLE_TREE_FORMATS.intersection(settings.output.formats)
-        run.whole_tree_stage.emit(settings, run.desired, formats, run.diags)
+        organization = run.workspace.organization
+        formats = WHOLE_TREE_FORMATS.intersection(organization.output.formats)
+        run.whole_tree_stage.emit(organization, run.desired, formats, run.diags)
 
 
 def _exhaust(_: int, results: Iterable[BundleResult]) -> None:

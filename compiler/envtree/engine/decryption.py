@@ -1,10 +1,10 @@
-"""Decrypt the secrets files of a run, several at a time, and verify what comes out; the decrypter is given."""
+"""Decrypt the secrets files of a run in parallel with a given decrypter, and verify the plaintext."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
-from envtree.model import nodes as node
 from envtree.model.keypath import KeyPath, format_path
+from envtree.model.nodes import EncryptedValue, MappingNode, Node, ScalarNode, SequenceNode
 from envtree.model.secrets_file import SCOPE_KEY, DecryptError, SecretsFile
 from envtree.system.thread_pool import thread_pool
 
@@ -21,21 +21,24 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 
 
 class Decrypter(Protocol):
-    """Whatever can open a file of the tree."""
+    """A program or library that can decrypt the secrets files of a tree."""
 
     def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
-        """The plain data of a file, `_scope` included; DecryptError if the file is at fault, else Failure."""
+        """Return the plain data of a file, `_scope` included.
+
+        Raise DecryptError if the file is at fault, else MachineError.
+        """
 
     def stop(self) -> None:
-        """End what is running, and let nothing start any more."""
+        """End running decryptions, and let no further one start."""
 
 
 def decrypt_all(
     decrypter: Decrypter, files: Iterable[SecretsFile], workers: int | None = None
 ) -> dict[str, DecryptOutcome]:
-    """Decrypt every file once, several at a time: by path the plain data, without `_scope`, or what is wrong with it.
+    """Decrypt every file once, in parallel; return by path the plain data, without `_scope`, or the error.
 
-    The data has the structure and the types of the file's `content`. The first Failure, by path, ends the others.
+    The data has the structure and the types of the file's `content`. The first MachineError, by path, ends the others.
     """
     unique = {sealed.path: sealed for sealed in files}
     with thread_pool(decrypter.stop, workers) as pool:
@@ -44,7 +47,7 @@ def decrypt_all(
 
 
 def verify_plaintext(sealed: SecretsFile, plain: dict[str, Any]) -> dict[str, Any]:
-    """The plain data without `_scope`; DecryptError if it is not what the file promised, or not for its place."""
+    """Return the plain data without `_scope`; raise DecryptError if structure, types or scope are not as expected."""
     content = dict(plain)
     scope = content.pop(SCOPE_KEY, None)
     if sealed.scope is not None and scope != sealed.expected_scope:
@@ -66,15 +69,15 @@ def _decrypt_verified(decrypter: Decrypter, sealed: SecretsFile) -> DecryptOutco
         return error
 
 
-def _find_mismatches(sealed: node.Node, plain: Any, path: KeyPath) -> Iterator[KeyPath]:
-    """The places where the plain data has another structure or type than the encrypted file shows."""
-    if isinstance(sealed, node.MappingNode):
+def _find_mismatches(sealed: Node, plain: Any, path: KeyPath) -> Iterator[KeyPath]:
+    """Yield the paths at which the plain data has another structure or type than the encrypted file shows."""
+    if isinstance(sealed, MappingNode):
         if not isinstance(plain, dict) or plain.keys() != sealed.entries.keys():
             yield path
         else:
             for key, child in sealed.entries.items():
                 yield from _find_mismatches(child, plain[key], (*path, key))
-    elif isinstance(sealed, node.SequenceNode):
+    elif isinstance(sealed, SequenceNode):
         if not isinstance(plain, list) or len(plain) != len(sealed.items):
             yield path
         else:
@@ -84,6 +87,6 @@ def _find_mismatches(sealed: node.Node, plain: Any, path: KeyPath) -> Iterator[K
         yield path
 
 
-def _is_of_type(sealed: node.ScalarNode, plain: Any) -> bool:
-    kind = sealed.value.type if isinstance(sealed.value, node.EncryptedValue) else ""
+def _is_of_type(sealed: ScalarNode, plain: Any) -> bool:
+    kind = sealed.value.type if isinstance(sealed.value, EncryptedValue) else ""
     return isinstance(plain, _PYTHON_TYPES.get(kind, ())) and isinstance(plain, bool) == (kind == "bool")

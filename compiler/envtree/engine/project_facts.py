@@ -1,4 +1,4 @@
-"""The data of runs by project: where files are, what was found in a project, and the cache of both."""
+"""The data of runs by project: the locations of files, the result of a project, and the protocol of their cache."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol
@@ -13,13 +13,15 @@ from envtree.model.suppression import Suppression
 
 
 class ProjectResult(NamedTuple):
-    """A project: its bundles, and all that was found.
+    """The result of one project: its bundles and its findings.
 
-    It `is_wrong` or `is_broken` as a run is; `advice` counts if none is broken. `idle` has for each file outside of
-    projects that was looked at what did nothing in this one, and `seen` what the layers of those files do: either
-    counts if it is so in all projects. Of the `keys` and `marks` no two projects may have the same: those at the
-    control plane, and what tells the ciphertexts of secrets files apart. `names` is the digest of all names if the
-    project mentions what may be in others, and else empty. `types` has the type of each environment.
+    `has_errors` and `has_breaking_errors` are those of the run; `tree_diagnostics` are only reported if no project has
+    breaking errors. `shared_noops` has, for each file outside of projects that the project uses, the findings about its
+    parts without effect in this project, and `shared_effects` the effects of the layers of such files: either is only
+    reported if it applies to all projects. No two projects may share one of the `control_plane_keys`, or one of the
+    `cipher_fingerprints`, which identify the ciphertexts of secrets files. `names_digest` is the digest of all names if
+    the project mentions names that may be in others, and else empty. `environment_types` has the type of each
+    environment.
     """
 
     ids: tuple[str, ...]
@@ -44,10 +46,10 @@ FileLocations = Mapping[str, Location]
 
 
 class DiscoveredFiles(NamedTuple):
-    """The place of every file of a tree, by project, of which that of what stands outside of projects is empty.
+    """The location of every file of a tree, by project; files outside of projects have the empty project name.
 
-    `secrets` are the secrets files of projects, `environments` the names of all environments, and `diagnostics` what
-    was found wrong with where files stand.
+    `secrets_files` are those of projects, `environments` the names of all environments, and `diagnostics` the findings
+    about the locations of files.
     """
 
     by_project: Mapping[str, FileLocations]
@@ -57,18 +59,18 @@ class DiscoveredFiles(NamedTuple):
 
     @classmethod
     def from_locations(cls, locations: FileLocations, diagnostics: Iterable[Diagnostic]) -> "DiscoveredFiles":
-        """Files that have been discovered, with the projects in the order of their names."""
+        """Group discovered files by project, in the order of project names."""
         files: dict[str, dict[str, Location]] = {"": {}}
-        for path, at in sorted(locations.items(), key=lambda one: one[1].project):
+        for path, at in sorted(locations.items(), key=lambda item: item[1].project):
             files.setdefault(at.project, {})[path] = at
         secrets = {path: at for path, at in locations.items() if at.project and at.kind is Kind.SECRETS}
         return cls(files, secrets, collect_environment_names(locations.values()), tuple(diagnostics))
 
 
 class ProjectDigests(Mapping[str, str]):
-    """For each project what changes with all that its bundles are made from, but for the names in other projects.
+    """For each project a digest of all inputs of its bundles, except for the names in other projects.
 
-    `shared` changes with what stands outside of projects; into one nobody looks before it is asked for.
+    `shared` is the digest of the inputs outside of projects; that of a project is computed on first access.
     """
 
     def __init__(self, shared: str, projects: Collection[str], project_digest: Callable[[str], str]) -> None:
@@ -91,33 +93,33 @@ class ProjectDigests(Mapping[str, str]):
 
 
 class ProjectCache(Protocol):
-    """What was found in projects before, by their names; that of what stands outside of projects is empty."""
+    """A cache of earlier results by project name; files outside of projects have the empty project name."""
 
     @property
     def manifest_digest(self) -> ManifestDigest | None:
-        """The trace of the manifest where it was written."""
+        """The digest of the manifest of the cached run."""
 
     @property
     def has_previous_run(self) -> bool:
-        """Whether something may be known at all."""
+        """Whether the cache may contain anything."""
 
     def load_results(self, digests: ProjectDigests) -> dict[str, ProjectResult]:
-        """What was found in those that have the same digest as then, and are still where they were written."""
+        """Return the results of projects whose digest is unchanged and whose written files are intact."""
 
     def store_results(self, results: Mapping[str, ProjectResult], digests: ProjectDigests) -> None:
-        """Remember what was found in all projects, which have these digests."""
+        """Store the results of all projects under these digests."""
 
     def load_discovered(self) -> DiscoveredFiles | None:
-        """What discovery would find, if it is known."""
+        """Return the result of discovery, or None if it is not known."""
 
     def store_discovered(self, discovered: DiscoveredFiles) -> None:
-        """Remember what discovery has found."""
+        """Store the result of discovery."""
 
     def file_digest(self, path: str) -> str:
-        """What changes with the content of a file."""
+        """Return a digest of the content of a file."""
 
     def load_documents(self, project: str) -> DocumentCache:
-        """The files of a project as they were read before."""
+        """Return the parsed files of a project from earlier runs."""
 
     def store_documents(self, documents: DocumentCache) -> None:
-        """Remember them as they have been read now."""
+        """Store the parsed files of a project."""

@@ -1,4 +1,4 @@
-"""The last steps, from bundles to files: `emit`, and `write` or `compare`."""
+"""The last stages, from bundles to files: `emit`, and `write` or `compare`."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -30,24 +30,24 @@ from envtree.output.write import pack, write
 
 # Files by name and bytes.
 FileContents = tuple[tuple[str, bytes], ...]
-# Takes the bundles out of a run, and gives each back with the files that are to lie beside it.
+# Computes the bundles of a run, and yields each with further files to write beside it.
 AddFiles = Callable[[Run], Iterable[tuple[BundleResult, FileContents]]]
-# Tells what the selected bundles of a run are made from: those of a project, or with an empty name all of them.
+# Makes a function that returns the receipt of the selected bundles of a project, or of all for the empty name.
 ReceiptFactory = Callable[[Run], Callable[[str], Receipt]]
-# Stands for the name of a project in the path of archives.
+# Replaced by the name of a project in the path of an archive.
 PROJECT_PLACEHOLDER = "{project}"
 
 
 def without_extra_files(run: Run) -> Iterator[tuple[BundleResult, FileContents]]:
-    """The bundles of a run, with no other files beside them."""
+    """Return the bundles of a run without further files beside them."""
     return ((result, ()) for result in run.results())
 
 
 class Destinations(NamedTuple):
-    """Where a run writes, at one of the first two at least: to a folder, and the same to an archive.
+    """The outputs of a run: a folder, an archive with the same files, or both.
 
-    An archive whose path has PROJECT in it is one for each project; `receipts` tells what these are made from.
-    With `secret` these hold no secret, and that folder holds nothing else.
+    An archive whose path contains `PROJECT_PLACEHOLDER` is written for each project; `make_receipt` returns the receipt
+    of a project. With `secret`, the other outputs contain no secret, and the folder `secret` contains nothing else.
     """
 
     folder: Output | None
@@ -57,30 +57,32 @@ class Destinations(NamedTuple):
 
     @property
     def primary(self) -> Output:
-        """The first of the places."""
+        """The folder, or else the archive."""
         output = self.folder or self.archive
         assert output is not None
         return output
 
     def for_run(self, run: Run, receipt_factory: ReceiptFactory | None) -> "Destinations":
-        """The same places, as what a run writes there."""
-        told = receipt_factory(run) if receipt_factory else None
-        filled = self._with_fields(
-            inputs=run.recorded_inputs(), is_selected=run.is_selected, receipt=told("") if told else None
+        """Return the same destinations with the fields of a run."""
+        make_receipt = receipt_factory(run) if receipt_factory else None
+        destinations = self._with_fields(
+            inputs=run.recorded_inputs(),
+            is_selected=run.is_selected,
+            receipt=make_receipt("") if make_receipt else None,
         )
-        return filled._replace(make_receipt=told)
+        return destinations._replace(make_receipt=make_receipt)
 
     def for_manifest(self, manifest: Manifest) -> "Destinations":
-        """The same places, for the bundles of a manifest."""
+        """Return the same destinations with the fields of a manifest."""
         edition, mode, inputs, _, receipt, _ = manifest
         return self._with_fields(edition=edition, mode=mode, inputs=inputs, receipt=receipt)
 
     def _with_fields(self, **fields: Any) -> "Destinations":
-        folder, archive, secret = (one and one._replace(**fields) for one in self[:3])
+        folder, archive, secret = (output and output._replace(**fields) for output in self[:3])
         return Destinations(folder, archive, secret, self.make_receipt)
 
     def archives(self, ids: Iterable[str]) -> dict[str, Output]:
-        """The archives for bundles: one by the name of each project, or one of the empty name for all."""
+        """Return the archives for bundles: one by the name of each project, or one with the empty name for all."""
         if self.archive is None:
             return {}
         path = str(self.archive.folder)
@@ -100,23 +102,21 @@ class Destinations(NamedTuple):
         ids: Iterable[str],
         approve: Callable[[], bool],
     ) -> Manifest | None:
-        """Write the artifacts of bundles to the first two of the places, if `approve()` agrees after the last one."""
+        """Write the artifacts of bundles to the folder and archive, if `approve()` agrees after the last artifact."""
 
-        def onward(artifacts: Iterable[Artifact]) -> Manifest | None:
+        def consume(artifacts: Iterable[Artifact]) -> Manifest | None:
             if self.folder:
                 return write(artifacts, self.folder, approve)
-            put = WrittenRecords.from_artifacts(artifacts)
-            return (
-                self.primary.next_manifest(Manifest(self.primary.edition, self.primary.mode, {}), put)
-                if approve()
-                else None
-            )
+            records = WrittenRecords.from_artifacts(artifacts)
+            if not approve():
+                return None
+            return self.primary.next_manifest(Manifest(self.primary.edition, self.primary.mode, {}), records)
 
-        return pack(artifacts, self.archives(ids), onward) if self.archive else onward(artifacts)
+        return pack(artifacts, self.archives(ids), consume) if self.archive else consume(artifacts)
 
 
 class _WholeRun(NamedTuple):
-    """A run that has begun: where it writes, its artifacts as they are made, and the secret halves of those so far."""
+    """A run in progress: its destinations, the stream of its artifacts, and their secret halves so far."""
 
     run: Run
     destinations: Destinations
@@ -132,18 +132,20 @@ def _start_whole_run(
     receipt_factory: ReceiptFactory | None,
 ) -> _WholeRun:
     run = Run(request._replace(control_plane=request.control_plane or bool(formats & WHOLE_TREE_FORMATS)))
-    told = destinations.for_run(run, receipt_factory)
-    apart: list[Artifact] = []
-    wanted = run.select_writers(formats)
-    check_templates(formats, wanted.settings, run.diags)
-    artifacts = chain(_emit_artifacts(add_files(run), run, told, wanted, apart), _emit_whole_tree(run, formats))
-    return _WholeRun(run, told, artifacts, apart)
+    destinations = destinations.for_run(run, receipt_factory)
+    secret_artifacts: list[Artifact] = []
+    writers = run.select_writers(formats)
+    check_templates(formats, writers.settings, run.diags)
+    artifacts = chain(
+        _emit_artifacts(add_files(run), run, destinations, writers, secret_artifacts), _emit_whole_tree(run, formats)
+    )
+    return _WholeRun(run, destinations, artifacts, secret_artifacts)
 
 
 class _ProjectRun(NamedTuple):
-    """A run from project to project, where its bundles go, and how they are put there; and what is wrong, if anything.
+    """A run project by project: its output folder, the producer of its artifacts, and its outcome in case of an error.
 
-    Of that None is known if it depends on where the first error is found.
+    `error_outcome` returns None if the findings depend on which error comes first.
     """
 
     runner: ProjectRunner
@@ -159,55 +161,58 @@ def _start_project_run(
     add_files: AddFiles,
     receipt_factory: ReceiptFactory | None,
 ) -> _ProjectRun | None:
-    """A run from project to project; None where that is not possible.
+    """Return a run project by project, or None where that is not possible.
 
-    What goes into one file, or is kept for a second place, passes through one process, and so do files of the whole.
-    Which bundles of an output are to go if not all are asked for, nobody knows before all projects have been read.
+    It is not possible for archives, a secret folder and files of the whole tree, which must pass through one process,
+    and not with `restrict_ids`, as the bundles to remove from the output are unknown until all projects are read.
     """
-    is_of_all = add_files is without_extra_files and not (
+    is_supported = add_files is without_extra_files and not (
         receipt_factory or destinations.archive or destinations.secret or formats & WHOLE_TREE_FORMATS
     )
-    parts = ProjectRunner(request) if is_of_all and destinations.folder and request.restrict_ids is None else None
-    if parts is None or not parts.is_possible(formats):
+    if not is_supported or not destinations.folder or request.restrict_ids is not None:
         return None
-    told = destinations.for_run(parts.root, None)
-    wanted = parts.root.select_writers(formats)
-    check_templates(formats, wanted.settings, parts.root.diags)
+    runner = ProjectRunner(request)
+    if not runner.is_possible(formats):
+        return None
+    destinations = destinations.for_run(runner.root, None)
+    writers = runner.root.select_writers(formats)
+    check_templates(formats, writers.settings, runner.root.diags)
 
     def stream(run: Run) -> Iterator[Artifact]:
-        return in_batches(_emit_artifacts(without_extra_files(run), run, told, wanted, []))
+        return in_batches(_emit_artifacts(without_extra_files(run), run, destinations, writers, []))
 
     return _ProjectRun(
-        parts,
-        told.primary,
-        partial(parts.run_all, stream),
-        partial(_error_outcome, request, formats, told.primary.mode),
+        runner,
+        destinations.primary,
+        partial(runner.run_all, stream),
+        partial(_error_outcome, request, formats, destinations.primary.mode),
     )
 
 
 def _error_outcome(request: Request, formats: frozenset[str], mode: SecretsMode) -> RunOutcome | None:
-    """All that is wrong with a tree of which nothing can be written.
+    """Return all findings of a tree with an error, of which nothing is written.
 
-    Over an error nothing is decrypted any more, and bundles are looked at as they are without a key. That is the same
-    for all of them if they are anyway, or if there is an error before the first of them.
+    After an error nothing is decrypted any more, and bundles are checked as in a run without a key. If that does not
+    apply to all bundles, because the run has a key and no error comes before the first bundle, the findings depend on
+    which error comes first, and the result is None.
     """
-    parts = ProjectRunner(request._replace(decrypter=None, project_cache=None), continue_on_error=True)
-    if not parts.is_possible(formats):
+    runner = ProjectRunner(request._replace(decrypter=None, project_cache=None), continue_on_error=True)
+    if not runner.is_possible(formats):
         return None
-    wanted = parts.root.select_writers(formats)
-    check_templates(formats, wanted.settings, parts.root.diags)
-    alike = request.decrypter is None and parts.root.keyless_mode == mode
+    writers = runner.root.select_writers(formats)
+    check_templates(formats, writers.settings, runner.root.diags)
+    is_keyless = request.decrypter is None and runner.root.keyless_mode == mode
 
-    def looked_at(run: Run) -> Iterator[BundleResult]:
+    def checked_results(run: Run) -> Iterator[BundleResult]:
         for result in run.results():
             report_format_problems(
-                write_formats(result.bundle, run.keyless_mode, wanted), result.resolved, run.format_diags
+                write_formats(result.bundle, run.keyless_mode, writers), result.resolved, run.format_diags
             )
             yield result
         run.diags.extend(run.format_diags)
 
-    done = parts.run_all(looked_at, lambda _, results: deque(results, maxlen=0) and None)
-    return parts.outcome() if done is not None and (alike or parts.has_errors) else None
+    shares = runner.run_all(checked_results, lambda _, results: deque(results, maxlen=0) and None)
+    return runner.outcome() if shares is not None and (is_keyless or runner.has_errors) else None
 
 
 def publish(
@@ -218,22 +223,25 @@ def publish(
     receipt_factory: ReceiptFactory | None = None,
 ) -> RunOutcome:
     """Check the selected bundles and write them, unless there is an error."""
-    parts = _start_project_run(request, destinations, formats, add_files, receipt_factory)
-    if parts:
-        known = request.project_cache.manifest_digest if request.project_cache and parts.runner.cached_results else None
-        elsewhere = IncrementalWrite(parts.sharded_artifacts, known, parts.runner.reusable_projects)
-        manifest = write((), parts.folder, lambda: parts.runner.is_done, incremental=elsewhere)
-        outcome = parts.runner.outcome(manifest) if parts.runner.is_done else parts.error_outcome()
+    project_run = _start_project_run(request, destinations, formats, add_files, receipt_factory)
+    if project_run:
+        runner, project_cache = project_run.runner, request.project_cache
+        previous_digest = project_cache.manifest_digest if project_cache and runner.cached_results else None
+        incremental = IncrementalWrite(project_run.sharded_artifacts, previous_digest, runner.reusable_projects)
+        manifest = write((), project_run.folder, lambda: runner.is_done, incremental=incremental)
+        outcome = runner.outcome(manifest) if runner.is_done else project_run.error_outcome()
         if outcome:
             return outcome
-    run, destinations, artifacts, apart = _start_whole_run(request, destinations, formats, add_files, receipt_factory)
+    whole_run = _start_whole_run(request, destinations, formats, add_files, receipt_factory)
+    run, secret = whole_run.run, whole_run.destinations.secret
 
     def approve() -> bool:
-        """Whether to write; the secret half is the first to be there, for the other one may say where it is."""
-        agreed = not run.error_monitor.has_errors()
-        return agreed and (destinations.secret is None or write(apart, destinations.secret, lambda: True) is not None)
+        """Return whether to write; write the secret half first, because the public half may say where it is."""
+        if run.error_monitor.has_errors():
+            return False
+        return secret is None or write(whole_run.secret_artifacts, secret, lambda: True) is not None
 
-    return run.outcome(destinations.write(artifacts, run.selected, approve))
+    return run.outcome(whole_run.destinations.write(whole_run.artifacts, run.selected, approve))
 
 
 def check_outputs(
@@ -243,26 +251,29 @@ def check_outputs(
     add_files: AddFiles = without_extra_files,
     receipt_factory: ReceiptFactory | None = None,
 ) -> RunOutcome:
-    """Check the selected bundles and compare them with what is written; over an error this tells no difference."""
-    parts = _start_project_run(request, destinations, formats, add_files, receipt_factory)
-    if parts:
-        differing = compare((), parts.folder, parts.sharded_artifacts)
-        outcome = parts.runner.outcome() if parts.runner.is_done else parts.error_outcome()
+    """Check the selected bundles and compare them with the output on disk; with an error, no difference is reported."""
+    project_run = _start_project_run(request, destinations, formats, add_files, receipt_factory)
+    if project_run:
+        runner = project_run.runner
+        differing = compare((), project_run.folder, project_run.sharded_artifacts)
+        outcome = runner.outcome() if runner.is_done else project_run.error_outcome()
         if outcome:
-            return outcome._replace(differences=tuple(differing) if parts.runner.is_done else ())
-    run, destinations, artifacts, apart = _start_whole_run(request, destinations, formats, add_files, receipt_factory)
+            return outcome._replace(differences=tuple(differing) if runner.is_done else ())
+    whole_run = _start_whole_run(request, destinations, formats, add_files, receipt_factory)
+    run, artifacts = whole_run.run, whole_run.artifacts
+    folder, archive, secret, _ = whole_run.destinations
 
-    def onward(artifacts: Iterable[Artifact]) -> list[str]:
-        if destinations.folder:
-            return compare(artifacts, destinations.folder)
+    def compare_folder(artifacts: Iterable[Artifact]) -> list[str]:
+        if folder:
+            return compare(artifacts, folder)
         deque(artifacts, maxlen=0)
         return []
 
-    archives = destinations.archives(run.selected)
-    found = compare_archives(artifacts, archives, onward) if destinations.archive else onward(artifacts)
-    if destinations.secret:
-        found += (f"{destinations.secret.folder}/{path}" for path in compare(apart, destinations.secret))
-    return run.outcome(differences=() if run.error_monitor.has_errors() else tuple(found))
+    archives = whole_run.destinations.archives(run.selected)
+    differing = compare_archives(artifacts, archives, compare_folder) if archive else compare_folder(artifacts)
+    if secret:
+        differing += (f"{secret.folder}/{path}" for path in compare(whole_run.secret_artifacts, secret))
+    return run.outcome(differences=() if run.error_monitor.has_errors() else tuple(differing))
 
 
 def _emit_artifacts(
@@ -272,29 +283,29 @@ def _emit_artifacts(
     writers: Writers,
     secret_artifacts: list[Artifact],
 ) -> Iterator[Artifact]:
-    """The files of the bundles, as long as there is no error: nothing of a broken run is ever written.
+    """Yield the files of the bundles as long as there is no error: a run with errors writes nothing.
 
-    Secret halves are added to `apart`. What does not fit is told at the end, so that it is told of all bundles, and not
-    only of the first.
+    Secret halves are added to `secret_artifacts`. Format problems are reported at the end, so that an error in one
+    bundle does not prevent the problems of the others from being found.
     """
-    unfit = run.format_diags
     for result, files in results:
         if run.error_monitor.has_errors():
-            # Nothing was decrypted for a broken tree.
-            report_format_problems(write_formats(result.bundle, run.keyless_mode, writers), result.resolved, unfit)
+            # Nothing was decrypted for a tree with errors.
+            format_result = write_formats(result.bundle, run.keyless_mode, writers)
+            report_format_problems(format_result, result.resolved, run.format_diags)
             continue
         if destinations.secret:
-            artifact, secret, beside = emit_split(result.bundle, writers)
+            artifact, secret, format_result = emit_split(result.bundle, writers)
             secret_artifacts.append(secret)
         else:
-            artifact, beside = emit(result.bundle, destinations.primary.mode, writers)
-        report_format_problems(beside, result.resolved, unfit)
+            artifact, format_result = emit(result.bundle, destinations.primary.mode, writers)
+        report_format_problems(format_result, result.resolved, run.format_diags)
         yield artifact._replace(files=(*artifact.files, *files)) if files else artifact
-    run.diags.extend(unfit)
+    run.diags.extend(run.format_diags)
 
 
 def _emit_whole_tree(run: Run, formats: frozenset[str]) -> Iterator[Artifact]:
-    """The files of the whole tree, after those of its bundles."""
+    """Yield the files of the whole tree, after those of its bundles."""
     if (
         run.workspace
         and run.desired is not None

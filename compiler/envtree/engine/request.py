@@ -1,4 +1,4 @@
-"""What a run is asked to do, and what it returns."""
+"""The request and the outcome of a run, and the protocol of stages over the whole tree."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -19,7 +19,7 @@ from envtree.sources.tree import Tree
 
 
 class BundleResult(NamedTuple):
-    """One bundle, and the values that it was put together from, which know where they come from."""
+    """One bundle, and the resolved values with origins that it was assembled from."""
 
     resolved: Resolved
     bundle: Bundle
@@ -36,24 +36,24 @@ class WholeTreeStage(Protocol):
         external_values: ExternalValues,
         diags: Diagnostics,
     ) -> tuple[Any, ...]:
-        """What the tree amounts to."""
+        """Return the objects that the tree describes."""
 
     def emit(
         self, organization: Organization, built: Sequence[Any], formats: frozenset[str], diags: Diagnostics
     ) -> Artifact:
-        """The files of what was built, in the formats that are wanted."""
+        """Return the files of these objects in the requested formats."""
 
 
 class Request(NamedTuple):
-    """What a run is asked to do, for the bundles that a selector selects.
+    """The options of a run over the bundles that the selectors select.
 
     Without a `decrypter` no secret is known. With `require_inputs` an input that is read must have a value; with
     `allow_undeclared_inputs` an input may be set that another tree declares and this one does not. With `strict` a
     warning keeps `publish` from writing, as an error does. With `allow_empty` it is no error to select no bundle;
-    None where no option allows it. `today` decides which suppressions have expired. `progress` is called for every
-    file and bundle that is done. Runs over trees with files in common may share a `document_cache`. `restrict_ids`
-    returns, once the tree is linked, the bundles to compute at most. Only the files of a `shard` are read, and checks
-    of the whole tree are left out. A run by project uses up to `jobs` processes and reuses results of
+    it is None if the command has no such option. `today` decides which suppressions have expired. `progress` is called
+    for every finished file and bundle. Runs over trees with files in common may share a `document_cache`.
+    `restrict_ids` returns, once the tree is linked, the bundles to compute at most. Only the files of a `shard` are
+    read, and checks of the whole tree are left out. A run by project uses up to `jobs` processes and reuses results of
     `project_cache`. With `control_plane` the resources of the control plane are built even where the organization
     does not ask for them; `whole_tree` builds them, and is required then.
     """
@@ -79,9 +79,7 @@ class Request(NamedTuple):
 
 
 class RunOutcome(NamedTuple):
-    """What a run found: `ids` are all bundles of the tree, `selected` those that were asked for, `checked` those that
-    were looked at.
-    """
+    """The outcome of a run: `ids` are all bundles of the tree, of which `checked` were computed."""
 
     workspace: Workspace | None
     ids: tuple[str, ...]

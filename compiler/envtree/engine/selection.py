@@ -1,4 +1,4 @@
-"""Which bundles were asked for: a selector, a policy or a whole tree that selects nothing is a mistake."""
+"""Check the selection of bundles: report selectors, policies and trees that select nothing."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -11,14 +11,12 @@ from envtree.model.tree_layout import ROOT_FILE
 from envtree.model.workspace import Workspace
 
 _ALLOW_EMPTY_HINT = "pass --allow-empty"
-# What stands in paths, and not in ids.
+# Folders that are part of paths, but not of ids.
 _ENTITY_FOLDERS = frozenset({"projects", "teams", "agents"})
 
 
 class Selection(NamedTuple):
-    """What a run is asked for: selectors, of the `ids` that there may be; with `allow_empty` of None no option
-    could allow that there is none.
-    """
+    """The selectors of a run, and the `ids` that may exist; `allow_empty` is None if the command has no such option."""
 
     selectors: tuple[str, ...]
     ids: tuple[str, ...]
@@ -26,25 +24,25 @@ class Selection(NamedTuple):
 
 
 def check_selection(workspace: Workspace, selection: Selection, diags: Diagnostics, *, has_errors: bool) -> None:
-    """Report whatever selects nothing."""
-    optional = selection.allow_empty is not None
+    """Report the selectors and policies that select nothing, and a tree without bundles."""
+    has_option = selection.allow_empty is not None
     if not selection.allow_empty:
         if not has_errors:
-            check_has_bundles(workspace, selection.ids, diags, has_option=optional)
-        check_selectors(selection.selectors, selection.ids, diags, has_option=optional)
+            check_has_bundles(workspace, selection.ids, diags, has_option=has_option)
+        check_selectors(selection.selectors, selection.ids, diags, has_option=has_option)
     check_policies(workspace, selection.ids, diags)
 
 
 def check_has_bundles(workspace: Workspace, ids: tuple[str, ...], diags: Diagnostics, *, has_option: bool) -> None:
-    """Report a tree without bundles; `optional` says that the command has an option for it."""
+    """Report a tree without bundles; `has_option` is whether the command has an option that allows it."""
     if ids:
         return
-    environments = [one for project in workspace.projects for one in project.environments.values()]
+    environments = [environment for project in workspace.projects for environment in project.environments.values()]
     if not any(team.agents for project in workspace.projects for team in project.teams):
         hint = "add 'agents/<agent>.yaml'"
     elif not environments:
         hint = "add 'environments/<environment>.yaml'"
-    elif all(one.abstract for one in environments):
+    elif all(environment.abstract for environment in environments):
         hint = "every environment is abstract: add one that is not"
     else:
         hint = "the 'targets' of projects, teams and agents leave none over: widen them"
@@ -53,8 +51,8 @@ def check_has_bundles(workspace: Workspace, ids: tuple[str, ...], diags: Diagnos
 
 
 def check_selectors(patterns: Iterable[str], ids: tuple[str, ...], diags: Diagnostics, *, has_option: bool) -> None:
-    """Report each selector that matches no bundle; `optional` as above."""
-    otherwise = (
+    """Report each selector that matches no bundle; `has_option` as above."""
+    default_hint = (
         f"if its bundles are gone on purpose, {_ALLOW_EMPTY_HINT}"
         if has_option
         else "'envtree tree' shows what there is"
@@ -62,7 +60,7 @@ def check_selectors(patterns: Iterable[str], ids: tuple[str, ...], diags: Diagno
     for pattern in patterns:
         if not any(map(compile_selector([pattern]), ids)):
             message = f"selector '{pattern}' matches no bundle"
-            diags.add(Diagnostic(file_span(ROOT_FILE), "ET309", message, _suggestion(pattern, ids) or otherwise))
+            diags.add(Diagnostic(file_span(ROOT_FILE), "ET309", message, _suggestion(pattern, ids) or default_hint))
 
 
 def check_policies(workspace: Workspace, ids: tuple[str, ...], diags: Diagnostics) -> None:
@@ -74,35 +72,35 @@ def check_policies(workspace: Workspace, ids: tuple[str, ...], diags: Diagnostic
 
 
 def widen_selector(pattern: str, ids: Iterable[str]) -> str:
-    """The selector of all that begins like one that matches nothing; empty if that is nothing, too."""
-    place, at, environment = pattern.partition("@")
-    wider = f"{place.rstrip('/')}/**{at}{environment}"
+    """Return the selector of all bundles below one that matches nothing, or "" if it matches nothing either."""
+    path, at, environment = pattern.partition("@")
+    wider = f"{path.rstrip('/')}/**{at}{environment}"
     return wider if any(map(compile_selector([wider]), ids)) else ""
 
 
 def _suggestion(pattern: str, ids: tuple[str, ...]) -> str:
-    meant = (
+    suggestion = (
         widen_selector(pattern, ids)
         or _selector_of_path(pattern, ids)
         or _nearest_environment(pattern, ids)
         or nearest_name(pattern, ids)
     )
-    return f"did you mean '{meant}'?" if meant else ""
+    return f"did you mean '{suggestion}'?" if suggestion else ""
 
 
 def _selector_of_path(pattern: str, ids: tuple[str, ...]) -> str:
-    """The selector of all that a file or a folder of the tree is about, if the pattern is its path."""
+    """Return the selector of the bundles that a file or folder of the tree describes, if the pattern is its path."""
     stem = pattern.removesuffix("/").removesuffix(".yaml")
     if stem.startswith("environments/"):
-        meant = f"**@{stem.rpartition('/')[2]}"
+        selector = f"**@{stem.rpartition('/')[2]}"
     else:
         parts = [part for part in stem.split("/") if part not in _ENTITY_FOLDERS]
-        meant = "/".join(parts[:-1] if parts[-1:] in (["project"], ["team"]) else parts)
-    return meant if any(map(compile_selector([meant]), ids)) else widen_selector(meant, ids)
+        selector = "/".join(parts[:-1] if parts[-1:] in (["project"], ["team"]) else parts)
+    return selector if any(map(compile_selector([selector]), ids)) else widen_selector(selector, ids)
 
 
 def _nearest_environment(pattern: str, ids: tuple[str, ...]) -> str:
-    """The same place in the environment whose name comes nearest."""
-    place, _, environment = pattern.partition("@")
-    near = nearest_name(environment, sorted({id.partition("@")[2] for id in ids if compile_selector([place])(id)}))
-    return f"{place}@{near}" if near else ""
+    """Return the same path in the environment with the nearest name, or ""."""
+    path, _, environment = pattern.partition("@")
+    nearest = nearest_name(environment, sorted({id.partition("@")[2] for id in ids if compile_selector([path])(id)}))
+    return f"{path}@{nearest}" if nearest else ""

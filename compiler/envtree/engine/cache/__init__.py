@@ -1,4 +1,4 @@
-"""What a run leaves for the next one, in a folder of the user's own, and whether it still holds."""
+"""Cache the results of a run for the next one, in a private folder of the user, and check that they are still valid."""
 
 from envtree.engine.cache.cache_folder import CacheFolder, find_cache_folder
 from envtree.engine.cache.output_state import NO_OUTPUT, OutputState, capture_output, is_intact, may_be_intact

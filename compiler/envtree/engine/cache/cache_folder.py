@@ -1,4 +1,4 @@
-"""The folder of the cache: only its user reads and writes it, and what is not whole is not there."""
+"""The cache folder: private to its user, with entries that are written atomically and verified when read."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-# What is kept has another form when this changes.
+# Changes with the format of entries.
 _HEADER = b"envtree cache 2\n"
 _DIGEST_SIZE = 32
 _SALT_NAME = "salt"
@@ -17,26 +17,26 @@ _MAX_BYTES = 1 << 30
 
 
 class CacheFolder:
-    """Entries by name; each is whole or not there, whoever writes at the same time."""
+    """Entries by name; concurrent writers never leave a partial entry."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self, name: str) -> bytes | None:
-        """What is kept under a name, None if that is nothing which this version of envtree wrote for this user."""
+        """Return the entry under a name, or None if this version of envtree has not written one for this user."""
         try:
             descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return None
         with open(descriptor, "rb") as file:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
                 return None
             head, digest, body = file.read(len(_HEADER)), file.read(_DIGEST_SIZE), file.read()
         return body if head == _HEADER and hashlib.sha256(body).digest() == digest else None
 
     def write(self, name: str, body: bytes) -> None:
-        """Keep something under a name, if that can be done at all."""
+        """Store an entry under a name; ignore an error of the system."""
         draft = self.path / f".{secrets.token_hex(8)}"
         with suppress(OSError):
             try:
@@ -49,7 +49,7 @@ class CacheFolder:
                     os.unlink(draft)
 
     def clear(self) -> int:
-        """Remove everything that is kept; how many entries there were."""
+        """Remove all entries, and return their number."""
         names = [entry.name for entry in self._entries()]
         for name in names:
             with suppress(FileNotFoundError):
@@ -57,11 +57,11 @@ class CacheFolder:
         return sum(not name.startswith(".") and name != _SALT_NAME for name in names)
 
     def load_salt(self) -> bytes:
-        """A random text that is the same from run to run, and nobody else's: names made with it tell nothing."""
+        """Return the random salt of this folder, created on first use; names hashed with it reveal nothing."""
         for _ in range(2):
-            kept = self.read(_SALT_NAME)
-            if kept is not None:
-                return kept
+            salt = self.read(_SALT_NAME)
+            if salt is not None:
+                return salt
             self.write(_SALT_NAME, secrets.token_bytes(32))
         return secrets.token_bytes(32)
 
@@ -72,29 +72,29 @@ class CacheFolder:
 
     def _stat_entries(self) -> Iterator[tuple[os.stat_result, str]]:
         for entry in self._entries():
-            # Another process may have renamed or removed it by now.
+            # Another process may have renamed or removed the file by now.
             with suppress(FileNotFoundError):
                 yield entry.stat(follow_symlinks=False), entry.name
 
     def evict_oldest(self) -> None:
-        """Remove what has not been written for the longest time, if there is too much."""
-        found = sorted(self._stat_entries(), key=_modified_time)
-        size, count = sum(each.st_size for each, _ in found), len(found)
-        for each, name in found:
+        """Remove the least recently written entries while the folder exceeds its limits."""
+        entries = sorted(self._stat_entries(), key=_modified_time)
+        size, count = sum(status.st_size for status, _ in entries), len(entries)
+        for status, name in entries:
             if count <= _MAX_FILES and size <= _MAX_BYTES:
                 break
             if name != _SALT_NAME:
                 with suppress(FileNotFoundError):
                     os.unlink(self.path / name)
-                size, count = size - each.st_size, count - 1
+                size, count = size - status.st_size, count - 1
 
 
-def _modified_time(found: tuple[os.stat_result, str]) -> tuple[int, str]:
-    return found[0].st_mtime_ns, found[1]
+def _modified_time(entry: tuple[os.stat_result, str]) -> tuple[int, str]:
+    return entry[0].st_mtime_ns, entry[1]
 
 
 def find_cache_folder(environ: Mapping[str, str]) -> CacheFolder | None:
-    """The cache of this user, made if need be; None where there can be none that only they can write."""
+    """Return the cache folder of this user, created if needed, or None if no private one is possible."""
     base = environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):
         home = environ.get("HOME", "")
@@ -103,7 +103,7 @@ def find_cache_folder(environ: Mapping[str, str]) -> CacheFolder | None:
     with suppress(OSError):
         if base:
             os.makedirs(path, 0o700, exist_ok=True)
-            found = os.lstat(path)
-            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077:
+            status = os.lstat(path)
+            if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & 0o077:
                 return CacheFolder(path)
     return None

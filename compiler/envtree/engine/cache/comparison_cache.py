@@ -1,4 +1,4 @@
-"""What is known of two trees from when they were compared before: where files stand, and what was found in projects."""
+"""Cache discovery and project results of compared trees for the next comparison."""
 
 import os
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ from envtree.sources.tree import DirectoryTree, Tree, digest_read_result
 
 class _SavableCache(Protocol):
     def save(self) -> None:
-        """Keep what is known now."""
+        """Write the cache to its folder."""
 
 
 class ComparisonCache:
-    """What was found in projects of either tree, by digest; of what was not asked for this time nothing is kept."""
+    """The results of projects of either tree by digest; results that this comparison did not use are dropped."""
 
     def __init__(self, folder: cache.CacheFolder, *identity: object) -> None:
         self._folder, self._name = folder, cache_entry_name(folder, "projects", *identity)
@@ -29,37 +29,37 @@ class ComparisonCache:
         self._tree_caches: list[_SavableCache] = []
 
     def with_project_cache(self, request: Request) -> Request:
-        """The same request, over a tree of which is known what was known the last time."""
+        """Return the request with a project cache for its tree."""
         tree = request.tree
         if isinstance(tree, RevisionTree):
-            commit = _CommitCache(self, self._folder, tree)
-            self._tree_caches.append(commit)
-            return request._replace(project_cache=commit)
+            commit_cache = _CommitCache(self, self._folder, tree)
+            self._tree_caches.append(commit_cache)
+            return request._replace(project_cache=commit_cache)
         if isinstance(tree, DirectoryTree):
-            folder = _DirectoryCache(self, self._folder, tree, request.jobs)
-            self._tree_caches.append(folder)
-            return request._replace(project_cache=folder, tree=folder.tree)
+            directory_cache = _DirectoryCache(self, self._folder, tree, request.jobs)
+            self._tree_caches.append(directory_cache)
+            return request._replace(project_cache=directory_cache, tree=directory_cache.tree)
         return request
 
     def load_results(self, digests: Mapping[str, str]) -> dict[str, ProjectResult]:
-        """What was found in the projects that have these digests."""
+        """Return the cached results of projects with these digests."""
         return {project: self._loaded[digest] for project, digest in digests.items() if digest in self._loaded}
 
     def store_results(self, results: Mapping[str, ProjectResult], digests: Mapping[str, str]) -> None:
-        """Remember what was found in projects, which have these digests."""
-        self._current |= {digests[project]: unit for project, unit in results.items()}
+        """Store the results of projects under these digests."""
+        self._current |= {digests[project]: result for project, result in results.items()}
 
     def save(self) -> None:
-        """Keep all of it, if there is anything to keep."""
+        """Write the results and the caches of both trees, if there are any results."""
         if self._current and self._current != self._loaded:
             save_object(self._folder, self._name, self._current)
-        for side in self._tree_caches if self._current else ():
-            side.save()
+        for tree_cache in self._tree_caches if self._current else ():
+            tree_cache.save()
         self._folder.evict_oldest()
 
 
 class _TreeCache:
-    """A tree of a comparison."""
+    """The project cache of one tree of a comparison."""
 
     manifest_digest, has_previous_run = None, True
 
@@ -68,19 +68,19 @@ class _TreeCache:
         self._discovered: DiscoveredFiles | None = None
 
     def store_discovered(self, discovered: DiscoveredFiles) -> None:
-        """Remember what discovery has found."""
+        """Store the result of discovery."""
         self._discovered = discovered
 
     def load_documents(self, project: str) -> DocumentCache:
-        """Nothing: few projects have to be read."""
+        """Return no documents: few projects have to be parsed."""
         return {}
 
     def store_documents(self, documents: DocumentCache) -> None:
-        """Remember nothing."""
+        """Store nothing."""
 
 
 class _DirectoryCache(_TreeCache):
-    """A folder, and how it was seen the last time."""
+    """The cache of a working directory, with the read log of the last run."""
 
     def __init__(self, comparison: ComparisonCache, folder: cache.CacheFolder, tree: DirectoryTree, jobs: int) -> None:
         super().__init__(comparison)
@@ -91,22 +91,22 @@ class _DirectoryCache(_TreeCache):
             self.tree.refresh(self._loaded[0], jobs)
 
     def load_discovered(self) -> DiscoveredFiles | None:
-        """What discovery would find, if there are the same files as then."""
+        """Return the cached discovery if the listing of the tree is unchanged."""
         return self._loaded[1] if self._loaded and self.tree.reuse_previous() else None
 
     def file_digest(self, path: str) -> str:
-        """What changes with the content of a file."""
+        """Return a digest of the content of a file."""
         return self.tree.file_digest(path).hex()
 
     def save(self) -> None:
-        """Keep what was seen."""
-        seen = self.tree.read_log()
-        if self._discovered and not (self._loaded and seen == self._loaded[0]):
-            save_object(self._folder, self._name, (seen, self._discovered))
+        """Write the read log and the discovery, unless the log is unchanged."""
+        read_log = self.tree.read_log()
+        if self._discovered and not (self._loaded and read_log == self._loaded[0]):
+            save_object(self._folder, self._name, (read_log, self._discovered))
 
 
 class _CommitCache(_TreeCache):
-    """A commit, of which nothing changes."""
+    """The cache of a commit, whose content never changes."""
 
     def __init__(self, comparison: ComparisonCache, folder: cache.CacheFolder, tree: RevisionTree) -> None:
         super().__init__(comparison)
@@ -115,27 +115,27 @@ class _CommitCache(_TreeCache):
         self._digests: dict[str, str] = self._loaded[1] if self._loaded else {}
 
     def load_discovered(self) -> DiscoveredFiles | None:
-        """What discovery has found."""
+        """Return the cached discovery, and prefetch the files outside of projects."""
         if self._loaded is None:
             return None
-        placed = self._loaded[0]
-        self._tree.prefetch(placed.by_project[""])
-        return placed
+        discovered = self._loaded[0]
+        self._tree.prefetch(discovered.by_project[""])
+        return discovered
 
     def file_digest(self, path: str) -> str:
-        """What changes with the content of a file."""
+        """Return a digest of the content of a file."""
         if path not in self._digests:
             self._digests[path] = digest_read_result(self._tree.read(path))
         return self._digests[path]
 
     def save(self) -> None:
-        """Keep where its files stand, and their digests."""
+        """Write the discovery and the digests of files, unless they are cached already."""
         if self._discovered and self._loaded is None:
             save_object(self._folder, self._name, (self._discovered, self._digests))
 
 
 def open_comparison_cache(tree: Tree, selectors: tuple[str, ...]) -> ComparisonCache | None:
-    """What is known of the projects of a tree that is compared with others; None where nothing can be remembered."""
+    """Return the cache for comparisons of a tree, or None if it cannot be cached."""
     folder = cache.find_cache_folder(os.environ)
     root = tree.root if isinstance(tree, DirectoryTree) else tree.identity if isinstance(tree, RevisionTree) else None
     return ComparisonCache(folder, str(root), selectors) if folder and root else None

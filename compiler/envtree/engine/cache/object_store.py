@@ -1,4 +1,4 @@
-"""What one run hands to the next as objects: only those of a few kinds are ever made of what lies there."""
+"""Store objects in the cache folder with pickle, restricted to a few types when they are loaded."""
 
 import io
 import pickle
@@ -9,10 +9,10 @@ from typing import Any
 
 from envtree.engine.cache.cache_folder import CacheFolder
 
-# What is raised for objects that cannot be kept.
+# Raised for objects that cannot be stored.
 PICKLE_ERRORS = (TypeError, pickle.PicklingError)
 
-# Beside our own, of which only named tuples and words of enumerations are data alone.
+# Allowed in addition to the named tuples and enumerations of envtree, which are pure data.
 _ALLOWED_TYPES = {
     ("builtins", "set"),
     ("builtins", "frozenset"),
@@ -25,16 +25,16 @@ class _RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _ALLOWED_TYPES:
             return super().find_class(module, name)
-        # A name with a dot would lead through a module into what it imports, and whatever a module imports is in it.
+        # A dotted name, or a class imported into the module, could reach code outside of envtree.
         if module.startswith("envtree.") and "." not in name:
-            found = super().find_class(module, name)
-            if isinstance(found, type) and issubclass(found, tuple | Enum) and found.__module__ == module:
-                return found
+            cls = super().find_class(module, name)
+            if isinstance(cls, type) and issubclass(cls, tuple | Enum) and cls.__module__ == module:
+                return cls
         raise pickle.UnpicklingError(f"'{module}.{name}' is nothing that is kept")
 
 
 class LazyObjects(Mapping[str, Any]):
-    """Objects by name, each made when it is asked for; their `data` is kept among other objects."""
+    """Objects by name, each decoded on first access from the encoded `data`."""
 
     def __init__(self, data: dict[str, bytes]) -> None:
         self.data = data
@@ -53,19 +53,19 @@ class LazyObjects(Mapping[str, Any]):
 
 
 def load_object(folder: CacheFolder, name: str) -> Any:
-    """The objects that are kept under a name, None if there are none."""
+    """Return the objects stored under a name, or None."""
     data = folder.read(name)
     return None if data is None else decode_object(data)
 
 
 def save_object(folder: CacheFolder, name: str, objects: Any) -> None:
-    """Keep objects under a name; those that cannot be kept are found again by the next run."""
+    """Store objects under a name; objects that cannot be stored are computed again by the next run."""
     with suppress(*PICKLE_ERRORS):
         folder.write(name, encode_object(objects))
 
 
 def decode_object(data: bytes) -> Any:
-    """The objects that some data was made of, None if it is nothing that is kept."""
+    """Decode objects; return None if the data is invalid or has a type that is not allowed."""
     try:
         return _RestrictedUnpickler(io.BytesIO(data)).load()
     except (pickle.UnpicklingError, AttributeError, ImportError, IndexError, TypeError, ValueError, EOFError):
@@ -73,5 +73,5 @@ def decode_object(data: bytes) -> Any:
 
 
 def encode_object(objects: Any) -> bytes:
-    """Objects as data; raises one of UNFIT for what cannot be kept."""
+    """Encode objects; raise one of `PICKLE_ERRORS` if they cannot be stored."""
     return pickle.dumps(objects, pickle.HIGHEST_PROTOCOL)

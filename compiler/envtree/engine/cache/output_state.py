@@ -1,4 +1,4 @@
-"""Whether an output is as a run has left it."""
+"""Check whether an output is as a run has left it."""
 
 import hashlib
 import os
@@ -13,12 +13,12 @@ from envtree.output.destination_checks import output_path
 from envtree.system import disk
 from envtree.system.git import is_git_tracked
 
-# To look at each file of more would take longer than all the rest of a run that has nothing to do.
+# Checking each of more files would take longer than the rest of a run without changes.
 _MAX_CHECKED_FILES = 20_000
 
 
 class OutputState(NamedTuple):
-    """An output, no folder if there is none: `manifest` is the trace of its manifest; one of many files `is_large`."""
+    """An output after a run: `folder` is empty if there is none; a large output has too many files to check each."""
 
     folder: str
     mode: SecretsMode
@@ -30,17 +30,16 @@ NO_OUTPUT = OutputState("", "ref", (), is_large=False)
 
 
 def capture_output(output: Output, manifest: Manifest) -> OutputState:
-    """What to remember of an output: its manifest has all other files."""
+    """Return the state of an output; the digest of its manifest covers all other files."""
     return OutputState(
         str(output.folder), output.mode, manifest.compute_digest(), manifest.has_more_files_than(_MAX_CHECKED_FILES)
     )
 
 
 def is_intact(state: OutputState, tree: Path, *, thorough: bool) -> bool:
-    """Whether an output of a tree is as it was, as far as it is looked at; raises what would keep a run from writing
-    there.
+    """Return whether an output of a tree is unchanged; raise the errors that would prevent a run from writing there.
 
-    Of a large one only the manifest is looked at, of others the marks of each file; a `thorough` look reads them.
+    Check only the manifest of a large output, and the size and time of each file of others; `thorough` reads the files.
     """
     if not state.folder:
         return True
@@ -57,35 +56,35 @@ def is_intact(state: OutputState, tree: Path, *, thorough: bool) -> bool:
 
 
 def may_be_intact(state: OutputState, tree: Path, *, thorough: bool) -> bool:
-    """The same, but of a large output, whose manifest is compared by who is going to replace it."""
+    """Return the same, and True for a large output: the writer compares its manifest before it replaces it."""
     return (state.is_large and not thorough) or is_intact(state, tree, thorough=thorough)
 
 
 def _is_unmodified(root: Path, manifest: Manifest, output: Output, *, thorough: bool) -> bool:
-    # The manifest is written last: whatever has changed later is not ours.
-    last = os.lstat(root / disk.MANIFEST_FILE).st_ctime_ns
-    folders, since = disk.FolderPermissions(str(root)), None if thorough else last
+    # The manifest is written last: any later change was not made by envtree.
+    manifest_ns = os.lstat(root / disk.MANIFEST_FILE).st_ctime_ns
+    folders, since_ns = disk.FolderPermissions(str(root)), None if thorough else manifest_ns
     for _, record in manifest.records():
         if folders.bits(record.folder) is None:
             return False
         for name in record.files:
-            if not _matches_record(f"{root}/{record.folder}/{name}", record.files[name], output, since):
+            if not _matches_record(f"{root}/{record.folder}/{name}", record.files[name], output, since_ns):
                 return False
     return output.mode != "plain" or not folders.differing_folders(disk.FOLDER_BITS["plain"])
 
 
-def _matches_record(path: str, recorded: tuple[str, int], output: Output, since: int | None) -> bool:
-    """Whether a file is as the manifest has it; one that was not touched after `last` need not be read."""
+def _matches_record(path: str, recorded: tuple[str, int], output: Output, since_ns: int | None) -> bool:
+    """Return whether a file matches its record; if it was not changed after `since_ns`, it is not read."""
     digest, size = recorded
     try:
-        found = os.lstat(path)
+        status = os.lstat(path)
     except OSError:
         return False
-    if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+    if not stat.S_ISREG(status.st_mode) or status.st_size != size:
         return False
-    # What was written in the same moment may have been touched in it.
-    if since is not None and found.st_ctime_ns < since:
+    # An equal time does not rule out a change within the same clock tick.
+    if since_ns is not None and status.st_ctime_ns < since_ns:
         return True
-    if output.mode == "plain" and stat.S_IMODE(found.st_mode) != disk.FILE_BITS["plain"]:
+    if output.mode == "plain" and stat.S_IMODE(status.st_mode) != disk.FILE_BITS["plain"]:
         return False
     return hashlib.sha256(disk.read_file(path) or b"").hexdigest() == digest

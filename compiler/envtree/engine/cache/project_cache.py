@@ -1,4 +1,4 @@
-"""What is known of projects from an earlier run of the same command line, and of their files from any run."""
+"""Cache project results for the next run of the same command line, and parsed files for any run."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -22,7 +22,7 @@ from envtree.model.manifest_records import ManifestDigest
 
 
 class StoredDocuments(dict[Any, Any]):
-    """What is known of files, by path, place and digest; what nobody asks for any more is forgotten."""
+    """Parsed files by path, location and digest; entries that a run does not use are dropped."""
 
     def __init__(self, folder: CacheFolder, name: str) -> None:
         super().__init__(load_object(folder, name) or {})
@@ -34,22 +34,20 @@ class StoredDocuments(dict[Any, Any]):
         return super().__getitem__(key)
 
     def save(self) -> None:
-        """Keep what was asked for."""
+        """Write the used entries, if they differ from the loaded ones."""
         if self._used_keys != self._loaded_keys:
             save_object(self._folder, self._name, {key: self.get(key) for key in self._used_keys})
 
 
 class ProjectCacheNames(NamedTuple):
-    """Under which names it is kept: what was found in projects, and the files of one."""
+    """The names of cache entries: that of the project results, and that of the documents of a project."""
 
     projects: str
     documents: Callable[[str], str]
 
 
 class _CachedProject(NamedTuple):
-    """What is known of a project: its digest, in which parts of the tree its files lie and what changes with all files
-    of each, and as data what was found.
-    """
+    """A cached project: its digest, a digest for each part of the tree with its files, and its encoded result."""
 
     digest: str
     parts: dict[str, bytes]
@@ -57,9 +55,7 @@ class _CachedProject(NamedTuple):
 
 
 class _CachedTree(NamedTuple):
-    """What is known of a tree whose bundles lie at a `place`; `listing` changes with which files there are, which are
-    `placed` as `files` has it, as data.
-    """
+    """A cached tree: the state of its output, and its discovery, whose `locations` are encoded by project."""
 
     output_state: cache.OutputState
     listing_digest: str
@@ -70,7 +66,7 @@ class _CachedTree(NamedTuple):
 
 
 class CommandProjectCache:
-    """What was found in the projects of a tree before, and what the run that asks for it finds."""
+    """The project cache of one command line: results of the previous run, and those of this one."""
 
     def __init__(
         self,
@@ -90,12 +86,12 @@ class CommandProjectCache:
 
     @cached_property
     def _cached_tree(self) -> _CachedTree | None:
-        found = load_object(self._folder, self._names.projects)
-        return found if isinstance(found, _CachedTree) else None
+        cached = load_object(self._folder, self._names.projects)
+        return cached if isinstance(cached, _CachedTree) else None
 
     @cached_property
     def _has_same_listing(self) -> bool:
-        """Whether there are the same files as when this was kept."""
+        """Whether the tree has the same files as when it was cached."""
         return (
             self._cached_tree is not None
             and self._cached_tree.listing_digest == self._tree.previous.listing_digest
@@ -103,87 +99,89 @@ class CommandProjectCache:
         )
 
     def load_discovered(self) -> DiscoveredFiles | None:
-        """What discovery would find, if there are the same files as then."""
+        """Return the cached discovery if the tree has the same files."""
         if self._cached_tree is None or not self._has_same_listing:
             return None
         return self._cached_tree.discovered._replace(by_project=LazyObjects(self._cached_tree.locations))
 
     def store_discovered(self, discovered: DiscoveredFiles) -> None:
-        """Remember what discovery has found."""
+        """Store the result of discovery."""
         self._discovered = discovered
 
     def load_results(self, digests: ProjectDigests) -> dict[str, ProjectResult]:
-        """What was found in those of the projects that have the same digest as then, and need not be written again."""
-        kept = self._cached_tree
-        if kept is None or kept.shared_digest != digests.shared or not self._may_be_intact(kept.output_state):
+        """Return the results of projects with the same digest, unless the output may have changed."""
+        tree = self._cached_tree
+        if tree is None or tree.shared_digest != digests.shared or not self._may_be_intact(tree.output_state):
             return {}
-        self.manifest_digest = kept.output_state.manifest_digest
-        same = (
-            one for one, known in kept.projects.items() if self._is_unchanged(known) or digests.get(one) == known.digest
+        self.manifest_digest = tree.output_state.manifest_digest
+        unchanged = (
+            (name, decode_object(project.result))
+            for name, project in tree.projects.items()
+            if self._is_unchanged(project) or digests.get(name) == project.digest
         )
-        found = ((project, decode_object(kept.projects[project].result)) for project in same)
-        self._loaded = {project: unit for project, unit in found if isinstance(unit, ProjectResult)}
+        self._loaded = {name: result for name, result in unchanged if isinstance(result, ProjectResult)}
         return self._loaded
 
     def _is_unchanged(self, cached: _CachedProject) -> bool:
-        """Whether no file of a project has changed, nor any beside them."""
+        """Return whether no file has changed in the parts of the tree with files of a project."""
         return self._has_same_listing and cached.parts == _part_digests(self._tree.previous, cached.parts)
 
     def store_results(self, results: Mapping[str, ProjectResult], digests: ProjectDigests) -> None:
-        """Remember what was found in all projects, which have these digests."""
+        """Store the results of all projects under these digests."""
         assert self._discovered is not None
         self._shared_digest = digests.shared
         with suppress(*PICKLE_ERRORS):
             self._projects = {
-                project: self._cached_project(project, unit, digests) for project, unit in results.items()
+                project: self._cached_project(project, result, digests) for project, result in results.items()
             }
 
     def _cached_project(self, project: str, result: ProjectResult, digests: ProjectDigests) -> _CachedProject:
-        known = (
+        cached = (
             self._cached_tree.projects[project] if self._cached_tree and self._loaded.get(project) is result else None
         )
-        if known and self._has_same_listing:
-            return known
+        if cached and self._has_same_listing:
+            return cached
         assert self._discovered is not None
         parts = dict.fromkeys(map(part_name, self._discovered.by_project[project]), b"")
-        return _CachedProject(digests[project], parts, known.result if known else encode_object(result))
+        return _CachedProject(digests[project], parts, cached.result if cached else encode_object(result))
 
     def save(self, output_state: cache.OutputState, read_log: cache.ReadLog) -> None:
-        """Keep what was found, if all was, for the next run."""
+        """Write the results for the next run, if all projects have one."""
         if self._discovered and self._projects:
-            files = self._discovered.by_project
-            data = (
-                files.data
-                if isinstance(files, LazyObjects)
-                else {name: encode_object(one) for name, one in files.items()}
+            locations = self._discovered.by_project
+            encoded = (
+                locations.data
+                if isinstance(locations, LazyObjects)
+                else {name: encode_object(files) for name, files in locations.items()}
             )
             projects = {
-                name: one._replace(parts=_part_digests(read_log, one.parts)) for name, one in self._projects.items()
+                name: project._replace(parts=_part_digests(read_log, project.parts))
+                for name, project in self._projects.items()
             }
-            kept = _CachedTree(
-                output_state,
-                read_log.listing_digest,
-                self._discovered._replace(by_project={}),
-                data,
-                self._shared_digest,
-                projects,
+            tree = _CachedTree(
+                output_state=output_state,
+                listing_digest=read_log.listing_digest,
+                discovered=self._discovered._replace(by_project={}),
+                locations=encoded,
+                shared_digest=self._shared_digest,
+                projects=projects,
             )
-            save_object(self._folder, self._names.projects, kept)
+            save_object(self._folder, self._names.projects, tree)
 
     def file_digest(self, path: str) -> str:
-        """What changes with the content of a file."""
+        """Return a digest of the content of a file."""
         return self._tree.file_digest(path).hex()
 
     def load_documents(self, project: str) -> DocumentCache:
-        """The files of a project as they were read before; they are for who comes again."""
+        """Return the parsed files of a project; none on the first run, as a command line may never run again."""
         return StoredDocuments(self._folder, self._names.documents(project)) if self.has_previous_run else {}
 
     def store_documents(self, documents: DocumentCache) -> None:
-        """Remember them as they have been read now."""
+        """Write the parsed files of a project."""
         if isinstance(documents, StoredDocuments):
             documents.save()
 
 
 def _part_digests(read_log: cache.ReadLog, parts: Mapping[str, bytes]) -> dict[str, bytes]:
-    """What changes with all that is in the files of some parts of a tree."""
+    """Return the digests of all files in some parts of a tree."""
     return {name: read_log.parts[name].files_digest for name in parts if name in read_log.parts}

@@ -1,4 +1,4 @@
-"""What a run has read of a tree, and whether all of it is still the same."""
+"""Record the reads of a run from a tree, and check whether all of them would still give the same."""
 
 import hashlib
 import time
@@ -21,18 +21,18 @@ from envtree.engine.cache.path_fingerprints import (
 from envtree.sources.tree import FILE_LIMIT, DirectoryTree, FileAboveRoot, ReadProblem, TreeEntry, TreeWrapper
 from envtree.system import git
 
-# More paths than these are looked at by several processes.
+# More paths than this are checked by several processes.
 _PARALLEL_THRESHOLD = 10_000
 
-# A part of a tree as it is now, and what is not what it was.
+# The current fingerprints of a part of a tree, and the keys of changed paths.
 RefreshedPart = tuple[PathFingerprints, frozenset[ReadKey]]
 
 
 class ReadLog(NamedTuple):
-    """What was read, by the part of the tree that it belongs to.
+    """The reads of a run, by part of the tree.
 
-    `asked` has the paths of which git was asked whether it ignores them, those of a repository in the tree by where
-    this lies, and `ignored` those that it does; `above` has what was found above the root, by name.
+    `ignore_queries` has the paths for which git was asked whether it ignores them, joined by NUL, by the folder of
+    their repository in the tree; `ignored` are those that git ignores. `files_above_root` has digests by file name.
     """
 
     parts: dict[str, PathFingerprints]
@@ -42,17 +42,17 @@ class ReadLog(NamedTuple):
 
     @property
     def listing_digest(self) -> str:
-        """What changes with which files there are, and which of them mean anything."""
-        parts = sorted((name, sights.listing_digest) for name, sights in self.parts.items())
-        told = repr((parts, sorted(self.ignored), sorted(self.files_above_root.items())))
-        return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+        """A digest of the files that exist, and of the answers that decide which are sources."""
+        parts = sorted((name, part.listing_digest) for name, part in self.parts.items())
+        listing = repr((parts, sorted(self.ignored), sorted(self.files_above_root.items())))
+        return hashlib.sha256(listing.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 EMPTY_LOG = ReadLog({}, {}, frozenset(), {})
 
 
 class ReadLogDelta(NamedTuple):
-    """What was read of a tree in some time; `asked` has the repository that a path lies in."""
+    """The reads of a period; `ignore_queries` has the repository of each path."""
 
     fingerprints: dict[ReadKey, PathFingerprint]
     ignore_queries: dict[str, str]
@@ -61,12 +61,12 @@ class ReadLogDelta(NamedTuple):
 
     @classmethod
     def empty(cls) -> "ReadLogDelta":
-        """Those of somebody who begins to read."""
+        """Return a delta without reads."""
         return cls({}, {}, set(), {})
 
 
 class ReadRecorder(TreeWrapper):
-    """A tree that notes what is read of it, and looks once at all that was seen `before`."""
+    """A tree that records the reads from it, and compares them with the log of a previous run."""
 
     def __init__(self, base: DirectoryTree) -> None:
         super().__init__(base)
@@ -77,153 +77,150 @@ class ReadRecorder(TreeWrapper):
         self._previous_parts: dict[str, dict[ReadKey, PathFingerprint]] = {}
 
     def refresh(self, previous: ReadLog, jobs: int | None = 1) -> None:
-        """Look again at all that was seen; what is as it was need not be read to know what is in it.
+        """Check the paths of a previous log, so that unchanged ones need not be read to know their digest.
 
-        Where that is much, as many processes do it as there are `jobs`.
+        Large logs are checked by up to `jobs` processes.
         """
-        looked = self._refresh_parts(previous.parts, jobs)
-        self.previous = previous._replace(parts=previous.parts | {name: now for name, (now, _) in looked.items()})
-        self._changed_keys = frozenset[ReadKey]().union(*(changed for _, changed in looked.values()))
+        refreshed = self._refresh_parts(previous.parts, jobs)
+        self.previous = previous._replace(parts=previous.parts | {name: part for name, (part, _) in refreshed.items()})
+        self._changed_keys = frozenset[ReadKey]().union(*(changed for _, changed in refreshed.values()))
 
     def _refresh_parts(self, parts: dict[str, PathFingerprints], jobs: int | None) -> dict[str, RefreshedPart]:
-        """The parts that are not as they were, and what has changed in them."""
+        """Return the parts whose fingerprints differ, with the keys of changed paths."""
 
-        def look(names: list[str]) -> dict[str, RefreshedPart]:
-            found = {name: parts[name].refresh(self._tree, self._started_ns) for name in names}
-            return {name: one for name, one in found.items() if one != (parts[name], frozenset())}
+        def refresh_parts(names: list[str]) -> dict[str, RefreshedPart]:
+            refreshed = {name: parts[name].refresh(self._tree, self._started_ns) for name in names}
+            return {name: part for name, part in refreshed.items() if part != (parts[name], frozenset())}
 
         names = list(parts)
-        if sum(sights.total for sights in parts.values()) > _PARALLEL_THRESHOLD:
+        if sum(part.total for part in parts.values()) > _PARALLEL_THRESHOLD:
             from envtree.system.workers import process_count, run_in_processes  # noqa: PLC0415 -- few trees are worth it
 
-            found: dict[str, RefreshedPart] = {}
+            all_refreshed: dict[str, RefreshedPart] = {}
             count = process_count(jobs)
             if count > 1 and run_in_processes(
-                count, count, lambda n: look(names[n::count]), lambda _, told: found.update(told)
+                count, count, lambda n: refresh_parts(names[n::count]), lambda _, part: all_refreshed.update(part)
             ):
-                return found
-        return look(names)
+                return all_refreshed
+        return refresh_parts(names)
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether all is as it was before."""
+        """Whether nothing that the previous run read has changed."""
         return not self._changed_keys and self.is_listing_unchanged
 
     @cached_property
     def is_listing_unchanged(self) -> bool:
-        """Whether there are the same files as before."""
-        before = self.previous
-        if not before.parts or not all(map(is_file_key, self._changed_keys)):
+        """Whether the tree has the same files as in the previous run."""
+        previous = self.previous
+        if not previous.parts or not all(map(is_file_key, self._changed_keys)):
             return False
         if any(
             _above_root_digest(self.base.find_above_root(name)) != digest
-            for name, digest in before.files_above_root.items()
+            for name, digest in previous.files_above_root.items()
         ):
             return False
-        asked = {repository: paths.split("\0") for repository, paths in before.ignore_queries.items()}
-        return git.find_ignored_in(self.root, asked) == before.ignored
+        queries = {repository: paths.split("\0") for repository, paths in previous.ignore_queries.items()}
+        return git.find_ignored_in(self.root, queries) == previous.ignored
 
     def reuse_previous(self) -> bool:
-        """Take over what was seen before, if there are the same files: no folder has to be looked through then."""
+        """Take over the previous log if the tree has the same files, so that no folder has to be listed."""
         self._reuses_previous = self.is_listing_unchanged
         return self._reuses_previous
 
     def entries(self, folder: str) -> tuple[TreeEntry, ...]:
-        """What lies directly in a folder."""
-        marks = stat_key_of(self._prefix, folder)
-        found = super().entries(folder)
-        self._record((folder, FOLDER_LIMIT), PathFingerprint(marks, entries_digest(found)))
-        return found
+        """Return the entries of a folder, and record them."""
+        stat_key = stat_key_of(self._prefix, folder)
+        entries = super().entries(folder)
+        self._record((folder, FOLDER_LIMIT), PathFingerprint(stat_key, entries_digest(entries)))
+        return entries
 
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
-        """The bytes of a file."""
-        marks = stat_key_of(self._prefix, path)
-        found = super().read(path, limit=limit)
-        self._record((path, limit), PathFingerprint(marks, content_digest(found)))
-        return found
+        """Return the bytes of a file, and record them."""
+        stat_key = stat_key_of(self._prefix, path)
+        content = super().read(path, limit=limit)
+        self._record((path, limit), PathFingerprint(stat_key, content_digest(content)))
+        return content
 
     def _record(self, key: ReadKey, fingerprint: PathFingerprint) -> None:
-        known = self._pending.fingerprints.get(key) or self._log.fingerprints.get(key)
-        # Where it has changed since it was read, nobody knows what was made from which.
+        recorded = self._pending.fingerprints.get(key) or self._log.fingerprints.get(key)
+        # If the content changed between two reads, the result may be based on either.
         self._pending.fingerprints[key] = (
-            fingerprint if known is None or known.digest == fingerprint.digest else CHANGED_FINGERPRINT
+            fingerprint if recorded is None or recorded.digest == fingerprint.digest else CHANGED_FINGERPRINT
         )
 
     def file_digest(self, path: str) -> bytes:
-        """What changes with what is read from a file."""
+        """Return the digest of a file's content, from a recorded read if there is one."""
         key = (path, FILE_LIMIT)
-        known = (
+        recorded = (
             self._pending.fingerprints.get(key)
             or self._log.fingerprints.get(key)
             or self._previous_part(part_name(path)).get(key)
         )
-        if known is None:
+        if recorded is None:
             self.read(path)
-            known = self._pending.fingerprints[key]
+            recorded = self._pending.fingerprints[key]
         else:
-            self._log.fingerprints[key] = known
-        return known.digest
+            self._log.fingerprints[key] = recorded
+        return recorded.digest
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
-        """Those of the paths that git ignores."""
-        asked = git.group_by_repository(self.root, dict.fromkeys(paths))
-        found = git.find_ignored_in(self.root, asked)
+        """Return those of the paths that git ignores, and record the answer."""
+        queries = git.group_by_repository(self.root, dict.fromkeys(paths))
+        ignored = git.find_ignored_in(self.root, queries)
         self._pending.ignore_queries.update(
-            (path, repository) for repository, members in asked.items() for path in members
+            (path, repository) for repository, repository_paths in queries.items() for path in repository_paths
         )
-        self._pending.ignored.update(found)
-        return found
+        self._pending.ignored.update(ignored)
+        return ignored
 
     def find_above_root(self, name: str) -> FileAboveRoot | None:
-        """The nearest file of a name above the root."""
-        found = super().find_above_root(name)
-        self._pending.files_above_root[name] = _above_root_digest(found)
-        return found
+        """Return the nearest file of a name above the root, and record it."""
+        file = super().find_above_root(name)
+        self._pending.files_above_root[name] = _above_root_digest(file)
+        return file
 
     def drain_reads(self) -> ReadLogDelta:
-        """What was read since the last time that this was asked."""
-        new, self._pending = self._pending, ReadLogDelta.empty()
-        self.merge_reads(new)
-        return new
+        """Return the reads since the last call."""
+        delta, self._pending = self._pending, ReadLogDelta.empty()
+        self.merge_reads(delta)
+        return delta
 
     def merge_reads(self, delta: ReadLogDelta) -> None:
-        """Take over what was read by another process."""
-        sights, asked, ignored, above = self._log
-        sights.update(delta.fingerprints)
-        asked.update(delta.ignore_queries)
-        ignored.update(delta.ignored)
-        above.update(delta.files_above_root)
+        """Add the reads of another process."""
+        self._log.fingerprints.update(delta.fingerprints)
+        self._log.ignore_queries.update(delta.ignore_queries)
+        self._log.ignored.update(delta.ignored)
+        self._log.files_above_root.update(delta.files_above_root)
 
     def read_log(self) -> ReadLog:
-        """All that was read so far, and what was relied on."""
+        """Return all reads so far, and those of the previous log if it is reused."""
         self.drain_reads()
-        found: dict[str, dict[ReadKey, PathFingerprint]] = {}
-        for key, sight in self._log.fingerprints.items():
-            found.setdefault(part_name(key[0]), {})[key] = sight
+        by_part: dict[str, dict[ReadKey, PathFingerprint]] = {}
+        for key, fingerprint in self._log.fingerprints.items():
+            by_part.setdefault(part_name(key[0]), {})[key] = fingerprint
         base = self.previous if self._reuses_previous else EMPTY_LOG
-        parts = base.parts | {name: self._merge_part(name, sights, base) for name, sights in found.items()}
-        above = base.files_above_root | self._log.files_above_root
+        parts = base.parts | {name: self._merge_part(name, part, base) for name, part in by_part.items()}
+        files_above_root = base.files_above_root | self._log.files_above_root
         if not self._log.ignore_queries:
-            return ReadLog(parts, base.ignore_queries, base.ignored, above)
-        asked: dict[str, list[str]] = {}
+            return ReadLog(parts, base.ignore_queries, base.ignored, files_above_root)
+        queries: dict[str, list[str]] = {}
         for path, repository in self._log.ignore_queries.items():
-            asked.setdefault(repository, []).append(path)
-        joined = {repository: "\0".join(paths) for repository, paths in asked.items()}
-        return ReadLog(parts, joined, frozenset(self._log.ignored), above)
+            queries.setdefault(repository, []).append(path)
+        joined = {repository: "\0".join(paths) for repository, paths in queries.items()}
+        return ReadLog(parts, joined, frozenset(self._log.ignored), files_above_root)
 
     def _merge_part(self, name: str, fingerprints: dict[ReadKey, PathFingerprint], base: ReadLog) -> PathFingerprints:
-        """A part of the tree, of which some was read again."""
+        """Return the fingerprints of a part of the tree, some of which was read again."""
         if name not in base.parts:
             return PathFingerprints.from_mapping(self._started_ns, fingerprints)
-        before = self._previous_part(name)
-        return (
-            base.parts[name]
-            if fingerprints.items() <= before.items()
-            else PathFingerprints.from_mapping(self._started_ns, before | fingerprints)
-        )
+        previous = self._previous_part(name)
+        if fingerprints.items() <= previous.items():
+            return base.parts[name]
+        return PathFingerprints.from_mapping(self._started_ns, previous | fingerprints)
 
     def _previous_part(self, name: str) -> dict[ReadKey, PathFingerprint]:
-        """What was seen before in a part of the tree."""
+        """Return the fingerprints of the previous run for a part of the tree."""
         if name not in self._previous_parts:
             self._previous_parts[name] = self.previous.parts[name].by_key() if name in self.previous.parts else {}
         return self._previous_parts[name]
@@ -233,5 +230,5 @@ class ReadRecorder(TreeWrapper):
         return f"{self.root}/"
 
 
-def _above_root_digest(found: FileAboveRoot | None) -> str:
-    return f"{found.path} {found.root_prefix} {content_digest(found.content).hex()}" if found else ""
+def _above_root_digest(file: FileAboveRoot | None) -> str:
+    return f"{file.path} {file.root_prefix} {content_digest(file.content).hex()}" if file else ""

@@ -1,12 +1,12 @@
-"""A command that has nothing to do says again what it said the last time; nothing here imports the compiler."""
+"""Replay the recorded output of an unchanged command line; never imports the compiler."""
 
+import functools
 import hashlib
 import hmac
 import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import date
-from functools import cache as cache_of_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,20 +25,21 @@ if TYPE_CHECKING:
     from envtree.engine.cache.project_cache import CommandProjectCache
     from envtree.engine.request import Request, RunOutcome
 
-# The variables that change what a command finds, opens or says, by how they begin; inputs are asked for by name.
+# Prefixes of variables that affect a command; inputs are looked up by name.
 _RELEVANT_PREFIXES = (
     *("ENVTREE_", "SOPS_", "AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_", "VAULT_", "HUAWEICLOUD_", "GIT_", "GNUPGHOME"),
     *("HOME", "XDG_", "PATH", "USER", "CI", "GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLUMNS", "TERM"),
     *("LANG", "LC_", "PYTHON", "TZ"),
 )
-# Where keys lie if no variable says so, below the home folder.
+# Default locations of keys, below the home folder.
 _KEY_FILES = (".config/sops/age/keys.txt", ".ssh/id_ed25519", ".ssh/id_rsa", ".gnupg/pubring.kbx", ".aws/credentials")
 _KEY_VARIABLES = ("SOPS_AGE_KEY_FILE", "SOPS_AGE_SSH_PRIVATE_KEY_FILE")
 
 
 class ReplayEntry(NamedTuple):
-    """What is remembered of a run: what it `said`, and whether as an answer; `inputs` are marks of the variables that
-    it read, by name; `place` is where it wrote.
+    """A recorded run: its output (with a flag for stdout), its reads, and the state of what it wrote.
+
+    `input_digests` are digests of the variables that it read, by name.
     """
 
     exit_code: int
@@ -49,10 +50,7 @@ class ReplayEntry(NamedTuple):
 
 
 class ReplayCache:
-    """What one command line has done before in one place, and does again if need be.
-
-    What it reads of `tree` is noted.
-    """
+    """The previous run of one command line in one folder; reads from its `tree` are recorded."""
 
     def __init__(self, folder: cache.CacheFolder, names: "_EntryNames", tree: DirectoryTree, jobs: int | None) -> None:
         self.tree = cache.ReadRecorder(tree)
@@ -61,7 +59,7 @@ class ReplayCache:
         self._project_cache: CommandProjectCache | None = None
 
     def replay(self, *, thorough: bool) -> int | None:
-        """Say what was said the last time, if everything is as it was then; the exit code, or None."""
+        """Replay the output of the previous run if nothing has changed; return its exit code, or None."""
         entry, self._is_thorough = load_object(self._folder, self._names.entry), thorough
         if not isinstance(entry, ReplayEntry):
             return None
@@ -73,7 +71,7 @@ class ReplayCache:
             if not cache.is_intact(entry.output_state, self.tree.root, thorough=self._is_thorough):
                 return None
         except (MachineError, RefusedError):
-            # The run itself will find out, and tell it has been asked to.
+            # The run itself encounters the same error, and reports it.
             return None
         if self.tree.previous != entry.read_log:
             save_object(self._folder, self._names.entry, entry._replace(read_log=self.tree.previous))
@@ -81,7 +79,7 @@ class ReplayCache:
         return entry.exit_code
 
     def with_project_cache(self, request: "Request") -> "Request":
-        """A request over the tree of this memory, which is told what is known of projects and of files."""
+        """Return the request with the recorded tree and a cache of projects and documents."""
         from envtree.engine.cache.project_cache import CommandProjectCache, ProjectCacheNames  # noqa: PLC0415 -- only now there is something to compile
 
         names = ProjectCacheNames(self._names.projects, self._names.documents_of)
@@ -91,30 +89,37 @@ class ReplayCache:
         return request._replace(tree=self.tree, project_cache=self._project_cache)
 
     def report_and_store(self, outcome: "RunOutcome", output: Output | None, report: Callable[[], int]) -> int:
-        """Say what came of a run, and remember it; the exit code."""
-        with record_output() as said:
+        """Report the outcome of a run, record the output, and return the exit code."""
+        with record_output() as recorded_output:
             code = report()
         workspace, manifest = outcome.workspace, outcome.manifest
         if workspace is None:
             return code
-        place = cache.capture_output(output, manifest) if output and manifest else cache.NO_OUTPUT
-        inputs = {one.env: self._names.variable_digest(one.env) for one in workspace.organization.inputs.values()}
-        seen = self.tree.read_log()
-        save_object(self._folder, self._names.entry, ReplayEntry(code, said, seen, inputs, place))
+        output_state = cache.capture_output(output, manifest) if output and manifest else cache.NO_OUTPUT
+        variables = [declared.env for declared in workspace.organization.inputs.values()]
+        read_log = self.tree.read_log()
+        entry = ReplayEntry(
+            exit_code=code,
+            recorded_output=recorded_output,
+            read_log=read_log,
+            input_digests={variable: self._names.variable_digest(variable) for variable in variables},
+            output_state=output_state,
+        )
+        save_object(self._folder, self._names.entry, entry)
         if self._project_cache and bool(output) == bool(manifest):
-            self._project_cache.save(place, seen)
+            self._project_cache.save(output_state, read_log)
         self._folder.evict_oldest()
         return code
 
     def _has_same_inputs(self, entry: ReplayEntry) -> bool:
-        return all(self._names.variable_digest(name) == mark for name, mark in entry.input_digests.items())
+        return all(self._names.variable_digest(name) == digest for name, digest in entry.input_digests.items())
 
-    def _may_be_intact(self, place: cache.OutputState) -> bool:
-        return cache.may_be_intact(place, self.tree.root, thorough=self._is_thorough)
+    def _may_be_intact(self, output_state: cache.OutputState) -> bool:
+        return cache.may_be_intact(output_state, self.tree.root, thorough=self._is_thorough)
 
 
 class _EntryNames(NamedTuple):
-    """The names of what is kept for a command line; without the salt they tell nothing of what they are made from."""
+    """The names of the cache entries of a command line; without the salt they reveal nothing about their origin."""
 
     salt: bytes
     entry: str
@@ -122,21 +127,21 @@ class _EntryNames(NamedTuple):
 
     @property
     def projects(self) -> str:
-        """That of what is known of projects."""
+        """The name of the entry with project results."""
         return f"{self.entry}-projects"
 
     def documents_of(self, project: str) -> str:
-        """That of what is known of a project's files."""
+        """Return the name of the entry with the documents of a project."""
         return f"{_keyed_digest(self.salt, _encode((self.tree, project)))}-files"
 
     def variable_digest(self, variable: str) -> str:
-        """What changes with the value of a variable."""
+        """Return a keyed digest of the value of a variable, or "" if it is unset."""
         value = os.environb.get(os.fsencode(variable))
         return "" if value is None else _keyed_digest(self.salt, value)
 
 
 def open_replay_cache(command: str, directory: Path, params: Mapping[str, Any]) -> ReplayCache | None:
-    """The memory of a command line; None where nothing can be remembered."""
+    """Return the replay cache of a command line, or None if it cannot be cached."""
     folder = cache.find_cache_folder(os.environ)
     if folder is None:
         return None
@@ -145,15 +150,15 @@ def open_replay_cache(command: str, directory: Path, params: Mapping[str, Any]) 
     except RootNotFoundError:
         return None
     salt, program = folder.load_salt(), _program_identity()
-    asked = (command, sorted(params.items(), key=str), _context_key(tree), program)
+    identity = (command, sorted(params.items(), key=str), _context_key(tree), program)
     names = _EntryNames(
-        salt, _keyed_digest(salt, _encode(asked)), _keyed_digest(salt, _encode((str(tree.root), program)))
+        salt, _keyed_digest(salt, _encode(identity)), _keyed_digest(salt, _encode((str(tree.root), program)))
     )
     return ReplayCache(folder, names, tree, params.get("jobs"))
 
 
 def cache_entry_name(folder: cache.CacheFolder, *identity: object) -> str:
-    """A name in a cache for what this version of envtree keeps of something."""
+    """Return the name of a cache entry for an identity and this version of envtree."""
     return _keyed_digest(folder.load_salt(), _encode((identity, _program_identity())))
 
 
@@ -166,31 +171,31 @@ def _encode(data: object) -> bytes:
 
 
 def _context_key(tree: DirectoryTree) -> tuple[Any, ...]:
-    """All beside the tree and the command line that a run depends on."""
+    """Return everything beside the tree and the command line that a run depends on."""
     environ = sorted((name, value) for name, value in os.environ.items() if name.startswith(_RELEVANT_PREFIXES))
     home = Path(os.environ.get("HOME", "/"))
     keys = [home / path for path in _KEY_FILES] + [
         Path(os.environ[name]) for name in _KEY_VARIABLES if name in os.environ
     ]
     streams = [(stream.isatty(), should_color(stream, "auto")) for stream in (sys.stdout, sys.stderr)]
-    here = (os.getcwd(), str(tree.root), str(repository_root(tree.root)), os.geteuid(), date.today().isoformat())
-    return (*here, environ, list(map(_time_and_size, keys)), streams)
+    location = (os.getcwd(), str(tree.root), str(repository_root(tree.root)))
+    return (*location, os.geteuid(), date.today().isoformat(), environ, list(map(_time_and_size, keys)), streams)
 
 
-@cache_of_process
+@functools.cache
 def _program_identity() -> tuple[Any, ...]:
-    """Which envtree this is, and with which libraries."""
-    here = Path(__file__).parents[2]
-    paths = [f"{folder}/{name}" for folder, _, names in os.walk(here) for name in names if not name.endswith(".pyc")]
+    """Return the identity of this envtree, its Python and its libraries."""
+    package = Path(__file__).parents[2]
+    paths = [f"{folder}/{name}" for folder, _, names in os.walk(package) for name in names if not name.endswith(".pyc")]
     code = hashlib.sha256(repr([(path, _time_and_size(Path(path))) for path in sorted(paths)]).encode()).hexdigest()
-    # Where the libraries lie their versions are among the names, whatever times an installer gives them.
+    # Names in the folder of the libraries contain versions, unlike the times, which depend on the installer.
     libraries = sorted(os.listdir(Path(orjson.__file__).parents[1]))
     return sys.version, __version__, code, libraries
 
 
 def _time_and_size(path: Path) -> tuple[int, int] | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size
