@@ -30,10 +30,7 @@ def write(
     is_tracked: Callable[[Path], bool] = is_git_tracked,
     wait: float = 10.0,
 ) -> Manifest | None:
-    """Stage the artifacts as they come, or those of `incremental`, and commit them if `approve()` then agrees.
-
-    Return the new manifest, or None if nothing was written. `wait` is the time in seconds to wait for the lock.
-    """
+    """Stage the artifacts as they come, or those of `incremental`, and commit them if `approve()` then agrees."""
     path = output_path(output, is_tracked)
     with lock_output(path, wait) as locked_folder:
         if locked_folder == path and has_interrupted_run(path):
@@ -44,8 +41,7 @@ def write(
             with disk.translate_os_errors(output.folder):
                 recover_output(path)
             output_path(output, is_tracked)
-        exists = locked_folder == path
-        sink = ExistingOutput(path, output) if exists else NewOutput(locked_folder, path, output)
+        sink = ExistingOutput(path, output) if locked_folder == path else NewOutput(locked_folder, path, output)
         try:
             # Only steps of the writer translate errors: an OSError from the artifacts is not about the output.
             with disk.translate_os_errors(output.folder):
