@@ -1,4 +1,4 @@
-"""A disk that fails at any one call of the real command, by strace: no file is half written, the next run mends it."""
+"""Disk errors, injected with strace into one system call of the command: no file is partial, the next run recovers."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ CLERK = "projects/shop/agents/clerk.yaml"
 
 
 class Disk:
-    """A tree of which an older output exists, and envtree over it, in processes of its own."""
+    """A tree with an older output, and the envtree command over it in separate processes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.tree, self.out = folder, folder / "tree", folder / "out"
@@ -38,22 +38,22 @@ class Disk:
         return subprocess.run(command, env=environ, text=True, capture_output=True, check=False, timeout=120)
 
     def failing(self, call: str, error: str, *, existing: bool) -> Iterator[subprocess.CompletedProcess[str]]:
-        """Compile with a fault in the first such call, then in the second one, until there are no more."""
+        """Compile with a fault in the first such call, then in the second one, until there are no more calls."""
         number = 0
         while True:
             number += 1
             shutil.rmtree(self.out, ignore_errors=True)
             if existing:
                 shutil.copytree(self.folder / "old", self.out)
-            done = self.envtree(
+            result = self.envtree(
                 "compile", "-o", str(self.out), faults=(f"--inject={call}:error={error}:when={number}",)
             )
             if "(INJECTED)" not in (self.folder / "trace").read_text():
                 return
-            yield done
+            yield result
 
     def written(self) -> dict[str, bytes]:
-        """The output as its readers see it: what a run keeps for itself begins with its name."""
+        """Return the output as its readers see it, without the files of the run itself."""
         files = read_folder(self.out).items()
         return {path: content for path, content in files if not path.startswith(".envtree")}
 
@@ -74,24 +74,24 @@ def disk(tmp_path: Path) -> Disk:
     ],
 )
 def test_t83_a_disk_that_fails_at_one_call(call: str, error: str, existing: bool, times: int, disk: Disk) -> None:
-    seen = 0
-    for done in disk.failing(call, error, existing=existing):
-        seen += 1
-        # What is said at the end may be lost, and a lock that cannot be removed is in nobody's way.
-        assert done.returncode == 3 or disk.written() == disk.versions[2], done
-        assert done.returncode == 0 or "error ET805" in done.stderr, done
-        assert "Traceback" not in done.stderr
+    faults = 0
+    for result in disk.failing(call, error, existing=existing):
+        faults += 1
+        # The final message may be lost, and a lock that cannot be removed does no harm.
+        assert result.returncode == 3 or disk.written() == disk.versions[2], result
+        assert result.returncode == 0 or "error ET805" in result.stderr, result
+        assert "Traceback" not in result.stderr
         for path, content in disk.written().items():
             assert content in [version.get(path) for version in disk.versions], path
         if call not in ("rename", "unlink"):
             assert disk.written() in disk.versions
         assert disk.envtree("compile", "-o", str(disk.out)).returncode == 0
         assert disk.written() == disk.versions[2]
-    assert seen >= times
+    assert faults >= times
 
 
 @pytest.mark.parametrize(
-    ("place", "call", "error"),
+    ("path", "call", "error"),
     [
         (CLERK, "read", "EIO"),
         (CLERK, "openat", "EIO"),
@@ -101,11 +101,11 @@ def test_t83_a_disk_that_fails_at_one_call(call: str, error: str, existing: bool
         ("organization.yaml", "read", "EIO"),
     ],
 )
-def test_a_source_that_the_disk_does_not_give(place: str, call: str, error: str, disk: Disk) -> None:
-    faults = (f"--trace-path={disk.tree / place}", f"--inject={call}:error={error}")
+def test_a_source_that_the_disk_fails_to_read(path: str, call: str, error: str, disk: Disk) -> None:
+    faults = (f"--trace-path={disk.tree / path}", f"--inject={call}:error={error}")
     shutil.copytree(disk.folder / "old", disk.out)
     for command in (("check",), ("compile", "-o", str(disk.out))):
-        done = disk.envtree(*command, faults=faults)
-        assert done.returncode == 3, done
-        assert done.stderr.startswith(f"error ET805: cannot read '{place}'")
+        result = disk.envtree(*command, faults=faults)
+        assert result.returncode == 3, result
+        assert result.stderr.startswith(f"error ET805: cannot read '{path}'")
     assert disk.written() == disk.versions[1]

@@ -1,4 +1,4 @@
-"""`output.env`: sections as further variables, by one rule, without a word about it in the bundle."""
+"""`output.env`: sections as further variables, without a trace of the rule in the bundle."""
 
 import json
 from pathlib import Path
@@ -24,9 +24,9 @@ def names(data: dict[str, Any], **patterns: str) -> dict[str, Any]:
     return {flat.name: flat.value for flat in flatten(sections | data, patterns)}
 
 
-def variables(found: CheckResult, mode: SecretsMode | None) -> tuple[dict[str, str], str]:
-    """The variables as they are written, and the file that names those that are left out."""
-    bundle = found.bundles[ID]
+def variables(result: CheckResult, mode: SecretsMode | None) -> tuple[dict[str, str], str]:
+    """Return the written variables, and the file that lists the omitted ones."""
+    bundle = result.bundles[ID]
     files = dict(write_formats(bundle, mode, Writers(("json-env", "compose"), OutputSettings(env_patterns=RULE))).files)
     return json.loads(files["env.json"]), files[".env"].decode()
 
@@ -64,9 +64,9 @@ def test_texts_follow_the_rule_of_variables() -> None:
         "empty: {}, list: [1, {a: x}], nothing: [], computed: '${{ config.num * 1.0 }}'}, "
         "endpoints: {api: 'https://a.example'}, feature_flags: {beta: false, ratio: 0.5}}"
     )
-    found = run(section, organization=DECLARED)
-    assert found.codes == []
-    assert variables(found, "plain")[0] == {
+    result = run(section, organization=DECLARED)
+    assert result.codes == []
+    assert variables(result, "plain")[0] == {
         "A": "1",
         "API_URL": "https://a.example",
         "CFG_COMPUTED": "2.0",
@@ -97,8 +97,8 @@ SECRET_NAMES = ["CFG_INSIDE_PORT", "CFG_LIST", "CFG_TOKEN", "CFG_URL", "CFG_WHOL
 
 
 def test_secret_parts_stay_secret() -> None:
-    found = run(SECRET_SECTION, organization=DECLARED, secrets={0: SECRETS})
-    assert variables(found, "plain")[0] == {
+    with_key = run(SECRET_SECTION, organization=DECLARED, secrets={0: SECRETS})
+    assert variables(with_key, "plain")[0] == {
         "CFG_INSIDE_HOST": "h",
         "CFG_INSIDE_PORT": "5432",
         "CFG_LIST": '["p","s3cret-canary"]',
@@ -109,8 +109,8 @@ def test_secret_parts_stay_secret() -> None:
     }
     keyless = check(layers(SECRET_SECTION, organization=DECLARED, secrets={0: SECRETS}))
     modes: tuple[tuple[CheckResult, SecretsMode | None], ...] = (
-        (found, "ref"),
-        (found, "seal"),
+        (with_key, "ref"),
+        (with_key, "seal"),
         (keyless, "ref"),
         (keyless, None),
     )
@@ -123,8 +123,8 @@ def test_secret_parts_stay_secret() -> None:
 
 def test_an_input_without_a_value_is_unknown_and_not_secret() -> None:
     organization = f"inputs: {{SHA: {{}}}}, {DECLARED}"
-    found = check(layers("{config: {sha: '${{ inputs.SHA }}', n: 1}}", organization=organization))
-    shown, dotenv = variables(found, None)
+    result = check(layers("{config: {sha: '${{ inputs.SHA }}', n: 1}}", organization=organization))
+    shown, dotenv = variables(result, None)
     assert shown == {"CFG_N": "1"}
     assert dotenv.startswith("# unknown, left out: CFG_SHA\n")
 
@@ -144,15 +144,16 @@ def test_an_input_without_a_value_is_unknown_and_not_secret() -> None:
         ),
     ],
 )
-def test_two_of_one_name_are_an_error_with_both_places(section: str, message: str, texts: tuple[str, str]) -> None:
-    found = run("", "", "", section, organization=DECLARED)
-    (finding,) = found.outcome.findings
-    one = finding.diagnostic
-    assert (one.code, one.message, finding.bundles) == ("ET811", message, (ID,))
-    (other,) = one.related
-    assert other.message == "the other one"
+def test_two_variables_with_one_name_are_an_error_with_both_places(
+    section: str, message: str, texts: tuple[str, str]
+) -> None:
+    (finding,) = run("", "", "", section, organization=DECLARED).outcome.findings
+    diagnostic = finding.diagnostic
+    assert (diagnostic.code, diagnostic.message, finding.bundles) == ("ET811", message, (ID,))
+    (related,) = diagnostic.related
+    assert related.message == "the other one"
     files = layers("", "", "", section)
-    assert tuple(_text(files[span.path], span) for span in (one.span, other.span)) == texts
+    assert tuple(_text(files[span.path], span) for span in (diagnostic.span, related.span)) == texts
 
 
 def _text(file: str, span: Span) -> str:
@@ -160,12 +161,12 @@ def _text(file: str, span: Span) -> str:
 
 
 def test_a_collision_is_found_whatever_the_formats_are() -> None:
-    found = run("{config: {a-b: 1, a_b: 2}}", organization=f"output: {{env: {json.dumps(RULE)}}}")
-    assert found.codes == ["ET811"]
+    result = run("{config: {a-b: 1, a_b: 2}}", organization=f"output: {{env: {json.dumps(RULE)}}}")
+    assert result.codes == ["ET811"]
 
 
 @pytest.mark.parametrize("pattern", ["1X", "CFG-", "{NAME}", "a{name}{name}", "$X", ""])
-def test_what_makes_no_names_is_refused(pattern: str) -> None:
+def test_a_pattern_that_gives_invalid_names_is_refused(pattern: str) -> None:
     assert run(organization=f"output: {{env: {{config: '{pattern}'}}}}").codes in (["ET205"], ["ET206"])
 
 

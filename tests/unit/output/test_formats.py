@@ -1,11 +1,11 @@
-"""What is written for a reader is what it reads, whatever the values are, and what it would change is refused."""
+"""Each reader gets every value unchanged from its format; a value that it would change is refused."""
 
 import base64
 import json
 import re
 import subprocess
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -23,34 +23,34 @@ from tests.support.env_readers import READERS, Reader, RejectedError
 from tests.support.github_runner import log_commands
 from tests.support.hostile_text import hostile_values
 
-WHO = {"id": "p/t/a@e", "project": "p", "team": "t", "agent": "a", "environment": "e"}
+TARGET = {"id": "p/t/a@e", "project": "p", "team": "t", "agent": "a", "environment": "e"}
 PAIRS = [(format, reader) for format in READERS for reader in READERS[format]]
 IDS = [f"{format}-{getattr(reader, '__name__', reader)}" for format, reader in PAIRS]
 BATCH = 500
 
 
-def given(texts: dict[str, str], **more: object) -> WriterInput:
-    return WriterInput(**{"texts": dict(sorted(texts.items())), "data": WHO, **more})  # type: ignore[arg-type]
+def writer_input(texts: dict[str, str], **fields: object) -> WriterInput:
+    return WriterInput(**{"texts": dict(sorted(texts.items())), "data": TARGET, **fields})  # type: ignore[arg-type]
 
 
-def file(format: str, texts: dict[str, str], **more: object) -> bytes:
-    """The first file of a format."""
-    return DIALECTS[format].file_writers[0](given(texts, **more))
+def file(format: str, texts: dict[str, str], **fields: object) -> bytes:
+    """Return the first file of a format."""
+    return DIALECTS[format].file_writers[0](writer_input(texts, **fields))
 
 
-def refused(dialect: Dialect, name: str, text: str) -> str:
+def rejection_reason(dialect: Dialect, name: str, text: str) -> str:
     return dialect.rejection_reason(name, text) if dialect.rejection_reason else ""
 
 
 def differences(format: str, reader: Reader, folder: Path, seed: int, count: int) -> list[tuple[str, str | None]]:
-    """The values that a reader gets wrong, of those that the format does not refuse."""
+    """Return the values that a reader gets wrong, of those that the format accepts."""
     dialect = DIALECTS[format]
-    made = {f"V{n}": text for n, text in enumerate(hostile_values(seed, count))}
-    taken = {name: text for name, text in made.items() if not refused(dialect, name, text)}
-    assert len(taken) > count / 20
-    found = reader(file(format, taken, references={"TOKEN": {}}, unknown_names=("SHA",)), folder)
-    assert "TOKEN" not in found
-    return [(text, found.get(name)) for name, text in taken.items() if found.get(name) != text]
+    texts = {f"V{n}": text for n, text in enumerate(hostile_values(seed, count))}
+    accepted = {name: text for name, text in texts.items() if not rejection_reason(dialect, name, text)}
+    assert len(accepted) > count / 20
+    read = reader(file(format, accepted, references={"TOKEN": {}}, unknown_names=("SHA",)), folder)
+    assert "TOKEN" not in read
+    return [(text, read.get(name)) for name, text in accepted.items() if read.get(name) != text]
 
 
 @pytest.mark.parametrize(("format", "reader"), PAIRS, ids=IDS)
@@ -65,11 +65,11 @@ def test_a_reader_gets_what_was_written_twenty_thousand_times(format: str, reade
         assert differences(format, reader, tmp_path, seed, BATCH) == []
 
 
-# What is refused would have been changed.
+# Readers would change the values that are refused.
 
 
 def spellings(format: str, name: str, text: str) -> Iterator[bytes]:
-    """The lines that there are for a value in a dialect."""
+    """Yield the possible lines for a value in a dialect."""
     quotes = ("", "'", "`", '"') if format in ("node", "npm-dotenv") else ("",)
     if format.startswith("github"):
         yield f"{name}<<MARK\n{text}\nMARK\n".encode()
@@ -92,44 +92,42 @@ PICKY = ["docker", "systemd", "node", "npm-dotenv", "github-env", "github-output
 
 
 @pytest.mark.parametrize("format", PICKY)
-def test_what_is_refused_would_have_been_changed(format: str, tmp_path: Path) -> None:
+def test_a_reader_would_change_a_refused_value(format: str, tmp_path: Path) -> None:
     dialect = DIALECTS[format]
-    bad = [text for text in hostile_values(7, 2000) if refused(dialect, "V", text)]
-    # Bash leaves a tilde alone if it is no user's home, which is nothing to rely on.
-    chosen = [text for text in bad if "~" not in text][:6]
-    assert len(chosen) == 6
-    those = (
-        (on_windows,)
-        if format.startswith("github")
-        else READERS[format]
-        if format == "portable"
-        else READERS[format][:1]
-    )
-    for text in chosen:
+    rejected = [text for text in hostile_values(7, 2000) if rejection_reason(dialect, "V", text)]
+    # Bash does not expand a tilde that is no user's home, but that depends on the machine.
+    samples = [text for text in rejected if "~" not in text][:6]
+    assert len(samples) == 6
+    dialect_readers: Sequence[Reader] = (on_windows,)
+    if not format.startswith("github"):
+        dialect_readers = READERS[format] if format == "portable" else READERS[format][:1]
+    for text in samples:
         for data in spellings(format, "V", text):
-            assert not all(keeps(reader, data, "V", text, tmp_path) for reader in those), repr(text)
+            assert not all(keeps(reader, data, "V", text, tmp_path) for reader in dialect_readers), repr(text)
 
 
 @pytest.mark.parametrize(("format", "text"), [("node", "'`\"#\r"), ("npm-dotenv", "'`\"#\\\r"), ("github-env", "x\r")])
-def test_the_reason_is_the_one_that_there_is(format: str, text: str) -> None:
-    assert "carriage return" in refused(DIALECTS[format], "V", text)
-    assert "carriage return" not in refused(DIALECTS[format], "V", text.replace("\r", ""))
+def test_the_reason_is_the_actual_one(format: str, text: str) -> None:
+    assert "carriage return" in rejection_reason(DIALECTS[format], "V", text)
+    assert "carriage return" not in rejection_reason(DIALECTS[format], "V", text.replace("\r", ""))
 
 
-def test_portable_says_what_it_cannot_keep() -> None:
-    told = {text: refused(DIALECTS["portable"], "V", text) for text in ("x y", "\xa0x", "x\ufeff", "x", "é")}
-    assert [why.split(" ")[-1] for why in told.values()] == ["'$'", "blank", "blank", "", ""]
-    assert told["\xa0x"] == "its value begins or ends with a blank"
+def test_reasons_of_portable() -> None:
+    reasons = {
+        text: rejection_reason(DIALECTS["portable"], "V", text) for text in ("x y", "\xa0x", "x\ufeff", "x", "é")
+    }
+    assert [reason.split(" ")[-1] for reason in reasons.values()] == ["'$'", "blank", "blank", "", ""]
+    assert reasons["\xa0x"] == "its value begins or ends with a blank"
 
 
-@pytest.mark.parametrize(("more", "told"), [("", 0), ("x", 1)])
-def test_the_outputs_of_a_job_may_be_full_and_no_more(more: str, told: int) -> None:
-    full = given({"V": "x" * (512 * 1024) + more})
-    assert len(list(DIALECTS["github-output"].check_size(full, ()))) == told
+@pytest.mark.parametrize(("excess", "count"), [("", 0), ("x", 1)])
+def test_the_outputs_of_a_job_may_be_full_and_no_more(excess: str, count: int) -> None:
+    env = writer_input({"V": "x" * (512 * 1024) + excess})
+    assert len(list(DIALECTS["github-output"].check_size(env, ()))) == count
 
 
 @pytest.mark.parametrize(
-    ("format", "texts", "told"),
+    ("format", "texts", "excerpts"),
     [
         ("gitlab", {"A": "x" * (5119 - len("A=\n"))}, []),
         ("gitlab", {"A": "x" * (5120 - len("A=\n"))}, ["less than 5120"]),
@@ -141,27 +139,27 @@ def test_the_outputs_of_a_job_may_be_full_and_no_more(more: str, told: int) -> N
         ("k8s", {"A": "x" * (1024 * 1024 + 1)}, ["takes 1048576"]),
     ],
 )
-def test_what_is_just_not_too_much(format: str, texts: dict[str, str], told: list[str]) -> None:
-    dialect, given_texts = DIALECTS[format], given(texts)
-    files = tuple(write(given_texts) for write in dialect.file_writers)
-    found = [each.message for each in dialect.check_size(given_texts, files)]
-    assert len(found) == len(told)
-    assert all(each in message for each, message in zip(told, found, strict=True))
+def test_size_limits(format: str, texts: dict[str, str], excerpts: list[str]) -> None:
+    dialect, env = DIALECTS[format], writer_input(texts)
+    files = tuple(write(env) for write in dialect.file_writers)
+    messages = [limit.message for limit in dialect.check_size(env, files)]
+    assert len(messages) == len(excerpts)
+    assert all(excerpt in message for excerpt, message in zip(excerpts, messages, strict=True))
 
 
 @pytest.mark.parametrize("around", [" %s", "%s ", "\ufeff%s", "%s\ufeff", "'%s", "%s#", "%s\n", "%s"])
 def test_node_keeps_no_blank_around_a_text_without_quotes(around: str) -> None:
     text = around % "a'`\"\\"
-    assert bool(refused(DIALECTS["node"], "V", text)) == (around != "%s")
+    assert bool(rejection_reason(DIALECTS["node"], "V", text)) == (around != "%s")
 
 
 @pytest.mark.parametrize("name", ["NODE_OPTIONS", "GITHUB_SHA", "RUNNER_OS"])
-def test_names_that_the_runner_of_github_keeps_for_itself(name: str) -> None:
-    assert refused(DIALECTS["github-env"], name, "x") == "the runner does not let this name be set"
-    assert not refused(DIALECTS["github-output"], name, "x")
+def test_names_that_the_runner_of_github_reserves(name: str) -> None:
+    assert rejection_reason(DIALECTS["github-env"], name, "x") == "the runner does not let this name be set"
+    assert not rejection_reason(DIALECTS["github-output"], name, "x")
 
 
-# Every name that bash's manual has for a variable of its own, and what `compgen -v` adds.
+# Every variable of bash in its manual, and those that `compgen -v` adds.
 BASH_NAMES = """
     _ BASH BASHOPTS BASHPID BASH_ALIASES BASH_ARGC BASH_ARGV BASH_ARGV0 BASH_CMDS BASH_COMMAND BASH_COMPAT BASH_ENV
     BASH_EXECUTION_STRING BASH_LINENO BASH_LOADABLES_PATH BASH_MONOSECONDS BASH_REMATCH BASH_SOURCE BASH_SUBSHELL
@@ -174,29 +172,29 @@ BASH_NAMES = """
     READLINE_POINT REPLY SECONDS SHELL SHELLOPTS SHLVL SRANDOM TEXTDOMAIN TEXTDOMAINDIR TIMEFORMAT TMOUT TMPDIR TZ UID
     auto_resume histchars
 """
-# These take orders from their value later, or complain of it; what is given to them they keep.
+# bash acts on the value of these later, or complains about it, but does not change it.
 BASH_ACTS_ON = {"BASH_COMPAT", "BASH_XTRACEFD", "MAILPATH", "PROMPT_COMMAND", "PS0", "PS1", "PS2", "PS4"}
 
 
-def test_names_that_a_shell_keeps_for_itself_are_those_that_are_refused(tmp_path: Path) -> None:
+def test_names_that_a_shell_changes_are_refused(tmp_path: Path) -> None:
     listed = readers.run(tmp_path, "bash", "-c", "compgen -v").decode().split()
     names = sorted({*BASH_NAMES.split(), *listed})
     value = "a b"
     lines = [f"(export {name}='{value}'; printf '%s\\0' \"{name}=$(/usr/bin/printenv {name})\")\n" for name in names]
-    found: dict[str, set[str]] = {name: set() for name in names}
+    values: dict[str, set[str]] = {name: set() for name in names}
     for shell in ("bash", "dash"):
         (tmp_path / "names.sh").write_text("".join(lines))
         command = [readers.program(shell), "names.sh"]
-        shown = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).stdout
-        pairs = dict(each.split("=", 1) for each in shown.decode().split("\0") if each)
+        printed = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).stdout
+        pairs = dict(pair.split("=", 1) for pair in printed.decode().split("\0") if pair)
         for name in names:
-            found[name].add(pairs.get(name, "not set"))
-    changed = {name for name, each in found.items() if each != {value}}
-    assert {name for name in names if refused(DIALECTS["bash"], name, value)} == changed | BASH_ACTS_ON
+            values[name].add(pairs.get(name, "not set"))
+    changed = {name for name, read in values.items() if read != {value}}
+    assert {name for name in names if rejection_reason(DIALECTS["bash"], name, value)} == changed | BASH_ACTS_ON
 
 
 def test_no_value_runs_anything(tmp_path: Path) -> None:
-    """Whatever is sourced or evaluated: a file that any of it would make does not appear."""
+    """No value runs a program when the file is sourced or evaluated; it would create the canary file."""
     canary = tmp_path / "canary"
     run = f"touch {canary}"
     texts = [f"$({run})", f"`{run}`", f"';{run};'", f'";{run};"', f"\n{run}\n", f"a[$({run})]", f"& {run}", f"|{run}"]
@@ -204,8 +202,8 @@ def test_no_value_runs_anything(tmp_path: Path) -> None:
     texts += [f"{left}{text}{right}" for text in texts for left, right in around]
     names = [*BASH_NAMES.split(), *(f"V{n}" for n in range(len(texts)))]
     for n, text in enumerate(texts):
-        allowed = {name: text for name in names if not refused(DIALECTS["bash"], name, text)}
-        # Without it no program is found, and with that name it is one.
+        allowed = {name: text for name in names if not rejection_reason(DIALECTS["bash"], name, text)}
+        # Setting PATH would only prevent `touch` from being found.
         allowed.pop("PATH", None)
         data = file("bash", allowed if n % 5 == 0 else {f"V{n}": text})
         for shell in ("bash", "dash"):
@@ -218,26 +216,26 @@ def test_no_value_runs_anything(tmp_path: Path) -> None:
     assert not canary.exists()
 
 
-def test_bash_runs_what_is_given_to_the_names_that_it_calculates(tmp_path: Path) -> None:
-    """Why they are refused, however well their values are quoted."""
+def test_bash_runs_values_of_names_that_it_evaluates_as_arithmetic(tmp_path: Path) -> None:
+    """These names are refused, because quoting does not help."""
     for name in ("HISTCMD", "OPTIND", "RANDOM", "SRANDOM"):
         canary = tmp_path / name
         (tmp_path / "env.sh").write_text(f"export {name}='a[$(touch {canary})]'\n")
         subprocess.run([readers.program("bash"), "-c", ". ./env.sh"], cwd=tmp_path, capture_output=True, check=False)
         assert canary.exists()
-        assert "calculates" in refused(DIALECTS["bash"], name, "1")
+        assert "calculates" in rejection_reason(DIALECTS["bash"], name, "1")
 
 
 @pytest.mark.parametrize("reader", [readers.docker, readers.kubectl])
 def test_the_longest_line_of_docker(reader: Reader, tmp_path: Path) -> None:
     fits = "x" * (64 * 1024 - len("V=\n"))
-    assert not refused(DIALECTS["docker"], "V", fits)
+    assert not rejection_reason(DIALECTS["docker"], "V", fits)
     assert reader(file("docker", {"V": fits}), tmp_path) == {"V": fits}
-    assert refused(DIALECTS["docker"], "V", fits + "x") == "its line is longer than 65535 bytes"
+    assert rejection_reason(DIALECTS["docker"], "V", fits + "x") == "its line is longer than 65535 bytes"
     assert not keeps(reader, f"V={fits}x\n".encode(), "V", f"{fits}x", tmp_path)
 
 
-# Texts that readers of YAML take for something else.
+# Texts that YAML readers may take for another type.
 
 SCALARS = [
     *("1e3", "0o17", "08", "no", "NO", "y", "n", "on", "~", "null", "true", "2026-11-24", "12:30", "1_000", "0x1F"),
@@ -283,11 +281,11 @@ def test_t06_every_text_is_a_text_again_after_the_objects_of_kubernetes(version:
     parsed = list(yaml.safe_load_all(data))
     assert parsed == readers.npm_yaml_documents(data, tmp_path, version)
     config, secret = parsed
-    decoded = {name: base64.b64decode(coded).decode() for name, coded in secret["data"].items()}
+    decoded = {name: base64.b64decode(encoded).decode() for name, encoded in secret["data"].items()}
     assert config["data"] | decoded == texts
 
 
-# The form of each.
+# The syntax of each format.
 
 TEXTS = {"B": "two 'words'", "A": "$x", "TOKEN": "s3cret"}
 FORMS = {
@@ -303,7 +301,7 @@ FORMS = {
     "json-env": '{\n  "A": "$x",\n  "B": "two \'words\'",\n  "TOKEN": "s3cret"\n}\n',
     "yaml": '"A": "$x"\n"B": "two \'words\'"\n"TOKEN": "s3cret"\n',
 }
-# What would end a value, where it ends one.
+# A trailing backslash, which would escape the closing quote.
 LAST = {
     "python-dotenv": 'A="\\\\${:-}"\n',
     "compose": 'A="\\\\"\n',
@@ -312,7 +310,7 @@ LAST = {
     "node": "A='\\'\n",
     "npm-dotenv": "A=\\\n",
 }
-# Their readers know no comments, or one name more would be a variable more.
+# Formats without comments, or in which a further name would be a further variable.
 SILENT = {"github-env", "github-output", "gitlab", "portable", "json-env", "terraform"}
 
 
@@ -327,7 +325,7 @@ def test_a_backslash_at_the_end(format: str) -> None:
 
 
 @pytest.mark.parametrize("format", sorted(DIALECTS))
-def test_what_is_left_out_is_named_where_there_are_comments(format: str) -> None:
+def test_omitted_names_are_listed_in_comments(format: str) -> None:
     data = file(format, {"A": "1"}, references={"Z": {}, "TOKEN": {}}, unknown_names=("SHA",)).decode()
     if format == "k8s":
         assert yaml.safe_load(data)["metadata"]["annotations"]["envtree/left-out"] == "SHA, TOKEN, Z"
@@ -346,8 +344,8 @@ def test_github_reads_each_value_up_to_a_line_that_is_not_in_it() -> None:
     texts = {"A": "1", "B": "x\ny\n", "C": ""}
     data = file("github-env", texts).decode()
     assert readers.github_pairs(data) == texts
-    marks = re.findall(r"<<(envtree_[0-9a-f]{32})$", data, re.MULTILINE)
-    assert len({*marks}) == 3
+    delimiters = re.findall(r"<<(envtree_[0-9a-f]{32})$", data, re.MULTILINE)
+    assert len({*delimiters}) == 3
     assert data == file("github-env", texts).decode()
     assert data != file("github-env", {**texts, "A": "2"}).decode()
 
@@ -355,41 +353,41 @@ def test_github_reads_each_value_up_to_a_line_that_is_not_in_it() -> None:
 def test_t70_a_delimiter_is_never_in_its_value() -> None:
     text = "x"
     for _ in range(20):
-        mark = github.delimiter(text)
-        assert mark not in text
-        text += mark
-    # It is looked for, and not only hoped for.
+        delimiter = github.delimiter(text)
+        assert delimiter not in text
+        text += delimiter
+    # The text is searched for the delimiter, unlikely as it is.
     first = github.delimiter("x")
-    assert next(mark for mark in github._delimiters("x") if mark not in f"x{first}") != first
+    assert next(delimiter for delimiter in github._delimiters("x") if delimiter not in f"x{first}") != first
 
 
 def test_t73_masks_are_the_only_commands_whatever_the_secrets_are() -> None:
     texts = {"A": "plain", "S": "50% of\n::error::it\r", "T": "s3cret", "U": "s3cret", "E": ""}
-    masks = DIALECTS["github-env"].file_writers[1](given(texts, secret_names=frozenset("STUE"))).decode()
+    masks = DIALECTS["github-env"].file_writers[1](writer_input(texts, secret_names=frozenset("STUE"))).decode()
     commands = log_commands(masks)
     assert [command.name for command in commands] == ["add-mask", "add-mask"]
     assert [command.data for command in commands] == [texts["S"], texts["T"]]
-    assert DIALECTS["github-output"].file_writers[1](given(texts)) == b""
+    assert DIALECTS["github-output"].file_writers[1](writer_input(texts)) == b""
 
 
 def test_terraform_gets_the_sections_of_the_bundle() -> None:
-    data = {**WHO, "config": {"a": [1, True, None]}, "env_vars": {"A": "1"}, "secrets": {}, "sensitive": ["TOKEN"]}
-    found = json.loads(DIALECTS["terraform"].file_writers[0](WriterInput({"A": "1", "CFG_A": "x"}, data=data)))
-    kept = {"project", "team", "agent", "environment", "config", "env_vars", "sensitive"}
-    assert found.keys() == kept
-    assert found["env_vars"] == {"A": "1", "CFG_A": "x"}
+    data = {**TARGET, "config": {"a": [1, True, None]}, "env_vars": {"A": "1"}, "secrets": {}, "sensitive": ["TOKEN"]}
+    written = json.loads(DIALECTS["terraform"].file_writers[0](WriterInput({"A": "1", "CFG_A": "x"}, data=data)))
+    keys = {"project", "team", "agent", "environment", "config", "env_vars", "sensitive"}
+    assert written.keys() == keys
+    assert written["env_vars"] == {"A": "1", "CFG_A": "x"}
     decomposed = unicodedata.normalize("NFD", "é")
-    assert refused(DIALECTS["terraform"], "A", decomposed)
-    assert not refused(DIALECTS["terraform"], "A", "é")
+    assert rejection_reason(DIALECTS["terraform"], "A", decomposed)
+    assert not rejection_reason(DIALECTS["terraform"], "A", "é")
 
 
 # One list of formats.
 
 
 def _choices(command: click.Command, option: str) -> list[str]:
-    kind = next(each.type for each in command.params if option in each.opts)
-    assert isinstance(kind, click.Choice)
-    return list(kind.choices)
+    choice = next(param.type for param in command.params if option in param.opts)
+    assert isinstance(choice, click.Choice)
+    return list(choice.choices)
 
 
 def test_there_is_one_list_of_formats() -> None:
@@ -397,12 +395,14 @@ def test_there_is_one_list_of_formats() -> None:
         "bundle",
         *DIALECTS,
         "template",
-        *(each.name for each in FORMATS if each.is_whole_tree),
+        *(format.name for format in FORMATS if format.is_whole_tree),
     ]
-    assert all(len(DIALECTS[each.name].file_writers) == len(each.files) for each in FORMATS if each.name in DIALECTS)
+    for format in FORMATS:
+        if format.name in DIALECTS:
+            assert len(DIALECTS[format.name].file_writers) == len(format.files)
     assert _choices(compile_command, "--format") == list(FORMAT_NAMES)
     assert _choices(show_command, "--format") == ["json", *STDOUT_FORMATS]
     schema = json.loads(Schemas().text("organization"))
     assert schema["$defs"]["output"]["properties"]["formats"]["items"]["enum"] == list(FORMAT_NAMES)
-    files = [name for each in FORMATS for name in each.files if name != "env.github-mask"]
+    files = [name for format in FORMATS for name in format.files if name != "env.github-mask"]
     assert len(files) == len({*files})

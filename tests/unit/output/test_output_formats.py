@@ -1,4 +1,4 @@
-"""Formats over whole trees: what does not fit, what is too large, what is named how, and what never gets out."""
+"""Formats over whole trees: values that do not fit, size limits, names, and secrets that must not appear."""
 
 import base64
 import json
@@ -28,70 +28,70 @@ SECRETS = {"token": CANARY, "port": 5432, "map": {"a": CANARY}}
 ALL = tuple(DIALECTS)
 
 
-def beside(
-    found: CheckResult, formats: tuple[str, ...], mode: SecretsMode | None = "plain", **settings: Any
+def format_result(
+    result: CheckResult, formats: tuple[str, ...], mode: SecretsMode | None = "plain", **settings: Any
 ) -> FormatResult:
-    return write_formats(found.bundles[ID], mode, Writers(formats, OutputSettings(**settings)))
+    return write_formats(result.bundles[ID], mode, Writers(formats, OutputSettings(**settings)))
 
 
-def unfit(
-    found: CheckResult, *formats: str, mode: SecretsMode | None = "plain", **settings: Any
+def problems(
+    result: CheckResult, *formats: str, mode: SecretsMode | None = "plain", **settings: Any
 ) -> tuple[FormatProblem, ...]:
-    done = beside(found, formats, mode, **settings)
-    assert not any(each.code in ("ET803", "ET811") for each in done.problems) or done.files == ()
-    return done.problems
+    written = format_result(result, formats, mode, **settings)
+    assert not any(problem.code in ("ET803", "ET811") for problem in written.problems) or written.files == ()
+    return written.problems
 
 
 def section(**texts: str) -> str:
     return "{env_vars: " + json.dumps(texts) + "}"
 
 
-# What does not fit.
+# Values that do not fit.
 
 
 def test_what_a_format_cannot_write_is_an_error_at_its_place() -> None:
     text = section(GREETING="Hello\nworld")
-    found = run("", "", "", text, organization="output: {formats: [compose, docker, portable, bash]}")
-    one = found.only_finding()
-    assert one.code == "ET803"
-    assert one.message == (
+    result = run("", "", "", text, organization="output: {formats: [compose, docker, portable, bash]}")
+    finding = result.only_finding()
+    assert finding.code == "ET803"
+    assert finding.message == (
         "'GREETING' cannot be written in format 'docker': its value has a line break; "
         "in format 'portable': its value has a blank, a quote, or a sign such as '#' or '$'"
     )
-    assert one.hint == "'compose', 'bash' and 'systemd' can hold it"
-    assert str(one.span).startswith("projects/p/teams/t/agents/a.yaml:2:")
+    assert finding.hint == "'compose', 'bash' and 'systemd' can hold it"
+    assert str(finding.span).startswith("projects/p/teams/t/agents/a.yaml:2:")
 
 
-def test_formats_with_the_same_reason_are_told_together() -> None:
-    (one,) = unfit(run(section(A="x\n")), "docker", "gitlab")
-    assert one.message == "'A' cannot be written in formats 'docker' and 'gitlab': its value has a line break"
+def test_formats_with_the_same_reason_are_reported_together() -> None:
+    (problem,) = problems(run(section(A="x\n")), "docker", "gitlab")
+    assert problem.message == "'A' cannot be written in formats 'docker' and 'gitlab': its value has a line break"
 
 
-def test_no_format_that_nobody_asked_for_is_tried() -> None:
+def test_only_requested_formats_are_checked() -> None:
     assert run(section(A="x\ny")).codes == []
     assert run(section(A="x\ny"), organization="output: {formats: [bundle]}").codes == []
 
 
 @pytest.mark.parametrize("format", ALL)
 def test_a_nul_is_refused_by_all_and_not_shown(format: str) -> None:
-    found = run("{secrets: [token]}", secrets={0: {"token": "canary\0"}})
-    (one,) = unfit(found, format)
-    assert (one.path, one.code) == (("env_vars", "token"), "ET803")
-    assert one.message == "'token' holds a character that no environment can carry"
+    result = run("{secrets: [token]}", secrets={0: {"token": "canary\0"}})
+    (problem,) = problems(result, format)
+    assert (problem.path, problem.code) == (("env_vars", "token"), "ET803")
+    assert problem.message == "'token' holds a character that no environment can carry"
 
 
 def test_a_secret_that_does_not_fit_is_named_and_not_shown() -> None:
-    found = run("{secrets: [token]}", secrets={0: SECRETS})
+    result = run("{secrets: [token]}", secrets={0: SECRETS})
     for format in ALL:
-        for one in unfit(found, format):
-            assert "'token'" in one.message
-            assert "c4nary" not in one.message + one.hint
+        for problem in problems(result, format):
+            assert "'token'" in problem.message
+            assert "c4nary" not in problem.message + problem.hint
 
 
 def test_what_needs_a_key_to_be_tried_is_not_checked() -> None:
     files = layers("{secrets: [token]}", organization="output: {formats: [docker]}", secrets={0: SECRETS})
-    found = check(files)
-    assert (found.codes, found.not_checked) == ([], ["ET803 env_vars.token"])
+    result = check(files)
+    assert (result.codes, result.not_checked) == ([], ["ET803 env_vars.token"])
     quiet = layers("{secrets: [token]}", organization="output: {formats: [docker], secrets: ref}", secrets={0: SECRETS})
     assert check(quiet).not_checked == []
     assert check(layers("{secrets: [token]}", secrets={0: SECRETS})).not_checked == []
@@ -116,7 +116,7 @@ def test_show_says_why_a_format_does_not_fit(envtree: RunCommand, tree: Path) ->
     assert "'A' cannot be written in format 'docker'" in ran.err
 
 
-# What is too large.
+# Size limits.
 
 
 @pytest.mark.parametrize(("length", "starts"), [(131_071, True), (131_072, False)])
@@ -127,106 +127,106 @@ def test_the_longest_variable_is_the_one_that_linux_takes(length: int, starts: b
         assert starts
     except OSError:
         assert not starts
-    # A text in a file has at most 64 Ki characters, but not all of them are one byte.
+    # A text in a file has at most 64 Ki characters, but some take two bytes.
     text = "é" * (size // 2) + "x" * (size % 2)
-    found = run("{env_vars: {V: '" + text + "'}}")
-    assert [each.code for each in unfit(found, "compose")] == ([] if starts else ["ET809"])
+    result = run("{env_vars: {V: '" + text + "'}}")
+    assert [problem.code for problem in problems(result, "compose")] == ([] if starts else ["ET809"])
 
 
 def test_a_variable_that_is_too_long_is_an_error_where_a_process_is_started() -> None:
-    found = run("{env_vars: {V: '" + "é" * 65_536 + "'}}")
-    (one,) = unfit(found, "compose", "docker", "node")
-    assert (one.code, one.path) == ("ET803", ("env_vars", "V"))
-    (one,) = unfit(found, "compose", "bash", "node")
-    assert (one.code, one.path) == ("ET809", ("env_vars", "V"))
-    assert one.message == (
+    result = run("{env_vars: {V: '" + "é" * 65_536 + "'}}")
+    (problem,) = problems(result, "compose", "docker", "node")
+    assert (problem.code, problem.path) == ("ET803", ("env_vars", "V"))
+    (problem,) = problems(result, "compose", "bash", "node")
+    assert (problem.code, problem.path) == ("ET809", ("env_vars", "V"))
+    assert problem.message == (
         "'V' is too long for formats 'compose' and 'bash': with its name it has 131074 bytes, "
         "and Linux starts no process with more than 131071"
     )
-    assert [each.code for each in unfit(found, "node", "k8s")] == ["ET850"]
-    assert unfit(found, "json-env", "yaml") == ()
+    assert [problem.code for problem in problems(result, "node", "k8s")] == ["ET850"]
+    assert problems(result, "json-env", "yaml") == ()
 
 
-# What is said of a variable that no process can be started with: an error where the reader starts one, a warning where
-# it may, nothing where it keeps a file; two formats take no line of such a length.
+# The codes for a variable that is too long for a process: an error if the reader starts one, a warning if it may, none
+# if it only stores a file; two formats do not allow a line of such a length.
 LONG = {"docker": "ET803", "portable": "ET803"} | dict.fromkeys(("compose", "bash", "systemd", "github-env"), "ET809")
 LONG |= dict.fromkeys(("python-dotenv", "node", "npm-dotenv", "k8s"), "ET850") | {"gitlab": "ET809 ET850"}
 
 
-def test_each_format_has_its_say_on_a_variable_that_is_too_long() -> None:
-    found = run("{env_vars: {V: '" + "é" * 65_536 + "'}}")
-    said = {format: " ".join(sorted(each.code for each in unfit(found, format))) for format in DIALECTS}
-    assert said == {**dict.fromkeys(DIALECTS, ""), **LONG}
+def test_codes_of_each_format_for_a_variable_that_is_too_long() -> None:
+    result = run("{env_vars: {V: '" + "é" * 65_536 + "'}}")
+    codes = {format: " ".join(sorted(problem.code for problem in problems(result, format))) for format in DIALECTS}
+    assert codes == {**dict.fromkeys(DIALECTS, ""), **LONG}
 
 
 def test_too_many_variables_for_a_process() -> None:
-    # A file has at most 1 MiB, so they come in three.
-    texts = [{f"V{n}": "x" * 60_000 for n in range(at, at + 12)} for at in (10, 22, 34)]
-    found = run(*(section(**each) for each in texts))
-    (one,) = unfit(found, "compose")
-    assert (one.code, one.path) == ("ET850", ())
-    assert one.message == (
+    # A file has at most 1 MiB, so the variables are in three files.
+    layers_of_texts = [{f"V{n}": "x" * 60_000 for n in range(start, start + 12)} for start in (10, 22, 34)]
+    result = run(*(section(**texts) for texts in layers_of_texts))
+    (problem,) = problems(result, "compose")
+    assert (problem.code, problem.path) == ("ET850", ())
+    assert problem.message == (
         "the variables are too long together for format 'compose': they have 2160468 bytes, "
         "and Linux as it is installed starts no process with more than 2097152"
     )
-    certain, possible = sorted(unfit(found, "k8s"))
+    certain, possible = sorted(problems(result, "k8s"))
     assert (certain.code, possible.code) == ("ET809", "ET850")
     assert certain.message == "'env.k8s.yaml' puts 2160000 bytes into a ConfigMap, and Kubernetes takes 1048576"
 
 
 def test_gitlab_takes_few() -> None:
-    found = run(section(**{f"V{n}": "x" * 300 for n in range(21)}), organization="output: {formats: [gitlab]}")
-    one = found.only_finding()
-    assert one.code == "ET850"
-    assert one.message == (
+    result = run(section(**{f"V{n}": "x" * 300 for n in range(21)}), organization="output: {formats: [gitlab]}")
+    finding = result.only_finding()
+    assert finding.code == "ET850"
+    assert finding.message == (
         "'env.gitlab' has 6395 bytes, and GitLab takes less than 5120; "
         "'env.gitlab' has 21 variables, and GitLab takes 20 (on gitlab.com 50 or more)"
     )
-    assert str(one.span) == "projects/p/teams/t/agents/a.yaml:1:1"
-    assert unfit(run(section(**{f"V{n}": "x" for n in range(20)})), "gitlab") == ()
+    assert str(finding.span) == "projects/p/teams/t/agents/a.yaml:1:1"
+    assert problems(run(section(**{f"V{n}": "x" for n in range(20)})), "gitlab") == ()
 
 
-def test_what_is_too_much_is_told_of_each_format() -> None:
-    found = run(section(**{f"V{n}": "x" * 60_000 for n in range(9)}))
-    (one,) = unfit(found, "k8s", "gitlab", "github-output", "yaml")
-    assert [part.split()[0] for part in one.message.split("; ")] == ["'env.k8s.yaml'", "'env.gitlab'", "the"]
+def test_size_limits_of_all_formats_are_reported() -> None:
+    result = run(section(**{f"V{n}": "x" * 60_000 for n in range(9)}))
+    (problem,) = problems(result, "k8s", "gitlab", "github-output", "yaml")
+    assert [part.split()[0] for part in problem.message.split("; ")] == ["'env.k8s.yaml'", "'env.gitlab'", "the"]
 
 
 def test_kubectl_apply_keeps_a_copy() -> None:
-    found = run(section(**{f"V{n}": "x" * 60_000 for n in range(5)}))
-    (one,) = unfit(found, "k8s")
-    assert one.code == "ET850"
-    assert "puts 300000 bytes into a ConfigMap, and 'kubectl apply' takes 262144" in one.message
-    (one,) = unfit(run(section(**{f"V{n}": "x" * 60_000 for n in range(9)})), "github-output")
-    assert "have 1080000 bytes, and the outputs of a job may have 1048576" in one.message
+    result = run(section(**{f"V{n}": "x" * 60_000 for n in range(5)}))
+    (problem,) = problems(result, "k8s")
+    assert problem.code == "ET850"
+    assert "puts 300000 bytes into a ConfigMap, and 'kubectl apply' takes 262144" in problem.message
+    (problem,) = problems(run(section(**{f"V{n}": "x" * 60_000 for n in range(9)})), "github-output")
+    assert "have 1080000 bytes, and the outputs of a job may have 1048576" in problem.message
 
 
 # Kubernetes.
 
 
-def objects(found: CheckResult, mode: SecretsMode | None = "plain", **kubernetes: Any) -> list[dict[str, Any]]:
-    done = beside(found, ("k8s",), mode, kubernetes=KubernetesSettings(**kubernetes))
-    assert [each for each in done.problems if each.code != "ET803"] == []
-    return [*yaml.safe_load_all(done.files[0][1])] if done.files else []
+def objects(result: CheckResult, mode: SecretsMode | None = "plain", **kubernetes: Any) -> list[dict[str, Any]]:
+    written = format_result(result, ("k8s",), mode, kubernetes=KubernetesSettings(**kubernetes))
+    assert [problem for problem in written.problems if problem.code != "ET803"] == []
+    return [*yaml.safe_load_all(written.files[0][1])] if written.files else []
 
 
-def test_secrets_are_apart_from_what_everybody_may_see() -> None:
-    found = run("{env_vars: {A: '1'}, secrets: [token]}", secrets={0: SECRETS})
-    config, secret = objects(found)
+def test_secrets_are_in_an_object_of_their_own() -> None:
+    result = run("{env_vars: {A: '1'}, secrets: [token]}", secrets={0: SECRETS})
+    config, secret = objects(result)
     assert (config["kind"], config["data"]) == ("ConfigMap", {"A": "1"})
     assert (secret["kind"], secret["type"]) == ("Secret", "Opaque")
-    assert {name: base64.b64decode(coded).decode() for name, coded in secret["data"].items()} == {"token": CANARY}
+    assert {name: base64.b64decode(encoded).decode() for name, encoded in secret["data"].items()} == {"token": CANARY}
     assert config["metadata"] == secret["metadata"]
     assert config["metadata"]["name"] == "p.t.a.production"
-    (config,) = objects(found, "ref")
+    (config,) = objects(result, "ref")
     assert config["metadata"]["annotations"] == {"envtree/id": ID, "envtree/left-out": "token"}
 
 
-def test_a_store_has_the_secrets_that_are_only_referred_to() -> None:
-    found = run("{env_vars: {A: '1'}, secrets: {T: token, P: map.a}}", secrets={0: SECRETS})
+def test_an_external_secret_fetches_the_secrets_from_a_store() -> None:
+    result = run("{env_vars: {A: '1'}, secrets: {T: token, P: map.a}}", secrets={0: SECRETS})
     store = SecretStore("vault", "ClusterSecretStore")
     for mode in ("ref", "seal"):
-        config, external = objects(found, mode, secret_store=store)
+        config, external = objects(result, mode, secret_store=store)
         assert "envtree/left-out" not in config["metadata"]["annotations"]
         assert external["apiVersion"] == "external-secrets.io/v1"
         assert external["spec"] == {
@@ -237,18 +237,18 @@ def test_a_store_has_the_secrets_that_are_only_referred_to() -> None:
                 {"secretKey": "T", "remoteRef": {"key": "organization.secrets.yaml", "property": "token"}},
             ],
         }
-    assert [each["kind"] for each in objects(found, "plain", secret_store=store)] == ["ConfigMap", "Secret"]
+    assert [resource["kind"] for resource in objects(result, "plain", secret_store=store)] == ["ConfigMap", "Secret"]
 
 
 def test_what_is_computed_from_secrets_cannot_be_fetched() -> None:
-    found = run("{env_vars: {URL: 'x:${{ secrets.token }}'}}", secrets={0: SECRETS})
+    result = run("{env_vars: {URL: 'x:${{ secrets.token }}'}}", secrets={0: SECRETS})
     store = KubernetesSettings(secret_store=SecretStore("vault", "SecretStore"))
-    (one,) = unfit(found, "k8s", mode="ref", kubernetes=store)
-    assert (one.path, one.code) == (("env_vars", "URL"), "ET803")
-    assert one.message == (
+    (problem,) = problems(result, "k8s", mode="ref", kubernetes=store)
+    assert (problem.path, problem.code) == (("env_vars", "URL"), "ET803")
+    assert problem.message == (
         "'URL' cannot be written in format 'k8s': it is computed from secrets, and an ExternalSecret only fetches them"
     )
-    assert unfit(found, "k8s", mode="plain", kubernetes=store) == unfit(found, "k8s", mode="ref") == ()
+    assert problems(result, "k8s", mode="plain", kubernetes=store) == problems(result, "k8s", mode="ref") == ()
 
 
 @pytest.mark.parametrize(
@@ -268,14 +268,13 @@ def test_what_is_computed_from_secrets_cannot_be_fetched() -> None:
 def test_names_are_what_kubernetes_takes(agent: str, pattern: str, name: str) -> None:
     files = layers()
     files[f"projects/p/teams/t/agents/{agent}.yaml"] = files.pop("projects/p/teams/t/agents/a.yaml")
-    found = check(files)
-    (bundle,) = found.bundles.values()
-    done = write_formats(
+    (bundle,) = check(files).bundles.values()
+    written = write_formats(
         bundle, "plain", Writers(("k8s",), OutputSettings(kubernetes=KubernetesSettings(name_pattern=pattern)))
     )
-    metadata = yaml.safe_load(done.files[0][1])["metadata"]
+    metadata = yaml.safe_load(written.files[0][1])["metadata"]
     assert metadata["name"] == name or metadata["name"].startswith(name)
-    # The pattern that Kubernetes itself has for the names of objects.
+    # The pattern that Kubernetes itself uses for the names of objects.
     assert readers.OBJECT_NAME.fullmatch(metadata["name"])
     assert all(readers.LABEL_VALUE.fullmatch(value) for value in metadata["labels"].values())
 
@@ -286,8 +285,8 @@ def test_names_that_look_alike_after_the_change_are_told_apart() -> None:
     settings = OutputSettings(kubernetes=KubernetesSettings(name_pattern="{agent}"))
     bundles = check(files).bundles.values()
     names = [
-        yaml.safe_load(write_formats(one, "plain", Writers(("k8s",), settings)).files[0][1])["metadata"]["name"]
-        for one in bundles
+        yaml.safe_load(write_formats(bundle, "plain", Writers(("k8s",), settings)).files[0][1])["metadata"]["name"]
+        for bundle in bundles
     ]
     assert len({*names}) == 3
 
@@ -307,8 +306,8 @@ def test_names_of_any_length_are_what_kubernetes_takes(pattern: str, suffix: boo
         files[f"projects/p/agents/{'a' * length}.yaml"] = "{}"
         (bundle,) = check(files).bundles.values()
         settings = OutputSettings(kubernetes=KubernetesSettings(name_pattern=pattern, hash_suffix=suffix))
-        done = write_formats(bundle, "plain", Writers(("k8s",), settings))
-        assert readers.OBJECT_NAME.fullmatch(yaml.safe_load(done.files[0][1])["metadata"]["name"])
+        written = write_formats(bundle, "plain", Writers(("k8s",), settings))
+        assert readers.OBJECT_NAME.fullmatch(yaml.safe_load(written.files[0][1])["metadata"]["name"])
 
 
 def test_an_agent_without_a_team_has_no_empty_part_in_its_name() -> None:
@@ -316,34 +315,36 @@ def test_an_agent_without_a_team_has_no_empty_part_in_its_name() -> None:
     del files["projects/p/teams/t/agents/a.yaml"]
     files["projects/p/agents/solo.yaml"] = "{}"
     (bundle,) = check(files).bundles.values()
-    done = write_formats(bundle, "plain", Writers(("k8s",)))
-    assert yaml.safe_load(done.files[0][1])["metadata"]["name"] == "p.solo.production"
+    written = write_formats(bundle, "plain", Writers(("k8s",)))
+    assert yaml.safe_load(written.files[0][1])["metadata"]["name"] == "p.solo.production"
 
 
 def test_a_hash_in_the_name_changes_with_what_is_in_the_object() -> None:
-    def named(value: str, secret: str, mode: SecretsMode = "plain") -> list[str]:
+    def object_names(value: str, secret: str, mode: SecretsMode = "plain") -> list[str]:
         section = "{env_vars: {A: '" + value + "'}, secrets: [token]}"
         store = SecretStore("vault", "SecretStore")
-        found = run(section, secrets={0: {"token": secret}})
-        return [each["metadata"]["name"] for each in objects(found, mode, hash_suffix=True, secret_store=store)]
+        result = run(section, secrets={0: {"token": secret}})
+        return [
+            resource["metadata"]["name"] for resource in objects(result, mode, hash_suffix=True, secret_store=store)
+        ]
 
-    config, secret = named("1", "one")
-    assert named("1", "one") == [config, secret]
-    assert named("2", "one")[0] != config
-    assert named("2", "one")[1] == secret
-    assert named("1", "two")[0] == config
-    assert named("1", "two")[1] != secret
-    # It is made of the ciphertext, which tells nothing to whoever guesses, and which is there without a key.
-    assert named("1", "one", "ref") == [config, secret]
+    config, secret = object_names("1", "one")
+    assert object_names("1", "one") == [config, secret]
+    assert object_names("2", "one")[0] != config
+    assert object_names("2", "one")[1] == secret
+    assert object_names("1", "two")[0] == config
+    assert object_names("1", "two")[1] != secret
+    # The hash is that of the ciphertext: it does not help to guess the secret, and needs no key.
+    assert object_names("1", "one", "ref") == [config, secret]
 
 
-# What never gets out.
+# Secrets that must not appear.
 
 
-def spellings() -> Iterator[str]:
-    """The ways in which a careless writer would show the canary, cut to what all of them have."""
-    coded = CANARY.encode()
-    yield from ("c4nary", base64.b64encode(coded).decode(), coded.hex(), quote(CANARY), json.dumps(CANARY)[1:-1])
+def encodings() -> Iterator[str]:
+    """Yield the encodings in which a careless writer would show the canary."""
+    encoded = CANARY.encode()
+    yield from ("c4nary", base64.b64encode(encoded).decode(), encoded.hex(), quote(CANARY), json.dumps(CANARY)[1:-1])
 
 
 TEMPLATE = "{% for name, value in env_vars | items %}{{ name }}{% endfor %}{{ config.plain }}"
@@ -360,41 +361,42 @@ def test_t64_no_format_shows_a_secret_where_none_is_to_be_shown(mode: SecretsMod
     organization = 'output: {env: {config: CFG_, endpoints: "{name}_URL"}, templates: {t.txt: t.j2}}'
     files = layers(HIDING, organization=organization, secrets={0: SECRETS}) | {"t.j2": TEMPLATE}
     output = Output(tmp_path / "out", tmp_path, mode, 2026, {}, lambda _: True)
-    asked = make_request(files, {"organization": SECRETS}, require_inputs=True)
-    outcome = publish(asked, Destinations(output), frozenset({*ALL, *WHOLE_TREE_FORMATS, "template"}))
+    request = make_request(files, {"organization": SECRETS}, require_inputs=True)
+    outcome = publish(request, Destinations(output), frozenset({*ALL, *WHOLE_TREE_FORMATS, "template"}))
     assert [finding for finding in outcome.findings if finding.severity == "error"] == []
     written_files = {path.name: path.read_text() for path in (tmp_path / "out").rglob("*") if path.is_file()}
-    assert written_files.keys() >= {name for each in FORMATS for name in each.files} | {"t.txt"}
+    assert written_files.keys() >= {name for format in FORMATS for name in format.files} | {"t.txt"}
     for name, text in written_files.items():
-        assert not [spelt for spelt in spellings() if spelt in text], name
+        assert not [encoded for encoded in encodings() if encoded in text], name
     assert written_files["t.txt"].endswith("p")
 
 
-def test_t64_what_is_of_the_whole_tree_never_has_a_secret(tmp_path: Path) -> None:
+def test_t64_files_of_the_whole_tree_have_no_secret(tmp_path: Path) -> None:
     organization = 'output: {env: {config: CFG_, endpoints: "{name}_URL"}}'
     files = layers(HIDING, organization=organization, secrets={0: SECRETS})
     output = Output(tmp_path / "out", tmp_path, "plain", 2026, {}, lambda _: True)
-    asked = make_request(files, {"organization": SECRETS}, require_inputs=True)
-    assert publish(asked, Destinations(output), WHOLE_TREE_FORMATS).manifest
-    made = [path.read_text() for path in (tmp_path / "out/control-plane").iterdir()]
-    assert len(made) == len(WHOLE_TREE_FORMATS)
-    assert not [spelt for text in made for spelt in spellings() if spelt in text]
+    request = make_request(files, {"organization": SECRETS}, require_inputs=True)
+    assert publish(request, Destinations(output), WHOLE_TREE_FORMATS).manifest
+    texts = [path.read_text() for path in (tmp_path / "out/control-plane").iterdir()]
+    assert len(texts) == len(WHOLE_TREE_FORMATS)
+    assert not [encoded for text in texts for encoded in encodings() if encoded in text]
 
 
 def test_t64_no_form_of_show_has_a_secret(envtree: RunCommand, tree: Path) -> None:
-    found = check(layers(HIDING, secrets={0: SECRETS}))
+    result = check(layers(HIDING, secrets={0: SECRETS}))
     for format in STDOUT_FORMATS:
-        for _, data in beside(found, (format,), None, env_patterns={"config": "CFG_", "endpoints": "{name}_URL"}).files:
-            assert not [spelt for spelt in spellings() if spelt in data.decode()], format
+        patterns = {"config": "CFG_", "endpoints": "{name}_URL"}
+        for _, data in format_result(result, (format,), None, env_patterns=patterns).files:
+            assert not [encoded for encoded in encodings() if encoded in data.decode()], format
     assert envtree("show", "shop/cart/bot@production", "--format", "template").code == 2
 
 
 def test_in_plain_output_only_secret_objects_have_secrets() -> None:
-    found = run("{env_vars: {A: '1', URL: 'x${{ secrets.port }}'}, secrets: [token]}", secrets={0: SECRETS})
-    config, secret = objects(found)
+    result = run("{env_vars: {A: '1', URL: 'x${{ secrets.port }}'}, secrets: [token]}", secrets={0: SECRETS})
+    config, secret = objects(result)
     assert config["data"] == {"A": "1"}
     assert secret["data"].keys() == {"URL", "token"}
-    files = dict(beside(found, ("github-env",)).files)
+    files = dict(format_result(result, ("github-env",)).files)
     assert "::add-mask::x5432\n" in files["env.github-mask"].decode()
     assert "::add-mask::1\n" not in files["env.github-mask"].decode()
 
@@ -408,7 +410,7 @@ def test_plain_files_are_closed_whatever_their_format(tmp_path: Path) -> None:
     assert {*bits.values()} == {0o600}
 
 
-# Which formats.
+# The choice of formats.
 
 
 def test_formats_are_those_of_the_command_line_or_else_of_the_organization(envtree: RunCommand, tree: Path) -> None:
@@ -433,7 +435,7 @@ def test_formats_are_those_of_the_command_line_or_else_of_the_organization(envtr
 
 def test_the_same_tree_gives_the_same_bytes_in_all_formats() -> None:
     text = section(**{f"V{n}": value for n, value in enumerate(["x", "y\n", "'", "$"])})
-    first, second = (beside(run(text), ("github-env", "k8s", "bash", "yaml")).files for _ in range(2))
+    first, second = (format_result(run(text), ("github-env", "k8s", "bash", "yaml")).files for _ in range(2))
     assert first == second
 
 
@@ -451,7 +453,7 @@ def test_the_same_tree_gives_the_same_bytes_in_all_formats() -> None:
         ("namespace: n", []),
     ],
 )  # fmt: skip
-def test_objects_of_one_name_are_told(
+def test_objects_with_the_same_name_are_reported(
     kubernetes: str, expected: list[tuple[str, str, tuple[str, ...]]], tree: Path, envtree: RunCommand
 ) -> None:
     organization = f"output: {{formats: [k8s], kubernetes: {{{kubernetes}}}}}\n"
@@ -460,12 +462,10 @@ def test_objects_of_one_name_are_told(
     agents = {f"projects/p/agents/{name}.yaml": "model_id: m\n" for name in "ab"}
     write_files(tree, {"organization.yaml": ORGANIZATION + organization, "projects/p/project.yaml": "key: PP\n"})
     write_files(tree, environments | agents)
-    found = json.loads(envtree("check", "--format", "json").out)["findings"]
-    told = [
-        (one["message"].split("'")[1], one["hint"], tuple(one["bundles"])) for one in found if one["code"] == "ET851"
-    ]
-    assert told == expected
-    # What nobody writes is not compared; a part of the bundles is compared with all.
+    findings = json.loads(envtree("check", "--format", "json").out)["findings"]
+    clashes = [finding for finding in findings if finding["code"] == "ET851"]
+    assert [(clash["message"].split("'")[1], clash["hint"], tuple(clash["bundles"])) for clash in clashes] == expected
+    # Formats that are not written are not compared; selected bundles are compared with all of them.
     write_files(tree, {"organization.yaml": ORGANIZATION + organization.replace("[k8s]", "[docker]")})
     assert "ET851" not in envtree("check").out
     ran = envtree(
@@ -480,5 +480,5 @@ def test_objects_of_one_name_are_told(
         "-o",
         str(tree.parent / "o"),
     )
-    compiled = [one for one in json.loads(ran.out)["findings"] if one["code"] == "ET851"]
-    assert [one["bundles"] for one in compiled] == ([["p/a@staging"]] if expected else [])
+    clashes = [finding for finding in json.loads(ran.out)["findings"] if finding["code"] == "ET851"]
+    assert [clash["bundles"] for clash in clashes] == ([["p/a@staging"]] if expected else [])

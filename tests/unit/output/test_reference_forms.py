@@ -1,4 +1,4 @@
-"""How `ref` spells what is computed from secrets, and how heavy that counts; `test_taint.py` has that it is right."""
+"""The text and weight of `ref` templates for computed secrets; `test_taint.py` checks that they are right."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ TOKEN = "'${{ secrets.token }}'"
 CONFIG = f"text: 'x-{TOKEN[1:-1]}', whole: {TOKEN}, map: {{a: {TOKEN}, k: 1}}, deep: {{a: [{{b: {TOKEN}}}]}}, "
 CONFIG += f"parts: '${{{{ secrets.db }}}}', list: [1], k: 1, copies: [{{a: 1, b: [{TOKEN}, 2]}}, {{c: {TOKEN}}}]"
 
-# Values with secrets, and how `ref` spells them; S stands for the reference.
+# Values with secrets, and their `ref` templates; S stands for the reference.
 AS_REFERENCE = {
     "y-${{ config.text }}": "y-x-${{ S }}",
     "z-${{ config.whole }}": "z-${{ S }}",
@@ -36,7 +36,7 @@ AS_REFERENCE = {
     "${{ {'a': secrets.token}.a }}": '${{ {"a": S}["a"] }}',
     "$${{ a }} ${{ secrets.token }} $${{ b }}": "$${{ a }} ${{ S }} $${{ b }}",
 }
-# How heavy each is, and how deep; a text around a value is a level, and so is each map, list and part.
+# The size and depth of each value; a text around a value adds a level, and so does each map, list and part.
 WEIGHTS = {
     "x${{ secrets.token }}": (78, 2),
     "x${{ secrets.db }}": (177, 3),
@@ -53,7 +53,7 @@ WEIGHTS = {
 
 
 def hidden(value: str) -> tuple[HiddenValue, Any]:
-    """A value of `config` without a key, and how `ref` has it."""
+    """Return a value of `config` without a key, and its `ref` form."""
     variables = "env_vars: {PORT: '${{ secrets.port }}'}"
     files = layers(f"{{config: {{{CONFIG}, value: {quote_yaml(value)}}}, {variables}}}", secrets={0: SECRETS})
     bundle = check(files).bundles[ID]
@@ -61,20 +61,21 @@ def hidden(value: str) -> tuple[HiddenValue, Any]:
 
 
 @pytest.mark.parametrize(("value", "template"), AS_REFERENCE.items())
-def test_how_a_reference_is_spelt(value: str, template: str) -> None:
+def test_text_of_a_reference(value: str, template: str) -> None:
     assert hidden(value)[1] == {"$template": template.replace("S", 'secrets["organization.secrets.yaml#token"]')}
 
 
 @pytest.mark.parametrize("value", [*AS_REFERENCE, *WEIGHTS])
 def test_the_weight_of_a_reference_is_about_its_length(value: str) -> None:
-    found, reference = hidden(value)
-    assert isinstance(found.symbol, ExpressionSymbol)
-    assert 0.75 < found.symbol.weight.size / len(reference["$template"]) < 2.5
-    assert found.symbol.weight == WEIGHTS.get(value, found.symbol.weight)
+    hidden_value, reference = hidden(value)
+    symbol = hidden_value.symbol
+    assert isinstance(symbol, ExpressionSymbol)
+    assert 0.75 < symbol.weight.size / len(reference["$template"]) < 2.5
+    assert symbol.weight == WEIGHTS.get(value, symbol.weight)
 
 
 @pytest.mark.parametrize(
-    ("size", "depth", "told"),
+    ("size", "depth", "message"),
     [
         (MAX_VALUE_LENGTH, 80, ""),
         (
@@ -85,5 +86,5 @@ def test_the_weight_of_a_reference_is_about_its_length(value: str) -> None:
         (MAX_VALUE_LENGTH, 81, "with its secrets spelt out, this value is nested in more than 80 levels"),
     ],
 )
-def test_what_is_too_heavy_to_be_spelt_out(size: int, depth: int, told: str) -> None:
-    assert describe_symbol_excess(CompositeSymbol({}, SymbolWeight(size, depth))) == told
+def test_limits_of_references(size: int, depth: int, message: str) -> None:
+    assert describe_symbol_excess(CompositeSymbol({}, SymbolWeight(size, depth))) == message

@@ -1,4 +1,4 @@
-"""`compile --split`: what is secret in one folder, all the rest in another, and both together are the whole."""
+"""`compile --split`: secrets in one folder, all the rest in another, and both together are complete."""
 
 import json
 import subprocess
@@ -21,9 +21,9 @@ TEMPLATES = "output:\n  templates: {open.txt: open.j2, secret.txt: secret.j2, co
 ALL = [option for name in FORMAT_NAMES if name != "portable" for option in ("--format", name)]
 
 
-def halves(vault: Vault, *more: str) -> tuple[Path, Path]:
-    done = vault.envtree("compile", "-o", "open", "--split", "secret", *more)
-    assert done.returncode == 0, done.stderr
+def halves(vault: Vault, *options: str) -> tuple[Path, Path]:
+    result = vault.envtree("compile", "-o", "open", "--split", "secret", *options)
+    assert result.returncode == 0, result.stderr
     return vault.folder / "open", vault.folder / "secret"
 
 
@@ -51,16 +51,16 @@ def test_no_secret_is_in_the_open_half_and_nothing_else_in_the_other(vault: Vaul
     opened, secret = halves(vault, *ALL)
     needles = [str(NUMBER).encode(), b"quokka"]
     assert not [path for path, data in read_folder(opened).items() if any(needle in data for needle in needles)]
-    told = [path for path, data in read_folder(secret).items() if b"nothing-secret" in data]
-    # A template is not ours to part: one that reads a secret lies where the secrets are.
-    assert told == [f"{HOME}/secret.txt"]
+    paths = [path for path, data in read_folder(secret).items() if b"nothing-secret" in data]
+    # A template cannot be split: one that reads a secret is written to the secret half.
+    assert paths == [f"{HOME}/secret.txt"]
     assert {path for path in read_folder(opened) if path.endswith(".txt")} == {f"{HOME}/open.txt"}
     assert (secret / HOME / "config.txt").read_text() == f"{NUMBER}\n"
     names = {
         name
-        for each in FORMATS
-        if each.name not in ("bundle", "portable") and not each.is_whole_tree
-        for name in each.files
+        for format in FORMATS
+        if format.name not in ("bundle", "portable") and not format.is_whole_tree
+        for name in format.files
     }
     assert {path.removeprefix(f"{HOME}/") for path in read_folder(secret)} == {
         *names,
@@ -72,19 +72,19 @@ def test_no_secret_is_in_the_open_half_and_nothing_else_in_the_other(vault: Vaul
     }
 
 
-def test_the_values_stand_under_the_names_of_the_bundle(still: Vault) -> None:
+def test_the_values_have_the_names_of_the_bundle(still: Vault) -> None:
     opened, secret = halves(still)
     bundle = json.loads((opened / HOME / "bundle.json").read_bytes())
-    found = json.loads((secret / HOME / "secrets.json").read_bytes())
-    assert found["id"] == bundle["id"]
-    assert sorted(found["values"]) == bundle["sensitive"]
-    assert (found["values"]["PASSWORD"], found["values"]["PIN"]) == (PASSWORD, str(NUMBER))
-    assert found["values"]["config.nested.pin"] == NUMBER
+    secrets = json.loads((secret / HOME / "secrets.json").read_bytes())
+    assert secrets["id"] == bundle["id"]
+    assert sorted(secrets["values"]) == bundle["sensitive"]
+    assert (secrets["values"]["PASSWORD"], secrets["values"]["PIN"]) == (PASSWORD, str(NUMBER))
+    assert secrets["values"]["config.nested.pin"] == NUMBER
 
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> Vault:
-    """A tree whose secrets every format can hold."""
+    """A tree whose secrets every format can represent."""
     vault = make_vault(tmp_path_factory.mktemp("lines"))
     vault.encrypt("organization.secrets.yaml", SECRETS | {"db": {"password": ONE_LINE, "pin": NUMBER}})
     return vault
@@ -94,12 +94,12 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Vault:
 def test_a_reader_of_both_halves_has_the_whole(format: str, lines: Vault, tmp_path: Path) -> None:
     opened, secret = halves(lines, "--format", format)
     whole = lines.compile("plain", "whole", "--format", format)
-    name = next(each.files[0] for each in FORMATS if each.name == format)
+    name = next(entry.files[0] for entry in FORMATS if entry.name == format)
     read: list[dict[str, str]] = []
     for folder in (opened, secret, whole):
         (tmp_path / folder.name).mkdir()
-        found = READERS[format][0]((folder / HOME / name).read_bytes(), tmp_path / folder.name)
-        read.append({name: text for name, text in found.items() if name in VARIABLES})
+        variables = READERS[format][0]((folder / HOME / name).read_bytes(), tmp_path / folder.name)
+        read.append({name: text for name, text in variables.items() if name in VARIABLES})
     assert read == [{"PLAIN": "nothing-secret"}, {name: read[2][name] for name in SENSITIVE}, read[2]]
     assert read[1]["PASSWORD"] == ONE_LINE
 
@@ -109,18 +109,18 @@ def test_kubernetes_gets_each_object_once(vault: Vault) -> None:
     store = "output: {kubernetes: {secret_store: {name: vault, kind: ClusterSecretStore}}}\n"
     vault.write({"organization.yaml": organization + store})
     opened, secret = halves(vault, "--format", "k8s")
-    objects = [list(yaml.safe_load_all((each / HOME / "env.k8s.yaml").read_text())) for each in (opened, secret)]
-    assert [[one["kind"] for one in half] for half in objects] == [["ConfigMap"], ["Secret"]]
+    objects = [list(yaml.safe_load_all((folder / HOME / "env.k8s.yaml").read_text())) for folder in (opened, secret)]
+    assert [[resource["kind"] for resource in half] for half in objects] == [["ConfigMap"], ["Secret"]]
     assert objects[0][0]["metadata"]["name"] == objects[1][0]["metadata"]["name"]
 
 
 def test_a_bundle_without_secrets_has_an_empty_half(vault: Vault) -> None:
     vault.write({"agents/b.yaml": "execution_environment: {env_vars: {ONLY: x}}\n"})
     _, secret = halves(vault, "--format", "k8s", "--format", "compose")
-    there = {path: data for path, data in read_folder(secret).items() if "/b/" in path}
-    # kubectl fails over an empty file.
-    assert there.keys() == {"dev/default/b/.env", "dev/default/b/secrets.json"}
-    assert json.loads(there["dev/default/b/secrets.json"])["values"] == {}
+    files = {path: data for path, data in read_folder(secret).items() if "/b/" in path}
+    # kubectl fails on an empty file.
+    assert files.keys() == {"dev/default/b/.env", "dev/default/b/secrets.json"}
+    assert json.loads(files["dev/default/b/secrets.json"])["values"] == {}
 
 
 def test_only_the_secret_half_is_closed(still: Vault) -> None:
@@ -137,8 +137,8 @@ def test_both_halves_are_compared_and_pruned(vault: Vault) -> None:
     opened, secret = halves(vault)
     assert vault.envtree(*check).returncode == 0
     (secret / HOME / "secrets.json").write_text("{}")
-    told = vault.envtree(*check)
-    assert (told.returncode, told.stdout) == (1, f"secret/{HOME}/secrets.json\n".encode())
+    result = vault.envtree(*check)
+    assert (result.returncode, result.stdout) == (1, f"secret/{HOME}/secrets.json\n".encode())
     (vault.root / "agents/b.yaml").unlink()
     halves(vault)
     assert not [path for folder in (opened, secret) for path in read_folder(folder) if "/b/" in path]
@@ -148,8 +148,8 @@ def test_without_the_key_neither_half_is_written(vault: Vault) -> None:
     halves(vault)
     before = read_folder(vault.folder)
     vault.write({"environments/dev.yaml": "execution_environment: {env_vars: {NEW: x}}\n"})
-    done = vault.envtree("compile", "-o", "open", "--split", "secret", environ={"SOPS_AGE_KEY_FILE": None})
-    assert done.returncode == 3
+    result = vault.envtree("compile", "-o", "open", "--split", "secret", environ={"SOPS_AGE_KEY_FILE": None})
+    assert result.returncode == 3
     after = read_folder(vault.folder)
     assert {path for path in before if before[path] != after[path]} == {"tree/environments/dev.yaml"}
 
@@ -159,8 +159,8 @@ def test_where_the_secret_half_cannot_be_the_open_one_stays(vault: Vault) -> Non
     (vault.folder / "secret/tracked").touch()
     for command in (["git", "init", "-q"], ["git", "add", "secret"]):
         subprocess.run(command, cwd=vault.folder, check=True)
-    done = vault.envtree("compile", "-o", "open", "--split", "secret")
-    assert (done.returncode, b"ET801" in done.stderr) == (1, True)
+    result = vault.envtree("compile", "-o", "open", "--split", "secret")
+    assert (result.returncode, b"ET801" in result.stderr) == (1, True)
     assert not (vault.folder / "open").exists()
 
 
@@ -172,17 +172,17 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("why", REFUSED)
-def test_what_cannot_be_parted(why: str, still: Vault) -> None:
-    done = still.envtree("compile", "--split", "secret", *REFUSED[why])
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert b"Traceback" not in done.stderr
+@pytest.mark.parametrize("case", REFUSED)
+def test_options_that_exclude_a_split(case: str, still: Vault) -> None:
+    result = still.envtree("compile", "--split", "secret", *REFUSED[case])
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert b"Traceback" not in result.stderr
 
 
 def test_an_archive_has_the_open_half(still: Vault, tmp_path: Path) -> None:
     opened, _ = halves(still, "--archive", str(tmp_path / "open.zip"))
-    subprocess.run(["unzip", "-q", tmp_path / "open.zip", "-d", tmp_path / "there"], check=True)
-    assert read_folder(tmp_path / "there") == read_folder(opened)
+    subprocess.run(["unzip", "-q", tmp_path / "open.zip", "-d", tmp_path / "unpacked"], check=True)
+    assert read_folder(tmp_path / "unpacked") == read_folder(opened)
     for output in ("open", "secret", str(tmp_path / "open.zip")):
         assert still.envtree("verify", output).returncode == 0
 
@@ -190,5 +190,5 @@ def test_an_archive_has_the_open_half(still: Vault, tmp_path: Path) -> None:
 def test_no_template_makes_the_file_of_the_secrets(vault: Vault) -> None:
     organization = (vault.root / "organization.yaml").read_text()
     vault.write({"organization.yaml": f"{organization}output: {{templates: {{secrets.json: x.j2}}}}\n", "x.j2": "x\n"})
-    done = vault.envtree("compile", "-o", "open", "--split", "secret", "--format", "template")
-    assert (done.returncode, b"'secrets.json' is a file that envtree itself writes" in done.stderr) == (1, True)
+    result = vault.envtree("compile", "-o", "open", "--split", "secret", "--format", "template")
+    assert (result.returncode, b"'secrets.json' is a file that envtree itself writes" in result.stderr) == (1, True)

@@ -1,4 +1,4 @@
-"""The organization's own files: what a template may do, what it cannot, and where it is told."""
+"""Templates of the organization: features, restrictions, and the places of their errors."""
 
 import json
 import os
@@ -27,18 +27,18 @@ def render(source: str, name: str = "app.conf", **data: Any) -> str:
     return render_template(compile_template(file, source), data or DATA, has_withheld=True).decode()
 
 
-def fault(source: str, name: str = "app.conf", **data: Any) -> str:
+def render_error(source: str, name: str = "app.conf", **data: Any) -> str:
     with pytest.raises(TemplateFileError) as caught:
         render(source, name, **data)
     return f"{caught.value.line}: {caught.value.message}"
 
 
-def tree(template: str, *sections: str, organization: str = DECLARED, **more: Any) -> dict[str, str]:
-    return {**layers(*sections, organization=organization, **more), "templates/app.j2": template}
+def template_tree(template: str, *sections: str, organization: str = DECLARED, **options: Any) -> dict[str, str]:
+    return {**layers(*sections, organization=organization, **options), "templates/app.j2": template}
 
 
-def found(template: str, *sections: str, **more: Any) -> CheckResult:
-    return check(tree(template, *sections, **more))
+def check_template(template: str, *sections: str, **options: Any) -> CheckResult:
+    return check(template_tree(template, *sections, **options))
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,12 @@ def found(template: str, *sections: str, **more: Any) -> CheckResult:
         ("a\r\nb", "a\nb"),
     ],
 )
-def test_what_a_template_can_do(source: str, result: str) -> None:
+def test_features_of_a_template(source: str, result: str) -> None:
     assert render(source) == result
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         ("\n{% include '/etc/passwd' %}", "2: 'include' is not allowed in a template"),
         ("{% import 'x' as y %}", "1: 'import' is not allowed in a template"),
@@ -113,9 +113,9 @@ def test_what_a_template_can_do(source: str, result: str) -> None:
         ("{{ " + "(" * 300 + ")" * 300 + " }}", "1: the template is"),
     ],
 )
-def test_what_a_template_cannot_do(source: str, told: str) -> None:
-    assert fault(source).startswith(told)
-    assert not fault(source).endswith(".")
+def test_restrictions_of_a_template(source: str, message: str) -> None:
+    assert render_error(source).startswith(message)
+    assert not render_error(source).endswith(".")
 
 
 DOUBLING = "{% set a = a ~ a %}" * 40
@@ -134,22 +134,22 @@ DOUBLING = "{% set a = a ~ a %}" * 40
     ],
 )
 def test_a_small_template_makes_nothing_large(source: str) -> None:
-    """It ends soon, and says so."""
-    told = fault(source, l=list(range(200)), long="x" * 1000)
-    assert "longer than 65536 characters" in told or "more than 1" in told
+    """The rendering ends early, with an error."""
+    message = render_error(source, l=list(range(200)), long="x" * 1000)
+    assert "longer than 65536 characters" in message or "more than 1" in message
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         ("{% for a in l %}{% endfor %}", "its loops take more than 100000 turns"),
         ("{% for a in k %}{{ v }}{% endfor %}", "it makes more than 1048576 characters"),
     ],
 )
-def test_what_is_just_not_too_large(source: str, told: str) -> None:
+def test_limits_of_a_rendering(source: str, message: str) -> None:
     data: dict[str, Any] = {"l": [0] * 100_000, "k": [0] * 16, "v": "x" * 65536}
     assert len(render(source, **data)) in (0, 1048576)
-    assert told in fault(source + "x{% for a in one %}{% endfor %}", **data, one=[0])
+    assert message in render_error(source + "x{% for a in one %}{% endfor %}", **data, one=[0])
 
 
 def test_a_file_of_markup_escapes_what_is_put_in() -> None:
@@ -187,7 +187,7 @@ def test_no_template_touches_the_world(tmp_path: Path) -> None:
         "{{ debug }}",
         "{% debug %}",
     ):
-        assert fault(source)
+        assert render_error(source)
     assert not canary.exists()
     assert dict(os.environ) == before
 
@@ -198,12 +198,12 @@ def test_no_template_touches_the_world(tmp_path: Path) -> None:
 def test_a_template_sees_the_bundle_with_its_environment_as_it_is_written() -> None:
     organization = "output: {formats: [template], env: {config: CFG_}, templates: {app.conf: templates/app.j2}}"
     template = "{{ id }} {{ env_vars | tojson }} {{ config.num }} {{ team }} {{ sensitive }}"
-    result = found(template, "{env_vars: {B: x}, config: {num: 1}}", organization=organization)
+    result = check_template(template, "{env_vars: {B: x}, config: {num: 1}}", organization=organization)
     assert result.codes == []
 
 
 @pytest.mark.parametrize(
-    ("template", "told"),
+    ("template", "finding"),
     [
         (
             "x\n{{ env_vars.LOGLEVEL }}",
@@ -213,15 +213,15 @@ def test_a_template_sees_the_bundle_with_its_environment_as_it_is_written() -> N
         ("{{", "1:1 ET810 the template is malformed: unexpected 'end of template'"),
     ],
 )
-def test_a_mistake_in_a_template_is_told_at_its_line(template: str, told: str) -> None:
-    assert found(template).findings == [f"templates/app.j2:{told}"]
+def test_an_error_in_a_template_is_reported_at_its_line(template: str, finding: str) -> None:
+    assert check_template(template).findings == [f"templates/app.j2:{finding}"]
 
 
 def test_a_name_that_is_not_there_has_a_hint() -> None:
-    assert found("{{ env_vars.LOGLEVEL }}").only_finding().hint == (
+    assert check_template("{{ env_vars.LOGLEVEL }}").only_finding().hint == (
         "correct the name, set it in every bundle, or read it with … | default('')"
     )
-    assert found("{{ env_vars.LOGLEVEL | default('') }}").codes == []
+    assert check_template("{{ env_vars.LOGLEVEL | default('') }}").codes == []
 
 
 def test_a_template_that_is_not_there() -> None:
@@ -229,7 +229,7 @@ def test_a_template_that_is_not_there() -> None:
     (finding,) = check(files).findings
     assert finding.endswith("ET301 there is no file 'templates/app.j2' in the tree")
     assert finding.startswith("organization.yaml:2:53")
-    # It is looked for only if something is to be made of it.
+    # It is only read if it is rendered.
     assert check(layers(organization=DECLARED.replace("[template]", "[compose]"))).codes == []
 
 
@@ -254,7 +254,7 @@ def test_a_template_that_is_no_text() -> None:
         ("{templates: {a: .git/config}}", "ET205"),
     ],
 )
-def test_what_cannot_be_a_template(output: str, code: str) -> None:
+def test_invalid_templates(output: str, code: str) -> None:
     assert run(organization=f"output: {output}").codes == [code]
 
 
@@ -290,30 +290,30 @@ HOLDING = "{secrets: [token], config: {url: 'x${{ secrets.token }}', list: [a, '
 
 @pytest.mark.parametrize("template", READING.values(), ids=READING.keys())
 def test_what_a_template_reads_of_a_secret_is_written_only_in_plain_output(template: str) -> None:
-    keyless = found(template, HOLDING, secrets={0: SECRETS})
+    keyless = check_template(template, HOLDING, secrets={0: SECRETS})
     assert (keyless.codes, keyless.not_checked) == ([], ["ET810 "])
     hidden = DECLARED.replace("formats", "secrets: ref, formats")
-    refused = found(template, HOLDING, organization=hidden, secrets={0: SECRETS})
+    refused = check_template(template, HOLDING, organization=hidden, secrets={0: SECRETS})
     assert (refused.codes, refused.not_checked) == (["ET810"], [])
     assert "canary" not in str(refused.findings)
 
 
 def test_the_message_says_what_is_not_shown_and_why() -> None:
     hidden = DECLARED.replace("formats", "secrets: ref, formats")
-    assert found("{{ config.url }}", HOLDING, organization=hidden, secrets={0: SECRETS}).findings == [
+    assert check_template("{{ config.url }}", HOLDING, organization=hidden, secrets={0: SECRETS}).findings == [
         "templates/app.j2:1:1 ET810 the template cannot be rendered: "
         "'config.url' is a secret, and '--secrets ref' shows no secret"
     ]
 
 
 @pytest.mark.parametrize("mode", ["plain", "ref"])
-def test_compile_writes_what_templates_make(mode: SecretsMode, envtree: RunCommand, tree: Path) -> None:
+def test_compile_writes_rendered_templates(mode: SecretsMode, envtree: RunCommand, tree: Path) -> None:
     (tree / "organization.yaml").write_text(ORGANIZATION + DECLARED + "\n")
     (tree / "templates").mkdir()
     (tree / "templates/app.j2").write_text("{{ env_vars | tojson }}\n")
     assert envtree("compile", "--secrets", mode, "-o", str(tree / "out")).code == 0
-    made = json.loads((tree / "out/production/shop/cart/bot/app.conf").read_text())
-    assert made == {"LOG_LEVEL": "info", "NAME": "bot"}
+    written = json.loads((tree / "out/production/shop/cart/bot/app.conf").read_text())
+    assert written == {"LOG_LEVEL": "info", "NAME": "bot"}
     assert not (tree / "out/production/shop/cart/bot/.env").exists()
 
 
@@ -334,7 +334,7 @@ def test_a_changed_template_reaches_all_bundles(envtree: RunCommand, tree: Path)
     assert ran.err == f"wrote 3 bundles to '{tree}/out'\n"
 
 
-def test_what_is_withheld_can_be_passed_over_but_not_read() -> None:
+def test_a_withheld_value_has_a_default_but_cannot_be_read() -> None:
     assert render("{{ a is defined }}{{ a | default('none') }}", a=withheld_value("x")) == "falsenone"
     with pytest.raises(TemplateFileError, match=r"^the template cannot be rendered: 'a' is a secret$") as caught:
         render("{{ a }}", a=withheld_value("'a' is a secret"))

@@ -1,4 +1,4 @@
-"""The write stage and the comparison for `--check`: whole or not at all, and only what is ours."""
+"""The write stage and the comparison for `--check`: atomic, and only for files of envtree."""
 
 import errno
 import fcntl
@@ -38,20 +38,20 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:Deprecati
 
 
 def bundle(name: str, salt: str = "", env: str = "prod", files: tuple[str, ...] = ("bundle.json", ".env")) -> Artifact:
-    """One bundle whose bytes depend on its name and the salt."""
+    """Return a bundle whose bytes depend on its name and the salt."""
     content = tuple((file, f"{name} {env} {file} {salt}\n".encode() * 40) for file in files)
     return Artifact(f"shop/{name}@{env}", f"{env}/shop/{name}", hashlib.sha256(content[0][1]).hexdigest(), content)
 
 
 def version_a(count: int) -> list[Artifact]:
-    """A version of an output."""
+    """Return a version of an output."""
     return [bundle(f"a{i}", "a" if i % 3 == 0 else "") for i in range(count)]
 
 
 def version_b(count: int) -> list[Artifact]:
-    """Another one: a third changed, every seventh gone, every fifth without `.env`, a few new."""
-    kept = [bundle(f"a{i}", "b" if i % 3 == 0 else "", files=_files(i)) for i in range(count) if i % 7]
-    return kept + [bundle(f"b{i}", "b", env="dev") for i in range(count // 6 + 1)]
+    """Return another version: a third changed, every seventh gone, every fifth without `.env`, a few new."""
+    old = [bundle(f"a{i}", "b" if i % 3 == 0 else "", files=_files(i)) for i in range(count) if i % 7]
+    return old + [bundle(f"b{i}", "b", env="dev") for i in range(count // 6 + 1)]
 
 
 def _files(index: int) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ def fixture_tree(tmp_path: Path) -> Path:
 
 
 def output(tree: Path, selector: str = "*", mode: SecretsMode = "plain", folder: Path | None = None) -> Output:
-    """The output `out` in the tree."""
+    """Return the output `out` in the tree, or `folder`."""
     return Output(folder or tree / "out", tree, mode, 2026, {"SHA": "1"}, lambda id: fnmatchcase(id, selector))
 
 
@@ -76,36 +76,39 @@ def run(artifacts: list[Artifact], to: Output, *, approve: bool = True, wait: fl
 
 
 def snapshot(folder: Path) -> Files:
-    """Every file below a folder; a folder without files counts as an entry of its own."""
-    found: Files = {}
+    """Return every file below a folder; an empty folder is an entry with a slash."""
+    files: Files = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_dir() and not any(path.iterdir()):
-            found[name + "/"] = b""
+            files[name + "/"] = b""
         elif not path.is_dir():
-            found[name] = path.read_bytes()
-    return found
+            files[name] = path.read_bytes()
+    return files
 
 
 def fresh(artifacts: list[Artifact], tree: Path, name: str, mode: SecretsMode = "plain") -> Files:
-    """What a first run writes."""
+    """Return the files that a first run writes."""
     run(artifacts, output(tree, mode=mode, folder=tree / name))
     return snapshot(tree / name)
 
 
-def marks(folder: Path) -> dict[Path, tuple[int, int, int]]:
-    """What tells that a file was written: reading it changes none of this."""
-    found = {path: path.stat() for path in folder.rglob("*")}
-    return {path: (at.st_ino, at.st_mtime_ns, at.st_mode) for path, at in found.items()}
+def stat_keys(folder: Path) -> dict[Path, tuple[int, int, int]]:
+    """Return the parts of the status that change when a file is written, but not when it is read."""
+    statuses = {path: path.stat() for path in folder.rglob("*")}
+    return {
+        path: (file_status.st_ino, file_status.st_mtime_ns, file_status.st_mode)
+        for path, file_status in statuses.items()
+    }
 
 
 def nothing_left(tree: Path) -> bool:
-    """No lock, staging or sibling stays behind."""
+    """Return whether no lock, staging folder or sibling is left."""
     return not list(tree.rglob("*envtree*"))
 
 
 def forked(work: Callable[[], object]) -> int:
-    """Run something in a child process; gives its process id."""
+    """Run a function in a child process, and return its process id."""
     pid = os.fork()
     if pid:
         return pid
@@ -118,22 +121,21 @@ def forked(work: Callable[[], object]) -> int:
 
 
 def status(pid: int) -> int:
-    """How a child ended: its exit code, or minus the signal."""
+    """Wait for a child; return its exit code, or minus the signal."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-class TestPlainSailing:
+class TestWrite:
     def test_fresh(self, tree: Path) -> None:
         artifacts = [bundle("api"), bundle("web")]
         manifest = run(artifacts, output(tree))
         assert manifest is not None
-        found = snapshot(tree / "out")
-        expected = {f"{a.folder}/{name}": data for a in artifacts for name, data in a.files}
+        expected = {f"{artifact.folder}/{name}": data for artifact in artifacts for name, data in artifact.files}
         expected |= {disk.MANIFEST_FILE: b"".join(manifest.pieces()), disk.IGNORE_FILE: disk.IGNORE_TEXT}
-        assert found == expected
+        assert snapshot(tree / "out") == expected
         assert nothing_left(tree)
 
-    def test_manifest_says_what_is_on_disk(self, tree: Path) -> None:
+    def test_manifest_describes_the_files_on_disk(self, tree: Path) -> None:
         run([bundle("api")], output(tree))
         data = json.loads((tree / "out" / "manifest.json").read_bytes())
         assert (data["envtree"], data["edition"], data["mode"], data["inputs"]) == ("1", 2026, "plain", {"SHA": "1"})
@@ -143,15 +145,15 @@ class TestPlainSailing:
 
     def test_unchanged_files_are_not_touched(self, tree: Path) -> None:
         run([bundle("api"), bundle("web")], output(tree))
-        before = marks(tree / "out")
+        before = stat_keys(tree / "out")
         run([bundle("web"), bundle("api")], output(tree))
-        assert marks(tree / "out") == before
+        assert stat_keys(tree / "out") == before
 
     def test_only_the_changed_file_is_replaced(self, tree: Path) -> None:
         run([bundle("api"), bundle("web")], output(tree))
-        untouched = marks(tree / "out/prod/shop/web")
+        untouched = stat_keys(tree / "out/prod/shop/web")
         run([bundle("api", "new"), bundle("web")], output(tree))
-        assert marks(tree / "out/prod/shop/web") == untouched
+        assert stat_keys(tree / "out/prod/shop/web") == untouched
         assert snapshot(tree / "out") == fresh([bundle("api", "new"), bundle("web")], tree, "other")
 
     def test_a_deleted_file_comes_back(self, tree: Path) -> None:
@@ -185,15 +187,15 @@ class TestPlainSailing:
         assert fresh(version_b(20), tree, "one") == fresh(version_b(20)[::-1], tree, "two")
 
     def test_the_artifacts_are_a_stream(self, tree: Path) -> None:
-        seen: list[int] = []
+        written: list[int] = []
 
         def stream() -> Iterator[Artifact]:
             for i in range(5):
-                seen.append(len(list(tree.rglob("bundle.json"))))
+                written.append(len(list(tree.rglob("bundle.json"))))
                 yield bundle(f"a{i}")
 
         write(stream(), output(tree), lambda: True, is_tracked=lambda _: False)
-        assert seen == [0, 1, 2, 3, 4]
+        assert written == [0, 1, 2, 3, 4]
 
 
 class TestPruning:
@@ -300,11 +302,11 @@ class TestNothingChanges:
 
 
 class TestRefusals:
-    @pytest.mark.parametrize("where", [".", "..", "projects", "projects/shop", "environments", ".git/out"])
-    def test_the_tree_is_no_output(self, tree: Path, where: str) -> None:
+    @pytest.mark.parametrize("folder", [".", "..", "projects", "projects/shop", "environments", ".git/out"])
+    def test_the_tree_is_no_output(self, tree: Path, folder: str) -> None:
         before = snapshot(tree.parent)
         with pytest.raises(RefusedError) as caught:
-            run([bundle("api")], output(tree, folder=tree / where))
+            run([bundle("api")], output(tree, folder=tree / folder))
         assert caught.value.code == "ET806"
         assert snapshot(tree.parent) == before
 
@@ -422,16 +424,16 @@ class TestRefusals:
     def test_git_ignores_plain_output(self, tree: Path) -> None:
         subprocess.run(["git", "-C", str(tree), "init", "-q"], check=True)
         write([bundle("api")], output(tree), lambda: True)
-        shown = subprocess.run(
+        result = subprocess.run(
             ["git", "-C", str(tree), "status", "--porcelain", "-uall"], check=True, capture_output=True
         )
-        assert shown.stdout == b""
+        assert result.stdout == b""
 
 
 def _modes(out: Path) -> tuple[set[int], set[int]]:
-    """The permissions of all folders, and of all files."""
-    found = [(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in (out, *out.rglob("*"))]
-    return {mode for is_dir, mode in found if is_dir}, {mode for is_dir, mode in found if not is_dir}
+    """Return the permissions of all folders, and those of all files."""
+    modes = [(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in (out, *out.rglob("*"))]
+    return {mode for is_dir, mode in modes if is_dir}, {mode for is_dir, mode in modes if not is_dir}
 
 
 class TestPermissions:
@@ -449,12 +451,12 @@ class TestPermissions:
         expected = ({0o700}, {0o600}) if mode == "plain" else ({0o755}, {0o644})
         assert _modes(tree / "out") == expected
 
-    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere such lists are set in other ways")
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems set default ACLs in other ways")
     @pytest.mark.parametrize("mode", ["plain", "ref"])
     def test_t82_whatever_folders_pass_on(self, tree: Path, mode: SecretsMode) -> None:
-        """A folder may have a list of permissions for all that is made in it, which counts in place of the umask."""
-        rights = ((0x01, 7), (0x04, 0), (0x20, 0))  # of the owner, the group, and all others
-        entries = b"".join(struct.pack("<HHI", who, right, 0xFFFFFFFF) for who, right in rights)
+        """A default ACL of a folder replaces the umask for everything created in it."""
+        permissions = ((0x01, 7), (0x04, 0), (0x20, 0))  # of the owner, the group, and all others
+        entries = b"".join(struct.pack("<HHI", tag, bits, 0xFFFFFFFF) for tag, bits in permissions)
         os.setxattr(tree, "system.posix_acl_default", struct.pack("<I", 2) + entries)
         run(version_a(9), output(tree, mode=mode))
         assert _modes(tree / "out") == (({0o700}, {0o600}) if mode == "plain" else ({0o755}, {0o644}))
@@ -470,10 +472,10 @@ class TestPermissions:
             run(version_a(9), output(tree))
 
         def approve() -> bool:
-            homes = [tree / "out", tree / ".out.envtree"]
-            found = [path for home in homes for path in [home, *home.rglob("*")] if path.exists()]
-            assert len(found) > 9
-            assert not [path for path in found if stat.S_IMODE(path.stat().st_mode) & 0o077]
+            folders = [tree / "out", tree / ".out.envtree"]
+            paths = [path for folder in folders for path in [folder, *folder.rglob("*")] if path.exists()]
+            assert len(paths) > 9
+            assert not [path for path in paths if stat.S_IMODE(path.stat().st_mode) & 0o077]
             return True
 
         write(version_b(9), output(tree), approve, is_tracked=lambda _: False)
@@ -481,21 +483,21 @@ class TestPermissions:
 
 def _consistent(out: Path) -> bool:
     data = json.loads((out / "manifest.json").read_bytes())
-    named = {
+    recorded = {
         f"{entry['path']}/{name}": file["sha256"]
         for entry in data["bundles"].values()
         for name, file in entry["files"].items()
     }
-    found = {name: hashlib.sha256(content).hexdigest() for name, content in snapshot(out).items()}
-    return found == named | {name: found[name] for name in (disk.MANIFEST_FILE, disk.IGNORE_FILE)}
+    actual = {name: hashlib.sha256(content).hexdigest() for name, content in snapshot(out).items()}
+    return actual == recorded | {name: actual[name] for name in (disk.MANIFEST_FILE, disk.IGNORE_FILE)}
 
 
-def _before_first_flock(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
-    """What another run does between our opening of the lock file and our locking it."""
-    flock, acts = fcntl.flock, iter([act])
+def _before_first_flock(monkeypatch: pytest.MonkeyPatch, action: Callable[[], None]) -> None:
+    """Let another run act after the lock file is opened and before it is locked."""
+    flock, actions = fcntl.flock, iter([action])
 
     def late(fd: int, operation: int) -> None:
-        next(acts, lambda: None)()
+        next(actions, lambda: None)()
         flock(fd, operation)
 
     monkeypatch.setattr(fcntl, "flock", late)
@@ -503,12 +505,12 @@ def _before_first_flock(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]
 
 class TestLock:
     def test_t84_eight_writers(self, tree: Path) -> None:
-        def work(number: int) -> None:
+        def write_repeatedly(number: int) -> None:
             for turn in range(4):
-                # Half of the runs come to nothing, so that a new output is made and unmade.
+                # Half of the runs are not approved, so that a new output is created and removed.
                 run([bundle(f"a{i}", f"{number} {turn}") for i in range(5 + number)], output(tree), approve=turn > 1)
 
-        children = [forked(partial(work, number)) for number in range(8)]
+        children = [forked(partial(write_repeatedly, number)) for number in range(8)]
         assert [status(pid) for pid in children] == [0] * 8
         assert _consistent(tree / "out")
         assert nothing_left(tree)
@@ -527,36 +529,36 @@ class TestLock:
         assert 0.2 <= time.monotonic() - started < 5
 
     @pytest.mark.parametrize("existing", [True, False])
-    def test_t84_a_lock_that_was_removed_meanwhile_guards_nothing(
+    def test_t84_a_lock_that_was_removed_meanwhile_is_taken_again(
         self, tree: Path, monkeypatch: pytest.MonkeyPatch, existing: bool
     ) -> None:
-        out, home = tree / "out", tree / ("out" if existing else ".out.envtree")
+        out, folder = tree / "out", tree / ("out" if existing else ".out.envtree")
         if existing:
             out.mkdir()
-        _before_first_flock(monkeypatch, (home / LOCK_FILE).unlink)
-        with lock_output(str(out), 5) as held:
-            assert held == str(home)
-            assert (home / LOCK_FILE).exists()
+        _before_first_flock(monkeypatch, (folder / LOCK_FILE).unlink)
+        with lock_output(str(out), 5) as locked_folder:
+            assert locked_folder == str(folder)
+            assert (folder / LOCK_FILE).exists()
 
     def test_t84_another_run_made_the_output_meanwhile(self, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         _before_first_flock(monkeypatch, (tree / "out").mkdir)
-        with lock_output(str(tree / "out"), 5) as held:
-            assert held == str(tree / "out")
+        with lock_output(str(tree / "out"), 5) as locked_folder:
+            assert locked_folder == str(tree / "out")
         assert nothing_left(tree)
 
     def test_t84_another_run_took_the_sibling_meanwhile(self, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        out, home, lstat = tree / "out", tree / ".out.envtree", os.lstat
+        out, sibling, lstat = tree / "out", tree / ".out.envtree", os.lstat
 
         def late(path: str) -> os.stat_result:
-            if path == str(home) and not out.exists():
-                home.rename(out)
+            if path == str(sibling) and not out.exists():
+                sibling.rename(out)
             return lstat(path)
 
         monkeypatch.setattr("envtree.output.write.output_lock.os.lstat", late)
-        with lock_output(str(out), 5) as held:
-            assert held == str(out)
+        with lock_output(str(out), 5) as locked_folder:
+            assert locked_folder == str(out)
 
-    def test_t84_a_killed_writer_holds_nothing(self, tree: Path) -> None:
+    def test_t84_a_killed_writer_leaves_no_lock(self, tree: Path) -> None:
         def die() -> bool:
             os.kill(os.getpid(), signal.SIGKILL)
             return True
@@ -571,7 +573,7 @@ class TestLock:
 
 @contextmanager
 def full_disk(folder: Path) -> Iterator[None]:
-    """A disk of 256 KiB where one can be mounted, else a limit on the size of a file."""
+    """Mount a disk of 256 KiB at the folder if possible, else limit the size of files."""
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], check=False, capture_output=True
@@ -593,28 +595,28 @@ def full_disk(folder: Path) -> Iterator[None]:
 class TestFullDisk:
     @pytest.mark.parametrize("existing", [True, False])
     def test_t83_no_space(self, tree: Path, existing: bool) -> None:
-        place = tree / "place"
-        with full_disk(place):
-            to = output(tree, folder=place / "out")
+        disk_folder = tree / "disk"
+        with full_disk(disk_folder):
+            to = output(tree, folder=disk_folder / "out")
             if existing:
                 run([bundle("api")], to)
-            before = snapshot(place)
+            before = snapshot(disk_folder)
             big = Artifact("shop/big@prod", "prod/shop/big", "", (("bundle.json", b"x" * 400_000),))
             with pytest.raises(MachineError) as caught:
                 run([bundle("api", "new"), big], to)
             assert caught.value.code == "ET805"
-            assert snapshot(place) == before
+            assert snapshot(disk_folder) == before
             run([bundle("web")], to)
 
     def test_t83_a_file_size_limit(self, tree: Path) -> None:
-        def work() -> None:
+        def write_limited() -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
             with pytest.raises(MachineError):
                 run([bundle("api", "new")], output(tree))
 
         run([bundle("api")], output(tree))
         before = snapshot(tree)
-        assert status(forked(work)) == 0
+        assert status(forked(write_limited)) == 0
         assert snapshot(tree) == before
 
     def test_t83_no_space_for_a_folder(self, tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -633,7 +635,7 @@ class TestFullDisk:
         assert snapshot(tree) == before
 
     @pytest.mark.parametrize("step", range(6))
-    def test_t83_an_error_while_swapping_is_repaired(
+    def test_t83_an_error_during_the_commit_is_repaired(
         self, tree: Path, monkeypatch: pytest.MonkeyPatch, step: int
     ) -> None:
         run(version_a(9), output(tree))
@@ -653,8 +655,8 @@ class TestFullDisk:
         assert snapshot(tree / "out") == fresh(version_a(9), tree, "other")
 
 
-def _whole(out: Path, *versions: Files) -> None:
-    """Every file of an output is as in one of the versions."""
+def _assert_no_partial_file(out: Path, *versions: Files) -> None:
+    """Assert that every file of an output is as in one of the versions."""
     for name, content in snapshot(out).items():
         if not name.endswith("/") and not name.startswith(STAGING_FOLDER) and name != LOCK_FILE:
             assert content in [version.get(name) for version in versions], name
@@ -664,16 +666,16 @@ _STEPS = ("open", "write", "mkdir", "chmod", "fchmod", "rename", "replace", "unl
 
 
 def _killed_at(step: int, work: Callable[[], object]) -> bool:
-    """Run in a child that is killed before its n-th call that changes the disk; whether it came so far."""
+    """Run in a child that is killed before its n-th call that changes the disk; return whether it was killed."""
 
-    def dying() -> None:
+    def work_until_killed() -> None:
         calls = iter(range(10**6))
 
         def wrap(call: Callable[..., Any]) -> Callable[..., Any]:
-            def counted(*args: Any, **named: Any) -> Any:
+            def counted(*args: Any, **kwargs: Any) -> Any:
                 if next(calls) == step:
                     os.kill(os.getpid(), signal.SIGKILL)
-                return call(*args, **named)
+                return call(*args, **kwargs)
 
             return counted
 
@@ -681,17 +683,17 @@ def _killed_at(step: int, work: Callable[[], object]) -> bool:
             setattr(os, name, wrap(getattr(os, name)))
         work()
 
-    code = status(forked(dying))
+    code = status(forked(work_until_killed))
     assert code in (0, -signal.SIGKILL)
     return code != 0
 
 
 class TestKill:
     @pytest.mark.parametrize("existing", [True, False])
-    def test_t83_killed_at_each_step_and_again_in_the_repair(self, tree: Path, existing: bool) -> None:
+    def test_t83_killed_at_each_step_and_again_during_recovery(self, tree: Path, existing: bool) -> None:
         old, new = [bundle("api"), bundle("web")], [bundle("api", "new"), bundle("job", env="dev")]
         old_files, new_files = fresh(old, tree, "old"), fresh(new, tree, "new")
-        chance = random.Random(83)
+        rng = random.Random(83)
         step = 0
         while True:
             out = tree / f"out{step}"
@@ -700,10 +702,10 @@ class TestKill:
                 run(old, to)
             if not _killed_at(step, partial(run, new, to)):
                 break
-            _whole(out, old_files, new_files)
-            _killed_at(chance.randrange(60), partial(run, old, to))
-            _whole(out, old_files, new_files)
-            last, expected = chance.choice([(old, old_files), (new, new_files)])
+            _assert_no_partial_file(out, old_files, new_files)
+            _killed_at(rng.randrange(60), partial(run, old, to))
+            _assert_no_partial_file(out, old_files, new_files)
+            last, expected = rng.choice([(old, old_files), (new, new_files)])
             run(last, to)
             assert snapshot(out) == expected, step
             step += 1
@@ -715,20 +717,20 @@ class TestKill:
         count = 200
         versions = [version_a(count), version_b(count)]
         files = [fresh(version, tree, f"fresh{i}") for i, version in enumerate(versions)]
-        chance = random.Random(50)
+        rng = random.Random(50)
         run(versions[0], output(tree))
-        span = _time_of(versions, tree)
+        duration = _mean_duration(versions, tree)
         kills = 0
         for turn in range(turns):
             new = versions[(turn + 1) % 2]
             pid = forked(partial(run, new, output(tree)))
-            time.sleep(chance.uniform(0, span))
+            time.sleep(rng.uniform(0, duration))
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             kills += status(pid) != 0
-            _whole(tree / "out", *files)
-            # Any later run repairs: the same tree or another one, and it leaves the state that the next turn changes.
-            last = chance.choice([(turn + 1) % 2, turn % 2])
+            _assert_no_partial_file(tree / "out", *files)
+            # A later run of the same tree or another one recovers; then restore the version that the next turn changes.
+            last = rng.choice([(turn + 1) % 2, turn % 2])
             run(versions[last], output(tree))
             assert snapshot(tree / "out") == files[last]
             run(versions[(turn + 1) % 2], output(tree))
@@ -741,28 +743,28 @@ class TestKill:
         run(versions[0], output(tree))
         torn: list[str] = []
         reads = 0
-        done = threading.Event()
+        is_finished = threading.Event()
 
-        def look() -> None:
+        def read_files() -> None:
             nonlocal reads
-            while not done.is_set():
+            while not is_finished.is_set():
                 for name in files[0] | files[1]:
                     with suppress(FileNotFoundError):
                         content = (tree / "out" / name).read_bytes()
                         reads += 1
                         torn.extend([] if content in [version.get(name) for version in files] else [name])
 
-        reader = threading.Thread(target=look)
+        reader = threading.Thread(target=read_files)
         reader.start()
         for turn in range(20):
             run(versions[turn % 2], output(tree))
-        done.set()
+        is_finished.set()
         reader.join()
         assert torn == []
         assert reads > 200
 
 
-def _time_of(versions: list[list[Artifact]], tree: Path) -> float:
+def _mean_duration(versions: list[list[Artifact]], tree: Path) -> float:
     started = time.perf_counter()
     for turn in range(4):
         assert status(forked(partial(run, versions[(turn + 1) % 2], output(tree)))) == 0
@@ -772,9 +774,9 @@ def _time_of(versions: list[list[Artifact]], tree: Path) -> float:
 class TestCompare:
     def test_equal(self, tree: Path) -> None:
         run(version_a(9), output(tree))
-        before = marks(tree)
+        before = stat_keys(tree)
         assert compare(version_a(9)[::-1], output(tree)) == []
-        assert marks(tree) == before
+        assert stat_keys(tree) == before
 
     def test_everything_is_missing(self, tree: Path) -> None:
         expected = [".gitignore", "manifest.json", "prod/shop/api/.env", "prod/shop/api/bundle.json"]
@@ -802,13 +804,13 @@ class TestCompare:
 
     def test_a_lost_file_of_a_bundle(self, tree: Path) -> None:
         run([bundle("api")], output(tree))
-        found = compare([bundle("api", files=("bundle.json",))], output(tree))
-        assert found == ["manifest.json", "prod/shop/api/.env"]
+        differing = compare([bundle("api", files=("bundle.json",))], output(tree))
+        assert differing == ["manifest.json", "prod/shop/api/.env"]
 
     def test_another_mode(self, tree: Path) -> None:
         run([bundle("api")], output(tree))
         assert compare([bundle("api")], output(tree, mode="ref")) == [".gitignore", "manifest.json"]
-        # Everything that references leave open to others would be closed.
+        # Plain mode also restricts the permissions that `ref` leaves open.
         references = tree / "references"
         run([bundle("api")], output(tree, mode="ref", folder=references))
         files = [".gitignore", "manifest.json", "prod/shop/api/.env", "prod/shop/api/bundle.json"]
@@ -818,7 +820,7 @@ class TestCompare:
     def test_it_agrees_with_write(self, tree: Path) -> None:
         run(version_a(20), output(tree))
         before = snapshot(tree / "out")
-        said = compare(version_b(20), output(tree))
+        differing = compare(version_b(20), output(tree))
         run(version_b(20), output(tree))
         after = snapshot(tree / "out")
-        assert said == sorted(name for name in before | after if before.get(name) != after.get(name))
+        assert differing == sorted(name for name in before | after if before.get(name) != after.get(name))
