@@ -1,4 +1,4 @@
-"""A run that goes from project to project finds what one over the whole tree does, also what takes two projects."""
+"""A run by projects finds the same as a run over the whole tree, including findings that involve two projects."""
 
 import tempfile
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ BASE = {
 CONTRACT = "{name: acme, edition: 2026, default_model: m, variables: {X: {}, V: {}}}"
 READING = "{execution_environment: {env_vars: {T: '${{ secrets.TOKEN }}'}}}"
 PARTS, ERROR, WHOLE = "parts", "error", "whole"
-# Each with the codes that are found, and how: project by project, over errors too, or by a run over the whole tree.
+# Files with the expected codes and kind of run: by projects, by projects with errors, or over the whole tree.
 TREES: Mapping[str, tuple[Files, list[str], str]] = {
     "nothing": ({}, [], PARTS),
     "one key": ({"projects/two/project.yaml": "{key: ONE}"}, ["ET307"], WHOLE),
@@ -178,43 +178,43 @@ TREES: Mapping[str, tuple[Files, list[str], str]] = {
 
 
 @pytest.mark.parametrize("name", TREES)
-def test_what_takes_several_projects(name: str) -> None:
-    files, codes, how = TREES[name]
+def test_findings_that_involve_several_projects(name: str) -> None:
+    files, codes, kind = TREES[name]
     request = tree_request(MemoryTree({**BASE, **files}))
-    with force_by_project(1 << 30) as none:
+    with force_by_project(1 << 30) as whole_runs:
         whole = check(request)
-    with force_by_project(1) as done:
-        parted = check(request)
-    assert none == []
-    assert parted._replace(workspace=None) == whole._replace(workspace=None)
+    with force_by_project(1) as project_runs:
+        by_project = check(request)
+    assert whole_runs == []
+    assert by_project._replace(workspace=None) == whole._replace(workspace=None)
     assert sorted(finding.diagnostic.code for finding in whole.findings) == sorted(codes)
-    assert all(done) is (how != WHOLE)
+    assert all(project_runs) is (kind != WHOLE)
 
 
 def test_a_file_that_cannot_be_read_has_a_name(tmp_path: Path) -> None:
     write_files(tmp_path, {**BASE, "projects/one/teams/crew/team.yaml": "{configuration: {member_ids: [two/c]}}"})
     (tmp_path / "projects/two/agents/c.yaml").symlink_to("nothing")
-    for least in (1, 1 << 30):
-        with force_by_project(least):
-            found = check(tree_request(Tree(tmp_path)))
-        assert [finding.diagnostic.code for finding in found.findings] == ["ET120"]
+    for min_agents in (1, 1 << 30):
+        with force_by_project(min_agents):
+            outcome = check(tree_request(Tree(tmp_path)))
+        assert [finding.diagnostic.code for finding in outcome.findings] == ["ET120"]
 
 
 @pytest.mark.parametrize("name", TREES)
 def test_two_trees_are_compared_in_the_same_way(name: str) -> None:
-    one = LabelledTree("base", tree_request(MemoryTree({**BASE, **TREES[name][0]})))
-    for files, _, how in TREES.values():
-        other = LabelledTree("head", tree_request(MemoryTree({**BASE, **files})))
-        found = diff_by_project(one, other)
-        assert (found is None) is (WHOLE in (how, TREES[name][2]))
-        assert found in (None, diff(one, other))
+    base = LabelledTree("base", tree_request(MemoryTree({**BASE, **TREES[name][0]})))
+    for files, _, kind in TREES.values():
+        head = LabelledTree("head", tree_request(MemoryTree({**BASE, **files})))
+        by_project = diff_by_project(base, head)
+        assert (by_project is None) is (WHOLE in (kind, TREES[name][2]))
+        assert by_project in (None, diff(base, head))
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
         ({}, {"projects/three/project.yaml": "{key: THREE}", "projects/three/agents/c.yaml": "{}"}),
-        # Where a secrets file comes from is told by one of another project, in which nothing differs.
+        # The origin of a copied secrets file is in another project, in which nothing differs.
         (
             sealed_files({"projects/one/project": {"A": "0123456789"}}),
             {
@@ -223,9 +223,9 @@ def test_two_trees_are_compared_in_the_same_way(name: str) -> None:
                 ]
             },
         ),
-        # What is production in one project ranks like that for all.
+        # An environment of type production in one project ranks as such for all projects.
         ({}, {"projects/one/environments/z.yaml": "{type: production}", "environments/y.yaml": "{}"}),
-        # A project that mentions another one, of which no file differs.
+        # A project that mentions names of another one, and has no differing file itself.
         (
             {"projects/one/teams/crew/team.yaml": "{configuration: {member_ids: [two/b, two/c]}}"},
             {"projects/two/agents/c.yaml": "{}"},
@@ -234,32 +234,34 @@ def test_two_trees_are_compared_in_the_same_way(name: str) -> None:
 )
 def test_a_difference_of_one_project_may_concern_others(before: Files, after: Files) -> None:
     base = {**BASE, **before}
-    for one, other in ((base, {**base, **after}), ({**base, **after}, base)):
-        named = (
-            LabelledTree("base", tree_request(MemoryTree(one))),
-            LabelledTree("head", tree_request(MemoryTree(other))),
+    changed = {**base, **after}
+    for base_files, head_files in ((base, changed), (changed, base)):
+        trees = (
+            LabelledTree("base", tree_request(MemoryTree(base_files))),
+            LabelledTree("head", tree_request(MemoryTree(head_files))),
         )
-        found = diff_by_project(*named)
-        assert found in (None, diff(*named))
-        assert found is not None or any(check(side.request).findings for side in named)
+        by_project = diff_by_project(*trees)
+        assert by_project in (None, diff(*trees))
+        assert by_project is not None or any(check(tree.request).findings for tree in trees)
 
 
-def test_where_the_rules_for_sops_stand_makes_a_difference(tmp_path: Path) -> None:
-    secrets = {f"projects/{one}/project": {"A": f"0123456789-{one}"} for one in ("one", "two")}
-    places = ("projects/one", "projects/two", "link", "none")
-    for place in places:
-        write_files(tmp_path / place, {**BASE, **sealed_files(secrets)})
-    for place in places[:2]:
-        write_files(tmp_path / place, {f"{place}/.sops.yaml": "creation_rules: [{path_regex: none, age: x}]"})
+def test_the_location_of_sops_rules_makes_a_difference(tmp_path: Path) -> None:
+    secrets = {f"projects/{project}/project": {"A": f"0123456789-{project}"} for project in ("one", "two")}
+    folders = ("projects/one", "projects/two", "link", "none")
+    for folder in folders:
+        write_files(tmp_path / folder, {**BASE, **sealed_files(secrets)})
+    for folder in folders[:2]:
+        write_files(tmp_path / folder, {f"{folder}/.sops.yaml": "creation_rules: [{path_regex: none, age: x}]"})
     (tmp_path / "link" / ".sops.yaml").symlink_to("nothing")
-    for one, other in permutations([LabelledTree(place, tree_request(Tree(tmp_path / place))) for place in places], 2):
-        found = diff_by_project(one, other)
-        assert found is not None
-        assert found == diff(one, other)
-        assert found.new_findings or found.removed_findings
+    trees = [LabelledTree(folder, tree_request(Tree(tmp_path / folder))) for folder in folders]
+    for base, head in permutations(trees, 2):
+        by_project = diff_by_project(base, head)
+        assert by_project is not None
+        assert by_project == diff(base, head)
+        assert by_project.new_findings or by_project.removed_findings
 
 
-def test_where_secrets_come_from_is_known_if_nobody_can_read_what_was_there(tmp_path: Path) -> None:
+def test_the_origin_of_copied_secrets_is_found_if_the_old_file_is_unreadable(tmp_path: Path) -> None:
     agents = "projects/two/agents"
     secrets = sealed_files({f"{agents}/b": {"A": "0123456789"}})[f"{agents}/b.secrets.yaml"]
     for name in ("base", "head"):
@@ -267,21 +269,21 @@ def test_where_secrets_come_from_is_known_if_nobody_can_read_what_was_there(tmp_
     (tmp_path / "base" / agents / "c.secrets.yaml").symlink_to("nothing")
     write_files(tmp_path / "head", {f"{agents}/c.secrets.yaml": secrets})
     base, head = (LabelledTree(name, tree_request(Tree(tmp_path / name))) for name in ("base", "head"))
-    found = diff_by_project(base, head)
-    assert found == diff(base, head)
-    assert found
-    assert [change.copied_from for change in found.secrets] == [f"{agents}/b.secrets.yaml"]
+    by_project = diff_by_project(base, head)
+    assert by_project == diff(base, head)
+    assert by_project
+    assert [change.copied_from for change in by_project.secrets] == [f"{agents}/b.secrets.yaml"]
 
 
-class Locked(OpenBook):
-    """Notes what it is asked to open."""
+class RecordingDecrypter(OpenBook):
+    """Records the files that it decrypts."""
 
     def __init__(self) -> None:
         super().__init__({"projects/one/project.secrets.yaml": {"TOKEN": "0123456789"}})
-        self.asked: list[str] = []
+        self.decrypted: list[str] = []
 
     def decrypt(self, file: SecretsFile) -> dict[str, object]:
-        self.asked.append(file.path)
+        self.decrypted.append(file.path)
         return super().decrypt(file)
 
 
@@ -289,56 +291,58 @@ class Locked(OpenBook):
 def test_nothing_is_decrypted_for_an_error_in_another_project(name: str) -> None:
     secrets = {"projects/one/project.yaml": READING.replace("{", "{key: ONE, ", 1)}
     secrets |= sealed_files({"projects/one/project": {"TOKEN": "0123456789"}})
-    locked = Locked()
+    decrypter = RecordingDecrypter()
 
-    def opened(policy: SecretsPolicy) -> Decrypter:
-        return locked
+    def make_decrypter(policy: SecretsPolicy) -> Decrypter:
+        return decrypter
 
     with force_by_project(1):
-        assert check(tree_request(MemoryTree({**BASE, **TREES[name][0], **secrets}), decrypter=opened)).findings
-    assert locked.asked == []
-    with force_by_project(1) as done:
-        check(tree_request(MemoryTree({**BASE, **secrets}), decrypter=opened))
-    assert locked.asked
-    assert done
+        assert check(tree_request(MemoryTree({**BASE, **TREES[name][0], **secrets}), decrypter=make_decrypter)).findings
+    assert decrypter.decrypted == []
+    with force_by_project(1) as project_runs:
+        check(tree_request(MemoryTree({**BASE, **secrets}), decrypter=make_decrypter))
+    assert decrypter.decrypted
+    assert project_runs
 
 
 def test_nothing_is_decrypted_for_a_selector_of_nothing() -> None:
     secrets = {"projects/one/project.yaml": READING.replace("{", "{key: ONE, ", 1)}
     secrets |= sealed_files({"projects/one/project": {"TOKEN": "0123456789"}})
-    locked = Locked()
-    for least in (1, 1 << 30):
-        with force_by_project(least):
+    decrypter = RecordingDecrypter()
+    for min_agents in (1, 1 << 30):
+        with force_by_project(min_agents):
             request = tree_request(
-                MemoryTree({**BASE, **secrets}), ("one/**", "three/**"), decrypter=lambda policy: locked
+                MemoryTree({**BASE, **secrets}), ("one/**", "three/**"), decrypter=lambda policy: decrypter
             )
             assert "ET309" in [finding.diagnostic.code for finding in check(request).findings]
-        assert locked.asked == []
+        assert decrypter.decrypted == []
 
 
-@pytest.mark.parametrize("name", [name for name, (_, _, how) in TREES.items() if how == ERROR])
-def test_what_is_wrong_is_told_without_a_run_over_the_whole(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [name for name, (_, _, kind) in TREES.items() if kind == ERROR])
+def test_errors_are_reported_without_a_run_over_the_whole_tree(name: str, tmp_path: Path) -> None:
     tree = MemoryTree({**BASE, **TREES[name][0]})
 
-    def compiled(mode: SecretsMode) -> RunOutcome:
-        places = Destinations(Output(tmp_path / "out", tmp_path, mode, 2026, {}, lambda _: True))
-        return publish(tree_request(tree, require_inputs=True), places, frozenset({"bundle", "compose"}))
+    def compile_tree(mode: SecretsMode) -> RunOutcome:
+        destinations = Destinations(Output(tmp_path / "out", tmp_path, mode, 2026, {}, lambda _: True))
+        return publish(tree_request(tree, require_inputs=True), destinations, frozenset({"bundle", "compose"}))
 
     modes: tuple[SecretsMode, ...] = ("ref", "plain")
     for mode in modes:
         with force_by_project(1 << 30):
-            whole = compiled(mode)
-        with force_by_project(1) as done:
-            assert compiled(mode)._replace(workspace=None) == whole._replace(workspace=None)
-        # First it is tried to write; then all is looked at.
-        assert done == [False, True]
+            whole = compile_tree(mode)
+        with force_by_project(1) as project_runs:
+            assert compile_tree(mode)._replace(workspace=None) == whole._replace(workspace=None)
+        # The first run tries to write, the second one collects all findings.
+        assert project_runs == [False, True]
         assert not (tmp_path / "out").exists()
 
 
-def published(root: Path, out: Path, drawn: Organization, least: int) -> tuple[RunOutcome, dict[str, bytes]]:
-    """Compile with secrets in clear."""
-    request = tree_request(Tree(root), decrypter=lambda policy: OpenBook(drawn.secrets), require_inputs=True)
-    with force_by_project(least):
+def publish_plain(
+    root: Path, out: Path, organization: Organization, min_agents: int
+) -> tuple[RunOutcome, dict[str, bytes]]:
+    """Compile with plaintext secrets; return the outcome and the files."""
+    request = tree_request(Tree(root), decrypter=lambda policy: OpenBook(organization.secrets), require_inputs=True)
+    with force_by_project(min_agents):
         outcome = publish(
             request, Destinations(Output(out, root, "plain", 2026, {}, lambda _: True)), frozenset({"bundle"})
         )
@@ -348,9 +352,9 @@ def published(root: Path, out: Path, drawn: Organization, least: int) -> tuple[R
 
 @settings(max_examples=25, deadline=None)
 @given(organizations())
-def test_bundles_with_secrets_are_the_same(drawn: Organization) -> None:
+def test_bundles_with_secrets_are_the_same(organization: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "tree")
-        write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
-        whole = published(root, Path(folder, "out"), drawn, 1 << 30)
-        assert published(root, Path(folder, "out"), drawn, 1) == whole
+        write_tree(root, organization.tree, organization.secrets, flow=organization.flow)
+        whole = publish_plain(root, Path(folder, "out"), organization, 1 << 30)
+        assert publish_plain(root, Path(folder, "out"), organization, 1) == whole

@@ -1,4 +1,4 @@
-"""A run over what has not changed says and leaves what any other would, and nobody else reads what it remembers."""
+"""Cached runs give the same output and files as others, and the cache is private."""
 
 import os
 import random
@@ -50,116 +50,114 @@ TREE = {
 }
 
 
-class Twice(NamedTuple):
-    """A tree, two outputs of it, and the exit codes of what was only said again."""
+class CachedAndUncached(NamedTuple):
+    """A tree with two outputs, one of them compiled with the cache, and the exit codes of replayed runs."""
 
     envtree: RunCommand
     root: Path
-    recalled: list[int]
+    replayed: list[int]
 
-    def both(self, *words: str, out: bool = True) -> tuple[CommandResult, CommandResult]:
-        """A command line with memory and without, as if both had written to one place."""
-        ran = []
-        for name, more in (("out", ()), ("out-2", ("--no-cache",))):
-            places = ("-o", str(self.root / name)) if out else ()
-            code, told, errors = self.envtree("-C", str(self.root), *words, *places, *more)
-            ran.append(CommandResult(code, told, errors.replace("out-2", "out")))
-        return ran[0], ran[1]
+    def both(self, *arguments: str, out: bool = True) -> tuple[CommandResult, CommandResult]:
+        """Return the results of a command line with the cache and without, as if both had the same output."""
+        results = []
+        for name, options in (("out", ()), ("out-2", ("--no-cache",))):
+            output = ("-o", str(self.root / name)) if out else ()
+            code, stdout, stderr = self.envtree("-C", str(self.root), *arguments, *output, *options)
+            results.append(CommandResult(code, stdout, stderr.replace("out-2", "out")))
+        return results[0], results[1]
 
     def check(self) -> None:
-        """Whether it makes no difference."""
-        for one, other in (self.both("check", out=False), self.both("compile")):
-            assert one == other
+        """Assert that the cache makes no difference."""
+        for cached, uncached in (self.both("check", out=False), self.both("compile")):
+            assert cached == uncached
         assert read_folder(self.root / "out") == read_folder(self.root / "out-2")
 
 
 @pytest.fixture
-def twice(tmp_path: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> Twice:
+def twice(tmp_path: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> CachedAndUncached:
     root = tmp_path / "tree"
     write_files(root, TREE)
     git(root, "init", "-q")
-    recalled: list[int] = []
-    recall = ReplayCache.replay
+    replayed: list[int] = []
+    replay = ReplayCache.replay
 
-    def counted(self: ReplayCache, *, thorough: bool) -> int | None:
-        code = recall(self, thorough=thorough)
-        recalled.extend([] if code is None else [code])
+    def recording_replay(self: ReplayCache, *, thorough: bool) -> int | None:
+        code = replay(self, thorough=thorough)
+        replayed.extend([] if code is None else [code])
         return code
 
-    monkeypatch.setattr(ReplayCache, "replay", counted)
+    monkeypatch.setattr(ReplayCache, "replay", recording_replay)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return Twice(envtree, root, recalled)
+    return CachedAndUncached(envtree, root, replayed)
 
 
-# What may happen between two runs; each takes the tree and a source of chance.
+# Events between two runs; each takes the tree and a random generator.
 Event = Callable[[Path, random.Random], object]
 
 
-def some_file(root: Path, chance: random.Random) -> Path:
-    return root / chance.choice(sorted(path for path in TREE if (root / path).is_file()) or ["organization.yaml"])
+def some_file(root: Path, rng: random.Random) -> Path:
+    return root / rng.choice(sorted(path for path in TREE if (root / path).is_file()) or ["organization.yaml"])
 
 
-def edit(root: Path, chance: random.Random) -> None:
-    path = some_file(root, chance)
-    path.write_text(TREE[str(path.relative_to(root))] + "# more\n" * chance.randrange(3))
+def edit(root: Path, rng: random.Random) -> None:
+    path = some_file(root, rng)
+    path.write_text(TREE[str(path.relative_to(root))] + "# more\n" * rng.randrange(3))
 
 
-def edit_and_keep_size_and_time(root: Path, chance: random.Random) -> None:
+def edit_and_keep_size_and_time(root: Path, rng: random.Random) -> None:
     path = root / "environments/production.yaml"
     before = path.stat() if path.exists() else None
-    path.write_text(f"execution_environment: {{env_vars: {{N: '{chance.randrange(10, 14)}'}}}}\n")
+    path.write_text(f"execution_environment: {{env_vars: {{N: '{rng.randrange(10, 14)}'}}}}\n")
     if before:
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def touch(root: Path, chance: random.Random) -> None:
-    path = some_file(root, chance)
+def touch(root: Path, rng: random.Random) -> None:
+    path = some_file(root, rng)
     if path.exists():
         path.touch()
 
 
-def remove(root: Path, chance: random.Random) -> None:
-    some_file(root, chance).unlink(missing_ok=True)
+def remove(root: Path, rng: random.Random) -> None:
+    some_file(root, rng).unlink(missing_ok=True)
 
 
 def restore(root: Path, _: random.Random) -> None:
     write_files(root, TREE)
 
 
-def break_a_file(root: Path, chance: random.Random) -> None:
-    write_files(root, {BOT: chance.choice([ERROR, WARNING, "a: [\n", "a: \t1\n"])})
+def break_a_file(root: Path, rng: random.Random) -> None:
+    write_files(root, {BOT: rng.choice([ERROR, WARNING, "a: [\n", "a: \t1\n"])})
 
 
-def add(root: Path, chance: random.Random) -> None:
-    name = chance.choice(["local-1", "extra", "clerk", "Odd Name", "x.yaml.bak"])
-    write_files(root, {f"projects/shop/agents/{name}.yaml": chance.choice(["{}\n", "targets: [staging]\n"])})
+def add(root: Path, rng: random.Random) -> None:
+    name = rng.choice(["local-1", "extra", "clerk", "Odd Name", "x.yaml.bak"])
+    write_files(root, {f"projects/shop/agents/{name}.yaml": rng.choice(["{}\n", "targets: [staging]\n"])})
 
 
-def rename(root: Path, chance: random.Random) -> None:
-    path = some_file(root, chance)
+def rename(root: Path, rng: random.Random) -> None:
+    path = some_file(root, rng)
     if path.exists():
-        path.rename(path.with_name(chance.choice(["other.yaml", path.name])))
+        path.rename(path.with_name(rng.choice(["other.yaml", path.name])))
 
 
-def link(root: Path, chance: random.Random) -> None:
+def link(root: Path, rng: random.Random) -> None:
     path = root / "projects/shop/agents/linked.yaml"
     path.unlink(missing_ok=True)
-    path.symlink_to(chance.choice(["clerk.yaml", "../teams/cart/agents/bot.yaml", "nothing.yaml", "/etc/hostname"]))
+    path.symlink_to(rng.choice(["clerk.yaml", "../teams/cart/agents/bot.yaml", "nothing.yaml", "/etc/hostname"]))
 
 
-def ignore(root: Path, chance: random.Random) -> None:
-    write_files(
-        root, {chance.choice([".gitignore", "projects/.gitignore", ".git/info/exclude"]): "extra.yaml\nout*/\n"}
-    )
+def ignore(root: Path, rng: random.Random) -> None:
+    write_files(root, {rng.choice([".gitignore", "projects/.gitignore", ".git/info/exclude"]): "extra.yaml\nout*/\n"})
 
 
-def add_folder(root: Path, chance: random.Random) -> None:
-    folder = root / chance.choice(["projects/shop/teams/new", "projects/shop/agent", "projects/more", "notes"])
+def add_folder(root: Path, rng: random.Random) -> None:
+    folder = root / rng.choice(["projects/shop/teams/new", "projects/shop/agent", "projects/more", "notes"])
     folder.mkdir(exist_ok=True, parents=True)
 
 
 def nest(root: Path, _: random.Random) -> None:
-    """A repository in the tree, which answers for what is in it, comes or goes."""
+    """Create or remove a nested repository, which has its own ignore rules."""
     folder = root / "projects/shop"
     if (folder / ".git").exists():
         shutil.rmtree(folder / ".git")
@@ -167,18 +165,18 @@ def nest(root: Path, _: random.Random) -> None:
         git(folder, "init", "-q")
 
 
-def set_an_input(_: Path, chance: random.Random) -> None:
-    os.environ["SHA"] = chance.choice(["a", "b"])
+def set_an_input(_: Path, rng: random.Random) -> None:
+    os.environ["SHA"] = rng.choice(["a", "b"])
 
 
-def lose_an_output(root: Path, chance: random.Random) -> None:
+def lose_an_output(root: Path, rng: random.Random) -> None:
     for path in sorted((root / "out").rglob("*.json"))[:1]:
         for out in ("out", "out-2"):
             (root / out / path.relative_to(root / "out")).unlink()
 
 
-def change_an_output(root: Path, chance: random.Random) -> None:
-    for path in chance.sample(sorted((root / "out").rglob("*.env")), k=1) if (root / "out").exists() else ():
+def change_an_output(root: Path, rng: random.Random) -> None:
+    for path in rng.sample(sorted((root / "out").rglob("*.env")), k=1) if (root / "out").exists() else ():
         for out in ("out", "out-2"):
             file = root / out / path.relative_to(root / "out")
             file.write_bytes(b"x" * file.stat().st_size)
@@ -203,54 +201,54 @@ EVENTS: list[Event] = [
 ]
 
 
-def rounds(twice: Twice, count: int, monkeypatch: pytest.MonkeyPatch, *, quiet: bool = False) -> None:
-    """Whether it makes no difference; where it is quiet between events, marks alone tell what has changed."""
+def rounds(twice: CachedAndUncached, count: int, monkeypatch: pytest.MonkeyPatch, *, quiet: bool = False) -> None:
+    """Assert after random events that the cache makes no difference; with `quiet`, stat keys alone detect changes."""
     monkeypatch.setenv("SHA", "a")
     if quiet:
         monkeypatch.setattr("envtree.engine.cache.path_fingerprints._TIMESTAMP_GRANULARITY", 20_000_000)
     for number in range(count):
-        chance = random.Random(number)
+        rng = random.Random(number)
         time.sleep(0.04 if quiet else 0)
-        for event in chance.choices([*EVENTS, nest], k=chance.choice([1, 1, 2, 5])):
-            event(twice.root, chance)
+        for event in rng.choices([*EVENTS, nest], k=rng.choice([1, 1, 2, 5])):
+            event(twice.root, rng)
         try:
             twice.check()
         except AssertionError:
             pytest.fail(f"round {number} differs")
-    assert len(twice.recalled) >= count // 8 - 1
+    assert len(twice.replayed) >= count // 8 - 1
 
 
 @pytest.mark.parametrize("quiet", [False, True])
-def test_random_edits(quiet: bool, twice: Twice, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_random_edits(quiet: bool, twice: CachedAndUncached, monkeypatch: pytest.MonkeyPatch) -> None:
     rounds(twice, 12, monkeypatch, quiet=quiet)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("quiet", [False, True])
-def test_a_thousand_random_edits(quiet: bool, twice: Twice, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thousand_random_edits(quiet: bool, twice: CachedAndUncached, monkeypatch: pytest.MonkeyPatch) -> None:
     rounds(twice, 1000, monkeypatch, quiet=quiet)
 
 
-# What is remembered.
+# Cached results.
 
 
 @pytest.mark.parametrize("is_large", [True, False])
 @pytest.mark.parametrize("output", [True, False])
-def test_only_what_a_change_can_reach_is_computed(
-    output: bool, is_large: bool, twice: Twice, computed: list[str], monkeypatch: pytest.MonkeyPatch
+def test_only_bundles_that_a_change_can_reach_are_computed(
+    output: bool, is_large: bool, twice: CachedAndUncached, computed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    more = ("compile", "-o", str(twice.root.parent / "out")) if output else ("check",)
-    command = ("-C", str(twice.root), *more)
+    arguments = ("compile", "-o", str(twice.root.parent / "out")) if output else ("check",)
+    command = ("-C", str(twice.root), *arguments)
 
     def reached(path: str, text: str) -> set[str]:
         computed.clear()
         write_files(twice.root, {path: text})
-        ran = twice.envtree(*command)
+        result = twice.envtree(*command)
         projects = {id.partition("/")[0] for id in computed}
-        assert ran == twice.envtree(*command, "--no-cache")
+        assert result == twice.envtree(*command, "--no-cache")
         return projects
 
-    # A run that is not the first goes from project to project however small the tree is.
+    # Any run but the first is by projects, however small the tree is.
     monkeypatch.setattr("envtree.engine.by_project._MIN_AGENTS", 1 if is_large else 1 << 30)
     twice.envtree(*command)
     write_files(twice.root, {BOT: "{}\n"})
@@ -260,21 +258,21 @@ def test_only_what_a_change_can_reach_is_computed(
     assert reached("projects/shop/agents/clerk.yaml", "{}\n") == {"shop"}
     assert reached("environments/staging.yaml", "execution_environment: {env_vars: {A: a}}\n") == {"post", "shop"}
     assert reached("motd.j2", "bye {{ agent }}\n") == ({"post", "shop"})
-    # Nothing is written over an error, and all of it is looked at once more.
+    # With an error nothing is written, and all projects are computed again.
     assert reached(BOT, ERROR) == ({"post", "shop"} if output else {"shop"})
     assert reached(BOT, "{}\n") == {"shop"}
 
 
-def test_what_has_not_changed_is_said_again(twice: Twice) -> None:
+def test_unchanged_runs_are_replayed(twice: CachedAndUncached) -> None:
     write_files(twice.root, {BOT: WARNING})
     lines = "", "--format json", "-v --color always", "--strict"
-    for words in (("check", *line.split()) for line in lines):
-        first, again = (twice.envtree("-C", str(twice.root), *words) for _ in range(2))
-        assert first == again
-    assert twice.recalled == [0, 0, 0, 1]
+    for arguments in (("check", *line.split()) for line in lines):
+        first, second = (twice.envtree("-C", str(twice.root), *arguments) for _ in range(2))
+        assert first == second
+    assert twice.replayed == [0, 0, 0, 1]
 
 
-def test_a_file_that_cannot_be_parsed_is_known_the_next_time_too(twice: Twice, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_parsed_is_cached(twice: CachedAndUncached, tmp_path: Path) -> None:
     for text in ("a: [\n", "a: ]\n", "a: }\n", "{}\n"):
         write_files(twice.root, {BOT: text})
         assert twice.both("check", out=False)[0].code == (text != "{}\n")
@@ -282,24 +280,24 @@ def test_a_file_that_cannot_be_parsed_is_known_the_next_time_too(twice: Twice, t
     assert any(path.name.endswith("-files") for path in (tmp_path / "cache/envtree").iterdir())
 
 
-def test_files_that_were_just_written_are_read_again(twice: Twice) -> None:
-    words = ("-C", str(twice.root), "check")
-    assert twice.envtree(*words).code == 0
+def test_files_that_were_just_written_are_read_again(twice: CachedAndUncached) -> None:
+    command = ("-C", str(twice.root), "check")
+    assert twice.envtree(*command).code == 0
     (twice.root / BOT).write_text(ERROR)
-    assert twice.envtree(*words).code == 1
+    assert twice.envtree(*command).code == 1
 
 
 @pytest.mark.parametrize("path", [BOT, "projects/post/agents/van.yaml", "organization.yaml"])
-def test_what_changes_while_it_is_read_is_found_the_next_time(
-    path: str, twice: Twice, monkeypatch: pytest.MonkeyPatch
+def test_a_change_during_a_run_is_found_by_the_next_one(
+    path: str, twice: CachedAndUncached, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = TREE[path]
     after = before.replace("env_vars: {", "env_vars: {NEW: x, ").replace("env_vars:\n", "env_vars:\n    NEW: x\n")
     assert after != before
-    look = cache.ReadRecorder.refresh
+    refresh = cache.ReadRecorder.refresh
 
     def late(self: cache.ReadRecorder, *arguments: Any) -> None:
-        look(self, *arguments)
+        refresh(self, *arguments)
         write_files(twice.root, {path: after})
 
     for text in ("{}\n", "{} # again\n"):
@@ -310,19 +308,19 @@ def test_what_changes_while_it_is_read_is_found_the_next_time(
         patched.setattr(cache.ReadRecorder, "refresh", late)
         for command in (("check",), ("compile", "-o", str(twice.root / "out"))):
             twice.envtree("-C", str(twice.root), *command)
-    # What was found in the meantime is remembered neither of what was there before, nor of what is there now.
+    # The result of that run must not be cached for the content before, nor for the content after.
     for text in (before, after):
         write_files(twice.root, {path: text})
         twice.check()
 
 
-def test_what_changes_before_its_lines_are_shown_is_found_the_next_time(
-    twice: Twice, monkeypatch: pytest.MonkeyPatch
+def test_a_change_before_excerpts_are_shown_is_found_by_the_next_run(
+    twice: CachedAndUncached, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def late(request: Request) -> RunOutcome:
-        found = check(request)
+        outcome = check(request)
         write_files(twice.root, {BOT: TREE[BOT]})
-        return found
+        return outcome
 
     write_files(twice.root, {BOT: WARNING})
     with monkeypatch.context() as patched:
@@ -333,17 +331,17 @@ def test_what_changes_before_its_lines_are_shown_is_found_the_next_time(
         twice.check()
 
 
-def test_a_folder_that_changes_while_it_is_read_is_not_alike(tmp_path: Path) -> None:
-    one, other = (cache.ReadRecorder(DirectoryTree(tmp_path)) for _ in range(2))
+def test_a_folder_that_changes_during_a_run_counts_as_changed(tmp_path: Path) -> None:
+    first, second = (cache.ReadRecorder(DirectoryTree(tmp_path)) for _ in range(2))
     for name in ("a", "b", "b"):
         write_files(tmp_path, {name: ""})
-        one.entries("")
-    other.refresh(one.read_log())
-    assert not other.is_unchanged
+        first.entries("")
+    second.refresh(first.read_log())
+    assert not second.is_unchanged
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ("check", "--fix"),
         ("check", "--no-cache"),
@@ -357,14 +355,16 @@ def test_a_folder_that_changes_while_it_is_read_is_not_alike(tmp_path: Path) -> 
         ("compile", "--no-cache"),
     ],
 )
-def test_not_everything_is_remembered(words: tuple[str, ...], twice: Twice, tmp_path: Path) -> None:
-    command = ["-C", str(twice.root), *(word.format(tmp=tmp_path) for word in words)]
+def test_commands_that_are_not_replayed(arguments: tuple[str, ...], twice: CachedAndUncached, tmp_path: Path) -> None:
+    command = ["-C", str(twice.root), *(argument.format(tmp=tmp_path) for argument in arguments)]
     for _ in range(2):
         twice.envtree(*command)
-    assert twice.recalled == []
+    assert twice.replayed == []
 
 
-def test_many_outputs_are_trusted_unless_asked(twice: Twice, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_a_large_output_are_only_checked_on_request(
+    twice: CachedAndUncached, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("envtree.engine.cache.output_state._MAX_CHECKED_FILES", 3)
     out = twice.root.parent / "out"
     command = ("-C", str(twice.root), "compile", "-o", str(out))
@@ -376,38 +376,38 @@ def test_many_outputs_are_trusted_unless_asked(twice: Twice, monkeypatch: pytest
     assert not bundle.exists()
     twice.envtree(*command, "--verify-outputs")
     assert read_folder(out) == before
-    # What was left by a killed run is never passed over.
+    # Files of a killed run are never ignored.
     (out / ".envtree-staging").mkdir(mode=0o700)
     twice.envtree(*command)
-    assert len(twice.recalled) == 1
+    assert len(twice.replayed) == 1
     assert not (out / ".envtree-staging").exists()
 
 
-def test_what_others_leave_in_a_large_output_is_found_when_it_is_replaced(
-    twice: Twice, monkeypatch: pytest.MonkeyPatch
+def test_changes_of_a_large_output_are_found_when_it_is_replaced(
+    twice: CachedAndUncached, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("envtree.engine.cache.output_state._MAX_CHECKED_FILES", 3)
     out = twice.root / "out"
-    others = ("-C", str(twice.root), "compile", "-o", str(out), "--format", "bash", "--no-cache")
+    other_format = ("-C", str(twice.root), "compile", "-o", str(out), "--format", "bash", "--no-cache")
 
-    def spoil() -> None:
+    def corrupt_manifest() -> None:
         manifest = out / "manifest.json"
         manifest.write_bytes(manifest.read_bytes().replace(b"0", b"1"))
 
     events: list[Callable[[], object]] = [lambda: None] * 2
-    events += [lambda: shutil.rmtree(out), lambda: twice.envtree(*others), spoil]
+    events += [lambda: shutil.rmtree(out), lambda: twice.envtree(*other_format), corrupt_manifest]
     for n, event in enumerate(events):
         event()
         write_files(twice.root, {BOT: f"execution_environment: {{env_vars: {{A: '{n}'}}}}\n"})
         twice.check()
 
 
-def test_reading_finds_what_no_time_tells(twice: Twice) -> None:
+def test_verify_outputs_finds_changes_without_a_new_time(twice: CachedAndUncached) -> None:
     out = twice.root.parent / "out"
     command = ("-C", str(twice.root), "compile", "-o", str(out), "--verify-outputs")
     twice.envtree(*command)
     assert twice.envtree(*command).code == 0
-    assert twice.recalled == [0]
+    assert twice.replayed == [0]
     bundle = next(out.rglob("bundle.json"))
     data = bundle.read_bytes()
     bundle.write_bytes(data.replace(b"acme", b"emca"))
@@ -416,34 +416,34 @@ def test_reading_finds_what_no_time_tells(twice: Twice) -> None:
 
 
 @pytest.mark.parametrize("command", [("compile", "-o", "out"), ("check",)])
-def test_t62_secrets_in_clear_are_never_in_it(command: tuple[str, ...], vault: Vault) -> None:
+def test_t62_plaintext_secrets_are_never_cached(command: tuple[str, ...], vault: Vault) -> None:
     for text in ("# one\n", "# another\n", "# a third\n"):
         vault.write({"environments/dev.yaml": f"{{}}\n{text}"})
-        done = vault.envtree(*command)
-        assert done.returncode == 0, done.stderr
-    again = vault.envtree(*command)
-    assert (again.returncode, again.stdout, again.stderr) == (0, done.stdout, done.stderr)
-    kept = read_folder(vault.folder / "home/.cache/envtree")
-    # Documents and projects, too.
-    assert len(kept) > 4
+        result = vault.envtree(*command)
+        assert result.returncode == 0, result.stderr
+    replayed = vault.envtree(*command)
+    assert (replayed.returncode, replayed.stdout, replayed.stderr) == (0, result.stdout, result.stderr)
+    entries = read_folder(vault.folder / "home/.cache/envtree")
+    # Including documents and projects.
+    assert len(entries) > 4
     pieces = [*PASSWORD.splitlines(), PASSWORD, str(NUMBER), "AGE-SECRET"]
-    assert not any(piece.encode() in data for piece in pieces for data in kept.values())
+    assert not any(piece.encode() in data for piece in pieces for data in entries.values())
 
 
-def test_t62_inputs_are_never_in_it(twice: Twice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_t62_inputs_are_never_cached(twice: CachedAndUncached, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHA", "canary-of-an-input")
     twice.envtree("-C", str(twice.root), "compile", "-o", str(twice.root / "out"))
     assert not any(b"canary" in data for data in read_folder(tmp_path / "cache").values())
 
 
-# The folder.
+# The cache folder.
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> cache.CacheFolder:
-    found = cache.find_cache_folder({"XDG_CACHE_HOME": str(tmp_path)})
-    assert found
-    return found
+    folder = cache.find_cache_folder({"XDG_CACHE_HOME": str(tmp_path)})
+    assert folder
+    return folder
 
 
 def test_only_its_user_can_read_it(folder: cache.CacheFolder) -> None:
@@ -457,7 +457,7 @@ def test_only_its_user_can_read_it(folder: cache.CacheFolder) -> None:
     assert cache.find_cache_folder({"XDG_CACHE_HOME": str(folder.path.parent)}) is None
 
 
-def test_what_is_not_whole_is_not_there(folder: cache.CacheFolder) -> None:
+def test_an_incomplete_entry_is_ignored(folder: cache.CacheFolder) -> None:
     folder.write("a", b"body" * 100)
     data = (folder.path / "a").read_bytes()
     for broken in (b"", data[:5], data[:-1], data + b"x", data.replace(b"cache", b"other"), b"x" * len(data)):
@@ -471,7 +471,7 @@ def test_what_is_not_whole_is_not_there(folder: cache.CacheFolder) -> None:
 
 
 @pytest.mark.parametrize("environ", [{}, {"HOME": "relative"}, {"XDG_CACHE_HOME": "/dev/null/x"}, {"HOME": "/proc"}])
-def test_without_a_place_there_is_none(environ: dict[str, str]) -> None:
+def test_no_cache_without_a_private_folder(environ: dict[str, str]) -> None:
     assert cache.find_cache_folder(environ) is None
 
 
@@ -492,7 +492,7 @@ def test_it_does_not_grow_for_ever(folder: cache.CacheFolder, monkeypatch: pytes
     assert folder.load_salt() == salt
 
 
-def test_what_another_process_takes_away_is_in_nobodys_way(
+def test_an_entry_that_another_process_removes_is_ignored(
     folder: cache.CacheFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in "ab":
@@ -505,13 +505,13 @@ def test_what_another_process_takes_away_is_in_nobodys_way(
     assert folder.read("b") is None
 
 
-def test_clear(twice: Twice, tmp_path: Path) -> None:
+def test_clear(twice: CachedAndUncached, tmp_path: Path) -> None:
     command = ("-C", str(twice.root), "check")
     twice.envtree(*command)
-    ran = twice.envtree("cache", "clear")
-    assert (ran.code, ran.out, ran.err) == (0, "", f"removed 1 file from '{tmp_path / 'cache/envtree'}'\n")
+    result = twice.envtree("cache", "clear")
+    assert (result.code, result.out, result.err) == (0, "", f"removed 1 file from '{tmp_path / 'cache/envtree'}'\n")
     twice.envtree(*command)
-    assert twice.recalled == []
+    assert twice.replayed == []
     shutil.rmtree(tmp_path / "cache")
     (tmp_path / "cache").write_text("in the way")
     assert twice.envtree("cache", "clear").code == 0
@@ -519,7 +519,7 @@ def test_clear(twice: Twice, tmp_path: Path) -> None:
 
 
 class Planted:
-    """What would run a program if it were read back."""
+    """An object that would run a program when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, ("touch planted",)
@@ -537,28 +537,28 @@ def test_t97_only_data_is_read_back(folder: cache.CacheFolder, tmp_path: Path, m
     assert not (tmp_path / "planted").exists()
 
 
-# The witness.
+# Recorded reads.
 
 
-def quiet(seen: cache.ReadLog) -> cache.ReadLog:
-    """The same, as if nothing had changed for a long time."""
-    later = {
-        name: PathFingerprints.from_mapping(sights.taken_ns + 10**12, sights.by_key())
-        for name, sights in seen.parts.items()
+def settled(read_log: cache.ReadLog) -> cache.ReadLog:
+    """Return the same log as if nothing had changed for a long time before it."""
+    parts = {
+        name: PathFingerprints.from_mapping(part.taken_ns + 10**12, part.by_key())
+        for name, part in read_log.parts.items()
     }
-    return seen._replace(parts=later)
+    return read_log._replace(parts=parts)
 
 
-def is_still(seen: cache.ReadLog, tree: DirectoryTree) -> bool:
-    witness = cache.ReadRecorder(tree)
-    witness.refresh(seen)
-    return witness.is_unchanged
+def is_unchanged(read_log: cache.ReadLog, tree: DirectoryTree) -> bool:
+    recorder = cache.ReadRecorder(tree)
+    recorder.refresh(read_log)
+    return recorder.is_unchanged
 
 
-def made_of(module: str, name: str, argument: str) -> bytes:
-    """A pickle that calls something with a list of one text."""
-    words = b"".join(b"\x8c" + bytes([len(word)]) + word.encode() for word in (module, name))
-    return b"\x80\x04" + words + b"\x93](\x8c" + bytes([len(argument)]) + argument.encode() + b"e\x85R."
+def make_pickle(module: str, name: str, argument: str) -> bytes:
+    """Return a pickle that calls a function with a list of one text."""
+    strings = b"".join(b"\x8c" + bytes([len(text)]) + text.encode() for text in (module, name))
+    return b"\x80\x04" + strings + b"\x93](\x8c" + bytes([len(argument)]) + argument.encode() + b"e\x85R."
 
 
 @pytest.mark.parametrize(
@@ -570,12 +570,12 @@ def made_of(module: str, name: str, argument: str) -> bytes:
             ("builtins", "list"),
             ("envtree.secrets.sops.limited_process", "run"),
         ],
-        # By way of a module of ours, into what it imports.
+        # Through a module of envtree into a module that it imports.
         *[
             ("envtree.secrets.sops.limited_process", "subprocess.Popen"),
             ("envtree.engine.cache.object_store", "pickle.Unpickler"),
         ],
-        # What they import by name is no data of theirs.
+        # Classes that a module of envtree imports are not its own data types.
         *[
             ("envtree.secrets.sops.limited_process", "Mapping"),
             ("envtree.system.git.process", "Path"),
@@ -583,69 +583,72 @@ def made_of(module: str, name: str, argument: str) -> bytes:
         ],
     ],
 )
-def test_t97_nothing_is_called_by_way_of_a_module(module: str, name: str, folder: cache.CacheFolder) -> None:
-    folder.write("a", made_of(module, name, "touch"))
+def test_t97_no_function_is_called_through_a_module(module: str, name: str, folder: cache.CacheFolder) -> None:
+    folder.write("a", make_pickle(module, name, "touch"))
     assert load_object(folder, "a") is None
-    folder.write("a", made_of("builtins", "set", "harmless"))
+    folder.write("a", make_pickle("builtins", "set", "harmless"))
     assert load_object(folder, "a") == {"harmless"}
 
 
-def test_what_was_seen_is_unpacked_as_it_was() -> None:
+def test_packing_and_unpacking_of_fingerprints() -> None:
     paths = ["", "a", "a\nb", "projects/p/\udcff", "projects/p"]
-    marks = (0, -5, 1 << 62, (1 << 63) - 1, stat.S_IFREG)
-    found = {(path, n): PathFingerprint(marks, bytes([n + 1]) * 32) for n, path in enumerate(paths, FOLDER_LIMIT)}
-    for some in ({}, found):
-        assert PathFingerprints.from_mapping(0, some).by_key() == some
-    assert decode_object(encode_object(PathFingerprints.from_mapping(0, found))).by_key() == found
+    stat_key = (0, -5, 1 << 62, (1 << 63) - 1, stat.S_IFREG)
+    by_key = {
+        (path, limit): PathFingerprint(stat_key, bytes([limit + 1]) * 32)
+        for limit, path in enumerate(paths, FOLDER_LIMIT)
+    }
+    for fingerprints in ({}, by_key):
+        assert PathFingerprints.from_mapping(0, fingerprints).by_key() == fingerprints
+    assert decode_object(encode_object(PathFingerprints.from_mapping(0, by_key))).by_key() == by_key
 
 
-def test_what_is_behind_a_link_is_read_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_target_of_a_link_is_read_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("envtree.engine.cache.path_fingerprints._TIMESTAMP_GRANULARITY", 0)
     write_files(tmp_path, {"a": "1", "b": "2"})
     (tmp_path / "link").symlink_to("b")
     tree = DirectoryTree(tmp_path)
-    witness = cache.ReadRecorder(tree)
-    witness.read("a"), witness.read("link")
-    seen = witness.read_log()
-    again = cache.ReadRecorder(tree)
-    again.refresh(seen)
-    assert again.is_unchanged
-    # There is nothing new to be kept.
-    assert again.previous == seen
+    recorder = cache.ReadRecorder(tree)
+    recorder.read("a"), recorder.read("link")
+    read_log = recorder.read_log()
+    next_recorder = cache.ReadRecorder(tree)
+    next_recorder.refresh(read_log)
+    assert next_recorder.is_unchanged
+    # The log need not be written again.
+    assert next_recorder.previous == read_log
     (tmp_path / "b").write_text("3")
-    assert not is_still(seen, tree)
+    assert not is_unchanged(read_log, tree)
 
 
-def test_what_is_gone_is_not_alike(tmp_path: Path) -> None:
+def test_a_removed_path_counts_as_changed(tmp_path: Path) -> None:
     write_files(tmp_path, {"a": "1", "b/c": "2"})
     tree = DirectoryTree(tmp_path)
-    witness = cache.ReadRecorder(tree)
-    witness.entries(""), witness.entries("b"), witness.read("a"), witness.read("b/c")
-    seen = quiet(witness.read_log())
+    recorder = cache.ReadRecorder(tree)
+    recorder.entries(""), recorder.entries("b"), recorder.read("a"), recorder.read("b/c")
+    read_log = settled(recorder.read_log())
     shutil.rmtree(tmp_path / "b")
-    again = cache.ReadRecorder(tree)
-    again.refresh(seen)
-    assert not again.is_unchanged
-    assert not again.reuse_previous()
+    next_recorder = cache.ReadRecorder(tree)
+    next_recorder.refresh(read_log)
+    assert not next_recorder.is_unchanged
+    assert not next_recorder.reuse_previous()
 
 
-def test_marks_that_tell_for_sure_are_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_conclusive_stat_keys_are_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_files(tmp_path, {"a": "1", "b": "2"})
     tree = DirectoryTree(tmp_path)
-    witness = cache.ReadRecorder(tree)
-    witness.entries(""), witness.read("a"), witness.read("b")
+    recorder = cache.ReadRecorder(tree)
+    recorder.entries(""), recorder.read("a"), recorder.read("b")
     time.sleep(0.02)
     read: list[str] = []
 
-    def noted(self: Any, path: str, **named: Any) -> bytes:
+    def recording_read(self: Any, path: str, **kwargs: Any) -> bytes:
         read.append(path)
         return (tmp_path / path).read_bytes()
 
-    monkeypatch.setattr(DirectoryTree, "read", noted)
-    assert is_still(quiet(witness.read_log()), tree)
+    monkeypatch.setattr(DirectoryTree, "read", recording_read)
+    assert is_unchanged(settled(recorder.read_log()), tree)
     assert read == []
     (tmp_path / "a").touch()
-    assert is_still(quiet(witness.read_log()), tree)
+    assert is_unchanged(settled(recorder.read_log()), tree)
     assert read == ["a"]
     (tmp_path / "a").write_text("3")
-    assert not is_still(quiet(witness.read_log()), tree)
+    assert not is_unchanged(settled(recorder.read_log()), tree)

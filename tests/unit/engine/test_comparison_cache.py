@@ -1,4 +1,4 @@
-"""What is known of two trees from the last time makes no difference to what differs between them."""
+"""The cache of comparisons never changes the result of `diff`."""
 
 import os
 import random
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from envtree.engine import run as pipeline
+from envtree.engine import run
 from envtree.model.source import Source
 from tests.support.command_line import BOT, ERROR, WARNING, CommandResult, RunCommand, write_files
 from tests.support.divided import read_folder
@@ -19,7 +19,7 @@ from tests.unit.system.test_git import run as git
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A tree that is committed as it is."""
+    """Return a committed tree."""
     root = tmp_path / "compared"
     write_files(root, TREE)
     git(root, "init", "-q")
@@ -33,11 +33,11 @@ def commit(root: Path) -> None:
     git(root, "commit", "-q", "--allow-empty", "-m", "x")
 
 
-def both(envtree: RunCommand, root: Path, *words: str) -> CommandResult:
-    """What a command line says with memory, which is what it says without."""
-    told = envtree("-C", str(root), "diff", *words, "--format", "json")
-    assert told == envtree("-C", str(root), "diff", *words, "--format", "json", "--no-cache")
-    return told
+def diff_with_and_without_cache(envtree: RunCommand, root: Path, *arguments: str) -> CommandResult:
+    """Return the result of `diff` with the cache, and assert that it is the same without."""
+    result = envtree("-C", str(root), "diff", *arguments, "--format", "json")
+    assert result == envtree("-C", str(root), "diff", *arguments, "--format", "json", "--no-cache")
+    return result
 
 
 def rounds(root: Path, envtree: RunCommand, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,20 +45,20 @@ def rounds(root: Path, envtree: RunCommand, count: int, monkeypatch: pytest.Monk
     write_files(root.parent / "other", TREE)
     compared, code = 0, 0
     for number in range(count):
-        chance = random.Random(number)
+        rng = random.Random(number)
         if code:
-            # What is wrong would stay so for ever.
+            # Errors would never be corrected by random edits.
             for folder in ("projects", "environments"):
                 shutil.rmtree(root / folder)
             write_files(root, TREE)
-        for event in chance.choices(EVENTS, k=chance.choice([1, 1, 2, 5])):
-            event(root, chance)
-        if chance.random() < 0.2:
+        for event in rng.choices(EVENTS, k=rng.choice([1, 1, 2, 5])):
+            event(root, rng)
+        if rng.random() < 0.2:
             commit(root)
-        sides = chance.choice([("HEAD",), ("HEAD",), ("HEAD",), ("HEAD", "HEAD^"), (str(root.parent / "other"),)])
-        selected = ("--select", "shop/**") if chance.random() < 0.2 else ()
+        sides = rng.choice([("HEAD",), ("HEAD",), ("HEAD",), ("HEAD", "HEAD^"), (str(root.parent / "other"),)])
+        selected = ("--select", "shop/**") if rng.random() < 0.2 else ()
         try:
-            code = both(envtree, root, *sides, *selected).code
+            code = diff_with_and_without_cache(envtree, root, *sides, *selected).code
         except AssertionError:
             pytest.fail(f"round {number} differs")
         compared += code == 0
@@ -76,21 +76,22 @@ def test_many_random_edits(root: Path, envtree: RunCommand, monkeypatch: pytest.
     rounds(root, envtree, 400, monkeypatch)
 
 
-def test_only_what_a_difference_can_reach_is_computed(root: Path, envtree: RunCommand, computed: list[str]) -> None:
-
+def test_only_bundles_that_a_difference_can_reach_are_computed(
+    root: Path, envtree: RunCommand, computed: list[str]
+) -> None:
     def reached(path: str, text: str) -> list[str]:
         write_files(root, {path: text})
         computed.clear()
         envtree("-C", str(root), "diff", "HEAD")
-        found = sorted(computed)
-        both(envtree, root, "HEAD")
-        return found
+        ids = sorted(computed)
+        diff_with_and_without_cache(envtree, root, "HEAD")
+        return ids
 
     everything = reached("environments/staging.yaml", TREE["environments/staging.yaml"])
     assert len(everything) == len(set(everything)) > 0
     assert reached("environments/staging.yaml", TREE["environments/staging.yaml"]) == []
     shop = [id for id in everything if id.startswith("shop/")]
-    # What the base holds is known, and of that only the bundles that may differ are looked at again.
+    # The findings of the base are cached, and only its bundles that may differ are computed again.
     bot = [id for id in shop if "bot" in id]
     assert bot
     assert reached(BOT, "execution_environment: {env_vars: {A: b}}\n") == sorted([*shop, *bot])
@@ -98,36 +99,36 @@ def test_only_what_a_difference_can_reach_is_computed(root: Path, envtree: RunCo
     staging = [id for id in everything if id.endswith("@staging")]
     changed = "execution_environment: {env_vars: {A: a}}\n"
     assert reached("environments/staging.yaml", changed) == sorted([*everything, *staging])
-    # Over an error as well. What was there before is not kept for ever.
+    # Also with an error. Results that were not used are dropped.
     assert reached(BOT, ERROR)
     others = [id for id in staging if not id.startswith("shop/")]
     assert reached(BOT, TREE[BOT]) == sorted([*shop, *staging, *others])
 
 
-def test_a_file_that_changes_while_it_is_read_is_not_remembered(
+def test_a_file_that_changes_while_it_is_read_is_not_cached(
     root: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = pipeline.read_sources  # type: ignore[attr-defined]
+    read = run.read_sources  # type: ignore[attr-defined]
 
     def late(*arguments: Any) -> Iterator[Source]:
-        # Whoever looked at the digests has done so.
-        found = list(read(*arguments))
-        if any(source.path == BOT for source in found):
+        # The digests have been computed by now.
+        sources = list(read(*arguments))
+        if any(source.path == BOT for source in sources):
             write_files(root, {BOT: WARNING})
-            found = list(read(*arguments))
-        yield from found
+            sources = list(read(*arguments))
+        yield from sources
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "read_sources", late)
+        patched.setattr(run, "read_sources", late)
         envtree("-C", str(root), "diff", "HEAD")
-    # What was found then is nothing that the base has.
-    assert "ET150" in both(envtree, root, "HEAD").out
+    # The findings of that run must not be cached for the base.
+    assert "ET150" in diff_with_and_without_cache(envtree, root, "HEAD").out
 
 
-def test_a_file_that_cannot_be_read_any_more_is_not_remembered(
+def test_a_file_that_becomes_unreadable_is_not_cached(
     root: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = pipeline.read_sources  # type: ignore[attr-defined]
+    read = run.read_sources  # type: ignore[attr-defined]
 
     def late(*arguments: Any) -> Iterator[Source]:
         if any(path == BOT for path in arguments[1]):
@@ -137,21 +138,21 @@ def test_a_file_that_cannot_be_read_any_more_is_not_remembered(
 
     write_files(root, {BOT: "description: new\n"})
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "read_sources", late)
+        patched.setattr(run, "read_sources", late)
         assert "ET120" in envtree("-C", str(root), "diff", "HEAD", "--format", "json").out
     (root / BOT).unlink()
     write_files(root, {BOT: "description: new\n"})
-    assert both(envtree, root, "HEAD").code == 0
+    assert diff_with_and_without_cache(envtree, root, "HEAD").code == 0
 
 
-def test_nothing_is_written_where_nothing_can_be_kept(root: Path, envtree: RunCommand) -> None:
+def test_without_a_cache_folder(root: Path, envtree: RunCommand) -> None:
     os.environ["XDG_CACHE_HOME"] = str(root / "organization.yaml")
-    assert both(envtree, root, "HEAD").code == 0
+    assert diff_with_and_without_cache(envtree, root, "HEAD").code == 0
 
 
-def test_without_memory_nothing_is_kept(root: Path, envtree: RunCommand, tmp_path: Path) -> None:
+def test_no_cache_writes_nothing(root: Path, envtree: RunCommand, tmp_path: Path) -> None:
     envtree("-C", str(root), "diff", "HEAD", "--no-cache")
     assert not (tmp_path / "cache").exists()
     envtree("-C", str(root), "diff", "HEAD")
-    # The projects, the folder, the commit, and what their names are made with.
+    # The projects, the folder, the commit, and the salt.
     assert len(read_folder(tmp_path / "cache")) == 4

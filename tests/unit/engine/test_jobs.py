@@ -1,4 +1,4 @@
-"""`--jobs`: several processes write and find what one does, and none is left behind."""
+"""`--jobs`: several processes give the same files and findings as one, and none is left running."""
 
 import json
 import os
@@ -28,7 +28,7 @@ default_model: m
 merge: {config.list: union}
 execution_environment: {env_vars: {LEVEL: info}, config: {list: [a], map: {}}}
 """
-# A directive of an environment that does something for one project only, and one that does nothing for any.
+# A directive of an environment that has an effect in one project only, and one without effect in any.
 EFFECTS = {
     "organization.yaml": ORGANIZATION,
     "environments/dev.yaml": "execution_environment: {env_vars: {LEVEL: info, KEPT: x}, "
@@ -54,12 +54,12 @@ TREES: Mapping[str, Mapping[str, str]] = {
 
 
 def divided(tmp_path: Path, *folders: Path) -> list[tuple[bool, bool, list[str]]]:
-    """Whether the checks and compiles of trees were divided, and what differed from those in one process."""
+    """Return for each tree whether check and compile used several processes, and the differences to one process."""
     command = [sys.executable, "-m", "tests.support.divided", str(tmp_path / "divided"), *map(str, folders)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    found: list[tuple[bool, bool, list[str]]] = json.loads(done.stdout)
-    return found
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    assert completed.returncode == 0, completed.stderr.decode()
+    comparisons: list[tuple[bool, bool, list[str]]] = json.loads(completed.stdout)
+    return comparisons
 
 
 def test_it_makes_no_difference(tmp_path: Path) -> None:
@@ -67,81 +67,81 @@ def test_it_makes_no_difference(tmp_path: Path) -> None:
         write_files(tmp_path / str(number), files)
     assert divided(tmp_path, *(tmp_path / str(number) for number in range(len(TREES)))) == [
         [True, True, []],
-        # All but the first are wrong. A check goes on, and what writes ends, and looks for all that is wrong.
+        # All trees but the first have findings. `check` continues after errors; `compile` ends and collects all findings.
         *([True, compiled, []] for compiled in (True, False, False, False, False)),
     ]
 
 
 def sample(count: int) -> list[Organization]:
-    """Random organizations."""
-    found: list[Organization] = []
+    """Return random organizations."""
+    drawn: list[Organization] = []
 
     @settings(max_examples=count, database=None, deadline=None, phases=[Phase.generate])
     @given(organizations())
-    def collect(one: Organization) -> None:
-        found.append(one)
+    def collect(organization: Organization) -> None:
+        drawn.append(organization)
 
     collect()
-    return found
+    return drawn
 
 
 @pytest.mark.slow
 def test_random_organizations_and_all_cases(tmp_path: Path) -> None:
     folders = sorted((ROOT / "tests/cases").glob("*/*/in"))
-    for number, one in enumerate(sample(80)):
-        write_tree(tmp_path / str(number), one.tree, one.secrets)
+    for number, organization in enumerate(sample(80)):
+        write_tree(tmp_path / str(number), organization.tree, organization.secrets)
         folders.append(tmp_path / str(number))
-    found = divided(tmp_path, *folders)
-    assert [wrong for _, _, wrong in found if wrong] == []
-    assert sum(checked and compiled for checked, compiled, _ in found) >= 25
+    comparisons = divided(tmp_path, *folders)
+    assert [differences for _, _, differences in comparisons if differences] == []
+    assert sum(checked and compiled for checked, compiled, _ in comparisons) >= 25
 
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tree that is worth two processes."""
+    """Return a tree large enough for two processes."""
     root = tmp_path_factory.mktemp("large")
     write_envtree(Size(4, 2, 3, 4), root)
     return root
 
 
-# So that there is time to look at it.
-CALM = """
+# Slow down `emit`, so that the test can observe the processes.
+SLOW_COMPILE = """
 import os, time
-from envtree.engine import by_project as parted
-from envtree.engine import publish
+from envtree.engine import by_project, publish
 from envtree.__main__ import main
 emit = publish.emit
-def calmly(*arguments):
+def slow_emit(*arguments):
     time.sleep(float(os.environ["PAUSE"]))
     return emit(*arguments)
-parted._MIN_AGENTS, parted._MIN_SHARE_SIZE, parted._MAX_SHARE_SIZE, publish.emit = 10, 1, 2, calmly
+by_project._MIN_AGENTS, by_project._MIN_SHARE_SIZE, by_project._MAX_SHARE_SIZE = 10, 1, 2
+publish.emit = slow_emit
 main()
 """
 
 
-def process(tree: Path, out: Path, pause: float = 0.01) -> "subprocess.Popen[bytes]":
-    words = [sys.executable, "-c", CALM, "-C", str(tree), "compile", "--jobs", "2", "-o", str(out)]
+def start_compile(tree: Path, out: Path, pause: float = 0.01) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-c", SLOW_COMPILE, "-C", str(tree), "compile", "--jobs", "2", "-o", str(out)]
     return subprocess.Popen(
-        words, env={"PYTHONPATH": str(ROOT / "compiler"), "PAUSE": str(pause)}, stderr=subprocess.PIPE
+        command, env={"PYTHONPATH": str(ROOT / "compiler"), "PAUSE": str(pause)}, stderr=subprocess.PIPE
     )
 
 
 def children(pid: int) -> list[int]:
-    """The processes that one has started."""
-    return [int(found) for found in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Return the ids of the child processes of a process."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def begun(work: "subprocess.Popen[bytes]") -> list[int]:
-    """Wait until both children are there."""
+def wait_for_children(process: "subprocess.Popen[bytes]") -> list[int]:
+    """Wait until both children exist, and return their ids."""
     deadline = time.monotonic() + 20
-    while len(found := children(work.pid)) < 2:
-        assert work.poll() is None
+    while len(pids := children(process.pid)) < 2:
+        assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    return found
+    return pids
 
 
-def is_there(pid: int) -> bool:
+def exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -151,87 +151,88 @@ def is_there(pid: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_all_of_them(number: signal.Signals, large: Path, tmp_path: Path) -> None:
-    with process(large, tmp_path / "out", 0.5) as work:
-        found = begun(work)
-        work.send_signal(number)
-        assert work.wait(20) == 128 + number
-        assert not any(map(is_there, found))
+    with start_compile(large, tmp_path / "out", 0.5) as process:
+        pids = wait_for_children(process)
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
+        assert not any(map(exists, pids))
         assert list(tmp_path.iterdir()) == []
 
 
-def test_one_that_is_killed_is_no_loss(large: Path, tmp_path: Path, envtree: RunCommand) -> None:
-    with process(large, tmp_path / "out") as work:
-        os.kill(begun(work)[0], signal.SIGKILL)
-        _, err = work.communicate(timeout=60)
-    assert (work.returncode, err.decode()) == (0, f"wrote 96 bundles to '{tmp_path / 'out'}'\n")
+def test_a_killed_child_does_no_harm(large: Path, tmp_path: Path, envtree: RunCommand) -> None:
+    with start_compile(large, tmp_path / "out") as process:
+        os.kill(wait_for_children(process)[0], signal.SIGKILL)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.decode()) == (0, f"wrote 96 bundles to '{tmp_path / 'out'}'\n")
     assert envtree("-C", str(large), "compile", "-o", str(tmp_path / "alone")).code == 0
     assert read_folder(tmp_path / "out") == read_folder(tmp_path / "alone")
 
 
-def test_those_of_one_that_is_killed_end_too(large: Path, tmp_path: Path) -> None:
-    with process(large, tmp_path / "out") as work:
-        found = begun(work)
-        work.kill()
-        work.wait(20)
+def test_children_of_a_killed_process_end(large: Path, tmp_path: Path) -> None:
+    with start_compile(large, tmp_path / "out") as process:
+        pids = wait_for_children(process)
+        process.kill()
+        process.wait(20)
         deadline = time.monotonic() + 20
-        while any(map(is_there, found)) and time.monotonic() < deadline:
+        while any(map(exists, pids)) and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert not any(map(is_there, found))
-    with process(large, tmp_path / "out") as work:
-        assert work.wait(60) == 0
+        assert not any(map(exists, pids))
+    with start_compile(large, tmp_path / "out") as process:
+        assert process.wait(60) == 0
     assert len(list((tmp_path / "out").rglob("bundle.json"))) == 96
 
 
-def test_what_was_written_before_is_replaced(large: Path, tmp_path: Path, envtree: RunCommand) -> None:
+def test_existing_output_is_replaced(large: Path, tmp_path: Path, envtree: RunCommand) -> None:
     out, alone = tmp_path / "out", tmp_path / "alone"
     for folder in (out, alone):
         assert envtree("-C", str(large), "compile", "-o", str(folder)).code == 0
     for n, path in enumerate(sorted(out.rglob("bundle.json"))):
         path.write_bytes(b"{}") if n % 3 == 0 else None
         path.unlink() if n % 3 == 1 else None
-    with process(large, out) as work:
-        assert work.wait(60) == 0
+    with start_compile(large, out) as process:
+        assert process.wait(60) == 0
     assert read_folder(out) == read_folder(alone)
 
 
-# Whether there were other processes is told on stdout.
-TOLD = """
-from envtree.engine import by_project as parted
+# Report on stdout whether there were other processes.
+REPORTING_COMPILE = """
+from envtree.engine import by_project
 from envtree.__main__ import main
-from envtree.engine.cache import recorded_reads as witness
-witness._PARALLEL_THRESHOLD = 1
-divided = parted.run_in_processes
-def told(*arguments):
-    done = divided(*arguments)
-    print(done)
-    return done
-parted._MIN_AGENTS, parted._MIN_SHARE_SIZE, parted._MAX_SHARE_SIZE, parted.run_in_processes = 1, 1, 1, told
+from envtree.engine.cache import recorded_reads
+recorded_reads._PARALLEL_THRESHOLD = 1
+run_in_processes = by_project.run_in_processes
+def reporting(*arguments):
+    is_complete = run_in_processes(*arguments)
+    print(is_complete)
+    return is_complete
+by_project._MIN_AGENTS, by_project._MIN_SHARE_SIZE, by_project._MAX_SHARE_SIZE = 1, 1, 1
+by_project.run_in_processes = reporting
 main()
 """
 
 
-def test_what_other_processes_read_is_remembered(large: Path, tmp_path: Path, envtree: RunCommand) -> None:
+def test_reads_of_other_processes_are_recorded(large: Path, tmp_path: Path, envtree: RunCommand) -> None:
     root, out, cache = tmp_path / "copy", tmp_path / "out", tmp_path / "cache-of-it"
     shutil.copytree(large, root)
     first, last = sorted(root.glob("projects/*/teams/*/agents/*.yaml"))[:: len(list(root.rglob("agents/*.yaml"))) - 1]
 
-    def compiled() -> str:
-        words = [sys.executable, "-c", TOLD, "-C", str(root), "compile", "--jobs", "2", "-o", str(out)]
+    def compile_tree() -> str:
+        command = [sys.executable, "-c", REPORTING_COMPILE, "-C", str(root), "compile", "--jobs", "2", "-o", str(out)]
         environ = {"PYTHONPATH": str(ROOT / "compiler"), "XDG_CACHE_HOME": str(cache)}
-        done = subprocess.run(words, env=environ, capture_output=True, check=True)
+        completed = subprocess.run(command, env=environ, capture_output=True, check=True)
         assert envtree("-C", str(root), "compile", "-o", str(tmp_path / "alone"), "--no-cache").code == 0
         assert read_folder(out) == read_folder(tmp_path / "alone")
-        return done.stdout.decode()
+        return completed.stdout.decode()
 
-    assert compiled() == "True\n"
-    # What has been found in projects is kept, and after that only one of them has to be looked at.
+    assert compile_tree() == "True\n"
+    # Project results are cached: after a change in one project only that one is computed.
     for path, is_divided in ((first, False), (last, False), (root / "environments/development.yaml", True)):
         path.write_text(path.read_text("utf-8").replace("env_vars:\n", "env_vars:\n    NEW: x\n", 1), "utf-8")
-        assert compiled() == ("True\n" if is_divided else "")
-        assert compiled() == ""
+        assert compile_tree() == ("True\n" if is_divided else "")
+        assert compile_tree() == ""
     with last.open("a") as file:
         file.write("# no more\n")
-    assert compiled() == ""
+    assert compile_tree() == ""
 
 
 def test_a_number_of_processes(envtree: RunCommand) -> None:
