@@ -388,5 +388,5 @@ def _run_in_process(count: int, jobs: int, work: Callable[[int], T], on_result: 
     return True
 
 
-def _ignore_progress(what: str, done: int, total: int) -> None:
+def _ignore_progress(kind: str, count: int, total: int) -> None:
     """Ignore progress within a project; only finished projects are reported."""

@@ -68,7 +68,7 @@ class Request(NamedTuple):
     strict: bool = False
     allow_empty: bool | None = False
     today: date | None = None
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None
+    progress: Callable[[str, int, int], None] = lambda kind, count, total: None
     document_cache: DocumentCache | None = None
     restrict_ids: Callable[..., frozenset[str]] | None = None  # takes the `Run`, which knows requests
     shard: Shard | None = None

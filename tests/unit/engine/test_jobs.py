@@ -67,7 +67,7 @@ def test_it_makes_no_difference(tmp_path: Path) -> None:
         write_files(tmp_path / str(number), files)
     assert divided(tmp_path, *(tmp_path / str(number) for number in range(len(TREES)))) == [
         [True, True, []],
-        # All trees but the first have findings. `check` continues after errors; `compile` ends and collects all findings.
+        # All trees but the first have findings. `check` continues after errors; `compile` ends, then looks for all.
         *([True, compiled, []] for compiled in (True, False, False, False, False)),
     ]
 

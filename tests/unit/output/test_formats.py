@@ -18,7 +18,7 @@ from envtree.frontend.schemas import Schemas
 from envtree.model.formats import FORMAT_NAMES, FORMATS, STDOUT_FORMATS
 from envtree.output.emit.dialect import Dialect, WriterInput
 from envtree.output.emit.formats import DIALECTS, github
-from tests.support import env_readers as readers
+from tests.support import env_readers
 from tests.support.env_readers import READERS, Reader, RejectedError
 from tests.support.github_runner import log_commands
 from tests.support.hostile_text import hostile_values
@@ -85,7 +85,7 @@ def keeps(reader: Reader, data: bytes, name: str, text: str, folder: Path) -> bo
 
 
 def on_windows(data: bytes, _: Path) -> dict[str, str]:
-    return readers.github_pairs(data.decode(), windows=True)
+    return env_readers.github_pairs(data.decode(), windows=True)
 
 
 PICKY = ["docker", "systemd", "node", "npm-dotenv", "github-env", "github-output", "gitlab", "portable"]
@@ -177,14 +177,14 @@ BASH_ACTS_ON = {"BASH_COMPAT", "BASH_XTRACEFD", "MAILPATH", "PROMPT_COMMAND", "P
 
 
 def test_names_that_a_shell_changes_are_refused(tmp_path: Path) -> None:
-    listed = readers.run(tmp_path, "bash", "-c", "compgen -v").decode().split()
+    listed = env_readers.run(tmp_path, "bash", "-c", "compgen -v").decode().split()
     names = sorted({*BASH_NAMES.split(), *listed})
     value = "a b"
     lines = [f"(export {name}='{value}'; printf '%s\\0' \"{name}=$(/usr/bin/printenv {name})\")\n" for name in names]
     values: dict[str, set[str]] = {name: set() for name in names}
     for shell in ("bash", "dash"):
         (tmp_path / "names.sh").write_text("".join(lines))
-        command = [readers.program(shell), "names.sh"]
+        command = [env_readers.program(shell), "names.sh"]
         printed = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).stdout
         pairs = dict(pair.split("=", 1) for pair in printed.decode().split("\0") if pair)
         for name in names:
@@ -209,10 +209,12 @@ def test_no_value_runs_anything(tmp_path: Path) -> None:
         for shell in ("bash", "dash"):
             for script in (". ./env.sh", 'eval "$(cat env.sh)"'):
                 (tmp_path / "env.sh").write_bytes(data)
-                subprocess.run([readers.program(shell), "-c", script], cwd=tmp_path, capture_output=True, check=False)
+                subprocess.run(
+                    [env_readers.program(shell), "-c", script], cwd=tmp_path, capture_output=True, check=False
+                )
         if n < 8:
-            readers.direnv(file("bash", {"V": text}), tmp_path)
-            assert readers.compose(file("compose", {"V": text}), tmp_path) == {"V": text}
+            env_readers.direnv(file("bash", {"V": text}), tmp_path)
+            assert env_readers.compose(file("compose", {"V": text}), tmp_path) == {"V": text}
     assert not canary.exists()
 
 
@@ -221,12 +223,14 @@ def test_bash_runs_values_of_names_that_it_evaluates_as_arithmetic(tmp_path: Pat
     for name in ("HISTCMD", "OPTIND", "RANDOM", "SRANDOM"):
         canary = tmp_path / name
         (tmp_path / "env.sh").write_text(f"export {name}='a[$(touch {canary})]'\n")
-        subprocess.run([readers.program("bash"), "-c", ". ./env.sh"], cwd=tmp_path, capture_output=True, check=False)
+        subprocess.run(
+            [env_readers.program("bash"), "-c", ". ./env.sh"], cwd=tmp_path, capture_output=True, check=False
+        )
         assert canary.exists()
         assert "calculates" in rejection_reason(DIALECTS["bash"], name, "1")
 
 
-@pytest.mark.parametrize("reader", [readers.docker, readers.kubectl])
+@pytest.mark.parametrize("reader", [env_readers.docker, env_readers.kubectl])
 def test_the_longest_line_of_docker(reader: Reader, tmp_path: Path) -> None:
     fits = "x" * (64 * 1024 - len("V=\n"))
     assert not rejection_reason(DIALECTS["docker"], "V", fits)
@@ -265,7 +269,7 @@ SCALARS = [
 ]
 
 
-@pytest.mark.parametrize("reader", [readers.py_yaml, readers.npm_yaml, readers.kubectl_yaml])
+@pytest.mark.parametrize("reader", [env_readers.py_yaml, env_readers.npm_yaml, env_readers.kubectl_yaml])
 def test_t06_every_text_is_a_text_again_after_yaml(reader: Reader, tmp_path: Path) -> None:
     names = ["NO", "Y", "ON", "TRUE", "NULL", "_", "E", "null", "true", "false", "yes", "no", "on", "off"]
     names += [f"V{n}" for n in range(len(SCALARS) - len(names))]
@@ -277,9 +281,9 @@ def test_t06_every_text_is_a_text_again_after_yaml(reader: Reader, tmp_path: Pat
 def test_t06_every_text_is_a_text_again_after_the_objects_of_kubernetes(version: str, tmp_path: Path) -> None:
     texts = {f"V{n}": text for n, text in enumerate(SCALARS)}
     data = file("k8s", texts, secret_names=frozenset(list(texts)[::2]))
-    assert readers.k8s(data, tmp_path) == texts
+    assert env_readers.k8s(data, tmp_path) == texts
     parsed = list(yaml.safe_load_all(data))
-    assert parsed == readers.npm_yaml_documents(data, tmp_path, version)
+    assert parsed == env_readers.npm_yaml_documents(data, tmp_path, version)
     config, secret = parsed
     decoded = {name: base64.b64decode(encoded).decode() for name, encoded in secret["data"].items()}
     assert config["data"] | decoded == texts
@@ -337,13 +341,13 @@ def test_omitted_names_are_listed_in_comments(format: str) -> None:
 
 def test_t69_a_line_break_sets_no_other_variable() -> None:
     text = "line1\nPATH=/evil\nLD_PRELOAD<<EOF\n/evil.so\nEOF\nB=2"
-    assert readers.github_pairs(file("github-env", {"A": text, "C": "3"}).decode()) == {"A": text, "C": "3"}
+    assert env_readers.github_pairs(file("github-env", {"A": text, "C": "3"}).decode()) == {"A": text, "C": "3"}
 
 
 def test_github_reads_each_value_up_to_a_line_that_is_not_in_it() -> None:
     texts = {"A": "1", "B": "x\ny\n", "C": ""}
     data = file("github-env", texts).decode()
-    assert readers.github_pairs(data) == texts
+    assert env_readers.github_pairs(data) == texts
     delimiters = re.findall(r"<<(envtree_[0-9a-f]{32})$", data, re.MULTILINE)
     assert len({*delimiters}) == 3
     assert data == file("github-env", texts).decode()

@@ -19,7 +19,7 @@ from envtree.model.formats import FORMATS, STDOUT_FORMATS, WHOLE_TREE_FORMATS
 from envtree.model.output_settings import KubernetesSettings, OutputSettings, SecretStore
 from envtree.output.emit import FormatProblem, FormatResult, Writers, write_formats
 from envtree.output.emit.formats import DIALECTS
-from tests.support import env_readers as readers
+from tests.support import env_readers
 from tests.support.command_line import BOT, ORGANIZATION, RunCommand, write_files
 from tests.support.trees import ID, CheckResult, check, layers, make_request, run
 
@@ -275,8 +275,8 @@ def test_names_are_what_kubernetes_takes(agent: str, pattern: str, name: str) ->
     metadata = yaml.safe_load(written.files[0][1])["metadata"]
     assert metadata["name"] == name or metadata["name"].startswith(name)
     # The pattern that Kubernetes itself uses for the names of objects.
-    assert readers.OBJECT_NAME.fullmatch(metadata["name"])
-    assert all(readers.LABEL_VALUE.fullmatch(value) for value in metadata["labels"].values())
+    assert env_readers.OBJECT_NAME.fullmatch(metadata["name"])
+    assert all(env_readers.LABEL_VALUE.fullmatch(value) for value in metadata["labels"].values())
 
 
 def test_names_that_look_alike_after_the_change_are_told_apart() -> None:
@@ -307,7 +307,7 @@ def test_names_of_any_length_are_what_kubernetes_takes(pattern: str, suffix: boo
         (bundle,) = check(files).bundles.values()
         settings = OutputSettings(kubernetes=KubernetesSettings(name_pattern=pattern, hash_suffix=suffix))
         written = write_formats(bundle, "plain", Writers(("k8s",), settings))
-        assert readers.OBJECT_NAME.fullmatch(yaml.safe_load(written.files[0][1])["metadata"]["name"])
+        assert env_readers.OBJECT_NAME.fullmatch(yaml.safe_load(written.files[0][1])["metadata"]["name"])
 
 
 def test_an_agent_without_a_team_has_no_empty_part_in_its_name() -> None:

@@ -12,7 +12,7 @@ from envtree.model.artifact import SecretsMode
 from envtree.model.output_settings import TemplateFile
 from envtree.model.span import file_span
 from envtree.output.emit.template import TemplateFileError, compile_template, render_template, withheld_value
-from tests.support import env_readers as readers
+from tests.support import env_readers
 from tests.support.command_line import ORGANIZATION, RunCommand
 from tests.support.hostile_text import hostile_values
 from tests.support.trees import CheckResult, check, layers, run
@@ -164,9 +164,9 @@ def test_shell_and_dotenv_quote_for_the_real_readers(tmp_path: Path) -> None:
     texts = {f"V{n}": text for n, text in enumerate(hostile_values(3, 300))}
     loop = "{% for name, value in env_vars | items %}\n%{% endfor %}\n"
     sourced = render(loop.replace("%{", "export {{ name }}={{ value | shell }}\n{", 1), env_vars=texts)
-    assert readers.bash(sourced.encode(), tmp_path).items() >= texts.items()
+    assert env_readers.bash(sourced.encode(), tmp_path).items() >= texts.items()
     dotenv = render(loop.replace("%{", "{{ name }}={{ value | dotenv }}\n{", 1), env_vars=texts)
-    assert readers.compose(dotenv.encode(), tmp_path) == texts
+    assert env_readers.compose(dotenv.encode(), tmp_path) == texts
 
 
 def test_no_template_touches_the_world(tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def test_a_changed_template_reaches_all_bundles(envtree: RunCommand, tree: Path)
 
     def git(*arguments: str) -> None:
         identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
-        subprocess.run([readers.program("git"), *identity, *arguments], cwd=tree, check=True, capture_output=True)
+        subprocess.run([env_readers.program("git"), *identity, *arguments], cwd=tree, check=True, capture_output=True)
 
     git("init", "-q")
     git("add", ".")

@@ -24,23 +24,23 @@ def collect_plaintexts(bundle: Bundle) -> frozenset[NamedSecret]:
     variables = hidden_parts(bundle.data["env_vars"]) if bundle.sensitive else iter(())
     sections = {key: value for key, value in bundle.data.items() if key != "env_vars"}
     parts = (*variables, *hidden_parts(sections))
-    seen: set[int] = set()
-    return frozenset(secret for path, value in parts for secret in _value_plaintexts(".".join(path), value, seen))
+    visited: set[int] = set()
+    return frozenset(secret for path, value in parts for secret in _value_plaintexts(".".join(path), value, visited))
 
 
-def _value_plaintexts(name: str, value: HiddenValue, seen: set[int]) -> Iterator[NamedSecret]:
+def _value_plaintexts(name: str, value: HiddenValue, visited: set[int]) -> Iterator[NamedSecret]:
     """Yield the plaintext of a hidden value and of the secrets it was computed from; shared parts are visited once."""
     if value.is_known and value.secret:
         yield from iter_named_secrets(name, reveal(value))
-    if id(value) in seen:
+    if id(value) in visited:
         return
-    seen.add(id(value))
+    visited.add(id(value))
     symbol = value.symbol
     if isinstance(symbol, (MergedMapping, MergedSequence, MergedScalar)):
         yield from _stored_plaintexts(symbol, value.reveal())
     for operand in symbol_operands(symbol):
         for _, inner in hidden_parts(operand):
-            yield from _value_plaintexts(name, inner, seen)
+            yield from _value_plaintexts(name, inner, visited)
 
 
 def _stored_plaintexts(merged: MergedValue, plain: Any) -> Iterator[NamedSecret]:

@@ -40,12 +40,12 @@ class ExistingOutput:
     def begin(self, known_digest: ManifestDigest | None) -> tuple[Manifest, bool]:
         """Return the manifest before this run, and whether it is the one with the known digest."""
         self._reset()
-        known = disk.load_matching_manifest(self._root, known_digest) if known_digest else None
-        self._old = known or disk.load_manifest(self._root, self._output.mode, self._output.edition)
-        self._old_digest = known_digest if known else None
+        matching = disk.load_matching_manifest(self._root, known_digest) if known_digest else None
+        self._old = matching or disk.load_manifest(self._root, self._output.mode, self._output.edition)
+        self._old_digest = known_digest if matching else None
         _check_same_mode(self._old, self._output)
         self._update_ignore_file()
-        return self._old, known is not None
+        return self._old, matching is not None
 
     def shard(self, number: int) -> "ExistingOutput":
         """Return the writer for one of several processes, each with its own bundles, after what is staged so far."""

@@ -13,7 +13,7 @@ def python_dotenv(env: WriterInput) -> bytes:
 def _escape(text: str) -> str:
     # `${` cannot be escaped, and single quotes do not prevent substitution either.
     quoted = text.translate(_ESCAPES).replace("${", "${:-$}{")
-    # A backslash before the closing quote escapes it, whatever their number, so an empty substitution separates them.
+    # Any number of backslashes before the closing quote escapes it, so an empty substitution separates them.
     return f"{quoted}${{:-}}" if text.endswith("\\") else quoted
 
 
