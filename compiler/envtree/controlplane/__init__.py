@@ -1,1 +1,4 @@
-"""controlplane."""
+"""The control plane (Kubiya): its desired state (`desired`), its HTTP API (`api`), and their synchronisation (`sync`).
+
+In: a linked workspace and its bundles. Out: the resources as JSON or Terraform, a plan, and the requests that apply it.
+"""

@@ -1,1 +1,1 @@
-"""The control plane as it is: requests over HTTP, and what they read. Nothing of the compiler imports this package."""
+"""The live control plane: HTTP requests and the state that they read. The stages of the compiler never import it."""

@@ -1,4 +1,4 @@
-"""Requests to the control plane. What cannot be sent twice is not: a request that may have arrived is not repeated."""
+"""Requests to the control plane. Only an idempotent request, or one that cannot have arrived, is retried."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,13 +16,13 @@ from envtree.model.diagnostic import MachineError
 try:
     import httpx
 except ImportError:
-    # Whoever needs this module has asked for the control plane.
+    # This module is imported only by commands that need the control plane.
     _MESSAGE = "requests to the control plane need a library that is not installed"
     raise MachineError("ET901", _MESSAGE, "run: pip install 'envtree[kubiya]'") from None
 
 MAX_ATTEMPTS = 5
 MAX_WAIT = 60.0
-# Sent again, these come to the same.
+# Sending one of these twice has the effect of sending it once.
 _IDEMPOTENT_METHODS = ("GET", "PUT", "PATCH", "DELETE")
 _UNAVAILABLE_STATUSES = frozenset({502, 503, 504})
 _TOO_MANY_REQUESTS = 429
@@ -30,7 +30,7 @@ PAGE_SIZE = 100
 
 
 class ApiError(Exception):
-    """The server answered, and not with what was asked for."""
+    """The server answered a request with an error status."""
 
     def __init__(self, status: int, request: str, reason: str) -> None:
         super().__init__(status)
@@ -39,21 +39,21 @@ class ApiError(Exception):
         self.reason = reason
 
     def to_machine_error(self) -> MachineError:
-        """The same for a person."""
-        why = f": {self.reason}" if self.reason else ""
+        """Return the error as a diagnostic for the user."""
+        suffix = f": {self.reason}" if self.reason else ""
         hint = "look at KUBIYA_API_KEY" if self.status in (401, 403) else ""
-        return MachineError("ET903", f"the control plane answers {self.status} to '{self.request}'{why}", hint)
+        return MachineError("ET903", f"the control plane answers {self.status} to '{self.request}'{suffix}", hint)
 
 
 class ApiResponse(NamedTuple):
-    """A body, and the server's clock when it was sent."""
+    """The decoded body of a response, and the server's clock when it was sent."""
 
     data: Any
     date: datetime | None
 
 
 class Client:
-    """A server that knows us by a key. It follows no redirect, so the key goes nowhere else."""
+    """An HTTP client that authenticates with an API key. It follows no redirects, so the key reaches no other host."""
 
     def __init__(
         self,
@@ -63,13 +63,13 @@ class Client:
         extract_message: Callable[[bytes], str] = extract_error_message,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        # A proxy is for the world outside.
-        outside = not is_loopback(urlsplit(base).hostname or "")
+        # Proxies from the environment apply to remote hosts only.
+        is_remote = not is_loopback(urlsplit(base).hostname or "")
         headers = {**key.auth_header, "User-Agent": f"envtree/{__version__}", "Accept": "application/json"}
-        self._http = httpx.Client(headers=headers, timeout=60, follow_redirects=False, trust_env=outside)
+        self._http = httpx.Client(headers=headers, timeout=60, follow_redirects=False, trust_env=is_remote)
         self._base, self._key, self._extract_message, self._sleep = base, key, extract_message, sleep
-        # Called before each request that changes something.
-        self.before_mutation: Callable[[], None] = _do_nothing
+        # Called before each request whose method is not GET.
+        self.before_mutation: Callable[[], None] = lambda: None
 
     def __enter__(self) -> "Client":
         return self
@@ -78,11 +78,11 @@ class Client:
         self._http.close()
 
     def get(self, path: str) -> Any:
-        """Read something."""
+        """Return the decoded body of a GET request."""
         return self.send("GET", path)
 
     def iter_pages(self, path: str, size: int = PAGE_SIZE) -> Iterator[Any]:
-        """Read a list whose end only a short page shows."""
+        """Yield the items of a paged list; a page shorter than `size` is the last one."""
         skip = 0
         while True:
             page = self.get(f"{path}?skip={skip}&limit={size}")
@@ -92,27 +92,27 @@ class Client:
             skip += size
 
     def send(self, method: str, path: str, body: Any = None) -> Any:
-        """Make a request; what it answers, or a RefusedError."""
+        """Make a request and return the decoded body of its response; raise ApiError for an error status."""
         return self.request(method, path, body).data
 
     def request(self, method: str, path: str, body: Any = None) -> ApiResponse:
-        """The same, with the server's clock."""
+        """Make a request and return its response with the server's clock."""
         if method != "GET":
             self.before_mutation()
-        for tried in range(1, MAX_ATTEMPTS + 1):
-            wait = min(2.0 ** (tried - 2), MAX_WAIT)
-            last = tried == MAX_ATTEMPTS
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            wait = min(2.0 ** (attempt - 2), MAX_WAIT)
+            is_last = attempt == MAX_ATTEMPTS
             try:
                 response = self._http.request(method, self._base + path, json=body)
             except httpx.TransportError as error:
-                if last or not _is_retryable(method, error):
+                if is_last or not _is_retryable(method, error):
                     raise self._connection_error(method, error) from None
             else:
-                if last or not (response.status_code == _TOO_MANY_REQUESTS or _is_unavailable(method, response)):
+                if is_last or not (response.status_code == _TOO_MANY_REQUESTS or _is_unavailable(method, response)):
                     return self._check_response(f"{method} {path.partition('?')[0]}", response)
                 wait = _retry_delay(response, wait)
             self._sleep(wait)
-        raise AssertionError("the last try returns or raises")
+        raise AssertionError("the last attempt returns or raises")
 
     def _check_response(self, request: str, response: httpx.Response) -> ApiResponse:
         status = response.status_code
@@ -138,30 +138,26 @@ class Client:
         return MachineError("ET902", f"the connection to the control plane at '{host}' broke", hint)
 
 
-def _do_nothing() -> None:
-    pass
-
-
 def _is_retryable(method: str, error: httpx.TransportError) -> bool:
-    """Whether a request may be sent again: it has not arrived, or it does no more the second time."""
+    """Report whether a failed request may be sent again: it cannot have arrived, or its method is idempotent."""
     return method in _IDEMPOTENT_METHODS or isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
 
 
 def _is_unavailable(method: str, response: httpx.Response) -> bool:
-    """Whether the answer comes from something in front of the server that could not reach it."""
+    """Report whether a gateway in front of the server failed to reach it, for a request that may be repeated."""
     return response.status_code in _UNAVAILABLE_STATUSES and method in _IDEMPOTENT_METHODS
 
 
 def _retry_delay(response: httpx.Response, default: float) -> float:
-    """How long the server wants us to wait: seconds, or until when."""
-    said = response.headers.get("Retry-After", "").strip()
-    if said.isascii() and said.isdigit():
-        return min(float(said), MAX_WAIT)
+    """Return the seconds to wait: `Retry-After` gives seconds or a date, and MAX_WAIT limits both."""
+    retry_after = response.headers.get("Retry-After", "").strip()
+    if retry_after.isascii() and retry_after.isdigit():
+        return min(float(retry_after), MAX_WAIT)
     try:
-        left = (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds()
+        remaining = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
     except (TypeError, ValueError):
         return default
-    return min(max(left, 0.0), MAX_WAIT)
+    return min(max(remaining, 0.0), MAX_WAIT)
 
 
 def _response_date(response: httpx.Response) -> datetime | None:
@@ -171,11 +167,11 @@ def _response_date(response: httpx.Response) -> datetime | None:
         return None
 
 
-def control_plane_client(access: ApiConfig) -> Client:
-    """The control plane."""
-    return Client(f"{access.control_plane_url}/api/v1", access.key)
+def control_plane_client(config: ApiConfig) -> Client:
+    """Return a client of the control plane."""
+    return Client(f"{config.control_plane_url}/api/v1", config.key)
 
 
-def vault_client(access: ApiConfig) -> Client:
-    """The vault. What it says is wrong may repeat what it was sent, so nobody hears it."""
-    return Client(access.vault_url, access.key, extract_message=lambda _: "")
+def vault_client(config: ApiConfig) -> Client:
+    """Return a client of the vault. Its error messages may repeat the values that were sent, so they are dropped."""
+    return Client(config.vault_url, config.key, extract_message=lambda _: "")

@@ -1,4 +1,4 @@
-"""What an answer says is wrong, in one sentence, whatever form it has: Kubiya's have six."""
+"""Extract one sentence from an error response of the server, whose errors have six different shapes."""
 
 import json
 import re
@@ -8,13 +8,13 @@ from typing import Any
 from envtree.diagnostics.printable import printable
 
 MAX_MESSAGE_LENGTH = 200
-# A database tells the statement and its values, which are nobody's business.
+# A database error repeats the statement and its values, which must not be printed.
 _DATABASE_ERROR = re.compile(r"\(psycopg2\.errors\.(\w+)\).*", re.DOTALL)
 _MARKUP = re.compile(r"<(?:!doctype|html|head|body)\b", re.IGNORECASE)
 
 
 def extract_error_message(body: bytes) -> str:
-    """The reason in an answer; empty if it gives none."""
+    """Return the reason in a response body; empty if it contains none."""
     text = body.decode("utf-8", "replace").strip()
     if _MARKUP.search(text[:1000]):
         return "a web page instead of an answer"
@@ -33,9 +33,9 @@ def _message_of(body: Any) -> str:
     if not isinstance(body, Mapping):
         return ""
     if isinstance(body.get("msg"), str):
-        # A field of a body that does not fit. What was sent in it is not repeated.
-        where = ".".join(str(part) for part in body.get("loc") or () if part != "body")
-        return f"{where}: {body['msg']}" if where else body["msg"]
+        # A field that failed validation. The value that was sent is not repeated.
+        location = ".".join(str(part) for part in body.get("loc") or () if part != "body")
+        return f"{location}: {body['msg']}" if location else body["msg"]
     return next(filter(None, map(_message_of, _message_candidates(body))), "")
 
 

@@ -1,7 +1,7 @@
-"""The live state: what the control plane holds, as it tells it. Reading comes first in any work with it.
+"""The live state: the objects of an organization as the control plane returns them.
 
-The first two requests make the default environment and the default project, once, and one after the other: teams that
-are created at the same time in an empty organization would each make that project, and most would miss it.
+The first two requests make the server create the default environment and the default project, once and in sequence:
+teams that are created concurrently in an empty organization would each create that project, and most would not get it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,17 +14,20 @@ from envtree.model.diagnostic import MachineError, RefusedError
 
 LiveObject = Mapping[str, Any]
 
-# The key of the project that is the lock of whoever changes things, and nothing else.
+# The key of the project that serves as the lock of a run that changes the control plane.
 LOCK_PROJECT_KEY = "ENVTREE-LOCK"
 
-# Lists that are whole, and those that come in pages.
+# Lists that are returned complete, and lists that are paged.
 _UNPAGED_PATHS: Mapping[ResourceKind, str] = {"skill": "/skills", "worker_queue": "/worker-queues", "job": "/jobs"}
 _PAGED_PATHS: Mapping[ResourceKind, str] = {"team": "/teams", "agent": "/agents"}
 _POLICIES_PER_PAGE = 100
 
 
 class LiveState(NamedTuple):
-    """The objects of an organization by what they are called; of `doubles` there is more than one under one name."""
+    """The objects of an organization by reference.
+
+    `duplicates` are the references that more than one object has. `secret_names` is None if the vault did not answer.
+    """
 
     organization: str
     objects: Mapping[ResourceRef, LiveObject]
@@ -32,31 +35,31 @@ class LiveState(NamedTuple):
     secret_names: frozenset[str] | None
 
     def ids_by_ref(self) -> dict[ResourceRef, str]:
-        """The id of each object."""
-        return {ref: str(found["id"]) for ref, found in self.objects.items() if "id" in found}
+        """Return the id of each object that has one."""
+        return {ref: str(live_object["id"]) for ref, live_object in self.objects.items() if "id" in live_object}
 
 
 def read_live_state(client: Client, organization: str) -> LiveState:
-    """All that there is in the organization that the key belongs to, which has to be the one named."""
+    """Read all objects; raise RefusedError (ET909) if the key belongs to another organization."""
     try:
         _require_organization(client, organization)
-        found = list(_read_objects(client, organization))
-        secrets = _read_secret_names(client)
-    except ApiError as refused:
-        raise refused.to_machine_error() from None
+        entries = list(_read_objects(client, organization))
+        secret_names = _read_secret_names(client)
+    except ApiError as error:
+        raise error.to_machine_error() from None
     objects: dict[ResourceRef, LiveObject] = {}
-    doubles = set()
-    for ref, one in found:
+    duplicates: set[ResourceRef] = set()
+    for ref, live_object in entries:
         if ref in objects:
-            doubles.add(ref)
-        objects.setdefault(ref, one)
-    return LiveState(organization, objects, frozenset(doubles), secrets)
+            duplicates.add(ref)
+        objects.setdefault(ref, live_object)
+    return LiveState(organization, objects, frozenset(duplicates), secret_names)
 
 
 def read_key_organization(client: Client) -> str:
-    """The organization of the key."""
-    said = client.get("/auth/validate")
-    slug = said.get("slug") or said.get("id") if isinstance(said, Mapping) else None
+    """Return the slug of the organization that the key belongs to."""
+    identity = client.get("/auth/validate")
+    slug = identity.get("slug") or identity.get("id") if isinstance(identity, Mapping) else None
     if not isinstance(slug, str):
         raise MachineError("ET902", "what answers is no control plane: it does not say whose key it got")
     return slug
@@ -75,52 +78,60 @@ def _read_objects(client: Client, organization: str) -> Iterator[tuple[ResourceR
     yield from _with_refs("environment", environments)
     yield ResourceRef("organization", organization), client.get("/organization/settings")
     yield from (
-        (ResourceRef("project", one["key"]), one) for one in client.get("/projects") if one["key"] != LOCK_PROJECT_KEY
+        (ResourceRef("project", project["key"]), project)
+        for project in client.get("/projects")
+        if project["key"] != LOCK_PROJECT_KEY
     )
-    names = {one["id"]: one["name"] for one in environments}
+    environment_names = {environment["id"]: environment["name"] for environment in environments}
     for kind, path in _UNPAGED_PATHS.items():
-        for one in client.get(path):
+        for live_object in client.get(path):
             if kind == "worker_queue":
-                yield queue_ref(names.get(one["environment_id"], one["environment_id"]), one["name"]), one
+                yield (
+                    queue_ref(
+                        environment_names.get(live_object["environment_id"], live_object["environment_id"]),
+                        live_object["name"],
+                    ),
+                    live_object,
+                )
             else:
-                yield ResourceRef(kind, one["name"]), one
+                yield ResourceRef(kind, live_object["name"]), live_object
     for kind, path in _PAGED_PATHS.items():
         yield from _with_refs(kind, client.iter_pages(path))
     yield from _read_policies(client)
 
 
 def queue_ref(environment: str, queue: str) -> ResourceRef:
-    """What a worker queue is called, which has its name in its environment only."""
+    """Return the reference of a worker queue, whose name is unique in its environment only."""
     return ResourceRef("worker_queue", f"{environment}/{queue}")
 
 
 def _with_refs(kind: ResourceKind, objects: Iterable[LiveObject]) -> Iterator[tuple[ResourceRef, LiveObject]]:
-    return ((ResourceRef(kind, one["name"]), one) for one in objects)
+    return ((ResourceRef(kind, live_object["name"]), live_object) for live_object in objects)
 
 
 def _read_policies(client: Client) -> Iterator[tuple[ResourceRef, LiveObject]]:
-    """Policies are another service's; what it does not hold, or is not there to hold, nobody has put there."""
+    """Yield the policies. They come from another service: if it fails with a 5xx, there are none."""
     page = 1
     while True:
         try:
-            found = client.get(f"/policies?page={page}&limit={_POLICIES_PER_PAGE}")["policies"]
-        except ApiError as refused:
-            if refused.status >= 500:
+            policies = client.get(f"/policies?page={page}&limit={_POLICIES_PER_PAGE}")["policies"]
+        except ApiError as error:
+            if error.status >= 500:
                 return
             raise
-        for one in found:
-            # The list leaves out the content.
-            yield ResourceRef("policy", one["name"]), client.get(f"/policies/{one['id']}")
-        if len(found) < _POLICIES_PER_PAGE:
+        for policy in policies:
+            # The list omits the content.
+            yield ResourceRef("policy", policy["name"]), client.get(f"/policies/{policy['id']}")
+        if len(policies) < _POLICIES_PER_PAGE:
             return
         page += 1
 
 
 def _read_secret_names(client: Client) -> frozenset[str] | None:
-    """The names in the vault; None where it does not answer."""
+    """Return the names in the vault; None if it does not answer."""
     try:
-        found = client.get("/secrets")
+        answer = client.get("/secrets")
     except ApiError:
         return None
-    listed = found if isinstance(found, list) else found.get("secrets", []) if isinstance(found, Mapping) else []
-    return frozenset(one["name"] for one in listed)
+    secrets = answer if isinstance(answer, list) else answer.get("secrets", []) if isinstance(answer, Mapping) else []
+    return frozenset(secret["name"] for secret in secrets)
