@@ -1,10 +1,10 @@
-"""What the control plane should have: the tree as the resources of Kubiya's API, symbolic and without a request.
+"""The desired state of the control plane: the tree as resources of Kubiya's API, with symbolic references to ids.
 
-`desired` has the data and the order, `document` its JSON. `payloads` makes it from a workspace and its bundles, and
-after the last bundle of a run that has `Request.control_plane`, or whose organization asks for it, it is `Run.desired`.
-`server_view` is what the server will make of it, `differences` where that is not what the bundles say, `terraform` the
-same resources for its provider. Nothing in here opens
-a socket or knows a value of a secret: whoever talks to a server imports this package, and is imported by nothing in it.
+In: a linked workspace with its bundles (`build_resources`). Out: resources (`desired_resource`), as JSON (`to_json`)
+or for Terraform's provider (`terraform_provider`). `control_plane_stage` runs this after the last bundle of a run with
+`Request.control_plane`, or of an organization that asks for it. `server_view` computes the environment that the server
+will make of the resources, `server_differences` reports where that differs from the bundles. This package opens no
+socket, contains no value of a secret, and imports nothing that makes requests.
 """
 
 from envtree.controlplane.desired.desired_resource import (

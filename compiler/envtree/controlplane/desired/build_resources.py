@@ -1,4 +1,4 @@
-"""From a workspace and its bundles to the resources that the control plane should have."""
+"""Build the desired resources of the control plane from a workspace and its bundles."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -8,35 +8,49 @@ from envtree.compile.bundle_lint.value_origin import origin_span
 from envtree.compile.layer import team_stacks
 from envtree.compile.merge import merge
 from envtree.compile.resolve import resolve
-from envtree.controlplane.desired import single_file_resources as plain
-from envtree.controlplane.desired import target_resources as staff
 from envtree.controlplane.desired.desired_resource import DesiredResource, iter_refs, sort_resources
 from envtree.controlplane.desired.environment_sections import flatten_environment
 from envtree.controlplane.desired.resource_lookup import ResourceLookup
 from envtree.controlplane.desired.resource_names import check_names
 from envtree.controlplane.desired.server_differences import ServerDifferences, ValueLocator
+from envtree.controlplane.desired.single_file_resources import (
+    job_resources,
+    organization_resource,
+    policy_resources,
+    skill_resources,
+    worker_queue_resources,
+)
+from envtree.controlplane.desired.target_resources import (
+    agent_resources,
+    environment_resources,
+    project_resources,
+    team_resources,
+)
 from envtree.model.diagnostic import Diagnostic, Diagnostics
+from envtree.model.keypath import KeyPath
+from envtree.model.layers import Target
 from envtree.model.resolved import Bundle, ExternalValues, Resolved
 from envtree.model.resource import Resources
+from envtree.model.span import Span
 from envtree.model.workspace import Workspace
 
 
-def compile_team_bundles(workspace: Workspace, outside: ExternalValues) -> Iterator[Bundle]:
-    """One for each team in each of its environments; its target has no agent.
+def compile_team_bundles(workspace: Workspace, external_values: ExternalValues) -> Iterator[Bundle]:
+    """Yield one bundle for each team in each of its environments; its target has no agent.
 
-    The control plane runs a team with the team's own environment, and looks at none of its agents'. What is wrong in
-    these layers is told of the agents' bundles; what reads the agent has no value here.
+    The control plane runs a team with the team's own environment and ignores its agents'. Findings are discarded, since
+    the agents' bundles report them; an expression that reads the agent has no value here.
     """
-    unheard = Diagnostics()
-    merged = merge(team_stacks(workspace), workspace.organization, unheard)
-    for resolved in resolve(merged, workspace, outside, unheard):
+    discarded = Diagnostics()
+    merged = merge(team_stacks(workspace), workspace.organization, discarded)
+    for resolved in resolve(merged, workspace, external_values, discarded):
         yield assemble(resolved, workspace.organization)
 
 
 class CompiledTree(NamedTuple):
-    """A whole tree, all bundles of its agents, and those of its teams, whose targets have no agent.
+    """A whole tree, the bundles of its agents, and those of its teams, whose targets have no agent.
 
-    `places` tells where a value of an agent's bundle was written.
+    `locate_value` returns the place where a value of an agent's bundle was written.
     """
 
     workspace: Workspace
@@ -50,54 +64,69 @@ def build_desired_resources(
     workspace: Workspace,
     resources: Resources,
     results: Sequence[tuple[Resolved, Bundle]],
-    outside: ExternalValues,
+    external_values: ExternalValues,
     diags: Diagnostics,
 ) -> tuple[DesiredResource, ...]:
-    """The resources of a whole tree whose bundles are all there."""
-    by_target = {one.target: resolved for resolved, one in results}
-    bundles = [one for _, one in results]
-    teams = tuple(compile_team_bundles(workspace, outside))
-    places: ValueLocator = lambda at, path: origin_span(by_target[at], path)  # noqa: E731
-    return build_resources(CompiledTree(workspace, resources, bundles, teams, places), diags)
+    """Build the resources of a whole tree from the results of all its bundles."""
+    by_target = {bundle.target: resolved for resolved, bundle in results}
+
+    def locate_value(target: Target, path: KeyPath) -> Span:
+        return origin_span(by_target[target], path)
+
+    compiled = CompiledTree(
+        workspace=workspace,
+        resources=resources,
+        bundles=[bundle for _, bundle in results],
+        team_bundles=tuple(compile_team_bundles(workspace, external_values)),
+        locate_value=locate_value,
+    )
+    return build_resources(compiled, diags)
 
 
 def build_resources(compiled: CompiledTree, diags: Diagnostics) -> tuple[DesiredResource, ...]:
-    """The resources in the order in which they can be made.
+    """Return the resources in the order in which they can be created.
 
-    What the control plane would not take is reported, and so is what it would do otherwise than the bundles say.
+    Report resources that the control plane would reject, and differences between its behaviour and the bundles.
     """
-    workspace, resources, bundles, teams, places = compiled
-    look = ResourceLookup(workspace, resources, (one.target for one in bundles), (one.target for one in teams))
+    workspace, resources, bundles, team_bundles, locate_value = compiled
+    lookup = ResourceLookup(
+        workspace,
+        resources,
+        agents=(bundle.target for bundle in bundles),
+        teams=(bundle.target for bundle in team_bundles),
+    )
     patterns = workspace.organization.output.env_patterns
-    flats = {one.target: flatten_environment(one, patterns) for one in (*bundles, *teams)}
+    flat_environments = {bundle.target: flatten_environment(bundle, patterns) for bundle in (*bundles, *team_bundles)}
 
-    def every() -> Iterator[DesiredResource]:
-        yield from plain.organization_resource(look)
-        yield from plain.policy_resources(look)
-        yield from plain.skill_resources(look)
-        yield from staff.environment_resources(look, flats)
-        yield from plain.worker_queue_resources(look)
-        yield from staff.team_resources(look, flats, diags)
-        yield from staff.agent_resources(look, bundles, flats, diags)
-        yield from staff.project_resources(look)
-        yield from plain.job_resources(look, diags)
+    def all_resources() -> Iterator[DesiredResource]:
+        yield from organization_resource(lookup)
+        yield from policy_resources(lookup)
+        yield from skill_resources(lookup)
+        yield from environment_resources(lookup, flat_environments)
+        yield from worker_queue_resources(lookup)
+        yield from team_resources(lookup, flat_environments, diags)
+        yield from agent_resources(lookup, bundles, flat_environments, diags)
+        yield from project_resources(lookup)
+        yield from job_resources(lookup, diags)
 
-    found = sort_resources(every())
-    before = len(diags)
-    check_names(found, diags)
-    _check_references(found, diags)
-    if len(diags) == before:
-        # Where two have one name it is not known which is meant.
-        ServerDifferences(look, found, flats, places).report(bundles, teams, diags)
-    return found
+    desired = sort_resources(all_resources())
+    count_before = len(diags)
+    check_names(desired, diags)
+    _check_references(desired, diags)
+    if len(diags) == count_before:
+        # With a duplicate name or a lost reference, the resource that a reference means is not known.
+        ServerDifferences(lookup, desired, flat_environments, locate_value).report(bundles, team_bundles, diags)
+    return desired
 
 
 def _check_references(resources: Iterable[DesiredResource], diags: Diagnostics) -> None:
-    """Report what refers to something that the control plane would not have."""
-    known = {one.ref for one in resources}
-    for one in resources:
-        parts = (one.parent, one.state, [link.member for link in one.links])
-        lost = next((ref for ref in iter_refs(parts) if ref not in known), None)
-        if lost:
-            message = f"{one.kind} '{one.name}' refers to the {lost.kind} '{lost.name}', which is not there"
-            diags.add(Diagnostic(one.origin, "ET314", message, "name one that is made of this tree"))
+    """Report references to resources that the control plane would not have."""
+    defined = {resource.ref for resource in resources}
+    for resource in resources:
+        referring = (resource.parent, resource.state, [link.member for link in resource.links])
+        missing = next((ref for ref in iter_refs(referring) if ref not in defined), None)
+        if missing:
+            message = (
+                f"{resource.kind} '{resource.name}' refers to the {missing.kind} '{missing.name}', which is not there"
+            )
+            diags.add(Diagnostic(resource.origin, "ET314", message, "name one that is made of this tree"))

@@ -1,4 +1,4 @@
-"""The resources of the control plane as a stage of a run; what it takes is imported when a tree is for one."""
+"""The stage of a run that builds the control plane's resources and their files."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from envtree.model.workspace import Organization, Workspace
 def build_control_plane_artifact(
     organization: Organization, resources: Sequence[DesiredResource], formats: frozenset[str], diags: Diagnostics
 ) -> Artifact:
-    """One artifact for all formats that are wanted; what a format cannot say is reported."""
+    """Return one artifact with all requested formats; report what a format cannot express."""
     data = encode_canonical(resources_to_json(str(organization.fields["name"]), resources))
     files = [("kubiya.json", data)] if "kubiya" in formats else []
     if "kubiya-terraform" in formats:
@@ -33,7 +33,7 @@ def build_control_plane_artifact(
 
 
 class ControlPlaneStage:
-    """`WholeTreeStage` for Kubiya."""
+    """The `WholeTreeStage` of Kubiya."""
 
     def build(
         self,
@@ -43,17 +43,15 @@ class ControlPlaneStage:
         external_values: ExternalValues,
         diags: Diagnostics,
     ) -> tuple[DesiredResource, ...]:
-        """The resources that the control plane should have."""
-        from envtree.controlplane.desired.build_resources import build_desired_resources  # noqa: PLC0415 -- see above
+        """Return the resources that the control plane should have."""
+        from envtree.controlplane.desired.build_resources import build_desired_resources  # noqa: PLC0415 -- few trees need it
 
         return build_desired_resources(workspace, resources, results, external_values, diags)
 
     def emit(
         self, organization: Organization, built: Sequence[DesiredResource], formats: frozenset[str], diags: Diagnostics
     ) -> Artifact:
-        """The files of the resources."""
-        from envtree.controlplane.desired.control_plane_stage import build_control_plane_artifact  # noqa: PLC0415
-
+        """Return the artifact with the files of the resources."""
         return build_control_plane_artifact(organization, built, formats, diags)
 
 

@@ -1,26 +1,26 @@
-"""The resources that the control plane should have, in the order in which they can be made.
+"""The resources that the control plane should have, in the order in which they can be created.
 
-A resource is named by its kind and a name that is unique in the organization. It is what the API knows it by: the
+A resource is identified by its kind and a name that is unique in the organization, the one that the API uses: the
 `name` of most, the `key` of a project, `<environment>/<queue>` of a worker queue, the slug of the organization.
 
-* `body` is what POST takes (PUT for the organization, whose settings are always there), `late` what only PATCH takes,
-  or what names resources that come later: it is sent once all of them exist. What the server should have in the end is
-  `state`. Only what the tree says stands in it, and a field that is not there is the server's own.
-* Where the API wants the id of another resource there is a `Ref`, also as a key of `skill_configurations`. An id that
-  the tree gives itself is text. `execution_environment.secrets` has names, and no value of a secret is anywhere.
+* `body` is the body of POST (PUT for the organization, whose settings always exist). `late` contains the fields that
+  only PATCH takes, or that refer to resources that are created later: it is sent once all of them exist. `state` is
+  the final state, both together. Only fields that the tree sets are in it; the server owns the rest.
+* A `ResourceRef` stands for the id of another resource, also as a key of `skill_configurations`. An id that the tree
+  gives itself is text. `execution_environment.secrets` contains names; no value of a secret is anywhere.
 * `links` are associations that need a request of their own, after both ends exist:
 
-  | holder | member | request | body |
+  | owner | member | request | body |
   |---|---|---|---|
   | environment | skill | POST /skills/associations/environment/{id}/skills | `skill_id` |
-  | policy | environment, team, agent, role | POST /policies/associations | the ids, `policy_name`, `Link.body` |
+  | policy | environment, team, agent, role | POST /policies/associations | ids, `policy_name`, `DesiredLink.body` |
   | project | agent | POST /projects/{id}/agents | `agent_id` |
   | project | team | POST /projects/{id}/teams | `team_id` |
 
-  Members of a team are no links: they are `late["configuration"]["member_ids"]`, as the server has it.
+  Members of a team are not links: they are `late["configuration"]["member_ids"]`, as on the server.
 * `parent` is the environment of a worker queue, which is in the path of its request.
-* An agent's `system_prompt` stands in `body` by itself, as POST takes it. PATCH loses a `configuration` that is sent
-  beside it, so there it has to stand inside of `configuration`.
+* An agent's `system_prompt` is a field of its own in `body`, as POST takes it. PATCH discards a `configuration` that is
+  sent beside it, so there it must be inside `configuration`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,12 +32,12 @@ from envtree.model.span import Span
 ResourceKind = Literal[
     "organization", "policy", "skill", "environment", "worker_queue", "team", "agent", "project", "job"
 ]
-# In the order in which they are made: each refers to earlier ones only, but for what is `late`.
+# In the order of creation: each kind refers to earlier ones only, except in `late`.
 RESOURCE_KINDS: tuple[ResourceKind, ...] = get_args(ResourceKind)
 
 
 class ResourceRef(NamedTuple):
-    """Stands for the id of a resource."""
+    """A reference that stands for the id of a resource."""
 
     kind: ResourceKind
     name: str
@@ -47,7 +47,7 @@ class ResourceRef(NamedTuple):
 
 
 class DesiredLink(NamedTuple):
-    """An association of a resource with another, which is a Ref, or the id or the role that the tree names."""
+    """An association with another resource: its reference, or the id or role that the tree names."""
 
     relation: str
     member: ResourceRef | str
@@ -55,7 +55,7 @@ class DesiredLink(NamedTuple):
 
 
 class DesiredResource(NamedTuple):
-    """One resource; `origin` is the place in the tree that asks for it."""
+    """One resource; `origin` is the place in the tree that declares it."""
 
     kind: ResourceKind
     name: str
@@ -67,7 +67,7 @@ class DesiredResource(NamedTuple):
 
     @property
     def ref(self) -> ResourceRef:
-        """What others call it."""
+        """The reference by which other resources name this one."""
         return ResourceRef(self.kind, self.name)
 
     @property
@@ -77,7 +77,7 @@ class DesiredResource(NamedTuple):
 
 
 def iter_refs(value: Any) -> Iterator[ResourceRef]:
-    """The resources that a body refers to, in its keys too."""
+    """Yield the resources that a body refers to, including those in its keys."""
     if isinstance(value, ResourceRef):
         yield value
     elif isinstance(value, Mapping):
@@ -90,7 +90,7 @@ def iter_refs(value: Any) -> Iterator[ResourceRef]:
 
 
 def substitute_refs(value: Any, resolve: Callable[[ResourceRef], Any]) -> Any:
-    """A body with something else for each Ref: its id, or how it is written."""
+    """Return a body with each reference replaced by `resolve`, in values and keys."""
     if isinstance(value, ResourceRef):
         return resolve(value)
     if isinstance(value, Mapping):
@@ -101,5 +101,5 @@ def substitute_refs(value: Any, resolve: Callable[[ResourceRef], Any]) -> Any:
 
 
 def sort_resources(resources: Iterator[DesiredResource]) -> tuple[DesiredResource, ...]:
-    """The resources in the order in which they are made, by name within a kind."""
-    return tuple(sorted(resources, key=lambda one: (RESOURCE_KINDS.index(one.kind), one.name)))
+    """Return the resources in the order of creation, by name within a kind."""
+    return tuple(sorted(resources, key=lambda resource: (RESOURCE_KINDS.index(resource.kind), resource.name)))

@@ -1,34 +1,32 @@
-"""The `execution_environment` of agents, teams and environments: flat, all text, and secrets by their names."""
+"""The flat `execution_environment` of agents, teams and environments: texts only, secrets by name."""
 
 import json
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from envtree.model.fields import as_mapping
-from envtree.model.fields import get_execution_environment as section_of
+from envtree.model.fields import as_mapping, get_execution_environment
 from envtree.model.keypath import KeyPath
-from envtree.model.nodes import Document, Node, ScalarNode
-from envtree.model.nodes import SequenceNode as List
+from envtree.model.nodes import Document, Node, ScalarNode, SequenceNode
 from envtree.model.output_settings import KubernetesSettings
 from envtree.model.resolved import Bundle, HiddenValue, hidden_parts
 from envtree.output.emit.bundle_variables import collect_variables, prepare_writer_input
 from envtree.output.emit.comparison_key import comparison_key
 from envtree.output.emit.reference import secret_reference
 
-# The sections that the control plane has; it has no place for `config`, `endpoints` and `feature_flags`.
+# The parts that the control plane supports; it has none for `config`, `endpoints` and `feature_flags`.
 SECTION_PARTS = ("env_vars", "secrets", "integration_ids", "mcp_servers")
 
 _SECRET_EXPRESSION = re.compile(r"\$\{\{ secrets\[(\"(?:[^\"\\]|\\.)*\")\] \}\}")
-# What the control plane's own templates take as the name of a secret.
+# The names of secrets that the control plane's own templates accept.
 _SECRET_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?")
 
 
 class FlatEnvironment(NamedTuple):
-    """The environment of one agent or team: `section` is what is sent, without its empty parts.
+    """The environment of one agent or team: `section` is sent, without its empty parts.
 
-    `lost` are the places of secrets inside MCP servers that cannot be said there, `unknown` the variables whose value
-    this run does not know.
+    `unrepresentable_secrets` are the paths of secrets inside MCP servers that the control plane's templates cannot
+    express, `unknown_variables` the variables whose values this run does not know.
     """
 
     section: dict[str, Any]
@@ -37,50 +35,51 @@ class FlatEnvironment(NamedTuple):
 
 
 def flatten_environment(bundle: Bundle, patterns: Mapping[str, str]) -> FlatEnvironment:
-    """What a bundle is at the control plane."""
-    found = collect_variables(bundle, patterns)
-    # Without a mode nothing secret is among the texts.
-    given = prepare_writer_input(found, None, bundle.data, KubernetesSettings())
-    holders = _secret_variables(found.values)
-    servers, lost = _template_servers(bundle.data["mcp_servers"], holders)
+    """Return the environment of a bundle as the control plane gets it."""
+    variables = collect_variables(bundle, patterns)
+    # Without a mode the texts contain no secrets.
+    writer_input = prepare_writer_input(variables, None, bundle.data, KubernetesSettings())
+    names_by_key = _secret_variables(variables.values)
+    servers, unrepresentable = _template_servers(bundle.data["mcp_servers"], names_by_key)
     section = {
-        "env_vars": given.texts,
-        "secrets": sorted(given.references),
-        "integration_ids": [one for one in bundle.data["integration_ids"] if isinstance(one, str)],
+        "env_vars": writer_input.texts,
+        "secrets": sorted(writer_input.references),
+        "integration_ids": [id for id in bundle.data["integration_ids"] if isinstance(id, str)],
         "mcp_servers": servers,
         "working_dir": bundle.data["working_dir"],
     }
-    shown = {name: part for name, part in section.items() if part and not isinstance(part, HiddenValue)}
-    return FlatEnvironment(shown, tuple(lost), given.unknown_names)
+    present = {name: part for name, part in section.items() if part and not isinstance(part, HiddenValue)}
+    return FlatEnvironment(present, tuple(unrepresentable), writer_input.unknown_names)
 
 
 def common_section(documents: Sequence[Document], sections: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What an environment has of its own files at the control plane: only what all who run in it have the same.
+    """Return an environment's own section: the entries of its files that all its agents and teams have.
 
-    The server merges it below agents and teams, and knows no deletion: anything else would come up where it must not.
+    The server merges it below agents and teams and cannot delete an entry, so any other entry would reach agents that
+    must not have it.
     """
-    written = _declared_section(documents)
+    declared = _declared_section(documents)
     if not sections:
-        written["env_vars"] = {name: text for name, text in written["env_vars"].items() if text is not None}
-        return {name: part for name, part in written.items() if part and name != "mcp_servers"}
+        declared["env_vars"] = {name: text for name, text in declared["env_vars"].items() if text is not None}
+        return {name: part for name, part in declared.items() if part and name != "mcp_servers"}
     first, *rest = sections
-    found: dict[str, Any] = {}
+    common: dict[str, Any] = {}
     for name in SECTION_PARTS:
-        kept = _shared_entries(first.get(name), written[name], [one.get(name) for one in rest])
-        found |= {name: kept} if kept else {}
-    return found
+        shared = _shared_entries(first.get(name), declared[name], [section.get(name) for section in rest])
+        common |= {name: shared} if shared else {}
+    return common
 
 
 def _shared_entries(part: Any, allowed: Container[str], others: Iterable[Any]) -> Any:
-    """Of one's map or list what is ours, and all others have too."""
+    """Return the entries of a map or list that are allowed and that all others have too."""
     others = list(others)
     if isinstance(part, Mapping):
         return {
             key: value
             for key, value in part.items()
-            if key in allowed and all(_has_entry(one, key, value) for one in others)
+            if key in allowed and all(_has_entry(other, key, value) for other in others)
         }
-    return [value for value in part or () if value in allowed and all(value in (one or ()) for one in others)]
+    return [value for value in part or () if value in allowed and all(value in (other or ()) for other in others)]
 
 
 def _has_entry(other: Any, key: str, value: Any) -> bool:
@@ -88,24 +87,24 @@ def _has_entry(other: Any, key: str, value: Any) -> bool:
 
 
 def _declared_section(documents: Iterable[Document]) -> dict[str, Any]:
-    """What the files of an environment set, as far as it stands there as it is."""
-    found: dict[str, Any] = {"env_vars": {}, "secrets": [], "integration_ids": [], "mcp_servers": {}}
+    """Return the entries that the files of an environment set; None for a text with an expression."""
+    section: dict[str, Any] = {"env_vars": {}, "secrets": [], "integration_ids": [], "mcp_servers": {}}
     for document in documents:
-        entries = node.entries if (node := section_of(document)) else {}
-        found["env_vars"] |= {name: _literal_text(one) for name, one in _entries(entries.get("env_vars")).items()}
-        found["mcp_servers"] |= {name: one.value for name, one in _entries(entries.get("mcp_servers")).items()}
+        entries = node.entries if (node := get_execution_environment(document)) else {}
+        section["env_vars"] |= {name: _literal_text(child) for name, child in _entries(entries.get("env_vars")).items()}
+        section["mcp_servers"] |= {name: child.value for name, child in _entries(entries.get("mcp_servers")).items()}
         for part in ("secrets", "integration_ids"):
-            found[part] += [name for name in _entry_names(entries.get(part)) if name not in found[part]]
-    return found
+            section[part] += [name for name in _entry_names(entries.get(part)) if name not in section[part]]
+    return section
 
 
 def _entries(node: Node | None) -> dict[str, Node]:
-    found = as_mapping(node)
-    return {key: child for key, child in found.entries.items() if not key.startswith("$")} if found else {}
+    mapping = as_mapping(node)
+    return {key: child for key, child in mapping.entries.items() if not key.startswith("$")} if mapping else {}
 
 
 def _entry_names(node: Node | None) -> list[str]:
-    if isinstance(node, List):
+    if isinstance(node, SequenceNode):
         return [str(item.value) for item in node.items if isinstance(item, ScalarNode)]
     return list(_entries(node))
 
@@ -115,55 +114,58 @@ def _literal_text(node: Node) -> str | None:
 
 
 def _secret_variables(values: Mapping[str, Any]) -> dict[bytes, str]:
-    """The variables that hold a secret, by the mark of their value and by where it is kept."""
-    found: dict[bytes, str] = {}
+    """Return the names of secret variables by comparison key, and by reference to the secrets file."""
+    names_by_key: dict[bytes, str] = {}
     for name, value in values.items():
         if isinstance(value, HiddenValue) and value.secret and _SECRET_NAME.fullmatch(name):
-            found.setdefault(comparison_key(value), name)
-            kept = secret_reference(value).get("$secret")
-            if kept:
-                found.setdefault(kept.encode(), name)
-    return found
+            names_by_key.setdefault(comparison_key(value), name)
+            reference = secret_reference(value).get("$secret")
+            if reference:
+                names_by_key.setdefault(reference.encode(), name)
+    return names_by_key
 
 
-def _template_servers(servers: Any, holders: Mapping[bytes, str]) -> tuple[dict[str, Any], list[KeyPath]]:
-    """MCP servers with the control plane's templates in the place of secrets; one that cannot be said is left out."""
-    kept, lost = {}, []
+def _template_servers(servers: Any, names_by_key: Mapping[bytes, str]) -> tuple[dict[str, Any], list[KeyPath]]:
+    """Return MCP servers with secrets as the control plane's templates; omit one that cannot be expressed.
+
+    The second result are the paths of the secrets that are no variable.
+    """
+    templated, unrepresentable = {}, []
     for name, server in servers.items() if isinstance(servers, dict) else ():
-        wrong = [
+        missing = [
             path
             for path, part in hidden_parts(server, ("mcp_servers", name))
-            if _secret_template(part, holders) is None
+            if _secret_template(part, names_by_key) is None
         ]
-        lost += wrong
-        if not wrong:
-            kept[name] = _fill_templates(server, holders)
-    return kept, lost
+        unrepresentable += missing
+        if not missing:
+            templated[name] = _fill_templates(server, names_by_key)
+    return templated, unrepresentable
 
 
-def _fill_templates(value: Any, holders: Mapping[bytes, str]) -> Any:
+def _fill_templates(value: Any, names_by_key: Mapping[bytes, str]) -> Any:
     if isinstance(value, HiddenValue):
-        return _secret_template(value, holders)
+        return _secret_template(value, names_by_key)
     if isinstance(value, dict):
-        return {key: _fill_templates(child, holders) for key, child in value.items()}
-    return [_fill_templates(child, holders) for child in value] if isinstance(value, list) else value
+        return {key: _fill_templates(child, names_by_key) for key, child in value.items()}
+    return [_fill_templates(child, names_by_key) for child in value] if isinstance(value, list) else value
 
 
-def _secret_template(value: HiddenValue, holders: Mapping[bytes, str]) -> str | None:
-    """The control plane's template that gives a secret text, if one of its variables, or several, hold it."""
+def _secret_template(value: HiddenValue, names_by_key: Mapping[bytes, str]) -> str | None:
+    """Return the template that gives a secret text; None unless its secrets are all variables."""
     if not value.secret:
         return None
-    name = holders.get(comparison_key(value))
+    name = names_by_key.get(comparison_key(value))
     reference = secret_reference(value)
-    name = name or holders.get(reference.get("$secret", "").encode())
+    name = name or names_by_key.get(reference.get("$secret", "").encode())
     if name:
         return f"{{{{.secret.{name}}}}}"
     text = _SECRET_EXPRESSION.sub(
-        lambda found: _template_for_quoted_name(found[1], holders), reference.get("$template", "${{")
+        lambda match: _template_for_quoted_name(match[1], names_by_key), reference.get("$template", "${{")
     )
     return None if "${{" in text else text
 
 
-def _template_for_quoted_name(quoted: str, holders: Mapping[bytes, str]) -> str:
-    name = holders.get(json.loads(quoted).encode())
+def _template_for_quoted_name(quoted: str, names_by_key: Mapping[bytes, str]) -> str:
+    name = names_by_key.get(json.loads(quoted).encode())
     return f"{{{{.secret.{name}}}}}" if name else "${{"

@@ -1,4 +1,4 @@
-"""What resources are called at the control plane, where a name has nothing around it that tells it from another."""
+"""Names of resources at the control plane, where a name must be unique without the folders around it."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,9 +10,9 @@ from envtree.model.layers import Target
 from envtree.model.nodes import Document
 from envtree.model.workspace import Workspace
 
-# Without a team, the sign that would separate it goes with it.
+# An agent without a team also drops the separator after the placeholder.
 _TEAM_PLACEHOLDER = re.compile(r"\{team\}[./_-]?")
-# How many characters the control plane takes.
+# The lengths of names that the control plane accepts.
 _NAME_LENGTHS: dict[ResourceKind, tuple[int, int]] = {
     "environment": (2, 100),
     "team": (1, 255),
@@ -23,7 +23,7 @@ _PATTERN_FIELDS = {"environment": "environment", "team": "team", "agent": "agent
 
 
 class ResourceNames:
-    """The names by the organization's patterns."""
+    """Names according to the organization's patterns."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.patterns: NamePatterns = workspace.organization.control_plane.name_patterns
@@ -32,28 +32,28 @@ class ResourceNames:
 
     @property
     def has_shared_environments(self) -> bool:
-        """Whether all projects run in the same environments."""
+        """Whether all projects share the same environments."""
         return not re.search(r"\{(project|key)\}", self.patterns.environment)
 
     def environment(self, project: str, environment: str) -> str:
-        """The name of an environment, as a project has it."""
+        """Return the name of an environment in a project."""
         return self._fill_pattern(self.patterns.environment, project=project, environment=environment)
 
     def team(self, target: Target) -> str:
-        """The name of a team in an environment."""
+        """Return the name of a team in an environment."""
         return self._fill_pattern(
             self.patterns.team, **target._asdict(), name=self._labels[target.project, target.team, ""]
         )
 
     def agent(self, target: Target) -> str:
-        """The name of an agent in an environment."""
+        """Return the name of an agent in an environment."""
         pattern = self.patterns.agent if target.team else _TEAM_PLACEHOLDER.sub("", self.patterns.agent)
         return self._fill_pattern(
             pattern, **target._asdict(), name=self._labels[target.project, target.team, target.agent]
         )
 
     def workflow(self, project: str, workflow: str) -> str:
-        """The name of the skill that a workflow becomes."""
+        """Return the name of the skill that a workflow becomes."""
         return self._fill_pattern(self.patterns.workflow, project=project, workflow=workflow)
 
     def _fill_pattern(self, pattern: str, *, project: str, **parts: str) -> str:
@@ -61,7 +61,7 @@ class ResourceNames:
 
 
 def _iter_labels(workspace: Workspace) -> Iterator[tuple[tuple[str, str, str], str]]:
-    """What the files of teams and agents say as their `name`, which is the path's where they say nothing."""
+    """Yield the `name` fields of teams and agents, with the path's name as the default."""
     for project in workspace.projects:
         for team in project.teams:
             yield (project.name, team.name, ""), _label(team.document, team.name)
@@ -74,31 +74,32 @@ def _label(document: Document | None, name: str) -> str:
 
 
 def check_names(resources: Iterable[DesiredResource], diags: Diagnostics) -> None:
-    """Report names that two resources would have, and those that the control plane does not take."""
+    """Report names that two resources share, and names that the control plane rejects."""
     seen: dict[tuple[str, str], DesiredResource] = {}
-    for one in resources:
-        known: set[tuple[str, str]] = {(one.kind, one.name)}
-        if one.kind == "project":
-            known.add(("name of a project", str(one.body["name"])))
-        for key in sorted(known):
-            first = seen.setdefault(key, one)
-            if first is not one:
-                _report_duplicate(one, first, key, diags)
-        low, high = _NAME_LENGTHS.get(one.kind, (0, len(one.name)))
-        if not low <= len(one.name) <= high:
-            message = f"'{one.name}' has {len(one.name)} characters, and the control plane takes {low} to {high}"
-            diags.add(Diagnostic(one.origin, "ET314", message, _pattern_hint(one.kind), key="name"))
+    for resource in resources:
+        keys: set[tuple[str, str]] = {(resource.kind, resource.name)}
+        if resource.kind == "project":
+            keys.add(("name of a project", str(resource.body["name"])))
+        for key in sorted(keys):
+            first = seen.setdefault(key, resource)
+            if first is not resource:
+                _report_duplicate(resource, first, key, diags)
+        length = len(resource.name)
+        shortest, longest = _NAME_LENGTHS.get(resource.kind, (0, length))
+        if not shortest <= length <= longest:
+            message = f"'{resource.name}' has {length} characters, and the control plane takes {shortest} to {longest}"
+            diags.add(Diagnostic(resource.origin, "ET314", message, _pattern_hint(resource.kind), key="name"))
 
 
 def _report_duplicate(
     duplicate: DesiredResource, first: DesiredResource, key: tuple[str, str], diags: Diagnostics
 ) -> None:
-    what, name = key
-    message = f"the control plane would have two {_plural(what)} '{name}', and each stands for the other there"
-    hint = "give each a name of its own" if " " in what else _pattern_hint(duplicate.kind)
+    noun, name = key
+    message = f"the control plane would have two {_plural(noun)} '{name}', and each stands for the other there"
+    hint = "give each a name of its own" if " " in noun else _pattern_hint(duplicate.kind)
     related: tuple[RelatedSpan, ...] = (RelatedSpan(first.origin, "the other one"),)
     if duplicate.origin == first.origin:
-        # It is one file, in two environments or projects.
+        # One file yields both, in two environments or projects.
         hint, related = f"{hint}: put what tells them apart into it", ()
     diags.add(Diagnostic(duplicate.origin, "ET313", message, hint, related, "name"))
 

@@ -1,4 +1,4 @@
-"""Resources that are one file each: the organization, policies, skills, workflows, worker queues and jobs."""
+"""Resources that are one file each: organization settings, policies, skills, workflows, worker queues and jobs."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -34,7 +34,7 @@ _PLANNED_ENTITY_KINDS = {"predefined_agent": "agent", "predefined_team": "team",
 
 
 def organization_resource(lookup: ResourceLookup) -> Iterator[DesiredResource]:
-    """The settings, if there are any."""
+    """Yield the settings of the organization, if it has any."""
     document = lookup.workspace.organization.document
     body = pick_fields(document.root.value, ("enforcement_enabled", "enforcement_mode"))
     if body:
@@ -44,7 +44,7 @@ def organization_resource(lookup: ResourceLookup) -> Iterator[DesiredResource]:
 
 
 def policy_resources(lookup: ResourceLookup) -> Iterator[DesiredResource]:
-    """Those in Rego, with what they are bound to; the others are envtree's own."""
+    """Yield the policies in Rego with their bindings; all others are evaluated by envtree itself."""
     for name, document in lookup.resources.documents(Kind.POLICY).items():
         data = document.root.value
         if "policy_content" in data:
@@ -66,7 +66,7 @@ def _binding_links(binding: Mapping[str, Any], lookup: ResourceLookup) -> Iterat
 
 
 def skill_resources(lookup: ResourceLookup) -> Iterator[DesiredResource]:
-    """Skills, and workflows as such."""
+    """Yield the skills, and the workflows that become skills."""
     for name, document in lookup.resources.documents(Kind.SKILL).items():
         body = {"name": name, **pick_fields(document.root.value, _SKILL_FIELDS)}
         if isinstance(body.get("configuration"), Mapping):
@@ -77,22 +77,24 @@ def skill_resources(lookup: ResourceLookup) -> Iterator[DesiredResource]:
     ):
         for name, document in lookup.resources.documents(Kind.WORKFLOW, project.name).items():
             data = document.root.value
-            called = lookup.names.workflow(project.name, name)
+            skill_name = lookup.names.workflow(project.name, name)
             kind = "json" if "workflow_definition" in data else "python_dsl"
             configuration = {"workflow_type": kind, **_encode_workflow_definition(pick_fields(data, _WORKFLOW_FIELDS))}
-            body = {"name": called, "type": "workflow_executor", **pick_fields(data, ("description",))}
-            yield DesiredResource("skill", called, file_span(document.path), {**body, "configuration": configuration})
+            body = {"name": skill_name, "type": "workflow_executor", **pick_fields(data, ("description",))}
+            yield DesiredResource(
+                "skill", skill_name, file_span(document.path), {**body, "configuration": configuration}
+            )
 
 
 def _encode_workflow_definition(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration of a skill: the API has the definition of a workflow as text."""
+    """Return a skill's configuration with the workflow definition as text, as the API takes it."""
     definition = configuration.get("workflow_definition")
-    spelt = {"workflow_definition": encode_compact(definition)} if isinstance(definition, dict) else {}
-    return {**configuration, **spelt}
+    encoded = {"workflow_definition": encode_compact(definition)} if isinstance(definition, dict) else {}
+    return {**configuration, **encoded}
 
 
 def worker_queue_resources(lookup: ResourceLookup) -> Iterator[DesiredResource]:
-    """Worker queues, each in every environment that its own one has become."""
+    """Yield the worker queues, each in every instance of its environment."""
     for name, document in lookup.resources.documents(Kind.WORKER_QUEUE).items():
         data = document.root.value
         for environment in lookup.environment_names(str(data.get("environment"))):
@@ -104,57 +106,59 @@ def worker_queue_resources(lookup: ResourceLookup) -> Iterator[DesiredResource]:
 
 
 def job_resources(lookup: ResourceLookup, diags: Diagnostics) -> Iterator[DesiredResource]:
-    """Jobs; one that cannot be said is reported and left out."""
+    """Yield the jobs; report and omit one that cannot be expressed."""
     for name, document in lookup.resources.documents(Kind.JOB).items():
         body = {"name": name, **pick_fields(document.root.value, _JOB_FIELDS)}
-        done = _job_assignment(document, lookup, diags)
-        if done is not None:
+        assignment = _job_assignment(document, lookup, diags)
+        if assignment is not None:
             section = _job_section(document)
-            yield DesiredResource("job", name, file_span(document.path), {**body, **done, **section})
+            yield DesiredResource("job", name, file_span(document.path), {**body, **assignment, **section})
 
 
 def _job_assignment(document: Document, lookup: ResourceLookup, diags: Diagnostics) -> dict[str, Any] | None:
-    """Who does the work of a job, and where; None if there is nobody, or are several."""
+    """Return the fields that say which entity does the job, and where; None unless exactly one does."""
     data = document.root.value
     kind = data.get("entity_type") or _PLANNED_ENTITY_KINDS.get(data.get("planning_mode", "predefined_agent"), "")
     mention = data.get("entity_id")
-    where = _job_environment(data, kind, lookup)
-    if mention and where is None:
+    environment = _job_environment(data, kind, lookup)
+    if mention and environment is None:
         message = (
             f"{kind} '{mention}' runs in {len(lookup.environments_of(kind, mention))} environments, and a job in one"
         )
         report_unsupported(document, message, "name it as 'environment_name'", diags, "entity_id")
         return None
     project = lookup.project_of(kind, mention) if mention else ""
-    entity = _entity_ref(kind, mention, where or "", lookup) if mention else None
+    entity = _entity_ref(kind, mention, environment or "", lookup) if mention else None
     if mention and entity is None:
-        message = f"{kind} '{mention}' is nothing at the control plane" + (f" in '{where}'" if where else "")
+        message = f"{kind} '{mention}' is nothing at the control plane" + (
+            f" in '{environment}'" if environment else ""
+        )
         report_unsupported(document, message, _ENTITY_HINTS.get(kind, ""), diags, "entity_id")
         return None
-    done: dict[str, Any] = {"entity_type": kind, "entity_id": entity} if mention else {}
-    return done | _job_placement(data, lookup.names.environment(project, where or ""))
+    assignment: dict[str, Any] = {"entity_type": kind, "entity_id": entity} if mention else {}
+    return assignment | _job_placement(data, lookup.names.environment(project, environment or ""))
 
 
 def _job_environment(data: Mapping[str, Any], kind: str, lookup: ResourceLookup) -> str | None:
-    """The environment of a job as far as one is meant: of its own, its queue's, or the only one there is."""
+    """Return the environment of a job: its own, its queue's, or the entity's only one; None if ambiguous."""
     mention, queue = str(data.get("entity_id") or ""), str(data.get("worker_queue_name") or "")
-    said = str(data.get("environment_name") or lookup.queue_environment(queue))
-    if said or kind not in ("agent", "team") or UUID_PATTERN.fullmatch(mention):
-        return said
-    places = lookup.environments_of(kind, mention)
-    return places[0] if len(places) == 1 else None
+    declared = str(data.get("environment_name") or lookup.queue_environment(queue))
+    if declared or kind not in ("agent", "team") or UUID_PATTERN.fullmatch(mention):
+        return declared
+    environments = lookup.environments_of(kind, mention)
+    return environments[0] if len(environments) == 1 else None
 
 
 def _job_placement(data: Mapping[str, Any], environment: str) -> dict[str, Any]:
-    """Where a job runs; a queue is known by its id."""
+    """Return the fields that say where a job runs; a queue is referred to by its id."""
     queue = data.get("worker_queue_name")
-    is_known = queue and not UUID_PATTERN.fullmatch(queue)
-    placed = (
-        {"worker_queue_name": ResourceRef("worker_queue", f"{environment}/{queue}") if is_known else queue}
-        if queue
-        else {}
-    )
-    return placed | ({"environment_name": environment} if data.get("environment_name") else {})
+    placement: dict[str, Any] = {}
+    if queue:
+        is_id = UUID_PATTERN.fullmatch(queue)
+        placement["worker_queue_name"] = queue if is_id else ResourceRef("worker_queue", f"{environment}/{queue}")
+    if data.get("environment_name"):
+        placement["environment_name"] = environment
+    return placement
 
 
 _ENTITY_HINTS = {
@@ -169,20 +173,22 @@ def _entity_ref(kind: str, mention: str, environment: str, lookup: ResourceLooku
         return mention
     if kind != "workflow":
         return lookup.ref_in_environment(kind, mention, environment)
-    found = lookup.entities.find(mention, ("workflow",))
-    if lookup.workspace.organization.control_plane.workflows != "skill" or len(found) != 1:
+    paths = lookup.entities.find(mention, ("workflow",))
+    if lookup.workspace.organization.control_plane.workflows != "skill" or len(paths) != 1:
         return None
-    project, _, workflow = found[0].partition("/")
+    project, _, workflow = paths[0].partition("/")
     return ResourceRef("skill", lookup.names.workflow(project, workflow))
 
 
 def _job_section(document: Document) -> dict[str, Any]:
-    """The environment that is stored with a job; its variables are texts, as written."""
+    """Return the environment that is stored with a job; its variables are texts, as written."""
     section = document.root.value.get("execution_environment")
     if not section:
         return {}
     variables = as_mapping(get_field(document, "execution_environment", "env_vars"))
     texts = (
-        {name: one.text for name, one in variables.entries.items() if isinstance(one, ScalarNode)} if variables else {}
+        {name: node.text for name, node in variables.entries.items() if isinstance(node, ScalarNode)}
+        if variables
+        else {}
     )
     return {"execution_environment": {**section, **({"env_vars": texts} if texts else {})}}

@@ -1,8 +1,8 @@
-"""The resources for Terraform's provider of the control plane, as one `.tf.json`, and what it cannot do of them.
+"""Render the resources for Terraform's provider of the control plane, as one `.tf.json`; report its gaps.
 
-Each attribute here is one that the provider has. Those that hold JSON are texts in canonical form, for the provider
-compares texts. A team and its agents name each other at the control plane; Terraform takes no such circle, and the
-agents name their team.
+The document contains only attributes that the provider has. Those with JSON are texts in canonical form, because the
+provider compares texts. A team and its agents refer to each other at the control plane; Terraform allows no cycle, so
+only the agents name their team.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from envtree.controlplane.desired.desired_resource import DesiredResource, Resou
 from envtree.model.canonical_json import encode_compact
 from envtree.model.diagnostic import Diagnostic, Diagnostics
 
-# The first version whose agents have all of these attributes.
+# The first version whose agents have all of the attributes below.
 _VERSION = ">= 0.1.13"
 _SENT_ON_CREATE_ONLY = "the provider sends it when the resource is made, and never again"
 _NO_ATTRIBUTE = "the provider has no attribute for it"
@@ -22,9 +22,9 @@ _NOT_SENT_ON_CREATE = "the provider does not send it when the resource is made"
 
 
 class ProviderResourceType(NamedTuple):
-    """A type of the provider: its attributes, those that hold JSON, those that always stand there, and what is amiss.
+    """A resource type of the provider: its attributes, those with JSON, and those that are always written.
 
-    `gaps` says of a field of the API why it is not, or not always, what the tree says.
+    `gaps` maps a field of the API to the reason why the provider does not, or not always, set it as the tree does.
     """
 
     attributes: tuple[str, ...]
@@ -112,7 +112,7 @@ _PROVIDER_RESOURCE_TYPES: Mapping[ResourceKind, ProviderResourceType] = {
         {"mcp_servers": _NO_ATTRIBUTE},
     ),
 }
-# What the provider calls otherwise than the API.
+# Attributes that the provider names differently from the API.
 _RENAMED_ATTRIBUTES: Mapping[tuple[ResourceKind, str], str] = {("agent", "skill_ids"): "skills"}
 _JOB_ATTRIBUTES = {
     "env_vars": "execution_env_vars",
@@ -124,53 +124,58 @@ _LABEL_HASH_LENGTH = 8
 
 
 def render_terraform(resources: Sequence[DesiredResource], source: str, diags: Diagnostics) -> dict[str, Any]:
-    """The document; each kind of thing that the provider leaves out is reported once."""
+    """Return the Terraform document; report each kind of gap in the provider once."""
     labels = _build_labels(resources)
-    found: dict[str, dict[str, Any]] = {}
+    blocks: dict[str, dict[str, Any]] = {}
     gaps: dict[tuple[str, str], tuple[DesiredResource, str, int]] = {}
-    for one in resources:
-        for what, why in _find_gaps(one):
-            first, _, count = gaps.get((one.kind, what), (one, why, 0))
-            gaps[one.kind, what] = first, why, count + 1
-        if one.kind in _PROVIDER_RESOURCE_TYPES:
-            found.setdefault(f"controlplane_{one.kind}", {})[labels[one.ref]] = _resource_attributes(one, labels)
+    for resource in resources:
+        for part, reason in _find_gaps(resource):
+            first, _, count = gaps.get((resource.kind, part), (resource, reason, 0))
+            gaps[resource.kind, part] = first, reason, count + 1
+        if resource.kind in _PROVIDER_RESOURCE_TYPES:
+            blocks.setdefault(f"controlplane_{resource.kind}", {})[labels[resource.ref]] = _resource_attributes(
+                resource, labels
+            )
     diags.extend(_gap_diagnostics(gaps))
     provider = {"source": source, "version": _VERSION}
     return {
         "terraform": {"required_version": ">= 1.0", "required_providers": {"controlplane": provider}},
         "provider": {"controlplane": {}},
-        "resource": found,
+        "resource": blocks,
     }
 
 
 def _gap_diagnostics(gaps: Mapping[tuple[str, str], tuple[DesiredResource, str, int]]) -> Iterator[Diagnostic]:
-    for (kind, what), (one, why, count) in gaps.items():
+    for (kind, part), (resource, reason, count) in gaps.items():
         others = f" and {count - 1} more" if count > 1 else ""
-        message = f"{what} of {kind.replace('_', ' ')} '{one.name}'{others}: {why}"
-        yield Diagnostic(one.origin, "ET852", message, "format 'kubiya' has it, for the control plane's own API")
+        message = f"{part} of {kind.replace('_', ' ')} '{resource.name}'{others}: {reason}"
+        yield Diagnostic(resource.origin, "ET852", message, "format 'kubiya' has it, for the control plane's own API")
 
 
 def _resource_attributes(resource: DesiredResource, labels: Mapping[ResourceRef, str]) -> dict[str, Any]:
-    form = _PROVIDER_RESOURCE_TYPES[resource.kind]
+    resource_type = _PROVIDER_RESOURCE_TYPES[resource.kind]
     state = _provider_state(resource)
-    found = {**form.defaults, **{name: state[name] for name in form.attributes if state.get(name) is not None}}
+    attributes = {
+        **resource_type.defaults,
+        **{name: state[name] for name in resource_type.attributes if state.get(name) is not None},
+    }
     if resource.kind in ("environment", "worker_queue"):
-        found.setdefault("display_name", resource.body["name"])
+        attributes.setdefault("display_name", resource.body["name"])
     if resource.parent:
-        found["environment_id"] = resource.parent
-    shown: dict[str, Any] = {}
-    for name, value in found.items():
-        known = _RENAMED_ATTRIBUTES.get((resource.kind, name), name)
-        shown[known] = (
+        attributes["environment_id"] = resource.parent
+    rendered: dict[str, Any] = {}
+    for name, value in attributes.items():
+        attribute = _RENAMED_ATTRIBUTES.get((resource.kind, name), name)
+        rendered[attribute] = (
             _escape_text(encode_compact(value))
-            if name in form.json_attributes
+            if name in resource_type.json_attributes
             else substitute_refs(_escape_value(value), _label_resolver(labels))
         )
-    return shown
+    return rendered
 
 
 def _provider_state(resource: DesiredResource) -> dict[str, Any]:
-    """The state as the provider has it: no circle, and the environment of a job flat."""
+    """Return the state as the provider takes it: without the cycle, and a job's environment flattened."""
     state = resource.state
     if resource.kind == "team":
         configuration = {key: value for key, value in state["configuration"].items() if key != "member_ids"}
@@ -189,21 +194,27 @@ def _provider_state(resource: DesiredResource) -> dict[str, Any]:
 
 
 def _find_gaps(resource: DesiredResource) -> Iterator[tuple[str, str]]:
-    """What of a resource the provider leaves out, and why."""
+    """Yield the parts of a resource that the provider omits, each with the reason."""
     if resource.kind not in _PROVIDER_RESOURCE_TYPES:
         yield "settings", "the provider has no such resource"
         return
-    form, state = _PROVIDER_RESOURCE_TYPES[resource.kind], resource.state
+    resource_type, state = _PROVIDER_RESOURCE_TYPES[resource.kind], resource.state
     nested = {**(state.get("configuration") or {}), **(state.get("execution_environment") or {})}
     if resource.kind == "team":
         nested |= nested.get("reasoning") or {}
-    for name, why in form.gaps.items():
-        inner = name in ("member_ids", "agent_id", "mcp_servers") and nested.get(name)
-        if _provider_state(resource).get(name) or (name not in form.attributes and state.get(name)) or inner:
-            yield f"'{name}'", why
+    for name, reason in resource_type.gaps.items():
+        is_nested = name in ("member_ids", "agent_id", "mcp_servers") and nested.get(name)
+        if (
+            _provider_state(resource).get(name)
+            or (name not in resource_type.attributes and state.get(name))
+            or is_nested
+        ):
+            yield f"'{name}'", reason
     if resource.kind == "worker_queue" and not all(map(_is_scalar, (state.get("settings") or {}).values())):
         yield "a nested part of 'settings'", "the provider takes texts only"
-    if resource.kind == "agent" and not all(isinstance(each, str) for each in state.get("capabilities") or ()):
+    if resource.kind == "agent" and not all(
+        isinstance(capability, str) for capability in state.get("capabilities") or ()
+    ):
         yield "a part of 'capabilities'", "the provider takes texts only"
     for relation in dict.fromkeys(link.relation for link in resource.links):
         yield f"association with {relation}s", "the provider has no such resource"
@@ -222,7 +233,7 @@ def _label_resolver(labels: Mapping[ResourceRef, str]) -> Callable[[ResourceRef]
 
 
 def _escape_value(value: Any) -> Any:
-    """Data in which Terraform expands nothing."""
+    """Return data in which Terraform expands nothing."""
     if isinstance(value, ResourceRef):
         return value
     if isinstance(value, str):
@@ -237,12 +248,12 @@ def _escape_text(text: str) -> str:
 
 
 def _build_labels(resources: Iterable[DesiredResource]) -> dict[ResourceRef, str]:
-    """A label for each resource, which stays the same whatever else there is."""
-    found: dict[ResourceRef, str] = {}
-    for one in resources:
-        label = _UNSAFE_LABEL_CHARACTER.sub("_", one.name.replace(".", "__"))
-        if not label[:1].isalpha() or label.replace("__", ".") != one.name:
-            # Other names might give the same label.
-            label = f"_{label}-{hashlib.sha256(one.name.encode()).hexdigest()[:_LABEL_HASH_LENGTH]}"
-        found[one.ref] = label
-    return found
+    """Return a label for each resource, independent of all other resources."""
+    labels: dict[ResourceRef, str] = {}
+    for resource in resources:
+        label = _UNSAFE_LABEL_CHARACTER.sub("_", resource.name.replace(".", "__"))
+        if not label[:1].isalpha() or label.replace("__", ".") != resource.name:
+            # Another name could give the same label, so a hash of the name makes it unique.
+            label = f"_{label}-{hashlib.sha256(resource.name.encode()).hexdigest()[:_LABEL_HASH_LENGTH]}"
+        labels[resource.ref] = label
+    return labels

@@ -1,7 +1,7 @@
-"""The JSON of desired resources: what `compile --format kubiya` writes.
+"""The JSON of desired resources, which `compile --format kubiya` writes.
 
-`{"$ref": "team/x"}` stands for an id; as the key of a map it is `$ref:team/x`. A key of somebody's own that could be
-taken for one of them has one more `$`, as in the language.
+`{"$ref": "team/x"}` stands for an id; as the key of a map it is `$ref:team/x`. A user's key that looks like either gets
+one more `$`, as in the language.
 """
 
 import re
@@ -10,13 +10,17 @@ from typing import Any
 
 from envtree.controlplane.desired.desired_resource import DesiredLink, DesiredResource, ResourceRef
 
-# What might be read as a reference, however often it has been escaped.
+# A key that looks like a reference, however often it has been escaped.
 _REFERENCE_LIKE = re.compile(r"\$+ref(:.*)?", re.DOTALL)
 
 
 def resources_to_json(organization: str, resources: Iterable[DesiredResource]) -> dict[str, Any]:
-    """The whole document; places are files, for a line that moves changes nothing."""
-    return {"envtree": "1", "organization": organization, "resources": [_resource_to_json(one) for one in resources]}
+    """Return the whole document; places are files without lines, so that moving a line changes nothing."""
+    return {
+        "envtree": "1",
+        "organization": organization,
+        "resources": [_resource_to_json(resource) for resource in resources],
+    }
 
 
 def _resource_to_json(resource: DesiredResource) -> dict[str, Any]:
@@ -36,7 +40,7 @@ def _link_to_json(link: DesiredLink) -> dict[str, Any]:
 
 
 def body_to_json(value: Any) -> Any:
-    """A body as JSON data."""
+    """Return a body as JSON data."""
     if isinstance(value, ResourceRef):
         return {"$ref": str(value)}
     if isinstance(value, Mapping):
