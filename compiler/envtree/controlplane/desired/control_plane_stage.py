@@ -44,7 +44,8 @@ class ControlPlaneStage:
         diags: Diagnostics,
     ) -> tuple[DesiredResource, ...]:
         """Return the resources that the control plane should have."""
-        from envtree.controlplane.desired.build_resources import build_desired_resources  # noqa: PLC0415 -- few trees need it
+        # Imported late, because few trees need it.
+        from envtree.controlplane.desired.build_resources import build_desired_resources  # noqa: PLC0415
 
         return build_desired_resources(workspace, resources, results, external_values, diags)
 

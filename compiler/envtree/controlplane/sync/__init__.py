@@ -1,1 +1,4 @@
-"""What should be and what is, brought together: `plan` says what differs, `apply` makes it so, `drift` says why."""
+"""Synchronize the control plane with the tree: compare (`plan`), change (`apply`), and import (`importable_tree`).
+
+In: desired resources and the live state. Out: a plan and its requests, the drift in it, or the files of a new tree.
+"""

@@ -1,4 +1,4 @@
-"""The desired resources as requests can make them: what the server keeps in another place than the tree says it."""
+"""Associations: those that differ from the tree's form, and the requests that create and delete them."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -14,25 +14,25 @@ _UNIQUE_VIOLATION = "UniqueViolation"
 
 
 def apply_link_change(
-    holder: ResourceRef,
+    owner: ResourceRef,
     link_change: LinkChange,
     member: str | None,
     ids: Mapping[ResourceRef, str],
     managed_ids: ManagedIds,
     client: Client,
 ) -> ManagedIds:
-    """Make an association, or undo it; the ids afterwards, for those of bindings are nowhere else."""
-    if member is None or holder not in ids:
+    """Create or delete an association; return the ids afterwards, the only record of a binding's id."""
+    if member is None or owner not in ids:
         return managed_ids
-    if holder.kind == "policy":
-        return _apply_binding_change(holder, link_change, member, ids[holder], managed_ids, client)
+    if owner.kind == "policy":
+        return _apply_binding_change(owner, link_change, member, ids[owner], managed_ids, client)
     if link_change.relation == "skill":
-        path = f"/skills/associations/{holder.kind}/{ids[holder]}/skills"
+        path = f"/skills/associations/{owner.kind}/{ids[owner]}/skills"
         _send_association(
             client, path, {"skill_id": member, **link_change.body}, member, is_addition=link_change.is_addition
         )
     else:
-        path = f"/projects/{ids[holder]}/{link_change.relation}s"
+        path = f"/projects/{ids[owner]}/{link_change.relation}s"
         _send_association(
             client, path, {f"{link_change.relation}_id": member}, member, is_addition=link_change.is_addition
         )
@@ -45,9 +45,9 @@ def _send_association(client: Client, path: str, body: Mapping[str, object], mem
             client.send("POST", path, body)
         else:
             client.send("DELETE", f"{path}/{member}")
-    except ApiError as refused:
-        is_already_so = _UNIQUE_VIOLATION in refused.reason if is_addition else refused.status == 404
-        if not is_already_so:
+    except ApiError as error:
+        is_no_op = _UNIQUE_VIOLATION in error.reason if is_addition else error.status == 404
+        if not is_no_op:
             raise
 
 
@@ -68,14 +68,14 @@ def _apply_binding_change(
 
 
 class _AlreadyBoundError(Exception):
-    """It is bound already, and the server does not say by which id."""
+    """The binding exists already, and the server does not return its id."""
 
 
 def _create_binding(client: Client, body: Mapping[str, object]) -> str:
     try:
         return str(client.send("POST", "/policies/associations", body)["id"])
-    except ApiError as refused:
-        if _UNIQUE_VIOLATION in refused.reason:
+    except ApiError as error:
+        if _UNIQUE_VIOLATION in error.reason:
             raise _AlreadyBoundError from None
         raise
 
@@ -84,19 +84,21 @@ _SKILL_FIELDS = ("skill_ids", "skill_configurations")
 
 
 def with_associations(desired: Iterable[DesiredResource], live: LiveState) -> tuple[DesiredResource, ...]:
-    """The same resources: teams with their skills as associations, policies with all that they are bound to."""
+    """Return the resources with teams' skills as links, and all bindings as links of their policies."""
     resources = tuple(desired)
-    bound = _environment_bindings(resources, live)
-    return tuple(_with_binding_links(_with_skill_links(one), bound.get(one.ref, ())) for one in resources)
+    bindings = _environment_bindings(resources, live)
+    return tuple(
+        _with_binding_links(_with_skill_links(resource), bindings.get(resource.ref, ())) for resource in resources
+    )
 
 
 def _with_skill_links(resource: DesiredResource) -> DesiredResource:
-    """A team without skills in its body: the server would keep them, and answer with an error all the same."""
+    """Return a team with links instead of skill fields: the server stores such fields but answers with an error."""
     if resource.kind != "team" or not any(field in resource.state for field in _SKILL_FIELDS):
         return resource
-    said = resource.state.get("skill_configurations") or {}
+    overrides = resource.state.get("skill_configurations") or {}
     links = (
-        DesiredLink("skill", skill, {"configuration_override": said[skill]} if skill in said else {})
+        DesiredLink("skill", skill, {"configuration_override": overrides[skill]} if skill in overrides else {})
         for skill in resource.state.get("skill_ids") or ()
     )
     return resource._replace(
@@ -113,16 +115,16 @@ def _without_skill_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _environment_bindings(
     resources: Iterable[DesiredResource], live: LiveState
 ) -> dict[ResourceRef, tuple[DesiredLink, ...]]:
-    """What environments say of policies: the association is the policy's."""
-    called = {id: ref for ref, id in live.ids_by_ref().items() if ref.kind == "policy"}
-    found: dict[ResourceRef, tuple[DesiredLink, ...]] = {}
-    for one in resources:
-        for link in one.links:
-            policy = link.member if isinstance(link.member, ResourceRef) else called.get(link.member)
-            if (one.kind, link.relation) == ("environment", "policy") and policy:
-                binding = DesiredLink("environment", one.ref, {"entity_type": "environment"})
-                found[policy] = (*found.get(policy, ()), binding)
-    return found
+    """Return the policies' links that environments declare: the association belongs to the policy."""
+    refs_by_id = {id: ref for ref, id in live.ids_by_ref().items() if ref.kind == "policy"}
+    bindings: dict[ResourceRef, tuple[DesiredLink, ...]] = {}
+    for resource in resources:
+        for link in resource.links:
+            policy = link.member if isinstance(link.member, ResourceRef) else refs_by_id.get(link.member)
+            if (resource.kind, link.relation) == ("environment", "policy") and policy:
+                binding = DesiredLink("environment", resource.ref, {"entity_type": "environment"})
+                bindings[policy] = (*bindings.get(policy, ()), binding)
+    return bindings
 
 
 def _with_binding_links(resource: DesiredResource, bindings: tuple[DesiredLink, ...]) -> DesiredResource:

@@ -1,4 +1,4 @@
-"""One object held against what the tree says of it, field by field and link by link."""
+"""Compare one live object with its desired resource, field by field and link by link."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from envtree.controlplane.sync.resource_schemas import RESOURCE_SCHEMAS, ApiObje
 
 
 class WriteOnlyValue:
-    """Stands for what the server does not tell."""
+    """A stand-in for a value that the server never returns."""
 
     def __repr__(self) -> str:
         return "unread"
@@ -23,7 +23,7 @@ WRITE_ONLY = WriteOnlyValue()
 
 
 class FieldDifference(NamedTuple):
-    """A field that is not as it should be; `moved` says that it is not what was sent last, None if nobody knows."""
+    """A field that is not as desired; `has_drifted` says that it is not as last sent, None if unknown."""
 
     field: str
     before: Any
@@ -32,7 +32,7 @@ class FieldDifference(NamedTuple):
 
 
 class LinkChange(NamedTuple):
-    """An association that should be made, or undone; `id` is the member's, None as long as it does not exist."""
+    """An association to create or delete; `id` is the member's, None until it exists."""
 
     relation: str
     member: ResourceRef | str
@@ -42,76 +42,81 @@ class LinkChange(NamedTuple):
 
 
 class ComparisonContext(NamedTuple):
-    """What comparing one object takes of the others."""
+    """The data about other objects that a comparison needs."""
 
     live: LiveState
     ids: Mapping[ResourceRef, str]
     managed_ids: ManagedIds
     skills: Mapping[str, ApiObject]
-    # All of the live objects, by their ids.
+    # All live objects by id.
     objects_by_id: Mapping[str, ApiObject]
     owned_ids: frozenset[str]
-    # Environments that are about to change.
+    # The ids of environments that the plan changes.
     changing_environments: frozenset[str] = frozenset()
 
     def id_of(self, ref: ResourceRef) -> str:
-        """The id of an object; what does not exist yet is like no id."""
+        """Return the id of an object; for one that does not exist yet, a text that equals no id."""
         return self.ids.get(ref, f"$ref:{ref}")
 
 
 def desired_fields(resource: DesiredResource, context: ComparisonContext) -> dict[str, Any]:
-    """The fields that an object should have, in the shape in which they are compared."""
+    """Return the desired fields of an object, normalized for comparison."""
     state = substitute_refs(resource.state, context.id_of)
-    said = normalize_fields(resource.kind, state)
+    fields = normalize_fields(resource.kind, state)
     if resource.kind == "agent":
-        said = _without_disabled_skills(said, context.skills)
-    if "skill_configurations" in said:
-        said["skill_configurations"] = _effective_overrides(said["skill_configurations"], context.skills)
-    # To an agent without skills the server gives one, and it takes none away.
-    return {field: value for field, value in said.items() if field != "skill_ids" or value or resource.kind != "agent"}
+        fields = _without_disabled_skills(fields, context.skills)
+    if "skill_configurations" in fields:
+        fields["skill_configurations"] = _effective_overrides(fields["skill_configurations"], context.skills)
+    # The server gives a skill to an agent without any, and no request removes its last one.
+    return {
+        field: value for field, value in fields.items() if field != "skill_ids" or value or resource.kind != "agent"
+    }
 
 
 def _without_disabled_skills(fields: dict[str, Any], skills: Mapping[str, ApiObject]) -> dict[str, Any]:
-    """What an agent says of skills that are enabled; others it may have, and the server shows none of them."""
-    hidden = {id for id in skills if is_skill_disabled(id, skills)}
-    ids = [id for id in fields.get("skill_ids", ()) if id not in hidden]
-    told = {id: one for id, one in fields.get("skill_configurations", {}).items() if id not in hidden}
+    """Return an agent's fields without disabled skills, which the server does not return."""
+    disabled = {id for id in skills if is_skill_disabled(id, skills)}
+    ids = [id for id in fields.get("skill_ids", ()) if id not in disabled]
+    overrides = {id: override for id, override in fields.get("skill_configurations", {}).items() if id not in disabled}
     return fields | {
-        name: value for name, value in (("skill_ids", ids), ("skill_configurations", told)) if name in fields
+        name: value for name, value in (("skill_ids", ids), ("skill_configurations", overrides)) if name in fields
     }
 
 
 def is_skill_disabled(id: str, skills: Mapping[str, ApiObject]) -> bool:
-    """Whether a skill is switched off."""
+    """Report whether a skill is disabled."""
     return skills.get(id, {}).get("enabled") is False
 
 
 def _effective_overrides(overrides: Mapping[str, Any], skills: Mapping[str, ApiObject]) -> dict[str, Any]:
-    plain = {id: skills.get(id, {}).get("configuration") or {} for id in overrides}
-    found = {id: {k: v for k, v in one.items() if plain[id].get(k) != v} for id, one in overrides.items()}
-    return {id: one for id, one in found.items() if one}
+    defaults = {id: skills.get(id, {}).get("configuration") or {} for id in overrides}
+    effective = {
+        id: {k: v for k, v in override.items() if defaults[id].get(k) != v} for id, override in overrides.items()
+    }
+    return {id: override for id, override in effective.items() if override}
 
 
 def diff_fields(
     resource: DesiredResource, live_object: ApiObject, context: ComparisonContext
 ) -> tuple[FieldDifference, ...]:
-    """The fields that differ, in the order of their names; among them those that the tree no longer says."""
-    has, mark, said = (
+    """Return the fields that differ, sorted by name, including those that the tree no longer sets."""
+    current, marker, desired = (
         normalize_object(resource.kind, live_object, context.skills),
         read_marker(resource.kind, live_object),
         desired_fields(resource, context),
     )
     if resource.kind == "agent":
-        has["skill_ids"] = _own_skills(has["skill_ids"], live_object, said, context)
-    given_up = _abandoned_fields(resource, mark, has) if mark else ()
-    fields = {**{field: _default_value(resource, field) for field in given_up}, **said}
-    told = tuple(
-        filter(None, (_field_difference(resource, field, fields[field], has, mark) for field in sorted(fields)))
+        current["skill_ids"] = _own_skills(current["skill_ids"], live_object, desired, context)
+    abandoned = _abandoned_fields(resource, marker, current) if marker else ()
+    fields = {**{field: _default_value(resource, field) for field in abandoned}, **desired}
+    differences = tuple(
+        filter(None, (_field_difference(resource, field, fields[field], current, marker) for field in sorted(fields)))
     )
-    # What was imported stays as it is as long as what it says comes to the same.
+    # An imported object, which has no marker, stays unchanged as long as its environment is equivalent.
     return (
-        told
-        if mark or not all(_is_equivalent_environment(resource, each, live_object, context) for each in told)
+        differences
+        if marker
+        or not all(_is_equivalent_environment(resource, difference, live_object, context) for difference in differences)
         else ()
     )
 
@@ -119,17 +124,17 @@ def diff_fields(
 def _own_skills(
     skills: Iterable[str], live_object: ApiObject, desired: Mapping[str, Any], context: ComparisonContext
 ) -> list[str]:
-    """The skills of an agent without those of its team and its environments, which are shown as its own."""
-    holders = {live_object.get("team_id"), *(one["id"] for one in live_object.get("environments") or ())}
-    above = (context.objects_by_id.get(holder, {}) for holder in holders)
-    given = {id for one in above for id in one.get("skill_ids") or ()} - set(desired.get("skill_ids", ()))
-    return [id for id in skills if id not in given]
+    """Return an agent's skills without those of its team and environments, which the server includes."""
+    holders = {live_object.get("team_id"), *(owner["id"] for owner in live_object.get("environments") or ())}
+    owners = (context.objects_by_id.get(holder, {}) for holder in holders)
+    inherited = {id for owner in owners for id in owner.get("skill_ids") or ()} - set(desired.get("skill_ids", ()))
+    return [id for id in skills if id not in inherited]
 
 
 def _is_equivalent_environment(
     resource: DesiredResource, difference: FieldDifference, live_object: ApiObject, context: ComparisonContext
 ) -> bool:
-    """Whether an environment that was written by hand gives agents what ours would: it may say less, or more."""
+    """Report whether a handwritten environment, with fewer or more entries, gives agents the same values."""
     if difference.field != "execution_environment":
         return False
     if resource.kind == "environment":
@@ -154,27 +159,23 @@ def _is_subset(part: Mapping[str, Any], superset: Mapping[str, Any]) -> bool:
 
 
 def _field_difference(
-    resource: DesiredResource, field: str, after: Any, current: Mapping[str, Any], marker_value: Marker | None
+    resource: DesiredResource, field: str, after: Any, current: Mapping[str, Any], marker: Marker | None
 ) -> FieldDifference | None:
     if field in RESOURCE_SCHEMAS[resource.kind].write_only:
         # Without a digest there is nothing to compare with.
-        told = (
-            marker_value is not None
-            and not marker_value.combined
-            and marker_value.digests.get(field) != value_digest(after)
-        )
-        return FieldDifference(field, WRITE_ONLY, after, has_drifted=False) if told else None
+        has_changed = marker is not None and not marker.combined and marker.digests.get(field) != value_digest(after)
+        return FieldDifference(field, WRITE_ONLY, after, has_drifted=False) if has_changed else None
     before = current.get(field)
     if before == after:
         return None
-    return FieldDifference(field, before, after, marker_value.has_drifted(field, current) if marker_value else None)
+    return FieldDifference(field, before, after, marker.has_drifted(field, current) if marker else None)
 
 
-def _abandoned_fields(resource: DesiredResource, marker_value: Marker, current: Mapping[str, Any]) -> Iterator[str]:
-    """The fields that were sent, and of which the tree says nothing any more."""
-    shape = RESOURCE_SCHEMAS[resource.kind]
-    given = marker_value.fields - resource.state.keys() - {"name", "skill_ids"}
-    return (field for field in given if field in shape.fields and (field in current or field in shape.write_only))
+def _abandoned_fields(resource: DesiredResource, marker: Marker, current: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the fields that were sent and that the tree no longer sets."""
+    schema = RESOURCE_SCHEMAS[resource.kind]
+    abandoned = marker.fields - resource.state.keys() - {"name", "skill_ids"}
+    return (field for field in abandoned if field in schema.fields and (field in current or field in schema.write_only))
 
 
 def _default_value(resource: DesiredResource, field: str) -> Any:
@@ -182,36 +183,44 @@ def _default_value(resource: DesiredResource, field: str) -> Any:
 
 
 def links_digest(resource: DesiredResource, live_object: ApiObject, context: ComparisonContext) -> str:
-    """What stands for the associations that an object has; of a project, those with what is ours."""
-    has = _current_links(resource.ref, live_object, context)
-    kept = {place: said for place, said in has.items() if resource.kind != "project" or place[1] in context.owned_ids}
-    return value_digest(sorted([relation, id, said] for (relation, id), said in kept.items()))
+    """Return the digest of an object's associations; of a project, only those with owned objects."""
+    current = _current_links(resource.ref, live_object, context)
+    compared = {
+        key: override for key, override in current.items() if resource.kind != "project" or key[1] in context.owned_ids
+    }
+    return value_digest(sorted([relation, id, override] for (relation, id), override in compared.items()))
 
 
 def diff_links(
     resource: DesiredResource, live_object: ApiObject | None, context: ComparisonContext
 ) -> tuple[LinkChange, ...]:
-    """The associations that are missing, or there and not wanted."""
-    has = _current_links(resource.ref, live_object, context) if live_object else {}
+    """Return the associations to delete and to create."""
+    current = _current_links(resource.ref, live_object, context) if live_object else {}
     if resource.kind == "policy" and live_object and _has_unrecorded_bindings(resource, live_object, context):
         return ()
-    should = {}
+    desired = {}
     for link in resource.links:
         id = context.ids.get(link.member) if isinstance(link.member, ResourceRef) else link.member
-        should[link.relation, id or str(link.member)] = LinkChange(
+        desired[link.relation, id or str(link.member)] = LinkChange(
             link.relation, link.member, id, link.body, is_addition=True
         )
-    made = {place: joint for place, joint in should.items() if not _is_link_present(joint, has.get(place), context)}
+    added = {
+        key: link_change
+        for key, link_change in desired.items()
+        if not _is_link_present(link_change, current.get(key), context)
+    }
     if live_object and resource.kind == "team":
-        made = {place: joint for place, joint in made.items() if not is_skill_disabled(place[1], context.skills)}
-    # None is changed by a request: one with another configuration is undone first.
-    undone = [
+        added = {
+            key: link_change for key, link_change in added.items() if not is_skill_disabled(key[1], context.skills)
+        }
+    # No request changes an association: one with another configuration is deleted and created again.
+    removed = [
         LinkChange(relation, _ref_or_id(id, context), id, {}, is_addition=False)
-        for relation, id in has
-        if (relation, id) in made
-        or ((relation, id) not in should and (resource.kind != "project" or id in context.owned_ids))
+        for relation, id in current
+        if (relation, id) in added
+        or ((relation, id) not in desired and (resource.kind != "project" or id in context.owned_ids))
     ]
-    return (*undone, *made.values())
+    return (*removed, *added.values())
 
 
 def _is_link_present(link_change: LinkChange, override_state: Any, context: ComparisonContext) -> bool:
@@ -225,34 +234,36 @@ def _is_link_present(link_change: LinkChange, override_state: Any, context: Comp
 
 
 def _current_links(ref: ResourceRef, live_object: ApiObject, context: ComparisonContext) -> dict[tuple[str, str], Any]:
-    """The associations that an object has, each with what is said of it."""
+    """Return the associations of an object by relation and id, each with its configuration override."""
     if ref.kind == "environment":
         return {("skill", id): {} for id in live_object.get("skill_ids") or ()}
     if ref.kind == "team":
-        return {("skill", one["id"]): _skill_override(one, context.skills) for one in live_object.get("skills") or ()}
+        return {
+            ("skill", used["id"]): _skill_override(used, context.skills) for used in live_object.get("skills") or ()
+        }
     if ref.kind == "policy":
-        bound = context.managed_ids.bindings.get(str(ref), {})
-        return {_split_member(member): {} for member in bound}
+        bindings = context.managed_ids.bindings.get(str(ref), {})
+        return {_split_member(member): {} for member in bindings}
     if ref.kind == "project":
         return {
-            (other.kind, one["id"]): {}
-            for other, one in context.live.objects.items()
-            if other.kind in ("agent", "team")
-            and any(each["id"] == live_object["id"] for each in one.get("projects") or ())
+            (member.kind, candidate["id"]): {}
+            for member, candidate in context.live.objects.items()
+            if member.kind in ("agent", "team")
+            and any(project["id"] == live_object["id"] for project in candidate.get("projects") or ())
         }
     return {}
 
 
 def _has_unrecorded_bindings(resource: DesiredResource, live_object: ApiObject, context: ComparisonContext) -> bool:
-    """Whether a policy has as many bindings as it should, and nobody here has made or noted them."""
+    """Report whether a policy has the desired number of bindings, none of which is in the file of ids."""
     return str(resource.ref) not in context.managed_ids.bindings and live_object.get("association_count") == len(
         resource.links
     )
 
 
 def _skill_override(used: ApiObject, skills: Mapping[str, ApiObject]) -> dict[str, Any]:
-    found = _effective_overrides({used["id"]: used.get("configuration") or {}}, skills)
-    return dict(found.get(used["id"], {}))
+    overrides = _effective_overrides({used["id"]: used.get("configuration") or {}}, skills)
+    return dict(overrides.get(used["id"], {}))
 
 
 def _split_member(member: str) -> tuple[str, str]:
@@ -261,15 +272,15 @@ def _split_member(member: str) -> tuple[str, str]:
 
 
 def _ref_or_id(id: str, context: ComparisonContext) -> ResourceRef | str:
-    return next((ref for ref, other in context.ids.items() if other == id), id)
+    return next((ref for ref, known_id in context.ids.items() if known_id == id), id)
 
 
 def normalize_override(link: DesiredLink, skill: str, skills: Mapping[str, ApiObject]) -> dict[str, Any]:
-    """What an association says of a skill, in the shape in which it is compared."""
+    """Return the configuration override of an association, normalized for comparison."""
     override = link.body.get("configuration_override")
     return dict(_effective_overrides({skill: override}, skills).get(skill, {})) if override else {}
 
 
 def normalize_fields(kind: ResourceKind, state: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields, their references filled in, in the shape in which they are compared."""
+    """Return fields whose references are substituted, normalized for comparison."""
     return {field: normalize_field(kind, field, value, state) for field, value in state.items()}

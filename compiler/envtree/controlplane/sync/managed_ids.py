@@ -1,6 +1,6 @@
-"""The ids of what is ours, in a file: for objects without room for a marker, or that were imported, and for bindings.
+"""The file with ids of owned objects: those without room for a marker, imported ones, and bindings.
 
-The control plane lists no bindings of policies, so what there is of them is what the file says.
+The control plane does not list the bindings of policies, so this file is the only record of them.
 """
 
 import os
@@ -16,29 +16,29 @@ from envtree.model.canonical_json import encode_canonical
 from envtree.model.diagnostic import MachineError, RefusedError, os_error_reason
 
 MANAGED_IDS_PATH = ".envtree/control-plane.json"
-# Whatever else stands where an id should, the server would answer with an error of its database.
+# The server answers with an error of its database if the id in a request has another form.
 _ID = re.compile(r"(job_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class ManagedIds(NamedTuple):
-    """Ids by what objects are called, and of bindings by policy and `<kind>/<id>`."""
+    """Ids by reference (`<kind>/<name>`), and ids of bindings by policy and `<kind>/<id>`."""
 
     organization: str
     objects: Mapping[str, str]
     bindings: Mapping[str, Mapping[str, str]]
 
     def owns(self, ref: ResourceRef, id: str) -> bool:
-        """Whether an object is ours by its id."""
+        """Report whether the file records this id for the object."""
         return self.objects.get(str(ref)) == id
 
     def with_object(self, ref: ResourceRef, id: str | None) -> "ManagedIds":
-        """The same with one more, or one less."""
+        """Return a copy with the id of an object added, or removed if None."""
         return self._replace(objects=_with_entry(self.objects, str(ref), id))
 
     def with_binding(self, policy: ResourceRef, member: str, id: str | None) -> "ManagedIds":
-        """The same with one more binding, or one less."""
-        found = _with_entry(self.bindings.get(str(policy), {}), member, id)
-        return self._replace(bindings={**self.bindings, str(policy): found})
+        """Return a copy with the id of a binding added, or removed if None."""
+        policy_bindings = _with_entry(self.bindings.get(str(policy), {}), member, id)
+        return self._replace(bindings={**self.bindings, str(policy): policy_bindings})
 
 
 def _with_entry(entries: Mapping[str, str], name: str, id: str | None) -> dict[str, str]:
@@ -47,32 +47,32 @@ def _with_entry(entries: Mapping[str, str], name: str, id: str | None) -> dict[s
 
 
 def load_managed_ids(path: Path, organization: str) -> ManagedIds:
-    """The file; empty where there is none."""
+    """Read the file; a missing one is empty. Raise RefusedError (ET908) if it is invalid or another organization's."""
     try:
         data: Any = orjson.loads(path.read_bytes())
         objects, bindings = data["ids"], data["bindings"]
-        texts = [*objects.values(), *(id for found in bindings.values() for id in found.values())]
-        whole = data["organization"] == organization and all(isinstance(id, str) and _ID.fullmatch(id) for id in texts)
+        ids = [*objects.values(), *(id for policy_bindings in bindings.values() for id in policy_bindings.values())]
+        is_valid = data["organization"] == organization and all(isinstance(id, str) and _ID.fullmatch(id) for id in ids)
     except FileNotFoundError:
         return ManagedIds(organization, {}, {})
     except OSError as error:
         raise MachineError("ET805", f"'{path}' cannot be read: {os_error_reason(error)}") from None
     except (ValueError, TypeError, KeyError, AttributeError):
-        whole = False
-    if not whole:
+        is_valid = False
+    if not is_valid:
         hint = "remove it: what has a marker is found without it"
         raise RefusedError("ET908", f"'{path}' holds no ids of the organization '{organization}'", hint)
     return ManagedIds(organization, objects, bindings)
 
 
 def store_managed_ids(path: Path, ids: ManagedIds) -> None:
-    """Write the file, whole or not at all."""
-    bindings = {policy: found for policy, found in ids.bindings.items() if found}
+    """Write the file atomically."""
+    bindings = {policy: policy_bindings for policy, policy_bindings in ids.bindings.items() if policy_bindings}
     data = encode_canonical({"organization": ids.organization, "ids": ids.objects, "bindings": bindings})
-    fresh = path.with_name(f"{path.name}.new")
+    new_path = path.with_name(f"{path.name}.new")
     try:
         path.parent.mkdir(exist_ok=True)
-        fresh.write_bytes(data)
-        os.replace(fresh, path)
+        new_path.write_bytes(data)
+        os.replace(new_path, path)
     except OSError as error:
         raise MachineError("ET805", f"'{path}' cannot be written: {os_error_reason(error)}") from None

@@ -1,11 +1,10 @@
-"""Whose an object is: a marker in it names the organization, and by digests what was sent last.
+"""The marker in a live object: the organization that owns it, and digests of the fields as they were last sent.
 
-So a field that differs can be told apart: who has changed it, git or somebody behind its back. And of what the server
-takes and never tells, the digest is all that there is to compare with. No digest is of a secret, for none is sent.
+The digests show whether a field that differs was changed by the tree or at the control plane, and are all that a
+write-only field can be compared with. No digest is of a secret, because no secret is sent.
 
-Most kinds have a map that is for whoever uses the API. A policy has tags only, and a skill not even these: what it is
-configured with its code is called with, so its marker stands at the end of its description. There one digest is for
-all fields that were sent.
+Most kinds have a map for users of the API. A policy has only tags. A skill has not even these, and its configuration is
+passed to its code, so the marker is at the end of its description. These two have one digest for all sent fields.
 """
 
 import hashlib
@@ -24,14 +23,14 @@ from envtree.controlplane.sync.resource_schemas import (
 )
 from envtree.model.canonical_json import encode_compact
 
-# What was sent of associations, beside the fields.
+# The key of the digest of all associations, beside those of the fields.
 LINKS_KEY = "links"
-# Whose, which fields, and their digest.
+# The owner, a bit mask of the fields, and their digest.
 _TEXT_MARKER = re.compile(r"envtree:(?P<owner>[a-z0-9_-]+):(?P<fields>[0-9a-f]+):(?P<digest>[0-9a-f]{16})")
 
 
 class Marker(NamedTuple):
-    """What a marker says: `sent` has a digest for each field, or `whole` one for several."""
+    """A parsed marker: `digests` has one for each field, or `combined` a set of fields with one digest."""
 
     owner: str
     digests: Mapping[str, str]
@@ -43,15 +42,15 @@ class Marker(NamedTuple):
         return self.combined[0] if self.combined else frozenset(self.digests) - {LINKS_KEY}
 
     def has_drifted(self, field: str, current: Mapping[str, Any]) -> bool:
-        """Whether a field is not what was sent; what was not is the server's own."""
+        """Report whether a field differs from the value that was sent; False for a field that was not."""
         if self.combined:
-            fields, told = self.combined
-            return field in fields and _combined_digest(fields, current) != told
+            fields, digest = self.combined
+            return field in fields and _combined_digest(fields, current) != digest
         return field in self.digests and self.digests[field] != value_digest(current.get(field))
 
 
 def value_digest(value: Any) -> str:
-    """What stands for a value in a marker."""
+    """Return the digest that represents a value in a marker."""
     return hashlib.sha256(encode_compact(value).encode()).hexdigest()[:16]
 
 
@@ -60,20 +59,20 @@ def _combined_digest(fields: Iterable[str], current: Mapping[str, Any]) -> str:
 
 
 def build_marker(kind: ResourceKind, owner: str, sent: NormalizedFields, links: str | None = None) -> Marker:
-    """The marker of an object to which these fields are sent."""
+    """Return the marker of an object to which these normalized fields are sent."""
     if _uses_text_marker(kind):
         fields = frozenset(sent) - RESOURCE_SCHEMAS[kind].write_only
         return Marker(owner, {}, (fields, _combined_digest(fields, sent)))
-    told = {field: value_digest(value) for field, value in sent.items()}
-    return Marker(owner, told if links is None else {**told, LINKS_KEY: links})
+    digests = {field: value_digest(value) for field, value in sent.items()}
+    return Marker(owner, digests if links is None else {**digests, LINKS_KEY: links})
 
 
 def read_marker(kind: ResourceKind, live_object: ApiObject) -> Marker | None:
-    """The marker of an object, None where it has none."""
+    """Return the marker of an object, None if it has none."""
     if _uses_text_marker(kind):
         tags = live_object.get("tags") if kind == "policy" else [live_object.get("description") or ""]
-        said = next(filter(None, map(_TEXT_MARKER.search, tags or ())), None)
-        return _parse_text_marker(kind, said) if said else None
+        match = next(filter(None, map(_TEXT_MARKER.search, tags or ())), None)
+        return _parse_text_marker(kind, match) if match else None
     value: Any = live_object
     for key in (*RESOURCE_SCHEMAS[kind].marker_path, MARKER_KEY):
         value = value.get(key) if isinstance(value, Mapping) else None
@@ -88,7 +87,7 @@ def read_marker(kind: ResourceKind, live_object: ApiObject) -> Marker | None:
 
 
 def with_marker(kind: ResourceKind, body: ApiObject, marker: Marker, base: ApiObject) -> dict[str, Any]:
-    """A body with a marker; `base` has the field that it stands in, where the body has not."""
+    """Return a body with a marker; `base` provides the field that contains it where the body does not."""
     if kind == "policy":
         tags = [tag for tag in body.get("tags", base.get("tags")) or () if not tag.startswith(MARKER_TAG_PREFIX)]
         return {**body, "tags": [*tags, _format_text_marker(kind, marker)]}
@@ -99,11 +98,11 @@ def with_marker(kind: ResourceKind, body: ApiObject, marker: Marker, base: ApiOb
         return dict(body)
     field, *inner = RESOURCE_SCHEMAS[kind].marker_path
     value = dict(body.get(field, base.get(field)) or {})
-    said = {"owner": marker.owner, "sent": dict(sorted(marker.digests.items()))}
+    data = {"owner": marker.owner, "sent": dict(sorted(marker.digests.items()))}
     if inner:
-        value[inner[0]] = {**(value.get(inner[0]) or {}), MARKER_KEY: said}
+        value[inner[0]] = {**(value.get(inner[0]) or {}), MARKER_KEY: data}
     else:
-        value[MARKER_KEY] = said
+        value[MARKER_KEY] = data
     return {**body, field: value}
 
 
@@ -112,14 +111,16 @@ def _uses_text_marker(kind: ResourceKind) -> bool:
 
 
 def _format_text_marker(kind: ResourceKind, marker: Marker) -> str:
-    """A marker on one line; which fields it is of is told by one bit for each."""
+    """Return a marker as one word; its fields are a bit mask over the sorted field names."""
     assert marker.combined
-    fields, told = marker.combined
-    bits = sum(1 << place for place, field in enumerate(sorted(RESOURCE_SCHEMAS[kind].fields)) if field in fields)
-    return f"envtree:{marker.owner}:{bits:x}:{told}"
+    fields, digest = marker.combined
+    bits = sum(1 << position for position, field in enumerate(sorted(RESOURCE_SCHEMAS[kind].fields)) if field in fields)
+    return f"envtree:{marker.owner}:{bits:x}:{digest}"
 
 
 def _parse_text_marker(kind: ResourceKind, match: re.Match[str]) -> Marker:
     bits = int(match["fields"], 16)
-    fields = frozenset(field for place, field in enumerate(sorted(RESOURCE_SCHEMAS[kind].fields)) if bits >> place & 1)
+    fields = frozenset(
+        field for position, field in enumerate(sorted(RESOURCE_SCHEMAS[kind].fields)) if bits >> position & 1
+    )
     return Marker(match["owner"], {}, (fields, match["digest"]))

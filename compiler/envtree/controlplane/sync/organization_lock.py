@@ -1,7 +1,7 @@
-"""One run at a time: whoever makes the project with the lock's key holds it, and the server lets one do so.
+"""The lock of an organization: a project with a reserved key, which the server lets only one run create.
 
-The lock says who holds it, so that one of a run that was killed here is taken over at once; elsewhere nobody can look,
-and it counts as left behind when it has not been touched for five minutes by the server's own clock.
+The lock records its owner, so a run on the same machine takes it over at once if that process has ended. On another
+machine the lock counts as stale when it has not been updated for five minutes by the server's own clock.
 """
 
 import os
@@ -24,7 +24,7 @@ _LOCK_DESCRIPTION = "envtree is at work. If it is not, remove this project."
 
 @contextmanager
 def hold_organization_lock(client: Client) -> Iterator[None]:
-    """Hold the lock of an organization; a Failure where somebody else does."""
+    """Hold the lock of an organization; raise MachineError (ET804) if another run has it."""
     id = _acquire(client) or _acquire_from_stale(client)
     if id is None:
         message = "another run is changing the control plane"
@@ -40,13 +40,13 @@ def hold_organization_lock(client: Client) -> Iterator[None]:
 
 
 def _heartbeat(client: Client, id: str) -> Callable[[], None]:
-    """What lets the server's clock note now and then that we are still here."""
-    told = time.monotonic()
+    """Return a function that updates the lock, at most once a minute."""
+    last_beat = time.monotonic()
 
     def beat() -> None:
-        nonlocal told
-        if time.monotonic() - told > _HEARTBEAT_SECONDS:
-            told = time.monotonic()
+        nonlocal last_beat
+        if time.monotonic() - last_beat > _HEARTBEAT_SECONDS:
+            last_beat = time.monotonic()
             client.send("PATCH", f"/projects/{id}", {"description": _LOCK_DESCRIPTION})
 
     return beat
@@ -61,36 +61,36 @@ def _acquire(client: Client) -> str | None:
     }
     try:
         return str(client.send("POST", "/projects", body)["id"])
-    except ApiError as refused:
-        # The name is unique too, and told as an error of the database.
-        if refused.status == 409 or "UniqueViolation" in refused.reason:
+    except ApiError as error:
+        # The name is unique too, and a duplicate is reported as an error of the database.
+        if error.status == 409 or "UniqueViolation" in error.reason:
             return None
         raise
 
 
 def _acquire_from_stale(client: Client) -> str | None:
-    """Remove a lock that was left behind, by its id, so that no other one goes with it; then take one of our own."""
-    answer = client.request("GET", "/projects")
-    found = next((one for one in answer.data if one["key"] == LOCK_PROJECT_KEY), None)
-    if found is not None:
-        if not _is_stale(found, answer.date):
+    """Delete a stale lock by its id, so that no newer one is deleted, and acquire a new one; else return None."""
+    response = client.request("GET", "/projects")
+    lock = next((project for project in response.data if project["key"] == LOCK_PROJECT_KEY), None)
+    if lock is not None:
+        if not _is_stale(lock, response.date):
             return None
         with suppress(ApiError):
-            client.send("DELETE", f"/projects/{found['id']}")
+            client.send("DELETE", f"/projects/{lock['id']}")
     return _acquire(client)
 
 
 def _is_stale(lock: Mapping[str, Any], now: datetime | None) -> bool:
     holder = (lock.get("settings") or {}).get("holder") or {}
-    mine = _holder_identity()
-    if mine["machine"] and holder.get("machine") == mine["machine"]:
+    own_identity = _holder_identity()
+    if own_identity["machine"] and holder.get("machine") == own_identity["machine"]:
         return _process_start_time(holder.get("process")) != holder.get("started")
     touched = datetime.fromisoformat(lock["updated_at"])
     return now is not None and touched.tzinfo is not None and now - touched > STALE_AFTER
 
 
 def _holder_identity() -> dict[str, Any]:
-    """This process, so that nobody takes another one for it: neither after a restart nor in another container."""
+    """Return an identity of this process that is unique across reboots and containers."""
     process = os.getpid()
     return {
         "machine": _machine_id(),
@@ -109,7 +109,7 @@ def _machine_id() -> str:
 
 
 def _process_start_time(process: object) -> str:
-    """When a process started, in the system's ticks; empty if there is none."""
+    """Return when a process started, in clock ticks; empty if it does not exist."""
     try:
         status = Path(f"/proc/{int(str(process))}/stat").read_text(encoding="utf-8", errors="replace")
     except (OSError, ValueError):

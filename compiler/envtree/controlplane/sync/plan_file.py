@@ -1,4 +1,4 @@
-"""A plan as a file: what was looked at and agreed on, so that nothing else is applied. There is no secret in it."""
+"""The file of a plan, which contains no secret: `apply` refuses to apply anything but the reviewed plan."""
 
 import re
 from collections.abc import Mapping
@@ -15,21 +15,21 @@ from envtree.model.span import file_span
 
 PLAN_FILE_VERSION = "1"
 _REFERENCE_KEY = "$ref"
-# A key of somebody's own that looks like a reference has one more `$`.
+# A user's key that looks like a reference has one more `$`.
 _ESCAPED_KEY = re.compile(r"\$\$+ref(:.*)?", re.DOTALL)
 
 
 class InvalidPlanError(Exception):
-    """A file is no plan of this version."""
+    """A file is not a plan of this version."""
 
 
 def plan_to_json(plan: SyncPlan) -> dict[str, Any]:
-    """A plan as JSON data: what would be done, for whoever reads it, and what it is done from."""
+    """Return a plan as JSON data: the changes, for readers, and the resources from which they are computed."""
     return {
         "envtree": PLAN_FILE_VERSION,
         "organization": plan.organization,
         "fingerprint": plan.fingerprint,
-        "changes": [_change_to_json(one) for one in plan.changes],
+        "changes": [_change_to_json(change) for change in plan.changes],
         "taken": [str(ref) for ref in plan.conflicts],
         "unmanaged": [str(ref) for ref in plan.unmanaged],
         "warnings": list(plan.warnings),
@@ -38,7 +38,7 @@ def plan_to_json(plan: SyncPlan) -> dict[str, Any]:
 
 
 def encode_plan(plan: SyncPlan) -> bytes:
-    """The file."""
+    """Return the bytes of the plan file."""
     return encode_canonical(plan_to_json(plan))
 
 
@@ -50,8 +50,8 @@ def _change_to_json(change: ResourceChange) -> dict[str, Any]:
         "id": change.id,
         "path": change.path,
         "reason": change.reason,
-        "fields": [_difference_to_json(each) for each in change.differences],
-        "associations": [_link_change_to_json(each) for each in change.link_changes],
+        "fields": [_difference_to_json(difference) for difference in change.differences],
+        "associations": [_link_change_to_json(link_change) for link_change in change.link_changes],
     }
 
 
@@ -76,31 +76,32 @@ def _link_change_to_json(link_change: LinkChange) -> dict[str, Any]:
 
 
 class SavedPlan:
-    """What a file says: the resources, and the plan that was shown for them."""
+    """A parsed plan file: the resources, and the plan that was shown for them; raise InvalidPlanError."""
 
     def __init__(self, data: bytes) -> None:
         try:
-            found = orjson.loads(data)
-            if found["envtree"] != PLAN_FILE_VERSION:
+            document = orjson.loads(data)
+            if document["envtree"] != PLAN_FILE_VERSION:
                 raise InvalidPlanError
-            self.desired = tuple(map(_decode_resource, found["desired"]))
-            self.organization = str(found["organization"])
+            self.desired = tuple(map(_decode_resource, document["desired"]))
+            self.organization = str(document["organization"])
             self.reviewed = {
-                name: found[name] for name in ("organization", "fingerprint", "changes", "taken", "warnings")
+                name: document[name] for name in ("organization", "fingerprint", "changes", "taken", "warnings")
             }
         except (ValueError, KeyError, TypeError, AttributeError):
             raise InvalidPlanError from None
 
     def matches(self, plan: SyncPlan) -> bool:
-        """Whether a plan that was made now is the one in the file."""
-        now = orjson.loads(encode_plan(plan))
-        return all(now[name] == said for name, said in self.reviewed.items())
+        """Report whether a new plan equals the one in the file."""
+        current = orjson.loads(encode_plan(plan))
+        return all(current[name] == value for name, value in self.reviewed.items())
 
 
 def _decode_resource(data: Mapping[str, Any]) -> DesiredResource:
     parent = _decode_body(data["parent"])
     links = [
-        DesiredLink(one["relation"], _decode_body(one["member"]), _decode_body(one["body"])) for one in data["links"]
+        DesiredLink(link["relation"], _decode_body(link["member"]), _decode_body(link["body"]))
+        for link in data["links"]
     ]
     return DesiredResource(
         data["kind"],
@@ -114,7 +115,7 @@ def _decode_resource(data: Mapping[str, Any]) -> DesiredResource:
 
 
 def _decode_body(value: Any) -> Any:
-    """A body from JSON data, with its references."""
+    """Return a body with its references from JSON data."""
     if isinstance(value, Mapping):
         if value.keys() == {_REFERENCE_KEY}:
             return _parse_reference(value[_REFERENCE_KEY])

@@ -1,4 +1,4 @@
-"""A plan, as data."""
+"""The data model of a plan."""
 
 from typing import Literal, NamedTuple
 
@@ -7,12 +7,12 @@ from envtree.controlplane.sync.compare_resource import FieldDifference, LinkChan
 
 ChangeAction = Literal["create", "update", "replace", "delete"]
 
-# What the server makes by itself, and makes again.
+# Objects that the server creates itself, and creates again when deleted.
 SERVER_MANAGED = frozenset({ResourceRef("environment", "default"), ResourceRef("project", "DEFAULT")})
 
 
 class ResourceChange(NamedTuple):
-    """What happens to one object; `id` is None as long as there is none."""
+    """The change of one object; `id` is None until the object exists."""
 
     action: ChangeAction
     ref: ResourceRef
@@ -21,14 +21,14 @@ class ResourceChange(NamedTuple):
     reason: str
     differences: tuple[FieldDifference, ...] = ()
     link_changes: tuple[LinkChange, ...] = ()
-    # Whether associations are not what they were made to be; None if nobody knows.
+    # Whether associations differ from those that were last sent; None if unknown.
     have_links_drifted: bool | None = None
 
 
 class SyncPlan(NamedTuple):
-    """The whole of it, in the order in which it is done; `fingerprint` is of the state that it was made for.
+    """All changes in the order in which they are made; `fingerprint` is of the live state that they are for.
 
-    `taken` are names that the tree wants and that belong to somebody else: while there is one, nothing is applied.
+    `conflicts` are names that the tree needs and that foreign objects have: while there is one, nothing is applied.
     """
 
     organization: str

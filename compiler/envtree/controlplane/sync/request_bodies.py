@@ -1,4 +1,4 @@
-"""The bodies of requests: what the API wants together, apart, or not at all."""
+"""Request bodies: the fields that the API wants together, apart, or not at all."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ IdResolver = Callable[[ResourceRef], str]
 
 
 def resource_path(resource: DesiredResource, id_of: IdResolver, id: str | None = None) -> str:
-    """Where a resource is, or where one of its kind is made."""
+    """Return the path of a resource, or the one that creates a resource of its kind."""
     if id:
         return f"{RESOURCE_SCHEMAS[resource.kind].path}/{id}"
     return (
@@ -21,21 +21,21 @@ def resource_path(resource: DesiredResource, id_of: IdResolver, id: str | None =
     )
 
 
-def create_body(resource: DesiredResource, id_of: IdResolver, marker_value: Marker) -> dict[str, Any]:
-    """The body that creates a resource: it is marked from the beginning."""
-    return with_marker(resource.kind, substitute_refs(resource.body, id_of), marker_value, {})
+def create_body(resource: DesiredResource, id_of: IdResolver, marker: Marker) -> dict[str, Any]:
+    """Return the body that creates a resource, with its marker from the beginning."""
+    return with_marker(resource.kind, substitute_refs(resource.body, id_of), marker, {})
 
 
 def update_body(
     resource: DesiredResource,
     fields: Mapping[str, Any],
     live_object: ApiObject,
-    marker_value: Marker,
+    marker: Marker,
     id_of: IdResolver,
 ) -> dict[str, Any]:
-    """The body that changes fields of a resource. What it replaces as a whole it says as a whole."""
+    """Return the body that changes fields of a resource, complete where the server replaces a field as a whole."""
     state = substitute_refs(resource.state, id_of)
-    body = with_marker(resource.kind, fields, marker_value, {**live_object, **state})
+    body = with_marker(resource.kind, fields, marker, {**live_object, **state})
     if resource.kind == "project":
         return _project_update(body, state, live_object)
     if resource.kind == "agent":
@@ -46,14 +46,14 @@ def update_body(
 
 
 def _project_update(body: dict[str, Any], state: ApiObject, live_object: ApiObject) -> dict[str, Any]:
-    """Settings that are sent alone erase what the server keeps inside of them."""
+    """Complete a project's body: settings that are sent alone erase fields that the server keeps inside them."""
     beside = {name: state.get(name, live_object.get(name)) for name in SETTINGS_FIELDS}
     settings = {name: value for name, value in body["settings"].items() if name not in SETTINGS_FIELDS}
     return {**body, **beside, "settings": settings}
 
 
 def _agent_update(body: dict[str, Any], state: ApiObject, live_object: ApiObject) -> dict[str, Any]:
-    """A prompt that is sent by itself has the configuration beside it discarded, so it goes inside."""
+    """Move the prompt into the configuration: the server discards a configuration beside a prompt."""
     fields = {name: value for name, value in body.items() if name != "system_prompt"}
     prompt = body.get("system_prompt", state.get("system_prompt", live_object.get("system_prompt")))
     configuration = {name: value for name, value in body["configuration"].items() if name != "system_prompt"}
@@ -62,6 +62,6 @@ def _agent_update(body: dict[str, Any], state: ApiObject, live_object: ApiObject
     if {"skill_ids", "skill_configurations"} & fields.keys():
         fields |= {name: state[name] for name in ("skill_ids", "skill_configurations") if name in state}
     if not fields.get("skill_ids", True):
-        # It takes no empty list, and says so after it has stored the rest.
+        # The server rejects an empty list, but only after it has stored the rest.
         del fields["skill_ids"]
     return {**fields, "configuration": configuration}

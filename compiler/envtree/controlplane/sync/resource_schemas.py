@@ -1,7 +1,7 @@
-"""How the control plane holds each kind: what can be written, what comes back, and in which shape two are compared.
+"""How the control plane stores each kind: writable fields with defaults, and their normal form for comparison.
 
-A `view` is the part of an object that can be written, in the one shape to which what is sent and what is read come
-down: the server completes what it gets, says the same under two names, and keeps some of it to itself.
+Sent and returned values are brought into one normal form, because the server completes the values that it gets, returns
+some under two names, and does not return others at all.
 """
 
 import re
@@ -16,20 +16,20 @@ NormalizedFields = dict[str, Any]
 
 # The key of our marker in an object.
 MARKER_KEY = "envtree"
-# Where there is no map for one, a word begins so.
+# The prefix of a marker that is text, for kinds without a map.
 MARKER_TAG_PREFIX = "envtree:"
 _DESCRIPTION_MARKER = re.compile(r" ?\[envtree:[^\]]*\]$")
 
 
 class ResourceSchema(NamedTuple):
-    """One kind: where it is, its fields with their defaults, where its marker stands, and what a change takes."""
+    """One kind: its path, its fields with their defaults, the path of its marker, and how updates work."""
 
     path: str
     fields: Mapping[str, Any]
     marker_path: tuple[str, ...] = ()
-    # What the server takes, and never tells.
+    # Fields that the server accepts and never returns.
     write_only: frozenset[str] = frozenset()
-    # What no request changes: the object is made anew.
+    # Fields that no request changes: the object is replaced.
     immutable: frozenset[str] = frozenset()
     update_method: str = "PATCH"
 
@@ -136,9 +136,9 @@ RESOURCE_SCHEMAS: Mapping[ResourceKind, ResourceSchema] = MappingProxyType(
     }
 )
 
-# The server keeps these of a project beside its settings, and inside of them.
+# Fields of a project that the server stores beside its settings as well as inside them.
 SETTINGS_FIELDS = ("goals", "default_model", "policy_ids", "restrict_to_environment")
-# What the server writes into the configuration of a team that does not say it.
+# Values that the server adds to the configuration of a team that does not set them.
 _TEAM_DEFAULTS: Mapping[str, Any] = {
     "add_datetime_to_instructions": False,
     "debug_mode": False,
@@ -150,30 +150,32 @@ _UNORDERED_FIELDS = frozenset({"environment_ids", "skill_ids", "policy_ids"})
 
 
 def normalize_object(kind: ResourceKind, live_object: ApiObject, skills: Mapping[str, ApiObject]) -> NormalizedFields:
-    """What an object of the server says, of all that can be written; `skills` are those of the server by their ids."""
-    own = _agent_fields(live_object, skills) if kind == "agent" else live_object
+    """Return the writable fields of a live object in normal form; `skills` are all live skills by id."""
+    source = _agent_fields(live_object, skills) if kind == "agent" else live_object
     fields = RESOURCE_SCHEMAS[kind].fields.keys() - RESOURCE_SCHEMAS[kind].write_only
-    return {field: normalize_field(kind, field, own[field], live_object) for field in sorted(fields) if field in own}
+    return {
+        field: normalize_field(kind, field, source[field], live_object) for field in sorted(fields) if field in source
+    }
 
 
 def normalize_field(kind: ResourceKind, field: str, value: Any, parent: ApiObject) -> Any:
-    """A value in the shape in which it is compared; `whole` is what it is a field of."""
+    """Return a value in normal form; `parent` is the object that contains the field."""
     if field == "execution_environment":
         return _normalize_environment(value or {})
     if field in _UNORDERED_FIELDS:
         return sorted(value or (), key=str)
     if field == "skill_configurations":
-        return {id: said for id, said in (value or {}).items() if said}
+        return {id: override for id, override in (value or {}).items() if override}
     if field == "display_name" and value is None:
         return parent.get("name")
     if isinstance(value, Mapping):
         return _normalize_map(kind, field, value)
-    own = _FIELD_NORMALIZERS.get((kind, field))
-    return own(value) if own else list(value) if isinstance(value, tuple) else value
+    normalize = _FIELD_NORMALIZERS.get((kind, field))
+    return normalize(value) if normalize else list(value) if isinstance(value, tuple) else value
 
 
 def strip_description_marker(text: str | None) -> str | None:
-    """A description without the marker at its end."""
+    """Return a description without the marker at its end."""
     return _DESCRIPTION_MARKER.sub("", text or "") or None
 
 
@@ -181,35 +183,35 @@ def _strip_marker_tags(tags: Iterable[str] | None) -> list[str]:
     return [tag for tag in tags or () if not tag.startswith(MARKER_TAG_PREFIX)]
 
 
-# What the server spells in its own way, or we have added to.
+# Fields that the server rewrites, or to which a marker is added.
 _FIELD_NORMALIZERS: Mapping[tuple[ResourceKind, str], Callable[[Any], Any]] = {
     ("project", "key"): lambda key: str(key).upper(),
     ("policy", "tags"): _strip_marker_tags,
     ("skill", "description"): strip_description_marker,
-    # A job takes no null, so an empty text stands for nothing.
+    # A job accepts no null, so an empty text represents an absent value.
     ("job", "description"): lambda text: text or None,
     ("job", "system_prompt"): lambda text: text or None,
 }
 
 
 def _normalize_map(kind: ResourceKind, field: str, value: ApiObject) -> NormalizedFields:
-    found = dict(value)
+    normalized = dict(value)
     if (kind, field) == ("project", "settings"):
-        found = {key: child for key, child in found.items() if key not in SETTINGS_FIELDS}
+        normalized = {key: child for key, child in normalized.items() if key not in SETTINGS_FIELDS}
     elif (kind, field) == ("agent", "configuration"):
-        found.pop("system_prompt", None)
+        normalized.pop("system_prompt", None)
     elif (kind, field) == ("team", "configuration"):
-        found = {key: _drop_nulls(child) for key, child in found.items() if child != _TEAM_DEFAULTS.get(key)}
-        found = {key: child for key, child in found.items() if child not in (None, [], {}, "")}
-        if "member_ids" in found:
-            found["member_ids"] = sorted(found["member_ids"], key=str)
+        normalized = {key: _drop_nulls(child) for key, child in normalized.items() if child != _TEAM_DEFAULTS.get(key)}
+        normalized = {key: child for key, child in normalized.items() if child not in (None, [], {}, "")}
+        if "member_ids" in normalized:
+            normalized["member_ids"] = sorted(normalized["member_ids"], key=str)
     elif (kind, field) == ("skill", "configuration"):
-        found = {key: child for key, child in found.items() if child is not None}
-    return strip_marker(RESOURCE_SCHEMAS[kind].marker_path, field, found)
+        normalized = {key: child for key, child in normalized.items() if child is not None}
+    return strip_marker(RESOURCE_SCHEMAS[kind].marker_path, field, normalized)
 
 
 def strip_marker(marker: tuple[str, ...], field: str, value: NormalizedFields) -> NormalizedFields:
-    """A field without the marker that may stand in it, nor the map that is there for it alone."""
+    """Return a field without the marker that may be in it, and without the map that exists only for it."""
     if not marker or field != marker[0]:
         return value
     if len(marker) == 1:
@@ -231,33 +233,37 @@ def _normalize_environment(value: ApiObject) -> NormalizedFields:
 
 
 def _normalize_server(config: Any) -> Any:
-    """A server of MCP: the control plane fills in nulls, and has two names for how it is spoken to."""
+    """Return an MCP server without nulls, and with one name for its transport instead of two."""
     if not isinstance(config, Mapping):
         return config
-    found = {key: child for key, child in config.items() if child not in (None, [], {})}
-    transport = found.pop("transport_type", None)
-    return {**found, "type": found.get("type", transport)} if transport or "type" in found else found
+    normalized = {key: child for key, child in config.items() if child not in (None, [], {})}
+    transport = normalized.pop("transport_type", None)
+    return (
+        {**normalized, "type": normalized.get("type", transport)} if transport or "type" in normalized else normalized
+    )
 
 
 def _agent_fields(live_object: ApiObject, skills: Mapping[str, ApiObject]) -> NormalizedFields:
-    """An agent, with what it says of others in the shape in which it is told."""
-    used = {one["id"]: one for one in live_object.get("skills") or ()}
+    """Return an agent with its related objects in the form in which they are sent."""
+    used_skills = {skill["id"]: skill for skill in live_object.get("skills") or ()}
     return {
         **live_object,
-        "environment_ids": [one["id"] for one in live_object.get("environments") or ()],
-        "skill_ids": live_object.get("skill_ids") or list(used),
-        "skill_configurations": {id: _configuration_overrides(one, skills.get(id, {})) for id, one in used.items()},
+        "environment_ids": [environment["id"] for environment in live_object.get("environments") or ()],
+        "skill_ids": live_object.get("skill_ids") or list(used_skills),
+        "skill_configurations": {
+            id: _configuration_overrides(used, skills.get(id, {})) for id, used in used_skills.items()
+        },
     }
 
 
 def _configuration_overrides(used: ApiObject, skill: ApiObject) -> NormalizedFields:
-    """What of a skill's configuration is said where it is used; the server tells it only merged."""
-    plain = skill.get("configuration") or {}
-    return {key: value for key, value in (used.get("configuration") or {}).items() if plain.get(key) != value}
+    """Return an agent's overrides of a skill's configuration; the server returns them only merged."""
+    defaults = skill.get("configuration") or {}
+    return {key: value for key, value in (used.get("configuration") or {}).items() if defaults.get(key) != value}
 
 
 def _drop_nulls(value: Any) -> Any:
-    """A value without what is null in it, as the server fills it in."""
+    """Return a value without nulls in its maps, which the server fills in."""
     if isinstance(value, Mapping):
         return {key: _drop_nulls(child) for key, child in value.items() if child is not None}
     return value

@@ -1,4 +1,4 @@
-"""What the server will do beyond what it is asked for: each is a sentence of a plan."""
+"""Predict effects of a plan on the server beyond the requested changes; each is one sentence of the plan."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from envtree.controlplane.sync.plan_model import SERVER_MANAGED, ResourceChange,
 
 
 def predict_side_effects(plan: SyncPlan, live: LiveState) -> Iterator[str]:
-    """The warnings of a plan."""
+    """Yield the warnings of a plan."""
     yield from _namespace_provisioning(plan, live)
     for change in plan.changes:
         if change.action in ("delete", "replace"):
@@ -22,8 +22,8 @@ def predict_side_effects(plan: SyncPlan, live: LiveState) -> Iterator[str]:
 
 
 def _namespace_provisioning(plan: SyncPlan, live: LiveState) -> Iterator[str]:
-    creates = any(one.action == "create" and one.ref.kind == "environment" for one in plan.changes)
-    if creates and all(ref in SERVER_MANAGED for ref in live.objects if ref.kind == "environment"):
+    creates_environment = any(change.action == "create" and change.ref.kind == "environment" for change in plan.changes)
+    if creates_environment and all(ref in SERVER_MANAGED for ref in live.objects if ref.kind == "environment"):
         yield (
             "the first environment that is created would have the server provision a namespace; it was read before, "
             "which makes 'default' the first, so none is provisioned"
@@ -31,21 +31,23 @@ def _namespace_provisioning(plan: SyncPlan, live: LiveState) -> Iterator[str]:
 
 
 def _silent_losses(change: ResourceChange, plan: SyncPlan, live: LiveState) -> Iterator[str]:
-    """What goes with an object, and the server says nothing of it."""
-    stays = {one.ref for one in plan.changes if one.action != "delete"}
-    gone = {one.ref for one in plan.changes if one.action == "delete"}
+    """Yield the losses that come with deleting or replacing an object and that the server does not report."""
+    remaining = {other.ref for other in plan.changes if other.action != "delete"}
+    deleted = {other.ref for other in plan.changes if other.action == "delete"}
     name = change.ref.name
     if change.ref.kind == "environment":
         users = [
             ref.name
-            for ref, found in live.objects.items()
-            if ref.kind == "agent" and ref not in gone | stays and _uses_environment(found, change.id)
+            for ref, live_object in live.objects.items()
+            if ref.kind == "agent" and ref not in deleted | remaining and _uses_environment(live_object, change.id)
         ]
         if users:
             names = _join_names(users)
             yield f"environment '{name}' is used by {names}, which would lose its variables without an error"
         queues = [
-            ref for ref, one in live.objects.items() if one.get("environment_id") == change.id and ref not in gone
+            ref
+            for ref, live_object in live.objects.items()
+            if live_object.get("environment_id") == change.id and ref not in deleted
         ]
         if queues:
             yield f"with environment '{name}' go its worker queues, {_join_names([ref.name for ref in queues])}"
@@ -53,27 +55,31 @@ def _silent_losses(change: ResourceChange, plan: SyncPlan, live: LiveState) -> I
         yield f"the members of team '{name}' stay, without a team"
 
 
-def _uses_environment(found: Mapping[str, Any], environment: str | None) -> bool:
-    return any(one["id"] == environment for one in found.get("environments") or ())
+def _uses_environment(agent: Mapping[str, Any], environment: str | None) -> bool:
+    return any(used["id"] == environment for used in agent.get("environments") or ())
 
 
 def _overwritten_keys(change: ResourceChange) -> Iterator[str]:
-    """Keys that stand at the server only: an update replaces a whole map."""
-    for each in change.differences:
-        if isinstance(each.before, Mapping) and isinstance(each.after, Mapping):
-            lost = sorted(str(key) for key in each.before.keys() - each.after.keys())
+    """Yield keys that exist only on the server: an update replaces a map as a whole."""
+    for difference in change.differences:
+        if isinstance(difference.before, Mapping) and isinstance(difference.after, Mapping):
+            lost = sorted(str(key) for key in difference.before.keys() - difference.after.keys())
             if lost:
                 names = _join_names(lost)
-                yield f"{change.ref}: an update replaces '{each.field}' as a whole, and {names} would be gone"
+                yield f"{change.ref}: an update replaces '{difference.field}' as a whole, and {names} would be gone"
 
 
 def _duplicate_names(plan: SyncPlan, live: LiveState) -> Iterator[str]:
-    for ref in sorted(live.duplicates & {one.ref for one in plan.desired}):
+    for ref in sorted(live.duplicates & {resource.ref for resource in plan.desired}):
         yield f"there are two {ref.kind}s '{ref.name}', and the control plane keeps them apart by their ids only"
 
 
 def _missing_secrets(desired: tuple[DesiredResource, ...], live: LiveState) -> Iterator[str]:
-    names = {name for one in desired for name in (one.state.get("execution_environment") or {}).get("secrets") or ()}
+    names = {
+        name
+        for resource in desired
+        for name in (resource.state.get("execution_environment") or {}).get("secrets") or ()
+    }
     if live.secret_names is None:
         if names:
             yield "the vault does not answer, so nobody knows which secrets are in it"
@@ -84,18 +90,18 @@ def _missing_secrets(desired: tuple[DesiredResource, ...], live: LiveState) -> I
 
 
 def _default_shells(plan: SyncPlan) -> Iterator[str]:
-    """Agents to which the server gives a shell, because they have no skill."""
-    found = [
-        one.name
-        for one in plan.desired
-        if one.kind == "agent" and not one.state.get("skill_ids") and _is_created(one.ref, plan)
+    """Yield the new agents without skills, to which the server gives a shell."""
+    agents = [
+        resource.name
+        for resource in plan.desired
+        if resource.kind == "agent" and not resource.state.get("skill_ids") and _is_created(resource.ref, plan)
     ]
-    if found:
-        yield f"to {_join_names(found)}, which has no skill of its own, the server gives a shell"
+    if agents:
+        yield f"to {_join_names(agents)}, which has no skill of its own, the server gives a shell"
 
 
 def _is_created(ref: ResourceRef, plan: SyncPlan) -> bool:
-    return any(one.ref == ref and one.action in ("create", "replace") for one in plan.changes)
+    return any(change.ref == ref and change.action in ("create", "replace") for change in plan.changes)
 
 
 def _join_names(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""A file of the tree as somebody would write it: plain words plain, long texts in blocks, all else in quotes."""
+"""Render a file of a tree as a person would write it: plain words, block style for long texts, else quotes."""
 
 import json
 import re
@@ -8,13 +8,13 @@ from typing import Any
 from envtree.output.emit.yaml_text import quote
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
-# What some reader of YAML takes for something else than text.
+# Words that some YAML parser reads as something other than text.
 _RESERVED_SCALARS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 _BLOCK_TEXT = re.compile(r"\S[^\0-\x08\x0b-\x1f\x7f-\xa0\u2028\u2029\ufeff]*")
 
 
 def render_tree_file(data: dict[str, Any]) -> str:
-    """The text of a file."""
+    """Return the text of a file."""
     return "".join(f"{line}\n" for line in _map_lines(data)) if data else "{}\n"
 
 
@@ -24,9 +24,9 @@ def _map_lines(data: dict[str, Any]) -> Iterator[str]:
         if isinstance(value, dict) and value:
             yield head
             yield from (f"  {line}" for line in _map_lines(value))
-        elif isinstance(value, list) and any(isinstance(one, dict | list) and one for one in value):
+        elif isinstance(value, list) and any(isinstance(item, dict | list) and item for item in value):
             yield head
-            yield from (f"  {line}" for one in value for line in _item_lines(one))
+            yield from (f"  {line}" for item in value for line in _item_lines(item))
         elif isinstance(value, str) and _is_block(value):
             yield f"{head} {'|' if value.endswith(chr(10)) else '|-'}"
             yield from (f"  {line}" if line else "" for line in value.removesuffix("\n").split("\n"))

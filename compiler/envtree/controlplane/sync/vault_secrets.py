@@ -1,4 +1,4 @@
-"""Kubiya's vault, which has one value for each name in an organization. Here values are in memory only."""
+"""Kubiya's vault, which has one value for each name in an organization. Values are kept in memory only."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -13,22 +13,22 @@ from envtree.model.diagnostic import MachineError, RefusedError
 _SECRETS_PATH = "/api/v2/secrets"
 # A name becomes a variable of the same name.
 _SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# Who put a secret there, as its description.
+# The description of a secret that envtree put into the vault.
 _OWNER_DESCRIPTION = "Kept by envtree for {}."
 
 
 class SecretValues:
-    """Secrets by name, from all bundles: it shows none of them, and a name with two values is refused."""
+    """Secrets by name, from all bundles. `repr` shows no value; a name with two values is refused (ET910)."""
 
     def __init__(self) -> None:
         self._values: dict[str, tuple[str, str]] = {}
 
     def add(self, bundle: str, values: Mapping[str, str]) -> None:
-        """Take the secrets of one bundle."""
+        """Add the secrets of one bundle."""
         for name, value in values.items():
-            known, first = self._values.setdefault(name, (value, bundle))
-            if known != value:
-                message = f"secret '{name}' has one value in '{first}' and another in '{bundle}'"
+            first_value, first_bundle = self._values.setdefault(name, (value, bundle))
+            if first_value != value:
+                message = f"secret '{name}' has one value in '{first_bundle}' and another in '{bundle}'"
                 raise RefusedError("ET910", message, "the vault has one for all: give each a name of its own")
 
     def __getitem__(self, name: str) -> str:
@@ -42,8 +42,8 @@ class SecretValues:
 
 
 def secret_names(desired: Iterable[DesiredResource]) -> list[str]:
-    """The names of the secrets that resources use."""
-    sections = (one.state.get("execution_environment") or {} for one in desired)
+    """Return the names of the secrets that resources use."""
+    sections = (resource.state.get("execution_environment") or {} for resource in desired)
     return sorted({name for section in sections for name in section.get("secrets") or ()})
 
 
@@ -54,38 +54,38 @@ def push_secrets(
     organization: str,
     report_progress: Callable[[str], None],
 ) -> None:
-    """Put secrets into the vault; none that somebody else has put there is overwritten, and none is before all fit."""
-    ours, names = _OWNER_DESCRIPTION.format(organization), list(names)
-    found = {one["name"]: one.get("description") for one in client.get(_SECRETS_PATH)}
+    """Write secrets into the vault after checking all of them; a foreign secret is never overwritten."""
+    description, names = _OWNER_DESCRIPTION.format(organization), list(names)
+    descriptions = {secret["name"]: secret.get("description") for secret in client.get(_SECRETS_PATH)}
     for name in names:
         if not _SECRET_NAME.fullmatch(name):
             raise RefusedError("ET910", f"'{name}' is no name of a variable, and the vault's are", "rename it")
         if name not in values:
             message = f"no agent has a value for secret '{name}', which a team uses"
             raise RefusedError("ET910", message, "give the team an agent that has it, or put it into the vault by hand")
-        if name in found and found[name] != ours:
+        if name in descriptions and descriptions[name] != description:
             message = f"secret '{name}' is in the vault, and not from here"
             raise RefusedError("ET906", message, "remove it there, or give the one here another name")
     for name in names:
-        if name in found:
-            client.send("PUT", f"{_SECRETS_PATH}/{name}", {"value": values[name], "description": ours})
+        if name in descriptions:
+            client.send("PUT", f"{_SECRETS_PATH}/{name}", {"value": values[name], "description": description})
         else:
-            client.send("POST", _SECRETS_PATH, {"name": name, "value": values[name], "description": ours})
+            client.send("POST", _SECRETS_PATH, {"name": name, "value": values[name], "description": description})
         report_progress(f"put secret {name} into the vault")
 
 
 def used_secret_names(live: LiveState) -> frozenset[str]:
-    """The names of secrets that objects of the control plane use."""
-    sections = (one.get("execution_environment") or {} for one in live.objects.values())
+    """Return the names of secrets that live objects use."""
+    sections = (live_object.get("execution_environment") or {} for live_object in live.objects.values())
     return frozenset(name for section in sections for name in section.get("secrets") or ())
 
 
 def fetch_secrets(client: Client, live: LiveState) -> dict[str, str]:
-    """The values of the secrets in use, as far as the vault has them."""
-    found: dict[str, str] = {}
+    """Return the values of the secrets in use, as far as the vault has them."""
+    values: dict[str, str] = {}
     for name in sorted(used_secret_names(live)):
         with suppress(ApiError, MachineError):
-            said: Any = client.get(f"/secrets/value/{name}")
-            if isinstance(said, Mapping) and isinstance(said.get("value"), str):
-                found[name] = said["value"]
-    return found
+            answer: Any = client.get(f"/secrets/value/{name}")
+            if isinstance(answer, Mapping) and isinstance(answer.get("value"), str):
+                values[name] = answer["value"]
+    return values
