@@ -1,46 +1,50 @@
-"""Run `envtree diff` on a runner of GitHub, and put what it has saved into the words of a comment."""
+"""Run `envtree diff` on a GitHub runner, and render its saved answer as Markdown for a comment."""
 
 import os
 import subprocess
 from pathlib import Path
 
-# What `envtree diff --saved` may end with: 1 is for errors, which the check tells too.
-_ANSWERED = (0, 1)
-_LARGEST = 32 * 1024 * 1024
-# Without room for this much there is nothing to say.
-_LEAST = 2_000
-# The program reads files of strangers, and needs neither the token nor the files that steer the runner.
-_WITHHELD = {"TOKEN", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY"}
+# Exit codes of `envtree diff` with an answer: 1 is for errors in the tree, which the check reports too.
+_ANSWER_EXIT_CODES = (0, 1)
+_MAX_FILE_SIZE = 32 * 1024 * 1024
+# With a smaller limit, in bytes, the diff is omitted.
+_MIN_LIMIT = 2_000
+# The program reads untrusted files, and needs neither the token nor the files that control the runner.
+_WITHHELD_VARIABLES = {"TOKEN", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY"}
 
 
-def environ() -> dict[str, str]:
-    """What a program is told of the job."""
-    return {name: value for name, value in os.environ.items() if name not in _WITHHELD}
+def program_environ() -> dict[str, str]:
+    """Return the environment for the program, without the withheld variables."""
+    return {name: value for name, value in os.environ.items() if name not in _WITHHELD_VARIABLES}
 
 
-def save(program: str, directory: str, base: str, inputs: list[str], file: Path) -> subprocess.CompletedProcess[bytes]:
+def save_diff(
+    program: str, directory: str, base: str, inputs: list[str], file: Path
+) -> subprocess.CompletedProcess[bytes]:
     """Compare the tree with a revision, and save the answer if there is one."""
     options = ["--format", "json", *(f"--input={line}" for line in inputs)]
     command = [program, "-C", directory, "diff", *options, "--", base]
-    done = subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL, env=environ())
-    if done.returncode in _ANSWERED and done.stdout:
-        file.write_bytes(done.stdout)
-    return done
+    process = subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL, env=program_environ())
+    if process.returncode in _ANSWER_EXIT_CODES and process.stdout:
+        file.write_bytes(process.stdout)
+    return process
 
 
-def followed(text: str, program: str, file: Path, limit: int) -> str:
-    """A text, and behind it what a saved answer says, in at most `limit` bytes."""
-    more = _told(program, file, limit - len(text.encode()) - 1)
-    return f"{text}\n{more}" if more else text
+def append_diff(text: str, program: str, file: Path, limit: int) -> str:
+    """Append the Markdown of a saved answer to a text, in at most `limit` bytes for both."""
+    diff_text = _render_diff(program, file, limit - len(text.encode()) - 1)
+    return f"{text}\n{diff_text}" if diff_text else text
 
 
-def _told(program: str, file: Path, limit: int) -> str:
-    """A saved answer, which may be a stranger's, as Markdown; empty if it is none, or if there is no room."""
+def _render_diff(program: str, file: Path, limit: int) -> str:
+    """Return a saved answer, which may be untrusted, as Markdown; empty if it is invalid or does not fit."""
     try:
-        if limit < _LEAST or file.stat().st_size > _LARGEST:
+        if limit < _MIN_LIMIT or file.stat().st_size > _MAX_FILE_SIZE:
             return ""
         command = [program, "diff", "--saved", str(file), "--format", "markdown", "--limit", str(limit)]
-        done = subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL, env=environ())
+        process = subprocess.run(
+            command, check=False, capture_output=True, stdin=subprocess.DEVNULL, env=program_environ()
+        )
     except OSError:
         return ""
-    return done.stdout.decode("utf-8", "replace") if done.returncode in _ANSWERED else ""
+    return process.stdout.decode("utf-8", "replace") if process.returncode in _ANSWER_EXIT_CODES else ""

@@ -1,6 +1,6 @@
-"""Run `envtree check`, and on request `envtree diff`, on a runner of GitHub: annotations, a summary, files, outputs.
+"""Run `envtree check`, and on request `envtree diff`, on a GitHub runner: annotations, a summary, files and outputs.
 
-It ends as the check does. Nothing here needs a permission: what a read-only token cannot do is left out.
+The exit code is that of the check. Nothing here requires a permission: the comment, which needs one, is optional.
 """
 
 import json
@@ -13,19 +13,19 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from changes import environ, followed, save
-from comment import LONGEST, Refused, comment, first_line
-from markdown import markdown, stopped
+from changes import append_diff, program_environ, save_diff
+from comment import MAX_COMMENT, CommentError, comment_on_pull_requests, marker_line
+from markdown import render_failure, render_report
 
 # The runner drops a summary of more than 1,024 KiB.
-_LONGEST_SUMMARY = 900 * 1024
+_MAX_SUMMARY = 900 * 1024
 _ANNOTATION = re.compile(r"::(error|warning|notice) ")
-_NOTHING = re.compile("(?!)")
-_MACHINE = 3
+_NO_COMMAND = re.compile("(?!)")
+_MACHINE_ERROR = 3
 
 
 class Check(NamedTuple):
-    """How a check ended, and its report, if it made one."""
+    """The exit code of a check, and its report if it wrote one."""
 
     code: int
     report: dict[str, Any] | None
@@ -36,14 +36,14 @@ class Check(NamedTuple):
         return {0: "passed", 1: "failed"}.get(self.code, "error")
 
     def total(self, severity: str) -> str:
-        """How many findings are of a severity; empty when that is not known."""
-        return str(sum(one["severity"] == severity for one in self.report["findings"])) if self.report else ""
+        """Return the number of findings of a severity; empty without a report."""
+        return str(sum(finding["severity"] == severity for finding in self.report["findings"])) if self.report else ""
 
-    def text(self, directory: str, limit: int, first: str = "") -> str:
-        """What there is to say, as Markdown."""
+    def text(self, directory: str, limit: int, marker: str = "") -> str:
+        """Return the report, or the failure, as Markdown."""
         if self.report is None:
-            return stopped(self.code, directory, first)
-        return markdown(self.report, directory, limit, first)
+            return render_failure(self.code, directory, marker)
+        return render_report(self.report, directory, limit, marker)
 
 
 def _flag(name: str) -> bool:
@@ -54,14 +54,14 @@ def _lines(name: str) -> list[str]:
     return [line.strip() for line in os.environ.get(name, "").splitlines() if line.strip()]
 
 
-def _program() -> str:
+def _program_path() -> str:
     return os.environ.get("ENVTREE") or "envtree"
 
 
 def _command(directory: str, report: Path) -> list[str]:
     sarif = os.environ.get("SARIF_FILE", "")
     return [
-        *(_program(), "-C", directory, "check"),
+        *(_program_path(), "-C", directory, "check"),
         *("--format", "github", "--report", f"json={report}"),
         *(["--report", f"sarif={sarif}"] if sarif else []),
         *(["--strict"] if _flag("STRICT") else []),
@@ -73,53 +73,55 @@ def _command(directory: str, report: Path) -> list[str]:
 def _run(directory: str, report: Path) -> Check:
     command = _command(directory, report)
     try:
-        done = subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL, env=environ())
+        process = subprocess.run(
+            command, check=False, capture_output=True, stdin=subprocess.DEVNULL, env=program_environ()
+        )
     except OSError:
-        _say(f"::error title=envtree::the program '{_plain(command[0])}' cannot be started")
-        return Check(_MACHINE, None)
-    _relay(done.stdout, _ANNOTATION)
-    _relay(done.stderr, _NOTHING)
+        _print_line(f"::error title=envtree::the program '{_neutralize(command[0])}' cannot be started")
+        return Check(_MACHINE_ERROR, None)
+    _relay(process.stdout, _ANNOTATION)
+    _relay(process.stderr, _NO_COMMAND)
     try:
-        return Check(done.returncode, json.loads(report.read_bytes()))
+        return Check(process.returncode, json.loads(report.read_bytes()))
     except (OSError, ValueError):
-        return Check(done.returncode, None)
+        return Check(process.returncode, None)
 
 
 def _compare(directory: str, file: Path) -> None:
-    """Save what differs from the base, if there is one; a comparison that fails takes nothing from the check."""
+    """Save the diff against the base, if there is one; a failed comparison does not change the check's result."""
     base = os.environ.get("BASE", "").strip()
     if not base:
         return
     try:
-        done = save(_program(), directory, base, _lines("INPUTS"), file)
+        process = save_diff(_program_path(), directory, base, _lines("INPUTS"), file)
     except OSError:
         return
-    _relay(done.stderr, _NOTHING)
+    _relay(process.stderr, _NO_COMMAND)
     if not file.exists():
-        _say("::warning title=envtree::what differs from the base is not told; the log of the step says why")
+        _print_line("::warning title=envtree::what differs from the base is not told; the log of the step says why")
 
 
 def _relay(output: bytes, commands: re.Pattern[str]) -> None:
-    """Pass on commands of ours as they are, and all other lines so that the runner finds no command in them."""
+    """Print the runner commands of envtree unchanged, and all other lines so that they contain no command."""
     for line in filter(None, re.split(r"\r\n|\r|\n", output.decode("utf-8", "replace"))):
-        _say(line if commands.match(line) else f"| {_plain(line)}")
+        _print_line(line if commands.match(line) else f"| {_neutralize(line)}")
 
 
-def _plain(text: str) -> str:
-    # This old form of a command is one wherever it stands.
+def _neutralize(text: str) -> str:
+    # The runner recognises this old form of a command anywhere in a line.
     return text.replace("##[", "## [")
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     # The runner reads UTF-8, whatever the locale is.
     sys.stdout.buffer.write(f"{line}\n".encode("utf-8", "replace"))
 
 
-def _text(check: Check, directory: str, changes: Path, limit: int, first: str = "") -> str:
-    """The findings, and what changes in all the room that they leave, which is a third at least."""
+def _text(check: Check, directory: str, changes: Path, limit: int, marker: str = "") -> str:
+    """Return the findings, and the diff in the remaining room, which is at least a third."""
     if not changes.exists():
-        return check.text(directory, limit, first)
-    return followed(check.text(directory, limit * 2 // 3, first), _program(), changes, limit)
+        return check.text(directory, limit, marker)
+    return append_diff(check.text(directory, limit * 2 // 3, marker), _program_path(), changes, limit)
 
 
 def _summarize(text: str) -> None:
@@ -134,29 +136,29 @@ def _output(outputs: dict[str, str]) -> None:
     if path:
         with open(path, "a", encoding="utf-8") as output:
             for name, value in outputs.items():
-                end = secrets.token_hex(16)
-                output.write(f"{name}<<{end}\n{value}\n{end}\n")
+                delimiter = secrets.token_hex(16)
+                output.write(f"{name}<<{delimiter}\n{value}\n{delimiter}\n")
 
 
-def _comment(text: str, first: str) -> None:
+def _comment(text: str, marker: str) -> None:
     try:
-        comment(text, first)
-    except Refused as refused:
-        # So it is for every pull request from a fork, and no fault of anybody.
-        _say(f"| no comment was written: {refused}; the summary of the job says the same")
+        comment_on_pull_requests(text, marker)
+    except CommentError as error:
+        # Expected for every pull request from a fork, so it is not an error.
+        _print_line(f"| no comment was written: {error}; the summary of the job says the same")
 
 
 def main() -> int:
-    """Check the tree, and compare it; the exit code of `envtree check`."""
+    """Check the tree and compare it; return the exit code of `envtree check`, or 0 with EXIT_ZERO for findings."""
     directory = os.environ.get("DIRECTORY") or "."
     folder = Path(tempfile.mkdtemp(prefix="envtree-check-", dir=os.environ.get("RUNNER_TEMP")))
     report, comment_file, changes = (folder / name for name in ("envtree.json", "comment.md", "diff.json"))
     check, sarif = _run(directory, report), os.environ.get("SARIF_FILE", "")
     _compare(directory, changes)
-    first = first_line(directory)
-    text = _text(check, directory, changes, LONGEST, first)
+    marker = marker_line(directory)
+    text = _text(check, directory, changes, MAX_COMMENT, marker)
     comment_file.write_text(text, encoding="utf-8")
-    _summarize(_text(check, directory, changes, _LONGEST_SUMMARY))
+    _summarize(_text(check, directory, changes, _MAX_SUMMARY))
     _output(
         {
             "result": check.result,
@@ -170,7 +172,7 @@ def main() -> int:
         }
     )
     if _flag("COMMENT"):
-        _comment(text, first)
+        _comment(text, marker)
     return 0 if check.code == 1 and _flag("EXIT_ZERO") else check.code
 
 

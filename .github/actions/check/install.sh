@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Install envtree as it is at the revision of this action, and of the registry only what is pinned by hash beside this
-# script; with the arguments `sops` and `kubiya`, the real sops and what speaks to the control plane too.
+# Install envtree from the revision of this action, and from the registry only packages that the files beside this script
+# pin by hash. The arguments `sops` and `kubiya` add the real sops and the libraries for the control plane.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then

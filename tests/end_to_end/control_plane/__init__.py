@@ -1,1 +1,1 @@
-"""Against the real control plane, which is installed, started on loopback and stopped: `python tests control-plane`."""
+"""Tests with the real control plane, installed and started on loopback: `python tests control-plane`."""

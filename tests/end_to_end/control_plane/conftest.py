@@ -1,4 +1,4 @@
-"""One control plane for all tests; each test has an organization of its own in it, which is empty."""
+"""One control plane for all tests; each test has its own empty organization in it."""
 
 import hashlib
 import re
@@ -14,7 +14,7 @@ from tests.end_to_end.control_plane.trees import Site, acme, small
 
 @pytest.fixture(scope="session")
 def plane() -> Iterator[ControlPlane]:
-    """The running control plane."""
+    """Run the control plane for the session."""
     running = ControlPlane()
     yield running
     running.stop()
@@ -22,21 +22,21 @@ def plane() -> Iterator[ControlPlane]:
 
 @pytest.fixture
 def organization(request: pytest.FixtureRequest) -> str:
-    """The name of an organization that no other test uses."""
-    name = request.node.nodeid
-    words = re.sub(r"[^a-z0-9]+", "-", name.partition("::test_")[2].lower()).strip("-")
-    return f"{words[:40]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    """Return the name of an organization that no other test uses."""
+    node_id = request.node.nodeid
+    words = re.sub(r"[^a-z0-9]+", "-", node_id.partition("::test_")[2].lower()).strip("-")
+    return f"{words[:40]}-{hashlib.sha256(node_id.encode()).hexdigest()[:8]}"
 
 
 @pytest.fixture
 def key(organization: str) -> str:
-    """Its key."""
+    """Return the API key of the test's organization."""
     return key_for(organization)
 
 
 @pytest.fixture
 def site(plane: ControlPlane, organization: str, tmp_path: Path) -> Site:
-    """An empty folder for a tree of the test's organization."""
+    """Return a site with an empty folder for the tree."""
     root = tmp_path / "tree"
     root.mkdir()
     return Site(plane, organization, root)
@@ -44,13 +44,13 @@ def site(plane: ControlPlane, organization: str, tmp_path: Path) -> Site:
 
 @pytest.fixture
 def example(plane: ControlPlane, organization: str, tmp_path: Path) -> Site:
-    """The example tree, not yet applied."""
+    """Return a site with the example tree, not yet applied."""
     acme(tmp_path / "tree", organization)
     return Site(plane, organization, tmp_path / "tree")
 
 
 @pytest.fixture
-def little(site: Site) -> Site:
-    """A small tree with one of each kind, not yet applied."""
+def small_site(site: Site) -> Site:
+    """Return a site with a small tree that has one resource of each kind, not yet applied."""
     small(site.root, site.organization)
     return site

@@ -1,4 +1,4 @@
-"""envtree in a process of its own that need not import anything again: a fork of the test's."""
+"""Run envtree in a fork of the test's process, which need not import anything again."""
 
 import io
 import os
@@ -16,8 +16,8 @@ from envtree.cli import invoke
 from envtree.system import console
 
 
-class Ran(NamedTuple):
-    """How a command ended; killed, its code is the signal with a minus."""
+class CommandResult(NamedTuple):
+    """The exit code and output of a command; if it was killed, the code is the negated signal."""
 
     code: int
     out: str
@@ -25,7 +25,7 @@ class Ran(NamedTuple):
 
 
 class Fork:
-    """A command that runs."""
+    """A running command."""
 
     def __init__(
         self, arguments: list[str], environ: Mapping[str, str], before: Callable[[], None] = lambda: None
@@ -34,25 +34,25 @@ class Fork:
         sys.stdout.flush()
         sys.stderr.flush()
         with warnings.catch_warnings():
-            # The threads of the test hold nothing that the fork waits for.
+            # Forking with threads is safe here: the test's threads hold no lock that the fork needs.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._process = os.fork()
         if not self._process:
-            self._become(arguments, environ, before)
+            self._run_command(arguments, environ, before)
 
-    def wait(self) -> Ran:
-        """Wait for its end."""
+    def wait(self) -> CommandResult:
+        """Wait for the end of the command."""
         _, status = os.waitpid(self._process, 0)
-        return Ran(os.waitstatus_to_exitcode(status), _text(self._out), _text(self._err))
+        return CommandResult(os.waitstatus_to_exitcode(status), _text(self._out), _text(self._err))
 
-    def _become(self, arguments: list[str], environ: Mapping[str, str], before: Callable[[], None]) -> None:
+    def _run_command(self, arguments: list[str], environ: Mapping[str, str], before: Callable[[], None]) -> None:
         code = 99
         try:
             os.dup2(self._out.fileno(), 1)
             os.dup2(self._err.fileno(), 2)
             os.environ.clear()
             os.environ.update(environ)
-            # What pytest has put in their places writes somewhere else.
+            # pytest has replaced the streams, so they would be written elsewhere.
             sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb", closefd=False), encoding="utf-8")
             sys.stderr = io.TextIOWrapper(os.fdopen(2, "wb", closefd=False), encoding="utf-8")
             console.prepare_streams()

@@ -1,4 +1,4 @@
-"""The environment that the control plane runs in: made once for each content of its requirements."""
+"""The virtual environment of the control plane, created once for each content of its requirements."""
 
 import hashlib
 import os
@@ -10,30 +10,38 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements.txt"
-BUILD = HERE.parents[1] / "build"
+BUILD = HERE.parents[2] / "build"
 
 
-def installed() -> Path:
-    """The environment, which is installed if it is not there yet."""
+def ensure_installed() -> Path:
+    """Return the environment, and install it if it is missing or incomplete."""
     digest = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    place = BUILD / f"control-plane-{digest}"
-    if not (place / "whole").exists():
-        shutil.rmtree(place, ignore_errors=True)
-        install(place)
-        (place / "whole").touch()
-    return place
+    environment = BUILD / f"control-plane-{digest}"
+    if not (environment / "whole").exists():
+        shutil.rmtree(environment, ignore_errors=True)
+        install(environment)
+        (environment / "whole").touch()
+    return environment
 
 
-def install(place: Path) -> None:
-    """Install what the hashes name, and nothing that is not named."""
-    place.parent.mkdir(exist_ok=True)
-    venv.create(place)
-    command = ["pip", "--python", str(place / "bin" / "python"), "install", "--quiet", "--no-deps", "--require-hashes"]
-    # The byte code is made at the first start, of what is imported only.
+def install(environment: Path) -> None:
+    """Install the packages of the requirements, by hash, and no others."""
+    environment.parent.mkdir(exist_ok=True)
+    venv.create(environment)
+    command = [
+        "pip",
+        "--python",
+        str(environment / "bin" / "python"),
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--require-hashes",
+    ]
+    # The first start compiles the byte code, and only of imported modules.
     options = ["--no-compile", "--disable-pip-version-check", "-r", str(REQUIREMENTS)]
-    surroundings = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
-    subprocess.run([sys.executable, "-m", *command, *options], check=True, env=surroundings)
+    environ = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([sys.executable, "-m", *command, *options], check=True, env=environ)
 
 
 if __name__ == "__main__":
-    print(installed())
+    print(ensure_installed())

@@ -1,4 +1,4 @@
-"""A PostgreSQL that lives as long as the tests: in a folder of its own, without a port, and as nobody who matters."""
+"""A PostgreSQL server for one test session: in its own folder, without a port, as an unprivileged user."""
 
 import os
 import pwd
@@ -11,72 +11,77 @@ from pathlib import Path
 from typing import Any
 
 USER = "tests"
-# What is lost in a crash is of no use to anybody.
+# Durability does not matter, because the data are discarded.
 SETTINGS = ("listen_addresses=", "fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=64MB")
 
 
 def programs() -> Path:
-    """Where the newest PostgreSQL's programs are, which Debian keeps off PATH."""
-    found = [place.parent for place in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
-    if found:
-        return max(found, key=lambda place: float(place.parent.name))
-    there = shutil.which("initdb")
-    if there is None:
+    """Return the folder with the newest PostgreSQL's programs, which Debian keeps off PATH."""
+    folders = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    if folders:
+        return max(folders, key=lambda folder: float(folder.parent.name))
+    program = shutil.which("initdb")
+    if program is None:
         raise FileNotFoundError("the control plane needs PostgreSQL: apt-get install postgresql")
-    return Path(there).resolve().parent
+    return Path(program).resolve().parent
 
 
-def ends_with_us(signal_name: str) -> list[str]:
-    """What to put before a command so that it gets this signal when we die, however that happens."""
+def dies_with_parent(signal_name: str) -> list[str]:
+    """Return a command prefix that sends the program this signal when the parent dies in any way."""
     program = shutil.which("setpriv")
     return [program, "--pdeathsig", signal_name, "--"] if program else []
 
 
 class Postgres:
-    """A running server; `url` is how to reach it."""
+    """A running server, which is reached at `url`."""
 
     def __init__(self) -> None:
-        # A path of a socket is short, so the folder is not pytest's.
+        # The path of a socket must be short, so pytest's folder cannot be used.
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
         self.url = f"postgresql://{USER}@/postgres?host={self.folder}"
-        self._as = self._account()
+        self._user_options = self._choose_account()
         data = str(self.folder / "data")
         self._call("initdb", "-D", data, "-U", USER, "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
         settings = [word for setting in SETTINGS for word in ("-c", setting)]
-        command = [*ends_with_us("INT"), programs() / "postgres", "-D", data, "-k", self.folder, *settings]
-        self._process = subprocess.Popen([str(word) for word in command], **self._quiet())
+        command = [*dies_with_parent("INT"), programs() / "postgres", "-D", data, "-k", self.folder, *settings]
+        self._process = subprocess.Popen([str(word) for word in command], **self._process_options())
         self._wait()
 
     def dump(self) -> str:
-        """All that the database holds, as text."""
+        """Return the whole content of the database as SQL."""
         command = [str(programs() / "pg_dump"), "-h", str(self.folder), "-U", USER, "--inserts", "postgres"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     def stop(self) -> None:
-        """End it at once, and leave nothing."""
+        """Stop the server at once and remove its folder."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait(20)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _account(self) -> dict[str, Any]:
-        """PostgreSQL does not run as root; Debian has an account for it."""
+    def _choose_account(self) -> dict[str, Any]:
+        """Return options to run as Debian's account if this is root, as which PostgreSQL refuses to run."""
         if os.geteuid() != 0:
             return {}
         account = pwd.getpwnam("postgres")
         os.chown(self.folder, account.pw_uid, account.pw_gid)
         return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
-    def _quiet(self) -> dict[str, Any]:
-        nowhere = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return {**nowhere, "cwd": self.folder, "env": {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}, **self._as}
+    def _process_options(self) -> dict[str, Any]:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return {
+            **streams,
+            "cwd": self.folder,
+            "env": {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            **self._user_options,
+        }
 
     def _call(self, program: str, *arguments: str) -> None:
-        subprocess.run([str(programs() / program), *arguments], check=True, **self._quiet())
+        subprocess.run([str(programs() / program), *arguments], check=True, **self._process_options())
 
     def _wait(self) -> None:
-        ask = [str(programs() / "pg_isready"), "-q", "-h", str(self.folder), "-U", USER, "-d", "postgres"]
-        end = time.monotonic() + 30
-        while subprocess.run(ask, check=False, **self._quiet()).returncode:
-            if self._process.poll() is not None or time.monotonic() > end:
+        command = [str(programs() / "pg_isready"), "-q", "-h", str(self.folder), "-U", USER, "-d", "postgres"]
+        deadline = time.monotonic() + 30
+        while subprocess.run(command, check=False, **self._process_options()).returncode:
+            if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("PostgreSQL does not start")
             time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The real control plane, unmodified, on loopback: a process of its own that knows no other machine."""
+"""The real, unmodified control plane on loopback, in a process that can reach no other machine."""
 
 import shutil
 import signal
@@ -10,14 +10,14 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-from tests.end_to_end.control_plane.installed import HERE, installed
-from tests.end_to_end.control_plane.postgres import Postgres, ends_with_us
+from tests.end_to_end.control_plane.installed import HERE, ensure_installed
+from tests.end_to_end.control_plane.postgres import Postgres, dies_with_parent
 from tests.end_to_end.control_plane.services import Services
 
-# Nothing listens on this port, so whoever asks is refused at once.
+# Nothing listens on this port, so a connection is refused at once.
 CLOSED = "127.0.0.1:9"
 
-# Where the program would go by default, each to be answered by the stub, to be refused, or to be off.
+# Settings of the program's remote services: answered by the stub, refused, or switched off.
 STUBBED = ("KUBIYA_API_BASE", "KUBIYA_API_URL", "ENFORCER_SERVICE_URL")
 REFUSED = (
     *("TEMPORAL_CLOUD_PROXY_URL", "TEMPORAL_WORKFLOWS_API_BASE", "CONTEXT_GRAPH_API_BASE", "ORCHESTRATOR_API_BASE"),
@@ -37,10 +37,10 @@ OFF = {
 
 
 class ControlPlane:
-    """A running control plane with its database and the services that it asks."""
+    """A running control plane with its database and the services that it calls."""
 
     def __init__(self) -> None:
-        self._python = installed() / "bin" / "python"
+        self._python = ensure_installed() / "bin" / "python"
         self.folder = Path(tempfile.mkdtemp(prefix="control-plane-"))
         self.egress = self.folder / "egress"
         self.log = self.folder / "log"
@@ -50,7 +50,7 @@ class ControlPlane:
         self._process = self._start()
 
     def stop(self) -> None:
-        """End all of it."""
+        """Stop the control plane, its database and services, and remove their files."""
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(10)
@@ -62,11 +62,11 @@ class ControlPlane:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def refused(self) -> list[str]:
-        """What it tried to reach outside of this machine."""
+        """Return the refused attempts to reach another machine."""
         return self.egress.read_text().splitlines() if self.egress.exists() else []
 
     def _start(self) -> subprocess.Popen[bytes]:
-        """Start it, and migrate its database while it still imports."""
+        """Start the control plane, and migrate its database while it imports its modules."""
         shutil.copytree(HERE / "guard", self.folder / "guard")
         port = self.url.rpartition(":")[2]
         address = ["--host", "127.0.0.1", "--port", port, "--loop", "asyncio", "--no-access-log"]
@@ -80,15 +80,15 @@ class ControlPlane:
         return process
 
     def _python_with(self, arguments: list[str], log: int) -> subprocess.Popen[bytes]:
-        # What its working folder holds it would read as settings, so that is an empty one.
+        # It would read files in its working folder as settings, so that folder is empty.
         empty = self.folder / "empty"
         empty.mkdir(exist_ok=True)
-        command = [*ends_with_us("TERM"), str(self._python), *arguments]
-        surroundings = self._surroundings()
-        return subprocess.Popen(command, cwd=empty, env=surroundings, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        command = [*dies_with_parent("TERM"), str(self._python), *arguments]
+        environ = self._environ()
+        return subprocess.Popen(command, cwd=empty, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
-    def _surroundings(self) -> dict[str, str]:
-        """All of its environment: nothing of ours is passed on."""
+    def _environ(self) -> dict[str, str]:
+        """Return the complete environment of its process: nothing is inherited."""
         return {
             **OFF,
             **dict.fromkeys(STUBBED, self.services.url),
@@ -109,13 +109,13 @@ class ControlPlane:
         }
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        ask = build_opener(ProxyHandler({}))
-        end = time.monotonic() + 90
+        opener = build_opener(ProxyHandler({}))
+        deadline = time.monotonic() + 90
         while True:
             try:
-                ask.open(f"{self.url}/api/openapi.json", timeout=30).close()
+                opener.open(f"{self.url}/api/openapi.json", timeout=30).close()
             except (URLError, OSError):
-                if process.poll() is not None or time.monotonic() > end:
+                if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"the control plane does not start:\n{self.log.read_text()}") from None
                 time.sleep(0.1)
             else:

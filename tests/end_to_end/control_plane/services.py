@@ -1,4 +1,4 @@
-"""What the control plane asks others for, on loopback: a vault and a policy store. They only keep and give."""
+"""The services that the control plane calls, on loopback: a vault and a policy store that only store and return."""
 
 import json
 import threading
@@ -15,15 +15,15 @@ NOT_FOUND: Answer = (404, {"error": "not found"})
 
 
 class Services:
-    """The services, and what they hold, by organization."""
+    """The services and their content, by organization."""
 
     def __init__(self) -> None:
         self.secrets: defaultdict[str, dict[str, str]] = defaultdict(dict)
         self.descriptions: dict[tuple[str, str], str] = {}
         self.policies: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-        self.asked: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
         self.down = False
-        # Whether the vault refuses what it gets, and repeats it.
+        # Whether the services refuse each body and repeat it in the error.
         self.echo = False
         self._lock = threading.Lock()
         handler = type("Bound", (_Handler,), {"services": self})
@@ -33,7 +33,7 @@ class Services:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def stop(self) -> None:
-        """Answer no more."""
+        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -42,7 +42,7 @@ class Services:
         first, second, third, *rest = [unquote(part) for part in f"{path.strip('/')}///".split("/")]
         part = [word for word in rest if word]
         with self._lock:
-            self.asked.append((method, path))
+            self.requests.append((method, path))
             if self.down:
                 return 503, {"error": "down, as the test wants"}
             if self.echo and body is not None:
@@ -51,10 +51,10 @@ class Services:
                 if method in ("POST", "PUT"):
                     name = body["name"] if method == "POST" else part[0]
                     self.descriptions[organization, name] = body.get("description", "")
-                found = _vault(method, part, self.secrets[organization], body)
-                for one in found[1] if method == "GET" and not part else ():
-                    one["description"] = self.descriptions.get((organization, one["name"]), "")
-                return found
+                answer = _vault(method, part, self.secrets[organization], body)
+                for secret in answer[1] if method == "GET" and not part else ():
+                    secret["description"] = self.descriptions.get((organization, secret["name"]), "")
+                return answer
             if (first, second, third) == ("api", "v1", "policies"):
                 return _policies(method, part, self.policies[organization], body)
             if (first, second, third) == ("api", "v2", "integrations"):
@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
-    # The names that the standard library looks for.
+    # The names that the standard library calls.
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
 
     def log_message(self, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Applying: what arrives, what changes, what goes, and what is left alone."""
+"""`apply`: created, changed and deleted objects, and foreign ones, which stay untouched."""
 
 import json
 from contextlib import suppress
@@ -13,30 +13,35 @@ pytestmark = pytest.mark.control_plane
 
 
 def changes(site: Site) -> list[str]:
-    """What a plan would do."""
-    return [f"{one['action']} {one['kind']}/{one['name']}" for one in site.plan()["changes"]]
+    """Return the changes of a plan, one text each."""
+    return [f"{change['action']} {change['kind']}/{change['name']}" for change in site.plan()["changes"]]
 
 
-def test_everything_arrives(little: Site) -> None:
-    little.ok("apply")
-    assert changes(little) == []
-    prod = little.objects("/environments")["prod"]
+def test_everything_arrives(small_site: Site) -> None:
+    small_site.ok("apply")
+    assert changes(small_site) == []
+    prod = small_site.objects("/environments")["prod"]
     assert prod["tags"] == ["a", "b"]
     assert prod["settings"]["color"] == "red"
-    agents = little.objects("/agents")
+    agents = small_site.objects("/agents")
     clerk, bot = agents["shop.clerk.prod"], agents["shop.web.bot.prod"]
-    assert little.resolved("agent", bot["id"]) == {"LOG_LEVEL": "debug", "REGION": "eu", "STAGE": "prod", "TEAM": "web"}
+    assert small_site.resolved("agent", bot["id"]) == {
+        "LOG_LEVEL": "debug",
+        "REGION": "eu",
+        "STAGE": "prod",
+        "TEAM": "web",
+    }
     assert (clerk["system_prompt"], clerk["skills"][0]["configuration"]) == (
         "You sell.",
         {"allowed_commands": ["ls"], "timeout": 5},
     )
-    teams = little.objects("/teams")
-    assert [one["id"] for one in teams["shop.web.prod"]["agents"]] == [bot["id"]]
-    assert little.resolved("team", teams["shop.web.prod"]["id"])["TEAM"] == "web"
-    project = little.objects("/projects")["Shop"]
+    teams = small_site.objects("/teams")
+    assert [agent["id"] for agent in teams["shop.web.prod"]["agents"]] == [bot["id"]]
+    assert small_site.resolved("team", teams["shop.web.prod"]["id"])["TEAM"] == "web"
+    project = small_site.objects("/projects")["Shop"]
     assert (project["goals"], project["agent_count"], project["team_count"]) == ("Sell.", 3, 2)
     assert project["settings"]["a"] == 1
-    assert little.ask("GET", "/organization/settings")["enforcement_enabled"] is True
+    assert small_site.request("GET", "/organization/settings")["enforcement_enabled"] is True
 
 
 CHANGES = [
@@ -62,52 +67,54 @@ CHANGES = [
 ]
 
 
-def test_a_change_of_the_tree_is_that_change(little: Site) -> None:
-    little.ok("apply")
-    for path, before, after, changed in CHANGES:
-        text = (little.root / path).read_text()
+def test_a_change_of_the_tree_is_that_change(small_site: Site) -> None:
+    small_site.ok("apply")
+    for path, before, after, expected in CHANGES:
+        text = (small_site.root / path).read_text()
         assert before in text
-        little.write({path: text.replace(before, after)})
-        planned = changes(little)
-        assert [one for one in changed if not any(each.startswith(one) for each in planned)] == [], path
-        # Only of the organization's settings nobody can tell who has changed them.
-        assert little.run("drift").code == (path == "organization.yaml"), (path, after)
-        # It ends well only if a plan has nothing left to do.
-        little.ok("apply")
+        small_site.write({path: text.replace(before, after)})
+        planned = changes(small_site)
+        assert [prefix for prefix in expected if not any(change.startswith(prefix) for change in planned)] == [], path
+        # The organization's settings have no marker, so a change by the tree counts as drift.
+        assert small_site.run("drift").code == (path == "organization.yaml"), (path, after)
+        # `apply` succeeds only if a new plan is empty afterwards.
+        small_site.ok("apply")
 
 
-def test_what_the_tree_no_longer_has_goes_with_prune_only(little: Site) -> None:
-    little.ok("apply")
-    little.write({"jobs/daily.yaml": None, "worker_queues/main.yaml": None, "projects/shop/agents/clerk.yaml": None})
-    gone = ["delete job/daily", "delete agent/shop.clerk.prod", "delete worker_queue/prod/main"]
-    assert changes(little) == gone
-    assert little.run("drift").code == 0
-    assert "3 objects that the tree no longer has would go with --prune" in little.run("apply").err
-    assert changes(little) == gone
-    assert little.run("apply", "--prune", "--protect", "job/*").code == 1
-    little.ok("apply", "--prune")
-    assert changes(little) == []
-    assert little.ask("GET", "/jobs") == []
+def test_what_the_tree_no_longer_has_goes_with_prune_only(small_site: Site) -> None:
+    small_site.ok("apply")
+    small_site.write(
+        {"jobs/daily.yaml": None, "worker_queues/main.yaml": None, "projects/shop/agents/clerk.yaml": None}
+    )
+    deletions = ["delete job/daily", "delete agent/shop.clerk.prod", "delete worker_queue/prod/main"]
+    assert changes(small_site) == deletions
+    assert small_site.run("drift").code == 0
+    assert "3 objects that the tree no longer has would go with --prune" in small_site.run("apply").err
+    assert changes(small_site) == deletions
+    assert small_site.run("apply", "--prune", "--protect", "job/*").code == 1
+    small_site.ok("apply", "--prune")
+    assert changes(small_site) == []
+    assert small_site.request("GET", "/jobs") == []
 
 
-def test_what_others_made_is_never_touched(little: Site) -> None:
-    little.ask("POST", "/environments", {"name": "prod"})
-    other = little.ask("POST", "/agents", {"name": "theirs", "model_id": "m"})
-    ran = little.run("apply")
-    assert (ran.code, "ET906: environment/prod is there already" in ran.err) == (1, True)
-    assert little.objects("/agents").keys() == {"theirs"}
-    found = {one["name"]: one for one in little.ask("GET", "/environments")}
-    little.ask("DELETE", f"/environments/{found['prod']['id']}")
-    little.ok("apply", "--prune")
-    assert little.objects("/agents")["theirs"] == {**other, "skills": other["skills"]}
+def test_what_others_made_is_never_touched(small_site: Site) -> None:
+    small_site.request("POST", "/environments", {"name": "prod"})
+    foreign = small_site.request("POST", "/agents", {"name": "theirs", "model_id": "m"})
+    result = small_site.run("apply")
+    assert (result.code, "ET906: environment/prod is there already" in result.err) == (1, True)
+    assert small_site.objects("/agents").keys() == {"theirs"}
+    environments = {environment["name"]: environment for environment in small_site.request("GET", "/environments")}
+    small_site.request("DELETE", f"/environments/{environments['prod']['id']}")
+    small_site.ok("apply", "--prune")
+    assert small_site.objects("/agents")["theirs"] == {**foreign, "skills": foreign["skills"]}
 
 
-def moved(site: Site) -> list[dict[str, Any]]:
-    """What drift finds."""
-    ran = site.run("drift", "--format", "json")
-    found: list[dict[str, Any]] = json.loads(ran.out)["changes"]
-    assert ran.code == (1 if found else 0)
-    return found
+def drifted(site: Site) -> list[dict[str, Any]]:
+    """Return the changes that `drift` reports."""
+    result = site.run("drift", "--format", "json")
+    drift: list[dict[str, Any]] = json.loads(result.out)["changes"]
+    assert result.code == (1 if drift else 0)
+    return drift
 
 
 DRIFT: list[tuple[str, str, dict[str, Any], str]] = [
@@ -123,38 +130,38 @@ DRIFT: list[tuple[str, str, dict[str, Any], str]] = [
 ]
 
 
-def test_what_somebody_changes_is_drift_and_nothing_else(little: Site) -> None:
-    little.ok("apply")
-    assert moved(little) == []
-    # A change of the tree that waits is none.
-    text = (little.root / "environments/test.yaml").read_text()
-    little.write({"environments/test.yaml": f"description: New.\n{text}"})
-    assert moved(little) == []
+def test_what_somebody_changes_is_drift_and_nothing_else(small_site: Site) -> None:
+    small_site.ok("apply")
+    assert drifted(small_site) == []
+    # A change of the tree that is not applied yet is no drift.
+    text = (small_site.root / "environments/test.yaml").read_text()
+    small_site.write({"environments/test.yaml": f"description: New.\n{text}"})
+    assert drifted(small_site) == []
     for path, name, body, field in DRIFT:
-        # Of a team with skills the server fails to tell what it has stored.
+        # For a team with skills the server stores the change and then answers with an error.
         with suppress(HTTPError):
-            little.ask("PATCH", f"{path}/{little.objects(path)[name]['id']}", body)
-        (found,) = moved(little)
-        assert [each["field"] for each in found["fields"]] == [field]
-        little.ok("apply")
-    assert moved(little) == []
+            small_site.request("PATCH", f"{path}/{small_site.objects(path)[name]['id']}", body)
+        (change,) = drifted(small_site)
+        assert [difference["field"] for difference in change["fields"]] == [field]
+        small_site.ok("apply")
+    assert drifted(small_site) == []
 
 
-def test_what_somebody_removes_is_drift(little: Site) -> None:
-    little.ok("apply")
-    little.ask("DELETE", f"/jobs/{little.objects('/jobs')['daily']['id']}")
-    (found,) = moved(little)
-    assert (found["kind"], found["name"], found["reason"]) == ("job", "daily", "it was removed at the control plane")
+def test_what_somebody_removes_is_drift(small_site: Site) -> None:
+    small_site.ok("apply")
+    small_site.request("DELETE", f"/jobs/{small_site.objects('/jobs')['daily']['id']}")
+    (change,) = drifted(small_site)
+    assert (change["kind"], change["name"], change["reason"]) == ("job", "daily", "it was removed at the control plane")
 
 
-def test_a_saved_plan_is_done_as_it_was_looked_at(little: Site) -> None:
-    file = little.root.parent / "plan.json"
-    little.ok("plan", "--out", str(file))
-    little.write({"environments/prod.yaml": "description: Another one.\n"})
-    little.ok("apply", str(file))
-    assert little.objects("/environments")["prod"]["description"] == "The real one."
-    assert "update environment/prod" in changes(little)
-    little.ok("plan", "--out", str(file))
-    little.ask("PATCH", f"/environments/{little.objects('/environments')['test']['id']}", {"tags": ["x"]})
-    ran = little.run("apply", str(file))
-    assert (ran.code, "ET904" in ran.err) == (1, True)
+def test_a_saved_plan_is_done_as_it_was_looked_at(small_site: Site) -> None:
+    file = small_site.root.parent / "plan.json"
+    small_site.ok("plan", "--out", str(file))
+    small_site.write({"environments/prod.yaml": "description: Another one.\n"})
+    small_site.ok("apply", str(file))
+    assert small_site.objects("/environments")["prod"]["description"] == "The real one."
+    assert "update environment/prod" in changes(small_site)
+    small_site.ok("plan", "--out", str(file))
+    small_site.request("PATCH", f"/environments/{small_site.objects('/environments')['test']['id']}", {"tags": ["x"]})
+    result = small_site.run("apply", str(file))
+    assert (result.code, "ET904" in result.err) == (1, True)

@@ -1,4 +1,4 @@
-"""The pages about the control plane are true, from an empty organization on."""
+"""The commands in the README of the control plane's example print the output shown there."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Every field that can be written: sent, read back, compared. What the server takes and does not tell is a list."""
+"""Every writable field is sent, read back and compared; the fields that the server does not return are listed."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ SECTION: dict[str, Any] = {
     "mcp_servers": {"files": {"command": "run", "args": ["-v"], "env": {"X": "y"}}},
 }
 HTTP = {"far": {"type": "http", "url": "http://127.0.0.1:1/mcp", "headers": {"a": "b"}}}
-# A value for each field, and none that a new object would have anyway.
+# A value for each field that differs from the default of a new object.
 VALUES: dict[ResourceKind, dict[str, Any]] = {
     "organization": {"enforcement_enabled": True, "enforcement_mode": "blocking"},
     "policy": {
@@ -118,48 +118,50 @@ VALUES: dict[ResourceKind, dict[str, Any]] = {
         "execution_environment": SECTION,
     },
 }
-# What the server takes only when an object changes, and what it does not tell, or tells otherwise.
+# Fields that the server accepts in updates only, and fields that it does not return, or returns changed.
 LATER = {"team": {"status", "environment_ids"}, "project": {"status"}, "worker_queue": {"status"}}
 LOST: dict[ResourceKind, set[str]] = {"policy": {"metadata"}, "team": {"execution_environment", "environment_ids"}}
-# Needs a service that is not here: a schedule.
-UNTRIED = {"job": {"cron_schedule"}}
+# Fields that need a service that is not running here: a scheduler.
+UNTESTED = {"job": {"cron_schedule"}}
 
 
 def test_every_field_that_can_be_written_comes_back_or_is_known_not_to(site: Site) -> None:
-    site.ask("GET", "/environments")
-    # One that is switched off is shown nowhere.
-    ids = {"ask": site.ask("POST", "/skills", {"name": "ask", "type": "sleep"})["id"]}
+    site.request("GET", "/environments")
+    # Agents do not show a disabled skill, so they use this one instead of the skill in VALUES.
+    ids = {"ask": site.request("POST", "/skills", {"name": "ask", "type": "sleep"})["id"]}
     for kind, values in VALUES.items():
-        assert values.keys() | UNTRIED.get(kind, set()) == RESOURCE_SCHEMAS[kind].fields.keys(), kind
+        assert values.keys() | UNTESTED.get(kind, set()) == RESOURCE_SCHEMAS[kind].fields.keys(), kind
         filled = fill(values, ids)
         later = {name: filled[name] for name in LATER.get(kind, set())}
-        found = made(site, kind, {name: value for name, value in filled.items() if name not in later}, ids)
+        created = create(site, kind, {name: value for name, value in filled.items() if name not in later}, ids)
         if later:
-            site.ask("PATCH", f"{RESOURCE_SCHEMAS[kind].path}/{found['id']}", later)
-            found = site.ask("GET", f"{RESOURCE_SCHEMAS[kind].path}/{found['id']}")
-        has = normalize_object(kind, found, skills(site))
-        lost = {name for name, value in filled.items() if has.get(name) != normalize_field(kind, name, value, filled)}
-        assert lost == LOST.get(kind, set()), (kind, has)
+            site.request("PATCH", f"{RESOURCE_SCHEMAS[kind].path}/{created['id']}", later)
+            created = site.request("GET", f"{RESOURCE_SCHEMAS[kind].path}/{created['id']}")
+        normalized = normalize_object(kind, created, skills(site))
+        lost = {
+            name for name, value in filled.items() if normalized.get(name) != normalize_field(kind, name, value, filled)
+        }
+        assert lost == LOST.get(kind, set()), (kind, normalized)
         assert lost == set(RESOURCE_SCHEMAS[kind].write_only), kind
 
 
-def made(site: Site, kind: ResourceKind, body: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
-    """A new object, as it is read."""
+def create(site: Site, kind: ResourceKind, body: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
+    """Create an object and return it as the server reads it."""
     path = RESOURCE_SCHEMAS[kind].path
     if kind == "organization":
-        site.ask("PUT", path, body)
-        return dict(site.ask("GET", path))
-    place = f"/environments/{ids['environment']}/worker-queues" if kind == "worker_queue" else path
-    ids[kind] = site.ask("POST", place, body)["id"]
-    return dict(site.ask("GET", f"{path}/{ids[kind]}"))
+        site.request("PUT", path, body)
+        return dict(site.request("GET", path))
+    create_path = f"/environments/{ids['environment']}/worker-queues" if kind == "worker_queue" else path
+    ids[kind] = site.request("POST", create_path, body)["id"]
+    return dict(site.request("GET", f"{path}/{ids[kind]}"))
 
 
 def skills(site: Site) -> dict[str, Any]:
-    return {one["id"]: one for one in site.ask("GET", "/skills")}
+    return {skill["id"]: skill for skill in site.request("GET", "/skills")}
 
 
 def fill(value: Any, ids: dict[str, str]) -> Any:
-    """Ids in the places of `$kind`."""
+    """Replace each `$kind` by the id of that object."""
     if isinstance(value, dict):
         return {fill(key, ids): fill(child, ids) for key, child in value.items()}
     if isinstance(value, list):
@@ -167,7 +169,7 @@ def fill(value: Any, ids: dict[str, str]) -> Any:
     return ids[value[1:]] if isinstance(value, str) and value.startswith("$") else value
 
 
-# Where an object of a kind is made and changed, in the server's own description of itself.
+# The paths that create and update a kind of object, in the server's OpenAPI document.
 PATHS: dict[ResourceKind, tuple[str, str]] = {
     "environment": ("/environments", "/environments/{environment_id}"),
     "project": ("/projects", "/projects/{project_id}"),
@@ -178,8 +180,8 @@ PATHS: dict[ResourceKind, tuple[str, str]] = {
     "worker_queue": ("/environments/{environment_id}/worker-queues", "/worker-queues/{queue_id}"),
     "job": ("/jobs", "/jobs/{job_id}"),
 }
-# What the tree does not say: another name of `model_id`, what an agent is doing, and what teams get as associations.
-UNSAID = {
+# Fields that the tree does not set: another name of `model_id`, states, and skills of teams, sent as associations.
+NOT_IN_TREE = {
     "agent": {"model", "status", "state"},
     "environment": {"status"},
     "team": {"skill_ids", "skill_configurations"},
@@ -194,4 +196,4 @@ def test_the_server_takes_no_field_that_we_do_not_know(kind: ResourceKind, site:
         for method in {"post", "patch", "put"} & document["paths"][f"/api/v1{path}"].keys():
             body = document["paths"][f"/api/v1{path}"][method]["requestBody"]["content"]["application/json"]["schema"]
             fields |= document["components"]["schemas"][body["$ref"].rpartition("/")[2]]["properties"].keys()
-    assert fields - UNSAID.get(kind, set()) == RESOURCE_SCHEMAS[kind].fields.keys()
+    assert fields - NOT_IN_TREE.get(kind, set()) == RESOURCE_SCHEMAS[kind].fields.keys()

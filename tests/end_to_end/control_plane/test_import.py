@@ -1,4 +1,4 @@
-"""A server that was filled by hand becomes a tree: it compiles, and a plan for it has nothing to do."""
+"""`import` of a server that was filled by hand: the tree compiles, and its plan is empty."""
 
 import json
 from typing import Any
@@ -12,15 +12,15 @@ pytestmark = pytest.mark.control_plane
 
 
 def filled(site: Site) -> dict[str, str]:
-    """Thirty objects and some more, as people make them; the ids of those that are needed again."""
+    """Create more than thirty objects as people do; return the ids of those that the tests need."""
     site.plane.services.secrets[site.organization] |= {"DB_PASSWORD": "s3cret-from-the-vault", "TOKEN": "other-s3cret"}
     ids: dict[str, str] = {}
 
-    def make(called: str, path: str, **body: Any) -> str:
-        ids[called] = site.ask("POST", path, body)["id"]
-        return ids[called]
+    def make(label: str, path: str, **body: Any) -> str:
+        ids[label] = site.request("POST", path, body)["id"]
+        return ids[label]
 
-    site.ask("GET", "/environments")
+    site.request("GET", "/environments")
     common = {"REGION": "eu", "COMPANY": "Acme"}
     for name, stage in (("production", "live"), ("staging", "test"), ("sandbox", "play")):
         section = {"env_vars": {"STAGE": stage, "LEVEL": "info"}, "secrets": ["DB_PASSWORD"]}
@@ -36,20 +36,20 @@ def filled(site: Site) -> dict[str, str]:
     instructions = {"instructions": "Build.\nWell."}
     make("Builders", "/teams", name="Builders", description="They build.", configuration=instructions)
     for number in range(16):
-        where = ("production", "staging", "sandbox")[number % 3]
+        environment = ("production", "staging", "sandbox")[number % 3]
         section = {"env_vars": {**common, "NUMBER": str(number), "LEVEL": ("info", "debug")[number % 2]}}
         section |= {"secrets": ["TOKEN"]} if number == 3 else {}
-        body = {"model_id": "kubiya/claude", "environment_ids": [ids[where]], "skill_ids": [ids["ask"]]}
+        body = {"model_id": "kubiya/claude", "environment_ids": [ids[environment]], "skill_ids": [ids["ask"]]}
         name = f"Agent {number}" if number % 2 else f"agent-{number}"
         id = make(name, "/agents", name=name, system_prompt="Be\nbrief.", execution_environment=section, **body)
-        site.ask("POST", f"/projects/{ids['PLAT' if number < 6 else 'SHOP']}/agents", {"agent_id": id})
+        site.request("POST", f"/projects/{ids['PLAT' if number < 6 else 'SHOP']}/agents", {"agent_id": id})
     members = [ids["agent-0"], ids["Agent 3"]]
-    site.ask("PATCH", f"/teams/{ids['Builders']}", {"configuration": {**instructions, "member_ids": members}})
-    site.ask("POST", f"/projects/{ids['PLAT']}/teams", {"team_id": ids["Builders"]})
+    site.request("PATCH", f"/teams/{ids['Builders']}", {"configuration": {**instructions, "member_ids": members}})
+    site.request("POST", f"/projects/{ids['PLAT']}/teams", {"team_id": ids["Builders"]})
     for name in ("nightly", "weekly"):
         worker = {"entity_type": "agent", "entity_id": ids["agent-2"]}
         make(name, "/jobs", name=name, trigger_type="manual", prompt_template="Go.", **worker)
-    # What a tree cannot say.
+    # Objects that a tree cannot express.
     make("Prod Env !", "/environments", name="Prod Env !")
     make("nowhere", "/agents", name="nowhere", model_id="m")
     return ids
@@ -57,26 +57,28 @@ def filled(site: Site) -> dict[str, str]:
 
 def test_a_server_that_was_filled_by_hand(site: Site) -> None:
     ids = filled(site)
-    before = {path: site.ask("GET", path) for path in ("/agents", "/environments", "/projects", "/teams", "/skills")}
+    before = {
+        path: site.request("GET", path) for path in ("/agents", "/environments", "/projects", "/teams", "/skills")
+    }
     reader, folder = make_age_user(site.root.parent / "keys", "reader"), site.root.parent / "imported"
-    ran = site.run("import", str(folder), "--age", reader.public)
-    assert ran.code == 0, ran
-    assert "s3cret" not in ran.out + ran.err + "".join(
+    result = site.run("import", str(folder), "--age", reader.public)
+    assert result.code == 0, result
+    assert "s3cret" not in result.out + result.err + "".join(
         path.read_text() for path in folder.rglob("*.*") if path.is_file()
     )
     imported = site._replace(root=folder)
-    known = json.loads((folder / ".envtree/control-plane.json").read_text())["ids"]
-    assert len(known) >= 30, ran.err
-    assert [name for name in ids if f"{name}" in ("nowhere", "Prod Env !") and name in str(known)] == []
-    assert "left alone: environment/Prod Env !: no file can have its name" in ran.err
-    assert "left alone: agent/nowhere" in ran.err
+    imported_ids = json.loads((folder / ".envtree/control-plane.json").read_text())["ids"]
+    assert len(imported_ids) >= 30, result.err
+    assert [name for name in ids if f"{name}" in ("nowhere", "Prod Env !") and name in str(imported_ids)] == []
+    assert "left alone: environment/Prod Env !: no file can have its name" in result.err
+    assert "left alone: agent/nowhere" in result.err
     assert imported.run("check").code == 0
     plan = imported.plan()
     assert (plan["changes"], plan["taken"]) == ([], [])
     assert plan["unmanaged"] == ["agent/nowhere", "environment/Prod Env !", "environment/default", "project/DEFAULT"]
-    assert {path: site.ask("GET", path) for path in before} == before
-    head = (folder / "organization.yaml").read_text()
-    assert "COMPANY: Acme" in head
+    assert {path: site.request("GET", path) for path in before} == before
+    organization = (folder / "organization.yaml").read_text()
+    assert "COMPANY: Acme" in organization
     assert "COMPANY" not in (folder / "projects/shop/agents/agent-6.yaml").read_text()
     changed = folder / "environments/production.yaml"
     changed.write_text(changed.read_text().replace("STAGE: live", "STAGE: real"))
@@ -86,23 +88,23 @@ def test_a_server_that_was_filled_by_hand(site: Site) -> None:
     assert imported.resolved("agent", ids["agent-6"])["COMPANY"] == "Acme"
 
 
-def test_one_object_is_taken_over(little: Site) -> None:
-    theirs = little.ask("POST", "/environments", {"name": "prod", "description": "Theirs."})
-    assert little.run("apply").code == 1
-    assert little.ok("import", "--adopt", "environment/prod") == "environment/prod\n"
-    little.ok("apply")
-    found = little.objects("/environments")["prod"]
-    assert (found["id"], found["description"]) == (theirs["id"], "The real one.")
-    assert little.plan()["changes"] == []
+def test_one_object_is_taken_over(small_site: Site) -> None:
+    foreign = small_site.request("POST", "/environments", {"name": "prod", "description": "Theirs."})
+    assert small_site.run("apply").code == 1
+    assert small_site.ok("import", "--adopt", "environment/prod") == "environment/prod\n"
+    small_site.ok("apply")
+    environment = small_site.objects("/environments")["prod"]
+    assert (environment["id"], environment["description"]) == (foreign["id"], "The real one.")
+    assert small_site.plan()["changes"] == []
 
 
-def test_what_belongs_to_a_tree_already_gets_no_second_one(little: Site) -> None:
-    little.ok("apply")
-    ran = little.run("import", str(little.root.parent / "second"))
-    assert (ran.code, "belong to a tree already" in ran.err) == (1, True)
-    assert not (little.root.parent / "second").exists()
+def test_what_belongs_to_a_tree_already_gets_no_second_one(small_site: Site) -> None:
+    small_site.ok("apply")
+    result = small_site.run("import", str(small_site.root.parent / "second"))
+    assert (result.code, "belong to a tree already" in result.err) == (1, True)
+    assert not (small_site.root.parent / "second").exists()
 
 
-def test_nothing_is_overwritten(little: Site) -> None:
-    ran = little.run("import", str(little.root))
-    assert (ran.code, "ET807" in ran.err) == (1, True)
+def test_nothing_is_overwritten(small_site: Site) -> None:
+    result = small_site.run("import", str(small_site.root))
+    assert (result.code, "ET807" in result.err) == (1, True)

@@ -1,4 +1,4 @@
-"""The pages of the codes that need a control plane: the wrong example gives the code alone, the right one nothing."""
+"""The pages of the codes that need a control plane: the wrong example reports only that code, the right one none."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def test_page(code: str, which: str, plane: ControlPlane, tmp_path: Path, monkey
     organization = f"{code.lower()}-{which}"
     monkeypatch.setitem(pages.HEAD, "name", organization)
     (tmp_path / "tree").mkdir()
-    found = pages.codes(
+    reported = pages.codes(
         code,
         wrong if which == "wrong" else right,
         tmp_path / "tree",
@@ -27,4 +27,4 @@ def test_page(code: str, which: str, plane: ControlPlane, tmp_path: Path, monkey
         KUBIYA_CONTROL_PLANE_BASE_URL=plane.url,
         KUBIYA_BASE_URL=plane.services.url,
     )
-    assert found == ({code} if which == "wrong" else set())
+    assert reported == ({code} if which == "wrong" else set())

@@ -1,4 +1,4 @@
-"""Random organizations: what the server gives agents is what we compiled, before and after any change."""
+"""Random organizations: the server gives agents the compiled environment, before and after any change."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from tests.end_to_end.control_plane.trees import Site
 
 pytestmark = pytest.mark.control_plane
 
-# The stage has to end within minutes, and each takes seconds; who has more time asks for a hundred.
+# Each takes seconds, and the session must end within minutes; set the variable to 100 for a longer run.
 ORGANIZATIONS = int(os.environ.get("ENVTREE_TEST_ORGANIZATIONS", "12"))
 TEXTS = (
     "",
@@ -30,35 +30,39 @@ NAMES = ("A", "B", "C", "LEVEL", "URL")
 
 
 def section(random: Random) -> dict[str, Any]:
-    """A part of an environment."""
-    found: dict[str, Any] = {"env_vars": {name: random.choice(TEXTS) for name in NAMES if random.random() < 0.4}}
+    """Return a random part of an environment."""
+    parts: dict[str, Any] = {"env_vars": {name: random.choice(TEXTS) for name in NAMES if random.random() < 0.4}}
     if random.random() < 0.3:
-        found["mcp_servers"] = {random.choice("xy"): {"command": "run", "args": [random.choice(TEXTS)]}}
-    return {"execution_environment": {name: part for name, part in found.items() if part}}
+        parts["mcp_servers"] = {random.choice("xy"): {"command": "run", "args": [random.choice(TEXTS)]}}
+    return {"execution_environment": {name: part for name, part in parts.items() if part}}
 
 
 def files(random: Random, organization: str) -> dict[str, Any]:
-    """A tree."""
-    head = {"name": organization, "edition": 2026, "default_model": "kubiya/claude", **section(random)}
-    found: dict[str, Any] = {"organization.yaml": head}
+    """Return the files of a random tree."""
+    organization_data = {"name": organization, "edition": 2026, "default_model": "kubiya/claude", **section(random)}
+    tree: dict[str, Any] = {"organization.yaml": organization_data}
     environments = random.sample(("dev", "test", "prod"), random.randint(1, 3))
     for name in environments:
-        found[f"environments/{name}.yaml"] = {"tags": random.sample(("a", "b"), 1), **section(random)}
+        tree[f"environments/{name}.yaml"] = {"tags": random.sample(("a", "b"), 1), **section(random)}
     for name in random.sample(("calm", "fast"), random.randint(0, 2)):
-        found[f"skills/{name}.yaml"] = {"type": random.choice(("sleep", "python")), "description": random.choice("xyz")}
-    skills = [path[7:-5] for path in found if path.startswith("skills/")]
+        tree[f"skills/{name}.yaml"] = {"type": random.choice(("sleep", "python")), "description": random.choice("xyz")}
+    skills = [path[7:-5] for path in tree if path.startswith("skills/")]
     for project in random.sample(("one", "two"), random.randint(1, 2)):
-        home = f"projects/{project}"
-        found[f"{home}/project.yaml"] = {"key": project, "goals": random.choice("xyz"), **section(random)}
+        project_folder = f"projects/{project}"
+        tree[f"{project_folder}/project.yaml"] = {"key": project, "goals": random.choice("xyz"), **section(random)}
         for team in random.sample(("", "red", "blue"), random.randint(1, 3)):
-            folder = f"{home}/teams/{team}" if team else home
+            folder = f"{project_folder}/teams/{team}" if team else project_folder
             if team:
-                said = {"instructions": random.choice(TEXTS[1:5])}
-                found[f"{folder}/team.yaml"] = {"configuration": said, "skill_ids": skills[:1], **section(random)}
+                configuration = {"instructions": random.choice(TEXTS[1:5])}
+                tree[f"{folder}/team.yaml"] = {
+                    "configuration": configuration,
+                    "skill_ids": skills[:1],
+                    **section(random),
+                }
             for agent in random.sample(("bot", "clerk"), random.randint(1, 2)):
                 prompt = {"system_prompt": random.choice(TEXTS[1:5]), "targets": environments[: random.randint(1, 3)]}
-                found[f"{folder}/agents/{agent}.yaml"] = {**prompt, "skill_ids": skills[-1:], **section(random)}
-    return found
+                tree[f"{folder}/agents/{agent}.yaml"] = {**prompt, "skill_ids": skills[-1:], **section(random)}
+    return tree
 
 
 def write(site: Site, tree: dict[str, Any]) -> None:
@@ -69,16 +73,16 @@ def write(site: Site, tree: dict[str, Any]) -> None:
 
 
 def check(site: Site, number: int) -> None:
-    """Compare what each agent gets with its bundle, byte for byte."""
+    """Compare each agent's environment with its bundle, byte for byte."""
     out = site.root.parent / f"out-{number}"
     site.ok("compile", "-o", str(out))
-    agents, seen = site.objects("/agents"), set()
+    agents, compiled = site.objects("/agents"), set()
     for path in out.rglob("bundle.json"):
-        one = json.loads(path.read_text())
-        name = ".".join(filter(None, (one["project"], one["team"], one["agent"], one["environment"])))
-        assert site.resolved("agent", agents[name]["id"]) == one["env_vars"], name
-        seen.add(name)
-    assert agents.keys() == seen
+        bundle = json.loads(path.read_text())
+        name = ".".join(filter(None, (bundle["project"], bundle["team"], bundle["agent"], bundle["environment"])))
+        assert site.resolved("agent", agents[name]["id"]) == bundle["env_vars"], name
+        compiled.add(name)
+    assert agents.keys() == compiled
 
 
 @pytest.mark.parametrize("seed", range(ORGANIZATIONS))

@@ -1,4 +1,4 @@
-"""Secrets: names everywhere, values in the vault only, and only where they were to be put there."""
+"""Secrets: names everywhere, values in the vault only, and only on request."""
 
 import json
 from pathlib import Path
@@ -12,62 +12,66 @@ pytestmark = pytest.mark.control_plane
 
 
 def values(site: Site) -> dict[str, str]:
-    """The secrets of the example in clear, by place."""
+    """Return the plaintext secrets of the example by bundle and name."""
     out = site.root.parent / "out"
     site.ok("compile", "-o", str(out), SOPS_AGE_KEY_FILE=str(site.root / "age.key"))
-    found: dict[str, str] = {}
+    secrets: dict[str, str] = {}
     for path in out.rglob("bundle.json"):
-        one = json.loads(path.read_text())
-        found |= {f"{one['id']} {name}": one["env_vars"][name] for name in one["sensitive"] if name in one["env_vars"]}
-    return found
+        bundle = json.loads(path.read_text())
+        secrets |= {
+            f"{bundle['id']} {name}": bundle["env_vars"][name]
+            for name in bundle["sensitive"]
+            if name in bundle["env_vars"]
+        }
+    return secrets
 
 
 def test_no_value_is_anywhere(example: Site) -> None:
-    known = {text for text in values(example).values() if len(text) > 5}
-    assert len(known) > 5
+    secrets = {text for text in values(example).values() if len(text) > 5}
+    assert len(secrets) > 5
     plan = example.root.parent / "plan.json"
-    said = [*example.run("plan", "--out", str(plan)), *example.run("apply"), *example.run("drift")]
-    said += [example.ok("plan", "--format", "json"), example.ok("plan", "--format", "markdown"), plan.read_text()]
-    said += [path.read_text() for path in (example.root / ".envtree").iterdir()]
-    said += [example.plane.database.dump(), example.plane.log.read_text()]
-    assert not [text for text in known if any(text in str(one) for one in said)]
+    outputs = [*example.run("plan", "--out", str(plan)), *example.run("apply"), *example.run("drift")]
+    outputs += [example.ok("plan", "--format", "json"), example.ok("plan", "--format", "markdown"), plan.read_text()]
+    outputs += [path.read_text() for path in (example.root / ".envtree").iterdir()]
+    outputs += [example.plane.database.dump(), example.plane.log.read_text()]
+    assert not [text for text in secrets if any(text in str(output) for output in outputs)]
     assert example.plane.services.secrets[example.organization] == {}
 
 
 def test_the_vault_gets_what_fits(example: Site) -> None:
     key = {"SOPS_AGE_KEY_FILE": str(example.root / "age.key")}
-    ran = example.run("apply", "--vault", **key)
-    assert (ran.code, "ET910: secret " in ran.err) == (1, True), ran
+    result = example.run("apply", "--vault", **key)
+    assert (result.code, "ET910: secret " in result.err) == (1, True), result
     assert example.plane.services.secrets[example.organization] == {}
 
 
 def test_what_the_vault_gets(site: Site, tmp_path: Path) -> None:
-    known = sealed(site, tmp_path)
-    ran = site.run("apply", "--vault", **known)
-    assert ran.code == 0, ran
+    environ = sealed(site, tmp_path)
+    result = site.run("apply", "--vault", **environ)
+    assert result.code == 0, result
     assert site.plane.services.secrets[site.organization] == {"PIN": "1.50", "TOKEN": "quokka-of-the-vault"}
-    said = [ran.out, ran.err, site.plane.database.dump(), site.plane.log.read_text()]
-    assert not [text for text in said if "quokka-of" in text]
+    outputs = [result.out, result.err, site.plane.database.dump(), site.plane.log.read_text()]
+    assert not [text for text in outputs if "quokka-of" in text]
     agent = site.objects("/agents")["default.helper.production"]
     assert site.resolved("agent", agent["id"]) == {"PIN": "1.50", "TOKEN": "quokka-of-the-vault"}
-    site.ok("apply", "--vault", **known)
+    site.ok("apply", "--vault", **environ)
     site.plane.services.descriptions[site.organization, "PIN"] = "mine"
-    ran = site.run("apply", "--vault", **known)
-    assert (ran.code, "ET906: secret 'PIN' is in the vault, and not from here" in ran.err) == (1, True)
+    result = site.run("apply", "--vault", **environ)
+    assert (result.code, "ET906: secret 'PIN' is in the vault, and not from here" in result.err) == (1, True)
 
 
 def test_a_vault_that_repeats_what_it_got_is_not_heard(site: Site, tmp_path: Path) -> None:
-    known = sealed(site, tmp_path)
+    environ = sealed(site, tmp_path)
     site.plane.services.echo = True
     try:
-        ran = site.run("apply", "--vault", **known)
+        result = site.run("apply", "--vault", **environ)
     finally:
         site.plane.services.echo = False
-    assert (ran.code, "ET903" in ran.err, "quokka" in ran.err) == (3, True, False)
+    assert (result.code, "ET903" in result.err, "quokka" in result.err) == (3, True, False)
 
 
 def sealed(site: Site, folder: Path) -> dict[str, str]:
-    """A tree with two secrets, and the way to their key."""
+    """Write a tree with two secrets; return the environment in which its key is found."""
     person = make_age_user(folder / "keys", "me")
     site.write(
         {

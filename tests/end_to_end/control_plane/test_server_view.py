@@ -1,4 +1,4 @@
-"""`server_view` is what the real control plane answers, for what a tree would make and for what it never would."""
+"""`server_view` equals the answer of the real control plane, for resources that a tree yields and others."""
 
 import json
 import random
@@ -18,7 +18,7 @@ from tests.end_to_end.control_plane.server import ControlPlane
 
 pytestmark = pytest.mark.control_plane
 
-# Each is an agent and a team.
+# Each set has an agent and a team.
 SETS, SEED = 150, 8
 NAMES = ("LOG", "DB", "TOKEN", "URL")
 SECRETS = ("DB", "TOKEN", "EXTRA", "odd-name")
@@ -38,7 +38,7 @@ TEXT = (
 
 
 class Caller:
-    """Makes requests in one organization."""
+    """Make requests in one organization."""
 
     def __init__(self, plane: ControlPlane, organization: str) -> None:
         self.key = key_for(organization)
@@ -47,9 +47,9 @@ class Caller:
     def __call__(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Authorization": f"UserKey {self.key}", "Content-Type": "application/json"}
         self._connection.request(method, f"/api/v1{path}", None if body is None else json.dumps(body), headers)
-        answer = self._connection.getresponse()
-        text = answer.read()
-        assert answer.status < 300, (method, path, answer.status, text[:200])
+        response = self._connection.getresponse()
+        text = response.read()
+        assert response.status < 300, (method, path, response.status, text[:200])
         return json.loads(text or b"null")
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class Caller:
 
 
 class Dice:
-    """Draws payloads in which names collide a lot."""
+    """Draw payloads whose names often collide."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -83,38 +83,40 @@ class Dice:
         return self._random.randint(0, most)
 
 
-def made(number: int, dice: Dice) -> tuple[list[DesiredResource], DesiredResource, DesiredResource]:
-    """Environments, an agent and a team that both name all of them."""
-    place = file_span("x")
+def draw_set(number: int, dice: Dice) -> tuple[list[DesiredResource], DesiredResource, DesiredResource]:
+    """Return environments, and an agent and a team that both use all of them."""
+    span = file_span("x")
     environments = [
         DesiredResource(
-            "environment", f"e{number}-{n}", place, {"name": f"e{number}-{n}", "execution_environment": dice.section()}
+            "environment", f"e{number}-{n}", span, {"name": f"e{number}-{n}", "execution_environment": dice.section()}
         )
         for n in range(dice.count(2))
     ]
-    refs = [one.ref for one in environments]
+    refs = [environment.ref for environment in environments]
     body = {"execution_environment": dice.section(), "description": dice.text()}
     agent = {**body, "name": f"a{number}", "model_id": "m/m", "environment_ids": refs, "system_prompt": dice.text()}
     team = {"name": f"t{number}", "execution_environment": dice.section()}
     return (
         environments,
-        DesiredResource("agent", f"a{number}", place, {**agent, "configuration": {"x": [dice.text()]}}),
-        DesiredResource("team", f"t{number}", place, team, {"environment_ids": refs}),
+        DesiredResource("agent", f"a{number}", span, {**agent, "configuration": {"x": [dice.text()]}}),
+        DesiredResource("team", f"t{number}", span, team, {"environment_ids": refs}),
     )
 
 
-def views(subject: DesiredResource, environments: list[DesiredResource], world: ServerRuntime) -> Iterator[ServerView]:
-    """What may arrive: the server takes environments in any order."""
-    known = {one.ref: one for one in environments}
-    for order in permutations(one.ref for one in environments):
-        yield server_view(subject._replace(late={**subject.late, "environment_ids": list(order)}), known, world)
+def views(
+    subject: DesiredResource, environments: list[DesiredResource], runtime: ServerRuntime
+) -> Iterator[ServerView]:
+    """Yield the possible results: the server takes environments in any order."""
+    resources = {environment.ref: environment for environment in environments}
+    for order in permutations(environment.ref for environment in environments):
+        yield server_view(subject._replace(late={**subject.late, "environment_ids": list(order)}), resources, runtime)
 
 
-def filled(value: Any) -> Any:
-    """Data without what the server puts there for nothing."""
+def without_nulls(value: Any) -> Any:
+    """Return data without the nulls that the server adds."""
     if isinstance(value, dict):
-        return {key: filled(child) for key, child in value.items() if child is not None}
-    return [filled(child) for child in value] if isinstance(value, list) else value
+        return {key: without_nulls(child) for key, child in value.items() if child is not None}
+    return [without_nulls(child) for child in value] if isinstance(value, list) else value
 
 
 def test_random_payloads_resolve_as_foreseen(plane: ControlPlane, organization: str) -> None:
@@ -123,39 +125,44 @@ def test_random_payloads_resolve_as_foreseen(plane: ControlPlane, organization: 
 
 
 def resolve_all(call: Caller, dice: Dice, vault: dict[str, str]) -> None:
-    """Make every set, and compare what the server says with what was foreseen."""
+    """Create every set, and compare the server's answers with the predicted views."""
     call("GET", "/environments")
     call("GET", "/projects/default")
     for number in range(SETS):
-        environments, agent, team = made(number, dice)
+        environments, agent, team = draw_set(number, dice)
         vault.clear()
         vault |= {name: f"of {name}" for name in dice.some(SECRETS)}
         ids: dict[ResourceRef, str] = {
-            one.ref: call("POST", "/environments", dict(one.body))["id"] for one in environments
+            environment.ref: call("POST", "/environments", dict(environment.body))["id"] for environment in environments
         }
-        places = [ids[one.ref] for one in environments]
-        agent_id = call("POST", "/agents", {**agent.body, "environment_ids": places})["id"]
+        environment_ids = [ids[environment.ref] for environment in environments]
+        agent_id = call("POST", "/agents", {**agent.body, "environment_ids": environment_ids})["id"]
         team_id = call("POST", "/teams", dict(team.body))["id"]
-        call("PATCH", f"/teams/{team_id}", {"environment_ids": places})
+        call("PATCH", f"/teams/{team_id}", {"environment_ids": environment_ids})
         for subject, path in ((agent, f"agents/{agent_id}"), (team, f"teams/{team_id}")):
             flat = call("GET", f"/execution-environment/{path}/resolved")
-            assert flat in [one.env_vars for one in views(subject, environments, ServerRuntime(vault))], subject
+            assert flat in [view.env_vars for view in views(subject, environments, ServerRuntime(vault))], subject
             if number % 2:
-                # It takes longer, and what is in both is the same.
+                # The full answer takes longer and contains the flat one, so only every other one is read.
                 continue
             full = call("GET", f"/execution-environment/{path}/resolved/full")
             check_full(full, subject, list(views(subject, environments, ServerRuntime(vault, api_key=call.key))))
 
 
-def check_full(full: dict[str, Any], subject: DesiredResource, foreseen: list[ServerView]) -> None:
-    """One of the views is what a run gets; to a prompt the server adds advice of its own, and shows it twice."""
-    told = {"env_vars": full["env_vars"], "mcp_servers": filled(full["mcp_servers"])}
-    expected = [{"env_vars": one.env_vars, "mcp_servers": one.mcp_servers} for one in foreseen]
+def check_full(full: dict[str, Any], subject: DesiredResource, expected_views: list[ServerView]) -> None:
+    """Require that one view equals a run's environment; the server adds advice to a prompt, and returns it twice."""
+    actual = {"env_vars": full["env_vars"], "mcp_servers": without_nulls(full["mcp_servers"])}
+    expected = [{"env_vars": view.env_vars, "mcp_servers": view.mcp_servers} for view in expected_views]
     if subject.kind == "agent":
-        told |= {"description": full["description"], "configuration": full["configuration"]["x"]}
-        told["system_prompt"] = [full["system_prompt"].startswith(one.texts["system_prompt"]) for one in foreseen]
-        for answer, view in zip(expected, foreseen, strict=True):
-            answer |= {"description": view.texts["description"], "configuration": view.texts["configuration"]["x"]}
-            answer["system_prompt"] = told["system_prompt"]
-        assert any(told["system_prompt"]), (full["system_prompt"][:80], subject)
-    assert told in expected, (subject, [{k: (told[k], e[k]) for k in e if told[k] != e[k]} for e in expected])
+        actual |= {"description": full["description"], "configuration": full["configuration"]["x"]}
+        actual["system_prompt"] = [
+            full["system_prompt"].startswith(view.texts["system_prompt"]) for view in expected_views
+        ]
+        for expected_view, view in zip(expected, expected_views, strict=True):
+            expected_view |= {
+                "description": view.texts["description"],
+                "configuration": view.texts["configuration"]["x"],
+            }
+            expected_view["system_prompt"] = actual["system_prompt"]
+        assert any(actual["system_prompt"]), (full["system_prompt"][:80], subject)
+    assert actual in expected, (subject, [{k: (actual[k], e[k]) for k in e if actual[k] != e[k]} for e in expected])

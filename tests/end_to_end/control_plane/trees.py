@@ -1,4 +1,4 @@
-"""Trees to apply, and what the control plane makes of them."""
+"""Trees to apply, and the control plane's view of them."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any, NamedTuple
 
-from tests.end_to_end.control_plane.forks import Fork, Ran
+from tests.end_to_end.control_plane.forks import CommandResult, Fork
 from tests.end_to_end.control_plane.keys import key_for
 from tests.end_to_end.control_plane.server import ControlPlane
 
@@ -20,7 +20,7 @@ ACME = ROOT / "examples" / "acme"
 
 
 class Site(NamedTuple):
-    """A tree, and an organization of its name on the server."""
+    """A tree, and the server's organization with its name."""
 
     plane: ControlPlane
     organization: str
@@ -28,7 +28,7 @@ class Site(NamedTuple):
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a command needs to get there."""
+        """The environment in which a command reaches the server."""
         return {
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
             "PYTHONPATH": str(ROOT / "compiler"),
@@ -38,9 +38,9 @@ class Site(NamedTuple):
             "KUBIYA_BASE_URL": self.plane.services.url,
         }
 
-    def run(self, *arguments: str, **more: str) -> Ran:
-        """Run a command over the tree."""
-        return self.start(*arguments, environ=more).wait()
+    def run(self, *arguments: str, **environ: str) -> CommandResult:
+        """Run a command on the tree."""
+        return self.start(*arguments, environ=environ).wait()
 
     def start(
         self, *arguments: str, environ: Mapping[str, str] = {}, before: Callable[[], None] = lambda: None
@@ -48,45 +48,45 @@ class Site(NamedTuple):
         """Start a command; `before` is called in its process."""
         return Fork(["-C", str(self.root), *arguments], {**self.environ, **environ}, before)
 
-    def ok(self, *arguments: str, **more: str) -> str:
-        """The same, where it has to pass; what it answers."""
-        ran = self.run(*arguments, **more)
-        assert ran.code == 0, ran
-        return ran.out
+    def ok(self, *arguments: str, **environ: str) -> str:
+        """Run a command that must succeed, and return its output."""
+        result = self.run(*arguments, **environ)
+        assert result.code == 0, result
+        return result.out
 
     def plan(self) -> dict[str, Any]:
-        """A plan, as data."""
-        found: dict[str, Any] = json.loads(self.ok("plan", "--format", "json"))
-        return found
+        """Return a plan as data."""
+        plan: dict[str, Any] = json.loads(self.ok("plan", "--format", "json"))
+        return plan
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """A request of somebody else's."""
+    def request(self, method: str, path: str, body: Any = None) -> Any:
+        """Make a request as someone else, without envtree."""
         request = urllib.request.Request(
             f"{self.plane.url}/api/v1{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"UserKey {key_for(self.organization)}", "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request) as answer:
-            text = answer.read()
+        with urllib.request.urlopen(request) as response:
+            text = response.read()
         return json.loads(text) if text else None
 
     def description(self) -> Any:
-        """What the server says of its API."""
-        with urllib.request.urlopen(f"{self.plane.url}/api/openapi.json") as answer:
-            return json.load(answer)
+        """Return the server's OpenAPI document."""
+        with urllib.request.urlopen(f"{self.plane.url}/api/openapi.json") as response:
+            return json.load(response)
 
     def objects(self, path: str) -> dict[str, dict[str, Any]]:
-        """What a list of the server has, by name."""
-        return {one["name"]: one for one in self.ask("GET", path)}
+        """Return the objects of a list by name."""
+        return {live_object["name"]: live_object for live_object in self.request("GET", path)}
 
     def resolved(self, kind: str, id: str) -> dict[str, str]:
-        """What the server gives an agent or a team, secrets included."""
-        found: dict[str, str] = self.ask("GET", f"/execution-environment/{kind}s/{id}/resolved")
-        return found
+        """Return the variables that the server gives an agent or a team, with secrets."""
+        variables: dict[str, str] = self.request("GET", f"/execution-environment/{kind}s/{id}/resolved")
+        return variables
 
     def write(self, files: Mapping[str, str | None]) -> None:
-        """Change files of the tree."""
+        """Write files of the tree; None deletes one."""
         for path, text in files.items():
             (self.root / path).parent.mkdir(parents=True, exist_ok=True)
             if text is None:
@@ -96,15 +96,15 @@ class Site(NamedTuple):
 
 
 def acme(root: Path, organization: str) -> None:
-    """The example, as the organization of a test; nothing here can run a job by the clock."""
+    """Copy the example for a test's organization, without a cron job."""
     shutil.copytree(ACME, root)
-    head = root / "organization.yaml"
-    head.write_text(re.sub(r"(?m)^name: .*$", f"name: {organization}", head.read_text()))
+    organization_file = root / "organization.yaml"
+    organization_file.write_text(re.sub(r"(?m)^name: .*$", f"name: {organization}", organization_file.read_text()))
     job = root / "jobs" / "morning-depot-report.yaml"
     job.write_text(re.sub(r"(?m)^cron_.*\n", "", job.read_text()).replace("trigger_type: cron", "trigger_type: manual"))
 
 
-# One of each kind that the tests can run.
+# One resource of each kind that the tests can run.
 SMALL = {
     "organization.yaml": """\
         name: {name}
@@ -165,7 +165,7 @@ SMALL = {
 
 
 def small(root: Path, organization: str) -> None:
-    """The small tree, as the organization of a test."""
+    """Write the small tree for a test's organization."""
     for path, text in SMALL.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(dedent(text).format(name=organization))

@@ -1,4 +1,4 @@
-"""The control plane's resources of a tree: bodies, names, references, and what the server makes of them."""
+"""The desired resources of a tree: bodies, names, references, and the server's view of them."""
 
 import json
 from collections.abc import Mapping
@@ -18,8 +18,7 @@ from envtree.model.diagnostic import Diagnostics
 from envtree.model.span import file_span
 from envtree.sources.tree import DirectoryTree
 from tests.support.command_line import BOT, ORGANIZATION, RunCommand, write_files
-from tests.support.trees import make_request as request_of
-from tests.support.trees import sealed_files, start_run
+from tests.support.trees import make_request, sealed_files, start_run
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 SCHEMA = Path(__file__).parents[3] / "schema/output/kubiya.schema.json"
@@ -29,28 +28,28 @@ UUID = "3f2b8c1e-7a4d-4e55-9c0a-1b2c3d4e5f60"
 
 
 def desired(files: Mapping[str, str], organization: str = "", **options: Any) -> dict[str, DesiredResource]:
-    """The resources of a tree by `kind/name`; the base is there where it is not said otherwise."""
-    told = {**BASE, **files}
-    told["organization.yaml"] += organization
-    return by_ref(start_run(request_of(told, control_plane=True, **options)))
+    """Return the resources of a tree by `kind/name`; the files are added to BASE."""
+    tree_files = {**BASE, **files}
+    tree_files["organization.yaml"] += organization
+    return by_ref(start_run(make_request(tree_files, control_plane=True, **options)))
 
 
 def by_ref(run: Run) -> dict[str, DesiredResource]:
     list(run.results())
-    assert run.desired is not None, [str(one) for one in run.diags]
-    return {str(one.ref): one for one in run.desired}
+    assert run.desired is not None, [str(diagnostic) for diagnostic in run.diags]
+    return {str(resource.ref): resource for resource in run.desired}
 
 
 def codes(files: Mapping[str, str], organization: str = "control_plane: {}\n") -> list[str]:
-    """The codes of what is found."""
-    told = {**BASE, **files}
-    told["organization.yaml"] += organization
-    run = start_run(request_of(told))
+    """Return the codes of the findings in a tree, without ET764."""
+    tree_files = {**BASE, **files}
+    tree_files["organization.yaml"] += organization
+    run = start_run(make_request(tree_files))
     list(run.results())
-    return sorted({one.code for one in run.diags if one.code != "ET764"})
+    return sorted({diagnostic.code for diagnostic in run.diags if diagnostic.code != "ET764"})
 
 
-# The bodies.
+# Bodies.
 
 PRODUCTION = {
     "name": "production",
@@ -77,16 +76,16 @@ PROJECT = {
 
 
 def test_the_documented_bodies_come_out_as_they_went_in() -> None:
-    found = by_ref(Run(tree_request(DirectoryTree(EXAMPLES / "kubiya-api"), control_plane=True)))
-    assert found["environment/production"].state == PRODUCTION
-    assert found["environment/staging"].state == STAGING
-    assert found["project/PLAT"].state == PROJECT
+    resources = by_ref(Run(tree_request(DirectoryTree(EXAMPLES / "kubiya-api"), control_plane=True)))
+    assert resources["environment/production"].state == PRODUCTION
+    assert resources["environment/staging"].state == STAGING
+    assert resources["project/PLAT"].state == PROJECT
 
 
 def test_a_body_without_anybody_who_runs_there_is_what_its_file_says() -> None:
     files = {f"environments/{body['name']}.yaml": json.dumps(body) for body in (PRODUCTION, STAGING)}
-    found = desired({**files, "agents/bot.yaml": "targets: []"}, allow_empty=True)
-    assert [found[f"environment/{body['name']}"].state for body in (PRODUCTION, STAGING)] == [PRODUCTION, STAGING]
+    resources = desired({**files, "agents/bot.yaml": "targets: []"}, allow_empty=True)
+    assert [resources[f"environment/{body['name']}"].state for body in (PRODUCTION, STAGING)] == [PRODUCTION, STAGING]
 
 
 def test_the_whole_example_fits_the_published_schema() -> None:
@@ -165,19 +164,19 @@ TEAM = {
 
 
 def team() -> dict[str, DesiredResource]:
-    told = {name: text for name, text in {**BASE, **TEAM}.items() if not name.startswith("agents/")}
-    return by_ref(start_run(request_of(told, control_plane=True)))
+    tree_files = {name: text for name, text in {**BASE, **TEAM}.items() if not name.startswith("agents/")}
+    return by_ref(start_run(make_request(tree_files, control_plane=True)))
 
 
 def test_members_and_places_of_a_team_come_later() -> None:
-    found = team()["team/p.t.production"]
+    resource = team()["team/p.t.production"]
     own, lone = ResourceRef("agent", "p.t.a.production"), ResourceRef("agent", "p.lone.production")
-    assert found.body == {
+    assert resource.body == {
         "name": "p.t.production",
         "runtime": "default",
         "execution_environment": {"env_vars": {"TEAM": "t"}},
     }
-    assert found.late == {
+    assert resource.late == {
         "status": "idle",
         "environment_ids": [ResourceRef("environment", "production")],
         "configuration": {
@@ -192,12 +191,12 @@ def test_members_and_places_of_a_team_come_later() -> None:
 
 
 def test_a_project_has_its_agents_and_teams() -> None:
-    found = team()["project/PP"]
-    assert (found.body, found.late) == (
+    project = team()["project/PP"]
+    assert (project.body, project.late) == (
         {"name": "The P", "key": "PP", "policy_ids": [ResourceRef("policy", "rule")]},
         {"status": "draft"},
     )
-    assert sorted((one.relation, str(one.member)) for one in found.links) == [
+    assert sorted((link.relation, str(link.member)) for link in project.links) == [
         ("agent", "agent/p.lone.production"),
         ("agent", "agent/p.t.a.production"),
         ("team", "team/p.t.production"),
@@ -206,19 +205,19 @@ def test_a_project_has_its_agents_and_teams() -> None:
 
 def test_the_default_project_has_everybody_by_itself() -> None:
     files = {"projects/d/project.yaml": "key: default", "projects/d/agents/bot.yaml": "{}"}
-    told = {name: text for name, text in {**BASE, **files}.items() if not name.startswith("agents/")}
-    assert by_ref(start_run(request_of(told, control_plane=True)))["project/DEFAULT"].links == ()
+    tree_files = {name: text for name, text in {**BASE, **files}.items() if not name.startswith("agents/")}
+    assert by_ref(start_run(make_request(tree_files, control_plane=True)))["project/DEFAULT"].links == ()
     assert "project/DEFAULT" not in desired({})
 
 
 def test_policies_are_bound_once() -> None:
     rule, production = team()["policy/rule"], team()["environment/production"]
-    assert [(one.relation, one.member, dict(one.body)) for one in rule.links] == [
+    assert [(link.relation, link.member, dict(link.body)) for link in rule.links] == [
         ("team", ResourceRef("team", "p.t.production"), {"entity_type": "team", "priority": 7}),
         ("environment", ResourceRef("environment", "production"), {"entity_type": "environment"}),
         ("role", "admin", {"entity_type": "role"}),
     ]
-    assert [(one.relation, one.member) for one in production.links] == [("skill", UUID), ("policy", UUID)]
+    assert [(link.relation, link.member) for link in production.links] == [("skill", UUID), ("policy", UUID)]
 
 
 def test_a_workflow_is_a_skill_unless_it_stays() -> None:
@@ -241,8 +240,8 @@ def test_a_job_has_ids_and_texts() -> None:
         prompt_template: Do.
         execution_environment: {{env_vars: {{N: 1.50, ON: false}}, secrets: [TOKEN], integration_ids: [{UUID}]}}
     """
-    found = desired({"jobs/do.yaml": job, "worker_queues/gpu.yaml": "environment: production\nstatus: paused"})
-    assert found["job/do"].body == {
+    resources = desired({"jobs/do.yaml": job, "worker_queues/gpu.yaml": "environment: production\nstatus: paused"})
+    assert resources["job/do"].body == {
         "name": "do",
         "trigger_type": "manual",
         "entity_type": "agent",
@@ -256,7 +255,7 @@ def test_a_job_has_ids_and_texts() -> None:
             "integration_ids": [UUID],
         },
     }
-    queue = found["worker_queue/production/gpu"]
+    queue = resources["worker_queue/production/gpu"]
     assert (queue.body, queue.late) == ({"name": "gpu"}, {"status": "paused"})
     assert queue.parent == ResourceRef("environment", "production")
 
@@ -286,12 +285,12 @@ NAMED = {
     ],
 )
 def test_names_follow_the_patterns(names: str, expected: list[str]) -> None:
-    told = {name: text for name, text in {**BASE, **NAMED}.items() if not name.startswith("agents/")}
-    told["organization.yaml"] += f"control_plane: {{names: {names}}}\n"
-    found = by_ref(start_run(request_of(told)))
-    assert [ref for ref in found if not ref.startswith("project")] == expected
-    agent = found[expected[-1]].body
-    assert [str(one) for one in agent["environment_ids"]] == expected[:1]
+    tree_files = {name: text for name, text in {**BASE, **NAMED}.items() if not name.startswith("agents/")}
+    tree_files["organization.yaml"] += f"control_plane: {{names: {names}}}\n"
+    resources = by_ref(start_run(make_request(tree_files)))
+    assert [ref for ref in resources if not ref.startswith("project")] == expected
+    agent = resources[expected[-1]].body
+    assert [str(ref) for ref in agent["environment_ids"]] == expected[:1]
     assert str(agent["team_id"]) == expected[1]
 
 
@@ -315,7 +314,7 @@ def test_only_a_tree_for_a_control_plane_is_looked_at(
     assert codes(files, organization) == expected
 
 
-# Secrets: by name only.
+# Secrets, by name only.
 
 
 def test_what_is_computed_from_a_secret_is_a_secret_by_name() -> None:
@@ -330,8 +329,8 @@ def test_what_is_computed_from_a_secret_is_a_secret_by_name() -> None:
             gone: {command: c, env: {A: "${{ secrets.token | upper }}"}}
     """
     files = {"agents/bot.yaml": agent, **sealed_files({"agents/bot": {"token": "canary"}})}
-    found = desired(files, plain={"agents/bot": {"token": "canary"}})["agent/default.bot.production"]
-    assert found.body["execution_environment"] == {
+    bot = desired(files, plain={"agents/bot": {"token": "canary"}})["agent/default.bot.production"]
+    assert bot.body["execution_environment"] == {
         "env_vars": {"PLAIN": "p"},
         "secrets": ["TOKEN", "URL"],
         "mcp_servers": {
@@ -341,11 +340,11 @@ def test_what_is_computed_from_a_secret_is_a_secret_by_name() -> None:
             }
         },
     }
-    assert "canary" not in json.dumps(resources_to_json("acme", [found]))
+    assert "canary" not in json.dumps(resources_to_json("acme", [bot]))
     assert codes(files) == ["ET650", "ET762"]
 
 
-def test_two_values_of_one_name_are_told() -> None:
+def test_two_values_of_one_name_are_reported() -> None:
     files = {
         "environments/staging.yaml": "{}",
         "agents/bot.yaml": "execution_environment: {secrets: {TOKEN: token}}",
@@ -365,25 +364,30 @@ def test_a_team_may_have_another_value_than_its_agent() -> None:
     assert codes({**files, "teams/t/agents/a.yaml": "{}"}) == ["ET650"]
 
 
-# What the server makes of it.
+# The server's view.
 
 
 def resource(kind: Any, name: str, section: Mapping[str, Any], **more: Any) -> DesiredResource:
     return DesiredResource(kind, name, file_span("x"), {"name": name, "execution_environment": section, **more})
 
 
-ONE = resource("environment", "e1", {"env_vars": {"LOG": "env1", "DB": "plain"}, "secrets": ["DB"]})
-TWO = resource("environment", "e2", {"env_vars": {"LOG": "env2"}, "secrets": ["S2"]})
+FIRST_ENVIRONMENT = resource("environment", "e1", {"env_vars": {"LOG": "env1", "DB": "plain"}, "secrets": ["DB"]})
+SECOND_ENVIRONMENT = resource("environment", "e2", {"env_vars": {"LOG": "env2"}, "secrets": ["S2"]})
 
 
 @pytest.mark.parametrize(
     ("environments", "section", "vault", "expected"),
     [
-        ([ONE], {"env_vars": {"LOG": "a", "DB": "a"}}, {"DB": "v"}, {"LOG": "a", "DB": "v"}),
-        ([ONE, TWO], {}, {"DB": "v", "S2": "w"}, {"LOG": "env2", "DB": "v", "S2": "w"}),
-        ([TWO, ONE], {}, {"DB": "v", "S2": "w"}, {"LOG": "env1", "DB": "v", "S2": "w"}),
-        ([ONE, TWO], {"env_vars": {"LOG": "agent"}}, {}, {"LOG": "agent", "DB": "plain"}),
-        ([ONE], {"env_vars": {"T": "{{.env.LOG}}"}}, {"DB": "v"}, {"LOG": "env1", "DB": "v", "T": "{{.env.LOG}}"}),
+        ([FIRST_ENVIRONMENT], {"env_vars": {"LOG": "a", "DB": "a"}}, {"DB": "v"}, {"LOG": "a", "DB": "v"}),
+        ([FIRST_ENVIRONMENT, SECOND_ENVIRONMENT], {}, {"DB": "v", "S2": "w"}, {"LOG": "env2", "DB": "v", "S2": "w"}),
+        ([SECOND_ENVIRONMENT, FIRST_ENVIRONMENT], {}, {"DB": "v", "S2": "w"}, {"LOG": "env1", "DB": "v", "S2": "w"}),
+        ([FIRST_ENVIRONMENT, SECOND_ENVIRONMENT], {"env_vars": {"LOG": "agent"}}, {}, {"LOG": "agent", "DB": "plain"}),
+        (
+            [FIRST_ENVIRONMENT],
+            {"env_vars": {"T": "{{.env.LOG}}"}},
+            {"DB": "v"},
+            {"LOG": "env1", "DB": "v", "T": "{{.env.LOG}}"},
+        ),
         ([], {"secrets": ["DB"]}, {"DB": "v", "OTHER": "w"}, {"DB": "v"}),
         ([], {}, {"DB": "v"}, {}),
     ],
@@ -391,11 +395,15 @@ TWO = resource("environment", "e2", {"env_vars": {"LOG": "env2"}, "secrets": ["S
 def test_the_server_layers_environments_and_secrets_win(
     environments: list[DesiredResource], section: dict[str, Any], vault: dict[str, str], expected: dict[str, str]
 ) -> None:
-    agent = resource("agent", "a", section, environment_ids=[one.ref for one in environments])
-    view = server_view(agent, {one.ref: one for one in environments}, ServerRuntime(vault))
+    agent = resource("agent", "a", section, environment_ids=[environment.ref for environment in environments])
+    view = server_view(agent, {environment.ref: environment for environment in environments}, ServerRuntime(vault))
     assert view.env_vars == expected
-    wanted = {name for one in (*environments, agent) for name in one.body["execution_environment"].get("secrets", ())}
-    assert set(view.missing_secrets) == wanted - vault.keys()
+    used_secrets = {
+        name
+        for environment in (*environments, agent)
+        for name in environment.body["execution_environment"].get("secrets", ())
+    }
+    assert set(view.missing_secrets) == used_secrets - vault.keys()
 
 
 def test_the_server_merges_servers_whole_and_integrations_win() -> None:
@@ -409,8 +417,8 @@ def test_the_server_merges_servers_whole_and_integrations_win() -> None:
         system_prompt="{{LOG}} {{.graph.node}}",
         description="{{GH_TOKEN}}",
     )
-    world = ServerRuntime({"DB": "v"}, {"i": {"GH_TOKEN": "theirs"}}, "key")
-    view = server_view(agent, {environment.ref: environment}, world)
+    runtime = ServerRuntime({"DB": "v"}, {"i": {"GH_TOKEN": "theirs"}}, "key")
+    view = server_view(agent, {environment.ref: environment}, runtime)
     assert view.mcp_servers == {"s": {"command": "d"}, "t": {"command": "v-x"}}
     assert view.texts == {"system_prompt": "{{LOG}} {{.graph.node}}", "description": "theirs"}
     assert view.env_vars == {
@@ -445,15 +453,15 @@ def test_one_unknown_template_leaves_the_whole_text(text: str, expected: str) ->
 
 
 def labelled(*resources: DesiredResource) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = render_terraform(resources, "kubiya/control-plane", Diagnostics())["resource"]
-    return found
+    blocks: dict[str, dict[str, Any]] = render_terraform(resources, "kubiya/control-plane", Diagnostics())["resource"]
+    return blocks
 
 
 def test_terraform_expands_nothing_of_ours() -> None:
     team = resource("team", "p.t.e", {})._replace(late={"configuration": {}})
     agent = resource("agent", "p.t.a.e", {"env_vars": {"A": "${x} %{if} {{y}}"}}, team_id=team.ref)
-    found = labelled(team, agent._replace(body={**agent.body, "system_prompt": "${x} %{y} {{z}}"}))
-    assert found["controlplane_agent"]["p__t__a__e"] == {
+    blocks = labelled(team, agent._replace(body={**agent.body, "system_prompt": "${x} %{y} {{z}}"}))
+    assert blocks["controlplane_agent"]["p__t__a__e"] == {
         "name": "p.t.a.e",
         "description": "",
         "runtime": "default",
@@ -465,36 +473,39 @@ def test_terraform_expands_nothing_of_ours() -> None:
 
 @pytest.mark.parametrize("names", [("a.b", "a__b", "a_.b", "a._b"), ("1", "_1"), ("a/b", "a_b", "a b"), ("é", "ß")])
 def test_no_two_labels_are_one(names: tuple[str, ...]) -> None:
-    found = labelled(*(resource("agent", name, {}) for name in names))["controlplane_agent"]
-    assert sorted(one["name"] for one in found.values()) == sorted(names)
-    assert all(label.replace("-", "_").isidentifier() and label.isascii() for label in found)
+    blocks = labelled(*(resource("agent", name, {}) for name in names))["controlplane_agent"]
+    assert sorted(block["name"] for block in blocks.values()) == sorted(names)
+    assert all(label.replace("-", "_").isidentifier() and label.isascii() for label in blocks)
 
 
-def test_each_gap_of_the_provider_is_told_once() -> None:
+def test_each_gap_of_the_provider_is_reported_once() -> None:
     run = Run(tree_request(DirectoryTree(EXAMPLES / "acme"), control_plane=True))
     diags = Diagnostics()
     render_terraform(tuple(by_ref(run).values()), "kubiya/control-plane", diags)
-    told = [one.message.partition(" of ")[0] + ": " + one.message.partition(" of ")[2].split()[0] for one in diags]
-    assert len(told) == len(set(told))
-    assert {"'environment_ids': agent", "'member_ids': team", "'tags': environment", "'icon': skill"} <= set(told)
-    assert {one.code for one in diags} == {"ET852"}
+    gaps = []
+    for diagnostic in diags:
+        part, _, owner = diagnostic.message.partition(" of ")
+        gaps.append(f"{part}: {owner.split()[0]}")
+    assert len(gaps) == len(set(gaps))
+    assert {"'environment_ids': agent", "'member_ids': team", "'tags': environment", "'icon': skill"} <= set(gaps)
+    assert {diagnostic.code for diagnostic in diags} == {"ET852"}
 
 
-# Where it is written.
+# Output files.
 
 
 def test_files_of_the_whole_tree_come_and_go(envtree: RunCommand, tree: Path) -> None:
     out = tree / "out"
     write_files(tree, {"organization.yaml": ORGANIZATION + "lint: {ET764: 'off', ET852: 'off', ET765: 'off'}\n"})
-    ran = envtree("compile", "--secrets", "ref", "--format", "kubiya", "--format", "kubiya-terraform")
-    assert ran.code == 0, ran.err
+    result = envtree("compile", "--secrets", "ref", "--format", "kubiya", "--format", "kubiya-terraform")
+    assert result.code == 0, result.err
     assert sorted(path.name for path in (out / "control-plane").iterdir()) == ["kubiya.json", "kubiya.tf.json"]
-    ask = ("compile", "--secrets", "ref", "--format", "kubiya")
-    assert envtree(*ask, "--check").out == "control-plane/kubiya.tf.json\nmanifest.json\n"
-    assert envtree(*ask).code == 0
-    assert envtree(*ask, "--check").code == 0
+    command = ("compile", "--secrets", "ref", "--format", "kubiya")
+    assert envtree(*command, "--check").out == "control-plane/kubiya.tf.json\nmanifest.json\n"
+    assert envtree(*command).code == 0
+    assert envtree(*command, "--check").code == 0
     assert envtree("verify", str(out)).code == 0
-    # A part of the bundles leaves them as they are.
+    # Compiling some of the bundles leaves these files unchanged.
     before = (out / "control-plane/kubiya.json").read_bytes()
     assert envtree("compile", "**@staging", "--secrets", "ref").code == 0
     assert (out / "control-plane/kubiya.json").read_bytes() == before
@@ -509,23 +520,23 @@ def test_an_archive_has_them_too(envtree: RunCommand, tree: Path) -> None:
     archive = tree.parent / "all.zip"
     assert envtree("compile", "--secrets", "ref", "--format", "kubiya", "--archive", str(archive)).code == 0
     assert envtree("verify", str(archive)).code == 0
-    ran = envtree("merge-manifests", str(archive), "-o", str(tree.parent / "o"))
-    assert ran.code == 1
-    assert "has files of a whole tree" in ran.err
+    result = envtree("merge-manifests", str(archive), "-o", str(tree.parent / "o"))
+    assert result.code == 1
+    assert "has files of a whole tree" in result.err
 
 
 @pytest.mark.parametrize(
     "part", [("--shard", "1/2"), ("--changed-since", "HEAD"), ("shop/**",), ("--archive", "{project}.zip")]
 )
 def test_no_part_of_a_tree_is_for_the_control_plane(part: tuple[str, ...], envtree: RunCommand, tree: Path) -> None:
-    ran = envtree("compile", *part, "--format", "kubiya")
-    assert (ran.code, ran.out) == (2, "")
-    assert "is of the whole tree" in ran.err
+    result = envtree("compile", *part, "--format", "kubiya")
+    assert (result.code, result.out) == (2, "")
+    assert "is of the whole tree" in result.err
 
 
-def test_an_error_of_a_tree_is_told_alone(envtree: RunCommand, tree: Path) -> None:
+def test_an_error_of_a_tree_is_reported_alone(envtree: RunCommand, tree: Path) -> None:
     write_files(tree, {"organization.yaml": ORGANIZATION + "control_plane: {}\n", BOT: "runtim: default\n"})
-    ran = envtree("check")
-    assert ran.code == 1
-    assert "ET201" in ran.out
-    assert "ET76" not in ran.out
+    result = envtree("check")
+    assert result.code == 1
+    assert "ET201" in result.out
+    assert "ET76" not in result.out

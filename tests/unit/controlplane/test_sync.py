@@ -1,4 +1,4 @@
-"""Plans as data and as text, markers, and the text of imported files: what needs no control plane."""
+"""Plans as data and as text, markers, and the text of imported files, without a control plane."""
 
 import json
 from pathlib import Path
@@ -26,9 +26,9 @@ from envtree.model.span import file_span
 from envtree.report.plan_markdown import render_plan_markdown
 from envtree.report.plan_text import plan_summary, render_plan_text
 
-PLACE = file_span("environments/prod.yaml")
-NONE_KNOWN = ManagedIds("acme", {}, {})
-NOTHING = LiveState("acme", {}, frozenset(), frozenset())
+SPAN = file_span("environments/prod.yaml")
+NO_IDS = ManagedIds("acme", {}, {})
+EMPTY_STATE = LiveState("acme", {}, frozenset(), frozenset())
 ID = "00000000-0000-4000-8000-000000000001"
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -40,17 +40,17 @@ DATA = st.recursive(
 
 
 def environment(name: str = "prod", **body: Any) -> DesiredResource:
-    return DesiredResource("environment", name, PLACE, {"name": name, **body})
+    return DesiredResource("environment", name, SPAN, {"name": name, **body})
 
 
-def planned(*desired: DesiredResource, live: LiveState = NOTHING, ids: ManagedIds = NONE_KNOWN) -> SyncPlan:
+def plan_for(*desired: DesiredResource, live: LiveState = EMPTY_STATE, ids: ManagedIds = NO_IDS) -> SyncPlan:
     return make_plan(desired, live, ids)
 
 
-def holding(**found: Any) -> LiveState:
-    """A live state with one environment."""
+def live_environment(**fields: Any) -> LiveState:
+    """Return a live state with one environment."""
     return LiveState(
-        "acme", {ResourceRef("environment", "prod"): {"id": ID, "name": "prod", **found}}, frozenset(), frozenset()
+        "acme", {ResourceRef("environment", "prod"): {"id": ID, "name": "prod", **fields}}, frozenset(), frozenset()
     )
 
 
@@ -75,21 +75,38 @@ def test_a_file_is_written_as_people_would() -> None:
 
 
 @given(DATA, DATA)
-def test_a_saved_plan_is_the_plan(one: Any, other: Any) -> None:
-    key = ResourceRef("skill", "x/y")
-    body = {"settings": {"$ref": one, "$$ref:z": other}, "skill_configurations": {key: {"a": one}}, "skill_ids": [key]}
-    wanted = DesiredResource(
-        "agent", "a", PLACE, body, {"status": other}, (DesiredLink("skill", key, {"b": 1}),), ResourceRef("team", "t")
+def test_a_saved_plan_is_the_plan(first: Any, second: Any) -> None:
+    skill = ResourceRef("skill", "x/y")
+    resource = DesiredResource(
+        kind="agent",
+        name="a",
+        origin=SPAN,
+        body={
+            "settings": {"$ref": first, "$$ref:z": second},
+            "skill_configurations": {skill: {"a": first}},
+            "skill_ids": [skill],
+        },
+        late={"status": second},
+        links=(DesiredLink("skill", skill, {"b": 1}),),
+        parent=ResourceRef("team", "t"),
     )
-    made = SyncPlan("acme", (wanted,), (), (), (), (), "f")
-    restored = SavedPlan(encode_plan(made))
-    assert restored.desired == (wanted,)
-    assert restored.matches(made)
-    assert not restored.matches(made._replace(fingerprint="g"))
+    plan = SyncPlan(
+        organization="acme",
+        desired=(resource,),
+        changes=(),
+        unmanaged=(),
+        conflicts=(),
+        warnings=(),
+        fingerprint="f",
+    )
+    restored = SavedPlan(encode_plan(plan))
+    assert restored.desired == (resource,)
+    assert restored.matches(plan)
+    assert not restored.matches(plan._replace(fingerprint="g"))
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"envtree": "2"}', b'{"envtree": "1", "desired": [{}]}'])
-def test_what_is_no_plan(data: bytes) -> None:
+def test_an_invalid_plan_file_is_rejected(data: bytes) -> None:
     with pytest.raises(InvalidPlanError):
         SavedPlan(data)
 
@@ -102,13 +119,13 @@ def test_a_marker_is_read_as_it_was_written_and_is_no_difference(kind: ResourceK
         for field, value in body.items()
         if field in RESOURCE_SCHEMAS[kind].fields
     }
-    mark = build_marker(kind, "acme", sent, "d" * 16 if RESOURCE_SCHEMAS[kind].marker_path else None)
-    there = with_marker(kind, body, mark, {})
-    assert read_marker(kind, there) == mark
-    assert {field: normalize_field(kind, field, there[field], there) for field in sent} == sent
-    assert not any(mark.has_drifted(field, sent) for field in sent)
-    assert mark.has_drifted("name", {**sent, "name": "other"})
-    assert with_marker(kind, there, mark, {}) == there
+    marker = build_marker(kind, "acme", sent, "d" * 16 if RESOURCE_SCHEMAS[kind].marker_path else None)
+    marked = with_marker(kind, body, marker, {})
+    assert read_marker(kind, marked) == marker
+    assert {field: normalize_field(kind, field, marked[field], marked) for field in sent} == sent
+    assert not any(marker.has_drifted(field, sent) for field in sent)
+    assert marker.has_drifted("name", {**sent, "name": "other"})
+    assert with_marker(kind, marked, marker, {}) == marked
     assert read_marker(kind, {"settings": {"envtree": 1}, "configuration": None, "config": []}) is None
 
 
@@ -122,11 +139,11 @@ def test_a_plan_says_what_happens_and_why() -> None:
     settings = with_marker(
         "environment", {"settings": {"a": 1}}, build_marker("environment", "acme", {"tags": ["x"]}), {}
     )
-    live = holding(description="Old.", tags=["y"], **settings)
-    made = planned(
+    live = live_environment(description="Old.", tags=["y"], **settings)
+    plan = plan_for(
         environment(description="New.", tags=["x"], settings={"b": {"c": "d"}}), environment("test"), live=live
     )
-    assert render_plan_text(made, color=False).splitlines()[:6] == [
+    assert render_plan_text(plan, color=False).splitlines()[:6] == [
         "~ environment/prod: it differs from the tree (environments/prod.yaml)",
         '    description: "Old." → "New."',
         "    settings.a: 1 → (none)",
@@ -134,25 +151,27 @@ def test_a_plan_says_what_happens_and_why() -> None:
         '    tags: ["y"] → ["x"] (changed at the control plane)',
         "+ environment/test: it is not there (environments/prod.yaml)",
     ]
-    assert plan_summary(made) == "1 to create, 1 to update"
-    assert "environment/prod: an update replaces 'settings' as a whole, and 'a' would be gone" in made.warnings
-    assert planned(live=live).changes == (
+    assert plan_summary(plan) == "1 to create, 1 to update"
+    assert "environment/prod: an update replaces 'settings' as a whole, and 'a' would be gone" in plan.warnings
+    assert plan_for(live=live).changes == (
         ResourceChange("delete", ResourceRef("environment", "prod"), ID, "", "the tree no longer has it"),
     )
 
 
 def test_a_name_that_is_not_ours_is_taken_until_its_id_is_known() -> None:
-    made = planned(environment(), live=holding())
-    assert (made.conflicts, made.changes) == ((ResourceRef("environment", "prod"),), ())
-    assert planned(environment(), live=holding(), ids=ManagedIds("acme", {"environment/prod": ID}, {})).is_empty
-    other = holding(**with_marker("environment", {}, build_marker("environment", "other", {}), {}))
-    assert planned(environment(), live=other).conflicts
+    plan = plan_for(environment(), live=live_environment())
+    assert (plan.conflicts, plan.changes) == ((ResourceRef("environment", "prod"),), ())
+    assert plan_for(
+        environment(), live=live_environment(), ids=ManagedIds("acme", {"environment/prod": ID}, {})
+    ).is_empty
+    foreign = live_environment(**with_marker("environment", {}, build_marker("environment", "other", {}), {}))
+    assert plan_for(environment(), live=foreign).conflicts
 
 
 def test_the_comment_shows_texts_as_texts_only_and_fits() -> None:
     hostile = "<script> @all ![x](http://x) | ``` ::error:: \x1b[31m"
-    made = planned(*(environment(f"e{number}{hostile}", description=hostile) for number in range(50)))
-    text = render_plan_markdown(made, 4000)
+    plan = plan_for(*(environment(f"e{number}{hostile}", description=hostile) for number in range(50)))
+    text = render_plan_markdown(plan, 4000)
     assert len(text.encode()) <= 4000
     html = MarkdownIt("gfm-like", {"linkify": False, "html": False}).render(
         text.replace("<details>", "").replace("<sub>", "")
@@ -181,42 +200,42 @@ def test_ids_are_read_as_they_were_stored(tmp_path: Path) -> None:
         load_managed_ids(path, "other")
 
 
-def test_a_lock_of_a_process_that_is_gone_is_left_behind() -> None:
-    mine = _holder_identity()
-    assert not _is_stale({"settings": {"holder": mine}}, None)
-    assert _is_stale({"settings": {"holder": {**mine, "started": "1"}}}, None)
-    assert _is_stale({"settings": {"holder": {**mine, "process": 2**22 + 1}}}, None)
+def test_the_lock_of_an_ended_process_is_stale() -> None:
+    identity = _holder_identity()
+    assert not _is_stale({"settings": {"holder": identity}}, None)
+    assert _is_stale({"settings": {"holder": {**identity, "started": "1"}}}, None)
+    assert _is_stale({"settings": {"holder": {**identity, "process": 2**22 + 1}}}, None)
 
 
-def of(**objects: dict[str, Any]) -> LiveState:
-    """A live state; `environment__prod` stands for environment/prod, and all of it is ours."""
-    found = {}
+def live_state(**objects: dict[str, Any]) -> LiveState:
+    """Return a live state of owned objects; the argument `environment__prod` is `environment/prod`."""
+    live_objects = {}
     for number, (name, body) in enumerate(objects.items()):
-        kind, _, called = name.partition("__")
-        ours = with_marker(kind, body, build_marker(kind, "acme", {}), {})  # type: ignore[arg-type]
-        found[ResourceRef(kind, called)] = {"id": f"{ID[:-1]}{number}", "name": called, **ours}  # type: ignore[arg-type]
-    return LiveState("acme", found, frozenset(), frozenset({"KNOWN"}))
+        kind, _, object_name = name.partition("__")
+        marked = with_marker(kind, body, build_marker(kind, "acme", {}), {})  # type: ignore[arg-type]
+        live_objects[ResourceRef(kind, object_name)] = {"id": f"{ID[:-1]}{number}", "name": object_name, **marked}  # type: ignore[arg-type]
+    return LiveState("acme", live_objects, frozenset(), frozenset({"KNOWN"}))
 
 
-def test_what_the_server_makes_of_it_is_foreseen() -> None:
+def test_side_effects_are_predicted() -> None:
     user = {"environments": [{"id": f"{ID[:-1]}0"}], "projects": []}
     queue = {"environment_id": f"{ID[:-1]}0"}
-    live = of(environment__prod={}, agent__bot=user, worker_queue__q=queue, team__web={})
-    # Who uses it stays, for it belongs to somebody else.
+    live = live_state(environment__prod={}, agent__bot=user, worker_queue__q=queue, team__web={})
+    # The agent that uses the environment has no marker, so the plan does not delete it.
     agent = {
         name: value for name, value in live.objects[ResourceRef("agent", "bot")].items() if name != "configuration"
     }
     live = live._replace(objects={**live.objects, ResourceRef("agent", "bot"): agent})
-    warnings = planned(live=live).warnings
+    warnings = plan_for(live=live).warnings
     assert "environment 'prod' is used by 'bot', which would lose its variables without an error" in warnings
     assert "the members of team 'web' stay, without a team" in warnings
     section = {"secrets": ["KNOWN", "MISSING"]}
-    bot = DesiredResource("agent", "bot", PLACE, {"name": "bot", "model_id": "m", "execution_environment": section})
-    first = planned(environment(), bot, live=NOTHING._replace(secret_names=frozenset({"KNOWN"})))
-    assert [warning.partition(":")[0].partition(",")[0] for warning in first.warnings] == [
+    bot = DesiredResource("agent", "bot", SPAN, {"name": "bot", "model_id": "m", "execution_environment": section})
+    initial = plan_for(environment(), bot, live=EMPTY_STATE._replace(secret_names=frozenset({"KNOWN"})))
+    assert [warning.partition(":")[0].partition(",")[0] for warning in initial.warnings] == [
         "the first environment that is created would have the server provision a namespace; it was read before",
         "the vault does not have 'MISSING'",
         "to 'bot'",
     ]
-    silent = planned(bot, live=NOTHING._replace(secret_names=None))
-    assert "the vault does not answer, so nobody knows which secrets are in it" in silent.warnings
+    without_vault = plan_for(bot, live=EMPTY_STATE._replace(secret_names=None))
+    assert "the vault does not answer, so nobody knows which secrets are in it" in without_vault.warnings

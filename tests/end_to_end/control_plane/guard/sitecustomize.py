@@ -1,7 +1,7 @@
-"""Keep a Python process on this machine: loaded at its start, before anything of its own, by PYTHONPATH.
+"""Keep a Python process on this machine; PYTHONPATH loads this module before any other.
 
-It sees every socket that Python opens. What tries to leave is refused, and written to the file that
-`ENVTREE_TEST_EGRESS` names, so that a test can say what was tried.
+It sees every socket operation of Python. An operation that would leave the machine is refused, and recorded in the file
+that `ENVTREE_TEST_EGRESS` names, so that a test can check it.
 """
 
 import ipaddress
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def is_local(host: object) -> bool:
-    """Whether a host of a socket call is this machine. An empty one is every address of it, which is too many."""
+    """Report whether the host of a socket call is this machine; an empty one means all addresses, so it is not."""
     text = host.decode("ascii", "replace") if isinstance(host, bytes) else host
     if text is None or text == "localhost":
         return True
@@ -22,7 +22,7 @@ def is_local(host: object) -> bool:
 
 
 def watch(event: str, arguments: tuple[Any, ...]) -> None:
-    """Refuse what would leave; called by the interpreter for everything that it does."""
+    """Refuse operations that would leave the machine; called by the interpreter for every audit event."""
     if event in ("socket.connect", "socket.sendto", "socket.bind"):
         address = arguments[1]
         if isinstance(address, tuple) and not is_local(address[0]):
@@ -32,7 +32,7 @@ def watch(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def refuse(event: str, host: object) -> None:
-    """Write down who was asked for, and stop the call."""
+    """Record the host, and stop the call."""
     line = f"{event} {host!r}\n".encode()
     file = os.open(os.environ["ENVTREE_TEST_EGRESS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(file, line)
