@@ -1,4 +1,4 @@
-"""The real command killed at random moments of a compile: every file is whole, and the next run finishes the work."""
+"""The real command killed at random moments of a compile: every file is complete, and the next run finishes."""
 
 import os
 import random
@@ -16,14 +16,14 @@ Files = dict[str, bytes]
 
 
 class Compiler:
-    """`envtree compile` over a copy of the example, for one of two releases, as a process of its own."""
+    """`envtree compile` on a copy of the example, for one of two releases, in its own process."""
 
     def __init__(self, folder: Path, secrets: str) -> None:
         shutil.copytree(ROOT / "examples/acme", folder / "acme")
         self._folder, self._secrets = folder, secrets
 
     def start(self, out: str, release: int) -> subprocess.Popen[bytes]:
-        """Begin to write into a folder."""
+        """Start to write into a folder."""
         command = [sys.executable, "-m", "envtree", "-C", str(self._folder / "acme"), "compile"]
         command += [
             "-o",
@@ -39,15 +39,15 @@ class Compiler:
         return subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
     def compile(self, out: str, release: int) -> float:
-        """Write all of it; how long that took."""
-        began = time.monotonic()
+        """Compile into a folder; return the duration in seconds."""
+        start_time = time.monotonic()
         process = self.start(out, release)
-        _, said = process.communicate(timeout=120)
-        assert process.returncode == 0, said
-        return time.monotonic() - began
+        _, stderr = process.communicate(timeout=120)
+        assert process.returncode == 0, stderr
+        return time.monotonic() - start_time
 
     def written(self, out: str) -> Files:
-        """What lies in a folder for its readers; what a run keeps for itself there begins with its name."""
+        """Return the files in a folder for its readers, without envtree's own temporary files."""
         folder = self._folder / out
         paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
         return {str(path): (folder / path).read_bytes() for path in paths if not path.parts[0].startswith(".envtree")}
@@ -56,27 +56,27 @@ class Compiler:
 @pytest.mark.slow
 @pytest.mark.parametrize(("secrets", "kills"), [("ref", 50), ("plain", 10)])
 def test_t83_sigkill_at_random_moments_of_a_compile(tmp_path: Path, secrets: str, kills: int) -> None:
-    compiler, chance = Compiler(tmp_path, secrets), random.Random(83)
+    compiler, rng = Compiler(tmp_path, secrets), random.Random(83)
     for release in (0, 1):
         compiler.compile(f"fresh{release}", release)
     fresh = [compiler.written(f"fresh{release}") for release in (0, 1)]
-    # Both releases have the same files, and no bundle is the same in both.
+    # Both releases have the same file names, and no bundle is equal in both.
     assert fresh[0].keys() == fresh[1].keys()
     assert not [path for path in fresh[0] if path.endswith("bundle.json") and fresh[0][path] == fresh[1][path]]
     compiler.compile("out", 0)
-    lasts = max(compiler.compile("out", release) for release in (1, 0))
-    was, killed = 0, 0
+    duration = max(compiler.compile("out", release) for release in (1, 0))
+    current, killed = 0, 0
     while killed < kills:
-        process = compiler.start("out", 1 - was)
-        time.sleep(chance.uniform(0, lasts))
+        process = compiler.start("out", 1 - current)
+        time.sleep(rng.uniform(0, duration))
         process.kill()
         process.communicate()
-        # One that had ended by then was not killed, and does not count.
+        # A process that had ended before was not killed, and does not count.
         killed += process.returncode != 0
-        left = compiler.written("out")
-        assert left.keys() == fresh[0].keys()
-        assert not [path for path, content in left.items() if content not in (fresh[0][path], fresh[1][path])]
-        was = chance.choice((0, 1))
-        compiler.compile("out", was)
-        assert compiler.written("out") == fresh[was]
+        files = compiler.written("out")
+        assert files.keys() == fresh[0].keys()
+        assert not [path for path, content in files.items() if content not in (fresh[0][path], fresh[1][path])]
+        current = rng.choice((0, 1))
+        compiler.compile("out", current)
+        assert compiler.written("out") == fresh[current]
     assert not list((tmp_path / "out").glob(".envtree*"))

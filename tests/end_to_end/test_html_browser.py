@@ -1,4 +1,4 @@
-"""The HTML page in the real Chromium: clicks, keys, filters, links, themes; nothing is loaded and no text is markup."""
+"""The HTML page in the real Chromium: clicks, keys, filters, links, themes; it loads nothing, and texts stay texts."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.benchmarks.model import Size
 from tests.support.command_line import write_files
 from tests.unit.report.test_report_runner import is_held, naughty, quoted
 
-# A browser takes seconds to start, and not everybody who changes a line has one.
+# A browser takes seconds to start, and not every developer has one.
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ Play = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def play() -> Play:
-    """Play a scene with a page in Chromium; what it printed."""
+    """Return a function that plays a scene with a page in Chromium and returns its output."""
     if not all(library.exists() for library in LIBRARIES):
         subprocess.run(["npm", "ci", "--silent", "--prefix", str(CI)], check=True)
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
@@ -51,9 +51,9 @@ def play() -> Play:
     def run(scene: str, page: Path, *arguments: Path) -> str:
         command = ["node", str(SCRIPT), scene, *map(str, (page, *arguments))]
         environ = {**os.environ, "CHROMIUM": str(program)}
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, done.stderr
-        return str(done.stdout)
+        process = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
+        assert process.returncode == 0, process.stderr
+        return str(process.stdout)
 
     return run
 
@@ -64,7 +64,7 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def report(tree: Path, folder: Path, *words: str, code: int = 0) -> Path:
-    """The page of a tree."""
+    """Write the HTML report of a tree."""
     page = folder / "page & more.html"
     assert invoke(["-C", str(tree), "report", "-o", str(page), *words]) == code
     return page
@@ -110,7 +110,7 @@ def test_t75_what_files_say_is_text(play: Play, tmp_path: Path) -> None:
     words = [text for text in dict.fromkeys([*HOSTILE, *naughty()]) if is_held(text) and "${{" not in text]
     assert len(words) > 450
     values = {f"V{n}": text for n, text in enumerate(words)}
-    # The names of variables are letters; in the keys of `config` any character may stand that prints.
+    # Names of variables are restricted; keys of `config` may contain any printable character.
     config = {text: text for text in words if text.isprintable() and text[0] != "$" and len(text) < 99}
     section = {"env_vars": values, "config": {"list": words, "map": config}}
     policy = "message: {0}\nschema: {{required: [nothing]}}\nseverity: warning\n"

@@ -1,7 +1,7 @@
-"""schema/README.md is true: every example on the page is compiled, and gives what the page shows.
+"""Every example in schema/README.md is compiled, and yields the result shown on the page.
 
-An example is a run of YAML fences, each with its path in a comment on its first line, and the fences behind it that
-show what comes out. A table whose header is one of those below is an example a row.
+An example is a sequence of YAML fences, each with its path in a comment on its first line, followed by fences with the
+results. In a table with one of the headers used below, each row is an example.
 """
 
 import json
@@ -36,7 +36,7 @@ PAGE = (ROOT / "schema/README.md").read_text(encoding="utf-8")
 KEY = ROOT / "examples/acme/age.key"
 SEARCH_PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
-# What a tree has besides what an example shows.
+# Files of a tree that an example does not show.
 ORGANIZATION = "name: acme\nedition: 2026\ndefault_model: anthropic/claude-sonnet-4-5\n"
 ENVIRONMENT = "description: For everybody.\n"
 AGENT = "description: Answers questions.\n"
@@ -53,14 +53,14 @@ Files = dict[str, str]
 
 
 class Shown(NamedTuple):
-    """What an example shows: a bundle (`jsonc`), its `.env` (`dotenv`) or another file (`ini`), findings (`text`)."""
+    """A shown result: a bundle (`jsonc`), its `.env` (`dotenv`), another file (`ini`), or findings (`text`)."""
 
     language: str
     content: str
 
 
 class Example(NamedTuple):
-    """Files, what comes of them, and the line of the page where they begin."""
+    """Files, the results shown for them, and the line of the page where the example begins."""
 
     line: int
     files: Files
@@ -68,7 +68,7 @@ class Example(NamedTuple):
 
 
 class Compiled(NamedTuple):
-    """The findings of a run, and the folder with what it wrote."""
+    """The findings of a run, and its output folder."""
 
     findings: tuple[Finding, ...]
     out: Path
@@ -79,13 +79,13 @@ class Compiled(NamedTuple):
         return [finding.diagnostic.code for finding in self.findings]
 
     def read(self, id: str, name: str) -> str:
-        """A file of a bundle."""
+        """Return a file of a bundle."""
         entity, environment = id.split("@")
         return (self.out / environment / entity / name).read_text(encoding="utf-8")
 
 
 def examples() -> Iterator[Example]:
-    """The examples that are fences, in the order of the page."""
+    """Yield the examples in fences, in the order of the page."""
     example = Example(0, {}, [])
     for fence in FENCE.finditer(PAGE):
         language, content = fence.groups()
@@ -106,7 +106,7 @@ def examples() -> Iterator[Example]:
 
 
 def rows(*header: str) -> Iterator[list[str]]:
-    """The rows of all tables with a header."""
+    """Yield the rows of all tables with a header."""
     lines = iter(PAGE.splitlines())
     for line in lines:
         if _cells(line) == list(header):
@@ -122,13 +122,13 @@ def _cells(line: str) -> list[str]:
 
 
 def code(cell: str) -> str:
-    """What stands in backquotes in a cell."""
-    found = CODE.search(cell)
-    return found[1] if found else ""
+    """Return the first code span of a cell; empty if it has none."""
+    match = CODE.search(cell)
+    return match[1] if match else ""
 
 
 def compile_files(files: Files, folder: Path, mode: SecretsMode = "ref") -> Compiled:
-    """Compile a tree of these files, and of the usual ones where these have none of their kind."""
+    """Compile a tree of these files, completed by default ones where a kind is missing."""
     root, out = folder / "tree", folder / "out"
     shutil.rmtree(folder, ignore_errors=True)
     for path, content in _completed(files).items():
@@ -147,18 +147,18 @@ def compile_files(files: Files, folder: Path, mode: SecretsMode = "ref") -> Comp
 
 
 def _formats(files: Files) -> frozenset[str]:
-    """What an example writes: what it says, else what is usual."""
-    said = yaml.safe_load(files.get("organization.yaml", "")) or {}
-    return frozenset(("bundle", *said.get("output", {}).get("formats", DEFAULT_FORMATS)))
+    """Return the formats that an example sets, else the default ones."""
+    settings = yaml.safe_load(files.get("organization.yaml", "")) or {}
+    return frozenset(("bundle", *settings.get("output", {}).get("formats", DEFAULT_FORMATS)))
 
 
 def _completed(files: Files) -> Files:
-    usual = {"organization.yaml": ORGANIZATION}
+    defaults = {"organization.yaml": ORGANIZATION}
     if not any(path.startswith("environments/") and ".secrets." not in path for path in files):
-        usual["environments/production.yaml"] = ENVIRONMENT
+        defaults["environments/production.yaml"] = ENVIRONMENT
     if not any("agents/" in path for path in files):
-        usual["agents/helper.yaml"] = AGENT
-    completed = usual | files
+        defaults["agents/helper.yaml"] = AGENT
+    completed = defaults | files
     if "edition:" not in completed["organization.yaml"]:
         completed["organization.yaml"] += ORGANIZATION
     return completed
@@ -171,8 +171,8 @@ def _encrypt(file: Path) -> None:
     subprocess.run(command, cwd=file.parent, env={"PATH": SEARCH_PATH}, check=True, capture_output=True)
 
 
-def told(compiled: Compiled, root: Path) -> str:
-    """The findings as the terminal shows them."""
+def rendered_findings(compiled: Compiled, root: Path) -> str:
+    """Return the findings as the terminal shows them."""
     return render_text(
         compiled.findings, lambda path: (root / path).read_text(encoding="utf-8").splitlines(), color=False
     )
@@ -182,7 +182,7 @@ def told(compiled: Compiled, root: Path) -> str:
 def test_fences(example: Example, tmp_path: Path) -> None:
     findings = "".join(shown.content for shown in example.shown if shown.language == "text")
     compiled = compile_files(example.files, tmp_path / "ref")
-    assert told(compiled, tmp_path / "ref/tree") == findings
+    assert rendered_findings(compiled, tmp_path / "ref/tree") == findings
     for shown in example.shown:
         if shown.language == "text":
             continue
@@ -198,8 +198,8 @@ def _check_result(shown: Shown, id: str, name: str, compiled: Compiled) -> None:
     if shown.language in ("dotenv", "ini"):
         assert compiled.read(id, name) == content
         return
-    expected, found = json.loads(content), json.loads(compiled.read(id, "bundle.json"))
-    assert {key: found[key] for key in expected} == expected
+    expected, actual = json.loads(content), json.loads(compiled.read(id, "bundle.json"))
+    assert {key: actual[key] for key in expected} == expected
 
 
 def test_every_fence_is_known() -> None:
@@ -222,13 +222,13 @@ def test_merges(policy: str, below: str, above: str, result: str, tmp_path: Path
     codes = re.findall(r"`(ET\d+)`", result)
     assert compiled.codes == codes
     if "error" not in result:
-        found = json.loads(compiled.read(BUNDLE, "bundle.json"))["config"]
-        assert ("x" in found) == (not result.startswith("gone"))
-        if "x" in found:
-            assert found["x"] == json.loads(code(result))
+        config = json.loads(compiled.read(BUNDLE, "bundle.json"))["config"]
+        assert ("x" in config) == (not result.startswith("gone"))
+        if "x" in config:
+            assert config["x"] == json.loads(code(result))
 
 
-# What the expressions of the tables read.
+# The tree that the expressions of the tables read.
 CONTEXT = f"""{ORGANIZATION}
 inputs: {{GIT_SHA: {{default: dev}}}}
 execution_environment:
@@ -265,8 +265,8 @@ def test_plain_scalars(written: str, meaning: str, tmp_path: Path) -> None:
     compiled = compile_files(files, tmp_path)
     assert compiled.codes == re.findall(r"`(ET\d+)`", meaning)
     if "error" not in meaning:
-        found = json.loads(compiled.read(BUNDLE, "bundle.json"))["config"]["x"]
-        assert meaning.startswith(KINDS[type(found)])
+        value = json.loads(compiled.read(BUNDLE, "bundle.json"))["config"]["x"]
+        assert meaning.startswith(KINDS[type(value)])
 
 
 @pytest.mark.parametrize(("written", "result"), list(rows("variable", "text")))
@@ -275,8 +275,8 @@ def test_environment_texts(written: str, result: str, tmp_path: Path) -> None:
     compiled = compile_files({"organization.yaml": CONTEXT, "agents/helper.yaml": agent}, tmp_path)
     assert compiled.codes == re.findall(r"`(ET\d+)`", result)
     if "error" not in result:
-        found: dict[str, Any] = json.loads(compiled.read(BUNDLE, "bundle.json"))
-        assert found["env_vars"]["X"] == code(result)
+        bundle: dict[str, Any] = json.loads(compiled.read(BUNDLE, "bundle.json"))
+        assert bundle["env_vars"]["X"] == code(result)
 
 
 @pytest.mark.parametrize(("pattern", "selected", "others"), list(rows("selector", "selects", "does not select")))
@@ -287,12 +287,12 @@ def test_selectors(pattern: str, selected: str, others: str) -> None:
 
 
 def names(*header: str, column: int = 0) -> list[str]:
-    """What stands in backquotes in a column of the tables with a header, in order."""
+    """Return the code spans in a column of the tables with a header, in order."""
     return [name for row in rows(*header) for name in CODE.findall(row[column])]
 
 
 def schema(name: str) -> Any:
-    """A schema beside the page."""
+    """Return a published schema."""
     return json.loads((ROOT / f"schema/{name}.schema.json").read_text(encoding="utf-8"))
 
 
@@ -332,13 +332,13 @@ def test_every_field_of_a_bundle_is_listed() -> None:
 
 def test_every_code_is_listed() -> None:
     listed = {code(row[0]): (row[1] == "", row[2]) for row in rows("code", "", "stands for")}
-    assert listed == {name: (known.is_fixed, known.title) for name, known in CODES.items()}
+    assert listed == {name: (info.is_fixed, info.title) for name, info in CODES.items()}
 
 
 def test_the_formats_are_those_that_there_are() -> None:
     listed = list(rows("format", "file", "is read by", "cannot hold"))
     assert [(code(row[0]), CODE.findall(row[1]), row[2]) for row in listed] == [
-        (each.name, list(each.files), each.reader) for each in FORMATS
+        (known_format.name, list(known_format.files), known_format.reader) for known_format in FORMATS
     ]
-    picky = {name for name, dialect in DIALECTS.items() if dialect.rejection_reason}
-    assert {code(row[0]) for row in listed if row[3]} == picky
+    restricted = {name for name, dialect in DIALECTS.items() if dialect.rejection_reason}
+    assert {code(row[0]) for row in listed if row[3]} == restricted

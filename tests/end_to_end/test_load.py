@@ -1,4 +1,4 @@
-"""The machine at its limits, and whole processes at once: the output is the old one or the new one, and whole."""
+"""Machine limits and concurrent processes: the output is always the complete old one or the complete new one."""
 
 import os
 import random
@@ -29,14 +29,20 @@ def command(tree: Path, *words: str) -> list[str]:
 
 
 def envtree_process(tree: Path, *words: str, limit: int = 0) -> subprocess.CompletedProcess[str]:
-    """envtree in a process of its own, which may open so many files."""
+    """Run envtree in its own process, which may open at most `limit` files."""
 
-    def narrow() -> None:
+    def set_limit() -> None:
         if limit:
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 
     return subprocess.run(
-        command(tree, *words), env=ENVIRON, check=False, capture_output=True, text=True, preexec_fn=narrow, timeout=300
+        command(tree, *words),
+        env=ENVIRON,
+        check=False,
+        capture_output=True,
+        text=True,
+        preexec_fn=set_limit,
+        timeout=300,
     )
 
 
@@ -45,25 +51,25 @@ def test_too_few_open_files(tree: Path, tmp_path: Path) -> None:
     assert envtree_process(tree, "compile", "-o", str(out)).returncode == 0
     before = read_folder(out)
     write_files(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {{env_vars: {{NEW: x}}}}\n"})
-    # With fewer than five Python itself does not start.
+    # Python itself does not start with fewer than five.
     for limit in range(5, 40):
-        done = envtree_process(tree, "compile", "-o", str(out), limit=limit)
-        if done.returncode == 0:
+        process = envtree_process(tree, "compile", "-o", str(out), limit=limit)
+        if process.returncode == 0:
             break
         assert read_folder(out) == before, limit
     assert envtree_process(tree, "compile", "-o", str(out), "--check").returncode == 0
 
 
 def test_an_output_where_nobody_may_write(tree: Path, tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o555)
-    # Even root makes no folder in the second.
-    places = [Path("/proc/envtree-out")] + ([closed / "out"] if os.geteuid() else [])
+    read_only = tmp_path / "closed"
+    read_only.mkdir(mode=0o555)
+    # Even root cannot create a folder in /proc.
+    places = [Path("/proc/envtree-out")] + ([read_only / "out"] if os.geteuid() else [])
     for place in places:
-        done = envtree_process(tree, "compile", "-o", str(place))
-        assert done.returncode == 3, done
-        assert "ET805" in done.stderr
-        assert "Traceback" not in done.stderr
+        process = envtree_process(tree, "compile", "-o", str(place))
+        assert process.returncode == 3, process
+        assert "ET805" in process.stderr
+        assert "Traceback" not in process.stderr
 
 
 def test_a_clock_that_jumps(tree: Path, tmp_path: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,9 +89,9 @@ def test_twenty_thousand_files_in_one_folder(tmp_path: Path) -> None:
     folder.mkdir()
     for number in range(MANY):
         (folder / f"a{number}.yaml").write_text("{}\n")
-    done = envtree_process(tree, "check")
-    assert done.returncode == 0, done.stderr[-500:]
-    assert f"checked {MANY} bundles" in done.stderr
+    process = envtree_process(tree, "check")
+    assert process.returncode == 0, process.stderr[-500:]
+    assert f"checked {MANY} bundles" in process.stderr
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2 << 20
 
 
@@ -94,11 +100,11 @@ def test_a_file_of_a_mebibyte(tree: Path, tmp_path: Path) -> None:
     text = "execution_environment:\n  config:\n" + "".join(lines)
     file = tree / "projects/shop/agents/clerk.yaml"
     file.write_text(text + "#" * ((1 << 20) - len(text)))
-    done = envtree_process(tree, "compile", "-o", str(tmp_path / "out"))
-    assert done.returncode == 0, done.stderr[-500:]
+    process = envtree_process(tree, "compile", "-o", str(tmp_path / "out"))
+    assert process.returncode == 0, process.stderr[-500:]
     file.write_text(file.read_text() + "#")
-    done = envtree_process(tree, "compile", "-o", str(tmp_path / "other"))
-    assert (done.returncode, "ET109" in done.stderr, (tmp_path / "other").exists()) == (1, True, False)
+    process = envtree_process(tree, "compile", "-o", str(tmp_path / "other"))
+    assert (process.returncode, "ET109" in process.stderr, (tmp_path / "other").exists()) == (1, True, False)
 
 
 @pytest.mark.parametrize(
@@ -107,41 +113,41 @@ def test_a_file_of_a_mebibyte(tree: Path, tmp_path: Path) -> None:
 def test_names_that_some_systems_take_for_one(names: tuple[str, str], tree: Path, tmp_path: Path) -> None:
     for name in names:
         (tree / f"projects/shop/agents/{name}.yaml").write_text("{}\n")
-    done = envtree_process(tree, "compile", "-o", str(tmp_path / "out"))
-    assert (done.returncode, "ET124" in done.stderr, (tmp_path / "out").exists()) == (1, True, False)
+    process = envtree_process(tree, "compile", "-o", str(tmp_path / "out"))
+    assert (process.returncode, "ET124" in process.stderr, (tmp_path / "out").exists()) == (1, True, False)
 
 
 def test_fifty_environments_that_inherit_from_each_other(tmp_path: Path, tree: Path) -> None:
-    """A chain, in which each one also names all that it has from afar."""
+    """A chain in which each environment also names all its indirect parents."""
     for number in range(50):
-        parents = ", ".join(f"e{one}" for one in range(number - 1, -1, -1))
+        parents = ", ".join(f"e{parent}" for parent in range(number - 1, -1, -1))
         section = f"{{env_vars: {{LAST: '{number}', V{number}: '{number}'}}}}"
         text = f"inherits: [{parents}]\nabstract: {'false' if number == 49 else 'true'}\n"
         write_files(tree, {f"environments/e{number}.yaml": f"{text}execution_environment: {section}\n"})
     write_files(tree, {"projects/shop/agents/clerk.yaml": "targets: [e49]\n"})
     started = time.monotonic()
-    done = envtree_process(tree, "show", "shop/clerk@e49", "--format", "json-env")
-    assert done.returncode == 0, done.stderr
+    process = envtree_process(tree, "show", "shop/clerk@e49", "--format", "json-env")
+    assert process.returncode == 0, process.stderr
     for number in range(50):
-        assert f'"V{number}"' in done.stdout
-    assert '"LAST": "49"' in done.stdout or '"LAST":"49"' in done.stdout
+        assert f'"V{number}"' in process.stdout
+    assert '"LAST": "49"' in process.stdout or '"LAST":"49"' in process.stdout
     assert time.monotonic() - started < 20
 
 
 @contextmanager
 def edited(tree: Path) -> Iterator[None]:
-    """Somebody saves files of the tree, in pieces and all the time."""
+    """Save files of the tree in pieces, continuously."""
     stop = threading.Event()
-    chance = random.Random(4)
+    rng = random.Random(4)
     files = [tree / path for path in TREE if path.endswith((".yaml",)) and path != "organization.yaml"]
 
     def save() -> None:
         while not stop.is_set():
-            file = chance.choice(files)
-            text = TREE[file.relative_to(tree).as_posix()] + "# " + "x" * chance.randrange(3000) + "\n"
+            file = rng.choice(files)
+            text = TREE[file.relative_to(tree).as_posix()] + "# " + "x" * rng.randrange(3000) + "\n"
             with file.open("w") as handle:
-                for at in range(0, len(text), 500):
-                    handle.write(text[at : at + 500])
+                for offset in range(0, len(text), 500):
+                    handle.write(text[offset : offset + 500])
                     handle.flush()
 
     thread = threading.Thread(target=save)
@@ -157,7 +163,7 @@ def test_files_that_are_saved_while_they_are_read(tree: Path, tmp_path: Path) ->
     out = tmp_path / "out"
     with edited(tree):
         codes = [envtree_process(tree, "compile", "-o", str(out)).returncode for _ in range(25)]
-    # What is half written is refused or is another tree, and what was written is whole.
+    # A half-written file is an error or makes another tree; the output is complete in any case.
     assert set(codes) <= {0, 1}
     assert 0 in codes
     assert envtree_process(tree, "verify", str(out)).returncode == 0
@@ -165,17 +171,18 @@ def test_files_that_are_saved_while_they_are_read(tree: Path, tmp_path: Path) ->
 
 def test_eight_compilers_at_once_and_kills_among_them(tree: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    chance = random.Random(8)
-    for turn in range(4):
+    rng = random.Random(8)
+    for round_number in range(4):
         write_files(
-            tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {{env_vars: {{TURN: '{turn}'}}}}\n"}
+            tree,
+            {"organization.yaml": f"{ORGANIZATION}execution_environment: {{env_vars: {{TURN: '{round_number}'}}}}\n"},
         )
         running = [
             subprocess.Popen(command(tree, "compile", "-o", str(out)), env=ENVIRON, stderr=subprocess.DEVNULL)
             for _ in range(8)
         ]
-        time.sleep(chance.random())
-        chance.choice(running).send_signal(signal.SIGKILL)
+        time.sleep(rng.random())
+        rng.choice(running).send_signal(signal.SIGKILL)
         codes = {process.wait(120) for process in running}
         assert codes <= {0, 3, -signal.SIGKILL}, codes
         assert envtree_process(tree, "compile", "-o", str(out)).returncode == 0

@@ -1,4 +1,4 @@
-"""The hooks of .pre-commit-hooks.yaml, installed and run by the real pre-commit in repositories of their own."""
+"""The hooks of .pre-commit-hooks.yaml, installed and run by the real pre-commit in separate repositories."""
 
 import os
 import re
@@ -17,8 +17,8 @@ AGENT = "projects/shop/agents/clerk.yaml"
 
 
 def git(folder: Path, *arguments: str) -> None:
-    who = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]
-    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
 
 class Hooks:
@@ -26,7 +26,7 @@ class Hooks:
 
     def __init__(self, folder: Path) -> None:
         self.source, self.repository, self.home = folder / "envtree", folder / "tree", folder / "home"
-        shutil.copytree(ROOT, self.source, ignore=_only_what_is_installed)
+        shutil.copytree(ROOT, self.source, ignore=_ignore_uninstalled)
         for repository in (self.source, self.repository):
             repository.mkdir(exist_ok=True)
             git(repository, "init", "-q")
@@ -34,16 +34,16 @@ class Hooks:
             git(repository, "commit", "-q", "--allow-empty", "-m", "all")
 
     def run(self, *changed: str) -> tuple[int, str]:
-        """Install and run the hooks as for a commit that changes some files; the exit code and what was shown."""
+        """Install and run the hooks as for a commit of some files; return the exit code and the output."""
         git(self.repository, "add", "-A")
         command = [sys.executable, "-m", "pre_commit", "try-repo", str(self.source), "--files", *changed]
         environ = {name: value for name, value in os.environ.items() if name != "GITHUB_ACTIONS"}
         environ |= {"PRE_COMMIT_HOME": str(self.home), "PRE_COMMIT_COLOR": "never", "COLUMNS": "80"}
-        done = subprocess.run(command, cwd=self.repository, env=environ, check=False, text=True, capture_output=True)
-        return done.returncode, done.stdout
+        process = subprocess.run(command, cwd=self.repository, env=environ, check=False, text=True, capture_output=True)
+        return process.returncode, process.stdout
 
 
-def _only_what_is_installed(folder: str, names: list[str]) -> set[str]:
+def _ignore_uninstalled(folder: str, names: list[str]) -> set[str]:
     needed = {".pre-commit-hooks.yaml", "pyproject.toml", "README.md", "LICENSE", "compiler", "schema"}
     return set(names) - needed if Path(folder) == ROOT else {name for name in names if name == "__pycache__"}
 

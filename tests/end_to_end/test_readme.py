@@ -1,4 +1,4 @@
-"""The pages for people are true: their commands are run, in order, and print what the page shows."""
+"""The commands on the pages for users are run in order, and print the output shown there."""
 
 import json
 import os
@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[2]
 COMPILE = "python3 -m venv .venv && . .venv/bin/activate && pip install -q '.[sops]' && "
 TEST = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/python tests"
 EXAMPLES = ["acme", "broken", "kubiya-api", "minimal"]
-# Their commands are run in `test_uses.py`, beside the programs that use what they write.
+# Their commands are run in `test_uses.py`, together with the programs that read the outputs.
 USES = ["docker-compose", "kubernetes", "systemd", "direnv"]
-# Its commands are run in tests/end_to_end/control_plane, where there is one.
+# Its commands are run in tests/end_to_end/control_plane, where a control plane is running.
 LIVE = "kubiya-live"
 PAGES = [
     "README.md",
@@ -46,7 +46,7 @@ class Command(NamedTuple):
 
     @property
     def code(self) -> int:
-        """The exit code that the shown lines stand for."""
+        """The exit code that the shown lines imply."""
         return 1 if FAILED.search(self.shown) else 0
 
 
@@ -55,12 +55,12 @@ def read(page: str) -> str:
 
 
 def fences(page: str, language: str) -> list[str]:
-    """The fences of a page in a language, in order."""
-    return [content for found, content in FENCE.findall(read(page)) if found == language]
+    """Return the fences of a page in a language, in order."""
+    return [content for fence_language, content in FENCE.findall(read(page)) if fence_language == language]
 
 
 def commands(page: str) -> Iterator[Command]:
-    """The commands of all console fences, in order."""
+    """Yield the commands of all console fences, in order."""
     for fence in fences(page, "console"):
         for part in fence.removeprefix("$ ").split("\n$ "):
             text, _, shown = part.partition("\n")
@@ -69,39 +69,39 @@ def commands(page: str) -> Iterator[Command]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of what a clone holds of the examples, as the folder to stand in."""
+    """Return a folder with a copy of the examples."""
     shutil.copytree(ROOT / "examples", tmp_path / "copy/examples")
     return tmp_path / "copy"
 
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """The environment with this `envtree` and the `sops` beside this Python; unbuffered, as a terminal shows it."""
+    """Return the environment with this `envtree`, the `sops` beside this Python, and unbuffered output."""
     program = tmp_path / "bin/envtree"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m envtree "$@"\n', encoding="utf-8")
     program.chmod(0o755)
     path = os.pathsep.join([str(program.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
-    # CI has a way of its own to show findings; the pages show the terminal's.
+    # On GitHub findings are printed in another format; the pages show the terminal's.
     inherited = {name: value for name, value in os.environ.items() if name != "GITHUB_ACTIONS"}
     return {**inherited, "PATH": path, "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"}
 
 
 def play(page: str, folder: Path, environ: dict[str, str]) -> None:
-    """Run the commands of a page; each ends and prints as shown."""
+    """Run the commands of a page; each must end and print as shown."""
     for command in commands(page):
         if command.text != TEST:
-            done = _run(command.text.removeprefix(COMPILE), folder, environ)
-            assert done.returncode == command.code, f"{command.text}: {done.stdout}"
-            assert _pattern(command.shown).fullmatch(done.stdout), f"{command.text} prints:\n{done.stdout}"
+            process = _run(command.text.removeprefix(COMPILE), folder, environ)
+            assert process.returncode == command.code, f"{command.text}: {process.stdout}"
+            assert _pattern(command.shown).fullmatch(process.stdout), f"{command.text} prints:\n{process.stdout}"
 
 
 def _run(text: str, folder: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    # The last line of some programs has no end.
+    # The last line of some programs has no newline.
     command = ["bash", "-c", f"exec 2>&1; {text}"]
-    done = subprocess.run(command, check=False, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True)
-    done.stdout += "\n" if done.stdout and not done.stdout.endswith("\n") else ""
-    return done
+    process = subprocess.run(command, check=False, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True)
+    process.stdout += "\n" if process.stdout and not process.stdout.endswith("\n") else ""
+    return process
 
 
 def _pattern(shown: str) -> re.Pattern[str]:
@@ -109,7 +109,7 @@ def _pattern(shown: str) -> re.Pattern[str]:
 
 
 def _line(shown: str) -> str:
-    """An ellipsis stands for any lines, or in a line for anything."""
+    """Return a pattern for a shown line; an ellipsis matches any lines, or any text within a line."""
     return r"(?:.*\n)*" if shown == "…" else re.escape(f"{shown}\n").replace("…", ".+")
 
 
@@ -132,13 +132,13 @@ def test_the_bundles_hold_what_sops_decrypts(copy: Path, environ: dict[str, str]
     line = next(command.text for command in commands("README.md") if command.text.startswith(COMPILE))
     assert _run(line.removeprefix(COMPILE), copy, environ).returncode == 0
     tree, bundles = copy / "examples/acme", [json.loads(file.read_bytes()) for file in copy.rglob("bundle.json")]
-    opened: dict[str, Any] = {}
+    decrypted: dict[str, Any] = {}
     compared = 0
     for bundle in bundles:
         for name, secret in bundle["secrets"].items():
             source = secret["source"]
-            opened[source] = opened.get(source) or _decrypted(tree, source, environ)
-            value = opened[source]
+            decrypted[source] = decrypted.get(source) or _decrypted(tree, source, environ)
+            value = decrypted[source]
             for key in secret["path"].split("."):
                 value = value[key]
             assert bundle["env_vars"][name] == value, f"{name} of {bundle['id']}"
@@ -156,11 +156,11 @@ def _decrypted(tree: Path, path: str, environ: dict[str, str]) -> Any:
 def test_the_steps_for_ci_pass(copy: Path, environ: dict[str, str]) -> None:
     key = (copy / "examples/acme/age.key").read_text(encoding="utf-8")
     shown = [yaml.safe_load(fence) for fence in fences("README.md", "yaml")]
-    steps = [step for each in shown if isinstance(each, list) for step in each]
+    steps = [step for data in shown if isinstance(data, list) for step in data]
     assert len(steps) == 2
     for step in steps:
-        done = _run(step["run"], copy / "examples/acme", environ | dict.fromkeys(step.get("env", ()), key))
-        assert done.returncode == 0, done.stdout
+        process = _run(step["run"], copy / "examples/acme", environ | dict.fromkeys(step.get("env", ()), key))
+        assert process.returncode == 0, process.stdout
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -173,7 +173,7 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def _anchors(page: Path) -> set[str]:
-    """The anchors of the headings, as GitHub makes them."""
+    """Return the anchors of the headings, as GitHub derives them."""
     titles = HEADING.findall(FENCE.sub("", page.read_text(encoding="utf-8")))
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 

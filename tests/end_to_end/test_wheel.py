@@ -1,4 +1,4 @@
-"""The wheel holds the package and the schemas, file by file, and nothing else; two builds give the same bytes."""
+"""The wheel contains the package and the schemas, and nothing else; two builds give the same bytes."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def build(out: Path, source: Path = ROOT, kind: str = "wheel") -> Path:
-    # Without isolation it asks no registry; `python tests wheel` builds as people do.
+    # Without isolation no registry is needed; `python tests wheel` builds in isolation, as users do.
     command = [sys.executable, "-m", "build", "--no-isolation", f"--{kind}", "--outdir", str(out), str(source)]
     subprocess.run(command, check=True, capture_output=True)
     return next(out.iterdir())
@@ -26,7 +26,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_has_every_module_and_schema(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        found = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
+        contents = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
     package = {
         path.relative_to(ROOT / "compiler").as_posix(): path.read_bytes()
         for path in (ROOT / "compiler" / "envtree").rglob("*")
@@ -37,7 +37,7 @@ def test_the_wheel_has_every_module_and_schema(wheel: Path) -> None:
         for path in (ROOT / "schema").rglob("*")
         if path.is_file()
     }
-    assert found == package | schemas
+    assert contents == package | schemas
 
 
 def test_t95_two_builds_are_equal(wheel: Path, tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_t95_two_builds_are_equal(wheel: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_t95_where_when_and_by_whom_it_is_built_makes_no_difference(wheel: Path, tmp_path: Path) -> None:
-    """A copy of what git tracks, with other permissions and times; the wheel is then made from the archive."""
+    """Copy the tracked files with other permissions and times, and build the wheel from the source archive."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
     copy = tmp_path / "copy"
     for name in map(os.fsdecode, listed.split(b"\0")[:-1]):
