@@ -1,1 +1,1 @@
-"""Speed and memory, measured beside a peer."""
+"""Benchmarks of speed and memory, compared with peers."""

@@ -17,12 +17,12 @@ from tests.benchmarks.tools import PEERS, envtree, floor, peer, with_secrets
 from . import tables
 
 PARTS = ("secrets", "floor", "growth", "again", "stages")
-# The size at which a round takes minutes, and some peers end in no reasonable time.
+# At this size a round takes minutes, and some peers take far longer.
 LARGE = "L"
 
 
 class Report:
-    """What is printed, and kept in a file if one is named."""
+    """Print lines, and write them to a file if one is given."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
@@ -30,8 +30,8 @@ class Report:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("", encoding="utf-8")
 
-    def say(self, lines: Iterable[str]) -> None:
-        """Add lines, and an empty one."""
+    def add(self, lines: Iterable[str]) -> None:
+        """Add lines, followed by an empty one."""
         text = "".join(f"{line}\n" for line in (*lines, ""))
         print(text, end="", flush=True)
         if self._file:
@@ -40,44 +40,44 @@ class Report:
 
 
 def main() -> None:
-    """Generate the trees, run the tools, print the tables."""
+    """Generate the trees, run the tools, and print the tables."""
     options = _options()
     report, in_memory = Report(options.keep), MEMORY_DISK if os.access(MEMORY_DISK, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="envtree-benchmark-", dir=options.work or in_memory) as folder:
-        report.say(tables.describe(SIZES[options.size], options.rounds, str(Path(folder).parent)))
+        report.add(tables.describe(SIZES[options.size], options.rounds, str(Path(folder).parent)))
         compare(Path(folder), options, report)
-    report.say(["every bundle counted, a sample of each run equal to the model"])
+    report.add(["every bundle counted, a sample of each run equal to the model"])
 
 
 def compare(work: Path, options: argparse.Namespace, report: Report) -> None:
-    """Run everything that the options ask for."""
+    """Run all parts that the options select."""
     size, parts = SIZES[options.size], [part for part in PARTS if part not in options.skip]
-    ours = [envtree(work, size), *(with_secrets(work, size) if "secrets" in parts else ())]
-    base = [floor(work, size)] if {"floor", "stages"} & {*parts} else []
+    variants = [envtree(work, size), *(with_secrets(work, size) if "secrets" in parts else ())]
+    floors = [floor(work, size)] if {"floor", "stages"} & {*parts} else []
     smaller = _smaller(work, options.size) if "growth" in parts else {}
-    tools = [*ours, *base, *(peer(name, work, size) for name in options.peers)]
+    tools = [*variants, *floors, *(peer(name, work, size) for name in options.peers)]
     runs = play([*tools, *smaller.values()], options.rounds)
-    report.say(tables.speeds({tool.name: runs[tool.name] for tool in tools}, size) + _left_out(options))
-    if base:
-        report.say(tables.floor(runs))
+    report.add(tables.speeds({tool.name: runs[tool.name] for tool in tools}, size) + _left_out(options))
+    if floors:
+        report.add(tables.floor(runs))
     if smaller:
         steps = [(name, SIZES[name], runs[tool.name]) for name, tool in smaller.items()]
-        report.say(tables.growth([*steps, (options.size, size, runs["envtree"])]))
+        report.add(tables.growth([*steps, (options.size, size, runs["envtree"])]))
     if "again" in parts:
-        report.say(tables.again(again(ours[0], work, options.rounds), runs["envtree"]))
+        report.add(tables.again(again(variants[0], work, options.rounds), runs["envtree"]))
     if "stages" in parts:
-        report.say(tables.stages(profile(ours[:2], base[0], options.rounds), size.bundles))
+        report.add(tables.stages(profile(variants[:2], floors[0], options.rounds), size.bundles))
 
 
 def _smaller(work: Path, size: str) -> dict[str, Tool]:
-    """envtree over every smaller tree, so that what grows can be seen; nothing is to be seen of the two smallest."""
+    """Return envtree on every smaller tree, to measure growth; it needs more than one smaller size."""
     names = list(SIZES)[: list(SIZES).index(size)]
     return {name: envtree(work, SIZES[name], f"envtree {name}") for name in names} if len(names) > 1 else {}
 
 
 def _left_out(options: argparse.Namespace) -> list[str]:
-    missing = {name: one.too_large for name, one in PEERS.items() if name not in options.peers}
-    return [f"left out: {name}{f', which {why} at size L' if why else ''}" for name, why in missing.items()]
+    reasons = {name: candidate.too_large for name, candidate in PEERS.items() if name not in options.peers}
+    return [f"left out: {name}{f', which {reason} at size L' if reason else ''}" for name, reason in reasons.items()]
 
 
 def _options() -> argparse.Namespace:
@@ -94,7 +94,7 @@ def _options() -> argparse.Namespace:
     large = options.size == LARGE
     options.rounds = options.rounds or (1 if large else 3)
     if options.peers is None:
-        options.peers = [name for name, one in PEERS.items() if not (large and one.too_large)]
+        options.peers = [name for name, candidate in PEERS.items() if not (large and candidate.too_large)]
     return options
 
 

@@ -1,4 +1,4 @@
-"""Change one line, and print how long `envtree diff` takes to tell what that does, the first time and the next."""
+"""Change one line, and print how long `envtree diff` takes to report the effect, the first time and later."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ GIT = ("git", "-c", "user.name=benchmark", "-c", "user.email=benchmark@example.i
 
 
 class Change(NamedTuple):
-    """A line that is added to a file, and how many bundles get it."""
+    """A line that is added to a file, and the number of bundles that get it."""
 
     name: str
     path: str
     bundles: int
 
 
-def committed(work: Path, size: Size) -> Path:
-    """A tree, all of it committed."""
+def make_repository(work: Path, size: Size) -> Path:
+    """Write a tree and commit all of it."""
     tree = work / "tree"
     write_envtree(size, tree)
     for command in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "base"), ("gc", "-q")):
@@ -38,18 +38,18 @@ def committed(work: Path, size: Size) -> Path:
 
 
 def changes(tree: Path, size: Size) -> list[Change]:
-    """A line of one agent, and one of an environment that reaches every project."""
+    """Return a line of one agent, and one of an environment that reaches every project."""
     agents = sorted(tree.glob("projects/*/teams/*/agents/*.yaml"))
     agent = agents[len(agents) // 2].relative_to(tree)
-    last = ENVIRONMENTS[size.environments - 1]
+    environment = ENVIRONMENTS[size.environments - 1]
     return [
         Change("an agent", agent.as_posix(), size.environments),
-        Change("an environment", f"environments/{last}.yaml", size.bundles // size.environments),
+        Change("an environment", f"environments/{environment}.yaml", size.bundles // size.environments),
     ]
 
 
-def made(tree: Path, change: Change, name: str, wait: float) -> None:
-    """The tree as it was committed, but for one line, which was added so many seconds ago."""
+def apply_change(tree: Path, change: Change, name: str, wait: float) -> None:
+    """Reset the tree to the commit, add the line, and wait."""
     subprocess.run([*GIT, "checkout", "-q", "."], cwd=tree, check=True)
     file = tree / change.path
     text = file.read_text("utf-8")
@@ -58,55 +58,55 @@ def made(tree: Path, change: Change, name: str, wait: float) -> None:
 
 
 def check(tree: Path, change: Change) -> None:
-    """Stop unless the answer is one change in every bundle that has the line, with the line as its cause."""
+    """Exit unless the answer is one change in every bundle that has the line, with the line as its cause."""
     command = [sys.executable, "-m", "envtree", "diff", "HEAD", "--format", "json"]
-    (found,) = json.loads(subprocess.run(command, cwd=tree, check=True, capture_output=True).stdout)["changes"]
+    (answer,) = json.loads(subprocess.run(command, cwd=tree, check=True, capture_output=True).stdout)["changes"]
     lines = (tree / change.path).read_text("utf-8").splitlines()
     line = lines.index("    ADDED: x") + 1
     expected = (change.bundles, [{"path": change.path, "line": line, "action": "added"}])
-    if (len(found["bundles"]), found["causes"]) != expected:
+    if (len(answer["bundles"]), answer["causes"]) != expected:
         sys.exit("the answer is not what was changed")
 
 
-def told(what: str, runs: list[Run]) -> None:
-    """Print what was measured."""
+def print_runs(label: str, runs: list[Run]) -> None:
+    """Print the time, processor time and memory of runs."""
     seconds = [run.seconds for run in runs]
     peak = max(run.peak_mb for run in runs)
     times = f"{statistics.median(seconds):.2f} s ({min(seconds):.2f} to {max(seconds):.2f})"
-    print(f"{what}: {times}, {statistics.median(run.cpu for run in runs):.2f} s of processors, {peak:.0f} MB")
+    print(f"{label}: {times}, {statistics.median(run.cpu for run in runs):.2f} s of processors, {peak:.0f} MB")
 
 
 def main() -> None:
-    """Measure whole processes, and check what they say."""
+    """Measure whole processes, and check their answers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", choices=SIZES, default="S")
     parser.add_argument("--rounds", type=int, default=3)
-    # What changed within two seconds is looked at again, whatever its marks say.
+    # A file that changed less than two seconds ago is always read again.
     parser.add_argument("--wait", type=float, default=2.1)
     options = parser.parse_args()
     size = SIZES[options.size]
     with tempfile.TemporaryDirectory(dir=MEMORY_DISK if MEMORY_DISK.is_dir() else None) as folder:
         os.environ["XDG_CACHE_HOME"] = folder
-        tree = committed(Path(folder), size)
+        tree = make_repository(Path(folder), size)
         command = [sys.executable, "-m", "envtree", "diff", "HEAD"]
-        ways = {"nothing known": (*command, "--no-cache"), "known": command}
+        commands = {"nothing known": (*command, "--no-cache"), "known": command}
         tools = {
-            way: Tool("envtree diff", size, tree, list(words), tree, lambda _, __: (0, None))
-            for way, words in ways.items()
+            cache_state: Tool("envtree diff", size, tree, list(words), tree, lambda _, __: (0, None))
+            for cache_state, words in commands.items()
         }
         print(f"{size.bundles:,} bundles, one line of")
         for change in changes(tree, size):
-            # What it leaves is what will be known.
-            made(tree, change, "ADDED", options.wait)
+            # The first run fills the cache.
+            apply_change(tree, change, "ADDED", options.wait)
             check(tree, change)
-            runs: dict[str, list[Run]] = {way: [] for way in ways}
+            runs: dict[str, list[Run]] = {cache_state: [] for cache_state in commands}
             for number in range(options.rounds):
-                # Another line each time, for nobody asks the same twice.
-                made(tree, change, f"ADDED_{number}", options.wait)
-                for way, tool in tools.items():
-                    runs[way].append(measure(tool))
-            for way, found in runs.items():
-                told(f"{change.name}, {way}", found)
+                # Add another line each time, so that no output is replayed.
+                apply_change(tree, change, f"ADDED_{number}", options.wait)
+                for cache_state, tool in tools.items():
+                    runs[cache_state].append(measure(tool))
+            for cache_state, state_runs in runs.items():
+                print_runs(f"{change.name}, {cache_state}", state_runs)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Throw-away age keys, and files that the real sops encrypts for them."""
+"""Temporary age keys, and files that the real sops encrypts for them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ import pyrage
 
 
 class Keys(NamedTuple):
-    """The recipients of every file, and the variables of a process that can open them with the last one's key."""
+    """The recipients of every file, and an environment in which the last one's key is available."""
 
     recipients: tuple[str, ...]
     environ: dict[str, str]
 
 
 def make_keys(folder: Path, count: int) -> Keys:
-    """New keys; the one at hand is the last, which is the slowest place."""
-    people = [pyrage.x25519.Identity.generate() for _ in range(count)]
+    """Create keys; the last one is available, which is the slowest position."""
+    identities = [pyrage.x25519.Identity.generate() for _ in range(count)]
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "keys.txt"
-    file.write_text(f"{people[-1]}\n", "utf-8")
+    file.write_text(f"{identities[-1]}\n", "utf-8")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     environ = {"PATH": path, "HOME": str(folder), "SOPS_AGE_KEY_FILE": str(file)}
-    return Keys(tuple(str(one.to_public()) for one in people), environ)
+    return Keys(tuple(str(identity.to_public()) for identity in identities), environ)
 
 
 def encrypt_all(root: Path, paths: Iterable[str], keys: Keys) -> None:

@@ -1,4 +1,4 @@
-"""What no Python program can leave out: read all files, run libyaml over them, write two ready files a bundle."""
+"""The minimum for any Python program: read all files, parse them with libyaml, write two ready files per bundle."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 import yaml
 from yaml._yaml import CParser
 
-# Where the time of each part is left, for whoever started this process.
+# The file in which the parent process finds the time of each part.
 PARTS = "parts.json"
 
 
 def main(ready: str, folders: str, output: str) -> None:
-    """Do it for the tree in the working folder, and say how long each part took."""
+    """Process the tree in the working folder, and write how long each part took."""
     gc.disable()
     marks = [time.perf_counter()]
     texts = [_read(path) for path in _files(".")]

@@ -14,7 +14,7 @@ from tests.benchmarks.model import SIZES, Size, sample
 
 
 def write_expected(size: Size, root: Path) -> None:
-    """A sample of bundles as they must come out, by their folder in envtree's output."""
+    """Write a sample of the expected bundles, by their folder in envtree's output."""
     root.mkdir(parents=True, exist_ok=True)
     expected = {envtree_folder(bundle): bundle.expected() for bundle in sample(size)}
     (root / "expected.json").write_text(json.dumps(expected, indent=2, sort_keys=True) + "\n", encoding="utf-8")

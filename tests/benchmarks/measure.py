@@ -1,4 +1,4 @@
-"""Whole processes, run in turns, each answer held against the model."""
+"""Run whole processes in turns, and compare each answer with the model."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.benchmarks.model import Bundle, Layer, Size, sample
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 MEMORY_DISK = Path("/dev/shm")
-# This checkout, whatever is installed; the programs of the benchmark stand beside its tests.
+# This checkout takes precedence over an installed envtree; the benchmark's programs are in the root too.
 SEARCH_PATH = os.pathsep.join(filter(None, [str(ROOT / "compiler"), str(ROOT), os.environ.get("PYTHONPATH")]))
 RSS_UNITS_A_MB = 1024**2 if sys.platform == "darwin" else 1024
 
 
 class Run(NamedTuple):
-    """One whole process."""
+    """The measurements of one process: seconds of the clock and of processors, and peak memory."""
 
     seconds: float
     cpu: float
@@ -31,7 +31,7 @@ class Run(NamedTuple):
 
 
 class Tool(NamedTuple):
-    """A command over the tree in `folder`, and what it leaves in `output` as (count, sampled bundles).
+    """A command over the tree in `folder`; `read` returns the number of bundles and a sample of them from `output`.
 
     A tool that makes no bundles, such as the floor, has no sample to compare.
     """
@@ -47,9 +47,9 @@ class Tool(NamedTuple):
 
 
 def measure(tool: Tool) -> Run:
-    """Run the tool once from start to exit; its own peak memory is the kernel's figure."""
+    """Run the tool once from start to exit; the peak memory is that of its own process, from the kernel."""
     environ = os.environ | {"PYTHONPATH": SEARCH_PATH, **tool.environ}
-    # An installed program is compiled; so is this checkout from its second run on, if Python may keep what it compiles.
+    # An installed program has byte code; this checkout has it from the second run on, if Python may write it.
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryFile() as log:
         start = time.perf_counter()
@@ -64,18 +64,18 @@ def measure(tool: Tool) -> Run:
 
 
 def check(tool: Tool) -> None:
-    """Stop unless the tool made every bundle, and the sample as the model says."""
-    count, found = tool.read(tool.output, tool.size)
+    """Exit unless the tool made every bundle, and the sample equals the model."""
+    count, sampled = tool.read(tool.output, tool.size)
     if count != tool.size.bundles:
         sys.exit(f"{tool.name} made {count} bundles, expected {tool.size.bundles}")
-    for bundle, actual in zip(sample(tool.size), found, strict=True) if found is not None else ():
+    for bundle, actual in zip(sample(tool.size), sampled, strict=True) if sampled is not None else ():
         expected = tool.expected(bundle)
         if {section: actual.get(section) for section in expected} != expected:
             sys.exit(f"{tool.name} made another bundle of {'/'.join(bundle)} than the model")
 
 
 def play(tools: list[Tool], rounds: int) -> dict[str, list[Run]]:
-    """Run the tools in turns, each into a fresh output, and check what each made."""
+    """Run the tools in turns, each into a new output, and check each output."""
     runs: dict[str, list[Run]] = {tool.name: [] for tool in tools}
     for _ in range(rounds):
         for tool in tools:
@@ -84,7 +84,7 @@ def play(tools: list[Tool], rounds: int) -> dict[str, list[Run]]:
 
 
 def measured(tool: Tool) -> Run:
-    """Run the tool once, check what it made, and remove it."""
+    """Run the tool once, check its output, and remove it."""
     run = measure(tool)
     check(tool)
     shutil.rmtree(tool.output) if tool.output.is_dir() else tool.output.unlink()

@@ -1,4 +1,4 @@
-"""One logical organization: what every layer sets, and what every bundle must come to."""
+"""The logical organization of the benchmark: the values of every layer, and the expected bundles."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ URL = "https://{}.{}.example.com/v1?n={}"
 SMALL = ("env", "agent_env")
 SAMPLE = 50
 
-# What the layer of a team makes of its secrets: a variable for each, and two with one inside.
+# The variables of a team that are a secret; SECRET_EXPRESSIONS are those that contain one.
 SECRET_VARIABLES = {
     "TEAM_DATABASE_PASSWORD": "database.password",
     "TEAM_REPLICA_PASSWORD": "database.replica",
@@ -37,7 +37,7 @@ SECRET_VARIABLES = {
 
 
 class Size(NamedTuple):
-    """How many of each; projects, environments, teams a project, agents a team."""
+    """The number of projects, environments, teams per project, and agents per team."""
 
     projects: int
     environments: int
@@ -59,13 +59,13 @@ SIZES = {
 
 
 class Expression(NamedTuple):
-    """A text over values elsewhere in the bundle, by dotted path, which each tool writes in its own notation."""
+    """A text with references to other values of the bundle, by dotted path, in each tool's notation."""
 
     pattern: str
     paths: tuple[str, ...]
 
     def text(self, reference: Callable[[str], Any]) -> str:
-        """The text with every path put as `reference` says."""
+        """Return the text with every path replaced by `reference`."""
         return self.pattern.format(*map(reference, self.paths))
 
 
@@ -84,7 +84,7 @@ class Bundle(NamedTuple):
     environment: str
 
     def stack(self) -> tuple[Layer, ...]:
-        """Its layers, the lowest first."""
+        """Return the layers, lowest first."""
         project, team, agent, environment = self
         return (
             layer("org", "acme"),
@@ -99,25 +99,25 @@ class Bundle(NamedTuple):
         )
 
     def expected(self) -> Layer:
-        """What every tool must make of it: a merge of plain dicts, then plain text substitution."""
+        """Return the expected bundle: a merge of plain dicts, then plain text substitution."""
         return _resolved(_merged(self.stack()))
 
     def expected_with_secrets(self) -> Layer:
-        """The same of the tree in which every team has secrets."""
-        kept = secrets(self.project, self.team)
-        opened = {name: _at(kept, path) for name, path in SECRET_VARIABLES.items()}
-        merged = _merged((*self.stack(), {"env_vars": SECRET_EXPRESSIONS | opened}))
-        resolved = _resolved(merged | {"secrets": kept})
+        """Return the expected bundle of the tree in which every team has secrets."""
+        team_secrets = secrets(self.project, self.team)
+        variables = {name: _at(team_secrets, path) for name, path in SECRET_VARIABLES.items()}
+        merged = _merged((*self.stack(), {"env_vars": SECRET_EXPRESSIONS | variables}))
+        resolved = _resolved(merged | {"secrets": team_secrets})
         return {section: resolved[section] for section in merged}
 
 
 def names(prefix: str, count: int) -> list[str]:
-    """Path names such as p000, p001, …"""
+    """Return path names such as p000, p001, …"""
     return [f"{prefix}{index:03}" for index in range(count)]
 
 
 def bundles(size: Size) -> Iterator[Bundle]:
-    """Every bundle of the organization, in a fixed order."""
+    """Yield every bundle of the organization, in a fixed order."""
     return itertools.starmap(
         Bundle,
         itertools.product(
@@ -130,12 +130,12 @@ def bundles(size: Size) -> Iterator[Bundle]:
 
 
 def sample(size: Size) -> Iterator[Bundle]:
-    """About fifty bundles; the odd step meets every environment."""
+    """Yield about fifty bundles; the odd step covers every environment."""
     return itertools.islice(bundles(size), 0, None, size.bundles // SAMPLE | 1)
 
 
 def secrets(project: str, team: str) -> Layer:
-    """What a team keeps secret."""
+    """Return the secrets of a team."""
 
     def text(name: str) -> str:
         return hashlib.sha256(f"{project}/{team}/{name}".encode()).hexdigest()[:40]
@@ -148,7 +148,7 @@ def secrets(project: str, team: str) -> Layer:
 
 
 def layer(kind: str, *path: str) -> Layer:
-    """Ten variables (five in a small layer); two override the layer above and one is an expression."""
+    """Return ten variables (five in a small layer); two override the layer above and one is an expression."""
     identity = "-".join(path)
     number = crc32(f"{kind}/{identity}".encode())
     env_vars, config = _own(kind, identity, number), {kind: _settings(kind, number)}

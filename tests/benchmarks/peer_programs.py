@@ -1,4 +1,4 @@
-"""Programs of others in virtual environments of their own: made on the first run, in the temporary folder, and kept."""
+"""Third-party programs in virtual environments, created on the first run in the temporary folder and reused."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def cache() -> Path:
-    """The folder of this user in which programs of others are kept."""
+    """Return this user's folder for third-party programs."""
     folder = Path(tempfile.gettempdir()) / f"envtree-benchmark-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
@@ -20,11 +20,11 @@ def cache() -> Path:
 
 
 def python_of(requirements: Path) -> Path:
-    """The interpreter that has what a file of the name `<peer>-requirements.txt` lists, and nothing else."""
-    home = cache() / f"{requirements.name.removesuffix('-requirements.txt')}-{platform.python_version()}"
-    python, installed = home / "bin" / "python", home / "installed.txt"
+    """Return an interpreter with the packages in `<peer>-requirements.txt`, and no others."""
+    environment = cache() / f"{requirements.name.removesuffix('-requirements.txt')}-{platform.python_version()}"
+    python, installed = environment / "bin" / "python", environment / "installed.txt"
     if not installed.exists() or installed.read_bytes() != requirements.read_bytes():
-        venv.create(home, with_pip=True, clear=True)
+        venv.create(environment, with_pip=True, clear=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "--requirement", str(requirements)], check=True)
         shutil.copy(requirements, installed)

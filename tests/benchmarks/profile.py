@@ -1,4 +1,4 @@
-"""Where envtree's own time goes, by stage, and the floor's beside it."""
+"""The time of envtree by stage, compared with the floor's."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from tests.benchmarks.stages import NAMES
 
 
 def profile(tools: list[Tool], floor: Tool, rounds: int) -> dict[str, dict[str, float]]:
-    """The seconds of each stage by tool, and those of the floor; medians of the rounds."""
-    taken: dict[str, list[dict[str, float]]] = {tool.name: [] for tool in (*tools, floor)}
+    """Return the seconds of each stage by tool, and those of the floor; medians of the rounds."""
+    runs_by_tool: dict[str, list[dict[str, float]]] = {tool.name: [] for tool in (*tools, floor)}
     for _ in range(rounds):
         for tool in tools:
-            taken[tool.name].append(_stages(tool))
-        taken[floor.name].append(_parts(floor))
-    return {name: _medians(runs) for name, runs in taken.items()}
+            runs_by_tool[tool.name].append(_stages(tool))
+        runs_by_tool[floor.name].append(_parts(floor))
+    return {name: _medians(runs) for name, runs in runs_by_tool.items()}
 
 
 def _stages(tool: Tool) -> dict[str, float]:
-    """One run under the clock; `python` is what the process takes before and after."""
-    told = tool.output.with_suffix(".stages.json")
+    """Return the stage times of one run; `python` is the rest of the process, before and after."""
+    stages_file = tool.output.with_suffix(".stages.json")
     _, _, _, *arguments = tool.command
     timed = tool._replace(
-        command=[sys.executable, "-m", "tests.benchmarks.stages", str(told), *arguments, "--jobs", "1"]
+        command=[sys.executable, "-m", "tests.benchmarks.stages", str(stages_file), *arguments, "--jobs", "1"]
     )
-    whole = measure(timed).seconds
+    total = measure(timed).seconds
     check(timed)
     shutil.rmtree(timed.output)
-    seconds: dict[str, float] = json.loads(told.read_bytes())
-    return {"python": whole - sum(seconds.values())} | {name: seconds[name] for name in NAMES}
+    seconds: dict[str, float] = json.loads(stages_file.read_bytes())
+    return {"python": total - sum(seconds.values())} | {name: seconds[name] for name in NAMES}
 
 
 def _parts(floor: Tool) -> dict[str, float]:
-    whole = measure(floor).seconds
+    total = measure(floor).seconds
     check(floor)
     seconds: dict[str, float] = json.loads(Path(floor.output, PARTS).read_bytes())
     shutil.rmtree(floor.output)
-    return {"python": whole - sum(seconds.values())} | seconds
+    return {"python": total - sum(seconds.values())} | seconds
 
 
 def _medians(runs: list[dict[str, float]]) -> dict[str, float]:

@@ -29,24 +29,24 @@ HEADER = f"{'reader':<10}{'files/s':>10}{'seconds':>10}{'min':>8}{'max':>8}{'CPU
 
 
 class Spent(NamedTuple):
-    """What opening all files once took: on the clock, and of processors, those of child processes included."""
+    """The time for opening all files once: by the clock, and of processors, with child processes included."""
 
     seconds: float
     cpu: float
 
     @classmethod
     def by_now(cls) -> Spent:
-        """Since some moment in the past."""
-        usage = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        return cls(time.perf_counter(), sum(one.ru_utime + one.ru_stime for one in usage))
+        """Return the time since an arbitrary moment in the past."""
+        usages = (resource.getrusage(scope) for scope in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return cls(time.perf_counter(), sum(times.ru_utime + times.ru_stime for times in usages))
 
     def since(self, before: Spent) -> Spent:
-        """The difference."""
+        """Return the difference to an earlier measurement."""
         return Spent(self.seconds - before.seconds, self.cpu - before.cpu)
 
 
 def main() -> None:
-    """Make the files, open them with both readers, print the table."""
+    """Make the files, open them with both readers, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=200)
     parser.add_argument("--values", type=int, default=12, help="in each file")
@@ -58,26 +58,26 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="envtree-benchmark-") as folder:
         keys = make_keys(Path(folder), options.readers)
-        files = _made(Path(folder), options.files, options.values, keys)
+        files = _make_files(Path(folder), options.files, options.values, keys)
         machine = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
         print(f"{options.files} files of {options.values} values for {options.readers} age keys, encrypted by sops")
         print(f"{options.rounds} rounds in turns, {machine}", "", sep="\n", flush=True)
         spent = play(Path(folder), files, keys.environ, options.rounds)
     print(*table(spent, len(files)), sep="\n")
     print("each run of either reader gave the values that were encrypted")
-    # Neither the number of processors nor a busy neighbour decides how much of them something needs.
-    if statistics.median(one.cpu for one in ratios(spent, "native")) < options.at_least:
+    # Processor time, unlike the clock, depends neither on the number of processors nor on other load.
+    if statistics.median(ratio.cpu for ratio in ratios(spent, "native")) < options.at_least:
         sys.exit(f"sops does not take {options.at_least:g} times the native reader's processor time")
 
 
 def play(folder: Path, files: list[SecretsFile], environ: dict[str, str], rounds: int) -> dict[str, list[Spent]]:
-    """What each round took, in which every file is opened once and compared with what it was."""
+    """Return the time of each round, which opens every file once and compares the values."""
     expected = {sealed.path: _values(index, len(sealed.content.entries)) for index, sealed in enumerate(files)}
     spent: dict[str, list[Spent]] = {name: [] for name in READERS}
     for _ in range(rounds):
         for name in READERS:
             start = Spent.by_now()
-            # With the choice, so that loading the libraries counts in the first round.
+            # Choosing the reader is included, so loading the libraries counts in the first round.
             opened = decrypt_all(select_decrypter(folder, POLICY, environ=environ | {"ENVTREE_SOPS": name}), files)
             spent[name].append(Spent.by_now().since(start))
             if any(isinstance(data, DecryptError) or data != expected[path] for path, data in opened.items()):
@@ -86,31 +86,32 @@ def play(folder: Path, files: list[SecretsFile], environ: dict[str, str], rounds
 
 
 def table(spent: dict[str, list[Spent]], count: int) -> list[str]:
-    """One line a reader."""
+    """Return one line per reader."""
     lines = [HEADER]
-    for name, mine in spent.items():
-        seconds = [one.seconds for one in mine]
-        median, cpu = statistics.median(seconds), statistics.median(one.cpu for one in mine)
-        found = ratios(spent, name)
+    for name, runs in spent.items():
+        seconds = [run.seconds for run in runs]
+        median, cpu = statistics.median(seconds), statistics.median(run.cpu for run in runs)
+        factors = ratios(spent, name)
         lines.append(
             f"{name:<10}{count / median:>10,.0f}{median:>10.3f}{min(seconds):>8.3f}{max(seconds):>8.3f}{cpu:>8.3f}"
-            f"   {_range([one.seconds for one in found])}, of processors {_range([one.cpu for one in found])}"
+            f"   {_range([factor.seconds for factor in factors])},"
+            f" of processors {_range([factor.cpu for factor in factors])}"
         )
     return lines
 
 
 def ratios(spent: dict[str, list[Spent]], name: str) -> list[Spent]:
-    """sops's time by that of a reader, taken within each round, so that a busy machine weighs on both sides."""
+    """Return sops's time divided by a reader's within each round, so that other load affects both sides."""
     pairs = zip(spent["process"], spent[name], strict=True)
-    return [Spent(theirs.seconds / mine.seconds, theirs.cpu / mine.cpu) for theirs, mine in pairs]
+    return [Spent(sops.seconds / reader.seconds, sops.cpu / reader.cpu) for sops, reader in pairs]
 
 
-def _range(found: list[float]) -> str:
-    return f"{statistics.median(found):.1f} ({min(found):.1f} to {max(found):.1f})"
+def _range(values: list[float]) -> str:
+    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
 def _values(index: int, count: int) -> dict[str, Any]:
-    """Texts as long as passwords and URLs are, and every fourth value a number."""
+    """Return texts as long as passwords and URLs; every fourth value is a number."""
     return {
         f"VALUE_{number}": index * 1000 + number
         if number % 4 == 3
@@ -119,8 +120,8 @@ def _values(index: int, count: int) -> dict[str, Any]:
     }
 
 
-def _made(folder: Path, files: int, values: int, keys: Keys) -> list[SecretsFile]:
-    """Files that the real sops encrypted, read as the stages read them."""
+def _make_files(folder: Path, files: int, values: int, keys: Keys) -> list[SecretsFile]:
+    """Encrypt files with the real sops, and read them as the stages do."""
     paths = [f"s{index:05}.secrets.yaml" for index in range(files)]
     for index, path in enumerate(paths):
         lines = (f"{name}: {value!r}\n" for name, value in _values(index, values).items())

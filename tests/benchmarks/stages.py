@@ -1,7 +1,7 @@
 """Run one command line of envtree, and write down how long each stage of its pipeline took: OUTPUT ARGUMENT…
 
-The stages are timed where `parted`, `pipeline` and `publish` call them, from the outside. They stream, one inside the
-other, so a clock is handed on: at any moment one stage pays, and what no stage pays for is `other`.
+The stages are patched where `by_project`, `run` and `publish` call them. They stream, one inside the other, so the
+clock charges one stage at any moment; time outside of all stages is `other`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-BEGUN = time.perf_counter()
+START_TIME = time.perf_counter()
 
-# As the table in compiler/README.md has them; `start` imports, `decrypt` opens secrets files.
+# The stages in the table of compiler/README.md; `start` is the imports, `decrypt` opens secrets files.
 NAMES = (
     *("start", "discover", "parse", "validate", "link", "decrypt", "layer", "merge", "resolve"),
     *("assemble", "bundle_lint", "tree_lint", "emit", "write", "other"),
@@ -24,7 +24,7 @@ NAMES = (
 
 
 class Clock:
-    """Who pays for the time that passes."""
+    """Charge the passing time to one payer at a time."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -32,84 +32,81 @@ class Clock:
         self._since = time.perf_counter()
 
     def begin(self, payer: str) -> None:
-        """Let somebody else pay."""
+        """Charge a payer from now on."""
         self.settle()
         self._payers.append(payer)
 
     def end(self) -> None:
-        """Let that payer be done."""
+        """Return to the payer before."""
         self.settle()
         self._payers.pop()
 
     def settle(self) -> None:
-        """Charge what has passed."""
+        """Charge the time since the last call."""
         now = time.perf_counter()
         self.seconds[self._payers[-1]] += now - self._since
         self._since = now
 
     def call(self, payer: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A function at its payer's expense."""
+        """Wrap a function so that its time is charged to a payer."""
 
-        def timed(*arguments: Any, **named: Any) -> Any:
+        def timed(*arguments: Any, **keywords: Any) -> Any:
             self.begin(payer)
             try:
-                return function(*arguments, **named)
+                return function(*arguments, **keywords)
             finally:
                 self.end()
 
         return timed
 
     def stream(self, payer: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """One that yields: its payer pays until something comes out, and whoever asked goes on."""
-        end = object()
+        """Wrap a generator function: the payer is charged while an item is computed, not while it is used."""
+        exhausted = object()
 
-        def timed(*arguments: Any, **named: Any) -> Iterator[Any]:
-            items = iter(function(*arguments, **named))
-            take = self.call(payer, next)
-            while (item := take(items, end)) is not end:
+        def timed(*arguments: Any, **keywords: Any) -> Iterator[Any]:
+            items = iter(function(*arguments, **keywords))
+            next_item = self.call(payer, next)
+            while (item := next_item(items, exhausted)) is not exhausted:
                 yield item
 
         return timed
 
 
 def install(clock: Clock) -> None:
-    """Put the clock around every stage, for as long as the process lives."""
-    from envtree.engine import by_project as parted
-    from envtree.engine import project_result as unit
-    from envtree.engine import publish
-    from envtree.engine import run as pipeline
-    from envtree.frontend import read_files as reading
+    """Wrap every stage with the clock, for the rest of the process."""
+    from envtree.engine import by_project, project_result, publish, run
+    from envtree.frontend import read_files
 
     for module, payer, name in (
-        *((reading, name, name) for name in ("parse", "validate")),
-        *((pipeline, "link", name) for name in ("link", "link_projects", "link_root")),
-        *((module, "discover", "discover") for module in (pipeline, parted)),
-        *((pipeline, name, name) for name in ("assemble", "bundle_lint", "tree_lint")),
-        (unit, "tree_lint", "tree_lint"),
+        *((read_files, name, name) for name in ("parse", "validate")),
+        *((run, "link", name) for name in ("link", "link_projects", "link_root")),
+        *((module, "discover", "discover") for module in (run, by_project)),
+        *((run, name, name) for name in ("assemble", "bundle_lint", "tree_lint")),
+        (project_result, "tree_lint", "tree_lint"),
         *((publish, name, name) for name in ("emit", "write")),
-        (pipeline.Run, "decrypt", "_decrypt_secrets"),
+        (run.Run, "decrypt", "_decrypt_secrets"),
     ):
         setattr(module, name, clock.call(payer, getattr(module, name)))
     for module, payer, name in (
-        *((pipeline, name, name) for name in ("layer", "merge", "resolve")),
-        (pipeline, "discover", "read_sources"),
-        (pipeline, "layer", "workspace_targets"),
-        # What the order itself takes, which would else be the writer's.
+        *((run, name, name) for name in ("layer", "merge", "resolve")),
+        (run, "discover", "read_sources"),
+        (run, "layer", "workspace_targets"),
+        # The time of the ordering itself, which would otherwise be charged to the writer.
         (publish, "other", "_emit_artifacts"),
     ):
         setattr(module, name, clock.stream(payer, getattr(module, name)))
 
 
 def main(output: str, *arguments: str) -> None:
-    """Run the command line, and end as it does."""
+    """Run the command line, and end with its exit code."""
     from envtree import cli
 
     clock = Clock()
     clock.begin("start")
     install(clock)
     clock.end()
-    # Before there was a clock, too.
-    clock.seconds["start"] += time.perf_counter() - BEGUN - sum(clock.seconds.values())
+    # Include the time before the clock existed.
+    clock.seconds["start"] += time.perf_counter() - START_TIME - sum(clock.seconds.values())
     sys.argv = ["envtree", *arguments]
     try:
         cli.main()

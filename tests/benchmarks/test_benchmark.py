@@ -1,4 +1,4 @@
-"""The benchmark's trees are reproducible, a wrong result stops it, and its clock and its arithmetic are right."""
+"""The benchmark's trees are reproducible, a wrong result stops it, and its clock and arithmetic are correct."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def test_bundles_equal_the_model(tmp_path: Path) -> None:
     expected = json.loads((tmp_path / "expected.json").read_bytes())
     out = tmp_path / "out"
     command = [sys.executable, "-m", "envtree", "compile", "-o", str(out)]
-    finished = subprocess.run(command, check=False, cwd=tmp_path / "tree", capture_output=True, text=True)
-    assert finished.returncode == 0, finished.stderr
+    process = subprocess.run(command, check=False, cwd=tmp_path / "tree", capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
 
     bundles = {
         path.parent.relative_to(out).as_posix(): json.loads(path.read_bytes())
         for path in out.glob("*/*/*/*/bundle.json")
     }
-    found = {place: {section: bundle[section] for section in expected[place]} for place, bundle in bundles.items()}
-    assert found == expected
+    actual = {folder: {section: bundle[section] for section in expected[folder]} for folder, bundle in bundles.items()}
+    assert actual == expected
 
 
 def test_a_wrong_result_stops_the_benchmark(tmp_path: Path) -> None:
@@ -88,11 +88,11 @@ def test_every_stage_has_its_time(tmp_path: Path) -> None:
     assert [stage for stage, *_ in STAGES] == [
         name for name in stages.NAMES if name not in ("start", "decrypt", "other")
     ]
-    tool, base = envtree(tmp_path, XS), floor(tmp_path, XS)
-    found = profile([tool], base, 1)
-    assert list(found["envtree"]) == ["python", *stages.NAMES]
-    assert min(found["envtree"].values()) > 0
-    assert list(found["floor"]) == ["python", "discover", "parse", "write"]
+    tool, floor_tool = envtree(tmp_path, XS), floor(tmp_path, XS)
+    profiles = profile([tool], floor_tool, 1)
+    assert list(profiles["envtree"]) == ["python", *stages.NAMES]
+    assert min(profiles["envtree"].values()) > 0
+    assert list(profiles["floor"]) == ["python", "discover", "parse", "write"]
 
 
 def test_one_stage_pays_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_one_stage_pays_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
     inner = clock.stream("inner", numbers)
     assert clock.call("outer", lambda: list(inner()))() == [1, 2]
-    # The clock is read when a payer begins and ends: three times for the two numbers and the end, and once around.
+    # The clock is read when a payer begins and ends: three times for the two numbers and the end, and once for all.
     assert clock.seconds == {"other": 1.0, "outer": 4.0, "inner": 3.0}
 
 
@@ -119,40 +119,30 @@ def test_growth_is_an_exponent() -> None:
 
 
 def test_the_command_keeps_what_it_prints(tmp_path: Path) -> None:
-    kept = tmp_path / "kept" / "benchmark.txt"
-    command = [
-        sys.executable,
-        "-m",
-        "tests.benchmarks",
-        "--size",
-        "XS",
-        "--rounds",
-        "1",
-        "--peers",
-        "--skip",
-        "secrets",
-    ]
-    finished = subprocess.run([*command, "--keep", kept], check=False, cwd=ROOT, capture_output=True, text=True)
-    assert (finished.returncode, finished.stderr) == (0, "")
-    assert kept.read_text("utf-8") == finished.stdout
-    assert [line.split()[0] for line in finished.stdout.splitlines()[3:6]] == ["tool", "envtree", "floor"]
-    assert "every bundle counted, a sample of each run equal to the model" in finished.stdout
+    file = tmp_path / "kept" / "benchmark.txt"
+    options = ["--size", "XS", "--rounds", "1", "--peers", "--skip", "secrets"]
+    command = [sys.executable, "-m", "tests.benchmarks", *options]
+    process = subprocess.run([*command, "--keep", file], check=False, cwd=ROOT, capture_output=True, text=True)
+    assert (process.returncode, process.stderr) == (0, "")
+    assert file.read_text("utf-8") == process.stdout
+    assert [line.split()[0] for line in process.stdout.splitlines()[3:6]] == ["tool", "envtree", "floor"]
+    assert "every bundle counted, a sample of each run equal to the model" in process.stdout
 
 
 def test_both_readers_of_secrets_are_measured() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.secrets", "--files", "6", "--rounds", "1", "--at-least"]
-    finished = subprocess.run([*command, "2"], check=False, cwd=ROOT, capture_output=True, text=True)
-    assert finished.returncode == 0, finished.stderr
-    assert [line.split()[0] for line in finished.stdout.splitlines()[-3:]] == ["native", "process", "each"]
-    finished = subprocess.run([*command, "1e9"], check=False, cwd=ROOT, capture_output=True, text=True)
-    assert (finished.returncode, "processor time" in finished.stderr) == (1, True)
+    process = subprocess.run([*command, "2"], check=False, cwd=ROOT, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert [line.split()[0] for line in process.stdout.splitlines()[-3:]] == ["native", "process", "each"]
+    process = subprocess.run([*command, "1e9"], check=False, cwd=ROOT, capture_output=True, text=True)
+    assert (process.returncode, "processor time" in process.stderr) == (1, True)
 
 
 def test_a_comparison_is_measured() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.diff", "--size", "XS", "--rounds", "1", "--wait", "0"]
-    finished = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
-    assert finished.returncode == 0, finished.stderr
-    assert [line.partition(":")[0] for line in finished.stdout.splitlines()] == [
+    process = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert [line.partition(":")[0] for line in process.stdout.splitlines()] == [
         "8 bundles, one line of",
         *("an agent, nothing known", "an agent, known", "an environment, nothing known", "an environment, known"),
     ]

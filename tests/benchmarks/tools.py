@@ -1,4 +1,4 @@
-"""What is measured: envtree, its floor, and the peers, each over its own form of one tree."""
+"""The measured tools: envtree, the floor, and the peers, each with its own form of one tree."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.benchmarks.measure import HERE, Tool, measure
 from tests.benchmarks.model import SIZES, Bundle, Layer, Size, bundles, sample
 from tests.benchmarks.peer_programs import python_of
 
-# The variables by which envtree chooses how secrets files are opened, by the name of the variant.
+# The values of ENVTREE_SOPS that select how envtree opens secrets files, by the name of the variant.
 READERS = {"envtree, native": "native", "envtree, sops": "process"}
 RECIPIENTS = 2
 
 
 class Peer(NamedTuple):
-    """A peer: how its tree is written, what a bundle is called in it, and why it is left out of size L."""
+    """A peer: the writer of its tree, its key of a bundle, and why size L leaves it out."""
 
     write: Callable[[Size, Path], None]
     key: Callable[[Bundle], str]
@@ -39,7 +39,7 @@ PEERS = {
 
 
 def envtree(work: Path, size: Size, name: str = "envtree") -> Tool:
-    """envtree from this checkout, writing every bundle to disk."""
+    """Return envtree from this checkout, writing every bundle to disk."""
     tree = work / f"tree-{size.bundles}"
     if not tree.exists():
         write_envtree(size, tree)
@@ -47,7 +47,7 @@ def envtree(work: Path, size: Size, name: str = "envtree") -> Tool:
 
 
 def with_secrets(work: Path, size: Size) -> list[Tool]:
-    """envtree over the tree in which every team has secrets, opened by the native reader and by sops."""
+    """Return envtree on the tree in which every team has secrets, opened by the native reader and by sops."""
     tree, keys = work / "secrets", make_keys(work / "keys", RECIPIENTS)
     write_envtree(size, tree, keys)
     plain = _compile("", size, tree, work / "out-secrets")._replace(expected=Bundle.expected_with_secrets)
@@ -57,7 +57,7 @@ def with_secrets(work: Path, size: Size) -> list[Tool]:
 
 
 def floor(work: Path, size: Size) -> Tool:
-    """The least that a Python program does: read, parse, write what is ready."""
+    """Return the minimum of a Python program: read, parse, and write ready files."""
     tool = envtree(work, SIZES["XS"])
     measure(tool)
     shutil.copytree(tool.output / envtree_folder(next(sample(tool.size))), work / "ready")
@@ -69,17 +69,17 @@ def floor(work: Path, size: Size) -> Tool:
 
 
 def peer(name: str, work: Path, size: Size) -> Tool:
-    """A peer's API in one process, rendering in memory."""
-    one, tree, output = PEERS[name], work / name, work / f"{name}.json"
-    one.write(size, tree)
-    wanted = work / f"{name}-wanted.json"
-    wanted.write_text(json.dumps([one.key(bundle) for bundle in sample(size)]), encoding="utf-8")
+    """Return a peer's API in one process, rendering in memory."""
+    peer_info, tree, output = PEERS[name], work / name, work / f"{name}.json"
+    peer_info.write(size, tree)
+    sample_file = work / f"{name}-wanted.json"
+    sample_file.write_text(json.dumps([peer_info.key(bundle) for bundle in sample(size)]), encoding="utf-8")
     python = python_of(HERE / f"peers/{name}-requirements.txt")
-    command = [str(python), str(HERE / f"peers/{name}_render.py"), str(tree), str(wanted), str(output)]
+    command = [str(python), str(HERE / f"peers/{name}_render.py"), str(tree), str(sample_file), str(output)]
 
     def read(output: Path, size: Size) -> tuple[int, list[Layer] | None]:
         answer = json.loads(output.read_bytes())
-        return answer["count"], [answer["bundles"].get(one.key(bundle), {}) for bundle in sample(size)]
+        return answer["count"], [answer["bundles"].get(peer_info.key(bundle), {}) for bundle in sample(size)]
 
     return Tool(name, size, tree, command, output, read)
 

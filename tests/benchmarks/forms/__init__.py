@@ -1,1 +1,1 @@
-"""The logical organization of `model.py`, written in the form of each tool."""
+"""Writers of the logical organization of `model.py` in the form of each tool."""

@@ -1,4 +1,4 @@
-"""Our form: one file an entity, the overlays of an agent inside its file."""
+"""envtree's form: one file per entity, with the overlays of an agent inside its file."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tests.benchmarks.model import (
 def write_envtree(size: Size, root: Path, keys: Keys | None = None) -> None:
     """Write the tree; with keys, every team has secrets, encrypted for them."""
     environments = ENVIRONMENTS[: size.environments]
-    # The generated values are alike in many places; what envtree would remark about that is no part of its work.
-    quiet = {"ET354": "off", "ET452": "off"}
-    head: Layer = {"name": "acme", "edition": 2026, "default_model": "claude-sonnet-4", "lint": quiet}
-    head |= _people(keys) if keys else {}
-    _write(root / "organization.yaml", head | _execution("org", "acme"))
+    # Generated values repeat in many places; reporting that is not part of the measured work.
+    disabled_codes = {"ET354": "off", "ET452": "off"}
+    organization: Layer = {"name": "acme", "edition": 2026, "default_model": "claude-sonnet-4", "lint": disabled_codes}
+    organization |= _people(keys) if keys else {}
+    _write(root / "organization.yaml", organization | _execution("org", "acme"))
     _write(root / "environments/base.yaml", {"abstract": True} | _execution("base", "base"))
     for name in environments:
         _write(root / f"environments/{name}.yaml", {"inherits": "base"} | _execution("env", name))
@@ -37,7 +37,7 @@ def write_envtree(size: Size, root: Path, keys: Keys | None = None) -> None:
 
 
 def envtree_folder(bundle: Bundle) -> str:
-    """Where a bundle is in the output."""
+    """Return the folder of a bundle in the output."""
     project, team, agent, environment = bundle
     return f"{environment}/{project}/{team}/{agent}"
 
@@ -48,14 +48,14 @@ def _write_project(folder: Path, size: Size, project: str) -> None:
     for name in environments:
         _write(folder / f"environments/{name}.yaml", _execution("project_env", project, name))
     for team in names("t", size.teams):
-        home = folder / "teams" / team
-        _write(home / "team.yaml", _execution("team", project, team))
+        team_folder = folder / "teams" / team
+        _write(team_folder / "team.yaml", _execution("team", project, team))
         for name in environments:
-            _write(home / f"environments/{name}.yaml", _execution("team_env", project, team, name))
+            _write(team_folder / f"environments/{name}.yaml", _execution("team_env", project, team, name))
         for agent in names("a", size.agents):
             path = (project, team, agent)
             overlays = {name: _execution("agent_env", *path, name) for name in environments}
-            _write(home / f"agents/{agent}.yaml", _execution("agent", *path) | {"environments": overlays})
+            _write(team_folder / f"agents/{agent}.yaml", _execution("agent", *path) | {"environments": overlays})
 
 
 def _people(keys: Keys) -> Layer:
@@ -68,12 +68,16 @@ def _add_secrets(size: Size, root: Path, keys: Keys) -> None:
     files = []
     for project in names("p", size.projects):
         for team in names("t", size.teams):
-            home = f"projects/{project}/teams/{team}"
-            own = layer("team", project, team)
-            own["env_vars"] |= SECRET_EXPRESSIONS
-            _write(root / home / "team.yaml", {"execution_environment": own | {"secrets": SECRET_VARIABLES}})
-            write_yaml(root / home / "team.secrets.yaml", {"_scope": f"{home}/team"} | secrets(project, team))
-            files.append(f"{home}/team.secrets.yaml")
+            team_folder = f"projects/{project}/teams/{team}"
+            team_layer = layer("team", project, team)
+            team_layer["env_vars"] |= SECRET_EXPRESSIONS
+            _write(
+                root / team_folder / "team.yaml", {"execution_environment": team_layer | {"secrets": SECRET_VARIABLES}}
+            )
+            write_yaml(
+                root / team_folder / "team.secrets.yaml", {"_scope": f"{team_folder}/team"} | secrets(project, team)
+            )
+            files.append(f"{team_folder}/team.secrets.yaml")
     encrypt_all(root, files, keys)
 
 

@@ -1,4 +1,4 @@
-"""himl's form: it merges the files on the way to a leaf, so each layer lies above every leaf it serves."""
+"""himl's form: it merges the files on the path to a leaf, so each layer is above every leaf that uses it."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ def write_himl(size: Size, root: Path) -> None:
     """Write the tree."""
     _write(root / "organization.yaml", "org", "acme")
     for project in names("p", size.projects):
-        home = root / f"project={project}"
-        _write(home / "project.yaml", "project", project)
+        project_folder = root / f"project={project}"
+        _write(project_folder / "project.yaml", "project", project)
         for name in ENVIRONMENTS[: size.environments]:
-            _write_environment(home / f"environment={name}", size, project, name)
+            _write_environment(project_folder / f"environment={name}", size, project, name)
 
 
 def himl_leaf(bundle: Bundle) -> str:
-    """Where a bundle's leaf folder is."""
+    """Return the folder of a bundle's leaf."""
     project, team, agent, environment = bundle
     return f"project={project}/environment={environment}/team={team}/agent={agent}"
 
 
-def _write_environment(home: Path, size: Size, project: str, name: str) -> None:
-    _write(home / "0-base.yaml", "base", "base")
-    _write(home / "1-environment.yaml", "env", name)
-    _write(home / "2-project.yaml", "project_env", project, name)
+def _write_environment(environment_folder: Path, size: Size, project: str, name: str) -> None:
+    _write(environment_folder / "0-base.yaml", "base", "base")
+    _write(environment_folder / "1-environment.yaml", "env", name)
+    _write(environment_folder / "2-project.yaml", "project_env", project, name)
     for team in names("t", size.teams):
-        folder = home / f"team={team}"
-        _write(folder / "0-team.yaml", "team", project, team)
-        _write(folder / "1-environment.yaml", "team_env", project, team, name)
+        team_folder = environment_folder / f"team={team}"
+        _write(team_folder / "0-team.yaml", "team", project, team)
+        _write(team_folder / "1-environment.yaml", "team_env", project, team, name)
         for agent in names("a", size.agents):
-            leaf = folder / f"agent={agent}"
+            leaf = team_folder / f"agent={agent}"
             _write(leaf / "0-agent.yaml", "agent", project, team, agent)
             _write(leaf / "1-environment.yaml", "agent_env", project, team, agent, name)
 

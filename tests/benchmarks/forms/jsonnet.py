@@ -1,4 +1,4 @@
-"""jsonnet's form: an object for each layer, a bundle as their sum, and one file a project with all of its bundles."""
+"""jsonnet's form: an object per layer, a bundle as their sum, and one file per project with all of its bundles."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ def write_jsonnet(size: Size, root: Path) -> None:
 
 
 def jsonnet_key(bundle: Bundle) -> str:
-    """The folder of a bundle's project, and its key in what that evaluates to."""
+    """Return the folder of a bundle's project, and its key in the evaluated file, joined by `/`."""
     return "/".join(bundle)
 
 
-def _write_project(home: Path, size: Size, project: str) -> None:
+def _write_project(folder: Path, size: Size, project: str) -> None:
     environments = ENVIRONMENTS[: size.environments]
     keys = []
-    _write(home / "project.libsonnet", layer("project", project))
+    _write(folder / "project.libsonnet", layer("project", project))
     for name in environments:
-        _write(home / f"{name}.libsonnet", layer("project_env", project, name))
+        _write(folder / f"{name}.libsonnet", layer("project_env", project, name))
     for team in names("t", size.teams):
-        _write(home / team / "team.libsonnet", layer("team", project, team))
+        _write(folder / team / "team.libsonnet", layer("team", project, team))
         for name in environments:
-            _write(home / team / f"{name}.libsonnet", layer("team_env", project, team, name))
+            _write(folder / team / f"{name}.libsonnet", layer("team_env", project, team, name))
         for agent in names("a", size.agents):
-            _write(home / team / f"{agent}.libsonnet", layer("agent", project, team, agent))
+            _write(folder / team / f"{agent}.libsonnet", layer("agent", project, team, agent))
             for name in environments:
-                _write_bundle(home / team / f"{agent}-{name}.libsonnet", Bundle(project, team, agent, name))
+                _write_bundle(folder / team / f"{agent}-{name}.libsonnet", Bundle(project, team, agent, name))
                 keys.append(f"  '{team}/{agent}/{name}': import '{team}/{agent}-{name}.libsonnet',\n")
-    write_text(home / "all.jsonnet", f"{{\n{''.join(keys)}}}\n")
+    write_text(folder / "all.jsonnet", f"{{\n{''.join(keys)}}}\n")
 
 
 def _write_bundle(path: Path, bundle: Bundle) -> None:
-    below = [
+    bases = [
         "../../organization.libsonnet",
         "../project.libsonnet",
         f"../../environments/{bundle.environment}.libsonnet",
@@ -53,11 +53,11 @@ def _write_bundle(path: Path, bundle: Bundle) -> None:
         f"{bundle.environment}.libsonnet",
         f"{bundle.agent}.libsonnet",
     ]
-    _write(path, layer("agent_env", *bundle), below)
+    _write(path, layer("agent_env", *bundle), bases)
 
 
-def _write(path: Path, own: Layer, below: list[str] | None = None) -> None:
-    imports = "".join(f"(import '{each}') +\n" for each in below or [])
+def _write(path: Path, own: Layer, bases: list[str] | None = None) -> None:
+    imports = "".join(f"(import '{base}') +\n" for base in bases or [])
     write_text(path, f"{imports}{_object(own, '')}\n")
 
 
@@ -73,7 +73,7 @@ def _value(value: Any, indent: str) -> str:
     if isinstance(value, dict):
         return _object(value, indent)
     if isinstance(value, Expression):
-        # `$` is the whole of the bundle, with what later layers set.
+        # `$` is the complete bundle, with the values of later layers.
         first, *rest = value.pattern.split("{}")
         pairs = zip(value.paths, rest, strict=True)
         return f"'{first}'" + "".join(f" + $.{path} + '{text}'" for path, text in pairs)

@@ -1,4 +1,4 @@
-"""reclass's form: a class for each layer, and a node for each bundle that lists its classes and is the last layer."""
+"""reclass's form: a class per layer, and a node per bundle that lists its classes and is the last layer."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ def write_reclass(size: Size, root: Path) -> None:
 
 
 def reclass_node(bundle: Bundle) -> str:
-    """The name of a bundle's node."""
+    """Return the name of a bundle's node."""
     return "-".join(bundle)
 
 
 def _classes(bundle: Bundle) -> dict[str, tuple[str, ...]]:
-    """The classes of a node in their order, each with the layer that it is; that of the environment brings `base`."""
+    """Return the classes of a node in order, each with its layer; the environment's class includes `base`."""
     project, team, agent, environment = bundle
-    home = f"projects.{project}"
+    prefix = f"projects.{project}"
     return {
         "organization": ("org", "acme"),
-        f"{home}.project": ("project", project),
+        f"{prefix}.project": ("project", project),
         "environments.base": ("base", "base"),
         f"environments.{environment}": ("env", environment),
-        f"{home}.{environment}": ("project_env", project, environment),
-        f"{home}.{team}.team": ("team", project, team),
-        f"{home}.{team}.{environment}": ("team_env", project, team, environment),
-        f"{home}.{team}.{agent}": ("agent", project, team, agent),
+        f"{prefix}.{environment}": ("project_env", project, environment),
+        f"{prefix}.{team}.team": ("team", project, team),
+        f"{prefix}.{team}.{environment}": ("team_env", project, team, environment),
+        f"{prefix}.{team}.{agent}": ("agent", project, team, agent),
     }
 
 

@@ -1,4 +1,4 @@
-"""A layer as YAML, which three of the forms have in common."""
+"""Write a layer as YAML, which three of the forms use."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 from tests.benchmarks.model import Expression, Layer
 
-# What no reader of YAML takes for anything but text, even without quotes.
+# Texts that every YAML parser reads as text, even without quotes.
 PLAIN = re.compile(r"(?!(?:true|false|null|yes|no|on|off|y|n)$)[A-Za-z][A-Za-z0-9_.@-]*", re.IGNORECASE)
 
-# How a tool writes the value at a dotted path.
+# Returns a tool's expression for the value at a dotted path.
 Notation = Callable[[str], str]
 
 
@@ -35,7 +35,7 @@ def _lines(value: Layer, notation: Notation, indent: str) -> Iterator[str]:
             yield from _lines(item, notation, indent + "  ")
         elif isinstance(item, list):
             yield f"{indent}{key}:"
-            yield from (f"{indent}  - {_scalar(each, notation)}" for each in item)
+            yield from (f"{indent}  - {_scalar(child, notation)}" for child in item)
         else:
             yield f"{indent}{key}: {_scalar(item, notation)}"
 

@@ -1,1 +1,1 @@
-"""The peers' own programs over their form of the tree, each run in a virtual environment of its own."""
+"""The peers' own programs for their form of the tree, each run in a virtual environment of its own."""

@@ -15,10 +15,10 @@ from himl.config_generator import ConfigProcessor
 from himl.config_merger import build_parent_cache
 
 
-def main(tree: str, wanted: str, kept: str) -> None:
-    """Process all leaves under `tree`, and write those listed in `wanted` to `kept` for the check."""
+def main(tree: str, sample_file: str, result_file: str) -> None:
+    """Process all leaves under `tree`, and write those in `sample_file` to `result_file` for the check."""
     logging.disable(logging.INFO)
-    sample = set(json.loads(Path(wanted).read_text(encoding="utf-8")))
+    sample = set(json.loads(Path(sample_file).read_text(encoding="utf-8")))
     os.chdir(tree)
     leaves = sorted(glob.glob("project=*/environment=*/team=*/agent=*"))
     parents = build_parent_cache(leaves)
@@ -29,7 +29,7 @@ def main(tree: str, wanted: str, kept: str) -> None:
         if leaf in sample:
             results[leaf] = result
     answer = {"count": len(leaves), "bundles": results}
-    Path(kept).write_text(json.dumps(answer), encoding="utf-8")
+    Path(result_file).write_text(json.dumps(answer), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,20 +12,20 @@ from pathlib import Path
 from reclass_rs import Config, Reclass
 
 
-def main(tree: str, wanted: str, kept: str) -> None:
-    """Render all nodes under `tree`, and write those listed in `wanted` to `kept` for the check."""
-    sample = set(json.loads(Path(wanted).read_text(encoding="utf-8")))
+def main(tree: str, sample_file: str, result_file: str) -> None:
+    """Render all nodes under `tree`, and write those in `sample_file` to `result_file` for the check."""
+    sample = set(json.loads(Path(sample_file).read_text(encoding="utf-8")))
     Reclass.set_thread_count(os.cpu_count() or 1)
     settings = {"nodes_uri": "nodes", "classes_uri": "classes"}
     nodes = Reclass.from_config(Config.from_dict(tree, settings)).inventory().nodes
     count, results = 0, {}
     for name, node in nodes.items():
-        # What a caller gets is made here: until then it is Rust's.
+        # This converts the values from Rust to Python, as any caller must.
         parameters = node.parameters
         count += 1
         if name in sample:
             results[name] = parameters
-    Path(kept).write_text(json.dumps({"count": count, "bundles": results}), encoding="utf-8")
+    Path(result_file).write_text(json.dumps({"count": count, "bundles": results}), encoding="utf-8")
 
 
 if __name__ == "__main__":

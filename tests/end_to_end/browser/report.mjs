@@ -1,4 +1,4 @@
-// What somebody does with the page of `envtree report`: `node report.mjs SCENE FILE [ARGUMENT]`.
+// Scenes that use the page of `envtree report`: `node report.mjs SCENE FILE [ARGUMENT]`.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { THEMES, WIDTHS, visit } from "./session.mjs";
@@ -9,7 +9,7 @@ const cell = (key, at) => `[role=gridcell][data-key="${key}"][data-at="${at}"]`;
 const rungs = (visit) => visit.texts("#panel .rung:not(.absent) .name");
 
 const scenes = {
-  /** A ladder by mouse: the winner is bold, the loser is struck, and all layers are there. */
+  /** The provenance panel by mouse: the winner is bold, the loser is struck, and all layers are listed. */
   async mouse(visit) {
     await visit.open(`node=storefront/checkout/refund-clerk`);
     await visit.click(cell("env_vars.DB_USER", CLERK));
@@ -36,7 +36,7 @@ const scenes = {
     assert.match(await visit.focus(), /^gridcell env_vars.DB_USER, /);
   },
 
-  /** The same by keyboard; the focus goes into the ladder, and back to where it was. */
+  /** The same by keyboard; the focus moves into the panel, and back to the cell. */
   async keyboard(visit) {
     await visit.open("node=storefront/checkout/refund-clerk");
     await visit.ask(() => document.querySelector("[role=gridcell][tabindex='0']").focus());
@@ -66,7 +66,7 @@ const scenes = {
     await tabThrough(visit);
   },
 
-  /** With the ladder open, the arrows of the matrix take it along. */
+  /** While the panel is open, the arrow keys of the matrix update it. */
   async follow(visit) {
     await visit.open(`node=storefront/checkout/refund-clerk`);
     await visit.click(cell("env_vars.DB_NAME", CLERK));
@@ -134,7 +134,7 @@ const scenes = {
     assert.ok(uneven.includes("LOG_LEVEL") && !uneven.includes("TZ"), uneven);
   },
 
-  /** The tree: counts, and a filter; by mouse and by keyboard. */
+  /** The tree: counts and a filter, by mouse and by keyboard. */
   async tree(visit) {
     await visit.open();
     const item = (path) => `[role=treeitem][data-path="${path}"]`;
@@ -177,7 +177,7 @@ const scenes = {
     assert.equal(await visit.text("#theme"), "Theme: dark");
   },
 
-  /** A link opens the view that it was taken of. */
+  /** A link reopens the view that it was copied from. */
   async link(visit) {
     await visit.open(`${LADDER}&text=URL&theme=dark`);
     assert.equal(await visit.text("#panel-title"), "env_vars.DATABASE_URL");
@@ -213,7 +213,7 @@ const scenes = {
     assert.equal(await visit.focus(), "h2 panel-title");
   },
 
-  /** Another tree to compare with: old and new, the line that is the cause, and only what changed. */
+  /** A comparison with another tree: old and new values, the line that is the cause, and changed cells only. */
   async changes(visit) {
     await visit.open();
     assert.match(
@@ -239,7 +239,7 @@ const scenes = {
     await inWords(visit);
   },
 
-  /** 1,000 bundles: only what is in sight is drawn, and says where it belongs. */
+  /** 1,000 bundles: only visible cells are drawn, with their position in the grid. */
   async big(visit) {
     const start = performance.now();
     await visit.open();
@@ -267,7 +267,7 @@ const scenes = {
     console.log(JSON.stringify({ "open ms": Math.round(opened), frames: [slow, jumps].map(told), cells }));
   },
 
-  /** Whatever a file says is text. */
+  /** Every text of a file is shown as text, never as markup. */
   async hostile(visit, argument) {
     const expected = JSON.parse(readFileSync(argument, "utf-8"));
     await visit.open();
@@ -277,7 +277,7 @@ const scenes = {
       await visit.settled();
       assert.equal(unseen(await visit.text("#panel-title")), key);
       const told = unseen(await visit.text("#panel .block"));
-      // In `config` a text that looks like another type has quotes.
+      // In `config` a text that looks like another type is shown with quotes.
       assert.ok(told === value || told === JSON.stringify(value), `${key} is ${told}`);
     }
     await visit.open("view=findings");
@@ -306,7 +306,7 @@ const scenes = {
     assert.equal(await visit.ask(() => document.scripts.length), 2);
   },
 
-  /** No serious barrier in either theme, at any width, with and without a ladder; `argument` takes the pictures. */
+  /** No serious accessibility violation in either theme, at any width, with and without the panel; pictures go to `argument`. */
   async barriers(visit, argument) {
     const views = {
       plain: "",
@@ -328,7 +328,7 @@ const scenes = {
   },
 };
 
-/** The view of the changes in words: by keyboard, with what has no cell, and without a barrier. */
+/** The view of the changes as text: by keyboard, with changes that have no cell, and without accessibility violations. */
 async function inWords(visit) {
   await visit.open();
   await visit.ask(() => document.getElementById("tab-matrix").focus());
@@ -360,7 +360,7 @@ async function inWords(visit) {
     }
 }
 
-/** Scrolls from one corner of the matrix to the other in some steps; how long each frame took, in milliseconds. */
+/** Scrolls from one corner of the matrix to the other in steps; returns the duration of each frame in milliseconds. */
 async function scroll(steps, across, down) {
   const grid = document.getElementById("grid");
   const frame = () => new Promise((done) => requestAnimationFrame(done));
@@ -377,7 +377,7 @@ async function scroll(steps, across, down) {
 
 const told = (frames) => [0.5, 0.95, 1].map((share) => Math.round(frames[Math.ceil(frames.length * share) - 1]));
 
-/** Tab visits every part of the page, and comes back; the matrix and the tree are one stop each. */
+/** Tab visits every part of the page and returns to the first; the matrix and the tree are one stop each. */
 async function tabThrough(visit) {
   await visit.open();
   const stops = [];

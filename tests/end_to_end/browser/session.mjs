@@ -1,4 +1,4 @@
-// A page in the real Chromium: whatever it asks for besides itself, complains about or pops up is a failure.
+// A page in the real Chromium: any request besides the page itself, any error and any dialog is a failure.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf-8");
 export const WIDTHS = [360, 800, 1400];
 export const THEMES = ["light", "dark"];
 
-/** Opens a file and hands it to `work`; afterwards nothing may have happened that a page must not do. */
+/** Opens a file and calls `work` with it; afterwards fails if the page did anything that is forbidden. */
 export async function visit(file, work) {
   const arguments_ = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
   const browser = await puppeteer.launch({ executablePath: process.env.CHROMIUM, headless: true, args: arguments_ });
@@ -41,7 +41,7 @@ export class Visit {
     this.url = url;
   }
 
-  /** Opens the page anew, at a state. */
+  /** Opens the page again, at a state. */
   async open(hash = "", width = 1400, theme = "light") {
     await this.page.setViewport({ width, height: width < 500 ? 740 : 900 });
     await this.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: theme }]);
@@ -49,7 +49,7 @@ export class Visit {
     await this.page.goto(`${this.url}${hash && `#${hash}`}`);
   }
 
-  /** What a function finds in the page. */
+  /** Evaluates a function in the page. */
   ask(find, ...given) {
     return this.page.evaluate(find, ...given);
   }
@@ -67,24 +67,24 @@ export class Visit {
   }
 
   async click(selector) {
-    // What was clicked before may have moved it.
+    // An earlier click may have moved it.
     await this.settled();
     await this.page.click(selector);
   }
 
-  /** Types into a field in the place of what is in it. */
+  /** Replaces the text of a field by typing. */
   async fill(selector, words) {
     await this.page.click(selector, { count: 3 });
     await this.page.keyboard.press("Backspace");
     await this.page.keyboard.type(words);
   }
 
-  /** The state in the address. */
+  /** Returns the state in the URL. */
   async hash() {
     return Object.fromEntries(new URLSearchParams(new URL(this.page.url()).hash.slice(1)));
   }
 
-  /** What has the focus, as `role label` or `tag id`. */
+  /** Returns the focused element, as `role label` or `tag id`. */
   focus() {
     return this.ask(() => {
       const { role, id, tagName, dataset, ariaLabel, textContent } = document.activeElement;
@@ -93,7 +93,7 @@ export class Visit {
     });
   }
 
-  /** The next frame has been drawn. */
+  /** Waits until the next frame has been drawn. */
   settled() {
     return this.ask(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done()))));
   }
@@ -102,7 +102,7 @@ export class Visit {
     return this.page.screenshot({ path });
   }
 
-  /** What axe-core finds serious or critical. */
+  /** Returns the serious and critical violations that axe-core finds. */
   async barriers() {
     await this.ask(AXE);
     const { violations } = await this.ask(() => axe.run(document, { resultTypes: ["violations"] }));
