@@ -37,7 +37,7 @@ RESOURCE_KINDS: tuple[ResourceKind, ...] = get_args(ResourceKind)
 
 
 class ResourceRef(NamedTuple):
-    """A reference that stands for the id of a resource."""
+    """A symbolic reference to the id of a resource."""
 
     kind: ResourceKind
     name: str

@@ -70,20 +70,24 @@ def common_section(documents: Sequence[Document], sections: Sequence[Mapping[str
     return common
 
 
-def _shared_entries(part: Any, allowed: Container[str], others: Iterable[Any]) -> Any:
+def _shared_entries(part: Any, allowed: Container[str], other_parts: Iterable[Any]) -> Any:
     """Return the entries of a map or list that are allowed and that all others have too."""
-    others = list(others)
+    other_parts = list(other_parts)
     if isinstance(part, Mapping):
         return {
             key: value
             for key, value in part.items()
-            if key in allowed and all(_has_entry(other, key, value) for other in others)
+            if key in allowed and all(_has_entry(other_part, key, value) for other_part in other_parts)
         }
-    return [value for value in part or () if value in allowed and all(value in (other or ()) for other in others)]
+    return [
+        value
+        for value in part or ()
+        if value in allowed and all(value in (other_part or ()) for other_part in other_parts)
+    ]
 
 
-def _has_entry(other: Any, key: str, value: Any) -> bool:
-    return isinstance(other, Mapping) and key in other and other[key] == value
+def _has_entry(part: Any, key: str, value: Any) -> bool:
+    return isinstance(part, Mapping) and key in part and part[key] == value
 
 
 def _declared_section(documents: Iterable[Document]) -> dict[str, Any]:

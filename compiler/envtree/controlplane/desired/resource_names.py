@@ -75,13 +75,13 @@ def _label(document: Document | None, name: str) -> str:
 
 def check_names(resources: Iterable[DesiredResource], diags: Diagnostics) -> None:
     """Report names that two resources share, and names that the control plane rejects."""
-    seen: dict[tuple[str, str], DesiredResource] = {}
+    first_by_key: dict[tuple[str, str], DesiredResource] = {}
     for resource in resources:
         keys: set[tuple[str, str]] = {(resource.kind, resource.name)}
         if resource.kind == "project":
             keys.add(("name of a project", str(resource.body["name"])))
         for key in sorted(keys):
-            first = seen.setdefault(key, resource)
+            first = first_by_key.setdefault(key, resource)
             if first is not resource:
                 _report_duplicate(resource, first, key, diags)
         length = len(resource.name)

@@ -91,16 +91,18 @@ class TreeExtractor:
     def _single_files(self, kind: Any) -> Iterator[ExtractedFile]:
         """Yield the files of objects that are one file each, named like the object."""
         folder = {"policy": "policies", "worker_queue": "worker_queues"}.get(kind, f"{kind}s")
-        seen: set[str] = set()
+        used_names: set[str] = set()
         used_environments = {self._project_and_environment(ref)[1] for ref in self._included_refs("agent")}
         for ref in self._included_refs(kind):
             name = ref.name.rpartition("/")[2]
             if ref in SERVER_MANAGED and name not in used_environments:
                 continue
-            if not is_valid_name(name) or name in seen:
-                self.skipped[ref] = "its name is taken by another one" if name in seen else "no file can have its name"
+            if not is_valid_name(name) or name in used_names:
+                self.skipped[ref] = (
+                    "its name is taken by another one" if name in used_names else "no file can have its name"
+                )
                 continue
-            seen.add(name)
+            used_names.add(name)
             yield ExtractedFile(f"{folder}/{name}.yaml", self._single_file_data(ref), ref)
 
     def _single_file_data(self, ref: ResourceRef) -> dict[str, Any]:

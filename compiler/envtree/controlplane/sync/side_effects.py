@@ -32,8 +32,8 @@ def _namespace_provisioning(plan: SyncPlan, live: LiveState) -> Iterator[str]:
 
 def _silent_losses(change: ResourceChange, plan: SyncPlan, live: LiveState) -> Iterator[str]:
     """Yield the losses that come with deleting or replacing an object and that the server does not report."""
-    remaining = {other.ref for other in plan.changes if other.action != "delete"}
-    deleted = {other.ref for other in plan.changes if other.action == "delete"}
+    remaining = {planned.ref for planned in plan.changes if planned.action != "delete"}
+    deleted = {planned.ref for planned in plan.changes if planned.action == "delete"}
     name = change.ref.name
     if change.ref.kind == "environment":
         users = [
