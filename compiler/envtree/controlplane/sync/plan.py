@@ -116,22 +116,23 @@ def _needs_replacement(resource: DesiredResource, live: LiveState, context: Comp
     return any(difference.field in RESOURCE_SCHEMAS[resource.kind].immutable for difference in differences)
 
 
+def _creation(resource: DesiredResource, context: ComparisonContext) -> ResourceChange:
+    fields = sorted(desired_fields(resource, context).items())
+    return ResourceChange(
+        action="create",
+        ref=resource.ref,
+        id=None,
+        path=resource.origin.path,
+        reason="it is not there",
+        differences=tuple(FieldDifference(field, None, value, None) for field, value in fields),
+        link_changes=diff_links(resource, None, context),
+    )
+
+
 def _resource_change(resource: DesiredResource, live: LiveState, context: ComparisonContext) -> ResourceChange | None:
     live_object = live.objects.get(resource.ref)
     if live_object is None:
-        new_fields = tuple(
-            FieldDifference(field, None, value, None)
-            for field, value in sorted(desired_fields(resource, context).items())
-        )
-        return ResourceChange(
-            action="create",
-            ref=resource.ref,
-            id=None,
-            path=resource.origin.path,
-            reason="it is not there",
-            differences=new_fields,
-            link_changes=diff_links(resource, None, context),
-        )
+        return _creation(resource, context)
     differences = diff_fields(resource, live_object, context)
     immutable = RESOURCE_SCHEMAS[resource.kind].immutable
     immutable_fields = [difference.field for difference in differences if difference.field in immutable]
