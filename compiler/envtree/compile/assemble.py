@@ -1,4 +1,4 @@
-"""Put the values of one target together as its bundle, free of format: what is hidden stays hidden."""
+"""Assemble the resolved values of one target into its bundle, independent of any output format."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _ENV_VARS = frozenset({"env_vars"})
 
 
 def assemble(resolved: Resolved, organization: Organization) -> Bundle:
-    """One bundle; its data is what `bundle.json` holds, but for the digest."""
+    """Return one bundle: its data is the content of `bundle.json` without the digest; hidden values stay hidden."""
     target = resolved.target
     model = resolved.merged.model
     sections = resolved.sections
@@ -31,8 +31,8 @@ def assemble(resolved: Resolved, organization: Organization) -> Bundle:
         "secrets": {name: _secret_entry(injection) for name, injection in resolved.injected.items()},
         "sensitive": list(resolved.sensitive),
     }
-    hiding = frozenset(name for name in sections if resolved.merged.sections[name].is_dynamic) | _ENV_VARS
-    return Bundle(target, data, frozenset(resolved.sensitive), hiding)
+    hidden_keys = frozenset(name for name in sections if resolved.merged.sections[name].is_dynamic) | _ENV_VARS
+    return Bundle(target, data, frozenset(resolved.sensitive), hidden_keys)
 
 
 def _secret_entry(injection: InjectedSecret) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The filters that an expression may use: all pure, none random, none able to build a huge value."""
+"""The filters and tests that an expression may use: all pure, none random, none able to build a huge value."""
 
 import base64
 import binascii
@@ -14,32 +14,32 @@ from jinja2 import Undefined
 
 from envtree.model.canonical_json import encode_compact
 
-# What a computed value may have at most: characters, and levels of lists and maps.
+# Limits of a computed value: its characters, and its levels of lists and maps.
 MAX_VALUE_LENGTH = 64 * 1024
 MAX_VALUE_DEPTH = 64
 
-# A text is a number where a variable's contract would say so.
+# The same texts count as numbers as in the contract of a variable.
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
-# Neither can be written down: not in an environment, not in UTF-8.
+# NUL cannot be in an environment variable, a lone surrogate cannot be encoded as UTF-8.
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class FilterError(Exception):
-    """A value does not fit a filter; the text names types only, never values."""
+    """A value does not fit a filter; the message names types only, never values."""
 
 
 class TooLargeError(FilterError):
-    """A value that would be larger than values may be."""
+    """A value would exceed the limit of length."""
 
     def __init__(self) -> None:
         super().__init__(f"the computed value is longer than {MAX_VALUE_LENGTH} characters")
 
 
 def describe_excess(value: Any) -> str:
-    """What a value has too much of, in words; empty where it fits.
+    """Return a message that says which limit a value exceeds; an empty string if it fits.
 
-    Parts may be shared, so that counting them all might never end: it stops when there are too many.
+    Parts may be shared, so counting all of them could take forever: it stops as soon as the limit is exceeded.
     """
     if isinstance(value, str):
         return str(TooLargeError()) if len(value) > MAX_VALUE_LENGTH else ""
@@ -48,14 +48,14 @@ def describe_excess(value: Any) -> str:
         total += sum(map(_own_size, level))
         if total > MAX_VALUE_LENGTH:
             return str(TooLargeError())
-        level = [part for whole in level for part in _children(whole)]
+        level = [child for parent in level for child in _children(parent)]
         if not level:
             return ""
     return f"the computed value is nested in more than {MAX_VALUE_DEPTH} levels"
 
 
 def _own_size(value: Any) -> int:
-    """The characters of JSON that a value has by itself, without its parts."""
+    """Return about how many characters of JSON a value takes by itself, without its children."""
     if isinstance(value, str):
         return len(value) + 2
     if isinstance(value, dict):
@@ -70,7 +70,7 @@ def _children(value: Any) -> Iterable[Any]:
 
 
 def to_text(value: Any) -> str:
-    """JSON text of a value; strings without quotes, lists and maps compact."""
+    """Return the JSON text of a value: strings without quotes, lists and maps compact."""
     if isinstance(value, str):
         return value
     if not isinstance(value, (list, dict)):
@@ -81,7 +81,7 @@ def to_text(value: Any) -> str:
 
 
 def concat(parts: list[Any]) -> str:
-    """The texts of the parts, one after the other."""
+    """Return the texts of the parts, joined."""
     return _check_length("".join(map(to_text, parts)))
 
 
@@ -104,25 +104,28 @@ def _require_list(value: Any) -> list[Any]:
 
 
 def type_name(value: Any) -> str:
-    """The JSON type of a value, in words."""
+    """Return the JSON type of a value as a word; raise UndefinedError for an undefined one."""
     names = {str: "text", bool: "boolean", int: "number", float: "number", list: "list", dict: "map"}
     return names.get(type(_require_defined(value)), "null" if value is None else "value")
 
 
 def _require_defined(value: Any) -> Any:
-    """A value; raises UndefinedError for what does not exist, which fits nowhere."""
+    """Return the value, or raise UndefinedError if it is undefined."""
     if isinstance(value, Undefined):
         value._fail_with_undefined_error()
     return value
 
 
+# The names of the parameters below are part of the language: an expression may pass them by keyword.
+
+
 def _default(value: Any, other: Any = "", boolean: bool = False) -> Any:
-    """The value, or `other` when it is undefined (or empty, with `boolean`)."""
+    """Return the value, or `other` if it is undefined (with `boolean`: or empty)."""
     return other if isinstance(value, Undefined) or (boolean and not value) else value
 
 
 def _replace(value: Any, old: Any, new: Any) -> str:
-    """The text with every `old` replaced by `new`."""
+    """Return the text with every `old` replaced by `new`."""
     text, old, new = _require_text(value), _require_text(old), _require_text(new)
     if len(text) + text.count(old) * (len(new) - len(old)) > MAX_VALUE_LENGTH:
         raise TooLargeError
@@ -130,7 +133,7 @@ def _replace(value: Any, old: Any, new: Any) -> str:
 
 
 def _join(value: Any, separator: str = "") -> str:
-    """The texts of a list, with a separator."""
+    """Return the texts of a list, joined with a separator."""
     parts, separator = [to_text(part) for part in _require_list(value)], _require_text(separator)
     if sum(map(len, parts)) + len(parts) * len(separator) > MAX_VALUE_LENGTH:
         raise TooLargeError
@@ -138,14 +141,14 @@ def _join(value: Any, separator: str = "") -> str:
 
 
 def _split(value: Any, separator: str) -> list[str]:
-    """The parts of a text between separators."""
+    """Return the parts of a text between separators."""
     if not _require_text(separator):
         raise FilterError("the separator is empty")
     return _require_text(value).split(separator)
 
 
 def _int(value: Any) -> int:
-    """A whole number: of a text that is one, or of a number, cut towards zero."""
+    """Return the whole number that a text spells, or a number truncated towards zero."""
     if isinstance(value, str) and not _INTEGER.fullmatch(value):
         raise FilterError("this text is not a whole number")
     try:
@@ -155,7 +158,7 @@ def _int(value: Any) -> int:
 
 
 def _float(value: Any) -> float:
-    """A number, of a text that is one or of a number."""
+    """Return the number that a text spells, or the number itself, as a float."""
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
         raise FilterError("this text is not a number")
     try:
@@ -165,25 +168,25 @@ def _float(value: Any) -> float:
 
 
 def _length(value: Any) -> int:
-    """How many characters, elements or keys."""
+    """Return the number of characters, elements or keys."""
     if not isinstance(value, (str, list, dict)):
         raise FilterError(f"a {type_name(value)} has no length")
     return len(value)
 
 
 def _element_at(index: int) -> Callable[[Any], Any]:
-    def take(value: Any) -> Any:
-        """The first or last element."""
+    def get_element(value: Any) -> Any:
+        """Return the element at the index; an empty list is an error."""
         if not _require_list(value):
             raise FilterError("the list is empty")
         return value[index]
 
-    return take
+    return get_element
 
 
 def _on_uniform_list(function: Callable[[list[Any]], Any]) -> Callable[[Any], Any]:
-    def order(value: Any) -> Any:
-        """Over a list of texts or a list of numbers."""
+    def apply_function(value: Any) -> Any:
+        """Apply the function to a list of texts or a list of numbers; a mixed list is an error."""
         items = _require_list(value)
         if not all(isinstance(item, str) for item in items) and not all(type_name(item) == "number" for item in items):
             raise FilterError("the list mixes types")
@@ -192,19 +195,19 @@ def _on_uniform_list(function: Callable[[list[Any]], Any]) -> Callable[[Any], An
         except ValueError:
             raise FilterError("the list is empty") from None
 
-    return order
+    return apply_function
 
 
 def _unique(value: Any) -> list[Any]:
-    """The list without repetitions, first ones kept."""
-    seen: dict[str, Any] = {}
+    """Return the list without repetitions, in the order of the first occurrences."""
+    items_by_text: dict[str, Any] = {}
     for item in _require_list(value):
-        seen.setdefault(to_text([_normalize_numbers(item)]), item)
-    return list(seen.values())
+        items_by_text.setdefault(to_text([_normalize_numbers(item)]), item)
+    return list(items_by_text.values())
 
 
 def _normalize_numbers(value: Any) -> Any:
-    """Data that is written alike where it is equal: JSON knows one type of numbers."""
+    """Return the data with whole floats as integers: JSON has one type of numbers, and equal data needs equal text."""
     if isinstance(value, dict):
         return {key: _normalize_numbers(part) for key, part in value.items()}
     if isinstance(value, list):
@@ -213,12 +216,12 @@ def _normalize_numbers(value: Any) -> Any:
 
 
 def _reverse(value: Any) -> Any:
-    """The text or list, back to front."""
+    """Return the text or list in reverse order."""
     return value[::-1] if isinstance(value, (str, list)) else _require_list(value)
 
 
 def _b64decode(value: Any) -> str:
-    """The text whose base64 this is."""
+    """Decode base64 of UTF-8 text."""
     try:
         text = base64.b64decode(_require_text(value), validate=True).decode()
     except (ValueError, binascii.Error):
@@ -229,8 +232,8 @@ def _b64decode(value: Any) -> str:
 
 
 def is_writable(text: str) -> bool:
-    """Whether a text has neither a NUL nor half of a surrogate pair."""
-    # Most texts are ASCII, which Python knows without looking at them.
+    """Report whether a text has neither a NUL nor half of a surrogate pair."""
+    # Most texts are ASCII, which Python knows without scanning them.
     return "\0" not in text if text.isascii() else _UNWRITABLE.search(text) is None
 
 
@@ -241,7 +244,10 @@ def _require_number(value: Any) -> Any:
 
 
 def _round(value: Any, digits: Any = 0) -> Any:
-    """The number with so many decimals; of whole numbers, Python takes ten to the power of as many as are cut."""
+    """Round a number to so many decimals.
+
+    The number of decimals is limited because Python raises ten to that power to round a whole number.
+    """
     if not isinstance(digits, int) or abs(digits) > 20:
         raise FilterError("the number of decimals is not a whole number up to 20")
     return round(_require_number(value), digits)
@@ -277,7 +283,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "trim": lambda value: _require_text(value).strip(),
         "unique": _unique,
         "upper": lambda value: _require_text(value).upper(),
-        # Everything outside RFC 3986's unreserved set, `/` too: a password stands between `:` and `@` of a URL.
+        # Everything outside RFC 3986's unreserved set, `/` too: a password goes between `:` and `@` of a URL.
         "urlencode": lambda value: _check_length(quote(to_text(value), safe="")),
     }
 )

@@ -12,41 +12,44 @@ Layers = tuple[Layer, ...]
 
 
 def layer(workspace: Workspace, selects: Callable[[str], bool]) -> Iterator[Stack]:
-    """The stacks of the selected bundles, project by project; neighbours share as many first layers as can be."""
+    """Yield the stacks of the selected bundles, project by project.
+
+    They are ordered so that neighbours share as many of their first layers as possible.
+    """
     organization = workspace.organization
     root = _make_layer("organization", "", organization.document, organization.secrets, "default_model")
-    environments = {name: _environment_layer(one) for name, one in workspace.environments.items()}
+    environments = {name: _environment_layer(environment) for name, environment in workspace.environments.items()}
     for project in workspace.projects:
         yield from _project_stacks(project, root, environments, selects)
 
 
 def team_stacks(workspace: Workspace) -> Iterator[Stack]:
-    """The stacks of teams themselves, up to their own layers: what a team has that runs as one, and not its agents."""
+    """Yield the stacks of the teams themselves, without layers of agents: the values of a team that runs as a whole."""
     organization = workspace.organization
     root = _make_layer("organization", "", organization.document, organization.secrets, "default_model")
-    environments = {name: _environment_layer(one) for name, one in workspace.environments.items()}
+    environments = {name: _environment_layer(environment) for name, environment in workspace.environments.items()}
     for project in workspace.projects:
-        own = _make_layer("project", project.name, project.document, project.secrets, "default_model")
+        project_layer = _make_layer("project", project.name, project.document, project.secrets, "default_model")
         overlays = _overlay_layers("project-environment", project.overlays)
-        known = {**{name: _environment_layer(one) for name, one in project.environments.items()}, **environments}
+        visible = _visible_environment_layers(project, environments)
         teams = [
-            (each, _team_layers(each), _overlay_layers("team-environment", each.overlays)) for each in project.teams
+            (team, _team_layers(team), _overlay_layers("team-environment", team.overlays)) for team in project.teams
         ]
         for environment in project.targets:
-            order = project.environments[environment].lineage
-            shared = (root, own, *(known[name] for name in order), *_overlays_in_order(overlays, order))
+            lineage = project.environments[environment].lineage
+            shared = (root, project_layer, *(visible[name] for name in lineage), *_overlays_in_order(overlays, lineage))
             for team, layers, team_overlays in teams:
                 if team.name and environment in team.targets:
                     target = Target(project.name, team.name, "", environment)
-                    yield Stack(target, (*shared, *layers, *_overlays_in_order(team_overlays, order)))
+                    yield Stack(target, (*shared, *layers, *_overlays_in_order(team_overlays, lineage)))
 
 
 def _project_stacks(
     project: Project, root: Layer, environments: Mapping[str, Layer], selects: Callable[[str], bool]
 ) -> Iterator[Stack]:
-    own = _make_layer("project", project.name, project.document, project.secrets, "default_model")
+    project_layer = _make_layer("project", project.name, project.document, project.secrets, "default_model")
     overlays = _overlay_layers("project-environment", project.overlays)
-    known = {**{name: _environment_layer(one) for name, one in project.environments.items()}, **environments}
+    visible = _visible_environment_layers(project, environments)
     teams = [(team, _team_layers(team), _overlay_layers("team-environment", team.overlays)) for team in project.teams]
     agents = {
         (team.name, agent.name): (_agent_layer(agent), _overlay_layers("agent-environment", agent.overlays))
@@ -54,17 +57,17 @@ def _project_stacks(
         for agent in team.agents
     }
     for environment in project.targets:
-        order = project.environments[environment].lineage
-        shared = (root, own, *(known[name] for name in order), *_overlays_in_order(overlays, order))
+        lineage = project.environments[environment].lineage
+        shared = (root, project_layer, *(visible[name] for name in lineage), *_overlays_in_order(overlays, lineage))
         for team, team_layers, team_overlays in teams:
             if environment not in team.targets:
                 continue
-            inside = (*shared, *team_layers, *_overlays_in_order(team_overlays, order))
+            team_base = (*shared, *team_layers, *_overlays_in_order(team_overlays, lineage))
             for agent in team.agents:
                 target = Target(project.name, team.name, agent.name, environment)
                 if environment in agent.targets and selects(target.id):
-                    base, agent_overlays = agents[team.name, agent.name]
-                    yield Stack(target, (*inside, base, *_overlays_in_order(agent_overlays, order)))
+                    agent_layer, agent_overlays = agents[team.name, agent.name]
+                    yield Stack(target, (*team_base, agent_layer, *_overlays_in_order(agent_overlays, lineage)))
 
 
 def _make_layer(
@@ -78,6 +81,12 @@ def _make_layer(
         as_scalar(get_field(document, model)) if model else None,
         secrets,
     )
+
+
+def _visible_environment_layers(project: Project, shared: Mapping[str, Layer]) -> dict[str, Layer]:
+    """Return the layers of all environments that a project can see; `shared` has those of the organization."""
+    own = {name: _environment_layer(environment) for name, environment in project.environments.items()}
+    return {**own, **shared}
 
 
 def _environment_layer(environment: Environment) -> Layer:
@@ -99,12 +108,12 @@ def _overlay_layers(kind: LayerKind, overlays: Mapping[str, Overlay]) -> dict[st
     }
 
 
-def _overlays_in_order(overlays: Mapping[str, Layer], order: tuple[str, ...]) -> Layers:
-    return tuple(overlays[name] for name in order if name in overlays)
+def _overlays_in_order(overlays: Mapping[str, Layer], lineage: tuple[str, ...]) -> Layers:
+    return tuple(overlays[name] for name in lineage if name in overlays)
 
 
 def workspace_targets(workspace: Workspace) -> Iterator[Target]:
-    """Every target of the workspace, in the order of their stacks."""
+    """Yield every target of the workspace, in the order of their stacks."""
     for project in workspace.projects:
         for environment in project.targets:
             for team in project.teams:

@@ -1,4 +1,4 @@
-"""Which secrets the bundles may read, told from what their layers write, before anything is decrypted."""
+"""Find the secrets that bundles may read from the text of their layers, before anything is decrypted."""
 
 import re
 from collections.abc import Iterator
@@ -17,56 +17,58 @@ _STEP = r"""\s*(?:\.\s*\w+|\[\s*(?:'[^'\\]*'|"[^"\\]*"|\d+)\s*\])"""
 _SECRET_READ = re.compile(rf"\bsecrets((?:{_STEP})+)")
 _PATH_STEP = re.compile(r"""\.\s*(\w+)|\[\s*'([^'\\]*)'|\[\s*"([^"\\]*)"|\[\s*(\d+)""")
 
-# The path of everything, for what is not understood.
+# The path of every secret, for a read that is not understood.
 _ANY_SECRET: KeyPath = ()
 
 
 class RequiredSecrets:
-    """The reads of many stacks; each layer is held against each file of its stacks once."""
+    """The secrets read by many stacks; each layer is compared with each secrets file of its stacks once."""
 
     def __init__(self) -> None:
         self._reads: dict[Layer, frozenset[KeyPath]] = {}
         self._files: dict[str, _SecretsFileReads] = {}
 
     def required_files(self, stack: Stack) -> Iterator[SecretsFile]:
-        """The secrets files of a stack that hold a secret which one of its layers may read."""
+        """Yield the secrets files of a stack that contain a secret which one of its layers may read."""
         for file in [layer.secrets for layer in stack.layers if layer.secrets]:
             if file.path not in self._files:
                 self._files[file.path] = _SecretsFileReads(file)
-            asked = self._files[file.path]
-            # All layers are asked, for each may read another secret of the file.
+            file_reads = self._files[file.path]
+            # All layers are examined, since each may read a different secret of the file.
             for layer in stack.layers:
-                if layer not in asked.readers:
-                    asked.readers[layer] = asked.mark_read(self._read_paths(layer))
-            if any(map(asked.readers.__getitem__, stack.layers)):
+                if layer not in file_reads.readers:
+                    file_reads.readers[layer] = file_reads.mark_read(self._read_paths(layer))
+            if any(map(file_reads.readers.__getitem__, stack.layers)):
                 yield file
 
     @property
     def file_paths(self) -> list[str]:
-        """The paths of the secrets files of the stacks so far."""
+        """The paths of the secrets files of all stacks so far."""
         return list(self._files)
 
     def unread_findings(self) -> Iterator[Diagnostic]:
-        """The secrets that no stack so far may read."""
-        for path, file in self._files.items():
+        """Yield a finding for each secret that no stack so far may read."""
+        for path, file_reads in self._files.items():
             # A list has one finding, at its first element.
-            for key, node in dict(reversed(file.unread)).items():
+            for key, node in dict(reversed(file_reads.unread)).items():
                 message = f"no bundle reads the secret '{format_path(key)}'"
                 hint = "remove it, or read it: what is not there cannot leak"
                 yield Diagnostic(Span(path, *node.mark), "ET651", message, hint, key=format_path(key))
 
     def _read_paths(self, layer: Layer) -> frozenset[KeyPath]:
-        found = self._reads.get(layer)
-        if found is None:
+        paths = self._reads.get(layer)
+        if paths is None:
             section = layer.section
-            # As JSON, a section shows at once whether it mentions any; few do.
-            mentions = section is not None and b"secrets" in orjson.dumps(section.value)
-            found = self._reads[layer] = frozenset(_secrets_read(section)) if section and mentions else frozenset()
-        return found
+            # A search of the section's JSON shows quickly whether it mentions secrets; few sections do.
+            mentions_secrets = section is not None and b"secrets" in orjson.dumps(section.value)
+            paths = self._reads[layer] = (
+                frozenset(_secrets_read(section)) if section and mentions_secrets else frozenset()
+            )
+        return paths
 
 
 class _SecretsFileReads:
-    """The secrets of a file, those of them that nobody has read yet, and whether layers read any."""
+    """The secrets of one file: those that are still unread, and for each layer whether it reads any."""
 
     def __init__(self, sealed: SecretsFile) -> None:
         self._secrets = tuple(_secret_leaves(sealed.content, ()))
@@ -74,27 +76,26 @@ class _SecretsFileReads:
         self.readers: dict[Layer, bool] = {}
 
     def mark_read(self, reads: frozenset[KeyPath]) -> bool:
-        """Note what is read; whether any of it is here."""
+        """Mark secrets as read, and report whether any of the reads concerns this file."""
         self.unread = tuple(leaf for leaf in self.unread if not _is_read(leaf, reads))
         return any(_is_read(leaf, reads) for leaf in self._secrets)
 
 
 def _is_read(secret: tuple[KeyPath, ScalarNode], reads: frozenset[KeyPath]) -> bool:
-    """Whether a secret, something around it, or a part of it is read."""
-    return any(all(one == other for one, other in zip(secret[0], read, strict=False)) for read in reads)
+    """Report whether a secret, a map or list around it, or a part of it is read."""
+    return any(all(own == step for own, step in zip(secret[0], read, strict=False)) for read in reads)
 
 
 def _secrets_read(section: MappingNode) -> Iterator[KeyPath]:
-    """The paths of secrets that a section mentions."""
+    """Yield the paths of the secrets that a section mentions."""
     for name, node in section.entries.items():
         for scalar in iter_scalars(node):
             if name == "secrets":
                 yield _parse_secret_path(scalar.text)
             elif "${{" in scalar.text and "secrets" in scalar.text:
-                found = _SECRET_READ.findall(scalar.text)
-                yield from (
-                    map(_expression_path, found) if len(found) == scalar.text.count("secrets") else (_ANY_SECRET,)
-                )
+                reads = _SECRET_READ.findall(scalar.text)
+                is_understood = len(reads) == scalar.text.count("secrets")
+                yield from map(_expression_path, reads) if is_understood else (_ANY_SECRET,)
 
 
 def _parse_secret_path(path: str) -> KeyPath:
@@ -109,7 +110,7 @@ def _expression_path(steps: str) -> KeyPath:
 
 
 def _secret_leaves(node: Node, path: KeyPath) -> Iterator[tuple[KeyPath, ScalarNode]]:
-    """The secrets of a file by the paths that others read them by; a list is read as a whole."""
+    """Yield the secrets of a file with the paths by which they are read; elements of a list have the list's path."""
     if isinstance(node, ScalarNode):
         yield path, node
     elif isinstance(node, SequenceNode):

@@ -1,4 +1,4 @@
-"""Where Jinja2 evaluates what users write: on data only, with the language's own filters."""
+"""The Jinja2 sandbox in which users' expressions are evaluated: on data only, with the language's own filters."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from envtree.compile.filters import FILTERS, TESTS, concat
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """No attributes of Python objects, no globals, and arithmetic on numbers only."""
+    """A Jinja2 environment without attributes of Python objects, without globals, with arithmetic on numbers only."""
 
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%"})
 
@@ -20,19 +20,19 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.tests = {name: test for name, test in self.tests.items() if name in TESTS}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """A key; `a.b` is `a['b']`."""
+        """Return the value of a key: `a.b` means `a['b']`."""
         return self.getitem(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """A part of a map or a list."""
+        """Return an element of a map or a list; undefined if there is none."""
         try:
             return obj[argument] if isinstance(obj, (dict, list)) else self.undefined(obj=obj, name=argument)
         except (LookupError, TypeError):
             return self.undefined(obj=obj, name=argument)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """Arithmetic; texts and lists can be joined."""
-        numbers = all(isinstance(side, (int, float)) and not isinstance(side, bool) for side in (left, right))
-        if not numbers and not (operator == "+" and type(left) is type(right) and isinstance(left, (str, list))):
+        """Compute an operation on two numbers; `+` also joins two texts or two lists."""
+        are_numbers = all(isinstance(side, (int, float)) and not isinstance(side, bool) for side in (left, right))
+        if not are_numbers and not (operator == "+" and type(left) is type(right) and isinstance(left, (str, list))):
             raise TypeError("operands")
         return super().call_binop(context, operator, left, right)

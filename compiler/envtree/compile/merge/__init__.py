@@ -1,4 +1,4 @@
-"""Merge each stack of layers to one value per key; stacks that begin alike share what they begin with."""
+"""Merge each stack of layers to one value per key; stacks with the same first layers share their merged values."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -17,7 +17,7 @@ from envtree.model.workspace import Organization
 
 
 class _MergedPrefix(NamedTuple):
-    """What the layers up to here merge to."""
+    """The merged values of the first layers of a stack."""
 
     sections: dict[str, MergedValue]
     secrets: MergedValue | None
@@ -25,7 +25,7 @@ class _MergedPrefix(NamedTuple):
 
 
 class _SectionContexts(NamedTuple):
-    """How the sections of a layer are merged, and how its environment variables and its secrets are."""
+    """The contexts in which the sections, the environment variables and the secrets of a layer are merged."""
 
     sections: MergeContext
     variables: MergeContext
@@ -33,12 +33,12 @@ class _SectionContexts(NamedTuple):
 
     @classmethod
     def of(cls, context: MergeContext) -> "_SectionContexts":
-        """Made once: a named tuple's own `_replace` costs more than what it would be made for."""
+        """Derive the three contexts, once a run: a named tuple's `_replace` is too slow to call for each merge."""
         return cls(context, context._replace(as_text=True), context._replace(policies=ListPolicies({})))
 
 
 class _LayerChanges(NamedTuple):
-    """What one layer says, ready to be put over what is below it."""
+    """The changes of one layer, ready to be applied to the values below it."""
 
     sections: dict[str, LayerChange]
     secrets: LayerChange | None
@@ -47,37 +47,37 @@ class _LayerChanges(NamedTuple):
 def merge(
     stacks: Iterable[Stack], organization: Organization, diags: Diagnostics, effects: Effects | None = None
 ) -> Iterator[MergedStack]:
-    """Merge the stacks in the order given: one that shares its first layers with the one before costs its own only.
+    """Merge the stacks in the given order; the first layers that a stack shares with the previous one are merged once.
 
-    When they were all that there are, `effects` can tell which directives never do anything.
+    If the stacks are all that the tree has, `effects` shows afterwards which directives never change anything.
     """
     contexts = _SectionContexts.of(
         MergeContext(
             ListPolicies({**BUILT_IN_LIST_POLICIES, **organization.list_policies}), diags, effects or Effects()
         )
     )
-    trail: list[tuple[Layer, _MergedPrefix]] = []
-    lifted: dict[Layer, _LayerChanges] = {}
+    prefixes: list[tuple[Layer, _MergedPrefix]] = []
+    changes_by_layer: dict[Layer, _LayerChanges] = {}
     project = ""
     for stack in stacks:
         if stack.target.project != project:
-            lifted, project = {}, stack.target.project
-        del trail[_shared_layer_count(trail, stack) :]
-        for layer in stack.layers[len(trail) :]:
-            below = trail[-1][1] if trail else _MergedPrefix({}, None, None)
-            if layer not in lifted:
-                lifted[layer] = _read_layer(layer)
-            trail.append((layer, _add_layer(below, layer, lifted[layer], contexts)))
-        top = trail[-1][1]
+            changes_by_layer, project = {}, stack.target.project
+        del prefixes[_shared_layer_count(prefixes, stack) :]
+        for layer in stack.layers[len(prefixes) :]:
+            below = prefixes[-1][1] if prefixes else _MergedPrefix({}, None, None)
+            if layer not in changes_by_layer:
+                changes_by_layer[layer] = _read_layer(layer)
+            prefixes.append((layer, _add_layer(below, layer, changes_by_layer[layer], contexts)))
+        top = prefixes[-1][1]
         secrets = top.secrets.entries if type(top.secrets) is MergedMapping else {}
         yield MergedStack(stack, top.sections, secrets, top.model)
 
 
-def _shared_layer_count(trail: list[tuple[Layer, _MergedPrefix]], stack: Stack) -> int:
-    """How many first layers the stack has in common with the one before."""
+def _shared_layer_count(prefixes: list[tuple[Layer, _MergedPrefix]], stack: Stack) -> int:
+    """Return how many first layers the stack has in common with the previous one."""
     count = 0
-    for (layer, _), other in zip(trail, stack.layers, strict=False):
-        if layer is not other:
+    for (layer, _), stack_layer in zip(prefixes, stack.layers, strict=False):
+        if layer is not stack_layer:
             break
         count += 1
     return count
@@ -91,9 +91,9 @@ def _read_layer(layer: Layer) -> _LayerChanges:
     sealed = layer.secrets
     if sealed is None or not sealed.content.entries:
         return _LayerChanges(sections, None)
-    # Positions of secrets are in the secrets file, so its values get a layer that says so.
-    place = replace(layer, document=Document(sealed.path, sealed.location, sealed.digest, sealed.content))
-    return _LayerChanges(sections, to_change(sealed.content, place))
+    # Positions of secrets refer to the secrets file, so its values get a layer with that file as the document.
+    secrets_layer = replace(layer, document=Document(sealed.path, sealed.location, sealed.digest, sealed.content))
+    return _LayerChanges(sections, to_change(sealed.content, secrets_layer))
 
 
 def _add_layer(below: _MergedPrefix, layer: Layer, changes: _LayerChanges, contexts: _SectionContexts) -> _MergedPrefix:
@@ -117,7 +117,7 @@ def _add_layer(below: _MergedPrefix, layer: Layer, changes: _LayerChanges, conte
 
 
 def _check_redundant_model(below: _MergedPrefix, layer: Layer, context: MergeContext) -> None:
-    """Note a layer that names the model which it would have anyway."""
+    """Record a layer that sets the model to the inherited one."""
     if layer.model and below.model and layer.model.text == below.model[0].text:
         path = ("default_model" if layer.kind == "project" else "model_id",)
         context.effects.mark_redundant(to_leaf(*below.model), to_leaf(layer.model, layer), path)

@@ -1,4 +1,4 @@
-"""The merge algebra: what a layer says, applied to what is below it. Nothing given is ever changed."""
+"""The merge algebra: apply the changes of a layer to the value below. Arguments are never modified."""
 
 from collections.abc import Iterator
 from typing import TypeGuard
@@ -17,7 +17,7 @@ from envtree.model.span import Span
 def find_broken_locks(
     below: MergedMapping, value: MergedValue | None, path: KeyPath, *, as_text: bool
 ) -> Iterator[tuple[KeyPath, Span]]:
-    """The locked values of `below` that `value` would change or lose, with who locked them."""
+    """Yield the locked values of `below` that `value` would change or remove, with the places of their locks."""
     for key, child in below.entries.items():
         new = value.entries.get(key) if type(value) is MergedMapping else None
         if child.lock:
@@ -28,7 +28,7 @@ def find_broken_locks(
 
 
 def preserve_locks(below: MergedMapping, value: MergedMapping) -> MergedMapping:
-    """`value` with the locked, equal values of `below` in their places, so that they stay locked."""
+    """Return `value` with the equal locked values of `below` in their places, so that they stay locked."""
     entries = dict(value.entries)
     for key, child in below.entries.items():
         new = entries.get(key)
@@ -39,7 +39,7 @@ def preserve_locks(below: MergedMapping, value: MergedMapping) -> MergedMapping:
     return value._replace(entries=entries, contains_lock=True)
 
 
-# As in `lift`: a named tuple's own constructor costs as much again.
+# As in `layer_changes`: a named tuple's own constructor takes twice as long.
 _new = tuple.__new__
 
 _SIMPLE_TYPES = frozenset({str, int, bool})
@@ -50,7 +50,7 @@ _HINT_NOT_INJECTED = "correct the name, or write secrets: {{{0}: {{$delete: true
 def apply_change(
     below: MergedValue | None, change: LayerChange, path: KeyPath, outer_lock: Span | None, context: MergeContext
 ) -> MergedValue | None:
-    """The value above: `held` is the lock of a map around it; None means that there is no such key."""
+    """Return the value after a change, None if the key is gone; `outer_lock` is the lock of a map around it."""
     if type(change) is Directive:
         return _apply_directive(below, change, path, outer_lock, context)
     if type(below) is MergedMapping and isinstance(change, (MergedMapping, MapChange)):
@@ -65,45 +65,59 @@ def merge_map(
     outer_lock: Span | None,
     context: MergeContext,
 ) -> MergedMapping:
-    """Merge key by key; a key that merges to nothing is gone."""
+    """Merge key by key; a key whose merged value is None is removed."""
     if not change.entries:
         _report_empty(change, path, context)
         return below
     entries = dict(below.entries)
-    dynamic, guarded, locks = below.is_dynamic, below.shadows_expression, below.contains_lock
-    # The common cases are spelt out: they are most of the work of a compile.
+    is_dynamic, shadows_expression, contains_lock = below.is_dynamic, below.shadows_expression, below.contains_lock
+    # The common cases are written out here: they take most of the time of a compile.
     unlocked = outer_lock is None
-    new_maps = unlocked and not context.policies.any_by_key
+    takes_new_maps = unlocked and not context.policies.any_by_key
     for key, child in change.entries.items():
         under = entries.get(key)
-        if new_maps and under is None and type(child) is MergedMapping and child.entries:
+        if takes_new_maps and under is None and type(child) is MergedMapping and child.entries:
             entries[key] = child
-            dynamic = dynamic or child.is_dynamic
+            is_dynamic = is_dynamic or child.is_dynamic
             continue
         if unlocked and type(child) is MergedScalar and (under is None or _can_replace(under, child, context)):
             scalar = child if under is None else _replace_scalar(under, child, path, key, context)
             entries[key] = scalar
-            guarded = guarded or scalar.shadows_expression
-            dynamic = dynamic or child.is_dynamic
+            shadows_expression = shadows_expression or scalar.shadows_expression
+            is_dynamic = is_dynamic or child.is_dynamic
             continue
-        # What is missing may have been meant to be one of its neighbours.
-        around = context._replace(siblings=tuple(entries)) if under is None and type(child) is Directive else context
-        merged = apply_change(under, child, (*path, key), outer_lock, around)
+        # A directive for a missing key may be meant for one of its siblings, which a hint then suggests.
+        child_context = (
+            context._replace(siblings=tuple(entries)) if under is None and type(child) is Directive else context
+        )
+        merged = apply_change(under, child, (*path, key), outer_lock, child_context)
         if merged is None:
             entries.pop(key, None)
             continue
         entries[key] = merged
-        dynamic = dynamic or merged.is_dynamic
-        guarded = guarded or merged.shadows_expression
-        locks = locks or merged.lock is not None or (type(merged) is MergedMapping and merged.contains_lock)
-    values = (entries, change.node, change.layer, below, "merge", below.lock, dynamic, guarded, locks)
+        is_dynamic = is_dynamic or merged.is_dynamic
+        shadows_expression = shadows_expression or merged.shadows_expression
+        contains_lock = (
+            contains_lock or merged.lock is not None or (type(merged) is MergedMapping and merged.contains_lock)
+        )
+    values = (
+        entries,
+        change.node,
+        change.layer,
+        below,
+        "merge",
+        below.lock,
+        is_dynamic,
+        shadows_expression,
+        contains_lock,
+    )
     return _new(MergedMapping, values)
 
 
 def apply_to_nothing(
     change: MergedMapping | MergedScalar | MergedSequence | MapChange | Directive, path: KeyPath, context: MergeContext
 ) -> MergedValue:
-    """What a change amounts to with nothing below: its directives are applied to nothing."""
+    """Return the value of a change with no value below: its directives are applied to nothing."""
     if type(change) is MapChange:
         nothing = MergedMapping({}, change.node, change.layer, None, "set", None, False, False, False)
         return merge_map(nothing, change, path, None, context)._replace(base=None, rule="set")
@@ -112,13 +126,13 @@ def apply_to_nothing(
 
 
 def _report_empty(change: MergedMapping | MapChange, path: KeyPath, context: MergeContext) -> None:
-    place = Span(change.layer.path, *change.node.mark)
+    span = Span(change.layer.path, *change.node.mark)
     if isinstance(change.node, MappingNode) and change.node.entries:
-        context.mark_noop("ET450", place, path, "a directive with an empty list changes nothing", "remove it")
+        context.mark_noop("ET450", span, path, "a directive with an empty list changes nothing", "remove it")
         return
     empty = "[]" if isinstance(change.node, SequenceNode) else "{}"
     hint = "write {$replace: {}} to empty the map"
-    context.mark_noop("ET450", place, path, f"'{empty}' over a map changes nothing", hint)
+    context.mark_noop("ET450", span, path, f"'{empty}' over a map changes nothing", hint)
 
 
 def _replace_scalar(
@@ -131,7 +145,7 @@ def _replace_scalar(
 
 
 def _can_replace(below: MergedValue, leaf: MergedScalar, context: MergeContext) -> TypeGuard[MergedScalar]:
-    """Whether a scalar takes the place of another one without any question of types or locks."""
+    """Report whether a scalar can replace the value below without further checks of types and locks."""
     return (
         type(below) is MergedScalar
         and below.lock is None
@@ -143,7 +157,7 @@ def _can_replace(below: MergedValue, leaf: MergedScalar, context: MergeContext) 
 def _merge_value(
     below: MergedValue | None, value: MergedValue, path: KeyPath, outer_lock: Span | None, context: MergeContext
 ) -> MergedValue | None:
-    """Put a value in the place of what is below, if its type fits; a list goes by its policy."""
+    """Replace the value below by another one of a compatible type; lists are combined by the policy of their path."""
     if below is not None and not _is_compatible(below, value, context):
         context.report_type_clash(below, value, path)
         return below
@@ -163,15 +177,15 @@ def _merge_value(
         )
         return below
 
-    def merge_element(old: MergedMapping, new: MergedMapping, at: KeyPath) -> MergedValue:
-        return merge_map(old, new, at, None, context)
+    def merge_element(old: MergedMapping, new: MergedMapping, element_path: KeyPath) -> MergedValue:
+        return merge_map(old, new, element_path, None, context)
 
     combined = combine_lists(under, value, path, context, merge_element)
     return _override(below, combined, path, outer_lock, context, combined.rule if under else "replace")
 
 
 def _mark_empty_effective(value: MergedMapping, context: MergeContext) -> None:
-    """What is empty inside a map that comes as a whole is of use here, whatever it is elsewhere."""
+    """Mark the empty maps and lists inside a map that is new here: they have an effect, if only in this stack."""
     for child in value.entries.values():
         if type(child) is MergedMapping and child.entries:
             _mark_empty_effective(child, context)
@@ -187,7 +201,7 @@ def _override(
     context: MergeContext,
     rule: MergeRule,
 ) -> MergedValue | None:
-    """Set `value` over `below`, unless a lock on, around or inside it forbids that."""
+    """Return `value` as the override of `below`, or `below` if a lock on, around or inside it forbids that."""
     if below is None:
         if outer_lock:
             context.report_locked(outer_lock, merged_span(value), path)
@@ -204,65 +218,65 @@ def _override(
     if type(below) is MergedMapping and below.contains_lock:
         assert type(value) is MergedMapping
         value = preserve_locks(below, value)
-    guarded = (below.shadows_expression or below.is_dynamic) and rule != "$replace"
-    return value._replace(base=below, rule=rule, shadows_expression=guarded)
+    shadows_expression = (below.shadows_expression or below.is_dynamic) and rule != "$replace"
+    return value._replace(base=below, rule=rule, shadows_expression=shadows_expression)
 
 
 def _has_broken_locks(
     below: MergedValue, value: MergedValue | None, span: Span, path: KeyPath, context: MergeContext
 ) -> bool:
-    """Whether a value, or a removal, breaks a lock inside the map below; reported at `place` if so."""
+    """Report whether a value, or a removal (None), breaks a lock inside the map below; add a finding at `span` if so."""
     if type(below) is not MergedMapping or not below.contains_lock:
         return False
     broken = tuple(find_broken_locks(below, value, path, as_text=context.as_text))
     if broken:
-        (where, who), *others = broken
-        context.report_locked(who, span, where, *others)
+        (locked_path, lock), *others = broken
+        context.report_locked(lock, span, locked_path, *others)
     return bool(broken)
 
 
 def _is_compatible(below: MergedValue, value: MergedValue, context: MergeContext) -> bool:
-    one, other = type_of(below), type_of(value)
-    if one == other or "null" in (one, other) or is_expression(below) or is_expression(value):
+    type_below, new_type = type_of(below), type_of(value)
+    if type_below == new_type or "null" in (type_below, new_type) or is_expression(below) or is_expression(value):
         return True
     return context.as_text and type(below) is MergedScalar and type(value) is MergedScalar
 
 
 def _apply_directive(
-    below: MergedValue | None, patch: Directive, path: KeyPath, outer_lock: Span | None, context: MergeContext
+    below: MergedValue | None, directive: Directive, path: KeyPath, outer_lock: Span | None, context: MergeContext
 ) -> MergedValue | None:
-    if patch.expect and (patch.expect == "exists") != (below is not None):
-        context.report_unexpected(below, Span(patch.layer.path, *patch.node.entries["$expect"].mark), path)
-    result = _run_directive(below, patch, path, outer_lock, context)
-    if patch.lock is None or result is None or result.lock or outer_lock:
+    if directive.expect and (directive.expect == "exists") != (below is not None):
+        context.report_unexpected(below, Span(directive.layer.path, *directive.node.entries["$expect"].mark), path)
+    result = _run_directive(below, directive, path, outer_lock, context)
+    if directive.lock is None or result is None or result.lock or outer_lock:
         return result
     return (
-        result._replace(lock=patch.lock, contains_lock=True)
+        result._replace(lock=directive.lock, contains_lock=True)
         if type(result) is MergedMapping
-        else result._replace(lock=patch.lock)
+        else result._replace(lock=directive.lock)
     )
 
 
 def _run_directive(
-    below: MergedValue | None, patch: Directive, path: KeyPath, outer_lock: Span | None, context: MergeContext
+    below: MergedValue | None, directive: Directive, path: KeyPath, outer_lock: Span | None, context: MergeContext
 ) -> MergedValue | None:
-    if patch.action == "$delete":
-        return _run_delete(below, patch, path, outer_lock, context)
-    if patch.action == "$list":
-        return _run_list_directive(below, patch, path, outer_lock, context)
-    if patch.value is None:
+    if directive.action == "$delete":
+        return _run_delete(below, directive, path, outer_lock, context)
+    if directive.action == "$list":
+        return _run_list_directive(below, directive, path, outer_lock, context)
+    if directive.value is None:
         return below
-    if patch.action == "$value":
-        if patch.lock and isinstance(patch.value, (MergedScalar, MergedSequence)):
-            context.effects.mark_intended(patch.value)
-        return apply_change(below, patch.value, path, outer_lock, context)
+    if directive.action == "$value":
+        if directive.lock and isinstance(directive.value, (MergedScalar, MergedSequence)):
+            context.effects.mark_intended(directive.value)
+        return apply_change(below, directive.value, path, outer_lock, context)
     return _override(
-        below, _as_replacement(apply_to_nothing(patch.value, path, context)), path, outer_lock, context, "$replace"
+        below, _as_replacement(apply_to_nothing(directive.value, path, context)), path, outer_lock, context, "$replace"
     )
 
 
 def _as_replacement(value: MergedValue) -> MergedValue:
-    """The value with `$replace` as the rule of everything in it, for that is what it says of each key."""
+    """Return the value with `$replace` as the rule of everything in it, since the directive applies to each key."""
     if type(value) is MergedMapping:
         entries = {key: _as_replacement(child) for key, child in value.entries.items()}
         return value._replace(entries=entries, rule="$replace")
@@ -270,34 +284,34 @@ def _as_replacement(value: MergedValue) -> MergedValue:
 
 
 def _run_list_directive(
-    below: MergedValue | None, patch: Directive, path: KeyPath, outer_lock: Span | None, context: MergeContext
+    below: MergedValue | None, directive: Directive, path: KeyPath, outer_lock: Span | None, context: MergeContext
 ) -> MergedValue | None:
     if below is not None and type(below) is not MergedSequence and type_of(below) != "null":
-        context.report_not_a_list(below, Span(patch.layer.path, *patch.node.mark), path)
+        context.report_not_a_list(below, Span(directive.layer.path, *directive.node.mark), path)
         return below
-    edited = apply_list_directive(below if type(below) is MergedSequence else None, patch, path, context)
+    edited = apply_list_directive(below if type(below) is MergedSequence else None, directive, path, context)
     return below if edited is None else _override(below, edited, path, outer_lock, context, "$list")
 
 
 def _delete_hint(path: KeyPath, context: MergeContext) -> str:
-    meant = nearest_name(path[-1], context.siblings)
-    if meant:
-        return f"did you mean '{meant}'?"
+    suggestion = nearest_name(path[-1], context.siblings)
+    if suggestion:
+        return f"did you mean '{suggestion}'?"
     return (
         _HINT_NOT_INJECTED.format(path[-1]) if context.as_text and path[:-1] == ("env_vars",) else _HINT_NOT_INHERITED
     )
 
 
 def _run_delete(
-    below: MergedValue | None, patch: Directive, path: KeyPath, outer_lock: Span | None, context: MergeContext
+    below: MergedValue | None, directive: Directive, path: KeyPath, outer_lock: Span | None, context: MergeContext
 ) -> MergedValue | None:
-    place = Span(patch.layer.path, *patch.node.mark)
+    span = Span(directive.layer.path, *directive.node.mark)
     if below is None:
         message = f"'{format_path(path)}' is not inherited, so there is nothing to delete"
-        context.mark_noop("ET451", place, path, message, _delete_hint(path, context))
+        context.mark_noop("ET451", span, path, message, _delete_hint(path, context))
         return None
-    context.effects.mark_effective(place)
+    context.effects.mark_effective(span)
     if lock := outer_lock or below.lock:
-        context.report_locked(lock, place, path)
+        context.report_locked(lock, span, path)
         return below
-    return below if _has_broken_locks(below, None, place, path, context) else None
+    return below if _has_broken_locks(below, None, span, path, context) else None

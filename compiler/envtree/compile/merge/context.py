@@ -1,4 +1,4 @@
-"""What every step of a merge needs: the list policies, the sink, and whether scalars are text."""
+"""The context of a merge: the list policies, the sinks for findings, and whether scalars are text."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,10 @@ from envtree.model.workspace import MergeByKey
 
 
 class MergeContext(NamedTuple):
-    """`text` is set among env_vars, where every scalar is text; `siblings` are the keys beside one that is missing."""
+    """The settings of a merge.
+
+    `as_text` is set inside env_vars, where every scalar is text; `siblings` are the keys beside a missing one.
+    """
 
     policies: ListPolicies
     diags: Diagnostics
@@ -28,30 +31,29 @@ class MergeContext(NamedTuple):
         self.diags.add(Diagnostic(span, code, message, hint, related, format_path(path)))
 
     def mark_noop(self, code: str, span: Span, path: KeyPath, message: str, hint: str) -> None:
-        """What a layer says at a path changes nothing in this stack."""
+        """Record that a statement of a layer changes nothing in this stack."""
         self.effects.mark_noop(Diagnostic(span, code, message, hint, key=format_path(path)))
 
     def mark_redundant(self, below: MergedValue, value: MergedValue, path: KeyPath) -> None:
-        """A layer says again what is below; the key by which elements are merged has to be said."""
+        """Record that a layer repeats the value below; the key by which elements are merged must be repeated."""
         policy = self.policies.at(path[:-2])
         if not (isinstance(policy, MergeByKey) and path[-1] == policy.key):
             self.effects.mark_redundant(below, value, path)
 
     def report_type_clash(self, below: MergedValue, value: MergedValue, path: KeyPath) -> None:
-        """A layer changes the type of a value."""
-        mine, theirs = type_of(value), type_of(below)
-        here, there = _describe_type(mine), _describe_type(theirs)
+        """Report that a layer changes the type of a value."""
+        inherited = type_of(below)
         self.report(
             "ET401",
             merged_span(value),
             path,
-            f"'{format_path(path)}' is {here} here, but {there} below",
+            f"'{format_path(path)}' is {_describe_type(type_of(value))} here, but {_describe_type(inherited)} below",
             "keep the type, or write {$replace: …} to change it on purpose",
-            RelatedSpan(merged_span(below), f"the inherited {theirs}"),
+            RelatedSpan(merged_span(below), f"the inherited {inherited}"),
         )
 
     def report_locked(self, lock: Span, span: Span, path: KeyPath, *others: tuple[KeyPath, Span]) -> None:
-        """A layer overrides a locked value, and maybe others at once."""
+        """Report that a layer overrides a locked value; `others` are further locked values of the same override."""
         self.report(
             "ET402",
             span,
@@ -59,30 +61,30 @@ class MergeContext(NamedTuple):
             f"'{format_path(path)}' is locked and cannot be overridden",
             "remove the override, or move the change to the layer that locks",
             RelatedSpan(lock, "locked here"),
-            *(RelatedSpan(who, f"'{format_path(other)}' is locked too") for other, who in others),
+            *(RelatedSpan(other_lock, f"'{format_path(locked)}' is locked too") for locked, other_lock in others),
         )
 
     def report_unexpected(self, below: MergedValue | None, span: Span, path: KeyPath) -> None:
-        """An override does not find what its `$expect` says."""
-        meant = nearest_name(path[-1], self.siblings) if below is None else ""
-        found, wanted = ("not inherited", "inherited") if below is None else ("inherited", "new")
+        """Report that the state of a key is not the one that `$expect` requires."""
+        suggestion = nearest_name(path[-1], self.siblings) if below is None else ""
+        state, expected = ("not inherited", "inherited") if below is None else ("inherited", "new")
         self.report(
             "ET403",
             span,
             path,
-            f"'{format_path(path)}' is {found}, but expected to be {wanted}",
-            f"did you mean '{meant}'?" if meant else "correct the name, or drop '$expect'",
+            f"'{format_path(path)}' is {state}, but expected to be {expected}",
+            f"did you mean '{suggestion}'?" if suggestion else "correct the name, or drop '$expect'",
             *([RelatedSpan(merged_span(below), "the inherited value")] if below is not None else []),
         )
 
     def report_not_a_list(self, below: MergedValue, span: Span, path: KeyPath) -> None:
-        """A list directive meets something else."""
-        what = "an expression" if is_expression(below) else _describe_type(type_of(below))
+        """Report that a list directive applies to a value that is not a list."""
+        description = "an expression" if is_expression(below) else _describe_type(type_of(below))
         self.report(
             "ET405",
             span,
             path,
-            f"a list directive meets {what} at '{format_path(path)}', expected a list",
+            f"a list directive meets {description} at '{format_path(path)}', expected a list",
             "write {$replace: […]} to put a list in its place",
             RelatedSpan(merged_span(below), "the inherited value"),
         )

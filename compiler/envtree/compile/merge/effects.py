@@ -1,4 +1,4 @@
-"""What layers and directives do over all stacks: one that does nothing in any of them is a mistake."""
+"""Record the effects of layers and directives over all stacks: one that has none in any stack is a mistake."""
 
 from collections import Counter
 from collections.abc import Container, Iterable
@@ -10,17 +10,17 @@ from envtree.model.layers import Layer
 from envtree.model.merged import MergedValue, merged_span
 from envtree.model.span import Span
 
-# A layer by what tells it from all others, in every process.
+# Kind, scope and path: they identify a layer in every process.
 LayerName = tuple[str, str, str]
 ValueKey = tuple[LayerName, Span]
 
 
 class EffectLog(NamedTuple):
-    """Effects over some of the stacks, in a form that can be kept, or sent to another process.
+    """Effects over some of the stacks, in a form that can be stored or sent to another process.
 
-    `useful` are the places of what changes something, and `idle` has a finding for each that did not somewhere;
-    `merged` tells how often each layer was put over what is below it, and `repeats` how often one of its values was
-    there already, with the finding; those that are `pinned` have a reason to be said.
+    `effective` are the places of statements that changed something, and `noops` has a finding for each statement that
+    changed nothing in some stack. `merge_counts` has how often each layer was merged, and `redundant` how often one of
+    its values repeated the value below, with the finding; the values in `intended` have a reason to be repeated.
     """
 
     effective: set[Span]
@@ -31,74 +31,78 @@ class EffectLog(NamedTuple):
 
 
 def restrict_to_files(log: EffectLog, paths: Container[str]) -> EffectLog:
-    """What of it is about some files only."""
+    """Return the part of a log that concerns the files with the given paths."""
     return EffectLog(
-        {place for place in log.effective if place.path in paths},
-        {place: finding for place, finding in log.noops.items() if place.path in paths},
-        Counter({name: count for name, count in log.merge_counts.items() if name[2] in paths}),
-        {place for place in log.intended if place[1].path in paths},
-        {place: found for place, found in log.redundant.items() if place[1].path in paths},
+        effective={span for span in log.effective if span.path in paths},
+        noops={span: finding for span, finding in log.noops.items() if span.path in paths},
+        merge_counts=Counter({name: count for name, count in log.merge_counts.items() if name[2] in paths}),
+        intended={key for key in log.intended if key[1].path in paths},
+        redundant={key: repeats for key, repeats in log.redundant.items() if key[1].path in paths},
     )
 
 
 def effect_findings(logs: Iterable[EffectLog]) -> list[Diagnostic]:
-    """One for each place that never changed anything in any of the parts, which are in the order of their stacks."""
-    all = _combine_logs(logs)
-    idle = [finding for place, finding in all.noops.items() if place not in all.effective]
-    loose = ((mine[0], one) for mine, one in all.redundant.items() if mine not in all.intended)
-    return [*idle, *(finding for layer, (count, finding) in loose if count == all.merge_counts[layer])]
+    """Return a finding for each statement without effect in any of the logs, which are in the order of their stacks."""
+    log = _combine_logs(logs)
+    noops = [finding for span, finding in log.noops.items() if span not in log.effective]
+    redundant = (
+        finding
+        for key, (count, finding) in log.redundant.items()
+        if key not in log.intended and count == log.merge_counts[key[0]]
+    )
+    return [*noops, *redundant]
 
 
 class Effects:
-    """Notes what happens while stacks are merged."""
+    """Recorder of the effects of layers while stacks are merged."""
 
     def __init__(self) -> None:
         self._log = EffectLog(set(), {}, Counter(), set(), {})
-        # By the layer itself, for its name takes longer to make than this is to count.
+        # Keyed by the layer itself, since making its name takes longer than counting.
         self._merge_counts: dict[Layer, int] = {}
 
     @property
     def log(self) -> EffectLog:
-        """All of it."""
-        merged: Counter[LayerName] = Counter()
+        """The log of all effects so far."""
+        merge_counts: Counter[LayerName] = Counter()
         for layer, count in self._merge_counts.items():
-            merged[_layer_name(layer)] += count
-        return self._log._replace(merge_counts=merged)
+            merge_counts[_layer_name(layer)] += count
+        return self._log._replace(merge_counts=merge_counts)
 
     def count_merge(self, layer: Layer) -> None:
-        """A layer has been put over what is below it once more."""
+        """Count one more merge of a layer."""
         self._merge_counts[layer] = self._merge_counts.get(layer, 0) + 1
 
     def mark_intended(self, value: MergedValue) -> None:
-        """A layer has a reason to say a value, whatever is below it."""
+        """Record that a layer has a reason to state a value, whatever is below it."""
         self._log.intended.add(_value_key(value))
 
     def mark_redundant(self, below: MergedValue, value: MergedValue, path: KeyPath) -> None:
-        """A layer says what is below it already."""
-        mine, repeats = _value_key(value), self._log.redundant
-        count = repeats[mine][0] if mine in repeats else 0
-        repeats[mine] = (count + 1, _redundant_finding(path, below, value))
+        """Record that a layer repeats the value below it."""
+        key, redundant = _value_key(value), self._log.redundant
+        count = redundant[key][0] if key in redundant else 0
+        redundant[key] = (count + 1, _redundant_finding(path, below, value))
 
     def mark_effective(self, span: Span) -> None:
-        """What stands at a place changes something."""
+        """Record that the statement at a place changes something."""
         self._log.effective.add(span)
 
     def mark_noop(self, finding: Diagnostic) -> None:
-        """What stands at the place of a finding changes nothing here."""
+        """Record that the statement at the place of a finding changes nothing in this stack."""
         self._log.noops.setdefault(finding.span, finding)
 
 
 def _combine_logs(logs: Iterable[EffectLog]) -> EffectLog:
-    whole = EffectLog(set(), {}, Counter(), set(), {})
-    for part in logs:
-        whole.effective.update(part.effective)
-        whole.noops.update({place: finding for place, finding in part.noops.items() if place not in whole.noops})
-        whole.merge_counts.update(part.merge_counts)
-        whole.intended.update(part.intended)
-        for mine, (count, finding) in part.redundant.items():
-            before = whole.redundant[mine][0] if mine in whole.redundant else 0
-            whole.redundant[mine] = (before + count, finding)
-    return whole
+    combined = EffectLog(set(), {}, Counter(), set(), {})
+    for log in logs:
+        combined.effective.update(log.effective)
+        combined.noops.update({span: finding for span, finding in log.noops.items() if span not in combined.noops})
+        combined.merge_counts.update(log.merge_counts)
+        combined.intended.update(log.intended)
+        for key, (count, finding) in log.redundant.items():
+            previous = combined.redundant[key][0] if key in combined.redundant else 0
+            combined.redundant[key] = (previous + count, finding)
+    return combined
 
 
 def _layer_name(layer: Layer) -> LayerName:

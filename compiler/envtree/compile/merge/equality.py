@@ -1,11 +1,11 @@
-"""JSON equality of merged values: numbers by value, never true and 1, text of environment variables by its text."""
+"""JSON equality and types of merged values: 1 equals 1.0 but not true; environment variables compare as text."""
 
 from envtree.model.merged import MergedMapping, MergedScalar, MergedSequence, MergedValue
 from envtree.model.nodes import EncryptedValue
 
 
 def is_equal(left: MergedValue | None, right: MergedValue | None, *, as_text: bool = False) -> bool:
-    """Whether two merged values are equal; ciphertexts never are, for nobody can see it."""
+    """Report whether two merged values are equal; ciphertexts never are, since comparing them takes a key."""
     if type(left) is MergedScalar and type(right) is MergedScalar:
         return left.node.text == right.node.text if as_text else _is_equal_scalar(left, right)
     if type(left) is MergedSequence and type(right) is MergedSequence:
@@ -25,7 +25,7 @@ def _is_equal_scalar(left: MergedScalar, right: MergedScalar) -> bool:
 
 
 def type_of(value: MergedValue) -> str:
-    """The JSON type of a merged value, integers and floats being one."""
+    """Return the JSON type of a merged value; integers and floats are both `number`."""
     if type(value) is MergedMapping:
         return "map"
     if type(value) is MergedSequence:

@@ -1,4 +1,4 @@
-"""Turn what a layer wrote into changes: values to merge, and directives that say how."""
+"""Turn the sections of a layer into changes: values to merge, and directives that say how."""
 
 from operator import attrgetter
 from typing import Literal, NamedTuple
@@ -11,7 +11,7 @@ from envtree.model.span import Span
 
 
 class Directive(NamedTuple):
-    """A directive; `value` is what `$value` or `$replace` holds, the tuples are the list operands."""
+    """A directive; `value` is the operand of `$value` or `$replace`, the tuples are the list operands."""
 
     action: Literal["$value", "$replace", "$delete", "$list"]
     value: "LayerChange | None"
@@ -25,7 +25,7 @@ class Directive(NamedTuple):
 
 
 class MapChange(NamedTuple):
-    """A map with a directive somewhere inside: it has no value until it meets what is below."""
+    """A map with a directive somewhere inside: its value depends on the value below."""
 
     entries: "dict[str, LayerChange]"
     node: MappingNode
@@ -35,24 +35,24 @@ class MapChange(NamedTuple):
 LayerChange = MergedValue | Directive | MapChange
 
 _DYNAMIC = attrgetter("is_dynamic")
-# A named tuple's own constructor costs as much again, and these are made by the hundred thousand.
+# A named tuple's own constructor takes twice as long, and these are made by the hundred thousand.
 _new = tuple.__new__
 
 
 def is_expression(value: MergedValue) -> bool:
-    """Whether a scalar holds an expression, and so has no type of its own."""
+    """Report whether a scalar contains an expression, and so has no type of its own."""
     return type(value) is MergedScalar and value.is_dynamic and has_expression(str(value.node.value))
 
 
 def is_directive(node: MappingNode) -> bool:
-    """Whether a map is a directive: `$` keys alone; a literal `$x` is written `$$x`."""
-    # A map that mixes both kinds of keys is reported before it comes here: its first key tells.
+    """Report whether a map is a directive, with `$` keys only; a literal `$x` is written `$$x`."""
+    # A map that mixes both kinds of keys has been reported before, so its first key decides.
     first = next(iter(node.entries), "")
     return first.startswith("$") and not first.startswith("$$")
 
 
 def to_change(node: Node, layer: Layer) -> LayerChange:
-    """What a layer says at one place, directives understood."""
+    """Return the change that a node of a layer makes, with directives interpreted."""
     if type(node) is ScalarNode:
         return to_leaf(node, layer)
     if type(node) is SequenceNode:
@@ -62,19 +62,19 @@ def to_change(node: Node, layer: Layer) -> LayerChange:
 
 
 def to_leaf(node: ScalarNode, layer: Layer) -> MergedScalar:
-    """A scalar as a value without anything below."""
+    """Return a scalar as a value with no value below."""
     value = node.value
     return _new(MergedScalar, (node, layer, None, "set", None, type(value) is str and "${{" in value, False))
 
 
 def to_listing(node: SequenceNode, layer: Layer) -> MergedSequence:
-    """A list as a value; directives are not known inside its elements."""
+    """Return a list as a value; its elements cannot contain directives."""
     items = tuple([to_value(item, layer) for item in node.items])
     return _new(MergedSequence, (items, node, layer, None, "set", None, any(map(_DYNAMIC, items)), False))
 
 
 def to_value(node: Node, layer: Layer) -> MergedValue:
-    """A value in which no directive is looked for."""
+    """Return a node as a value, without looking for directives."""
     if type(node) is ScalarNode:
         return to_leaf(node, layer)
     if type(node) is SequenceNode:
@@ -84,48 +84,48 @@ def to_value(node: Node, layer: Layer) -> MergedValue:
 
 
 def to_branch(entries: dict[str, MergedValue], node: Node, layer: Layer) -> MergedMapping:
-    """A map without anything below."""
+    """Return a map as a value with no value below."""
     dynamic = any(map(_DYNAMIC, entries.values()))
     return _new(MergedMapping, (entries, node, layer, None, "set", None, dynamic, False, False))
 
 
 def _map_to_change(node: MappingNode, layer: Layer) -> MergedMapping | MapChange | Directive:
-    # Most of what is lifted is a scalar in a map, so `lift_scalar` and `branch` are spelt out here.
+    # Most changes are scalars in maps, so `to_leaf` and `to_branch` are inlined here.
     entries: dict[str, LayerChange] = {}
-    is_open = is_dynamic = False
+    has_directive = is_dynamic = False
     for name, child in node.entries.items():
         key = name
         if name[:1] == "$":
             if not entries and is_directive(node):
                 return _to_directive(node, layer)
             key = _unescape_key(name)
-        lifted: LayerChange
+        change: LayerChange
         if type(child) is ScalarNode:
             value = child.value
             dynamic = type(value) is str and "${{" in value
-            lifted = _new(MergedScalar, (child, layer, None, "set", None, dynamic, False))
+            change = _new(MergedScalar, (child, layer, None, "set", None, dynamic, False))
         else:
-            lifted = _map_to_change(child, layer) if type(child) is MappingNode else to_change(child, layer)
-            if isinstance(lifted, (Directive, MapChange)):
-                is_open, dynamic = True, False
+            change = _map_to_change(child, layer) if type(child) is MappingNode else to_change(child, layer)
+            if isinstance(change, (Directive, MapChange)):
+                has_directive, dynamic = True, False
             else:
-                dynamic = lifted.is_dynamic
-        entries[key] = lifted
+                dynamic = change.is_dynamic
+        entries[key] = change
         is_dynamic = is_dynamic or dynamic
-    if is_open:
+    if has_directive:
         return MapChange(entries, node, layer)
     return _new(MergedMapping, (entries, node, layer, None, "set", None, is_dynamic, False, False))
 
 
 def _to_directive(node: MappingNode, layer: Layer) -> Directive:
     parts = node.entries
-    inner = parts.get("$value", parts.get("$replace"))
+    operand = parts.get("$value", parts.get("$replace"))
     action: Literal["$value", "$replace", "$delete", "$list"] = (
-        "$delete" if "$delete" in parts else "$replace" if "$replace" in parts else "$value" if inner else "$list"
+        "$delete" if "$delete" in parts else "$replace" if "$replace" in parts else "$value" if operand else "$list"
     )
     return Directive(
         action,
-        to_change(inner, layer) if inner else None,
+        to_change(operand, layer) if operand else None,
         _list_operand(parts.get("$append"), layer),
         _list_operand(parts.get("$prepend"), layer),
         _list_operand(parts.get("$remove"), layer),
@@ -141,7 +141,7 @@ def _list_operand(node: Node | None, layer: Layer) -> tuple[MergedValue, ...]:
 
 
 def _expected_state(node: Node | None) -> str:
-    """`exists`, `new` or nothing; inside a SOPS file only the length of the word is known."""
+    """Return `exists`, `new` or an empty string; in a SOPS file only the length of the word is known."""
     if not isinstance(node, ScalarNode):
         return ""
     if isinstance(node.value, str):
@@ -154,7 +154,7 @@ def _unescape_key(key: str) -> str:
 
 
 def secrets_to_change(node: Node, layer: Layer) -> LayerChange:
-    """What a layer says of `secrets`, in the map form."""
+    """Return the change of a `secrets` section, in the map form."""
     if isinstance(node, SequenceNode):
         return _list_to_branch(node, layer)
     if isinstance(node, MappingNode) and is_directive(node):
@@ -169,22 +169,22 @@ def _list_to_branch(node: SequenceNode, layer: Layer) -> MergedMapping:
 
 
 def _directive_to_change(node: MappingNode, layer: Layer) -> LayerChange:
-    """List directives over a map: `$append` adds names, `$remove` deletes them."""
-    patch = to_change(node, layer)
-    assert isinstance(patch, Directive)
-    inner = node.entries.get("$value", node.entries.get("$replace"))
-    if inner is not None:
-        return patch._replace(value=secrets_to_change(inner, layer))
-    if patch.action == "$delete":
-        return patch
+    """Translate list directives to a map: `$append` and `$prepend` add names, `$remove` deletes them."""
+    directive = to_change(node, layer)
+    assert isinstance(directive, Directive)
+    operand = node.entries.get("$value", node.entries.get("$replace"))
+    if operand is not None:
+        return directive._replace(value=secrets_to_change(operand, layer))
+    if directive.action == "$delete":
+        return directive
     changes: dict[str, LayerChange] = {}
     unwanted = node.entries.get("$remove")
     for item in unwanted.items if isinstance(unwanted, SequenceNode) else ():
         changes[str(item.value)] = Directive(
             "$delete", None, (), (), (), None, "", MappingNode({}, {}, {}, item.mark), layer
         )
-    for operand in ("$prepend", "$append"):
-        added = node.entries.get(operand)
+    for action in ("$prepend", "$append"):
+        added = node.entries.get(action)
         if isinstance(added, SequenceNode):
             changes |= _list_to_branch(added, layer).entries
-    return patch._replace(action="$value", value=MapChange(changes, node, layer))
+    return directive._replace(action="$value", value=MapChange(changes, node, layer))

@@ -1,4 +1,4 @@
-"""Lists: the policies that are declared by path, and the directives that stand over them."""
+"""Merge lists by the policies that are declared for their paths, and by directives, which override the policies."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ def combine_lists(
     context: MergeContext,
     merge_element: MergeElement,
 ) -> MergedSequence:
-    """A list over a list by the policy of its path; `merge` merges two elements with one key."""
+    """Combine two lists by the policy of their path; `merge_element` merges two elements with the same key."""
     policy = context.policies.at(path)
     if isinstance(policy, MergeByKey):
         return _merge_by_key(below, value, path, context, merge_element)
@@ -34,42 +34,42 @@ def combine_lists(
         return _override_list(below, value, value.items + below.items, "prepend")
     items = below.items
     for item in value.items:
-        if not any(is_equal(item, there) for there in items):
+        if not any(is_equal(item, existing) for existing in items):
             items = (*items, item)
     return _override_list(below, value, items, "union")
 
 
 def apply_list_directive(
-    below: MergedSequence | None, patch: Directive, path: KeyPath, context: MergeContext
+    below: MergedSequence | None, directive: Directive, path: KeyPath, context: MergeContext
 ) -> MergedSequence | None:
-    """The list after `$remove`, `$prepend` and `$append`; None when nothing changes."""
+    """Return the list after `$remove`, `$prepend` and `$append`; None if nothing changes."""
     items = below.items if below else ()
-    if not patch.remove + patch.prepend + patch.append and below:
-        place = Span(patch.layer.path, *patch.node.mark)
-        context.mark_noop("ET450", place, path, "a directive with an empty list changes nothing", "remove it")
-    for unwanted in patch.remove:
-        kept = tuple(item for item in items if not _matches_element(item, unwanted, path, context))
-        if len(kept) == len(items):
+    if not directive.remove + directive.prepend + directive.append and below:
+        span = Span(directive.layer.path, *directive.node.mark)
+        context.mark_noop("ET450", span, path, "a directive with an empty list changes nothing", "remove it")
+    for unwanted in directive.remove:
+        remaining = tuple(item for item in items if not _matches_element(item, unwanted, path, context))
+        if len(remaining) == len(items):
             _report_missing_element(unwanted, path, context)
         else:
             context.effects.mark_effective(merged_span(unwanted))
-        items = kept
-    edited = patch.prepend + items + patch.append
-    adds = "$append" in patch.node.entries or "$prepend" in patch.node.entries
-    if len(edited) == len(below.items) and not patch.append + patch.prepend if below else not adds:
+        items = remaining
+    edited = directive.prepend + items + directive.append
+    adds = "$append" in directive.node.entries or "$prepend" in directive.node.entries
+    if len(edited) == len(below.items) and not directive.append + directive.prepend if below else not adds:
         return None
     dynamic = any(item.is_dynamic for item in edited)
-    return MergedSequence(edited, patch.node, patch.layer, below, "$list", None, dynamic, False)
+    return MergedSequence(edited, directive.node, directive.layer, below, "$list", None, dynamic, False)
 
 
 def check_list_keys(value: MergedMapping, path: KeyPath, context: MergeContext) -> None:
-    """Report what is wrong with the keys of lists inside a map that comes as a whole."""
+    """Report missing and duplicate keys of the lists inside a map that is new as a whole."""
     for key, child in value.entries.items() if context.policies.any_by_key else ():
-        at = (*path, key)
+        child_path = (*path, key)
         if type(child) is MergedMapping:
-            check_list_keys(child, at, context)
-        elif type(child) is MergedSequence and isinstance(context.policies.at(at), MergeByKey):
-            _merge_by_key(None, child, at, context, lambda old, new, at: new)
+            check_list_keys(child, child_path, context)
+        elif type(child) is MergedSequence and isinstance(context.policies.at(child_path), MergeByKey):
+            _merge_by_key(None, child, child_path, context, lambda old, new, child_path: new)
 
 
 def _merge_by_key(
@@ -82,23 +82,25 @@ def _merge_by_key(
     policy = context.policies.at(path)
     assert isinstance(policy, MergeByKey)
     items = list(below.items) if below else []
-    seen: list[MergedScalar] = []
+    keys: list[MergedScalar] = []
     for item in value.items:
         key = _element_key(item, policy)
         if key is None or type(item) is not MergedMapping:
             _report_missing_key(item, policy, path, context)
             continue
-        first = next((one for one in seen if is_equal(one, key)), None)
+        first = next((earlier for earlier in keys if is_equal(earlier, key)), None)
         if first:
             _report_duplicate_key(key, first, policy, path, context)
             continue
-        seen.append(key)
-        there = next((n for n, old in enumerate(items) if below and is_equal(_element_key(old, policy), key)), None)
-        old = None if there is None else items[there]
-        if there is None or type(old) is not MergedMapping:
+        keys.append(key)
+        index = next(
+            (position for position, old in enumerate(items) if below and is_equal(_element_key(old, policy), key)), None
+        )
+        old = None if index is None else items[index]
+        if index is None or type(old) is not MergedMapping:
             items.append(item)
         else:
-            items[there] = merge_element(old, item, (*path, key.node.text))
+            items[index] = merge_element(old, item, (*path, key.node.text))
     return _override_list(below, value, tuple(items), "by_key" if below else "set")
 
 
@@ -123,8 +125,8 @@ def _matches_element(item: MergedValue, unwanted: MergedValue, path: KeyPath, co
 
 def _report_missing_element(unwanted: MergedValue, path: KeyPath, context: MergeContext) -> None:
     value = unwanted.node.value if type(unwanted) is MergedScalar else None
-    what = "the element" if value is None or isinstance(value, EncryptedValue) else f"'{value}'"
-    message = f"{what} is not in '{format_path(path)}', so nothing is removed"
+    description = "the element" if value is None or isinstance(value, EncryptedValue) else f"'{value}'"
+    message = f"{description} is not in '{format_path(path)}', so nothing is removed"
     context.mark_noop("ET451", merged_span(unwanted), path, message, "correct the element, or take it out of '$remove'")
 
 
