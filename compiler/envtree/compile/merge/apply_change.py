@@ -75,22 +75,22 @@ def merge_map(
     unlocked = outer_lock is None
     takes_new_maps = unlocked and not context.policies.any_by_key
     for key, child in change.entries.items():
-        under = entries.get(key)
-        if takes_new_maps and under is None and type(child) is MergedMapping and child.entries:
+        inherited = entries.get(key)
+        if takes_new_maps and inherited is None and type(child) is MergedMapping and child.entries:
             entries[key] = child
             is_dynamic = is_dynamic or child.is_dynamic
             continue
-        if unlocked and type(child) is MergedScalar and (under is None or _can_replace(under, child, context)):
-            scalar = child if under is None else _replace_scalar(under, child, path, key, context)
+        if unlocked and type(child) is MergedScalar and (inherited is None or _can_replace(inherited, child, context)):
+            scalar = child if inherited is None else _replace_scalar(inherited, child, path, key, context)
             entries[key] = scalar
             shadows_expression = shadows_expression or scalar.shadows_expression
             is_dynamic = is_dynamic or child.is_dynamic
             continue
         # A directive for a missing key may be meant for one of its siblings, which a hint then suggests.
         child_context = (
-            context._replace(siblings=tuple(entries)) if under is None and type(child) is Directive else context
+            context._replace(siblings=tuple(entries)) if inherited is None and type(child) is Directive else context
         )
-        merged = apply_change(under, child, (*path, key), outer_lock, child_context)
+        merged = apply_change(inherited, child, (*path, key), outer_lock, child_context)
         if merged is None:
             entries.pop(key, None)
             continue
@@ -136,12 +136,12 @@ def _report_empty(change: MergedMapping | MapChange, path: KeyPath, context: Mer
 
 
 def _replace_scalar(
-    under: MergedScalar, child: MergedScalar, path: KeyPath, key: str, context: MergeContext
+    inherited: MergedScalar, child: MergedScalar, path: KeyPath, key: str, context: MergeContext
 ) -> MergedScalar:
-    if under.node.text == child.node.text:
-        context.mark_redundant(under, child, (*path, key))
-    shadows = under.is_dynamic or under.shadows_expression
-    return _new(MergedScalar, (child.node, child.layer, under, "replace", None, child.is_dynamic, shadows))
+    if inherited.node.text == child.node.text:
+        context.mark_redundant(inherited, child, (*path, key))
+    shadows = inherited.is_dynamic or inherited.shadows_expression
+    return _new(MergedScalar, (child.node, child.layer, inherited, "replace", None, child.is_dynamic, shadows))
 
 
 def _can_replace(below: MergedValue, leaf: MergedScalar, context: MergeContext) -> TypeGuard[MergedScalar]:
@@ -170,8 +170,8 @@ def _merge_value(
         _mark_empty_effective(value, context)
     if type(value) is not MergedSequence or context.policies.at(path) == "replace":
         return _override(below, value, path, outer_lock, context, "replace")
-    under = below if type(below) is MergedSequence else None
-    if under and not value.items:
+    inherited = below if type(below) is MergedSequence else None
+    if inherited and not value.items:
         context.mark_noop(
             "ET450", merged_span(value), path, "'[]' adds nothing to the inherited list", "remove the line"
         )
@@ -180,8 +180,8 @@ def _merge_value(
     def merge_element(old: MergedMapping, new: MergedMapping, element_path: KeyPath) -> MergedValue:
         return merge_map(old, new, element_path, None, context)
 
-    combined = combine_lists(under, value, path, context, merge_element)
-    return _override(below, combined, path, outer_lock, context, combined.rule if under else "replace")
+    combined = combine_lists(inherited, value, path, context, merge_element)
+    return _override(below, combined, path, outer_lock, context, combined.rule if inherited else "replace")
 
 
 def _mark_empty_effective(value: MergedMapping, context: MergeContext) -> None:
@@ -225,7 +225,7 @@ def _override(
 def _has_broken_locks(
     below: MergedValue, value: MergedValue | None, span: Span, path: KeyPath, context: MergeContext
 ) -> bool:
-    """Report whether a value, or a removal (None), breaks a lock inside the map below; add a finding at `span` if so."""
+    """Report whether a value, or a removal (None), breaks a lock in the map below; add a finding at `span` if so."""
     if type(below) is not MergedMapping or not below.contains_lock:
         return False
     broken = tuple(find_broken_locks(below, value, path, as_text=context.as_text))

@@ -1,4 +1,4 @@
-"""Resolve each merged stack to values without expressions, every secret marked as one."""
+"""Resolve each merged stack to values without expressions, with every secret marked as secret."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -21,7 +21,7 @@ from envtree.model.workspace import Workspace
 
 
 def resolve_bundle(merged: MergedStack, context: EvaluationContext) -> Resolved:
-    """Compute every value of one bundle."""
+    """Resolve all values of one bundle."""
     variables = context.env_var_splitter.split(merged.sections.get("env_vars"))
     evaluation = Evaluation(merged, variables.texts, context)
     injected = inject(merged, evaluation)
@@ -36,7 +36,8 @@ def resolve_bundle(merged: MergedStack, context: EvaluationContext) -> Resolved:
 
 def _check_env_vars(merged: MergedStack, evaluation: Evaluation) -> None:
     section = merged.sections.get("env_vars")
-    # Where neither is true of all of them, none of them is guarded; what is locked may stand in a map that is new.
+    # If neither flag is set, no variable shadows an expression. Locks count, too: `$replace` keeps locked variables,
+    # but makes a new map without the first flag.
     if type(section) is not MergedMapping or not (section.shadows_expression or section.contains_lock):
         return
     secrets = merged.section_entries("secrets")
@@ -46,21 +47,29 @@ def _check_env_vars(merged: MergedStack, evaluation: Evaluation) -> None:
 
 
 def _sensitive_names(values: dict[str, Any], sections: dict[str, Any], merged: MergedStack) -> tuple[str, ...]:
-    is_open = HiddenValue not in set(map(type, values.values()))
-    found = [] if is_open else [name for name, value in values.items() if type(value) is HiddenValue and value.secret]
+    has_hidden = HiddenValue in set(map(type, values.values()))
+    names = (
+        [name for name, value in values.items() if type(value) is HiddenValue and value.secret] if has_hidden else []
+    )
     for name, data in sections.items():
         if merged.sections[name].is_dynamic:
-            found += [format_path(path) for path, part in hidden_parts(data, (name,)) if part.secret]
-    return tuple(sorted(found))
+            names += [format_path(path) for path, part in hidden_parts(data, (name,)) if part.secret]
+    return tuple(sorted(names))
 
 
 def resolve(
-    stacks: Iterable[MergedStack], workspace: Workspace, outside: ExternalValues, diags: Diagnostics
+    stacks: Iterable[MergedStack], workspace: Workspace, external: ExternalValues, diags: Diagnostics
 ) -> Iterator[Resolved]:
-    """Resolve the stacks one by one; expressions are compiled, and shared maps turned into data, once."""
-    secrets, roster = SecretCache(outside.plaintexts), EntityIndex(workspace)
+    """Resolve the stacks one by one; each expression is compiled once, and each shared map is turned into data once."""
     context = EvaluationContext(
-        _compiler(), LiteralCache(), EnvVarSplitter(), ExpressionCache(), secrets, roster, outside, diags
+        compiler=_compiler(),
+        literal_cache=LiteralCache(),
+        env_var_splitter=EnvVarSplitter(),
+        expression_cache=ExpressionCache(),
+        secret_cache=SecretCache(external.plaintexts),
+        entity_index=EntityIndex(workspace),
+        external=external,
+        diags=diags,
     )
     project = ""
     for merged in stacks:
@@ -76,7 +85,7 @@ def resolve(
 
 @cache
 def _compiler() -> ExpressionCompiler:
-    """One for all projects, which have most of their expressions in common."""
+    """Return the compiler of all projects, which have most of their expressions in common."""
     return ExpressionCompiler()
 
 

@@ -1,4 +1,4 @@
-"""Run an expression on the values that it reads."""
+"""Evaluate an expression on the values that it reads."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,12 +10,12 @@ from envtree.model.expression import Expression, Reference, Term
 from envtree.model.resolved import ERROR_VALUE, UNKNOWN, HiddenValue, TextSymbol, is_text
 
 _MAX_EXACT_INTEGER = 2**53
-# How Jinja2 begins to say it.
+# The beginning of Jinja2's message about a condition without `else`.
 _JINJA_NO_ELSE = "the inline if-expression"
 
 
 class EvaluationError(Exception):
-    """An expression that gives no value; `missing` is the name it needed, if that is why."""
+    """An expression has no value; `missing` is the name that it needs, if that is the reason."""
 
     def __init__(self, code: str, message: str, offset: int, missing: Reference | None = None) -> None:
         super().__init__(message)
@@ -23,20 +23,21 @@ class EvaluationError(Exception):
 
 
 def compute(expression: Expression, operands: Sequence[Any], *, propagate_null: bool) -> Any:
-    """The value of an expression, its operands being those of its `reads`; raises Fault.
+    """Return the value of an expression; the operands are the values of its `references`, in their order.
 
-    With `null_spreads` a text in which a null is embedded is null, else the null is the text `null`.
+    With `propagate_null` a text that embeds a null is null, else the null becomes the text `null`.
+    Raises EvaluationError.
     """
     values: list[Any] = []
-    at = 0
+    start = 0
     for piece in expression.pieces:
         if type(piece) is str:
             values.append(piece)
             continue
         assert isinstance(piece, Term)
-        end = at + len(piece.references)
-        values.append(operands[at] if piece.evaluate is None else _run_term(piece, operands[at:end]))
-        at = end
+        end = start + len(piece.references)
+        values.append(operands[start] if piece.evaluate is None else _run_term(piece, operands[start:end]))
+        start = end
     if propagate_null and any(value is None for value in values):
         return None
     if not expression.is_single_term:
@@ -47,49 +48,53 @@ def compute(expression: Expression, operands: Sequence[Any], *, propagate_null: 
 
 
 def check_limits(value: Any, offset: int) -> None:
-    """Raise Fault for a value that is too large."""
-    why = describe_excess(value)
-    if why:
-        raise EvaluationError("ET507", why, offset)
+    """Raise EvaluationError for a value that is too large."""
+    excess = describe_excess(value)
+    if excess:
+        raise EvaluationError("ET507", excess, offset)
 
 
 def fold_constants(
     expression: Expression, operands: Sequence[Any], *, propagate_null: bool
 ) -> tuple[Expression, list[Any]] | None:
-    """The expression with each term that reads nothing hidden as text, and the operands that are left; raises Fault.
+    """Replace each term that reads nothing hidden by its text; return the new expression and the operands left.
 
-    None where such a term is a null that spreads.
+    Returns None if such a term is null and `propagate_null` is set. Raises EvaluationError.
     """
     pieces: list[str | Term] = []
-    left: list[Any] = []
-    at = 0
+    remaining: list[Any] = []
+    start = 0
     for piece in expression.pieces:
-        mine = operands[at : at + len(piece.references)] if isinstance(piece, Term) else ()
-        at += len(mine)
-        if expression.is_single_term or isinstance(piece, str) or any(isinstance(value, HiddenValue) for value in mine):
+        term_operands = operands[start : start + len(piece.references)] if isinstance(piece, Term) else ()
+        start += len(term_operands)
+        if (
+            expression.is_single_term
+            or isinstance(piece, str)
+            or any(isinstance(value, HiddenValue) for value in term_operands)
+        ):
             pieces.append(piece)
-            left.extend(mine)
+            remaining.extend(term_operands)
             continue
-        value = mine[0] if piece.evaluate is None else _run_term(piece, mine)
+        value = term_operands[0] if piece.evaluate is None else _run_term(piece, term_operands)
         if value is None and propagate_null:
             return None
         pieces.append(_join_texts([value]))
-    reads = tuple(read for piece in pieces if isinstance(piece, Term) for read in piece.references)
-    return expression._replace(pieces=tuple(pieces), references=reads), left
+    references = tuple(reference for piece in pieces if isinstance(piece, Term) for reference in piece.references)
+    return expression._replace(pieces=tuple(pieces), references=references), remaining
 
 
 def _join_texts(values: Sequence[Any]) -> str:
     try:
         text = "".join([value if type(value) is str else to_text(value) for value in values])
-    except TooLargeError as large:
-        raise EvaluationError("ET507", str(large), 0) from None
+    except TooLargeError as error:
+        raise EvaluationError("ET507", str(error), 0) from None
     if len(text) > MAX_VALUE_LENGTH:
         raise EvaluationError("ET507", str(TooLargeError()), 0)
     return text
 
 
 def as_environment_text(value: Any) -> Any:
-    """The text that a value is as an environment variable; what is hidden stays hidden."""
+    """Return the text of a value as an environment variable; a hidden value stays hidden."""
     if not isinstance(value, HiddenValue):
         return value if type(value) is str else to_text(value)
     if value is ERROR_VALUE or is_text(value):
@@ -104,14 +109,14 @@ def _run_term(term: Term, operands: Sequence[Any]) -> Any:
         result = term.evaluate({f"_{n}": value for n, value in enumerate(operands)})
     except UndefinedError as error:
         raise _undefined_error(term, operands, str(error)) from None
-    except TooLargeError as large:
-        raise EvaluationError("ET507", str(large), term.offset) from None
-    except FilterError as misfit:
-        raise _evaluation_error(str(misfit), term) from None
+    except TooLargeError as error:
+        raise EvaluationError("ET507", str(error), term.offset) from None
+    except FilterError as error:
+        raise _evaluation_error(str(error), term) from None
     except ZeroDivisionError:
         raise _evaluation_error("it divides by zero", term) from None
     except (TypeError, ValueError, ArithmeticError, LookupError, TemplateError, RecursionError):
-        # Not said in the library's words: they quote values.
+        # The library's message is not used: it quotes values.
         raise _evaluation_error("its operands do not fit together", term) from None
     if isinstance(result, Undefined):
         raise _undefined_error(term, operands, str(result._undefined_hint))
@@ -122,17 +127,17 @@ def _run_term(term: Term, operands: Sequence[Any]) -> Any:
     return result
 
 
-def _evaluation_error(why: str, term: Term) -> EvaluationError:
-    return EvaluationError("ET505", f"this expression cannot be evaluated: {why}", term.offset)
+def _evaluation_error(reason: str, term: Term) -> EvaluationError:
+    return EvaluationError("ET505", f"this expression cannot be evaluated: {reason}", term.offset)
 
 
-def _undefined_error(term: Term, operands: Sequence[Any], why: str) -> EvaluationError:
-    """A branch that was taken reads a name that does not exist, or a part that a value does not have."""
-    if why.startswith(_JINJA_NO_ELSE):
+def _undefined_error(term: Term, operands: Sequence[Any], reason: str) -> EvaluationError:
+    """Return the error for a taken branch that reads a missing name, or a missing part of a value."""
+    if reason.startswith(_JINJA_NO_ELSE):
         return _evaluation_error("its condition does not hold, and it has no 'else'", term)
-    for read, operand in zip(term.references, operands, strict=True):
-        if isinstance(operand, Undefined) and not read.lenient:
-            return EvaluationError("ET503", "", term.offset, read)
+    for reference, operand in zip(term.references, operands, strict=True):
+        if isinstance(operand, Undefined) and not reference.lenient:
+            return EvaluationError("ET503", "", term.offset, reference)
     return _evaluation_error("it reads what does not exist", term)
 
 

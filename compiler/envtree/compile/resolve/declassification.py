@@ -1,4 +1,4 @@
-"""Secretness is sticky: a plain value over a secret one is an error, unless `$replace` says that it is meant."""
+"""Report declassification: a plain value that overrides a secret one without `$replace`."""
 
 from collections.abc import Mapping
 
@@ -13,15 +13,15 @@ _HINT_REPLACE = "write {$replace: …} to make it plain on purpose"
 
 
 def check_declassification(node: MergedValue, key: NamePath, evaluation: Evaluation) -> None:
-    """Report each plain value, at a key or below it, that stands over one which was computed from a secret."""
+    """Report each plain value, at a key or below it, that overrides one computed from a secret."""
     if not node.shadows_expression:
         return
     if type(node) is MergedMapping:
         for name, child in node.entries.items():
             check_declassification(child, (*key, name), evaluation)
     elif type(node) is MergedSequence:
-        for n, item in enumerate(node.items):
-            check_declassification(item, (*key, n), evaluation)
+        for index, item in enumerate(node.items):
+            check_declassification(item, (*key, index), evaluation)
     while node.base is not None and node.rule != "$replace":
         if node.rule == "replace" and evaluation.reads_secret(node.base) and evaluation.reads_secret(node) is False:
             name = format_path(tuple(map(str, key)))
@@ -35,19 +35,22 @@ def check_declassification(node: MergedValue, key: NamePath, evaluation: Evaluat
 def check_secret_override(
     name: str, plain: MergedScalar, chosen: MergedScalar, rank: Mapping[Layer, int], evaluation: Evaluation
 ) -> None:
-    """Report a plain variable that stands over the secret which would be injected under its name."""
-    over = _first_override(plain, chosen, rank)
-    if over is None or evaluation.reads_secret(over) is not False:
+    """Report a plain variable that overrides the secret which would be injected under its name.
+
+    `chosen` is the value in `secrets` that selects the secret, `rank` the position of each layer in the stack.
+    """
+    override = _first_override(plain, chosen, rank)
+    if override is None or evaluation.reads_secret(override) is not False:
         check_declassification(plain, ("env_vars", name), evaluation)
         return
     message = f"'{name}' is a secret below, and a plain value here would replace it"
     hint = f"{_HINT_REPLACE}, or take the name out of 'secrets'"
     related = RelatedSpan(merged_span(chosen), "injected here")
-    evaluation.report("ET406", merged_span(over), ("env_vars", name), message, hint, related)
+    evaluation.report("ET406", merged_span(override), ("env_vars", name), message, hint, related)
 
 
 def _first_override(plain: MergedScalar, chosen: MergedScalar, rank: Mapping[Layer, int]) -> MergedValue | None:
-    """The lowest value of a variable that is later than its secret; None where a `$replace` stands on the way."""
+    """Return the lowest value of a variable above its secret; None if there is a `$replace` on the way down."""
     node: MergedValue = plain
     while node.rule != "$replace":
         if node.base is None or rank[node.base.layer] <= rank[chosen.layer]:

@@ -1,4 +1,4 @@
-"""The environment variables of a section: those that are text as written, and those that have to be computed."""
+"""Split environment variables into those that are literal text and those that have to be computed."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -6,41 +6,42 @@ from typing import NamedTuple
 from envtree.model.merged import MergedMapping, MergedScalar, MergedValue
 from envtree.model.nodes import MappingNode
 
-# Nobody but one agent has these.
+# The layers that are not shared by agents.
 _AGENT_LAYERS = ("agent", "agent-environment")
 
 
 class EnvVarSplit(NamedTuple):
-    """Texts and expressions by name."""
+    """Literal texts and expressions, by name."""
 
     texts: dict[str, str]
     computed: dict[str, MergedScalar]
 
 
 class EnvVarSplitter:
-    """Splits a section by what its last layers changed of the one below; `clear` it when its bundles are done.
+    """Splitter that updates the split of the shared layers by the changes of an agent's own layers.
 
-    What lies below an agent's own layers is shared by many bundles, so it is split once.
+    The section below an agent's own layers is shared by many bundles, so it is split once and cached. The cache must
+    be cleared after the bundles of a project.
     """
 
     def __init__(self) -> None:
-        # The section is kept beside its split, so that its id is not given to another.
+        # By id; the section is stored with its split, so that its id is not reused.
         self._cache: dict[int, tuple[MergedMapping, EnvVarSplit]] = {}
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Clear the cache."""
         self._cache.clear()
 
     def split(self, section: MergedValue | None) -> EnvVarSplit:
-        """The variables of a merged `env_vars`, for the caller to change."""
+        """Return the split of a merged `env_vars`; the caller may modify it."""
         if not isinstance(section, MergedMapping):
             return EnvVarSplit({}, {})
         changed: list[Iterable[str]] = []
         base: MergedValue | None = section
         while isinstance(base, MergedMapping) and base.rule == "merge" and isinstance(base.node, MappingNode):
             changed.append(base.node.entries)
-            is_own, base = base.layer.kind in _AGENT_LAYERS, base.base
-            if not is_own:
+            is_agent_layer, base = base.layer.kind in _AGENT_LAYERS, base.base
+            if not is_agent_layer:
                 break
         if not isinstance(base, MergedMapping) or not changed:
             return _update_split(EnvVarSplit({}, {}), section, section.entries)
@@ -51,14 +52,14 @@ class EnvVarSplitter:
         return split
 
     def _split_shared(self, section: MergedMapping) -> EnvVarSplit:
-        found = self._cache.get(id(section))
-        if found is None:
-            found = self._cache[id(section)] = (section, self.split(section))
-        return found[1]
+        entry = self._cache.get(id(section))
+        if entry is None:
+            entry = self._cache[id(section)] = (section, self.split(section))
+        return entry[1]
 
 
 def _update_split(split: EnvVarSplit, section: MergedMapping, changed: Iterable[str]) -> EnvVarSplit:
-    """Bring a split of one's own up to date with the names that a layer changed."""
+    """Update a split in place for the names that a layer changed, and return it."""
     texts, computed = split
     for name in changed:
         leaf = section.entries.get(name)

@@ -1,4 +1,4 @@
-"""Results of expressions, remembered: one whose operands a layer does not touch is computed once."""
+"""Cache the results of expressions by their operands: bundles with the same operands share one computation."""
 
 from collections.abc import Callable, Mapping
 from operator import itemgetter
@@ -12,7 +12,7 @@ _TEXT = frozenset({str})
 
 
 class _CachedExpression(NamedTuple):
-    """An expression, how its variables are found among all texts, and what it gave for them."""
+    """An expression over variables, a getter of its operands from all texts, and the results by operands."""
 
     expression: Expression
     get_operands: Callable[[Mapping[str, Any]], tuple[Any, ...]]
@@ -20,48 +20,49 @@ class _CachedExpression(NamedTuple):
 
     @classmethod
     def of(cls, expression: Expression) -> "_CachedExpression":
-        """An expression over variables, of which nothing is known yet."""
+        """Make the entry of an expression over variables, without results."""
         first, *others = expression.variables
-        # Of one name it would not be a tuple, and for several it takes a third of the time.
+        # With several names `itemgetter` takes a third of the time; with one it would not return a tuple.
         return cls(expression, itemgetter(first, *others) if others else lambda texts: (texts[first],), {})
 
 
 class ExpressionCache:
-    """What expressions gave, by their sources and operands; `clear` it when their bundles are done.
+    """Results of expressions by source and operands; must be cleared after the bundles of a project.
 
-    Most are over variables, and all is text. What is hidden is known by its identity, and is never looked into.
+    Most expressions read variables only, and then operands and results are text. Hidden values are compared by
+    identity, and never revealed.
     """
 
     def __init__(self) -> None:
         self._expressions: dict[str, _CachedExpression] = {}
-        # The operands are kept beside what came of them, so that their ids are not given to others.
+        # The operands are stored with the result, so that their ids are not reused.
         self._hidden: dict[tuple[Any, ...], tuple[list[Any], HiddenValue]] = {}
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Clear the cache."""
         self._expressions.clear()
         self._hidden.clear()
 
     def get_result(self, source: str, texts: Mapping[str, Any]) -> str | None:
-        """The text that the expression gave for these variables, or that it just embeds them in."""
-        remembered = self._expressions.get(source)
-        if remembered is None:
+        """Return the cached text for these variables, or format it if the expression only embeds them; else None."""
+        cached = self._expressions.get(source)
+        if cached is None:
             return None
-        expression, operands_in, known = remembered
+        expression, get_operands, results = cached
         try:
-            operands = operands_in(texts)
+            operands = get_operands(texts)
         except KeyError:
-            return None  # one of them has to be computed before
-        found = known.get(operands)
-        if found is None and expression.format_string and _TEXT.issuperset(map(type, operands)):
-            found = expression.format_string % operands
-            if len(found) > MAX_VALUE_LENGTH:
-                return None  # which is told where it is computed in full
-            known[operands] = found
-        return found
+            return None  # one of the variables is not computed yet
+        result = results.get(operands)
+        if result is None and expression.format_string and _TEXT.issuperset(map(type, operands)):
+            result = expression.format_string % operands
+            if len(result) > MAX_VALUE_LENGTH:
+                return None  # the full evaluation reports it
+            results[operands] = result
+        return result
 
     def store_result(self, source: str, expression: Expression, texts: Mapping[str, Any], result: Any) -> None:
-        """Remember what an expression gave, if it is of the kind that is asked for again."""
+        """Store the result of an expression if it reads variables only, and all of it is text."""
         if not expression.variables:
             return
         if source not in self._expressions:
@@ -71,14 +72,17 @@ class ExpressionCache:
             self._expressions[source].results[operands] = result
 
     def get_hidden_result(self, source_key: tuple[str, bool], operands: list[Any]) -> HiddenValue | None:
-        """What the expression of a place gave for texts and for what is hidden, if it has been computed."""
-        found = self._hidden.get((source_key, *map(_operand_key, operands)))
-        return found[1] if found else None
+        """Return the cached result of an expression over texts and hidden values, or None.
+
+        `source_key` is the source of the expression, and whether it is in env_vars.
+        """
+        entry = self._hidden.get((source_key, *map(_operand_key, operands)))
+        return entry[1] if entry else None
 
     def store_hidden_result(self, source_key: tuple[str, bool], operands: list[Any], result: Any) -> None:
-        """Remember what an expression gave; of what is unknown, each bundle has to be told by itself."""
-        known = all(type(value) is str or (type(value) is HiddenValue and value.is_known) for value in operands)
-        if known and type(result) is HiddenValue:
+        """Store a hidden result if all operands are known; unknown ones make each bundle report its skipped checks."""
+        all_known = all(type(value) is str or (type(value) is HiddenValue and value.is_known) for value in operands)
+        if all_known and type(result) is HiddenValue:
             self._hidden[(source_key, *map(_operand_key, operands))] = operands, result
 
 

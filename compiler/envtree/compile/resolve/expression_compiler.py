@@ -1,4 +1,4 @@
-"""Read `${{ … }}`: a text becomes pieces, and each expression the names it reads and a way to run it."""
+"""Compile texts with `${{ … }}` into pieces: literal text, and terms with their references and an evaluator."""
 
 import re
 from functools import cached_property
@@ -11,7 +11,7 @@ from envtree.compile.sandbox import Sandbox
 from envtree.model.expression import Expression, Term, make_reference
 
 MAX_SOURCE_LENGTH = 4096
-# How many texts are kept for another project, which may have none of them.
+# How many compiled texts are kept for the next project, which may have none of them.
 _MAX_CACHED = 10_000
 
 _PLAIN_NAME = re.compile(r"\s*([a-z_]+(?:\.[A-Za-z_][A-Za-z0-9_]*)+)\s*")
@@ -19,9 +19,10 @@ _TOKENS = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\{|\}\}|\}""", re.D
 
 
 class ExpressionCompiler:
-    """Compiles each distinct text once.
+    """Compiler that compiles each distinct text once.
 
-    What a bundle spells out is `spelt`: its expressions are longer than anybody writes, and known values stand in them.
+    Expressions that envtree itself writes, in the `ref` and `seal` forms of a bundle, are `is_generated`: they may be
+    longer than the limit for authors, and contain known values with any characters.
     """
 
     def __init__(self, *, is_generated: bool = False) -> None:
@@ -30,43 +31,50 @@ class ExpressionCompiler:
 
     @cached_property
     def _sandbox(self) -> Sandbox:
-        """Most trees do without: a plain name does not need Jinja2."""
+        """The Jinja2 sandbox; made on demand, since a plain name does not need it."""
         return Sandbox(autoescape=False)
 
     def clear_if_large(self) -> None:
-        """Forget everything, if there is much."""
+        """Clear the cache if it is large."""
         if len(self._cache) > _MAX_CACHED:
             self._cache.clear()
 
     def compile(self, text: str) -> Expression:
-        """The pieces of a text; raises WrongExpression, with the offset of the fault in the text."""
-        found = self._cache.get(text)
-        if found is None:
+        """Return the compiled form of a text; raise ExpressionError with the offset of the error in the text."""
+        result = self._cache.get(text)
+        if result is None:
             try:
-                found = self._compile(text)
-            except ExpressionError as wrong:
-                found = wrong
-            self._cache[text] = found
-        if isinstance(found, ExpressionError):
-            raise found
-        return found
+                result = self._compile(text)
+            except ExpressionError as error:
+                result = error
+            self._cache[text] = result
+        if isinstance(result, ExpressionError):
+            raise result
+        return result
 
     def get_compiled(self, text: str) -> Expression | None:
-        """The pieces of a text that has been compiled before and is well formed."""
-        found = self._cache.get(text)
-        return found if isinstance(found, Expression) else None
+        """Return the compiled form of a text if it is cached and well formed, else None."""
+        cached = self._cache.get(text)
+        return cached if isinstance(cached, Expression) else None
 
     def _compile(self, text: str) -> Expression:
         pieces: list[str | Term] = []
         for kind, piece, offset in split_expressions(text):
             pieces.append(piece if kind == "text" else self._compile_term(piece, offset))
         terms = [piece for piece in pieces if isinstance(piece, Term)]
-        reads = tuple(read for term in terms for read in term.references)
-        variables = tuple(read.variable for read in reads) if all(read.variable for read in reads) else ()
-        secret = any(read.path[0] == "secrets" for read in reads)
-        whole = len(pieces) == 1 and len(terms) == 1
-        pattern = _format_pattern(pieces) if variables and not whole else ""
-        return Expression(tuple(pieces), reads, whole, whole and terms[0].evaluate is None, secret, variables, pattern)
+        references = tuple(reference for term in terms for reference in term.references)
+        names = tuple(reference.variable for reference in references)
+        variables = names if all(names) else ()
+        is_single_term = len(pieces) == 1 and len(terms) == 1
+        return Expression(
+            pieces=tuple(pieces),
+            references=references,
+            is_single_term=is_single_term,
+            is_plain_name=is_single_term and terms[0].evaluate is None,
+            reads_secret=any(reference.path[0] == "secrets" for reference in references),
+            variables=variables,
+            format_string=_format_string(pieces) if variables and not is_single_term else "",
+        )
 
     def _compile_term(self, text: str, offset: int) -> Term:
         source = ExpressionSource(text, offset, self._is_generated)
@@ -89,14 +97,14 @@ class ExpressionCompiler:
 
     def _compile_jinja(self, text: str, source: ExpressionSource) -> Term:
         body = self._sandbox.parse("{{" + text + "}}").body
-        tree, reads = check_expression(_single_expression(body, source.offset_of()), source)
+        tree, references = check_expression(_single_expression(body, source.offset_of()), source)
         assign = nodes.Assign(nodes.Name("result", "store", lineno=1), tree, lineno=1)
         template = self._sandbox.from_string(nodes.Template([assign], lineno=1))
-        return Term(text, source.offset_of(), reads, tree, TemplateExpression(template, undefined_to_none=False))
+        return Term(text, source.offset_of(), references, tree, TemplateExpression(template, undefined_to_none=False))
 
 
-def _format_pattern(pieces: list[str | Term]) -> str:
-    """The pieces with `%s` for each name; nothing if any of them is more than a name."""
+def _format_string(pieces: list[str | Term]) -> str:
+    """Return the pieces with `%s` for each plain name; an empty string if any term is more than a name."""
     if any(isinstance(piece, Term) and piece.evaluate for piece in pieces):
         return ""
     return "".join("%s" if isinstance(piece, Term) else piece.replace("%", "%%") for piece in pieces)
@@ -104,14 +112,14 @@ def _format_pattern(pieces: list[str | Term]) -> str:
 
 def _single_expression(body: list[nodes.Node], offset: int) -> nodes.Expr:
     output = body[0] if len(body) == 1 else None
-    inside = output.nodes if isinstance(output, nodes.Output) else []
-    if len(inside) != 1 or isinstance(inside[0], nodes.TemplateData):
+    parts = output.nodes if isinstance(output, nodes.Output) else []
+    if len(parts) != 1 or isinstance(parts[0], nodes.TemplateData):
         raise ExpressionError("ET501", "an expression is empty or malformed", "write ${{ name }}", offset)
-    return inside[0]
+    return parts[0]
 
 
 def split_expressions(text: str) -> list[tuple[str, str, int]]:
-    """`text` and `expression` parts in order, with their offsets; `$${{` starts a text up to its `}}`."""
+    """Return the `text` and `expression` parts in order, with their offsets; `$${{` starts a text up to its `}}`."""
     parts: list[tuple[str, str, int]] = []
     literal, at = "", 0
     while (start := text.find("${{", at)) >= 0:
@@ -131,15 +139,15 @@ def split_expressions(text: str) -> list[tuple[str, str, int]]:
 
 
 def _end_of_expression(text: str, start: int) -> int:
-    """Where the `}}` stands that ends an expression: outside quotes and braces."""
+    """Return the offset of the `}}` that ends an expression: outside quotes and braces."""
     depth, at = 0, start
     while match := _TOKENS.search(text, at):
-        mark, at = match.group(), match.end()
-        if mark == "{":
+        token, at = match.group(), match.end()
+        if token == "{":
             depth += 1
-        elif mark == "}}" and depth == 0:
+        elif token == "}}" and depth == 0:
             return match.start()
-        elif mark.startswith("}"):
+        elif token.startswith("}"):
             depth -= 1
             at = match.start() + 1
     hint = "close the expression, or write '$${{' for the text '${{'"

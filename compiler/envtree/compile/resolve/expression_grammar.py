@@ -1,4 +1,4 @@
-"""What an expression may contain: an allow-list over Jinja2's syntax tree, and the names that it reads."""
+"""The grammar of expressions: an allow-list over Jinja2's syntax tree, and the references in it."""
 
 import re
 from collections.abc import Iterable
@@ -12,18 +12,18 @@ from envtree.compile.filters import FILTERS, TESTS
 from envtree.diagnostics.suggest import did_you_mean
 from envtree.model.expression import NamePath, Reference, make_reference
 
-# What a bundle computes, and all that an expression may read.
+# The sections that a bundle computes, and all roots that an expression may read.
 COMPUTED_ROOTS = ("env_vars", "config", "endpoints", "feature_flags")
 ROOTS = (*COMPUTED_ROOTS, "organization", "project", "environment", "team", "agent", "inputs", "secrets")
 
-# What the reader of files refuses in a text, also where it is spelt with an escape.
+# The characters that are refused in files; in an expression they are refused as escapes, too.
 FORBIDDEN_CHARACTERS = re.compile(
     "[\0\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufffe\uffff"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
 _NULLS = frozenset({"null", "nil"})
-# The filters and tests that take a name which does not exist.
+# The filters and tests that accept a missing name.
 _LENIENT = frozenset({"default", "d", "defined", "undefined"})
 
 _ALLOWED_NODES = (
@@ -47,7 +47,7 @@ _ALLOWED_NODES = (
 
 
 class ExpressionError(Exception):
-    """A fault in an expression; `offset` is where in the text."""
+    """An expression is malformed or not allowed; `offset` is the position in the text."""
 
     def __init__(self, code: str, message: str, hint: str, offset: int) -> None:
         super().__init__(message)
@@ -55,22 +55,22 @@ class ExpressionError(Exception):
 
 
 class ExpressionSource(NamedTuple):
-    """The text of an expression, and where in its value it begins; one that is `spelt` nobody has written."""
+    """The text of an expression, and its offset in the value; `is_generated` if envtree wrote it."""
 
     text: str
     offset: int
     is_generated: bool = False
 
     def offset_of(self, *names: str | int) -> int:
-        """Where a dotted name stands first; the beginning of the expression when it is spelt in another way."""
-        plain = takewhile(lambda name: isinstance(name, str) and name.isidentifier(), names)
-        spelt = r"\s*\.\s*".join(map(str, plain))
-        match = re.search(rf"(?<![\w.]){spelt}(?!\w)", self.text) if spelt else None
+        """Return the first offset of a dotted name, or of the expression if the name is written in another form."""
+        identifiers = takewhile(lambda name: isinstance(name, str) and name.isidentifier(), names)
+        pattern = r"\s*\.\s*".join(map(str, identifiers))
+        match = re.search(rf"(?<![\w.]){pattern}(?!\w)", self.text) if pattern else None
         return self.offset + (match.start() if match else len(self.text) - len(self.text.lstrip()))
 
 
 class _Position(NamedTuple):
-    """Where a node stands; see Reference."""
+    """The position of a node in the expression; the fields are explained in Reference."""
 
     lenient: bool = False
     optional: bool = False
@@ -78,13 +78,13 @@ class _Position(NamedTuple):
 
 
 def check_expression(tree: nodes.Expr, source: ExpressionSource) -> tuple[nodes.Expr, tuple[Reference, ...]]:
-    """The tree with each name that it reads as `_0`, `_1`, …, and what they stand for; raises WrongExpression."""
+    """Return the tree with each name that it reads as `_0`, `_1`, …, and their references; raise ExpressionError."""
     rewriter = _Rewriter(source)
-    return rewriter.rewrite(tree, _Position()), tuple(rewriter.reads)
+    return rewriter.rewrite(tree, _Position()), tuple(rewriter.references)
 
 
 def check_name(path: NamePath, source: ExpressionSource) -> None:
-    """Raise WrongExpression for a name that cannot be read, as far as its text tells."""
+    """Raise ExpressionError for a name that can never be read, whatever the bundle."""
     root = str(path[0])
     if root not in ROOTS:
         hint = "write none" if root.lower() in _NULLS else did_you_mean(root, ROOTS)
@@ -100,29 +100,29 @@ def check_name(path: NamePath, source: ExpressionSource) -> None:
 
 
 def _check_characters(value: object, source: ExpressionSource) -> None:
-    found = FORBIDDEN_CHARACTERS.search(value) if isinstance(value, str) and not source.is_generated else None
-    if found:
-        message = f"a text in this expression holds the character U+{ord(found[0]):04X}"
+    match = FORBIDDEN_CHARACTERS.search(value) if isinstance(value, str) and not source.is_generated else None
+    if match:
+        message = f"a text in this expression holds the character U+{ord(match[0]):04X}"
         raise ExpressionError("ET502", message, "remove it, it hides what a text says", source.offset_of())
 
 
 class _Rewriter:
-    """Rewrites the tree of one expression in place, and collects what it reads."""
+    """Rewriter of the tree of one expression, in place; it collects the references."""
 
     def __init__(self, source: ExpressionSource) -> None:
-        self.reads: list[Reference] = []
+        self.references: list[Reference] = []
         self._source = source
 
     def rewrite(self, node: nodes.Expr, position: _Position) -> nodes.Expr:
-        """The node to put in the place of one that stands at a position."""
+        """Return the replacement of a node at a position."""
         path = _name_path(node)
         if path:
             check_name(path, self._source)
             offset = self._source.offset_of(*path)
-            self.reads.append(
+            self.references.append(
                 make_reference(path, offset, lenient=position.lenient, optional=position.optional, bare=position.bare)
             )
-            return nodes.Name(f"_{len(self.reads) - 1}", "load", lineno=1)
+            return nodes.Name(f"_{len(self.references) - 1}", "load", lineno=1)
         node = self._normalize(node)
         if isinstance(node, nodes.Const):
             self._check_constant(node.value)
@@ -135,7 +135,7 @@ class _Rewriter:
         _check_characters(value, self._source)
 
     def _normalize(self, node: nodes.Expr) -> nodes.Expr:
-        """The node, or one of plainer form that means the same."""
+        """Return the node, or a simpler equivalent one; raise ExpressionError if it is not allowed."""
         if isinstance(node, nodes.Filter):
             self._check_known(node.name, FILTERS, "filter")
         elif isinstance(node, nodes.Test):
@@ -152,13 +152,13 @@ class _Rewriter:
 
     def _rewrite_children(self, node: nodes.Node, position: _Position) -> None:
         for field, value in list(node.iter_fields()):
-            inside = _child_position(node, field, position)
+            child_position = _child_position(node, field, position)
             if isinstance(value, nodes.Expr):
-                setattr(node, field, self.rewrite(value, inside))
+                setattr(node, field, self.rewrite(value, child_position))
             elif isinstance(value, nodes.Helper):
-                self._rewrite_children(value, inside)
+                self._rewrite_children(value, child_position)
             elif isinstance(value, list):
-                setattr(node, field, [self._rewrite_item(item, inside) for item in value])
+                setattr(node, field, [self._rewrite_item(item, child_position) for item in value])
 
     def _rewrite_item(self, item: object, position: _Position) -> object:
         if isinstance(item, nodes.Helper):
@@ -186,27 +186,27 @@ class _Rewriter:
         return node
 
     def _reject(self, node: nodes.Node) -> None:
-        what = {"Call": "a call", "Slice": "a slice", "Pow": "a power", "Tuple": "a tuple"}
-        found = what.get(type(node).__name__, f"'{type(node).__name__.lower()}'")
+        descriptions = {"Call": "a call", "Slice": "a slice", "Pow": "a power", "Tuple": "a tuple"}
+        description = descriptions.get(type(node).__name__, f"'{type(node).__name__.lower()}'")
         raise ExpressionError(
-            "ET502", f"{found} is not allowed in an expression", "filters do most of it", self._source.offset_of()
+            "ET502", f"{description} is not allowed in an expression", "filters do most of it", self._source.offset_of()
         )
 
 
 def _child_position(node: nodes.Node, field: str, outer: _Position) -> _Position:
-    """How a child stands in its parent."""
+    """Return the position of a child in a field of its parent."""
     lenient = isinstance(node, (nodes.Filter, nodes.Test)) and node.name in _LENIENT and field == "node"
-    branch = (isinstance(node, nodes.CondExpr) and field != "test") or (
+    is_branch = (isinstance(node, nodes.CondExpr) and field != "test") or (
         isinstance(node, (nodes.And, nodes.Or)) and field == "right"
     )
-    # What stands on the right of `and` and `or` may also be the value that comes out.
-    tested = isinstance(node, (nodes.And, nodes.Or)) and (field == "left" or outer.bare)
-    bare = isinstance(node, nodes.Not) or (isinstance(node, nodes.CondExpr) and field == "test") or tested
-    return _Position(lenient, outer.optional or branch, bare)
+    # The right operand of `and` and `or` may also be the result, so it is bare only if the whole is.
+    is_tested = isinstance(node, (nodes.And, nodes.Or)) and (field == "left" or outer.bare)
+    bare = isinstance(node, nodes.Not) or (isinstance(node, nodes.CondExpr) and field == "test") or is_tested
+    return _Position(lenient, outer.optional or is_branch, bare)
 
 
 def _name_path(node: nodes.Expr) -> NamePath | None:
-    """The dotted path that a chain of names and literal subscripts spells, or None."""
+    """Return the path that a chain of names and literal subscripts spells, or None."""
     parts: list[str | int] = []
     while not isinstance(node, nodes.Name):
         if isinstance(node, nodes.Getattr):

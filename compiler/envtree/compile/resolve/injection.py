@@ -1,4 +1,4 @@
-"""Injection: which secrets are put into the environment, and over which plain variables they win."""
+"""Injection: put secrets into the environment, and decide between them and plain variables of the same name."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from envtree.model.span import Span
 
 
 class _NameConflict(NamedTuple):
-    """A name that is both a plain variable and an injected secret."""
+    """A name that is set both as a plain variable and, in `secrets`, as an injected secret."""
 
     name: str
     plain: MergedScalar
@@ -24,28 +24,28 @@ class _NameConflict(NamedTuple):
 
 
 def inject(merged: MergedStack, evaluation: Evaluation) -> dict[str, InjectedSecret]:
-    """The injected secrets that win: those that no later layer overrides with a plain variable."""
+    """Return the injected secrets that take effect: those that no later layer overrides with a plain variable."""
     chosen, variables = merged.section_entries("secrets"), merged.section_entries("env_vars")
     if not chosen:
         return {}
-    rank = {layer: n for n, layer in enumerate(merged.stack.layers)}
+    rank = {layer: index for index, layer in enumerate(merged.stack.layers)}
     injected: dict[str, InjectedSecret] = {}
     overridden = []
     for name, leaf in chosen.items():
         if type(leaf) is not MergedScalar:
             continue
         plain = variables.get(name)
-        contest = _NameConflict(name, plain, leaf) if type(plain) is MergedScalar else None
-        if contest and rank[contest.plain.layer] > rank[leaf.layer]:
-            overridden.append(contest)
+        conflict = _NameConflict(name, plain, leaf) if type(plain) is MergedScalar else None
+        if conflict and rank[conflict.plain.layer] > rank[leaf.layer]:
+            overridden.append(conflict)
             continue
-        if contest:
-            _report_broken_lock(contest, "env_vars", merged, rank, evaluation)
+        if conflict:
+            _report_broken_lock(conflict, "env_vars", merged, rank, evaluation)
         injected[name] = _make_injection(name, leaf, evaluation)
         evaluation.texts[name] = injected[name].value
-    for contest in overridden:
-        if not _report_broken_lock(contest, "secrets", merged, rank, evaluation):
-            check_secret_override(*contest, rank, evaluation)
+    for conflict in overridden:
+        if not _report_broken_lock(conflict, "secrets", merged, rank, evaluation):
+            check_secret_override(*conflict, rank, evaluation)
     return injected
 
 
@@ -65,28 +65,28 @@ def _make_injection(name: str, leaf: MergedScalar, evaluation: Evaluation) -> In
 
 @lru_cache(4096)
 def _parse_secret_path(text: str) -> KeyPath:
-    """The path that a layer writes, for all bundles that it is in."""
+    """Parse the path of a secret; cached, since many bundles share a layer."""
     return parse_path(text)
 
 
 def _report_broken_lock(
     conflict: _NameConflict, losing_section: str, merged: MergedStack, rank: dict[Layer, int], evaluation: Evaluation
 ) -> bool:
-    """Whether the section that loses the name had locked it in an earlier layer; reported if so."""
-    won_at = _first_overriding(conflict.chosen, rank[conflict.plain.layer], rank)
-    low, high = (conflict.plain, won_at) if losing_section == "env_vars" else (conflict.chosen, conflict.plain)
-    lock = _lock_before(low, high, rank) or _lock_before(merged.sections[losing_section], high, rank)
+    """Report whether the section that loses the name had locked it in an earlier layer; add a finding if so."""
+    override = _first_overriding(conflict.chosen, rank[conflict.plain.layer], rank)
+    loser, winner = (conflict.plain, override) if losing_section == "env_vars" else (conflict.chosen, conflict.plain)
+    lock = _lock_before(loser, winner, rank) or _lock_before(merged.sections[losing_section], winner, rank)
     if lock is None:
         return False
     message = f"'{conflict.name}' is locked and cannot be overridden"
     hint = "remove the override, or move the change to the layer that locks"
     key = ("env_vars", conflict.name)
-    evaluation.report("ET402", merged_span(high), key, message, hint, RelatedSpan(lock, "locked here"))
+    evaluation.report("ET402", merged_span(winner), key, message, hint, RelatedSpan(lock, "locked here"))
     return True
 
 
 def _first_overriding(chosen: MergedScalar, plain_rank: int, rank: dict[Layer, int]) -> MergedScalar:
-    """Where the secret came over the variable: what names it again in a later layer changes nothing."""
+    """Return the value that first overrides the variable: naming the secret again in a later layer changes nothing."""
     while type(chosen.base) is MergedScalar and rank[chosen.base.layer] >= plain_rank:
         chosen = chosen.base
     return chosen

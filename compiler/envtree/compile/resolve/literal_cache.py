@@ -1,4 +1,4 @@
-"""JSON data of merged values without expressions, made once for all bundles that share them."""
+"""Cache the JSON data of merged values without expressions, for all bundles that share them."""
 
 from typing import Any
 
@@ -6,27 +6,27 @@ from envtree.model.merged import MergedMapping, MergedScalar, MergedSequence, Me
 
 
 class LiteralCache:
-    """Remembers the data of shared maps and lists; `clear` it when their bundles are done."""
+    """The data of shared maps and lists; must be cleared after the bundles of a project."""
 
     def __init__(self) -> None:
-        # The value is kept beside its data, so that its id is not given to another.
+        # By id; the value is stored with its data, so that its id is not reused.
         self._cache: dict[int, tuple[MergedValue, Any]] = {}
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Clear the cache."""
         self._cache.clear()
 
     def data(self, node: MergedValue) -> Any:
-        """The data of a value that holds no expression; not to be changed by anyone."""
+        """Return the data of a value without expressions; the caller must not modify it."""
         if type(node) is MergedScalar:
             return node.node.value
-        found = self._cache.get(id(node))
-        if found is None:
-            found = self._cache[id(node)] = (node, self._build(node))
-        return found[1]
+        entry = self._cache.get(id(node))
+        if entry is None:
+            entry = self._cache[id(node)] = (node, self._build(node))
+        return entry[1]
 
     def _build(self, node: MergedValue) -> Any:
-        # Scalars are told apart here: they are most of what there is, and a call would take longer than they do.
+        # Scalars are handled inline: most values are scalars, and a call would cost more than the work.
         if type(node) is MergedMapping:
             return {
                 key: child.node.value if type(child) is MergedScalar else self.data(child)

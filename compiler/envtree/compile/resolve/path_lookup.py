@@ -1,4 +1,4 @@
-"""Follow names into values: merged ones, and data in which a Hidden may stand for any part."""
+"""Follow paths into merged values, and into data of which any part may be a HiddenValue."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,14 +10,14 @@ from envtree.model.resolved import ERROR_VALUE, UNKNOWN, HiddenValue, PartSymbol
 
 
 class _MissingType:
-    """There is no such name."""
+    """The type of `MISSING`, the result for a name that does not exist."""
 
 
 MISSING: Final = _MissingType()
 
 
 def child_of(node: MergedValue | None, part: str | int) -> MergedValue | None:
-    """What a merged map or list has under a key or index."""
+    """Return the child of a merged map or list at a key or index, None if there is none."""
     if isinstance(node, MergedMapping):
         return node.entries.get(str(part))
     if isinstance(node, MergedSequence) and isinstance(part, int) and -len(node.items) <= part < len(node.items):
@@ -26,7 +26,7 @@ def child_of(node: MergedValue | None, part: str | int) -> MergedValue | None:
 
 
 def descend_merged(node: MergedValue | None, path: NamePath) -> tuple[MergedValue | None, int]:
-    """Follow a path as far as merged maps and lists go; what is there, and how many names were used."""
+    """Follow a path through merged maps and lists; return the value reached, and how many steps were used."""
     for used, part in enumerate(path):
         if node is None or isinstance(node, MergedScalar):
             return node, used
@@ -35,7 +35,7 @@ def descend_merged(node: MergedValue | None, path: NamePath) -> tuple[MergedValu
 
 
 def descend_data(value: Any, path: NamePath) -> Any:
-    """Follow names into data: MISSING when there is none; a part of a hidden value is hidden."""
+    """Follow a path into data; MISSING if it does not exist. A part of a hidden value is hidden."""
     for used, part in enumerate(path):
         if isinstance(value, HiddenValue):
             return _hidden_part(value, path[used:])
@@ -49,7 +49,7 @@ def descend_data(value: Any, path: NamePath) -> Any:
 
 
 def collapse_hidden(value: Any) -> Any:
-    """Data as it is, or one Hidden for all of it when any part is hidden."""
+    """Return the data as it is, or one HiddenValue for all of it if any part is hidden."""
     if not isinstance(value, (dict, list)):
         return value
     parts = [part for _, part in hidden_parts(value)]

@@ -1,4 +1,4 @@
-"""Secrets of a bundle: found by dotted path in the merged content of its secrets files, known or not."""
+"""Find secrets by path in the merged secrets files of a bundle, and cache their hidden values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,23 +8,23 @@ from envtree.model.merged import MergedMapping, MergedScalar, MergedSequence, Me
 from envtree.model.nodes import EncryptedValue
 from envtree.model.resolved import UNKNOWN, HiddenValue
 
-# Per file: dotted path to plaintext. A file that is not there has not been decrypted.
+# File to dotted path to plaintext. A file without an entry has not been decrypted.
 Plaintexts = Mapping[str, Mapping[str, Any]]
 
 
 def find_secret(content: Mapping[str, MergedValue], path: tuple[str | int, ...]) -> MergedValue | None:
-    """The merged secret at a path, a map or list of secrets included."""
-    found: MergedValue | None = None
-    for n, part in enumerate(path):
-        if n == 0:
-            found = content.get(str(part))
-        elif type(found) is MergedMapping:
-            found = found.entries.get(str(part))
-        elif type(found) is MergedSequence:
-            found = _list_item(found, part)
+    """Return the merged secret, or map or list of secrets, at a path; None if there is none."""
+    node: MergedValue | None = None
+    for depth, part in enumerate(path):
+        if depth == 0:
+            node = content.get(str(part))
+        elif type(node) is MergedMapping:
+            node = node.entries.get(str(part))
+        elif type(node) is MergedSequence:
+            node = _list_item(node, part)
         else:
             return None
-    return found
+    return node
 
 
 def _list_item(listing: MergedSequence, part: str | int) -> MergedValue | None:
@@ -32,24 +32,24 @@ def _list_item(listing: MergedSequence, part: str | int) -> MergedValue | None:
 
 
 class SecretCache:
-    """The values of merged secrets, made once for bundles that share them; `clear` it when their bundles are done."""
+    """The hidden values of merged secrets, shared by bundles; must be cleared after the bundles of a project."""
 
     def __init__(self, plaintexts: Plaintexts) -> None:
         self._plaintexts = plaintexts
-        # What is hidden keeps its merged secret, so that the id of that is not given to another.
+        # By id of the merged secret; the hidden value refers to the secret, so that its id is not reused.
         self._cache: dict[int, HiddenValue] = {}
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Clear the cache."""
         self._cache.clear()
 
     def value(self, secret: MergedValue) -> HiddenValue:
-        """The value of a merged secret; unknown when any part of it is."""
-        known = self._cache.get(id(secret))
-        if known is None:
-            value = _plaintext(secret, self._plaintexts)
-            known = self._cache[id(secret)] = HiddenValue(value, secret=True, symbol=secret)
-        return known
+        """Return the hidden value of a merged secret; unknown if any part of it is."""
+        value = self._cache.get(id(secret))
+        if value is None:
+            plaintext = _plaintext(secret, self._plaintexts)
+            value = self._cache[id(secret)] = HiddenValue(plaintext, secret=True, symbol=secret)
+        return value
 
 
 def _plaintext(secret: MergedValue, plaintexts: Plaintexts) -> Any:
@@ -66,16 +66,16 @@ def _plaintext(secret: MergedValue, plaintexts: Plaintexts) -> Any:
 
 
 def secret_paths(content: Mapping[str, MergedValue]) -> list[str]:
-    """The dotted paths of all secrets of a bundle, for hints."""
-    found: list[str] = []
+    """Return the dotted paths of all secrets of a bundle, for hints."""
+    paths: list[str] = []
 
-    def walk(node: MergedValue, path: tuple[str, ...]) -> None:
+    def collect(node: MergedValue, path: tuple[str, ...]) -> None:
         if type(node) is MergedMapping:
             for key, child in node.entries.items():
-                walk(child, (*path, key))
+                collect(child, (*path, key))
         else:
-            found.append(format_path(path))
+            paths.append(format_path(path))
 
     for key, child in content.items():
-        walk(child, (key,))
-    return found
+        collect(child, (key,))
+    return paths

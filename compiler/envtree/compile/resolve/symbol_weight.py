@@ -1,4 +1,4 @@
-"""How much text a secret or unknown value is when it is spelt out as a template: bounded, as values themselves are."""
+"""Estimate the size of a hidden value when it is written as a template: bounded, like values themselves."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,29 +11,29 @@ from envtree.model.merged import MergedMapping, MergedScalar, MergedSequence
 from envtree.model.nodes import EncryptedValue
 from envtree.model.resolved import CompositeSymbol, ExpressionSymbol, HiddenValue, PartSymbol, SymbolWeight, TextSymbol
 
-# Templates are spelt out by descending into what they are made of.
+# A template is written by recursion into its operands, so its depth is limited.
 MAX_TEMPLATE_DEPTH = 80
 # Brackets, operators and quotes around a part.
 _OVERHEAD = 8
 
 
 def make_derived(expression: Expression, operands: Sequence[Any]) -> ExpressionSymbol:
-    """The symbol of what an expression makes of its operands."""
+    """Return the symbol of an expression applied to its operands."""
     weights = [_operand_weight(value) for value in operands]
-    own = sum(len(piece.source if isinstance(piece, Term) else piece) + _OVERHEAD for piece in expression.pieces)
+    own_size = sum(len(piece.source if isinstance(piece, Term) else piece) + _OVERHEAD for piece in expression.pieces)
     weight = SymbolWeight(
-        own + sum(each.size for each in weights), 1 + max((each.depth for each in weights), default=0)
+        own_size + sum(weight.size for weight in weights), 1 + max((weight.depth for weight in weights), default=0)
     )
     return ExpressionSymbol(expression, tuple(operands), weight)
 
 
 def make_composite(data: Any) -> CompositeSymbol:
-    """The symbol of a map or list that holds hidden parts."""
+    """Return the symbol of a map or list with hidden parts."""
     return CompositeSymbol(data, _data_weight(data))
 
 
 def describe_symbol_excess(symbol: Any) -> str:
-    """What a symbol has too much of, in words; empty where it can be spelt out."""
+    """Return a message that says which limit a symbol exceeds; an empty string if it can be written as a template."""
     weight = _symbol_weight(symbol)
     if weight.size > MAX_VALUE_LENGTH:
         return f"with its secrets spelt out, this value is longer than {MAX_VALUE_LENGTH} characters"
@@ -63,32 +63,32 @@ def _symbol_weight(symbol: Any) -> SymbolWeight:
 
 
 def _collection_weight(symbol: Any) -> SymbolWeight:
-    """A map or a list of secrets; an input without a value has no text yet."""
+    """Return the weight of a map or list of secrets; an input without a value has no text yet."""
     if type(symbol) is MergedMapping:
-        inside = [*map(_symbol_weight, symbol.entries.values()), SymbolWeight(sum(map(len, symbol.entries)), 0)]
+        weights = [*map(_symbol_weight, symbol.entries.values()), SymbolWeight(sum(map(len, symbol.entries)), 0)]
     else:
-        inside = list(map(_symbol_weight, symbol.items)) if type(symbol) is MergedSequence else []
-    size = sum(each.size + _OVERHEAD for each in inside)
-    return SymbolWeight(_OVERHEAD + size, 1 + max((each.depth for each in inside), default=0))
+        weights = list(map(_symbol_weight, symbol.items)) if type(symbol) is MergedSequence else []
+    size = sum(weight.size + _OVERHEAD for weight in weights)
+    return SymbolWeight(_OVERHEAD + size, 1 + max((weight.depth for weight in weights), default=0))
 
 
 def _data_weight(value: Any) -> SymbolWeight:
-    """Data that may hold hidden parts; when there is too much of it, the rest is not counted."""
-    size, depth, levels, level = 0, 0, 0, [value]
+    """Return the weight of data that may have hidden parts; counting stops once the limit is exceeded."""
+    size, depth, level_depth, level = 0, 0, 0, [value]
     while level and size <= MAX_VALUE_LENGTH:
-        inner: list[Any] = []
+        next_level: list[Any] = []
         for part in level:
             if isinstance(part, HiddenValue):
                 weight = _symbol_weight(part.symbol)
                 size += weight.size
-                depth = max(depth, levels + weight.depth)
+                depth = max(depth, level_depth + weight.depth)
             elif isinstance(part, dict):
                 size += sum(len(key) + _OVERHEAD for key in part)
-                inner.extend(part.values())
+                next_level.extend(part.values())
             elif isinstance(part, list):
                 size += len(part) * 2
-                inner.extend(part)
+                next_level.extend(part)
             else:
                 size += len(str(part)) + 2
-        level, levels = inner, levels + 1
+        level, level_depth = next_level, level_depth + 1
     return SymbolWeight(size, depth)
