@@ -1,4 +1,4 @@
-"""Check resolved bundles: the shape of computed values, variable contracts, the organization's policies."""
+"""Check resolved bundles: models, computed values, MCP servers, variable contracts, and policies."""
 
 from envtree.compile.bundle_lint.bundle_policies import BundlePolicies
 from envtree.compile.bundle_lint.mcp_servers import check_mcp_servers
@@ -15,7 +15,7 @@ _CLAUDE_MODEL = "claude"
 
 
 def check_runtime(resolved: Resolved, diags: Diagnostics) -> None:
-    """Report an agent whose model its runtime does not run."""
+    """Report an agent whose runtime cannot run its model."""
     stack, model = resolved.merged.stack, resolved.merged.model
     agent = stack.agent_layer.document
     runtime = get_field(agent, "runtime")
@@ -24,14 +24,14 @@ def check_runtime(resolved: Resolved, diags: Diagnostics) -> None:
     scalar, layer = model
     if not isinstance(scalar.value, str) or _CLAUDE_MODEL in scalar.value.lower():
         return
-    here, there = agent.span(runtime), Span(layer.path, *scalar.mark)
-    related = RelatedSpan(there, "the model")
+    runtime_span, model_span = agent.span(runtime), Span(layer.path, *scalar.mark)
+    span, related = runtime_span, RelatedSpan(model_span, "the model")
     if layer.path == agent.path:
-        # Several overlays may each name a wrong model.
-        here, related = there, RelatedSpan(here, "the runtime")
+        # Reported at the model, since several overlays may each name a wrong one.
+        span, related = model_span, RelatedSpan(runtime_span, "the runtime")
     message = f"agent '{stack.target.agent}' has the runtime '{_CLAUDE_RUNTIME}', but no Claude model: '{scalar.value}'"
     hint = "name a Claude model in 'model_id', or remove 'runtime'"
-    diags.add(Diagnostic(here, "ET705", message, hint, (related,), "model_id", stack.target.id))
+    diags.add(Diagnostic(span, "ET705", message, hint, (related,), "model_id", stack.target.id))
 
 
 def check_model(resolved: Resolved, diags: Diagnostics) -> None:
@@ -48,14 +48,14 @@ def check_model(resolved: Resolved, diags: Diagnostics) -> None:
 
 
 class BundleLintRules:
-    """What is checked in every bundle; made once a run, for contracts are compiled in it."""
+    """The contracts and policies that every bundle is checked against; made once a run, since it compiles them."""
 
     def __init__(self, workspace: Workspace, policies: BundlePolicies) -> None:
         self.contracts, self.policies = VariableContracts(workspace), policies
 
 
 def bundle_lint(resolved: Resolved, bundle: Bundle, rules: BundleLintRules, diags: Diagnostics) -> None:
-    """Report what is wrong with one bundle."""
+    """Report all problems of one bundle."""
     check_model(resolved, diags)
     check_runtime(resolved, diags)
     check_shape(resolved, diags)

@@ -1,4 +1,4 @@
-"""The keywords of JSON Schema that have no schemas in them; the engine that judges whole bundles judges them too."""
+"""Check the JSON Schema keywords without subschemas, with the same engine that validates whole bundles."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import jsonschema_rs
 
 from envtree.compile.bundle_lint.violation import DataPath, Violation, make_violation
 
-# Those that look no deeper than a value, its keys and its length.
+# Keywords that depend on a value, its keys and its length only, not on its children.
 _SHALLOW = frozenset(
     {
         *("type", "required", "dependentRequired", "minProperties", "maxProperties", "minItems", "maxItems"),
@@ -20,12 +20,12 @@ ASSERTIONS = _SHALLOW | _DEEP
 
 
 def compile_schema(schema: Any) -> Any:
-    """A validator that neither hangs on a pattern nor makes a request."""
+    """Compile a schema into a validator that neither hangs on a pattern nor makes requests."""
     return jsonschema_rs.Draft202012Validator(schema, pattern_options=jsonschema_rs.RegexOptions(), offline=True)
 
 
 class Assertions:
-    """Validators of the keywords of each schema, made when they are needed and kept."""
+    """Validators of the keywords of each schema, made on demand and cached."""
 
     def __init__(self) -> None:
         self._shallow: dict[int, _KeywordValidator] = {}
@@ -34,32 +34,32 @@ class Assertions:
         self._external: dict[str, Callable[[Any], bool]] = {}
 
     def check_shallow(self, schema: dict[str, Any], value: Any, path: DataPath) -> tuple[Violation, ...]:
-        """What a value breaks of those that do not look at its parts."""
-        check = self._shallow.get(id(schema)) or self._shallow.setdefault(
+        """Return the violations of the keywords that do not depend on the children of a value."""
+        validator = self._shallow.get(id(schema)) or self._shallow.setdefault(
             id(schema), _KeywordValidator(schema, _SHALLOW)
         )
-        return check(_without_children(value), path) if check.arguments else ()
+        return validator(_without_children(value), path) if validator.arguments else ()
 
     def check_deep(self, schema: dict[str, Any], value: Any, path: DataPath) -> tuple[Violation, ...]:
-        """What a value, of which all is known, breaks of those that look at all of it."""
-        check = self._deep.get(id(schema)) or self._deep.setdefault(id(schema), _KeywordValidator(schema, _DEEP))
-        return check(value, path) if check.arguments else ()
+        """Return the violations of the keywords that depend on all of a value, which must be known as a whole."""
+        validator = self._deep.get(id(schema)) or self._deep.setdefault(id(schema), _KeywordValidator(schema, _DEEP))
+        return validator(value, path) if validator.arguments else ()
 
     def matches_pattern(self, pattern: str, text: str) -> bool:
-        """Whether a pattern matches a key."""
+        """Report whether a pattern matches a key."""
         if pattern not in self._matchers:
             self._matchers[pattern] = compile_schema({"pattern": pattern}).is_valid
         return self._matchers[pattern](text)
 
     def is_valid_external(self, reference: str, value: Any) -> bool:
-        """Whether a value fits a schema outside the policy's own, which is one of the engine's."""
+        """Report whether a value is valid under a schema outside the policy, one that the engine has built in."""
         if reference not in self._external:
             self._external[reference] = compile_schema({"$ref": reference}).is_valid
         return self._external[reference](value)
 
 
 class _KeywordValidator:
-    """Some keywords of a schema; the schema is kept, so that its id is not given to another."""
+    """Validator of some keywords of a schema; it refers to the schema, so that the schema's id is not reused."""
 
     def __init__(self, schema: dict[str, Any], keywords: frozenset[str]) -> None:
         self.schema = schema

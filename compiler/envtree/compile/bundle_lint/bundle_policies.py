@@ -1,4 +1,4 @@
-"""Policies of the organization: a JSON Schema over each selected bundle; what is unknown neither passes nor fails."""
+"""Check bundles against the organization's policies, JSON Schemas under which unknown values neither pass nor fail."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
@@ -18,7 +18,7 @@ _CODE_BY_SEVERITY: Mapping[str, str] = {"error": "ET704", "warning": "ET753", "i
 
 
 class _CompiledPolicy:
-    """A policy, what it selects, and its schema: compiled to be fast, and as a judge that can say why."""
+    """A policy with its compiled selectors, a fast validator, and a slower one that explains violations."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
@@ -27,7 +27,7 @@ class _CompiledPolicy:
 
     @cached_property
     def validator(self) -> PartialValidator:
-        """The schema by parts; not needed as long as all is known and fits."""
+        """The validator that handles unknown values; made on demand, if a value is unknown or invalid."""
         return PartialValidator(self.policy.schema)
 
 
@@ -44,16 +44,16 @@ class BundlePolicies:
             return
         hidden = [value for _, value in hidden_parts(bundle.data)]
         if any(value is ERROR_VALUE for value in hidden):
-            return  # what is broken has been reported, and a hole must not cause a second finding
-        unknown = any(not value.is_known for value in hidden)
+            return  # the error has been reported, and ERROR_VALUE must not cause a second finding
+        has_unknowns = any(not value.is_known for value in hidden)
         data = _reveal_known(bundle.data) if hidden else bundle.data
         for rule in rules:
-            if unknown or not rule.is_valid(data):
-                _check_policy(rule, data, unknown, resolved, diags)
+            if has_unknowns or not rule.is_valid(data):
+                _check_policy(rule, data, has_unknowns, resolved, diags)
 
 
 def _reveal_known(value: Any) -> Any:
-    """The data, and of what is hidden all that is known."""
+    """Return the data with all known hidden values in clear."""
     if isinstance(value, dict):
         return {key: _reveal_known(child) for key, child in value.items()}
     if isinstance(value, list):
@@ -62,28 +62,28 @@ def _reveal_known(value: Any) -> Any:
 
 
 def _check_policy(rule: _CompiledPolicy, data: Any, has_unknowns: bool, resolved: Resolved, diags: Diagnostics) -> None:
-    breaches, undecided = rule.validator(data)
-    if not has_unknowns and not breaches:
-        breaches = [Violation((), "what this bundle is not")]
+    violations, undecided = rule.validator(data)
+    if not has_unknowns and not violations:
+        violations = [Violation((), "what this bundle is not")]
     for path in undecided:
         key, id = format_path(tuple(map(str, path))), resolved.target.id
         diags.skip(SkippedCheck(origin_span(resolved, path), _CODE_BY_SEVERITY[rule.policy.severity], key, id))
-    if breaches:
-        _report_violations(rule.policy, breaches, resolved, diags)
+    if violations:
+        _report_violations(rule.policy, violations, resolved, diags)
 
 
 def _report_violations(policy: Policy, violations: Iterable[Violation], resolved: Resolved, diags: Diagnostics) -> None:
-    """One finding a policy and a place; the policy's own message where it has one."""
+    """Report one finding for each path that violates a policy, with the policy's own message if it has one."""
     id = resolved.target.id
-    rules: dict[DataPath, dict[str, None]] = {}
+    rules_by_path: dict[DataPath, dict[str, None]] = {}
     for path, rule in sorted(set(violations), key=str):
-        rules.setdefault(path, {})[rule] = None
-    for path, broken in rules.items():
+        rules_by_path.setdefault(path, {})[rule] = None
+    for path, rules in rules_by_path.items():
         key = format_path(tuple(map(str, path)))
-        where = f"'{key}' breaks" if key else "this bundle breaks"
-        message = f"{where} policy '{policy.name}'" + (f": {policy.message}" if policy.message else "")
+        subject = f"'{key}'" if key else "this bundle"
+        message = f"{subject} breaks policy '{policy.name}'" + (f": {policy.message}" if policy.message else "")
         related = (RelatedSpan(policy.span, "the policy"),)
-        hint = f"the policy's schema says: {', '.join(broken)}"
+        hint = f"the policy's schema says: {', '.join(rules)}"
         diags.add(
             Diagnostic(origin_span(resolved, path), _CODE_BY_SEVERITY[policy.severity], message, hint, related, key, id)
         )

@@ -1,4 +1,4 @@
-"""MCP servers as they are in the end: layers may each bring a part of one, and expressions any value."""
+"""Check the resolved MCP servers: layers may each contribute a part of one, and expressions any value."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -15,28 +15,30 @@ _HTTP_KEYS = frozenset({"url", "headers"}) | _TRANSPORT_KEYS
 
 
 def check_mcp_servers(resolved: Resolved, diags: Diagnostics) -> None:
-    """Report servers that no agent could start or reach."""
+    """Report MCP servers that no agent could start or connect to."""
     for name, server in resolved.sections.get("mcp_servers", {}).items():
         path = ("mcp_servers", name)
         fields = _fields(server)
         if fields is None:
             check_value(path, server, _is_map, "a map", resolved, diags)
             continue
-        wrong = _describe_problem(fields, show_keys=fields is server)
-        if wrong:
+        problem = _describe_problem(fields, show_keys=fields is server)
+        if problem:
             key, id = format_path(path), resolved.target.id
             hint = "a server has 'command', or 'url' and 'type'"
-            diags.add(Diagnostic(origin_span(resolved, path), "ET508", f"'{key}' {wrong}", hint, key=key, bundle=id))
+            diags.add(Diagnostic(origin_span(resolved, path), "ET508", f"'{key}' {problem}", hint, key=key, bundle=id))
         for field, value in fields.items():
             if field not in _FIELD_CHECKS:
                 continue
-            for part, inner in _split_field(field, value):
-                if not (part and isinstance(inner, HiddenValue) and is_text(inner)):
-                    check_value((*path, field, *part), inner, *_FIELD_CHECKS["" if part else field], resolved, diags)
+            for part, part_value in _split_field(field, value):
+                if not (part and isinstance(part_value, HiddenValue) and is_text(part_value)):
+                    check_value(
+                        (*path, field, *part), part_value, *_FIELD_CHECKS["" if part else field], resolved, diags
+                    )
 
 
 def _fields(server: Any) -> Mapping[str, Any] | None:
-    """The fields of a server that is a map; each field of one that is hidden as a whole is hidden."""
+    """Return the fields of a server, None if it is no map; if it is hidden as a whole, each field is hidden."""
     plain = server.reveal() if isinstance(server, HiddenValue) else server
     if plain is server or not isinstance(plain, dict):
         return server if isinstance(server, dict) else None
@@ -47,7 +49,7 @@ def _fields(server: Any) -> Mapping[str, Any] | None:
 
 
 def _describe_problem(server: Mapping[str, Any], *, show_keys: bool) -> str:
-    """What a server lacks, or has too much; of one that is not shown, the keys are not told either."""
+    """Describe the missing or superfluous key of a server; the keys of a hidden server are not named."""
     fields = server.keys()
     unknown = sorted(fields - _STDIO_KEYS - _HTTP_KEYS - {"command"})
     if unknown:
@@ -64,9 +66,9 @@ def _describe_problem(server: Mapping[str, Any], *, show_keys: bool) -> str:
 
 
 def _split_field(field: str, value: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """The texts of a list or a map, so that each is told in its place; else the value itself."""
+    """Yield the elements of a list or map of texts, to report each at its own path; else the value itself."""
     if field == "args" and isinstance(value, list):
-        yield from (((n,), item) for n, item in enumerate(value))
+        yield from (((index,), item) for index, item in enumerate(value))
     elif field in ("env", "headers") and isinstance(value, dict):
         yield from (((name,), item) for name, item in value.items())
     else:

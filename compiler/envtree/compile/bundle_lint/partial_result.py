@@ -1,4 +1,4 @@
-"""What a schema makes of a value of which parts are unknown: it breaks, it fits, or it hangs on the unknown parts."""
+"""The result of validating a partly unknown value: invalid, valid, or undecided because of the unknown parts."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,10 +9,10 @@ Keys = frozenset[str | int]
 
 
 class PartialResult(NamedTuple):
-    """With breaches the value certainly breaks; else, with `undecided`, it hangs on these unknown paths.
+    """The value is certainly invalid if there are `violations`; else the unknown paths in `undecided` decide.
 
-    `seen` are the keys that count as evaluated for `unevaluatedProperties` and `unevaluatedItems`, `maybe` those that
-    may count.
+    `evaluated` are the keys that count as evaluated for `unevaluatedProperties` and `unevaluatedItems`,
+    `maybe_evaluated` those that may count.
     """
 
     violations: tuple[Violation, ...] = ()
@@ -22,7 +22,7 @@ class PartialResult(NamedTuple):
 
     @property
     def is_valid(self) -> bool:
-        """Whether the value certainly fits."""
+        """Whether the value is certainly valid."""
         return not self.violations and not self.undecided
 
 
@@ -30,37 +30,37 @@ VALID = PartialResult()
 
 
 def combine_results(results: Iterable[PartialResult]) -> PartialResult:
-    """All of them have to hold."""
-    found = [verdict for verdict in results if verdict is not VALID]
-    if len(found) < 2:
-        return found[0] if found else VALID
+    """Combine results that must all be valid."""
+    relevant = [result for result in results if result is not VALID]
+    if len(relevant) < 2:
+        return relevant[0] if relevant else VALID
     return PartialResult(
-        tuple(each for verdict in found for each in verdict.violations),
-        frozenset().union(*(verdict.undecided for verdict in found)),
-        frozenset().union(*(verdict.evaluated for verdict in found)),
-        frozenset().union(*(verdict.maybe_evaluated for verdict in found)),
+        violations=tuple(violation for result in relevant for violation in result.violations),
+        undecided=frozenset().union(*(result.undecided for result in relevant)),
+        evaluated=frozenset().union(*(result.evaluated for result in relevant)),
+        maybe_evaluated=frozenset().union(*(result.maybe_evaluated for result in relevant)),
     )
 
 
 def require_count(results: Iterable[PartialResult], least: int, most: float, violation: Violation) -> PartialResult:
-    """At least and at most so many of them have to hold."""
-    judged = list(results)
-    sure = sum(verdict.is_valid for verdict in judged)
-    pending = [verdict for verdict in judged if not verdict.is_valid and not verdict.violations]
-    seen, maybe = evaluated_keys(judged)
-    if sure > most or sure + len(pending) < least:
+    """Combine results of which at least `least` and at most `most` must be valid."""
+    results = list(results)
+    valid_count = sum(result.is_valid for result in results)
+    pending = [result for result in results if not result.is_valid and not result.violations]
+    evaluated, maybe_evaluated = evaluated_keys(results)
+    if valid_count > most or valid_count + len(pending) < least:
         return PartialResult((violation,))
-    if sure >= least and sure + len(pending) <= most:
-        return PartialResult((), frozenset(), seen, maybe)
-    return PartialResult((), frozenset().union(*(verdict.undecided for verdict in pending)), seen, maybe)
+    is_decided = valid_count >= least and valid_count + len(pending) <= most
+    undecided = frozenset() if is_decided else frozenset().union(*(result.undecided for result in pending))
+    return PartialResult((), undecided, evaluated, maybe_evaluated)
 
 
 def evaluated_keys(results: Iterable[PartialResult]) -> tuple[Keys, Keys]:
-    """What alternatives count as evaluated: only those do that hold."""
-    seen: set[str | int] = set()
-    maybe: set[str | int] = set()
-    for verdict in results:
-        if not verdict.violations:
-            (maybe if verdict.undecided else seen).update(verdict.evaluated)
-            maybe.update(verdict.maybe_evaluated)
-    return frozenset(seen), frozenset(maybe)
+    """Return the keys that valid alternatives evaluate, and those that undecided ones may evaluate."""
+    evaluated: set[str | int] = set()
+    maybe_evaluated: set[str | int] = set()
+    for result in results:
+        if not result.violations:
+            (maybe_evaluated if result.undecided else evaluated).update(result.evaluated)
+            maybe_evaluated.update(result.maybe_evaluated)
+    return frozenset(evaluated), frozenset(maybe_evaluated)

@@ -1,4 +1,4 @@
-"""Where a value of a bundle was written."""
+"""Find the place where a value of a bundle is written."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from envtree.model.span import Span, file_span
 
 
 def origin_span(resolved: Resolved, path: Sequence[str | int]) -> Span:
-    """The place of the deepest written value on a path into the bundle; else the agent's file."""
+    """Return the place of the deepest written value on a path into the bundle; else the agent's file."""
     if len(path) > 1 and path[0] == "env_vars" and path[1] in resolved.injected:
         return merged_span(resolved.injected[str(path[1])].selected_by)
     if path and path[0] == "model_id" and resolved.merged.model:

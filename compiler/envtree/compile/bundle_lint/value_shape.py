@@ -1,4 +1,4 @@
-"""The shape of computed values: what only the result of an expression can break."""
+"""Check the shape of computed values, which only the result of an expression can violate."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ _HINTS: Mapping[str, str] = {_URL: "begin it with a scheme and a host, such as h
 
 
 def check_shape(resolved: Resolved, diags: Diagnostics) -> None:
-    """Report endpoints that are no absolute URLs, flags that are no scalars, and the like."""
+    """Report endpoints that are no absolute URLs, flags that are no scalars, and other values of a wrong type."""
     for name, value in resolved.sections.get("endpoints", {}).items():
         check_value(("endpoints", name), value, _is_url, _URL, resolved, diags)
     for name, value in resolved.sections.get("feature_flags", {}).items():
@@ -28,8 +28,8 @@ def check_shape(resolved: Resolved, diags: Diagnostics) -> None:
     if "working_dir" in resolved.sections:
         check_value(("working_dir",), resolved.sections["working_dir"], _is_folder, "text", resolved, diags)
     if "integration_ids" in resolved.sections:
-        for n, value in enumerate(resolved.sections["integration_ids"]):
-            check_value(("integration_ids", n), value, _is_text, "text", resolved, diags)
+        for index, value in enumerate(resolved.sections["integration_ids"]):
+            check_value(("integration_ids", index), value, _is_text, "text", resolved, diags)
 
 
 def check_value(
@@ -40,7 +40,7 @@ def check_value(
     resolved: Resolved,
     diags: Diagnostics,
 ) -> None:
-    """Report a value that does not fit its place; one that is unknown is not checked."""
+    """Report a value that `is_valid` rejects; the check of an unknown value is recorded as skipped."""
     if value is ERROR_VALUE:
         return
     key, id = format_path(tuple(map(str, path))), resolved.target.id

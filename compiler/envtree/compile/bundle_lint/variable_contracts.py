@@ -1,4 +1,4 @@
-"""Variable contracts: the later declaration of a name wins whole, and is checked on each bundle's final text."""
+"""Check variables against their contracts: the last declaration of a name applies, to the final text of each bundle."""
 
 import json
 import re
@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _RE2_OPTIONS = re2.Options()
 _RE2_OPTIONS.log_errors = False
 
-# The rules that an unknown value may break, as it may any type but `string`.
+# The rules that an unknown value may violate; it may also violate any type except `string`.
 _VALUE_RULES = frozenset({"enum", "pattern", "minimum", "maximum"})
 
 
@@ -33,24 +33,24 @@ class VariableContracts:
         self._strict = workspace.organization.strict
 
     def check(self, resolved: Resolved, diags: Diagnostics) -> None:
-        """Check one bundle's variables."""
+        """Check the variables of one bundle."""
         target = resolved.target
         declared = self._declared[target.project, target.team]
-        private = any(contract.rules.get("secret") for contract in declared.values())
+        has_secret_contracts = any(contract.rules.get("secret") for contract in declared.values())
         for name, contract in declared.items():
             environments = contract.rules.get("environments")
             if environments is None or target.environment in environments:
-                _check_contract(name, contract, resolved, diags, has_secret_contracts=private)
+                _check_contract(name, contract, resolved, diags, has_secret_contracts=has_secret_contracts)
         if self._strict:
             for name in resolved.env_vars.keys() - declared.keys():
                 message = f"variable '{name}' is not declared, and 'strict_variables' is on"
-                close = nearest_name(name, declared)
-                hint = f"did you mean '{close}'?" if close else "declare it in 'variables', if it is meant"
+                suggestion = nearest_name(name, declared)
+                hint = f"did you mean '{suggestion}'?" if suggestion else "declare it in 'variables', if it is meant"
                 _report("ET703", name, message, hint, resolved, diags)
 
 
 def _is_computed(name: str, resolved: Resolved) -> bool:
-    """Whether a value may hold another one, which may be one that should have come from a secret."""
+    """Report whether a value may contain another one, which may be one that should have come from a secret."""
     leaf = resolved.merged.section_entries("env_vars").get(name)
     return leaf is not None and leaf.is_dynamic
 
@@ -58,13 +58,13 @@ def _is_computed(name: str, resolved: Resolved) -> bool:
 def _missing_finding(name: str, contract: Contract, resolved: Resolved) -> Diagnostic:
     message = f"variable '{name}' is required, but nothing sets it"
     hint = str(contract.rules.get("description") or "set it in 'env_vars' or 'secrets' of one of the bundle's layers")
-    # At the contract: where the variable belongs is for the reader to say, and many bundles may lack it.
+    # Reported at the contract: only the author knows the right layer for the variable, and many bundles may lack it.
     return Diagnostic(contract.span, "ET702", message, hint, key=f"env_vars.{name}", bundle=resolved.target.id)
 
 
 def _first_broken_rule(text: str, rules: Mapping[str, Any]) -> str | None:
-    broken = (rule for rule in _RULE_CHECKS if rule in rules and not _RULE_CHECKS[rule](text, rules[rule]))
-    return next(broken, None)
+    broken_rules = (rule for rule in _RULE_CHECKS if rule in rules and not _RULE_CHECKS[rule](text, rules[rule]))
+    return next(broken_rules, None)
 
 
 def _check_contract(
@@ -81,40 +81,40 @@ def _check_contract(
     value = resolved.env_vars[name]
     if value is ERROR_VALUE:
         return
-    secret = isinstance(value, HiddenValue) and value.secret
-    if rules.get("secret") and not secret:
-        # Neither its value nor its line is shown, and nothing else is said of what has to be replaced anyway.
+    is_secret = isinstance(value, HiddenValue) and value.secret
+    if rules.get("secret") and not is_secret:
+        # Neither the value nor its line is shown, and it is not checked further, since it has to be replaced anyway.
         hint = "list it under 'secrets', and take it out of 'env_vars'"
         _report("ET706", name, f"variable '{name}' must come from a secret", hint, resolved, diags, related)
         return
-    if rules.get("secret") is False and secret:
+    if rules.get("secret") is False and is_secret:
         hint = "write it under 'env_vars', and take it out of 'secrets'"
         _report("ET701", name, f"variable '{name}' must not come from a secret", hint, resolved, diags, related)
     if isinstance(value, HiddenValue):
         if not value.is_known:
             if rules.get("type", "string") != "string" or rules.keys() & _VALUE_RULES:
-                place = origin_span(resolved, ("env_vars", name))
-                diags.skip(SkippedCheck(place, "ET701", f"env_vars.{name}", resolved.target.id))
+                span = origin_span(resolved, ("env_vars", name))
+                diags.skip(SkippedCheck(span, "ET701", f"env_vars.{name}", resolved.target.id))
             return
         value = value.reveal()
-    if broken := _first_broken_rule(str(value), rules):
-        hidden = (
-            secret
+    if rule := _first_broken_rule(str(value), rules):
+        is_hidden = (
+            is_secret
             or detect_credential_form(str(value))
             or is_credential_variable(name, str(value))
             or (has_secret_contracts and _is_computed(name, resolved))
         )
-        found = "a value that is not shown" if hidden else f"'{_truncate(str(value))}'"
-        message = f"variable '{name}' is {found}, expected {_EXPECTATIONS[broken](rules[broken])}"
+        description = "a value that is not shown" if is_hidden else f"'{_truncate(str(value))}'"
+        message = f"variable '{name}' is {description}, expected {_EXPECTATIONS[rule](rules[rule])}"
         _report("ET701", name, message, str(rules.get("description", "")), resolved, diags, related)
 
 
 def _report(
     code: str, name: str, message: str, hint: str, resolved: Resolved, diags: Diagnostics, *related: RelatedSpan
 ) -> None:
-    place = origin_span(resolved, ("env_vars", name))
+    span = origin_span(resolved, ("env_vars", name))
     id = resolved.target.id
-    diags.add(Diagnostic(place, code, message, hint, related, f"env_vars.{name}", id))
+    diags.add(Diagnostic(span, code, message, hint, related, f"env_vars.{name}", id))
 
 
 def _truncate(value: str) -> str:
@@ -174,7 +174,7 @@ def _matches_pattern(value: str, pattern: str) -> bool:
     try:
         return re2.search(pattern, value, _RE2_OPTIONS) is not None
     except re2.error:
-        return True  # reported where the pattern stands
+        return True  # reported at the pattern itself
 
 
 _RULE_CHECKS: Mapping[str, Callable[[str, Any], bool]] = {

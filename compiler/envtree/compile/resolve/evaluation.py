@@ -230,7 +230,7 @@ class Evaluation:
         return compute(expression, operands, propagate_null=key[0] == "env_vars")
 
     def _evaluate_hidden(self, expression: Expression, operands: list[Any], key: NamePath, leaf: MergedScalar) -> Any:
-        """Evaluate an expression over hidden values; it is secret if it mentions a secret, whichever branch is taken."""
+        """Evaluate an expression over hidden values: secret if it mentions a secret, whichever branch is taken."""
         if any(value is ERROR_VALUE for value in operands):
             return ERROR_VALUE
         # A plain name is an alias: a chain of them adds no weight.

@@ -142,12 +142,12 @@ def _end_of_expression(text: str, start: int) -> int:
     """Return the offset of the `}}` that ends an expression: outside quotes and braces."""
     depth, at = 0, start
     while match := _TOKENS.search(text, at):
-        token, at = match.group(), match.end()
-        if token == "{":
+        lexeme, at = match.group(), match.end()
+        if lexeme == "{":
             depth += 1
-        elif token == "}}" and depth == 0:
+        elif lexeme == "}}" and depth == 0:
             return match.start()
-        elif token.startswith("}"):
+        elif lexeme.startswith("}"):
             depth -= 1
             at = match.start() + 1
     hint = "close the expression, or write '$${{' for the text '${{'"

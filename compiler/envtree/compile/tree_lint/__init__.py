@@ -1,4 +1,4 @@
-"""The stage that looks at the tree as a whole: what could be said once, is never used, or belongs to nobody."""
+"""Check the tree as a whole: repeated values, declarations without a use, and projects without owners."""
 
 from envtree.compile.tree_lint.duplicate_values import check_duplicate_values
 from envtree.compile.tree_lint.unset_variables import check_unset_variables
@@ -9,7 +9,7 @@ from envtree.model.workspace import Workspace
 
 
 def check_owners(workspace: Workspace, diags: Diagnostics) -> None:
-    """Report each project without owners, of its own or the organization's."""
+    """Report each project that has neither owners of its own nor those of the organization."""
     organization = workspace.organization.document
     if get_field(organization, "people") is None or get_text_scalars(get_field(organization, "owners")):
         return
@@ -21,7 +21,7 @@ def check_owners(workspace: Workspace, diags: Diagnostics) -> None:
 
 
 def tree_lint(workspace: Workspace, diags: Diagnostics) -> None:
-    """Report what a reviewer of the whole tree would."""
+    """Report problems that concern the tree as a whole."""
     check_owners(workspace, diags)
     check_unset_variables(workspace, diags)
     check_duplicate_values(workspace, diags)

@@ -1,4 +1,4 @@
-"""What all agents of a team say alike, and their team could say once."""
+"""Find values that all agents of a team set alike, and that the team could set once."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,18 +14,18 @@ _MAX_RELATED = 3
 
 
 class _AgentSection(NamedTuple):
-    """What an agent says of itself."""
+    """The `execution_environment` of an agent's own file."""
 
     document: Document
     section: MappingNode | None
 
     def scalar_at(self, path: KeyPath) -> ScalarNode | None:
-        """The scalar at a path, if there is one."""
+        """Return the scalar at a path, None if there is none."""
         return as_scalar(_node_at(self.section, path))
 
 
 def check_duplicate_values(workspace: Workspace, diags: Diagnostics) -> None:
-    """Report each value that every agent of a team sets, and that its team could set in their place."""
+    """Report each value that every agent of a team sets alike, and that the team could set instead."""
     for project in workspace.projects:
         for team in project.teams:
             if team.document and len(team.agents) > 1:
@@ -34,29 +34,29 @@ def check_duplicate_values(workspace: Workspace, diags: Diagnostics) -> None:
 
 def _check_team(team: Team, path: str, document: Document, diags: Diagnostics) -> None:
     first, *others = [_AgentSection(agent.document, get_execution_environment(agent.document)) for agent in team.agents]
-    alike = [
-        (key, node, twins)
+    duplicates = [
+        (key, node, spans)
         for key, node in _scalars(first.section).items()
-        if (twins := _duplicate_spans(key, node, others))
+        if (spans := _duplicate_spans(key, node, others))
     ]
-    for key, node, twins in alike:
-        # What the team says in one environment stands over what it says in all.
+    for key, node, spans in duplicates:
+        # A value that the team sets in one environment would override the one that it sets in all.
         if not any(_has_scalar(overlay.section, key[:2]) for overlay in team.overlays.values()):
             message = f"all {len(team.agents)} agents of team '{path}' say the same of '{format_path(key)}'"
             hint = f"write it once in '{document.path}'"
-            related = tuple(RelatedSpan(place, "and here") for place in twins[:_MAX_RELATED])
+            related = tuple(RelatedSpan(span, "and here") for span in spans[:_MAX_RELATED])
             diags.add(Diagnostic(first.document.span(node), "ET354", message, hint, related, format_path(key)))
 
 
 def _duplicate_spans(key: KeyPath, node: ScalarNode, others: list[_AgentSection]) -> list[Span]:
-    """Where all others say the same at a path; nothing if one does not."""
-    found = []
-    for one in others:
-        other = one.scalar_at(key)
-        if other is None or not _is_equal(node, other):
+    """Return the places where all other agents set an equal value; an empty list if one of them does not."""
+    spans = []
+    for agent in others:
+        scalar = agent.scalar_at(key)
+        if scalar is None or not _is_equal(node, scalar):
             return []
-        found.append(one.document.span(other))
-    return found
+        spans.append(agent.document.span(scalar))
+    return spans
 
 
 def _is_equal(left: ScalarNode, right: ScalarNode) -> bool:
@@ -64,7 +64,7 @@ def _is_equal(left: ScalarNode, right: ScalarNode) -> bool:
 
 
 def _has_scalar(section: MappingNode | None, path: KeyPath) -> bool:
-    """Whether a section says something at a path, or below it."""
+    """Report whether a section has a scalar at a path or below it."""
     node = _node_at(section, path)
     return node is not None and any(True for _ in _walk_scalars(node, path))
 
@@ -75,12 +75,12 @@ def _node_at(node: Node | None, path: KeyPath) -> Node | None:
     return node
 
 
-def _scalars(section_node: MappingNode | None) -> dict[KeyPath, ScalarNode]:
-    return dict(_walk_scalars(section_node, ())) if section_node else {}
+def _scalars(section: MappingNode | None) -> dict[KeyPath, ScalarNode]:
+    return dict(_walk_scalars(section, ())) if section else {}
 
 
 def _walk_scalars(node: Node, path: KeyPath) -> Iterator[tuple[KeyPath, ScalarNode]]:
-    """The scalars below maps; what a directive or a list says is left alone."""
+    """Yield the scalars inside maps with their paths; directives and lists are skipped."""
     if isinstance(node, ScalarNode):
         yield path, node
     elif isinstance(node, MappingNode):

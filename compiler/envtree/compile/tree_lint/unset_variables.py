@@ -1,4 +1,4 @@
-"""Contracts of variables that no file sets."""
+"""Find variable contracts whose variable no file sets."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -10,17 +10,17 @@ from envtree.model.workspace import Contract, Project, Workspace
 
 def check_unset_variables(workspace: Workspace, diags: Diagnostics) -> None:
     """Report each declared variable that nothing in its part of the tree sets."""
-    # Somebody who misspelt a name set no other one, and that has been told.
-    if not any(_declared_contracts(workspace)) or any(each.code == "ET703" for each in diags):
+    # If a name is misspelt, its variable counts as unset, and ET703 has reported the cause.
+    if not any(_declared_contracts(workspace)) or any(finding.code == "ET703" for finding in diags):
         return
     shared = frozenset(_set_names(shared_sections(workspace)))
-    every = set(shared)
+    all_names = set(shared)
     for project in workspace.projects:
-        own = shared.union(_set_names(project_sections(project)))
-        every |= own
-        for declared in _project_contracts(project):
-            _report_unset(declared, own, diags)
-    _report_unset(workspace.organization.contracts, every, diags)
+        names = shared.union(_set_names(project_sections(project)))
+        all_names |= names
+        for contracts in _project_contracts(project):
+            _report_unset(contracts, names, diags)
+    _report_unset(workspace.organization.contracts, all_names, diags)
 
 
 def _declared_contracts(workspace: Workspace) -> Iterator[Mapping[str, Contract]]:
@@ -34,12 +34,12 @@ def _project_contracts(project: Project) -> Iterator[Mapping[str, Contract]]:
     yield from (team.contracts for team in project.teams)
 
 
-def _report_unset(declared: Mapping[str, Contract], names: Iterable[str], diags: Diagnostics) -> None:
-    for name in sorted(declared.keys() - names):
-        # A required one that is missing is an error elsewhere, and a deprecated one should be.
-        if not declared[name].rules.keys() & {"required", "deprecated"}:
+def _report_unset(contracts: Mapping[str, Contract], names: Iterable[str], diags: Diagnostics) -> None:
+    for name in sorted(contracts.keys() - names):
+        # A missing required variable is reported elsewhere as an error, and a deprecated one should be unset.
+        if not contracts[name].rules.keys() & {"required", "deprecated"}:
             message = f"variable '{name}' is declared, but nothing sets it"
-            diags.add(Diagnostic(declared[name].span, "ET756", message, "remove it, or set it", key="variables"))
+            diags.add(Diagnostic(contracts[name].span, "ET756", message, "remove it, or set it", key="variables"))
 
 
 def _set_names(sections: Iterable[MappingNode]) -> Iterator[str]:
@@ -50,7 +50,7 @@ def _set_names(sections: Iterable[MappingNode]) -> Iterator[str]:
 
 
 def _names_in(node: Node) -> Iterator[str]:
-    """The names in a map or a list, also inside a directive."""
+    """Yield the names in a map or a list, also inside a directive."""
     if isinstance(node, SequenceNode):
         yield from (item.text for item in node.items if isinstance(item, ScalarNode))
     elif isinstance(node, MappingNode):

@@ -1,4 +1,4 @@
-"""The sections of a workspace, wherever they stand."""
+"""Iterate over the `execution_environment` sections of a workspace."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,15 +8,15 @@ from envtree.model.workspace import Overlay, Project, Workspace
 
 
 def shared_sections(workspace: Workspace) -> Iterator[MappingNode]:
-    """Those of the organization and its environments."""
+    """Yield the sections of the organization and its environments."""
     documents: list[Document | None] = [workspace.organization.document]
-    documents += [one.document for one in workspace.environments.values()]
+    documents += [environment.document for environment in workspace.environments.values()]
     yield from _existing_sections(documents, ())
 
 
 def project_sections(project: Project) -> Iterator[MappingNode]:
-    """Those of a project, its environments, teams and agents."""
-    documents = [project.document, *(one.document for one in project.environments.values())]
+    """Yield the sections of a project, its environments, teams and agents, overlays included."""
+    documents = [project.document, *(environment.document for environment in project.environments.values())]
     overlays = list(project.overlays.values())
     for team in project.teams:
         documents += [team.document, *(agent.document for agent in team.agents)]
@@ -26,6 +26,6 @@ def project_sections(project: Project) -> Iterator[MappingNode]:
 
 
 def _existing_sections(documents: Iterable[Document | None], overlays: Iterable[Overlay]) -> Iterator[MappingNode]:
-    for found in [*map(get_execution_environment, documents), *(overlay.section for overlay in overlays)]:
-        if found:
-            yield found
+    for section in [*map(get_execution_environment, documents), *(overlay.section for overlay in overlays)]:
+        if section:
+            yield section
