@@ -70,8 +70,8 @@ class RequiredSecrets:
 class _SecretsFileReads:
     """The secrets of one file: those that are still unread, and for each layer whether it reads any."""
 
-    def __init__(self, sealed: SecretsFile) -> None:
-        self._secrets = tuple(_secret_leaves(sealed.content, ()))
+    def __init__(self, file: SecretsFile) -> None:
+        self._secrets = tuple(_secret_leaves(file.content, ()))
         self.unread = self._secrets
         self.readers: dict[Layer, bool] = {}
 
@@ -83,7 +83,7 @@ class _SecretsFileReads:
 
 def _is_read(secret: tuple[KeyPath, ScalarNode], reads: frozenset[KeyPath]) -> bool:
     """Report whether a secret, a map or list around it, or a part of it is read."""
-    return any(all(own == step for own, step in zip(secret[0], read, strict=False)) for read in reads)
+    return any(all(secret_step == step for secret_step, step in zip(secret[0], read, strict=False)) for read in reads)
 
 
 def _secrets_read(section: MappingNode) -> Iterator[KeyPath]:

@@ -49,7 +49,7 @@ def _fields(server: Any) -> Mapping[str, Any] | None:
 
 
 def _describe_problem(server: Mapping[str, Any], *, show_keys: bool) -> str:
-    """Describe the missing or superfluous key of a server; the keys of a hidden server are not named."""
+    """Describe the missing or superfluous key of a server; an unknown key of a hidden server is not named."""
     fields = server.keys()
     unknown = sorted(fields - _STDIO_KEYS - _HTTP_KEYS - {"command"})
     if unknown:

@@ -86,8 +86,8 @@ class _PartialValidation:
             return PartialResult(violations) if violations else VALID
         undecided = self._unknowns_below[path] if {"const", "enum"} & schema.keys() else set()
         if schema.get("uniqueItems") is True and isinstance(value, list):
-            known = [item for index, item in enumerate(value) if (*path, index) not in self._unknowns_below]
-            violations += self._assertions.check_deep(_UNIQUE, known, path)
+            known_items = [item for index, item in enumerate(value) if (*path, index) not in self._unknowns_below]
+            violations += self._assertions.check_deep(_UNIQUE, known_items, path)
             undecided = undecided | self._unknowns_below[path]
         return PartialResult(violations, frozenset(undecided))
 

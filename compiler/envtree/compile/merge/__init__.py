@@ -88,12 +88,14 @@ def _read_layer(layer: Layer) -> _LayerChanges:
     if layer.section:
         for name, node in layer.section.entries.items():
             sections[name] = secrets_to_change(node, layer) if name == "secrets" else to_change(node, layer)
-    sealed = layer.secrets
-    if sealed is None or not sealed.content.entries:
+    secrets_file = layer.secrets
+    if secrets_file is None or not secrets_file.content.entries:
         return _LayerChanges(sections, None)
     # Positions of secrets refer to the secrets file, so its values get a layer with that file as the document.
-    secrets_layer = replace(layer, document=Document(sealed.path, sealed.location, sealed.digest, sealed.content))
-    return _LayerChanges(sections, to_change(sealed.content, secrets_layer))
+    secrets_layer = replace(
+        layer, document=Document(secrets_file.path, secrets_file.location, secrets_file.digest, secrets_file.content)
+    )
+    return _LayerChanges(sections, to_change(secrets_file.content, secrets_layer))
 
 
 def _add_layer(below: _MergedPrefix, layer: Layer, changes: _LayerChanges, contexts: _SectionContexts) -> _MergedPrefix:

@@ -62,5 +62,5 @@ def collapse_hidden(value: Any) -> Any:
 def _hidden_part(value: HiddenValue, path: NamePath) -> Any:
     if value is ERROR_VALUE:
         return value
-    inner = descend_data(value.reveal(), path) if value.is_known else UNKNOWN
-    return inner if inner is MISSING else HiddenValue(inner, secret=value.secret, symbol=PartSymbol(value, path))
+    part = descend_data(value.reveal(), path) if value.is_known else UNKNOWN
+    return part if part is MISSING else HiddenValue(part, secret=value.secret, symbol=PartSymbol(value, path))

@@ -1,6 +1,6 @@
-"""`check --fix`: the findings that can be mended without asking, and what is found once they are.
+"""`check --fix`: correct what is safe to correct, and check the corrected tree.
 
-Every change is tried on a tree in memory first. What would bring up anything new is not made.
+Every change is first tried on a tree in memory, and dropped if it would cause a new finding.
 """
 
 from collections import Counter
@@ -34,7 +34,7 @@ _ChangeT = TypeVar("_ChangeT", FileEdit, FileRename)
 
 
 class FixResult(NamedTuple):
-    """What to do to the tree, what a check will find then, and how many findings will be gone."""
+    """The changes to make, the outcome of a check after them, and the number of findings that they correct."""
 
     changes: tuple[FileEdit | FileRename, ...]
     outcome: RunOutcome
@@ -42,47 +42,49 @@ class FixResult(NamedTuple):
 
 
 class _CheckedTree(NamedTuple):
-    """A tree and what a check of all of it finds."""
+    """A tree and the outcome of a check of all of it."""
 
     tree: PatchedTree
     outcome: RunOutcome
 
 
 def fix(request: Request) -> FixResult:
-    """Mend what is safe to mend, wherever in the tree it is; nothing is written."""
-    mender = _Fixer(request._replace(selectors=(), restrict_ids=None, decrypter=None))
-    first = state = mender.check_tree(PatchedTree(request.tree))
+    """Correct what is safe to correct anywhere in the tree, in memory; nothing is written."""
+    fixer = _Fixer(request._replace(selectors=(), restrict_ids=None, decrypter=None))
+    first = state = fixer.check_tree(PatchedTree(request.tree))
     while True:
-        edited = mender.apply_edits(state)
-        state = mender.apply_renames(edited)
+        edited = fixer.apply_edits(state)
+        state = fixer.apply_renames(edited)
         if state is edited:
             break
-    narrowed = request.selectors or request.restrict_ids or request.decrypter
-    outcome = check(request._replace(tree=state.tree)) if narrowed else state.outcome
-    mended = _finding_counts(first.outcome.findings) - _finding_counts(state.outcome.findings)
-    return FixResult(state.tree.changes(), outcome, mended.total())
+    is_narrowed = request.selectors or request.restrict_ids or request.decrypter
+    outcome = check(request._replace(tree=state.tree)) if is_narrowed else state.outcome
+    fixed = _finding_counts(first.outcome.findings) - _finding_counts(state.outcome.findings)
+    return FixResult(state.tree.changes(), outcome, fixed.total())
 
 
 class _Fixer:
+    """A check of the tree in memory that is repeated after each attempted change."""
+
     def __init__(self, request: Request) -> None:
         self._request = request
         self._schemas = Schemas()
 
     def check_tree(self, tree: PatchedTree) -> _CheckedTree:
-        """Check a tree."""
+        """Check all of a tree."""
         return _CheckedTree(tree, check(self._request._replace(tree=tree)))
 
     def apply_edits(self, state: _CheckedTree) -> _CheckedTree:
-        """The tree with all edits that can be made; one may make room for another."""
+        """Return the tree with all possible edits; repeated, since one edit may make another possible."""
         while True:
             edits = plan_edits(state.outcome.findings, state.tree, self._schemas)
-            better = _apply_by_bisection(state, edits, self._try_edits)
-            if better is state:
+            improved = _apply_by_bisection(state, edits, self._try_edits)
+            if improved is state:
                 return state
-            state = better
+            state = improved
 
     def apply_renames(self, state: _CheckedTree) -> _CheckedTree:
-        """The tree with all files renamed that can be, and edited where they have not been read before."""
+        """Return the tree with all possible renames, and with edits of the files that can only now be read."""
         return _apply_by_bisection(state, plan_renames(state.outcome.findings, state.tree), self._try_renames)
 
     def _try_edits(self, state: _CheckedTree, edits: Sequence[FileEdit]) -> _CheckedTree | None:
@@ -99,40 +101,41 @@ def _apply_by_bisection(
     changes: Sequence[_ChangeT],
     attempt: Callable[[_CheckedTree, Sequence[_ChangeT]], _CheckedTree | None],
 ) -> _CheckedTree:
-    """The state with as many of the changes as can be made: all of them, or what each half allows."""
+    """Return the state after as many of the changes as possible: all of them, or those that each half allows."""
     if not changes:
         return state
     tried = attempt(state, changes)
     if tried is not None or len(changes) == 1:
         return tried or state
-    half = len(changes) // 2
-    return _apply_by_bisection(_apply_by_bisection(state, changes[:half], attempt), changes[half:], attempt)
+    middle = len(changes) // 2
+    return _apply_by_bisection(_apply_by_bisection(state, changes[:middle], attempt), changes[middle:], attempt)
 
 
 def _new_findings(before: RunOutcome, after: RunOutcome) -> list[Finding]:
-    """The findings that were not there before, wherever their tokens have moved.
+    """Return the findings of `after` that `before` does not have, wherever their tokens have moved.
 
-    What is said only of a tree without errors was there before, too.
+    Findings that are only reported for a tree without errors do not count as new if there were errors before.
     """
     new = _finding_counts(after.findings) - _finding_counts(before.findings)
-    broken = any(finding.severity is Severity.ERROR for finding in before.findings)
-    withheld = WHOLE_TREE_CODES if broken else frozenset()
-    found = (finding for finding in after.findings if finding_identity(finding.diagnostic) in new)
-    return [finding for finding in found if finding.diagnostic.code not in withheld]
+    had_errors = any(finding.severity is Severity.ERROR for finding in before.findings)
+    withheld = WHOLE_TREE_CODES if had_errors else frozenset()
+    candidates = (finding for finding in after.findings if finding_identity(finding.diagnostic) in new)
+    return [finding for finding in candidates if finding.diagnostic.code not in withheld]
 
 
 def _caused_findings(before: RunOutcome, after: RunOutcome) -> list[Finding]:
-    """The new findings that a change is to blame for.
+    """Return the new findings that a change has caused.
 
-    Over a broken file no bundle is computed. What the bundles show that are computed at last was there before.
+    Bundles of a broken file are not computed. Findings in bundles that are computed for the first time after a change
+    existed before it.
     """
-    unseen = set(before.ids) - set(before.checked)
-    return [finding for finding in _new_findings(before, after) if not (unseen and _was_hidden(finding, unseen))]
+    unchecked = set(before.ids) - set(before.checked)
+    return [finding for finding in _new_findings(before, after) if not (unchecked and _was_hidden(finding, unchecked))]
 
 
-def _was_hidden(finding: Finding, unseen: set[str]) -> bool:
-    # What is found in merging is told without a bundle.
-    return finding.diagnostic.code >= "ET4" and unseen.issuperset(finding.bundles)
+def _was_hidden(finding: Finding, unchecked: set[str]) -> bool:
+    # Findings of the merge name no bundle.
+    return finding.diagnostic.code >= "ET4" and unchecked.issuperset(finding.bundles)
 
 
 def _finding_counts(findings: Sequence[Finding]) -> Counter[FindingIdentity]:

@@ -1,4 +1,4 @@
-"""The comment that tells an editor the schema of a file: kept right where there is one."""
+"""Correct the modeline of a file, the comment that names its schema for editors."""
 
 import posixpath
 import re
@@ -16,40 +16,47 @@ _SCHEMA = re.compile(r"\$schema=(\S+)")
 
 
 def correct_modeline(source: Source, tree_index: TreeIndex, schemas: Schemas) -> Replacement | None:
-    """The right path in the place of a wrong one; None where there is none, or nothing better is known."""
+    """Return the replacement of a wrong schema path by the right one; None if there is nothing to correct."""
     if b"yaml-language-server" not in source.data:
         return None
-    found = _find_schema_path(source.data.decode("utf-8", "replace"))
-    if found is None or re.search(r"[:\\]|^/", found.text):
-        # An address, or a path of this machine: whoever wrote it has a schema of their own.
+    schema_path = _find_schema_path(source.data.decode("utf-8", "replace"))
+    if schema_path is None or re.search(r"[:\\]|^/", schema_path.text):
+        # An address, or a path of this machine: the author uses a schema of their own.
         return None
     folder = posixpath.dirname(source.path)
-    path = posixpath.normpath(posixpath.join(folder, found.text))
-    right = f"{source.location.kind}{_SCHEMA_SUFFIX}"
+    path = posixpath.normpath(posixpath.join(folder, schema_path.text))
+    schema_name = f"{source.location.kind}{_SCHEMA_SUFFIX}"
     if path.startswith("..") or (
-        tree_index.kind_at(path) is not None and not _is_of_another_kind(path, right, schemas)
+        tree_index.type_at(path) is not None and not _is_of_another_kind(path, schema_name, schemas)
     ):
         return None
-    beside = posixpath.join(posixpath.dirname(path), right)
+    sibling = posixpath.join(posixpath.dirname(path), schema_name)
     target = next(
-        (each for each in (beside, f"{SCHEMA_FOLDER}/{right}") if tree_index.kind_at(each) is EntryType.FILE), None
+        (
+            candidate
+            for candidate in (sibling, f"{SCHEMA_FOLDER}/{schema_name}")
+            if tree_index.type_at(candidate) is EntryType.FILE
+        ),
+        None,
     )
-    return found._replace(text=posixpath.relpath(target, folder or ".")) if target else None
+    return schema_path._replace(text=posixpath.relpath(target, folder or ".")) if target else None
 
 
 def _find_schema_path(text: str) -> Replacement | None:
-    """The schema's path in the first modeline above all content."""
-    at = 0
+    """Return the schema path in the first modeline above all content."""
+    offset = 0
     for line in text.split("\n"):
         if _MODELINE.match(line):
             schema = _SCHEMA.search(line)
-            return Replacement(at + schema.start(1), at + schema.end(1), schema[1]) if schema else None
+            return Replacement(offset + schema.start(1), offset + schema.end(1), schema[1]) if schema else None
         if line.strip() not in ("", "---") and not line.lstrip().startswith("#"):
             return None
-        at += len(line) + 1
+        offset += len(line) + 1
     return None
 
 
-def _is_of_another_kind(path: str, right: str, schemas: Schemas) -> bool:
+def _is_of_another_kind(path: str, schema_name: str, schemas: Schemas) -> bool:
     name = posixpath.basename(path)
-    return name != right and name.endswith(_SCHEMA_SUFFIX) and name.removesuffix(_SCHEMA_SUFFIX) in schemas.names()
+    return (
+        name != schema_name and name.endswith(_SCHEMA_SUFFIX) and name.removesuffix(_SCHEMA_SUFFIX) in schemas.names()
+    )

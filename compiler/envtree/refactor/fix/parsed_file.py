@@ -1,4 +1,4 @@
-"""One file as a fix sees it: its text, what it means, and what is wrong with it by itself."""
+"""One parsed file: its text, its document, and the findings that it causes alone."""
 
 import re
 from collections import Counter
@@ -16,12 +16,12 @@ from envtree.model.nodes import Document, MappingNode, Node
 from envtree.model.source import Source
 from envtree.model.span import Mark, Span
 
-# What may stand before a scalar inside its place: an anchor, a tag, and comments between them.
+# The part of a scalar's span before the scalar itself: an anchor, a tag, and comments between them.
 _NODE_PROPERTIES = re.compile(r"(?:(?:[&!]\S*|#[^\n]*)\s+)*")
 
 
 class FindingIdentity(NamedTuple):
-    """What a finding is known by wherever its token moves."""
+    """The parts of a finding that do not change if its token moves."""
 
     code: str
     path: str
@@ -30,7 +30,7 @@ class FindingIdentity(NamedTuple):
 
 
 class Replacement(NamedTuple):
-    """The characters of a text from `start` up to `end`, and what to write for them."""
+    """The characters of a text from `start` up to `end`, and the text that replaces them."""
 
     start: int
     end: int
@@ -38,7 +38,7 @@ class Replacement(NamedTuple):
 
 
 class ParsedFile(NamedTuple):
-    """A file that could be read, with the findings that it causes alone."""
+    """A file that could be parsed, with the findings that it causes alone."""
 
     source: Source
     text: str
@@ -46,11 +46,11 @@ class ParsedFile(NamedTuple):
     findings: tuple[Diagnostic, ...]
 
     def finding_counts(self) -> Counter[FindingIdentity]:
-        """How often each finding occurs."""
+        """Count how often each finding occurs."""
         return count_by_identity(self.findings)
 
     def token_at(self, span: Span) -> Replacement:
-        """The scalar at a place, without its anchor and tag, as a replacement by itself."""
+        """Return the scalar at a place, without its anchor and tag, as a replacement by itself."""
         lines = self.text.split("\n")
         start, end = (
             sum(len(above) + 1 for above in lines[: line - 1]) + column - 1
@@ -61,26 +61,26 @@ class ParsedFile(NamedTuple):
         return Replacement(start, end, self.text[start:end])
 
     def with_replacements(self, replacements: Iterable[Replacement]) -> Source:
-        """The file with some of its characters replaced, and all others as they are."""
-        parts, at = [], 0
-        for one in sorted(replacements):
-            parts += [self.text[at : one.start], one.text]
-            at = one.end
-        data = "".join((*parts, self.text[at:])).encode()
+        """Return the file with the replacements made, and all other characters unchanged."""
+        parts, end = [], 0
+        for replacement in sorted(replacements):
+            parts += [self.text[end : replacement.start], replacement.text]
+            end = replacement.end
+        data = "".join((*parts, self.text[end:])).encode()
         return self.source._replace(data=data, digest=sha256(data).hexdigest())
 
     def maps(self) -> Iterator[tuple[KeyPath, MappingNode]]:
-        """Every map with its path; what aliases repeat comes once for each place."""
+        """Yield every map with its path; a map that aliases repeat is included once for each path."""
         return ((path, node) for path, node in walk(self.document.root) if isinstance(node, MappingNode))
 
     def nodes_at(self, mark: Mark) -> list[tuple[KeyPath, Node]]:
-        """The values that are written at a place; more than one if aliases repeat it."""
+        """Return the values that are written at a place; more than one if aliases repeat it."""
         aliases = self.document.aliases
         return [(path, node) for path, node in walk(self.document.root) if mark in (node.mark, aliases.get(node.mark))]
 
 
 def parse_file(source: Source, schemas: Schemas) -> ParsedFile | None:
-    """Read one file; None when nothing in it can be used."""
+    """Parse and validate one file; return None if it cannot be parsed."""
     diags = Diagnostics()
     document = parse(source, diags)
     if document is None:
@@ -90,10 +90,10 @@ def parse_file(source: Source, schemas: Schemas) -> ParsedFile | None:
 
 
 def finding_identity(diagnostic: Diagnostic) -> FindingIdentity:
-    """What one finding is known by."""
+    """Return the identity of one finding."""
     return FindingIdentity(diagnostic.code, diagnostic.span.path, diagnostic.key, diagnostic.message)
 
 
 def count_by_identity(diagnostics: Iterable[Diagnostic]) -> Counter[FindingIdentity]:
-    """How often each finding occurs."""
+    """Count how often each finding occurs."""
     return Counter(map(finding_identity, diagnostics))

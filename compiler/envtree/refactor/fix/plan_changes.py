@@ -1,4 +1,4 @@
-"""From findings to the changes that mend them: only those that cannot be meant otherwise."""
+"""Plan the changes that correct findings: only those whose intended result is unambiguous."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -17,52 +17,52 @@ from envtree.refactor.fix.parsed_file import ParsedFile, Replacement, count_by_i
 from envtree.refactor.fix.quotes import QUOTABLE_CODES, quote_scalar
 from envtree.sources.tree import EntryType, Tree
 
-# The codes of what can be mended; a wrong modeline has none.
+# The codes of the findings that can be corrected; a wrong modeline has no code.
 FIXABLE_CODES = QUOTABLE_CODES | {"ET122", "ET201"}
 
 
 def plan_changes(findings: Iterable[Finding], tree: Tree, schemas: Schemas) -> tuple[FileEdit | FileRename, ...]:
-    """All changes that are safe as far as one file can tell; `findings` are those of the tree."""
+    """Return all changes that are safe as far as one file shows; `findings` are those of the tree."""
     findings = tuple(findings)
     return (*plan_edits(findings, tree, schemas), *plan_renames(findings, tree))
 
 
 def plan_edits(findings: Iterable[Finding], tree: Tree, schemas: Schemas) -> tuple[FileEdit, ...]:
-    """The files with other text in them, in the order of their paths."""
-    places = TreeIndex(tree)
-    planner = _EditPlanner(tuple(findings), places, schemas)
+    """Return the edits of files, in the order of their paths."""
+    tree_index = TreeIndex(tree)
+    planner = _EditPlanner(tuple(findings), tree_index, schemas)
     sources = _load_sources(tree)
     edits = [edit for source in sources if (edit := planner.plan_edit(source))]
-    linked = _linked_digests(sources, places) if edits else frozenset()
+    linked = _linked_digests(sources, tree_index) if edits else frozenset()
     return tuple(
         edit
         for edit in edits
-        if places.kind_at(edit.path) is EntryType.FILE and sha256(edit.before).hexdigest() not in linked
+        if tree_index.type_at(edit.path) is EntryType.FILE and sha256(edit.before).hexdigest() not in linked
     )
 
 
 def plan_renames(findings: Iterable[Finding], tree: Tree) -> tuple[FileRename, ...]:
-    """The files with another ending."""
+    """Return the renames of files with a wrong extension."""
     paths = [finding.diagnostic.span.path for finding in findings if finding.diagnostic.code == "ET122"]
-    places = TreeIndex(tree)
-    renames = [rename for path in paths if (rename := _plan_rename(path, places))]
-    wanted = Counter(rename.new_path for rename in renames)
-    hidden = tree.ignored([ROOT_FILE, *wanted]) if renames else frozenset()
-    if ROOT_FILE in hidden:
-        # A tree in an ignored folder: nothing in it is hidden.
-        hidden = frozenset()
-    linked = _linked_digests(_load_sources(tree), places) if renames else frozenset()
+    tree_index = TreeIndex(tree)
+    renames = [rename for path in paths if (rename := _plan_rename(path, tree_index))]
+    path_counts = Counter(rename.new_path for rename in renames)
+    ignored = tree.ignored([ROOT_FILE, *path_counts]) if renames else frozenset()
+    if ROOT_FILE in ignored:
+        # The tree is in an ignored folder: none of its files counts as ignored.
+        ignored = frozenset()
+    linked = _linked_digests(_load_sources(tree), tree_index) if renames else frozenset()
     return tuple(
         rename
         for rename in renames
-        if wanted[rename.new_path] == 1
-        and rename.new_path not in hidden
+        if path_counts[rename.new_path] == 1
+        and rename.new_path not in ignored
         and _file_digest(rename.path, tree) not in linked
     )
 
 
 class _EditPlanner:
-    """Plans the edit of one file after the other."""
+    """Planner of the edits of single files."""
 
     def __init__(self, findings: tuple[Finding, ...], tree_index: TreeIndex, schemas: Schemas) -> None:
         self._tree_index, self._schemas = tree_index, schemas
@@ -70,7 +70,7 @@ class _EditPlanner:
         self._by_path: defaultdict[str, list[Diagnostic]] = defaultdict(list)
         for finding in findings:
             self._by_path[finding.diagnostic.span.path].append(finding.diagnostic)
-        # A scalar that is wrong in itself, such as a text where a switch belongs, is not mended by quotes.
+        # Quotes do not correct a scalar that is wrong in itself, such as a text in the place of a boolean.
         self._error_spans = {
             finding.diagnostic.span
             for finding in findings
@@ -78,18 +78,22 @@ class _EditPlanner:
         }
 
     def plan_edit(self, source: Source) -> FileEdit | None:
-        """The file without what can be mended in it."""
+        """Return the edit that corrects a file as far as possible; None if there is none."""
         if source.location.kind is Kind.SECRETS:
             return None
-        found = [one for one in self._by_path[source.path] if one.code in QUOTABLE_CODES or one.code == "ET201"]
+        findings = [
+            finding
+            for finding in self._by_path[source.path]
+            if finding.code in QUOTABLE_CODES or finding.code == "ET201"
+        ]
         modeline = correct_modeline(source, self._tree_index, self._schemas)
-        reading = parse_file(source, self._schemas) if found or modeline else None
-        # What sops has encrypted is left alone under any name.
-        if reading is None or "sops" in reading.document.root.entries:
+        parsed = parse_file(source, self._schemas) if findings or modeline else None
+        # A file that sops has encrypted is never edited, whatever its name.
+        if parsed is None or "sops" in parsed.document.root.entries:
             return None
-        fixes = {one: fix for one in found if (fix := self._find_replacement(reading, one))}
-        quotes = {one: fix for one, fix in fixes.items() if one.code in QUOTABLE_CODES}
-        return self._verified_edit(reading, fixes, modeline) or self._verified_edit(reading, quotes, modeline)
+        fixes = {finding: fix for finding in findings if (fix := self._find_replacement(parsed, finding))}
+        quotes = {finding: fix for finding, fix in fixes.items() if finding.code in QUOTABLE_CODES}
+        return self._verified_edit(parsed, fixes, modeline) or self._verified_edit(parsed, quotes, modeline)
 
     def _find_replacement(self, parsed: ParsedFile, finding: Diagnostic) -> Replacement | None:
         if finding.code not in QUOTABLE_CODES:
@@ -102,21 +106,22 @@ class _EditPlanner:
         replacements_by_finding: Mapping[Diagnostic, Replacement],
         modeline: Replacement | None,
     ) -> FileEdit | None:
-        """The edit, if what it mends is gone then, nothing new is there, and quotes change no value."""
+        """Return the edit if it removes its findings and causes no new ones, and if quotes change no value."""
         replacements = {*replacements_by_finding.values(), *([modeline] if modeline else ())}
         after = parse_file(parsed.with_replacements(replacements), self._schemas) if replacements else None
         if after is None:
             return None
-        before, left = parsed.finding_counts(), after.finding_counts()
-        if left - before or not count_by_identity(replacements_by_finding) <= before - left:
+        counts, counts_after = parsed.finding_counts(), after.finding_counts()
+        if counts_after - counts or not count_by_identity(replacements_by_finding) <= counts - counts_after:
             return None
-        if all(one.code in QUOTABLE_CODES for one in replacements_by_finding) and not _has_equal_values(parsed, after):
+        has_only_quotes = all(finding.code in QUOTABLE_CODES for finding in replacements_by_finding)
+        if has_only_quotes and not _has_equal_values(parsed, after):
             return None
         return FileEdit(parsed.source.path, parsed.source.data, after.source.data)
 
 
 def _has_equal_values(left: ParsedFile, right: ParsedFile) -> bool:
-    # As text, for to Python 1 equals true.
+    # Compared as text, since 1 equals True in Python.
     return repr(left.document.root.value) == repr(right.document.root.value)
 
 
@@ -125,10 +130,10 @@ def _plan_rename(path: str, tree_index: TreeIndex) -> FileRename | None:
     parsed = parse_file_name(name)
     if parsed is None or parsed.format.lower() not in ("yaml", "yml") or ".secrets." in name.lower():
         return None
-    new = f"{folder}{slash}{parsed.stem}.yaml"
+    new_path = f"{folder}{slash}{parsed.stem}.yaml"
     return (
-        FileRename(path, new)
-        if tree_index.kind_at(path) is EntryType.FILE and tree_index.kind_at(new) is None
+        FileRename(path, new_path)
+        if tree_index.type_at(path) is EntryType.FILE and tree_index.type_at(new_path) is None
         else None
     )
 
@@ -138,8 +143,8 @@ def _load_sources(tree: Tree) -> Sources:
 
 
 def _linked_digests(sources: Sources, tree_index: TreeIndex) -> frozenset[str]:
-    """The digests of what links lead to: a change would show at a second place, or break the link."""
-    return frozenset(source.digest for source in sources if tree_index.kind_at(source.path) is EntryType.LINK)
+    """Return the digests of the targets of links: a change would show in a second place, or break the link."""
+    return frozenset(source.digest for source in sources if tree_index.type_at(source.path) is EntryType.LINK)
 
 
 def _file_digest(path: str, tree: Tree) -> str:

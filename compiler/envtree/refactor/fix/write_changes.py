@@ -1,4 +1,4 @@
-"""Changes on disk: each file is whole before and after, and none is reached through a link."""
+"""Write changes to disk: each file is replaced atomically, and links are not followed."""
 
 import os
 import stat
@@ -19,7 +19,7 @@ from envtree.system.atomic_files import (
 
 
 def write_changes(changes: Iterable[FileEdit | FileRename], root: Path) -> None:
-    """Make the changes to the tree in a folder; nothing is touched if a file is not as it was checked."""
+    """Make the changes to the tree in a folder; nothing is written if a file differs from the one that was checked."""
     changes = tuple(changes)
     if any(".secrets." in change.path.rpartition("/")[2] for change in changes):
         raise ValueError("a fix leads out of the tree, or to secrets")
@@ -42,29 +42,29 @@ def _check_unchanged(folder: int, name: str, change: FileEdit | FileRename) -> N
 
 
 def _rename_file(folder: int, name: str, rename: FileRename) -> None:
-    """Give a file its new name: a hard link never overwrites, as a rename would."""
-    new = rename.new_path.rpartition("/")[2]
+    """Rename a file by a hard link, which never overwrites another file, as a rename would."""
+    new_name = rename.new_path.rpartition("/")[2]
     try:
-        os.link(name, new, src_dir_fd=folder, dst_dir_fd=folder)
+        os.link(name, new_name, src_dir_fd=folder, dst_dir_fd=folder)
     except FileExistsError:
-        if not _is_same_entry(folder, name, new):
+        if not _is_same_entry(folder, name, new_name):
             raise MachineError(
                 "ET805", f"'{escape_unprintable(rename.new_path)}' exists, and nothing is overwritten", RETRY_HINT
             ) from None
     except OSError as error:
         if error.errno not in NO_HARD_LINK_ERRNOS:
             raise
-        if exists_in_folder(folder, new):
+        if exists_in_folder(folder, new_name):
             raise MachineError(
                 "ET805", f"'{escape_unprintable(rename.new_path)}' exists, and nothing is overwritten", RETRY_HINT
             ) from None
     else:
         os.unlink(name, dir_fd=folder)
         return
-    os.rename(name, new, src_dir_fd=folder, dst_dir_fd=folder)
+    os.rename(name, new_name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
-def _is_same_entry(folder: int, name: str, new: str) -> bool:
-    """Whether both names are those of one directory entry, on a disk that does not tell their case apart."""
-    one, other = (os.stat(each, dir_fd=folder, follow_symlinks=False) for each in (name, new))
-    return name.lower() == new.lower() and os.path.samestat(one, other) and one.st_nlink == 1
+def _is_same_entry(folder: int, name: str, new_name: str) -> bool:
+    """Report whether both names refer to one directory entry, on a disk that ignores case."""
+    old, new = (os.stat(entry, dir_fd=folder, follow_symlinks=False) for entry in (name, new_name))
+    return name.lower() == new_name.lower() and os.path.samestat(old, new) and old.st_nlink == 1
