@@ -12,12 +12,12 @@ SECRETS = {"text": "abc", "long": "x" * 60, "port": 5432, "flag": True, "url": "
 
 
 def contract(rules: str, value: str, **more: Any) -> CheckResult:
-    """A bundle whose variable A has this contract and, as written, this value."""
+    """Check a bundle whose variable A has this contract and, as written, this value."""
     section = f"{{env_vars: {{A: {value}}}}}" if value else ""
     return run(section, organization=f"variables: {{A: {{{rules}}}}}", **more)
 
 
-# Texts that fit a type, texts that do not.
+# For each type, valid texts and invalid texts.
 TYPES = {
     "string": (["", "a", "1"], []),
     "integer": (
@@ -46,12 +46,19 @@ def test_a_type_is_read_off_the_text(type: str) -> None:
     names = {f"{kind}{n}": text for kind, texts in (("G", good), ("B", bad)) for n, text in enumerate(texts)}
     section = f"{{env_vars: {{{', '.join(f'{name}: {quote_yaml(text)}' for name, text in names.items())}}}}}"
     declared = ", ".join(f"{name}: {{type: {type}}}" for name in names)
-    told = [one.diagnostic for one in run(section, organization=f"variables: {{{declared}}}").outcome.findings]
-    assert {one.key.removeprefix("env_vars.") for one in told} == {name for name in names if name.startswith("B")}
-    assert all((one.code, one.message.rpartition(", ")[2]) == ("ET701", f"expected type {type}") for one in told)
+    findings = [
+        finding.diagnostic for finding in run(section, organization=f"variables: {{{declared}}}").outcome.findings
+    ]
+    assert {finding.key.removeprefix("env_vars.") for finding in findings} == {
+        name for name in names if name.startswith("B")
+    }
+    assert all(
+        (finding.code, finding.message.rpartition(", ")[2]) == ("ET701", f"expected type {type}")
+        for finding in findings
+    )
 
 
-# A contract, a value as written, what is expected instead; empty where it fits.
+# A contract, a value as written, and the end of the message; empty if the value is valid.
 RULES = [
     ("enum: [debug, info]", "info", ""),
     ("enum: [debug, info]", "Info", "one of: debug, info"),
@@ -88,29 +95,29 @@ RULES = [
 @pytest.mark.parametrize(("rules", "value", "expected"), RULES)
 def test_a_rule_of_a_contract(rules: str, value: str, expected: str) -> None:
     files = layers(f"{{env_vars: {{A: {value}}}}}", organization=f"variables: {{A: {{{rules}}}}}")
-    found = check(files | {"environments/staging.yaml": "{abstract: true}"})
-    told = [one.diagnostic for one in found.outcome.findings]
-    assert {one.message.partition(", expected ")[2] for one in told} == ({expected} if expected else set())
-    assert {one.code for one in told} <= {"ET701"}
+    result = check(files | {"environments/staging.yaml": "{abstract: true}"})
+    findings = [finding.diagnostic for finding in result.outcome.findings]
+    assert {finding.message.partition(", expected ")[2] for finding in findings} == ({expected} if expected else set())
+    assert {finding.code for finding in findings} <= {"ET701"}
 
 
 def test_a_finding_stands_at_the_supplier_and_names_the_contract() -> None:
     files = layers("", "{env_vars: {A: x}}", organization="variables: {A: {enum: [b], description: The why.}}")
-    found = check(files).only_finding()
-    assert (found.span.path, found.key, found.bundle, found.hint) == (
+    finding = check(files).only_finding()
+    assert (finding.span.path, finding.key, finding.bundle, finding.hint) == (
         "projects/p/project.yaml",
         "env_vars.A",
         "",
         "The why.",
     )
-    assert [place.span.path for place in found.related] == ["organization.yaml"]
+    assert [related.span.path for related in finding.related] == ["organization.yaml"]
 
 
 def test_a_long_value_is_cut() -> None:
     assert "x" * 39 + "…'" in contract("enum: [a]", "x" * 500).only_finding().message
 
 
-def declared(organization: str, project: str, team: str, section: str) -> list[str]:
+def contract_codes(organization: str, project: str, team: str, section: str) -> list[str]:
     files = layers(section, organization=organization)
     files["projects/p/project.yaml"] = f"{{key: PP, {project}}}"
     files["projects/p/teams/t/team.yaml"] = f"{{{team}}}"
@@ -132,10 +139,10 @@ def declared(organization: str, project: str, team: str, section: str) -> list[s
     ],
 )
 def test_the_reach_of_a_contract(organization: str, project: str, team: str, section: str, codes: list[str]) -> None:
-    assert declared(organization, project, team, section) == codes
+    assert contract_codes(organization, project, team, section) == codes
 
 
-# A contract over the secret at a path: the codes with a key, and whether it is not checked without one.
+# A contract of the secret at a path: the codes with a key, and whether the check is skipped without one.
 UNKNOWN_CONTRACTS = [
     ("pattern: ^a", "text", [], True),
     ("pattern: ^b", "text", ["ET701"], True),
@@ -154,30 +161,30 @@ UNKNOWN_CONTRACTS = [
 @pytest.mark.parametrize(("rules", "path", "codes", "skipped"), UNKNOWN_CONTRACTS)
 def test_a_contract_over_a_secret(rules: str, path: str, codes: list[str], skipped: bool) -> None:
     files = layers(f"{{secrets: {{A: {path}}}}}", organization=f"variables: {{A: {{{rules}}}}}", secrets={0: SECRETS})
-    known, unknown = check(files, {"organization": SECRETS}), check(files)
-    assert (known.codes, known.not_checked) == (codes, [])
-    assert (unknown.codes, unknown.not_checked) == ([], ["ET701 env_vars.A"] if skipped else [])
-    assert not any(str(value) in str(known.outcome.findings) for value in ("abc", 5432))
+    with_key, without_key = check(files, {"organization": SECRETS}), check(files)
+    assert (with_key.codes, with_key.not_checked) == (codes, [])
+    assert (without_key.codes, without_key.not_checked) == ([], ["ET701 env_vars.A"] if skipped else [])
+    assert not any(str(value) in str(with_key.outcome.findings) for value in ("abc", 5432))
 
 
 def test_secret_and_plain_are_told_apart_without_a_key() -> None:
-    must = layers("{env_vars: {A: x}}", organization="variables: {A: {secret: true}}")
-    assert check(must).only_finding().message == "variable 'A' must come from a secret"
-    files = layers(
+    plain_files = layers("{env_vars: {A: x}}", organization="variables: {A: {secret: true}}")
+    assert check(plain_files).only_finding().message == "variable 'A' must come from a secret"
+    secret_files = layers(
         "{env_vars: {A: '${{ secrets.text }}'}}", organization="variables: {A: {secret: false}}", secrets={0: SECRETS}
     )
-    assert check(files).only_finding().message == "variable 'A' must not come from a secret"
+    assert check(secret_files).only_finding().message == "variable 'A' must not come from a secret"
 
 
 # Shapes.
 
 
-def both(section: str) -> tuple[CheckResult, CheckResult]:
+def check_with_and_without_key(section: str) -> tuple[CheckResult, CheckResult]:
     files = layers(section, secrets={0: SECRETS})
     return check(files, {"organization": SECRETS}), check(files)
 
 
-# A section, the keys that are told with a key, and those not checked without one, which are not told then.
+# A section, the keys reported with a key, and those whose check is skipped without one.
 SHAPES: list[tuple[str, str, str]] = [
     ("{endpoints: {a: 'https://h', b: 'grpc+tls://h:1', c: 'unix://h/s'}}", "", ""),
     ("{endpoints: {a: h, b: 'http://', c: 'https:///x', d: 'http://h:x', e: 'http://:80'}}", "a b c d e", ""),
@@ -215,25 +222,26 @@ SHAPES: list[tuple[str, str, str]] = [
 
 @pytest.mark.parametrize(("section", "keyed", "skipped"), SHAPES)
 def test_the_shape_of_what_was_computed(section: str, keyed: str, skipped: str) -> None:
-    known, unknown = both(section)
+    with_key, without_key = check_with_and_without_key(section)
     keyless = sorted({*keyed.split()} - {*skipped.split()})
-    for found, expected in ((known, keyed.split()), (unknown, keyless)):
-        told = [one.diagnostic for one in found.outcome.findings]
-        assert {one.code for one in told} <= {"ET508"}
-        assert sorted(one.key.rpartition(".")[2] for one in told) == expected
-    assert known.not_checked == []
-    assert sorted(line.rpartition(" ")[2].rpartition(".")[2] for line in unknown.not_checked) == skipped.split()
+    for result, expected in ((with_key, keyed.split()), (without_key, keyless)):
+        findings = [finding.diagnostic for finding in result.outcome.findings]
+        assert {finding.code for finding in findings} <= {"ET508"}
+        assert sorted(finding.key.rpartition(".")[2] for finding in findings) == expected
+    assert with_key.not_checked == []
+    assert sorted(line.rpartition(" ")[2].rpartition(".")[2] for line in without_key.not_checked) == skipped.split()
 
 
 def test_a_server_that_layers_complete_together_is_fine() -> None:
-    found = run("{mcp_servers: {a: {args: [x]}}}", "{mcp_servers: {a: {command: z}}}")
-    assert (found.codes, found.data()["mcp_servers"]) == ([], {"a": {"args": ["x"], "command": "z"}})
+    result = run("{mcp_servers: {a: {args: [x]}}}", "{mcp_servers: {a: {command: z}}}")
+    assert (result.codes, result.data()["mcp_servers"]) == ([], {"a": {"args": ["x"], "command": "z"}})
 
 
 # Policies.
 
 
 def policy(schema: Any, section: str, fields: str = "") -> tuple[CheckResult, CheckResult]:
+    """Check a section against a policy, with the key and without."""
     files = {**layers(section, secrets={0: SECRETS}), "policies/own.yaml": f"{{schema: {quote_yaml(schema)}{fields}}}"}
     return check(files, {"organization": SECRETS}), check(files)
 
@@ -247,10 +255,10 @@ def variables(**schemas: Any) -> Any:
     [("error", "ET704", "error"), ("warning", "ET753", "warning"), ("info", "ET754", "warning")],
 )
 def test_the_severity_of_a_policy(severity: str, code: str, level: str) -> None:
-    found, _ = policy(variables(A={"const": "b"}), "{env_vars: {A: a}}", f", severity: {severity}, message: Do it.")
-    (one,) = found.outcome.findings
-    assert (one.diagnostic.code, one.diagnostic.message) == (code, "'env_vars.A' breaks policy 'own': Do it.")
-    assert one.severity == (level if severity != "info" else one.severity)
+    result, _ = policy(variables(A={"const": "b"}), "{env_vars: {A: a}}", f", severity: {severity}, message: Do it.")
+    (finding,) = result.outcome.findings
+    assert (finding.diagnostic.code, finding.diagnostic.message) == (code, "'env_vars.A' breaks policy 'own': Do it.")
+    assert finding.severity == (level if severity != "info" else finding.severity)
 
 
 @pytest.mark.parametrize(
@@ -280,8 +288,8 @@ def secret_map(**schema: Any) -> Any:
 
 A, B, M = "env_vars.A", "env_vars.B", "config.m"
 
-# A schema; A and the map M are secret, B is plain: keys told with a key, without one, and not checked without one.
-JUDGED: list[tuple[Any, list[str], list[str], list[str]]] = [
+# A schema (A and the map M are secret, B is plain): keys reported with a key and without one, and keys skipped without.
+POLICY_CASES: list[tuple[Any, list[str], list[str], list[str]]] = [
     (variables(A={"const": "abc"}), [], [], [A]),
     (variables(A={"const": "b"}), [A], [], [A]),
     (variables(A={"minLength": 9}, B={"const": "z"}), [A, B], [B], [A]),
@@ -308,14 +316,14 @@ JUDGED: list[tuple[Any, list[str], list[str], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("schema", "keyed", "keyless", "skipped"), JUDGED)
+@pytest.mark.parametrize(("schema", "keyed", "keyless", "skipped"), POLICY_CASES)
 def test_a_policy_over_what_is_unknown(schema: Any, keyed: list[str], keyless: list[str], skipped: list[str]) -> None:
-    known, unknown = policy(schema, "{secrets: {A: text}, env_vars: {B: b}, config: {m: '${{ secrets.db }}'}}")
-    for found, expected in ((known, keyed), (unknown, keyless)):
-        assert sorted({one.diagnostic.key for one in found.outcome.findings}) == expected
-        assert {*found.codes} <= {"ET704"}
-    assert (known.not_checked, unknown.not_checked) == ([], [f"ET704 {key}" for key in skipped])
-    assert "abc" not in str([one.diagnostic.message for one in known.outcome.findings])
+    with_key, without_key = policy(schema, "{secrets: {A: text}, env_vars: {B: b}, config: {m: '${{ secrets.db }}'}}")
+    for result, expected in ((with_key, keyed), (without_key, keyless)):
+        assert sorted({finding.diagnostic.key for finding in result.outcome.findings}) == expected
+        assert {*result.codes} <= {"ET704"}
+    assert (with_key.not_checked, without_key.not_checked) == ([], [f"ET704 {key}" for key in skipped])
+    assert "abc" not in str([finding.diagnostic.message for finding in with_key.outcome.findings])
 
 
 def test_t23_no_pattern_of_a_policy_hangs_without_a_key() -> None:
@@ -330,8 +338,8 @@ def test_t23_no_pattern_of_a_policy_hangs_without_a_key() -> None:
 
 
 def test_what_is_broken_is_not_judged_again() -> None:
-    found, _ = policy(variables(A={"const": "b"}, B={"const": "c"}), "{env_vars: {A: '${{ nope }}', B: b}}")
-    assert found.codes == ["ET503"]
+    result, _ = policy(variables(A={"const": "b"}, B={"const": "c"}), "{env_vars: {A: '${{ nope }}', B: b}}")
+    assert result.codes == ["ET503"]
     assert contract("enum: [a]", "'${{ nope }}'").codes == ["ET503"]
     assert (
         run("{endpoints: {a: '${{ nope }}'}, mcp_servers: {a: '${{ nope }}', b: {command: '${{ nope }}'}}}").codes
@@ -341,7 +349,7 @@ def test_what_is_broken_is_not_judged_again() -> None:
 
 def test_the_model_of_an_agent() -> None:
     files = {**layers(), "organization.yaml": "{name: acme, edition: 2026}"}
-    assert [(one.code, one.key) for one in [check(files).only_finding()]] == [("ET750", "model_id")]
+    assert [(finding.code, finding.key) for finding in [check(files).only_finding()]] == [("ET750", "model_id")]
     assert check({**files, "projects/p/project.yaml": "{key: PP, default_model: m}"}).codes == []
     assert check({**layers(), "projects/p/teams/t/agents/a.yaml": "{model_id: null}"}).data(ID)["model_id"] in (
         "m",

@@ -1,4 +1,4 @@
-"""What contracts and `lint` say besides the rules of a variable; and servers that are secrets as a whole."""
+"""Contracts and `lint` beyond the rules of a variable, and MCP servers that are secrets as a whole."""
 
 from typing import Any
 
@@ -18,12 +18,12 @@ def contract(rules: str, *sections: str, **more: Any) -> CheckResult:
     ("rules", "hint"), [("deprecated: true", "remove it"), ("deprecated: use B instead", "use B instead")]
 )
 def test_a_deprecated_variable_is_told_where_it_is_set(rules: str, hint: str) -> None:
-    found = contract(rules, "", "{env_vars: {A: x}}")
-    (finding,) = found.outcome.findings
-    told = finding.diagnostic
-    assert (told.code, finding.severity, told.hint) == ("ET755", Severity.WARNING, hint)
-    assert (told.span.path, told.key) == ("projects/p/project.yaml", "env_vars.A")
-    assert [place.span.path for place in told.related] == ["organization.yaml"]
+    result = contract(rules, "", "{env_vars: {A: x}}")
+    (finding,) = result.outcome.findings
+    diagnostic = finding.diagnostic
+    assert (diagnostic.code, finding.severity, diagnostic.hint) == ("ET755", Severity.WARNING, hint)
+    assert (diagnostic.span.path, diagnostic.key) == ("projects/p/project.yaml", "env_vars.A")
+    assert [place.span.path for place in diagnostic.related] == ["organization.yaml"]
 
 
 @pytest.mark.parametrize("rules", ["deprecated: false", "deprecated: ''", ""])
@@ -34,17 +34,22 @@ def test_a_variable_that_is_not_deprecated(rules: str) -> None:
 
 def test_a_deprecated_secret_is_told_with_and_without_a_key() -> None:
     files = layers("{secrets: {A: token}}", organization="variables: {A: {deprecated: true}}", secrets={0: SECRET})
-    for plain in (None, {"organization": SECRET}):
-        assert check(files, plain).codes == ["ET755"]
+    for plaintexts in (None, {"organization": SECRET}):
+        assert check(files, plaintexts).codes == ["ET755"]
 
 
 def test_a_missing_variable_is_one_finding_at_its_contract() -> None:
     files = layers(organization="variables: {A: {required: true, description: The why.}}")
     agents = {f"projects/p/teams/t/agents/b{n}.yaml": "{}" for n in range(400)}
-    found = check(files | agents)
-    (finding,) = found.outcome.findings
-    told = finding.diagnostic
-    assert (told.code, told.span.path, told.related, told.hint) == ("ET702", "organization.yaml", (), "The why.")
+    result = check(files | agents)
+    (finding,) = result.outcome.findings
+    diagnostic = finding.diagnostic
+    assert (diagnostic.code, diagnostic.span.path, diagnostic.related, diagnostic.hint) == (
+        "ET702",
+        "organization.yaml",
+        (),
+        "The why.",
+    )
     assert len(finding.bundles) == 401
 
 
@@ -86,16 +91,16 @@ SERVERS = [
 def test_a_server_that_is_secret_as_a_whole_is_checked_with_a_key(server: Any, keys: list[str], value: str) -> None:
     section = f"{{mcp_servers: {{a: '{value}'}}, config: {{copy: '${{{{ secrets.server }}}}'}}}}"
     files = layers(section, secrets={0: {"server": server}})
-    told = [one.diagnostic for one in check(files, {"organization": {"server": server}}).outcome.findings]
-    assert [one.key.rpartition(".")[2] for one in told] == keys
-    assert {one.code for one in told} <= {"ET508"}
-    assert not any(text in str(told) for text in ("npx", "https://h", "comand", "ftp"))
+    findings = [finding.diagnostic for finding in check(files, {"organization": {"server": server}}).outcome.findings]
+    assert [finding.key.rpartition(".")[2] for finding in findings] == keys
+    assert {finding.code for finding in findings} <= {"ET508"}
+    assert not any(text in str(findings) for text in ("npx", "https://h", "comand", "ftp"))
     without = check(files)
     assert (without.codes, without.not_checked) == ([], ["ET508 mcp_servers.a"])
 
 
 def test_what_is_computed_from_a_variable_that_should_be_secret_is_not_shown() -> None:
-    declared = "variables: {X: {secret: true}, Z: {enum: [a]}}"
-    result = run("", "", "", "{env_vars: {X: quokka1, Z: '<${{ env_vars.X }}>'}}", organization=declared)
+    contracts = "variables: {X: {secret: true}, Z: {enum: [a]}}"
+    result = run("", "", "", "{env_vars: {X: quokka1, Z: '<${{ env_vars.X }}>'}}", organization=contracts)
     assert sorted(result.codes) == ["ET701", "ET706"]
-    assert not [found for found in result.findings if "quokka1" in found]
+    assert not [finding for finding in result.findings if "quokka1" in finding]

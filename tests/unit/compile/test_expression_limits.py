@@ -1,4 +1,4 @@
-"""What no expression brings into a bundle: characters that cannot be written, values without bound (T32, T33)."""
+"""Limits of expressions: characters that cannot be written, and values without bound (T32, T33)."""
 
 import sys
 from time import process_time
@@ -15,8 +15,8 @@ from tests.support.trees import ID, CheckResult, check, layers, quote_yaml, run
 SECRET = {"s": "abc", "nul": "a\0b", "numbers": {"a": 1}}
 
 
-def one(source: str, **more: Any) -> CheckResult:
-    """A bundle in which `config.x` is an expression."""
+def check_expression(source: str, **more: Any) -> CheckResult:
+    """Check a bundle in which `config.x` is an expression."""
     return run(
         f"{{config: {{words: [a, b], x: {quote_yaml(f'${{{{ {source} }}}}')}}}, env_vars: {{D: false}}}}", **more
     )
@@ -50,14 +50,14 @@ def read(name: str) -> str:
     ],
 )
 def test_a_character_that_hides_or_breaks_text_is_refused(source: str, code: str) -> None:
-    found = one(source).only_finding()
-    assert (found.code, found.span.path) == (code, "organization.yaml")
-    assert "U+" in found.message
-    assert found.message.isprintable()
+    finding = check_expression(source).only_finding()
+    assert (finding.code, finding.span.path) == (code, "organization.yaml")
+    assert "U+" in finding.message
+    assert finding.message.isprintable()
 
 
 def test_other_characters_may_be_escaped() -> None:
-    assert one("'\\x07\\u2028ä\\U0001f600'").data()["config"]["x"] == "\x07\u2028ä\U0001f600"
+    assert check_expression("'\\x07\\u2028ä\\U0001f600'").data()["config"]["x"] == "\x07\u2028ä\U0001f600"
 
 
 def test_expressions_refuse_what_files_refuse() -> None:
@@ -66,20 +66,20 @@ def test_expressions_refuse_what_files_refuse() -> None:
 
 
 def test_a_secret_may_hold_what_a_file_may_not() -> None:
-    found = run("{config: {x: 'a${{ secrets.nul }}', z: '${{ secrets.nul | upper }}'}}", secrets={0: SECRET})
-    assert (found.codes, found.data()["config"]) == ([], {"x": "aa\0b", "z": "A\0B"})
+    result = run("{config: {x: 'a${{ secrets.nul }}', z: '${{ secrets.nul | upper }}'}}", secrets={0: SECRET})
+    assert (result.codes, result.data()["config"]) == ([], {"x": "aa\0b", "z": "A\0B"})
 
 
 def test_an_input_that_is_no_text_is_told_where_it_is_read() -> None:
-    found = one("inputs.X", organization="inputs: {X: {}}", inputs={"X": "a\udcff"}).only_finding()
-    assert (found.code, found.message) == ("ET505", "the value of input 'X' is not text in UTF-8")
+    finding = check_expression("inputs.X", organization="inputs: {X: {}}", inputs={"X": "a\udcff"}).only_finding()
+    assert (finding.code, finding.message) == ("ET505", "the value of input 'X' is not text in UTF-8")
 
 
 # Sizes.
 
 
 def doubled(last: Any, count: int) -> dict[str, Any]:
-    """Each value is a list that has the one before it twice."""
+    """Make values each of which is a list that contains the previous one twice."""
     values = {f"k{n}": [read(f"config.k{n - 1}")] * 2 for n in range(1, count + 1)}
     return {"k0": last, **values}
 
@@ -91,9 +91,9 @@ def test_t32_lists_that_double_end_early(last: str, backwards: bool) -> None:
     written = section(dict(reversed(values.items())) if backwards else values)
     for key in (SECRET, None):
         start = process_time()
-        found = check(layers(written, secrets={0: SECRET}), {"organization": key} if key else None)
+        result = check(layers(written, secrets={0: SECRET}), {"organization": key} if key else None)
         assert process_time() - start < 15
-        assert set(found.codes) == {"ET507"}
+        assert set(result.codes) == {"ET507"}
 
 
 @pytest.mark.parametrize(
@@ -103,15 +103,15 @@ def test_t32_templates_that_double_end_early(form: str) -> None:
     values = {f"m{n}": read(form.format(f"config.m{n + 1}")) for n in range(60)}
     written = section({**values, "m60": read("secrets.s")})
     for key in (SECRET, None):
-        found = check(layers(written, secrets={0: SECRET}), {"organization": key} if key else None)
-        assert set(found.codes) == {"ET507"}
+        result = check(layers(written, secrets={0: SECRET}), {"organization": key} if key else None)
+        assert set(result.codes) == {"ET507"}
 
 
 def test_t32_a_template_has_about_the_size_that_is_counted() -> None:
     values = {f"m{n}": read(f"config.m{n + 1} ~ 'some \\\"text' ~ config.m{n + 1}") for n in range(9)}
-    found = check(layers(section({**values, "m9": read("secrets.s")}), secrets={0: SECRET}))
-    value = found.bundles[ID].data["config"]["m0"]
-    template = bundle_json(found.bundles[ID], "ref")["config"]["m0"]["$template"]
+    result = check(layers(section({**values, "m9": read("secrets.s")}), secrets={0: SECRET}))
+    value = result.bundles[ID].data["config"]["m0"]
+    template = bundle_json(result.bundles[ID], "ref")["config"]["m0"]["$template"]
     assert len(template) / 2 < value.symbol.weight.size < len(template) * 2
 
 
@@ -134,8 +134,8 @@ def test_t32_a_template_has_about_the_size_that_is_counted() -> None:
 )
 def test_a_computed_value_is_bounded_and_what_it_reads_is_not(source: str, fits: bool) -> None:
     text = f"<{read(source.strip('<>'))}>" if source.startswith("<") else read(source)
-    found = run(section({"big": ["abcdefg"] * 10000, "x": text}), secrets={0: SECRET})
-    assert found.codes == ([] if fits else ["ET507"])
+    result = run(section({"big": ["abcdefg"] * 10000, "x": text}), secrets={0: SECRET})
+    assert result.codes == ([] if fits else ["ET507"])
 
 
 def test_t32_shared_parts_are_not_counted_to_the_end() -> None:
@@ -150,8 +150,8 @@ def test_a_computed_value_has_as_many_levels_as_a_file() -> None:
     for levels, codes in ((64, []), (65, ["ET507"])):
         inner = f"{'[' * (levels - 32)}1{']' * (levels - 32)}"
         nested = f"{'[' * 32}'${{{{ config.m }}}}'{']' * 32}"
-        found = run(f"{{config: {{m: {inner}, o: {nested}, x: '${{{{ config.o }}}}'}}}}")
-        assert found.codes == codes
+        result = run(f"{{config: {{m: {inner}, o: {nested}, x: '${{{{ config.o }}}}'}}}}")
+        assert result.codes == codes
 
 
 # Chains.
@@ -164,55 +164,55 @@ def chain(count: int, form: str, last: str, *, backwards: bool) -> str:
 
 
 @pytest.mark.parametrize("backwards", [False, True])
-@pytest.mark.parametrize(("form", "result"), [("{}", "x"), ("{} | lower", "x"), ("[{}] | first", "x")])
-def test_a_chain_of_any_length_is_computed_in_either_order(form: str, result: str, backwards: bool) -> None:
-    found = run(chain(1200, form, "x", backwards=backwards))
-    assert (found.codes, set(found.data()["config"].values())) == ([], {result})
+@pytest.mark.parametrize(("form", "expected"), [("{}", "x"), ("{} | lower", "x"), ("[{}] | first", "x")])
+def test_a_chain_of_any_length_is_computed_in_either_order(form: str, expected: str, backwards: bool) -> None:
+    result = run(chain(1200, form, "x", backwards=backwards))
+    assert (result.codes, set(result.data()["config"].values())) == ([], {expected})
 
 
 @pytest.mark.parametrize("backwards", [False, True])
 def test_a_chain_of_variables_too(backwards: bool) -> None:
     values = {f"V{n:04}": read(f"env_vars.V{n + 1:04}") for n in range(1000)} | {"V1000": "x"}
-    found = run(section(dict(reversed(values.items())) if backwards else values, "env_vars"))
-    assert (found.codes, set(found.data()["env_vars"].values())) == ([], {"x"})
+    result = run(section(dict(reversed(values.items())) if backwards else values, "env_vars"))
+    assert (result.codes, set(result.data()["env_vars"].values())) == ([], {"x"})
 
 
 @pytest.mark.parametrize("form", ["{}", "{} | lower"])
 def test_a_chain_over_a_secret_is_judged_alike_in_either_order(form: str) -> None:
-    told = []
+    findings = []
     for backwards in (False, True):
         files = layers(chain(150, form, read("secrets.s"), backwards=backwards), secrets={0: SECRET})
-        found = check(files)
-        told.append([(one.diagnostic.code, one.diagnostic.key) for one in found.outcome.findings])
-        if not found.codes:
-            bundle_json(found.bundles[ID], "ref")
-    assert told[0] == told[1]
-    assert [code for code, _ in told[0]] == ([] if form == "{}" else ["ET507"])
+        result = check(files)
+        findings.append([(finding.diagnostic.code, finding.diagnostic.key) for finding in result.outcome.findings])
+        if not result.codes:
+            bundle_json(result.bundles[ID], "ref")
+    assert findings[0] == findings[1]
+    assert [code for code, _ in findings[0]] == ([] if form == "{}" else ["ET507"])
 
 
 @pytest.mark.slow
 def test_the_deepest_template_can_be_spelt_out() -> None:
     for form in ("{} | lower", "[{}]", "{{'a': {}}}", "{} ~ '$'", "{} if true else 1", "({} | string)[0] | default(1)"):
         for count in range(60, 90):
-            found = check(layers(chain(count, form, read("secrets.s"), backwards=True), secrets={0: SECRET}))
-            if found.codes:
+            result = check(layers(chain(count, form, read("secrets.s"), backwards=True), secrets={0: SECRET}))
+            if result.codes:
                 break
-            assert "$template" in bundle_json(found.bundles[ID], "ref")["config"]["v00000"]
-        assert set(found.codes) == {"ET507"}
+            assert "$template" in bundle_json(result.bundles[ID], "ref")["config"]["v00000"]
+        assert set(result.codes) == {"ET507"}
 
 
 @pytest.mark.parametrize("backwards", [False, True])
 def test_a_long_circle_is_told_once_and_cut(backwards: bool) -> None:
-    found = run(chain(500, "{}", read("config.v00000"), backwards=backwards)).only_finding()
-    names = found.message.rpartition(": ")[2].split(" → ")
-    assert (found.code, len(names), names[0], names[-3]) == ("ET504", 13, names[-1], "…")
+    finding = run(chain(500, "{}", read("config.v00000"), backwards=backwards)).only_finding()
+    names = finding.message.rpartition(": ")[2].split(" → ")
+    assert (finding.code, len(names), names[0], names[-3]) == ("ET504", 13, names[-1], "…")
 
 
 def test_a_value_that_reads_many_chains() -> None:
     values = {f"c{m}_{n:03}": read(f"config.c{m}_{n + 1:03}") for m in range(9) for n in range(60)}
     ends = {f"c{m}_060": m for m in range(9)}
-    found = run(section({"a": read(" + ".join(f"config.c{m}_000" for m in range(9))), **values, **ends}))
-    assert (found.codes, found.data()["config"]["a"]) == ([], 36)
+    result = run(section({"a": read(" + ".join(f"config.c{m}_000" for m in range(9))), **values, **ends}))
+    assert (result.codes, result.data()["config"]["a"]) == ([], 36)
 
 
 def test_maps_within_maps_are_computed_in_either_order() -> None:
@@ -243,13 +243,13 @@ def test_maps_within_maps_are_computed_in_either_order() -> None:
     ],
 )
 def test_an_error_says_what_is_wrong(source: str, code: str, words: str) -> None:
-    found = one(source).only_finding()
-    assert found.code == code
-    assert words in f"{found.message} {found.hint}"
+    finding = check_expression(source).only_finding()
+    assert finding.code == code
+    assert words in f"{finding.message} {finding.hint}"
 
 
 @pytest.mark.parametrize(
-    ("source", "result"),
+    ("source", "expected"),
     [
         ("[1, 1.0] | unique", [1]),
         ("[{'a': [1]}, {'a': [1.0]}, {'a': [true]}] | unique", [{"a": [1]}, {"a": [True]}]),
@@ -259,9 +259,9 @@ def test_an_error_says_what_is_wrong(source: str, code: str, words: str) -> None
         ("'1.5e3' | float", 1500.0),
     ],
 )
-def test_numbers_are_those_of_json(source: str, result: Any) -> None:
-    found = one(source)
-    assert (found.codes or found.data()["config"]["x"]) == (["ET505"] if result is None else result)
+def test_numbers_are_those_of_json(source: str, expected: Any) -> None:
+    result = check_expression(source)
+    assert (result.codes or result.data()["config"]["x"]) == (["ET505"] if expected is None else expected)
 
 
 @pytest.mark.parametrize(
@@ -278,4 +278,4 @@ def test_numbers_are_those_of_json(source: str, result: Any) -> None:
     ],
 )
 def test_every_condition_on_a_literal_boolean_is_told(source: str, warned: bool) -> None:
-    assert one(source).codes == (["ET550"] if warned else [])
+    assert check_expression(source).codes == (["ET550"] if warned else [])

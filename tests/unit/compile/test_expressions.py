@@ -1,4 +1,4 @@
-"""Expressions: what they may say and compute, and the threats T31 to T37 of a template language."""
+"""Expressions: what they may contain and compute, and the threats T31 to T37 of a template language."""
 
 from time import process_time
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from jinja2 import nodes
 
 from envtree.compile.filters import FILTERS, MAX_VALUE_LENGTH, TESTS
-from envtree.compile.resolve import expression_grammar as grammar
+from envtree.compile.resolve import expression_grammar
 from envtree.compile.resolve.expression_compiler import ExpressionCompiler
 from envtree.compile.resolve.expression_grammar import ExpressionError
 from envtree.model.diagnostic import MachineError
@@ -20,14 +20,14 @@ INPUTS = "inputs: {SHA: {default: dev}}"
 
 
 def evaluate(source: str) -> Any:
-    """The value of an expression, or the codes of what is wrong with it."""
+    """Return the value of an expression, or the codes of its findings."""
     result = run(
         f"{{config: {{{CONFIG}, x: {quote_yaml(f'${{{{ {source} }}}}')}}}, env_vars: {{HOST: h}}}}", organization=INPUTS
     )
     return result.codes or result.data()["config"]["x"]
 
 
-# What schema/README.md does not show: edges of the filters.
+# Edge cases of the filters that schema/README.md does not show.
 RESULTS = {
     "-2 | abs": 2,
     "config.note | default(1)": None,
@@ -86,8 +86,8 @@ RESULTS = {
 
 @pytest.mark.parametrize(("source", "expected"), RESULTS.items())
 def test_what_an_expression_gives(source: str, expected: Any) -> None:
-    found = evaluate(source)
-    assert (found, type(found)) == (expected, type(expected))
+    value = evaluate(source)
+    assert (value, type(value)) == (expected, type(expected))
 
 
 ACCEPTS = {
@@ -116,8 +116,8 @@ FITTING = {
 @pytest.mark.parametrize("use", FITTING)
 def test_what_a_filter_takes(use: str) -> None:
     for kind, source in ACCEPTS.items():
-        found = evaluate(f"{source} | {use}")
-        assert (found == ["ET505"]) == (kind not in FITTING[use]), kind
+        value = evaluate(f"{source} | {use}")
+        assert (value == ["ET505"]) == (kind not in FITTING[use]), kind
 
 
 def test_every_filter_has_been_tried() -> None:
@@ -143,19 +143,21 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("code", "source"), [(code, source) for code, found in WRONG.items() for source in found])
+@pytest.mark.parametrize(("code", "source"), [(code, source) for code, sources in WRONG.items() for source in sources])
 def test_what_is_no_expression(code: str, source: str) -> None:
     assert evaluate(source) == [code]
 
 
 def test_only_listed_nodes_are_admitted() -> None:
-    """Whatever Jinja2 may add: of its expressions, only these get through."""
+    """Only these kinds of Jinja2 expressions are accepted, whatever a new version adds."""
     rewritten = {nodes.Name, nodes.Filter, nodes.Test, nodes.Getitem, nodes.Getattr, nodes.Concat}
     bases = {nodes.Literal, nodes.BinExpr, nodes.UnaryExpr, nodes.Expr}
-    known = set(grammar._ALLOWED_NODES) | rewritten | bases
-    refused = {kind for kind in vars(nodes).values() if isinstance(kind, type) and issubclass(kind, nodes.Expr)} - known
+    accepted = set(expression_grammar._ALLOWED_NODES) | rewritten | bases
+    refused = {
+        kind for kind in vars(nodes).values() if isinstance(kind, type) and issubclass(kind, nodes.Expr)
+    } - accepted
     assert {kind.__name__ for kind in refused} >= {"Call", "Slice", "Pow", "Tuple", "TemplateData", "NSRef"}
-    assert not any(issubclass(kind, grammar._ALLOWED_NODES) for kind in refused)
+    assert not any(issubclass(kind, expression_grammar._ALLOWED_NODES) for kind in refused)
 
 
 # Threats.
@@ -230,9 +232,9 @@ BOMBS = [
 @pytest.mark.parametrize("source", BOMBS)
 def test_t32_t33_nothing_takes_much_time_or_memory(source: str) -> None:
     start = process_time()
-    found = evaluate(source)
+    value = evaluate(source)
     assert process_time() - start < 5
-    assert isinstance(found, str) or found[0] in {"ET502", "ET505", "ET507"}
+    assert isinstance(value, str) or value[0] in {"ET502", "ET505", "ET507"}
 
 
 def test_t32_values_that_double_end_early() -> None:
@@ -296,8 +298,8 @@ def test_t35_no_file_is_read(source: str) -> None:
 )
 def test_t36_a_typing_error_is_told_with_the_nearest_name(source: str, hint: str) -> None:
     section = f"{{config: {{{CONFIG}, x: {quote_yaml(f'${{{{ {source} }}}}')}}}, env_vars: {{HOST: h}}}}"
-    found = run(section, organization=INPUTS).only_finding()
-    assert (found.code, found.hint) in {("ET502", hint), ("ET503", hint)}
+    finding = run(section, organization=INPUTS).only_finding()
+    assert (finding.code, finding.hint) in {("ET502", hint), ("ET503", hint)}
 
 
 HOSTILE = ["{{ 7*7 }}", "${{ env_vars.HOST }}", "$${{ x }}", "${other}", "$(id)", "`id`", "{% if %}", "}} ${{"]
@@ -306,9 +308,9 @@ HOSTILE = ["{{ 7*7 }}", "${{ env_vars.HOST }}", "$${{ x }}", "${other}", "$(id)"
 @pytest.mark.parametrize("value", HOSTILE)
 def test_t37_a_secret_is_never_read_as_a_template(value: str) -> None:
     config = "{whole: '${{ secrets.s }}', part: '<${{ secrets.s }}>', again: '${{ config.part }}'}"
-    found = run(f"{{secrets: {{S: s}}, config: {config}}}", secrets={0: {"s": value}}).data()
-    assert found["env_vars"] == {"S": value}
-    assert found["config"] == {"whole": value, "part": f"<{value}>", "again": f"<{value}>"}
+    data = run(f"{{secrets: {{S: s}}, config: {config}}}", secrets={0: {"s": value}}).data()
+    assert data["env_vars"] == {"S": value}
+    assert data["config"] == {"whole": value, "part": f"<{value}>", "again": f"<{value}>"}
 
 
 @pytest.mark.parametrize("value", HOSTILE)
@@ -359,8 +361,8 @@ VARIABLES = {
 
 @pytest.mark.parametrize(("written", "text"), VARIABLES.items())
 def test_variables_are_text(written: str, text: str) -> None:
-    found = run(f"{{env_vars: {{X: {written}}}}}")
-    assert (found.codes or [found.data()["env_vars"]["X"]]) == [text]
+    result = run(f"{{env_vars: {{X: {written}}}}}")
+    assert (result.codes or [result.data()["env_vars"]["X"]]) == [text]
 
 
 CIRCLES = {
@@ -379,28 +381,28 @@ CIRCLES = {
 
 @pytest.mark.parametrize(("section", "chain"), CIRCLES.items())
 def test_a_circle_is_told_once_as_a_chain(section: str, chain: str) -> None:
-    found = run(section).only_finding()
-    assert (found.code, found.message.rpartition(": ")[2]) == ("ET504", chain)
+    finding = run(section).only_finding()
+    assert (finding.code, finding.message.rpartition(": ")[2]) == ("ET504", chain)
 
 
 def test_a_circle_is_no_circle_when_a_layer_breaks_it() -> None:
-    found = run("{env_vars: {A: '${{ env_vars.B }}', B: '${{ env_vars.A }}'}}", "{env_vars: {B: x}}")
-    assert (found.codes, found.data()["env_vars"]) == ([], {"A": "x", "B": "x"})
+    result = run("{env_vars: {A: '${{ env_vars.B }}', B: '${{ env_vars.A }}'}}", "{env_vars: {B: x}}")
+    assert (result.codes, result.data()["env_vars"]) == ([], {"A": "x", "B": "x"})
 
 
 @pytest.mark.parametrize(
     "text", ["100%-${{ env_vars.A }}%s%%", "${{ env_vars.A }}${{ env_vars.B }}", "${{ env_vars.A }}"]
 )
 def test_a_text_that_was_compiled_before_gives_the_same(text: str) -> None:
-    found = run(f"{{env_vars: {{A: '%d', B: b, C: {quote_yaml(text)}, D: {quote_yaml(text)}}}}}").data()["env_vars"]
-    assert found["C"] == found["D"] == text.replace("${{ env_vars.A }}", "%d").replace("${{ env_vars.B }}", "b")
+    env_vars = run(f"{{env_vars: {{A: '%d', B: b, C: {quote_yaml(text)}, D: {quote_yaml(text)}}}}}").data()["env_vars"]
+    assert env_vars["C"] == env_vars["D"] == text.replace("${{ env_vars.A }}", "%d").replace("${{ env_vars.B }}", "b")
 
 
 def test_a_text_that_was_compiled_before_is_bounded_too() -> None:
     text, other = quote_yaml("x${{ env_vars.A }}"), quote_yaml("x${{ env_vars.B }}")
     long, longer = quote_yaml("a" * (MAX_VALUE_LENGTH - 1)), quote_yaml("a" * MAX_VALUE_LENGTH)
-    found = run(f"{{env_vars: {{A: {long}, B: {longer}, C: {text}, D: {text}, E: {other}, F: {other}}}}}")
-    assert found.codes == ["ET507", "ET507"]
+    result = run(f"{{env_vars: {{A: {long}, B: {longer}, C: {text}, D: {text}, E: {other}, F: {other}}}}}")
+    assert result.codes == ["ET507", "ET507"]
 
 
 def test_an_input_without_a_value() -> None:
@@ -412,7 +414,7 @@ def test_an_input_without_a_value() -> None:
         check(files, require_inputs=True)
 
 
-# A value as it is written, and the part of it that a finding points at.
+# A value as written, and the part of it that the finding points at.
 PLACES = {
     "'${{ config.nope }}'": "config.nope",
     "${{ config.nope }}": "config.nope",
@@ -423,7 +425,7 @@ PLACES = {
     "'${{   1 / 0   }}'": "1 / 0",
     "'$${{ a }} ${{ config.nope }}'": "config.nope",
     "'${{ 1 / 0'": "'${{ 1 / 0'",
-    # The text is not what stands in the file.
+    # The text of the value differs from the text in the file.
     "'${{ config[''nope''] }}'": "'${{ config[''nope''] }}'",
     '"\\t${{ config.nope }}"': '"\\t${{ config.nope }}"',
 }
@@ -434,9 +436,9 @@ def test_where_a_finding_points(value: str, part: str) -> None:
     line = f"    x: {value}"
     agent = f"execution_environment:\n  config:\n    one: 1\n{line}\n"
     finding = check(layers() | {"projects/p/teams/t/agents/a.yaml": agent}).only_finding()
-    begin, end = finding.span.column - 1, finding.span.end_column - 1
-    assert (finding.span.line, finding.span.end_line, line[begin:end]) == (4, 4, part)
-    assert begin == line.rindex(part)
+    start, end = finding.span.column - 1, finding.span.end_column - 1
+    assert (finding.span.line, finding.span.end_line, line[start:end]) == (4, 4, part)
+    assert start == line.rindex(part)
 
 
 @pytest.mark.parametrize(
@@ -480,7 +482,7 @@ def test_what_gives_no_value(source: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         ("1e308 * 10", "this expression cannot be evaluated: its result is not JSON data within the exact range"),
         ("(1, 2)", "a tuple is not allowed in an expression"),
@@ -494,9 +496,9 @@ def test_what_gives_no_value(source: str, code: str) -> None:
         ("config.words[config.k]", "a subscript must be a literal"),
     ],
 )
-def test_what_is_said(source: str, told: str) -> None:
+def test_what_is_said(source: str, message: str) -> None:
     section = f"{{config: {{{CONFIG}, x: {quote_yaml(f'${{{{ {source} }}}}')}}}}}"
-    assert run(section).only_finding().message == told
+    assert run(section).only_finding().message == message
 
 
 @pytest.mark.parametrize(
@@ -517,35 +519,35 @@ def test_what_is_said(source: str, told: str) -> None:
 def test_parts_of_what_is_computed(source: str, value: Any) -> None:
     made = "made: '${{ [1, 2] }}', map: \"${{ {'a': {'b': 3}} }}\""
     section = f"{{config: {{{made}, x: {quote_yaml(f'${{{{ {source} }}}}')}}}, env_vars: {{_HOST: h}}}}"
-    found = run(section, organization="inputs: {_SHA: {default: dev}}")
-    assert (found.codes or found.data()["config"]["x"]) == value
+    result = run(section, organization="inputs: {_SHA: {default: dev}}")
+    assert (result.codes or result.data()["config"]["x"]) == value
 
 
 def test_what_one_agent_overrides_others_still_compute() -> None:
     files = layers("{env_vars: {A: '${{ 1 }}', B: x, C: '${{ 2 }}'}}", "", "", "{env_vars: {A: plain, B: '${{ 3 }}'}}")
     files["projects/p/teams/t/agents/b.yaml"] = "{execution_environment: {env_vars: {C: own}}}"
-    found = check(files)
-    assert found.data()["env_vars"] == {"A": "plain", "B": "3", "C": "2"}
-    assert found.data("p/t/b@production")["env_vars"] == {"A": "1", "B": "x", "C": "own"}
+    result = check(files)
+    assert result.data()["env_vars"] == {"A": "plain", "B": "3", "C": "2"}
+    assert result.data("p/t/b@production")["env_vars"] == {"A": "1", "B": "x", "C": "own"}
 
 
 def test_a_condition_has_to_exist_also_where_a_secret_is_unknown() -> None:
     taken, not_taken = "'${{ secrets.t if config.nope else 1 }}'", "'${{ secrets.t if 1 else config.nope }}'"
-    found = check(layers(f"{{config: {{a: {taken}, b: {not_taken}}}}}", secrets={0: {"t": "s3cret"}}))
-    assert (found.codes, found.not_checked) == (["ET503"], ["ET503 config.b"])
+    result = check(layers(f"{{config: {{a: {taken}, b: {not_taken}}}}}", secrets={0: {"t": "s3cret"}}))
+    assert (result.codes, result.not_checked) == (["ET503"], ["ET503 config.b"])
 
 
 @pytest.mark.parametrize("source", ["x${{ none if secrets.flag else 1 }}", "${{ none }}${{ secrets.flag }}"])
 def test_a_null_beside_a_secret_spreads_among_variables_only(source: str) -> None:
     secrets = {0: {"flag": True}}
     assert run(f"{{env_vars: {{A: {quote_yaml(source)}}}}}", secrets=secrets).codes == ["ET506"]
-    found = run(f"{{config: {{a: {quote_yaml(source)}}}}}", secrets=secrets)
-    assert found.data()["config"]["a"] in ("xnull", "nulltrue")
+    result = run(f"{{config: {{a: {quote_yaml(source)}}}}}", secrets=secrets)
+    assert result.data()["config"]["a"] in ("xnull", "nulltrue")
 
 
 def test_what_mixes_a_secret_with_something_unknown_is_secret() -> None:
     config = "config: {x: '${{ inputs.SHA ~ env_vars.T }}', y: '${{ inputs.SHA ~ 1 }}'}"
     section = f"{{secrets: {{T: token}}, {config}, env_vars: {{X: '${{{{ config.x }}}}', Y: '${{{{ config.y }}}}'}}}}"
-    found = check(layers(section, organization="inputs: {SHA: {}}", secrets={0: {"token": "s3cret"}}))
-    (bundle,) = found.bundles.values()
+    result = check(layers(section, organization="inputs: {SHA: {}}", secrets={0: {"token": "s3cret"}}))
+    (bundle,) = result.bundles.values()
     assert bundle.sensitive == {"T", "X", "config.x"}

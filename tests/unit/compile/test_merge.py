@@ -1,4 +1,4 @@
-"""The merge algebra beyond its tables in schema/README.md: origins, shadows, locks; and layers are never changed."""
+"""The merge algebra beyond the tables in schema/README.md: origins, shadows and locks; layers are never modified."""
 
 import copy
 from typing import Any
@@ -15,23 +15,23 @@ ABSENT = "absent"
 
 
 def merged(*values: str, policy: str = "") -> tuple[MergedValue | None, list[str]]:
-    """`config.x` of an agent, the values of its layers lowest first, and the codes of what was found."""
+    """Merge `config.x` of an agent, the values of its layers lowest first; return it and the codes of the findings."""
     sections = (f"{{config: {{x: {value}}}}}" if value else "" for value in values)
     stacks, diags = merge_all(layers(*sections, organization=f"merge: {{config.x: {policy}}}" if policy else ""))
     config = stacks[ID].sections.get("config")
     assert config is None or isinstance(config, MergedMapping)
-    # What repeats what it inherits has a test of its own.
-    codes = [found.code for found in diags if found.code != "ET452"]
+    # The finding for repeated values has a test of its own.
+    codes = [finding.code for finding in diags if finding.code != "ET452"]
     return config.entries.get("x") if config else None, codes
 
 
 def chain(value: MergedValue | None) -> list[tuple[str, str, Any]]:
-    """A value and all that it stands over: who wrote it, by which rule, and what it was."""
-    found: list[tuple[str, str, Any]] = []
+    """Return a value and all values below it: the kind of layer, the rule, and the data."""
+    entries: list[tuple[str, str, Any]] = []
     while value is not None:
-        found.append((value.layer.kind, value.rule, plain_data(value)))
+        entries.append((value.layer.kind, value.rule, plain_data(value)))
         value = value.base
-    return found
+    return entries
 
 
 # Every kind of value over every kind; the codes are those of a clash.
@@ -51,9 +51,9 @@ TYPELESS = {"null", "expression", "mixed"}
 @pytest.mark.parametrize("below", KINDS)
 @pytest.mark.parametrize("above", KINDS)
 def test_a_type_over_a_type(below: str, above: str) -> None:
-    over = KINDS[above] if above != "map" else "{b: 2}"
+    upper = KINDS[above] if above != "map" else "{b: 2}"
     value, codes = merged(
-        f'"{KINDS[below]}"' if "{{" in KINDS[below] else KINDS[below], f'"{over}"' if "{{" in over else over
+        f'"{KINDS[below]}"' if "{{" in KINDS[below] else KINDS[below], f'"{upper}"' if "{{" in upper else upper
     )
     fits = below == above or bool({below, above} & TYPELESS)
     assert codes == ([] if fits else ["ET401"])
@@ -80,7 +80,7 @@ def test_text_that_only_looks_like_an_expression_has_a_type() -> None:
     assert merged('"$${{ a }}"', '"{{ b }}"')[1] == []
 
 
-# values of the layers, the policy: the chain, topmost first
+# The values of the layers and the policy; the chain, topmost first.
 CHAINS = {
     "scalars": (["1", "2", "3"], "", [("team", "replace", 3), ("project", "replace", 2), ("organization", "set", 1)]),
     "a layer in between says nothing": (["1", "", "3"], "", [("team", "replace", 3), ("organization", "set", 1)]),
@@ -126,16 +126,16 @@ def test_each_leaf_of_a_map_has_a_chain_of_its_own() -> None:
     value, _ = merged("{a: 1, b: {c: 1}}", "{b: {c: 2, d: 2}}", "{b: {$replace: {c: 3}}}", "{b: {e: 4}}")
     assert isinstance(value, MergedMapping)
     assert chain(value.entries["a"]) == [("organization", "set", 1)]
-    inner = value.entries["b"]
-    assert isinstance(inner, MergedMapping)
-    assert [(kind, rule) for kind, rule, _ in chain(inner)] == [
+    child = value.entries["b"]
+    assert isinstance(child, MergedMapping)
+    assert [(kind, rule) for kind, rule, _ in chain(child)] == [
         ("agent", "merge"),
         ("team", "$replace"),
         ("project", "merge"),
         ("organization", "set"),
     ]
-    assert chain(inner.entries["c"]) == [("team", "$replace", 3)]
-    assert chain(inner.entries["e"]) == [("agent", "set", 4)]
+    assert chain(child.entries["c"]) == [("team", "$replace", 3)]
+    assert chain(child.entries["e"]) == [("agent", "set", 4)]
 
 
 @pytest.mark.parametrize(
@@ -175,8 +175,8 @@ def test_an_element_that_merged_by_key_has_a_chain() -> None:
 )
 @pytest.mark.parametrize("section", ["{config: {m: {l: %s}, other: [1]}}", "{config: {m: {m: {l: %s}}, other: [1]}}"])
 def test_the_keys_of_a_list_inside_a_map_that_is_new(section: str, value: str, codes: list[str]) -> None:
-    found = run(section % value, organization="merge: {config.m.l: {by_key: n}, config.m.m.l: {by_key: n}}").codes
-    assert [code for code in found if code.startswith("ET4")] == codes
+    all_codes = run(section % value, organization="merge: {config.m.l: {by_key: n}, config.m.m.l: {by_key: n}}").codes
+    assert [code for code in all_codes if code.startswith("ET4")] == codes
 
 
 @pytest.mark.parametrize(
@@ -220,13 +220,13 @@ def test_what_stands_over_an_expression_is_guarded(values: list[str], guarded: b
 )
 def test_an_expression_from_below_is_still_one(policy: str, below: str, above: str, expected: Any) -> None:
     values = (value.replace("EXPR", "'${{ 2 + 3 }}'") for value in (below, above))
-    found = run(
+    result = run(
         *(f"{{config: {{x: {value}, y: 1}}}}" for value in values), organization=f"merge: {{config.x: {policy}}}"
     )
-    assert found.data()["config"]["x"] == expected
+    assert result.data()["config"]["x"] == expected
 
 
-# lower, upper: the codes, and what is left
+# The lower and the upper value; the codes, and the resulting value.
 LOCKS: dict[str, tuple[str, str, list[str], Any]] = {
     "another value": ("{$value: 1, $lock: true}", "2", ["ET402"], 1),
     "the same value": ("{$value: 1, $lock: true}", "1.0", [], 1.0),
@@ -249,10 +249,10 @@ LOCKS: dict[str, tuple[str, str, list[str], Any]] = {
 }
 
 
-@pytest.mark.parametrize(("lower", "upper", "codes", "left"), LOCKS.values(), ids=LOCKS.keys())
-def test_a_lock(lower: str, upper: str, codes: list[str], left: Any) -> None:
-    value, found = merged(lower, upper)
-    assert (found, plain_data(value)) == (codes, left)
+@pytest.mark.parametrize(("lower", "upper", "codes", "expected"), LOCKS.values(), ids=LOCKS.keys())
+def test_a_lock(lower: str, upper: str, codes: list[str], expected: Any) -> None:
+    value, actual_codes = merged(lower, upper)
+    assert (actual_codes, plain_data(value)) == (codes, expected)
 
 
 def test_a_lock_outlives_an_equal_value_and_a_replacement_around_it() -> None:
@@ -266,8 +266,8 @@ def test_a_lock_outlives_an_equal_value_and_a_replacement_around_it() -> None:
 
 def test_a_lock_belongs_to_who_locked_first() -> None:
     lock = "{config: {x: {$value: 1, $lock: true}}}"
-    found = run(lock, lock, "{config: {x: 2}}").only_finding()
-    assert [related.span.path for related in found.related] == ["organization.yaml"]
+    finding = run(lock, lock, "{config: {x: 2}}").only_finding()
+    assert [related.span.path for related in finding.related] == ["organization.yaml"]
 
 
 @pytest.mark.parametrize(
@@ -287,8 +287,8 @@ def test_a_lock_belongs_to_who_locked_first() -> None:
     ],
 )
 def test_an_override_that_repeats_what_it_inherits(sections: tuple[str, ...], keys: list[str]) -> None:
-    found = run(*sections).outcome.findings
-    assert [one.diagnostic.key for one in found if one.diagnostic.code == "ET452"] == keys
+    findings = run(*sections).outcome.findings
+    assert [finding.diagnostic.key for finding in findings if finding.diagnostic.code == "ET452"] == keys
 
 
 def test_an_override_that_is_needed_somewhere_is_no_repetition() -> None:
@@ -310,8 +310,8 @@ def test_an_override_that_is_needed_somewhere_is_no_repetition() -> None:
 def test_what_is_empty_is_told_unless_a_bundle_gets_it(section: str, message: str) -> None:
     lower = "{config: {x: {a: 1}, l: [1]}, secrets: [S]}"
     files = layers(lower, "", "", section, organization="merge: {config.l: append}", secrets={0: {"S": "s"}})
-    assert [found.split(" ", 2)[1:] for found in check(files).findings] == [["ET450", message]]
-    # Only one of two environments has something below it.
+    assert [finding.split(" ", 2)[1:] for finding in check(files).findings] == [["ET450", message]]
+    # Only one of two environments has a value below it.
     files["organization.yaml"] = layers("", organization="merge: {config.l: append}")["organization.yaml"]
     files["environments/staging.yaml"] = f"execution_environment: {lower}\n"
     assert "ET450" not in check(files).codes

@@ -1,4 +1,4 @@
-"""Policies over what is unknown: the verdict is that of the engine, and never hangs or crashes (T23, T25)."""
+"""Policies over unknown values: the result is that of the engine, and validation never hangs or crashes (T23, T25)."""
 
 import os
 from time import process_time
@@ -44,9 +44,9 @@ UNUSABLE = [
 def test_a_schema_that_cannot_be_used_is_told_at_the_policy(
     schema: Any, words: str, key: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    found = policy(schema, key=key).only_finding()
-    assert (found.code, found.span.path) == ("ET215", "policies/own.yaml")
-    assert words in found.message
+    finding = policy(schema, key=key).only_finding()
+    assert (finding.code, finding.span.path) == ("ET215", "policies/own.yaml")
+    assert words in finding.message
     assert capfd.readouterr().err == ""
 
 
@@ -67,8 +67,8 @@ def test_a_schema_that_can_be_used(schema: Any, key: bool) -> None:
     assert set(policy(schema, key=key).codes) <= {"ET704"}
 
 
-# A schema, data in which H is unknown, the paths that certainly break, and those undecided.
-JUDGED: list[tuple[Any, Any, list[Any], list[Any]]] = [
+# A schema, data in which H is unknown, the paths of certain violations, and the undecided paths.
+VALIDATION_CASES: list[tuple[Any, Any, list[Any], list[Any]]] = [
     ({"properties": {"a": {"multipleOf": 0.01}}}, {"a": 0.07, "b": H}, [], []),
     ({"properties": {"a": {"multipleOf": 0.01}}}, {"a": 0.075, "b": H}, [("a",)], []),
     ({"properties": {"a": False}}, {"a": H}, [("a",)], []),
@@ -109,10 +109,10 @@ JUDGED: list[tuple[Any, Any, list[Any], list[Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("schema", "data", "broken", "undecided"), JUDGED)
+@pytest.mark.parametrize(("schema", "data", "broken", "undecided"), VALIDATION_CASES)
 def test_what_is_certain_and_what_is_not(schema: Any, data: Any, broken: list[Any], undecided: list[Any]) -> None:
-    breaches, open_paths = validate_partially(schema, data)
-    assert (sorted({each.path for each in breaches}), open_paths) == (broken, undecided)
+    violations, undecided_paths = validate_partially(schema, data)
+    assert (sorted({violation.path for violation in violations}), undecided_paths) == (broken, undecided)
 
 
 def test_t25_unique_items_take_linear_time() -> None:
@@ -130,13 +130,13 @@ def test_a_reference_into_a_part_with_its_own_id_is_told_with_its_rule() -> None
 
 
 def test_a_schema_that_nothing_fits_says_so() -> None:
-    for schema, where in ((False, ""), ({"properties": {"env_vars": {"properties": {"A": False}}}}, "env_vars.A")):
+    for schema, key_path in ((False, ""), ({"properties": {"env_vars": {"properties": {"A": False}}}}, "env_vars.A")):
         for key in (False, True):
-            found = policy(schema, key=key).only_finding()
-            assert (found.key, found.hint) == (where, "the policy's schema says: false, which nothing fits")
+            finding = policy(schema, key=key).only_finding()
+            assert (finding.key, finding.hint) == (key_path, "the policy's schema says: false, which nothing fits")
 
 
-# Against the engine itself.
+# Comparison with the engine itself.
 
 SCALARS = st.sampled_from([None, True, 0, 1, 1.0, 0.07, -2, "", "a", "ab", "1"])
 KEYS = st.sampled_from(["a", "b", "ab", "1"])
@@ -159,11 +159,11 @@ ASSERTED = st.one_of(
 REFERENCES = st.sampled_from([{"$ref": "#/$defs/d"}, {"$ref": "#anchor"}, {"$dynamicRef": "#dyn"}, {"$ref": "urn:own"}])
 
 
-def merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
+def merge_keywords(parts: list[dict[str, Any]]) -> dict[str, Any]:
     return {keyword: argument for part in parts for keyword, argument in part.items()}
 
 
-def applied(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def applicator_schemas(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     several = st.lists(inner, min_size=1, max_size=3)
     named = st.dictionaries(KEYS, inner, max_size=2)
     single = [
@@ -178,18 +178,18 @@ def applied(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         st.fixed_dictionaries({"contains": inner, "minContains": st.integers(0, 2), "maxContains": st.integers(0, 2)}),
         ASSERTED,
     ]
-    return st.lists(st.one_of(parts), min_size=1, max_size=4).map(merged)
+    return st.lists(st.one_of(parts), min_size=1, max_size=4).map(merge_keywords)
 
 
-SCHEMAS: st.SearchStrategy[Any] = st.recursive(st.booleans() | ASSERTED | REFERENCES, applied, max_leaves=10)
-DEFINED: st.SearchStrategy[Any] = st.recursive(st.booleans() | ASSERTED, applied, max_leaves=4).filter(
+SCHEMAS: st.SearchStrategy[Any] = st.recursive(st.booleans() | ASSERTED | REFERENCES, applicator_schemas, max_leaves=10)
+DEFINED: st.SearchStrategy[Any] = st.recursive(st.booleans() | ASSERTED, applicator_schemas, max_leaves=4).filter(
     lambda part: isinstance(part, dict)
 )
 
 
 @st.composite
-def whole(draw: st.DrawFn) -> dict[str, Any]:
-    """A schema with definitions that its references lead to, and that lead nowhere themselves."""
+def complete_schemas(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a schema with definitions for its references; the definitions contain no references."""
     root = draw(SCHEMAS.filter(lambda part: isinstance(part, dict)))
     definitions = {
         "d": draw(DEFINED),
@@ -204,25 +204,25 @@ EXAMPLES = int(os.environ.get("ENVTREE_POLICY_EXAMPLES", "200"))
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(whole(), DATA)
+@given(complete_schemas(), DATA)
 def test_without_unknowns_the_verdict_is_that_of_the_engine(schema: dict[str, Any], data: Any) -> None:
-    breaches, undecided = validate_partially(schema, data)
-    assert (not breaches, undecided) == (compile_schema(schema).is_valid(data), [])
+    violations, undecided = validate_partially(schema, data)
+    assert (not violations, undecided) == (compile_schema(schema).is_valid(data), [])
 
 
-def holes(data: Any, picks: list[bool]) -> Any:
-    """The data with some of its scalars unknown."""
+def with_unknowns(data: Any, picks: list[bool]) -> Any:
+    """Return the data with some of its scalars unknown."""
     if isinstance(data, dict):
-        return {key: holes(inner, picks) for key, inner in data.items()}
+        return {key: with_unknowns(inner, picks) for key, inner in data.items()}
     if isinstance(data, list):
-        return [holes(inner, picks) for inner in data]
+        return [with_unknowns(inner, picks) for inner in data]
     return H if picks and picks.pop() else data
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(whole(), DATA, st.lists(st.booleans(), min_size=8, max_size=8))
+@given(complete_schemas(), DATA, st.lists(st.booleans(), min_size=8, max_size=8))
 def test_what_is_said_to_be_certain_is_true(schema: dict[str, Any], data: Any, picks: list[bool]) -> None:
-    """Whatever the unknown parts are, here what they were: the engine says the same."""
-    breaches, undecided = validate_partially(schema, holes(data, picks))
-    if breaches or not undecided:
-        assert (not breaches) == compile_schema(schema).is_valid(data)
+    """Compare certain results with those of the engine on the data without unknown parts."""
+    violations, undecided = validate_partially(schema, with_unknowns(data, picks))
+    if violations or not undecided:
+        assert (not violations) == compile_schema(schema).is_valid(data)

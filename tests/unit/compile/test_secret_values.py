@@ -1,4 +1,4 @@
-"""What is known of the secrets in a bundle: where they are in a file, how they compare, and all of them in clear."""
+"""Secrets in a bundle: their paths in a file, their comparison by ciphertext, and all of them in clear."""
 
 from typing import Any
 
@@ -21,13 +21,13 @@ def section(value: str, more: str = "") -> str:
     return f"{{config: {{{CONFIG}, value: {quote_yaml(value)}}}{more}}}"
 
 
-def of(value: str) -> Any:
-    """A value of `config`, with the key."""
+def resolve_value(value: str) -> Any:
+    """Resolve a value of `config`, with the key."""
     return run(section(value), secrets={0: SECRETS}).data()["config"]["value"]
 
 
 @pytest.mark.parametrize(
-    ("path", "found"),
+    ("path", "value"),
     [
         ("hosts[0]", "h1"),
         ("hosts[1]", "h2"),
@@ -37,8 +37,8 @@ def of(value: str) -> Any:
         ("hosts", ["h1", "h2"]),
     ],
 )
-def test_a_secret_by_its_path(path: str, found: Any) -> None:
-    assert of(f"${{{{ secrets.{path} }}}}") == found
+def test_a_secret_by_its_path(path: str, value: Any) -> None:
+    assert resolve_value(f"${{{{ secrets.{path} }}}}") == value
 
 
 @pytest.mark.parametrize("path", ["hosts[2]", "hosts.x", "token[0]", "token.x", "db.x", "db.user.x", "hosts[0].x", "x"])
@@ -83,7 +83,7 @@ def test_marks_are_equal_where_the_ciphertexts_are(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "expected"),
     [
         ("plain", {}),
         ("${{ secrets.token }}", {"config.value": ["s3cret"], f"{FILE}#token": ["s3cret"]}),
@@ -104,38 +104,40 @@ def test_marks_are_equal_where_the_ciphertexts_are(value: str) -> None:
         ),
     ],
 )
-def test_the_secrets_of_a_bundle_in_clear(value: str, told: dict[str, list[str]]) -> None:
-    found = run(f"{{config: {{value: {quote_yaml(value)}}}}}", secrets={0: SECRETS})
-    assert collect_plaintexts(found.bundles[ID]) == {(name, text) for name, texts in told.items() for text in texts}
+def test_the_secrets_of_a_bundle_in_clear(value: str, expected: dict[str, list[str]]) -> None:
+    result = run(f"{{config: {{value: {quote_yaml(value)}}}}}", secrets={0: SECRETS})
+    assert collect_plaintexts(result.bundles[ID]) == {
+        (name, text) for name, texts in expected.items() for text in texts
+    }
 
 
 def test_what_values_share_is_told_of_each_of_them() -> None:
     variables = (
         ", env_vars: {URL: 'u${{ secrets.pin }}', BOTH: '${{ env_vars.URL }}${{ env_vars.URL }}'}, secrets: [token]"
     )
-    found = run(section("y${{ config.text }}", variables), secrets={0: SECRETS})
+    result = run(section("y${{ config.text }}", variables), secrets={0: SECRETS})
     names = {"token": {"s3cret"}, "env_vars": set(), "URL": {"u4711"}, "BOTH": {"u4711u4711"}}
-    told = collect_plaintexts(found.bundles[ID])
+    plaintexts = collect_plaintexts(result.bundles[ID])
     for name in ("token", "URL", "BOTH"):
-        assert {each.text for each in told if each.name == name} >= names[name]
-    assert {("config.value", "yx-4711"), ("config.text", "x-4711"), (f"{FILE}#pin", "4711")} <= told
-    assert not {each for each in told if "env_vars" in each.name}
+        assert {plaintext.text for plaintext in plaintexts if plaintext.name == name} >= names[name]
+    assert {("config.value", "yx-4711"), ("config.text", "x-4711"), (f"{FILE}#pin", "4711")} <= plaintexts
+    assert not {plaintext for plaintext in plaintexts if "env_vars" in plaintext.name}
 
 
 def test_no_text_of_a_secret_is_remembered() -> None:
     source = "x${{ env_vars.A }}"
     expression = ExpressionCompiler().compile(source)
     hidden = HiddenValue(UNKNOWN, secret=True, symbol=None)
-    results = ExpressionCache()
+    cache = ExpressionCache()
     for texts, result in (({"A": hidden}, "x"), ({"A": "a"}, hidden), ({}, "x")):
-        results.store_result(source, expression, texts, result)
-        assert results.get_result(source, {"A": hidden}) is results.get_result(source, {}) is None
-    results.store_result(source, expression, {"A": "a"}, "xa")
-    assert results.get_result(source, {"A": "a"}) == "xa"
-    # What an expression only embeds needs not to be computed.
-    assert results.get_result(source, {"A": "b"}) == "xb"
-    results.clear()
-    assert results.get_result(source, {"A": "a"}) is None
+        cache.store_result(source, expression, texts, result)
+        assert cache.get_result(source, {"A": hidden}) is cache.get_result(source, {}) is None
+    cache.store_result(source, expression, {"A": "a"}, "xa")
+    assert cache.get_result(source, {"A": "a"}) == "xa"
+    # An expression that only embeds variables need not be computed.
+    assert cache.get_result(source, {"A": "b"}) == "xb"
+    cache.clear()
+    assert cache.get_result(source, {"A": "a"}) is None
 
 
 AGE = "age1" + "q" * 58
@@ -165,5 +167,5 @@ def test_a_key_is_shown_if_it_has_the_form_of_a_public_one(kind: str, key: str, 
     ("data", "length"), [("", None), ("YQ==", 1), ("YWI=", 2), ("YWJj", 3), ("YWJjZA==", 4), ("Y", None)]
 )
 def test_how_long_the_plaintext_of_a_ciphertext_is(data: str, length: int | None) -> None:
-    found = parse_ciphertext(f"ENC[AES256_GCM,data:{data},iv:{'a' * 43}=,tag:{'b' * 22}==,type:str]")
-    assert (found.length if found else None) == length
+    ciphertext = parse_ciphertext(f"ENC[AES256_GCM,data:{data},iv:{'a' * 43}=,tag:{'b' * 22}==,type:str]")
+    assert (ciphertext.length if ciphertext else None) == length

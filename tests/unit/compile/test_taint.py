@@ -1,4 +1,4 @@
-"""Secrecy: what reads a secret is one (T66), stays one (T67), is unknown without a key, and can be spelt out later."""
+"""Secrecy: a value that reads a secret is secret (T66), stays so (T67), and can be computed later from its template."""
 
 from typing import Any
 
@@ -27,15 +27,16 @@ CONFIG = "num: 5, none: null, dollar: '$', open: '$${{ x', text: 'a \"b\"', list
 
 
 def keyless(*sections: str) -> CheckResult:
-    """The same bundle without a key."""
+    """Check a bundle without a key."""
     return check(layers(*sections, secrets={0: SECRETS}))
 
 
 def keyed(*sections: str) -> CheckResult:
+    """Check a bundle with the key."""
     return run(*sections, secrets={0: SECRETS})
 
 
-# T66: whoever mentions a secret is one, in every form, whatever comes out of it.
+# T66: an expression that mentions a secret is secret, in every form, whatever its result.
 TAINTED = {
     "whole": "${{ secrets.token }}",
     "embedded": "u:${{ secrets.token }}@h",
@@ -75,13 +76,13 @@ def holding(value: str) -> str:
 
 @pytest.mark.parametrize("value", TAINTED.values(), ids=TAINTED.keys())
 def test_t66_what_reads_a_secret_is_secret_and_unknown_without_its_key(value: str) -> None:
-    for found, known in ((keyed(holding(value)), True), (keyless(holding(value)), False)):
-        assert found.codes == []
-        hidden = found.bundles[ID].data["config"]["x"]
+    for result, is_known in ((keyed(holding(value)), True), (keyless(holding(value)), False)):
+        assert result.codes == []
+        hidden = result.bundles[ID].data["config"]["x"]
         assert isinstance(hidden, HiddenValue)
-        assert (hidden.secret, hidden.is_known) == (True, known)
-        assert "config.x" in found.bundles[ID].sensitive
-        assert bundle_json(found.bundles[ID], None)["config"]["x"] is None
+        assert (hidden.secret, hidden.is_known) == (True, is_known)
+        assert "config.x" in result.bundles[ID].sensitive
+        assert bundle_json(result.bundles[ID], None)["config"]["x"] is None
 
 
 @pytest.mark.parametrize(
@@ -112,16 +113,16 @@ def test_an_unknown_input_is_unknown_but_no_secret() -> None:
     files = layers(
         "{config: {x: '${{ inputs.SHA }}-1', y: '${{ config.x | upper }}'}}", organization="inputs: {SHA: {}}"
     )
-    found = check(files)
-    x = found.bundles[ID].data["config"]["x"]
-    assert (x.is_known, x.secret, found.data()["sensitive"] if x.is_known else found.bundles[ID].sensitive) == (
+    result = check(files)
+    x = result.bundles[ID].data["config"]["x"]
+    assert (x.is_known, x.secret, result.data()["sensitive"] if x.is_known else result.bundles[ID].sensitive) == (
         False,
         False,
         frozenset(),
     )
 
 
-# T67: layers, lowest first, and what is found.
+# T67: layers, lowest first, and the codes.
 PW = "'${{ secrets.token }}'"
 STICKY: dict[str, tuple[list[str], list[str]]] = {
     "plain over injected": (["{secrets: {A: token}}", "{env_vars: {A: x}}"], ["ET406"]),
@@ -194,19 +195,19 @@ def test_t67_a_secret_is_not_made_plain_by_accident(sections: list[str], codes: 
 
 
 def test_t67_both_places_are_told() -> None:
-    found = keyless("{secrets: {A: token}}", "{env_vars: {A: x}}").only_finding()
-    assert (found.span.path, [one.span.path for one in found.related]) == (
+    finding = keyless("{secrets: {A: token}}", "{env_vars: {A: x}}").only_finding()
+    assert (finding.span.path, [related.span.path for related in finding.related]) == (
         "projects/p/project.yaml",
         ["organization.yaml"],
     )
 
 
 def test_t67_what_stands_beside_the_secret_is_not_at_fault() -> None:
-    found = keyless("{secrets: {A: token}, env_vars: {A: old}}", "{env_vars: {A: x}}").only_finding()
-    assert (found.code, found.span.path) == ("ET406", "projects/p/project.yaml")
+    finding = keyless("{secrets: {A: token}, env_vars: {A: old}}", "{env_vars: {A: x}}").only_finding()
+    assert (finding.code, finding.span.path) == ("ET406", "projects/p/project.yaml")
 
 
-# Least privilege: what is not asked for is nowhere.
+# Least privilege: a bundle contains no secret that it does not ask for.
 
 
 def test_a_bundle_holds_only_what_it_asks_for() -> None:
@@ -214,40 +215,42 @@ def test_a_bundle_holds_only_what_it_asks_for() -> None:
     assert bundle["env_vars"] == {"T": SECRETS["token"]}
     assert bundle["secrets"] == {"T": {"source": FILE, "path": "token"}}
     assert bundle["sensitive"] == ["T", "config.user"]
-    assert not any(str(other) in str(bundle) for other in (5432, SECRETS["db"]["pass.word"]))
+    assert not any(str(unused) in str(bundle) for unused in (5432, SECRETS["db"]["pass.word"]))
 
 
 def test_the_nearest_file_supplies_a_secret_and_the_others_stay() -> None:
     plain = {0: {"db": {"user": "low", "password": "one"}}, 3: {"db": {"password": "two"}}}
-    found = run("{secrets: {U: db.user, P: db.password}}", secrets=plain).data()
-    assert found["env_vars"] == {"U": "low", "P": "two"}
-    assert [found["secrets"][name]["source"] for name in "UP"] == [FILE, "projects/p/teams/t/agents/a.secrets.yaml"]
+    data = run("{secrets: {U: db.user, P: db.password}}", secrets=plain).data()
+    assert data["env_vars"] == {"U": "low", "P": "two"}
+    assert [data["secrets"][name]["source"] for name in "UP"] == [FILE, "projects/p/teams/t/agents/a.secrets.yaml"]
 
 
-# References: replaced by the real values, they give what `plain` has.
+# References: with the real values in their place, `ref` gives the same as `plain`.
 
 
-def later(value: Any) -> Any:
-    """What a value of a `ref` bundle becomes when its references are replaced."""
+def replace_references(value: Any) -> Any:
+    """Return a value of a `ref` bundle with its references replaced by their plaintexts."""
     if isinstance(value, list):
-        return [later(item) for item in value]
+        return [replace_references(item) for item in value]
     if not isinstance(value, dict):
         return value
     if value.keys() == {"$secret"}:
-        return real(value["$secret"])
+        return plaintext_at(value["$secret"])
     if value.keys() != {"$template"}:
-        return {key: later(item) for key, item in value.items()}
+        return {key: replace_references(item) for key, item in value.items()}
     expression = ExpressionCompiler().compile(value["$template"])
-    assert all(read.path[0] == "secrets" and len(read.path) == 2 for read in expression.references)
-    # A term that reads no secret has been computed before.
+    assert all(reference.path[0] == "secrets" and len(reference.path) == 2 for reference in expression.references)
+    # A term that reads no secret has been computed already.
     assert len(expression.pieces) == 1 or all(
         piece.references for piece in expression.pieces if isinstance(piece, Term)
     )
-    return compute(expression, [real(str(read.path[1])) for read in expression.references], propagate_null=False)
+    return compute(
+        expression, [plaintext_at(str(reference.path[1])) for reference in expression.references], propagate_null=False
+    )
 
 
-def real(place: str) -> Any:
-    file, _, path = place.partition("#")
+def plaintext_at(source: str) -> Any:
+    file, _, path = source.partition("#")
     assert file == FILE
     flat = {
         "db.user": SECRETS["db"]["user"],
@@ -260,11 +263,13 @@ def real(place: str) -> Any:
 
 def assert_equivalent(plain: CheckResult, references: CheckResult) -> None:
     assert references.codes == []
-    expected, found = plain.data(), bundle_json(references.bundles[ID], "ref")
+    expected, actual = plain.data(), bundle_json(references.bundles[ID], "ref")
     for key in ("config", "endpoints", "mcp_servers", "sensitive", "secrets"):
-        assert later(found[key]) == expected[key]
-    assert {name: to_text(later(value)) for name, value in found["env_vars"].items()} == expected["env_vars"]
-    assert not any(secret in str(found | {"digest": ""}) for secret in ("s3cr}}t", "5432", 'q"\\w'))
+        assert replace_references(actual[key]) == expected[key]
+    assert {name: to_text(replace_references(value)) for name, value in actual["env_vars"].items()} == expected[
+        "env_vars"
+    ]
+    assert not any(secret in str(actual | {"digest": ""}) for secret in ("s3cr}}t", "5432", 'q"\\w'))
 
 
 SPELT = {
@@ -329,7 +334,7 @@ LEAVES = st.sampled_from(
 
 
 def larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Expressions made of smaller ones."""
+    """Build expressions from smaller ones."""
     binary = st.tuples(inner, st.sampled_from(["+", "-", "*", "~", "==", "<", "and", "or", "in"]), inner)
     return st.one_of(
         binary.map(lambda parts: f"({' '.join(parts)})"),

@@ -1,4 +1,4 @@
-"""What needs no key works without any: no sops on the PATH, no key in variables or at home, and no network."""
+"""Commands that need no key: no sops on the PATH, no key in variables or the home folder, and no network."""
 
 import os
 import shutil
@@ -11,18 +11,18 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[3]
-# Where the kernel does not let this user have a network of its own.
+# Used if the kernel does not let this user create a network namespace.
 NO_SOCKETS = """
 import _socket, socket
 def refuse(*_, **__):
     raise AssertionError("a socket was opened")
 socket.socket = socket.create_connection = socket.getaddrinfo = _socket.socket = _socket.getaddrinfo = refuse
 """
-CUT = ["unshare", "--map-root-user", "--net"]
+UNSHARE = ["unshare", "--map-root-user", "--net"]
 
 
 class Machine(NamedTuple):
-    """A machine with git, the example, and what was compiled from it when there was a key."""
+    """A machine with git, the example, and the output that was compiled from it with a key."""
 
     folder: Path
 
@@ -31,27 +31,29 @@ class Machine(NamedTuple):
         return self.folder / "out"
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run envtree with nothing but git at hand, and cut off."""
+        """Run envtree with no other program than git, and without a network."""
         environ = {
             "PATH": str(self.folder / "bin"),
             "HOME": str(self.folder / "home"),
             "PYTHONPATH": os.pathsep.join([str(self.folder / "code"), str(ROOT / "compiler")]),
         }
         command = [sys.executable, "-m", "envtree", "-C", str(self.folder / "acme"), *arguments]
-        return subprocess.run([*cut(), *command], env=environ, text=True, capture_output=True, timeout=120, check=False)
+        return subprocess.run(
+            [*without_network(), *command], env=environ, text=True, capture_output=True, timeout=120, check=False
+        )
 
 
 @cache
-def cut() -> list[str]:
-    """What starts a program without a network, where that is permitted."""
-    program = shutil.which(CUT[0])
-    if not program or subprocess.run([*CUT, "true"], capture_output=True, check=False).returncode:
+def without_network() -> list[str]:
+    """Return the command prefix that starts a program without a network; empty if that is not permitted."""
+    program = shutil.which(UNSHARE[0])
+    if not program or subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode:
         return []
-    return [program, *CUT[1:]]
+    return [program, *UNSHARE[1:]]
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """Every file below a folder, with when it was written."""
+    """Return the bytes and the modification time of every file below a folder."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
@@ -71,26 +73,26 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     environ["SOPS_AGE_KEY_FILE"] = str(folder / "acme/age.key")
     command = [sys.executable, "-m", "envtree", "-C", str(folder / "acme"), "compile", "-o", str(folder / "out")]
     subprocess.run(command, env=environ, check=True, capture_output=True)
-    # The key of the example leaves with whoever had it.
+    # From here on there is no key.
     (folder / "acme/age.key").unlink()
     return Machine(folder)
 
 
 def test_t56_check_passes(machine: Machine) -> None:
-    done = machine.run("check")
-    assert done.returncode == 0, done.stderr
-    assert "checked 38 bundles" in done.stderr
+    process = machine.run("check")
+    assert process.returncode == 0, process.stderr
+    assert "checked 38 bundles" in process.stderr
 
 
 def test_t56_references_are_compiled_over_what_was_there(machine: Machine) -> None:
     out = machine.folder / "references"
-    written = []
+    outputs = []
     for release in ("one", "two"):
-        done = machine.run("compile", "--secrets", "ref", "-o", str(out), "--input", f"RELEASE={release}")
-        assert done.returncode == 0, done.stderr
-        written.append(contents(out))
-    assert written[0].keys() == written[1].keys() == contents(machine.out).keys() - {".gitignore"}
-    assert not written[0].items() & written[1].items()
+        process = machine.run("compile", "--secrets", "ref", "-o", str(out), "--input", f"RELEASE={release}")
+        assert process.returncode == 0, process.stderr
+        outputs.append(contents(out))
+    assert outputs[0].keys() == outputs[1].keys() == contents(machine.out).keys() - {".gitignore"}
+    assert not outputs[0].items() & outputs[1].items()
 
 
 @pytest.mark.parametrize("with_sops", [False, True])
@@ -102,11 +104,11 @@ def test_t56_plain_is_the_machines_fault_and_leaves_the_output_as_it_was(machine
         assert sops
         (machine.folder / "bin/sops").symlink_to(sops)
     # An input that changes every bundle, so that a run would have something to write.
-    done = machine.run("compile", "-o", str(machine.out), "--input", "RELEASE=next")
+    process = machine.run("compile", "-o", str(machine.out), "--input", "RELEASE=next")
     (machine.folder / "bin/sops").unlink(missing_ok=True)
-    assert done.returncode == 3, done.stderr
-    assert ("ET621" if with_sops else "ET620") in done.stderr
-    assert "Traceback" not in done.stderr
+    assert process.returncode == 3, process.stderr
+    assert ("ET621" if with_sops else "ET620") in process.stderr
+    assert "Traceback" not in process.stderr
     assert contents(machine.out) == before
     assert not list(machine.folder.glob(".out*"))
 
@@ -114,8 +116,12 @@ def test_t56_plain_is_the_machines_fault_and_leaves_the_output_as_it_was(machine
 def test_nothing_gets_out_of_here(machine: Machine) -> None:
     probe = "import socket; socket.create_connection(('127.0.0.1', 9), timeout=1)"
     environ = {"PYTHONPATH": str(machine.folder / "code")}
-    done = subprocess.run([*cut(), sys.executable, "-c", probe], env=environ, capture_output=True, check=False)
-    assert b"a socket was opened" in done.stderr
-    if cut():
-        listed = subprocess.run([*cut(), "cat", "/proc/net/dev"], capture_output=True, text=True, check=True).stdout
-        assert [line.split(":")[0].strip() for line in listed.splitlines()[2:]] == ["lo"]
+    process = subprocess.run(
+        [*without_network(), sys.executable, "-c", probe], env=environ, capture_output=True, check=False
+    )
+    assert b"a socket was opened" in process.stderr
+    if without_network():
+        devices = subprocess.run(
+            [*without_network(), "cat", "/proc/net/dev"], capture_output=True, text=True, check=True
+        ).stdout
+        assert [line.split(":")[0].strip() for line in devices.splitlines()[2:]] == ["lo"]
