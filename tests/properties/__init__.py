@@ -1,1 +1,1 @@
-"""Property tests: random organizations against a naive model of the language."""
+"""Property tests: compare envtree on random organizations with a naive model of the language."""

@@ -1,4 +1,4 @@
-"""Random edits of a drawn organization: values, keys, lists, files and secrets come, go and change."""
+"""Random edits of a drawn organization: values, keys, lists, files and secrets are added, removed and changed."""
 
 import copy
 from typing import Any
@@ -15,7 +15,7 @@ PLAINTEXTS = st.sampled_from(["t0", "t1", "secret-2", 7, True])
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[Organization, Organization]:
-    """An organization, and the same after some edits."""
+    """Draw an organization, and the same one after some edits."""
     base = draw(organizations())
     other = draw(organizations()) if draw(chance(40)) else base
     tree, secrets = copy.deepcopy(base.tree), copy.deepcopy(base.secrets)
@@ -29,44 +29,52 @@ def pairs(draw: st.DrawFn) -> tuple[Organization, Organization]:
     return base, Organization(tree, secrets, base.flow, base.wild)
 
 
-def _swap(draw: st.DrawFn, files: Tree, others: Tree) -> None:
-    """Take a file out, or put in what another organization has there."""
-    known = sorted({*files, *others} - {"organization.yaml"})
-    if not known:
+def _swap(draw: st.DrawFn, files: Tree, other_files: Tree) -> None:
+    """Remove a file, or replace it by the one of another organization."""
+    paths = sorted({*files, *other_files} - {"organization.yaml"})
+    if not paths:
         return
-    path = draw(st.sampled_from(known))
-    if path in others and draw(chance(70)):
-        files[path] = copy.deepcopy(others[path])
+    path = draw(st.sampled_from(paths))
+    if path in other_files and draw(chance(70)):
+        files[path] = copy.deepcopy(other_files[path])
     else:
         files.pop(path, None)
 
 
 def _edit(draw: st.DrawFn, files: Tree, values: st.SearchStrategy[Any]) -> None:
-    """Change, take out, rename or repeat something in a file."""
+    """Change, remove, rename or repeat an entry of a file."""
     path = draw(st.sampled_from(sorted(files)))
     section = files[path].get("execution_environment", {}) if draw(chance(70)) else {}
-    homes = [home for home in _homes(section or files[path]) if home]
-    if not homes:
+    containers = [container for container in _containers(section or files[path]) if container]
+    if not containers:
         return
-    home = draw(st.sampled_from(homes))
-    if isinstance(home, list):
-        at = draw(st.integers(0, len(home) - 1))
-        draw(st.sampled_from([home.pop, lambda n: home.insert(n, home[-1]), lambda n: home.reverse()]))(at)
+    container = draw(st.sampled_from(containers))
+    if isinstance(container, list):
+        index = draw(st.integers(0, len(container) - 1))
+        draw(
+            st.sampled_from(
+                [
+                    container.pop,
+                    lambda position: container.insert(position, container[-1]),
+                    lambda position: container.reverse(),
+                ]
+            )
+        )(index)
         return
-    key = draw(st.sampled_from(sorted(home)))
-    what = draw(st.integers(0, 3))
-    if what == 0:
-        del home[key]
-    elif what == 1 and not isinstance(home[key], dict | list):
-        home[key] = draw(values)
-    elif what == 2:
-        home[f"{key}_2"] = copy.deepcopy(home[key])
+    key = draw(st.sampled_from(sorted(container)))
+    operation = draw(st.integers(0, 3))
+    if operation == 0:
+        del container[key]
+    elif operation == 1 and not isinstance(container[key], dict | list):
+        container[key] = draw(values)
+    elif operation == 2:
+        container[f"{key}_2"] = copy.deepcopy(container[key])
     else:
-        home[draw(st.sampled_from(sorted(home)))] = copy.deepcopy(home[key])
+        container[draw(st.sampled_from(sorted(container)))] = copy.deepcopy(container[key])
 
 
-def _homes(value: Any) -> list[Any]:
-    """Every map and list inside a value, itself included."""
+def _containers(value: Any) -> list[Any]:
+    """Return every map and list inside a value, itself included."""
     if isinstance(value, dict):
-        return [value, *(home for item in value.values() for home in _homes(item))]
-    return [value, *(home for item in value for home in _homes(item))] if isinstance(value, list) else []
+        return [value, *(container for item in value.values() for container in _containers(item))]
+    return [value, *(container for item in value for container in _containers(item))] if isinstance(value, list) else []

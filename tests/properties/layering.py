@@ -1,4 +1,4 @@
-"""Which agent meets which environment, and the layers of each such pair: naive, for the model only."""
+"""The pairs of agents and environments, and the layers of each pair: naive, for the model only."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Place:
 
     @property
     def agent_stem(self) -> str:
-        """The agent's file without its ending."""
+        """The path of the agent's file without its extension."""
         return f"{self.parent_folder}agents/{self.agent}"
 
     @property
@@ -35,50 +35,50 @@ class Place:
 
 @dataclass(frozen=True)
 class Layer:
-    """What one place in the tree says: a section and the secrets beside it."""
+    """A section of the tree, and the secrets beside it."""
 
     section: dict[str, Any]
     secrets: dict[str, Any]
 
 
 def names_in(tree: Tree, pattern: str) -> list[str]:
-    """List what stands in the place of the group in a pattern of paths."""
+    """List the texts that the group in a pattern of paths matches."""
     return sorted({match[1] for path in tree if (match := re.fullmatch(pattern, path))})
 
 
 def read(tree: Tree, stem: str) -> dict[str, Any]:
-    """Read a file by its path without the ending; nothing is an empty file."""
+    """Read a file by its path without the extension; a missing file counts as empty."""
     return tree.get(f"{stem}.yaml") or {}
 
 
-# Linking: which agent meets which environment.
+# Linking: the environments of each agent.
 
 
 def places(tree: Tree) -> list[Place]:
     """List every (agent, environment) pair."""
-    found = []
+    pairs = []
     for project in names_in(tree, r"projects/([^/]+)/project\.yaml"):
-        found += project_places(tree, project, f"projects/{project}/")
+        pairs += project_places(tree, project, f"projects/{project}/")
     if not any(path.startswith("projects/") for path in tree):
-        found += project_places(tree, "default", "")
-    return found
+        pairs += project_places(tree, "default", "")
+    return pairs
 
 
 def project_places(tree: Tree, project: str, folder: str) -> list[Place]:
     """List the pairs of one project."""
     everywhere = [e for e in environments(tree, folder) if not environment(tree, folder, e).get("abstract")]
     runs_in = narrowed(everywhere, read(tree, f"{folder}project"))
-    found = []
+    pairs = []
     teams = names_in(tree, re.escape(folder) + r"teams/([^/]+)/team\.yaml")
     parents = [(None, folder)] + [(team, f"{folder}teams/{team}/") for team in teams]
     for team, parent in parents:
         team_runs_in = narrowed(runs_in, read(tree, f"{parent}team")) if team else runs_in
         for agent in names_in(tree, re.escape(parent) + r"agents/([^/.]+)\.yaml"):
             for name in narrowed(team_runs_in, read(tree, f"{parent}agents/{agent}")):
-                found.append(Place(project, team, agent, name, folder, parent))
-    for place in found:
+                pairs.append(Place(project, team, agent, name, folder, parent))
+    for place in pairs:
         require_known_overlays(tree, place)
-    return found
+    return pairs
 
 
 def environments(tree: Tree, folder: str) -> list[str]:
@@ -89,7 +89,7 @@ def environments(tree: Tree, folder: str) -> list[str]:
 
 
 def environment_stem(tree: Tree, folder: str, name: str) -> str:
-    """Tell where an environment is declared."""
+    """Return the stem of the file that declares an environment."""
     return f"environments/{name}" if f"environments/{name}.yaml" in tree else f"{folder}environments/{name}"
 
 
@@ -109,27 +109,27 @@ def narrowed(allowed: list[str], data: dict[str, Any]) -> list[str]:
 
 
 def require_known_overlays(tree: Tree, place: Place) -> None:
-    """Refuse overlays of environments that nobody declares."""
+    """Refuse overlays of environments that are not declared."""
     known = environments(tree, place.project_folder)
-    named = names_in(tree, re.escape(place.parent_folder) + r"environments/([^/.]+)\.yaml")
-    if not {*named, *(read(tree, place.agent_stem).get("environments") or {})} <= set(known):
+    overlaid = names_in(tree, re.escape(place.parent_folder) + r"environments/([^/.]+)\.yaml")
+    if not {*overlaid, *(read(tree, place.agent_stem).get("environments") or {})} <= set(known):
         raise Conflict("an overlay of an unknown environment")
 
 
 def lineage(tree: Tree, folder: str, name: str) -> list[str]:
-    """Linearise an environment and its ancestors, the remotest first: Python itself knows C3."""
+    """Linearise an environment and its ancestors, the remotest first, by Python's own C3 order."""
     classes: dict[str, type] = {}
 
-    def declare(one: str, below: tuple[str, ...]) -> type:
-        if one in below:
-            raise Conflict(f"{one} inherits itself")
-        if one not in environments(tree, folder):
-            raise Conflict(f"no environment {one}")
-        if one not in classes:
-            inherits = environment(tree, folder, one).get("inherits") or []
+    def declare(ancestor: str, below: tuple[str, ...]) -> type:
+        if ancestor in below:
+            raise Conflict(f"{ancestor} inherits itself")
+        if ancestor not in environments(tree, folder):
+            raise Conflict(f"no environment {ancestor}")
+        if ancestor not in classes:
+            inherits = environment(tree, folder, ancestor).get("inherits") or []
             parents = [inherits] if isinstance(inherits, str) else inherits
-            classes[one] = type(one, tuple(declare(p, (*below, one)) for p in parents), {})
-        return classes[one]
+            classes[ancestor] = type(ancestor, tuple(declare(parent, (*below, ancestor)) for parent in parents), {})
+        return classes[ancestor]
 
     try:
         order = declare(name, ()).__mro__
@@ -151,13 +151,13 @@ def layers(tree: Tree, secrets: Tree, place: Place) -> list[Layer]:
     stems += [f"{project}environments/{name}" for name in at_root]
     stems += [f"{parent}team", *(f"{parent}environments/{name}" for name in order)] if place.team else []
     stems += [agent]
-    found = [layer(read(tree, stem), secrets, stem) for stem in stems]
+    own_layers = [layer(read(tree, stem), secrets, stem) for stem in stems]
     overlays = read(tree, agent).get("environments") or {}
-    return found + [layer(overlays.get(name) or {}, secrets, f"{agent}.{name}") for name in order]
+    return own_layers + [layer(overlays.get(name) or {}, secrets, f"{agent}.{name}") for name in order]
 
 
 def layer(data: dict[str, Any], secrets: Tree, stem: str) -> Layer:
-    """Normalise what a file and the secrets beside it say."""
+    """Normalise a file and the secrets beside it."""
     file = f"{stem}.secrets.yaml"
     content = {key: value for key, value in (secrets.get(file) or {}).items() if key != "_scope"}
     return Layer(normalised(data.get("execution_environment") or {}), marked(content, file))
@@ -188,7 +188,7 @@ def secrets_map(value: Any) -> Any:
 
 
 def marked(value: Any, file: str, path: tuple[str, ...] = ()) -> Any:
-    """Mark every decrypted scalar with its place; what directives say of themselves is no secret."""
+    """Mark every decrypted scalar with its place; the operands of `$lock`, `$delete` and `$expect` are no secrets."""
     if isinstance(value, dict):
         return {
             key: item if key in ("$lock", "$delete", "$expect") else marked(item, file, (*path, key))
@@ -200,7 +200,7 @@ def marked(value: Any, file: str, path: tuple[str, ...] = ()) -> Any:
 
 
 def require_sound(data: dict[str, Any]) -> None:
-    """Refuse what the schema of every file refuses."""
+    """Refuse data that violates the schema of every file."""
     overlays = (data.get("environments") or {}).values()
     for part in [data, *overlays]:
         section = (part or {}).get("execution_environment") or {}

@@ -1,4 +1,4 @@
-"""The merge table, the list policies and the directives of the language, as naively as they can be written."""
+"""A naive implementation of the merge table, the list policies and the directives of the language."""
 
 import copy
 import json
@@ -18,7 +18,7 @@ class Conflict(Exception):
 
 
 class Missing:
-    """The type of a value that is not there."""
+    """The type of `MISSING`, a value that does not exist."""
 
     def __deepcopy__(self, memo: object) -> "Missing":
         return self
@@ -35,7 +35,7 @@ class Plain:
 
     @property
     def value(self) -> object:
-        """What the spelling means."""
+        """The value of the spelling."""
         if self.text in ("true", "false", "null") or JSON_NUMBER.fullmatch(self.text):
             return json.loads(self.text)
         return self.text
@@ -43,7 +43,7 @@ class Plain:
 
 @dataclass(frozen=True)
 class Secret:
-    """A decrypted scalar, the file that it came from and its dotted path in there; never a template."""
+    """A decrypted scalar, its file and its dotted path in the file; never a template."""
 
     value: object
     file: str
@@ -51,42 +51,42 @@ class Secret:
 
 
 def kind(value: object) -> str:
-    """Tell the type that the merge table sees."""
+    """Return the type of a value in the merge table."""
     if isinstance(value, Secret):
         return "string" if isinstance(value.value, str) else kind(value.value)
     if isinstance(value, Plain):
         return kind(value.value)
     if isinstance(value, str):
-        return "expression" if holds_expression(value) else "string"
+        return "expression" if contains_expression(value) else "string"
     kinds = {Missing: "missing", type(None): "null", bool: "boolean", dict: "map", list: "list"}
     return kinds.get(type(value), "number")
 
 
-def holds_expression(text: str) -> bool:
-    """Tell whether an unescaped `${{` stands in a text."""
+def contains_expression(text: str) -> bool:
+    """Report whether a text contains an unescaped `${{`."""
     return "${{" in re.sub(r"\$\$\{\{.*?(\}\}|$)", "", text, flags=re.DOTALL)
 
 
-def same(one: object, other: object) -> bool:
-    """JSON equality: 1 is 1.0, true is not 1."""
-    if isinstance(one, Secret):
-        one = one.value
-    if isinstance(other, Secret):
-        other = other.value
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
-    return isinstance(one, bool) == isinstance(other, bool) and one == other
+def same(left: object, right: object) -> bool:
+    """Report JSON equality: 1 equals 1.0, true does not equal 1."""
+    if isinstance(left, Secret):
+        left = left.value
+    if isinstance(right, Secret):
+        right = right.value
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
+    return isinstance(left, bool) == isinstance(right, bool) and left == right
 
 
-def contains(elements: list[Any], wanted: object) -> bool:
-    """Tell whether an equal element is in the list."""
-    return any(same(element, wanted) for element in elements)
+def contains(elements: list[Any], value: object) -> bool:
+    """Report whether an equal element is in the list."""
+    return any(same(element, value) for element in elements)
 
 
 def is_directive(value: object) -> bool:
-    """Tell a directive from a map; `$` keys beside others are forbidden."""
+    """Report whether a map is a directive; `$` keys beside others are forbidden."""
     if not isinstance(value, dict):
         return False
     dollars = [key for key in value if key.startswith("$") and not key.startswith("$$")]
@@ -96,7 +96,7 @@ def is_directive(value: object) -> bool:
 
 
 def literal(value: object) -> Any:
-    """Copy a value in which directives do not work, keys unescaped and scalars typed."""
+    """Copy a value that must not contain directives, with keys unescaped and scalars typed."""
     if is_directive(value):
         raise Conflict("a directive inside a list element")
     if isinstance(value, dict):
@@ -121,18 +121,18 @@ def at(tree: Any, path: Path) -> Any:
 
 
 def segments(dotted: str) -> Path:
-    """Split a dotted path; a segment with a dot stands in double quotes."""
+    """Split a dotted path; a segment with a dot is in double quotes."""
     return tuple(part.strip('"') for part in re.findall(r'"[^"]*"|[^.]+', dotted))
 
 
 def matches(pattern: Path, path: Path) -> bool:
-    """Tell whether a path falls under a pattern, where `*` is one segment."""
+    """Report whether a path matches a pattern, in which `*` matches one segment."""
     return len(pattern) == len(path) and all(p in ("*", s) for p, s in zip(pattern, path, strict=True))
 
 
 @dataclass
 class Merger:
-    """Merges the layers of one bundle, lowest first."""
+    """Merger of the layers of one bundle, lowest first."""
 
     policies: dict[Path, Any] = field(default_factory=dict)
     locks: dict[Path, Any] = field(default_factory=dict)
@@ -144,8 +144,8 @@ class Merger:
         self.new_locks = []
         result = self.merge(copy.deepcopy(tree), copy.deepcopy(layer), ())
         for path, locked in self.locks.items():
-            found = at(result, path)
-            if (locked is MISSING) != (found is MISSING) or not same(locked, found):
+            value = at(result, path)
+            if (locked is MISSING) != (value is MISSING) or not same(locked, value):
                 raise Conflict(f"{path} is locked")
         for path in self.new_locks:
             self.locks.setdefault(path, copy.deepcopy(at(result, path)))
@@ -166,14 +166,14 @@ class Merger:
         return self.replaced(base, literal(over), path)
 
     def replaced(self, base: Any, result: Any, path: Path) -> Any:
-        """Put a value in the place of another, which secretness may forbid later."""
+        """Replace a value by another; a later check may find that it declassifies a secret."""
         self.forget(path, deeper=True)
         if base is not MISSING:
             self.overwrites.append((path, base, result))
         return result
 
     def forget(self, path: Path, *, deeper: bool = False) -> None:
-        """Drop what was overwritten at a path and below it, or only below it: none of it is left."""
+        """Drop the recorded overwrites at a path and below it; with `deeper`, only those below it."""
         self.overwrites[:] = [
             entry for entry in self.overwrites if entry[0][: len(path)] != path or (deeper and entry[0] == path)
         ]
@@ -209,26 +209,26 @@ class Merger:
         return self.replaced(base, elements, path)
 
     def merge_by_key(self, base: list[Any], over: list[Any], key: str, path: Path) -> list[Any]:
-        """Merge elements that have the same key, append the others; what a directive put there may have none."""
+        """Merge elements with the same key, append the others; elements added by a directive may have no key."""
         result = list(base)
         for element in over:
-            wanted = literal(element)[key]
-            keyed = [i for i, old in enumerate(result) if isinstance(old, dict) and key in old]
-            places = [i for i in keyed if same(result[i][key], wanted)]
-            if places:
-                result[places[0]] = self.merge_map(result[places[0]], element, (*path, str(wanted)))
+            key_value = literal(element)[key]
+            with_key = [position for position, old in enumerate(result) if isinstance(old, dict) and key in old]
+            positions = [position for position in with_key if same(result[position][key], key_value)]
+            if positions:
+                result[positions[0]] = self.merge_map(result[positions[0]], element, (*path, str(key_value)))
             else:
                 result.append(literal(element))
         return result
 
     def policy(self, path: Path) -> Any:
-        """Find what is declared for lists at a path; an exact path before one with stars."""
+        """Return the list policy of a path; an exact path takes precedence over one with stars."""
         if path in self.policies:
             return self.policies[path]
         return next((self.policies[p] for p in self.policies if matches(p, path)), "replace")
 
     def direct(self, base: Any, directive: dict[str, Any], path: Path) -> Any:
-        """Obey a directive."""
+        """Apply a directive."""
         require_legal(base, directive)
         if directive.get("$lock"):
             self.new_locks.append(path)
@@ -243,7 +243,7 @@ class Merger:
         return self.edit_list(base, directive, path)
 
     def without_policies(self) -> "Merger":
-        """Share the locks, forget the policies: a directive decides alone."""
+        """Return a merger with the same locks and without policies: a directive overrides the list policy."""
         return Merger(new_locks=self.new_locks)
 
     def edit_list(self, base: Any, directive: dict[str, Any], path: Path) -> Any:
@@ -254,23 +254,23 @@ class Merger:
             raise Conflict(f"a list directive over {kind(base)} at {path}")
         if not isinstance(base, list) and not {"$append", "$prepend"} & set(directive):
             return base
-        kept = self.without(base, literal(directive.get("$remove", [])), path) if isinstance(base, list) else []
-        return [*literal(directive.get("$prepend", [])), *kept, *literal(directive.get("$append", []))]
+        remaining = self.without(base, literal(directive.get("$remove", [])), path) if isinstance(base, list) else []
+        return [*literal(directive.get("$prepend", [])), *remaining, *literal(directive.get("$append", []))]
 
     def without(self, elements: list[Any], unwanted: list[Any], path: Path) -> list[Any]:
-        """Take out every equal element; under `by_key` also those whose key is named."""
+        """Remove every equal element; under `by_key` also those whose key is listed."""
         policy = self.policy(path)
         key = policy["by_key"] if isinstance(policy, dict) else None
-        kept = [
+        remaining = [
             element
             for element in elements
             if not contains(unwanted, element)
             and not (key and isinstance(element, dict) and key in element and contains(unwanted, element[key]))
         ]
         for element in elements:
-            if key and element not in kept and isinstance(element, dict) and key in element:
+            if key and element not in remaining and isinstance(element, dict) and key in element:
                 self.forget((*path, str(element[key])))
-        return kept
+        return remaining
 
 
 def union(base: list[Any], elements: list[Any]) -> list[Any]:
@@ -286,7 +286,7 @@ def require_keys(elements: list[Any], key: str) -> None:
     """Refuse elements without the key of a `by_key` policy."""
     if not all(isinstance(element, dict) and key in element for element in elements):
         raise Conflict(f"a list element without {key}")
-    if any(same(one[key], other[key]) for n, one in enumerate(elements) for other in elements[:n]):
+    if any(same(left[key], right[key]) for index, left in enumerate(elements) for right in elements[:index]):
         raise Conflict(f"two list elements with one {key}")
 
 

@@ -1,4 +1,4 @@
-"""A naive model of the whole language: a tree of parsed files in, bundles out; slow, and obviously right."""
+"""A naive model of the whole language, from a tree of parsed files to bundles: slow, and simple enough to verify."""
 
 import copy
 import hashlib
@@ -54,9 +54,9 @@ def require_lineages(tree: Tree) -> None:
 
 def bundle_of(tree: Tree, secrets: Tree, inputs: dict[str, str], place: Place) -> Bundle:
     """Compute one bundle."""
-    found = layers(tree, secrets, place)
-    world = stack(found, policies(tree))
-    content = merged_secrets(found)
+    own_layers = layers(tree, secrets, place)
+    world = stack(own_layers, policies(tree))
+    content = merged_secrets(own_layers)
     injected = {name: injection(content, world.tree["secrets"][name]) for name in world.injected}
     final = {name: copy.deepcopy(world.tree.get(name, default)) for name, default in EMPTY.items()}
     for name in injected:
@@ -83,7 +83,7 @@ def bundle_of(tree: Tree, secrets: Tree, inputs: dict[str, str], place: Place) -
 
 
 def canonical(bundle: Bundle) -> str:
-    """Write a bundle the one way it is written."""
+    """Return the canonical text of a bundle."""
     return json.dumps(bundle, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -112,7 +112,7 @@ def model_id(tree: Tree, place: Place) -> Any:
 
 
 def scope_of(tree: Tree, inputs: dict[str, str], place: Place) -> dict[str, Any]:
-    """List what expressions can name beside the bundle itself."""
+    """Return the names that expressions can read beside the bundle's own values."""
     organization = read(tree, "organization")
     project = {"key": "DEFAULT", **read(tree, f"{place.project_folder}project")}
     chosen = environment(tree, place.project_folder, place.environment)
@@ -124,14 +124,18 @@ def scope_of(tree: Tree, inputs: dict[str, str], place: Place) -> dict[str, Any]
         "team": scalars(read(tree, f"{place.parent_folder}team"), place.team) if place.team else None,
         "agent": scalars(read(tree, place.agent_stem), place.agent),
         "inputs": {
-            **{n: i["default"] for n, i in (organization.get("inputs") or {}).items() if "default" in i},
+            **{
+                name: declared["default"]
+                for name, declared in (organization.get("inputs") or {}).items()
+                if "default" in declared
+            },
             **inputs,
         },
     }
 
 
 def scalars(data: dict[str, Any], name: str) -> dict[str, Any]:
-    """Keep the scalar fields of a file; its name is the path's."""
+    """Return the scalar fields of a file, with the name from its path."""
     fields = {key: literal(value) for key, value in data.items() if not isinstance(value, dict | list)}
     return {**fields, "name": name}
 
@@ -139,17 +143,17 @@ def scalars(data: dict[str, Any], name: str) -> dict[str, Any]:
 # Secrets.
 
 
-def merged_secrets(found: list[Layer]) -> dict[str, Any]:
+def merged_secrets(stack_layers: list[Layer]) -> dict[str, Any]:
     """Merge the content of every secrets file of a stack."""
     merger = Merger()
     content: dict[str, Any] = {}
-    for one in found:
-        content = merger.add(content, one.secrets)
+    for layer in stack_layers:
+        content = merger.add(content, layer.secrets)
     return content
 
 
 def injection(content: dict[str, Any], dotted: str) -> Secret:
-    """Find the one scalar that a secret's path names."""
+    """Return the scalar at the path of a secret."""
     leaf = at(content, segments(dotted))
     if not isinstance(leaf, Secret):
         raise Conflict(f"no secret {dotted}")
@@ -157,7 +161,7 @@ def injection(content: dict[str, Any], dotted: str) -> Secret:
 
 
 def revealed(value: Any) -> Any:
-    """Take the marks off."""
+    """Return a value with each secret replaced by its plaintext."""
     if isinstance(value, dict):
         return {key: revealed(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -165,24 +169,24 @@ def revealed(value: Any) -> Any:
     return value.value if isinstance(value, Secret) else value
 
 
-def stack(found: list[Layer], declared: dict[Path, Any]) -> World:
+def stack(stack_layers: list[Layer], declared: dict[Path, Any]) -> World:
     """Merge the sections of all layers, and decide for each name whether a secret or a plain env var wins."""
     merger = Merger(declared)
     world = World({}, frozenset())
-    for one in found:
+    for layer in stack_layers:
         locks = set(merger.locks)
-        world = World(merger.add(world.tree, one.section), world.injected)
-        world = World(world.tree, winners(one, world, locks, merger))
+        world = World(merger.add(world.tree, layer.section), world.injected)
+        world = World(world.tree, winners(layer, world, locks, merger))
     require_sticky(merger.overwrites, world)
     return world
 
 
-def winners(one: Layer, world: World, locks: set[Path], merger: Merger) -> Names:
-    """Say which names secrets supply after a layer."""
+def winners(layer: Layer, world: World, locks: set[Path], merger: Merger) -> Names:
+    """Return the names that secrets supply after a layer."""
     names = set(world.injected)
-    listed = {name for name, _ in written(one.section.get("secrets", {}))}
+    listed = {name for name, _ in written(layer.section.get("secrets", {}))}
     env_vars, paths = world.tree.get("env_vars", {}), world.tree.get("secrets", {})
-    for name, explicit in written(one.section.get("env_vars", {})):
+    for name, explicit in written(layer.section.get("env_vars", {})):
         if name in names - listed:
             require_unlocked(locks, ("secrets", name))
             if not explicit:
@@ -195,10 +199,10 @@ def winners(one: Layer, world: World, locks: set[Path], merger: Merger) -> Names
 
 
 def written(section: Any, *, explicit: bool = False) -> list[tuple[str, bool]]:
-    """List the names that a layer gives a value, and whether `$replace` says so."""
+    """List the names to which a layer gives a value, and whether it does so with `$replace`."""
     if is_directive(section):
-        inner = section.get("$value", section.get("$replace", {}))
-        return written(inner, explicit="$replace" in section)
+        operand = section.get("$value", section.get("$replace", {}))
+        return written(operand, explicit="$replace" in section)
     return [
         (name, explicit or (is_directive(value) and "$replace" in value))
         for name, value in section.items()
@@ -207,44 +211,44 @@ def written(section: Any, *, explicit: bool = False) -> list[tuple[str, bool]]:
 
 
 def require_unlocked(locks: set[Path], path: Path) -> None:
-    """Refuse to shadow what a lower layer locked."""
+    """Refuse to override a value that a lower layer locked."""
     if any(path[:length] in locks for length in range(1, len(path) + 1)):
         raise Conflict(f"{path} is locked")
 
 
 def require_sticky(overwrites: list[tuple[Path, Any, Any]], world: World) -> None:
-    """Refuse an untainted value over a tainted one, as both turn out in the end."""
+    """Refuse an untainted value over a tainted one, judged on the final values."""
     for path, old, new in overwrites:
-        gone = isinstance(old, Secret) and path[1] not in world.tree.get("secrets", {})
-        injected = path[0] == "env_vars" and path[1:2] and path[1] in world.injected
-        if not gone and not injected and tainted(old, world) and not tainted(new, world):
+        is_removed = isinstance(old, Secret) and path[1] not in world.tree.get("secrets", {})
+        is_injected = path[0] == "env_vars" and path[1:2] and path[1] in world.injected
+        if not is_removed and not is_injected and tainted(old, world) and not tainted(new, world):
             raise Conflict("a plain value over a secret one")
 
 
 def sensitive(world: World) -> list[str]:
-    """List what is secret: bare names of env vars, dotted paths of all else."""
-    found = set(world.injected)
+    """List the secret values: bare names of env vars, dotted paths of all others."""
+    names = set(world.injected)
     for path, text in templates({name: world.tree.get(name, {}) for name in EMPTY}):
-        hidden = path[0] == "env_vars" and path[1] in world.injected
-        if not hidden and tainted(text, world):
-            found.add(path[1] if path[0] == "env_vars" else dotted(path))
-    return sorted(found)
+        is_injected = path[0] == "env_vars" and path[1] in world.injected
+        if not is_injected and tainted(text, world):
+            names.add(path[1] if path[0] == "env_vars" else dotted(path))
+    return sorted(names)
 
 
 def dotted(path: Path) -> str:
-    """Join a path with dots; a segment with a dot stands in double quotes."""
+    """Join a path with dots; a segment with a dot is put in double quotes."""
     return ".".join(f'"{part}"' if "." in part else part for part in path)
 
 
-# What must hold of a resolved bundle.
+# Requirements on a resolved bundle.
 
 
 def require_valid(final: dict[str, Any]) -> None:
-    """Check the types that only resolution shows."""
+    """Check the types that are only known after resolution."""
     rules = [
         all(isinstance(url, str) and absolute(url) for url in final["endpoints"].values()),
         all(isinstance(flag, bool | int | float | str) for flag in final["feature_flags"].values()),
-        all(isinstance(one, str) for one in final["integration_ids"]),
+        all(isinstance(id, str) for id in final["integration_ids"]),
         all(sound_server(server) for server in final["mcp_servers"].values()),
         final["working_dir"] is None or isinstance(final["working_dir"], str),
     ]
@@ -253,12 +257,12 @@ def require_valid(final: dict[str, Any]) -> None:
 
 
 def absolute(url: str) -> bool:
-    """Tell an absolute URL."""
+    """Report whether a text is an absolute URL."""
     parts = urlsplit(url)
     return bool(parts.scheme and parts.netloc) and " " not in url
 
 
 def sound_server(server: Any) -> bool:
-    """Tell a complete MCP server that speaks over stdin and stdout, the only form that is drawn."""
+    """Report whether a value is a complete MCP server over stdin and stdout, the only form that is drawn."""
     texts = [server.get("command"), *server.get("args", []), *server.get("env", {}).values()]
     return all(isinstance(text, str) for text in texts)

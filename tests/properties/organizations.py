@@ -12,7 +12,7 @@ from tests.properties.sections import BASE, SECTIONS, assembled, chance, content
 
 @dataclass(frozen=True)
 class Organization:
-    """A drawn tree, the plain text of its secrets, and how to write it down."""
+    """A drawn tree, the plain text of its secrets, and the style in which it is written."""
 
     tree: Tree
     secrets: Tree
@@ -38,7 +38,7 @@ policies = st.fixed_dictionaries(
 
 @dataclass
 class Planting:
-    """Draws one tree, file by file."""
+    """Generator of one tree, file by file."""
 
     draw: st.DrawFn
     wild: bool
@@ -68,7 +68,7 @@ class Planting:
         return drawn
 
     def organization(self) -> None:
-        """Draw the root: in it everything that sound expressions read."""
+        """Draw the root file, which sets everything that sound expressions read."""
         entries = BASE + self.draw(sound_entries)
         self.tree["organization.yaml"] = {
             "name": "acme",
@@ -82,7 +82,7 @@ class Planting:
         self.secrets["organization.secrets.yaml"] = {**keys, **self.fields(extra=st.integers(0, 9))}
 
     def environment(self, stem: str, parents: list[str]) -> bool:
-        """Draw an environment; tell whether it is abstract."""
+        """Draw an environment; return whether it is abstract."""
         chosen = self.subset(parents, 3)
         inherits = chosen[0] if len(chosen) == 1 and self.draw(st.booleans()) else chosen
         abstract = self.draw(chance(15))
@@ -99,10 +99,10 @@ class Planting:
             else:
                 self.sealed(stem, 100)
 
-    def agent(self, folder: str, name: str, concrete: list[str], known: list[str]) -> None:
+    def agent(self, folder: str, name: str, concrete: list[str], visible: list[str]) -> None:
         """Draw an agent with its overlays and their secrets."""
         overlays = {}
-        for environment in self.subset(known, 2):
+        for environment in self.subset(visible, 2):
             section = self.draw(SECTIONS[self.wild])
             overlays[environment] = {**self.fields(model_id=st.just("m-over")), "execution_environment": section}
             self.sealed(f"{folder}agents/{name}.{environment}", 20)
@@ -118,7 +118,7 @@ def organizations(draw: st.DrawFn) -> Organization:
     planting = Planting(draw, draw(chance(30)), {}, {})
     planting.organization()
     order = ROOT[: draw(st.integers(2, 4))]
-    abstract = {name for i, name in enumerate(order) if planting.environment(f"environments/{name}", order[:i])}
+    abstract = {name for index, name in enumerate(order) if planting.environment(f"environments/{name}", order[:index])}
     agents = count()
     for project in draw(st.sampled_from([["p"], ["p", "q"], ["default"]])):
         plant_project(planting, project, (order, abstract), agents)
@@ -128,13 +128,13 @@ def organizations(draw: st.DrawFn) -> Organization:
 def plant_project(planting: Planting, project: str, root: tuple[list[str], set[str]], agents: "count[int]") -> None:
     """Draw a project, its own environment, its overlays, teams and agents."""
     folder = "" if project == "default" else f"projects/{project}/"
-    known, abstract = list(root[0]), set(root[1])
+    visible, abstract = list(root[0]), set(root[1])
     if folder:
-        planting.overlays(folder, known)
+        planting.overlays(folder, visible)
         if planting.draw(chance(25)):
-            abstract |= {"canary"} if planting.environment(f"{folder}environments/canary", known) else set()
-            known.append("canary")
-    concrete = [name for name in known if name not in abstract]
+            abstract |= {"canary"} if planting.environment(f"{folder}environments/canary", visible) else set()
+            visible.append("canary")
+    concrete = [name for name in visible if name not in abstract]
     if folder:
         fields = planting.fields(default_model=st.just("m-project"), targets=st.just(list(concrete)))
         concrete = fields.get("targets", concrete)
@@ -147,6 +147,6 @@ def plant_project(planting: Planting, project: str, root: tuple[list[str], set[s
             narrowed = planting.subset(concrete, 3) if planting.draw(chance(30)) else concrete
             fields = {"targets": narrowed} if narrowed != concrete else {}
             planting.file(f"{parent}team", {**fields, **planting.fields(description=st.just("a team"))})
-            planting.overlays(parent, known)
+            planting.overlays(parent, visible)
         if next(agents) < 3:
-            planting.agent(parent, "bot", narrowed, known)
+            planting.agent(parent, "bot", narrowed, visible)

@@ -18,7 +18,7 @@ PIECES = re.compile(r"\$\$\{\{(?P<escaped>.*?(?:\}\}|$))|\$\{\{(?P<expression>.*
 
 
 class DottedNames(ImmutableSandboxedEnvironment):
-    """Jinja2 in which dots and brackets only ever read keys, and the missing is undefined to any depth."""
+    """A Jinja2 environment in which dots and brackets only read keys, and missing names are undefined at any depth."""
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Read a key."""
@@ -56,30 +56,30 @@ def text_of(value: object) -> str:
 
 def pieces(text: str) -> list[tuple[str, str]]:
     """Cut a text into plain text and expressions; escapes become plain text."""
-    found, end = [], 0
+    parts, end = [], 0
     for match in PIECES.finditer(text):
-        found.append(("text", closed(text[end : match.start()])))
+        parts.append(("text", closed(text[end : match.start()])))
         escaped = match["escaped"]
-        found.append(("expression", match["expression"]) if escaped is None else ("text", "${{" + escaped))
+        parts.append(("expression", match["expression"]) if escaped is None else ("text", "${{" + escaped))
         end = match.end()
-    found.append(("text", closed(text[end:])))
-    return [(which, raw) for which, raw in found if raw or which == "expression"]
+    parts.append(("text", closed(text[end:])))
+    return [(kind, source) for kind, source in parts if source or kind == "expression"]
 
 
 def closed(text: str) -> str:
-    """Refuse an expression without an end."""
+    """Return the text; refuse an expression without an end."""
     if "${{" in text:
         raise Conflict("an expression without an end")
     return text
 
 
 def reads(text: str) -> set[Path]:
-    """List the dotted names that a text reads, each as long as it goes."""
-    found: set[Path] = set()
-    for which, source in pieces(text):
-        if which == "expression":
-            found |= set(names_of(parse(source)))
-    return found
+    """List the dotted names that a text reads, each at its full length."""
+    names: set[Path] = set()
+    for kind, source in pieces(text):
+        if kind == "expression":
+            names |= set(names_of(parse(source)))
+    return names
 
 
 def parse(source: str) -> nodes.Node:
@@ -114,12 +114,12 @@ def chain_of(node: nodes.Node) -> Path:
 
 
 def is_template(value: object) -> bool:
-    """Tell a text that has something to resolve, be it an escape only."""
+    """Report whether a value is text with an expression or an escape."""
     return isinstance(value, str) and "${{" in value
 
 
 def templates(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Walk a value and yield every text that has something to resolve."""
+    """Walk a value and yield every text with an expression or an escape."""
     if is_template(value):
         yield path, value
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -128,7 +128,7 @@ def templates(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 
 def suppliers(tree: dict[str, Any], read: Path) -> set[Path]:
-    """List the templates that a read needs: one on the way to it, or all below it."""
+    """List the templates that a reference needs: one on the way to it, or all below it."""
     if read[0] not in READABLE:
         return set()
     value: Any = tree
@@ -148,22 +148,25 @@ def child(value: Any, key: str) -> Any:
     return MISSING
 
 
-def tainted(value: object, world: World, asking: frozenset[Path] = frozenset()) -> bool:
-    """Tell whether anything in a value reads a secret, directly or through other values."""
+def tainted(value: object, world: World, in_progress: frozenset[Path] = frozenset()) -> bool:
+    """Report whether anything in a value reads a secret, directly or through other values."""
     if isinstance(value, Secret):
         return True
     return any(
-        read_tainted(read, world, asking) for _, text in templates(value) for read in reads(text) if read not in asking
+        read_tainted(read, world, in_progress)
+        for _, text in templates(value)
+        for read in reads(text)
+        if read not in in_progress
     )
 
 
-def read_tainted(read: Path, world: World, asking: frozenset[Path]) -> bool:
-    """Tell whether a name that an expression reads leads to a secret."""
+def read_tainted(read: Path, world: World, in_progress: frozenset[Path]) -> bool:
+    """Report whether a name that an expression reads leads to a secret."""
     if read[0] == "secrets":
         return True
     if read[0] == "env_vars" and ((read[1:2] == () and world.injected) or set(read[1:2]) & world.injected):
         return True
-    return any(tainted(lookup(world.tree, path), world, asking | {read}) for path in suppliers(world.tree, read))
+    return any(tainted(lookup(world.tree, path), world, in_progress | {read}) for path in suppliers(world.tree, read))
 
 
 def lookup(tree: Any, path: Path) -> Any:
@@ -174,19 +177,19 @@ def lookup(tree: Any, path: Path) -> Any:
 
 
 def resolve(tree: dict[str, Any], scope: dict[str, Any]) -> None:
-    """Evaluate every template of a tree in place, each after all that it reads."""
-    waiting = dict(templates(tree))
+    """Evaluate every template of a tree in place, each after all values that it reads."""
+    unresolved = dict(templates(tree))
     graph: dict[Path, set[Path]] = {}
-    for path, text in waiting.items():
+    for path, text in unresolved.items():
         graph[path] = {supplier for read in reads(text) for supplier in suppliers(tree, read)}
     try:
         order = list(graphlib.TopologicalSorter(graph).static_order())
     except graphlib.CycleError as error:
         raise Conflict("values that need each other") from error
     for path in order:
-        known = {section: tree[section] for section in READABLE}
-        known["env_vars"] = {**tree["env_vars"], **scope["env_vars"]}
-        put(tree, path, evaluate(waiting[path], {**scope, **known}, path[0]))
+        readable = {section: tree[section] for section in READABLE}
+        readable["env_vars"] = {**tree["env_vars"], **scope["env_vars"]}
+        put(tree, path, evaluate(unresolved[path], {**scope, **readable}, path[0]))
 
 
 def put(tree: Any, path: Path, value: Any) -> None:
@@ -200,7 +203,7 @@ def put(tree: Any, path: Path, value: Any) -> None:
 
 def evaluate(text: str, scope: dict[str, Any], section: str) -> Any:
     """Compute a template: a lone expression keeps its type, but env vars are text."""
-    values = [raw if which == "text" else compute(raw, scope) for which, raw in pieces(text)]
+    values = [source if kind == "text" else compute(source, scope) for kind, source in pieces(text)]
     if section == "env_vars" and None in values:
         raise Conflict("an env var that is null")
     if len(values) == 1 and section != "env_vars":
@@ -209,7 +212,7 @@ def evaluate(text: str, scope: dict[str, Any], section: str) -> Any:
 
 
 def compute(source: str, scope: dict[str, Any]) -> Any:
-    """Let Jinja2 evaluate one expression."""
+    """Evaluate one expression with Jinja2."""
     parse(source)
     try:
         value = JINJA.compile_expression(source, undefined_to_none=False)(**scope)
@@ -221,6 +224,6 @@ def compute(source: str, scope: dict[str, Any]) -> Any:
 
 
 def has_undefined(value: Any) -> bool:
-    """Tell whether a value, or anything in it, is undefined."""
+    """Report whether a value, or anything in it, is undefined."""
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return isinstance(value, jinja2.Undefined) or any(map(has_undefined, parts))

@@ -1,7 +1,7 @@
-"""Random sections: mostly sound ones, some wild, with few keys so that layers collide a lot.
+"""Random sections: mostly sound ones, some wild, with few keys, so that layers often collide.
 
-Sound layers keep to a discipline: a key has one type, what reads a secret is never written plainly, and
-values read only what stands below them in `HOST, PORT, LEVEL` < config < the rest. Wild entries break it.
+Sound layers follow rules: a key has one type, a value that reads a secret is never replaced by a plain one, and
+values read only values below them in the order `HOST, PORT, LEVEL` < config < the rest. Wild entries break the rules.
 """
 
 import copy
@@ -15,7 +15,7 @@ Entry = tuple[tuple[str, ...], Any]
 
 
 def chance(percent: int) -> st.SearchStrategy[bool]:
-    """Draw true about so often; shrinks to false."""
+    """Draw true in about so many percent of cases; shrinks to false."""
     return st.integers(0, 99).map(lambda drawn: drawn >= 100 - percent)
 
 
@@ -60,26 +60,26 @@ secret = st.sampled_from([*SECRET, "secrets.token | urlencode", "secrets.extra |
 
 
 def embedded(expressions: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Put an expression alone, or into text."""
+    """Write an expression alone, or inside a text."""
     forms = st.sampled_from(["${{ %s }}", "${{%s}}", "a-${{ %s }}", "${{ %s }}${{ environment.name }}"])
     return st.builds(lambda form, expression: form % expression, forms, expressions)
 
 
-# Entries of a section: a path and what is written there.
+# Entries of a section: a path and the value that is written there.
 
 
 def entry(section: str, key: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[Entry]:
-    """Write a value of one key of a section, dots in the key being depth."""
+    """Write a value of one key of a section; slashes in the key separate levels."""
     return values.map(lambda value: ((section, *key.split("/")), value))
 
 
 def some(values: st.SearchStrategy[Any], directives: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Mostly a plain value, sometimes a directive."""
+    """Draw mostly a plain value, sometimes a directive."""
     return st.one_of(values, values, values.map(lambda value: {"$value": value}), directives)
 
 
 def replacing(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Write a value over whatever is there."""
+    """Write a value with `$replace`, over any other."""
     return values.map(lambda value: {"$replace": value})
 
 
@@ -101,8 +101,8 @@ def edits(elements: st.SearchStrategy[list[Any]]) -> st.SearchStrategy[Any]:
         elements.map(lambda drawn: {"$append": drawn}),
         elements.map(lambda drawn: {"$prepend": drawn}),
         elements.map(lambda drawn: {"$remove": drawn}),
-        st.builds(lambda gone, new: {"$remove": gone, "$append": new}, elements, elements),
-        st.builds(lambda gone, new: {"$prepend": new, "$remove": gone}, elements, elements),
+        st.builds(lambda removed, added: {"$remove": removed, "$append": added}, elements, elements),
+        st.builds(lambda removed, added: {"$prepend": added, "$remove": removed}, elements, elements),
         replacing(elements),
     )
 
@@ -169,7 +169,7 @@ scalar = st.one_of(ENV_TEXTS, embedded(st.one_of(texts, configured, secret)))
 
 
 def wildly(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Write a value in any way that a directive allows."""
+    """Write a value plainly, or with any directive that takes one."""
     return st.one_of(
         values,
         replacing(values),
@@ -220,7 +220,7 @@ BASE: list[Entry] = [
 
 
 def assembled(entries: list[Entry], *, wrapped: bool = False) -> dict[str, Any]:
-    """Build a section from its entries; one that does not fit below another is dropped."""
+    """Build a section from its entries; one that does not fit into those before is dropped."""
     section: dict[str, Any] = {}
     for path, value in copy.deepcopy(entries):
         holder: Any = section

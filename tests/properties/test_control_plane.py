@@ -1,4 +1,4 @@
-"""Random organizations at the control plane: what its own rules make of our resources is what the bundles say."""
+"""Random organizations at the control plane: its own rules must resolve our resources to the values of the bundles."""
 
 import json
 import tempfile
@@ -24,14 +24,14 @@ from tests.properties.writing import OpenBook, write_tree
 
 
 def compiled(drawn: Organization) -> tuple[Run, dict[Target, Mapping[str, Any]]]:
-    """The run, and its bundles with their secrets in clear."""
+    """Compile an organization; return the run, and its bundles with their secrets in clear."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "tree")
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
         request = tree_request(DirectoryTree(root.resolve()), decrypter=lambda policy: OpenBook(drawn.secrets))
         run = Run(request._replace(require_inputs=True, control_plane=True))
         bundles = list(run.bundles())
-    return run, {one.target: bundle_json(one, "plain") for one in bundles if run.desired is not None}
+    return run, {bundle.target: bundle_json(bundle, "plain") for bundle in bundles if run.desired is not None}
 
 
 @settings(SLOW, max_examples=30)
@@ -54,7 +54,7 @@ def assert_equal(drawn: Organization) -> None:
         event("errors")
         return
     event("resources")
-    resources, names = {one.ref: one for one in run.desired}, ResourceNames(run.workspace)
+    resources, names = {resource.ref: resource for resource in run.desired}, ResourceNames(run.workspace)
     for target, data in bundles.items():
         agent = resources[ResourceRef("agent", names.agent(target))]
         sent = agent.body["execution_environment"]
@@ -63,7 +63,7 @@ def assert_equal(drawn: Organization) -> None:
         view = server_view(agent, resources, ServerRuntime(vault))
         assert (view.env_vars, view.missing_secrets) == (data["env_vars"], ())
         for name, server in sent.get("mcp_servers", {}).items():
-            # What holds other templates of the server's is left as it is, and told.
+            # A value with other templates of the server stays as it is, and is reported.
             if "{{" not in json.dumps(data["mcp_servers"][name]):
                 assert view.mcp_servers[name] == data["mcp_servers"][name], server
 
@@ -74,23 +74,26 @@ def test_resources_can_be_made_in_their_order(drawn: Organization) -> None:
     run, _ = compiled(drawn)
     if run.desired is None:
         return
-    assert len({one.ref for one in run.desired}) == len(run.desired)
-    done: set[ResourceRef] = set()
-    for one in run.desired:
-        assert {*iter_refs(one.body), *iter_refs(one.parent)} <= done, one.ref
-        done.add(one.ref)
-    assert [RESOURCE_KINDS.index(one.kind) for one in run.desired] == sorted(
-        RESOURCE_KINDS.index(one.kind) for one in run.desired
+    assert len({resource.ref for resource in run.desired}) == len(run.desired)
+    created: set[ResourceRef] = set()
+    for resource in run.desired:
+        assert {*iter_refs(resource.body), *iter_refs(resource.parent)} <= created, resource.ref
+        created.add(resource.ref)
+    assert [RESOURCE_KINDS.index(resource.kind) for resource in run.desired] == sorted(
+        RESOURCE_KINDS.index(resource.kind) for resource in run.desired
     )
-    for one in run.desired:
-        assert {*iter_refs(one.late), *(ref for link in one.links for ref in iter_refs(link.member))} <= done
+    for resource in run.desired:
+        assert {
+            *iter_refs(resource.late),
+            *(ref for link in resource.links for ref in iter_refs(link.member)),
+        } <= created
     _check_texts(run.desired)
 
 
 def _check_texts(resources: tuple[DesiredResource, ...]) -> None:
-    """Every variable is text, which the server insists on, and everything is JSON."""
-    for one in resources:
-        section = one.body.get("execution_environment") or {}
+    """Check that every variable is text, which the server requires, and that everything is JSON."""
+    for resource in resources:
+        section = resource.body.get("execution_environment") or {}
         assert all(type(value) is str for value in section.get("env_vars", {}).values())
         assert "".join(section.get("secrets", [])) == "".join(sorted(section.get("secrets", [])))
     json.dumps(resources_to_json("acme", resources))

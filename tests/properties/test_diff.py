@@ -1,4 +1,4 @@
-"""Random edits of random organizations: what diff tells is the difference of what compile writes."""
+"""Random edits of random organizations: diff reports the difference between the outputs of compile."""
 
 import difflib
 from typing import Any
@@ -32,83 +32,89 @@ def written(drawn: Organization) -> dict[str, str]:
 
 
 def compiled(
-    drawn: Organization, memory: DocumentCache
+    drawn: Organization, document_cache: DocumentCache
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]] | None:
-    """The bundles with references, and with plaintext; None if there is an error."""
+    """Return the bundles with references, and with plaintext; None if there is an error."""
     tree = MemoryTree(written(drawn))
-    run = start_run(tree_request(tree, decrypter=lambda policy: OpenBook(drawn.secrets), document_cache=memory))
+    run = start_run(tree_request(tree, decrypter=lambda policy: OpenBook(drawn.secrets), document_cache=document_cache))
     bundles = {bundle.target.id: bundle for bundle in run.bundles()}
     if run.error_monitor.has_errors():
         return None
-    refs, plain = ({id: bundle_json(one, mode) for id, one in bundles.items()} for mode in ("ref", "plain"))
+    refs, plain = ({id: bundle_json(bundle, mode) for id, bundle in bundles.items()} for mode in ("ref", "plain"))
     return refs, plain
 
 
-def asked(drawn: Organization, memory: DocumentCache) -> Request:
-    return tree_request(MemoryTree(written(drawn)), allow_empty=True, document_cache=memory)
+def make_request(drawn: Organization, document_cache: DocumentCache) -> Request:
+    return tree_request(MemoryTree(written(drawn)), allow_empty=True, document_cache=document_cache)
 
 
 def flat(bundle: dict[str, Any]) -> dict[tuple[str, str], Any]:
-    """A bundle as keys and values, written without a look at the program."""
-    found: dict[tuple[str, str], Any] = {}
+    """Flatten a bundle to keys and values, independently of the program's own code."""
+    cells: dict[tuple[str, str], Any] = {}
     for section in SCALAR_SECTIONS:
         if bundle[section] not in (None, []):
-            found[section, ""] = bundle[section]
+            cells[section, ""] = bundle[section]
     for section in ("env_vars", "secrets"):
-        found |= {(section, format_path((key,))): value for key, value in bundle[section].items()}
+        cells |= {(section, format_path((key,))): value for key, value in bundle[section].items()}
     agenda: list[tuple[str, tuple[str, ...], Any]]
     agenda = [(section, (key,), value) for section in MAPS for key, value in bundle[section].items()]
     while agenda:
         section, path, value = agenda.pop()
         if isinstance(value, dict) and value and not {*value} <= {"$secret", "$template"}:
-            agenda += [(section, (*path, key), inner) for key, inner in value.items()]
+            agenda += [(section, (*path, key), child) for key, child in value.items()]
         else:
-            found[section, format_path(path)] = value
-    return found
+            cells[section, format_path(path)] = value
+    return cells
 
 
-def is_same(one: Any, other: Any) -> bool:
-    """Equal, and of the same types, whatever the order of keys."""
-    return one is other if ... in (one, other) else encode_canonical(one) == encode_canonical(other)
+def is_same(left: Any, right: Any) -> bool:
+    """Report whether two values are equal and of the same types, in any order of keys."""
+    return left is right if ... in (left, right) else encode_canonical(left) == encode_canonical(right)
 
 
-def assert_told(base: Organization, head: Organization) -> None:
-    memory: DocumentCache = {}
-    old, new = compiled(base, memory), compiled(head, memory)
+def assert_reported(base: Organization, head: Organization) -> None:
+    document_cache: DocumentCache = {}
+    old, new = compiled(base, document_cache), compiled(head, document_cache)
     assume(old is not None)
     assume(new is not None)
     assert old
     assert new
-    one, other = asked(base, memory), asked(head, memory)
-    found = compare_both_ways(one, other)
-    assert {*found.bundle_ids("added")} == new[0].keys() - old[0].keys()
-    assert {*found.bundle_ids("removed")} == old[0].keys() - new[0].keys()
+    base_request, head_request = make_request(base, document_cache), make_request(head, document_cache)
+    diff = compare_both_ways(base_request, head_request)
+    assert {*diff.bundle_ids("added")} == new[0].keys() - old[0].keys()
+    assert {*diff.bundle_ids("removed")} == old[0].keys() - new[0].keys()
     shared = old[0].keys() & new[0].keys()
     for id in shared:
-        told = {(one.section, one.key): one for one in found.changes if id in one.bundles}
+        reported = {(change.section, change.key): change for change in diff.changes if id in change.bundles}
         before, after = flat(old[0][id]), flat(new[0][id])
-        both_keys = before.keys() | after.keys()
-        wrong = {key for key in both_keys if not is_same(before.get(key, ...), after.get(key, ...))}
-        clear, hidden = ({key for key, one in told.items() if one.sensitive is which} for which in (False, True))
-        assert wrong <= clear | hidden
-        assert clear <= wrong
+        all_keys = before.keys() | after.keys()
+        changed = {key for key in all_keys if not is_same(before.get(key, ...), after.get(key, ...))}
+        clear, hidden = (
+            {key for key, change in reported.items() if change.sensitive is is_sensitive}
+            for is_sensitive in (False, True)
+        )
+        assert changed <= clear | hidden
+        assert clear <= changed
         for key in clear:
-            assert is_same([told[key].old, told[key].new], [before.get(key), after.get(key)])
-        if not told:
+            assert is_same([reported[key].old, reported[key].new], [before.get(key), after.get(key)])
+        if not reported:
             assert encode_canonical(old[1][id]) == encode_canonical(new[1][id])
         plain = [flat(side[1][id]) for side in (old, new)]
-        for key in hidden - wrong:
+        for key in hidden - changed:
             assert not is_same(*(side.get(key, ...) for side in plain)), "an untouched secret is told as a change"
-    assert {*found.affected} <= find_affected(start_run(one), start_run(other)), "--changed-since misses a bundle"
-    assert found.unchanged == len(shared - {*found.changed})
-    event("changes" if found.changes else "bundles" if found.bundles else "nothing")
-    assert_caused(found, written(base), written(head))
+    affected = find_affected(start_run(base_request), start_run(head_request))
+    assert {*diff.affected} <= affected, "--changed-since misses a bundle"
+    assert diff.unchanged == len(shared - {*diff.changed})
+    event("changes" if diff.changes else "bundles" if diff.bundles else "nothing")
+    assert_caused(diff, written(base), written(head))
 
 
-def assert_caused(found: Diff, base: dict[str, str], head: dict[str, str]) -> None:
-    """Every difference has causes, and they are lines that somebody wrote, changed or took out."""
-    told = [(one, one.causes) for one in found.changes] + [(one, one.causes) for one in found.bundles]
-    for change, causes in told:
+def assert_caused(diff: Diff, base: dict[str, str], head: dict[str, str]) -> None:
+    """Check that every difference has causes, and that each is a line that was added, changed or removed."""
+    reported = [(change, change.causes) for change in diff.changes] + [
+        (bundle, bundle.causes) for bundle in diff.bundles
+    ]
+    for change, causes in reported:
         assert causes, change
         for cause in causes:
             old, new = (side.get(cause.path, "").splitlines() for side in (base, head))
@@ -117,38 +123,38 @@ def assert_caused(found: Diff, base: dict[str, str], head: dict[str, str]) -> No
 
 
 def is_edited(cause: Cause, old: list[str], new: list[str]) -> bool:
-    mine, other = map(placed, (old, new) if cause.action == "removed" else (new, old))
-    if cause.line == 1 and not other:
+    lines, other_lines = map(with_parents, (old, new) if cause.action == "removed" else (new, old))
+    if cause.line == 1 and not other_lines:
         return True
-    line = mine[cause.line - 1]
-    # Where a line stands many times, which of them is new is anybody's guess.
-    return mine.count(line) != other.count(line) or _moved(mine, other, cause.line - 1)
+    line = lines[cause.line - 1]
+    # If a line occurs several times, the new occurrence cannot be identified.
+    return lines.count(line) != other_lines.count(line) or _moved(lines, other_lines, cause.line - 1)
 
 
-def placed(lines: list[str]) -> list[str]:
-    """Each line behind the keys that it stands below: the same line elsewhere is another one."""
-    found: list[str] = []
-    above: list[str] = []
+def with_parents(lines: list[str]) -> list[str]:
+    """Return each line with the keys above it, so that the same line elsewhere counts as a different one."""
+    result: list[str] = []
+    parents: list[str] = []
     for line in lines:
-        above = [*above[: (len(line) - len(line.lstrip())) // 2], line.strip()]
-        found.append("\n".join([*(key.partition(":")[0] for key in above[:-1]), above[-1]]))
-    return found
+        parents = [*parents[: (len(line) - len(line.lstrip())) // 2], line.strip()]
+        result.append("\n".join([*(key.partition(":")[0] for key in parents[:-1]), parents[-1]]))
+    return result
 
 
-def _moved(mine: list[str], other: list[str], at: int) -> bool:
-    matcher = difflib.SequenceMatcher(None, other, mine, autojunk=False)
-    kept = {block.b + n for block in matcher.get_matching_blocks() for n in range(block.size)}
-    return at not in kept or mine.count(mine[at]) > 1
+def _moved(lines: list[str], other_lines: list[str], index: int) -> bool:
+    matcher = difflib.SequenceMatcher(None, other_lines, lines, autojunk=False)
+    unmoved = {block.b + offset for block in matcher.get_matching_blocks() for offset in range(block.size)}
+    return index not in unmoved or lines.count(lines[index]) > 1
 
 
 @settings(SLOW, max_examples=30)
 @given(pairs())
 def test_diff_tells_what_differs(drawn: tuple[Organization, Organization]) -> None:
-    assert_told(*drawn)
+    assert_reported(*drawn)
 
 
 @pytest.mark.slow
 @settings(SLOW, max_examples=1000)
 @given(pairs())
 def test_diff_tells_what_differs_for_long(drawn: tuple[Organization, Organization]) -> None:
-    assert_told(*drawn)
+    assert_reported(*drawn)

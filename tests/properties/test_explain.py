@@ -1,4 +1,4 @@
-"""Random organizations, explained: every value has one winner, which says it, and no secret is told."""
+"""Explanations of random organizations: every value has one winner, which states it, and no secret is shown."""
 
 import json
 import tempfile
@@ -37,43 +37,43 @@ def test_every_value_has_one_winner_which_says_it(drawn: Organization) -> None:
 
 
 def check(bundle: ExplainedBundle) -> None:
-    told = json.dumps([overview_data("a/b@c", overview(bundle)), order_data("a/b@c", layer_order(bundle))])
+    text = json.dumps([overview_data("a/b@c", overview(bundle)), order_data("a/b@c", layer_order(bundle))])
     assert render_overview(overview(bundle), color=False)
     assert render_layer_order(layer_order(bundle))
-    for path in every(bundle):
-        ladder = explain(bundle, format_path(path))
-        assert render_provenance("a/b@c", ladder, color=True)
-        told += json.dumps(explanation_data("a/b@c", ladder))
-        if ladder.summary.key == format_path(path):
-            check_winner(ladder, path)
-    assert "ENC[" not in told
+    for path in all_paths(bundle):
+        provenance = explain(bundle, format_path(path))
+        assert render_provenance("a/b@c", provenance, color=True)
+        text += json.dumps(explanation_data("a/b@c", provenance))
+        if provenance.summary.key == format_path(path):
+            check_winner(provenance, path)
+    assert "ENC[" not in text
 
 
-def every(bundle: ExplainedBundle) -> list[tuple[str, ...]]:
-    """The paths of everything in a bundle."""
+def all_paths(bundle: ExplainedBundle) -> list[tuple[str, ...]]:
+    """Return the paths of all values in a bundle."""
     roots = [name for name in ("env_vars", *SECTIONS) if bundle.merged.sections.get(name)]
-    return [path for root in roots for path in inside(bundle.data[root], (root,))]
+    return [path for root in roots for path in paths_below(bundle.data[root], (root,))]
 
 
-def inside(data: Any, path: tuple[str, ...]) -> list[tuple[str, ...]]:
+def paths_below(data: Any, path: tuple[str, ...]) -> list[tuple[str, ...]]:
     items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    return [path, *(each for key, child in items for each in inside(child, (*path, str(key))))]
+    return [path, *(below for key, child in items for below in paths_below(child, (*path, str(key))))]
 
 
-def check_winner(ladder: Provenance, path: tuple[str, ...]) -> None:
-    winners = [rung for rung in ladder.layer_entries if rung.is_winner]
+def check_winner(provenance: Provenance, path: tuple[str, ...]) -> None:
+    winners = [entry for entry in provenance.layer_entries if entry.is_winner]
     if path == ("env_vars",) and not winners:
         return
     (winner,) = winners
     assert winner.action in ("set", "locked")
-    assert winner.origin == ladder.summary.origin
+    assert winner.origin == provenance.summary.origin
     assert winner.written
     if (
         winner.written.type in ("text", "number", "boolean", "null")
-        and not ladder.secret
+        and not provenance.secret
         and not winner.written.is_secret
     ):
-        written, value = winner.written.value, ladder.summary.value
+        written, value = winner.written.value, provenance.summary.value
         assert value is not None or written is None
         if path[0] != "env_vars":
             assert (written == value) or "${{" in str(written)

@@ -1,4 +1,4 @@
-"""Random organizations, asked about all their bundles: no answer leaves out a bundle, and what is unused can go."""
+"""Fleet queries on random organizations: no answer omits a bundle, and unused values can be removed."""
 
 import copy
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def anything(_: str) -> bool:
 
 
 def files(drawn: Organization) -> dict[str, str]:
-    """The files of a drawn tree."""
+    """Return the files of a drawn tree."""
     sealed = {path: seal(data) for path, data in drawn.secrets.items()}
     write = flow_text if drawn.flow else block_text
     return {path: write(data) for path, data in {**drawn.tree, **sealed}.items()}
@@ -47,46 +47,46 @@ def begin(drawn: Organization) -> Run:
 
 
 def bundles(drawn: Organization) -> dict[str, Bundle] | None:
-    """The bundles of a drawn tree, their secrets known, by id; None if it has an error."""
+    """Return the bundles of a drawn tree by id, with their secrets known; None if it has an error."""
     plain = {path.removesuffix(".secrets.yaml"): data for path, data in drawn.secrets.items()}
     run = start_run(make_request(files(drawn), plain))
-    found = {bundle.target.id: bundle for bundle in run.bundles()}
-    return None if run.error_monitor.has_errors() else found
+    by_id = {bundle.target.id: bundle for bundle in run.bundles()}
+    return None if run.error_monitor.has_errors() else by_id
 
 
 def values(drawn: Organization) -> dict[str, bytes] | None:
-    """The bytes of the bundles of a drawn tree."""
-    found = bundles(drawn)
+    """Return the bytes of the bundles of a drawn tree; None if it has an error."""
+    by_id = bundles(drawn)
     return (
-        None if found is None else {id: encode_canonical(bundle_json(bundle, "plain")) for id, bundle in found.items()}
+        None if by_id is None else {id: encode_canonical(bundle_json(bundle, "plain")) for id, bundle in by_id.items()}
     )
 
 
 def sound(drawn: Organization) -> dict[str, bytes]:
-    """The same, for trees with bundles and without errors only."""
-    found = values(drawn)
-    assume(found)
-    assert found
+    """Return the bytes of the bundles; reject trees without bundles or with errors."""
+    by_id = values(drawn)
+    assume(by_id)
+    assert by_id
     event("bundles")
-    return found
+    return by_id
 
 
 # Changes of a tree.
 
 
 def leaves(value: Any, path: Path = ()) -> Iterator[Path]:
-    """The paths of all scalars and lists."""
+    """Yield the paths of all scalars and lists."""
     if isinstance(value, dict):
         for key, child in value.items():
             yield from leaves(child, (*path, key))
     else:
         yield path
-        for n, item in enumerate(value if isinstance(value, list) else ()):
-            yield from leaves(item, (*path, n))
+        for index, item in enumerate(value if isinstance(value, list) else ()):
+            yield from leaves(item, (*path, index))
 
 
 def changed(value: Any, draw: st.DataObject) -> Any:
-    """Another value."""
+    """Draw a different value."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, int | float):
@@ -100,7 +100,7 @@ def changed(value: Any, draw: st.DataObject) -> Any:
 
 
 def with_value(drawn: Organization, file: str, path: Path, value: Any) -> Organization:
-    """The tree with another value in one place."""
+    """Return the tree with another value in one place."""
     tree, secrets = copy.deepcopy((drawn.tree, drawn.secrets))
     holder: Any = {**tree, **secrets}[file]
     for step in path[:-1]:
@@ -110,7 +110,7 @@ def with_value(drawn: Organization, file: str, path: Path, value: Any) -> Organi
 
 
 def without(drawn: Organization, places: list[tuple[str, Path]], *, tidy: bool) -> Organization:
-    """The tree without some values; a tidy person also removes the maps that are empty then, as sops demands."""
+    """Return the tree without some values; `tidy` also removes the maps that are empty then, as sops requires."""
     tree, secrets = copy.deepcopy((drawn.tree, drawn.secrets))
     for file, path in places:
         remove({**tree, **secrets}[file], path, tidy=tidy or file in secrets)
@@ -118,7 +118,7 @@ def without(drawn: Organization, places: list[tuple[str, Path]], *, tidy: bool) 
 
 
 def remove(holder: Any, path: Path, *, tidy: bool) -> None:
-    """Remove one value; lists have one element here, so none of them counts on."""
+    """Remove one value; lists have one element here, so no index shifts."""
     first, *rest = path
     if rest:
         remove(holder[first], tuple(rest), tidy=tidy)
@@ -126,28 +126,28 @@ def remove(holder: Any, path: Path, *, tidy: bool) -> None:
         del holder[first]
 
 
-# What is asked.
+# Queries.
 
 
 @settings(SLOW, max_examples=25)
 @given(organizations(), st.data())
 def test_a_change_of_a_file_reaches_no_bundle_that_impact_leaves_out(drawn: Organization, data: st.DataObject) -> None:
     before = sound(drawn)
-    every: Tree = {**drawn.tree, **drawn.secrets}
-    file = data.draw(st.sampled_from(sorted(path for path in every if list(leaves(every[path])))))
-    path = data.draw(st.sampled_from(list(leaves(every[file]))))
-    (found,) = impact(begin(drawn), (file,))
-    old: Any = every[file]
+    all_files: Tree = {**drawn.tree, **drawn.secrets}
+    file = data.draw(st.sampled_from(sorted(path for path in all_files if list(leaves(all_files[path])))))
+    path = data.draw(st.sampled_from(list(leaves(all_files[file]))))
+    (file_impact,) = impact(begin(drawn), (file,))
+    old: Any = all_files[file]
     for step in path:
         old = old[step]
-    # Sops has no null.
+    # SOPS files have no null.
     new = None if file in drawn.tree and data.draw(chance(10)) else changed(old, data)
     after = values(with_value(drawn, file, path, new))
     if after is None:
         return
     differing = {id for id in before if before[id] != after.get(id)}
     event(f"changes {'some' if differing else 'no'} bundle")
-    assert differing <= {*found.bundles}
+    assert differing <= {*file_impact.bundles}
 
 
 @settings(SLOW, max_examples=25)
@@ -155,18 +155,18 @@ def test_a_change_of_a_file_reaches_no_bundle_that_impact_leaves_out(drawn: Orga
 def test_what_is_unused_can_go(drawn: Organization, tidy: bool) -> None:
     before = sound(drawn)
     run = begin(drawn)
-    found = [one.diagnostic for one in unused(run) if one.diagnostic.code in ("ET453", "ET652")]
-    places = [(one.span.path, place_of(run.files[one.span.path], one.span)) for one in found]
-    event(f"unused: {len(found)}")
-    for gone in [*([place] for place in places), places]:
-        assert values(without(drawn, gone, tidy=tidy)) == before
+    findings = [finding.diagnostic for finding in unused(run) if finding.diagnostic.code in ("ET453", "ET652")]
+    places = [(finding.span.path, place_of(run.files[finding.span.path], finding.span)) for finding in findings]
+    event(f"unused: {len(findings)}")
+    for removed in [*([place] for place in places), places]:
+        assert values(without(drawn, removed, tidy=tidy)) == before
 
 
 def place_of(file: Resource, span: Span) -> Path:
-    """The path of what stands at a place in a file."""
+    """Return the path of the value at a place in a file."""
     roots = (file.document.root, *([file.secrets_file.content] if file.secrets_file else []))
-    (found,) = {path for root in roots for path, node in nodes(root, ()) if node.mark == span[1:]}
-    return found
+    (place,) = {path for root in roots for path, node in nodes(root, ()) if node.mark == span[1:]}
+    return place
 
 
 def nodes(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
@@ -175,28 +175,30 @@ def nodes(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
         for key, child in node.entries.items():
             yield from nodes(child, (*path, key))
     elif isinstance(node, SequenceNode):
-        for n, item in enumerate(node.items):
-            yield from nodes(item, (*path, n))
+        for index, item in enumerate(node.items):
+            yield from nodes(item, (*path, index))
 
 
 @settings(SLOW, max_examples=25)
 @given(organizations(), st.data())
 def test_the_rows_of_a_matrix_are_all_bundles(drawn: Organization, data: st.DataObject) -> None:
     sound(drawn)
-    every = bundles(drawn)
-    assert every
-    known = {id: flatten_bundle(bundle) for id, bundle in every.items()}
-    paths = {path for one in known.values() for path in one if path[0] != "organization"}
+    all_bundles = bundles(drawn)
+    assert all_bundles
+    cells_by_id = {id: flatten_bundle(bundle) for id, bundle in all_bundles.items()}
+    paths = {path for cells in cells_by_id.values() for path in cells if path[0] != "organization"}
     path = data.draw(st.sampled_from(sorted(paths)))
-    found = matrix(begin(drawn), format_path(path))
-    told = [*found.missing, *(id for row in found.rows for id in row.bundles)]
-    assert sorted(told) == sorted(every)
-    for row in found.rows:
+    answer = matrix(begin(drawn), format_path(path))
+    ids = [*answer.missing, *(id for row in answer.rows for id in row.bundles)]
+    assert sorted(ids) == sorted(all_bundles)
+    for row in answer.rows:
         assert row.origins
-        for mine in (known[id][path] for id in row.bundles if path in known[id]):
-            assert (mine.value, mine.is_secret) == (row.value, row.sensitive)
-    assert all(path not in known[id] for id in found.missing)
-    marks = [{known[id][path].comparison_key for id in row.bundles if path in known[id]} for row in found.rows]
+        for cell in (cells_by_id[id][path] for id in row.bundles if path in cells_by_id[id]):
+            assert (cell.value, cell.is_secret) == (row.value, row.sensitive)
+    assert all(path not in cells_by_id[id] for id in answer.missing)
+    marks = [
+        {cells_by_id[id][path].comparison_key for id in row.bundles if path in cells_by_id[id]} for row in answer.rows
+    ]
     assert len(frozenset().union(*marks)) == sum(map(len, marks))
 
 
@@ -204,22 +206,22 @@ def test_the_rows_of_a_matrix_are_all_bundles(drawn: Organization, data: st.Data
 @given(organizations())
 def test_parity_is_symmetric_and_complete(drawn: Organization) -> None:
     sound(drawn)
-    every = bundles(drawn)
-    assert every
-    names = sorted({bundle.target.environment for bundle in every.values()})
+    all_bundles = bundles(drawn)
+    assert all_bundles
+    names = sorted({bundle.target.environment for bundle in all_bundles.values()})
     assume(len(names) > 1)
     first, second, *_ = names
-    one, other = parity(begin(drawn), first, second, anything), parity(begin(drawn), second, first, anything)
-    assert (one.missing_keys, one.type_mismatches, one.unpaired_agents) == (
-        other.missing_keys,
-        other.type_mismatches,
-        other.unpaired_agents,
+    forward, backward = parity(begin(drawn), first, second, anything), parity(begin(drawn), second, first, anything)
+    assert (forward.missing_keys, forward.type_mismatches, forward.unpaired_agents) == (
+        backward.missing_keys,
+        backward.type_mismatches,
+        backward.unpaired_agents,
     )
-    for id, bundle in every.items():
+    for id, bundle in all_bundles.items():
         agent, _, name = id.partition("@")
-        twin = every.get(f"{agent}@{second}")
+        twin = all_bundles.get(f"{agent}@{second}")
         if name != first or twin is None:
             continue
-        here, there = ({*bundle_json(side, None)["env_vars"]} for side in (bundle, twin))
-        told = {missing.key.removeprefix("env_vars.") for missing in one.missing_keys if missing.bundles}
-        assert here ^ there <= told
+        own_names, twin_names = ({*bundle_json(side, None)["env_vars"]} for side in (bundle, twin))
+        reported = {missing.key.removeprefix("env_vars.") for missing in forward.missing_keys if missing.bundles}
+        assert own_names ^ twin_names <= reported

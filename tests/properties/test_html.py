@@ -1,4 +1,4 @@
-"""Random organizations as an HTML page: every cell tells what `explain` tells, and no secret is in the file."""
+"""Random organizations as an HTML page: every cell shows the answer of `explain`, and no secret is in the file."""
 
 import tempfile
 from pathlib import Path
@@ -23,13 +23,13 @@ def test_every_cell_tells_what_explain_tells(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "tree").resolve()
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
-        made = render_html(Run(tree_request(DirectoryTree(root))))
+        html = render_html(Run(tree_request(DirectoryTree(root))))
         run = Run(tree_request(DirectoryTree(root)))
         results = list(run.results())
-    assert b"ENC[" not in made
+    assert b"ENC[" not in html
     if run.error_monitor.has_errors() or run.workspace is None:
         return
     event("bundles")
-    seen = Page(read_page_data(made))
+    page = Page(read_page_data(html))
     for result in results:
-        check_bundle(seen, explain_bundle(run.workspace, result, run.recorded_inputs()))
+        check_bundle(page, explain_bundle(run.workspace, result, run.recorded_inputs()))

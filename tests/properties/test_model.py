@@ -1,4 +1,4 @@
-"""The model itself, on the subtle rules of the language."""
+"""Tests of the model itself, on the subtle rules of the language."""
 
 from typing import Any
 
@@ -141,25 +141,25 @@ def test_env_vars_change_type_freely() -> None:
 
 
 def test_expression_over_map() -> None:
-    done = bundle({"config": {"a": {"b": "${{ env_vars.X }}"}, "c": "${{ config.a }}"}, "env_vars": {"X": 1}})
-    assert done["config"] == {"a": {"b": "1"}, "c": {"b": "1"}}
+    result = bundle({"config": {"a": {"b": "${{ env_vars.X }}"}, "c": "${{ config.a }}"}, "env_vars": {"X": 1}})
+    assert result["config"] == {"a": {"b": "1"}, "c": {"b": "1"}}
 
 
 KEYS = {"organization": {"db": {"password": "p"}, "token": "${{ x }}"}}
 
 
 def test_injection() -> None:
-    done = bundle({"secrets": {"P": "db.password"}}, {"secrets": ["token"]}, secrets=KEYS)
-    assert done["env_vars"] == {"P": "p", "token": "${{ x }}"}
-    assert done["secrets"]["P"] == {"source": "organization.secrets.yaml", "path": "db.password"}
-    assert done["sensitive"] == ["P", "token"]
+    result = bundle({"secrets": {"P": "db.password"}}, {"secrets": ["token"]}, secrets=KEYS)
+    assert result["env_vars"] == {"P": "p", "token": "${{ x }}"}
+    assert result["secrets"]["P"] == {"source": "organization.secrets.yaml", "path": "db.password"}
+    assert result["sensitive"] == ["P", "token"]
 
 
 def test_a_later_file_supplies_the_secret() -> None:
     files = {**KEYS, "projects/p/teams/t/agents/a": {"db": {"password": "q"}}}
-    done = bundle({"secrets": {"P": "db.password"}}, secrets=files)
-    assert done["env_vars"] == {"P": "q"}
-    assert done["secrets"]["P"]["source"] == "projects/p/teams/t/agents/a.secrets.yaml"
+    result = bundle({"secrets": {"P": "db.password"}}, secrets=files)
+    assert result["env_vars"] == {"P": "q"}
+    assert result["secrets"]["P"]["source"] == "projects/p/teams/t/agents/a.secrets.yaml"
 
 
 def test_injection_wins_over_earlier_and_same_layer() -> None:
@@ -186,19 +186,21 @@ def test_secrets_stick(layers: list[Sections]) -> None:
 
 
 def test_replace_unsticks() -> None:
-    done = bundle({"secrets": ["token"]}, {"env_vars": {"token": {"$replace": "x"}}}, secrets=KEYS)
-    assert (done["env_vars"], done["secrets"], done["sensitive"]) == ({"token": "x"}, {}, [])
+    result = bundle({"secrets": ["token"]}, {"env_vars": {"token": {"$replace": "x"}}}, secrets=KEYS)
+    assert (result["env_vars"], result["secrets"], result["sensitive"]) == ({"token": "x"}, {}, [])
 
 
 def test_removal_of_an_injection() -> None:
-    done = bundle({"secrets": ["token"], "env_vars": {"token": "x"}}, {"secrets": {"$remove": ["token"]}}, secrets=KEYS)
-    assert (done["env_vars"], done["secrets"]) == ({"token": "x"}, {})
+    result = bundle(
+        {"secrets": ["token"], "env_vars": {"token": "x"}}, {"secrets": {"$remove": ["token"]}}, secrets=KEYS
+    )
+    assert (result["env_vars"], result["secrets"]) == ({"token": "x"}, {})
 
 
 def test_sensitive_paths() -> None:
-    done = bundle({"config": {"a.b": [1, "${{ secrets.token }}"], "c": "${{ config['a.b'] }}"}}, secrets=KEYS)
-    assert done["sensitive"] == ['config."a.b".1', "config.c"]
-    assert done["config"]["c"] == [1, "${{ x }}"]
+    result = bundle({"config": {"a.b": [1, "${{ secrets.token }}"], "c": "${{ config['a.b'] }}"}}, secrets=KEYS)
+    assert result["sensitive"] == ['config."a.b".1', "config.c"]
+    assert result["config"]["c"] == [1, "${{ x }}"]
 
 
 def test_environments_inherit_by_c3() -> None:
@@ -211,9 +213,9 @@ def test_environments_inherit_by_c3() -> None:
             "execution_environment": section,
         }
     tree["environments/production.yaml"].pop("execution_environment")
-    done = compile_model(tree, {})
-    assert sorted(done) == ["default/a@a", "default/a@b", "default/a@production"]
-    assert done["default/a@production"]["env_vars"] == {"LAST": "a", "BASE": "base", "A": "a", "B": "b"}
+    compiled = compile_model(tree, {})
+    assert sorted(compiled) == ["default/a@a", "default/a@b", "default/a@production"]
+    assert compiled["default/a@production"]["env_vars"] == {"LAST": "a", "BASE": "base", "A": "a", "B": "b"}
 
 
 @pytest.mark.parametrize("inherits", [{"a": "b", "b": "a"}, {"a": "a", "b": []}, {"a": [], "b": "a", "c": ["a", "b"]}])
@@ -225,7 +227,7 @@ def test_no_order(inherits: dict[str, Any]) -> None:
 
 
 def overlaid() -> dict[str, Any]:
-    """Draw a tree in which an agent and a project overlay an ancestor of production."""
+    """Return a tree in which an agent and a project overlay an ancestor of production."""
     agent = {"environments": {"staging": {"model_id": "m", "execution_environment": {"env_vars": {"A": "agent"}}}}}
     return {
         "organization.yaml": ORGANIZATION,
@@ -244,11 +246,11 @@ def test_an_ancestors_overlay_applies() -> None:
     secrets = {"projects/p/agents/x.staging.secrets.yaml": {"S": "s"}}
     tree = overlaid()
     tree["projects/p/project.yaml"]["execution_environment"] = {"secrets": ["S"]}
-    done = compile_model(tree, secrets)
-    assert list(done) == ["p/x@production"]
-    assert done["p/x@production"]["env_vars"] == {"A": "agent", "B": "overlay", "S": "s"}
-    assert done["p/x@production"]["model_id"] == "m"
-    assert done["p/x@production"]["team"] is None
+    compiled = compile_model(tree, secrets)
+    assert list(compiled) == ["p/x@production"]
+    assert compiled["p/x@production"]["env_vars"] == {"A": "agent", "B": "overlay", "S": "s"}
+    assert compiled["p/x@production"]["model_id"] == "m"
+    assert compiled["p/x@production"]["team"] is None
 
 
 def test_targets_only_narrow() -> None:

@@ -1,4 +1,4 @@
-"""Random organizations: envtree and the naive model agree, and no accident of the machine shows in the output."""
+"""Random organizations: envtree agrees with the naive model, and the output does not depend on the machine."""
 
 import os
 import subprocess
@@ -47,7 +47,7 @@ runpy.run_module("envtree", run_name="__main__", alter_sys=True)
 
 
 def compile_tree(root: Path, out: Path, plain: Tree) -> dict[str, str]:
-    """Compile with envtree and read what it wrote: the bundles by id; nothing if it found an error."""
+    """Compile with envtree and read its output: the bundles by id, none if it found an error."""
     request = tree_request(DirectoryTree(root.resolve()), decrypter=lambda policy: OpenBook(plain), require_inputs=True)
     output = Output(out, root, "plain", EDITION, {}, lambda id: True)
     outcome = publish(request, Destinations(output), frozenset({"bundle"}))
@@ -62,13 +62,13 @@ def compile_tree(root: Path, out: Path, plain: Tree) -> dict[str, str]:
 
 
 def bundle_id(out: Path, file: Path) -> str:
-    """Read a bundle's id off its place."""
+    """Return the id of a bundle from the path of its file."""
     environment, *names = file.relative_to(out).parent.parts
     return "/".join(names) + f"@{environment}"
 
 
 def expected_of(drawn: Organization) -> dict[str, Bundle]:
-    """Ask the model; a forbidden tree has no bundles."""
+    """Compile with the model; a forbidden tree has no bundles."""
     try:
         bundles = compile_model(drawn.tree, drawn.secrets)
     except Conflict as conflict:
@@ -98,8 +98,8 @@ def assert_equal(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "tree")
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
-        found = compile_tree(root, Path(folder, "out"), drawn.secrets)
-    assert found == {name: canonical(bundle) for name, bundle in expected.items()}
+        actual = compile_tree(root, Path(folder, "out"), drawn.secrets)
+    assert actual == {name: canonical(bundle) for name, bundle in expected.items()}
 
 
 @settings(SLOW, max_examples=60)
@@ -109,18 +109,18 @@ def test_a_key_adds_only_what_could_not_be_checked_without(drawn: Organization) 
         root = Path(folder, "tree")
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
         request = tree_request(DirectoryTree(root.resolve()))
-        without = check(request)
-        withal = check(request._replace(decrypter=lambda policy: OpenBook(drawn.secrets)))
-    # Errors of bundles that need plaintext to be seen hide nothing that is seen without.
-    assert set(without.findings) <= set(withal.findings)
-    skipped = {(one.code, one.span) for one in without.not_checked}
-    for finding in set(withal.findings) - set(without.findings):
+        without_key = check(request)
+        with_key = check(request._replace(decrypter=lambda policy: OpenBook(drawn.secrets)))
+    # Errors of bundles that are only found with plaintext hide no finding of a run without.
+    assert set(without_key.findings) <= set(with_key.findings)
+    skipped = {(skip.code, skip.span) for skip in without_key.not_checked}
+    for finding in set(with_key.findings) - set(without_key.findings):
         assert (finding.diagnostic.code, finding.diagnostic.span) in skipped, finding
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What may differ between two machines, and must not show."""
+    """Properties in which machines may differ, and which must not affect the output."""
 
     program: tuple[str, ...]
     cwd: str
@@ -131,9 +131,9 @@ class Machine:
         """Run the command in a process of its own; secrets stay references, so that no key is needed."""
         command = [sys.executable, *self.program, "-C", str(root), "compile", "--secrets", "ref", "-o", str(out)]
         environ = {**os.environ, **self.environ}
-        done = subprocess.run(command, cwd=self.cwd, umask=self.umask, env=environ, capture_output=True, check=False)
+        process = subprocess.run(command, cwd=self.cwd, umask=self.umask, env=environ, capture_output=True, check=False)
         files = {file.relative_to(out).as_posix(): file.read_bytes() for file in out.rglob("*") if file.is_file()}
-        return done.returncode, files
+        return process.returncode, files
 
 
 MACHINES = [
@@ -148,6 +148,6 @@ def test_no_accident_of_the_machine_shows(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "tree")
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
-        one, other = (machine.compile(root, Path(folder, f"out{i}")) for i, machine in enumerate(MACHINES))
-    assert one == other
-    assert one[0] in (0, 1)
+        first, second = (machine.compile(root, Path(folder, f"out{index}")) for index, machine in enumerate(MACHINES))
+    assert first == second
+    assert first[0] in (0, 1)

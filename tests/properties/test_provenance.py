@@ -1,4 +1,4 @@
-"""Random organizations: what is written beside a bundle is what explain says of it, whatever was said before."""
+"""Random organizations: the provenance written beside a bundle equals the answer of explain, for any bundles before."""
 
 import json
 import tempfile
@@ -38,22 +38,22 @@ def test_neighbours_share_only_what_is_the_same_for_long(drawn: Organization) ->
 
 
 def compare(drawn: Organization) -> None:
-    """Write a tree, and compare what is told of all bundles in turn with what is told of each alone."""
+    """Write a tree, and compare the provenance of all bundles in turn with that of each bundle alone."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "tree")
         write_tree(root, drawn.tree, drawn.secrets, flow=drawn.flow)
         run = Run(tree_request(DirectoryTree(root.resolve())))
-        told = list(attach_provenance(run))
+        provenances = list(attach_provenance(run))
     if run.workspace is None or run.error_monitor.has_errors():
         return
     event("bundles")
-    for result, ((_, data),) in told:
+    for result, ((_, data),) in provenances:
         assert b"ENC[" not in data
         assert json.loads(data) == expected(run, result)
 
 
 def expected(run: Run, result: BundleResult) -> dict[str, Any]:
-    """What is written beside a bundle, as explain says it."""
+    """Return the provenance of a bundle as explain computes it."""
     assert run.workspace
     bundle = explain_bundle(run.workspace, result, run.recorded_inputs())
     assert bundle.data == bundle_data(result.bundle, None)
@@ -65,11 +65,11 @@ def expected(run: Run, result: BundleResult) -> dict[str, Any]:
 
 
 def key(bundle: ExplainedBundle, path: tuple[str, ...]) -> dict[str, Any]:
-    """All about one key, with its winner, and without what explain adds."""
-    place = ValuePath("model" if path == (MODEL_KEY,) else "sections", path)
-    answer = explanation_data("", trace_provenance(bundle, place, ExpressionCompiler()))
-    (winner,) = (rung for rung in answer["layers"] if rung["wins"])
-    where = {name: winner[name] for name in ("layer", "scope", "path", "line", "column")}
-    layers = [rung for rung in answer["layers"] if rung["action"] != "absent"]
-    told = ("key", "value", "sensitive", "expression", "reads", "lock", "secret")
-    return where | {name: answer[name] for name in told} | {"layers": layers}
+    """Return the provenance of one key with its winner, without the additions of explain."""
+    value_path = ValuePath("model" if path == (MODEL_KEY,) else "sections", path)
+    answer = explanation_data("", trace_provenance(bundle, value_path, ExpressionCompiler()))
+    (winner,) = (entry for entry in answer["layers"] if entry["wins"])
+    origin = {name: winner[name] for name in ("layer", "scope", "path", "line", "column")}
+    layers = [entry for entry in answer["layers"] if entry["action"] != "absent"]
+    field_names = ("key", "value", "sensitive", "expression", "reads", "lock", "secret")
+    return origin | {name: answer[name] for name in field_names} | {"layers": layers}

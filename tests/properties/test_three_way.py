@@ -1,4 +1,4 @@
-"""Merging values by key, without encryption: against a judge that goes another way, on many random documents."""
+"""Merge values by key, without encryption, and compare with an independent model on many random documents."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ DOCUMENTS = st.dictionaries(
 
 
 def leaves(document: Any, side: str, *, opened: bool = True) -> SopsValues:
-    """The values of a document as if each version of it had been encrypted on its own."""
+    """Return the values of a document as if each version of it had been encrypted separately."""
     return {path: leaf(value, side, opened=opened) for path, value in flat(document)}
 
 
@@ -41,88 +41,92 @@ def scalar(value: Any, side: str) -> ScalarNode:
     return ScalarNode(EncryptedValue(value_types(value), 1, "f", "p"), f"{side} {value!r}", False, FILE_START)
 
 
-def plain(found: SopsValues) -> Any:
-    return nested({path: leaf.plain for path, leaf in found.items()})
+def plain(values: SopsValues) -> Any:
+    return nested({path: leaf.plain for path, leaf in values.items()})
 
 
 @given(DOCUMENTS, DOCUMENTS, DOCUMENTS)
 @settings(max_examples=500, deadline=None)
 def test_the_judge_agrees(base: Any, ours: Any, theirs: Any) -> None:
-    found = merge_three_way(leaves(base, "b"), leaves(ours, "o"), leaves(theirs, "t"))
+    result = merge_three_way(leaves(base, "b"), leaves(ours, "o"), leaves(theirs, "t"))
     document, conflicts = merged(base, ours, theirs)
-    assert repr_sorted(plain(found.values)) == repr_sorted(document)
-    assert found.conflicts.keys() == conflicts
+    assert repr_sorted(plain(result.values)) == repr_sorted(document)
+    assert result.conflicts.keys() == conflicts
 
 
 @given(DOCUMENTS, DOCUMENTS)
 @settings(deadline=None)
 def test_one_side_alone_wins_and_a_merge_with_oneself_is_nothing(base: Any, side: Any) -> None:
-    b, s = leaves(base, "b"), leaves(side, "s")
-    for found in (merge_three_way(b, s, b), merge_three_way(b, b, s), merge_three_way(b, s, leaves(side, "again"))):
-        assert repr_sorted(plain(found.values)) == repr_sorted(side)
-        assert not found.conflicts
+    base_values, side_values = leaves(base, "b"), leaves(side, "s")
+    for result in (
+        merge_three_way(base_values, side_values, base_values),
+        merge_three_way(base_values, base_values, side_values),
+        merge_three_way(base_values, side_values, leaves(side, "again")),
+    ):
+        assert repr_sorted(plain(result.values)) == repr_sorted(side)
+        assert not result.conflicts
 
 
 @given(DOCUMENTS, DOCUMENTS, DOCUMENTS)
 @settings(deadline=None)
 def test_a_base_that_cannot_be_opened_is_compared_by_its_ciphertexts(base: Any, ours: Any, theirs: Any) -> None:
-    """All under one data key: what has not been touched has the ciphertext of the base."""
+    """All versions have one data key: unchanged values have the ciphertext of the base."""
     before = leaves(base, "b")
 
     def version(document: Any, side: str) -> SopsValues:
-        kept = leaves(document, side)
-        same_as_before = {path for path in kept if path in before and is_same_value(before[path], kept[path])}
-        return {path: before[path] if path in same_as_before else one for path, one in kept.items()}
+        values = leaves(document, side)
+        same_as_before = {path for path in values if path in before and is_same_value(before[path], values[path])}
+        return {path: before[path] if path in same_as_before else value for path, value in values.items()}
 
     closed = leaves(base, "b", opened=False)
-    found = merge_three_way(closed, version(ours, "o"), version(theirs, "t"))
+    result = merge_three_way(closed, version(ours, "o"), version(theirs, "t"))
     document, conflicts = merged(base, ours, theirs)
-    assert repr_sorted(plain(found.values)) == repr_sorted(document)
-    assert found.conflicts.keys() == conflicts
+    assert repr_sorted(plain(result.values)) == repr_sorted(document)
+    assert result.conflicts.keys() == conflicts
 
 
 @given(DOCUMENTS, DOCUMENTS)
 @settings(max_examples=500, deadline=None)
 def test_the_steps_lead_there(before: Any, after: Any) -> None:
-    """What sops does with each step, done to plain data."""
-    todo = plan_sops_edits(leaves(before, "b"), leaves(after, "a"))
+    """Apply the effect of each sops edit to plain data."""
+    plan = plan_sops_edits(leaves(before, "b"), leaves(after, "a"))
     document = nested(dict(flat(before)))
-    for step in todo.edits:
-        at = document
-        for key in step.path[:-1]:
-            if not isinstance(at.get(key), dict):
-                at[key] = {}
-            at = at[key]
-        if isinstance(step, SetValue):
-            at[step.path[-1]] = step.value
+    for edit in plan.edits:
+        parent = document
+        for key in edit.path[:-1]:
+            if not isinstance(parent.get(key), dict):
+                parent[key] = {}
+            parent = parent[key]
+        if isinstance(edit, SetValue):
+            parent[edit.path[-1]] = edit.value
         else:
-            del at[step.path[-1]]
-    assert repr_sorted(told(document)) == repr_sorted(told(after))
-    assert len({step.path for step in todo.edits}) == len(todo.edits)
+            del parent[edit.path[-1]]
+    assert repr_sorted(integers_as_text(document)) == repr_sorted(integers_as_text(after))
+    assert len({edit.path for edit in plan.edits}) == len(plan.edits)
 
 
-def told(document: Any) -> Any:
-    """Integers as sops is told them."""
+def integers_as_text(document: Any) -> Any:
+    """Return the document with integers as text, the form in which they are passed to sops."""
     if isinstance(document, dict):
-        return {key: told(value) for key, value in document.items()}
+        return {key: integers_as_text(value) for key, value in document.items()}
     if isinstance(document, list):
-        return [told(item) for item in document]
+        return [integers_as_text(item) for item in document]
     return str(document) if type(document) is int else document
 
 
 def repr_sorted(document: Any) -> str:
-    """Types count, the order of keys does not."""
+    """Return a text that depends on types, but not on the order of keys."""
     if isinstance(document, dict):
         return "{" + ", ".join(f"{key}: {repr_sorted(document[key])}" for key in sorted(document)) + "}"
     return repr(document)
 
 
 def test_unknown_values_are_equal_to_nothing_but_their_ciphertext() -> None:
-    one, other = leaf("x", "a", opened=False), leaf("x", "b")
-    assert not is_same_value(one, other)
-    assert is_same_value(one, leaf("y", "a")._replace(node=one.node))
+    unopened, opened = leaf("x", "a", opened=False), leaf("x", "b")
+    assert not is_same_value(unopened, opened)
+    assert is_same_value(unopened, leaf("y", "a")._replace(node=unopened.node))
 
 
-@pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.0), ("1", 1), ([1], [True]), ([1], ["1"])])
-def test_types_count(one: Any, other: Any) -> None:
-    assert not is_same_value(leaf(one, "a"), leaf(other, "b"))
+@pytest.mark.parametrize(("left", "right"), [(1, True), (1, 1.0), ("1", 1), ([1], [True]), ([1], ["1"])])
+def test_types_count(left: Any, right: Any) -> None:
+    assert not is_same_value(leaf(left, "a"), leaf(right, "b"))

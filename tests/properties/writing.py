@@ -1,4 +1,4 @@
-"""Write a drawn tree to disk: YAML by hand, secrets sealed as SOPS would, and whoever can open them."""
+"""Write a drawn tree to disk, with secrets in the form of SOPS files, and decrypt them."""
 
 import base64
 import hashlib
@@ -47,7 +47,7 @@ def block_text(value: Any, indent: str = "") -> str:
 
 
 def seal(data: dict[str, Any]) -> dict[str, Any]:
-    """Dress plain data as a SOPS file: names, types and lengths are right, the ciphers are not."""
+    """Give plain data the form of a SOPS file: names, types and lengths are right, the ciphertexts are not."""
     return {
         **sealed(data),
         "sops": {
@@ -61,7 +61,7 @@ def seal(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def envelope(data: dict[str, Any]) -> str:
-    """What a wrapped data key looks like: another one for each file."""
+    """Return text in the form of a wrapped data key, different for each file."""
     noise = hashlib.sha256(repr(data).encode()).digest()
     body = base64.b64encode(b"age-encryption.org/v1\n" + noise).decode()
     return f"-----BEGIN AGE ENCRYPTED FILE-----\n{body}\n-----END AGE ENCRYPTED FILE-----\n"
@@ -77,7 +77,7 @@ def sealed(value: Any) -> Any:
 
 
 def cipher(value: Any) -> str:
-    """Write one sealed scalar, its length the length of its plain text."""
+    """Return one sealed scalar, as long as its plaintext."""
     text = str(value) if isinstance(value, bool) else text_of(value)
     noise = hashlib.sha256(text.encode()).digest()
     data, iv, tag = (base64.b64encode(part).decode() for part in (text.encode(), noise, noise[:16]))
@@ -91,16 +91,16 @@ class OpenBook:
     plain: Tree
 
     def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
-        """Look the file up."""
+        """Return the plain text of a file."""
         data: dict[str, Any] = literal_everywhere(self.plain[sealed.path])
         return data
 
     def stop(self) -> None:
-        """Nothing runs."""
+        """Do nothing, since no process runs."""
 
 
 def literal_everywhere(value: Any) -> Any:
-    """Take off the spelling of unquoted scalars, which no decrypted value has."""
+    """Replace unquoted scalars by their values, since decrypted values have no spelling."""
     if isinstance(value, dict):
         return {key: literal_everywhere(item) for key, item in value.items()}
     return [literal_everywhere(item) for item in value] if isinstance(value, list) else literal(value)

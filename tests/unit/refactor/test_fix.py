@@ -1,4 +1,4 @@
-"""`check --fix`: what is mended, byte for byte, and all that is left as it was."""
+"""`check --fix`: the corrections, byte for byte, and the text that stays unchanged."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from envtree.cli.support.session import tree_request
 from envtree.engine.check import check
-from envtree.frontend import read_files as reading
+from envtree.frontend import read_files
 from envtree.frontend.schemas import Schemas
 from envtree.model.source import Kind
-from envtree.refactor import fix as package
+from envtree.refactor import fix as fix_package
 from envtree.refactor.fix import FileEdit, FileRename, FixResult, fix, plan_changes, render_diff
 from envtree.refactor.fix.keys import is_one_edit_apart
 from envtree.sources.tree import DirectoryTree
@@ -32,39 +32,39 @@ Files = dict[str, bytes]
 @pytest.fixture(autouse=True, scope="module")
 def _compiled_once() -> Iterator[None]:
     with (
-        mock.patch.object(reading, "Schemas", return_value=SCHEMAS),
-        mock.patch.object(package, "Schemas", return_value=SCHEMAS),
+        mock.patch.object(read_files, "Schemas", return_value=SCHEMAS),
+        mock.patch.object(fix_package, "Schemas", return_value=SCHEMAS),
     ):
         yield
 
 
-def mend(files: Files) -> tuple[Files, FixResult]:
-    """The tree with its changes made, which a second run leaves alone."""
-    fixed = fix(tree_request(MemoryTree(files)))
-    done = _made(files, fixed)
-    again = fix(tree_request(MemoryTree(done)))
-    assert (again.changes, again.fixed_count) == ((), 0)
-    assert again.outcome.findings == fixed.outcome.findings
-    return done, fixed
+def fix_files(files: Files) -> tuple[Files, FixResult]:
+    """Return the corrected tree and the result; a second run must not change the tree again."""
+    result = fix(tree_request(MemoryTree(files)))
+    fixed_files = _apply_changes(files, result)
+    second_result = fix(tree_request(MemoryTree(fixed_files)))
+    assert (second_result.changes, second_result.fixed_count) == ((), 0)
+    assert second_result.outcome.findings == result.outcome.findings
+    return fixed_files, result
 
 
-def _made(files: Files, fixed: FixResult) -> Files:
-    done = dict(files)
-    for change in fixed.changes:
+def _apply_changes(files: Files, result: FixResult) -> Files:
+    changed = dict(files)
+    for change in result.changes:
         if isinstance(change, FileEdit):
-            assert done[change.path] == change.before
-            done[change.path] = change.after
+            assert changed[change.path] == change.before
+            changed[change.path] = change.after
         else:
-            assert change.new_path not in done
-            done[change.new_path] = done.pop(change.path)
-    return done
+            assert change.new_path not in changed
+            changed[change.new_path] = changed.pop(change.path)
+    return changed
 
 
-def mended(text: bytes, path: str = AGENT, **others: bytes) -> bytes:
-    return mend({**BASE, path: text, **others})[0][path]
+def fix_text(text: bytes, path: str = AGENT, **others: bytes) -> bytes:
+    return fix_files({**BASE, path: text, **others})[0][path]
 
 
-def codes(files: Files) -> list[str]:
+def finding_codes(files: Files) -> list[str]:
     return [finding.diagnostic.code for finding in check(tree_request(MemoryTree(files))).findings]
 
 
@@ -103,7 +103,7 @@ QUOTED = {
     "a key that may be a boolean": (config(b"{True: 1}"), config(b'{"True": 1}')),
 }  # fmt: skip
 
-LEFT = {
+UNCHANGED = {
     "what was meant is not known": config(b"{a: True, b: [.5, .inf, 0x1F, -.nan], c: 1.}"),
     "a switch": b"execution_environment: {feature_flags: {a: False}}\n",
     "null": variables(b"{A: ~, B: Null}"),
@@ -120,35 +120,35 @@ LEFT = {
 
 @pytest.mark.parametrize(("before", "after"), QUOTED.values(), ids=QUOTED)
 def test_an_ambiguous_text_gets_quotes(before: bytes, after: bytes) -> None:
-    assert mended(before) == after
+    assert fix_text(before) == after
 
 
-@pytest.mark.parametrize("text", LEFT.values(), ids=LEFT)
+@pytest.mark.parametrize("text", UNCHANGED.values(), ids=UNCHANGED)
 def test_what_may_be_meant_otherwise_is_left(text: bytes) -> None:
-    assert mended(text) == text
+    assert fix_text(text) == text
 
 
 def test_a_text_where_a_switch_belongs_gets_no_quotes() -> None:
     path, text = "environments/base.yaml", b"abstract: yes\n"
-    assert mended(text, path) == text
-    assert mended(b"abstract: True\n", path) == b"abstract: True\n"
+    assert fix_text(text, path) == text
+    assert fix_text(b"abstract: True\n", path) == b"abstract: True\n"
 
 
 def test_quotes_that_bring_other_findings_to_light_are_written() -> None:
     contract = ORGANIZATION + b"variables: {B: {required: true}}\n"
-    done, fixed = mend({**BASE, "organization.yaml": contract, AGENT: variables(b"{A: True}")})
-    assert done[AGENT] == variables(b'{A: "True"}')
-    assert [finding.diagnostic.code for finding in fixed.outcome.findings] == ["ET702"]
-    assert fixed.fixed_count == 1
+    fixed_files, result = fix_files({**BASE, "organization.yaml": contract, AGENT: variables(b"{A: True}")})
+    assert fixed_files[AGENT] == variables(b'{A: "True"}')
+    assert [finding.diagnostic.code for finding in result.outcome.findings] == ["ET702"]
+    assert result.fixed_count == 1
 
 
 def test_a_code_that_is_off_is_nothing_to_fix() -> None:
     off = ORGANIZATION + b"lint: {ET150: 'off'}\n"
     files = {**BASE, "organization.yaml": off, AGENT: variables(b"{A: no}")}
-    assert mend(files)[1].changes == ()
+    assert fix_files(files)[1].changes == ()
 
 
-RENAMED = {
+CORRECTED_KEYS = {
     "a letter less": (b"descripton: a\n", b"description: a\n"),
     "a letter more": (b"descriptionn: a  # descriptionn\n", b"description: a  # descriptionn\n"),
     "another letter": (b'"descriptiom" : a\r\n', b'"description" : a\r\n'),
@@ -159,7 +159,7 @@ RENAMED = {
     "two keys and a value": (b"descripton: on\nmodl_id: m", b'description: "on"\nmodel_id: m'),
 }  # fmt: skip
 
-KEPT = {
+UNCHANGED_KEYS = {
     "two slips": b"decripton: a\n",
     "a key that is there already": b"description: a\ndescripton: b\n",
     "two keys for one": b"descripton: a\ndescriptio: b\n",
@@ -175,34 +175,34 @@ KEPT = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("before", "after"), RENAMED.values(), ids=RENAMED)
+@pytest.mark.parametrize(("before", "after"), CORRECTED_KEYS.values(), ids=CORRECTED_KEYS)
 def test_a_key_with_one_slip_is_corrected(before: bytes, after: bytes) -> None:
-    assert mended(before, "organization.yaml" if b"acme" in before else AGENT) == after
+    assert fix_text(before, "organization.yaml" if b"acme" in before else AGENT) == after
 
 
-@pytest.mark.parametrize("text", KEPT.values(), ids=KEPT)
+@pytest.mark.parametrize("text", UNCHANGED_KEYS.values(), ids=UNCHANGED_KEYS)
 def test_a_key_that_may_be_another_one_is_left(text: bytes) -> None:
-    assert mended(text) == text
+    assert fix_text(text) == text
 
 
 def test_a_key_in_a_map_that_aliases_repeat_is_left() -> None:
     repeated = b"environments:\n  production: &x {execution_enviroment: {}}\n  staging: *x\n"
     files = {**BASE, "environments/staging.yaml": b"{}\n", AGENT: repeated}
-    assert "ET201" in codes(files)
-    assert mend(files)[0] == files
+    assert "ET201" in finding_codes(files)
+    assert fix_files(files)[0] == files
 
 
 def test_a_typing_error_that_hides_another_mistake_is_corrected() -> None:
     files = {**BASE, AGENT: b"descripton: a\n" + variables(b"{A: '${{ env_vars.B }}'}")}
-    done, fixed = mend(files)
-    assert done[AGENT].startswith(b"description: a\n")
-    assert [finding.diagnostic.code for finding in fixed.outcome.findings] == ["ET503"]
+    fixed_files, result = fix_files(files)
+    assert fixed_files[AGENT].startswith(b"description: a\n")
+    assert [finding.diagnostic.code for finding in result.outcome.findings] == ["ET503"]
 
 
 def test_a_key_whose_value_points_at_nothing_is_left_and_the_other_file_is_not() -> None:
     files = {**BASE, "environments/live.yaml": b"inherts: basis\n", AGENT: b"descripton: no\n"}
-    done, _ = mend(files)
-    assert done == {**files, AGENT: b'description: "no"\n'}
+    fixed_files, _ = fix_files(files)
+    assert fixed_files == {**files, AGENT: b'description: "no"\n'}
 
 
 def test_one_slip() -> None:
@@ -214,11 +214,11 @@ def test_one_slip() -> None:
 
 def test_yml_becomes_yaml() -> None:
     files = {**BASE, "agents/b.yml": b"description: b\n", "agents/c.YAML": b"{}", "agents/d.Yml": b"descripton: no"}
-    done, fixed = mend(files)
-    new = {"agents/b.yaml": b"description: b\n", "agents/c.yaml": b"{}", "agents/d.yaml": b'description: "no"'}
-    assert done == BASE | new
-    assert fixed.fixed_count == 3
-    assert fixed.outcome.findings == ()
+    fixed_files, result = fix_files(files)
+    renamed = {"agents/b.yaml": b"description: b\n", "agents/c.yaml": b"{}", "agents/d.yaml": b'description: "no"'}
+    assert fixed_files == BASE | renamed
+    assert result.fixed_count == 3
+    assert result.outcome.findings == ()
 
 
 @pytest.mark.parametrize(
@@ -236,15 +236,15 @@ def test_yml_becomes_yaml() -> None:
 )
 def test_a_name_is_left_if_it_is_taken_or_the_file_is_wrong(others: Files) -> None:
     files = {**BASE, **others}
-    assert mend(files)[0] == files
+    assert fix_files(files)[0] == files
 
 
 def test_one_bad_file_does_not_keep_the_others() -> None:
     good = {f"agents/g{n}.yml": b"description: on\n" for n in range(5)}
     files = {**BASE, **good, "agents/g2b.yml": b"targets: [nowhere]\n", AGENT: b"descripton: a\n"}
-    done, _ = mend(files)
+    fixed_files, _ = fix_files(files)
     expected = {path.replace(".yml", ".yaml"): b'description: "on"\n' for path in good}
-    assert done == {**BASE, **expected, AGENT: b"description: a\n", "agents/g2b.yml": b"targets: [nowhere]\n"}
+    assert fixed_files == {**BASE, **expected, AGENT: b"description: a\n", "agents/g2b.yml": b"targets: [nowhere]\n"}
 
 
 # Modelines.
@@ -269,10 +269,10 @@ def modeline(path: str) -> bytes:
     ],
 )
 def test_a_modeline_names_the_schema_of_its_file(before: str, after: str | None) -> None:
-    other = {"other/agent.schema.json": b"{}", "other/team.schema.json": b"{}", "other/own.schema.json": b"{}"}
-    done, fixed = mend({**BASE, **EXPORTED, **other, AGENT: modeline(before)})
-    assert done[AGENT] == modeline(after or before)
-    assert (fixed.fixed_count, len(fixed.changes)) == (0, 1 if after else 0)
+    other_schemas = {"other/agent.schema.json": b"{}", "other/team.schema.json": b"{}", "other/own.schema.json": b"{}"}
+    fixed_files, result = fix_files({**BASE, **EXPORTED, **other_schemas, AGENT: modeline(before)})
+    assert fixed_files[AGENT] == modeline(after or before)
+    assert (result.fixed_count, len(result.changes)) == (0, 1 if after else 0)
 
 
 HEAD = b"yaml-language-server: "
@@ -282,11 +282,11 @@ NO_MODELINES = (b"a: 1\n# " + HEAD + b"%s", b"# " + HEAD + b"x", b"#" + HEAD + b
 @pytest.mark.parametrize("text", NO_MODELINES)
 def test_what_is_no_modeline_stays_none(text: bytes) -> None:
     text = text.replace(b"%s", b"$schema=x.json\n")
-    assert mend({**BASE, **EXPORTED, AGENT: text})[0][AGENT] == text
+    assert fix_files({**BASE, **EXPORTED, AGENT: text})[0][AGENT] == text
 
 
 def test_without_exported_schemas_a_modeline_stays() -> None:
-    assert mended(modeline("../team.schema.json")) == modeline("../team.schema.json")
+    assert fix_text(modeline("../team.schema.json")) == modeline("../team.schema.json")
 
 
 def test_an_overlay_has_a_schema_of_its_own() -> None:
@@ -298,10 +298,10 @@ def test_an_overlay_has_a_schema_of_its_own() -> None:
         "projects/p/environments/own.yaml": b"# yaml-language-server: $schema=x\n{}\n",
     }
     del files[AGENT]
-    done, _ = mend(files)
+    fixed_files, _ = fix_files(files)
     folder = b"# yaml-language-server: $schema=../../../.envtree/schema/"
-    assert done["projects/p/environments/production.yaml"] == folder + b"overlay.schema.json\n{}\n"
-    assert done["projects/p/environments/own.yaml"] == folder + b"environment.schema.json\n{}\n"
+    assert fixed_files["projects/p/environments/production.yaml"] == folder + b"overlay.schema.json\n{}\n"
+    assert fixed_files["projects/p/environments/own.yaml"] == folder + b"environment.schema.json\n{}\n"
 
 
 # All together.
@@ -312,15 +312,15 @@ def test_secrets_are_never_touched() -> None:
     ((path, text),) = secrets.items()
     files = {**BASE, **EXPORTED, path: b"# yaml-language-server: $schema=x\n" + text}
     files["agents/a.secrets.yaml"] = b"a: no\nsopss: {mac: True}\n"
-    assert mend(files)[0] == files
+    assert fix_files(files)[0] == files
 
 
 def test_a_selector_narrows_what_is_told_not_what_is_mended() -> None:
     files = {**BASE, "agents/b.yaml": b"descripton: b\n", AGENT: variables(b"{A: '${{ env_vars.B }}'}")}
-    fixed = fix(tree_request(MemoryTree(files), ("**/b@*",)))
-    assert [change.path for change in fixed.changes] == ["agents/b.yaml"]
-    assert fixed.outcome.findings == ()
-    assert fixed.outcome.checked == ("default/b@production",)
+    result = fix(tree_request(MemoryTree(files), ("**/b@*",)))
+    assert [change.path for change in result.changes] == ["agents/b.yaml"]
+    assert result.outcome.findings == ()
+    assert result.outcome.checked == ("default/b@production",)
 
 
 def test_a_plan_is_made_of_findings() -> None:
@@ -351,7 +351,7 @@ def test_the_examples_are_left_as_they_are(example: str) -> None:
         assert fix(tree_request(DirectoryTree(EXAMPLES / example)))[::2] == ((), 0)
 
 
-# Tokens, and what becomes of them.
+# Tokens, and their text after the fix.
 WORDS = {
     **{word: f'"{word}"' for word in ("no", "True", "12:30", "0755", "2026-11-24", ".5")},
     **{word: word for word in ("a", "'no'", '"on"', "1", "true", "'${{ agent.name }}'", "!!str no")},
@@ -366,7 +366,7 @@ ENTRIES = st.tuples(
 )
 
 
-def laid_out(entries: list[tuple[str, str]], gap: str, tail: str, *, flow: bool) -> str:
+def render_entries(entries: list[tuple[str, str]], gap: str, tail: str, *, flow: bool) -> str:
     if flow:
         return "  env_vars: {" + ", ".join(f"{key}:{gap}{word}" for key, word in entries) + "}" + tail
     return "  env_vars:" + tail + "".join(f"\n    {key}:{gap}{word}{tail}" for key, word in entries)
@@ -384,15 +384,17 @@ def test_only_the_tokens_that_are_named_change(
     entries: tuple[list[str], list[str], str], tail: str, flow: bool, ends: tuple[str, str], key: str
 ) -> None:
     keys, words, gap = entries
-    # One anchor has one place.
-    words = [word for at, word in enumerate(words) if word != "&x off" or at == words.index(word)]
+    # An anchor is defined once.
+    words = [word for index, word in enumerate(words) if word != "&x off" or index == words.index(word)]
     before = list(zip(keys, words, strict=False))
     after = [(KEYS[key], WORDS[word]) for key, word in before]
 
     def text(key: str, entries: list[tuple[str, str]]) -> bytes:
-        lines = f"# {key}{tail}\n{key} : a{tail}\nexecution_environment:\n{laid_out(entries, gap, tail, flow=flow)}"
+        lines = (
+            f"# {key}{tail}\n{key} : a{tail}\nexecution_environment:\n{render_entries(entries, gap, tail, flow=flow)}"
+        )
         return lines.replace("\n", ends[0]).encode() + ends[1].encode()
 
     quote = key[0] if key[0] == "'" else ""
     expected = text(key, after).replace(f"{key} :".encode(), f"{quote}description{quote} :".encode())
-    assert mended(text(key, before)) == expected
+    assert fix_text(text(key, before)) == expected

@@ -1,4 +1,4 @@
-"""`check --fix` on disk: whole files, permissions as they were, no link followed, nothing overwritten."""
+"""`check --fix` on disk: files are replaced atomically, permissions stay, no link is followed, nothing overwritten."""
 
 import shutil
 import stat
@@ -23,7 +23,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def changes(root: Path) -> tuple[FileEdit | FileRename, ...]:
+def planned_changes(root: Path) -> tuple[FileEdit | FileRename, ...]:
     return fix(tree_request(DirectoryTree(root))).changes
 
 
@@ -36,15 +36,15 @@ def test_changes_are_made_on_disk(root: Path) -> None:
     (root / "agents/b.yml").chmod(0o640)
     expected = {**files_of(root), AGENT: b'description: "no"\n', "agents/b.yaml": b"{}\n"}
     del expected["agents/b.yml"]
-    write_changes(changes(root), root)
+    write_changes(planned_changes(root), root)
     assert files_of(root) == expected
     assert stat.S_IMODE((root / AGENT).stat().st_mode) == 0o754
     assert stat.S_IMODE((root / "agents/b.yaml").stat().st_mode) == 0o640
-    assert changes(root) == ()
+    assert planned_changes(root) == ()
 
 
 def test_a_file_that_has_changed_stops_everything(root: Path) -> None:
-    planned = changes(root)
+    planned = planned_changes(root)
     (root / AGENT).write_bytes(b"description: on\n")
     before = files_of(root)
     with pytest.raises(MachineError, match="is not as it was checked"):
@@ -56,7 +56,7 @@ def test_a_file_that_has_changed_stops_everything(root: Path) -> None:
 def test_a_rename_never_overwrites(no_hard_links: bool, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if no_hard_links:
         monkeypatch.setattr("os.link", mock.Mock(side_effect=PermissionError(1, "no")))
-    planned = [change for change in changes(root) if isinstance(change, FileRename)]
+    planned = [change for change in planned_changes(root) if isinstance(change, FileRename)]
     (root / "agents/b.yaml").write_bytes(b"mine\n")
     with pytest.raises(MachineError, match="exists, and nothing is overwritten"):
         write_changes(planned, root)
@@ -71,23 +71,25 @@ def test_links_are_neither_followed_nor_broken(root: Path) -> None:
     (root / "agents/c.yaml").symlink_to("a.yaml")
     (root / "agents/d.yaml").symlink_to("b.yml")
     (root / "agents/e.yml").symlink_to("a.yaml")
-    assert changes(root) == ()
+    assert planned_changes(root) == ()
 
 
-@pytest.mark.parametrize("at", ["agents", AGENT])
-def test_a_link_that_came_later_is_not_followed(at: str, root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    planned = changes(root)
-    away = tmp_path_factory.mktemp("away") / "moved"
-    shutil.move(root / at, away)
-    (root / at).symlink_to(away)
-    before = files_of(away.parent)
+@pytest.mark.parametrize("path", ["agents", AGENT])
+def test_a_link_that_came_later_is_not_followed(
+    path: str, root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    planned = planned_changes(root)
+    moved = tmp_path_factory.mktemp("away") / "moved"
+    shutil.move(root / path, moved)
+    (root / path).symlink_to(moved)
+    before = files_of(moved.parent)
     with pytest.raises(MachineError, match="cannot write"):
         write_changes(planned, root)
-    assert files_of(away.parent) == before
+    assert files_of(moved.parent) == before
 
 
 def test_a_disk_that_is_full_leaves_the_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    planned, before = changes(root), files_of(root)
+    planned, before = planned_changes(root), files_of(root)
     monkeypatch.setattr("os.fsync", mock.Mock(side_effect=OSError(28, "No space left on device")))
     with pytest.raises(MachineError, match=r"cannot write 'agents/a\.yaml': no space left on device"):
         write_changes(planned, root)
