@@ -110,9 +110,9 @@ def narrowed(allowed: list[str], data: dict[str, Any]) -> list[str]:
 
 def require_known_overlays(tree: Tree, place: Place) -> None:
     """Refuse overlays of environments that are not declared."""
-    known = environments(tree, place.project_folder)
+    declared = environments(tree, place.project_folder)
     overlaid = names_in(tree, re.escape(place.parent_folder) + r"environments/([^/.]+)\.yaml")
-    if not {*overlaid, *(read(tree, place.agent_stem).get("environments") or {})} <= set(known):
+    if not {*overlaid, *(read(tree, place.agent_stem).get("environments") or {})} <= set(declared):
         raise Conflict("an overlay of an unknown environment")
 
 

@@ -70,47 +70,35 @@ def merge_map(
         _report_empty(change, path, context)
         return below
     entries = dict(below.entries)
-    is_dynamic, shadows_expression, contains_lock = below.is_dynamic, below.shadows_expression, below.contains_lock
+    dynamic, shadows, has_lock = below.is_dynamic, below.shadows_expression, below.contains_lock
     # The common cases are written out here: they take most of the time of a compile.
     unlocked = outer_lock is None
-    takes_new_maps = unlocked and not context.policies.any_by_key
+    new_maps = unlocked and not context.policies.any_by_key
     for key, child in change.entries.items():
-        inherited = entries.get(key)
-        if takes_new_maps and inherited is None and type(child) is MergedMapping and child.entries:
+        base = entries.get(key)
+        if new_maps and base is None and type(child) is MergedMapping and child.entries:
             entries[key] = child
-            is_dynamic = is_dynamic or child.is_dynamic
+            dynamic = dynamic or child.is_dynamic
             continue
-        if unlocked and type(child) is MergedScalar and (inherited is None or _can_replace(inherited, child, context)):
-            scalar = child if inherited is None else _replace_scalar(inherited, child, path, key, context)
+        if unlocked and type(child) is MergedScalar and (base is None or _can_replace(base, child, context)):
+            scalar = child if base is None else _replace_scalar(base, child, path, key, context)
             entries[key] = scalar
-            shadows_expression = shadows_expression or scalar.shadows_expression
-            is_dynamic = is_dynamic or child.is_dynamic
+            shadows = shadows or scalar.shadows_expression
+            dynamic = dynamic or child.is_dynamic
             continue
         # A directive for a missing key may be meant for one of its siblings, which a hint then suggests.
         child_context = (
-            context._replace(siblings=tuple(entries)) if inherited is None and type(child) is Directive else context
+            context._replace(siblings=tuple(entries)) if base is None and type(child) is Directive else context
         )
-        merged = apply_change(inherited, child, (*path, key), outer_lock, child_context)
+        merged = apply_change(base, child, (*path, key), outer_lock, child_context)
         if merged is None:
             entries.pop(key, None)
             continue
         entries[key] = merged
-        is_dynamic = is_dynamic or merged.is_dynamic
-        shadows_expression = shadows_expression or merged.shadows_expression
-        contains_lock = (
-            contains_lock or merged.lock is not None or (type(merged) is MergedMapping and merged.contains_lock)
-        )
-    values = (
-        entries,
-        change.node,
-        change.layer,
-        below,
-        "merge",
-        below.lock,
-        is_dynamic,
-        shadows_expression,
-        contains_lock,
-    )
+        dynamic = dynamic or merged.is_dynamic
+        shadows = shadows or merged.shadows_expression
+        has_lock = has_lock or merged.lock is not None or (type(merged) is MergedMapping and merged.contains_lock)
+    values = (entries, change.node, change.layer, below, "merge", below.lock, dynamic, shadows, has_lock)
     return _new(MergedMapping, values)
 
 
@@ -136,12 +124,12 @@ def _report_empty(change: MergedMapping | MapChange, path: KeyPath, context: Mer
 
 
 def _replace_scalar(
-    inherited: MergedScalar, child: MergedScalar, path: KeyPath, key: str, context: MergeContext
+    base: MergedScalar, child: MergedScalar, path: KeyPath, key: str, context: MergeContext
 ) -> MergedScalar:
-    if inherited.node.text == child.node.text:
-        context.mark_redundant(inherited, child, (*path, key))
-    shadows = inherited.is_dynamic or inherited.shadows_expression
-    return _new(MergedScalar, (child.node, child.layer, inherited, "replace", None, child.is_dynamic, shadows))
+    if base.node.text == child.node.text:
+        context.mark_redundant(base, child, (*path, key))
+    shadows = base.is_dynamic or base.shadows_expression
+    return _new(MergedScalar, (child.node, child.layer, base, "replace", None, child.is_dynamic, shadows))
 
 
 def _can_replace(below: MergedValue, leaf: MergedScalar, context: MergeContext) -> TypeGuard[MergedScalar]:

@@ -54,7 +54,7 @@ def correct_key(
     if len(key) < _MIN_KEY_LENGTH or key in schema_keys.all_keys:
         return None
     kind = parsed.source.location.kind
-    candidates = [known for known in schema_keys.keys_of_kind(kind) if is_one_edit_apart(key, known)]
+    candidates = [name for name in schema_keys.keys_of_kind(kind) if is_one_edit_apart(key, name)]
     if any(candidate in mapping.entries for candidate in candidates):
         return None
     token = parsed.token_at(finding.span)
