@@ -87,10 +87,8 @@ def merge_map(
             dynamic = dynamic or child.is_dynamic
             continue
         # A directive for a missing key may be meant for one of its siblings, which a hint then suggests.
-        child_context = (
-            context._replace(siblings=tuple(entries)) if base is None and type(child) is Directive else context
-        )
-        merged = apply_change(base, child, (*path, key), outer_lock, child_context)
+        scope = context._replace(siblings=tuple(entries)) if base is None and type(child) is Directive else context
+        merged = apply_change(base, child, (*path, key), outer_lock, scope)
         if merged is None:
             entries.pop(key, None)
             continue
