@@ -1,1 +1,1 @@
-"""Secrets files as people change them: values set, versions merged, differences shown; all with the real sops."""
+"""Set values, rotate keys, merge versions and show differences of secrets files; the real sops does the encryption."""

@@ -1,4 +1,4 @@
-"""A secrets file gets a new data key, and exactly the readers that are declared for it."""
+"""Encrypt a secrets file with a new data key for exactly its declared readers."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from envtree.secrets.sops.writer import RecipientKeys, SopsWriter
 
 
 class KeyRotation(NamedTuple):
-    """The new file, how many can open it, and who could not before, or cannot any more."""
+    """The new file, the number of its recipients, and the recipients that were added and removed."""
 
     sealed: SopsDocument
     reader_count: int
@@ -22,7 +22,7 @@ class KeyRotation(NamedTuple):
 
 
 class _RecipientChange(NamedTuple):
-    """What has to change for the recipients to be the readers, in the words of sops and of people."""
+    """The keys to add and remove so that the recipients are the declared readers, and the names of their owners."""
 
     add: RecipientKeys
     remove: RecipientKeys
@@ -30,67 +30,75 @@ class _RecipientChange(NamedTuple):
     removed: tuple[str, ...]
 
 
-def rotate_data_key(sealed: SopsDocument, readers: DeclaredReaders | None, writer: SopsWriter) -> KeyRotation:
-    """The file under a new data key, opened and compared; DecryptError, Refusal or Failure if it cannot be."""
-    change = _plan_recipient_change(sealed, readers, writer.policy)
-    before = writer.decrypt(sealed.file, sealed.data)
-    verify_plaintext(sealed.file, before)
-    data = writer.rotate(sealed.file, sealed.data, change.add, change.remove)
-    result = read_sops_document(data, sealed.file.path, sealed.file.location)
-    _check_recipients(sealed, result, change)
+def rotate_data_key(document: SopsDocument, readers: DeclaredReaders | None, writer: SopsWriter) -> KeyRotation:
+    """Encrypt a file with a new data key, decrypt the result and require the same values.
+
+    Raises DecryptError, RefusedError or MachineError. A user who is no reader afterwards could not check the result, so
+    the rotation is refused.
+    """
+    change = _plan_recipient_change(document, readers, writer.policy)
+    before = writer.decrypt(document.file, document.data)
+    verify_plaintext(document.file, before)
+    data = writer.rotate(document.file, document.data, change.add, change.remove)
+    result = read_sops_document(data, document.file.path, document.file.location)
+    _check_recipients(document, result, change)
     try:
         after = writer.decrypt(result.file, result.data)
     except NoKeyError:
-        message = f"nothing on this machine could open '{sealed.file.path}' afterwards, and so nobody could check it"
+        message = f"nothing on this machine could open '{document.file.path}' afterwards, and so nobody could check it"
         raise RefusedError("ET609", message, "let somebody rotate it who is among its declared readers") from None
-    if after != before or node_types(result.content) != node_types(sealed.content):
-        raise DecryptError("ET611", f"sops did not give back the values of '{sealed.file.path}'")
+    if after != before or node_types(result.content) != node_types(document.content):
+        raise DecryptError("ET611", f"sops did not give back the values of '{document.file.path}'")
     return KeyRotation(result, len(result.file.recipients), change.added, change.removed)
 
 
 def _plan_recipient_change(
-    sealed: SopsDocument, readers: DeclaredReaders | None, policy: SecretsPolicy
+    document: SopsDocument, readers: DeclaredReaders | None, policy: SecretsPolicy
 ) -> _RecipientChange:
     if readers is None:
         return _RecipientChange(RecipientKeys(), RecipientKeys(), (), ())
-    present = {normalize_public_key(one.value): one for one in sealed.file.recipients if one.kind in PERSONAL_KEY_KINDS}
+    present = {
+        normalize_public_key(recipient.value): recipient
+        for recipient in document.file.recipients
+        if recipient.kind in PERSONAL_KEY_KINDS
+    }
     missing = [(spelling, key) for spelling, key in sorted(readers.declared.items()) if spelling not in present]
-    surplus = [one for spelling, one in sorted(present.items()) if spelling not in readers.declared]
-    if (missing or surplus) and (not readers.declared or not is_single_personal_group(sealed)):
+    surplus = [recipient for spelling, recipient in sorted(present.items()) if spelling not in readers.declared]
+    if (missing or surplus) and (not readers.declared or not is_single_personal_group(document)):
         why = "no reader with a key is declared" if not readers.declared else "it has key groups, or services"
-        message = f"the recipients of '{sealed.file.path}' are not its declared readers, and {why}"
+        message = f"the recipients of '{document.file.path}' are not its declared readers, and {why}"
         raise RefusedError("ET609", message, "correct 'secret_readers' and 'people', or the file with sops itself")
     refused = next((key for _, key in missing if key.kind not in policy.key_types), None)
     if refused:
-        message = f"'{sealed.file.path}' would be encrypted for a key of type '{refused.kind}', which is not allowed"
+        message = f"'{document.file.path}' would be encrypted for a key of type '{refused.kind}', which is not allowed"
         raise RefusedError(
             "ET604", message, "add its type to 'secrets.key_types' in organization.yaml, or use another key"
         )
-    everybody = readers.all_keys
+    all_keys = readers.all_keys
     return _RecipientChange(
         RecipientKeys.of((key.kind, spelling) for spelling, key in missing),
-        RecipientKeys.of((one.kind, one.value) for one in surplus),
+        RecipientKeys.of((recipient.kind, recipient.value) for recipient in surplus),
         tuple(sorted(key.person for _, key in missing)),
         tuple(
-            everybody[found].person
-            if (found := normalize_public_key(one.value)) in everybody
-            else printable_key(one.kind, found)
-            for one in surplus
+            all_keys[spelling].person
+            if (spelling := normalize_public_key(recipient.value)) in all_keys
+            else printable_key(recipient.kind, spelling)
+            for recipient in surplus
         ),
     )
 
 
 def _check_recipients(before: SopsDocument, after: SopsDocument, change: _RecipientChange) -> None:
-    """The data key is another one, and the recipients are those that were asked for."""
-    wanted = (_recipient_identities(before.file.recipients) | {*change.add.age, *change.add.pgp}) - {
+    """Require a new data key, and the recipients that `change` leads to."""
+    expected = (_recipient_identities(before.file.recipients) | {*change.add.age, *change.add.pgp}) - {
         *map(normalize_public_key, (*change.remove.age, *change.remove.pgp))
     }
-    kept = {one.wrapped_data_key for one in before.file.recipients} & {
-        one.wrapped_data_key for one in after.file.recipients
+    unchanged = {recipient.wrapped_data_key for recipient in before.file.recipients} & {
+        recipient.wrapped_data_key for recipient in after.file.recipients
     }
-    if kept or _recipient_identities(after.file.recipients) != wanted:
+    if unchanged or _recipient_identities(after.file.recipients) != expected:
         raise DecryptError("ET611", f"sops did not give '{before.file.path}' a new data key for its readers")
 
 
 def _recipient_identities(recipients: tuple[Recipient, ...]) -> set[str]:
-    return {normalize_public_key(one.value) for one in recipients}
+    return {normalize_public_key(recipient.value) for recipient in recipients}

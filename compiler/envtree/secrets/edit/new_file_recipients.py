@@ -1,4 +1,4 @@
-"""Whom a new secrets file is encrypted for: its declared readers, else whom `.sops.yaml` names."""
+"""Find the recipients of a new secrets file: its declared readers, else those that `.sops.yaml` names."""
 
 from typing import NamedTuple
 
@@ -18,19 +18,19 @@ _CODE = "ET640"
 
 
 class NewFileRecipients(NamedTuple):
-    """Public keys, and what people call their owners."""
+    """Public keys, and the names of their owners; of a key from `.sops.yaml` the key itself."""
 
     keys: RecipientKeys
     names: tuple[str, ...]
 
 
 def find_recipients(workspace: Workspace, tree: Tree, path: str, location: Location) -> NewFileRecipients:
-    """The keys for a new file; a Refusal where nobody is declared, or somebody whom the policy does not allow."""
+    """Return the keys for a new file; RefusedError if no reader is declared, or the policy does not allow one."""
     policy = workspace.organization.secrets_policy
-    found = project_readers(workspace, location.project)
-    if found:
-        by_person = [(key.kind, spelling) for spelling, key in sorted(found.declared.items())]
-        names = tuple(sorted({key.person for key in found.declared.values()}))
+    readers = project_readers(workspace, location.project)
+    if readers:
+        by_person = [(key.kind, spelling) for spelling, key in sorted(readers.declared.items())]
+        names = tuple(sorted({key.person for key in readers.declared.values()}))
         return NewFileRecipients(_check_keys(by_person, path, policy), names)
     rule = _find_rule(tree, path)
     if rule is None or rule.is_broken:
@@ -55,11 +55,13 @@ def _check_keys(keys: list[tuple[str, str]], path: str, policy: SecretsPolicy) -
 
 
 def _find_rule(tree: Tree, path: str) -> CreationRule | None:
-    """The rule that sops would use for a file."""
+    """Return the rule that sops would use for a file."""
     diags = Diagnostics()
-    read = ((parse(source, diags), inside) for source, inside in read_sops_configs(tree, [path], diags))
-    files = tuple(
-        read_creation_rules(SopsConfigDocument(document, inside), diags) for document, inside in read if document
+    documents = ((parse(source, diags), root_prefix) for source, root_prefix in read_sops_configs(tree, [path], diags))
+    configs = tuple(
+        read_creation_rules(SopsConfigDocument(document, root_prefix), diags)
+        for document, root_prefix in documents
+        if document
     )
-    nearest = find_governing_config(files, path)
-    return nearest.matching_rule(path) if nearest else None
+    config = find_governing_config(configs, path)
+    return config.matching_rule(path) if config else None

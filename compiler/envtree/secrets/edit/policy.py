@@ -1,4 +1,7 @@
-"""What the organization around a file allows of its secrets files, read off its one file: a merge cannot wait."""
+"""Read the secrets policy of the organization around a file.
+
+Only `organization.yaml` is read: the merge driver must not wait for a whole tree.
+"""
 
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +20,7 @@ _STRICTEST_POLICY = SecretsPolicy(frozenset({"age", "pgp"}), (), require_scope=F
 
 
 class EnclosingTree(NamedTuple):
-    """The root of a tree, its policy, and the keys of its people in their one spelling."""
+    """The root of a tree, its policy, and the public keys of its people, normalized."""
 
     root: Path
     policy: SecretsPolicy = _STRICTEST_POLICY
@@ -25,8 +28,8 @@ class EnclosingTree(NamedTuple):
 
 
 def load_enclosing_tree(file: Path) -> EnclosingTree:
-    """What holds in the tree that a file lies in; the default without a readable organization."""
-    folder = next((each for each in file.absolute().parents if each.is_dir()), Path.cwd())
+    """Return the tree around a file; with the strictest policy where no organization can be read."""
+    folder = next((parent for parent in file.absolute().parents if parent.is_dir()), Path.cwd())
     try:
         root = find_root(folder)
     except RootNotFoundError:
@@ -34,8 +37,8 @@ def load_enclosing_tree(file: Path) -> EnclosingTree:
     data = DirectoryTree(root).read(ROOT_FILE)
     if not isinstance(data, bytes):
         return EnclosingTree(root)
-    where = Location(Kind.ORGANIZATION, "", "", "")
-    document = parse(Source(ROOT_FILE, where, data, sha256(data).hexdigest()), Diagnostics())
+    location = Location(Kind.ORGANIZATION, "", "", "")
+    document = parse(Source(ROOT_FILE, location, data, sha256(data).hexdigest()), Diagnostics())
     return (
         EnclosingTree(root, read_secrets_policy(document), frozenset(index_public_keys(document)))
         if document

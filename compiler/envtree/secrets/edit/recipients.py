@@ -1,4 +1,4 @@
-"""Who can open a file, on the sides of a merge: each side's changes count, and a removal wins."""
+"""Merge the recipients of two versions of a file: the changes of both sides count, and a removal wins."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ RecipientId = tuple[str, str, int]
 
 
 class RecipientComparison(NamedTuple):
-    """The file that a merge builds on, and who shall be able to open the result."""
+    """The version that a merge builds on, the other one, the merged recipients, and whether both share a data key."""
 
     target: SopsDocument
     source: SopsDocument
@@ -20,46 +20,52 @@ class RecipientComparison(NamedTuple):
 
 
 def compare_recipients(base: SopsDocument | None, ours: SopsDocument, theirs: SopsDocument) -> RecipientComparison:
-    """Build on the side that has a new data key, else on the one that has the readers already, else on ours."""
-    wanted = merge_recipients(base, ours, theirs)
-    new_key = [base is not None and not share_data_key(base, side) for side in (ours, theirs)]
-    they_have_them = wanted == recipient_ids(theirs) != recipient_ids(ours)
-    on_theirs = new_key[1] if new_key[0] != new_key[1] else they_have_them
-    first, second = (theirs, ours) if on_theirs else (ours, theirs)
-    return RecipientComparison(first, second, wanted, share_data_key(ours, theirs))
+    """Choose the side to build on: the one with a new data key, else the one with the merged recipients, else ours."""
+    merged = merge_recipients(base, ours, theirs)
+    has_new_key = [base is not None and not share_data_key(base, side) for side in (ours, theirs)]
+    theirs_has_merged = merged == recipient_ids(theirs) != recipient_ids(ours)
+    builds_on_theirs = has_new_key[1] if has_new_key[0] != has_new_key[1] else theirs_has_merged
+    target, source = (theirs, ours) if builds_on_theirs else (ours, theirs)
+    return RecipientComparison(target, source, merged, has_same_data_key=share_data_key(ours, theirs))
 
 
-def recipient_ids(sealed: SopsDocument) -> frozenset[RecipientId]:
-    """The recipients of a file, by what tells them apart."""
-    return frozenset((one.kind, one.value, one.group) for one in sealed.file.recipients)
+def recipient_ids(document: SopsDocument) -> frozenset[RecipientId]:
+    """Return the recipients of a file by kind, value and group."""
+    return frozenset((recipient.kind, recipient.value, recipient.group) for recipient in document.file.recipients)
 
 
 def merge_recipients(base: SopsDocument | None, ours: SopsDocument, theirs: SopsDocument) -> frozenset[RecipientId]:
-    """Those of all sides, and those whom a side has added."""
+    """Return the recipients that all versions have, and those that a side has added."""
     before = recipient_ids(base) if base else frozenset()
-    here, there = recipient_ids(ours), recipient_ids(theirs)
-    return (before & here & there) | (here - before) | (there - before)
+    our_ids, their_ids = recipient_ids(ours), recipient_ids(theirs)
+    return (before & our_ids & their_ids) | (our_ids - before) | (their_ids - before)
 
 
 def share_data_key(first: SopsDocument, second: SopsDocument) -> bool:
-    """Whether two files are known to have one data key; a copied ciphertext would not be decrypted, so it proves it."""
-    if {each.wrapped_data_key for each in first.file.recipients} & {
-        each.wrapped_data_key for each in second.file.recipients
+    """Report whether two files are known to have the same data key.
+
+    An equal wrapping or an equal ciphertext proves it: a ciphertext copied under another key could not be decrypted.
+    """
+    if {recipient.wrapped_data_key for recipient in first.file.recipients} & {
+        recipient.wrapped_data_key for recipient in second.file.recipients
     }:
         return True
-    known = collect_values(second)
+    second_values = collect_values(second)
     return any(
-        path in known and ciphertext(leaf.node) == ciphertext(known[path].node)
+        path in second_values and ciphertext(leaf.node) == ciphertext(second_values[path].node)
         for path, leaf in collect_values(first).items()
     )
 
 
-def is_single_personal_group(sealed: SopsDocument) -> bool:
-    """Whether all recipients are people in one group, whom sops can be told by their public keys alone."""
-    recipients = sealed.file.recipients
-    return all(one.kind in PERSONAL_KEY_KINDS and one.group == 0 for one in recipients) and sealed.file.threshold == 1
+def is_single_personal_group(document: SopsDocument) -> bool:
+    """Report whether all recipients are people in one group, so that public keys alone describe them to sops."""
+    recipients = document.file.recipients
+    return (
+        all(recipient.kind in PERSONAL_KEY_KINDS and recipient.group == 0 for recipient in recipients)
+        and document.file.threshold == 1
+    )
 
 
 def to_recipient_keys(readers: frozenset[RecipientId] | tuple[Recipient, ...]) -> RecipientKeys:
-    """People's recipients as sops takes them."""
-    return RecipientKeys.of(sorted((each[0], each[1]) for each in readers))
+    """Return the recipients of people in the form that sops takes."""
+    return RecipientKeys.of(sorted((recipient[0], recipient[1]) for recipient in readers))

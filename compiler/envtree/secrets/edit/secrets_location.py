@@ -1,4 +1,4 @@
-"""Where a secrets file may lie: what discovery would say of one at a path."""
+"""Check the path of a new secrets file with `discover`, and suggest a path where one may be."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from envtree.sources.tree import Tree
 
 
 class SecretsLocationError(Exception):
-    """No secrets file may lie at a path; the hint has the nearest one where it may."""
+    """No secrets file may be at a path; the hint suggests the nearest valid one."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -20,20 +20,20 @@ class SecretsLocationError(Exception):
 
 
 def locate_secrets_file(tree: Tree, path: str) -> Location:
-    """What a secrets file at a path belongs to."""
+    """Return the location of a secrets file at a path; SecretsLocationError if none may be there."""
     diags = Diagnostics()
-    placed = discover(TreeWithFile(tree, path, b""), diags)
-    wrong = next((each for each in diags if path in _finding_paths(each)), None)
-    found = placed.get(path)
-    if found and found.kind is Kind.SECRETS and not wrong:
-        return found
+    locations = discover(TreeWithFile(tree, path, b""), diags)
+    finding = next((diagnostic for diagnostic in diags if path in _finding_paths(diagnostic)), None)
+    location = locations.get(path)
+    if location and location.kind is Kind.SECRETS and not finding:
+        return location
     if path in tree.ignored([path]):
         raise SecretsLocationError(f"git ignores '{path}', and so does envtree", "correct .gitignore, or the path")
-    if wrong and wrong.related:
-        raise SecretsLocationError(wrong.message, wrong.hint)
-    close = _suggest_path(path, placed)
-    message = wrong.message if wrong else f"'{path}' is no place for secrets"
-    hint = f"did you mean '{close}'?" if close else wrong.hint if wrong else ""
+    if finding and finding.related:
+        raise SecretsLocationError(finding.message, finding.hint)
+    suggestion = _suggest_path(path, locations)
+    message = finding.message if finding else f"'{path}' is no place for secrets"
+    hint = f"did you mean '{suggestion}'?" if suggestion else finding.hint if finding else ""
     raise SecretsLocationError(message, hint or "the secrets of 'X.yaml' are in 'X.secrets.yaml' beside it")
 
 
@@ -41,23 +41,27 @@ def _finding_paths(finding: Diagnostic) -> set[str]:
     return {finding.span.path, *(related.span.path for related in finding.related)}
 
 
-def _suggest_path(path: str, placed: Mapping[str, Location]) -> str:
-    """The secrets file that a path was probably meant to be: that of the file at its place, or of something alike."""
+def _suggest_path(path: str, locations: Mapping[str, Location]) -> str:
+    """Return the secrets file that was probably meant: that of the entity with this path, or with a similar name."""
     stem = path.partition(".")[0]
     format = path.rpartition(".")[2]
     suffix = f".secrets.{format if format in SECRETS_FILE_FORMATS else 'yaml'}"
-    owners = {known.rpartition(".")[0]: at for known, at in placed.items() if at.kind in SECRET_OWNERS}
+    owners = {
+        owner_path.rpartition(".")[0]: location
+        for owner_path, location in locations.items()
+        if location.kind in SECRET_OWNERS
+    }
     if stem in owners:
         return stem + suffix
-    beside = nearest_name(stem, [each for each in owners if each.rpartition("/")[0] == stem.rpartition("/")[0]])
-    # Of two with one name, the one that more bundles have.
-    named = {
-        _entity_name(owners[owner]): owner for owner in sorted(owners, key=lambda one: one.count("/"), reverse=True)
+    beside = nearest_name(stem, [owner for owner in owners if owner.rpartition("/")[0] == stem.rpartition("/")[0]])
+    # The shallower path comes last, and wins among equal names: more bundles contain it.
+    owners_by_name = {
+        _entity_name(owners[owner]): owner for owner in sorted(owners, key=lambda owner: owner.count("/"), reverse=True)
     }
-    close = beside if "/" in stem else named.get(nearest_name(stem, named), "")
-    return close + suffix if close else ""
+    suggestion = beside if "/" in stem else owners_by_name.get(nearest_name(stem, owners_by_name), "")
+    return suggestion + suffix if suggestion else ""
 
 
 def _entity_name(location: Location) -> str:
-    """What people call an entity."""
+    """Return the name by which people refer to an entity."""
     return location.name or location.team or location.project or location.kind

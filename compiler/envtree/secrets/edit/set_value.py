@@ -1,4 +1,4 @@
-"""One value of a secrets file gets another one, or a file its first."""
+"""Set one value of a secrets file, or encrypt a new file with its first value."""
 
 from typing import Any
 
@@ -17,36 +17,36 @@ _ENV_HINT = "a '.env' file holds one line for each variable: use a '.yaml' or '.
 
 
 class CannotSetError(Exception):
-    """A value does not go where it was meant to; the hint says what to do."""
+    """A value does not fit at a path; the hint is what to do instead."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
         self.message, self.hint = message, hint
 
 
-def check_fits(sealed: SopsDocument | None, format: SopsFormat, path: KeyPath, value: Any) -> None:
-    """Raise if a value would have to stand inside of another, or in the place of a map."""
+def check_fits(document: SopsDocument | None, format: SopsFormat, path: KeyPath, value: Any) -> None:
+    """Raise CannotSetError if a value would be inside another one, or replace a map."""
     if format == "env" and (len(path) > 1 or isinstance(value, dict | list)):
         raise CannotSetError("a '.env' file has no maps and lists", _ENV_HINT)
     for length in range(1, len(path)):
-        above = sealed.find_node(path[:length]) if sealed else None
+        above = document.find_node(path[:length]) if document else None
         name = format_path(path[:length])
         if isinstance(above, SequenceNode):
             raise CannotSetError(f"'{name}' is a list", "set it as a whole, with --type json")
         if above is not None and not isinstance(above, MappingNode):
             raise CannotSetError(f"'{name}' is a value, not a map", "take it out with 'envtree secrets edit' first")
-    if sealed and isinstance(sealed.find_node(path), MappingNode) and not isinstance(value, dict):
+    if document and isinstance(document.find_node(path), MappingNode) and not isinstance(value, dict):
         name = format_path(path)
         raise CannotSetError(f"'{name}' is a map", f"name a key in it, such as '{name}.…', or give it with --type json")
 
 
-def set_value(sealed: SopsDocument, path: KeyPath, value: Any, writer: SopsWriter) -> SopsDocument:
-    """The file with a value set; sops opens it once more, to see that it is whole and that this is all."""
+def set_value(document: SopsDocument, path: KeyPath, value: Any, writer: SopsWriter) -> SopsDocument:
+    """Return the file with a value set; sops decrypts it again, to check the MAC and that nothing else changed."""
     types = value_types(value)
-    data = writer.apply_edits(sealed.file, sealed.data, [SetValue(path, set_argument(value, types))])
-    result = read_sops_document(data, sealed.file.path, sealed.file.location)
+    data = writer.apply_edits(document.file, document.data, [SetValue(path, set_argument(value, types))])
+    result = read_sops_document(data, document.file.path, document.file.location)
     result = read_sops_document(
-        replace_types(result, {path: types_to_restore(types)}).encode(), sealed.file.path, sealed.file.location
+        replace_types(result, {path: types_to_restore(types)}).encode(), document.file.path, document.file.location
     )
     plain: Any = writer.decrypt(result.file, result.data)
     verify_plaintext(result.file, plain)
@@ -57,30 +57,32 @@ def set_value(sealed: SopsDocument, path: KeyPath, value: Any, writer: SopsWrite
         plain != value
         or node is None
         or node_types(node) != types
-        or _other_ciphertexts(result, path) != _other_ciphertexts(sealed, path)
+        or _other_ciphertexts(result, path) != _other_ciphertexts(document, path)
     ):
-        raise DecryptError("ET611", f"sops did not set '{format_path(path)}' of '{sealed.file.path}' as it was told")
+        raise DecryptError("ET611", f"sops did not set '{format_path(path)}' of '{document.file.path}' as it was told")
     return result
 
 
 def encrypt_new_file(
     path: str, format: SopsFormat, key: KeyPath, value: Any, keys: RecipientKeys, writer: SopsWriter
 ) -> bytes:
-    """A file with one value, and where it belongs; this needs no private key."""
+    """Return a new file with one value and its `_scope`; this needs no private key."""
     plain: Any = value
     for segment in reversed(key):
         plain = {segment: plain}
-    home = {SCOPE_KEY: path.rpartition(".secrets.")[0]}
-    return writer.encrypt(path, format, home | plain, keys)
+    scope = {SCOPE_KEY: path.rpartition(".secrets.")[0]}
+    return writer.encrypt(path, format, scope | plain, keys)
 
 
-def ensure_scope(sealed: SopsDocument, writer: SopsWriter) -> SopsDocument:
-    """The file with a `_scope`, which it gets if it has none."""
-    return sealed if sealed.file.scope else set_value(sealed, (SCOPE_KEY,), sealed.file.expected_scope, writer)
+def ensure_scope(document: SopsDocument, writer: SopsWriter) -> SopsDocument:
+    """Return the file with a `_scope`, which is added if it has none."""
+    return document if document.file.scope else set_value(document, (SCOPE_KEY,), document.file.expected_scope, writer)
 
 
-def _other_ciphertexts(sealed: SopsDocument, path: KeyPath) -> dict[KeyPath, Any]:
-    """The ciphertexts of all values but those at a path."""
+def _other_ciphertexts(document: SopsDocument, path: KeyPath) -> dict[KeyPath, Any]:
+    """Return the ciphertexts of all values but those at or below a path."""
     return {
-        other: ciphertext(leaf.node) for other, leaf in collect_values(sealed).items() if other[: len(path)] != path
+        leaf_path: ciphertext(leaf.node)
+        for leaf_path, leaf in collect_values(document).items()
+        if leaf_path[: len(path)] != path
     }

@@ -1,4 +1,4 @@
-"""Encrypted bytes as the pipeline reads them, without a tree around them."""
+"""Read encrypted bytes with the parser and the checks of the pipeline, without a tree around them."""
 
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ _ANY_LOCATION = Location(Kind.SECRETS, "", "", "", Kind.ORGANIZATION)
 
 
 class SopsDocument(NamedTuple):
-    """A SOPS file in memory; every place in it is one of `text`."""
+    """A SOPS file in memory; the marks of its nodes are positions in `text`."""
 
     document: Document
     file: SecretsFile
@@ -24,32 +24,32 @@ class SopsDocument(NamedTuple):
 
     @property
     def data(self) -> bytes:
-        """Its bytes."""
+        """The bytes of the file."""
         return self.text.encode()
 
     @property
     def content(self) -> MappingNode:
-        """All that it encrypts, in its order, `_scope` included."""
-        known = dict(self.file.content.entries)
+        """All encrypted values in the order of the file, `_scope` included."""
+        content = dict(self.file.content.entries)
         root = self.document.root
         entries = {
-            key: _scope_node(node, self.file) if key == SCOPE_KEY else known.get(key)
+            key: _scope_node(node, self.file) if key == SCOPE_KEY else content.get(key)
             for key, node in root.entries.items()
         }
         return MappingNode({}, {key: node for key, node in entries.items() if node}, root.key_marks, root.mark)
 
     def find_node(self, path: KeyPath) -> Node | None:
-        """What stands at a path of maps, None for nothing."""
-        found: Node = self.content
+        """Return the node at a path of maps, or None."""
+        node: Node = self.content
         for key in path:
-            if not isinstance(found, MappingNode) or key not in found.entries:
+            if not isinstance(node, MappingNode) or key not in node.entries:
                 return None
-            found = found.entries[key]
-        return found
+            node = node.entries[key]
+        return node
 
 
 class UnreadableError(Exception):
-    """A file is not one that sops wrote, or not one that may be opened; `findings` say why."""
+    """A file was not written by sops, or may not be opened; `findings` are the reasons."""
 
     def __init__(self, path: str, findings: tuple[Diagnostic, ...]) -> None:
         super().__init__(path)
@@ -57,11 +57,15 @@ class UnreadableError(Exception):
 
 
 def read_sops_document(data: bytes, path: str, location: Location = _ANY_LOCATION) -> SopsDocument:
-    """Read a SOPS file; UnreadableError with everything that is wrong with it."""
+    """Read a SOPS file; UnreadableError with all findings if one of them is an error."""
     diags = Diagnostics()
     document = parse(Source(path, location, data, sha256(data).hexdigest()), diags)
     file = read_secrets_file(document, diags) if document else None
-    if document is None or file is None or any(CODES[each.code].severity is Severity.ERROR for each in diags):
+    if (
+        document is None
+        or file is None
+        or any(CODES[diagnostic.code].severity is Severity.ERROR for diagnostic in diags)
+    ):
         raise UnreadableError(path, tuple(diags))
     return SopsDocument(document, file, data.decode())
 

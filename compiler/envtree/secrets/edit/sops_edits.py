@@ -1,7 +1,7 @@
-"""From the values that a file has to those that it should have: what to tell sops to do.
+"""Plan the `sops set` and `sops unset` calls that turn the values of a file into the wanted ones.
 
-`sops set` makes every number a float, and rounds the great ones. So whatever sops would not read as it is meant is
-told as the text that sops would encrypt, and gets its type back afterwards, which stands beside the ciphertext.
+`sops set` makes every number a float, and rounds large ones. So a value whose type sops would not infer is passed as
+the text that sops would encrypt; its type, which is next to the ciphertext in clear, is corrected afterwards.
 """
 
 from collections.abc import Mapping
@@ -15,33 +15,37 @@ _INFERRED_TYPES = ("str", "bool", "float")
 
 
 class SopsEditPlan(NamedTuple):
-    """What to do in this order, and the types to be put right when it is done."""
+    """The edits in their order, and the types to restore afterwards."""
 
     edits: tuple[SetValue | UnsetKey, ...]
     types: dict[KeyPath, Any]
 
 
 def plan_sops_edits(present: SopsValues, wanted: SopsValues) -> SopsEditPlan:
-    """The fewest steps: a map of which nothing stays is one, and so is one that is new."""
+    """Plan the fewest edits: one for a map that is removed as a whole, and one for a new map."""
     changed = {path: leaf for path, leaf in wanted.items() if not is_same_value(present.get(path), leaf)}
     removed = dict.fromkeys(_outermost_removed(path, wanted) for path in present if _is_removed(path, wanted))
     maps = {path[:length] for path in present for length in range(1, len(path))}
     new: dict[KeyPath, SopsValues] = {}
     for path, leaf in changed.items():
-        at = next((path[:length] for length in range(1, len(path)) if path[:length] not in maps), path)
-        new.setdefault(at, {})[path[len(at) :]] = leaf
+        new_path = next((path[:length] for length in range(1, len(path)) if path[:length] not in maps), path)
+        new.setdefault(new_path, {})[path[len(new_path) :]] = leaf
     sets = [
         SetValue(
-            at, _nest_values({path: set_argument(leaf.plain, node_types(leaf.node)) for path, leaf in below.items()})
+            new_path,
+            _nest_values({path: set_argument(leaf.plain, node_types(leaf.node)) for path, leaf in below.items()}),
         )
-        for at, below in new.items()
+        for new_path, below in new.items()
     ]
-    types = {path: found for path, leaf in changed.items() if (found := types_to_restore(node_types(leaf.node)))}
+    types = {path: kind for path, leaf in changed.items() if (kind := types_to_restore(node_types(leaf.node)))}
     return SopsEditPlan((*map(UnsetKey, removed), *sets), types)
 
 
 def set_argument(plain: Any, kind: Any) -> Any:
-    """What to tell sops for it to encrypt a value that is to have a type, or types in the shape of the value."""
+    """Return the JSON value to pass to `sops set` so that the value decrypts to the wanted type.
+
+    `kind` is a type of sops, or types in the shape of the value.
+    """
     if isinstance(kind, Mapping):
         return {key: set_argument(plain[key], below) for key, below in kind.items()}
     if isinstance(kind, list):
@@ -50,33 +54,33 @@ def set_argument(plain: Any, kind: Any) -> Any:
 
 
 def types_to_restore(kind: Any) -> Any:
-    """The types that sops will not find out by itself, in the shape of the value; empty if there are none."""
+    """Return the types that sops does not infer, in the shape of the value; empty if there are none."""
     if isinstance(kind, Mapping):
-        return {key: found for key, below in kind.items() if (found := types_to_restore(below))}
+        return {key: types for key, below in kind.items() if (types := types_to_restore(below))}
     if isinstance(kind, list):
-        found = [types_to_restore(below) for below in kind]
-        return found if any(found) else ""
+        types = [types_to_restore(below) for below in kind]
+        return types if any(types) else ""
     return "" if kind in _INFERRED_TYPES else kind
 
 
 def _nest_values(values: Mapping[KeyPath, Any]) -> Any:
-    """The maps that lead to some values."""
+    """Build the nested maps that have these values at these paths."""
     if () in values:
         return values[()]
     root: dict[str, Any] = {}
     for path, value in values.items():
-        at = root
+        parent = root
         for key in path[:-1]:
-            at = at.setdefault(key, {})
-        at[path[-1]] = value
+            parent = parent.setdefault(key, {})
+        parent[path[-1]] = value
     return root
 
 
 def _is_removed(path: KeyPath, wanted: SopsValues) -> bool:
-    """Whether nothing stands at a path any more, above it or below."""
-    return not any(path[: len(other)] == other[: len(path)] for other in wanted)
+    """Report whether no wanted value is at a path, above it or below it."""
+    return not any(path[: len(leaf_path)] == leaf_path[: len(path)] for leaf_path in wanted)
 
 
 def _outermost_removed(path: KeyPath, wanted: SopsValues) -> KeyPath:
-    """The outermost map around a path in which nothing stays."""
+    """Return the outermost path at or above a removed one in which no value stays."""
     return next(path[:length] for length in range(1, len(path) + 1) if _is_removed(path[:length], wanted))

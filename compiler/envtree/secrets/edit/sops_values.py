@@ -1,4 +1,4 @@
-"""The values of a secrets file, one by one: what is known of each with a key and without."""
+"""The values of a secrets file by path: ciphertexts, and plain data where a key is at hand."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -9,14 +9,17 @@ from envtree.secrets.edit.sops_document import SopsDocument
 
 
 class _Unknown:
-    """The value of a file that no key at hand opens."""
+    """The type of the marker for a value that no key at hand opens."""
 
 
 UNKNOWN = _Unknown()
 
 
 class SopsValue(NamedTuple):
-    """A value: its ciphertext, and the plain data if that is known; a list is one, for its items have no names."""
+    """A value: its node with the ciphertext, and the plain data if known.
+
+    A list is one value, for its items have no names.
+    """
 
     node: ScalarNode | SequenceNode
     plain: Any = UNKNOWN
@@ -25,9 +28,9 @@ class SopsValue(NamedTuple):
 SopsValues = dict[KeyPath, SopsValue]
 
 
-def collect_values(sealed: SopsDocument, plain: Any = UNKNOWN) -> SopsValues:
-    """The values of a file by their paths, in the order of the file."""
-    return dict(_walk(sealed.content, plain, ()))
+def collect_values(document: SopsDocument, plain: Any = UNKNOWN) -> SopsValues:
+    """Return the values of a file by path, in the order of the file."""
+    return dict(_walk(document.content, plain, ()))
 
 
 def _walk(node: Node, plain: Any, path: KeyPath) -> Iterator[tuple[KeyPath, SopsValue]]:
@@ -39,7 +42,7 @@ def _walk(node: Node, plain: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Sops
 
 
 def is_same_value(first: SopsValue | None, second: SopsValue | None) -> bool:
-    """Whether two values are known to be equal; the same ciphertext is the same value."""
+    """Report whether two values are known to be equal; equal ciphertexts are equal values."""
     if first is None or second is None:
         return first is second
     if ciphertext(first.node) == ciphertext(second.node):
@@ -50,12 +53,12 @@ def is_same_value(first: SopsValue | None, second: SopsValue | None) -> bool:
 
 
 def ciphertext(node: Node) -> Any:
-    """All encrypted texts of a value, in its shape."""
+    """Return all encrypted texts of a value, in its shape."""
     return _map_scalars(node, lambda scalar: scalar.text)
 
 
 def node_types(node: Node) -> Any:
-    """The types of a value, in its shape: to Python, 1 and true are equal."""
+    """Return the types of a value, in its shape; compared because 1 equals True in Python."""
     return _map_scalars(node, lambda scalar: scalar.value.type if isinstance(scalar.value, EncryptedValue) else "")
 
 

@@ -1,6 +1,6 @@
-"""A secrets file as lines that `git diff` compares: names, types and lengths, all of which are in clear in the file.
+"""Render a secrets file as lines for `git diff`: names, types and lengths, all of which the file has in clear.
 
-The short digests are those of ciphertexts, which are public and random. Of what is not encrypted nothing is shown.
+The short digests are those of ciphertexts, which are public and random. Values that are not encrypted are not shown.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _ANY_LOCATION = Location(Kind.SECRETS, "", "", "", Kind.ORGANIZATION)
 
 
 def render_textconv(data: bytes, path: str) -> str:
-    """The lines, in the order of the file; the keys that open it come last."""
+    """Return the lines in the order of the file; the recipients come last."""
     if not data:
         return ""
     document = parse(Source(path, _ANY_LOCATION, data, sha256(data).hexdigest()), Diagnostics())
@@ -51,15 +51,16 @@ def _value_lines(node: Node, path: KeyPath) -> Iterator[str]:
 
 
 def _describe_scalar(node: ScalarNode) -> str:
-    seen = parse_ciphertext(node.text)
-    if seen is None:
+    info = parse_ciphertext(node.text)
+    if info is None:
         return "NOT ENCRYPTED"
-    return f"{seen.type}, {seen.length} {'byte' if seen.length == 1 else 'bytes'}, ciphertext {_digest(node.text)}"
+    unit = "byte" if info.length == 1 else "bytes"
+    return f"{info.type}, {info.length} {unit}, ciphertext {_digest(node.text)}"
 
 
 def _is_comment(node: Node) -> bool:
-    seen = parse_ciphertext(node.text) if isinstance(node, ScalarNode) else None
-    return seen is not None and seen.type == "comment"
+    info = parse_ciphertext(node.text) if isinstance(node, ScalarNode) else None
+    return info is not None and info.type == "comment"
 
 
 def _recipient_lines(document: Document) -> Iterator[str]:
@@ -68,10 +69,10 @@ def _recipient_lines(document: Document) -> Iterator[str]:
         yield f"{METADATA_KEY}: MISSING"
         return
     metadata = read_sops_metadata(document, block, Diagnostics())
-    for one in metadata.recipients:
-        group = f", group {one.group + 1}" if one.group else ""
-        key = f"{one.kind} {printable_key(one.kind, one.value)}"
-        yield f"{METADATA_KEY}: opens with {key}{group}, data key {_digest(one.wrapped_data_key)}"
+    for recipient in metadata.recipients:
+        group = f", group {recipient.group + 1}" if recipient.group else ""
+        key = f"{recipient.kind} {printable_key(recipient.kind, recipient.value)}"
+        yield f"{METADATA_KEY}: opens with {key}{group}, data key {_digest(recipient.wrapped_data_key)}"
     yield f"{METADATA_KEY}: written {metadata.lastmodified or 'at no time'}"
     if parse_ciphertext(_text(block.entries.get("mac"))) is None:
         yield f"{METADATA_KEY}: NO MAC"

@@ -1,6 +1,6 @@
-"""Three versions of the values of a file become one: what only one side has changed is that side's.
+"""Merge three versions of the values of a file: a value that only one side has changed is taken from that side.
 
-Nothing here knows of encryption but that equal ciphertexts are equal values.
+Encryption matters here only in that equal ciphertexts are equal values.
 """
 
 from collections.abc import Iterable
@@ -13,9 +13,9 @@ _CLASH_MESSAGE = "a value on one side, and a map on the other"
 
 
 class ThreeWayMerge(NamedTuple):
-    """The values of the result, in the order of ours, then of theirs; and what is wrong with some paths.
+    """The merged values, in the order of ours, then of theirs, and the conflicts by path.
 
-    Where there is a conflict, the result has what ours has.
+    At a conflict the result has the value of ours.
     """
 
     values: SopsValues
@@ -23,31 +23,31 @@ class ThreeWayMerge(NamedTuple):
 
 
 def merge_three_way(base: SopsValues, ours: SopsValues, theirs: SopsValues) -> ThreeWayMerge:
-    """Merge by path."""
+    """Merge the values by path."""
     result: SopsValues = {}
     conflicts: dict[KeyPath, str] = {}
     for path in dict.fromkeys((*ours, *theirs)):
         sides = base.get(path), ours.get(path), theirs.get(path)
-        wrong = _describe_conflict(*sides)
-        leaf = sides[1] if wrong else _choose_value(*sides)
+        conflict = _describe_conflict(*sides)
+        leaf = sides[1] if conflict else _choose_value(*sides)
         if leaf:
             result[path] = leaf
-        if wrong:
-            conflicts[path] = wrong
+        if conflict:
+            conflicts[path] = conflict
     for path in find_clashes(result):
-        conflicts = {other: why for other, why in conflicts.items() if not _is_below(other, path)}
+        conflicts = {candidate: why for candidate, why in conflicts.items() if not _is_below(candidate, path)}
         conflicts[path] = _CLASH_MESSAGE
-        kept = {other: leaf for other, leaf in result.items() if not _is_below(other, path)}
-        result = kept | {other: leaf for other, leaf in ours.items() if _is_below(other, path)}
+        outside = {candidate: leaf for candidate, leaf in result.items() if not _is_below(candidate, path)}
+        result = outside | {candidate: leaf for candidate, leaf in ours.items() if _is_below(candidate, path)}
     return ThreeWayMerge(result, dict(sorted(conflicts.items())))
 
 
 def find_clashes(paths: Iterable[KeyPath]) -> list[KeyPath]:
-    """The paths that would have to be a value and a map at once, the outermost ones."""
-    known = set(paths)
-    inside = {path[:length] for path in known for length in range(1, len(path))}
-    both = sorted(known & inside)
-    return [path for path in both if not any(path != other and _is_below(path, other) for other in both)]
+    """Return the outermost paths that would be a value and a map at once."""
+    values = set(paths)
+    maps = {path[:length] for path in values for length in range(1, len(path))}
+    both = sorted(values & maps)
+    return [path for path in both if not any(path != ancestor and _is_below(path, ancestor) for ancestor in both)]
 
 
 def _choose_value(base: SopsValue | None, ours: SopsValue | None, theirs: SopsValue | None) -> SopsValue | None:
@@ -55,7 +55,7 @@ def _choose_value(base: SopsValue | None, ours: SopsValue | None, theirs: SopsVa
 
 
 def _describe_conflict(base: SopsValue | None, ours: SopsValue | None, theirs: SopsValue | None) -> str:
-    """What both sides have done, if not the same."""
+    """Describe what both sides have done; empty if there is no conflict."""
     if is_same_value(ours, theirs) or is_same_value(base, theirs) or is_same_value(base, ours):
         return ""
     if base is None:
@@ -68,5 +68,5 @@ def _describe_conflict(base: SopsValue | None, ours: SopsValue | None, theirs: S
 
 
 def _is_below(path: KeyPath, ancestor: KeyPath) -> bool:
-    """Whether a path is another, or inside of it."""
+    """Report whether a path equals another one, or is inside it."""
     return path[: len(ancestor)] == ancestor

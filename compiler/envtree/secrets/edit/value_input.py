@@ -1,4 +1,4 @@
-"""A value as people type it: text on its way into a secrets file. No message quotes any of it."""
+"""Parse and check a value that a user types for a secrets file. No message quotes any of it."""
 
 import json
 import math
@@ -15,7 +15,7 @@ _INTEGER_LIMIT = 2**63
 
 
 def parse_value(text: str, type: str) -> Any:
-    """The value that a text stands for; ValueError says what is wrong with it, without a word of it."""
+    """Return the value of a text by its type; the message of a ValueError quotes nothing of the text."""
     if type == "json":
         value = _parse_json(text)
     elif type == "int":
@@ -33,7 +33,7 @@ def parse_value(text: str, type: str) -> Any:
 
 
 def value_types(value: Any) -> Any:
-    """The types that sops has for a value, in its shape."""
+    """Return the names of a value's types, in its shape; for these values they are those of sops."""
     if isinstance(value, dict):
         return {key: value_types(below) for key, below in value.items()}
     if isinstance(value, list):
@@ -42,7 +42,7 @@ def value_types(value: Any) -> Any:
 
 
 def check_key(key: str) -> None:
-    """ValueError for a key that sops does not protect, or cannot be told."""
+    """Raise ValueError for a key that sops does not encrypt, or that cannot be passed to sops."""
     if key.endswith(UNENCRYPTED_SUFFIX):
         _raise_value_error(f"sops leaves in plain text what is below a key that ends in '{UNENCRYPTED_SUFFIX}'")
     if ":" in key or "[" in key or not key.isprintable() or not key:
@@ -50,7 +50,7 @@ def check_key(key: str) -> None:
 
 
 def check_path(path: KeyPath) -> None:
-    """The same for each segment of a path; the map of sops is none of it."""
+    """Check each segment of a path; the first must not be the metadata key of sops."""
     if path[0].casefold() == METADATA_KEY:
         _raise_value_error(f"'{METADATA_KEY}' is the key that sops keeps for itself")
     for key in path:
@@ -61,7 +61,7 @@ def _parse_json(text: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_reject_duplicate_keys, parse_constant=_reject_constant)
     except (json.JSONDecodeError, RecursionError):
-        # The words of `json` carry the document.
+        # Not chained: exceptions of `json` contain the document.
         pass
     return _raise_value_error('JSON is expected, such as {"user": "me"} or [1, 2]')
 
