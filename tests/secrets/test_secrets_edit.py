@@ -119,7 +119,7 @@ def test_text_that_is_no_yaml_does_not_start_the_editor_for_ever(
     tree: SecretsTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """sops then waits for a key to be pressed; nobody is there, so it is ended."""
-    monkeypatch.setattr(writing, "_UNATTENDED", 1)
+    monkeypatch.setattr(writing, "_UNATTENDED_TIMEOUT", 1)
     before = tree.read(PRODUCTION)
     ran = edit(tree, f"""echo x >> {tree.home}/started; echo '{{' >> "$1" """)
     assert ran.code == 3

@@ -1,7 +1,7 @@
-"""The port to sops: encrypted files become plaintext, by the real program, or in its place as `choice` says.
+"""Decrypt secrets files by running the real sops; `select_decrypter` chooses between this and the native reader.
 
-sops is found once, outside of the tree. It gets no argument and no variable that the tree or the policy has not
-earned, and what it says on stderr, which quotes plaintext after common mistakes, is never read.
+sops is found once, outside the tree. It gets only the arguments and variables that the tree needs and the policy
+allows. Its stderr, which quotes plaintext after common mistakes, is never read.
 """
 
 import os
@@ -17,7 +17,7 @@ from envtree.secrets.sops.results import check_exit_code, parse_plaintext
 
 
 class SopsDecrypter:
-    """The real sops, run in the root of the tree, or in an output of the `tree`."""
+    """Runs the real sops in `root`, which is the root of the tree, or an output of `tree`."""
 
     def __init__(
         self,
@@ -33,16 +33,16 @@ class SopsDecrypter:
         self._program = SopsProgram(root, policy, environ, timeout, tree)
 
     def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
-        """The plain data of a file that the policy admits."""
+        """Return the plain data of a file that the policy allows."""
         if not self._policy.allows_file(sealed):
             raise DecryptError("ET604", f"'{sealed.path}' is encrypted for keys that the policy does not allow")
-        finished = self._run(sealed)
+        result = self._run(sealed)
         read_unchanged(self._root, sealed)
-        check_exit_code(finished.exit_code, sealed)
-        return parse_plaintext(finished.output, sealed)
+        check_exit_code(result.exit_code, sealed)
+        return parse_plaintext(result.output, sealed)
 
     def stop(self) -> None:
-        """End the running processes, and let none start any more."""
+        """End the running processes, and start no others."""
         self._program.stop()
 
     def _run(self, sealed: SecretsFile) -> ProcessResult:

@@ -1,4 +1,4 @@
-"""What sops gets from the machine: which program it is, and the few variables that it needs."""
+"""Find the sops program, and select the environment variables that it may see."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from envtree.model.secrets_file import SecretsPolicy
 from envtree.system.executables import find_executable, trusted_folders
 from envtree.system.git import repository_root
 
-# By kind of key; a name that ends in `_` stands for all that begin with it.
+# By kind of key; a name that ends in `_` is a prefix.
 _KEY_VARIABLES = {
     "age": ("SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY_CMD", "XDG_CONFIG_HOME"),
     "age-plugin": ("SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY_CMD", "XDG_CONFIG_HOME"),
@@ -22,8 +22,8 @@ _KEY_VARIABLES = {
     "hckms": ("HUAWEICLOUD_",),
 }
 _REMOTE_KEY_TYPES = frozenset({"kms", "gcp_kms", "azure_kv", "hc_vault", "hckms"})
-_NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_")
-# Paths: sops runs in the tree's root, and these are meant from where the user stands.
+_NETWORK_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_")
+# Paths relative to the working directory of the user, made absolute because sops runs in the root of the tree.
 _PATH_VARIABLES = frozenset(
     {
         "AWS_CA_BUNDLE",
@@ -46,27 +46,30 @@ _PATH_VARIABLES = frozenset(
 
 
 def find_sops(search_path: str, *folders: Path) -> Path:
-    """The sops on PATH; a Failure if there is none, or one that others could have put there: in a folder, for one."""
-    found = find_executable("sops", search_path, *_repositories(folders))
-    if found is None:
+    """Return the first sops on PATH; MachineError if there is none, or if others could have put it there.
+
+    One inside the repositories of `folders` is such a program, and so is one in a folder that others can write to.
+    """
+    executable = find_executable("sops", search_path, *_repositories(folders))
+    if executable is None:
         hint = "install sops 3.9 or newer and put it on PATH; 'envtree compile --secrets ref' needs none"
         raise MachineError("ET620", "sops is not installed", hint)
-    if found.problem:
+    if executable.problem:
         hint = "put a sops first on PATH that only you or root can change, outside of the repository"
-        raise MachineError("ET620", f"the first sops on PATH is not used: {found.problem}", hint)
-    return found.path
+        raise MachineError("ET620", f"the first sops on PATH is not used: {executable.problem}", hint)
+    return executable.path
 
 
 def child_environment(policy: SecretsPolicy, environ: Mapping[str, str], *folders: Path) -> dict[str, str]:
-    """The variables for sops: an allow-list by the kinds of keys that the policy admits, and what keeps it offline."""
+    """Return the variables for sops: an allow-list by the key types of the policy, and settings to keep it offline."""
     names = {"HOME"}.union(*(_KEY_VARIABLES.get(kind, ()) for kind in policy.key_types))
     if policy.key_types & _REMOTE_KEY_TYPES:
-        names.update(_NETWORK)
+        names.update(_NETWORK_VARIABLES)
     prefixes = tuple(name for name in names if name.endswith("_"))
     passed = {
         name: _absolute(name, value) for name, value in environ.items() if name in names or name.startswith(prefixes)
     }
-    # What sops starts, gpg and age plugins, must not come from the repository either.
+    # The programs that sops starts, gpg and age plugins, must not come from the repository either.
     trusted = trusted_folders(environ.get("PATH", ""), *_repositories(folders))
     fixed = {"PATH": os.pathsep.join(trusted), "SOPS_DISABLE_VERSION_CHECK": "1"}
     if "hc_vault" not in policy.key_types:

@@ -1,4 +1,4 @@
-"""The age keys at hand, from the places where sops looks for them."""
+"""Load the age keys of this machine from the places where sops looks for them."""
 
 import os
 import re
@@ -20,9 +20,10 @@ _SIZE_LIMIT = 1 << 20
 
 
 def load_identities(environment: Mapping[str, str]) -> list[Identity]:
-    """Every key of every place; LeftToSops if there is none, or if one is not plain text with plain age keys.
+    """Return all keys of all places; NeedsSopsError if there are none, or one is not a text of plain age keys.
 
-    They are read anew for each file, as sops does, so that none is kept. A command that prints keys is for sops to run.
+    Keys are read again for each file, as sops does, so that none is kept in memory. A command that prints keys
+    (SOPS_AGE_KEY_CMD) is left to sops.
     """
     if "SOPS_AGE_KEY_CMD" in environment:
         raise NeedsSopsError
@@ -48,11 +49,11 @@ def _default_key_file(environment: Mapping[str, str]) -> str | None:
 
 
 def _read_key_file(path: str) -> str | None:
-    """The text of a file, None if there is none."""
+    """Return the text of a file, or None if it does not exist."""
     try:
-        found = os.stat(path)
-        # What can be read but once, such as a pipe, must be left to the one who reads it.
-        if stat.S_ISREG(found.st_mode) and found.st_size <= _SIZE_LIMIT:
+        status = os.stat(path)
+        # A pipe can be read only once, and has to be left for sops to read.
+        if stat.S_ISREG(status.st_mode) and status.st_size <= _SIZE_LIMIT:
             with open(path, "rb", buffering=0) as file:
                 return file.read().decode()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A child process on a short leash: no terminal, a time limit, an output limit, and nobody left behind."""
+"""Run a child process without a terminal, with limits of time and output, and leave no process behind."""
 
 import os
 import selectors
@@ -12,24 +12,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 _CHUNK_SIZE = 1 << 16
-# How soon a stop is noticed.
+# The delay in seconds until a stop is noticed.
 _POLL_INTERVAL = 0.05
 
 
 class ProcessTimeoutError(Exception):
-    """The child did not end in time."""
+    """The child did not end within the time limit."""
 
 
 class OutputLimitError(Exception):
-    """The child wrote more than it may."""
+    """The child wrote more than the output limit."""
 
 
 class ProcessStoppedError(Exception):
-    """Somebody asked for an end."""
+    """The stop event was set."""
 
 
 class ProcessLimits(NamedTuple):
-    """What a child may use: seconds, bytes on stdout, and the event that ends it early."""
+    """The limits of a child: seconds, bytes on stdout, and an event that ends it early."""
 
     timeout: float
     output_limit: int
@@ -50,9 +50,9 @@ def run(
     limits: ProcessLimits,
     stdin_data: bytes | None = None,
 ) -> ProcessResult:
-    """Run a program to its end in a session of its own; on any exception its whole process group is killed.
+    """Run a program to its end in its own session; on any exception its whole process group is killed.
 
-    It reads what it is told, and an empty stdin if that is nothing.
+    Its stdin has `stdin_data`, or is empty.
     """
     deadline = time.monotonic() + limits.timeout
     with subprocess.Popen(
@@ -61,7 +61,7 @@ def run(
         env=environment,
         stdin=subprocess.DEVNULL if stdin_data is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
-        # Not even read: it may quote plaintext, and the exit code says all that is needed.
+        # Not even read: it may quote plaintext, and the exit code is enough.
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as process:
@@ -74,16 +74,16 @@ def run(
 
 
 def kill_process_group(leader: subprocess.Popen[bytes]) -> None:
-    """End a child that leads a session, and all that it has started."""
-    # The group bears the leader's number, which is not free before the leader has been waited for.
+    """Kill a child that leads a session, and all processes that it has started."""
+    # The id of the group is that of its leader, which is not reused before the leader has been waited for.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(leader.pid, signal.SIGKILL)
 
 
 def _communicate(process: subprocess.Popen[bytes], stdin_data: bytes, deadline: float, limits: ProcessLimits) -> bytes:
-    """Tell the child what it is to read while reading what it says: neither waits for the other."""
+    """Write stdin while reading stdout, so that neither process waits for the other."""
     output = bytearray()
-    left = memoryview(stdin_data)
+    remaining = memoryview(stdin_data)
     with selectors.DefaultSelector() as selector:
         if process.stdout:
             selector.register(process.stdout, selectors.EVENT_READ)
@@ -93,8 +93,8 @@ def _communicate(process: subprocess.Popen[bytes], stdin_data: bytes, deadline: 
         while selector.get_map():
             for key, _ in selector.select(_next_timeout(deadline, limits)):
                 if key.fileobj is process.stdin:
-                    left = _write(key.fd, left)
-                    if not left:
+                    remaining = _write(key.fd, remaining)
+                    if not remaining:
                         selector.unregister(key.fileobj)
                         process.stdin.close()
                 elif chunk := os.read(key.fd, _CHUNK_SIZE):
@@ -107,7 +107,7 @@ def _communicate(process: subprocess.Popen[bytes], stdin_data: bytes, deadline: 
 
 
 def _write(descriptor: int, remaining: memoryview) -> memoryview:
-    """Write some of what is left to say; a child that does not listen any more has heard enough."""
+    """Write a part of the remaining input and return the rest; none if the child has closed its stdin."""
     try:
         return remaining[os.write(descriptor, remaining[:_CHUNK_SIZE]) :]
     except BlockingIOError:
@@ -123,7 +123,7 @@ def _wait(process: subprocess.Popen[bytes], deadline: float, limits: ProcessLimi
 
 
 def _next_timeout(deadline: float, limits: ProcessLimits) -> float:
-    """How long to wait before looking up again."""
+    """Return the seconds to wait before checking the limits again; raise if one is exceeded."""
     if limits.stop_event.is_set():
         raise ProcessStoppedError
     remaining = deadline - time.monotonic()

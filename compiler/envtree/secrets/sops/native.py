@@ -1,7 +1,7 @@
-"""Files for age keys, opened without a process: age by pyrage, AES-GCM by cryptography, and here the rules of sops.
+"""Decrypt files for age keys without a process: age by pyrage, AES-GCM by cryptography, the rules of sops here.
 
-What this opens, sops opens to the same values; what this refuses, sops refuses; whatever it is not sure of is left to
-sops. The keys of a file and its plaintext are locals of one call, and gone before any error leaves it.
+A file that this reader opens has the same values in sops, and a file that it refuses is refused by sops; every unclear
+case is left to sops. Data keys and plaintext are locals of one call, and gone before any error leaves it.
 """
 
 import base64
@@ -34,12 +34,12 @@ _ARMOR = re.compile(
     r"-----BEGIN AGE ENCRYPTED FILE-----\n(?P<body>(?:[A-Za-z0-9+/]{64}\n)*[A-Za-z0-9+/]{1,64}={0,2}\n)"
     r"-----END AGE ENCRYPTED FILE-----\n?"
 )
-# One key pair and nobody else, as sops wraps a data key.
+# A data key wrapped for exactly one recipient, as sops does it.
 _HEADER = re.compile(
     rb"age-encryption\.org/v1\n-> X25519 [A-Za-z0-9+/]{43}\n[A-Za-z0-9+/]{43}\n--- [A-Za-z0-9+/]{43}\n"
 )
-# The nonce of the payload, and in it a data key of 32 bytes with its tag.
-_PAYLOAD = 16 + 32 + 16
+# A nonce, a data key of 32 bytes, and its tag.
+_PAYLOAD_SIZE = 16 + 32 + 16
 _COMMENT = "comment"
 # The exit codes of sops.
 _EXIT_DAMAGED, _EXIT_MAC_MISMATCH, _EXIT_NO_KEY = 25, 51, 128
@@ -54,34 +54,34 @@ class _MacError(Exception):
 
 
 class NativeDecrypter:
-    """Opens files whose recipients are all plain age keys, if one of them is at hand."""
+    """Opens files whose recipients are all plain age keys; `fallback` opens all others, and those in unclear cases."""
 
     def __init__(self, root: Path, policy: SecretsPolicy, environment: Mapping[str, str], fallback: Decrypter) -> None:
         self._root = root
         self._policy = policy
         self._environment = environment
         self._fallback = fallback
-        # The libraries do not let other threads run, and waiting for a lock costs less than taking turns.
+        # The libraries hold the interpreter lock, and waiting for this lock costs less than taking turns.
         self._lock = threading.Lock()
 
     def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
-        """The plain data of a file that the policy admits."""
+        """Return the plain data of a file that the policy allows."""
         if sealed.key_types == {"age"} and self._policy.allows_file(sealed):
             with self._lock:
                 outcome = self._decrypt_natively(sealed)
             if isinstance(outcome, dict):
                 return outcome
             if outcome is not None:
-                # Raised where nothing of the file is in reach of whoever looks at the traceback.
+                # Raised here, where no plaintext or key is reachable from the traceback.
                 check_exit_code(outcome, sealed)
         return self._fallback.decrypt(sealed)
 
     def stop(self) -> None:
-        """End what is running elsewhere; here nothing runs long."""
+        """Stop the fallback; a native decryption does not take long."""
         self._fallback.stop()
 
     def _decrypt_natively(self, sealed: SecretsFile) -> dict[str, Any] | int | None:
-        """The plain data, the exit code with which sops refuses the file, or None if only sops can tell."""
+        """Return the plain data, the exit code with which sops refuses the file, or None to leave it to sops."""
         data = read_unchanged(self._root, sealed)
         try:
             return _decrypt_file(parse_standard_file(sealed, data), load_identities(self._environment))
@@ -97,37 +97,37 @@ class NativeDecrypter:
 
 def _decrypt_file(standard_file: StandardFile, identities: list[Identity]) -> dict[str, Any]:
     cipher = _unwrap_data_key(standard_file.wrapped_keys, identities)
-    values = _TreeDecrypter(cipher)
-    plain = values.decrypt_mapping(standard_file.tree, ())
+    decrypter = _TreeDecrypter(cipher)
+    plain = decrypter.decrypt_mapping(standard_file.tree, ())
     try:
         expected, _ = _decrypt_text(cipher, standard_file.mac, standard_file.lastmodified)
     except InvalidTag:
         raise _MacError from None
-    if not hmac.compare_digest(expected, values.digest()):
+    if not hmac.compare_digest(expected, decrypter.digest()):
         raise _MacError
     return plain
 
 
 def _unwrap_data_key(wrapped_keys: tuple[tuple[str, str], ...], identities: list[Identity]) -> AESGCM:
-    """The data key of the first entry that a key opens, which has to say itself that it is for this key.
+    """Return the data key of the first entry that an identity opens; the entry must name this identity.
 
-    sops asks no such question in some versions, and in others only reads entries that say so.
+    Some versions of sops try each identity on each entry; others read only the entries that name an identity.
     """
     for recipient, armored in wrapped_keys:
         wrapped = _decode_armor(armored)
-        for key in identities:
+        for identity in identities:
             try:
-                cipher = AESGCM(pyrage.decrypt(wrapped, [key]))
+                cipher = AESGCM(pyrage.decrypt(wrapped, [identity]))
             except pyrage.DecryptError:
                 continue
-            if str(key.to_public()) != recipient:
+            if str(identity.to_public()) != recipient:
                 raise NeedsSopsError
             return cipher
     raise _NoMatchingIdentityError
 
 
 def _decode_armor(armored: str) -> bytes:
-    """The bytes of an age file for one plain key; LeftToSops for anything that age could read in another way."""
+    """Return the bytes of an age file for one plain key; NeedsSopsError for a form that age could read differently."""
     match = _ARMOR.fullmatch(armored)
     body = match["body"].replace("\n", "") if match else ""
     try:
@@ -135,24 +135,24 @@ def _decode_armor(armored: str) -> bytes:
     except binascii.Error:
         raise NeedsSopsError from None
     header = _HEADER.match(wrapped)
-    if header is None or len(wrapped) != header.end() + _PAYLOAD or base64.b64encode(wrapped).decode() != body:
+    if header is None or len(wrapped) != header.end() + _PAYLOAD_SIZE or base64.b64encode(wrapped).decode() != body:
         raise NeedsSopsError
     return wrapped
 
 
 class _TreeDecrypter:
-    """One walk over the tree of a file, in whose order the MAC counts the values."""
+    """Decrypts the tree of a file in one walk, in the order in which the MAC covers the values."""
 
     def __init__(self, cipher: AESGCM) -> None:
         self._cipher = cipher
         self._hash = hashlib.sha512()
 
     def decrypt_mapping(self, node: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-        """The plain map at a path."""
+        """Return the plain map at a path."""
         return {key: self._decrypt_node(child, (*path, key)) for key, child in node.items()}
 
     def digest(self) -> bytes:
-        """The MAC of all values so far."""
+        """Return the MAC of all values so far."""
         return self._hash.hexdigest().upper().encode()
 
     def _decrypt_node(self, node: Any, path: tuple[str, ...]) -> Any:
@@ -164,7 +164,10 @@ class _TreeDecrypter:
         return self._hash_and_convert(kind, plain)
 
     def _decrypt_items(self, node: list[Any], path: tuple[str, ...]) -> Iterator[Any]:
-        """The items of a list, which all have the path of the list; comments among them are decrypted and dropped."""
+        """Yield the items of a list, without comments; each item is authenticated with the path of the list.
+
+        Comments are decrypted, which authenticates them, and dropped.
+        """
         for item in node:
             if isinstance(item, (dict, list)):
                 yield self._decrypt_node(item, path)
@@ -183,7 +186,7 @@ class _TreeDecrypter:
 
 
 def _decrypt_text(cipher: AESGCM, text: Any, associated_data: str) -> tuple[bytes, str]:
-    """The bytes and the type of an encrypted text; InvalidTag if it is not what was encrypted, about this."""
+    """Return the bytes and the type of an encrypted text; InvalidTag if it or its associated data was changed."""
     match = _ENCRYPTED.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise NeedsSopsError

@@ -1,4 +1,4 @@
-"""The sops of this machine, for one tree: found once, outside of it, and given no more than the policy admits."""
+"""Run the sops of this machine for one tree: found once, outside the tree, in an environment that the policy limits."""
 
 import os
 import threading
@@ -23,29 +23,29 @@ _OUTPUT_LIMIT = 8 << 20
 
 
 class SopsProgram:
-    """sops, run in the root of the tree, in a folder where a copy lies, or, with a `tree`, in another one's output."""
+    """The sops program for files below `root`: the root of the tree, or an output of `tree`."""
 
     def __init__(
         self, root: Path, policy: SecretsPolicy, environ: Mapping[str, str], timeout: float, tree: Path | None = None
     ) -> None:
         self._root = root
-        # What lies in either could be somebody else's.
+        # Files in both folders can come from other people, so neither may contain the program.
         self._folders = (root, tree or root)
         self._policy, self._environ = policy, environ
         self.limits = ProcessLimits(timeout, _OUTPUT_LIMIT, threading.Event())
 
     @cached_property
     def environment(self) -> dict[str, str]:
-        """What it finds around it; where another reader opens all files, nobody asks."""
+        """The variables for sops; computed only if sops runs at all."""
         return child_environment(self._policy, self._environ, *self._folders)
 
     @cached_property
     def binary(self) -> Path:
-        """Its absolute path."""
+        """The absolute path of sops."""
         return find_sops(self._environ.get("PATH", ""), *self._folders)
 
     def command(self, arguments: Sequence[str], config: str = os.devnull) -> list[str]:
-        """A command line; without a configuration, for the tree could bring one."""
+        """Return a command line; without `config` sops reads no configuration, which could come from the tree."""
         return [str(self.binary), "--config", config, *arguments]
 
     def run(
@@ -57,7 +57,7 @@ class SopsProgram:
         folder: Path | None = None,
         stdin_data: bytes | None = None,
     ) -> ProcessResult:
-        """Run a command line to its end; a Failure says that it did not open `path`, or what else its task was."""
+        """Run a command line to its end; `path` and `task` are for the message of a MachineError."""
         try:
             return run(command, folder or self._root, self.environment, self.limits, stdin_data)
         except ProcessTimeoutError:
@@ -72,5 +72,5 @@ class SopsProgram:
             raise MachineError("ET620", f"sops cannot be started: {error.strerror}") from None
 
     def stop(self) -> None:
-        """End the running processes, and let none start any more."""
+        """End the running processes, and start no others."""
         self.limits.stop_event.set()

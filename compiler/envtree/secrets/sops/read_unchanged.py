@@ -1,4 +1,7 @@
-"""What is decrypted is what was checked."""
+"""Read a file again before it is decrypted, and require the checked digest.
+
+This guards against a change between check and use.
+"""
 
 import hashlib
 from pathlib import Path
@@ -8,9 +11,9 @@ from envtree.model.secrets_file import SecretsFile
 
 
 def read_unchanged(root: Path, sealed: SecretsFile) -> bytes:
-    """The bytes of a file, which must be those that were checked."""
+    """Return the bytes of a file; MachineError if they are not those that were checked."""
     try:
-        # A Path takes as long to make as the file to read.
+        # Not a Path: constructing one takes as long as reading the file.
         with open(f"{root}/{sealed.path}", "rb", buffering=0) as file:
             data = file.read()
     except OSError:

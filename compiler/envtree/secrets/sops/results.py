@@ -1,4 +1,4 @@
-"""What sops answers: its exit code as a finding or a failure, and its JSON as data."""
+"""Translate the results of sops: exit codes into exceptions, JSON into data."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from typing import Any
 from envtree.model.diagnostic import MachineError, NoKeyError
 from envtree.model.secrets_file import DecryptError, SecretsFile, printable_key
 
-# The exit codes of sops that speak of the file, or of the keys; every other one is a failure of sops.
+# The exit codes of sops for problems of the file and of the keys; every other code is a failure of sops.
 _MAC_CODES = frozenset({24, 51, 52})
 _FILE_CODES = frozenset({2, 4, 25, 100})
 _KEY_CODES = frozenset({111, 128})
@@ -21,7 +21,7 @@ _MAX_SHOWN_KEYS = 3
 
 
 def check_exit_code(code: int, sealed: SecretsFile, hint: str = "") -> None:
-    """Raise what an exit code says; `hint` is for a failure of which nothing is known."""
+    """Raise the exception for an exit code; `hint` is for a failure whose cause is unknown."""
     if code == 0:
         return
     if code in _MAC_CODES:
@@ -37,25 +37,25 @@ def check_exit_code(code: int, sealed: SecretsFile, hint: str = "") -> None:
 
 
 def _key_hint(sealed: SecretsFile) -> str:
-    """What to do, and the public keys by which somebody finds out whose key it takes."""
-    told = []
+    """Return what to do, with the public keys that identify the private keys needed."""
+    hints = []
     for kind, hint in _KEY_HINTS.items():
-        what = _MISSING_KEY_FILE_HINT if kind == "age" and _is_key_file_missing() else hint
-        keys = [printable_key(kind, one.value) for one in sealed.recipients if one.kind == kind]
+        action = _MISSING_KEY_FILE_HINT if kind == "age" and _is_key_file_missing() else hint
+        keys = [printable_key(kind, recipient.value) for recipient in sealed.recipients if recipient.kind == kind]
         more = f" and {len(keys) - _MAX_SHOWN_KEYS} more" if len(keys) > _MAX_SHOWN_KEYS else ""
-        told += [f"{what}: {', '.join(keys[:_MAX_SHOWN_KEYS])}{more}"] if keys else []
-    return "; ".join(told)
+        hints += [f"{action}: {', '.join(keys[:_MAX_SHOWN_KEYS])}{more}"] if keys else []
+    return "; ".join(hints)
 
 
 def _is_key_file_missing() -> bool:
-    """Whether the variable for a file of keys leads nowhere; its text is not told, for it may be a key itself."""
-    named = os.environ.get("SOPS_AGE_KEY_FILE")
-    return bool(named) and not Path(str(named)).exists()
+    """Report whether SOPS_AGE_KEY_FILE names no existing file; its text is not shown, for it may be a key itself."""
+    path = os.environ.get("SOPS_AGE_KEY_FILE")
+    return bool(path) and not Path(str(path)).exists()
 
 
 def parse_plaintext(output: bytes, sealed: SecretsFile) -> dict[str, Any]:
-    """The data of a JSON object; a Failure for anything else, duplicate keys and NaN included."""
-    # No exception of `json` gets out, for it carries the document.
+    """Parse a JSON object; MachineError for anything else, duplicate keys and NaN included."""
+    # No exception of `json` may escape, for it contains the document.
     data = parse_json_object(output)
     if data is None:
         raise MachineError("ET623", f"what sops made of '{sealed.path}' is not a JSON object")
@@ -63,7 +63,7 @@ def parse_plaintext(output: bytes, sealed: SecretsFile) -> dict[str, Any]:
 
 
 def parse_json_object(text: bytes | str) -> dict[str, Any] | None:
-    """A JSON object that every reader takes for the same data; None for anything else."""
+    """Parse a JSON object that every parser reads as the same data; None for anything else."""
     try:
         data = json.loads(text, object_pairs_hook=_reject_duplicate_keys, parse_constant=_reject_constant)
     except (ValueError, RecursionError):

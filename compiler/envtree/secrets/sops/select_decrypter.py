@@ -1,4 +1,4 @@
-"""Which reader opens the files of a tree: this process where it can and is sure, sops for all the rest."""
+"""Choose the decrypter for the files of a tree: the native reader where it is certain, sops for the rest."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -24,9 +24,10 @@ def select_decrypter(
     environ: Mapping[str, str] = os.environ,
     make_environment: Callable[[SecretsPolicy, Mapping[str, str], Path, Path], dict[str, str]] = child_environment,
 ) -> Decrypter:
-    """The reader that ENVTREE_SOPS names; by default the native one, if its libraries are installed, backed by sops.
+    """Return the decrypter that ENVTREE_SOPS names; by default the native one, if installed, with sops as fallback.
 
-    It opens files below `root`, which may be an output of the `tree`. `around` tells what keys it finds around it.
+    It opens files below `root`, which may be an output of `tree`. `make_environment` returns the variables in which the
+    native reader looks for keys.
     """
     choice = environ.get(VARIABLE) or _AUTO
     if choice not in (_AUTO, _NATIVE, _PROCESS):
@@ -43,20 +44,20 @@ def select_decrypter(
             hint = f"run: pip install 'envtree[native]', or unset {VARIABLE}"
             raise MachineError("ET620", "the libraries that open files without sops are not installed", hint) from None
         return sops
-    otherwise = _NoFallback() if choice == _NATIVE else sops
+    fallback = _NoFallback() if choice == _NATIVE else sops
     return cast(
         Decrypter,
-        native.NativeDecrypter(root, policy, make_environment(policy, environ, root, tree or root), otherwise),
+        native.NativeDecrypter(root, policy, make_environment(policy, environ, root, tree or root), fallback),
     )
 
 
 class _NoFallback:
-    """Opens nothing, where nobody but the native reader may."""
+    """Refuses every file, where only the native reader may open files."""
 
     def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
-        """Say that this file would need sops."""
+        """Raise NoKeyError: the file would need sops."""
         message = f"'{sealed.path}' cannot be opened without sops, or no age key is at hand"
         raise NoKeyError(message, f"unset {VARIABLE}, so that sops is used for it")
 
     def stop(self) -> None:
-        """Nothing runs."""
+        """Do nothing: no process runs."""

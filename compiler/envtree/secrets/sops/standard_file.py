@@ -1,7 +1,7 @@
-"""Whether a file stands as sops writes it, so that no two readers could take it for different things.
+"""Check that a file has the form in which sops writes it, so that two parsers cannot read it differently.
 
-Files are read by the YAML parsers of two languages, and those agree on what programs write, not on all that people can
-think of. Nothing here says that a file is wrong: what is unusual is left to sops itself, which is slower.
+Two YAML parsers, in two languages, read each file; they agree on the output of programs, but not on everything that
+YAML allows. This module never rejects a file: an unusual one is left to sops itself, which is slower.
 """
 
 import re
@@ -14,13 +14,13 @@ from envtree.secrets.sops.results import parse_json_object
 
 
 class NeedsSopsError(Exception):
-    """Only sops itself can say what becomes of a file."""
+    """Only sops itself can decide about a file."""
 
 
 class StandardFile(NamedTuple):
-    """What a file says about itself: its tree without the `sops` map, and from there what it takes to open it.
+    """A file in standard form: its tree without the `sops` map, and the metadata needed to open it.
 
-    `entries` are its recipients, each with the data key as it is encrypted for this one, in their order.
+    `wrapped_keys` are pairs of an age recipient and the data key encrypted for it, in the order of the file.
     """
 
     tree: Mapping[str, Any]
@@ -29,21 +29,21 @@ class StandardFile(NamedTuple):
     mac: str
 
 
-_SOPS = "sops"
-_METADATA = frozenset({"age", "lastmodified", "mac", "version", "unencrypted_suffix"})
+_METADATA_KEY = "sops"
+_METADATA_FIELDS = frozenset({"age", "lastmodified", "mac", "version", "unencrypted_suffix"})
 # Older versions of sops write all kinds of keys, the unused ones empty.
-_UNUSED = frozenset({"kms", "gcp_kms", "azure_kv", "hc_vault", "pgp"})
+_UNUSED_FIELDS = frozenset({"kms", "gcp_kms", "azure_kv", "hc_vault", "pgp"})
 _VERSION = re.compile(r"[0-9]{1,5}\.[0-9]{1,5}\.[0-9]{1,5}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
-# Begins with a letter, so that it is a text in every YAML, unless it is one of the words.
+# A key that begins with a letter is a string to every YAML parser, unless it is one of the keywords.
 _KEY = re.compile(r"(?:[^\W\d]|\$)[\w.$/@ -]*")
 _YAML_KEYWORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
-# What begins anchors, aliases, tags, merges, escapes, maps in braces, directives; and several documents.
+# Characters of anchors, aliases, tags, merges, escapes, flow maps and directives; and markers between documents.
 _NONSTANDARD_YAML_BYTES = b"&*!<>?%@`{}\\\t\r"
 _DOCUMENT_MARKERS = (b"---", b"...")
-# sops takes the text of a comment for a value if it can be decrypted as one, and counts it in the MAC.
+# sops treats a comment as a value if its text can be decrypted as one, and includes it in the MAC.
 _NONSTANDARD_COMMENT = re.compile(
     r"#(?:[ ]*$|ENC\[(?!AES256_GCM,data:[A-Za-z0-9+/]+={0,2},iv:[A-Za-z0-9+/]{43}=,"
     r"tag:[A-Za-z0-9+/]{22}==,type:comment\]$))",
@@ -56,11 +56,11 @@ _NONSTANDARD_ENV_LINE = re.compile(
 
 
 def parse_standard_file(sealed: SecretsFile, data: bytes) -> StandardFile:
-    """What a file says, if it is one for plain age keys and stands as sops writes it; else LeftToSops."""
+    """Parse a file for plain age keys in the form in which sops writes it; NeedsSopsError for any other."""
     tree = dict(sealed.raw_data)
-    metadata = tree.pop(_SOPS, None)
-    usual = isinstance(metadata, dict) and _is_standard_text(sealed, data) and _has_standard_keys(tree)
-    if not usual or not _is_standard_metadata(metadata):
+    metadata = tree.pop(_METADATA_KEY, None)
+    is_standard = isinstance(metadata, dict) and _is_standard_text(sealed, data) and _has_standard_keys(tree)
+    if not is_standard or not _is_standard_metadata(metadata):
         raise NeedsSopsError
     entries = tuple((entry["recipient"], entry["enc"]) for entry in metadata["age"])
     return StandardFile(tree, entries, metadata["lastmodified"], metadata["mac"])
@@ -75,8 +75,8 @@ def _is_standard_text(sealed: SecretsFile, data: bytes) -> bool:
 
 
 def _is_standard_yaml(data: bytes) -> bool:
-    marks = data.startswith(_DOCUMENT_MARKERS) or any(b"\n" + mark in data for mark in _DOCUMENT_MARKERS)
-    return not marks and len(data.translate(None, _NONSTANDARD_YAML_BYTES)) == len(data)
+    has_markers = data.startswith(_DOCUMENT_MARKERS) or any(b"\n" + marker in data for marker in _DOCUMENT_MARKERS)
+    return not has_markers and len(data.translate(None, _NONSTANDARD_YAML_BYTES)) == len(data)
 
 
 def _has_standard_keys(node: Any) -> bool:
@@ -90,21 +90,22 @@ def _is_standard_key(key: str) -> bool:
 
 
 def _is_standard_metadata(metadata: dict[str, Any]) -> bool:
-    used = {name: value for name, value in metadata.items() if name not in _UNUSED or value not in (None, [])}
-    texts = all(isinstance(value, str) for name, value in used.items() if name != "age")
+    used = {name: value for name, value in metadata.items() if name not in _UNUSED_FIELDS or value not in (None, [])}
+    are_texts = all(isinstance(value, str) for name, value in used.items() if name != "age")
     if (
-        not texts
-        or not used.keys() <= _METADATA
+        not are_texts
+        or not used.keys() <= _METADATA_FIELDS
         or used.get("unencrypted_suffix", UNENCRYPTED_SUFFIX) != UNENCRYPTED_SUFFIX
     ):
         return False
     mac = parse_ciphertext(used.get("mac", ""))
-    known = mac is not None and mac.type == "str" and _VERSION.fullmatch(used.get("version", "")) is not None
-    return known and _is_time(used.get("lastmodified", "")) and _are_age_entries(used.get("age"))
+    has_mac = mac is not None and mac.type == "str"
+    has_version = _VERSION.fullmatch(used.get("version", "")) is not None
+    return has_mac and has_version and _is_time(used.get("lastmodified", "")) and _are_age_entries(used.get("age"))
 
 
 def _is_time(text: str) -> bool:
-    """Whether sops would write the time that it reads just so: in UTC, without fractions."""
+    """Report whether a time has the form in which sops writes it: in UTC, without fractions."""
     try:
         return bool(_TIME.fullmatch(text) and datetime.fromisoformat(text))
     except ValueError:

@@ -1,4 +1,4 @@
-"""A program of the user's own in the user's own terminal: sops with an editor in it."""
+"""Run sops with an editor in the terminal of the user."""
 
 import signal
 import subprocess
@@ -11,7 +11,7 @@ from types import FrameType
 
 from envtree.secrets.sops.limited_process import ProcessTimeoutError, kill_process_group
 
-# What editors need to know of the terminal and the desktop; those that end in `_` stand for all that begin with them.
+# The variables of the terminal and the desktop that editors need; a name that ends in `_` is a prefix.
 _EDITOR_VARIABLES = (
     *("EDITOR", "SOPS_EDITOR", "SHELL", "USER", "LOGNAME", "TERM", "COLORTERM", "TERMINFO", "TERMINFO_DIRS"),
     *("LANG", "LANGUAGE", "LC_", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_", "DBUS_SESSION_BUS_ADDRESS"),
@@ -21,16 +21,16 @@ _POLL_INTERVAL = 0.05
 
 
 def editor_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of the terminal and the desktop."""
+    """Return the variables of the terminal and the desktop."""
     prefixes = tuple(name for name in _EDITOR_VARIABLES if name.endswith("_"))
     return {name: value for name, value in environ.items() if name in _EDITOR_VARIABLES or name.startswith(prefixes)}
 
 
 def run_in_terminal(command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float) -> int:
-    """Run a program to its end; its exit code. Without a terminal it may take so many seconds, and cannot ask."""
+    """Run a program to its end and return its exit code; `timeout` in seconds applies only without a terminal."""
     if not sys.stdin.isatty():
         return _run_unattended(command, folder, environment, timeout)
-    # What it says may quote plaintext, which is on that screen anyway, and must not get into a log.
+    # Its stderr may quote plaintext, which this screen shows anyway, but which must not get into a log.
     stderr = None if sys.stderr.isatty() else subprocess.DEVNULL
     with (
         _leave_interrupts_to_child(),
@@ -47,7 +47,10 @@ def run_in_terminal(command: Sequence[str], folder: Path, environment: Mapping[s
 
 
 def _run_unattended(command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float) -> int:
-    """sops asks for a key to be pressed after a mistake; with an empty stdin it would start the editor for ever."""
+    """Run a program with a time limit and a stdin that stays open.
+
+    After invalid text sops waits for a key press; at the end of stdin it would start the editor again and again.
+    """
     with subprocess.Popen(
         command,
         cwd=folder,

@@ -1,4 +1,4 @@
-"""Decrypted bytes to values, by the types of sops, and in the form in which its JSON gives them back."""
+"""Convert decrypted bytes to values by the types of sops, in the form that its JSON output has."""
 
 import re
 from collections.abc import Callable
@@ -12,14 +12,17 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _FLOAT = re.compile(r"-?[0-9]{1,400}(?:\.[0-9]{1,400})?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{0,8}[1-9])?(?:Z|[+-](?!00:00)\d\d:\d\d)", re.ASCII)
 _FRACTION = re.compile(r"\.[0-9]+")
-# Go's JSON writes greater numbers with an exponent, which Python then reads as a float.
+# Go's JSON writes larger numbers with an exponent, which Python then reads as floats.
 _EXPONENT_THRESHOLD = 1e21
 
 
 def parse_typed_value(kind: str, plain: bytes) -> Any:
-    """The value; LeftToSops if sops would not have written it so, for it hashes what it reads, spelled its own way."""
-    read = _PARSERS.get(kind)
-    value = None if read is None else read(plain)
+    """Return the value; NeedsSopsError if sops would have written it in another form.
+
+    sops hashes the value that it reads in its own form, so any other form would have another MAC.
+    """
+    parser = _PARSERS.get(kind)
+    value = None if parser is None else parser(plain)
     if value is None:
         raise NeedsSopsError
     return value
@@ -46,7 +49,7 @@ def _float(plain: bytes) -> int | float | None:
 
 
 def _shortest_decimal(value: float) -> str:
-    """The shortest digits that are this number, without an exponent."""
+    """Return the shortest digits that denote this number, without an exponent."""
     text = format(Decimal(repr(value)), "f")
     return text.removesuffix(".0")
 
@@ -60,7 +63,7 @@ def _time(plain: bytes) -> str | None:
     if not _TIME.fullmatch(text):
         return None
     try:
-        # Python keeps fewer digits of a second than Go does, and here only the calendar is asked.
+        # Only the calendar is checked: Python keeps fewer digits of a second than Go does.
         datetime.fromisoformat(_FRACTION.sub("", text))
     except ValueError:
         return None

@@ -1,6 +1,6 @@
-"""The verbs of sops that write: encrypted bytes become other encrypted bytes, and plaintext goes through pipes only.
+"""Run the commands of sops that write: they take and return encrypted bytes, and plaintext passes through pipes only.
 
-sops changes files, so it gets a copy of the encrypted one in a private folder; the tree itself is out of its reach.
+sops changes files in place, so it gets a copy of the encrypted file in a private folder, and never one of the tree.
 """
 
 import json
@@ -20,12 +20,12 @@ from envtree.secrets.sops.program import INPUT_TYPES, SopsProgram
 from envtree.secrets.sops.results import check_exit_code, parse_plaintext
 from envtree.secrets.sops.terminal import editor_environment, run_in_terminal
 
-# What no reader of YAML takes for a line break, or for half a character.
+# Everything but printable ASCII: a YAML parser could read it as a line break or as half a character.
 _ESCAPED_CHARACTERS = re.compile(r'[^\x20-\x7e]|["\\]')
 
 
 def to_flow_yaml(data: Any) -> str:
-    """Maps, lists and scalars in YAML's flow style."""
+    """Render maps, lists and scalars in the flow style of YAML."""
     if isinstance(data, Mapping):
         return "{" + ", ".join(f"{_quote(key)}: {to_flow_yaml(value)}" for key, value in data.items()) + "}"
     if isinstance(data, list):
@@ -34,16 +34,16 @@ def to_flow_yaml(data: Any) -> str:
 
 
 def _quote(text: str) -> str:
-    return '"' + _ESCAPED_CHARACTERS.sub(lambda found: f"\\U{ord(found[0]):08x}", text) + '"'
+    return '"' + _ESCAPED_CHARACTERS.sub(lambda match: f"\\U{ord(match[0]):08x}", text) + '"'
 
 
-# Linux keeps files there in memory. Elsewhere a temporary folder has to do, on whatever disk it is.
-_MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 -- a folder of our own is made in it, which only we can enter
+# Linux keeps files there in memory. Elsewhere the default temporary folder is used, on any disk.
+_MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 -- a private folder is made in it
 
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder that only this user can enter; it is gone at the end with all that is in it."""
+    """Make a folder that only this user can enter; it is removed at the end with all its files."""
     in_memory = os.path.isdir(_MEMORY_FOLDER) and os.access(_MEMORY_FOLDER, os.W_OK | os.X_OK)
     with tempfile.TemporaryDirectory(prefix="envtree-", dir=_MEMORY_FOLDER if in_memory else None) as folder:
         yield Path(folder)
@@ -51,8 +51,8 @@ def private_folder() -> Iterator[Path]:
 
 SopsFormat = Literal["yaml", "json", "env"]
 
-# How long an editor may take where there is no terminal, and so nobody.
-_UNATTENDED = 60
+# How many seconds an editor may take where there is no terminal, and so no user.
+_UNATTENDED_TIMEOUT = 60
 _EXIT_UNCHANGED = 200
 _EXIT_NO_EDITOR = 201
 _OLD_SOPS_HINT = (
@@ -61,40 +61,40 @@ _OLD_SOPS_HINT = (
 
 
 class RecipientKeys(NamedTuple):
-    """Public keys, as sops takes them: age recipients, SSH keys included, and PGP fingerprints."""
+    """Public keys in the form that sops takes: age recipients, SSH keys included, and PGP fingerprints."""
 
     age: tuple[str, ...] = ()
     pgp: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, keys: Iterable[tuple[str, str]]) -> "RecipientKeys":
-        """Those of people, by the kinds of recipients, in the order given."""
-        found = tuple(keys)
-        age = tuple(key for kind, key in found if kind != "pgp")
-        return cls(age, tuple(key for kind, key in found if kind == "pgp"))
+        """Divide pairs of recipient kind and key into age and PGP keys, in the order given."""
+        pairs = tuple(keys)
+        age = tuple(key for kind, key in pairs if kind != "pgp")
+        return cls(age, tuple(key for kind, key in pairs if kind == "pgp"))
 
     def options(self, prefix: str = "") -> Iterator[str]:
-        """The options that name them."""
+        """Yield the command-line options for these keys."""
         for kind, keys in (("age", self.age), ("pgp", self.pgp)):
             if keys:
                 yield f"--{prefix}{kind}={','.join(keys)}"
 
 
 class SetValue(NamedTuple):
-    """A value, or a map or list of values, to be written at a path."""
+    """Set a value, or a map or list of values, at a path."""
 
     path: KeyPath
     value: Any
 
 
 class UnsetKey(NamedTuple):
-    """A key to be taken out, with all below it."""
+    """Remove a key with everything below it."""
 
     path: KeyPath
 
 
 class SopsWriter:
-    """The real sops, for files that the policy admits."""
+    """Runs the real sops on files that the policy allows."""
 
     def __init__(
         self, root: Path, policy: SecretsPolicy, *, environ: Mapping[str, str] = os.environ, timeout: float = 30.0
@@ -104,78 +104,80 @@ class SopsWriter:
         self.program = SopsProgram(root, policy, environ, timeout)
 
     def decrypt(self, sealed: SecretsFile, data: bytes) -> dict[str, Any]:
-        """The plain data of a file, `_scope` included."""
+        """Return the plain data of a file, `_scope` included."""
         self.check_policy(sealed)
         arguments = ["decrypt", *_type_options(sealed.format, "json")]
-        finished = self.program.run(self.program.command(arguments), sealed.path, stdin_data=data)
-        check_exit_code(finished.exit_code, sealed)
-        return parse_plaintext(finished.output, sealed)
+        result = self.program.run(self.program.command(arguments), sealed.path, stdin_data=data)
+        check_exit_code(result.exit_code, sealed)
+        return parse_plaintext(result.output, sealed)
 
     def encrypt(self, path: str, format: SopsFormat, plain: Mapping[str, Any], keys: RecipientKeys) -> bytes:
-        """A new file; this needs no private key."""
-        # Its own YAML reader keeps integers, which its JSON reader turns into floats.
+        """Return a new file; this needs no private key."""
+        # The YAML reader of sops keeps integers; its JSON reader turns them into floats.
         types = ("--input-type", "yaml", "--output-type", INPUT_TYPES[format])
         arguments = ["encrypt", f"--filename-override=./{path}", *types, *keys.options()]
-        told = to_flow_yaml(plain).encode()
-        finished = self.program.run(self.program.command(arguments), path, "encrypt", stdin_data=told)
-        if finished.exit_code:
+        stdin_data = to_flow_yaml(plain).encode()
+        result = self.program.run(self.program.command(arguments), path, "encrypt", stdin_data=stdin_data)
+        if result.exit_code:
             hint = "gpg needs the public key of every PGP reader" if keys.pgp else ""
-            raise MachineError("ET623", f"sops failed to encrypt '{path}' with exit code {finished.exit_code}", hint)
-        return finished.output
+            raise MachineError("ET623", f"sops failed to encrypt '{path}' with exit code {result.exit_code}", hint)
+        return result.output
 
     def apply_edits(self, sealed: SecretsFile, data: bytes, edits: Sequence[SetValue | UnsetKey]) -> bytes:
-        """The file after some steps; what they do not touch keeps its bytes, but for the MAC and the date."""
+        """Return the file after some edits; all else keeps its bytes, except the MAC and the date."""
         self.check_policy(sealed)
         types = _type_options(sealed.format, sealed.format)
         with private_folder() as folder:
             copy = _write_copy(folder, sealed, data)
-            for index, value in (told for step in edits for told in _set_arguments(step)):
-                where = ["--", f"./{copy.name}", index]
-                words = ["unset", *types, *where] if value is None else ["set", *types, "--value-stdin", *where]
-                command = self.program.command(words)
-                finished = self.program.run(command, sealed.path, "change", folder=folder, stdin_data=value)
-                check_exit_code(finished.exit_code, sealed, _OLD_SOPS_HINT.format(sealed.path))
+            for index, value in (argument for edit in edits for argument in _set_arguments(edit)):
+                options = ["unset", *types] if value is None else ["set", *types, "--value-stdin"]
+                command = self.program.command([*options, "--", f"./{copy.name}", index])
+                result = self.program.run(command, sealed.path, "change", folder=folder, stdin_data=value)
+                check_exit_code(result.exit_code, sealed, _OLD_SOPS_HINT.format(sealed.path))
             return copy.read_bytes()
 
     def rotate(self, sealed: SecretsFile, data: bytes, add: RecipientKeys, remove: RecipientKeys) -> bytes:
-        """The file under a new data key, for some readers more and some less."""
+        """Return the file with a new data key, and with some recipients added and others removed."""
         self.check_policy(sealed)
         options = (*add.options("add-"), *remove.options("rm-"))
         with private_folder() as folder:
             copy = _write_copy(folder, sealed, data)
             arguments = ["rotate", *_type_options(sealed.format, sealed.format), *options, "--", f"./{copy.name}"]
-            finished = self.program.run(self.program.command(arguments), sealed.path, "rotate", folder=folder)
-        check_exit_code(finished.exit_code, sealed)
-        return finished.output
+            result = self.program.run(self.program.command(arguments), sealed.path, "rotate", folder=folder)
+        check_exit_code(result.exit_code, sealed)
+        return result.output
 
     def update_keys(self, sealed: SecretsFile, data: bytes, keys: RecipientKeys) -> bytes:
-        """The file under the same data key for exactly these readers."""
+        """Return the file with the same data key, encrypted for exactly these recipients."""
         self.check_policy(sealed)
-        rule = {kind: ",".join(found) for kind, found in keys._asdict().items() if found}
+        rule = {kind: ",".join(values) for kind, values in keys._asdict().items() if values}
         with private_folder() as folder:
             copy = _write_copy(folder, sealed, data)
-            # Its folder holds nothing else, and public keys are no secret.
+            # The private folder contains no plaintext, and public keys are no secret.
             (folder / "rules").write_text(json.dumps({"creation_rules": [rule]}))
             arguments = ["updatekeys", "--yes", *_type_options(sealed.format)[:2], "--", f"./{copy.name}"]
             command = self.program.command(arguments, str(folder / "rules"))
-            finished = self.program.run(command, sealed.path, "change", folder=folder)
-            check_exit_code(finished.exit_code, sealed)
+            result = self.program.run(command, sealed.path, "change", folder=folder)
+            check_exit_code(result.exit_code, sealed)
             return copy.read_bytes()
 
     def edit(self, sealed: SecretsFile, data: bytes) -> bytes | None:
-        """The file as the user's editor leaves it, None if that is as it was; its plaintext is a file meanwhile."""
+        """Return the file as edited in the editor of the user, or None if it is unchanged.
+
+        Its plaintext is in a temporary file meanwhile.
+        """
         self.check_policy(sealed)
         with private_folder() as folder:
             copy = folder / sealed.path.rpartition("/")[2]
             copy.write_bytes(data)
             types = _type_options(sealed.format, sealed.format)
             command = self.program.command(["edit", *types, "--", f"./{copy.name}"])
-            # Here sops puts the plaintext: into memory, if there is a way.
+            # sops writes the plaintext to TMPDIR: the private folder, which is in memory where possible.
             environment = self._editor_environment | self.program.environment | {"TMPDIR": str(folder)}
             try:
-                code = run_in_terminal(command, folder, environment, _UNATTENDED)
+                code = run_in_terminal(command, folder, environment, _UNATTENDED_TIMEOUT)
             except ProcessTimeoutError:
-                message = f"the editor did not end within {_UNATTENDED} seconds, and there is no terminal"
+                message = f"the editor did not end within {_UNATTENDED_TIMEOUT} seconds, and there is no terminal"
                 hint = "run it in a terminal; one that was given no valid text would wait for ever"
                 raise MachineError("ET622", message, hint) from None
             except OSError as error:
@@ -184,13 +186,13 @@ class SopsWriter:
             return None if code == _EXIT_UNCHANGED else copy.read_bytes()
 
     def check_policy(self, sealed: SecretsFile) -> None:
-        """Raise if the policy does not allow what sops would call, or start, for a file."""
+        """Raise DecryptError if the policy does not allow the services or programs that sops would use for a file."""
         if not self.policy.allows_file(sealed):
             raise DecryptError("ET604", f"'{sealed.path}' is encrypted for keys that the policy does not allow")
 
 
 def is_addressable(path: KeyPath) -> bool:
-    """Whether sops can be told a path: it cannot where a key holds a bracket."""
+    """Report whether a path can be passed to sops: a key with a bracket cannot."""
     return not any("[" in key for key in path)
 
 
@@ -203,7 +205,7 @@ def _check_editor_exit(code: int, sealed: SecretsFile) -> None:
 
 
 def _set_arguments(edit: SetValue | UnsetKey) -> Iterator[tuple[str, bytes | None]]:
-    """The places in the words of sops, and the JSON for each; None takes out what is there."""
+    """Yield paths in the notation of sops with the JSON to set at each; None removes the key."""
     if not is_addressable(edit.path):
         raise ValueError(f"sops has no way to write '{format_path(edit.path)}'")
     index = "".join(f'["{key}"]' for key in edit.path)
@@ -214,7 +216,10 @@ def _set_arguments(edit: SetValue | UnsetKey) -> Iterator[tuple[str, bytes | Non
 
 
 def _value_arguments(index: str, value: Any, *, is_new: bool) -> Iterator[tuple[str, bytes]]:
-    """sops takes maps, but no list at its own place: it is made item by item, in the place of what is there."""
+    """Yield the arguments that set a value.
+
+    sops takes maps, but no lists: the value at the path is first replaced by a scalar, then set item by item.
+    """
     if not isinstance(value, list):
         yield index, json.dumps(value, allow_nan=False).encode()
         return
