@@ -1,1 +1,1 @@
-"""Who can open the secrets files of a tree, who should, and what is wrong with the files."""
+"""Report and correct who can open the secrets files of a tree: audit, access report, generated rules and re-keying."""

@@ -1,4 +1,4 @@
-"""Plan what makes `.sops.yaml` and CODEOWNERS say what the organization and its projects declare."""
+"""Plan the changes that bring `.sops.yaml` and CODEOWNERS in line with the declared readers and owners."""
 
 from collections.abc import Iterator
 from difflib import unified_diff
@@ -18,7 +18,7 @@ from envtree.system.atomic_files import read_file_in_tree
 
 
 class AccessFileChange(NamedTuple):
-    """A file by its path from the root of the repository, as it is and as it should be."""
+    """A file by its path from the root of the repository, with its present and its planned content."""
 
     path: str
     before: bytes | None
@@ -26,7 +26,7 @@ class AccessFileChange(NamedTuple):
 
 
 class AccessPlan(NamedTuple):
-    """What to write, the rules as they will be, and the owners of whom GitHub knows no name."""
+    """The files to write, the rules afterwards, and the owners without a GitHub account or an email address."""
 
     changes: tuple[AccessFileChange, ...]
     rules: tuple[SopsConfig, ...]
@@ -34,81 +34,89 @@ class AccessPlan(NamedTuple):
 
 
 def plan_access_files(run: Run, tree: DirectoryTree, repository: Path) -> AccessPlan:
-    """What is to be written; a Refusal where that would not work."""
+    """Plan the generated parts of both files; RefusedError where a generated rule would have no effect."""
     workspace = run.workspace
     assert workspace
-    inside = _tree_prefix(tree, repository)
-    place = _RulesLocation(tree, inside)
-    before = _decode_text(read_file_in_tree(repository, place.path))
-    wanted = find_rule_readers(workspace, place.inside)
-    after = render_rules(before, place.path, wanted)
+    prefix = _tree_prefix(tree, repository)
+    location = _RulesLocation(tree, prefix)
+    before = _decode_text(read_file_in_tree(repository, location.path))
+    rule_readers = find_rule_readers(workspace, location.root_prefix)
+    after = render_rules(before, location.path, rule_readers)
     rules = workspace.sops_configs
     if after is not None:
-        own = parse_rules(after, place.name, place.inside)
-        check_rules(own, wanted)
-        rules = (*(one for one in rules if one.path != own.path), own)
-        _check_precedence(run, rules, wanted)
-    found = _plan_code_owners(run, workspace, repository, inside, place.path if after else "")
-    changes = (_make_change(place.path, before, after), found[0])
-    return AccessPlan(tuple(one for one in changes if one), rules, found[1])
+        config = parse_rules(after, location.name, location.root_prefix)
+        check_rules(config, rule_readers)
+        rules = (*(rule_file for rule_file in rules if rule_file.path != config.path), config)
+        _check_precedence(run, rules, rule_readers)
+    owners_change, owners_without_handle = _plan_code_owners(
+        run, workspace, repository, prefix, location.path if after else ""
+    )
+    changes = (_make_change(location.path, before, after), owners_change)
+    return AccessPlan(tuple(change for change in changes if change), rules, owners_without_handle)
 
 
 def render_file_changes(changes: tuple[AccessFileChange, ...]) -> str:
-    """The changes as a unified diff."""
+    """Render the changes as a unified diff."""
     return "".join(line for change in changes for line in _diff_lines(change))
 
 
 class _RulesLocation:
-    """Where the rules go: into the nearest `.sops.yaml` from the root of the tree upwards, else a new one there."""
+    """The `.sops.yaml` for the rules: the nearest from the root of the tree upwards, else a new one at the root.
 
-    def __init__(self, tree: DirectoryTree, inside: str) -> None:
-        here = any(entry.path == SOPS_CONFIG_FILE for entry in tree.entries(""))
-        above = None if here else tree.find_above_root(SOPS_CONFIG_FILE)
-        self.inside = above.root_prefix if above else ""
+    `name` is its path from the root of the tree, `path` that from the root of the repository, and `root_prefix` the
+    path from its folder to the root of the tree.
+    """
+
+    def __init__(self, tree: DirectoryTree, tree_prefix: str) -> None:
+        is_at_root = any(entry.path == SOPS_CONFIG_FILE for entry in tree.entries(""))
+        above = None if is_at_root else tree.find_above_root(SOPS_CONFIG_FILE)
+        self.root_prefix = above.root_prefix if above else ""
         self.name = above.path if above else SOPS_CONFIG_FILE
-        self.path = f"{inside.removesuffix(self.inside)}{SOPS_CONFIG_FILE}"
+        self.path = f"{tree_prefix.removesuffix(self.root_prefix)}{SOPS_CONFIG_FILE}"
 
 
 def _tree_prefix(tree: DirectoryTree, repository: Path) -> str:
-    inside = tree.root.relative_to(repository).as_posix()
-    return "" if inside == "." else f"{inside}/"
+    prefix = tree.root.relative_to(repository).as_posix()
+    return "" if prefix == "." else f"{prefix}/"
 
 
 def _check_precedence(run: Run, rules: tuple[SopsConfig, ...], rule_readers: list[RuleReaders]) -> None:
-    """Refuse what would have no effect: another rule, or another `.sops.yaml`, that sops finds first."""
-    patterns = {one.pattern for one in rule_readers}
+    """Refuse rules without effect: sops would find another rule, or another `.sops.yaml`, first."""
+    patterns = {readers.pattern for readers in rule_readers}
     for path, resource in run.files.items():
-        file = find_governing_config(rules, path) if resource.location.kind is Kind.SECRETS else None
-        rule = file.matching_rule(path) if file and rule_readers else None
-        if file and rule and rule.pattern not in patterns:
-            place = f"{file.path}:{rule.span.line}"
+        config = find_governing_config(rules, path) if resource.location.kind is Kind.SECRETS else None
+        rule = config.matching_rule(path) if config and rule_readers else None
+        if config and rule and rule.pattern not in patterns:
+            place = f"{config.path}:{rule.span.line}"
             hint = "move it behind the generated rules, or take it out"
             raise RefusedError("ET808", f"the rule at '{place}' would be used for '{path}', not a generated one", hint)
 
 
 def _plan_code_owners(
-    run: Run, workspace: Workspace, repository: Path, inside: str, rules: str
+    run: Run, workspace: Workspace, repository: Path, prefix: str, rules_path: str
 ) -> tuple[AccessFileChange | None, tuple[str, ...]]:
     texts = {path: _decode_text(read_file_in_tree(repository, path)) for path in CODE_OWNERS_PATHS}
     path = next((path for path, text in texts.items() if text is not None), CODE_OWNERS_PATHS[0])
-    own = {f"{top}/" if slash else top for top, slash, _ in (one.partition("/") for one in run.files)}
-    guarded = [one for one in (rules, path) if one and not (inside and one.startswith(inside))]
-    found = build_code_owners(workspace, inside, own, guarded)
+    top_level_paths = {
+        f"{folder}/" if slash else folder for folder, slash, _ in (name.partition("/") for name in run.files)
+    }
+    guarded_files = [name for name in (rules_path, path) if name and not (prefix and name.startswith(prefix))]
+    code_owners = build_code_owners(workspace, prefix, top_level_paths, guarded_files)
     return _make_change(
-        path, texts[path], render_code_owners(texts[path], path, found.lines)
-    ), found.owners_without_handle
+        path, texts[path], render_code_owners(texts[path], path, code_owners.lines)
+    ), code_owners.owners_without_handle
 
 
 def _decode_text(data: bytes | None) -> str | None:
-    # What is no UTF-8 stays as it is.
+    # Bytes that are no UTF-8 survive unchanged.
     return None if data is None else data.decode("utf-8", "surrogateescape")
 
 
 def _make_change(path: str, before: str | None, after: str | None) -> AccessFileChange | None:
     if after is None or after == before:
         return None
-    known = None if before is None else before.encode("utf-8", "surrogateescape")
-    return AccessFileChange(path, known, after.encode("utf-8", "surrogateescape"))
+    present = None if before is None else before.encode("utf-8", "surrogateescape")
+    return AccessFileChange(path, present, after.encode("utf-8", "surrogateescape"))
 
 
 def _diff_lines(change: AccessFileChange) -> Iterator[str]:

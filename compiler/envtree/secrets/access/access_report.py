@@ -1,4 +1,4 @@
-"""Who can read which secret of which bundle: told by the keys that the files are really encrypted for."""
+"""Report who can read which secret of which bundle, by the keys that the files are really encrypted for."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -15,17 +15,17 @@ from envtree.secrets.access.key_holders import KeyHolder, find_key_holder
 
 
 class SecretRef(NamedTuple):
-    """A secret by its file and its path there."""
+    """A secret by its file and its path in that file."""
 
     file: str
     path: str
 
 
 class FileReaders(NamedTuple):
-    """Who can open a file; `strangers` can though nobody declares them, `missing` are declared and cannot.
+    """The readers of a file; `undeclared` can open it without being declared, `missing` are declared and cannot.
 
-    Where no readers are declared, `declared` is False and nobody is a stranger. A key of each of `threshold` groups is
-    needed.
+    Where no readers are declared, `has_declared_readers` is False and `undeclared` is empty. Keys of `threshold` groups
+    are needed to open the file.
     """
 
     path: str
@@ -37,9 +37,9 @@ class FileReaders(NamedTuple):
 
 
 class PersonAccess(NamedTuple):
-    """What somebody can read: files, and the secrets of each bundle. `alone` lacks what needs another's key as well.
+    """The files, and the secrets of each bundle, that one person can read.
 
-    `known` tells whether `people` has the name.
+    `openable_alone` are the files that need no other person's key. `is_declared` reports whether `people` has the name.
     """
 
     name: str
@@ -50,36 +50,40 @@ class PersonAccess(NamedTuple):
 
 
 class AccessReport(NamedTuple):
-    """Everybody's access; people are sorted by name, those whom nobody knows last."""
+    """The access of all people, sorted by name, undeclared ones last."""
 
     files: tuple[FileReaders, ...]
     people: tuple[PersonAccess, ...]
 
 
 class SecretReads:
-    """The secrets that bundles read, built bundle by bundle."""
+    """Collects the secrets that each bundle reads."""
 
     def __init__(self) -> None:
         self.bundles: dict[str, tuple[SecretRef, ...]] = {}
 
     def add(self, result: BundleResult) -> None:
-        """Take in one more bundle."""
-        ciphers = (leaf.node.value for leaf in bundle_sealed_leaves(result.resolved))
-        found = {SecretRef(one.file, one.path) for one in ciphers if isinstance(one, EncryptedValue)}
-        self.bundles[result.bundle.target.id] = tuple(sorted(found))
+        """Add a bundle."""
+        encrypted_values = (leaf.node.value for leaf in bundle_sealed_leaves(result.resolved))
+        secrets = {SecretRef(value.file, value.path) for value in encrypted_values if isinstance(value, EncryptedValue)}
+        self.bundles[result.bundle.target.id] = tuple(sorted(secrets))
 
 
 def build_access_report(run: Run, reads: SecretReads) -> AccessReport:
-    """Who can read what in a run whose bundles have been taken out."""
+    """Build the report for a run whose bundles have been consumed."""
     workspace = run.workspace
     assert workspace
     organization = workspace.organization.document
     people = index_public_keys(organization)
-    sealed = {path: one for path, one in run.files.items() if one.secrets_file and one.secrets_file.is_readable}
+    secrets_resources = {
+        path: resource
+        for path, resource in run.files.items()
+        if resource.secrets_file and resource.secrets_file.is_readable
+    }
     files = tuple(
-        _file_readers(one.secrets_file, project_readers(workspace, one.location.project), people)
-        for _, one in sorted(sealed.items())
-        if one.secrets_file and one.location.kind is Kind.SECRETS
+        _file_readers(resource.secrets_file, project_readers(workspace, resource.location.project), people)
+        for _, resource in sorted(secrets_resources.items())
+        if resource.secrets_file and resource.location.kind is Kind.SECRETS
     )
     return AccessReport(files, _people_access(files, organization, reads))
 
@@ -87,31 +91,52 @@ def build_access_report(run: Run, reads: SecretReads) -> AccessReport:
 def _file_readers(
     sealed: SecretsFile, declared: DeclaredReaders | None, people: Mapping[str, PublicKey]
 ) -> FileReaders:
-    found = tuple(find_key_holder(one, people) for one in sealed.recipients)
+    holders = tuple(find_key_holder(recipient, people) for recipient in sealed.recipients)
     if declared is None:
-        return FileReaders(sealed.path, found, sealed.threshold, False, (), ())
-    present = {one.key for one in found}
-    strangers = dict.fromkeys(one.name for one in found if one.key not in declared.declared)
+        return FileReaders(
+            path=sealed.path,
+            readers=holders,
+            threshold=sealed.threshold,
+            has_declared_readers=False,
+            undeclared=(),
+            missing=(),
+        )
+    present = {holder.key for holder in holders}
+    undeclared = dict.fromkeys(holder.name for holder in holders if holder.key not in declared.declared)
     missing = sorted({key.person for spelling, key in declared.declared.items() if spelling not in present})
-    return FileReaders(sealed.path, found, sealed.threshold, True, tuple(strangers), tuple(missing))
+    return FileReaders(
+        path=sealed.path,
+        readers=holders,
+        threshold=sealed.threshold,
+        has_declared_readers=True,
+        undeclared=tuple(undeclared),
+        missing=tuple(missing),
+    )
 
 
 def _people_access(
     files: tuple[FileReaders, ...], organization: Document, reads: SecretReads
 ) -> tuple[PersonAccess, ...]:
-    declared = as_mapping(get_field(organization, "people"))
-    named = set(declared.entries) if declared else set()
-    names = named | {one.name for file in files for one in file.readers}
+    people = as_mapping(get_field(organization, "people"))
+    declared_names = set(people.entries) if people else set()
+    names = declared_names | {holder.name for file in files for holder in file.readers}
     return tuple(
-        _person_access(name, name in named, files, reads) for name in sorted(names, key=lambda n: (n not in named, n))
+        _person_access(name, name in declared_names, files, reads)
+        for name in sorted(names, key=lambda name: (name not in declared_names, name))
     )
 
 
 def _person_access(name: str, is_declared: bool, files: tuple[FileReaders, ...], reads: SecretReads) -> PersonAccess:
-    groups = {file.path: {one.group for one in file.readers if one.name == name} for file in files}
-    can = tuple(path for path, found in groups.items() if found)
-    alone = frozenset(file.path for file in files if len(groups[file.path]) >= file.threshold)
-    bundles = {id: tuple(one for one in secrets if one.file in can) for id, secrets in reads.bundles.items()}
+    groups = {file.path: {holder.group for holder in file.readers if holder.name == name} for file in files}
+    readable = tuple(path for path, own_groups in groups.items() if own_groups)
+    openable = frozenset(file.path for file in files if len(groups[file.path]) >= file.threshold)
+    bundles = {
+        id: tuple(secret for secret in secrets if secret.file in readable) for id, secrets in reads.bundles.items()
+    }
     return PersonAccess(
-        name, is_declared, can, alone & frozenset(can), {id: found for id, found in bundles.items() if found}
+        name=name,
+        is_declared=is_declared,
+        files=readable,
+        openable_alone=openable & frozenset(readable),
+        bundles={id: secrets for id, secrets in bundles.items() if secrets},
     )

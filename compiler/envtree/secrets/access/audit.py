@@ -1,4 +1,4 @@
-"""The audit of all secrets files: what each shows without a key, what is wrong, and with a key what is in them."""
+"""Audit all secrets files: their metadata, the findings about them, and with a key their plaintext."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,7 +36,7 @@ _PLACEHOLDER_PATTERN = re.compile(
 
 
 def is_placeholder(value: Any) -> bool:
-    """Whether a value stands for one that is still to come; numbers and switches never do."""
+    """Report whether a value is a placeholder for a secret; numbers and booleans never are."""
     if not isinstance(value, str):
         return False
     text = value.strip().casefold()
@@ -46,22 +46,22 @@ def is_placeholder(value: Any) -> bool:
 ScopeStatus = Literal["claimed", "missing", "wrong"]
 FileVerdict = Literal["ok", "warning", "error"]
 
-# Secrets files that cannot be told apart, or belong to nothing.
+# Secrets files with ambiguous paths, and secrets files that belong to no entity.
 _PLACEMENT_CODES = frozenset({"ET127", "ET128"})
 _VERDICTS: Mapping[Severity, FileVerdict] = {Severity.ERROR: "error", Severity.WARNING: "warning"}
 
 
 class AuditedRule(NamedTuple):
-    """The rule of a `.sops.yaml` that a file falls under; it is None where none is for it."""
+    """The `.sops.yaml` that governs a file, and its rule for the file; None if no rule matches."""
 
     path: str
     rule: CreationRule | None
 
 
 class AuditedFile(NamedTuple):
-    """One secrets file. All but path, format and verdict is unknown of one that is not `readable`.
+    """One secrets file; if it is not `readable`, only its path, format, rule and verdict are known.
 
-    A key of each of `threshold` groups is needed to open it. `opened` is None if nobody tried.
+    Keys of `threshold` groups are needed to open it. `opened` is None if no decryption was tried.
     """
 
     path: str
@@ -78,7 +78,7 @@ class AuditedFile(NamedTuple):
 
 
 class Audit(NamedTuple):
-    """All secrets files by path, the findings about them, and how many errors there are elsewhere."""
+    """All secrets files by path, the findings about them, and the number of errors elsewhere."""
 
     files: tuple[AuditedFile, ...]
     findings: tuple[Finding, ...]
@@ -86,44 +86,54 @@ class Audit(NamedTuple):
 
 
 def audit_secrets(run: Run, opened: Mapping[str, bool]) -> Audit:
-    """Audit a run whose bundles have been taken out; `opened` are the files that somebody tried to open."""
+    """Audit a run whose bundles have been consumed; `opened` has the results of the files tried, by path."""
     workspace = run.workspace
     assert workspace
-    found = run.outcome().findings
-    paths = {path for path, one in run.files.items() if one.location.kind is Kind.SECRETS}
-    paths |= {one.path for one in workspace.sops_configs}
-    findings = tuple(one for one in found if _is_about_secrets(one.diagnostic, paths))
+    all_findings = run.outcome().findings
+    paths = {path for path, resource in run.files.items() if resource.location.kind is Kind.SECRETS}
+    paths |= {config.path for config in workspace.sops_configs}
+    findings = tuple(finding for finding in all_findings if _is_about_secrets(finding.diagnostic, paths))
     people = index_public_keys(workspace.organization.document)
     auditor = _Auditor(workspace.sops_configs, people, opened, findings)
-    files = (auditor.audit_file(path, one) for path, one in run.files.items() if one.location.kind is Kind.SECRETS)
-    others = sum(one.severity is Severity.ERROR for one in found) - sum(
-        one.severity is Severity.ERROR for one in findings
+    files = (
+        auditor.audit_file(path, resource)
+        for path, resource in run.files.items()
+        if resource.location.kind is Kind.SECRETS
     )
-    return Audit(tuple(sorted(files)), findings, others)
+    other_errors = _count_errors(all_findings) - _count_errors(findings)
+    return Audit(tuple(sorted(files)), findings, other_errors)
+
+
+def _count_errors(findings: Iterable[Finding]) -> int:
+    return sum(finding.severity is Severity.ERROR for finding in findings)
 
 
 def try_decrypt_all(run: Run, decrypter: Decrypter) -> dict[str, bool]:
-    """Open every file, and report what only shows then; False where no key at hand opens it.
+    """Decrypt every file and report findings about its plaintext; return by path whether a key at hand opens it.
 
-    No key for any of them is a Failure. A tree with errors must not be opened at all.
+    Raises NoKeyError if no key opens any of them. Must not be called for a tree with errors.
     """
-    files = [one.secrets_file for one in run.files.values() if one.secrets_file and one.secrets_file.is_readable]
+    files = [
+        resource.secrets_file
+        for resource in run.files.values()
+        if resource.secrets_file and resource.secrets_file.is_readable
+    ]
     outcomes = decrypt_all(_LenientDecrypter(decrypter), files)
-    closed = {path: one for path, one in outcomes.items() if isinstance(one, _NoKeyForFileError)}
-    if closed and len(closed) == len(outcomes):
-        first = next(iter(closed.values()))
+    unopened = {path: outcome for path, outcome in outcomes.items() if isinstance(outcome, _NoKeyForFileError)}
+    if unopened and len(unopened) == len(outcomes):
+        first = next(iter(unopened.values()))
         raise NoKeyError(first.message, first.hint)
     for sealed in files:
         run.diags.extend(_plaintext_findings(sealed, outcomes[sealed.path]))
-    return {path: path not in closed for path in outcomes}
+    return {path: path not in unopened for path in outcomes}
 
 
 class _NoKeyForFileError(DecryptError):
-    """No key at hand opens a file."""
+    """No key at hand opens a file; a DecryptError, so that the other files are still tried."""
 
 
 class _LenientDecrypter:
-    """A decrypter for which a file without a key is no reason to stop."""
+    """A decrypter that goes on after a file without a key."""
 
     def __init__(self, decrypter: Decrypter) -> None:
         self._decrypter = decrypter
@@ -143,10 +153,10 @@ def _plaintext_findings(sealed: SecretsFile, outcome: dict[str, Any] | DecryptEr
         if not isinstance(outcome, _NoKeyForFileError):
             yield Diagnostic(sealed.span, outcome.code, outcome.message, outcome.hint)
         return
-    places = {leaf.value.path: leaf for leaf in iter_scalars(sealed.content) if isinstance(leaf.value, EncryptedValue)}
+    leaves = {leaf.value.path: leaf for leaf in iter_scalars(sealed.content) if isinstance(leaf.value, EncryptedValue)}
     for path, value in flatten_leaves(outcome).items():
-        # A list within a list has its items by their numbers, as the places have.
-        leaf: ScalarNode | None = places.get(path)
+        # The items of nested lists have their indexes as keys, in both mappings.
+        leaf: ScalarNode | None = leaves.get(path)
         if leaf and is_placeholder(value):
             message = f"'{path}' is a placeholder, no secret"
             hint = "put the value there, or take the key out until there is one"
@@ -169,35 +179,47 @@ class _Auditor:
         self._people = people
         self._opened = opened
         self._worst_verdicts: dict[str, FileVerdict] = {}
-        for one in findings:
-            path, verdict = one.diagnostic.span.path, _VERDICTS.get(one.severity, "ok")
+        for finding in findings:
+            path, verdict = finding.diagnostic.span.path, _VERDICTS.get(finding.severity, "ok")
             if self._worst_verdicts.get(path) != "error" and verdict != "ok":
                 self._worst_verdicts[path] = verdict
 
     def audit_file(self, path: str, resource: Resource) -> AuditedFile:
-        """One file."""
+        """Audit one file."""
         sealed, verdict = resource.secrets_file, self._worst_verdicts.get(path, "ok")
         format = path.rpartition(".")[2]
         rule = self._audited_rule(path)
         if sealed is None or not sealed.is_readable:
-            return AuditedFile(path, format, False, (), 1, 0, "", "missing", rule, None, verdict)
+            return AuditedFile(
+                path=path,
+                format=format,
+                readable=False,
+                readers=(),
+                threshold=1,
+                secrets=0,
+                lastmodified="",
+                scope="missing",
+                rule=rule,
+                opened=None,
+                verdict=verdict,
+            )
         return AuditedFile(
-            path,
-            format,
-            True,
-            tuple(find_key_holder(one, self._people) for one in sealed.recipients),
-            sealed.threshold,
-            sum(1 for _ in iter_scalars(sealed.content)),
-            sealed.lastmodified,
-            _scope_status(sealed),
-            rule,
-            self._opened.get(path),
-            verdict,
+            path=path,
+            format=format,
+            readable=True,
+            readers=tuple(find_key_holder(recipient, self._people) for recipient in sealed.recipients),
+            threshold=sealed.threshold,
+            secrets=sum(1 for _ in iter_scalars(sealed.content)),
+            lastmodified=sealed.lastmodified,
+            scope=_scope_status(sealed),
+            rule=rule,
+            opened=self._opened.get(path),
+            verdict=verdict,
         )
 
     def _audited_rule(self, path: str) -> AuditedRule | None:
-        file = find_governing_config(self._rules, path)
-        return AuditedRule(file.path, file.matching_rule(path)) if file and file.rules else None
+        config = find_governing_config(self._rules, path)
+        return AuditedRule(config.path, config.matching_rule(path)) if config and config.rules else None
 
 
 def _scope_status(sealed: SecretsFile) -> ScopeStatus:

@@ -1,4 +1,4 @@
-"""Write CODEOWNERS: whom GitHub asks for a review, from the owners of the organization and of its projects."""
+"""Generate CODEOWNERS, which decides whom GitHub asks for reviews, from the owners of organization and projects."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,44 +11,47 @@ from envtree.model.sops_rule import CODE_OWNERS_FILE
 from envtree.model.workspace import Workspace
 from envtree.secrets.access.generated_block import BlockParts, line_ending, split_at_block
 
-# Where GitHub looks, in this order; the first file that is there is the only one.
+# The paths where GitHub looks, in this order; only the first existing file counts.
 CODE_OWNERS_PATHS = (f".github/{CODE_OWNERS_FILE}", CODE_OWNERS_FILE, f"docs/{CODE_OWNERS_FILE}")
-# GitHub knows neither negation nor sets of characters there, and has no way to escape them.
+# CODEOWNERS has neither negation nor character classes, and no way to escape their characters.
 _REPRESENTABLE_PATH = re.compile(r"[\w./ -]*")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+")
 
 
 class CodeOwners(NamedTuple):
-    """The lines for CODEOWNERS, a later one over an earlier one, and the owners whom GitHub has no name of."""
+    """The lines for CODEOWNERS, of which the last match counts, and the owners without account or email address."""
 
     lines: tuple[str, ...]
     owners_without_handle: tuple[str, ...]
 
 
 def build_code_owners(
-    workspace: Workspace, inside: str, top_level_paths: Iterable[str], guarded_files: Iterable[str]
+    workspace: Workspace, tree_prefix: str, top_level_paths: Iterable[str], guarded_files: Iterable[str]
 ) -> CodeOwners:
-    """Who owns what: `inside` leads to the tree from the root of the repository.
+    """Build the lines for a tree whose prefix from the root of the repository is `tree_prefix`.
 
-    `own` is what lies at the root of the tree, and `guarded` are files of the repository that decide about access.
+    `top_level_paths` are the entries at the root of the tree, and `guarded_files` those files of the repository outside
+    the tree that decide about access.
     """
-    if not _REPRESENTABLE_PATH.fullmatch(inside):
+    if not _REPRESENTABLE_PATH.fullmatch(tree_prefix):
         raise RefusedError(
-            "ET808", f"CODEOWNERS has no way to write the path '{inside}'", "give the folders plain names"
+            "ET808", f"CODEOWNERS has no way to write the path '{tree_prefix}'", "give the folders plain names"
         )
     organization = workspace.organization.document
-    people = _GitHubHandles(organization)
-    base = f"/{inside}".replace(" ", "\\ ")
-    everything = [base] if inside else [f"{base}{path}" for path in sorted(top_level_paths)]
-    lines = [*_owner_lines((*everything, *(f"/{path}" for path in guarded_files)), people.owner_handles(organization))]
+    handles = _GitHubHandles(organization)
+    base = f"/{tree_prefix}".replace(" ", "\\ ")
+    tree_patterns = [base] if tree_prefix else [f"{base}{path}" for path in sorted(top_level_paths)]
+    lines = [
+        *_owner_lines((*tree_patterns, *(f"/{path}" for path in guarded_files)), handles.owner_handles(organization))
+    ]
     for project in workspace.projects:
         if project.document and "owners" in project.document.root.entries:
-            lines += _owner_lines((f"{base}projects/{project.name}/",), people.owner_handles(project.document))
-    return CodeOwners(tuple(lines), tuple(sorted(people.owners_without_handle)))
+            lines += _owner_lines((f"{base}projects/{project.name}/",), handles.owner_handles(project.document))
+    return CodeOwners(tuple(lines), tuple(sorted(handles.owners_without_handle)))
 
 
 def render_code_owners(content: str | None, path: str, lines: tuple[str, ...]) -> str | None:
-    """The text of a CODEOWNERS with these lines, behind those of others: the last that matches counts."""
+    """Return the text of a CODEOWNERS with these lines after all others, because the last match counts."""
     parts = split_at_block(content, path) if content is not None else None
     if parts is None:
         if not lines:
@@ -60,14 +63,14 @@ def render_code_owners(content: str | None, path: str, lines: tuple[str, ...]) -
 
 
 class _GitHubHandles:
-    """The people by what GitHub knows them by: an account, or else an address."""
+    """Maps people to the names that GitHub knows: an account, or else an email address."""
 
     def __init__(self, organization: Document) -> None:
         self._people = as_mapping(get_field(organization, "people"))
         self.owners_without_handle: set[str] = set()
 
     def owner_handles(self, document: Document) -> list[str]:
-        """The owners that a file declares."""
+        """Return the handles of the owners that a file declares."""
         return [
             handle
             for name in get_text_scalars(get_field(document, "owners"))
@@ -87,6 +90,6 @@ class _GitHubHandles:
 
 
 def _owner_lines(patterns: Iterable[str], handles: list[str]) -> Iterator[str]:
-    """A line without a name would say that nobody is asked, so there is none."""
+    """Yield a line for each pattern; none without handles, for such a line would request no review at all."""
     if handles:
         yield from (f"{pattern} {' '.join(dict.fromkeys(handles))}" for pattern in patterns)

@@ -1,4 +1,4 @@
-"""The recipients of a file as people: by the name under which their key is declared."""
+"""Map the recipients of a file to the people under whose names their keys are declared."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -10,7 +10,7 @@ _SHOWN_LENGTH = 12
 
 
 class KeyHolder(NamedTuple):
-    """A key that opens a file; `person` is empty if nobody has declared it, and for a service."""
+    """A key that opens a file; `person` is empty for an undeclared key and for a service."""
 
     person: str
     kind: str
@@ -19,12 +19,12 @@ class KeyHolder(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The person, or what there is to tell a key by."""
+        """The person, or else the key, for a service with its kind."""
         return self.person or (f"{self.kind}:{self.key}" if self.kind not in PERSONAL_KEY_KINDS else self.key)
 
     @property
     def label(self) -> str:
-        """The name, cut to what fits into a table."""
+        """The name, shortened for a table."""
         return (
             self.name
             if self.person or len(self.name) <= 2 * _SHOWN_LENGTH
@@ -33,7 +33,7 @@ class KeyHolder(NamedTuple):
 
 
 def find_key_holder(recipient: Recipient, people: Mapping[str, PublicKey]) -> KeyHolder:
-    """Whose key a recipient is."""
+    """Return the holder of a recipient's key."""
     key = normalize_public_key(recipient.value) if recipient.kind in PERSONAL_KEY_KINDS else recipient.value
-    known = people.get(key) if recipient.kind in PERSONAL_KEY_KINDS else None
-    return KeyHolder(known.person if known else "", recipient.kind, printable_key(recipient.kind, key), recipient.group)
+    owner = people.get(key) if recipient.kind in PERSONAL_KEY_KINDS else None
+    return KeyHolder(owner.person if owner else "", recipient.kind, printable_key(recipient.kind, key), recipient.group)

@@ -1,4 +1,4 @@
-"""For whom the files of a project, or of everybody, are to be encrypted: the declared readers, by their keys."""
+"""Find the declared readers, with their keys, for whom the files of a project or of the organization are encrypted."""
 
 import re
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from envtree.model.diagnostic import RefusedError
 from envtree.model.workspace import Workspace
 
 _FILE_PATTERN = r"\.secrets\.(yaml|json|env)$"
-# A key in any other form could become something else in the file that it is written into.
+# The text of any other key could change the meaning of the file that it is written into.
 _KEY = re.compile(r"age1[0-9a-z]+|ssh-[a-z0-9]+ [A-Za-z0-9+/=]+|[0-9A-F]{40,64}")
 
 
@@ -24,21 +24,24 @@ class RuleReaders(NamedTuple):
     pgp: tuple[str, ...]
 
 
-def find_rule_readers(workspace: Workspace, inside: str) -> list[RuleReaders]:
-    """The projects with readers of their own, then everybody else; `inside` leads to the tree from the `.sops.yaml`."""
-    home = re2.escape(inside)
-    found = [
+def find_rule_readers(workspace: Workspace, root_prefix: str) -> list[RuleReaders]:
+    """Return the readers of each project that declares its own, then those of the organization.
+
+    `root_prefix` is the path from the folder of the `.sops.yaml` to the root of the tree.
+    """
+    root = re2.escape(root_prefix)
+    groups = [
         _rule_readers(
             f"project '{project.name}'",
-            f"^{home}projects/{project.name}/.*{_FILE_PATTERN}",
+            f"^{root}projects/{project.name}/.*{_FILE_PATTERN}",
             project_readers(workspace, project.name),
         )
         for project in workspace.projects
         if project.document and "secret_readers" in project.document.root.entries
     ]
-    everybody = f"^{home}.*{_FILE_PATTERN}" if inside else _FILE_PATTERN
-    found.append(_rule_readers("the organization", everybody, project_readers(workspace, "")))
-    return [one for one in found if one]
+    pattern = f"^{root}.*{_FILE_PATTERN}" if root_prefix else _FILE_PATTERN
+    groups.append(_rule_readers("the organization", pattern, project_readers(workspace, "")))
+    return [readers for readers in groups if readers]
 
 
 def _rule_readers(name: str, pattern: str, declared: DeclaredReaders | None) -> RuleReaders | None:

@@ -1,4 +1,4 @@
-"""The answers about access as JSON data, as `schema/output/` describes them."""
+"""Convert the audit and the access report to JSON data, as `schema/output/` describes them."""
 
 from typing import Any
 
@@ -9,32 +9,32 @@ from envtree.secrets.access.key_holders import KeyHolder
 
 
 def audit_data(audit: Audit) -> dict[str, Any]:
-    """All secrets files, and what is wrong with them."""
+    """Return an audit as JSON data."""
     return {
         "envtree": "1",
-        "files": [_file(one) for one in audit.files],
+        "files": [_file(file) for file in audit.files],
         "findings": [finding_data(finding) for finding in audit.findings],
         "summary": {
             "files": len(audit.files),
             "other_errors": audit.other_errors,
-            "secrets": sum(one.secrets for one in audit.files),
+            "secrets": sum(file.secrets for file in audit.files),
         },
     }
 
 
 def access_data(access: AccessReport) -> dict[str, Any]:
-    """Who can read what."""
+    """Return an access report as JSON data."""
     return {
         "envtree": "1",
-        "files": [_readers(one) for one in access.files],
-        "people": [_person(one) for one in access.people],
+        "files": [_readers(file) for file in access.files],
+        "people": [_person(person) for person in access.people],
     }
 
 
 def _readers(file: FileReaders) -> dict[str, Any]:
     return {
         "path": file.path,
-        "recipients": [recipient_data(one) for one in file.readers],
+        "recipients": [recipient_data(holder) for holder in file.readers],
         "threshold": file.threshold,
         "declared": file.has_declared_readers,
         "strangers": list(file.undeclared),
@@ -47,24 +47,25 @@ def _person(person: PersonAccess) -> dict[str, Any]:
         {
             "id": id,
             "secrets": [
-                {"file": one.file, "path": one.path, "alone": one.file in person.openable_alone} for one in found
+                {"file": secret.file, "path": secret.path, "alone": secret.file in person.openable_alone}
+                for secret in secrets
             ],
         }
-        for id, found in person.bundles.items()
+        for id, secrets in person.bundles.items()
     ]
     return {"name": person.name, "known": person.is_declared, "files": list(person.files), "bundles": bundles}
 
 
 def _file(file: AuditedFile) -> dict[str, Any]:
-    found: dict[str, Any] = {"path": file.path, "format": file.format, "verdict": file.verdict}
+    common: dict[str, Any] = {"path": file.path, "format": file.format, "verdict": file.verdict}
     rule = {"rule": _rule(file), "opened": file.opened}
     if not file.readable:
         unknown = ("recipients", "threshold", "secrets", "lastmodified", "scope")
-        return found | dict.fromkeys(unknown) | rule
+        return common | dict.fromkeys(unknown) | rule
     return (
-        found
+        common
         | {
-            "recipients": [recipient_data(one) for one in file.readers],
+            "recipients": [recipient_data(holder) for holder in file.readers],
             "threshold": file.threshold,
             "secrets": file.secrets,
             "lastmodified": file.lastmodified,
@@ -82,5 +83,5 @@ def _rule(file: AuditedFile) -> dict[str, Any] | None:
 
 
 def recipient_data(holder: KeyHolder) -> dict[str, Any]:
-    """A key that opens a file."""
+    """Return a key that opens a file as JSON data."""
     return {"person": holder.person or None, "kind": holder.kind, "key": holder.key, "group": holder.group}

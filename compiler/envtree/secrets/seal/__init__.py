@@ -1,6 +1,6 @@
-"""Seal the secrets of bundles for those who may read them: a SOPS file beside each bundle.
+"""Seal the secrets of bundles for their declared readers: write a SOPS file next to each bundle.
 
-Ciphertext is random, so what is there already is kept as long as it holds the same values for the same readers.
+Ciphertext is random, so an existing file is kept as long as it has the same values for the same readers.
 """
 
 import os
@@ -19,38 +19,38 @@ from envtree.secrets.seal.sealer import Sealer
 
 
 def add_sealed_files(extra_files: AddFiles, output: Output, *, only_check: bool) -> AddFiles:
-    """What puts a sealed file beside each bundle with secrets, and beside that what `beside` does.
+    """Return an AddFiles that adds a sealed file to each bundle with secrets, besides the files of `extra_files`.
 
-    With `only_check` it is a failure if a file that is there cannot be opened; otherwise it is made anew.
+    An existing file that no key opens is a MachineError with `only_check`; otherwise it is written again.
     """
 
-    def sealed(run: Run) -> Iterator[tuple[BundleResult, FileContents]]:
+    def add_files(run: Run) -> Iterator[tuple[BundleResult, FileContents]]:
         if run.workspace is None:
             return
         projects = ProjectKeys(run)
         sealer = Sealer(output, run.workspace.organization.secrets_policy, only_check=only_check)
         workers = os.cpu_count() or 1
         pool = ThreadPoolExecutor(workers)
-        # sops costs more time than all the rest of a bundle, so several run while later bundles are computed.
-        ahead: deque[tuple[BundleResult, FileContents, Future[bytes] | None]] = deque()
+        # sops takes longer than the rest of a bundle, so several processes run while later bundles are computed.
+        pending: deque[tuple[BundleResult, FileContents, Future[bytes] | None]] = deque()
         try:
             for result, files in extra_files(run):
-                ahead.append((result, files, _submit_bundle(result, run, projects, sealer, pool)))
-                if len(ahead) > 2 * workers:
-                    yield _collect_result(*ahead.popleft())
-            while ahead:
-                yield _collect_result(*ahead.popleft())
+                pending.append((result, files, _submit_bundle(result, run, projects, sealer, pool)))
+                if len(pending) > 2 * workers:
+                    yield _collect_result(*pending.popleft())
+            while pending:
+                yield _collect_result(*pending.popleft())
         finally:
             sealer.stop()
             pool.shutdown(cancel_futures=True)
 
-    return sealed
+    return add_files
 
 
 def _submit_bundle(
     result: BundleResult, run: Run, projects: ProjectKeys, sealer: Sealer, pool: ThreadPoolExecutor
 ) -> "Future[bytes] | None":
-    """Begin to seal a bundle; nothing is sealed of a run with an error, or of a bundle without secrets."""
+    """Start sealing a bundle; None for a run with an error, or a bundle without secrets."""
     bundle = result.bundle
     keys = projects.keys_of(bundle.target.project) if bundle.sensitive else None
     if keys is None or run.error_monitor.has_errors():
@@ -61,9 +61,9 @@ def _submit_bundle(
 
 
 def _collect_result(
-    result: BundleResult, files: FileContents, sealed: "Future[bytes] | None"
+    result: BundleResult, files: FileContents, future: "Future[bytes] | None"
 ) -> tuple[BundleResult, FileContents]:
-    return result, files if sealed is None else ((SEALED_SECRETS_FILE, sealed.result()), *files)
+    return result, files if future is None else ((SEALED_SECRETS_FILE, future.result()), *files)
 
 
 __all__ = ["add_sealed_files"]

@@ -1,4 +1,4 @@
-"""The sealed file beside a bundle, read without a key and by the same rules as the secrets files of a tree."""
+"""Read the sealed file of a bundle without a key, by the same rules as the secrets files of a tree."""
 
 import hashlib
 
@@ -12,6 +12,6 @@ _LOCATION = Location(Kind.SECRETS, "", "", "")
 
 
 def read_sealed_secrets(path: str, data: bytes, findings: Diagnostics) -> SecretsFile | None:
-    """What a sealed file is; None if it is not what sops writes, which is reported."""
+    """Parse a sealed file; None, with findings, if it is not a file that sops writes."""
     document = parse(Source(path, _LOCATION, data, hashlib.sha256(data).hexdigest()), findings)
     return read_secrets_file(document, findings) if document and not len(findings) else None

@@ -1,4 +1,4 @@
-"""Encrypt what a bundle keeps to itself, unless a file that is there already holds just that."""
+"""Encrypt the secrets of a bundle, unless an existing file has the same values for the same readers."""
 
 import os
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from envtree.system import disk
 
 
 class Sealer:
-    """Seals the files of one output."""
+    """Seals the secrets of the bundles of one output."""
 
     def __init__(self, output: Output, policy: SecretsPolicy, *, only_check: bool) -> None:
         self._folder = output.folder
@@ -29,19 +29,21 @@ class Sealer:
         self._decrypter = select_decrypter(self._root, policy, tree=output.tree_root)
 
     def seal(self, path: str, entries: Mapping[str, Any], keys: RecipientKeys) -> bytes:
-        """The sealed file of a bundle, which lies or will lie at `path` in the output."""
-        found = self._read_existing(path)
-        if found and self._is_up_to_date(found[0], entries, keys):
-            return found[1]
+        """Return the sealed file of a bundle, whose path in the output is `path`."""
+        existing = self._read_existing(path)
+        if existing:
+            sealed, data = existing
+            if self._is_up_to_date(sealed, entries, keys):
+                return data
         return self._writer.encrypt(path, "json", entries, keys)
 
     def stop(self) -> None:
-        """End what is running, and start nothing any more."""
+        """End the running processes, and start no others."""
         self._writer.program.stop()
         self._decrypter.stop()
 
     def _read_existing(self, path: str) -> tuple[SecretsFile, bytes] | None:
-        """What lies there, if it is a SOPS file."""
+        """Return the existing file, if it is a SOPS file."""
         with disk.translate_os_errors(self._folder):
             try:
                 data = disk.read_file(f"{self._root}/{path}")
@@ -53,10 +55,10 @@ class Sealer:
         return (sealed, data) if sealed else None
 
     def _is_up_to_date(self, sealed: SecretsFile, entries: Mapping[str, Any], keys: RecipientKeys) -> bool:
-        """Whether a file holds these entries for these readers, and is whole; what shows without a key comes first."""
+        """Report whether a file is intact and has these entries for these readers; checks without a key come first."""
         present = {normalize_public_key(recipient.value) for recipient in sealed.recipients}
-        one_group = sealed.threshold == 1 and not any(recipient.group for recipient in sealed.recipients)
-        if present != {*keys.age, *keys.pgp} or not one_group or sealed.content.entries.keys() != entries.keys():
+        is_single_group = sealed.threshold == 1 and not any(recipient.group for recipient in sealed.recipients)
+        if present != {*keys.age, *keys.pgp} or not is_single_group or sealed.content.entries.keys() != entries.keys():
             return False
         try:
             plain = verify_plaintext(sealed, self._decrypter.decrypt(sealed))

@@ -1,4 +1,4 @@
-"""Resolve bundles that do not hold their secrets, whoever compiled them, to what `compile --secrets plain` writes."""
+"""Resolve compiled bundles without plaintext secrets to the files that `compile --secrets plain` would write."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,50 +16,52 @@ from envtree.secrets.unseal.bundle_loader import CompiledBundle, CompiledOutput,
 from envtree.secrets.unseal.decryption import decrypt_references, decrypt_sealed_files
 from envtree.secrets.unseal.placeholder_resolver import PlaceholderResolver, PlainSecrets
 
-_FILES_BY_FORMAT = {each.name: each.files for each in FORMATS}
+_FILES_BY_FORMAT = {format.name: format.files for format in FORMATS}
 
 
 class UnsealedBundle(NamedTuple):
-    """A bundle whose sensitive values are known; `secrets` are those, and the ones that they were computed from."""
+    """A bundle with its sensitive values; `secrets` are these values and the secrets they were computed from."""
 
     compiled: CompiledBundle
     bundle: Bundle
     secrets: frozenset[NamedSecret]
 
     def artifact(self, writers: Writers) -> Artifact:
-        """The files of the bundle in clear: those of its formats that can be written, and what lay beside it."""
+        """Return the files of the bundle in clear: those of the formats it was compiled to, and its extra files."""
         names = frozenset(self.compiled.names)
-        formats = tuple(one for one in writers.formats if names.issuperset(_FILES_BY_FORMAT[one]))
-        templates = tuple(one for one in writers.templates if one.file.name in names)
-        found, told = emit(self.bundle, "plain", writers._replace(formats=formats, templates=templates))
-        check_representable(told, self.bundle)
-        return found._replace(files=(*found.files, *self.compiled.extra_files))
+        formats = tuple(format for format in writers.formats if names.issuperset(_FILES_BY_FORMAT[format]))
+        templates = tuple(template for template in writers.templates if template.file.name in names)
+        artifact, format_result = emit(self.bundle, "plain", writers._replace(formats=formats, templates=templates))
+        check_representable(format_result, self.bundle)
+        return artifact._replace(files=(*artifact.files, *self.compiled.extra_files))
 
 
-def check_representable(written: FormatResult, bundle: Bundle) -> None:
-    """Refuse to write a bundle in a form that cannot hold it."""
-    for unfit in written.problems:
-        raise RefusedError(unfit.code, f"{unfit.message}, in bundle '{bundle.target.id}'", unfit.hint)
+def check_representable(format_result: FormatResult, bundle: Bundle) -> None:
+    """Raise RefusedError if the bundle cannot be represented in one of its formats."""
+    for problem in format_result.problems:
+        raise RefusedError(problem.code, f"{problem.message}, in bundle '{bundle.target.id}'", problem.hint)
 
 
 def find_references(output: CompiledOutput) -> set[str]:
-    """The secrets that bundles refer to, as `<file>#<path>`."""
+    """Return the secrets that the bundles refer to, as `<file>#<path>`."""
     resolver = PlaceholderResolver()
-    return {each for bundle in output.bundles for each in resolver.find_references(bundle)}
+    return {reference for bundle in output.bundles for reference in resolver.find_references(bundle)}
 
 
 def unseal(
     output: CompiledOutput, secrets: Mapping[str, Any], decrypter: Callable[[Path, SecretsPolicy], Decrypter]
 ) -> Iterator[UnsealedBundle]:
-    """Resolve the bundles of an output; `kept` are the secrets that they refer to."""
+    """Resolve the bundles of an output; `secrets` are those that they refer to, by `<file>#<path>`."""
     sealed = decrypt_sealed_files(output, decrypter)
     resolver = PlaceholderResolver()
     for bundle in output.bundles:
-        found = resolver.resolve(bundle, PlainSecrets(secrets, sealed.get(bundle.folder, {})))
-        read = frozenset(
-            one for each in resolver.find_references(bundle) for one in iter_named_secrets(each, secrets.get(each))
+        resolved = resolver.resolve(bundle, PlainSecrets(secrets, sealed.get(bundle.folder, {})))
+        read_secrets = frozenset(
+            secret
+            for reference in resolver.find_references(bundle)
+            for secret in iter_named_secrets(reference, secrets.get(reference))
         )
-        yield UnsealedBundle(bundle, found, read | collect_plaintexts(found))
+        yield UnsealedBundle(bundle, resolved, read_secrets | collect_plaintexts(resolved))
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Bundles as they lie on disk: one by itself, or all of an output."""
+"""Load compiled bundles from disk: a single one, or all of an output."""
 
 import hashlib
 import os
@@ -23,9 +23,9 @@ _COMPILE_AGAIN = "compile it again"
 
 
 class CompiledBundle(NamedTuple):
-    """One bundle: its data, its folder relative to where the output is, and the names of all files in it.
+    """One bundle: its folder relative to the output, its data, and the names of its files.
 
-    `sealed` are the bytes of its sealed secrets, None where there are none; `others` do not depend on its secrets.
+    `sealed` is the content of its sealed file, or None; `extra_files` are the files that do not depend on secrets.
     """
 
     folder: str
@@ -36,17 +36,17 @@ class CompiledBundle(NamedTuple):
 
     @property
     def target(self) -> Target:
-        """Whose bundle it is."""
+        """The target of the bundle."""
         return Target(self.data["project"], self.data["team"] or "", self.data["agent"], self.data["environment"])
 
     @property
     def sealed_path(self) -> str:
-        """The path of its sealed secrets, relative to where the output is."""
+        """The path of its sealed file, relative to the output."""
         return f"{self.folder}/{SEALED_SECRETS_FILE}" if self.folder else SEALED_SECRETS_FILE
 
 
 class CompiledOutput(NamedTuple):
-    """What was named: a folder, the bundles in it, and what its manifest says; without one, it is one bundle alone."""
+    """A folder, the bundles in it, and its manifest; None for the folder of a single bundle."""
 
     root: Path
     bundles: tuple[CompiledBundle, ...]
@@ -54,7 +54,7 @@ class CompiledOutput(NamedTuple):
 
 
 def load_output(path: Path) -> CompiledOutput:
-    """Read a bundle by its folder or its file, or all bundles of an output; a Refusal if they are not as compiled."""
+    """Load a bundle by its folder or file, or all bundles of an output; RefusedError if they are not as compiled."""
     folder = path.parent if path.name == BUNDLE_FILE and not path.is_dir() else path
     schemas = Schemas()
     if (folder / BUNDLE_FILE).exists() or path is not folder:
@@ -67,49 +67,49 @@ def load_output(path: Path) -> CompiledOutput:
 
 
 def _load_listed_bundles(root: Path, manifest: Manifest, schemas: Schemas) -> Iterator[CompiledBundle]:
-    """The bundles of a manifest, which says of each file what it was."""
+    """Load the bundles of a manifest, and compare each file with the digest there."""
     for id, record in manifest.bundles.items():
         for name, (digest, _) in record.files.items():
             if hashlib.sha256(_read(root / record.folder / name)).hexdigest() != digest:
                 raise RefusedError(
                     "ET631", f"'{root / record.folder / name}' is not as its manifest says", _COMPILE_AGAIN
                 )
-        one = _load_bundle(root, record.folder, tuple(record.files), schemas)
-        if one.data["id"] != id:
+        bundle = _load_bundle(root, record.folder, tuple(record.files), schemas)
+        if bundle.data["id"] != id:
             raise RefusedError("ET631", f"'{root / record.folder}' does not hold the bundle '{id}'", _COMPILE_AGAIN)
-        yield one
+        yield bundle
 
 
 def _load_bundle(root: Path, folder: str, names: tuple[str, ...], schemas: Schemas) -> CompiledBundle:
-    home = root / folder
-    data = _read_bundle_data(home / BUNDLE_FILE, schemas)
-    sealed = _read(home / SEALED_SECRETS_FILE) if SEALED_SECRETS_FILE in names else None
-    others = tuple(
-        (name, _read_inside(home / name))
+    bundle_folder = root / folder
+    data = _read_bundle_data(bundle_folder / BUNDLE_FILE, schemas)
+    sealed = _read(bundle_folder / SEALED_SECRETS_FILE) if SEALED_SECRETS_FILE in names else None
+    extra_files = tuple(
+        (name, _read_inside(bundle_folder / name))
         for name in names
         if name in FORMAT_INDEPENDENT_FILES and name != SEALED_SECRETS_FILE
     )
-    return CompiledBundle(folder, data, names, sealed, others)
+    return CompiledBundle(folder, data, names, sealed, extra_files)
 
 
 def _read_bundle_data(path: Path, schemas: Schemas) -> dict[str, Any]:
     try:
         data = orjson.loads(_read(path))
     except ValueError:
-        # The exception carries what it could not read.
+        # The exception is dropped: it contains the text that could not be parsed.
         data = None
     if not schemas.is_valid("bundle", data):
         raise RefusedError("ET631", f"'{path}' is not a bundle", _COMPILE_AGAIN)
-    found: dict[str, Any] = data
-    bare = {key: value for key, value in found.items() if key != "digest"}
-    if found["digest"] != f"sha256:{hashlib.sha256(encode_canonical(bare)).hexdigest()}":
+    bundle: dict[str, Any] = data
+    content = {key: value for key, value in bundle.items() if key != "digest"}
+    if bundle["digest"] != f"sha256:{hashlib.sha256(encode_canonical(content)).hexdigest()}":
         raise RefusedError("ET631", f"'{path}' was changed: its digest is that of another one", _COMPILE_AGAIN)
-    return found
+    return bundle
 
 
 def _read_inside(path: Path) -> bytes:
-    """What is passed on as it is: no file of somebody else's, to which a stranger's bundle may hold a link."""
-    folder, target = (os.path.realpath(each) for each in (path.parent, path))
+    """Read a file that is copied unchanged; RefusedError for a link, in a foreign bundle, to a file outside it."""
+    folder, target = (os.path.realpath(name) for name in (path.parent, path))
     if not Path(target).is_relative_to(folder):
         raise RefusedError("ET631", f"'{path}' is a link that leads out of its bundle", _COMPILE_AGAIN)
     return disk.read_file(target) or b""
