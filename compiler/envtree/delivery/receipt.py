@@ -1,4 +1,4 @@
-"""What an output is made from, told so that whoever has the repository can look: the commit, and git's ids of files."""
+"""Record the sources of an output so that a repository can prove them: the commit, and git's blob ids of the files."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -20,18 +20,18 @@ from envtree.system.git.objects import UnknownRevisionError, resolve_commit
 
 
 class RecordingTree:
-    """Another tree, and in `ids` the files that were read: path to the id of the blob with this content."""
+    """A tree that records each file read in `blob_ids`: path to the id of the git blob with its content."""
 
     def __init__(self, tree: Tree, algorithm: str) -> None:
         self.blob_ids: dict[str, str] = {}
         self._tree, self._algorithm = tree, algorithm
 
     def entries(self, folder: str) -> tuple[TreeEntry, ...]:
-        """What lies directly in a folder, sorted; the empty string is the root."""
+        """Return the direct entries of a folder, sorted; the empty string is the root."""
         return self._tree.entries(folder)
 
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
-        """The bytes of a file."""
+        """Return the bytes of a file, and record its blob id."""
         data = self._tree.read(path, limit=limit)
         if isinstance(data, bytes):
             header = f"blob {len(data)}\0".encode()
@@ -39,16 +39,16 @@ class RecordingTree:
         return data
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
-        """Those of the paths that git ignores."""
+        """Return those of the paths that git ignores."""
         return self._tree.ignored(paths)
 
     def find_above_root(self, name: str) -> FileAboveRoot | None:
-        """The nearest file of a name above the root."""
+        """Return the nearest file of a name above the root."""
         return self._tree.find_above_root(name)
 
 
 class ReceiptRecorder(NamedTuple):
-    """The tree that a run reads, which remembers what was read, and where it stands if it lies in a repository."""
+    """The recording tree of a run; if it is in a repository, with the commit and the folder of the tree."""
 
     tree: RecordingTree
     repository: Path | None
@@ -57,23 +57,27 @@ class ReceiptRecorder(NamedTuple):
     shard: Shard | None
 
     def make_receipts(self, run: Run) -> Callable[[str], Receipt]:
-        """What tells what the selected bundles of a run over the tree are made from: of a project, or of all."""
-        taken: dict[str, set[str]] = {"": set()}
-        for id, footprint in list_bundle_files(run):
+        """Return a function that makes the receipt of a project's selected bundles; the empty name is for all."""
+        paths_by_project: dict[str, set[str]] = {"": set()}
+        for id, bundle_files in list_bundle_files(run):
             if run.is_selected(id):
-                paths = {path for path, _ in footprint}
-                taken[""] |= paths
-                taken.setdefault(project_of(id), set()).update(paths)
+                paths = {path for path, _ in bundle_files}
+                paths_by_project[""] |= paths
+                paths_by_project.setdefault(project_of(id), set()).update(paths)
         clean = self._is_clean(run)
 
-        def receipt(project: str) -> Receipt:
-            files = {path: self.tree.blob_ids[path] for path in sorted(taken[project]) if path in self.tree.blob_ids}
+        def make_receipt(project: str) -> Receipt:
+            files = {
+                path: self.tree.blob_ids[path]
+                for path in sorted(paths_by_project[project])
+                if path in self.tree.blob_ids
+            }
             return Receipt(__version__, self.commit, clean, self.folder, files)
 
-        return receipt
+        return make_receipt
 
     def _is_clean(self, run: Run) -> bool | None:
-        """Whether the commit holds the files that mean something, those and no others, as they were read."""
+        """Report whether the commit has exactly the relevant files that were read; None without a commit."""
         if self.repository is None or self.commit is None:
             return None
         templates = [path for path, _ in run.template_digests()]
@@ -82,7 +86,7 @@ class ReceiptRecorder(NamedTuple):
 
 
 def record_receipt(tree: DirectoryTree, shard: Shard | None = None) -> ReceiptRecorder:
-    """Begin to record what is read of a tree, or of a shard of it."""
+    """Start recording the files that are read of a tree, or of a shard of it."""
     repository = repository_root(tree.root)
     commit = _head(repository) if repository else None
     folder = tree.root.relative_to(repository).as_posix() if repository else ""
@@ -94,20 +98,20 @@ def record_receipt(tree: DirectoryTree, shard: Shard | None = None) -> ReceiptRe
 def committed_files(
     repository: Path, folder: str, commit: str, extra_paths: Iterable[str], shard: Shard | None = None
 ) -> dict[str, str]:
-    """The files that mean something at a commit, and `others`, by their paths: the ids of their contents.
+    """Return the blob ids of the relevant files at a commit, and of `extra_paths`, by path.
 
-    With a shard it is those that are not in another one.
+    With a shard, files of other shards are left out.
     """
     tree = RecordingTree(RevisionTree(repository, folder, commit, commit), _algorithm(commit))
-    placed = discover(shard.restrict(tree) if shard else tree, Diagnostics())
-    paths = [source.path for source in read_sources(tree, placed, Diagnostics())]
+    locations = discover(shard.restrict(tree) if shard else tree, Diagnostics())
+    paths = [source.path for source in read_sources(tree, locations, Diagnostics())]
     for path in extra_paths:
         tree.read(path)
     return {path: tree.blob_ids.get(path, "") for path in (*paths, *extra_paths)}
 
 
 def _head(repository: Path) -> str | None:
-    """The commit that is checked out; None before the first."""
+    """Return the commit that is checked out; None before the first."""
     try:
         return resolve_commit(repository, "HEAD")
     except UnknownRevisionError:
@@ -115,5 +119,5 @@ def _head(repository: Path) -> str | None:
 
 
 def _algorithm(commit: str | None) -> str:
-    """The hash of a repository's objects: git's first one has 40 digits."""
+    """Return the hash algorithm of a repository by the length of a commit id; SHA-1 has 40 digits."""
     return "sha256" if commit and len(commit) == 64 else "sha1"

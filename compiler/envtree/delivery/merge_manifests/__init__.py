@@ -1,4 +1,4 @@
-"""Make one output of those that several machines have compiled: byte by byte what one machine would have written."""
+"""Merge the outputs that several machines have compiled, byte for byte as one machine would have written it."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from envtree.model.artifact import Manifest
 __all__ = ["merge_manifests"]
 
 
-def merge_manifests(paths: tuple[Path, ...], places: Destinations) -> Manifest:
-    """Write the bundles of all outputs to the places; a Refusal if they are not the parts of one."""
+def merge_manifests(paths: tuple[Path, ...], destinations: Destinations) -> Manifest:
+    """Write the bundles of all outputs to the destinations; RefusedError if they are not parts of one output."""
     parts = tuple(map(read_part, paths))
-    whole = combine_manifests(parts)
-    put = places.for_manifest(whole).write(merge_artifacts(parts), whole.bundles, lambda: True)
-    assert put is not None
-    return put
+    manifest = combine_manifests(parts)
+    written = destinations.for_manifest(manifest).write(merge_artifacts(parts), manifest.bundles, lambda: True)
+    assert written is not None
+    return written

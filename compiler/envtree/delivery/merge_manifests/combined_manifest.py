@@ -1,4 +1,4 @@
-"""Whether outputs are the parts of one, and what its manifest says; what does not agree is told with both names."""
+"""Check that outputs are parts of one, and combine their manifests; a contradiction names both outputs."""
 
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
@@ -12,7 +12,7 @@ _COMPILE_AGAIN = "compile all parts from one tree with the same options"
 
 
 def combine_manifests(parts: Sequence[OutputPart]) -> Manifest:
-    """The manifest of all of it; a Refusal if two of the parts contradict each other."""
+    """Return the manifest of the merged output; RefusedError if two parts contradict each other."""
     first = parts[0].manifest
     for part in parts[1:]:
         _check_settings(parts[0], part)
@@ -31,7 +31,7 @@ def _check_settings(first: OutputPart, second: OutputPart) -> None:
     if ours.mode != theirs.mode:
         _refuse(f"'{first.path}' was compiled with '--secrets {ours.mode}', and '{second.path}' with '{theirs.mode}'")
     for name in sorted(ours.inputs.keys() | theirs.inputs.keys()):
-        # The manifests have the values, but a log need not.
+        # The values are not in the message, which may get into a log.
         if ours.inputs.get(name) != theirs.inputs.get(name):
             _refuse(f"'{first.path}' and '{second.path}' were compiled with different values of input '{name}'")
 
@@ -41,32 +41,32 @@ def _combine_bundles(parts: Iterable[OutputPart]) -> dict[str, ManifestRecord]:
     owners: dict[str, OutputPart] = {}
     for part in parts:
         for id, record in part.manifest.bundles.items():
-            # A folder that two bundles claim would hold the files of one of them.
-            for what in (f"bundle '{id}'", f"the folder '{record.folder}'"):
-                if what in owners:
-                    _refuse(f"{what} is in '{owners[what].path}' and in '{part.path}'", "name each part once")
-                owners[what] = part
+            # A folder of two bundles would have the files of only one of them.
+            for claim in (f"bundle '{id}'", f"the folder '{record.folder}'"):
+                if claim in owners:
+                    _refuse(f"{claim} is in '{owners[claim].path}' and in '{part.path}'", "name each part once")
+                owners[claim] = part
             bundles[id] = record
     return bundles
 
 
 def _combine_receipts(parts: Sequence[OutputPart]) -> Receipt | None:
-    told = [(part, part.manifest.receipt) for part in parts if part.manifest.receipt]
-    if not told:
+    receipts = [(part, part.manifest.receipt) for part in parts if part.manifest.receipt]
+    if not receipts:
         return None
-    silent = next((part for part in parts if part.manifest.receipt is None), None)
-    one, first = told[0]
-    if silent:
-        _refuse(f"'{one.path}' has a receipt, and '{silent.path}' has none")
+    part_without = next((part for part in parts if part.manifest.receipt is None), None)
+    first_part, first = receipts[0]
+    if part_without:
+        _refuse(f"'{first_part.path}' has a receipt, and '{part_without.path}' has none")
     files: dict[str, str] = {}
     sources: dict[str, OutputPart] = {}
-    for part, receipt in told:
-        _check_origin(one, first, part, receipt)
+    for part, receipt in receipts:
+        _check_origin(first_part, first, part, receipt)
         for path, id in receipt.files.items():
             if files.setdefault(path, id) != id:
                 _refuse(f"'{sources[path].path}' and '{part.path}' were made from different contents of '{path}'")
             sources.setdefault(path, part)
-    clean = None if first.clean is None else all(receipt.clean for _, receipt in told)
+    clean = None if first.clean is None else all(receipt.clean for _, receipt in receipts)
     return Receipt(first.version, first.commit, clean, first.folder, dict(sorted(files.items())))
 
 

@@ -1,9 +1,10 @@
-"""Outputs as the parts of one: their manifests, and their bundles in the order in which one machine writes them."""
+"""Read outputs as parts of one: their manifests, and their bundles in the order in which one machine writes them."""
 
 import errno
 import heapq
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,19 +13,19 @@ from envtree.model.diagnostic import MachineError, RefusedError, os_error_reason
 from envtree.system import disk
 from envtree.system.archive import is_archive
 
-# A file by its name; without its bytes it cannot be what envtree wrote.
+# The name and bytes of a file; None for one that envtree cannot have written.
 _File = tuple[str, bytes | None]
 
 
 class OutputPart(NamedTuple):
-    """An output, a folder or an archive, and its manifest."""
+    """An output, which is a folder or an archive, and its manifest."""
 
     path: Path
     manifest: Manifest
 
 
 def read_part(path: Path) -> OutputPart:
-    """Read the manifest of an output; a Refusal if there is none."""
+    """Read the manifest of an output; RefusedError if there is no valid one."""
     data = _read_manifest(path)
     if data is None:
         raise RefusedError(
@@ -38,8 +39,8 @@ def read_part(path: Path) -> OutputPart:
 
 
 def merge_artifacts(parts: Iterable[OutputPart]) -> Iterator[Artifact]:
-    """The bundles of all parts in their order, read as they are asked for; a Refusal for one that was changed."""
-    return heapq.merge(*map(_read_artifacts, parts), key=lambda one: _bundle_order(one.id))
+    """Yield the bundles of all parts in order, reading each on demand; RefusedError for a changed one."""
+    return heapq.merge(*map(_read_artifacts, parts), key=lambda artifact: _bundle_order(artifact.id))
 
 
 def _read_manifest(path: Path) -> bytes | None:
@@ -49,22 +50,22 @@ def _read_manifest(path: Path) -> bytes | None:
         raise RefusedError("ET631", f"'{path}' is no archive", "name a folder, a .tar.zst or a .zip")
     from envtree.system.archive.archive_reader import read_members  # noqa: PLC0415 -- a folder needs none of it
 
-    return next((one.data for one in read_members(path) if one.path == disk.MANIFEST_FILE), None)
+    return next((member.data for member in read_members(path) if member.path == disk.MANIFEST_FILE), None)
 
 
 def _read_artifacts(part: OutputPart) -> Iterator[Artifact]:
-    found = _folder_bundles(part) if part.path.is_dir() else _archive_bundles(part)
-    seen, records = set(), dict(part.manifest.bundles)
-    for id, files in found:
+    bundles = _folder_bundles(part) if part.path.is_dir() else _archive_bundles(part)
+    seen_ids, records = set(), dict(part.manifest.bundles)
+    for id, files in bundles:
         record = records[id]
-        whole = tuple((name, data) for name, data in files if data is not None)
-        artifact = Artifact(id, record.folder, record.digest, whole)
-        if artifact.to_record() != record or len(whole) != len(files):
+        readable = tuple((name, data) for name, data in files if data is not None)
+        artifact = Artifact(id, record.folder, record.digest, readable)
+        if artifact.to_record() != record or len(readable) != len(files):
             raise _changed_error(part, id)
-        seen.add(id)
+        seen_ids.add(id)
         yield artifact
     for id in part.manifest.bundles:
-        if id not in seen:
+        if id not in seen_ids:
             raise _changed_error(part, id)
 
 
@@ -78,8 +79,8 @@ def _archive_bundles(part: OutputPart) -> Iterator[tuple[str, list[_File]]]:
     from envtree.system.archive.archive_reader import read_members  # noqa: PLC0415 -- as above
 
     owners = {record.folder: id for id, record in part.manifest.bundles.items()}
-    placed = ((*one.path.rpartition("/")[::2], one.data) for one in read_members(part.path))
-    for folder, group in groupby(placed, key=lambda one: one[0]):
+    members = ((*member.path.rpartition("/")[::2], member.data) for member in read_members(part.path))
+    for folder, group in groupby(members, key=itemgetter(0)):
         if folder in owners:
             yield owners[folder], [(name, data) for _, name, data in group]
 
@@ -99,7 +100,7 @@ def _changed_error(part: OutputPart, id: str) -> RefusedError:
 
 
 def _bundle_order(id: str) -> tuple[str, str, str, str]:
-    """Where a bundle comes in a run: project by project, and in it environment by environment."""
+    """Return the sort key of a bundle in a run: by project, then by environment."""
     path, _, environment = id.partition("@")
     project, _, inside = path.partition("/")
     team, _, agent = inside.rpartition("/")

@@ -1,4 +1,4 @@
-"""Hold an output, a folder or an archive, against its own manifest: which bundle is not as it was compiled."""
+"""Verify an output, a folder or an archive, against its own manifest: find bundles that have changed since."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ __all__ = ["Problem", "VerificationResult", "verify"]
 
 
 class VerificationResult(NamedTuple):
-    """What was found: `digest` is the SHA-256 of the manifest, which whoever compiled may have told somewhere else."""
+    """The manifest, its SHA-256 for comparison with one that was published elsewhere, and the problems found."""
 
     manifest: Manifest
     digest: str
@@ -25,14 +25,14 @@ class VerificationResult(NamedTuple):
 
     @property
     def changed_bundles(self) -> tuple[str, ...]:
-        """The bundles that are not as they were compiled, sorted."""
-        return tuple(sorted({each.bundle for each in self.problems if each.bundle}))
+        """The ids of the bundles with problems, sorted."""
+        return tuple(sorted({problem.bundle for problem in self.problems if problem.bundle}))
 
 
 def verify(path: Path) -> VerificationResult:
-    """Look at every file of an output; a Refusal if there is no manifest that can be read."""
-    found = read_contents(path)
-    data = found.manifest
+    """Check every file of an output; RefusedError if it has no valid manifest."""
+    contents = read_contents(path)
+    data = contents.manifest
     if data is None:
         raise RefusedError(
             "ET631", f"there is no '{disk.MANIFEST_FILE}' in '{path}'", "name an output of 'envtree compile'"
@@ -44,8 +44,8 @@ def verify(path: Path) -> VerificationResult:
         raise RefusedError("ET631", message, "fetch the output again, or compile it again") from None
     problems = (
         *_check_edition(manifest),
-        *_find_changed_bundles(manifest, found),
-        *_find_unlisted_files(manifest, found),
+        *_find_changed_bundles(manifest, contents),
+        *_find_unlisted_files(manifest, contents),
     )
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     return VerificationResult(manifest, digest, tuple(sorted(problems)))
@@ -57,29 +57,29 @@ def _check_edition(manifest: Manifest) -> Iterator[Problem]:
         yield Problem(disk.MANIFEST_FILE, "edition", "", message)
 
 
-def _find_changed_bundles(manifest: Manifest, found: OutputContents) -> Iterator[Problem]:
+def _find_changed_bundles(manifest: Manifest, contents: OutputContents) -> Iterator[Problem]:
     for id, record in manifest.records():
-        wrong = list(_find_changed_files(id, record, found))
-        yield from wrong or _find_contradictions(id, record, found)
+        problems = list(_find_changed_files(id, record, contents))
+        yield from problems or _find_contradictions(id, record, contents)
 
 
-def _find_changed_files(id: str, record: ManifestRecord, found: OutputContents) -> Iterator[Problem]:
+def _find_changed_files(id: str, record: ManifestRecord, contents: OutputContents) -> Iterator[Problem]:
     for name, (sha, size) in record.files.items():
         path = f"{record.folder}/{name}"
-        content = found.files.get(path)
-        if path in found.invalid_paths:
-            yield Problem(path, "changed", id, found.invalid_paths[path])
+        content = contents.files.get(path)
+        if path in contents.invalid_paths:
+            yield Problem(path, "changed", id, contents.invalid_paths[path])
         elif content is None:
             yield Problem(path, "missing", id, "it is missing")
         elif (content.sha256, content.size) != (sha, size):
             yield Problem(path, "changed", id, "it was changed")
 
 
-def _find_contradictions(id: str, record: ManifestRecord, found: OutputContents) -> Iterator[Problem]:
-    """What a bundle says of itself and its manifest does not, though the files are those that the manifest names."""
+def _find_contradictions(id: str, record: ManifestRecord, contents: OutputContents) -> Iterator[Problem]:
+    """Yield contradictions between a bundle and its record, although all files have the digests of the manifest."""
     for name in record.files:
         path = f"{record.folder}/{name}"
-        content = found.files[path]
+        content = contents.files[path]
         if content.digest is None:
             continue
         if content.id != id:
@@ -88,11 +88,11 @@ def _find_contradictions(id: str, record: ManifestRecord, found: OutputContents)
             yield Problem(path, "contradicting", id, "its digest is that of another bundle")
 
 
-def _find_unlisted_files(manifest: Manifest, found: OutputContents) -> Iterator[Problem]:
-    """Files among those of bundles, which whoever reads all of a folder would read too, and what is no file."""
+def _find_unlisted_files(manifest: Manifest, contents: OutputContents) -> Iterator[Problem]:
+    """Yield invalid paths, and unlisted files, which a reader of a whole folder would read too."""
     folders = {record.folder: id for id, record in manifest.records()}
     listed = {path for id, _ in manifest.records() for path in manifest.paths(id)}
-    for path in found.files.keys() - listed:
+    for path in contents.files.keys() - listed:
         yield Problem(path, "unlisted", folders.get(path.rpartition("/")[0], ""), "the manifest does not list it")
-    for path in found.invalid_paths.keys() - listed:
-        yield Problem(path, "unsafe", "", found.invalid_paths[path])
+    for path in contents.invalid_paths.keys() - listed:
+        yield Problem(path, "unsafe", "", contents.invalid_paths[path])

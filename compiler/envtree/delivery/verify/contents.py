@@ -1,4 +1,4 @@
-"""What lies in an output, a folder or an archive: each file by its hash."""
+"""Read the files of an output, a folder or an archive, with their hashes."""
 
 import hashlib
 import os
@@ -17,12 +17,15 @@ from envtree.system.archive import is_archive
 _BUNDLE_FILE = "bundle.json"
 _NOT_REGULAR_FILE = "it is no regular file"
 
-# A path, what is there if that is a file, and else what is wrong.
+# A path, the bytes of a regular file or None, and what is wrong with any other.
 _Entry = tuple[str, bytes | None, str]
 
 
 class FileContent(NamedTuple):
-    """A file: its SHA-256 and size, and of one that holds a bundle its id and the digest that it should have."""
+    """The SHA-256 and size of a file.
+
+    A bundle file also has the id in it and a digest, which is empty if the one in the file is wrong.
+    """
 
     sha256: str
     size: int
@@ -31,7 +34,7 @@ class FileContent(NamedTuple):
 
 
 class OutputContents(NamedTuple):
-    """The manifest's bytes, the files of bundles and those beside them by path, and what is wrong with others."""
+    """The bytes of the manifest, the files by path, and what is wrong with invalid paths."""
 
     manifest: bytes | None
     files: dict[str, FileContent]
@@ -39,7 +42,7 @@ class OutputContents(NamedTuple):
 
 
 def read_contents(path: Path) -> OutputContents:
-    """Read all of an output, through no link."""
+    """Read all files of an output, without following links."""
     if path.is_dir():
         return _collect_contents(_folder_entries(path))
     if not is_archive(path):
@@ -49,25 +52,25 @@ def read_contents(path: Path) -> OutputContents:
     return _collect_contents(read_members(path))
 
 
-def _collect_contents(found: Iterable[_Entry]) -> OutputContents:
+def _collect_contents(entries: Iterable[_Entry]) -> OutputContents:
     manifest: bytes | None = None
     files: dict[str, FileContent] = {}
-    faults: dict[str, str] = {}
-    seen: set[str] = set()
-    for path, data, fault in found:
+    invalid_paths: dict[str, str] = {}
+    seen_paths: set[str] = set()
+    for path, data, problem in entries:
         folder, _, name = path.rpartition("/")
-        if path in seen:
-            faults[path] = "it is there twice"
+        if path in seen_paths:
+            invalid_paths[path] = "it is there twice"
         elif not _is_inside(path):
-            faults[path] = "its path leads out of the output"
+            invalid_paths[path] = "its path leads out of the output"
         elif data is None:
-            faults[path] = fault
+            invalid_paths[path] = problem
         elif path == disk.MANIFEST_FILE:
             manifest = data
         elif folder or (path, data) != (disk.IGNORE_FILE, disk.IGNORE_TEXT):
             files[path] = _describe_file(name, data)
-        seen.add(path)
-    return OutputContents(manifest, files, faults)
+        seen_paths.add(path)
+    return OutputContents(manifest, files, invalid_paths)
 
 
 def _is_inside(path: str) -> bool:
@@ -81,34 +84,34 @@ def _is_inside(path: str) -> bool:
 
 def _describe_file(name: str, data: bytes) -> FileContent:
     sha = hashlib.sha256(data).hexdigest()
-    told = _parse_object(data) if name in (_BUNDLE_FILE, SECRETS_BUNDLE_FILE) else {}
-    id = told.get("id")
+    bundle = _parse_object(data) if name in (_BUNDLE_FILE, SECRETS_BUNDLE_FILE) else {}
+    id = bundle.get("id")
     if not isinstance(id, str):
         return FileContent(sha, len(data))
     if name == SECRETS_BUNDLE_FILE:
         return FileContent(sha, len(data), id, f"sha256:{sha}")
-    return FileContent(sha, len(data), id, told["digest"] if told.get("digest") == _digest(told) else "")
+    return FileContent(sha, len(data), id, bundle["digest"] if bundle.get("digest") == _digest(bundle) else "")
 
 
 def _digest(bundle: dict[str, Any]) -> str:
-    bare = {key: value for key, value in bundle.items() if key != "digest"}
+    content = {key: value for key, value in bundle.items() if key != "digest"}
     try:
-        return f"sha256:{hashlib.sha256(encode_canonical(bare)).hexdigest()}"
+        return f"sha256:{hashlib.sha256(encode_canonical(content)).hexdigest()}"
     except TypeError:
-        # It is nested deeper than any bundle.
+        # The data is nested deeper than any bundle.
         return ""
 
 
 def _parse_object(data: bytes) -> dict[str, Any]:
     try:
-        found = orjson.loads(data)
+        parsed = orjson.loads(data)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def _folder_entries(root: Path) -> Iterator[_Entry]:
-    """The manifest, and all files beside the ones that it lists; what lies elsewhere was there before us."""
+    """Yield the manifest and all files in the folders that it lists; files elsewhere are not of envtree."""
     try:
         data = disk.read_file(f"{root}/{disk.MANIFEST_FILE}")
         if data is None:
@@ -129,14 +132,14 @@ def _bundle_folders(data: bytes) -> list[str]:
 
 def _list_folder(root: str, folder: str) -> Iterator[_Entry]:
     parts = folder.split("/")
-    if any(os.path.islink(f"{root}/{'/'.join(parts[: n + 1])}") for n in range(len(parts))):
+    if any(os.path.islink(f"{root}/{'/'.join(parts[: length + 1])}") for length in range(len(parts))):
         yield folder, None, _NOT_REGULAR_FILE
         return
     if not os.path.isdir(f"{root}/{folder}"):
         return
     with os.scandir(f"{root}/{folder}") as entries:
-        found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
-    for name, is_folder in found:
+        names = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    for name, is_folder in names:
         if not is_folder:
             path = f"{root}/{folder}/{name}"
             is_file = os.path.isfile(path) and not os.path.islink(path)

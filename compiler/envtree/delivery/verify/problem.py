@@ -1,4 +1,4 @@
-"""What is wrong with an output."""
+"""The problems that `verify` finds in an output."""
 
 from typing import Literal, NamedTuple
 
@@ -6,7 +6,7 @@ ProblemKind = Literal["changed", "missing", "unlisted", "contradicting", "unsafe
 
 
 class Problem(NamedTuple):
-    """A path in the output, or for `source` in the tree; whose bundle it belongs to, if any; and what is wrong."""
+    """A path in the output, or in the tree for `source`, the id of its bundle, if any, and what is wrong."""
 
     path: str
     kind: ProblemKind

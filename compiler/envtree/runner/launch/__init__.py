@@ -1,4 +1,4 @@
-"""Run a program in a bundle's environment: what it takes over, and what is taken out of what it says."""
+"""Run a program in a bundle's environment: build the environment, forward signals, redact the output."""
 
 import ctypes
 import sys
@@ -13,7 +13,7 @@ _PR_SET_DUMPABLE = 4
 def hide_process_memory() -> None:
     """Close `/proc/PID/environ` and `/proc/PID/mem` to other processes of this user, on Linux.
 
-    Another program that takes the place of this one is as open as ever.
+    This ends with `exec`: a program that replaces this process is as readable as any other.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""A program in the place of ours: it gets our signals, and we end as it does."""
+"""Run a program as a child or in place of this process: it gets the signals, and its exit code becomes ours."""
 
 import os
 import shutil
@@ -15,11 +15,11 @@ from envtree.runner.launch.program_environment import ProgramEnvironment
 from envtree.runner.launch.redactor import RedactionPatterns, Redactor
 from envtree.runner.launch.streams import Stream
 
-# What shells say when there is no such program, and when there is one that cannot be run.
+# The exit codes of shells for a program that does not exist, and for one that cannot be run.
 NOT_FOUND = 127
 NOT_RUNNABLE = 126
 
-# Those that the terminal itself sends to all that run in its foreground.
+# The signals that the terminal itself sends to all processes of its foreground group.
 _KEYBOARD_SIGNALS = frozenset({signal.SIGINT, signal.SIGQUIT})
 _FORWARDED_SIGNALS = (
     *_KEYBOARD_SIGNALS,
@@ -29,12 +29,12 @@ _FORWARDED_SIGNALS = (
     signal.SIGUSR2,
     signal.SIGWINCH,
 )
-# Python ignores these, and what is ignored stays so in another program.
+# Python ignores these signals, and an ignored signal stays ignored across `exec`.
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class NotStartedError(Exception):
-    """The program cannot be started; `code` is what a shell would end with."""
+    """The program cannot be started; `code` is the exit code that a shell would return."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -42,33 +42,33 @@ class NotStartedError(Exception):
 
 
 def exec_program(command: Sequence[str], environment: ProgramEnvironment) -> NoReturn:
-    """Run a program in this very process, as `exec` does: nothing stands between it and the terminal."""
+    """Replace this process by a program, which then has the terminal to itself."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     for number in _IGNORED_BY_PYTHON:
         signal.signal(number, signal.SIG_DFL)
     try:
-        os.execvpe(command[0], list(command), environment)  # noqa: S606 -- that is what it is for
+        os.execvpe(command[0], list(command), environment)  # noqa: S606 -- running a program is the purpose
     except OSError as error:
         raise _start_error(command[0], environment, error) from None
 
 
 def launch(command: Sequence[str], environment: ProgramEnvironment, patterns: RedactionPatterns) -> int:
-    """Run a program with the patterns taken out of what it writes; its exit code, or 128 + n for signal n."""
+    """Run a program and redact the patterns in its output; return its exit code, or 128 + n for signal n."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     streams = [Stream(fd, Redactor(patterns)) for fd in (1, 2)]
-    relay = _SignalForwarder(streams)
-    with relay.installed():
+    forwarder = _SignalForwarder(streams)
+    with forwarder.installed():
         try:
-            process = relay.start(command, environment)
+            process = forwarder.start(command, environment)
         except OSError as error:
             for stream in streams:
                 stream.discard()
             raise _start_error(command[0], environment, error) from None
         for stream in streams:
             stream.start_reading()
-        code = relay.wait(process)
+        code = forwarder.wait(process)
     for stream in streams:
         stream.finish()
     _check_written(streams)
@@ -76,10 +76,10 @@ def launch(command: Sequence[str], environment: ProgramEnvironment, patterns: Re
 
 
 class _SignalForwarder:
-    """Passes our signals on to the child, also those that came before it was there.
+    """The forwarding of signals to the child, including those that arrived before it was started.
 
-    Where a terminal controls us the child stays in our process group, so that the shell's job control works as ever.
-    Elsewhere it leads a group of its own, and all of the group gets the signals.
+    With a controlling terminal the child stays in our process group, so that the job control of the shell works as
+    usual. Without one it leads a group of its own, and the whole group gets the signals.
     """
 
     def __init__(self, streams: Sequence[Stream]) -> None:
@@ -91,22 +91,22 @@ class _SignalForwarder:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Listen to the signals, but for those that whoever started us wants to be ignored."""
-        before = {number: signal.getsignal(number) for number in (*_FORWARDED_SIGNALS, signal.SIGCHLD)}
-        for number, handler in before.items():
+        """Install the handlers, except for signals that our parent process has set to be ignored."""
+        previous_handlers = {number: signal.getsignal(number) for number in (*_FORWARDED_SIGNALS, signal.SIGCHLD)}
+        for number, handler in previous_handlers.items():
             if handler is not signal.SIG_IGN or number == signal.SIGCHLD:
                 signal.signal(number, self._handle_signal)
         with _signal_wakeup_fd() as self._wakeup_fd:
             try:
                 yield
             finally:
-                for number, handler in before.items():
+                for number, handler in previous_handlers.items():
                     signal.signal(number, signal.SIG_DFL if handler is None else handler)
                 if self._terminal is not None:
                     os.close(self._terminal)
 
     def start(self, command: Sequence[str], environment: ProgramEnvironment) -> "subprocess.Popen[bytes]":
-        """Start the child on the streams' ends."""
+        """Start the child with the streams as its stdout and stderr."""
         stdout, stderr = (stream.child_fd for stream in self._streams)
         group = 0 if self._terminal is None else None
         process = subprocess.Popen(command, env=environment, stdout=stdout, stderr=stderr, process_group=group)
@@ -116,9 +116,10 @@ class _SignalForwarder:
         return process
 
     def wait(self, process: "subprocess.Popen[bytes]") -> int:
-        """Its exit code, when it has ended.
+        """Wait for the child and return its exit code.
 
-        A signal that comes just before a `waitpid` does not interrupt it, and would be passed on when it is too late.
+        This waits for signals on a descriptor: one that arrives just before a `waitpid` would not interrupt it, and
+        would be forwarded too late.
         """
         while (code := process.poll()) is None:
             os.read(self._wakeup_fd, 1)
@@ -142,7 +143,7 @@ class _SignalForwarder:
                 send(process.pid, number)
 
     def _is_in_foreground(self) -> bool:
-        """Whether the terminal's keys reach the child without us."""
+        """Report whether the signals of the terminal's keys reach the child without us."""
         try:
             return self._terminal is not None and os.tcgetpgrp(self._terminal) == os.getpgrp()
         except OSError:
@@ -151,16 +152,16 @@ class _SignalForwarder:
 
 @contextmanager
 def _signal_wakeup_fd() -> Iterator[int]:
-    """A descriptor from which a byte can be read for each signal, whichever thread it came to."""
-    bell, wire = os.pipe()
-    os.set_blocking(wire, False)
-    before = signal.set_wakeup_fd(wire, warn_on_full_buffer=False)
+    """Yield a descriptor from which one byte can be read for each signal, whichever thread received it."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    previous_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
-        yield bell
+        yield reader
     finally:
-        signal.set_wakeup_fd(before)
-        os.close(bell)
-        os.close(wire)
+        signal.set_wakeup_fd(previous_fd)
+        os.close(reader)
+        os.close(writer)
 
 
 def _controlling_terminal() -> int | None:
@@ -179,7 +180,7 @@ def _start_error(program: str, environment: ProgramEnvironment, error: OSError) 
 
 
 def _check_written(streams: Sequence[Stream]) -> None:
-    """Tell what kept an output from being written; that its reader has left, the child has been told."""
+    """Raise the problem that kept output from being written; a closed pipe is left to the child, which sees it too."""
     for stream in streams:
         if isinstance(stream.problem, OSError) and not isinstance(stream.problem, BrokenPipeError):
             raise MachineError(

@@ -1,4 +1,4 @@
-"""A text as programs escape it: in URLs, JSON and its relatives, HTML, and the quotes of shells and languages."""
+"""Escape a text as programs do: for URLs, JSON and similar formats, HTML, and quoting in shells and languages."""
 
 import html
 import json
@@ -8,28 +8,28 @@ from collections.abc import Iterator
 from itertools import product
 from urllib.parse import quote
 
-# What is left as it is beside letters, digits and `-._~`: by RFC 3986, in a path, by `encodeURIComponent`, by
-# `encodeURI`, by Go in passwords and paths, and by browsers and Node there, in queries and behind `#`.
+# The characters left unescaped besides letters, digits and `-._~`: by RFC 3986, in a path, by `encodeURIComponent`, by
+# `encodeURI`, by Go in passwords and paths, and by browsers and Node there, in queries and after `#`.
 _URL_SAFE_SETS = (
     *("", "/", "!'()*", "!'()*;,/?:@&=+$#", "$&+,;=", "$&+=:@", "$&+,/:;=@"),
     *("!$%&'()*+,", "!$%&'()*+,/:;=@[]^|", "!$%&()*+,/:;=?@[]\\^`{}|", "!$%&'()*+,/:;=?@[]\\^{}|#"),
 )
 _PERCENT = re.compile("%[0-9A-F]{2}")
 
-# What encoders of JSON also write by its number: those of Go and Rails, Gson, and .NET's, which has capital digits.
+# Characters that JSON encoders also escape by number: Go and Rails, Gson, and .NET, which uses uppercase digits.
 _JSON_NUMERIC_ESCAPES = (("<>&", False), ("<>&='", False), ("<>&'+`", True))
 _JSON_NUMBER = re.compile(r"(?<!\\)((?:\\\\)*\\u)([0-9a-f]{4})")
 
 _QUOTE_IN_HTML = ('"', "&quot;", "&#34;")
 _APOSTROPHE_IN_HTML = ("'", "&#x27;", "&#39;", "&#039;", "&apos;")
 
-# What bash leaves as it is within a word; the others it escapes, and these two where they would be expanded.
+# The characters that bash escapes within a word, and the two that it escapes only where they would be expanded.
 _BASH_ESCAPES = re.compile(r"""([ !"$&'()*,;<>?\[\\\]^`{|}])""")
 _BASH_EXPANDS = re.compile(r"(^#|(?:^|(?<=[:=]))~)")
 
 
 def escape_variants(text: str) -> Iterator[str]:
-    """The text in every way, as it is among them; some are the same."""
+    """Yield the text itself and all its escaped forms, of which some are equal."""
     yield text
     yield from _url_escapes(text)
     yield from _json_escapes(text)
@@ -40,33 +40,33 @@ def escape_variants(text: str) -> Iterator[str]:
 
 def _url_escapes(text: str) -> Iterator[str]:
     plain = [quote(text, safe=safe, errors="surrogatepass") for safe in _URL_SAFE_SETS]
-    # As forms are sent: by Python, by browsers and Java, and with the blank as `%20`.
+    # Form encoding: of Python, of browsers and Java, and with the space as `%20`.
     spaced = [plain[0].replace("%20", "+"), quote(text, safe="*", errors="surrogatepass").replace("~", "%7E")]
     for form in (*plain, *spaced, spaced[1].replace("%20", "+")):
         yield form
-        yield _PERCENT.sub(lambda found: found[0].lower(), form)
+        yield _PERCENT.sub(lambda match: match[0].lower(), form)
 
 
 def _json_escapes(text: str) -> Iterator[str]:
     for ascii_only in (True, False):
-        once = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
-        yield from _json_variants(once)
-        yield once.replace("/", "\\/")
+        encoded = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        yield from _json_variants(encoded)
+        yield encoded.replace("/", "\\/")
         for special, capitals in _JSON_NUMERIC_ESCAPES:
-            yield from _json_variants(_escape_by_number(once, special, capitals=capitals))
+            yield from _json_variants(_escape_by_number(encoded, special, capitals=capitals))
 
 
 def _json_variants(encoded: str) -> Iterator[str]:
-    """A form, in capitals too, and in the text of another one."""
-    for form in (encoded, _JSON_NUMBER.sub(lambda found: found[1] + found[2].upper(), encoded)):
+    """Yield an encoded text, also with uppercase digits, and each of them nested in another JSON text."""
+    for form in (encoded, _JSON_NUMBER.sub(lambda match: match[1] + match[2].upper(), encoded)):
         yield form
         yield json.dumps(form, ensure_ascii=False)[1:-1]
 
 
 def _escape_by_number(encoded: str, special: str, *, capitals: bool) -> str:
     text = encoded.replace('\\"', "\\u0022") if capitals else encoded
-    for one in special:
-        text = text.replace(one, f"\\u{ord(one):04X}" if capitals else f"\\u{ord(one):04x}")
+    for character in special:
+        text = text.replace(character, f"\\u{ord(character):04X}" if capitals else f"\\u{ord(character):04x}")
     return text
 
 
@@ -74,14 +74,14 @@ def _html_escapes(text: str) -> Iterator[str]:
     plain = html.escape(text, quote=False)
     for double, single in product(_QUOTE_IN_HTML, _APOSTROPHE_IN_HTML):
         yield plain.replace('"', double).replace("'", single)
-    # mustache's, and that of Go's templates.
+    # The escapes of mustache, and of Go templates.
     full = plain.replace('"', "&quot;").replace("'", "&#39;")
     yield full.replace("/", "&#x2F;").replace("`", "&#x60;").replace("=", "&#x3D;")
     yield plain.replace('"', "&#34;").replace("'", "&#39;").replace("+", "&#43;")
 
 
 def _shell_escapes(text: str) -> Iterator[str]:
-    """Between single quotes, between double quotes, in `$'…'`, and escaped by `printf %q`."""
+    """Yield the text for single quotes, double quotes and `$'…'`, and as `printf %q` escapes it."""
     yield shlex.quote(text).removeprefix("'").removesuffix("'")
     yield text.replace("'", "'\\''")
     doubled = _backslash(text, '\\"$`')
@@ -90,8 +90,10 @@ def _shell_escapes(text: str) -> Iterator[str]:
     yield _escape_control(_backslash(text, "\\'"))
     yield _escape_control(_octal_escape(_backslash(text, "\\'")))
     yield _escape_control(_octal_escape(_backslash(text, '\\"')))
-    yield "".join(one if one.isalnum() or one in "%+-./:=@_" else f"\\{one}" for one in text)
-    # What stands before the text decides on its first character.
+    yield "".join(
+        character if character.isalnum() or character in "%+-./:=@_" else f"\\{character}" for character in text
+    )
+    # The text before it decides whether bash escapes its first character.
     word = _BASH_ESCAPES.sub(r"\\\1", text)
     yield word
     yield _BASH_EXPANDS.sub(r"\\\1", word)
@@ -99,24 +101,27 @@ def _shell_escapes(text: str) -> Iterator[str]:
 
 
 def _literal_escapes(text: str) -> Iterator[str]:
-    """Python's forms of texts and bytes in either quotes, YAML's, and quotes that are doubled, as in SQL and CSV."""
+    """Yield Python literals of text and bytes in both quotes, the YAML form, and doubled quotes as in SQL and CSV."""
     yield text.encode("unicode_escape").decode()
     raw = text.encode("utf-8", "surrogatepass")
-    # With both quotes in it, it is written between single ones.
-    for form in (repr(text + "\"'"), ascii(text + "\"'"), repr(raw + b"\"'")[1:]):
-        single = form[1:-4]
-        for one in (single, single.replace("\\'", "'")):
-            yield one
-            yield one.replace('"', '\\"')
+    # With both kinds of quotes in it, Python writes a literal in single quotes.
+    for quoted in (repr(text + "\"'"), ascii(text + "\"'"), repr(raw + b"\"'")[1:]):
+        single = quoted[1:-4]
+        for literal in (single, single.replace("\\'", "'")):
+            yield literal
+            yield literal.replace('"', '\\"')
     yield _yaml_escape(text)
     yield text.replace("'", "''")
     yield text.replace('"', '""')
 
 
 def _yaml_escape(text: str) -> str:
-    """As PyYAML writes it between double quotes."""
+    """Return the text as PyYAML writes it in double quotes."""
     return _escape_control(
-        "".join(one if " " <= one <= "~" or one in "\r\n\t" else _hex_escape(one) for one in _backslash(text, '\\"'))
+        "".join(
+            character if " " <= character <= "~" or character in "\r\n\t" else _hex_escape(character)
+            for character in _backslash(text, '\\"')
+        )
     )
 
 
@@ -126,8 +131,8 @@ def _hex_escape(character: str) -> str:
 
 
 def _backslash(text: str, special: str) -> str:
-    for one in special:
-        text = text.replace(one, f"\\{one}")
+    for character in special:
+        text = text.replace(character, f"\\{character}")
     return text
 
 
@@ -136,8 +141,10 @@ def _escape_control(text: str) -> str:
 
 
 def _octal_escape(text: str) -> str:
-    """What is not ASCII byte by byte, as bash does in the C locale, and git in names."""
+    """Escape non-ASCII characters byte by byte, as bash does in the C locale, and git in file names."""
     return "".join(
-        one if one.isascii() else "".join(f"\\{byte:03o}" for byte in one.encode("utf-8", "surrogatepass"))
-        for one in text
+        character
+        if character.isascii()
+        else "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogatepass"))
+        for character in text
     )

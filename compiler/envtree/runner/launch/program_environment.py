@@ -1,25 +1,25 @@
-"""The environment of a child: what it takes over from the caller's, and the bundle's variables over it."""
+"""Build the environment of a child: variables of the caller, overridden by those of the bundle."""
 
 import re
 from collections.abc import Iterable, Mapping
 
-# What nearly every program needs to find others, its user's files, and the right way to speak.
+# The variables that nearly every program needs: to find programs and files, and for its terminal and locale.
 _BASE_VARIABLES = re.compile(rb"PATH|HOME|TERM|LANG|LC_\w+|TZ|TMPDIR")
-# What opens secrets files is no business of a program that gets its own secrets.
+# The keys of secrets files are not passed to a program, which gets its secrets directly.
 _SOPS_PREFIX = b"SOPS_"
 
 ProgramEnvironment = dict[bytes, bytes]
 
 
 def is_sops_variable(name: str) -> bool:
-    """Whether a variable of the caller is for sops alone."""
+    """Report whether a variable is one of sops."""
     return name.encode("utf-8", "surrogateescape").startswith(_SOPS_PREFIX)
 
 
 def build_environment(
     variables: Mapping[str, str], caller: Mapping[bytes, bytes], *, pristine: bool, inherited: Iterable[str] = ()
 ) -> ProgramEnvironment:
-    """The whole environment of a child; a pristine one has of the caller's what all need, and what is `inherited`."""
+    """Return the environment of a child; a `pristine` one has only base and `inherited` variables of the caller."""
     names = {name.encode("utf-8", "surrogateescape") for name in inherited}
     taken = {
         name: value

@@ -1,4 +1,4 @@
-"""Take secrets out of a stream of bytes, however it is cut into pieces."""
+"""Redact secrets in a stream of bytes, however it is divided into chunks."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -8,26 +8,29 @@ import re2
 
 REDACTION_MARK = b"[redacted]"
 
-# By how many of its first bytes a pattern is looked for; none is shorter.
+# The number of first bytes by which a pattern is searched; no pattern is shorter.
 HEAD_LENGTH = 4
 
-# Where an encoded text may be broken: at the end of a line, and the next may be indented.
+# A line break in an encoded text, with the indentation of the next line.
 _LINE_BREAK = re.compile(rb"[\r\n][\r\n\t ]*")
 _NO_MATCH, _PARTIAL_MATCH = -1, -2
 
 
 class RedactionPatterns(NamedTuple):
-    """What must not be read, at least `HEAD` bytes each: as it is, or with line breaks anywhere behind its head."""
+    """The byte strings to redact, each of at least HEAD_LENGTH bytes.
+
+    Those in `breakable` may have line breaks anywhere after their head.
+    """
 
     exact: frozenset[bytes]
     breakable: frozenset[bytes] = frozenset()
 
 
 class Redactor:
-    """Replaces each longest stretch of bytes that patterns cover by one mark.
+    """A filter that replaces each longest stretch of bytes covered by patterns with one mark.
 
-    All occurrences count, overlapping ones too: of two secrets that share bytes, neither is left in part. What comes
-    out is what the whole text at once would give. Held back is only what may be the beginning of a pattern.
+    All occurrences count, overlapping ones too, so that no part of either of two secrets that share bytes is left. The
+    output does not depend on the chunks. Only bytes that may begin a pattern are held back.
     """
 
     def __init__(self, patterns: RedactionPatterns) -> None:
@@ -36,31 +39,31 @@ class Redactor:
         for pattern in patterns.exact | patterns.breakable:
             self._by_head.setdefault(pattern[:HEAD_LENGTH], []).append(pattern)
         self._partial_heads = {head[:size] for head in self._by_head for size in range(1, HEAD_LENGTH)}
-        self._finder = _finder(self._by_head)
+        self._finder = _compile_heads(self._by_head)
         self._buffer = b""
-        # How much of what is held is covered by what began before it, and whether the last that came out is a mark.
+        # The number of bytes in the buffer that an earlier match covers, and whether the output ends with a mark.
         self._covered = 0
         self._ends_with_mark = False
 
     def feed(self, data: bytes) -> bytes:
-        """Take the next piece; returns what can be told by now."""
+        """Add a chunk, and return the output that is certain by now."""
         text = self._buffer + data
         end = self._find_partial_head(text)
-        found: list[tuple[int, int]] = []
+        matches: list[tuple[int, int]] = []
         for at, stop in self._find_matches(text):
             if stop == _PARTIAL_MATCH:
                 end = min(end, at)
             else:
-                found.append((at, stop))
-        return self._emit(text, end, found)
+                matches.append((at, stop))
+        return self._emit(text, end, matches)
 
     def finish(self) -> bytes:
-        """What is left when nothing follows any more."""
-        found = [(at, stop) for at, stop in self._find_matches(self._buffer) if stop != _PARTIAL_MATCH]
-        return self._emit(self._buffer, len(self._buffer), found)
+        """Return the rest at the end of the stream."""
+        matches = [(at, stop) for at, stop in self._find_matches(self._buffer) if stop != _PARTIAL_MATCH]
+        return self._emit(self._buffer, len(self._buffer), matches)
 
     def _find_matches(self, text: bytes) -> Iterator[tuple[int, int]]:
-        """Where patterns begin and end; the end of one that the text may cut off is open."""
+        """Yield the start and end of each match; the end is _PARTIAL_MATCH if the text ends within the pattern."""
         at = -1
         while self._finder and (head := self._finder.search(text, at + 1)):
             at = head.start()
@@ -70,55 +73,55 @@ class Redactor:
                     yield at, stop
 
     def _find_partial_head(self, text: bytes) -> int:
-        """Where the text ends, but for bytes too few to be found that may begin a pattern."""
+        """Return the length of the text without a possible beginning of a head at its end."""
         for at in range(max(0, len(text) - HEAD_LENGTH + 1), len(text)):
             if text[at:] in self._partial_heads:
                 return at
         return len(text)
 
     def _emit(self, text: bytes, end: int, matches: list[tuple[int, int]]) -> bytes:
-        """The text up to `end` with marks in it; the rest is held."""
-        told = bytearray()
+        """Return the redacted text up to `end`; the rest goes into the buffer."""
+        output = bytearray()
         at = self._covered
         for start, stop in sorted(matches):
             if start >= end:
                 break
             if start > at:
-                told += text[at:start]
+                output += text[at:start]
                 self._ends_with_mark = False
             if not self._ends_with_mark:
-                told += REDACTION_MARK
+                output += REDACTION_MARK
                 self._ends_with_mark = True
             at = max(at, stop)
         if at < end:
-            told += text[at:end]
+            output += text[at:end]
             self._ends_with_mark = False
         self._buffer, self._covered = text[end:], max(at - end, 0)
-        return bytes(told)
+        return bytes(output)
 
 
 def _match_end(text: bytes, at: int, pattern: bytes, *, breakable: bool) -> int:
-    """Where a pattern that begins at a place ends there; it may be cut off, or not be there at all."""
+    """Return the end of a pattern that begins at `at`, or _PARTIAL_MATCH or _NO_MATCH."""
     if text.startswith(pattern, at):
         return at + len(pattern)
     if not breakable:
         return _PARTIAL_MATCH if pattern.startswith(text[at:]) else _NO_MATCH
-    done = 0
+    matched = 0
     while True:
         line_break = _LINE_BREAK.search(text, at)
         line = text[at : line_break.start() if line_break else len(text)]
-        left = len(pattern) - done
-        if not pattern.startswith(line[:left], done):
+        remaining = len(pattern) - matched
+        if not pattern.startswith(line[:remaining], matched):
             return _NO_MATCH
-        if len(line) >= left:
-            return at + left
+        if len(line) >= remaining:
+            return at + remaining
         if not line_break:
             return _PARTIAL_MATCH
-        done, at = done + len(line), line_break.end()
+        matched, at = matched + len(line), line_break.end()
 
 
-def _finder(heads: Collection[bytes]) -> "re2._Regexp[bytes] | None":
-    """One look for all heads: as an automaton, it takes the same time for one secret and for a hundred."""
+def _compile_heads(heads: Collection[bytes]) -> "re2._Regexp[bytes] | None":
+    """Compile one expression for all heads: as an automaton it takes the same time for one secret and for a hundred."""
     if not heads:
         return None
     options = re2.Options()

@@ -1,4 +1,4 @@
-"""The output of a child, on its way through a redactor to where ours goes."""
+"""Copy the output of a child through a filter to our own descriptors."""
 
 import errno
 import fcntl
@@ -12,24 +12,24 @@ from contextlib import suppress
 from typing import Protocol
 
 _CHUNK_SIZE = 1 << 16
-# How long a stream that others still hold open must be silent, once the child has ended, to be taken for finished.
+# After the end of the child, a stream that other processes keep open is finished after so many seconds of silence.
 _SILENCE_TIMEOUT = 0.5
 
 
 class StreamFilter(Protocol):
-    """What changes the bytes of a stream."""
+    """A transformation of the bytes of a stream."""
 
     def feed(self, data: bytes) -> bytes:
-        """Take a piece, and give what can be told by now."""
+        """Add a chunk, and return the output that is certain by now."""
 
     def finish(self) -> bytes:
-        """Give the rest."""
+        """Return the rest."""
 
 
 class Stream(threading.Thread):
-    """Reads what the child writes as `target`, one of our own descriptors, and writes it there, filtered.
+    """A thread that copies output of the child, filtered, to `target`, one of our own descriptors.
 
-    Where that is a terminal, so is the child's end: it keeps its colours and writes line by line.
+    If that is a terminal, the child gets a pseudoterminal, so that it keeps its colours and writes line by line.
     """
 
     def __init__(self, target: int, stream_filter: StreamFilter) -> None:
@@ -38,46 +38,46 @@ class Stream(threading.Thread):
         self._target = target
         self._filter = stream_filter
         self._is_terminal = os.isatty(target)
-        self._source, self.child_fd = _terminal(target) if self._is_terminal else os.pipe()
+        self._source, self.child_fd = _open_terminal(target) if self._is_terminal else os.pipe()
         self._ended_reader, self._ended_writer = os.pipe()
 
     def start_reading(self) -> None:
-        """Start once the child has its end: ours is closed, so that its last one can be seen to close."""
+        """Start once the child has its descriptor; our copy is closed, so that the end of the stream is noticed."""
         os.close(self.child_fd)
         self.start()
 
     def discard(self) -> None:
-        """Close what a child that was not started does not need."""
+        """Close all descriptors, if the child could not be started."""
         for fd in (self._source, self.child_fd, self._ended_reader, self._ended_writer):
             os.close(fd)
 
     def finish(self) -> None:
-        """The child has ended: wait until what it wrote has passed."""
+        """Wait until all output has been copied; the child has ended."""
         os.close(self._ended_writer)
         self.join()
         os.close(self._ended_reader)
 
     def resize(self) -> None:
-        """Tell the child's terminal that ours has another size."""
+        """Copy the size of our terminal to that of the child."""
         if self._is_terminal:
             with suppress(OSError):
                 _copy_size(self._target, self._source)
 
     def run(self) -> None:
-        """Pass everything on, up to the end."""
+        """Copy the stream to its end."""
         try:
-            while piece := self._read():
-                self._write(self._filter.feed(piece))
+            while chunk := self._read():
+                self._write(self._filter.feed(chunk))
             self._write(self._filter.finish())
-        except Exception as problem:  # noqa: BLE001 -- it is told by whoever waits for this thread
-            # Nobody reads any more, or nothing can be stored: the child gets to know when it writes again.
+        except Exception as problem:  # noqa: BLE001 -- reported by the waiting thread
+            # The target is closed or full: the child notices when it writes again.
             self.problem = problem
         finally:
             os.close(self._source)
 
     def _read(self) -> bytes:
-        waiting = [self._source, self._ended_reader]
-        ready = select.select(waiting, [], [])[0]
+        descriptors = [self._source, self._ended_reader]
+        ready = select.select(descriptors, [], [])[0]
         if self._ended_reader in ready:
             ready = select.select([self._source], [], [], _SILENCE_TIMEOUT)[0]
         if self._source not in ready:
@@ -85,7 +85,7 @@ class Stream(threading.Thread):
         try:
             return os.read(self._source, _CHUNK_SIZE)
         except OSError as error:
-            # How Linux says that the last one has closed a terminal.
+            # On Linux: the last process has closed the terminal.
             if error.errno == errno.EIO:
                 return b""
             raise
@@ -95,19 +95,19 @@ class Stream(threading.Thread):
             try:
                 data = data[os.write(self._target, data) :]
             except BlockingIOError:
-                # Some program before us has set the terminal so.
+                # An earlier program has set the terminal to non-blocking.
                 select.select([], [self._target], [])
 
 
-def _terminal(target: int) -> tuple[int, int]:
-    """A terminal that looks like another; both ends. Line ends are left to the other one."""
-    ours, theirs = os.openpty()
+def _open_terminal(target: int) -> tuple[int, int]:
+    """Open a pseudoterminal with the settings of `target`, and return both ends; `target` converts line ends."""
+    our_fd, child_fd = os.openpty()
     with suppress(termios.error, OSError):
         settings = termios.tcgetattr(target)
         settings[tty.OFLAG] &= ~termios.OPOST
-        termios.tcsetattr(theirs, termios.TCSANOW, settings)
-        _copy_size(target, theirs)
-    return ours, theirs
+        termios.tcsetattr(child_fd, termios.TCSANOW, settings)
+        _copy_size(target, child_fd)
+    return our_fd, child_fd
 
 
 def _copy_size(source: int, target: int) -> None:

@@ -57,7 +57,7 @@ class AccessReport(NamedTuple):
 
 
 class SecretReads:
-    """Collects the secrets that each bundle reads."""
+    """The secrets that each bundle reads, collected bundle by bundle."""
 
     def __init__(self) -> None:
         self.bundles: dict[str, tuple[SecretRef, ...]] = {}

@@ -63,7 +63,7 @@ def render_code_owners(content: str | None, path: str, lines: tuple[str, ...]) -
 
 
 class _GitHubHandles:
-    """Maps people to the names that GitHub knows: an account, or else an email address."""
+    """The names by which GitHub knows people: an account, or else an email address."""
 
     def __init__(self, organization: Document) -> None:
         self._people = as_mapping(get_field(organization, "people"))

@@ -18,7 +18,7 @@ from envtree.system import disk
 
 
 class Sealer:
-    """Seals the secrets of the bundles of one output."""
+    """The sealing of bundles of one output, with what it needs to reuse existing files."""
 
     def __init__(self, output: Output, policy: SecretsPolicy, *, only_check: bool) -> None:
         self._folder = output.folder

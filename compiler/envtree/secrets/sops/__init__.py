@@ -17,7 +17,7 @@ from envtree.secrets.sops.results import check_exit_code, parse_plaintext
 
 
 class SopsDecrypter:
-    """Runs the real sops in `root`, which is the root of the tree, or an output of `tree`."""
+    """A decrypter that runs the real sops in `root`: the root of the tree, or an output of `tree`."""
 
     def __init__(
         self,

@@ -54,7 +54,7 @@ class _MacError(Exception):
 
 
 class NativeDecrypter:
-    """Opens files whose recipients are all plain age keys; `fallback` opens all others, and those in unclear cases."""
+    """A decrypter for files whose recipients are all plain age keys; `fallback` opens other and unclear files."""
 
     def __init__(self, root: Path, policy: SecretsPolicy, environment: Mapping[str, str], fallback: Decrypter) -> None:
         self._root = root
@@ -141,7 +141,7 @@ def _decode_armor(armored: str) -> bytes:
 
 
 class _TreeDecrypter:
-    """Decrypts the tree of a file in one walk, in the order in which the MAC covers the values."""
+    """A walk that decrypts the tree of a file, in the order in which the MAC covers the values."""
 
     def __init__(self, cipher: AESGCM) -> None:
         self._cipher = cipher

@@ -52,7 +52,7 @@ def select_decrypter(
 
 
 class _NoFallback:
-    """Refuses every file, where only the native reader may open files."""
+    """A decrypter that refuses every file, where only the native reader may open files."""
 
     def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
         """Raise NoKeyError: the file would need sops."""

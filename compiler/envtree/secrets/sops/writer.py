@@ -81,20 +81,20 @@ class RecipientKeys(NamedTuple):
 
 
 class SetValue(NamedTuple):
-    """Set a value, or a map or list of values, at a path."""
+    """An edit that sets a value, or a map or list of values, at a path."""
 
     path: KeyPath
     value: Any
 
 
 class UnsetKey(NamedTuple):
-    """Remove a key with everything below it."""
+    """An edit that removes a key with everything below it."""
 
     path: KeyPath
 
 
 class SopsWriter:
-    """Runs the real sops on files that the policy allows."""
+    """The writing commands of the real sops, for files that the policy allows."""
 
     def __init__(
         self, root: Path, policy: SecretsPolicy, *, environ: Mapping[str, str] = os.environ, timeout: float = 30.0

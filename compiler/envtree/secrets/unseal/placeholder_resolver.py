@@ -40,7 +40,7 @@ class SensitiveValue(NamedTuple):
 
 
 class PlaceholderResolver:
-    """Resolves the sensitive values of bundles; each template is compiled once."""
+    """A resolver of the sensitive values of bundles, which compiles each template once."""
 
     def __init__(self) -> None:
         self._compiler = ExpressionCompiler(is_generated=True)
