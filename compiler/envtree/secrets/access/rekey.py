@@ -127,7 +127,7 @@ class _RekeyPlanner:
         rule = config.matching_rule(sealed.path) if config else None
         if rule is None:
             return None
-        present = {normalize_public_key(one.value): one.kind for one in sealed.recipients}
+        present = {normalize_public_key(recipient.value): recipient.kind for recipient in sealed.recipients}
         expected = {normalize_public_key(key.value): key.kind for key in rule.keys}
         if present.keys() == expected.keys() and sealed.threshold == rule.required_groups:
             return None

@@ -1,4 +1,4 @@
-"""Plan the `sops set` and `sops unset` calls that turn the values of a file into the wanted ones.
+"""Plan the `sops set` and `sops unset` calls that turn the values of a file into other ones.
 
 `sops set` makes every number a float, and rounds large ones. So a value whose type sops would not infer is passed as
 the text that sops would encrypt; its type, which is next to the ciphertext in clear, is corrected afterwards.
@@ -21,10 +21,10 @@ class SopsEditPlan(NamedTuple):
     types: dict[KeyPath, Any]
 
 
-def plan_sops_edits(present: SopsValues, wanted: SopsValues) -> SopsEditPlan:
+def plan_sops_edits(present: SopsValues, target: SopsValues) -> SopsEditPlan:
     """Plan the fewest edits: one for a map that is removed as a whole, and one for a new map."""
-    changed = {path: leaf for path, leaf in wanted.items() if not is_same_value(present.get(path), leaf)}
-    removed = dict.fromkeys(_outermost_removed(path, wanted) for path in present if _is_removed(path, wanted))
+    changed = {path: leaf for path, leaf in target.items() if not is_same_value(present.get(path), leaf)}
+    removed = dict.fromkeys(_outermost_removed(path, target) for path in present if _is_removed(path, target))
     maps = {path[:length] for path in present for length in range(1, len(path))}
     new: dict[KeyPath, SopsValues] = {}
     for path, leaf in changed.items():
@@ -76,11 +76,11 @@ def _nest_values(values: Mapping[KeyPath, Any]) -> Any:
     return root
 
 
-def _is_removed(path: KeyPath, wanted: SopsValues) -> bool:
-    """Report whether no wanted value is at a path, above it or below it."""
-    return not any(path[: len(leaf_path)] == leaf_path[: len(path)] for leaf_path in wanted)
+def _is_removed(path: KeyPath, target: SopsValues) -> bool:
+    """Report whether no target value is at a path, above it or below it."""
+    return not any(path[: len(leaf_path)] == leaf_path[: len(path)] for leaf_path in target)
 
 
-def _outermost_removed(path: KeyPath, wanted: SopsValues) -> KeyPath:
+def _outermost_removed(path: KeyPath, target: SopsValues) -> KeyPath:
     """Return the outermost path at or above a removed one in which no value stays."""
-    return next(path[:length] for length in range(1, len(path) + 1) if _is_removed(path[:length], wanted))
+    return next(path[:length] for length in range(1, len(path) + 1) if _is_removed(path[:length], target))

@@ -79,13 +79,13 @@ def extract_comments(document: SopsDocument) -> Comments:
     return {path: tuple(_comments_above(lines, key_line)) for path, key_line in _key_lines(document.document.root, ())}
 
 
-def replace_comments(target: SopsDocument, wanted: Comments) -> str:
+def replace_comments(target: SopsDocument, new_comments: Comments) -> str:
     """Return the text of a file with other comments above some of its keys."""
     comments = extract_comments(target)
     lines = target.text.split("\n")
     for path, line in sorted(_key_lines(target.document.root, ()), key=lambda item: item[1], reverse=True):
         old = comments.get(path, ())
-        new = wanted.get(path, old)
+        new = new_comments.get(path, old)
         if new != old:
             lines[line - 1 - len(old) : line - 1] = new
     return "\n".join(lines)
