@@ -1,4 +1,4 @@
-"""The audit against files that the real sops has made in every way that it knows; T.. are the threats covered."""
+"""Audit files that the real sops has made with all its options; T.. are the ids of the threats covered."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ from tests.unit.frontend.test_schemas import verdict
 
 CANARY = "hunter2-pasted"
 PATH = "agents/a.secrets"
-# Every secret of the file is read, so that nothing is said about those that are not.
+# ET651 is off: it would report the secrets that no bundle reads.
 FILES = {
     "organization.yaml": HEAD + "lint: {ET651: 'off'}\n",
     "environments/production.yaml": "{}\n",
@@ -57,8 +57,8 @@ class Staff(NamedTuple):
     pgp: SopsUser
 
     def public(self, text: str) -> str:
-        """A text with the public keys in the place of names in braces."""
-        return text.format(**{name: one.public for name, one in self._asdict().items()})
+        """Replace names in braces with public keys."""
+        return text.format(**{name: user.public for name, user in self._asdict().items()})
 
 
 @pytest.fixture(scope="session")
@@ -80,16 +80,16 @@ Audit = Callable[..., CommandResult]
 
 @pytest.fixture
 def audit(root: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Audit:
-    """Run a command of `envtree secrets`, without a key unless there is somebody who has one."""
+    """Run an envtree command with the keys of `user`, or without a key."""
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     monkeypatch.setenv("PATH", SEARCH_PATH)
 
-    def run(*words: str, who: SopsUser | None = None) -> CommandResult:
+    def run(*words: str, user: SopsUser | None = None) -> CommandResult:
         with monkeypatch.context() as context:
             for name in ("SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY", "GNUPGHOME"):
                 context.delenv(name, raising=False)
             context.setenv("HOME", str(root.parent))
-            for name, value in (who.environ if who else {}).items():
+            for name, value in (user.environ if user else {}).items():
                 context.setenv(name, value)
             code = invoke(["-C", str(root), *words])
         return CommandResult(code, *capfd.readouterr())
@@ -97,28 +97,28 @@ def audit(root: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     return run
 
 
-def told(ran: CommandResult) -> set[str]:
-    """The codes of an audit as JSON; what it says fits its schema."""
-    data = json.loads(ran.out)
+def finding_codes(result: CommandResult) -> set[str]:
+    """Return the codes of an audit in JSON, and check it against its schema."""
+    data = json.loads(result.out)
     assert verdict("output/audit.schema.json", data)
     return {finding["code"] for finding in data["findings"]}
 
 
-def audited(audit: Audit, *words: str, who: SopsUser | None = None) -> tuple[dict[str, Any], set[str], int]:
-    """The one file of an audit, the codes, and the exit code."""
-    ran = audit("secrets", "audit", "--format", "json", *words, who=who)
-    (file,) = json.loads(ran.out)["files"]
-    return file, told(ran), ran.code
+def audit_file(audit: Audit, *words: str, user: SopsUser | None = None) -> tuple[dict[str, Any], set[str], int]:
+    """Audit a tree with one file; return the file, the codes and the exit code."""
+    result = audit("secrets", "audit", "--format", "json", *words, user=user)
+    (file,) = json.loads(result.out)["files"]
+    return file, finding_codes(result), result.code
 
 
 # ── what sops can make ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Made(NamedTuple):
-    """How a file is made: options of sops with people in braces, a `.sops.yaml`, and what the audit has to say.
+class AuditCase(NamedTuple):
+    """A file to make and to audit: options of sops with names in braces, and the expected codes.
 
-    `text` is the content by format; `formats` are those in which it can be made. `declared` are the readers, `by` is
-    a setting of the rule by which the file was made, and which is gone.
+    `text` is the content by format, `formats` the possible ones, `rules` a `.sops.yaml`, and `declared` the declared
+    readers. `by` is a setting of the rule that the file is encrypted with, and that is removed afterwards.
     """
 
     options: tuple[str, ...]
@@ -132,7 +132,7 @@ class Made(NamedTuple):
 
 
 def without_mac(text: str) -> str:
-    """The file without its MAC, in whatever format."""
+    """Remove the MAC from a file of any format."""
     if text.startswith("{"):
         data = json.loads(text)
         del data["sops"]["mac"]
@@ -140,8 +140,8 @@ def without_mac(text: str) -> str:
     return re.sub(r"^(?: *mac: |sops_mac=).*\n", "", text, flags=re.MULTILINE)
 
 
-def plus(line: str) -> dict[str, str]:
-    """The content with one line more; in JSON it is a member."""
+def with_line(line: str) -> dict[str, str]:
+    """Return the content with an additional line, which in JSON is a member."""
     name, _, value = line.partition(": ")
     return {
         "yaml": PLAIN["yaml"] + line + "\n",
@@ -158,100 +158,104 @@ creation_rules:
     - age: ['{ben}']
       pgp: ['{pgp}']
 """
-MADE = {
-    "one-key": Made(ONE, set()),
-    "several-keys": Made(("--age={ana},{ben}",), set()),
-    "age-and-pgp": Made(("--age={ana}", "--pgp={pgp}"), set()),
-    "pgp-alone": Made(("--pgp={pgp}",), set()),
-    "key-groups": Made((), set(), rules=GROUPS),
-    "key-groups-with-a-threshold": Made((), set(), rules=GROUPS + "    shamir_threshold: 2\n"),
-    "the-default-suffix-unused": Made((*ONE, "--unencrypted-suffix=_unencrypted"), set()),
-    "the-default-suffix-used": Made(ONE, {"ET607"}, plus("owner_unencrypted: bob-and-co")),
-    "another-suffix": Made((*ONE, "--unencrypted-suffix=_plain"), {"ET602", "ET607"}, plus("owner_plain: bob-and-co")),
-    "another-suffix-unused": Made((*ONE, "--unencrypted-suffix=_plain"), {"ET607"}),
-    "an-encrypted-suffix": Made(
-        (*ONE, "--encrypted-suffix=_enc"), {"ET602", "ET607", "ET608"}, plus("x_enc: long-enough")
+AUDIT_CASES = {
+    "one-key": AuditCase(ONE, set()),
+    "several-keys": AuditCase(("--age={ana},{ben}",), set()),
+    "age-and-pgp": AuditCase(("--age={ana}", "--pgp={pgp}"), set()),
+    "pgp-alone": AuditCase(("--pgp={pgp}",), set()),
+    "key-groups": AuditCase((), set(), rules=GROUPS),
+    "key-groups-with-a-threshold": AuditCase((), set(), rules=GROUPS + "    shamir_threshold: 2\n"),
+    "the-default-suffix-unused": AuditCase((*ONE, "--unencrypted-suffix=_unencrypted"), set()),
+    "the-default-suffix-used": AuditCase(ONE, {"ET607"}, with_line("owner_unencrypted: bob-and-co")),
+    "another-suffix": AuditCase(
+        (*ONE, "--unencrypted-suffix=_plain"), {"ET602", "ET607"}, with_line("owner_plain: bob-and-co")
     ),
-    "an-encrypted-regex": Made((*ONE, "--encrypted-regex=(?i)pass"), {"ET602", "ET607", "ET608"}),
-    "an-encrypted-regex-for-all": Made((*ONE, "--encrypted-regex=."), {"ET607"}),
-    "an-unencrypted-regex": Made((*ONE, "--unencrypted-regex=^info$"), {"ET602", "ET607"}, plus("info: bob-and-co")),
-    "what-a-comment-leaves-plain": Made(
+    "another-suffix-unused": AuditCase((*ONE, "--unencrypted-suffix=_plain"), {"ET607"}),
+    "an-encrypted-suffix": AuditCase(
+        (*ONE, "--encrypted-suffix=_enc"), {"ET602", "ET607", "ET608"}, with_line("x_enc: long-enough")
+    ),
+    "an-encrypted-regex": AuditCase((*ONE, "--encrypted-regex=(?i)pass"), {"ET602", "ET607", "ET608"}),
+    "an-encrypted-regex-for-all": AuditCase((*ONE, "--encrypted-regex=."), {"ET607"}),
+    "an-unencrypted-regex": AuditCase(
+        (*ONE, "--unencrypted-regex=^info$"), {"ET602", "ET607"}, with_line("info: bob-and-co")
+    ),
+    "what-a-comment-leaves-plain": AuditCase(
         (), {"ET602", "ET607"}, formats=("yaml",), by="unencrypted_comment_regex: a.comment"
     ),
-    "what-a-comment-encrypts": Made(
+    "what-a-comment-encrypts": AuditCase(
         (), {"ET602", "ET607", "ET608"}, formats=("yaml",), by="encrypted_comment_regex: a.comment"
     ),
-    "a-mac-over-what-is-encrypted-only": Made((), {"ET606"}, by="mac_only_encrypted: true"),
-    "no-mac": Made(ONE, {"ET606"}, after=without_mac),
-    "an-empty-value": Made(ONE, {"ET607"}, plus("extra: "), formats=("env",)),
-    "an-empty-text": Made(ONE, {"ET607"}, {"yaml": PLAIN["yaml"] + "extra: ''\n"}, formats=("yaml",)),
-    "null": Made(ONE, {"ET607"}, {"yaml": PLAIN["yaml"] + "extra: null\n"}, formats=("yaml",)),
-    "an-empty-map": Made(ONE, {"ET607"}, {"json": '{"_scope": "agents/a", "m": {}}'}, formats=("json",)),
-    "a-colon-in-a-key": Made(ONE, {"ET607"}, {"json": '{"_scope": "agents/a", "a:b": "long-enough"}'}, ("json",)),
-    "no-scope": Made(
+    "a-mac-over-what-is-encrypted-only": AuditCase((), {"ET606"}, by="mac_only_encrypted: true"),
+    "no-mac": AuditCase(ONE, {"ET606"}, after=without_mac),
+    "an-empty-value": AuditCase(ONE, {"ET607"}, with_line("extra: "), formats=("env",)),
+    "an-empty-text": AuditCase(ONE, {"ET607"}, {"yaml": PLAIN["yaml"] + "extra: ''\n"}, formats=("yaml",)),
+    "null": AuditCase(ONE, {"ET607"}, {"yaml": PLAIN["yaml"] + "extra: null\n"}, formats=("yaml",)),
+    "an-empty-map": AuditCase(ONE, {"ET607"}, {"json": '{"_scope": "agents/a", "m": {}}'}, formats=("json",)),
+    "a-colon-in-a-key": AuditCase(ONE, {"ET607"}, {"json": '{"_scope": "agents/a", "a:b": "long-enough"}'}, ("json",)),
+    "no-scope": AuditCase(
         ONE, {"ET650"}, {"yaml": "A: long-enough\n", "json": '{"A": "long-enough"}', "env": "A=long-enough\n"}
     ),
-    "a-scope-of-elsewhere": Made(ONE, {"ET608"}, {"yaml": "_scope: agents/bb\nA: long-enough\n"}, ("yaml",)),
-    "a-short-secret": Made(ONE, {"ET655"}, plus("pin: 427")),
-    "a-switch": Made(ONE, {"ET655"}, {"yaml": PLAIN["yaml"] + "on: true\n"}, formats=("yaml",)),
-    "a-switch-of-a-directive": Made(
+    "a-scope-of-elsewhere": AuditCase(ONE, {"ET608"}, {"yaml": "_scope: agents/bb\nA: long-enough\n"}, ("yaml",)),
+    "a-short-secret": AuditCase(ONE, {"ET655"}, with_line("pin: 427")),
+    "a-switch": AuditCase(ONE, {"ET655"}, {"yaml": PLAIN["yaml"] + "on: true\n"}, formats=("yaml",)),
+    "a-switch-of-a-directive": AuditCase(
         ONE, set(), {"yaml": PLAIN["yaml"] + "kept: {$value: long-enough, $lock: true}\n"}, ("yaml",)
     ),
-    "declared-readers": Made(("--age={ana},{ben}",), set(), declared=("ana", "ben")),
-    "a-stranger": Made(("--age={ana},{mallory}",), {"ET609"}, declared=("ana",)),
-    "a-reader-left-out": Made(ONE, {"ET609"}, declared=("ana", "ben")),
-    "its-rule": Made((), set(), rules="creation_rules: [{{age: '{ana},{ben}'}}]\n"),
-    "another-rule": Made(ONE, {"ET653"}, rules="creation_rules: [{{age: '{ana},{ben}'}}]\n"),
-    "no-rule": Made(ONE, {"ET653"}, rules="creation_rules: [{{path_regex: ^x$, age: '{ana}'}}]\n"),
-    "keys-in-other-groups": Made(("--age={ana},{ben}", "--pgp={pgp}"), {"ET653"}, rules=GROUPS),
-    "a-rule-for-a-stranger": Made(
+    "declared-readers": AuditCase(("--age={ana},{ben}",), set(), declared=("ana", "ben")),
+    "a-stranger": AuditCase(("--age={ana},{mallory}",), {"ET609"}, declared=("ana",)),
+    "a-reader-left-out": AuditCase(ONE, {"ET609"}, declared=("ana", "ben")),
+    "its-rule": AuditCase((), set(), rules="creation_rules: [{{age: '{ana},{ben}'}}]\n"),
+    "another-rule": AuditCase(ONE, {"ET653"}, rules="creation_rules: [{{age: '{ana},{ben}'}}]\n"),
+    "no-rule": AuditCase(ONE, {"ET653"}, rules="creation_rules: [{{path_regex: ^x$, age: '{ana}'}}]\n"),
+    "keys-in-other-groups": AuditCase(("--age={ana},{ben}", "--pgp={pgp}"), {"ET653"}, rules=GROUPS),
+    "a-rule-for-a-stranger": AuditCase(
         ONE, {"ET612"}, rules="creation_rules: [{{age: '{ana},{mallory}'}}]\n", declared=("ana",)
     ),
-    "a-rule-without-a-reader": Made(
+    "a-rule-without-a-reader": AuditCase(
         ("--age={ana},{ben}",), {"ET612"}, rules="creation_rules: [{{age: '{ana}'}}]\n", declared=("ana", "ben")
     ),
-    "a-rule-that-leaves-plain-text": Made(
+    "a-rule-that-leaves-plain-text": AuditCase(
         ONE, {"ET654"}, rules="creation_rules: [{{age: '{ana}', encrypted_regex: ^data$}}]\n", formats=("yaml",)
     ),
-    "a-rule-for-a-vault": Made(
+    "a-rule-for-a-vault": AuditCase(
         ONE,
         {"ET653", "ET654"},
         rules="creation_rules: [{{age: '{ana}', hc_vault_transit_uri: 'http://127.0.0.1:9/v1/t/keys/k'}}]\n",
     ),
-    "a-rule-that-is-no-expression": Made(
+    "a-rule-that-is-no-expression": AuditCase(
         ONE, {"ET654"}, rules="creation_rules: [{{path_regex: '(', age: '{ana}'}}]\n", formats=("yaml",)
     ),
 }
-ROWS = [(name, form) for name, made in MADE.items() for form in made.formats]
+ROWS = [(name, form) for name, case in AUDIT_CASES.items() for form in case.formats]
 ERRORS = {"ET602", "ET606", "ET607", "ET608", "ET609", "ET612"}
 
 
 @pytest.mark.parametrize(("name", "form"), ROWS)
 def test_the_verdict_is_right(name: str, form: str, root: Path, staff: Staff, audit: Audit) -> None:
-    made = MADE[name]
-    rules = staff.public(made.rules) if made.rules else ""
-    options = [staff.public(option) for option in made.options]
-    by = f"creation_rules:\n  - age: {staff.ana.public}\n    {made.by}\n" if made.by else rules
+    case = AUDIT_CASES[name]
+    rules = staff.public(case.rules) if case.rules else ""
+    options = [staff.public(option) for option in case.options]
+    creation_rule = f"creation_rules:\n  - age: {staff.ana.public}\n    {case.by}\n" if case.by else rules
     if not options:
-        (root / ".sops.yaml").write_text(by)
-    file = encrypt_file(root, f"{PATH}.{form}", made.text[form], *options, user=staff.pgp)
-    file.write_text(made.after(file.read_text()))
+        (root / ".sops.yaml").write_text(creation_rule)
+    file = encrypt_file(root, f"{PATH}.{form}", case.text[form], *options, user=staff.pgp)
+    file.write_text(case.after(file.read_text()))
     (root / ".sops.yaml").write_text(rules or "{}")
-    if made.declared:
-        known = people_section(ana=staff.ana, ben=staff.ben)
-        extra = f"{known}secret_readers: [{', '.join(made.declared)}]\n"
+    if case.declared:
+        people = people_section(ana=staff.ana, ben=staff.ben)
+        extra = f"{people}secret_readers: [{', '.join(case.declared)}]\n"
         (root / "organization.yaml").write_text(FILES["organization.yaml"] + extra)
-    found, codes, code = audited(audit)
-    assert codes == made.codes
+    audited, codes, code = audit_file(audit)
+    assert codes == case.codes
     assert code == bool(codes & ERRORS)
-    gravest = "ok" if not codes - {"ET612", "ET654"} else "error" if codes & ERRORS else "warning"
-    assert found["verdict"] == gravest
+    expected_verdict = "ok" if not codes - {"ET612", "ET654"} else "error" if codes & ERRORS else "warning"
+    assert audited["verdict"] == expected_verdict
     readable = not codes & {"ET602", "ET606", "ET607"} and "ET608" not in codes - {"ET608"}
-    if found["recipients"] is not None:
-        assert {one["key"] for one in found["recipients"]} == read_recipients(file)
-        assert found["threshold"] == (2 if "groups" in name and name != "keys-in-other-groups" else 1)
-    assert (found["recipients"] is not None) is readable
-    # `check` says the same.
+    if audited["recipients"] is not None:
+        assert {recipient["key"] for recipient in audited["recipients"]} == read_recipients(file)
+        assert audited["threshold"] == (2 if "groups" in name and name != "keys-in-other-groups" else 1)
+    assert (audited["recipients"] is not None) is readable
+    # `check` reports the same findings.
     check = json.loads(audit("check", "--format", "json").out)
     assert {finding["code"] for finding in check["findings"]} == codes
 
@@ -262,22 +266,22 @@ def test_a_hint_names_what_the_real_sops_has(setting: str, root: Path, staff: St
     file = encrypt_file(root, "agents/a.secrets.yaml", PLAIN["yaml"], staff.ana.sops_option)
     file.write_text(re.sub("( +)unencrypted_suffix:.*", rf"\1{setting}: {value}", file.read_text()))
     findings = json.loads(audit("secrets", "audit", "--format", "json").out)["findings"]
-    hint = next(one["hint"] for one in findings if one["key"] == f"sops.{setting}")
+    hint = next(finding["hint"] for finding in findings if finding["key"] == f"sops.{setting}")
     option, command = re.findall(r"or '(--[a-z-]+)' out of 'sops (--encrypt|encrypt)'", hint)[0]
     shown = run_sops(root, *(["encrypt"] if command == "encrypt" else []), "--help").stdout.decode()
     assert re.search(rf"^ +{option}\b", shown, re.MULTILINE)
 
 
 def test_the_table_tells_people_and_places(root: Path, staff: Staff, audit: Audit) -> None:
-    known = people_section(ana=staff.ana, ben=staff.ben)
-    (root / "organization.yaml").write_text(FILES["organization.yaml"] + known)
+    people = people_section(ana=staff.ana, ben=staff.ben)
+    (root / "organization.yaml").write_text(FILES["organization.yaml"] + people)
     encrypt_file(
         root, "agents/a.secrets.yaml", PLAIN["yaml"], staff.ana.sops_option, staff.pgp.sops_option, user=staff.pgp
     )
     encrypt_file(root, "agents/b.secrets.env", "A=long-enough\n", f"--age={staff.ana.public},{staff.mallory.public}")
     encrypt_file(root, "environments/staging.secrets.json", '{"m": {}}', staff.ana.sops_option)
-    ran = audit("secrets", "audit")
-    lines = ran.out.splitlines()
+    result = audit("secrets", "audit")
+    lines = result.out.splitlines()
     assert lines[0].split() == ["file", "format", "readers", "secrets", "modified", "scope", "rule", "verdict"]
     short = f"{staff.mallory.public[:12]}…{staff.mallory.public[-6:]}"
     pgp = f"{staff.pgp.public[:12]}…{staff.pgp.public[-6:]}"
@@ -285,16 +289,16 @@ def test_the_table_tells_people_and_places(root: Path, staff: Staff, audit: Audi
     assert re.fullmatch(rf"agents/b.secrets.env +env +ana, {short} +1  \S+  missing  none  warning", lines[2])
     assert re.fullmatch(r"environments/staging.secrets.json +json +none  error", lines[3])
     assert lines[4] == ""
-    assert (ran.code, ran.err) == (1, "audited 6 secrets in 3 files: 1 error, 1 warning\n")
+    assert (result.code, result.err) == (1, "audited 6 secrets in 3 files: 1 error, 1 warning\n")
 
 
 def test_errors_elsewhere_are_counted(root: Path, staff: Staff, audit: Audit) -> None:
     encrypt_file(root, "agents/a.secrets.yaml", PLAIN["yaml"], staff.ana.sops_option)
     (root / "agents/b.yaml").write_text("descripton: x\n")
-    ran = audit("secrets", "audit")
-    assert ran.code == 1
-    assert "ET201" not in ran.out
-    assert "there is 1 other error in the tree" in ran.err
+    result = audit("secrets", "audit")
+    assert result.code == 1
+    assert "ET201" not in result.out
+    assert "there is 1 other error in the tree" in result.err
     assert json.loads(audit("secrets", "audit", "--format", "json").out)["summary"]["other_errors"] == 1
 
 
@@ -302,10 +306,10 @@ def test_who_may_open_a_file_does_not_spoil_its_bundles(root: Path, staff: Staff
     encrypt_file(root, "organization.secrets.yaml", "_scope: organization\nA: long-enough\n", staff.mallory.sops_option)
     declared = people_section(ana=staff.ana) + "secret_readers: [ana]\nexecution_environment: {secrets: [A, GONE]}\n"
     (root / "organization.yaml").write_text(FILES["organization.yaml"] + declared)
-    ran = audit("check")
-    assert ran.code == 1
-    assert {"ET601", "ET609"} == set(re.findall(r"error (ET\d+)", ran.out))
-    assert "checked 4 bundles of 2 agents" in ran.err
+    result = audit("check")
+    assert result.code == 1
+    assert {"ET601", "ET609"} == set(re.findall(r"error (ET\d+)", result.out))
+    assert "checked 4 bundles of 2 agents" in result.err
 
 
 def test_a_warning_fails_a_strict_audit_only(root: Path, staff: Staff, audit: Audit) -> None:
@@ -324,9 +328,9 @@ def test_referenced_and_missing_present_and_unused(root: Path, staff: Staff, aud
     )
     (root / "organization.yaml").write_text(HEAD)
     (root / "agents/a.yaml").write_text("execution_environment: {secrets: [USED]}\n")
-    assert told(audit("secrets", "audit", "--format", "json")) == {"ET651"}
+    assert finding_codes(audit("secrets", "audit", "--format", "json")) == {"ET651"}
     (root / "agents/a.yaml").write_text("execution_environment: {secrets: [USED, GONE]}\n")
-    assert told(audit("secrets", "audit", "--format", "json")) == {"ET601"}
+    assert finding_codes(audit("secrets", "audit", "--format", "json")) == {"ET601"}
 
 
 # ── with a key ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -352,38 +356,38 @@ def test_placeholders_are_found_with_a_key(root: Path, staff: Staff, audit: Audi
     plain |= {f"fine{n}": value for n, value in enumerate(VALUES)}
     encrypt_file(root, "agents/a.secrets.yaml", json.dumps(plain), staff.ana.sops_option)
     (root / "organization.yaml").write_text(HEAD + "lint: {ET651: 'off', ET655: 'off'}\n")
-    assert audited(audit)[:2][1] == set()
-    ran = audit("secrets", "audit", "--decrypt", "--format", "json", who=staff.ana)
-    keys = {finding["key"] for finding in json.loads(ran.out)["findings"]}
+    assert audit_file(audit)[:2][1] == set()
+    result = audit("secrets", "audit", "--decrypt", "--format", "json", user=staff.ana)
+    keys = {finding["key"] for finding in json.loads(result.out)["findings"]}
     assert keys == {"m.deep", "list.1", *(f"bad{n}" for n in range(len(PLACEHOLDERS)))}
-    assert told(ran) == {"ET657"}
-    assert json.loads(ran.out)["files"][0]["opened"] is True
-    spoken = "".join(audit("secrets", "audit", "--decrypt", who=staff.ana)[1:])
-    assert not [value for value in (*PLACEHOLDERS, *VALUES) if len(value.strip()) > 3 and value in spoken]
+    assert finding_codes(result) == {"ET657"}
+    assert json.loads(result.out)["files"][0]["opened"] is True
+    output = "".join(audit("secrets", "audit", "--decrypt", user=staff.ana)[1:])
+    assert not [value for value in (*PLACEHOLDERS, *VALUES) if len(value.strip()) > 3 and value in output]
 
 
 def test_files_without_a_key_are_told_and_the_others_opened(root: Path, staff: Staff, audit: Audit) -> None:
     encrypt_file(root, "agents/a.secrets.yaml", "_scope: agents/a\nA: changeme\n", staff.ana.sops_option)
     encrypt_file(root, "agents/b.secrets.yaml", "_scope: agents/b\nB: changeme\n", staff.ben.sops_option)
-    ran = audit("secrets", "audit", "--decrypt", "--format", "json", who=staff.ana)
-    assert {one["path"]: one["opened"] for one in json.loads(ran.out)["files"]} == {
+    result = audit("secrets", "audit", "--decrypt", "--format", "json", user=staff.ana)
+    assert {file["path"]: file["opened"] for file in json.loads(result.out)["files"]} == {
         "agents/a.secrets.yaml": True,
         "agents/b.secrets.yaml": False,
     }
-    assert [one["path"] for one in json.loads(ran.out)["findings"]] == ["agents/a.secrets.yaml"]
-    ran = audit("secrets", "audit", "--decrypt", who=staff.ana)
-    assert ran.err == "audited 2 secrets in 2 files: 1 warning, no key opens 1 file\n"
+    assert [finding["path"] for finding in json.loads(result.out)["findings"]] == ["agents/a.secrets.yaml"]
+    result = audit("secrets", "audit", "--decrypt", user=staff.ana)
+    assert result.err == "audited 2 secrets in 2 files: 1 warning, no key opens 1 file\n"
     assert audit("secrets", "audit", "--decrypt").code == 3
-    assert "ET621" in audit("secrets", "audit", "--decrypt", who=staff.mallory).err
+    assert "ET621" in audit("secrets", "audit", "--decrypt", user=staff.mallory).err
 
 
 def test_a_tree_with_errors_is_not_opened(root: Path, staff: Staff, audit: Audit) -> None:
     encrypt_file(root, "agents/a.secrets.yaml", "_scope: agents/a\nA: changeme\n", staff.ana.sops_option)
     (root / "agents/b.yaml").write_text("descripton: x\n")
-    ran = audit("secrets", "audit", "--decrypt", who=staff.ana)
-    assert ran.code == 1
-    assert "nothing was decrypted" in ran.err
-    assert "ET657" not in ran.out
+    result = audit("secrets", "audit", "--decrypt", user=staff.ana)
+    assert result.code == 1
+    assert "nothing was decrypted" in result.err
+    assert "ET657" not in result.out
 
 
 # ── threats ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -418,7 +422,7 @@ def hits(server: socket.socket) -> int:
 
 @pytest.fixture
 def spies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Programs that note that they were started, first on PATH."""
+    """Put programs that log their start first on PATH, and return the log."""
     folder = tmp_path / "spies"
     folder.mkdir()
     for name in ("sops", "gpg", "age-plugin-evil", "vault", "aws", "gcloud", "az"):
@@ -462,10 +466,10 @@ def test_t38_t39_t49_no_command_starts_anything_for_a_key_that_is_not_allowed(
     edit(file, lambda data: data["sops"].setdefault(kind, []).append(key))
     (root / "agents/a.yaml").write_text("execution_environment: {secrets: [A]}\n")
     for words in COMMANDS:
-        ran = audit(*(word.format(out=root.parent / "out") for word in words), who=staff.ana)
-        assert ran.code == (0 if words[1:] == ("readers",) else 1), (words, ran)
+        result = audit(*(word.format(out=root.parent / "out") for word in words), user=staff.ana)
+        assert result.code == (0 if words[1:] == ("readers",) else 1), (words, result)
         assert not spies.exists(), words
-    assert told(audit("secrets", "audit", "--format", "json")) == {"ET604"}
+    assert finding_codes(audit("secrets", "audit", "--format", "json")) == {"ET604"}
     assert hits(listener) == 0
 
 
@@ -488,10 +492,10 @@ def test_t38_t39_nor_for_a_rule_with_such_a_key(
     age = "" if "groups" in field else f"    age: {staff.ana.public}\n"
     rule = field.replace("URL", url).replace("ANA", staff.ana.public)
     (root / ".sops.yaml").write_text(f"creation_rules:\n  - path_regex: .\n{age}    {rule}\n")
-    ran = audit("secrets", "sync", "--update-keys", who=staff.ana)
-    assert ran.code == 1
-    assert "left agents/a.secrets.json: it has keys that the policy does not allow" in ran.err
-    assert told(audit("secrets", "audit", "--format", "json")) == {"ET653", "ET654"}
+    result = audit("secrets", "sync", "--update-keys", user=staff.ana)
+    assert result.code == 1
+    assert "left agents/a.secrets.json: it has keys that the policy does not allow" in result.err
+    assert finding_codes(audit("secrets", "audit", "--format", "json")) == {"ET653", "ET654"}
     assert not spies.exists()
     assert hits(listener) == 0
 
@@ -516,14 +520,14 @@ def test_t40_a_renamed_plain_key(root: Path, staff: Staff, audit: Audit) -> None
     file = sealed_yaml(root, staff, OWNED)
     change(file, "owner_unencrypted:", "admin_unencrypted:")
     assert is_accepted_by_sops(root, staff)
-    assert audited(audit)[1:] == ({"ET607"}, 1)
+    assert audit_file(audit)[1:] == ({"ET607"}, 1)
 
 
 def test_t41_a_plain_value_split_in_two(root: Path, staff: Staff, audit: Audit) -> None:
     file = sealed_yaml(root, staff, OWNED)
     change(file, "owner_unencrypted: bob", "own_unencrypted: b\nx_unencrypted: ob")
     assert is_accepted_by_sops(root, staff)
-    assert audited(audit)[1:] == ({"ET607"}, 1)
+    assert audit_file(audit)[1:] == ({"ET607"}, 1)
 
 
 @pytest.mark.parametrize("line", ['extra: ""', "extra: null", "extra: {}", "extra: []"])
@@ -531,23 +535,23 @@ def test_t42_an_empty_value_put_in(line: str, root: Path, staff: Staff, audit: A
     file = sealed_yaml(root, staff)
     change(file, "sops:", f"{line}\nsops:")
     assert is_accepted_by_sops(root, staff)
-    assert audited(audit)[1:] == ({"ET607"}, 1)
+    assert audit_file(audit)[1:] == ({"ET607"}, 1)
 
 
 def test_t43_a_key_that_reads_as_a_path(root: Path, staff: Staff, audit: Audit) -> None:
     file = sealed_yaml(root, staff)
     change(file, "db:\n    password:", "db:password:")
     assert is_accepted_by_sops(root, staff)
-    assert audited(audit)[1:] == ({"ET607"}, 1)
+    assert audit_file(audit)[1:] == ({"ET607"}, 1)
 
 
 def test_t44_a_mac_that_is_missing_or_partial(root: Path, staff: Staff, audit: Audit) -> None:
     file = sealed_yaml(root, staff)
     whole = file.read_text()
     file.write_text(without_mac(whole))
-    assert audited(audit)[1:] == ({"ET606"}, 1)
+    assert audit_file(audit)[1:] == ({"ET606"}, 1)
     file.write_text(whole.replace("    lastmodified:", "    mac_only_encrypted: true\n    lastmodified:"))
-    assert audited(audit)[1:] == ({"ET606"}, 1)
+    assert audit_file(audit)[1:] == ({"ET606"}, 1)
 
 
 READS = "execution_environment: {secrets: [A]}\n"
@@ -558,53 +562,53 @@ READS = "execution_environment: {secrets: [A]}\n"
 def test_t46_a_staging_file_replayed_elsewhere(
     source: str, target: str, scoped: bool, root: Path, staff: Staff, audit: Audit
 ) -> None:
-    """Of the same length, `_scope` needs a key to be seen as wrong; without any, the copy itself is seen."""
+    """A wrong `_scope` of the same length is only noticed with a key; without one, the copy itself is noticed."""
     write_files(root, {f"environments/{target}.yaml": READS, f"environments/{source}.yaml": READS})
     claim = f"_scope: environments/{source}\n" if scoped else ""
     file = encrypt_file(root, f"environments/{source}.secrets.yaml", f"{claim}A: long-enough\n", staff.ana.sops_option)
     copy = root / f"environments/{target}.secrets.yaml"
     copy.write_bytes(file.read_bytes())
-    ran = audit("secrets", "audit", "--format", "json")
+    result = audit("secrets", "audit", "--format", "json")
     same_length = len(source) == len(target)
-    assert told(ran) == {"ET656"} | ({"ET650"} if not scoped else set() if same_length else {"ET608"})
-    copied = next(one for one in json.loads(ran.out)["findings"] if one["code"] == "ET656")
+    assert finding_codes(result) == {"ET656"} | ({"ET650"} if not scoped else set() if same_length else {"ET608"})
+    copied = next(finding for finding in json.loads(result.out)["findings"] if finding["code"] == "ET656")
     assert copied["message"].startswith("its one value is the ciphertext of ")
     first, second = sorted((file, copy))
     assert (copied["path"], copied["related"][0]["path"]) == tuple(
-        one.relative_to(root).as_posix() for one in (second, first)
+        path.relative_to(root).as_posix() for path in (second, first)
     )
-    compiled = audit("compile", "-o", str(root.parent / "out"), who=staff.ana)
+    compiled = audit("compile", "-o", str(root.parent / "out"), user=staff.ana)
     if scoped:
         assert compiled.code == 1
         assert re.search(rf"environments/{target}.secrets.yaml:\d+:\d+: error ET608", compiled.err)
         assert not (root.parent / "out").exists()
     else:
         assert compiled.code == 0
-        assert audit("compile", "--strict", "-o", str(root.parent / "other"), who=staff.ana).code == 1
+        assert audit("compile", "--strict", "-o", str(root.parent / "other"), user=staff.ana).code == 1
 
 
 def test_t46_one_value_carried_over_and_the_rest_changed(root: Path, staff: Staff, audit: Audit) -> None:
-    one = encrypt_file(
+    file = encrypt_file(
         root, "agents/a.secrets.yaml", "_scope: agents/a\nA: long-enough\nB: long-enough\n", staff.ana.sops_option
     )
-    (root / "agents/b.secrets.yaml").write_bytes(one.read_bytes())
+    (root / "agents/b.secrets.yaml").write_bytes(file.read_bytes())
     for path, value in ((["_scope"], "agents/b"), (["B"], "another-one")):
-        where = "".join(f'["{key}"]' for key in path)
-        run_sops(root, "set", "./agents/b.secrets.yaml", where, json.dumps(value), user=staff.ana)
-    ran = audit("secrets", "audit", who=staff.ana)
-    assert "1 of 2 values is the ciphertext of 'agents/a.secrets.yaml'" in ran.out
+        index = "".join(f'["{key}"]' for key in path)
+        run_sops(root, "set", "./agents/b.secrets.yaml", index, json.dumps(value), user=staff.ana)
+    result = audit("secrets", "audit", user=staff.ana)
+    assert "1 of 2 values is the ciphertext of 'agents/a.secrets.yaml'" in result.out
     run_sops(root, "set", "./agents/b.secrets.yaml", '["A"]', '"a-third-one"', user=staff.ana)
-    ran = audit("secrets", "audit", who=staff.ana)
-    assert "the file has the data key of 'agents/a.secrets.yaml'" in ran.out
+    result = audit("secrets", "audit", user=staff.ana)
+    assert "the file has the data key of 'agents/a.secrets.yaml'" in result.out
     run_sops(root, "rotate", "--in-place", "./agents/b.secrets.yaml", user=staff.ana)
-    assert told(audit("secrets", "audit", "--format", "json")) == set()
+    assert finding_codes(audit("secrets", "audit", "--format", "json")) == set()
 
 
 def test_equal_values_are_no_copy(root: Path, staff: Staff, audit: Audit) -> None:
     for name in "ab":
         text = f"_scope: agents/{name}\nA: long-enough\n"
         encrypt_file(root, f"agents/{name}.secrets.yaml", text, staff.ana.sops_option)
-    assert told(audit("secrets", "audit", "--format", "json")) == set()
+    assert finding_codes(audit("secrets", "audit", "--format", "json")) == set()
 
 
 @pytest.mark.parametrize("place", ["file", "rule"])
@@ -616,52 +620,52 @@ def test_t48_a_recipient_who_is_injected_is_named(place: str, root: Path, staff:
     if place == "rule":
         (root / ".sops.yaml").write_text(f"creation_rules:\n  - age: {keys}\n")
     for words in (("check",), ("secrets", "audit")):
-        ran = audit(*words)
-        assert ran.code == 1
-        assert staff.mallory.public in ran.out
-        assert ("ET609" if place == "file" else "ET612") in ran.out
+        result = audit(*words)
+        assert result.code == 1
+        assert staff.mallory.public in result.out
+        assert ("ET609" if place == "file" else "ET612") in result.out
     if place == "rule":
-        # What is declared goes before it, and nobody is handed anything.
+        # The generated rule comes first, so no key is added.
         before = (root / f"{PATH}.yaml").read_bytes()
-        assert audit("secrets", "sync", "--update-keys", who=staff.ana).code == 0
+        assert audit("secrets", "sync", "--update-keys", user=staff.ana).code == 0
         assert (root / f"{PATH}.yaml").read_bytes() == before
         assert audit("secrets", "audit").code == 0
 
 
 def test_t48_a_key_for_two_is_seen(root: Path, staff: Staff, audit: Audit) -> None:
-    """The data key is wrapped for the declared reader and, inside the same wrapping, for somebody else."""
+    """The data key is wrapped for the declared reader and, inside the same wrapping, for another key."""
     import pyrage
 
     file = sealed_json(root, staff)
-    both = [pyrage.x25519.Recipient.from_str(one.public) for one in (staff.ana, staff.mallory)]
-    wrapped = pyrage.encrypt(b"k" * 32, both, armored=True).decode()
+    recipients = [pyrage.x25519.Recipient.from_str(user.public) for user in (staff.ana, staff.mallory)]
+    wrapped = pyrage.encrypt(b"k" * 32, recipients, armored=True).decode()
     edit(file, lambda data: data["sops"]["age"][0].update(enc=wrapped))
-    assert audited(audit)[1:] == ({"ET613"}, 1)
+    assert audit_file(audit)[1:] == ({"ET613"}, 1)
 
 
 def test_t48_a_key_for_two_is_seen_in_a_dotenv_file(root: Path, staff: Staff, audit: Audit) -> None:
     import pyrage
 
     file = encrypt_file(root, f"{PATH}.env", "_scope=agents/a\nA=long-enough\n", staff.ana.sops_option)
-    both = [pyrage.x25519.Recipient.from_str(one.public) for one in (staff.ana, staff.mallory)]
-    wrapped = pyrage.encrypt(b"k" * 32, both, armored=True).decode().replace("\n", "\\n")
+    recipients = [pyrage.x25519.Recipient.from_str(user.public) for user in (staff.ana, staff.mallory)]
+    wrapped = pyrage.encrypt(b"k" * 32, recipients, armored=True).decode().replace("\n", "\\n")
     file.write_text(re.sub("(?m)(?<=map_enc=).*", lambda _: wrapped, file.read_text()))
-    assert audited(audit)[1:] == ({"ET613"}, 1)
+    assert audit_file(audit)[1:] == ({"ET613"}, 1)
 
 
 def test_what_rust_adds_to_a_wrapping_is_nobody(root: Path, staff: Staff, audit: Audit) -> None:
-    """age in Rust adds a stanza that means nothing, lest anybody relies on there being none; sops passes over it."""
+    """age in Rust adds a meaningless stanza, so that parsers do not rely on there being none; sops ignores it."""
     import pyrage
 
     file = sealed_json(root, staff)
     content = json.loads(file.read_text())
-    mine = pyrage.x25519.Recipient.from_str(staff.ana.public)
+    recipient = pyrage.x25519.Recipient.from_str(staff.ana.public)
     key = pyrage.decrypt(_unarmored(content["sops"]["age"][0]["enc"]), [_identity(staff.ana)])
     for _ in range(20):
-        wrapped = pyrage.encrypt(key, [mine], armored=True).decode()
-        put(file, "age", wrapped)
+        wrapped = pyrage.encrypt(key, [recipient], armored=True).decode()
+        replace_wrapped_key(file, "age", wrapped)
         assert b"-grease" in _unarmored(wrapped)
-        assert audited(audit)[1:] == (set(), 0)
+        assert audit_file(audit)[1:] == (set(), 0)
     assert decrypt_file(root, f"{PATH}.json", staff.ana)
 
 
@@ -675,62 +679,64 @@ def test_t48_more_than_rust_adds_is_somebody(root: Path, staff: Staff, audit: Au
     head, _, rest = wrapped.partition(b"\n---")
     for stanza in (b"-> x-grease\nAAAA", b"-> X25519 x-grease\nAAAA"):
         forged = base64.b64encode(head + b"\n" + stanza + b"\n---" + rest).decode()
-        put(file, "age", forged)
-        assert audited(audit)[1:] == ({"ET613"}, 1)
+        replace_wrapped_key(file, "age", forged)
+        assert audit_file(audit)[1:] == ({"ET613"}, 1)
 
 
 def test_t48_a_second_key_behind_a_packet_that_gpg_passes_over_is_seen(root: Path, staff: Staff, audit: Audit) -> None:
     file, key = opened_by_gpg(root, staff)
-    wrapped = gpg(staff, "--trust-model", "always", "--encrypt", "-r", staff.pgp.public, told=key)
+    wrapped = gpg(staff, "--trust-model", "always", "--encrypt", "-r", staff.pgp.public, stdin_data=key)
     assert wrapped[0] == 0x84
-    # The packet with the session key, whose length is its second byte; the marker; and all of it.
-    both = wrapped[: 2 + wrapped[1]] + b"\xca\x03PGP" + wrapped
-    put(file, "pgp", armored(staff, both))
-    # Or there would be nothing to hide.
+    # The packet with the session key, whose length is its second byte; a marker packet; the whole message.
+    two_keys = wrapped[: 2 + wrapped[1]] + b"\xca\x03PGP" + wrapped
+    replace_wrapped_key(file, "pgp", armored(staff, two_keys))
+    # Otherwise the file would not open, and the second key would be no threat.
     assert decrypt_file(root, f"{PATH}.json", staff.pgp)
-    assert audited(audit)[1:] == ({"ET613"}, 1)
+    assert audit_file(audit)[1:] == ({"ET613"}, 1)
 
 
 def test_t48_keys_in_an_armor_that_only_gpg_can_read_are_no_keys_of_one(root: Path, staff: Staff, audit: Audit) -> None:
     file, key = opened_by_gpg(root, staff)
-    wrapped = gpg(staff, "--trust-model", "always", "--encrypt", "-r", staff.pgp.public, told=key)
+    wrapped = gpg(staff, "--trust-model", "always", "--encrypt", "-r", staff.pgp.public, stdin_data=key)
     text = armored(staff, wrapped[: 2 + wrapped[1]] + wrapped)
     head, _, body = text.partition("\n\n")
-    # gpg takes a line of blanks for the empty one above which there are headers.
-    put(file, "pgp", f"{head}\n \n{body}")
+    # gpg accepts a line of spaces as the empty line after the headers.
+    replace_wrapped_key(file, "pgp", f"{head}\n \n{body}")
     assert decrypt_file(root, f"{PATH}.json", staff.pgp)
-    assert audited(audit)[1:] == ({"ET613"}, 1)
+    assert audit_file(audit)[1:] == ({"ET613"}, 1)
 
 
 def test_t48_a_passphrase_beside_a_pgp_key_is_seen(root: Path, staff: Staff, audit: Audit) -> None:
     file, key = opened_by_gpg(root, staff)
     passphrase = ("--passphrase", "known-to-mallory", "--pinentry-mode", "loopback")
     names = ("--trust-model", "always", "--encrypt", "-r", staff.pgp.public)
-    put(file, "pgp", armored(staff, gpg(staff, "--symmetric", *passphrase, *names, told=key)))
-    assert audited(audit)[1:] == ({"ET613"}, 1)
+    replace_wrapped_key(file, "pgp", armored(staff, gpg(staff, "--symmetric", *passphrase, *names, stdin_data=key)))
+    assert audit_file(audit)[1:] == ({"ET613"}, 1)
 
 
-def gpg(staff: Staff, *options: str, told: bytes) -> bytes:
-    """What the real gpg makes of something, for the one with a PGP key."""
+def gpg(staff: Staff, *options: str, stdin_data: bytes) -> bytes:
+    """Run the real gpg with the keyring of the PGP user, and return its output."""
     environ = {"PATH": SEARCH_PATH, **staff.pgp.environ}
-    return subprocess.run(["gpg", "--batch", *options], input=told, env=environ, check=True, capture_output=True).stdout
+    return subprocess.run(
+        ["gpg", "--batch", *options], input=stdin_data, env=environ, check=True, capture_output=True
+    ).stdout
 
 
 def opened_by_gpg(root: Path, staff: Staff) -> tuple[Path, bytes]:
-    """A secrets file for the one with a PGP key, and its data key."""
+    """Return a secrets file for the PGP user, and its data key."""
     file = encrypt_file(
         root, f"{PATH}.json", '{"_scope": "agents/a", "A": "long-enough"}', staff.pgp.sops_option, user=staff.pgp
     )
     wrapped = json.loads(file.read_text())["sops"]["pgp"][0]["enc"]
-    return file, gpg(staff, "--decrypt", told=wrapped.encode())
+    return file, gpg(staff, "--decrypt", stdin_data=wrapped.encode())
 
 
 def armored(staff: Staff, wrapped: bytes) -> str:
-    return gpg(staff, "--enarmor", told=wrapped).decode().replace("PGP ARMORED FILE", "PGP MESSAGE")
+    return gpg(staff, "--enarmor", stdin_data=wrapped).decode().replace("PGP ARMORED FILE", "PGP MESSAGE")
 
 
-def put(file: Path, kind: str, wrapped: str) -> None:
-    """Have the data key of a file wrapped in another way."""
+def replace_wrapped_key(file: Path, kind: str, wrapped: str) -> None:
+    """Replace the wrapped data key of a file."""
     edit(file, lambda data: data["sops"][kind][0].update(enc=wrapped))
 
 
@@ -749,19 +755,19 @@ def test_t48_and_so_is_one_of_gpg(root: Path, staff: Staff, audit: Audit) -> Non
 
     options = (staff.ana.sops_option, staff.pgp.sops_option)
     file = encrypt_file(root, f"{PATH}.json", '{"_scope": "agents/a", "A": "long-enough"}', *options, user=staff.pgp)
-    assert audited(audit)[1:] == (set(), 0)
-    with make_pgp_user() as other:
+    assert audit_file(audit)[1:] == (set(), 0)
+    with make_pgp_user() as stranger:
         machine = os.environ | staff.pgp.environ
         key = subprocess.run(
-            ["gpg", "--export", other.public], env=os.environ | other.environ, check=True, capture_output=True
+            ["gpg", "--export", stranger.public], env=os.environ | stranger.environ, check=True, capture_output=True
         )
         subprocess.run(["gpg", "--import"], input=key.stdout, env=machine, check=True, capture_output=True)
-        names = [word for one in (staff.pgp, other) for word in ("-r", one.public)]
+        names = [word for user in (staff.pgp, stranger) for word in ("-r", user.public)]
         wrap = ["gpg", "--armor", "--batch", "--trust-model", "always", "--encrypt", *names]
         wrapped = subprocess.run(wrap, input=b"k" * 32, env=machine, check=True, capture_output=True).stdout.decode()
-        subprocess.run(["gpg", "--batch", "--yes", "--delete-keys", other.public], env=machine, check=True)
+        subprocess.run(["gpg", "--batch", "--yes", "--delete-keys", stranger.public], env=machine, check=True)
     edit(file, lambda data: data["sops"]["pgp"][0].update(enc=wrapped))
-    assert audited(audit)[1:] == ({"ET613"}, 1)
+    assert audit_file(audit)[1:] == ({"ET613"}, 1)
 
 
 @pytest.mark.parametrize("form", ["yaml", "json", "env"])
@@ -772,10 +778,10 @@ def test_t50_a_pasted_value_is_found_and_not_quoted(form: str, root: Path, staff
     assert old
     file.write_text(text.replace(old[2], CANARY))
     for words in (("secrets", "audit"), ("secrets", "audit", "--format", "json"), ("check",)):
-        ran = audit(*words)
-        assert ran.code == 1
-        assert "ET602" in ran.out
-        assert CANARY not in ran.out + ran.err
+        result = audit(*words)
+        assert result.code == 1
+        assert "ET602" in result.out
+        assert CANARY not in result.out + result.err
 
 
 def test_t50_a_private_key_where_a_public_one_belongs_is_not_quoted(
@@ -788,11 +794,11 @@ def test_t50_a_private_key_where_a_public_one_belongs_is_not_quoted(
     (root / ".sops.yaml").write_text(f"creation_rules:\n  - age: '{staff.ana.public},{secret}'\n")
     edit(file, lambda data: data["sops"]["age"].append({"recipient": secret, "enc": "x"}))
     for words in (*COMMANDS[:2], COMMANDS[3], ("secrets", "audit", "--format", "json"), COMMANDS[5]):
-        ran = audit(*words, who=staff.ana)
-        assert ran.code == (0 if words[1:] == ("readers",) else 1), ran
-        assert secret not in ran.out + ran.err
-        assert secret.lower() not in ran.out.lower() + ran.err.lower()
-    assert told(audit("secrets", "audit", "--format", "json")) == {"ET604", "ET612", "ET654"}
+        result = audit(*words, user=staff.ana)
+        assert result.code == (0 if words[1:] == ("readers",) else 1), result
+        assert secret not in result.out + result.err
+        assert secret.lower() not in result.out.lower() + result.err.lower()
+    assert finding_codes(audit("secrets", "audit", "--format", "json")) == {"ET604", "ET612", "ET654"}
 
 
 @pytest.mark.parametrize("reader", ["process", "native"])
@@ -805,8 +811,8 @@ def test_t51_a_wrong_mac_is_told_without_its_hash(
     shown = run_sops(root, "decrypt", f"./{PATH}.yaml", user=staff.ana, check=False).stderr.decode()
     hashes = re.findall(r"[0-9A-F]{128}", shown)
     assert hashes
-    ran = audit("secrets", "audit", "--decrypt", who=staff.ana)
-    assert ran.code == 1
-    assert "ET610" in ran.out
-    assert not [one for one in hashes if one in ran.out + ran.err]
-    assert audited(audit)[1:] == (set(), 0)
+    result = audit("secrets", "audit", "--decrypt", user=staff.ana)
+    assert result.code == 1
+    assert "ET610" in result.out
+    assert not [hash for hash in hashes if hash in result.out + result.err]
+    assert audit_file(audit)[1:] == (set(), 0)

@@ -1,4 +1,4 @@
-"""Which reader opens a file: no process where none is needed, sops for all that is not plainly for age keys."""
+"""The choice of the reader: no process for plain age files, sops for all others."""
 
 import json
 import subprocess
@@ -37,19 +37,19 @@ def machine(tmp_path: Path) -> SecretsFolder:
 
 @pytest.fixture
 def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Take a library away."""
+    """Return a function that makes a library unavailable."""
 
-    def take(library: str) -> None:
+    def remove(library: str) -> None:
         for name in [name for name in sys.modules if name.startswith((library, "envtree.secrets.sops.native"))]:
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.delitem(sys.modules, "envtree.secrets.sops.identities", raising=False)
         monkeypatch.setitem(sys.modules, library, None)
 
-    return take
+    return remove
 
 
 def reader(machine: SecretsFolder, choice: str | None = None, policy: SecretsPolicy = AGE) -> Decrypter:
-    """The chosen reader of a machine whose sops tells that it was started."""
+    """Return the chosen reader of a machine whose sops logs its start."""
     environ = machine.environ | {"PATH": f"{machine.root.parent}/bin:/usr/bin:/bin"}
     return select_decrypter(
         machine.root, policy, environ=environ | ({"ENVTREE_SOPS": choice} if choice is not None else {})
@@ -198,14 +198,14 @@ BLOCKED = f"import sys\nfor name in {LIBRARIES}: sys.modules[name] = None\nfrom 
 
 
 def compiled(out: Path, *start: str, **environ: str) -> dict[str, bytes]:
-    """What a whole run over the example writes, its manifest aside."""
+    """Compile the example and return the files written, without the manifest."""
     key = ROOT / "examples/acme/age.key"
     machine = {"PATH": SEARCH_PATH, "PYTHONPATH": str(ROOT / "compiler"), "HOME": str(out.parent)}
     command = [sys.executable, *start, "-C", str(ROOT / "examples/acme"), "compile", "-o", str(out)]
-    done = subprocess.run(
+    result = subprocess.run(
         command, env=machine | {"SOPS_AGE_KEY_FILE": str(key)} | environ, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, "wrote 38 bundles" in done.stderr) == (0, True), done.stderr
+    assert (result.returncode, "wrote 38 bundles" in result.stderr) == (0, True), result.stderr
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 

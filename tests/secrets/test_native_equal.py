@@ -1,4 +1,4 @@
-"""The native reader and the real sops make the same of every file: those that sops encrypts, and those of strangers."""
+"""The native reader and the real sops read every file alike: files encrypted by sops, and files forged here."""
 
 import json
 import os
@@ -36,17 +36,17 @@ def machine(tmp_path: Path) -> SecretsFolder:
 OTHERS = [new_identity() for _ in range(4)]
 
 
-def recipients(rng: random.Random, mine: Identity) -> list[str]:
-    """Mine among up to four others."""
-    chosen = [one.public for one in rng.sample(OTHERS, rng.choice((0, 0, 1, 2, 4)))]
-    chosen.insert(rng.randint(0, len(chosen)), mine.public)
+def recipients(rng: random.Random, own: Identity) -> list[str]:
+    """Return the own key among up to four others, in random order."""
+    chosen = [identity.public for identity in rng.sample(OTHERS, rng.choice((0, 0, 1, 2, 4)))]
+    chosen.insert(rng.randint(0, len(chosen)), own.public)
     return chosen
 
 
 def encrypted(machine: SecretsFolder, seed: int, count: int) -> Iterator[SecretsFile]:
-    """Files that the real sops made, without those that it or the stages refuse."""
+    """Yield files made by the real sops, without those that sops or the stages refuse."""
 
-    def make(number: int) -> SecretsFile | None:
+    def encrypt_one(number: int) -> SecretsFile | None:
         rng = random.Random(f"{seed}-{number}")
         format = FORMATS[number % len(FORMATS)]
         path = f"s{number}.secrets.{format}"
@@ -56,11 +56,11 @@ def encrypted(machine: SecretsFolder, seed: int, count: int) -> Iterator[Secrets
         return machine.read_sealed_file(path)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from filter(None, pool.map(make, range(count)))
+        yield from filter(None, pool.map(encrypt_one, range(count)))
 
 
 def forged(machine: SecretsFolder, seed: int, count: int) -> Iterator[SecretsFile]:
-    """Files that were made without sops, just as it makes them."""
+    """Yield files made without sops in the form in which it writes them."""
     for number in range(count):
         rng = random.Random(f"forged-{seed}-{number}")
         format = rng.choice(("yaml", "json"))
@@ -75,40 +75,40 @@ def forged(machine: SecretsFolder, seed: int, count: int) -> Iterator[SecretsFil
 
 
 def agree(machine: SecretsFolder, files: Iterator[SecretsFile]) -> Counter[str]:
-    """Hold both readers against each other; how often what happened."""
-    seen: Counter[str] = Counter()
+    """Compare both readers; return how often each outcome occurred."""
+    counts: Counter[str] = Counter()
     for sealed, native, sops in compare_decrypters(machine, files):
         assert native in (sops, LEFT_TO_SOPS), (sealed.path, (machine.root / sealed.path).read_text())
-        what = "left" if native == LEFT_TO_SOPS else "refused" if native.startswith("ET") else "opened"
-        seen[f"{what} {sealed.format}"] += 1
-    return seen
+        outcome = "left" if native == LEFT_TO_SOPS else "refused" if native.startswith("ET") else "opened"
+        counts[f"{outcome} {sealed.format}"] += 1
+    return counts
 
 
-def is_thorough(seen: Counter[str], made: int) -> bool:
-    """Whether almost all files came as far as the readers, and the native one was sure of almost all of them."""
-    opened = sum(count for what, count in seen.items() if what.startswith("opened"))
-    return seen.total() > 0.7 * made and opened > 0.85 * seen.total()
+def is_thorough(counts: Counter[str], count: int) -> bool:
+    """Report whether almost all files reached the readers, and the native one opened almost all of these."""
+    opened = sum(number for outcome, number in counts.items() if outcome.startswith("opened"))
+    return counts.total() > 0.7 * count and opened > 0.85 * counts.total()
 
 
 def test_files_of_sops(machine: SecretsFolder) -> None:
-    seen = agree(machine, encrypted(machine, 1, 60))
-    assert is_thorough(seen, 60), seen
-    assert all(seen[f"opened {format}"] for format in FORMATS)
+    counts = agree(machine, encrypted(machine, 1, 60))
+    assert is_thorough(counts, 60), counts
+    assert all(counts[f"opened {format}"] for format in FORMATS)
 
 
 def test_files_of_strangers(machine: SecretsFolder) -> None:
-    seen = agree(machine, forged(machine, 1, 80))
-    assert seen["opened yaml"] + seen["opened json"] == 80, seen
+    counts = agree(machine, forged(machine, 1, 80))
+    assert counts["opened yaml"] + counts["opened json"] == 80, counts
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_thousands_of_files(machine: SecretsFolder, part: int) -> None:
-    """5,000 in all: a third that the real sops made, the others by the writer of the tests."""
-    seen = agree(machine, encrypted(machine, 100 + part, 550)) + agree(machine, forged(machine, 100 + part, 850))
-    print(part, dict(seen))
-    assert seen.total() >= 1250
-    assert is_thorough(seen, 1400), seen
+    """5,000 files in all: a third made by the real sops, the others by the writer of the tests."""
+    counts = agree(machine, encrypted(machine, 100 + part, 550)) + agree(machine, forged(machine, 100 + part, 850))
+    print(part, dict(counts))
+    assert counts.total() >= 1250
+    assert is_thorough(counts, 1400), counts
 
 
 # ── types ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -120,7 +120,9 @@ SPELLINGS = {
 }
 
 
-@pytest.mark.parametrize(("kind", "spelled"), [(kind, one) for kind, all in SPELLINGS.items() for one in all])
+@pytest.mark.parametrize(
+    ("kind", "spelled"), [(kind, spelling) for kind, spellings in SPELLINGS.items() for spelling in spellings]
+)
 def test_t55_what_readers_type_differently_has_the_type_of_sops(
     machine: SecretsFolder, kind: str, spelled: str
 ) -> None:
@@ -133,11 +135,11 @@ def test_t55_what_readers_type_differently_has_the_type_of_sops(
         decrypt_outcome(machine.sops_decrypter(), sealed),
     )
     assert native in (sops, LEFT_TO_SOPS)
-    # What JSON cannot hold is for sops to refuse.
+    # Values that JSON cannot represent are refused by sops.
     assert (native == LEFT_TO_SOPS) == (kind == "number" and spelled.strip("-") in (".inf", ".nan"))
 
 
-# Plaintexts as sops writes them.
+# Plaintexts in the form in which sops writes them.
 USUAL = {
     "int": [b"0", b"-1", b"9223372036854775807", b"-9223372036854775808"],
     "float": [
@@ -151,7 +153,7 @@ USUAL = {
     ],
     "str": [b"x", b"\x00", b"\x7f", "ä".encode()],
 }
-# Others, of which sops refuses some; with what its MAC counts for those that it reads.
+# Plaintexts in other forms, some of which sops refuses; for the others the form that the MAC covers.
 ODD: dict[str, list[bytes | tuple[bytes, bytes]]] = {
     "int": [
         *((b"007", b"7"), (b"+5", b"5"), (b"-0", b"0"), (b"-007", b"-7")),
@@ -172,21 +174,21 @@ ODD: dict[str, list[bytes | tuple[bytes, bytes]]] = {
 
 
 def read_forged(machine: SecretsFolder, leaf: ForgedLeaf) -> tuple[str, str]:
-    """What both readers say of a file with this leaf."""
+    """Return the outcome of both readers for a file with this leaf."""
     (machine.root / "x.secrets.json").write_text(json.dumps(forge({"x": leaf}, [machine.identity.public])))
     sealed = machine.read_sealed_file("x.secrets.json")
     assert sealed
     return decrypt_outcome(machine.native_decrypter(), sealed), decrypt_outcome(machine.sops_decrypter(), sealed)
 
 
-@pytest.mark.parametrize(("type", "plain"), [(type, plain) for type, all in USUAL.items() for plain in all])
+@pytest.mark.parametrize(("type", "plain"), [(type, plain) for type, plains in USUAL.items() for plain in plains])
 def test_t55_values_as_sops_spells_them(machine: SecretsFolder, type: str, plain: bytes) -> None:
     native, sops = read_forged(machine, ForgedLeaf(plain, type))
     assert native == sops
     assert not native.startswith("ET")
 
 
-@pytest.mark.parametrize(("type", "odd"), [(type, odd) for type, all in ODD.items() for odd in all])
+@pytest.mark.parametrize(("type", "odd"), [(type, odd) for type, spellings in ODD.items() for odd in spellings])
 def test_t55_other_spellings_are_left_to_sops(
     machine: SecretsFolder, type: str, odd: bytes | tuple[bytes, bytes]
 ) -> None:

@@ -1,4 +1,4 @@
-"""What the native reader leaves to sops: every file that does not stand as sops writes it."""
+"""The native reader leaves every file to sops that is not in the form in which sops writes it."""
 
 import json
 import os
@@ -30,7 +30,7 @@ PLAIN = {
     "l": [ForgedLeaf(b"x", "str"), ForgedLeaf(b"y", "str")],
     "m": {"k": ForgedLeaf(b"z", "str")},
 }
-# Old text, new text, whether sops opens it, for a file in block style.
+# For a file in block style: old text, new text, and whether sops opens it; None is for either.
 UNUSUAL = {
     "anchor": ("A: ", "A: &a ", True),
     "tag": ("A: ", "A: !!str ", True),
@@ -68,7 +68,7 @@ def test_what_does_not_stand_as_sops_writes_it_is_left_to_sops(
     (machine.root / "x.secrets.yaml").write_bytes(changed.encode())
     sealed = machine.read_sealed_file("x.secrets.yaml")
     if sealed is None:
-        # The stages refuse it already.
+        # The stages have refused it.
         assert not opens or old == "\n", "what sops opens should come as far as the reader"
         return
     assert decrypt_outcome(machine.native_decrypter(), sealed) == LEFT_TO_SOPS
@@ -105,21 +105,21 @@ def test_dotenv_metadata_that_sops_does_not_write_is_left_to_sops(machine: Secre
 
 
 def test_recipients_that_are_not_who_they_say(machine: SecretsFolder) -> None:
-    """Some versions of sops try each key on each entry, others believe the name; nothing depends on which it is."""
-    mine, other = machine.identity.public, new_identity().public
+    """Some versions of sops try each key on each entry, others trust the name; the outcome is the same."""
+    own, other = machine.identity.public, new_identity().public
     key = os.urandom(32)
-    for name, for_whom, native_says in (
-        ("mine", [(mine, wrap_data_key(key, mine))], "ET611"),
-        ("lying", [(other, wrap_data_key(key, mine))], LEFT_TO_SOPS),
-        ("lying-first", [(other, wrap_data_key(key, mine)), None], LEFT_TO_SOPS),
+    for name, entries, expected in (
+        ("mine", [(own, wrap_data_key(key, own))], "ET611"),
+        ("lying", [(other, wrap_data_key(key, own))], LEFT_TO_SOPS),
+        ("lying-first", [(other, wrap_data_key(key, own)), None], LEFT_TO_SOPS),
         ("another-first", [(other, wrap_data_key(key, other)), None], ""),
         ("broken-first", [(other, wrap_data_key(key, other).replace("Y", "Z")), None], LEFT_TO_SOPS),
-        ("wrong-key-first", [(mine, wrap_data_key(key, mine)), None], "ET611"),
+        ("wrong-key-first", [(own, wrap_data_key(key, own)), None], "ET611"),
         ("another-only", [(other, wrap_data_key(key, other))], "ET621"),
     ):
-        data = forge(PLAIN, [mine])
-        right = data["sops"]["age"][0]
-        listed = [right if one is None else {"recipient": one[0], "enc": one[1]} for one in for_whom]
+        data = forge(PLAIN, [own])
+        own_entry = data["sops"]["age"][0]
+        listed = [own_entry if entry is None else {"recipient": entry[0], "enc": entry[1]} for entry in entries]
         data["sops"]["age"] = listed
         (machine.root / "x.secrets.json").write_text(json.dumps(data))
         sealed = machine.read_sealed_file("x.secrets.json")
@@ -129,4 +129,4 @@ def test_recipients_that_are_not_who_they_say(machine: SecretsFolder) -> None:
             decrypt_outcome(machine.sops_decrypter(), sealed),
         )
         assert native in (sops, LEFT_TO_SOPS), name
-        assert native.startswith(native_says), name
+        assert native.startswith(expected), name

@@ -1,4 +1,4 @@
-"""What the native reader leaves behind of keys and plaintext: nothing, in memory, in files, in errors."""
+"""The native reader leaves no key and no plaintext behind in memory, files or errors."""
 
 import gc
 import json
@@ -47,20 +47,20 @@ def machine(tmp_path: Path) -> SecretsFolder:
 
 @pytest.fixture
 def data_keys(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The data keys that were unwrapped; only the test keeps them."""
-    seen: list[bytes] = []
+    """Record the unwrapped data keys, which only the test keeps."""
+    unwrapped: list[bytes] = []
 
     def decrypt(wrapped: bytes, keys: list[Any]) -> bytes:
-        seen.append(real(wrapped, keys))
-        return seen[-1]
+        unwrapped.append(real(wrapped, keys))
+        return unwrapped[-1]
 
     real = pyrage.decrypt
     monkeypatch.setattr(pyrage, "decrypt", decrypt)
-    return seen
+    return unwrapped
 
 
 def environ(machine: SecretsFolder) -> dict[str, str]:
-    """The key is in a file: variables of the process are not the reader's to forget."""
+    """Return variables that name a key file: a key in a variable would stay in memory anyway."""
     bare = {name: value for name, value in machine.environ.items() if name != "SOPS_AGE_KEY"}
     return bare | {"SOPS_AGE_KEY_FILE": str(machine.root.parent / "keys.txt")}
 
@@ -73,25 +73,25 @@ def seal(machine: SecretsFolder, data: dict[str, Any]) -> SecretsFile:
 
 
 def reachable(start: object) -> Iterator[object]:
-    """All that an object leads to, but for code."""
-    seen: set[int] = set()
+    """Yield all objects reachable from an object, except code."""
+    seen_ids: set[int] = set()
     waiting = [start]
     while waiting:
-        one = waiting.pop()
-        if id(one) not in seen and not isinstance(one, (types.ModuleType, type, types.FunctionType)):
-            seen.add(id(one))
-            yield one
-            waiting += gc.get_referents(one)
+        candidate = waiting.pop()
+        if id(candidate) not in seen_ids and not isinstance(candidate, (types.ModuleType, type, types.FunctionType)):
+            seen_ids.add(id(candidate))
+            yield candidate
+            waiting += gc.get_referents(candidate)
 
 
-def secrets_of(machine: SecretsFolder, data_keys: list[bytes]) -> list[str | bytes]:
-    """What must be nowhere: plaintext, the private key, the data key."""
+def list_secrets(machine: SecretsFolder, data_keys: list[bytes]) -> list[str | bytes]:
+    """Return all secrets: plaintext, the private key, the data keys."""
     return [CANARY, machine.identity.private, *data_keys]
 
 
-def spelled(needles: Sequence[str | bytes], objects: Iterable[object]) -> list[str]:
-    """Which of the needles stand in any of the objects, raw or as a text shows them."""
-    texts = [repr(one) for one in objects if not isinstance(one, types.FrameType)]
+def find_needles(needles: Sequence[str | bytes], objects: Iterable[object]) -> list[str]:
+    """Return the needles that the texts of the objects contain, raw or escaped."""
+    texts = [repr(item) for item in objects if not isinstance(item, types.FrameType)]
     raw = [needle if isinstance(needle, str) else repr(needle)[2:-1] for needle in needles]
     return [needle for needle in raw if any(needle in text for text in texts)]
 
@@ -101,11 +101,11 @@ def test_t62_nothing_is_kept_between_files(machine: SecretsFolder, data_keys: li
     sealed = seal(machine, forge(PLAIN, [machine.identity.public]))
     before = {path: path.stat().st_mtime_ns for path in machine.root.parent.rglob("*")}
     opened = reader.decrypt(sealed)
-    needles = secrets_of(machine, data_keys)
-    # They are found where they are.
-    assert len(spelled(needles, [opened, data_keys, machine])) == len(needles) == 3
-    assert spelled(needles, reachable(reader)) == []
-    # Nor in any file, be it a cache.
+    needles = list_secrets(machine, data_keys)
+    # The search finds them where they are expected.
+    assert len(find_needles(needles, [opened, data_keys, machine])) == len(needles) == 3
+    assert find_needles(needles, reachable(reader)) == []
+    # No file was written, not even a cache.
     assert {path: path.stat().st_mtime_ns for path in machine.root.parent.rglob("*")} == before
 
 
@@ -127,7 +127,7 @@ def break_key(data: dict[str, Any]) -> None:
 
 
 def mistype(data: dict[str, Any]) -> None:
-    """The reader cannot know what becomes of it once it has seen the plaintext."""
+    """Make the reader leave the file to sops after it has decrypted the value."""
     data["PASSWORD"] = data["PASSWORD"].replace("type:str", "type:int")
 
 
@@ -147,14 +147,14 @@ def test_t63_no_error_carries_what_was_read(
     assert isinstance(error, DecryptError | MachineError)
     assert error.code == code
     assert (error.__cause__, error.__context__) == (None, None)
-    needles = secrets_of(machine, data_keys)
+    needles = list_secrets(machine, data_keys)
     assert len(needles) == (2 if change is break_key else 3)
-    assert spelled(needles, [error, vars(error)]) == []
-    assert spelled(needles, (one for local in locals_of(error) for one in reachable(local))) == []
+    assert find_needles(needles, [error, vars(error)]) == []
+    assert find_needles(needles, (item for local in locals_of(error) for item in reachable(local))) == []
 
 
 def locals_of(error: BaseException) -> list[object]:
-    """What a reporter that prints locals would print, the test's own aside."""
+    """Return the locals of all frames, which an error reporter may print, except those of the test."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][1:]
     assert frames
     return [local for frame in frames for local in frame.f_locals.values()]
@@ -168,8 +168,8 @@ def test_t63_what_is_left_to_sops_is_left_without_a_trace(machine: SecretsFolder
         machine.native_decrypter(environ(machine)).decrypt(sealed)
     assert len(data_keys) == 1
     assert caught.value.__context__ is None
-    needles = secrets_of(machine, data_keys)
-    assert spelled(needles, (one for local in locals_of(caught.value) for one in reachable(local))) == []
+    needles = list_secrets(machine, data_keys)
+    assert find_needles(needles, (item for local in locals_of(caught.value) for item in reachable(local))) == []
 
 
 def test_t63_an_error_of_many_files_carries_no_more(machine: SecretsFolder, data_keys: list[bytes]) -> None:
@@ -177,7 +177,7 @@ def test_t63_an_error_of_many_files_carries_no_more(machine: SecretsFolder, data
     break_mac(data)
     error = decrypt_all(machine.native_decrypter(environ(machine)), [seal(machine, data)])["x.secrets.json"]
     assert isinstance(error, DecryptError)
-    assert spelled(secrets_of(machine, data_keys), reachable(error)) == []
+    assert find_needles(list_secrets(machine, data_keys), reachable(error)) == []
 
 
 CRASH = """
@@ -185,14 +185,14 @@ import sys
 from envtree.cli import main
 from envtree.secrets.sops import {module} as module
 
-def crash(*given, **named):
+def crash(*arguments, **keywords):
     plain = "{canary}"
-    raise {kind}(plain, *map(str, given))
+    raise {kind}(plain, *map(str, arguments))
 
 module.{name} = crash
 main()
 """
-PLACES = [
+FUNCTIONS = [
     *(("native", name) for name in ("parse_typed_value", "parse_standard_file", "load_identities", "_decrypt_text")),
     *(("native", name) for name in ("_unwrap_data_key", "_decode_armor")),
     ("standard_file", "parse_ciphertext"),
@@ -201,7 +201,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize("kind", ["RuntimeError", "ValueError"])
-@pytest.mark.parametrize(("module", "name"), PLACES)
+@pytest.mark.parametrize(("module", "name"), FUNCTIONS)
 def test_t63_a_crash_with_plaintext_in_its_hands_is_one_line(
     machine: SecretsFolder, module: str, name: str, kind: str
 ) -> None:
@@ -222,9 +222,9 @@ def test_t63_a_crash_with_plaintext_in_its_hands_is_one_line(
     out = machine.root.parent / "out"
     command = [sys.executable, "-c", script, "-C", str(machine.root), "compile", "-o", str(out)]
     env = environ(machine) | {"PYTHONPATH": str(ROOT / "compiler"), "PATH": SEARCH_PATH}
-    done = subprocess.run(command, env=env, capture_output=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (70, b"", 1), done
-    assert CANARY.encode() not in done.stderr
+    result = subprocess.run(command, env=env, capture_output=True, timeout=60, check=False)
+    assert (result.returncode, result.stdout, result.stderr.count(b"\n")) == (70, b"", 1), result
+    assert CANARY.encode() not in result.stderr
     assert not out.exists()
 
 

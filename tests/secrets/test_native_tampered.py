@@ -1,4 +1,4 @@
-"""The native reader refuses what the real sops refuses: files that were changed without it, one change each."""
+"""The native reader refuses files that the real sops refuses, each with one change made without sops."""
 
 import json
 import random
@@ -37,35 +37,35 @@ def machine(tmp_path: Path) -> SecretsFolder:
 
 
 class Draft:
-    """A file before it is written: a tree with the `sops` map, and what was done to it."""
+    """A file before it is written: a tree with the `sops` map, to be tampered with."""
 
-    def __init__(self, rng: random.Random, data: dict[str, Any], mine: str) -> None:
-        self.rng, self.data, self.mine = rng, data, mine
+    def __init__(self, rng: random.Random, data: dict[str, Any], recipient: str) -> None:
+        self.rng, self.data, self.recipient = rng, data, recipient
 
     @property
-    def about(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.data["sops"]
-        return found
+    def metadata(self) -> dict[str, Any]:
+        metadata: dict[str, Any] = self.data["sops"]
+        return metadata
 
-    def places(self) -> list[tuple[Any, Any]]:
-        """Every leaf that is not sops's own, as a container and a key or index."""
-        return list(_places({name: child for name, child in self.data.items() if name != "sops"}, self.data))
+    def leaves(self) -> list[tuple[Any, Any]]:
+        """Return every leaf outside the `sops` map, as a container and a key or index."""
+        return list(_walk_leaves({name: child for name, child in self.data.items() if name != "sops"}, self.data))
 
-    def place(self) -> tuple[Any, Any]:
-        return self.rng.choice(self.places())
+    def random_leaf(self) -> tuple[Any, Any]:
+        return self.rng.choice(self.leaves())
 
     def change(self, container: Any, key: Any, part: str) -> None:
-        """Another character in one part of an encrypted text."""
+        """Change one character in a part of an encrypted text."""
         text = container[key]
         start, end = re.search(rf"{part}:([^,\]]+)", text).span(1)  # type: ignore[union-attr]
         at = self.rng.randrange(start, end)
         container[key] = text[:at] + self.rng.choice(BASE64.replace(text[at], "")) + text[at + 1 :]
 
 
-def _places(node: Any, container: Any) -> Iterator[tuple[Any, Any]]:
+def _walk_leaves(node: Any, container: Any) -> Iterator[tuple[Any, Any]]:
     for key, child in node.items() if isinstance(node, dict) else enumerate(node):
         if isinstance(child, (dict, list)):
-            yield from _places(child, child)
+            yield from _walk_leaves(child, child)
         else:
             yield container, key
 
@@ -74,50 +74,50 @@ Tampering = Callable[[Draft], None]
 
 
 def change_data(draft: Draft) -> None:
-    draft.change(*draft.place(), "data")
+    draft.change(*draft.random_leaf(), "data")
 
 
 def change_iv(draft: Draft) -> None:
-    draft.change(*draft.place(), "iv")
+    draft.change(*draft.random_leaf(), "iv")
 
 
 def change_tag(draft: Draft) -> None:
-    draft.change(*draft.place(), "tag")
+    draft.change(*draft.random_leaf(), "tag")
 
 
 def change_type(draft: Draft) -> None:
-    container, key = draft.place()
+    container, key = draft.random_leaf()
     container[key] = re.sub(r"type:\w+", f"type:{draft.rng.choice(TYPES)}", container[key])
 
 
 def change_mac(draft: Draft) -> None:
-    draft.change(draft.about, "mac", draft.rng.choice(("data", "iv", "tag")))
+    draft.change(draft.metadata, "mac", draft.rng.choice(("data", "iv", "tag")))
 
 
 def change_mac_type(draft: Draft) -> None:
-    draft.about["mac"] = draft.about["mac"].replace("type:str", "type:int")
+    draft.metadata["mac"] = draft.metadata["mac"].replace("type:str", "type:int")
 
 
 def mac_of_a_value(draft: Draft) -> None:
-    container, key = draft.place()
-    draft.about["mac"] = container[key]
+    container, key = draft.random_leaf()
+    draft.metadata["mac"] = container[key]
 
 
 def change_lastmodified(draft: Draft) -> None:
-    text = draft.about["lastmodified"]
+    text = draft.metadata["lastmodified"]
     at = draft.rng.choice([match.start() for match in re.finditer(r"\d", text)])
-    draft.about["lastmodified"] = text[:at] + str(draft.rng.randrange(10)) + text[at + 1 :]
+    draft.metadata["lastmodified"] = text[:at] + str(draft.rng.randrange(10)) + text[at + 1 :]
 
 
 def change_enc(draft: Draft) -> None:
-    entry = draft.rng.choice(draft.about["age"])
+    entry = draft.rng.choice(draft.metadata["age"])
     at = draft.rng.randrange(len(entry["enc"]))
     char = draft.rng.choice(BASE64 if entry["enc"][at] in BASE64 else "-= \n")
     entry["enc"] = entry["enc"][:at] + char + entry["enc"][at + 1 :]
 
 
 def swap_encs(draft: Draft) -> None:
-    entries = draft.about["age"]
+    entries = draft.metadata["age"]
     encs = [entry["enc"] for entry in entries]
     draft.rng.shuffle(encs)
     for entry, enc in zip(entries, encs, strict=True):
@@ -125,30 +125,30 @@ def swap_encs(draft: Draft) -> None:
 
 
 def replace_recipient(draft: Draft) -> None:
-    draft.rng.choice(draft.about["age"])["recipient"] = OTHER.public
+    draft.rng.choice(draft.metadata["age"])["recipient"] = OTHER.public
 
 
 def wrap_another_key(draft: Draft) -> None:
-    entry = draft.rng.choice(draft.about["age"])
+    entry = draft.rng.choice(draft.metadata["age"])
     entry["enc"] = wrap_data_key(draft.rng.randbytes(draft.rng.choice((16, 32, 32, 33))), entry["recipient"])
 
 
 def remove_recipient(draft: Draft) -> None:
-    draft.about["age"].pop(draft.rng.randrange(len(draft.about["age"])))
+    draft.metadata["age"].pop(draft.rng.randrange(len(draft.metadata["age"])))
 
 
 def swap_values(draft: Draft) -> None:
-    one, other = draft.place(), draft.place()
-    one[0][one[1]], other[0][other[1]] = other[0][other[1]], one[0][one[1]]
+    first, second = draft.random_leaf(), draft.random_leaf()
+    first[0][first[1]], second[0][second[1]] = second[0][second[1]], first[0][first[1]]
 
 
 def copy_value(draft: Draft) -> None:
-    one, other = draft.place(), draft.place()
-    one[0][one[1]] = other[0][other[1]]
+    first, second = draft.random_leaf(), draft.random_leaf()
+    first[0][first[1]] = second[0][second[1]]
 
 
 def move_value(draft: Draft) -> None:
-    container, key = draft.place()
+    container, key = draft.random_leaf()
     text = container.pop(key)
     draft.data["moved"] = text
 
@@ -159,12 +159,12 @@ def rename_key(draft: Draft) -> None:
 
 
 def delete_value(draft: Draft) -> None:
-    container, key = draft.place()
+    container, key = draft.random_leaf()
     del container[key]
 
 
 def add_value(draft: Draft) -> None:
-    container, key = draft.place()
+    container, key = draft.random_leaf()
     if isinstance(container, list):
         container.insert(draft.rng.randint(0, len(container)), container[key])
     else:
@@ -172,7 +172,7 @@ def add_value(draft: Draft) -> None:
 
 
 def reorder(draft: Draft) -> None:
-    container, _ = draft.place()
+    container, _ = draft.random_leaf()
     if isinstance(container, list):
         draft.rng.shuffle(container)
     else:
@@ -183,13 +183,13 @@ def reorder(draft: Draft) -> None:
 
 
 def nest(draft: Draft) -> None:
-    """AES-GCM protects the path without indices, so a value may stand in a list of its own."""
-    container, key = draft.place()
+    """Put a value into a list: AES-GCM authenticates the path without indexes, so it still decrypts."""
+    container, key = draft.random_leaf()
     container[key] = draft.rng.choice(([container[key]], [[container[key]]], {"k": container[key]}))
 
 
 def flatten(draft: Draft) -> None:
-    """A list of one is taken apart."""
+    """Replace a list with its first item."""
     lists = [name for name, child in draft.data.items() if isinstance(child, list)]
     if lists:
         name = draft.rng.choice(lists)
@@ -197,30 +197,30 @@ def flatten(draft: Draft) -> None:
 
 
 def older_values(draft: Draft) -> None:
-    """A value of another version of the file, which had another data key."""
-    container, key = draft.place()
-    other = forge({"x": ForgedLeaf(b"x", "str")}, [draft.mine])
-    container[key] = other["x"]
+    """Insert a value of another version of the file, which had another data key."""
+    container, key = draft.random_leaf()
+    older = forge({"x": ForgedLeaf(b"x", "str")}, [draft.recipient])
+    container[key] = older["x"]
 
 
 def change_version(draft: Draft) -> None:
-    draft.about["version"] = draft.rng.choice(("3.7.0", "99.0.0", "3.9", "v3.9.0", "3.11.0-x", "latest"))
+    draft.metadata["version"] = draft.rng.choice(("3.7.0", "99.0.0", "3.9", "v3.9.0", "3.11.0-x", "latest"))
 
 
-def nothing(draft: Draft) -> None:
-    """Also what was not changed goes through the same machinery."""
+def change_nothing(draft: Draft) -> None:
+    """Leave the file unchanged."""
 
 
 TAMPERINGS: list[Tampering] = [
     *(change_data, change_iv, change_tag, change_type, change_mac, change_mac_type, mac_of_a_value),
     *(change_lastmodified, change_enc, swap_encs, replace_recipient, wrap_another_key, remove_recipient),
     *(swap_values, copy_value, move_value, rename_key, delete_value, add_value, reorder, nest, flatten, older_values),
-    *(change_version, nothing),
+    *(change_version, change_nothing),
 ]
 
 
 def comment_out(rng: random.Random, text: str) -> str:
-    """One of the lines with a value becomes a comment, which sops may decrypt all the same."""
+    """Turn a line with a value into a comment, which sops may still decrypt."""
     lines = text.splitlines(keepends=True)
     at = rng.choice([number for number, line in enumerate(lines) if TOKEN.search(line)])
     token = TOKEN.search(lines[at])
@@ -234,8 +234,8 @@ def comment_out(rng: random.Random, text: str) -> str:
 
 def swap_lines(rng: random.Random, text: str) -> str:
     lines = text.splitlines(keepends=True)
-    one, other = rng.randrange(len(lines)), rng.randrange(len(lines))
-    lines[one], lines[other] = lines[other], lines[one]
+    first, second = rng.randrange(len(lines)), rng.randrange(len(lines))
+    lines[first], lines[second] = lines[second], lines[first]
     return "".join(lines)
 
 
@@ -258,9 +258,9 @@ TEXT_TAMPERINGS = (comment_out, comment_out, swap_lines, truncate, drop_line, ch
 
 
 def tampered(machine: SecretsFolder, seed: int, count: int) -> Iterator[SecretsFile]:
-    """Files that were changed so that the stages before do not notice."""
-    number = found = 0
-    while found < count:
+    """Yield tampered files that the stages before the reader accept."""
+    number = accepted = 0
+    while accepted < count:
         number += 1
         rng = random.Random(f"{seed}-{number}")
         format = rng.choice(("yaml", "yaml", "json", "env"))
@@ -276,7 +276,7 @@ def tampered(machine: SecretsFolder, seed: int, count: int) -> Iterator[SecretsF
         (machine.root / path).write_text(text, "utf-8")
         sealed = machine.read_sealed_file(path)
         if sealed is not None:
-            found += 1
+            accepted += 1
             yield sealed
 
 
@@ -296,26 +296,26 @@ def _text(data: dict[str, Any], format: str) -> str:
 
 
 def agree(machine: SecretsFolder, seed: int, count: int) -> Counter[str]:
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for sealed, native, sops in compare_decrypters(machine, tampered(machine, seed, count)):
         text = (machine.root / sealed.path).read_text()
         assert native in (sops, LEFT_TO_SOPS), (sealed.path, text)
-        seen["left" if native == LEFT_TO_SOPS else native if native.startswith("ET") else "opened"] += 1
+        counts["left" if native == LEFT_TO_SOPS else native if native.startswith("ET") else "opened"] += 1
         if native == LEFT_TO_SOPS:
-            seen["left and opened" if not sops.startswith("ET") else "left and refused"] += 1
-    return seen
+            counts["left and opened" if not sops.startswith("ET") else "left and refused"] += 1
+    return counts
 
 
 def test_tampered_files(machine: SecretsFolder) -> None:
-    seen = agree(machine, 1, 70)
-    assert all(seen[code] for code in ("ET610", "ET611", "ET621", "opened", "left")), seen
+    counts = agree(machine, 1, 70)
+    assert all(counts[code] for code in ("ET610", "ET611", "ET621", "opened", "left")), counts
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(2))
 def test_hundreds_of_tampered_files(machine: SecretsFolder, part: int) -> None:
-    seen = agree(machine, 10 + part, 300)
-    print(part, dict(seen))
-    refused = seen["ET610"] + seen["ET611"] + seen["ET621"]
-    assert refused + seen["opened"] + seen["left"] == 300
+    counts = agree(machine, 10 + part, 300)
+    print(part, dict(counts))
+    refused = counts["ET610"] + counts["ET611"] + counts["ET621"]
+    assert refused + counts["opened"] + counts["left"] == 300
     assert refused > 150

@@ -1,4 +1,4 @@
-"""Whose key is of which kind: it stands in a list, and need not be guessed."""
+"""The kind of a public key follows from the field that lists it."""
 
 import pytest
 
@@ -23,8 +23,7 @@ AGE = "age1levy56uqmrfwsdrueea4vzpy8lsgud6aet5al06mae42mxdkmyqs72335c"
 )
 def test_the_kind_of_a_key_follows_from_its_list(listed: str, key: str, kind: str) -> None:
     text = f"people: {{ann: {{{listed}: {key!r}}}}}"
-    (found,) = index_public_keys(parse_document(text, Kind.ORGANIZATION, "organization.yaml")).items()
-    spelling, declared = found
+    ((spelling, declared),) = index_public_keys(parse_document(text, Kind.ORGANIZATION, "organization.yaml")).items()
     assert (declared.person, declared.kind, declared.text) == ("ann", kind, key)
     keys = RecipientKeys.of([(declared.kind, spelling)])
     assert (keys.pgp if listed == "pgp" else keys.age) == (spelling,)

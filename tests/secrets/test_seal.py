@@ -1,4 +1,4 @@
-"""`compile --secrets seal`: the secrets of a bundle in a file beside it, which its readers open with the real sops."""
+"""`compile --secrets seal`: the secrets of a bundle in a file next to it, which the real sops opens."""
 
 import json
 import os
@@ -41,12 +41,12 @@ def keyless(vault: Vault) -> dict[str, str | None]:
     return {"SOPS_AGE_KEY_FILE": str(vault.folder / "nowhere")}
 
 
-# What is written.
+# Written files.
 
 
 def test_each_sensitive_value_is_an_entry_that_sops_opens(still: Vault) -> None:
     out, plain = still.compile("seal", "sealed"), still.compile("plain", "plain")
-    found, wanted = bundle(out), bundle(plain)
+    sealed_bundle, plain_bundle = bundle(out), bundle(plain)
     entries = decrypt_file(out, SEALED, still.reader)
     assert entries is not None
     assert entries.pop("id") == ID
@@ -55,18 +55,18 @@ def test_each_sensitive_value_is_an_entry_that_sops_opens(still: Vault) -> None:
         "env_vars.SHORT": "abc",
         "env_vars.FLAG": "true",
         "env_vars.PIN": str(NUMBER),
-        "env_vars.URL": wanted["env_vars"]["URL"],
+        "env_vars.URL": plain_bundle["env_vars"]["URL"],
         "config.nested.list.0": PASSWORD,
         "config.nested.pin": NUMBER,
     }
-    assert found["env_vars"]["PASSWORD"] == {"$sealed": "env_vars.PASSWORD"}
-    assert found["env_vars"]["PLAIN"] == "nothing-secret"
-    assert found["config"]["nested"] == {
+    assert sealed_bundle["env_vars"]["PASSWORD"] == {"$sealed": "env_vars.PASSWORD"}
+    assert sealed_bundle["env_vars"]["PLAIN"] == "nothing-secret"
+    assert sealed_bundle["config"]["nested"] == {
         "list": [{"$sealed": "config.nested.list.0"}, 1],
         "pin": {"$sealed": "config.nested.pin"},
     }
-    assert found["sensitive"] == wanted["sensitive"]
-    assert Schemas().is_valid("bundle", found)
+    assert sealed_bundle["sensitive"] == plain_bundle["sensitive"]
+    assert Schemas().is_valid("bundle", sealed_bundle)
 
 
 def test_nothing_beside_it_holds_a_secret(still: Vault) -> None:
@@ -94,23 +94,23 @@ def test_it_is_encrypted_for_the_declared_readers_and_nobody_else(vault: Vault) 
     run_sops(vault.root, "rotate", "-i", "--add-age", ana.public, "organization.secrets.yaml", user=vault.reader)
     out = vault.compile("seal", "out")
     assert read_recipients(out / SEALED) == {vault.reader.public, ana.public}
-    assert [bool(decrypt_file(out, SEALED, who)) for who in (vault.reader, ana, bob)] == [True, True, False]
+    assert [bool(decrypt_file(out, SEALED, user)) for user in (vault.reader, ana, bob)] == [True, True, False]
 
 
 def test_a_project_has_readers_of_its_own(tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "acme")
     own = Vault(tmp_path, SopsUser("", {"SOPS_AGE_KEY_FILE": str(tmp_path / "acme/age.key")}))
-    done = own.envtree("-C", "acme", "compile", "--secrets", "seal", "-o", "out")
-    assert done.returncode == 0, done.stderr
+    result = own.envtree("-C", "acme", "compile", "--secrets", "seal", "-o", "out")
+    assert result.returncode == 0, result.stderr
     text = (tmp_path / "acme/organization.yaml").read_text()
     keys = dict(re.findall(r"^  (\w+):.*\n    age: (\S+)", text, re.MULTILINE))
     for project in ("platform", "storefront", "delivery"):
         file = (tmp_path / f"acme/projects/{project}/project.yaml").read_text()
         names = re.search(r"^secret_readers: \[(.*)\]", file, re.MULTILINE)
-        wanted = {keys[name] for name in (names[1] if names else "dana, ci").split(", ")}
+        expected = {keys[name] for name in (names[1] if names else "dana, ci").split(", ")}
         sealed = list((tmp_path / "out").glob(f"*/{project}/**/secrets.sops.json"))
         assert sealed
-        assert all(read_recipients(path) == wanted for path in sealed)
+        assert all(read_recipients(path) == expected for path in sealed)
 
 
 @pytest.fixture(scope="module")
@@ -127,17 +127,17 @@ def test_a_reader_may_have_a_pgp_key(vault: Vault, pgp: SopsUser) -> None:
     options = ["sops", "encrypt", "-i", f"--age={vault.reader.public}", f"--pgp={pgp.public}"]
     subprocess.run([*options, "organization.secrets.yaml"], cwd=vault.root, env=environ, check=True)
     vault.write({"agents/a.yaml": "execution_environment: {secrets: {PASSWORD: db.password}}\n"})
-    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ=pgp.environ)
-    assert done.returncode == 0, done.stderr
+    result = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ=pgp.environ)
+    assert result.returncode == 0, result.stderr
     out = vault.folder / "out"
     assert read_recipients(out / SEALED) == {vault.reader.public, pgp.public}
-    assert [bool(decrypt_file(out, SEALED, who)) for who in (vault.reader, pgp)] == [True, True]
+    assert [bool(decrypt_file(out, SEALED, user)) for user in (vault.reader, pgp)] == [True, True]
     again = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check", environ=pgp.environ)
     assert again.returncode == 0, again
-    # Without the public key there is nobody to encrypt for.
+    # Without the public key sops cannot encrypt.
     shutil.rmtree(out)
-    done = vault.envtree("compile", "--secrets", "seal", "-o", "out")
-    assert (done.returncode, b"gpg needs the public key" in done.stderr) == (3, True)
+    result = vault.envtree("compile", "--secrets", "seal", "-o", "out")
+    assert (result.returncode, b"gpg needs the public key" in result.stderr) == (3, True)
     assert not out.exists()
 
 
@@ -171,12 +171,12 @@ def test_values_and_names_that_sops_would_not_keep_are_kept(vault: Vault) -> Non
     vault.write({"agents/a.yaml": ODD})
     out, plain = vault.compile("seal", "out"), vault.compile("plain", "plain")
     assert "Öken" not in (out / SEALED).read_text()
-    # Nothing but sops's own map is in clear.
+    # Only the `sops` map is in clear.
     for value in re.findall(r'^\t"(?!sops")[^"]+": (.*?),?$', (out / SEALED).read_text(), re.MULTILINE):
         assert value.startswith(('"ENC[', "{"))
     vault.compile("seal", "out", "--check")
-    done = vault.envtree("unseal", "out", "-o", "again")
-    assert done.returncode == 0, done.stderr
+    result = vault.envtree("unseal", "out", "-o", "again")
+    assert result.returncode == 0, result.stderr
     assert read_folder(vault.folder / "again") == read_folder(plain)
     names = json.loads((out / SEALED).read_bytes())
     assert {
@@ -201,33 +201,33 @@ def test_the_organization_can_ask_for_it(vault: Vault) -> None:
     assert decrypt_file(vault.root / "sealed", SEALED, vault.reader)
 
 
-# What is there is kept.
+# Reuse of existing files.
 
 
 def test_what_holds_the_same_for_the_same_readers_is_kept(vault: Vault) -> None:
     before = read_folder(vault.compile("seal", "out"))
     assert read_folder(vault.compile("seal", "out")) == before
-    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
-    assert (done.returncode, done.stdout) == (0, b"")
+    result = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
+    assert (result.returncode, result.stdout) == (0, b"")
 
 
-def changed(vault: Vault) -> list[str]:
-    """What --check says would change; then it is changed, and sops opens it."""
-    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
-    assert done.returncode == (1 if done.stdout else 0), done.stderr
+def reseal(vault: Vault) -> list[str]:
+    """Return the files that --check would change; then compile, and require that sops opens the result."""
+    result = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
+    assert result.returncode == (1 if result.stdout else 0), result.stderr
     vault.compile("seal", "out")
     assert vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check").returncode == 0
     assert decrypt_file(vault.folder / "out", SEALED, vault.reader)
-    return done.stdout.decode().splitlines()
+    return result.stdout.decode().splitlines()
 
 
 def test_a_changed_value_is_sealed_anew(vault: Vault) -> None:
     out = vault.compile("seal", "out")
-    # As long as it was, so that no length tells.
+    # The new value has the same length, so that the length does not reveal the change.
     vault.encrypt(
         "organization.secrets.yaml", {"db": {"password": PASSWORD, "pin": NUMBER}, "short": "abd", "flag": True}
     )
-    assert changed(vault) == [SEALED, "manifest.json"]
+    assert reseal(vault) == [SEALED, "manifest.json"]
     assert "abd" in json.dumps(decrypt_file(out, SEALED, vault.reader))
 
 
@@ -237,11 +237,11 @@ def test_other_readers_have_it_sealed_anew(vault: Vault) -> None:
     organization = HEAD + people_section(ci=vault.reader, ana=ana)
     run_sops(vault.root, "rotate", "-i", "--add-age", ana.public, "organization.secrets.yaml", user=vault.reader)
     vault.write({"organization.yaml": organization + "secret_readers: [ci, ana]\n"})
-    assert changed(vault) == [SEALED, "manifest.json"]
-    # Somebody was added to the sealed file by hand.
+    assert reseal(vault) == [SEALED, "manifest.json"]
+    # A recipient was added to the sealed file by hand.
     bob = make_age_user(vault.folder / "keys", "bob")
     run_sops(out, "rotate", "-i", "--add-age", bob.public, SEALED, user=vault.reader)
-    assert changed(vault) == [SEALED, "manifest.json"]
+    assert reseal(vault) == [SEALED, "manifest.json"]
     assert read_recipients(out / SEALED) == {vault.reader.public, ana.public}
 
 
@@ -254,31 +254,31 @@ def test_a_file_that_is_not_what_it_was_is_sealed_anew(vault: Vault, damage: str
     elif damage == "plain":
         text = re.sub(r'"env_vars.SHORT": "[^"]*"', '"env_vars.SHORT": "abc"', text)
     elif damage == "folder of another":
-        other = re.sub(
+        foreign = re.sub(
             r'"id": "[^"]*"',
             '"id": "default/b@dev"',
             json.dumps(decrypt_file(vault.folder / "out", SEALED, vault.reader)),
         )
-        file.write_text(other)
+        file.write_text(foreign)
         run_sops(file.parent, "encrypt", "-i", vault.reader.sops_option, file.name)
         text = file.read_text()
     else:
         text = damage
     file.write_text(text)
-    assert changed(vault) == [SEALED, "manifest.json"]
+    assert reseal(vault) == [SEALED, "manifest.json"]
 
 
 def test_without_a_key_for_the_old_one_a_new_one_is_made(vault: Vault) -> None:
     out = vault.compile("seal", "out")
     ana = make_age_user(vault.folder / "keys", "ana")
-    # The build can read the tree, but not what was sealed before for somebody else.
+    # The build can read the tree, but not the file that was sealed earlier for another reader.
     plain = decrypt_file(out, SEALED, vault.reader)
     (out / SEALED).write_text(json.dumps(plain))
     run_sops(out, "encrypt", "-i", ana.sops_option, SEALED)
     vault.write({"organization.yaml": HEAD + people_section(ana=ana) + "secret_readers: [ana]\n"})
     vault.write({"organization.yaml": HEAD + people_section(ana=ana, ci=vault.reader) + "secret_readers: [ana]\n"})
-    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
-    assert done.returncode == 1, done.stderr  # the tree's own file is not encrypted for its readers
+    result = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
+    assert result.returncode == 1, result.stderr  # the tree's own file is not encrypted for its readers
     vault.write({"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ana]\n", "projects/shop/agents/a.yaml": ""})
     shutil.rmtree(vault.root / "agents")
     vault.write({"organization.yaml": HEAD + people_section(ana=ana, ci=vault.reader) + "secret_readers: [ci]\n"})
@@ -288,8 +288,8 @@ def test_without_a_key_for_the_old_one_a_new_one_is_made(vault: Vault) -> None:
     sealed = out / "dev/shop/a/secrets.sops.json"
     first = sealed.read_bytes()
     assert read_recipients(sealed) == {ana.public}
-    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
-    assert (done.returncode, b"ET621" in done.stderr) == (3, True)
+    result = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
+    assert (result.returncode, b"ET621" in result.stderr) == (3, True)
     vault.compile("seal", "out")
     assert sealed.read_bytes() != first
 
@@ -301,15 +301,15 @@ def test_modes_follow_each_other_in_one_folder(vault: Vault) -> None:
         assert (out / ".gitignore").exists() == (mode == "plain")
 
 
-# Whom it cannot be sealed for.
+# Readers for whom nothing can be sealed.
 
 
 def test_without_readers_it_is_refused(vault: Vault) -> None:
     vault.write({"organization.yaml": HEAD})
-    done = vault.envtree("compile", "--secrets", "seal", "-o", "out")
-    assert done.returncode == 1
+    result = vault.envtree("compile", "--secrets", "seal", "-o", "out")
+    assert result.returncode == 1
     assert (
-        b"organization.yaml:1:1: error ET630: there is nobody to seal the secrets of project 'default'" in done.stderr
+        b"organization.yaml:1:1: error ET630: there is nobody to seal the secrets of project 'default'" in result.stderr
     )
     assert not (vault.folder / "out").exists()
 
@@ -332,23 +332,23 @@ def test_a_key_of_a_type_that_is_not_allowed_is_not_sealed_for(vault: Vault) -> 
         (vault.folder / "bin" / name).write_text(f"#!/bin/sh\ntouch {marker}\n")
         (vault.folder / "bin" / name).chmod(0o755)
     path = f"{vault.folder / 'bin'}{os.pathsep}{vault.environ['PATH']}"
-    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ={"PATH": path})
-    assert done.returncode == 1
-    told = done.stderr.decode()
-    assert told.count("error ET630") == 2, told
-    assert "key of type 'age-ssh', allowed: 'age', 'pgp'" in told
-    assert "key of type 'age-plugin'" in told
+    result = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ={"PATH": path})
+    assert result.returncode == 1
+    output = result.stderr.decode()
+    assert output.count("error ET630") == 2, output
+    assert "key of type 'age-ssh', allowed: 'age', 'pgp'" in output
+    assert "key of type 'age-plugin'" in output
     assert not marker.exists()
 
 
 def test_nothing_is_sealed_of_a_tree_with_errors(vault: Vault) -> None:
     vault.write({"agents/b.yaml": "nope: 1\n"})
-    done = vault.envtree("compile", "--secrets", "seal", "-o", "out")
-    assert (done.returncode, b"ET201" in done.stderr) == (1, True)
+    result = vault.envtree("compile", "--secrets", "seal", "-o", "out")
+    assert (result.returncode, b"ET201" in result.stderr) == (1, True)
     assert not (vault.folder / "out").exists()
     vault.write({"agents/b.yaml": "{}\n"})
-    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ=keyless(vault))
-    assert (done.returncode, b"ET621" in done.stderr) == (3, True)
+    result = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ=keyless(vault))
+    assert (result.returncode, b"ET621" in result.stderr) == (3, True)
 
 
 SPY = """#!{python}
@@ -367,11 +367,11 @@ def test_t59_t60_t61_plaintext_goes_to_sops_through_a_pipe_only(vault: Vault) ->
     binary.write_text(SPY.format(python=python, log=str(log), sops=real))
     binary.chmod(0o755)
     environ = {"PATH": f"{binary.parent}{os.pathsep}{vault.environ['PATH']}", "ENVTREE_SOPS": "process", "OTHER": "x"}
-    done = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ=environ)
-    assert done.returncode == 0, done.stderr
-    said = log.read_text()
-    assert said.count("encrypt") == 1
-    assert not re.search("quokka|canary|918273|OTHER", said)
+    result = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ=environ)
+    assert result.returncode == 0, result.stderr
+    calls = log.read_text()
+    assert calls.count("encrypt") == 1
+    assert not re.search("quokka|canary|918273|OTHER", calls)
     for path in vault.folder.rglob("*"):
         assert not path.is_file() or b"quokka" not in path.read_bytes(), path
 

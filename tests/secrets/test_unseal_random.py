@@ -1,4 +1,4 @@
-"""Random organizations: what references and sealed files are resolved to is, byte by byte, what plain mode writes."""
+"""Random organizations: resolved references and sealed files are byte for byte the output of plain mode."""
 
 import os
 import tempfile
@@ -31,7 +31,7 @@ from tests.support.vault import read_folder
 
 
 class Compiled:
-    """A drawn organization on disk, and what its modes write."""
+    """A drawn organization on disk, and its outputs by mode."""
 
     def __init__(self, folder: str, drawn: Organization) -> None:
         self.folder = Path(folder).resolve()
@@ -46,7 +46,7 @@ class Compiled:
         return Output(self.folder / name, self.folder / "tree", mode, EDITION, {}, lambda id: True)
 
     def compile(self, mode: SecretsMode) -> dict[str, bytes]:
-        """What a mode writes; nothing if there is an error."""
+        """Return the files that a mode writes; none if there is an error."""
         output = self.output(mode, mode)
         beside = (
             add_sealed_files(without_extra_files, output, only_check=False) if mode == "seal" else without_extra_files
@@ -56,15 +56,15 @@ class Compiled:
         return read_folder(output.folder) if output.folder.exists() else {}
 
     def unseal(self, mode: SecretsMode) -> dict[str, bytes]:
-        """What another mode's output is resolved to."""
+        """Return the files that the output of a mode is resolved to."""
         stored = load_output(self.folder / mode)
-        wanted, run = find_references(stored), Run(self.request()._replace(decrypter=None))
+        references, run = find_references(stored), Run(self.request()._replace(decrypter=None))
         book = OpenBook(self.drawn.secrets)
-        kept = decrypt_references(run, wanted, lambda policy: book)
+        secrets = decrypt_references(run, references, lambda policy: book)
         assert stored.manifest
         output = self.output("again", "plain")._replace(inputs=stored.manifest.inputs)
         write(
-            (one.artifact(Writers(("compose",))) for one in unseal(stored, kept, select_decrypter)),
+            (bundle.artifact(Writers(("compose",))) for bundle in unseal(stored, secrets, select_decrypter)),
             output,
             lambda: True,
         )
@@ -78,14 +78,14 @@ def test_references_are_resolved_to_what_plain_writes(drawn: Organization) -> No
         compiled = Compiled(folder, drawn)
         plain = compiled.compile("plain")
         assume(plain)
-        # What only the plaintext shows to be wrong is no error there.
+        # Errors that only the plaintext reveals do not occur in this mode.
         assume(compiled.compile("ref"))
         assert compiled.unseal("ref") == plain
 
 
 @pytest.fixture(scope="module", autouse=True)
 def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A key pair whose private half is at hand."""
+    """Make a key pair, and set the variables for its private key."""
     identity = pyrage.x25519.Identity.generate()
     file = tmp_path_factory.mktemp("key") / "key"
     file.write_text(f"{identity}\n")
@@ -108,5 +108,5 @@ def test_sealed_files_are_resolved_to_what_plain_writes(drawn: Organization) -> 
         assume(plain)
         sealed = compiled.compile("seal")
         assert compiled.unseal("seal") == plain
-        # And what is sealed stays as it is.
+        # Existing sealed files stay unchanged.
         assert compiled.compile("seal") == sealed
