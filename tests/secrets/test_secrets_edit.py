@@ -41,7 +41,7 @@ def tree(tmp_path: Path) -> SecretsTree:
 
 
 def editor(tree: SecretsTree, script: str) -> dict[str, str]:
-    """An editor that is a script; it finds the file in $1."""
+    """Make an editor of a script, which gets the file as $1."""
     program = tree.home / "editor"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
@@ -58,11 +58,11 @@ def edit(tree: SecretsTree, script: str, path: str = PRODUCTION) -> CommandResul
 def test_what_the_editor_leaves_is_in_the_file(tree: SecretsTree) -> None:
     before = tree.read(PRODUCTION)
     (tree.root / PRODUCTION).chmod(0o640)
-    ran = edit(
+    result = edit(
         tree, """sed -i -e 's/quokka7-quokka7/another-one/' -e '/token/d' "$1"; echo 'new: some-value' >> "$1" """
     )
-    assert (ran.code, ran.out) == (0, "")
-    assert ran.err == f"added 'new'; changed 'db.password'; removed 'token' in '{PRODUCTION}'\n"
+    assert (result.code, result.out) == (0, "")
+    assert result.err == f"added 'new'; changed 'db.password'; removed 'token' in '{PRODUCTION}'\n"
     assert tree.plain(PRODUCTION) == {
         "_scope": "environments/production",
         "db": {"password": "another-one", "user": "somebody-here"},
@@ -86,12 +86,12 @@ def test_a_missing_scope_is_added(tmp_path: Path) -> None:
     before = tree.read(PRODUCTION)
     assert edit(tree, "true").err == f"'{PRODUCTION}' is as it was\n"
     assert tree.read(PRODUCTION) == before
-    ran = edit(tree, """grep -q _scope "$1" && echo 'new: some-value' >> "$1" """)
-    assert ran.err == f"added '_scope', 'new' in '{PRODUCTION}'\n"
+    result = edit(tree, """grep -q _scope "$1" && echo 'new: some-value' >> "$1" """)
+    assert result.err == f"added '_scope', 'new' in '{PRODUCTION}'\n"
     assert tree.plain(PRODUCTION)["_scope"] == "environments/production"
 
 
-# What an editor leaves, what is told of it, and with which exit code.
+# A script, a part of the message about its result, and the exit code.
 LEFT = {
     "nothing-new": ("true", "is as it was", 0),
     "failure": ("exit 3", "the editor failed", 3),
@@ -108,36 +108,36 @@ LEFT = {
 def test_what_is_left_is_checked_before_it_counts(tree: SecretsTree, case: str) -> None:
     script, words, code = LEFT[case]
     before = tree.read(PRODUCTION)
-    ran = edit(tree, script)
-    assert ran.code == code, ran
-    assert words in ran.err
-    assert "quokka7" not in ran.err
+    result = edit(tree, script)
+    assert result.code == code, result
+    assert words in result.err
+    assert "quokka7" not in result.err
     assert (tree.read(PRODUCTION) == before) is (case != "no-scope")
 
 
 def test_text_that_is_no_yaml_does_not_start_the_editor_for_ever(
     tree: SecretsTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """sops then waits for a key to be pressed; nobody is there, so it is ended."""
+    """sops then waits for a key press, so without a terminal it is ended after a time limit."""
     monkeypatch.setattr(writing, "_UNATTENDED_TIMEOUT", 1)
     before = tree.read(PRODUCTION)
-    ran = edit(tree, f"""echo x >> {tree.home}/started; echo '{{' >> "$1" """)
-    assert ran.code == 3
-    assert "ET622" in ran.err
+    result = edit(tree, f"""echo x >> {tree.home}/started; echo '{{' >> "$1" """)
+    assert result.code == 3
+    assert "ET622" in result.err
     assert (tree.home / "started").read_text() == "x\n"
     assert tree.read(PRODUCTION) == before
 
 
 def test_no_file_and_no_key(tree: SecretsTree) -> None:
-    ran = edit(tree, "true", STAGING)
-    assert ran.code == 2
-    assert f"envtree secrets set {STAGING} KEY" in ran.err
-    ran = tree.run("secrets", "edit", PRODUCTION, environ={"SOPS_AGE_KEY_FILE": "/nowhere", "EDITOR": "true"})
-    assert (ran.code, "ET621" in ran.err) == (3, True)
+    result = edit(tree, "true", STAGING)
+    assert result.code == 2
+    assert f"envtree secrets set {STAGING} KEY" in result.err
+    result = tree.run("secrets", "edit", PRODUCTION, environ={"SOPS_AGE_KEY_FILE": "/nowhere", "EDITOR": "true"})
+    assert (result.code, "ET621" in result.err) == (3, True)
 
 
 def test_the_editor_has_the_terminal(tree: SecretsTree) -> None:
-    """It reads from it, writes to it, and knows its kind; what is wrong is mended in a second round."""
+    """The editor uses the terminal and knows its type; it can be opened again to correct a mistake."""
     script = """
         [ -t 0 ] && [ -t 1 ] && [ "$TERM" = vt100 ] || exit 9
         printf 'typed: '; read line; sed -i '/^x:/d' "$1"; echo "$line" >> "$1"
@@ -163,7 +163,7 @@ def test_ctrl_c_in_the_terminal_ends_it(tree: SecretsTree) -> None:
     assert tree.read(PRODUCTION) == before
 
 
-# Ctrl-C is a signal only in the terminal that controls a session.
+# Ctrl-C sends a signal only in the controlling terminal of a session.
 _LEADER = """
 import fcntl, os, sys, termios
 os.setsid()
@@ -173,12 +173,12 @@ os.execvp(sys.argv[1], sys.argv[1:])
 
 
 class _Terminal:
-    """A program in a terminal of its own."""
+    """A program in its own terminal."""
 
     def __init__(self, command: list[str], environ: dict[str, str]) -> None:
         self.master, slave = pty.openpty()
-        self.said = ""
-        self._seen = 0
+        self.output = ""
+        self._answered = 0
         leader = [sys.executable, "-c", _LEADER, *command]
         self.process = subprocess.Popen(leader, env=environ, stdin=slave, stdout=slave, stderr=slave)
         os.close(slave)
@@ -191,9 +191,9 @@ class _Terminal:
         self.process.wait()
         os.close(self.master)
 
-    def answer(self, asked: str, text: str) -> None:
-        self._read(lambda: asked in self.said[self._seen :])
-        self._seen = len(self.said)
+    def answer(self, prompt: str, text: str) -> None:
+        self._read(lambda: prompt in self.output[self._answered :])
+        self._answered = len(self.output)
         os.write(self.master, f"{text}\n".encode())
 
     def end(self) -> int:
@@ -203,10 +203,10 @@ class _Terminal:
     def _read(self, until: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 20
         while not until():
-            assert time.monotonic() < deadline, self.said
+            assert time.monotonic() < deadline, self.output
             if select.select([self.master], [], [], 0.05)[0]:
                 try:
-                    self.said += os.read(self.master, 1000).decode()
+                    self.output += os.read(self.master, 1000).decode()
                 except OSError:
                     time.sleep(0.05)
 
@@ -244,9 +244,9 @@ def test_every_file_gets_a_new_data_key_and_keeps_its_values(tree: SecretsTree) 
     tree.set("agents/clerk.secrets.env", "A", "abcdefgh")
     paths = ["agents/clerk.secrets.env", PRODUCTION, STAGING]
     before = {path: (tree.plain(path), tree.read(path)) for path in paths}
-    ran = tree.run("secrets", "rotate")
-    assert ran.out == "".join(f"{path}: new data key for 1 reader\n" for path in paths)
-    assert (ran.code, ran.err) == (0, "rotated 3 of 3 files\n")
+    result = tree.run("secrets", "rotate")
+    assert result.out == "".join(f"{path}: new data key for 1 reader\n" for path in paths)
+    assert (result.code, result.err) == (0, "rotated 3 of 3 files\n")
     for path in paths:
         assert tree.plain(path) == before[path][0]
         assert not set(ciphertexts(tree.read(path))) & set(ciphertexts(before[path][1]))
@@ -261,11 +261,11 @@ def test_the_recipients_become_the_declared_readers(tree: SecretsTree, tmp_path:
     ana, bob = make_person("ana", tmp_path), make_person("bob", tmp_path)
     tree.sops("rotate", "-i", "--add-age", bob.public, f"./{PRODUCTION}")
     (tree.root / "organization.yaml").write_text(organization_with_people(tree.owner, ana, bob, readers=("me", "ana")))
-    ran = tree.run("secrets", "rotate", PRODUCTION)
-    assert ran.out == f"{PRODUCTION}: new data key for 2 readers; added ana; removed bob\n"
+    result = tree.run("secrets", "rotate", PRODUCTION)
+    assert result.out == f"{PRODUCTION}: new data key for 2 readers; added ana; removed bob\n"
     assert recipients(tree) == {tree.owner.public, ana.public}
     assert tree.run("check").code == 0
-    # Whoever is no person here is told by the key.
+    # An undeclared recipient is named by its key.
     eve = make_person("eve", tmp_path)
     tree.sops("rotate", "-i", "--add-age", eve.public, f"./{PRODUCTION}")
     assert f"removed {eve.public}" in tree.run("secrets", "rotate", PRODUCTION).out
@@ -286,14 +286,14 @@ def test_what_fails_stays_and_the_others_go_on(tree: SecretsTree) -> None:
     (tree.root / path).write_text(tree.read(path).replace("sops:", "pasted: quokka7\nsops:", 1))
     text = tree.read(PRODUCTION)
     (tree.root / PRODUCTION).write_text(text.replace(f"{secret_line(text, 'token')}\n", ""))
-    before = {each: tree.read(each) for each in (path, PRODUCTION, STAGING)}
-    ran = tree.run("secrets", "rotate")
-    assert (ran.code, ran.out) == (1, f"{STAGING}: new data key for 1 reader\n")
-    assert "ET602" in ran.err
-    assert "ET610" in ran.err
-    assert "quokka7" not in ran.err
-    assert ran.err.endswith("rotated 1 of 3 files\n")
-    assert [each for each, old in before.items() if tree.read(each) == old] == [path, PRODUCTION]
+    before = {name: tree.read(name) for name in (path, PRODUCTION, STAGING)}
+    result = tree.run("secrets", "rotate")
+    assert (result.code, result.out) == (1, f"{STAGING}: new data key for 1 reader\n")
+    assert "ET602" in result.err
+    assert "ET610" in result.err
+    assert "quokka7" not in result.err
+    assert result.err.endswith("rotated 1 of 3 files\n")
+    assert [name for name, old in before.items() if tree.read(name) == old] == [path, PRODUCTION]
 
 
 def test_a_program_is_told_of_each_file(tree: SecretsTree, tmp_path: Path) -> None:
@@ -301,21 +301,23 @@ def test_a_program_is_told_of_each_file(tree: SecretsTree, tmp_path: Path) -> No
     tree.set(STAGING, "a", "abcdefgh")
     (tree.root / STAGING).write_text(tree.read(STAGING).replace('"sops":', '"pasted": "quokka7", "sops":', 1))
     (tree.root / "organization.yaml").write_text(organization_with_people(tree.owner, ana, readers=("me", "ana")))
-    ran = tree.run("secrets", "rotate", "--format", "json")
-    assert (ran.code, ran.err) == (1, "")
-    told = json.loads(ran.out)
-    assert verdict("output/rotate.schema.json", told)
-    assert [(one["path"], one["rotated"], one["readers"], one["added"], one["removed"]) for one in told["files"]] == [
+    result = tree.run("secrets", "rotate", "--format", "json")
+    assert (result.code, result.err) == (1, "")
+    answer = json.loads(result.out)
+    assert verdict("output/rotate.schema.json", answer)
+    assert [
+        (file["path"], file["rotated"], file["readers"], file["added"], file["removed"]) for file in answer["files"]
+    ] == [
         (PRODUCTION, True, 2, ["ana"], []),
         (STAGING, False, None, [], []),
     ]
-    assert [[one["code"] for one in file["findings"]] for file in told["files"]] == [[], ["ET602"]]
-    assert "quokka7" not in ran.out
-    ran = tree.run("secrets", "rotate", "--format", "json", PRODUCTION, environ={"SOPS_AGE_KEY_FILE": "/nowhere"})
-    assert (ran.code, ran.err) == (3, "")
-    told = json.loads(ran.out)
-    assert verdict("output/rotate.schema.json", told)
-    assert [one["code"] for one in told["files"][0]["findings"]] == ["ET621"]
+    assert [[finding["code"] for finding in file["findings"]] for file in answer["files"]] == [[], ["ET602"]]
+    assert "quokka7" not in result.out
+    result = tree.run("secrets", "rotate", "--format", "json", PRODUCTION, environ={"SOPS_AGE_KEY_FILE": "/nowhere"})
+    assert (result.code, result.err) == (3, "")
+    answer = json.loads(result.out)
+    assert verdict("output/rotate.schema.json", answer)
+    assert [finding["code"] for finding in answer["files"][0]["findings"]] == ["ET621"]
 
 
 REFUSED = {
@@ -329,22 +331,22 @@ def test_readers_that_cannot_be(tree: SecretsTree, case: str) -> None:
     organization, words = REFUSED[case]
     (tree.root / "organization.yaml").write_text(FILES["organization.yaml"] + organization)
     before = tree.read(PRODUCTION)
-    ran = tree.run("secrets", "rotate")
-    assert (ran.code, words in ran.err, tree.read(PRODUCTION)) == (1, True, before)
+    result = tree.run("secrets", "rotate")
+    assert (result.code, words in result.err, tree.read(PRODUCTION)) == (1, True, before)
 
 
 def test_who_is_no_reader_any_more_cannot_check_it_and_so_does_not_do_it(tree: SecretsTree, tmp_path: Path) -> None:
     ana = make_person("ana", tmp_path)
     (tree.root / "organization.yaml").write_text(organization_with_people(ana))
     before = tree.read(PRODUCTION)
-    ran = tree.run("secrets", "rotate")
-    assert (ran.code, "among its declared readers" in ran.err, tree.read(PRODUCTION)) == (1, True, before)
+    result = tree.run("secrets", "rotate")
+    assert (result.code, "among its declared readers" in result.err, tree.read(PRODUCTION)) == (1, True, before)
 
 
 def test_no_key_is_a_failure_of_the_machine(tree: SecretsTree) -> None:
-    ran = tree.run("secrets", "rotate", environ={"SOPS_AGE_KEY_FILE": "/nowhere"})
-    assert (ran.code, "ET621" in ran.err) == (3, True)
-    assert ran.err.endswith("rotated 0 of 1 file\n")
+    result = tree.run("secrets", "rotate", environ={"SOPS_AGE_KEY_FILE": "/nowhere"})
+    assert (result.code, "ET621" in result.err) == (3, True)
+    assert result.err.endswith("rotated 0 of 1 file\n")
 
 
 def test_a_file_that_is_not_there(tree: SecretsTree) -> None:

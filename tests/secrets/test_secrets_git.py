@@ -1,4 +1,4 @@
-"""`envtree secrets install` and `diff-driver`: what git shows of secrets files, and how it comes to ask envtree."""
+"""`envtree secrets install` and `diff-driver`: the diffs of secrets files in git, and its configuration for them."""
 
 import json
 import os
@@ -22,13 +22,13 @@ def tree(tmp_path: Path) -> SecretsTree:
 
 
 def diff(tree: SecretsTree, *arguments: str) -> list[str]:
-    """The lines of a diff that differ."""
-    said = tree.git("diff", *arguments)
-    return [line for line in said.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    """Return the changed lines of a diff."""
+    output = tree.git("diff", *arguments)
+    return [line for line in output.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
 
 
 def names(lines: list[str]) -> list[str]:
-    """The keys that lines are about, each with its sign."""
+    """Return the keys in changed lines, each with its sign."""
     return [line.partition(":")[0] for line in lines if not line[1:].startswith("sops:")]
 
 
@@ -74,8 +74,8 @@ def test_t45_t47_who_can_open_it_and_when_it_was_written(tree: SecretsTree) -> N
     ],
 )
 def test_t50_what_is_not_encrypted_is_named_and_not_shown(text: str, shown: list[str]) -> None:
-    told = render_textconv(text.encode(), "x.secrets.yaml")
-    assert told.splitlines() == [f"{key}: NOT ENCRYPTED" for key in shown] + ["sops: MISSING"] * bool(text)
+    rendered = render_textconv(text.encode(), "x.secrets.yaml")
+    assert rendered.splitlines() == [f"{key}: NOT ENCRYPTED" for key in shown] + ["sops: MISSING"] * bool(text)
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe", b"a: [quokka7", b"- quokka7\n", b"quokka7", b"a: \x1b[2Jquokka7\n"])
@@ -86,23 +86,23 @@ def test_what_cannot_be_read_is_one_line(data: bytes) -> None:
 def test_a_pasted_value_and_a_missing_mac_stand_out(tree: SecretsTree) -> None:
     write_secrets(tree, PRODUCTION, {"a": VALUE})
     text = "".join(line for line in tree.read(PRODUCTION).splitlines(True) if not line.startswith("    mac:"))
-    told = render_textconv(text.replace("sops:", f"pasted: {VALUE}\nsops:", 1).encode(), PRODUCTION)
-    assert "pasted: NOT ENCRYPTED\n" in told
-    assert told.endswith("sops: NO MAC\n")
-    assert "quokka" not in told
+    rendered = render_textconv(text.replace("sops:", f"pasted: {VALUE}\nsops:", 1).encode(), PRODUCTION)
+    assert "pasted: NOT ENCRYPTED\n" in rendered
+    assert rendered.endswith("sops: NO MAC\n")
+    assert "quokka" not in rendered
 
 
 def test_keys_that_draw_on_the_terminal(tree: SecretsTree) -> None:
-    told = render_textconv(b'"a\\x1b[2Jb": x\n', "x.secrets.yaml")
-    assert "\x1b" not in told
+    rendered = render_textconv(b'"a\\x1b[2Jb": x\n', "x.secrets.yaml")
+    assert "\x1b" not in rendered
 
 
 def test_the_driver_needs_neither_tree_nor_key_nor_sops(tree: SecretsTree, tmp_path: Path) -> None:
     write_secrets(tree, PRODUCTION, {"a": VALUE})
     (tmp_path / "elsewhere.secrets.yaml").write_text(tree.read(PRODUCTION))
-    ran = tree.run("secrets", "diff-driver", "--", str(tmp_path / "elsewhere.secrets.yaml"), environ={"PATH": ""})
-    assert (ran.code, ran.err) == (0, "")
-    assert ran.out.startswith("a: str, 15 bytes, ")
+    result = tree.run("secrets", "diff-driver", "--", str(tmp_path / "elsewhere.secrets.yaml"), environ={"PATH": ""})
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("a: str, 15 bytes, ")
 
 
 @pytest.mark.parametrize("name", ["-x", "--help", "a b"])
@@ -120,9 +120,9 @@ def test_t52_a_file_name_is_no_option_to_the_diff_driver(tree: SecretsTree, name
 def test_the_lines_can_be_run(tmp_path: Path) -> None:
     tree = make_secrets_tree(tmp_path)
     tree.git("init", "-q", ".")
-    ran = tree.run("secrets", "install")
-    assert ran.code == 0
-    commands, _, attributes = ran.out.partition("\n\n")
+    result = tree.run("secrets", "install")
+    assert result.code == 0
+    commands, _, attributes = result.out.partition("\n\n")
     subprocess.run(["sh", "-c", commands], cwd=tree.root, env=tree.environ, check=True)
     settings = tree.git("config", "--local", "--list")
     assert not (tree.root / ".gitattributes").exists()
@@ -131,8 +131,8 @@ def test_the_lines_can_be_run(tmp_path: Path) -> None:
     lines = [line for line in attributes.splitlines() if line.startswith("*")]
     assert len(lines) == 3
     assert set(lines) < set(tree.read(".gitattributes").splitlines())
-    told = tree.git("check-attr", "merge", "diff", "--", PRODUCTION, "organization.yaml")
-    assert told.count("envtree-secrets") == 2
+    attributes_set = tree.git("check-attr", "merge", "diff", "--", PRODUCTION, "organization.yaml")
+    assert attributes_set.count("envtree-secrets") == 2
 
 
 def test_other_lines_of_gitattributes_stay(tmp_path: Path) -> None:
@@ -145,11 +145,11 @@ def test_other_lines_of_gitattributes_stay(tmp_path: Path) -> None:
     (tree.root / ".gitattributes").write_bytes(
         first.replace(b"merge=envtree-secrets", b"merge=old") + b"*.gif binary\n"
     )
-    ran = tree.run("secrets", "install", "--write")
-    assert (ran.code, "commit" in ran.err) == (0, True)
+    result = tree.run("secrets", "install", "--write")
+    assert (result.code, "commit" in result.err) == (0, True)
     assert (tree.root / ".gitattributes").read_bytes() == first + b"*.gif binary\n"
-    ran = tree.run("secrets", "install", "--write")
-    assert (ran.code, "commit" in ran.err) == (0, False)
+    result = tree.run("secrets", "install", "--write")
+    assert (result.code, "commit" in result.err) == (0, False)
     assert tree.git("config", "--local", "--get-all", "merge.envtree-secrets.driver").count("\n") == 1
 
 
@@ -157,20 +157,20 @@ def test_a_block_without_an_end_is_not_touched(tmp_path: Path) -> None:
     tree = make_secrets_tree(tmp_path)
     tree.git("init", "-q", ".")
     (tree.root / ".gitattributes").write_text(f"{install._BEGIN}\n*.png binary\n")
-    ran = tree.run("secrets", "install", "--write")
-    assert ran.code == 1
-    assert "is missing" in ran.err
+    result = tree.run("secrets", "install", "--write")
+    assert result.code == 1
+    assert "is missing" in result.err
     assert "png" in tree.read(".gitattributes")
 
 
 def test_no_repository(tmp_path: Path) -> None:
-    ran = make_secrets_tree(tmp_path).run("secrets", "install", "--write")
-    assert ran.code == 1
-    assert "git init" in ran.err
+    result = make_secrets_tree(tmp_path).run("secrets", "install", "--write")
+    assert result.code == 1
+    assert "git init" in result.err
 
 
 def test_the_program_is_found_wherever_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Git gives the line to a shell, and looks for placeholders in it."""
+    """Git passes the command line to a shell, and expands placeholders in it."""
     folder = tmp_path / "it's 100% here; touch x"
     folder.mkdir()
     (folder / "envtree").write_text('#!/bin/sh\nprintf "%s|" "$@" > "$OUT"\ncat "$6" > /dev/null\n')
@@ -207,12 +207,12 @@ def test_t60_git_is_configured_without_any_key(tmp_path: Path) -> None:
     program.write_text(f'#!/bin/sh\nenv >> "{tmp_path}/seen"\nexec /usr/bin/git "$@"\n')
     program.chmod(0o755)
     path = f"{program.parent}:{tree.environ['PATH']}"
-    ran = tree.run("secrets", "install", "--write", environ={"PATH": path, "SOPS_AGE_KEY": "quokka7"})
-    assert ran.code == 0
-    seen = (tmp_path / "seen").read_text()
-    assert "GIT_CONFIG_GLOBAL" in seen
-    assert "SOPS" not in seen
-    assert "quokka7" not in seen
+    result = tree.run("secrets", "install", "--write", environ={"PATH": path, "SOPS_AGE_KEY": "quokka7"})
+    assert result.code == 0
+    environment = (tmp_path / "seen").read_text()
+    assert "GIT_CONFIG_GLOBAL" in environment
+    assert "SOPS" not in environment
+    assert "quokka7" not in environment
 
 
 def test_a_module_of_the_repository_is_not_imported(tree: SecretsTree) -> None:

@@ -1,4 +1,4 @@
-"""`envtree secrets merge-driver` in real git repositories, with the real sops, one thing at a time."""
+"""`envtree secrets merge-driver` in real git repositories, with the real sops, case by case."""
 
 import json
 import subprocess
@@ -32,15 +32,15 @@ def branch(tree: SecretsTree, name: str, start: str = "main") -> None:
     tree.git("checkout", "-q", "-b", name, start)
 
 
-def begin(tree: SecretsTree, document: Any, path: str = PRODUCTION) -> None:
-    """Commit a file, and stand on a branch beside main."""
+def commit_and_branch(tree: SecretsTree, document: Any, path: str = PRODUCTION) -> None:
+    """Commit a file, and check out a new branch."""
     write_secrets(tree, path, document)
     tree.commit()
     branch(tree, "theirs")
 
 
-def back(tree: SecretsTree) -> None:
-    """Commit what has been done on the branch, and go back to main."""
+def commit_and_return(tree: SecretsTree) -> None:
+    """Commit the changes on the branch, and check out main."""
     tree.commit()
     tree.git("checkout", "-q", "main")
 
@@ -62,7 +62,7 @@ def test_order_and_comments_of_ours_stay_and_those_of_theirs_come(tree: SecretsT
     branch(tree, "theirs")
     edited = text.replace("# old", "# newer").replace("first-one", "second-one")
     edit(tree, edited + "# what theirs adds\nadded:\n  # inside\n  key: value\n# at the end\n")
-    back(tree)
+    commit_and_return(tree)
     edit(tree, text.replace("# who", "# who is it").replace("t1", "t2") + "# mine\nmine: value\n")
     merge(tree)
     assert tree.sops("decrypt", f"./{PRODUCTION}") == (
@@ -78,7 +78,7 @@ def test_a_list_comes_with_its_comments(tree: SecretsTree) -> None:
     tree.commit()
     branch(tree, "theirs")
     edit(tree, text.replace("  - second\n", "  - second\n  # the third\n  - third\n"))
-    back(tree)
+    commit_and_return(tree)
     edit(tree, text.replace("t1", "t2"))
     merge(tree)
     shown = tree.sops("decrypt", f"./{PRODUCTION}")
@@ -86,7 +86,7 @@ def test_a_list_comes_with_its_comments(tree: SecretsTree) -> None:
 
 
 def edit(tree: SecretsTree, text: str, path: str = PRODUCTION) -> None:
-    """Let sops take over what an editor has made of a file."""
+    """Replace the plaintext of a file by `sops edit`."""
     (tree.home / "edited").write_text(text)
     environ = {**tree.environ, "EDITOR": f"cp {tree.home / 'edited'}"}
     subprocess.run(["sops", "edit", f"./{path}"], cwd=tree.root, env=environ, check=True, capture_output=True)
@@ -109,20 +109,20 @@ CONFLICTS: dict[str, tuple[Any, Any, list[str]]] = {
 
 @pytest.mark.parametrize("case", CONFLICTS)
 def test_a_conflict_names_the_key_and_keeps_ours(tree: SecretsTree, case: str) -> None:
-    mine, yours, words = CONFLICTS[case]
-    begin(tree, BASE)
-    both = [{key: value for key, value in (BASE | side).items() if value is not None} for side in (mine, yours)]
-    write_secrets(tree, PRODUCTION, both[1] | {"theirs": "comes-along"})
-    back(tree)
-    write_secrets(tree, PRODUCTION, both[0])
-    said = merge(tree, code=1)
-    assert tree.plain(PRODUCTION) == both[0] | {"theirs": "comes-along"}
-    assert all(f"{PRODUCTION}: {word}" in said for word in words)
-    assert said.count(f"{PRODUCTION}: '") == len(words)
-    assert not any(str(value) in said for side in (mine, yours) for value in side.values() if value and value != 7)
+    ours, theirs, words = CONFLICTS[case]
+    commit_and_branch(tree, BASE)
+    documents = [{key: value for key, value in (BASE | side).items() if value is not None} for side in (ours, theirs)]
+    write_secrets(tree, PRODUCTION, documents[1] | {"theirs": "comes-along"})
+    commit_and_return(tree)
+    write_secrets(tree, PRODUCTION, documents[0])
+    output = merge(tree, code=1)
+    assert tree.plain(PRODUCTION) == documents[0] | {"theirs": "comes-along"}
+    assert all(f"{PRODUCTION}: {word}" in output for word in words)
+    assert output.count(f"{PRODUCTION}: '") == len(words)
+    assert not any(str(value) in output for side in (ours, theirs) for value in side.values() if value and value != 7)
     assert "<<<<" not in tree.read(PRODUCTION)
     assert tree.git("status", "-s").startswith("UU")
-    # The way out that is told.
+    # The resolution that the message suggests.
     assert tree.run("secrets", "set", PRODUCTION, "token", stdin_input="settled-now").code == 0
     tree.git("add", PRODUCTION)
     tree.git("commit", "-q", "-m", "settled")
@@ -133,10 +133,10 @@ def test_files_that_both_sides_have_added(tree: SecretsTree) -> None:
     tree.commit()
     branch(tree, "theirs")
     write_secrets(tree, PRODUCTION, {"_scope": "environments/production", "same": "same", "theirs": "a", "both": "1"})
-    back(tree)
+    commit_and_return(tree)
     write_secrets(tree, PRODUCTION, {"_scope": "environments/production", "same": "same", "ours": 7, "both": "2"})
-    said = merge(tree, code=1)
-    assert "'both' added on both sides" in said
+    output = merge(tree, code=1)
+    assert "'both' added on both sides" in output
     assert tree.plain(PRODUCTION) == {
         **{"_scope": "environments/production", "same": "same", "ours": 7, "both": "2"},
         "theirs": "a",
@@ -144,40 +144,40 @@ def test_files_that_both_sides_have_added(tree: SecretsTree) -> None:
 
 
 def test_without_a_key_ours_stays(tree: SecretsTree) -> None:
-    begin(tree, BASE)
+    commit_and_branch(tree, BASE)
     tree.set(PRODUCTION, "theirs", "yours-yours")
-    back(tree)
+    commit_and_return(tree)
     tree.set(PRODUCTION, "ours", "mine-mine")
     tree.commit()
     before = tree.read(PRODUCTION)
     tree.owner.file.rename(tree.home / "lost")
-    said = tree.git("merge", "-q", "theirs", code=1)
+    output = tree.git("merge", "-q", "theirs", code=1)
     assert tree.read(PRODUCTION) == before
-    told = [line for line in said.splitlines() if line.startswith(PRODUCTION)]
-    assert told[0] == (f"{PRODUCTION}: not merged, and ours stays: no key on this machine opens '{PRODUCTION}'")
-    assert len(told) == 2
+    lines = [line for line in output.splitlines() if line.startswith(PRODUCTION)]
+    assert lines[0] == (f"{PRODUCTION}: not merged, and ours stays: no key on this machine opens '{PRODUCTION}'")
+    assert len(lines) == 2
 
 
 def test_a_side_that_sops_did_not_write(tree: SecretsTree) -> None:
-    begin(tree, BASE)
+    commit_and_branch(tree, BASE)
     text = tree.read(PRODUCTION).replace("sops:", "pasted: hunter2-hunter2\nsops:", 1)
     (tree.root / PRODUCTION).write_text(text)
-    back(tree)
+    commit_and_return(tree)
     tree.set(PRODUCTION, "ours", "mine-mine")
     tree.commit()
     before = tree.read(PRODUCTION)
-    said = tree.git("merge", "-q", "theirs", code=1)
-    assert "ET602: 'pasted' is not a value that sops encrypted" in said
-    assert "hunter2" not in said
+    output = tree.git("merge", "-q", "theirs", code=1)
+    assert "ET602: 'pasted' is not a value that sops encrypted" in output
+    assert "hunter2" not in output
     assert tree.read(PRODUCTION) == before
 
 
 def test_a_side_with_a_wrong_mac(tree: SecretsTree) -> None:
-    begin(tree, BASE)
+    commit_and_branch(tree, BASE)
     (tree.root / PRODUCTION).write_text(
         tree.read(PRODUCTION).replace(f"{secret_line(tree.read(PRODUCTION), 'token')}\n", "")
     )
-    back(tree)
+    commit_and_return(tree)
     tree.set(PRODUCTION, "ours", "mine-mine")
     tree.commit()
     before = tree.read(PRODUCTION)
@@ -186,9 +186,9 @@ def test_a_side_with_a_wrong_mac(tree: SecretsTree) -> None:
 
 
 def test_a_file_for_keys_that_the_policy_does_not_allow(tree: SecretsTree) -> None:
-    begin(tree, BASE)
+    commit_and_branch(tree, BASE)
     tree.set(PRODUCTION, "theirs", "yours-yours")
-    back(tree)
+    commit_and_return(tree)
     tree.set(PRODUCTION, "ours", "mine-mine")
     with (tree.root / "organization.yaml").open("a") as file:
         file.write("secrets: {key_types: [pgp]}\n")
@@ -197,9 +197,9 @@ def test_a_file_for_keys_that_the_policy_does_not_allow(tree: SecretsTree) -> No
 
 
 def test_a_rebase_and_a_cherry_pick_merge_as_well(tree: SecretsTree) -> None:
-    begin(tree, BASE)
+    commit_and_branch(tree, BASE)
     tree.set(PRODUCTION, "theirs", "yours-yours")
-    back(tree)
+    commit_and_return(tree)
     tree.set(PRODUCTION, "ours", "mine-mine")
     tree.commit()
     tree.git("cherry-pick", "theirs")
@@ -211,11 +211,11 @@ def test_a_rebase_and_a_cherry_pick_merge_as_well(tree: SecretsTree) -> None:
 
 
 def test_a_file_that_theirs_has_moved(tree: SecretsTree) -> None:
-    begin(tree, BASE)
+    commit_and_branch(tree, BASE)
     moved = "agents/clerk.secrets.yaml"
     tree.git("mv", PRODUCTION, moved)
     write_secrets(tree, moved, BASE | {"_scope": "agents/clerk"})
-    back(tree)
+    commit_and_return(tree)
     tree.set(PRODUCTION, "token", "mine-mine")
     merge(tree)
     assert tree.plain(moved) == BASE | {"_scope": "agents/clerk", "token": "mine-mine"}
@@ -223,7 +223,7 @@ def test_a_file_that_theirs_has_moved(tree: SecretsTree) -> None:
 
 
 def test_a_tree_in_a_folder_of_the_repository(tmp_path: Path) -> None:
-    """Its policy counts, and the lines for git stand beside its organization.yaml."""
+    """The policy of this tree applies, and .gitattributes is next to its organization.yaml."""
     tree = make_secrets_tree(tmp_path)
     tree.root.rename(tmp_path / "config")
     (tree.root / "home").mkdir(parents=True)
@@ -232,9 +232,9 @@ def test_a_tree_in_a_folder_of_the_repository(tmp_path: Path) -> None:
     tree.git("init", "-q", "-b", "main", ".")
     assert inside.run("secrets", "install", "--write").code == 0
     assert (tree.root / "config/.gitattributes").exists()
-    begin(inside, BASE)
+    commit_and_branch(inside, BASE)
     inside.set(PRODUCTION, "theirs", "yours-yours")
-    back(inside)
+    commit_and_return(inside)
     inside.set(PRODUCTION, "ours", "mine-mine")
     merge(inside)
     assert inside.plain(PRODUCTION) == BASE | {"ours": "mine-mine", "theirs": "yours-yours"}
@@ -248,9 +248,9 @@ def test_t52_an_odd_name_is_a_name_to_git_and_to_the_driver(tree: SecretsTree, n
     (tree.root / PRODUCTION).rename(tree.root / path)
     tree.commit()
     branch(tree, "theirs")
-    driven(tree, path, "theirs")
-    back(tree)
-    driven(tree, path, "ours")
+    set_with_sops(tree, path, "theirs")
+    commit_and_return(tree)
+    set_with_sops(tree, path, "ours")
     merge(tree)
     tree.sops("decrypt", "--", f"./{path}")
     (tree.root / path).rename(tree.root / PRODUCTION)
@@ -258,7 +258,7 @@ def test_t52_an_odd_name_is_a_name_to_git_and_to_the_driver(tree: SecretsTree, n
     assert not (tree.root / "x").exists()
 
 
-def driven(tree: SecretsTree, path: str, key: str) -> None:
+def set_with_sops(tree: SecretsTree, path: str, key: str) -> None:
     tree.sops("set", "--value-stdin", "--", f"./{path}", f'["{key}"]', stdin_input='"some-value"')
 
 
@@ -269,8 +269,8 @@ def recipients(tree: SecretsTree) -> set[str]:
     return {line.split()[-1] for line in tree.read(PRODUCTION).splitlines() if "recipient:" in line}
 
 
-def hand(tree: SecretsTree, *people: str) -> None:
-    """Let the real sops give a file other recipients, under the same data key."""
+def update_recipients(tree: SecretsTree, *people: str) -> None:
+    """Change the recipients of a file with the real sops, which keeps the data key."""
     (tree.home / "rules").write_text(json.dumps({"creation_rules": [{"age": ",".join(people)}]}))
     tree.sops("--config", str(tree.home / "rules"), "updatekeys", "-y", f"./{PRODUCTION}")
 
@@ -280,43 +280,43 @@ def test_recipients_are_merged_and_a_removal_wins(tree: SecretsTree, both: bool)
     ana, bob, eve = (make_person(name, tree.home) for name in ("ana", "bob", "eve"))
     write_files(tree.root, {"organization.yaml": organization_with_people(ana, bob, readers=())})
     write_secrets(tree, PRODUCTION, BASE)
-    hand(tree, tree.owner.public, eve.public)
+    update_recipients(tree, tree.owner.public, eve.public)
     tree.commit()
     branch(tree, "theirs")
     tree.set(PRODUCTION, "theirs", "yours-yours")
-    hand(tree, tree.owner.public, ana.public)
-    back(tree)
+    update_recipients(tree, tree.owner.public, ana.public)
+    commit_and_return(tree)
     tree.set(PRODUCTION, "ours", "mine-mine")
     if both:
-        hand(tree, tree.owner.public, eve.public, bob.public)
-    said = merge(tree)
+        update_recipients(tree, tree.owner.public, eve.public, bob.public)
+    output = merge(tree)
     assert recipients(tree) == {tree.owner.public, ana.public} | ({bob.public} if both else set())
-    # The side that had them already was built on, and nobody was sent away under the old key.
-    assert (f"{eve.public} is no recipient any more" in said) is both
+    # If one side has the merged recipients, the merge builds on it, and removes no recipient under the old key.
+    assert (f"{eve.public} is no recipient any more" in output) is both
     assert tree.plain(PRODUCTION) == BASE | {"ours": "mine-mine", "theirs": "yours-yours"}
-    base, ours, theirs = (read_ciphertexts(tree, PRODUCTION, each) for each in ("main~2", "main~1", "theirs"))
+    base, ours, theirs = (read_ciphertexts(tree, PRODUCTION, revision) for revision in ("main~2", "main~1", "theirs"))
     assert read_ciphertexts(tree, PRODUCTION) == base | ours | theirs
 
 
 @pytest.mark.parametrize("change", ["ours has a new data key", "ours has another recipient, too"])
 def test_t48_a_merge_hands_nothing_to_a_recipient_whom_nobody_knows(tree: SecretsTree, change: str) -> None:
-    """Who has no key can still write a recipient into a file; sops would wrap the data key anew for all of them."""
+    """Without any key one can write a recipient into a file, and sops would wrap a new data key for it."""
     ana, mallory = (make_person(name, tree.home) for name in ("ana", "mallory"))
     write_files(tree.root, {"organization.yaml": organization_with_people(ana, readers=())})
-    begin(tree, BASE)
+    commit_and_branch(tree, BASE)
     junk = pyrage.encrypt(b"j" * 32, [pyrage.x25519.Recipient.from_str(mallory.public)], armored=True).decode()
     entry = f"- recipient: {mallory.public}\n          enc: |\n" + indent(junk, " " * 12)
     text = tree.read(PRODUCTION)
     (tree.root / PRODUCTION).write_text(text.replace("    lastmodified:", f"        {entry}    lastmodified:"))
     assert tree.plain(PRODUCTION) == BASE
-    back(tree)
+    commit_and_return(tree)
     if change == "ours has a new data key":
         tree.sops("rotate", "-i", f"./{PRODUCTION}")
     else:
-        hand(tree, tree.owner.public, ana.public)
+        update_recipients(tree, tree.owner.public, ana.public)
     before = tree.read(PRODUCTION)
-    said = merge(tree, code=1)
-    assert f"it would be handed to {mallory.public}" in said
+    output = merge(tree, code=1)
+    assert f"it would be handed to {mallory.public}" in output
     assert tree.read(PRODUCTION) == before
 
 
@@ -324,13 +324,13 @@ def test_t48_a_merge_hands_nothing_to_a_recipient_whom_nobody_knows(tree: Secret
 def test_a_new_data_key_stays_and_only_what_must_be_is_encrypted_again(tree: SecretsTree, rotated: str) -> None:
     eve = make_person("eve", tree.home)
     write_secrets(tree, PRODUCTION, BASE)
-    hand(tree, tree.owner.public, eve.public)
+    update_recipients(tree, tree.owner.public, eve.public)
     tree.commit()
     branch(tree, "theirs")
     tree.set(PRODUCTION, "theirs", "yours-yours")
     if rotated != "ours":
         tree.sops("rotate", "-i", "--rm-age", eve.public, f"./{PRODUCTION}")
-    back(tree)
+    commit_and_return(tree)
     tree.set(PRODUCTION, "ours", "mine-mine")
     if rotated != "theirs":
         tree.sops("rotate", "-i", "--rm-age", eve.public, f"./{PRODUCTION}")
@@ -346,21 +346,21 @@ def test_a_new_data_key_stays_and_only_what_must_be_is_encrypted_again(tree: Sec
 def test_who_came_later_and_cannot_open_the_base_can_merge(tree: SecretsTree) -> None:
     ana = make_person("ana", tree.home)
     write_secrets(tree, PRODUCTION, BASE)
-    hand(tree, ana.public)
+    update_recipients(tree, ana.public)
     tree.commit()
-    mine = {"SOPS_AGE_KEY_FILE": str(ana.file)}
+    environ = {"SOPS_AGE_KEY_FILE": str(ana.file)}
     newcomer = tree._replace(owner=ana)
     for name in ("theirs", "ours"):
         branch(tree, name)
-        hand(newcomer, ana.public, tree.owner.public)
-        assert tree.run("secrets", "set", PRODUCTION, name, stdin_input=f"{name}-value", environ=mine).code == 0
+        update_recipients(newcomer, ana.public, tree.owner.public)
+        assert tree.run("secrets", "set", PRODUCTION, name, stdin_input=f"{name}-value", environ=environ).code == 0
         tree.commit()
     tree.git("merge", "-q", "-m", "merged", "theirs")
     assert tree.plain(PRODUCTION) == BASE | {"ours": "ours-value", "theirs": "theirs-value"}
 
 
 def test_services_on_both_sides_are_for_people_to_settle(tree: SecretsTree) -> None:
-    """Nothing is known of a service but what stands in the file."""
+    """A service cannot be passed to sops by its public key."""
     write_secrets(tree, PRODUCTION, BASE)
     assert is_single_personal_group(read_sops_document(tree.read(PRODUCTION).encode(), PRODUCTION))
     kms = "{arn: 'arn:aws:kms:eu-west-1:1:key/a', created_at: '2026-01-01T00:00:00Z', enc: x}"

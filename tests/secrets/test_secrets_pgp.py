@@ -14,10 +14,10 @@ from tests.support.secrets_tree import FILES, PRODUCTION, SEARCH_PATH, SecretsTr
 
 
 class Gpg:
-    """A keyring of its own with some secret keys."""
+    """A separate keyring with some secret keys."""
 
     def __init__(self, *names: str) -> None:
-        # The path of the agent's socket must be short.
+        # A Unix socket limits the length of the path.
         self.environ = {"GNUPGHOME": tempfile.mkdtemp(prefix="gpg"), "PATH": SEARCH_PATH}
         self.keys = {name: self._make(name) for name in names}
 
@@ -37,9 +37,9 @@ class Gpg:
 
 @pytest.fixture(scope="module")
 def gpg() -> Iterator[Gpg]:
-    made = Gpg("ana", "bob")
-    yield made
-    made.close()
+    gpg_home = Gpg("ana", "bob")
+    yield gpg_home
+    gpg_home.close()
 
 
 def organization(gpg: Gpg, *readers: str) -> str:
@@ -50,11 +50,11 @@ def organization(gpg: Gpg, *readers: str) -> str:
 def test_set_rotate_and_merge(tmp_path: Path, gpg: Gpg) -> None:
     tree = make_secrets_tree(tmp_path, readers=False, files={"organization.yaml": organization(gpg, "ana")})
 
-    def run(*arguments: str, told: str = "") -> CommandResult:
-        return tree.run("secrets", *arguments, stdin_input=told, environ=gpg.environ)
+    def run(*arguments: str, stdin_input: str = "") -> CommandResult:
+        return tree.run("secrets", *arguments, stdin_input=stdin_input, environ=gpg.environ)
 
-    assert run("set", PRODUCTION, "token", told="first-token").err.endswith("for ana\n")
-    assert run("set", PRODUCTION, "token", told="other-token").code == 0
+    assert run("set", PRODUCTION, "token", stdin_input="first-token").err.endswith("for ana\n")
+    assert run("set", PRODUCTION, "token", stdin_input="other-token").code == 0
     assert recipients(tree) == {gpg.keys["ana"]}
     (tree.root / "organization.yaml").write_text(organization(gpg, "ana", "bob"))
     assert run("rotate").out == f"{PRODUCTION}: new data key for 2 readers; added bob\n"
@@ -67,7 +67,7 @@ def test_set_rotate_and_merge(tmp_path: Path, gpg: Gpg) -> None:
     tree.commit()
     for branch in ("theirs", "ours"):
         tree.git("checkout", "-q", "-b", branch, "main")
-        assert run("set", PRODUCTION, branch, told=f"{branch}-value").code == 0
+        assert run("set", PRODUCTION, branch, stdin_input=f"{branch}-value").code == 0
         tree.commit()
     environ = {**tree.environ, **gpg.environ}
     merge = ["git", "merge", "-q", "-m", "merged", "theirs"]

@@ -1,4 +1,4 @@
-"""`envtree secrets readers`: who can read what, held against what the real sops opens with each person's key."""
+"""`envtree secrets readers`: the report, compared with what the real sops opens with each person's key."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ FILES = {
     "projects/web/project.yaml": "key: WEB\n",
     "projects/web/agents/b.yaml": "execution_environment: {secrets: [TWO]}\n",
 }
-# By file: the values, and the options of sops with people in braces.
+# By file: the values, and the options of sops with names in braces.
 SECRETS = {
     "organization": ("SHARED: long-enough\ndb: {password: the-default}\nIDLE: long-enough\n", ["--age={ana},{ci}"]),
     "projects/shop/project": ("db: {password: long-enough}\n", ["--age={ben},{ci}", "--pgp={pgp}"]),
@@ -45,7 +45,7 @@ GROUPS = "creation_rules: [{{key_groups: [{{age: [{ana}]}}, {{age: [{ci}, {ben}]
 
 
 class World(NamedTuple):
-    """A tree, and everybody who has a key."""
+    """A tree, and the people with keys by name."""
 
     root: Path
     crowd: Mapping[str, SopsUser]
@@ -57,9 +57,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     root = folder / "tree"
     with make_pgp_user() as pgp:
         crowd = {name: make_age_user(folder, name) for name in ("ana", "ben", "ci", "mallory")} | {"pgp": pgp}
-        public = {name: one.public for name, one in crowd.items()}
-        known = people_section(**{name: crowd[name] for name in ("ana", "ben", "ci", "pgp")})
-        organization = f"{HEAD}lint: {{ET651: 'off'}}\n{known}secret_readers: [ana, ci]\n"
+        public = {name: user.public for name, user in crowd.items()}
+        people = people_section(**{name: crowd[name] for name in ("ana", "ben", "ci", "pgp")})
+        organization = f"{HEAD}lint: {{ET651: 'off'}}\n{people}secret_readers: [ana, ci]\n"
         write_files(root, {**FILES, "organization.yaml": organization, ".sops.yaml": GROUPS.format(**public)})
         for stem, (text, options) in SECRETS.items():
             words = [option.format(**public) for option in options]
@@ -79,9 +79,9 @@ def envtree(world: World, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
 
 
 def answer(envtree: RunCommand, *words: str) -> dict[str, Any]:
-    ran = envtree("--format", "json", *words)
-    assert (ran.code, ran.err) == (0, "")
-    data: dict[str, Any] = json.loads(ran.out)
+    result = envtree("--format", "json", *words)
+    assert (result.code, result.err) == (0, "")
+    data: dict[str, Any] = json.loads(result.out)
     assert verdict("output/readers.schema.json", data)
     return data
 
@@ -89,32 +89,34 @@ def answer(envtree: RunCommand, *words: str) -> dict[str, Any]:
 def test_who_can_open_which_file_is_what_sops_opens(world: World, envtree: RunCommand) -> None:
     data = answer(envtree)
     by_name = {person["name"]: person for person in data["people"]}
-    names = {name: name if name != "mallory" else one.public for name, one in world.crowd.items()}
+    names = {name: name if name != "mallory" else user.public for name, user in world.crowd.items()}
     for file in data["files"]:
         path = file["path"]
-        for name, one in world.crowd.items():
-            opens = decrypt_file(world.root, path, one) is not None
+        for name, user in world.crowd.items():
+            opens = decrypt_file(world.root, path, user) is not None
             has_key = path in by_name[names[name]]["files"]
             assert opens == (has_key and file["threshold"] == 1), (name, path)
-    # Both groups together open what neither does alone.
-    both = world.root.parent / "both"
-    both.write_text("".join((world.root.parent / name).read_text() for name in ("ana", "ben")))
+    # Keys of both groups together open the file that neither opens alone.
+    both_keys = world.root.parent / "both"
+    both_keys.write_text("".join((world.root.parent / name).read_text() for name in ("ana", "ben")))
     opened = run_sops(
         world.root,
         "decrypt",
         "./projects/web/project.secrets.yaml",
-        user=SopsUser("", {"SOPS_AGE_KEY_FILE": str(both)}),
+        user=SopsUser("", {"SOPS_AGE_KEY_FILE": str(both_keys)}),
     )
     assert b"long-enough" in opened.stdout
     assert [file["threshold"] for file in data["files"]] == [1, 1, 1, 1, 2]
 
 
 def test_which_secrets_of_which_bundles(envtree: RunCommand) -> None:
-    """Not all that a file holds, but what the bundle reads of it: least privilege seen from the other side."""
+    """The report has only the secrets that a bundle reads, not all secrets of the file."""
     data = answer(envtree)
     reads = {
         person["name"]: {
-            bundle["id"]: sorted((one["file"].removesuffix(".secrets.yaml"), one["path"]) for one in bundle["secrets"])
+            bundle["id"]: sorted(
+                (secret["file"].removesuffix(".secrets.yaml"), secret["path"]) for secret in bundle["secrets"]
+            )
             for bundle in person["bundles"]
         }
         for person in data["people"]
@@ -139,15 +141,19 @@ def test_which_secrets_of_which_bundles(envtree: RunCommand) -> None:
     (stranger,) = [person for person in data["people"] if not person["known"]]
     assert reads[stranger["name"]] == {"shop/a@production": [own], "shop/a@staging": [own]}
     alone = {
-        one["alone"] for person in data["people"] for b in person["bundles"] if "web" in b["id"] for one in b["secrets"]
+        secret["alone"]
+        for person in data["people"]
+        for bundle in person["bundles"]
+        if "web" in bundle["id"]
+        for secret in bundle["secrets"]
     }
     assert alone == {False}
 
 
 def test_who_should_read_and_cannot_and_the_other_way_round(world: World, envtree: RunCommand) -> None:
     files = {file["path"].removesuffix(".secrets.yaml"): file for file in answer(envtree)["files"]}
-    wrong = {path: (file["strangers"], file["missing"]) for path, file in files.items()}
-    assert wrong == {
+    differences = {path: (file["strangers"], file["missing"]) for path, file in files.items()}
+    assert differences == {
         "organization": ([], []),
         "projects/shop/project": (["pgp"], []),
         "projects/shop/agents/a": ([world.crowd["mallory"].public], ["ci"]),
@@ -162,16 +168,16 @@ def test_selectors_and_persons_narrow_it(envtree: RunCommand) -> None:
     assert [person["name"] for person in data["people"]] == ["ana"]
     assert [bundle["id"] for bundle in data["people"][0]["bundles"]] == ["web/b@staging"]
     assert len(data["files"]) == 5
-    ran = envtree("--person", "anna")
-    assert ran.code == 2
-    assert "did you mean 'ana'?" in ran.err
+    result = envtree("--person", "anna")
+    assert result.code == 2
+    assert "did you mean 'ana'?" in result.err
     assert envtree("nothing/**").code == 1
 
 
 def test_for_people(world: World, envtree: RunCommand) -> None:
-    ran = envtree()
+    result = envtree()
     mallory = world.crowd["mallory"].public
-    lines = ran.out.splitlines()
+    lines = result.out.splitlines()
     short = f"{mallory[:12]}…{mallory[-6:]}"
     assert lines[0].split() == ["file", "ana", "ben", "ci", "pgp", short]
     assert lines[1].split() == ["organization.secrets.yaml", "x", "x"]
@@ -183,9 +189,9 @@ def test_for_people(world: World, envtree: RunCommand) -> None:
     assert "ana can read 2 secrets of 4 bundles" in lines
     assert f"{mallory}, whom nobody knows, can read 1 secret of 2 bundles" in lines
     assert "  own.token  projects/shop/agents/a.secrets.yaml  shop/a@production, shop/a@staging" in lines
-    assert "long-enough" not in ran.out
-    told = envtree("-v", "--person", "pgp").out.splitlines()
-    assert told[-3:] == [
+    assert "long-enough" not in result.out
+    lines = envtree("-v", "--person", "pgp").out.splitlines()
+    assert lines[-3:] == [
         "  db.password  projects/shop/project.secrets.yaml",
         "    shop/a@production",
         "    shop/a@staging",
@@ -195,11 +201,11 @@ def test_for_people(world: World, envtree: RunCommand) -> None:
 def test_a_tree_with_other_errors_has_no_answer(world: World, envtree: RunCommand, tmp_path: Path) -> None:
     write_files(world.root, {"projects/web/agents/c.yaml": "descripton: x\n"})
     try:
-        ran = envtree()
+        result = envtree()
     finally:
         (world.root / "projects/web/agents/c.yaml").unlink()
-    assert (ran.code, ran.out) == (1, "")
-    assert "ET201" in ran.err
+    assert (result.code, result.out) == (1, "")
+    assert "ET201" in result.err
 
 
 def test_a_tree_without_secrets(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

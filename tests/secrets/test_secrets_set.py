@@ -1,4 +1,4 @@
-"""`envtree secrets set`: one value gets into its file, no other one changes, and wrong places are told."""
+"""`envtree secrets set`: one value of a file is set, no other one changes, and wrong paths are refused."""
 
 import json
 import os
@@ -34,8 +34,8 @@ def tree(tmp_path: Path) -> SecretsTree:
 @pytest.mark.parametrize("path", [PRODUCTION, STAGING, ENV])
 def test_a_new_file_says_where_it_belongs_and_takes_no_private_key(tree: SecretsTree, path: str) -> None:
     nobody = {"SOPS_AGE_KEY_FILE": "/nowhere"}
-    ran = tree.run("secrets", "set", path, "API_KEY", stdin_input="hunter2-hunter2\n", environ=nobody)
-    assert (ran.code, ran.out, ran.err) == (0, "", f"began '{path}' with 'API_KEY', for me\n")
+    result = tree.run("secrets", "set", path, "API_KEY", stdin_input="hunter2-hunter2\n", environ=nobody)
+    assert (result.code, result.out, result.err) == (0, "", f"began '{path}' with 'API_KEY', for me\n")
     assert tree.plain(path) == {"_scope": path.partition(".secrets.")[0], "API_KEY": "hunter2-hunter2"}
     assert tree.run("check").code == 0
 
@@ -63,14 +63,14 @@ NASTY: dict[str, Any] = {
 
 @pytest.mark.parametrize("path", [PRODUCTION, STAGING])
 def test_every_value_comes_back_as_it_was(tree: SecretsTree, path: str) -> None:
-    """In a new file, and in one that is there: sops reads them in two ways."""
+    """Set values in a new and in an existing file, which sops reads with different parsers."""
     tree.set(path, "first", NASTY)
     for key, value in NASTY.items():
         tree.set(path, f"below.{key}", value)
-    found = tree.plain(path)
-    assert found == {"_scope": path.partition(".secrets.")[0], "first": NASTY, "below": NASTY}
-    # To Python 1 and true are equal; sops writes a float without decimals as an integer.
-    assert json.dumps(found["below"]).replace("2,", "2.0,") == json.dumps(NASTY).replace("2,", "2.0,")
+    plain = tree.plain(path)
+    assert plain == {"_scope": path.partition(".secrets.")[0], "first": NASTY, "below": NASTY}
+    # As JSON, because 1 equals True in Python; sops writes a float without decimals as an integer.
+    assert json.dumps(plain["below"]).replace("2,", "2.0,") == json.dumps(NASTY).replace("2,", "2.0,")
     assert tree.run("check").code == 0
 
 
@@ -88,8 +88,8 @@ def test_no_other_value_changes_a_byte(tree: SecretsTree, path: str) -> None:
     tree.set(path, "db.deep.key", "deep-deep")
     before = tree.read(path).splitlines()
     (tree.root / path).chmod(0o640)
-    ran = tree.run("secrets", "set", path, "db.password", stdin_input="new-new-new")
-    assert (ran.code, ran.err) == (0, f"changed 'db.password' in '{path}'\n")
+    result = tree.run("secrets", "set", path, "db.password", stdin_input="new-new-new")
+    assert (result.code, result.err) == (0, f"changed 'db.password' in '{path}'\n")
     after = tree.read(path).splitlines()
     assert tree.plain(path)["db"]["password"] == "new-new-new"
     differ = [line.split(":")[0].strip(' "\t') for line, new in zip(before, after, strict=True) if line != new]
@@ -114,8 +114,8 @@ def test_comments_stay(tree: SecretsTree) -> None:
 
 def test_another_type_is_told(tree: SecretsTree) -> None:
     tree.set(PRODUCTION, "port", 54321)
-    ran = tree.run("secrets", "set", PRODUCTION, "port", stdin_input="54322")
-    assert "changed, from int to str, 'port'" in ran.err
+    result = tree.run("secrets", "set", PRODUCTION, "port", stdin_input="54322")
+    assert "changed, from int to str, 'port'" in result.err
 
 
 NEWLINES = [("x1\n", (), "x1"), ("x1\r\n", (), "x1"), ("x1\n\n", (), "x1\n"), ("x1\n", ("--keep-newline",), "x1\n")]
@@ -136,20 +136,20 @@ def test_a_prompt_on_a_terminal_asks_twice_and_shows_nothing(tree: SecretsTree) 
         command, env=tree.environ, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, close_fds=True
     )
     os.close(slave)
-    said = b""
-    for asked in (b"value of A", b"once more"):
-        while asked not in said:
-            said += os.read(master, 1000)
+    output = b""
+    for prompt in (b"value of A", b"once more"):
+        while prompt not in output:
+            output += os.read(master, 1000)
         time.sleep(0.1)
         os.write(master, b"typed-typed\n")
     try:
         while chunk := os.read(master, 1000):
-            said += chunk
+            output += chunk
     except OSError:
         pass
-    assert process.wait(20) == 0, said
+    assert process.wait(20) == 0, output
     os.close(master)
-    assert b"typed" not in said
+    assert b"typed" not in output
     assert tree.plain(PRODUCTION)["A"] == "typed-typed"
 
 
@@ -178,13 +178,13 @@ def test_a_wrong_place_is_told_with_the_nearest_right_one(tree: SecretsTree, pat
     tree.git("init", "-q", ".")
     (tree.root / ".gitignore").write_text("ignored*\n")
     before = sorted(tree.root.rglob("*"))
-    ran = tree.run("secrets", "set", path, "A", stdin_input="hunter2-hunter2")
-    assert ran.code == 2
-    assert WRONG_PLACES[path] in ran.err
+    result = tree.run("secrets", "set", path, "A", stdin_input="hunter2-hunter2")
+    assert result.code == 2
+    assert WRONG_PLACES[path] in result.err
     assert sorted(tree.root.rglob("*")) == before
 
 
-# What keys and values are refused, and in which words.
+# Refused keys and values, and a part of the message.
 REFUSED: dict[str, tuple[tuple[str, ...], str, str]] = {
     "no-segment": (("a..b",), "x", "a segment is missing"),
     "the-map-of-sops": (("sops.mac",), "x", "keeps for itself"),
@@ -221,29 +221,29 @@ def test_what_cannot_be_meant_is_a_usage_error(tree: SecretsTree, case: str) -> 
     tree.set(PRODUCTION, "hosts", ["first-host"])
     tree.set(PRODUCTION, "db.user", "somebody")
     before = tree.read(PRODUCTION)
-    arguments, told, words = REFUSED[case]
-    ran = tree.run("secrets", "set", PRODUCTION, *arguments, stdin_input=told)
-    assert (ran.code, ran.out) == (2, "")
-    assert words in ran.err
-    assert "hunter2" not in ran.err
+    arguments, stdin_input, words = REFUSED[case]
+    result = tree.run("secrets", "set", PRODUCTION, *arguments, stdin_input=stdin_input)
+    assert (result.code, result.out) == (2, "")
+    assert words in result.err
+    assert "hunter2" not in result.err
     assert tree.read(PRODUCTION) == before
 
 
 def test_bytes_that_are_no_text(tree: SecretsTree) -> None:
-    ran = tree.run("secrets", "set", PRODUCTION, "A", stdin_input=b"\xffhunter2")
-    assert ran.code == 2
-    assert "base64" in ran.err
-    assert "hunter2" not in ran.err
+    result = tree.run("secrets", "set", PRODUCTION, "A", stdin_input=b"\xffhunter2")
+    assert result.code == 2
+    assert "base64" in result.err
+    assert "hunter2" not in result.err
 
 
 def test_a_dotenv_file_has_no_maps(tree: SecretsTree) -> None:
     for key, value in (("a.b", '"x"'), ("a", "[1]")):
-        ran = tree.run("secrets", "set", ENV, key, "--json", stdin_input=value)
-        assert ran.code == 2
-        assert "no maps and lists" in ran.err
+        result = tree.run("secrets", "set", ENV, key, "--json", stdin_input=value)
+        assert result.code == 2
+        assert "no maps and lists" in result.err
 
 
-# ── for whom a new file is encrypted ────────────────────────────────────────────────────────────────────────────────
+# ── recipients of a new file ────────────────────────────────────────────────────────────────────────────────
 
 
 def recipients(tree: SecretsTree, path: str) -> set[str]:
@@ -299,23 +299,25 @@ def test_nothing_is_encrypted_for_nobody_or_for_keys_that_are_not_allowed(tmp_pa
     )
     if rules:
         (tree.root / ".sops.yaml").write_text(rules)
-    ran = tree.run("secrets", "set", PRODUCTION, "A", stdin_input="hunter2-hunter2", environ={"PATH": "/usr/bin:/bin"})
-    assert ran.code == 1
-    assert f"error {code}" in ran.err
+    result = tree.run(
+        "secrets", "set", PRODUCTION, "A", stdin_input="hunter2-hunter2", environ={"PATH": "/usr/bin:/bin"}
+    )
+    assert result.code == 1
+    assert f"error {code}" in result.err
     assert not (tree.root / PRODUCTION).exists()
 
 
-# ── files that are there ────────────────────────────────────────────────────────────────────────────────────────────
+# ── existing files ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_file_that_is_broken_stays(tree: SecretsTree) -> None:
     tree.set(PRODUCTION, "A", "abcdefgh")
     text = tree.read(PRODUCTION).replace("sops:", "extra: pasted\nsops:", 1)
     (tree.root / PRODUCTION).write_text(text)
-    ran = tree.run("secrets", "set", PRODUCTION, "B", stdin_input="hunter2-hunter2")
-    assert (ran.code, tree.read(PRODUCTION)) == (1, text)
-    assert "ET602" in ran.err
-    assert "pasted" not in ran.err
+    result = tree.run("secrets", "set", PRODUCTION, "B", stdin_input="hunter2-hunter2")
+    assert (result.code, tree.read(PRODUCTION)) == (1, text)
+    assert "ET602" in result.err
+    assert "pasted" not in result.err
 
 
 def test_a_mac_that_does_not_match(tree: SecretsTree) -> None:
@@ -323,18 +325,18 @@ def test_a_mac_that_does_not_match(tree: SecretsTree) -> None:
     tree.set(PRODUCTION, "B", "abcdefgh")
     text = tree.read(PRODUCTION).replace(f"{secret_line(tree.read(PRODUCTION), 'A')}\n", "")
     (tree.root / PRODUCTION).write_text(text)
-    ran = tree.run("secrets", "set", PRODUCTION, "B", stdin_input="hunter2-hunter2")
-    assert (ran.code, "ET610" in ran.err, tree.read(PRODUCTION)) == (1, True, text)
+    result = tree.run("secrets", "set", PRODUCTION, "B", stdin_input="hunter2-hunter2")
+    assert (result.code, "ET610" in result.err, tree.read(PRODUCTION)) == (1, True, text)
 
 
 def test_no_key(tree: SecretsTree) -> None:
     tree.set(PRODUCTION, "A", "abcdefgh")
     before = tree.read(PRODUCTION)
     nobody = {"SOPS_AGE_KEY_FILE": "/nowhere"}
-    ran = tree.run("secrets", "set", PRODUCTION, "A", stdin_input="hunter2-hunter2", environ=nobody)
-    assert (ran.code, "ET621" in ran.err, tree.read(PRODUCTION)) == (3, True, before)
-    assert "SOPS_AGE_KEY_FILE names no file: set it" in ran.err
-    assert "/nowhere" not in ran.err
+    result = tree.run("secrets", "set", PRODUCTION, "A", stdin_input="hunter2-hunter2", environ=nobody)
+    assert (result.code, "ET621" in result.err, tree.read(PRODUCTION)) == (3, True, before)
+    assert "SOPS_AGE_KEY_FILE names no file: set it" in result.err
+    assert "/nowhere" not in result.err
 
 
 def test_a_link_is_not_followed(tree: SecretsTree) -> None:
@@ -342,6 +344,6 @@ def test_a_link_is_not_followed(tree: SecretsTree) -> None:
     (tree.root / PRODUCTION).rename(tree.root / "agents/clerk.secrets.yaml")
     (tree.root / PRODUCTION).symlink_to("../agents/clerk.secrets.yaml")
     before = tree.read(PRODUCTION)
-    ran = tree.run("secrets", "set", PRODUCTION, "B", stdin_input="hunter2-hunter2")
-    assert ran.code in (1, 3), ran
+    result = tree.run("secrets", "set", PRODUCTION, "B", stdin_input="hunter2-hunter2")
+    assert result.code in (1, 3), result
     assert tree.read(PRODUCTION) == before

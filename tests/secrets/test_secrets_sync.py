@@ -1,4 +1,4 @@
-"""`envtree secrets sync`: what is declared about access becomes true in `.sops.yaml`, CODEOWNERS and secrets files."""
+"""`envtree secrets sync`: `.sops.yaml`, CODEOWNERS and secrets files are brought in line with the declarations."""
 
 import json
 import os
@@ -39,7 +39,7 @@ FILES = {
     "projects/shop-two/project.yaml": "key: TWO\n",
     "projects/shop-two/agents/a.yaml": "{}\n",
 }
-# The secrets files that may lie in this tree, and who may read them.
+# The paths of possible secrets files in this tree, with their readers.
 SECRETS = {
     "organization": "ana ci",
     "environments/staging": "ana ci",
@@ -68,29 +68,29 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Sop
 
 @pytest.fixture
 def root(tmp_path: Path, crowd: Mapping[str, SopsUser]) -> Path:
-    """A tree in a folder of a repository, as `sync` finds it before its first run."""
+    """Make a tree in a folder of a repository, before the first `sync`."""
     return plant(tmp_path / "repo/config", crowd)
 
 
 def plant(root: Path, crowd: Mapping[str, SopsUser], extra: str = "owners: [ana]\nsecret_readers: [ana, ci]\n") -> Path:
-    known = people_section(**{name: crowd[name] for name in ("ana", "ben", "ci")})
-    write_files(root, {**FILES, "organization.yaml": HEAD + LINT + known + extra})
+    people = people_section(**{name: crowd[name] for name in ("ana", "ben", "ci")})
+    write_files(root, {**FILES, "organization.yaml": HEAD + LINT + people + extra})
     (root.parent / ".git").mkdir(exist_ok=True)
     return root
 
 
 @pytest.fixture
 def sync(root: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Sync:
-    """Run `envtree secrets sync`, or another command, with or without somebody's key."""
+    """Run `envtree secrets sync`, or `check`, with the keys of `user`, or without a key."""
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
 
-    def run(*words: str, who: SopsUser | None = None, at: Path = root) -> CommandResult:
+    def run(*words: str, user: SopsUser | None = None, at: Path = root) -> CommandResult:
         with monkeypatch.context() as context:
             for name in ("SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY", "GNUPGHOME"):
                 context.delenv(name, raising=False)
             context.setenv("PATH", SEARCH_PATH)
             context.setenv("HOME", str(root.parents[1]))
-            for name, value in (who.environ if who else {}).items():
+            for name, value in (user.environ if user else {}).items():
                 context.setenv(name, value)
             code = invoke(["-C", str(at), *(words if words[:1] == ("check",) else ("secrets", "sync", *words))])
         return CommandResult(code, *capfd.readouterr())
@@ -111,7 +111,7 @@ def test_every_secrets_file_is_encrypted_for_its_readers(root: Path, sync: Sync,
         form = ("yaml", "json", "env")[number % 3]
         file = encrypt_file(root, f"{stem}.secrets.{form}", PLAIN[form])
         assert read_recipients(file) == {crowd[name].public for name in names.split()}, stem
-    # Nothing else is encrypted by these rules.
+    # No other path falls under these rules.
     for path in ("other.yaml", "projects/shop/values.yaml", "secrets.yaml", "projects/shop/x.secrets.toml"):
         write_files(root, {path: "A: b\n"})
         assert run_sops(root, "encrypt", f"./{path}", check=False).returncode != 0, path
@@ -129,15 +129,15 @@ def test_a_second_run_has_nothing_to_do(root: Path, sync: Sync) -> None:
 
 def test_check_shows_a_difference_and_writes_nothing(root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     before = snapshot(root.parent)
-    ran = sync("--check")
-    assert (ran.code, ran.err) == (1, "2 files would change\n")
-    assert "--- /dev/null\n+++ b/config/.sops.yaml\n" in ran.out
+    result = sync("--check")
+    assert (result.code, result.err) == (1, "2 files would change\n")
+    assert "--- /dev/null\n+++ b/config/.sops.yaml\n" in result.out
     assert snapshot(root.parent) == before
     sync()
     write_files(root, {"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ana, ci]\n"})
-    ran = sync("--check")
-    assert ran.code == 1
-    changed = {line for line in ran.out.splitlines() if re.match(r"[+-][^+-]", line)}
+    result = sync("--check")
+    assert result.code == 1
+    changed = {line for line in result.out.splitlines() if re.match(r"[+-][^+-]", line)}
     assert f"-      {crowd['ben'].public}," in changed or f"+      {crowd['ana'].public}," in changed
     assert "-/config/projects/shop/ @ben-acme" in changed
     assert len(changed) == 5
@@ -175,9 +175,9 @@ def test_what_is_outside_of_the_block_stays(layout: str, root: Path, sync: Sync,
     assert not re.search(r"[^\r]\n", after) or layout != "crlf"
     file = encrypt_file(root, "projects/shop/project.secrets.yaml", "A: long-enough\n")
     assert read_recipients(file) == {crowd["ben"].public, crowd["ci"].public}
-    # Declared otherwise, only the block is another.
+    # With other declarations only the block changes.
     write_files(root, {"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ci]\n"})
-    assert sync(who=crowd["ci"]).code in (0, 3)
+    assert sync(user=crowd["ci"]).code in (0, 3)
     again = split_at_block((root / ".sops.yaml").read_bytes().decode(), "x")
     assert again == parts
     assert sync("--check").code in (0, 1)
@@ -197,10 +197,10 @@ REFUSED = {
 def test_a_file_without_a_place_is_refused(layout: str, root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     (root / ".sops.yaml").write_text(REFUSED[layout].format(crowd["mallory"].public))
     before = snapshot(root.parent)
-    ran = sync()
-    assert ran.code == 1
-    assert "error ET808" in ran.err
-    assert "hint" in ran.err
+    result = sync()
+    assert result.code == 1
+    assert "error ET808" in result.err
+    assert "hint" in result.err
     assert snapshot(root.parent) == before
 
 
@@ -210,17 +210,17 @@ def test_a_rule_in_front_of_the_block_is_refused(root: Path, sync: Sync, crowd: 
     front = f"creation_rules:\n  - path_regex: shop\n    age: {crowd['mallory'].public}\n"
     file.write_text(file.read_text().replace("creation_rules:\n", front))
     encrypt_file(root, "projects/shop/project.secrets.yaml", "A: long-enough\n", crowd["ci"].sops_option)
-    ran = sync()
-    assert ran.code == 1
-    assert "the rule at '.sops.yaml:3' would be used for 'projects/shop/project.secrets.yaml'" in ran.err
+    result = sync()
+    assert result.code == 1
+    assert "the rule at '.sops.yaml:3' would be used for 'projects/shop/project.secrets.yaml'" in result.err
 
 
 def test_a_nearer_rules_file_is_refused(root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     write_files(root, {"projects/shop/.sops.yaml": f"creation_rules:\n  - age: {crowd['mallory'].public}\n"})
     encrypt_file(root, "projects/shop/project.secrets.yaml", "A: long-enough\n", crowd["ci"].sops_option)
-    ran = sync()
-    assert ran.code == 1
-    assert "the rule at 'projects/shop/.sops.yaml:2' would be used" in ran.err
+    result = sync()
+    assert result.code == 1
+    assert "the rule at 'projects/shop/.sops.yaml:2' would be used" in result.err
 
 
 def test_a_rules_file_above_the_tree_is_the_one_that_is_written(
@@ -243,9 +243,9 @@ def test_readers_without_a_key_are_no_readers(root: Path, sync: Sync, crowd: Map
     declared = people_section(ana=crowd["ana"], ci=crowd["ci"]) + "  ben: {github: ben}\n"
     (root / "organization.yaml").write_text(HEAD + declared + "secret_readers: [ana]\n")
     write_files(root, {"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ben]\n"})
-    ran = sync()
-    assert ran.code == 1
-    assert "project 'shop' has no reader with a key" in ran.err
+    result = sync()
+    assert result.code == 1
+    assert "project 'shop' has no reader with a key" in result.err
     write_files(root, {"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [ben, ana]\n"})
     assert sync().code == 0
 
@@ -273,9 +273,9 @@ def test_without_readers_there_are_no_rules(root: Path, sync: Sync, crowd: Mappi
 def test_a_tree_with_another_error_is_left_alone(root: Path, sync: Sync) -> None:
     write_files(root, {"projects/shop/project.yaml": "key: SHOP\nsecret_readers: [nobody]\n"})
     before = snapshot(root.parent)
-    ran = sync()
-    assert ran.code == 1
-    assert "ET301" in ran.err
+    result = sync()
+    assert result.code == 1
+    assert "ET301" in result.err
     assert snapshot(root.parent) == before
 
 
@@ -297,9 +297,9 @@ def test_no_link_is_followed(link: str, target: str, root: Path, sync: Sync) -> 
     (repository / link).parent.mkdir(exist_ok=True)
     (repository / link).symlink_to(outside)
     before = snapshot(repository.parent)
-    ran = sync()
-    assert ran.code == 1
-    assert "ET808" in ran.err or "ET121" in ran.err
+    result = sync()
+    assert result.code == 1
+    assert "ET808" in result.err or "ET121" in result.err
     assert snapshot(repository.parent) == before
 
 
@@ -315,7 +315,7 @@ def test_permissions_stay(root: Path, sync: Sync) -> None:
 
 
 def owner_of(repository: Path, path: str) -> str:
-    """Who owns a path by GitHub's rules: the patterns are those of .gitignore, and the last one that matches counts."""
+    """Return the owner of a path by the rules of GitHub: patterns as in .gitignore, of which the last match counts."""
     lines = [line for line in (repository / ".github/CODEOWNERS").read_text().splitlines() if line[:1] not in ("", "#")]
     owner = ""
     for line in lines:
@@ -326,7 +326,7 @@ def owner_of(repository: Path, path: str) -> str:
 
 
 def matches(pattern: str, path: str) -> bool:
-    """What GitHub says of patterns: a slash at the end is a folder and all in it, one elsewhere ties it to the root."""
+    """Match as GitHub does: a slash at the end matches a folder with its content, one elsewhere anchors at the root."""
     parts = path.split("/")
     inside = ["/".join(parts[:length]) for length in range(1, len(parts) + (not pattern.endswith("/")))]
     bare = pattern.strip("/")
@@ -343,7 +343,7 @@ def test_the_last_pattern_that_matches_names_the_owner(root: Path, sync: Sync) -
     assert text.startswith("* @everybody\nconfig/jobs/ @jobs\n/docs/ @writers\n# >>> ")
     for path in FILES:
         assert owner_of(repository, f"config/{path}") == ("@ben-acme" if "/shop/" in path else "@ana-acme"), path
-    others = {
+    expected = {
         "config/projects/shop/agents/a.secrets.yaml": "@ben-acme",
         "config/projects/shop-two/x": "@ana-acme",
         "config/organization.secrets.yaml": "@ana-acme",
@@ -352,7 +352,7 @@ def test_the_last_pattern_that_matches_names_the_owner(root: Path, sync: Sync) -
         "docs/x": "@writers",
         "src/config/x": "@everybody",
     }
-    assert {path: owner_of(repository, path) for path in others} == others
+    assert {path: owner_of(repository, path) for path in expected} == expected
     write_files(root, {"projects/shop-two/project.yaml": "key: TWO\nowners: [ci, ben]\n"})
     sync()
     assert owner_of(repository, "config/projects/shop-two/x") == "@ci-acme @ben-acme"
@@ -393,13 +393,13 @@ def test_the_file_that_github_reads_is_the_one_that_is_written(place: str, root:
 def test_owners_without_a_name_are_told_and_never_an_empty_line(
     root: Path, sync: Sync, crowd: Mapping[str, SopsUser]
 ) -> None:
-    known = (
+    people = (
         people_section(ana=crowd["ana"]) + f"  ben: {{age: {crowd['ben'].public}}}\n  ci: {{email: ci@acme.example}}\n"
     )
-    (root / "organization.yaml").write_text(HEAD + known + "owners: [ci]\n")
+    (root / "organization.yaml").write_text(HEAD + people + "owners: [ci]\n")
     write_files(root, {"projects/shop/project.yaml": "key: SHOP\nowners: [ben]\n"})
-    ran = sync()
-    assert "the owner 'ben' has neither 'github' nor 'email'" in ran.err
+    result = sync()
+    assert "the owner 'ben' has neither 'github' nor 'email'" in result.err
     lines = (root.parent / ".github/CODEOWNERS").read_text().splitlines()
     assert [line for line in lines if line[:1] != "#"] == [
         "/config/ ci@acme.example",
@@ -409,10 +409,10 @@ def test_owners_without_a_name_are_told_and_never_an_empty_line(
 
 def test_a_folder_that_github_cannot_name_is_refused(tmp_path: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     plant(tmp_path / "one/[x]", crowd)
-    ran = sync(at=tmp_path / "one/[x]")
-    assert ran.code == 1
-    assert "CODEOWNERS has no way to write" in ran.err
-    # Letters of other alphabets mean nothing special there.
+    result = sync(at=tmp_path / "one/[x]")
+    assert result.code == 1
+    assert "CODEOWNERS has no way to write" in result.err
+    # Letters of other alphabets have no special meaning in patterns.
     plant(tmp_path / "three/größe", crowd)
     assert sync(at=tmp_path / "three/größe").code == 0
     assert "/größe/ @ana-acme" in (tmp_path / "three/.github/CODEOWNERS").read_text()
@@ -434,11 +434,11 @@ def test_a_missing_scope_is_added(form: str, root: Path, sync: Sync, crowd: Mapp
     path = f"projects/shop/agents/a.staging.secrets.{form}"
     file = encrypt_file(root, path, PLAIN[form])
     before = leaves(file)
-    ran = sync("--check")
-    assert (ran.code, ran.out) == (1, f"would change {path}: _scope added\n")
+    result = sync("--check")
+    assert (result.code, result.out) == (1, f"would change {path}: _scope added\n")
     assert leaves(file) == before
-    ran = sync(who=crowd["ci"])
-    assert (ran.code, ran.out) == (0, f"changed {path}: _scope added\n")
+    result = sync(user=crowd["ci"])
+    assert (result.code, result.out) == (0, f"changed {path}: _scope added\n")
     assert decrypt_file(root, path, crowd["ben"]) == {"A": "long-enough", "_scope": "projects/shop/agents/a.staging"}
     assert leaves(file)[: len(before)] == before
     assert sync("check", "--strict").code == 0
@@ -454,22 +454,22 @@ def test_no_scope_is_added_where_none_is_wanted(root: Path, sync: Sync, crowd: M
     sync()
     assert sync("--check") == (0, "", "")
     (root / "organization.yaml").write_text(text + "secrets: {require_scope: true}\n")
-    assert sync(who=crowd["ana"]).out == "changed organization.secrets.yaml: _scope added\n"
+    assert sync(user=crowd["ana"]).out == "changed organization.secrets.yaml: _scope added\n"
 
 
 def test_a_file_that_no_key_opens_is_told_and_the_others_go_on(
     root: Path, sync: Sync, crowd: Mapping[str, SopsUser]
 ) -> None:
     sync()
-    mine = encrypt_file(root, "organization.secrets.yaml", "A: long-enough\n")
-    other = encrypt_file(root, "projects/shop/project.secrets.yaml", "A: long-enough\n")
-    kept = other.read_bytes()
-    ran = sync(who=crowd["ana"])
-    assert ran.code == 3
-    assert ran.out == "changed organization.secrets.yaml: _scope added\n"
-    assert "left projects/shop/project.secrets.yaml: no key on this machine opens" in ran.err
-    assert other.read_bytes() == kept
-    assert b"_scope" in mine.read_bytes()
+    readable = encrypt_file(root, "organization.secrets.yaml", "A: long-enough\n")
+    unreadable = encrypt_file(root, "projects/shop/project.secrets.yaml", "A: long-enough\n")
+    before = unreadable.read_bytes()
+    result = sync(user=crowd["ana"])
+    assert result.code == 3
+    assert result.out == "changed organization.secrets.yaml: _scope added\n"
+    assert "left projects/shop/project.secrets.yaml: no key on this machine opens" in result.err
+    assert unreadable.read_bytes() == before
+    assert b"_scope" in readable.read_bytes()
 
 
 @pytest.mark.parametrize("form", ["yaml", "json", "env"])
@@ -480,16 +480,16 @@ def test_keys_are_updated_to_the_rule(form: str, root: Path, sync: Sync, crowd: 
     file = encrypt_file(root, path, text, f"--age={crowd['ana'].public},{crowd['ben'].public}")
     before = leaves(file)
     sync()
-    kept = file.read_bytes()
-    ran = sync("--check", "--update-keys")
-    assert (ran.code, ran.out) == (1, f"would change {path}: now for ci; no longer for ben\n")
-    # Without a key nothing changes.
+    content = file.read_bytes()
+    result = sync("--check", "--update-keys")
+    assert (result.code, result.out) == (1, f"would change {path}: now for ci; no longer for ben\n")
+    # Without a key the file does not change.
     assert sync("--update-keys").code == 3
-    assert sync("--update-keys", who=crowd["mallory"]).code == 3
-    assert file.read_bytes() == kept
-    ran = sync("--update-keys", who=crowd["ben"])
-    assert (ran.code, ran.out) == (0, f"changed {path}: now for ci; no longer for ben\n")
-    assert "who was taken out has seen the values" in ran.err
+    assert sync("--update-keys", user=crowd["mallory"]).code == 3
+    assert file.read_bytes() == content
+    result = sync("--update-keys", user=crowd["ben"])
+    assert (result.code, result.out) == (0, f"changed {path}: now for ci; no longer for ben\n")
+    assert "who was taken out has seen the values" in result.err
     assert read_recipients(file) == {crowd["ana"].public, crowd["ci"].public}
     assert leaves(file) == before
     assert decrypt_file(root, path, crowd["ci"]) == decrypt_file(root, path, crowd["ana"]) != {}
@@ -499,12 +499,12 @@ def test_keys_are_updated_to_the_rule(form: str, root: Path, sync: Sync, crowd: 
 
 
 def test_keys_of_both_kinds_and_a_scope_at_once(root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
-    known = people_section(ana=crowd["ana"], ben=crowd["ben"], ci=crowd["ci"], pgp=crowd["pgp"])
-    (root / "organization.yaml").write_text(HEAD + LINT + known + "secret_readers: [ana, pgp]\n")
+    people = people_section(ana=crowd["ana"], ben=crowd["ben"], ci=crowd["ci"], pgp=crowd["pgp"])
+    (root / "organization.yaml").write_text(HEAD + LINT + people + "secret_readers: [ana, pgp]\n")
     encrypt_file(root, "organization.secrets.yaml", "A: long-enough\n", crowd["ben"].sops_option)
     both = SopsUser("", {**crowd["ben"].environ, **crowd["pgp"].environ})
-    ran = sync("--update-keys", who=both)
-    assert "changed organization.secrets.yaml: _scope added; now for ana, pgp; no longer for ben\n" in ran.out
+    result = sync("--update-keys", user=both)
+    assert "changed organization.secrets.yaml: _scope added; now for ana, pgp; no longer for ben\n" in result.out
     expected = {"A": "long-enough", "_scope": "organization"}
     assert decrypt_file(root, "organization.secrets.yaml", crowd["pgp"]) == expected
     assert decrypt_file(root, "organization.secrets.yaml", crowd["ana"]) == expected
@@ -515,11 +515,11 @@ def test_key_groups_are_left_to_people(root: Path, sync: Sync, crowd: Mapping[st
     (root / ".sops.yaml").write_text(f"creation_rules:\n  - key_groups: {groups}\n")
     file = encrypt_file(root, "organization.secrets.yaml", "_scope: organization\nA: long-enough\n")
     (root / ".sops.yaml").unlink()
-    kept = file.read_bytes()
-    ran = sync("--update-keys", who=crowd["ana"])
-    assert ran.code == 1
-    assert "left organization.secrets.yaml: it has key groups or services" in ran.err
-    assert file.read_bytes() == kept
+    before = file.read_bytes()
+    result = sync("--update-keys", user=crowd["ana"])
+    assert result.code == 1
+    assert "left organization.secrets.yaml: it has key groups or services" in result.err
+    assert file.read_bytes() == before
 
 
 def test_t48_keys_that_nobody_declared_are_not_handed_over_to(
@@ -532,26 +532,26 @@ def test_t48_keys_that_nobody_declared_are_not_handed_over_to(
     )
     keys = f"{crowd['ana'].public},{crowd['mallory'].public}"
     (root / ".sops.yaml").write_text(f"creation_rules:\n  - age: {keys}\n")
-    kept = file.read_bytes()
-    ran = sync("--update-keys", who=crowd["ana"])
-    assert ran.code == 1
-    assert "names a key that is nobody's in 'people'" in ran.err
-    assert file.read_bytes() == kept
-    # One of people is handed over to, even if no readers are declared.
+    before = file.read_bytes()
+    result = sync("--update-keys", user=crowd["ana"])
+    assert result.code == 1
+    assert "names a key that is nobody's in 'people'" in result.err
+    assert file.read_bytes() == before
+    # A key in `people` is added, even if no readers are declared.
     (root / ".sops.yaml").write_text(
         f"creation_rules:\n  - age: {keys.replace(crowd['mallory'].public, crowd['ben'].public)}\n"
     )
-    assert sync("--update-keys", who=crowd["ana"]).out == "changed organization.secrets.yaml: now for ben\n"
+    assert sync("--update-keys", user=crowd["ana"]).out == "changed organization.secrets.yaml: now for ben\n"
 
 
 def test_a_linked_secrets_file_is_left(root: Path, sync: Sync, crowd: Mapping[str, SopsUser]) -> None:
     encrypt_file(root, "real.yaml", "A: long-enough\n", f"--age={crowd['ana'].public},{crowd['ci'].public}")
     (root / "organization.secrets.yaml").symlink_to("real.yaml")
-    kept = (root / "real.yaml").read_bytes()
-    ran = sync(who=crowd["ana"])
-    assert ran.code == 3
-    assert "left organization.secrets.yaml: cannot write" in ran.err
-    assert (root / "real.yaml").read_bytes() == kept
+    before = (root / "real.yaml").read_bytes()
+    result = sync(user=crowd["ana"])
+    assert result.code == 3
+    assert "left organization.secrets.yaml: cannot write" in result.err
+    assert (root / "real.yaml").read_bytes() == before
     assert (root / "organization.secrets.yaml").is_symlink()
 
 
@@ -568,12 +568,12 @@ MISBEHAVIOUR = {
 def test_a_sops_that_gives_back_something_else_changes_nothing(
     script: str, root: Path, sync: Sync, crowd: Mapping[str, SopsUser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stand-in that runs the real one, and then makes something else of the file."""
+    """A fake sops runs the real one, and then changes the file."""
     path = "organization.secrets.json"
     flag = f"--age={crowd['ana'].public},{crowd['ci'].public}"
     file = encrypt_file(root, path, '{"A": "long-enough", "B": "long-enough"}', flag)
     sync()
-    kept = file.read_bytes()
+    before = file.read_bytes()
     folder = root.parents[1] / "bin"
     folder.mkdir()
     real = shutil.which("sops", path=SEARCH_PATH)
@@ -581,18 +581,18 @@ def test_a_sops_that_gives_back_something_else_changes_nothing(
 import json, os, subprocess, sys
 name = next(word for word in sys.argv if word.startswith("./"))
 before = open(name).read()
-done = subprocess.run([{real!r}, *sys.argv[1:]])
+result = subprocess.run([{real!r}, *sys.argv[1:]])
 data = json.loads(open(name).read())
 {script}
 open(name, "w").write(json.dumps(data))
-sys.exit(done.returncode)
+sys.exit(result.returncode)
 """)
     (folder / "sops").chmod(0o755)
     monkeypatch.setitem(sync.__globals__, "SEARCH_PATH", f"{folder}:{SEARCH_PATH}")
-    ran = sync(who=crowd["ana"])
-    assert ran.code == (3 if "unlink" in script else 1)
-    assert f"left {path}: sops gave back " in ran.err
-    assert file.read_bytes() == kept
+    result = sync(user=crowd["ana"])
+    assert result.code == (3 if "unlink" in script else 1)
+    assert f"left {path}: sops gave back " in result.err
+    assert file.read_bytes() == before
 
 
 def test_the_example_is_in_sync(tmp_path: Path, sync: Sync) -> None:
@@ -610,10 +610,10 @@ def test_random_declarations_are_what_sops_does(tmp_path: Path, sync: Sync, crow
     for number in range(6):
         root = tmp_path / f"many/{number}/tree"
         projects = {name: draw.choice([None, draw.sample(names, draw.randint(1, 3))]) for name in ("p", "p-q", "q")}
-        everybody = draw.sample(names, draw.randint(1, 3))
-        known = people_section(**{name: crowd[name] for name in names})
+        default_readers = draw.sample(names, draw.randint(1, 3))
+        people = people_section(**{name: crowd[name] for name in names})
         files: dict[str, Any] = {
-            "organization.yaml": HEAD + LINT + known + f"secret_readers: {json.dumps(everybody)}\n",
+            "organization.yaml": HEAD + LINT + people + f"secret_readers: {json.dumps(default_readers)}\n",
             "environments/dev.yaml": "{}\n",
         }
         for name, readers in projects.items():
@@ -622,8 +622,8 @@ def test_random_declarations_are_what_sops_does(tmp_path: Path, sync: Sync, crow
             files[f"projects/{name}/project.yaml"] = f"key: {key}\n{own}"
         write_files(root, files)
         assert sync(at=root).code == 0
-        expected = {f"projects/{name}/project": readers or everybody for name, readers in projects.items()}
-        expected["organization"] = everybody
+        expected = {f"projects/{name}/project": readers or default_readers for name, readers in projects.items()}
+        expected["organization"] = default_readers
         for stem, readers in expected.items():
             file = encrypt_file(root, f"{stem}.secrets.yaml", f"_scope: {stem}\nA: long-enough\n")
             assert read_recipients(file) == {crowd[name].public for name in readers}

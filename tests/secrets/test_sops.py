@@ -1,4 +1,4 @@
-"""The real sops, and stubs that misbehave in its place; T.. are the threats covered."""
+"""The real sops, and misbehaving stubs in its place; T.. are the ids of the threats covered."""
 
 import grp
 import hashlib
@@ -30,13 +30,13 @@ from envtree.secrets.sops import SopsDecrypter
 from envtree.system import executables as programs
 
 CANARY = "hunter2-pasted"
-# What the `sealed` file holds.
+# The content of the `sealed` file.
 PLAIN = {"PASSWORD": "hunter2", "PORT": 5432}
 Environ = dict[str, str]
 
 POLICY = SecretsPolicy(frozenset({"age", "pgp"}), (), require_scope=False)
 SYSTEM_PATH = "/usr/bin:/bin"
-# Where sops was installed with the tests, or wherever it is.
+# sops as installed with the tests, else the one on PATH.
 SEARCH_PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 VALUES = {"_scope": "organization", "PASSWORD": 'p"a$s\\wörd', "PORT": 5432, "RATIO": 1.5, "WHOLE": 2.0, "ON": True}
 NESTED = {"db": {"a.b": "x", "hosts": ["one", {"k": "two"}, ["three"]], "text": "a\nb\n"}, "cut": {"$delete": True}}
@@ -49,7 +49,7 @@ STORES = {
 
 @dataclass(frozen=True)
 class Keys:
-    """A key pair that `encrypt` encrypts for, and the variables with which sops finds its private half."""
+    """A key pair: the option and public key for `sops encrypt`, and the variables for the private key."""
 
     flag: str
     public: str
@@ -58,13 +58,13 @@ class Keys:
 
 @dataclass(frozen=True)
 class Tree:
-    """A folder with encrypted files, and the machine around it."""
+    """A folder with encrypted files, and the keys that open them."""
 
     root: Path
     keys: Keys
 
     def encrypt(self, path: str, text: str) -> Path:
-        """Write a file and let the real sops encrypt it."""
+        """Write a file and encrypt it with the real sops."""
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
@@ -79,7 +79,7 @@ class Tree:
         return file
 
     def read(self, path: str) -> tuple[SecretsFile | None, list[str]]:
-        """What the check before sops makes of a file: the file, or the codes of what is wrong with it."""
+        """Return a file as checked before sops is run, and the codes of the findings."""
         data = (self.root / path).read_bytes()
         location = Location(Kind.SECRETS, "", "", "organization", Kind.ORGANIZATION)
         diags = Diagnostics()
@@ -88,7 +88,7 @@ class Tree:
         return read_secrets_file(document, diags), [finding.code for finding in diags]
 
     def decrypter(self, environ: Environ, policy: SecretsPolicy = POLICY, timeout: float = 30.0) -> SopsDecrypter:
-        """sops with this tree's key; variables replace those of the machine."""
+        """Return a decrypter with the key of this tree; `environ` replaces variables of the machine."""
         machine = {"PATH": SEARCH_PATH, "HOME": str(self.root.parent)} | self.keys.environ | environ
         return SopsDecrypter(self.root, policy, environ=machine, timeout=timeout)
 
@@ -98,7 +98,7 @@ def real_environ(keys: Keys) -> dict[str, str]:
 
 
 def real_decrypt(tree: Tree, path: str) -> subprocess.CompletedProcess[str]:
-    """What sops itself says, without envtree."""
+    """Run sops directly, without envtree."""
     command = ["sops", "decrypt", "--output-type", "json", f"./{path}"]
     environ = real_environ(tree.keys)
     return subprocess.run(command, cwd=tree.root, env=environ, check=False, capture_output=True, text=True)
@@ -114,7 +114,7 @@ def age_keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 @pytest.fixture(scope="session")
 def pgp_keys() -> Iterator[Keys]:
-    # The path of the agent's socket must be short.
+    # A Unix socket limits the length of the path.
     home = tempfile.mkdtemp(prefix="gpg")
     environ = {"GNUPGHOME": home}
     machine = {"PATH": SEARCH_PATH} | environ
@@ -142,14 +142,14 @@ def any_tree(request: pytest.FixtureRequest, tmp_path: Path) -> Tree:
 
 @pytest.fixture
 def sealed(tree: Tree) -> SecretsFile:
-    """A small file that anything may be tried on."""
+    """Encrypt and read a small file."""
     tree.encrypt("organization.secrets.yaml", "PASSWORD: hunter2\nPORT: 5432\n")
     return tree.seal("organization.secrets.yaml")
 
 
 @pytest.fixture
 def stub(tree: Tree, tmp_path: Path) -> Callable[..., SopsDecrypter]:
-    """Make a decrypter whose sops is a shell script."""
+    """Return a function that makes a decrypter whose sops is a shell script."""
 
     def make(script: str, timeout: float = 30.0, **environ: str) -> SopsDecrypter:
         folder = write_program(tmp_path / "stub", "sops", f"#!/bin/sh\n{script}\n")
@@ -166,7 +166,7 @@ def write_program(folder: Path, name: str, text: str) -> Path:
 
 
 def tampered(tree: Tree, path: str, old: str, new: str) -> SecretsFile:
-    """The sealed file of before, with the digest of a file changed since: what a hole in the check would let pass."""
+    """Change a file after it was read and keep its first reading, as if the checks had accepted the change."""
     sealed = tree.seal(path)
     change(tree, path, old, new)
     return sealed._replace(digest=hashlib.sha256((tree.root / path).read_bytes()).hexdigest())
@@ -179,7 +179,7 @@ def change(tree: Tree, path: str, old: str, new: str) -> None:
 
 
 def running(pid: int) -> bool:
-    """Whether a process is there and not only waiting to be reaped."""
+    """Report whether a process exists and is no zombie."""
     shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True)
     return shown.stdout.strip()[:1] not in ("", "Z")
 
@@ -192,7 +192,7 @@ def wait_for(condition: Callable[[], bool]) -> bool:
 
 
 def all_of(error: BaseException | None) -> str:
-    """Everything that an exception carries, as any reporter could print it."""
+    """Return the text of all data in an exception that a reporter could print."""
     if error is None:
         return ""
     parts = [repr(error), repr(vars(error)), *(repr(getattr(error, name, "")) for name in ("doc", "output", "cmd"))]
@@ -283,7 +283,7 @@ def test_a_missing_key(any_tree: Tree, tmp_path: Path) -> None:
     with pytest.raises(MachineError) as caught:
         any_tree.decrypter(elsewhere).decrypt(any_tree.seal("organization.secrets.yaml"))
     assert caught.value.code == "ET621"
-    # Whose key it takes is found out by the public one.
+    # The public keys show whose private key is needed.
     sealed = any_tree.seal("organization.secrets.yaml")
     assert caught.value.hint.endswith(f" keys{' into gpg' * ('pgp' in sealed.key_types)}: {sealed.recipients[0].value}")
     assert caught.value.hint
@@ -320,7 +320,7 @@ def test_a_configuration_of_sops_in_the_tree_is_not_read(tree: Tree, sealed: Sec
     assert tree.decrypter({}).decrypt(sealed) == PLAIN
 
 
-# What sops takes for good, and the check before it does not: old text, new text.
+# Changes that sops accepts and the check before it does not: old text, new text.
 ACCEPTED_BY_SOPS = {
     "T40-a-renamed-plain-key": ("owner_unencrypted:", "admin_unencrypted:"),
     "T41-a-plain-value-split-in-two": ("owner_unencrypted: bob", "own_unencrypted: b\nx_unencrypted: ob"),
@@ -418,7 +418,7 @@ def test_no_process_starts_for_a_key_that_is_not_allowed(
 
 @pytest.mark.parametrize("place", ["inside", "beside"])
 def test_t39_json_keys_in_capitals_are_seen(tree: Tree, place: str) -> None:
-    """The JSON reader of sops takes HC_VAULT for hc_vault and SOPS for sops."""
+    """The JSON parser of sops reads HC_VAULT as hc_vault and SOPS as sops."""
     path = "organization.secrets.json"
     target = tree.encrypt(path, '{"A": "one"}')
     data = json.loads(target.read_text())
@@ -499,7 +499,7 @@ def test_t53_a_sops_of_the_repository_around_the_tree_is_not_used(
     assert caught.value.code == "ET620"
 
 
-# What is weak about a program or its folder: permissions, owner, group, and the word for it.
+# Insecure programs and folders: permissions, owner, group, and a part of the message.
 WEAK = {
     "open": (0o757, -1, -1, "everybody"),
     "open-to-a-group": (0o775, -1, 54321, "group"),
@@ -552,7 +552,7 @@ def test_t53_a_group_of_the_users_own_or_of_administrators_is_no_stranger(
 def test_t53_the_folder_of_the_running_python_is_as_trusted_as_python(
     tree: Tree, sealed: SecretsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever can write there has already chosen what runs; some CI machines keep theirs open to everybody."""
+    """A user who can write there controls Python anyway; on some CI machines this folder is world-writable."""
     folder = write_program(tmp_path / "python/bin", "sops", "#!/bin/sh\nprintf '{}'\n")
     folder.chmod(0o777)
     monkeypatch.setattr(sys, "executable", str(folder / "python"))
@@ -659,7 +659,7 @@ def test_a_sops_that_cannot_be_started(tree: Tree, sealed: SecretsFile, tmp_path
     assert caught.value.code == "ET620"
 
 
-# Plain data that is not what the file (PASSWORD: text, PORT: integer) promised.
+# Plain data that does not match the types in the file (PASSWORD: text, PORT: integer).
 OTHER_DATA: dict[str, dict[str, Any]] = {
     "a-key-less": {"PASSWORD": "x"},
     "a-key-more": {"PASSWORD": "x", "PORT": 1, "MORE": "x"},
@@ -738,19 +738,19 @@ def test_t60_only_the_variables_of_allowed_kinds_are_passed(
     dump = f"#!{sys.executable} -I\nimport json, os\njson.dump(dict(os.environ), open('../env', 'w'))\nprint('{{}}')\n"
     folder = write_program(tmp_path / "stub", "sops", dump)
     policy = SecretsPolicy(frozenset(kinds.split()), (), require_scope=False)
-    # The file is not what is looked at here: nobody's key opens it.
-    anyone = sealed._replace(recipients=())
+    # Without recipients, so that every policy allows the file.
+    keyless = sealed._replace(recipients=())
     offered = OFFERED | {"PATH": f"{folder}:.:{tree.root}:/usr/bin"}
-    assert tree.decrypter(offered, policy).decrypt(anyone) == {}
-    seen = json.loads((tmp_path / "env").read_text())
-    # Python sets this one itself.
-    seen.pop("LC_CTYPE", None)
+    assert tree.decrypter(offered, policy).decrypt(keyless) == {}
+    environment = json.loads((tmp_path / "env").read_text())
+    # Python sets this variable itself.
+    environment.pop("LC_CTYPE", None)
     fixed = {"PATH": f"{folder}:/usr/bin", "HOME": str(tmp_path), "SOPS_DISABLE_VERSION_CHECK": "1"}
     if "hc_vault" not in kinds:
         fixed["SOPS_HC_VAULT_ALLOWLIST"] = "none"
     if kinds != "kms":
         fixed["AWS_EC2_METADATA_DISABLED"] = "true"
-    assert seen == fixed | {name: OFFERED[name] for name in passed}
+    assert environment == fixed | {name: OFFERED[name] for name in passed}
 
 
 def test_t59_no_secret_stands_in_the_arguments(
@@ -771,15 +771,15 @@ def test_t59_no_secret_stands_in_the_arguments(
 
 
 class Fake:
-    """A decrypter that answers from a table and remembers what it was asked."""
+    """A decrypter that answers from a table and records the requested paths."""
 
     def __init__(self, answers: dict[str, dict[str, Any] | Exception]) -> None:
         self.answers = answers
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.stopped = False
 
     def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
-        self.asked.append(sealed.path)
+        self.requested.append(sealed.path)
         answer = self.answers[sealed.path]
         if isinstance(answer, Exception):
             raise answer
@@ -795,7 +795,7 @@ def test_a_file_at_fault_does_not_spoil_the_others(sealed: SecretsFile) -> None:
     fake = Fake({"a": bad, "b": good})
     files = [sealed._replace(path=path) for path in ("b", "a", "b")]
     assert decrypt_all(fake, files) == {"a": bad, "b": good}
-    assert sorted(fake.asked) == ["a", "b"]
+    assert sorted(fake.requested) == ["a", "b"]
     assert not fake.stopped
 
 

@@ -1,4 +1,4 @@
-"""`envtree unseal`: references and sealed files become what plain mode writes; and who may see it, and where."""
+"""`envtree unseal`: references and sealed files are resolved to the output of plain mode; where it may be shown."""
 
 import json
 import os
@@ -34,7 +34,7 @@ EXAMPLE = ROOT / "examples/acme"
 MODES = ["ref", "seal"]
 
 
-# What plain mode writes.
+# The result is the output of plain mode.
 
 
 def acme(folder: Path) -> Vault:
@@ -47,9 +47,9 @@ def test_the_example_is_resolved_byte_by_byte(mode: str, tmp_path: Path) -> None
     vault = acme(tmp_path)
     plain = vault.compile("plain", "plain", "--provenance", "--input", "RELEASE=7")
     vault.compile(mode, "other", "--provenance", "--input", "RELEASE=7")
-    done = vault.envtree("unseal", "other", "-o", "again")
-    assert (done.returncode, done.stdout) == (0, b""), done.stderr
-    assert done.stderr == b"wrote 38 bundles to 'again'\n"
+    result = vault.envtree("unseal", "other", "-o", "again")
+    assert (result.returncode, result.stdout) == (0, b""), result.stderr
+    assert result.stderr == b"wrote 38 bundles to 'again'\n"
     assert read_folder(tmp_path / "again") == read_folder(plain)
     assert len(read_folder(plain)) == 3 * 38 + 2
     again = vault.envtree("compile", "-o", "again", "--provenance", "--input", "RELEASE=7", "--check")
@@ -60,41 +60,41 @@ def test_the_example_is_resolved_byte_by_byte(mode: str, tmp_path: Path) -> None
 def test_one_bundle_is_printed_or_written(mode: str, still: Vault) -> None:
     plain, out = still.compile("plain", "plain"), still.compile(mode, mode)
     for named in (out / HOME, out / HOME / "bundle.json"):
-        done = still.envtree("unseal", str(named), "--force")
-        assert (done.returncode, done.stdout) == (0, (plain / HOME / "bundle.json").read_bytes()), done.stderr
-    done = still.envtree("unseal", str(out / HOME), "-o", f"one-{mode}")
-    assert done.returncode == 0, done.stderr
+        result = still.envtree("unseal", str(named), "--force")
+        assert (result.returncode, result.stdout) == (0, (plain / HOME / "bundle.json").read_bytes()), result.stderr
+    result = still.envtree("unseal", str(out / HOME), "-o", f"one-{mode}")
+    assert result.returncode == 0, result.stderr
     assert read_folder(still.folder / f"one-{mode}") == read_folder(plain)
 
 
 def test_what_is_plain_already_stays_as_it_is(still: Vault) -> None:
     plain = still.compile("plain", "plain")
-    done = still.envtree("unseal", str(plain / HOME), "--force", cwd=still.folder / "home")
-    assert done.stdout == (plain / HOME / "bundle.json").read_bytes()
+    result = still.envtree("unseal", str(plain / HOME), "--force", cwd=still.folder / "home")
+    assert result.stdout == (plain / HOME / "bundle.json").read_bytes()
 
 
 def test_a_sealed_bundle_needs_no_tree(still: Vault, tmp_path: Path) -> None:
     shutil.copytree(still.compile("seal", "seal"), tmp_path / "here")
     command = still.command("unseal", f"here/{HOME}", "--force")
-    done = subprocess.run(
+    result = subprocess.run(
         [*command[:3], *command[5:]], cwd=tmp_path, env=still.environ, capture_output=True, check=False
     )
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert json.loads(done.stdout)["env_vars"]["PASSWORD"] == PASSWORD
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert json.loads(result.stdout)["env_vars"]["PASSWORD"] == PASSWORD
 
 
-def stored(found: CheckResult) -> CompiledBundle:
-    return CompiledBundle("", bundle_json(found.bundles[MEMORY_ID], "ref"), names=(), sealed=None, extra_files=())
+def stored(checked: CheckResult) -> CompiledBundle:
+    return CompiledBundle("", bundle_json(checked.bundles[MEMORY_ID], "ref"), names=(), sealed=None, extra_files=())
 
 
 def assert_resolved(plain: CheckResult, references: CheckResult, secrets: Any = SECRETS, file: str = FILE) -> None:
-    """The references of a bundle, put through JSON, give what is in the plain one."""
+    """Require that the references of a bundle, encoded as JSON and decoded, resolve to the plain bundle."""
     bundle = stored(references)
     bundle = bundle._replace(data=json.loads(encode_canonical(bundle.data)))
-    kept = {f"{file}#{path}": value for path, value in flatten_leaves(secrets).items()}
-    assert PlaceholderResolver().find_references(bundle) <= kept.keys()
-    found = PlaceholderResolver().resolve(bundle, PlainSecrets(kept, {}))
-    assert encode_canonical(bundle_json(found, "plain")) == encode_canonical(plain.data())
+    plain_secrets = {f"{file}#{path}": value for path, value in flatten_leaves(secrets).items()}
+    assert PlaceholderResolver().find_references(bundle) <= plain_secrets.keys()
+    resolved = PlaceholderResolver().resolve(bundle, PlainSecrets(plain_secrets, {}))
+    assert encode_canonical(bundle_json(resolved, "plain")) == encode_canonical(plain.data())
 
 
 @pytest.mark.parametrize("value", SPELT.values(), ids=SPELT.keys())
@@ -159,15 +159,15 @@ def test_what_only_looks_like_a_reference_is_a_value() -> None:
     assert_resolved(plain, keyless(section))
 
 
-# Who may see it, and where.
+# Where plaintext may be shown and written.
 
 
 @pytest.mark.parametrize("command", [("show", ID, "--reveal"), ("show", ID, "--reveal", "--format", "compose")])
 def test_secrets_are_shown_to_terminals_or_by_force(command: tuple[str, ...], still: Vault) -> None:
-    done = still.envtree(*command)
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert b"--reveal shows secrets, and stdout is not a terminal; use --force if that is meant" in done.stderr
-    # Nothing was decrypted to find that out.
+    result = still.envtree(*command)
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert b"--reveal shows secrets, and stdout is not a terminal; use --force if that is meant" in result.stderr
+    # The refusal comes before any decryption.
     assert still.envtree(*command, environ={"SOPS_AGE_KEY_FILE": "/nowhere"}).returncode == 2
     forced = still.envtree(*command, "--force")
     assert (forced.returncode, b"quokka7" in forced.stdout) == (0, True)
@@ -179,15 +179,15 @@ def test_a_terminal_needs_no_force(still: Vault) -> None:
 
     out = still.compile("ref", "ref")
     for command in (("show", ID, "--reveal"), ("unseal", str(out / HOME))):
-        code, said = on_a_terminal(still, still.command(*command))
-        assert (code, b"quokka7" in said) == (0, True)
+        code, output = on_a_terminal(still, still.command(*command))
+        assert (code, b"quokka7" in output) == (0, True)
 
 
 def test_unseal_asks_for_force_as_well(still: Vault) -> None:
     out = still.compile("ref", "ref")
-    done = still.envtree("unseal", str(out / HOME))
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert b"use --force" in done.stderr
+    result = still.envtree("unseal", str(out / HOME))
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert b"use --force" in result.stderr
 
 
 def test_what_it_writes_is_for_its_owner_only(still: Vault) -> None:
@@ -204,32 +204,32 @@ def test_it_writes_nothing_where_git_tracks_files(vault: Vault) -> None:
     (vault.folder / "tracked/a").write_text("")
     for command in (("init", "-q"), ("add", "tracked/a")):
         subprocess.run(["git", *command], cwd=vault.folder, check=True)
-    done = vault.envtree("unseal", "ref", "-o", "tracked")
-    assert (done.returncode, b"ET801" in done.stderr) == (1, True)
+    result = vault.envtree("unseal", "ref", "-o", "tracked")
+    assert (result.returncode, b"ET801" in result.stderr) == (1, True)
     assert list((vault.folder / "tracked").iterdir()) == [vault.folder / "tracked/a"]
 
 
 @pytest.mark.parametrize("folder", ["ref", ".", "tree", "tree/projects/x"])
 def test_it_does_not_write_over_what_it_reads(folder: str, vault: Vault) -> None:
     before = read_folder(vault.compile("ref", "ref"))
-    done = vault.envtree("unseal", "ref", "-o", folder)
-    assert done.returncode in (1, 2), done
+    result = vault.envtree("unseal", "ref", "-o", folder)
+    assert result.returncode in (1, 2), result
     assert read_folder(vault.folder / "ref") == before
 
 
-# What is wrong with it.
+# Wrong outputs and trees.
 
 
 def test_a_tree_that_has_moved_on_is_told(vault: Vault) -> None:
     vault.compile("ref", "ref")
     vault.encrypt("organization.secrets.yaml", {"db": {"pin": 1234}, "short": "abc", "flag": True})
-    done = vault.envtree("unseal", "ref", "-o", "plain")
-    assert done.returncode == 1
-    assert b"ET631" in done.stderr
-    # The tree itself is at fault now: it asks for a secret that is not there.
+    result = vault.envtree("unseal", "ref", "-o", "plain")
+    assert result.returncode == 1
+    assert b"ET631" in result.stderr
+    # Now the tree is wrong: it refers to a secret that does not exist.
     vault.write({"agents/a.yaml": "{}\n"})
-    done = vault.envtree("unseal", "ref", "-o", "plain")
-    assert b"it needs 'organization.secrets.yaml#db.password', which is not there" in done.stderr
+    result = vault.envtree("unseal", "ref", "-o", "plain")
+    assert b"it needs 'organization.secrets.yaml#db.password', which is not there" in result.stderr
     assert not (vault.folder / "plain").exists()
 
 
@@ -237,30 +237,30 @@ def test_a_secret_of_another_type_is_told_without_it(vault: Vault) -> None:
     vault.write({"agents/a.yaml": "execution_environment: {config: {n: '${{ secrets.db.pin + 1 }}'}}\n"})
     vault.compile("ref", "ref")
     vault.encrypt("organization.secrets.yaml", {"db": {"pin": "quokka7"}})
-    done = vault.envtree("unseal", "ref", "-o", "plain")
-    assert (done.returncode, b"do not have the values or types" in done.stderr) == (1, True)
-    assert b"quokka" not in done.stderr
+    result = vault.envtree("unseal", "ref", "-o", "plain")
+    assert (result.returncode, b"do not have the values or types" in result.stderr) == (1, True)
+    assert b"quokka" not in result.stderr
 
 
 def test_the_tree_is_searched_only_if_it_is_needed(still: Vault, tmp_path: Path) -> None:
     shutil.copytree(still.compile("ref", "ref"), tmp_path / "here")
     command = still.command("unseal", f"here/{HOME}", "--force")
-    done = subprocess.run(
+    result = subprocess.run(
         [*command[:3], *command[5:]], cwd=tmp_path, env=still.environ, capture_output=True, check=False
     )
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert b"no 'organization.yaml'" in done.stderr
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert b"no 'organization.yaml'" in result.stderr
 
 
 def test_a_broken_tree_is_not_decrypted(vault: Vault) -> None:
     vault.compile("ref", "ref")
     vault.write({"agents/b.yaml": "nope: 1\n"})
-    done = vault.envtree("unseal", "ref", "-o", "plain", environ={"SOPS_AGE_KEY_FILE": "/nowhere"})
-    assert (done.returncode, b"ET201" in done.stderr, b"ET621" in done.stderr) == (1, True, False)
+    result = vault.envtree("unseal", "ref", "-o", "plain", environ={"SOPS_AGE_KEY_FILE": "/nowhere"})
+    assert (result.returncode, b"ET201" in result.stderr, b"ET621" in result.stderr) == (1, True, False)
 
 
 def swap(out: Path) -> None:
-    """Another bundle's sealed file, which has the same names in it."""
+    """Replace the sealed file with that of another bundle, which has the same names in it."""
     shutil.copy(out / "dev/default/b/secrets.sops.json", out / HOME / "secrets.sops.json")
 
 
@@ -269,9 +269,9 @@ def test_t46_the_sealed_file_of_another_bundle_is_refused(vault: Vault) -> None:
     out = vault.compile("seal", "seal")
     swap(out)
     for command in (("unseal", str(out / HOME), "--force"), ("run", "--bundle", str(out / HOME), "--", "true")):
-        done = vault.envtree(*command)
-        assert (done.returncode, done.stdout) == (1, b"")
-        assert b"holds the secrets of another bundle than 'default/a@dev'" in done.stderr
+        result = vault.envtree(*command)
+        assert (result.returncode, result.stdout) == (1, b"")
+        assert b"holds the secrets of another bundle than 'default/a@dev'" in result.stderr
 
 
 def edit(path: Path, change: Callable[[str], str]) -> None:
@@ -294,14 +294,14 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("what", WRONG)
-def test_an_output_that_is_not_as_compiled_is_refused(what: str, vault: Vault) -> None:
+@pytest.mark.parametrize("case", WRONG)
+def test_an_output_that_is_not_as_compiled_is_refused(case: str, vault: Vault) -> None:
     out = vault.compile("seal", "seal")
-    change, words = WRONG[what]
+    change, words = WRONG[case]
     change(out)
-    done = vault.envtree("unseal", "seal", "-o", "plain")
-    assert done.returncode in (1, 3), done
-    assert words in done.stderr.decode()
+    result = vault.envtree("unseal", "seal", "-o", "plain")
+    assert result.returncode in (1, 3), result
+    assert words in result.stderr.decode()
     assert not (vault.folder / "plain").exists()
 
 
@@ -338,15 +338,15 @@ ALONE: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("what", ALONE)
-def test_a_bundle_that_is_not_as_compiled_is_refused(what: str, vault: Vault) -> None:
+@pytest.mark.parametrize("case", ALONE)
+def test_a_bundle_that_is_not_as_compiled_is_refused(case: str, vault: Vault) -> None:
     home = vault.compile("seal", "seal") / HOME
-    change, words = ALONE[what]
+    change, words = ALONE[case]
     change(home)
-    done = vault.envtree("unseal", str(home), "--force")
-    assert (done.returncode, done.stdout) == (1, b""), done
-    assert words in done.stderr.decode()
-    assert b"quokka" not in done.stderr
+    result = vault.envtree("unseal", str(home), "--force")
+    assert (result.returncode, result.stdout) == (1, b""), result
+    assert words in result.stderr.decode()
+    assert b"quokka" not in result.stderr
 
 
 def test_entries_that_envtree_never_writes_are_refused(vault: Vault) -> None:
@@ -355,55 +355,58 @@ def test_entries_that_envtree_never_writes_are_refused(vault: Vault) -> None:
     encrypt_file(
         home, "secrets.sops.json", json.dumps({"id": ID} | {name: {"a": 1} for name in names}), vault.reader.sops_option
     )
-    done = vault.envtree("unseal", str(home), "--force")
-    assert (done.returncode, b"ET631" in done.stderr) == (1, True)
+    result = vault.envtree("unseal", str(home), "--force")
+    assert (result.returncode, b"ET631" in result.stderr) == (1, True)
 
 
 def test_many_bundles_are_not_printed(still: Vault, tmp_path: Path) -> None:
     vault = acme(tmp_path)
     vault.compile("ref", "out")
-    done = vault.envtree("unseal", "out", "--force")
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert b"'out' holds 38 bundles; name one, or use -o DIR" in done.stderr
-    done = vault.envtree("run", "--bundle", "out", "--", "true")
-    assert (done.returncode, b"holds more than one bundle" in done.stderr) == (2, True)
+    result = vault.envtree("unseal", "out", "--force")
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert b"'out' holds 38 bundles; name one, or use -o DIR" in result.stderr
+    result = vault.envtree("run", "--bundle", "out", "--", "true")
+    assert (result.returncode, b"holds more than one bundle" in result.stderr) == (2, True)
 
 
-# Running from a bundle.
+# Running programs with a compiled bundle.
 
 
 @pytest.mark.parametrize("mode", ["ref", "seal", "plain"])
 def test_a_program_runs_in_a_compiled_bundle(mode: str, still: Vault) -> None:
     out = still.compile(mode, mode)
     script = f"from os import environ as e; print(e['PASSWORD'] == {PASSWORD!r}, e['PLAIN'], e['PASSWORD'])"
-    done = still.envtree("run", "--bundle", str(out / HOME), "--", "python3", "-c", script)
-    assert (done.returncode, done.stdout) == (0, b"True nothing-secret [redacted]\n"), done.stderr
-    done = still.envtree("run", "--bundle", str(out / HOME), "--", "sh", "-c", "exit 9")
-    assert done.returncode == 9
+    result = still.envtree("run", "--bundle", str(out / HOME), "--", "python3", "-c", script)
+    assert (result.returncode, result.stdout) == (0, b"True nothing-secret [redacted]\n"), result.stderr
+    result = still.envtree("run", "--bundle", str(out / HOME), "--", "sh", "-c", "exit 9")
+    assert result.returncode == 9
 
 
 def test_the_raw_secret_behind_a_template_is_not_readable(still: Vault) -> None:
     out = still.compile("ref", "ref")
     data = json.loads((out / HOME / "bundle.json").read_bytes())
     assert "$template" in data["env_vars"]["URL"]
-    done = still.envtree("run", "--bundle", str(out / HOME), "--", "python3", "-c", f"print({PASSWORD!r})")
-    assert done.stdout == b"[redacted]\n"
+    result = still.envtree("run", "--bundle", str(out / HOME), "--", "python3", "-c", f"print({PASSWORD!r})")
+    assert result.stdout == b"[redacted]\n"
 
 
 def test_t71_reserved_names_of_a_bundle_are_refused_too(vault: Vault) -> None:
     vault.write({"agents/a.yaml": "execution_environment:\n  env_vars:\n    EDITOR: x  # envtree: allow ET751: mine\n"})
     out = vault.compile("ref", "ref")
-    done = vault.envtree("run", "--bundle", str(out / HOME), "--", "printenv", "EDITOR")
-    assert (done.returncode, b"ET707" in done.stderr) == (1, True)
-    done = vault.envtree("run", "--allow", "EDITOR", "--bundle", str(out / HOME), "--", "printenv", "EDITOR")
-    assert done.stdout == b"x\n"
+    result = vault.envtree("run", "--bundle", str(out / HOME), "--", "printenv", "EDITOR")
+    assert (result.returncode, b"ET707" in result.stderr) == (1, True)
+    result = vault.envtree("run", "--allow", "EDITOR", "--bundle", str(out / HOME), "--", "printenv", "EDITOR")
+    assert result.stdout == b"x\n"
 
 
 # Formats.
 
-# One of them refuses all that any other reader would change, and some are of the whole tree, without a secret.
+# Without `portable`, which refuses values that any parser changes, and without formats of the whole tree.
 ALL = [
-    word for each in FORMATS if each.name != "portable" and not each.is_whole_tree for word in ("--format", each.name)
+    word
+    for format in FORMATS
+    if format.name != "portable" and not format.is_whole_tree
+    for word in ("--format", format.name)
 ]
 
 
@@ -412,14 +415,14 @@ def test_every_format_is_written_as_plain_mode_writes_it(mode: str, vault: Vault
     text = (vault.root / "organization.yaml").read_text()
     text += "output: {env: {config: X_}, templates: {app.conf: app.j2}}\n"
     vault.write({"organization.yaml": text, "app.j2": "plain = {{ env_vars.PLAIN }}\n"})
-    # What no line of some formats can hold is not what this is about.
+    # Without values that some formats cannot represent.
     vault.encrypt(
         "organization.secrets.yaml", {"db": {"password": "quokka7", "pin": NUMBER}, "short": "abc", "flag": True}
     )
     plain = vault.compile("plain", "plain", *ALL)
     vault.compile(mode, "other", *ALL)
-    done = vault.envtree("unseal", "other", "-o", "again")
-    assert (done.returncode, done.stderr) == (0, b"wrote 1 bundle to 'again'\n")
+    result = vault.envtree("unseal", "other", "-o", "again")
+    assert (result.returncode, result.stderr) == (0, b"wrote 1 bundle to 'again'\n")
     assert read_folder(vault.folder / "again") == read_folder(plain)
     assert len(read_folder(plain)) > len(ALL) / 2
 
@@ -430,9 +433,9 @@ def test_what_takes_the_tree_is_left_out_without_it(vault: Vault, tmp_path: Path
     out = vault.compile("seal", "out", "--format", "template", "--format", "json-env")
     shutil.rmtree(vault.root)
     vault.root.mkdir()
-    done = vault.envtree("unseal", str(out), "-o", "plain")
-    assert done.returncode == 0, done
-    assert done.stderr.startswith(b"left out, because the tree says how to make them: app.conf\n")
+    result = vault.envtree("unseal", str(out), "-o", "plain")
+    assert result.returncode == 0, result
+    assert result.stderr.startswith(b"left out, because the tree says how to make them: app.conf\n")
     home = vault.folder / "plain" / HOME
     assert sorted(path.name for path in home.iterdir()) == ["bundle.json", "env.json"]
     assert json.loads((home / "env.json").read_bytes())["PASSWORD"] == PASSWORD
@@ -443,8 +446,8 @@ def test_a_program_gets_the_variables_that_are_made_of_sections(vault: Vault) ->
     vault.write({"organization.yaml": text + "output: {env: {config: X_}}\n"})
     out = vault.compile("ref", "out")
     for words in ((ID,), ("--bundle", str(out / HOME))):
-        done = vault.envtree("run", *words, "--", "sh", "-c", 'echo "${#X_NESTED_PIN}"')
-        assert (done.returncode, done.stdout) == (0, b"18\n"), done.stderr
+        result = vault.envtree("run", *words, "--", "sh", "-c", 'echo "${#X_NESTED_PIN}"')
+        assert (result.returncode, result.stdout) == (0, b"18\n"), result.stderr
 
 
 # Crashes.
@@ -453,8 +456,8 @@ CRASH = """
 import importlib
 from envtree.cli import main
 
-def crash(*given, **_):
-    raise RuntimeError("quokka7", *map(str, given))
+def crash(*arguments, **_):
+    raise RuntimeError("quokka7", *map(str, arguments))
 
 module = importlib.import_module("{module}")
 module.{name} = crash
@@ -480,10 +483,10 @@ def test_t63_a_crash_with_plaintext_in_its_hands_is_one_line(
     for mode in MODES:
         still.compile(mode, mode)
     script = [sys.executable, "-c", CRASH.format(module=module, name=name), "-C", str(still.root), *command.split()]
-    done = subprocess.run(script, cwd=still.folder, env=still.environ, capture_output=True, check=False)
-    assert (done.returncode, done.stdout) == (70, b""), done
-    assert done.stderr.startswith(b"envtree: internal error: RuntimeError at ")
-    assert (done.stderr.count(b"\n"), b"quokka" in done.stderr) == (1, False)
+    result = subprocess.run(script, cwd=still.folder, env=still.environ, capture_output=True, check=False)
+    assert (result.returncode, result.stdout) == (70, b""), result
+    assert result.stderr.startswith(b"envtree: internal error: RuntimeError at ")
+    assert (result.stderr.count(b"\n"), b"quokka" in result.stderr) == (1, False)
     assert not (still.folder / "new").exists()
 
 
@@ -491,19 +494,19 @@ def test_t63_a_crash_with_plaintext_in_its_hands_is_one_line(
 def test_a_strangers_bundle_brings_no_file_of_mine_along(vault: Vault, target: str) -> None:
     out = vault.compile("ref", "out", "--provenance")
     (vault.folder / "elsewhere").write_text("the key of somebody\n")
-    told = next(out.rglob("provenance.json"))
-    told.unlink()
-    told.symlink_to(vault.folder / target)
-    done = vault.envtree("unseal", str(told.parent), "-o", "plain")
-    assert done.returncode == 1
-    assert b"ET631" in done.stderr
+    provenance = next(out.rglob("provenance.json"))
+    provenance.unlink()
+    provenance.symlink_to(vault.folder / target)
+    result = vault.envtree("unseal", str(provenance.parent), "-o", "plain")
+    assert result.returncode == 1
+    assert b"ET631" in result.stderr
     assert not (vault.folder / "plain").exists()
-    # As a volume of Kubernetes has it.
-    (told.parent / "..data").mkdir()
-    (told.parent / "..data" / "provenance.json").write_text("{}")
-    told.unlink()
-    told.symlink_to("..data/provenance.json")
-    assert vault.envtree("unseal", str(told.parent), "-o", "plain").returncode == 0
+    # A link inside the folder, as in a volume of Kubernetes.
+    (provenance.parent / "..data").mkdir()
+    (provenance.parent / "..data" / "provenance.json").write_text("{}")
+    provenance.unlink()
+    provenance.symlink_to("..data/provenance.json")
+    assert vault.envtree("unseal", str(provenance.parent), "-o", "plain").returncode == 0
 
 
 @pytest.mark.parametrize("command", ["unseal", "run"])
@@ -517,6 +520,6 @@ def test_t53_a_sops_of_the_tree_does_not_open_its_output_elsewhere(command: str,
     bundle = str(next(out.rglob("bundle.json")).parent)
     words = ("unseal", bundle, "-o", "plain") if command == "unseal" else ("run", "--bundle", bundle, "--", "true")
     environ = {"PATH": f"{planted.parent}{os.pathsep}{vault.environ['PATH']}", "ENVTREE_SOPS": "process"}
-    done = vault.envtree(*words, environ=environ)
+    result = vault.envtree(*words, environ=environ)
     assert not (vault.folder / "stolen").exists()
-    assert (done.returncode, b"ET620" in done.stderr) == (3, True)
+    assert (result.returncode, b"ET620" in result.stderr) == (3, True)
