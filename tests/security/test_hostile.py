@@ -1,4 +1,4 @@
-"""Damaged files: whatever stands in a tree, there is no traceback, and each finding points into a file."""
+"""Damaged files cause no traceback, and each finding has a place inside a file."""
 
 import random
 from collections.abc import Callable
@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 TREES = ("acme", "minimal", "kubiya-api", "broken")
 DAMAGED_AT_ONCE = 6
 SEEDS = range(4800)
-# What means something to YAML, to sops, to expressions or to a terminal.
+# Texts with a meaning in YAML, sops, expressions or terminals.
 BITS = """
     : - ? , [ ] { } # & * ! | > ' " % @ ` $ ${{ }} {{ ~ << .. / // ... --- ENC[ [] {} !!binary *a &a $delete $value
     $replace $append null yes 0o7 1_0 .inf 1e999 0x 2001-01-01 \\t \\0 \\r \\x1b \\x85 \\ufeff \\u202e \\u2028 \\ud800
@@ -27,46 +27,46 @@ BYTES = [bit.encode().decode("unicode_escape").encode("utf-8", "surrogatepass") 
 Damage = Callable[[bytes, random.Random], bytes]
 
 
-def _insert(data: bytes, chance: random.Random) -> bytes:
-    at = chance.randrange(len(data) + 1)
-    return data[:at] + chance.choice(BYTES) + data[at:]
+def _insert(data: bytes, rng: random.Random) -> bytes:
+    at = rng.randrange(len(data) + 1)
+    return data[:at] + rng.choice(BYTES) + data[at:]
 
 
-def _cut(data: bytes, chance: random.Random) -> bytes:
-    at = chance.randrange(len(data) + 1)
-    return data[:at] + data[at + chance.randrange(1, 30) :]
+def _cut(data: bytes, rng: random.Random) -> bytes:
+    at = rng.randrange(len(data) + 1)
+    return data[:at] + data[at + rng.randrange(1, 30) :]
 
 
-def _truncate(data: bytes, chance: random.Random) -> bytes:
-    return data[: chance.randrange(len(data) + 1)]
+def _truncate(data: bytes, rng: random.Random) -> bytes:
+    return data[: rng.randrange(len(data) + 1)]
 
 
-def _flip(data: bytes, chance: random.Random) -> bytes:
-    at = chance.randrange(max(1, len(data)))
-    return data[:at] + bytes([chance.randrange(256)]) + data[at + 1 :]
+def _flip(data: bytes, rng: random.Random) -> bytes:
+    at = rng.randrange(max(1, len(data)))
+    return data[:at] + bytes([rng.randrange(256)]) + data[at + 1 :]
 
 
-def _repeat_line(data: bytes, chance: random.Random) -> bytes:
+def _repeat_line(data: bytes, rng: random.Random) -> bytes:
     lines = data.splitlines(keepends=True) or [b"a: b\n"]
-    return b"".join([*lines, chance.choice(lines)])
+    return b"".join([*lines, rng.choice(lines)])
 
 
-def _swap_lines(data: bytes, chance: random.Random) -> bytes:
+def _swap_lines(data: bytes, rng: random.Random) -> bytes:
     lines = data.splitlines(keepends=True)
-    chance.shuffle(lines)
+    rng.shuffle(lines)
     return b"".join(lines)
 
 
-def _indent(data: bytes, chance: random.Random) -> bytes:
+def _indent(data: bytes, rng: random.Random) -> bytes:
     lines = data.splitlines(keepends=True) or [b"\n"]
-    at = chance.randrange(len(lines))
-    lines[at] = b" " * chance.randrange(1, 5) + lines[at].lstrip(b" ")
+    at = rng.randrange(len(lines))
+    lines[at] = b" " * rng.randrange(1, 5) + lines[at].lstrip(b" ")
     return b"".join(lines)
 
 
-def _replace_word(data: bytes, chance: random.Random) -> bytes:
+def _replace_word(data: bytes, rng: random.Random) -> bytes:
     words = data.split(b" ")
-    words[chance.randrange(len(words))] = chance.choice(BYTES)
+    words[rng.randrange(len(words))] = rng.choice(BYTES)
     return b" ".join(words)
 
 
@@ -90,23 +90,23 @@ def _example(name: str) -> dict[str, bytes]:
     return {path.relative_to(EXAMPLES / name).as_posix(): path.read_bytes() for path in sorted(files)}
 
 
-def damaged(seed: int) -> tuple[dict[str, bytes], set[str]]:
-    """An example with some of its files damaged, and the paths of those."""
-    chance = random.Random(seed)
-    whole = _example(TREES[seed % len(TREES)])
-    files = dict(whole)
-    for path in chance.sample(sorted(files), min(DAMAGED_AT_ONCE, len(files))):
-        for _ in range(chance.choice((1, 1, 1, 2, 5))):
-            files[path] = chance.choice(DAMAGES)(files[path], chance)
-    return files, {path for path, content in files.items() if content != whole[path]}
+def damage_example(seed: int) -> tuple[dict[str, bytes], set[str]]:
+    """Return the files of an example, some of them damaged, and the paths of the damaged ones."""
+    rng = random.Random(seed)
+    original = _example(TREES[seed % len(TREES)])
+    files = dict(original)
+    for path in rng.sample(sorted(files), min(DAMAGED_AT_ONCE, len(files))):
+        for _ in range(rng.choice((1, 1, 1, 2, 5))):
+            files[path] = rng.choice(DAMAGES)(files[path], rng)
+    return files, {path for path, content in files.items() if content != original[path]}
 
 
-def _spans(finding: Diagnostic) -> list[Span]:
+def _all_spans(finding: Diagnostic) -> list[Span]:
     return [finding.span, *(related.span for related in finding.related)]
 
 
 def assert_inside(span: Span, files: dict[str, bytes]) -> None:
-    """A place is a token of a file that there is, or is a folder of the tree or the tree."""
+    """Require that a span is a token of an existing file, or else names a folder of the tree, or the tree."""
     if span.path not in files:
         assert span.line <= 1, span
         assert not span.path or any(path.startswith(f"{span.path}/") for path in files), span
@@ -114,14 +114,14 @@ def assert_inside(span: Span, files: dict[str, bytes]) -> None:
     lines = files[span.path].decode("utf-8", "replace").split("\n")
     assert 1 <= span.line <= span.end_line <= len(lines), span
     assert 1 <= span.column <= len(lines[span.line - 1]) + 1, span
-    # What is missing at the end of a line is one character wide.
+    # The span of something missing at the end of a line is one character wide.
     assert 1 <= span.end_column <= max(len(lines[span.end_line - 1]), span.column) + 1, span
 
 
-def assert_told_well(result: CheckResult, files: dict[str, bytes]) -> None:
+def assert_findings_inside(result: CheckResult, files: dict[str, bytes]) -> None:
     for finding in result.outcome.findings:
         assert finding.diagnostic.message
-        for span in _spans(finding.diagnostic):
+        for span in _all_spans(finding.diagnostic):
             assert_inside(span, files)
 
 
@@ -132,9 +132,9 @@ def assert_told_well(result: CheckResult, files: dict[str, bytes]) -> None:
 )
 def test_t28_damaged_files_are_told_with_their_places(seeds: range) -> None:
     for seed in seeds:
-        files, _ = damaged(seed)
+        files, _ = damage_example(seed)
         try:
-            assert_told_well(check(files), files)
+            assert_findings_inside(check(files), files)
         except Exception as trouble:
             raise AssertionError(f"seed {seed}") from trouble
 
@@ -144,9 +144,11 @@ def test_the_damage_is_twenty_thousand_files_of_every_example() -> None:
     distinct = {
         (TREES[seed % len(TREES)], path, sha256(files[path]).digest())
         for seed in SEEDS
-        for files, paths in [damaged(seed)]
+        for files, paths in [damage_example(seed)]
         for path in paths
     }
     assert len(distinct) >= 20_000
-    # Each file of each example is among them.
-    assert {each[:2] for each in distinct} == {(name, path) for name in TREES for path in _example(name)}
+    # Every file of every example was damaged.
+    assert {damaged_file[:2] for damaged_file in distinct} == {
+        (name, path) for name in TREES for path in _example(name)
+    }

@@ -1,11 +1,11 @@
-"""Inputs of the shapes that public YAML corpora have: each is read, or refused at a place inside it."""
+"""Inputs shaped like those of public YAML corpora: each is read, or refused at a place inside it."""
 
 from collections.abc import Iterator
 from itertools import product
 
 import pytest
 
-from tests.security.test_hostile import assert_told_well
+from tests.security.test_hostile import assert_findings_inside
 from tests.support.trees import check
 
 ORGANIZATION = b"name: acme\nedition: 2026\ndefault_model: m\n"
@@ -174,6 +174,6 @@ def test_t28_every_shape_is_read_or_refused(first: int) -> None:
             "agents/clerk.yaml": data,
         }
         try:
-            assert_told_well(check(files), files)
+            assert_findings_inside(check(files), files)
         except Exception as trouble:
             raise AssertionError(f"input {number}: {data[:200]!r}") from trouble

@@ -1,4 +1,4 @@
-"""What the verbs of sops that write are kept from; T.. are the threats covered.
+"""Threats to the writing commands of sops; T.. are the ids of the threats covered.
 
 The real sops is started through a spy that looks at arguments, variables and files before and after each run.
 """
@@ -31,7 +31,7 @@ OTHER = "wombat5-wombat5"
 NEEDLES = (b"numbat3", b"wombat5", b"bnVtYmF0M", b"d29tYmF0N")
 MEMORY = Path("/dev/shm")
 POLICY = SecretsPolicy(frozenset({"age", "pgp"}), (), require_scope=False)
-# What to look for is in a file: in its own arguments it would be found.
+# The needles are in a file: as arguments of the spy they would be found.
 SPY = """#!/bin/sh
 printf '%s\\n' "$@" >> {log}/arguments
 pwd >> {log}/folders
@@ -49,20 +49,20 @@ exit $code
 
 
 class Spied(NamedTuple):
-    """A tree whose sops is the real one behind a spy."""
+    """A tree whose sops is the real one, started through the spy."""
 
     tree: SecretsTree
     log: Path
     path: str
 
-    def run(self, *arguments: str, told: str = "", **variables: str) -> int:
-        ran = self.tree.run(*arguments, stdin_input=told, environ={"PATH": self.path, **variables})
-        said = f"{ran.out}{ran.err}".encode()
-        assert not any(needle in said for needle in (*NEEDLES, *(needle.hex().encode() for needle in NEEDLES)))
-        return ran.code
+    def run(self, *arguments: str, stdin_input: str = "", **variables: str) -> int:
+        result = self.tree.run(*arguments, stdin_input=stdin_input, environ={"PATH": self.path, **variables})
+        output = f"{result.out}{result.err}".encode()
+        assert not any(needle in output for needle in (*NEEDLES, *(needle.hex().encode() for needle in NEEDLES)))
+        return result.code
 
-    def seen(self, what: str) -> str:
-        file = self.log / what
+    def seen(self, name: str) -> str:
+        file = self.log / name
         return file.read_text() if file.exists() else ""
 
 
@@ -81,86 +81,89 @@ def spied(tmp_path: Path) -> Spied:
 
 @contextmanager
 def watched(folders: list[Path]) -> Iterator[list[str]]:
-    """Read every file in some folders, over and over."""
-    found: list[str] = []
-    done = threading.Event()
+    """Poll every file in some folders, and collect the paths of files with a needle."""
+    leaks: list[str] = []
+    stop_event = threading.Event()
 
     def look() -> None:
-        while not done.wait(0.01):
+        while not stop_event.wait(0.01):
             for file in [file for folder in folders for file in folder.rglob("*")]:
                 try:
                     data = file.read_bytes() if file.is_file() and not file.is_symlink() else b""
                 except OSError:
                     continue
                 if any(needle in data for needle in NEEDLES):
-                    found.append(str(file))
+                    leaks.append(str(file))
 
     thread = threading.Thread(target=look)
     thread.start()
     try:
-        yield found
+        yield leaks
     finally:
-        done.set()
+        stop_event.set()
         thread.join()
 
 
-def everything(spied: Spied) -> None:
-    """Each command that has a secret in its hands, over files with the canaries in them."""
+def run_all_commands(spied: Spied) -> None:
+    """Run all commands that handle secrets, on files that contain the canaries."""
     tree = spied.tree
-    assert spied.run("secrets", "set", PRODUCTION, "token", told=CANARY) == 0
-    assert spied.run("secrets", "set", STAGING, "deep", "--json", told=json.dumps({"a": [CANARY, {"b": OTHER}]})) == 0
-    assert spied.run("secrets", "set", "agents/clerk.secrets.env", "A", told=CANARY) == 0
-    assert spied.run("secrets", "set", PRODUCTION, "db.list", "--json", told=json.dumps([CANARY, [OTHER]])) == 0
-    assert spied.run("secrets", "set", PRODUCTION, "token", told=OTHER) == 0
-    for wrong in (("token.x",), ("token", "--type", "int"), ("token", "--json"), ("db",), ("_scope",)):
-        assert spied.run("secrets", "set", PRODUCTION, *wrong, told=CANARY) == 2
+    assert spied.run("secrets", "set", PRODUCTION, "token", stdin_input=CANARY) == 0
+    assert (
+        spied.run("secrets", "set", STAGING, "deep", "--json", stdin_input=json.dumps({"a": [CANARY, {"b": OTHER}]}))
+        == 0
+    )
+    assert spied.run("secrets", "set", "agents/clerk.secrets.env", "A", stdin_input=CANARY) == 0
+    assert spied.run("secrets", "set", PRODUCTION, "db.list", "--json", stdin_input=json.dumps([CANARY, [OTHER]])) == 0
+    assert spied.run("secrets", "set", PRODUCTION, "token", stdin_input=OTHER) == 0
+    for refused in (("token.x",), ("token", "--type", "int"), ("token", "--json"), ("db",), ("_scope",)):
+        assert spied.run("secrets", "set", PRODUCTION, *refused, stdin_input=CANARY) == 2
     assert spied.run("secrets", "rotate") == 0
     tree.commit()
     tree.git("checkout", "-q", "-b", "theirs")
-    assert spied.run("secrets", "set", PRODUCTION, "theirs", told=CANARY) == 0
-    assert spied.run("secrets", "set", PRODUCTION, "both", told=CANARY) == 0
+    assert spied.run("secrets", "set", PRODUCTION, "theirs", stdin_input=CANARY) == 0
+    assert spied.run("secrets", "set", PRODUCTION, "both", stdin_input=CANARY) == 0
     tree.commit()
     tree.git("checkout", "-q", "main")
-    assert spied.run("secrets", "set", PRODUCTION, "ours", told=OTHER) == 0
-    assert spied.run("secrets", "set", PRODUCTION, "both", told=OTHER) == 0
+    assert spied.run("secrets", "set", PRODUCTION, "ours", stdin_input=OTHER) == 0
+    assert spied.run("secrets", "set", PRODUCTION, "both", stdin_input=OTHER) == 0
     tree.commit()
     environ = {**tree.environ, "PATH": spied.path}
-    done = subprocess.run(["git", "merge", "theirs"], cwd=tree.root, env=environ, check=False, capture_output=True)
-    assert done.returncode == 1
-    assert not any(needle in done.stdout + done.stderr for needle in NEEDLES)
+    result = subprocess.run(["git", "merge", "theirs"], cwd=tree.root, env=environ, check=False, capture_output=True)
+    assert result.returncode == 1
+    assert not any(needle in result.stdout + result.stderr for needle in NEEDLES)
     assert tree.plain(PRODUCTION)["theirs"] == CANARY
     assert not any(needle in tree.git("diff", "HEAD").encode() for needle in NEEDLES)
 
 
 def test_t59_t61_no_secret_in_arguments_or_files_whatever_is_done(spied: Spied) -> None:
     folders = [spied.tree.root, spied.tree.home]
-    with watched(folders) as found:
-        everything(spied)
+    with watched(folders) as leaks:
+        run_all_commands(spied)
     assert "--value-stdin" in spied.seen("arguments")
     for needle in NEEDLES:
         assert needle.decode() not in spied.seen("arguments")
         assert needle.decode() not in spied.seen("variables")
     assert spied.seen("files") == ""
     assert spied.seen("processes") == ""
-    assert found == []
-    left = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
-    assert not [file for file in left if any(needle in file.read_bytes() for needle in NEEDLES)]
+    assert leaks == []
+    remaining = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    assert not [file for file in remaining if any(needle in file.read_bytes() for needle in NEEDLES)]
     copies = {Path(folder) for folder in spied.seen("folders").splitlines()} - {spied.tree.root}
     assert copies
     assert not [folder for folder in copies if folder.exists()]
 
 
 def test_t61_the_plaintext_of_the_editor_is_in_memory_and_only_ours(spied: Spied) -> None:
-    assert spied.run("secrets", "set", PRODUCTION, "token", told=CANARY) == 0
+    assert spied.run("secrets", "set", PRODUCTION, "token", stdin_input=CANARY) == 0
     script = spied.log / "editor"
     script.write_text(
         f'#!/bin/sh\nfor f in "$1" "${{1%/*}}" "${{1%/*}}/.."; do ls -ldn "$f"; done > {spied.log}/modes\n'
         f'echo "$1" >> {spied.log}/where\nsed -i s/{CANARY}/{OTHER}/ "$1"\n'
     )
     script.chmod(0o755)
-    with watched([spied.tree.root]) as found:
+    with watched([spied.tree.root]) as leaks:
         assert spied.run("secrets", "edit", PRODUCTION, EDITOR=str(script)) == 0
-    assert found == []
+    assert leaks == []
     assert spied.tree.plain(PRODUCTION)["token"] == OTHER
     (where,) = spied.seen("where").splitlines()
     if MEMORY.is_dir():
@@ -168,7 +171,7 @@ def test_t61_the_plaintext_of_the_editor_is_in_memory_and_only_ours(spied: Spied
     modes = [line.split()[0][:10] for line in spied.seen("modes").splitlines()]
     assert modes == ["-rw-------", "drwx------", "drwx------"]
     assert not Path(where).parents[1].exists()
-    # Before and after sops itself nothing is left of it.
+    # There is no plaintext before sops starts and after it ends.
     assert spied.seen("files") == ""
     assert CANARY not in spied.seen("variables")
 
@@ -178,13 +181,13 @@ CRASHES = ["setting.set_value", "exchange.replace_file", "setting.check_fits", "
 
 @pytest.mark.parametrize("place", CRASHES)
 def test_t63_a_crash_with_a_secret_in_its_hands_is_one_line(spied: Spied, place: str) -> None:
-    assert spied.run("secrets", "set", PRODUCTION, "token", told=CANARY) == 0
+    assert spied.run("secrets", "set", PRODUCTION, "token", stdin_input=CANARY) == 0
 
-    def crash(*given: object) -> None:
-        raise RuntimeError(CANARY, *map(str, given))
+    def crash(*arguments: object) -> None:
+        raise RuntimeError(CANARY, *map(str, arguments))
 
     with mock.patch(f"envtree.cli.commands.secrets.set.{place}", crash):
-        assert spied.run("secrets", "set", PRODUCTION, "token", told=OTHER) == 70
+        assert spied.run("secrets", "set", PRODUCTION, "token", stdin_input=OTHER) == 70
     assert spied.tree.plain(PRODUCTION)["token"] == CANARY
 
 
@@ -203,17 +206,17 @@ OFFERED = {
 
 
 def test_t60_sops_gets_no_variable_that_it_does_not_need(spied: Spied) -> None:
-    """Some of them would have a file encrypted for others than it should be."""
-    assert spied.run("secrets", "set", PRODUCTION, "token", told=CANARY, **OFFERED) == 0
-    assert spied.run("secrets", "set", PRODUCTION, "token", told=OTHER, **OFFERED) == 0
+    """Some of the variables would change the recipients of a file."""
+    assert spied.run("secrets", "set", PRODUCTION, "token", stdin_input=CANARY, **OFFERED) == 0
+    assert spied.run("secrets", "set", PRODUCTION, "token", stdin_input=OTHER, **OFFERED) == 0
     assert spied.run("secrets", "rotate", **OFFERED) == 0
     variables = spied.seen("variables")
     assert "SOPS_AGE_KEY_FILE" in variables
     assert "marsupial" not in variables
-    # The editor's own are for the editor.
+    # The variables of the editor are passed to the editor.
     assert spied.run("secrets", "edit", PRODUCTION, **OFFERED) == 0
-    told = {line.partition("=")[0] for line in spied.seen("variables").splitlines() if "marsupial" in line}
-    assert told == {"EDITOR"}
+    names = {line.partition("=")[0] for line in spied.seen("variables").splitlines() if "marsupial" in line}
+    assert names == {"EDITOR"}
     assert spied.seen("arguments").count("--config") == spied.seen("arguments").count("/dev/null")
 
 
@@ -221,7 +224,7 @@ def test_t60_sops_gets_no_variable_that_it_does_not_need(spied: Spied) -> None:
 
 
 class Bench(NamedTuple):
-    """A file, and a writer whose sops is a shell script."""
+    """A file, a folder, and a function that makes a writer whose sops is a shell script."""
 
     sealed: SopsDocument
     folder: Path
@@ -246,17 +249,17 @@ def bench(tmp_path: Path) -> Bench:
 
 Verb = Callable[[SopsWriter, SopsDocument], Any]
 VERBS: dict[str, Verb] = {
-    "open": lambda sops, one: sops.decrypt(one.file, one.data),
-    "set": lambda sops, one: sops.apply_edits(one.file, one.data, [SetValue(("token",), OTHER)]),
-    "unset": lambda sops, one: sops.apply_edits(one.file, one.data, [UnsetKey(("token",))]),
-    "rotate": lambda sops, one: sops.rotate(one.file, one.data, RecipientKeys(), RecipientKeys()),
-    "hand_over": lambda sops, one: sops.update_keys(one.file, one.data, RecipientKeys(("age1x",))),
-    "encrypt": lambda sops, one: sops.encrypt(PRODUCTION, "yaml", {"a": OTHER}, RecipientKeys(("age1x",))),
+    "open": lambda sops, document: sops.decrypt(document.file, document.data),
+    "set": lambda sops, document: sops.apply_edits(document.file, document.data, [SetValue(("token",), OTHER)]),
+    "unset": lambda sops, document: sops.apply_edits(document.file, document.data, [UnsetKey(("token",))]),
+    "rotate": lambda sops, document: sops.rotate(document.file, document.data, RecipientKeys(), RecipientKeys()),
+    "hand_over": lambda sops, document: sops.update_keys(document.file, document.data, RecipientKeys(("age1x",))),
+    "encrypt": lambda sops, document: sops.encrypt(PRODUCTION, "yaml", {"a": OTHER}, RecipientKeys(("age1x",))),
 }
 
 
-def edit(sops: SopsWriter, one: SopsDocument) -> Any:
-    return sops.edit(one.file, one.data)
+def edit(sops: SopsWriter, document: SopsDocument) -> Any:
+    return sops.edit(document.file, document.data)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -287,7 +290,7 @@ def test_t54_a_sops_that_writes_without_end(bench: Bench, verb: str) -> None:
 
 
 def test_t54_a_sops_that_neither_reads_nor_minds(bench: Bench) -> None:
-    """What it is told is larger than any pipe."""
+    """The input is larger than any pipe buffer."""
     large = {"a": "x" * 1_000_000}
     writer = bench.stub("exec < /dev/null; printf done")
     assert writer.encrypt(PRODUCTION, "yaml", large, RecipientKeys(("age1x",))) == b"done"
@@ -308,7 +311,7 @@ def test_t54_a_sops_that_talks_before_it_listens(bench: Bench) -> None:
 def test_t50_what_sops_complains_about_is_not_repeated(
     bench: Bench, verb: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # The editor is nobody's who could end its input.
+    # The stdin of an editor stays open, so the stub must not read to its end.
     repeat = "" if verb == "edit" else "cat >&2;"
     for status in (1, 2, 7, 25, 51, 128, 201):
         with pytest.raises((MachineError, DecryptError)) as caught:
@@ -341,7 +344,7 @@ def test_t38_t39_no_verb_starts_sops_for_a_service_that_is_not_allowed(bench: Be
 
 
 def test_t49_no_verb_starts_an_age_plugin(bench: Bench) -> None:
-    (public,) = (one.value for one in bench.sealed.file.recipients)
+    (public,) = (recipient.value for recipient in bench.sealed.file.recipients)
     text = bench.sealed.text.replace(public, "age1evil1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq")
     with pytest.raises(DecryptError):
         bench.stub(f"touch {bench.folder}/started").rotate(
@@ -356,13 +359,13 @@ def test_t53_a_sops_of_the_tree_is_not_used(spied: Spied) -> None:
     planted.write_text(f"#!/bin/sh\ntouch {spied.log}/started\n")
     planted.chmod(0o755)
     path = f"{planted.parent}:{spied.tree.environ['PATH']}"
-    ran = spied.tree.run("secrets", "set", PRODUCTION, "token", stdin_input=CANARY, environ={"PATH": path})
-    assert (ran.code, "ET620" in ran.err) == (3, True)
+    result = spied.tree.run("secrets", "set", PRODUCTION, "token", stdin_input=CANARY, environ={"PATH": path})
+    assert (result.code, "ET620" in result.err) == (3, True)
     assert spied.tree.run("secrets", "set", PRODUCTION, "token", stdin_input=CANARY).code == 0
     spied.tree.commit()
     file = str(spied.tree.root / PRODUCTION)
-    ran = spied.tree.run("secrets", "merge-driver", file, file, file, PRODUCTION, environ={"PATH": path})
-    assert (ran.code, "not used" in ran.err) == (1, True)
+    result = spied.tree.run("secrets", "merge-driver", file, file, file, PRODUCTION, environ={"PATH": path})
+    assert (result.code, "not used" in result.err) == (1, True)
     assert not (spied.log / "started").exists()
 
 
@@ -389,7 +392,7 @@ def test_a_copy_is_private_and_gone(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_a_new_reader_gets_a_file_only_by_the_policy(tmp_path: Path) -> None:
-    """Who is declared, and not who is named by the environment or a configuration in the tree."""
+    """The recipients are the declared readers, not those of the environment or of a configuration in the tree."""
     tree = make_secrets_tree(tmp_path)
     eve = make_person("eve", tmp_path)
     (tree.root / ".sops.yaml").write_text(json.dumps({"creation_rules": [{"age": eve.public}]}))

@@ -1,4 +1,4 @@
-"""Each threat of .github/THREATS.md has tests that are named for its id; here are those that belong to no module."""
+"""Each threat of .github/THREATS.md has tests named after its id; this file has those that belong to no module."""
 
 import ast
 import json
@@ -28,13 +28,13 @@ NAMED = re.compile(r"^ *def test_((?:t\d{2,3}_)+)", re.MULTILINE)
 
 
 def files_by_threat() -> dict[str, set[str]]:
-    """The files that hold tests for an id."""
-    found: dict[str, set[str]] = {}
+    """Return the test files with tests for each threat id."""
+    files: dict[str, set[str]] = {}
     for path in (ROOT / "tests").rglob("test_*.py"):
         for ids in NAMED.findall(path.read_text("utf-8")):
             for threat in ids.upper().strip("_").split("_"):
-                found.setdefault(threat, set()).add(path.relative_to(ROOT / "tests").as_posix())
-    return found
+                files.setdefault(threat, set()).add(path.relative_to(ROOT / "tests").as_posix())
+    return files
 
 
 def test_every_threat_has_the_tests_that_the_table_names() -> None:
@@ -44,15 +44,15 @@ def test_every_threat_has_the_tests_that_the_table_names() -> None:
 
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# What differs from a name in one character, which random texts rarely do.
+# Texts that are nearly names, which random texts rarely are.
 ALMOST = st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9_\-.=\n \u0410\u0660\uff21$]{0,6}", fullmatch=True)
 
 
 @given(ALMOST | st.text(max_size=8), st.sampled_from(["env_vars: {%s: x}", "secrets: {%s: db}", "secrets: [%s]"]))
 def test_t18_t72_what_is_no_name_is_no_variable(name: str, section: str) -> None:
-    found = check(layers("", f"{{{section % json.dumps(name)}}}", secrets={0: {"db": "p", "A": "p"}}))
-    codes = {code for code in found.codes if CODES[code].severity == "error"} - {"ET601"}
-    assert bool(codes) == (NAME.fullmatch(name) is None), found.findings
+    result = check(layers("", f"{{{section % json.dumps(name)}}}", secrets={0: {"db": "p", "A": "p"}}))
+    codes = {code for code in result.codes if CODES[code].severity == "error"} - {"ET601"}
+    assert bool(codes) == (NAME.fullmatch(name) is None), result.findings
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
@@ -61,22 +61,22 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
         yield path.relative_to(package).as_posix(), ast.parse(path.read_text("utf-8"))
 
 
-def imported(tree: ast.Module) -> set[str]:
-    """The modules that a module imports, by their whole names and by the first parts of these."""
-    found = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    found |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    return {name[: at.start()] for name in found for at in re.finditer(r"\.|$", name)}
+def imported_modules(tree: ast.Module) -> set[str]:
+    """Return the names of the imported modules and of their parent packages."""
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    return {name[: at.start()] for name in names for at in re.finditer(r"\.|$", name)}
 
 
-def called(tree: ast.Module) -> set[str]:
+def called_functions(tree: ast.Module) -> set[str]:
     return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
 
 
 CODE = {"__import__", "compile", "eval", "exec", "yaml.load", "yaml.unsafe_load", "yaml.full_load"}
 LOADERS = {"code", "imp", "importlib.machinery", "importlib.metadata", "importlib.util", "marshal", "pickle", "runpy"}
-# What lies in the cache is read back by a list of its own, which test_cache.py attacks.
+# The cache unpickles only listed classes, which test_cache.py attacks.
 UNPICKLES = {"engine/cache/object_store.py"}
-# Each names its modules itself: subcommands, and libraries that may be missing.
+# These import modules by constant names: subcommands, and libraries that may be missing.
 IMPORT_LATER = {
     *("cli/support/group.py", "cli/support/options.py", "secrets/sops/select_decrypter.py", "system/file_watcher.py"),
 }
@@ -84,9 +84,9 @@ IMPORT_LATER = {
 
 def test_t97_the_program_runs_no_code_but_its_own() -> None:
     for path, tree in modules():
-        assert not imported(tree) & (LOADERS - ({"pickle"} if path in UNPICKLES else set())), path
-        assert not called(tree) & CODE, path
-        assert ("import_module" in called(tree)) == (path in IMPORT_LATER), path
+        assert not imported_modules(tree) & (LOADERS - ({"pickle"} if path in UNPICKLES else set())), path
+        assert not called_functions(tree) & CODE, path
+        assert ("import_module" in called_functions(tree)) == (path in IMPORT_LATER), path
 
 
 PLANTED = {
@@ -107,24 +107,24 @@ def test_t14_t97_no_code_of_a_tree_runs(vault: Vault, tmp_path: Path) -> None:
     code = f"import pathlib\npathlib.Path({str(marker)!r}).touch()\n"
     vault.write({path: text or code for path, text in PLANTED.items()})
     for command in (["check"], ["tree"], ["compile", "-o", "out"], ["show", ID], ["secrets", "audit"]):
-        # As the installed program does, Python does not look for modules where somebody stands.
+        # With -P Python does not import from the working directory, like the installed program.
         words = [sys.executable, "-P", *vault.command(*command)[1:]]
-        done = subprocess.run(words, cwd=vault.root, env=vault.environ, check=False, capture_output=True)
-        assert done.returncode in (0, 1), done.stderr
+        result = subprocess.run(words, cwd=vault.root, env=vault.environ, check=False, capture_output=True)
+        assert result.returncode in (0, 1), result.stderr
         assert not marker.exists(), command
 
 
 NETWORK = {"asyncio", "ftplib", "http", "httpx", "requests", "smtplib", "socket", "socketserver", "ssl", "urllib3"}
 
 
-# What speaks to the control plane, and who asks it to.
+# The modules that connect to the control plane.
 CONNECTS = {"controlplane/api/client.py"}
 
 
 def test_t98_the_program_imports_nothing_that_could_connect() -> None:
     for path, tree in modules():
-        found = imported(tree) & (NETWORK | {"urllib.request", "urllib.error", "xmlrpc", "telnetlib"})
-        assert found == ({"httpx"} if path in CONNECTS else set()), path
+        network_modules = imported_modules(tree) & (NETWORK | {"urllib.request", "urllib.error", "xmlrpc", "telnetlib"})
+        assert network_modules == ({"httpx"} if path in CONNECTS else set()), path
 
 
 COMMANDS = [
@@ -144,18 +144,18 @@ COMMANDS = [
 @pytest.mark.slow
 @pytest.mark.parametrize("reader", ["process", "native"])
 def test_t98_no_command_opens_a_connection_nor_does_what_it_starts(reader: str, vault: Vault) -> None:
-    """The system says which sockets were asked for, sops's and those of the libraries in Rust among them."""
+    """strace reports all sockets, including those of sops and of the Rust libraries."""
     trace = vault.folder / "trace"
     watch = ["strace", "--follow-forks", "--quiet=all", "--trace=socket,connect,bind,sendto", f"--output={trace}"]
     for command in COMMANDS:
         environ = {**vault.environ, "ENVTREE_SOPS": reader}
-        done = subprocess.run(
+        result = subprocess.run(
             [*watch, *vault.command(*command)], cwd=vault.folder, env=environ, check=False, capture_output=True
         )
-        assert done.returncode == 0, (command, done.stderr)
+        assert result.returncode == 0, (command, result.stderr)
         assert "AF_INET" not in trace.read_text(), command
-    seen = [*watch, sys.executable, "-c", "import socket; socket.create_server(('127.0.0.1', 0))"]
-    subprocess.run(seen, check=True)
+    control_command = [*watch, sys.executable, "-c", "import socket; socket.create_server(('127.0.0.1', 0))"]
+    subprocess.run(control_command, check=True)
     assert "AF_INET" in trace.read_text()
 
 
@@ -186,6 +186,6 @@ def test_t100_nothing_is_no_success(arguments: tuple[str, ...], tree: Path, envt
 def test_t100_nor_is_a_folder_without_a_tree(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "envtree", "check"]
     environ = {"PYTHONPATH": str(ROOT / "compiler"), "ENVTREE_CEILING_DIRECTORIES": str(tmp_path.parent)}
-    done = subprocess.run(command, cwd=tmp_path, env=environ, check=False, capture_output=True)
-    assert done.returncode in (1, 2)
-    assert b"organization.yaml" in done.stderr
+    result = subprocess.run(command, cwd=tmp_path, env=environ, check=False, capture_output=True)
+    assert result.returncode in (1, 2)
+    assert b"organization.yaml" in result.stderr

@@ -1,4 +1,4 @@
-"""What a stranger may have put into an output folder: nothing is touched through it, and nothing of it is believed."""
+"""Hostile files in an output folder: writing does not follow them, and a run does not trust them."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def victim(tmp_path: Path) -> Path:
 
 
 def plant(out: Path, journal: object, link_to: Path, bits: tuple[int, int] = (0o700, 0o600)) -> None:
-    """A staging folder as if a run had been killed in its commit; `link` leads out."""
+    """Make a staging folder as of a run that was killed in its commit; `link` leads out of the output."""
     (out / STAGING).mkdir(parents=True)
     (out / STAGING).chmod(bits[0])
     (out / "link").symlink_to(link_to)
@@ -44,9 +44,9 @@ def plant(out: Path, journal: object, link_to: Path, bits: tuple[int, int] = (0o
         (out / STAGING / name).chmod(bits[1])
 
 
-def refused(artifacts: list[Artifact], to: Output) -> RefusedError:
+def run_refused(artifacts: list[Artifact], destination: Output) -> RefusedError:
     with pytest.raises(RefusedError) as caught:
-        run(artifacts, to)
+        run(artifacts, destination)
     assert caught.value.code == "ET806"
     return caught.value
 
@@ -64,25 +64,25 @@ class TestAPlantedJournal:
     ) -> None:
         plant(tree / "out", journal, victim, bits)
         before = snapshot(tree)
-        refused([bundle("api")], output(tree, mode="ref"))
+        run_refused([bundle("api")], output(tree, mode="ref"))
         assert snapshot(victim) == {"id_rsa": b"key"}
         assert snapshot(tree) == before
 
     def test_t80_no_folder_is_made_through_a_link(self, tree: Path, victim: Path) -> None:
         plant(tree / "out", ["ref", [["0", "link/hooks/post-checkout"]], []], victim)
-        refused([bundle("api")], output(tree, mode="ref"))
+        run_refused([bundle("api")], output(tree, mode="ref"))
         assert snapshot(victim) == {"id_rsa": b"key"}
 
     def test_t80_no_emptied_folder_is_removed_through_a_link(self, tree: Path, victim: Path) -> None:
         (victim / "empty").mkdir()
         plant(tree / "out", ["ref", [], ["link/empty/gone"]], victim)
-        refused([bundle("api")], output(tree, mode="ref"))
+        run_refused([bundle("api")], output(tree, mode="ref"))
         assert (victim / "empty").exists()
 
     @pytest.mark.parametrize("bits", [(0o755, 0o600), (0o700, 0o644), (0o777, 0o666)])
     def test_one_that_others_can_read_is_not_ours(self, tree: Path, bits: tuple[int, int]) -> None:
         plant(tree / "out", ["ref", [["0", "prod/file"]], []], tree, bits)
-        assert STAGING in refused([bundle("api")], output(tree, mode="ref")).message
+        assert STAGING in run_refused([bundle("api")], output(tree, mode="ref")).message
         assert not (tree / "out/prod").exists()
 
     def test_one_of_another_user_is_not_ours(self, tree: Path) -> None:
@@ -90,7 +90,7 @@ class TestAPlantedJournal:
             pytest.skip("only root can give a file away")
         plant(tree / "out", ["ref", [["0", "prod/file"]], []], tree)
         os.chown(tree / "out" / STAGING / "journal.json", 12345, -1)
-        refused([bundle("api")], output(tree, mode="ref"))
+        run_refused([bundle("api")], output(tree, mode="ref"))
         assert not (tree / "out/prod").exists()
 
     @pytest.mark.parametrize("mode", ["plain", "ref"])
@@ -163,8 +163,8 @@ class TestAFolderOfTheUser:
         (site / name).write_text("x")
         site.chmod(0o755)
         before = snapshot(tree)
-        said = refused([bundle("api")], output(tree, folder=site))
-        assert "empty folder" in said.hint
+        error = run_refused([bundle("api")], output(tree, folder=site))
+        assert "empty folder" in error.hint
         with pytest.raises(RefusedError):
             compare([bundle("api")], output(tree, folder=site))
         assert snapshot(tree) == before
@@ -190,7 +190,7 @@ class TestAFolderOfTheUser:
 
     def test_a_planted_journal_takes_over_no_folder(self, tree: Path) -> None:
         plant(tree / "out", ["ref", [["0", "prod/file"]], []], tree)
-        refused([bundle("api")], output(tree))
+        run_refused([bundle("api")], output(tree))
         assert not (tree / "out/manifest.json").exists()
         assert not (tree / "out/.gitignore").exists()
 
@@ -239,7 +239,7 @@ class TestCompareLooksLikeWrite:
 
 
 class TestSignalsOfACommand:
-    """In a child that lets signals end it, as the command line does."""
+    """Signals to a child that handles them like the command line."""
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
     @pytest.mark.parametrize("existing", [True, False])
@@ -252,13 +252,13 @@ class TestSignalsOfACommand:
             yield bundle("api", "new")
             signal.raise_signal(number)
 
-        def work() -> None:
+        def run_in_child() -> None:
             _listen()
             with pytest.raises((KeyboardInterrupt, SystemExit)) as caught:
                 write(stream(), output(tree), lambda: True, is_tracked=lambda _: False)
             assert getattr(caught.value, "code", 130) == 128 + number
 
-        assert status(forked(work)) == 0
+        assert status(forked(run_in_child)) == 0
         assert snapshot(tree) == before
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -269,14 +269,14 @@ class TestSignalsOfACommand:
         if existing:
             run([bundle("api"), bundle("web")], output(tree))
 
-        def work() -> None:
+        def run_in_child() -> None:
             _listen()
             for name in ("rename", "replace"):
                 setattr(os, name, _interrupted(getattr(os, name), number))
             run([bundle("api", "new")], output(tree))
             signal.raise_signal(number)
 
-        assert status(forked(work)) == 0
+        assert status(forked(run_in_child)) == 0
         assert snapshot(tree / "out") == fresh([bundle("api", "new")], tree, "other")
 
     @pytest.mark.parametrize("existing", [True, False])
@@ -291,12 +291,12 @@ class TestSignalsOfACommand:
                 setattr(os, name, _interrupted(getattr(os, name), signal.SIGINT))
             signal.raise_signal(signal.SIGINT)
 
-        def work() -> None:
+        def run_in_child() -> None:
             _listen()
             with pytest.raises(KeyboardInterrupt):
                 write(stream(), output(tree), lambda: True, is_tracked=lambda _: False)
 
-        assert status(forked(work)) == 0
+        assert status(forked(run_in_child)) == 0
         assert snapshot(tree) == before
 
     def test_t99_a_commit_that_fails_gives_the_signal_back(self, tree: Path) -> None:
@@ -307,19 +307,19 @@ class TestSignalsOfACommand:
             signal.raise_signal(signal.SIGTERM)
             raise OSError
 
-        def work() -> None:
+        def run_in_child() -> None:
             _listen()
             os.rename = fail  # type: ignore[assignment]
             with pytest.raises(SystemExit) as caught:
                 run([bundle("api", "new")], output(tree))
             assert caught.value.code == 143
 
-        assert status(forked(work)) == 0
+        assert status(forked(run_in_child)) == 0
         assert snapshot(tree) == before
 
 
 def _listen() -> None:
-    # A test run may have been started with signals ignored.
+    # The test run may have been started with ignored signals.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signals.install_handlers()

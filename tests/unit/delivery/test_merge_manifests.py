@@ -1,4 +1,4 @@
-"""`merge-manifests`: outputs that are the parts of one become it, and any others are refused by their names."""
+"""`merge-manifests`: parts of one output are merged, and other outputs are refused by name."""
 
 import json
 from collections.abc import Callable
@@ -29,11 +29,11 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def parts(tree: Path, envtree: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the parts one/, two/, and both as archives."""
+    """Compile the parts one/ and two/, each also as an archive."""
     monkeypatch.chdir(tmp_path)
     for n, name in enumerate(("one", "two"), 1):
-        done = envtree(*command(name, n), "--archive", f"{name}.zip")
-        assert done.code == 0, done.err
+        result = envtree(*command(name, n), "--archive", f"{name}.zip")
+        assert result.code == 0, result.err
     return tmp_path
 
 
@@ -52,7 +52,7 @@ def with_receipt(**fields: Any) -> Callable[[dict[str, Any]], None]:
     return lambda manifest: manifest["receipt"].update(fields)
 
 
-def taken_over(manifest: dict[str, Any]) -> None:
+def take_folder(manifest: dict[str, Any]) -> None:
     manifest["bundles"]["two/b@dev"]["path"] = "dev/one/a"
 
 
@@ -84,7 +84,7 @@ REFUSED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda manifest: manifest["receipt"]["files"].update({"organization.yaml": "0" * 40}),
         "'one' and 'two' were made from different contents of 'organization.yaml'",
     ),
-    "a place": (taken_over, "the folder 'dev/one/a' is in 'one' and in 'two'"),
+    "a place": (take_folder, "the folder 'dev/one/a' is in 'one' and in 'two'"),
 }
 
 
@@ -92,22 +92,22 @@ REFUSED: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
 def test_what_is_not_of_one_run_is_refused(why: str, parts: Path, envtree: RunCommand) -> None:
     edit, words = REFUSED[why]
     change(parts / "two", edit)
-    done = envtree("merge-manifests", "one", "two", "-o", "out")
-    assert (done.code, f"error ET632: {words}\n" in done.err) == (1, True), done.err
-    assert "not-to-be-told" not in done.err
+    result = envtree("merge-manifests", "one", "two", "-o", "out")
+    assert (result.code, f"error ET632: {words}\n" in result.err) == (1, True), result.err
+    assert "not-to-be-told" not in result.err
     assert not (parts / "out").exists()
 
 
 def test_a_bundle_is_of_one_part(parts: Path, envtree: RunCommand) -> None:
     for sources in (("one", "two", "one.zip"), ("one", "one")):
-        done = envtree("merge-manifests", *sources, "-o", "out")
-        assert (done.code, f"bundle '{A}' is in 'one' and in '{sources[-1]}'" in done.err) == (1, True), done.err
+        result = envtree("merge-manifests", *sources, "-o", "out")
+        assert (result.code, f"bundle '{A}' is in 'one' and in '{sources[-1]}'" in result.err) == (1, True), result.err
 
 
 def test_in_place_is_a_place(parts: Path, envtree: RunCommand) -> None:
     assert envtree("merge-manifests", "one.zip", "two.zip", "-o", "out").code == 0
-    done = envtree("merge-manifests", "one", "two.zip", "-o", "one")
-    assert (done.code, done.err) == (0, "merged 2 bundles of 2 outputs into 'one'\n")
+    result = envtree("merge-manifests", "one", "two.zip", "-o", "one")
+    assert (result.code, result.err) == (0, "merged 2 bundles of 2 outputs into 'one'\n")
     assert read_folder(parts / "one") == read_folder(parts / "out")
     assert envtree("verify", "one").code == 0
 
@@ -118,7 +118,7 @@ def test_what_was_there_before_goes(parts: Path, envtree: RunCommand) -> None:
     assert read_folder(parts / "out") == read_folder(parts / "two")
 
 
-def linked(file: Path) -> None:
+def replace_with_link(file: Path) -> None:
     file.rename(file.with_name("x"))
     file.symlink_to("x")
 
@@ -126,15 +126,17 @@ def linked(file: Path) -> None:
 DAMAGE: dict[str, Callable[[Path], Any]] = {
     "changed": lambda file: file.write_bytes(file.read_bytes().replace(b"acme", b"acne")),
     "missing": lambda file: file.unlink(),
-    "a link": linked,
+    "a link": replace_with_link,
 }
 
 
 @pytest.mark.parametrize("how", DAMAGE)
 def test_a_bundle_that_was_changed_is_passed_on_by_nobody(how: str, parts: Path, envtree: RunCommand) -> None:
     DAMAGE[how](parts / "one/dev/one/a/bundle.json")
-    done = envtree("merge-manifests", "one", "two", "-o", "out", "--archive", "out.zip")
-    assert (done.code, f"ET631: bundle '{A}' in 'one' is not as it was compiled" in done.err) == (1, True), done.err
+    result = envtree("merge-manifests", "one", "two", "-o", "out", "--archive", "out.zip")
+    assert (result.code, f"ET631: bundle '{A}' in 'one' is not as it was compiled" in result.err) == (1, True), (
+        result.err
+    )
     assert not (parts / "out").exists()
     assert not (parts / "out.zip").exists()
 
@@ -151,14 +153,14 @@ def test_an_archive_that_was_changed_is_passed_on_by_nobody(
 
     files = {path: data for path, data in files_in(parts / "one.zip").items() if not gone or not path.startswith(gone)}
     repack(parts / "one.zip", files | ({added: b"x"} if added else {}))
-    done = envtree("merge-manifests", "one.zip", "two.zip", "-o", "out")
-    assert (done.code, f"ET631: bundle '{A}' in 'one.zip' is not as it was compiled" in done.err) == (1, True)
-    assert "'envtree verify one.zip' says in what" in done.err
+    result = envtree("merge-manifests", "one.zip", "two.zip", "-o", "out")
+    assert (result.code, f"ET631: bundle '{A}' in 'one.zip' is not as it was compiled" in result.err) == (1, True)
+    assert "'envtree verify one.zip' says in what" in result.err
     assert not (parts / "out").exists()
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (("one", "two"), 2, "nothing says where to write; add -o DIR"),
         (("-o", "out"), 2, "Missing argument 'OUTPUT...'"),
@@ -171,9 +173,11 @@ def test_an_archive_that_was_changed_is_passed_on_by_nobody(
         (("one", "two", "-o", "tree"), 1, "ET806"),
     ],
 )
-def test_what_cannot_be_merged(words: tuple[str, ...], code: int, told: str, parts: Path, envtree: RunCommand) -> None:
-    done = envtree("merge-manifests", *words)
-    assert (done.code, told in done.err) == (code, True), done.err
+def test_what_cannot_be_merged(
+    words: tuple[str, ...], code: int, message: str, parts: Path, envtree: RunCommand
+) -> None:
+    result = envtree("merge-manifests", *words)
+    assert (result.code, message in result.err) == (code, True), result.err
     assert not (parts / "out").exists()
 
 

@@ -1,4 +1,4 @@
-"""`verify`: what was changed in an output is named, and the receipt says where it comes from."""
+"""`verify`: changes in an output are reported, and the receipt names its sources."""
 
 import io
 import json
@@ -24,9 +24,9 @@ NAMES = ["out", "out.tar.zst", "out.zip"]
 
 
 def compiled(vault: Vault, name: str, *more: str, mode: str = "ref") -> Path:
-    """An output of that name."""
-    done = vault.envtree("compile", "--secrets", mode, "-o" if name == "out" else "--archive", name, *more)
-    assert done.returncode == 0, done.stderr
+    """Compile to an output of this name."""
+    result = vault.envtree("compile", "--secrets", mode, "-o" if name == "out" else "--archive", name, *more)
+    assert result.returncode == 0, result.stderr
     return vault.folder / name
 
 
@@ -38,12 +38,12 @@ def files_in(output: Path) -> dict[str, bytes]:
             return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
     data = zstandard.ZstdDecompressor().stream_reader(output.read_bytes()).read()
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        found = {one.name: tar.extractfile(one) for one in tar}
-        return {name: file.read() for name, file in found.items() if file}
+        members = {member.name: tar.extractfile(member) for member in tar}
+        return {name: file.read() for name, file in members.items() if file}
 
 
 def repack(output: Path, files: dict[str, bytes]) -> None:
-    """Put other files into an output, as somebody would who has its programs."""
+    """Replace the files of an output, as an attacker could."""
     if output.is_dir():
         for path in read_folder(output):
             (output / path).unlink()
@@ -58,30 +58,32 @@ def repack(output: Path, files: dict[str, bytes]) -> None:
         stream = io.BytesIO()
         with tarfile.open(fileobj=stream, mode="w") as tar:
             for path, data in files.items():
-                one = tarfile.TarInfo(path)
-                one.size = len(data)
-                tar.addfile(one, io.BytesIO(data))
+                member = tarfile.TarInfo(path)
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
         output.write_bytes(zstandard.ZstdCompressor().compress(stream.getvalue()))
 
 
-def verified(vault: Vault, output: Path, *more: str) -> dict[str, Any]:
-    """The answer of `verify`, which says by its exit code whether something is wrong."""
-    done = vault.envtree("verify", str(output), "--format", "json", *more)
-    data: dict[str, Any] = json.loads(done.stdout)
+def verify_output(vault: Vault, output: Path, *more: str) -> dict[str, Any]:
+    """Return the JSON output of `verify`, and check its exit code."""
+    result = vault.envtree("verify", str(output), "--format", "json", *more)
+    data: dict[str, Any] = json.loads(result.stdout)
     assert Schemas().is_valid("output/verify", data)
-    assert done.returncode == bool(data["problems"]), done
+    assert result.returncode == bool(data["problems"]), result
     return data
 
 
-def found(vault: Vault, output: Path) -> list[tuple[str, str, str | None]]:
-    return [(each["kind"], each["path"], each["bundle"]) for each in verified(vault, output)["problems"]]
+def find_problems(vault: Vault, output: Path) -> list[tuple[str, str, str | None]]:
+    return [
+        (problem["kind"], problem["path"], problem["bundle"]) for problem in verify_output(vault, output)["problems"]
+    ]
 
 
 @pytest.mark.parametrize("mode", ["plain", "ref", "seal"])
 @pytest.mark.parametrize("name", NAMES)
 def test_what_was_compiled_is_as_it_was(name: str, mode: str, still: Vault, tmp_path: Path) -> None:
     output = compiled(still, str(tmp_path / name) if name != "out" else name, mode=mode)
-    data = verified(still, output)
+    data = verify_output(still, output)
     assert (data["problems"], data["touched"], data["bundles"], data["mode"]) == ([], [], 1, mode)
     text = still.envtree("verify", str(output))
     assert text.stderr == b"1 bundle, all as they were compiled\n"
@@ -89,16 +91,16 @@ def test_what_was_compiled_is_as_it_was(name: str, mode: str, still: Vault, tmp_
 
 
 def change(path: str) -> Callable[[dict[str, bytes]], None]:
-    def work(files: dict[str, bytes]) -> None:
+    def flip_bit(files: dict[str, bytes]) -> None:
         data = bytearray(files[path])
         data[len(data) // 2] ^= 1
         files[path] = bytes(data)
 
-    return work
+    return flip_bit
 
 
 def contradict(files: dict[str, bytes]) -> None:
-    """Change a bundle and what the manifest has of its file, and forget what it says of itself."""
+    """Change a bundle and the manifest's digest of its file, but not the digest in the bundle."""
     import hashlib
 
     path = f"{HOME}/bundle.json"
@@ -126,18 +128,18 @@ CHANGES: dict[str, tuple[Callable[[dict[str, bytes]], Any], list[tuple[str, str,
 }
 
 
-@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("case", CHANGES)
 @pytest.mark.parametrize("name", NAMES)
-def test_what_was_changed_is_named(name: str, what: str, vault: Vault) -> None:
+def test_what_was_changed_is_named(name: str, case: str, vault: Vault) -> None:
     output = compiled(vault, name)
-    work, expected = CHANGES[what]
+    change_files, expected = CHANGES[case]
     files = files_in(output)
-    work(files)
+    change_files(files)
     repack(output, files)
-    assert found(vault, output) == expected
-    told = vault.envtree("verify", name)
-    assert told.returncode == 1
-    assert told.stdout.decode().startswith(f"{expected[0][1]}: ")
+    assert find_problems(vault, output) == expected
+    result = vault.envtree("verify", name)
+    assert result.returncode == 1
+    assert result.stdout.decode().startswith(f"{expected[0][1]}: ")
 
 
 @pytest.mark.parametrize("name", NAMES[1:])
@@ -150,7 +152,7 @@ def test_no_changed_byte_of_an_archive_goes_unseen(name: str, vault: Vault) -> N
             verdict = verify(output)
         except RefusedError:
             continue
-        # The date of a file is no part of what is compared.
+        # The dates of files are not compared.
         assert verdict.problems or files_in(output) == files
         named += ID in verdict.changed_bundles
     assert named
@@ -161,21 +163,21 @@ def test_a_zip_with_a_wrong_checksum_names_the_bundle(vault: Vault) -> None:
     data = output.read_bytes()
     at = data.index(b"nothing-secret")
     output.write_bytes(data[:at] + b"N" + data[at + 1 :])
-    assert found(vault, output) == [("changed", f"{HOME}/.env", ID)]
+    assert find_problems(vault, output) == [("changed", f"{HOME}/.env", ID)]
 
 
 def hostile_tar(members: list[tarfile.TarInfo]) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as tar:
-        for one in members:
-            tar.addfile(one, io.BytesIO(b"x" * one.size))
+        for member in members:
+            tar.addfile(member, io.BytesIO(b"x" * member.size))
     return zstandard.ZstdCompressor().compress(stream.getvalue())
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
-    one = tarfile.TarInfo(name)
-    one.type, one.linkname = kind, target
-    return one
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
 
 
 @pytest.mark.parametrize(
@@ -188,7 +190,7 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfil
         member("dev/x/pipe", tarfile.FIFOTYPE),
         member("dev/x/hard", tarfile.LNKTYPE, "manifest.json"),
     ],
-    ids=lambda one: one.name,
+    ids=lambda info: info.name,
 )
 def test_what_no_output_holds_is_unsafe(extra: tarfile.TarInfo, vault: Vault) -> None:
     output = compiled(vault, "out.tar.zst")
@@ -196,12 +198,12 @@ def test_what_no_output_holds_is_unsafe(extra: tarfile.TarInfo, vault: Vault) ->
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as tar:
         tar.addfile(extra)
-        one = tarfile.TarInfo("manifest.json")
-        one.size = len(manifest)
-        tar.addfile(one, io.BytesIO(manifest))
+        info = tarfile.TarInfo("manifest.json")
+        info.size = len(manifest)
+        tar.addfile(info, io.BytesIO(manifest))
     output.write_bytes(zstandard.ZstdCompressor().compress(stream.getvalue()))
     before = read_folder(vault.folder)
-    assert ("unsafe", extra.name, None) in found(vault, output)
+    assert ("unsafe", extra.name, None) in find_problems(vault, output)
     assert read_folder(vault.folder) == before
 
 
@@ -210,7 +212,7 @@ def test_a_link_in_a_folder_is_not_followed(vault: Vault) -> None:
     bundle = output / HOME / "bundle.json"
     bundle.rename(vault.folder / "moved.json")
     bundle.symlink_to(vault.folder / "moved.json")
-    assert found(vault, output) == [("changed", f"{HOME}/bundle.json", ID)]
+    assert find_problems(vault, output) == [("changed", f"{HOME}/bundle.json", ID)]
 
 
 NOTHING = {
@@ -223,25 +225,25 @@ NOTHING = {
 }
 
 
-@pytest.mark.parametrize("what", NOTHING)
-def test_what_is_no_output(what: str, vault: Vault) -> None:
+@pytest.mark.parametrize("case", NOTHING)
+def test_what_is_no_output(case: str, vault: Vault) -> None:
     for name in ("text.txt", "text.zip", "text.tar.zst"):
         (vault.folder / name).write_text("hunter2")
     (vault.folder / "odd").mkdir()
     (vault.folder / "odd/manifest.json").write_text('{"hunter2": 1}')
-    name, code, words = NOTHING[what]
-    done = vault.envtree("verify", name)
-    assert (done.returncode, done.stdout, words in done.stderr.decode()) == (code, b"", True), done
-    assert b"hunter2" not in done.stderr
+    name, code, words = NOTHING[case]
+    result = vault.envtree("verify", name)
+    assert (result.returncode, result.stdout, words in result.stderr.decode()) == (code, b"", True), result
+    assert b"hunter2" not in result.stderr
 
 
 def test_the_digest_tells_a_whole_output_from_another(vault: Vault) -> None:
     output = compiled(vault, "out.zip")
-    digest = verified(vault, output)["manifest"]
-    assert verified(vault, output, "--expect", digest)["problems"] == []
+    digest = verify_output(vault, output)["manifest"]
+    assert verify_output(vault, output, "--expect", digest)["problems"] == []
     vault.write({"environments/dev.yaml": "execution_environment: {env_vars: {NEW: x}}\n"})
     compiled(vault, "out.zip")
-    assert [each["kind"] for each in verified(vault, output, "--expect", digest)["problems"]] == ["manifest"]
+    assert [problem["kind"] for problem in verify_output(vault, output, "--expect", digest)["problems"]] == ["manifest"]
     assert vault.envtree("verify", "out.zip", "--expect", "abc").returncode == 2
 
 
@@ -250,8 +252,8 @@ def test_the_digest_tells_a_whole_output_from_another(vault: Vault) -> None:
 
 def git(vault: Vault, *arguments: str) -> str:
     person = ("-c", "user.name=a", "-c", "user.email=a@example.com")
-    done = subprocess.run(["git", *person, *arguments], cwd=vault.folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
+    result = subprocess.run(["git", *person, *arguments], cwd=vault.folder, check=True, capture_output=True, text=True)
+    return result.stdout.strip()
 
 
 @pytest.fixture
@@ -266,14 +268,14 @@ def committed(vault: Vault) -> Vault:
 def test_a_receipt_names_the_commit_and_the_files(name: str, committed: Vault) -> None:
     vault = committed
     vault.write({"projects.txt": "of no meaning"})
-    receipt = verified(vault, compiled(vault, name, "--receipt"), "--repository", str(vault.root))["receipt"]
+    receipt = verify_output(vault, compiled(vault, name, "--receipt"), "--repository", str(vault.root))["receipt"]
     assert (receipt["commit"], receipt["clean"], receipt["folder"]) == (git(vault, "rev-parse", "HEAD"), True, "tree")
     assert receipt["files"] == {
         path: git(vault, "hash-object", f"tree/{path}")
         for path in ("agents/a.yaml", "environments/dev.yaml", "organization.secrets.yaml", "organization.yaml")
     }
-    told = vault.envtree("verify", name).stdout.decode()
-    assert f"from 4 files at commit {receipt['commit']}, tree clean" in told
+    output = vault.envtree("verify", name).stdout.decode()
+    assert f"from 4 files at commit {receipt['commit']}, tree clean" in output
 
 
 DIRTY: dict[str, Callable[[Path], Any]] = {
@@ -290,10 +292,10 @@ def test_a_tree_is_clean_if_the_commit_holds_it(how: str, committed: Vault) -> N
     vault.write({"environments/prod.yaml": "{}\n"})
     git(vault, "add", "tree")
     git(vault, "commit", "-q", "-m", "second")
-    assert verified(vault, compiled(vault, "out.zip", "--receipt"))["receipt"]["clean"] is True
+    assert verify_output(vault, compiled(vault, "out.zip", "--receipt"))["receipt"]["clean"] is True
     DIRTY[how](vault.root)
     git(vault, "add", "tree")
-    data = verified(vault, compiled(vault, "out.zip", "--receipt"))
+    data = verify_output(vault, compiled(vault, "out.zip", "--receipt"))
     assert data["receipt"]["clean"] is False
     assert b"with changes that were not committed" in vault.envtree("verify", "out.zip").stdout
 
@@ -302,15 +304,15 @@ def test_what_the_commit_does_not_hold_is_named(committed: Vault) -> None:
     vault = committed
     vault.write({"agents/a.yaml": "{}\n", "agents/b.yaml": "{}\n"})
     output = compiled(vault, "out.zip", "--receipt")
-    data = verified(vault, output, "--repository", ".")
-    assert [(each["kind"], each["path"]) for each in data["problems"]] == [
+    data = verify_output(vault, output, "--repository", ".")
+    assert [(problem["kind"], problem["path"]) for problem in data["problems"]] == [
         ("source", "agents/a.yaml"),
         ("source", "agents/b.yaml"),
     ]
 
 
 def test_a_receipt_outside_of_git_has_the_files(vault: Vault) -> None:
-    data = verified(vault, compiled(vault, "out", "--receipt"))
+    data = verify_output(vault, compiled(vault, "out", "--receipt"))
     assert (data["receipt"]["commit"], data["receipt"]["clean"]) == (None, None)
     assert len(data["receipt"]["files"]) == 4
     unproven = vault.envtree("verify", "out", "--repository", ".")
@@ -328,6 +330,6 @@ def test_a_receipt_is_for_all_that_is_there(committed: Vault) -> None:
     assert vault.envtree(*check).returncode == 0
     assert vault.envtree(*check, "--receipt").stdout == b"manifest.json\n"
     compiled(vault, "out", "**@dev", "--receipt")
-    assert verified(vault, vault.folder / "out")["receipt"] is None
+    assert verify_output(vault, vault.folder / "out")["receipt"] is None
     compiled(vault, "out")
     assert "receipt" not in json.loads((vault.folder / "out/manifest.json").read_bytes())

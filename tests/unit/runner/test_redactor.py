@@ -1,4 +1,4 @@
-"""Secrets are taken out of a stream as out of the whole text at once, in every spelling (T64, T65)."""
+"""Secrets are redacted in a stream as in the whole text at once, in every encoding (T64, T65)."""
 
 import base64
 import json
@@ -25,23 +25,23 @@ def exact(*texts: bytes) -> RedactionPatterns:
     return RedactionPatterns(frozenset(texts))
 
 
-def redacted(pieces: Iterable[bytes], what: RedactionPatterns) -> bytes:
-    redactor = Redactor(what)
+def redacted(pieces: Iterable[bytes], patterns: RedactionPatterns) -> bytes:
+    redactor = Redactor(patterns)
     return b"".join([*map(redactor.feed, pieces), redactor.finish()])
 
 
-def of(secret: str) -> RedactionPatterns:
+def patterns_of(secret: str) -> RedactionPatterns:
     return build_redaction_patterns([NamedSecret("X", secret)])
 
 
 # The naive model: every occurrence marks its bytes, and each run of marked bytes becomes one mark.
 
 
-def naive(text: bytes, what: RedactionPatterns) -> bytes:
+def naive(text: bytes, patterns: RedactionPatterns) -> bytes:
     covered = bytearray(len(text))
-    for pattern in map(expression, sorted(what.exact), [False] * len(what.exact)):
+    for pattern in map(expression, sorted(patterns.exact), [False] * len(patterns.exact)):
         cover(text, pattern, covered)
-    for pattern in map(expression, sorted(what.breakable), [True] * len(what.breakable)):
+    for pattern in map(expression, sorted(patterns.breakable), [True] * len(patterns.breakable)):
         cover(text, pattern, covered)
     runs = re.finditer(b"(\1+)|(\0+)", bytes(covered))
     return b"".join(REDACTION_MARK if run[1] else text[run.start() : run.end()] for run in runs)
@@ -51,29 +51,32 @@ def expression(pattern: bytes, breakable: bool) -> re.Pattern[bytes]:
     literal = [re.escape(pattern[at : at + 1]) for at in range(len(pattern))]
     between = rb"(?:[\r\n][\r\n\t ]*+)?" if breakable else b""
     return re.compile(
-        b"(?=(" + b"".join(literal[:HEAD_LENGTH]) + b"".join(between + one for one in literal[HEAD_LENGTH:]) + b"))"
+        b"(?=("
+        + b"".join(literal[:HEAD_LENGTH])
+        + b"".join(between + character for character in literal[HEAD_LENGTH:])
+        + b"))"
     )
 
 
 def cover(text: bytes, pattern: re.Pattern[bytes], covered: bytearray) -> None:
-    for found in pattern.finditer(text):
-        covered[found.start(1) : found.end(1)] = b"\1" * (found.end(1) - found.start(1))
+    for match in pattern.finditer(text):
+        covered[match.start(1) : match.end(1)] = b"\1" * (match.end(1) - match.start(1))
 
 
-# Few letters, so that patterns overlap, repeat and begin again in the middle of each other.
+# Few letters, so that patterns overlap, repeat, and begin within each other.
 LETTERS = st.sampled_from([b"a", b"b", b"a", b"b", b"\xff", b"\n", b" "])
-SOME = st.frozensets(st.lists(LETTERS, min_size=HEAD_LENGTH, max_size=9).map(b"".join), max_size=3)
-# No encoding has blanks in it.
-ENCODED = st.frozensets(st.text("ab", min_size=HEAD_LENGTH, max_size=9).map(str.encode), max_size=3)
+EXACT_PATTERNS = st.frozensets(st.lists(LETTERS, min_size=HEAD_LENGTH, max_size=9).map(b"".join), max_size=3)
+# Encodings contain no whitespace.
+BREAKABLE_PATTERNS = st.frozensets(st.text("ab", min_size=HEAD_LENGTH, max_size=9).map(str.encode), max_size=3)
 
 
 @st.composite
 def streams(draw: st.DrawFn) -> tuple[RedactionPatterns, list[bytes]]:
-    what = RedactionPatterns(draw(SOME), draw(ENCODED))
-    parts = st.one_of(LETTERS, *(st.sampled_from(sorted(each)) for each in what if each))
+    patterns = RedactionPatterns(draw(EXACT_PATTERNS), draw(BREAKABLE_PATTERNS))
+    parts = st.one_of(LETTERS, *(st.sampled_from(sorted(group)) for group in patterns if group))
     text = b"".join(draw(st.lists(parts, max_size=40)))
     cuts = sorted(draw(st.sets(st.integers(0, len(text)), max_size=len(text))))
-    return what, [text[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    return patterns, [text[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 
 
 @settings(max_examples=600, deadline=None)
@@ -81,8 +84,8 @@ def streams(draw: st.DrawFn) -> tuple[RedactionPatterns, list[bytes]]:
 @example((exact(b"aaab", b"abaaaaaa"), [bytes([byte]) for byte in b"ababaaabaa"]))
 @example((exact(b"abab", b"baba"), [b"ab", b"ab", b"a"]))
 def test_a_stream_gives_what_the_whole_text_gives(drawn: tuple[RedactionPatterns, list[bytes]]) -> None:
-    what, pieces = drawn
-    assert redacted(pieces, what) == naive(b"".join(pieces), what)
+    patterns, pieces = drawn
+    assert redacted(pieces, patterns) == naive(b"".join(pieces), patterns)
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=4, max_size=30)
@@ -91,16 +94,16 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
 @settings(max_examples=80, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=3), st.data())
 def test_random_secrets_in_random_pieces(secrets: list[str], data: st.DataObject) -> None:
-    what = build_redaction_patterns(NamedSecret("X", secret) for secret in secrets)
-    spelt = [*what.exact, *what.breakable]
-    parts = st.one_of(st.binary(max_size=5), *([st.sampled_from(sorted(spelt))] if spelt else []))
+    patterns = build_redaction_patterns(NamedSecret("X", secret) for secret in secrets)
+    forms = [*patterns.exact, *patterns.breakable]
+    parts = st.one_of(st.binary(max_size=5), *([st.sampled_from(sorted(forms))] if forms else []))
     text = b"".join(data.draw(st.lists(parts, max_size=8)))
     size = data.draw(st.integers(1, 7))
-    found = redacted((text[at : at + size] for at in range(0, len(text), size)), what)
-    assert found == naive(text, what)
+    output = redacted((text[at : at + size] for at in range(0, len(text), size)), patterns)
+    assert output == naive(text, patterns)
 
 
-# Nothing is held back that cannot be the beginning of a secret.
+# Only a possible beginning of a secret is held back.
 
 
 def test_what_is_no_beginning_comes_out_at_once() -> None:
@@ -137,11 +140,11 @@ def test_t64_a_wrapped_encoding_is_found_wherever_its_lines_end() -> None:
     secret = "hunter2-and-some-more-of-it-so-that-it-takes-two-lines"
     for before in range(60):
         encoded = base64.encodebytes(b"x" * before + secret.encode() + b"y" * 9)
-        found = redacted([encoded], of(secret))
-        assert found.count(REDACTION_MARK) == 1
-        # What its neighbours share a character with is left, and up to three characters at the end of a line.
-        left = len(b"".join(found.replace(REDACTION_MARK, b"").split()).rstrip(b"="))
-        assert left <= (before + 9) * 4 / 3 + 3 + 3
+        output = redacted([encoded], patterns_of(secret))
+        assert output.count(REDACTION_MARK) == 1
+        # Digits shared with neighbours are left, and up to three characters at the end of a line.
+        remaining = len(b"".join(output.replace(REDACTION_MARK, b"").split()).rstrip(b"="))
+        assert remaining <= (before + 9) * 4 / 3 + 3 + 3
 
 
 def spellings(text: str) -> dict[str, str]:
@@ -166,10 +169,10 @@ def spellings(text: str) -> dict[str, str]:
 @pytest.mark.parametrize("piece", [SECRET, *SECRET.split("\n")[:2], "third: 'it'"])
 def test_t64_every_spelling_is_found_byte_by_byte(piece: str, form: str) -> None:
     spelt = spellings(piece)[form].encode()
-    found = redacted((spelt[at : at + 1] for at in range(len(spelt))), of(SECRET))
-    assert REDACTION_MARK in found
-    # Of base64, what the neighbours share a character with is left, and their own characters.
-    assert len(found.replace(REDACTION_MARK, b"").rstrip(b"=")) <= 9
+    output = redacted((spelt[at : at + 1] for at in range(len(spelt))), patterns_of(SECRET))
+    assert REDACTION_MARK in output
+    # In base64, digits shared with neighbours are left, and those of the neighbours.
+    assert len(output.replace(REDACTION_MARK, b"").rstrip(b"=")) <= 9
 
 
 CASES = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
@@ -178,15 +181,15 @@ CASES = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
 @pytest.mark.parametrize("program", CASES["written"])
 def test_t64_what_programs_write_is_found(program: str) -> None:
     spelt = CASES["written"][program].encode()
-    found = redacted((spelt[at : at + 1] for at in range(len(spelt))), of(CASES["secret"]))
-    assert found == REDACTION_MARK
+    output = redacted((spelt[at : at + 1] for at in range(len(spelt))), patterns_of(CASES["secret"]))
+    assert output == REDACTION_MARK
 
 
 def test_the_lines_of_a_secret_are_secret_and_so_is_it_where_a_terminal_ends_them() -> None:
     for text in ("second-line-of-it", "    third: 'it'\n", SECRET.replace("\n", "\r\n")):
-        assert redacted([b"<", text.encode(), b">"], of(SECRET)).strip(b"< \n>") == REDACTION_MARK
-    # A line this short is only found with the rest.
-    assert redacted([b"ab"], of(SECRET)) == b"ab"
+        assert redacted([b"<", text.encode(), b">"], patterns_of(SECRET)).strip(b"< \n>") == REDACTION_MARK
+    # Such a short line is only found together with the others.
+    assert redacted([b"ab"], patterns_of(SECRET)) == b"ab"
 
 
 def test_t65_what_is_too_short_is_told_by_name_and_not_masked() -> None:
