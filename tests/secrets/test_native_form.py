@@ -106,16 +106,16 @@ def test_dotenv_metadata_that_sops_does_not_write_is_left_to_sops(machine: Secre
 
 def test_recipients_that_are_not_who_they_say(machine: SecretsFolder) -> None:
     """Some versions of sops try each key on each entry, others trust the name; the outcome is the same."""
-    own, other = machine.identity.public, new_identity().public
+    own, foreign = machine.identity.public, new_identity().public
     key = os.urandom(32)
     for name, entries, expected in (
         ("mine", [(own, wrap_data_key(key, own))], "ET611"),
-        ("lying", [(other, wrap_data_key(key, own))], LEFT_TO_SOPS),
-        ("lying-first", [(other, wrap_data_key(key, own)), None], LEFT_TO_SOPS),
-        ("another-first", [(other, wrap_data_key(key, other)), None], ""),
-        ("broken-first", [(other, wrap_data_key(key, other).replace("Y", "Z")), None], LEFT_TO_SOPS),
+        ("lying", [(foreign, wrap_data_key(key, own))], LEFT_TO_SOPS),
+        ("lying-first", [(foreign, wrap_data_key(key, own)), None], LEFT_TO_SOPS),
+        ("another-first", [(foreign, wrap_data_key(key, foreign)), None], ""),
+        ("broken-first", [(foreign, wrap_data_key(key, foreign).replace("Y", "Z")), None], LEFT_TO_SOPS),
         ("wrong-key-first", [(own, wrap_data_key(key, own)), None], "ET611"),
-        ("another-only", [(other, wrap_data_key(key, other))], "ET621"),
+        ("another-only", [(foreign, wrap_data_key(key, foreign))], "ET621"),
     ):
         data = forge(PLAIN, [own])
         own_entry = data["sops"]["age"][0]

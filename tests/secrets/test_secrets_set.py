@@ -121,11 +121,11 @@ def test_another_type_is_told(tree: SecretsTree) -> None:
 NEWLINES = [("x1\n", (), "x1"), ("x1\r\n", (), "x1"), ("x1\n\n", (), "x1\n"), ("x1\n", ("--keep-newline",), "x1\n")]
 
 
-@pytest.mark.parametrize(("told", "options", "value"), NEWLINES)
+@pytest.mark.parametrize(("stdin_input", "options", "value"), NEWLINES)
 def test_one_newline_at_the_end_is_not_meant(
-    tree: SecretsTree, told: str, options: tuple[str, ...], value: str
+    tree: SecretsTree, stdin_input: str, options: tuple[str, ...], value: str
 ) -> None:
-    assert tree.run("secrets", "set", PRODUCTION, "A", *options, stdin_input=told).code == 0
+    assert tree.run("secrets", "set", PRODUCTION, "A", *options, stdin_input=stdin_input).code == 0
     assert tree.plain(PRODUCTION)["A"] == value
 
 

@@ -61,7 +61,7 @@ class Spied(NamedTuple):
         assert not any(needle in output for needle in (*NEEDLES, *(needle.hex().encode() for needle in NEEDLES)))
         return result.code
 
-    def seen(self, name: str) -> str:
+    def log_text(self, name: str) -> str:
         file = self.log / name
         return file.read_text() if file.exists() else ""
 
@@ -139,16 +139,16 @@ def test_t59_t61_no_secret_in_arguments_or_files_whatever_is_done(spied: Spied) 
     folders = [spied.tree.root, spied.tree.home]
     with watched(folders) as leaks:
         run_all_commands(spied)
-    assert "--value-stdin" in spied.seen("arguments")
+    assert "--value-stdin" in spied.log_text("arguments")
     for needle in NEEDLES:
-        assert needle.decode() not in spied.seen("arguments")
-        assert needle.decode() not in spied.seen("variables")
-    assert spied.seen("files") == ""
-    assert spied.seen("processes") == ""
+        assert needle.decode() not in spied.log_text("arguments")
+        assert needle.decode() not in spied.log_text("variables")
+    assert spied.log_text("files") == ""
+    assert spied.log_text("processes") == ""
     assert leaks == []
     remaining = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
     assert not [file for file in remaining if any(needle in file.read_bytes() for needle in NEEDLES)]
-    copies = {Path(folder) for folder in spied.seen("folders").splitlines()} - {spied.tree.root}
+    copies = {Path(folder) for folder in spied.log_text("folders").splitlines()} - {spied.tree.root}
     assert copies
     assert not [folder for folder in copies if folder.exists()]
 
@@ -165,15 +165,15 @@ def test_t61_the_plaintext_of_the_editor_is_in_memory_and_only_ours(spied: Spied
         assert spied.run("secrets", "edit", PRODUCTION, EDITOR=str(script)) == 0
     assert leaks == []
     assert spied.tree.plain(PRODUCTION)["token"] == OTHER
-    (where,) = spied.seen("where").splitlines()
+    (where,) = spied.log_text("where").splitlines()
     if MEMORY.is_dir():
         assert where.startswith(f"{MEMORY}/envtree-")
-    modes = [line.split()[0][:10] for line in spied.seen("modes").splitlines()]
+    modes = [line.split()[0][:10] for line in spied.log_text("modes").splitlines()]
     assert modes == ["-rw-------", "drwx------", "drwx------"]
     assert not Path(where).parents[1].exists()
     # There is no plaintext before sops starts and after it ends.
-    assert spied.seen("files") == ""
-    assert CANARY not in spied.seen("variables")
+    assert spied.log_text("files") == ""
+    assert CANARY not in spied.log_text("variables")
 
 
 CRASHES = ["setting.set_value", "exchange.replace_file", "setting.check_fits", "parse_value"]
@@ -210,14 +210,14 @@ def test_t60_sops_gets_no_variable_that_it_does_not_need(spied: Spied) -> None:
     assert spied.run("secrets", "set", PRODUCTION, "token", stdin_input=CANARY, **OFFERED) == 0
     assert spied.run("secrets", "set", PRODUCTION, "token", stdin_input=OTHER, **OFFERED) == 0
     assert spied.run("secrets", "rotate", **OFFERED) == 0
-    variables = spied.seen("variables")
+    variables = spied.log_text("variables")
     assert "SOPS_AGE_KEY_FILE" in variables
     assert "marsupial" not in variables
     # The variables of the editor are passed to the editor.
     assert spied.run("secrets", "edit", PRODUCTION, **OFFERED) == 0
-    names = {line.partition("=")[0] for line in spied.seen("variables").splitlines() if "marsupial" in line}
+    names = {line.partition("=")[0] for line in spied.log_text("variables").splitlines() if "marsupial" in line}
     assert names == {"EDITOR"}
-    assert spied.seen("arguments").count("--config") == spied.seen("arguments").count("/dev/null")
+    assert spied.log_text("arguments").count("--config") == spied.log_text("arguments").count("/dev/null")
 
 
 # ── sops misbehaves, or should not be started ───────────────────────────────────────────────────────────────────────

@@ -21,9 +21,9 @@ def build_environment(
 ) -> ProgramEnvironment:
     """Return the environment of a child; a `pristine` one has only base and `inherited` variables of the caller."""
     names = {name.encode("utf-8", "surrogateescape") for name in inherited}
-    taken = {
+    caller_variables = {
         name: value
         for name, value in caller.items()
         if not name.startswith(_SOPS_PREFIX) and (not pristine or name in names or _BASE_VARIABLES.fullmatch(name))
     }
-    return taken | {name.encode(): value.encode() for name, value in variables.items()}
+    return caller_variables | {name.encode(): value.encode() for name, value in variables.items()}

@@ -1,4 +1,4 @@
-"""Report who can read which secret of which bundle, by the keys that the files are really encrypted for."""
+"""Report who can read which secret of which bundle, by the keys for which the files are really encrypted."""
 
 from collections.abc import Mapping
 from typing import NamedTuple

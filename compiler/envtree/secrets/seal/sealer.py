@@ -18,7 +18,7 @@ from envtree.system import disk
 
 
 class Sealer:
-    """The sealing of bundles of one output, with what it needs to reuse existing files."""
+    """A sealer for the bundles of one output, which reuses existing files."""
 
     def __init__(self, output: Output, policy: SecretsPolicy, *, only_check: bool) -> None:
         self._folder = output.folder

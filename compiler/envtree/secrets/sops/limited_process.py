@@ -37,7 +37,7 @@ class ProcessLimits(NamedTuple):
 
 
 class ProcessResult(NamedTuple):
-    """The exit code of a child and what it wrote on stdout."""
+    """The exit code of a child, and its output on stdout."""
 
     exit_code: int
     output: bytes
