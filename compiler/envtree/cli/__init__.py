@@ -1,4 +1,4 @@
-"""The command line. What a command needs is imported when it runs: `--help` and completion are felt."""
+"""The command-line interface. Commands are imported on demand, so that `--help` and completion are fast."""
 
 import gc
 import os
@@ -11,8 +11,7 @@ import click
 from click.shell_completion import shell_complete
 
 from envtree import __version__
-from envtree.cli.support import exits
-from envtree.cli.support.exits import ExitCode
+from envtree.cli.support.exits import ExitCode, run_command
 from envtree.cli.support.group import CommandGroup
 from envtree.cli.support.options import FolderParamType
 from envtree.system import console, signals
@@ -43,7 +42,7 @@ COMPLETE_VARIABLE = "_ENVTREE_COMPLETE"
     metavar="DIR",
     default=".",
     type=FolderParamType(),
-    help="Look for the tree from DIR upwards, not from here.",
+    help="Look for the tree from DIR upwards, not from the current folder.",
 )
 @click.pass_context
 def cli(ctx: click.Context, directory: "Path") -> None:
@@ -55,23 +54,22 @@ def cli(ctx: click.Context, directory: "Path") -> None:
 
 
 def invoke(arguments: list[str]) -> int:
-    """Run one command line; the exit code."""
+    """Run one command line and return its exit code."""
     instruction = os.environ.get(COMPLETE_VARIABLE)
     if instruction:
         return _run_completion(instruction)
-    # By its module: `run` is a command too, and the name of its module here.
-    return exits.run_command(lambda: _invoke(arguments))
+    return run_command(lambda: _invoke(arguments))
 
 
 def main() -> NoReturn:
-    """Run the command line of this process, and end it."""
-    # Documents live to the end and hold no cycles: looking for garbage among them costs a third of the time.
+    """Run the command line of this process and exit."""
+    # Documents live until the end and contain no cycles; garbage collection would cost a third of the time.
     gc.disable()
     console.prepare_streams()
-    # What goes wrong where nobody can catch it would be printed with its values.
+    # Python would print uncaught exceptions of destructors and threads together with their values.
     sys.unraisablehook = threading.excepthook = _ignore_exception
     code = _run_until_signal(lambda: invoke(sys.argv[1:]))
-    # Nor is there anything to look for in what is left: Python does so at its end, though it is told not to.
+    # Python collects garbage at exit even when collection is disabled; freezing leaves it nothing to search.
     gc.freeze()
     sys.exit(code)
 
@@ -82,19 +80,19 @@ def _invoke(arguments: list[str]) -> int:
 
 
 def _run_completion(instruction: str) -> int:
-    """Answer the shell."""
+    """Answer a completion request of the shell."""
     try:
         return shell_complete(cli, {}, "envtree", COMPLETE_VARIABLE, instruction)
-    except Exception:  # noqa: BLE001 -- there is no good moment to complain while somebody types
+    except Exception:  # noqa: BLE001 -- an error message would appear in the middle of what the user types
         return 1
 
 
 def _run_until_signal(command: Callable[[], int]) -> int:
-    """Do the work; its exit code, or that of Ctrl-C. The other signals end the process on their own."""
+    """Run a command; return its exit code, or the one for Ctrl-C. Other signals end the process by themselves."""
     try:
         signals.install_handlers()
         code = command()
-        # Nothing that happens while Python cleans up changes what was said.
+        # A signal during the shutdown of Python must not change the exit code.
         signals.ignore_all()
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED

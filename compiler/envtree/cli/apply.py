@@ -1,4 +1,4 @@
-"""`envtree apply`, declared."""
+"""Declaration of `envtree apply`."""
 
 from pathlib import Path
 
@@ -15,28 +15,28 @@ command = Command(
             required=False,
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
         ),
-        option("--prune", is_flag=True, help="Also remove what is ours and no longer in the tree."),
+        option("--prune", is_flag=True, help="Also delete managed objects that are no longer in the tree."),
         option(
             "--protect",
             "protected",
             metavar="KIND/NAME",
             multiple=True,
-            help="Refuse to remove these, such as 'environment/production*'; may be repeated.",
+            help="Refuse to delete these objects, such as 'environment/production*'; may be repeated.",
         ),
         option(
             "--vault",
             is_flag=True,
-            help="Also put the values of secrets into Kubiya's vault, each under the name of its variable.",
+            help="Also store secret values in Kubiya's vault, each under the name of its variable.",
         ),
         IDS_FILE,
         INPUTS,
         COLOR,
     ],
-    """Make Kubiya's control plane as the tree says.
+    """Apply the tree to Kubiya's control plane.
 
-    With PLAN, a file of 'envtree plan --out', exactly that is done, or nothing where the control plane has changed
-    since. Each write is read back and compared. What envtree did not make, or import, is never touched. A run that was
-    stopped is completed by the next one.
+    With PLAN, a file of 'envtree plan --out', exactly that plan is applied, or nothing if the control plane has changed
+    since. Each write is read back and compared. Objects that envtree neither created nor imported are never changed. A
+    run that was stopped is completed by the next one.
     """,
     "envtree apply plan.json --protect 'environment/production'",
 )

@@ -1,4 +1,4 @@
-"""`envtree check`, declared."""
+"""Declaration of `envtree check`."""
 
 from pathlib import Path
 
@@ -30,18 +30,18 @@ command = Command(
             "--format",
             "form",
             values=FINDING_FORMATS,
-            help="The form of the findings; text, or github where GITHUB_ACTIONS is set.",
+            help="The format of the findings; default: text, or github in GitHub Actions.",
         ),
         option(
             "-o",
             "--output",
             metavar="FILE",
             type=click.Path(dir_okay=False, path_type=Path),
-            help="Write the findings into FILE, not on stdout.",
+            help="Write the findings to FILE, not to stdout.",
         ),
         REPORTS,
-        option("--fix", is_flag=True, help="Mend what is safe to mend, then tell what is left."),
-        option("--diff", is_flag=True, help="With --fix: show what it would change, and change nothing."),
+        option("--fix", is_flag=True, help="Correct what is safe to correct, then report the rest."),
+        option("--diff", is_flag=True, help="With --fix: show its changes as a diff, and change nothing."),
         CHANGED_SINCE,
         STRICT,
         EXIT_ZERO,
@@ -52,14 +52,14 @@ command = Command(
         COLOR,
         VERBOSE,
     ],
-    """Find all that can be known to be wrong without a key.
+    """Report every error that can be found without a key.
 
     SELECTOR is a glob over bundle ids, such as 'shop/**@prod*'; without one all bundles are checked.
-    --fix quotes what readers of YAML type differently, corrects a key that is one slip away from the only
-    one it can mean, renames .yml files and sets wrong modelines right; comments and layout stay.
+    --fix quotes values that YAML readers type differently, corrects keys with one typo and only one possible
+    correction, renames .yml files and corrects modelines; comments and layout stay.
 
-    With --format json, stdout is one JSON object whatever happens, unless the command line is wrong.
-    With sarif, junit or gitlab it is one document in the same way.
+    With --format json, stdout is always one JSON object, except after a usage error. With sarif, junit or gitlab it is
+    one document in the same way.
     """,
     "envtree check 'shop/**@production'",
     can_replay=lambda params: not any(params[name] for name in ("fix", "diff", "since", "output", "reports")),

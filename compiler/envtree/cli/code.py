@@ -1,4 +1,4 @@
-"""`envtree code`, declared."""
+"""Declaration of `envtree code`."""
 
 import click
 
@@ -7,9 +7,9 @@ from envtree.cli.support.options import Command, complete_codes
 command = Command(
     "code",
     [click.Argument(["code"], required=False, shell_complete=complete_codes)],
-    """Say what a code means, by an example and its correction.
+    """Explain a diagnostic code, with an example and its fix.
 
-    Without CODE all codes are listed.
+    Without CODE, list all codes.
     """,
     "envtree code ET402",
 )

@@ -1,4 +1,4 @@
-"""`envtree compile`, declared."""
+"""Declaration of `envtree compile`."""
 
 import re
 from pathlib import Path
@@ -25,10 +25,10 @@ from envtree.model.formats import FORMAT_NAMES
 def _parse_shard(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, int] | None:
     if value is None:
         return None
-    found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", value)
-    if not found or not 1 <= int(found[1]) <= int(found[2]):
+    match = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", value)
+    if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise click.BadParameter("write K/N, such as 1/4, with K from 1 to N")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 command = Command(
@@ -40,57 +40,62 @@ command = Command(
             "--output",
             metavar="DIR",
             type=click.Path(file_okay=False, path_type=Path),
-            help="Where to write; else what organization.yaml says, else 'out' in the tree.",
+            help="The folder to write to; default: that of organization.yaml, else 'out' in the tree.",
         ),
         option(
             "--archive",
             metavar="FILE",
             type=click.Path(dir_okay=False, path_type=Path),
-            help="Pack the bundles into FILE, a .tar.zst or .zip with the same bytes each time; without -o only there. "
-            "With {project} in its path it is one for each project.",
+            help="Pack the bundles into FILE, a reproducible .tar.zst or .zip; without -o, write no folder. "
+            "With {project} in its path, write one archive for each project.",
         ),
         option(
             "--split",
             metavar="DIR",
             type=click.Path(file_okay=False, path_type=Path),
-            help="Write what is secret into DIR, alone, and everything else as '--secrets ref' does.",
+            help="Write the secrets to DIR, separately, and everything else as '--secrets ref' does.",
         ),
         option(
             "--receipt",
             is_flag=True,
-            help="Note in the manifest the commit and the files that the bundles are made from; 'verify' tells it.",
+            help="Record in the manifest the commit and files that the bundles are made from; 'verify' shows them.",
         ),
         choice(
             "--secrets",
             values=("plain", "ref", "seal"),
-            help="Write secrets in clear (the default), as references (needs no key), or sealed for their readers.",
+            help="Write secrets in clear, as references (needs no key), or encrypted for their readers; default: as "
+            "organization.yaml says, else plain.",
         ),
         choice(
             "--format",
             "formats",
             values=FORMAT_NAMES,
             multiple=True,
-            help="What to write, may be repeated: bundle.json always; else what organization.yaml says, else compose, "
-            "which is '.env'.",
+            help="A format to write besides bundle.json; may be repeated; default: those of organization.yaml, else "
+            "compose, which is '.env'.",
         ),
         choice(
             "--messages",
             "form",
             values=("text", "json", "github"),
-            help="The form of the findings; text, or github where GITHUB_ACTIONS is set.",
+            help="The format of the findings; default: text, or github in GitHub Actions.",
         ),
         option(
             "--provenance",
             is_flag=True,
-            help="Also write provenance.json, which says where each value comes from; there is no secret in it.",
+            help="Also write provenance.json with the origin of each value; it contains no secrets.",
         ),
-        option("--check", "only_check", is_flag=True, help="Write nothing; fail if the output differs, and say where."),
+        option(
+            "--check",
+            "only_check",
+            is_flag=True,
+            help="Write nothing; fail if files of the output would change, and list them.",
+        ),
         option(
             "--shard",
-            "part",
             metavar="K/N",
             callback=_parse_shard,
-            help="Only part K of N: whole projects, so that N machines together write what one would.",
+            help="Compile only part K of N, made of whole projects; all N parts are what one run would write.",
         ),
         CHANGED_SINCE,
         STRICT,
@@ -101,19 +106,19 @@ command = Command(
         option(
             "--verify-outputs",
             is_flag=True,
-            help="Read the files of an earlier run that would be left as they are; without it few large outputs are.",
+            help="Read every file of an earlier output before reusing it; default: only files with newer timestamps, "
+            "and of a large output only the manifest.",
         ),
         COLOR,
         VERBOSE,
     ],
-    """Write the bundles, all of them or none.
+    """Compile the bundles and write all of them, or none.
 
-    An error anywhere leaves the output as it is. SELECTOR is a glob over bundle ids; what it does not select is
-    neither replaced nor removed. With --messages json, stdout is one JSON object whatever happens, unless the command
-    line is wrong.
+    After any error the output is unchanged. SELECTOR is a glob over bundle ids; bundles that it does not select are
+    neither replaced nor removed. With --messages json, stdout is always one JSON object, except after a usage error.
     """,
     "envtree compile --secrets ref -o out",
     can_replay=lambda params: (
-        not any(params[name] for name in ("archive", "split", "receipt", "provenance", "only_check", "part", "since"))
+        not any(params[name] for name in ("archive", "split", "receipt", "provenance", "only_check", "shard", "since"))
     ),
 )

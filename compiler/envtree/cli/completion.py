@@ -1,4 +1,4 @@
-"""`envtree completion`, declared."""
+"""Declaration of `envtree completion`."""
 
 import click
 
@@ -9,7 +9,7 @@ command = Command(
     [click.Argument(["shell"], type=click.Choice(["bash", "zsh", "fish"]))],
     """Print a completion script for a shell.
 
-    It completes commands, options, and the ids of the tree's bundles.
+    It completes commands, options, and the bundle ids of the tree.
     """,
     'eval "$(envtree completion bash)"',
 )

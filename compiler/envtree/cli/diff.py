@@ -1,4 +1,4 @@
-"""`envtree diff`, declared."""
+"""Declaration of `envtree diff`."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from envtree.cli.support.options import (
     selector_option,
 )
 
-# A comment on GitHub, and what a heading, a sentence and a footer need.
+# The default fits into a comment on GitHub; the minimum leaves room for a heading, a sentence and a footer.
 DEFAULT_COMMENT_BYTES, MIN_COMMENT_BYTES = 60_000, 2_000
 
 command = Command(
@@ -33,7 +33,7 @@ command = Command(
             values=("text", "json", "markdown", "mermaid"),
             default="text",
             show_default=True,
-            help="For people, for programs, for a comment on a pull request, or as a drawing.",
+            help="The output format; markdown is for comments on pull requests, mermaid for a diagram.",
         ),
         option(
             "--limit",
@@ -41,25 +41,25 @@ command = Command(
             type=click.IntRange(min=MIN_COMMENT_BYTES),
             default=DEFAULT_COMMENT_BYTES,
             show_default=True,
-            help="The most that --format markdown takes; GitHub accepts 65536 characters.",
+            help="The maximum size of --format markdown; GitHub accepts 65536 characters.",
         ),
         option(
             "--saved",
             metavar="FILE",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help="Compare nothing: tell what --format json has said before.",
+            help="Compare nothing; show FILE, an earlier answer of --format json.",
         ),
         DETAILED_EXITCODE,
         INPUTS,
         JOBS,
         NO_CACHE,
         COLOR,
-        option(*VERBOSE.opts, is_flag=True, help="Name every bundle."),
+        option(*VERBOSE.opts, is_flag=True, help="List every bundle."),
     ],
-    """Show what differs in the bundles of two trees, and why.
+    """Show how the bundles of two trees differ, and why.
 
-    BASE and HEAD are revisions of the repository, or folders; without HEAD it is the tree as it is in the folder.
-    Nothing is checked out, and no key is needed: a secret counts as changed when its ciphertext is.
+    BASE and HEAD are revisions of the repository, or folders; HEAD defaults to the working tree. Nothing is checked
+    out, and no key is needed: a secret counts as changed if its ciphertext has changed.
     A SELECTOR is a glob over bundle ids; for --protect, 'production:**' is short for '**@production'.
     """,
     "envtree diff main --protect '**@production'",

@@ -1,4 +1,4 @@
-"""`envtree drift`, declared."""
+"""Declaration of `envtree drift`."""
 
 from envtree.cli.support.options import COLOR, IDS_FILE, INPUTS, PLAN_FORMAT, Command
 
@@ -10,10 +10,10 @@ command = Command(
         INPUTS,
         COLOR,
     ],
-    """Show what was changed at Kubiya behind git's back.
+    """Show changes at Kubiya that were not made through git.
 
-    That is what differs from what was applied last. What only the tree has changed since is no drift. The exit code is
-    1 if there is any, so that a job which runs by the clock fails.
+    Drift is a difference from the state that was last applied; a change that only the tree has made since is none. The
+    exit code is 1 if there is any drift, so that a scheduled job fails.
     """,
     "envtree drift --format markdown",
 )

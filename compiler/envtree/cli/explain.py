@@ -1,4 +1,4 @@
-"""`envtree explain`, declared."""
+"""Declaration of `envtree explain`."""
 
 import click
 
@@ -9,17 +9,18 @@ command = Command(
     [
         click.Argument(["id"], shell_complete=complete_ids),
         click.Argument(["key"], required=False, shell_complete=complete_keys),
-        option("--layers", is_flag=True, help="Show the order of the bundle's layers, and their files."),
+        option("--layers", is_flag=True, help="Show the layers of the bundle in order, with their files."),
         choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="For people, or JSON."
+            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
         ),
         INPUTS,
         COLOR,
     ],
     """Show where a value comes from, layer by layer.
 
-    KEY is a variable, or a path such as config.limits.cpu; without it, every key has a line. No secret is ever shown.
-    Where there is no answer, stdout is empty and stderr says why.
+    KEY is a variable, or a path such as config.limits.cpu; without it, all keys are listed. Secrets are never
+    shown.
+    If there is no answer, stdout is empty and stderr has the reason.
     """,
     "envtree explain shop/cart/bot@production LOG_LEVEL",
 )

@@ -1,4 +1,4 @@
-"""`envtree impact`, declared."""
+"""Declaration of `envtree impact`."""
 
 import click
 
@@ -14,17 +14,17 @@ command = Command(
             values=("text", "json", "ids"),
             default="text",
             show_default=True,
-            help="For people, JSON, or the ids of the bundles alone.",
+            help="The output format; ids lists only the ids of the bundles.",
         ),
-        option("-v", "--verbose", is_flag=True, help="Name every bundle."),
+        option("-v", "--verbose", is_flag=True, help="List every bundle."),
         COLOR,
     ],
     """Show which bundles a file feeds.
 
-    For each value of the file, it also tells in how many of them it counts, and what stands over it in the others.
-    FILE is relative to this folder, to the root of the tree, or to that of the repository, such as git names it: try
-    envtree impact $(git diff --name-only --diff-filter=d). A file that nothing is read from feeds no bundle; of
-    .sops.yaml it tells which secrets files fall under its rules. Where there is no answer, stdout is
+    For each value of the file, it also shows in how many of them the value is effective, and where it is overridden in
+    the others. FILE is relative to the current folder, to the root of the tree, or to that of the repository, as git
+    prints it: try envtree impact $(git diff --name-only --diff-filter=d). A file from which no value is read feeds no
+    bundle; for .sops.yaml, the secrets files that its rules match are listed. Where there is no answer, stdout is
     empty and stderr says why.
     """,
     "envtree impact environments/production.yaml",

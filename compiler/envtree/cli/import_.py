@@ -1,4 +1,4 @@
-"""`envtree import`, declared."""
+"""Declaration of `envtree import`."""
 
 from pathlib import Path
 
@@ -15,21 +15,21 @@ command = Command(
             "recipients",
             metavar="RECIPIENT",
             multiple=True,
-            help="Encrypt the secrets that are in use for this age recipient; may be repeated.",
+            help="Encrypt the secrets in use for this age recipient; may be repeated.",
         ),
         option(
             "--adopt",
             metavar="KIND/NAME",
             multiple=True,
-            help="Write no tree: from now on these objects are the tree's that we are in; may be repeated.",
+            help="Write no tree; the current tree manages these objects from now on; may be repeated.",
         ),
         IDS_FILE,
     ],
-    """Write Kubiya's live state as a tree into DIR.
+    """Write the live state of Kubiya as a tree into DIR.
 
-    What all agents share is said once. The tree compiles, and 'envtree plan' finds nothing to do: what a tree cannot
-    say, or what is not sure, is left alone and named. The control plane is not changed; DIR holds the ids of what is
-    the tree's from now on.
+    Settings that all agents share are written once. The tree compiles, and 'envtree plan' finds nothing to change:
+    objects that a tree cannot express with certainty are left out and listed. The control plane is not changed; DIR
+    also contains the ids of the objects that the tree manages from now on.
     """,
     "envtree import acme",
 )

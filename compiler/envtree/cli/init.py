@@ -1,4 +1,4 @@
-"""`envtree init`, declared."""
+"""Declaration of `envtree init`."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ command = Command(
     [click.Argument(["target"], metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))],
     """Write a small tree that compiles.
 
-    It comes with schemas for your editor; existing files are never overwritten.
+    It contains schemas for your editor; existing files are never overwritten.
     """,
     "envtree init demo && envtree -C demo check",
 )

@@ -1,4 +1,4 @@
-"""`envtree matrix`, declared."""
+"""Declaration of `envtree matrix`."""
 
 import click
 
@@ -10,17 +10,17 @@ command = Command(
         click.Argument(["key"], shell_complete=complete_keys),
         SELECTORS,
         choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="For people, or JSON."
+            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
         ),
-        option("-v", "--verbose", is_flag=True, help="Name every bundle and every place, and cut no value."),
+        option("-v", "--verbose", is_flag=True, help="List every bundle and location, and do not shorten values."),
         INPUTS,
         COLOR,
     ],
-    """Show one key over all bundles, grouped by value.
+    """Show one key in all bundles, grouped by value.
 
-    KEY is a variable, or a path such as config.limits.cpu; SELECTOR is a glob over bundle ids. Secrets are the same
+    KEY is a variable, or a path such as config.limits.cpu; SELECTOR is a glob over bundle ids. Secrets are equal
     if they come from the same ciphertext, and are never shown.
-    Where there is no answer, stdout is empty and stderr says why.
+    If there is no answer, stdout is empty and stderr has the reason.
     """,
     "envtree matrix LOG_LEVEL 'shop/**'",
 )

@@ -1,4 +1,4 @@
-"""`envtree merge-manifests`, declared."""
+"""Declaration of `envtree merge-manifests`."""
 
 from pathlib import Path
 
@@ -17,20 +17,20 @@ command = Command(
             "--output",
             metavar="DIR",
             type=click.Path(file_okay=False, path_type=Path),
-            help="Where to write all bundles and their one manifest; may be one of the outputs.",
+            help="The folder for all bundles and their manifest; may be one of the outputs.",
         ),
         option(
             "--archive",
             metavar="FILE",
             type=click.Path(dir_okay=False, path_type=Path),
-            help="Pack them into FILE, a .tar.zst or .zip; without -o only there.",
+            help="Pack them into FILE, a .tar.zst or .zip; without -o, write no folder.",
         ),
     ],
-    """Make one output of those of several machines.
+    """Merge the outputs of several machines into one.
 
-    They have compiled with --shard, and it is byte by byte what one of them would have written without. Neither the
-    tree nor a key is needed. OUTPUT is a folder or an archive. Outputs that are not the parts of one are refused: with
-    one bundle in two of them, or other secrets modes, editions, inputs or receipts.
+    The machines compile with --shard; the result is byte for byte what one of them would write without it. Neither the
+    tree nor a key is needed. OUTPUT is a folder or an archive. Outputs that do not belong together are refused: those
+    with a bundle in common, or with different secrets modes, editions, inputs or receipts.
     """,
     "envtree merge-manifests shard-1 shard-2 -o out",
 )

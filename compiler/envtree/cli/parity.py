@@ -1,4 +1,4 @@
-"""`envtree parity`, declared."""
+"""Declaration of `envtree parity`."""
 
 import click
 
@@ -16,22 +16,23 @@ from envtree.cli.support.options import (
 command = Command(
     "parity",
     [
-        click.Argument(["one"], metavar="ENV", shell_complete=complete_environments),
-        click.Argument(["other"], metavar="ENV", shell_complete=complete_environments),
+        click.Argument(["first"], metavar="ENV", shell_complete=complete_environments),
+        click.Argument(["second"], metavar="ENV", shell_complete=complete_environments),
         SELECTORS,
         choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="For people, or JSON."
+            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
         ),
         DETAILED_EXITCODE,
-        option("-v", "--verbose", is_flag=True, help="Name every bundle."),
+        option("-v", "--verbose", is_flag=True, help="List every bundle."),
         INPUTS,
         COLOR,
     ],
     """Show what one environment lacks and another has.
 
-    That is: keys, in agents of both; the types of values; and agents that are compiled for one of them only.
-    SELECTOR is a glob over bundle ids, and chooses agents. A key that a contract declares for one environment only is
-    told, but is no difference. Where there is no answer, stdout is empty and stderr says why.
+    It compares the keys and the types of values of agents in both environments, and lists agents that are compiled for
+    only one of them. SELECTOR is a glob over bundle ids that selects agents. A key that a contract declares for one
+    environment only is listed, but does not count as a difference. If there is no answer, stdout is
+    empty and stderr has the reason.
     """,
     "envtree parity staging production 'shop/**'",
 )

@@ -1,4 +1,4 @@
-"""`envtree plan`, declared."""
+"""Declaration of `envtree plan`."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ command = Command(
             "--out",
             metavar="FILE",
             type=click.Path(dir_okay=False, path_type=Path),
-            help="Also write the plan into FILE, for 'envtree apply FILE' to do just that.",
+            help="Also write the plan to FILE; 'envtree apply FILE' applies exactly that.",
         ),
         PLAN_FORMAT,
         DETAILED_EXITCODE,
@@ -24,8 +24,8 @@ command = Command(
     """Show what 'apply' would change at Kubiya, and why.
 
     The live state is read and nothing is changed. KUBIYA_API_KEY is the key, KUBIYA_CONTROL_PLANE_BASE_URL the address
-    where it is not Kubiya's own. Secrets are told by name; no key to them is needed. With --detailed-exitcode 0 means
-    that nothing differs, 2 that something does.
+    if it is not Kubiya's own. Secrets are listed by name; no key to them is needed. With --detailed-exitcode, 0 means
+    that nothing would change, 2 that something would.
     """,
     "envtree plan --out plan.json",
 )

@@ -1,4 +1,4 @@
-"""`envtree report`, declared."""
+"""Declaration of `envtree report`."""
 
 from pathlib import Path
 
@@ -22,11 +22,11 @@ command = Command(
         INPUTS,
         COLOR,
     ],
-    """Write the tree as one HTML file to look at.
+    """Write an HTML report of the tree, in one file.
 
-    Every value is in it, the layers that made it, and the findings. The file opens in a browser without a network,
-    loads nothing, and holds no secret. With BASE, a revision or a folder, it also shows what differs from there;
-    without HEAD the tree is the one in the folder.
+    It shows every value with the layers that set it, and the findings, but no secrets. The file opens in a browser
+    without a network and loads nothing. With BASE, a revision or a folder, it also shows the differences from there;
+    HEAD defaults to the working tree.
     """,
     "envtree report -o report.html",
 )

@@ -1,4 +1,4 @@
-"""`envtree schema`, declared."""
+"""Declaration of `envtree schema`."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ command = Command(
             "--export",
             metavar="DIR",
             type=click.Path(file_okay=False, path_type=Path),
-            help="Write all schemas into DIR, for editors.",
+            help="Write all schemas to DIR, for editors.",
         ),
     ],
     """Print the JSON Schema of a kind of file.
 
-    Without KIND the kinds are listed.
+    Without KIND, list the kinds.
     """,
     "envtree schema agent > agent.schema.json",
 )

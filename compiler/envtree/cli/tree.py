@@ -1,4 +1,4 @@
-"""`envtree tree`, declared."""
+"""Declaration of `envtree tree`."""
 
 from envtree.cli.support.options import COLOR, Command, choice
 
@@ -11,13 +11,13 @@ command = Command(
             values=("text", "json", "mermaid", "dot"),
             default="text",
             show_default=True,
-            help="For people, JSON, Mermaid (a large tree is folded), or Graphviz's dot.",
+            help="The output format; mermaid folds a large tree, dot is for Graphviz.",
         ),
         COLOR,
     ],
-    """Show projects, teams, agents and where they run.
+    """Show projects, teams, agents and their environments.
 
-    Where there is no answer, stdout is empty and stderr says why.
+    If there is no answer, stdout is empty and stderr has the reason.
     """,
     "envtree tree --format json | jq '.projects[].key'",
 )

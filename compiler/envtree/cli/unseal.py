@@ -1,4 +1,4 @@
-"""`envtree unseal`, declared."""
+"""Declaration of `envtree unseal`."""
 
 from pathlib import Path
 
@@ -15,15 +15,15 @@ command = Command(
             "--output",
             metavar="DIR",
             type=click.Path(file_okay=False, path_type=Path),
-            help="Write plain bundles into DIR, as 'compile' does; else one bundle is printed.",
+            help="Write plain bundles to DIR, as 'compile' does; without it, print one bundle.",
         ),
-        option("--force", is_flag=True, help="Print the bundle also where stdout is no terminal."),
+        option("--force", is_flag=True, help="Print the bundle even if stdout is not a terminal."),
     ],
-    """Put the secrets into bundles that refer to them.
+    """Resolve the secrets of compiled bundles.
 
-    What 'compile --secrets ref' or 'seal' wrote becomes what 'compile --secrets plain' writes.
+    The output of 'compile --secrets ref' or 'seal' becomes that of 'compile --secrets plain'.
     FOLDER is the folder of a bundle, its bundle.json, or a whole output, which needs -o. References are looked up in
-    the secrets files of the tree, which -C names.
+    the secrets files of the tree, which -C selects.
     """,
     "envtree unseal out/production/shop/checkout/refunds -o plain",
 )

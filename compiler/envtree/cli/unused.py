@@ -1,4 +1,4 @@
-"""`envtree unused`, declared."""
+"""Declaration of `envtree unused`."""
 
 from envtree.cli.support.options import COLOR, Command, choice, option
 
@@ -6,16 +6,16 @@ command = Command(
     "unused",
     [
         choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="For people, or JSON."
+            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
         ),
         option("--strict", is_flag=True, help="Exit with 1 if anything is found."),
         COLOR,
     ],
-    """Show what can go without a change of any bundle.
+    """Show what can be removed without changing any bundle.
 
-    That is all that reaches no bundle, or is shadowed in every one: values, secrets, files, declarations.
-    What is meant to stay can be allowed in place: `# envtree: allow CODE: why`.
-    Where there is no answer, stdout is empty and stderr says why.
+    This is everything that reaches no bundle, or is shadowed in every one: values, secrets, files, declarations.
+    Allow those that should stay with a comment in place: `# envtree: allow CODE: why`.
+    If there is no answer, stdout is empty and stderr has the reason.
     """,
     "envtree unused --strict",
 )

@@ -1,4 +1,4 @@
-"""`envtree verify`, declared."""
+"""Declaration of `envtree verify`."""
 
 from pathlib import Path
 
@@ -13,21 +13,23 @@ command = Command(
         option(
             "--expect",
             metavar="DIGEST",
-            help="The digest of the manifest, as 'verify' told it where the output was made.",
+            help="The expected digest of the manifest, as 'verify' shows it where the output was made.",
         ),
         option(
             "--repository",
             metavar="DIR",
             type=click.Path(exists=True, file_okay=False, path_type=Path),
-            help="Look whether the commit in the receipt has the files that the bundles were made from.",
+            help="Check that the commit in the receipt has the files that the bundles were made from.",
         ),
-        choice("--format", "form", values=("text", "json"), default="text", show_default=True, help="The form."),
+        choice(
+            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
+        ),
     ],
-    """Tell which bundles are not as they were compiled.
+    """Verify that bundles are as they were compiled.
 
-    It also tells what they were made from, if 'compile --receipt' noted that. OUTPUT is a folder or an archive that
-    'compile' made; neither a tree nor a key is needed. What is checked is that the files and the manifest agree. Who
-    can change both is found out by --expect, or by a signature over the archive.
+    It also shows what they were made from, if 'compile --receipt' recorded it. OUTPUT is a folder or an archive that
+    'compile' made; neither a tree nor a key is needed. The files are compared with the manifest. A change of both is
+    detected by --expect, or by a signature over the archive.
     """,
     "envtree verify out.tar.zst",
 )

@@ -1,4 +1,4 @@
-"""`envtree watch`, declared."""
+"""Declaration of `envtree watch`."""
 
 from pathlib import Path
 
@@ -16,21 +16,21 @@ command = Command(
             "--output",
             metavar="DIR",
             type=click.Path(file_okay=False, path_type=Path),
-            help="Write the bundles into DIR, as 'compile' does; without it they are only checked, without a key.",
+            help="Write the bundles to DIR, as 'compile' does; without it they are only checked, without a key.",
         ),
         choice(
             "--secrets",
             values=("plain", "ref", "seal"),
-            help="With -o: write secrets in clear, as references, or sealed; as in 'compile'.",
+            help="With -o: write secrets in clear, as references, or encrypted, as in 'compile'.",
         ),
         choice(
             "--format",
             "formats",
             values=FORMAT_NAMES,
             multiple=True,
-            help="With -o: what to write beside bundle.json, may be repeated; as in 'compile'.",
+            help="With -o: a format to write besides bundle.json, as in 'compile'; may be repeated.",
         ),
-        option("--once", is_flag=True, help="Tell how the tree stands, and end with the exit code of that."),
+        option("--once", is_flag=True, help="Run once, and exit with the exit code of 'check' or 'compile'."),
         STRICT,
         ALLOW_EMPTY,
         INPUTS,
@@ -38,9 +38,9 @@ command = Command(
     ],
     """Check or compile again whenever a file is saved.
 
-    Tells how the tree stands, and then of each change in a line which files it was, how many bundles differ and how
-    long it took; below it the findings that are new, and in a line each those that are gone. All of it goes to stdout.
-    Ctrl-C ends it.
+    First it reports the state of the tree. After each change it prints one line with the files, the number of bundles
+    that differ and the duration, then the new findings, and one line for each finding that is gone. All output goes to
+    stdout. Ctrl-C stops it.
     """,
     "envtree watch --once",
 )

@@ -1,4 +1,4 @@
-"""`envtree cache`, declared: each subcommand is a module here."""
+"""Declaration of `envtree cache`; its subcommands are the modules of this package."""
 
 from envtree.cli.support.group import CommandGroup
 
@@ -6,6 +6,6 @@ command = CommandGroup(
     "cache",
     ("clear",),
     "envtree.cli.cache",
-    help="Look after what is known from earlier runs.",
+    help="Manage the cache of earlier runs.",
     epilog="Example: envtree cache clear",
 )

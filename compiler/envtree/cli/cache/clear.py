@@ -1,14 +1,14 @@
-"""`envtree cache clear`, declared."""
+"""Declaration of `envtree cache clear`."""
 
 from envtree.cli.support.options import Command
 
 command = Command(
     "clear",
     [],
-    """Forget all earlier runs.
+    """Delete the cache of earlier runs.
 
-    What is known of them lies in $XDG_CACHE_HOME/envtree, else in ~/.cache/envtree: which files were read, by their
-    digests, and what was said. There is no secret in it, and nothing is lost with it but time.
+    It is in $XDG_CACHE_HOME/envtree, else in ~/.cache/envtree, and contains the digests of files that were read, and
+    the output. There are no secrets in it, and deleting it costs only time.
     """,
     "envtree cache clear",
     group="cache",

@@ -1,1 +1,1 @@
-"""What the commands do; a module here may import all of the compiler, for it is imported when its command runs."""
+"""The implementations of the commands; each is imported only when its command runs, so it may import the compiler."""

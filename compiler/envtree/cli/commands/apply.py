@@ -1,4 +1,4 @@
-"""`envtree apply`: the control plane becomes what the tree says; what was done is told on stderr."""
+"""Implementation of `envtree apply`: apply the tree to the control plane, and report the steps on stderr."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +32,7 @@ from envtree.system.console import err
 
 
 class ApplyOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     plan: Path | None
@@ -45,21 +45,23 @@ class ApplyOptions(NamedTuple):
 
 
 def run(options: ApplyOptions) -> ExitCode:
-    """Apply a saved plan, or one that is made now."""
+    """Apply a saved plan, or a new one."""
     tree = open_tree(options.directory)
-    where = require_access()
-    restored = _load_saved_plan(options.plan) if options.plan else None
-    found = _load_desired(tree, restored, options)
-    if not isinstance(found, DesiredState):
-        return found
-    with control_plane_client(where) as client:
+    access = require_access()
+    saved_plan = _load_saved_plan(options.plan) if options.plan else None
+    desired = _load_desired(tree, saved_plan, options)
+    if not isinstance(desired, DesiredState):
+        return desired
+    with control_plane_client(access) as client:
         try:
             with hold_organization_lock(client):
                 if options.vault:
-                    _push_secrets(where, found)
-                _apply_plan(client, found, restored, load_ids_file(tree, options.ids, found.organization), options)
-        except ApiError as refused:
-            raise refused.to_machine_error() from None
+                    _push_secrets(access, desired)
+                _apply_plan(
+                    client, desired, saved_plan, load_ids_file(tree, options.ids, desired.organization), options
+                )
+        except ApiError as error:
+            raise error.to_machine_error() from None
     return ExitCode.OK
 
 
@@ -72,12 +74,14 @@ def _load_saved_plan(path: Path) -> SavedPlan:
         raise usage_error(f"'{path}' is no plan of this version", "make one with: envtree plan --out FILE") from None
 
 
-def _load_desired(tree: DirectoryTree, restored: SavedPlan | None, options: ApplyOptions) -> DesiredState | ExitCode:
-    """What is to be; of a saved plan, nothing needs to be compiled but for its secrets."""
-    if restored and not options.vault:
-        return DesiredState(restored.organization, restored.desired, SecretValues())
-    found = load_desired_state(tree, options.inputs, options.color, decrypter_factory(tree) if options.vault else None)
-    return found._replace(desired=restored.desired) if restored and isinstance(found, DesiredState) else found
+def _load_desired(tree: DirectoryTree, saved_plan: SavedPlan | None, options: ApplyOptions) -> DesiredState | ExitCode:
+    """Return the desired state; a saved plan contains it, so that the tree is compiled only for secret values."""
+    if saved_plan and not options.vault:
+        return DesiredState(saved_plan.organization, saved_plan.desired, SecretValues())
+    desired = load_desired_state(
+        tree, options.inputs, options.color, decrypter_factory(tree) if options.vault else None
+    )
+    return desired._replace(desired=saved_plan.desired) if saved_plan and isinstance(desired, DesiredState) else desired
 
 
 def _push_secrets(access: ApiConfig, desired: DesiredState) -> None:
@@ -90,45 +94,46 @@ def _print_step(message: str) -> None:
 
 
 def _apply_plan(
-    client: Client, desired: DesiredState, restored: SavedPlan | None, ids_file: IdsFile, options: ApplyOptions
+    client: Client, desired: DesiredState, saved_plan: SavedPlan | None, ids_file: IdsFile, options: ApplyOptions
 ) -> None:
     live = read_live_state(client, desired.organization)
-    made = make_plan(desired.desired, live, ids_file.ids)
-    if restored and not restored.matches(made):
+    plan = make_plan(desired.desired, live, ids_file.ids)
+    if saved_plan and not saved_plan.matches(plan):
         message = "the control plane, or what we know of it, has changed since the plan was made"
         raise RefusedError("ET904", message, "make a new plan, and look at it")
-    _check_plan(made, options)
-    known = ids_file.ids
+    _check_plan(plan, options)
+    current_ids = ids_file.ids
 
-    def keep(ids: ManagedIds) -> None:
-        nonlocal known
-        known = ids
+    def store_ids(ids: ManagedIds) -> None:
+        nonlocal current_ids
+        current_ids = ids
         store_managed_ids(ids_file.path, ids)
 
-    apply_plan(made, live, known, ApplyContext(client, keep, _print_step, options.prune))
-    left = make_plan(desired.desired, read_live_state(client, desired.organization), known)
-    _report_result(made, left, options)
+    apply_plan(plan, live, current_ids, ApplyContext(client, store_ids, _print_step, options.prune))
+    remaining = make_plan(desired.desired, read_live_state(client, desired.organization), current_ids)
+    _report_result(plan, remaining, options)
 
 
-def _check_plan(made: SyncPlan, options: ApplyOptions) -> None:
-    if made.conflicts:
-        more = f", and {plural(len(made.conflicts) - 1, 'more name')}" if len(made.conflicts) > 1 else ""
-        message = f"{made.conflicts[0]} is there already and not ours{more}"
+def _check_plan(plan: SyncPlan, options: ApplyOptions) -> None:
+    if plan.conflicts:
+        more = f", and {plural(len(plan.conflicts) - 1, 'more name')}" if len(plan.conflicts) > 1 else ""
+        message = f"{plan.conflicts[0]} is there already and not ours{more}"
         raise RefusedError("ET906", message, "take it over with 'envtree import', or rename one of the two")
-    kept = next(find_protected(made.changes, options.protected), None) if options.prune else None
-    replaced = next(find_protected((one for one in made.changes if one.action == "replace"), options.protected), None)
-    if kept or replaced:
-        message = f"{kept or replaced} is protected, and would be removed"
+    deleted = next(find_protected(plan.changes, options.protected), None) if options.prune else None
+    replacements = (change for change in plan.changes if change.action == "replace")
+    replaced = next(find_protected(replacements, options.protected), None)
+    if deleted or replaced:
+        message = f"{deleted or replaced} is protected, and would be removed"
         raise RefusedError("ET907", message, "leave it in the tree, or do not protect it")
 
 
-def _report_result(made: SyncPlan, left: SyncPlan, options: ApplyOptions) -> None:
-    """Say what was done, once the control plane has been looked at again."""
-    wrong = [one for one in left.changes if one.action != "delete"]
-    if wrong:
-        message = f"the control plane did not keep all that was sent: {wrong[0].ref} still differs"
+def _report_result(plan: SyncPlan, remaining: SyncPlan, options: ApplyOptions) -> None:
+    """Report what was applied; raise MachineError if a plan made afterwards still has changes other than deletions."""
+    failed = [change for change in remaining.changes if change.action != "delete"]
+    if failed:
+        message = f"the control plane did not keep all that was sent: {failed[0].ref} still differs"
         raise MachineError("ET905", message, "run 'envtree plan' to see what is there now")
-    stay = [one for one in left.changes if one.action == "delete"]
-    err(f"applied {plan_summary(made, prune=options.prune)}\n")
-    if stay:
-        err(f"{plural(len(stay), 'object')} that the tree no longer has would go with --prune\n")
+    deletions = [change for change in remaining.changes if change.action == "delete"]
+    err(f"applied {plan_summary(plan, prune=options.prune)}\n")
+    if deletions:
+        err(f"{plural(len(deletions), 'object')} that the tree no longer has would go with --prune\n")

@@ -1,4 +1,4 @@
-"""`envtree check`: findings on stdout and in files, their number on stderr."""
+"""Implementation of `envtree check`: findings on stdout and in files, a summary on stderr."""
 
 import sys
 from pathlib import Path
@@ -32,7 +32,7 @@ from envtree.system.workers import process_count
 
 
 class CheckOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     selectors: tuple[str, ...]
@@ -53,53 +53,59 @@ class CheckOptions(NamedTuple):
 
 
 def run(options: CheckOptions) -> ExitCode:
-    """Check the tree and tell what was found."""
+    """Check the tree and report the findings."""
     if options.diff and not options.fix:
         raise usage_error("--diff goes with --fix", "to compare with what is compiled, use envtree compile --check")
     with report_errors_as(options.form):
         tree = open_tree(options.directory)
-    own = ((effective_format(options.form), options.output),) if options.output else ()
-    files = report_files((*own, *options.reports), tree.root)
-    # The lines that are shown are remembered, too.
-    shown = options.replay_cache.tree if options.replay_cache else tree
-    view = make_render_options(shown, strict=options.strict, verbose=options.verbose)
-    with report_errors_as("text" if options.output else options.form, files, view):
-        with translate_input_errors(), show_progress(sys.stderr) as told:
-            request = _make_request(tree, options)._replace(progress=told, jobs=process_count(options.jobs))
+    output = ((effective_format(options.form), options.output),) if options.output else ()
+    files = report_files((*output, *options.reports), tree.root)
+    # The replay depends on the source lines that are shown, so they are read through the recording tree.
+    recorded_tree = options.replay_cache.tree if options.replay_cache else tree
+    render_options = make_render_options(recorded_tree, strict=options.strict, verbose=options.verbose)
+    with report_errors_as("text" if options.output else options.form, files, render_options):
+        with translate_input_errors(), show_progress(sys.stderr) as progress:
+            request = _make_request(tree, options)._replace(progress=progress, jobs=process_count(options.jobs))
             request = options.replay_cache.with_project_cache(request) if options.replay_cache else request
-            fixed = fix(request) if options.fix else FixResult((), check(request), 0)
+            fix_result = fix(request) if options.fix else FixResult((), check(request), 0)
         if options.diff:
-            out(render_diff(fixed.changes))
-            if not fixed.changes:
-                err(f"nothing to mend: {count_summary(build_report(fixed.outcome))}\n")
-            return ExitCode.FAILURE if fixed.changes and not options.exit_zero else ExitCode.OK
-        write_changes(fixed.changes, tree.root)
-    messages = ReportPrinter(view, options.form, options.color, sys.stdout, files, quiet=options.output is not None)
+            out(render_diff(fix_result.changes))
+            if not fix_result.changes:
+                err(f"nothing to mend: {count_summary(build_report(fix_result.outcome))}\n")
+            return ExitCode.FAILURE if fix_result.changes and not options.exit_zero else ExitCode.OK
+        write_changes(fix_result.changes, tree.root)
+    printer = ReportPrinter(
+        render_options, options.form, options.color, sys.stdout, files, quiet=options.output is not None
+    )
 
-    def say() -> int:
-        return _report_outcome(options, fixed, tree, messages)
+    def report() -> int:
+        return _report_outcome(options, fix_result, tree, printer)
 
-    return ExitCode(options.replay_cache.report_and_store(fixed.outcome, None, say) if options.replay_cache else say())
+    return ExitCode(
+        options.replay_cache.report_and_store(fix_result.outcome, None, report) if options.replay_cache else report()
+    )
 
 
-def _report_outcome(options: CheckOptions, fixed: FixResult, tree: DirectoryTree, messages: ReportPrinter) -> ExitCode:
-    report = build_report(fixed.outcome)
-    messages.print_report(report)
-    changed = f"changed {plural(len(fixed.changes), 'file')}, " if options.fix else ""
-    scope = _checked_scope(report, len(fixed.outcome.selected), options)
-    messages.print_summary(report, f"{changed}{scope}: {count_summary(report)}{_fixable_note(report, tree, options)}")
+def _report_outcome(
+    options: CheckOptions, fix_result: FixResult, tree: DirectoryTree, printer: ReportPrinter
+) -> ExitCode:
+    report = build_report(fix_result.outcome)
+    printer.print_report(report)
+    changed = f"changed {plural(len(fix_result.changes), 'file')}, " if options.fix else ""
+    scope = _checked_scope(report, len(fix_result.outcome.selected), options)
+    printer.print_summary(report, f"{changed}{scope}: {count_summary(report)}{_fixable_note(report, tree, options)}")
     return ExitCode.OK if options.exit_zero else exit_code_for(report.findings, strict=options.strict)
 
 
 def _fixable_note(report: RunReport, tree: DirectoryTree, options: CheckOptions) -> str:
-    """How many files --fix would try to mend; the tree is read again only if a finding is of that kind."""
-    mendable = not options.fix and any(finding.diagnostic.code in FIXABLE_CODES for finding in report.findings)
-    count = len(plan_changes(report.findings, tree, Schemas())) if mendable else 0
+    """Say how many files --fix may change; the tree is read again only if there is a fixable finding."""
+    has_fixable = not options.fix and any(finding.diagnostic.code in FIXABLE_CODES for finding in report.findings)
+    count = len(plan_changes(report.findings, tree, Schemas())) if has_fixable else 0
     return f" (--fix may mend {plural(count, 'file')})" if count else ""
 
 
 def _checked_scope(report: RunReport, selected: int, options: CheckOptions) -> str:
-    """How much of what was asked for could be checked."""
+    """Describe how many of the selected bundles were checked."""
     checked = len(report.checked_bundles)
     if options.since is not None and not selected:
         return f"no bundle is affected since {options.since}"
@@ -111,5 +117,11 @@ def _checked_scope(report: RunReport, selected: int, options: CheckOptions) -> s
 
 
 def _make_request(tree: DirectoryTree, options: CheckOptions) -> Request:
-    request = tree_request(tree, options.selectors, options.inputs, Environ(), allow_empty=options.allow_empty)
+    request = tree_request(
+        tree,
+        selectors=options.selectors,
+        inputs=options.inputs,
+        environ=Environ(),
+        allow_empty=options.allow_empty,
+    )
     return limit_to_affected(request, options.since) if options.since is not None else request

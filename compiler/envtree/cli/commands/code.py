@@ -1,4 +1,4 @@
-"""`envtree code`: the page of a code, or all codes."""
+"""Implementation of `envtree code`: the page of a diagnostic code, or the list of all codes."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,14 +12,14 @@ from envtree.system.console import out
 
 
 class CodeOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     code: str | None
 
 
 def run(options: CodeOptions) -> ExitCode:
-    """Print one page, or a line for each code."""
+    """Print the page of a code, or a line for each code."""
     if options.code is None:
         out("".join(f"{name}  {code.severity:<8} {code.title}\n" for name, code in sorted(CODES.items())))
         return ExitCode.OK

@@ -1,4 +1,4 @@
-"""`envtree compile`: bundles into a folder, findings and what was done on stderr."""
+"""Implementation of `envtree compile`: write bundles to a folder or archive, findings and a summary on stderr."""
 
 import os
 import re
@@ -55,7 +55,7 @@ _ROOT_LOCATION = Location(Kind.ORGANIZATION, "", "", "")
 
 
 class OutputDefaults(NamedTuple):
-    """The defaults of `compile`; `directory` is relative to the tree's root."""
+    """Defaults of the options of `compile`; `directory` is relative to the root of the tree."""
 
     directory: str = "out"
     secrets: str = "plain"
@@ -63,21 +63,21 @@ class OutputDefaults(NamedTuple):
 
 
 def load_output_defaults(tree: DirectoryTree) -> OutputDefaults:
-    """The tree's defaults; a file that cannot be read says nothing here, and everything in the run itself."""
+    """Return the defaults of organization.yaml; problems of the file are ignored here, and reported by the run."""
     data = tree.read(ROOT_FILE)
     if not isinstance(data, bytes):
         return OutputDefaults()
     document = parse(Source(ROOT_FILE, _ROOT_LOCATION, data, ""), Diagnostics())
     formats = get_field(document, "output", "formats")
     return OutputDefaults(
-        get_text(get_field(document, "output", "directory")) or OutputDefaults().directory,
-        get_text(get_field(document, "output", "secrets")) or OutputDefaults().secrets,
-        tuple(str(item.value) for item in get_text_scalars(formats)) if formats else DEFAULT_FORMATS,
+        directory=get_text(get_field(document, "output", "directory")) or OutputDefaults().directory,
+        secrets=get_text(get_field(document, "output", "secrets")) or OutputDefaults().secrets,
+        formats=tuple(str(item.value) for item in get_text_scalars(formats)) if formats else DEFAULT_FORMATS,
     )
 
 
 class CompileOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     selectors: tuple[str, ...]
@@ -90,7 +90,7 @@ class CompileOptions(NamedTuple):
     form: str | None
     provenance: bool
     only_check: bool
-    part: tuple[int, int] | None
+    shard: tuple[int, int] | None
     since: str | None
     strict: bool
     allow_empty: bool
@@ -102,59 +102,64 @@ class CompileOptions(NamedTuple):
 
 
 def run(options: CompileOptions) -> ExitCode:
-    """Compile the tree, or compare it with what is written."""
+    """Compile the tree, or with --check compare it with the existing output."""
     with report_errors_as(options.form):
         return _compile(options)
 
 
 def _compile(options: CompileOptions) -> ExitCode:
     tree = open_tree(options.directory)
-    # The lines that are shown are remembered, too.
-    view = make_render_options(options.replay_cache.tree if options.replay_cache else tree, verbose=options.verbose)
-    messages = ReportPrinter(view, options.form, options.color, sys.stderr)
-    request, places, formats, beside = make_compile_plan(options, tree)
-    work = check_outputs if options.only_check else publish
-    with translate_input_errors(), show_progress(sys.stderr) as told:
-        part = make_shard(tree, *options.part) if options.part else None
-        made_from, read = _open_receipts(options, tree, part)
-        request = request._replace(progress=told, shard=part, jobs=process_count(options.jobs))
+    # The replay depends on the source lines that are shown, so they are read through the recording tree.
+    recorded_tree = options.replay_cache.tree if options.replay_cache else tree
+    printer = ReportPrinter(
+        make_render_options(recorded_tree, verbose=options.verbose), options.form, options.color, sys.stderr
+    )
+    request, destinations, formats, add_files = make_compile_plan(options, tree)
+    write_or_check = check_outputs if options.only_check else publish
+    with translate_input_errors(), show_progress(sys.stderr) as progress:
+        shard = make_shard(tree, *options.shard) if options.shard else None
+        receipt_factory, source_tree = _open_receipts(options, tree, shard)
+        request = request._replace(progress=progress, shard=shard, jobs=process_count(options.jobs))
         if options.since is not None:
             request = limit_to_affected(request, options.since)
         request = (
-            options.replay_cache.with_project_cache(request) if options.replay_cache else request._replace(tree=read)
+            options.replay_cache.with_project_cache(request)
+            if options.replay_cache
+            else request._replace(tree=source_tree)
         )
-        outcome = work(request, places, formats, beside, made_from)
+        outcome = write_or_check(request, destinations, formats, add_files, receipt_factory)
 
-    def say() -> int:
-        return _report_outcome(options, messages, outcome, places)
+    def report() -> int:
+        return _report_outcome(options, printer, outcome, destinations)
 
-    # What lies sealed beside the bundles has been decided by a key.
-    memory = options.replay_cache if places.primary.mode != "seal" else None
-    return ExitCode(memory.report_and_store(outcome, places.folder, say) if memory else say())
+    # Whether sealed files are up to date depends on a key, which the cache does not record.
+    cache = options.replay_cache if destinations.primary.mode != "seal" else None
+    return ExitCode(cache.report_and_store(outcome, destinations.folder, report) if cache else report())
 
 
 def make_compile_plan(options: CompileOptions, tree: DirectoryTree) -> CompilePlan:
-    """What to compile, where to and as what."""
-    preset = load_output_defaults(tree)
+    """Return the request, destinations and formats of a command line, with the defaults of the tree."""
+    defaults = load_output_defaults(tree)
     _check_whole_tree_formats(options)
-    places = _choose_places(options, preset, tree)
-    formats = frozenset({"bundle", *(options.formats or preset.formats)})
-    return CompilePlan(_make_request(options, tree, places), places, formats, _choose_extras(options, places))
+    destinations = _choose_destinations(options, defaults, tree)
+    formats = frozenset({"bundle", *(options.formats or defaults.formats)})
+    request = _make_request(options, tree, destinations)
+    return CompilePlan(request, destinations, formats, _choose_extra_files(options, destinations))
 
 
 def _check_whole_tree_formats(options: CompileOptions) -> None:
-    """What is made of the whole tree is not made of a part, and goes into no archive of a part."""
-    asked = sorted(WHOLE_TREE_FORMATS.intersection(options.formats))
-    ways = {"--shard": options.part, "--changed-since": options.since, "a selector": options.selectors}
-    part = next((way for way, given in ways.items() if given), None)
-    if asked and part:
-        raise usage_error(f"--format {asked[0]} is of the whole tree, and {part} selects a part", "leave one out")
-    if asked and PROJECT_PLACEHOLDER in str(options.archive or ""):
-        message = f"--format {asked[0]} is of the whole tree, and '{options.archive}' is one for each project"
+    """Raise a usage error for formats of the whole tree together with an option that limits the run or an archive."""
+    whole_tree = sorted(WHOLE_TREE_FORMATS.intersection(options.formats))
+    limits = {"--shard": options.shard, "--changed-since": options.since, "a selector": options.selectors}
+    limit = next((name for name, value in limits.items() if value), None)
+    if whole_tree and limit:
+        raise usage_error(f"--format {whole_tree[0]} is of the whole tree, and {limit} selects a part", "leave one out")
+    if whole_tree and PROJECT_PLACEHOLDER in str(options.archive or ""):
+        message = f"--format {whole_tree[0]} is of the whole tree, and '{options.archive}' is one for each project"
         raise usage_error(message, "leave one out")
 
 
-def _choose_places(options: CompileOptions, defaults: OutputDefaults, tree: DirectoryTree) -> Destinations:
+def _choose_destinations(options: CompileOptions, defaults: OutputDefaults, tree: DirectoryTree) -> Destinations:
     mode = _secrets_mode(options, defaults)
     if options.split and mode != "plain":
         raise usage_error(f"--split parts what is in clear, and --secrets {mode} writes no secret so", "leave one out")
@@ -163,69 +168,71 @@ def _choose_places(options: CompileOptions, defaults: OutputDefaults, tree: Dire
             f"'{options.archive}' is no archive that can be made", f"end it in {' or '.join(ARCHIVE_SUFFIXES)}"
         )
     _check_archive_pattern(options.archive)
-    shown: SecretsMode = "ref" if options.split else mode
+    public_mode: SecretsMode = "ref" if options.split else mode
 
-    def at(folder: Path | None, mode: SecretsMode = shown) -> Output | None:
-        return Output(folder, tree.root, mode, EDITION, {}, lambda _: True) if folder else None
+    def output(folder: Path | None, mode: SecretsMode = public_mode) -> Output | None:
+        if folder is None:
+            return None
+        return Output(folder, tree_root=tree.root, mode=mode, edition=EDITION, inputs={}, is_selected=lambda _: True)
 
     folder = None if options.archive and not options.output else _output_folder(options, defaults, tree)
-    places = Destinations(at(folder), at(options.archive), at(options.split, "plain"))
-    _check_disjoint(places)
-    return places
+    destinations = Destinations(output(folder), output(options.archive), output(options.split, "plain"))
+    _check_disjoint(destinations)
+    return destinations
 
 
 def _check_archive_pattern(archive: Path | None) -> None:
-    """An archive has a name of its own, or one for each project."""
-    for found in re.findall(r"\{\w*\}", str(archive or "")):
-        if found != PROJECT_PLACEHOLDER:
+    """Raise a usage error for a placeholder in the path of an archive other than that of the project."""
+    for placeholder in re.findall(r"\{\w*\}", str(archive or "")):
+        if placeholder != PROJECT_PLACEHOLDER:
             raise usage_error(
-                f"'{found}' in '{archive}' stands for nothing", f"write {PROJECT_PLACEHOLDER}, or another name"
+                f"'{placeholder}' in '{archive}' stands for nothing", f"write {PROJECT_PLACEHOLDER}, or another name"
             )
 
 
-def _check_disjoint(places: Destinations) -> None:
-    """No place lies in another: what one run writes there the other would remove, or publish."""
-    found = [Path(os.path.abspath(place.folder)).resolve() for place in (places.folder, places.secret) if place]
-    archive = [Path(os.path.abspath(places.archive.folder)).resolve()] if places.archive else []
-    for one, other in permutations((*found, *archive), 2):
-        if one.is_relative_to(other):
-            raise usage_error(f"'{one}' lies in '{other}'", "choose places beside each other")
+def _check_disjoint(destinations: Destinations) -> None:
+    """Raise a usage error for a destination inside another, which would remove or publish it."""
+    outputs = (destinations.folder, destinations.secret, destinations.archive)
+    paths = [Path(os.path.abspath(output.folder)).resolve() for output in outputs if output]
+    for inner, outer in permutations(paths, 2):
+        if inner.is_relative_to(outer):
+            raise usage_error(f"'{inner}' lies in '{outer}'", "choose places beside each other")
 
 
 def _open_receipts(
-    options: CompileOptions, tree: DirectoryTree, part: Shard | None
+    options: CompileOptions, tree: DirectoryTree, shard: Shard | None
 ) -> tuple[ReceiptFactory | None, Tree]:
-    """What notes where the bundles come from, and the tree for a run that it can be told of."""
+    """Return the receipt factory, if any, and the tree to read, which records what a receipt contains."""
     if not options.receipt:
         return None, tree
     from envtree.delivery.receipt import record_receipt  # noqa: PLC0415
 
-    found = record_receipt(tree, part)
-    return found.make_receipts, found.tree
+    recording = record_receipt(tree, shard)
+    return recording.make_receipts, recording.tree
 
 
-def _choose_extras(options: CompileOptions, places: Destinations) -> AddFiles:
-    """What lies beside each bundle; few ask for anything, and all would wait for it to load."""
-    beside: AddFiles = without_extra_files
+def _choose_extra_files(options: CompileOptions, destinations: Destinations) -> AddFiles:
+    """Return the function that adds files to each bundle; its modules are imported only if they are needed."""
+    add_files: AddFiles = without_extra_files
     if options.provenance:
         from envtree.queries.explain.provenance_file import attach_provenance  # noqa: PLC0415
 
-        beside = attach_provenance
-    if places.primary.mode == "seal":
+        add_files = attach_provenance
+    if destinations.primary.mode == "seal":
         from envtree.secrets.seal import add_sealed_files  # noqa: PLC0415
 
-        beside = add_sealed_files(beside, places.primary, only_check=options.only_check)
-    return beside
+        add_files = add_sealed_files(add_files, destinations.primary, only_check=options.only_check)
+    return add_files
 
 
-def _make_request(options: CompileOptions, tree: DirectoryTree, places: Destinations) -> Request:
-    keyless = places.primary.mode == "ref" and not places.secret
+def _make_request(options: CompileOptions, tree: DirectoryTree, destinations: Destinations) -> Request:
+    keyless = destinations.primary.mode == "ref" and not destinations.secret
     return tree_request(
         tree,
-        options.selectors,
-        options.inputs,
-        Environ(),
-        None if keyless else decrypter_factory(tree),
+        selectors=options.selectors,
+        inputs=options.inputs,
+        environ=Environ(),
+        decrypter=None if keyless else decrypter_factory(tree),
         require_inputs=True,
         strict=options.strict,
         allow_empty=options.allow_empty,
@@ -240,41 +247,41 @@ def _secrets_mode(options: CompileOptions, defaults: OutputDefaults) -> SecretsM
 
 
 def _output_folder(options: CompileOptions, defaults: OutputDefaults, tree: DirectoryTree) -> Path:
-    """Where to write, as short as it can be said from here."""
+    """Return the output folder, relative to the current folder if it is inside."""
     if options.output:
         return options.output
-    folder, here = tree.root / defaults.directory, Path.cwd()
-    # Who may change a file of the tree must not choose what is overwritten elsewhere.
+    folder, cwd = tree.root / defaults.directory, Path.cwd()
+    # A change to a file of the tree must not be able to overwrite files elsewhere.
     if not folder.resolve().is_relative_to(tree.root):
         message = f"the output folder '{defaults.directory}' of organization.yaml lies outside the tree"
         raise RefusedError("ET806", message, "name a folder inside it, or use -o")
-    return folder.relative_to(here) if folder.is_relative_to(here) else folder
+    return folder.relative_to(cwd) if folder.is_relative_to(cwd) else folder
 
 
 def _report_outcome(
-    options: CompileOptions, messages: ReportPrinter, outcome: RunOutcome, places: Destinations
+    options: CompileOptions, printer: ReportPrinter, outcome: RunOutcome, destinations: Destinations
 ) -> ExitCode:
-    found = exit_code_for(outcome.findings, strict=options.strict)
-    # A comparison that errors cut short says nothing.
-    differences = () if found else outcome.differences
+    code = exit_code_for(outcome.findings, strict=options.strict)
+    # A comparison that errors interrupted has no result.
+    differences = () if code else outcome.differences
     report = build_report(outcome, differences if options.only_check else None)
-    messages.print_report(report)
-    if not messages.is_machine_readable:
+    printer.print_report(report)
+    if not printer.is_machine_readable:
         out("".join(f"{printable(path)}\n" for path in differences))
-    messages.print_summary(report, _summary(options, report, found, places))
-    return found or (ExitCode.FAILURE if differences else ExitCode.OK)
+    printer.print_summary(report, _summary(options, report, code, destinations))
+    return code or (ExitCode.FAILURE if differences else ExitCode.OK)
 
 
-def _summary(options: CompileOptions, report: RunReport, code: ExitCode, places: Destinations) -> str:
+def _summary(options: CompileOptions, report: RunReport, code: ExitCode, destinations: Destinations) -> str:
     bundles, warnings = plural(len(report.checked_bundles), "bundle"), count_summary(report)
-    added = "" if warnings == "no errors" else f": {warnings}"
-    where = " and ".join(f"'{place.folder}'" for place in (places.folder, places.archive) if place)
-    if places.secret:
-        where += f", and their secrets to '{places.secret.folder}'" if not options.only_check else ""
+    findings = "" if warnings == "no errors" else f": {warnings}"
+    locations = " and ".join(f"'{output.folder}'" for output in (destinations.folder, destinations.archive) if output)
+    if destinations.secret:
+        locations += f", and their secrets to '{destinations.secret.folder}'" if not options.only_check else ""
     if code:
-        return f"compared nothing{added}" if options.only_check else f"wrote nothing{added}"
+        return f"compared nothing{findings}" if options.only_check else f"wrote nothing{findings}"
     if not options.only_check:
-        return f"wrote {bundles} to {where}{added}"
+        return f"wrote {bundles} to {locations}{findings}"
     if report.differences:
-        return f"{plural(len(report.differences), 'file')} in {where} would change{added}"
-    return f"{bundles} in {where} are up to date{added}"
+        return f"{plural(len(report.differences), 'file')} in {locations} would change{findings}"
+    return f"{bundles} in {locations} are up to date{findings}"

@@ -1,4 +1,4 @@
-"""`envtree completion`: a script for the shell on stdout."""
+"""Implementation of `envtree completion`: print a completion script."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -10,12 +10,12 @@ from envtree.cli.support.exits import ExitCode
 from envtree.system.console import out
 
 _SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
-# Bash splits words at `@`, which every id holds.
+# Bash splits words at `@`, which every bundle id contains.
 _BASH = "COMP_WORDBREAKS=${COMP_WORDBREAKS//@/}\n"
 
 
 class CompletionOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     shell: str

@@ -1,4 +1,4 @@
-"""`envtree diff`: what differs between two trees, on stdout."""
+"""Implementation of `envtree diff`: the differences between the bundles of two trees, on stdout."""
 
 import re
 import sys
@@ -30,12 +30,12 @@ from envtree.sources.git_revision import RevisionTree
 from envtree.system.console import err, out, should_color, write_styled
 from envtree.system.workers import process_count
 
-# Another way to say which bundles are protected: the environment first.
+# An alternative spelling of a protected selector, `ENVIRONMENT:AGENT` for `AGENT@ENVIRONMENT`.
 _ENVIRONMENT_FIRST = re.compile(r"([^:@/]+):([^:@]+)")
 
 
 class DiffOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     base: str | None
@@ -55,14 +55,14 @@ class DiffOptions(NamedTuple):
 
 
 class _DiffAnswer(NamedTuple):
-    """What differs, and which of it must not."""
+    """The differences, and the ids of the protected bundles among them."""
 
     diff: Diff
     protected: tuple[str, ...]
 
 
 def run(options: DiffOptions) -> ExitCode:
-    """Compare two trees, or recall how two were compared, and tell what differs."""
+    """Compare two trees, or load a saved answer, and write the differences."""
     answer = _load_saved_answer(options.saved, options) if options.saved else _compare_trees(options)
     _write_answer(answer, options)
     if answer.diff.has_errors or answer.protected:
@@ -74,39 +74,46 @@ def _compare_trees(options: DiffOptions) -> _DiffAnswer:
     if options.base is None:
         raise usage_error("there is nothing to compare with", "name a revision or a folder, as in: envtree diff main")
     trees = open_compared_trees(options.directory, options.base, options.head, use_merge_base=options.merge_base)
-    asked = tree_request(
-        trees.base, options.selectors, options.inputs, Environ(), allow_empty=True, allow_undeclared_inputs=True
+    request = tree_request(
+        trees.base,
+        selectors=options.selectors,
+        inputs=options.inputs,
+        environ=Environ(),
+        allow_empty=True,
+        allow_undeclared_inputs=True,
     )
-    with translate_input_errors(), show_progress(sys.stderr) as told:
-        asked = asked._replace(progress=told, jobs=process_count(options.jobs))
-        base = LabelledTree(trees.base_name, asked, trees.base_commit)
-        head = LabelledTree(trees.head_name, asked._replace(tree=trees.head), trees.head_commit)
-        known = None if options.no_cache else open_comparison_cache(trees.head, options.selectors)
-        if known:
-            base, head = (one._replace(request=known.with_project_cache(one.request)) for one in (base, head))
-        found = diff(base, head, lambda extent: _check_scope(extent, options))
-        if known:
-            known.save()
+    with translate_input_errors(), show_progress(sys.stderr) as progress:
+        request = request._replace(progress=progress, jobs=process_count(options.jobs))
+        base = LabelledTree(trees.base_name, request, trees.base_commit)
+        head = LabelledTree(trees.head_name, request._replace(tree=trees.head), trees.head_commit)
+        cache = None if options.no_cache else open_comparison_cache(trees.head, options.selectors)
+        if cache:
+            base, head = (side._replace(request=cache.with_project_cache(side.request)) for side in (base, head))
+        differences = diff(base, head, lambda scope: _check_scope(scope, options))
+        if cache:
+            cache.save()
     _report_missing_trees(trees)
-    return _DiffAnswer(found, _protected_changes(found, options.protected))
+    return _DiffAnswer(differences, _protected_changes(differences, options.protected))
 
 
 def _load_saved_answer(file: Path, options: DiffOptions) -> _DiffAnswer:
     if options.base is not None or options.merge_base or options.selectors or options.inputs:
         raise usage_error("--saved recalls what was compared before", "name nothing to compare beside it")
     try:
-        found, protected = parse_diff(file.read_bytes())
+        differences, protected = parse_diff(file.read_bytes())
     except OSError as error:
         raise MachineError("ET805", f"'{file}' cannot be read: {os_error_reason(error)}") from None
     except InvalidDiffError:
         raise usage_error(
             f"'{file}' is no answer of envtree diff --format json", "save one with this version"
         ) from None
-    return _DiffAnswer(found, _protected_changes(found, options.protected) if options.protected else protected)
+    return _DiffAnswer(
+        differences, _protected_changes(differences, options.protected) if options.protected else protected
+    )
 
 
 def _protected_changes(differences: Diff, patterns: tuple[str, ...]) -> tuple[str, ...]:
-    """The bundles that differ, or may, and that nobody should touch unnoticed."""
+    """Return the protected bundles that differ, or may differ because of errors."""
     return tuple(filter(compile_selector(map(_normalize_pattern, patterns)), differences.affected)) if patterns else ()
 
 
@@ -116,40 +123,44 @@ def _normalize_pattern(pattern: str) -> str:
 
 
 def _check_scope(scope: ComparisonScope, options: DiffOptions) -> None:
-    """What is set or selected must be there on one side, or it does nothing, and a gate would always be open."""
-    declared, known = scope
+    """Raise an error for an undeclared input, or a selector that matches no bundle of either tree.
+
+    A mistyped --protect would otherwise never fail.
+    """
+    declared, ids = scope
     for name in options.inputs:
         if declared is not None and name not in declared:
             raise UnknownInputError(name, tuple(declared))
-    environments = {f"**@{id.partition('@')[2]}" for id in known}
+    environments = {f"**@{id.partition('@')[2]}" for id in ids}
     for text in (*options.selectors, *options.protected):
-        if known and not any(map(compile_selector([_normalize_pattern(text)]), known)):
-            wider = widen_selector(_normalize_pattern(text), known)
-            hint = f"did you mean '{wider}'?" if wider else did_you_mean(text, known | environments)
+        if ids and not any(map(compile_selector([_normalize_pattern(text)]), ids)):
+            suggestion = widen_selector(_normalize_pattern(text), ids)
+            hint = f"did you mean '{suggestion}'?" if suggestion else did_you_mean(text, ids | environments)
             raise usage_error(f"'{text}' selects no bundle of either tree", hint)
 
 
 def _report_missing_trees(trees: ComparedTrees) -> None:
-    """Say why all is new, or gone: there may be a tree in another folder."""
+    """Report a revision without a tree in this folder: there may be one in another folder."""
     for tree, name in ((trees.base, trees.base_name), (trees.head, trees.head_name)):
         if isinstance(tree, RevisionTree) and tree.is_empty:
             err(printable(f"there is no organization.yaml in this folder at '{name}'") + "\n")
 
 
 def _write_answer(answer: _DiffAnswer, options: DiffOptions) -> None:
-    found, protected = answer
+    differences, protected = answer
     if options.form == "json":
-        out(json_document(diff_data(found, protected)))
+        out(json_document(diff_data(differences, protected)))
     elif options.form == "markdown":
-        out(render_diff_markdown(found, protected, options.limit).encode())
+        out(render_diff_markdown(differences, protected, options.limit).encode())
     elif options.form == "mermaid":
-        out(render_mermaid(build_diff_graph(found), MAX_DRAWN_NODES).encode())
+        out(render_mermaid(build_diff_graph(differences), MAX_DRAWN_NODES).encode())
     else:
         write_styled(
-            sys.stdout, render_diff_text(found, color=should_color(sys.stdout, options.color), verbose=options.verbose)
+            sys.stdout,
+            render_diff_text(differences, color=should_color(sys.stdout, options.color), verbose=options.verbose),
         )
-        err(f"{diff_summary(found)}\n")
+        err(f"{diff_summary(differences)}\n")
     if protected:
         err(f"{plural(len(protected), 'protected bundle')} would change, the first '{protected[0]}'\n")
-    if found.has_errors:
-        err(printable(f"{found.head} has errors, which 'envtree check' explains") + "\n")
+    if differences.has_errors:
+        err(printable(f"{differences.head} has errors, which 'envtree check' explains") + "\n")

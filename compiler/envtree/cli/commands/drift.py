@@ -1,4 +1,4 @@
-"""`envtree drift`: what somebody has changed at the control plane, on stdout."""
+"""Implementation of `envtree drift`: changes at the control plane that were not made by envtree, on stdout."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from envtree.controlplane.sync.plan import select_drift
 
 
 class DriftOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     form: str
@@ -20,10 +20,10 @@ class DriftOptions(NamedTuple):
 
 
 def run(options: DriftOptions) -> ExitCode:
-    """Read the live state, and tell what is not as it was left."""
-    found = plan_against_live(options.directory, options.ids, options.inputs, options.color)
-    if not isinstance(found, LivePlan):
-        return found
-    moved = select_drift(*found)
-    write_plan(moved, options.form, options.color)
-    return ExitCode.OK if moved.is_empty else ExitCode.FAILURE
+    """Read the live state, and report objects that have changed since they were last applied."""
+    live_plan = plan_against_live(options.directory, options.ids, options.inputs, options.color)
+    if not isinstance(live_plan, LivePlan):
+        return live_plan
+    drift = select_drift(*live_plan)
+    write_plan(drift, options.form, options.color)
+    return ExitCode.OK if drift.is_empty else ExitCode.FAILURE

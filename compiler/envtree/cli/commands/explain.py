@@ -1,4 +1,4 @@
-"""`envtree explain`: where the values of one bundle come from, on stdout."""
+"""Implementation of `envtree explain`: the origin of the values of one bundle, on stdout."""
 
 import sys
 from pathlib import Path
@@ -17,7 +17,7 @@ from envtree.system.console import out, should_color, write_styled
 
 
 class ExplainOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     id: str
@@ -29,29 +29,31 @@ class ExplainOptions(NamedTuple):
 
 
 def run(options: ExplainOptions) -> ExitCode:
-    """Explain one bundle, or tell what keeps it from being known."""
+    """Explain one bundle, or report the errors that prevent it."""
     if options.layers and options.key is not None:
         raise usage_error("--layers is about the whole bundle", "leave out the key")
     tree = open_tree(options.directory)
-    found = compute_bundle(tree, options.id, options.inputs, reveal=False)
-    if found.result is None or found.run.workspace is None:
-        return found.report_errors(options.color)
-    _write_answer(explain_bundle(found.run.workspace, found.result, found.run.recorded_inputs()), options)
+    bundle_run = compute_bundle(tree, options.id, options.inputs, reveal=False)
+    if bundle_run.result is None or bundle_run.run.workspace is None:
+        return bundle_run.report_errors(options.color)
+    _write_answer(
+        explain_bundle(bundle_run.run.workspace, bundle_run.result, bundle_run.run.recorded_inputs()), options
+    )
     return ExitCode.OK
 
 
 def _write_answer(bundle: ExplainedBundle, options: ExplainOptions) -> None:
-    for_people, color = options.form == "text", should_color(sys.stdout, options.color)
+    as_text, color = options.form == "text", should_color(sys.stdout, options.color)
     if options.layers:
-        steps = layer_order(bundle)
-        _write(render_layer_order(steps) if for_people else json_document(order_data(options.id, steps)))
+        layers = layer_order(bundle)
+        _write(render_layer_order(layers) if as_text else json_document(order_data(options.id, layers)))
     elif options.key is None:
         lines = overview(bundle)
-        _write(render_overview(lines, color=color) if for_people else json_document(overview_data(options.id, lines)))
+        _write(render_overview(lines, color=color) if as_text else json_document(overview_data(options.id, lines)))
     else:
-        ladder = _explain_key(bundle, options.key)
-        text = render_provenance(options.id, ladder, color=color)
-        _write(text if for_people else json_document(explanation_data(options.id, ladder)))
+        provenance = _explain_key(bundle, options.key)
+        text = render_provenance(options.id, provenance, color=color)
+        _write(text if as_text else json_document(explanation_data(options.id, provenance)))
 
 
 def _explain_key(bundle: ExplainedBundle, key: str) -> Provenance:
@@ -61,8 +63,8 @@ def _explain_key(bundle: ExplainedBundle, key: str) -> Provenance:
         return explain(bundle, key)
     except KeyMissingError as missing:
         deleted = f"it is deleted at {', '.join(missing.deletions)}" if missing.deletions else ""
-        meant = f"did you mean '{missing.suggestion}'?" if missing.suggestion else ""
-        hint = "; ".join(filter(None, (deleted, meant))) or "leave out the key to see all keys"
+        suggestion = f"did you mean '{missing.suggestion}'?" if missing.suggestion else ""
+        hint = "; ".join(filter(None, (deleted, suggestion))) or "leave out the key to see all keys"
         raise usage_error(f"there is no '{missing.key}' in this bundle", hint) from None
 
 

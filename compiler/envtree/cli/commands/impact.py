@@ -1,4 +1,4 @@
-"""`envtree impact`: the bundles that files feed, on stdout."""
+"""Implementation of `envtree impact`: the bundles that files feed, on stdout."""
 
 import os
 from collections.abc import Collection, Iterable
@@ -18,7 +18,7 @@ from envtree.system.console import out
 
 
 class ImpactOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     files: tuple[str, ...]
@@ -28,50 +28,52 @@ class ImpactOptions(NamedTuple):
 
 
 def run(options: ImpactOptions) -> ExitCode:
-    """Tell what files feed."""
+    """Report the bundles that the files feed."""
     tree = open_tree(options.directory)
-    with start_run(tree_request(tree, allow_empty=None)) as work:
-        known = {*work.files, *(one.path for one in work.workspace.sops_configs)} if work.workspace else {*work.files}
-        paths = dict.fromkeys(_resolve_path(file, tree, known) for file in options.files)
-        found = impact(work, tuple(paths)) if work.workspace else ()
-    if report_blocking_errors(work, tree, options.color):
+    with start_run(tree_request(tree, allow_empty=None)) as run:
+        known_paths = {*run.files}
+        if run.workspace:
+            known_paths |= {config.path for config in run.workspace.sops_configs}
+        paths = dict.fromkeys(_resolve_path(file, tree, known_paths) for file in options.files)
+        impacts = impact(run, tuple(paths)) if run.workspace else ()
+    if report_blocking_errors(run, tree, options.color):
         return ExitCode.FAILURE
     if options.form == "ids":
-        out("".join(f"{id}\n" for id in _all_bundle_ids(found)))
+        out("".join(f"{id}\n" for id in _all_bundle_ids(impacts)))
         return ExitCode.OK
     return write_answer(
         options.form,
         options.color,
-        lambda: impact_data(found),
-        lambda color: render_impact(found, work.ids, color=color, verbose=options.verbose),
+        lambda: impact_data(impacts),
+        lambda color: render_impact(impacts, run.ids, color=color, verbose=options.verbose),
     )
 
 
 def _all_bundle_ids(impacts: Iterable[Impact]) -> list[str]:
-    return sorted({id for one in impacts for id in one.bundles})
+    return sorted({id for impact in impacts for id in impact.bundles})
 
 
 def _resolve_path(text: str, tree: DirectoryTree, known_paths: Collection[str]) -> str:
-    """The path of a file from the root of the tree, or as it was given if it lies elsewhere and means nothing."""
+    """Return the path of a file relative to the root of the tree, or unchanged if it is outside and no source of it."""
     if not is_utf8(text):
         raise usage_error("the name of a file is text in UTF-8", "rename it")
-    found = [
+    candidates = [
         (file, path or _outside_path(file, text, tree.root, known_paths))
         for file, path in candidate_paths(text, tree.root)
     ]
-    for file, path in found:
+    for file, path in candidates:
         if file.is_dir():
             raise usage_error(f"'{text}' is a folder", "name the files in it")
         if path in known_paths or os.path.lexists(file):
             return path
-    names = [path for _, path in found]
-    meant = next(filter(None, (nearest_name(name, known_paths) for name in names)), "")
+    names = [path for _, path in candidates]
+    suggestion = next(filter(None, (nearest_name(name, known_paths) for name in names)), "")
     places = "this folder, to the root of the tree, or to that of the repository"
-    hint = f"did you mean '{meant}'?" if meant else f"name a file relative to {places}"
+    hint = f"did you mean '{suggestion}'?" if suggestion else f"name a file relative to {places}"
     raise usage_error(f"there is no file '{text}'", hint)
 
 
 def _outside_path(file: Path, text: str, root: Path, known_paths: Collection[str]) -> str:
-    """The name of a file that lies elsewhere: from the root of the tree if it means something, else as it was given."""
+    """Return the path of a file outside the tree: relative to its root if it is a known path, else unchanged."""
     path = Path(os.path.relpath(file, root)).as_posix()
     return path if path in known_paths else text

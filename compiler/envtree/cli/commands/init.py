@@ -1,4 +1,4 @@
-"""`envtree init`: a tree to start from."""
+"""Implementation of `envtree init`: write a small tree to start from."""
 
 import shlex
 from contextlib import suppress
@@ -17,17 +17,17 @@ from envtree.system.console import err, out
 
 
 class InitOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     target: Path
 
 
 def run(options: InitOptions) -> ExitCode:
-    """Write the tree, all of it or nothing."""
+    """Write all files of the tree, or none."""
     folder = options.directory / options.target
-    own = folder.resolve().name.lower()
-    tree = starter_files(own if is_valid_name(own) else "my-organization")
+    folder_name = folder.resolve().name.lower()
+    tree = starter_files(folder_name if is_valid_name(folder_name) else "my-organization")
     schemas = {f"{SCHEMA_FOLDER}/{name}": text for name, text in schema_files(Schemas()).items()}
     with disk.translate_os_errors(folder):
         _refuse_existing(folder, [*tree, SCHEMA_FOLDER])
@@ -46,24 +46,24 @@ def _refuse_existing(folder: Path, paths: list[str]) -> None:
 
 
 def _write_files(contents: dict[Path, str]) -> None:
-    made: list[Path] = []
+    created: list[Path] = []
     try:
         for path, content in contents.items():
             for folder in reversed([parent for parent in path.parents if not parent.exists()]):
                 folder.mkdir()
-                made.append(folder)
-            # `x`, for somebody may be faster than the check.
+                created.append(folder)
+            # Mode `x`: the file may have been created since the check.
             with path.open("x", encoding="utf-8", newline="\n") as file:
-                made.append(path)
+                created.append(path)
                 file.write(content)
     except BaseException:
-        for path in reversed(made):
-            # What others have put into a new folder stays.
+        for path in reversed(created):
+            # Keep new folders in which another process has created files.
             with suppress(OSError):
                 path.rmdir() if path.is_dir() else path.unlink()
         raise
 
 
 def _command_line(folder: Path, command: str) -> str:
-    where = "" if folder.resolve() == Path.cwd() else f"-C {printable(shlex.quote(str(folder)))} "
-    return f"envtree {where}{command}"
+    option = "" if folder.resolve() == Path.cwd() else f"-C {printable(shlex.quote(str(folder)))} "
+    return f"envtree {option}{command}"

@@ -1,4 +1,4 @@
-"""`envtree matrix`: one key over all bundles, on stdout."""
+"""Implementation of `envtree matrix`: the values of one key in all bundles, on stdout."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from envtree.report.matrix import render_matrix
 
 
 class MatrixOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     key: str
@@ -26,30 +26,30 @@ class MatrixOptions(NamedTuple):
 
 
 def run(options: MatrixOptions) -> ExitCode:
-    """Tell the values of a key."""
+    """Report the values of a key."""
     if not is_utf8(options.key):
         raise usage_error("a key is text in UTF-8", "write a variable, or a path such as config.limits.cpu")
     tree = open_tree(options.directory)
-    missing: KeyMissingError | None = None
-    found: Matrix | None = None
-    with start_run(tree_request(tree, options.selectors, options.inputs, allow_empty=None)) as work:
+    missing_key: KeyMissingError | None = None
+    result: Matrix | None = None
+    with start_run(tree_request(tree, options.selectors, options.inputs, allow_empty=None)) as run:
         try:
-            found = matrix(work, options.key) if work.workspace else None
+            result = matrix(run, options.key) if run.workspace else None
         except KeyMissingError as error:
-            missing = error
-    if report_blocking_errors(work, tree, options.color):
+            missing_key = error
+    if report_blocking_errors(run, tree, options.color):
         return ExitCode.FAILURE
-    if missing:
+    if missing_key:
         hint = (
-            f"did you mean '{missing.suggestion}'?"
-            if missing.suggestion
+            f"did you mean '{missing_key.suggestion}'?"
+            if missing_key.suggestion
             else "envtree explain ID lists the keys of a bundle"
         )
-        raise usage_error(f"no bundle has '{missing.key}'", hint)
-    assert found
+        raise usage_error(f"no bundle has '{missing_key.key}'", hint)
+    assert result
     return write_answer(
         options.form,
         options.color,
-        lambda: matrix_data(found),
-        lambda color: render_matrix(found, color=color, verbose=options.verbose),
+        lambda: matrix_data(result),
+        lambda color: render_matrix(result, color=color, verbose=options.verbose),
     )

@@ -1,4 +1,4 @@
-"""`envtree merge-manifests`: the outputs of several machines become one."""
+"""Implementation of `envtree merge-manifests`: merge the outputs of several machines."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from envtree.system.console import err
 
 
 class MergeManifestsOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     sources: tuple[Path, ...]
@@ -26,7 +26,7 @@ class MergeManifestsOptions(NamedTuple):
 
 
 def run(options: MergeManifestsOptions) -> ExitCode:
-    """Combine the outputs, and say what they have become."""
+    """Merge the outputs and print a summary."""
     if not options.output and not options.archive:
         raise usage_error("nothing says where to write", "add -o DIR, which may be one of the outputs, or --archive")
     if options.archive and (not is_archive(options.archive) or PROJECT_PLACEHOLDER in str(options.archive)):
@@ -35,18 +35,20 @@ def run(options: MergeManifestsOptions) -> ExitCode:
         )
     root = _enclosing_root(options.directory)
 
-    def at(path: Path | None) -> Output | None:
-        return Output(path, root, "plain", EDITION, {}, lambda _: True) if path else None
+    def output(path: Path | None) -> Output | None:
+        if path is None:
+            return None
+        return Output(path, tree_root=root, mode="plain", edition=EDITION, inputs={}, is_selected=lambda _: True)
 
-    manifest = merge_manifests(options.sources, Destinations(at(options.output), at(options.archive)))
-    where = " and ".join(f"'{path}'" for path in (options.output, options.archive) if path)
+    manifest = merge_manifests(options.sources, Destinations(output(options.output), output(options.archive)))
+    locations = " and ".join(f"'{path}'" for path in (options.output, options.archive) if path)
     bundles, outputs = plural(len(manifest.bundles), "bundle"), plural(len(options.sources), "output")
-    err(f"{printable(f'merged {bundles} of {outputs} into {where}')}\n")
+    err(f"{printable(f'merged {bundles} of {outputs} into {locations}')}\n")
     return ExitCode.OK
 
 
 def _enclosing_root(directory: Path) -> Path | None:
-    """The tree around, in whose folders nothing is written; where outputs are merged there need not be any."""
+    """Return the root of the tree around a folder, into which no output may be written; None if there is no tree."""
     try:
         return find_root(directory)
     except RootNotFoundError:

@@ -1,4 +1,4 @@
-"""`envtree parity`: two environments side by side, on stdout."""
+"""Implementation of `envtree parity`: the differences between two environments, on stdout."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -18,11 +18,11 @@ from envtree.report.parity import render_parity
 
 
 class ParityOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
-    one: str
-    other: str
+    first: str
+    second: str
     selectors: tuple[str, ...]
     form: str
     detailed: bool
@@ -33,38 +33,38 @@ class ParityOptions(NamedTuple):
 
 def run(options: ParityOptions) -> ExitCode:
     """Compare two environments."""
-    names = (options.one, options.other)
-    if options.one == options.other or not all(map(is_utf8, names)):
+    names = (options.first, options.second)
+    if options.first == options.second or not all(map(is_utf8, names)):
         raise usage_error("two environments are compared", "name two, such as staging and production")
     tree = open_tree(options.directory)
-    # Selectors choose agents, whose bundles of both environments are needed.
-    both = tuple(f"**@{name}" for name in names)
-    with start_run(tree_request(tree, both, options.inputs, allow_empty=True)) as work:
-        _check_environments(work, options)
-        found = parity(work, *names, compile_selector(options.selectors)) if work.workspace else None
-    if report_blocking_errors(work, tree, options.color):
+    # The selectors of the command line select agents; their bundles of both environments are needed.
+    selectors = tuple(f"**@{name}" for name in names)
+    with start_run(tree_request(tree, selectors, options.inputs, allow_empty=True)) as run:
+        _check_environments(run, options)
+        differences = parity(run, *names, compile_selector(options.selectors)) if run.workspace else None
+    if report_blocking_errors(run, tree, options.color):
         return ExitCode.FAILURE
-    assert found
+    assert differences
     write_answer(
         options.form,
         options.color,
-        lambda: parity_data(found),
-        lambda color: render_parity(found, color=color, verbose=options.verbose),
+        lambda: parity_data(differences),
+        lambda color: render_parity(differences, color=color, verbose=options.verbose),
     )
-    return ExitCode.DIFFERENCES if options.detailed and found.has_differences else ExitCode.OK
+    return ExitCode.DIFFERENCES if options.detailed and differences.has_differences else ExitCode.OK
 
 
-def _check_environments(work: Run, options: ParityOptions) -> None:
-    """Whether there are such environments, and such bundles of them."""
-    if work.workspace is None:
+def _check_environments(run: Run, options: ParityOptions) -> None:
+    """Raise a usage error for unknown or abstract environments, and report selectors that match no bundle."""
+    if run.workspace is None:
         return
-    known: dict[str, Environment] = {}
-    for one in (*(project.environments for project in work.workspace.projects), work.workspace.environments):
-        known |= one
-    living = [name for name, environment in known.items() if not environment.abstract]
-    for name in (options.one, options.other):
-        if name not in known:
-            raise usage_error(f"there is no environment '{name}'", did_you_mean(name, living))
-        if name not in living:
-            raise usage_error(f"environment '{name}' is abstract and has no bundles", did_you_mean("", living))
-    check_selectors(options.selectors, work.selected, work.diags, has_option=False)
+    environments: dict[str, Environment] = {}
+    for declared in (*(project.environments for project in run.workspace.projects), run.workspace.environments):
+        environments |= declared
+    targets = [name for name, environment in environments.items() if not environment.abstract]
+    for name in (options.first, options.second):
+        if name not in environments:
+            raise usage_error(f"there is no environment '{name}'", did_you_mean(name, targets))
+        if name not in targets:
+            raise usage_error(f"environment '{name}' is abstract and has no bundles", did_you_mean("", targets))
+    check_selectors(options.selectors, run.selected, run.diags, has_option=False)

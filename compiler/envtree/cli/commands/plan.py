@@ -1,4 +1,4 @@
-"""`envtree plan`: what would change at the control plane, on stdout."""
+"""Implementation of `envtree plan`: the changes that `apply` would make at the control plane, on stdout."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ from envtree.system.console import err, out, should_color, write_styled
 
 
 class PlanOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     out: Path | None
@@ -28,21 +28,21 @@ class PlanOptions(NamedTuple):
 
 
 def run(options: PlanOptions) -> ExitCode:
-    """Read the live state, and tell what differs."""
-    found = plan_against_live(options.directory, options.ids, options.inputs, options.color)
-    if not isinstance(found, LivePlan):
-        return found
-    made = found.plan
+    """Compare the live state with the tree and write the plan."""
+    live_plan = plan_against_live(options.directory, options.ids, options.inputs, options.color)
+    if not isinstance(live_plan, LivePlan):
+        return live_plan
+    plan = live_plan.plan
     if options.out:
-        _write_plan_file(options.out, encode_plan(made))
-    write_plan(made, options.form, options.color)
-    if made.conflicts:
+        _write_plan_file(options.out, encode_plan(plan))
+    write_plan(plan, options.form, options.color)
+    if plan.conflicts:
         return ExitCode.FAILURE
-    return ExitCode.DIFFERENCES if options.detailed and not made.is_empty else ExitCode.OK
+    return ExitCode.DIFFERENCES if options.detailed and not plan.is_empty else ExitCode.OK
 
 
 def write_plan(plan: SyncPlan, form: str, color: str) -> None:
-    """Say what a plan does."""
+    """Write a plan to stdout; in text form with a summary on stderr."""
     if form == "json":
         out(json_document(plan_to_json(plan)))
     elif form == "markdown":

@@ -1,4 +1,4 @@
-"""`envtree report`: the tree as one HTML file."""
+"""Implementation of `envtree report`: the tree as one HTML file."""
 
 import sys
 from pathlib import Path
@@ -30,7 +30,7 @@ _STDOUT = Path("-")
 
 
 class ReportOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     output: Path
@@ -43,20 +43,26 @@ class ReportOptions(NamedTuple):
 
 
 def run(options: ReportOptions) -> ExitCode:
-    """Write the page, whatever is found."""
+    """Write the page, also for a tree with errors."""
     trees = _open_trees(options)
     _check_output_path(options.output, trees)
-    memory: DocumentCache = {}
-    asked = tree_request(
-        trees.head, options.selectors, options.inputs, Environ(), document_cache=memory, allow_empty=None
+    document_cache: DocumentCache = {}
+    request = tree_request(
+        trees.head,
+        selectors=options.selectors,
+        inputs=options.inputs,
+        environ=Environ(),
+        document_cache=document_cache,
+        allow_empty=None,
     )
-    with start_run(asked) as work:
-        page = render_html(work, _compare_trees(asked, trees) if options.base is not None and work.workspace else None)
+    with start_run(request) as run:
+        differences = _compare_trees(request, trees) if options.base is not None and run.workspace else None
+        page = render_html(run, differences)
     if options.output == _STDOUT:
         out(page)
     else:
         replace_report(options.output, page)
-    return _report_outcome(work.outcome(), trees.head, page, options)
+    return _report_outcome(run.outcome(), trees.head, page, options)
 
 
 def _open_trees(options: ReportOptions) -> ComparedTrees:
@@ -75,7 +81,7 @@ def _check_output_path(output: Path, trees: ComparedTrees) -> None:
 
 
 def _compare_trees(request: Request, trees: ComparedTrees) -> Diff:
-    """What differs from the base; it takes runs of its own, but no file is read twice."""
+    """Compare with the base; this takes two further runs, which share the parsed files."""
     request = request._replace(allow_empty=True, allow_undeclared_inputs=True)
     base, head = (request._replace(tree=tree) for tree in (trees.base, trees.head))
     return diff(LabelledTree(trees.base_name, base), LabelledTree(trees.head_name, head))
@@ -83,10 +89,10 @@ def _compare_trees(request: Request, trees: ComparedTrees) -> Diff:
 
 def _report_outcome(outcome: RunOutcome, tree: Tree, page: bytes, options: ReportOptions) -> ExitCode:
     report = build_report(outcome)
-    found = exit_code_for(report.findings)
-    if found:
-        view = make_render_options(tree) if isinstance(tree, DirectoryTree) else RenderOptions()
-        ReportPrinter(view, "text", options.color, sys.stderr).print_report(report)
+    code = exit_code_for(report.findings)
+    if code:
+        render_options = make_render_options(tree) if isinstance(tree, DirectoryTree) else RenderOptions()
+        ReportPrinter(render_options, "text", options.color, sys.stderr).print_report(report)
     name = "the page" if options.output == _STDOUT else f"'{options.output}'"
     size = f"{len(page) / 1000:,.0f} kB"
     err(
@@ -95,4 +101,4 @@ def _report_outcome(outcome: RunOutcome, tree: Tree, page: bytes, options: Repor
         )
         + "\n"
     )
-    return found
+    return code

@@ -1,4 +1,4 @@
-"""`envtree run`: a program in the environment of a bundle, with the secrets taken out of what it says."""
+"""Implementation of `envtree run`: run a program in the environment of a bundle, and redact secrets in its output."""
 
 import os
 import resource
@@ -32,7 +32,7 @@ from envtree.system.console import err
 
 
 class RunOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     id: str | None
@@ -40,14 +40,14 @@ class RunOptions(NamedTuple):
     pristine: bool
     inherit: tuple[str, ...]
     bundle: Path | None
-    bare: bool
+    no_redact: bool
     allow: tuple[str, ...]
     inputs: dict[str, str]
     color: str
 
 
 class _LaunchBundle(NamedTuple):
-    """What a program gets, what must not be read in its output, and the reserved names that may be set."""
+    """The variables of a program, the secrets to redact in its output, and the reserved names that it may set."""
 
     variables: Mapping[str, str]
     secrets: frozenset[NamedSecret]
@@ -55,36 +55,38 @@ class _LaunchBundle(NamedTuple):
 
 
 def run(options: RunOptions) -> int:
-    """Start the program, and end as it does."""
+    """Run the program; return its exit code."""
     _check_command_line(options)
-    # The core of a program with secrets in its environment would hold them.
+    # A core dump of a process with secrets in its environment would contain them.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     hide_process_memory()
-    words = (options.id or "", *options.command)
+    arguments = (options.id or "", *options.command)
     if options.bundle is None:
-        found = compute_bundle(open_tree(options.directory), words[0], options.inputs, reveal=True)
-        if found.result is None:
-            return found.report_errors(options.color)
-        bundle, command = _bundle_of_tree(found), words[1:]
+        bundle_run = compute_bundle(open_tree(options.directory), arguments[0], options.inputs, reveal=True)
+        if bundle_run.result is None:
+            return bundle_run.report_errors(options.color)
+        bundle, command = _bundle_of_tree(bundle_run), arguments[1:]
     else:
         compiled = _bundle_of_folder(options.bundle, options)
         if compiled is None:
             return ExitCode.FAILURE
-        bundle, command = compiled, words
+        bundle, command = compiled, arguments
     _check_reserved_names(bundle, options.allow)
     pristine = options.pristine or bool(options.inherit)
     environment = build_environment(bundle.variables, os.environb, pristine=pristine, inherited=options.inherit)
-    return _launch_program(command, environment, bundle.secrets, without_redaction=options.bare)
+    return _launch_program(command, environment, bundle.secrets, redact=not options.no_redact)
 
 
 def _check_command_line(options: RunOptions) -> None:
-    """Whether the command line says what to run, and in what."""
+    """Raise a usage error if the command or the bundle is missing, or --inherit names a variable of sops."""
     if options.id is None or not (options.command or options.bundle):
         what = "the command is" if options.bundle or options.id else "the bundle and the command are"
         raise usage_error(f"{what} missing", "write: envtree run ID -- COMMAND ARGUMENTS")
-    keys = sorted(filter(is_sops_variable, options.inherit))
-    if keys:
-        raise usage_error(f"'{keys[0]}' is for sops alone, and no program gets it", "take it out of --inherit")
+    sops_variables = sorted(filter(is_sops_variable, options.inherit))
+    if sops_variables:
+        raise usage_error(
+            f"'{sops_variables[0]}' is for sops alone, and no program gets it", "take it out of --inherit"
+        )
 
 
 def _bundle_of_tree(bundle_run: BundleRun) -> _LaunchBundle:
@@ -98,30 +100,33 @@ def _bundle_of_tree(bundle_run: BundleRun) -> _LaunchBundle:
 
 
 def _allowed_names(bundle_run: BundleRun) -> frozenset[str]:
-    """The reserved names that the organization lets this bundle set: with `lint`, or with a comment at each place."""
+    """Return the reserved names for which ET751 is switched off: by `lint`, or by a comment at every occurrence."""
     assert bundle_run.result
     paths = {layer.path for layer in bundle_run.result.resolved.merged.stack.layers}
-    told = [each for each in bundle_run.run.diags if each.code == "ET751" and each.span.path in paths]
-    refused = {
-        parse_path(each.key)[-1] for each in told if bundle_run.run.severities.severity_of(each) is not Severity.OFF
-    }
-    return frozenset(parse_path(each.key)[-1] for each in told) - refused
+    reserved = [
+        diagnostic
+        for diagnostic in bundle_run.run.diags
+        if diagnostic.code == "ET751" and diagnostic.span.path in paths
+    ]
+    severity_of = bundle_run.run.severities.severity_of
+    refused = {parse_path(diagnostic.key)[-1] for diagnostic in reserved if severity_of(diagnostic) is not Severity.OFF}
+    return frozenset(parse_path(diagnostic.key)[-1] for diagnostic in reserved) - refused
 
 
 def _bundle_of_folder(folder: Path, options: RunOptions) -> _LaunchBundle | None:
-    found = open_compiled_output(folder, options.directory, options.color)
-    if found is None:
+    opened = open_compiled_output(folder, options.directory, options.color)
+    if opened is None:
         return None
-    if len(found.bundles) != 1:
+    if len(opened.bundles) != 1:
         raise usage_error(f"'{folder}' holds more than one bundle", "name the folder of one")
-    (one,) = found.bundles
-    return _LaunchBundle(bundle_variables(one.bundle, found.writers), one.secrets, frozenset())
+    (unsealed,) = opened.bundles
+    return _LaunchBundle(bundle_variables(unsealed.bundle, opened.writers), unsealed.secrets, frozenset())
 
 
 def _check_reserved_names(bundle: _LaunchBundle, allowed: Iterable[str]) -> None:
-    """Refuse names that programs take orders from, unless somebody has allowed them."""
+    """Raise RefusedError for variables that control programs, unless they are allowed."""
     reasons = {name: unsafe_variable_reason(name) for name in bundle.variables.keys() - bundle.allowed - {*allowed}}
-    refused = sorted(name for name, why in reasons.items() if why)
+    refused = sorted(name for name, reason in reasons.items() if reason)
     if refused:
         names = ", ".join(f"'{name}'" for name in refused)
         message = f"the bundle sets {names}: {reasons[refused[0]]}"
@@ -134,15 +139,15 @@ def _launch_program(
     environment: ProgramEnvironment,
     secrets: frozenset[NamedSecret],
     *,
-    without_redaction: bool,
+    redact: bool,
 ) -> int:
     try:
-        if without_redaction:
+        if not redact:
             exec_program(command, environment)
-        short = find_unmaskable(secrets)
-        if short:
-            err(f"not redacted, because such short texts are everywhere: {', '.join(map(printable, short))}\n")
+        unmaskable = find_unmaskable(secrets)
+        if unmaskable:
+            err(f"not redacted, because such short texts are everywhere: {', '.join(map(printable, unmaskable))}\n")
         return launch(command, environment, build_redaction_patterns(secrets))
-    except NotStartedError as problem:
-        err(f"envtree: {printable(problem.message)}\n")
-        return problem.code
+    except NotStartedError as error:
+        err(f"envtree: {printable(error.message)}\n")
+        return error.code

@@ -1,4 +1,4 @@
-"""`envtree schema`: the shipped JSON Schemas, on stdout or as files."""
+"""Implementation of `envtree schema`: print the JSON Schemas of envtree, or write them to files."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ from envtree.system.console import err, out
 
 
 class SchemaOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     kind: str | None
@@ -25,7 +25,7 @@ class SchemaOptions(NamedTuple):
 
 
 def run(options: SchemaOptions) -> ExitCode:
-    """Print one schema, list them, or write all of them."""
+    """Print one schema, list all kinds, or write all schemas."""
     schemas = Schemas()
     if options.export:
         if options.kind:
@@ -44,7 +44,7 @@ def run(options: SchemaOptions) -> ExitCode:
 
 
 def schema_files(schemas: Schemas) -> dict[str, str]:
-    """All schemas by file name, none of which needs another."""
+    """Return all schemas by file name; each is self-contained."""
     return {f"{name}.schema.json": schemas.text(name) for name in schemas.names()}
 
 

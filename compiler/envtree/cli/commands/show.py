@@ -1,4 +1,4 @@
-"""`envtree show`: one bundle on stdout."""
+"""Implementation of `envtree show`: one bundle on stdout."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from envtree.system.console import out
 
 
 class ShowOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     id: str
@@ -27,38 +27,38 @@ class ShowOptions(NamedTuple):
 
 
 def run(options: ShowOptions) -> ExitCode:
-    """Print one bundle, or what keeps it from being known."""
+    """Print one bundle, or the errors that prevent it."""
     if options.reveal:
         check_reveal("--reveal", force=options.force)
-    found = compute_bundle(open_tree(options.directory), options.id, options.inputs, reveal=options.reveal)
-    if found.result is None:
-        return found.report_errors(options.color)
-    shown = (
-        encode_canonical(_bundle_data(found.result.bundle, options))
+    bundle_run = compute_bundle(open_tree(options.directory), options.id, options.inputs, reveal=options.reveal)
+    if bundle_run.result is None:
+        return bundle_run.report_errors(options.color)
+    data = (
+        encode_canonical(_bundle_data(bundle_run.result.bundle, options))
         if options.form == "json"
-        else _render_format(found, options)
+        else _render_format(bundle_run, options)
     )
-    if shown is None:
-        return found.report_errors(options.color)
-    out(shown)
+    if data is None:
+        return bundle_run.report_errors(options.color)
+    out(data)
     return ExitCode.OK
 
 
 def _bundle_data(bundle: Bundle, options: ShowOptions) -> dict[str, Any]:
     data = bundle_json(bundle, "plain" if options.reveal else None)
     if not options.reveal and any(hidden_parts(bundle.data)):
-        # The digest is that of the bundle with its secrets.
+        # The digest is of the bundle with its secrets.
         data["digest"] = None
     return data | {"envtree": "1"}
 
 
 def _render_format(bundle_run: BundleRun, options: ShowOptions) -> bytes | None:
-    """The one file that a format has; None if the bundle does not fit it."""
+    """Return the file of a format, or None if the bundle cannot be represented in it."""
     assert bundle_run.result
     assert bundle_run.run.workspace
     resolved, bundle = bundle_run.result
     settings, diags = bundle_run.run.workspace.organization.output, bundle_run.run.diags
-    done = write_formats(bundle, "plain" if options.reveal else None, Writers((options.form,), settings))
-    before = len(diags)
-    report_format_problems(done, resolved, diags)
-    return None if bundle_run.run.severities.error_paths(diags.since(before)) else done.files[0][1]
+    written = write_formats(bundle, "plain" if options.reveal else None, Writers((options.form,), settings))
+    first_new = len(diags)
+    report_format_problems(written, resolved, diags)
+    return None if bundle_run.run.severities.error_paths(diags.since(first_new)) else written.files[0][1]

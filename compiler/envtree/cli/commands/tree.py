@@ -1,4 +1,4 @@
-"""`envtree tree`: the organization on stdout."""
+"""Implementation of `envtree tree`: the structure of the organization on stdout."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ from envtree.system.console import out
 
 
 class TreeOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     form: str
@@ -23,14 +23,14 @@ class TreeOptions(NamedTuple):
 
 
 def run(options: TreeOptions) -> ExitCode:
-    """Show the tree; one with errors is shown by its errors."""
+    """Print the tree, or its errors if it has any."""
     tree = open_tree(options.directory)
-    with start_run(tree_request(tree, allow_empty=True)) as work:
-        outcome = work.outcome()
-    found = exit_code_for(outcome.findings)
-    if found or outcome.workspace is None:
+    with start_run(tree_request(tree, allow_empty=True)) as run:
+        outcome = run.outcome()
+    code = exit_code_for(outcome.findings)
+    if code or outcome.workspace is None:
         print_findings(tree, build_report(outcome), options.color)
-        return found
+        return code
     out(_render_tree(outcome.workspace, options.form))
     return ExitCode.OK
 

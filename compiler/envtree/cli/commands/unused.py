@@ -1,4 +1,4 @@
-"""`envtree unused`: what the tree could do without, on stdout."""
+"""Implementation of `envtree unused`: values, files and declarations that the tree does not need, on stdout."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from envtree.system.console import err
 
 
 class UnusedOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     form: str
@@ -23,20 +23,19 @@ class UnusedOptions(NamedTuple):
 
 
 def run(options: UnusedOptions) -> ExitCode:
-    """Tell what nothing makes use of."""
+    """Report everything that no bundle uses."""
     tree = open_tree(options.directory)
-    with start_run(tree_request(tree, allow_empty=None)) as work:
-        found = unused(work) if work.workspace else ()
-    if report_blocking_errors(work, tree, options.color, UNUSED_QUERY_CODES):
+    with start_run(tree_request(tree, allow_empty=None)) as run:
+        findings = unused(run) if run.workspace else ()
+    if report_blocking_errors(run, tree, options.color, UNUSED_QUERY_CODES):
         return ExitCode.FAILURE
     write_answer(
         options.form,
         options.color,
-        lambda: unused_data(found),
-        lambda color: render_text(found, source_line_reader(tree), color=color),
+        lambda: unused_data(findings),
+        lambda color: render_text(findings, source_line_reader(tree), color=color),
     )
     if options.form == "text":
-        err(
-            f"{plural(len(found), 'finding') if found else 'nothing unused'} in {plural(len(work.checked), 'bundle')}\n"
-        )
-    return ExitCode.FAILURE if options.strict and found else exit_code_for(found)
+        count = plural(len(findings), "finding") if findings else "nothing unused"
+        err(f"{count} in {plural(len(run.checked), 'bundle')}\n")
+    return ExitCode.FAILURE if options.strict and findings else exit_code_for(findings)

@@ -1,4 +1,4 @@
-"""`envtree verify`: an output held against its manifest, its receipt against a repository."""
+"""Implementation of `envtree verify`: compare an output with its manifest, and its receipt with a repository."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 
 
 class VerifyOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     source: Path
@@ -27,7 +27,7 @@ class VerifyOptions(NamedTuple):
 
 
 def run(options: VerifyOptions) -> ExitCode:
-    """Look at all files, and tell what was found."""
+    """Verify all files and report the problems."""
     if options.expect is not None and not _DIGEST.fullmatch(options.expect):
         raise usage_error(f"'{options.expect}' is no digest", "write sha256: and 64 digits, as 'verify' tells them")
     verdict = verify(options.source)
@@ -41,10 +41,10 @@ def run(options: VerifyOptions) -> ExitCode:
 
 
 def _external_problems(verdict: VerificationResult, options: VerifyOptions) -> Iterator[Problem]:
-    """What is wrong by what somebody else knows."""
+    """Yield the differences from the expected digest and from the repository."""
     if options.expect and options.expect.removeprefix("sha256:") != verdict.digest.removeprefix("sha256:"):
         yield Problem(MANIFEST_FILE, "manifest", "", "it is not the one that was expected")
     if options.repository:
-        from envtree.delivery.verify.receipt_check import check_receipt  # noqa: PLC0415 -- it brings the whole compiler
+        from envtree.delivery.verify.receipt_check import check_receipt  # noqa: PLC0415 -- it imports the whole compiler
 
         yield from check_receipt(verdict.manifest.receipt, options.repository)

@@ -1,4 +1,4 @@
-"""`envtree watch`: how the tree stands, and what each change of its files makes of that, on stdout."""
+"""Implementation of `envtree watch`: report the state of a tree and the effect of each change, on stdout."""
 
 import gc
 import os
@@ -12,8 +12,7 @@ from typing import NamedTuple, NoReturn
 import click
 
 from envtree import EDITION
-from envtree.cli.commands.compile import CompileOptions as Compiling
-from envtree.cli.commands.compile import make_compile_plan
+from envtree.cli.commands.compile import CompileOptions, make_compile_plan
 from envtree.cli.support.exits import ExitCode, exit_code_for
 from envtree.cli.support.incremental_check import IncrementalChecker
 from envtree.cli.support.options import usage_error
@@ -40,15 +39,15 @@ from envtree.system.disk import load_manifest
 from envtree.system.file_watcher import FileWatcher, watch_folder
 from envtree.system.signals import exit_after_commits
 
-# How long nobody looks whether stdout was closed, or the tree removed.
+# The interval of checks whether stdout was closed, or the tree removed.
 _POLL_SECONDS = 0.5
-# What counts though its name begins with a dot.
+# The hidden files that affect a tree.
 _WATCHED_DOTFILES = (".sops.yaml", ".gitignore")
 _MAX_NAMED_FILES = 3
 
 
 class WatchOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     selectors: tuple[str, ...]
@@ -63,22 +62,22 @@ class WatchOptions(NamedTuple):
 
 
 def run(options: WatchOptions) -> ExitCode:
-    """Look once, or until a signal comes."""
+    """Run once, or until a signal arrives."""
     if not options.output and (options.secrets or options.formats):
         raise usage_error("--secrets and --format say what is written", "name a folder with -o")
     tree = open_tree(options.directory)
-    lookout = _WatchSession(options, tree)
+    session = _WatchSession(options, tree)
     if not options.once:
-        _watch_forever(lookout, tree)
-    lookout.start()
-    return exit_code_for(lookout.snapshot.report.findings, strict=options.strict)
+        _watch_forever(session, tree)
+    session.start()
+    return exit_code_for(session.snapshot.report.findings, strict=options.strict)
 
 
 def _watch_forever(session: "_WatchSession", tree: DirectoryTree) -> NoReturn:
     exit_after_commits()
     with watch_folder(tree.root) as watcher:
         session.start()
-        # Until now garbage was not worth a search; a process that stays has to find what each look leaves.
+        # `main` disables garbage collection, but a process that keeps running has to collect the garbage of each run.
         gc.freeze()
         gc.enable()
         _process_changes(session, watcher)
@@ -90,7 +89,7 @@ def _watch_forever(session: "_WatchSession", tree: DirectoryTree) -> NoReturn:
 
 
 def _process_changes(session: "_WatchSession", watcher: FileWatcher) -> None:
-    """Look at each change, as long as the tree is the same folder."""
+    """Refresh the session after each change, until the tree is replaced by another folder."""
     while not watcher.is_lost:
         changes = watcher.wait_for_changes(_POLL_SECONDS)
         if changes:
@@ -100,7 +99,7 @@ def _process_changes(session: "_WatchSession", watcher: FileWatcher) -> None:
 
 
 class _WatchSession:
-    """How the tree stands, and what is told when it stands otherwise."""
+    """The current snapshot of a watched tree; prints the difference after each change."""
 
     def __init__(self, options: WatchOptions, tree: DirectoryTree) -> None:
         self.snapshot = Snapshot()
@@ -111,53 +110,59 @@ class _WatchSession:
         self._output = _resolve_parent(options.output) if options.output else None
 
     def start(self) -> None:
-        """Tell how the tree stands at first; what stops this ends the command."""
+        """Report the initial state of the tree; an error that stops this run ends the command."""
         started = time.monotonic()
-        noted = DigestingTree(self._tree)
+        recorded_tree = DigestingTree(self._tree)
         self.snapshot = Snapshot(bundles=self._existing_bundles())
         with translate_input_errors():
-            self._refresh_snapshot(noted, inputs_shared=False)
-        where = "" if self._options.once else f"watching '{_relative_to_cwd(self._tree.root)}': "
-        self._print_line(f"{where}{self._summary()}", started)
+            self._refresh_snapshot(recorded_tree, allow_undeclared_inputs=False)
+        prefix = "" if self._options.once else f"watching '{_relative_to_cwd(self._tree.root)}': "
+        self._print_line(f"{prefix}{self._summary()}", started)
         self._print_findings(SnapshotDiff((), (), (), 0, self.snapshot.findings, ()))
 
     def refresh(self, paths: Collection[str]) -> None:
-        """Look again, unless none of what was changed can matter, and tell what has come of it."""
-        inside = [os.path.relpath(path, self._tree.root) for path in paths if not self._is_output(path)]
-        if paths and not _is_any_relevant(self._tree, inside):
+        """Run again unless no changed path can affect the tree, and print the difference."""
+        tree_paths = [os.path.relpath(path, self._tree.root) for path in paths if not self._is_output(path)]
+        if paths and not _is_any_relevant(self._tree, tree_paths):
             return
         started = time.monotonic()
-        before, noted = self.snapshot, DigestingTree(self._tree)
+        before, recorded_tree = self.snapshot, DigestingTree(self._tree)
         try:
-            # What an edit makes of a declared input is told where the input is used.
-            self._refresh_snapshot(noted, inputs_shared=True)
-        except (MachineError, RefusedError) as reason:
-            self.snapshot = interrupted(before, reason, noted.digests)
-        except click.UsageError as wrong:
-            self.snapshot = interrupted(before, RefusedError("ET806", wrong.format_message()), noted.digests)
+            # If an edit removes the declaration of an input, the error is reported where the input is used.
+            self._refresh_snapshot(recorded_tree, allow_undeclared_inputs=True)
+        except (MachineError, RefusedError) as error:
+            self.snapshot = interrupted(before, error, recorded_tree.digests)
+        except click.UsageError as error:
+            self.snapshot = interrupted(before, RefusedError("ET806", error.format_message()), recorded_tree.digests)
         change = compare_snapshots(before, self.snapshot)
         if change:
-            self._print_line(f"{_describe_files(change, inside)}: {self._summary(change)}", started)
+            self._print_line(f"{_describe_files(change, tree_paths)}: {self._summary(change)}", started)
             self._print_findings(change)
 
-    def _refresh_snapshot(self, recorded_tree: DigestingTree, *, inputs_shared: bool) -> None:
+    def _refresh_snapshot(self, recorded_tree: DigestingTree, *, allow_undeclared_inputs: bool) -> None:
         if not os.path.lexists(self._tree.root / ROOT_FILE):
             raise MachineError("ET805", f"'{ROOT_FILE}' is gone", "put it back; envtree waits for it")
-        # Where everybody can write, the tree may be another user's by now.
+        # In a folder that others can write to, the tree may have been replaced by another user's.
         find_root(self._tree.root)
-        with show_progress(sys.stderr) as told:
+        with show_progress(sys.stderr) as progress:
 
-            def over(request: Request) -> Request:
-                return request._replace(tree=recorded_tree, progress=told, allow_undeclared_inputs=inputs_shared)
+            def adapt_request(request: Request) -> Request:
+                return request._replace(
+                    tree=recorded_tree, progress=progress, allow_undeclared_inputs=allow_undeclared_inputs
+                )
 
-            outcome, bundles = self._compile(over) if self._options.output else self._check(over)
+            outcome, bundles = self._compile(adapt_request) if self._options.output else self._check(adapt_request)
         self._checker.forget(recorded_tree.digests)
         self.snapshot = next_snapshot(self.snapshot, outcome, recorded_tree.digests, bundles)
 
     def _check(self, adapt_request: Callable[[Request], Request]) -> tuple[RunOutcome, dict[str, object]]:
         options = self._options
         request = tree_request(
-            self._tree, options.selectors, options.inputs, Environ(), allow_empty=options.allow_empty
+            self._tree,
+            selectors=options.selectors,
+            inputs=options.inputs,
+            environ=Environ(),
+            allow_empty=options.allow_empty,
         )
         return self._checker.check(adapt_request(request))
 
@@ -167,30 +172,30 @@ class _WatchSession:
         return outcome, dict(outcome.manifest.bundles if outcome.manifest else self.snapshot.bundles)
 
     def _existing_bundles(self) -> dict[str, object]:
-        """The bundles that lie where they are to be written, for whoever begins with a broken tree."""
+        """Return the bundles of an existing output, to compare with if the tree has errors at first."""
         if self._output is None:
             return {}
-        # What is wrong with the output is told by who writes to it.
+        # Problems of the output are reported when it is written.
         with suppress(RefusedError, OSError):
             return dict(load_manifest(str(self._output), "ref", EDITION).bundles)
         return {}
 
     def _summary(self, change: SnapshotDiff | None = None) -> str:
-        """What was done, or came of a change, and how much is wrong."""
-        now, output = self.snapshot, self._options.output
-        told = count_summary(RunReport(now.findings))
-        if now.interruption:
-            return f"stopped, {told}"
-        checked = plural(len(now.report.checked_bundles), "bundle")
-        if output and exit_code_for(now.report.findings, strict=self._options.strict):
-            return f"wrote nothing, {told}"
+        """Summarize the run, or the effect of a change, with the number of findings."""
+        current, output = self.snapshot, self._options.output
+        counts = count_summary(RunReport(current.findings))
+        if current.interruption:
+            return f"stopped, {counts}"
+        checked = plural(len(current.report.checked_bundles), "bundle")
+        if output and exit_code_for(current.report.findings, strict=self._options.strict):
+            return f"wrote nothing, {counts}"
         if not change:
-            return f"wrote {checked} to '{output}', {told}" if output else f"checked {checked}, {told}"
+            return f"wrote {checked} to '{output}', {counts}" if output else f"checked {checked}, {counts}"
         differ = (
             f"{plural(change.changed_bundle_count, 'bundle')} differ{'s' if change.changed_bundle_count == 1 else ''}"
         )
         where = f" in '{output}'" if output else ""
-        return f"{differ if change.changed_bundle_count else 'no bundle differs'}{where}, {told}"
+        return f"{differ if change.changed_bundle_count else 'no bundle differs'}{where}, {counts}"
 
     def _print_line(self, sentence: str, started: float) -> None:
         out(f"{time.strftime('%H:%M:%S')} {printable(sentence)} ({time.monotonic() - started:.2f} s)\n")
@@ -207,9 +212,9 @@ class _WatchSession:
         return self._output is not None and Path(path).is_relative_to(self._output)
 
 
-def _compile_options(options: WatchOptions) -> Compiling:
-    """The command line of `compile` that does the same once."""
-    return Compiling(
+def _compile_options(options: WatchOptions) -> CompileOptions:
+    """Return the options of `compile` for one run."""
+    return CompileOptions(
         directory=options.directory,
         selectors=options.selectors,
         output=options.output,
@@ -221,7 +226,7 @@ def _compile_options(options: WatchOptions) -> Compiling:
         form="text",
         provenance=False,
         only_check=False,
-        part=None,
+        shard=None,
         since=None,
         strict=options.strict,
         allow_empty=options.allow_empty,
@@ -234,9 +239,9 @@ def _compile_options(options: WatchOptions) -> Compiling:
 
 
 def _relative_to_cwd(root: Path) -> str:
-    """A folder as short as it can be said from here."""
-    here = Path.cwd()
-    return str(root.relative_to(here) if root.is_relative_to(here) else root)
+    """Return a folder relative to the current folder if it is inside."""
+    cwd = Path.cwd()
+    return str(root.relative_to(cwd) if root.is_relative_to(cwd) else root)
 
 
 def _resolve_parent(output: Path) -> Path:
@@ -245,16 +250,16 @@ def _resolve_parent(output: Path) -> Path:
 
 
 def _is_any_relevant(tree: DirectoryTree, paths: Iterable[str]) -> bool:
-    """Whether any of the paths may be a part of the tree: none that is hidden, or that git ignores."""
-    seen = [path for path in paths if not _is_hidden(path)]
-    if not seen:
+    """Whether any of the paths may affect the tree; hidden files, and those that git ignores, do not."""
+    visible = [path for path in paths if not _is_hidden(path)]
+    if not visible:
         return False
     try:
-        ignored = tree.ignored((ROOT_FILE, *seen))
+        ignored = tree.ignored((ROOT_FILE, *visible))
     except MachineError:
-        # It will be told, or is about a path that is gone.
+        # The run will report the error, unless it concerns a path that no longer exists.
         return True
-    return ROOT_FILE in ignored or not ignored.issuperset(seen)
+    return ROOT_FILE in ignored or not ignored.issuperset(visible)
 
 
 def _is_hidden(path: str) -> bool:
@@ -265,11 +270,11 @@ def _is_hidden(path: str) -> bool:
 
 
 def _describe_files(change: SnapshotDiff, paths: Iterable[str]) -> str:
-    """The files that were changed; where no run reads what it was, its path."""
-    found = (change.changed, "changed"), (change.added, "new"), (change.removed, "gone")
-    told = [f"{_join_names(names)} {what}" for names, what in found if names]
-    seen = [path for path in sorted(paths) if path != "." and not _is_hidden(path)]
-    return "; ".join(told) or (f"{_join_names(seen)} changed" if seen else "the tree changed")
+    """Describe the changed files; if the run read none of them, the changed paths."""
+    groups = (change.changed, "changed"), (change.added, "new"), (change.removed, "gone")
+    parts = [f"{_join_names(names)} {verb}" for names, verb in groups if names]
+    visible = [path for path in sorted(paths) if path != "." and not _is_hidden(path)]
+    return "; ".join(parts) or (f"{_join_names(visible)} changed" if visible else "the tree changed")
 
 
 def _join_names(names: Sequence[str]) -> str:

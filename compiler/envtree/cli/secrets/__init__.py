@@ -1,8 +1,8 @@
-"""`envtree secrets`, declared: each subcommand is a module here."""
+"""Declaration of `envtree secrets`; its subcommands are the modules of this package."""
 
 from envtree.cli.support.group import CommandGroup
 
-# In the order in which somebody meets them.
+# In the order of their use.
 _COMMANDS: tuple[str, ...] = (
     "audit",
     "readers",
@@ -19,6 +19,6 @@ command = CommandGroup(
     "secrets",
     _COMMANDS,
     "envtree.cli.secrets",
-    help="Look after the secrets files of the tree.",
+    help="Manage the secrets files of the tree.",
     epilog="Example: envtree secrets audit",
 )

@@ -1,21 +1,21 @@
-"""`envtree secrets audit`, declared."""
+"""Declaration of `envtree secrets audit`."""
 
 from envtree.cli.support.options import COLOR, STRICT, Command, choice, option
 
 command = Command(
     "audit",
     [
-        option("--decrypt", is_flag=True, help="Open the files too, and find placeholders and broken MACs in them."),
+        option("--decrypt", is_flag=True, help="Also open the files, to find placeholders and broken MACs."),
         choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="For people, or JSON."
+            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
         ),
         STRICT,
         COLOR,
     ],
-    """List the secrets files, and what is wrong with them.
+    """List the secrets files and their problems.
 
-    For each: who can open it, by which rule of .sops.yaml, and whether it says where it belongs. The findings are those
-    of 'envtree check' that are about secrets. It needs no key, and no value is ever shown.
+    For each file: who can open it, by which rule of .sops.yaml, and whether it declares its scope. The findings are
+    those of 'envtree check' about secrets. It needs no key, and values are never shown.
     """,
     "envtree secrets audit",
     group="secrets",

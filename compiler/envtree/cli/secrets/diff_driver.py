@@ -1,4 +1,4 @@
-"""`envtree secrets diff-driver`, declared."""
+"""Declaration of `envtree secrets diff-driver`."""
 
 import click
 
@@ -7,10 +7,10 @@ from envtree.cli.support.options import Command
 command = Command(
     "diff-driver",
     [click.Argument(["file"], type=click.Path(exists=True, dir_okay=False))],
-    """Show a secrets file as lines to compare.
+    """Print a secrets file as lines that git can compare.
 
-    These are keys, types, lengths, and who can open it; no key is needed. Git asks for them, so that a diff shows
-    which secrets were added, changed and removed, and never a value.
+    The lines contain keys, types, lengths, and who can open the file; no key is needed. Git runs this, so that a diff
+    shows which secrets were added, changed and removed, and never a value.
     """,
     "git config diff.envtree-secrets.textconv 'envtree secrets diff-driver --'",
     group="secrets",

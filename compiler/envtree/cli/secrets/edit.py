@@ -1,4 +1,4 @@
-"""`envtree secrets edit`, declared."""
+"""Declaration of `envtree secrets edit`."""
 
 import click
 
@@ -9,8 +9,8 @@ command = Command(
     [click.Argument(["file"], shell_complete=complete_files), COLOR],
     """Open a secrets file in your editor.
 
-    What you leave is checked before it replaces the file. The editor is SOPS_EDITOR or EDITOR; while it is open,
-    the plaintext is a file in memory that only you can read, on Linux, and in your temporary folder elsewhere.
+    The result is checked before it replaces the file. The editor is SOPS_EDITOR or EDITOR. While it is open, the
+    plaintext is in a file that only you can read: in memory on Linux, in your temporary folder elsewhere.
     """,
     "envtree secrets edit environments/production.secrets.yaml",
     group="secrets",

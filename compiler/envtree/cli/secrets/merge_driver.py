@@ -1,4 +1,4 @@
-"""`envtree secrets merge-driver`, declared."""
+"""Declaration of `envtree secrets merge-driver`."""
 
 import click
 
@@ -12,9 +12,9 @@ command = Command(
     ],
     """Merge three versions of a secrets file.
 
-    Git asks for it with %O %A %B %P. The result replaces OURS. Values that only one side has changed are that
-    side's; where both have, ours stays, the key is named, and the exit code is 1. It takes a key that opens the
-    file; without one OURS stays as it is.
+    Git runs this with %O %A %B %P. The result replaces OURS. A value that only one side has changed is taken from that
+    side; if both have, ours stays, the key is named, and the exit code is 1. It needs a key that opens the file;
+    without one, OURS is unchanged.
     """,
     "git config merge.envtree-secrets.driver 'envtree secrets merge-driver -- %O %A %B %P'",
     group="secrets",

@@ -1,4 +1,4 @@
-"""`envtree secrets readers`, declared."""
+"""Declaration of `envtree secrets readers`."""
 
 from envtree.cli.support.options import COLOR, INPUTS, SELECTORS, Command, choice, option
 
@@ -6,17 +6,17 @@ command = Command(
     "readers",
     [
         SELECTORS,
-        option("--person", metavar="NAME", help="Tell of one person only: a name of 'people', or a key."),
+        option("--person", metavar="NAME", help="Show one person only: a name of 'people', or a key."),
         choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="For people, or JSON."
+            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
         ),
-        option("-v", "--verbose", is_flag=True, help="Name every bundle."),
+        option("-v", "--verbose", is_flag=True, help="List every bundle."),
         INPUTS,
         COLOR,
     ],
     """Show who can read which secret of which bundle.
 
-    It goes by the keys that the files are really encrypted for, not by what is declared, and needs no key.
+    It uses the keys that the files are actually encrypted for, not the declared readers, and needs no key.
     SELECTOR is a glob over bundle ids.
     """,
     "envtree secrets readers 'shop/**@production' --person ana",

@@ -1,4 +1,4 @@
-"""`envtree secrets rotate`, declared."""
+"""Declaration of `envtree secrets rotate`."""
 
 import click
 
@@ -9,15 +9,15 @@ command = Command(
     [
         click.Argument(["files"], metavar="[FILE]...", nargs=-1, shell_complete=complete_files),
         choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="For people, or JSON."
+            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
         ),
         COLOR,
     ],
-    """Give secrets files new data keys.
+    """Rotate the data keys of secrets files.
 
-    Where readers are declared, they can open the files afterwards, and nobody else. Without FILE it does so for all
-    of the tree. Each is opened before and after, and replaced only if its values are the same. Whoever could read a
-    file still knows its values: change these as well.
+    If readers are declared, only they can open the files afterwards. Without FILE, all files of the tree are rotated.
+    Each is decrypted before and after, and replaced only if its values are the same. Former readers of a file still
+    know its values: change these as well.
     """,
     "envtree secrets rotate environments/production.secrets.yaml",
     group="secrets",

@@ -1,4 +1,4 @@
-"""`envtree secrets set`, declared."""
+"""Declaration of `envtree secrets set`."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from envtree.cli.support.options import COLOR, Command, choice, complete_files, 
 
 
 def _reject_extra_arguments(_: click.Context, __: click.Parameter, values: tuple[Any, ...]) -> None:
-    """What stands behind KEY may well be the value, so it is not repeated as click would."""
+    """Reject arguments after KEY without quoting them, as click would: they may be the secret value."""
     if values:
         raise usage_error("something stands behind KEY", "the value comes from stdin, or from a prompt")
 
@@ -25,16 +25,17 @@ command = Command(
             values=("str", "int", "float", "bool", "json"),
             default="str",
             show_default=True,
-            help="What the value is; json is for maps and lists.",
+            help="The type of the value; json is for maps and lists.",
         ),
-        option("--json", "as_json", is_flag=True, help="The same as --type json."),
-        option("--keep-newline", "keep_newline", is_flag=True, help="Keep the newline at the end of what comes in."),
+        option("--json", "as_json", is_flag=True, help="Same as --type json."),
+        option("--keep-newline", "keep_newline", is_flag=True, help="Keep the newline at the end of the input."),
         COLOR,
     ],
-    """Write one secret. Its value comes from stdin, or from a prompt on a terminal, and never from the command line.
+    """Set one secret.
 
-    KEY is a dotted path in FILE. A FILE that does not exist is encrypted for its declared readers, or for those whom
-    .sops.yaml names, which takes no private key. Of one that exists, no other value changes a byte.
+    The value is read from stdin, or from a prompt on a terminal, never from the command line. KEY is a dotted path in
+    FILE. A FILE that does not exist is created and encrypted for its declared readers, or for those of .sops.yaml,
+    which needs no private key. In an existing FILE, no other value changes by a byte.
     """,
     "pass show shop/db | envtree secrets set environments/production.secrets.yaml db.password",
     group="secrets",

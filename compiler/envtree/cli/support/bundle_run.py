@@ -1,4 +1,4 @@
-"""One bundle of a tree, for commands that are about one."""
+"""Compute one bundle of a tree, for commands about a single bundle."""
 
 from typing import NamedTuple
 
@@ -20,44 +20,43 @@ from envtree.sources.tree import DirectoryTree
 
 
 class BundleRun(NamedTuple):
-    """A bundle, and the run that computed it; `result` is None where something keeps it from being known."""
+    """A bundle and the run that computed it; `result` is None if errors prevented it."""
 
     tree: DirectoryTree
     run: Run
     result: BundleResult | None
 
     def report_errors(self, color: str) -> ExitCode:
-        """Tell what keeps the bundle from being known; the exit code."""
+        """Print the errors that prevented the bundle; return the exit code."""
         report = build_report(self.run.outcome())
         print_findings(self.tree, report, color)
         return exit_code_for(report.findings)
 
 
 def compute_bundle(tree: DirectoryTree, id: str, inputs: dict[str, str], *, reveal: bool) -> BundleRun:
-    """Compute one bundle, with its secrets in clear and all inputs if they are to be revealed.
+    """Compute one bundle; with `reveal`, decrypt its secrets and require all inputs.
 
-    What is wrong elsewhere in the tree is no reason to be silent about this bundle, and is not even read; but nothing
-    is decrypted then.
+    Without `reveal` only the files of this bundle are read, so errors elsewhere in the tree do not matter. With it the
+    whole tree is read, and an error anywhere prevents the result.
     """
     request = tree_request(
         tree if reveal else SingleBundleTree(tree, id),
-        (),
-        inputs,
-        Environ(),
-        decrypter_factory(tree) if reveal else None,
+        inputs=inputs,
+        environ=Environ(),
+        decrypter=decrypter_factory(tree) if reveal else None,
         require_inputs=reveal,
-        # Whether there is such a bundle is asked here.
+        # A missing bundle is reported below.
         allow_empty=True,
         restrict_ids=lambda _: frozenset({id}),
     )
-    with start_run(request) as work:
-        if work.workspace and id not in work.ids:
-            # What else it may have been takes the whole tree.
-            known = work.ids if reveal else Run(request._replace(tree=tree)).ids
-            somewhere = [one for one in known if one.startswith(f"{id}@")]
-            hint = f"name an environment too: {', '.join(somewhere)}" if somewhere else did_you_mean(id, known)
+    with start_run(request) as run:
+        if run.workspace and id not in run.ids:
+            # Suggestions need the ids of the whole tree.
+            ids = run.ids if reveal else Run(request._replace(tree=tree)).ids
+            of_agent = [other for other in ids if other.startswith(f"{id}@")]
+            hint = f"name an environment too: {', '.join(of_agent)}" if of_agent else did_you_mean(id, ids)
             raise usage_error(f"there is no bundle '{id}'", hint)
-        before = len(work.diags)
-        result = next(work.results(), None)
-    broken = bool(work.severities.error_paths(work.diags.since(before))) or (reveal and work.error_monitor.has_errors())
-    return BundleRun(tree, work, None if broken else result)
+        first_new = len(run.diags)
+        result = next(run.results(), None)
+    broken = bool(run.severities.error_paths(run.diags.since(first_new))) or (reveal and run.error_monitor.has_errors())
+    return BundleRun(tree, run, None if broken else result)

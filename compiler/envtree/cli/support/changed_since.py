@@ -1,4 +1,4 @@
-"""`--changed-since`: what a command is to look at when only a difference matters."""
+"""`--changed-since`: limit a run to the bundles that a difference can reach."""
 
 from envtree.cli.support.compared_trees import open_named_tree
 from envtree.engine.affected import find_affected
@@ -9,24 +9,24 @@ from envtree.sources.tree import DirectoryTree
 
 
 def limit_to_affected(request: Request, revision: str) -> Request:
-    """The same request, for the bundles that a difference from a revision can reach."""
+    """Return a request for only those bundles that a difference from a revision can reach."""
     tree = request.tree
     assert isinstance(tree, DirectoryTree)
     base = open_named_tree(tree.root, revision)[0]
-    asked = request._replace(tree=base, selectors=(), allow_empty=True, decrypter=None)
-    return request._replace(restrict_ids=_BaseTree(asked).affected_bundles)
+    base_request = request._replace(tree=base, selectors=(), allow_empty=True, decrypter=None)
+    return request._replace(restrict_ids=_BaseTree(base_request).affected_bundles)
 
 
 class _BaseTree:
-    """An earlier tree, read as far as a later one differs."""
+    """The tree at an earlier revision, of which only projects with differences are read."""
 
     def __init__(self, request: Request) -> None:
         self._request, self._runner = request, ProjectRunner(request)
-        # Whoever compares projects may be another process, which had better not read what all need.
+        # Read the shared files now: projects may be compared in worker processes, and each would read them again.
         _ = self._runner.root
 
     def affected_bundles(self, head: Run) -> frozenset[str]:
-        """The bundles of a run, over a project or over a whole tree, that are not made of the same files as before."""
+        """Return the bundles of a run, over a project or a whole tree, whose source files differ from the base."""
         if head.scope is None:
             return find_affected(Run(self._request), head)
         if self._runner.has_same_files(head):

@@ -1,4 +1,4 @@
-"""What somebody calls a side of a comparison: a revision of the repository, or a folder."""
+"""Open the two sides of a comparison, each named as a revision of the repository or as a folder."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ WORKING_TREE = "the working tree"
 
 
 class ComparedTrees(NamedTuple):
-    """Two trees, what they are called, and their commits; a folder has none."""
+    """Two trees with their display names and commits; the commit of a folder is empty."""
 
     base: Tree
     head: Tree
@@ -26,18 +26,24 @@ class ComparedTrees(NamedTuple):
 
 
 def open_compared_trees(directory: Path, base: str, head: str | None, *, use_merge_base: bool) -> ComparedTrees:
-    """The trees that a command line names; with `common` the base is what both revisions descend from."""
+    """Open the trees that a command line names; with `use_merge_base` the base is the merge base of the revisions."""
     for text in (base,) if head is None else (base, head):
         _check_revision_text(text)
-    one, base_commit = open_named_tree(
-        directory, _find_merge_base(directory, base, head or "HEAD") if use_merge_base else base
+    base_revision = _find_merge_base(directory, base, head or "HEAD") if use_merge_base else base
+    base_tree, base_commit = open_named_tree(directory, base_revision)
+    head_tree, head_commit = (open_tree(directory), "") if head is None else open_named_tree(directory, head)
+    return ComparedTrees(
+        base=base_tree,
+        head=head_tree,
+        base_name=base,
+        head_name=head or WORKING_TREE,
+        base_commit=base_commit,
+        head_commit=head_commit,
     )
-    other, head_commit = (open_tree(directory), "") if head is None else open_named_tree(directory, head)
-    return ComparedTrees(one, other, base, head or WORKING_TREE, base_commit, head_commit)
 
 
 def open_named_tree(directory: Path, text: str) -> tuple[Tree, str]:
-    """The tree that a text names, and its commit; empty for a folder."""
+    """Open the tree that `text` names; return it with its commit, which is empty for a folder."""
     _check_revision_text(text)
     folder = Path(text)
     if _is_path(text):
@@ -64,7 +70,7 @@ def _find_root(directory: Path) -> Path | None:
 
 
 def _resolve_commit(tree: DirectoryTree, text: str, folder: Path) -> str:
-    """The commit that a text names; empty if it names a folder only."""
+    """Return the commit that `text` names, or an empty string if it names only a folder."""
     repository = repository_root(tree.root)
     if repository is None:
         if not folder.is_dir():
@@ -73,35 +79,35 @@ def _resolve_commit(tree: DirectoryTree, text: str, folder: Path) -> str:
         return ""
     try:
         return resolve_commit(repository, text)
-    except UnknownRevisionError as unknown:
+    except UnknownRevisionError as error:
         if not folder.is_dir():
-            raise _unknown_revision_error(unknown) from None
+            raise _unknown_revision_error(error) from None
         return ""
 
 
 def _tree_at_commit(tree: DirectoryTree, commit: str, name: str) -> RevisionTree:
-    """The same tree at a commit of its repository."""
+    """Return the same tree at a commit of its repository."""
     repository = repository_root(tree.root)
     assert repository
-    inside = tree.root.relative_to(repository).as_posix()
-    return RevisionTree(repository, "" if inside == "." else inside, commit, name)
+    folder = tree.root.relative_to(repository).as_posix()
+    return RevisionTree(repository, "" if folder == "." else folder, commit, name)
 
 
 def _find_merge_base(directory: Path, base: str, head: str) -> str:
-    """The last commit that two revisions have in common."""
+    """Return the merge base of two revisions; raise a usage error if there is none."""
     for text in (base, head):
         _check_revision_text(text)
     repository = repository_root(open_tree(directory).root)
     if repository is None or _is_path(base) or _is_path(head):
         raise usage_error("--merge-base compares two revisions of a git repository", "leave it out for folders")
     try:
-        found = find_merge_base(repository, resolve_commit(repository, base), resolve_commit(repository, head))
-    except UnknownRevisionError as unknown:
-        raise _unknown_revision_error(unknown) from None
-    if found is None:
+        merge_base = find_merge_base(repository, resolve_commit(repository, base), resolve_commit(repository, head))
+    except UnknownRevisionError as error:
+        raise _unknown_revision_error(error) from None
+    if merge_base is None:
         hint = "in a shallow clone, fetch more history, in GitHub's checkout with 'fetch-depth: 0'"
         raise usage_error(f"'{base}' and '{head}' have no commit in common", hint)
-    return found
+    return merge_base
 
 
 def _check_revision_text(text: str) -> None:
@@ -119,9 +125,9 @@ def _is_path(text: str) -> bool:
     return text in (os.curdir, os.pardir) or text.startswith(("/", "./", "../"))
 
 
-def _unknown_revision_error(unknown: UnknownRevisionError) -> Exception:
-    if unknown.is_shallow:
+def _unknown_revision_error(error: UnknownRevisionError) -> Exception:
+    if error.is_shallow:
         hint = "this is a shallow clone: fetch more history, in GitHub's checkout with 'fetch-depth: 0'"
     else:
         hint = "fetch it, or correct its name"
-    return usage_error(f"'{unknown.revision}' is neither a revision of the repository nor a folder", hint)
+    return usage_error(f"'{error.revision}' is neither a revision of the repository nor a folder", hint)

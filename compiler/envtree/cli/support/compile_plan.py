@@ -1,4 +1,4 @@
-"""What `compile` and `watch -o` write, and where."""
+"""The plan of `compile` and `watch -o`: what to write, and where."""
 
 from typing import NamedTuple
 
@@ -7,9 +7,12 @@ from envtree.engine.request import Request
 
 
 class CompilePlan(NamedTuple):
-    """What a command line asks for, with what the tree says where it says nothing."""
+    """The request, destinations and formats of a command line, with the defaults of the tree filled in.
+
+    `add_files` adds further files to each bundle.
+    """
 
     request: Request
-    places: Destinations
+    destinations: Destinations
     formats: frozenset[str]
-    beside: AddFiles
+    add_files: AddFiles

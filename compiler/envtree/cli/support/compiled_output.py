@@ -1,4 +1,4 @@
-"""Compiled bundles, opened for a command: with the key of a reader, and for references with the tree."""
+"""Open compiled bundles: sealed ones with the key of a reader, references also with the tree."""
 
 import json
 import resource
@@ -27,7 +27,7 @@ from envtree.sources.tree import DirectoryTree, RootNotFoundError, find_root
 
 
 class OpenedOutput(NamedTuple):
-    """An output, its bundles resolved, what they can be written with, and the tree if there is one."""
+    """An output with its resolved bundles, the formats that they can be written in, and the tree if there is one."""
 
     output: CompiledOutput
     bundles: tuple[UnsealedBundle, ...]
@@ -36,45 +36,45 @@ class OpenedOutput(NamedTuple):
 
 
 def open_compiled_output(source: Path, directory: Path, color: str) -> OpenedOutput | None:
-    """The bundles of a folder in clear; None if the tree that they refer to has errors, which are told."""
+    """Resolve the bundles of a folder; report the errors and return None if the tree that they refer to has any."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     output = load_output(source)
-    wanted = find_references(output)
-    tree = open_tree(directory) if wanted else _find_tree(directory)
-    work = Run(tree_request(tree, allow_empty=True)) if tree else None
-    if tree and work and wanted and work.error_monitor.has_errors():
-        # A tree with errors is never worth a key.
-        print_findings(tree, build_report(work.outcome()), color)
+    references = find_references(output)
+    tree = open_tree(directory) if references else _find_tree(directory)
+    run = Run(tree_request(tree, allow_empty=True)) if tree else None
+    if tree and run and references and run.error_monitor.has_errors():
+        # Never ask for a key for a tree with errors.
+        print_findings(tree, build_report(run.outcome()), color)
         return None
-    kept = decrypt_references(work, wanted, decrypter_factory(tree)) if tree and work and wanted else {}
-    found = tuple(unseal(output, kept, partial(select_decrypter, tree=tree.root if tree else None)))
-    return OpenedOutput(output, found, _available_writers(output, work), tree)
+    secrets = decrypt_references(run, references, decrypter_factory(tree)) if tree and run and references else {}
+    bundles = tuple(unseal(output, secrets, partial(select_decrypter, tree=tree.root if tree else None)))
+    return OpenedOutput(output, bundles, _available_writers(output, run), tree)
 
 
 def bundle_variables(bundle: Bundle, writers: Writers) -> Mapping[str, str]:
-    """The variables of a bundle in clear, those that the organization makes of its sections included."""
-    told = write_formats(bundle, "plain", Writers(("json-env",), writers.settings))
-    check_representable(told, bundle)
-    variables: dict[str, str] = json.loads(told.files[0][1])
+    """Return the variables of a bundle in clear, including those that the organization makes of its sections."""
+    written = write_formats(bundle, "plain", Writers(("json-env",), writers.settings))
+    check_representable(written, bundle)
+    variables: dict[str, str] = json.loads(written.files[0][1])
     return variables
 
 
 def _find_tree(directory: Path) -> DirectoryTree | None:
-    """The tree of sealed bundles, which need none but for what the organization says about formats."""
+    """Return the tree around a folder, or None: sealed bundles need it only for the format settings in it."""
     try:
         return DirectoryTree(find_root(directory))
     except (RootNotFoundError, MachineError):
         return None
 
 
-def _available_writers(output: CompiledOutput, work: Run | None) -> Writers:
-    """All formats as the organization has them; without its tree, as they are by themselves."""
-    workspace = work.workspace if work and not work.error_monitor.has_errors() else None
-    owners = {bundle.data["organization"] for bundle in output.bundles}
-    if work is None or workspace is None or owners != {workspace.organization.fields["name"]}:
+def _available_writers(output: CompiledOutput, run: Run | None) -> Writers:
+    """Return writers for all formats, with the settings of the organization if its tree is available."""
+    workspace = run.workspace if run and not run.error_monitor.has_errors() else None
+    organizations = {bundle.data["organization"] for bundle in output.bundles}
+    if run is None or workspace is None or organizations != {workspace.organization.fields["name"]}:
         return Writers(tuple(name for name in FORMAT_NAMES if name not in ("bundle", "template")))
-    found = work.select_writers(frozenset(FORMAT_NAMES))
-    if found.settings.kubernetes.hash_suffix:
-        # The suffix is a hash over ciphertexts, which are not here.
-        return found._replace(formats=tuple(name for name in found.formats if name != "k8s"))
-    return found
+    writers = run.select_writers(frozenset(FORMAT_NAMES))
+    if writers.settings.kubernetes.hash_suffix:
+        # The suffix is a hash over ciphertexts, which are not available here.
+        return writers._replace(formats=tuple(name for name in writers.formats if name != "k8s"))
+    return writers

@@ -1,4 +1,4 @@
-"""What the commands of the control plane have in common: what the tree wants, the server, and the ids that we know."""
+"""Shared by the control plane commands: the desired state of the tree, access to the server, and the managed ids."""
 
 import os
 import sys
@@ -35,7 +35,7 @@ from envtree.system.console import err
 
 
 class DesiredState(NamedTuple):
-    """What the tree says: its resources, of which organization, and its secrets where a key was at hand."""
+    """The resources that a tree declares, their organization, and the secret values if a decrypter was given."""
 
     organization: str
     desired: tuple[DesiredResource, ...]
@@ -48,18 +48,25 @@ def load_desired_state(
     color: str,
     decrypter: Callable[[SecretsPolicy], Decrypter] | None = None,
 ) -> DesiredState | ExitCode:
-    """The resources of a tree; where it has errors, these are told, and how the command ends."""
-    with translate_input_errors(), show_progress(sys.stderr) as told:
-        request = tree_request(tree, (), dict(inputs), Environ(), decrypter, require_inputs=True, control_plane=True)
-        run, values = Run(request._replace(progress=told)), SecretValues()
+    """Return the desired state of a tree; if it has errors, report them and return the exit code."""
+    with translate_input_errors(), show_progress(sys.stderr) as progress:
+        request = tree_request(
+            tree,
+            inputs=dict(inputs),
+            environ=Environ(),
+            decrypter=decrypter,
+            require_inputs=True,
+            control_plane=True,
+        )
+        run, values = Run(request._replace(progress=progress)), SecretValues()
         patterns = run.workspace.organization.output.env_patterns if run.workspace else {}
         for result in check_results(run, run.select_writers()):
             if decrypter:
                 values.add(result.bundle.target.id, vault_values(result.bundle, patterns))
     outcome = run.outcome()
     report = build_report(outcome)
-    broken = run.severities.error_paths(run.diags) or run.desired is None or run.workspace is None
-    if broken:
+    has_errors = run.severities.error_paths(run.diags) or run.desired is None or run.workspace is None
+    if has_errors:
         ReportPrinter(make_render_options(tree), "text", color, sys.stderr).print_report(report)
         err("nothing was asked of the control plane: the tree has errors\n")
         return ExitCode.FAILURE
@@ -69,38 +76,38 @@ def load_desired_state(
 
 
 def require_access() -> ApiConfig:
-    """Where the control plane is; asked for before anything is compiled."""
+    """Return the URL and key of the control plane; called before anything is compiled, to fail early without them."""
     return load_api_config(os.environ)
 
 
 class LivePlan(NamedTuple):
-    """What it would take to make the control plane as the tree says, and the ids that we know."""
+    """The changes that would bring the control plane to the state of the tree, and the managed ids."""
 
     plan: SyncPlan
     ids: ManagedIds
 
 
 def plan_against_live(directory: Path, ids_path: str, inputs: Mapping[str, str], color: str) -> LivePlan | ExitCode:
-    """Read the live state, and compare it with the tree; where that has errors, how the command ends."""
+    """Compare the live state with the tree; if the tree has errors, report them and return the exit code."""
     tree = open_tree(directory)
-    where = require_access()
-    found = load_desired_state(tree, inputs, color)
-    if not isinstance(found, DesiredState):
-        return found
-    ids = load_ids_file(tree, ids_path, found.organization).ids
-    with control_plane_client(where) as client:
-        live = read_live_state(client, found.organization)
-    return LivePlan(make_plan(found.desired, live, ids), ids)
+    access = require_access()
+    desired = load_desired_state(tree, inputs, color)
+    if not isinstance(desired, DesiredState):
+        return desired
+    ids = load_ids_file(tree, ids_path, desired.organization).ids
+    with control_plane_client(access) as client:
+        live = read_live_state(client, desired.organization)
+    return LivePlan(make_plan(desired.desired, live, ids), ids)
 
 
 class IdsFile(NamedTuple):
-    """The file of ids."""
+    """The file of managed ids: its path and its content."""
 
     path: Path
     ids: ManagedIds
 
 
 def load_ids_file(tree: DirectoryTree, ids_path: str, organization: str) -> IdsFile:
-    """The ids that we know."""
+    """Load the managed ids from `ids_path`, or from the default path in the tree."""
     path = Path(ids_path) if ids_path else tree.root / MANAGED_IDS_PATH
     return IdsFile(path, load_managed_ids(path, organization))

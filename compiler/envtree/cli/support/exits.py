@@ -1,4 +1,4 @@
-"""How a command ends: the only place that knows exit codes, and what to say when it ends early."""
+"""Exit codes, defined only here, and the messages of commands that end early."""
 
 import os
 import sys
@@ -35,48 +35,48 @@ class ExitCode(IntEnum):
 
 
 def exit_code_for(findings: "tuple[Finding, ...]", *, strict: bool = False) -> ExitCode:
-    """What findings make of a run."""
+    """Return the exit code of a run with these findings."""
     fatal = failing_severities(strict=strict)
     return ExitCode.FAILURE if any(finding.severity in fatal for finding in findings) else ExitCode.OK
 
 
 def run_command(command: Callable[[], int]) -> int:
-    """Do the work, and tell whatever stops it in one line; its traceback would show values."""
+    """Run a command and report exceptions in one line: a traceback would show values."""
     try:
         code = command()
-        # What is buffered meets a closed pipe or a full disk now, while it can be told.
+        # Flush now, so that a closed pipe or a full disk can still be reported.
         sys.stdout.flush()
         return code
-    except click.exceptions.Exit as ended:
-        return ended.exit_code
-    except click.ClickException as wrong:
-        return _report_usage_error(wrong)
-    except RefusedError as refusal:
-        return _report_error(refusal, ExitCode.FAILURE)
-    except MachineError as failure:
-        return _report_error(failure, ExitCode.MACHINE_ERROR)
+    except click.exceptions.Exit as request:
+        return request.exit_code
+    except click.ClickException as error:
+        return _report_usage_error(error)
+    except RefusedError as error:
+        return _report_error(error, ExitCode.FAILURE)
+    except MachineError as error:
+        return _report_error(error, ExitCode.MACHINE_ERROR)
     except (KeyboardInterrupt, click.Abort):
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         _close_stdout()
         return ExitCode.BROKEN_PIPE
-    except Exception as bug:  # noqa: BLE001 -- whatever it is, its words stay inside
+    except Exception as bug:  # noqa: BLE001 -- its message may contain values and is not shown
         return _report_internal_error(bug)
 
 
-def _report_usage_error(wrong: click.ClickException) -> int:
-    words = StringIO()
-    wrong.show(words)
-    # What click says may quote the name of a folder, which is as free as any text of a file.
-    err("\n".join(map(printable, words.getvalue().expandtabs(2).split("\n"))))
-    return wrong.exit_code if isinstance(wrong, click.UsageError) else ExitCode.USAGE_ERROR
+def _report_usage_error(error: click.ClickException) -> int:
+    message = StringIO()
+    error.show(message)
+    # The message of click may quote the name of a folder, which can contain any characters.
+    err("\n".join(map(printable, message.getvalue().expandtabs(2).split("\n"))))
+    return error.exit_code if isinstance(error, click.UsageError) else ExitCode.USAGE_ERROR
 
 
-def _report_error(cause: MachineError | RefusedError, code: ExitCode) -> ExitCode:
-    from envtree.diagnostics.summary import error_report  # noqa: PLC0415 -- most commands end otherwise, and `--version` is felt
+def _report_error(error: MachineError | RefusedError, code: ExitCode) -> ExitCode:
+    from envtree.diagnostics.summary import error_report  # noqa: PLC0415 -- few commands end here, and `--version` must be fast
     from envtree.report.text import render_text  # noqa: PLC0415
 
-    err(render_text(error_report(cause).findings, lambda _: (), color=False))
+    err(render_text(error_report(error).findings, lambda _: (), color=False))
     return code
 
 
@@ -85,19 +85,19 @@ def _report_internal_error(bug: Exception) -> ExitCode:
         import traceback  # noqa: PLC0415 -- as above
 
         traceback.print_exception(bug)
-    # The system's own words hold no value of ours, the words of any other exception may.
+    # Messages of the operating system contain no values; those of any other exception may.
     if isinstance(bug, OSError) and bug.errno:
         _close_stdout()
         return _report_error(
             MachineError("ET805", os.strerror(bug.errno).lower(), "ENVTREE_DEBUG=1 shows where"), ExitCode.MACHINE_ERROR
         )
-    where = list(_own_frames(bug.__traceback__))[-1:]
-    err(f"envtree: internal error: {type(bug).__name__} at {', '.join(where)}, please report it\n")
+    frame = list(_own_frames(bug.__traceback__))[-1:]
+    err(f"envtree: internal error: {type(bug).__name__} at {', '.join(frame)}, please report it\n")
     return ExitCode.INTERNAL_ERROR
 
 
 def _own_frames(trace: TracebackType | None) -> Iterator[str]:
-    """The frames that are ours, as `module:line`, the innermost last."""
+    """Yield the frames within envtree as `module:line`, the innermost last."""
     while trace:
         module = trace.tb_frame.f_globals.get("__name__", "")
         if module.partition(".")[0] == "envtree":
@@ -106,6 +106,6 @@ def _own_frames(trace: TracebackType | None) -> Iterator[str]:
 
 
 def _close_stdout() -> None:
-    """Let what is still buffered go nowhere: Python would complain about it at its end."""
+    """Discard buffered output: Python would report an error when it flushes stdout at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""A command with subcommands, each declared in a module of its own that is imported when it is asked for."""
+"""A click group whose subcommands are declared in modules that are imported on demand."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,7 +11,7 @@ from envtree.diagnostics.suggest import nearest_name
 
 
 class CommandGroup(click.Group):
-    """The subcommands `names`: each is a module of `package`, and does its work in another (`cli/work/`)."""
+    """A group with the subcommands `names`, declared in modules of `package`, implemented in `cli/commands/`."""
 
     def __init__(self, name: str, names: Sequence[str], package: str, **settings: Any) -> None:
         super().__init__(name, **settings)
@@ -19,11 +19,11 @@ class CommandGroup(click.Group):
         self._package = package
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order in which somebody meets them."""
+        """Return the names in the order of their declaration, which follows their use."""
         return list(self._names)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Import a subcommand."""
+        """Import a subcommand and return it; None if there is no such name."""
         if name not in self._names:
             return None
         command: click.Command = import_module(f"{self._package}.{module_name(name)}").command
@@ -32,10 +32,10 @@ class CommandGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the subcommand of a command line; a wrong one is told with the nearest."""
+        """Find the subcommand of a command line; the error for an unknown one suggests the nearest name."""
         if args[0] not in self._names and not args[0].startswith("-") and not ctx.resilient_parsing:
-            path = ctx.command_path.removeprefix("envtree").strip()
-            close = nearest_name(args[0], self._names)
-            hint = f"did you mean '{close}'?" if close else f"'{ctx.command_path} --help' lists what there is"
-            raise usage_error(f"there is no command '{' '.join(filter(None, (path, args[0])))}'", hint)
+            group_path = ctx.command_path.removeprefix("envtree").strip()
+            nearest = nearest_name(args[0], self._names)
+            hint = f"did you mean '{nearest}'?" if nearest else f"'{ctx.command_path} --help' lists what there is"
+            raise usage_error(f"there is no command '{' '.join(filter(None, (group_path, args[0])))}'", hint)
         return super().resolve_command(ctx, args)

@@ -1,4 +1,4 @@
-"""One look at a tree after the other: what was found in a project is found again only if a file of it has changed."""
+"""Repeated checks of one tree in a process: a project is computed again only if one of its files has changed."""
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
@@ -18,15 +18,15 @@ from envtree.output.emit.comparison_key import comparison_key
 from envtree.queries.snapshot import evict_stale_documents
 from envtree.sources.tree import Tree, digest_read_result
 
-# So many parsed files are held, of which each takes about 30 kB: those of the projects that were looked at last.
+# The number of parsed files in memory, about 30 kB each; those of the least recently used projects are dropped.
 _HELD = 5000
 
-# Bundles by id, each with what tells two versions apart.
+# A value for each bundle id that differs between two versions of the bundle, such as a digest.
 BundleVersions = dict[str, object]
 
 
 class IncrementalChecker:
-    """What was found at the last look."""
+    """The `ProjectCache` of a process that runs repeatedly; the results of the last run are kept in memory."""
 
     has_previous_run = True
 
@@ -39,73 +39,76 @@ class IncrementalChecker:
         self._document_caches: dict[str, DocumentCache] = {}
 
     def check(self, request: Request) -> tuple[RunOutcome, BundleVersions]:
-        """Check the tree of a request: all that was found, and the bundles."""
+        """Check the tree of a request; return the outcome and the versions of all bundles."""
         self._tree = request.tree
-        parts = ProjectRunner(request._replace(project_cache=self), continue_on_error=True)
-        if parts.is_possible():
-            wanted, kept = (
-                parts.root.select_writers(),
-                {project: self._bundles_by_project[project] for project in parts.cached_results},
-            )
-            found = parts.run_all(lambda run: check_results(run, wanted), _bundle_digests)
-            if found is not None:
-                self._bundles_by_project = _group_by_project(found, parts.projects) | kept
-                return parts.outcome(), _merge_projects(self._bundles_by_project.values())
+        runner = ProjectRunner(request._replace(project_cache=self), continue_on_error=True)
+        if runner.is_possible():
+            writers = runner.root.select_writers()
+            unchanged = {project: self._bundles_by_project[project] for project in runner.cached_results}
+            shares = runner.run_all(lambda run: check_results(run, writers), _bundle_digests)
+            if shares is not None:
+                self._bundles_by_project = _group_by_project(shares, runner.projects) | unchanged
+                return runner.outcome(), _merge_projects(self._bundles_by_project.values())
         run = Run(request)
         bundles = _bundle_digests(0, check_results(run, run.select_writers()))
         return run.outcome(), bundles
 
     def compile(self, plan: CompilePlan, root: Path) -> RunOutcome:
-        """Compile the tree of a plan, which lies at a root, into its folder."""
+        """Compile the tree of a plan, whose root folder is `root`, to the destinations of the plan."""
         self._tree, self._root = plan.request.tree, root
-        outcome = publish(plan.request._replace(project_cache=self), plan.places, plan.formats, plan.beside)
+        outcome = publish(plan.request._replace(project_cache=self), plan.destinations, plan.formats, plan.add_files)
         if outcome.manifest:
-            self._output_state = capture_output(plan.places.primary, outcome.manifest)
+            self._output_state = capture_output(plan.destinations.primary, outcome.manifest)
         return outcome
 
     @property
     def manifest_digest(self) -> ManifestDigest | None:
-        """That of the output, as it was left."""
+        """The digest of the manifest that the last run wrote."""
         return self._output_state.manifest_digest or None
 
     def load_results(self, digests: Mapping[str, str]) -> dict[str, ProjectResult]:
-        """What was found in those of the projects that have the same digest as then, and need not be written again."""
+        """Return the results of projects with the same digest as in the last run; none if the output has changed."""
         if not may_be_intact(self._output_state, self._root, thorough=False):
             return {}
         return {
-            project: one for project, one in self._results.items() if self._digests[project] == digests.get(project)
+            project: result
+            for project, result in self._results.items()
+            if self._digests[project] == digests.get(project)
         }
 
-    def store_results(self, units: Mapping[str, ProjectResult], digests: Mapping[str, str]) -> None:
-        """Remember what was found in all projects, which have these digests."""
-        self._results, self._digests = dict(units), dict(digests)
+    def store_results(self, results: Mapping[str, ProjectResult], digests: Mapping[str, str]) -> None:
+        """Store the results of all projects with the digests of their inputs."""
+        self._results, self._digests = dict(results), dict(digests)
 
     def load_discovered(self) -> DiscoveredFiles | None:
-        """Nothing: where files stand is looked at each time."""
+        """Return None: discovery is repeated in every run."""
 
-    def store_discovered(self, placed: DiscoveredFiles) -> None:
-        """Remember nothing."""
+    def store_discovered(self, discovered: DiscoveredFiles) -> None:
+        """Store nothing."""
 
     def file_digest(self, path: str) -> str:
-        """What changes with the content of a file."""
+        """Return the digest of the content of a file, or of the problem in reading it."""
         assert self._tree
         return digest_read_result(self._tree.read(path))
 
     def load_documents(self, project: str) -> DocumentCache:
-        """The files of a project as they were read before."""
+        """Return the parsed files of a project from earlier runs, and mark the project as most recently used."""
         self._document_caches[project] = self._document_caches.pop(project, {})
         return self._document_caches[project]
 
     def store_documents(self, documents: DocumentCache) -> None:
-        """Remember them as they have been read now, and forget those that nobody has looked at for the longest time."""
+        """Drop the parsed files of the least recently used projects while there are too many.
+
+        The caches that `load_documents` returned have been updated in place.
+        """
         oldest = iter([project for project in self._document_caches if project])
         while sum(map(len, self._document_caches.values())) > _HELD and (project := next(oldest, None)):
             del self._document_caches[project]
 
     def forget(self, files: Mapping[str, str]) -> None:
-        """Take out what no file says any more; `files` has the digests of all that were read, by path."""
-        for memory in self._document_caches.values():
-            evict_stale_documents(memory, files)
+        """Drop parsed files whose content has changed; `files` are the digests of all files that were read, by path."""
+        for cache in self._document_caches.values():
+            evict_stale_documents(cache, files)
 
 
 def _bundle_digests(_: int, results: Iterable[BundleResult]) -> BundleVersions:
@@ -113,12 +116,12 @@ def _bundle_digests(_: int, results: Iterable[BundleResult]) -> BundleVersions:
 
 
 def _group_by_project(shares: Iterable[BundleVersions], projects: Iterable[str]) -> dict[str, BundleVersions]:
-    every: dict[str, BundleVersions] = {project: {} for project in projects}
+    by_project: dict[str, BundleVersions] = {project: {} for project in projects}
     for bundles in shares:
-        for id, told in bundles.items():
-            every[project_of(id)][id] = told
-    return every
+        for id, version in bundles.items():
+            by_project[project_of(id)][id] = version
+    return by_project
 
 
 def _merge_projects(projects: Iterable[BundleVersions]) -> BundleVersions:
-    return {id: told for part in projects for id, told in part.items()}
+    return {id: version for bundles in projects for id, version in bundles.items()}

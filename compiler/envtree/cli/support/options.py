@@ -1,4 +1,4 @@
-"""What the declarations of the commands share; nothing here imports the compiler."""
+"""The base class, parameter types and common options of the commands; this module must not import the compiler."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,12 +20,17 @@ FINDING_FORMATS = ("text", "json", "github", "sarif", "junit", "gitlab")
 
 
 def module_name(command: str) -> str:
-    """The module of a command; one whose name Python keeps for itself ends in `_`."""
+    """Return the module name of a command; `import` is a Python keyword, so its module is `import_`."""
     return "import_" if command == "import" else command.replace("-", "_")
 
 
 class Command(click.Command):
-    """A command whose work is a module: its `Options` take the arguments, its `run` does what they say."""
+    """A command that is implemented by `run(options)` in a module of `cli/commands/`, imported when the command runs.
+
+    `options` is a NamedTuple with a field for each parameter and `directory`. A command with `can_replay` has a cache:
+    it takes `--no-cache`, its options have `replay_cache`, and if `can_replay(params)` is true, the recorded output of
+    an unchanged command line is replayed.
+    """
 
     def __init__(
         self,
@@ -43,86 +48,86 @@ class Command(click.Command):
         self._module_path = f"envtree.cli.commands.{group}.{module}" if group else f"envtree.cli.commands.{module}"
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> click.Context:
-        """Read the arguments; with --detailed-exitcode 2 means something else than a wrong command line."""
+        """Parse the arguments; with --detailed-exitcode usage errors exit with 1, as 2 means differences."""
         detailed = DETAILED_EXITCODE in self.params and "--detailed-exitcode" in args
         with _exit_one_on_error() if detailed else nullcontext():
             try:
                 return super().make_context(info_name, args, *rest, **extra)
-            except click.NoSuchOption as wrong:
-                if wrong.option_name != "-C":
+            except click.NoSuchOption as error:
+                if error.option_name != "-C":
                     raise
                 raise usage_error("-C stands before the command", f"write: envtree -C DIR {info_name} …") from None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Import the work and do it; its exit code."""
+        """Import the implementation and run it; return its exit code."""
         if self._can_replay:
             return self._invoke_with_replay(ctx, self._can_replay)
-        work = import_module(self._module_path)
+        module = import_module(self._module_path)
         with _exit_one_on_error() if ctx.params.get("detailed") else nullcontext():
-            return work.run(_options_type(work)(directory=ctx.obj, **ctx.params))
+            return module.run(_options_type(module)(directory=ctx.obj, **ctx.params))
 
     def _invoke_with_replay(self, ctx: click.Context, can_replay: Callable[[Mapping[str, Any]], bool]) -> Any:
-        """Do the work, unless nothing has changed since it was done; a command has memory for what it `remembers`."""
-        params, found = dict(ctx.params), None
-        without, thorough = params.pop("no_cache"), params.pop("verify_outputs", False)
-        if not without and can_replay(params):
-            from envtree.engine.cache.replay_cache import open_replay_cache  # noqa: PLC0415 -- most commands have none
+        """Replay the recorded output if nothing has changed since, else run the command with the cache."""
+        params, replay_cache = dict(ctx.params), None
+        no_cache, thorough = params.pop("no_cache"), params.pop("verify_outputs", False)
+        if not no_cache and can_replay(params):
+            from envtree.engine.cache.replay_cache import open_replay_cache  # noqa: PLC0415 -- most commands have no cache
 
-            found = open_replay_cache(self._module_path, ctx.obj, params)
-            code = found.replay(thorough=thorough) if found else None
+            replay_cache = open_replay_cache(self._module_path, ctx.obj, params)
+            code = replay_cache.replay(thorough=thorough) if replay_cache else None
             if code is not None:
                 return code
-        work = import_module(self._module_path)
-        return work.run(_options_type(work)(directory=ctx.obj, replay_cache=found, **params))
+        module = import_module(self._module_path)
+        return module.run(_options_type(module)(directory=ctx.obj, replay_cache=replay_cache, **params))
 
 
-def _options_type(work: ModuleType) -> Callable[..., Any]:
-    """The type of the options that a command's `run` takes."""
-    options: Callable[..., Any] = work.run.__annotations__["options"]
+def _options_type(module: ModuleType) -> Callable[..., Any]:
+    """Return the type of the `options` parameter of a command's `run` function."""
+    options: Callable[..., Any] = module.run.__annotations__["options"]
     return options
 
 
 class _ExitOneUsageError(click.UsageError):
-    """A usage error where 2 means something else."""
+    """A usage error of a command line with --detailed-exitcode."""
 
     exit_code = 1
 
 
 @contextmanager
 def _exit_one_on_error() -> Iterator[None]:
-    """Whatever goes wrong ends with 1, as --detailed-exitcode has it."""
+    """Make usage and machine errors exit with 1, as --detailed-exitcode promises."""
     try:
         yield
-    except click.UsageError as wrong:
-        raise _ExitOneUsageError(wrong.format_message(), wrong.ctx) from None
-    except MachineError as failure:
-        raise RefusedError(failure.code, failure.message, failure.hint) from None
+    except click.UsageError as error:
+        raise _ExitOneUsageError(error.format_message(), error.ctx) from None
+    except MachineError as error:
+        raise RefusedError(error.code, error.message, error.hint) from None
 
 
 def usage_error(message: str, hint: str) -> click.UsageError:
-    """What was wrong on the command line, and what to do: one line, whatever it quotes."""
+    """Return a usage error with a message and a hint, escaped so that quoted arguments cannot break the line."""
     return click.UsageError(printable(f"{message}; {hint}" if hint else message))
 
 
 def option(*names: str, **settings: Any) -> click.Option:
-    """An option of a command."""
+    """Return an option of a command."""
     return click.Option(list(names), **settings)
 
 
 def choice(*names: str, values: Sequence[str], **settings: Any) -> click.Option:
-    """An option that takes one of a few words."""
+    """Return an option that takes one of `values`."""
     return option(*names, type=click.Choice(list(values)), **settings)
 
 
 class FolderParamType(click.Path):
-    """A folder that is there; what stands for its path is imported when there is one."""
+    """An existing folder as a `Path`; `pathlib` is imported only when a value is converted."""
 
     def __init__(self) -> None:
         super().__init__(exists=True, file_okay=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path, which is none of click's business."""
-        from pathlib import Path  # noqa: PLC0415 -- `--version` asks for no path
+        """Check the folder and return its path."""
+        from pathlib import Path  # noqa: PLC0415 -- `--version` needs no path
 
         return Path(str(super().convert(value, param, ctx)))
 
@@ -134,15 +139,15 @@ def _start_directory(ctx: click.Context) -> "Path":
 
 
 def complete_ids(ctx: click.Context, _: click.Parameter, incomplete: str) -> "list[CompletionItem[Any]]":
-    """The ids that begin with what has been typed."""
-    from envtree.cli.support.completion_candidates import list_bundle_ids  # noqa: PLC0415 -- it reads trees, and no command but the shell's asks for it
+    """Complete bundle ids."""
+    from envtree.cli.support.completion_candidates import list_bundle_ids  # noqa: PLC0415 -- it reads trees, and only completion needs it
 
     directory = _start_directory(ctx)
     return [CompletionItem(id) for id in list_bundle_ids(directory) if id.startswith(incomplete)]
 
 
 def complete_keys(ctx: click.Context, _: click.Parameter, incomplete: str) -> "list[CompletionItem[Any]]":
-    """The variables of the bundle named before that begin with what has been typed."""
+    """Complete the variables of the bundle that the preceding argument names."""
     from envtree.cli.support.completion_candidates import list_variables  # noqa: PLC0415 -- as above
 
     directory = _start_directory(ctx)
@@ -151,7 +156,7 @@ def complete_keys(ctx: click.Context, _: click.Parameter, incomplete: str) -> "l
 
 
 def complete_files(ctx: click.Context, _: click.Parameter, incomplete: str) -> "list[CompletionItem[Any]]":
-    """The files of this folder, which the shell knows; elsewhere than in the tree, those of the tree by their paths."""
+    """Complete files: by the shell if the current folder is in the tree, else by their paths in the tree."""
     from envtree.cli.support.completion_candidates import list_source_files  # noqa: PLC0415 -- as above
 
     directory = _start_directory(ctx)
@@ -162,7 +167,7 @@ def complete_files(ctx: click.Context, _: click.Parameter, incomplete: str) -> "
 
 
 def complete_environments(ctx: click.Context, _: click.Parameter, incomplete: str) -> "list[CompletionItem[Any]]":
-    """The environments that begin with what has been typed, and that bundles can be made for."""
+    """Complete environments that are not abstract."""
     from envtree.cli.support.completion_candidates import list_environments  # noqa: PLC0415 -- as above
 
     directory = _start_directory(ctx)
@@ -170,7 +175,7 @@ def complete_environments(ctx: click.Context, _: click.Parameter, incomplete: st
 
 
 def complete_codes(_: click.Context, __: click.Parameter, incomplete: str) -> "list[CompletionItem[Any]]":
-    """The codes that begin with what has been typed."""
+    """Complete diagnostic codes."""
     from envtree.diagnostics.codes import CODES  # noqa: PLC0415 -- as above
 
     return [CompletionItem(code) for code in sorted(CODES) if code.startswith(incomplete.upper())]
@@ -187,12 +192,12 @@ def _parse_inputs(_: click.Context, __: click.Parameter, values: tuple[str, ...]
 def _parse_reports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> "tuple[tuple[str, Path], ...]":
     from pathlib import Path  # noqa: PLC0415 -- as above
 
-    found = [pair.partition("=") for pair in values]
-    if not all(form in FINDING_FORMATS and path for form, _, path in found):
+    pairs = [pair.partition("=") for pair in values]
+    if not all(form in FINDING_FORMATS and path for form, _, path in pairs):
         raise click.BadParameter(
             f"write FORMAT=FILE, with {', '.join(FINDING_FORMATS[:-1])} or {FINDING_FORMATS[-1]} as FORMAT"
         )
-    return tuple((form, Path(path)) for form, _, path in found)
+    return tuple((form, Path(path)) for form, _, path in pairs)
 
 
 def _parse_selectors(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -202,22 +207,22 @@ def _parse_selectors(_: click.Context, __: click.Parameter, values: tuple[str, .
 
 
 def is_utf8(value: str) -> bool:
-    """Whether what came in from outside was UTF-8: Python keeps each other byte as half a surrogate pair."""
+    """Whether an argument was UTF-8: Python decodes each other byte to a lone surrogate."""
     return not any("\udc80" <= character <= "\udcff" for character in value)
 
 
 def selector_option(*names: str, help: str) -> click.Option:
-    """An option that takes selectors of bundles, one at a time."""
+    """Return an option that takes a bundle selector and may be repeated."""
     return option(
         *names, metavar="SELECTOR", multiple=True, shell_complete=complete_ids, callback=_parse_selectors, help=help
     )
 
 
-# What is compared: two revisions or folders.
+# The two sides of a comparison: revisions or folders.
 COMPARISON_PARAMS = (
     click.Argument(["base"], required=False),
     click.Argument(["head"], required=False),
-    option("--merge-base", is_flag=True, help="Compare with the last commit that BASE and HEAD have in common."),
+    option("--merge-base", is_flag=True, help="Compare HEAD with the merge base of BASE and HEAD."),
 )
 SELECTORS = click.Argument(
     ["selectors"],
@@ -233,7 +238,7 @@ REPORTS = option(
     metavar="FORMAT=FILE",
     multiple=True,
     callback=_parse_reports,
-    help="Also write the findings into FILE, in a form that --format knows; may be repeated.",
+    help="Also write the findings to FILE, in any FORMAT of --format; may be repeated.",
 )
 INPUTS = option(
     "--input",
@@ -245,13 +250,16 @@ INPUTS = option(
 )
 # The exit codes of terraform's and helm's diff.
 DETAILED_EXITCODE = option(
-    "--detailed-exitcode", "detailed", is_flag=True, help="Exit with 0 for no difference, 2 for any, 1 for an error."
+    "--detailed-exitcode",
+    "detailed",
+    is_flag=True,
+    help="Exit with 0 for no differences, 2 for differences, 1 for errors.",
 )
 IDS_FILE = option(
     "--ids",
     metavar="FILE",
     default="",
-    help="Where ids of the control plane are kept; else '.envtree/control-plane.json' in the tree.",
+    help="The file with the ids of control plane objects; default: '.envtree/control-plane.json' in the tree.",
 )
 PLAN_FORMAT = choice(
     "--format",
@@ -259,25 +267,27 @@ PLAN_FORMAT = choice(
     values=("text", "json", "markdown"),
     default="text",
     show_default=True,
-    help="For people, for programs, or for a comment.",
+    help="The output format; markdown is for comments on pull requests.",
 )
-ALLOW_EMPTY = option("--allow-empty", is_flag=True, help="Let a run over no bundle at all pass.")
+ALLOW_EMPTY = option("--allow-empty", is_flag=True, help="Do not fail if there are no bundles, or none is selected.")
 CHANGED_SINCE = option(
     "--changed-since",
     "since",
     metavar="REV",
-    help="Only the bundles that a difference from this revision, or folder, can reach.",
+    help="Limit the run to bundles that a difference from this revision or folder can affect.",
 )
-EXIT_ZERO = option("--exit-zero", is_flag=True, help="Exit with 0 whatever is found; not if the machine fails.")
-STRICT = option("--strict", is_flag=True, help="Treat warnings like errors.")
+EXIT_ZERO = option(
+    "--exit-zero", is_flag=True, help="Exit with 0 despite findings; machine failures still exit with 3."
+)
+STRICT = option("--strict", is_flag=True, help="Treat warnings as errors.")
 JOBS = option(
     "--jobs",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Divide the work among N processes at most; else one for each processor, up to eight, if that gains anything.",
+    help="Use at most N processes; default: one per processor, up to 8, where that is faster.",
 )
-NO_CACHE = option("--no-cache", is_flag=True, help="Do all of the work, also what is known from the last time.")
+NO_CACHE = option("--no-cache", is_flag=True, help="Do not use the results of earlier runs.")
 COLOR = choice(
-    "--color", values=("auto", "always", "never"), default="auto", show_default=True, help="When to colour findings."
+    "--color", values=("auto", "always", "never"), default="auto", show_default=True, help="When to colour the output."
 )
-VERBOSE = option("-v", "--verbose", is_flag=True, help="List the checks that could not be made.")
+VERBOSE = option("-v", "--verbose", is_flag=True, help="List the checks that need a key or an input and were not made.")

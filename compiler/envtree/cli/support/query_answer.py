@@ -1,4 +1,4 @@
-"""What the questions about all bundles have in common: a tree without errors, and an answer in the form asked for."""
+"""Shared by the queries over all bundles: require a tree without errors, and write the answer as text or JSON."""
 
 import sys
 from collections.abc import Callable
@@ -16,18 +16,18 @@ from envtree.system.console import out, should_color, write_styled
 def report_blocking_errors(
     run: Run, tree: DirectoryTree, color: str, answer_codes: frozenset[str] = frozenset()
 ) -> bool:
-    """Whether a tree has errors, and so no answer: they are told. Findings of the `told` codes are the answer."""
+    """Report the errors of a tree and return whether they prevent an answer; errors in `answer_codes` do not."""
     outcome = run.outcome()
-    errors = tuple(one for one in outcome.findings if one.severity is Severity.ERROR)
-    if run.workspace is not None and all(one.diagnostic.code in answer_codes for one in errors):
+    errors = tuple(finding for finding in outcome.findings if finding.severity is Severity.ERROR)
+    if run.workspace is not None and all(finding.diagnostic.code in answer_codes for finding in errors):
         return False
-    # What is no error keeps nobody from an answer.
+    # Warnings do not prevent an answer and are not printed.
     print_findings(tree, build_report(outcome._replace(findings=errors)), color)
     return True
 
 
 def write_answer(form: str, color: str, data: Callable[[], Any], text: Callable[[bool], str]) -> ExitCode:
-    """Write the answer as JSON, or as text in colours or without."""
+    """Write the answer as JSON, or as text; `text` takes whether to use colours."""
     if form == "json":
         out(json_document(data()))
     else:

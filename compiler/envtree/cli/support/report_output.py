@@ -1,4 +1,4 @@
-"""The forms of a report, and reports in files beside the one on stdout."""
+"""Render reports in each format, and write them to files."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -13,12 +13,12 @@ from envtree.model.tree_layout import SOURCE_FOLDERS, parse_file_name
 from envtree.report.text import FileLines, render_skipped_checks, render_text
 from envtree.system import disk
 
-# Like references in the place of secrets, a report shows nothing that others must not read.
+# A report contains no secrets, like an output of `--secrets ref`, so others may read it.
 _FILE_BITS = disk.FILE_BITS["ref"]
 
 
 class RenderOptions(NamedTuple):
-    """What a form needs to know besides: `prefix` leads from the repository's root to the tree's."""
+    """What a format needs besides the report; `repository_prefix` is the path of the tree within its repository."""
 
     repository_prefix: str = ""
     read_lines: FileLines = lambda path: ()
@@ -27,18 +27,18 @@ class RenderOptions(NamedTuple):
 
 
 class ReportFile(NamedTuple):
-    """A report that goes into a file."""
+    """A report to write to a file."""
 
     form: str
     path: Path
 
     def write(self, report: RunReport, render_options: RenderOptions) -> None:
-        """Write the whole report; a Failure if it cannot be written."""
+        """Write the whole report; raise MachineError if it cannot be written."""
         replace_report(self.path, render_report(self.form, report, render_options))
 
 
 def replace_report(path: Path, data: bytes) -> None:
-    """Put a report in place of what is there, or leave that as it is; a Failure if it cannot be written."""
+    """Replace a report atomically; raise MachineError if it cannot be written."""
     staged = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,40 +53,40 @@ def replace_report(path: Path, data: bytes) -> None:
 
 
 def report_files(requested: Sequence[tuple[str, Path]], root: Path) -> tuple[ReportFile, ...]:
-    """The files that were asked for, each at a place that is fit for one."""
+    """Return the requested report files; raise a usage error for an unsuitable path, or for one that occurs twice."""
     seen: set[Path] = set()
     for _, path in requested:
-        place = check_report_path(path, root, "--format prints a report")
-        if place in seen:
+        resolved = check_report_path(path, root, "--format prints a report")
+        if resolved in seen:
             raise usage_error(f"two reports go to '{path}'", "give each a file of its own")
-        seen.add(place)
+        seen.add(resolved)
     return tuple(ReportFile(form, path) for form, path in requested)
 
 
 def check_report_path(path: Path, root: Path, hint: str) -> Path:
-    """Where a report goes, if it may: into a regular file, and not among those that the tree is read from."""
-    place = path.parent.resolve() / path.name
-    if os.path.lexists(place) and (place.is_symlink() or not place.is_file()):
+    """Return the resolved path of a report; raise a usage error unless it can be a regular file outside the sources."""
+    resolved = path.parent.resolve() / path.name
+    if os.path.lexists(resolved) and (resolved.is_symlink() or not resolved.is_file()):
         raise usage_error(f"the report '{path}' is not a regular file", hint)
-    if place.is_relative_to(root) and _is_tree_file(place.relative_to(root)):
+    if resolved.is_relative_to(root) and _is_tree_file(resolved.relative_to(root)):
         raise usage_error(f"the report '{path}' would lie among the tree's own files", "choose another place")
-    return place
+    return resolved
 
 
 def write_report_files(files: Sequence[ReportFile], report: RunReport, render_options: RenderOptions) -> None:
-    """Write a report into every file that takes one; the first Failure, when all have had their turn."""
-    failures: list[MachineError] = []
+    """Write a report to every file, and only then raise the first error, if any."""
+    errors: list[MachineError] = []
     for file in files:
         try:
             file.write(report, render_options)
-        except MachineError as failure:
-            failures.append(failure)
-    if failures:
-        raise failures[0]
+        except MachineError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def render_report(form: str, report: RunReport, render_options: RenderOptions) -> bytes:
-    """A report in a form, without colours."""
+    """Render a report in a format, without colours."""
     return _RENDERERS[form](report, render_options)
 
 
@@ -95,13 +95,13 @@ def _is_tree_file(path: Path) -> bool:
 
 
 def _render_text(report: RunReport, render_options: RenderOptions) -> bytes:
-    told = render_text(report.findings, render_options.read_lines, color=False) + (
+    text = render_text(report.findings, render_options.read_lines, color=False) + (
         render_skipped_checks(report.skipped_checks()) if render_options.verbose else ""
     )
-    return told.encode()
+    return text.encode()
 
 
-# Each form is imported when somebody asks for it: most runs need one.
+# Each format is imported on demand: most runs need only one.
 
 
 def _render_json(report: RunReport, _: RenderOptions) -> bytes:

@@ -1,4 +1,4 @@
-"""Who may see secrets on stdout: somebody at a terminal, or whoever asks for them in so many words."""
+"""Guard against secrets on stdout: they are shown on a terminal only, unless `--force` is given."""
 
 import sys
 
@@ -6,6 +6,6 @@ from envtree.cli.support.options import usage_error
 
 
 def check_reveal(subject: str, *, force: bool) -> None:
-    """Refuse to write secrets into a pipe or a file, where nobody sees that they are."""
+    """Raise a usage error if stdout is a pipe or a file, where secrets could end up unnoticed; `force` allows it."""
     if not force and not sys.stdout.isatty():
         raise usage_error(f"{subject} shows secrets, and stdout is not a terminal", "use --force if that is meant")

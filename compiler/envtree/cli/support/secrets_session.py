@@ -1,9 +1,8 @@
-"""What the commands that change secrets files have in common: the tree, sops, the files, and what is found in them."""
+"""Shared by the commands that change secrets files: the tree, sops, and checks of the files."""
 
 import os
 import resource
 import sys
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -26,11 +25,11 @@ from envtree.sources.tree import DirectoryTree
 
 
 class CommandStoppedError(Exception):
-    """A command cannot go on, and why has been told."""
+    """The command cannot continue; the reason has been printed."""
 
 
 class SecretsSession(NamedTuple):
-    """A tree that has been read, and the sops that changes its secrets."""
+    """A tree that has been read, with the `SopsWriter` that changes its secrets files."""
 
     tree: DirectoryTree
     request: Request
@@ -40,46 +39,46 @@ class SecretsSession(NamedTuple):
     color: str
 
     def print_findings(self, findings: Iterable[Finding]) -> None:
-        """Show findings on stderr."""
+        """Print findings to stderr."""
         print_findings(self.tree, RunReport(tuple(findings)), self.color)
 
     def resolve_path(self, text: str) -> str:
-        """The path of a secrets file of the tree, which may not exist yet; a usage error for any other place."""
+        """Return the path of a secrets file in the tree, which need not exist; raise a usage error for other paths."""
         if not is_utf8(text):
             raise usage_error("the name of a file is text in UTF-8", "rename it")
         inside = [(file, path) for file, path in candidate_paths(text, self.tree.root) if path]
         if not inside:
             raise usage_error(f"'{text}' lies outside of the tree '{self.tree.root}'", "name a file in it, or use -C")
-        there = [path for file, path in inside if os.path.lexists(file)]
-        wrong = None
-        for path in there or [path for _, path in inside]:
+        existing = [path for file, path in inside if os.path.lexists(file)]
+        location_error = None
+        for path in existing or [path for _, path in inside]:
             if path in self.run.files and self.run.files[path].location.kind is Kind.SECRETS:
                 return path
             try:
                 locate_secrets_file(self.tree, path)
             except SecretsLocationError as error:
-                wrong = error
+                location_error = error
             else:
                 return path
-        assert wrong
-        raise usage_error(wrong.message, wrong.hint)
+        assert location_error
+        raise usage_error(location_error.message, location_error.hint)
 
     def resolve_existing(self, text: str) -> str:
-        """The same, for a file that is there."""
+        """Return the path of an existing secrets file; raise a usage error for other paths."""
         path = self.resolve_path(text)
         if path not in self.run.files:
             raise usage_error(f"there is no '{path}' yet", f"'envtree secrets set {path} KEY' begins it")
         return path
 
     def load(self, path: str) -> SopsDocument:
-        """A secrets file of the tree; UnreadableError if it is not one that sops may be started on."""
+        """Load a secrets file of the tree; raise UnreadableError if it is not safe to run sops on it."""
         data = self.tree.read(path)
         if not isinstance(data, bytes):
             raise MachineError(*data)
         return read_sops_document(data, path, self.run.files[path].location)
 
     def read_or_stop(self, path: str) -> SopsDocument:
-        """The same; Stopped where what is wrong with it has been told."""
+        """Load a secrets file; if it is unreadable, print the findings and raise CommandStoppedError."""
         try:
             return self.load(path)
         except UnreadableError as error:
@@ -87,31 +86,38 @@ class SecretsSession(NamedTuple):
             raise CommandStoppedError from None
 
     def unreadable_findings(self, error: UnreadableError) -> tuple[Finding, ...]:
-        """What is wrong with a file."""
+        """Return the findings of an unreadable file."""
         return build_findings(error.findings, self.run.severities)
 
     def check_content(self, path: str, content: bytes) -> bool:
-        """Tell what the pipeline would newly find in a file with other bytes; whether there is no error among it."""
+        """Print the findings that new content of a file would add; return whether there is no error among them."""
         after = Run(self.request._replace(tree=TreeWithFile(self.tree, path, content)))
-        known = Counter(map(_identity, self.run.diags))
-        new = [each for each in after.diags if each.span.path == path and known[_identity(each)] == 0]
-        found = build_findings(new, after.severities)
-        self.print_findings(found)
-        return not any(finding.severity is Severity.ERROR for finding in found)
+        before = {_identity(diagnostic) for diagnostic in self.run.diags}
+        new = [
+            diagnostic
+            for diagnostic in after.diags
+            if diagnostic.span.path == path and _identity(diagnostic) not in before
+        ]
+        findings = build_findings(new, after.severities)
+        self.print_findings(findings)
+        return not any(finding.severity is Severity.ERROR for finding in findings)
 
 
 def open_secrets_session(directory: Path, color: str) -> SecretsSession:
-    """Read the tree around a folder, in a process that from now on leaves no core dump; Stopped without a tree."""
+    """Read the tree around a folder, and disable core dumps of this process.
+
+    Print the findings and raise CommandStoppedError if the tree has no usable organization.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     tree = open_tree(directory)
-    with show_progress(sys.stderr) as told:
+    with show_progress(sys.stderr) as progress:
         request = tree_request(tree, environ=Environ(), allow_empty=True, document_cache={})
-        run = Run(request._replace(progress=told))
+        run = Run(request._replace(progress=progress))
     if run.workspace is None:
         print_findings(tree, build_report(run.outcome()), color)
         raise CommandStoppedError
     writer = SopsWriter(tree.root, run.workspace.organization.secrets_policy)
-    return SecretsSession(tree, request, run, run.workspace, writer, color)
+    return SecretsSession(tree=tree, request=request, run=run, workspace=run.workspace, writer=writer, color=color)
 
 
 def _identity(diagnostic: Diagnostic) -> tuple[str, str, str, str]:

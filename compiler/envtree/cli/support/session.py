@@ -1,4 +1,4 @@
-"""What the commands over a tree have in common: the tree, its lines, its keys, and how findings are told."""
+"""Shared by the commands over a tree: open it, decrypt, run a request, and print findings with source lines."""
 
 import os
 import resource
@@ -30,58 +30,59 @@ from envtree.sources.tree import DirectoryTree, RootNotFoundError, Tree, find_ro
 from envtree.system.console import err, out, should_color, write_styled
 from envtree.system.git import repository_root
 
-# A request of the command line, which can build the resources of the control plane.
+# Make a request that can build the resources of the control plane.
 tree_request = partial(Request, whole_tree=CONTROL_PLANE_STAGE)
 
 _DEFAULT_RENDER_OPTIONS = RenderOptions()
 
 
 def open_tree(directory: Path) -> DirectoryTree:
-    """The tree that a folder lies in."""
+    """Return the tree around a folder; raise a usage error if there is none."""
     try:
         return DirectoryTree(find_root(directory))
-    except RootNotFoundError as missing:
-        raise usage_error(missing.message, missing.hint) from None
+    except RootNotFoundError as error:
+        raise usage_error(error.message, error.hint) from None
 
 
 def decrypter_factory(tree: DirectoryTree) -> Callable[[SecretsPolicy], Decrypter]:
-    """What opens secrets files, for a process that from now on leaves no core dump."""
+    """Return a factory of decrypters for a tree, and disable core dumps of this process."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    known: dict[SecretsPolicy, dict[str, str]] = {}
+    environments: dict[SecretsPolicy, dict[str, str]] = {}
 
-    def around(policy: SecretsPolicy, *rest: Any) -> dict[str, str]:
-        """What is found around a run, once for all of its projects."""
-        if policy not in known:
-            known[policy] = child_environment(policy, *rest)
-        return known[policy]
+    def cached_environment(policy: SecretsPolicy, *rest: Any) -> dict[str, str]:
+        """Compute the environment of sops once for all projects of a run."""
+        if policy not in environments:
+            environments[policy] = child_environment(policy, *rest)
+        return environments[policy]
 
-    return lambda policy: select_decrypter(tree.root, policy, make_environment=around)
+    return lambda policy: select_decrypter(tree.root, policy, make_environment=cached_environment)
 
 
 @contextmanager
 def translate_input_errors() -> Iterator[None]:
-    """Tell what was wrong on the command line as click does."""
+    """Turn an error about an undeclared input into a usage error."""
     try:
         yield
-    except UnknownInputError as unknown:
-        message = f"organization.yaml declares no input '{unknown.name}'"
-        hint = did_you_mean(unknown.name, unknown.declared_names) or "declare it under 'inputs'"
+    except UnknownInputError as error:
+        message = f"organization.yaml declares no input '{error.name}'"
+        hint = did_you_mean(error.name, error.declared_names) or "declare it under 'inputs'"
         raise usage_error(message, hint) from None
 
 
 def candidate_paths(text: str, root: Path) -> Iterator[tuple[Path, str]]:
-    """What the name of a file may mean: in this folder, in the tree, or in the repository; a link is not followed.
+    """Yield the files that a name may mean, each with its path in the tree, which is empty outside the tree.
 
-    Each has its path in the tree, which is empty outside of it.
+    The name is relative to the current folder, to the root of the tree or to that of the repository. If the file itself
+    is a link, it is not followed.
     """
     for folder in dict.fromkeys((Path.cwd(), root, repository_root(root) or root)):
-        written = folder / text
-        file = Path(os.path.realpath(written.parent), written.name)
+        path = folder / text
+        file = Path(os.path.realpath(path.parent), path.name)
         yield file, file.relative_to(root).as_posix() if file.is_relative_to(root) and file != root else ""
 
 
 class Environ(Mapping[str, str]):
-    """The process environment; what no bundle could hold is refused, but only if it is read."""
+    """The process environment; reading a variable that is not UTF-8 raises MachineError: no bundle can contain it."""
 
     def __getitem__(self, name: str) -> str:
         value = os.environ[name]
@@ -99,21 +100,21 @@ class Environ(Mapping[str, str]):
 
 @contextmanager
 def start_run(request: Request) -> Iterator[Run]:
-    """The run of a request over this environment; how far it is shows while the block lasts."""
-    with translate_input_errors(), show_progress(sys.stderr) as told:
-        yield Run(request._replace(environ=Environ(), progress=told))
+    """Start the run of a request with the process environment; show its progress during the block."""
+    with translate_input_errors(), show_progress(sys.stderr) as progress:
+        yield Run(request._replace(environ=Environ(), progress=progress))
 
 
 @contextmanager
 def report_errors_as(
     form: str | None, files: Sequence[ReportFile] = (), render_options: RenderOptions = _DEFAULT_RENDER_OPTIONS
 ) -> Iterator[None]:
-    """Tell programs too what stops a command; people read it at the end."""
+    """Report an error that stops the command in the requested format, too; `run_command` prints it as text."""
     try:
         yield
-    except (MachineError, RefusedError) as reason:
-        report = error_report(reason)
-        # What stops the command is worse than a file that cannot be written.
+    except (MachineError, RefusedError) as error:
+        report = error_report(error)
+        # An error in writing the files must not hide the one that stopped the command.
         with suppress(MachineError):
             write_report_files(files, report, render_options)
         if effective_format(form) != "text":
@@ -122,12 +123,15 @@ def report_errors_as(
 
 
 def effective_format(form: str | None) -> str:
-    """The form of findings that was asked for, or the one that fits where this runs."""
+    """Return the requested format of findings; the default is `github` in GitHub Actions, else `text`."""
     return form or ("github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text")
 
 
 class ReportPrinter(NamedTuple):
-    """How findings are told: as text to `stream`, or to a program on stdout; and to whoever reads the files later."""
+    """Prints findings as text to `stream` or in another format to stdout, and writes them to the report files.
+
+    With `quiet` only the files are written.
+    """
 
     render_options: RenderOptions
     form: str | None
@@ -138,7 +142,7 @@ class ReportPrinter(NamedTuple):
 
     @property
     def is_machine_readable(self) -> bool:
-        """Whether stdout is one document."""
+        """Whether stdout is a single document, such as JSON."""
         return not self.quiet and effective_format(self.form) not in ("text", "github")
 
     def print_report(self, report: RunReport) -> None:
@@ -146,7 +150,7 @@ class ReportPrinter(NamedTuple):
         try:
             self._print_findings(report)
         finally:
-            # Whoever has closed stdout may still want the files.
+            # The files are written even if stdout is closed.
             write_report_files(self.files, report, self.render_options)
 
     def _print_findings(self, report: RunReport) -> None:
@@ -163,24 +167,24 @@ class ReportPrinter(NamedTuple):
             write_styled(self.stream, render_skipped_checks(report.skipped_checks()))
 
     def print_summary(self, report: RunReport, sentence: str) -> None:
-        """Say in a line or two how the run went, unless a program reads all of it."""
+        """Print a summary and the number of skipped checks to stderr, unless the output is machine-readable."""
         if self.is_machine_readable:
             return
-        missed = report.skipped_checks()
-        if missed:
-            need, were = ("need", "were") if len(missed) > 1 else ("needs", "was")
-            listed = "" if self.render_options.verbose else " (-v lists them)"
-            err(f"{plural(len(missed), 'check')} {need} a key or an input and {were} not made{listed}\n")
+        skipped = report.skipped_checks()
+        if skipped:
+            need, were = ("need", "were") if len(skipped) > 1 else ("needs", "was")
+            hint = "" if self.render_options.verbose else " (-v lists them)"
+            err(f"{plural(len(skipped), 'check')} {need} a key or an input and {were} not made{hint}\n")
         err(f"{printable(sentence)}\n")
 
 
 def print_findings(tree: DirectoryTree, report: RunReport, color: str) -> None:
-    """Show people the findings of a tree, on stderr."""
+    """Print the findings of a tree to stderr, as text."""
     ReportPrinter(make_render_options(tree), "text", color, sys.stderr).print_report(report)
 
 
 def build_report(outcome: RunOutcome, differences: tuple[str, ...] | None = None) -> RunReport:
-    """What an outcome has to say."""
+    """Return the report of an outcome; `differences` are the paths that `--check` found."""
     return RunReport(outcome.findings, outcome.not_checked, outcome.checked, differences)
 
 
@@ -189,20 +193,20 @@ class RootedTree(Tree, Protocol):
 
     @property
     def root(self) -> Path:
-        """The folder."""
+        """The root folder of the tree."""
 
 
 def make_render_options(tree: RootedTree, *, strict: bool = False, verbose: bool = False) -> RenderOptions:
-    """How findings of a tree are looked at: from the root of the repository that it lies in."""
+    """Return the render options for findings of a tree, with its path in the repository and its source lines."""
     repository = repository_root(tree.root)
-    inside = tree.root.relative_to(repository).as_posix() if repository else "."
-    return RenderOptions("" if inside == "." else f"{inside}/", source_line_reader(tree), strict, verbose)
+    folder = tree.root.relative_to(repository).as_posix() if repository else "."
+    return RenderOptions("" if folder == "." else f"{folder}/", source_line_reader(tree), strict, verbose)
 
 
 def source_line_reader(tree: RootedTree) -> FileLines:
-    """The lines of the tree's files, but never those of a secrets file, whatever name leads to it.
+    """Return a function that reads the lines of a file in the tree; secrets files, also behind links, have no lines.
 
-    A line that may show a credential is None: what stands on the same line as a mistake must not be told with it.
+    A line that may contain a credential is None, so that it is not shown together with a finding on the same line.
     """
 
     @cache
@@ -214,7 +218,7 @@ def source_line_reader(tree: RootedTree) -> FileLines:
             data = tree.read(path)
         except MachineError:
             return ()
-        found = data.decode("utf-8", "replace").split("\n") if isinstance(data, bytes) else []
-        return [None if is_credential_line(line) else line for line in found]
+        text_lines = data.decode("utf-8", "replace").split("\n") if isinstance(data, bytes) else []
+        return [None if is_credential_line(line) else line for line in text_lines]
 
     return lines

@@ -1,4 +1,4 @@
-"""The files of `envtree init`: small, and each shows one thing."""
+"""The files that `envtree init` writes: a small tree of which each file shows one feature."""
 
 from envtree import EDITION
 from envtree.model.source import Kind
@@ -63,7 +63,7 @@ environments:
 
 
 def starter_files(name: str) -> dict[str, str]:
-    """The files of the tree by path, each with the line that tells editors its schema."""
+    """Return the files of the tree by path, each with a modeline that names its schema for editors."""
     return {
         "organization.yaml": _schema_modeline(Kind.ORGANIZATION, 0) + _ORGANIZATION.format(name=name, edition=EDITION),
         "environments/base.yaml": _schema_modeline(Kind.ENVIRONMENT, 1) + _BASE,

@@ -1,1 +1,1 @@
-"""The work of `envtree cache`."""
+"""The implementations of the subcommands of `envtree cache`."""

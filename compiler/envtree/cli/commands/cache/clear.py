@@ -1,4 +1,4 @@
-"""`envtree cache clear`: forget all earlier runs."""
+"""Implementation of `envtree cache clear`: delete the cache of earlier runs."""
 
 import os
 from pathlib import Path
@@ -12,13 +12,13 @@ from envtree.system.console import err
 
 
 class CacheClearOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
 
 
 def run(options: CacheClearOptions) -> ExitCode:
-    """Remove what is there."""
+    """Delete all files in the cache folder."""
     folder = cache.find_cache_folder(os.environ)
     if folder is None:
         err("there is no cache, as no folder for one belongs to you alone\n")

@@ -1,1 +1,1 @@
-"""The work of the subcommands of `envtree secrets`."""
+"""The implementations of the subcommands of `envtree secrets`."""

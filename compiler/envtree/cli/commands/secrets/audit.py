@@ -1,4 +1,4 @@
-"""`envtree secrets audit`: a table of the secrets files and what is wrong with them, on stdout."""
+"""Implementation of `envtree secrets audit`: a table of the secrets files and their problems, on stdout."""
 
 import sys
 from pathlib import Path
@@ -27,7 +27,7 @@ from envtree.system.console import err, out, should_color, write_styled
 
 
 class SecretsAuditOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     decrypt: bool
@@ -37,45 +37,47 @@ class SecretsAuditOptions(NamedTuple):
 
 
 def run(options: SecretsAuditOptions) -> ExitCode:
-    """Audit the tree."""
+    """Audit the secrets files of the tree."""
     tree = open_tree(options.directory)
-    with start_run(tree_request(tree, allow_empty=True)) as work:
-        for _ in work.bundles():
+    with start_run(tree_request(tree, allow_empty=True)) as run:
+        for _ in run.bundles():
             pass
-    report = build_report(work.outcome())
-    # Without what the organization says no file is right or wrong.
+    report = build_report(run.outcome())
+    # Secrets files cannot be judged without organization.yaml.
     unread = tuple(
-        one for one in report.findings if one.diagnostic.span.path == ROOT_FILE and is_read_failure(one.diagnostic.code)
+        finding
+        for finding in report.findings
+        if finding.diagnostic.span.path == ROOT_FILE and is_read_failure(finding.diagnostic.code)
     )
-    if work.workspace is None or unread:
+    if run.workspace is None or unread:
         report = report._replace(findings=unread or report.findings)
         print_findings(tree, report, options.color)
         return exit_code_for(report.findings)
-    # A tree with an error in it is worth no key.
-    spared = options.decrypt and work.error_monitor.has_errors()
-    opened = {}
-    if options.decrypt and not spared:
-        opened = try_decrypt_all(work, decrypter_factory(tree)(work.workspace.organization.secrets_policy))
-    found = audit_secrets(work, opened)
-    _write_answer(found, options, tree)
-    if spared:
+    # Never ask for a key for a tree with errors.
+    not_decrypted = options.decrypt and run.error_monitor.has_errors()
+    decryptable = {}
+    if options.decrypt and not not_decrypted:
+        decryptable = try_decrypt_all(run, decrypter_factory(tree)(run.workspace.organization.secrets_policy))
+    audit = audit_secrets(run, decryptable)
+    _write_answer(audit, options, tree)
+    if not_decrypted:
         err("nothing was decrypted: the tree has errors\n")
-    if found.other_errors:
-        are = "is" if found.other_errors == 1 else "are"
-        err(f"there {are} {plural(found.other_errors, 'other error')} in the tree, 'envtree check' tells them\n")
-    result = exit_code_for(found.findings, strict=options.strict)
-    return ExitCode.FAILURE if found.other_errors else result
+    if audit.other_errors:
+        verb = "is" if audit.other_errors == 1 else "are"
+        err(f"there {verb} {plural(audit.other_errors, 'other error')} in the tree, 'envtree check' tells them\n")
+    code = exit_code_for(audit.findings, strict=options.strict)
+    return ExitCode.FAILURE if audit.other_errors else code
 
 
-def _write_answer(found: Audit, options: SecretsAuditOptions, tree: DirectoryTree) -> None:
+def _write_answer(audit: Audit, options: SecretsAuditOptions, tree: DirectoryTree) -> None:
     if options.form == "json":
-        out(json_document(audit_data(found)))
+        out(json_document(audit_data(audit)))
         return
     color = should_color(sys.stdout, options.color)
     write_styled(
         sys.stdout,
-        render_audit(found, color=color) + render_text(found.findings, source_line_reader(tree), color=color),
+        render_audit(audit, color=color) + render_text(audit.findings, source_line_reader(tree), color=color),
     )
-    closed = sum(file.opened is False for file in found.files)
+    closed = sum(file.opened is False for file in audit.files)
     unopened = f", no key opens {plural(closed, 'file')}" if closed else ""
-    err(f"{audit_summary(found)}: {count_summary(RunReport(found.findings))}{unopened}\n")
+    err(f"{audit_summary(audit)}: {count_summary(RunReport(audit.findings))}{unopened}\n")

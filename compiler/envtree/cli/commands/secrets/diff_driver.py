@@ -1,4 +1,4 @@
-"""`envtree secrets diff-driver`: a secrets file as lines that git compares."""
+"""Implementation of `envtree secrets diff-driver`: a secrets file as lines that git compares."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -10,14 +10,14 @@ from envtree.system.console import out
 
 
 class SecretsDiffDriverOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     file: str
 
 
 def run(options: SecretsDiffDriverOptions) -> ExitCode:
-    """Show the lines; git stops a diff whose driver fails, so a broken file has a line as well."""
+    """Print the lines; git aborts a diff whose driver fails, so a broken file is printed as a line, too."""
     try:
         data = Path(options.file).read_bytes()
     except OSError as error:

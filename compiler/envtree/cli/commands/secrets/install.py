@@ -1,4 +1,4 @@
-"""`envtree secrets install`: how git comes to merge and compare secrets files with envtree."""
+"""Implementation of `envtree secrets install`: set up git to merge and compare secrets files with envtree."""
 
 import os
 import shlex
@@ -11,7 +11,7 @@ from envtree.cli.support.session import open_tree
 from envtree.model.diagnostic import MachineError, RefusedError
 from envtree.model.tree_layout import SECRETS_FILE_FORMATS
 from envtree.sources.tree import DirectoryTree
-from envtree.system import atomic_files as exchange
+from envtree.system.atomic_files import create_file, replace_file
 from envtree.system.console import err, out
 from envtree.system.git import repository_root, set_config_value
 
@@ -22,14 +22,14 @@ _END = "# <<< envtree secrets install <<<"
 
 
 class SecretsInstallOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     write: bool
 
 
 def run(options: SecretsInstallOptions) -> ExitCode:
-    """Show the lines, or write them."""
+    """Print the settings, or write them."""
     tree = open_tree(options.directory)
     settings = _git_settings()
     if not options.write:
@@ -39,18 +39,18 @@ def run(options: SecretsInstallOptions) -> ExitCode:
     repository = repository_root(tree.root)
     if repository is None:
         raise RefusedError("ET805", f"'{tree.root}' is in no git repository", "begin one with 'git init'")
-    written = _write_attributes(tree)
+    has_changed = _write_attributes(tree)
     for name, value in settings.items():
         set_config_value(repository, name, value)
     err(f"git merges and compares the secrets files below '{tree.root}' with envtree from now on\n")
-    if written:
+    if has_changed:
         err(f"commit '{tree.root / _ATTRIBUTES}', so that others need no more than this command\n")
     return ExitCode.OK
 
 
 def _git_settings() -> dict[str, str]:
     program = " ".join(map(shlex.quote, _program_command()))
-    # In the line of a merge driver git replaces what follows a '%'.
+    # In the command of a merge driver, git expands placeholders that begin with '%'.
     driver = f"{program.replace('%', '%%')} secrets merge-driver -- %O %A %B %P"
     return {
         f"merge.{_DRIVER}.name": "merge SOPS files by key",
@@ -60,11 +60,11 @@ def _git_settings() -> dict[str, str]:
 
 
 def _program_command() -> list[str]:
-    """This program, so that whatever PATH git has, it is found."""
+    """Return the command of this program with its absolute path, independent of the PATH that git has."""
     path = os.path.abspath(sys.argv[0])
     if Path(path).name == "envtree" and os.access(path, os.X_OK) and Path(path).is_file():
         return [path]
-    # Git runs it in the repository, whose folder must not be one where modules are looked for.
+    # Git runs the command in the repository, from which Python must not import modules, hence `-P`.
     return [sys.executable, "-P", "-m", "envtree"]
 
 
@@ -73,12 +73,12 @@ def _attribute_lines() -> list[str]:
 
 
 def _write_attributes(tree: DirectoryTree) -> bool:
-    """Put the lines between their marks; whether that has changed anything."""
-    there = os.path.lexists(tree.root / _ATTRIBUTES)
-    found = tree.read(_ATTRIBUTES) if there else b""
-    if not isinstance(found, bytes):
-        raise MachineError(*found)
-    before = found.decode(errors="surrogateescape")
+    """Write the lines between their markers in .gitattributes; return whether the file has changed."""
+    exists = os.path.lexists(tree.root / _ATTRIBUTES)
+    current = tree.read(_ATTRIBUTES) if exists else b""
+    if not isinstance(current, bytes):
+        raise MachineError(*current)
+    before = current.decode(errors="surrogateescape")
     block = "\n".join([_BEGIN, *_attribute_lines(), _END, ""])
     head, begin, rest = before.partition(f"{_BEGIN}\n")
     _, end, tail = rest.partition(f"{_END}\n")
@@ -88,10 +88,10 @@ def _write_attributes(tree: DirectoryTree) -> bool:
     if not begin:
         head += "\n" if head and not head.endswith("\n") else ""
     after = (head + block + tail).encode(errors="surrogateescape")
-    if after == found:
+    if after == current:
         return False
-    if there:
-        exchange.replace_file(tree.root, _ATTRIBUTES, found, after)
+    if exists:
+        replace_file(tree.root, _ATTRIBUTES, current, after)
     else:
-        exchange.create_file(tree.root, _ATTRIBUTES, after)
+        create_file(tree.root, _ATTRIBUTES, after)
     return True

@@ -1,4 +1,4 @@
-"""`envtree secrets merge-driver`: three versions of a secrets file become one, as git asks for it."""
+"""Implementation of `envtree secrets merge-driver`: merge three versions of a secrets file for git."""
 
 import resource
 from pathlib import Path
@@ -19,7 +19,7 @@ from envtree.system.console import err
 
 
 class SecretsMergeDriverOptions(NamedTuple):
-    """The command line; the files are git's own copies, `path` is where the result will lie."""
+    """The parameters of the command; the files are temporary copies of git, `path` is the path of the result."""
 
     directory: Path
     base: str
@@ -29,7 +29,7 @@ class SecretsMergeDriverOptions(NamedTuple):
 
 
 def run(options: SecretsMergeDriverOptions) -> ExitCode:
-    """Merge into `ours`; whatever keeps it from being merged is a conflict, and ends with exit code 1."""
+    """Merge into `ours`; every error is a conflict, with exit code 1."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     name = parse_file_name(options.path.rpartition("/")[2])
     if name is None or not name.is_secrets or name.format not in ("yaml", "json", "env"):
@@ -37,7 +37,7 @@ def run(options: SecretsMergeDriverOptions) -> ExitCode:
             f"'{options.path}' is no secrets file", "it ends in .secrets.yaml, .secrets.json or .secrets.env"
         )
     try:
-        base, ours, theirs = (Path(each).read_bytes() for each in (options.base, options.ours, options.theirs))
+        base, ours, theirs = (Path(version).read_bytes() for version in (options.base, options.ours, options.theirs))
         outcome = _merge_versions(options, base, ours, theirs)
         if outcome.data != ours:
             Path(options.ours).write_bytes(outcome.data)
@@ -55,18 +55,19 @@ def run(options: SecretsMergeDriverOptions) -> ExitCode:
 
 
 def _merge_versions(options: SecretsMergeDriverOptions, base: bytes, ours: bytes, theirs: bytes) -> MergeOutcome:
-    def version(data: bytes) -> SopsDocument:
+    def parse(data: bytes) -> SopsDocument:
         return read_sops_document(data, options.path)
 
-    around = load_enclosing_tree(options.directory / options.path)
-    # Both sides have added the file.
-    ancestor = version(base) if base.strip() else None
-    return merge_files(ancestor, version(ours), version(theirs), SopsWriter(around.root, around.policy), around.people)
+    tree = load_enclosing_tree(options.directory / options.path)
+    # The base is empty if both sides have added the file.
+    ancestor = parse(base) if base.strip() else None
+    writer = SopsWriter(tree.root, tree.policy)
+    return merge_files(ancestor, parse(ours), parse(theirs), writer, tree.people)
 
 
 def _report_outcome(options: SecretsMergeDriverOptions, outcome: MergeOutcome) -> ExitCode:
-    for path, why in outcome.conflicts.items():
-        _print_line(options, f"'{format_path(path)}' {why}")
+    for path, reason in outcome.conflicts.items():
+        _print_line(options, f"'{format_path(path)}' {reason}")
     for recipient in outcome.removed:
         _print_line(
             options, f"{recipient} is no recipient any more: 'envtree secrets rotate' takes the data key away as well"
@@ -79,9 +80,9 @@ def _report_outcome(options: SecretsMergeDriverOptions, outcome: MergeOutcome) -
     return ExitCode.FAILURE
 
 
-def _report_unmerged(options: SecretsMergeDriverOptions, why: str, *more: str) -> ExitCode:
-    for words in (f"not merged, and ours stays: {why}", *more):
-        _print_line(options, words)
+def _report_unmerged(options: SecretsMergeDriverOptions, reason: str, *details: str) -> ExitCode:
+    for line in (f"not merged, and ours stays: {reason}", *details):
+        _print_line(options, line)
     return ExitCode.FAILURE
 
 

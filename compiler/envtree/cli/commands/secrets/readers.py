@@ -1,4 +1,4 @@
-"""`envtree secrets readers`: who can read what, on stdout."""
+"""Implementation of `envtree secrets readers`: who can read which secrets, on stdout."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from envtree.secrets.access.to_json import access_data
 
 
 class SecretsReadersOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     selectors: tuple[str, ...]
@@ -27,29 +27,29 @@ class SecretsReadersOptions(NamedTuple):
 
 
 def run(options: SecretsReadersOptions) -> ExitCode:
-    """Tell who can read the secrets."""
+    """Report who can read the secrets of the selected bundles."""
     tree = open_tree(options.directory)
     reads = SecretReads()
-    with start_run(tree_request(tree, options.selectors, options.inputs, allow_empty=None)) as work:
-        for result in work.results():
+    with start_run(tree_request(tree, options.selectors, options.inputs, allow_empty=None)) as run:
+        for result in run.results():
             reads.add(result)
-    # That the keys are others than they should be is what is asked for.
-    if report_blocking_errors(work, tree, options.color, ACCESS_CODES):
+    # Errors about access do not prevent the answer: they are part of it.
+    if report_blocking_errors(run, tree, options.color, ACCESS_CODES):
         return ExitCode.FAILURE
-    found = build_access_report(work, reads)
+    access = build_access_report(run, reads)
     if options.person is not None:
-        found = _limit_to_person(found, options.person)
+        access = _limit_to_person(access, options.person)
     return write_answer(
         options.form,
         options.color,
-        lambda: access_data(found),
-        lambda color: render_readers(found, color=color, verbose=options.verbose),
+        lambda: access_data(access),
+        lambda color: render_readers(access, color=color, verbose=options.verbose),
     )
 
 
-def _limit_to_person(found: AccessReport, name: str) -> AccessReport:
-    people = tuple(person for person in found.people if person.name == name)
+def _limit_to_person(access: AccessReport, name: str) -> AccessReport:
+    people = tuple(person for person in access.people if person.name == name)
     if not people:
-        hint = did_you_mean(name, [person.name for person in found.people])
+        hint = did_you_mean(name, [person.name for person in access.people])
         raise usage_error(f"nobody is called '{name}', and no file is encrypted for such a key", hint)
-    return found._replace(people=people)
+    return access._replace(people=people)

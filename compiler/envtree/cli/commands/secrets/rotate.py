@@ -1,4 +1,4 @@
-"""`envtree secrets rotate`: new data keys, file by file."""
+"""Implementation of `envtree secrets rotate`: rotate the data keys of secrets files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +17,13 @@ from envtree.model.secrets_file import DecryptError
 from envtree.model.source import Kind
 from envtree.secrets.edit.key_rotation import KeyRotation, rotate_data_key
 from envtree.secrets.edit.sops_document import UnreadableError
-from envtree.system import atomic_files as exchange
+from envtree.system.atomic_files import replace_file
 from envtree.system.console import err, out
 from envtree.system.thread_pool import thread_pool
 
 
 class SecretsRotateOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     files: tuple[str, ...]
@@ -32,7 +32,7 @@ class SecretsRotateOptions(NamedTuple):
 
 
 class _FileReport(NamedTuple):
-    """What has become of one file."""
+    """The rotation of one file, or the findings that prevented it."""
 
     path: str
     rotation: KeyRotation | None
@@ -41,19 +41,21 @@ class _FileReport(NamedTuple):
 
 
 def run(options: SecretsRotateOptions) -> ExitCode:
-    """Rotate the files, each on its own: what fails stays as it is."""
+    """Rotate the files independently; a file that fails is unchanged."""
     try:
-        desk = open_secrets_session(options.directory, options.color)
+        session = open_secrets_session(options.directory, options.color)
     except CommandStoppedError:
         return ExitCode.FAILURE
     paths = (
-        list(dict.fromkeys(map(desk.resolve_existing, options.files))) if options.files else _all_secrets_files(desk)
+        list(dict.fromkeys(map(session.resolve_existing, options.files)))
+        if options.files
+        else _all_secrets_files(session)
     )
     reports = []
-    for report in _rotate_files(desk, paths):
+    for report in _rotate_files(session, paths):
         reports.append(report)
         if options.form == "text":
-            desk.print_findings(report.findings)
+            session.print_findings(report.findings)
             out(f"{_describe_rotation(report.path, report.rotation)}\n" if report.rotation else "")
     if options.form == "json":
         out(json_document({"envtree": "1", "files": [_report_data(report) for report in reports]}))
@@ -64,11 +66,11 @@ def run(options: SecretsRotateOptions) -> ExitCode:
 
 
 def _all_secrets_files(session: SecretsSession) -> list[str]:
-    return [path for path, one in session.run.files.items() if one.location.kind is Kind.SECRETS]
+    return [path for path, file in session.run.files.items() if file.location.kind is Kind.SECRETS]
 
 
 def _rotate_files(session: SecretsSession, paths: list[str]) -> Iterator[_FileReport]:
-    """One report for each file, in their order, as soon as it is there."""
+    """Yield the report of each file, in order, as soon as it is available."""
     with thread_pool(session.writer.program.stop) as pool:
         yield from pool.map(lambda path: _rotate_file(session, path), paths)
 
@@ -77,31 +79,31 @@ def _rotate_file(session: SecretsSession, path: str) -> _FileReport:
     try:
         before = session.load(path)
         readers = project_readers(session.workspace, before.file.location.project)
-        done = rotate_data_key(before, readers, session.writer)
-        exchange.replace_file(session.tree.root, path, before.data, done.sealed.data)
-        return _FileReport(path, done)
+        rotation = rotate_data_key(before, readers, session.writer)
+        replace_file(session.tree.root, path, before.data, rotation.sealed.data)
+        return _FileReport(path, rotation)
     except UnreadableError as error:
         return _FileReport(path, None, session.unreadable_findings(error), ExitCode.FAILURE)
-    except (DecryptError, RefusedError) as wrong:
-        return _FileReport(path, None, error_report(wrong).findings, ExitCode.FAILURE)
-    except MachineError as failure:
-        return _FileReport(path, None, error_report(failure).findings, ExitCode.MACHINE_ERROR)
+    except (DecryptError, RefusedError) as error:
+        return _FileReport(path, None, error_report(error).findings, ExitCode.FAILURE)
+    except MachineError as error:
+        return _FileReport(path, None, error_report(error).findings, ExitCode.MACHINE_ERROR)
 
 
 def _describe_rotation(path: str, rotation: KeyRotation) -> str:
-    words = [f"{path}: new data key for {plural(rotation.reader_count, 'reader')}"]
-    words += [f"added {', '.join(rotation.added)}"] if rotation.added else []
-    words += [f"removed {', '.join(rotation.removed)}"] if rotation.removed else []
-    return printable("; ".join(words))
+    parts = [f"{path}: new data key for {plural(rotation.reader_count, 'reader')}"]
+    parts += [f"added {', '.join(rotation.added)}"] if rotation.added else []
+    parts += [f"removed {', '.join(rotation.removed)}"] if rotation.removed else []
+    return printable("; ".join(parts))
 
 
 def _report_data(report: _FileReport) -> dict[str, Any]:
-    done = report.rotation
+    rotation = report.rotation
     return {
         "path": report.path,
-        "rotated": done is not None,
-        "readers": done.reader_count if done else None,
-        "added": list(done.added) if done else [],
-        "removed": list(done.removed) if done else [],
+        "rotated": rotation is not None,
+        "readers": rotation.reader_count if rotation else None,
+        "added": list(rotation.added) if rotation else [],
+        "removed": list(rotation.removed) if rotation else [],
         "findings": [finding_data(finding) for finding in report.findings],
     }

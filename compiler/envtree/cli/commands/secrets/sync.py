@@ -1,4 +1,4 @@
-"""`envtree secrets sync`: what is declared about access becomes true, file by file."""
+"""Implementation of `envtree secrets sync`: generate the access files from declarations."""
 
 import resource
 import sys
@@ -23,12 +23,12 @@ from envtree.system.console import err, out
 from envtree.system.git import repository_root
 from envtree.system.thread_pool import thread_pool
 
-# What this command mends, or what has nothing to do with it.
+# Errors that this command corrects, or that do not affect it.
 _FIXED_CODES = frozenset({"ET609", "ET612", "ET650", "ET653", "ET654", "ET655", "ET656"})
 
 
 class SecretsSyncOptions(NamedTuple):
-    """The command line."""
+    """The parameters of the command."""
 
     directory: Path
     check: bool
@@ -37,42 +37,42 @@ class SecretsSyncOptions(NamedTuple):
 
 
 class _TaskOutcome(NamedTuple):
-    """What became of a task; a Failure says that the machine is at fault."""
+    """A task with the error that prevented it, if any; a MachineError has an exit code of its own."""
 
     task: RekeyTask
     problem: MachineError | DecryptError | UnreadableError | None
 
 
 def run(options: SecretsSyncOptions) -> ExitCode:
-    """Bring the files in line, or show what that would change."""
+    """Update the files, or with --check show the changes."""
     tree = open_tree(options.directory)
-    with show_progress(sys.stderr) as told:
-        work = Run(tree_request(tree, environ=Environ(), allow_empty=True, progress=told))
-    if work.workspace is None or _has_blocking_errors(work):
-        print_findings(tree, build_report(work.outcome()), options.color)
+    with show_progress(sys.stderr) as progress:
+        run = Run(tree_request(tree, environ=Environ(), allow_empty=True, progress=progress))
+    if run.workspace is None or _has_blocking_errors(run):
+        print_findings(tree, build_report(run.outcome()), options.color)
         return ExitCode.FAILURE
     repository = repository_root(tree.root) or tree.root
-    planned = plan_access_files(work, tree, repository)
-    todo, left = plan_rekeying(work, planned.rules, update_keys=options.update_keys)
-    for name in planned.owners_without_handle:
+    plan = plan_access_files(run, tree, repository)
+    tasks, skipped = plan_rekeying(run, plan.rules, update_keys=options.update_keys)
+    for name in plan.owners_without_handle:
         err(f"warning: the owner '{name}' has neither 'github' nor 'email', so CODEOWNERS does not name them\n")
     if options.check:
-        return _show_changes(planned.changes, todo, left)
-    _write_changes(planned.changes, repository)
-    done = _perform_tasks(todo, tree, work.workspace.organization.secrets_policy)
-    if not (planned.changes or todo or left):
+        return _show_changes(plan.changes, tasks, skipped)
+    _write_changes(plan.changes, repository)
+    outcomes = _perform_tasks(tasks, tree, run.workspace.organization.secrets_policy)
+    if not (plan.changes or tasks or skipped):
         err("nothing to do\n")
-    return max(_report_outcomes(done), _report_skipped(left))
+    return max(_report_outcomes(outcomes), _report_skipped(skipped))
 
 
-def _has_blocking_errors(work: Run) -> bool:
-    """Whether the tree has an error that says more is wrong than what is mended here."""
-    errors = (one.diagnostic for one in work.outcome().findings if one.severity is Severity.ERROR)
-    return not all(one.code in _FIXED_CODES or _is_missing_scope(one, work) for one in errors)
+def _has_blocking_errors(run: Run) -> bool:
+    """Whether the tree has an error that this command cannot correct."""
+    errors = (finding.diagnostic for finding in run.outcome().findings if finding.severity is Severity.ERROR)
+    return not all(error.code in _FIXED_CODES or _is_missing_scope(error, run) for error in errors)
 
 
-def _is_missing_scope(finding: Diagnostic, work: Run) -> bool:
-    file = work.files.get(finding.span.path)
+def _is_missing_scope(finding: Diagnostic, run: Run) -> bool:
+    file = run.files.get(finding.span.path)
     return (
         finding.code == "ET608"
         and finding.key == SCOPE_KEY
@@ -85,11 +85,11 @@ def _show_changes(
 ) -> ExitCode:
     out(render_file_changes(changes))
     out("".join(f"would change {task.description}\n" for task in pending))
-    told = _report_skipped(skipped)
+    skipped_code = _report_skipped(skipped)
     if changes or pending:
         err(f"{plural(len(changes) + len(pending), 'file')} would change\n")
         return ExitCode.FAILURE
-    return told
+    return skipped_code
 
 
 def _write_changes(changes: tuple[AccessFileChange, ...], repository: Path) -> None:
@@ -102,13 +102,13 @@ def _write_changes(changes: tuple[AccessFileChange, ...], repository: Path) -> N
 
 
 def _perform_tasks(pending: list[RekeyTask], tree: DirectoryTree, policy: SecretsPolicy) -> list[_TaskOutcome]:
-    """Do all tasks, several at a time; one that fails leaves its file as it is, and the others go on."""
+    """Perform the tasks in parallel; a task that fails leaves its file unchanged and does not stop the others."""
     if not pending:
         return []
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     writer = SopsWriter(tree.root, policy)
 
-    def do(task: RekeyTask) -> _TaskOutcome:
+    def perform(task: RekeyTask) -> _TaskOutcome:
         try:
             data = read_unchanged(tree.root, task.sealed)
             replace_file(tree.root, task.sealed.path, data, rekey_file(task, data, writer))
@@ -119,25 +119,25 @@ def _perform_tasks(pending: list[RekeyTask], tree: DirectoryTree, policy: Secret
         return _TaskOutcome(task, None)
 
     with thread_pool(writer.program.stop) as pool:
-        return list(pool.map(do, pending))
+        return list(pool.map(perform, pending))
 
 
 def _report_outcomes(outcomes: list[_TaskOutcome]) -> ExitCode:
-    for one in outcomes:
-        if one.problem is None:
-            out(f"changed {one.task.description}\n")
-        elif isinstance(one.problem, UnreadableError):
-            err(f"left {one.task.sealed.path}: sops gave back another file than it was asked for\n")
+    for task, problem in outcomes:
+        if problem is None:
+            out(f"changed {task.description}\n")
+        elif isinstance(problem, UnreadableError):
+            err(f"left {task.sealed.path}: sops gave back another file than it was asked for\n")
         else:
-            err(f"left {one.task.sealed.path}: {one.problem.message}; {one.problem.hint}\n")
-    if any(one.task.lost and one.problem is None for one in outcomes):
+            err(f"left {task.sealed.path}: {problem.message}; {problem.hint}\n")
+    if any(task.lost and problem is None for task, problem in outcomes):
         err("who was taken out has seen the values: replace them, and run 'envtree secrets rotate'\n")
-    if any(isinstance(one.problem, MachineError) for one in outcomes):
+    if any(isinstance(problem, MachineError) for _, problem in outcomes):
         return ExitCode.MACHINE_ERROR
-    return ExitCode.FAILURE if any(one.problem for one in outcomes) else ExitCode.OK
+    return ExitCode.FAILURE if any(problem for _, problem in outcomes) else ExitCode.OK
 
 
 def _report_skipped(skipped: list[SkippedFile]) -> ExitCode:
-    for one in skipped:
-        err(f"left {one.path}: {one.reason}\n")
+    for file in skipped:
+        err(f"left {file.path}: {file.reason}\n")
     return ExitCode.FAILURE if skipped else ExitCode.OK
