@@ -1,4 +1,4 @@
-"""Run what a change has to pass: `python tests` for all of it, `python tests SESSION…` for some."""
+"""Run the checks of a change: `python tests` for the default sessions, `python tests SESSION…` for others."""
 
 import os
 import subprocess
@@ -9,17 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# Where CI looks for what a benchmark has printed.
+# CI reads the output of the benchmark from this file.
 BENCHMARK = ROOT / "build" / "benchmark.txt"
 
 
 def run(*command: str | Path, cwd: Path = ROOT) -> None:
-    """Run a command and end with its exit code if it fails; it sees the environment that this Python belongs to."""
+    """Run a command with the programs of this virtual environment; if it fails, exit with its exit code."""
     print("$", *command, flush=True)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    done = subprocess.run([str(word) for word in command], cwd=cwd, env={**os.environ, "PATH": path}, check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
+    result = subprocess.run([str(word) for word in command], cwd=cwd, env={**os.environ, "PATH": path}, check=False)
+    if result.returncode:
+        sys.exit(result.returncode)
 
 
 def python(*arguments: str | Path) -> None:
@@ -28,70 +28,70 @@ def python(*arguments: str | Path) -> None:
 
 
 def lint() -> None:
-    """Style and likely mistakes."""
+    """Check style and likely mistakes."""
     python("ruff", "check", ".")
     python("ruff", "format", "--check", ".")
 
 
 def types() -> None:
-    """Every type, in the program and in its tests."""
+    """Check the types of the program and its tests."""
     python("mypy")
 
 
 def without_network(*arguments: str) -> None:
-    """Run tests where no network is but loopback, if this machine permits it; it is said which of both."""
+    """Run tests without a network except loopback, if this machine permits it; print whether it does."""
     if not (ROOT / ".ci/node_modules").exists():
         run("npm", "ci", "--silent", "--prefix", ROOT / ".ci")
     python("tests.support.cut_off", sys.executable, "-m", "pytest", "-q", "-n", "auto", *arguments)
 
 
 def suite() -> None:
-    """All tests but the slow ones."""
+    """Run all tests except the slow ones."""
     without_network()
 
 
 def coverage() -> None:
-    """The same, and which lines they never reach; to watch each line takes half as long again."""
+    """Run the same tests and report lines that are not covered; this takes half as long again."""
     without_network("--cov", "--cov-report=term")
 
 
 def slow() -> None:
-    """Long and hostile runs: random trees, kills at random moments, damaged files; a browser, and the GitHub action."""
+    """Run long and hostile tests: random trees, kills at random moments, damaged files, a browser, GitHub actions."""
     without_network("-m", "slow")
     python("pytest", "-q", "-m", "registry")
 
 
 def wheel() -> None:
-    """The cases against the wheel, installed where no checkout can be seen."""
+    """Run the cases with the wheel, installed in an environment without access to the checkout."""
     with tempfile.TemporaryDirectory() as folder:
         python("build", "--outdir", folder, ".")
         venv.create(Path(folder, "venv"), with_pip=True)
-        there = Path(folder, "venv", "bin", "python")
-        built = next(Path(folder).glob("*.whl"))
-        run(there, "-m", "pip", "install", "-q", built, "pytest", "hypothesis", "pyyaml")
+        venv_python = Path(folder, "venv", "bin", "python")
+        wheel_file = next(Path(folder).glob("*.whl"))
+        run(venv_python, "-m", "pip", "install", "-q", wheel_file, "pytest", "hypothesis", "pyyaml")
         code = "import envtree, sys; sys.exit('site-packages' not in envtree.__file__)"
-        run(there, "-c", code, cwd=Path(folder))
-        run(there, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "tests/cases/test_cases.py")
+        run(venv_python, "-c", code, cwd=Path(folder))
+        run(venv_python, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "tests/cases/test_cases.py")
 
 
 def fuzz() -> None:
-    """Ten minutes of inputs that nobody thought of, for each part that reads what others write."""
+    """Fuzz each part that reads foreign input for ten minutes."""
     python("tests.fuzz", "--seconds", "600")
 
 
 def lowest() -> None:
-    """The oldest versions that pyproject.toml allows."""
-    pinned = ROOT / ".ci/lowest/requirements.txt"
-    with_packages("--require-hashes", "--only-binary", ":all:", "-r", pinned)
+    """Test with the oldest versions that pyproject.toml allows."""
+    requirements = ROOT / ".ci/lowest/requirements.txt"
+    with_packages("--require-hashes", "--only-binary", ":all:", "-r", requirements)
 
 
 def newest() -> None:
-    """The newest versions that pyproject.toml allows, whatever came out since they were pinned."""
+    """Test with the newest versions that pyproject.toml allows, including those released since they were pinned."""
     with_packages(f"{ROOT}[native,watch,kubiya]")
 
 
-def with_packages(*wanted: str | Path) -> None:
-    """The cases, and what leans most on other packages, with what pip installs for some requirements."""
+def with_packages(*requirements: str | Path) -> None:
+    """Run the cases, and the tests that depend most on other packages, with the given arguments of `pip install`."""
     files = (
         *(
             "cases/test_cases",
@@ -103,38 +103,38 @@ def with_packages(*wanted: str | Path) -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
-        there = Path(folder, "bin", "python")
-        run(there, "-m", "pip", "install", "-q", *wanted)
-        run(there, "-m", "pip", "install", "-q", "--no-deps", ROOT)
-        run(there, "-m", "pip", "install", "-q", "pytest", "hypothesis")
-        run(there, "-m", "pip", "check")
+        venv_python = Path(folder, "bin", "python")
+        run(venv_python, "-m", "pip", "install", "-q", *requirements)
+        run(venv_python, "-m", "pip", "install", "-q", "--no-deps", ROOT)
+        run(venv_python, "-m", "pip", "install", "-q", "pytest", "hypothesis")
+        run(venv_python, "-m", "pip", "check")
         tests = [ROOT / "tests" / f"{name}.py" for name in files]
-        run(there, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+        run(venv_python, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
 
 
 def audit() -> None:
-    """Nothing is known against what is pinned."""
+    """Check the pinned packages for known vulnerabilities."""
     for path in sorted([*(ROOT / ".ci").glob("requirements.txt"), *ROOT.glob(".github/actions/*/requirements*.txt")]):
         python("pip_audit", "--disable-pip", "--require-hashes", "--progress-spinner", "off", "-r", path)
 
 
 def benchmark() -> None:
-    """What envtree and its peers make at size S is what the model says; how long they take is kept, not judged."""
+    """Compare the results of envtree and its peers at size S with the model; record the times without judging them."""
     python("tests.benchmarks", "--size", "S", "--keep", BENCHMARK)
 
 
 def decrypting() -> None:
-    """The native reader gives what sops gives, and takes a fiftieth of its processor time at most."""
+    """Check that the native reader gives the results of sops, in at most a fiftieth of its processor time."""
     python("tests.benchmarks.secrets", "--files", "100", "--at-least", "50")
 
 
 def control_plane() -> None:
-    """Against the real control plane, on loopback, with a real PostgreSQL; it is installed where it is not yet."""
+    """Test with the real control plane, on loopback, with a real PostgreSQL; install them if they are missing."""
     python("pytest", "-q", "-m", "control_plane", "tests/end_to_end/control_plane")
 
 
 def foreign() -> None:
-    """Suites and programs that nobody here wrote agree with envtree; where they differ, the reason is listed."""
+    """Compare with third-party test suites and programs; differences must be listed with a reason."""
     python("tests.conformance")
 
 

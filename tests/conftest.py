@@ -1,4 +1,4 @@
-"""Options of the test run, and the fixtures of the command line."""
+"""Options of the test run, and fixtures shared by all tests."""
 
 import ipaddress
 import os
@@ -13,53 +13,53 @@ from typing import Any
 import pytest
 
 from envtree.cli import invoke
-from envtree.engine import run as pipeline
+from envtree.compile.assemble import assemble
 from envtree.model.resolved import Bundle, Resolved
 from envtree.model.workspace import Organization
 from tests.support.command_line import TREE, CommandResult, RunCommand, write_files
 
-_SURROUNDINGS = ("GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "ENVTREE_DEBUG", "SHA")
+_UNSET_VARIABLES = ("GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "ENVTREE_DEBUG", "SHA")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--accept", action="store_true", help="write what the cases produce as what they expect")
+    parser.addoption("--accept", action="store_true", help="write the results of the cases as their expectations")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A shell has what it starts in the background ignore some signals, and children inherit that.
+    # A shell makes background processes ignore some signals, and their children inherit this.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    # What the tests leave for each other is gone after them, and nobody's own cache is touched.
+    # The tests share a temporary cache, so that they do not touch that of the user.
     os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="envtree-tests-")
     config.add_cleanup(lambda: shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True))
-    _stay_on_this_machine()
+    _block_network()
     if config.getoption("--accept") and os.environ.get("CI"):
-        raise pytest.UsageError("--accept rewrites expectations, and nobody reviews them in CI")
+        raise pytest.UsageError("--accept rewrites expectations, which are not reviewed in CI")
 
 
-def _stay_on_this_machine() -> None:
-    """No test connects to anything but this machine, nor asks for the address of anything else."""
+def _block_network() -> None:
+    """Let tests connect only to loopback addresses, and resolve no other names."""
 
-    def guarded(ask: Any) -> Any:
-        def ask_here(self: Any, address: Any, *more: Any) -> Any:
+    def restricted(connect: Any) -> Any:
+        def connect_locally(self: Any, address: Any, *rest: Any) -> Any:
             host = address[0] if isinstance(address, tuple) else None
-            assert host is None or _is_here(host), f"a test reaches beyond this machine: {host}"
-            return ask(self, address, *more)
+            assert host is None or _is_loopback(host), f"a test reaches beyond this machine: {host}"
+            return connect(self, address, *rest)
 
-        return ask_here
+        return connect_locally
 
-    def look_up(host: Any, *more: Any, **options: Any) -> Any:
-        assert host is None or _is_here(host), f"a test reaches beyond this machine: {host}"
-        return getaddrinfo(host, *more, **options)
+    def resolve_locally(host: Any, *rest: Any, **options: Any) -> Any:
+        assert host is None or _is_loopback(host), f"a test reaches beyond this machine: {host}"
+        return getaddrinfo(host, *rest, **options)
 
     getaddrinfo = socket.getaddrinfo
     for name in ("connect", "connect_ex"):
-        setattr(socket.socket, name, guarded(getattr(socket.socket, name)))
-    socket.getaddrinfo = look_up
+        setattr(socket.socket, name, restricted(getattr(socket.socket, name)))
+    socket.getaddrinfo = resolve_locally
 
 
-def _is_here(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -68,7 +68,7 @@ def _is_here(host: str) -> bool:
 
 @pytest.fixture
 def accept(request: pytest.FixtureRequest) -> bool:
-    """Whether the expectations are to be rewritten."""
+    """Whether to rewrite the expectations."""
     return bool(request.config.getoption("--accept"))
 
 
@@ -81,8 +81,8 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def envtree(tree: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> RunCommand:
-    """Run a command line in the tree, in plain surroundings."""
-    for name in _SURROUNDINGS:
+    """Return a function that runs a command line in the tree, with variables that affect the output unset."""
+    for name in _UNSET_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
     def run(*arguments: str) -> CommandResult:
@@ -96,12 +96,11 @@ def envtree(tree: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.M
 @pytest.fixture
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids of the bundles that this process computes."""
-    found: list[str] = []
-    bundle = pipeline.assemble  # type: ignore[attr-defined]
+    ids: list[str] = []
 
-    def noted(resolved: Resolved, organization: Organization) -> Bundle:
-        found.append(resolved.target.id)
-        return bundle(resolved, organization)
+    def record(resolved: Resolved, organization: Organization) -> Bundle:
+        ids.append(resolved.target.id)
+        return assemble(resolved, organization)
 
-    monkeypatch.setattr(pipeline, "assemble", noted)
-    return found
+    monkeypatch.setattr("envtree.engine.run.assemble", record)
+    return ids

@@ -1,6 +1,6 @@
-"""The cases: each folder below `cases/<module>/` is a claim, with a tree in `in/` and what it compiles to in `expect/`.
+"""The cases: each folder below `cases/<module>/` is a claim, with a tree in `in/` and its result in `expect/`.
 
-`pytest tests/test_cases.py --accept` writes what a run produced as what it expects, and then compares as always.
+`pytest tests/cases --accept` writes the results as the new expectations, and then compares as usual.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from envtree.sources.tree import DirectoryTree, TreeEntry
 CASES = Path(__file__).parent
 SCHEMAS = Path(__file__).parents[2] / "schema"
 SETTINGS = {"args": [], "inputs": {}, "formats": ["bundle", "compose"], "why": ""}
-LONGEST = 80
+MAX_EXPECTED_LINES = 80
 EDITION = 2026
 _VARIABLE = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\$]|\\.)*)"\n', re.DOTALL)
 
@@ -39,21 +39,21 @@ Files = dict[str, bytes]
 
 
 class Tree(DirectoryTree):
-    """A tree as it lies there: what the repository around it ignores is none of a case's business."""
+    """A tree of which no file is ignored, whatever the .gitignore of the repository says."""
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
         return frozenset()
 
 
 class Reversed(Tree):
-    """The same tree on a file system with another order."""
+    """The same tree on a file system that lists entries in another order."""
 
     def entries(self, folder: str) -> tuple[TreeEntry, ...]:
         return super().entries(folder)[::-1]
 
 
 class Case(NamedTuple):
-    """One folder; `settings` are those of its case.yaml over the defaults."""
+    """A folder of a case; `settings` are the defaults, updated with its case.yaml."""
 
     folder: Path
     settings: dict[str, Any]
@@ -68,7 +68,7 @@ class Case(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a run found and wrote; `outcome` is None where the machine was at fault."""
+    """The outcome of a run and the files that it wrote; `outcome` is None after a MachineError, which is `failure`."""
 
     outcome: RunOutcome | None
     failure: str
@@ -81,9 +81,9 @@ def _cases() -> list[Path]:
 
 def _load(folder: Path) -> Case:
     file = folder / "case.yaml"
-    own = yaml.safe_load(file.read_text()) if file.exists() else {}
-    assert own.keys() <= SETTINGS.keys(), f"case.yaml knows {', '.join(SETTINGS)}"
-    return Case(folder, {**SETTINGS, **own})
+    settings = yaml.safe_load(file.read_text()) if file.exists() else {}
+    assert settings.keys() <= SETTINGS.keys(), f"case.yaml knows {', '.join(SETTINGS)}"
+    return Case(folder, {**SETTINGS, **settings})
 
 
 @pytest.mark.parametrize("folder", _cases(), ids=lambda folder: folder.relative_to(CASES).as_posix())
@@ -93,14 +93,14 @@ def test_case(folder: Path, tmp_path: Path, accept: bool) -> None:
     assert _compile(case, Reversed(case.root), tmp_path / "two") == result
     _check_outcome(case, result)
     _check_bundles(case, result.written)
-    actual = _told(result)
+    actual = _expected_files(result)
     expected = folder / "expect"
     assert actual, "a case shows something"
     if accept:
         _write(expected, actual)
     assert _read(expected) == actual
     lengths = {path: data.count(b"\n") for path, data in actual.items()}
-    assert case.settings["why"] or max(lengths.values(), default=0) <= LONGEST, "say why in case.yaml"
+    assert case.settings["why"] or max(lengths.values(), default=0) <= MAX_EXPECTED_LINES, "say why in case.yaml"
 
 
 @pytest.mark.parametrize("folder", _cases(), ids=lambda folder: folder.relative_to(CASES).as_posix())
@@ -118,8 +118,8 @@ def _compile(case: Case, tree: Tree, out: Path) -> Result:
     output = Output(out, case.root, "ref", EDITION, {}, compile_selector(request.selectors))
     try:
         outcome = publish(request, Destinations(output), frozenset(case.settings["formats"]))
-    except MachineError as failure:
-        return Result(None, f"{failure.code}: {failure.message}\n  hint: {failure.hint}\n", _read(out))
+    except MachineError as error:
+        return Result(None, f"{error.code}: {error.message}\n  hint: {error.hint}\n", _read(out))
     return Result(outcome._replace(workspace=None), "", _read(out))
 
 
@@ -134,31 +134,31 @@ def _write(folder: Path, files: Files) -> None:
         (folder / path).write_bytes(data)
 
 
-# What a case expects, in the form it is kept in.
+# The expectations of a case, in the form in which they are stored.
 
 
-def _told(result: Result) -> Files:
+def _expected_files(result: Result) -> Files:
     bundles = {f"bundles/{path}": data for path, data in result.written.items() if path != "manifest.json"}
     texts = {"failure.txt": result.failure}
     if result.outcome:
-        texts["diagnostics.txt"] = "".join(_lines(result.outcome.findings))
-        texts["not_checked.txt"] = "".join(map(_left_out, result.outcome.not_checked))
+        texts["diagnostics.txt"] = "".join(_finding_lines(result.outcome.findings))
+        texts["not_checked.txt"] = "".join(map(_skipped_check_line, result.outcome.not_checked))
     return bundles | {path: text.encode() for path, text in texts.items() if text}
 
 
-def _lines(findings: Iterable[Finding]) -> Iterator[str]:
+def _finding_lines(findings: Iterable[Finding]) -> Iterator[str]:
     for diagnostic, severity, bundles in findings:
         yield f"{diagnostic.span}: {severity} {diagnostic.code}: {diagnostic.message}\n"
         yield from (f"  hint: {diagnostic.hint}\n" for _ in range(bool(diagnostic.hint)))
-        yield from (f"  related: {other.span} {other.message}\n" for other in diagnostic.related)
+        yield from (f"  related: {related.span} {related.message}\n" for related in diagnostic.related)
         yield from (f"  bundles: {', '.join(bundles)}\n" for _ in range(bool(bundles)))
 
 
-def _left_out(check: SkippedCheck) -> str:
+def _skipped_check_line(check: SkippedCheck) -> str:
     return f"{check.span}: {check.code} {check.key} in {check.bundle}\n"
 
 
-# What holds for every case, unasked.
+# Invariants of every case.
 
 
 def _check_outcome(case: Case, result: Result) -> None:
@@ -169,14 +169,14 @@ def _check_outcome(case: Case, result: Result) -> None:
     findings = result.outcome.findings
     assert checked.findings == findings
     assert all(finding.diagnostic.code in CODES for finding in findings)
-    places = [(finding.diagnostic.span, finding.diagnostic.code) for finding in findings]
-    assert len(set(places)) == len(places), "one mistake, one diagnostic"
+    locations = [(finding.diagnostic.span, finding.diagnostic.code) for finding in findings]
+    assert len(set(locations)) == len(locations), "one mistake, one diagnostic"
     for finding in findings:
         diagnostic = finding.diagnostic
-        for span in (diagnostic.span, *(other.span for other in diagnostic.related)):
+        for span in (diagnostic.span, *(related.span for related in diagnostic.related)):
             _check_span(case.root, span)
-    wrong = any(finding.severity is Severity.ERROR for finding in findings)
-    assert bool(result.written) is not wrong
+    has_errors = any(finding.severity is Severity.ERROR for finding in findings)
+    assert bool(result.written) is not has_errors
 
 
 def _check_span(root: Path, span: Span) -> None:
@@ -218,9 +218,9 @@ def _refuse(uri: str) -> Any:
 
 
 def _read_dotenv(text: str) -> dict[str, str]:
-    """The rules of Docker Compose's dialect, read the other way round."""
+    """Read a dotenv file by the rules of Docker Compose, the inverse of the writer."""
     body = re.sub(r"\A#.*\n", "", text)
-    found = {match[1]: match[2] for match in _VARIABLE.finditer(body)}
+    raw_values = {match[1]: match[2] for match in _VARIABLE.finditer(body)}
     assert _VARIABLE.sub("", body) == ""
     escapes = {"n": "\n", "r": "\r"}
-    return {name: re.sub(r"\\(.)", lambda pair: escapes.get(pair[1], pair[1]), raw) for name, raw in found.items()}
+    return {name: re.sub(r"\\(.)", lambda pair: escapes.get(pair[1], pair[1]), raw) for name, raw in raw_values.items()}

@@ -151,7 +151,7 @@ def test_json_is_not_there_when_the_command_line_is_wrong(
     assert (ran.code, ran.out) == (2, "")
     assert "no 'organization.yaml'" in ran.err
     told = re.sub(r"\s+", " ", envtree(arguments[0], "--help").out)
-    assert f"{words[1]} json, stdout is one JSON object whatever happens, unless the command line is wrong." in told
+    assert f"{words[1]} json, stdout is always one JSON object, except after a usage error." in told
 
 
 @pytest.mark.parametrize(

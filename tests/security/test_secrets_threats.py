@@ -176,7 +176,7 @@ def test_t61_the_plaintext_of_the_editor_is_in_memory_and_only_ours(spied: Spied
     assert CANARY not in spied.log_text("variables")
 
 
-CRASHES = ["setting.set_value", "exchange.replace_file", "setting.check_fits", "parse_value"]
+CRASHES = ["set_value", "replace_file", "check_fits", "parse_value"]
 
 
 @pytest.mark.parametrize("place", CRASHES)

@@ -1,4 +1,4 @@
-"""A small tree on disk and command lines run over it, in this process; the fixtures are in conftest.py."""
+"""A small tree on disk, and command lines run in this process; the fixtures are in conftest.py."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +23,7 @@ INPUT = ORGANIZATION + "inputs: {SHA: {}}\nexecution_environment:\n  env_vars: {
 
 
 class CommandResult(NamedTuple):
-    """What a command said and how it ended."""
+    """The exit code and output of a command."""
 
     code: int
     out: str

@@ -1,8 +1,7 @@
-"""`python -m tests.support.cut_off COMMAND…` runs a command with no network but loopback, if this machine permits it.
+"""`python -m tests.support.cut_off COMMAND…` runs a command without a network except loopback, if possible.
 
-A network of one's own takes root's rights: in a container one has them, and on CI's machines nobody is asked for a
-password. A user namespace would do without them, but what is root's belongs to nobody there, and envtree trusts no
-program of nobody.
+A network namespace requires root: containers run as root, and CI machines have sudo without a password. A user
+namespace would not require root, but maps files of root to the user `nobody`, whose programs envtree does not trust.
 """
 
 import fcntl
@@ -18,18 +17,21 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# From <linux/sockios.h>: to ask for the flags of an interface, and to set them; from <linux/if.h>: that it is up.
+# From <linux/sockios.h>: get and set the flags of an interface; from <linux/if.h>: the flag of an active interface.
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _REQUEST = struct.Struct("16sH14x")
-# What sudo takes away whatever it is told, and a Python may need to start.
+# Variables that sudo always removes, and that Python may need to start.
 _RESTORED_VARIABLES = ("PATH", "LD_LIBRARY_PATH")
 
 
 @cache
 def isolation_prefix() -> tuple[str, ...]:
-    """What starts a program in a network of its own; nothing where this machine does not permit it."""
-    tries = ((way, subprocess.run([*way, "true"], capture_output=True, check=False)) for way in _isolation_commands())
-    return next((way for way, done in tries if done.returncode == 0), ())
+    """Return the command prefix that isolates a program from the network; empty if this machine does not permit it."""
+    attempts = (
+        (prefix, subprocess.run([*prefix, "true"], capture_output=True, check=False))
+        for prefix in _isolation_commands()
+    )
+    return next((prefix for prefix, result in attempts if result.returncode == 0), ())
 
 
 def _isolation_commands() -> Iterator[tuple[str, ...]]:
@@ -37,32 +39,40 @@ def _isolation_commands() -> Iterator[tuple[str, ...]]:
     if unshare and os.geteuid() == 0:
         yield (unshare, "--net")
     elif unshare and sudo and os.environ.get("CI"):
-        kept = [f"{name}={os.environ[name]}" for name in _RESTORED_VARIABLES if name in os.environ]
-        yield (sudo, "--non-interactive", "--preserve-env", unshare, "--net", "env", *kept)
+        variables = [f"{name}={os.environ[name]}" for name in _RESTORED_VARIABLES if name in os.environ]
+        yield (sudo, "--non-interactive", "--preserve-env", unshare, "--net", "env", *variables)
 
 
 def isolated_command(*command: str) -> list[str]:
-    """What runs a command in a network of its own, as who asks for it; the command itself where none is permitted."""
+    """Return a command line that runs a command isolated, as the current user; unchanged if that is not permitted."""
     if not isolation_prefix():
         return list(command)
-    # Root leaves no bytecode behind that is not for others to replace.
-    inside = [sys.executable, "-B", "-m", "tests.support.cut_off", "--inside", str(os.geteuid()), str(os.getegid())]
-    return [*isolation_prefix(), *inside, *command]
+    # `-B`: root must not write bytecode that the user cannot replace.
+    entry_point = [
+        sys.executable,
+        "-B",
+        "-m",
+        "tests.support.cut_off",
+        "--inside",
+        str(os.geteuid()),
+        str(os.getegid()),
+    ]
+    return [*isolation_prefix(), *entry_point, *command]
 
 
 def active_interfaces() -> list[str]:
-    """The network interfaces that are up."""
+    """Return the names of the active network interfaces."""
     return [name for _, name in socket.if_nameindex() if _interface_flags(name) & _IFF_UP]
 
 
 def _interface_flags(name: str, order: int = _SIOCGIFFLAGS, flags: int = 0) -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        answer = fcntl.ioctl(asked, order, _REQUEST.pack(name.encode(), flags))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram_socket:
+        answer = fcntl.ioctl(datagram_socket, order, _REQUEST.pack(name.encode(), flags))
     return int(_REQUEST.unpack(answer)[1])
 
 
 def _exec_isolated(uid: int, gid: int, *command: str) -> None:
-    """Become the command, with loopback up and nobody's rights but the user's."""
+    """Activate loopback, drop the rights of root, and exec the command."""
     _interface_flags("lo", _SIOCSIFFLAGS, _IFF_UP)
     assert active_interfaces() == ["lo"], f"a network of its own has {active_interfaces()}"
     if os.geteuid() != uid:
@@ -73,12 +83,12 @@ def _exec_isolated(uid: int, gid: int, *command: str) -> None:
 
 
 def main() -> None:
-    """Say which network the command will see, and become the command."""
-    alone, shared = (
+    """Print which network the command has, and exec it."""
+    isolated, shared = (
         "none but loopback",
         "that of this machine, which permits no other; only sockets of Python are guarded",
     )
-    print(f"network: {alone if isolation_prefix() else shared}", file=sys.stderr, flush=True)
+    print(f"network: {isolated if isolation_prefix() else shared}", file=sys.stderr, flush=True)
     command = isolated_command(*sys.argv[1:])
     os.execvp(command[0], command)
 

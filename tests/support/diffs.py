@@ -1,4 +1,4 @@
-"""Small trees to compare: a base, edits of it, and what a diff says."""
+"""Small trees to compare: a base, edits of it, and descriptions of their diff."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from unittest import mock
 
 from envtree.cli.support.session import tree_request
 from envtree.diagnostics.printable_documents import json_document
-from envtree.engine import by_project as parted
+from envtree.engine import by_project
 from envtree.engine.request import Request
 from envtree.frontend.schemas import Schemas
 from envtree.queries.diff import Diff, LabelledTree, diff
@@ -20,7 +20,7 @@ from envtree.report.value_changes import change_name, describe_value_change, joi
 from tests.properties.writing import flow_text, seal
 from tests.support.trees import MemoryTree
 
-# What is said of a tree as a whole is not what these tests are about.
+# Findings about the tree as a whole are irrelevant to these tests.
 CODES = ("ET150", "ET252", "ET353", "ET354", "ET450", "ET650", "ET651", "ET655")
 LINT = f"lint: {{{', '.join(f'{code}: off' for code in CODES)}}}\n"
 ORG, BASE, PRODUCTION = "organization.yaml", "environments/base.yaml", "environments/production.yaml"
@@ -60,70 +60,70 @@ execution_environment:
 ALL = ("p/b@production", "p/t/a@production", "p/t/a@staging")
 BROKEN = "{: x"
 
-# A text is the whole file, a pair what is replaced by what, None no file, a map the plain data of a secrets file.
+# For each path: the new text, an (old, new) replacement, None to delete the file, or the plain data of a secrets file.
 Edits = Mapping[str, Any]
 
 
 def apply_edits(edits: Edits, files: Mapping[str, str] = FILES) -> dict[str, str]:
-    """The files after some edits."""
-    found = dict(files)
+    """Return the files after some edits."""
+    edited = dict(files)
     for path, edit in edits.items():
         if edit is None:
-            del found[path]
+            del edited[path]
         elif isinstance(edit, str):
-            found[path] = edit
+            edited[path] = edit
         elif isinstance(edit, dict):
-            found[path] = flow_text(seal(edit))
+            edited[path] = flow_text(seal(edit))
         else:
-            assert edit[0] in found[path], edit
+            assert edit[0] in edited[path], edit
             old, new = edit
-            found[path] = found[path].replace(old, new, 1)
-    return found
+            edited[path] = edited[path].replace(old, new, 1)
+    return edited
 
 
 def compare(base: Mapping[str, str], head: Mapping[str, str], **options: Any) -> Diff:
-    """What differs; as JSON it fits its schema, and comes back from there as it was."""
-    asked = [tree_request(MemoryTree(files), allow_empty=True, **options) for files in (base, head)]
-    found = compare_both_ways(asked[0], asked[1])
-    data = diff_data(found, ())
+    """Compare two trees; check that the diff is valid as JSON, and that parsing the JSON restores it."""
+    requests = [tree_request(MemoryTree(files), allow_empty=True, **options) for files in (base, head)]
+    differences = compare_both_ways(requests[0], requests[1])
+    data = diff_data(differences, ())
     assert Schemas().is_valid("output/diff", data), Schemas().find_faults("output/diff", data)
     assert diff_data(parse_diff(json_document(data))[0], ()) == data
-    return found
+    return differences
 
 
 def compare_both_ways(base: Request, head: Request) -> Diff:
-    """What differs, which is the same whether two trees are compared as a whole or project by project."""
-    one, other = LabelledTree("base", base), LabelledTree("head", head)
-    found = diff(one, other)
-    assert diff_by_project(one, other) in (None, found)
-    return found
+    """Compare two trees as a whole and project by project, and check that the diffs are equal."""
+    base_tree, head_tree = LabelledTree("base", base), LabelledTree("head", head)
+    differences = diff(base_tree, head_tree)
+    assert diff_by_project(base_tree, head_tree) in (None, differences)
+    return differences
 
 
 def diff_by_project(base: LabelledTree, head: LabelledTree) -> Diff | None:
-    """What differs, told project by project; None where that cannot be."""
-    with mock.patch.object(parted, "_MIN_AGENTS", 1):
+    """Compare two trees project by project; None if that is not possible."""
+    with mock.patch.object(by_project, "_MIN_AGENTS", 1):
         return compare_by_project(base, head, lambda _: None)
 
 
 def diff_after_edits(edits: Edits, before: Edits | None = None) -> Diff:
-    """What differs after some edits of a base that has some edits, too."""
+    """Compare the base, after the edits `before`, with its state after further edits."""
     base = apply_edits(before or {})
     return compare(base, apply_edits(edits, base))
 
 
-def render_all_formats(found: Diff) -> str:
-    """All that is said of a diff, in all forms."""
+def render_all_formats(differences: Diff) -> str:
+    """Render a diff in all formats."""
     return "\n".join(
         [
-            render_diff_text(found, color=False, verbose=True),
-            render_diff_markdown(found),
-            json_document(diff_data(found, ())).decode(),
+            render_diff_text(differences, color=False, verbose=True),
+            render_diff_markdown(differences),
+            json_document(diff_data(differences, ())).decode(),
         ]
     )
 
 
 def describe_change(change: ValueChange) -> str:
-    """A change in a line: what, in how many bundles, and why."""
+    """Describe a change in one line: the value, the number of bundles and the causes."""
     values, count = join_pieces(describe_value_change(change)), len(change.bundles)
     return f"{change.kind} {change_name(change)} {values} [{count}] {describe_causes(change.causes)}"
 
@@ -132,6 +132,6 @@ def describe_causes(causes: tuple[Cause, ...]) -> str:
     return ", ".join(f"{cause.path}:{cause.line} {cause.action}" for cause in causes)
 
 
-def describe_bundles(found: Diff) -> list[str]:
-    """The bundles that only one tree has, each with why."""
-    return [f"{one.kind} {one.id} {describe_causes(one.causes)}" for one in found.bundles]
+def describe_bundles(differences: Diff) -> list[str]:
+    """Describe the bundles that only one tree has, with the causes."""
+    return [f"{bundle.kind} {bundle.id} {describe_causes(bundle.causes)}" for bundle in differences.bundles]

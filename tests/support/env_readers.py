@@ -1,6 +1,6 @@
-"""The real readers of what is written: each is given the bytes of a file, and gives the variables that it found.
+"""The readers of each output format: a reader takes the bytes of a file and returns its variables.
 
-Where no program can be had (the runner of GitHub, a GitLab), a small reader is written out, by the rules of its source.
+Most run the real programs. The runner of GitHub and GitLab cannot be run here and are reimplemented from their source.
 """
 
 import base64
@@ -24,12 +24,12 @@ import dotenv
 import yaml
 
 CI = Path(__file__).parents[2] / ".ci"
-# Set where each reader runs: who substitutes would find these.
+# Set in the environment of each reader: a reader that substitutes variables would use these.
 AMBIENT_VARIABLES = {"A": "from outside", "E": "from outside"}
 
-# What Kubernetes takes as the name of an object, by RFC 1123, and as the value of a label.
-_PART = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-OBJECT_NAME = re.compile(rf"(?=.{{1,253}}\Z){_PART}(\.{_PART})*")
+# The names of objects in Kubernetes, by RFC 1123, and the values of labels.
+_DNS_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+OBJECT_NAME = re.compile(rf"(?=.{{1,253}}\Z){_DNS_LABEL}(\.{_DNS_LABEL})*")
 LABEL_VALUE = re.compile(r"(?=.{1,63}\Z)[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
 EnvVariables = dict[str, str]
@@ -37,13 +37,13 @@ Reader = Callable[[bytes, Path], EnvVariables]
 
 
 class RejectedError(Exception):
-    """A reader does not take the file at all."""
+    """A reader rejects the file as a whole."""
 
 
 @cache
 def node_modules() -> str:
-    """Where the packages of npm are, installed as their lock says if nobody has done so."""
-    # Several processes run tests at once.
+    """Return the folder of npm packages; install them from the lock file if they are missing."""
+    # Tests run in several processes at once.
     with (CI / "package.json").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not all((CI / "node_modules" / name).exists() for name in ("dotenv", "yaml")):
@@ -52,17 +52,17 @@ def node_modules() -> str:
 
 
 def program(name: str) -> str:
-    """Where a program is; these tests are worth nothing without it."""
-    found = shutil.which(name)
-    assert found, f"{name} is missing; .ci/run installs it"
-    return found
+    """Return the path of a program; fail if it is missing, as the tests need it."""
+    path = shutil.which(name)
+    assert path, f"{name} is missing; .ci/run installs it"
+    return path
 
 
 def run(folder: Path, *command: str, **environ: str) -> bytes:
-    """What a program writes; it sees a folder as its home, and of our environment only PATH."""
-    surroundings = {"PATH": os.environ["PATH"], "HOME": str(folder), **AMBIENT_VARIABLES, **environ}
+    """Run a program and return its stdout; `folder` is its home, and of our environment it has only PATH."""
+    variables = {"PATH": os.environ["PATH"], "HOME": str(folder), **AMBIENT_VARIABLES, **environ}
     done = subprocess.run(
-        [program(command[0]), *command[1:]], cwd=folder, env=surroundings, capture_output=True, check=False
+        [program(command[0]), *command[1:]], cwd=folder, env=variables, capture_output=True, check=False
     )
     if done.returncode:
         raise RejectedError(done.stderr.decode(errors="replace")[-2000:])
@@ -74,8 +74,8 @@ def _write_input(data: bytes, folder: Path, name: str = "given.env") -> str:
     return name
 
 
-def _parse_environment(zeros: bytes) -> EnvVariables:
-    pairs = [each.decode(errors="surrogateescape").partition("=") for each in zeros.split(b"\0") if each]
+def _parse_environment(block: bytes) -> EnvVariables:
+    pairs = [pair.decode(errors="surrogateescape").partition("=") for pair in block.split(b"\0") if pair]
     return {name: value for name, _, value in pairs}
 
 
@@ -83,21 +83,21 @@ def compose(data: bytes, folder: Path) -> EnvVariables:
     file = _write_input(data, folder)
     (folder / "compose.yaml").write_text(f"services: {{s: {{image: i, env_file: {file}}}}}\n")
     command = ("docker-compose", "--project-directory", ".", "-f", "compose.yaml", "config", "--format", "json")
-    found = json.loads(run(folder, *command))["services"]["s"]["environment"] or {}
-    # `config` shows a form that could be read again, where `$` is `$$`.
-    return {name: value.replace("$$", "$") for name, value in found.items()}
+    variables = json.loads(run(folder, *command))["services"]["s"]["environment"] or {}
+    # `config` prints a valid compose file, in which `$` is `$$`.
+    return {name: value.replace("$$", "$") for name, value in variables.items()}
 
 
 def docker(data: bytes, folder: Path) -> EnvVariables:
-    """What the real docker asks its daemon for."""
+    """Return the variables that the real docker sends to its daemon."""
     file = _write_input(data, folder)
-    with _fake_docker_daemon(folder) as (address, asked):
+    with _fake_docker_daemon(folder) as (address, requests):
         run(folder, "docker", "create", "--env-file", file, "image", DOCKER_HOST=address)
-    return dict(pair.split("=", 1) for pair in asked[0]["Env"] or ())
+    return dict(pair.split("=", 1) for pair in requests[0]["Env"] or ())
 
 
 class _QuietServer(ThreadingUnixStreamServer):
-    """A server whose client may hang up."""
+    """A server that ignores disconnected clients."""
 
     def handle_error(self, *_: object) -> None:
         pass
@@ -105,8 +105,8 @@ class _QuietServer(ThreadingUnixStreamServer):
 
 @contextmanager
 def _fake_docker_daemon(folder: Path) -> Iterator[tuple[str, list[Any]]]:
-    """As much of a daemon as `docker create` needs: it notes what is asked for."""
-    asked: list[Any] = []
+    """Run as much of a daemon as `docker create` needs; yield its address and the bodies of requests."""
+    requests: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -116,7 +116,7 @@ def _fake_docker_daemon(folder: Path) -> Iterator[tuple[str, list[Any]]]:
             self._answer(200, b"")
 
         def do_POST(self) -> None:
-            asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self._answer(201, b'{"Id": "1", "Warnings": []}')
 
         def _answer(self, code: int, body: bytes) -> None:
@@ -132,12 +132,12 @@ def _fake_docker_daemon(folder: Path) -> Iterator[tuple[str, list[Any]]]:
         def address_string(self) -> str:
             return ""
 
-    # The path of a socket has to be short.
+    # The length of socket paths is limited.
     socket = f"/tmp/envtree-docker-{os.getpid()}-{threading.get_ident()}.sock"
     server = _QuietServer(socket, Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"unix://{socket}", asked
+        yield f"unix://{socket}", requests
     finally:
         server.shutdown()
         server.server_close()
@@ -147,8 +147,8 @@ def _fake_docker_daemon(folder: Path) -> Iterator[tuple[str, list[Any]]]:
 def kubectl(data: bytes, folder: Path) -> EnvVariables:
     file = _write_input(data, folder)
     command = ("kubectl", "create", "configmap", "c", f"--from-env-file={file}", "--dry-run=client", "-o", "json")
-    found: EnvVariables = json.loads(run(folder, *command)).get("data", {})
-    return found
+    variables: EnvVariables = json.loads(run(folder, *command)).get("data", {})
+    return variables
 
 
 def _shell_reader(shell: str, script: str) -> Reader:
@@ -163,7 +163,7 @@ bash = _shell_reader("bash", ". ./env.sh")
 dash = _shell_reader("dash", ". ./env.sh")
 bash_eval = _shell_reader("bash", 'eval "$(cat env.sh)"')
 dash_eval = _shell_reader("dash", 'eval "$(cat env.sh)"')
-# For files whose lines do not say `export`.
+# For files whose lines do not begin with `export`.
 bash_plain = _shell_reader("bash", "set -a && . ./env.sh")
 dash_plain = _shell_reader("dash", "set -a && . ./env.sh")
 
@@ -174,36 +174,36 @@ def direnv(data: bytes, folder: Path) -> EnvVariables:
 
 
 def direnv_folder(folder: Path, envrc: str) -> EnvVariables:
-    """What direnv sets in a folder with this `.envrc`."""
+    """Return the variables that direnv sets in a folder with this `.envrc`."""
     (folder / ".envrc").write_text(envrc)
     environ = {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "DIRENV_LOG_FORMAT": ""}
     run(folder, "direnv", "allow", ".", **environ)
-    found = json.loads(run(folder, "direnv", "export", "json", **environ) or b"{}")
-    return {name: value for name, value in found.items() if not name.startswith("DIRENV_")}
+    variables = json.loads(run(folder, "direnv", "export", "json", **environ) or b"{}")
+    return {name: value for name, value in variables.items() if not name.startswith("DIRENV_")}
 
 
 def systemd(data: bytes, folder: Path) -> EnvVariables:
-    """What `EnvironmentFile=` reads, by systemd's own library, less what its service manager would drop."""
+    """Read an `EnvironmentFile=` with the library of systemd, without the variables that its service manager drops."""
     library, libc = _libsystemd(), ctypes.CDLL(None)
     libc.fopen.restype = ctypes.c_void_p
     stream = ctypes.c_void_p(libc.fopen(os.fsencode(folder / _write_input(data, folder)), b"r"))
-    found = ctypes.POINTER(ctypes.c_char_p)()
-    failed = library.load_env_file(stream, b"given.env", ctypes.byref(found))
+    entries = ctypes.POINTER(ctypes.c_char_p)()
+    status = library.load_env_file(stream, b"given.env", ctypes.byref(entries))
     libc.fclose(stream)
-    if failed < 0:
-        raise RejectedError(os.strerror(-failed))
+    if status < 0:
+        raise RejectedError(os.strerror(-status))
     pairs: list[bytes] = []
-    while found and (pair := found[len(pairs)]) is not None:
+    while entries and (pair := entries[len(pairs)]) is not None:
         pairs.append(pair)
     valid = [pair for pair in pairs if library.env_assignment_is_valid(pair)]
     return _parse_environment(b"\0".join(valid))
 
 
 def _libsystemd() -> ctypes.CDLL:
-    places = ("lib/systemd", "lib/*/systemd", "lib64/systemd")
-    found = [file for place in places for file in Path("/usr").glob(f"{place}/libsystemd-shared-*.so")]
-    assert found, "systemd is missing; .ci/run installs it"
-    return ctypes.CDLL(str(found[0]))
+    folders = ("lib/systemd", "lib/*/systemd", "lib64/systemd")
+    libraries = [file for folder in folders for file in Path("/usr").glob(f"{folder}/libsystemd-shared-*.so")]
+    assert libraries, "systemd is missing; .ci/run installs it"
+    return ctypes.CDLL(str(libraries[0]))
 
 
 def python_dotenv(data: bytes, folder: Path) -> EnvVariables:
@@ -220,41 +220,41 @@ def python_dotenv(data: bytes, folder: Path) -> EnvVariables:
 def node(data: bytes, folder: Path) -> EnvVariables:
     file = _write_input(data, folder)
     script = "process.stdout.write(JSON.stringify(util.parseEnv(fs.readFileSync(process.argv[1], 'utf8'))))"
-    found: EnvVariables = json.loads(run(folder, "node", "-e", script, file))
-    return found
+    variables: EnvVariables = json.loads(run(folder, "node", "-e", script, file))
+    return variables
 
 
 def node_env_file(data: bytes, folder: Path) -> EnvVariables:
     file = _write_input(data, folder)
     script = "process.stdout.write(JSON.stringify(process.env))"
-    found: EnvVariables = json.loads(run(folder, "node", f"--env-file={file}", "-e", script))
-    return found
+    variables: EnvVariables = json.loads(run(folder, "node", f"--env-file={file}", "-e", script))
+    return variables
 
 
 def npm_dotenv(data: bytes, folder: Path) -> EnvVariables:
     file = _write_input(data, folder)
     script = "process.stdout.write(JSON.stringify(require('dotenv').parse(fs.readFileSync(process.argv[1]))))"
-    found: EnvVariables = json.loads(run(folder, "node", "-e", script, file, NODE_PATH=node_modules()))
-    return found
+    variables: EnvVariables = json.loads(run(folder, "node", "-e", script, file, NODE_PATH=node_modules()))
+    return variables
 
 
 def json_text(data: bytes, _: Path) -> EnvVariables:
-    found: EnvVariables = json.loads(data)
-    return found
+    variables: EnvVariables = json.loads(data)
+    return variables
 
 
 def py_yaml(data: bytes, _: Path) -> EnvVariables:
-    found: EnvVariables = yaml.safe_load(data)
-    return found
+    variables: EnvVariables = yaml.safe_load(data)
+    return variables
 
 
 def npm_yaml(data: bytes, folder: Path) -> EnvVariables:
-    found: EnvVariables = npm_yaml_documents(data, folder)[0]
-    return found
+    variables: EnvVariables = npm_yaml_documents(data, folder)[0]
+    return variables
 
 
 def npm_yaml_documents(data: bytes, folder: Path, version: str = "1.2") -> list[Any]:
-    """Every document of a file, as the npm package yaml reads it."""
+    """Return every document of a file, as the npm package yaml reads it."""
     file = _write_input(data, folder)
     script = (
         "const text = fs.readFileSync(process.argv[1], 'utf8');"
@@ -262,38 +262,39 @@ def npm_yaml_documents(data: bytes, folder: Path, version: str = "1.2") -> list[
         "for (const each of all) for (const wrong of [...each.errors, ...each.warnings]) throw wrong;"
         "process.stdout.write(JSON.stringify(all.map(each => each.toJS())))"
     )
-    found: list[Any] = json.loads(run(folder, "node", "-e", script, file, version, NODE_PATH=node_modules()))
-    return found
+    documents: list[Any] = json.loads(run(folder, "node", "-e", script, file, version, NODE_PATH=node_modules()))
+    return documents
 
 
 def kubectl_yaml(data: bytes, folder: Path) -> EnvVariables:
-    """A YAML map as the data of a ConfigMap."""
+    """Read a YAML map as the data of a ConfigMap."""
     head = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n"
-    found: EnvVariables = kubectl_objects(
+    variables: EnvVariables = kubectl_objects(
         head + b"".join(b"  " + line for line in data.splitlines(keepends=True)), folder
     )[0]["data"]
-    return found
+    return variables
 
 
 def kubectl_objects(data: bytes, folder: Path) -> list[Any]:
-    """The objects in a file, as the real kubectl understands them."""
+    """Return the objects in a file, as the real kubectl reads them."""
     file = _write_input(data, folder, "given.yaml")
-    shown = run(folder, "kubectl", "label", "--local", "-f", file, "-o", "json", "seen=yes").decode()
-    decoder, found, at = json.JSONDecoder(), [], 0
-    while at < len(shown):
-        value, at = decoder.raw_decode(shown, at)
-        found.append(value)
-        at += len(shown[at:]) - len(shown[at:].lstrip())
-    return found
+    output = run(folder, "kubectl", "label", "--local", "-f", file, "-o", "json", "seen=yes").decode()
+    decoder, objects, position = json.JSONDecoder(), [], 0
+    while position < len(output):
+        value, position = decoder.raw_decode(output, position)
+        objects.append(value)
+        position += len(output[position:]) - len(output[position:].lstrip())
+    return objects
 
 
 def k8s(data: bytes, folder: Path) -> EnvVariables:
-    """The variables of a container that takes all of the ConfigMap and of the Secret into its environment."""
-    found: EnvVariables = {}
-    for one in kubectl_objects(data, folder):
-        coded = one["kind"] == "Secret"
-        found |= {name: base64.b64decode(v).decode() if coded else v for name, v in one.get("data", {}).items()}
-    return found
+    """Return the variables of a container with the ConfigMap and the Secret as `envFrom`."""
+    variables: EnvVariables = {}
+    for manifest in kubectl_objects(data, folder):
+        is_secret = manifest["kind"] == "Secret"
+        for name, value in manifest.get("data", {}).items():
+            variables[name] = base64.b64decode(value).decode() if is_secret else value
+    return variables
 
 
 def github(data: bytes, _: Path) -> EnvVariables:
@@ -301,49 +302,49 @@ def github(data: bytes, _: Path) -> EnvVariables:
 
 
 def github_pairs(text: str, *, windows: bool = False) -> EnvVariables:
-    """What a runner reads in one of its files: lines are ended by LF alone, on Windows by CR LF, too."""
+    """Read a file of a GitHub runner; lines end in LF, on Windows also in CR LF."""
     end = re.compile(r"\r?\n" if windows else r"\n")
-    found: EnvVariables = {}
-    at = 0
-    while at < len(text):
-        line, at = _line(text, at, end)[0:2]
+    variables: EnvVariables = {}
+    position = 0
+    while position < len(text):
+        line, position = _line(text, position, end)[0:2]
         if not line:
             continue
         equals, heredoc = line.find("="), line.find("<<")
         if equals >= 0 and (heredoc < 0 or equals < heredoc):
-            found[line[:equals]] = line[equals + 1 :]
+            variables[line[:equals]] = line[equals + 1 :]
         elif heredoc > 0 and line[heredoc + 2 :]:
-            found[line[:heredoc]], at = _heredoc(text, at, line[heredoc + 2 :], end)
+            variables[line[:heredoc]], position = _heredoc(text, position, line[heredoc + 2 :], end)
         else:
             raise RejectedError(line)
-    return found
+    return variables
 
 
-def _line(text: str, at: int, end: re.Pattern[str]) -> tuple[str, int, int]:
-    match = end.search(text, at)
-    return (text[at : match.start()], match.end(), len(match[0])) if match else (text[at:], len(text), 0)
+def _line(text: str, position: int, end: re.Pattern[str]) -> tuple[str, int, int]:
+    match = end.search(text, position)
+    return (text[position : match.start()], match.end(), len(match[0])) if match else (text[position:], len(text), 0)
 
 
 def _heredoc(text: str, start: int, delimiter: str, end: re.Pattern[str]) -> tuple[str, int]:
-    at, last = start, start
+    position, value_end = start, start
     while True:
-        if at >= len(text):
+        if position >= len(text):
             raise RejectedError("the delimiter is missing")
-        line, at, ending = _line(text, at, end)
+        line, position, ending = _line(text, position, end)
         if line == delimiter:
-            return text[start:last], at
-        last = at - ending
+            return text[start:value_end], position
+        value_end = position - ending
 
 
 def gitlab(data: bytes, _: Path) -> EnvVariables:
-    """What GitLab reads in the report of a job, and what its runner then puts in for variables."""
-    found: EnvVariables = {}
+    """Read a dotenv report as GitLab does, then expand variables as its runner does."""
+    variables: EnvVariables = {}
     for line in data.decode().removeprefix("\ufeff").split("\n")[:-1]:
         match = re.fullmatch(r"(.*?)=(.*)", line, re.DOTALL)
         if match is None:
             raise RejectedError(line)
-        found[match[1].strip("\t\n\v\f\r ")] = match[2].strip("\t\n\v\f\r ")
-    return {name: _expanded(value) for name, value in found.items()}
+        variables[match[1].strip("\t\n\v\f\r ")] = match[2].strip("\t\n\v\f\r ")
+    return {name: _expanded(value) for name, value in variables.items()}
 
 
 def _expanded(value: str) -> str:

@@ -1,4 +1,4 @@
-"""What a runner of GitHub does with a step, as far as its documentation says: its commands, its files, its API."""
+"""A simulated GitHub runner: workflow commands, the files of a step, and the API, as documented by GitHub."""
 
 import json
 import os
@@ -26,8 +26,8 @@ class LogCommand(NamedTuple):
 
 
 def log_commands(log: str) -> list[LogCommand]:
-    """The commands in a log. Unlike the runner this takes any name for one that it knows, so it finds more."""
-    # .NET ends a line at each of these, and at nothing else.
+    """Return the commands in a log; unlike the runner, this accepts any name as that of a command."""
+    # The line ends of .NET.
     return [
         command
         for line in re.split(r"\r\n|\r|\n", log)
@@ -36,7 +36,7 @@ def log_commands(log: str) -> list[LogCommand]:
 
 
 def _parse_workflow_command(line: str) -> LogCommand | None:
-    """`::name key=value,key=value::data`, after blanks only."""
+    """Parse `::name key=value,key=value::data`, which only blanks may precede."""
     line = line.lstrip()
     end = line.find("::", 2)
     if not line.startswith("::") or end < 0:
@@ -46,7 +46,7 @@ def _parse_workflow_command(line: str) -> LogCommand | None:
 
 
 def _parse_legacy_command(line: str) -> LogCommand | None:
-    """`##[name key=value;key=value]data`, anywhere."""
+    """Parse `##[name key=value;key=value]data`, anywhere in a line."""
     start = line.find("##[")
     end = line.find("]", start)
     if start < 0 or end < 0:
@@ -67,10 +67,10 @@ def _unescaped(text: str) -> str:
 
 
 def file_values(path: Path) -> dict[str, str]:
-    """What a step has written into the file of its outputs: `name<<end`, lines, `end`."""
+    """Read the output file of a step, in the form `name<<end`, lines, `end`, or `name=value`."""
     return {
-        found["name"]: found["value"]
-        for found in re.finditer(
+        match["name"]: match["value"]
+        for match in re.finditer(
             r"(?ms)^(?P<name>[^\n<=]+)<<(?P<end>[^\n]+)\n(?P<value>.*?)\n(?P=end)$", path.read_text()
         )
     } | dict(re.findall(r"(?m)^([a-z-]+)=(.*)$", path.read_text()))
@@ -85,7 +85,7 @@ class Request(NamedTuple):
 
 
 class Api:
-    """The API of GitHub on loopback: answers `GET` from `answers` by the path, or refuses everything."""
+    """The API of GitHub on loopback: answers `GET` from `answers` by path, or rejects all requests if it is None."""
 
     def __init__(self, answers: dict[str, Any] | None) -> None:
         self.requests: list[Request] = []
@@ -93,7 +93,7 @@ class Api:
         self.url = ""
 
     def answer(self, request: Request) -> tuple[int, Any]:
-        """The status and the JSON for a request."""
+        """Return the status and the JSON for a request."""
         self.requests.append(request)
         if self.answers is None:
             return 403, {"message": "Resource not accessible by integration"}
@@ -102,7 +102,7 @@ class Api:
 
 @contextmanager
 def serve_api(answers: dict[str, Any] | None) -> Iterator[Api]:
-    """Run the API; None refuses everything, as for a token that may only read."""
+    """Run the API; with None it rejects all requests, as for a token without permissions."""
     api = Api(answers)
 
     class Handler(BaseHTTPRequestHandler):
@@ -128,7 +128,7 @@ def serve_api(answers: dict[str, Any] | None) -> Iterator[Api]:
 
 
 class Step(NamedTuple):
-    """How a step ended, and what it left."""
+    """The exit code and results of a step."""
 
     code: int
     log: str
@@ -137,7 +137,7 @@ class Step(NamedTuple):
 
 
 class Runner:
-    """A runner with a checked out repository: runs a script of an action as a step."""
+    """A runner with a workspace, which runs scripts of an action as steps."""
 
     def __init__(self, folder: Path) -> None:
         self.workspace = folder / "workspace"
@@ -154,7 +154,7 @@ class Runner:
         self.files["GITHUB_EVENT_PATH"].write_text(json.dumps(event or {}))
         for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
             self.files[name].write_text("")
-        # An own path, so that nothing but what is meant is found: Python, what it came with, and the system's programs.
+        # The programs of this virtual environment come first.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         variables = {
             **{name: str(file) for name, file in self.files.items()},
@@ -163,7 +163,7 @@ class Runner:
             **{"TOKEN": "a-token", "PATH": path, "HOME": str(self.temp)},
         }
         program = ["bash" if script.endswith(".sh") else sys.executable, str(ACTIONS / script)]
-        done = subprocess.run(
+        result = subprocess.run(
             program,
             check=False,
             cwd=self.workspace,
@@ -172,4 +172,4 @@ class Runner:
             stderr=subprocess.STDOUT,
         )
         outputs = file_values(self.files["GITHUB_OUTPUT"])
-        return Step(done.returncode, done.stdout.decode(), outputs, self.files["GITHUB_STEP_SUMMARY"].read_text())
+        return Step(result.returncode, result.stdout.decode(), outputs, self.files["GITHUB_STEP_SUMMARY"].read_text())

@@ -1,4 +1,4 @@
-"""Values that some reader of environment files has got wrong, made of pieces that mean something to one of them."""
+"""Values that are hard to write to environment files, made of pieces that are special to one of their readers."""
 
 import random
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ PIECES = (
 
 
 def hostile_values(seed: int, count: int) -> Iterator[str]:
-    """Values of up to eight pieces, the same ones for the same seed."""
-    chance = random.Random(seed)
+    """Yield values of up to eight pieces, the same for the same seed."""
+    rng = random.Random(seed)
     for _ in range(count):
-        yield "".join(chance.choices(PIECES, k=chance.randrange(9)))
+        yield "".join(rng.choices(PIECES, k=rng.randrange(9)))

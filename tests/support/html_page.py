@@ -1,4 +1,4 @@
-"""The HTML page as a test reads it: its parts, and what the numbers in its data stand for."""
+"""A parser for the HTML report: its elements, and its data with table indexes resolved."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class PageElements(HTMLParser):
-    """The elements of a page, and the texts of its style and scripts."""
+    """The elements of a page, and the content of its styles and scripts."""
 
     def __init__(self, page: bytes) -> None:
         super().__init__()
@@ -32,20 +32,20 @@ class PageElements(HTMLParser):
     @property
     def policy(self) -> dict[str, str]:
         """The directives of the content security policy."""
-        (found,) = [attrs for tag, attrs in self.elements if tag == "meta" and "http-equiv" in attrs]
-        pairs = [directive.strip().partition(" ") for directive in (found["content"] or "").split(";")]
+        (meta,) = [attrs for tag, attrs in self.elements if tag == "meta" and "http-equiv" in attrs]
+        pairs = [directive.strip().partition(" ") for directive in (meta["content"] or "").split(";")]
         return {name: value for name, _, value in pairs}
 
 
 def read_page_data(page: bytes) -> dict[str, Any]:
-    """The data block of a page."""
-    (found,) = re.findall(rb'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-    data: dict[str, Any] = json.loads(found)
+    """Return the data block of a page."""
+    (block,) = re.findall(rb'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    data: dict[str, Any] = json.loads(block)
     return data
 
 
 class PageCell(NamedTuple):
-    """A cell as the page tells it."""
+    """A cell of the matrix, with the layers behind its value."""
 
     value: Any
     rungs: list[dict[str, Any]]
@@ -57,7 +57,7 @@ class PageCell(NamedTuple):
 
 
 class Page:
-    """The data of a page, read as page/data.js reads it."""
+    """The data of a page, decoded in the same way as by page/data.js."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
@@ -65,19 +65,19 @@ class Page:
         self.bundles = {bundle["id"]: bundle for bundle in data["bundles"]}
 
     def cells(self, id: str) -> dict[str, PageCell]:
-        """The cells of a bundle by key."""
+        """Return the cells of a bundle by key."""
         bundle = self.bundles[id]
         rows = self.tables["shapes"][bundle["shape"]]
         pairs = zip(rows, bundle["cells"], strict=True)
         return {self.tables["rows"][row][1]: self._cell(cell) for row, cell in pairs}
 
     def facts(self, id: str) -> dict[str, dict[str, Any]]:
-        """What a bundle reads beside its cells."""
+        """Return the values that a bundle reads besides its cells, by key."""
         lines = map(self.line, self.bundles[id]["facts"])
         return {line["key"]: line for line in lines}
 
     def value(self, number: int) -> Any:
-        """A value; that of a hidden one is `(secret)` or `(unknown)`, that of none is `(none)`."""
+        """Return a value, or `(secret)`, `(unknown)` or `(none)` for hidden and missing ones."""
         if number == -1:
             return "(none)"
         entry = self.tables["values"][number]
@@ -86,11 +86,11 @@ class Page:
         return {1: "(secret)", 2: "(unknown)"}.get(entry, entry)
 
     def text(self, number: int) -> str | None:
-        """A text, None for none."""
+        """Return a text, or None for the index -1."""
         return None if number == -1 else self.tables["texts"][number]
 
     def line(self, number: int) -> dict[str, Any]:
-        """A line of explain."""
+        """Return a line of `explain`."""
         key, value, kind, scope, path, line, column, expression, reads = self.tables["lines"][number]
         return {
             "key": self.text(key),

@@ -1,4 +1,4 @@
-"""Secrets files by the dozen: made by the real sops or by a writer of our own, and opened by both readers."""
+"""Random secrets files, made by the real sops or by a writer in this module, and read by both decrypters."""
 
 import base64
 import hashlib
@@ -34,9 +34,9 @@ from envtree.secrets.sops.native import NativeDecrypter
 POLICY = SecretsPolicy(frozenset({"age"}), (), require_scope=False)
 SEARCH_PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 FORMATS = ("yaml", "json", "env")
-# A value of a file that sops encrypted, its comments and its MAC included.
+# An encrypted value in a file, including comments and the MAC.
 TOKEN = re.compile(r"ENC\[AES256_GCM,data:[^,\]]*,iv:[^,\]]*,tag:[^,\]]*,type:[a-z]+\]")
-# What sops says of files, by which the readers are compared.
+# The outcome of the native reader for a file that it leaves to sops.
 LEFT_TO_SOPS = "left to sops"
 
 
@@ -53,7 +53,7 @@ def new_identity() -> Identity:
 
 
 class SecretsFolder(NamedTuple):
-    """A folder of files, and the one key that is at hand."""
+    """A folder of files, and the key that is available."""
 
     root: Path
     identity: Identity
@@ -64,7 +64,7 @@ class SecretsFolder(NamedTuple):
         return {"PATH": SEARCH_PATH, "HOME": home, "SOPS_AGE_KEY": self.identity.private}
 
     def encrypt(self, path: str, text: str, recipients: Iterable[str]) -> None:
-        """Let the real sops encrypt a file."""
+        """Encrypt a file with the real sops."""
         (self.root / path).write_text(text, "utf-8")
         keys = ",".join(recipients)
         command = ["sops", "--config", os.devnull, "encrypt", "--in-place", "--age", keys, "--", f"./{path}"]
@@ -72,31 +72,31 @@ class SecretsFolder(NamedTuple):
         subprocess.run(command, cwd=self.root, env=environ, check=True, capture_output=True)
 
     def read_sealed_file(self, path: str) -> SecretsFile | None:
-        """What the stages make of a file; None if one of them finds anything wrong with it."""
+        """Parse and validate a file; None if it has errors."""
         data = (self.root / path).read_bytes()
         location = Location(Kind.SECRETS, "", "", "organization", Kind.ORGANIZATION)
         diags = Diagnostics()
         document = parse(Source(path, location, data, hashlib.sha256(data).hexdigest()), diags)
         sealed = None if document is None else read_secrets_file(document, diags)
-        # Doubts about spelling, ET106 and ET150, keep no file from being decrypted.
+        # The warnings ET106 and ET150, about spelling, do not prevent decryption.
         return sealed if all(finding.code in ("ET106", "ET150") for finding in diags) else None
 
     def native_decrypter(self, environ: Mapping[str, str] | None = None) -> NativeDecrypter:
-        """The reader without sops behind it."""
+        """Return the native reader, with a fallback that raises LeftToSopsError."""
         environment = child_environment(POLICY, self.environ if environ is None else environ, self.root)
         return NativeDecrypter(self.root, POLICY, environment, _FallbackDecrypter())
 
     def sops_decrypter(self, environ: Mapping[str, str] | None = None) -> SopsDecrypter:
-        """The real sops."""
+        """Return a decrypter that runs the real sops."""
         return SopsDecrypter(self.root, POLICY, environ=self.environ if environ is None else environ)
 
 
 class LeftToSopsError(Exception):
-    """A file was left to sops."""
+    """The native reader leaves a file to sops."""
 
 
 class _FallbackDecrypter:
-    """Stands where sops would."""
+    """The fallback of the native reader, instead of sops."""
 
     def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
         raise LeftToSopsError
@@ -106,7 +106,7 @@ class _FallbackDecrypter:
 
 
 def decrypt_outcome(reader: NativeDecrypter | SopsDecrypter, sealed: SecretsFile) -> str:
-    """The data of a file with types and order, or the code of what is wrong, or LEFT."""
+    """Return the data of a file with types and order, or the code of the error, or LEFT_TO_SOPS."""
     try:
         plain = reader.decrypt(sealed)
         return f"{plain!r} {verify_plaintext(sealed, plain)!r}"
@@ -117,15 +117,16 @@ def decrypt_outcome(reader: NativeDecrypter | SopsDecrypter, sealed: SecretsFile
 
 
 def compare_decrypters(machine: SecretsFolder, files: Iterable[SecretsFile]) -> Iterator[tuple[SecretsFile, str, str]]:
-    """What the native reader and sops say of each file; several processes at a time."""
-    native, process = machine.native_decrypter(), machine.sops_decrypter()
+    """Yield the outcomes of the native reader and of sops for each file; several sops run at a time."""
+    native, sops = machine.native_decrypter(), machine.sops_decrypter()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        listed = list(files)
-        for sealed, said in zip(listed, pool.map(lambda one: decrypt_outcome(process, one), listed), strict=True):
-            yield sealed, decrypt_outcome(native, sealed), said
+        sealed_files = list(files)
+        outcomes = pool.map(lambda sealed: decrypt_outcome(sops, sealed), sealed_files)
+        for sealed, outcome in zip(sealed_files, outcomes, strict=True):
+            yield sealed, decrypt_outcome(native, sealed), outcome
 
 
-# ── what is in them ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── random content ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 TEXTS = (
     *(
@@ -147,25 +148,25 @@ TEXTS = (
     *("${{ x }}", "p\"a$s'\\wörd", "a=b", "\\n", "<b>&amp;</b>"),
 )
 NAMES = ("PASSWORD", "api_key", "a.b", "$value", "größe", "ключ", "with blank", "x-y", "x/y@z")
-# Not text to every reader of YAML.
+# Keys that some YAML readers do not read as text.
 ODD_NAMES = ("on", "true", "null", "9lives", "2026-11-24", "1e3")
 TIMES = ("2026-11-24", "2026-11-24T20:40:04Z", "2026-11-24T20:40:04.123456789Z", "2026-11-24 20:40:04 +05:30")
 _UNSAFE = re.compile("[\x7f-\xa0\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 class UnquotedScalar(str):
-    """A number or a time as it is to be spelled."""
+    """The spelling of a number or a time."""
 
     __slots__ = ()
 
 
 def quote_scalar(text: str) -> str:
-    """A text in double quotes, for JSON and YAML alike."""
+    """Return a text in double quotes, valid in JSON and YAML."""
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 class FileGenerator:
-    """Random files of one format, all from one seed."""
+    """Generates random files of one format from one seed."""
 
     def __init__(self, seed: int, format: str, home: str) -> None:
         self.rng = random.Random(seed)
@@ -173,7 +174,7 @@ class FileGenerator:
         self.scope = home if self.rng.random() < 0.9 else "elsewhere"
 
     def plain(self) -> str:
-        """A file to be encrypted."""
+        """Return a file to encrypt."""
         if self.format == "env":
             return "".join(f"{name}={self._line(name)}\n" for name in self._env_names())
         data = self._map(3, root=True)
@@ -260,11 +261,11 @@ class FileGenerator:
                 yield f"{indent}{head} {child if isinstance(child, UnquotedScalar) else self._scalar(child)}{end}"
 
 
-# ── a writer of our own, which also writes what sops would not ──────────────────────────────────────────────────────
+# ── a writer that can also write files that sops would not ──────────────────────────────────────────────────────────
 
 
 class ForgedLeaf(NamedTuple):
-    """A leaf as it is to be decrypted: bytes and type; `hashed` is what the MAC counts, if it is something else."""
+    """The plain bytes and type of a leaf; `hashed` are the bytes that the MAC covers, if they differ."""
 
     plain: bytes
     type: str
@@ -272,30 +273,30 @@ class ForgedLeaf(NamedTuple):
 
 
 def forge(leaves: Any, recipients: Iterable[str], **metadata: Any) -> dict[str, Any]:
-    """A SOPS file in memory: a tree with `Forged` leaves, encrypted for some people."""
+    """Return a SOPS file in memory: a tree with `ForgedLeaf` leaves, encrypted for some recipients."""
     key = os.urandom(32)
     hashed = hashlib.sha512()
     data = _encrypt_tree(leaves, key, (), hashed)
     lastmodified = metadata.get("lastmodified", "2026-11-24T20:40:04Z")
     mac = encrypt_leaf(ForgedLeaf(hashed.hexdigest().upper().encode(), "str"), key, lastmodified)
     entries = [{"recipient": recipient, "enc": wrap_data_key(key, recipient)} for recipient in recipients]
-    about = {"age": entries, "lastmodified": lastmodified, "mac": mac, "version": "3.11.0"}
-    return {**data, "sops": about | metadata}
+    defaults = {"age": entries, "lastmodified": lastmodified, "mac": mac, "version": "3.11.0"}
+    return {**data, "sops": defaults | metadata}
 
 
 def wrap_data_key(key: bytes, recipient: str) -> str:
-    """A data key for somebody, as an armored age file with one stanza; pyrage would add another that means nothing."""
-    file_key, nonce, mine = os.urandom(16), os.urandom(16), X25519PrivateKey.generate()
-    share, theirs = mine.public_key().public_bytes_raw(), _public_bytes(recipient)
-    secret = mine.exchange(X25519PublicKey.from_public_bytes(theirs))
-    wrapping = _derive_key(secret, share + theirs, b"age-encryption.org/v1/X25519")
+    """Wrap a data key for a recipient in an armored age file with one stanza; pyrage would add a random one."""
+    file_key, nonce, ephemeral = os.urandom(16), os.urandom(16), X25519PrivateKey.generate()
+    share, public = ephemeral.public_key().public_bytes_raw(), _public_bytes(recipient)
+    secret = ephemeral.exchange(X25519PublicKey.from_public_bytes(public))
+    wrapping = _derive_key(secret, share + public, b"age-encryption.org/v1/X25519")
     body = ChaCha20Poly1305(wrapping).encrypt(bytes(12), file_key, None)
     head = b"age-encryption.org/v1\n-> X25519 %b\n%b\n---" % (_unpadded(share), _unpadded(body))
     mac = hmac.digest(_derive_key(file_key, b"", b"header"), head, "sha256")
     payload = ChaCha20Poly1305(_derive_key(file_key, nonce, b"payload")).encrypt(bytes(11) + b"\x01", key, None)
-    lines = base64.b64encode(head + b" " + _unpadded(mac) + b"\n" + nonce + payload).decode()
-    cut = "".join(f"{lines[at : at + 64]}\n" for at in range(0, len(lines), 64))
-    return f"-----BEGIN AGE ENCRYPTED FILE-----\n{cut}-----END AGE ENCRYPTED FILE-----\n"
+    encoded = base64.b64encode(head + b" " + _unpadded(mac) + b"\n" + nonce + payload).decode()
+    body_lines = "".join(f"{encoded[start : start + 64]}\n" for start in range(0, len(encoded), 64))
+    return f"-----BEGIN AGE ENCRYPTED FILE-----\n{body_lines}-----END AGE ENCRYPTED FILE-----\n"
 
 
 def _derive_key(secret: bytes, salt: bytes, info: bytes) -> bytes:
@@ -307,15 +308,15 @@ def _unpadded(data: bytes) -> bytes:
 
 
 def _public_bytes(recipient: str) -> bytes:
-    """The 32 bytes of a recipient, which is Bech32: 5 bits a character, the checksum last."""
+    """Return the 32 bytes of a recipient, decoded from Bech32: 5 bits per character, the checksum last."""
     bits = "".join(f"{'qpzry9x8gf2tvdw0s3jn54khce6mua7l'.index(char):05b}" for char in recipient[4:-6])
     return int(bits[:256], 2).to_bytes(32)
 
 
-def encrypt_leaf(leaf: ForgedLeaf, key: bytes, about: str) -> str:
-    """A value as sops spells it."""
+def encrypt_leaf(leaf: ForgedLeaf, key: bytes, additional_data: str) -> str:
+    """Encrypt a value as sops does; `additional_data` is authenticated, too."""
     iv = os.urandom(32)
-    sealed = AESGCM(key).encrypt(iv, leaf.plain, about.encode())
+    sealed = AESGCM(key).encrypt(iv, leaf.plain, additional_data.encode())
     data, nonce, tag = (base64.b64encode(part).decode() for part in (sealed[:-16], iv, sealed[-16:]))
     return f"ENC[AES256_GCM,data:{data},iv:{nonce},tag:{tag},type:{leaf.type}]"
 
@@ -330,7 +331,7 @@ def _encrypt_tree(node: Any, key: bytes, path: tuple[str, ...], hashed: Any) -> 
 
 
 def random_forged(rng: random.Random, depth: int = 3, *, root: bool = True) -> Any:
-    """A tree of leaves of all types, in sops's own spelling."""
+    """Return a random tree of leaves of all types, spelled as sops does."""
     draw = rng.random()
     if root or (depth and draw < 0.2):
         names = [f"{rng.choice('ABCdef')}{number}" for number in range(rng.randint(1, 6))]
@@ -350,12 +351,12 @@ def random_forged(rng: random.Random, depth: int = 3, *, root: bool = True) -> A
 
 
 def _go_float(value: float) -> str:
-    """Digits without an exponent; the real sops refuses the MAC of any other spelling."""
+    """Format a float without an exponent; the real sops rejects the MAC of any other spelling."""
     return format(Decimal(repr(value)), "f").removesuffix(".0")
 
 
 def render_block_yaml(data: dict[str, Any]) -> str:
-    """A tree of texts in the block style of sops, lists indented."""
+    """Render a tree of texts in the block style of sops, with indented lists."""
     return "".join(_block_lines(data, ""))
 
 
@@ -373,10 +374,10 @@ def _block_lines(node: Any, indent: str) -> Iterator[str]:
 
 
 def render_dotenv(data: dict[str, Any]) -> str:
-    """A flat tree in sops's dotenv form."""
-    about = dict(data["sops"])
+    """Render a flat tree in the dotenv format of sops."""
+    metadata = dict(data["sops"])
     lines = {name: text for name, text in data.items() if name != "sops"}
-    for index, entry in enumerate(about.pop("age")):
+    for index, entry in enumerate(metadata.pop("age")):
         lines |= {f"sops_age__list_{index}__map_{name}": text for name, text in entry.items()}
-    lines |= {f"sops_{name}": text for name, text in about.items()}
+    lines |= {f"sops_{name}": text for name, text in metadata.items()}
     return "".join(f"{name}={str(text).replace(chr(10), chr(92) + 'n')}\n" for name, text in lines.items())

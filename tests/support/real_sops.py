@@ -1,4 +1,4 @@
-"""Trees whose secrets the real sops has encrypted, and people with keys who can open them."""
+"""Encrypt and decrypt files with the real sops, for users with age or PGP keys."""
 
 import json
 import os
@@ -19,19 +19,19 @@ HEAD = "name: acme\nedition: 2026\ndefault_model: m/m\n"
 
 
 class SopsUser(NamedTuple):
-    """Somebody with an age key in a file, or with a PGP key in a home of gpg."""
+    """A user with an age key in a file, or a PGP key in a GNUPGHOME."""
 
     public: str
     environ: Mapping[str, str]
 
     @property
     def sops_option(self) -> str:
-        """The option with which sops encrypts for this person."""
+        """The option that makes sops encrypt for this user."""
         return f"--{'age' if self.public.startswith('age1') else 'pgp'}={self.public}"
 
 
 def make_age_user(folder: Path, name: str) -> SopsUser:
-    """A new age key."""
+    """Make a user with a new age key."""
     identity = pyrage.x25519.Identity.generate()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(f"{identity}\n")
@@ -40,31 +40,31 @@ def make_age_user(folder: Path, name: str) -> SopsUser:
 
 @contextmanager
 def make_pgp_user() -> Iterator[SopsUser]:
-    """A new PGP key; the path of the agent's socket must be short."""
+    """Make a user with a new PGP key, in a folder with a short path, as its socket requires."""
     home = tempfile.mkdtemp(prefix="gpg")
-    machine = {"PATH": SEARCH_PATH, "GNUPGHOME": home}
+    environ = {"PATH": SEARCH_PATH, "GNUPGHOME": home}
     user = "envtree test <test@example.com>"
-    make = ["gpg", "--batch", "--passphrase", "", "--quick-generate-key", user, "future-default", "default", "never"]
-    subprocess.run(make, env=machine, check=True, capture_output=True)
-    shown = subprocess.run(["gpg", "--list-keys", "--with-colons"], env=machine, check=True, capture_output=True)
-    fingerprint = next(line.split(":")[9] for line in shown.stdout.decode().splitlines() if line.startswith("fpr"))
+    command = ["gpg", "--batch", "--passphrase", "", "--quick-generate-key", user, "future-default", "default", "never"]
+    subprocess.run(command, env=environ, check=True, capture_output=True)
+    listing = subprocess.run(["gpg", "--list-keys", "--with-colons"], env=environ, check=True, capture_output=True)
+    fingerprint = next(line.split(":")[9] for line in listing.stdout.decode().splitlines() if line.startswith("fpr"))
     try:
         yield SopsUser(fingerprint, {"GNUPGHOME": home})
     finally:
-        subprocess.run(["gpgconf", "--kill", "all"], env=machine, check=False)
+        subprocess.run(["gpgconf", "--kill", "all"], env=environ, check=False)
         shutil.rmtree(home, ignore_errors=True)
 
 
 def run_sops(
     root: Path, *arguments: str, user: SopsUser | None = None, check: bool = True
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run the real sops in a folder, with somebody's key."""
+    """Run the real sops in a folder, with the key of a user, if given."""
     environ = {"PATH": SEARCH_PATH, "HOME": "/", "SOPS_DISABLE_VERSION_CHECK": "1", **(user.environ if user else {})}
     return subprocess.run(["sops", *arguments], cwd=root, env=environ, check=check, capture_output=True)
 
 
 def encrypt_file(root: Path, path: str, text: str, *options: str, user: SopsUser | None = None) -> Path:
-    """Write a file and let the real sops encrypt it."""
+    """Write a file and encrypt it with the real sops."""
     file = root / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
@@ -73,28 +73,28 @@ def encrypt_file(root: Path, path: str, text: str, *options: str, user: SopsUser
 
 
 def decrypt_file(root: Path, path: str, user: SopsUser) -> dict[str, Any] | None:
-    """What sops says is in a file, None if this person cannot open it."""
-    done = run_sops(root, "decrypt", "--output-type", "json", f"./{path}", user=user, check=False)
-    data: dict[str, Any] | None = json.loads(done.stdout) if done.returncode == 0 else None
+    """Return the content of a file, or None if the user cannot decrypt it."""
+    result = run_sops(root, "decrypt", "--output-type", "json", f"./{path}", user=user, check=False)
+    data: dict[str, Any] | None = json.loads(result.stdout) if result.returncode == 0 else None
     return data
 
 
 def read_recipients(file: Path) -> set[str]:
-    """The age and PGP keys that a file names."""
+    """Return the age and PGP recipients of a file."""
     text = file.read_text()
     return set(re.findall(r"\bage1[02-9ac-hj-np-z]{58}", text)) | set(re.findall(r"\b[0-9A-F]{40}\b", text))
 
 
 def people_section(**users: SopsUser) -> str:
-    """The people of organization.yaml."""
-    lines = [f"  {name}: {{{_key_kind(one)}: {one.public}, github: {name}-acme}}\n" for name, one in users.items()]
+    """Return the section `people` of organization.yaml."""
+    lines = [f"  {name}: {{{_key_kind(user)}: {user.public}, github: {name}-acme}}\n" for name, user in users.items()]
     return "people:\n" + "".join(lines)
 
 
-def _key_kind(one: SopsUser) -> str:
-    return "age" if one.public.startswith("age1") else "pgp"
+def _key_kind(user: SopsUser) -> str:
+    return "age" if user.public.startswith("age1") else "pgp"
 
 
 def yaml_list(names: Sequence[str]) -> str:
-    """Names as a list in YAML."""
+    """Return names as a YAML list."""
     return f"[{', '.join(names)}]"

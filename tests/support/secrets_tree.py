@@ -1,4 +1,4 @@
-"""A tree with secrets that the real sops keeps, the commands that change them, and eyes on what they do meanwhile."""
+"""A tree with secrets files of the real sops, and runners of envtree, sops and git over it."""
 
 import io
 import json
@@ -28,7 +28,7 @@ FILES = {
 
 
 class Person(NamedTuple):
-    """Somebody with an age key of their own."""
+    """A person with an age key in a file."""
 
     name: str
     public: str
@@ -36,7 +36,7 @@ class Person(NamedTuple):
 
 
 def make_person(name: str, folder: Path) -> Person:
-    """Make a key."""
+    """Make a person with a new age key."""
     identity = pyrage.x25519.Identity.generate()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.key").write_text(f"{identity}\n")
@@ -44,10 +44,10 @@ def make_person(name: str, folder: Path) -> Person:
 
 
 def organization_with_people(*people: Person, readers: tuple[str, ...] | None = None) -> str:
-    """An organization.yaml that declares people, and all of them as readers."""
-    known = {one.name: {"age": one.public} for one in people}
-    names = list(known) if readers is None else list(readers)
-    return FILES["organization.yaml"] + f"people: {json.dumps(known)}\nsecret_readers: {json.dumps(names)}\n"
+    """Return an organization.yaml that declares people, and by default all of them as readers."""
+    declared = {person.name: {"age": person.public} for person in people}
+    names = list(declared) if readers is None else list(readers)
+    return FILES["organization.yaml"] + f"people: {json.dumps(declared)}\nsecret_readers: {json.dumps(names)}\n"
 
 
 class SecretsTree(NamedTuple):
@@ -58,7 +58,7 @@ class SecretsTree(NamedTuple):
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a process gets that works here."""
+        """The environment of a process that works with this tree."""
         return {
             "PATH": SEARCH_PATH,
             "PYTHONPATH": str(ROOT / "compiler"),
@@ -68,7 +68,11 @@ class SecretsTree(NamedTuple):
             "TMPDIR": str(self.home),
             "LC_ALL": "C.UTF-8",
             "GIT_CONFIG_NOSYSTEM": "1",
-            **{f"GIT_{who}_{what}": "x@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+            **{
+                f"GIT_{role}_{field}": "x@example.com"
+                for role in ("AUTHOR", "COMMITTER")
+                for field in ("NAME", "EMAIL")
+            },
         }
 
     @property
@@ -78,7 +82,7 @@ class SecretsTree(NamedTuple):
     def run(
         self, *arguments: str, stdin_input: str | bytes = b"", environ: Mapping[str, str] | None = None
     ) -> CommandResult:
-        """Run a command line in this process; `told` is what comes in on stdin."""
+        """Run a command line in this process."""
         data = stdin_input.encode() if isinstance(stdin_input, str) else stdin_input
         stdin = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
         out, err = _Stream(), _Stream()
@@ -95,7 +99,7 @@ class SecretsTree(NamedTuple):
         return CommandResult(code, out.text, err.text)
 
     def set(self, path: str, key: str, value: Any) -> CommandResult:
-        """Set a value of any type, and have it go well."""
+        """Set a value of any type, and check that this succeeds."""
         ran = self.run("secrets", "set", path, key, "--json", stdin_input=json.dumps(value))
         assert ran.code == 0, ran
         return ran
@@ -103,26 +107,26 @@ class SecretsTree(NamedTuple):
     def sops(self, *arguments: str, stdin_input: str | None = None) -> str:
         """Run the real sops, without envtree."""
         command = ["sops", *arguments]
-        done = subprocess.run(
+        result = subprocess.run(
             command, cwd=self.root, env=self.environ, input=stdin_input, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, done
-        return done.stdout
+        assert result.returncode == 0, result
+        return result.stdout
 
     def plain(self, path: str) -> Any:
-        """What the real sops makes of a file."""
+        """Decrypt a file with the real sops."""
         return json.loads(self.sops("decrypt", "--output-type", "json", f"./{path}"))
 
     def read(self, path: str) -> str:
         return (self.root / path).read_text()
 
     def git(self, *arguments: str, code: int = 0) -> str:
-        """Run the user's own git, with nothing hardened; what it says on both streams."""
-        done = subprocess.run(
+        """Run git as a user would, without the hardening of envtree; return both output streams."""
+        result = subprocess.run(
             ["git", *arguments], cwd=self.root, env=self.environ, capture_output=True, text=True, check=False
         )
-        assert done.returncode == code, done
-        return done.stdout + done.stderr
+        assert result.returncode == code, result
+        return result.stdout + result.stderr
 
     def commit(self, message: str = "x") -> None:
         self.git("add", "-A")
@@ -140,17 +144,18 @@ class _Stream(io.TextIOWrapper):
 
 
 def make_secrets_tree(folder: Path, *, readers: bool = True, files: Mapping[str, str] | None = None) -> SecretsTree:
-    """Make a tree whose only reader is whoever runs the tests."""
-    me = make_person("me", folder / "keys")
+    """Make a tree whose only reader is its owner."""
+    owner = make_person("me", folder / "keys")
     (folder / "home").mkdir()
-    tree = SecretsTree(folder / "tree", me)
+    tree = SecretsTree(folder / "tree", owner)
     write_files(
-        tree.root, {**FILES, **(files or {})} | ({"organization.yaml": organization_with_people(me)} if readers else {})
+        tree.root,
+        {**FILES, **(files or {})} | ({"organization.yaml": organization_with_people(owner)} if readers else {}),
     )
     return tree
 
 
 def secret_line(text: str, key: str) -> str:
-    """The one line of a secrets file in YAML or dotenv that holds a key."""
+    """Return the only line of a secrets file in YAML, JSON or dotenv that contains a key."""
     (line,) = (line for line in text.splitlines() if line.lstrip().startswith((f"{key}:", f"{key}=", f'"{key}":')))
     return line

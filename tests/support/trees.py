@@ -1,4 +1,4 @@
-"""Small trees in memory, and what envtree makes of them: a test says what is in the files, and no more."""
+"""Small trees in memory, and functions that run envtree over them."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,6 @@ from envtree.compile.merge import Effects, effect_findings, merge
 from envtree.engine.check import check_results
 from envtree.engine.request import Request, RunOutcome
 from envtree.engine.run import Run
-from envtree.frontend import read_files as reading
 from envtree.frontend.discover import discover, read_sources
 from envtree.frontend.parse import parse
 from envtree.frontend.schemas import Schemas
@@ -28,33 +27,31 @@ Files = Mapping[str, str] | Mapping[str, bytes]
 
 ID = "p/t/a@production"
 STEMS = ("organization", "projects/p/project", "projects/p/teams/t/team", "projects/p/teams/t/agents/a")
-# A model, and no word about templates, or secrets that nobody reads or places, that are short or stand twice: none of
-# it is what a test is about.
-_QUIET = ", ".join(f"{code}: 'off'" for code in ("ET253", "ET650", "ET651", "ET655", "ET656"))
-ORGANIZATION = f"{{name: acme, edition: 2026, default_model: m, lint: {{{_QUIET}}}"
+# Tests expect no findings about templates, nor about unread, short or repeated secrets.
+_DISABLED_CODES = ", ".join(f"{code}: 'off'" for code in ("ET253", "ET650", "ET651", "ET655", "ET656"))
+ORGANIZATION = f"{{name: acme, edition: 2026, default_model: m, lint: {{{_DISABLED_CODES}}}"
 _DOCUMENT_HEADS = (ORGANIZATION, "{key: PP", "{description: a team", "{description: a bot")
 
-
-# Compiling the schemas takes ten times as long as all the rest of a small tree.
+# Compiling the schemas takes ten times as long as everything else for a small tree.
 _SCHEMAS = Schemas()
 
 
 def start_run(request: Request) -> Run:
-    """A run that shares its compiled schemas with all others."""
-    with mock.patch.object(reading, "Schemas", return_value=_SCHEMAS):
+    """Start a run that shares its compiled schemas with other tests."""
+    with mock.patch("envtree.frontend.read_files.Schemas", return_value=_SCHEMAS):
         return Run(request)
 
 
 class MemoryTree(NamedTuple):
-    """A tree that lies nowhere."""
+    """A tree in memory."""
 
     files: Files
 
     def entries(self, folder: str) -> tuple[TreeEntry, ...]:
         prefix = f"{folder}/" if folder else ""
-        inside = {path.removeprefix(prefix).partition("/")[::2] for path in self.files if path.startswith(prefix)}
-        kinds = {name: EntryType.FOLDER if rest else EntryType.FILE for name, rest in inside}
-        return tuple(TreeEntry(prefix + name, what) for name, what in sorted(kinds.items()))
+        names = {path.removeprefix(prefix).partition("/")[::2] for path in self.files if path.startswith(prefix)}
+        types = {name: EntryType.FOLDER if rest else EntryType.FILE for name, rest in names}
+        return tuple(TreeEntry(prefix + name, type) for name, type in sorted(types.items()))
 
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
         content = self.files[path]
@@ -68,7 +65,7 @@ class MemoryTree(NamedTuple):
 
 
 class CheckResult(NamedTuple):
-    """The bundles of a run by id, and all that it found."""
+    """The bundles of a run by id, and its outcome."""
 
     bundles: dict[str, Bundle]
     outcome: RunOutcome
@@ -76,8 +73,8 @@ class CheckResult(NamedTuple):
     @property
     def findings(self) -> list[str]:
         """The findings as `path:line:column code message`."""
-        told = (finding.diagnostic for finding in self.outcome.findings)
-        return [f"{one.span} {one.code} {one.message}" for one in told]
+        diagnostics = (finding.diagnostic for finding in self.outcome.findings)
+        return [f"{diagnostic.span} {diagnostic.code} {diagnostic.message}" for diagnostic in diagnostics]
 
     @property
     def codes(self) -> list[str]:
@@ -88,19 +85,19 @@ class CheckResult(NamedTuple):
         return [f"{skipped.code} {skipped.key}" for skipped in self.outcome.not_checked]
 
     def only_finding(self) -> Diagnostic:
-        """The one finding that there is."""
+        """Return the only finding; fail if there is not exactly one."""
         (finding,) = self.outcome.findings
         return finding.diagnostic
 
     def data(self, id: str = ID) -> dict[str, Any]:
-        """A bundle as `compile` writes it."""
+        """Return a bundle as `compile` writes it."""
         return bundle_json(self.bundles[id], "plain")
 
 
 def layers(*sections: str, organization: str = "", secrets: Mapping[int, Any] | None = None) -> dict[str, str]:
-    """The files of one agent: the sections, lowest first, are those of organization, project, team and agent.
+    """Return the files of one agent: `sections` are those of organization, project, team and agent, in this order.
 
-    `organization` is what else stands in organization.yaml; `secrets` has the plain data by the number of the layer.
+    `organization` is further text for organization.yaml; `secrets` is plain data by the index of the layer.
     """
     files = {"environments/production.yaml": "{}"}
     for stem, head, section in zip(STEMS, _DOCUMENT_HEADS, (*sections, "", "", "", ""), strict=False):
@@ -111,26 +108,26 @@ def layers(*sections: str, organization: str = "", secrets: Mapping[int, Any] | 
 
 
 def sealed_files(plain: Mapping[str, Any]) -> dict[str, str]:
-    """Secrets files, by stem, as sops would have encrypted them."""
+    """Return secrets files with fake ciphertexts; `plain` has their data by stem."""
     return {f"{stem}.secrets.yaml": flow_text(seal(data)) for stem, data in plain.items()}
 
 
 def load_sources(tree: Tree, diags: Diagnostics) -> tuple[Source, ...]:
-    """Every file of a tree that means something, read."""
+    """Discover and read the files of a tree."""
     return tuple(read_sources(tree, discover(tree, diags), diags))
 
 
 def make_request(files: Files, plain: Mapping[str, Any] | None = None, **options: Any) -> Request:
-    """What to ask of a tree; with the plain data of its secrets files, by stem, they can be opened."""
+    """Make a request for a tree; `plain`, the data of its secrets files by stem, lets it decrypt them."""
     tree = MemoryTree(files)
     if plain is None:
         return tree_request(tree, **options)
-    book = OpenBook({f"{stem}.secrets.yaml": data for stem, data in plain.items()})
-    return tree_request(tree, decrypter=lambda policy: book, **options)
+    decrypter = OpenBook({f"{stem}.secrets.yaml": data for stem, data in plain.items()})
+    return tree_request(tree, decrypter=lambda policy: decrypter, **options)
 
 
 def check(files: Files, plain: Mapping[str, Any] | None = None, **options: Any) -> CheckResult:
-    """Compute every bundle of a tree."""
+    """Check a tree and compute all bundles."""
     run = start_run(make_request(files, plain, **options))
     bundles = {result.bundle.target.id: result.bundle for result in check_results(run, run.select_writers())}
     return CheckResult(bundles, run.outcome())
@@ -139,24 +136,24 @@ def check(files: Files, plain: Mapping[str, Any] | None = None, **options: Any) 
 def run(
     *sections: str, organization: str = "", secrets: Mapping[int, Any] | None = None, **options: Any
 ) -> CheckResult:
-    """Compute the bundle of one agent, see `layers`; its secrets are known."""
+    """Compute the bundle of one agent, see `layers`, with decrypted secrets."""
     files = layers(*sections, organization=organization, secrets=secrets)
     return check(files, {STEMS[n]: data for n, data in (secrets or {}).items()}, **options)
 
 
 def merge_all(files: Files) -> tuple[dict[str, MergedStack], Diagnostics]:
-    """Merge every stack of a tree, and what merging alone finds."""
+    """Merge all stacks of a tree; return them by bundle id, with the diagnostics of the merge alone."""
     workspace = start_run(tree_request(MemoryTree(files))).workspace
     assert workspace
     diags, effects = Diagnostics(), Effects()
     stacks = merge(layer(workspace, lambda id: True), workspace.organization, diags, effects)
-    found = {merged.stack.target.id: merged for merged in stacks}
+    by_id = {merged.stack.target.id: merged for merged in stacks}
     diags.extend(effect_findings([effects.log]))
-    return found, diags
+    return by_id, diags
 
 
 def plain_data(value: MergedValue | None) -> Any:
-    """A merged value as plain data, expressions unread; None where there is none."""
+    """Return a merged value as plain data, with expressions as text; None for no value."""
     if value is None:
         return None
     if isinstance(value, MergedMapping):
@@ -165,12 +162,12 @@ def plain_data(value: MergedValue | None) -> Any:
 
 
 def parse_document(text: str, kind: Kind = Kind.AGENT, path: str = "a.yaml") -> Document:
-    """A parsed file."""
-    found = parse(Source(path, Location(kind, "", "", "a"), text.encode(), "0" * 64), diags := Diagnostics())
-    assert found, list(diags)
-    return found
+    """Parse a file that has no errors."""
+    document = parse(Source(path, Location(kind, "", "", "a"), text.encode(), "0" * 64), diags := Diagnostics())
+    assert document, list(diags)
+    return document
 
 
 def quote_yaml(value: object) -> str:
-    """A value as YAML on one line."""
+    """Return a value as YAML on one line."""
     return json.dumps(value, ensure_ascii=False)

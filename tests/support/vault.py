@@ -1,4 +1,4 @@
-"""A tree with secrets that the real sops has encrypted, and envtree run over it in a process of its own."""
+"""A tree with secrets that the real sops has encrypted, and envtree run over it in a separate process."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ execution_environment:
 
 
 class Vault(NamedTuple):
-    """A tree in a folder, the key of the one who may read its secrets, and a home beside it."""
+    """A tree in a folder, the user who may read its secrets, and a home folder beside it."""
 
     folder: Path
     reader: SopsUser
@@ -39,18 +39,18 @@ class Vault(NamedTuple):
 
     @property
     def environ(self) -> dict[str, str]:
-        """The variables of a process that can open everything here."""
+        """The environment of a process that can decrypt all secrets."""
         home = {"HOME": str(self.folder / "home"), "TMPDIR": str(self.folder / "home")}
         return {"PATH": SEARCH_PATH, "PYTHONPATH": str(ROOT / "compiler"), **home, **self.reader.environ}
 
     def command(self, *arguments: str) -> list[str]:
-        """The command line of envtree over this tree."""
+        """Return a command line of envtree over this tree."""
         return [sys.executable, "-m", "envtree", "-C", str(self.root), *arguments]
 
     def envtree(
         self, *arguments: str, environ: Mapping[str, str | None] | None = None, **options: Any
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run envtree; a variable that is None is taken away."""
+        """Run envtree; variables of `environ` that are None are removed."""
         changed = {**self.environ, **(environ or {})}
         variables = {name: value for name, value in changed.items() if value is not None}
         options = {"cwd": self.folder, "capture_output": True, "timeout": 60, **options}
@@ -67,14 +67,14 @@ class Vault(NamedTuple):
         encrypt_file(self.root, path, json.dumps(data), self.reader.sops_option)
 
     def compile(self, mode: str, out: str, *more: str) -> Path:
-        """Compile the tree, which has to go well."""
-        done = self.envtree("compile", "--secrets", mode, "-o", out, *more)
-        assert done.returncode == 0, done.stderr
+        """Compile the tree, and check that this succeeds."""
+        result = self.envtree("compile", "--secrets", mode, "-o", out, *more)
+        assert result.returncode == 0, result.stderr
         return self.folder / out
 
 
 def make_vault(folder: Path) -> Vault:
-    """A small tree with one agent."""
+    """Make a small tree with one agent."""
     vault = Vault(folder, make_age_user(folder / "keys", "key"))
     (folder / "home").mkdir()
     vault.write(
@@ -95,10 +95,10 @@ def vault(tmp_path: Path) -> Vault:
 
 @pytest.fixture(scope="module")
 def still(tmp_path_factory: pytest.TempPathFactory) -> Vault:
-    """One that no test changes."""
+    """A vault that is shared, and that no test may change."""
     return make_vault(tmp_path_factory.mktemp("vault"))
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
+    """Return the content of every file below a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

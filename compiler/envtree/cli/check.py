@@ -52,7 +52,7 @@ command = Command(
         COLOR,
         VERBOSE,
     ],
-    """Report every error that can be found without a key.
+    """Report all problems that can be found without a key.
 
     SELECTOR is a glob over bundle ids, such as 'shop/**@prod*'; without one all bundles are checked.
     --fix quotes values that YAML readers type differently, corrects keys with one typo and only one possible

@@ -24,8 +24,8 @@ command = Command(
     For each value of the file, it also shows in how many of them the value is effective, and where it is overridden in
     the others. FILE is relative to the current folder, to the root of the tree, or to that of the repository, as git
     prints it: try envtree impact $(git diff --name-only --diff-filter=d). A file from which no value is read feeds no
-    bundle; for .sops.yaml, the secrets files that its rules match are listed. Where there is no answer, stdout is
-    empty and stderr says why.
+    bundle; for .sops.yaml, the secrets files that its rules match are listed. If there is no answer, stdout is
+    empty and stderr has the reason.
     """,
     "envtree impact environments/production.yaml",
 )
