@@ -1,4 +1,4 @@
-"""The command line in one process: every command, its answers, its exit codes."""
+"""The command line in one process: answers and exit codes of every command."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from envtree.model.diagnostic import MachineError, RefusedError
 from envtree.system.console import should_color
 from tests.support.command_line import BOT, BOT_ID, ERROR, INPUT, ORGANIZATION, TREE, WARNING, RunCommand, write_files
 
-# What the exit codes mean, as one table.
+# The exit codes in all situations.
 
 REF = ("--secrets", "ref", "-o", "{tmp}/out")
 NO_AGENTS: dict[str, str | None] = {path: None for path in TREE if "/agents/" in path}
@@ -107,7 +107,7 @@ def test_exit_codes(
 def test_what_stops_a_run(
     reason: BaseException, code: int, words: str, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What becomes of stdout is tested with a real pipe.
+    # test_cli_process.py tests the handling of stdout with a real pipe.
     monkeypatch.setattr("envtree.cli.support.exits._close_stdout", lambda: None)
     monkeypatch.setattr("envtree.cli.commands.check.check", raiser(reason))
     assert envtree("check") == (code, "", words)
@@ -119,11 +119,11 @@ STAGES = (
 )
 
 
-def raiser(reason: BaseException) -> Callable[..., Any]:
-    def work(*_: object, **__: object) -> Any:
-        raise reason
+def raiser(error: BaseException) -> Callable[..., Any]:
+    def raise_error(*_: object, **__: object) -> Any:
+        raise error
 
-    return work
+    return raise_error
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -307,8 +307,8 @@ def test_what_env_cannot_carry_is_refused(
 
 def test_show_says_why_a_variable_is_left_out(tree: Path, envtree: RunCommand) -> None:
     write_files(tree, {"organization.yaml": INPUT})
-    shown = envtree("show", "shop/clerk@production", "--format", "compose").out
-    assert shown == '# unknown, left out: SHA\nLOG_LEVEL="info"\n'
+    output = envtree("show", "shop/clerk@production", "--format", "compose").out
+    assert output == '# unknown, left out: SHA\nLOG_LEVEL="info"\n'
 
 
 def test_show_knows_the_nearest_id(envtree: RunCommand) -> None:
@@ -358,7 +358,7 @@ def test_tree_as_json(envtree: RunCommand) -> None:
     assert project["agents"] == [{"name": "clerk", "targets": ["production"], "bundles": ["shop/clerk@production"]}]
 
 
-# Help, colour.
+# Help and colours.
 
 
 def test_the_overview_fits_a_terminal(envtree: RunCommand) -> None:
@@ -368,8 +368,8 @@ def test_the_overview_fits_a_terminal(envtree: RunCommand) -> None:
     assert envtree("--version").out == f"envtree {__version__}\n"
 
 
-# These ask the control plane, and are tried in tests/end_to_end/control_plane.
-ONLINE = {"plan", "apply", "drift", "import"}
+# These need the control plane; tests/end_to_end/control_plane tests them.
+CONTROL_PLANE_COMMANDS = {"plan", "apply", "drift", "import"}
 
 
 @pytest.mark.parametrize("name", cli.list_commands(click.Context(cli)))
@@ -378,28 +378,28 @@ def test_every_command_has_an_example_that_runs(
 ) -> None:
     (example,) = re.findall(r"Example: (.*(?:\n  .*)*)", envtree(name, "--help").out)
     monkeypatch.chdir(tmp_path)
-    command = shlex.split(re.sub(r"\s+", " ", example).replace('eval "$(', "").replace(')"', ""))
-    words = command[1 : next((n for n, word in enumerate(command) if word in ("&&", "|", ">")), None)]
+    words = shlex.split(re.sub(r"\s+", " ", example).replace('eval "$(', "").replace(')"', ""))
+    arguments = words[1 : next((n for n, word in enumerate(words) if word in ("&&", "|", ">")), None)]
     if name in ("show", "run"):
-        words[1:] = [BOT_ID, *(("--", "true") if name == "run" else ())]
+        arguments[1:] = [BOT_ID, *(("--", "true") if name == "run" else ())]
     if name == "diff":
-        words[1] = str(tree)
+        arguments[1] = str(tree)
     if name == "unseal":
         assert envtree("compile", "--secrets", "ref", "-o", "out").code == 0
-        words[1] = "out/production/shop/cart/bot"
+        arguments[1] = "out/production/shop/cart/bot"
     if name == "merge-manifests":
         for n in (1, 2):
-            done = envtree("compile", "--secrets", "ref", "--shard", f"{n}/2", "-o", words[n])
-            assert done.code == 0
+            ran = envtree("compile", "--secrets", "ref", "--shard", f"{n}/2", "-o", arguments[n])
+            assert ran.code == 0
     if name == "verify":
-        assert envtree("compile", "--secrets", "ref", "--archive", words[1]).code == 0
-    if name in ONLINE:
+        assert envtree("compile", "--secrets", "ref", "--archive", arguments[1]).code == 0
+    if name in CONTROL_PLANE_COMMANDS:
         if name == "apply":
-            words.remove("plan.json")
-        ran = envtree(*words)
+            arguments.remove("plan.json")
+        ran = envtree(*arguments)
         assert (ran.code, "ET901" in ran.err) == (3, True)
         return
-    assert envtree(*words).code == 0
+    assert envtree(*arguments).code == 0
 
 
 @pytest.mark.parametrize(

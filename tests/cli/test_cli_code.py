@@ -1,4 +1,4 @@
-"""`envtree code`: pages that a terminal shows as they are."""
+"""`envtree code`: the pages and the list of codes, as plain text for a terminal."""
 
 import pytest
 

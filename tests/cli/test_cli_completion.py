@@ -1,4 +1,4 @@
-"""Completion: the script, and the ids that it offers."""
+"""Completion: the script, and the candidates that it offers."""
 
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def test_completion_knows_the_default_project(tmp_path: Path) -> None:
     assert list_bundle_ids(tmp_path / "agents") == ["default/a@dev", "default/t/b@dev"]
 
 
-# What decides where an agent runs, written in all the ways that YAML has.
+# The fields that decide where an agent runs, in all spellings of YAML.
 TARGETED = TREE | {
     "environments/eu.yaml": '{"\\x61bstract": false, inherits: [base]}\n',
     "environments/other.yaml": "# abstract: true\ndescription: abstract\n",
@@ -102,9 +102,9 @@ TARGETED = TREE | {
 @pytest.mark.parametrize("files", [TREE, TARGETED])
 def test_completion_offers_the_bundles_that_there_are(files: dict[str, str], tmp_path: Path) -> None:
     write_files(tmp_path, files)
-    known = Run(tree_request(DirectoryTree(tmp_path), allow_empty=True)).ids
-    assert known
-    assert list_bundle_ids(tmp_path) == sorted(known)
+    ids = Run(tree_request(DirectoryTree(tmp_path), allow_empty=True)).ids
+    assert ids
+    assert list_bundle_ids(tmp_path) == sorted(ids)
 
 
 def test_completion_offers_what_is_being_written(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`envtree diff`: revisions and folders, its forms, its exit codes, its words."""
+"""`envtree diff`: revisions and folders, formats, exit codes and messages."""
 
 import json
 import shutil
@@ -36,7 +36,7 @@ STAGING_ID = "shop/cart/bot@staging"
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A small tree in a repository, with a commit `one` and a branch `topic` that is quiet."""
+    """A small tree in a repository, with a commit `one` and a branch `topic` that changes LOG_LEVEL to `quiet`."""
     root = tmp_path / "tree"
     run(tmp_path, "init", "-q", "-b", "main", "tree")
     write_files(root, TREE)
@@ -49,7 +49,7 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
-# What is compared.
+# The compared trees.
 
 
 def test_two_revisions(envtree: RunCommand) -> None:
@@ -65,7 +65,7 @@ def test_a_revision_and_the_working_tree(tree: Path, envtree: RunCommand) -> Non
     assert envtree("diff", "HEAD") == CommandResult(0, "", NOTHING)
     write_files(tree, {PRODUCTION: QUIET})
     assert envtree("diff", "HEAD") == CommandResult(0, SAID, SENTENCE)
-    # What is staged is not committed, and what is new is there.
+    # The working tree includes staged changes and new files.
     run(tree, "add", "-A")
     write_files(tree, {"projects/shop/agents/new.yaml": "targets: [production]\n"})
     ran = envtree("diff", "HEAD")
@@ -76,8 +76,8 @@ def test_a_revision_and_the_working_tree(tree: Path, envtree: RunCommand) -> Non
 def test_two_folders(tmp_path: Path, tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     write_files(tmp_path / "other", TREE | {PRODUCTION: QUIET})
     monkeypatch.chdir(tmp_path)
-    for other in (str(tmp_path / "other"), "./other", "other", "./other/environments"):
-        assert envtree("diff", str(tree), other) == CommandResult(0, SAID, SENTENCE)
+    for folder in (str(tmp_path / "other"), "./other", "other", "./other/environments"):
+        assert envtree("diff", str(tree), folder) == CommandResult(0, SAID, SENTENCE)
     assert envtree("diff", "main", "other") == CommandResult(0, SAID, SENTENCE)
     assert envtree("diff", "./other").out == SAID.replace("(added)", "(removed)").replace(
         '"info" → "warning"', '"warning" → "info"'
@@ -120,7 +120,7 @@ def test_the_last_commit_in_common(tree: Path, envtree: RunCommand) -> None:
     assert data["base"] == {"name": "main", "commit": asked(tree, "rev-parse", "one")}
     assert data["head"] == {"name": "the working tree", "commit": None}
     run(tree, "switch", "-q", "--orphan", "alone")
-    # With the same files in the same second it would be the same commit.
+    # With the same files in the same second, the commits would be identical.
     write_files(tree, {**TREE, "README": "alone\n"})
     commit(tree)
     assert "'main' and 'alone' have no commit in common" in envtree("diff", "--merge-base", "main", "alone").err
@@ -136,7 +136,7 @@ def test_a_tree_in_a_folder_of_the_repository(tmp_path: Path, envtree: RunComman
     write_files(mono / "config", {PRODUCTION: QUIET})
     assert envtree("-C", str(mono / "config"), "diff", "HEAD") == CommandResult(0, SAID, SENTENCE)
     assert envtree("-C", str(mono / "config/projects/shop"), "diff", "main") == CommandResult(0, SAID, SENTENCE)
-    # Before there was a tree, there was none.
+    # A commit from before the tree was created.
     ran = envtree("-C", str(mono / "config"), "diff", "HEAD~1")
     assert (ran.code, ran.out.count("\n+ ")) == (0, 2)
     assert "there is no organization.yaml in this folder at 'HEAD~1'\n" in ran.err
@@ -152,7 +152,7 @@ def test_a_shallow_clone_says_what_it_lacks(tmp_path: Path, tree: Path, envtree:
         assert "this is a shallow clone: fetch more history" in ran.err
 
 
-# What was wrong on the command line.
+# Errors in the command line.
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_what_the_command_line_says_is_words(arguments: tuple[str, ...], envtree
     assert is_plain(ran)
 
 
-# How it ends.
+# Exit codes.
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_bundles_that_cannot_be_compared_count(tree: Path, envtree: RunCommand) 
     gated = envtree("diff", "HEAD", "--protect", "production:**")
     assert gated.code == 1
     assert gated.err.endswith(f"1 protected bundle would change, the first '{BOT_ID}'\n")
-    # Over errors a selector that selects nothing may be right.
+    # If there are errors, a selector that matches nothing may be correct.
     assert envtree("diff", "HEAD", "--protect", "shop/cart/bat@production").code == 0
 
 
@@ -286,7 +286,7 @@ def test_inputs_may_be_new(tree: Path, envtree: RunCommand) -> None:
     assert "input SHA added" in ran.out
 
 
-# What it says.
+# Output.
 
 
 def test_text_names_every_bundle_when_asked(tree: Path, envtree: RunCommand) -> None:
@@ -303,8 +303,8 @@ def test_text_names_every_bundle_when_asked(tree: Path, envtree: RunCommand) -> 
 
 def test_colours_are_for_terminals(envtree: RunCommand) -> None:
     assert "\x1b" not in envtree("diff", "main", "topic").out
-    shown = envtree("diff", "main", "topic", "--color", "always").out.splitlines()
-    assert [line.startswith(hue) for line, hue in zip(shown, ("\x1b[1m", "\x1b[33m", "    s"), strict=True)] == [
+    lines = envtree("diff", "main", "topic", "--color", "always").out.splitlines()
+    assert [line.startswith(hue) for line, hue in zip(lines, ("\x1b[1m", "\x1b[33m", "    s"), strict=True)] == [
         True
     ] * 3
     assert "\x1b" not in envtree("diff", "main", "topic", "--color", "always", "--format", "markdown").out

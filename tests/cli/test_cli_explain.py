@@ -1,4 +1,4 @@
-"""`envtree explain`: its forms, its exit codes, its words."""
+"""`envtree explain`: formats, exit codes and messages."""
 
 import json
 import re
@@ -69,16 +69,16 @@ def test_the_ladder_for_people(tree: Path, envtree: RunCommand) -> None:
 
 
 def test_the_winner_is_bold_and_the_losers_are_dim(tree: Path, envtree: RunCommand) -> None:
-    shown = envtree("explain", BOT_ID, "LOG_LEVEL", "--color", "always").out.splitlines()
-    assert [line[:4] for line in shown[1:]] == ["\x1b[2m", "\x1b[2m", "\x1b[1m", "\x1b[2m", "\x1b[2m", "\x1b[2m"]
+    lines = envtree("explain", BOT_ID, "LOG_LEVEL", "--color", "always").out.splitlines()
+    assert [line[:4] for line in lines[1:]] == ["\x1b[2m", "\x1b[2m", "\x1b[1m", "\x1b[2m", "\x1b[2m", "\x1b[2m"]
     assert "\x1b" not in envtree("explain", BOT_ID, "LOG_LEVEL").out
-    # Of a loser the value is struck out, and not its place.
+    # The value of a shadowed layer is struck out, its location is not.
     write_files(tree, {BOT: "execution_environment: {env_vars: {LOG_LEVEL: trace}}\n"})
-    shown = envtree("explain", BOT_ID, "LOG_LEVEL", "--color", "always").out.splitlines()
-    losers = [line for line in shown if " shadowed " in line]
-    assert losers
-    assert all(re.search(r' \x1b\[9m"\w+"\x1b\[0m$', line) for line in losers), losers
-    assert [line for line in shown if "\x1b[9m" in line] == losers
+    lines = envtree("explain", BOT_ID, "LOG_LEVEL", "--color", "always").out.splitlines()
+    shadowed = [line for line in lines if " shadowed " in line]
+    assert shadowed
+    assert all(re.search(r' \x1b\[9m"\w+"\x1b\[0m$', line) for line in shadowed), shadowed
+    assert [line for line in lines if "\x1b[9m" in line] == shadowed
 
 
 def test_the_order_for_people(envtree: RunCommand) -> None:
@@ -106,7 +106,7 @@ def test_an_input_is_unknown_until_it_is_set(tree: Path, envtree: RunCommand) ->
 
 
 def test_what_a_file_says_is_words(tree: Path, envtree: RunCommand) -> None:
-    # What does not print is refused in a file.
+    # Unprintable characters are rejected in files.
     evil = "::error::pwned\n  ::add-mask::e ##[error]x"
     section = {"config": {"::error::pwned ##[error]x": evil, "list": [evil, evil]}, "env_vars": {"A": evil}}
     write_files(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {json.dumps(section)}\n"})
@@ -119,7 +119,7 @@ def test_what_a_file_says_is_words(tree: Path, envtree: RunCommand) -> None:
             assert is_plain(ran), ran.out
 
 
-# The page for people shows a tree in YAML, and what explain says of it.
+# schema/README.md shows a tree in YAML, and the output of explain for it.
 
 PAGE = (Path(__file__).parents[2] / "schema/README.md").read_text(encoding="utf-8")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -128,7 +128,7 @@ FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 def test_the_example_of_the_language_reference(tree: Path, envtree: RunCommand) -> None:
     section = PAGE.partition("\n## Explain\n")[2].partition("\n## ")[0]
     files: dict[str, str] = {}
-    shown = 0
+    count = 0
     shutil.rmtree(tree)
     for language, content in FENCE.findall(section):
         if language == "yaml":
@@ -138,8 +138,8 @@ def test_the_example_of_the_language_reference(tree: Path, envtree: RunCommand) 
             write_files(tree, files)
             command, _, expected = content.removeprefix("$ envtree ").partition("\n")
             assert envtree(*command.split()).out == expected
-            shown += 1
-    assert shown == 3
+            count += 1
+    assert count == 3
 
 
 def test_a_flattened_name_is_explained_and_laid_out(tree: Path, envtree: RunCommand) -> None:
@@ -151,15 +151,15 @@ def test_a_flattened_name_is_explained_and_laid_out(tree: Path, envtree: RunComm
         "in the environment it is CFG_LIMITS_CPU, by organization.yaml:4:24",
         ">   organization            set     organization.yaml:5:48           2",
     ]
-    told = json.loads(envtree("explain", CLERK, "CFG_LIMITS_CPU", "--format", "json").out)
-    assert told["variable"] == {
+    data = json.loads(envtree("explain", CLERK, "CFG_LIMITS_CPU", "--format", "json").out)
+    assert data["variable"] == {
         "name": "CFG_LIMITS_CPU",
         "key": "config.limits.cpu",
         "path": "organization.yaml",
         "line": 4,
         "column": 24,
     }
-    assert Schemas().is_valid("output/explain", told)
+    assert Schemas().is_valid("output/explain", data)
     ran = envtree("matrix", "CFG_LIMITS_CPU")
     assert ran.out.startswith("config.limits.cpu has 1 value in ")
     ran = envtree("matrix", "CFG_LIMITS_CPUS")

@@ -1,4 +1,4 @@
-"""`envtree check --fix`: it mends, it tells what is left, and with --diff it only shows."""
+"""`envtree check --fix`: it corrects files and reports the remaining findings; with --diff it only shows changes."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`envtree impact`, `matrix`, `parity` and `unused`: their forms, their exit codes, their words."""
+"""`envtree impact`, `matrix`, `parity` and `unused`: formats, exit codes and messages."""
 
 import json
 import os
@@ -83,14 +83,14 @@ def test_exit_codes(
             assert Schemas().is_valid(name, data), Schemas().find_faults(name, data)
 
 
-@pytest.mark.parametrize(("files", "told"), [({BOT: ERROR}, "ET201"), (EMPTY, "ET310")])
-def test_a_tree_with_errors_has_no_answer(files: dict[str, str], told: str, tree: Path, envtree: RunCommand) -> None:
+@pytest.mark.parametrize(("files", "message"), [({BOT: ERROR}, "ET201"), (EMPTY, "ET310")])
+def test_a_tree_with_errors_has_no_answer(files: dict[str, str], message: str, tree: Path, envtree: RunCommand) -> None:
     write_files(tree, files)
     for arguments in (("impact", BASE), ("matrix", "A"), ("unused",)):
         for form in ("text", "json"):
             ran = envtree(*arguments, "--format", form)
             assert (ran.code, ran.out) == (1, "")
-            assert told in ran.err
+            assert message in ran.err
             assert "--allow-empty" not in ran.err
 
 
@@ -160,7 +160,7 @@ def test_impact_of_several_files(tree: Path, envtree: RunCommand) -> None:
     ]
     data = json.loads(envtree("impact", BOT, "projects/shop/agents/clerk.yaml", "--format", "json").out)
     assert (data["path"], data["bundles"]) == (None, [*EVERY])
-    assert [(one["path"], one["bundles"]) for one in data["files"]] == [
+    assert [(file["path"], file["bundles"]) for file in data["files"]] == [
         (BOT, [*EVERY[:2]]),
         ("projects/shop/agents/clerk.yaml", [EVERY[2]]),
     ]
@@ -187,7 +187,7 @@ def test_impact_as_ids(tree: Path, envtree: RunCommand) -> None:
         (".", f"./projects/../{BASE}"),
         ("environments", "base.yaml"),
         ("projects/shop", f"../../{BASE}"),
-        # From the root, as git names it, wherever somebody stands.
+        # Relative to the root of the repository, as git prints it, in any current folder.
         ("projects/shop", BASE),
         ("..", f"tree/{BASE}"),
     ],
@@ -208,8 +208,8 @@ def test_a_file_is_named_as_git_does_where_the_tree_lies_in_a_folder(
     write_files(tree.parent, {".sops.yaml": "creation_rules: []\n", "README.md": "read me\n"})
     monkeypatch.chdir(tree / "projects/shop")
     ran = envtree("impact", f"tree/{BASE}", "README.md", ".sops.yaml", "--format", "json")
-    told = [(one["path"], one["relation"]) for one in json.loads(ran.out)["files"]]
-    assert told == [(BASE, "layer"), ("README.md", "unread"), (".sops.yaml", "access")]
+    relations = [(file["path"], file["relation"]) for file in json.loads(ran.out)["files"]]
+    assert relations == [(BASE, "layer"), ("README.md", "unread"), (".sops.yaml", "access")]
 
 
 def test_here_comes_before_the_root(tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,7 +293,7 @@ def test_unused_for_people_and_as_json(tree: Path, envtree: RunCommand) -> None:
     )
     assert ran.err == "1 finding in 3 bundles\n"
     data = json.loads(envtree("unused", "--format", "json").out)
-    assert [(one["code"], one["key"], one["severity"]) for one in data["findings"]] == [
+    assert [(finding["code"], finding["key"], finding["severity"]) for finding in data["findings"]] == [
         ("ET453", "env_vars.LOG_LEVEL", "info")
     ]
     assert envtree("check").out == ""

@@ -1,4 +1,4 @@
-"""`envtree init`: all of a tree or nothing, and what it says is fit to be pasted."""
+"""`envtree init`: it writes all files or none, and prints commands that can be pasted."""
 
 import re
 import resource

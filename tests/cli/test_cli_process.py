@@ -1,4 +1,4 @@
-"""The command line as a process: what it imports, closed pipes, full disks, signals, locales."""
+"""The command line as a process: its imports, closed pipes, full disks, signals and locales."""
 
 import os
 import resource
@@ -20,14 +20,14 @@ from envtree.cli.support.options import module_name
 ROOT = Path(__file__).parents[2]
 ACME = ROOT / "examples/acme"
 COMMAND = [sys.executable, "-m", "envtree"]
-# All that is imported of envtree before anything is done. Whoever adds a line here makes every start slower.
+# The modules of envtree that every start imports; each additional one makes every start slower.
 FRONT = {
     *("envtree", "envtree.__main__", "envtree.cli", "envtree.cli.support", "envtree.diagnostics", "envtree.model"),
     *(f"envtree.cli.support.{name}" for name in ("exits", "group", "options")),
     *(f"envtree.{name}" for name in ("diagnostics.printable", "diagnostics.suggest", "model.diagnostic", "model.span")),
     *("envtree.system", "envtree.system.console", "envtree.system.signals"),
 }
-# What else it takes to read the ids or the variables of a tree, as the shell waits for them.
+# The further modules that completion imports to read ids or variables from a tree.
 NAMES = {
     *(
         "envtree.cli.support.completion_candidates",
@@ -40,7 +40,7 @@ NAMES = {
 }
 SECRETS = ("audit", "diff_driver", "edit", "install", "merge_driver", "readers", "rotate", "set", "sync")
 DECLARED = {f"envtree.cli.{module_name(name)}" for name in cli.list_commands(click.Context(cli))}
-# Says at the end of a process what it has imported, beyond what Python itself has.
+# Prints the imported modules at the end of a process, without those that Python imports itself.
 WATCH = """
 import atexit, sys
 before = set(sys.modules)
@@ -49,7 +49,7 @@ sys.argv = ["envtree", *sys.argv[1:]]
 from envtree.__main__ import main
 main()
 """
-# A test run may have been started with `nohup`, or in the background.
+# The signals may be ignored if the test run was started with `nohup`, or in the background.
 UNIGNORE = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -73,7 +73,7 @@ def run(
 
 
 def with_code(tmp_path: Path, text: str) -> dict[str, str]:
-    """The variables for a process in which Python runs some code before envtree."""
+    """Return the environment of a process in which Python runs some code before envtree."""
     (tmp_path / "code").mkdir()
     (tmp_path / "code/sitecustomize.py").write_text(text)
     return {"PYTHONPATH": os.pathsep.join([str(tmp_path / "code"), str(ROOT / "compiler")])}
@@ -85,7 +85,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """A compile over existing output that has got as far as a sops which never ends."""
+    """A compile over existing output that waits for a sops that never ends."""
     key, bin = tmp_path / "key", tmp_path / "bin"
     bin.mkdir()
     (bin / "sops").write_text(STUB.format(python=sys.executable))
@@ -106,18 +106,18 @@ def slow(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
 
 
 def imported(*arguments: str, **environ: str) -> tuple[str, set[str]]:
-    """What a command line answers, and the modules that it has imported which are not Python's."""
-    done = subprocess.run(
+    """Return the output of a command line, and the modules of envtree that it has imported."""
+    result = subprocess.run(
         [sys.executable, "-c", WATCH, *arguments],
         env={"PYTHONPATH": str(ROOT / "compiler"), **environ},
         capture_output=True,
         text=True,
         check=False,
     )
-    names = {name for name in done.stderr.split() if name.partition(".")[0] not in sys.stdlib_module_names}
-    own = {name for name in names if name.partition(".")[0] == "envtree"}
-    assert {name.partition(".")[0] for name in names - own} - {"__mp_main__"} == {"click"}, done.stderr
-    return done.stdout, own
+    names = {name for name in result.stderr.split() if name.partition(".")[0] not in sys.stdlib_module_names}
+    envtree_modules = {name for name in names if name.partition(".")[0] == "envtree"}
+    assert {name.partition(".")[0] for name in names - envtree_modules} - {"__mp_main__"} == {"click"}, result.stderr
+    return result.stdout, envtree_modules
 
 
 @pytest.mark.parametrize(
@@ -133,13 +133,13 @@ def imported(*arguments: str, **environ: str) -> tuple[str, set[str]]:
     ],
 )
 def test_little_is_imported_for_little(arguments: str, more: set[str]) -> None:
-    answer, own = imported(*arguments.split())
+    answer, envtree_modules = imported(*arguments.split())
     assert answer
-    assert own == FRONT | more
+    assert envtree_modules == FRONT | more
 
 
 @pytest.mark.parametrize(
-    ("words", "found", "more"),
+    ("words", "candidate", "more"),
     [
         ("ch", "plain,check", {"envtree.cli.check"}),
         ("compile --sec", "plain,--secrets", {"envtree.cli.compile", "envtree.model.formats"}),
@@ -154,39 +154,39 @@ def test_little_is_imported_for_little(arguments: str, more: set[str]) -> None:
         ("explain platform/cost-watcher@production TE", "plain,TE", {"envtree.cli.explain", *NAMES}),
     ],
 )
-def test_completion_imports_next_to_nothing(words: str, found: str, more: set[str]) -> None:
-    """It has 150 ms, and half of that is Python and click."""
+def test_completion_imports_next_to_nothing(words: str, candidate: str, more: set[str]) -> None:
+    """The limit is 150 ms, of which Python and click take half."""
     environ = {"_ENVTREE_COMPLETE": "bash_complete", "COMP_WORDS": f"envtree -C {ACME} {words}"}
     environ["COMP_CWORD"] = str(len(words.split()) + 2)
-    answer, own = imported(**environ)
-    assert found in answer
-    assert own == FRONT | more
+    answer, envtree_modules = imported(**environ)
+    assert candidate in answer
+    assert envtree_modules == FRONT | more
 
 
 @pytest.mark.parametrize("arguments", [("schema", "agent"), ("show", "platform/cost-watcher@production"), ("tree",)])
 def test_a_closed_pipe_is_silent(arguments: tuple[str, ...]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    done = run("-C", str(ACME), *arguments, stdout=writer)
+    result = run("-C", str(ACME), *arguments, stdout=writer)
     os.close(writer)
-    assert (done.returncode, done.stderr) == (141, b"")
+    assert (result.returncode, result.stderr) == (141, b"")
 
 
 @pytest.mark.parametrize("form", ["text", "json", "github", "sarif", "junit", "gitlab"])
 def test_a_closed_pipe_is_silent_in_every_form(form: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    done = run("-C", str(ROOT / "examples/broken"), "check", "--format", form, stdout=writer)
+    result = run("-C", str(ROOT / "examples/broken"), "check", "--format", form, stdout=writer)
     os.close(writer)
-    assert (done.returncode, done.stderr if form not in ("text", "github") else b"") == (141, b"")
+    assert (result.returncode, result.stderr if form not in ("text", "github") else b"") == (141, b"")
 
 
 def test_a_full_disk_behind_stdout_is_the_machine() -> None:
     with open("/dev/full", "wb") as full:
-        done = run("-C", str(ACME), "tree", stdout=full.fileno())
-    assert done.returncode == 3
-    assert b"no space left on device" in done.stderr
-    assert b"Traceback" not in done.stderr
+        result = run("-C", str(ACME), "tree", stdout=full.fileno())
+    assert result.returncode == 3
+    assert b"no space left on device" in result.stderr
+    assert b"Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -204,16 +204,16 @@ def test_a_full_disk_behind_stdout_is_the_machine() -> None:
 def test_an_answer_that_nobody_can_get_is_a_failure(arguments: str) -> None:
     words = f'exec "{sys.executable}" -m envtree -C "{ACME}" {arguments} >&-'
     environ = {"PYTHONPATH": str(ROOT / "compiler")}
-    done = subprocess.run(["/bin/sh", "-c", words], env=environ, check=False, capture_output=True)
-    assert done.returncode == 3
-    assert done.stderr.startswith(b"error ET805: stdout is closed")
+    result = subprocess.run(["/bin/sh", "-c", words], env=environ, check=False, capture_output=True)
+    assert result.returncode == 3
+    assert result.stderr.startswith(b"error ET805: stdout is closed")
 
 
 @pytest.mark.parametrize("closed", [1, 2])
 def test_a_closed_stream_is_no_trouble(closed: int) -> None:
     words = f'exec "{sys.executable}" -m envtree -C "{ACME}" check {closed}>&-'
-    done = subprocess.run(["/bin/sh", "-c", words], env={"PYTHONPATH": str(ROOT / "compiler")}, check=False)
-    assert done.returncode == 0
+    result = subprocess.run(["/bin/sh", "-c", words], env={"PYTHONPATH": str(ROOT / "compiler")}, check=False)
+    assert result.returncode == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -221,7 +221,7 @@ def test_a_signal_leaves_the_output_and_nobody_behind(
     number: signal.Signals, slow: tuple[subprocess.Popen[bytes], Path]
 ) -> None:
     process, folder = slow
-    # What is staged and the lock are there only while it runs.
+    # The staging folder and the lock exist only during the run.
     before = {path: data for path, data in contents(folder / "out").items() if ".envtree" not in str(path)}
     process.send_signal(number)
     out, err = process.communicate(timeout=10)
@@ -233,7 +233,7 @@ def test_a_signal_leaves_the_output_and_nobody_behind(
             os.kill(int(pid), 0)
 
 
-# Send a signal at the very moment when a module is first looked for.
+# Sends a signal when a module is first searched for.
 AT_IMPORT = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -249,16 +249,16 @@ sys.meta_path.insert(0, Finder)
 @pytest.mark.parametrize("module", ["envtree.cli", "click", "envtree.cli.commands.tree", "yaml"])
 def test_ctrl_c_while_it_starts_prints_no_traceback(module: str, tmp_path: Path) -> None:
     environ = with_code(tmp_path, AT_IMPORT.format(module=module, number=int(signal.SIGINT)))
-    done = run("-C", str(ACME), "tree", environ=environ)
-    # Before there is a handler the signal itself ends the process, which a shell reports as 130 too.
+    result = run("-C", str(ACME), "tree", environ=environ)
+    # Before the handler is installed, the signal ends the process, which a shell also reports as 130.
     early = module in ("envtree.cli", "click")
-    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT if early else 130, b"", b"")
+    assert (result.returncode, result.stdout, result.stderr) == (-signal.SIGINT if early else 130, b"", b"")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("existing", [True, False])
 def test_a_signal_after_the_commit_is_too_late(number: signal.Signals, existing: bool, tmp_path: Path) -> None:
-    """An exit code of 130 or 143 says that the output is as it was."""
+    """The exit codes 130 and 143 promise that the output is unchanged."""
     out = tmp_path / "out"
     command = ("-C", str(ACME), "compile", "--secrets", "ref", "-o", str(out))
     if existing:
@@ -280,9 +280,9 @@ def unlink(path, **named):
 os.unlink = unlink
 atexit.register(os.kill, os.getpid(), {int(number)})
 """
-    done = run(*command, environ=with_code(tmp_path, late))
-    assert (done.returncode, (out / "manifest.json").exists()) == (0, True), done.stderr
-    assert b"wrote " in done.stderr
+    result = run(*command, environ=with_code(tmp_path, late))
+    assert (result.returncode, (out / "manifest.json").exists()) == (0, True), result.stderr
+    assert b"wrote " in result.stderr
     assert run(*command, "--check").returncode == 0
 
 
@@ -295,8 +295,8 @@ def test_a_signal_that_was_ignored_stays_ignored(tmp_path: Path) -> None:
         "            os.kill(os.getpid(), 1)\n            os.kill(os.getpid(), 2)\n"
         "sys.meta_path.insert(0, Finder)\n",
     )
-    done = subprocess.run(["/bin/sh", "-c", words], env=code, capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
+    result = subprocess.run(["/bin/sh", "-c", words], env=code, capture_output=True, check=False)
+    assert (result.returncode, result.stderr) == (0, b"")
 
 
 def test_the_program_starts_where_the_module_does() -> None:
@@ -310,7 +310,7 @@ def test_a_process_with_plaintext_leaves_no_core(slow: tuple[subprocess.Popen[by
 
 
 def test_a_hostile_checkout_touches_nothing_outside(tmp_path: Path) -> None:
-    """With the umask that makes a checkout look like what envtree leaves behind."""
+    """The umask gives the files of a checkout the permissions of files that envtree leaves behind."""
     victim, origin, clone = tmp_path / "victim", tmp_path / "origin", tmp_path / "clone"
     victim.mkdir()
     (victim / "id_rsa").write_text("key")
@@ -326,8 +326,8 @@ def test_a_hostile_checkout_touches_nothing_outside(tmp_path: Path) -> None:
     for umask in (0o022, 0o077):
         subprocess.run(["git", "clone", "-q", str(origin), str(clone)], check=True, capture_output=True, umask=umask)
         for extra in ((), ("--check",)):
-            done = run("-C", str(clone), "compile", "--secrets", "ref", "-o", str(clone / "out"), *extra)
-            assert (done.returncode, b"ET806" in done.stderr) == (1, True), done.stderr
+            result = run("-C", str(clone), "compile", "--secrets", "ref", "-o", str(clone / "out"), *extra)
+            assert (result.returncode, b"ET806" in result.stderr) == (1, True), result.stderr
         assert contents(victim) == {victim / "id_rsa": b"key"}
         shutil.rmtree(clone)
 
@@ -343,7 +343,9 @@ def test_a_poor_locale_changes_no_answer(environ: dict[str, str], tmp_path: Path
     (tmp_path / "agents/a.yaml").write_text("{}\n")
     assert run("-C", str(tmp_path), "check", environ=environ).returncode == 1
     (tmp_path / "environments/dev.yaml").write_text("execution_environment:\n  env_vars: {A: 日本}\n")
-    shown = [run("-C", str(tmp_path), "show", "default/a@dev", environ=each).stdout for each in (environ, {})]
-    assert shown[0] == shown[1]
-    assert "日本".encode() in shown[0]
+    outputs = [
+        run("-C", str(tmp_path), "show", "default/a@dev", environ=variables).stdout for variables in (environ, {})
+    ]
+    assert outputs[0] == outputs[1]
+    assert "日本".encode() in outputs[0]
     assert b"`-- default/" in run("-C", str(tmp_path), "tree", environ=environ).stdout

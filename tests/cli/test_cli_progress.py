@@ -1,4 +1,4 @@
-"""How far a run is: shown on a terminal that somebody watches, and gone before anything is said."""
+"""The progress line: shown on a terminal only, and erased before any other output."""
 
 import os
 import pty
@@ -16,23 +16,23 @@ from tests.cli.test_cli_process import ACME, ROOT
 from tests.support.trees import layers, make_request, start_run
 
 TERMINAL = {"TERM": "xterm"}
-# Nobody waits half a second here.
+# Show the progress without delay.
 AT_ONCE = "import envtree.cli.support.progress as module\nmodule._SHOW_AFTER_SECONDS = module._REFRESH_SECONDS = 0.0\n"
 LINE = re.compile(r"\r\x1b\[K(\d+) of (\d+) (files|bundles)")
 
 
 class Stream:
-    """What is written to a terminal."""
+    """A fake terminal that records the output."""
 
     def __init__(self, *, terminal: bool = True) -> None:
-        self.told = ""
+        self.output = ""
         self._terminal = terminal
 
     def isatty(self) -> bool:
         return self._terminal
 
-    def write(self, words: str) -> None:
-        self.told += words
+    def write(self, text: str) -> None:
+        self.output += text
 
     def flush(self) -> None:
         pass
@@ -40,32 +40,34 @@ class Stream:
 
 @pytest.fixture
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time, as a list of one, to be set."""
+    """The current time, as a list of one element that tests can set."""
     time = [100.0]
     monkeypatch.setattr("envtree.cli.support.progress.time.monotonic", lambda: time[0])
     return time
 
 
-def tell(stream: Stream, now: list[float], moments: list[float], environ: Mapping[str, str] = TERMINAL) -> str:
-    """What is shown by the end of a run that reports at these moments."""
-    with show_progress(stream, environ) as told:  # type: ignore[arg-type]
+def report_progress(
+    stream: Stream, now: list[float], moments: list[float], environ: Mapping[str, str] = TERMINAL
+) -> str:
+    """Return the output of a run that reports its progress at these moments."""
+    with show_progress(stream, environ) as progress:  # type: ignore[arg-type]
         for number, moment in enumerate(moments, start=1):
             now[0] = 100 + moment
-            told("files", number, len(moments))
-    return stream.told
+            progress("files", number, len(moments))
+    return stream.output
 
 
 def test_a_short_run_shows_nothing(now: list[float]) -> None:
-    assert tell(Stream(), now, [0.0, 0.2, 0.49]) == ""
+    assert report_progress(Stream(), now, [0.0, 0.2, 0.49]) == ""
 
 
 def test_a_long_run_shows_a_line_now_and_then_and_takes_it_away(now: list[float]) -> None:
-    told = tell(Stream(), now, [0.2, 0.5, 0.55, 0.59, 0.61, 2.0])
-    assert told == "\r\x1b[K2 of 6 files\r\x1b[K5 of 6 files\r\x1b[K6 of 6 files\r\x1b[K"
+    output = report_progress(Stream(), now, [0.2, 0.5, 0.55, 0.59, 0.61, 2.0])
+    assert output == "\r\x1b[K2 of 6 files\r\x1b[K5 of 6 files\r\x1b[K6 of 6 files\r\x1b[K"
 
 
 @pytest.mark.parametrize(
-    ("terminal", "environ", "shown"),
+    ("terminal", "environ", "is_shown"),
     [
         (True, TERMINAL, True),
         (True, TERMINAL | {"CI": ""}, True),
@@ -80,36 +82,36 @@ def test_a_long_run_shows_a_line_now_and_then_and_takes_it_away(now: list[float]
     ],
 )
 def test_only_a_terminal_that_somebody_watches_shows_it(
-    terminal: bool, environ: dict[str, str], shown: bool, now: list[float]
+    terminal: bool, environ: dict[str, str], is_shown: bool, now: list[float]
 ) -> None:
-    assert bool(tell(Stream(terminal=terminal), now, [1.0], environ)) is shown
+    assert bool(report_progress(Stream(terminal=terminal), now, [1.0], environ)) is is_shown
 
 
 def test_it_is_gone_when_a_run_is_stopped(now: list[float]) -> None:
     stream = Stream()
-    with suppress(KeyboardInterrupt), show_progress(stream, TERMINAL) as told:  # type: ignore[arg-type]
+    with suppress(KeyboardInterrupt), show_progress(stream, TERMINAL) as progress:  # type: ignore[arg-type]
         now[0] += 1
-        told("bundles", 1, 2)
+        progress("bundles", 1, 2)
         raise KeyboardInterrupt
-    assert stream.told.endswith("1 of 2 bundles\r\x1b[K")
+    assert stream.output.endswith("1 of 2 bundles\r\x1b[K")
 
 
 def test_every_file_and_every_selected_bundle_is_told() -> None:
-    told: list[tuple[str, int, int]] = []
+    reports: list[tuple[str, int, int]] = []
     files = layers() | {"environments/staging.yaml": "{}"}
 
-    def hear(what: str, done: int, total: int) -> None:
-        told.append((what, done, total))
+    def record(noun: str, done: int, total: int) -> None:
+        reports.append((noun, done, total))
 
-    run = start_run(make_request(files, selectors=("**@staging",), progress=hear))
-    assert told == [("files", n, len(files)) for n in range(1, len(files) + 1)]
-    told.clear()
+    run = start_run(make_request(files, selectors=("**@staging",), progress=record))
+    assert reports == [("files", n, len(files)) for n in range(1, len(files) + 1)]
+    reports.clear()
     assert len(list(run.bundles())) == 1
-    assert told == [("bundles", 1, 1)]
+    assert reports == [("bundles", 1, 1)]
 
 
 def run(tmp_path: Path, *words: str, environ: Mapping[str, str] = TERMINAL) -> tuple[str, str]:
-    """Stdout of a process, and what the terminal at its stderr shows."""
+    """Run a process; return its stdout, and its output to the terminal at stderr."""
     (tmp_path / "sitecustomize.py").write_text(AT_ONCE)
     path = os.pathsep.join([str(tmp_path), str(ROOT / "compiler")])
     inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "LC_ALL": "C.UTF-8"}
@@ -117,33 +119,33 @@ def run(tmp_path: Path, *words: str, environ: Mapping[str, str] = TERMINAL) -> t
     command = [sys.executable, "-m", "envtree", "-C", str(ACME), *words]
     done = subprocess.run(command, env={**inherited, **environ}, stdout=subprocess.PIPE, stderr=theirs, check=False)
     os.close(theirs)
-    shown = b""
+    terminal_output = b""
     try:
         while chunk := os.read(ours, 65536):
-            shown += chunk
+            terminal_output += chunk
     except OSError:
-        pass  # Linux tells the end of a terminal as an error.
+        pass  # Linux reports the end of a terminal as an error.
     os.close(ours)
-    return done.stdout.decode(), shown.decode()
+    return done.stdout.decode(), terminal_output.decode()
 
 
 @pytest.mark.parametrize("words", [("check", "--format", "json"), ("compile", "--secrets", "ref", "-o", "{tmp}/out")])
 def test_a_real_terminal_is_clean_at_the_end(words: tuple[str, ...], tmp_path: Path) -> None:
-    out, shown = run(tmp_path, *(word.format(tmp=tmp_path) for word in words))
-    counted = LINE.findall(shown)
-    assert {what for _, _, what in counted} == {"files", "bundles"}
-    assert counted[-1] == ("38", "38", "bundles")
-    rest = LINE.sub("", shown)
+    out, terminal_output = run(tmp_path, *(word.format(tmp=tmp_path) for word in words))
+    counts = LINE.findall(terminal_output)
+    assert {noun for _, _, noun in counts} == {"files", "bundles"}
+    assert counts[-1] == ("38", "38", "bundles")
+    rest = LINE.sub("", terminal_output)
     assert rest.startswith("\r\x1b[K")
     assert "\x1b[K" not in rest.removeprefix("\r\x1b[K")
     assert "of 38 bundles" not in out
 
 
 def test_ci_with_a_terminal_sees_only_words(tmp_path: Path) -> None:
-    _, shown = run(tmp_path, "check", environ=TERMINAL | {"CI": "true", "NO_COLOR": "1"})
-    assert "\x1b" not in shown
-    assert "\r\n" in shown
-    assert not LINE.search(shown)
+    _, terminal_output = run(tmp_path, "check", environ=TERMINAL | {"CI": "true", "NO_COLOR": "1"})
+    assert "\x1b" not in terminal_output
+    assert "\r\n" in terminal_output
+    assert not LINE.search(terminal_output)
 
 
 @pytest.mark.parametrize(
@@ -159,9 +161,9 @@ def test_ci_with_a_terminal_sees_only_words(tmp_path: Path) -> None:
 def test_a_real_terminal_gets_colours_unless_it_must_not(
     environ: dict[str, str], colored: bool, tmp_path: Path
 ) -> None:
-    _, shown = run(tmp_path, "show", "no/such@bundle", environ=TERMINAL | environ | {"CI": "1"})
-    assert "there is no bundle" in shown
-    _, shown = run(
+    _, terminal_output = run(tmp_path, "show", "no/such@bundle", environ=TERMINAL | environ | {"CI": "1"})
+    assert "there is no bundle" in terminal_output
+    _, terminal_output = run(
         tmp_path,
         "compile",
         "--secrets",
@@ -171,6 +173,6 @@ def test_a_real_terminal_gets_colours_unless_it_must_not(
         "x",
         environ=TERMINAL | environ | {"CI": "1"},
     )
-    assert "error ET309" in shown
-    assert ("\x1b[1;31merror ET309\x1b[0m" in shown) is colored
-    assert colored or "\x1b" not in shown
+    assert "error ET309" in terminal_output
+    assert ("\x1b[1;31merror ET309\x1b[0m" in terminal_output) is colored
+    assert colored or "\x1b" not in terminal_output

@@ -1,4 +1,4 @@
-"""`envtree report`: where the page goes, its exit codes, its words."""
+"""`envtree report`: the path of the page, exit codes and messages."""
 
 import os
 import re
@@ -38,7 +38,9 @@ def test_the_page_is_written_whatever_is_found(
     assert re.search(rf"wrote '[^']*/page.html' \(\d+ kB\) {re.escape(words)}$", ran.err), ran.err
     assert is_plain(ran)
     findings = page_at(tree / "out/page.html").data["findings"]
-    assert [f"{one['severity']} {one['code']}" in ran.err for one in findings] == [code == 1] * len(findings)
+    assert [f"{finding['severity']} {finding['code']}" in ran.err for finding in findings] == [code == 1] * len(
+        findings
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,9 +93,9 @@ def test_a_folder_to_compare_with(tree: Path, envtree: RunCommand, tmp_path: Pat
     )
     write_files(tree, {BOT: "execution_environment:\n  env_vars: {NAME: x}\n"})
     assert envtree("report", "-o", str(tree / "page.html"), str(tmp_path / "before")).code == 0
-    seen = page_at(tree / "page.html")
-    assert seen.data["difference"]["base"] == str(tmp_path / "before")
-    assert {id: len(bundle.get("changes", ())) for id, bundle in seen.bundles.items()} == {
+    page = page_at(tree / "page.html")
+    assert page.data["difference"]["base"] == str(tmp_path / "before")
+    assert {id: len(bundle.get("changes", ())) for id, bundle in page.bundles.items()} == {
         "shop/clerk@production": 0,
         BOT_ID: 1,
         "shop/cart/bot@staging": 1,

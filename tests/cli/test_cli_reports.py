@@ -1,4 +1,4 @@
-"""`envtree check` in every form: reports in files, what they are when a run stops, exit codes."""
+"""`envtree check` in every format: reports in files, reports of runs that stop, exit codes."""
 
 import json
 import os
@@ -20,19 +20,19 @@ FORMS = ("text", "json", "github", "sarif", "junit", "gitlab")
 
 
 def codes(form: str, data: bytes) -> list[str]:
-    """The codes that a report names, when it has been found to be of its schema."""
+    """Validate a report with its schema, and return the codes that it contains."""
     if form == "json":
         report = json.loads(data)
         assert Schemas().is_valid("output/check", report)
-        return [one["code"] for one in report["findings"]]
+        return [finding["code"] for finding in report["findings"]]
     if form == "sarif":
         log = json.loads(data)
         assert validator().is_valid(log)
-        return [one["ruleId"] for one in log["runs"][0]["results"]]
+        return [result["ruleId"] for result in log["runs"][0]["results"]]
     if form == "gitlab":
         issues = json.loads(data)
         assert Schemas().is_valid("output/gitlab", issues)
-        return [one["check_name"] for one in issues]
+        return [issue["check_name"] for issue in issues]
     if form == "junit":
         suites: list[Any] = list(JUnitXml.fromstring(data))
         return [case.result[0].type for suite in suites for case in suite if case.result]
@@ -41,14 +41,14 @@ def codes(form: str, data: bytes) -> list[str]:
     ]
 
 
-def raiser(reason: BaseException) -> Callable[..., Any]:
-    def work(*_: object, **__: object) -> Any:
-        raise reason
+def raiser(error: BaseException) -> Callable[..., Any]:
+    def raise_error(*_: object, **__: object) -> Any:
+        raise error
 
-    return work
+    return raise_error
 
 
-# Files.
+# Report files.
 
 
 def test_a_run_writes_many_reports_and_tells_people_too(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
@@ -129,14 +129,14 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("word", "told"), REFUSED.values(), ids=REFUSED)
-def test_some_places_are_refused(word: str, told: str, tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
+@pytest.mark.parametrize(("word", "message"), REFUSED.values(), ids=REFUSED)
+def test_some_places_are_refused(word: str, message: str, tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     before = sorted(tmp_path.rglob("*"))
     ran = envtree("check", "--report", word.format(tree=tree, tmp=tmp_path))
     assert ran.code == 2
-    assert told in ran.err
+    assert message in ran.err
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -153,7 +153,7 @@ def test_a_report_may_lie_beside_the_sources(tree: Path, envtree: RunCommand, mo
     assert (tree / "envtree.sarif").exists()
 
 
-# What stops a run.
+# Errors that stop a run.
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -194,7 +194,7 @@ def test_a_wrong_command_line_writes_no_report(tmp_path: Path, envtree: RunComma
     assert not (tmp_path / "x").exists()
 
 
-# Exit codes, and stdout.
+# Exit codes and stdout.
 
 
 @pytest.mark.parametrize(
@@ -241,18 +241,18 @@ def test_paths_are_those_of_the_repository(tmp_path: Path, capfd: pytest.Capture
     assert invoke(["-C", str(tmp_path / "trees/one two"), "check", *reports]) == 1
     capfd.readouterr()
     (result,) = json.loads((tmp_path / "sarif").read_bytes())["runs"][0]["results"]
-    place = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
-    assert place == f"trees/one%20two/{BOT}"
+    uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri == f"trees/one%20two/{BOT}"
     assert json.loads((tmp_path / "gitlab").read_bytes())[0]["location"]["path"] == f"trees/one two/{BOT}"
     assert f'classname="trees/one two/{BOT}"' in (tmp_path / "junit").read_text()
 
 
 def test_the_findings_may_go_into_a_file_alone(tree: Path, envtree: RunCommand) -> None:
     write_files(tree, {BOT: ERROR})
-    shown = envtree("check").out
+    output = envtree("check").out
     for form in ("text", "json", "sarif"):
         ran = envtree("check", "--format", form, "--output", str(tree / f"found.{form}"))
         assert (ran.code, ran.out) == (1, "")
         assert ran.err.startswith("checked 1 of 3 bundles")
-    assert (tree / "found.text").read_text() == shown
+    assert (tree / "found.text").read_text() == output
     assert json.loads((tree / "found.json").read_text())["findings"][0]["code"] == "ET201"

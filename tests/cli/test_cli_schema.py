@@ -1,4 +1,4 @@
-"""`envtree schema`: what it lists, prints and exports are files that need no other."""
+"""`envtree schema`: it lists, prints and exports schemas that are self-contained."""
 
 import json
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ NAMES = Schemas().names()
 def references(schema: Any) -> Iterator[str]:
     if isinstance(schema, dict) and isinstance(schema.get("$ref"), str):
         yield schema["$ref"]
-    for each in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
-        yield from references(each)
+    for child in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from references(child)
 
 
 @cache
 def bundled(name: str) -> jsonschema_rs.Draft202012Validator:
-    """A schema that has nothing but its own text."""
+    """Return a validator of a schema that cannot load any other schema."""
     linear = jsonschema_rs.RegexOptions()
     return jsonschema_rs.Draft202012Validator(json.loads(Schemas().text(name)), pattern_options=linear, offline=True)
 
@@ -75,7 +75,7 @@ def test_a_section_gets_the_same_verdict(section: str, value: Any, expected: boo
 
 
 def test_data_keeps_its_references() -> None:
-    """In an example or a default, `$ref` is a key like any other."""
+    """In an example or a default, `$ref` is an ordinary key."""
     for name in NAMES:
         original, text = SCHEMAS[f"{name}.schema.json"], json.loads(Schemas().text(name))
         for key, schema in original.get("properties", {}).items():

@@ -1,4 +1,4 @@
-"""No secret in anything that a command says or leaves behind, in whatever encoding (T28, T63, T64)."""
+"""No command prints a secret or leaves one in a file, in any encoding (T28, T63, T64)."""
 
 import base64
 import html
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 CANARY = "quokka7-\"Ünique\"/+&?=$x\\y\nsecond-line-of-the-canary\nthird-line: of 'it'"
 NUMBER = 918273645546372819
 PLACE = "default/a@dev"
-# What some of the mistakes are in.
+# The text that contains some of the mistakes.
 OTHER = "default/b@dev"
 FORMS = ("text", "json", "github", "sarif", "junit", "gitlab")
 REPORTS = [word for form in FORMS for word in ("--report", f"{form}={{tmp}}/report.{form}")]
@@ -42,7 +42,7 @@ execution_environment:
 """,
     "agents/b.yaml": "{}\n",
 }
-# Each breaks something that has the plaintext in its hands.
+# Each mistake concerns code that handles plaintext.
 BROKEN = {
     "nothing": {},
     "contract": {
@@ -63,13 +63,13 @@ BROKEN = {
         "agents/a.yaml": FILES["agents/a.yaml"]
         + "environments: {dev: {execution_environment: {env_vars: {PASSWORD: x}}}}\n"
     },
-    # Not sealed by mistake: what a contract calls secret is one wherever it stands.
+    # Not encrypted by mistake: a value that a contract declares as secret is one wherever it is.
     "plain": {
         "organization.yaml": "variables: {X: {secret: true, pattern: '^x$'}}\n",
         "agents/b.yaml": f"execution_environment:\n  env_vars:\n    X: {json.dumps(CANARY)}\n",
     },
 }
-# A program that says all that it was given, in as many ways as it knows.
+# A program that prints its environment in several encodings.
 SAY = """
 import base64, html, json, os, shlex, sys
 from urllib.parse import quote, quote_plus
@@ -154,7 +154,7 @@ COMMANDS = [
     *(("verify", f"{{tmp}}/{name}", "--format", form) for name in VERIFIED for form in ("text", "json")),
     ("run", PLACE, "--", sys.executable, "-c", SAY),
     ("run", "--pristine", OTHER, "--", sys.executable, "-c", SAY),
-    # What it tells of changes is `check`'s and `compile`'s, and `test_watch.py` has the rest.
+    # Its reports of changes are those of `check` and `compile`; `test_watch.py` tests the rest.
     ("watch", "--once"),
     *(("watch", "--once", "-o", f"{{tmp}}/{mode}-watched", "--secrets", mode) for mode in ("ref", "plain")),
     ("unseal", "{tmp}/ref/dev/default/a"),
@@ -174,7 +174,7 @@ COMMANDS = [
 
 
 class Ran(NamedTuple):
-    """What a command said and how it ended."""
+    """The exit code and output of a command."""
 
     code: int
     out: bytes
@@ -186,7 +186,7 @@ Command = Callable[..., Ran]
 
 @pytest.fixture(scope="session")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tree whose secrets the real sops has encrypted for a throw-away key beside it."""
+    """A tree whose secrets the real sops has encrypted for a temporary key beside it."""
     folder = tmp_path_factory.mktemp("sealed")
     identity = pyrage.x25519.Identity.generate()
     (folder / "key").write_text(f"{identity}\n")
@@ -203,7 +203,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(sealed: Path, tmp_path: Path) -> Path:
     shutil.copytree(sealed / "tree", tmp_path / "tree")
-    # The same as it was before anything is broken.
+    # A comparison base without mistakes.
     shutil.copytree(sealed / "tree", tmp_path / "sound")
     shutil.copy(sealed / "key", tmp_path / "key")
     (tmp_path / "tmp").mkdir()
@@ -222,7 +222,7 @@ def environ(folder: Path) -> dict[str, str]:
 
 
 def encodings() -> Iterator[bytes]:
-    """Every way in which the secret could be spelt; the pieces are long enough not to occur by chance."""
+    """Yield pieces of the secret in all encodings, long enough not to occur by chance."""
     pieces = [CANARY, *CANARY.split("\n"), str(NUMBER), "quokka7"]
     for text in pieces:
         raw = text.encode()
@@ -242,7 +242,7 @@ def encodings() -> Iterator[bytes]:
 
 
 def _base64(raw: bytes) -> Iterator[bytes]:
-    """Base64 at each of the three offsets that the text before it may cause."""
+    """Yield Base64 encodings for the three possible offsets in a longer text."""
     for offset in range(3):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             whole = encode(b"x" * offset + raw).rstrip(b"=")
@@ -258,7 +258,7 @@ def leaks(texts: Iterable[bytes]) -> list[bytes]:
 
 @pytest.fixture
 def envtree(folder: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run a command line over the tree, with the key at hand."""
+    """Return a function that runs a command line over the tree, with the key."""
     for name, value in environ(folder).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
@@ -297,7 +297,7 @@ def test_every_command_is_among_them(envtree: Command) -> None:
     assert {words[0] for words in COMMANDS} == set(re.findall(r"^  ([a-z-]+) ", listed, re.MULTILINE))
 
 
-# Each takes seconds, for all commands run over it.
+# Each takes seconds, as all commands run over it.
 SWEPT = [
     broken if broken in ("nothing", "contract", "operator") else pytest.param(broken, marks=pytest.mark.slow)
     for broken in BROKEN
@@ -310,32 +310,32 @@ def test_no_command_says_a_secret(broken: str, folder: Path, envtree: Command) -
     for arguments in COMMANDS:
         ran = envtree(*arguments)
         if arguments[0] in ("plan", "apply", "drift", "import"):
-            # Without a key of the API they say so; tests/end_to_end/control_plane has one.
+            # They fail without an API key; tests/end_to_end/control_plane has one.
             assert (ran.code, b"ET901" in ran.err) == (3, True)
             continue
-        # Of a broken tree there is no bundle to be resolved, and nothing shows secrets to a pipe.
+        # A broken tree has no compiled bundles, and no command writes secrets to a pipe.
         missing = any("{tmp}" in argument for argument in arguments) and arguments[0] in (
             *("run", "unseal", "verify", "merge-manifests"),
         )
         assert ran.code in ((0, 1, 2) if missing else (0, 1)), (arguments, ran)
         assert not leaks(ran[1:]), arguments
-    # Each mistake was seen, if only by who had the plaintext.
+    # With the key, each mistake is found.
     assert envtree("compile", "-o", "{tmp}/plain").code == (broken != "nothing")
-    left = [path for path in files(folder) if not path.relative_to(folder).parts[0].startswith("plain")]
-    # It is no news in the file that it was pasted into.
-    left = [path for path in left if (broken, path.name) != ("plain", "b.yaml")]
-    assert not leaks(path.read_bytes() for path in left)
-    assert len([path for path in left if path.name.startswith("report.")]) == len(FORMS)
-    written = files(folder / "plain")
-    assert bool(leaks(path.read_bytes() for path in written)) == bool(written)
+    written = [path for path in files(folder) if not path.relative_to(folder).parts[0].startswith("plain")]
+    # The file into which the secret was pasted contains it, of course.
+    written = [path for path in written if (broken, path.name) != ("plain", "b.yaml")]
+    assert not leaks(path.read_bytes() for path in written)
+    assert len([path for path in written if path.name.startswith("report.")]) == len(FORMS)
+    plain_files = files(folder / "plain")
+    assert bool(leaks(path.read_bytes() for path in plain_files)) == bool(plain_files)
 
 
 def test_where_a_secret_comes_from_is_written_beside_it_without_it(folder: Path, envtree: Command) -> None:
     assert envtree("compile", "-o", "{tmp}/plain", "--provenance").code == 0
-    told = sorted((folder / "plain").rglob("provenance.json"))
-    assert len(told) == 4
-    assert not leaks(path.read_bytes() for path in told)
-    assert leaks([(told[0].parent / "bundle.json").read_bytes()])
+    provenance_files = sorted((folder / "plain").rglob("provenance.json"))
+    assert len(provenance_files) == 4
+    assert not leaks(path.read_bytes() for path in provenance_files)
+    assert leaks([(provenance_files[0].parent / "bundle.json").read_bytes()])
 
 
 @pytest.mark.parametrize("command", [("compile", "-o", "{tmp}/plain"), ("show", PLACE, "--reveal", "--force")])
@@ -343,14 +343,14 @@ def test_what_is_wrong_with_a_file_or_a_key_is_told_without_it(
     command: tuple[str, ...], folder: Path, envtree: Command
 ) -> None:
     (folder / "key").rename(folder / "lost")
-    code, *said = envtree(*command)
-    assert (code, b"ET621" in said[1], leaks(said)) == (3, True, [])
+    code, *output = envtree(*command)
+    assert (code, b"ET621" in output[1], leaks(output)) == (3, True, [])
     (folder / "lost").rename(folder / "key")
     file = folder / "tree/organization.secrets.yaml"
-    # Both leaves are as sops wrote them, but the file as a whole is not.
+    # The leaves are unchanged, but the MAC of the file does not match.
     file.write_text(file.read_text().replace("lastmodified: ", "lastmodified: '2020-01-01T00:00:00Z' #"))
-    code, *said = envtree(*command)
-    assert (code, b"ET610" in said[1], leaks(said)) == (1, True, [])
+    code, *output = envtree(*command)
+    assert (code, b"ET610" in output[1], leaks(output)) == (1, True, [])
     assert not (folder / "plain").exists()
 
 
@@ -374,8 +374,8 @@ def test_a_crash_with_plaintext_in_its_hands_is_one_line(stage: str, folder: Pat
     module = "publish" if stage in ("emit", "write") else "run"
     script = CRASH.format(canary="quokka7", kind="RuntimeError", stage=stage, module=module)
     command = [sys.executable, "-c", script, "-C", str(folder / "tree"), "compile", "-o", str(folder / "plain")]
-    done = subprocess.run(command, env=environ(folder), capture_output=True, timeout=60, check=False)
-    assert done.returncode == 70, done
-    assert (done.stdout, done.stderr.count(b"\n")) == (b"", 1)
-    assert not leaks([done.stderr])
+    result = subprocess.run(command, env=environ(folder), capture_output=True, timeout=60, check=False)
+    assert result.returncode == 70, result
+    assert (result.stdout, result.stderr.count(b"\n")) == (b"", 1)
+    assert not leaks([result.stderr])
     assert not (folder / "plain").exists()

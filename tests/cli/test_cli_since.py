@@ -1,4 +1,4 @@
-"""`--changed-since`: what a difference can reach is checked and compiled, and nothing else is touched."""
+"""`--changed-since`: bundles that a difference can reach are checked and compiled, and no others."""
 
 import json
 import shutil
@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from envtree.cli.support.session import tree_request
-from envtree.engine import by_project as parted
 from envtree.engine.by_project import ProjectRunner
 from envtree.engine.run import Run
 from envtree.sources.tree import DirectoryTree
@@ -38,7 +37,7 @@ Edits = dict[str, str | None]
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A small tree that is committed."""
+    """A small tree in a repository, committed."""
     run(tmp_path, "init", "-q", "-b", "main", "tree")
     write_files(tmp_path / "tree", FILES)
     commit(tmp_path / "tree")
@@ -47,9 +46,9 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=[False, True])
 def by_project(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Small trees are looked at as a whole, and large ones project by project, which must not make a difference."""
+    """Run each test on the whole tree, as for small trees, and project by project, as for large ones."""
     if request.param:
-        monkeypatch.setattr(parted, "_MIN_AGENTS", 1)
+        monkeypatch.setattr("envtree.engine.by_project._MIN_AGENTS", 1)
     return bool(request.param)
 
 
@@ -60,13 +59,13 @@ def edit(tree: Path, edits: Edits) -> None:
 
 
 def written(out: Path) -> dict[str, tuple[bytes, int]]:
-    """The files of an output, each with the moment when it was written."""
+    """Return the files of an output, each with its modification time."""
     files = (path for path in out.rglob("*") if path.is_file())
     return {path.relative_to(out).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
 def ids(files: dict[str, Any]) -> dict[str, str]:
-    """The ids of the bundles of an output by their folders."""
+    """Return the bundle ids of an output by their folders."""
     return {path.rpartition("/")[0]: json.loads(files[path][0])["id"] for path in files if path.endswith("bundle.json")}
 
 
@@ -130,9 +129,9 @@ def test_only_what_a_difference_reaches_is_compiled(case: str, tree: Path, tmp_p
     assert envtree("compile", "-o", whole, *REF).code == 0
     after, expected = written(tmp_path / "out"), written(tmp_path / "whole")
     assert {path: data for path, (data, _) in after.items()} == {path: data for path, (data, _) in expected.items()}
-    # What is not reached was not even written again.
-    kept = [folder for folder, id in ids(before).items() if id not in reached]
-    assert all(after[path] == before[path] for path in before if path.rpartition("/")[0] in kept)
+    # Other bundles were not even rewritten.
+    unreached = [folder for folder, id in ids(before).items() if id not in reached]
+    assert all(after[path] == before[path] for path in before if path.rpartition("/")[0] in unreached)
     present = {*ids(after).values()} & reached
     assert f"wrote {len(present)} bundle" in ran.err
 
@@ -157,9 +156,11 @@ def test_a_template_reaches_all(tree: Path, tmp_path: Path, envtree: RunCommand)
     write_files(tree, {"templates/id.j2": "is {{ id }}\n"})
     assert envtree("compile", "-o", out, *REF, "--changed-since", "HEAD").code == 0
     assert envtree("compile", "-o", whole, *REF).code == 0
-    told = [{path: data for path, (data, _) in written(tmp_path / name).items()} for name in ("out", "whole")]
-    assert told[0] == told[1]
-    assert {data for path, data in told[0].items() if path.endswith("id.txt")} == {f"is {id}\n".encode() for id in ALL}
+    outputs = [{path: data for path, (data, _) in written(tmp_path / name).items()} for name in ("out", "whole")]
+    assert outputs[0] == outputs[1]
+    assert {data for path, data in outputs[0].items() if path.endswith("id.txt")} == {
+        f"is {id}\n".encode() for id in ALL
+    }
 
 
 def test_a_check_is_of_what_a_difference_reaches(by_project: bool, tree: Path, envtree: RunCommand) -> None:
@@ -174,7 +175,7 @@ def test_a_check_is_of_what_a_difference_reaches(by_project: bool, tree: Path, e
     assert envtree("check", "--changed-since", "HEAD~1").code == 1
     write_files(tree, {CLERK: TREE[CLERK]})
     assert envtree("check", "--changed-since", "HEAD").err == "no bundle is affected since HEAD: no errors\n"
-    # A file that is wrong is found, whatever else there is.
+    # Errors in a changed file are reported.
     write_files(tree, {"jobs/nightly.yaml": "nope: 1\n"})
     assert envtree("check", "--changed-since", "HEAD").code == 1
 
@@ -199,7 +200,7 @@ def test_where_there_was_no_tree_all_is_reached(tmp_path: Path, tree: Path, envt
     commit(tree)
     run(tree, "switch", "-q", "main")
     assert envtree("check", "--changed-since", "first").err.startswith("checked 3 bundles of 2 agents")
-    # A folder will do as well as a revision.
+    # A folder is accepted as well as a revision.
     shutil.copytree(tree, tmp_path / "copy")
     write_files(tree, {CLERK: f"{TREE[CLERK]}description: x\n"})
     assert envtree("check", "--changed-since", str(tmp_path / "copy")).err.startswith("checked 1 bundle of 1 agent")
@@ -230,15 +231,15 @@ def test_of_projects_that_are_alike_the_base_is_not_read(
     write_files(tree, others)
     commit(tree)
     write_files(tree, {"projects/p1/agents/a.yaml": "description: another\n"})
-    begun: list[str] = []
+    started: list[str] = []
     begin = ProjectRunner.start
 
-    def noted(self: ProjectRunner, project: str, *more: Any) -> Run:
-        begun.append(project)
-        return begin(self, project, *more)
+    def record(self: ProjectRunner, project: str, *rest: Any) -> Run:
+        started.append(project)
+        return begin(self, project, *rest)
 
-    monkeypatch.setattr(ProjectRunner, "start", noted)
-    done = envtree("check", "--changed-since", "HEAD", "--jobs", "1")
-    assert done.code == 0, done
-    assert "checked 2 bundles of 1 agent" in done.err
-    assert sorted(begun) == (["p0", "p1", "p1", "p2", "shop"] if by_project else [])
+    monkeypatch.setattr(ProjectRunner, "start", record)
+    ran = envtree("check", "--changed-since", "HEAD", "--jobs", "1")
+    assert ran.code == 0, ran
+    assert "checked 2 bundles of 1 agent" in ran.err
+    assert sorted(started) == (["p0", "p1", "p1", "p2", "shop"] if by_project else [])

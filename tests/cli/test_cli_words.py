@@ -1,4 +1,4 @@
-"""What stands in a path, an argument or a file is only words to a terminal and a CI log (T73, T76, T89)."""
+"""The text of a path, an argument or a file is harmless in a terminal and a CI log (T73, T76, T89)."""
 
 import json
 import os
@@ -16,8 +16,8 @@ REF = ("--secrets", "ref", "-o", "{tmp}/out")
 
 
 def is_plain(ran: CommandResult) -> bool:
-    told = ran.out + ran.err
-    return not COMMAND.search(told) and all(line.isprintable() for line in told.split("\n"))
+    text = ran.out + ran.err
+    return not COMMAND.search(text) and all(line.isprintable() for line in text.split("\n"))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_committed_manifest_is_words(tree: Path, tmp_path: Path, envtree: RunC
     assert is_plain(ran), ran
 
 
-# Bytes that are no UTF-8.
+# Bytes that are not UTF-8.
 
 
 @pytest.mark.parametrize("arguments", [("check",), ("compile", *REF), ("show", BOT_ID)])
@@ -96,9 +96,9 @@ def test_an_input_is_utf_8(
 ) -> None:
     write_files(tree, {"organization.yaml": INPUT})
     words = [argument.format(tmp=tmp_path) for argument in arguments]
-    given = envtree(*words, "--input", os.fsdecode(b"SHA=a\xffb"))
-    assert given.code == 2
-    assert "UTF-8" in given.err
+    ran = envtree(*words, "--input", os.fsdecode(b"SHA=a\xffb"))
+    assert ran.code == 2
+    assert "UTF-8" in ran.err
     monkeypatch.setenv("OTHER", os.fsdecode(b"\xff"))
     monkeypatch.setenv("SHA", "é")
     assert envtree(*words).code == 0
@@ -117,7 +117,7 @@ def test_a_selector_is_utf_8(arguments: tuple[str, ...], tmp_path: Path, envtree
     assert ran.err.isascii()
 
 
-# A program is told whatever happens, but for a wrong command line.
+# Machine-readable output is complete in all cases except usage errors.
 
 CHECK = ("check", "--format", "json")
 COMPILE = ("compile", "--messages", "json", "--secrets", "ref", "-o", "{tmp}/out")
@@ -150,8 +150,8 @@ def test_json_is_not_there_when_the_command_line_is_wrong(
     ran = envtree(*words)
     assert (ran.code, ran.out) == (2, "")
     assert "no 'organization.yaml'" in ran.err
-    told = re.sub(r"\s+", " ", envtree(arguments[0], "--help").out)
-    assert f"{words[1]} json, stdout is always one JSON object, except after a usage error." in told
+    help_text = re.sub(r"\s+", " ", envtree(arguments[0], "--help").out)
+    assert f"{words[1]} json, stdout is always one JSON object, except after a usage error." in help_text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`envtree watch` as a process over a real tree that is edited, broken, mended, moved and removed meanwhile."""
+"""`envtree watch` as a process, while the tree is edited, broken, corrected, moved and removed."""
 
 import os
 import queue
@@ -19,30 +19,30 @@ from tests.support.command_line import BOT, ERROR, INPUT, ORGANIZATION, TREE, WA
 
 ROOT = Path(__file__).parents[2]
 ACME = ROOT / "examples/acme"
-# As long as something may take on a machine that is busy with other things; a test that passes waits for next to none.
+# The timeout on a busy machine; a test that passes hardly waits.
 PATIENCE = 60
 ROUND = re.compile(r"\d\d:\d\d:\d\d (.*) \(\d+\.\d\d s\)")
 CLERK = "projects/shop/agents/clerk.yaml"
 FINE = "execution_environment:\n  env_vars: {NAME: other}\n"
-# A test run may have been started with `nohup`, or in the background.
+# The signals may be ignored if the test run was started with `nohup`, or in the background.
 CODE = """
 import os, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 import envtree.engine.publish, envtree.frontend.read_files
-def noted(what, call):
+def record(kind, call):
     def wrapped(first, *rest, **named):
         with open(os.environ["NOTES"], "a") as notes:
-            print(what, getattr(first, "path", ""), file=notes)
+            print(kind, getattr(first, "path", ""), file=notes)
         return call(first, *rest, **named)
     return wrapped
-envtree.frontend.read_files.parse = noted("parse", envtree.frontend.read_files.parse)
-envtree.engine.publish.publish = noted("publish", envtree.engine.publish.publish)
+envtree.frontend.read_files.parse = record("parse", envtree.frontend.read_files.parse)
+envtree.engine.publish.publish = record("publish", envtree.engine.publish.publish)
 """
 
 
 class Watch:
-    """A process that watches, and what it says."""
+    """A watching process and its output."""
 
     def __init__(self, tmp_path: Path, tree: Path, words: tuple[str, ...], environ: dict[str, str]) -> None:
         (tmp_path / "code").mkdir(exist_ok=True)
@@ -68,36 +68,36 @@ class Watch:
         self._lines.put("")
 
     def line(self) -> str:
-        """The next line, whatever it is."""
+        """Return the next line."""
         line = self._lines.get(timeout=PATIENCE)
         assert line, "it has ended"
         return line
 
-    def until(self, wanted: str) -> list[str]:
-        """The lines up to one that holds some words."""
-        found = [self.line()]
-        while wanted not in found[-1]:
-            found.append(self.line())
-        return found
+    def until(self, text: str) -> list[str]:
+        """Return the lines up to one that contains a text."""
+        lines = [self.line()]
+        while text not in lines[-1]:
+            lines.append(self.line())
+        return lines
 
     def round(self) -> str:
-        """What the next line says of a change; there must be nothing else before it."""
+        """Return the summary of a change, which must be the next line."""
         line = self.line()
-        told = ROUND.fullmatch(line)
-        assert told, line
-        return told[1]
+        match = ROUND.fullmatch(line)
+        assert match, line
+        return match[1]
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-        """Send a signal; the exit code, and what was said on stderr."""
+        """Send a signal; return the exit code and stderr."""
         self.process.send_signal(number)
         code = self.process.wait(PATIENCE)
         assert self.process.stderr
         return code, self.process.stderr.read()
 
-    def noted(self, what: str) -> list[str]:
-        """What has happened so far, by path."""
+    def events(self, kind: str) -> list[str]:
+        """Return the paths of all events of a kind so far."""
         lines = [line.partition(" ") for line in self.notes.read_text().splitlines()]
-        return [path for found, _, path in lines if found == what]
+        return [path for event, _, path in lines if event == kind]
 
 
 Start = Callable[..., Watch]
@@ -105,24 +105,24 @@ Start = Callable[..., Watch]
 
 @pytest.fixture
 def start(tmp_path: Path, tree: Path) -> Iterator[Start]:
-    begun: list[Watch] = []
+    started: list[Watch] = []
 
     def start(*words: str, over: Path = tree, **environ: str) -> Watch:
-        begun.append(Watch(tmp_path, over, words, environ))
-        return begun[-1]
+        started.append(Watch(tmp_path, over, words, environ))
+        return started[-1]
 
     yield start
-    for one in begun:
-        one.process.kill()
-        one.process.wait()
-        one._thread.join()
-        for stream in (one.process.stdout, one.process.stderr):
+    for watch in started:
+        watch.process.kill()
+        watch.process.wait()
+        watch._thread.join()
+        for stream in (watch.process.stdout, watch.process.stderr):
             assert stream
             stream.close()
 
 
 def save(tree: Path, path: str, text: str) -> None:
-    """Write a file in one step, so that nobody sees half of it."""
+    """Write a file atomically."""
     draft = tree.parent / "draft"
     draft.write_text(text)
     (tree / path).parent.mkdir(parents=True, exist_ok=True)
@@ -136,15 +136,15 @@ def test_findings_come_and_go(start: Start, tree: Path) -> None:
     assert watch.round() == f"{BOT} changed: 2 bundles differ, no errors"
     save(tree, CLERK, ERROR)
     assert watch.round() == f"{CLERK} changed: no bundle differs, 1 error"
-    told = watch.until("hint:")
-    assert told[0] == f"{CLERK}:2:3: error ET201: 'env_var' is unknown"
+    lines = watch.until("hint:")
+    assert lines[0] == f"{CLERK}:2:3: error ET201: 'env_var' is unknown"
     save(tree, BOT, WARNING)
     assert watch.round() == f"{BOT} changed: 2 bundles differ, 1 error, 1 warning"
     assert watch.line().startswith(f"{BOT}:2:")
     watch.until("hint:")
     save(tree, CLERK, TREE[CLERK])
     assert watch.round() == f"{CLERK} changed: no bundle differs, 1 warning"
-    assert watch.line() == f"gone: {told[0]}"
+    assert watch.line() == f"gone: {lines[0]}"
     save(tree, CLERK, "# above\n" + TREE[CLERK])
     assert watch.round() == f"{CLERK} changed: no bundle differs, 1 warning"
     assert watch.end() == (143, "")
@@ -168,7 +168,7 @@ def test_files_come_go_and_are_renamed(start: Start, tree: Path) -> None:
     assert watch.round() == (f"projects/shop/agents/waiter.yaml new; {CLERK} gone: 2 bundles differ, no errors")
     (tree / BOT).unlink()
     assert watch.round() == f"{BOT} gone: 2 bundles differ, no errors"
-    # A folder that comes with all that is in it, as git brings it.
+    # A folder that appears with its content, as git creates it.
     write_files(tree.parent / "ready", {"team.yaml": "{}\n", "agents/a.yaml": "{}\n"})
     (tree.parent / "ready").rename(tree / "projects/shop/teams/new")
     new = "projects/shop/teams/new"
@@ -177,7 +177,7 @@ def test_files_come_go_and_are_renamed(start: Start, tree: Path) -> None:
     assert watch.round() == f"{new}/agents/b.yaml new: 2 bundles differ, no errors"
     shutil.rmtree(tree / new)
     assert watch.until("teams/new/team.yaml gone")
-    # What no run reads is told where it makes a difference.
+    # A file that the run does not read is reported if it makes a difference.
     (tree / "projects/shop/agents/clark.yml").write_text("{}\n")
     assert watch.until("clark.yml changed: no bundle differs, 1 error")
     assert watch.line().startswith("projects/shop/agents/clark.yml:1:1: error ET122")
@@ -238,19 +238,19 @@ def test_bundles_are_written_and_their_folder_is_not_watched(start: Start, tree:
     assert watch.round() == f"{BOT} changed: 2 bundles differ in '{tree}/out', no errors"
     watch.line()
     assert watch.end() == (143, "")
-    # One for each line: had it heard of what it wrote, it would have gone on and on.
-    assert len(watch.noted("publish")) == 4
+    # One for each line: if it reacted to its own output, it would never stop.
+    assert len(watch.events("publish")) == 4
 
 
 def test_only_what_was_saved_is_read_again(start: Start, tree: Path) -> None:
     watch = start()
     watch.round()
-    assert sorted(watch.noted("parse")) == sorted(TREE)
+    assert sorted(watch.events("parse")) == sorted(TREE)
     save(tree, BOT, FINE)
     watch.round()
     save(tree, BOT, TREE[BOT])
     watch.round()
-    assert watch.noted("parse")[len(TREE) :] == [BOT, BOT]
+    assert watch.events("parse")[len(TREE) :] == [BOT, BOT]
 
 
 def test_selectors_inputs_and_warnings_that_count(start: Start, tree: Path) -> None:
@@ -260,7 +260,7 @@ def test_selectors_inputs_and_warnings_that_count(start: Start, tree: Path) -> N
     save(tree, CLERK, WARNING)
     assert watch.round() == f"{CLERK} changed: wrote nothing, 1 warning"
     watch.until("hint:")
-    # An input that is declared no more is told where it is used, and ends nothing.
+    # If the declaration of an input is removed, the error is reported where it is used, and watching continues.
     save(tree, CLERK, TREE[CLERK])
     watch.until("gone:")
     save(tree, "organization.yaml", INPUT.replace("inputs: {SHA: {}}\n", ""))
@@ -288,7 +288,7 @@ def test_an_input_need_not_be_set_where_nothing_is_written(start: Start, tree: P
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("writes", [False, True])
 def test_a_signal_ends_it_calmly(number: signal.Signals, writes: bool, start: Start, tree: Path) -> None:
-    """Also after a commit, when other commands are as good as done."""
+    """Also after a commit, after which other commands ignore signals."""
     watch = start(*(("-o", str(tree / "out"), "--secrets", "ref") if writes else ()))
     watch.round()
     assert watch.end(number) == (128 + number, "")
@@ -357,7 +357,7 @@ def test_a_system_that_refuses_to_watch_is_the_machine(reason: str, start: Start
 
 
 @pytest.mark.parametrize(
-    ("files", "words", "code", "said"),
+    ("files", "words", "code", "summary"),
     [
         ({}, (), 0, "checked 3 bundles, no errors"),
         ({BOT: WARNING}, (), 0, "checked 3 bundles, 1 warning"),
@@ -368,14 +368,14 @@ def test_a_system_that_refuses_to_watch_is_the_machine(reason: str, start: Start
     ],
 )
 def test_once_ends_with_how_it_stands(
-    files: dict[str, str], words: tuple[str, ...], code: int, said: str, tree: Path, envtree: RunCommand
+    files: dict[str, str], words: tuple[str, ...], code: int, summary: str, tree: Path, envtree: RunCommand
 ) -> None:
     write_files(tree, files)
     out = str(tree.parent / "out")
     ran = envtree("watch", "--once", *(word.format(out=out) for word in words))
-    told = ROUND.fullmatch(ran.out.splitlines()[0])
-    assert told
-    assert (ran.code, told[1], ran.err) == (code, said.format(out=out), "")
+    match = ROUND.fullmatch(ran.out.splitlines()[0])
+    assert match
+    assert (ran.code, match[1], ran.err) == (code, summary.format(out=out), "")
 
 
 @pytest.mark.parametrize("words", [("--secrets", "ref"), ("--format", "k8s")])
@@ -392,15 +392,15 @@ def test_an_input_that_is_not_declared_is_a_mistake(envtree: RunCommand) -> None
 def test_what_git_ignores_or_nobody_sees_does_not_matter(tree: Path) -> None:
     subprocess.run(["git", "init", "-q", tree], check=True)
     write_files(tree, {".gitignore": "*.log\nbuild/\n"})
-    one = DirectoryTree(tree)
+    directory_tree = DirectoryTree(tree)
     for path in (BOT, "gone.yaml", "agents", ".sops.yaml", "projects/.gitignore", "."):
-        assert _is_any_relevant(one, [path]), path
+        assert _is_any_relevant(directory_tree, [path]), path
     for path in (".git/index", ".git", "a.log", "build/x.yaml", "projects/.a.yaml.swp", ".venv/lib/x.yaml", ".env"):
-        assert not _is_any_relevant(one, [path]), path
-    assert _is_any_relevant(one, ["a.log", BOT])
-    # A tree in a folder that is ignored was named on purpose.
+        assert not _is_any_relevant(directory_tree, [path]), path
+    assert _is_any_relevant(directory_tree, ["a.log", BOT])
+    # A tree in an ignored folder was named on purpose.
     write_files(tree, {".gitignore": "*\n"})
-    assert _is_any_relevant(one, [BOT])
+    assert _is_any_relevant(directory_tree, [BOT])
 
 
 def test_the_readme_shows_what_it_says(start: Start, tmp_path: Path, envtree: RunCommand) -> None:
@@ -408,17 +408,17 @@ def test_the_readme_shows_what_it_says(start: Start, tmp_path: Path, envtree: Ru
     base = tmp_path / "demo/environments/base.yaml"
     sound = base.read_text()
     watch = start(over=tmp_path / "demo")
-    said = [watch.line()]
+    lines = [watch.line()]
     save(tmp_path / "demo", "environments/base.yaml", sound.replace("info", "inof"))
-    said += watch.until("hint:")
+    lines += watch.until("hint:")
     save(tmp_path / "demo", "environments/base.yaml", sound)
-    said += watch.until("gone:")
+    lines += watch.until("gone:")
     readme = (ROOT / "README.md").read_text("utf-8")
-    shown = re.findall(r"^```text\n\$ envtree -C demo watch\n(.*?)```$", readme, re.MULTILINE | re.DOTALL)[
+    documented = re.findall(r"^```text\n\$ envtree -C demo watch\n(.*?)```$", readme, re.MULTILINE | re.DOTALL)[
         0
     ].splitlines()
-    assert [ROUND.sub(r"\1", line) for line in shown] == [
-        ROUND.sub(r"\1", line).replace(f"'{tmp_path}/demo'", "'demo'") for line in said
+    assert [ROUND.sub(r"\1", line) for line in documented] == [
+        ROUND.sub(r"\1", line).replace(f"'{tmp_path}/demo'", "'demo'") for line in lines
     ]
 
 
@@ -436,7 +436,7 @@ def test_a_tree_that_was_broken_at_first_is_compared_with_what_lies_there(
 
 
 def test_what_an_error_hides_is_neither_gone_nor_new(start: Start, tree: Path) -> None:
-    """A declaration that nobody uses is told of a whole tree only, and what a file says as long as it can be read."""
+    """Unused declarations are reported for a whole tree only, and findings of a file as long as it can be read."""
     write_files(tree, {"organization.yaml": f"{ORGANIZATION}variables: {{NEVER: {{}}}}\n", CLERK: WARNING})
     watch = start()
     assert watch.round().endswith("checked 4 bundles, 2 warnings")
