@@ -61,12 +61,12 @@ def program(name: str) -> str:
 def run(folder: Path, *command: str, **environ: str) -> bytes:
     """Run a program and return its stdout; `folder` is its home, and of our environment it has only PATH."""
     variables = {"PATH": os.environ["PATH"], "HOME": str(folder), **AMBIENT_VARIABLES, **environ}
-    done = subprocess.run(
+    result = subprocess.run(
         [program(command[0]), *command[1:]], cwd=folder, env=variables, capture_output=True, check=False
     )
-    if done.returncode:
-        raise RejectedError(done.stderr.decode(errors="replace")[-2000:])
-    return done.stdout
+    if result.returncode:
+        raise RejectedError(result.stderr.decode(errors="replace")[-2000:])
+    return result.stdout
 
 
 def _write_input(data: bytes, folder: Path, name: str = "given.env") -> str:

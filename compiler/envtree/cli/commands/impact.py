@@ -68,8 +68,8 @@ def _resolve_path(text: str, tree: DirectoryTree, known_paths: Collection[str]) 
             return path
     names = [path for _, path in candidates]
     suggestion = next(filter(None, (nearest_name(name, known_paths) for name in names)), "")
-    places = "this folder, to the root of the tree, or to that of the repository"
-    hint = f"did you mean '{suggestion}'?" if suggestion else f"name a file relative to {places}"
+    locations = "this folder, to the root of the tree, or to that of the repository"
+    hint = f"did you mean '{suggestion}'?" if suggestion else f"name a file relative to {locations}"
     raise usage_error(f"there is no file '{text}'", hint)
 
 

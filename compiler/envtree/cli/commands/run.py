@@ -80,8 +80,8 @@ def run(options: RunOptions) -> int:
 def _check_command_line(options: RunOptions) -> None:
     """Raise a usage error if the command or the bundle is missing, or --inherit names a variable of sops."""
     if options.id is None or not (options.command or options.bundle):
-        what = "the command is" if options.bundle or options.id else "the bundle and the command are"
-        raise usage_error(f"{what} missing", "write: envtree run ID -- COMMAND ARGUMENTS")
+        subject = "the command is" if options.bundle or options.id else "the bundle and the command are"
+        raise usage_error(f"{subject} missing", "write: envtree run ID -- COMMAND ARGUMENTS")
     sops_variables = sorted(filter(is_sops_variable, options.inherit))
     if sops_variables:
         raise usage_error(

@@ -53,7 +53,7 @@ def compute_bundle(tree: DirectoryTree, id: str, inputs: dict[str, str], *, reve
         if run.workspace and id not in run.ids:
             # Suggestions need the ids of the whole tree.
             ids = run.ids if reveal else Run(request._replace(tree=tree)).ids
-            of_agent = [other for other in ids if other.startswith(f"{id}@")]
+            of_agent = [bundle_id for bundle_id in ids if bundle_id.startswith(f"{id}@")]
             hint = f"name an environment too: {', '.join(of_agent)}" if of_agent else did_you_mean(id, ids)
             raise usage_error(f"there is no bundle '{id}'", hint)
         first_new = len(run.diags)

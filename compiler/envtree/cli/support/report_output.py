@@ -18,7 +18,7 @@ _FILE_BITS = disk.FILE_BITS["ref"]
 
 
 class RenderOptions(NamedTuple):
-    """What a format needs besides the report; `repository_prefix` is the path of the tree within its repository."""
+    """The settings of a format; `repository_prefix` is the path of the tree within its repository."""
 
     repository_prefix: str = ""
     read_lines: FileLines = lambda path: ()
