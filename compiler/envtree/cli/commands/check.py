@@ -75,7 +75,12 @@ def run(options: CheckOptions) -> ExitCode:
             return ExitCode.FAILURE if fix_result.changes and not options.exit_zero else ExitCode.OK
         write_changes(fix_result.changes, tree.root)
     printer = ReportPrinter(
-        render_options, options.form, options.color, sys.stdout, files, quiet=options.output is not None
+        render_options,
+        form=options.form,
+        color=options.color,
+        stream=sys.stdout,
+        files=files,
+        quiet=options.output is not None,
     )
 
     def report() -> int:

@@ -118,7 +118,16 @@ class _WatchSession:
             self._refresh_snapshot(recorded_tree, allow_undeclared_inputs=False)
         prefix = "" if self._options.once else f"watching '{_relative_to_cwd(self._tree.root)}': "
         self._print_line(f"{prefix}{self._summary()}", started)
-        self._print_findings(SnapshotDiff((), (), (), 0, self.snapshot.findings, ()))
+        self._print_findings(
+            SnapshotDiff(
+                changed=(),
+                added=(),
+                removed=(),
+                changed_bundle_count=0,
+                new_findings=self.snapshot.findings,
+                removed_findings=(),
+            )
+        )
 
     def refresh(self, paths: Collection[str]) -> None:
         """Run again unless no changed path can affect the tree, and print the difference."""
