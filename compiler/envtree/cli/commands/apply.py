@@ -81,12 +81,14 @@ def _load_desired(tree: DirectoryTree, saved_plan: SavedPlan | None, options: Ap
     desired = load_desired_state(
         tree, options.inputs, options.color, decrypter_factory(tree) if options.vault else None
     )
-    return desired._replace(desired=saved_plan.desired) if saved_plan and isinstance(desired, DesiredState) else desired
+    return (
+        desired._replace(resources=saved_plan.desired) if saved_plan and isinstance(desired, DesiredState) else desired
+    )
 
 
 def _push_secrets(access: ApiConfig, desired: DesiredState) -> None:
     with vault_client(access) as client:
-        push_secrets(client, secret_names(desired.desired), desired.secret_values, desired.organization, _print_step)
+        push_secrets(client, secret_names(desired.resources), desired.secret_values, desired.organization, _print_step)
 
 
 def _print_step(message: str) -> None:
@@ -97,7 +99,7 @@ def _apply_plan(
     client: Client, desired: DesiredState, saved_plan: SavedPlan | None, ids_file: IdsFile, options: ApplyOptions
 ) -> None:
     live = read_live_state(client, desired.organization)
-    plan = make_plan(desired.desired, live, ids_file.ids)
+    plan = make_plan(desired.resources, live, ids_file.ids)
     if saved_plan and not saved_plan.matches(plan):
         message = "the control plane, or what we know of it, has changed since the plan was made"
         raise RefusedError("ET904", message, "make a new plan, and look at it")
@@ -110,7 +112,7 @@ def _apply_plan(
         store_managed_ids(ids_file.path, ids)
 
     apply_plan(plan, live, current_ids, ApplyContext(client, store_ids, _print_step, options.prune))
-    remaining = make_plan(desired.desired, read_live_state(client, desired.organization), current_ids)
+    remaining = make_plan(desired.resources, read_live_state(client, desired.organization), current_ids)
     _report_result(plan, remaining, options)
 
 

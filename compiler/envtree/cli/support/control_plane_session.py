@@ -38,7 +38,7 @@ class DesiredState(NamedTuple):
     """The resources that a tree declares, their organization, and the secret values if a decrypter was given."""
 
     organization: str
-    desired: tuple[DesiredResource, ...]
+    resources: tuple[DesiredResource, ...]
     secret_values: SecretValues
 
 
@@ -97,7 +97,7 @@ def plan_against_live(directory: Path, ids_path: str, inputs: Mapping[str, str],
     ids = load_ids_file(tree, ids_path, desired.organization).ids
     with control_plane_client(access) as client:
         live = read_live_state(client, desired.organization)
-    return LivePlan(make_plan(desired.desired, live, ids), ids)
+    return LivePlan(make_plan(desired.resources, live, ids), ids)
 
 
 class IdsFile(NamedTuple):
