@@ -1,4 +1,4 @@
-"""What each layer of a bundle says of one place, whether it wins or not."""
+"""The statements of a bundle's layers about one path, effective or not."""
 
 from typing import NamedTuple
 
@@ -11,11 +11,12 @@ from envtree.model.value_path import ValuePath
 
 
 class LayerStatement(NamedTuple):
-    """What a layer says: the node that speaks of the place, and whether it stands there or on a map around it.
+    """The statement of a layer about a path: the node that sets, replaces or removes the value there.
 
-    Around it stands what takes the place away or replaces all of it: a directive, or a value that is no map. `span` is
-    the place of the value, inside a directive if there is one. `replaced` has, for each directive that replaces all of
-    a map around the place, how many keys lead from that map to the place.
+    `is_exact` means that the node is at the path. Otherwise it is on a map around the path, and removes the path or
+    replaces the map: a directive, or a value that is no map. `span` is the location of the value, inside a directive if
+    there is one. `replaced_depths` has, for each directive that replaces a whole map around the path, the number of
+    keys from that map to the path.
     """
 
     layer: Layer
@@ -25,7 +26,7 @@ class LayerStatement(NamedTuple):
     replaced_depths: frozenset[int]
 
     def lacks_value_of(self, other: "LayerStatement") -> bool:
-        """Whether only the map that a directive puts there has the place no more, and the directive is no news."""
+        """Report whether only a replacement map lacks the path, which `other` has under the same directives."""
         return (
             other.is_exact
             and not self.is_exact
@@ -34,14 +35,14 @@ class LayerStatement(NamedTuple):
         )
 
 
-def list_statements(stack: Stack, place: ValuePath) -> tuple[LayerStatement, ...]:
-    """What the layers say of a place, the lowest first; a layer that does not speak of it is left out."""
-    found = (_find_statement(layer, place) for layer in stack.layers)
-    return tuple(said for said in found if said)
+def list_statements(stack: Stack, value_path: ValuePath) -> tuple[LayerStatement, ...]:
+    """Return the statements of the layers about a path, lowest first; layers without one are left out."""
+    statements = (_find_statement(layer, value_path) for layer in stack.layers)
+    return tuple(statement for statement in statements if statement)
 
 
 def are_nodes_equal(left: Node, right: Node) -> bool:
-    """Whether two nodes say the same, wherever they stand: their texts, ciphertexts included, and their types."""
+    """Report whether two nodes have the same texts, ciphertexts included, and types, whatever their positions."""
     if left is right:
         return True
     if isinstance(left, ScalarNode) and isinstance(right, ScalarNode):
@@ -49,44 +50,49 @@ def are_nodes_equal(left: Node, right: Node) -> bool:
     if isinstance(left, SequenceNode) and isinstance(right, SequenceNode):
         return len(left.items) == len(right.items) and all(map(are_nodes_equal, left.items, right.items))
     if isinstance(left, MappingNode) and isinstance(right, MappingNode):
-        alike = left.entries.keys() == right.entries.keys()
-        return alike and all(are_nodes_equal(child, right.entries[key]) for key, child in left.entries.items())
+        same_keys = left.entries.keys() == right.entries.keys()
+        return same_keys and all(are_nodes_equal(child, right.entries[key]) for key, child in left.entries.items())
     return False
 
 
 class StatementIdentities:
-    """What the layers of many bundles say of a place, told apart without comparing it."""
+    """Identifies the statements of many bundles' layers without comparing their values."""
 
     def __init__(self) -> None:
         self._node_ids: dict[ValuePath, dict[Layer, int]] = {}
 
-    def identify(self, stack: Stack, place: ValuePath) -> tuple[int, ...]:
-        """The layers that speak of a place, and the nodes with which they do, by identity; all of them live on."""
-        known = self._node_ids.setdefault(place, {})
-        found: list[int] = []
+    def identify(self, stack: Stack, value_path: ValuePath) -> tuple[int, ...]:
+        """Return the identities of the layers with a statement about a path, and of its nodes.
+
+        The objects must stay alive, or another object may get the same id.
+        """
+        node_ids = self._node_ids.setdefault(value_path, {})
+        identities: list[int] = []
         for layer in stack.layers:
-            node = known.get(layer)
-            if node is None:
-                said = _find_statement(layer, place)
-                node = known[layer] = id(said.node) if said else 0
-            if node:
-                found += (id(layer), node)
-        return tuple(found)
+            node_id = node_ids.get(layer)
+            if node_id is None:
+                statement = _find_statement(layer, value_path)
+                node_id = node_ids[layer] = id(statement.node) if statement else 0
+            if node_id:
+                identities += (id(layer), node_id)
+        return tuple(identities)
 
 
-def _find_statement(layer: Layer, place: ValuePath) -> LayerStatement | None:
-    outermost = place.layer_node(layer)
+def _find_statement(layer: Layer, value_path: ValuePath) -> LayerStatement | None:
+    outermost = value_path.layer_node(layer)
     if outermost is None:
         return None
-    if place.root == "model":
-        found = _StatementMatch(outermost, True)
+    if value_path.root == "model":
+        match = _StatementMatch(outermost, True)
     else:
-        names = place.root == "sections" and place.path[0] == "secrets"
-        found = _match_path(outermost, place.path, names=names)
-    if found.node is None:
+        has_name_lists = value_path.root == "sections" and value_path.path[0] == "secrets"
+        match = _match_path(outermost, value_path.path, has_name_lists=has_name_lists)
+    if match.node is None:
         return None
-    span = Span(place.layer_file(layer), *_unwrap_directive(found.node).mark)
-    return LayerStatement(layer, found.node, found.is_exact, span, found.replaced_depths)
+    span = Span(value_path.layer_file(layer), *_unwrap_directive(match.node).mark)
+    return LayerStatement(
+        layer=layer, node=match.node, is_exact=match.is_exact, span=span, replaced_depths=match.replaced_depths
+    )
 
 
 class _StatementMatch(NamedTuple):
@@ -95,22 +101,22 @@ class _StatementMatch(NamedTuple):
     replaced_depths: frozenset[int] = frozenset()
 
 
-def _match_path(node: Node, path: KeyPath, *, names: bool) -> _StatementMatch:
-    """The node that speaks of a path; with `names` a list of names stands for a map."""
+def _match_path(node: Node, path: KeyPath, *, has_name_lists: bool) -> _StatementMatch:
+    """Find the node with a statement about a path; with `has_name_lists` a list of names counts as a map."""
     while path:
         if isinstance(node, MappingNode) and is_directive(node):
             inner = _directive_value(node)
-            found = _match_path(inner, path, names=names) if inner else _StatementMatch(None, False)
-            # Of what it does not hold, `$value` says nothing, and the others take it away.
+            match = _match_path(inner, path, has_name_lists=has_name_lists) if inner else _StatementMatch(None, False)
+            # `$value` says nothing of keys that it does not contain; the other directives remove them.
             if "$value" in node.entries:
-                return found
-            replaced = found.replaced_depths | ({len(path)} if "$replace" in node.entries else set())
-            named = found.node or _find_named_item(node, path)
-            return _StatementMatch(named or node, found.is_exact if found.node else False, replaced)
+                return match
+            replaced = match.replaced_depths | ({len(path)} if "$replace" in node.entries else set())
+            matched_node = match.node or _find_named_item(node, path)
+            return _StatementMatch(matched_node or node, match.is_exact if match.node else False, replaced)
         if not isinstance(node, MappingNode):
             return (
                 _StatementMatch(_find_named_item(node, path), True)
-                if names and isinstance(node, SequenceNode)
+                if has_name_lists and isinstance(node, SequenceNode)
                 else _StatementMatch(node, False)
             )
         child = node.entries.get(f"${path[0]}" if path[0].startswith("$") else path[0])
@@ -121,7 +127,7 @@ def _match_path(node: Node, path: KeyPath, *, names: bool) -> _StatementMatch:
 
 
 def _find_named_item(node: Node, path: KeyPath) -> Node | None:
-    """The element of a list, as `secrets` may be written, that names the key."""
+    """Find the element that names the key in a list, the short form of `secrets`."""
     operands = node.entries.values() if isinstance(node, MappingNode) else (node,)
     lists = (operand for operand in operands if isinstance(operand, SequenceNode))
     items = (item for operand in lists for item in operand.items if isinstance(item, ScalarNode))

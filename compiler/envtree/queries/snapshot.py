@@ -1,4 +1,4 @@
-"""How a tree stands after one run and after the next: which files, bundles and findings came, changed and went."""
+"""Snapshots of a watched tree after each run, and their difference in files, bundles and findings."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,23 +18,23 @@ from envtree.system.disk import MANIFEST_FILE
 
 @dataclass(frozen=True)
 class DigestingTree(TreeWrapper):
-    """A tree, and in `digests` what was read of it: path to the SHA-256 of the content."""
+    """A tree that records the SHA-256 of each file that is read, by path, in `digests`."""
 
     digests: dict[str, str] = field(default_factory=dict)
 
     def read(self, path: str, *, limit: int = FILE_LIMIT) -> bytes | ReadProblem:
-        """The bytes of a file."""
+        """Read a file, and record its digest."""
         data = self.base.read(path, limit=limit)
-        # A manifest is looked at to tell that its folder is an output, and says nothing about the tree.
+        # A manifest is read only to recognise an output folder; it is not a part of the tree.
         if isinstance(data, bytes) and not path.endswith(f"/{MANIFEST_FILE}"):
             self.digests[path] = sha256(data).hexdigest()
         return data
 
 
 class Snapshot(NamedTuple):
-    """How a tree stood: its files by digest, its bundles by what tells two versions apart, and what was found.
+    """A tree after a run: the digests of its files, a comparison value for each of its bundles, and the findings.
 
-    `held` are findings from before that the last run could not look for; `stop` is what kept it from ending.
+    `carried_over` are earlier findings that the last run could not check; `interruption` is the error that stopped it.
     """
 
     files: Mapping[str, str] = {}
@@ -45,12 +45,12 @@ class Snapshot(NamedTuple):
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All that is known to be wrong."""
+        """All current findings."""
         return (*self.interruption, *self.report.findings, *self.carried_over)
 
 
 class SnapshotDiff(NamedTuple):
-    """What one run found otherwise than the one before: paths of files, the number of bundles, findings."""
+    """Differences between two snapshots: paths of files, the number of bundles, and findings."""
 
     changed: tuple[str, ...]
     added: tuple[str, ...]
@@ -66,52 +66,60 @@ class SnapshotDiff(NamedTuple):
 def next_snapshot(
     previous: Snapshot, outcome: RunOutcome, files: Mapping[str, str], bundles: Mapping[str, object]
 ) -> Snapshot:
-    """How the tree stands after a run that came to its end, with the files it read and the bundles it made."""
+    """Return the snapshot after a completed run, with the files that it read and the bundles that it made."""
     report = RunReport(outcome.findings, outcome.not_checked, outcome.checked)
-    # With an error somewhere a bundle that is not there may only be spoiled, and nobody looked for some findings.
-    broken = any(finding.severity is Severity.ERROR for finding in outcome.findings)
-    if not broken:
+    # With an error, a missing bundle may only have failed, and some checks were not made.
+    has_errors = any(finding.severity is Severity.ERROR for finding in outcome.findings)
+    if not has_errors:
         return Snapshot(files, bundles, report)
     return Snapshot(files, {**previous.bundles, **bundles}, report, tuple(_carried_over_findings(previous, outcome)))
 
 
 def interrupted(previous: Snapshot, reason: ReportedError, files: Mapping[str, str]) -> Snapshot:
-    """How it stands after a run that was stopped: as before, but for that."""
+    """Return the snapshot after a run that was stopped: the previous one with the reason, and the files read."""
     return previous._replace(files={**previous.files, **files}, interruption=error_report(reason).findings)
 
 
 def compare_snapshots(previous: Snapshot, current: Snapshot) -> SnapshotDiff:
-    """What differs."""
-    old, new = previous.files, current.files
-    known, found = _findings_by_fingerprint(previous.findings), _findings_by_fingerprint(current.findings)
+    """Compare two snapshots."""
+    old_files, new_files = previous.files, current.files
+    old_findings, new_findings = _findings_by_fingerprint(previous.findings), _findings_by_fingerprint(current.findings)
     return SnapshotDiff(
-        tuple(sorted(path for path in new if old.get(path, new[path]) != new[path])),
-        tuple(sorted(new.keys() - old.keys())),
-        tuple(sorted(old.keys() - new.keys())),
-        sum(
+        changed=tuple(sorted(path for path in new_files if old_files.get(path, new_files[path]) != new_files[path])),
+        added=tuple(sorted(new_files.keys() - old_files.keys())),
+        removed=tuple(sorted(old_files.keys() - new_files.keys())),
+        changed_bundle_count=sum(
             previous.bundles.get(id) != current.bundles.get(id)
             for id in previous.bundles.keys() | current.bundles.keys()
         ),
-        tuple(finding for key, finding in found.items() if key not in known),
-        tuple(finding for key, finding in known.items() if key not in found),
+        new_findings=tuple(finding for key, finding in new_findings.items() if key not in old_findings),
+        removed_findings=tuple(finding for key, finding in old_findings.items() if key not in new_findings),
     )
 
 
-def evict_stale_documents(memory: DocumentCache, files: Mapping[str, str]) -> None:
-    """Take out of a memory what no file says any more."""
-    for key in [key for key in memory if files.get(key[0]) != key[2]]:
-        del memory[key]
+def evict_stale_documents(cache: DocumentCache, files: Mapping[str, str]) -> None:
+    """Remove cached documents whose content no file of the tree has any more."""
+    for key in [key for key in cache if files.get(key[0]) != key[2]]:
+        del cache[key]
 
 
 def _carried_over_findings(previous: Snapshot, outcome: RunOutcome) -> Iterable[Finding]:
-    """The findings from before that a run over a broken tree had no way to repeat."""
-    found = _findings_by_fingerprint(outcome.findings)
-    unread = {one.diagnostic.span.path for one in outcome.findings if is_read_failure(one.diagnostic.code)}
-    spoiled = {*outcome.ids, *previous.bundles} - {*outcome.checked}
+    """Yield the earlier findings that a run over a tree with errors could not check again."""
+    current = _findings_by_fingerprint(outcome.findings)
+    unread_files = {
+        finding.diagnostic.span.path for finding in outcome.findings if is_read_failure(finding.diagnostic.code)
+    }
+    unchecked_ids = {*outcome.ids, *previous.bundles} - {*outcome.checked}
     for key, finding in _findings_by_fingerprint((*previous.report.findings, *previous.carried_over)).items():
-        one = finding.diagnostic
-        hidden = one.code in WHOLE_TREE_CODES or (finding.bundles and spoiled.issuperset(finding.bundles))
-        if key not in found and finding.severity is not Severity.ERROR and (hidden or one.span.path in unread):
+        diagnostic = finding.diagnostic
+        unchecked = diagnostic.code in WHOLE_TREE_CODES or (
+            finding.bundles and unchecked_ids.issuperset(finding.bundles)
+        )
+        if (
+            key not in current
+            and finding.severity is not Severity.ERROR
+            and (unchecked or diagnostic.span.path in unread_files)
+        ):
             yield finding
 
 

@@ -1,4 +1,4 @@
-"""What differs between two trees: the values of their bundles, grouped, each with the lines that made it differ."""
+"""Compare two trees: the values of their bundles that differ, grouped, each with the lines that caused it."""
 
 from collections.abc import Callable
 
@@ -11,9 +11,9 @@ from envtree.queries.diff.whole_tree import compare_whole_trees
 def diff(
     base: LabelledTree, head: LabelledTree, check_scope: Callable[[ComparisonScope], None] = lambda _: None
 ) -> Diff:
-    """Compare two trees. One without an organization has no bundles.
+    """Compare two trees; a tree without an organization has no bundles.
 
-    `fit` hears what there is to compare as soon as this is known, and may raise.
+    `check_scope` receives the scope of the comparison as soon as it is known, and may raise.
     """
     return compare_by_project(base, head, check_scope) or compare_whole_trees(base, head, check_scope)
 

@@ -1,4 +1,4 @@
-"""The bundles that two runs have both, and those that only one has."""
+"""Pair the bundles of two runs, and list those that only one run has."""
 
 from collections.abc import Collection, Iterator
 from collections.abc import Set as AbstractSet
@@ -11,7 +11,10 @@ from envtree.queries.diff.tree_side import BundlePair, TreeSide
 
 
 def pair_bundles(base: Run, head: Run, selected_ids: Collection[str]) -> Iterator[BundlePair]:
-    """The bundles of both runs that are `among` these; one that is early waits for its twin, and few do."""
+    """Yield the bundles in `selected_ids` that both runs have, as pairs.
+
+    Both runs advance in step: a bundle waits for its counterpart, and few wait at a time.
+    """
     waiting: tuple[dict[str, BundleResult], ...] = ({}, {})
     streams = {0: base.results(), 1: head.results()}
     while streams:
@@ -21,9 +24,9 @@ def pair_bundles(base: Run, head: Run, selected_ids: Collection[str]) -> Iterato
                 del streams[side]
                 continue
             id = result.bundle.target.id
-            twin = waiting[1 - side].pop(id, None)
-            if twin:
-                yield BundlePair(twin, result) if side else BundlePair(result, twin)
+            counterpart = waiting[1 - side].pop(id, None)
+            if counterpart:
+                yield BundlePair(counterpart, result) if side else BundlePair(result, counterpart)
             elif id in selected_ids:
                 waiting[side][id] = result
 
@@ -31,7 +34,10 @@ def pair_bundles(base: Run, head: Run, selected_ids: Collection[str]) -> Iterato
 def diff_bundle_sets(
     base_ids: AbstractSet[str], head_ids: AbstractSet[str], base: TreeSide, head: TreeSide
 ) -> tuple[tuple[BundleChange, ...], frozenset[str]]:
-    """The bundles that only one of two runs has, by their ids; and those for which an error may be why."""
+    """Return the bundles that only one run has, sorted by id, and the ids whose absence an error may explain.
+
+    The latter count as not compared.
+    """
     uncertain = frozenset(id for id in base_ids ^ head_ids if is_uncertain(id, base, head))
     return tuple(
         BundleChange(id, "added" if id in head_ids else "removed", find_target_causes(id, base, head))

@@ -1,4 +1,7 @@
-"""Compare two trees project by project; of a project that is alike in both no bundle is compared, and one side read."""
+"""Compare two trees project by project.
+
+A project that is alike in both trees is read on one side only, and none of its bundles is compared.
+"""
 
 from collections import deque
 from collections.abc import Callable, Collection, Container, Iterable, Mapping
@@ -29,7 +32,7 @@ from envtree.queries.diff.tree_side import TreeSide, make_tree_side
 
 
 class _ProjectDiff(NamedTuple):
-    """What came of a project: what was found on each side that has it, and what differs."""
+    """Comparison of one project: its result on each side that has it, and the differences."""
 
     results: tuple[ProjectResult | None, ProjectResult | None]
     unchanged: int
@@ -42,166 +45,204 @@ class _ProjectDiff(NamedTuple):
 def compare_by_project(
     base: LabelledTree, head: LabelledTree, check_scope: Callable[[ComparisonScope], None]
 ) -> Diff | None:
-    """What differs; None if anything is wrong with either tree outside of projects, or needs all of one at once."""
-    sides = ProjectRunner(base.request, continue_on_error=True), ProjectRunner(head.request, continue_on_error=True)
-    if not all(side.is_possible(()) for side in sides):
+    """Compare two trees project by project.
+
+    Returns None if there is an error outside of projects in either tree, or something needs a whole tree at once.
+    """
+    runners = ProjectRunner(base.request, continue_on_error=True), ProjectRunner(head.request, continue_on_error=True)
+    if not all(runner.is_possible(()) for runner in runners):
         return None
-    told = _ProjectComparison(*sides, head.request.progress).compare_all()
-    if told is None:
+    project_diffs = _ProjectComparison(*runners, head.request.progress).compare_all()
+    if project_diffs is None:
         return None
-    for n, side in enumerate(sides):
-        side.conclude({project: unit for project, one in told.items() if (unit := one.results[n])})
-    if not all(side.is_done for side in sides):
+    for number, runner in enumerate(runners):
+        runner.conclude(
+            {
+                project: result
+                for project, project_diff in project_diffs.items()
+                if (result := project_diff.results[number])
+            }
+        )
+    if not all(runner.is_done for runner in runners):
         return None
-    one, other = (_summarize_run(side) for side in sides)
-    # Over errors nobody knows what there would be.
-    ids = (*one.outcome.ids, *other.outcome.ids) if one.is_error_free and other.is_error_free else ()
-    check_scope(ComparisonScope(declared_inputs(one.outcome.workspace, other.outcome.workspace), frozenset(ids)))
-    return _assemble_diff((base, head), sides, (one, other), told.values())
+    base_summary, head_summary = (_summarize_run(runner) for runner in runners)
+    # With errors the list of bundles is not reliable.
+    ids = (
+        (*base_summary.outcome.ids, *head_summary.outcome.ids)
+        if base_summary.is_error_free and head_summary.is_error_free
+        else ()
+    )
+    check_scope(
+        ComparisonScope(declared_inputs(base_summary.outcome.workspace, head_summary.outcome.workspace), frozenset(ids))
+    )
+    return _assemble_diff((base, head), runners, (base_summary, head_summary), project_diffs.values())
 
 
 def _assemble_diff(
-    named: tuple[LabelledTree, LabelledTree],
-    sides: tuple[ProjectRunner, ProjectRunner],
-    looked: tuple[RunSummary, RunSummary],
-    parts: Collection[_ProjectDiff],
+    trees: tuple[LabelledTree, LabelledTree],
+    runners: tuple[ProjectRunner, ProjectRunner],
+    summaries: tuple[RunSummary, RunSummary],
+    project_diffs: Collection[_ProjectDiff],
 ) -> Diff:
-    (base, head), (one, other), roots = named, looked, (_root_side(sides[0]), _root_side(sides[1]))
-    new, gone = compare_findings(one, other)
+    (base, head), (base_summary, head_summary), roots = (
+        trees,
+        summaries,
+        (_root_side(runners[0]), _root_side(runners[1])),
+    )
+    new_findings, removed_findings = compare_findings(base_summary, head_summary)
     return Diff(
         base=base.name,
         head=head.name,
         base_commit=base.commit,
         head_commit=head.commit,
         environments=rank_environments(
-            (unit.environment_types for part in parts for unit in part.results if unit),
-            (*one.outcome.selected, *other.outcome.selected),
+            (result.environment_types for project_diff in project_diffs for result in project_diff.results if result),
+            (*base_summary.outcome.selected, *head_summary.outcome.selected),
         ),
-        changes=merge_changes(part.groups for part in parts),
-        bundles=tuple(sorted(chain.from_iterable(part.bundles for part in parts))),
-        unchanged=sum(part.unchanged for part in parts),
-        not_compared=tuple(sorted(chain.from_iterable(part.not_compared for part in parts))),
-        secrets=tuple(_diff_secrets_files(sides, roots)),
-        rules=tuple(sorted(chain(diff_rules(*roots), *(part.rules for part in parts)), key=rule_sort_key)),
-        new_findings=new,
-        removed_findings=gone,
-        has_errors=any(finding.severity is Severity.ERROR for finding in other.outcome.findings),
+        changes=merge_changes(project_diff.groups for project_diff in project_diffs),
+        bundles=tuple(sorted(chain.from_iterable(project_diff.bundles for project_diff in project_diffs))),
+        unchanged=sum(project_diff.unchanged for project_diff in project_diffs),
+        not_compared=tuple(sorted(chain.from_iterable(project_diff.not_compared for project_diff in project_diffs))),
+        secrets=tuple(_diff_secrets_files(runners, roots)),
+        rules=tuple(
+            sorted(
+                chain(diff_rules(*roots), *(project_diff.rules for project_diff in project_diffs)), key=rule_sort_key
+            )
+        ),
+        new_findings=new_findings,
+        removed_findings=removed_findings,
+        has_errors=any(finding.severity is Severity.ERROR for finding in head_summary.outcome.findings),
     )
 
 
-def _summarize_run(side: ProjectRunner) -> RunSummary:
-    # All that was found is there by now.
-    unread = frozenset(each.span.path for each in side.root.diags if is_read_failure(each.code))
-    return RunSummary(side.outcome(), not side.has_errors, unread)
+def _summarize_run(runner: ProjectRunner) -> RunSummary:
+    # By now the diagnostics are complete.
+    unread = frozenset(diagnostic.span.path for diagnostic in runner.root.diags if is_read_failure(diagnostic.code))
+    return RunSummary(runner.outcome(), not runner.has_errors, unread)
 
 
-def _root_side(side: ProjectRunner) -> TreeSide:
-    """What stands outside of projects, where nothing is wrong."""
-    workspace = side.root.workspace
-    return TreeSide(workspace, side.root.files, frozenset(), frozenset(), EntityIndex(workspace))
+def _root_side(runner: ProjectRunner) -> TreeSide:
+    """Return the files outside of projects, which have no errors."""
+    workspace = runner.root.workspace
+    return TreeSide(workspace, runner.root.files, frozenset(), frozenset(), EntityIndex(workspace))
 
 
 class _ProjectComparison:
-    """The projects of two trees, compared in the processes that there are."""
+    """Compares the projects of two trees, in several processes if the request allows."""
 
     def __init__(self, base: ProjectRunner, head: ProjectRunner, progress: Callable[[str, int, int], None]) -> None:
-        self._sides, self._progress = (base, head), progress
+        self._runners, self._progress = (base, head), progress
         self._has_same_names = base.name_index.digest == head.name_index.digest
 
     def compare_all(self) -> dict[str, _ProjectDiff] | None:
-        """What came of each project; None if there is an error."""
-        base, head = self._sides
+        """Compare every project; returns None on an error."""
+        base, head = self._runners
         projects = sorted({*base.projects, *head.projects})
-        found = {project: known for project in projects if (known := self._cached_diff(project))}
-        shares = head.split_into_shares(project for project in projects if project not in found)
+        project_diffs = {project: cached for project in projects if (cached := self._cached_diff(project))}
+        shares = head.split_into_shares(project for project in projects if project not in project_diffs)
 
-        def work(number: int) -> tuple[dict[str, _ProjectDiff], list[object]]:
+        def compare_share(number: int) -> tuple[dict[str, _ProjectDiff], list[object]]:
             return {project: self._compare_project(project) for project in shares[number]}, [
                 base.drain_reads(),
                 head.drain_reads(),
             ]
 
-        def take(number: int, told: tuple[dict[str, _ProjectDiff], list[object]]) -> None:
-            found.update(told[0])
-            for side, noted in zip(self._sides, told[1], strict=True):
-                side.merge_reads(noted)
-            self._progress("projects", len(found), len(projects))
+        def merge_share(number: int, share_result: tuple[dict[str, _ProjectDiff], list[object]]) -> None:
+            project_diffs.update(share_result[0])
+            for runner, reads in zip(self._runners, share_result[1], strict=True):
+                runner.merge_reads(reads)
+            self._progress("projects", len(project_diffs), len(projects))
 
-        for side in self._sides:
-            side.content_digests.prefetch(chain.from_iterable(shares))
-            # What has been read so far is no news from another process.
-            side.drain_reads()
-        return {project: found[project] for project in projects} if head.map_shares(shares, work, take) else None
+        for runner in self._runners:
+            runner.content_digests.prefetch(chain.from_iterable(shares))
+            # Reads so far belong to this process, and must not be reported again by a worker.
+            runner.drain_reads()
+        return (
+            {project: project_diffs[project] for project in projects}
+            if head.map_shares(shares, compare_share, merge_share)
+            else None
+        )
 
     def _is_unchanged(self, project: str) -> bool:
-        """Whether all that the bundles of a project are made from is the same, but for names in other projects."""
-        base, head = (side.project_digests.get(project) for side in self._sides)
+        """Report whether all inputs of the project's bundles are the same, except for names in other projects."""
+        base, head = (runner.project_digests.get(project) for runner in self._runners)
         return base == head
 
     def _cached_diff(self, project: str) -> _ProjectDiff | None:
-        """A project of which all is known."""
-        units = tuple(side.cached_results.get(project) for side in self._sides)
-        one, other = units
-        alike = self._is_unchanged(project) and one and other and (self._has_same_names or not one.names_digest)
-        return _unchanged_diff(other) if alike and other else None
+        """Return the comparison of an unchanged project from cached results, or None."""
+        results = tuple(runner.cached_results.get(project) for runner in self._runners)
+        base_result, head_result = results
+        is_same = (
+            self._is_unchanged(project)
+            and base_result
+            and head_result
+            and (self._has_same_names or not base_result.names_digest)
+        )
+        return _unchanged_diff(head_result) if is_same and head_result else None
 
     def _compare_project(self, project: str) -> _ProjectDiff:
-        base, head = self._sides
-        memory = head.load_documents(project)
-        other = head.start(project, memory)
-        is_mentioning = other.workspace is not None and other.workspace.has_external_references
-        if self._is_unchanged(project) and (self._has_same_names or not is_mentioning):
-            deque(other.results(), maxlen=0)
-            told = _unchanged_diff(head.finish(other))
+        base, head = self._runners
+        documents = head.load_documents(project)
+        head_run = head.start(project, documents)
+        has_external_references = head_run.workspace is not None and head_run.workspace.has_external_references
+        if self._is_unchanged(project) and (self._has_same_names or not has_external_references):
+            deque(head_run.results(), maxlen=0)
+            project_diff = _unchanged_diff(head.finish(head_run))
         else:
-            told = self._diff_runs(project, base.start(project, memory), other)
-        head.store_documents(memory)
-        return told
+            project_diff = self._diff_runs(project, base.start(project, documents), head_run)
+        head.store_documents(documents)
+        return project_diff
 
-    def _diff_runs(self, project: str, one: Run, other: Run) -> _ProjectDiff:
-        """What differs between two runs over a project."""
-        known = [side.cached_results.get(project) for side in self._sides]
-        old, new = frozenset(one.selected), frozenset(other.selected)
-        reached = old & new & find_affected(one, other)
-        for run, unit in zip((one, other), known, strict=True):
-            # What was found is known; only what may differ has to be computed again.
-            if unit:
-                run.restrict_to(reached)
-        before, after = make_tree_side(one), make_tree_side(other)
+    def _diff_runs(self, project: str, base_run: Run, head_run: Run) -> _ProjectDiff:
+        """Compare two runs over a project."""
+        cached_results = [runner.cached_results.get(project) for runner in self._runners]
+        old, new = frozenset(base_run.selected), frozenset(head_run.selected)
+        affected = old & new & find_affected(base_run, head_run)
+        for run, result in zip((base_run, head_run), cached_results, strict=True):
+            # The findings are cached; only bundles that may differ have to be computed again.
+            if result:
+                run.restrict_to(affected)
+        before, after = make_tree_side(base_run), make_tree_side(head_run)
         groups: ValueChangeGroups | None = None
-        for pair in pair_bundles(one, other, reached):
+        for pair in pair_bundles(base_run, head_run, affected):
             groups = groups or ValueChangeGroups(
                 before, after, find_reencrypted_leaves(diff_secrets_files(before, after))
             )
             groups.add(pair)
-        found = groups.groups if groups else {}
-        own = before._replace(files=one.files), after._replace(files=other.files)
-        units = [
-            (unit or side.finish(run)) if project in side.projects else None
-            for side, run, unit in zip(self._sides, (one, other), known, strict=True)
+        changes = groups.groups if groups else {}
+        own_sides = before._replace(files=base_run.files), after._replace(files=head_run.files)
+        results = [
+            (result or runner.finish(run)) if project in runner.projects else None
+            for runner, run, result in zip(self._runners, (base_run, head_run), cached_results, strict=True)
         ]
         bundles, uncertain = diff_bundle_sets(old, new, before, after)
-        checked = (old & new).intersection(*(unit.checked for unit in units if unit))
-        unchanged = len(checked) - len({id for group in found.values() for id in group.bundles})
-        spoiled = uncertain | (old & new) - checked
-        return _ProjectDiff((units[0], units[1]), unchanged, spoiled, found, bundles, tuple(diff_rules(*own)))
+        checked = (old & new).intersection(*(result.checked for result in results if result))
+        unchanged = len(checked) - len({id for group in changes.values() for id in group.bundles})
+        not_compared = uncertain | (old & new) - checked
+        return _ProjectDiff(
+            (results[0], results[1]), unchanged, not_compared, changes, bundles, tuple(diff_rules(*own_sides))
+        )
 
 
-def _unchanged_diff(unit: ProjectResult) -> _ProjectDiff:
-    return _ProjectDiff((unit, unit), len(unit.checked), frozenset(unit.selected).difference(unit.checked))
+def _unchanged_diff(result: ProjectResult) -> _ProjectDiff:
+    return _ProjectDiff((result, result), len(result.checked), frozenset(result.selected).difference(result.checked))
 
 
 def _diff_secrets_files(
-    sides: tuple[ProjectRunner, ProjectRunner], roots: tuple[TreeSide, TreeSide]
+    runners: tuple[ProjectRunner, ProjectRunner], roots: tuple[TreeSide, TreeSide]
 ) -> Iterable[SecretsFileChange]:
-    """The secrets files that differ; where a new one comes from, any of the others can tell."""
-    before, after = (side.secrets_file_digests() for side in sides)
+    """Return the secrets files that differ; the origin of a new one may be any other secrets file."""
+    base_digests, head_digests = (runner.secrets_file_digests() for runner in runners)
 
     def read(paths: Container[str]) -> list[TreeSide]:
-        return [root._replace(files=side.read_secrets_files(paths)) for root, side in zip(roots, sides, strict=True)]
+        return [
+            root._replace(files=runner.read_secrets_files(paths)) for root, runner in zip(roots, runners, strict=True)
+        ]
 
-    one, other = read({path for path in before.keys() | after.keys() if before.get(path) != after.get(path)})
-    # Whether one is new is not known before it is read: the other side may have it, and nobody can read it there.
-    if not other.files.keys() <= one.files.keys():
-        one, other = read(before.keys() | after.keys())
-    return diff_secrets_files(one, other)
+    base, head = read(
+        {path for path in base_digests.keys() | head_digests.keys() if base_digests.get(path) != head_digests.get(path)}
+    )
+    # A file counts as new only once it has been read: the other side may have it in a form that cannot be read.
+    if not head.files.keys() <= base.files.keys():
+        base, head = read(base_digests.keys() | head_digests.keys())
+    return diff_secrets_files(base, head)

@@ -1,4 +1,4 @@
-"""Which lines made a value differ: those that set it, those that it is computed from, those that order the layers."""
+"""Find the lines that made a value differ: those that set it, that it is computed from, or that order the layers."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -31,35 +31,35 @@ class CauseTracer:
         assert head.workspace
         self._sides = base, head
         self._workspaces = base.workspace, head.workspace
-        self._policies = [ListPolicies(one.organization.list_policies) for one in self._workspaces]
+        self._policies = [ListPolicies(workspace.organization.list_policies) for workspace in self._workspaces]
         self._compiler = ExpressionCompiler()
 
     def find_causes(self, pair: BundlePair, path: KeyPath) -> tuple[Cause, ...]:
-        """The lines that made the value at a path differ, each once."""
-        found = set(self._value_causes(pair, path, set()))
-        # What no layer says otherwise may come from the order of the layers.
-        for more in (self._order_causes, self._file_causes):
-            found = found or set(more(pair))
-        return tuple(sorted(found))
+        """Return the lines that made the value at a path differ, without duplicates."""
+        causes = set(self._value_causes(pair, path, set()))
+        # If the layers say the same on both sides, their order may differ.
+        for find_fallback_causes in (self._order_causes, self._file_causes):
+            causes = causes or set(find_fallback_causes(pair))
+        return tuple(sorted(causes))
 
-    def _value_causes(self, pair: BundlePair, path: KeyPath, seen: set[KeyPath]) -> Iterator[Cause]:
-        if path in seen:
+    def _value_causes(self, pair: BundlePair, path: KeyPath, visited: set[KeyPath]) -> Iterator[Cause]:
+        if path in visited:
             return
-        seen.add(path)
+        visited.add(path)
         if path == ("organization",):
             yield from self._organization_causes("name")
             return
-        places = _contributing_paths(path)
-        said = [cause for place in places for cause in self._statement_causes(pair, place)]
-        yield from said
+        value_paths = _contributing_paths(path)
+        statement_causes = [cause for value_path in value_paths for cause in self._statement_causes(pair, value_path)]
+        yield from statement_causes
         yield from self._list_policy_causes(pair, path)
-        before, after = (set(self._list_reads(merged, places)) for merged in pair.merged_stacks)
-        # What another text reads has been there before; what both read may differ as well.
-        for read in sorted(before & after if said else before | after):
-            yield from self._read_causes(pair, read, seen)
+        before, after = (set(self._list_reads(merged, value_paths)) for merged in pair.merged_stacks)
+        # If the text itself differs, only names that both versions read can be further causes.
+        for read in sorted(before & after if statement_causes else before | after):
+            yield from self._read_causes(pair, read, visited)
 
-    def _read_causes(self, pair: BundlePair, path: KeyPath, seen: set[KeyPath]) -> Iterator[Cause]:
-        """The causes in what an expression reads."""
+    def _read_causes(self, pair: BundlePair, path: KeyPath, visited: set[KeyPath]) -> Iterator[Cause]:
+        """Yield the causes in a name that an expression reads."""
         root, name = path[0], path[1] if len(path) > 1 else ""
         if root == "secrets":
             yield from self._statement_causes(pair, ValuePath("sealed", path[1:]))
@@ -70,27 +70,36 @@ class CauseTracer:
         elif root in _ENTITY_ROOTS:
             yield from self._entity_field_causes(pair, root, name)
         elif _has_different_value(pair, path):
-            yield from self._value_causes(pair, path, seen)
+            yield from self._value_causes(pair, path, visited)
 
-    def _statement_causes(self, pair: BundlePair, place: ValuePath) -> Iterator[Cause]:
-        """Where the layers that decide say otherwise."""
+    def _statement_causes(self, pair: BundlePair, value_path: ValuePath) -> Iterator[Cause]:
+        """Yield the differences between the statements of the deciding layers."""
         merged = pair.merged_stacks
-        said = [{_layer_key(place, one.layer): one for one in list_statements(side.stack, place)} for side in merged]
-        decide = [list(_deciding_layers(side, place, told)) for side, told in zip(merged, said, strict=True)]
-        for key in dict.fromkeys((*decide[0], *decide[1])):
-            old, new = said[0].get(key), said[1].get(key)
+        statements = [
+            {
+                _layer_key(value_path, statement.layer): statement
+                for statement in list_statements(side.stack, value_path)
+            }
+            for side in merged
+        ]
+        deciding = [
+            list(_deciding_layers(side, value_path, by_layer))
+            for side, by_layer in zip(merged, statements, strict=True)
+        ]
+        for key in dict.fromkeys((*deciding[0], *deciding[1])):
+            old, new = statements[0].get(key), statements[1].get(key)
             if old and new:
                 versions = self._file_versions(old, new)
-                one, other = not old.lacks_value_of(new) and old.node, not new.lacks_value_of(old) and new.node
-                yield from versions.diff_nodes(one or None, other or None)
+                old_node, new_node = not old.lacks_value_of(new) and old.node, not new.lacks_value_of(old) and new.node
+                yield from versions.diff_nodes(old_node or None, new_node or None)
             elif new and not self._is_moved(new.layer, merged[0].stack, self._sides[0], pair):
                 yield Cause(new.span.path, new.span.line, "added")
             elif old and not self._is_moved(old.layer, merged[1].stack, self._sides[1], pair):
                 yield Cause(old.span.path, old.span.line, "removed")
             elif old or new:
                 yield from self._order_causes(pair)
-        keys = {*decide[0], *decide[1]}
-        old_order, new_order = ([_layer_key(place, layer) for layer in side.stack.layers] for side in merged)
+        keys = {*deciding[0], *deciding[1]}
+        old_order, new_order = ([_layer_key(value_path, layer) for layer in side.stack.layers] for side in merged)
         if _is_reordered([key for key in old_order if key in keys], [key for key in new_order if key in keys]):
             yield from self._order_causes(pair)
 
@@ -99,35 +108,35 @@ class CauseTracer:
             new.span.path, self._sides[0].document(old.span.path), self._sides[1].document(new.span.path)
         )
 
-    def _is_moved(self, layer: Layer, other: Stack, side: TreeSide, pair: BundlePair) -> bool:
-        """Whether a layer is in one stack only because the bundle's environment inherits otherwise."""
+    def _is_moved(self, layer: Layer, other_stack: Stack, side: TreeSide, pair: BundlePair) -> bool:
+        """Report whether a layer is in one stack only because the bundle's environment inherits differently."""
         if "environment" not in layer.kind:
             return False
-        chain = {one.scope for one in other.layers if one.kind == "environment"}
-        return layer.scope not in chain and layer.scope in _environment_documents(side, pair)
+        scopes = {other_layer.scope for other_layer in other_stack.layers if other_layer.kind == "environment"}
+        return layer.scope not in scopes and layer.scope in _environment_documents(side, pair)
 
-    def _list_reads(self, merged: MergedStack, places: Iterable[ValuePath]) -> Iterator[KeyPath]:
-        """What the value at any of the places is computed from, in one of the trees."""
-        for place in places:
-            trace = place.merged_chain(merged)
-            # The map around a key that is not there says nothing of it, unless an expression makes all of the map.
-            if len(trace) == len(place.path) or (trace and isinstance(trace[-1], MergedScalar)):
+    def _list_reads(self, merged: MergedStack, value_paths: Iterable[ValuePath]) -> Iterator[KeyPath]:
+        """Yield the names that the values at the paths are computed from, in one of the trees."""
+        for value_path in value_paths:
+            trace = value_path.merged_chain(merged)
+            # A map around a missing key does not concern the key, unless an expression computes the whole map.
+            if len(trace) == len(value_path.path) or (trace and isinstance(trace[-1], MergedScalar)):
                 for text in _list_expressions(trace[-1:]):
                     yield from self._expression_reads(text)
-                if place.path[0] == "secrets":
+                if value_path.path[0] == "secrets":
                     yield from (("secrets", *_parse_path_or_empty(name)) for name in _list_chosen_secrets(trace[-1]))
 
     def _expression_reads(self, text: str) -> Iterator[KeyPath]:
         try:
             yield from (tuple(map(str, read.path)) for read in self._compiler.compile(text).references)
         except ExpressionError:
-            # It reads nothing, and the finding says why.
+            # An invalid expression reads nothing; it has been reported.
             return
 
     def _entity_field_causes(self, pair: BundlePair, root: str, name: str) -> Iterator[Cause]:
-        """The causes in a field of an entity's file; its name is that of the file, whatever the field says."""
+        """Yield the causes in a field of an entity's file; the name comes from the file name, not from a field."""
         base, head = (side.roster.entities_of(pair.head.bundle.target) for side in self._sides)
-        old, new = (owners.fields[root] or {} for owners in (base, head))
+        old, new = (entities.fields[root] or {} for entities in (base, head))
         if name != "name" and old.get(name) != new.get(name):
             yield from diff_documents(base.documents.get(root), head.documents.get(root), name)
 
@@ -141,27 +150,27 @@ class CauseTracer:
         yield from diff_documents(base, head, "inputs", name)
 
     def _list_policy_causes(self, pair: BundlePair, path: KeyPath) -> Iterator[Cause]:
-        """Where a list that several layers say is merged otherwise."""
+        """Yield the causes in the list policies, if several layers set the list."""
         if self._policies[0].at(path) != self._policies[1].at(path) and any(
-            _is_merged(one, path) for one in pair.merged_stacks
+            _is_merged(merged, path) for merged in pair.merged_stacks
         ):
             base, head = (workspace.organization for workspace in self._workspaces)
             for pattern in sorted({*_matching_patterns(base, path), *_matching_patterns(head, path)}):
                 yield from diff_documents(base.document, head.document, "merge", pattern)
 
     def _order_causes(self, pair: BundlePair) -> Iterator[Cause]:
-        """Where the environments of a bundle inherit otherwise."""
+        """Yield the causes in the `inherits` of the bundle's environments."""
         sides = [_environment_documents(side, pair) for side in self._sides]
         layers = (
             layer for merged in pair.merged_stacks for layer in merged.stack.layers if layer.kind == "environment"
         )
         for name in dict.fromkeys(layer.scope for layer in layers):
-            one, other = (documents.get(name) for documents in sides)
-            if one and other:
-                yield from diff_documents(one, other, "inherits")
+            base_document, head_document = (documents.get(name) for documents in sides)
+            if base_document and head_document:
+                yield from diff_documents(base_document, head_document, "inherits")
 
     def _file_causes(self, pair: BundlePair) -> Iterator[Cause]:
-        """All that differs in the files of a bundle: what is left when nothing better is known."""
+        """Yield every difference in the files of a bundle, as the last resort."""
         layers = [layer for merged in pair.merged_stacks for layer in merged.stack.layers]
         paths = [layer.path for layer in layers] + [layer.secrets.path for layer in layers if layer.secrets]
         for path in dict.fromkeys(filter(None, paths)):
@@ -169,7 +178,7 @@ class CauseTracer:
 
 
 def _contributing_paths(path: KeyPath) -> tuple[ValuePath, ...]:
-    """All places that have a say: a variable can be set, and injected."""
+    """Return all paths that contribute to a value: a variable can be set directly and injected."""
     if path == ("model_id",):
         return (ValuePath("model", path),)
     if path[0] == "env_vars" and len(path) > 1:
@@ -177,50 +186,50 @@ def _contributing_paths(path: KeyPath) -> tuple[ValuePath, ...]:
     return (ValuePath("sections", path),)
 
 
-def _layer_key(place: ValuePath, layer: Layer) -> _LayerKey:
-    """What a layer is known by on both sides: where it says something of a place.
+def _layer_key(value_path: ValuePath, layer: Layer) -> _LayerKey:
+    """Return what identifies a layer on both sides: the file in which it would set the value.
 
-    By its file, since one in a project is an overlay only as long as the root declares the environment; an agent's has
-    its overlays in it.
+    Not its kind: an environment file in a project is an overlay only as long as the root declares the environment. An
+    agent's file also has its environment overlays, which are told apart by their scope.
     """
-    return place.layer_file(layer), layer.scope if layer.kind == "agent-environment" else ""
+    return value_path.layer_file(layer), layer.scope if layer.kind == "agent-environment" else ""
 
 
 def _deciding_layers(
-    merged: MergedStack, place: ValuePath, statements: Mapping[_LayerKey, LayerStatement]
+    merged: MergedStack, value_path: ValuePath, statements: Mapping[_LayerKey, LayerStatement]
 ) -> Iterator[_LayerKey]:
-    """The layers that decide what a place holds: those that it is merged from, and the last one that speaks of it."""
-    trace = place.merged_chain(merged)
+    """Yield the layers that decide a value: those that it is merged from, and the last one with a statement."""
+    trace = value_path.merged_chain(merged)
     value = trace[-1] if trace else None
     while value:
-        yield _layer_key(place, value.layer)
+        yield _layer_key(value_path, value.layer)
         value = value.base if value.rule in COMBINING_RULES else None
     yield from list(statements)[-1:]
 
 
 def _is_reordered(base: Sequence[_LayerKey], head: Sequence[_LayerKey]) -> bool:
-    """Whether what both have is in another order."""
+    """Report whether the keys that both sides have are in a different order."""
     return [key for key in base if key in head] != [key for key in head if key in base]
 
 
 def _is_merged(merged: MergedStack, path: KeyPath) -> bool:
-    """Whether a list stands over another value."""
+    """Report whether a list is merged with, or replaces, a lower value."""
     value = ValuePath("sections", path).merged_value(merged)
     return isinstance(value, MergedSequence) and value.base is not None
 
 
 def _matching_patterns(organization: Organization, path: KeyPath) -> Iterator[str]:
-    """The declared list policies, as they are written, that are for a path."""
+    """Yield the patterns of the declared list policies that match a path, as written."""
     declared = organization.document.root.value.get("merge")
     yield from (
-        each
-        for each in (declared if isinstance(declared, dict) else ())
-        if matches_path(_parse_path_or_empty(each), path)
+        pattern
+        for pattern in (declared if isinstance(declared, dict) else ())
+        if matches_path(_parse_path_or_empty(pattern), path)
     )
 
 
 def _list_expressions(values: Iterable[MergedValue]) -> Iterator[str]:
-    """The expressions in values."""
+    """Yield the expressions in values."""
     for value in values:
         if isinstance(value, MergedScalar):
             if is_expression(value):
@@ -230,7 +239,7 @@ def _list_expressions(values: Iterable[MergedValue]) -> Iterator[str]:
 
 
 def _list_chosen_secrets(value: MergedValue) -> Iterator[str]:
-    """The secrets that an entry of `secrets`, or all of them, name."""
+    """Yield the secrets that an entry of `secrets`, or the whole section, names."""
     if isinstance(value, MergedMapping):
         for inner in value.entries.values():
             yield from _list_chosen_secrets(inner)
@@ -239,7 +248,7 @@ def _list_chosen_secrets(value: MergedValue) -> Iterator[str]:
 
 
 def _parse_path_or_empty(text: str) -> KeyPath:
-    """A dotted path; empty if it is none, which has been told where it was read."""
+    """Return a dotted path; empty if it is invalid, which has been reported where it was read."""
     try:
         return parse_path(text)
     except ValueError:
@@ -247,12 +256,12 @@ def _parse_path_or_empty(text: str) -> KeyPath:
 
 
 def _has_different_value(pair: BundlePair, path: KeyPath) -> bool:
-    base, head = (_comparison_mark(result.bundle.data, path) for result in pair)
-    return base != head
+    base_key, head_key = (_value_comparison_key(result.bundle.data, path) for result in pair)
+    return base_key != head_key
 
 
-def _comparison_mark(data: object, path: KeyPath) -> bytes:
-    """What is known of the value at a path: itself, or what it is hidden in."""
+def _value_comparison_key(data: object, path: KeyPath) -> bytes:
+    """Return the comparison key of the value at a path, or of the hidden value that contains it."""
     for step in path:
         inside = {str(n): item for n, item in enumerate(data)} if isinstance(data, list) else data
         if not isinstance(inside, dict):

@@ -1,4 +1,4 @@
-"""The differences of all bundles: what is the same in many of them is one change."""
+"""Group the differences of all bundles: the same difference in many bundles is one change."""
 
 from collections.abc import Container, Iterable, Mapping
 
@@ -10,12 +10,15 @@ from envtree.queries.diff.causes import CauseTracer
 from envtree.queries.diff.diff_model import Cause, ChangeKind, HiddenReason, ValueChange
 from envtree.queries.diff.tree_side import BundlePair, TreeSide
 
-# What tells the groups apart: the path, and how both values are marked and hidden.
+# The path, and the comparison key and hidden state of both values.
 _GroupKey = tuple[object, ...]
 
 
 class ValueChangeGroups:
-    """The differences `found` so far; `anew` are the secrets that are encrypted anew, and may be the same."""
+    """Collects the differences of bundles in `groups`.
+
+    `reencrypted_leaves` are secrets with new ciphertexts, whose values may be the same.
+    """
 
     def __init__(self, base: TreeSide, head: TreeSide, reencrypted_leaves: Container[str]) -> None:
         self._tracer = CauseTracer(base, head)
@@ -24,16 +27,23 @@ class ValueChangeGroups:
         self.groups: dict[_GroupKey, ValueChangeGroup] = {}
 
     def add(self, pair: BundlePair) -> bool:
-        """Compare a bundle; whether it differs."""
+        """Compare a bundle, and report whether it differs."""
         base, head = pair.base.bundle, pair.head.bundle
-        found = list(diff_bundles(base, head, self._secret_names.for_target(head.target)))
-        for one in found:
-            key = (one.path, *(cell and (cell.comparison_key, cell.hidden) for cell in (one.old, one.new)))
+        differences = list(diff_bundles(base, head, self._secret_names.for_target(head.target)))
+        for difference in differences:
+            key = (
+                difference.path,
+                *(cell and (cell.comparison_key, cell.hidden) for cell in (difference.old, difference.new)),
+            )
             if key not in self.groups:
-                self.groups[key] = ValueChangeGroup(one, base, head)
-            again = one.sensitive and is_only_reencrypted(base, head, one.path, self._reencrypted_leaves)
-            self.groups[key].add(head.target.id, self._tracer.find_causes(pair, one.path), is_reencrypted=again)
-        return bool(found)
+                self.groups[key] = ValueChangeGroup(difference, base, head)
+            is_reencrypted = difference.sensitive and is_only_reencrypted(
+                base, head, difference.path, self._reencrypted_leaves
+            )
+            self.groups[key].add(
+                head.target.id, self._tracer.find_causes(pair, difference.path), is_reencrypted=is_reencrypted
+            )
+        return bool(differences)
 
 
 class ValueChangeGroup:
@@ -50,19 +60,19 @@ class ValueChangeGroup:
         self._is_reencrypted = True
 
     def add(self, id: str, causes: Iterable[Cause], *, is_reencrypted: bool) -> None:
-        """One more bundle that shows it."""
+        """Add a bundle that shows the difference."""
         self.bundles.append(id)
         self._causes.update(causes)
         self._is_reencrypted &= is_reencrypted
 
-    def absorb(self, other: "ValueChangeGroup") -> None:
-        """Take over what shows the same difference elsewhere."""
-        self.bundles += other.bundles
-        self._causes |= other._causes
-        self._is_reencrypted &= other._is_reencrypted
+    def absorb(self, group: "ValueChangeGroup") -> None:
+        """Add the bundles and causes of a group with the same difference."""
+        self.bundles += group.bundles
+        self._causes |= group._causes
+        self._is_reencrypted &= group._is_reencrypted
 
-    def to_change(self, lists: dict[tuple[str, ...], tuple[str, ...]]) -> ValueChange:
-        """The group as it is told."""
+    def to_change(self, shared_lists: dict[tuple[str, ...], tuple[str, ...]]) -> ValueChange:
+        """Return the group as frozen data; `shared_lists` makes equal lists of bundles one object."""
         path, old, new = self._difference
         kind: ChangeKind = "added" if old is None else "removed" if new is None else "changed"
         sensitive = self._difference.sensitive
@@ -77,13 +87,13 @@ class ValueChangeGroup:
             new_hidden=self._hidden_reasons[1],
             sensitive=sensitive,
             reencrypted=self._is_reencrypted and kind == "changed",
-            bundles=lists.setdefault(bundles, bundles),
+            bundles=shared_lists.setdefault(bundles, bundles),
             causes=tuple(sorted(self._causes)),
         )
 
 
 def merge_changes(parts: Iterable[Mapping[_GroupKey, ValueChangeGroup]]) -> tuple[ValueChange, ...]:
-    """What was found in some parts of two trees, put together: the changes, those in most bundles first."""
+    """Merge the groups of several parts of two trees; the changes in most bundles come first."""
     groups: dict[_GroupKey, ValueChangeGroup] = {}
     for part in parts:
         for key, group in part.items():
@@ -92,6 +102,6 @@ def merge_changes(parts: Iterable[Mapping[_GroupKey, ValueChangeGroup]]) -> tupl
             else:
                 groups[key] = group
     # Changes with the same bundles, which can be thousands, share one list of them.
-    lists: dict[tuple[str, ...], tuple[str, ...]] = {}
-    told = (group.to_change(lists) for group in groups.values())
-    return tuple(sorted(told, key=lambda one: (-len(one.bundles), one.section, one.key, one.bundles)))
+    shared_lists: dict[tuple[str, ...], tuple[str, ...]] = {}
+    changes = (group.to_change(shared_lists) for group in groups.values())
+    return tuple(sorted(changes, key=lambda change: (-len(change.bundles), change.section, change.key, change.bundles)))

@@ -1,4 +1,4 @@
-"""Two trees of which each is known by a run, or by what came of many: what there is in them, and what was found."""
+"""Two trees to compare, each known by one run or by many: the scope of the comparison, and their findings."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -14,7 +14,7 @@ _ENVIRONMENT_TYPES = ("production", "staging", "development")
 
 
 class LabelledTree(NamedTuple):
-    """What to run over a tree, and what the user calls the tree, with its commit if it has one."""
+    """A tree to run over, with the user's name for it, and its commit if it has one."""
 
     name: str
     request: Request
@@ -22,9 +22,9 @@ class LabelledTree(NamedTuple):
 
 
 class ComparisonScope(NamedTuple):
-    """What there is in two trees: the inputs that either declares, and all bundles.
+    """The inputs that either tree declares, and the ids of all bundles.
 
-    Without an organization in the head there are no inputs to know, which is None; over errors no `ids`.
+    `inputs` is None if the head has no organization; with errors `ids` is empty.
     """
 
     inputs: frozenset[str] | None
@@ -32,27 +32,34 @@ class ComparisonScope(NamedTuple):
 
 
 def declared_inputs(base: Workspace | None, head: Workspace | None) -> frozenset[str] | None:
-    """The inputs that either of two trees declares, None without a head."""
-    return frozenset(name for one in (base, head) if one for name in one.organization.inputs) if head else None
+    """Return the inputs that either tree declares, or None without a head."""
+    return (
+        frozenset(name for workspace in (base, head) if workspace for name in workspace.organization.inputs)
+        if head
+        else None
+    )
 
 
 def rank_environments(types: Iterable[Mapping[str, str]], ids: Iterable[str]) -> tuple[str, ...]:
-    """The environments of some bundles, those of production first; `types` has those of each project, by name."""
+    """Return the environments of bundles, production first; `types` maps environments to types, per project."""
     ranks: dict[str, int] = {}
-    for project in types:
-        for name, kind in project.items():
-            # What one project calls production is told like production.
-            ranks[name] = min(ranks.get(name, len(_ENVIRONMENT_TYPES)), _rank(kind))
+    for types_by_name in types:
+        for name, type in types_by_name.items():
+            # An environment that is production in one project ranks as production.
+            ranks[name] = min(ranks.get(name, len(_ENVIRONMENT_TYPES)), _type_rank(type))
     names = {id.partition("@")[2] for id in ids}
     return tuple(sorted(names, key=lambda name: (ranks.get(name, len(_ENVIRONMENT_TYPES)), name)))
 
 
-def _rank(kind: str) -> int:
-    return _ENVIRONMENT_TYPES.index(kind) if kind in _ENVIRONMENT_TYPES else len(_ENVIRONMENT_TYPES)
+def _type_rank(type: str) -> int:
+    return _ENVIRONMENT_TYPES.index(type) if type in _ENVIRONMENT_TYPES else len(_ENVIRONMENT_TYPES)
 
 
 class RunSummary(NamedTuple):
-    """What a run has found; all could be looked at if it `is_sound`, and nothing in the files that are `unread`."""
+    """The outcome of a run.
+
+    `is_error_free` means that everything was checked; of `unread_files` nothing is known.
+    """
 
     outcome: RunOutcome
     is_error_free: bool
@@ -60,34 +67,37 @@ class RunSummary(NamedTuple):
 
 
 def compare_findings(base: RunSummary, head: RunSummary) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """The findings that only the head has, and those that are gone with the base.
+    """Return the findings that only the head has, and those that only the base has.
 
-    What the head could not look at is not gone.
+    A finding that the head could not check is not gone.
     """
-    comparable = _comparability_test(base, head)
-    old, new = (_by_fingerprint(one.outcome) for one in (base, head))
-    spoiled = {*head.outcome.selected} - {*head.outcome.checked}
-    gone = (old[key] for key in old if key not in new and old[key].diagnostic.span.path not in head.unread_files)
+    is_comparable = _comparability_test(base, head)
+    old, new = (_by_fingerprint(summary.outcome) for summary in (base, head))
+    unchecked = {*head.outcome.selected} - {*head.outcome.checked}
+    removed = (old[key] for key in old if key not in new and old[key].diagnostic.span.path not in head.unread_files)
     return (
-        tuple(new[key] for key in new if key not in old and comparable(new[key])),
-        tuple(one for one in gone if comparable(one) and not (one.bundles and spoiled.issuperset(one.bundles))),
+        tuple(new[key] for key in new if key not in old and is_comparable(new[key])),
+        tuple(
+            finding
+            for finding in removed
+            if is_comparable(finding) and not (finding.bundles and unchecked.issuperset(finding.bundles))
+        ),
     )
 
 
 def _comparability_test(base: RunSummary, head: RunSummary) -> Callable[[Finding], bool]:
-    """Whether a kind of finding was looked for on both sides.
+    """Return a predicate that reports whether a kind of finding was checked on both sides.
 
-    What is said of all of a tree needs a tree without errors, and what an organization can silence needs one that
-    could be read.
+    Whole-tree findings need trees without errors; codes that an organization can silence need a readable root file.
     """
-    whole = base.is_error_free and head.is_error_free
-    configured = ROOT_FILE not in base.unread_files | head.unread_files
+    both_error_free = base.is_error_free and head.is_error_free
+    is_root_readable = ROOT_FILE not in base.unread_files | head.unread_files
 
-    def holds(finding: Finding) -> bool:
+    def is_comparable(finding: Finding) -> bool:
         code = finding.diagnostic.code
-        return (whole or code not in WHOLE_TREE_CODES) and (configured or CODES[code].is_fixed)
+        return (both_error_free or code not in WHOLE_TREE_CODES) and (is_root_readable or CODES[code].is_fixed)
 
-    return holds
+    return is_comparable
 
 
 def _by_fingerprint(outcome: RunOutcome) -> Mapping[str, Finding]:

@@ -1,4 +1,4 @@
-"""What differs between two trees: frozen data in which no secret stands."""
+"""The differences between two trees, as frozen data that contains no secret."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from typing import Any, Literal, NamedTuple
 from envtree.diagnostics.findings import Finding
 
 ChangeKind = Literal["added", "removed", "changed"]
-# Why a value is not told: it is computed from a secret; it looks like one, or is declared as one; an error, or an input
-# without a value, leaves it open.
+# Why a value is hidden: it is computed from a secret (`secret`), it looks like a secret or is declared as one
+# (`unshown`), or it depends on an error, or on an input without a value (`unknown`).
 HiddenReason = Literal["", "secret", "unshown", "unknown"]
 
 
 class Cause(NamedTuple):
-    """The line that made a difference; one that was removed stands in the base, the others in the head."""
+    """A line that caused a difference; a removed line is one of the base, the others are lines of the head."""
 
     path: str
     line: int
@@ -22,10 +22,12 @@ class Cause(NamedTuple):
 
 
 class ValueChange(NamedTuple):
-    """One key with the same old and new value in all of `bundles`; `key` is inside the section, empty for all of it.
+    """One key with the same old and new value in all of `bundles`.
 
-    A value that is not told is null, and one of a sensitive change never is: that one of the two is secret makes a
-    secret of the other. A change that is only `reencrypted` may be none: that takes a key to tell.
+    `key` is the path inside the section, empty for the whole section.
+
+    A hidden value is null, and both values of a sensitive change are hidden: if one of them is secret, the other may
+    give it away. A change that is only `reencrypted` may be none, which only a key can show.
     """
 
     section: str
@@ -42,7 +44,7 @@ class ValueChange(NamedTuple):
 
     @property
     def is_unknown(self) -> bool:
-        """Whether an error, or an input without a value, leaves one of the values open."""
+        """Whether one of the values depends on an error, or on an input without a value."""
         return "unknown" in (self.old_hidden, self.new_hidden)
 
 
@@ -55,7 +57,7 @@ class BundleChange(NamedTuple):
 
 
 class LeafChange(NamedTuple):
-    """A value in a secrets file, known by its path; `line` stands in the base if it was removed."""
+    """A value in a secrets file, identified by its path; the `line` of a removed one is a line of the base."""
 
     key: str
     kind: Literal["added", "removed", "changed", "reencrypted"]
@@ -63,7 +65,7 @@ class LeafChange(NamedTuple):
 
 
 class SecretsFileReader(NamedTuple):
-    """A key that opens a secrets file, of sops's `kind`; `person` is empty where the organization does not know it."""
+    """A key that opens a secrets file, of sops's `kind`; `person` is empty if nobody declares the key."""
 
     kind: str
     key: str
@@ -71,11 +73,11 @@ class SecretsFileReader(NamedTuple):
 
 
 class SecretsFileChange(NamedTuple):
-    """A secrets file that differs, by what can be seen of it without a key.
+    """A secrets file that differs, as far as this is visible without a key.
 
-    One that was `reencrypted` has a new data key: whether its values changed takes a key to tell. One that was
-    `rolled_back` is older than what it replaces. A new one may be `copied_from` a file, or have `moved` from there;
-    `leaves` then tells how it differs from that.
+    With `reencrypted` it has a new data key, and only a key can show whether its values changed. With `rolled_back` it
+    is older than the version that it replaces. A new file may be `copied_from` another one, or have `moved` from there;
+    `leaves` then lists the differences from that file.
     """
 
     path: str
@@ -90,7 +92,7 @@ class SecretsFileChange(NamedTuple):
 
 
 class RuleChange(NamedTuple):
-    """Something by which bundles are judged, merged or written, such as `policy limits` or `contract LOG_LEVEL`."""
+    """A rule by which bundles are checked, merged or written, such as `policy limits` or `contract LOG_LEVEL`."""
 
     rule: str
     name: str
@@ -101,11 +103,11 @@ class RuleChange(NamedTuple):
 
 @dataclass(frozen=True)
 class Diff:
-    """All that differs; `base` and `head` are what the user calls the two, at a commit unless it is a folder.
+    """All differences; `base` and `head` are the user's names for the trees, with a commit unless the tree is a folder.
 
-    `environments` has those of all bundles, the most important first. `unchanged` counts bundles. `spoiled` are the ids
-    that could not be compared, for an error on either side. `new` and `gone` are the findings that only one side has;
-    `errors` tells whether the head has any error at all.
+    `environments` has those of all bundles, the most important first. `unchanged` counts bundles. `not_compared` are
+    the ids of bundles that an error on either side kept from being compared. `new_findings` and `removed_findings` are
+    those that only one side has; `has_errors` means that the head has any error at all.
     """
 
     base: str
@@ -125,31 +127,31 @@ class Diff:
 
     @cached_property
     def changed(self) -> tuple[str, ...]:
-        """The bundles that both trees have, and that differ."""
+        """The ids of bundles that both trees have, and that differ."""
         return affected_bundles(self.changes)
 
     @cached_property
     def affected(self) -> tuple[str, ...]:
-        """The bundles that differ, are new, are gone, or could not be compared."""
-        return tuple(sorted({*self.changed, *self.not_compared, *(one.id for one in self.bundles)}))
+        """The ids of bundles that differ, are new, are gone, or could not be compared."""
+        return tuple(sorted({*self.changed, *self.not_compared, *(bundle.id for bundle in self.bundles)}))
 
     def bundle_ids(self, kind: Literal["added", "removed"]) -> tuple[str, ...]:
-        """The bundles that are new, or gone."""
-        return tuple(one.id for one in self.bundles if one.kind == kind)
+        """Return the ids of bundles that are new, or gone."""
+        return tuple(bundle.id for bundle in self.bundles if bundle.kind == kind)
 
     @property
     def bundle_count(self) -> int:
-        """How many bundles the two trees have together."""
+        """The number of bundles in both trees together."""
         return self.unchanged + len(self.affected)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing that can reach a bundle differs."""
+        """Whether no bundle is affected."""
         return not self.affected
 
 
 def affected_bundles(changes: Iterable[ValueChange]) -> tuple[str, ...]:
-    """The bundles that show any of the changes."""
-    # Many changes are in the same bundles, and these are thousands.
+    """Return the bundles that show any of the changes, sorted."""
+    # Many changes share one list of thousands of bundles.
     first, *others = {id(change.bundles): change.bundles for change in changes}.values() or [()]
     return tuple(sorted({*first}.union(*others))) if others else first

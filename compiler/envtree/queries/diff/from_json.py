@@ -1,4 +1,4 @@
-"""A diff out of its JSON data, which may be a stranger's: it is what the schema says, or nothing."""
+"""Read a diff from its JSON data, which may come from an untrusted source: valid by the schema, or rejected."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,14 +24,14 @@ _SharedLists = dict[tuple[str, ...], tuple[str, ...]]
 
 
 class InvalidDiffError(Exception):
-    """What was saved is no answer of `envtree diff`."""
+    """The data is not the output of `envtree diff`."""
 
 
 def parse_diff(content: bytes) -> tuple[Diff, tuple[str, ...]]:
-    """The diff, and the protected bundles among those that differ; raises NoAnswerError."""
+    """Return the diff, and the protected bundles among those that differ; raises InvalidDiffError."""
     try:
         data = orjson.loads(content)
-        # What cannot be written again, such as a value that is nested too deep, cannot be told either.
+        # Data that cannot be written again, such as a value that is nested too deep, cannot be rendered either.
         orjson.dumps(data)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         raise InvalidDiffError from None
@@ -42,42 +42,43 @@ def parse_diff(content: bytes) -> tuple[Diff, tuple[str, ...]]:
 
 def _diff_from_json(data: dict[str, Any]) -> Diff:
     # Changes with the same bundles, which can be thousands, share one list of them.
-    lists: _SharedLists = {}
+    shared_lists: _SharedLists = {}
     return Diff(
         base=data["base"]["name"],
         head=data["head"]["name"],
         base_commit=data["base"]["commit"] or "",
         head_commit=data["head"]["commit"] or "",
         environments=tuple(data["environments"]),
-        changes=tuple(_change_from_json(one, lists) for one in data["changes"]),
+        changes=tuple(_change_from_json(change, shared_lists) for change in data["changes"]),
         bundles=tuple(
-            BundleChange(one["id"], one["kind"], _causes_from_json(one["causes"])) for one in data["bundles"]
+            BundleChange(bundle["id"], bundle["kind"], _causes_from_json(bundle["causes"]))
+            for bundle in data["bundles"]
         ),
         unchanged=data["summary"]["unchanged"],
         not_compared=tuple(data["not_compared"]),
         secrets=tuple(map(_secrets_file_from_json, data["secrets"])),
-        rules=tuple(RuleChange(**one) for one in data["rules"]),
+        rules=tuple(RuleChange(**rule) for rule in data["rules"]),
         new_findings=tuple(map(_finding_from_json, data["findings"]["new"])),
         removed_findings=tuple(map(_finding_from_json, data["findings"]["gone"])),
         has_errors=data["errors"],
     )
 
 
-def _change_from_json(data: dict[str, Any], lists: _SharedLists) -> ValueChange:
+def _change_from_json(data: dict[str, Any], shared_lists: _SharedLists) -> ValueChange:
     bundles = tuple(data["bundles"])
     return ValueChange(
         **data
         | {
             "old_hidden": data["old_hidden"] or "",
             "new_hidden": data["new_hidden"] or "",
-            "bundles": lists.setdefault(bundles, bundles),
+            "bundles": shared_lists.setdefault(bundles, bundles),
             "causes": _causes_from_json(data["causes"]),
         }
     )
 
 
 def _causes_from_json(data: Sequence[dict[str, Any]]) -> tuple[Cause, ...]:
-    return tuple(Cause(**one) for one in data)
+    return tuple(Cause(**cause) for cause in data)
 
 
 def _secrets_file_from_json(data: dict[str, Any]) -> SecretsFileChange:
@@ -95,13 +96,13 @@ def _secrets_file_from_json(data: dict[str, Any]) -> SecretsFileChange:
 
 
 def _readers_from_json(data: Sequence[dict[str, Any]]) -> tuple[SecretsFileReader, ...]:
-    return tuple(SecretsFileReader(one["kind"], one["key"], one["person"] or "") for one in data)
+    return tuple(SecretsFileReader(reader["kind"], reader["key"], reader["person"] or "") for reader in data)
 
 
 def _finding_from_json(data: dict[str, Any]) -> Finding:
-    related = tuple(RelatedSpan(_span_from_json(each), each["message"]) for each in data["related"])
-    words = (data["code"], data["message"], data["hint"] or "")
-    diagnostic = Diagnostic(_span_from_json(data), *words, related, data["key"] or "")
+    related = tuple(RelatedSpan(_span_from_json(span), span["message"]) for span in data["related"])
+    texts = (data["code"], data["message"], data["hint"] or "")
+    diagnostic = Diagnostic(_span_from_json(data), *texts, related, data["key"] or "")
     return Finding(diagnostic, Severity(data["severity"]), tuple(data["bundles"]))
 
 

@@ -1,4 +1,4 @@
-"""Where two versions of a file differ, node by node."""
+"""Find the nodes in which two versions of a file differ."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -11,14 +11,14 @@ from envtree.queries.layer_statements import are_nodes_equal
 
 
 class FileVersions(NamedTuple):
-    """A file as it is on both sides; it is missing on one of them if it is new, or gone."""
+    """A file on both sides; one of them is None if the file is new, or gone."""
 
     path: str
     base: Document | None
     head: Document | None
 
     def diff_nodes(self, base: Node | None, head: Node | None) -> Iterator[Cause]:
-        """The innermost nodes that differ between two that stand at the same place."""
+        """Yield the innermost nodes that differ between two nodes at the same path."""
         if base is None or head is None:
             yield from self.added_causes(head) if head else self.removed_causes(base) if base else ()
         elif isinstance(base, MappingNode) and isinstance(head, MappingNode):
@@ -30,31 +30,31 @@ class FileVersions(NamedTuple):
             yield Cause(self.path, self._edit_position(head)[0], "edited")
 
     def added_causes(self, node: Node) -> Iterator[Cause]:
-        """A node that the base does not have."""
+        """Yield the cause for a node that the base does not have."""
         yield Cause(self.path, node.mark[0], "added")
 
     def removed_causes(self, node: Node) -> Iterator[Cause]:
-        """A node that the head does not have."""
+        """Yield the cause for a node that the head does not have."""
         yield Cause(self.base.path if self.base else self.path, node.mark[0], "removed")
 
     def diff_field(self, *path: str) -> Iterator[Cause]:
-        """Where one field of the file, or all of it, differs."""
+        """Yield the differences in one field of the file, or in all of it."""
         yield from self.diff_nodes(get_field(self.base, *path), get_field(self.head, *path))
 
     def _diff_lists(self, base: tuple[Node, ...], head: tuple[Node, ...]) -> Iterator[Cause]:
-        """Elements are compared between those that both lists begin and end with."""
+        """Compare the elements between the common prefix and the common suffix of two lists."""
         start = _common_prefix_length(base, head)
         end = _common_prefix_length(base[start:][::-1], head[start:][::-1])
         old, new = base[start : len(base) - end], head[start : len(head) - end]
         if len(old) == len(new):
-            for one, other in zip(old, new, strict=True):
-                yield from self.diff_nodes(one, other)
+            for old_item, new_item in zip(old, new, strict=True):
+                yield from self.diff_nodes(old_item, new_item)
         else:
             yield from (cause for item in old for cause in self.removed_causes(item))
             yield from (cause for item in new for cause in self.added_causes(item))
 
     def _edit_position(self, head: Node) -> Mark:
-        """Where a value was edited: if an alias repeats it, where its anchor stands, unless that says the same."""
+        """Return where a value was edited: its anchor, if an alias repeats it and the anchored value differs."""
         origin = self.head.aliases.get(head.mark) if self.head else None
         if origin is None or self.base is None or self.head is None:
             return head.mark
@@ -63,30 +63,30 @@ class FileVersions(NamedTuple):
 
 
 def diff_documents(base: Document | None, head: Document | None, *path: str) -> Iterator[Cause]:
-    """Where one field of two versions of a file, or all of it, differs; either file may be missing."""
+    """Yield the differences in one field of two versions of a file, or in all of it; either may be None."""
     file = head or base
     if file:
         yield from FileVersions(file.path, base, head).diff_field(*path)
 
 
-def _find_anchored(base: Node, head: Node, place: Mark) -> tuple[Node, Node] | None:
-    """What the head has at a place, and what the base has under the same keys."""
-    if head.mark == place and isinstance(head, ScalarNode):
+def _find_anchored(base: Node, head: Node, position: Mark) -> tuple[Node, Node] | None:
+    """Return the scalar at a position in the head, preceded by the base's node under the same keys."""
+    if head.mark == position and isinstance(head, ScalarNode):
         return base, head
     pairs: Iterable[tuple[Node | None, Node]] = ()
     if isinstance(base, MappingNode) and isinstance(head, MappingNode):
         pairs = ((base.entries.get(key), node) for key, node in head.entries.items())
     elif isinstance(base, SequenceNode) and isinstance(head, SequenceNode):
         pairs = zip(base.items, head.items, strict=False)
-    found = (_find_anchored(one, other, place) for one, other in pairs if one)
-    return next(filter(None, found), None)
+    matches = (_find_anchored(base_node, head_node, position) for base_node, head_node in pairs if base_node)
+    return next(filter(None, matches), None)
 
 
 def _common_prefix_length(base: tuple[Node, ...], head: tuple[Node, ...]) -> int:
-    """With how many equal elements two lists begin."""
+    """Return the number of equal elements that two lists begin with."""
     count = 0
-    for one, other in zip(base, head, strict=False):
-        if not are_nodes_equal(one, other):
+    for base_node, head_node in zip(base, head, strict=False):
+        if not are_nodes_equal(base_node, head_node):
             break
         count += 1
     return count

@@ -15,7 +15,7 @@ from envtree.queries.diff.diff_model import (
 
 
 def diff_data(diff: Diff, protected: tuple[str, ...]) -> dict[str, Any]:
-    """All that differs; `protected` are the bundles that differ and must not."""
+    """Return the JSON data of a diff; `protected` are the bundles that differ and must not."""
     return {
         "envtree": "1",
         "base": _side_data(diff.base, diff.base_commit),
@@ -30,7 +30,7 @@ def diff_data(diff: Diff, protected: tuple[str, ...]) -> dict[str, Any]:
         },
         "environments": list(diff.environments),
         "changes": [_change_data(change) for change in diff.changes],
-        "bundles": [_bundle_data(one) for one in diff.bundles],
+        "bundles": [_bundle_data(bundle) for bundle in diff.bundles],
         "errors": diff.has_errors,
         "not_compared": list(diff.not_compared),
         "protected": list(protected),

@@ -1,4 +1,4 @@
-"""The two trees of a comparison, and one bundle as it is in both."""
+"""The two trees of a comparison, and a bundle in both of them."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from envtree.model.workspace import Workspace
 class TreeSide(NamedTuple):
     """One of the two trees; `workspace` is None without a usable organization.
 
-    Errors stand in the `broken` files; of the `unread` ones nothing is known but that they are there.
+    Nothing is known of `unread_files` but that they exist.
     """
 
     workspace: Workspace | None
@@ -26,30 +26,30 @@ class TreeSide(NamedTuple):
     roster: EntityIndex
 
     def document(self, path: str) -> Document | None:
-        """A file of the tree, by its path."""
+        """Return a file of the tree, or None."""
         resource = self.files.get(path)
         return resource.document if resource else None
 
     def digest(self, path: str) -> str:
-        """What is in a file; empty without the file."""
+        """Return the digest of a file's content; empty if the tree does not have the file."""
         document = self.document(path)
         return document.digest if document else ""
 
 
 def make_tree_side(run: Run) -> TreeSide:
-    """The tree of a run that has computed nothing yet, or a part of it with what stands outside of projects."""
-    broken = run.severities.error_paths(run.diags)
-    unread = frozenset(one.span.path for one in run.diags if is_read_failure(one.code))
-    return TreeSide(run.workspace, run.all_files, broken, unread, EntityIndex(run.workspace))
+    """Return the tree, or the part of it, that a run has read; the run has computed nothing yet."""
+    files_with_errors = run.severities.error_paths(run.diags)
+    unread_files = frozenset(diagnostic.span.path for diagnostic in run.diags if is_read_failure(diagnostic.code))
+    return TreeSide(run.workspace, run.all_files, files_with_errors, unread_files, EntityIndex(run.workspace))
 
 
 class BundlePair(NamedTuple):
-    """One bundle as it is on both sides."""
+    """A bundle in both trees."""
 
     base: BundleResult
     head: BundleResult
 
     @property
     def merged_stacks(self) -> tuple[MergedStack, MergedStack]:
-        """What the layers merge to, on both sides."""
+        """The merged layers in both trees."""
         return self.base.resolved.merged, self.head.resolved.merged

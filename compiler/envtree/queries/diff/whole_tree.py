@@ -1,4 +1,4 @@
-"""Compare two trees by a run over each: what one of them has wrong, and what needs all of a tree at once."""
+"""Compare two trees by one run over each: for trees with errors, and for checks that need a whole tree at once."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -21,42 +21,44 @@ from envtree.queries.diff.tree_side import TreeSide, make_tree_side
 
 
 def compare_whole_trees(base: LabelledTree, head: LabelledTree, check_scope: Callable[[ComparisonScope], None]) -> Diff:
-    """What differs, whatever there is in the trees."""
-    # Most files are the same in both trees.
-    memory: DocumentCache = {} if base.request.document_cache is None else base.request.document_cache
-    one, other = (Run(side.request._replace(document_cache=memory)) for side in (base, head))
-    wrong = any(run.severities.error_paths(run.diags) for run in (one, other))
-    # Over errors nobody knows what there would be.
-    ids = frozenset() if wrong else frozenset((*one.ids, *other.ids))
-    check_scope(ComparisonScope(declared_inputs(one.workspace, other.workspace), ids))
-    before, after = make_tree_side(one), make_tree_side(other)
-    secrets = tuple(diff_secrets_files(before, after))
+    """Compare two trees, whatever is wrong with them."""
+    # Most files are the same in both trees, and are parsed once.
+    documents: DocumentCache = {} if base.request.document_cache is None else base.request.document_cache
+    base_run, head_run = (Run(tree.request._replace(document_cache=documents)) for tree in (base, head))
+    has_errors = any(run.severities.error_paths(run.diags) for run in (base_run, head_run))
+    # With errors the list of bundles is not reliable.
+    ids = frozenset() if has_errors else frozenset((*base_run.ids, *head_run.ids))
+    check_scope(ComparisonScope(declared_inputs(base_run.workspace, head_run.workspace), ids))
+    base_side, head_side = make_tree_side(base_run), make_tree_side(head_run)
+    secrets = tuple(diff_secrets_files(base_side, head_side))
     groups: ValueChangeGroups | None = None
     unchanged = 0
-    for pair in pair_bundles(one, other, {*one.ids}.intersection(other.ids)):
-        groups = groups or ValueChangeGroups(before, after, find_reencrypted_leaves(secrets))
+    for pair in pair_bundles(base_run, head_run, {*base_run.ids}.intersection(head_run.ids)):
+        groups = groups or ValueChangeGroups(base_side, head_side, find_reencrypted_leaves(secrets))
         unchanged += not groups.add(pair)
-    old, new = {*one.selected}, {*other.selected}
-    bundles, uncertain = diff_bundle_sets(old, new, before, after)
-    unchecked = (old & new).difference(one.checked) | (old & new).difference(other.checked)
-    found, gone = compare_findings(_summarize_run(one, before), _summarize_run(other, after))
+    base_ids, head_ids = {*base_run.selected}, {*head_run.selected}
+    bundles, uncertain = diff_bundle_sets(base_ids, head_ids, base_side, head_side)
+    unchecked = (base_ids & head_ids).difference(base_run.checked) | (base_ids & head_ids).difference(head_run.checked)
+    new_findings, removed_findings = compare_findings(
+        _summarize_run(base_run, base_side), _summarize_run(head_run, head_side)
+    )
     return Diff(
         base=base.name,
         head=head.name,
         base_commit=base.commit,
         head_commit=head.commit,
         environments=rank_environments(
-            (*_environment_types(before), *_environment_types(after)), (*one.selected, *other.selected)
+            (*_environment_types(base_side), *_environment_types(head_side)), (*base_run.selected, *head_run.selected)
         ),
         changes=merge_changes([groups.groups] if groups else []),
         bundles=bundles,
         unchanged=unchanged,
         not_compared=tuple(sorted(unchecked | uncertain)),
         secrets=secrets,
-        rules=tuple(diff_rules(before, after)),
-        new_findings=found,
-        removed_findings=gone,
-        has_errors=bool(other.severities.error_paths(other.diags)),
+        rules=tuple(diff_rules(base_side, head_side)),
+        new_findings=new_findings,
+        removed_findings=removed_findings,
+        has_errors=bool(head_run.severities.error_paths(head_run.diags)),
     )
 
 
@@ -66,4 +68,4 @@ def _summarize_run(run: Run, side: TreeSide) -> RunSummary:
 
 def _environment_types(side: TreeSide) -> Iterator[Mapping[str, str]]:
     for project in side.workspace.projects if side.workspace else ():
-        yield {name: one.type for name, one in project.environments.items()}
+        yield {name: environment.type for name, environment in project.environments.items()}
