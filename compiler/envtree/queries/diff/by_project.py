@@ -124,7 +124,13 @@ def _summarize_run(runner: ProjectRunner) -> RunSummary:
 def _root_side(runner: ProjectRunner) -> TreeSide:
     """Return the files outside of projects, which have no errors."""
     workspace = runner.root.workspace
-    return TreeSide(workspace, runner.root.files, frozenset(), frozenset(), EntityIndex(workspace))
+    return TreeSide(
+        workspace=workspace,
+        files=runner.root.files,
+        files_with_errors=frozenset(),
+        unread_files=frozenset(),
+        roster=EntityIndex(workspace),
+    )
 
 
 class _ProjectComparison:
@@ -220,7 +226,12 @@ class _ProjectComparison:
         unchanged = len(checked) - len({id for group in changes.values() for id in group.bundles})
         not_compared = uncertain | (old & new) - checked
         return _ProjectDiff(
-            (results[0], results[1]), unchanged, not_compared, changes, bundles, tuple(diff_rules(*own_sides))
+            results=(results[0], results[1]),
+            unchanged=unchanged,
+            not_compared=not_compared,
+            groups=changes,
+            bundles=bundles,
+            rules=tuple(diff_rules(*own_sides)),
         )
 
 

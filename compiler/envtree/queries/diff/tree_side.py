@@ -40,7 +40,13 @@ def make_tree_side(run: Run) -> TreeSide:
     """Return the tree, or the part of it, that a run has read; the run has computed nothing yet."""
     files_with_errors = run.severities.error_paths(run.diags)
     unread_files = frozenset(diagnostic.span.path for diagnostic in run.diags if is_read_failure(diagnostic.code))
-    return TreeSide(run.workspace, run.all_files, files_with_errors, unread_files, EntityIndex(run.workspace))
+    return TreeSide(
+        workspace=run.workspace,
+        files=run.all_files,
+        files_with_errors=files_with_errors,
+        unread_files=unread_files,
+        roster=EntityIndex(run.workspace),
+    )
 
 
 class BundlePair(NamedTuple):

@@ -1,4 +1,4 @@
-"""Where the values of a bundle come from: what each layer set, merged, deleted or locked, or had nothing to say of."""
+"""Explain where the values of a bundle come from: the layers that set, merge, delete or lock them."""
 
 from envtree.compile.resolve.expression_compiler import ExpressionCompiler
 from envtree.model.fields import get_field
@@ -18,72 +18,76 @@ from envtree.queries.explain.provenance_model import KeySummary, OrderedLayer, O
 
 
 def layer_order(bundle: ExplainedBundle) -> tuple[OrderedLayer, ...]:
-    """The layers of a bundle, lowest first, with their files."""
+    """Return the layers of a bundle, lowest first, with their files."""
     return tuple(
-        OrderedLayer(one.kind, one.scope, tuple(filter(None, (one.path, one.secrets.path if one.secrets else ""))))
-        for one in bundle.stack.layers
+        OrderedLayer(
+            layer.kind, layer.scope, tuple(filter(None, (layer.path, layer.secrets.path if layer.secrets else "")))
+        )
+        for layer in bundle.stack.layers
     )
 
 
 def overview(bundle: ExplainedBundle) -> tuple[KeySummary, ...]:
-    """Every key of a bundle with its winner."""
+    """Return a summary of every key of a bundle, with the layer that sets it."""
     compiler = ExpressionCompiler()
     return tuple(summarize_key(bundle, path, compiler) for path in list_keys(bundle))
 
 
 def explain(bundle: ExplainedBundle, key: str) -> Provenance:
-    """All about one key; raises KeyMissingError."""
-    place = resolve_key(bundle, key)
-    return trace_provenance(bundle, place, ExpressionCompiler())._replace(
-        variable=_find_output_variable(bundle, key, place)
+    """Return the provenance of a key; raises KeyMissingError."""
+    value_path = resolve_key(bundle, key)
+    return trace_provenance(bundle, value_path, ExpressionCompiler())._replace(
+        variable=_find_output_variable(bundle, key, value_path)
     )
 
 
-def trace_provenance(bundle: ExplainedBundle, place: ValuePath, compiler: ExpressionCompiler) -> Provenance:
-    """All about a place that the bundle has."""
-    if place.root == "sealed":
-        told = summarize_secret(bundle, place)
+def trace_provenance(bundle: ExplainedBundle, value_path: ValuePath, compiler: ExpressionCompiler) -> Provenance:
+    """Return the provenance of a path that the bundle has."""
+    if value_path.root == "sealed":
         return Provenance(
-            told, list_layer_entries(bundle, (place,), place), find_value_lock(bundle, (place,)), (), None, ()
+            summary=summarize_secret(bundle, value_path),
+            layer_entries=list_layer_entries(bundle, (value_path,), value_path),
+            lock=find_value_lock(bundle, (value_path,)),
+            sources=(),
+            secret=None,
+            nested_keys=(),
         )
-    told = summarize_key(bundle, place.path, compiler)
-    winner, places = bundle.winner(place.path), contributing_paths(place)
-    read = collect_sources(bundle, told.reads, compiler)
-    lock, secret = find_value_lock(bundle, places), find_injected_secret(bundle, winner)
+    summary = summarize_key(bundle, value_path.path, compiler)
+    winner, paths = bundle.winner(value_path.path), contributing_paths(value_path)
     return Provenance(
-        told,
-        list_layer_entries(bundle, places, winner),
-        lock,
-        read,
-        secret,
-        _summarize_nested_keys(bundle, place, compiler),
+        summary=summary,
+        layer_entries=list_layer_entries(bundle, paths, winner),
+        lock=find_value_lock(bundle, paths),
+        sources=collect_sources(bundle, summary.reads, compiler),
+        secret=find_injected_secret(bundle, winner),
+        nested_keys=_summarize_nested_keys(bundle, value_path, compiler),
     )
 
 
-def _find_output_variable(bundle: ExplainedBundle, key: str, place: ValuePath) -> OutputVariable | None:
-    """The variable that `output.env` makes of a value, or the one asked for of what an expression yields."""
-    document, asked = bundle.owners.documents["organization"], key.removeprefix("env_vars.")
+def _find_output_variable(bundle: ExplainedBundle, key: str, value_path: ValuePath) -> OutputVariable | None:
+    """Find the variable that `output.env` makes of a value, or the requested one if an expression yields several."""
+    organization, requested_name = bundle.owners.documents["organization"], key.removeprefix("env_vars.")
     for name, path in bundle.variable_paths.items():
-        pattern = get_field(document, "output", "env", path[0])
-        within = place.root == "sections" and path[: len(place.path)] == place.path
-        if pattern and within and (path == place.path or name == asked):
-            return OutputVariable(name, format_path(path), document.span(pattern))
+        pattern = get_field(organization, "output", "env", path[0])
+        is_within = value_path.root == "sections" and path[: len(value_path.path)] == value_path.path
+        if pattern and is_within and (path == value_path.path or name == requested_name):
+            return OutputVariable(name, format_path(path), organization.span(pattern))
     return None
 
 
 def _summarize_nested_keys(
-    bundle: ExplainedBundle, place: ValuePath, compiler: ExpressionCompiler
+    bundle: ExplainedBundle, value_path: ValuePath, compiler: ExpressionCompiler
 ) -> tuple[KeySummary, ...]:
-    """What is in a map, down to its leaves, and the elements of a list."""
-    merged = place.merged_value(bundle.merged)
+    """Return summaries of the leaves of a map, or of the elements of a list."""
+    merged = value_path.merged_value(bundle.merged)
     paths: list[KeyPath] = []
-    if place.path == ("env_vars",):
+    if value_path.path == ("env_vars",):
         paths = [("env_vars", name) for name in sorted(bundle.data["env_vars"])]
     elif isinstance(merged, MergedSequence):
-        paths = [(*place.path, index) for index in child_values(merged)]
-    elif place.root == "sections":
-        paths = list_nested_keys(bundle, place.path)
-    return tuple(summarize_key(bundle, path, compiler) for path in paths if path != place.path)
+        paths = [(*value_path.path, index) for index in child_values(merged)]
+    elif value_path.root == "sections":
+        paths = list_nested_keys(bundle, value_path.path)
+    return tuple(summarize_key(bundle, path, compiler) for path in paths if path != value_path.path)
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""One bundle as explain looks at it: its values without secrets, and the merge that led to them."""
+"""A bundle to explain: its values without secrets, and a replay of the merge that led to them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -22,9 +22,10 @@ from envtree.queries.explain.provenance_model import DisplayValue
 
 
 class ExplainedBundle(NamedTuple):
-    """`steps` are what the layers merge to, up to each of them; `secretive` are the variables declared as secrets.
+    """A bundle with the replay of its merge.
 
-    `flat` has where the variables come from that `output.env` makes of other sections, if anybody asks.
+    `steps` are the merged layers up to each layer; `secret_variables` are declared as secrets. `variable_paths` has,
+    for `explain`, the source of each variable that `output.env` makes of another section.
     """
 
     owners: BundleEntities
@@ -37,18 +38,18 @@ class ExplainedBundle(NamedTuple):
 
     @property
     def merged(self) -> MergedStack:
-        """What all layers merge to."""
+        """The result of merging all layers."""
         return self.steps[-1]
 
     def value(self, path: KeyPath) -> Any:
-        """The final value at a path, null where it is hidden or where there is none; it is not veiled yet."""
+        """Return the final value at a path, not masked yet; null if it is hidden or missing."""
         try:
             return get_by_path(self.data, path)
         except KeyError:
             return None
 
     def is_sensitive(self, path: KeyPath) -> bool:
-        """Whether a value, or any part of it, is secret."""
+        """Report whether a value, or any part of it, is secret."""
         if path[0] == "env_vars":
             names = {*self.data["sensitive"]} & {*self.data["env_vars"]}
             return path[1] in names if len(path) > 1 else bool(names)
@@ -56,38 +57,38 @@ class ExplainedBundle(NamedTuple):
         return any(f"{name}.".startswith(f"{key}.") or key.startswith(f"{name}.") for name in self.data["sensitive"])
 
     def winner(self, path: KeyPath) -> ValuePath:
-        """Where the value of a key of the bundle comes from: that of a variable may be an injected secret."""
+        """Return the path that a bundle's key takes its value from: that of a variable may be an injected secret."""
         if path == (MODEL_KEY,):
             return ValuePath("model", path)
         injected = path[0] == "env_vars" and len(path) == 2 and path[1] in self.data["secrets"]
         return ValuePath("sections", ("secrets", path[1]) if injected else path)
 
-    def display_value(self, value: MergedValue, place: ValuePath) -> DisplayValue:
-        """What a layer wrote, fit to be shown."""
+    def display_value(self, value: MergedValue, value_path: ValuePath) -> DisplayValue:
+        """Return the value that a layer wrote, masked for display."""
         kind = "expression" if is_expression(value) else type_of(value)
         content = value.node.value
         if isinstance(content, EncryptedValue):
             return DisplayValue(kind, None, is_secret=True, length=content.length)
         if (
             isinstance(value, MergedScalar)
-            and place.path[0] == "env_vars"
+            and value_path.path[0] == "env_vars"
             and content is not None
             and kind != "expression"
         ):
-            # A variable is the text that stands there, `1.10` too.
+            # A variable is the text as written, as in `1.10`.
             content = value.node.text
-        shown = None if place.root == "sealed" else masked(content, place.path)
-        if kind != "expression" and self._declares_secret(place, content):
+        shown = None if value_path.root == "sealed" else masked(content, value_path.path)
+        if kind != "expression" and self._declares_secret(value_path, content):
             shown = None
         return DisplayValue(kind, shown, is_secret=shown is None and content is not None)
 
-    def _declares_secret(self, place: ValuePath, content: Any) -> bool:
-        names = content if isinstance(content, dict) else place.path[1:]
-        return place.path[0] == "env_vars" and not self.secret_variables.isdisjoint(names)
+    def _declares_secret(self, value_path: ValuePath, content: Any) -> bool:
+        names = content if isinstance(content, dict) else value_path.path[1:]
+        return value_path.path[0] == "env_vars" and not self.secret_variables.isdisjoint(names)
 
 
 class Explainer:
-    """Looks at the bundles of a tree, whose merges have been replayed."""
+    """Makes explained bundles of a tree from the replays of their merges."""
 
     def __init__(self, workspace: Workspace, inputs: Mapping[str, str]) -> None:
         self._roster = EntityIndex(workspace)
@@ -95,29 +96,37 @@ class Explainer:
         self._inputs = inputs
 
     def explain_steps(self, bundle: Bundle, steps: MergeSteps) -> ExplainedBundle:
-        """A bundle, by its steps."""
-        target = bundle.target
-        owners, names = self._roster.entities_of(target), self._secret_names.for_target(target)
-        return ExplainedBundle(owners, steps[-1].stack, steps, bundle_data(bundle, None), self._inputs, names)
+        """Return a bundle with its merge steps."""
+        return ExplainedBundle(
+            owners=self._roster.entities_of(bundle.target),
+            stack=steps[-1].stack,
+            steps=steps,
+            data=bundle_data(bundle, None),
+            inputs=self._inputs,
+            secret_variables=self._secret_names.for_target(bundle.target),
+        )
 
 
 def explain_bundle(workspace: Workspace, result: BundleResult, inputs: Mapping[str, str]) -> ExplainedBundle:
-    """Replay the merge of one bundle."""
+    """Replay the merge of a bundle."""
     _, steps = next(replay_merges([result], workspace.organization))
-    flat = {one.name: one.path for one in flatten(result.bundle.data, workspace.organization.output.env_patterns)}
-    return Explainer(workspace, inputs).explain_steps(result.bundle, steps)._replace(variable_paths=flat)
+    variable_paths = {
+        variable.name: variable.path
+        for variable in flatten(result.bundle.data, workspace.organization.output.env_patterns)
+    }
+    return Explainer(workspace, inputs).explain_steps(result.bundle, steps)._replace(variable_paths=variable_paths)
 
 
 def list_keys(bundle: ExplainedBundle) -> list[KeyPath]:
-    """Every key of the bundle: a map is told by what is in it, a list as a whole."""
-    found: list[KeyPath] = [("env_vars", name) for name in sorted(bundle.data["env_vars"])]
+    """Return every key of the bundle: the leaves of maps, and lists as a whole."""
+    keys: list[KeyPath] = [("env_vars", name) for name in sorted(bundle.data["env_vars"])]
     for section in SECTIONS:
-        found.extend(list_nested_keys(bundle, (section,)))
-    return [(MODEL_KEY,), *found] if bundle.merged.model else found
+        keys.extend(list_nested_keys(bundle, (section,)))
+    return [(MODEL_KEY,), *keys] if bundle.merged.model else keys
 
 
 def list_nested_keys(bundle: ExplainedBundle, path: KeyPath) -> list[KeyPath]:
-    """The keys of a map down to its leaves; a leaf or a list is its own, and what no layer wrote has none."""
+    """Return the leaves of a map; a leaf or a list returns itself, and a path that no layer wrote returns nothing."""
     merged = ValuePath("sections", path).merged_value(bundle.merged)
     return _leaf_paths(merged, path) if merged else []
 
@@ -129,5 +138,5 @@ def _leaf_paths(merged: MergedValue, path: KeyPath) -> list[KeyPath]:
 
 
 def expression_text(value: MergedValue | None) -> str | None:
-    """The text of a scalar with an expression."""
+    """Return the text of a scalar that contains an expression, or None."""
     return str(value.node.value) if isinstance(value, MergedScalar) and is_expression(value) else None

@@ -1,4 +1,4 @@
-"""Understand what somebody typed as KEY."""
+"""Resolve the KEY argument to a path in a bundle."""
 
 from envtree.diagnostics.suggest import nearest_name
 from envtree.model.keypath import KeyPath, format_path, parse_path
@@ -9,7 +9,7 @@ from envtree.queries.explain.merge_events import find_merge_events
 
 
 class KeyMissingError(Exception):
-    """The bundle has no such key: what was probably meant instead, and who deleted it, as `layer at place`."""
+    """The bundle has no such key; `suggestion` is the nearest one, `deletions` are the layers that deleted it."""
 
     def __init__(self, key: str, suggestion: str, deletions: tuple[str, ...]) -> None:
         super().__init__(key)
@@ -17,7 +17,7 @@ class KeyMissingError(Exception):
 
 
 def parse_key(key: str) -> KeyPath:
-    """The path of a key; a bare name is a variable's."""
+    """Return the path of a key; a bare name is a variable."""
     try:
         path = parse_path(key)
     except ValueError:
@@ -28,11 +28,11 @@ def parse_key(key: str) -> KeyPath:
 
 
 def resolve_key(bundle: ExplainedBundle, key: str) -> ValuePath:
-    """The place that a key names."""
+    """Return the path in the layers that a key names; raises KeyMissingError."""
     path = parse_key(key)
-    for place in _candidate_paths(path):
-        if place.merged_value(bundle.merged):
-            return place
+    for candidate in _candidate_paths(path):
+        if candidate.merged_value(bundle.merged):
+            return candidate
     if len(path) == 2 and path[0] == "env_vars" and path[1] in bundle.data["env_vars"]:
         return ValuePath("sections", path)
     if len(path) == 2 and path[0] == "env_vars" and path[1] in bundle.variable_paths:
@@ -41,7 +41,7 @@ def resolve_key(bundle: ExplainedBundle, key: str) -> ValuePath:
 
 
 def _candidate_paths(path: KeyPath) -> tuple[ValuePath, ...]:
-    """A secret is found by the variable that it is injected as, and by its own path."""
+    """Return the paths that a key may name: a secret has that of its variable, and its own."""
     if path == (MODEL_KEY,):
         return (ValuePath("model", path),)
     own = (ValuePath("sealed", path[1:]),) if path[0] == "secrets" and len(path) > 1 else ()
@@ -49,7 +49,7 @@ def _candidate_paths(path: KeyPath) -> tuple[ValuePath, ...]:
 
 
 def _resolve_computed(bundle: ExplainedBundle, path: KeyPath) -> ValuePath:
-    """The expression whose data has the key."""
+    """Return the path of the expression whose result contains the key."""
     trace = ValuePath("sections", path).merged_chain(bundle.merged)
     try:
         get_by_path(bundle.data if trace else {}, path)
@@ -59,20 +59,20 @@ def _resolve_computed(bundle: ExplainedBundle, path: KeyPath) -> ValuePath:
 
 
 def _key_missing_error(bundle: ExplainedBundle, path: KeyPath) -> KeyMissingError:
-    deleted = tuple(
+    deletions = tuple(
         f"{event.span} ({' '.join(filter(None, (layer.kind, layer.scope)))})"
-        for place in _candidate_paths(path)
-        for event in find_merge_events(place, bundle.steps)
+        for candidate in _candidate_paths(path)
+        for event in find_merge_events(candidate, bundle.steps)
         if event.value is None
         for layer in [bundle.stack.layers[event.layer_index]]
     )
-    return KeyMissingError(format_path(path), _suggest_key(bundle, path), deleted)
+    return KeyMissingError(format_path(path), _suggest_key(bundle, path), deletions)
 
 
 def _suggest_key(bundle: ExplainedBundle, path: KeyPath) -> str:
-    """The nearest key; variables are compared by their names alone, for they all begin alike."""
+    """Return the nearest key; variables are compared without their section, which they all share."""
     if path[0] == "env_vars":
         name = nearest_name(".".join(path[1:]), [*bundle.data["env_vars"], *bundle.variable_paths])
         return format_path(("env_vars", name)) if name else ""
-    known = {key[:n] for key in list_keys(bundle) if key[0] != "env_vars" for n in range(2, len(key) + 1)}
-    return nearest_name(format_path(path), sorted(map(format_path, known)))
+    keys = {key[:length] for key in list_keys(bundle) if key[0] != "env_vars" for length in range(2, len(key) + 1)}
+    return nearest_name(format_path(path), sorted(map(format_path, keys)))

@@ -1,4 +1,4 @@
-"""A key in one line: its value, its winner, and what it reads if it is computed."""
+"""Summaries of keys: the value, the layer that sets it, and the names that an expression reads."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -19,51 +19,58 @@ from envtree.queries.explain.provenance_model import KeySummary, ValueOrigin
 
 
 def value_origin(layer: Layer, span: Span) -> ValueOrigin:
-    """Where a layer said something."""
+    """Return the origin of a value in a layer."""
     return ValueOrigin(layer.kind, layer.scope, span.path, span)
 
 
 def summarize_key(bundle: ExplainedBundle, path: KeyPath, compiler: ExpressionCompiler) -> KeySummary:
-    """The line of a key of the bundle; `path` may lead into the data of an expression."""
-    place = bundle.winner(path)
-    return _build_summary(bundle, path, _deepest_value(bundle, place), compiler)
+    """Return the summary of a bundle's key; `path` may lead into the result of an expression."""
+    value_path = bundle.winner(path)
+    return _build_summary(bundle, path, _deepest_value(bundle, value_path), compiler)
 
 
-def summarize_secret(bundle: ExplainedBundle, place: ValuePath) -> KeySummary:
-    """The line of a secret that an expression reads."""
-    value = place.merged_value(bundle.merged)
-    return KeySummary(place.key, None, True, value_origin(value.layer, merged_span(value)) if value else None)
+def summarize_secret(bundle: ExplainedBundle, value_path: ValuePath) -> KeySummary:
+    """Return the summary of a secret that an expression reads."""
+    value = value_path.merged_value(bundle.merged)
+    return KeySummary(value_path.key, None, True, value_origin(value.layer, merged_span(value)) if value else None)
 
 
 def collect_sources(
     bundle: ExplainedBundle, reads: tuple[str, ...], compiler: ExpressionCompiler
 ) -> tuple[KeySummary, ...]:
-    """What is read, and what that reads in turn, each once and in the order of reading."""
-    found: dict[str, KeySummary] = {}
-    agenda = [*reads]
-    while agenda:
-        key = agenda.pop(0)
-        if key not in found:
-            found[key] = _summarize_source(bundle, parse_path(key), compiler)
-            agenda = [*found[key].reads, *agenda]
-    return tuple(found.values())
+    """Return summaries of the names read, directly or not, without duplicates and in the order of reading."""
+    summaries: dict[str, KeySummary] = {}
+    pending = [*reads]
+    while pending:
+        key = pending.pop(0)
+        if key not in summaries:
+            summaries[key] = _summarize_source(bundle, parse_path(key), compiler)
+            pending = [*summaries[key].reads, *pending]
+    return tuple(summaries.values())
 
 
 def _build_summary(
-    bundle: ExplainedBundle, path: KeyPath, value: MergedValue | None, compiler: ExpressionCompiler
+    bundle: ExplainedBundle, path: KeyPath, merged: MergedValue | None, compiler: ExpressionCompiler
 ) -> KeySummary:
-    expression = expression_text(value)
+    expression = expression_text(merged)
     reads = tuple(_expression_reads(expression, compiler)) if expression else ()
-    where = value_origin(value.layer, merged_span(value)) if value else None
-    final = bundle.value(path)
-    shown = masked(final, path)
-    sensitive = bundle.is_sensitive(path) or shown != final
-    return KeySummary(format_path(path), shown, sensitive, where, masked(expression, path), reads)
+    origin = value_origin(merged.layer, merged_span(merged)) if merged else None
+    value = bundle.value(path)
+    shown = masked(value, path)
+    sensitive = bundle.is_sensitive(path) or shown != value
+    return KeySummary(
+        key=format_path(path),
+        value=shown,
+        sensitive=sensitive,
+        origin=origin,
+        expression=masked(expression, path),
+        reads=reads,
+    )
 
 
-def _deepest_value(bundle: ExplainedBundle, place: ValuePath) -> MergedValue | None:
-    trace = place.merged_chain(bundle.merged)
-    return trace[-1] if trace and (len(trace) == len(place.path) or expression_text(trace[-1])) else None
+def _deepest_value(bundle: ExplainedBundle, value_path: ValuePath) -> MergedValue | None:
+    trace = value_path.merged_chain(bundle.merged)
+    return trace[-1] if trace and (len(trace) == len(value_path.path) or expression_text(trace[-1])) else None
 
 
 def _expression_reads(text: str, compiler: ExpressionCompiler) -> Iterator[str]:
@@ -81,24 +88,24 @@ def _summarize_source(bundle: ExplainedBundle, path: KeyPath, compiler: Expressi
 
 
 def _summarize_fact(bundle: ExplainedBundle, path: KeyPath) -> KeySummary:
-    """What an expression reads beside values: an input, or a field of an entity's file."""
+    """Return the summary of an input, or of a field of an entity's file."""
     root, name = path[0], path[-1]
-    owners = bundle.owners
+    entities = bundle.owners
     if root == "inputs":
-        organization = owners.documents["organization"]
+        organization = entities.documents["organization"]
         declared = get_field(organization, *path)
-        place = _entity_origin("organization", "", organization, declared) if declared else None
-        given = bundle.inputs.get(name)
-        shown = masked(given, path)
-        return KeySummary(format_path(path), shown, shown != given, place)
-    document = owners.documents.get(root)
+        origin = _entity_origin("organization", "", organization, declared) if declared else None
+        value = bundle.inputs.get(name)
+        shown = masked(value, path)
+        return KeySummary(format_path(path), shown, shown != value, origin)
+    document = entities.documents.get(root)
     node = get_field(document, *path[1:]) if len(path) > 1 else None
-    scope = "" if root == "organization" else getattr(owners, root).name
-    where = _entity_origin(cast(LayerKind, root), scope, document, node)
-    return KeySummary(format_path(path), (owners.fields[root] or {}).get(name), False, where)
+    scope = "" if root == "organization" else getattr(entities, root).name
+    origin = _entity_origin(cast(LayerKind, root), scope, document, node)
+    return KeySummary(format_path(path), (entities.fields[root] or {}).get(name), False, origin)
 
 
 def _entity_origin(kind: LayerKind, scope: str, document: Document | None, node: Node | None) -> ValueOrigin:
-    """Where an entity's file says something, or does not."""
+    """Return the origin of a field in an entity's file; `node` is None if the file does not set it."""
     file = document.path if document else ""
     return ValueOrigin(kind, scope, file, Span(file, *node.mark) if node else None)

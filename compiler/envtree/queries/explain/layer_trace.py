@@ -1,4 +1,4 @@
-"""The rungs of a ladder: what each layer has to do with a value."""
+"""The provenance of a value layer by layer."""
 
 from typing import NamedTuple
 
@@ -13,87 +13,100 @@ from envtree.queries.explain.provenance_model import InjectedSecretOrigin, Layer
 
 
 class IndexedEntry(NamedTuple):
-    """A rung of a layer that has something to say, and the layer's number."""
+    """The entry of a layer that sets or changes a value, with the index of the layer."""
 
     layer_index: int
     entry: LayerEntry
 
 
-def contributing_paths(place: ValuePath) -> tuple[ValuePath, ...]:
-    """All places that have a say: a variable can be set, and injected; in one layer the secret is the stronger."""
-    if place.path[0] == "env_vars" and len(place.path) == 2:
-        return place, ValuePath("sections", ("secrets", place.path[1]))
-    return (place,)
+def contributing_paths(value_path: ValuePath) -> tuple[ValuePath, ...]:
+    """Return all paths that contribute to a value: a variable can be set directly and injected.
+
+    Within one layer the injected secret wins.
+    """
+    if value_path.path[0] == "env_vars" and len(value_path.path) == 2:
+        return value_path, ValuePath("sections", ("secrets", value_path.path[1]))
+    return (value_path,)
 
 
 def list_layer_entries(
-    bundle: ExplainedBundle, places: tuple[ValuePath, ...], winner: ValuePath
+    bundle: ExplainedBundle, paths: tuple[ValuePath, ...], winner: ValuePath
 ) -> tuple[LayerEntry, ...]:
-    """What all layers have to do with a value, also those that have nothing to say."""
-    told = list_indexed_entries(bundle, places, winner)
-    found: list[LayerEntry] = []
+    """Return the entries of all layers for a value, with an `absent` one for each layer that does not set it."""
+    indexed_entries = list_indexed_entries(bundle, paths, winner)
+    entries: list[LayerEntry] = []
     for n, layer in enumerate(bundle.stack.layers):
-        found += [one.entry for one in told if one.layer_index == n] or [_absent_entry(places[0], layer)]
-    return tuple(found)
+        own = [indexed.entry for indexed in indexed_entries if indexed.layer_index == n]
+        entries += own or [_absent_entry(paths[0], layer)]
+    return tuple(entries)
 
 
 def list_indexed_entries(
-    bundle: ExplainedBundle, places: tuple[ValuePath, ...], winner: ValuePath
+    bundle: ExplainedBundle, paths: tuple[ValuePath, ...], winner: ValuePath
 ) -> list[IndexedEntry]:
-    """What the layers that speak of a value do with it, lowest first."""
-    lock = find_value_lock(bundle, places)
-    told = [(place, find_merge_events(place, bundle.steps)) for place in places]
-    found = [
+    """Return the entries of the layers that set or change a value, lowest first."""
+    lock = find_value_lock(bundle, paths)
+    events_by_path = [(path, find_merge_events(path, bundle.steps)) for path in paths]
+    entries = [
         IndexedEntry(
             event.layer_index,
-            _build_entry(bundle, place, event, wins=place == winner and event is changes[-1], lock=lock),
+            _build_entry(bundle, path, event, wins=path == winner and event is events[-1], lock=lock),
         )
-        for place, changes in told
-        for event in changes
+        for path, events in events_by_path
+        for event in events
     ]
-    return sorted(found, key=lambda one: one.layer_index)
+    return sorted(entries, key=lambda indexed: indexed.layer_index)
 
 
-def find_value_lock(bundle: ExplainedBundle, places: tuple[ValuePath, ...]) -> Span | None:
-    """The lock on a value, or around it."""
-    return next(filter(None, (find_lock(place.merged_chain(bundle.merged)) for place in places)), None)
+def find_value_lock(bundle: ExplainedBundle, paths: tuple[ValuePath, ...]) -> Span | None:
+    """Return the lock on a value, or on a map around it."""
+    return next(filter(None, (find_lock(path.merged_chain(bundle.merged)) for path in paths)), None)
 
 
 def find_injected_secret(bundle: ExplainedBundle, winner: ValuePath) -> InjectedSecretOrigin | None:
-    """The secret that an entry of `secrets` injects."""
-    chosen = winner.merged_value(bundle.merged) if winner.path[0] == "secrets" and len(winner.path) == 2 else None
+    """Return the secret that an entry of `secrets` injects."""
+    selected = winner.merged_value(bundle.merged) if winner.path[0] == "secrets" and len(winner.path) == 2 else None
     entry = bundle.data["secrets"].get(winner.path[-1])
-    if chosen is None or entry is None:
+    if selected is None or entry is None:
         return None
-    place = ValuePath("sealed", parse_path(str(chosen.node.value)))
-    sealed = place.merged_value(bundle.merged)
+    sealed_path = ValuePath("sealed", parse_path(str(selected.node.value)))
+    sealed = sealed_path.merged_value(bundle.merged)
     if sealed is None:
         return None
     span = Span(sealed.layer.path, *sealed.node.mark)
-    return InjectedSecretOrigin(entry["path"], value_origin(sealed.layer, span), bundle.display_value(sealed, place))
+    return InjectedSecretOrigin(
+        entry["path"], value_origin(sealed.layer, span), bundle.display_value(sealed, sealed_path)
+    )
 
 
 def _build_entry(
-    bundle: ExplainedBundle, place: ValuePath, event: MergeEvent, *, wins: bool, lock: Span | None
+    bundle: ExplainedBundle, path: ValuePath, event: MergeEvent, *, wins: bool, lock: Span | None
 ) -> LayerEntry:
-    where = value_origin(bundle.stack.layers[event.layer_index], event.span)
+    origin = value_origin(bundle.stack.layers[event.layer_index], event.span)
     if event.value is None:
-        return LayerEntry(where, place.key, "deleted", event.rule, None, is_winner=False)
+        return LayerEntry(origin=origin, key=path.key, action="deleted", rule=event.rule, written=None, is_winner=False)
     action = event.action
     if wins:
         action = "locked" if lock and lock.path == event.span.path else "set"
     elif action == "set":
-        # It is the last word on its place, but another place wins.
+        # The last value at this path, but another path wins.
         action = "shadowed"
-    return LayerEntry(where, place.key, action, event.rule, bundle.display_value(event.value, place), wins)
-
-
-def _absent_entry(place: ValuePath, layer: Layer) -> LayerEntry:
     return LayerEntry(
-        ValueOrigin(layer.kind, layer.scope, place.layer_file(layer), None),
-        place.key,
-        "absent",
-        None,
-        None,
+        origin=origin,
+        key=path.key,
+        action=action,
+        rule=event.rule,
+        written=bundle.display_value(event.value, path),
+        is_winner=wins,
+    )
+
+
+def _absent_entry(path: ValuePath, layer: Layer) -> LayerEntry:
+    return LayerEntry(
+        origin=ValueOrigin(layer.kind, layer.scope, path.layer_file(layer), None),
+        key=path.key,
+        action="absent",
+        rule=None,
+        written=None,
         is_winner=False,
     )

@@ -1,4 +1,4 @@
-"""What the layers did at one place, step by step: a replay of the merge, which leaves no trace of what it deletes."""
+"""The changes of the layers at one path, from a replay of the merge, which keeps no trace of deleted values."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from envtree.queries.explain.provenance_model import LayerAction
 
 
 class MergeEvent(NamedTuple):
-    """A layer, by its number, changed the value at a place; `value` is None where it deleted it."""
+    """A change of the value at a path by a layer, given by its index; `value` is None for a deletion."""
 
     layer_index: int
     value: MergedValue | None
@@ -22,45 +22,51 @@ class MergeEvent(NamedTuple):
     rule: str
 
 
-def find_merge_events(place: ValuePath, steps: tuple[MergedStack, ...]) -> list[MergeEvent]:
-    """The changes at a place, lowest first; the last one is `set`, unless it is a deletion."""
+def find_merge_events(value_path: ValuePath, steps: tuple[MergedStack, ...]) -> list[MergeEvent]:
+    """Return the changes at a path, lowest first; the last one is `set`, unless it is a deletion."""
     changes = list(
-        _iter_element_changes(place, steps) if _is_in_list(place, steps[-1]) else _iter_changes(place, steps)
+        _iter_element_changes(value_path, steps)
+        if _is_in_list(value_path, steps[-1])
+        else _iter_changes(value_path, steps)
     )
-    found: list[MergeEvent] = []
+    events: list[MergeEvent] = []
     action: LayerAction = "set"
-    for step, value in reversed(changes):
-        layer = steps[-1].stack.layers[step]
+    for layer_index, value in reversed(changes):
+        layer = steps[-1].stack.layers[layer_index]
         if value is None:
-            rule, node = _find_removal(place.layer_node(layer), place.path)
-            found.append(MergeEvent(step, None, Span(place.layer_file(layer), *node.mark), "deleted", rule))
+            rule, node = _find_removal(value_path.layer_node(layer), value_path.path)
+            span = Span(value_path.layer_file(layer), *node.mark)
+            events.append(MergeEvent(layer_index=layer_index, value=None, span=span, action="deleted", rule=rule))
             action = "shadowed"
             continue
-        found.append(MergeEvent(step, value, Span(place.layer_file(layer), *value.node.mark), action, value.rule))
-        counts = action != "shadowed" and value.rule in COMBINING_RULES
-        action = "merged" if counts else "shadowed"
-    return found[::-1]
+        span = Span(value_path.layer_file(layer), *value.node.mark)
+        events.append(MergeEvent(layer_index=layer_index, value=value, span=span, action=action, rule=value.rule))
+        is_merged = action != "shadowed" and value.rule in COMBINING_RULES
+        action = "merged" if is_merged else "shadowed"
+    return events[::-1]
 
 
-def _iter_changes(place: ValuePath, steps: tuple[MergedStack, ...]) -> Iterator[tuple[int, MergedValue | None]]:
+def _iter_changes(value_path: ValuePath, steps: tuple[MergedStack, ...]) -> Iterator[tuple[int, MergedValue | None]]:
     before: MergedValue | None = None
     for n, merged in enumerate(steps):
-        after = place.merged_value(merged)
-        # A layer that only locks leaves the node as it was.
+        after = value_path.merged_value(merged)
+        # A layer that only locks does not replace the node.
         if (after is None) != (before is None) or (after and before and after.node is not before.node):
             yield n, after
         before = after
 
 
-def _is_in_list(place: ValuePath, merged: MergedStack) -> bool:
-    return any(isinstance(value, MergedSequence) for value in place.merged_chain(merged)[: len(place.path) - 1])
+def _is_in_list(value_path: ValuePath, merged: MergedStack) -> bool:
+    return any(
+        isinstance(value, MergedSequence) for value in value_path.merged_chain(merged)[: len(value_path.path) - 1]
+    )
 
 
-def _iter_element_changes(place: ValuePath, steps: tuple[MergedStack, ...]) -> Iterator[tuple[int, MergedValue]]:
-    """The changes of a list's element: it moves about in its list, but knows what it was merged from."""
+def _iter_element_changes(value_path: ValuePath, steps: tuple[MergedStack, ...]) -> Iterator[tuple[int, MergedValue]]:
+    """Yield the changes of a list's element: its index varies, but it records the values that it was merged from."""
     layers = steps[-1].stack.layers
     chain: list[tuple[int, MergedValue]] = []
-    value = place.merged_value(steps[-1])
+    value = value_path.merged_value(steps[-1])
     while value:
         chain.append((_layer_index(value.layer, layers), value))
         value = value.base
@@ -68,12 +74,14 @@ def _iter_element_changes(place: ValuePath, steps: tuple[MergedStack, ...]) -> I
 
 
 def _layer_index(layer: Layer, layers: tuple[Layer, ...]) -> int:
-    # Secrets have a layer of their own, which differs by its document.
-    return next(n for n, one in enumerate(layers) if (one.kind, one.scope) == (layer.kind, layer.scope))
+    # Secrets have a separate layer object, which differs only in its document.
+    return next(
+        n for n, candidate in enumerate(layers) if (candidate.kind, candidate.scope) == (layer.kind, layer.scope)
+    )
 
 
 def _find_removal(node: Node | None, path: tuple[str, ...]) -> tuple[str, Node]:
-    """The rule by which what a layer says takes away a key, and where it says so."""
+    """Return the rule by which a layer removes a key, and the node that does so."""
     assert node is not None
     rest = path
     rule = "replace"

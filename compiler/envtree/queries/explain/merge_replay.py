@@ -1,4 +1,4 @@
-"""Replay the merges of many bundles, each layer by layer; neighbours share the steps that they begin with."""
+"""Replay the merges of many bundles layer by layer; consecutive bundles share the steps of their common layers."""
 
 from collections.abc import Iterable, Iterator
 
@@ -15,7 +15,7 @@ MergeSteps = tuple[MergedStack, ...]
 def replay_merges(
     results: Iterable[BundleResult], organization: Organization
 ) -> Iterator[tuple[BundleResult, MergeSteps]]:
-    """Each bundle with what its layers merge to, up to each of them."""
+    """Yield each bundle with its merged layers up to each layer."""
     steps: list[MergedStack] = []
     current: list[BundleResult] = []
 
@@ -27,7 +27,7 @@ def replay_merges(
             for n in range(len(steps), len(layers)):
                 yield Stack(target, layers[: n + 1])
 
-    # `merge` asks for a stack only when the one before is merged.
+    # `merge` takes the next stack only when the previous one is merged.
     for merged in merge(prefixes(), organization, Diagnostics()):
         steps.append(merged)
         if len(steps) == len(current[0].resolved.merged.stack.layers):
@@ -35,11 +35,11 @@ def replay_merges(
 
 
 def _count_shared_steps(steps: list[MergedStack], layers: tuple[Layer, ...]) -> int:
-    """How many steps serve the next bundle as well; the last one has its target, and is its own."""
-    before = steps[-1].stack.layers if steps else ()
+    """Return how many steps the next bundle shares; the last step carries the target, and is never shared."""
+    previous_layers = steps[-1].stack.layers if steps else ()
     count = 0
-    for one, other in zip(before, layers[:-1], strict=False):
-        if one is not other:
+    for previous, layer in zip(previous_layers, layers[:-1], strict=False):
+        if previous is not layer:
             break
         count += 1
     return count

@@ -1,4 +1,4 @@
-"""`provenance.json`: for every key of a bundle who set it and what that stands over, at which lines; never a secret."""
+"""`provenance.json`: the layers that set or change each key of a bundle, with their locations and without secrets."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -26,18 +26,18 @@ PROVENANCE_FILE = "provenance.json"
 
 
 def attach_provenance(run: Run) -> Iterator[tuple[BundleResult, FileContents]]:
-    """The bundles of a run, each with its `provenance.json` as long as there is no error."""
+    """Yield the bundles of a run, each with its `provenance.json`; after an error, bundles have none."""
     if run.workspace is None:
         return
-    told = _ProvenanceBuilder(run.workspace, run.recorded_inputs())
+    builder = _ProvenanceBuilder(run.workspace, run.recorded_inputs())
     for result, steps in replay_merges(run.results(), run.workspace.organization):
-        # What is wrong with an expression has been told, and cannot be explained.
-        broken = run.error_monitor.has_errors()
-        yield result, () if broken else ((PROVENANCE_FILE, encode_canonical(told.build(result.bundle, steps))),)
+        # An invalid expression has been reported, and cannot be explained.
+        has_errors = run.error_monitor.has_errors()
+        yield result, () if has_errors else ((PROVENANCE_FILE, encode_canonical(builder.build(result.bundle, steps))),)
 
 
 class _CachedEntry(NamedTuple):
-    """What was said of a value of the bundle before; `data` is all of it where that depends on nothing else."""
+    """The provenance of a key in an earlier bundle; `data` is its full data if that depends on nothing else."""
 
     values: tuple[MergedValue | None, ...]
     statement_ids: tuple[tuple[int, ...], ...]
@@ -49,7 +49,7 @@ class _CachedEntry(NamedTuple):
 
 
 class _ProvenanceBuilder:
-    """Neighbours have most of their values from the same layers: what is the same is put together once."""
+    """Builds the files of many bundles; consecutive ones share most layers, whose entries are built once."""
 
     def __init__(self, workspace: Workspace, inputs: Mapping[str, str]) -> None:
         self._explainer = Explainer(workspace, inputs)
@@ -58,48 +58,55 @@ class _ProvenanceBuilder:
         self._cache: dict[ValuePath, _CachedEntry] = {}
 
     def build(self, bundle: Bundle, steps: MergeSteps) -> dict[str, Any]:
-        """All that there is to say of a bundle."""
+        """Return the data of a bundle's `provenance.json`."""
         explained = self._explainer.explain_steps(bundle, steps)
         injected = {name for step in steps for name in step.section_entries("secrets")}
-        told = [self._key_data(explained, path, injected) for path in list_keys(explained)]
-        return order_data(bundle.target.id, layer_order(explained)) | {"keys": told}
+        keys = [self._key_data(explained, path, injected) for path in list_keys(explained)]
+        return order_data(bundle.target.id, layer_order(explained)) | {"keys": keys}
 
     def _key_data(self, bundle: ExplainedBundle, path: KeyPath, injected: set[str]) -> dict[str, Any]:
-        place = ValuePath("model" if path == (MODEL_KEY,) else "sections", path)
-        # Most variables were never to be injected by any layer.
-        places = contributing_paths(place) if path[-1] in injected else (place,)
-        traces = [one.merged_chain(bundle.merged) for one in places]
+        value_path = ValuePath("model" if path == (MODEL_KEY,) else "sections", path)
+        # No layer injects most of the variables.
+        value_paths = contributing_paths(value_path) if path[-1] in injected else (value_path,)
+        traces = [contributing.merged_chain(bundle.merged) for contributing in value_paths]
         values = tuple(
-            trace[-1] if len(trace) == len(one.path) else None for one, trace in zip(places, traces, strict=True)
+            trace[-1] if len(trace) == len(contributing.path) else None
+            for contributing, trace in zip(value_paths, traces, strict=True)
         )
         winner, lock = bundle.winner(path), next(filter(None, map(find_lock, traces)), None)
-        # Values that end alike may have begun otherwise: what was deleted below them leaves no trace in them.
-        said = tuple(self._identities.identify(bundle.stack, one) for one in places)
-        known = self._cache.get(place)
+        # Equal values may have a different history: a deletion leaves no trace in the values above it.
+        statement_ids = tuple(self._identities.identify(bundle.stack, contributing) for contributing in value_paths)
+        cached = self._cache.get(value_path)
         if (
-            known
-            and _have_same_layers(known.values, values)
-            and known[1:5] == (said, winner, lock, bundle.secret_variables)
+            cached
+            and _have_same_layers(cached.values, values)
+            and cached[1:5] == (statement_ids, winner, lock, bundle.secret_variables)
         ):
-            if known.data:
-                return known.data
-            layers = known.layers
+            if cached.data:
+                return cached.data
+            layers = cached.layers
         else:
-            layers = [layer_entry_data(one.entry) for one in list_indexed_entries(bundle, places, winner)]
+            layers = [layer_entry_data(indexed.entry) for indexed in list_indexed_entries(bundle, value_paths, winner)]
         data = provenance_data(
             summarize_key(bundle, path, self._compiler), layers, lock, find_injected_secret(bundle, winner)
         )
-        fixed = len(values) == 1 and values[0] is not None and not values[0].is_dynamic
-        self._cache[place] = _CachedEntry(
-            values, said, winner, lock, bundle.secret_variables, layers, data if fixed else None
+        is_constant = len(values) == 1 and values[0] is not None and not values[0].is_dynamic
+        self._cache[value_path] = _CachedEntry(
+            values=values,
+            statement_ids=statement_ids,
+            winner=winner,
+            lock=lock,
+            secret_variables=bundle.secret_variables,
+            layers=layers,
+            data=data if is_constant else None,
         )
         return data
 
 
 def _have_same_layers(values: tuple[MergedValue | None, ...], previous: tuple[MergedValue | None, ...]) -> bool:
-    """Whether the same layers made the values of two bundles.
+    """Report whether the same layers made the values of two bundles.
 
-    Of a place without a value this is not known: it may have been deleted elsewhere, or never set.
+    Without a value this is unknown: it may have been deleted in another layer, or never set.
     """
     pairs = zip(values, previous, strict=False)
-    return len(values) == len(previous) and all(one is other is not None for one, other in pairs)
+    return len(values) == len(previous) and all(value is previous_value is not None for value, previous_value in pairs)

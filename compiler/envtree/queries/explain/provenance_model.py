@@ -1,4 +1,4 @@
-"""What explain answers: frozen data in which no secret stands, only that there is one."""
+"""The answers of explain, as frozen data that contains no secret, only the fact that there is one."""
 
 from typing import Any, Literal, NamedTuple
 
@@ -9,7 +9,10 @@ LayerAction = Literal["set", "locked", "merged", "shadowed", "deleted", "absent"
 
 
 class DisplayValue(NamedTuple):
-    """What a layer wrote: its type and plain data; a secret has no data, `length` counts its bytes if it is sealed."""
+    """The value that a layer wrote: its type and plain data.
+
+    A secret has no data; `length` counts its plaintext bytes if it is encrypted.
+    """
 
     type: str
     value: Any
@@ -18,7 +21,7 @@ class DisplayValue(NamedTuple):
 
 
 class ValueOrigin(NamedTuple):
-    """Where something was said; `span` is None where only the file is known, `path` is empty without a file."""
+    """The origin of a value; `span` is None if only the file is known, `path` is empty without a file."""
 
     layer: LayerKind
     scope: str
@@ -27,7 +30,7 @@ class ValueOrigin(NamedTuple):
 
 
 class LayerEntry(NamedTuple):
-    """What one layer has to do with a value; `key` is where it said so, `rule` how it stands over what is below."""
+    """The effect of one layer on a value; `key` is the key it was written at, `rule` how it was merged."""
 
     origin: ValueOrigin
     key: str
@@ -38,7 +41,7 @@ class LayerEntry(NamedTuple):
 
 
 class KeySummary(NamedTuple):
-    """A key with its value and its winner; `expression` and `reads` where the winner is computed."""
+    """A key with its value and its origin, and the `expression` with the keys it `reads`, if computed."""
 
     key: str
     value: Any
@@ -49,7 +52,7 @@ class KeySummary(NamedTuple):
 
 
 class InjectedSecretOrigin(NamedTuple):
-    """The secret that is injected: the path of its leaf inside the file, and what is known of it without a key."""
+    """An injected secret: the path of its leaf in the file, and its metadata, readable without a key."""
 
     path: str
     origin: ValueOrigin
@@ -57,7 +60,7 @@ class InjectedSecretOrigin(NamedTuple):
 
 
 class OutputVariable(NamedTuple):
-    """The environment variable that a value becomes, the key of the value, and where the pattern of its name stands."""
+    """The environment variable made of a value, the key of the value, and the location of the name pattern."""
 
     name: str
     key: str
@@ -65,7 +68,11 @@ class OutputVariable(NamedTuple):
 
 
 class Provenance(NamedTuple):
-    """All about one key: its rungs, lowest first, what the winner reads, directly or not, and the keys inside."""
+    """The full provenance of a key.
+
+    `layer_entries` are ordered from the lowest layer up, `sources` are the values that it is computed from, directly or
+    not, and `nested_keys` the keys inside it.
+    """
 
     summary: KeySummary
     layer_entries: tuple[LayerEntry, ...]

@@ -16,18 +16,18 @@ from envtree.queries.explain.provenance_model import (
 
 
 def explanation_data(id: str, provenance: Provenance) -> dict[str, Any]:
-    """All about one key."""
-    line = provenance.summary
+    """Return the JSON data of a key's provenance."""
+    summary = provenance.summary
     return {
         "envtree": "1",
         "id": id,
-        "key": line.key,
-        "value": line.value,
-        "sensitive": line.sensitive,
-        "layers": [layer_entry_data(rung) for rung in provenance.layer_entries],
+        "key": summary.key,
+        "value": summary.value,
+        "sensitive": summary.sensitive,
+        "layers": [layer_entry_data(entry) for entry in provenance.layer_entries],
         "lock": span_data(provenance.lock) if provenance.lock else None,
-        "expression": line.expression,
-        "reads": list(line.reads),
+        "expression": summary.expression,
+        "reads": list(summary.reads),
         "sources": [_summary_data(source) for source in provenance.sources],
         "secret": _secret_data(provenance.secret) if provenance.secret else None,
         "keys": [_summary_data(inner) for inner in provenance.nested_keys],
@@ -35,22 +35,22 @@ def explanation_data(id: str, provenance: Provenance) -> dict[str, Any]:
     }
 
 
-def overview_data(id: str, lines: Sequence[KeySummary]) -> dict[str, Any]:
-    """Every key with its winner."""
-    return {"envtree": "1", "id": id, "keys": [_summary_data(line) for line in lines]}
+def overview_data(id: str, summaries: Sequence[KeySummary]) -> dict[str, Any]:
+    """Return the JSON data of all keys, each with its origin."""
+    return {"envtree": "1", "id": id, "keys": [_summary_data(summary) for summary in summaries]}
 
 
-def order_data(id: str, steps: Sequence[OrderedLayer]) -> dict[str, Any]:
-    """The order of the layers."""
-    order = [{"layer": step.layer, "scope": step.scope, "files": list(step.files)} for step in steps]
+def order_data(id: str, layers: Sequence[OrderedLayer]) -> dict[str, Any]:
+    """Return the JSON data of the order of the layers."""
+    order = [{"layer": layer.layer, "scope": layer.scope, "files": list(layer.files)} for layer in layers]
     return {"envtree": "1", "id": id, "order": order}
 
 
 def provenance_data(
-    line: KeySummary, layers: Sequence[dict[str, Any]], lock: Span | None, secret: InjectedSecretOrigin | None
+    summary: KeySummary, layers: Sequence[dict[str, Any]], lock: Span | None, secret: InjectedSecretOrigin | None
 ) -> dict[str, Any]:
-    """A key in `provenance.json`, with the layers that speak of it."""
-    return _summary_data(line) | {
+    """Return the entry of a key in `provenance.json`, with the data of the layers that set or change it."""
+    return _summary_data(summary) | {
         "layers": layers,
         "lock": span_data(lock) if lock else None,
         "secret": _secret_data(secret) if secret else None,
@@ -58,7 +58,7 @@ def provenance_data(
 
 
 def layer_entry_data(entry: LayerEntry) -> dict[str, Any]:
-    """What one layer has to do with a value."""
+    """Return the JSON data of a layer entry."""
     written = entry.written
     return _origin_data(entry.origin) | {
         "key": entry.key,
@@ -72,13 +72,13 @@ def layer_entry_data(entry: LayerEntry) -> dict[str, Any]:
     }
 
 
-def _summary_data(line: KeySummary) -> dict[str, Any]:
-    return _origin_data(line.origin) | {
-        "key": line.key,
-        "value": line.value,
-        "sensitive": line.sensitive,
-        "expression": line.expression,
-        "reads": list(line.reads),
+def _summary_data(summary: KeySummary) -> dict[str, Any]:
+    return _origin_data(summary.origin) | {
+        "key": summary.key,
+        "value": summary.value,
+        "sensitive": summary.sensitive,
+        "expression": summary.expression,
+        "reads": list(summary.reads),
     }
 
 
@@ -87,12 +87,12 @@ def _variable_data(variable: OutputVariable) -> dict[str, Any]:
 
 
 def _secret_data(secret: InjectedSecretOrigin) -> dict[str, Any]:
-    where = _origin_data(secret.origin)
-    return where | {"key": secret.path, "type": secret.written.type, "length": secret.written.length}
+    origin = _origin_data(secret.origin)
+    return origin | {"key": secret.path, "type": secret.written.type, "length": secret.written.length}
 
 
 def _origin_data(origin: ValueOrigin | None) -> dict[str, Any]:
-    """All null where nothing of the tree says a value."""
+    """Return the JSON data of an origin; all null if no layer sets the value."""
     span = origin.span if origin else None
     return {
         "layer": origin.layer if origin else None,
@@ -104,5 +104,5 @@ def _origin_data(origin: ValueOrigin | None) -> dict[str, Any]:
 
 
 def span_data(span: Span) -> dict[str, Any]:
-    """A place in a file."""
+    """Return the JSON data of a location."""
     return {"path": span.path, "line": span.line, "column": span.column}
