@@ -263,12 +263,12 @@ def _has_different_value(pair: BundlePair, path: KeyPath) -> bool:
 def _value_comparison_key(data: object, path: KeyPath) -> bytes:
     """Return the comparison key of the value at a path, or of the hidden value that contains it."""
     for step in path:
-        inside = {str(n): item for n, item in enumerate(data)} if isinstance(data, list) else data
-        if not isinstance(inside, dict):
+        children = {str(n): item for n, item in enumerate(data)} if isinstance(data, list) else data
+        if not isinstance(children, dict):
             break
-        if step not in inside:
+        if step not in children:
             return b""
-        data = inside[step]
+        data = children[step]
     return comparison_key(data)
 
 

@@ -65,7 +65,7 @@ class LeafChange(NamedTuple):
 
 
 class SecretsFileReader(NamedTuple):
-    """A key that opens a secrets file, of sops's `kind`; `person` is empty if nobody declares the key."""
+    """A key that opens a secrets file, of sops's `kind`; `person` is empty for an undeclared key."""
 
     kind: str
     key: str

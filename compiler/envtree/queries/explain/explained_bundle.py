@@ -126,7 +126,7 @@ def list_keys(bundle: ExplainedBundle) -> list[KeyPath]:
 
 
 def list_nested_keys(bundle: ExplainedBundle, path: KeyPath) -> list[KeyPath]:
-    """Return the leaves of a map; a leaf or a list returns itself, and a path that no layer wrote returns nothing."""
+    """Return the paths of a map's leaves; for a leaf or a list, the path itself, if a layer wrote it."""
     merged = ValuePath("sections", path).merged_value(bundle.merged)
     return _leaf_paths(merged, path) if merged else []
 

@@ -44,8 +44,8 @@ def _candidate_paths(path: KeyPath) -> tuple[ValuePath, ...]:
     """Return the paths that a key may name: a secret has that of its variable, and its own."""
     if path == (MODEL_KEY,):
         return (ValuePath("model", path),)
-    own = (ValuePath("sealed", path[1:]),) if path[0] == "secrets" and len(path) > 1 else ()
-    return ValuePath("sections", path), *own
+    sealed = (ValuePath("sealed", path[1:]),) if path[0] == "secrets" and len(path) > 1 else ()
+    return ValuePath("sections", path), *sealed
 
 
 def _resolve_computed(bundle: ExplainedBundle, path: KeyPath) -> ValuePath:

@@ -66,7 +66,7 @@ class _ProvenanceBuilder:
 
     def _key_data(self, bundle: ExplainedBundle, path: KeyPath, injected: set[str]) -> dict[str, Any]:
         value_path = ValuePath("model" if path == (MODEL_KEY,) else "sections", path)
-        # No layer injects most of the variables.
+        # Most variables are not injected by any layer.
         value_paths = contributing_paths(value_path) if path[-1] in injected else (value_path,)
         traces = [contributing.merged_chain(bundle.merged) for contributing in value_paths]
         values = tuple(

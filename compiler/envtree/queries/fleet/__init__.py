@@ -1,1 +1,1 @@
-"""Questions about all bundles of a tree at once."""
+"""Questions about all bundles of a tree at once: a run comes in, frozen answers and their JSON data go out."""

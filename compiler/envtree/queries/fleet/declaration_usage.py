@@ -1,4 +1,4 @@
-"""What a file declares beside values, and the bundles that make use of it."""
+"""Declarations other than values, and the bundles that use them."""
 
 from collections.abc import Container, Iterator
 from typing import NamedTuple
@@ -14,14 +14,14 @@ from envtree.model.nodes import Document
 from envtree.model.span import Span
 from envtree.model.workspace import Contract, Project, Team, Workspace
 
-# What an expression reads of files, beside values; `inputs` are the organization's.
+# The names by which an expression reads fields of files; `inputs` are the organization's.
 _FACT_ROOTS = frozenset({"organization", "project", "environment", "team", "agent", "inputs"})
 
 
 class Usage(NamedTuple):
-    """Something that a file says: it counts in the bundles of `wins`, and `lost` has what stands over it elsewhere.
+    """A value or declaration of a file, and the bundles that use it, by their indexes in the order of the run.
 
-    Bundles are told by their numbers, in the order of the run.
+    It is effective in the bundles of `effective_in`; `shadowed_by` has the others, by the location of the override.
     """
 
     key: str
@@ -31,7 +31,7 @@ class Usage(NamedTuple):
 
 
 class ContractUsage(NamedTuple):
-    """A contract, and how many bundles there are in its part of the tree."""
+    """A contract, its usage, and the bundles in its part of the tree."""
 
     contract: Contract
     usage: Usage
@@ -39,40 +39,40 @@ class ContractUsage(NamedTuple):
 
 
 def find_contract_usages(workspace: Workspace) -> list[ContractUsage]:
-    """Every contract, with the bundles that it holds for; the later declaration of a name wins whole."""
-    found: dict[Span, ContractUsage] = {}
-    chains = {
-        (project.name, team.name): _declaration_chains(workspace, project, team, found)
+    """Return every contract with the bundles that it applies to; the last declaration of a name replaces the others."""
+    usages: dict[Span, ContractUsage] = {}
+    chains_by_team = {
+        (project.name, team.name): _declaration_chains(workspace, project, team, usages)
         for project in workspace.projects
         for team in project.teams
     }
-    for number, target in enumerate(workspace_targets(workspace)):
-        for *shadowed, last in chains[target.project, target.team]:
+    for bundle_index, target in enumerate(workspace_targets(workspace)):
+        for *shadowed, last in chains_by_team[target.project, target.team]:
             environments = last.contract.rules.get("environments")
             if environments is None or target.environment in environments:
-                last.usage.effective_in.append(number)
-            for one in shadowed:
-                one.usage.shadowed_by.setdefault(last.usage.span, []).append(number)
-            for one in (*shadowed, last):
-                one.bundles.append(number)
-    return list(found.values())
+                last.usage.effective_in.append(bundle_index)
+            for overridden in shadowed:
+                overridden.usage.shadowed_by.setdefault(last.usage.span, []).append(bundle_index)
+            for declared in (*shadowed, last):
+                declared.bundles.append(bundle_index)
+    return list(usages.values())
 
 
 def _declaration_chains(
-    workspace: Workspace, project: Project, team: Team, found: dict[Span, ContractUsage]
+    workspace: Workspace, project: Project, team: Team, usages: dict[Span, ContractUsage]
 ) -> list[tuple[ContractUsage, ...]]:
-    """The declarations of each name, the one that wins last."""
+    """Return the declarations of each name, the effective one last."""
     chains: dict[str, tuple[ContractUsage, ...]] = {}
-    for declared in (workspace.organization.contracts, project.contracts, team.contracts):
-        for name, contract in declared.items():
-            use = Usage(format_path(("variables", name)), contract.span, [], {})
-            one = found.setdefault(contract.span, ContractUsage(contract, use, []))
-            chains[name] = (*chains.get(name, ()), one)
+    for contracts in (workspace.organization.contracts, project.contracts, team.contracts):
+        for name, contract in contracts.items():
+            usage = Usage(format_path(("variables", name)), contract.span, [], {})
+            contract_usage = usages.setdefault(contract.span, ContractUsage(contract, usage, []))
+            chains[name] = (*chains.get(name, ()), contract_usage)
     return list(chains.values())
 
 
 class FactUsageIndex:
-    """The fields of files, and the inputs, that expressions read; only those of `files` are looked at."""
+    """Indexes the fields and inputs in `files` that expressions read."""
 
     def __init__(self, workspace: Workspace, files: Container[str]) -> None:
         self._roster = EntityIndex(workspace)
@@ -82,7 +82,7 @@ class FactUsageIndex:
         self._bundle_count = 0
 
     def add(self, result: BundleResult) -> None:
-        """Take in one more bundle."""
+        """Add a bundle."""
         documents = self._roster.entities_of(result.bundle.target).documents
         for root, name in {read for text in _list_expressions(result) for read in self._list_fact_reads(text)}:
             document = documents.get("organization" if root == "inputs" else root)
@@ -91,18 +91,18 @@ class FactUsageIndex:
         self._bundle_count += 1
 
     def usages_of(self, path: str) -> list[Usage]:
-        """The fields of a file that are read."""
-        return [use for (file, _), use in self._usages.items() if file == path]
+        """Return the fields of a file that are read."""
+        return [usage for (file, _), usage in self._usages.items() if file == path]
 
     def _record(self, document: Document, path: tuple[str, ...]) -> None:
         key = format_path(path)
-        use = self._usages.get((document.path, key))
-        if use is None:
+        usage = self._usages.get((document.path, key))
+        if usage is None:
             node = get_field(document, *path)
             if node is None:
                 return
-            use = self._usages[document.path, key] = Usage(key, document.span(node), [], {})
-        use.effective_in.append(self._bundle_count)
+            usage = self._usages[document.path, key] = Usage(key, document.span(node), [], {})
+        usage.effective_in.append(self._bundle_count)
 
     def _list_fact_reads(self, text: str) -> Iterator[tuple[str, str]]:
         for read in self._compiler.compile(text).references:
@@ -111,7 +111,7 @@ class FactUsageIndex:
 
 
 def _list_expressions(result: BundleResult) -> Iterator[str]:
-    """The texts with expressions that a bundle is computed from."""
+    """Yield the expressions that a bundle is computed from."""
     injected = result.resolved.injected
     for name, value in result.resolved.merged.sections.items():
         if name == "env_vars" and isinstance(value, MergedMapping):

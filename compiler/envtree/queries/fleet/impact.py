@@ -1,4 +1,4 @@
-"""Which bundles a file feeds: those whose result can change when it does."""
+"""Find the bundles that a file feeds: those whose result may change with it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
@@ -18,9 +18,9 @@ from envtree.queries.fleet.declaration_usage import FactUsageIndex, Usage, find_
 from envtree.queries.fleet.mentions import find_mentions, is_bound, resolve_bindings
 from envtree.queries.fleet.value_usage import ValueUsageIndex
 
-# `layer`: its values go into bundles. `rule`: bundles are checked against it. `mention`: what bundles are of names it.
-# `template`: bundles are put into it. `access`: it is about who may do what. `apart`: it is for the control plane
-# alone. `unread`: it means nothing to envtree.
+# `layer`: its values go into bundles. `rule`: bundles are checked against it. `mention`: entities of bundles name it.
+# `template`: it is filled with bundles. `access`: it grants access. `apart`: only the control plane uses it.
+# `unread`: envtree does not read it.
 Relation = Literal["layer", "rule", "mention", "template", "access", "apart", "unread"]
 
 _CONTROL_PLANE_KINDS = frozenset({Kind.WORKER_QUEUE, Kind.JOB, Kind.WORKFLOW})
@@ -28,10 +28,10 @@ _NAMED = frozenset({Kind.SKILL, Kind.POLICY, Kind.WORKER_QUEUE, Kind.ENVIRONMENT
 
 
 class Impact(NamedTuple):
-    """What one file feeds; `keys` are what it says, in the order of its lines, `named` where others name it.
+    """The effects of one file: its values and declarations by line in `keys`, the places that name it in `mentions`.
 
-    `idle` counts the bundles that have the file among their layers, and none of its values. `governs` are the secrets
-    files that sops encrypts by the file, each with its rule.
+    `unaffected_count` is the number of bundles that have the file among their layers, but none of its values.
+    `governed_files` are the secrets files that sops encrypts by the file's rules, each with its rule.
     """
 
     path: str
@@ -45,98 +45,114 @@ class Impact(NamedTuple):
 
 
 def impact(run: Run, paths: Sequence[str]) -> tuple[Impact, ...]:
-    """What each file feeds; the run is finished afterwards. A path that means nothing to the run is `unread`."""
+    """Return the impact of each file, and finish the run; a path that the run does not read is `unread`."""
     workspace, files = run.workspace, frozenset(paths)
     assert workspace
-    reach, facts = ValueUsageIndex(files), FactUsageIndex(workspace, files)
+    values, facts = ValueUsageIndex(files), FactUsageIndex(workspace, files)
     for result in run.results():
-        reach.add(result)
+        values.add(result)
         facts.add(result)
-    return tuple(_file_impact(path, run, workspace, reach, facts) for path in paths)
+    return tuple(_file_impact(path, run, workspace, values, facts) for path in paths)
 
 
-def _file_impact(path: str, run: Run, workspace: Workspace, reach: ValueUsageIndex, facts: FactUsageIndex) -> Impact:
+def _file_impact(path: str, run: Run, workspace: Workspace, values: ValueUsageIndex, facts: FactUsageIndex) -> Impact:
     file = run.files.get(path)
     if file is None:
         return _undescribed_file_impact(path, run, workspace)
     kind = file.location.kind
-    keys = [Usage(one.key, one.span, one.effective_in, one.shadowed_by) for one in reach.usages_of(path)]
+    keys = [Usage(usage.key, usage.span, usage.effective_in, usage.shadowed_by) for usage in values.usages_of(path)]
     if kind is Kind.SECRETS:
-        read = {number for one in keys for group in (one.effective_in, *one.shadowed_by.values()) for number in group}
+        readers = {
+            bundle for usage in keys for group in (usage.effective_in, *usage.shadowed_by.values()) for bundle in group
+        }
         return Impact(
-            path,
-            kind,
-            "layer",
-            _bundle_ids(reach, read),
-            _sort_usages(keys),
-            unaffected_count=len(read) - _count_effective(keys),
+            path=path,
+            kind=kind,
+            relation="layer",
+            bundles=_bundle_ids(values, readers),
+            keys=_sort_usages(keys),
+            unaffected_count=len(readers) - _count_effective(keys),
         )
-    named = tuple(
+    mentions = tuple(
         mention.span for mention in find_mentions(kind, file.location.name, _files_that_may_mention(run, file))
     )
     if kind in _CONTROL_PLANE_KINDS:
-        return Impact(path, kind, "apart", (), mentions=named)
+        return Impact(path, kind, "apart", (), mentions=mentions)
     if kind in (Kind.POLICY, Kind.SKILL):
         is_rule = kind is Kind.POLICY and get_field(file.document, "schema") is not None
         ids = _policy_bundles(file, run, workspace) if is_rule else _mentioning_bundles(file, run, workspace)
-        return Impact(path, kind, "rule" if is_rule else "mention", tuple(ids), mentions=named)
-    standing = reach.bundles_by_file.get(path, [])
-    idle = len(standing) - _count_effective(keys) if keys else 0
+        return Impact(path, kind, "rule" if is_rule else "mention", tuple(ids), mentions=mentions)
+    layered_in = values.bundles_by_file.get(path, [])
+    unaffected_count = len(layered_in) - _count_effective(keys) if keys else 0
     keys += facts.usages_of(path)
-    keys += [one.usage for one in find_contract_usages(workspace) if one.usage.span.path == path]
-    return Impact(path, kind, "layer", _bundle_ids(reach, standing), _sort_usages(keys), named, idle)
+    keys += [declared.usage for declared in find_contract_usages(workspace) if declared.usage.span.path == path]
+    return Impact(
+        path=path,
+        kind=kind,
+        relation="layer",
+        bundles=_bundle_ids(values, layered_in),
+        keys=_sort_usages(keys),
+        mentions=mentions,
+        unaffected_count=unaffected_count,
+    )
 
 
 def _undescribed_file_impact(path: str, run: Run, workspace: Workspace) -> Impact:
-    """A file that describes nothing of the tree."""
-    named = tuple(one.span for one in workspace.organization.output.templates if one.path == path)
-    if named:
-        return Impact(path, None, "template", tuple(sorted(run.ids)), mentions=named)
+    """Return the impact of a file that describes no entity."""
+    mentions = tuple(template.span for template in workspace.organization.output.templates if template.path == path)
+    if mentions:
+        return Impact(path, None, "template", tuple(sorted(run.ids)), mentions=mentions)
     if PurePosixPath(path).name in (SOPS_CONFIG_FILE, CODE_OWNERS_FILE):
         return Impact(path, None, "access", (), governed_files=tuple(_find_governed_files(path, run, workspace)))
     return Impact(path, None, "unread", ())
 
 
 def _find_governed_files(path: str, run: Run, workspace: Workspace) -> Iterator[tuple[str, Span]]:
-    """The secrets files that fall under the rules of a `.sops.yaml`, each with the place of its rule."""
-    for secrets in sorted(name for name, file in run.files.items() if file.location.kind is Kind.SECRETS):
-        nearest = find_governing_config(workspace.sops_configs, secrets)
-        rule = nearest.matching_rule(secrets) if nearest and nearest.path == path else None
+    """Yield the secrets files under the rules of a `.sops.yaml`, each with the location of its rule."""
+    for secrets_path in sorted(name for name, file in run.files.items() if file.location.kind is Kind.SECRETS):
+        config = find_governing_config(workspace.sops_configs, secrets_path)
+        rule = config.matching_rule(secrets_path) if config and config.path == path else None
         if rule:
-            yield secrets, rule.span
+            yield secrets_path, rule.span
 
 
-def _bundle_ids(reach: ValueUsageIndex, numbers: Iterable[int]) -> tuple[str, ...]:
-    return tuple(sorted(reach.ids[number] for number in numbers))
+def _bundle_ids(values: ValueUsageIndex, indexes: Iterable[int]) -> tuple[str, ...]:
+    return tuple(sorted(values.ids[index] for index in indexes))
 
 
 def _count_effective(keys: Iterable[Usage]) -> int:
-    """In how many bundles any of the values counts."""
-    return len({number for one in keys for number in one.effective_in})
+    """Return the number of bundles in which any of the values is effective."""
+    return len({bundle for usage in keys for bundle in usage.effective_in})
 
 
 def _sort_usages(keys: Iterable[Usage]) -> tuple[Usage, ...]:
-    return tuple(sorted(keys, key=lambda one: (one.span, one.key)))
+    return tuple(sorted(keys, key=lambda usage: (usage.span, usage.key)))
 
 
 def _files_that_may_mention(run: Run, file: Resource) -> list[Resource]:
-    """The files that may name another: a project's own environment is named inside the project only."""
-    inside = file.location.project if file.location.kind is Kind.ENVIRONMENT else ""
-    return [one for one in run.files.values() if one is not file and inside in ("", one.location.project)]
+    """Return the files that may name another one: only those of its project for a project's environment."""
+    project = file.location.project if file.location.kind is Kind.ENVIRONMENT else ""
+    return [
+        candidate
+        for candidate in run.files.values()
+        if candidate is not file and project in ("", candidate.location.project)
+    ]
 
 
 def _policy_bundles(file: Resource, run: Run, workspace: Workspace) -> list[str]:
-    """The bundles that a policy selects; one that is switched off selects none."""
-    policy = next((one for one in workspace.policies if one.span.path == file.document.path), None)
+    """Return the bundles that a policy selects; one that is switched off selects none."""
+    policy = next((declared for declared in workspace.policies if declared.span.path == file.document.path), None)
     return sorted(filter(compile_selector(policy.selectors), run.ids)) if policy else []
 
 
 def _mentioning_bundles(file: Resource, run: Run, workspace: Workspace) -> Iterator[str]:
-    """The bundles whose agent, team, environment or project names a skill or a policy, or is bound to it."""
-    naming = {one.document.path for one in find_mentions(file.location.kind, file.location.name, run.files.values())}
+    """Yield the bundles of which an entity names a skill or a policy, or is bound to it."""
+    naming_files = {
+        mention.document.path for mention in find_mentions(file.location.kind, file.location.name, run.files.values())
+    }
     bindings = resolve_bindings(file.document, workspace)
     roster = EntityIndex(workspace)
-    for target in sorted(workspace_targets(workspace), key=lambda one: one.id):
-        own = roster.entities_of(target).documents.values()
-        if is_bound(target, bindings) or any(document.path in naming for document in own):
+    for target in sorted(workspace_targets(workspace), key=lambda target: target.id):
+        documents = roster.entities_of(target).documents.values()
+        if is_bound(target, bindings) or any(document.path in naming_files for document in documents):
             yield target.id

@@ -1,4 +1,4 @@
-"""Who mentions an entity, and what a policy is bound to."""
+"""Find the files that mention an entity, and the entities that a policy is bound to."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from envtree.model.source import Kind
 from envtree.model.span import Span
 from envtree.model.workspace import Workspace
 
-# What may be mentioned, by the word that the table of mentions has for it.
+# The kinds that may be mentioned, by their names in `REFERENCE_FIELDS`.
 _MENTION_NAMES = {
     Kind.ENVIRONMENT: "environment",
     Kind.POLICY: "policy",
@@ -23,18 +23,20 @@ _MENTION_NAMES = {
 
 
 class Mention(NamedTuple):
-    """A place in a file where something of another one is named."""
+    """A place in a file that names an entity of another file."""
 
     document: Document
     span: Span
 
 
 def find_mentions(kind: Kind, name: str, files: Iterable[Resource]) -> Iterator[Mention]:
-    """Where a skill, a policy, a worker queue or an environment of the root is named by other files."""
-    what = _MENTION_NAMES.get(kind)
+    """Yield the places that name a skill, a policy, a worker queue or an environment of the root."""
+    entity_name = _MENTION_NAMES.get(kind)
     for file in files:
         document = file.document
-        fields = [path for path, other in REFERENCE_FIELDS.get(file.location.kind, ()) if other == what]
+        fields = [
+            path for path, target_name in REFERENCE_FIELDS.get(file.location.kind, ()) if target_name == entity_name
+        ]
         if kind is Kind.ENVIRONMENT and file.location.kind is Kind.ENVIRONMENT:
             fields.append(("inherits",))
         for path in fields:
@@ -47,23 +49,23 @@ def find_mentions(kind: Kind, name: str, files: Iterable[Resource]) -> Iterator[
 
 
 def resolve_bindings(policy: Document, workspace: Workspace) -> list[tuple[str, str]]:
-    """What a Rego policy is bound to: the kind, and the path or the name; one that is switched off binds nothing."""
+    """Return the entities that a Rego policy is bound to, by kind and path or name; disabled bindings are left out."""
     entities = EntityLookup(workspace)
-    found = []
+    bindings = []
     for kind, mention in _enabled_bindings(policy):
         if kind in ("agent", "team"):
             paths: list[str] = entities.find(str(mention.value), (kind,))
-            found += [(kind, path) for path in paths[:1]]
+            bindings += [(kind, path) for path in paths[:1]]
         else:
-            found.append((kind, str(mention.value)))
-    return found
+            bindings.append((kind, str(mention.value)))
+    return bindings
 
 
 def is_bound(target: Target, bindings: Iterable[tuple[str, str]]) -> bool:
-    """Whether one of some bindings is to what a bundle is of."""
+    """Report whether one of the bindings is to an entity of a bundle."""
     team = f"{target.project}/{target.team}" if target.team else ""
-    own: Mapping[str, str] = {"agent": target.agent_path, "team": team, "environment": target.environment}
-    return any(own.get(kind) == name for kind, name in bindings)
+    names_by_kind: Mapping[str, str] = {"agent": target.agent_path, "team": team, "environment": target.environment}
+    return any(names_by_kind.get(kind) == name for kind, name in bindings)
 
 
 def _enabled_bindings(policy: Document) -> Iterator[tuple[str, ScalarNode]]:

@@ -1,4 +1,4 @@
-"""Where a value of a bundle was written, in as many places as it takes."""
+"""Find the locations at which a value of a bundle was written."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from envtree.output.bundle_cells import sealed_leaves
 
 
 def find_origins(result: BundleResult, path: KeyPath, value: Any) -> Iterator[Span]:
-    """The place of the winner, for a map those of its parts, then the places of the secrets in the bundle's value."""
+    """Yield the location of a value, or of a map's parts, then those of the secrets in the bundle's value."""
     resolved = result.resolved
     injection = resolved.injected.get(path[1]) if path[0] == "env_vars" and len(path) == 2 else None
     if injection:
@@ -24,7 +24,7 @@ def find_origins(result: BundleResult, path: KeyPath, value: Any) -> Iterator[Sp
 
 
 def _origin_spans(value: MergedValue) -> Iterator[Span]:
-    """The places of a value, of a map's parts, or of a list's elements."""
+    """Yield the locations of a value, of a map's parts, or of a list's elements."""
     if isinstance(value, MergedSequence) and value.items:
         yield from map(merged_span, value.items)
     elif isinstance(value, MergedMapping) and value.entries:

@@ -1,4 +1,4 @@
-"""What differs in kind between the bundles of two environments: keys that one lacks, and values of another type."""
+"""Compare the bundles of two environments by keys and types, not by values."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -14,16 +14,17 @@ from envtree.model.workspace import Workspace
 from envtree.output.bundle_cells import CELL_SECTIONS
 from envtree.queries.fleet.origins import find_origins
 
-# What a secret is injected as is told among the variables.
+# Injected secrets are compared as variables.
 _COMPARED_PARTS = tuple(name for name in CELL_SECTIONS if name not in ("organization", "secrets"))
 _TYPE_NAMES = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
 _UNKNOWN = "unknown"
 
 
 class MissingKey(NamedTuple):
-    """A key that agents have in one environment only; `bundles` are those without it, `places` where it is set.
+    """A key that agents have in one environment only.
 
-    It is `expected` if a contract declares the variable for the one environment, and not for the other.
+    `bundles` are those without it, `spans` the places that set it. It `is_expected` if a contract declares the variable
+    for the one environment, and not for the other.
     """
 
     key: str
@@ -35,7 +36,7 @@ class MissingKey(NamedTuple):
 
 
 class TypeMismatch(NamedTuple):
-    """A key whose values differ in type, `secret` being one; `bundles` are those of both environments."""
+    """A key whose values differ in type, one of which may be `secret`; `bundles` are those of both environments."""
 
     key: str
     types: dict[str, str]
@@ -52,7 +53,7 @@ class UnpairedAgent(NamedTuple):
 
 
 class Parity(NamedTuple):
-    """All that differs; `agents` counts those that were compared."""
+    """All differences, and the number of agents that were compared."""
 
     environments: tuple[str, str]
     missing_keys: tuple[MissingKey, ...]
@@ -62,46 +63,54 @@ class Parity(NamedTuple):
 
     @property
     def has_differences(self) -> bool:
-        """Whether there is any difference that nobody declared."""
+        """Whether there is any difference that no contract declares."""
         return bool(
-            self.type_mismatches or self.unpaired_agents or any(not one.is_expected for one in self.missing_keys)
+            self.type_mismatches
+            or self.unpaired_agents
+            or any(not missing.is_expected for missing in self.missing_keys)
         )
 
 
 def parity(run: Run, first: str, second: str, selects: Callable[[str], bool]) -> Parity:
-    """Compare two environments over the selected agents; the run is finished afterwards."""
+    """Compare two environments over the selected agents, and finish the run."""
     workspace = run.workspace
     assert workspace
     ids = [id for id in run.ids if id.partition("@")[2] in (first, second)]
-    chosen = {agent for agent, _, _ in (id.partition("@") for id in filter(selects, ids))}
-    here, there = ({id.partition("@")[0] for id in ids if id.endswith(f"@{name}")} & chosen for name in (first, second))
-    found = _ParityBuilder(workspace)
-    for pair in _pair_results(run, here & there):
-        found.add(*pair)
-    lone = [UnpairedAgent(agent, first, second) for agent in here - there] + [
-        UnpairedAgent(agent, second, first) for agent in there - here
+    selected_agents = {agent for agent, _, _ in (id.partition("@") for id in filter(selects, ids))}
+    first_agents, second_agents = (
+        {id.partition("@")[0] for id in ids if id.endswith(f"@{name}")} & selected_agents for name in (first, second)
+    )
+    builder = _ParityBuilder(workspace)
+    for pair in _pair_results(run, first_agents & second_agents):
+        builder.add(*pair)
+    unpaired = [UnpairedAgent(agent, first, second) for agent in first_agents - second_agents] + [
+        UnpairedAgent(agent, second, first) for agent in second_agents - first_agents
     ]
     return Parity(
-        (first, second), found.missing_keys(), found.type_mismatches(), tuple(sorted(lone)), len(here & there)
+        environments=(first, second),
+        missing_keys=builder.missing_keys(),
+        type_mismatches=builder.type_mismatches(),
+        unpaired_agents=tuple(sorted(unpaired)),
+        agent_count=len(first_agents & second_agents),
     )
 
 
 def _pair_results(run: Run, agents: set[str]) -> Iterator[tuple[BundleResult, BundleResult]]:
-    """The two bundles of each agent, in any order."""
+    """Yield the two bundles of each agent, in any order."""
     waiting: dict[str, BundleResult] = {}
     for result in run.results():
         agent = result.bundle.target.agent_path
         if agent not in agents:
             continue
-        twin = waiting.pop(agent, None)
-        if twin is None:
+        counterpart = waiting.pop(agent, None)
+        if counterpart is None:
             waiting[agent] = result
         else:
-            yield twin, result
+            yield counterpart, result
 
 
 class _Shape(NamedTuple):
-    """The types of all that a bundle holds, maps included, and the keys that nothing is inside of."""
+    """The types of all values of a bundle, maps included, and the keys without nested keys."""
 
     types: dict[KeyPath, str]
     leaves: set[KeyPath]
@@ -113,7 +122,7 @@ class _DifferenceGroup(NamedTuple):
 
 
 class _ParityBuilder:
-    """The differences so far, those that are alike in one group."""
+    """Collects the differences, and groups equal ones."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._contracts = contracts_by_team(workspace)
@@ -122,30 +131,30 @@ class _ParityBuilder:
 
     def add(self, first: BundleResult, second: BundleResult) -> None:
         """Compare the two bundles of an agent."""
-        here, there = _shape_of(first), _shape_of(second)
-        for path in here.leaves - there.types.keys():
-            self._add_missing_key(path, first, second, there)
-        for path in there.leaves - here.types.keys():
-            self._add_missing_key(path, second, first, here)
-        for path in here.types.keys() & there.types.keys():
-            mine, theirs = here.types[path], there.types[path]
-            if mine != theirs and _UNKNOWN not in (mine, theirs):
-                self._add_type_mismatch(path, (first, mine), (second, theirs))
+        first_shape, second_shape = _shape_of(first), _shape_of(second)
+        for path in first_shape.leaves - second_shape.types.keys():
+            self._add_missing_key(path, first, second, second_shape)
+        for path in second_shape.leaves - first_shape.types.keys():
+            self._add_missing_key(path, second, first, first_shape)
+        for path in first_shape.types.keys() & second_shape.types.keys():
+            first_type, second_type = first_shape.types[path], second_shape.types[path]
+            if first_type != second_type and _UNKNOWN not in (first_type, second_type):
+                self._add_type_mismatch(path, (first, first_type), (second, second_type))
 
     def _add_missing_key(self, path: KeyPath, present: BundleResult, absent: BundleResult, shape: _Shape) -> None:
-        around = next(path[:n] for n in range(len(path) - 1, -1, -1) if path[:n] in shape.types or n == 0)
-        if shape.types.get(around, "object") != "object":
-            return  # told as a difference in type, unless nobody knows what is in there
+        enclosing = next(path[:n] for n in range(len(path) - 1, -1, -1) if path[:n] in shape.types or n == 0)
+        if shape.types.get(enclosing, "object") != "object":
+            return  # reported as a type mismatch, unless the content is unknown
         names = (present.bundle.target.environment, absent.bundle.target.environment)
-        expected = self._is_declared_only_for_first(path, present.bundle.target, names)
-        group = self._missing_groups.setdefault((path, *names, expected), _DifferenceGroup([], {}))
+        is_expected = self._is_declared_only_for_first(path, present.bundle.target, names)
+        group = self._missing_groups.setdefault((path, *names, is_expected), _DifferenceGroup([], {}))
         group.bundles.append(absent.bundle.target.id)
         group.spans.update(_origin_spans(present, path))
 
     def _is_declared_only_for_first(self, path: KeyPath, target: Target, names: tuple[str, str]) -> bool:
-        """Whether a contract says that only the first of two environments has a variable."""
-        declared = self._contracts[target.project, target.team]
-        contract = declared.get(path[1]) if path[0] == "env_vars" else None
+        """Report whether a contract declares a variable for the first of two environments only."""
+        contracts = self._contracts[target.project, target.team]
+        contract = contracts.get(path[1]) if path[0] == "env_vars" else None
         environments = contract.rules.get("environments") if contract else None
         return environments is not None and [name in environments for name in names] == [True, False]
 
@@ -157,20 +166,29 @@ class _ParityBuilder:
             group.spans.update(_origin_spans(result, path))
 
     def missing_keys(self) -> tuple[MissingKey, ...]:
-        """The keys that one environment lacks, those that most agents lack first."""
-        found = [
-            MissingKey(format_path(path), present, absent, expected, *_sorted_members(group))
-            for (path, present, absent, expected), group in self._missing_groups.items()
+        """Return the keys that one environment lacks, those that most agents lack first."""
+        missing_keys = [
+            MissingKey(format_path(path), present, absent, is_expected, *_sorted_members(group))
+            for (path, present, absent, is_expected), group in self._missing_groups.items()
         ]
-        return tuple(sorted(found, key=lambda one: (one.is_expected, one.present_in, -len(one.bundles), one.key)))
+        return tuple(
+            sorted(
+                missing_keys,
+                key=lambda missing: (missing.is_expected, missing.present_in, -len(missing.bundles), missing.key),
+            )
+        )
 
     def type_mismatches(self) -> tuple[TypeMismatch, ...]:
-        """The keys whose types differ, those of most agents first."""
-        found = [
+        """Return the keys whose types differ, those of most agents first."""
+        mismatches = [
             TypeMismatch(format_path(path), dict(types), *_sorted_members(group))
             for (path, types), group in self._type_groups.items()
         ]
-        return tuple(sorted(found, key=lambda one: (-len(one.bundles), one.key, sorted(one.types.items()))))
+        return tuple(
+            sorted(
+                mismatches, key=lambda mismatch: (-len(mismatch.bundles), mismatch.key, sorted(mismatch.types.items()))
+            )
+        )
 
 
 def _sorted_members(group: _DifferenceGroup) -> tuple[tuple[str, ...], tuple[Span, ...]]:
@@ -178,7 +196,7 @@ def _sorted_members(group: _DifferenceGroup) -> tuple[tuple[str, ...], tuple[Spa
 
 
 def _origin_spans(result: BundleResult, path: KeyPath) -> dict[Span, None]:
-    """Where a key is set; the secrets in its value have places of their own."""
+    """Return the places that set a key, without those of secrets in its value."""
     return dict.fromkeys(find_origins(result, path, None))
 
 

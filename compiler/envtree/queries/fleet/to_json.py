@@ -13,17 +13,17 @@ from envtree.queries.fleet.parity import MissingKey, Parity, TypeMismatch
 
 
 def impact_data(impacts: Sequence[Impact]) -> dict[str, Any]:
-    """What files feed; `bundles` are those of all files."""
+    """Return the JSON data of the impact of files; `bundles` has the bundles of all of them."""
     return {
         "envtree": "1",
         "path": impacts[0].path if len(impacts) == 1 else None,
-        "bundles": sorted({id for one in impacts for id in one.bundles}),
-        "files": [_file_data(one) for one in impacts],
+        "bundles": sorted({id for impact in impacts for id in impact.bundles}),
+        "files": [_file_data(impact) for impact in impacts],
     }
 
 
 def matrix_data(matrix: Matrix) -> dict[str, Any]:
-    """One key over all bundles."""
+    """Return the JSON data of a key's values in all bundles."""
     return {
         "envtree": "1",
         "key": matrix.key,
@@ -33,21 +33,22 @@ def matrix_data(matrix: Matrix) -> dict[str, Any]:
 
 
 def parity_data(parity: Parity) -> dict[str, Any]:
-    """Two environments side by side."""
+    """Return the JSON data of a comparison of two environments."""
     return {
         "envtree": "1",
         "environments": list(parity.environments),
-        "missing": [_missing_key_data(one) for one in parity.missing_keys],
-        "types": [_type_mismatch_data(one) for one in parity.type_mismatches],
+        "missing": [_missing_key_data(missing) for missing in parity.missing_keys],
+        "types": [_type_mismatch_data(mismatch) for mismatch in parity.type_mismatches],
         "agents": [
-            {"agent": one.agent, "in": one.present_in, "not_in": one.absent_from} for one in parity.unpaired_agents
+            {"agent": unpaired.agent, "in": unpaired.present_in, "not_in": unpaired.absent_from}
+            for unpaired in parity.unpaired_agents
         ],
         "summary": {"agents": parity.agent_count},
     }
 
 
 def unused_data(findings: Iterable[Finding]) -> dict[str, Any]:
-    """What a tree could do without."""
+    """Return the JSON data of findings about unused parts of a tree."""
     return {"envtree": "1", "findings": [finding_data(finding) for finding in findings]}
 
 
@@ -57,20 +58,20 @@ def _file_data(impact: Impact) -> dict[str, Any]:
         "kind": impact.kind.value if impact.kind else None,
         "relation": impact.relation,
         "bundles": list(impact.bundles),
-        "keys": [_usage_data(one) for one in impact.keys],
+        "keys": [_usage_data(usage) for usage in impact.keys],
         "named": [span_data(span) for span in impact.mentions],
         "governs": [{"secrets": path, "rule": span_data(rule)} for path, rule in impact.governed_files],
     }
 
 
-def _usage_data(use: Usage) -> dict[str, Any]:
-    shadowed = sorted(use.shadowed_by.items(), key=lambda item: (-len(item[1]), item[0]))
+def _usage_data(usage: Usage) -> dict[str, Any]:
+    shadowed = sorted(usage.shadowed_by.items(), key=lambda item: (-len(item[1]), item[0]))
     return {
-        "key": use.key,
-        "line": use.span.line,
-        "column": use.span.column,
-        "counts": len(use.effective_in),
-        "shadowed": [span_data(span) | {"count": len(numbers)} for span, numbers in shadowed],
+        "key": usage.key,
+        "line": usage.span.line,
+        "column": usage.span.column,
+        "counts": len(usage.effective_in),
+        "shadowed": [span_data(span) | {"count": len(bundles)} for span, bundles in shadowed],
     }
 
 
@@ -84,17 +85,17 @@ def _row_data(row: MatrixRow) -> dict[str, Any]:
     }
 
 
-def _missing_key_data(one: MissingKey) -> dict[str, Any]:
+def _missing_key_data(missing: MissingKey) -> dict[str, Any]:
     return {
-        "key": one.key,
-        "in": one.present_in,
-        "not_in": one.absent_from,
-        "expected": one.is_expected,
-        "bundles": list(one.bundles),
-        "places": [span_data(span) for span in one.spans],
+        "key": missing.key,
+        "in": missing.present_in,
+        "not_in": missing.absent_from,
+        "expected": missing.is_expected,
+        "bundles": list(missing.bundles),
+        "places": [span_data(span) for span in missing.spans],
     }
 
 
-def _type_mismatch_data(one: TypeMismatch) -> dict[str, Any]:
-    places = [span_data(span) for span in one.spans]
-    return {"key": one.key, "types": one.types, "bundles": list(one.bundles), "places": places}
+def _type_mismatch_data(mismatch: TypeMismatch) -> dict[str, Any]:
+    locations = [span_data(span) for span in mismatch.spans]
+    return {"key": mismatch.key, "types": mismatch.types, "bundles": list(mismatch.bundles), "places": locations}

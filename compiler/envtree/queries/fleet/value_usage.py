@@ -1,4 +1,4 @@
-"""What the files of a tree supply to its bundles: where each value counts, and what stands over it elsewhere."""
+"""The values that the files of a tree supply to its bundles: where each is effective, and where it is overridden."""
 
 from collections.abc import Container, Iterator
 from typing import NamedTuple
@@ -16,10 +16,11 @@ from envtree.queries.layer_statements import list_statements
 
 
 class ValueUsage(NamedTuple):
-    """A value that a file writes, and what becomes of it; bundles are told by their numbers, in the order of the run.
+    """A value of a file, and the bundles that use it, by their indexes in the order of the run.
 
-    It counts in the bundles of `wins`; `lost` has others that could have it, by the place of what they have instead.
-    One from a secrets file counts where it is read, and nothing is said of bundles that do not read it.
+    It is effective in the bundles of `effective_in`; `shadowed_by` has other bundles that could have it, by the
+    location of the value that they have instead. A secret is effective where it is read; bundles that do not read it
+    are in neither.
     """
 
     key: str
@@ -30,7 +31,7 @@ class ValueUsage(NamedTuple):
 
 
 class _LayerUsages(NamedTuple):
-    """What a layer writes, in its file and in its secrets file."""
+    """The values of a layer, in its file and in its secrets file."""
 
     files: tuple[str, ...]
     section_usages: tuple[ValueUsage, ...]
@@ -39,9 +40,9 @@ class _LayerUsages(NamedTuple):
 
 
 class ValueUsageIndex:
-    """Built bundle by bundle; with `files` only they are looked at.
+    """An index of values that is built bundle by bundle; with `files` only those files are examined.
 
-    `ids` are the bundles so far, and `stands` the numbers of those whose layers have a file.
+    `ids` are the bundles so far, `bundles_by_file` the indexes of those with a layer from the file.
     """
 
     def __init__(self, files: Container[str] | None = None) -> None:
@@ -51,107 +52,111 @@ class ValueUsageIndex:
         self._layers: dict[Layer, _LayerUsages] = {}
 
     def add(self, result: BundleResult) -> None:
-        """Take in one more bundle."""
-        number = len(self.ids)
+        """Add a bundle."""
+        bundle_index = len(self.ids)
         self.ids.append(result.bundle.target.id)
-        bundle = _BundleOutcomes(result)
+        outcomes = _BundleOutcomes(result)
         for layer in result.resolved.merged.stack.layers:
-            known = self._layers.get(layer)
-            if known is None:
-                known = self._layers[layer] = self._index_layer(layer)
-            for file in known.files:
-                standing = self.bundles_by_file.setdefault(file, [])
-                if not standing or standing[-1] != number:
-                    standing.append(number)
-            for supply in known.section_usages:
-                _record_outcome(supply, bundle.section_outcome(supply, layer), number)
-            for supply in known.secret_usages:
-                _record_outcome(supply, bundle.secret_outcome(supply.written), number)
-            if known.model_usage:
-                _record_outcome(known.model_usage, bundle.model_outcome(known.model_usage.written.node), number)
+            usages = self._layers.get(layer)
+            if usages is None:
+                usages = self._layers[layer] = self._index_layer(layer)
+            for file in usages.files:
+                bundle_indexes = self.bundles_by_file.setdefault(file, [])
+                if not bundle_indexes or bundle_indexes[-1] != bundle_index:
+                    bundle_indexes.append(bundle_index)
+            for usage in usages.section_usages:
+                _record_outcome(usage, outcomes.section_outcome(usage, layer), bundle_index)
+            for usage in usages.secret_usages:
+                _record_outcome(usage, outcomes.secret_outcome(usage.written), bundle_index)
+            if usages.model_usage:
+                _record_outcome(
+                    usages.model_usage, outcomes.model_outcome(usages.model_usage.written.node), bundle_index
+                )
 
     def layers(self) -> Iterator[tuple[Layer, tuple[ValueUsage, ...], tuple[ValueUsage, ...]]]:
-        """Each layer with the values of its section, and those of its secrets file."""
-        for layer, known in self._layers.items():
-            yield layer, known.section_usages, known.secret_usages
+        """Yield each layer with the values of its section, and those of its secrets file."""
+        for layer, usages in self._layers.items():
+            yield layer, usages.section_usages, usages.secret_usages
 
     def usages_of(self, path: str) -> list[ValueUsage]:
-        """The values of one file, models included."""
-        every = (
-            one
-            for known in self._layers.values()
-            for one in (*known.section_usages, *known.secret_usages, known.model_usage)
+        """Return the values of a file, models included."""
+        usages = (
+            usage
+            for layer_usages in self._layers.values()
+            for usage in (*layer_usages.section_usages, *layer_usages.secret_usages, layer_usages.model_usage)
         )
-        return [one for one in every if one and one.span.path == path]
+        return [usage for usage in usages if usage and usage.span.path == path]
 
     def _index_layer(self, layer: Layer) -> _LayerUsages:
         files = (layer.path, layer.secrets.path if layer.secrets else "")
-        own, beside = (file if file and (self._files is None or file in self._files) else "" for file in files)
-        plain = list_written_values(layer.section) if own and layer.section else ()
-        secrets = list_sealed_values(layer.secrets.content) if beside and layer.secrets else ()
-        model = None
-        if own and layer.model:
-            name = "default_model" if layer.kind in ("organization", "project") else "model_id"
-            model = _new_usage(own, (name,), WrittenValue((name,), layer.model, True))
+        section_file, secrets_file = (
+            file if file and (self._files is None or file in self._files) else "" for file in files
+        )
+        section_values = list_written_values(layer.section) if section_file and layer.section else ()
+        secret_values = list_sealed_values(layer.secrets.content) if secrets_file and layer.secrets else ()
+        model_usage = None
+        if section_file and layer.model:
+            key = "default_model" if layer.kind in ("organization", "project") else "model_id"
+            model_usage = _new_usage(section_file, (key,), WrittenValue((key,), layer.model, True))
         return _LayerUsages(
-            tuple(filter(None, (own, beside))),
-            tuple(_new_usage(own, one.path, one) for one in plain),
-            tuple(_new_usage(beside, ("secrets", *one.path), one) for one in secrets),
-            model,
+            tuple(filter(None, (section_file, secrets_file))),
+            tuple(_new_usage(section_file, written.path, written) for written in section_values),
+            tuple(_new_usage(secrets_file, ("secrets", *written.path), written) for written in secret_values),
+            model_usage,
         )
 
 
-def _new_usage(file: str, key: KeyPath, one: WrittenValue) -> ValueUsage:
-    return ValueUsage(format_path(key), Span(file, *one.node.mark), one, [], {})
+def _new_usage(file: str, key: KeyPath, written: WrittenValue) -> ValueUsage:
+    return ValueUsage(format_path(key), Span(file, *written.node.mark), written, [], {})
 
 
-def _record_outcome(supply: ValueUsage, outcome: "Span | bool | None", number: int) -> None:
+def _record_outcome(usage: ValueUsage, outcome: "Span | bool | None", bundle_index: int) -> None:
     if outcome is True:
-        supply.effective_in.append(number)
+        usage.effective_in.append(bundle_index)
     elif isinstance(outcome, Span):
-        supply.shadowed_by.setdefault(outcome, []).append(number)
+        usage.shadowed_by.setdefault(outcome, []).append(bundle_index)
 
 
 class _BundleOutcomes:
-    """One bundle, asked what becomes of a value: True if it counts, what stands over it, or None for neither."""
+    """The outcome of values in a bundle: True if effective, the location of the override, or None for neither."""
 
     def __init__(self, result: BundleResult) -> None:
         self._resolved = result.resolved
         self._merged = result.resolved.merged
         self._read: frozenset[int] | None = None
 
-    def section_outcome(self, supply: ValueUsage, layer: Layer) -> Span | bool | None:
-        """A value of a section."""
-        one = supply.written
-        path = one.path
-        rival = self._competing_value(path) if len(path) == 2 and path[0] in ("env_vars", "secrets") else None
-        if rival is not None:
-            return merged_span(rival)
-        value, whole = follow_path(self._merged.sections.get(path[0]), path)
+    def section_outcome(self, usage: ValueUsage, layer: Layer) -> Span | bool | None:
+        """Return the outcome of a value of a section."""
+        written = usage.written
+        path = written.path
+        competing = self._competing_value(path) if len(path) == 2 and path[0] in ("env_vars", "secrets") else None
+        if competing is not None:
+            return merged_span(competing)
+        value, is_complete = follow_path(self._merged.sections.get(path[0]), path)
         if value is None:
-            return one.is_removal or self._find_remover(path, layer)
-        if whole and has_contribution(value, one.node):
+            return written.is_removal or self._find_remover(path, layer)
+        if is_complete and has_contribution(value, written.node):
             return True
-        # What this layer only locks, or says again, is a layer's below.
+        # A value that this layer only locks or repeats belongs to a lower layer.
         layers = self._merged.stack.layers
         return merged_span(value) if layers.index(value.layer) > layers.index(layer) else None
 
-    def secret_outcome(self, one: WrittenValue) -> Span | bool | None:
-        """A value of a secrets file."""
-        value, whole = follow_path(self._merged.secrets.get(one.path[0]), one.path)
+    def secret_outcome(self, written: WrittenValue) -> Span | bool | None:
+        """Return the outcome of a value of a secrets file."""
+        value, is_complete = follow_path(self._merged.secrets.get(written.path[0]), written.path)
         if value is None or not any(id(leaf.node) in self._read_leaf_ids() for leaf in sealed_leaves(value)):
             return None
-        return (whole and has_contribution(value, one.node)) or merged_span(value)
+        return (is_complete and has_contribution(value, written.node)) or merged_span(value)
 
     def model_outcome(self, node: Node) -> Span | bool | None:
-        """A model."""
+        """Return the outcome of a model."""
         if self._merged.model is None:
             return None
         scalar, layer = self._merged.model
         return scalar is node or Span(layer.path, *scalar.mark)
 
     def _competing_value(self, path: KeyPath) -> MergedValue | None:
-        """A variable and an injected secret of one name: the other one, if it wins."""
+        """Return the variable or injected secret of the same name, if it wins."""
         section, name = path
         if section == "env_vars":
             injection = self._resolved.injected.get(name)
@@ -160,29 +165,29 @@ class _BundleOutcomes:
         return self._merged.section_entries("env_vars").get(name) if overridden else None
 
     def _find_remover(self, path: KeyPath, layer: Layer) -> Span | None:
-        """Where the last layer that speaks of a value took it away."""
-        last = list_statements(self._merged.stack, ValuePath("sections", path))[-1:]
-        return last[0].span if last and last[0].layer is not layer else None
+        """Return the location at which the last layer with a statement about a value removed it."""
+        last_statements = list_statements(self._merged.stack, ValuePath("sections", path))[-1:]
+        return last_statements[0].span if last_statements and last_statements[0].layer is not layer else None
 
     def _read_leaf_ids(self) -> frozenset[int]:
-        """The leaves of secrets files that this bundle reads, by their nodes."""
+        """Return the ids of the nodes of all secrets-file leaves that this bundle reads."""
         if self._read is None:
             self._read = frozenset(id(leaf.node) for leaf in bundle_sealed_leaves(self._resolved))
         return self._read
 
 
 def has_contribution(value: MergedValue, node: Node) -> bool:
-    """Whether what a node says is in a merged value: as its last word, or below others that combine with it."""
-    found: MergedValue | None = value
-    while found is not None:
-        if found.node is node:
+    """Report whether a node contributes to a merged value: as the last one, or below values that combine with it."""
+    current: MergedValue | None = value
+    while current is not None:
+        if current.node is node:
             return True
-        found = found.base if found.rule in COMBINING_RULES else None
+        current = current.base if current.rule in COMBINING_RULES else None
     return False
 
 
 def follow_path(value: MergedValue | None, path: KeyPath) -> tuple[MergedValue | None, bool]:
-    """What is merged at a path, or else the last value on the way there that is no map; and whether it is all of it."""
+    """Return the merged value at a path and True, or the last value on the way there that is no map, and False."""
     for step in path[1:]:
         if type(value) is not MergedMapping:
             return value, False

@@ -1,4 +1,4 @@
-"""What a file writes: each value by the path that it is read by, and where directives expect something."""
+"""The values that a file writes, by the path that they are read by, and the paths of `$expect` directives and lists."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -11,9 +11,9 @@ _REMOVALS = ("$delete", "$remove")
 
 
 class WrittenValue(NamedTuple):
-    """A value: a scalar, a list or an empty map; a directive without a value stands for itself.
+    """A value as written: a scalar, a list or an empty map, or a directive without a value.
 
-    A `plain` one has no directive on it or around it; one that `removes` takes something away, and brings nothing.
+    An `is_plain` one has no directive on or around it; an `is_removal` one only removes something.
     """
 
     path: KeyPath
@@ -23,7 +23,7 @@ class WrittenValue(NamedTuple):
 
 
 def list_written_values(section: MappingNode) -> Iterator[WrittenValue]:
-    """The values of an `execution_environment`."""
+    """Yield the values of an `execution_environment`."""
     for name, node in section.entries.items():
         yield from (
             _walk_secret_names(node, (name,), is_plain=True)
@@ -33,19 +33,19 @@ def list_written_values(section: MappingNode) -> Iterator[WrittenValue]:
 
 
 def list_sealed_values(content: MappingNode) -> Iterator[WrittenValue]:
-    """The values of a secrets file."""
+    """Return the values of a secrets file."""
     return _walk_values(content, (), is_plain=True)
 
 
 def find_expectations(node: Node, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """The paths at which `$expect` stands."""
+    """Yield the paths with an `$expect`."""
     if not isinstance(node, MappingNode):
         return
-    directive = is_directive(node)
-    if directive and "$expect" in node.entries:
+    has_directive = is_directive(node)
+    if has_directive and "$expect" in node.entries:
         yield path
     for key, child in node.entries.items():
-        yield from find_expectations(child, path if directive else (*path, _unescape_key(key)))
+        yield from find_expectations(child, path if has_directive else (*path, _unescape_key(key)))
 
 
 def _walk_values(node: Node, path: KeyPath, *, is_plain: bool) -> Iterator[WrittenValue]:
@@ -66,31 +66,33 @@ def _walk_values(node: Node, path: KeyPath, *, is_plain: bool) -> Iterator[Writt
 
 
 def _walk_secret_names(node: Node, path: KeyPath, *, is_plain: bool) -> Iterator[WrittenValue]:
-    """The names in `secrets`, where a list of names stands for a map, and list directives for entries of it."""
+    """Yield the names in `secrets`, where lists of names count as maps, and list directives as entries."""
     if isinstance(node, SequenceNode):
         for item in node.items:
             if isinstance(item, ScalarNode):
                 yield WrittenValue((*path, str(item.value)), item, is_plain)
     elif isinstance(node, MappingNode) and is_directive(node) and "$delete" not in node.entries:
         for operand, child in node.entries.items():
-            for found in _walk_secret_names(child, path, is_plain=False) if operand not in ("$lock", "$expect") else ():
-                yield found._replace(is_removal=found.is_removal or operand == "$remove")
+            for written in (
+                _walk_secret_names(child, path, is_plain=False) if operand not in ("$lock", "$expect") else ()
+            ):
+                yield written._replace(is_removal=written.is_removal or operand == "$remove")
     else:
         yield from _walk_values(node, path, is_plain=is_plain)
 
 
 def _unescape_key(key: str) -> str:
-    """A key as it is read: a literal `$x` is written `$$x`."""
+    """Return a key as it is read: `$$x` is written for a literal `$x`."""
     return key[1:] if key.startswith("$$") else key
 
 
 def find_lists(node: Node, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """The paths of lists, those that only directives make included; what a list holds has `*` for its place."""
+    """Yield the paths of lists, including those that only directives make; elements have the key `*`."""
     if isinstance(node, SequenceNode):
         yield path
         for item in node.items:
             yield from find_lists(item, (*path, "*"))
     elif isinstance(node, MappingNode):
-        directive = is_directive(node)
+        has_directive = is_directive(node)
         for key, child in node.entries.items():
-            yield from find_lists(child, path if directive else (*path, _unescape_key(key)))
+            yield from find_lists(child, path if has_directive else (*path, _unescape_key(key)))

@@ -1,4 +1,4 @@
-"""What a tree could do without: all that reaches no bundle, or has something stand over it in every one."""
+"""Find the parts of a tree that no bundle needs: they reach none, or are overridden in every one."""
 
 from envtree.diagnostics.codes import DECRYPTION_CODES, UNUSED_CODES
 from envtree.diagnostics.findings import Finding
@@ -8,21 +8,23 @@ from envtree.queries.fleet.unused.unused_declarations import find_unused_declara
 from envtree.queries.fleet.unused.unused_entities import find_unused_entities
 from envtree.queries.fleet.value_usage import ValueUsageIndex
 
-# What every check tells, and is an answer here, too.
+# Codes of every check that also belong to this answer.
 UNUSED_QUERY_CODES = frozenset({"ET152", "ET350", "ET352", "ET450", "ET451", "ET651", "ET752", "ET756"}) | UNUSED_CODES
 
 
 def unused(run: Run) -> tuple[Finding, ...]:
-    """All findings of this kind over the whole tree; the run is finished afterwards."""
+    """Return all findings about unused parts of the whole tree, and finish the run."""
     workspace = run.workspace
     assert workspace
-    reach = ValueUsageIndex()
+    values = ValueUsageIndex()
     for result in run.results():
-        reach.add(result)
-    unset = frozenset(each.span for each in run.diags if each.code == "ET756")
-    declarations = (each for each in find_unused_declarations(workspace) if each.span not in unset)
-    run.diags.extend([*find_unused_entities(run), *declarations, *find_shadowed_values(run, reach)])
-    # Now it is known whether an allowance of such a finding has a use.
+        values.add(result)
+    unset_spans = frozenset(diagnostic.span for diagnostic in run.diags if diagnostic.code == "ET756")
+    declarations = (
+        diagnostic for diagnostic in find_unused_declarations(workspace) if diagnostic.span not in unset_spans
+    )
+    run.diags.extend([*find_unused_entities(run), *declarations, *find_shadowed_values(run, values)])
+    # Only now is it known whether a suppression of such a finding is used.
     run.diags.extend([*run.suppressions.report_unused(run.diags, unchecked_codes=DECRYPTION_CODES)])
     return tuple(finding for finding in run.outcome().findings if finding.diagnostic.code in UNUSED_QUERY_CODES)
 

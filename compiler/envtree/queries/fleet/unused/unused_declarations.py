@@ -1,4 +1,4 @@
-"""What organization, projects and teams declare, and nothing makes use of."""
+"""Find declarations of the organization, projects and teams that nothing uses."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _MAX_RELATED = 3
 
 
 def find_unused_declarations(workspace: Workspace) -> Iterator[Diagnostic]:
-    """A finding for each input, contract and list policy that no bundle has to do with."""
+    """Yield a finding for each input, contract and list policy that applies to no bundle."""
     sections = [*shared_sections(workspace)]
     for project in workspace.projects:
         sections += project_sections(project)
@@ -28,7 +28,7 @@ def find_unused_declarations(workspace: Workspace) -> Iterator[Diagnostic]:
 
 
 def _unused_inputs(workspace: Workspace, sections: list[MappingNode]) -> Iterator[Diagnostic]:
-    # A name that stands in any text with an expression may be read: that is one too many at most.
+    # A name in any text with an expression counts as read; at worst an unused input is not reported.
     texts = {node.text for section in sections for node in iter_scalars(section) if "${{" in node.text}
     words = {word for text in texts if "inputs" in text for word in re.findall(r"\w+", text)}
     for name, declared in workspace.organization.inputs.items():
@@ -40,11 +40,11 @@ def _unused_inputs(workspace: Workspace, sections: list[MappingNode]) -> Iterato
 def _unused_list_policies(workspace: Workspace, sections: list[MappingNode]) -> Iterator[Diagnostic]:
     document = workspace.organization.document
     declared = as_mapping(get_field(document, "merge"))
-    known = {path for section in sections for path in find_lists(section)} if declared else set()
+    list_paths = {path for section in sections for path in find_lists(section)} if declared else set()
     for text in declared.entries if declared else ():
         assert declared is not None
         pattern = parse_path(text)
-        if not any(_matches(pattern, path) for path in known):
+        if not any(_matches(pattern, path) for path in list_paths):
             message = f"there is no list at '{text}', so its policy is for nothing"
             hint = "correct the path, or remove the line"
             yield Diagnostic(document.key_span(declared, text), "ET454", message, hint, key="merge")
@@ -55,11 +55,11 @@ def _matches(pattern: KeyPath, path: KeyPath) -> bool:
 
 
 def _contract_finding(declared: ContractUsage) -> Diagnostic:
-    name, use = declared.usage.key.removeprefix("variables."), declared.usage
-    related = tuple(RelatedSpan(place, "declared again here") for place in sorted(use.shadowed_by)[:_MAX_RELATED])
+    name, usage = declared.usage.key.removeprefix("variables."), declared.usage
+    related = tuple(RelatedSpan(span, "declared again here") for span in sorted(usage.shadowed_by)[:_MAX_RELATED])
     if related:
         message = f"the declaration of '{name}' holds for no bundle: others of the name stand over it"
-        return Diagnostic(use.span, "ET757", message, "remove it", related, "variables")
+        return Diagnostic(usage.span, "ET757", message, "remove it", related, "variables")
     environments = ", ".join(declared.contract.rules["environments"]) or "none"
     message = f"the declaration of '{name}' holds for no bundle: its 'environments' are {environments}"
-    return Diagnostic(use.span, "ET757", message, "remove it, or correct its 'environments'", key="variables")
+    return Diagnostic(usage.span, "ET757", message, "remove it, or correct its 'environments'", key="variables")
