@@ -1,1 +1,1 @@
-"""Findings and answers in; text, documents and pages out."""
+"""Render findings and answers as text for people, and as documents and pages in other formats."""

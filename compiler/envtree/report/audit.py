@@ -1,4 +1,4 @@
-"""The secrets files of a tree, for people: one line for each."""
+"""The secrets files of a tree as a text table, one row each."""
 
 from envtree.diagnostics.summary import plural
 from envtree.report.terminal_lines import BOLD, StyledLine, format_table, render_lines
@@ -9,16 +9,16 @@ _VERDICT_STYLES = {"error": "31", "warning": "33", "ok": ""}
 
 
 def render_audit(audit: Audit, *, color: bool) -> str:
-    """The table of all files; empty without one."""
+    """Return the table of all files; empty without a file."""
     if not audit.files:
         return ""
-    head, *lines = format_table([_HEADERS, *map(_file_row, audit.files)], right_aligned=frozenset({3}))
+    header, *lines = format_table([_HEADERS, *map(_file_row, audit.files)], right_aligned=frozenset({3}))
     rows = [StyledLine(text, _VERDICT_STYLES[file.verdict]) for text, file in zip(lines, audit.files, strict=True)]
-    return render_lines([StyledLine(head, BOLD), *rows, StyledLine("")], color=color)
+    return render_lines([StyledLine(header, BOLD), *rows, StyledLine("")], color=color)
 
 
 def audit_summary(audit: Audit) -> str:
-    """How much was looked at."""
+    """Return how many secrets and files were audited, as a sentence."""
     secrets = plural(sum(file.secrets for file in audit.files), "secret")
     return f"audited {secrets} in {plural(len(audit.files), 'file')}"
 
@@ -26,13 +26,13 @@ def audit_summary(audit: Audit) -> str:
 def _file_row(file: AuditedFile) -> tuple[str, ...]:
     if not file.readable:
         return (file.path, file.format, "", "", "", "", _rule_location(file), file.verdict)
-    groups = {one.group for one in file.readers}
-    needed = f" ({file.threshold} of {len(groups)} groups)" if len(groups) > 1 else ""
-    names = ", ".join(dict.fromkeys(one.label for one in file.readers))
+    groups = {reader.group for reader in file.readers}
+    threshold_note = f" ({file.threshold} of {len(groups)} groups)" if len(groups) > 1 else ""
+    names = ", ".join(dict.fromkeys(reader.label for reader in file.readers))
     return (
         file.path,
         file.format,
-        f"{names}{needed}",
+        f"{names}{threshold_note}",
         str(file.secrets),
         file.lastmodified[:10],
         file.scope,

@@ -1,18 +1,18 @@
-"""Text from files as Markdown: always a code span, so that no link, picture, mention or HTML comes of it."""
+"""Text of files as Markdown: always a code span, so that it cannot make a link, picture, mention or HTML."""
 
 import re
 
 from envtree.diagnostics.printable import printable
 
-# Renderers give up on longer fences, and a longer run of backticks says nothing more.
+# Renderers do not support longer fences; longer runs of backticks are cut.
 _LONG_RUN = re.compile("(`{16})`+")
 _MAX_LENGTH = 200
 
 
 def code_span(text: str) -> str:
-    """A text as a code span, whatever is in it; a long one is cut."""
+    """Return any text as a code span; a long text is cut."""
     text = _LONG_RUN.sub(r"\1", printable(text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 1]}…"))
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
-    # One space is taken off each end again, unless there is nothing else.
+    # Renderers strip one space from each end, unless the span contains nothing else.
     pad = " " if text.startswith(("`", " ")) or text.endswith(("`", " ")) or not text else ""
     return f"{fence}{pad}{text}{pad}{fence}"

@@ -1,6 +1,6 @@
-"""A diff for a comment on a pull request: what a manager reads first, then what a reviewer needs, inside a limit.
+"""A diff as a comment on a pull request: a summary first, then the details, within a size limit.
 
-Words of the tree stand in code spans only: no link, picture, mention or HTML comes of them.
+Text of the tree is put into code spans only, so that it cannot make a link, picture, mention or HTML.
 """
 
 from collections import Counter
@@ -29,15 +29,15 @@ from envtree.report.graph import Graph
 from envtree.report.mermaid import render_mermaid
 from envtree.report.value_changes import change_name, describe_value_change, join_pieces
 
-# GitHub takes 65,536 characters; GitLab takes more.
+# GitHub accepts 65,536 characters; GitLab accepts more.
 MAX_BYTES = 60_000
 _MAX_ROWS, _MAX_COLUMNS = 12, 8
-# With so few nodes a drawing shows nothing new.
+# With fewer nodes a graph shows nothing new.
 _MIN_GRAPH_NODES = 3
-# As many items of a list are told without being asked for.
+# The most items of a list that are shown unfolded.
 _UNFOLDED_ITEMS = 12
 _MAX_CAUSES, _MAX_VALUES, _MAX_AGENTS, _MAX_LISTED_BUNDLES = 5, 20, 10, 2
-# As many items of a list as somebody may want to look through.
+# The most items of a list that are shown at all.
 _MAX_ITEMS = 100
 _SIGNS = {"added": "+", "removed": "−", "changed": "~"}
 _SEVERITY_ICONS = {"error": "❌", "warning": "⚠️", "info": "💬"}
@@ -49,7 +49,7 @@ _T = TypeVar("_T")
 
 
 class _CommentSection(NamedTuple):
-    """A part of the comment; `share` of the room is the most that it takes, and what is not taken is left over."""
+    """A section of the comment; `share` is the part of the remaining room that it may take."""
 
     title: str
     item_count: int
@@ -59,21 +59,21 @@ class _CommentSection(NamedTuple):
 
 
 def render_diff_markdown(diff: Diff, protected: Sequence[str] = (), limit: int = MAX_BYTES) -> str:
-    """All that differs, in less than `limit` bytes of UTF-8."""
-    text = "".join(f"{part}\n" for part in _head(diff, protected)).rstrip("\n") + "\n"
+    """Return a diff as Markdown, in less than `limit` bytes of UTF-8."""
+    text = "".join(f"{paragraph}\n" for paragraph in _head(diff, protected)).rstrip("\n") + "\n"
     footer = f"\n{_footer(diff)}\n"
     room = limit - len((text + footer).encode())
     for section in _comment_sections(diff, protected):
         if section.item_count:
-            added = _fit_section(section, int(room * section.share))
-            text, room = text + added, room - len(added.encode())
+            section_text = _fit_section(section, int(room * section.share))
+            text, room = text + section_text, room - len(section_text.encode())
     return text + footer
 
 
 def _head(diff: Diff, protected: Sequence[str]) -> Iterator[str]:
-    first, *others = map(_capitalize, summary_clauses(diff, code_span))
+    first, *rest = map(_capitalize, summary_clauses(diff, code_span))
     yield f"### {first}\n"
-    yield f"{'. '.join(others)}.\n"
+    yield f"{'. '.join(rest)}.\n"
     if protected:
         count = plural(len(protected), "protected bundle")
         yield f"⛔ **{count} would change**{_distribution_phrase(protected, diff)}.\n"
@@ -84,12 +84,12 @@ def _head(diff: Diff, protected: Sequence[str]) -> Iterator[str]:
     yield from _count_table(diff)
 
 
-def _capitalize(words: str) -> str:
-    return words[0].upper() + words[1:]
+def _capitalize(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _distribution_phrase(ids: Sequence[str], diff: Diff) -> str:
-    """Where bundles are, behind their number."""
+    """Return the environments of bundles, to follow their number."""
     counts = count_by_environment(ids, diff.environments)
     if len(counts) == 1:
         return f", {'all ' if len(ids) > 1 else ''}in {code_span(counts[0][0])}"
@@ -98,9 +98,9 @@ def _distribution_phrase(ids: Sequence[str], diff: Diff) -> str:
 
 
 def _count_table(diff: Diff) -> Iterator[str]:
-    """How many bundles differ, by project and environment; one cell alone says nothing new."""
+    """Yield a table of the numbers of affected bundles, by project and environment, unless it has one cell."""
     counts: dict[tuple[str, str], Counter[str]] = {}
-    kinds = {**dict.fromkeys(diff.changed, "~"), **{one.id: _SIGNS[one.kind] for one in diff.bundles}}
+    kinds = {**dict.fromkeys(diff.changed, "~"), **{bundle.id: _SIGNS[bundle.kind] for bundle in diff.bundles}}
     for id in diff.affected:
         counts.setdefault((id.partition("/")[0], environment_of(id)), Counter())[kinds.get(id, "?")] += 1
     if len(counts) < 2:
@@ -113,9 +113,12 @@ def _count_table(diff: Diff) -> Iterator[str]:
     for row in rows:
         yield f"| {code_span(row)} | {' | '.join(_count_cell(counts.get((row, column), {})) for column in columns)} |"
     used = {sign for cell in counts.values() for sign in cell}
-    legend = [f"`{sign}` {words}" for sign, words in _LEGEND.items() if sign in used]
-    for left, noun in ((len(projects) - len(rows), "project"), (len(environments) - len(columns), "environment")):
-        legend += [f"{plural(left, f'more {noun}')} not shown"] * (left > 0)
+    legend = [f"`{sign}` {label}" for sign, label in _LEGEND.items() if sign in used]
+    for hidden_count, noun in (
+        (len(projects) - len(rows), "project"),
+        (len(environments) - len(columns), "environment"),
+    ):
+        legend += [f"{plural(hidden_count, f'more {noun}')} not shown"] * (hidden_count > 0)
     yield f"\n<sub>{', '.join(legend)}</sub>"
 
 
@@ -124,23 +127,25 @@ def _count_cell(counts: Mapping[str, int]) -> str:
 
 
 def _comment_sections(diff: Diff, protected: Sequence[str]) -> Iterator[_CommentSection]:
-    caused, graph = group_by_file(group_by_causes(diff)), build_diff_graph(diff)
-    drawn = [graph] if len(graph.nodes) > _MIN_GRAPH_NODES else []
-    new = sort_findings(diff.new_findings)
-    remarks = [one for one in new if one.severity == "info"]
+    groups, graph = group_by_file(group_by_causes(diff)), build_diff_graph(diff)
+    graphs = [graph] if len(graph.nodes) > _MIN_GRAPH_NODES else []
+    new_findings = sort_findings(diff.new_findings)
+    info_findings = [finding for finding in new_findings if finding.severity == "info"]
     yield _build_section(
-        "What changes, by cause", caused[:_UNFOLDED_ITEMS], lambda group: _change_group_item(group, diff), 0.5
+        "What changes, by cause", groups[:_UNFOLDED_ITEMS], lambda group: _change_group_item(group, diff), 0.5
     )
     yield _build_section(
         "New and gone", group_bundles_by_cause(diff), lambda group: _bundle_group_item(*group, diff), 0.3
     )
     yield _build_section("Secrets", diff.secrets, _secrets_file_item, 0.4)
     yield _build_section("The rules that change", diff.rules, _rule_item, 0.4)
-    yield _build_section("Findings that are new", new[: len(new) - len(remarks)], _finding_item, 0.5)
     yield _build_section(
-        "More changes", caused[_UNFOLDED_ITEMS:], lambda group: _change_group_item(group, diff), 0.5, is_folded=True
+        "Findings that are new", new_findings[: len(new_findings) - len(info_findings)], _finding_item, 0.5
     )
-    yield _build_section("Remarks that are new", remarks, _finding_item, 0.3, is_folded=True)
+    yield _build_section(
+        "More changes", groups[_UNFOLDED_ITEMS:], lambda group: _change_group_item(group, diff), 0.5, is_folded=True
+    )
+    yield _build_section("Remarks that are new", info_findings, _finding_item, 0.3, is_folded=True)
     yield _build_section(
         "Findings that are gone", sort_findings(diff.removed_findings), _finding_item, 0.3, is_folded=True
     )
@@ -152,7 +157,7 @@ def _comment_sections(diff: Diff, protected: Sequence[str]) -> Iterator[_Comment
         0.4,
         is_folded=True,
     )
-    yield _build_section("What leads where", drawn, _graph_block, 0.9, is_folded=True)
+    yield _build_section("What leads where", graphs, _graph_block, 0.9, is_folded=True)
     yield _build_section(
         "All that change", _environments_by_agent(diff.changed, diff), _agent_item, 0.95, is_folded=True
     )
@@ -161,14 +166,15 @@ def _comment_sections(diff: Diff, protected: Sequence[str]) -> Iterator[_Comment
 def _build_section(
     title: str, items: Sequence[_T], render_item: Callable[[_T], str], share: float, *, is_folded: bool = False
 ) -> _CommentSection:
-    # Of thousands of items only those are put into words that there is room for.
+    # Items are rendered lazily: there may be thousands, and only some fit.
     return _CommentSection(title, len(items), map(render_item, items), share, is_folded)
 
 
 def _finding_item(finding: Finding) -> str:
-    found = finding.diagnostic
-    place = code_span(str(found.span)) if found.span.path else "in no file"
-    return f"- {_SEVERITY_ICONS[finding.severity]} {code_span(found.code)} {place}: {code_span(found.message)}\n"
+    diagnostic = finding.diagnostic
+    location = code_span(str(diagnostic.span)) if diagnostic.span.path else "in no file"
+    label = f"{_SEVERITY_ICONS[finding.severity]} {code_span(diagnostic.code)}"
+    return f"- {label} {location}: {code_span(diagnostic.message)}\n"
 
 
 def _graph_block(graph: Graph) -> str:
@@ -176,7 +182,7 @@ def _graph_block(graph: Graph) -> str:
 
 
 def _fit_section(section: _CommentSection, room: int) -> str:
-    """As much of a section as there is room for."""
+    """Return as many items of a section as there is room for."""
     opening, closing = _FOLD if section.is_folded else _NO_FOLD
     text = "\n" + opening.format(section.title)
     room -= len((text + _more_item(section.item_count) + closing).encode())
@@ -186,8 +192,8 @@ def _fit_section(section: _CommentSection, room: int) -> str:
         if room < 0:
             break
         text, shown = text + item, shown + 1
-    left = section.item_count - shown
-    return f"{text}{_more_item(left) if left else ''}{closing}" if shown else ""
+    hidden_count = section.item_count - shown
+    return f"{text}{_more_item(hidden_count) if hidden_count else ''}{closing}" if shown else ""
 
 
 def _more_item(count: int) -> str:
@@ -195,23 +201,23 @@ def _more_item(count: int) -> str:
 
 
 def _change_group_item(group: Sequence[CauseGroup], diff: Diff) -> str:
-    """One item of the list; what it tells is limited, so that one line cannot fill the comment."""
+    """Return one item of the list; its length is limited, so that a single cause cannot fill the comment."""
     first = group[0]
-    place = code_span(first.causes[0].path) if len(group) > 1 else _cause_list(first.causes)
-    lines = [f"- {place}{_bundles_phrase(first.bundles, diff) if first.has_same_bundles else ''}\n"]
-    told = [(one, change) for one in group for change in one.changes]
-    for one, change in told[:_MAX_VALUES]:
-        line = f" (line {one.causes[0].line} {one.causes[0].action})" if len(group) > 1 else ""
-        where = "" if one.has_same_bundles else _bundles_phrase(change.bundles, diff)
-        said = join_pieces(describe_value_change(change), code_span)
-        lines.append(f"  - {_sign(change.kind)} {code_span(change_name(change))}: {said}{line}{where}\n")
-    if len(told) > _MAX_VALUES:
-        lines.append(f"  - … and {plural(len(told) - _MAX_VALUES, 'more value')}\n")
+    location = code_span(first.causes[0].path) if len(group) > 1 else _cause_list(first.causes)
+    lines = [f"- {location}{_bundles_phrase(first.bundles, diff) if first.has_same_bundles else ''}\n"]
+    changes = [(caused, change) for caused in group for change in caused.changes]
+    for caused, change in changes[:_MAX_VALUES]:
+        line = f" (line {caused.causes[0].line} {caused.causes[0].action})" if len(group) > 1 else ""
+        bundles = "" if caused.has_same_bundles else _bundles_phrase(change.bundles, diff)
+        description = join_pieces(describe_value_change(change), code_span)
+        lines.append(f"  - {_sign(change.kind)} {code_span(change_name(change))}: {description}{line}{bundles}\n")
+    if len(changes) > _MAX_VALUES:
+        lines.append(f"  - … and {plural(len(changes) - _MAX_VALUES, 'more value')}\n")
     return "".join(lines)
 
 
 def _sign(kind: str) -> str:
-    # In bold, because a list would begin with the sign by itself.
+    # Bold, because a plain sign would start a list.
     return f"**{_SIGNS[kind]}**"
 
 
@@ -228,9 +234,9 @@ def _cause_list(causes: Sequence[Cause]) -> str:
 
 def _bundle_group_item(kind: str, causes: Sequence[Cause], ids: Sequence[str], diff: Diff) -> str:
     agents = _environments_by_agent(ids, diff)
-    listed = "; ".join(_agent_environments(*one) for one in agents[:_MAX_AGENTS])
-    more = f" and {plural(len(agents) - _MAX_AGENTS, 'more agent')}" if len(agents) > _MAX_AGENTS else ""
-    return f"- {_sign(kind)} {listed}{more}{': ' if causes else ''}{_cause_list(causes)}\n"
+    listed = "; ".join(_agent_environments(*agent) for agent in agents[:_MAX_AGENTS])
+    rest = f" and {plural(len(agents) - _MAX_AGENTS, 'more agent')}" if len(agents) > _MAX_AGENTS else ""
+    return f"- {_sign(kind)} {listed}{rest}{': ' if causes else ''}{_cause_list(causes)}\n"
 
 
 def _secrets_file_item(file: SecretsFileChange) -> str:
@@ -262,8 +268,10 @@ def _footer(diff: Diff) -> str:
         code_span(name) + (f" at {code_span(commit[:12])}" if commit and not commit.startswith(name) else "")
         for name, commit in ((diff.base, diff.base_commit), (diff.head, diff.head_commit))
     )
-    words = f"Compared {base} with {head}, without a key"
+    text = f"Compared {base} with {head}, without a key"
     if diff.base_commit:
-        command = " ".join(["envtree diff", *(quote(one[:12]) for one in (diff.base_commit, diff.head_commit) if one)])
-        words += f"; {code_span(command)} shows the same on your machine"
-    return f"<sub>{words}.</sub>"
+        command = " ".join(
+            ["envtree diff", *(quote(commit[:12]) for commit in (diff.base_commit, diff.head_commit) if commit)]
+        )
+        text += f"; {code_span(command)} shows the same on your machine"
+    return f"<sub>{text}.</sub>"

@@ -1,4 +1,4 @@
-"""A diff for people: what changes, in which bundles, and the lines that are the cause."""
+"""A diff for people: the changes, their bundles, and the lines that caused them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -24,20 +24,20 @@ _MAX_AGENTS = 10
 
 
 def render_diff_text(diff: Diff, *, color: bool, verbose: bool) -> str:
-    """All that differs; with `whole` every bundle is named."""
+    """Return a diff as text; with `verbose` every bundle is named."""
     blocks = [
-        ("", [line for caused in group_by_causes(diff) for line in _group_lines(caused, diff, verbose)]),
+        ("", [line for group in group_by_causes(diff) for line in _group_lines(group, diff, verbose)]),
         ("bundles", [line for group in group_bundles_by_cause(diff) for line in _bundle_lines(*group, diff, verbose)]),
         ("secrets files", [line for file in diff.secrets for line in _secrets_file_lines(file)]),
         (
             "the rules changed in this change",
             [
-                _signed_line(one.kind, f"{join_pieces(describe_rule_change(one))}, {one.path}:{one.line}")
-                for one in diff.rules
+                _signed_line(rule.kind, f"{join_pieces(describe_rule_change(rule))}, {rule.path}:{rule.line}")
+                for rule in diff.rules
             ],
         ),
-        ("findings that are new", [_finding_line(one) for one in sort_findings(diff.new_findings)]),
-        ("findings that are gone", [_finding_line(one) for one in sort_findings(diff.removed_findings)]),
+        ("findings that are new", [_finding_line(finding) for finding in sort_findings(diff.new_findings)]),
+        ("findings that are gone", [_finding_line(finding) for finding in sort_findings(diff.removed_findings)]),
         ("not compared, for errors in either tree", [StyledLine(f"  {id}") for id in diff.not_compared]),
     ]
     lines: list[StyledLine] = []
@@ -48,30 +48,35 @@ def render_diff_text(diff: Diff, *, color: bool, verbose: bool) -> str:
 
 
 def diff_summary(diff: Diff) -> str:
-    """What somebody wants to know first, in a sentence."""
+    """Return the summary of a diff as one sentence."""
     return "; ".join(summary_clauses(diff))
 
 
-def _signed_line(kind: str, words: str, indent: str = "") -> StyledLine:
-    return StyledLine(f"{indent}{_SIGNS[kind]} {words}", _STYLES[kind])
+def _signed_line(kind: str, text: str, indent: str = "") -> StyledLine:
+    return StyledLine(f"{indent}{_SIGNS[kind]} {text}", _STYLES[kind])
 
 
 def _group_lines(group: CauseGroup, diff: Diff, verbose: bool) -> Iterator[StyledLine]:
-    yield from (StyledLine(place, BOLD) for place in cause_locations(group.causes))
+    yield from (StyledLine(location, BOLD) for location in cause_locations(group.causes))
     for change in group.changes:
         yield _signed_line(change.kind, f"{change_name(change)}: {join_pieces(describe_value_change(change))}", "  ")
         if not group.has_same_bundles or change is group.changes[-1]:
-            where = ", ".join(change.bundles) if verbose else summarize_bundles(change.bundles, diff.environments)
-            yield StyledLine(f"    {'' if group.has_same_bundles else 'in '}{where}")
+            bundles_text = (
+                ", ".join(change.bundles) if verbose else summarize_bundles(change.bundles, diff.environments)
+            )
+            yield StyledLine(f"    {'' if group.has_same_bundles else 'in '}{bundles_text}")
 
 
 def _bundle_lines(
     kind: str, causes: Sequence[Cause], ids: Sequence[str], diff: Diff, verbose: bool
 ) -> Iterator[StyledLine]:
     agents = environments_by_agent(ids, diff.environments).items()
-    told = [f"{agent} in {', '.join(environments)}" for agent, environments in agents]
-    yield from (_signed_line(kind, line) for line in (told if verbose else truncate_items(told, _MAX_AGENTS, "agents")))
-    yield from (StyledLine(f"    {place}") for place in cause_locations(causes))
+    descriptions = [f"{agent} in {', '.join(environments)}" for agent, environments in agents]
+    yield from (
+        _signed_line(kind, line)
+        for line in (descriptions if verbose else truncate_items(descriptions, _MAX_AGENTS, "agents"))
+    )
+    yield from (StyledLine(f"    {location}") for location in cause_locations(causes))
 
 
 def _secrets_file_lines(file: SecretsFileChange) -> Iterator[StyledLine]:

@@ -1,4 +1,4 @@
-"""A graph in the language of Graphviz, whole: it draws what Mermaid would have to fold."""
+"""A graph in the DOT language of Graphviz, complete: folding is only necessary for Mermaid."""
 
 from collections import defaultdict
 
@@ -6,12 +6,12 @@ from envtree.diagnostics.printable import printable
 from envtree.report.graph import Graph, NodeKey
 
 _SHAPES = {"stadium": "oval", "folder": "folder", "round": "ellipse", "hexagon": "hexagon", "box": "box"}
-# In a label `\N` is the node's name, and `&lt;` a character.
+# In a label `\N` stands for the node's name, and `&lt;` is an entity.
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "&": "&amp;"})
 
 
 def render_dot(graph: Graph, ranked: tuple[str, ...] = ()) -> str:
-    """The graph; nodes of one of the `ranked` nouns stand in one rank."""
+    """Return the graph; nodes of one of the `ranked` nouns are drawn in one rank."""
     ids = {key: f"n{number}" for number, key in enumerate(graph.nodes, start=1)}
     lines = ["digraph envtree {", "  rankdir=LR;"]
     ranks: dict[str, list[NodeKey]] = defaultdict(list)

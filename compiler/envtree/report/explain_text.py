@@ -1,4 +1,4 @@
-"""The answers of explain for people: a table of layers, lowest first, in which the winner stands out."""
+"""The answers of explain for people: a table of layers, lowest first, with the winner in bold."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ Cells = tuple[str, ...]
 
 
 class _StyledRow(NamedTuple):
-    """A line, its colour, and how many of its last characters are struck out."""
+    """A line, its style, and the number of its last characters that are struck out."""
 
     style: str
     text: str
@@ -32,80 +32,82 @@ class _StyledRow(NamedTuple):
 
 
 def render_provenance(id: str, provenance: Provenance, *, color: bool) -> str:
-    """All about one key."""
-    line = provenance.summary
+    """Return the provenance of a key as text."""
+    summary = provenance.summary
     rows = [
-        (_entry_style(rung), ("> " if rung.is_winner else "  ", *_entry_cells(rung, line)))
-        for rung in provenance.layer_entries
+        (_entry_style(entry), ("> " if entry.is_winner else "  ", *_entry_cells(entry, summary)))
+        for entry in provenance.layer_entries
     ]
-    losers = [rung.action == "shadowed" for rung in provenance.layer_entries]
-    told = [_StyledRow("", f"{line.key} of {id}: {_full_value_text(line)}"), *_table_rows(rows, losers)]
+    is_struck = [entry.action == "shadowed" for entry in provenance.layer_entries]
+    output = [_StyledRow("", f"{summary.key} of {id}: {_full_value_text(summary)}"), *_table_rows(rows, is_struck)]
     if provenance.variable:
-        told.insert(1, _StyledRow("", _variable_sentence(provenance.variable, line)))
+        output.insert(1, _StyledRow("", _variable_sentence(provenance.variable, summary)))
     if provenance.lock:
-        told.append(_StyledRow("", f"locked at {_span_location(provenance.lock)}"))
+        output.append(_StyledRow("", f"locked at {_span_location(provenance.lock)}"))
     if provenance.secret:
-        told.append(_StyledRow("", _secret_sentence(provenance.secret)))
+        output.append(_StyledRow("", _secret_sentence(provenance.secret)))
     if provenance.sources:
-        told += [
+        output += [
             _StyledRow("", "reads"),
-            *_table_rows([("", ("  ", *_line_cells(source))) for source in provenance.sources]),
+            *_table_rows([("", ("  ", *_summary_cells(source))) for source in provenance.sources]),
         ]
     if provenance.nested_keys:
-        told += [
+        output += [
             _StyledRow("", "holds"),
-            *_table_rows([("", ("  ", *_line_cells(inner))) for inner in provenance.nested_keys]),
+            *_table_rows([("", ("  ", *_summary_cells(nested))) for nested in provenance.nested_keys]),
         ]
-    return _render_rows(told, color=color)
+    return _render_rows(output, color=color)
 
 
-def render_overview(lines: Sequence[KeySummary], *, color: bool) -> str:
-    """Every key with its winner, one a line."""
-    return _render_rows(_table_rows([("", _line_cells(line)) for line in lines]), color=color)
+def render_overview(summaries: Sequence[KeySummary], *, color: bool) -> str:
+    """Return all keys with their origins, one a line."""
+    return _render_rows(_table_rows([("", _summary_cells(summary)) for summary in summaries]), color=color)
 
 
-def render_layer_order(steps: Sequence[OrderedLayer]) -> str:
-    """The order of the layers, one a line."""
+def render_layer_order(layers: Sequence[OrderedLayer]) -> str:
+    """Return the order of the layers, one a line."""
     rows = [
-        ("", (str(n).rjust(2), _layer_name(step.layer, step.scope), ", ".join(step.files) or "no file"))
-        for n, step in enumerate(steps, start=1)
+        ("", (str(n).rjust(2), _layer_name(layer.layer, layer.scope), ", ".join(layer.files) or "no file"))
+        for n, layer in enumerate(layers, start=1)
     ]
     return _render_rows(_table_rows(rows), color=False)
 
 
-def _entry_cells(entry: LayerEntry, line: KeySummary) -> Cells:
+def _entry_cells(entry: LayerEntry, summary: KeySummary) -> Cells:
     written = entry.written
-    said = _written_text(written, verbose=entry.is_winner) if written else ""
+    value = _written_text(written, verbose=entry.is_winner) if written else ""
     rule = f"({entry.rule})" if entry.rule not in (None, "set", "$delete") else ""
-    other = f"in {entry.key}" if entry.key != line.key and entry.action != "absent" else ""
+    other_key = f"in {entry.key}" if entry.key != summary.key and entry.action != "absent" else ""
     return (
         _layer_name(entry.origin.layer, entry.origin.scope),
         entry.action,
         _origin_location(entry.origin),
-        " ".join(filter(None, (said, rule, other))),
+        " ".join(filter(None, (value, rule, other_key))),
     )
 
 
-def _line_cells(line: KeySummary) -> Cells:
-    where, layer = (
-        (_origin_location(line.origin), _layer_name(line.origin.layer, line.origin.scope)) if line.origin else ("", "")
+def _summary_cells(summary: KeySummary) -> Cells:
+    location, layer = (
+        (_origin_location(summary.origin), _layer_name(summary.origin.layer, summary.origin.scope))
+        if summary.origin
+        else ("", "")
     )
-    return line.key, _value_text(line), where, layer, _shorten(line.expression or "")
+    return summary.key, _value_text(summary), location, layer, _shorten(summary.expression or "")
 
 
-def _value_text(line: KeySummary) -> str:
-    if line.sensitive and line.value is None:
+def _value_text(summary: KeySummary) -> str:
+    if summary.sensitive and summary.value is None:
         return "(secret)"
-    return "(unknown)" if line.value is None and line.expression else _shortened_json(line.value)
+    return "(unknown)" if summary.value is None and summary.expression else _shortened_json(summary.value)
 
 
-def _full_value_text(line: KeySummary) -> str:
-    """The value that somebody has asked for, to its end; what is in a map or a list has lines of its own."""
-    return encode_compact(line.value) if isinstance(line.value, str) else _value_text(line)
+def _full_value_text(summary: KeySummary) -> str:
+    """Return the requested value without cutting strings; the contents of a map or a list have their own lines."""
+    return encode_compact(summary.value) if isinstance(summary.value, str) else _value_text(summary)
 
 
 def _written_text(written: DisplayValue, *, verbose: bool) -> str:
-    """What a layer wrote; the expression that counts is told to its end."""
+    """Return the value that a layer wrote; with `verbose` an expression is not cut."""
     if written.is_secret:
         return _secret_label(written)
     if written.type != "expression":
@@ -118,9 +120,9 @@ def _secret_label(written: DisplayValue) -> str:
     return f"(secret, {written.type}{size})"
 
 
-def _variable_sentence(variable: OutputVariable, line: KeySummary) -> str:
-    it = "it" if variable.key == line.key else f"its {variable.key}"
-    return f"in the environment {it} is {variable.name}, by {_span_location(variable.span)}"
+def _variable_sentence(variable: OutputVariable, summary: KeySummary) -> str:
+    subject = "it" if variable.key == summary.key else f"its {variable.key}"
+    return f"in the environment {subject} is {variable.name}, by {_span_location(variable.span)}"
 
 
 def _secret_sentence(secret: InjectedSecretOrigin) -> str:
@@ -153,12 +155,12 @@ def _entry_style(entry: LayerEntry) -> str:
 
 
 def _table_rows(rows: Sequence[tuple[str, Cells]], is_struck: Sequence[bool] = ()) -> Iterator[_StyledRow]:
-    """The rows as lines, their columns as wide as the widest cell; the last cell of losers is struck out."""
-    spelt = [(hue, tuple(map(printable, cells))) for hue, cells in rows]
-    widths = [max(map(len, column)) for column in zip(*(cells for _, cells in spelt), strict=True)]
-    for n, (hue, cells) in enumerate(spelt):
+    """Yield the rows as aligned lines; the last cell of rows with `is_struck` is struck out."""
+    printable_rows = [(style, tuple(map(printable, cells))) for style, cells in rows]
+    widths = [max(map(len, column)) for column in zip(*(cells for _, cells in printable_rows), strict=True)]
+    for n, (style, cells) in enumerate(printable_rows):
         padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        yield _StyledRow(hue, "  ".join(padded).rstrip(), len(cells[-1]) if is_struck and is_struck[n] else 0)
+        yield _StyledRow(style, "  ".join(padded).rstrip(), len(cells[-1]) if is_struck and is_struck[n] else 0)
 
 
 def _render_rows(rows: Iterable[_StyledRow], *, color: bool) -> str:
@@ -168,6 +170,6 @@ def _render_rows(rows: Iterable[_StyledRow], *, color: bool) -> str:
 def _styled_text(row: _StyledRow, text: str, *, color: bool) -> str:
     if not color or not row.style:
         return text
-    cut = len(text) - row.struck_length
-    struck = f"\x1b[{_STRIKETHROUGH}m{text[cut:]}" if row.struck_length else ""
-    return f"\x1b[{row.style}m{text[:cut]}{struck}\x1b[0m"
+    struck_start = len(text) - row.struck_length
+    struck = f"\x1b[{_STRIKETHROUGH}m{text[struck_start:]}" if row.struck_length else ""
+    return f"\x1b[{row.style}m{text[:struck_start]}{struck}\x1b[0m"

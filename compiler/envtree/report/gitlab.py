@@ -14,8 +14,10 @@ _SEVERITIES = {Severity.ERROR: "major", Severity.WARNING: "minor", Severity.INFO
 
 
 def render_gitlab(findings: Iterable[Finding], prefix: str) -> bytes:
-    """The JSON of a report; `prefix` leads from the repository's root to the tree's."""
-    return json_document([_issue(finding, mark, prefix) for finding, mark in fingerprint_findings(findings)])
+    """Return the JSON report; `prefix` is the tree's path in the repository, empty or with a final `/`."""
+    return json_document(
+        [_issue(finding, fingerprint, prefix) for finding, fingerprint in fingerprint_findings(findings)]
+    )
 
 
 def _issue(finding: Finding, fingerprint: str, prefix: str) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def _issue(finding: Finding, fingerprint: str, prefix: str) -> dict[str, Any]:
         "description": escape_unprintable(diagnostic.message + hint),
         "fingerprint": fingerprint,
         "severity": _SEVERITIES[finding.severity],
-        # What is about no file has to stand somewhere.
+        # GitLab requires a path; a finding about no file gets that of the root file.
         "location": {
             "path": escape_unprintable(repository_path(prefix, diagnostic.span.path or ROOT_FILE)),
             "lines": {"begin": max(diagnostic.span.line, 1)},

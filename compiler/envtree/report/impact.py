@@ -1,4 +1,4 @@
-"""What files feed, for people: the number first, where the bundles are, then what becomes of each value."""
+"""The impact of files for people: the number of bundles, where they are, and the use of each value."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
@@ -26,14 +26,14 @@ _RELATION_PHRASES = {"layer": "fed by", "rule": "checked by", "mention": "govern
 
 
 def render_impact(impacts: Sequence[Impact], all_ids: Sequence[str], *, color: bool, verbose: bool) -> str:
-    """All that some files feed, of `every` bundle that there is; with `whole` every bundle is named."""
+    """Return the impact of files on `all_ids`; with `verbose` every bundle is named."""
     lines: list[StyledLine] = []
     if len(impacts) > 1:
-        union = sorted({id for one in impacts for id in one.bundles})
+        union = sorted({id for impact in impacts for id in impact.bundles})
         lines.append(StyledLine(_count_sentence(union, all_ids, f"fed by these {len(impacts)} files"), BOLD))
         lines += [*_distribution_lines(union, all_ids, verbose), StyledLine("")]
-    for one in impacts:
-        lines += [*_impact_lines(one, all_ids, verbose), StyledLine("")]
+    for impact in impacts:
+        lines += [*_impact_lines(impact, all_ids, verbose), StyledLine("")]
     return render_lines(lines[:-1], color=color)
 
 
@@ -45,28 +45,28 @@ def _impact_lines(impact: Impact, all_ids: Sequence[str], verbose: bool) -> Iter
     elif impact.relation == "access":
         yield from _access_lines(impact)
     else:
-        how = "equipped with" if impact.kind is Kind.SKILL else _RELATION_PHRASES[impact.relation]
-        yield StyledLine(_count_sentence(impact.bundles, all_ids, f"{how} {impact.path}"), BOLD)
+        relation = "equipped with" if impact.kind is Kind.SKILL else _RELATION_PHRASES[impact.relation]
+        yield StyledLine(_count_sentence(impact.bundles, all_ids, f"{relation} {impact.path}"), BOLD)
     if impact.unaffected_count:
         yield StyledLine(f"  none of its values counts in {impact.unaffected_count} of them")
     yield from _distribution_lines(impact.bundles, all_ids, verbose)
     if impact.keys:
         yield StyledLine("")
-        yield from _use_lines(impact.keys)
+        yield from _usage_lines(impact.keys)
     if impact.mentions:
-        places = [f"  {short_location(span)}" for span in impact.mentions]
-        listed = places if verbose else truncate_items(places, _MAX_MENTIONS, "place")
-        yield from (StyledLine(""), StyledLine("named in"), *map(StyledLine, listed))
+        locations = [f"  {short_location(span)}" for span in impact.mentions]
+        listed_locations = locations if verbose else truncate_items(locations, _MAX_MENTIONS, "place")
+        yield from (StyledLine(""), StyledLine("named in"), *map(StyledLine, listed_locations))
 
 
 def _access_lines(impact: Impact) -> Iterator[StyledLine]:
     if PurePosixPath(impact.path).name == CODE_OWNERS_FILE:
-        said = "'envtree secrets sync' writes into it who owns what"
+        effect = "'envtree secrets sync' writes into it who owns what"
     elif impact.governed_files:
-        said = f"it says for whom sops encrypts {plural(len(impact.governed_files), 'secrets file')}"
+        effect = f"it says for whom sops encrypts {plural(len(impact.governed_files), 'secrets file')}"
     else:
-        said = "it says for whom sops encrypts, and no secrets file falls under it"
-    yield StyledLine(f"no bundle holds anything of {impact.path}: {said}", BOLD)
+        effect = "it says for whom sops encrypts, and no secrets file falls under it"
+    yield StyledLine(f"no bundle holds anything of {impact.path}: {effect}", BOLD)
     if impact.governed_files:
         rows = [(str(rule.line), path) for path, rule in impact.governed_files]
         yield from (
@@ -92,17 +92,17 @@ def _distribution_lines(ids: Sequence[str], all_ids: Sequence[str], verbose: boo
         yield from (StyledLine(f"  {row}") for row in format_table(distribution_rows(ids, all_ids)))
 
 
-def _use_lines(keys: Sequence[Usage]) -> Iterator[StyledLine]:
+def _usage_lines(usages: Sequence[Usage]) -> Iterator[StyledLine]:
     rows = [("line", "key", "counts in", "shadowed in")]
-    hues = [DIM]
-    for key in keys:
-        lost = sorted(key.shadowed_by.items(), key=lambda item: (-len(item[1]), item[0]))
-        over = truncate_items(
-            [f"{len(numbers)} by {short_location(span)}" for span, numbers in lost], _MAX_LOCATIONS, "place"
+    styles = [DIM]
+    for usage in usages:
+        shadowed = sorted(usage.shadowed_by.items(), key=lambda item: (-len(item[1]), item[0]))
+        overrides = truncate_items(
+            [f"{len(bundles)} by {short_location(span)}" for span, bundles in shadowed], _MAX_LOCATIONS, "place"
         )
-        first, *others = over or [""]
-        rows.append((str(key.span.line), key.key, str(len(key.effective_in)), first))
-        rows += [("", "", "", other) for other in others]
-        hues += ["" if key.effective_in else DIM] * (1 + len(others))
-    for text, hue in zip(format_table(rows, right_aligned=frozenset({0, 2})), hues, strict=True):
-        yield StyledLine(f"  {text}", hue)
+        first, *rest = overrides or [""]
+        rows.append((str(usage.span.line), usage.key, str(len(usage.effective_in)), first))
+        rows += [("", "", "", override) for override in rest]
+        styles += ["" if usage.effective_in else DIM] * (1 + len(rest))
+    for text, style in zip(format_table(rows, right_aligned=frozenset({0, 2})), styles, strict=True):
+        yield StyledLine(f"  {text}", style)

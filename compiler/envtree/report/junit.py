@@ -1,4 +1,4 @@
-"""Findings as JUnit's XML: a test case for each, those that fail the run as failures."""
+"""Findings as JUnit XML: a test case each, a failure if the finding fails the run."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -12,7 +12,7 @@ from envtree.model.tree_layout import ROOT_FILE, escape_unprintable
 
 
 def render_junit(findings: Iterable[Finding], prefix: str, *, strict: bool = False) -> bytes:
-    """One suite for each file, one case for each finding; a run without any is one case that passes."""
+    """Return one suite for each file, one case for each finding; a run without findings is one passing case."""
     fatal = failing_severities(strict=strict)
     root = Element("testsuites", name="envtree")
     for path, group in groupby(findings, lambda finding: finding.diagnostic.span.path or ROOT_FILE):
@@ -36,10 +36,10 @@ def _add_suite(root: Element, path: str, findings: list[Finding], fatal: frozens
 
 def _add_case(suite: Element, path: str, finding: Finding, *, failed: bool) -> None:
     diagnostic = finding.diagnostic
-    place = f"{path}:{diagnostic.span.line}:{diagnostic.span.column}"
-    case = SubElement(suite, "testcase", name=f"{diagnostic.code} {place}", classname=path)
-    message, *others = finding_sentences(finding)
-    text = "\n".join(map(escape_unprintable, (f"{place}: {finding.severity} {diagnostic.code}: {message}", *others)))
+    location = f"{path}:{diagnostic.span.line}:{diagnostic.span.column}"
+    case = SubElement(suite, "testcase", name=f"{diagnostic.code} {location}", classname=path)
+    message, *rest = finding_sentences(finding)
+    text = "\n".join(map(escape_unprintable, (f"{location}: {finding.severity} {diagnostic.code}: {message}", *rest)))
     if failed:
         attributes = {"type": diagnostic.code, "message": escape_unprintable(message)}
         SubElement(case, "failure", attributes).text = text

@@ -1,4 +1,4 @@
-"""One key over all bundles, for people: each value, how many bundles have it, who wrote it, and where they are."""
+"""The values of a key for people: the number and the distribution of their bundles, and the places that set them."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,25 +23,25 @@ _MAX_LOCATIONS = 3
 
 
 def render_matrix(matrix: Matrix, *, color: bool, verbose: bool) -> str:
-    """The values of a key, those of most bundles first; with `whole` every value and every bundle is told."""
-    every = [*matrix.missing, *(id for row in matrix.rows for id in row.bundles)]
+    """Return the values of a key, those of most bundles first; with `verbose` every value and bundle is listed."""
+    all_ids = [*matrix.missing, *(id for row in matrix.rows for id in row.bundles)]
     width = len(str(max(len(matrix.missing), *(len(row.bundles) for row in matrix.rows))))
     lines = [StyledLine(f"{matrix.key} has {plural(len(matrix.rows), 'value')} in {_bundle_count(matrix)}", BOLD)]
     rows = matrix.rows if verbose else matrix.rows[:_MAX_ROWS]
-    cut = Counter(_value_text(row, verbose=False) for row in matrix.rows)
+    cut_values = Counter(_value_text(row, verbose=False) for row in matrix.rows)
     for row in rows:
-        # Of values that begin alike, the end tells them apart.
-        value = _value_text(row, verbose=verbose or cut[_value_text(row, verbose=False)] > 1)
+        # Values that look the same when cut are shown in full.
+        value = _value_text(row, verbose=verbose or cut_values[_value_text(row, verbose=False)] > 1)
         lines += [
             StyledLine(""),
             StyledLine(f"  {len(row.bundles):>{width}}  {value}", BOLD),
-            *_row_lines(row, every, width, verbose),
+            *_row_lines(row, all_ids, width, verbose),
         ]
     if len(rows) < len(matrix.rows):
         lines += [StyledLine(""), StyledLine(f"and {len(matrix.rows) - len(rows)} more values (-v lists them)")]
     if matrix.missing:
         lines += [StyledLine(""), StyledLine(f"  {len(matrix.missing):>{width}}  (not set)", DIM)]
-        lines += _distribution_lines(matrix.missing, every, width, verbose)
+        lines += _distribution_lines(matrix.missing, all_ids, width, verbose)
     return render_lines(lines, color=color)
 
 
@@ -51,11 +51,11 @@ def _bundle_count(matrix: Matrix) -> str:
 
 
 def _row_lines(row: MatrixRow, all_ids: Sequence[str], width: int, verbose: bool) -> Iterator[StyledLine]:
-    places = list(dict.fromkeys(short_location(span) for span in row.origins))
+    locations = list(dict.fromkeys(short_location(span) for span in row.origins))
     indent = " " * (width + 4)
     yield from (
-        StyledLine(f"{indent}{each}")
-        for each in (places if verbose else truncate_items(places, _MAX_LOCATIONS, "place"))
+        StyledLine(f"{indent}{location}")
+        for location in (locations if verbose else truncate_items(locations, _MAX_LOCATIONS, "place"))
     )
     yield from _distribution_lines(row.bundles, all_ids, width, verbose)
 

@@ -1,11 +1,11 @@
-"""A graph as Mermaid's flowchart, which GitHub and GitLab draw; what a label says is never a part of the language."""
+"""A graph as Mermaid's flowchart, which GitHub and GitLab draw; labels are escaped, so that they are never syntax."""
 
 import re
 
 from envtree.model.tree_layout import escape_unprintable
 from envtree.report.graph import Graph, fold_graph
 
-# Mermaid draws no more than 500 arrows, and no text of more than 50,000 characters, which these are far below.
+# Mermaid draws at most 500 edges, and text of at most 50,000 characters; these limits stay far below.
 MAX_NODES = 200
 _MAX_EDGES = 500
 _MAX_LABEL_LENGTH = 150
@@ -16,44 +16,44 @@ _SHAPES = {
     "hexagon": ("{{", "}}"),
     "box": ("[", "]"),
 }
-# Mermaid's marks for characters that are written by their numbers begin with this ligature.
+# Mermaid's internal placeholders for escaped characters begin with this ligature.
 _LIGATURE = "ﬂ"
 
 
 def render_mermaid(graph: Graph, max_nodes: int = MAX_NODES) -> str:
-    """The graph with at most `most` nodes; the others are folded into counts."""
-    drawn = fold_graph(graph, max_nodes, _MAX_EDGES)
-    ids = {key: f"n{number}" for number, key in enumerate(drawn.nodes, start=1)}
+    """Return the graph with at most `max_nodes` nodes; the others are folded into counts."""
+    folded = fold_graph(graph, max_nodes, _MAX_EDGES)
+    ids = {key: f"n{number}" for number, key in enumerate(folded.nodes, start=1)}
     lines = ["flowchart LR"]
-    for key, node in drawn.nodes.items():
-        before, after = _SHAPES[node.shape]
-        lines.append(f'  {ids[key]}{before}"{_label(node.label)}"{after}')
-    lines += [f"  {ids[start]} --> {ids[end]}" for start, end in drawn.edges]
+    for key, node in folded.nodes.items():
+        opening, closing = _SHAPES[node.shape]
+        lines.append(f'  {ids[key]}{opening}"{_label(node.label)}"{closing}')
+    lines += [f"  {ids[start]} --> {ids[end]}" for start, end in folded.edges]
     return "".join(f"{line}\n" for line in lines)
 
 
 def _label(text: str) -> str:
-    """A text in which all but letters, digits and what joins them is written by its number.
+    """Return a text in which all characters but letters, digits and joiners between them are escaped by number.
 
-    So there are no quotes, comments, directives, icons, and none of the Markdown that Mermaid reads in labels.
+    So it contains no quotes, comments, directives, icons, and none of the Markdown that Mermaid reads in labels.
     """
     text = escape_unprintable(text).replace(_LIGATURE, "fl")
-    plain = {match.start() for match in re.finditer(_plain_pattern(text), text)}
-    spelt, length = [], 0
-    for n, character in enumerate(text):
-        spelt.append(character if n in plain else f"#{ord(character)};")
-        length += len(spelt[-1])
+    plain_positions = {match.start() for match in re.finditer(_plain_pattern(text), text)}
+    escaped, length = [], 0
+    for position, character in enumerate(text):
+        escaped.append(character if position in plain_positions else f"#{ord(character)};")
+        length += len(escaped[-1])
         if length > _MAX_LABEL_LENGTH:
-            spelt[-1] = f"#{ord('…')};"
+            escaped[-1] = f"#{ord('…')};"
             break
-    # What a node must not be without.
-    return "".join(spelt) or "#32;"
+    # A node must have a label.
+    return "".join(escaped) or "#32;"
 
 
 def _plain_pattern(text: str) -> str:
-    """The pattern of the characters of a text that stand for themselves."""
-    joining = "-_/"
-    # Together, or behind `www`, they may make an address, which Markdown links.
+    """Return the pattern of the characters of a text that need no escape."""
+    joiners = "-_/"
+    # Together, or after `www`, they may form an address, which Markdown turns into a link.
     if not ("." in text and ("@" in text or "www" in text.lower())):
-        joining += ".@"
-    return rf"[^\W_]|(?<=[^\W_])(?:[{joining}](?=[^\W_])| (?=\S))"
+        joiners += ".@"
+    return rf"[^\W_]|(?<=[^\W_])(?:[{joiners}](?=[^\W_])| (?=\S))"

@@ -1,4 +1,4 @@
-"""A plan for a comment on a pull request. Words of the tree, and of the server, stand in code spans only."""
+"""A plan as a comment on a pull request; text of the tree and of the server is put into code spans only."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,7 +12,7 @@ _FOOTER = "\n<sub>`envtree apply` does this; what is to be removed, only with `-
 
 
 def render_plan_markdown(plan: SyncPlan, limit: int = MAX_PLAN_BYTES) -> str:
-    """The whole plan, or as much of it as fits into `limit` bytes."""
+    """Return the whole plan, or as much of it as fits into `limit` bytes."""
     head = f"### Control plane of {code_span(plan.organization)}: {plan_summary(plan)}\n"
     parts = [
         *(f"\n⛔ {code_span(str(ref))} is there already, and not ours.\n" for ref in plan.conflicts),
@@ -30,11 +30,11 @@ def render_plan_markdown(plan: SyncPlan, limit: int = MAX_PLAN_BYTES) -> str:
 
 
 def _section_parts(title: str, lines: Iterable[str]) -> Iterator[str]:
-    found = list(lines)
-    if found:
+    items = list(lines)
+    if items:
         head, tail = _FOLD
-        body = "\n".join(found[:500])
-        yield f"\n{head.format(f'{title} ({len(found)})')}{body}\n{tail}"
+        body = "\n".join(items[:500])
+        yield f"\n{head.format(f'{title} ({len(items)})')}{body}\n{tail}"
 
 
 def _change_items(change: ResourceChange) -> Iterator[str]:
@@ -42,5 +42,7 @@ def _change_items(change: ResourceChange) -> Iterator[str]:
     yield f"* {sign} {code_span(str(change.ref))}: {change.reason}"
     if change.action == "create":
         return
-    yield from (f"  * {code_span(words)}" for each in change.differences for words in describe_difference(each))
-    yield from (f"  * {code_span(describe_link_change(joint))}" for joint in change.link_changes)
+    yield from (
+        f"  * {code_span(text)}" for difference in change.differences for text in describe_difference(difference)
+    )
+    yield from (f"  * {code_span(describe_link_change(link_change))}" for link_change in change.link_changes)

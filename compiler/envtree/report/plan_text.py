@@ -1,4 +1,4 @@
-"""A plan for people: what happens to which object, why, and what the server makes of it."""
+"""A plan for people: the change of each object, its reason, and the effects on the server."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ _ABSENT = object()
 
 
 def render_plan_text(plan: SyncPlan, *, color: bool) -> str:
-    """The whole plan."""
+    """Return the whole plan as text."""
     blocks = [
         ("", [line for change in plan.changes for line in _change_lines(change)]),
         ("taken: these names are in use, and not by us", [StyledLine(f"  {ref}") for ref in plan.conflicts]),
@@ -43,49 +43,53 @@ def render_plan_text(plan: SyncPlan, *, color: bool) -> str:
 
 
 def plan_summary(plan: SyncPlan, *, prune: bool = True) -> str:
-    """What somebody wants to know first."""
-    counts = Counter(one.action for one in plan.changes if prune or one.action != "delete")
-    told = [f"{counts[action]} {words}" for action, words in _ACTION_PHRASES.items() if counts[action]]
-    told += [f"{plural(len(plan.conflicts), 'name')} taken"] if plan.conflicts else []
-    return ", ".join(told) or "nothing: the control plane is as it should be"
+    """Return the summary of a plan as one sentence; without `prune` deletions do not count."""
+    counts = Counter(change.action for change in plan.changes if prune or change.action != "delete")
+    parts = [f"{counts[action]} {phrase}" for action, phrase in _ACTION_PHRASES.items() if counts[action]]
+    parts += [f"{plural(len(plan.conflicts), 'name')} taken"] if plan.conflicts else []
+    return ", ".join(parts) or "nothing: the control plane is as it should be"
 
 
 def _change_lines(change: ResourceChange) -> Iterator[StyledLine]:
-    where = f" ({change.path})" if change.path else ""
+    source = f" ({change.path})" if change.path else ""
     yield StyledLine(
-        f"{ACTION_SIGNS[change.action]} {change.ref}: {change.reason}{where}", _ACTION_STYLES[change.action]
+        f"{ACTION_SIGNS[change.action]} {change.ref}: {change.reason}{source}", _ACTION_STYLES[change.action]
     )
     if change.action != "create":
-        yield from (StyledLine(f"    {words}") for each in change.differences for words in describe_difference(each))
+        yield from (
+            StyledLine(f"    {text}") for difference in change.differences for text in describe_difference(difference)
+        )
     yield from (
-        StyledLine(f"    {describe_link_change(joint)}") for joint in change.link_changes if change.action != "create"
+        StyledLine(f"    {describe_link_change(link_change)}")
+        for link_change in change.link_changes
+        if change.action != "create"
     )
 
 
 def describe_difference(difference: FieldDifference) -> Iterator[str]:
-    """A field that differs, down to the values that do."""
+    """Yield the values that differ in a field."""
     if difference.before is WRITE_ONLY:
         yield f"{difference.field} (the control plane does not show it)"
         return
-    moved = " (changed at the control plane)" if difference.has_drifted else ""
+    drift_note = " (changed at the control plane)" if difference.has_drifted else ""
     for path, before, after in changed_leaves(difference.field, difference.before, difference.after):
-        yield f"{path}: {_value_text(before)} → {_value_text(after)}{moved}"
+        yield f"{path}: {_value_text(before)} → {_value_text(after)}{drift_note}"
 
 
 def describe_link_change(link_change: LinkChange) -> str:
-    """An association that is made or undone."""
+    """Return the description of an association that is added or removed."""
     return f"{'+' if link_change.is_addition else '-'} {link_change.relation} {link_change.member}"
 
 
 def changed_leaves(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
-    """The values that differ inside of two; what is on one side only is whole."""
+    """Yield the innermost values that differ; a value that only one side has is yielded whole."""
     if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
         yield path, before, after
         return
     for key in sorted({*before, *after}):
-        one, other = before.get(key, _ABSENT), after.get(key, _ABSENT)
-        if one != other:
-            yield from changed_leaves(f"{path}.{key}", one, other)
+        before_value, after_value = before.get(key, _ABSENT), after.get(key, _ABSENT)
+        if before_value != after_value:
+            yield from changed_leaves(f"{path}.{key}", before_value, after_value)
 
 
 def _value_text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Who can read what, for people: a table of people and files, then each person's secrets."""
+"""The readers of secrets, for people: a table of people and files, then the secrets of each person."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,7 @@ _UNDECLARED_READER, _MISSING_READER = "x!", "-!"
 
 
 def render_readers(access: AccessReport, *, color: bool, verbose: bool) -> str:
-    """Everybody's access; with `whole` every bundle has its name."""
+    """Return the access of every person; with `verbose` every bundle is named."""
     lines = [*_table_lines(access)]
     for person in access.people:
         lines += [StyledLine(""), *_person_lines(person, verbose)]
@@ -24,9 +24,9 @@ def _table_lines(access: AccessReport) -> Iterator[StyledLine]:
     if not access.files:
         yield StyledLine("there are no secrets files")
         return
-    head = ["file", *(_shorten_name(person.name) for person in people)]
+    header = ["file", *(_shorten_name(person.name) for person in people)]
     rows = [[file.path, *(_access_mark(file, person) for person in people)] for file in access.files]
-    first, *rest = format_table([head, *rows])
+    first, *rest = format_table([header, *rows])
     yield StyledLine(first, BOLD)
     yield from map(StyledLine, rest)
     marks = {cell for row in rows for cell in row[1:]}
@@ -35,9 +35,9 @@ def _table_lines(access: AccessReport) -> Iterator[StyledLine]:
         _UNDECLARED_READER: "can read, and is not declared",
         _MISSING_READER: "is declared, and cannot read",
     }
-    for mark, words in legend.items():
+    for mark, label in legend.items():
         if mark in marks:
-            yield StyledLine(f"{mark}  {words}", DIM)
+            yield StyledLine(f"{mark}  {label}", DIM)
 
 
 def _access_mark(file: FileReaders, person: PersonAccess) -> str:
@@ -53,9 +53,11 @@ def _access_mark(file: FileReaders, person: PersonAccess) -> str:
 def _person_lines(person: PersonAccess, verbose: bool) -> Iterator[StyledLine]:
     secrets = _bundles_by_secret(person)
     total = f"{plural(len(secrets), 'secret')} of {plural(len(person.bundles), 'bundle')}"
-    stranger = "" if person.is_declared else ", whom nobody knows,"
-    yield StyledLine(f"{person.name}{stranger} can read {total if secrets else 'no secret of a bundle'}", BOLD)
-    rows = [(f"  {one.path}", one.file, "" if verbose else summarize_bundles(ids)) for one, ids in secrets.items()]
+    undeclared_note = "" if person.is_declared else ", whom nobody knows,"
+    yield StyledLine(f"{person.name}{undeclared_note} can read {total if secrets else 'no secret of a bundle'}", BOLD)
+    rows = [
+        (f"  {secret.path}", secret.file, "" if verbose else summarize_bundles(ids)) for secret, ids in secrets.items()
+    ]
     for line, ids in zip(format_table(rows) if rows else (), secrets.values(), strict=True):
         yield StyledLine(line)
         if verbose:
@@ -63,11 +65,11 @@ def _person_lines(person: PersonAccess, verbose: bool) -> Iterator[StyledLine]:
 
 
 def _bundles_by_secret(person: PersonAccess) -> dict[SecretRef, Sequence[str]]:
-    found: dict[SecretRef, list[str]] = {}
+    bundles: dict[SecretRef, list[str]] = {}
     for id, secrets in person.bundles.items():
-        for one in secrets:
-            found.setdefault(one, []).append(id)
-    return {one: found[one] for one in sorted(found)}
+        for secret in secrets:
+            bundles.setdefault(secret, []).append(id)
+    return {secret: bundles[secret] for secret in sorted(bundles)}
 
 
 def _shorten_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Findings as SARIF 2.1.0, which code scanning reads: one run, its rules with the pages of their codes."""
+"""Findings as SARIF 2.1.0, which code scanning reads: one run, whose rules contain the pages of their codes."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -18,41 +18,41 @@ from envtree.model.tree_layout import ROOT_FILE, escape_unprintable
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note", Severity.OFF: "none"}
 _RANKS = list(_LEVELS)
-# GitHub refuses a log with more.
+# GitHub rejects a log with more.
 _MAX_RESULTS = 25_000
 _MAX_RELATED = 1_000
 
 
 def render_sarif(findings: Iterable[Finding], prefix: str) -> bytes:
-    """The JSON of a log; `prefix` leads from the repository's root to the tree's, is empty or ends in `/`."""
-    found = list(fingerprint_findings(findings))
-    kept = _select_worst(found)
-    codes = sorted({finding.diagnostic.code for finding, _ in kept})
+    """Return the JSON log; `prefix` is the tree's path in the repository, empty or with a final `/`."""
+    fingerprinted = list(fingerprint_findings(findings))
+    selected = _select_worst(fingerprinted)
+    codes = sorted({finding.diagnostic.code for finding, _ in selected})
     run: dict[str, Any] = {
         "tool": {"driver": {"name": "envtree", "semanticVersion": __version__, "rules": [*map(_rule, codes)]}},
-        # Without the slash at its end, the last part would be taken for the number of the run.
+        # Without a final slash, the last part would be read as the number of the run.
         "automationDetails": {"id": f"envtree/{_uri(prefix)}"},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(finding, mark, codes, prefix) for finding, mark in kept],
+        "results": [_result(finding, fingerprint, codes, prefix) for finding, fingerprint in selected],
     }
-    if len(kept) < len(found):
-        run["invocations"] = [_truncation_notice(len(found) - len(kept))]
+    if len(selected) < len(fingerprinted):
+        run["invocations"] = [_truncation_notice(len(fingerprinted) - len(selected))]
     return json_document({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
 def _select_worst(fingerprinted_findings: list[tuple[Finding, str]]) -> list[tuple[Finding, str]]:
-    """As many as may be in a log, errors before all others, in their order."""
+    """Return as many findings as a log may have, the worst ones, in their order."""
     if len(fingerprinted_findings) <= _MAX_RESULTS:
         return fingerprinted_findings
-    numbers = sorted(
-        range(len(fingerprinted_findings)), key=lambda number: _RANKS.index(fingerprinted_findings[number][0].severity)
+    indexes = sorted(
+        range(len(fingerprinted_findings)), key=lambda index: _RANKS.index(fingerprinted_findings[index][0].severity)
     )
-    return [fingerprinted_findings[number] for number in sorted(numbers[:_MAX_RESULTS])]
+    return [fingerprinted_findings[index] for index in sorted(indexes[:_MAX_RESULTS])]
 
 
 def _truncation_notice(count: int) -> dict[str, Any]:
-    told = f"and {plural(count, 'more finding')}, which a log for code scanning cannot hold"
-    notification = {"level": "warning", "message": {"text": told}}
+    text = f"and {plural(count, 'more finding')}, which a log for code scanning cannot hold"
+    notification = {"level": "warning", "message": {"text": text}}
     return {"executionSuccessful": True, "toolExecutionNotifications": [notification]}
 
 
@@ -76,10 +76,11 @@ def _result(finding: Finding, fingerprint: str, codes: Sequence[str], prefix: st
         "level": _LEVELS[finding.severity],
         "message": {"text": "\n".join(map(_escape_message, finding_sentences(finding)))},
         "locations": [_location(diagnostic.span, prefix)],
-        # GitHub's `primaryLocationLineHash` is left to its action, which computes it from the lines that it sees.
+        # GitHub's action computes `primaryLocationLineHash` from the lines that it sees.
         "partialFingerprints": {"envtree/v1": fingerprint},
         "relatedLocations": [
-            _location(one.span, prefix) | _related_label(n, one) for n, one in enumerate(related, start=1)
+            _location(related_span.span, prefix) | _related_label(number, related_span)
+            for number, related_span in enumerate(related, start=1)
         ],
     }
 
@@ -89,14 +90,14 @@ def _related_label(number: int, related: RelatedSpan) -> dict[str, Any]:
 
 
 def _escape_message(text: str) -> str:
-    # `[words](address)` is a link in a message, and what a file says must not become one.
+    # `[text](address)` is a link in a message; text of a file must not become one.
     return escape_unprintable(text).replace("](", "\\](")
 
 
 def _location(span: Span, prefix: str) -> dict[str, Any]:
-    # What is about no file has to stand somewhere: a result without a place is not shown.
-    path, at = (span.path, span[1:]) if span.path else (ROOT_FILE, FILE_START)
-    line, column, end_line, end_column = at
+    # A result without a location is not shown, so a finding about no file gets that of the root file.
+    path, position = (span.path, span[1:]) if span.path else (ROOT_FILE, FILE_START)
+    line, column, end_line, end_column = position
     region = {"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column}
     return {"physicalLocation": {"artifactLocation": {"uri": _uri(repository_path(prefix, path))}, "region": region}}
 

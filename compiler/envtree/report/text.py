@@ -1,4 +1,4 @@
-"""Findings for people: the place, the sentence, the line with a caret, related places, and what to do."""
+"""Findings for people: the location, the message, the line with a caret, related locations, and the hint."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from envtree.diagnostics.summary import bundles_phrase
 from envtree.model.diagnostic import Severity, SkippedCheck
 from envtree.model.span import FILE_START, Span
 
-# The lines of a file by its path; none where they must not, or cannot, be shown.
+# Returns the lines of a file by its path; none if they must not, or cannot, be shown.
 FileLines = Callable[[str], Sequence[str | None]]
 
 LineAt = Callable[[str, int], str | None]
@@ -23,7 +23,7 @@ _COLORS = {Severity.ERROR: "1;31", Severity.WARNING: "1;33", Severity.INFO: "1;3
 
 
 class Excerpt(NamedTuple):
-    """A line of a file that may be printed, and the blanks and carets to print under it."""
+    """A printable line, and the blanks and carets to print under it."""
 
     line: str
     blanks: str
@@ -31,32 +31,32 @@ class Excerpt(NamedTuple):
 
 
 def render_text(findings: Iterable[Finding], lines: FileLines, *, color: bool) -> str:
-    """All findings, one below the other."""
-    found = list(findings)
-    private = {finding.diagnostic.span[:2] for finding in found if finding.diagnostic.code in SENSITIVE_CODES}
+    """Return all findings."""
+    all_findings = list(findings)
+    private = {finding.diagnostic.span[:2] for finding in all_findings if finding.diagnostic.code in SENSITIVE_CODES}
 
-    def public(path: str, number: int) -> str | None:
-        """A line that may be printed; None for one that is not there, or may show a secret."""
+    def public_line(path: str, number: int) -> str | None:
+        """Return a line that may be printed; None if it does not exist, or may show a secret."""
         content = lines(path)
         return content[number - 1] if (path, number) not in private and number <= len(content) else None
 
-    return "".join(f"{line}\n" for finding in found for line in _finding_lines(finding, public, color))
+    return "".join(f"{line}\n" for finding in all_findings for line in _finding_lines(finding, public_line, color))
 
 
 def render_headlines(findings: Iterable[Finding], *, color: bool) -> list[str]:
-    """The findings in one line each, without what may stand there by now."""
+    """Return each finding as one line, without excerpts, whose files may have changed."""
     return [_headline(finding, color) for finding in findings]
 
 
 def render_skipped_checks(checks: Iterable[SkippedCheck]) -> str:
-    """The checks that were not made, one a line."""
+    """Return the checks that were not made, one a line."""
     return "".join(f"{_location(check.span)}: not checked {check.code}: {printable(check.key)}\n" for check in checks)
 
 
 def _finding_lines(finding: Finding, line_at: LineAt, color: bool) -> Iterator[str]:
-    diagnostic, hue = finding.diagnostic, _COLORS[finding.severity]
+    diagnostic, style = finding.diagnostic, _COLORS[finding.severity]
     yield _headline(finding, color)
-    yield from _excerpt_lines(diagnostic.span, line_at, hue if color else "")
+    yield from _excerpt_lines(diagnostic.span, line_at, style if color else "")
     for related in diagnostic.related:
         yield f"  {_location(related.span)}: {printable(related.message)}"
     if finding.bundles:
@@ -68,25 +68,25 @@ def _finding_lines(finding: Finding, line_at: LineAt, color: bool) -> Iterator[s
 def _headline(finding: Finding, color: bool) -> str:
     diagnostic = finding.diagnostic
     label = _styled(f"{finding.severity} {diagnostic.code}", _COLORS[finding.severity], color)
-    place = _styled(_location(diagnostic.span), _BOLD, color) + ": " if diagnostic.span.path else ""
-    return f"{place}{label}: {printable(diagnostic.message)}"
+    location = _styled(_location(diagnostic.span), _BOLD, color) + ": " if diagnostic.span.path else ""
+    return f"{location}{label}: {printable(diagnostic.message)}"
 
 
 def _excerpt_lines(span: Span, line_at: LineAt, style: str) -> Iterator[str]:
-    # A finding about a file as such stands at its beginning and has no width.
+    # A finding about a whole file is at its start, without a width.
     if span[1:] == FILE_START or not span.path:
         return
     line = line_at(span.path, span.line)
     if line is None:
         return
-    found = build_excerpt(line, span)
+    excerpt = build_excerpt(line, span)
     number = str(span.line)
-    yield f"  {number} | {found.line}"
-    yield f"  {' ' * len(number)} | {found.blanks}{_styled(found.carets, style, bool(style))}"
+    yield f"  {number} | {excerpt.line}"
+    yield f"  {' ' * len(number)} | {excerpt.blanks}{_styled(excerpt.carets, style, bool(style))}"
 
 
 def build_excerpt(line: str, span: Span) -> Excerpt:
-    """The part of a line around the token at fault; a token that goes on is marked up to the end of the line."""
+    """Return the part of a line around the reported token; a multi-line token is marked to the end of the line."""
     line = line.rstrip()
     start = min(span.column - 1, len(line))
     end = span.end_column - 1 if span.end_line == span.line else len(line)
@@ -100,13 +100,13 @@ def build_excerpt(line: str, span: Span) -> Excerpt:
 
 
 def _display_width(data: str) -> int:
-    """How many columns of a terminal a text fills."""
+    """Return the number of terminal columns that a text takes."""
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in data)
 
 
 def _location(span: Span) -> str:
     path = printable(span.path)
-    # A path stays one, where `printable_lines` would only put a backslash.
+    # `./` keeps a path with a leading `::` valid; `printable_lines` would add a backslash instead.
     return f"{'./' if path.lstrip().startswith('::') else ''}{path}:{span.line}:{span.column}"
 
 

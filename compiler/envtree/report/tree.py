@@ -1,4 +1,4 @@
-"""The organization as it stands: as data, and as a drawing."""
+"""The organization as data and as a drawing."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,37 +9,39 @@ from envtree.model.layers import Target
 from envtree.model.workspace import Agent, Environment, Project, Team, Workspace
 from envtree.report.graph import Graph, GraphNode, NodeKey
 
-# What stands over what, for a drawing in ranks.
+# The kinds of entities, from the top rank down.
 RANKED_NOUNS = ("organization", "project", "team", "agent")
 _BRANCHES = ("├── ", "└── ", "│   ", "    ")
 _ASCII_BRANCHES = ("|-- ", "`-- ", "|   ", "    ")
 
 
 class DrawnBranch(NamedTuple):
-    """A line of the drawing and what hangs below it."""
+    """A line of the drawing, and the branches below it."""
 
     label: str
     children: "Sequence[DrawnBranch]" = ()
 
 
 def tree_to_json(workspace: Workspace) -> dict[str, Any]:
-    """The tree as JSON data, as `schema/output/tree.schema.json` describes it."""
+    """Return the tree as JSON data, as `schema/output/tree.schema.json` describes it."""
     kinds = {"policies": "policy", "skills": "skill", "worker_queues": "worker_queue", "jobs": "job"}
     return {
         "envtree": "1",
         "organization": {"name": workspace.organization.fields["name"]},
         "projects": [_project_to_json(project, workspace) for project in workspace.projects],
-        "environments": [_environment_to_json(one) for one in workspace.environments.values()],
+        "environments": [_environment_to_json(environment) for environment in workspace.environments.values()],
         **{name: list(workspace.other_documents[kind]) for name, kind in kinds.items()},
     }
 
 
 def render_tree_text(workspace: Workspace, *, ascii_only: bool) -> str:
-    """The tree as lines for people."""
+    """Return the tree as a text drawing."""
     root = DrawnBranch(
         f"{workspace.organization.fields['name']} ({_counts_phrase(workspace.projects)})",
         [
-            DrawnBranch("environments", [_environment_branch(one) for one in workspace.environments.values()]),
+            DrawnBranch(
+                "environments", [_environment_branch(environment) for environment in workspace.environments.values()]
+            ),
             *(_project_branch(project, workspace) for project in workspace.projects),
         ],
     )
@@ -48,53 +50,56 @@ def render_tree_text(workspace: Workspace, *, ascii_only: bool) -> str:
 
 
 def build_tree_graph(workspace: Workspace) -> Graph:
-    """The organization, its projects, teams and agents, and the environments with what they inherit."""
-    top: NodeKey = ("organization",)
-    nodes = {top: GraphNode(workspace.organization.fields["name"], "organization", "stadium")}
-    arrows: list[tuple[NodeKey, NodeKey]] = []
-    _add_environments("", workspace.environments, nodes, arrows)
+    """Return the graph of the organization: projects, teams, agents, and environments with their ancestors."""
+    root: NodeKey = ("organization",)
+    nodes = {root: GraphNode(workspace.organization.fields["name"], "organization", "stadium")}
+    edges: list[tuple[NodeKey, NodeKey]] = []
+    _add_environments("", workspace.environments, nodes, edges)
     for project in workspace.projects:
         key: NodeKey = ("project", project.name)
         nodes[key] = GraphNode(f"{project.name} {project.fields['key']}", "project", "folder")
-        arrows.append((top, key))
+        edges.append((root, key))
         for team in project.teams:
-            home = ("team", project.name, team.name) if team.name else key
+            parent = ("team", project.name, team.name) if team.name else key
             if team.name:
-                nodes[home] = GraphNode(team.name, "team", "round")
-                arrows.append((key, home))
+                nodes[parent] = GraphNode(team.name, "team", "round")
+                edges.append((key, parent))
             for agent in team.agents:
-                nodes[*home, agent.name] = GraphNode(agent.name, "agent")
-                arrows.append((home, (*home, agent.name)))
-        own = {one.name: one for one in _own_environments(project, workspace)}
-        arrows += [(key, ("environment", project.name, name)) for name in own]
-        _add_environments(project.name, own, nodes, arrows)
-    return Graph(nodes, tuple(arrows))
+                nodes[*parent, agent.name] = GraphNode(agent.name, "agent")
+                edges.append((parent, (*parent, agent.name)))
+        own_environments = {environment.name: environment for environment in _own_environments(project, workspace)}
+        edges += [(key, ("environment", project.name, name)) for name in own_environments]
+        _add_environments(project.name, own_environments, nodes, edges)
+    return Graph(nodes, tuple(edges))
 
 
 def _add_environments(
-    project: str, own: Mapping[str, Environment], nodes: dict[NodeKey, GraphNode], arrows: list[tuple[NodeKey, NodeKey]]
+    project: str,
+    environments: Mapping[str, Environment],
+    nodes: dict[NodeKey, GraphNode],
+    edges: list[tuple[NodeKey, NodeKey]],
 ) -> None:
-    """The environments of the root, or those of a project only, which may inherit from both."""
-    for name, environment in own.items():
+    """Add the environments of the root, or those of a project only, which may inherit from both."""
+    for name, environment in environments.items():
         key = ("environment", project, name)
         nodes[key] = GraphNode(f"abstract {name}" if environment.abstract else name, "environment", "hexagon")
         for parent in _parent_names(environment):
-            arrows.append((("environment", project if parent in own else "", parent), key))
+            edges.append((("environment", project if parent in environments else "", parent), key))
 
 
 def _branch_lines(branches: Sequence[DrawnBranch], indent: str, marks: tuple[str, str, str, str]) -> Iterator[str]:
     fork, end, bar, blank = marks
     for branch in branches:
-        last = branch is branches[-1]
-        yield f"{indent}{end if last else fork}{branch.label}"
-        yield from _branch_lines(branch.children, indent + (blank if last else bar), marks)
+        is_last = branch is branches[-1]
+        yield f"{indent}{end if is_last else fork}{branch.label}"
+        yield from _branch_lines(branch.children, indent + (blank if is_last else bar), marks)
 
 
 def _project_branch(project: Project, workspace: Workspace) -> DrawnBranch:
     children: list[DrawnBranch] = []
-    own = _own_environments(project, workspace)
-    if own:
-        children.append(DrawnBranch("environments", [_environment_branch(one) for one in own]))
+    environments = _own_environments(project, workspace)
+    if environments:
+        children.append(DrawnBranch("environments", [_environment_branch(environment) for environment in environments]))
     for team in project.teams:
         agents = [DrawnBranch(f"{agent.name}: {_join_targets(agent.targets)}") for agent in team.agents]
         children += [DrawnBranch(f"{team.name}/ ({_join_targets(team.targets)})", agents)] if team.name else agents
@@ -153,7 +158,7 @@ def _parent_names(environment: Environment) -> list[str]:
 
 
 def _own_environments(project: Project, workspace: Workspace) -> list[Environment]:
-    return [one for name, one in project.environments.items() if name not in workspace.environments]
+    return [environment for name, environment in project.environments.items() if name not in workspace.environments]
 
 
 def _counts_phrase(projects: Sequence[Project]) -> str:

@@ -1,4 +1,4 @@
-"""A value that differs, in words: what it was and what it is, as much of it as tells the two apart."""
+"""A changed value in words: the old and the new value, shortened to the parts that differ."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -7,15 +7,15 @@ from envtree.model.canonical_json import encode_compact
 from envtree.queries.diff.diff_model import ValueChange
 
 _WIDTH = 60
-# As much of what two texts have in common is told, before and behind what differs.
+# The length of the common text that is shown before and after a difference.
 _CONTEXT_LENGTH = 15
-# By these people tell the maps in a list apart.
+# The fields that identify the maps of a list.
 _NAME_FIELDS = ("name", "id", "key")
 _HIDDEN_LABELS = {"secret": "(secret)", "unshown": "(not shown)", "unknown": "(unknown)"}
 
 
 class TextPiece(NamedTuple):
-    """A part of a sentence: words of ours, or a `quoted` text of the tree's, which may have a sign before it."""
+    """A part of a sentence: our own words, or a quoted text of the tree, with an optional sign before it."""
 
     text: str
     is_quoted: bool = True
@@ -23,7 +23,7 @@ class TextPiece(NamedTuple):
 
 
 def plain_piece(text: str) -> TextPiece:
-    """Words of ours."""
+    """Return a piece of our own words."""
     return TextPiece(text, is_quoted=False)
 
 
@@ -31,17 +31,17 @@ _ARROW = plain_piece("→")
 
 
 def join_pieces(pieces: Iterable[TextPiece], quote: Callable[[str], str] = str) -> str:
-    """The pieces as a sentence."""
+    """Join the pieces to a sentence."""
     return " ".join(f"{piece.sign}{quote(piece.text) if piece.is_quoted else piece.text}" for piece in pieces)
 
 
 def change_name(change: ValueChange) -> str:
-    """The key as people write it."""
+    """Return the key as users write it."""
     return f"{change.section}.{change.key}" if change.key else change.section
 
 
 def describe_value_change(change: ValueChange) -> tuple[TextPiece, ...]:
-    """What happened to the value, in a few words."""
+    """Return a short description of the change."""
     if change.kind == "removed":
         return (_value_piece(change.old_hidden, change.old, change),)
     if change.kind == "added":
@@ -67,16 +67,16 @@ def _value_piece(hidden: str, value: Any, change: ValueChange) -> TextPiece:
 
 def _value_text(change: ValueChange, value: Any) -> str:
     if change.section == "secrets" and isinstance(value, dict):
-        # One that does not exist has no file.
+        # A secret that does not exist has no file.
         return "#".join(filter(None, (value.get("source"), value.get("path"))))
     return encode_compact(value)
 
 
 def _secret_change_phrase(change: ValueChange) -> str:
-    was, becomes = change.old_hidden == "secret", change.new_hidden == "secret"
-    if not was:
-        return "becomes a secret" if becomes else "changes, and is not shown"
-    if not becomes:
+    was_secret, becomes_secret = change.old_hidden == "secret", change.new_hidden == "secret"
+    if not was_secret:
+        return "becomes a secret" if becomes_secret else "changes, and is not shown"
+    if not becomes_secret:
         return "is no longer a secret, and is not shown"
     if change.reencrypted:
         return "its secret is encrypted anew, and may be the same"
@@ -85,20 +85,22 @@ def _secret_change_phrase(change: ValueChange) -> str:
 
 
 def _text_difference(old: str, new: str) -> Iterator[TextPiece]:
-    """Two texts; of long ones what differs, and a little of what is around it."""
+    """Yield two texts; of long ones the difference, and some of the text around it."""
     if max(len(old), len(new)) <= _WIDTH:
         yield from (TextPiece(old), _ARROW, TextPiece(new))
         return
     shortest = min(len(old), len(new))
-    before = next((n for n in range(shortest) if old[n] != new[n]), shortest)
-    behind = next((n for n in range(shortest - before) if old[-1 - n] != new[-1 - n]), shortest - before)
-    if before + behind == shortest:
-        # One has a stretch more, which says all, and is the same for many texts.
+    prefix_length = next((n for n in range(shortest) if old[n] != new[n]), shortest)
+    suffix_length = next(
+        (n for n in range(shortest - prefix_length) if old[-1 - n] != new[-1 - n]), shortest - prefix_length
+    )
+    if prefix_length + suffix_length == shortest:
+        # One text has an insertion: only that is shown, which makes equal changes of many texts the same.
         longer, sign = (new, "+") if len(new) > len(old) else (old, "-")
-        yield TextPiece(f"…{_shorten(longer[before : len(longer) - behind])}…", sign=sign)
+        yield TextPiece(f"…{_shorten(longer[prefix_length : len(longer) - suffix_length])}…", sign=sign)
         return
-    first, last = (_excerpt(text, before, len(text) - behind) for text in (old, new))
-    yield from (TextPiece(first), _ARROW, TextPiece(last))
+    old_excerpt, new_excerpt = (_excerpt(text, prefix_length, len(text) - suffix_length) for text in (old, new))
+    yield from (TextPiece(old_excerpt), _ARROW, TextPiece(new_excerpt))
 
 
 def _excerpt(text: str, start: int, end: int) -> str:
@@ -108,27 +110,31 @@ def _excerpt(text: str, start: int, end: int) -> str:
 
 
 def _list_difference(old: list[Any], new: list[Any]) -> Iterator[TextPiece]:
-    """The elements of a list that are gone or new; only their order may differ."""
-    before, after = ({encode_compact(item): item for item in side} for side in (old, new))
-    gone = [item for text, item in before.items() if text not in after]
-    added = [item for text, item in after.items() if text not in before]
-    if not gone and not added:
+    """Yield the removed and added elements of a list, or the texts if only the order differs."""
+    old_by_text, new_by_text = ({encode_compact(item): item for item in side} for side in (old, new))
+    removed = [item for text, item in old_by_text.items() if text not in new_by_text]
+    added = [item for text, item in new_by_text.items() if text not in old_by_text]
+    if not removed and not added:
         yield from _text_difference(encode_compact(old), encode_compact(new))
         return
-    for item in gone:
-        other = _find_same_name(item, added)
-        if other is None:
+    for item in removed:
+        counterpart = _find_same_name(item, added)
+        if counterpart is None:
             yield TextPiece(_shorten(encode_compact(item)), sign="-")
         else:
-            added.remove(other)
-            yield from _map_difference(item, other)
+            added.remove(counterpart)
+            yield from _map_difference(item, counterpart)
     yield from (TextPiece(_shorten(encode_compact(item)), sign="+") for item in added)
 
 
 def _find_same_name(item: Any, items: Iterable[Any]) -> Any:
-    """The map of the same name."""
-    named = [other for other in items if isinstance(other, dict) and _item_name(other) == _item_name(item) != ""]
-    return named[0] if named else None
+    """Return the map with the same name, or None."""
+    matches = [
+        candidate
+        for candidate in items
+        if isinstance(candidate, dict) and _item_name(candidate) == _item_name(item) != ""
+    ]
+    return matches[0] if matches else None
 
 
 def _item_name(item: Any) -> str:
@@ -137,7 +143,7 @@ def _item_name(item: Any) -> str:
 
 
 def _map_difference(old: dict[str, Any], new: dict[str, Any]) -> Iterator[TextPiece]:
-    """What differs in two maps of the same name."""
+    """Yield the differences between two maps with the same name."""
     for key in dict.fromkeys((*old, *new)):
         path = f"[{_shorten(_item_name(new))}].{key}"
         if key not in old or key not in new:

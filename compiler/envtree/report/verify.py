@@ -1,4 +1,4 @@
-"""What became of an output since it was compiled, for people and for programs."""
+"""The verdict on an output since it was compiled, for people and as JSON data."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from envtree.model.artifact import Receipt
 
 
 def verdict_to_json(verdict: VerificationResult) -> dict[str, Any]:
-    """The verdict as JSON data."""
+    """Return the verdict as JSON data."""
     manifest = verdict.manifest
     return {
         "envtree": "1",
@@ -18,15 +18,16 @@ def verdict_to_json(verdict: VerificationResult) -> dict[str, Any]:
         "manifest": verdict.digest,
         "bundles": len(manifest.bundles),
         "touched": list(verdict.changed_bundles),
-        "problems": [each._asdict() | {"bundle": each.bundle or None} for each in verdict.problems],
+        "problems": [problem._asdict() | {"bundle": problem.bundle or None} for problem in verdict.problems],
         "receipt": manifest.receipt._asdict() if manifest.receipt else None,
     }
 
 
 def render_verdict(verdict: VerificationResult) -> str:
-    """A line for each thing that is wrong, and where the output comes from."""
+    """Return a line for each problem, and the origin of the output."""
     lines = [
-        f"{each.path}: {each.message}{f' (bundle {each.bundle})' if each.bundle else ''}" for each in verdict.problems
+        f"{problem.path}: {problem.message}{f' (bundle {problem.bundle})' if problem.bundle else ''}"
+        for problem in verdict.problems
     ]
     lines.append(f"manifest {verdict.digest}")
     lines.append(_receipt_sentence(verdict.manifest.receipt))
@@ -34,7 +35,7 @@ def render_verdict(verdict: VerificationResult) -> str:
 
 
 def verdict_summary(verdict: VerificationResult) -> str:
-    """How it stands, in a sentence."""
+    """Return the verdict as one sentence."""
     bundles = plural(len(verdict.manifest.bundles), "bundle")
     if not verdict.problems:
         return f"{bundles}, all as they were compiled"
@@ -46,8 +47,8 @@ def verdict_summary(verdict: VerificationResult) -> str:
 def _receipt_sentence(receipt: Receipt | None) -> str:
     if receipt is None:
         return "no receipt: 'compile --receipt' writes one"
-    by = f"by envtree {receipt.version} from {plural(len(receipt.files), 'file')}"
+    origin = f"by envtree {receipt.version} from {plural(len(receipt.files), 'file')}"
     if receipt.commit is None:
-        return f"built {by}, in no git repository"
+        return f"built {origin}, in no git repository"
     state = "tree clean" if receipt.clean else "with changes that were not committed"
-    return f"built {by} at commit {receipt.commit}, {state}"
+    return f"built {origin} at commit {receipt.commit}, {state}"

@@ -1,4 +1,4 @@
-"""A tree to look at: one self-contained HTML file, in which no secret stands and which loads nothing."""
+"""A report on a tree as one self-contained HTML file, which contains no secret and loads nothing."""
 
 from envtree.engine.run import Run
 from envtree.queries.diff.diff_model import Diff
@@ -7,7 +7,7 @@ from envtree.report.html.page_data import build_page_data
 
 
 def render_html(run: Run, difference: Diff | None = None) -> bytes:
-    """The page about a fresh run, which is finished afterwards, and about what differs from another tree."""
+    """Return the page about a fresh run, which is finished afterwards, and the difference from another tree, if any."""
     return render_page(build_page_data(run, difference))
 
 

@@ -1,4 +1,4 @@
-"""The bundles as the page has them: for each key the number of a value and of a ladder."""
+"""The bundles in the page's data: for each key the number of its value and of its provenance."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,12 +15,12 @@ from envtree.queries.explain.merge_replay import MergeSteps
 from envtree.report.html.provenance_table import ProvenanceTable
 from envtree.report.html.tables import Tables
 
-# The whole tree has one, and no layer can change it.
+# The whole tree has one organization, and no layer can change it.
 _EXCLUDED_PATH = ("organization",)
 
 
 class BundleTable:
-    """What is known of each bundle, by id; one that a broken file spoils has no cells."""
+    """The data of each bundle, by id; one with a broken file has no cells."""
 
     def __init__(self, workspace: Workspace, run: Run, tables: Tables) -> None:
         self._explainer = Explainer(workspace, run.recorded_inputs())
@@ -29,7 +29,7 @@ class BundleTable:
         self.entries: dict[str, dict[str, Any]] = {}
 
     def add_stack(self, stack: Stack) -> None:
-        """Note that there is a bundle, and its layers."""
+        """Add a bundle, and its layers."""
         target = stack.target
         layers = [self._tables.layer(layer) for layer in stack.layers]
         self.entries[target.id] = {
@@ -39,24 +39,26 @@ class BundleTable:
         }
 
     def add_result(self, result: BundleResult, steps: MergeSteps) -> None:
-        """Note the cells of a bundle."""
+        """Add the cells of a bundle."""
         bundle = result.bundle
         explained = self._explainer.explain_steps(bundle, steps)
-        found = flatten_bundle(bundle, explained.secret_variables)
-        found.pop(_EXCLUDED_PATH, None)
-        ladders = {path: self._provenance.intern(explained, path, cell) for path, cell in found.items()}
-        rows = [self._tables.row(path) for path in found]
+        cells = flatten_bundle(bundle, explained.secret_variables)
+        cells.pop(_EXCLUDED_PATH, None)
+        provenance_numbers = {path: self._provenance.intern(explained, path, cell) for path, cell in cells.items()}
+        rows = [self._tables.row(path) for path in cells]
         self.entries[bundle.target.id] |= {
             "shape": self._tables.shapes.intern(tuple(rows), rows),
-            "cells": [self._tables.cell(cell, ladders[path]) for path, cell in found.items()],
-            "facts": self._fact_lines(explained, found, ladders.values()),
+            "cells": [self._tables.cell(cell, provenance_numbers[path]) for path, cell in cells.items()],
+            "facts": self._fact_lines(explained, cells, provenance_numbers.values()),
         }
 
-    def _fact_lines(self, bundle: ExplainedBundle, found: Mapping[KeyPath, Cell], ladders: Iterable[int]) -> list[int]:
-        """What the values are computed from beside other cells, as lines."""
-        read = dict.fromkeys(key for ladder in set(ladders) for key in self._provenance.reads(ladder))
-        if not read:
+    def _fact_lines(
+        self, bundle: ExplainedBundle, cells: Mapping[KeyPath, Cell], provenance_numbers: Iterable[int]
+    ) -> list[int]:
+        """Return lines for the values that cells are computed from, but that are no cells."""
+        sources = dict.fromkeys(key for number in set(provenance_numbers) for key in self._provenance.reads(number))
+        if not sources:
             return []
-        known = set(map(self._tables.key, found))
-        lines = self._provenance.lines(bundle, sorted(read.keys() - known))
-        return [self._tables.line(line) for line in lines if line.key not in known]
+        cell_keys = set(map(self._tables.key, cells))
+        lines = self._provenance.lines(bundle, sorted(sources.keys() - cell_keys))
+        return [self._tables.line(line) for line in lines if line.key not in cell_keys]

@@ -1,4 +1,4 @@
-"""The page as one file: markup, style, script and data, and a policy under which nothing else is ever loaded."""
+"""The page as one file: markup, style, script and data, under a content security policy that allows nothing else."""
 
 import hashlib
 from base64 import b64encode
@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-# In this order: each file uses what those before it define.
+# In this order: each file uses definitions of those before it.
 _SCRIPTS = (
     "text",
     "data",
@@ -23,7 +23,7 @@ _SCRIPTS = (
     "controls",
     "main",
 )
-# Nothing of these can end the element that the data stands in, nor a line of a script.
+# Escaped, these characters cannot end the element around the data, or a line of a script.
 _ESCAPES = {
     b"<": b"\\u003c",
     b">": b"\\u003e",
@@ -34,7 +34,7 @@ _ESCAPES = {
 
 
 def render_page(data: dict[str, Any]) -> bytes:
-    """The bytes of the page that shows data."""
+    """Return the page that shows the data."""
     style = _read_asset("page.css")
     script = '"use strict";\n{\n' + "\n".join(_read_asset(f"{name}.js") for name in _SCRIPTS) + "}\n"
     policy = "; ".join(

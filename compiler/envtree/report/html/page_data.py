@@ -1,4 +1,4 @@
-"""All that the page shows, as JSON data in which no secret stands."""
+"""The data of the page as JSON, which contains no secret."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ from envtree.report.html.tables import NO_ENTRY, Tables, replace_surrogates
 
 
 def organization_outline(workspace: Workspace) -> dict[str, Any]:
-    """The organization with its environments, projects, teams and agents."""
+    """Return the organization with its environments, projects, teams and agents."""
     return {
         "name": str(workspace.organization.fields.get("name", "")),
-        "environments": [_environment_outline(one) for one in workspace.environments.values()],
+        "environments": [_environment_outline(environment) for environment in workspace.environments.values()],
         "projects": [_project_outline(project, workspace) for project in workspace.projects],
     }
 
@@ -30,11 +30,13 @@ def _environment_outline(environment: Environment) -> dict[str, Any]:
 
 
 def _project_outline(project: Project, workspace: Workspace) -> dict[str, Any]:
-    own = (one for name, one in project.environments.items() if name not in workspace.environments)
+    environments = (
+        environment for name, environment in project.environments.items() if name not in workspace.environments
+    )
     return {
         "name": project.name,
         "key": str(project.fields.get("key", "")),
-        "environments": [_environment_outline(one) for one in own],
+        "environments": [_environment_outline(environment) for environment in environments],
         "agents": [name for team in project.teams if not team.name for name in _agent_names(team)],
         "teams": [{"name": team.name, "agents": _agent_names(team)} for team in project.teams if team.name],
     }
@@ -45,12 +47,12 @@ def _agent_names(team: Team) -> list[str]:
 
 
 def build_page_data(run: Run, difference: Diff | None = None) -> dict[str, Any]:
-    """The data of a fresh run, which is finished afterwards."""
+    """Return the data of a fresh run, which is finished afterwards."""
     tables = Tables()
     bundles = _bundle_entries(run, tables)
-    changed = _difference_data(difference, bundles, tables) if difference else None
-    new = {*difference.new_findings} if difference else frozenset()
-    findings = [_finding_data(finding, tables) | {"new": finding in new} for finding in run.outcome().findings]
+    difference_data = _difference_data(difference, bundles, tables) if difference else None
+    new_findings = {*difference.new_findings} if difference else frozenset()
+    findings = [_finding_data(finding, tables) | {"new": finding in new_findings} for finding in run.outcome().findings]
     return {
         "envtree": "1",
         "version": __version__,
@@ -58,13 +60,13 @@ def build_page_data(run: Run, difference: Diff | None = None) -> dict[str, Any]:
         "tree": organization_outline(run.workspace) if run.workspace else None,
         "bundles": list(bundles.values()),
         "findings": findings,
-        "difference": changed,
+        "difference": difference_data,
         "tables": tables.to_json(),
     }
 
 
 def _bundle_entries(run: Run, tables: Tables) -> dict[str, dict[str, Any]]:
-    """The selected bundles, by id."""
+    """Return the selected bundles, by id."""
     workspace = run.workspace
     if workspace is None:
         return {}
@@ -85,8 +87,11 @@ def _finding_data(finding: Finding, tables: Tables) -> dict[str, Any]:
         "message": replace_surrogates(diagnostic.message),
         "hint": replace_surrogates(diagnostic.hint),
         "key": replace_surrogates(diagnostic.key),
-        "related": [_span_data(one.span) | {"message": replace_surrogates(one.message)} for one in diagnostic.related],
-        # Many findings are those of the same bundles.
+        "related": [
+            _span_data(related.span) | {"message": replace_surrogates(related.message)}
+            for related in diagnostic.related
+        ],
+        # Many findings share their list of bundles.
         "bundles": tables.groups.intern(finding.bundles, finding.bundles),
     }
 
@@ -96,13 +101,13 @@ def _span_data(span: Span) -> dict[str, Any]:
 
 
 def _difference_data(difference: Diff, bundles: dict[str, dict[str, Any]], tables: Tables) -> dict[str, Any]:
-    """What differs from another tree; each change is noted with the bundles that show it."""
-    for n, change in enumerate(difference.changes):
+    """Return the differences from another tree, and add each change to the bundles that show it."""
+    for index, change in enumerate(difference.changes):
         row = tables.row(_change_path(change))
-        number = tables.changes.intern(n, _change_data(change, tables))
+        change_number = tables.changes.intern(index, _change_data(change, tables))
         for id in change.bundles:
             if id in bundles:
-                bundles[id].setdefault("changes", []).append([row, number])
+                bundles[id].setdefault("changes", []).append([row, change_number])
     return {
         "base": replace_surrogates(difference.base),
         "head": replace_surrogates(difference.head),
@@ -118,11 +123,11 @@ def _change_path(change: ValueChange) -> KeyPath:
 
 
 def _change_data(change: ValueChange, tables: Tables) -> dict[str, Any]:
-    old, new = ("removed", "changed"), ("added", "changed")
+    old_kinds, new_kinds = ("removed", "changed"), ("added", "changed")
     return {
         "kind": change.kind,
-        "old": _value_number(change.old, change.old_hidden, tables) if change.kind in old else NO_ENTRY,
-        "new": _value_number(change.new, change.new_hidden, tables) if change.kind in new else NO_ENTRY,
+        "old": _value_number(change.old, change.old_hidden, tables) if change.kind in old_kinds else NO_ENTRY,
+        "new": _value_number(change.new, change.new_hidden, tables) if change.kind in new_kinds else NO_ENTRY,
         "reencrypted": change.reencrypted,
         "causes": [_cause_data(cause) for cause in change.causes],
     }

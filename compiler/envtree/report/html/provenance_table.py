@@ -1,4 +1,4 @@
-"""The ladders of all cells: where the layers of two bundles say the same of a key, its ladder is built once."""
+"""The provenance of all cells: built once for all bundles whose layers have the same statements about a key."""
 
 from collections.abc import Hashable
 
@@ -25,7 +25,7 @@ _EMPTY_EXPRESSION = Expression((), (), False, False, False, ())
 
 
 class _TolerantExpressionCompiler(ExpressionCompiler):
-    """An expression that cannot be read reads nothing: what is wrong with it is a finding."""
+    """A compiler that treats an invalid expression as one without references; it has been reported."""
 
     def compile(self, text: str) -> Expression:
         try:
@@ -35,49 +35,49 @@ class _TolerantExpressionCompiler(ExpressionCompiler):
 
 
 class ProvenanceTable:
-    """What was said of the keys of all bundles so far."""
+    """The provenance of the keys of all bundles so far."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._compiler = _TolerantExpressionCompiler()
         self._numbers: dict[Hashable, int] = {}
         self._identities = StatementIdentities()
-        # What each ladder reads, by its number.
+        # The keys that each provenance reads, by its number.
         self._reads: dict[int, tuple[str, ...]] = {}
 
     def intern(self, bundle: ExplainedBundle, path: KeyPath, cell: Cell) -> int:
-        """The number of the ladder of a cell, `NONE` where no layer has a say."""
-        place = _source_path(bundle, path)
-        if place is None:
+        """Return the number of a cell's provenance, or `NO_ENTRY` if no layer sets it."""
+        value_path = _source_path(bundle, path)
+        if value_path is None:
             return NO_ENTRY
-        same = self._cache_key(bundle, place, cell)
-        found = self._numbers.get(same)
-        if found is None:
-            found = self._numbers[same] = self._build(bundle, place)
-        return found
+        key = self._cache_key(bundle, value_path, cell)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = self._build(bundle, value_path)
+        return number
 
-    def reads(self, ladder: int) -> tuple[str, ...]:
-        """The keys that the values of a ladder are computed from."""
-        return self._reads.get(ladder, ())
+    def reads(self, number: int) -> tuple[str, ...]:
+        """Return the keys that a value is computed from, by the number of its provenance."""
+        return self._reads.get(number, ())
 
     def lines(self, bundle: ExplainedBundle, keys: list[str]) -> tuple[KeySummary, ...]:
-        """What is read beside cells: facts about entities, inputs, secrets, and maps as a whole."""
+        """Return summaries of keys that are no cells: fields of entities, inputs, secrets, and whole maps."""
         return collect_sources(bundle, tuple(keys), self._compiler)
 
-    def _cache_key(self, bundle: ExplainedBundle, place: ValuePath, cell: Cell) -> Hashable:
-        """What two cells have in common whose ladders are the same."""
-        trace = place.merged_chain(bundle.merged)
+    def _cache_key(self, bundle: ExplainedBundle, value_path: ValuePath, cell: Cell) -> Hashable:
+        """Return a cache key; two cells with the same key have the same provenance."""
+        trace = value_path.merged_chain(bundle.merged)
         lock = find_lock(trace)
-        # The elements of a list are told with their values.
+        # The provenance of a list contains the values of its elements.
         content = cell.comparison_key if trace and isinstance(trace[-1], MergedSequence) else b""
-        same = place.path, self._identities.identify(bundle.stack, place), lock, content
-        if place.path[0] not in ("env_vars", "secrets"):
-            return same
-        name = place.path[1]
-        return *same, name in bundle.secret_variables, *self._injected_secret_key(bundle, name)
+        key = value_path.path, self._identities.identify(bundle.stack, value_path), lock, content
+        if value_path.path[0] not in ("env_vars", "secrets"):
+            return key
+        name = value_path.path[1]
+        return *key, name in bundle.secret_variables, *self._injected_secret_key(bundle, name)
 
     def _injected_secret_key(self, bundle: ExplainedBundle, name: str) -> tuple[Hashable, ...]:
-        """What is said of the secret that is injected: the entry, its lock, and the leaf that it chooses."""
+        """Return the part of the key for an injected secret: the statements about the entry, its lock, and its leaf."""
         entry = ValuePath("sections", ("secrets", name))
         trace = entry.merged_chain(bundle.merged)
         sealed = None
@@ -85,40 +85,43 @@ class ProvenanceTable:
             sealed = ValuePath("sealed", parse_path(str(trace[-1].node.value))).merged_value(bundle.merged)
         return self._identities.identify(bundle.stack, entry), find_lock(trace), id(sealed.node) if sealed else 0
 
-    def _build(self, bundle: ExplainedBundle, place: ValuePath) -> int:
-        """Build a ladder; that a layer has nothing to say follows from the order of the bundle."""
+    def _build(self, bundle: ExplainedBundle, value_path: ValuePath) -> int:
+        """Build the provenance of a value, without the layers that do not set it: the bundle's layers imply those."""
         tables, layers = self._tables, bundle.stack.layers
-        told, elements = summarize_key(bundle, place.path, self._compiler), self._element_lines(bundle, place)
-        winner, places = bundle.winner(place.path), contributing_paths(place)
+        summary, elements = (
+            summarize_key(bundle, value_path.path, self._compiler),
+            self._element_lines(bundle, value_path),
+        )
+        winner, paths = bundle.winner(value_path.path), contributing_paths(value_path)
         secret = find_injected_secret(bundle, winner)
         entry = (
             tuple(
-                tables.layer_entry(one.entry, layers[one.layer_index])
-                for one in list_indexed_entries(bundle, places, winner)
+                tables.layer_entry(indexed.entry, layers[indexed.layer_index])
+                for indexed in list_indexed_entries(bundle, paths, winner)
             ),
-            *tables.span_entry(find_value_lock(bundle, places)),
-            tables.text(told.expression),
-            tuple(map(tables.text, told.reads)),
+            *tables.span_entry(find_value_lock(bundle, paths)),
+            tables.text(summary.expression),
+            tuple(map(tables.text, summary.reads)),
             tables.secret(secret) if secret else NO_ENTRY,
             tuple(map(tables.line, elements)),
         )
-        found = tables.ladders.intern(entry, entry)
-        self._reads[found] = (*told.reads, *(read for element in elements for read in element.reads))
-        return found
+        number = tables.ladders.intern(entry, entry)
+        self._reads[number] = (*summary.reads, *(read for element in elements for read in element.reads))
+        return number
 
-    def _element_lines(self, bundle: ExplainedBundle, place: ValuePath) -> tuple[KeySummary, ...]:
-        """The elements of a list, each with its own origin."""
-        merged = place.merged_value(bundle.merged)
+    def _element_lines(self, bundle: ExplainedBundle, value_path: ValuePath) -> tuple[KeySummary, ...]:
+        """Return summaries of the elements of a list, each with its own origin."""
+        merged = value_path.merged_value(bundle.merged)
         indexes = child_values(merged) if isinstance(merged, MergedSequence) else ()
-        return tuple(summarize_key(bundle, (*place.path, index), self._compiler) for index in indexes)
+        return tuple(summarize_key(bundle, (*value_path.path, index), self._compiler) for index in indexes)
 
 
 def _source_path(bundle: ExplainedBundle, path: KeyPath) -> ValuePath | None:
-    """Where the value of a cell comes from: for one inside the data of an expression, the expression."""
+    """Return the path that a cell takes its value from: that of the expression for a part of its result."""
     if path == (MODEL_KEY,):
         return ValuePath("model", path)
-    place = ValuePath("sections", path)
-    trace = place.merged_chain(bundle.merged)
+    value_path = ValuePath("sections", path)
+    trace = value_path.merged_chain(bundle.merged)
     if len(path) == 2 and path[0] == "env_vars":
-        return place
+        return value_path
     return ValuePath("sections", path[: len(trace)]) if trace else None

@@ -1,4 +1,4 @@
-"""The tables of the page: whatever many cells share stands in the file once, and is known by its number."""
+"""The tables of the page: data that many cells share is stored once, and referred to by its number."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -10,29 +10,29 @@ from envtree.model.span import Span
 from envtree.output.bundle_cells import Cell, comparison_key
 from envtree.queries.explain.provenance_model import InjectedSecretOrigin, KeySummary, LayerEntry, ValueOrigin
 
-# How the page spells what must not, or cannot, be shown.
+# The page's codes for values that must not, or cannot, be shown.
 _HIDDEN_CODES = {"secret": 1, "unknown": 2}
 NO_ENTRY = -1
 
 
 class Table:
-    """Entries in the order in which they were first met."""
+    """Entries in the order of their first use."""
 
     def __init__(self) -> None:
         self.entries: list[Any] = []
         self._numbers: dict[Hashable, int] = {}
 
     def intern(self, key: Hashable, entry: Any) -> int:
-        """The number of an entry; two with the same key are one."""
-        found = self._numbers.get(key)
-        if found is None:
-            found = self._numbers[key] = len(self.entries)
+        """Return the number of an entry; entries with the same key are stored once."""
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self.entries)
             self.entries.append(entry)
-        return found
+        return number
 
 
 class Tables:
-    """All tables; an entry is a list of numbers and short words, whose order page/data.js knows."""
+    """All tables; an entry is a list of numbers and short texts, in the order that page/data.js expects."""
 
     def __init__(self) -> None:
         self.texts, self.values, self.layers = Table(), Table(), Table()
@@ -42,87 +42,87 @@ class Tables:
         self._keys: dict[KeyPath, str] = {}
 
     def to_json(self) -> dict[str, list[Any]]:
-        """The entries of each table."""
+        """Return the entries of each table."""
         return {name: table.entries for name, table in vars(self).items() if isinstance(table, Table)}
 
     def row(self, path: KeyPath) -> int:
-        """The number of a row of the matrix."""
+        """Return the number of a row of the matrix."""
         return self.rows.intern(path, (path[0], self.key(path)))
 
     def key(self, path: KeyPath) -> str:
-        """A path as people write it."""
-        found = self._keys.get(path)
-        if found is None:
-            found = self._keys[path] = format_path(path)
-        return found
+        """Return a path as users write it."""
+        key = self._keys.get(path)
+        if key is None:
+            key = self._keys[path] = format_path(path)
+        return key
 
     def text(self, text: str | None) -> int:
-        """The number of a text, `NONE` for none."""
+        """Return the number of a text, `NO_ENTRY` for None."""
         return NO_ENTRY if text is None else self.texts.intern(text, replace_surrogates(text))
 
     def value(self, value: Any) -> int:
-        """The number of a value that may be shown: a text stands as it is, anything else as its JSON."""
+        """Return the number of a value that may be shown: a text as it is, any other value as its JSON."""
         return self.values.intern(comparison_key(value), value if isinstance(value, str) else [encode_compact(value)])
 
-    def hidden(self, kind: str, mark: bytes = b"") -> int:
-        """The number of a value that is not shown; its mark stays here, and only tells it from others."""
-        return self.values.intern((kind, mark), _HIDDEN_CODES[kind])
+    def hidden(self, kind: str, key: bytes = b"") -> int:
+        """Return the number of a hidden value; its comparison key is not in the page, and only tells values apart."""
+        return self.values.intern((kind, key), _HIDDEN_CODES[kind])
 
-    def cell(self, cell: Cell, ladder: int) -> int:
-        """The number of a cell."""
+    def cell(self, cell: Cell, provenance_number: int) -> int:
+        """Return the number of a cell."""
         value = self.hidden(cell.hidden, cell.comparison_key) if cell.hidden else self.value(cell.value)
-        return self.cells.intern((value, ladder), (value, ladder))
+        return self.cells.intern((value, provenance_number), (value, provenance_number))
 
     def layer(self, layer: Layer) -> int:
-        """The number of a layer, and of its two files."""
-        sealed = layer.secrets.path if layer.secrets else ""
-        entry = (layer.kind, *map(self.text, (layer.scope, layer.path, sealed)))
+        """Return the number of a layer with its two files."""
+        secrets_path = layer.secrets.path if layer.secrets else ""
+        entry = (layer.kind, *map(self.text, (layer.scope, layer.path, secrets_path)))
         return self.layers.intern(entry, entry)
 
-    def layer_entry(self, rung: LayerEntry, layer: Layer) -> int:
-        """The number of what a layer did."""
-        written, span = rung.written, rung.origin.span
+    def layer_entry(self, entry: LayerEntry, layer: Layer) -> int:
+        """Return the number of a layer entry."""
+        written, span = entry.written, entry.origin.span
         value = NO_ENTRY
         if written:
             value = self.hidden("secret") if written.is_secret else self.value(written.value)
-        entry = (
+        row = (
             self.layer(layer),
-            self.text(rung.key),
+            self.text(entry.key),
             *_line_and_column(span),
-            rung.action,
-            rung.rule or "",
+            entry.action,
+            entry.rule or "",
             written.type if written else "",
             value,
         )
-        return self.rungs.intern(entry, entry)
+        return self.rungs.intern(row, row)
 
-    def line(self, line: KeySummary) -> int:
-        """The number of a key with its value, its winner and what it reads."""
-        if line.value is None and (line.sensitive or line.expression):
-            value = self.hidden("secret" if line.sensitive else "unknown")
+    def line(self, summary: KeySummary) -> int:
+        """Return the number of a key with its value, its origin and the keys that it reads."""
+        if summary.value is None and (summary.sensitive or summary.expression):
+            value = self.hidden("secret" if summary.sensitive else "unknown")
         else:
-            value = self.value(line.value)
-        return self._intern_line(line.key, value, line.origin, line.expression, line.reads)
+            value = self.value(summary.value)
+        return self._intern_line(summary.key, value, summary.origin, summary.expression, summary.reads)
 
     def secret(self, secret: InjectedSecretOrigin) -> int:
-        """The number of the leaf of a secrets file."""
+        """Return the number of an injected secret."""
         return self._intern_line(secret.path, self.hidden("secret"), secret.origin, None, ())
 
     def span_entry(self, span: Span | None) -> tuple[int, int, int]:
-        """A place as the page has it."""
+        """Return a location as path number, line and column."""
         return (self.text(span.path), *_line_and_column(span)) if span else (NO_ENTRY, 0, 0)
 
     def _intern_line(
         self, key: str, value: int, origin: ValueOrigin | None, expression: str | None, reads: tuple[str, ...]
     ) -> int:
-        where = (origin.layer, self.text(origin.scope), self.text(origin.path)) if origin else ("", NO_ENTRY, NO_ENTRY)
-        point = _line_and_column(origin.span if origin else None)
-        entry = (self.text(key), value, *where, *point, self.text(expression), tuple(map(self.text, reads)))
+        source = (origin.layer, self.text(origin.scope), self.text(origin.path)) if origin else ("", NO_ENTRY, NO_ENTRY)
+        position = _line_and_column(origin.span if origin else None)
+        entry = (self.text(key), value, *source, *position, self.text(expression), tuple(map(self.text, reads)))
         return self.lines.intern(entry, entry)
 
 
 def replace_surrogates(text: str) -> str:
-    """A text without half surrogate pairs, which the name of a file may hold and JSON may not."""
+    """Return a text without lone surrogates, which a file name may contain and JSON may not."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
