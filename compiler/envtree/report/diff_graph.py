@@ -33,10 +33,8 @@ def build_diff_graph(diff: Diff) -> Graph:
             agent, _, environment = id.partition("@")
             agents[agent] |= {number, environment}
     should_group = len(files) + len(agents) > _GROUPING_THRESHOLD
-    file_groups, agent_groups = (
-        _group_nodes(files, "file", "folder", should_group=should_group),
-        _group_nodes(agents, "agent", "round", should_group=should_group),
-    )
+    file_groups = _group_nodes(files, "file", "folder", should_group=should_group)
+    agent_groups = _group_nodes(agents, "agent", "round", should_group=should_group)
     nodes = {group.key: group.node for group in (*file_groups, *agent_groups)}
     edges: list[tuple[NodeKey, NodeKey]] = []
     for group in agent_groups:

@@ -40,11 +40,11 @@ def summary_clauses(diff: Diff, quote: Callable[[str], str] = str) -> list[str]:
     ):
         if changed:
             clauses.append(_environment_counts_phrase(changed, (singular, plural_verb), diff, quote))
-    for kind, preposition in (("added", "new in"), ("removed", "gone from")):
+    for kind, phrase in (("added", "new in"), ("removed", "gone from")):
         ids = [bundle.id for bundle in diff.bundles if bundle.kind == kind]
         if ids:
             verb = "is" if count_agents(ids) == 1 else "are"
-            clauses.append(f"{_agent_count_phrase(ids)} {verb} {preposition} {_environment_phrase(ids, quote)}")
+            clauses.append(f"{_agent_count_phrase(ids)} {verb} {phrase} {_environment_phrase(ids, quote)}")
     if diff.not_compared:
         clauses.append(f"{plural(len(diff.not_compared), 'bundle')} could not be compared")
     if not clauses:

@@ -68,11 +68,11 @@ def _diff_entry(
 
 def _change_group_entry(group: CauseGroup, diff: Diff) -> DiffEntry:
     descriptions = [f"{change_name(change)}: {join_pieces(describe_value_change(change))}" for change in group.changes]
-    bundles_text = [f"in {summarize_bundles(group.bundles, diff.environments)}"] if group.has_same_bundles else []
+    locations = [f"in {summarize_bundles(group.bundles, diff.environments)}"] if group.has_same_bundles else []
     if not group.has_same_bundles:
         pairs = zip(descriptions, group.changes, strict=True)
         descriptions = [f"{text}, in {summarize_bundles(change.bundles, diff.environments)}" for text, change in pairs]
-    return _diff_entry("", ", ".join(cause_locations(group.causes)), bundles_text, descriptions)
+    return _diff_entry("", ", ".join(cause_locations(group.causes)), locations, descriptions)
 
 
 def _bundle_group_entry(kind: ChangeKind, causes: Sequence[Any], ids: list[str], diff: Diff) -> DiffEntry:

@@ -88,10 +88,8 @@ class ProvenanceTable:
     def _build(self, bundle: ExplainedBundle, value_path: ValuePath) -> int:
         """Build the provenance of a value, without the layers that do not set it: the bundle's layers imply those."""
         tables, layers = self._tables, bundle.stack.layers
-        summary, elements = (
-            summarize_key(bundle, value_path.path, self._compiler),
-            self._element_lines(bundle, value_path),
-        )
+        summary = summarize_key(bundle, value_path.path, self._compiler)
+        elements = self._element_lines(bundle, value_path)
         winner, paths = bundle.winner(value_path.path), contributing_paths(value_path)
         secret = find_injected_secret(bundle, winner)
         entry = (

@@ -214,4 +214,4 @@ def _shadowed_finding(candidate: _Candidate) -> Diagnostic:
     )
     code, hint_suffix = ("ET652", " with 'sops edit'") if candidate.is_secret else ("ET453", "")
     hint = f"remove it{hint_suffix}, unless bundles to come should have it"
-    return Diagnostic(usage.span, code, message, hint, related, usage.key)
+    return Diagnostic(span=usage.span, code=code, message=message, hint=hint, related=related, key=usage.key)
