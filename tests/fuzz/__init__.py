@@ -1,1 +1,1 @@
-"""Inputs that nobody thought of: targets for a fuzzer that watches which lines of envtree it reaches."""
+"""Fuzz targets for a coverage-guided fuzzer."""

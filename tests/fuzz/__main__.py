@@ -1,6 +1,6 @@
 """Fuzz: `python -m tests.fuzz --seconds 600` for all targets, `python -m tests.fuzz TARGET…` for some.
 
-An input that makes a target fail is kept in `found/`, where the ordinary tests find it for ever.
+An input that makes a target fail is saved in `found/`, and becomes a case of the ordinary tests.
 """
 
 import argparse
@@ -11,31 +11,31 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 NAMES = ("loader", "sealed", "expression", "selectors", "merging", "encoders", "differences")
-# What an input may take, in seconds, megabytes and bytes; of numbers that fill it Python reads none.
+# The limits of an input, in seconds, megabytes and bytes; Python refuses to parse a number of that length.
 _LIMITS = ("-timeout=20", "-rss_limit_mb=2048", "-max_len=8192")
 
 
 def fuzz(name: str, seconds: int, corpus: Path) -> None:
-    """Fuzz one target in this process, which does not come back."""
+    """Fuzz one target in this process, and never return."""
     try:
         import atheris
     except ImportError:
         sys.exit("the fuzzer is not installed: pip install --require-hashes -r .ci/fuzz/requirements.txt")
-    # It watches what is imported from here on.
+    # Only modules that are imported from here on are instrumented.
     with atheris.instrument_imports(include=["envtree"]):
         from tests.fuzz.targets import TARGETS, seeds
     for number, seed in enumerate(seeds(name)):
         (corpus / f"seed{number}").write_bytes(seed)
-    found = HERE / "found" / name
-    found.mkdir(parents=True, exist_ok=True)
+    crash_folder = HERE / "found" / name
+    crash_folder.mkdir(parents=True, exist_ok=True)
     atheris.Setup(
-        [name, str(corpus), f"-max_total_time={seconds}", f"-artifact_prefix={found}/", *_LIMITS], TARGETS[name]
+        [name, str(corpus), f"-max_total_time={seconds}", f"-artifact_prefix={crash_folder}/", *_LIMITS], TARGETS[name]
     )
     atheris.Fuzz()
 
 
 def main() -> None:
-    """Each target in a process of its own, for the crash of one ends its process."""
+    """Run each target in its own process, because a crash ends the process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="TARGET", help=", ".join(NAMES))
     parser.add_argument("--seconds", type=int, default=60, help="for each target")

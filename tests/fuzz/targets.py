@@ -1,4 +1,4 @@
-"""What must hold whatever the bytes are: no exception, and a law for each part. A target fails by raising."""
+"""Fuzz targets: for any bytes there is no exception, and each part keeps its invariant. A target fails by raising."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ _IDS = ("shop/cart/bot@production", "shop/clerk@staging", "default/a@dev")
 
 
 def loader(data: bytes) -> None:
-    """All readers agree on what they accept; a finding has its place, and what is read can be written as JSON."""
+    """All readers accept the same input; findings have a valid line, and values can be written as JSON."""
     documents = [_parsed(data, "a.yaml", backend) for backend in (pure_events, libyaml_events, None)]
     values = [document.root.value for document in documents if document]
     for value in values:
@@ -42,7 +42,7 @@ def loader(data: bytes) -> None:
 
 
 def sealed(data: bytes) -> None:
-    """A file in which nothing is wrong has a ciphertext at each leaf, and somebody who opens it."""
+    """A secrets file without errors has a ciphertext at each leaf, and at least one recipient."""
     path = f"agents/a.secrets.{_ENDINGS[len(data) % 3]}"
     document = _parsed(data, path)
     file = read_secrets_file(document, Diagnostics()) if document else None
@@ -52,15 +52,15 @@ def sealed(data: bytes) -> None:
 
 
 def expression(data: bytes) -> None:
-    """An expression gives a value that fits, or a finding."""
+    """An expression yields a value that can be written as JSON, or a finding."""
     text = _text(data)
-    found = run(f"{{config: {{base: 1, text: x, list: [1, a], value: {json.dumps('${{' + text + '}}')}}}}}")
-    if not _errors(found.codes):
-        json.dumps(found.data(), allow_nan=False)
+    outcome = run(f"{{config: {{base: 1, text: x, list: [1, a], value: {json.dumps('${{' + text + '}}')}}}}}")
+    if not _errors(outcome.codes):
+        json.dumps(outcome.data(), allow_nan=False)
 
 
 def selectors(data: bytes) -> None:
-    """A selector picks or does not; one without stars picks its own id only."""
+    """A selector never fails; one without stars selects only its own id."""
     patterns = _text(data).split("\n")
     picks = compile_selector(patterns)
     for id in _IDS:
@@ -70,34 +70,36 @@ def selectors(data: bytes) -> None:
 
 
 def merging(data: bytes) -> None:
-    """Layers merge or are refused; the same over itself changes nothing that is no list."""
+    """Merging layers succeeds or is refused, twice with the same result."""
     sections = [f"{{config: {text}}}" for text in _text(data).split("\0")[:4] if text.strip()]
-    found = run(*sections)
-    again = run(*sections)
-    assert found.codes == again.codes
-    if not _errors(found.codes) and found.bundles:
-        assert found.data() == again.data()
+    first = run(*sections)
+    second = run(*sections)
+    assert first.codes == second.codes
+    if not _errors(first.codes) and first.bundles:
+        assert first.data() == second.data()
 
 
 def encoders(data: bytes) -> None:
-    """What a format does not refuse is read back as it was."""
+    """A text that a format does not refuse is read back unchanged."""
     text = data.decode("utf-8", "surrogateescape")
     folder = _folder()
-    given = WriterInput({"NAME": text, "NEXT": "end"}, data={"id": "p/a@e"})
+    writer_input = WriterInput({"NAME": text, "NEXT": "end"}, data={"id": "p/a@e"})
     for name, read in _READERS.items():
         dialect = DIALECTS[name]
-        if "NAME" in given.unwritable_names or (dialect.rejection_reason and dialect.rejection_reason("NAME", text)):
+        if "NAME" in writer_input.unwritable_names or (
+            dialect.rejection_reason and dialect.rejection_reason("NAME", text)
+        ):
             continue
-        assert read(dialect.file_writers[0](given), folder) == {"NAME": text, "NEXT": "end"}, name
+        assert read(dialect.file_writers[0](writer_input), folder) == {"NAME": text, "NEXT": "end"}, name
 
 
 def differences(data: bytes) -> None:
-    """Any file may become any other; against itself nothing differs."""
-    number, rest = (data[0], data[1:]) if data else (0, b"")
+    """Any file may be replaced by any other; a tree does not differ from itself."""
+    number, content = (data[0], data[1:]) if data else (0, b"")
     path = sorted(FILES)[number % len(FILES)]
-    files = {**FILES, path: rest.decode("utf-8", "replace")}
-    found = compare(files, files)
-    assert (found.changes, found.bundles, found.rules) == ((), (), ())
+    files = {**FILES, path: content.decode("utf-8", "replace")}
+    comparison = compare(files, files)
+    assert (comparison.changes, comparison.bundles, comparison.rules) == ((), (), ())
     compare(FILES, files)
 
 
@@ -139,7 +141,7 @@ TARGETS: Mapping[str, Target] = MappingProxyType(
 
 @cache
 def seeds(name: str) -> tuple[bytes, ...]:
-    """What a fuzzer begins with."""
+    """Return the initial inputs of a target."""
     root = Path(__file__).parents[2]
     if name in ("loader", "differences"):
         prefix = b"\0" if name == "differences" else b""

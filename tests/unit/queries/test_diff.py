@@ -1,4 +1,4 @@
-"""What differs between two small trees, and the lines that are the cause."""
+"""Differences between two small trees, and the lines that caused them."""
 
 from pathlib import Path
 
@@ -28,11 +28,11 @@ TABLE = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="u
 @pytest.mark.parametrize("claim", [claim for claim in TABLE if not claim.startswith(".")])
 def test_a_change_and_its_cause(claim: str) -> None:
     case = TABLE[claim]
-    found = diff_after_edits(case["edits"], case.get("base"))
-    assert sorted(map(describe_change, found.changes)) == case.get("told", [])
-    assert not found.bundles
-    # What the table calls so must not be seen, and no ciphertext either.
-    assert not [word for word in ("visible", "ghp_", "ENC[") if word in render_all_formats(found)]
+    difference = diff_after_edits(case["edits"], case.get("base"))
+    assert sorted(map(describe_change, difference.changes)) == case.get("told", [])
+    assert not difference.bundles
+    # The table marks values that must not be shown with these words; ciphertexts must not be shown either.
+    assert not [word for word in ("visible", "ghp_", "ENC[") if word in render_all_formats(difference)]
 
 
 def test_a_change_is_one_entry_with_all_its_bundles() -> None:
@@ -43,20 +43,20 @@ def test_a_change_is_one_entry_with_all_its_bundles() -> None:
 
 
 def test_an_equal_change_of_two_lines_is_one_entry_with_two_causes() -> None:
-    found = diff_after_edits(
+    difference = diff_after_edits(
         {
             AGENT: "execution_environment: {env_vars: {A: x}}\n",
             TEAMLESS_AGENT: "execution_environment: {env_vars: {A: x}}\ntargets: [production]\n",
         }
     )
-    assert [describe_change(one) for one in found.changes] == [
+    assert [describe_change(change) for change in difference.changes] == [
         'changed env_vars.A "org" → "x" [3] projects/p/agents/b.yaml:1 added, projects/p/teams/t/agents/a.yaml:1 added'
     ]
 
 
 def test_the_types_of_values_count() -> None:
-    found = diff_after_edits({ORG: ("deep: {one: 1}", "deep: {one: 1.0}")})
-    assert [(type(one.old), type(one.new)) for one in found.changes] == [(int, float)]
+    difference = diff_after_edits({ORG: ("deep: {one: 1}", "deep: {one: 1.0}")})
+    assert [(type(change.old), type(change.new)) for change in difference.changes] == [(int, float)]
     assert not diff_after_edits({ORG: ("deep: {one: 1}", "deep: {'one': 1}")}).changes
 
 
@@ -64,7 +64,7 @@ def test_the_types_of_values_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("edits", "told"),
+    ("edits", "expected"),
     [
         ({"projects/p/agents/c.yaml": "targets: [staging]\n"}, ["added p/c@staging projects/p/agents/c.yaml:1 added"]),
         ({TEAMLESS_AGENT: None}, ["removed p/b@production projects/p/agents/b.yaml:1 removed"]),
@@ -106,21 +106,21 @@ def test_the_types_of_values_count() -> None:
         ({AGENT: "targets: []\n"}, [f"removed p/t/a@{name} {AGENT}:1 added" for name in ("production", "staging")]),
     ],
 )
-def test_why_a_bundle_is_new_or_gone(edits: Edits, told: list[str]) -> None:
-    found = diff_after_edits(edits)
-    assert describe_bundles(found) == told
-    assert not found.changes
-    assert found.unchanged == 3 - len(found.bundle_ids("removed"))
+def test_why_a_bundle_is_new_or_gone(edits: Edits, expected: list[str]) -> None:
+    difference = diff_after_edits(edits)
+    assert describe_bundles(difference) == expected
+    assert not difference.changes
+    assert difference.unchanged == 3 - len(difference.bundle_ids("removed"))
 
 
 def test_a_renamed_file_that_says_the_same_changes_nothing() -> None:
     common = {"environments/common.yaml": FILES[BASE], BASE: None}
-    found = diff_after_edits(
+    difference = diff_after_edits(
         {
             **common,
             PRODUCTION: ("inherits: base", "inherits: common"),
             "environments/staging.yaml": "inherits: common\n",
         }
     )
-    assert found.is_empty
-    assert (found.unchanged, found.rules, found.secrets) == (3, (), ())
+    assert difference.is_empty
+    assert (difference.unchanged, difference.rules, difference.secrets) == (3, (), ())

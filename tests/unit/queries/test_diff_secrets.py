@@ -1,4 +1,4 @@
-"""What a diff tells of secrets files that the real sops has changed: the right words, no plaintext, no ciphertext."""
+"""Diffs of secrets files that the real sops has changed: the descriptions, without plaintext or ciphertext."""
 
 import json
 import os
@@ -38,11 +38,11 @@ FILES = {
 }
 SECRETS, OTHER = "organization.secrets.yaml", "environments/production.secrets.yaml"
 PLAIN = {"db": {"password": "quokka-one-1", "pin": 9182736}, "mail": {"token": "quokka-mail-1"}}
-NEVER = ("quokka", "9182736", "ENC[", "BEGIN AGE", "iv:")
+FORBIDDEN = ("quokka", "9182736", "ENC[", "BEGIN AGE", "iv:")
 IDS = ["default/a@production", "default/a@staging"]
 
 
-class Sealed(NamedTuple):
+class SealedTree(NamedTuple):
     """A tree with secrets, and the keys of its people."""
 
     folder: Path
@@ -55,28 +55,28 @@ class Sealed(NamedTuple):
         subprocess.run(["sops", *arguments], cwd=tree, env=environ, check=True, capture_output=True)
 
     def readers(self, tree: Path, *people: str) -> None:
-        """Say in sops's own configuration who is to read the files."""
+        """Declare the readers of all files in sops's own configuration."""
         keys = ",".join(self.keys[name] for name in people)
         (tree / ".sops.yaml").write_text(f"creation_rules: [{{age: '{keys}'}}]\n")
 
 
 @pytest.fixture(scope="session")
-def sealed(tmp_path_factory: pytest.TempPathFactory) -> Sealed:
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> SealedTree:
     folder = tmp_path_factory.mktemp("sealed")
     identities = {name: pyrage.x25519.Identity.generate() for name in PEOPLE}
-    (folder / "key").write_text("".join(f"{one}\n" for one in identities.values()))
-    found = Sealed(folder, {name: str(one.to_public()) for name, one in identities.items()})
-    for path, content in {**FILES, "organization.yaml": ORGANIZATION.format(**found.keys)}.items():
+    (folder / "key").write_text("".join(f"{identity}\n" for identity in identities.values()))
+    tree = SealedTree(folder, {name: str(identity.to_public()) for name, identity in identities.items()})
+    for path, content in {**FILES, "organization.yaml": ORGANIZATION.format(**tree.keys)}.items():
         (folder / "tree" / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / "tree" / path).write_text(content)
     (folder / "tree" / SECRETS).write_text(json.dumps(PLAIN))
-    found.readers(folder / "tree", "dana", "miguel")
-    found.sops(folder / "tree", "encrypt", "--in-place", SECRETS)
-    return found
+    tree.readers(folder / "tree", "dana", "miguel")
+    tree.sops(folder / "tree", "encrypt", "--in-place", SECRETS)
+    return tree
 
 
-class Told(NamedTuple):
-    """What was said of a difference, in three forms."""
+class Reports(NamedTuple):
+    """A diff in three formats."""
 
     text: str
     data: Any
@@ -84,67 +84,71 @@ class Told(NamedTuple):
 
     @property
     def file(self) -> Any:
-        """The one secrets file that differs."""
+        """The only secrets file that differs."""
         (only,) = self.data["secrets"]
         return only
 
     @property
     def keys(self) -> list[str]:
-        """Its values that differ."""
-        return [f"{one['key']} {one['kind']}" for one in self.file["keys"]]
+        """The values in the file that differ."""
+        return [f"{leaf['key']} {leaf['kind']}" for leaf in self.file["keys"]]
 
     @property
     def changes(self) -> dict[str, bool]:
         """The values of the bundles that differ, and whether they may be the same."""
-        return {f"{one['section']}.{one['key']}": one["reencrypted"] for one in self.data["changes"]}
+        return {f"{change['section']}.{change['key']}": change["reencrypted"] for change in self.data["changes"]}
 
 
-Tell = Callable[..., Told]
+RunDiff = Callable[..., Reports]
 
 
 @pytest.fixture
-def tell(sealed: Sealed, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Tell:
-    """Edit a copy of the tree, and tell what differs; another edit before it is one of both."""
+def run_diff(
+    sealed: SealedTree, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> RunDiff:
+    """Edit a copy of the tree, and return the diff; `before` edits both versions first."""
     monkeypatch.chdir(tmp_path)
 
     def run(
         edit: Callable[[Path], object], before: Callable[[Path], object] = lambda tree: None, code: int = 0
-    ) -> Told:
+    ) -> Reports:
         shutil.copytree(sealed.folder / "tree", tmp_path / "base")
         before(tmp_path / "base")
         shutil.copytree(tmp_path / "base", tmp_path / "head")
         edit(tmp_path / "head")
-        said = []
-        for form in ("text", "json", "markdown"):
-            assert invoke(["diff", "./base", "./head", "--format", form]) == code
+        outputs = []
+        for format in ("text", "json", "markdown"):
+            assert invoke(["diff", "./base", "./head", "--format", format]) == code
             sys.stdout.flush()
             out, err = capfd.readouterr()
-            assert not [word for word in NEVER if word in out + err]
-            said.append(out)
-        data = json.loads(said[1])
+            assert not [word for word in FORBIDDEN if word in out + err]
+            outputs.append(out)
+        data = json.loads(outputs[1])
         assert Schemas().is_valid("output/diff", data)
-        return Told(said[0], data, said[2])
+        return Reports(outputs[0], data, outputs[2])
 
     return run
 
 
-def set_to(sealed: Sealed, path: str, value: str, file: str = SECRETS) -> Callable[[Path], object]:
+def set_to(sealed: SealedTree, path: str, value: str, file: str = SECRETS) -> Callable[[Path], object]:
     index = "".join(f'["{step}"]' for step in path.split("."))
     return lambda tree: sealed.sops(tree, "set", file, index, json.dumps(value))
 
 
 @pytest.mark.parametrize("value", ["quokka-two-2", "quokka-of-another-length"])
-def test_a_value_that_was_set(sealed: Sealed, tell: Tell, value: str) -> None:
-    told = tell(set_to(sealed, "db.password", value))
-    assert told.keys == ["db.password changed"]
-    assert (told.file["kind"], told.file["reencrypted"], told.file["rolled_back"]) == ("changed", False, False)
-    assert told.changes == {"env_vars.PASSWORD": False, "env_vars.URL": False}
+def test_a_value_that_was_set(sealed: SealedTree, run_diff: RunDiff, value: str) -> None:
+    reports = run_diff(set_to(sealed, "db.password", value))
+    assert reports.keys == ["db.password changed"]
+    assert (reports.file["kind"], reports.file["reencrypted"], reports.file["rolled_back"]) == ("changed", False, False)
+    assert reports.changes == {"env_vars.PASSWORD": False, "env_vars.URL": False}
     assert {
-        (one["path"], one["line"], one["action"]) for change in told.data["changes"] for one in change["causes"]
+        (cause["path"], cause["line"], cause["action"])
+        for change in reports.data["changes"]
+        for cause in change["causes"]
     } == {(SECRETS, 2, "edited")}
-    assert [one["bundles"] for one in told.data["changes"]] == [IDS, IDS]
+    assert [change["bundles"] for change in reports.data["changes"]] == [IDS, IDS]
     assert (
-        told.text
+        reports.text
         == f"""\
 {SECRETS}:2 (edited)
   ~ env_vars.PASSWORD: its secret changes
@@ -156,49 +160,49 @@ secrets files
     db.password changed, line 2
 """
     )
-    assert f"- **~** `{SECRETS}`\n  - `db.password` changed, line 2\n" in told.markdown
-    assert "  - **~** `env_vars.PASSWORD`: its secret changes\n" in told.markdown
+    assert f"- **~** `{SECRETS}`\n  - `db.password` changed, line 2\n" in reports.markdown
+    assert "  - **~** `env_vars.PASSWORD`: its secret changes\n" in reports.markdown
 
 
-def test_a_file_that_was_rotated_may_hold_what_it_held(sealed: Sealed, tell: Tell) -> None:
-    told = tell(lambda tree: sealed.sops(tree, "rotate", "--in-place", SECRETS))
-    assert told.file["reencrypted"]
-    assert {one["kind"] for one in told.file["keys"]} == {"reencrypted"}
-    assert told.changes == {"env_vars.PASSWORD": True, "env_vars.URL": True, "env_vars.PIN": True}
-    assert "~ env_vars.PASSWORD: its secret is encrypted anew, and may be the same\n" in told.text
-    assert told.text.endswith(
+def test_a_file_that_was_rotated_may_hold_what_it_held(sealed: SealedTree, run_diff: RunDiff) -> None:
+    reports = run_diff(lambda tree: sealed.sops(tree, "rotate", "--in-place", SECRETS))
+    assert reports.file["reencrypted"]
+    assert {leaf["kind"] for leaf in reports.file["keys"]} == {"reencrypted"}
+    assert reports.changes == {"env_vars.PASSWORD": True, "env_vars.URL": True, "env_vars.PIN": True}
+    assert "~ env_vars.PASSWORD: its secret is encrypted anew, and may be the same\n" in reports.text
+    assert reports.text.endswith(
         f"secrets files\n~ {SECRETS}\n"
         "    encrypted anew with another data key: whether its values changed takes a key to tell\n"
     )
-    assert "  - encrypted anew with another data key" in told.markdown
-    # Who reads one sentence only is not told of new values.
-    assert told.markdown.startswith("### 1 agent has secrets encrypted anew in `production`, 1 in `staging`\n")
-    assert "changed, line" not in told.markdown
+    assert "  - encrypted anew with another data key" in reports.markdown
+    # The heading alone must not announce new values.
+    assert reports.markdown.startswith("### 1 agent has secrets encrypted anew in `production`, 1 in `staging`\n")
+    assert "changed, line" not in reports.markdown
 
 
-def test_a_value_of_another_length_in_a_rotated_file_has_changed(sealed: Sealed, tell: Tell) -> None:
+def test_a_value_of_another_length_in_a_rotated_file_has_changed(sealed: SealedTree, run_diff: RunDiff) -> None:
     def edit(tree: Path) -> None:
         sealed.sops(tree, "rotate", "--in-place", SECRETS)
         set_to(sealed, "db.password", "quokka-of-another-length")(tree)
 
-    told = tell(edit)
-    assert told.keys == ["db.password changed", "db.pin reencrypted", "mail.token reencrypted"]
-    assert told.changes == {"env_vars.PASSWORD": False, "env_vars.URL": False, "env_vars.PIN": True}
+    reports = run_diff(edit)
+    assert reports.keys == ["db.password changed", "db.pin reencrypted", "mail.token reencrypted"]
+    assert reports.changes == {"env_vars.PASSWORD": False, "env_vars.URL": False, "env_vars.PIN": True}
 
 
-def test_readers_that_come_and_go_with_the_same_data_key(sealed: Sealed, tell: Tell) -> None:
+def test_readers_that_come_and_go_with_the_same_data_key(sealed: SealedTree, run_diff: RunDiff) -> None:
     def edit(tree: Path) -> None:
         sealed.readers(tree, "dana", "aisha")
         sealed.sops(tree, "updatekeys", "--yes", SECRETS)
 
-    told = tell(edit)
-    added, removed = told.file["readers_added"], told.file["readers_removed"]
+    reports = run_diff(edit)
+    added, removed = reports.file["readers_added"], reports.file["readers_removed"]
     assert added == [{"kind": "age", "key": sealed.keys["aisha"], "person": "aisha"}]
     assert removed == [{"kind": "age", "key": sealed.keys["miguel"], "person": "miguel"}]
-    assert (told.keys, told.changes, told.file["reencrypted"]) == ([], {}, False)
+    assert (reports.keys, reports.changes, reports.file["reencrypted"]) == ([], {}, False)
     aisha, miguel = (f"age {sealed.keys[name][:19]}…" for name in ("aisha", "miguel"))
     assert (
-        told.text
+        reports.text
         == f"""\
 secrets files
 ~ {SECRETS}
@@ -206,62 +210,64 @@ secrets files
     can no longer be read by miguel with {miguel} (the data key is the same: rotate it, and the secrets)
 """
     )
-    assert f"  - can now be read by `aisha` with `{aisha}`\n" in told.markdown
-    assert told.markdown.startswith("### No bundle changes\n")
+    assert f"  - can now be read by `aisha` with `{aisha}`\n" in reports.markdown
+    assert reports.markdown.startswith("### No bundle changes\n")
 
 
-def test_a_reader_that_goes_with_a_new_data_key(sealed: Sealed, tell: Tell) -> None:
-    told = tell(lambda tree: sealed.sops(tree, "rotate", "--in-place", "--rm-age", sealed.keys["miguel"], SECRETS))
-    assert told.file["reencrypted"]
-    assert "can no longer be read by miguel" in told.text
-    assert "rotate it" not in told.text
+def test_a_reader_that_goes_with_a_new_data_key(sealed: SealedTree, run_diff: RunDiff) -> None:
+    reports = run_diff(
+        lambda tree: sealed.sops(tree, "rotate", "--in-place", "--rm-age", sealed.keys["miguel"], SECRETS)
+    )
+    assert reports.file["reencrypted"]
+    assert "can no longer be read by miguel" in reports.text
+    assert "rotate it" not in reports.text
 
 
-def test_a_reader_whom_nobody_knows_is_told_by_the_whole_key(sealed: Sealed, tell: Tell) -> None:
+def test_a_reader_whom_nobody_knows_is_told_by_the_whole_key(sealed: SealedTree, run_diff: RunDiff) -> None:
     stranger = str(pyrage.x25519.Identity.generate().to_public())
-    told = tell(lambda tree: sealed.sops(tree, "rotate", "--in-place", "--add-age", stranger, SECRETS))
-    assert told.file["readers_added"] == [{"kind": "age", "key": stranger, "person": None}]
-    assert f"can now be read by age {stranger}\n" in told.text
+    reports = run_diff(lambda tree: sealed.sops(tree, "rotate", "--in-place", "--add-age", stranger, SECRETS))
+    assert reports.file["readers_added"] == [{"kind": "age", "key": stranger, "person": None}]
+    assert f"can now be read by age {stranger}\n" in reports.text
 
 
-def test_an_older_version_of_a_file_is_rolled_back(sealed: Sealed, tell: Tell) -> None:
+def test_an_older_version_of_a_file_is_rolled_back(sealed: SealedTree, run_diff: RunDiff) -> None:
     def later(tree: Path) -> None:
         set_to(sealed, "db.password", "quokka-two-2")(tree)
         file = tree / SECRETS
-        # sops counts seconds, and less than one has gone by.
+        # The time stamp of sops has a resolution of a second, and less has passed.
         year = file.read_text().partition('lastmodified: "')[2][:4]
         file.write_text(file.read_text().replace(f'lastmodified: "{year}', f'lastmodified: "{int(year) + 1}'))
 
-    told = tell(lambda tree: shutil.copy(sealed.folder / "tree" / SECRETS, tree / SECRETS), later)
-    assert told.file["rolled_back"]
-    assert told.keys == ["db.password changed"]
-    assert "    rolled back: it is older than what it replaces\n    db.password changed, line 2\n" in told.text
+    reports = run_diff(lambda tree: shutil.copy(sealed.folder / "tree" / SECRETS, tree / SECRETS), later)
+    assert reports.file["rolled_back"]
+    assert reports.keys == ["db.password changed"]
+    assert "    rolled back: it is older than what it replaces\n    db.password changed, line 2\n" in reports.text
 
 
-def test_secrets_that_come_and_go(sealed: Sealed, tell: Tell) -> None:
+def test_secrets_that_come_and_go(sealed: SealedTree, run_diff: RunDiff) -> None:
     def edit(tree: Path) -> None:
         set_to(sealed, "db.reader", "quokka-new-1")(tree)
         sealed.sops(tree, "unset", SECRETS, '["mail"]')
 
-    told = tell(edit)
-    assert sorted(told.keys) == ["db.reader added", "mail.token removed"]
-    assert told.changes == {}
-    assert "    db.reader added, line 4\n" in told.text
-    assert "    mail.token removed, line 5\n" in told.text
+    reports = run_diff(edit)
+    assert sorted(reports.keys) == ["db.reader added", "mail.token removed"]
+    assert reports.changes == {}
+    assert "    db.reader added, line 4\n" in reports.text
+    assert "    mail.token removed, line 5\n" in reports.text
 
 
-def test_a_secret_that_moves_to_the_file_of_another_layer(sealed: Sealed, tell: Tell) -> None:
+def test_a_secret_that_moves_to_the_file_of_another_layer(sealed: SealedTree, run_diff: RunDiff) -> None:
     def edit(tree: Path) -> None:
         (tree / OTHER).write_text(json.dumps({"db": {"password": "quokka-production-1"}}))
         sealed.sops(tree, "encrypt", "--in-place", OTHER)
 
-    told = tell(edit)
-    assert (told.file["path"], told.file["kind"], told.keys) == (OTHER, "added", ["db.password added"])
-    assert told.file["copied_from"] is None
-    assert [one["person"] for one in told.file["readers_added"]] == ["dana", "miguel"]
-    assert told.changes == {"env_vars.PASSWORD": False, "env_vars.URL": False, "secrets.PASSWORD": False}
-    assert all(one["bundles"] == IDS[:1] for one in told.data["changes"])
-    # That the variable changes goes without saying.
+    reports = run_diff(edit)
+    assert (reports.file["path"], reports.file["kind"], reports.keys) == (OTHER, "added", ["db.password added"])
+    assert reports.file["copied_from"] is None
+    assert [reader["person"] for reader in reports.file["readers_added"]] == ["dana", "miguel"]
+    assert reports.changes == {"env_vars.PASSWORD": False, "env_vars.URL": False, "secrets.PASSWORD": False}
+    assert all(change["bundles"] == IDS[:1] for change in reports.data["changes"])
+    # The change of the variable is implied.
     assert (
         f"""\
 {OTHER}:2 (added)
@@ -269,34 +275,34 @@ def test_a_secret_that_moves_to_the_file_of_another_layer(sealed: Sealed, tell: 
   ~ secrets.PASSWORD: {SECRETS}#db.password → {OTHER}#db.password
     default/a@production
 """
-        in told.text
+        in reports.text
     )
-    assert f"+ {OTHER}\n    can be read by dana with age " in told.text
+    assert f"+ {OTHER}\n    can be read by dana with age " in reports.text
 
 
-def test_a_file_that_was_copied(sealed: Sealed, tell: Tell) -> None:
+def test_a_file_that_was_copied(sealed: SealedTree, run_diff: RunDiff) -> None:
     def edit(tree: Path) -> None:
         shutil.copy(tree / SECRETS, tree / OTHER)
         sealed.sops(tree, "unset", OTHER, '["mail"]')
 
-    told = tell(edit)
-    assert (told.file["path"], told.file["copied_from"], told.file["moved"]) == (OTHER, SECRETS, False)
-    # What is as it is in the other file is no news.
-    assert told.keys == ["mail.token removed"]
-    assert f"+ {OTHER}\n    copied from {SECRETS}\n" in told.text
-    assert f"- **+** `{OTHER}`\n  - copied from `{SECRETS}`\n" in told.markdown
+    reports = run_diff(edit)
+    assert (reports.file["path"], reports.file["copied_from"], reports.file["moved"]) == (OTHER, SECRETS, False)
+    # Values that are the same as in the source file are not listed.
+    assert reports.keys == ["mail.token removed"]
+    assert f"+ {OTHER}\n    copied from {SECRETS}\n" in reports.text
+    assert f"- **+** `{OTHER}`\n  - copied from `{SECRETS}`\n" in reports.markdown
 
 
-def test_a_file_that_was_moved(sealed: Sealed, tell: Tell) -> None:
-    told = tell(lambda tree: (tree / SECRETS).rename(tree / "agents/a.secrets.yaml"))
-    moved, gone = told.data["secrets"]
+def test_a_file_that_was_moved(sealed: SealedTree, run_diff: RunDiff) -> None:
+    reports = run_diff(lambda tree: (tree / SECRETS).rename(tree / "agents/a.secrets.yaml"))
+    moved, removed = reports.data["secrets"]
     assert (moved["copied_from"], moved["moved"], moved["keys"]) == (SECRETS, True, [])
-    assert (gone["path"], gone["kind"]) == (SECRETS, "removed")
-    assert f"+ agents/a.secrets.yaml\n    moved from {SECRETS}\n" in told.text
-    assert told.changes["env_vars.PASSWORD"] is False
+    assert (removed["path"], removed["kind"]) == (SECRETS, "removed")
+    assert f"+ agents/a.secrets.yaml\n    moved from {SECRETS}\n" in reports.text
+    assert reports.changes["env_vars.PASSWORD"] is False
 
 
-def test_a_file_in_the_clear_is_told_without_its_values(sealed: Sealed, tell: Tell) -> None:
-    told = tell(lambda tree: (tree / SECRETS).write_text("db: {password: quokka-plain-1}\n"), code=1)
-    assert (told.file["kind"], told.keys, told.data["not_compared"]) == ("changed", [], IDS)
-    assert f"~ {SECRETS}\n" in told.text
+def test_a_file_in_the_clear_is_told_without_its_values(sealed: SealedTree, run_diff: RunDiff) -> None:
+    reports = run_diff(lambda tree: (tree / SECRETS).write_text("db: {password: quokka-plain-1}\n"), code=1)
+    assert (reports.file["kind"], reports.keys, reports.data["not_compared"]) == ("changed", [], IDS)
+    assert f"~ {SECRETS}\n" in reports.text

@@ -1,4 +1,4 @@
-"""What a diff says of trees with errors, of rules and of findings, and what people read first."""
+"""Diffs of trees with errors, of rules and of findings, and the summary."""
 
 import pytest
 
@@ -27,11 +27,11 @@ from tests.support.diffs import (
     render_all_formats,
 )
 
-# Trees with errors, and without anything.
+# Trees with errors, and empty trees.
 
 
 @pytest.mark.parametrize(
-    ("path", "spoiled"),
+    ("path", "not_compared"),
     [
         (ORG, ALL),
         (BASE, ("p/b@production", "p/t/a@base", "p/t/a@production", "p/t/a@staging")),
@@ -43,52 +43,58 @@ from tests.support.diffs import (
     ],
 )
 def test_a_bundle_over_a_broken_file_is_not_compared_and_no_more_is_made_of_it(
-    path: str, spoiled: tuple[str, ...]
+    path: str, not_compared: tuple[str, ...]
 ) -> None:
     sound = {SECRETS: {"db": {"pw": "one"}}}
     base = apply_edits(sound)
     head = {**base, path: BROKEN}
-    for one, other, errors in ((base, head, True), (head, base, False), (head, {**head, path: "{: y"}, True)):
-        found = compare(one, other)
-        assert found.not_compared == spoiled
-        assert found.affected == spoiled
-        assert (found.changes, found.bundles, found.rules) == ((), (), ())
-        assert found.has_errors is errors
-        told = [
-            f"{one.diagnostic.code} {one.diagnostic.span.path}"
-            for one in (*found.new_findings, *found.removed_findings)
+    for old, new, errors in ((base, head, True), (head, base, False), (head, {**head, path: "{: y"}, True)):
+        difference = compare(old, new)
+        assert difference.not_compared == not_compared
+        assert difference.affected == not_compared
+        assert (difference.changes, difference.bundles, difference.rules) == ((), (), ())
+        assert difference.has_errors is errors
+        findings = [
+            f"{finding.diagnostic.code} {finding.diagnostic.span.path}"
+            for finding in (*difference.new_findings, *difference.removed_findings)
         ]
-        assert told == ([f"ET101 {path}"] if other != {**head, path: "{: y"} else [])
-        assert [(file.kind, file.leaves) for file in found.secrets] == ([("changed", ())] if path == SECRETS else [])
+        assert findings == ([f"ET101 {path}"] if new != {**head, path: "{: y"} else [])
+        assert [(file.kind, file.leaves) for file in difference.secrets] == (
+            [("changed", ())] if path == SECRETS else []
+        )
 
 
 def test_a_target_that_is_misspelt_takes_no_bundle_away() -> None:
-    found = diff_after_edits({TEAMLESS_AGENT: "targets: [prodution]\n"})
-    assert (found.not_compared, found.bundles, found.has_errors) == (("p/b@production",), (), True)
+    difference = diff_after_edits({TEAMLESS_AGENT: "targets: [prodution]\n"})
+    assert (difference.not_compared, difference.bundles, difference.has_errors) == (("p/b@production",), (), True)
 
 
 def test_a_value_that_cannot_be_computed_spoils_no_other() -> None:
-    found = diff_after_edits({AGENT: "execution_environment: {env_vars: {A: '${{ env_vars.B }}', LEVEL: x}}\n"})
-    assert [describe_change(one) for one in found.changes] == [
+    difference = diff_after_edits({AGENT: "execution_environment: {env_vars: {A: '${{ env_vars.B }}', LEVEL: x}}\n"})
+    assert [describe_change(change) for change in difference.changes] == [
         f'changed env_vars.A "org" → (unknown) [2] {AGENT}:1 added',
         f'changed env_vars.LEVEL "debug" → "x" [2] {AGENT}:1 added',
     ]
-    assert (found.not_compared, found.has_errors) == ((), True)
+    assert (difference.not_compared, difference.has_errors) == ((), True)
 
 
 def test_without_a_tree_all_is_new_or_gone() -> None:
     first, last = compare({}, FILES), compare(FILES, {})
     assert (first.bundle_ids("added"), first.bundle_ids("removed"), first.not_compared) == (ALL, (), ())
     assert (last.bundle_ids("added"), last.bundle_ids("removed"), last.not_compared) == ((), ALL, ())
-    assert [str(one.causes[0].path) for one in (*first.bundles, *last.bundles)] == [TEAMLESS_AGENT, AGENT, AGENT] * 2
+    assert [str(bundle.causes[0].path) for bundle in (*first.bundles, *last.bundles)] == [
+        TEAMLESS_AGENT,
+        AGENT,
+        AGENT,
+    ] * 2
     assert not first.has_errors
     assert not last.has_errors
     assert compare({}, {}).is_empty
 
 
 def test_an_organization_that_cannot_be_read_is_no_tree_without_bundles() -> None:
-    found = compare({**FILES, ORG: b"\xff"}, FILES)  # type: ignore[dict-item]
-    assert (found.not_compared, found.bundles) == (ALL, ())
+    difference = compare({**FILES, ORG: b"\xff"}, FILES)  # type: ignore[dict-item]
+    assert (difference.not_compared, difference.bundles) == (ALL, ())
 
 
 # Rules, and findings.
@@ -97,12 +103,12 @@ LIST_POLICY = "list policy config.tags changed organization.yaml:5"
 
 
 def before_inputs(text: str) -> Edits:
-    """A field more in the organization, in line 6."""
+    """Add a field to the organization, in line 6."""
     return {ORG: ("inputs:", f"{text}\ninputs:")}
 
 
 @pytest.mark.parametrize(
-    ("before", "edits", "told"),
+    ("before", "edits", "expected"),
     [
         ({}, {ORG: ("inputs:", "variables:\n  A: {enum: [org]}\ninputs:")}, ["contract A added organization.yaml:7"]),
         ({}, {PROJECT: "key: PP\nvariables:\n  A:\n    enum: [org]\n"}, [f"contract A added {PROJECT}:3"]),
@@ -134,20 +140,25 @@ def before_inputs(text: str) -> Edits:
         ),
     ],
 )  # fmt: skip
-def test_t30_the_rules_that_change(before: Edits, edits: Edits, told: list[str]) -> None:
-    found = diff_after_edits(edits, before)
-    assert [f"{one.rule} {one.name} {one.kind} {one.path}:{one.line}" for one in found.rules] == told
+def test_t30_the_rules_that_change(before: Edits, edits: Edits, expected: list[str]) -> None:
+    difference = diff_after_edits(edits, before)
+    assert [f"{rule.rule} {rule.name} {rule.kind} {rule.path}:{rule.line}" for rule in difference.rules] == expected
 
 
 def test_every_allowance_counts() -> None:
-    one = "execution_environment:\n  env_vars:\n    X: no  # envtree: allow ET150: as it was\n"
-    two = one + "    Y: no  # envtree: allow ET150: as it was\n"
-    other = one.replace("as it was", "as it is")
-    told = [
-        [(each.rule, each.name, each.kind, each.line) for each in diff_after_edits({TEAM: head}, {TEAM: base}).rules]
-        for base, head in ((one, two), (two, one), (one, other), (one, f"description: x\n{one}"))
+    one_allowance = "execution_environment:\n  env_vars:\n    X: no  # envtree: allow ET150: as it was\n"
+    two_allowances = one_allowance + "    Y: no  # envtree: allow ET150: as it was\n"
+    edited = one_allowance.replace("as it was", "as it is")
+    changes = [
+        [(rule.rule, rule.name, rule.kind, rule.line) for rule in diff_after_edits({TEAM: head}, {TEAM: base}).rules]
+        for base, head in (
+            (one_allowance, two_allowances),
+            (two_allowances, one_allowance),
+            (one_allowance, edited),
+            (one_allowance, f"description: x\n{one_allowance}"),
+        )
     ]
-    assert told == [
+    assert changes == [
         [("allowance", "ET150", "added", 4)],
         [("allowance", "ET150", "removed", 4)],
         [("allowance", "ET150", "added", 3), ("allowance", "ET150", "removed", 3)],
@@ -160,16 +171,16 @@ def test_findings_that_are_new_or_gone() -> None:
         "policies/quiet.yaml": "schema: {properties: {env_vars: {properties: {A: {const: org}}}}}\nmessage: be quiet\n"
     }
     loud = {AGENT: "execution_environment:\n  env_vars: {A: loud}\n"}
-    found = diff_after_edits(loud, quiet)
-    assert [(one.diagnostic.code, one.bundles) for one in found.new_findings] == [("ET704", ALL[1:])]
-    assert found.has_errors
+    difference = diff_after_edits(loud, quiet)
+    assert [(finding.diagnostic.code, finding.bundles) for finding in difference.new_findings] == [("ET704", ALL[1:])]
+    assert difference.has_errors
     back = diff_after_edits({AGENT: FILES[AGENT]}, {**quiet, **loud})
-    assert ([one.diagnostic.code for one in back.removed_findings], back.new_findings, back.has_errors) == (
+    assert ([finding.diagnostic.code for finding in back.removed_findings], back.new_findings, back.has_errors) == (
         ["ET704"],
         (),
         False,
     )
-    # That its line moves makes no finding of it.
+    # A finding whose line moves is neither new nor gone.
     moved = diff_after_edits({AGENT: f"description: x\n{loud[AGENT]}"}, {**quiet, **loud})
     assert (moved.new_findings, moved.removed_findings, moved.has_errors) == ((), (), True)
 
@@ -179,24 +190,24 @@ def test_what_the_head_cannot_look_at_is_not_gone() -> None:
         "policies/quiet.yaml": "schema: {properties: {env_vars: {properties: {A: {const: x}}}}}\nmessage: be quiet\n"
     }
     warned = {AGENT: "execution_environment: {env_vars: {TOKEN: ghp_0123456789abcdefghijABCDEFGHIJ012345}}\n"}
-    found = diff_after_edits({AGENT: BROKEN, TEAMLESS_AGENT: BROKEN}, {**quiet, **warned})
-    assert {one.diagnostic.code for one in found.new_findings} == {"ET101"}
-    assert found.removed_findings == ()
+    difference = diff_after_edits({AGENT: BROKEN, TEAMLESS_AGENT: BROKEN}, {**quiet, **warned})
+    assert {finding.diagnostic.code for finding in difference.new_findings} == {"ET101"}
+    assert difference.removed_findings == ()
 
 
 def test_what_is_said_of_a_whole_tree_is_no_news_of_a_broken_one() -> None:
     idle = {ORG: ("    LEVEL: info\n", "    LEVEL: info\n    X: {$delete: true}\n"), AGENT: BROKEN}
-    assert [one.diagnostic.code for one in diff_after_edits({AGENT: FILES[AGENT]}, idle).new_findings] == []
-    assert [one.diagnostic.code for one in diff_after_edits({AGENT: FILES[AGENT], ORG: idle[ORG]}).new_findings] == [
-        "ET451"
-    ]
+    assert [finding.diagnostic.code for finding in diff_after_edits({AGENT: FILES[AGENT]}, idle).new_findings] == []
+    assert [
+        finding.diagnostic.code for finding in diff_after_edits({AGENT: FILES[AGENT], ORG: idle[ORG]}).new_findings
+    ] == ["ET451"]
 
 
-# What people read first.
+# The summary.
 
 
 @pytest.mark.parametrize(
-    ("edits", "words"),
+    ("edits", "expected"),
     [
         ({}, "no bundle changes; 3 bundles compared"),
         ({TEAM: "description: x\n"}, "no bundle changes; 3 bundles compared"),
@@ -215,8 +226,8 @@ def test_what_is_said_of_a_whole_tree_is_no_news_of_a_broken_one() -> None:
         ),
     ],
 )
-def test_the_sentence(edits: Edits, words: str) -> None:
-    assert diff_summary(diff_after_edits(edits)) == words
+def test_the_sentence(edits: Edits, expected: str) -> None:
+    assert diff_summary(diff_after_edits(edits)) == expected
 
 
 def test_production_comes_first_whatever_it_is_called() -> None:
@@ -225,13 +236,13 @@ def test_production_comes_first_whatever_it_is_called() -> None:
         for name, kind in (("aa", "development"), ("xx", "staging"), ("zz", "production"))
     }
     files = {ORG: FILES[ORG], **environments, PROJECT: FILES[PROJECT], "projects/p/agents/b.yaml": "{}\n"}
-    found = compare(files, apply_edits({ORG: ("A: org", "A: x")}, files))
-    assert found.environments == ("zz", "xx", "aa")
-    assert diff_summary(found).startswith("1 agent gets new values in zz, 1 in xx, 1 in aa;")
+    difference = compare(files, apply_edits({ORG: ("A: org", "A: x")}, files))
+    assert difference.environments == ("zz", "xx", "aa")
+    assert diff_summary(difference).startswith("1 agent gets new values in zz, 1 in xx, 1 in aa;")
 
 
 def test_the_text_for_people() -> None:
-    found = diff_after_edits(
+    difference = diff_after_edits(
         {
             ORG: ("    A: org\n    LEVEL: info\n", "    A: new\n    LEVEL: info\n    C: x\n"),
             AGENT: "execution_environment:\n  config:\n    nested: {two: 3}\n",
@@ -241,7 +252,7 @@ def test_the_text_for_people() -> None:
         {SECRETS: {"db": {"pw": "one"}, "kept": "x"}, TEAM: "execution_environment:\n  secrets: {S: db.pw}\n"},
     )
     assert (
-        render_diff_text(found, color=False, verbose=False)
+        render_diff_text(difference, color=False, verbose=False)
         == """\
 organization.secrets.yaml:1 (edited)
   ~ env_vars.S: its secret changes
@@ -266,17 +277,25 @@ secrets files
     new added, line 1
 """
     )
-    colored = render_diff_text(found, color=True, verbose=False).splitlines()
+    colored = render_diff_text(difference, color=True, verbose=False).splitlines()
     assert [line.partition("m")[0] for line in colored[:2]] == ["\x1b[1", "\x1b[33"]
 
 
 def test_a_saved_diff_is_what_it_says_or_nothing() -> None:
-    found = diff_after_edits({ORG: ("A: org", "A: x"), TEAMLESS_AGENT: None})
-    data = json_document(diff_data(found, ("p/b@production",)))
-    assert parse_diff(data) == (found, ("p/b@production",))
-    for wrong in (b"", b"{}", b"[]", data[:-3], b"[" * 100_000, b"\xff", data.replace(b'"p/b@production"', b'"<img>"')):
+    difference = diff_after_edits({ORG: ("A: org", "A: x"), TEAMLESS_AGENT: None})
+    data = json_document(diff_data(difference, ("p/b@production",)))
+    assert parse_diff(data) == (difference, ("p/b@production",))
+    for invalid in (
+        b"",
+        b"{}",
+        b"[]",
+        data[:-3],
+        b"[" * 100_000,
+        b"\xff",
+        data.replace(b'"p/b@production"', b'"<img>"'),
+    ):
         with pytest.raises(InvalidDiffError):
-            parse_diff(wrong)
+            parse_diff(invalid)
     deep = b"[" * 500 + b"]" * 500
     with pytest.raises(InvalidDiffError):
         parse_diff(data.replace(b'"old": "org"', b'"old": ' + deep))
@@ -285,7 +304,7 @@ def test_a_saved_diff_is_what_it_says_or_nothing() -> None:
 def test_a_recipient_that_has_not_the_form_of_a_public_key_is_not_shown() -> None:
     private = "AGE-SECRET-KEY-1THISISNOKEYOFANYBODYBUTSOMEBODYMAYPASTEONE"
     files = apply_edits({SECRETS: {"token": "x"}})
-    found = compare(files, {**files, SECRETS: files[SECRETS].replace(RECIPIENT, private)})
-    told = json_document(diff_data(found, ())).decode() + render_all_formats(found)
-    assert "a key of type age-plugin" in told
-    assert private not in told
+    difference = compare(files, {**files, SECRETS: files[SECRETS].replace(RECIPIENT, private)})
+    output = json_document(diff_data(difference, ())).decode() + render_all_formats(difference)
+    assert "a key of type age-plugin" in output
+    assert private not in output

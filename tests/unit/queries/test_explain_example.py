@@ -1,4 +1,4 @@
-"""The example company, explained: what explain points at is what produced the value, and its command line."""
+"""The example company, explained: each origin has the text that produced the value; and the command line."""
 
 import json
 import re
@@ -30,30 +30,33 @@ ID = "storefront/checkout/refund-clerk@production"
 
 @cache
 def bundles() -> Mapping[str, ExplainedBundle]:
-    """Every bundle of the example."""
+    """Return every bundle of the example."""
     run = Run(tree_request(DirectoryTree(ACME)))
     assert run.workspace
-    return {one.bundle.target.id: explain_bundle(run.workspace, one, run.recorded_inputs()) for one in run.results()}
+    return {
+        result.bundle.target.id: explain_bundle(run.workspace, result, run.recorded_inputs())
+        for result in run.results()
+    }
 
 
 @cache
 def written(path: str) -> dict[tuple[int, int], str]:
-    """The texts of all scalars of a file by line and column, as another reader of YAML has them."""
-    found: dict[tuple[int, int], str] = {}
+    """Return the texts of all scalars of a file by line and column, read by another YAML parser."""
+    texts: dict[tuple[int, int], str] = {}
     agenda = [yaml.compose((ACME / path).read_text(encoding="utf-8"))]
     while agenda:
         node = agenda.pop()
         if isinstance(node, yaml.ScalarNode):
-            found[node.start_mark.line + 1, node.start_mark.column + 1] = node.value
+            texts[node.start_mark.line + 1, node.start_mark.column + 1] = node.value
         elif isinstance(node, yaml.MappingNode):
             agenda += [part for pair in node.value for part in pair]
         elif isinstance(node, yaml.SequenceNode):
             agenda += node.value
-    return found
+    return texts
 
 
 def read_back(origin: ValueOrigin) -> str:
-    """What stands at a place."""
+    """Return the text at an origin."""
     assert origin.span
     return written(origin.path)[origin.span.line, origin.span.column]
 
@@ -71,36 +74,48 @@ def test_the_winner_of_every_scalar_is_the_text_that_produced_it(id: str) -> Non
     bundle = bundles()[id]
     paths: list[tuple[KeyPath, Any]] = [(("model_id",), bundle.data["model_id"])]
     paths += [
-        each for section in SECTIONS if bundle.data[section] for each in scalars(bundle.data[section], (section,))
+        scalar for section in SECTIONS if bundle.data[section] for scalar in scalars(bundle.data[section], (section,))
     ]
     assert len(paths) > 20
     for path, value in paths:
-        told = explain(bundle, format_path(path))
-        assert (told.summary.key, told.summary.value) == (format_path(path), value)
-        (winner,) = (rung for rung in told.layer_entries if rung.is_winner)
-        assert winner.origin == told.summary.origin
+        provenance = explain(bundle, format_path(path))
+        assert (provenance.summary.key, provenance.summary.value) == (format_path(path), value)
+        (winner,) = (entry for entry in provenance.layer_entries if entry.is_winner)
+        assert winner.origin == provenance.summary.origin
         text = read_back(winner.origin)
-        if told.secret:
+        if provenance.secret:
             assert winner.key == format_path(("secrets", path[1]))
             assert winner.written
             assert text == winner.written.value
-            assert read_back(told.secret.origin).startswith("ENC[")
-        elif told.summary.expression:
-            assert text == told.summary.expression
-            assert all(source.origin for source in told.sources if source.value is not None)
+            assert read_back(provenance.secret.origin).startswith("ENC[")
+        elif provenance.summary.expression:
+            assert text == provenance.summary.expression
+            assert all(source.origin for source in provenance.sources if source.value is not None)
         else:
             assert text == (value if isinstance(value, str) else json.dumps(value))
 
 
 def test_there_are_values_of_every_kind() -> None:
-    """Otherwise the test above would say less than it seems to."""
-    data = [bundle.data for bundle in bundles().values()]
-    found = {path[:1] for each in data for name in SECTIONS if each[name] for path, _ in scalars(each[name], (name,))}
-    assert found == {(name,) for name in SECTIONS}
-    paths = [path for each in data for name in SECTIONS if each[name] for path, _ in scalars(each[name], (name,))]
+    """The test above covers every section."""
+    all_data = [bundle.data for bundle in bundles().values()]
+    sections = {
+        path[:1]
+        for bundle_data in all_data
+        for name in SECTIONS
+        if bundle_data[name]
+        for path, _ in scalars(bundle_data[name], (name,))
+    }
+    assert sections == {(name,) for name in SECTIONS}
+    paths = [
+        path
+        for bundle_data in all_data
+        for name in SECTIONS
+        if bundle_data[name]
+        for path, _ in scalars(bundle_data[name], (name,))
+    ]
     assert max(map(len, paths)) > 3
     assert any(step.isdigit() for path in paths for step in path)
-    assert any(each["secrets"] for each in data)
+    assert any(bundle_data["secrets"] for bundle_data in all_data)
 
 
 @pytest.mark.parametrize("id", bundles())
@@ -110,15 +125,15 @@ def test_the_winner_of_every_secret_is_the_ciphertext_in_its_file(id: str) -> No
     assert agenda
     while agenda:
         path, value = agenda.pop()
-        inside = child_values(value)
-        agenda += [((*path, name), inner) for name, inner in inside.items()]
-        if not inside:
-            told = trace_provenance(bundle, ValuePath("sealed", path), ExpressionCompiler())
-            (winner,) = (rung for rung in told.layer_entries if rung.is_winner)
-            assert winner.origin == told.summary.origin
+        children = child_values(value)
+        agenda += [((*path, name), inner) for name, inner in children.items()]
+        if not children:
+            provenance = trace_provenance(bundle, ValuePath("sealed", path), ExpressionCompiler())
+            (winner,) = (entry for entry in provenance.layer_entries if entry.is_winner)
+            assert winner.origin == provenance.summary.origin
             assert read_back(winner.origin).startswith("ENC[")
-            assert told.summary.value is None
-            assert told.summary.sensitive
+            assert provenance.summary.value is None
+            assert provenance.summary.sensitive
 
 
 @pytest.mark.parametrize("id", bundles())
@@ -134,7 +149,12 @@ def test_every_rung_stands_where_its_value_does(id: str) -> None:
 
 def test_every_ladder_fits_the_schema_and_holds_no_secret() -> None:
     bundle = bundles()[ID]
-    for name in (*bundle.data["env_vars"], *(each for each in SECTIONS if bundle.data[each]), "secrets", "model_id"):
+    for name in (
+        *bundle.data["env_vars"],
+        *(section for section in SECTIONS if bundle.data[section]),
+        "secrets",
+        "model_id",
+    ):
         data = explanation_data(ID, explain(bundle, name))
         assert Schemas().is_valid("output/explain", data), Schemas().find_faults("output/explain", data)
         assert not re.search(r"ENC\[", json.dumps(data))
