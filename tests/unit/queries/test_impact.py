@@ -1,4 +1,4 @@
-"""Which bundles a file feeds, and what becomes of each of its values."""
+"""The bundles that a file feeds, and the use of each of its values."""
 
 import pytest
 
@@ -31,11 +31,11 @@ FILES = {
 
 
 def ask(path: str, files: dict[str, str], secrets: dict[str, object] | None = None) -> Impact:
-    """What a file feeds in the small fleet with some other files."""
+    """Return the impact of a file in the small fleet, with some other files."""
     run = start_run(make_request(FILES | files | sealed_files(secrets or {})))
-    (found,) = impact(run, (path,))
+    (file_impact,) = impact(run, (path,))
     assert not run.error_monitor.has_errors(), run.outcome().findings
-    return found
+    return file_impact
 
 
 def environment(**sections: str) -> str:
@@ -90,18 +90,18 @@ def environment(**sections: str) -> str:
     ],
 )
 def test_a_file_feeds(path: str, files: dict[str, str], relation: str, bundles: tuple[str, ...]) -> None:
-    found = ask(path, files)
-    assert (found.relation, found.bundles) == (relation, tuple(sorted(bundles)))
+    file_impact = ask(path, files)
+    assert (file_impact.relation, file_impact.bundles) == (relation, tuple(sorted(bundles)))
 
 
-def told(found: Impact) -> dict[str, tuple[int, dict[str, int]]]:
-    """For each key, in how many bundles it counts, and what stands over it in how many."""
+def usages(file_impact: Impact) -> dict[str, tuple[int, dict[str, int]]]:
+    """Return for each key the number of bundles in which it is effective, and the number for each override."""
     return {
         key.key: (
             len(key.effective_in),
             {f"{span.path}:{span.line}": len(numbers) for span, numbers in key.shadowed_by.items()},
         )
-        for key in found.keys
+        for key in file_impact.keys
     }
 
 
@@ -115,7 +115,7 @@ def test_each_value_counts_or_is_shadowed() -> None:
             "config: null, ", ""
         ),
     }
-    assert told(ask(LIVE, files)) == {
+    assert usages(ask(LIVE, files)) == {
         "env_vars.A": (4, {f"{CART}:1": 2}),
         "env_vars.B": (4, {f"{CART}:1": 2}),
         "env_vars.C": (5, {f"{BOT}:1": 1}),
@@ -123,10 +123,10 @@ def test_each_value_counts_or_is_shadowed() -> None:
         "config.m.k": (4, {f"{CART}:1": 2}),
         "config.l": (6, {}),
     }
-    # A list above the environments' is below them.
-    assert told(ask(SHOP, files))["config.l"] == (0, {f"{LIVE}:2": 4})
-    assert told(ask(CART, files)) == {"env_vars.A": (2, {}), "env_vars.B": (2, {}), "config.m": (2, {})}
-    assert told(ask(BOT, files)) == {"env_vars.C": (1, {})}
+    # A list of the project is below those of the environments.
+    assert usages(ask(SHOP, files))["config.l"] == (0, {f"{LIVE}:2": 4})
+    assert usages(ask(CART, files)) == {"env_vars.A": (2, {}), "env_vars.B": (2, {}), "config.m": (2, {})}
+    assert usages(ask(BOT, files)) == {"env_vars.C": (1, {})}
 
 
 def test_lists_that_combine_all_count() -> None:
@@ -137,10 +137,14 @@ def test_lists_that_combine_all_count() -> None:
         CART: environment(config="{l: [2], k: [{name: a, size: 2}]}"),
         BOT: environment(config="{l: {$remove: [1]}}"),
     }
-    assert told(ask("organization.yaml", files)) == {"default_model": (6, {}), "config.l": (6, {}), "config.k": (6, {})}
-    assert told(ask(CART, files)) == {"config.l": (2, {}), "config.k": (2, {})}
-    # One that only removes has its say in what is left.
-    assert told(ask(BOT, files)) == {"config.l": (2, {})}
+    assert usages(ask("organization.yaml", files)) == {
+        "default_model": (6, {}),
+        "config.l": (6, {}),
+        "config.k": (6, {}),
+    }
+    assert usages(ask(CART, files)) == {"config.l": (2, {}), "config.k": (2, {})}
+    # A directive that only removes elements contributes to the result.
+    assert usages(ask(BOT, files)) == {"config.l": (2, {})}
 
 
 def test_a_secret_over_a_variable_shadows_it() -> None:
@@ -150,8 +154,8 @@ def test_a_secret_over_a_variable_shadows_it() -> None:
         CART: environment(secrets="[KEY]"),
         BOT: "environments: {staging: {" + environment(env_vars="{KEY: {$replace: plain}}") + "}}",
     }
-    assert told(ask(LIVE, files, secrets)) == {"env_vars.KEY": (4, {f"{CART}:1": 1, f"{BOT}:1": 1})}
-    assert told(ask(CART, files, secrets)) == {"secrets.KEY": (1, {f"{BOT}:1": 1})}
+    assert usages(ask(LIVE, files, secrets)) == {"env_vars.KEY": (4, {f"{CART}:1": 1, f"{BOT}:1": 1})}
+    assert usages(ask(CART, files, secrets)) == {"secrets.KEY": (1, {f"{BOT}:1": 1})}
 
 
 def test_a_secrets_file_feeds_those_that_read_it() -> None:
@@ -165,9 +169,9 @@ def test_a_secrets_file_feeds_those_that_read_it() -> None:
         + environment(env_vars="{URL: 'https://${{ secrets.b }}'}")
         + "}",
     }
-    found = ask("organization.secrets.yaml", files, secrets)
-    assert found.bundles == EVERY
-    assert told(found) == {
+    file_impact = ask("organization.secrets.yaml", files, secrets)
+    assert file_impact.bundles == EVERY
+    assert usages(file_impact) == {
         "secrets.a": (2, {"projects/shop/teams/cart/team.secrets.yaml:1": 2}),
         "secrets.b": (2, {}),
         "secrets.c": (0, {}),
@@ -183,13 +187,13 @@ def test_contracts_inputs_and_fields_count() -> None:
         + environment(env_vars="{A: '${{ project.key }}', B: '${{ inputs.I }}'}")
         + "}",
     }
-    assert told(ask("organization.yaml", files)) == {
+    assert usages(ask("organization.yaml", files)) == {
         "default_model": (6, {}),
         "variables.A": (3, {}),
         "variables.B": (2, {f"{SHOP}:1": 4}),
         "inputs.I": (4, {}),
     }
-    assert told(ask(SHOP, files))["key"] == (4, {})
+    assert usages(ask(SHOP, files))["key"] == (4, {})
 
 
 def test_who_names_a_file() -> None:
@@ -204,8 +208,8 @@ def test_who_names_a_file() -> None:
 def test_how_many_bundles_take_nothing() -> None:
     files = {LIVE: "{abstract: true, " + environment(env_vars="{A: x}") + "}", SHOP: "{key: SHOP}"}
     files[CART] = environment(env_vars="{A: y}")
-    found = ask(LIVE, files)
-    assert (len(found.bundles), found.unaffected_count) == (6, 2)
+    file_impact = ask(LIVE, files)
+    assert (len(file_impact.bundles), file_impact.unaffected_count) == (6, 2)
 
 
 def test_the_rules_of_sops_govern_the_nearest_secrets_files() -> None:
@@ -215,11 +219,13 @@ def test_the_rules_of_sops_govern_the_nearest_secrets_files() -> None:
         "projects/shop/.sops.yaml": f"creation_rules: [{{age: {ANA}}}]\n",
     }
     run = start_run(make_request(FILES | rules | sealed_files(secrets)))
-    found = impact(run, (".sops.yaml", "projects/shop/.sops.yaml"))
-    assert [[(path, f"{rule.path}:{rule.line}") for path, rule in one.governed_files] for one in found] == [
+    impacts = impact(run, (".sops.yaml", "projects/shop/.sops.yaml"))
+    assert [
+        [(path, f"{rule.path}:{rule.line}") for path, rule in file_impact.governed_files] for file_impact in impacts
+    ] == [
         [("organization.secrets.yaml", ".sops.yaml:3")],
         [("projects/shop/teams/cart/team.secrets.yaml", "projects/shop/.sops.yaml:1")],
     ]
-    text = render_impact(found[:1], run.ids, color=False, verbose=False)
+    text = render_impact(impacts[:1], run.ids, color=False, verbose=False)
     assert text.startswith("no bundle holds anything of .sops.yaml: it says for whom sops encrypts 1 secrets file\n")
     assert text.endswith("     3  organization.secrets.yaml\n")

@@ -1,4 +1,4 @@
-"""One key over all bundles, and two environments side by side."""
+"""One key in all bundles, and the comparison of two environments."""
 
 import pytest
 
@@ -32,26 +32,26 @@ def section(text: str) -> str:
 
 def ask(key: str, files: dict[str, str], secrets: dict[str, object] | None = None) -> Matrix:
     run = start_run(make_request(FILES | files | sealed_files(secrets or {})))
-    found = matrix(run, key)
+    answer = matrix(run, key)
     assert not run.error_monitor.has_errors(), run.outcome().findings
-    return found
+    return answer
 
 
-def rows(found: Matrix) -> list[tuple[object, tuple[str, ...], list[str]]]:
-    """The value of each row, its bundles, and its places."""
-    return [(row.value, row.bundles, [f"{span.path}:{span.line}" for span in row.origins]) for row in found.rows]
+def rows(answer: Matrix) -> list[tuple[object, tuple[str, ...], list[str]]]:
+    """Return the value of each row, its bundles, and its locations."""
+    return [(row.value, row.bundles, [f"{span.path}:{span.line}" for span in row.origins]) for row in answer.rows]
 
 
 def test_the_bundles_by_value() -> None:
     files = {PRODUCTION: section("{env_vars: {A: 1.10}}"), STAGING: section("{env_vars: {A: '1.10'}}")}
     files["projects/shop/agents/bot.yaml"] = "{environments: {staging: " + section("{env_vars: {A: x}}") + "}}"
-    found = ask("A", files)
-    assert found.key == "env_vars.A"
-    assert rows(found) == [
+    answer = ask("A", files)
+    assert answer.key == "env_vars.A"
+    assert rows(answer) == [
         ("1.10", (*IN_PRODUCTION, "shop/clerk@staging"), [f"{PRODUCTION}:1", f"{STAGING}:1"]),
         ("x", ("shop/bot@staging",), ["projects/shop/agents/bot.yaml:1"]),
     ]
-    assert found.missing == ()
+    assert answer.missing == ()
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_the_bundles_by_value() -> None:
 )
 def test_any_key_of_a_bundle(key: str, values: list[object], missing: int) -> None:
     text = "{config: {m: {k: 1}, l: [x], n: null, '\"': q}, working_dir: /w, integration_ids: [i]}"
-    found = ask(key, {PRODUCTION: section(text)})
-    assert ([row.value for row in found.rows], len(found.missing)) == (values, missing)
+    answer = ask(key, {PRODUCTION: section(text)})
+    assert ([row.value for row in answer.rows], len(answer.missing)) == (values, missing)
 
 
 @pytest.mark.parametrize(
@@ -105,16 +105,16 @@ def test_secrets_are_the_same_if_their_ciphertext_is() -> None:
     )
     secrets: dict[str, object] = {"organization": {"token": "x"}, "environments/staging": {"token": "y"}}
     for key in ("TOKEN", "URL", "COPY", "secrets.token"):
-        found = ask(key, {SHOP: "{key: SHOP, " + read[1:]}, secrets)
-        assert [(row.value, row.sensitive, row.bundles) for row in found.rows] == [
+        answer = ask(key, {SHOP: "{key: SHOP, " + read[1:]}, secrets)
+        assert [(row.value, row.sensitive, row.bundles) for row in answer.rows] == [
             (None, True, IN_PRODUCTION),
             (None, True, IN_STAGING),
         ]
-        text = render_matrix(found, color=False, verbose=True)
+        text = render_matrix(answer, color=False, verbose=True)
         assert "(secret)" in text
         assert "ENC[" not in text
         assert "environments/staging.secrets.yaml:1" in text
-    # What is injected is no secret.
+    # The reference that is injected is no secret.
     assert [row.value for row in ask("secrets.TOKEN", {SHOP: "{key: SHOP, " + read[1:]}, secrets).rows] == [
         {"path": "token", "source": "organization.secrets.yaml"},
         {"path": "token", "source": "environments/staging.secrets.yaml"},
@@ -122,22 +122,24 @@ def test_secrets_are_the_same_if_their_ciphertext_is() -> None:
 
 
 def test_what_looks_like_a_credential_is_not_shown() -> None:
-    found = ask("A", {PRODUCTION: section(f"{{env_vars: {{A: {TOKEN}}}}}")})
-    assert [(row.value, row.sensitive) for row in found.rows] == [(None, True)]
-    assert TOKEN not in render_matrix(found, color=False, verbose=True)
+    answer = ask("A", {PRODUCTION: section(f"{{env_vars: {{A: {TOKEN}}}}}")})
+    assert [(row.value, row.sensitive) for row in answer.rows] == [(None, True)]
+    assert TOKEN not in render_matrix(answer, color=False, verbose=True)
 
 
 def test_what_depends_on_an_input_is_unknown() -> None:
     read = section("{env_vars: {A: '${{ inputs.I }}'}}")
-    found = ask("A", {"organization.yaml": f"{ORGANIZATION}, inputs: {{I: {{}}}}, {read[1:]}"})
-    assert [(row.value, row.sensitive, row.unknown, len(row.bundles)) for row in found.rows] == [(None, False, True, 4)]
-    assert "(depends on an input)" in render_matrix(found, color=False, verbose=False)
+    answer = ask("A", {"organization.yaml": f"{ORGANIZATION}, inputs: {{I: {{}}}}, {read[1:]}"})
+    assert [(row.value, row.sensitive, row.unknown, len(row.bundles)) for row in answer.rows] == [
+        (None, False, True, 4)
+    ]
+    assert "(depends on an input)" in render_matrix(answer, color=False, verbose=False)
 
 
 def test_the_matrix_for_people() -> None:
     files = {f"projects/shop/agents/bot{n}.yaml": "{}" for n in range(4)}
-    found = ask("A", files | {PRODUCTION: section("{env_vars: {A: x}}")})
-    assert render_matrix(found, color=False, verbose=False) == (
+    answer = ask("A", files | {PRODUCTION: section("{env_vars: {A: x}}")})
+    assert render_matrix(answer, color=False, verbose=False) == (
         """env_vars.A has 1 value in 6 of 12 bundles
 
   6  "x"
@@ -148,35 +150,42 @@ def test_the_matrix_for_people() -> None:
      staging, 6 of 6: shop 6
 """
     )
-    assert "shop/bot3@staging" in render_matrix(found, color=False, verbose=True)
-    many = ask(
+    assert "shop/bot3@staging" in render_matrix(answer, color=False, verbose=True)
+    many_values = ask(
         "B",
         {SHOP: "{key: SHOP, " + section("{env_vars: {B: '${{ agent.name }}'}}")[1:]}
         | {f"projects/shop/agents/bot{n}.yaml": "{}" for n in range(50)},
     )
-    assert render_matrix(many, color=False, verbose=False).endswith("and 12 more values (-v lists them)\n")
+    assert render_matrix(many_values, color=False, verbose=False).endswith("and 12 more values (-v lists them)\n")
 
 
 # Parity.
 
 
-def compare(production: str, staging: str, others: dict[str, str] | None = None, *, selects: str = "**") -> Parity:
-    files = FILES | {PRODUCTION: section(production), STAGING: section(staging)} | (others or {})
+def compare(production: str, staging: str, other_files: dict[str, str] | None = None, *, selects: str = "**") -> Parity:
+    files = FILES | {PRODUCTION: section(production), STAGING: section(staging)} | (other_files or {})
     run = start_run(make_request(files | sealed_files({"organization": {"token": "x"}})))
-    found = parity(run, "staging", "production", compile_selector([selects]))
+    comparison = parity(run, "staging", "production", compile_selector([selects]))
     assert not run.error_monitor.has_errors(), run.outcome().findings
-    return found
+    return comparison
 
 
 def test_keys_that_one_environment_lacks() -> None:
-    found = compare("{env_vars: {A: x, B: x}}", "{env_vars: {B: y, C: x}, config: {m: {k: 1}}}")
-    assert [(one.key, one.present_in, one.absent_from, one.bundles) for one in found.missing_keys] == [
+    comparison = compare("{env_vars: {A: x, B: x}}", "{env_vars: {B: y, C: x}, config: {m: {k: 1}}}")
+    assert [
+        (missing.key, missing.present_in, missing.absent_from, missing.bundles) for missing in comparison.missing_keys
+    ] == [
         ("env_vars.A", "production", "staging", IN_STAGING),
         ("config.m.k", "staging", "production", IN_PRODUCTION),
         ("env_vars.C", "staging", "production", IN_PRODUCTION),
     ]
-    assert [f"{span.path}:{span.line}" for span in found.missing_keys[0].spans] == [f"{PRODUCTION}:1"]
-    assert (found.agent_count, found.has_differences, found.type_mismatches, found.unpaired_agents) == (2, True, (), ())
+    assert [f"{span.path}:{span.line}" for span in comparison.missing_keys[0].spans] == [f"{PRODUCTION}:1"]
+    assert (
+        comparison.agent_count,
+        comparison.has_differences,
+        comparison.type_mismatches,
+        comparison.unpaired_agents,
+    ) == (2, True, (), ())
 
 
 @pytest.mark.parametrize(
@@ -196,33 +205,36 @@ def test_keys_that_one_environment_lacks() -> None:
     ],
 )
 def test_values_of_another_type(production: str, staging: str, types: dict[str, tuple[str, str]]) -> None:
-    found = compare(production, staging, {"organization.yaml": f"{ORGANIZATION}, inputs: {{I: {{}}}}}}"})
-    assert {one.key: (one.types["production"], one.types["staging"]) for one in found.type_mismatches} == types
-    assert found.missing_keys == ()
-    for one in found.type_mismatches:
-        assert one.bundles == tuple(sorted((*IN_PRODUCTION, *IN_STAGING)))
-        assert {span.path for span in one.spans} == {PRODUCTION, STAGING}
+    comparison = compare(production, staging, {"organization.yaml": f"{ORGANIZATION}, inputs: {{I: {{}}}}}}"})
+    assert {
+        mismatch.key: (mismatch.types["production"], mismatch.types["staging"])
+        for mismatch in comparison.type_mismatches
+    } == types
+    assert comparison.missing_keys == ()
+    for mismatch in comparison.type_mismatches:
+        assert mismatch.bundles == tuple(sorted((*IN_PRODUCTION, *IN_STAGING)))
+        assert {span.path for span in mismatch.spans} == {PRODUCTION, STAGING}
 
 
 def test_an_empty_map_is_missing_only_where_there_is_none() -> None:
-    found = compare("{config: {a: {}}}", "{config: {a: {b: 1}}}")
-    assert [(one.key, one.absent_from) for one in found.missing_keys] == [("config.a.b", "production")]
-    assert [one.key for one in compare("{config: {a: {}}}", "{}").missing_keys] == ["config.a"]
+    comparison = compare("{config: {a: {}}}", "{config: {a: {b: 1}}}")
+    assert [(missing.key, missing.absent_from) for missing in comparison.missing_keys] == [("config.a.b", "production")]
+    assert [missing.key for missing in compare("{config: {a: {}}}", "{}").missing_keys] == ["config.a"]
 
 
 def test_what_a_contract_declares_for_one_is_no_difference() -> None:
     contract = f"{ORGANIZATION}, variables: {{A: {{environments: [production]}}, B: {{environments: [staging]}}}}}}"
-    found = compare("{env_vars: {A: x}}", "{}", {"organization.yaml": contract})
-    assert [(one.key, one.is_expected) for one in found.missing_keys] == [("env_vars.A", True)]
-    assert not found.has_differences
+    comparison = compare("{env_vars: {A: x}}", "{}", {"organization.yaml": contract})
+    assert [(missing.key, missing.is_expected) for missing in comparison.missing_keys] == [("env_vars.A", True)]
+    assert not comparison.has_differences
     assert compare("{env_vars: {B: x}}", "{}", {"organization.yaml": contract}).has_differences
 
 
 def test_agents_of_one_environment() -> None:
     files = {"projects/shop/agents/clerk.yaml": "{targets: [staging]}"}
-    found = compare("{}", "{}", files)
-    assert [tuple(one) for one in found.unpaired_agents] == [("shop/clerk", "staging", "production")]
-    assert (found.agent_count, found.has_differences) == (1, True)
+    comparison = compare("{}", "{}", files)
+    assert [tuple(unpaired) for unpaired in comparison.unpaired_agents] == [("shop/clerk", "staging", "production")]
+    assert (comparison.agent_count, comparison.has_differences) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -235,15 +247,15 @@ def test_agents_of_one_environment() -> None:
     ],
 )
 def test_selectors_choose_agents(selects: str, bundles: tuple[str, ...]) -> None:
-    found = compare("{env_vars: {A: x}}", "{}", selects=selects)
-    assert [one.bundles for one in found.missing_keys] == [bundles]
-    assert found.unpaired_agents == ()
+    comparison = compare("{env_vars: {A: x}}", "{}", selects=selects)
+    assert [missing.bundles for missing in comparison.missing_keys] == [bundles]
+    assert comparison.unpaired_agents == ()
 
 
 def test_parity_for_people() -> None:
     files = {"projects/shop/agents/clerk.yaml": "{targets: [staging]}"}
-    found = compare("{env_vars: {A: x}, config: {a: 1}}", "{config: {a: x}}", files)
-    assert render_parity(found, color=False, verbose=True) == (
+    comparison = compare("{env_vars: {A: x}, config: {a: 1}}", "{config: {a: x}}", files)
+    assert render_parity(comparison, color=False, verbose=True) == (
         """staging and production differ in 1 key, 1 type and 1 agent (1 agent compared)
 
 keys of production only
@@ -260,9 +272,9 @@ agents of staging only
   shop/clerk
 """
     )
-    same = compare("{}", "{}")
+    no_differences = compare("{}", "{}")
     assert (
-        render_parity(same, color=False, verbose=False)
+        render_parity(no_differences, color=False, verbose=False)
         == "staging and production differ in no key, type or agent (2 agents compared)\n"
     )
 
@@ -270,12 +282,12 @@ agents of staging only
 def test_a_variable_that_output_env_makes_is_found_by_its_name() -> None:
     flat = {"organization.yaml": f"{ORGANIZATION}, output: {{env: {{config: CFG_}}}}}}"}
     files = flat | {PRODUCTION: section("{config: {max-cpu: 4}}"), STAGING: section("{config: {max_cpu: 1}}")}
-    found = ask("CFG_MAX_CPU", files)
-    # The bundles have it at two places, so none of them is the key.
-    assert found.key == "env_vars.CFG_MAX_CPU"
-    assert rows(found) == [(4, IN_PRODUCTION, [f"{PRODUCTION}:1"]), (1, IN_STAGING, [f"{STAGING}:1"])]
-    found = ask("CFG_MAX_CPU", flat | {PRODUCTION: section("{config: {max-cpu: 4}}")})
-    assert (found.key, found.missing) == ("config.max-cpu", IN_STAGING)
+    answer = ask("CFG_MAX_CPU", files)
+    # The bundles have it at two different paths, so the reported key is the variable.
+    assert answer.key == "env_vars.CFG_MAX_CPU"
+    assert rows(answer) == [(4, IN_PRODUCTION, [f"{PRODUCTION}:1"]), (1, IN_STAGING, [f"{STAGING}:1"])]
+    answer = ask("CFG_MAX_CPU", flat | {PRODUCTION: section("{config: {max-cpu: 4}}")})
+    assert (answer.key, answer.missing) == ("config.max-cpu", IN_STAGING)
 
 
 def test_values_that_begin_alike_are_told_apart_and_places_once() -> None:

@@ -1,4 +1,4 @@
-"""What nothing makes use of: each kind where it is told, and close to it where it is not."""
+"""Unused parts of a tree: each kind of finding, and similar trees without it."""
 
 from datetime import date
 
@@ -9,7 +9,7 @@ from envtree.engine.run import Run
 from envtree.queries.fleet.unused import unused
 from tests.support.trees import ORGANIZATION, check, layers, make_request, sealed_files, start_run
 
-# Two levels of values over each other, in two environments.
+# Two layers of values, in two environments.
 FILES = {
     "organization.yaml": f"{ORGANIZATION}}}",
     "environments/production.yaml": "{}",
@@ -19,18 +19,18 @@ FILES = {
 }
 
 
-def told(files: dict[str, str]) -> list[str]:
-    """The findings of a tree without errors, as `code path:line:column key`."""
+def find_unused(files: dict[str, str]) -> list[str]:
+    """Return the findings of a tree without errors, as `code path:line:column key`."""
     run = start_run(make_request(files))
-    found = unused(run)
+    findings = unused(run)
     assert not run.error_monitor.has_errors(), run.outcome().findings
-    return [f"{one.code} {one.span} {one.key}".rstrip() for one, _, _ in found]
+    return [f"{diagnostic.code} {diagnostic.span} {diagnostic.key}".rstrip() for diagnostic, _, _ in findings]
 
 
-def values(*sections: str, organization: str = "", secrets: dict[int, object] | None = None) -> list[str]:
-    """The codes and keys for the sections of organization, project, team and agent."""
+def find_unused_values(*sections: str, organization: str = "", secrets: dict[int, object] | None = None) -> list[str]:
+    """Return the codes and keys for the sections of organization, project, team and agent."""
     files = layers(*sections, organization=organization, secrets=secrets)
-    return [" ".join(one.split()[::2]) for one in told(files)]
+    return [" ".join(finding.split()[::2]) for finding in find_unused(files)]
 
 
 def with_organization(text: str) -> dict[str, str]:
@@ -51,7 +51,7 @@ def with_organization(text: str) -> dict[str, str]:
         (("{config: {l: [1]}}", "{config: {l: [2]}}"), ["ET453 config.l"]),
         (("{config: {a: 1}}", "{config: {a: '${{ 1 + 1 }}'}}"), ["ET453 config.a"]),
         (("{working_dir: /a}", "{working_dir: /b}"), ["ET453 working_dir"]),
-        # What stands over it needs it, or it is there for more than its value.
+        # The override depends on the value, or the value has another effect.
         (("{env_vars: {A: x}}", "{env_vars: {A: {$value: y, $expect: exists}}}"), []),
         (("{config: {m: {k: 1}}}", "{config: {m: {$value: {k: 2}, $expect: exists}}}"), []),
         (("{env_vars: {A: {$value: x, $lock: true}}}", "{env_vars: {A: x}}"), []),
@@ -60,34 +60,34 @@ def with_organization(text: str) -> dict[str, str]:
         (("{config: {a: x}}", "{config: {a: null}}", "{config: {a: 2}}"), ["ET453 config.a"]),
         (("{integration_ids: [a]}", "{integration_ids: [b]}"), []),
         (("{config: {l: [1]}}", "{config: {l: {$append: [2]}}}"), []),
-        # Names that an alias repeats are written in one place for two.
+        # Names that an alias repeats are used in two places.
         (("{env_vars: {A: &a x, B: *a}}", "{env_vars: {A: y}}"), []),
-        # An override that repeats what is below is told by every check.
+        # An override that repeats a lower value is reported by every check.
         (("{env_vars: {A: x}}", "{env_vars: {A: x}}"), ["ET453 env_vars.A"]),
     ],
 )
 def test_a_value_that_is_shadowed_in_every_bundle(sections: tuple[str, ...], expected: list[str]) -> None:
-    assert values(*sections) == expected
+    assert find_unused_values(*sections) == expected
 
 
 @pytest.mark.parametrize("policy", ["append", "prepend", "union", "{by_key: name}"])
 def test_lists_that_combine_are_in_use(policy: str) -> None:
     sections = ("{config: {l: [{name: a}]}}", "{config: {l: [{name: a, size: 1}]}}")
-    assert values(*sections, organization=f"merge: {{config.l: {policy}}}") == []
+    assert find_unused_values(*sections, organization=f"merge: {{config.l: {policy}}}") == []
 
 
 def test_a_value_that_counts_in_one_bundle_is_in_use() -> None:
     files = with_organization("execution_environment: {env_vars: {A: x, B: x}}")
     files["environments/production.yaml"] = "{execution_environment: {env_vars: {A: y, B: y}}}"
     files["environments/staging.yaml"] = "{execution_environment: {env_vars: {A: y}}}"
-    assert [one.split()[2] for one in told(files)] == ["env_vars.A"]
+    assert [finding.split()[2] for finding in find_unused(files)] == ["env_vars.A"]
 
 
 def test_a_secret_and_a_variable_of_one_name() -> None:
     secrets: dict[int, object] = {0: {"A": "x", "B": "x"}}
-    assert values("{env_vars: {A: x}}", "{secrets: [A, B]}", secrets=secrets) == ["ET453 env_vars.A"]
-    plain = "{env_vars: {A: {$replace: x}, B: {$replace: x}}}"
-    assert values("{secrets: {A: A, B: A}}", "", plain, secrets={0: {"A": "x"}}) == [
+    assert find_unused_values("{env_vars: {A: x}}", "{secrets: [A, B]}", secrets=secrets) == ["ET453 env_vars.A"]
+    variables = "{env_vars: {A: {$replace: x}, B: {$replace: x}}}"
+    assert find_unused_values("{secrets: {A: A, B: A}}", "", variables, secrets={0: {"A": "x"}}) == [
         "ET453 secrets.A",
         "ET453 secrets.B",
     ]
@@ -96,12 +96,12 @@ def test_a_secret_and_a_variable_of_one_name() -> None:
 def test_a_secret_that_is_shadowed_in_every_bundle() -> None:
     read = "{secrets: {A: db.password}, env_vars: {B: '${{ secrets.token }}'}}"
     both: dict[int, object] = {0: {"db": {"password": "x"}, "token": "x"}, 3: {"db": {"password": "y"}}}
-    assert values(read, secrets=both) == ["ET652 secrets.db.password"]
-    # One that nobody reads is told by every check, too.
+    assert find_unused_values(read, secrets=both) == ["ET652 secrets.db.password"]
+    # A secret that nothing reads is reported by every check, too.
     loud = ORGANIZATION.replace(", ET651: 'off'", "") + "}"
-    assert told({**FILES, "organization.yaml": loud, **sealed_files({"organization": {"a": "x"}})})[0].startswith(
-        "ET651"
-    )
+    assert find_unused({**FILES, "organization.yaml": loud, **sealed_files({"organization": {"a": "x"}})})[
+        0
+    ].startswith("ET651")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_secret_that_is_shadowed_in_every_bundle() -> None:
     ],
 )
 def test_a_file_that_reaches_no_bundle(files: dict[str, str], expected: list[str]) -> None:
-    assert told({**FILES, **files}) == expected
+    assert find_unused({**FILES, **files}) == expected
 
 
 @pytest.mark.parametrize(
@@ -176,20 +176,20 @@ def test_a_file_that_reaches_no_bundle(files: dict[str, str], expected: list[str
     ],
 )
 def test_a_declaration_without_a_use(text: str, expected: list[str]) -> None:
-    assert [" ".join(one.split()[::2]) for one in told(with_organization(text))] == expected
+    assert [" ".join(finding.split()[::2]) for finding in find_unused(with_organization(text))] == expected
 
 
 def test_a_declaration_that_others_stand_over() -> None:
     files = with_organization("variables: {A: {enum: [x]}}, execution_environment: {env_vars: {A: x}}")
     files["projects/p/project.yaml"] = "{key: PP, variables: {A: {}}}"
-    (finding,) = told(files)
+    (finding,) = find_unused(files)
     assert finding.startswith("ET757 organization.yaml:")
 
 
 def test_a_declaration_for_an_environment_without_bundles() -> None:
     files = with_organization("variables: {A: {environments: [live]}}, execution_environment: {env_vars: {A: x}}")
     files |= {"environments/live.yaml": "{abstract: true}", "environments/staging.yaml": "{inherits: live}"}
-    (finding,) = told(files)
+    (finding,) = find_unused(files)
     assert finding.startswith("ET757 organization.yaml:")
 
 
@@ -211,18 +211,18 @@ def allowed(day: int) -> Run:
 
 def test_a_finding_is_allowed_in_its_place() -> None:
     assert unused(allowed(1)) == ()
-    assert [one.diagnostic.code for one in unused(allowed(2))] == ["ET453"]
+    assert [finding.diagnostic.code for finding in unused(allowed(2))] == ["ET453"]
 
 
 def test_check_looks_for_nothing_of_the_kind() -> None:
     files = {**FILES, "organization.yaml": ALLOWED, "skills/s.yaml": "# envtree: allow ET357: for later\n{type: shell}"}
     today = date(2026, 6, 1)
     assert check(files, today=today).codes == []
-    # Nothing is shadowed here; only who looks for it can tell.
-    assert [one.diagnostic.code for one in unused(start_run(make_request(files, today=today)))] == ["ET152"]
+    # Nothing is shadowed, so the suppression is unused; only `unused` checks for that.
+    assert [finding.diagnostic.code for finding in unused(start_run(make_request(files, today=today)))] == ["ET152"]
 
 
 def test_the_severity_is_the_organizations() -> None:
     lint = ", ".join(f"{code}: 'off'" for code in sorted(UNUSED_CODES))
     head = ORGANIZATION.removesuffix("}") + f", {lint}}}"
-    assert told({**FILES, "organization.yaml": f"{head}}}", "skills/s.yaml": "{type: shell}"}) == []
+    assert find_unused({**FILES, "organization.yaml": f"{head}}}", "skills/s.yaml": "{type: shell}"}) == []

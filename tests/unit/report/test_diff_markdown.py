@@ -1,4 +1,4 @@
-"""The comment on a pull request: what it says, how long it gets, and that words of files are never more than words."""
+"""The comment on a pull request: its content and its length; text of files is never Markdown."""
 
 import dataclasses
 import json
@@ -36,22 +36,34 @@ IDS = ("p/a@production", "p/b@production", "q/t/c@staging")
 NOTHING = Diff("main", "the working tree", "", "", (), (), (), 0, (), (), (), (), (), has_errors=False)
 
 
-def change(key: str = "A", old: Any = "x", new: Any = "y", **more: Any) -> ValueChange:
-    one = ValueChange("env_vars", key, "changed", old, new, "", "", False, False, IDS, (Cause("a.yaml", 1, "edited"),))
-    return one._replace(**more)
+def change(key: str = "A", old: Any = "x", new: Any = "y", **fields: Any) -> ValueChange:
+    value_change = ValueChange(
+        section="env_vars",
+        key=key,
+        kind="changed",
+        old=old,
+        new=new,
+        old_hidden="",
+        new_hidden="",
+        sensitive=False,
+        reencrypted=False,
+        bundles=IDS,
+        causes=(Cause("a.yaml", 1, "edited"),),
+    )
+    return value_change._replace(**fields)
 
 
-def replaced(**more: Any) -> Diff:
-    return dataclasses.replace(NOTHING, **more)
+def replaced(**fields: Any) -> Diff:
+    return dataclasses.replace(NOTHING, **fields)
 
 
 X, Y = "x" * 10, "y" * 10
 
-# What people read.
+# The content.
 
 
 def test_the_comment_says_the_most_important_first() -> None:
-    found = diff_after_edits(
+    difference = diff_after_edits(
         {
             ORG: ("    A: org\n    LEVEL: info\n", "    A: new\n    LEVEL: info\n    C: x\n"),
             AGENT: "execution_environment:\n  config:\n    nested: {two: 3}\n",
@@ -62,7 +74,7 @@ def test_the_comment_says_the_most_important_first() -> None:
         },
         {SECRETS: {"db": {"pw": "one"}, "kept": "x"}, TEAM: "execution_environment:\n  secrets: {S: db.pw}\n"},
     )
-    text = render_diff_markdown(found, ("p/b@production", "p/t/a@production"))
+    text = render_diff_markdown(difference, ("p/b@production", "p/t/a@production"))
     folded = text.index("<details>")
     assert (
         text[:folded]
@@ -144,19 +156,19 @@ def test_what_cannot_be_compared_is_said() -> None:
 
 
 def test_the_footer_says_how_to_see_the_same() -> None:
-    sha, other = "0123456789abcdef" * 2 + "01234567", "f" * 40
-    one = replaced(base_commit=sha)
-    assert render_diff_markdown(one).endswith(
+    base_sha, head_sha = "0123456789abcdef" * 2 + "01234567", "f" * 40
+    with_base = replaced(base_commit=base_sha)
+    assert render_diff_markdown(with_base).endswith(
         "<sub>Compared `main` at `0123456789ab` with `the working tree`, without a key; "
         "`envtree diff 0123456789ab` shows the same on your machine.</sub>\n"
     )
-    both = replaced(base=sha, base_commit=sha, head="topic", head_commit=other)
-    assert f"Compared `{sha}` with `topic` at `ffffffffffff`" in render_diff_markdown(both)
-    assert "`envtree diff 0123456789ab ffffffffffff`" in render_diff_markdown(both)
+    with_both = replaced(base=base_sha, base_commit=base_sha, head="topic", head_commit=head_sha)
+    assert f"Compared `{base_sha}` with `topic` at `ffffffffffff`" in render_diff_markdown(with_both)
+    assert "`envtree diff 0123456789ab ffffffffffff`" in render_diff_markdown(with_both)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "expected"),
     [
         (1, 2, "`1` → `2`"),
         ("a", None, '`"a"` → `null`'),
@@ -170,9 +182,9 @@ def test_the_footer_says_how_to_see_the_same() -> None:
         ("a,b," + X * 7, "a," + X * 7, "-`…b,…`"),
     ],
 )  # fmt: skip
-def test_values_are_told_by_what_differs(old: Any, new: Any, said: str) -> None:
+def test_values_are_told_by_what_differs(old: Any, new: Any, expected: str) -> None:
     text = render_diff_markdown(replaced(changes=(change(old=old, new=new),), environments=("production", "staging")))
-    assert f"  - **~** `env_vars.A`: {said}\n" in text
+    assert f"  - **~** `env_vars.A`: {expected}\n" in text
 
 
 def test_a_table_of_many_is_cut() -> None:
@@ -184,7 +196,7 @@ def test_a_table_of_many_is_cut() -> None:
     assert "<sub>`~` changed, 28 more projects not shown, 4 more environments not shown</sub>" in text
 
 
-# How long it gets.
+# The length.
 
 
 def test_a_huge_diff_stays_inside_the_limit() -> None:
@@ -205,7 +217,7 @@ def test_a_huge_diff_stays_inside_the_limit() -> None:
 def test_every_part_has_its_share(limit: int) -> None:
     some, word = range(1_000), "wörd " * 30
     ids = tuple(f"project-{n % 50}/agent-{n}@production" for n in some)
-    found = replaced(
+    difference = replaced(
         environments=("production",),
         changes=tuple(change(f"K{n}", bundles=(ids[n],), causes=(Cause(f"{n}.yaml", 1, "edited"),)) for n in some),
         bundles=tuple(BundleChange(f"new/agent-{n}@production", "added", ()) for n in some),
@@ -217,20 +229,20 @@ def test_every_part_has_its_share(limit: int) -> None:
         new_findings=tuple(finding(f"{word}{n}") for n in some),
         removed_findings=tuple(finding(f"{word}{n}") for n in some),
     )
-    text = render_diff_markdown(found, ids, limit)
+    text = render_diff_markdown(difference, ids, limit)
     assert len(text.encode()) < limit
     assert_balanced(text)
     assert limit < MAX_BYTES or text.count(" more\n") > 5
 
 
 def assert_balanced(text: str) -> None:
-    """Whether nothing was cut in the middle."""
+    """Assert that nothing was cut in the middle."""
     assert text.count("<details>") == text.count("</details>")
     assert text.count("```") % 2 == 0
     assert text.endswith("</sub>\n")
 
 
-# Words of files.
+# Text of files.
 
 
 def finding(message: str) -> Finding:
@@ -238,12 +250,12 @@ def finding(message: str) -> Finding:
 
 
 def full_of(word: str) -> Diff:
-    """A diff with a word in all places where words can be."""
+    """Return a diff with a text of a file wherever there can be one."""
     text = word.encode("utf-8", "replace").decode()
     values = [(text, "x"), ([text], ["x"]), ([{"name": text, "x": text}], [{"name": text, "x": 1}])]
-    places = tuple(Cause(f"{word}.yaml", line, "edited") for line in (1, 2))
-    told = tuple(
-        change(f"{word}{n}", old, new, section=section, causes=places[: 1 + n % 2])
+    causes = tuple(Cause(f"{word}.yaml", line, "edited") for line in (1, 2))
+    changes = tuple(
+        change(f"{word}{n}", old, new, section=section, causes=causes[: 1 + n % 2])
         for n, (old, new) in enumerate(values)
         for section in ("config", "env_vars")
     )
@@ -252,8 +264,8 @@ def full_of(word: str) -> Diff:
         base=word,
         head=word,
         environments=("production", "staging"),
-        changes=(*told, change(word, old, new, section="secrets", causes=(Cause(f"{word}.yaml", 3, "edited"),))),
-        bundles=(BundleChange("p/new@production", "added", places),),
+        changes=(*changes, change(word, old, new, section="secrets", causes=(Cause(f"{word}.yaml", 3, "edited"),))),
+        bundles=(BundleChange("p/new@production", "added", causes),),
         secrets=(
             SecretsFileChange(
                 f"{word}.secrets.yaml",
@@ -270,7 +282,7 @@ def full_of(word: str) -> Diff:
 
 
 def shape(text: str) -> list[tuple[str, str]]:
-    """The tokens of a text, without what stands in code spans and in the drawing."""
+    """Return the tokens of a text, without the contents of code spans and of the graph."""
     hidden = ("inline", "code_inline", "fence")
     return [(token.type, "" if token.type in hidden else token.content) for token in tokens(text)]
 
@@ -288,11 +300,13 @@ def test_t74_the_words_of_files_stand_in_code_spans_only(first: int) -> None:
     }  # fmt: skip
     for word in LISTED[first : first + 60]:
         text = render_diff_markdown(full_of(word))
-        # Whatever the words are, nothing but the insides of code spans and of the drawing differs.
+        # Only the contents of code spans and of the graph depend on the text.
         assert shape(text) == tame, word
         assert all(line.isprintable() for line in text.split("\n"))
         drawings = [token.content for token in tokens(text) if token.type == "fence"]
-        assert all(re.fullmatch(r"flowchart LR\n(  n\d+(.+\"[^\"`<>]*\".+| --> n\d+)\n)+", one) for one in drawings)
+        assert all(
+            re.fullmatch(r"flowchart LR\n(  n\d+(.+\"[^\"`<>]*\".+| --> n\d+)\n)+", drawing) for drawing in drawings
+        )
 
 
 def test_the_words_of_files_are_printable_in_a_terminal() -> None:

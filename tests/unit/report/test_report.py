@@ -1,4 +1,4 @@
-"""Reporters: what people, programs and GitHub are told, and that no text of a file can tell them anything else."""
+"""Reports for people, programs and GitHub; no text of a file can be taken for a part of them."""
 
 import json as stdlib_json
 import re
@@ -23,7 +23,7 @@ FINDING = Finding(
     Severity.ERROR,
     ("a/b@c", "a/d@c"),
 )
-# What terminals and CI runners obey, and what they do not show: a few of the many naughty strings.
+# Control sequences of terminals and CI runners, and invisible characters: a few of the many naughty strings.
 NAUGHTY = [
     "\x1b[2J",
     "\x1b]8;;http://x\x07link\x1b]8;;\x07",
@@ -51,8 +51,8 @@ def lines(path: str) -> Sequence[str]:
     return {"environments/production.yaml": ["env_vars:", "  LOG_LEVEL: debug"]}.get(path, ())
 
 
-def finding(words: str, span: Span = PLACE, severity: Severity = Severity.ERROR) -> Finding:
-    return Finding(Diagnostic(span, "ET402", words, words, (RelatedSpan(span, words),)), severity, ())
+def finding(text: str, span: Span = PLACE, severity: Severity = Severity.ERROR) -> Finding:
+    return Finding(Diagnostic(span, "ET402", text, text, (RelatedSpan(span, text),)), severity, ())
 
 
 def test_people_see_the_place_the_sentence_the_line_and_what_to_do() -> None:
@@ -71,8 +71,8 @@ def test_one_bundle_is_named() -> None:
 
 
 def test_a_finding_about_a_file_as_such_has_no_excerpt() -> None:
-    place = file_span("environments/production.yaml")
-    assert render_text([finding("x", place)], lines, color=False).splitlines()[1] == f"  {place}: x"
+    span = file_span("environments/production.yaml")
+    assert render_text([finding("x", span)], lines, color=False).splitlines()[1] == f"  {span}: x"
 
 
 @pytest.mark.parametrize("line", [3, 99])
@@ -100,42 +100,42 @@ def test_colour_is_only_added() -> None:
     ],
 )
 def test_the_caret_stands_under_the_token(line: str, span: tuple[int, int, int, int], carets: str) -> None:
-    found = build_excerpt(line, Span("x", *span))
-    assert found.blanks + found.carets == carets
+    excerpt = build_excerpt(line, Span("x", *span))
+    assert excerpt.blanks + excerpt.carets == carets
 
 
 def test_a_long_line_is_cut_around_the_token() -> None:
-    found = build_excerpt("x" * 500 + "TOKEN" + "y" * 500, Span("x", 1, 501, 1, 506))
-    at = len(found.blanks)
-    assert found.line[at : at + 5] == "TOKEN"
-    assert len(found.carets) == 5
-    assert len(found.line) <= 102
-    assert found.line[0] == found.line[-1] == "…"
+    excerpt = build_excerpt("x" * 500 + "TOKEN" + "y" * 500, Span("x", 1, 501, 1, 506))
+    start = len(excerpt.blanks)
+    assert excerpt.line[start : start + 5] == "TOKEN"
+    assert len(excerpt.carets) == 5
+    assert len(excerpt.line) <= 102
+    assert excerpt.line[0] == excerpt.line[-1] == "…"
 
 
-@pytest.mark.parametrize("words", NAUGHTY)
-def test_no_text_of_a_file_reaches_a_terminal_or_a_runner_as_a_command(words: str) -> None:
-    span = PLACE._replace(path=words, line=1)
-    told = render_text([finding(words, span)], lambda _: [words, words], color=False)
-    told += render_skipped_checks([SkippedCheck(span, "ET701", words)])
-    assert all(line.isprintable() for line in told.split("\n"))
-    assert not [line for line in told.split("\n") if V2_COMMAND.match(line) or V1_COMMAND.search(line)]
+@pytest.mark.parametrize("text", NAUGHTY)
+def test_no_text_of_a_file_reaches_a_terminal_or_a_runner_as_a_command(text: str) -> None:
+    span = PLACE._replace(path=text, line=1)
+    output = render_text([finding(text, span)], lambda _: [text, text], color=False)
+    output += render_skipped_checks([SkippedCheck(span, "ET701", text)])
+    assert all(line.isprintable() for line in output.split("\n"))
+    assert not [line for line in output.split("\n") if V2_COMMAND.match(line) or V1_COMMAND.search(line)]
 
 
-@pytest.mark.parametrize("words", NAUGHTY)
-def test_a_github_line_is_one_command_and_only_ours(words: str) -> None:
-    told = render_github([finding(words, PLACE._replace(path=words))], "")
-    assert told.count("\n") == 1
-    assert told.startswith("::error file=")
-    assert told[:-1].isprintable()
+@pytest.mark.parametrize("text", NAUGHTY)
+def test_a_github_line_is_one_command_and_only_ours(text: str) -> None:
+    output = render_github([finding(text, PLACE._replace(path=text))], "")
+    assert output.count("\n") == 1
+    assert output.startswith("::error file=")
+    assert output[:-1].isprintable()
 
 
-@pytest.mark.parametrize("words", NAUGHTY)
-def test_json_holds_any_text(words: str) -> None:
-    data = stdlib_json.loads(report_to_json(RunReport((finding(words, PLACE._replace(path=words)),))))
+@pytest.mark.parametrize("text", NAUGHTY)
+def test_json_holds_any_text(text: str) -> None:
+    data = stdlib_json.loads(report_to_json(RunReport((finding(text, PLACE._replace(path=text)),))))
     assert Schemas().is_valid("output/check", data)
-    if not words.startswith("\udc80"):
-        assert data["findings"][0]["message"] == words
+    if not text.startswith("\udc80"):
+        assert data["findings"][0]["message"] == text
 
 
 def test_json_has_everything() -> None:
@@ -179,8 +179,8 @@ def test_a_failure_has_no_place() -> None:
 
 
 def test_github_gets_paths_from_the_repository_and_escapes_what_separates() -> None:
-    told = render_github([finding("50% of a,b: c", PLACE._replace(path="a,b:c%.yaml"))], "trees/one/")
-    assert told == (
+    output = render_github([finding("50% of a,b: c", PLACE._replace(path="a,b:c%.yaml"))], "trees/one/")
+    assert output == (
         "::error file=trees/one/a%2Cb%3Ac%25.yaml,line=2,col=3,endLine=2,endColumn=12,title=envtree ET402"
         "::50%25 of a,b: c%0Ahint: 50%25 of a,b: c\n"
     )
@@ -191,17 +191,17 @@ def test_github_gets_an_end_column_only_on_one_line() -> None:
 
 
 def test_github_gets_ten_of_a_kind() -> None:
-    many = [finding(f"e{n}") for n in range(12)] + [finding(f"w{n}", severity=Severity.WARNING) for n in range(11)]
-    told = render_github([*many, finding("i", severity=Severity.INFO)], "").splitlines()
-    assert [line.partition(" ")[0] for line in told] == [
+    findings = [finding(f"e{n}") for n in range(12)] + [finding(f"w{n}", severity=Severity.WARNING) for n in range(11)]
+    lines = render_github([*findings, finding("i", severity=Severity.INFO)], "").splitlines()
+    assert [line.partition(" ")[0] for line in lines] == [
         *["::error"] * 10,
         "and",
         *["::warning"] * 10,
         "and",
         "::notice",
     ]
-    assert told[10] == "and 2 more errors"
-    assert told[21] == "and 1 more warning"
+    assert lines[10] == "and 2 more errors"
+    assert lines[21] == "and 1 more warning"
 
 
 def test_github_gets_no_more_than_it_shows() -> None:
@@ -209,7 +209,7 @@ def test_github_gets_no_more_than_it_shows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("severities", "words"),
+    ("severities", "expected"),
     [
         ((), "no errors"),
         ((Severity.INFO,), "1 info"),
@@ -219,8 +219,8 @@ def test_github_gets_no_more_than_it_shows() -> None:
         ((Severity.ERROR, Severity.ERROR, Severity.WARNING), "2 errors, 1 warning"),
     ],
 )
-def test_the_tally(severities: tuple[Severity, ...], words: str) -> None:
-    assert count_summary(RunReport(tuple(finding("x", severity=severity) for severity in severities))) == words
+def test_the_tally(severities: tuple[Severity, ...], expected: str) -> None:
+    assert count_summary(RunReport(tuple(finding("x", severity=severity) for severity in severities))) == expected
 
 
 def test_a_remark_is_told_in_every_form() -> None:
@@ -239,9 +239,9 @@ def test_what_prints_is_left_alone() -> None:
     assert printable_lines("a::b\n  c\n") == "a::b\n  c\n"
 
 
-@pytest.mark.parametrize("words", NAUGHTY)
-def test_words_are_no_commands_line_by_line(words: str) -> None:
-    for told in (printable_lines(words), printable_lines(f"{words}\n{words}\n")):
-        assert all(line.isprintable() for line in told.split("\n"))
-        assert not [line for line in told.split("\n") if V2_COMMAND.match(line) or V1_COMMAND.search(line)]
-        assert printable_lines(told) == told
+@pytest.mark.parametrize("text", NAUGHTY)
+def test_words_are_no_commands_line_by_line(text: str) -> None:
+    for output in (printable_lines(text), printable_lines(f"{text}\n{text}\n")):
+        assert all(line.isprintable() for line in output.split("\n"))
+        assert not [line for line in output.split("\n") if V2_COMMAND.match(line) or V1_COMMAND.search(line)]
+        assert printable_lines(output) == output

@@ -1,4 +1,4 @@
-"""SARIF, JUnit and GitLab's code quality: what each adds, its limits, and any text inside them."""
+"""SARIF, JUnit and GitLab's code quality report: their contents, their limits, and any text inside them."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from envtree.diagnostics.summary import error_report
 from envtree.frontend.schemas import Schemas
 from envtree.model.diagnostic import Diagnostic, MachineError, RelatedSpan, Severity
 from envtree.model.span import Span
-from envtree.report import sarif as module
+from envtree.report import sarif
 from envtree.report.gitlab import render_gitlab
 from envtree.report.junit import render_junit
 from envtree.report.sarif import render_sarif
@@ -25,7 +25,7 @@ SEVERITIES = [Severity.ERROR, Severity.WARNING, Severity.INFO]
 
 
 def log(*findings: Finding, prefix: str = "") -> dict[str, Any]:
-    """The run of a log that is of the official schema."""
+    """Return the run of a log that fits the official schema."""
     data: dict[str, Any] = json.loads(render_sarif(findings, prefix))
     assert list(validator().iter_errors(data)) == []
     assert len(data["runs"]) == 1
@@ -34,14 +34,14 @@ def log(*findings: Finding, prefix: str = "") -> dict[str, Any]:
 
 
 def issues(*findings: Finding, prefix: str = "") -> list[Any]:
-    """A report for GitLab that is of our schema."""
+    """Return a report for GitLab that fits our schema."""
     data: list[Any] = json.loads(render_gitlab(findings, prefix))
     assert Schemas().is_valid("output/gitlab", data)
     return data
 
 
 def suites(*findings: Finding, prefix: str = "", strict: bool = False) -> list[Any]:
-    """The suites that a reader of JUnit's XML finds."""
+    """Return the suites that a reader of JUnit XML finds."""
     return list(JUnitXml.fromstring(render_junit(findings, prefix, strict=strict)))
 
 
@@ -52,8 +52,8 @@ def test_sarif_has_everything() -> None:
     run = log(FINDING)
     assert run["columnKind"] == "unicodeCodePoints"
     (result,) = run["results"]
-    mark = result.pop("partialFingerprints")["envtree/v1"]
-    assert len(mark) == 64
+    fingerprint = result.pop("partialFingerprints")["envtree/v1"]
+    assert len(fingerprint) == 64
     assert result == {
         "ruleId": "ET402",
         "ruleIndex": 0,
@@ -82,8 +82,8 @@ def test_sarif_has_everything() -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_a_rule_has_the_page_of_its_code(code: str) -> None:
-    one = FINDING._replace(diagnostic=FINDING.diagnostic._replace(code=code))
-    (rule,) = log(one)["tool"]["driver"]["rules"]
+    with_code = FINDING._replace(diagnostic=FINDING.diagnostic._replace(code=code))
+    (rule,) = log(with_code)["tool"]["driver"]["rules"]
     assert rule["id"] == code
     assert rule["shortDescription"]["text"] == CODES[code].title
     assert rule["fullDescription"]["text"] in " ".join(read_page(code).split())
@@ -105,17 +105,17 @@ def test_the_category_ends_in_a_slash() -> None:
 @pytest.mark.parametrize("path", ["a b#c?d%.yaml", "c:\\x", "://x", "日本/é.yaml", "\udcff.yaml", "a\nb"])
 def test_a_path_is_percent_encoded(path: str) -> None:
     (result,) = log(finding("x", PLACE._replace(path=path)), prefix="trees/one two/")["results"]
-    for place in (*result["locations"], *result["relatedLocations"]):
-        uri = place["physicalLocation"]["artifactLocation"]["uri"]
+    for location in (*result["locations"], *result["relatedLocations"]):
+        uri = location["physicalLocation"]["artifactLocation"]["uri"]
         assert uri.isascii()
         assert not set(uri) & set(' #?\\:\n"<>')
         assert unquote_to_bytes(uri) == f"trees/one two/{path}".encode("utf-8", "surrogateescape")
 
 
 def test_a_log_has_no_more_than_github_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MAX_RESULTS", 3)
-    many = [finding(f"{severity} {n}", severity=severity) for n in range(2) for severity in reversed(SEVERITIES)]
-    run = log(*many)
+    monkeypatch.setattr(sarif, "_MAX_RESULTS", 3)
+    findings = [finding(f"{severity} {n}", severity=severity) for n in range(2) for severity in reversed(SEVERITIES)]
+    run = log(*findings)
     assert [result["message"]["text"].split("\n")[0] for result in run["results"]] == [
         "warning 0",
         "error 0",
@@ -124,21 +124,21 @@ def test_a_log_has_no_more_than_github_takes(monkeypatch: pytest.MonkeyPatch) ->
     (invocation,) = run["invocations"]
     (notification,) = invocation["toolExecutionNotifications"]
     assert notification["message"]["text"] == "and 3 more findings, which a log for code scanning cannot hold"
-    assert "invocations" not in log(*many[:3])
+    assert "invocations" not in log(*findings[:3])
 
 
 def test_a_result_has_no_more_places_than_github_takes() -> None:
-    many = tuple(RelatedSpan(PLACE._replace(line=n + 1), "x") for n in range(1500))
-    one = FINDING._replace(diagnostic=FINDING.diagnostic._replace(related=many))
-    assert len(log(one)["results"][0]["relatedLocations"]) == 1000
+    related = tuple(RelatedSpan(PLACE._replace(line=n + 1), "x") for n in range(1500))
+    with_related = FINDING._replace(diagnostic=FINDING.diagnostic._replace(related=related))
+    assert len(log(with_related)["results"][0]["relatedLocations"]) == 1000
 
 
 def test_a_log_of_very_many_results_is_small_enough() -> None:
-    """GitHub takes ten megabytes, compressed."""
+    """GitHub accepts ten megabytes, compressed."""
     import gzip
 
-    many = [finding(f"'env_vars.VARIABLE_{n}' is locked", PLACE._replace(line=n + 1)) for n in range(25_000)]
-    assert len(gzip.compress(render_sarif(many, ""))) < 10_000_000
+    findings = [finding(f"'env_vars.VARIABLE_{n}' is locked", PLACE._replace(line=n + 1)) for n in range(25_000)]
+    assert len(gzip.compress(render_sarif(findings, ""))) < 10_000_000
 
 
 def test_words_of_a_file_are_no_link() -> None:
@@ -152,30 +152,32 @@ def test_words_of_a_file_are_no_link() -> None:
 
 def test_a_fingerprint_is_made_of_code_file_key_and_words() -> None:
     diagnostic = FINDING.diagnostic
-    others = [
+    different = [
         diagnostic._replace(code="ET401"),
         diagnostic._replace(span=PLACE._replace(path="x.yaml")),
         diagnostic._replace(key="env_vars.X"),
         diagnostic._replace(message="x"),
     ]
-    found = [FINDING, *(FINDING._replace(diagnostic=other) for other in others)]
-    assert len({one["fingerprint"] for one in issues(*found)}) == 5
-    same = FINDING._replace(diagnostic=diagnostic._replace(span=PLACE._replace(line=99), hint="x", related=()))
-    assert issues(same)[0]["fingerprint"] == issues(FINDING)[0]["fingerprint"]
+    findings = [FINDING, *(FINDING._replace(diagnostic=different_diagnostic) for different_diagnostic in different)]
+    assert len({issue["fingerprint"] for issue in issues(*findings)}) == 5
+    moved = FINDING._replace(diagnostic=diagnostic._replace(span=PLACE._replace(line=99), hint="x", related=()))
+    assert issues(moved)[0]["fingerprint"] == issues(FINDING)[0]["fingerprint"]
 
 
 def test_findings_that_are_alike_are_told_apart() -> None:
-    marks = [one["fingerprint"] for one in issues(FINDING, FINDING, FINDING)]
-    assert len(set(marks)) == 3
-    assert [result["partialFingerprints"]["envtree/v1"] for result in log(FINDING, FINDING)["results"]] == marks[:2]
+    fingerprints = [issue["fingerprint"] for issue in issues(FINDING, FINDING, FINDING)]
+    assert len(set(fingerprints)) == 3
+    assert [result["partialFingerprints"]["envtree/v1"] for result in log(FINDING, FINDING)["results"]] == fingerprints[
+        :2
+    ]
 
 
 # JUnit.
 
 
 def test_junit_has_a_suite_for_each_file() -> None:
-    other = finding("x", Span("x.yaml", 3, 1, 3, 2), Severity.WARNING)
-    first, second = suites(FINDING, other, prefix="trees/one/")
+    warning = finding("x", Span("x.yaml", 3, 1, 3, 2), Severity.WARNING)
+    first, second = suites(FINDING, warning, prefix="trees/one/")
     assert (first.name, first.tests, first.failures) == ("trees/one/environments/production.yaml", 1, 1)
     assert (second.name, second.tests, second.failures) == ("trees/one/x.yaml", 1, 0)
     (case,) = first
@@ -213,34 +215,34 @@ def test_gitlab_has_everything() -> None:
         "severity": "major",
         "location": {"path": "trees/one/environments/production.yaml", "lines": {"begin": 2}},
     }
-    told = issues(*(finding("x", severity=severity) for severity in SEVERITIES))
-    assert [one["severity"] for one in told] == ["major", "minor", "info"]
+    reported = issues(*(finding("x", severity=severity) for severity in SEVERITIES))
+    assert [reported_issue["severity"] for reported_issue in reported] == ["major", "minor", "info"]
     assert issues() == []
 
 
-# All of them.
+# All formats.
 
 
-@pytest.mark.parametrize("words", NAUGHTY)
-def test_any_text_is_words(words: str) -> None:
-    one = finding(words, PLACE._replace(path=words))
-    (result,) = log(one)["results"]
-    (issue,) = issues(one)
-    (suite,) = suites(one)
+@pytest.mark.parametrize("text", NAUGHTY)
+def test_any_text_is_words(text: str) -> None:
+    hostile = finding(text, PLACE._replace(path=text))
+    (result,) = log(hostile)["results"]
+    (issue,) = issues(hostile)
+    (suite,) = suites(hostile)
     (case,) = suite
-    told = [*result["message"]["text"].split("\n"), issue["description"], issue["location"]["path"]]
-    told += [suite.name, case.name, case.result[0].message, *case.result[0].text.split("\n")]
-    assert all(text.isprintable() for text in told)
+    lines = [*result["message"]["text"].split("\n"), issue["description"], issue["location"]["path"]]
+    lines += [suite.name, case.name, case.result[0].message, *case.result[0].text.split("\n")]
+    assert all(line.isprintable() for line in lines)
 
 
 def test_a_run_that_was_stopped_is_told_at_the_root() -> None:
-    (one,) = error_report(MachineError("ET620", "sops is not installed", "install it")).findings
-    (result,) = log(one, prefix="trees/one/")["results"]
-    place = result["locations"][0]["physicalLocation"]
-    assert place["artifactLocation"]["uri"] == "trees/one/organization.yaml"
-    assert place["region"]["startLine"] == 1
-    assert issues(one)[0]["location"] == {"path": "organization.yaml", "lines": {"begin": 1}}
-    (suite,) = suites(one)
+    (finding,) = error_report(MachineError("ET620", "sops is not installed", "install it")).findings
+    (result,) = log(finding, prefix="trees/one/")["results"]
+    location = result["locations"][0]["physicalLocation"]
+    assert location["artifactLocation"]["uri"] == "trees/one/organization.yaml"
+    assert location["region"]["startLine"] == 1
+    assert issues(finding)[0]["location"] == {"path": "organization.yaml", "lines": {"begin": 1}}
+    (suite,) = suites(finding)
     assert (suite.name, suite.failures) == ("organization.yaml", 1)
 
 

@@ -1,4 +1,4 @@
-"""Drawings for other programs: Mermaid's own parser and Graphviz read back what was meant, whatever the labels say."""
+"""Graphs for other programs: Mermaid's own parser and Graphviz read back the intended graph, for any labels."""
 
 import json
 import re
@@ -84,47 +84,49 @@ HOSTILE = [
 WORDS = [*HOSTILE, *naughty()]
 
 
-def row(words: list[str]) -> Graph:
-    """A graph of one row, whose labels are the words."""
-    keys: list[NodeKey] = [("node", str(n)) for n in range(len(words))]
+def row(labels: list[str]) -> Graph:
+    """Return a graph of one row of labels."""
+    keys: list[NodeKey] = [("node", str(n)) for n in range(len(labels))]
     return Graph(
-        {key: GraphNode(word, "thing") for key, word in zip(keys, words, strict=True)},
+        {key: GraphNode(label, "thing") for key, label in zip(keys, labels, strict=True)},
         tuple(pairwise(keys)),
     )
 
 
 def understood(*texts: str) -> list[dict[str, Any]]:
-    """What Mermaid's parser makes of each text."""
+    """Return the result of Mermaid's parser for each text."""
     if not (CI / "node_modules/mermaid").exists():
         subprocess.run(["npm", "ci", "--silent", "--prefix", str(CI)], check=True)
-    done = subprocess.run(
+    completed = subprocess.run(
         ["node", str(CI / "mermaid.mjs")],
         input=json.dumps(texts).encode(),
         capture_output=True,
         timeout=120,
         check=True,
     )
-    answers: list[dict[str, Any]] = json.loads(done.stdout)
+    answers: list[dict[str, Any]] = json.loads(completed.stdout)
     assert [answer["error"] for answer in answers if "error" in answer] == []
     return answers
 
 
 def decoded(label: str) -> str:
-    """A label as it is drawn: Mermaid keeps characters that are written by number between marks until then."""
-    return re.sub(r"ﬂ°°(\d+)¶ß", lambda mark: chr(int(mark[1])), label)
+    """Return a label as it is drawn: until then, Mermaid keeps escaped characters in placeholders."""
+    return re.sub(r"ﬂ°°(\d+)¶ß", lambda match: chr(int(match[1])), label)
 
 
-def graphviz(text: str, form: str = "json") -> Any:
-    """What Graphviz makes of a text."""
+def graphviz(text: str, format: str = "json") -> Any:
+    """Return the output of Graphviz for a text."""
     program = shutil.which("dot")
     assert program, "install graphviz"
-    done = subprocess.run([program, f"-T{form}"], input=text.encode(), capture_output=True, timeout=120, check=True)
-    assert done.stderr == b""
-    return json.loads(done.stdout) if form == "json" else done.stdout.decode()
+    completed = subprocess.run(
+        [program, f"-T{format}"], input=text.encode(), capture_output=True, timeout=120, check=True
+    )
+    assert completed.stderr == b""
+    return json.loads(completed.stdout) if format == "json" else completed.stdout.decode()
 
 
 def drawn(text: str) -> list[str]:
-    """The texts that Graphviz puts into nodes, in order."""
+    """Return the texts that Graphviz draws into nodes, in order."""
     return [
         "".join(part["text"] for part in node["_ldraw_"] if part["op"] == "T") for node in graphviz(text)["objects"]
     ]
@@ -154,8 +156,8 @@ def test_t75_mermaid_reads_a_label_as_nothing_but_a_label() -> None:
         assert answer["groups"] == 0
         ids = [f"n{n + 1}" for n in range(len(words))]
         assert answer["arrows"] == [[*pair, ""] for pair in pairwise(ids)]
-        for word, id, (found, label, shape, more) in zip(words, ids, answer["nodes"], strict=True):
-            assert (found, shape, more) == (id, "square", False)
+        for word, id, (node_id, label, shape, extra) in zip(words, ids, answer["nodes"], strict=True):
+            assert (node_id, shape, extra) == (id, "square", False)
             expected = escape_unprintable(word).replace("ﬂ", "fl") or " "
             assert decoded(label) == expected or expected.startswith(decoded(label).removesuffix("…"))
         assert all(
@@ -224,9 +226,9 @@ def test_dot_of_the_example() -> None:
     nodes = [node for node in answer["objects"] if "label" in node]
     assert [node["label"] for node in nodes] == [node.label for node in graph.nodes.values()]
     assert len(answer["edges"]) == len(graph.edges)
-    # Agents stand in one rank, though some have no team.
-    places = {key: float(node["pos"].partition(",")[0]) for key, node in zip(graph.nodes, nodes, strict=True)}
-    kinds = [{places[key] for key, node in graph.nodes.items() if node.noun == noun} for noun in RANKED_NOUNS]
+    # Agents are drawn in one rank, although some have no team.
+    positions = {key: float(node["pos"].partition(",")[0]) for key, node in zip(graph.nodes, nodes, strict=True)}
+    kinds = [{positions[key] for key, node in graph.nodes.items() if node.noun == noun} for noun in RANKED_NOUNS]
     assert [len(kind) for kind in kinds] == [1, 1, 1, 1]
     assert sorted(kinds, key=min) == kinds
 
@@ -242,8 +244,8 @@ PRIVATE = {
 def test_environments_of_a_project_hang_below_it_and_what_they_inherit() -> None:
     graph = build_tree_graph(of(TREE | PRIVATE))
     labels = {key: node.label for key, node in graph.nodes.items()}
-    found = [(labels[start], labels[end]) for start, end in graph.edges if labels[end] in ("lab", "abstract bench")]
-    assert sorted(found) == [
+    edges = [(labels[start], labels[end]) for start, end in graph.edges if labels[end] in ("lab", "abstract bench")]
+    assert sorted(edges) == [
         ("abstract base", "lab"),
         ("abstract bench", "lab"),
         ("other OTHER", "lab"),
@@ -273,7 +275,7 @@ def test_the_command(tree: Path, envtree: RunCommand, form: str) -> None:
 
 
 def organization(*teams: tuple[int, int]) -> Graph:
-    """An organization of projects; each has so many teams of so many agents."""
+    """Return an organization of projects, each with a number of teams and of agents per team."""
     top: NodeKey = ("organization",)
     nodes, arrows = {top: GraphNode("acme", "organization")}, []
     for p, (count, agents) in enumerate(teams):
@@ -323,15 +325,15 @@ def test_bundles_below_the_same_layers_are_folded() -> None:
     arrows: list[tuple[NodeKey, NodeKey]] = [(("file",), ("a",)), (("file",), ("b",))]
     arrows += [(("a",), ("bundle", str(n))) for n in range(20)]
     arrows += [(("b",), ("bundle", str(n))) for n in range(10, 30)]
-    found = fold_graph(Graph(nodes, tuple(arrows)), 10, 500)
-    assert labels(found) == Counter({"base.yaml": 1, "a": 1, "b": 1, "10 bundles": 3})
-    assert len(found.edges) == 6
+    folded = fold_graph(Graph(nodes, tuple(arrows)), 10, 500)
+    assert labels(folded) == Counter({"base.yaml": 1, "a": 1, "b": 1, "10 bundles": 3})
+    assert len(folded.edges) == 6
     assert len(fold_graph(Graph(nodes, tuple(arrows)), 50, 40).edges) <= 40
 
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
-    """Any graph, circles included; no arrow is there twice, or leads back to where it begins."""
+    """Draw any graph, cycles included, without duplicate edges or self-loops."""
     count = draw(st.integers(1, 40))
     keys: list[NodeKey] = [(str(n),) for n in range(count)]
     nouns = st.sampled_from(["file", "layer", "bundle"])
@@ -343,15 +345,18 @@ def graphs(draw: st.DrawFn) -> Graph:
 
 @settings(deadline=None, max_examples=200)
 @given(graphs(), st.integers(3, 45), st.integers(6, 90))
-def test_folding_always_ends_and_loses_nobody(graph: Graph, nodes: int, arrows: int) -> None:
-    found = fold_graph(graph, nodes, arrows)
-    assert len(found.nodes) <= nodes
-    assert len(found.edges) <= arrows
-    assert {key for arrow in found.edges for key in arrow} <= found.nodes.keys() <= graph.nodes.keys()
+def test_folding_always_ends_and_loses_nobody(graph: Graph, nodes: int, edges: int) -> None:
+    folded = fold_graph(graph, nodes, edges)
+    assert len(folded.nodes) <= nodes
+    assert len(folded.edges) <= edges
+    assert {key for edge in folded.edges for key in edge} <= folded.nodes.keys() <= graph.nodes.keys()
     for noun in ("file", "layer", "bundle"):
-        mine = [sum(node.size for node in one.nodes.values() if node.noun == noun) for one in (graph, found)]
-        assert mine[0] == mine[1]
-    assert fold_graph(graph, nodes, arrows) == found
+        sizes = [
+            sum(node.size for node in drawn_graph.nodes.values() if node.noun == noun)
+            for drawn_graph in (graph, folded)
+        ]
+        assert sizes[0] == sizes[1]
+    assert fold_graph(graph, nodes, edges) == folded
 
 
 def test_a_large_tree_is_folded_for_mermaid_and_whole_for_graphviz() -> None:
@@ -367,5 +372,5 @@ def test_a_large_tree_is_folded_for_mermaid_and_whole_for_graphviz() -> None:
 def test_the_worst_names_stay_below_what_mermaid_draws() -> None:
     nodes: dict[NodeKey, GraphNode] = {(str(n),): GraphNode("\U0001f600" * 100, str(n)) for n in range(MAX_NODES)}
     keys = list(nodes)
-    arrows = tuple((one, other) for one in keys for other in keys[:3])[:500]
+    arrows = tuple((start, end) for start in keys for end in keys[:3])[:500]
     assert len(render_mermaid(Graph(nodes, arrows))) < 50_000

