@@ -129,7 +129,7 @@ def _root_side(runner: ProjectRunner) -> TreeSide:
         files=runner.root.files,
         files_with_errors=frozenset(),
         unread_files=frozenset(),
-        roster=EntityIndex(workspace),
+        entity_index=EntityIndex(workspace),
     )
 
 

@@ -135,7 +135,7 @@ class CauseTracer:
 
     def _entity_field_causes(self, pair: BundlePair, root: str, name: str) -> Iterator[Cause]:
         """Yield the causes in a field of an entity's file; the name comes from the file name, not from a field."""
-        base, head = (side.roster.entities_of(pair.head.bundle.target) for side in self._sides)
+        base, head = (side.entity_index.entities_of(pair.head.bundle.target) for side in self._sides)
         old, new = (entities.fields[root] or {} for entities in (base, head))
         if name != "name" and old.get(name) != new.get(name):
             yield from diff_documents(base.documents.get(root), head.documents.get(root), name)
@@ -273,5 +273,5 @@ def _value_comparison_key(data: object, path: KeyPath) -> bytes:
 
 
 def _environment_documents(side: TreeSide, pair: BundlePair) -> dict[str, Document]:
-    project = side.roster.entities_of(pair.head.bundle.target).project
+    project = side.entity_index.entities_of(pair.head.bundle.target).project
     return {name: environment.document for name, environment in project.environments.items()} if project else {}

@@ -46,7 +46,7 @@ def _has_error(side: TreeSide, id: str) -> bool:
 
 
 def _entity_documents(side: TreeSide, id: str) -> list[Document | None]:
-    documents = side.roster.entities_of(Target.parse(id)).documents
+    documents = side.entity_index.entities_of(Target.parse(id)).documents
     return [documents.get(name) for name in _ENTITY_PRECEDENCE]
 
 

@@ -23,7 +23,7 @@ class TreeSide(NamedTuple):
     files: Mapping[str, Resource]
     files_with_errors: frozenset[str]
     unread_files: frozenset[str]
-    roster: EntityIndex
+    entity_index: EntityIndex
 
     def document(self, path: str) -> Document | None:
         """Return a file of the tree, or None."""
@@ -45,7 +45,7 @@ def make_tree_side(run: Run) -> TreeSide:
         files=run.all_files,
         files_with_errors=files_with_errors,
         unread_files=unread_files,
-        roster=EntityIndex(run.workspace),
+        entity_index=EntityIndex(run.workspace),
     )
 
 

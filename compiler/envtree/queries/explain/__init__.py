@@ -66,7 +66,7 @@ def trace_provenance(bundle: ExplainedBundle, value_path: ValuePath, compiler: E
 
 def _find_output_variable(bundle: ExplainedBundle, key: str, value_path: ValuePath) -> OutputVariable | None:
     """Find the variable that `output.env` makes of a value, or the requested one if an expression yields several."""
-    organization, requested_name = bundle.owners.documents["organization"], key.removeprefix("env_vars.")
+    organization, requested_name = bundle.entities.documents["organization"], key.removeprefix("env_vars.")
     for name, path in bundle.variable_paths.items():
         pattern = get_field(organization, "output", "env", path[0])
         is_within = value_path.root == "sections" and path[: len(value_path.path)] == value_path.path

@@ -28,7 +28,7 @@ class ExplainedBundle(NamedTuple):
     for `explain`, the source of each variable that `output.env` makes of another section.
     """
 
-    owners: BundleEntities
+    entities: BundleEntities
     stack: Stack
     steps: tuple[MergedStack, ...]
     data: Mapping[str, Any]
@@ -91,14 +91,14 @@ class Explainer:
     """Makes explained bundles of a tree from the replays of their merges."""
 
     def __init__(self, workspace: Workspace, inputs: Mapping[str, str]) -> None:
-        self._roster = EntityIndex(workspace)
+        self._entity_index = EntityIndex(workspace)
         self._secret_names = SecretNames(workspace)
         self._inputs = inputs
 
     def explain_steps(self, bundle: Bundle, steps: MergeSteps) -> ExplainedBundle:
         """Return a bundle with its merge steps."""
         return ExplainedBundle(
-            owners=self._roster.entities_of(bundle.target),
+            entities=self._entity_index.entities_of(bundle.target),
             stack=steps[-1].stack,
             steps=steps,
             data=bundle_data(bundle, None),

@@ -90,7 +90,7 @@ def _summarize_source(bundle: ExplainedBundle, path: KeyPath, compiler: Expressi
 def _summarize_fact(bundle: ExplainedBundle, path: KeyPath) -> KeySummary:
     """Return the summary of an input, or of a field of an entity's file."""
     root, name = path[0], path[-1]
-    entities = bundle.owners
+    entities = bundle.entities
     if root == "inputs":
         organization = entities.documents["organization"]
         declared = get_field(organization, *path)

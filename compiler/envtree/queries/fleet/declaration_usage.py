@@ -75,7 +75,7 @@ class FactUsageIndex:
     """Indexes the fields and inputs in `files` that expressions read."""
 
     def __init__(self, workspace: Workspace, files: Container[str]) -> None:
-        self._roster = EntityIndex(workspace)
+        self._entity_index = EntityIndex(workspace)
         self._files = files
         self._compiler = ExpressionCompiler()
         self._usages: dict[tuple[str, str], Usage] = {}
@@ -83,7 +83,7 @@ class FactUsageIndex:
 
     def add(self, result: BundleResult) -> None:
         """Add a bundle."""
-        documents = self._roster.entities_of(result.bundle.target).documents
+        documents = self._entity_index.entities_of(result.bundle.target).documents
         for root, name in {read for text in _list_expressions(result) for read in self._list_fact_reads(text)}:
             document = documents.get("organization" if root == "inputs" else root)
             if document and document.path in self._files:

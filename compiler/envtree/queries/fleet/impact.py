@@ -151,8 +151,8 @@ def _mentioning_bundles(file: Resource, run: Run, workspace: Workspace) -> Itera
         mention.document.path for mention in find_mentions(file.location.kind, file.location.name, run.files.values())
     }
     bindings = resolve_bindings(file.document, workspace)
-    roster = EntityIndex(workspace)
+    entity_index = EntityIndex(workspace)
     for target in sorted(workspace_targets(workspace), key=lambda target: target.id):
-        documents = roster.entities_of(target).documents.values()
+        documents = entity_index.entities_of(target).documents.values()
         if is_bound(target, bindings) or any(document.path in naming_files for document in documents):
             yield target.id
