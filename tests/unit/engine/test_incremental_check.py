@@ -56,7 +56,7 @@ def check_incrementally(checker: IncrementalChecker, root: Path) -> object:
 
 @pytest.mark.parametrize("limit", [0, 5000])
 def test_random_edits(limit: int, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(incremental_check, "_HELD", limit)
+    monkeypatch.setattr(incremental_check, "_MAX_CACHED_DOCUMENTS", limit)
     checker, results = IncrementalChecker(), set[object]()
     for number in range(10):
         rng = random.Random(number)

@@ -19,7 +19,7 @@ from envtree.queries.snapshot import evict_stale_documents
 from envtree.sources.tree import Tree, digest_read_result
 
 # The number of parsed files in memory, about 30 kB each; those of the least recently used projects are dropped.
-_HELD = 5000
+_MAX_CACHED_DOCUMENTS = 5000
 
 # A value for each bundle id that differs between two versions of the bundle, such as a digest.
 BundleVersions = dict[str, object]
@@ -102,7 +102,7 @@ class IncrementalChecker:
         The caches that `load_documents` returned have been updated in place.
         """
         oldest = iter([project for project in self._document_caches if project])
-        while sum(map(len, self._document_caches.values())) > _HELD and (project := next(oldest, None)):
+        while sum(map(len, self._document_caches.values())) > _MAX_CACHED_DOCUMENTS and (project := next(oldest, None)):
             del self._document_caches[project]
 
     def forget(self, files: Mapping[str, str]) -> None:
