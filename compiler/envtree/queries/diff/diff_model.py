@@ -153,5 +153,5 @@ class Diff:
 def affected_bundles(changes: Iterable[ValueChange]) -> tuple[str, ...]:
     """Return the bundles that show any of the changes, sorted."""
     # Many changes share one list of thousands of bundles.
-    first, *others = {id(change.bundles): change.bundles for change in changes}.values() or [()]
-    return tuple(sorted({*first}.union(*others))) if others else first
+    first, *rest = {id(change.bundles): change.bundles for change in changes}.values() or [()]
+    return tuple(sorted({*first}.union(*rest))) if rest else first
