@@ -1,10 +1,10 @@
-"""The pages of the codes: what each means, an example that fails, and the corrected one."""
+"""One page per diagnostic code: its meaning, a failing example, and the corrected one."""
 
 from importlib.resources import files
 
 
 def read_page(code: str) -> str:
-    """The page of a code as Markdown; KeyError without one."""
+    """Return the page of a code as Markdown; raise KeyError if it has none."""
     file = files(__name__) / f"{code}.md"
     if not file.is_file():
         raise KeyError(code)
