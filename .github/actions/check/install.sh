@@ -3,13 +3,15 @@
 # pin by hash. The arguments `sops` and `kubiya` add the real sops and the libraries for the control plane.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+# The working directory is the checkout, which may be a stranger's: Python must not import from there.
+if ! python3 -I -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
   echo "::error title=envtree::envtree needs Python 3.11 or newer: put actions/setup-python before this step"
   exit 3
 fi
 folder=$(mktemp -d "$RUNNER_TEMP/envtree-program-XXXXXX")
-python3 -m venv "$folder"
-install() { "$folder/bin/python" -m pip --quiet --disable-pip-version-check --no-input install "$@"; }
+cd "$folder"
+python3 -I -m venv "$folder"
+install() { "$folder/bin/python" -I -m pip --quiet --disable-pip-version-check --no-input install "$@"; }
 pins=(-r "$here/requirements.txt")
 for extra in "$@"; do pins+=(-r "$here/requirements-$extra.txt"); done
 install --require-hashes --only-binary :all: "${pins[@]}"
