@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.github_runner import ACTIONS, REPOSITORY, ROOT, Api, serve_api
 from tests.support.github_workflow import ACTION_CHECKOUT, Job, base_environ, play_action, play_workflow
@@ -14,6 +15,7 @@ from tests.support.github_workflow import ACTION_CHECKOUT, Job, base_environ, pl
 EXAMPLES = sorted((ROOT / "examples" / "github").glob("*.yml"))
 # These ask the control plane; the session `control-plane` plays them.
 WITH_CONTROL_PLANE = {path for path in EXAMPLES if "KUBIYA_API_KEY" in path.read_text("utf-8")}
+GITLAB = ROOT / "examples" / "gitlab" / ".gitlab-ci.yml"
 ACME = ROOT / "examples" / "acme"
 MODULES = {
     *sys.stdlib_module_names,
@@ -190,6 +192,37 @@ def test_t57_no_action_runs_anything_of_the_tree(action: str, job: Job, canary: 
     job.checkout(job.workspace)
     given = {"report": str(report), "diff": str(report)} if action == "comment" else {}
     play_action(action, job, given)
+    assert_nothing_ran(canary)
+
+
+@pytest.mark.registry
+@pytest.mark.parametrize("name", ["envtree check", "envtree build"])
+def test_t57_no_job_of_gitlab_runs_anything_of_the_tree(name: str, job: Job, canary: Path, tmp_path: Path) -> None:
+    jobs = yaml.safe_load(GITLAB.read_text("utf-8"))
+    job.checkout(job.workspace)
+    # The image's Python: a virtual environment into which the job installs.
+    subprocess.run([sys.executable, "-I", "-m", "venv", str(tmp_path / "image")], check=True)
+    script = "\n".join([*jobs[".envtree"]["before_script"], *jobs[name]["script"]]).replace("/tmp", str(job.temp))
+    revision = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    environ = {
+        **job.environ,
+        **{key: value.replace("/tmp", str(job.temp)) for key, value in jobs[".envtree"]["variables"].items()},
+        **jobs[name].get("variables", {}),
+        "ENVTREE_REPOSITORY": str(ROOT),
+        "ENVTREE_REVISION": revision.stdout.strip(),
+        "PATH": f"{tmp_path / 'image/bin'}:{job.environ['PATH']}",
+        "SOPS_AGE_KEY_FILE": str(ACME / "age.key"),
+        "HOME": str(job.temp),
+    }
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script],
+        cwd=job.workspace,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     assert_nothing_ran(canary)
 
 

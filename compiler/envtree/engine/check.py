@@ -28,7 +28,8 @@ def check_results(run: Run, writers: Writers) -> Iterator[BundleResult]:
     """Yield the bundles of a run, after checking that each fits all formats and templates."""
     for result in run.results():
         if writers.formats or writers.templates or writers.settings.env_patterns:
-            report_format_problems(write_formats(result.bundle, run.keyless_mode, writers), result.resolved, run.diags)
+            format_result = write_formats(result.bundle, run.keyless_mode, writers)
+            report_format_problems(format_result, result.resolved, run.allowed_names, run.diags)
         yield result
     if run.workspace and run.desired is not None:
         organization = run.workspace.organization

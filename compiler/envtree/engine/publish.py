@@ -205,9 +205,8 @@ def _error_outcome(request: Request, formats: frozenset[str], mode: SecretsMode)
 
     def checked_results(run: Run) -> Iterator[BundleResult]:
         for result in run.results():
-            report_format_problems(
-                write_formats(result.bundle, run.keyless_mode, writers), result.resolved, run.format_diags
-            )
+            format_result = write_formats(result.bundle, run.keyless_mode, writers)
+            report_format_problems(format_result, result.resolved, run.allowed_names, run.format_diags)
             yield result
         run.diags.extend(run.format_diags)
 
@@ -292,14 +291,14 @@ def _emit_artifacts(
         if run.error_monitor.has_errors():
             # Nothing was decrypted for a tree with errors.
             format_result = write_formats(result.bundle, run.keyless_mode, writers)
-            report_format_problems(format_result, result.resolved, run.format_diags)
+            report_format_problems(format_result, result.resolved, run.allowed_names, run.format_diags)
             continue
         if destinations.secret:
             artifact, secret, format_result = emit_split(result.bundle, writers)
             secret_artifacts.append(secret)
         else:
             artifact, format_result = emit(result.bundle, destinations.primary.mode, writers)
-        report_format_problems(format_result, result.resolved, run.format_diags)
+        report_format_problems(format_result, result.resolved, run.allowed_names, run.format_diags)
         yield artifact._replace(files=(*artifact.files, *files)) if files else artifact
     run.diags.extend(run.format_diags)
 

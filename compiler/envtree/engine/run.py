@@ -22,11 +22,12 @@ from envtree.frontend.link import link, link_projects, link_root
 from envtree.frontend.read_files import SourceReader
 from envtree.model.artifact import Manifest, SecretsMode
 from envtree.model.batching import in_batches
-from envtree.model.diagnostic import Diagnostic, Diagnostics
+from envtree.model.diagnostic import Diagnostic, Diagnostics, Severity
 from envtree.model.inputs import collect_inputs
+from envtree.model.keypath import parse_path
 from envtree.model.layers import Stack
 from envtree.model.name_index import NameIndex
-from envtree.model.resolved import Bundle, ExternalValues, HiddenValue
+from envtree.model.resolved import Bundle, ExternalValues, HiddenValue, Resolved
 from envtree.model.resource import Resource, Resources
 from envtree.model.secrets_file import DecryptError, SecretsFile, flatten_leaves
 from envtree.model.selector import compile_selector
@@ -213,6 +214,17 @@ class Run:
         formats = frozenset(settings.formats) if formats is None else formats
         check_object_names(formats, self.workspace, self.is_selected, self.diags)
         return select_writers(formats, settings, self._request.tree, self.diags)
+
+    def allowed_names(self, resolved: Resolved) -> frozenset[str]:
+        """Return the reserved names for which ET751 is switched off: by `lint`, or by a comment at every occurrence."""
+        paths = {layer.path for layer in resolved.merged.stack.layers}
+        diags = (*self._root.diags, *self.diags) if self._root else self.diags
+        reserved = [diagnostic for diagnostic in diags if diagnostic.code == "ET751" and diagnostic.span.path in paths]
+        severity_of = self.severities.severity_of
+        refused = {
+            parse_path(diagnostic.key)[-1] for diagnostic in reserved if severity_of(diagnostic) is not Severity.OFF
+        }
+        return frozenset(parse_path(diagnostic.key)[-1] for diagnostic in reserved) - refused
 
     def template_digests(self) -> tuple[tuple[str, str], ...]:
         """Return the organization's templates by path, each with the SHA-256 of its source."""

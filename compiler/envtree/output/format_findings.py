@@ -20,6 +20,8 @@ from envtree.output.emit.formats.k8s import NAME_PARTS, object_name
 from envtree.output.emit.template import CompiledTemplate, TemplateFileError, compile_template
 from envtree.sources.tree import EntryType, ReadProblem, Tree
 
+AllowedNames = Callable[[Resolved], frozenset[str]]
+
 # `bundle.json` and templates are written separately, and whole-tree formats are not written per bundle.
 _FORMATS_WITHOUT_WRITER = WHOLE_TREE_FORMATS | {"bundle", "template"}
 
@@ -88,9 +90,18 @@ def template_digests(settings: OutputSettings, tree: Tree) -> tuple[tuple[str, s
     )
 
 
-def report_format_problems(format_result: FormatResult, resolved: Resolved, diags: Diagnostics) -> None:
-    """Report the problems and skipped checks of a bundle, each where its value was written."""
-    diags.extend(_to_diagnostic(problem, resolved) for problem in format_result.problems)
+def report_format_problems(
+    format_result: FormatResult, resolved: Resolved, allowed_names: AllowedNames, diags: Diagnostics
+) -> None:
+    """Report the problems and skipped checks of a bundle, each where its value was written.
+
+    `allowed_names` returns the reserved names that the tree allows in the bundle.
+    """
+    problems = format_result.problems
+    if any(problem.reserved_name for problem in problems):
+        allowed = allowed_names(resolved)
+        problems = tuple(problem for problem in problems if problem.reserved_name not in allowed)
+    diags.extend(_to_diagnostic(problem, resolved) for problem in problems)
     for unchecked in format_result.unchecked:
         diags.skip(_to_skipped_check(unchecked, resolved))
 

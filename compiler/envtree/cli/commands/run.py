@@ -13,8 +13,7 @@ from envtree.cli.support.options import usage_error
 from envtree.cli.support.session import open_tree
 from envtree.diagnostics.printable import printable
 from envtree.frontend.validate.reserved_names import unsafe_variable_reason
-from envtree.model.diagnostic import RefusedError, Severity
-from envtree.model.keypath import parse_path
+from envtree.model.diagnostic import RefusedError
 from envtree.model.secret_entries import NamedSecret
 from envtree.output.emit import collect_plaintexts
 from envtree.runner.launch import (
@@ -95,22 +94,8 @@ def _bundle_of_tree(bundle_run: BundleRun) -> _LaunchBundle:
     return _LaunchBundle(
         bundle_variables(bundle, bundle_run.run.select_writers()),
         collect_plaintexts(bundle),
-        _allowed_names(bundle_run),
+        bundle_run.run.allowed_names(bundle_run.result.resolved),
     )
-
-
-def _allowed_names(bundle_run: BundleRun) -> frozenset[str]:
-    """Return the reserved names for which ET751 is switched off: by `lint`, or by a comment at every occurrence."""
-    assert bundle_run.result
-    paths = {layer.path for layer in bundle_run.result.resolved.merged.stack.layers}
-    reserved = [
-        diagnostic
-        for diagnostic in bundle_run.run.diags
-        if diagnostic.code == "ET751" and diagnostic.span.path in paths
-    ]
-    severity_of = bundle_run.run.severities.severity_of
-    refused = {parse_path(diagnostic.key)[-1] for diagnostic in reserved if severity_of(diagnostic) is not Severity.OFF}
-    return frozenset(parse_path(diagnostic.key)[-1] for diagnostic in reserved) - refused
 
 
 def _bundle_of_folder(folder: Path, options: RunOptions) -> _LaunchBundle | None:

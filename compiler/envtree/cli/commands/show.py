@@ -60,5 +60,5 @@ def _render_format(bundle_run: BundleRun, options: ShowOptions) -> bytes | None:
     settings, diags = bundle_run.run.workspace.organization.output, bundle_run.run.diags
     written = write_formats(bundle, "plain" if options.reveal else None, Writers((options.form,), settings))
     first_new = len(diags)
-    report_format_problems(written, resolved, diags)
+    report_format_problems(written, resolved, bundle_run.run.allowed_names, diags)
     return None if bundle_run.run.severities.error_paths(diags.since(first_new)) else written.files[0][1]

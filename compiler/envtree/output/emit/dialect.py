@@ -66,7 +66,8 @@ class Dialect(NamedTuple):
 
     `rejection_reason` takes a name and its text and returns why the variable cannot be written, or "". `find_omitted`
     returns the variables that must not be left out. `starts_process` says whether the reader starts a process with the
-    variables: always (True), possibly (False) or never (None).
+    variables: always (True), possibly (False) or never (None); `is_read_by_shell` whether a shell reads the file or is
+    started with its variables.
     """
 
     file_writers: tuple[FileWriter, ...]
@@ -74,6 +75,7 @@ class Dialect(NamedTuple):
     find_omitted: Callable[[WriterInput], Iterable[OmittedVariable]] = lambda env: ()
     check_size: Callable[[WriterInput, tuple[bytes, ...]], Iterable[SizeLimit]] = lambda env, files: ()
     starts_process: bool | None = None
+    is_read_by_shell: bool = False
 
 
 def format_lines(env: WriterInput, format_line: Callable[[str, str], str], *, comments: bool = True) -> bytes:

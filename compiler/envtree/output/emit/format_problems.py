@@ -8,6 +8,7 @@ from envtree.model.span import Span
 from envtree.output.emit.bundle_variables import BundleVariables
 from envtree.output.emit.dialect import Dialect, SizeLimit, WriterInput
 from envtree.output.emit.formats import DIALECTS
+from envtree.output.emit.shell_names import is_acted_on
 
 # Limits of a Linux process: one variable (MAX_ARG_STRLEN, with its end), and all of them (a quarter of the stack).
 _MAX_VARIABLE_SIZE = 128 * 1024 - 1
@@ -20,7 +21,7 @@ _MAX_SUGGESTIONS = 3
 class FormatProblem(NamedTuple):
     """One problem: at a path of the bundle (empty for the whole bundle), or at a span of a template.
 
-    `related` is a second path, and the message for it.
+    `related` is a second path, and the message for it. A `reserved_name` is a name that the tree may allow.
     """
 
     path: KeyPath
@@ -29,6 +30,7 @@ class FormatProblem(NamedTuple):
     hint: str
     related: tuple[KeyPath, str] | None = None
     span: Span | None = None
+    reserved_name: str = ""
 
 
 def find_conflicts(bundle_variables: BundleVariables) -> Iterator[FormatProblem]:
@@ -62,6 +64,18 @@ def find_unwritable(
                 f"'{name}' cannot be written {why}",
                 _suggest_formats(name, text),
             )
+
+
+def find_reserved(
+    env: WriterInput, bundle_variables: BundleVariables, formats: Iterable[str]
+) -> Iterator[FormatProblem]:
+    """Report the variables on which a shell acts, if a shell reads one of the formats."""
+    shell_formats = [format for format in formats if DIALECTS[format].is_read_by_shell]
+    for name in (*env.texts, *env.references, *env.unknown_names) if shell_formats else ():
+        if is_acted_on(name):
+            message = f"'{name}' cannot be written in {_format_phrase(shell_formats)}: a shell itself acts on this name"
+            hint = "use another name, or allow ET751 where it is set"
+            yield FormatProblem(bundle_variables.path_of(name), "ET803", message, hint, reserved_name=name)
 
 
 def find_omitted(

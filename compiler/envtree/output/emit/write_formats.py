@@ -16,6 +16,7 @@ from envtree.output.emit.format_problems import (
     check_process_limits,
     find_conflicts,
     find_omitted,
+    find_reserved,
     find_size_problems,
     find_unwritable,
 )
@@ -88,12 +89,16 @@ def write_formats(
 def _write_checked_formats(
     env: WriterInput, bundle_variables: BundleVariables, formats: tuple[str, ...], mode: SecretsMode | None
 ) -> tuple[list[tuple[str, bytes]], list[FormatProblem]]:
-    """Return the files of the formats and the problems; no files if a variable does not fit one of them."""
+    """Return the files of the formats and the problems; no files if a variable does not fit one of them.
+
+    A reserved name is a problem and written: the tree may allow it.
+    """
     problems = [*find_conflicts(bundle_variables), *find_unwritable(env, bundle_variables, formats)]
     for format in formats if mode in _HIDDEN_REASONS else ():
         problems += find_omitted(env, bundle_variables, DIALECTS[format], format)
     if problems:
         return [], problems
+    reserved = list(find_reserved(env, bundle_variables, formats))
     files: dict[str, bytes] = {}
     limits: list[SizeLimit] = []
     for format in formats:
@@ -101,7 +106,7 @@ def _write_checked_formats(
         files |= format_files
         limits += DIALECTS[format].check_size(env, tuple(format_files.values()))
     limits += check_process_limits(env, formats)
-    return list(files.items()), list(find_size_problems(bundle_variables, limits))
+    return list(files.items()), [*reserved, *find_size_problems(bundle_variables, limits)]
 
 
 def write_format(format: str, env: WriterInput) -> dict[str, bytes]:

@@ -37,9 +37,13 @@ class UnsealedBundle(NamedTuple):
 
 
 def check_representable(format_result: FormatResult, bundle: Bundle) -> None:
-    """Raise RefusedError if the bundle cannot be represented in one of its formats."""
+    """Raise RefusedError if the bundle cannot be represented in one of its formats.
+
+    Its reserved names were allowed when it was compiled to the same formats.
+    """
     for problem in format_result.problems:
-        raise RefusedError(problem.code, f"{problem.message}, in bundle '{bundle.target.id}'", problem.hint)
+        if not problem.reserved_name:
+            raise RefusedError(problem.code, f"{problem.message}, in bundle '{bundle.target.id}'", problem.hint)
 
 
 def find_references(output: CompiledOutput) -> set[str]:

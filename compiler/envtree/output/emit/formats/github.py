@@ -65,5 +65,5 @@ def _check_size(env: WriterInput, _: tuple[bytes, ...]) -> Iterator[SizeLimit]:
         yield SizeLimit(False, message, "output fewer, or upload a file as an artifact")
 
 
-GITHUB_ENV = Dialect((write_variables, write_masks), _env_rejection_reason, starts_process=True)
+GITHUB_ENV = Dialect((write_variables, write_masks), _env_rejection_reason, starts_process=True, is_read_by_shell=True)
 GITHUB_OUTPUT = Dialect((write_variables, write_masks), _output_rejection_reason, check_size=_check_size)

@@ -42,4 +42,4 @@ def check_size(env: WriterInput, files: tuple[bytes, ...]) -> Iterator[SizeLimit
         yield SizeLimit(False, message, hint)
 
 
-DIALECT = Dialect((gitlab,), rejection_reason, check_size=check_size, starts_process=True)
+DIALECT = Dialect((gitlab,), rejection_reason, check_size=check_size, starts_process=True, is_read_by_shell=True)

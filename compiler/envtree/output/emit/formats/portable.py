@@ -25,4 +25,4 @@ def rejection_reason(name: str, text: str) -> str:
     return next((reason for check in _REJECTION_CHECKS if (reason := check(name, text))), "")
 
 
-DIALECT = Dialect((portable,), rejection_reason, starts_process=False)
+DIALECT = Dialect((portable,), rejection_reason, starts_process=False, is_read_by_shell=True)
