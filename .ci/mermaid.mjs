@@ -1,8 +1,8 @@
-// Mermaid's own parser, over a JSON list of texts on stdin: for each the nodes, arrows and whatever else it understood.
+// Parse a JSON list of diagrams from stdin with Mermaid's own parser; print the nodes, arrows, groups and settings of each as JSON.
 import { readFileSync } from "node:fs";
 import { JSDOM } from "jsdom";
 
-// It cleans labels with a library that needs a document.
+// Mermaid sanitises labels with a library that needs a DOM.
 globalThis.window = new JSDOM("").window;
 globalThis.document = window.document;
 const { default: mermaid } = await import("mermaid");
