@@ -1,4 +1,5 @@
-// A reader of YAML 1.2 that shares nothing with envtree's, over a JSON text a line on stdin: for each a line with its data.
+// Parse YAML 1.2 with a parser that shares no code with envtree's: each line of stdin is a text in JSON; print its data, or the reason of
+// a refusal, as a line of JSON.
 import { createInterface } from "node:readline";
 import { parseAllDocuments } from "yaml";
 
