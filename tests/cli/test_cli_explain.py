@@ -49,7 +49,7 @@ def test_exit_codes(
             assert (data["envtree"], data["id"]) == ("1", arguments[0])
 
 
-def test_the_ladder_for_people(tree: Path, envtree: RunCommand) -> None:
+def test_the_layers_as_text(tree: Path, envtree: RunCommand) -> None:
     write_files(tree, {BOT: "execution_environment:\n  env_vars: {LOG_LEVEL: debug, NAME: '${{ agent.name }}'}\n"})
     assert envtree("explain", BOT_ID, "LOG_LEVEL").out == (
         f"""env_vars.LOG_LEVEL of {BOT_ID}: "debug"

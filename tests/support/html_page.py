@@ -48,7 +48,7 @@ class PageCell(NamedTuple):
     """A cell of the matrix, with the layers behind its value."""
 
     value: Any
-    rungs: list[dict[str, Any]]
+    layer_entries: list[dict[str, Any]]
     lock: dict[str, Any] | None
     expression: str | None
     reads: list[str]
@@ -105,13 +105,13 @@ class Page:
         }
 
     def _cell(self, number: int) -> PageCell:
-        value, ladder = self.tables["cells"][number]
-        if ladder == -1:
+        value, provenance = self.tables["cells"][number]
+        if provenance == -1:
             return PageCell(self.value(value), [], None, None, [], None, [])
-        rungs, path, line, column, expression, reads, secret, keys = self.tables["ladders"][ladder]
+        layer_entries, path, line, column, expression, reads, secret, keys = self.tables["provenances"][provenance]
         return PageCell(
             self.value(value),
-            [self._rung(rung) for rung in rungs],
+            [self._layer_entry(entry) for entry in layer_entries],
             {"path": self.text(path), "line": line, "column": column} if path != -1 else None,
             self.text(expression),
             [self.text(read) or "" for read in reads],
@@ -119,8 +119,8 @@ class Page:
             [self.line(key) for key in keys],
         )
 
-    def _rung(self, number: int) -> dict[str, Any]:
-        layer, key, line, column, action, rule, type, value = self.tables["rungs"][number]
+    def _layer_entry(self, number: int) -> dict[str, Any]:
+        layer, key, line, column, action, rule, type, value = self.tables["layer_entries"][number]
         kind, scope, path, _ = self.tables["layers"][layer]
         return {
             "layer": kind,

@@ -4,9 +4,9 @@ import { readFileSync } from "node:fs";
 import { THEMES, WIDTHS, visit } from "./session.mjs";
 
 const CLERK = "storefront/checkout/refund-clerk@production";
-const LADDER = `at=${CLERK}&key=env_vars.DATABASE_URL`;
+const PROVENANCE = `at=${CLERK}&key=env_vars.DATABASE_URL`;
 const cell = (key, at) => `[role=gridcell][data-key="${key}"][data-at="${at}"]`;
-const rungs = (visit) => visit.texts("#panel .rung:not(.absent) .name");
+const layerNames = (visit) => visit.texts("#panel .layer-entry:not(.absent) .name");
 
 const scenes = {
   /** The provenance panel by mouse: the winner is bold, the loser is struck, and all layers are listed. */
@@ -14,14 +14,14 @@ const scenes = {
     await visit.open(`node=storefront/checkout/refund-clerk`);
     await visit.click(cell("env_vars.DB_USER", CLERK));
     assert.equal(await visit.text("#panel-title"), "env_vars.DB_USER");
-    assert.deepEqual(await rungs(visit), ["E environment live", "TE team-environment live"]);
-    assert.equal(await visit.text("#panel .rung strong code"), "checkout_rw");
-    assert.equal(await visit.text("#panel .rung s code"), "agents_ro");
+    assert.deepEqual(await layerNames(visit), ["E environment live", "TE team-environment live"]);
+    assert.equal(await visit.text("#panel .layer-entry strong code"), "checkout_rw");
+    assert.equal(await visit.text("#panel .layer-entry s code"), "agents_ro");
     assert.equal(
-      await visit.text("#panel .rung.set .place"),
+      await visit.text("#panel .layer-entry.set .place"),
       "projects/storefront/teams/checkout/environments/live.yaml:6:14",
     );
-    assert.equal((await visit.texts("#panel .rung")).length, 10);
+    assert.equal((await visit.texts("#panel .layer-entry")).length, 10);
     assert.deepEqual(await visit.hash(), {
       node: "storefront/checkout/refund-clerk",
       at: CLERK,
@@ -179,7 +179,7 @@ const scenes = {
 
   /** A link reopens the view that it was copied from. */
   async link(visit) {
-    await visit.open(`${LADDER}&text=URL&theme=dark`);
+    await visit.open(`${PROVENANCE}&text=URL&theme=dark`);
     assert.equal(await visit.text("#panel-title"), "env_vars.DATABASE_URL");
     assert.equal(
       await visit.ask((one) => Boolean(document.querySelector(`${one}.open`)), cell("env_vars.DATABASE_URL", CLERK)),
@@ -233,7 +233,7 @@ const scenes = {
       await visit.text("#panel .became"),
       /^changed since .\/beforewas checkoutadded environments\/production.yaml:\d+$/,
     );
-    assert.deepEqual(await rungs(visit), ["O organization", "E environment production"]);
+    assert.deepEqual(await layerNames(visit), ["O organization", "E environment production"]);
     await visit.open("node=storefront/shop-helper");
     assert.match(await visit.text("#grid .top em"), /^developmentnew$/);
     await inWords(visit);
@@ -310,7 +310,7 @@ const scenes = {
   async barriers(visit, argument) {
     const views = {
       plain: "",
-      ladder: LADDER,
+      provenance: PROVENANCE,
       findings: "view=findings",
       environments: "columns=environments",
       differences: "one=staging&other=production",

@@ -64,7 +64,7 @@ def is_written(name: str) -> bool:
 
 @pytest.mark.parametrize("interactive", [False, True], ids=["plain", "interactive"])
 @pytest.mark.parametrize("shell", SHELLS)
-def test_no_name_that_is_written_runs_a_program(shell: str, interactive: bool, tmp_path: Path) -> None:
+def test_t101_no_name_that_is_written_runs_a_program(shell: str, interactive: bool, tmp_path: Path) -> None:
     written = set(filter(is_written, names_of_shells()))
     assert {"HOME", "TZ", "LANG", "TERM"} & written
     canary = tmp_path / "canary"
@@ -77,7 +77,7 @@ RUN_BY_BASH = ("HISTCMD", "MAILCHECK", "OPTIND", "RANDOM", "SRANDOM", "PROMPT_CO
 
 
 @pytest.mark.parametrize("name", RUN_BY_BASH)
-def test_bash_runs_what_these_are_given(name: str, tmp_path: Path) -> None:
+def test_t101_bash_runs_what_these_are_given(name: str, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     play("bash", tmp_path, [name], f"a[$(touch {canary})]", interactive=True)
     assert canary.exists()
@@ -85,14 +85,14 @@ def test_bash_runs_what_these_are_given(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("interactive", [False, True], ids=["plain", "interactive"])
-def test_every_integer_of_bash_is_refused(interactive: bool) -> None:
+def test_t101_every_integer_of_bash_is_refused(interactive: bool) -> None:
     integers = set(re.findall(r"(?m)^declare -\w*i\w* (\w+)", listed("bash", interactive=interactive)))
     assert "BASHPID" in integers
     assert {name for name in integers if not computed_reason(name)} <= {"COMP_CWORD"}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_no_name_that_is_written_changes_a_file(shell: str, tmp_path: Path) -> None:
+def test_t101_no_name_that_is_written_changes_a_file(shell: str, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     for value in (str(precious), "0"):
         precious.write_text("keep\nme\n" * 1000)
@@ -101,7 +101,7 @@ def test_no_name_that_is_written_changes_a_file(shell: str, tmp_path: Path) -> N
         assert precious.read_text() == "keep\nme\n" * 1000
 
 
-def test_bash_empties_the_file_that_histfile_names(tmp_path: Path) -> None:
+def test_t101_bash_empties_the_file_that_histfile_names(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("keep me\n")
     (tmp_path / "env.sh").write_text(f"export HISTFILE={precious} HISTFILESIZE=0\n")
@@ -123,7 +123,7 @@ def codes(result: CheckResult, code: str) -> list[str]:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_names_on_which_a_shell_acts_are_refused_unless_they_are_allowed(format: str) -> None:
+def test_t101_names_on_which_a_shell_acts_are_refused_unless_they_are_allowed(format: str) -> None:
     variables = "".join(f"\n{name}: x # envtree: allow ET751: the image needs it" for name in NAMES)
     organization = f"output: {{formats: [{format}]}}"
     for text, refused in ((variables.replace("# envtree", "# not envtree"), sorted(NAMES)), (variables, [])):

@@ -1,15 +1,20 @@
 """`explain` of small trees: the entries of the layers for a value."""
 
+import json
 import re
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
+from envtree.model.merged import MergeRule
 from envtree.queries.explain import ExplainedBundle, KeyMissingError, explain, explain_bundle, layer_order, overview
 from envtree.queries.explain.provenance_model import Provenance
 from envtree.report.explain_text import render_provenance
 from tests.support.trees import ID, Files, layers, make_request, start_run
 
+ROOT = Path(__file__).parents[3]
 TEAM = "projects/p/teams/t/team.yaml"
 SHADOWED, MERGED = ("shadowed", "set"), ("merged", "set")
 AGENT = "projects/p/teams/t/agents/a.yaml"
@@ -38,7 +43,7 @@ def entries(provenance: Provenance) -> list[tuple[str, str, str | None, Any]]:
     ]
 
 
-def test_every_layer_has_a_rung_lowest_first() -> None:
+def test_every_layer_has_an_entry_lowest_first() -> None:
     provenance = trace("A", "{env_vars: {A: x}}", "", "{env_vars: {A: y}}")
     assert [(entry.origin.layer, entry.action, entry.is_winner) for entry in provenance.layer_entries] == [
         ("organization", "shadowed", False),
@@ -114,7 +119,7 @@ def test_a_list_tells_each_element() -> None:
     ]
 
 
-def test_an_element_that_was_merged_by_its_key_has_its_own_ladder() -> None:
+def test_an_element_that_was_merged_by_its_key_has_its_own_layers() -> None:
     by_key = "merge: {config.x: {by_key: n}}"
     sections = ("{config: {x: [{n: a, v: 1, w: 1}]}}", "", "{config: {x: [{n: b}, {n: a, v: 2}]}}")
     assert entries(trace("config.x.0.v", *sections, organization=by_key)) == [
@@ -232,7 +237,7 @@ def test_plain_text_that_looks_like_a_credential_is_not_shown() -> None:
     assert (source.value, source.sensitive) == (None, True)
 
 
-def test_the_model_has_a_ladder() -> None:
+def test_the_model_has_layers() -> None:
     provenance = trace("model_id")
     assert [action for _, action, *_ in entries(provenance)] == ["set"]
     assert provenance.summary.value == "m"
@@ -325,3 +330,24 @@ def test_no_variable_is_made_of_maps_of_plain_variables_and_without_a_pattern() 
     with pytest.raises(KeyMissingError) as caught:
         trace("CFG_DB_PORTS", section, organization=FLAT)
     assert caught.value.suggestion == "env_vars.CFG_DB_PORT"
+
+
+def test_every_merge_rule_is_in_the_schema_the_page_and_the_language() -> None:
+    schema = json.loads((ROOT / "schema/common/explanation.schema.json").read_text("utf-8"))
+    (rules,) = [found["enum"] for found in _subschemas(schema) if "by_key" in found.get("enum", ())]
+    assert set(get_args(MergeRule)) == {*rules} - {None, "$delete"}
+    page = (ROOT / "compiler/envtree/report/html/page/provenance.js").read_text("utf-8")
+    words = re.findall(r"(?m)^  (\S+): \"", page.partition("const RULES = {")[2].partition("};")[0])
+    assert {*words} == {*get_args(MergeRule)} - {"set", "replace"}
+    organization = json.loads((ROOT / "schema/organization.schema.json").read_text("utf-8"))
+    policies = {name for found in _subschemas(organization["$defs"]["list_policy"]) for name in found.get("enum", ())}
+    table = (ROOT / "schema/README.md").read_text("utf-8").partition("## List policies")[2].partition("\n## ")[0]
+    assert policies <= set(re.findall(r"(?m)^\| `(\w+)` \|", table))
+    assert policies <= set(get_args(MergeRule))
+
+
+def _subschemas(schema: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        yield schema
+    for child in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _subschemas(child)

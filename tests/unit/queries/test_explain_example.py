@@ -137,17 +137,17 @@ def test_the_winner_of_every_secret_is_the_ciphertext_in_its_file(id: str) -> No
 
 
 @pytest.mark.parametrize("id", bundles())
-def test_every_rung_stands_where_its_value_does(id: str) -> None:
+def test_every_layer_entry_is_where_its_value_is(id: str) -> None:
     for name in bundles()[id].data["env_vars"]:
-        for rung in explain(bundles()[id], name).layer_entries:
-            if rung.written:
-                text = read_back(rung.origin)
+        for entry in explain(bundles()[id], name).layer_entries:
+            if entry.written:
+                text = read_back(entry.origin)
                 assert text == (
-                    rung.written.value if isinstance(rung.written.value, str) else json.dumps(rung.written.value)
+                    entry.written.value if isinstance(entry.written.value, str) else json.dumps(entry.written.value)
                 )
 
 
-def test_every_ladder_fits_the_schema_and_holds_no_secret() -> None:
+def test_every_explanation_fits_the_schema_and_holds_no_secret() -> None:
     bundle = bundles()[ID]
     for name in (
         *bundle.data["env_vars"],

@@ -56,7 +56,9 @@ def check_bundle(page: Page, bundle: ExplainedBundle) -> int:
 
 
 def check_cell(cell: PageCell, explanation: dict[str, Any]) -> None:
-    assert cell.rungs == [expected_entry(entry) for entry in explanation["layers"] if entry["action"] != "absent"]
+    assert cell.layer_entries == [
+        expected_entry(entry) for entry in explanation["layers"] if entry["action"] != "absent"
+    ]
     assert (cell.lock, cell.expression, cell.reads) == (
         explanation["lock"],
         explanation["expression"],
@@ -90,22 +92,22 @@ def test_every_cell_of_the_example_tells_what_explain_tells() -> None:
     assert all(bundle["shape"] is not None for bundle in page.bundles.values())
 
 
-def test_ladders_of_one_end_and_two_beginnings_are_two() -> None:
+def test_provenances_of_one_end_and_two_beginnings_are_two() -> None:
     page = page_of(DELETED)
     first, second = (page.cells(f"p/t/a@{name}")["env_vars.A"] for name in ("one", "two"))
-    assert [(entry["layer"], entry["action"]) for entry in first.rungs] == [
+    assert [(entry["layer"], entry["action"]) for entry in first.layer_entries] == [
         ("project-environment", "shadowed"),
         ("team", "deleted"),
         ("agent", "set"),
     ]
-    assert [(entry["layer"], entry["action"]) for entry in second.rungs] == [("agent", "set")]
+    assert [(entry["layer"], entry["action"]) for entry in second.layer_entries] == [("agent", "set")]
 
 
 def test_what_bundles_share_stands_in_the_page_once() -> None:
     agents = {f"projects/p/teams/t/agents/b{n}.yaml": "{}" for n in range(50)}
     page = page_of({**layers("{env_vars: {A: x, B: '${{ agent.name }}'}, config: {l: [1]}}"), **agents})
     assert len(page.bundles) == 51
-    assert [len(page.tables[name]) for name in ("rows", "shapes", "ladders", "rungs")] == [4, 1, 4, 4]
+    assert [len(page.tables[name]) for name in ("rows", "shapes", "provenances", "layer_entries")] == [4, 1, 4, 4]
     assert page.facts("p/t/b7@production")["agent.name"]["value"] == "b7"
 
 

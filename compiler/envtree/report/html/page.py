@@ -17,7 +17,7 @@ _SCRIPTS = (
     "tree",
     "grid",
     "cell",
-    "ladder",
+    "provenance",
     "findings",
     "difference",
     "controls",

@@ -103,7 +103,7 @@ class ProvenanceTable:
             tables.secret(secret) if secret else NO_ENTRY,
             tuple(map(tables.line, elements)),
         )
-        number = tables.ladders.intern(entry, entry)
+        number = tables.provenances.intern(entry, entry)
         self._reads[number] = (*summary.reads, *(read for element in elements for read in element.reads))
         return number
 

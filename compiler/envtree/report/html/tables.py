@@ -36,7 +36,7 @@ class Tables:
 
     def __init__(self) -> None:
         self.texts, self.values, self.layers = Table(), Table(), Table()
-        self.rungs, self.lines, self.ladders = Table(), Table(), Table()
+        self.layer_entries, self.lines, self.provenances = Table(), Table(), Table()
         self.cells, self.shapes, self.stacks = Table(), Table(), Table()
         self.rows, self.groups, self.changes = Table(), Table(), Table()
         self._keys: dict[KeyPath, str] = {}
@@ -94,7 +94,7 @@ class Tables:
             written.type if written else "",
             value,
         )
-        return self.rungs.intern(row, row)
+        return self.layer_entries.intern(row, row)
 
     def line(self, summary: KeySummary) -> int:
         """Return the number of a key with its value, its origin and the keys that it reads."""

@@ -9,7 +9,7 @@ function gridCell(row, column) {
 function bundleCell(row, bundle) {
   const change = TABLES.changes[bundle.changed.get(row.number)];
   const value = valueAt(bundle, row.number);
-  const told = ladderAt(bundle, row.number);
+  const told = provenanceAt(bundle, row.number);
   const layer = told?.winner?.layer;
   const twin = matrix.twins.get(bundle);
   const classes = [
@@ -28,7 +28,7 @@ function bundleCell(row, bundle) {
 function environmentCell(row, { name, bundles }) {
   const cells = byValue(bundles, row.number);
   const values = [...cells.keys()].filter((value) => value !== NONE);
-  const told = values.flatMap((value) => cells.get(value).map((bundle) => ladderAt(bundle, row.number)));
+  const told = values.flatMap((value) => cells.get(value).map((bundle) => provenanceAt(bundle, row.number)));
   const kinds = [...new Set(told.map((one) => one?.winner?.layer.kind ?? ""))];
   const kind = kinds.length === 1 ? kinds[0] : "";
   const without = cells.get(NONE)?.length ?? 0;

@@ -117,23 +117,23 @@ function byValue(bundles, row) {
 }
 
 /** What layers did to a key, lowest first, with what its winner reads. */
-function ladderAt(bundle, row) {
+function provenanceAt(bundle, row) {
   const cell = cellsOf(bundle)[row];
-  return cell === NONE ? null : ladderOf(TABLES.cells[cell][1]);
+  return cell === NONE ? null : provenanceOf(TABLES.cells[cell][1]);
 }
 
-const LADDERS = [];
-function ladderOf(number) {
+const PROVENANCES = [];
+function provenanceOf(number) {
   if (number === NONE) return null;
-  if (!LADDERS[number]) {
-    const [rungs, path, line, column, expression, reads, secret, keys] = TABLES.ladders[number];
-    const told = rungs.map(rungOf);
-    const winner = told.find((rung) => rung.wins) ?? null;
+  if (!PROVENANCES[number]) {
+    const [layerEntries, path, line, column, expression, reads, secret, keys] = TABLES.provenances[number];
+    const told = layerEntries.map(layerEntryOf);
+    const winner = told.find((layerEntry) => layerEntry.wins) ?? null;
     const lock = placeText(textOf(path), line, column);
-    LADDERS[number] = { rungs: told, winner, lock, expression: textOf(expression), reads: reads.map(textOf) };
-    Object.assign(LADDERS[number], { secret: secret === NONE ? null : lineOf(secret), keys: keys.map(lineOf) });
+    PROVENANCES[number] = { layerEntries: told, winner, lock, expression: textOf(expression), reads: reads.map(textOf) };
+    Object.assign(PROVENANCES[number], { secret: secret === NONE ? null : lineOf(secret), keys: keys.map(lineOf) });
   }
-  return LADDERS[number];
+  return PROVENANCES[number];
 }
 
 function layerOf(number) {
@@ -141,8 +141,8 @@ function layerOf(number) {
   return { number, kind, scope: textOf(scope), path: textOf(path), sealed: textOf(sealed) };
 }
 
-function rungOf(number) {
-  const [layer, key, line, column, action, rule, type, value] = TABLES.rungs[number];
+function layerEntryOf(number) {
+  const [layer, key, line, column, action, rule, type, value] = TABLES.layer_entries[number];
   const wins = action === "set" || action === "locked";
   return { layer: layerOf(layer), key: textOf(key), line, column, action, rule, type, value, wins };
 }

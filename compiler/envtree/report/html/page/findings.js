@@ -94,7 +94,7 @@ function shownIn(finding) {
   const row = ROW_OF_KEY.get(finding.key);
   const bundle = BUNDLE_OF_ID.get(ids[0]);
   if (row === undefined || !bundle?.computed) return make("p", { class: "bundles" }, more, ids[0]);
-  const open = () => (go({ view: "matrix" }), openLadder({ at: ids[0], key: finding.key }, true));
+  const open = () => (go({ view: "matrix" }), openProvenance({ at: ids[0], key: finding.key }, true));
   return make("p", { class: "bundles" }, more, make("button", { type: "button", class: "link", click: open }, ids[0]));
 }
 

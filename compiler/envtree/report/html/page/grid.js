@@ -164,8 +164,8 @@ function onGridKey(event) {
     PageUp: () => focusCell(nextRow(Math.max(row - page, 0) + 1, -1), column),
     Home: () => focusCell(event.ctrlKey ? nextRow(-1, 1) : row, 0),
     End: () => focusCell(event.ctrlKey ? nextRow(matrix.rows.length, -1) : row, last),
-    Enter: () => openLadder(namesAt(row, column), true),
-    " ": () => openLadder(namesAt(row, column), true),
+    Enter: () => openProvenance(namesAt(row, column), true),
+    " ": () => openProvenance(namesAt(row, column), true),
   };
   if (!steps[event.key] || (event.ctrlKey && !["Home", "End"].includes(event.key))) return;
   event.preventDefault();
@@ -186,7 +186,7 @@ function onGridClick(event) {
   const row = matrix.rows.findIndex((one) => one.key === key);
   const column = matrix.columns.findIndex((one) => one.name === at);
   focusCell(row, column);
-  openLadder({ at, key }, isNarrow());
+  openProvenance({ at, key }, isNarrow());
 }
 
 let due = false;

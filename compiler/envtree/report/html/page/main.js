@@ -55,7 +55,7 @@ function drawMatrix() {
   fillGrid(columns, rows);
 }
 
-/** Marks the cell whose ladder is open. */
+/** Marks the cell whose provenance is open. */
 function markOpen() {
   for (const cell of canvas.querySelectorAll(".open")) cell.classList.remove("open");
   const row = matrix.rows.findIndex((one) => one.key && one.key === state.key);
@@ -64,7 +64,7 @@ function markOpen() {
   return { row, column };
 }
 
-/** A link to a view with a ladder also shows its cell. */
+/** A link to a view with a provenance also shows its cell. */
 function showOpen() {
   const { row, column } = markOpen();
   if (row < 0 || column < 0) return;

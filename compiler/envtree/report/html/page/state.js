@@ -12,7 +12,7 @@ const DEFAULTS = {
   changes: "", // or 1
   words: "", // what to find among the findings
   severity: "", // the severities that are left out
-  at: "", // the bundle or environment whose ladder is open
+  at: "", // the bundle or environment whose provenance is open
   key: "",
   theme: "", // light or dark, else what the system says
 };

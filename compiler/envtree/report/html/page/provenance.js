@@ -1,15 +1,15 @@
-// The ladder of a cell: each layer lowest first, what it did, at which line, and what the winner reads.
+// The provenance of a cell: each layer lowest first, what it did, at which line, and what the winner reads.
 
 const panel = byId("panel");
 
-/** Opens the ladder of a key in a bundle or an environment. */
-function openLadder(names, focus) {
+/** Opens the provenance of a key in a bundle or an environment. */
+function openProvenance(names, focus) {
   go(names);
   if (focus) byId("panel-title").focus();
 }
 
-/** Closes the ladder; the focus goes back to where it came from. */
-function closeLadder() {
+/** Closes the provenance; the focus goes back to where it came from. */
+function closeProvenance() {
   go({ at: "", key: "" });
   (activeElement() ?? byId("main")).focus({ preventScroll: true });
 }
@@ -21,12 +21,12 @@ function drawPanel() {
   const isOpen = row !== undefined && Boolean(bundle || inEnvironment);
   const hadFocus = panel.contains(document.activeElement);
   panel.hidden = !isOpen;
-  document.body.classList.toggle("laddered", isOpen);
+  document.body.classList.toggle("panel-open", isOpen);
   if (!isOpen) return panel.replaceChildren();
-  const about = bundle ? bundleLadder(bundle, row) : environmentValues(state.at, row);
+  const about = bundle ? bundleProvenance(bundle, row) : environmentValues(state.at, row);
   panel.replaceChildren(
     panelHead(ROWS[row]),
-    make("div", { class: "body", tabindex: 0, role: "group", "aria-label": "Ladder" }, ...about),
+    make("div", { class: "body", tabindex: 0, role: "group", "aria-label": "Provenance" }, ...about),
   );
   if (hadFocus) byId("panel-title").focus();
 }
@@ -34,22 +34,22 @@ function drawPanel() {
 function panelHead(row) {
   const close = make(
     "button",
-    { type: "button", class: "shut", "aria-label": "Close", click: closeLadder },
+    { type: "button", class: "shut", "aria-label": "Close", click: closeProvenance },
     icon("close"),
   );
   const title = make("h2", { id: "panel-title", tabindex: -1 }, visible(row.key));
   return make("div", { class: "panel-head" }, title, make("p", {}, state.at), close);
 }
 
-function bundleLadder(bundle, row) {
-  const told = ladderAt(bundle, row);
+function bundleProvenance(bundle, row) {
+  const told = provenanceAt(bundle, row);
   const change = TABLES.changes[bundle.changed.get(row)];
   const value = valueAt(bundle, row);
   return [
     change && changeBox(change, row),
     make("div", { class: "final" }, valueBlock(value, row), told?.lock && lockedLine(told.lock)),
     told && make("h3", {}, "Layers, lowest first"),
-    told && make("ol", { class: "rungs" }, ...rungItems(bundle, told, row)),
+    told && make("ol", { class: "layer-entries" }, ...layerItems(bundle, told, row)),
     told?.secret && sealedLine(told.secret),
     told?.reads.length > 0 && make("h3", {}, "Reads"),
     told?.reads.length > 0 && readList(bundle, told.reads, new Set([ROWS[row].key])),
@@ -59,31 +59,31 @@ function bundleLadder(bundle, row) {
   ].filter(Boolean);
 }
 
-/** A layer that has nothing to say is on the ladder, too. */
-function rungItems(bundle, told, row) {
+/** A layer that has nothing to say is on the provenance, too. */
+function layerItems(bundle, told, row) {
   return TABLES.stacks[bundle.stack].map(layerOf).flatMap((layer) => {
-    const mine = told.rungs.filter((rung) => rung.layer.number === layer.number);
-    return mine.length ? mine.map((rung) => rungItem(rung, row)) : [absentItem(layer)];
+    const mine = told.layerEntries.filter((layerEntry) => layerEntry.layer.number === layer.number);
+    return mine.length ? mine.map((layerEntry) => layerItem(layerEntry, row)) : [absentItem(layer)];
   });
 }
 
-function rungItem(rung, row) {
-  const words = [rung.action, RULES[rung.rule]].filter(Boolean).join(", ");
-  const other = rung.key !== ROWS[row].key && `in ${visible(rung.key)}`;
+function layerItem(layerEntry, row) {
+  const words = [layerEntry.action, RULES[layerEntry.rule]].filter(Boolean).join(", ");
+  const other = layerEntry.key !== ROWS[row].key && `in ${visible(layerEntry.key)}`;
   return make(
     "li",
-    { class: `rung k-${rung.layer.kind} ${rung.action}` },
-    make("p", { class: "layer" }, layerName(rung.layer), make("span", { class: "action" }, words)),
-    rung.value !== NONE &&
+    { class: `layer-entry k-${layerEntry.layer.kind} ${layerEntry.action}` },
+    make("p", { class: "layer" }, layerName(layerEntry.layer), make("span", { class: "action" }, words)),
+    layerEntry.value !== NONE &&
       make(
-        rung.wins ? "strong" : rung.action === "shadowed" ? "s" : "span",
+        layerEntry.wins ? "strong" : layerEntry.action === "shadowed" ? "s" : "span",
         { class: "wrote" },
-        valueNode(rung.value, row),
+        valueNode(layerEntry.value, row),
       ),
     make(
       "p",
       { class: "place" },
-      breakable(placeText(rung.layer.path, rung.line, rung.column)),
+      breakable(placeText(layerEntry.layer.path, layerEntry.line, layerEntry.column)),
       other && make("span", {}, other),
     ),
   );
@@ -92,7 +92,7 @@ function rungItem(rung, row) {
 function absentItem(layer) {
   const file = layer.path ? visible(layer.path) : "no file";
   const place = make("span", { class: "place", title: file }, make("bdi", {}, file));
-  return make("li", { class: `rung k-${layer.kind} absent` }, make("p", { class: "layer" }, layerName(layer), place));
+  return make("li", { class: `layer-entry k-${layer.kind} absent` }, make("p", { class: "layer" }, layerName(layer), place));
 }
 
 /** What a rule means beside what is below it; the rest is what anybody expects. */
@@ -150,7 +150,7 @@ function readItem(bundle, key, seen) {
 }
 
 function readCell(bundle, row) {
-  const told = ladderAt(bundle, row);
+  const told = provenanceAt(bundle, row);
   const { layer, line, column } = told?.winner ?? {};
   const place = layer ? placeText(layer.path, line, column) : "";
   return { value: valueAt(bundle, row), place, kind: layer?.kind, scope: layer?.scope ?? "", reads: told?.reads ?? [] };
@@ -202,7 +202,7 @@ function valueGroup(value, bundles, row) {
       {},
       make(
         "button",
-        { type: "button", class: "link", click: () => openLadder({ at: bundle.id, key: ROWS[row].key }, true) },
+        { type: "button", class: "link", click: () => openProvenance({ at: bundle.id, key: ROWS[row].key }, true) },
         bundle.path,
       ),
     );
@@ -226,5 +226,5 @@ function commandLine(bundle, row) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && state.key && event.target.type !== "search") closeLadder();
+  if (event.key === "Escape" && state.key && event.target.type !== "search") closeProvenance();
 });
