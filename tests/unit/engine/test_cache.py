@@ -1,5 +1,7 @@
 """Cached runs give the same output and files as others, and the cache is private."""
 
+import base64
+import hashlib
 import os
 import random
 import shutil
@@ -20,6 +22,7 @@ from envtree.engine.check import check
 from envtree.engine.request import Request, RunOutcome
 from envtree.model.source import Kind, Location
 from envtree.sources.tree import DirectoryTree
+from envtree.system.disk import parse_manifest
 from tests.support.command_line import BOT, ERROR, ORGANIZATION, WARNING, CommandResult, RunCommand, write_files
 from tests.support.divided import read_folder
 from tests.support.vault import NUMBER, PASSWORD, Vault, vault
@@ -428,6 +431,34 @@ def test_t62_plaintext_secrets_are_never_cached(command: tuple[str, ...], vault:
     assert len(entries) > 4
     pieces = [*PASSWORD.splitlines(), PASSWORD, str(NUMBER), "AGE-SECRET"]
     assert not any(piece.encode() in data for piece in pieces for data in entries.values())
+
+
+def test_t62_no_digest_of_plaintext_is_cached(vault: Vault) -> None:
+    """A short secret can be guessed from any digest that covers it."""
+    for text in ("# one\n", "# another\n", "# a third\n"):
+        vault.write({"environments/dev.yaml": f"{{}}\n{text}"})
+        assert vault.envtree("compile", "-o", "out").returncode == 0
+    (manifest_path,) = vault.folder.rglob("out/manifest.json")
+    manifest = parse_manifest(manifest_path.read_bytes())
+    digests = {digest for _, digest in manifest.compute_digest()}
+    digests |= {
+        hashlib.sha256(path.read_bytes()).digest() for path in manifest_path.parent.rglob("*") if path.is_file()
+    }
+    digests |= {bytes.fromhex(record.digest.removeprefix("sha256:")) for record in manifest.bundles.values()}
+    forms = {form for digest in digests for form in (digest, digest.hex().encode(), base64.b64encode(digest)[:40])}
+    entries = read_folder(vault.folder / "home/.cache/envtree")
+    assert len(entries) > 4
+    assert [name for name, data in entries.items() if any(form in data for form in forms)] == []
+
+
+def test_plain_output_is_replayed_until_its_manifest_changes(vault: Vault) -> None:
+    assert vault.envtree("compile", "-o", "out").returncode == 0
+    (manifest_path,) = vault.folder.rglob("out/manifest.json")
+    before = read_folder(manifest_path.parent)
+    for change in (b"", b" "):
+        manifest_path.write_bytes(manifest_path.read_bytes() + change)
+        assert vault.envtree("compile", "-o", "out").returncode == 0
+        assert read_folder(manifest_path.parent) == before
 
 
 def test_t62_inputs_are_never_cached(twice: CachedAndUncached, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ class IncrementalChecker:
     @property
     def manifest_digest(self) -> ManifestDigest | None:
         """The digest of the manifest that the last run wrote."""
-        return self._output_state.manifest_digest or None
+        return self._output_state.current_digest()
 
     def load_results(self, digests: Mapping[str, str]) -> dict[str, ProjectResult]:
         """Return the results of projects with the same digest as in the last run; none if the output has changed."""

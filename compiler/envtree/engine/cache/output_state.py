@@ -17,23 +17,54 @@ from envtree.system.git import is_git_tracked
 _MAX_CHECKED_FILES = 20_000
 
 
+# Device, inode, size, and the times of the last change in nanoseconds.
+_FileIdentity = tuple[int, int, int, int, int]
+
+
 class OutputState(NamedTuple):
-    """An output after a run: `folder` is empty if there is none; a large output has too many files to check each."""
+    """An output after a run: `folder` is empty if there is none; a large output has too many files to check each.
+
+    The manifest is known by its digest, which covers all other files; that of plain output by the identity of its file,
+    because secrets that are short can be guessed from a digest.
+    """
 
     folder: str
     mode: SecretsMode
     manifest_digest: ManifestDigest
+    manifest_identity: _FileIdentity | None
     is_large: bool
 
+    def current_digest(self) -> ManifestDigest | None:
+        """Return the digest of the manifest that the run left, or None if another one may have replaced it."""
+        if self.mode != "plain":
+            return self.manifest_digest or None
+        if self.manifest_identity is None or _file_identity(self.folder) != self.manifest_identity:
+            return None
+        return disk.load_manifest(self.folder, self.mode, EDITION).compute_digest()
 
-NO_OUTPUT = OutputState("", "ref", (), is_large=False)
+
+NO_OUTPUT = OutputState("", "ref", (), None, is_large=False)
 
 
 def capture_output(output: Output, manifest: Manifest) -> OutputState:
-    """Return the state of an output; the digest of its manifest covers all other files."""
+    """Return the state of an output that a run has just written."""
+    folder, is_plain = str(output.folder), output.mode == "plain"
     return OutputState(
-        str(output.folder), output.mode, manifest.compute_digest(), manifest.has_more_files_than(_MAX_CHECKED_FILES)
+        folder=folder,
+        mode=output.mode,
+        manifest_digest=() if is_plain else manifest.compute_digest(),
+        manifest_identity=_file_identity(folder) if is_plain else None,
+        is_large=manifest.has_more_files_than(_MAX_CHECKED_FILES),
     )
+
+
+def _file_identity(folder: str) -> _FileIdentity | None:
+    """Return what changes with the manifest in a folder, or None without one."""
+    try:
+        status = os.lstat(f"{folder}/{disk.MANIFEST_FILE}")
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def is_intact(state: OutputState, tree: Path, *, thorough: bool) -> bool:
@@ -49,9 +80,12 @@ def is_intact(state: OutputState, tree: Path, *, thorough: bool) -> bool:
         return False
     if output.mode == "plain" and disk.read_file(f"{root}/{disk.IGNORE_FILE}") != disk.IGNORE_TEXT:
         return False
+    digest = state.current_digest()
+    if digest is None:
+        return False
     if state.is_large and not thorough:
-        return disk.has_digest(f"{root}/{disk.MANIFEST_FILE}", state.manifest_digest)
-    manifest = disk.load_matching_manifest(root, state.manifest_digest)
+        return output.mode == "plain" or disk.has_digest(f"{root}/{disk.MANIFEST_FILE}", digest)
+    manifest = disk.load_matching_manifest(root, digest)
     return manifest is not None and _is_unmodified(Path(root), manifest, output, thorough=thorough)
 
 

@@ -113,7 +113,7 @@ class CommandProjectCache:
         tree = self._cached_tree
         if tree is None or tree.shared_digest != digests.shared or not self._may_be_intact(tree.output_state):
             return {}
-        self.manifest_digest = tree.output_state.manifest_digest
+        self.manifest_digest = tree.output_state.current_digest()
         unchanged = (
             (name, decode_object(project.result))
             for name, project in tree.projects.items()
