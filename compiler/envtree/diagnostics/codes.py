@@ -96,6 +96,7 @@ _ERRORS = {
     "ET312": "an agent does not have the runtime of its team",
     "ET313": "two resources would have one name at the control plane",
     "ET314": "the control plane would refuse a resource",
+    "ET315": "an environment has too many ancestors",
     "ET401": "a layer changes the type of a value",
     "ET402": "a layer overrides a locked value",
     "ET403": "an override misses what it expects",

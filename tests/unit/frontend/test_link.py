@@ -3,10 +3,17 @@
 import random
 from time import process_time
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from envtree.frontend.link.inheritance import InheritanceConflictError, InheritanceCycleError, linearize
+from envtree.frontend.link.inheritance import (
+    MAX_ANCESTORS,
+    InheritanceConflictError,
+    InheritanceCycleError,
+    linearize,
+    linearize_all,
+)
 from tests.support.trees import check, layers, quote_yaml
 
 # Parents by name, a name, its order lowest first.
@@ -75,6 +82,24 @@ def test_t93_many_diamonds_take_little_time() -> None:
     start = process_time()
     assert len(linearize("e30", parents)) == 91
     assert process_time() - start < 5
+
+
+def test_t93_a_long_chain_and_full_lists_are_refused_beyond_the_limit() -> None:
+    chain = {f"e{n}": [f"e{n - 1}"] if n else [] for n in range(1500)}
+    assert len(linearize(f"e{MAX_ANCESTORS}", chain)) == MAX_ANCESTORS + 1
+    full = {f"e{n}": [f"e{m}" for m in range(n - 1, -1, -1)] for n in range(300)}
+    for parents in (chain, full):
+        report = Mock()
+        lineages = linearize_all(parents, report)
+        assert len(lineages) == len(parents)
+        assert [call.args[0] for call in report.mock_calls] == list(parents)[MAX_ANCESTORS + 1 :]
+        assert report.mock_calls[0].args[1].name == f"e{MAX_ANCESTORS + 1}"
+
+
+def test_t93_too_many_ancestors_are_one_finding_each() -> None:
+    environments = {f"environments/e{n}.yaml": f"{{inherits: e{n - 1}}}" if n else "{}" for n in range(1500)}
+    findings = [finding for finding in check({**FILES, **environments}).findings if " ET315 " in finding]
+    assert findings == [f"environments/e101.yaml:1:12 ET315 environment 'e101' has more than {MAX_ANCESTORS} ancestors"]
 
 
 @pytest.mark.parametrize(

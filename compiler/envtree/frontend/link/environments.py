@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 from envtree.diagnostics.suggest import did_you_mean
 from envtree.frontend.link.inheritance import (
+    MAX_ANCESTORS,
     InheritanceConflictError,
-    InheritanceCycleError,
+    InheritanceError,
+    TooManyAncestorsError,
     find_cycles,
     linearize_all,
 )
@@ -47,16 +49,21 @@ def _link_environments(
     project: str,
     diags: Diagnostics,
 ) -> dict[str, Environment]:
+    if not documents:
+        return {}
     parents = {name: list(_direct_parents(environment.document)) for name, environment in inherited.items()}
+    existing = {*inherited, *documents}
     for name, document in documents.items():
-        parents[name] = _existing_parents(name, document, {*inherited, *documents}, diags)
+        parents[name] = _existing_parents(name, document, existing, diags)
 
     all_documents = {name: environment.document for name, environment in inherited.items()} | {**documents}
 
-    def report(name: str, error: InheritanceCycleError | InheritanceConflictError) -> None:
-        # Cycles are reported below. Heirs of an environment with a conflict have the same conflict.
+    def report(name: str, error: InheritanceError) -> None:
+        # Cycles are reported below. Heirs of an environment with an error have the same error.
         if name in documents and isinstance(error, InheritanceConflictError) and name == error.name:
             diags.add(_conflict_finding(error, parents[name], all_documents))
+        elif name in documents and isinstance(error, TooManyAncestorsError) and name == error.name:
+            diags.add(_too_many_ancestors_finding(documents[name], name))
 
     lineages = linearize_all(parents, report)
     for chain in find_cycles(parents):
@@ -92,6 +99,12 @@ def _existing_parents(name: str, document: Document, existing: set[str], diags: 
             hint = did_you_mean(str(parent.value), existing - {name})
             diags.add(Diagnostic(document.span(parent), "ET301", message, hint, key="inherits"))
     return [parent for parent in _direct_parents(document) if parent in existing]
+
+
+def _too_many_ancestors_finding(document: Document, name: str) -> Diagnostic:
+    message = f"environment '{name}' has more than {MAX_ANCESTORS} ancestors"
+    hint = "inherit from fewer environments: put what several of them set into one"
+    return Diagnostic(_inherits_span(document), "ET315", message, hint, key="inherits")
 
 
 def _conflict_finding(
