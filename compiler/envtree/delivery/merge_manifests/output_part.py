@@ -8,6 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from envtree.diagnostics.printable import printable
 from envtree.model.artifact import Artifact, Manifest
 from envtree.model.diagnostic import MachineError, RefusedError, os_error_reason
 from envtree.system import disk
@@ -79,8 +80,20 @@ def _archive_bundles(part: OutputPart) -> Iterator[tuple[str, list[_File]]]:
     from envtree.system.archive.archive_reader import read_members  # noqa: PLC0415 -- as above
 
     owners = {record.folder: id for id, record in part.manifest.bundles.items()}
-    members = ((*member.path.rpartition("/")[::2], member.data) for member in read_members(part.path))
-    for folder, group in groupby(members, key=itemgetter(0)):
+    listed = {path for id, _ in part.manifest.records() for path in part.manifest.paths(id)} | {disk.MANIFEST_FILE}
+    seen_paths: set[str] = set()
+
+    def members() -> Iterator[tuple[str, str, bytes | None]]:
+        for path, data, problem in read_members(part.path):
+            folder, _, name = path.rpartition("/")
+            is_ignore_file = (path, data) == (disk.IGNORE_FILE, disk.IGNORE_TEXT)
+            # An unlisted file beside those of a bundle is a change of the bundle.
+            if path in seen_paths or not (path in listed or folder in owners or is_ignore_file):
+                raise _unlisted_error(part, path, problem or "the manifest does not list it, or it is there twice")
+            seen_paths.add(path)
+            yield folder, name, data
+
+    for folder, group in groupby(members(), key=itemgetter(0)):
         if folder in owners:
             yield owners[folder], [(name, data) for _, name, data in group]
 
@@ -92,6 +105,11 @@ def _read(root: Path, path: str) -> bytes | None:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
             return None
         raise MachineError("ET805", f"'{root}/{path}' cannot be read: {os_error_reason(error)}") from None
+
+
+def _unlisted_error(part: OutputPart, path: str, problem: str) -> RefusedError:
+    message = f"'{part.path}' contains '{printable(path)}', which envtree did not pack: {problem}"
+    return RefusedError("ET631", message, "fetch the output again, or compile it again")
 
 
 def _changed_error(part: OutputPart, id: str) -> RefusedError:

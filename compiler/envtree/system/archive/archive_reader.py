@@ -11,8 +11,11 @@ import zstandard
 
 from envtree.model.diagnostic import MachineError, RefusedError, os_error_reason
 
-# Limits, because the author of an archive controls its decompressed size.
-_MAX_MEMBER_SIZE = 1 << 30
+# Budgets, because the author of an archive controls its decompressed size; schema/README.md lists them.
+_MAX_HEADER_SIZE = 1 << 20
+_MAX_MEMBER_SIZE = 1 << 28
+_MAX_MEMBERS = 2_000_000
+_MAX_TOTAL_SIZE = 1 << 36
 _MAX_WINDOW_SIZE = 1 << 27
 _CHUNK = 1 << 20
 _UNSUPPORTED_MEMBER = "it is no regular file, or too large"
@@ -34,9 +37,13 @@ def read_members(path: Path) -> Iterator[ArchiveMember]:
 
     A wrong checksum does not stop the reading, so that the caller can find the file that was changed.
     """
-    last_path = ""
+    last_path, count, total_size = "", 0, 0
     try:
         for member in _read_zip(path) if path.name.endswith(".zip") else _read_tar(path):
+            count, total_size = count + 1, total_size + len(member.data or b"")
+            if count > _MAX_MEMBERS or total_size > _MAX_TOTAL_SIZE:
+                message = f"'{path}' has more than {_MAX_MEMBERS} files, or more than {_MAX_TOTAL_SIZE >> 30} GiB"
+                raise RefusedError("ET631", message, "pack fewer bundles, for instance one archive for each project")
             last_path = member.path or last_path
             yield member
     except (tarfile.TarError, zipfile.BadZipFile, zstandard.ZstdError, EOFError, ValueError):
@@ -50,9 +57,38 @@ def read_members(path: Path) -> Iterator[ArchiveMember]:
         raise MachineError("ET805", f"'{path}' cannot be read: {os_error_reason(error)}") from None
 
 
+class _BoundedTarInfo(tarfile.TarInfo):
+    """A header whose long names and other extensions, which tarfile reads into memory, have a limit."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_BoundedTarInfo":
+        info = super().frombuf(buf, encoding, errors)
+        if info.type == tarfile.GNUTYPE_SPARSE or (info.type in _EXTENSION_TYPES and info.size > _MAX_HEADER_SIZE):
+            raise tarfile.ReadError("a header that envtree never packs")
+        return info
+
+    def _refuse_sparse(self, *_: object) -> None:
+        # The map of a sparse file is read into memory as well.
+        raise tarfile.ReadError("a sparse file")
+
+    _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
+
+
+_EXTENSION_TYPES = frozenset(
+    {
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    }
+)
+
+
 def _read_tar(path: Path) -> Iterator[ArchiveMember]:
     packed = path.read_bytes()
-    with _open_zstd(_strip_checksum(packed)) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+    stream = _open_zstd(_strip_checksum(packed))
+    with stream, tarfile.open(fileobj=stream, mode="r|", tarinfo=_BoundedTarInfo) as tar:
         for info in tar:
             if info.isdir():
                 continue
@@ -83,8 +119,10 @@ def _strip_checksum(packed: bytes) -> bytes:
 def _has_valid_checksum(packed: bytes) -> bool:
     try:
         with _open_zstd(packed) as stream:
-            while stream.read(_CHUNK):
-                pass
+            # The reader of the members has refused more than this.
+            for _ in range(_MAX_TOTAL_SIZE // _CHUNK):
+                if not stream.read(_CHUNK):
+                    break
     except zstandard.ZstdError:
         return False
     return True
