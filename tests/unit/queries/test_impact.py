@@ -1,5 +1,7 @@
 """The bundles that a file feeds, and the use of each of its values."""
 
+import json
+
 import pytest
 
 from envtree.model.span import Span
@@ -229,3 +231,14 @@ def test_the_rules_of_sops_govern_the_nearest_secrets_files() -> None:
     text = render_impact(impacts[:1], run.ids, color=False, verbose=False)
     assert text.startswith("no bundle holds anything of .sops.yaml: it says for whom sops encrypts 1 secrets file\n")
     assert text.endswith("     3  organization.secrets.yaml\n")
+
+
+@pytest.mark.parametrize("expression", ["1 +", "range(9)", "x | nope", "'a", "(1", "env_vars[1", "a.b.c.d", ""])
+@pytest.mark.parametrize("path", ["organization.yaml", SHOP])
+def test_a_malformed_expression_reads_nothing(expression: str, path: str) -> None:
+    variables = json.dumps({"A": f"${{{{ {expression} }}}}", "B": "${{ project.key }}"})
+    files = {SHOP: f"{{key: SHOP, {environment(env_vars=variables)}}}"}
+    run = start_run(make_request(FILES | files))
+    (file_impact,) = impact(run, (path,))
+    assert run.error_monitor.has_errors()
+    assert set(BOTS) <= set(file_impact.bundles)

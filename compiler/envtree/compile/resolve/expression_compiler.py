@@ -8,7 +8,7 @@ from jinja2.environment import TemplateExpression
 
 from envtree.compile.resolve.expression_grammar import ExpressionError, ExpressionSource, check_expression, check_name
 from envtree.compile.sandbox import Sandbox
-from envtree.model.expression import Expression, Term, make_reference
+from envtree.model.expression import Expression, Reference, Term, make_reference
 
 MAX_SOURCE_LENGTH = 4096
 # How many compiled texts are kept for the next project, which may have none of them.
@@ -51,6 +51,13 @@ class ExpressionCompiler:
         if isinstance(result, ExpressionError):
             raise result
         return result
+
+    def references(self, text: str) -> tuple[Reference, ...]:
+        """Return the names that a text reads; none if it is malformed, which the run has reported."""
+        try:
+            return self.compile(text).references
+        except ExpressionError:
+            return ()
 
     def get_compiled(self, text: str) -> Expression | None:
         """Return the compiled form of a text if it is cached and well formed, else None."""

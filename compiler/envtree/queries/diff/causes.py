@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from envtree.compile.merge.layer_changes import is_expression
 from envtree.compile.merge.list_policies import ListPolicies, matches_path
 from envtree.compile.resolve.expression_compiler import ExpressionCompiler
-from envtree.compile.resolve.expression_grammar import ExpressionError
 from envtree.model.keypath import KeyPath, parse_path
 from envtree.model.layers import Layer, Stack
 from envtree.model.merged import COMBINING_RULES, MergedMapping, MergedScalar, MergedSequence, MergedStack, MergedValue
@@ -127,11 +126,7 @@ class CauseTracer:
                     yield from (("secrets", *_parse_path_or_empty(name)) for name in _list_chosen_secrets(trace[-1]))
 
     def _expression_reads(self, text: str) -> Iterator[KeyPath]:
-        try:
-            yield from (tuple(map(str, read.path)) for read in self._compiler.compile(text).references)
-        except ExpressionError:
-            # An invalid expression reads nothing; it has been reported.
-            return
+        yield from (tuple(map(str, read.path)) for read in self._compiler.references(text))
 
     def _entity_field_causes(self, pair: BundlePair, root: str, name: str) -> Iterator[Cause]:
         """Yield the causes in a field of an entity's file; the name comes from the file name, not from a field."""

@@ -74,7 +74,7 @@ def _deepest_value(bundle: ExplainedBundle, value_path: ValuePath) -> MergedValu
 
 
 def _expression_reads(text: str, compiler: ExpressionCompiler) -> Iterator[str]:
-    names: dict[NamePath, None] = {read.path: None for read in compiler.compile(text).references}
+    names: dict[NamePath, None] = {read.path: None for read in compiler.references(text)}
     yield from (format_path(tuple(map(str, name))) for name in names)
 
 

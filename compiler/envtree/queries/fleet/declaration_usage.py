@@ -105,7 +105,7 @@ class FactUsageIndex:
         usage.effective_in.append(self._bundle_count)
 
     def _list_fact_reads(self, text: str) -> Iterator[tuple[str, str]]:
-        for read in self._compiler.compile(text).references:
+        for read in self._compiler.references(text):
             if read.path[0] in _FACT_ROOTS and len(read.path) > 1:
                 yield str(read.path[0]), str(read.path[1])
 

@@ -3,8 +3,6 @@
 from collections.abc import Hashable
 
 from envtree.compile.resolve.expression_compiler import ExpressionCompiler
-from envtree.compile.resolve.expression_grammar import ExpressionError
-from envtree.model.expression import Expression
 from envtree.model.keypath import KeyPath, parse_path
 from envtree.model.merged import MergedSequence
 from envtree.model.value_path import MODEL_KEY, ValuePath, child_values, find_lock
@@ -21,25 +19,13 @@ from envtree.queries.explain.provenance_model import KeySummary
 from envtree.queries.layer_statements import StatementIdentities
 from envtree.report.html.tables import NO_ENTRY, Tables
 
-_EMPTY_EXPRESSION = Expression((), (), False, False, False, ())
-
-
-class _TolerantExpressionCompiler(ExpressionCompiler):
-    """A compiler that treats an invalid expression as one without references; it has been reported."""
-
-    def compile(self, text: str) -> Expression:
-        try:
-            return super().compile(text)
-        except ExpressionError:
-            return _EMPTY_EXPRESSION
-
 
 class ProvenanceTable:
     """The provenance of the keys of all bundles so far."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._compiler = _TolerantExpressionCompiler()
+        self._compiler = ExpressionCompiler()
         self._numbers: dict[Hashable, int] = {}
         self._identities = StatementIdentities()
         # The keys that each provenance reads, by its number.
