@@ -12,6 +12,10 @@ from tests.support.trees import Files, check, layers
 SMALL, FACTOR, LIMIT = 150, 4, 9.0
 
 
+def _elements(n: int) -> str:
+    return ", ".join(f"{{name: e{k:05}, v: {k}}}" for k in range(n))
+
+
 def _environments(text: Callable[[int], str]) -> Callable[[int], Files]:
     return lambda n: {**layers(), **{f"environments/e{k:05}.yaml": text(k) for k in range(n)}}
 
@@ -51,6 +55,19 @@ GROWING = {
     "selectors of a policy": _policies,
     "references of a schema": _schema_references,
     "contracts": lambda n: layers(organization=f"contracts: {_map(n, lambda k: '{type: string}')}"),
+    "a union of lists": lambda n: layers(
+        f"{{config: {{items: {list(range(n))}}}}}",
+        f"{{config: {{items: {list(range(n // 2, n + n // 2))}}}}}",
+        organization="merge: {config.items: union}",
+    ),
+    "lists by key": lambda n: layers(
+        f"{{config: {{items: [{_elements(n)}]}}}}",
+        f"{{config: {{items: [{_elements(n)}]}}}}",
+        organization="merge: {config.items: {by_key: name}}",
+    ),
+    "elements to remove": lambda n: layers(
+        f"{{config: {{items: {list(range(n))}}}}}", f"{{config: {{items: {{$remove: {list(range(n))}}}}}}}"
+    ),
     "list items": lambda n: layers(f"{{config: {{items: {list(range(n))}}}}}"),
 }
 

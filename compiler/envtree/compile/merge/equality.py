@@ -1,5 +1,7 @@
 """JSON equality and types of merged values: 1 equals 1.0 but not true; environment variables compare as text."""
 
+from collections.abc import Hashable
+
 from envtree.model.merged import MergedMapping, MergedScalar, MergedSequence, MergedValue
 from envtree.model.nodes import EncryptedValue
 
@@ -22,6 +24,20 @@ def _is_equal_scalar(left: MergedScalar, right: MergedScalar) -> bool:
     if isinstance(a, EncryptedValue) or isinstance(b, EncryptedValue):
         return False
     return isinstance(a, bool) == isinstance(b, bool) and a == b
+
+
+def identity(value: MergedValue | None) -> Hashable | None:
+    """Return a key that two values share exactly if they are equal; None if, like a ciphertext, it equals nothing."""
+    if type(value) is MergedScalar:
+        scalar = value.node.value
+        return None if isinstance(scalar, EncryptedValue) else (isinstance(scalar, bool), scalar)
+    if type(value) is MergedSequence:
+        items = tuple(map(identity, value.items))
+        return None if None in items else ("list", items)
+    if type(value) is MergedMapping:
+        entries = {key: identity(child) for key, child in value.entries.items()}
+        return None if None in entries.values() else ("map", frozenset(entries.items()))
+    return None
 
 
 def type_of(value: MergedValue) -> str:

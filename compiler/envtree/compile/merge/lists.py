@@ -1,9 +1,9 @@
 """Merge lists by the policies that are declared for their paths, and by directives, which override the policies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
 
 from envtree.compile.merge.context import MergeContext
-from envtree.compile.merge.equality import is_equal
+from envtree.compile.merge.equality import identity
 from envtree.compile.merge.layer_changes import Directive
 from envtree.model.diagnostic import RelatedSpan
 from envtree.model.keypath import KeyPath, format_path
@@ -32,11 +32,18 @@ def combine_lists(
         return _override_list(below, value, below.items + value.items, "append")
     if policy == "prepend":
         return _override_list(below, value, value.items + below.items, "prepend")
-    items = below.items
-    for item in value.items:
-        if not any(is_equal(item, existing) for existing in items):
-            items = (*items, item)
-    return _override_list(below, value, items, "union")
+    return _override_list(below, value, tuple(_unite(below.items, value.items)), "union")
+
+
+def _unite(below: tuple[MergedValue, ...], items: tuple[MergedValue, ...]) -> Iterator[MergedValue]:
+    """Yield all elements below, and each of the others that no earlier element equals."""
+    yield from below
+    known = set(map(identity, below)) - {None}
+    for item in items:
+        key = identity(item)
+        if key is None or key not in known:
+            yield item
+            known.add(key)
 
 
 def apply_list_directive(
@@ -47,19 +54,36 @@ def apply_list_directive(
     if not directive.remove + directive.prepend + directive.append and below:
         span = Span(directive.layer.path, *directive.node.mark)
         context.mark_noop("ET450", span, path, "a directive with an empty list changes nothing", "remove it")
-    for unwanted in directive.remove:
-        remaining = tuple(item for item in items if not _matches_element(item, unwanted, path, context))
-        if len(remaining) == len(items):
-            _report_missing_element(unwanted, path, context)
-        else:
-            context.effects.mark_effective(merged_span(unwanted))
-        items = remaining
+    if directive.remove:
+        items = _remove_elements(items, directive.remove, path, context)
     edited = directive.prepend + items + directive.append
     adds = "$append" in directive.node.entries or "$prepend" in directive.node.entries
     if len(edited) == len(below.items) and not directive.append + directive.prepend if below else not adds:
         return None
     dynamic = any(item.is_dynamic for item in edited)
     return MergedSequence(edited, directive.node, directive.layer, below, "$list", None, dynamic, False)
+
+
+def _remove_elements(
+    items: tuple[MergedValue, ...], unwanted: tuple[MergedValue, ...], path: KeyPath, context: MergeContext
+) -> tuple[MergedValue, ...]:
+    """Return the elements without those that equal an unwanted value, or have it as their key."""
+    policy = context.policies.at(path)
+    positions: dict[Hashable, set[int]] = {}
+    for position, item in enumerate(items):
+        positions.setdefault(identity(item), set()).add(position)
+        if isinstance(policy, MergeByKey):
+            positions.setdefault(identity(_element_key(item, policy)), set()).add(position)
+    removed: set[int] = set()
+    for value in unwanted:
+        key = identity(value)
+        matching = positions.get(key, set()) - removed if key is not None else set()
+        if matching:
+            context.effects.mark_effective(merged_span(value))
+            removed |= matching
+        else:
+            _report_missing_element(value, path, context)
+    return tuple(item for position, item in enumerate(items) if position not in removed)
 
 
 def check_list_keys(value: MergedMapping, path: KeyPath, context: MergeContext) -> None:
@@ -82,25 +106,27 @@ def _merge_by_key(
     policy = context.policies.at(path)
     assert isinstance(policy, MergeByKey)
     items = list(below.items) if below else []
-    keys: list[MergedScalar] = []
+    positions: dict[Hashable, int] = {}
+    for n, element in enumerate(items):
+        positions.setdefault(identity(_element_key(element, policy)), n)
+    keys: dict[Hashable, MergedScalar] = {}
     for item in value.items:
         key = _element_key(item, policy)
         if key is None or type(item) is not MergedMapping:
             _report_missing_key(item, policy, path, context)
             continue
-        first = next((earlier for earlier in keys if is_equal(earlier, key)), None)
-        if first:
-            _report_duplicate_key(key, first, policy, path, context)
+        # A key that is a ciphertext equals no other.
+        key_identity = identity(key)
+        if key_identity is not None and key_identity in keys:
+            _report_duplicate_key(key, keys[key_identity], policy, path, context)
             continue
-        keys.append(key)
-        index = next(
-            (position for position, old in enumerate(items) if below and is_equal(_element_key(old, policy), key)), None
-        )
-        old = None if index is None else items[index]
-        if index is None or type(old) is not MergedMapping:
+        keys[key_identity] = key
+        position = positions.get(key_identity) if key_identity is not None else None
+        old = None if position is None else items[position]
+        if position is None or type(old) is not MergedMapping:
             items.append(item)
         else:
-            items[index] = merge_element(old, item, (*path, key.node.text))
+            items[position] = merge_element(old, item, (*path, key.node.text))
     return _override_list(below, value, tuple(items), "by_key" if below else "set")
 
 
@@ -114,13 +140,6 @@ def _override_list(
 def _element_key(item: MergedValue, policy: MergeByKey) -> MergedScalar | None:
     key = item.entries.get(policy.key) if type(item) is MergedMapping else None
     return key if type(key) is MergedScalar and key.node.value is not None else None
-
-
-def _matches_element(item: MergedValue, unwanted: MergedValue, path: KeyPath, context: MergeContext) -> bool:
-    policy = context.policies.at(path)
-    return is_equal(item, unwanted) or (
-        isinstance(policy, MergeByKey) and is_equal(_element_key(item, policy), unwanted)
-    )
 
 
 def _report_missing_element(unwanted: MergedValue, path: KeyPath, context: MergeContext) -> None:
