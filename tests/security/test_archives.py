@@ -1,4 +1,4 @@
-"""Archives whose headers, members or sum would fill the memory are refused, whoever reads them (T102)."""
+"""Archives whose headers, members or sum would fill the memory are refused by every reader (T102)."""
 
 import io
 import subprocess
