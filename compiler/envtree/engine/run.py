@@ -217,14 +217,23 @@ class Run:
 
     def allowed_names(self, resolved: Resolved) -> frozenset[str]:
         """Return the reserved names for which ET751 is switched off: by `lint`, or by a comment at every occurrence."""
-        paths = {layer.path for layer in resolved.merged.stack.layers}
-        diags = (*self._root.diags, *self.diags) if self._root else self.diags
-        reserved = [diagnostic for diagnostic in diags if diagnostic.code == "ET751" and diagnostic.span.path in paths]
-        severity_of = self.severities.severity_of
-        refused = {
-            parse_path(diagnostic.key)[-1] for diagnostic in reserved if severity_of(diagnostic) is not Severity.OFF
-        }
-        return frozenset(parse_path(diagnostic.key)[-1] for diagnostic in reserved) - refused
+        reserved = [
+            name_and_permission
+            for layer in resolved.merged.stack.layers
+            for name_and_permission in self._reserved_names.get(layer.path, ())
+        ]
+        refused = {name for name, is_allowed in reserved if not is_allowed}
+        return frozenset(name for name, _ in reserved) - refused
+
+    @cached_property
+    def _reserved_names(self) -> Mapping[str, list[tuple[str, bool]]]:
+        """The reserved names that each file sets, and whether the tree allows it."""
+        names: dict[str, list[tuple[str, bool]]] = {}
+        for diagnostic in (*(self._root.diags if self._root else ()), *self.diags):
+            if diagnostic.code == "ET751":
+                is_allowed = self.severities.severity_of(diagnostic) is Severity.OFF
+                names.setdefault(diagnostic.span.path, []).append((parse_path(diagnostic.key)[-1], is_allowed))
+        return names
 
     def template_digests(self) -> tuple[tuple[str, str], ...]:
         """Return the organization's templates by path, each with the SHA-256 of its source."""

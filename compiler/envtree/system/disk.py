@@ -183,6 +183,15 @@ def load_manifest(root: str, mode: SecretsMode, edition: int) -> Manifest:
         ) from None
 
 
+def compute_manifest_digest(root: str, sizes: Sequence[int]) -> ManifestDigest | None:
+    """Return the digest of the manifest of an output, whose pieces have these sizes; None without one."""
+
+    def digest_pieces(fd: int, _: int) -> ManifestDigest:
+        return tuple((size, hashlib.sha256(_read_exactly(fd, size)).digest()) for size in sizes)
+
+    return _inspect_file(f"{root}/{MANIFEST_FILE}", digest_pieces)
+
+
 def load_matching_manifest(root: str, digest: ManifestDigest) -> Manifest | None:
     """Load the manifest of an output if it has this digest, without parsing its records; else None."""
     pieces = _inspect_file(f"{root}/{MANIFEST_FILE}", lambda fd, size: [*_matching_pieces(fd, size, digest)])

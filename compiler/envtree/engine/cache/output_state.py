@@ -25,7 +25,7 @@ class OutputState(NamedTuple):
     """An output after a run: `folder` is empty if there is none; a large output has too many files to check each.
 
     The manifest is known by its digest, which covers all other files; that of plain output by the identity of its file,
-    because secrets that are short can be guessed from a digest.
+    because secrets that are short can be guessed from a digest. The hashes in `manifest_digest` are empty then.
     """
 
     folder: str
@@ -40,7 +40,7 @@ class OutputState(NamedTuple):
             return self.manifest_digest or None
         if self.manifest_identity is None or _file_identity(self.folder) != self.manifest_identity:
             return None
-        return disk.load_manifest(self.folder, self.mode, EDITION).compute_digest()
+        return disk.compute_manifest_digest(self.folder, [size for size, _ in self.manifest_digest])
 
 
 NO_OUTPUT = OutputState("", "ref", (), None, is_large=False)
@@ -49,10 +49,11 @@ NO_OUTPUT = OutputState("", "ref", (), None, is_large=False)
 def capture_output(output: Output, manifest: Manifest) -> OutputState:
     """Return the state of an output that a run has just written."""
     folder, is_plain = str(output.folder), output.mode == "plain"
+    digest = manifest.compute_digest()
     return OutputState(
         folder=folder,
         mode=output.mode,
-        manifest_digest=() if is_plain else manifest.compute_digest(),
+        manifest_digest=tuple((size, b"") for size, _ in digest) if is_plain else digest,
         manifest_identity=_file_identity(folder) if is_plain else None,
         is_large=manifest.has_more_files_than(_MAX_CHECKED_FILES),
     )

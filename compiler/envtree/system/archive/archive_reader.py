@@ -57,6 +57,18 @@ def read_members(path: Path) -> Iterator[ArchiveMember]:
         raise MachineError("ET805", f"'{path}' cannot be read: {os_error_reason(error)}") from None
 
 
+# tarfile reads the content of these headers into memory.
+_EXTENSION_TYPES = frozenset(
+    {
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    }
+)
+
+
 class _BoundedTarInfo(tarfile.TarInfo):
     """A header whose long names and other extensions, which tarfile reads into memory, have a limit."""
 
@@ -72,17 +84,6 @@ class _BoundedTarInfo(tarfile.TarInfo):
         raise tarfile.ReadError("a sparse file")
 
     _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_sparse
-
-
-_EXTENSION_TYPES = frozenset(
-    {
-        tarfile.XHDTYPE,
-        tarfile.XGLTYPE,
-        tarfile.SOLARIS_XHDTYPE,
-        tarfile.GNUTYPE_LONGNAME,
-        tarfile.GNUTYPE_LONGLINK,
-    }
-)
 
 
 def _read_tar(path: Path) -> Iterator[ArchiveMember]:
