@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from envtree.cli import invoke
 from envtree.compile.assemble import assemble
@@ -26,6 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Without a time limit for one example: a machine under load fails no property.
+    settings.register_profile("envtree", deadline=None)
+    settings.load_profile("envtree")
     # A shell makes background processes ignore some signals, and their children inherit this.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGQUIT, signal.SIGHUP):

@@ -59,7 +59,7 @@ def apply_change(tree: Path, change: Change, name: str, wait: float) -> None:
 
 def check(tree: Path, change: Change) -> None:
     """Exit unless the answer is one change in every bundle that has the line, with the line as its cause."""
-    command = [sys.executable, "-m", "envtree", "diff", "HEAD", "--format", "json"]
+    command = [sys.executable, "-m", "envtree", "diff", "HEAD", "--output-format", "json"]
     (answer,) = json.loads(subprocess.run(command, cwd=tree, check=True, capture_output=True).stdout)["changes"]
     lines = (tree / change.path).read_text("utf-8").splitlines()
     line = lines.index("    ADDED: x") + 1

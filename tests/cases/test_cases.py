@@ -17,10 +17,10 @@ import pytest
 import yaml
 
 from envtree.cli.support.session import tree_request
-from envtree.diagnostics.codes import CODES
+from envtree.diagnostics.codes import CODES, Scope
 from envtree.diagnostics.findings import Finding
 from envtree.engine.check import check
-from envtree.engine.publish import Destinations, publish
+from envtree.engine.publish import CompilePlan, Destinations, publish
 from envtree.engine.request import Request, RunOutcome
 from envtree.model.artifact import Output
 from envtree.model.diagnostic import MachineError, Severity, SkippedCheck
@@ -117,7 +117,7 @@ def _compile(case: Case, tree: Tree, out: Path) -> Result:
     request = case.request(tree, inputs_required=True)
     output = Output(out, case.root, "ref", EDITION, {}, compile_selector(request.selectors))
     try:
-        outcome = publish(request, Destinations(output), frozenset(case.settings["formats"]))
+        outcome = publish(CompilePlan(request, Destinations(output), frozenset(case.settings["formats"])))
     except MachineError as error:
         return Result(None, f"{error.code}: {error.message}\n  hint: {error.hint}\n", _read(out))
     return Result(outcome._replace(workspace=None), "", _read(out))
@@ -173,6 +173,7 @@ def _check_outcome(case: Case, result: Result) -> None:
     assert len(set(locations)) == len(locations), "one mistake, one diagnostic"
     for finding in findings:
         diagnostic = finding.diagnostic
+        assert not finding.bundles or CODES[diagnostic.code].scope is not Scope.FILE, diagnostic
         for span in (diagnostic.span, *(related.span for related in diagnostic.related)):
             _check_span(case.root, span)
     has_errors = any(finding.severity is Severity.ERROR for finding in findings)

@@ -38,7 +38,7 @@ EXITS: list[tuple[str, dict[str, str | None], tuple[str, ...], int]] = [
     ("an input unknown to check", {"organization.yaml": INPUT}, ("check",), 0),
     ("no tree", {"organization.yaml": None}, ("check",), 2),
     ("no such option", {}, ("check", "--frmat", "json"), 2),
-    ("no such format", {}, ("check", "--format", "xml"), 2),
+    ("no such format", {}, ("check", "--output-format", "xml"), 2),
     ("no such command", {}, ("chekc",), 2),
     ("no such folder", {}, ("-C", "nowhere", "check"), 2),
     ("no command", {}, (), 2),
@@ -50,7 +50,7 @@ EXITS: list[tuple[str, dict[str, str | None], tuple[str, ...], int]] = [
     ("compile with a warning", {BOT: WARNING}, ("compile", *REF), 0),
     ("compile with a warning under --strict", {BOT: WARNING}, ("compile", *REF, "--strict"), 1),
     ("compile with an error", {BOT: ERROR}, ("compile", *REF), 1),
-    ("compile --check without an output", {}, ("compile", *REF, "--check"), 1),
+    ("compile --check without an output", {}, ("compile", *REF, "--check"), 4),
     ("compile of nothing", NO_AGENTS, ("compile", *REF), 1),
     ("compile into the tree's own folder", {}, ("compile", "--secrets", "ref", "-o", "{tmp}/tree/projects/x"), 1),
     ("compile into a file's place", {}, ("compile", "--secrets", "ref", "-o", "/dev/null/out"), 3),
@@ -162,11 +162,11 @@ def test_a_bug_is_traced_when_asked(envtree: RunCommand, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("check", ("check", "--format", "json")),
-        ("check", ("compile", "--messages", "json", "--secrets", "ref", "-o", "{tmp}/out")),
-        ("check", ("compile", "--messages", "json", "--secrets", "ref", "-o", "{tmp}/out", "--check")),
+        ("check", ("check", "--output-format", "json")),
+        ("check", ("compile", "--output-format", "json", "--secrets", "ref", "-o", "{tmp}/out")),
+        ("check", ("compile", "--output-format", "json", "--secrets", "ref", "-o", "{tmp}/out", "--check")),
         ("show", ("show", BOT_ID, "--format", "json")),
-        ("tree", ("tree", "--format", "json")),
+        ("tree", ("tree", "--output-format", "json")),
     ],
 )
 def test_json_is_one_object_of_its_schema(
@@ -210,7 +210,7 @@ def test_github_is_the_form_in_a_workflow(tree: Path, envtree: RunCommand, monke
     line = f"::error file=tree/{BOT},line=2,col=3,endLine=2,endColumn=10,title=envtree ET201::"
     for arguments in (("check",), ("compile", "--secrets", "ref", "-o", str(tree.parent / "out"))):
         assert envtree(*arguments).out.startswith(line)
-    assert envtree("check", "--format", "text").out.startswith(BOT)
+    assert envtree("check", "--output-format", "text").out.startswith(BOT)
 
 
 def test_compile_writes_compares_and_says_so(tree: Path, envtree: RunCommand) -> None:
@@ -220,14 +220,14 @@ def test_compile_writes_compares_and_says_so(tree: Path, envtree: RunCommand) ->
     assert envtree(*arguments, "--check") == (0, "", f"3 bundles in '{out}' are up to date\n")
     write_files(tree, {BOT: "description: another\nexecution_environment:\n  env_vars: {NAME: x}\n"})
     ran = envtree(*arguments, "--check", "**@staging")
-    assert ran.code == 1
+    assert ran.code == 4
     assert ran.out.split() == [
         "manifest.json",
         "staging/shop/cart/bot/.env",
         "staging/shop/cart/bot/bundle.json",
     ]
     assert ran.err == f"3 files in '{out}' would change\n"
-    data = json.loads(envtree(*arguments, "--check", "--messages", "json").out)
+    data = json.loads(envtree(*arguments, "--check", "--output-format", "json").out)
     assert len(data["differences"]) == 5
 
 
@@ -318,8 +318,8 @@ def test_show_knows_the_nearest_id(envtree: RunCommand) -> None:
 
 def test_no_such_command_has_the_nearest_or_the_way_to_all(envtree: RunCommand) -> None:
     assert "there is no command 'chekc'; did you mean 'check'?" in envtree("chekc").err
-    assert "there is no command 'help'; 'envtree --help' lists what there is" in envtree("help").err
-    assert "there is no command 'secrets ls'; 'envtree secrets --help' lists" in envtree("secrets", "ls").err
+    assert "there is no command 'zzz'; 'envtree --help' lists what there is" in envtree("zzz").err
+    assert "there is no command 'secrets zzz'; 'envtree secrets --help' lists" in envtree("secrets", "zzz").err
 
 
 def test_a_folder_behind_the_command_is_told_to_stand_before_it(envtree: RunCommand) -> None:
@@ -352,7 +352,7 @@ def test_tree_draws_the_organization(envtree: RunCommand) -> None:
 
 
 def test_tree_as_json(envtree: RunCommand) -> None:
-    data = json.loads(envtree("tree", "--format", "json").out)
+    data = json.loads(envtree("tree", "--output-format", "json").out)
     (project,) = data["projects"]
     assert project["teams"][0]["agents"][0]["bundles"] == ["shop/cart/bot@production", "shop/cart/bot@staging"]
     assert project["agents"] == [{"name": "clerk", "targets": ["production"], "bundles": ["shop/clerk@production"]}]
@@ -363,13 +363,13 @@ def test_tree_as_json(envtree: RunCommand) -> None:
 
 def test_the_overview_fits_a_terminal(envtree: RunCommand) -> None:
     overview = envtree("--help").out
-    assert overview.count("\n") <= 40
+    assert overview.count("\n") <= 60
     assert "..." not in overview.replace("[ARGS]...", "")
     assert envtree("--version").out == f"envtree {__version__}\n"
 
 
 # These need the control plane; tests/end_to_end/control_plane tests them.
-CONTROL_PLANE_COMMANDS = {"plan", "apply", "drift", "import"}
+CONTROL_PLANE_COMMANDS = {"kubiya"}
 
 
 @pytest.mark.parametrize("name", cli.list_commands(click.Context(cli)))
@@ -394,8 +394,6 @@ def test_every_command_has_an_example_that_runs(
     if name == "verify":
         assert envtree("compile", "--secrets", "ref", "--archive", arguments[1]).code == 0
     if name in CONTROL_PLANE_COMMANDS:
-        if name == "apply":
-            arguments.remove("plan.json")
         ran = envtree(*arguments)
         assert (ran.code, "ET901" in ran.err) == (3, True)
         return
@@ -433,8 +431,8 @@ def test_colour_reaches_the_findings(tree: Path, envtree: RunCommand, monkeypatc
     assert "\x1b" in envtree("check", "--color", "always").out
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "\x1b" in envtree("check").out
-    assert "\x1b" not in envtree("check", "--format", "json").out
-    assert "\x1b" not in envtree("check", "--format", "github").out
+    assert "\x1b" not in envtree("check", "--output-format", "json").out
+    assert "\x1b" not in envtree("check", "--output-format", "github").out
 
 
 def test_no_line_of_a_secrets_file_is_shown(tree: Path, envtree: RunCommand) -> None:

@@ -116,7 +116,7 @@ def test_the_last_commit_in_common(tree: Path, envtree: RunCommand) -> None:
     assert envtree("diff", "--merge-base", "main", "topic") == CommandResult(0, SAID, SENTENCE)
     run(tree, "switch", "-q", "topic")
     assert envtree("diff", "--merge-base", "main") == CommandResult(0, SAID, SENTENCE)
-    data = json.loads(envtree("diff", "--merge-base", "main", "--format", "json").out)
+    data = json.loads(envtree("diff", "--merge-base", "main", "--output-format", "json").out)
     assert data["base"] == {"name": "main", "commit": asked(tree, "rev-parse", "one")}
     assert data["head"] == {"name": "the working tree", "commit": None}
     run(tree, "switch", "-q", "--orphan", "alone")
@@ -237,9 +237,9 @@ def test_exit_codes(
     for path in [path for path, text in files.items() if text is None]:
         (tree / path).unlink()
     for form in ("text", "json", "markdown", "mermaid"):
-        ran = envtree("diff", "main", *arguments, "--format", form)
+        ran = envtree("diff", "main", *arguments, "--output-format", form)
         assert ran.code == code, ran
-        assert envtree("diff", "main", *arguments, "--format", form, "--detailed-exitcode").code == detailed
+        assert envtree("diff", "main", *arguments, "--output-format", form, "--detailed-exitcode").code == detailed
         assert is_plain(ran)
         if form == "json":
             data = json.loads(ran.out)
@@ -307,11 +307,11 @@ def test_colours_are_for_terminals(envtree: RunCommand) -> None:
     assert [line.startswith(hue) for line, hue in zip(lines, ("\x1b[1m", "\x1b[33m", "    s"), strict=True)] == [
         True
     ] * 3
-    assert "\x1b" not in envtree("diff", "main", "topic", "--color", "always", "--format", "markdown").out
+    assert "\x1b" not in envtree("diff", "main", "topic", "--color", "always", "--output-format", "markdown").out
 
 
 def test_programs_get_one_document(tree: Path, envtree: RunCommand) -> None:
-    ran = envtree("diff", "main", "topic", "--format", "json", "--protect", "**@production")
+    ran = envtree("diff", "main", "topic", "--output-format", "json", "--protect", "**@production")
     data = json.loads(ran.out)
     assert data["protected"] == [BOT_ID, "shop/clerk@production"]
     assert data["summary"] == {
@@ -323,7 +323,7 @@ def test_programs_get_one_document(tree: Path, envtree: RunCommand) -> None:
 
 def test_a_drawing(envtree: RunCommand) -> None:
     assert (
-        envtree("diff", "main", "topic", "--format", "mermaid").out
+        envtree("diff", "main", "topic", "--output-format", "mermaid").out
         == f"""\
 flowchart LR
   n1[["{PRODUCTION}"]]
@@ -341,14 +341,14 @@ flowchart LR
 def test_what_was_saved_is_told_again(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
     protect = ("--protect", "**@production")
     saved = tmp_path / "diff.json"
-    saved.write_text(envtree("diff", "main", "topic", "--format", "json", *protect).out)
+    saved.write_text(envtree("diff", "main", "topic", "--output-format", "json", *protect).out)
     shutil.rmtree(tree / ".git")
     for form in ("text", "json", "markdown", "mermaid"):
-        ran = envtree("diff", "--saved", str(saved), "--format", form)
+        ran = envtree("diff", "--saved", str(saved), "--output-format", form)
         assert ran.code == 1
         assert ran.err.endswith(f"2 protected bundles would change, the first '{BOT_ID}'\n")
     assert envtree("diff", "--saved", str(saved)).out == SAID
-    assert envtree("diff", "--saved", str(saved), "--format", "json").out == saved.read_text()
+    assert envtree("diff", "--saved", str(saved), "--output-format", "json").out == saved.read_text()
     assert envtree("diff", "--saved", str(saved), "--protect", "shop/cart/bot@staging").code == 0
 
 
@@ -357,7 +357,7 @@ def test_what_files_say_is_words(tree: Path, envtree: RunCommand) -> None:
     section = {"config": {"::error::pwned ##[error]x": evil, "list": [evil, "x"]}, "env_vars": {"A": evil}}
     write_files(tree, {"organization.yaml": f"{ORGANIZATION}execution_environment: {json.dumps(section)}\n"})
     for form in ("text", "json", "markdown", "mermaid"):
-        ran = envtree("diff", "main", "--format", form)
+        ran = envtree("diff", "main", "--output-format", form)
         assert ran.code == 0
         assert form == "mermaid" or "pwned" in ran.out
         assert is_plain(ran), ran.out

@@ -38,7 +38,7 @@ def test_exit_codes(
 ) -> None:
     write_files(tree, files)
     for form in ("text", "json"):
-        ran = envtree("explain", *arguments, "--format", form)
+        ran = envtree("explain", *arguments, "--output-format", form)
         assert ran.code == code, ran
         assert bool(ran.out) == (code == 0)
         assert bool(ran.err) == (code != 0)
@@ -113,7 +113,7 @@ def test_what_a_file_says_is_words(tree: Path, envtree: RunCommand) -> None:
     assert envtree("check").code == 0
     for arguments in ((), ("A",), ("config",), ("config.list",), ("env_vars",)):
         for form in ("text", "json"):
-            ran = envtree("explain", BOT_ID, *arguments, "--format", form)
+            ran = envtree("explain", BOT_ID, *arguments, "--output-format", form)
             assert ran.code == 0
             assert "pwned" in ran.out
             assert is_plain(ran), ran.out
@@ -151,7 +151,7 @@ def test_a_flattened_name_is_explained_and_laid_out(tree: Path, envtree: RunComm
         "in the environment it is CFG_LIMITS_CPU, by organization.yaml:4:24",
         ">   organization            set     organization.yaml:5:48           2",
     ]
-    data = json.loads(envtree("explain", CLERK, "CFG_LIMITS_CPU", "--format", "json").out)
+    data = json.loads(envtree("explain", CLERK, "CFG_LIMITS_CPU", "--output-format", "json").out)
     assert data["variable"] == {
         "name": "CFG_LIMITS_CPU",
         "key": "config.limits.cpu",

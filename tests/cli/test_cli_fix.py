@@ -51,7 +51,7 @@ def test_remarks_that_an_error_held_back_do_not_keep_it(tree: Path, envtree: Run
 
 def test_programs_are_told_what_is_left(tree: Path, envtree: RunCommand) -> None:
     write_files(tree, {BOT: WRONG})
-    ran = envtree("check", "--fix", "--format", "json")
+    ran = envtree("check", "--fix", "--output-format", "json")
     assert (ran.code, json.loads(ran.out)["findings"]) == (0, [])
 
 

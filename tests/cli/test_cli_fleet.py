@@ -11,6 +11,7 @@ from envtree.frontend.schemas import Schemas
 from tests.cli.test_cli_words import EVIL, is_plain
 from tests.support.command_line import BOT, ERROR, ORGANIZATION, RunCommand, write_files
 
+ACME = Path(__file__).parents[2] / "examples/acme"
 BASE = "environments/base.yaml"
 EVERY = ("shop/cart/bot@production", "shop/cart/bot@staging", "shop/clerk@production")
 LOST = {"environments/production.yaml": "inherits: base\nexecution_environment:\n  env_vars: {LOG_LEVEL: warning}\n"}
@@ -74,7 +75,7 @@ def test_exit_codes(
 ) -> None:
     write_files(tree, files)
     for form in ("text", "json"):
-        ran = envtree(*arguments, "--format", form)
+        ran = envtree(*arguments, "--output-format", form)
         assert ran.code == code, ran
         assert is_plain(ran)
         if form == "json" and ran.out:
@@ -83,15 +84,45 @@ def test_exit_codes(
             assert Schemas().is_valid(name, data), Schemas().find_faults(name, data)
 
 
-@pytest.mark.parametrize(("files", "message"), [({BOT: ERROR}, "ET201"), (EMPTY, "ET310")])
-def test_a_tree_with_errors_has_no_answer(files: dict[str, str], message: str, tree: Path, envtree: RunCommand) -> None:
+@pytest.mark.parametrize(
+    ("files", "arguments", "message"),
+    [
+        ({BOT: ERROR}, ("unused",), "ET201"),
+        ({BOT: ERROR}, ("parity", "staging", "production"), "ET201"),
+        ({BOT: ERROR}, ("matrix", "A"), "ET201"),
+        (EMPTY, ("impact", BASE), "ET310"),
+        (EMPTY, ("matrix", "A"), "ET310"),
+        (EMPTY, ("unused",), "ET310"),
+    ],
+)
+def test_without_an_answer_that_is_certain_there_is_none(
+    files: dict[str, str], arguments: tuple[str, ...], message: str, tree: Path, envtree: RunCommand
+) -> None:
     write_files(tree, files)
-    for arguments in (("impact", BASE), ("matrix", "A"), ("unused",)):
-        for form in ("text", "json"):
-            ran = envtree(*arguments, "--format", form)
-            assert (ran.code, ran.out) == (1, "")
-            assert message in ran.err
-            assert "--allow-empty" not in ran.err
+    for form in ("text", "json"):
+        ran = envtree(*arguments, "--output-format", form)
+        assert (ran.code, ran.out, message in ran.err) == (1, "", True), ran
+        assert "--allow-empty" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer", "lacking"),
+    [
+        (("matrix", "LOG_LEVEL"), "shop/clerk@production", "lacks 2 of 3 bundles: shop/cart/bot@production, shop/cart"),
+        (("impact", BASE), "shop/clerk@production", "lacks 2 of 3 bundles"),
+        (("secrets", "readers"), "there are no secrets files", "lacks 2 of 3 bundles"),
+        (("secrets", "list"), "", "lacks 2 of 3 bundles"),
+        (("tree",), "clerk", "is about what is sound, and may be incomplete"),
+        (("list",), "shop/clerk@production", "is about what is sound, and may be incomplete"),
+    ],
+)
+def test_an_answer_about_what_is_sound_says_what_it_lacks(
+    arguments: tuple[str, ...], answer: str, lacking: str, tree: Path, envtree: RunCommand
+) -> None:
+    write_files(tree, {BOT: ERROR})
+    ran = envtree(*arguments)
+    assert (ran.code, answer in ran.out, "ET201" in ran.err) == (1, True, True), ran
+    assert f"the answer {lacking}" in ran.err
 
 
 def test_a_selector_of_nothing_is_told_without_what_keeps_nobody_from_an_answer(
@@ -158,7 +189,7 @@ def test_impact_of_several_files(tree: Path, envtree: RunCommand) -> None:
         "1 of 3 bundles is fed by projects/shop/agents/clerk.yaml",
         "nothing is read from README.md",
     ]
-    data = json.loads(envtree("impact", BOT, "projects/shop/agents/clerk.yaml", "--format", "json").out)
+    data = json.loads(envtree("impact", BOT, "projects/shop/agents/clerk.yaml", "--output-format", "json").out)
     assert (data["path"], data["bundles"]) == (None, [*EVERY])
     assert [(file["path"], file["bundles"]) for file in data["files"]] == [
         (BOT, [*EVERY[:2]]),
@@ -167,7 +198,7 @@ def test_impact_of_several_files(tree: Path, envtree: RunCommand) -> None:
 
 
 def test_impact_as_json(envtree: RunCommand) -> None:
-    data = json.loads(envtree("impact", BASE, "--format", "json").out)
+    data = json.loads(envtree("impact", BASE, "--output-format", "json").out)
     assert (data["path"], data["bundles"]) == (BASE, [*EVERY])
     assert data["files"][0]["keys"] == [
         {"key": "env_vars.LOG_LEVEL", "line": 3, "column": 25, "counts": 3, "shadowed": []}
@@ -176,8 +207,8 @@ def test_impact_as_json(envtree: RunCommand) -> None:
 
 def test_impact_as_ids(tree: Path, envtree: RunCommand) -> None:
     write_files(tree, {"README.md": "read me"})
-    assert envtree("impact", BOT, BASE, "--format", "ids").out == "".join(f"{id}\n" for id in EVERY)
-    assert envtree("impact", "README.md", "--format", "ids") == (0, "", "")
+    assert envtree("impact", BOT, BASE, "--output-format", "ids").out == "".join(f"{id}\n" for id in EVERY)
+    assert envtree("impact", "README.md", "--output-format", "ids") == (0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -196,9 +227,9 @@ def test_a_file_is_named_from_here_or_from_the_root(
     folder: str, name: str, tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tree / folder)
-    assert json.loads(envtree("impact", name, "--format", "json").out)["path"] == BASE
+    assert json.loads(envtree("impact", name, "--output-format", "json").out)["path"] == BASE
     absolute = str(tree / BASE)
-    assert json.loads(envtree("impact", absolute, "--format", "json").out)["path"] == BASE
+    assert json.loads(envtree("impact", absolute, "--output-format", "json").out)["path"] == BASE
 
 
 def test_a_file_is_named_as_git_does_where_the_tree_lies_in_a_folder(
@@ -207,7 +238,7 @@ def test_a_file_is_named_as_git_does_where_the_tree_lies_in_a_folder(
     subprocess.run(["git", "init", "-q", str(tree.parent)], check=True)
     write_files(tree.parent, {".sops.yaml": "creation_rules: []\n", "README.md": "read me\n"})
     monkeypatch.chdir(tree / "projects/shop")
-    ran = envtree("impact", f"tree/{BASE}", "README.md", ".sops.yaml", "--format", "json")
+    ran = envtree("impact", f"tree/{BASE}", "README.md", ".sops.yaml", "--output-format", "json")
     relations = [(file["path"], file["relation"]) for file in json.loads(ran.out)["files"]]
     assert relations == [(BASE, "layer"), ("README.md", "unread"), (".sops.yaml", "access")]
 
@@ -215,7 +246,7 @@ def test_a_file_is_named_as_git_does_where_the_tree_lies_in_a_folder(
 def test_here_comes_before_the_root(tree: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     write_files(tree, {"projects/shop/environments/base.yaml": "{}\n"})
     monkeypatch.chdir(tree / "projects/shop")
-    path = json.loads(envtree("impact", BASE, "--format", "json").out)["path"]
+    path = json.loads(envtree("impact", BASE, "--output-format", "json").out)["path"]
     assert path == "projects/shop/environments/base.yaml"
 
 
@@ -227,7 +258,7 @@ def test_a_file_that_is_not_there(tree: Path, envtree: RunCommand, monkeypatch: 
 
 def test_a_link_is_the_file_that_it_is(tree: Path, envtree: RunCommand) -> None:
     os.symlink("base.yaml", tree / "environments/twin.yaml")
-    data = json.loads(envtree("impact", "environments/twin.yaml", "--format", "json").out)
+    data = json.loads(envtree("impact", "environments/twin.yaml", "--output-format", "json").out)
     assert (data["path"], data["files"][0]["kind"]) == ("environments/twin.yaml", "environment")
 
 
@@ -236,7 +267,7 @@ def test_a_link_is_the_file_that_it_is(tree: Path, envtree: RunCommand) -> None:
 
 def test_matrix_as_json(tree: Path, envtree: RunCommand) -> None:
     write_files(tree, LOST)
-    data = json.loads(envtree("matrix", "A", "--format", "json").out)
+    data = json.loads(envtree("matrix", "A", "--output-format", "json").out)
     assert data == {
         "envtree": "1",
         "key": "env_vars.A",
@@ -256,7 +287,7 @@ def test_matrix_as_json(tree: Path, envtree: RunCommand) -> None:
 
 def test_parity_as_json(tree: Path, envtree: RunCommand) -> None:
     write_files(tree, LOST)
-    data = json.loads(envtree("parity", "staging", "production", "--format", "json").out)
+    data = json.loads(envtree("parity", "staging", "production", "--output-format", "json").out)
     assert data == {
         "envtree": "1",
         "environments": ["staging", "production"],
@@ -292,7 +323,7 @@ def test_unused_for_people_and_as_json(tree: Path, envtree: RunCommand) -> None:
 """
     )
     assert ran.err == "1 finding in 3 bundles\n"
-    data = json.loads(envtree("unused", "--format", "json").out)
+    data = json.loads(envtree("unused", "--output-format", "json").out)
     assert [(finding["code"], finding["key"], finding["severity"]) for finding in data["findings"]] == [
         ("ET453", "env_vars.LOG_LEVEL", "info")
     ]
@@ -323,6 +354,20 @@ def test_what_a_file_says_is_words(tree: Path, envtree: RunCommand) -> None:
         ("unused",),
     ):
         for form in ("text", "json"):
-            ran = envtree(*arguments, "--format", form)
+            ran = envtree(*arguments, "--output-format", form)
             assert ran.code == 0
             assert is_plain(ran), ran.out
+
+
+@pytest.mark.parametrize("file", ["organization.yaml", "skills/safe-python.yaml", "policies/production-is-quiet.yaml"])
+def test_impact_considers_the_selected_bundles_only(envtree: RunCommand, file: str) -> None:
+    def impact(*words: str) -> str:
+        return envtree("-C", str(ACME), "impact", file, *words).out
+
+    everywhere = impact("--output-format", "ids").splitlines()
+    selected = [id for id in everywhere if id.startswith("storefront/") and id.endswith("@production")]
+    select = ("--select", "storefront/**@production")
+    assert selected
+    assert impact("--output-format", "ids", *select).splitlines() == selected
+    (answer,) = json.loads(impact("--output-format", "json", *select))["files"]
+    assert all(key["counts"] <= len(selected) for key in answer["keys"])

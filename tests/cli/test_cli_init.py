@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from envtree.cli import invoke
 from tests.support.command_line import RunCommand, write_files
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def test_init_writes_a_tree_that_compiles_without_findings(envtree: RunCommand, tmp_path: Path) -> None:
@@ -23,6 +26,24 @@ def test_init_writes_a_tree_that_compiles_without_findings(envtree: RunCommand, 
         schema = re.match(r"# yaml-language-server: \$schema=(\S+)\n", file.read_text())
         assert schema
         assert (file.parent / schema[1]).is_file()
+
+
+def test_a_project_changes_the_defaults_of_init(envtree: RunCommand, tmp_path: Path) -> None:
+    assert envtree("init", str(tmp_path)).code == 0
+    (tmp_path / "agents/assistant.yaml").unlink()
+    project = "key: SHOP\nexecution_environment: {env_vars: {LOG_LEVEL: warning}}\n"
+    write_files(tmp_path, {"projects/shop/project.yaml": project, "projects/shop/agents/clerk.yaml": ""})
+    assert envtree("-C", str(tmp_path), "get", "shop/clerk@production", "LOG_LEVEL").out == "warning\n"
+
+
+@pytest.mark.parametrize("example", sorted(path.parent for path in EXAMPLES.glob("*/organization.yaml")))
+def test_no_environment_of_an_example_has_defaults(example: Path) -> None:
+    """A value that every environment inherits hides those of projects, unless it differs by environment."""
+    for path in example.glob("environments/*.yaml"):
+        data = {} if path.name.endswith(".secrets.yaml") else yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        if data.get("abstract") and not data.get("inherits"):
+            computed = [value for section in data["execution_environment"].values() for value in section.values()]
+            assert all("${{" in str(value) for value in computed), path
 
 
 def test_init_says_what_to_do_next(envtree: RunCommand, tmp_path: Path) -> None:

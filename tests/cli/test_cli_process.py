@@ -38,7 +38,7 @@ NAMES = {
     *("envtree.sources.entity_listing", "envtree.sources.tree", "envtree.system.executables", "envtree.system.git"),
     "envtree.system.git.process",
 }
-SECRETS = ("audit", "diff_driver", "edit", "install", "merge_driver", "readers", "rotate", "set", "sync")
+SECRETS = ("audit", "edit", "get", "init", "install", "list", "readers", "rotate", "set", "sync", "unset")
 DECLARED = {f"envtree.cli.{module_name(name)}" for name in cli.list_commands(click.Context(cli))}
 # Prints the imported modules at the end of a process, without those that Python imports itself.
 WATCH = """
@@ -93,7 +93,7 @@ def slow(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     shutil.copytree(ACME, tmp_path / "acme")
     assert run("-C", str(tmp_path / "acme"), "compile", "--secrets", "ref", "-o", str(tmp_path / "out")).returncode == 0
     environ = with_code(tmp_path, UNIGNORE) | {"PATH": f"{bin}:{os.environ['PATH']}"}
-    environ["SOPS_AGE_KEY_FILE"] = str(key)
+    environ |= {"SOPS_AGE_KEY_FILE": str(key), "ENVTREE_SOPS": "path"}
     command = [*COMMAND, "-C", str(tmp_path / "acme"), "compile", "-o", str(tmp_path / "out")]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 30
@@ -124,7 +124,7 @@ def imported(*arguments: str, **environ: str) -> tuple[str, set[str]]:
     ("arguments", "more"),
     [
         ("--version", set()),
-        ("--help", {*DECLARED, "envtree.model.formats", "envtree.cli.secrets"}),
+        ("--help", {*DECLARED, "envtree.model.formats"}),
         ("check --help", {"envtree.cli.check"}),
         ("compile --help", {"envtree.cli.compile", "envtree.model.formats"}),
         ("watch --help", {"envtree.cli.watch", "envtree.model.formats"}),
@@ -176,7 +176,7 @@ def test_a_closed_pipe_is_silent(arguments: tuple[str, ...]) -> None:
 def test_a_closed_pipe_is_silent_in_every_form(form: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    result = run("-C", str(ROOT / "examples/broken"), "check", "--format", form, stdout=writer)
+    result = run("-C", str(ROOT / "examples/broken"), "check", "--output-format", form, stdout=writer)
     os.close(writer)
     assert (result.returncode, result.stderr if form not in ("text", "github") else b"") == (141, b"")
 
@@ -195,10 +195,10 @@ def test_a_full_disk_behind_stdout_is_the_machine() -> None:
         "show platform/cost-watcher@production",
         "show platform/cost-watcher@production --format compose",
         "tree",
-        "tree --format json",
+        "tree --output-format json",
         "schema",
         "schema agent",
-        "check --format json",
+        "check --output-format json",
     ],
 )
 def test_an_answer_that_nobody_can_get_is_a_failure(arguments: str) -> None:
@@ -216,8 +216,8 @@ def test_a_closed_stream_is_no_trouble(closed: int) -> None:
     assert result.returncode == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_leaves_the_output_and_nobody_behind(
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+def test_t99_a_signal_leaves_the_output_and_nobody_behind(
     number: signal.Signals, slow: tuple[subprocess.Popen[bytes], Path]
 ) -> None:
     process, folder = slow
@@ -255,9 +255,9 @@ def test_ctrl_c_while_it_starts_prints_no_traceback(module: str, tmp_path: Path)
     assert (result.returncode, result.stdout, result.stderr) == (-signal.SIGINT if early else 130, b"", b"")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 @pytest.mark.parametrize("existing", [True, False])
-def test_a_signal_after_the_commit_is_too_late(number: signal.Signals, existing: bool, tmp_path: Path) -> None:
+def test_t99_a_signal_after_the_commit_is_too_late(number: signal.Signals, existing: bool, tmp_path: Path) -> None:
     """The exit codes 130 and 143 promise that the output is unchanged."""
     out = tmp_path / "out"
     command = ("-C", str(ACME), "compile", "--secrets", "ref", "-o", str(out))

@@ -18,11 +18,13 @@ from tests.support.trees import layers, make_request, start_run
 TERMINAL = {"TERM": "xterm"}
 # Show the progress without delay.
 AT_ONCE = "import envtree.cli.support.progress as module\nmodule._SHOW_AFTER_SECONDS = module._REFRESH_SECONDS = 0.0\n"
-LINE = re.compile(r"\r\x1b\[K(\d+) of (\d+) (files|bundles)")
+LINE = re.compile(r"\r\x1b\[K(?:reading|computing) [━─]{20} (\d+) of (\d+) (files|bundles)(?:, \d+ s left)?")
 
 
 class Stream:
     """A fake terminal that records the output."""
+
+    encoding = "utf-8"
 
     def __init__(self, *, terminal: bool = True) -> None:
         self.output = ""
@@ -63,7 +65,33 @@ def test_a_short_run_shows_nothing(now: list[float]) -> None:
 
 def test_a_long_run_shows_a_line_now_and_then_and_takes_it_away(now: list[float]) -> None:
     output = report_progress(Stream(), now, [0.2, 0.5, 0.55, 0.59, 0.61, 2.0])
-    assert output == "\r\x1b[K2 of 6 files\r\x1b[K5 of 6 files\r\x1b[K6 of 6 files\r\x1b[K"
+    assert [line for line in output.split("\r\x1b[K") if line] == [
+        "reading ━━━━━━────────────── 2 of 6 files",
+        "reading ━━━━━━━━━━━━━━━━──── 5 of 6 files",
+        "reading ━━━━━━━━━━━━━━━━━━━━ 6 of 6 files",
+    ]
+    assert output.endswith("\r\x1b[K")
+
+
+def test_the_time_left_is_estimated_after_two_seconds(now: list[float]) -> None:
+    stream = Stream()
+    with show_progress(stream, TERMINAL) as progress:  # type: ignore[arg-type]
+        for moment, done in ((0, 1), (1, 1000), (3, 3001), (4, 11001)):
+            now[0] = 100 + moment
+            progress("bundles", done, 15001)
+    endings = [line.partition("─ ")[2] for line in stream.output.split("\r\x1b[K") if line]
+    assert endings == [
+        "1,000 of 15,001 bundles",
+        "3,001 of 15,001 bundles, 12 s left",
+        "11,001 of 15,001 bundles, 1 s left",
+    ]
+
+
+def test_a_terminal_without_unicode_has_a_bar_in_ascii(now: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stream, "encoding", "ascii")
+    assert "computing ##########---------- 1 of 2 bundles" in (
+        report_progress(Stream(), now, [1.0, 2.0]).replace("reading", "computing").replace("files", "bundles")
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,7 +157,9 @@ def run(tmp_path: Path, *words: str, environ: Mapping[str, str] = TERMINAL) -> t
     return done.stdout.decode(), terminal_output.decode()
 
 
-@pytest.mark.parametrize("words", [("check", "--format", "json"), ("compile", "--secrets", "ref", "-o", "{tmp}/out")])
+@pytest.mark.parametrize(
+    "words", [("check", "--output-format", "json"), ("compile", "--secrets", "ref", "-o", "{tmp}/out")]
+)
 def test_a_real_terminal_is_clean_at_the_end(words: tuple[str, ...], tmp_path: Path) -> None:
     out, terminal_output = run(tmp_path, *(word.format(tmp=tmp_path) for word in words))
     counts = LINE.findall(terminal_output)
@@ -139,6 +169,32 @@ def test_a_real_terminal_is_clean_at_the_end(words: tuple[str, ...], tmp_path: P
     assert rest.startswith("\r\x1b[K")
     assert "\x1b[K" not in rest.removeprefix("\r\x1b[K")
     assert "of 38 bundles" not in out
+
+
+def test_a_terminal_sees_a_tick_and_the_time_when_all_is_well(tmp_path: Path) -> None:
+    words = ("-C", str(tmp_path / "demo"), "check", "--no-cache")
+    run(tmp_path, "init", str(tmp_path / "demo"))
+    _, terminal_output = run(tmp_path, *words, environ=TERMINAL | {"CI": "1"})
+    assert re.fullmatch(
+        r"\x1b\[32m✔\x1b\[0m checked 2 bundles of 1 agent: no errors \(\d+\.\d\d s\)\r\n", terminal_output
+    )
+    _, terminal_output = run(
+        tmp_path,
+        *words,
+        environ=TERMINAL | {"CI": "1", "NO_COLOR": "1", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    )
+    assert re.fullmatch(r"checked 2 bundles of 1 agent: no errors \(\d+\.\d\d s\)\r\n", terminal_output)
+    (tmp_path / "demo/environments/qa.yaml").write_text("inherits: base\ntype: test\n")
+    _, terminal_output = run(tmp_path, *words, environ=TERMINAL | {"CI": "1"})
+    assert "✔" not in terminal_output
+
+
+def test_a_replay_has_a_time_of_its_own(tmp_path: Path) -> None:
+    run(tmp_path, "init", str(tmp_path / "demo"))
+    environ = TERMINAL | {"CI": "1", "NO_COLOR": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    outputs = [run(tmp_path, "-C", str(tmp_path / "demo"), "check", environ=environ)[1] for _ in range(2)]
+    pattern = r"✔ checked 2 bundles of 1 agent: no errors \(\d+\.\d\d s\)\r\n"
+    assert all(re.fullmatch(pattern, output) for output in outputs), outputs
 
 
 def test_ci_with_a_terminal_sees_only_words(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from envtree.model.diagnostic import MachineError, RefusedError
 from tests.support.command_line import BOT, ERROR, TREE, WARNING, RunCommand, write_files
 from tests.unit.report.test_report_broken import validator
 
-FORMS = ("text", "json", "github", "sarif", "junit", "gitlab")
+FORMS = ("text", "concise", "json", "github", "sarif", "junit", "gitlab")
 
 
 def codes(form: str, data: bytes) -> list[str]:
@@ -107,7 +107,9 @@ def test_the_findings_are_told_even_if_a_report_cannot_be_written(
     tree: Path, tmp_path: Path, envtree: RunCommand
 ) -> None:
     write_files(tree, {BOT: ERROR})
-    ran = envtree("check", "--format", "json", "--report", "sarif=/dev/null/x", "--report", f"gitlab={tmp_path}/x.json")
+    ran = envtree(
+        "check", "--output-format", "json", "--report", "sarif=/dev/null/x", "--report", f"gitlab={tmp_path}/x.json"
+    )
     assert ran.code == 3
     assert codes("json", ran.out.encode()) == ["ET201"]
     assert codes("gitlab", (tmp_path / "x.json").read_bytes()) == ["ET201"]
@@ -169,7 +171,7 @@ def test_what_stops_a_run_is_in_every_report(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("envtree.cli.commands.check.check", raiser(reason))
-    ran = envtree("check", "--format", form, "--report", f"{form}={tmp_path}/report", "--exit-zero")
+    ran = envtree("check", "--output-format", form, "--report", f"{form}={tmp_path}/report", "--exit-zero")
     assert ran.code == code
     assert ran.err.startswith(f"error {reason.code}: {reason.message}")
     written = (tmp_path / "report").read_bytes()
@@ -185,7 +187,7 @@ def test_a_reader_who_leaves_early_does_not_keep_the_files_from_being_written(
     write_files(tree, {BOT: ERROR})
     monkeypatch.setattr("envtree.cli.support.session.out", raiser(BrokenPipeError()))
     monkeypatch.setattr("envtree.cli.support.exits._close_stdout", lambda: None)
-    assert envtree("check", "--format", "json", "--report", f"sarif={tmp_path}/x") == (141, "", "")
+    assert envtree("check", "--output-format", "json", "--report", f"sarif={tmp_path}/x") == (141, "", "")
     assert codes("sarif", (tmp_path / "x").read_bytes()) == ["ET201"]
 
 
@@ -220,15 +222,15 @@ def test_exit_zero(content: str, words: tuple[str, ...], code: int, tree: Path, 
 @pytest.mark.parametrize("files", [{}, {BOT: ERROR}])
 def test_stdout_is_one_document(form: str, files: dict[str, str], tree: Path, envtree: RunCommand) -> None:
     write_files(tree, files)
-    ran = envtree("check", "--format", form, "--color", "always")
+    ran = envtree("check", "--output-format", form, "--color", "always")
     assert ran.err == ""
     assert codes(form, ran.out.encode()) == (["ET201"] if files else [])
 
 
 def test_junit_fails_what_strict_fails(tree: Path, envtree: RunCommand) -> None:
     write_files(tree, {BOT: WARNING})
-    assert codes("junit", envtree("check", "--format", "junit").out.encode()) == []
-    assert codes("junit", envtree("check", "--format", "junit", "--strict").out.encode()) == ["ET150"]
+    assert codes("junit", envtree("check", "--output-format", "junit").out.encode()) == []
+    assert codes("junit", envtree("check", "--output-format", "junit", "--strict").out.encode()) == ["ET150"]
 
 
 def test_paths_are_those_of_the_repository(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -251,7 +253,7 @@ def test_the_findings_may_go_into_a_file_alone(tree: Path, envtree: RunCommand) 
     write_files(tree, {BOT: ERROR})
     output = envtree("check").out
     for form in ("text", "json", "sarif"):
-        ran = envtree("check", "--format", form, "--output", str(tree / f"found.{form}"))
+        ran = envtree("check", "--output-format", form, "--output", str(tree / f"found.{form}"))
         assert (ran.code, ran.out) == (1, "")
         assert ran.err.startswith("checked 1 of 3 bundles")
     assert (tree / "found.text").read_text() == output

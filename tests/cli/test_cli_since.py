@@ -143,7 +143,7 @@ def test_only_what_a_difference_reaches_is_checked(
     edits, reached = CASES[case]
     edit(tree, edits)
     present = reached.intersection(Run(tree_request(DirectoryTree(tree))).ids)
-    checked = json.loads(envtree("check", "--changed-since", "HEAD", "--format", "json").out)
+    checked = json.loads(envtree("check", "--changed-since", "HEAD", "--output-format", "json").out)
     assert checked["summary"]["bundles"] == len(present)
 
 

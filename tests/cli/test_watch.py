@@ -315,7 +315,7 @@ def test_sops_is_started_to_write_and_not_to_check(start: Start, tmp_path: Path)
     bin.mkdir()
     (bin / "sops").write_text(f"#!/bin/sh\ntouch {trace}\nexit 1\n")
     (bin / "sops").chmod(0o700)
-    environ = {"PATH": f"{bin}:{os.environ['PATH']}", "ENVTREE_SOPS": "process", "SOPS_AGE_KEY_FILE": "/dev/null"}
+    environ = {"PATH": f"{bin}:{os.environ['PATH']}", "ENVTREE_SOPS": "path", "SOPS_AGE_KEY_FILE": "/dev/null"}
     watch = start(over=acme, **environ)
     assert watch.round().endswith("checked 38 bundles, no errors")
     with (acme / "organization.secrets.yaml").open("a") as file:
@@ -339,9 +339,8 @@ def test_without_the_library_it_says_what_to_install(start: Start, tmp_path: Pat
     watch = start()
     assert watch.process.wait(PATIENCE) == 3
     assert watch.process.stderr
-    assert watch.process.stderr.read() == (
-        "error ET812: the library that watches files is not installed\n  hint: run: pip install 'envtree[watch]'\n"
-    )
+    shown = watch.process.stderr.read()
+    assert shown.startswith("error ET812: the library that watches files is not installed\n  hint: run: "), shown
     assert start("--once").process.wait(PATIENCE) == 0
 
 
@@ -405,13 +404,12 @@ def test_what_git_ignores_or_nobody_sees_does_not_matter(tree: Path) -> None:
 
 def test_the_readme_shows_what_it_says(start: Start, tmp_path: Path, envtree: RunCommand) -> None:
     assert envtree("init", str(tmp_path / "demo")).code == 0
-    base = tmp_path / "demo/environments/base.yaml"
-    sound = base.read_text()
+    sound = (tmp_path / "demo/organization.yaml").read_text()
     watch = start(over=tmp_path / "demo")
     lines = [watch.line()]
-    save(tmp_path / "demo", "environments/base.yaml", sound.replace("info", "inof"))
+    save(tmp_path / "demo", "organization.yaml", sound.replace("LOG_LEVEL: info", "LOG_LEVEL: inof"))
     lines += watch.until("hint:")
-    save(tmp_path / "demo", "environments/base.yaml", sound)
+    save(tmp_path / "demo", "organization.yaml", sound)
     lines += watch.until("gone:")
     readme = (ROOT / "README.md").read_text("utf-8")
     documented = re.findall(r"^```text\n\$ envtree -C demo watch\n(.*?)```$", readme, re.MULTILINE | re.DOTALL)[

@@ -8,6 +8,7 @@ from tests.conformance.case import Suite, format_case, format_table, run_suite
 from tests.conformance.hiera import HIERA
 from tests.conformance.json_schema import json_schema, unknown_values
 from tests.conformance.json_texts import json_texts
+from tests.conformance.kustomize import three_way_tables, two_way_patches
 from tests.conformance.layered import HIML, OMEGACONF, RECLASS, merge_table, random_trees
 from tests.conformance.merge_patch import merge_patch
 from tests.conformance.three_way import three_way_merges
@@ -21,6 +22,8 @@ SUITES: dict[str, Suite] = {
     "json schema, unknowns": unknown_values,
     "rfc 7396": merge_patch,
     "three-way merges": three_way_merges,
+    "kustomize": two_way_patches,
+    "kustomize, three-way": three_way_tables,
     "himl": partial(random_trees, HIML),
     "himl, types": partial(merge_table, HIML),
     "reclass": partial(random_trees, RECLASS),
@@ -44,7 +47,13 @@ def main() -> None:
     failed = False
     for name, verdict in verdicts.items():
         if options.reasons:
-            print(*(f"  {name}, {reason}: {count}" for reason, count in verdict.explained.most_common()), sep="\n")
+            print(
+                *(
+                    f"  {name}, {reason}: {count}"
+                    for reason, count in (verdict.explained + verdict.skipped).most_common()
+                ),
+                sep="\n",
+            )
         for case in verdict.wrong[:_MAX_SHOWN]:
             print(name, format_case(case), sep="\n")
         for reason in verdict.stale:

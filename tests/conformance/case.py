@@ -19,6 +19,16 @@ class Refused(NamedTuple):
     reason: str = ""
 
 
+class Skipped(NamedTuple):
+    """A case that says nothing about envtree, as `ours`; its rule is the key of the reason."""
+
+
+class Crash(NamedTuple):
+    """An exception of envtree, as `ours`; it has no reason."""
+
+    error: str
+
+
 class Case(NamedTuple):
     """The results of envtree and of the reference; `rule` is the key of a reason in the divergence file."""
 
@@ -31,6 +41,8 @@ class Case(NamedTuple):
     def equal(self) -> bool:
         """Whether both refuse, or both give the same value."""
         ours, theirs = self.ours, self.theirs
+        if isinstance(ours, Skipped | Crash):
+            return False
         if isinstance(ours, Refused) or isinstance(theirs, Refused):
             return isinstance(ours, Refused) and isinstance(theirs, Refused)
         return is_same_json(ours, theirs)
@@ -45,13 +57,29 @@ Suite = Callable[[], Iterable[Case]]
 
 
 class Verdict(NamedTuple):
-    """The result of a suite; `wrong` are differences without a reason, `stale` are reasons without a difference."""
+    """The result of a suite.
+
+    `wrong` are differences and skipped cases without a reason, and crashes; `stale` are reasons without a case.
+    """
 
     run: int
     equal: int
     explained: Counter[str]
+    skipped: Counter[str]
     wrong: list[Case]
     stale: list[str]
+
+    @property
+    def crashed(self) -> int:
+        return sum(isinstance(case.ours, Crash) for case in self.wrong)
+
+
+def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function of envtree; an exception is the result of its case, and the other cases still run."""
+    try:
+        return function(*arguments)
+    except Exception as error:  # noqa: BLE001 -- any exception is a crash
+        return Crash(repr(error)[:300])
 
 
 def is_same_json(left: Any, right: Any) -> bool:
@@ -73,17 +101,20 @@ def run_suite(name: str, suite: Suite) -> Verdict:
     """Run a suite; reasons without a case do not count as stale in a suite of random texts."""
     reasons = load_reasons(name)
     explained: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
     wrong: list[Case] = []
-    total = equal = 0
+    run = equal = 0
     for case in suite():
-        total += 1
+        is_skipped = isinstance(case.ours, Skipped)
+        run += not is_skipped
         if case.equal:
             equal += 1
-        elif case.reason in reasons:
-            explained[case.reason] += 1
-        else:
+        elif case.reason not in reasons or isinstance(case.ours, Crash):
             wrong.append(case)
-    return Verdict(total, equal, explained, wrong, sorted(reasons.keys() - explained) if name not in RANDOM else [])
+        else:
+            (skipped if is_skipped else explained)[case.reason] += 1
+    stale = [] if name in RANDOM else sorted(reasons.keys() - explained.keys() - skipped.keys())
+    return Verdict(run, equal, explained, skipped, wrong, stale)
 
 
 def format_case(case: Case) -> str:
@@ -94,12 +125,19 @@ def format_case(case: Case) -> str:
 def _format_result(result: Any) -> str:
     if isinstance(result, Refused):
         return f"refuses {result.reason}".strip()
+    if isinstance(result, Skipped):
+        return "skips it without a reason"
+    if isinstance(result, Crash):
+        return f"crashes with {result.error}"
     return f"gives {json.dumps(result, ensure_ascii=True, default=repr)[:300]}"
 
 
 def format_table(verdicts: dict[str, Verdict]) -> Iterator[str]:
     """Format the counts of the suites."""
-    yield f"{'suite':<26}{'run':>8}{'equal':>8}{'explained':>11}{'wrong':>7}"
+    columns = ("run", "equal", "explained", "skipped", "crashed", "wrong")
+    yield f"{'suite':<26}" + "".join(f"{column:>10}" for column in columns)
     for name, verdict in verdicts.items():
-        explained = verdict.explained.total()
-        yield f"{name:<26}{verdict.run:>8}{verdict.equal:>8}{explained:>11}{len(verdict.wrong):>7}"
+        crashed = verdict.crashed
+        different, skipped = verdict.explained.total(), verdict.skipped.total()
+        counts = (verdict.run, verdict.equal, different, skipped, crashed, len(verdict.wrong) - crashed)
+        yield f"{name:<26}" + "".join(f"{count:>10}" for count in counts)

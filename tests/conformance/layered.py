@@ -3,7 +3,7 @@
 import json
 import random
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,8 +64,13 @@ OMEGACONF = Peer("omegaconf", "replace", lambda reference: reference.spell("${",
 
 def merge_with_envtree(sections: list[Any], lists: str = "replace") -> Any:
     """Merge the same layers with envtree, as `config` of organization, project, team and agent."""
-    policies = ", ".join(f"config.{'.'.join('*' * depth)}: {lists}" for depth in range(1, DEPTH + 1))
-    files = layers(*(json.dumps({"config": section}) for section in sections), organization=LISTS.format(policies))
+    return merge_by_policies(sections, {".".join("*" * depth): lists for depth in range(1, DEPTH + 1)})
+
+
+def merge_by_policies(sections: list[Any], policies: Mapping[str, str]) -> Any:
+    """Merge layers with the given list policies, by path in `config`."""
+    rules = ", ".join(f"config.{path}: {policy}" for path, policy in policies.items())
+    files = layers(*(json.dumps({"config": section}) for section in sections), organization=LISTS.format(rules))
     result = check(files)
     errors = [finding.diagnostic.code for finding in result.outcome.findings if finding.severity.value == "error"]
     return Refused(errors[0]) if errors else result.data()["config"]

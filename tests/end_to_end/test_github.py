@@ -208,7 +208,7 @@ def test_t94_the_pinned_packages_are_those_that_envtree_needs() -> None:
 def test_t94_the_oldest_packages_are_those_that_pyproject_names() -> None:
     dependencies, _, extras = _requirements()
     pinned = _pinned(ROOT / ".ci/lowest/requirements.txt")
-    for requirement in (*dependencies, *extras["native"], *extras["watch"], *extras["kubiya"]):
+    for requirement in (*dependencies, *extras["native"], *extras["kubiya"]):
         name, operator, minimum = _parse_requirement(requirement)
         installed, expected = _number(pinned[name]), _number(minimum)
         assert installed[: len(expected)] == expected, (

@@ -139,7 +139,7 @@ def test_the_settings_become_a_command_line(runner: Runner) -> None:
     step = check(
         runner, 0, DIRECTORY="a b", STRICT="true", SARIF_FILE="x.sarif", INPUTS="A=1\n\nB=2 3\n", SELECTORS="-x\na/**\n"
     )
-    words = ["-C", "a b", "check", "--format", "github", "--report", "json=…", "--report", "sarif=x.sarif"]
+    words = ["-C", "a b", "check", "--output-format", "github", "--report", "json=…", "--report", "sarif=x.sarif"]
     words += ["--strict", "--input=A=1", "--input=B=2 3", "--", "-x", "a/**"]
     assert f"False {words}" in re.sub(r"json=[^']*", "json=…", step.log)
 

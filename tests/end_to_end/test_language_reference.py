@@ -19,10 +19,11 @@ import yaml
 
 from envtree import EDITION
 from envtree.cli.support.session import tree_request
-from envtree.compile.filters import FILTERS, TESTS
+from envtree.compile.comparison import TESTS
+from envtree.compile.filters import FILTERS
 from envtree.diagnostics.codes import CODES
 from envtree.diagnostics.findings import Finding
-from envtree.engine.publish import Destinations, publish
+from envtree.engine.publish import CompilePlan, Destinations, publish
 from envtree.model.artifact import Output, SecretsMode
 from envtree.model.formats import DEFAULT_FORMATS, FORMATS
 from envtree.model.selector import compile_selector
@@ -143,7 +144,7 @@ def compile_files(files: Files, folder: Path, mode: SecretsMode = "ref") -> Comp
         decrypter=(lambda policy: SopsDecrypter(root, policy, environ=environ)) if mode == "plain" else None,
     )
     output = Output(out, root, mode, EDITION, {}, lambda id: True)
-    return Compiled(publish(request, Destinations(output), _formats(files)).findings, out)
+    return Compiled(publish(CompilePlan(request, Destinations(output), _formats(files))).findings, out)
 
 
 def _formats(files: Files) -> frozenset[str]:
@@ -209,12 +210,12 @@ def test_every_fence_is_known() -> None:
     assert len(list(examples())) >= 12
 
 
-MERGES = [*(["replace", *row] for row in rows("below", "above", "result")), *rows("policy", "below", "above", "result")]
+MERGES = [*(["", *row] for row in rows("below", "above", "result")), *rows("policy", "below", "above", "result")]
 
 
 @pytest.mark.parametrize(("policy", "below", "above", "result"), MERGES)
 def test_merges(policy: str, below: str, above: str, result: str, tmp_path: Path) -> None:
-    declared = f"merge: {{config.x: {code(policy) or policy}}}\n"
+    declared = f"merge: {{config.x: {code(policy)}}}\n" if policy else ""
     lower = f"execution_environment: {{config: {{x: {code(below)}, zero: 0}}}}\n" if code(below) else ""
     upper = f"execution_environment: {{config: {{x: {code(above)}}}}}\n"
     files = {"organization.yaml": ORGANIZATION + declared + lower, "agents/helper.yaml": upper}
@@ -252,7 +253,7 @@ def test_expressions(expression: str, result: str, tmp_path: Path) -> None:
 
 def test_every_filter_and_test_is_listed() -> None:
     assert {name for row in FILTER_ROWS for name in CODE.findall(row[0])} == set(FILTERS)
-    assert {name for row in TEST_ROWS for name in CODE.findall(row[0])} == TESTS
+    assert {name for row in TEST_ROWS for name in CODE.findall(row[0])} == set(TESTS)
 
 
 KINDS = {str: "text", bool: "boolean", type(None): "null", int: "number", float: "number"}

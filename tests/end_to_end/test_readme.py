@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ PAGES = [
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]*)(?:#([^)]*))?\)")
+DIFFERS = re.compile(r"^\d+ files?(?: in .*)? would change$", re.MULTILINE)
 FAILED = re.compile(r" error ET\d+:| would change|^--- a/", re.MULTILINE)
 
 
@@ -47,6 +49,8 @@ class Command(NamedTuple):
     @property
     def code(self) -> int:
         """The exit code that the shown lines imply."""
+        if DIFFERS.search(self.shown):
+            return 4
         return 1 if FAILED.search(self.shown) else 0
 
 
@@ -114,7 +118,19 @@ def _line(shown: str) -> str:
 
 
 def test_the_commands_of_the_readme_print_what_is_shown(copy: Path, environ: dict[str, str]) -> None:
+    shutil.copy(ROOT / ".gitignore", copy)
+    identity = ["-c", "user.name=me", "-c", "user.email=me@example.com"]
+    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-q", "-m", "Begin"]):
+        subprocess.run(["git", *command], cwd=copy, check=True)
     play("README.md", copy, environ)
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=copy, check=True, capture_output=True, text=True)
+    assert not status.stdout, "the commands leave files in the checkout"
+
+
+def test_the_readme_names_every_extra_that_its_commands_need() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"].keys()
+    described = set(re.findall(r"extra `(\w+)`", read("README.md")))
+    assert described == extras - {"test"}
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -1,6 +1,7 @@
 """The pairs of agents and environments, and the layers of each pair: naive, for the model only."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,24 +112,48 @@ def narrowed(allowed: list[str], data: dict[str, Any]) -> list[str]:
 def require_known_overlays(tree: Tree, place: Place) -> None:
     """Refuse overlays of environments that are not declared."""
     declared = environments(tree, place.project_folder)
+    root = environments(tree, "")
+    for name in declared:
+        stem = f"{place.project_folder}environments/{name}"
+        if place.project_folder and f"{stem}.yaml" in tree and bool(read(tree, stem).get("own")) is (name in root):
+            raise Conflict("a project's environment says `own: true`, and an overlay does not")
     overlaid = names_in(tree, re.escape(place.parent_folder) + r"environments/([^/.]+)\.yaml")
     if not {*overlaid, *(read(tree, place.agent_stem).get("environments") or {})} <= set(declared):
         raise Conflict("an overlay of an unknown environment")
 
 
 def lineage(tree: Tree, folder: str, name: str) -> list[str]:
-    """Linearise an environment and its ancestors, the remotest first, by Python's own C3 order."""
+    """List an environment and its ancestors, the remotest first."""
+
+    def parents_of(ancestor: str) -> list[str]:
+        if ancestor not in environments(tree, folder):
+            raise Conflict(f"no environment {ancestor}")
+        return listed(environment(tree, folder, ancestor).get("inherits"))
+
+    return linear(name, parents_of)
+
+
+def mixins_of(tree: Tree, user: str) -> list[str]:
+    """List the mix-ins of an entity by its path without extension, the lowest first."""
+
+    def parents_of(name: str) -> list[str]:
+        if name and f"mixins/{name}.yaml" not in tree:
+            raise Conflict(f"no mix-in {name}")
+        return listed(read(tree, f"mixins/{name}" if name else user).get("uses"))
+
+    return linear("", parents_of)[:-1]
+
+
+def linear(name: str, parents_of: Callable[[str], list[str]]) -> list[str]:
+    """Linearise a name and its ancestors, the remotest first, by Python's own C3 order."""
     classes: dict[str, type] = {}
 
     def declare(ancestor: str, below: tuple[str, ...]) -> type:
         if ancestor in below:
             raise Conflict(f"{ancestor} inherits itself")
-        if ancestor not in environments(tree, folder):
-            raise Conflict(f"no environment {ancestor}")
         if ancestor not in classes:
-            inherits = environment(tree, folder, ancestor).get("inherits") or []
-            parents = [inherits] if isinstance(inherits, str) else inherits
-            classes[ancestor] = type(ancestor, tuple(declare(parent, (*below, ancestor)) for parent in parents), {})
+            parents = tuple(declare(parent, (*below, ancestor)) for parent in parents_of(ancestor))
+            classes[ancestor] = type(ancestor, parents, {})
         return classes[ancestor]
 
     try:
@@ -136,6 +161,11 @@ def lineage(tree: Tree, folder: str, name: str) -> list[str]:
     except TypeError as error:
         raise Conflict(f"no order of the ancestors of {name}") from error
     return [cls.__name__ for cls in reversed(order) if cls is not object]
+
+
+def listed(names: Any) -> list[str]:
+    """Return a list of names; one name counts as a list of one."""
+    return [names] if isinstance(names, str) else list(names or [])
 
 
 # Layers.
@@ -146,14 +176,33 @@ def layers(tree: Tree, secrets: Tree, place: Place) -> list[Layer]:
     project, parent, agent = place.project_folder, place.parent_folder, place.agent_stem
     order = lineage(tree, project, place.environment)
     at_root = [name for name in order if project and f"environments/{name}.yaml" in tree]
-    stems = ["organization", f"{project}project"]
-    stems += [environment_stem(tree, project, name) for name in order]
-    stems += [f"{project}environments/{name}" for name in at_root]
-    stems += [f"{parent}team", *(f"{parent}environments/{name}" for name in order)] if place.team else []
-    stems += [agent]
-    own_layers = [layer(read(tree, stem), secrets, stem) for stem in stems]
-    overlays = read(tree, agent).get("environments") or {}
-    return own_layers + [layer(overlays.get(name) or {}, secrets, f"{agent}.{name}") for name in order]
+    team = f"{parent}team" if place.team else ""
+    brought: list[str] = []
+    new = {}
+    for user in filter(None, (f"{project}project", team, agent)):
+        used = [name for name in mixins_of(tree, user) if name not in brought]
+        brought += used
+        new[user] = [f"mixins/{name}" for name in used]
+
+    def from_files(*stems: str) -> list[Layer]:
+        return [layer(read(tree, stem), secrets, stem) for stem in stems]
+
+    def from_overlays(*stems: str) -> list[Layer]:
+        overlays = [
+            (stem, name, (read(tree, stem).get("environments") or {}).get(name)) for stem in stems for name in order
+        ]
+        return [layer(overlay or {}, secrets, f"{stem}.{name}") for stem, name, overlay in overlays]
+
+    result = from_files("organization", *new[f"{project}project"], f"{project}project")
+    result += from_files(*(environment_stem(tree, project, name) for name in order))
+    result += from_overlays(*new[f"{project}project"])
+    result += from_files(*(f"{project}environments/{name}" for name in at_root))
+    if team:
+        result += from_files(*new[team], team)
+        result += from_overlays(*new[team])
+        result += from_files(*(f"{parent}environments/{name}" for name in order))
+    result += from_files(*new[agent], agent)
+    return result + from_overlays(*new[agent], agent)
 
 
 def layer(data: dict[str, Any], secrets: Tree, stem: str) -> Layer:

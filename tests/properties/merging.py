@@ -126,8 +126,20 @@ def segments(dotted: str) -> Path:
 
 
 def matches(pattern: Path, path: Path) -> bool:
-    """Report whether a path matches a pattern, in which `*` matches one segment."""
-    return len(pattern) == len(path) and all(p in ("*", s) for p, s in zip(pattern, path, strict=True))
+    """Report whether a path matches a pattern: `*` is one segment, `**` any number, at the end at least one."""
+    if not pattern or not path:
+        return not pattern and not path
+    if pattern == ("**",):
+        return True
+    if pattern[0] == "**":
+        return any(matches(pattern[1:], path[skipped:]) for skipped in range(len(path) + 1))
+    return pattern[0] in ("*", path[0]) and matches(pattern[1:], path[1:])
+
+
+def specificity(pattern: Path) -> tuple[int, str]:
+    """Return a key by which the most specific pattern is the largest: literal segments, then kinds from the left."""
+    kinds = ["d" if segment == "**" else "s" if segment == "*" else "z" for segment in pattern]
+    return kinds.count("z"), "".join(kinds)
 
 
 @dataclass
@@ -159,6 +171,8 @@ class Merger:
         open_base = old in ("missing", "null", "expression")
         if not open_base and new not in ("null", "expression") and old != new:
             raise Conflict(f"{new} over {old} at {path}")
+        if new == "map" and old == "map" and base and self.declared(path) == "replace":
+            return self.replace_map(base, over, path)
         if new == "map":
             return self.merge_map(base, over, path)
         if new == "list":
@@ -197,7 +211,9 @@ class Merger:
         if isinstance(policy, dict):
             require_keys(elements, policy["by_key"])
         if base is MISSING:
-            return self.replaced(replaced, elements, path)
+            return self.replaced(replaced, union([], elements) if policy == "unique" else elements, path)
+        if policy == "unique":
+            return union(union([], base), elements) if elements else base
         if policy == "append":
             return [*base, *elements]
         if policy == "prepend":
@@ -222,10 +238,61 @@ class Merger:
         return result
 
     def policy(self, path: Path) -> Any:
-        """Return the list policy of a path; an exact path takes precedence over one with stars."""
-        if path in self.policies:
-            return self.policies[path]
-        return next((self.policies[p] for p in self.policies if matches(p, path)), "replace")
+        """Return the list policy of a path."""
+        declared = self.declared(path)
+        return declared.get("list", "replace") if "override" in declared else declared
+
+    def declared(self, path: Path) -> Any:
+        """Return what the most specific pattern of a path declares; two that are equally specific are a conflict."""
+        matching = sorted((pattern for pattern in self.policies if matches(pattern, path)), key=specificity)
+        if not matching:
+            return "nothing"
+        if len(matching) > 1 and specificity(matching[-1]) == specificity(matching[-2]):
+            raise Conflict(f"two policies of {path}")
+        return self.policies[matching[-1]]
+
+    def replace_map(self, base: dict[str, Any], over: dict[str, Any], path: Path) -> Any:
+        """Put a map in the place of another; a key of both is an override, the other keys are gone."""
+        inner = Merger(self.policies, new_locks=self.new_locks)
+        result = inner.merge_map(MISSING, over, path)
+        self.overwrites[:] = [
+            entry
+            for entry in self.overwrites
+            if entry[0][: len(path)] != path or at(result, entry[0][len(path) :]) is not MISSING
+        ]
+        self.override_keys(base, result, path)
+        return result
+
+    def override_keys(self, base: Any, result: Any, path: Path) -> None:
+        """Record each value that overrides one at the same path."""
+        if isinstance(base, dict) and isinstance(result, dict):
+            for key in base.keys() & result.keys():
+                self.override_keys(base[key], result[key], (*path, key))
+        else:
+            self.overwrites.append((path, base, result))
+
+    def require_inherited(self, base: Any, over: Any, path: Path = ()) -> None:
+        """Refuse values that a policy only lets override, and that no lower layer has."""
+        if is_directive(over):
+            if {"$delete", "$replace", "$expect"} & set(over):
+                return
+            if "$value" in over:
+                self.require_inherited(base, over["$value"], path)
+                return
+        elif isinstance(over, dict):
+            if base is MISSING and self.must_exist(path):
+                raise Conflict(f"{path} is not inherited")
+            for raw, value in over.items():
+                key = unescaped(raw)
+                inherited = base.get(key, MISSING) if isinstance(base, dict) else MISSING
+                self.require_inherited(inherited, value, (*path, key))
+            return
+        if base is MISSING and self.must_exist(path):
+            raise Conflict(f"{path} is not inherited")
+
+    def must_exist(self, path: Path) -> bool:
+        """Report whether the policy of a path is `override: exists`."""
+        return bool(path) and "override" in self.declared(path)
 
     def direct(self, base: Any, directive: dict[str, Any], path: Path) -> Any:
         """Apply a directive."""

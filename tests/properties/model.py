@@ -14,6 +14,7 @@ from tests.properties.layering import (
     environments,
     layers,
     lineage,
+    mixins_of,
     names_in,
     places,
     read,
@@ -46,10 +47,13 @@ def compile_model(tree: Tree, secrets: Tree, inputs: dict[str, str] | None = Non
 
 
 def require_lineages(tree: Tree) -> None:
-    """Refuse an environment without an order of its ancestors, whether or not anything targets it."""
+    """Refuse a file without an order of what it inherits or uses, whether or not a bundle has it."""
     for folder in ["", *(f"projects/{name}/" for name in names_in(tree, r"projects/([^/]+)/project\.yaml"))]:
         for name in environments(tree, folder):
             lineage(tree, folder, name)
+    for path, data in tree.items():
+        if (data or {}).get("uses"):
+            mixins_of(tree, path.removesuffix(".yaml"))
 
 
 def bundle_of(tree: Tree, secrets: Tree, inputs: dict[str, str], place: Place) -> Bundle:
@@ -116,7 +120,7 @@ def scope_of(tree: Tree, inputs: dict[str, str], place: Place) -> dict[str, Any]
     organization = read(tree, "organization")
     project = {"key": "DEFAULT", **read(tree, f"{place.project_folder}project")}
     chosen = environment(tree, place.project_folder, place.environment)
-    own_type = place.environment if place.environment in TYPES else "development"
+    own_type = type_of(tree, place.project_folder, place.environment)
     return {
         "organization": scalars(organization, organization["name"]),
         "project": scalars({**project, "key": project["key"].upper()}, place.project),
@@ -132,6 +136,15 @@ def scope_of(tree: Tree, inputs: dict[str, str], place: Place) -> dict[str, Any]
             **inputs,
         },
     }
+
+
+def type_of(tree: Tree, folder: str, name: str) -> str:
+    """Return the type of the nearest ancestor that declares one or is named like one."""
+    for ancestor in reversed(lineage(tree, folder, name)):
+        declared = environment(tree, folder, ancestor).get("type")
+        if declared or ancestor in TYPES:
+            return str(declared or ancestor)
+    return "development"
 
 
 def scalars(data: dict[str, Any], name: str) -> dict[str, Any]:
@@ -175,6 +188,8 @@ def stack(stack_layers: list[Layer], declared: dict[Path, Any]) -> World:
     world = World({}, frozenset())
     for layer in stack_layers:
         locks = set(merger.locks)
+        if layer is not stack_layers[0]:
+            merger.require_inherited(world.tree, layer.section)
         world = World(merger.add(world.tree, layer.section), world.injected)
         world = World(world.tree, winners(layer, world, locks, merger))
     require_sticky(merger.overwrites, world)

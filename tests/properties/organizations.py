@@ -24,7 +24,9 @@ class Organization:
 
 TEAMS: list[list[str | None]] = [[None], ["t"], [None, "t"]]
 ROOT = ["base", "development", "staging", "production"]
-POLICIES = st.sampled_from(["replace", "append", "prepend", "union"])
+POLICIES = st.sampled_from(["replace", "append", "prepend", "union", "unique"])
+EXISTING: dict[str, st.SearchStrategy[Any]] = {"override": st.just("exists")}
+existing = st.fixed_dictionaries(EXISTING, optional={"list": POLICIES})
 policies = st.fixed_dictionaries(
     {},
     optional={
@@ -32,6 +34,13 @@ policies = st.fixed_dictionaries(
         'config."a.b"': POLICIES,
         "config.sidecars": st.one_of(POLICIES, st.just({"by_key": "name"}), st.just({"by_key": "name"})),
         "mcp_servers.*.args": POLICIES,
+        "**.args": POLICIES,
+        "config.**.hosts": POLICIES,
+        "config.**": POLICIES.filter(lambda policy: policy != "replace"),
+        "config.db": st.just("replace"),
+        "mcp_servers.*": st.just("replace"),
+        "env_vars.MAYBE": existing,
+        "config.*.port": existing,
     },
 )
 
@@ -81,13 +90,17 @@ class Planting:
         keys = {"token": "t0", "db": {"password": "p0", "user": "u0"}}
         self.secrets["organization.secrets.yaml"] = {**keys, **self.fields(extra=st.integers(0, 9))}
 
-    def environment(self, stem: str, parents: list[str]) -> bool:
+    def environment(self, stem: str, parents: list[str], **fields: bool) -> bool:
         """Draw an environment; return whether it is abstract."""
         chosen = self.subset(parents, 3)
         inherits = chosen[0] if len(chosen) == 1 and self.draw(st.booleans()) else chosen
         abstract = self.draw(chance(15))
-        fields = {**({"inherits": inherits} if chosen else {}), **({"abstract": True} if abstract else {})}
-        self.file(stem, {**fields, **self.fields(type=st.sampled_from(["development", "staging", "production"]))})
+        options: dict[str, Any] = {
+            **fields,
+            **({"inherits": inherits} if chosen else {}),
+            **({"abstract": True} if abstract else {}),
+        }
+        self.file(stem, {**options, **self.fields(type=st.sampled_from(["development", "staging", "production"]))})
         return abstract
 
     def overlays(self, folder: str, environments: list[str]) -> None:
@@ -99,6 +112,26 @@ class Planting:
             else:
                 self.sealed(stem, 100)
 
+    def mixins(self, environments: list[str]) -> None:
+        """Draw mix-ins, each of which may use earlier ones, with overlays and secrets."""
+        for index in range(self.draw(st.integers(0, 3))):
+            name = f"mixin{index}"
+            overlays = {}
+            for environment in self.subset(environments, 2):
+                overlays[environment] = {"execution_environment": self.draw(SECTIONS[self.wild])}
+                self.sealed(f"mixins/{name}.{environment}", 20)
+            fields = {**self.uses(), **({"environments": overlays} if overlays else {})}
+            self.file(f"mixins/{name}", fields)
+
+    def uses(self) -> dict[str, Any]:
+        """Draw a list of the mix-ins so far."""
+        names = sorted(
+            path.removeprefix("mixins/").removesuffix(".yaml") for path in self.tree if path.startswith("mixins/")
+        )
+        chosen = self.subset(names, 2)
+        uses = chosen[0] if len(chosen) == 1 and self.draw(st.booleans()) else chosen
+        return {"uses": uses} if chosen else {}
+
     def agent(self, folder: str, name: str, concrete: list[str], visible: list[str]) -> None:
         """Draw an agent with its overlays and their secrets."""
         overlays = {}
@@ -109,7 +142,9 @@ class Planting:
         fields = self.fields(model_id=st.just("m-agent"), description=st.just("a {{ bot }}"))
         if self.draw(chance(20)):
             fields["targets"] = self.subset(concrete, 2)
-        self.file(f"{folder}agents/{name}", {**fields, **({"environments": overlays} if overlays else {})})
+        self.file(
+            f"{folder}agents/{name}", {**fields, **self.uses(), **({"environments": overlays} if overlays else {})}
+        )
 
 
 @st.composite
@@ -119,6 +154,7 @@ def organizations(draw: st.DrawFn) -> Organization:
     planting.organization()
     order = ROOT[: draw(st.integers(2, 4))]
     abstract = {name for index, name in enumerate(order) if planting.environment(f"environments/{name}", order[:index])}
+    planting.mixins(order)
     agents = count()
     for project in draw(st.sampled_from([["p"], ["p", "q"], ["default"]])):
         plant_project(planting, project, (order, abstract), agents)
@@ -132,13 +168,13 @@ def plant_project(planting: Planting, project: str, root: tuple[list[str], set[s
     if folder:
         planting.overlays(folder, visible)
         if planting.draw(chance(25)):
-            abstract |= {"canary"} if planting.environment(f"{folder}environments/canary", visible) else set()
+            abstract |= {"canary"} if planting.environment(f"{folder}environments/canary", visible, own=True) else set()
             visible.append("canary")
     concrete = [name for name in visible if name not in abstract]
     if folder:
         fields = planting.fields(default_model=st.just("m-project"), targets=st.just(list(concrete)))
         concrete = fields.get("targets", concrete)
-        planting.file(f"{folder}project", {"key": f"{project}x", **fields})
+        planting.file(f"{folder}project", {"key": f"{project}x", **fields, **planting.uses()})
     teams: list[str | None] = planting.draw(st.sampled_from(TEAMS))
     for team in teams:
         parent = f"{folder}teams/{team}/" if team else folder
@@ -146,7 +182,9 @@ def plant_project(planting: Planting, project: str, root: tuple[list[str], set[s
         if team:
             narrowed = planting.subset(concrete, 3) if planting.draw(chance(30)) else concrete
             fields = {"targets": narrowed} if narrowed != concrete else {}
-            planting.file(f"{parent}team", {**fields, **planting.fields(description=st.just("a team"))})
+            planting.file(
+                f"{parent}team", {**fields, **planting.fields(description=st.just("a team")), **planting.uses()}
+            )
             planting.overlays(parent, visible)
         if next(agents) < 3:
             planting.agent(parent, "bot", narrowed, visible)

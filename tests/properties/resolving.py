@@ -9,9 +9,11 @@ from typing import Any
 
 import jinja2
 from jinja2 import nodes
+from jinja2.environment import TemplateExpression
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 
-from tests.properties.merging import MISSING, Conflict, Path, Plain, Secret
+from tests.properties.merging import MISSING, Conflict, Path, Plain, Secret, contains, same
 
 READABLE = ("env_vars", "config", "endpoints", "feature_flags")
 PIECES = re.compile(r"\$\$\{\{(?P<escaped>.*?(?:\}\}|$))|\$\{\{(?P<expression>.*?)\}\}", re.DOTALL)
@@ -35,6 +37,18 @@ class DottedNames(ImmutableSandboxedEnvironment):
 
 JINJA = DottedNames(undefined=jinja2.StrictUndefined)
 JINJA.globals.clear()
+# Equality is that of JSON; JINJA has it as tests, to which operators are translated.
+JINJA.tests |= {"eq": same, "ne": lambda a, b: not same(a, b), "in": lambda a, b: contains(b, a)}
+
+
+class _OperatorsAsTests(NodeTransformer):
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802 -- the name is that of Jinja2
+        """Translate a single comparison for which the model has a test."""
+        self.generic_visit(node)
+        operand = node.ops[0]
+        if len(node.ops) == 1 and operand.op in ("eq", "ne", "in"):
+            return nodes.Test(node.expr, operand.op, [operand.expr], [], None, None, lineno=1)
+        return node
 
 
 @dataclass(frozen=True)
@@ -213,9 +227,11 @@ def evaluate(text: str, scope: dict[str, Any], section: str) -> Any:
 
 def compute(source: str, scope: dict[str, Any]) -> Any:
     """Evaluate one expression with Jinja2."""
-    parse(source)
+    output = _OperatorsAsTests().visit(parse(source)).body[0].nodes[0]
+    assign = nodes.Assign(nodes.Name("result", "store", lineno=1), output, lineno=1)
+    template = JINJA.from_string(nodes.Template([assign], lineno=1))
     try:
-        value = JINJA.compile_expression(source, undefined_to_none=False)(**scope)
+        value = TemplateExpression(template, undefined_to_none=False)(**scope)
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
         raise Conflict("an expression that fails") from error
     if has_undefined(value):

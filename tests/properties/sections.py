@@ -21,6 +21,7 @@ def chance(percent: int) -> st.SearchStrategy[bool]:
 
 # Scalars and expressions.
 
+CONDITIONS = ("env_vars.LEVEL == '7'", "true == 1", "1.0 in [true, 1]")
 WORDS = st.sampled_from(["x", "blue", "é", "a b", "no", "{{ run_time }}", "$${{ kept }}", "2026-11-24", ""])
 HOSTS = st.sampled_from(["one.example.com", "two.example.com"])
 NUMBERS = st.sampled_from([0, 1, 42, 2.5, -3, Plain("1.10"), Plain("7.0"), Plain("1e3")])
@@ -50,7 +51,16 @@ texts = st.one_of(
     st.builds(lambda name: f"{name} | default('none')", st.sampled_from(UNSURE)),
     st.builds(
         lambda test, yes, no: f"{yes} if {test} else {no}",
-        st.sampled_from(["environment.type == 'production'", "env_vars.LEVEL == '7'", "team", "team.name is defined"]),
+        st.sampled_from(
+            [
+                "environment.type == 'production'",
+                "env_vars.LEVEL == '7'",
+                "true == 1",
+                "1.0 in [true, 1]",
+                "team",
+                "team.name is defined",
+            ]
+        ),
         st.sampled_from([*KNOWN, "'yes'"]),
         st.sampled_from([*KNOWN, "'no'"]),
     ),

@@ -63,6 +63,11 @@ POLICIES = {
     "append": ("append", [[1], [1, 2]], [1, 1, 2]),
     "prepend": ("prepend", [[1], [2]], [2, 1]),
     "union keeps the base and adds once": ("union", [[1, 1], [2, 2, 1.0]], [1, 1, 2]),
+    "unique drops the duplicates of the base, too": ("unique", [[1, 1], [2, 2, 1.0]], [1, 2]),
+    "a map replaces a map": ("replace", [{"a": 1, "b": {"c": 1}}, {"b": {"d": 2}}], {"b": {"d": 2}}),
+    "an empty map replaces a map": ("replace", [{"a": 1}, {}], {}),
+    "an override of what exists": ({"override": "exists"}, [1, 2], 2),
+    "new on purpose": ({"override": "exists"}, [{"$value": 2, "$expect": "new"}], 2),
     "a directive decides alone": ("append", [[1], {"$replace": [2]}], [2]),
     "value is as written plainly": ("append", [[1], {"$value": [2]}], [1, 2]),
     "by key merges in place": (
@@ -81,6 +86,32 @@ POLICIES = {
 @pytest.mark.parametrize(("policy", "layers", "expected"), POLICIES.values(), ids=POLICIES.keys())
 def test_policy(policy: object, layers: list[Any], expected: object) -> None:
     assert config(*layers, merge={"config.x": policy}) == expected
+
+
+PATTERNS = {
+    "any depth": ({"config.**.x": "append"}, [[1], [2]], [1, 2]),
+    "one segment before any number": ({"config.**": "append", "config.*": "prepend"}, [[1], [2]], [2, 1]),
+    "a literal before a star": ({"config.*": "append", "**.x": "prepend"}, [[1], [2]], [1, 2]),
+}
+
+
+@pytest.mark.parametrize(("merge", "layers", "expected"), PATTERNS.values(), ids=PATTERNS.keys())
+def test_pattern(merge: Any, layers: list[Any], expected: object) -> None:
+    assert config(*layers, merge=merge) == expected
+
+
+def test_two_equal_patterns() -> None:
+    with pytest.raises(Conflict):
+        bundle(
+            {"config": {"a": {"b": {"x": [1]}}}},
+            {"config": {"a": {"b": {"x": [2]}}}},
+            merge={"config.**.a.**": "append", "config.**.b.**": "union"},
+        )
+
+
+def test_an_override_of_nothing() -> None:
+    with pytest.raises(Conflict):
+        bundle({}, {"env_vars": {"A": "1"}}, merge={"env_vars.*": {"override": "exists"}})
 
 
 CLASHES = {
@@ -262,6 +293,16 @@ def test_targets_only_narrow() -> None:
 
 def test_an_environment_of_one_project() -> None:
     tree = overlaid()
-    tree["projects/p/environments/canary.yaml"] = {"inherits": "staging", "type": "staging"}
+    tree["projects/p/environments/canary.yaml"] = {"own": True, "inherits": "staging", "type": "staging"}
     tree["projects/p/project.yaml"].pop("targets")
     assert sorted(compile_model(tree, {})) == ["p/x@canary", "p/x@production", "p/x@staging"]
+    del tree["projects/p/environments/canary.yaml"]["own"]
+    with pytest.raises(Conflict):
+        compile_model(tree, {})
+
+
+def test_an_overlay_that_says_own() -> None:
+    tree = overlaid()
+    tree["projects/p/environments/staging.yaml"]["own"] = True
+    with pytest.raises(Conflict):
+        compile_model(tree, {})

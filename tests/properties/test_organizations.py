@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, assume, event, given, settings
 from envtree import EDITION
 from envtree.cli.support.session import tree_request
 from envtree.engine.check import check
-from envtree.engine.publish import Destinations, publish
+from envtree.engine.publish import CompilePlan, Destinations, publish
 from envtree.model.artifact import Output
 from envtree.model.diagnostic import Severity
 from envtree.sources.tree import DirectoryTree
@@ -24,7 +24,6 @@ from tests.properties.organizations import Organization, organizations
 from tests.properties.writing import OpenBook, write_tree
 
 SLOW = settings(
-    deadline=None,
     phases=set(Phase) - {Phase.explain},
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
@@ -50,7 +49,7 @@ def compile_tree(root: Path, out: Path, plain: Tree) -> dict[str, str]:
     """Compile with envtree and read its output: the bundles by id, none if it found an error."""
     request = tree_request(DirectoryTree(root.resolve()), decrypter=lambda policy: OpenBook(plain), require_inputs=True)
     output = Output(out, root, "plain", EDITION, {}, lambda id: True)
-    outcome = publish(request, Destinations(output), frozenset({"bundle"}))
+    outcome = publish(CompilePlan(request, Destinations(output), frozenset({"bundle"})))
     errors = [finding for finding in outcome.findings if finding.severity is Severity.ERROR]
     files = [file for file in out.rglob("*") if file.is_file()]
     if errors:

@@ -46,7 +46,7 @@ def plain(values: SopsValues) -> Any:
 
 
 @given(DOCUMENTS, DOCUMENTS, DOCUMENTS)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_the_judge_agrees(base: Any, ours: Any, theirs: Any) -> None:
     result = merge_three_way(leaves(base, "b"), leaves(ours, "o"), leaves(theirs, "t"))
     document, conflicts = merged(base, ours, theirs)
@@ -55,7 +55,6 @@ def test_the_judge_agrees(base: Any, ours: Any, theirs: Any) -> None:
 
 
 @given(DOCUMENTS, DOCUMENTS)
-@settings(deadline=None)
 def test_one_side_alone_wins_and_a_merge_with_oneself_is_nothing(base: Any, side: Any) -> None:
     base_values, side_values = leaves(base, "b"), leaves(side, "s")
     for result in (
@@ -68,7 +67,6 @@ def test_one_side_alone_wins_and_a_merge_with_oneself_is_nothing(base: Any, side
 
 
 @given(DOCUMENTS, DOCUMENTS, DOCUMENTS)
-@settings(deadline=None)
 def test_a_base_that_cannot_be_opened_is_compared_by_its_ciphertexts(base: Any, ours: Any, theirs: Any) -> None:
     """All versions have one data key: unchanged values have the ciphertext of the base."""
     before = leaves(base, "b")
@@ -86,7 +84,7 @@ def test_a_base_that_cannot_be_opened_is_compared_by_its_ciphertexts(base: Any, 
 
 
 @given(DOCUMENTS, DOCUMENTS)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_the_steps_lead_there(before: Any, after: Any) -> None:
     """Apply the effect of each sops edit to plain data."""
     plan = plan_sops_edits(leaves(before, "b"), leaves(after, "a"))

@@ -106,7 +106,7 @@ def finding_codes(result: CommandResult) -> set[str]:
 
 def audit_file(audit: Audit, *words: str, user: SopsUser | None = None) -> tuple[dict[str, Any], set[str], int]:
     """Audit a tree with one file; return the file, the codes and the exit code."""
-    result = audit("secrets", "audit", "--format", "json", *words, user=user)
+    result = audit("secrets", "audit", "--output-format", "json", *words, user=user)
     (file,) = json.loads(result.out)["files"]
     return file, finding_codes(result), result.code
 
@@ -256,7 +256,7 @@ def test_the_verdict_is_right(name: str, form: str, root: Path, staff: Staff, au
         assert audited["threshold"] == (2 if "groups" in name and name != "keys-in-other-groups" else 1)
     assert (audited["recipients"] is not None) is readable
     # `check` reports the same findings.
-    check = json.loads(audit("check", "--format", "json").out)
+    check = json.loads(audit("check", "--output-format", "json").out)
     assert {finding["code"] for finding in check["findings"]} == codes
 
 
@@ -265,7 +265,7 @@ def test_a_hint_names_what_the_real_sops_has(setting: str, root: Path, staff: St
     value = "true" if setting == "mac_only_encrypted" else "x_"
     file = encrypt_file(root, "agents/a.secrets.yaml", PLAIN["yaml"], staff.ana.sops_option)
     file.write_text(re.sub("( +)unencrypted_suffix:.*", rf"\1{setting}: {value}", file.read_text()))
-    findings = json.loads(audit("secrets", "audit", "--format", "json").out)["findings"]
+    findings = json.loads(audit("secrets", "audit", "--output-format", "json").out)["findings"]
     hint = next(finding["hint"] for finding in findings if finding["key"] == f"sops.{setting}")
     option, command = re.findall(r"or '(--[a-z-]+)' out of 'sops (--encrypt|encrypt)'", hint)[0]
     shown = run_sops(root, *(["encrypt"] if command == "encrypt" else []), "--help").stdout.decode()
@@ -299,7 +299,7 @@ def test_errors_elsewhere_are_counted(root: Path, staff: Staff, audit: Audit) ->
     assert result.code == 1
     assert "ET201" not in result.out
     assert "there is 1 other error in the tree" in result.err
-    assert json.loads(audit("secrets", "audit", "--format", "json").out)["summary"]["other_errors"] == 1
+    assert json.loads(audit("secrets", "audit", "--output-format", "json").out)["summary"]["other_errors"] == 1
 
 
 def test_who_may_open_a_file_does_not_spoil_its_bundles(root: Path, staff: Staff, audit: Audit) -> None:
@@ -328,9 +328,9 @@ def test_referenced_and_missing_present_and_unused(root: Path, staff: Staff, aud
     )
     (root / "organization.yaml").write_text(HEAD)
     (root / "agents/a.yaml").write_text("execution_environment: {secrets: [USED]}\n")
-    assert finding_codes(audit("secrets", "audit", "--format", "json")) == {"ET651"}
+    assert finding_codes(audit("secrets", "audit", "--output-format", "json")) == {"ET651"}
     (root / "agents/a.yaml").write_text("execution_environment: {secrets: [USED, GONE]}\n")
-    assert finding_codes(audit("secrets", "audit", "--format", "json")) == {"ET601"}
+    assert finding_codes(audit("secrets", "audit", "--output-format", "json")) == {"ET601"}
 
 
 # ── with a key ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -357,7 +357,7 @@ def test_placeholders_are_found_with_a_key(root: Path, staff: Staff, audit: Audi
     encrypt_file(root, "agents/a.secrets.yaml", json.dumps(plain), staff.ana.sops_option)
     (root / "organization.yaml").write_text(HEAD + "lint: {ET651: 'off', ET655: 'off'}\n")
     assert audit_file(audit)[:2][1] == set()
-    result = audit("secrets", "audit", "--decrypt", "--format", "json", user=staff.ana)
+    result = audit("secrets", "audit", "--decrypt", "--output-format", "json", user=staff.ana)
     keys = {finding["key"] for finding in json.loads(result.out)["findings"]}
     assert keys == {"m.deep", "list.1", *(f"bad{n}" for n in range(len(PLACEHOLDERS)))}
     assert finding_codes(result) == {"ET657"}
@@ -369,7 +369,7 @@ def test_placeholders_are_found_with_a_key(root: Path, staff: Staff, audit: Audi
 def test_files_without_a_key_are_told_and_the_others_opened(root: Path, staff: Staff, audit: Audit) -> None:
     encrypt_file(root, "agents/a.secrets.yaml", "_scope: agents/a\nA: changeme\n", staff.ana.sops_option)
     encrypt_file(root, "agents/b.secrets.yaml", "_scope: agents/b\nB: changeme\n", staff.ben.sops_option)
-    result = audit("secrets", "audit", "--decrypt", "--format", "json", user=staff.ana)
+    result = audit("secrets", "audit", "--decrypt", "--output-format", "json", user=staff.ana)
     assert {file["path"]: file["opened"] for file in json.loads(result.out)["files"]} == {
         "agents/a.secrets.yaml": True,
         "agents/b.secrets.yaml": False,
@@ -429,6 +429,7 @@ def spies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / name).write_text(f'#!/bin/sh\necho "$0 $*" >> {tmp_path}/started\nexit 1\n')
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{SEARCH_PATH}")
+    monkeypatch.setenv("ENVTREE_SOPS", "path")
     return tmp_path / "started"
 
 
@@ -469,7 +470,7 @@ def test_t38_t39_t49_no_command_starts_anything_for_a_key_that_is_not_allowed(
         result = audit(*(word.format(out=root.parent / "out") for word in words), user=staff.ana)
         assert result.code == (0 if words[1:] == ("readers",) else 1), (words, result)
         assert not spies.exists(), words
-    assert finding_codes(audit("secrets", "audit", "--format", "json")) == {"ET604"}
+    assert finding_codes(audit("secrets", "audit", "--output-format", "json")) == {"ET604"}
     assert hits(listener) == 0
 
 
@@ -495,7 +496,7 @@ def test_t38_t39_nor_for_a_rule_with_such_a_key(
     result = audit("secrets", "sync", "--update-keys", user=staff.ana)
     assert result.code == 1
     assert "left agents/a.secrets.json: it has keys that the policy does not allow" in result.err
-    assert finding_codes(audit("secrets", "audit", "--format", "json")) == {"ET653", "ET654"}
+    assert finding_codes(audit("secrets", "audit", "--output-format", "json")) == {"ET653", "ET654"}
     assert not spies.exists()
     assert hits(listener) == 0
 
@@ -568,7 +569,7 @@ def test_t46_a_staging_file_replayed_elsewhere(
     file = encrypt_file(root, f"environments/{source}.secrets.yaml", f"{claim}A: long-enough\n", staff.ana.sops_option)
     copy = root / f"environments/{target}.secrets.yaml"
     copy.write_bytes(file.read_bytes())
-    result = audit("secrets", "audit", "--format", "json")
+    result = audit("secrets", "audit", "--output-format", "json")
     same_length = len(source) == len(target)
     assert finding_codes(result) == {"ET656"} | ({"ET650"} if not scoped else set() if same_length else {"ET608"})
     copied = next(finding for finding in json.loads(result.out)["findings"] if finding["code"] == "ET656")
@@ -601,14 +602,14 @@ def test_t46_one_value_carried_over_and_the_rest_changed(root: Path, staff: Staf
     result = audit("secrets", "audit", user=staff.ana)
     assert "the file has the data key of 'agents/a.secrets.yaml'" in result.out
     run_sops(root, "rotate", "--in-place", "./agents/b.secrets.yaml", user=staff.ana)
-    assert finding_codes(audit("secrets", "audit", "--format", "json")) == set()
+    assert finding_codes(audit("secrets", "audit", "--output-format", "json")) == set()
 
 
 def test_equal_values_are_no_copy(root: Path, staff: Staff, audit: Audit) -> None:
     for name in "ab":
         text = f"_scope: agents/{name}\nA: long-enough\n"
         encrypt_file(root, f"agents/{name}.secrets.yaml", text, staff.ana.sops_option)
-    assert finding_codes(audit("secrets", "audit", "--format", "json")) == set()
+    assert finding_codes(audit("secrets", "audit", "--output-format", "json")) == set()
 
 
 @pytest.mark.parametrize("place", ["file", "rule"])
@@ -777,7 +778,7 @@ def test_t50_a_pasted_value_is_found_and_not_quoted(form: str, root: Path, staff
     old = re.search(r'(?im)^\W*password\W*([:=]) ?"?(ENC\[[^\]]*\])', text)
     assert old
     file.write_text(text.replace(old[2], CANARY))
-    for words in (("secrets", "audit"), ("secrets", "audit", "--format", "json"), ("check",)):
+    for words in (("secrets", "audit"), ("secrets", "audit", "--output-format", "json"), ("check",)):
         result = audit(*words)
         assert result.code == 1
         assert "ET602" in result.out
@@ -793,12 +794,12 @@ def test_t50_a_private_key_where_a_public_one_belongs_is_not_quoted(
     file = sealed_json(root, staff)
     (root / ".sops.yaml").write_text(f"creation_rules:\n  - age: '{staff.ana.public},{secret}'\n")
     edit(file, lambda data: data["sops"]["age"].append({"recipient": secret, "enc": "x"}))
-    for words in (*COMMANDS[:2], COMMANDS[3], ("secrets", "audit", "--format", "json"), COMMANDS[5]):
+    for words in (*COMMANDS[:2], COMMANDS[3], ("secrets", "audit", "--output-format", "json"), COMMANDS[5]):
         result = audit(*words, user=staff.ana)
         assert result.code == (0 if words[1:] == ("readers",) else 1), result
         assert secret not in result.out + result.err
         assert secret.lower() not in result.out.lower() + result.err.lower()
-    assert finding_codes(audit("secrets", "audit", "--format", "json")) == {"ET604", "ET612", "ET654"}
+    assert finding_codes(audit("secrets", "audit", "--output-format", "json")) == {"ET604", "ET612", "ET654"}
 
 
 @pytest.mark.parametrize("reader", ["process", "native"])

@@ -214,7 +214,7 @@ def test_what_holds_the_same_for_the_same_readers_is_kept(vault: Vault) -> None:
 def reseal(vault: Vault) -> list[str]:
     """Return the files that --check would change; then compile, and require that sops opens the result."""
     result = vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check")
-    assert result.returncode == (1 if result.stdout else 0), result.stderr
+    assert result.returncode == (4 if result.stdout else 0), result.stderr
     vault.compile("seal", "out")
     assert vault.envtree("compile", "--secrets", "seal", "-o", "out", "--check").returncode == 0
     assert decrypt_file(vault.folder / "out", SEALED, vault.reader)
@@ -332,7 +332,7 @@ def test_a_key_of_a_type_that_is_not_allowed_is_not_sealed_for(vault: Vault) -> 
         (vault.folder / "bin" / name).write_text(f"#!/bin/sh\ntouch {marker}\n")
         (vault.folder / "bin" / name).chmod(0o755)
     path = f"{vault.folder / 'bin'}{os.pathsep}{vault.environ['PATH']}"
-    result = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ={"PATH": path})
+    result = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ={"PATH": path, "ENVTREE_SOPS": "path"})
     assert result.returncode == 1
     output = result.stderr.decode()
     assert output.count("error ET630") == 2, output
@@ -366,7 +366,7 @@ def test_t59_t60_t61_plaintext_goes_to_sops_through_a_pipe_only(vault: Vault) ->
     python = shutil.which("python3", path="/usr/bin:/bin:/usr/local/bin") or sys.executable
     binary.write_text(SPY.format(python=python, log=str(log), sops=real))
     binary.chmod(0o755)
-    environ = {"PATH": f"{binary.parent}{os.pathsep}{vault.environ['PATH']}", "ENVTREE_SOPS": "process", "OTHER": "x"}
+    environ = {"PATH": f"{binary.parent}{os.pathsep}{vault.environ['PATH']}", "ENVTREE_SOPS": "path", "OTHER": "x"}
     result = vault.envtree("compile", "--secrets", "seal", "-o", "out", environ=environ)
     assert result.returncode == 0, result.stderr
     calls = log.read_text()

@@ -232,6 +232,16 @@ def test_t61_a_signal_leaves_no_plaintext_behind(tree: SecretsTree, number: int)
     assert tree.read(PRODUCTION) == before
 
 
+@pytest.mark.parametrize(
+    ("variables", "chosen"),
+    [(("VISUAL", "EDITOR"), "VISUAL"), (("SOPS_EDITOR", "VISUAL", "EDITOR"), "SOPS_EDITOR"), (("EDITOR",), "EDITOR")],
+)
+def test_visual_goes_before_editor(tree: SecretsTree, variables: tuple[str, ...], chosen: str) -> None:
+    environ = {name: f"sed -i s/somebody-here/by-{name}/" for name in variables}
+    assert tree.run("secrets", "edit", PRODUCTION, environ=environ).code == 0
+    assert tree.plain(PRODUCTION)["db"]["user"] == f"by-{chosen}"
+
+
 # ── rotate ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -301,7 +311,7 @@ def test_a_program_is_told_of_each_file(tree: SecretsTree, tmp_path: Path) -> No
     tree.set(STAGING, "a", "abcdefgh")
     (tree.root / STAGING).write_text(tree.read(STAGING).replace('"sops":', '"pasted": "quokka7", "sops":', 1))
     (tree.root / "organization.yaml").write_text(organization_with_people(tree.owner, ana, readers=("me", "ana")))
-    result = tree.run("secrets", "rotate", "--format", "json")
+    result = tree.run("secrets", "rotate", "--output-format", "json")
     assert (result.code, result.err) == (1, "")
     answer = json.loads(result.out)
     assert verdict("output/rotate.schema.json", answer)
@@ -313,7 +323,9 @@ def test_a_program_is_told_of_each_file(tree: SecretsTree, tmp_path: Path) -> No
     ]
     assert [[finding["code"] for finding in file["findings"]] for file in answer["files"]] == [[], ["ET602"]]
     assert "quokka7" not in result.out
-    result = tree.run("secrets", "rotate", "--format", "json", PRODUCTION, environ={"SOPS_AGE_KEY_FILE": "/nowhere"})
+    result = tree.run(
+        "secrets", "rotate", "--output-format", "json", PRODUCTION, environ={"SOPS_AGE_KEY_FILE": "/nowhere"}
+    )
     assert (result.code, result.err) == (3, "")
     answer = json.loads(result.out)
     assert verdict("output/rotate.schema.json", answer)

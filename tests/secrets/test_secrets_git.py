@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from envtree.cli.commands.secrets import install
+from envtree.cli.support import git_drivers
 from envtree.secrets.edit.textconv import UNREADABLE, render_textconv
 from tests.support.merging import make_repository, write_secrets
 from tests.support.secrets_tree import PRODUCTION, STAGING, SecretsTree, make_secrets_tree, secret_line
@@ -156,7 +156,7 @@ def test_other_lines_of_gitattributes_stay(tmp_path: Path) -> None:
 def test_a_block_without_an_end_is_not_touched(tmp_path: Path) -> None:
     tree = make_secrets_tree(tmp_path)
     tree.git("init", "-q", ".")
-    (tree.root / ".gitattributes").write_text(f"{install._BEGIN}\n*.png binary\n")
+    (tree.root / ".gitattributes").write_text(f"{git_drivers._BEGIN}\n*.png binary\n")
     result = tree.run("secrets", "install", "--write")
     assert result.code == 1
     assert "is missing" in result.err
@@ -176,7 +176,7 @@ def test_the_program_is_found_wherever_it_lies(tmp_path: Path, monkeypatch: pyte
     (folder / "envtree").write_text('#!/bin/sh\nprintf "%s|" "$@" > "$OUT"\ncat "$6" > /dev/null\n')
     (folder / "envtree").chmod(0o755)
     monkeypatch.setattr("sys.argv", [str(folder / "envtree")])
-    settings = install._git_settings()
+    settings = git_drivers.git_settings()
     assert settings["diff.envtree-secrets.textconv"] == f"{shlex.quote(str(folder / 'envtree'))} secrets diff-driver --"
     tree = make_secrets_tree(tmp_path)
     tree.git("init", "-q", "-b", "main", ".")

@@ -79,7 +79,7 @@ def envtree(world: World, capfd: pytest.CaptureFixture[str], monkeypatch: pytest
 
 
 def answer(envtree: RunCommand, *words: str) -> dict[str, Any]:
-    result = envtree("--format", "json", *words)
+    result = envtree("--output-format", "json", *words)
     assert (result.code, result.err) == (0, "")
     data: dict[str, Any] = json.loads(result.out)
     assert verdict("output/readers.schema.json", data)
@@ -198,14 +198,17 @@ def test_for_people(world: World, envtree: RunCommand) -> None:
     ]
 
 
-def test_a_tree_with_other_errors_has_no_answer(world: World, envtree: RunCommand, tmp_path: Path) -> None:
+def test_a_tree_with_other_errors_has_an_answer_about_the_rest(
+    world: World, envtree: RunCommand, tmp_path: Path
+) -> None:
     write_files(world.root, {"projects/web/agents/c.yaml": "descripton: x\n"})
     try:
         result = envtree()
     finally:
         (world.root / "projects/web/agents/c.yaml").unlink()
-    assert (result.code, result.out) == (1, "")
+    assert (result.code, "ana can read 2 secrets" in result.out) == (1, True)
     assert "ET201" in result.err
+    assert "the answer lacks 2 of 6 bundles: web/c@production, web/c@staging" in result.err
 
 
 def test_a_tree_without_secrets(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -129,19 +129,21 @@ def test_one_newline_at_the_end_is_not_meant(
     assert tree.plain(PRODUCTION)["A"] == value
 
 
-def test_a_prompt_on_a_terminal_asks_twice_and_shows_nothing(tree: SecretsTree) -> None:
-    command = [sys.executable, "-m", "envtree", "-C", str(tree.root), "secrets", "set", PRODUCTION, "A"]
+def answer_prompts(tree: SecretsTree, answers: list[tuple[str, str]], *arguments: str) -> str:
+    """Run `secrets set` on a terminal, answer each prompt when it is shown, and return the output."""
+    command = [sys.executable, "-m", "envtree", "-C", str(tree.root), "secrets", "set", *arguments]
     master, slave = pty.openpty()
     process = subprocess.Popen(
         command, env=tree.environ, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, close_fds=True
     )
     os.close(slave)
-    output = b""
-    for prompt in (b"value of A", b"once more"):
-        while prompt not in output:
+    output, start = b"", 0
+    for prompt, answer in answers:
+        while prompt.encode() not in output[start:]:
             output += os.read(master, 1000)
+        start = len(output)
         time.sleep(0.1)
-        os.write(master, b"typed-typed\n")
+        os.write(master, f"{answer}\n".encode())
     try:
         while chunk := os.read(master, 1000):
             output += chunk
@@ -149,7 +151,13 @@ def test_a_prompt_on_a_terminal_asks_twice_and_shows_nothing(tree: SecretsTree) 
         pass
     assert process.wait(20) == 0, output
     os.close(master)
-    assert b"typed" not in output
+    return output.decode()
+
+
+def test_a_prompt_on_a_terminal_asks_twice_and_shows_nothing(tree: SecretsTree) -> None:
+    answers = [("value of A", "typed-typed"), ("once more", "typed-types")]
+    answers += [("value of A", "typed-typed"), ("once more", "typed-typed")]
+    assert "typed" not in answer_prompts(tree, answers, PRODUCTION, "A")
     assert tree.plain(PRODUCTION)["A"] == "typed-typed"
 
 
@@ -181,6 +189,32 @@ def test_a_wrong_place_is_told_with_the_nearest_right_one(tree: SecretsTree, pat
     result = tree.run("secrets", "set", path, "A", stdin_input="hunter2-hunter2")
     assert result.code == 2
     assert WRONG_PLACES[path] in result.err
+    assert sorted(tree.root.rglob("*")) == before
+
+
+# Files of projects and teams that do not exist, and a part of the message.
+NO_ENTITY = {
+    "projects/seach/project.secrets.yaml": "there is no project 'seach'; did you mean 'projects/search/project.sec",
+    "projects/seach/environments/production.secrets.yaml": "did you mean 'projects/search/environments/production.sec",
+    "projects/search/teams/rankin/team.secrets.yaml": "did you mean 'projects/search/teams/ranking/team.secrets.yaml'?",
+    "projects/xyz/project.secrets.yaml": "there is no project 'xyz'; 'envtree new project xyz' makes it",
+    "projects/search/teams/xyz/team.secrets.yaml": "there is no team 'xyz'; 'envtree new team search/xyz' makes it",
+    "projects/xyz/teams/ranking/team.secrets.yaml": "there is no project 'xyz'",
+}
+
+
+@pytest.mark.parametrize("path", NO_ENTITY)
+def test_the_folder_of_an_entity_that_does_not_exist_is_never_created(tmp_path: Path, path: str) -> None:
+    projects = {
+        "projects/search/project.yaml": "key: SEARCH\n",
+        "projects/search/teams/ranking/team.yaml": "{}\n",
+    }
+    tree = make_secrets_tree(tmp_path, files=projects)
+    (tree.root / "agents/clerk.yaml").unlink()
+    (tree.root / "agents").rmdir()
+    before = sorted(tree.root.rglob("*"))
+    result = tree.run("secrets", "set", path, "A", stdin_input="hunter2-hunter2")
+    assert (result.code, NO_ENTITY[path] in result.err) == (2, True), result
     assert sorted(tree.root.rglob("*")) == before
 
 
@@ -300,11 +334,181 @@ def test_nothing_is_encrypted_for_nobody_or_for_keys_that_are_not_allowed(tmp_pa
     if rules:
         (tree.root / ".sops.yaml").write_text(rules)
     result = tree.run(
-        "secrets", "set", PRODUCTION, "A", stdin_input="hunter2-hunter2", environ={"PATH": "/usr/bin:/bin"}
+        "secrets",
+        "set",
+        PRODUCTION,
+        "A",
+        stdin_input="hunter2-hunter2",
+        environ={"PATH": "/usr/bin:/bin", "ENVTREE_SOPS": "path"},
     )
     assert result.code == 1
     assert f"error {code}" in result.err
     assert not (tree.root / PRODUCTION).exists()
+
+
+# ── --inject ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_inject_makes_the_secret_a_variable(tree: SecretsTree) -> None:
+    production = "environments/production.yaml"
+    (tree.root / production).write_text("# live\nexecution_environment:\n  config: {a: 1}  # one\n")
+    result = tree.run("secrets", "set", PRODUCTION, "API_KEY", "--inject", stdin_input="hunter2-hunter2")
+    assert (result.code, result.err) == (
+        0,
+        f"began '{PRODUCTION}' with 'API_KEY', for me\n'API_KEY' is injected by '{production}'\n",
+    )
+    text = "# live\nexecution_environment:\n  config: {a: 1}  # one\n  secrets: [API_KEY]\n"
+    assert tree.read(production) == text
+    result = tree.run("secrets", "set", PRODUCTION, "API_KEY", "--inject", stdin_input="other-other")
+    assert (result.code, "'API_KEY' is already injected" in result.err, tree.read(production)) == (0, True, text)
+    shown = tree.run("show", "default/clerk@production", "--reveal", "--force", "--format", "compose")
+    assert 'API_KEY="other-other"' in shown.out
+    assert tree.run("check").code == 0
+
+
+# Secrets files and keys, the file before, and the file after.
+INJECTED = {
+    ("organization.secrets.yaml", "A"): ("organization.yaml", None, "execution_environment:\n  secrets: [A]\n"),
+    (STAGING, "db.password"): (
+        "environments/staging.yaml",
+        "{}\n",
+        "execution_environment:\n  secrets: {DB_PASSWORD: db.password}\n",
+    ),
+    ("agents/clerk.secrets.yaml", "B"): (
+        "agents/clerk.yaml",
+        "execution_environment:\n  secrets: {A: a.b}\n",
+        "execution_environment:\n  secrets: {A: a.b, B: B}\n",
+    ),
+    ("agents/clerk.production.secrets.yaml", "B"): (
+        "agents/clerk.yaml",
+        "environments:\n  staging: {}\n",
+        "environments:\n  staging: {}\n  production:\n    execution_environment:\n      secrets: [B]\n",
+    ),
+    ("teams/desk/environments/production.secrets.yaml", "B"): (
+        "teams/desk/environments/production.yaml",
+        None,
+        "execution_environment:\n  secrets: [B]\n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "key"), INJECTED)
+def test_inject_writes_the_file_that_the_secrets_belong_to(tree: SecretsTree, path: str, key: str) -> None:
+    plain, before, after = INJECTED[path, key]
+    (tree.root / "teams/desk").mkdir(parents=True)
+    (tree.root / "teams/desk/team.yaml").write_text("{}\n")
+    if before is not None:
+        (tree.root / plain).write_text(before)
+    old = tree.read(plain) if plain == "organization.yaml" else ""
+    if "A: a.b" in (before or ""):
+        tree.set(path, "a.b", "first-first")
+    result = tree.run("secrets", "set", path, key, "--inject", stdin_input="hunter2-hunter2")
+    assert (result.code, tree.read(plain)) == (0, old + after), result
+    assert tree.run("check").code == 0
+
+
+@pytest.mark.parametrize(
+    ("section", "arguments", "code", "words"),
+    [
+        ("{B: a.b}", ("B",), 2, "'B' is the secret 'a.b' in 'agents/clerk.yaml'"),
+        ("{$replace: [A]}", ("B",), 2, "add 'secrets: {B: B}' to it"),
+        ("[A]", ("a.c",), 2, "add 'secrets: {A_C: a.c}' to it"),
+        ("[A]", ("B", "--json"), 2, "leave out --inject"),
+        ("[A]", ("LOCKED",), 1, "ET402"),
+    ],
+)
+def test_inject_changes_nothing_where_it_cannot_be_done(
+    tree: SecretsTree, section: str, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    path, clerk = "agents/clerk.secrets.yaml", "agents/clerk.yaml"
+    tree.set(path, "A", "first-first")
+    tree.set(path, "a.b", "first-first")
+    locked = "execution_environment: {env_vars: {LOCKED: {$value: x, $lock: true}}}\n"
+    (tree.root / "environments/production.yaml").write_text(locked)
+    text = f"execution_environment:\n  secrets: {section}\n"
+    (tree.root / clerk).write_text(text)
+    before = tree.read(path)
+    result = tree.run("secrets", "set", path, *arguments, "--inject", stdin_input='{"k": "hunter2"}')
+    assert (result.code, words in result.err) == (code, True), result
+    assert (tree.read(path), tree.read(clerk)) == (before, text)
+
+
+# ── --missing ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+DECLARED = {
+    "organization.yaml": FILES["organization.yaml"]
+    + "variables: {PAGER: {secret: true, required: true, environments: [production]}}\n"
+    + "execution_environment: {secrets: [LOGS]}\n",
+    "environments/production.yaml": "execution_environment: {secrets: {DB: db.password}}\n",
+    "environments/staging.yaml": "{}\n",
+    "agents/clerk.yaml": None,
+    "projects/shop/project.yaml": "key: SHOP\nexecution_environment: {secrets: [SHOP_KEY]}\n",
+    "projects/shop/agents/bot.yaml": "execution_environment: {secrets: [BOT_KEY]}\n",
+    "projects/shop/teams/desk/team.yaml": "execution_environment: {secrets: [DESK_KEY]}\n",
+    "projects/shop/teams/desk/agents/clerk.yaml": "{}\n",
+}
+MISSING = {
+    "LOGS": (PRODUCTION, "organization.yaml:5"),
+    "SHOP_KEY": ("projects/shop/environments/production.secrets.yaml", "projects/shop/project.yaml:2"),
+    "db.password": (PRODUCTION, "environments/production.yaml:1"),
+    "BOT_KEY": ("projects/shop/agents/bot.production.secrets.yaml", "projects/shop/agents/bot.yaml:1"),
+    "PAGER": (PRODUCTION, "organization.yaml:4"),
+    "DESK_KEY": (
+        "projects/shop/teams/desk/environments/production.secrets.yaml",
+        "projects/shop/teams/desk/team.yaml:1",
+    ),
+}
+
+
+@pytest.fixture
+def declaring(tmp_path: Path) -> SecretsTree:
+    tree = make_secrets_tree(tmp_path, files={path: text for path, text in DECLARED.items() if text})
+    (tree.root / "agents/clerk.yaml").unlink()
+    (tree.root / "agents").rmdir()
+    declared = DECLARED["organization.yaml"] or ""
+    people = organization_with_people(tree.owner).removeprefix(FILES["organization.yaml"])
+    (tree.root / "organization.yaml").write_text(declared + people)
+    return tree
+
+
+def test_missing_asks_for_what_is_declared_and_has_no_value(declaring: SecretsTree) -> None:
+    answers = [
+        answer
+        for key, (file, place) in MISSING.items()
+        for answer in [(f"{key} in {file}, declared at {place}", f"typed-{key}"), ("once more", f"typed-{key}")]
+    ]
+    assert "typed" not in answer_prompts(declaring, answers, "--missing", "**@production")
+    assert declaring.plain(PRODUCTION)["db"] == {"password": "typed-db.password"}
+    for key, (file, _) in MISSING.items():
+        assert key == "db.password" or declaring.plain(file)[key] == f"typed-{key}"
+    result = declaring.run("secrets", "set", "--missing", "**@production")
+    assert (result.code, result.err) == (0, "nothing is missing in 2 bundles\n")
+    assert declaring.run("check", "**@production").code == 0
+    assert not (declaring.root / STAGING).exists()
+
+
+def test_nothing_typed_skips_a_value(declaring: SecretsTree) -> None:
+    answers = [(f"{key} in {file}", "") for key, (file, _) in MISSING.items() if key != "DESK_KEY"]
+    answer_prompts(declaring, answers, "--missing", "shop/bot@production")
+    assert not list(declaring.root.rglob("*.secrets.*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--missing", "**@production"), 2, f"DESK_KEY in {MISSING['DESK_KEY'][0]}, declared at"),
+        (("--missing", "**@production"), 2, "6 values missing; run it on a terminal"),
+        (("--missing", "**@prodution"), 1, "ET309"),
+        (("--missing", "**", PRODUCTION), 2, "leave FILE and KEY out"),
+        ((), 2, "Missing argument 'FILE'"),
+        ((PRODUCTION,), 2, "Missing argument 'KEY'"),
+    ],
+)
+def test_missing_without_a_terminal_says_what_is_missing(
+    declaring: SecretsTree, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    result = declaring.run("secrets", "set", *arguments)
+    assert (result.code, words in result.err) == (code, True), result
 
 
 # ── existing files ────────────────────────────────────────────────────────────────────────────────────────────

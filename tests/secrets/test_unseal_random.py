@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 
 from envtree import EDITION
 from envtree.cli.support.session import tree_request
-from envtree.engine.publish import Destinations, publish, without_extra_files
+from envtree.engine.publish import CompilePlan, Destinations, publish, without_extra_files
 from envtree.engine.request import Request
 from envtree.engine.run import Run
 from envtree.model.artifact import Output, SecretsMode
@@ -52,7 +52,7 @@ class Compiled:
             add_sealed_files(without_extra_files, output, only_check=False) if mode == "seal" else without_extra_files
         )
         request = self.request()._replace(decrypter=None) if mode == "ref" else self.request()
-        publish(request, Destinations(output), frozenset({"bundle", "compose"}), beside)
+        publish(CompilePlan(request, Destinations(output), frozenset({"bundle", "compose"}), beside))
         return read_folder(output.folder) if output.folder.exists() else {}
 
     def unseal(self, mode: SecretsMode) -> dict[str, bytes]:

@@ -65,6 +65,16 @@ GROWING = {
         f"{{config: {{items: [{_elements(n)}]}}}}",
         organization="merge: {config.items: {by_key: name}}",
     ),
+    "policies and lists": lambda n: layers(
+        f"{{config: {_map(n, lambda k: '{a: [1]}')}}}",
+        f"{{config: {_map(n, lambda k: '{a: [2]}')}}}",
+        organization=f"merge: {{config.**.a: union, {', '.join(f'config.V{k:05}.a: append' for k in range(n))}}}",
+    ),
+    "a policy of any depth": lambda n: layers(
+        f"{{config: {_map(n, lambda k: '{a: {b: {c: [1]}}}')}}}",
+        f"{{config: {_map(n, lambda k: '{a: {b: {c: [2]}}}')}}}",
+        organization="merge: {config.**.a.**.c: union, '**.**.**.b.**': append, 'config.**': replace}",
+    ),
     "elements to remove": lambda n: layers(
         f"{{config: {{items: {list(range(n))}}}}}", f"{{config: {{items: {{$remove: {list(range(n))}}}}}}}"
     ),

@@ -56,7 +56,9 @@ class Spied(NamedTuple):
     path: str
 
     def run(self, *arguments: str, stdin_input: str = "", **variables: str) -> int:
-        result = self.tree.run(*arguments, stdin_input=stdin_input, environ={"PATH": self.path, **variables})
+        result = self.tree.run(
+            *arguments, stdin_input=stdin_input, environ={"PATH": self.path, "ENVTREE_SOPS": "path", **variables}
+        )
         output = f"{result.out}{result.err}".encode()
         assert not any(needle in output for needle in (*NEEDLES, *(needle.hex().encode() for needle in NEEDLES)))
         return result.code
@@ -127,7 +129,7 @@ def run_all_commands(spied: Spied) -> None:
     assert spied.run("secrets", "set", PRODUCTION, "ours", stdin_input=OTHER) == 0
     assert spied.run("secrets", "set", PRODUCTION, "both", stdin_input=OTHER) == 0
     tree.commit()
-    environ = {**tree.environ, "PATH": spied.path}
+    environ = {**tree.environ, "PATH": spied.path, "ENVTREE_SOPS": "path"}
     result = subprocess.run(["git", "merge", "theirs"], cwd=tree.root, env=environ, check=False, capture_output=True)
     assert result.returncode == 1
     assert not any(needle in result.stdout + result.stderr for needle in NEEDLES)
@@ -241,7 +243,7 @@ def bench(tmp_path: Path) -> Bench:
         folder.mkdir(exist_ok=True)
         (folder / "sops").write_text(f"#!/bin/sh\n{script}\n")
         (folder / "sops").chmod(0o755)
-        environ = {**tree.environ, "PATH": f"{folder}:/usr/bin:/bin"}
+        environ = {**tree.environ, "PATH": f"{folder}:/usr/bin:/bin", "ENVTREE_SOPS": "path"}
         return SopsWriter(tree.root, POLICY, environ=environ, timeout=timeout)
 
     return Bench(read_sops_document(tree.read(PRODUCTION).encode(), PRODUCTION), tmp_path, stub)
@@ -359,12 +361,16 @@ def test_t53_a_sops_of_the_tree_is_not_used(spied: Spied) -> None:
     planted.write_text(f"#!/bin/sh\ntouch {spied.log}/started\n")
     planted.chmod(0o755)
     path = f"{planted.parent}:{spied.tree.environ['PATH']}"
-    result = spied.tree.run("secrets", "set", PRODUCTION, "token", stdin_input=CANARY, environ={"PATH": path})
+    result = spied.tree.run(
+        "secrets", "set", PRODUCTION, "token", stdin_input=CANARY, environ={"PATH": path, "ENVTREE_SOPS": "path"}
+    )
     assert (result.code, "ET620" in result.err) == (3, True)
     assert spied.tree.run("secrets", "set", PRODUCTION, "token", stdin_input=CANARY).code == 0
     spied.tree.commit()
     file = str(spied.tree.root / PRODUCTION)
-    result = spied.tree.run("secrets", "merge-driver", file, file, file, PRODUCTION, environ={"PATH": path})
+    result = spied.tree.run(
+        "secrets", "merge-driver", file, file, file, PRODUCTION, environ={"PATH": path, "ENVTREE_SOPS": "path"}
+    )
     assert (result.code, "not used" in result.err) == (1, True)
     assert not (spied.log / "started").exists()
 

@@ -17,7 +17,7 @@ from envtree.cli.support.session import tree_request
 from envtree.engine import by_project
 from envtree.engine.by_project import ProjectRunner
 from envtree.engine.check import check
-from envtree.engine.publish import Destinations, check_outputs, publish
+from envtree.engine.publish import CompilePlan, Destinations, check_outputs, publish
 from envtree.engine.request import RunOutcome
 from envtree.model.artifact import Output
 from envtree.model.diagnostic import ReportedError
@@ -41,11 +41,11 @@ def run_result(start: Callable[[], RunOutcome]) -> Any:
         return error.code, error.message, error.hint
 
 
-def compile_into(action: Callable[..., RunOutcome], root: Path, out: Path, jobs: int) -> RunOutcome:
+def compile_into(action: Callable[[CompilePlan], RunOutcome], root: Path, out: Path, jobs: int) -> RunOutcome:
     """Compile into a folder, or compare with it; `action` is `publish` or `check_outputs`."""
     request = tree_request(Tree(root), jobs=jobs, require_inputs=True)
     output = Output(out, tree_root=root, mode="ref", edition=2026, inputs={}, is_selected=lambda _: True)
-    return action(request, Destinations(output), frozenset({"bundle", "compose", "k8s"}))
+    return action(CompilePlan(request, Destinations(output), frozenset({"bundle", "compose", "k8s"})))
 
 
 RUN_ALL = ProjectRunner.run_all

@@ -22,7 +22,7 @@ def save_diff(
     program: str, directory: str, base: str, inputs: list[str], file: Path
 ) -> subprocess.CompletedProcess[bytes]:
     """Compare the tree with a revision, and save the answer if there is one."""
-    options = ["--format", "json", *(f"--input={line}" for line in inputs)]
+    options = ["--output-format", "json", *(f"--input={line}" for line in inputs)]
     command = [program, "-C", directory, "diff", *options, "--", base]
     process = subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL, env=program_environ())
     if process.returncode in _ANSWER_EXIT_CODES and process.stdout:
@@ -41,7 +41,7 @@ def _render_diff(program: str, file: Path, limit: int) -> str:
     try:
         if limit < _MIN_LIMIT or file.stat().st_size > _MAX_FILE_SIZE:
             return ""
-        command = [program, "diff", "--saved", str(file), "--format", "markdown", "--limit", str(limit)]
+        command = [program, "diff", "--saved", str(file), "--output-format", "markdown", "--limit", str(limit)]
         process = subprocess.run(
             command, check=False, capture_output=True, stdin=subprocess.DEVNULL, env=program_environ()
         )

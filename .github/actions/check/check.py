@@ -62,7 +62,7 @@ def _command(directory: str, report: Path) -> list[str]:
     sarif = os.environ.get("SARIF_FILE", "")
     return [
         *(_program_path(), "-C", directory, "check"),
-        *("--format", "github", "--report", f"json={report}"),
+        *("--output-format", "github", "--report", f"json={report}"),
         *(["--report", f"sarif={sarif}"] if sarif else []),
         *(["--strict"] if _flag("STRICT") else []),
         *(f"--input={line}" for line in _lines("INPUTS")),

@@ -13,18 +13,23 @@ from click.shell_completion import shell_complete
 from envtree import __version__
 from envtree.cli.support.exits import ExitCode, run_command
 from envtree.cli.support.group import CommandGroup
-from envtree.cli.support.options import FolderParamType
+from envtree.cli.support.options import COLOR_META, COLORS, FolderParamType
 from envtree.system import console, signals
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_COMMANDS = (
-    *("init", "check", "compile", "watch", "show", "explain", "diff", "tree"),
-    *("impact", "matrix", "parity", "unused", "report"),
-    *("plan", "apply", "drift", "import"),
-    *("run", "unseal", "merge-manifests", "verify", "secrets", "cache", "schema", "code", "completion"),
-)
+_COMMANDS = {
+    "Write a tree": ("init", "new", "schema"),
+    "Check it": ("check", "watch", "diff", "code"),
+    "Ask it": ("list", "show", "get", "explain", "tree", "matrix", "impact", "parity", "unused", "report"),
+    "Secrets": ("secrets", "run"),
+    "Hand bundles on": ("compile", "unseal", "merge-manifests", "verify"),
+    "Kubiya": ("kubiya",),
+    "This program": ("help", "completion", "cache"),
+}
+# Earlier names of commands.
+_HIDDEN = {name: f"kubiya.{name}" for name in ("plan", "apply", "drift")}
 COMPLETE_VARIABLE = "_ENVTREE_COMPLETE"
 
 
@@ -32,6 +37,8 @@ COMPLETE_VARIABLE = "_ENVTREE_COMPLETE"
     "envtree",
     cls=CommandGroup,
     names=_COMMANDS,
+    hidden=_HIDDEN,
+    words_module="envtree.cli.support.other_words",
     package="envtree.cli",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -44,13 +51,21 @@ COMPLETE_VARIABLE = "_ENVTREE_COMPLETE"
     type=FolderParamType(),
     help="Look for the tree from DIR upwards, not from the current folder.",
 )
+@click.option(
+    "--color",
+    type=click.Choice(COLORS),
+    default=COLORS[0],
+    show_default=True,
+    help="When to colour the output.",
+)
 @click.pass_context
-def cli(ctx: click.Context, directory: "Path") -> None:
+def cli(ctx: click.Context, directory: "Path", color: str) -> None:
     """Compile an organization kept as YAML in git into one resolved bundle for every agent and environment.
 
     Try: envtree init demo && envtree -C demo check
     """
     ctx.obj = directory
+    ctx.meta[COLOR_META] = color
 
 
 def invoke(arguments: list[str]) -> int:

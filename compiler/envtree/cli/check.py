@@ -18,18 +18,17 @@ from envtree.cli.support.options import (
     STRICT,
     VERBOSE,
     Command,
-    choice,
     option,
+    output_format,
 )
 
 command = Command(
     "check",
     [
         SELECTORS,
-        choice(
-            "--format",
-            "form",
-            values=FINDING_FORMATS,
+        output_format(
+            *FINDING_FORMATS,
+            default=None,
             help="The format of the findings; default: text, or github in GitHub Actions.",
         ),
         option(
@@ -50,6 +49,9 @@ command = Command(
         JOBS,
         NO_CACHE,
         COLOR,
+        option("-q", "--quiet", is_flag=True, help="Print the findings only, without a summary."),
+        option("--statistics", is_flag=True, help="Count the findings of each code, instead of listing them."),
+        option("--all", "show_all", is_flag=True, help="Print all infos on a terminal, not the first 20 only."),
         VERBOSE,
     ],
     """Report all problems that can be found without a key.
@@ -58,8 +60,8 @@ command = Command(
     --fix quotes values that YAML readers type differently, corrects keys with one typo and only one possible
     correction, renames .yml files and corrects modelines; comments and layout stay.
 
-    With --format json, stdout is always one JSON object, except after a usage error. With sarif, junit or gitlab it is
-    one document in the same way.
+    With --output-format json, stdout is always one JSON object, except after a usage error. With sarif, junit or gitlab
+    it is one document in the same way.
     """,
     "envtree check 'shop/**@production'",
     can_replay=lambda params: not any(params[name] for name in ("fix", "diff", "since", "output", "reports")),

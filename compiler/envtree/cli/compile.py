@@ -18,6 +18,7 @@ from envtree.cli.support.options import (
     Command,
     choice,
     option,
+    output_format,
 )
 from envtree.model.formats import FORMAT_NAMES
 
@@ -74,10 +75,13 @@ command = Command(
             help="A format to write besides bundle.json; may be repeated; default: those of organization.yaml, else "
             "compose, which is '.env'.",
         ),
-        choice(
-            "--messages",
-            "form",
-            values=("text", "json", "github"),
+        output_format(
+            "text",
+            "concise",
+            "json",
+            "github",
+            earlier_name="--messages",
+            default=None,
             help="The format of the findings; default: text, or github in GitHub Actions.",
         ),
         option(
@@ -115,7 +119,8 @@ command = Command(
     """Compile the bundles and write all of them, or none.
 
     After any error the output is unchanged. SELECTOR is a glob over bundle ids; bundles that it does not select are
-    neither replaced nor removed. With --messages json, stdout is always one JSON object, except after a usage error.
+    neither replaced nor removed. With --output-format json, stdout is always one JSON object, except after a usage
+    error.
     """,
     "envtree compile --secrets ref -o out",
     can_replay=lambda params: (

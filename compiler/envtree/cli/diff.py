@@ -13,8 +13,8 @@ from envtree.cli.support.options import (
     NO_CACHE,
     VERBOSE,
     Command,
-    choice,
     option,
+    output_format,
     selector_option,
 )
 
@@ -27,12 +27,11 @@ command = Command(
         *COMPARISON_PARAMS,
         selector_option("--select", "selectors", help="Compare only these bundles; may be repeated."),
         selector_option("--protect", "protected", help="Fail if one of these bundles differs; may be repeated."),
-        choice(
-            "--format",
-            "form",
-            values=("text", "json", "markdown", "mermaid"),
-            default="text",
-            show_default=True,
+        output_format(
+            "text",
+            "json",
+            "markdown",
+            "mermaid",
             help="The output format; markdown is for comments on pull requests, mermaid for a diagram.",
         ),
         option(
@@ -41,13 +40,13 @@ command = Command(
             type=click.IntRange(min=MIN_COMMENT_BYTES),
             default=DEFAULT_COMMENT_BYTES,
             show_default=True,
-            help="The maximum size of --format markdown; GitHub accepts 65536 characters.",
+            help="The maximum size of --output-format markdown; GitHub accepts 65536 characters.",
         ),
         option(
             "--saved",
             metavar="FILE",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help="Compare nothing; show FILE, an earlier answer of --format json.",
+            help="Compare nothing; show FILE, an earlier answer of --output-format json.",
         ),
         DETAILED_EXITCODE,
         INPUTS,

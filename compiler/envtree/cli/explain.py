@@ -2,7 +2,15 @@
 
 import click
 
-from envtree.cli.support.options import COLOR, INPUTS, Command, choice, complete_ids, complete_keys, option
+from envtree.cli.support.options import (
+    COLOR,
+    INPUTS,
+    Command,
+    complete_ids,
+    complete_keys,
+    option,
+    output_format,
+)
 
 command = Command(
     "explain",
@@ -10,9 +18,7 @@ command = Command(
         click.Argument(["id"], shell_complete=complete_ids),
         click.Argument(["key"], required=False, shell_complete=complete_keys),
         option("--layers", is_flag=True, help="Show the layers of the bundle in order, with their files."),
-        choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
-        ),
+        output_format("text", "json"),
         INPUTS,
         COLOR,
     ],

@@ -2,20 +2,14 @@
 
 import click
 
-from envtree.cli.support.options import COLOR, Command, choice, complete_files, option
+from envtree.cli.support.options import COLOR, Command, complete_files, option, output_format, selector_option
 
 command = Command(
     "impact",
     [
         click.Argument(["files"], metavar="FILE...", nargs=-1, required=True, shell_complete=complete_files),
-        choice(
-            "--format",
-            "form",
-            values=("text", "json", "ids"),
-            default="text",
-            show_default=True,
-            help="The output format; ids lists only the ids of the bundles.",
-        ),
+        selector_option("--select", "selectors", help="Consider only these bundles; may be repeated."),
+        output_format("text", "json", "ids", help="The output format; ids lists only the ids of the bundles."),
         option("-v", "--verbose", is_flag=True, help="List every bundle."),
         COLOR,
     ],

@@ -2,16 +2,14 @@
 
 import click
 
-from envtree.cli.support.options import COLOR, INPUTS, SELECTORS, Command, choice, complete_keys, option
+from envtree.cli.support.options import COLOR, INPUTS, SELECTORS, Command, complete_keys, option, output_format
 
 command = Command(
     "matrix",
     [
         click.Argument(["key"], shell_complete=complete_keys),
         SELECTORS,
-        choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
-        ),
+        output_format("text", "json"),
         option("-v", "--verbose", is_flag=True, help="List every bundle and location, and do not shorten values."),
         INPUTS,
         COLOR,

@@ -8,9 +8,9 @@ from envtree.cli.support.options import (
     INPUTS,
     SELECTORS,
     Command,
-    choice,
     complete_environments,
     option,
+    output_format,
 )
 
 command = Command(
@@ -19,9 +19,7 @@ command = Command(
         click.Argument(["first"], metavar="ENV", shell_complete=complete_environments),
         click.Argument(["second"], metavar="ENV", shell_complete=complete_environments),
         SELECTORS,
-        choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
-        ),
+        output_format("text", "json"),
         DETAILED_EXITCODE,
         option("-v", "--verbose", is_flag=True, help="List every bundle."),
         INPUTS,

@@ -1,17 +1,12 @@
 """Declaration of `envtree tree`."""
 
-from envtree.cli.support.options import COLOR, Command, choice
+from envtree.cli.support.options import COLOR, Command, output_format
 
 command = Command(
     "tree",
     [
-        choice(
-            "--format",
-            "form",
-            values=("text", "json", "mermaid", "dot"),
-            default="text",
-            show_default=True,
-            help="The output format; mermaid folds a large tree, dot is for Graphviz.",
+        output_format(
+            "text", "json", "mermaid", "dot", help="The output format; mermaid folds a large tree, dot is for Graphviz."
         ),
         COLOR,
     ],
@@ -19,5 +14,5 @@ command = Command(
 
     If there is no answer, stdout is empty and stderr has the reason.
     """,
-    "envtree tree --format json | jq '.projects[].key'",
+    "envtree tree --output-format json | jq '.projects[].key'",
 )

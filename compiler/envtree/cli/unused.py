@@ -1,13 +1,11 @@
 """Declaration of `envtree unused`."""
 
-from envtree.cli.support.options import COLOR, Command, choice, option
+from envtree.cli.support.options import COLOR, Command, option, output_format
 
 command = Command(
     "unused",
     [
-        choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
-        ),
+        output_format("text", "json"),
         option("--strict", is_flag=True, help="Exit with 1 if anything is found."),
         COLOR,
     ],

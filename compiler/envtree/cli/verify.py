@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from envtree.cli.support.options import Command, choice, option
+from envtree.cli.support.options import Command, option, output_format
 
 command = Command(
     "verify",
@@ -21,9 +21,7 @@ command = Command(
             type=click.Path(exists=True, file_okay=False, path_type=Path),
             help="Check that the commit in the receipt has the files that the bundles were made from.",
         ),
-        choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
-        ),
+        output_format("text", "json"),
     ],
     """Verify that bundles are as they were compiled.
 

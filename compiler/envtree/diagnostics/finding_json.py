@@ -1,10 +1,11 @@
 """Findings as JSON, in the form of `schema/output/check.schema.json`."""
 
+from dataclasses import asdict
 from typing import Any
 
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.printable_documents import json_document
-from envtree.diagnostics.summary import RunReport
+from envtree.diagnostics.summary import RunReport, count_by_code
 from envtree.model.diagnostic import RelatedSpan, Severity, SkippedCheck
 from envtree.model.span import Span
 
@@ -25,6 +26,8 @@ def report_to_json(report: RunReport) -> bytes:
     }
     if report.differences is not None:
         data["differences"] = list(report.differences)
+    if report.counts_codes:
+        data["statistics"] = [asdict(entry) for entry in count_by_code(report.findings)]
     return json_document(data)
 
 

@@ -1,8 +1,12 @@
 """The report of a run, and the phrases that all text formats use for findings."""
 
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from posixpath import normpath
 from typing import NamedTuple
 
+from envtree.diagnostics.codes import CODES
 from envtree.diagnostics.findings import Finding
 from envtree.model.diagnostic import Diagnostic, ReportedError, Severity, SkippedCheck
 from envtree.model.span import Span
@@ -12,12 +16,16 @@ NO_SPAN = Span("", 0, 0, 0, 0)
 
 
 class RunReport(NamedTuple):
-    """The results of a run; `checked_bundles` are ids, `differences` the paths that `--check` found to differ."""
+    """The results of a run; `checked_bundles` are ids, `differences` the paths that `--check` found to differ.
+
+    With `counts_codes`, text shows how many findings each code has instead of the findings, and JSON has both.
+    """
 
     findings: tuple[Finding, ...] = ()
     not_checked: tuple[SkippedCheck, ...] = ()
     checked_bundles: tuple[str, ...] = ()
     differences: tuple[str, ...] | None = None
+    counts_codes: bool = False
 
     @property
     def agent_count(self) -> int:
@@ -37,6 +45,26 @@ def error_report(error: ReportedError) -> RunReport:
     """Return the report of a run that was aborted by an error."""
     diagnostic = Diagnostic(NO_SPAN, error.code, error.message, error.hint)
     return RunReport((Finding(diagnostic, Severity.ERROR, ()),))
+
+
+@dataclass(frozen=True, slots=True)
+class CodeCount:
+    """How many findings a code has; `fixable` means that `--fix` may correct them."""
+
+    code: str
+    severity: Severity
+    count: int
+    fixable: bool
+    title: str
+
+
+def count_by_code(findings: Iterable[Finding]) -> list[CodeCount]:
+    """Return the number of findings of each code, the most frequent first."""
+    counts = Counter((finding.diagnostic.code, finding.severity) for finding in findings)
+    return [
+        CodeCount(code, severity, count, CODES[code].fixable, CODES[code].title)
+        for (code, severity), count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ]
 
 
 def repository_path(prefix: str, path: str) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import chain
 from typing import TypeVar
 
-from envtree.diagnostics.codes import DECRYPTION_CODES, UNUSED_CODES
+from envtree.diagnostics.codes import OPT_IN_CODES
 from envtree.diagnostics.findings import ErrorMonitor, SeverityResolver, build_findings
 from envtree.engine.project_digests import ContentDigests, sha256_of
 from envtree.engine.project_facts import DiscoveredFiles, FileLocations, ProjectDigests, ProjectResult
@@ -325,9 +325,7 @@ class ProjectRunner:
                 diags.skip(check)
         if self.root.is_complete and not any(result.has_breaking_errors for result in results):
             diags.extend(whole_tree_diagnostics(results, {diagnostic.code for diagnostic in diags}))
-            diags.extend(
-                tuple(self._suppressions.report_unused(diags, unchecked_codes=UNUSED_CODES | DECRYPTION_CODES))
-            )
+            diags.extend(tuple(self._suppressions.report_unused(diags, unchecked_codes=OPT_IN_CODES)))
         monitor = ErrorMonitor(diags, self._severities, strict=self._request.strict)
         if monitor.has_errors() and not self._continue_on_error:
             return False

@@ -5,6 +5,7 @@ from itertools import chain
 
 from envtree.compile.merge import effect_findings, restrict_to_files
 from envtree.compile.tree_lint import tree_lint
+from envtree.diagnostics.codes import without_consequences
 from envtree.engine.project_facts import ProjectResult
 from envtree.engine.run import Run
 from envtree.frontend.link import ciphertext_digests
@@ -12,9 +13,6 @@ from envtree.model.diagnostic import Diagnostic, Diagnostics
 from envtree.model.fields import get_field
 from envtree.model.name_index import NameIndex
 from envtree.model.tree_layout import ROOT_FILE
-
-# A misspelt name elsewhere, already reported, makes a secret look unread or a variable unset.
-_CAUSED_BY = {"ET651": "ET601", "ET756": "ET703"}
 
 
 def project_result(run: Run, root: Run, names: NameIndex) -> ProjectResult:
@@ -57,8 +55,7 @@ def whole_tree_diagnostics(results: Iterable[ProjectResult], codes: Collection[s
     """Return the findings about the tree as a whole, without those that follow from one of the reported codes."""
     results = tuple(results)
     own_diagnostics = chain.from_iterable(result.tree_diagnostics for result in results)
-    diagnostics = chain(own_diagnostics, _common_noops(results))
-    return (diagnostic for diagnostic in diagnostics if _CAUSED_BY.get(diagnostic.code) not in codes)
+    return without_consequences(chain(own_diagnostics, _common_noops(results)), codes)
 
 
 def _common_noops(results: tuple[ProjectResult, ...]) -> Iterator[Diagnostic]:

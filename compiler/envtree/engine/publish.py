@@ -115,6 +115,16 @@ class Destinations(NamedTuple):
         return pack(artifacts, self.archives(ids), consume) if self.archive else consume(artifacts)
 
 
+class CompilePlan(NamedTuple):
+    """What a run compiles, and where and in which formats it writes that; `add_files` adds files to each bundle."""
+
+    request: Request
+    destinations: Destinations
+    formats: frozenset[str]
+    add_files: AddFiles = without_extra_files
+    receipt_factory: ReceiptFactory | None = None
+
+
 class _WholeRun(NamedTuple):
     """A run in progress: its destinations, the stream of its artifacts, and their secret halves so far."""
 
@@ -124,13 +134,8 @@ class _WholeRun(NamedTuple):
     secret_artifacts: list[Artifact]
 
 
-def _start_whole_run(
-    request: Request,
-    destinations: Destinations,
-    formats: frozenset[str],
-    add_files: AddFiles,
-    receipt_factory: ReceiptFactory | None,
-) -> _WholeRun:
+def _start_whole_run(plan: CompilePlan) -> _WholeRun:
+    request, destinations, formats, add_files, receipt_factory = plan
     run = Run(request._replace(control_plane=request.control_plane or bool(formats & WHOLE_TREE_FORMATS)))
     destinations = destinations.for_run(run, receipt_factory)
     secret_artifacts: list[Artifact] = []
@@ -154,18 +159,13 @@ class _ProjectRun(NamedTuple):
     error_outcome: Callable[[], RunOutcome | None]
 
 
-def _start_project_run(
-    request: Request,
-    destinations: Destinations,
-    formats: frozenset[str],
-    add_files: AddFiles,
-    receipt_factory: ReceiptFactory | None,
-) -> _ProjectRun | None:
+def _start_project_run(plan: CompilePlan) -> _ProjectRun | None:
     """Return a run project by project, or None where that is not possible.
 
     It is not possible for archives, a secret folder and files of the whole tree, which must pass through one process,
     and not with `restrict_ids`, as the bundles to remove from the output are unknown until all projects are read.
     """
+    request, destinations, formats, add_files, receipt_factory = plan
     is_supported = add_files is without_extra_files and not (
         receipt_factory or destinations.archive or destinations.secret or formats & WHOLE_TREE_FORMATS
     )
@@ -214,24 +214,36 @@ def _error_outcome(request: Request, formats: frozenset[str], mode: SecretsMode)
     return runner.outcome() if shares is not None and (is_keyless or runner.has_errors) else None
 
 
-def publish(
-    request: Request,
-    destinations: Destinations,
-    formats: frozenset[str],
-    add_files: AddFiles = without_extra_files,
-    receipt_factory: ReceiptFactory | None = None,
-) -> RunOutcome:
+def publish(plan: CompilePlan) -> RunOutcome:
     """Check the selected bundles and write them, unless there is an error."""
-    project_run = _start_project_run(request, destinations, formats, add_files, receipt_factory)
-    if project_run:
-        runner, project_cache = project_run.runner, request.project_cache
-        previous_digest = project_cache.manifest_digest if project_cache and runner.cached_results else None
-        incremental = IncrementalWrite(project_run.sharded_artifacts, previous_digest, runner.reusable_projects)
-        manifest = write((), project_run.folder, lambda: runner.is_done, incremental=incremental)
-        outcome = runner.outcome(manifest) if runner.is_done else project_run.error_outcome()
-        if outcome:
-            return outcome
-    whole_run = _start_whole_run(request, destinations, formats, add_files, receipt_factory)
+    return _run(plan, partial(_write_by_project, plan.request), _write_whole)
+
+
+def check_outputs(plan: CompilePlan) -> RunOutcome:
+    """Check the selected bundles and compare them with the output on disk; with an error, no difference is reported."""
+    return _run(plan, _compare_by_project, _compare_whole)
+
+
+def _run(
+    plan: CompilePlan,
+    by_project: Callable[[_ProjectRun], RunOutcome | None],
+    whole: Callable[[_WholeRun], RunOutcome],
+) -> RunOutcome:
+    """Run project by project where that is possible and has an outcome, else as a whole."""
+    project_run = _start_project_run(plan)
+    outcome = by_project(project_run) if project_run else None
+    return outcome or whole(_start_whole_run(plan))
+
+
+def _write_by_project(request: Request, project_run: _ProjectRun) -> RunOutcome | None:
+    runner, project_cache = project_run.runner, request.project_cache
+    previous_digest = project_cache.manifest_digest if project_cache and runner.cached_results else None
+    incremental = IncrementalWrite(project_run.sharded_artifacts, previous_digest, runner.reusable_projects)
+    manifest = write((), project_run.folder, lambda: runner.is_done, incremental=incremental)
+    return runner.outcome(manifest) if runner.is_done else project_run.error_outcome()
+
+
+def _write_whole(whole_run: _WholeRun) -> RunOutcome:
     run, secret = whole_run.run, whole_run.destinations.secret
 
     def approve() -> bool:
@@ -243,22 +255,16 @@ def publish(
     return run.outcome(whole_run.destinations.write(whole_run.artifacts, run.selected, approve))
 
 
-def check_outputs(
-    request: Request,
-    destinations: Destinations,
-    formats: frozenset[str],
-    add_files: AddFiles = without_extra_files,
-    receipt_factory: ReceiptFactory | None = None,
-) -> RunOutcome:
-    """Check the selected bundles and compare them with the output on disk; with an error, no difference is reported."""
-    project_run = _start_project_run(request, destinations, formats, add_files, receipt_factory)
-    if project_run:
-        runner = project_run.runner
-        differing = compare((), project_run.folder, project_run.sharded_artifacts)
-        outcome = runner.outcome() if runner.is_done else project_run.error_outcome()
-        if outcome:
-            return outcome._replace(differences=tuple(differing) if runner.is_done else ())
-    whole_run = _start_whole_run(request, destinations, formats, add_files, receipt_factory)
+def _compare_by_project(project_run: _ProjectRun) -> RunOutcome | None:
+    runner = project_run.runner
+    differing = compare((), project_run.folder, project_run.sharded_artifacts)
+    if runner.is_done:
+        return runner.outcome()._replace(differences=tuple(differing))
+    outcome = project_run.error_outcome()
+    return outcome and outcome._replace(differences=())
+
+
+def _compare_whole(whole_run: _WholeRun) -> RunOutcome:
     run, artifacts = whole_run.run, whole_run.artifacts
     folder, archive, secret, _ = whole_run.destinations
 

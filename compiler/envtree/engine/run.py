@@ -12,7 +12,7 @@ from envtree.compile.merge import Effects, effect_findings, merge
 from envtree.compile.required_secrets import RequiredSecrets
 from envtree.compile.resolve import resolve
 from envtree.compile.tree_lint import tree_lint
-from envtree.diagnostics.codes import ACCESS_CODES, DECRYPTION_CODES, UNUSED_CODES
+from envtree.diagnostics.codes import CODES, OPT_IN_CODES, Topic, without_consequences
 from envtree.diagnostics.findings import ErrorMonitor, SeverityResolver, build_findings
 from envtree.engine.decryption import decrypt_all
 from envtree.engine.request import BundleResult, Request, RunOutcome, WholeTreeStage
@@ -90,7 +90,7 @@ class Run:
         self.selected = tuple(filter(self.is_selected, self.ids))
         # Errors about the readers of a secrets file do not affect its content.
         self._broken_files = self.severities.error_paths(
-            diagnostic for diagnostic in self.diags if diagnostic.code not in ACCESS_CODES
+            diagnostic for diagnostic in self.diags if CODES[diagnostic.code].topic is not Topic.ACCESS
         )
         is_whole = not request.selectors and request.restrict_ids is None and request.shard is None
         self.is_complete = is_whole and not self._broken_files
@@ -184,14 +184,12 @@ class Run:
 
     def _check_whole_tree(self, workspace: Workspace) -> None:
         """Report the findings about the tree as a whole."""
-        self.diags.extend(effect_findings((self.effects.log,)))
-        tree_lint(workspace, self.diags)
-        # A misspelt name (ET601, reported) also leaves the secret unread: do not report both.
-        if not any(diagnostic.code == "ET601" for diagnostic in self.diags):
-            self.diags.extend(self.required_secrets.unread_findings())
-        self.diags.extend(
-            tuple(self.suppressions.report_unused(self.diags, unchecked_codes=UNUSED_CODES | DECRYPTION_CODES))
-        )
+        diags = Diagnostics()
+        diags.extend(effect_findings((self.effects.log,)))
+        tree_lint(workspace, diags)
+        diags.extend(self.required_secrets.unread_findings())
+        self.diags.extend(without_consequences(diags, {diagnostic.code for diagnostic in self.diags}))
+        self.diags.extend(tuple(self.suppressions.report_unused(self.diags, unchecked_codes=OPT_IN_CODES)))
 
     def outcome(self, manifest: Manifest | None = None, differences: tuple[str, ...] = ()) -> RunOutcome:
         """Return the findings so far."""

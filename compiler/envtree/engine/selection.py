@@ -60,7 +60,8 @@ def check_selectors(patterns: Iterable[str], ids: tuple[str, ...], diags: Diagno
     for pattern in patterns:
         if not any(map(compile_selector([pattern]), ids)):
             message = f"selector '{pattern}' matches no bundle"
-            diags.add(Diagnostic(file_span(ROOT_FILE), "ET309", message, _suggestion(pattern, ids) or default_hint))
+            hint = _suggestion(pattern, ids) or _hint_for_mixin(pattern) or default_hint
+            diags.add(Diagnostic(file_span(ROOT_FILE), "ET309", message, hint))
 
 
 def check_policies(workspace: Workspace, ids: tuple[str, ...], diags: Diagnostics) -> None:
@@ -68,7 +69,10 @@ def check_policies(workspace: Workspace, ids: tuple[str, ...], diags: Diagnostic
     for policy in workspace.policies:
         if not any(map(compile_selector(policy.selectors), ids)):
             message = f"policy '{policy.name}' selects no bundle"
-            diags.add(Diagnostic(policy.selector_span, "ET752", message, "correct its 'selector'"))
+            hint = next(
+                filter(None, (_suggestion(pattern, ids) for pattern in policy.selectors)), "correct its 'selector'"
+            )
+            diags.add(Diagnostic(policy.selector_span, "ET752", message, hint))
 
 
 def widen_selector(pattern: str, ids: Iterable[str]) -> str:
@@ -80,12 +84,33 @@ def widen_selector(pattern: str, ids: Iterable[str]) -> str:
 
 def _suggestion(pattern: str, ids: tuple[str, ...]) -> str:
     suggestion = (
-        widen_selector(pattern, ids)
+        _selector_of_environment(pattern, ids)
+        or widen_selector(pattern, ids)
+        or _selector_at_any_depth(pattern, ids)
         or _selector_of_path(pattern, ids)
         or _nearest_environment(pattern, ids)
         or nearest_name(pattern, ids)
     )
     return f"did you mean '{suggestion}'?" if suggestion else ""
+
+
+def _hint_for_mixin(pattern: str) -> str:
+    """Return the hint for the path of a mix-in, which has no bundles of its own; empty for any other pattern."""
+    path = pattern if pattern.endswith(".yaml") else f"{pattern}.yaml"
+    return f"'envtree impact {path}' lists the bundles of a mix-in" if pattern.startswith("mixins/") else ""
+
+
+def _selector_of_environment(pattern: str, ids: tuple[str, ...]) -> str:
+    """Return the selector of all bundles of an environment, if the pattern is only its name, or that behind an '@'."""
+    name = pattern.removeprefix("@")
+    is_environment = "@" not in name and any(id.endswith(f"@{name}") for id in ids)
+    return f"**@{name}" if is_environment else ""
+
+
+def _selector_at_any_depth(pattern: str, ids: tuple[str, ...]) -> str:
+    """Return the selector of the agents of this name, or this path, in all projects; "" if there are none."""
+    deeper = f"**/{pattern}"
+    return deeper if any(map(compile_selector([deeper]), ids)) else ""
 
 
 def _selector_of_path(pattern: str, ids: tuple[str, ...]) -> str:

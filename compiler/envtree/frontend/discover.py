@@ -13,6 +13,7 @@ from envtree.model.tree_layout import (
     DEFAULT_PROJECT,
     EMPTY_LAYOUT,
     IMPLICIT_PROJECT_FOLDERS,
+    KINDS_WITH_OWN_OVERLAYS,
     NAME_RULE,
     ROOT_FILE,
     ROOT_LAYOUT,
@@ -230,7 +231,7 @@ def _locate(folder: _Folder, entry: TreeEntry, name: FileName) -> Location | Dia
     kind = folder.layout.own_kind or folder.layout.entry_kind or Kind.SECRETS
     if folder.layout.own_kind:
         own_name, environment = "", ""
-    elif name.is_secrets and kind is Kind.AGENT:
+    elif name.is_secrets and kind in KINDS_WITH_OWN_OVERLAYS:
         own_name, _, environment = name.stem.partition(".")
     else:
         own_name, environment = name.stem, ""
@@ -241,7 +242,7 @@ def _locate(folder: _Folder, entry: TreeEntry, name: FileName) -> Location | Dia
     if not name.is_secrets:
         return Location(kind, folder.project, folder.team, own_name)
     if kind not in SECRET_OWNERS:
-        hint = "secrets belong to an organization, environment, project, team or agent"
+        hint = "secrets belong to an organization, environment, project, team, agent or mix-in"
         return _finding(entry.path, "ET127", f"a {kind.replace('_', ' ')} has no secrets file", hint)
     return Location(Kind.SECRETS, folder.project, folder.team, own_name, owner=kind, environment=environment)
 
@@ -306,8 +307,8 @@ def _bad_name_finding(path: str, name: str, kind: Kind | None = None) -> Diagnos
     head, _, tail = name.partition(".")
     if is_valid_name(head) and tail in ("secret", "sops", "enc"):
         hint = f"a secrets file is named '{head}.secrets.yaml'"
-    elif kind is Kind.AGENT and is_valid_name(head) and is_valid_name(tail):
-        hint = f"an agent's overlay is written in '{head}.yaml', under 'environments'"
+    elif kind in KINDS_WITH_OWN_OVERLAYS and is_valid_name(head) and is_valid_name(tail):
+        hint = f"its overlay is written in '{head}.yaml', under 'environments'"
     else:
         suggestion = "" if tail else suggest_name(name)
         hint = f"rename it, perhaps to '{suggestion}': use {NAME_RULE}" if suggestion else f"use {NAME_RULE}"
@@ -350,7 +351,7 @@ def _orphaned_secrets(discovered: list[_DiscoveredPath], locations: Mapping[str,
     """Report secrets of an environment or an agent that does not exist; for projects and teams, ET126 reports this."""
     owners = {item.path.rpartition(".")[0] for item in discovered}
     for path, location in locations.items():
-        if location.owner not in (Kind.ENVIRONMENT, Kind.AGENT):
+        if location.owner not in (Kind.ENVIRONMENT, Kind.AGENT, Kind.MIXIN):
             continue
         owner = f"{path.rpartition('/')[0]}/{location.name}"
         if owner not in owners:

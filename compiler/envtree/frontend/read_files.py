@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
-from envtree.diagnostics.codes import SCALAR_TYPE_CODES
+from envtree.diagnostics.codes import CODES, Topic
 from envtree.frontend.parse import parse
 from envtree.frontend.schemas import Schemas
 from envtree.frontend.validate import validate
@@ -97,6 +97,6 @@ class SourceReader:
             findings = Diagnostics()
             document = parse(source, findings)
             # Only sops reads this file, so findings about the types of its scalars would be noise.
-            diags.extend(finding for finding in findings if finding.code not in SCALAR_TYPE_CODES)
+            diags.extend(finding for finding in findings if CODES[finding.code].topic is not Topic.SCALARS)
             if document:
                 yield SopsConfigDocument(document, root_prefix)

@@ -1,5 +1,6 @@
 """Load the JSON Schemas that ship with the package, and check data against them."""
 
+import decimal  # noqa: F401 -- jsonschema_rs imports it, and panics if a signal ends the command meanwhile
 from collections.abc import Iterator
 from functools import cache, cached_property
 from importlib.resources import files

@@ -13,7 +13,8 @@ _SINGLE_SCHEMA_KEYWORDS = frozenset(
     }
 )
 _SCHEMA_LIST_KEYWORDS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_SCHEMA_MAP_KEYWORDS = frozenset({"$defs", "dependentSchemas", "patternProperties", "properties"})
+# `definitions` is the name of `$defs` in older drafts, under which the engine still finds schemas.
+_SCHEMA_MAP_KEYWORDS = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
 # Keywords whose subschemas apply to the same value as the schema itself.
 _IN_PLACE_APPLICATORS = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
 
@@ -50,9 +51,13 @@ class ReferenceResolver:
         """Return the base URI of the references in a schema."""
         return self._base_uris.get(id(schema), "")
 
+    def absolute_uri(self, reference: str, base: str) -> str:
+        """Return a reference resolved against a base URI."""
+        return base + reference if reference.startswith("#") else urljoin(base, reference)
+
     def resolve(self, reference: str, base: str) -> Any:
         """Return the schema that a reference names; None if it is outside."""
-        uri, fragment = urldefrag(base + reference if reference.startswith("#") else urljoin(base, reference))
+        uri, fragment = urldefrag(self.absolute_uri(reference, base))
         fragment = unquote(fragment)
         if fragment and not fragment.startswith("/"):
             return self._anchors.get((uri, fragment))
@@ -76,9 +81,24 @@ class ReferenceResolver:
         for path, part in direct_subschemas(schema):
             if path[0] in _IN_PLACE_APPLICATORS:
                 yield part
-        for keyword in ("$ref", "$dynamicRef") if isinstance(schema, dict) else ():
-            if keyword in schema:
-                yield self.resolve(schema[keyword], self.base_uri(schema))
+        for reference in _references(schema):
+            yield self.resolve(reference, self.base_uri(schema))
+
+    def external_references(self, schema: Any) -> Iterator[tuple[str, str]]:
+        """Yield each reference that leads out of a schema, as written and as an absolute URI."""
+        pending, seen = [schema], set[int]()
+        while pending:
+            part = pending.pop()
+            if id(part) in seen:
+                continue
+            seen.add(id(part))
+            pending.extend(child for _, child in direct_subschemas(part))
+            for reference in _references(part):
+                target = self.resolve(reference, self.base_uri(part))
+                if target is None:
+                    yield reference, self.absolute_uri(reference, self.base_uri(part))
+                else:
+                    pending.append(target)
 
     def _index_schema(self, schema: Any, base: str) -> None:
         if not isinstance(schema, dict):
@@ -94,6 +114,12 @@ class ReferenceResolver:
             self._dynamic_anchors[base, schema["$dynamicAnchor"]] = schema
         for _, part in direct_subschemas(schema):
             self._index_schema(part, base)
+
+
+def _references(schema: Any) -> Iterator[str]:
+    for keyword in ("$ref", "$dynamicRef") if isinstance(schema, dict) else ():
+        if keyword in schema:
+            yield schema[keyword]
 
 
 def _follow_pointer(schema: Any, token: str) -> Any:

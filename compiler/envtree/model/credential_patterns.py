@@ -45,6 +45,8 @@ _NON_VALUE = re.compile(
     r"\$|\{\{|<|\*|\.{0,2}/|\w+://|(?:true|false|none|null|changeme|unset|test|example|dummy|fake|placeholder|redacted|todo|x+|\d+)\Z",
     re.IGNORECASE,
 )
+# An expression, not an escaped one, that reads a root which may be secret: such a text is put together from a secret.
+_COMPUTED_VALUE = re2.compile(r"(?:^|[^$])\$\{\{[^}]*\b(?:secrets|env_vars|config|endpoints)\b")
 _RANDOM_WORD = re.compile(r"[A-Za-z0-9+/_=-]{24,}")
 _MIN_ENTROPY = 4.3
 
@@ -77,7 +79,8 @@ def detect_credential_form(text: str) -> str:
 
 def is_credential_variable(name: str, text: str) -> bool:
     """Report whether a variable is named like a credential and has a value that may be one."""
-    return bool(text and _CREDENTIAL_NAME.fullmatch(name) and not _NON_VALUE.match(text))
+    is_plain = text and not _NON_VALUE.match(text) and not _COMPUTED_VALUE.search(text)
+    return bool(is_plain and _CREDENTIAL_NAME.fullmatch(name))
 
 
 def is_secret_environment_name(name: str) -> bool:

@@ -17,7 +17,8 @@ class Reference(NamedTuple):
 
     A `lenient` reference is the operand of `default` or `is defined` and may be undefined; an `optional` one is in a
     branch that may not be taken; a `bare` one is a condition by itself. `variable` is the NAME of `env_vars.NAME`, the
-    most frequent form, unless the reference is bare.
+    most frequent form, unless the reference is bare. `typed_comparison` is a hint for a text that is compared with a
+    literal of another type.
     """
 
     path: NamePath
@@ -26,6 +27,7 @@ class Reference(NamedTuple):
     optional: bool = False
     bare: bool = False
     variable: str = ""
+    typed_comparison: str = ""
 
 
 class Term(NamedTuple):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from envtree.model.nodes import Document, MappingNode, Node, ScalarNode, SequenceNode
+from envtree.model.span import Span
 
 
 def scalar_fields(document: Document | None, **overrides: Any) -> dict[str, Any]:
@@ -34,12 +35,23 @@ def is_true(node: Node | None) -> bool:
     return isinstance(node, ScalarNode) and node.value is True
 
 
+def is_false(node: Node | None) -> bool:
+    """Report whether a node is the scalar `false`."""
+    return isinstance(node, ScalarNode) and node.value is False
+
+
 def get_field(document: Document | None, *path: str) -> Node | None:
     """Return the node at a path of map keys, or None."""
     node: Node | None = document.root if document else None
     for key in path:
         node = node.entries.get(key) if isinstance(node, MappingNode) else None
     return node
+
+
+def use_span(user: Document, mixin: str) -> Span:
+    """Return where an entity uses a mix-in, or else its list, through which another mix-in brings it."""
+    uses = get_field(user, "uses")
+    return user.span(next((node for node in get_text_scalars(uses) if node.value == mixin), uses or user.root))
 
 
 def get_execution_environment(document: Document | None) -> MappingNode | None:

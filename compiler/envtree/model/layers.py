@@ -4,10 +4,14 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from envtree.model.nodes import Document, MappingNode, ScalarNode
+from envtree.model.path_policy import PolicyLookup
 from envtree.model.secrets_file import SecretsFile
+from envtree.model.span import Span
 
 LayerKind = Literal[
     "organization",
+    "mixin",
+    "mixin-environment",
     "project",
     "environment",
     "project-environment",
@@ -22,6 +26,8 @@ LayerKind = Literal[
 class Layer:
     """One source of values; `scope` is the path name of its entity, and fields that it does not set are None.
 
+    The scope of a mix-in's overlay is `mixin@environment`.
+
     Layers compare by identity, so that stacks that begin with the same layers can share the merged prefix.
     """
 
@@ -31,6 +37,11 @@ class Layer:
     section: MappingNode | None
     model: ScalarNode | None
     secrets: SecretsFile | None
+
+    @property
+    def mixin(self) -> str:
+        """The name of the mix-in that the layer is of, or an empty string."""
+        return self.scope.partition("@")[0] if self.kind in ("mixin", "mixin-environment") else ""
 
     @property
     def path(self) -> str:
@@ -65,11 +76,25 @@ class Target(NamedTuple):
         return "/".join(parts)
 
 
+class RepeatedMixin(NamedTuple):
+    """A mix-in that an entity uses and another one, below it, has brought already, so that it is not repeated.
+
+    Each of its `layers` has those that it would be above if it were repeated; `first_use` is where the lower entity
+    names it.
+    """
+
+    name: str
+    layers: tuple[tuple[Layer, tuple[Layer, ...]], ...]
+    first_use: Span
+
+
 class Stack(NamedTuple):
-    """The layers of one target, lowest first."""
+    """The layers of one target, lowest first, and the policies by which they are merged."""
 
     target: Target
     layers: tuple[Layer, ...]
+    policies: PolicyLookup
+    repeated_mixins: tuple[RepeatedMixin, ...] = ()
 
     @property
     def agent_layer(self) -> Layer:

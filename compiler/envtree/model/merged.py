@@ -7,9 +7,9 @@ from envtree.model.nodes import Node, ScalarNode
 from envtree.model.span import Span
 
 # How a value was combined with its base, the value of the lower layers.
-MergeRule = Literal["set", "replace", "$replace", "merge", "append", "prepend", "union", "by_key", "$list"]
+MergeRule = Literal["set", "replace", "$replace", "merge", "append", "prepend", "union", "unique", "by_key", "$list"]
 # The rules whose result includes the base.
-COMBINING_RULES: frozenset[MergeRule] = frozenset({"merge", "append", "prepend", "union", "by_key", "$list"})
+COMBINING_RULES: frozenset[MergeRule] = frozenset({"merge", "append", "prepend", "union", "unique", "by_key", "$list"})
 
 
 class MergedScalar(NamedTuple):

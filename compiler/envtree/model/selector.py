@@ -1,4 +1,7 @@
-"""Selectors: globs over bundle ids. `*` matches within a segment, `**` also matches `/`, neither matches `@`."""
+"""Selectors: globs over bundle ids. `*` matches within a segment, `**` also matches `/`, neither matches `@`.
+
+As in git, `**/` at the start of a segment stands for any number of segments, none included.
+"""
 
 import re
 from collections.abc import Callable, Iterable
@@ -6,7 +9,8 @@ from typing import Any
 
 import re2
 
-_WILDCARDS = re.compile(r"\*\*|\*")
+_WILDCARDS = re.compile(r"(?:(?<=/)|^)\*\*/|\*\*|\*")
+_TRANSLATIONS = {"**/": "(?:[^@]*/)?", "**": "[^@]*", "*": "[^/@]*"}
 
 
 def compile_selector(patterns: Iterable[str]) -> Callable[[str], bool]:
@@ -23,5 +27,5 @@ def _compile(pattern: str) -> Any:
 
 def _translate(glob: str) -> str:
     literals = [re2.escape(part) for part in _WILDCARDS.split(glob)]
-    stars = ["[^@]*" if star == "**" else "[^/@]*" for star in _WILDCARDS.findall(glob)]
+    stars = [_TRANSLATIONS[star] for star in _WILDCARDS.findall(glob)]
     return "".join(part + star for part, star in zip(literals, [*stars, ""], strict=True))

@@ -13,6 +13,7 @@ class Kind(StrEnum):
     OVERLAY = "overlay"
     TEAM = "team"
     AGENT = "agent"
+    MIXIN = "mixin"
     WORKFLOW = "workflow"
     POLICY = "policy"
     SKILL = "skill"

@@ -14,7 +14,11 @@ DEFAULT_PROJECT = "default"
 SECRETS_FILE_FORMATS = ("yaml", "json", "env")
 # The folders that an organization without projects/ may have at its root.
 IMPLICIT_PROJECT_FOLDERS = frozenset({"teams", "agents", "workflows"})
-SECRET_OWNERS = frozenset({Kind.ORGANIZATION, Kind.ENVIRONMENT, Kind.PROJECT, Kind.OVERLAY, Kind.TEAM, Kind.AGENT})
+SECRET_OWNERS = frozenset(
+    {Kind.ORGANIZATION, Kind.ENVIRONMENT, Kind.PROJECT, Kind.OVERLAY, Kind.TEAM, Kind.AGENT, Kind.MIXIN}
+)
+# The kinds whose overlays are in their own file, under `environments`, with secrets in `<name>.<env>.secrets.yaml`.
+KINDS_WITH_OWN_OVERLAYS = frozenset({Kind.AGENT, Kind.MIXIN})
 NAME_RULE = "lower-case letters, digits, '-' and '_', at most 63, beginning with a letter or a digit"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -57,6 +61,7 @@ ROOT_LAYOUT = FolderLayout(
     own_kind=Kind.ORGANIZATION,
     folders={
         "environments": FolderLayout(entry_kind=Kind.ENVIRONMENT),
+        "mixins": FolderLayout(entry_kind=Kind.MIXIN),
         "policies": FolderLayout(entry_kind=Kind.POLICY),
         "skills": FolderLayout(entry_kind=Kind.SKILL),
         "worker_queues": FolderLayout(entry_kind=Kind.WORKER_QUEUE),

@@ -59,6 +59,16 @@ class ValuePath(NamedTuple):
         return layer.section if self.root == "sections" else layer.model
 
 
+def contributing_paths(value_path: ValuePath) -> tuple[ValuePath, ...]:
+    """Return all paths that contribute to a value: a variable can be set directly and injected.
+
+    Within one layer the injected secret wins.
+    """
+    if value_path.path[0] == "env_vars" and len(value_path.path) > 1:
+        return value_path, ValuePath("sections", ("secrets", value_path.path[1]))
+    return (value_path,)
+
+
 def _merged_model(node: ScalarNode, layer: Layer) -> MergedScalar:
     return MergedScalar(node, layer, base=None, rule="set", lock=None, is_dynamic=False, shadows_expression=False)
 

@@ -1,13 +1,14 @@
 """The organization as typed, linked objects: every name refers to an object that exists."""
 
+from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from typing import Any, NamedTuple
 
 from envtree.model.control_plane_settings import ControlPlaneSettings
 from envtree.model.formats import WHOLE_TREE_FORMATS
-from envtree.model.keypath import KeyPath
 from envtree.model.nodes import Document, MappingNode, ScalarNode
 from envtree.model.output_settings import OutputSettings
+from envtree.model.path_policy import PathPolicies
 from envtree.model.secrets_file import SecretsFile, SecretsPolicy
 from envtree.model.sops_rule import SopsConfig
 from envtree.model.span import Span
@@ -66,8 +67,18 @@ class Environment(NamedTuple):
     secrets: SecretsFile | None
 
 
+class Mixin(NamedTuple):
+    """A part of a configuration for entities to use; `lineage` has the names that it uses and its own, lowest first."""
+
+    name: str
+    document: Document
+    overlays: Map[str, Overlay]
+    lineage: tuple[str, ...]
+    secrets: SecretsFile | None
+
+
 class Agent(NamedTuple):
-    """An agent; `targets` are the environments for which it is compiled."""
+    """An agent; `targets` are the environments for which it is compiled, `mixins` those it uses, lowest first."""
 
     name: str
     document: Document
@@ -75,6 +86,7 @@ class Agent(NamedTuple):
     overlays: Map[str, Overlay]
     fields: Fields
     secrets: SecretsFile | None
+    mixins: tuple[Mixin, ...]
 
 
 class Team(NamedTuple):
@@ -88,6 +100,7 @@ class Team(NamedTuple):
     contracts: Map[str, Contract]
     fields: Fields | None
     secrets: SecretsFile | None
+    mixins: tuple[Mixin, ...]
 
 
 class Project(NamedTuple):
@@ -103,14 +116,23 @@ class Project(NamedTuple):
     contracts: Map[str, Contract]
     fields: Fields
     secrets: SecretsFile | None
+    mixins: tuple[Mixin, ...]
+
+    def mixin_uses(self) -> Iterator[tuple[Document, Mixin]]:
+        """Yield each mix-in that the project, its teams and its agents use, with the file of the entity."""
+        users: list[Project | Team | Agent] = [self]
+        for team in self.teams:
+            users += [team, *team.agents]
+        for user in users:
+            yield from ((user.document, mixin) for mixin in user.mixins if user.document)
 
 
 class Organization(NamedTuple):
-    """The declarations of organization.yaml; `list_policies` maps a path pattern to its list policy."""
+    """The declarations of organization.yaml; `policies_by_path` are those of `merge`, by pattern."""
 
     document: Document
     fields: Fields
-    list_policies: Map[KeyPath, "str | MergeByKey"]
+    policies_by_path: PathPolicies
     contracts: Map[str, Contract]
     strict: bool
     inputs: Map[str, Input]
@@ -126,12 +148,6 @@ class Organization(NamedTuple):
         return self.control_plane.declared_at is not None or not WHOLE_TREE_FORMATS.isdisjoint(self.output.formats)
 
 
-class MergeByKey(NamedTuple):
-    """The list policy that merges elements with the same value of `key`."""
-
-    key: str
-
-
 class Workspace(NamedTuple):
     """The linked organization; `other_documents` maps a kind without bundles to its files by name.
 
@@ -141,6 +157,7 @@ class Workspace(NamedTuple):
 
     organization: Organization
     environments: Map[str, Environment]
+    mixins: Map[str, Mixin]
     projects: tuple[Project, ...]
     policies: tuple[Policy, ...]
     other_documents: Map[str, Map[str, Document]]

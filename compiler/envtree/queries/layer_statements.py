@@ -6,6 +6,7 @@ from envtree.compile.merge.layer_changes import is_directive
 from envtree.model.keypath import KeyPath
 from envtree.model.layers import Layer, Stack
 from envtree.model.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from envtree.model.path_policy import PolicyLookup
 from envtree.model.span import Span
 from envtree.model.value_path import ValuePath
 
@@ -15,8 +16,8 @@ class LayerStatement(NamedTuple):
 
     `is_exact` means that the node is at the path. Otherwise it is on a map around the path, and removes the path or
     replaces the map: a directive, or a value that is no map. `span` is the location of the value, inside a directive if
-    there is one. `replaced_depths` has, for each directive that replaces a whole map around the path, the number of
-    keys from that map to the path.
+    there is one. `replaced_depths` has, for each map around the path that a directive or a policy replaces as a whole,
+    the number of keys from that map to the path.
     """
 
     layer: Layer
@@ -37,7 +38,7 @@ class LayerStatement(NamedTuple):
 
 def list_statements(stack: Stack, value_path: ValuePath) -> tuple[LayerStatement, ...]:
     """Return the statements of the layers about a path, lowest first; layers without one are left out."""
-    statements = (_find_statement(layer, value_path) for layer in stack.layers)
+    statements = (_find_statement(layer, value_path, stack.policies) for layer in stack.layers)
     return tuple(statement for statement in statements if statement)
 
 
@@ -71,14 +72,14 @@ class StatementIdentities:
         for layer in stack.layers:
             node_id = node_ids.get(layer)
             if node_id is None:
-                statement = _find_statement(layer, value_path)
+                statement = _find_statement(layer, value_path, stack.policies)
                 node_id = node_ids[layer] = id(statement.node) if statement else 0
             if node_id:
                 identities += (id(layer), node_id)
         return tuple(identities)
 
 
-def _find_statement(layer: Layer, value_path: ValuePath) -> LayerStatement | None:
+def _find_statement(layer: Layer, value_path: ValuePath, policies: PolicyLookup) -> LayerStatement | None:
     outermost = value_path.layer_node(layer)
     if outermost is None:
         return None
@@ -87,6 +88,8 @@ def _find_statement(layer: Layer, value_path: ValuePath) -> LayerStatement | Non
     else:
         has_name_lists = value_path.root == "sections" and value_path.path[0] == "secrets"
         match = _match_path(outermost, value_path.path, has_name_lists=has_name_lists)
+        if policies.any_replaces_maps and value_path.root == "sections":
+            match = _match_replaced_maps(match, outermost, value_path.path, policies)
     if match.node is None:
         return None
     span = Span(value_path.layer_file(layer), *_unwrap_directive(match.node).mark)
@@ -124,6 +127,18 @@ def _match_path(node: Node, path: KeyPath, *, has_name_lists: bool) -> _Statemen
             return _StatementMatch(None, False)
         node, path = child, path[1:]
     return _StatementMatch(node, True)
+
+
+def _match_replaced_maps(match: _StatementMatch, node: Node, path: KeyPath, policies: PolicyLookup) -> _StatementMatch:
+    """Return the match with the maps around the path that, by a policy, replace the inherited ones as a whole."""
+    replaced = set(match.replaced_depths)
+    for depth in range(1, len(path)):
+        around = _match_path(node, path[:depth], has_name_lists=False)
+        is_map = around.is_exact and isinstance(around.node, MappingNode) and not is_directive(around.node)
+        if is_map and policies.at(path[:depth]).replaces_maps:
+            replaced.add(len(path) - depth)
+            match = match if match.node else match._replace(node=around.node)
+    return match._replace(replaced_depths=frozenset(replaced))
 
 
 def _find_named_item(node: Node, path: KeyPath) -> Node | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import NamedTuple
 
-from envtree.diagnostics.codes import WHOLE_TREE_CODES, is_read_failure
+from envtree.diagnostics.codes import CODES, Scope, is_read_failure
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.fingerprint import fingerprint_findings
 from envtree.diagnostics.summary import RunReport, error_report
@@ -112,7 +112,7 @@ def _carried_over_findings(previous: Snapshot, outcome: RunOutcome) -> Iterable[
     unchecked_ids = {*outcome.ids, *previous.bundles} - {*outcome.checked}
     for key, finding in _findings_by_fingerprint((*previous.report.findings, *previous.carried_over)).items():
         diagnostic = finding.diagnostic
-        unchecked = diagnostic.code in WHOLE_TREE_CODES or (
+        unchecked = CODES[diagnostic.code].scope is Scope.TREE or (
             finding.bundles and unchecked_ids.issuperset(finding.bundles)
         )
         if (

@@ -36,6 +36,11 @@ def environments_by_agent(ids: Iterable[str], environments: Sequence[str]) -> di
     return by_agent
 
 
+def list_agents(ids: Iterable[str], environments: Sequence[str]) -> list[str]:
+    """Return each agent with its environments, in the given order."""
+    return [f"{agent} in {', '.join(names)}" for agent, names in environments_by_agent(ids, environments).items()]
+
+
 def environment_of(id: str) -> str:
     """Return the environment of a bundle."""
     return id.partition("@")[2]

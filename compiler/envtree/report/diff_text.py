@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from envtree.diagnostics.findings import Finding
 from envtree.queries.diff.diff_model import Cause, Diff, SecretsFileChange
-from envtree.report.bundle_summary import environments_by_agent, summarize_bundles
+from envtree.report.bundle_summary import list_agents, summarize_bundles
 from envtree.report.diff_phrases import (
     CauseGroup,
     cause_locations,
@@ -16,7 +16,7 @@ from envtree.report.diff_phrases import (
     summary_clauses,
 )
 from envtree.report.terminal_lines import BOLD, StyledLine, render_lines, truncate_items
-from envtree.report.value_changes import change_name, describe_value_change, join_pieces
+from envtree.report.value_changes import join_pieces, plain_change
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 _STYLES = {"added": "32", "removed": "31", "changed": "33"}
@@ -59,7 +59,7 @@ def _signed_line(kind: str, text: str, indent: str = "") -> StyledLine:
 def _group_lines(group: CauseGroup, diff: Diff, verbose: bool) -> Iterator[StyledLine]:
     yield from (StyledLine(location, BOLD) for location in cause_locations(group.causes))
     for change in group.changes:
-        yield _signed_line(change.kind, f"{change_name(change)}: {join_pieces(describe_value_change(change))}", "  ")
+        yield _signed_line(change.kind, plain_change(change), "  ")
         if not group.has_same_bundles or change is group.changes[-1]:
             bundles_text = (
                 ", ".join(change.bundles) if verbose else summarize_bundles(change.bundles, diff.environments)
@@ -70,8 +70,7 @@ def _group_lines(group: CauseGroup, diff: Diff, verbose: bool) -> Iterator[Style
 def _bundle_lines(
     kind: str, causes: Sequence[Cause], ids: Sequence[str], diff: Diff, verbose: bool
 ) -> Iterator[StyledLine]:
-    agents = environments_by_agent(ids, diff.environments).items()
-    descriptions = [f"{agent} in {', '.join(environments)}" for agent, environments in agents]
+    descriptions = list_agents(ids, diff.environments)
     yield from (
         _signed_line(kind, line)
         for line in (descriptions if verbose else truncate_items(descriptions, _MAX_AGENTS, "agents"))

@@ -8,7 +8,7 @@ from envtree.report.plan_text import ACTION_SIGNS, describe_difference, describe
 
 MAX_PLAN_BYTES = 60_000
 _FOLD = ("<details><summary>{}</summary>\n\n", "\n</details>\n")
-_FOOTER = "\n<sub>`envtree apply` does this; what is to be removed, only with `--prune`.</sub>\n"
+_FOOTER = "\n<sub>`envtree kubiya apply` does this; what is to be removed, only with `--prune`.</sub>\n"
 
 
 def render_plan_markdown(plan: SyncPlan, limit: int = MAX_PLAN_BYTES) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 from unicodedata import combining, east_asian_width
 
-from envtree.diagnostics.codes import SENSITIVE_CODES
+from envtree.diagnostics.codes import CODES, Topic
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.printable import printable
 from envtree.diagnostics.summary import bundles_phrase
@@ -30,10 +30,14 @@ class Excerpt(NamedTuple):
     carets: str
 
 
+def _is_private(finding: Finding) -> bool:
+    return CODES[finding.diagnostic.code].topic is Topic.CREDENTIALS
+
+
 def render_text(findings: Iterable[Finding], lines: FileLines, *, color: bool) -> str:
     """Return all findings."""
     all_findings = list(findings)
-    private = {finding.diagnostic.span[:2] for finding in all_findings if finding.diagnostic.code in SENSITIVE_CODES}
+    private = {finding.diagnostic.span[:2] for finding in all_findings if _is_private(finding)}
 
     def public_line(path: str, number: int) -> str | None:
         """Return a line that may be printed; None if it does not exist, or may show a secret."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from envtree.diagnostics.summary import plural
 from envtree.model.fields import get_field, get_text_scalars
 from envtree.model.layers import Target
-from envtree.model.workspace import Agent, Environment, Project, Team, Workspace
+from envtree.model.workspace import Agent, Environment, Mixin, Project, Team, Workspace
 from envtree.report.graph import Graph, GraphNode, NodeKey
 
 # The kinds of entities, from the top rank down.
@@ -30,18 +30,21 @@ def tree_to_json(workspace: Workspace) -> dict[str, Any]:
         "organization": {"name": workspace.organization.fields["name"]},
         "projects": [_project_to_json(project, workspace) for project in workspace.projects],
         "environments": [_environment_to_json(environment) for environment in workspace.environments.values()],
+        "mixins": list(workspace.mixins),
         **{name: list(workspace.other_documents[kind]) for name, kind in kinds.items()},
     }
 
 
 def render_tree_text(workspace: Workspace, *, ascii_only: bool) -> str:
     """Return the tree as a text drawing."""
+    has_mixins = bool(workspace.mixins)
     root = DrawnBranch(
         f"{workspace.organization.fields['name']} ({_counts_phrase(workspace.projects)})",
         [
             DrawnBranch(
                 "environments", [_environment_branch(environment) for environment in workspace.environments.values()]
             ),
+            *([DrawnBranch("mixins", [_mixin_branch(mixin) for mixin in workspace.mixins.values()])] * has_mixins),
             *(_project_branch(project, workspace) for project in workspace.projects),
         ],
     )
@@ -111,6 +114,11 @@ def _environment_branch(environment: Environment) -> DrawnBranch:
     kind = "abstract" if environment.abstract else environment.type
     order = f": {' < '.join(environment.lineage)}" if len(environment.lineage) > 1 else ""
     return DrawnBranch(f"{environment.name} ({kind}){order}")
+
+
+def _mixin_branch(mixin: Mixin) -> DrawnBranch:
+    order = f": {' < '.join(mixin.lineage)}" if len(mixin.lineage) > 1 else ""
+    return DrawnBranch(f"{mixin.name}{order}")
 
 
 def _join_targets(names: Sequence[str]) -> str:

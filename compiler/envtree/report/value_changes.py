@@ -40,6 +40,11 @@ def change_name(change: ValueChange) -> str:
     return f"{change.section}.{change.key}" if change.key else change.section
 
 
+def plain_change(change: ValueChange) -> str:
+    """Return the key and the description of a change as plain text."""
+    return f"{change_name(change)}: {join_pieces(describe_value_change(change))}"
+
+
 def describe_value_change(change: ValueChange) -> tuple[TextPiece, ...]:
     """Return a short description of the change."""
     if change.kind == "removed":

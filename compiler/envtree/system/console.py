@@ -7,6 +7,7 @@ programs is bytes.
 import os
 import select
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TextIO
@@ -18,6 +19,9 @@ _closed_streams: set[str] = set()
 # The output of a block: whether it went to stdout, and the text or bytes.
 RecordedOutput = list[tuple[bool, str | bytes]]
 _recordings: list[RecordedOutput] = []
+_started = time.monotonic()
+# Stands in a recording for the time that the command has taken.
+_ELAPSED_MARK = "\0elapsed"
 
 
 @contextmanager
@@ -36,6 +40,8 @@ def replay_output(recording: RecordedOutput) -> None:
     for is_answer, output in recording:
         if isinstance(output, bytes):
             out(output)
+        elif output == _ELAPSED_MARK:
+            err_elapsed()
         else:
             write_styled(sys.stdout if is_answer else sys.stderr, output)
 
@@ -56,6 +62,23 @@ def out(answer: str | bytes) -> None:
 def err(text: str) -> None:
     """Write a message to stderr; errors of the stream are ignored."""
     write_styled(sys.stderr, printable_lines(text))
+
+
+def err_elapsed() -> None:
+    """Write the time that the command has taken to stderr; a replay writes its own."""
+    _record(_ELAPSED_MARK, is_answer=False)
+    with suppress(OSError):
+        sys.stderr.write(f" ({time.monotonic() - _started:.2f} s)")
+        sys.stderr.flush()
+
+
+def can_encode(stream: TextIO, text: str) -> bool:
+    """Report whether the encoding of a stream has all characters of a text."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def write_styled(stream: TextIO, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Find programs on PATH, and refuse those that another user or a repository could have placed there.
+"""Find programs, and refuse those that another user or a repository could have placed there.
 
 `git` and `sops` run with the user's rights, and sops with the keys, so a checkout must not be able to supply its own.
 """
@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import sys
+import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -32,10 +33,31 @@ def find_executable(name: str, search_path: str, *repositories: Path) -> Executa
     path = Path(location)
     if not path.is_absolute():
         return Executable(path, f"it was found in '{path.parent}', and this entry of PATH is not absolute")
+    return _judge(path, repositories)
+
+
+def find_bundled(name: str, package: str, *repositories: Path) -> Executable | None:
+    """Return the program that is installed with this interpreter, or None: from the package that brings it, or beside.
+
+    The package is looked for only where this interpreter installs packages, never in the current folder, and is not
+    imported.
+    """
+    beside = Path(sys.executable).parent / name
+    candidates = (*(folder / package / "bin" / name for folder in _package_folders()), beside)
+    path = next((path for path in candidates if path.is_absolute() and os.access(path, os.X_OK)), None)
+    return _judge(path, repositories) if path else None
+
+
+def _package_folders() -> list[Path]:
+    return [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")]
+
+
+def _judge(path: Path, repositories: Iterable[Path]) -> Executable:
+    """Return a program with the reason why it is not trusted, if there is one."""
     real = Path(os.path.realpath(path))
     folder_problems = (_folder_problem(path.parent, repositories), _folder_problem(real.parent, repositories))
     problem = next(filter(None, folder_problems), "")
-    if not problem and not _is_beside_python(real.parent):
+    if not problem and not _is_of_this_python(real.parent):
         problem = _permission_problem(real)
     return Executable(path, problem)
 
@@ -49,7 +71,7 @@ def trusted_folders(search_path: str, *repositories: Path) -> Iterator[str]:
 
 
 def _folder_problem(folder: Path, repositories: Iterable[Path]) -> str:
-    if _is_beside_python(folder):
+    if _is_of_this_python(folder):
         return ""
     spellings = [Path(os.path.normpath(folder)), Path(os.path.realpath(folder))]
     if any(path.is_relative_to(os.path.realpath(root)) for path in spellings for root in repositories):
@@ -57,9 +79,12 @@ def _folder_problem(folder: Path, repositories: Iterable[Path]) -> str:
     return _permission_problem(folder)
 
 
-def _is_beside_python(folder: Path) -> bool:
+def _is_of_this_python(folder: Path) -> bool:
     # Trusted even in a virtual environment of the tree: anyone who can write there already controls this process.
-    return os.path.realpath(folder) == os.path.realpath(Path(sys.executable).parent)
+    real = Path(os.path.realpath(folder))
+    if real == Path(os.path.realpath(Path(sys.executable).parent)):
+        return True
+    return any(real.is_relative_to(os.path.realpath(packages)) for packages in _package_folders())
 
 
 def _permission_problem(path: Path) -> str:

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from envtree.model.diagnostic import MachineError
+from envtree.system.installation import extra_hint
 
 # Editors write a file in several steps, and git writes many files: events in quick succession are one change.
 _STEP_MS, _DEBOUNCE_MS = 50, 1000
@@ -114,4 +115,4 @@ def _import_watchfiles() -> ModuleType:
         return import_module("watchfiles")
     except ImportError:
         message = "the library that watches files is not installed"
-        raise MachineError("ET812", message, "run: pip install 'envtree[watch]'") from None
+        raise MachineError("ET812", message, extra_hint("")) from None

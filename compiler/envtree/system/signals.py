@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-# SIGHUP as well: closing the terminal must not leave plaintext in a staging folder.
-_TERMINATION_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# SIGHUP and SIGQUIT as well: closing the terminal or Ctrl-\ must not leave plaintext in a staging folder.
+_TERMINATION_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def install_handlers() -> None:
@@ -56,6 +56,16 @@ def defer_during_commit() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if final is None else final)
         for deferred_number in deferred:
             signal.raise_signal(deferred_number)
+
+
+@contextmanager
+def blocked() -> Iterator[None]:
+    """Deliver signals at the end of the block: an exception in the middle of its import crashes a compiled library."""
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINATION_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def _exit_on_signal(number: int, _: FrameType | None) -> NoReturn:

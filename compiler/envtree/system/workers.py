@@ -16,7 +16,9 @@ T = TypeVar("T")
 _MAX_PROCESSES = 8
 # In seconds; bounds the delay of a signal that arrives just before the wait.
 _WAIT_SECONDS = 0.2
-_TERMINATION_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_TERMINATION_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+# The terminal sends these to the workers, too, which end with their parent.
+_KEYBOARD_SIGNALS = (signal.SIGINT, signal.SIGQUIT)
 
 
 class _ForkError(Exception):
@@ -89,7 +91,7 @@ def _run_child(run_job: Callable[[int], T], signal_mask: set[int], pipe: "Connec
     try:
         # A terminal sends SIGINT to all processes, and the parent ends its children.
         for number in _TERMINATION_SIGNALS:
-            signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+            signal.signal(number, signal.SIG_IGN if number in _KEYBOARD_SIGNALS else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, signal_mask)
         while True:
             job = pipe.recv()

@@ -28,7 +28,7 @@ const scenes = {
       key: "env_vars.DB_USER",
     });
     await visit.click(cell("env_vars.TZ", CLERK));
-    assert.equal(await visit.text("#panel .locked"), " locked at organization.yaml:116:23");
+    assert.equal(await visit.text("#panel .locked"), " locked at organization.yaml:119:23");
     assert.ok(await visit.ask((one) => document.querySelector(`${one} .lock`), cell("env_vars.TZ", CLERK)));
     await visit.click(cell("env_vars.DB_USER", CLERK));
     await visit.click("#panel .shut");

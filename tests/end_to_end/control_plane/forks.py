@@ -8,9 +8,9 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import IO, NamedTuple
 
-import envtree.cli.commands.apply
-import envtree.cli.commands.drift
-import envtree.cli.commands.plan
+import envtree.cli.commands.kubiya.apply
+import envtree.cli.commands.kubiya.drift
+import envtree.cli.commands.kubiya.plan
 import envtree.controlplane.api.client  # noqa: F401 -- imported once, here, and not in each of a thousand forks
 from envtree.cli import invoke
 from envtree.system import console

@@ -22,13 +22,13 @@ def bundles(site: Site) -> dict[str, dict[str, Any]]:
 
 
 def test_plan_apply_and_nothing_is_left(example: Site) -> None:
-    assert example.run("plan", "--detailed-exitcode").code == 2
-    example.ok("apply")
-    assert example.run("plan", "--detailed-exitcode").code == 0
+    assert example.run("kubiya", "plan", "--detailed-exitcode").code == 2
+    example.ok("kubiya", "apply")
+    assert example.run("kubiya", "plan", "--detailed-exitcode").code == 0
     plan = example.plan()
     assert plan["changes"] == plan["taken"] == []
     assert plan["unmanaged"] == ["environment/default", "project/DEFAULT"]
-    assert example.run("drift").code == 0
+    assert example.run("kubiya", "drift").code == 0
     # The server puts each into the default project, and would lose some if that did not exist first.
     listed = [*example.request("GET", "/agents"), *example.request("GET", "/teams")]
     assert all("DEFAULT" in {project["key"] for project in member["projects"]} for member in listed)
@@ -38,7 +38,7 @@ def test_plan_apply_and_nothing_is_left(example: Site) -> None:
 
 
 def test_what_each_agent_gets_is_what_we_compiled(example: Site) -> None:
-    example.ok("apply")
+    example.ok("kubiya", "apply")
     compiled = bundles(example)
     agents = example.objects("/agents")
     assert compiled.keys() == agents.keys()

@@ -18,7 +18,7 @@ def changes(site: Site) -> list[str]:
 
 
 def test_everything_arrives(small_site: Site) -> None:
-    small_site.ok("apply")
+    small_site.ok("kubiya", "apply")
     assert changes(small_site) == []
     prod = small_site.objects("/environments")["prod"]
     assert prod["tags"] == ["a", "b"]
@@ -68,7 +68,7 @@ CHANGES = [
 
 
 def test_a_change_of_the_tree_is_that_change(small_site: Site) -> None:
-    small_site.ok("apply")
+    small_site.ok("kubiya", "apply")
     for path, before, after, expected in CHANGES:
         text = (small_site.root / path).read_text()
         assert before in text
@@ -76,23 +76,23 @@ def test_a_change_of_the_tree_is_that_change(small_site: Site) -> None:
         planned = changes(small_site)
         assert [prefix for prefix in expected if not any(change.startswith(prefix) for change in planned)] == [], path
         # The organization's settings have no marker, so a change by the tree counts as drift.
-        assert small_site.run("drift").code == (path == "organization.yaml"), (path, after)
+        assert small_site.run("kubiya", "drift").code == (4 if path == "organization.yaml" else 0), (path, after)
         # `apply` succeeds only if a new plan is empty afterwards.
-        small_site.ok("apply")
+        small_site.ok("kubiya", "apply")
 
 
 def test_what_the_tree_no_longer_has_goes_with_prune_only(small_site: Site) -> None:
-    small_site.ok("apply")
+    small_site.ok("kubiya", "apply")
     small_site.write(
         {"jobs/daily.yaml": None, "worker_queues/main.yaml": None, "projects/shop/agents/clerk.yaml": None}
     )
     deletions = ["delete job/daily", "delete agent/shop.clerk.prod", "delete worker_queue/prod/main"]
     assert changes(small_site) == deletions
-    assert small_site.run("drift").code == 0
-    assert "3 objects that the tree no longer has would go with --prune" in small_site.run("apply").err
+    assert small_site.run("kubiya", "drift").code == 0
+    assert "3 objects that the tree no longer has would go with --prune" in small_site.run("kubiya", "apply").err
     assert changes(small_site) == deletions
-    assert small_site.run("apply", "--prune", "--protect", "job/*").code == 1
-    small_site.ok("apply", "--prune")
+    assert small_site.run("kubiya", "apply", "--prune", "--protect", "job/*").code == 1
+    small_site.ok("kubiya", "apply", "--prune")
     assert changes(small_site) == []
     assert small_site.request("GET", "/jobs") == []
 
@@ -100,20 +100,20 @@ def test_what_the_tree_no_longer_has_goes_with_prune_only(small_site: Site) -> N
 def test_what_others_made_is_never_touched(small_site: Site) -> None:
     small_site.request("POST", "/environments", {"name": "prod"})
     foreign = small_site.request("POST", "/agents", {"name": "theirs", "model_id": "m"})
-    result = small_site.run("apply")
+    result = small_site.run("kubiya", "apply")
     assert (result.code, "ET906: environment/prod is there already" in result.err) == (1, True)
     assert small_site.objects("/agents").keys() == {"theirs"}
     environments = {environment["name"]: environment for environment in small_site.request("GET", "/environments")}
     small_site.request("DELETE", f"/environments/{environments['prod']['id']}")
-    small_site.ok("apply", "--prune")
+    small_site.ok("kubiya", "apply", "--prune")
     assert small_site.objects("/agents")["theirs"] == {**foreign, "skills": foreign["skills"]}
 
 
 def drifted(site: Site) -> list[dict[str, Any]]:
     """Return the changes that `drift` reports."""
-    result = site.run("drift", "--format", "json")
+    result = site.run("kubiya", "drift", "--output-format", "json")
     drift: list[dict[str, Any]] = json.loads(result.out)["changes"]
-    assert result.code == (1 if drift else 0)
+    assert result.code == (4 if drift else 0)
     return drift
 
 
@@ -131,7 +131,7 @@ DRIFT: list[tuple[str, str, dict[str, Any], str]] = [
 
 
 def test_what_somebody_changes_is_drift_and_nothing_else(small_site: Site) -> None:
-    small_site.ok("apply")
+    small_site.ok("kubiya", "apply")
     assert drifted(small_site) == []
     # A change of the tree that is not applied yet is no drift.
     text = (small_site.root / "environments/test.yaml").read_text()
@@ -143,12 +143,12 @@ def test_what_somebody_changes_is_drift_and_nothing_else(small_site: Site) -> No
             small_site.request("PATCH", f"{path}/{small_site.objects(path)[name]['id']}", body)
         (change,) = drifted(small_site)
         assert [difference["field"] for difference in change["fields"]] == [field]
-        small_site.ok("apply")
+        small_site.ok("kubiya", "apply")
     assert drifted(small_site) == []
 
 
 def test_what_somebody_removes_is_drift(small_site: Site) -> None:
-    small_site.ok("apply")
+    small_site.ok("kubiya", "apply")
     small_site.request("DELETE", f"/jobs/{small_site.objects('/jobs')['daily']['id']}")
     (change,) = drifted(small_site)
     assert (change["kind"], change["name"], change["reason"]) == ("job", "daily", "it was removed at the control plane")
@@ -156,12 +156,12 @@ def test_what_somebody_removes_is_drift(small_site: Site) -> None:
 
 def test_a_saved_plan_is_done_as_it_was_looked_at(small_site: Site) -> None:
     file = small_site.root.parent / "plan.json"
-    small_site.ok("plan", "--out", str(file))
+    small_site.ok("kubiya", "plan", "--out", str(file))
     small_site.write({"environments/prod.yaml": "description: Another one.\n"})
-    small_site.ok("apply", str(file))
+    small_site.ok("kubiya", "apply", str(file))
     assert small_site.objects("/environments")["prod"]["description"] == "The real one."
     assert "update environment/prod" in changes(small_site)
-    small_site.ok("plan", "--out", str(file))
+    small_site.ok("kubiya", "plan", "--out", str(file))
     small_site.request("PATCH", f"/environments/{small_site.objects('/environments')['test']['id']}", {"tags": ["x"]})
-    result = small_site.run("apply", str(file))
+    result = small_site.run("kubiya", "apply", str(file))
     assert (result.code, "ET904" in result.err) == (1, True)

@@ -61,7 +61,7 @@ def test_a_server_that_was_filled_by_hand(site: Site) -> None:
         path: site.request("GET", path) for path in ("/agents", "/environments", "/projects", "/teams", "/skills")
     }
     reader, folder = make_age_user(site.root.parent / "keys", "reader"), site.root.parent / "imported"
-    result = site.run("import", str(folder), "--age", reader.public)
+    result = site.run("kubiya", "import", str(folder), "--age", reader.public)
     assert result.code == 0, result
     assert "s3cret" not in result.out + result.err + "".join(
         path.read_text() for path in folder.rglob("*.*") if path.is_file()
@@ -82,7 +82,7 @@ def test_a_server_that_was_filled_by_hand(site: Site) -> None:
     assert "COMPANY" not in (folder / "projects/shop/agents/agent-6.yaml").read_text()
     changed = folder / "environments/production.yaml"
     changed.write_text(changed.read_text().replace("STAGE: live", "STAGE: real"))
-    imported.ok("apply")
+    imported.ok("kubiya", "apply")
     assert imported.plan()["changes"] == []
     assert imported.resolved("agent", ids["agent-6"])["STAGE"] == "real"
     assert imported.resolved("agent", ids["agent-6"])["COMPANY"] == "Acme"
@@ -90,21 +90,21 @@ def test_a_server_that_was_filled_by_hand(site: Site) -> None:
 
 def test_one_object_is_taken_over(small_site: Site) -> None:
     foreign = small_site.request("POST", "/environments", {"name": "prod", "description": "Theirs."})
-    assert small_site.run("apply").code == 1
-    assert small_site.ok("import", "--adopt", "environment/prod") == "environment/prod\n"
-    small_site.ok("apply")
+    assert small_site.run("kubiya", "apply").code == 1
+    assert small_site.ok("kubiya", "import", "--adopt", "environment/prod") == "environment/prod\n"
+    small_site.ok("kubiya", "apply")
     environment = small_site.objects("/environments")["prod"]
     assert (environment["id"], environment["description"]) == (foreign["id"], "The real one.")
     assert small_site.plan()["changes"] == []
 
 
 def test_what_belongs_to_a_tree_already_gets_no_second_one(small_site: Site) -> None:
-    small_site.ok("apply")
-    result = small_site.run("import", str(small_site.root.parent / "second"))
+    small_site.ok("kubiya", "apply")
+    result = small_site.run("kubiya", "import", str(small_site.root.parent / "second"))
     assert (result.code, "belong to a tree already" in result.err) == (1, True)
     assert not (small_site.root.parent / "second").exists()
 
 
 def test_nothing_is_overwritten(small_site: Site) -> None:
-    result = small_site.run("import", str(small_site.root))
+    result = small_site.run("kubiya", "import", str(small_site.root))
     assert (result.code, "ET807" in result.err) == (1, True)

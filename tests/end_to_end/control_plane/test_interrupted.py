@@ -70,22 +70,22 @@ def one_environment_site(plane: ControlPlane, folder: Path, organization: str) -
 
 def test_killed_at_any_request_the_next_run_completes_it(plane: ControlPlane, tmp_path: Path) -> None:
     reference = one_environment_site(plane, tmp_path / "whole", "killed-never")
-    reference.ok("apply")
+    reference.ok("kubiya", "apply")
     expected = state(reference)
     for number in range(1, 100):
         site = one_environment_site(plane, tmp_path / str(number), f"killed-{number}")
-        result = site.start("apply", before=kill_at_change(number)).wait()
+        result = site.start("kubiya", "apply", before=kill_at_change(number)).wait()
         if result.code == 0:
             assert number > 20, "it made fewer changes than anybody thought"
             return
         assert result.code == -signal.SIGKILL, result
-        site.ok("apply")
+        site.ok("kubiya", "apply")
         assert state(site) == expected, number
     raise AssertionError("it makes more changes than are tried")
 
 
 def test_of_runs_at_the_same_time_one_wins_and_none_spoils_it(small_site: Site) -> None:
-    runs = [small_site.start("apply") for _ in range(8)]
+    runs = [small_site.start("kubiya", "apply") for _ in range(8)]
     results = [run.wait() for run in runs]
     assert 0 in {result.code for result in results}
     assert all(result.code == 0 or (result.code == 3 and "ET804" in result.err) for result in results), results
@@ -99,9 +99,9 @@ def test_of_runs_at_the_same_time_one_wins_and_none_spoils_it(small_site: Site) 
 def test_a_lock_that_somebody_else_left_is_not_taken_before_its_time(small_site: Site) -> None:
     body = {"name": "envtree lock", "key": "ENVTREE-LOCK", "settings": {"holder": {"machine": "another"}}}
     lock = small_site.request("POST", "/projects", body)
-    result = small_site.run("apply")
+    result = small_site.run("kubiya", "apply")
     assert (result.code, "ET804" in result.err) == (3, True)
     assert small_site.plan()["unmanaged"] == ["environment/default", "project/DEFAULT"]
     small_site.request("DELETE", f"/projects/{lock['id']}")
-    small_site.ok("apply")
+    small_site.ok("kubiya", "apply")
     assert key_for(small_site.organization) not in small_site.plane.log.read_text()

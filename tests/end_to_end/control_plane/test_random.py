@@ -90,9 +90,9 @@ def test_what_arrives_is_what_was_compiled(seed: int, site: Site) -> None:
     random = Random(seed)
     for number in range(2):
         write(site, files(random, site.organization))
-        site.ok("apply", "--prune")
+        site.ok("kubiya", "apply", "--prune")
         check(site, number)
-        assert site.run("plan", "--detailed-exitcode").code == 0
-        assert site.run("drift").code == 0
+        assert site.run("kubiya", "plan", "--detailed-exitcode").code == 0
+        assert site.run("kubiya", "drift").code == 0
     (site.root / ".envtree/control-plane.json").unlink()
-    assert site.run("plan", "--detailed-exitcode").code == 0
+    assert site.run("kubiya", "plan", "--detailed-exitcode").code == 0

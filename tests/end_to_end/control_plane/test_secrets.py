@@ -30,8 +30,16 @@ def test_no_value_is_anywhere(example: Site) -> None:
     secrets = {text for text in values(example).values() if len(text) > 5}
     assert len(secrets) > 5
     plan = example.root.parent / "plan.json"
-    outputs = [*example.run("plan", "--out", str(plan)), *example.run("apply"), *example.run("drift")]
-    outputs += [example.ok("plan", "--format", "json"), example.ok("plan", "--format", "markdown"), plan.read_text()]
+    outputs = [
+        *example.run("kubiya", "plan", "--out", str(plan)),
+        *example.run("kubiya", "apply"),
+        *example.run("kubiya", "drift"),
+    ]
+    outputs += [
+        example.ok("kubiya", "plan", "--output-format", "json"),
+        example.ok("kubiya", "plan", "--output-format", "markdown"),
+        plan.read_text(),
+    ]
     outputs += [path.read_text() for path in (example.root / ".envtree").iterdir()]
     outputs += [example.plane.database.dump(), example.plane.log.read_text()]
     assert not [text for text in secrets if any(text in str(output) for output in outputs)]
@@ -40,23 +48,23 @@ def test_no_value_is_anywhere(example: Site) -> None:
 
 def test_the_vault_gets_what_fits(example: Site) -> None:
     key = {"SOPS_AGE_KEY_FILE": str(example.root / "age.key")}
-    result = example.run("apply", "--vault", **key)
+    result = example.run("kubiya", "apply", "--vault", **key)
     assert (result.code, "ET910: secret " in result.err) == (1, True), result
     assert example.plane.services.secrets[example.organization] == {}
 
 
 def test_what_the_vault_gets(site: Site, tmp_path: Path) -> None:
     environ = sealed(site, tmp_path)
-    result = site.run("apply", "--vault", **environ)
+    result = site.run("kubiya", "apply", "--vault", **environ)
     assert result.code == 0, result
     assert site.plane.services.secrets[site.organization] == {"PIN": "1.50", "TOKEN": "quokka-of-the-vault"}
     outputs = [result.out, result.err, site.plane.database.dump(), site.plane.log.read_text()]
     assert not [text for text in outputs if "quokka-of" in text]
     agent = site.objects("/agents")["default.helper.production"]
     assert site.resolved("agent", agent["id"]) == {"PIN": "1.50", "TOKEN": "quokka-of-the-vault"}
-    site.ok("apply", "--vault", **environ)
+    site.ok("kubiya", "apply", "--vault", **environ)
     site.plane.services.descriptions[site.organization, "PIN"] = "mine"
-    result = site.run("apply", "--vault", **environ)
+    result = site.run("kubiya", "apply", "--vault", **environ)
     assert (result.code, "ET906: secret 'PIN' is in the vault, and not from here" in result.err) == (1, True)
 
 
@@ -64,7 +72,7 @@ def test_a_vault_that_repeats_what_it_got_is_not_heard(site: Site, tmp_path: Pat
     environ = sealed(site, tmp_path)
     site.plane.services.echo = True
     try:
-        result = site.run("apply", "--vault", **environ)
+        result = site.run("kubiya", "apply", "--vault", **environ)
     finally:
         site.plane.services.echo = False
     assert (result.code, "ET903" in result.err, "quokka" in result.err) == (3, True, False)

@@ -56,7 +56,7 @@ class Site(NamedTuple):
 
     def plan(self) -> dict[str, Any]:
         """Return a plan as data."""
-        plan: dict[str, Any] = json.loads(self.ok("plan", "--format", "json"))
+        plan: dict[str, Any] = json.loads(self.ok("kubiya", "plan", "--output-format", "json"))
         return plan
 
     def request(self, method: str, path: str, body: Any = None) -> Any:

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from jinja2 import nodes
 
-from envtree.compile.filters import FILTERS, MAX_VALUE_LENGTH, TESTS
+from envtree.compile.comparison import TESTS
+from envtree.compile.filters import FILTERS, MAX_VALUE_LENGTH
 from envtree.compile.resolve import expression_grammar
 from envtree.compile.resolve.expression_compiler import ExpressionCompiler
 from envtree.compile.resolve.expression_grammar import ExpressionError
 from envtree.model.diagnostic import MachineError
-from tests.support.trees import check, layers, quote_yaml, run
+from tests.support.trees import CheckResult, check, layers, quote_yaml, run
 
 CONFIG = (
     "limits: {cpu: 2, half: 0.5}, words: [b, a, b], ids: [3, 1, 3], empty: [], note: null, 'on': true, text: ' Ab cd '"
@@ -79,6 +80,19 @@ RESULTS = {
     "config.on is true": True,
     "config.on is boolean and config.note is none": True,
     "config.limits.half is float and config.limits.cpu is integer and config.limits.cpu is number": True,
+    "env_vars.HOST | default(env_vars.NOPE)": "h",
+    "config.nope | default(other=config.nope2 | default(3))": 3,
+    "true == 1": False,
+    "1 == true or false == 0 or 0 in [false] or true in [1] or 1 in [true]": False,
+    "true != 1 and 1 is ne(true)": True,
+    "1 == 1.0 and [1, {'a': [2.0]}] == [1.0, {'a': [2]}] and 1 in [1.0]": True,
+    "[true] == [1] or {'a': 1} == {'a': true} or {'a': 1} == {'b': 1}": False,
+    "true is eq(1) or true is in([1]) or true is number or true is integer or 1 is true": False,
+    "'a' is sequence or {'a': 1} is sequence or 'a' == ['a']": False,
+    "[1] is sequence and {'a': 1} is mapping": True,
+    "1 < 2 > 1.5 == 1.5": True,
+    "'a' < 'b' and 'b' in 'abc' and 'a' in {'a': 1} and none == none": True,
+    "[1, 1.0, true] | unique": [1, True],
     "config.nope is undefined and config.nope is not defined": True,
     "'b' is in(config.words) and 1 is lt(2) and 2 is ge(2) and 1 is ne(2)": True,
 }
@@ -128,6 +142,7 @@ WRONG = {
     "ET501": ["", "1 2", "a b", "1 if", "'a", "1e999", "-1e999"],
     "ET502": [
         *("2 ** 3", "(1, 2)", "config.words[0:1]", "config.words[-1]", "config.words[config.limits.cpu]"),
+        *("config.words[true]", "config.words[1.0]", "config.words[none]"),
         *("config.words | map('upper')", "1 is odd", "secrets", "secrets | length"),
     ],
     "ET503": [
@@ -135,7 +150,18 @@ WRONG = {
         *("project.nope", "organization.merge", "inputs.NOPE", "mcp_servers"),
     ],
     "ET505": [
-        *("config.note + 1", "true + 1", "'a' * 2", "1 / 0", "1 < 'a'", "[1] + 'a'", "{1: 2}"),
+        *("-true", "+true", "true * 2", "true < 2", "2 >= true", "true is lt(2)", "[1] < [2]", "none < 1", "1 in 'a1'"),
+        *(
+            "'a' in 1",
+            "1 | round(true)",
+            "config.note + 1",
+            "true + 1",
+            "'a' * 2",
+            "1 / 0",
+            "1 < 'a'",
+            "[1] + 'a'",
+            "{1: 2}",
+        ),
         *("9007199254740992 + 1", "config.empty | first", "[1, 'a'] | max", "'nan' | float"),
         *("'a,b' | split('')", "1 | round('a')", "'a' | replace('b')"),
     ],
@@ -551,3 +577,75 @@ def test_what_mixes_a_secret_with_something_unknown_is_secret() -> None:
     result = check(layers(section, organization="inputs: {SHA: {}}", secrets={0: {"token": "s3cret"}}))
     (bundle,) = result.bundles.values()
     assert bundle.sensitive == {"T", "X", "config.x"}
+
+
+TYPES_IN_MESSAGES = {
+    "true + 1": "'+' takes two numbers, texts or lists, found a boolean and a number",
+    "2 * true": "'*' takes two numbers, found a number and a boolean",
+    "-true": "'-' takes a number, found a boolean",
+    "true < 2": "'<' compares two numbers or two texts, found a boolean and a number",
+    "'a' is ge(1)": "'>=' compares two numbers or two texts, found text and a number",
+    "1 in env_vars.HOST": "'in' does not search a number in text",
+}
+
+
+@pytest.mark.parametrize(("source", "reason"), TYPES_IN_MESSAGES.items())
+def test_a_message_about_operands_names_their_types(source: str, reason: str) -> None:
+    finding = run(f"{{config: {{x: {quote_yaml(f'${{{{ {source} }}}}')}}}, env_vars: {{HOST: h}}}}").only_finding()
+    assert (finding.code, finding.message) == ("ET505", f"this expression cannot be evaluated: {reason}")
+
+
+# A comparison that can never hold, and how it is spelled.
+TYPED_COMPARISONS = {
+    "env_vars.DEBUG == true": "compare with text: env_vars.DEBUG == 'true'",
+    "false != env_vars.DEBUG": "compare with text: env_vars.DEBUG != 'false'",
+    "env_vars.DEBUG is true": "compare with text: env_vars.DEBUG == 'true'",
+    "env_vars.DEBUG is eq(-1)": "compare with text: env_vars.DEBUG == '-1'",
+    "env_vars.DEBUG in [80, 443]": "compare with text: env_vars.DEBUG in ['80', '443']",
+    "env_vars['DEBUG'] not in [true]": "compare with text: env_vars.DEBUG not in ['true']",
+    "inputs.SHA == 5.5": "compare with text: inputs.SHA == '5.5'",
+    "env_vars.DEBUG == none": "write: env_vars.DEBUG is defined",
+}
+
+
+@pytest.mark.parametrize(("source", "hint"), TYPED_COMPARISONS.items())
+def test_a_text_compared_with_another_type_is_a_warning(source: str, hint: str) -> None:
+    def run_expression(text: str) -> CheckResult:
+        section = f"{{config: {{x: {quote_yaml(f'${{{{ {text} }}}}')}}}, env_vars: {{DEBUG: true}}}}"
+        return run(section, organization=INPUTS)
+
+    finding = run_expression(source).only_finding()
+    assert (finding.code, finding.hint) == ("ET550", hint)
+    assert run_expression(hint.partition(": ")[2]).codes == []
+
+
+@pytest.mark.parametrize(
+    "source", ["env_vars.NUM | int == 80", "env_vars.NUM == '80'", "env_vars.NUM in ['80', 80]", "config.b == true"]
+)
+def test_a_comparison_that_may_hold_is_no_warning(source: str) -> None:
+    section = f"{{config: {{b: true, x: {quote_yaml(f'${{{{ {source} }}}}')}}}, env_vars: {{NUM: 80}}}}"
+    assert run(section).codes == []
+
+
+# A missing name, and the hint at the level where it is missing.
+MISSING_NAMES = {
+    "config.limits.cpu.nope": "'config.limits.cpu' has no parts: end the name there",
+    "config.limts.cpu": "did you mean 'config.limits'?",
+    "project.name.deep": "'project.name' has no parts: end the name there",
+    "env_vars.HOST.name": "'env_vars.HOST' has no parts: end the name there",
+    "env_vars.HOTS": "did you mean 'env_vars.HOST'?",
+    "config.words[7]": "'config.words' is a list of 3, counted from 0",
+    "config.my_key": "did you mean 'config['my-key']'?",
+    "config.my-key": "write config['my-key']",
+    "config.limits.a-b-c + 1": "write config.limits['a-b-c']",
+    "B": "write env_vars.B",
+    "TEAM": "did you mean 'team'?",
+    "env_vars.NOPE1 | default(env_vars.HOSTT)": "did you mean 'env_vars.HOST'?",
+}
+
+
+@pytest.mark.parametrize(("source", "hint"), MISSING_NAMES.items())
+def test_the_hint_for_a_missing_name(source: str, hint: str) -> None:
+    section = f"{{config: {{{CONFIG}, my-key: 1}}, env_vars: {{HOST: h, X: {quote_yaml(f'${{{{ {source} }}}}')}}}}}"
+    finding = run(section).only_finding()
+    assert (finding.code, finding.hint) == ("ET503", hint)

@@ -36,6 +36,8 @@ UNUSABLE = [
     ({"properties": {"pattern": {"items": {"pattern": "a++"}}}}, "RE2"),
     (FANS, "more than 10000 schemas"),
     (CHAIN, "lead too far"),
+    ({"properties": {"a": {"dependencies": {"b": ["c"]}}}}, "'dependencies'"),
+    ({"$ref": "json-schema:///item", "$defs": {"a": {"$id": "item"}}}, "names no schema in it"),
 ]
 
 
@@ -57,6 +59,10 @@ FINE = [
     {"properties": {"pattern": {"const": "(?=a)"}}},
     {"x-own": {"pattern": "(?=a)", "$ref": "#"}},
     {"$ref": "https://json-schema.org/draft/2020-12/schema"},
+    {"properties": {"config": {"$ref": "item"}}, "definitions": {"a": {"$id": "item", "type": "string"}}},
+    {"properties": {"config": {"$ref": "#item"}}, "definitions": {"a": {"$anchor": "item", "type": "string"}}},
+    {"$ref": "#/x-own/a", "x-own": {"a": {"$ref": "#b"}}, "definitions": {"b": {"$anchor": "b", "minProperties": 99}}},
+    {"$id": "https://json-schema.org/draft/2020-12/own", "$ref": "schema"},
     {"$id": "https://a.example/b", "$ref": "c#d", "$defs": {"e": {"$id": "c", "$defs": {"f": {"$anchor": "d"}}}}},
 ]
 
@@ -127,6 +133,15 @@ def test_a_reference_into_a_part_with_its_own_id_is_told_with_its_rule() -> None
     schema = {"properties": {"env_vars": {"$ref": "urn:x"}}, "$defs": {"a": {"$id": "urn:x", "required": ["C"]}}}
     for key in (False, True):
         assert policy(schema, key=key).only_finding().hint == 'the policy\'s schema says: required: ["C"]'
+
+
+@pytest.mark.parametrize("name", [{"$id": "own"}, {"$anchor": "own"}], ids=str)
+def test_definitions_are_found_by_id_and_anchor_as_defs_are(name: dict[str, str]) -> None:
+    reference = "#own" if "$anchor" in name else "own"
+    schema = {"properties": {"env_vars": {"$ref": reference}}, "definitions": {"a": {**name, "required": ["C"]}}}
+    for key in (False, True):
+        finding = policy(schema, key=key).only_finding()
+        assert (finding.code, finding.hint) == ("ET704", 'the policy\'s schema says: required: ["C"]')
 
 
 def test_a_schema_that_nothing_fits_says_so() -> None:
@@ -203,7 +218,7 @@ def complete_schemas(draw: st.DrawFn) -> dict[str, Any]:
 EXAMPLES = int(os.environ.get("ENVTREE_POLICY_EXAMPLES", "200"))
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(complete_schemas(), DATA)
 def test_without_unknowns_the_verdict_is_that_of_the_engine(schema: dict[str, Any], data: Any) -> None:
     violations, undecided = validate_partially(schema, data)
@@ -219,7 +234,7 @@ def with_unknowns(data: Any, picks: list[bool]) -> Any:
     return H if picks and picks.pop() else data
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(complete_schemas(), DATA, st.lists(st.booleans(), min_size=8, max_size=8))
 def test_what_is_said_to_be_certain_is_true(schema: dict[str, Any], data: Any, picks: list[bool]) -> None:
     """Compare certain results with those of the engine on the data without unknown parts."""

@@ -357,7 +357,7 @@ VALUES = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(VALUES)
 def test_t66_references_to_random_values(value: str) -> None:
     plain, references = keyed(holding(value)), keyless(holding(value))

@@ -35,6 +35,7 @@ class Machine(NamedTuple):
         environ = {
             "PATH": str(self.folder / "bin"),
             "HOME": str(self.folder / "home"),
+            "ENVTREE_SOPS": "path",
             "PYTHONPATH": os.pathsep.join([str(self.folder / "code"), str(ROOT / "compiler")]),
         }
         command = [sys.executable, "-m", "envtree", "-C", str(self.folder / "acme"), *arguments]

@@ -1,6 +1,7 @@
 """Requests: where the key is sent, which requests are retried, and how error responses are reported."""
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -198,15 +199,15 @@ ERROR_BODIES = [
 
 @pytest.mark.parametrize(("body", "message"), [pytest.param(*row[1:], id=row[0]) for row in ERROR_BODIES])
 def test_an_error_body_becomes_one_sentence(body: Any, message: str) -> None:
-    assert extract_error_message(json.dumps(body).encode()) == message
+    assert extract_error_message(json.dumps(body)) == message
 
 
 def test_an_error_body_that_is_not_json() -> None:
-    assert extract_error_message(b"Internal Server Error") == "Internal Server Error"
-    assert extract_error_message(b"<!DOCTYPE html><html>s3cret</html>") == "a web page instead of an answer"
-    assert extract_error_message(b"") == ""
-    assert extract_error_message(b"\xff\xfe") == "��"
-    assert len(extract_error_message(b"x" * 10_000)) == MAX_MESSAGE_LENGTH
+    assert extract_error_message("Internal Server Error") == "Internal Server Error"
+    assert extract_error_message("<!DOCTYPE html><html>s3cret</html>") == "a web page instead of an answer"
+    assert extract_error_message("") == ""
+    assert extract_error_message("��") == "��"
+    assert len(extract_error_message("x" * 10_000)) == MAX_MESSAGE_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -283,4 +284,4 @@ def test_without_the_library_the_commands_say_what_to_install(tmp_path: Path) ->
     command = [sys.executable, "-m", "envtree", "-C", str(ROOT / "examples/acme"), "plan"]
     process = subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
     assert process.returncode == 3
-    assert "hint: run: pip install 'envtree[kubiya]'" in process.stderr
+    assert re.search(r"hint: run: .* install .*\[kubiya\]'?$", process.stderr, re.MULTILINE)

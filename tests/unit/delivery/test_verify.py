@@ -66,7 +66,7 @@ def repack(output: Path, files: dict[str, bytes]) -> None:
 
 def verify_output(vault: Vault, output: Path, *more: str) -> dict[str, Any]:
     """Return the JSON output of `verify`, and check its exit code."""
-    result = vault.envtree("verify", str(output), "--format", "json", *more)
+    result = vault.envtree("verify", str(output), "--output-format", "json", *more)
     data: dict[str, Any] = json.loads(result.stdout)
     assert Schemas().is_valid("output/verify", data)
     assert result.returncode == bool(data["problems"]), result

@@ -49,6 +49,10 @@ def test_a_code_is_raised_and_shown(code: str) -> None:
     assert code in _shown_codes(), "no case and no page shows it"
 
 
+def test_a_consequence_follows_from_a_code() -> None:
+    assert {code.follows_from for code in CODES.values()} <= {"", *CODES}
+
+
 def test_titles_are_sentences_without_a_stop() -> None:
     titles = [code.title for code in CODES.values()]
     assert len(set(titles)) == len(titles)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from envtree.cli.support.session import tree_request
 from envtree.engine.check import check
 from envtree.engine.decryption import Decrypter
-from envtree.engine.publish import Destinations, publish
+from envtree.engine.publish import CompilePlan, Destinations, publish
 from envtree.engine.request import RunOutcome
 from envtree.model.artifact import Output, SecretsMode
 from envtree.model.secrets_file import SecretsFile, SecretsPolicy
@@ -224,7 +224,7 @@ def test_two_trees_are_compared_in_the_same_way(name: str) -> None:
             },
         ),
         # An environment of type production in one project ranks as such for all projects.
-        ({}, {"projects/one/environments/z.yaml": "{type: production}", "environments/y.yaml": "{}"}),
+        ({}, {"projects/one/environments/z.yaml": "{own: true, type: production}", "environments/y.yaml": "{}"}),
         # A project that mentions names of another one, and has no differing file itself.
         (
             {"projects/one/teams/crew/team.yaml": "{configuration: {member_ids: [two/b, two/c]}}"},
@@ -324,7 +324,8 @@ def test_errors_are_reported_without_a_run_over_the_whole_tree(name: str, tmp_pa
 
     def compile_tree(mode: SecretsMode) -> RunOutcome:
         destinations = Destinations(Output(tmp_path / "out", tmp_path, mode, 2026, {}, lambda _: True))
-        return publish(tree_request(tree, require_inputs=True), destinations, frozenset({"bundle", "compose"}))
+        request = tree_request(tree, require_inputs=True)
+        return publish(CompilePlan(request, destinations, frozenset({"bundle", "compose"})))
 
     modes: tuple[SecretsMode, ...] = ("ref", "plain")
     for mode in modes:
@@ -342,15 +343,14 @@ def publish_plain(
 ) -> tuple[RunOutcome, dict[str, bytes]]:
     """Compile with plaintext secrets; return the outcome and the files."""
     request = tree_request(Tree(root), decrypter=lambda policy: OpenBook(organization.secrets), require_inputs=True)
+    destinations = Destinations(Output(out, root, "plain", 2026, {}, lambda _: True))
     with force_by_project(min_agents):
-        outcome = publish(
-            request, Destinations(Output(out, root, "plain", 2026, {}, lambda _: True)), frozenset({"bundle"})
-        )
+        outcome = publish(CompilePlan(request, destinations, frozenset({"bundle"})))
     written = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     return outcome._replace(workspace=None), written
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(organizations())
 def test_bundles_with_secrets_are_the_same(organization: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -268,7 +268,7 @@ def test_only_bundles_that_a_change_can_reach_are_computed(
 
 def test_unchanged_runs_are_replayed(twice: CachedAndUncached) -> None:
     write_files(twice.root, {BOT: WARNING})
-    lines = "", "--format json", "-v --color always", "--strict"
+    lines = "", "--output-format json", "-v --color always", "--strict"
     for arguments in (("check", *line.split()) for line in lines):
         first, second = (twice.envtree("-C", str(twice.root), *arguments) for _ in range(2))
         assert first == second

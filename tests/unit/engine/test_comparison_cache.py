@@ -35,8 +35,8 @@ def commit(root: Path) -> None:
 
 def diff_with_and_without_cache(envtree: RunCommand, root: Path, *arguments: str) -> CommandResult:
     """Return the result of `diff` with the cache, and assert that it is the same without."""
-    result = envtree("-C", str(root), "diff", *arguments, "--format", "json")
-    assert result == envtree("-C", str(root), "diff", *arguments, "--format", "json", "--no-cache")
+    result = envtree("-C", str(root), "diff", *arguments, "--output-format", "json")
+    assert result == envtree("-C", str(root), "diff", *arguments, "--output-format", "json", "--no-cache")
     return result
 
 
@@ -139,7 +139,7 @@ def test_a_file_that_becomes_unreadable_is_not_cached(
     write_files(root, {BOT: "description: new\n"})
     with monkeypatch.context() as patched:
         patched.setattr(run, "read_sources", late)
-        assert "ET120" in envtree("-C", str(root), "diff", "HEAD", "--format", "json").out
+        assert "ET120" in envtree("-C", str(root), "diff", "HEAD", "--output-format", "json").out
     (root / BOT).unlink()
     write_files(root, {BOT: "description: new\n"})
     assert diff_with_and_without_cache(envtree, root, "HEAD").code == 0

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from envtree.cli.support import incremental_check
-from envtree.cli.support.compile_plan import CompilePlan
 from envtree.cli.support.incremental_check import IncrementalChecker
 from envtree.cli.support.session import tree_request
 from envtree.engine import run
 from envtree.engine.check import check
-from envtree.engine.publish import Destinations, publish, without_extra_files
+from envtree.engine.publish import CompilePlan, Destinations, publish, without_extra_files
 from envtree.engine.request import RunOutcome
 from envtree.model.artifact import Output
 from envtree.model.diagnostic import ReportedError
@@ -97,7 +96,7 @@ def test_the_output_is_the_same_after_random_edits(root: Path) -> None:
         for event in rng.choices(EVENTS, k=rng.choice([1, 1, 2])):
             event(root, rng)
         incremental = written_and_outcome(partial(checker.compile, plan(root, "out"), root))
-        assert incremental == written_and_outcome(partial(publish, *plan(root, "out-2"))), f"round {number}"
+        assert incremental == written_and_outcome(partial(publish, plan(root, "out-2"))), f"round {number}"
         assert read_folder(root / "out") == read_folder(root / "out-2"), f"round {number}"
         write_count += incremental[0]
     assert write_count > 2

@@ -76,7 +76,7 @@ def sample(count: int) -> list[Organization]:
     """Return random organizations."""
     drawn: list[Organization] = []
 
-    @settings(max_examples=count, database=None, deadline=None, phases=[Phase.generate])
+    @settings(max_examples=count, database=None, phases=[Phase.generate])
     @given(organizations())
     def collect(organization: Organization) -> None:
         drawn.append(organization)

@@ -135,8 +135,8 @@ def test_ignored_silently(path: str) -> None:
 
 
 RULE = f"use {NAME_RULE}"
-OWNERS = "secrets belong to an organization, environment, project, team or agent"
-OVERLAY = "an agent's overlay is written in 'cart.yaml', under 'environments'"
+OWNERS = "secrets belong to an organization, environment, project, team, agent or mix-in"
+OVERLAY = "its overlay is written in 'cart.yaml', under 'environments'"
 ADD_CART = "add 'projects/shop/agents/cart.yaml', or correct the name"
 SHOP = ("projects/shop/project.yaml",)
 CORE = (*SHOP, "projects/shop/teams/core/team.yaml")

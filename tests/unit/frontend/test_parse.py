@@ -823,7 +823,10 @@ DOTENV = {
     "value and list": ("sops_a=1\nsops_a__list_0=2\n", ["ET102 2:1"], {"sops": {"a": "1"}}),
     "out of order": ("sops_a__list_1=y\nsops_a__list_0=x\n", [], {"sops": {"a": ["x", "y"]}}),
     "empty": ("", [], {}),
-    "too deep": ("sops_a" + "__map_b" * 100_000 + "=1\n", ["ET110 1:1"], None),
+    "a text of 64 KiB": (f"A={'x' * 65536}\n", [], {"A": "x" * 65536}),
+    "a text that is too long": (f"A={'x' * 65537}\n", ["ET109 1:3"], None),
+    "a name that is too long": (f"{'A' * 65537}=1\n", ["ET109 1:1"], None),
+    "too deep": ("sops_a" + "__map_b" * 9_000 + "=1\n", ["ET110 1:1"], None),
 }
 
 
@@ -847,7 +850,7 @@ JSON = st.recursive(
 INDENTS = st.sampled_from([None, 2])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(TEXTS, JSON, max_size=4), INDENTS)
 def test_any_json_is_read_back(data: dict[str, object], indent: int | None) -> None:
     text = json.dumps(data, ensure_ascii=False, indent=indent)
@@ -892,7 +895,7 @@ def assert_inside(outcome: Outcome, text: str) -> None:
         assert end_column <= len(lines[end_line - 1]) + 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_any_mutation_has_one_verdict_and_no_traceback(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(SAMPLES))

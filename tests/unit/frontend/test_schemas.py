@@ -19,13 +19,13 @@ SCHEMAS: dict[str, Any] = {
     for path in sorted(SCHEMA_FOLDER.rglob("*.schema.json"))
 }
 RESOURCES = {"organization", "project", "environment", "team", "agent", "workflow", "policy"}
-RESOURCES |= {"skill", "worker_queue", "job"}
+RESOURCES |= {"mixin", "skill", "worker_queue", "job"}
 OTHER_SCHEMAS = {
     "overlay",
     "bundle",
     *(f"output/{name}" for name in ("check", "diff", "explain", "gitlab", "impact", "manifest", "matrix", "parity")),
     *(f"output/{name}" for name in ("provenance", "show", "tree", "unused", "verify")),
-    *(f"output/{name}" for name in ("audit", "kubiya", "readers", "rotate")),
+    *(f"output/{name}" for name in ("audit", "kubiya", "readers", "rotate", "secrets")),
 }
 # The kinds that are layers, with the required keys of each.
 LAYERS: dict[str, dict[str, Any]] = {
@@ -35,6 +35,7 @@ LAYERS: dict[str, dict[str, Any]] = {
     "overlay": {},
     "team": {},
     "agent": {},
+    "mixin": {},
 }
 
 IN_PLACE = {"if", "then", "else", "not", "allOf", "anyOf", "oneOf", "dependentSchemas"}

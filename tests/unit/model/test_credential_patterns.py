@@ -47,6 +47,30 @@ def test_t68_the_name_of_a_variable_is_recognised(name: str) -> None:
     assert [code for code, _ in findings(f"{{env_vars: {{{name}: hunter2}}}}")] == ["ET251"]
 
 
+COMPUTED = [
+    "Bearer ${{ secrets.TOKEN }}",
+    "Bearer ${{secrets.TOKEN}}",
+    "Bearer ${{ secrets['TOKEN'] }}",
+    " ${{ secrets.TOKEN }}",
+    "Basic ${{ ('app:' ~ secrets.TOKEN) | b64encode }}",
+    "Bearer ${{ secrets.TOKEN if true else '' }}",
+    "Bearer ${{ env_vars.OTHER }}",
+    "${{ agent.name }}:${{ secrets.TOKEN }}",
+    "sk-${{ secrets.TOKEN }}-end",
+]
+
+
+@pytest.mark.parametrize("text", COMPUTED)
+def test_t68_a_value_computed_from_a_secret_is_not_plain_text(text: str) -> None:
+    section = f"{{secrets: {{OTHER: TOKEN}}, env_vars: {{API_TOKEN: {quote_yaml(text)}}}}}"
+    assert check(layers(section, secrets={0: {"TOKEN": "abc"}})).codes == []
+
+
+@pytest.mark.parametrize("text", ["hunter2-${{ environment.name }}", "Bearer $${{ secrets.TOKEN }}"])
+def test_t68_a_text_with_an_expression_that_reads_no_secret_is_plain_text(text: str) -> None:
+    assert [code for code, _ in findings(f"{{env_vars: {{API_TOKEN: {quote_yaml(text)}}}}}")] == ["ET251"]
+
+
 @pytest.mark.parametrize(
     "section",
     [

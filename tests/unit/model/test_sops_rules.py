@@ -294,5 +294,5 @@ def test_reports_name_a_file_above_the_tree_from_the_root_of_the_repository(
         ("sarif", '"uri": ".sops.yaml"'),
         ("junit", 'name=".sops.yaml"'),
     ):
-        assert invoke(["-C", str(tmp_path / "one/config"), "check", "--format", form]) == 0
+        assert invoke(["-C", str(tmp_path / "one/config"), "check", "--output-format", form]) == 0
         assert expected in capfd.readouterr().out, form

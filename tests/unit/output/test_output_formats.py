@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 import yaml
 
-from envtree.engine.publish import Destinations, publish
+from envtree.engine.publish import CompilePlan, Destinations, publish
 from envtree.model.artifact import Output, SecretsMode
 from envtree.model.formats import FORMATS, STDOUT_FORMATS, WHOLE_TREE_FORMATS
 from envtree.model.output_settings import KubernetesSettings, OutputSettings, SecretStore
@@ -362,7 +362,7 @@ def test_t64_no_format_shows_a_secret_where_none_is_to_be_shown(mode: SecretsMod
     files = layers(HIDING, organization=organization, secrets={0: SECRETS}) | {"t.j2": TEMPLATE}
     output = Output(tmp_path / "out", tmp_path, mode, 2026, {}, lambda _: True)
     request = make_request(files, {"organization": SECRETS}, require_inputs=True)
-    outcome = publish(request, Destinations(output), frozenset({*ALL, *WHOLE_TREE_FORMATS, "template"}))
+    outcome = publish(CompilePlan(request, Destinations(output), frozenset({*ALL, *WHOLE_TREE_FORMATS, "template"})))
     assert [finding for finding in outcome.findings if finding.severity == "error"] == []
     written_files = {path.name: path.read_text() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert written_files.keys() >= {name for format in FORMATS for name in format.files} | {"t.txt"}
@@ -376,7 +376,7 @@ def test_t64_files_of_the_whole_tree_have_no_secret(tmp_path: Path) -> None:
     files = layers(HIDING, organization=organization, secrets={0: SECRETS})
     output = Output(tmp_path / "out", tmp_path, "plain", 2026, {}, lambda _: True)
     request = make_request(files, {"organization": SECRETS}, require_inputs=True)
-    assert publish(request, Destinations(output), WHOLE_TREE_FORMATS).manifest
+    assert publish(CompilePlan(request, Destinations(output), WHOLE_TREE_FORMATS)).manifest
     texts = [path.read_text() for path in (tmp_path / "out/control-plane").iterdir()]
     assert len(texts) == len(WHOLE_TREE_FORMATS)
     assert not [encoded for text in texts for encoded in encodings() if encoded in text]
@@ -404,7 +404,8 @@ def test_in_plain_output_only_secret_objects_have_secrets() -> None:
 def test_plain_files_are_closed_whatever_their_format(tmp_path: Path) -> None:
     files = layers("{env_vars: {A: '1'}, secrets: {T: port}}", secrets={0: SECRETS})
     output = Output(tmp_path / "out", tmp_path, "plain", 2026, {}, lambda _: True)
-    publish(make_request(files, {"organization": SECRETS}, require_inputs=True), Destinations(output), frozenset(ALL))
+    request = make_request(files, {"organization": SECRETS}, require_inputs=True)
+    publish(CompilePlan(request, Destinations(output), frozenset(ALL)))
     bits = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "out").rglob("env.*")}
     assert len(bits) >= len(ALL) - 1
     assert {*bits.values()} == {0o600}
@@ -462,7 +463,7 @@ def test_objects_with_the_same_name_are_reported(
     agents = {f"projects/p/agents/{name}.yaml": "model_id: m\n" for name in "ab"}
     write_files(tree, {"organization.yaml": ORGANIZATION + organization, "projects/p/project.yaml": "key: PP\n"})
     write_files(tree, environments | agents)
-    findings = json.loads(envtree("check", "--format", "json").out)["findings"]
+    findings = json.loads(envtree("check", "--output-format", "json").out)["findings"]
     clashes = [finding for finding in findings if finding["code"] == "ET851"]
     assert [(clash["message"].split("'")[1], clash["hint"], tuple(clash["bundles"])) for clash in clashes] == expected
     # Formats that are not written are not compared; selected bundles are compared with all of them.
@@ -475,7 +476,7 @@ def test_objects_with_the_same_name_are_reported(
         "ref",
         "--format",
         "k8s",
-        "--messages",
+        "--output-format",
         "json",
         "-o",
         str(tree.parent / "o"),

@@ -138,7 +138,7 @@ def test_both_halves_are_compared_and_pruned(vault: Vault) -> None:
     assert vault.envtree(*check).returncode == 0
     (secret / HOME / "secrets.json").write_text("{}")
     result = vault.envtree(*check)
-    assert (result.returncode, result.stdout) == (1, f"secret/{HOME}/secrets.json\n".encode())
+    assert (result.returncode, result.stdout) == (4, f"secret/{HOME}/secrets.json\n".encode())
     (vault.root / "agents/b.yaml").unlink()
     halves(vault)
     assert not [path for folder in (opened, secret) for path in read_folder(folder) if "/b/" in path]

@@ -105,7 +105,11 @@ def test_features_of_a_template(source: str, result: str) -> None:
         ("{{ 2 ** 9 }}", "1: 'pow' is not allowed in a template"),
         ("a\nb\n{{ nothing }}", "3: the template cannot be rendered: there is no 'nothing'"),
         ("{{ 1 / 0 }}", "1: the template cannot be rendered: it divides by zero"),
-        ("{{ env_vars.A * 9 }}", "1: the template cannot be rendered: its operands do not fit together"),
+        ("{{ env_vars.A * 9 }}", "1: the template cannot be rendered: '*' takes two numbers, found text and a number"),
+        (
+            "{{ true < 2 }}",
+            "1: the template cannot be rendered: '<' compares two numbers or two texts",
+        ),
         ("{{ (", "1: the template is malformed: unexpected 'end of template'"),
         ("\n\n{% if %}{% endif %}", "3: the template is malformed: Expected an expression"),
         ("{% do x %}", "1: the template is malformed: Encountered unknown tag 'do'"),

@@ -100,7 +100,10 @@ def test_the_types_of_values_count() -> None:
             ["added q/x@staging projects/q/agents/x.yaml:1 added"],
         ),
         (
-            {"projects/p/environments/sandbox.yaml": "inherits: base\n", TEAMLESS_AGENT: "targets: [production]\n"},
+            {
+                "projects/p/environments/sandbox.yaml": "inherits: base\nown: true\n",
+                TEAMLESS_AGENT: "targets: [production]\n",
+            },
             ["added p/t/a@sandbox projects/p/environments/sandbox.yaml:1 added"],
         ),
         ({AGENT: "targets: []\n"}, [f"removed p/t/a@{name} {AGENT}:1 added" for name in ("production", "staging")]),

@@ -118,7 +118,7 @@ def run_diff(
         edit(tmp_path / "head")
         outputs = []
         for format in ("text", "json", "markdown"):
-            assert invoke(["diff", "./base", "./head", "--format", format]) == code
+            assert invoke(["diff", "./base", "./head", "--output-format", format]) == code
             sys.stdout.flush()
             out, err = capfd.readouterr()
             assert not [word for word in FORBIDDEN if word in out + err]

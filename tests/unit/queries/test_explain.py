@@ -64,6 +64,9 @@ def test_every_layer_has_an_entry_lowest_first() -> None:
         ("config.x", "config: {x: 1}", "config: {x: {$replace: a}}", [SHADOWED, ("set", "$replace")]),
         ("config.x.a", "config: {x: {a: 1}}", "config: {x: {$replace: {a: 2}}}", [SHADOWED, ("set", "$replace")]),
         ("config.x", "config: {x: {a: 1}}", "config: {x: {b: 1}}", [MERGED, ("set", "merge")]),
+        ("config.x", "config: {x: {a: 1, b: {c: 1}}}", "config: {x: {a: 2, b: {c: 2}}}", [SHADOWED, ("set", "merge")]),
+        ("config.x", "config: {x: {a: 1, b: {}}}", "config: {x: {a: 2}}", [MERGED, ("set", "merge")]),
+        ("config.x", "config: {x: {a: {$value: 1, $lock: true}}}", "config: {x: {a: 1}}", [MERGED, ("set", "merge")]),
         ("config.x.a", "config: {x: {a: 1}}", "config: {x: {b: 1}}", [("set", "set")]),
         ("config.x", "config: {x: [1]}", "config: {x: [2]}", [SHADOWED, ("set", "replace")]),
         ("config.x", "config: {x: [1]}", "config: {x: {$append: [2]}}", [MERGED, ("set", "$list")]),
@@ -341,7 +344,7 @@ def test_every_merge_rule_is_in_the_schema_the_page_and_the_language() -> None:
     assert {*words} == {*get_args(MergeRule)} - {"set", "replace"}
     organization = json.loads((ROOT / "schema/organization.schema.json").read_text("utf-8"))
     policies = {name for found in _subschemas(organization["$defs"]["list_policy"]) for name in found.get("enum", ())}
-    table = (ROOT / "schema/README.md").read_text("utf-8").partition("## List policies")[2].partition("\n## ")[0]
+    table = (ROOT / "schema/README.md").read_text("utf-8").partition("## Merge policies")[2].partition("\n## ")[0]
     assert policies <= set(re.findall(r"(?m)^\| `(\w+)` \|", table))
     assert policies <= set(get_args(MergeRule))
 

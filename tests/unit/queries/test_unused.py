@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from envtree.diagnostics.codes import UNUSED_CODES
+from envtree.diagnostics.codes import OPT_IN_CODES
 from envtree.engine.run import Run
 from envtree.queries.fleet.unused import unused
 from tests.support.trees import ORGANIZATION, check, layers, make_request, sealed_files, start_run
@@ -171,6 +171,11 @@ def test_a_file_that_reaches_no_bundle(files: dict[str, str], expected: list[str
             "execution_environment: {config: {l: [{name: x, a: [y]}]}}",
             [],
         ),
+        ("merge: {config.**.a: append}, execution_environment: {config: {l: [{x: {a: [y]}}]}}", []),
+        ("merge: {config.**.a: append}, execution_environment: {config: {x: {a: y}}}", ["ET454 merge"]),
+        ("merge: {config.a: replace}, execution_environment: {config: {a: {b: 1}}}", []),
+        ("merge: {config.a: replace}, execution_environment: {config: {a: b}}", ["ET454 merge"]),
+        ("merge: {config.a: {override: exists}}, execution_environment: {config: {a: b}}", []),
         ("variables: {A: {environments: [staging]}}, execution_environment: {env_vars: {A: x}}", []),
         ("variables: {A: {}}", ["ET756 variables"]),
     ],
@@ -223,6 +228,6 @@ def test_check_looks_for_nothing_of_the_kind() -> None:
 
 
 def test_the_severity_is_the_organizations() -> None:
-    lint = ", ".join(f"{code}: 'off'" for code in sorted(UNUSED_CODES))
+    lint = ", ".join(f"{code}: 'off'" for code in sorted(OPT_IN_CODES))
     head = ORGANIZATION.removesuffix("}") + f", {lint}}}"
     assert find_unused({**FILES, "organization.yaml": f"{head}}}", "skills/s.yaml": "{type: shell}"}) == []

@@ -372,7 +372,7 @@ def render_entries(entries: list[tuple[str, str]], gap: str, tail: str, *, flow:
     return "  env_vars:" + tail + "".join(f"\n    {key}:{gap}{word}{tail}" for key, word in entries)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     ENTRIES,
     st.sampled_from(TAILS),

@@ -329,7 +329,7 @@ def tree(tmp_path: Path) -> Path:
 def test_the_comment_about_the_example(tree: Path, tmp_path: Path, envtree: RunCommand) -> None:
     production = tree / "environments/production.yaml"
     production.write_text(production.read_text().replace("threshold: 0.01", "threshold: 0.02"))
-    ran = envtree("diff", str(tmp_path / "base"), "--format", "markdown")
+    ran = envtree("diff", str(tmp_path / "base"), "--output-format", "markdown")
     assert ran.out.splitlines()[:4] == [
         "### 15 agents get new values in `production`", "", "23 of 38 bundles unaffected.", ""
     ]  # fmt: skip

@@ -164,7 +164,7 @@ def test_stdout_and_a_file_say_the_same(
     form: str, copy: Path, forms: dict[str, bytes], capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     capfdbinary.readouterr()
-    assert invoke(["-C", str(copy), "check", "--format", form]) == 1
+    assert invoke(["-C", str(copy), "check", "--output-format", form]) == 1
     assert capfdbinary.readouterr().out == forms[form]
 
 

@@ -88,7 +88,7 @@ def evil(tree: Path, words: list[str]) -> Path:
 def test_t73_t76_t77_a_log_holds_no_command_but_ours(
     form: str, evil: Path, words: list[str], envtree: RunCommand
 ) -> None:
-    ran = envtree("check", "--format", form, "-v")
+    ran = envtree("check", "--output-format", form, "-v")
     assert ran.code == 1
     assert len(words) > 450
     assert len(ran.out.splitlines()) >= (22 if form == "github" else len(words))
@@ -108,7 +108,7 @@ def test_t73_t76_t77_a_log_holds_no_command_but_ours(
 
 @pytest.mark.parametrize("form", ["text", "json", "github"])
 def test_t73_compile_holds_no_command_but_ours(form: str, evil: Path, tmp_path: Path, envtree: RunCommand) -> None:
-    ran = envtree("compile", "--secrets", "ref", "-o", str(tmp_path / "out"), "--messages", form)
+    ran = envtree("compile", "--secrets", "ref", "-o", str(tmp_path / "out"), "--output-format", form)
     assert ran.code == 1
     assert {command.name for command in log_commands(ran.out + ran.err)} <= {"error", "warning", "notice"}
     assert form == "github" or log_commands(ran.out + ran.err) == []
@@ -123,6 +123,6 @@ def test_t73_other_commands_hold_none(arguments: tuple[str, ...], evil: Path, en
 
 def test_the_words_are_those_of_the_file(evil: Path, envtree: RunCommand) -> None:
     """Escaping for a runner changes no data."""
-    data = json.loads(envtree("check", "--format", "json").out)
+    data = json.loads(envtree("check", "--output-format", "json").out)
     hints = {finding["hint"] for finding in data["findings"] if finding["code"] == "ET701"}
     assert {"##[error]pwned", "a ##[add-mask]e", "::error::pwned"} <= hints

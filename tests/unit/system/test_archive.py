@@ -114,14 +114,14 @@ def test_only_selected_bundles_are_packed(name: str, tmp_path: Path) -> None:
 def test_check_compares_and_writes_nothing(name: str, vault: Vault) -> None:
     check = ("compile", "--secrets", "ref", "--archive", name, "--check")
     missing = vault.envtree(*check)
-    assert (missing.returncode, missing.stdout) == (1, f"{name}\n".encode())
+    assert (missing.returncode, missing.stdout) == (4, f"{name}\n".encode())
     assert not (vault.folder / name).exists()
     assert vault.envtree(*check[:-1]).returncode == 0
     same = vault.envtree(*check)
     assert (same.returncode, same.stdout) == (0, b""), same.stderr
     vault.write({"environments/dev.yaml": "execution_environment: {env_vars: {NEW: x}}\n"})
     before = (vault.folder / name).read_bytes()
-    assert vault.envtree(*check).returncode == 1
+    assert vault.envtree(*check).returncode == 4
     assert (vault.folder / name).read_bytes() == before
 
 

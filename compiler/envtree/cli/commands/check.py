@@ -20,12 +20,13 @@ from envtree.cli.support.session import (
     translate_input_errors,
     tree_request,
 )
+from envtree.diagnostics.codes import CODES
 from envtree.diagnostics.summary import RunReport, count_summary, plural
 from envtree.engine.cache.replay_cache import ReplayCache
 from envtree.engine.check import check
 from envtree.engine.request import Request
 from envtree.frontend.schemas import Schemas
-from envtree.refactor.fix import FIXABLE_CODES, FixResult, fix, plan_changes, render_diff, write_changes
+from envtree.refactor.fix import FixResult, fix, plan_changes, render_diff, write_changes
 from envtree.sources.tree import DirectoryTree
 from envtree.system.console import err, out
 from envtree.system.workers import process_count
@@ -48,6 +49,9 @@ class CheckOptions(NamedTuple):
     inputs: dict[str, str]
     jobs: int | None
     color: str
+    quiet: bool
+    statistics: bool
+    show_all: bool
     verbose: bool
     replay_cache: ReplayCache | None
 
@@ -56,6 +60,8 @@ def run(options: CheckOptions) -> ExitCode:
     """Check the tree and report the findings."""
     if options.diff and not options.fix:
         raise usage_error("--diff goes with --fix", "to compare with what is compiled, use envtree compile --check")
+    if options.statistics and effective_format(options.form) not in ("text", "json"):
+        raise usage_error("--statistics is for text and JSON", "leave it out, or write --output-format text")
     with report_errors_as(options.form):
         tree = open_tree(options.directory)
     output = ((effective_format(options.form), options.output),) if options.output else ()
@@ -81,6 +87,7 @@ def run(options: CheckOptions) -> ExitCode:
         stream=sys.stdout,
         files=files,
         quiet=options.output is not None,
+        shows_all=options.show_all,
     )
 
     def report() -> int:
@@ -94,17 +101,19 @@ def run(options: CheckOptions) -> ExitCode:
 def _report_outcome(
     options: CheckOptions, fix_result: FixResult, tree: DirectoryTree, printer: ReportPrinter
 ) -> ExitCode:
-    report = build_report(fix_result.outcome)
+    report = build_report(fix_result.outcome)._replace(counts_codes=options.statistics)
     printer.print_report(report)
     changed = f"changed {plural(len(fix_result.changes), 'file')}, " if options.fix else ""
     scope = _checked_scope(report, len(fix_result.outcome.selected), options)
-    printer.print_summary(report, f"{changed}{scope}: {count_summary(report)}{_fixable_note(report, tree, options)}")
+    if not options.quiet:
+        note = _fixable_note(report, tree, options)
+        printer.print_summary(report, f"{changed}{scope}: {count_summary(report)}{note}")
     return ExitCode.OK if options.exit_zero else exit_code_for(report.findings, strict=options.strict)
 
 
 def _fixable_note(report: RunReport, tree: DirectoryTree, options: CheckOptions) -> str:
     """Say how many files --fix may change; the tree is read again only if there is a fixable finding."""
-    has_fixable = not options.fix and any(finding.diagnostic.code in FIXABLE_CODES for finding in report.findings)
+    has_fixable = not options.fix and any(CODES[finding.diagnostic.code].fixable for finding in report.findings)
     count = len(plan_changes(report.findings, tree, Schemas())) if has_fixable else 0
     return f" (--fix may mend {plural(count, 'file')})" if count else ""
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from envtree import EDITION
 from envtree.cli.support.changed_since import limit_to_affected
-from envtree.cli.support.compile_plan import CompilePlan
 from envtree.cli.support.exits import ExitCode, exit_code_for
 from envtree.cli.support.options import usage_error
 from envtree.cli.support.progress import show_progress
@@ -30,6 +29,7 @@ from envtree.engine.cache.replay_cache import ReplayCache
 from envtree.engine.publish import (
     PROJECT_PLACEHOLDER,
     AddFiles,
+    CompilePlan,
     Destinations,
     ReceiptFactory,
     check_outputs,
@@ -114,12 +114,12 @@ def _compile(options: CompileOptions) -> ExitCode:
     printer = ReportPrinter(
         make_render_options(recorded_tree, verbose=options.verbose), options.form, options.color, sys.stderr
     )
-    request, destinations, formats, add_files = make_compile_plan(options, tree)
+    plan = make_compile_plan(options, tree)
     write_or_check = check_outputs if options.only_check else publish
     with translate_input_errors(), show_progress(sys.stderr) as progress:
         shard = make_shard(tree, *options.shard) if options.shard else None
         receipt_factory, source_tree = _open_receipts(options, tree, shard)
-        request = request._replace(progress=progress, shard=shard, jobs=process_count(options.jobs))
+        request = plan.request._replace(progress=progress, shard=shard, jobs=process_count(options.jobs))
         if options.since is not None:
             request = limit_to_affected(request, options.since)
         request = (
@@ -127,14 +127,14 @@ def _compile(options: CompileOptions) -> ExitCode:
             if options.replay_cache
             else request._replace(tree=source_tree)
         )
-        outcome = write_or_check(request, destinations, formats, add_files, receipt_factory)
+        outcome = write_or_check(plan._replace(request=request, receipt_factory=receipt_factory))
 
     def report() -> int:
-        return _report_outcome(options, printer, outcome, destinations)
+        return _report_outcome(options, printer, outcome, plan.destinations)
 
     # Whether sealed files are up to date depends on a key, which the cache does not record.
-    cache = options.replay_cache if destinations.primary.mode != "seal" else None
-    return ExitCode(cache.report_and_store(outcome, destinations.folder, report) if cache else report())
+    cache = options.replay_cache if plan.destinations.primary.mode != "seal" else None
+    return ExitCode(cache.report_and_store(outcome, plan.destinations.folder, report) if cache else report())
 
 
 def make_compile_plan(options: CompileOptions, tree: DirectoryTree) -> CompilePlan:
@@ -269,7 +269,7 @@ def _report_outcome(
     if not printer.is_machine_readable:
         out("".join(f"{printable(path)}\n" for path in differences))
     printer.print_summary(report, _summary(options, report, code, destinations))
-    return code or (ExitCode.FAILURE if differences else ExitCode.OK)
+    return code or (ExitCode.DIFFERS if differences else ExitCode.OK)
 
 
 def _summary(options: CompileOptions, report: RunReport, code: ExitCode, destinations: Destinations) -> str:

@@ -67,7 +67,7 @@ def run(options: DiffOptions) -> ExitCode:
     _write_answer(answer, options)
     if answer.diff.has_errors or answer.protected:
         return ExitCode.FAILURE
-    return ExitCode.DIFFERENCES if options.detailed and not answer.diff.is_empty else ExitCode.OK
+    return ExitCode.CHANGES if options.detailed and not answer.diff.is_empty else ExitCode.OK
 
 
 def _compare_trees(options: DiffOptions) -> _DiffAnswer:
@@ -105,7 +105,7 @@ def _load_saved_answer(file: Path, options: DiffOptions) -> _DiffAnswer:
         raise MachineError("ET805", f"'{file}' cannot be read: {os_error_reason(error)}") from None
     except InvalidDiffError:
         raise usage_error(
-            f"'{file}' is no answer of envtree diff --format json", "save one with this version"
+            f"'{file}' is no answer of envtree diff --output-format json", "save one with this version"
         ) from None
     return _DiffAnswer(
         differences, _protected_changes(differences, options.protected) if options.protected else protected

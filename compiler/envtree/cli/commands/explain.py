@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.bundle_run import compute_bundle
+from envtree.cli.support.bundle_run import compute_bundle, missing_key_error
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import is_utf8, usage_error
 from envtree.cli.support.session import open_tree
@@ -32,6 +32,10 @@ def run(options: ExplainOptions) -> ExitCode:
     """Explain one bundle, or report the errors that prevent it."""
     if options.layers and options.key is not None:
         raise usage_error("--layers is about the whole bundle", "leave out the key")
+    if options.key is None and "@" not in options.id and "/" not in options.id:
+        raise usage_error(
+            f"'{options.id}' is no bundle", f"a key in all bundles is shown by: envtree matrix {options.id}"
+        )
     tree = open_tree(options.directory)
     bundle_run = compute_bundle(tree, options.id, options.inputs, reveal=False)
     if bundle_run.result is None or bundle_run.run.workspace is None:
@@ -51,21 +55,18 @@ def _write_answer(bundle: ExplainedBundle, options: ExplainOptions) -> None:
         lines = overview(bundle)
         _write(render_overview(lines, color=color) if as_text else json_document(overview_data(options.id, lines)))
     else:
-        provenance = _explain_key(bundle, options.key)
+        provenance = _explain_key(bundle, options.id, options.key)
         text = render_provenance(options.id, provenance, color=color)
         _write(text if as_text else json_document(explanation_data(options.id, provenance)))
 
 
-def _explain_key(bundle: ExplainedBundle, key: str) -> Provenance:
+def _explain_key(bundle: ExplainedBundle, id: str, key: str) -> Provenance:
     if not is_utf8(key):
         raise usage_error("a key is text in UTF-8", "write a variable, or a path such as config.limits.cpu")
     try:
         return explain(bundle, key)
     except KeyMissingError as missing:
-        deleted = f"it is deleted at {', '.join(missing.deletions)}" if missing.deletions else ""
-        suggestion = f"did you mean '{missing.suggestion}'?" if missing.suggestion else ""
-        hint = "; ".join(filter(None, (deleted, suggestion))) or "leave out the key to see all keys"
-        raise usage_error(f"there is no '{missing.key}' in this bundle", hint) from None
+        raise missing_key_error(missing, id) from None
 
 
 def _write(answer: str | bytes) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import is_utf8, usage_error
-from envtree.cli.support.query_answer import report_blocking_errors, write_answer
+from envtree.cli.support.query_answer import has_answer, report_incompleteness, write_answer
 from envtree.cli.support.session import candidate_paths, open_tree, start_run, tree_request
 from envtree.diagnostics.suggest import nearest_name
 from envtree.queries.fleet.impact import Impact, impact
@@ -22,6 +22,7 @@ class ImpactOptions(NamedTuple):
 
     directory: Path
     files: tuple[str, ...]
+    selectors: tuple[str, ...]
     form: str
     verbose: bool
     color: str
@@ -30,23 +31,25 @@ class ImpactOptions(NamedTuple):
 def run(options: ImpactOptions) -> ExitCode:
     """Report the bundles that the files feed."""
     tree = open_tree(options.directory)
-    with start_run(tree_request(tree, allow_empty=None)) as run:
+    with start_run(tree_request(tree, selectors=options.selectors, allow_empty=None)) as run:
         known_paths = {*run.files}
         if run.workspace:
             known_paths |= {config.path for config in run.workspace.sops_configs}
         paths = dict.fromkeys(_resolve_path(file, tree, known_paths) for file in options.files)
         impacts = impact(run, tuple(paths)) if run.workspace else ()
-    if report_blocking_errors(run, tree, options.color):
-        return ExitCode.FAILURE
+    code = report_incompleteness(run, tree, options.color)
+    if not has_answer(run, code):
+        return code
     if options.form == "ids":
         out("".join(f"{id}\n" for id in _all_bundle_ids(impacts)))
-        return ExitCode.OK
-    return write_answer(
+        return code
+    write_answer(
         options.form,
         options.color,
         lambda: impact_data(impacts),
         lambda color: render_impact(impacts, run.ids, color=color, verbose=options.verbose),
     )
+    return code
 
 
 def _all_bundle_ids(impacts: Iterable[Impact]) -> list[str]:

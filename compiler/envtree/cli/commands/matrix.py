@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import is_utf8, usage_error
-from envtree.cli.support.query_answer import report_blocking_errors, write_answer
+from envtree.cli.support.query_answer import report_incompleteness, write_answer
 from envtree.cli.support.session import open_tree, start_run, tree_request
 from envtree.queries.explain.key_lookup import KeyMissingError
 from envtree.queries.fleet.matrix import Matrix, matrix
@@ -37,8 +37,9 @@ def run(options: MatrixOptions) -> ExitCode:
             result = matrix(run, options.key) if run.workspace else None
         except KeyMissingError as error:
             missing_key = error
-    if report_blocking_errors(run, tree, options.color):
-        return ExitCode.FAILURE
+    code = report_incompleteness(run, tree, options.color)
+    if code and (missing_key or not run.checked):
+        return code
     if missing_key:
         hint = (
             f"did you mean '{missing_key.suggestion}'?"
@@ -47,9 +48,10 @@ def run(options: MatrixOptions) -> ExitCode:
         )
         raise usage_error(f"no bundle has '{missing_key.key}'", hint)
     assert result
-    return write_answer(
+    write_answer(
         options.form,
         options.color,
         lambda: matrix_data(result),
         lambda color: render_matrix(result, color=color, verbose=options.verbose),
     )
+    return code

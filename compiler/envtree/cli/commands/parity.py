@@ -51,7 +51,7 @@ def run(options: ParityOptions) -> ExitCode:
         lambda: parity_data(differences),
         lambda color: render_parity(differences, color=color, verbose=options.verbose),
     )
-    return ExitCode.DIFFERENCES if options.detailed and differences.has_differences else ExitCode.OK
+    return ExitCode.CHANGES if options.detailed and differences.has_differences else ExitCode.OK
 
 
 def _check_environments(run: Run, options: ParityOptions) -> None:

@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from envtree.cli.support.exits import ExitCode, exit_code_for
-from envtree.cli.support.session import build_report, open_tree, print_findings, start_run, tree_request
+from envtree.cli.support.exits import ExitCode
+from envtree.cli.support.query_answer import report_incompleteness
+from envtree.cli.support.session import open_tree, start_run, tree_request
 from envtree.model.canonical_json import encode_canonical
 from envtree.model.workspace import Workspace
 from envtree.report.dot import render_dot
@@ -23,16 +24,14 @@ class TreeOptions(NamedTuple):
 
 
 def run(options: TreeOptions) -> ExitCode:
-    """Print the tree, or its errors if it has any."""
+    """Print the tree, and its errors if it has any."""
     tree = open_tree(options.directory)
     with start_run(tree_request(tree, allow_empty=True)) as run:
-        outcome = run.outcome()
-    code = exit_code_for(outcome.findings)
-    if code or outcome.workspace is None:
-        print_findings(tree, build_report(outcome), options.color)
-        return code
-    out(_render_tree(outcome.workspace, options.form))
-    return ExitCode.OK
+        pass
+    code = report_incompleteness(run, tree, options.color)
+    if run.workspace is not None:
+        out(_render_tree(run.workspace, options.form))
+    return code
 
 
 def _render_tree(workspace: Workspace, form: str) -> str | bytes:

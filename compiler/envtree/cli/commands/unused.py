@@ -6,9 +6,10 @@ from typing import NamedTuple
 from envtree.cli.support.exits import ExitCode, exit_code_for
 from envtree.cli.support.query_answer import report_blocking_errors, write_answer
 from envtree.cli.support.session import open_tree, source_line_reader, start_run, tree_request
+from envtree.diagnostics.codes import Topic, codes_about
 from envtree.diagnostics.summary import plural
 from envtree.queries.fleet.to_json import unused_data
-from envtree.queries.fleet.unused import UNUSED_QUERY_CODES, unused
+from envtree.queries.fleet.unused import unused
 from envtree.report.text import render_text
 from envtree.system.console import err
 
@@ -27,7 +28,7 @@ def run(options: UnusedOptions) -> ExitCode:
     tree = open_tree(options.directory)
     with start_run(tree_request(tree, allow_empty=None)) as run:
         findings = unused(run) if run.workspace else ()
-    if report_blocking_errors(run, tree, options.color, UNUSED_QUERY_CODES):
+    if report_blocking_errors(run, tree, options.color, codes_about(Topic.UNUSED)):
         return ExitCode.FAILURE
     write_answer(
         options.form,

@@ -4,21 +4,26 @@ from envtree.cli.support.group import CommandGroup
 
 # In the order of their use.
 _COMMANDS: tuple[str, ...] = (
+    "init",
+    "list",
     "audit",
     "readers",
     "sync",
+    "get",
     "set",
+    "unset",
     "edit",
     "rotate",
     "install",
-    "merge-driver",
-    "diff-driver",
 )
+# Git starts them.
+_HIDDEN = {"merge-driver": "merge_driver", "diff-driver": "diff_driver"}
 
 command = CommandGroup(
     "secrets",
     _COMMANDS,
     "envtree.cli.secrets",
+    hidden=_HIDDEN,
     help="Manage the secrets files of the tree.",
     epilog="Example: envtree secrets audit",
 )

@@ -1,14 +1,12 @@
 """Declaration of `envtree secrets audit`."""
 
-from envtree.cli.support.options import COLOR, STRICT, Command, choice, option
+from envtree.cli.support.options import COLOR, STRICT, Command, option, output_format
 
 command = Command(
     "audit",
     [
         option("--decrypt", is_flag=True, help="Also open the files, to find placeholders and broken MACs."),
-        choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
-        ),
+        output_format("text", "json"),
         STRICT,
         COLOR,
     ],

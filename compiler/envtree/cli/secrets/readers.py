@@ -1,15 +1,13 @@
 """Declaration of `envtree secrets readers`."""
 
-from envtree.cli.support.options import COLOR, INPUTS, SELECTORS, Command, choice, option
+from envtree.cli.support.options import COLOR, INPUTS, SELECTORS, Command, option, output_format
 
 command = Command(
     "readers",
     [
         SELECTORS,
         option("--person", metavar="NAME", help="Show one person only: a name of 'people', or a key."),
-        choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
-        ),
+        output_format("text", "json"),
         option("-v", "--verbose", is_flag=True, help="List every bundle."),
         INPUTS,
         COLOR,

@@ -2,15 +2,13 @@
 
 import click
 
-from envtree.cli.support.options import COLOR, Command, choice, complete_files
+from envtree.cli.support.options import COLOR, Command, complete_files, output_format
 
 command = Command(
     "rotate",
     [
         click.Argument(["files"], metavar="[FILE]...", nargs=-1, shell_complete=complete_files),
-        choice(
-            "--format", "form", values=("text", "json"), default="text", show_default=True, help="The output format."
-        ),
+        output_format("text", "json"),
         COLOR,
     ],
     """Rotate the data keys of secrets files.

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import click
+
 from envtree.cli.support.exits import ExitCode, exit_code_for
 from envtree.cli.support.options import usage_error
 from envtree.cli.support.session import (
@@ -15,6 +17,7 @@ from envtree.cli.support.session import (
 from envtree.diagnostics.suggest import did_you_mean
 from envtree.engine.request import BundleResult
 from envtree.engine.run import Run
+from envtree.queries.explain.key_lookup import KeyMissingError
 from envtree.sources.single_bundle import SingleBundleTree
 from envtree.sources.tree import DirectoryTree
 
@@ -60,3 +63,11 @@ def compute_bundle(tree: DirectoryTree, id: str, inputs: dict[str, str], *, reve
         result = next(run.results(), None)
     broken = bool(run.severities.error_paths(run.diags.since(first_new))) or (reveal and run.error_monitor.has_errors())
     return BundleRun(tree, run, None if broken else result)
+
+
+def missing_key_error(missing: KeyMissingError, id: str) -> click.UsageError:
+    """Return the usage error for a key that the bundle `id` does not have."""
+    deleted = f"it is deleted at {', '.join(missing.deletions)}" if missing.deletions else ""
+    suggestion = f"did you mean '{missing.suggestion}'?" if missing.suggestion else ""
+    hint = "; ".join(filter(None, (deleted, suggestion))) or f"'envtree explain {id}' lists all keys"
+    return usage_error(f"there is no '{missing.key}' in this bundle", hint)

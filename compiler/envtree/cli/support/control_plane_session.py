@@ -28,6 +28,7 @@ from envtree.controlplane.sync.vault_secrets import SecretValues
 from envtree.engine.check import check_results
 from envtree.engine.decryption import Decrypter
 from envtree.engine.run import Run
+from envtree.model.diagnostic import RefusedError
 from envtree.model.secrets_file import SecretsPolicy
 from envtree.output.emit.plaintexts import vault_values
 from envtree.sources.tree import DirectoryTree
@@ -108,6 +109,9 @@ class IdsFile(NamedTuple):
 
 
 def load_ids_file(tree: DirectoryTree, ids_path: str, organization: str) -> IdsFile:
-    """Load the managed ids from `ids_path`, or from the default path in the tree."""
+    """Load the managed ids from `ids_path`, or from the default path in the tree, where no link is followed."""
     path = Path(ids_path) if ids_path else tree.root / MANAGED_IDS_PATH
+    if not ids_path and path.parent.is_symlink():
+        message = f"'{MANAGED_IDS_PATH}' lies behind a link, and is not written"
+        raise RefusedError("ET808", message, "replace the link with a folder of its own")
     return IdsFile(path, load_managed_ids(path, organization))

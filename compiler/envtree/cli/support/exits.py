@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """The exit codes of envtree."""
+    """The exit codes of envtree; `CHANGES` is that of `--detailed-exitcode`, as terraform has it."""
 
     OK = 0
     FAILURE = 1
     USAGE_ERROR = 2
-    DIFFERENCES = 2
+    CHANGES = 2
     MACHINE_ERROR = 3
+    DIFFERS = 4
     INTERNAL_ERROR = 70
     HUNG_UP = 129
     INTERRUPTED = 130
+    QUIT = 131
     BROKEN_PIPE = 141
     TERMINATED = 143
 

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from envtree.cli.support.compile_plan import CompilePlan
 from envtree.engine.by_project import ProjectRunner
 from envtree.engine.cache import NO_OUTPUT, capture_output, may_be_intact
 from envtree.engine.check import check_results
 from envtree.engine.project_facts import DiscoveredFiles, ProjectResult
-from envtree.engine.publish import publish
+from envtree.engine.publish import CompilePlan, publish
 from envtree.engine.request import BundleResult, Request, RunOutcome
 from envtree.engine.run import Run
 from envtree.frontend.read_files import DocumentCache
@@ -56,7 +55,7 @@ class IncrementalChecker:
     def compile(self, plan: CompilePlan, root: Path) -> RunOutcome:
         """Compile the tree of a plan, whose root folder is `root`, to the destinations of the plan."""
         self._tree, self._root = plan.request.tree, root
-        outcome = publish(plan.request._replace(project_cache=self), plan.destinations, plan.formats, plan.add_files)
+        outcome = publish(plan._replace(request=plan.request._replace(project_cache=self)))
         if outcome.manifest:
             self._output_state = capture_output(plan.destinations.primary, outcome.manifest)
         return outcome

@@ -12,11 +12,12 @@ from click.shell_completion import CompletionItem
 
 from envtree.diagnostics.printable import printable
 from envtree.model.diagnostic import MachineError, RefusedError
+from envtree.system import signals
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FINDING_FORMATS = ("text", "json", "github", "sarif", "junit", "gitlab")
+FINDING_FORMATS = ("text", "concise", "json", "github", "sarif", "junit", "gitlab")
 
 
 def module_name(command: str) -> str:
@@ -62,7 +63,8 @@ class Command(click.Command):
         """Import the implementation and run it; return its exit code."""
         if self._can_replay:
             return self._invoke_with_replay(ctx, self._can_replay)
-        module = import_module(self._module_path)
+        with signals.blocked():
+            module = import_module(self._module_path)
         with _exit_one_on_error() if ctx.params.get("detailed") else nullcontext():
             return module.run(_options_type(module)(directory=ctx.obj, **ctx.params))
 
@@ -77,7 +79,8 @@ class Command(click.Command):
             code = replay_cache.replay(thorough=thorough) if replay_cache else None
             if code is not None:
                 return code
-        module = import_module(self._module_path)
+        with signals.blocked():
+            module = import_module(self._module_path)
         return module.run(_options_type(module)(directory=ctx.obj, replay_cache=replay_cache, **params))
 
 
@@ -114,9 +117,41 @@ def option(*names: str, **settings: Any) -> click.Option:
     return click.Option(list(names), **settings)
 
 
+class _Choice(click.Choice[str]):
+    """A choice whose error for a name of another program has a hint."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Return the message for a value that is none of the choices."""
+        from envtree.cli.support.other_words import OTHER_FORMATS  # noqa: PLC0415 -- only for a mistake
+
+        message = super().get_invalid_choice_message(value, ctx)
+        word = OTHER_FORMATS.get(str(value).lower())
+        return f"{message} Did you mean '{word}'?" if word in self.choices else message
+
+
 def choice(*names: str, values: Sequence[str], **settings: Any) -> click.Option:
     """Return an option that takes one of `values`."""
-    return option(*names, type=click.Choice(list(values)), **settings)
+    return option(*names, type=_Choice(list(values)), **settings)
+
+
+class _OutputFormat(click.Option):
+    """`--output-format`, the form of an answer; an earlier name is accepted, but neither shown nor completed."""
+
+    def __init__(self, values: Sequence[str], earlier_name: str, **settings: Any) -> None:
+        super().__init__(["--output-format", "form"], type=_Choice(list(values)), **settings)
+        self._earlier_name = earlier_name
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Add both names."""
+        super().add_to_parser(parser, ctx)
+        parser.add_option(obj=self, opts=[self._earlier_name], dest=self.name, action="store", nargs=1)
+
+
+def output_format(*values: str, earlier_name: str = "--format", **settings: Any) -> click.Option:
+    """Return the option for the form of an answer; the default is the first of `values` unless `settings` has one."""
+    if "default" not in settings:
+        settings |= {"default": values[0], "show_default": True}
+    return _OutputFormat(values, earlier_name, **{"help": "The output format.", **settings})
 
 
 class FolderParamType(click.Path):
@@ -238,7 +273,7 @@ REPORTS = option(
     metavar="FORMAT=FILE",
     multiple=True,
     callback=_parse_reports,
-    help="Also write the findings to FILE, in any FORMAT of --format; may be repeated.",
+    help="Also write the findings to FILE, in any FORMAT of --output-format; may be repeated.",
 )
 INPUTS = option(
     "--input",
@@ -261,13 +296,8 @@ IDS_FILE = option(
     default="",
     help="The file with the ids of control plane objects; default: '.envtree/control-plane.json' in the tree.",
 )
-PLAN_FORMAT = choice(
-    "--format",
-    "form",
-    values=("text", "json", "markdown"),
-    default="text",
-    show_default=True,
-    help="The output format; markdown is for comments on pull requests.",
+PLAN_FORMAT = output_format(
+    "text", "json", "markdown", help="The output format; markdown is for comments on pull requests."
 )
 ALLOW_EMPTY = option("--allow-empty", is_flag=True, help="Do not fail if there are no bundles, or none is selected.")
 CHANGED_SINCE = option(
@@ -287,7 +317,16 @@ JOBS = option(
     help="Use at most N processes; default: one per processor, up to 8, where that is faster.",
 )
 NO_CACHE = option("--no-cache", is_flag=True, help="Do not use the results of earlier runs.")
-COLOR = choice(
-    "--color", values=("auto", "always", "never"), default="auto", show_default=True, help="When to colour the output."
-)
+COLORS = ("auto", "always", "never")
+# The key in `Context.meta` of the choice that stands before the command.
+COLOR_META = "envtree.color"
+
+
+def _inherit_color(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
+    """Return the choice of the command, or else the one that stands before the command."""
+    return value or str(ctx.meta.get(COLOR_META, COLORS[0]))
+
+
+# `--color` stands before the command; after it, it is accepted, but neither shown nor completed.
+COLOR = choice("--color", values=COLORS, hidden=True, callback=_inherit_color)
 VERBOSE = option("-v", "--verbose", is_flag=True, help="List the checks that need a key or an input and were not made.")

@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TextIO
 
-from envtree.system.console import write_styled
+from envtree.system.console import can_encode, write_styled
 
 Progress = Callable[[str, int, int], None]
 
 _SHOW_AFTER_SECONDS = 0.5
 _REFRESH_SECONDS = 0.1
+# Before that, an estimate of the time left would jump.
+_ESTIMATE_AFTER_SECONDS = 2.0
+_VERBS = {"files": "reading", "bundles": "computing", "projects": "computing", "pages": "writing"}
+_BAR_WIDTH = 20
 # Return to the first column and erase the line.
 _CLEAR_LINE = "\r\x1b[K"
 
@@ -40,13 +44,28 @@ class _ProgressLine:
         self._stream = stream
         self._next_update = time.monotonic() + _SHOW_AFTER_SECONDS
         self._is_shown = False
+        self._noun, self._started, self._first_done = "", 0.0, 0
+        self._full, self._empty = ("━", "─") if can_encode(stream, "━─") else ("#", "-")
 
     def show(self, noun: str, done: int, total: int) -> None:
         """Update the line if it is due."""
         now = time.monotonic()
+        if noun != self._noun:
+            self._noun, self._started, self._first_done = noun, now, done
         if now >= self._next_update:
             self._next_update, self._is_shown = now + _REFRESH_SECONDS, True
-            write_styled(self._stream, f"{_CLEAR_LINE}{done} of {total} {noun}")
+            filled = _BAR_WIDTH * done // max(total, 1)
+            bar = self._full * filled + self._empty * (_BAR_WIDTH - filled)
+            counts = f"{done:,} of {total:,} {noun}{self._time_left(now, done, total)}"
+            write_styled(self._stream, f"{_CLEAR_LINE}{_VERBS.get(noun, 'doing')} {bar} {counts}")
+
+    def _time_left(self, now: float, done: int, total: int) -> str:
+        """Return the estimate of the time left; empty while it is uncertain."""
+        elapsed, advanced = now - self._started, done - self._first_done
+        if elapsed < _ESTIMATE_AFTER_SECONDS or not advanced:
+            return ""
+        seconds = round(elapsed * (total - done) / advanced)
+        return f", {seconds // 60} min {seconds % 60} s left" if seconds >= 60 else f", {seconds} s left"
 
     def clear(self) -> None:
         """Erase the line."""

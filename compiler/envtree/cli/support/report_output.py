@@ -10,7 +10,7 @@ from envtree.cli.support.options import usage_error
 from envtree.diagnostics.summary import RunReport
 from envtree.model.diagnostic import MachineError, os_error_reason
 from envtree.model.tree_layout import SOURCE_FOLDERS, parse_file_name
-from envtree.report.text import FileLines, render_skipped_checks, render_text
+from envtree.report.text import FileLines, render_headlines, render_skipped_checks, render_text
 from envtree.system import disk
 
 # A report contains no secrets, like an output of `--secrets ref`, so others may read it.
@@ -24,6 +24,15 @@ class RenderOptions(NamedTuple):
     read_lines: FileLines = lambda path: ()
     strict: bool = False
     verbose: bool = False
+
+    def text(self, report: RunReport, *, color: bool) -> str:
+        """Return a report for people."""
+        skipped = render_skipped_checks(report.skipped_checks()) if self.verbose else ""
+        if report.counts_codes:
+            from envtree.report.statistics import render_statistics  # noqa: PLC0415 -- only with --statistics
+
+            return render_statistics(report.findings) + skipped
+        return render_text(report.findings, self.read_lines, color=color) + skipped
 
 
 class ReportFile(NamedTuple):
@@ -56,7 +65,7 @@ def report_files(requested: Sequence[tuple[str, Path]], root: Path) -> tuple[Rep
     """Return the requested report files; raise a usage error for an unsuitable path, or for one that occurs twice."""
     seen: set[Path] = set()
     for _, path in requested:
-        resolved = check_report_path(path, root, "--format prints a report")
+        resolved = check_report_path(path, root, "--output-format prints a report")
         if resolved in seen:
             raise usage_error(f"two reports go to '{path}'", "give each a file of its own")
         seen.add(resolved)
@@ -95,10 +104,11 @@ def _is_tree_file(path: Path) -> bool:
 
 
 def _render_text(report: RunReport, render_options: RenderOptions) -> bytes:
-    text = render_text(report.findings, render_options.read_lines, color=False) + (
-        render_skipped_checks(report.skipped_checks()) if render_options.verbose else ""
-    )
-    return text.encode()
+    return render_options.text(report, color=False).encode()
+
+
+def _render_concise(report: RunReport, _: RenderOptions) -> bytes:
+    return "".join(f"{line}\n" for line in render_headlines(report.findings, color=False)).encode()
 
 
 # Each format is imported on demand: most runs need only one.
@@ -136,6 +146,7 @@ def _render_gitlab(report: RunReport, render_options: RenderOptions) -> bytes:
 
 _RENDERERS: dict[str, Callable[[RunReport, RenderOptions], bytes]] = {
     "text": _render_text,
+    "concise": _render_concise,
     "json": _render_json,
     "github": _render_github,
     "sarif": _render_sarif,

@@ -3,7 +3,7 @@
 import os
 import resource
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,17 +11,22 @@ from envtree.cli.support.options import is_utf8, usage_error
 from envtree.cli.support.progress import show_progress
 from envtree.cli.support.session import Environ, build_report, candidate_paths, open_tree, print_findings, tree_request
 from envtree.diagnostics.findings import Finding, build_findings
+from envtree.diagnostics.suggest import did_you_mean
 from envtree.diagnostics.summary import RunReport
 from envtree.engine.request import Request
 from envtree.engine.run import Run
 from envtree.model.diagnostic import Diagnostic, MachineError, Severity
+from envtree.model.keypath import KeyPath, format_path, parse_path
+from envtree.model.nodes import Node
+from envtree.model.secrets_file import SCOPE_KEY
 from envtree.model.source import Kind
 from envtree.model.workspace import Workspace
 from envtree.secrets.edit.secrets_location import SecretsLocationError, locate_secrets_file
 from envtree.secrets.edit.sops_document import SopsDocument, UnreadableError, read_sops_document
+from envtree.secrets.edit.sops_values import collect_values
 from envtree.secrets.edit.tree_with_file import TreeWithFile
 from envtree.secrets.sops.writer import SopsWriter
-from envtree.sources.tree import DirectoryTree
+from envtree.sources.tree import DirectoryTree, Tree
 
 
 class CommandStoppedError(Exception):
@@ -77,6 +82,15 @@ class SecretsSession(NamedTuple):
             raise MachineError(*data)
         return read_sops_document(data, path, self.run.files[path].location)
 
+    def read_plain(self, path: str) -> bytes | None:
+        """Return the bytes of a file without secrets, None if it does not exist; raise MachineError if unreadable."""
+        if path not in self.run.files:
+            return None
+        data = self.tree.read(path)
+        if not isinstance(data, bytes):
+            raise MachineError(*data)
+        return data
+
     def read_or_stop(self, path: str) -> SopsDocument:
         """Load a secrets file; if it is unreadable, print the findings and raise CommandStoppedError."""
         try:
@@ -89,9 +103,21 @@ class SecretsSession(NamedTuple):
         """Return the findings of an unreadable file."""
         return build_findings(error.findings, self.run.severities)
 
+    def check_bundles(self, contents: Mapping[str, bytes]) -> bool:
+        """Print the errors that new contents of files would cause anywhere; return whether there are none."""
+        with show_progress(sys.stderr) as progress:
+            errors = [
+                _compute_errors(self.request._replace(tree=tree, progress=progress))
+                for tree in (self.tree, self._tree_with(contents))
+            ]
+        before = {_identity(finding.diagnostic) for finding in errors[0]}
+        new = [finding for finding in errors[1] if _identity(finding.diagnostic) not in before]
+        self.print_findings(new)
+        return not new
+
     def check_content(self, path: str, content: bytes) -> bool:
         """Print the findings that new content of a file would add; return whether there is no error among them."""
-        after = Run(self.request._replace(tree=TreeWithFile(self.tree, path, content)))
+        after = Run(self.request._replace(tree=self._tree_with({path: content})))
         before = {_identity(diagnostic) for diagnostic in self.run.diags}
         new = [
             diagnostic
@@ -101,6 +127,12 @@ class SecretsSession(NamedTuple):
         findings = build_findings(new, after.severities)
         self.print_findings(findings)
         return not any(finding.severity is Severity.ERROR for finding in findings)
+
+    def _tree_with(self, contents: Mapping[str, bytes]) -> Tree:
+        tree: Tree = self.tree
+        for path, content in contents.items():
+            tree = TreeWithFile(tree, path, content)
+        return tree
 
 
 def open_secrets_session(directory: Path, color: str) -> SecretsSession:
@@ -118,6 +150,34 @@ def open_secrets_session(directory: Path, color: str) -> SecretsSession:
         raise CommandStoppedError
     writer = SopsWriter(tree.root, run.workspace.organization.secrets_policy)
     return SecretsSession(tree=tree, request=request, run=run, workspace=run.workspace, writer=writer, color=color)
+
+
+def parse_key(text: str) -> KeyPath:
+    """Return the path of a key of a secrets file; raise a usage error for any other text."""
+    try:
+        if not is_utf8(text):
+            raise ValueError("a key is text in UTF-8")
+        return parse_path(text)
+    except ValueError as error:
+        raise usage_error(f"'{text}' is not a key of a secrets file", str(error)) from None
+
+
+def find_key(document: SopsDocument, key: KeyPath) -> Node:
+    """Return the node of a key; raise a usage error with the nearest key if there is none."""
+    node = document.find_node(key)
+    if node is None:
+        names = [format_path(path) for path in collect_values(document) if path != (SCOPE_KEY,)]
+        message = f"there is no '{format_path(key)}' in '{document.file.path}'"
+        raise usage_error(message, did_you_mean(format_path(key), names))
+    return node
+
+
+def _compute_errors(request: Request) -> list[Finding]:
+    """Return the errors of a tree and all its bundles."""
+    run = Run(request)
+    for _ in run.bundles():
+        pass
+    return [finding for finding in run.outcome().findings if finding.severity is Severity.ERROR]
 
 
 def _identity(diagnostic: Diagnostic) -> tuple[str, str, str, str]:

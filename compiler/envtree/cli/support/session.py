@@ -20,20 +20,22 @@ from envtree.engine.decryption import Decrypter
 from envtree.engine.request import Request, RunOutcome
 from envtree.engine.run import Run
 from envtree.model.credential_patterns import is_credential_line
-from envtree.model.diagnostic import MachineError, RefusedError
+from envtree.model.diagnostic import MachineError, RefusedError, Severity
 from envtree.model.inputs import UnknownInputError
 from envtree.model.secrets_file import SecretsPolicy
-from envtree.report.text import FileLines, render_skipped_checks, render_text
+from envtree.report.text import FileLines, render_headlines
 from envtree.secrets.sops.environment import child_environment
 from envtree.secrets.sops.select_decrypter import select_decrypter
 from envtree.sources.tree import DirectoryTree, RootNotFoundError, Tree, find_root
-from envtree.system.console import err, out, should_color, write_styled
+from envtree.system.console import can_encode, err, err_elapsed, out, should_color, write_styled
 from envtree.system.git import repository_root
 
 # Make a request that can build the resources of the control plane.
 tree_request = partial(Request, whole_tree=CONTROL_PLANE_STAGE)
 
 _DEFAULT_RENDER_OPTIONS = RenderOptions()
+_MAX_TERMINAL_INFOS = 20
+_TICK, _GREEN = "✔", "32"
 
 
 def open_tree(directory: Path) -> DirectoryTree:
@@ -130,7 +132,7 @@ def effective_format(form: str | None) -> str:
 class ReportPrinter(NamedTuple):
     """Prints findings as text to `stream` or in another format to stdout, and writes them to the report files.
 
-    With `quiet` only the files are written.
+    With `quiet` only the files are written. Without `shows_all` a terminal gets the first infos only.
     """
 
     render_options: RenderOptions
@@ -139,11 +141,12 @@ class ReportPrinter(NamedTuple):
     stream: TextIO
     files: tuple[ReportFile, ...] = ()
     quiet: bool = False
+    shows_all: bool = True
 
     @property
     def is_machine_readable(self) -> bool:
         """Whether stdout is a single document, such as JSON."""
-        return not self.quiet and effective_format(self.form) not in ("text", "github")
+        return not self.quiet and effective_format(self.form) not in ("text", "concise", "github")
 
     def print_report(self, report: RunReport) -> None:
         """Write the findings."""
@@ -154,17 +157,27 @@ class ReportPrinter(NamedTuple):
             write_report_files(self.files, report, self.render_options)
 
     def _print_findings(self, report: RunReport) -> None:
+        form, color = effective_format(self.form), should_color(self.stream, self.color)
         if self.quiet:
             return
-        if effective_format(self.form) != "text":
-            out(render_report(effective_format(self.form), report, self.render_options))
-            return
-        write_styled(
-            self.stream,
-            render_text(report.findings, self.render_options.read_lines, color=should_color(self.stream, self.color)),
-        )
-        if self.render_options.verbose:
-            write_styled(self.stream, render_skipped_checks(report.skipped_checks()))
+        if form == "text":
+            shown, hidden = self._limit_infos(report)
+            note = f"and {plural(hidden, 'more info')}: --all\n" if hidden else ""
+            write_styled(self.stream, self.render_options.text(shown, color=color) + note)
+        elif form == "concise":
+            lines = render_headlines(report.findings, color=color)
+            write_styled(self.stream, "".join(f"{line}\n" for line in lines))
+        else:
+            out(render_report(form, report, self.render_options))
+
+    def _limit_infos(self, report: RunReport) -> tuple[RunReport, int]:
+        """Return the report for a terminal, with the first infos only, and how many it leaves out."""
+        if self.shows_all or report.counts_codes or not self.stream.isatty():
+            return report, 0
+        infos = [number for number, finding in enumerate(report.findings) if finding.severity is Severity.INFO]
+        hidden = frozenset(infos[_MAX_TERMINAL_INFOS:])
+        shown = tuple(finding for number, finding in enumerate(report.findings) if number not in hidden)
+        return report._replace(findings=shown), len(hidden)
 
     def print_summary(self, report: RunReport, sentence: str) -> None:
         """Print a summary and the number of skipped checks to stderr, unless the output is machine-readable."""
@@ -175,7 +188,20 @@ class ReportPrinter(NamedTuple):
             need, were = ("need", "were") if len(skipped) > 1 else ("needs", "was")
             hint = "" if self.render_options.verbose else " (-v lists them)"
             err(f"{plural(len(skipped), 'check')} {need} a key or an input and {were} not made{hint}\n")
-        err(f"{printable(sentence)}\n")
+        if not sys.stderr.isatty() or not _is_clean(report):
+            err(f"{printable(sentence)}\n")
+            return
+        if can_encode(sys.stderr, _TICK):
+            color = should_color(sys.stderr, self.color)
+            write_styled(sys.stderr, f"\x1b[{_GREEN}m{_TICK}\x1b[0m " if color else f"{_TICK} ")
+        err(printable(sentence))
+        err_elapsed()
+        err("\n")
+
+
+def _is_clean(report: RunReport) -> bool:
+    """Whether nothing is to be done: no error, no warning, and no difference."""
+    return not report.differences and all(finding.severity is Severity.INFO for finding in report.findings)
 
 
 def print_findings(tree: DirectoryTree, report: RunReport, color: str) -> None:

@@ -5,7 +5,7 @@ from envtree.model.source import Kind
 from envtree.model.tree_layout import SCHEMA_FOLDER
 
 _ORGANIZATION = """\
-# What holds for every agent in every environment.
+# What holds for every agent, and the defaults: projects, environments, teams and agents change them.
 name: {name}
 edition: {edition}
 default_model: anthropic/claude-sonnet-4-5
@@ -19,19 +19,19 @@ variables:
 
 execution_environment:
   env_vars:
+    LOG_LEVEL: info
     SERVICE_NAME: ${{{{ agent.name }}}}-${{{{ environment.name }}}}
+  feature_flags:
+    dry_run: true  # nothing real happens unless an environment says so
 """
 
 _BASE = """\
-# What every environment starts from. Abstract: nothing is compiled for it.
+# What every environment starts from. Abstract: nothing is compiled for it. It wins over projects, so defaults that a
+# project may change are in organization.yaml.
 abstract: true
 execution_environment:
-  env_vars:
-    LOG_LEVEL: info
   endpoints:
     api: https://api.${{ environment.name }}.example.com
-  feature_flags:
-    dry_run: true  # nothing real happens unless an environment says so
 """
 
 _DEVELOPMENT = """\

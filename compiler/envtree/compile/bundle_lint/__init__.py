@@ -2,6 +2,7 @@
 
 from envtree.compile.bundle_lint.bundle_policies import BundlePolicies
 from envtree.compile.bundle_lint.mcp_servers import check_mcp_servers
+from envtree.compile.bundle_lint.repeated_mixins import check_repeated_mixins
 from envtree.compile.bundle_lint.value_shape import check_shape
 from envtree.compile.bundle_lint.variable_contracts import VariableContracts
 from envtree.model.diagnostic import Diagnostic, Diagnostics, RelatedSpan
@@ -60,6 +61,8 @@ def bundle_lint(resolved: Resolved, bundle: Bundle, rules: BundleLintRules, diag
     check_runtime(resolved, diags)
     check_shape(resolved, diags)
     check_mcp_servers(resolved, diags)
+    if resolved.merged.stack.repeated_mixins:
+        check_repeated_mixins(resolved, diags)
     rules.contracts.check(resolved, diags)
     rules.policies.check(resolved, bundle, diags)
 

@@ -125,7 +125,8 @@ class _PartialValidation:
             return self.validate(target, value, path, scope)
         if path in self._unknowns_below:
             return PartialResult((), frozenset(self._unknowns_below[path]))
-        is_valid = self._assertions.is_valid_external(reference, value)
+        uri = self._references.absolute_uri(reference, scope[-1])
+        is_valid = self._assertions.is_valid_external(uri, value)
         return VALID if is_valid else PartialResult((make_violation(path, "$ref", reference),))
 
     def _check_condition(

@@ -4,15 +4,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from envtree.compile.merge.apply_change import apply_change
-from envtree.compile.merge.context import MergeContext
+from envtree.compile.merge.additions import check_additions
 from envtree.compile.merge.effects import EffectLog, Effects, effect_findings, restrict_to_files
 from envtree.compile.merge.layer_changes import LayerChange, secrets_to_change, to_change, to_leaf
-from envtree.compile.merge.list_policies import BUILT_IN_LIST_POLICIES, ListPolicies
-from envtree.model.diagnostic import Diagnostics
+from envtree.compile.merge.merger import LayerMerger
+from envtree.compile.merge.strategies import STRATEGIES
+from envtree.model.diagnostic import Diagnostic, Diagnostics, RelatedSpan
+from envtree.model.keypath import KeyPath, format_path
 from envtree.model.layers import Layer, Stack
 from envtree.model.merged import MergedMapping, MergedStack, MergedValue
 from envtree.model.nodes import Document, ScalarNode
+from envtree.model.path_policy import BUILT_IN_POLICIES, PolicyLookup
 from envtree.model.workspace import Organization
 
 
@@ -24,17 +26,22 @@ class _MergedPrefix(NamedTuple):
     model: tuple[ScalarNode, Layer] | None
 
 
-class _SectionContexts(NamedTuple):
-    """The contexts in which the sections, the environment variables and the secrets of a layer are merged."""
+class _SectionMergers(NamedTuple):
+    """The mergers of the sections, the environment variables and the secrets of a layer."""
 
-    sections: MergeContext
-    variables: MergeContext
-    secrets: MergeContext
+    sections: LayerMerger
+    variables: LayerMerger
+    secrets: LayerMerger
 
     @classmethod
-    def of(cls, context: MergeContext) -> "_SectionContexts":
-        """Derive the three contexts, once a run: a named tuple's `_replace` is too slow to call for each merge."""
-        return cls(context, context._replace(as_text=True), context._replace(policies=ListPolicies({})))
+    def of(cls, organization: Organization, diags: Diagnostics, effects: Effects) -> "_SectionMergers":
+        """Return the mergers of a run."""
+        policies = PolicyLookup({**BUILT_IN_POLICIES, **organization.policies_by_path})
+        return cls(
+            LayerMerger(STRATEGIES, policies, diags, effects),
+            LayerMerger(STRATEGIES, policies, diags, effects, as_text=True),
+            LayerMerger(STRATEGIES, PolicyLookup({}), diags, effects),
+        )
 
 
 class _LayerChanges(NamedTuple):
@@ -51,11 +58,7 @@ def merge(
 
     If the stacks are all that the tree has, `effects` shows afterwards which directives never change anything.
     """
-    contexts = _SectionContexts.of(
-        MergeContext(
-            ListPolicies({**BUILT_IN_LIST_POLICIES, **organization.list_policies}), diags, effects or Effects()
-        )
-    )
+    mergers = _SectionMergers.of(organization, diags, effects or Effects())
     prefixes: list[tuple[Layer, _MergedPrefix]] = []
     changes_by_layer: dict[Layer, _LayerChanges] = {}
     project = ""
@@ -67,10 +70,25 @@ def merge(
             below = prefixes[-1][1] if prefixes else _MergedPrefix({}, None, None)
             if layer not in changes_by_layer:
                 changes_by_layer[layer] = _read_layer(layer)
-            prefixes.append((layer, _add_layer(below, layer, changes_by_layer[layer], contexts)))
+            prefixes.append((layer, _add_layer(below, layer, changes_by_layer[layer], mergers)))
+        for path, patterns in mergers.sections.policies.drain_ties():
+            _report_tie(path, patterns, organization, diags)
         top = prefixes[-1][1]
         secrets = top.secrets.entries if type(top.secrets) is MergedMapping else {}
         yield MergedStack(stack, top.sections, secrets, top.model)
+
+
+def _report_tie(
+    path: KeyPath, patterns: tuple[KeyPath, KeyPath], organization: Organization, diags: Diagnostics
+) -> None:
+    (policy, span), (other, other_span) = sorted(
+        (format_path(pattern), organization.policies_by_path[pattern].span) for pattern in patterns
+    )
+    assert span
+    assert other_span
+    message = f"'{policy}' and '{other}' match '{format_path(path)}' and are equally specific"
+    hint = f"add a policy for '{format_path(path)}', which takes precedence over both"
+    diags.add(Diagnostic(span, "ET221", message, hint, (RelatedSpan(other_span, "the other policy"),), "merge"))
 
 
 def _shared_layer_count(prefixes: list[tuple[Layer, _MergedPrefix]], stack: Stack) -> int:
@@ -98,31 +116,33 @@ def _read_layer(layer: Layer) -> _LayerChanges:
     return _LayerChanges(sections, to_change(secrets_file.content, secrets_layer))
 
 
-def _add_layer(below: _MergedPrefix, layer: Layer, changes: _LayerChanges, contexts: _SectionContexts) -> _MergedPrefix:
-    contexts.sections.effects.count_merge(layer)
-    _check_redundant_model(below, layer, contexts.sections)
+def _add_layer(below: _MergedPrefix, layer: Layer, changes: _LayerChanges, mergers: _SectionMergers) -> _MergedPrefix:
+    mergers.sections.effects.count_merge(layer)
+    _check_redundant_model(below, layer, mergers.sections.effects)
     if not changes.sections and changes.secrets is None:
         return below if layer.model is None else below._replace(model=(layer.model, layer))
     sections = below.sections
     if changes.sections:
         sections = dict(sections)
         for name, change in changes.sections.items():
-            context = contexts.variables if name == "env_vars" else contexts.sections
-            merged = apply_change(sections.get(name), change, (name,), None, context)
+            merger = mergers.variables if name == "env_vars" else mergers.sections
+            if merger.policies.any_must_exist and layer.kind != "organization":
+                check_additions(merger, (name,), sections.get(name), change)
+            merged = merger.apply((name,), sections.get(name), change)
             sections.pop(name, None)
             if merged is not None:
                 sections[name] = merged
     secrets = below.secrets
     if changes.secrets is not None:
-        secrets = apply_change(secrets, changes.secrets, (), None, contexts.secrets)
+        secrets = mergers.secrets.apply((), secrets, changes.secrets)
     return _MergedPrefix(sections, secrets, (layer.model, layer) if layer.model else below.model)
 
 
-def _check_redundant_model(below: _MergedPrefix, layer: Layer, context: MergeContext) -> None:
+def _check_redundant_model(below: _MergedPrefix, layer: Layer, effects: Effects) -> None:
     """Record a layer that sets the model to the inherited one."""
     if layer.model and below.model and layer.model.text == below.model[0].text:
         path = ("default_model" if layer.kind == "project" else "model_id",)
-        context.effects.mark_redundant(to_leaf(*below.model), to_leaf(layer.model, layer), path)
+        effects.mark_redundant(to_leaf(*below.model), to_leaf(layer.model, layer), path)
 
 
 __all__ = ["EffectLog", "Effects", "effect_findings", "merge", "restrict_to_files"]

@@ -9,6 +9,7 @@ from envtree.model.keypath import format_path
 from envtree.model.layers import Layer
 from envtree.model.merged import MergedMapping, MergedScalar, MergedSequence, MergedValue, merged_span
 
+_HINT_ELEMENT = "write {{$remove: […], $append: [{{…}}]}} as '{}' to replace the whole element on purpose"
 _HINT_REPLACE = "write {$replace: …} to make it plain on purpose"
 
 
@@ -23,13 +24,22 @@ def check_declassification(node: MergedValue, key: NamePath, evaluation: Evaluat
         for index, item in enumerate(node.items):
             check_declassification(item, (*key, index), evaluation)
     while node.base is not None and node.rule != "$replace":
-        if node.rule == "replace" and evaluation.reads_secret(node.base) and evaluation.reads_secret(node) is False:
+        # Of a map that replaces a map, the keys of both are checked above; the other keys are gone on purpose.
+        is_map_over_map = type(node) is MergedMapping and type(node.base) is MergedMapping
+        is_override = node.rule == "replace" and not is_map_over_map
+        if is_override and evaluation.reads_secret(node.base) and evaluation.reads_secret(node) is False:
             name = format_path(tuple(map(str, key)))
             message = f"'{name}' is computed from a secret below, and a plain value here would replace it"
             related = RelatedSpan(merged_span(node.base), "the secret value")
-            evaluation.report("ET406", merged_span(node), key, message, _HINT_REPLACE, related)
+            evaluation.report("ET406", merged_span(node), key, message, _replacement_hint(key), related)
             return
         node = node.base
+
+
+def _replacement_hint(key: NamePath) -> str:
+    """Return how to make a value plain; no directive works inside a list element, so the element is replaced."""
+    depth = next((depth for depth, part in enumerate(key) if isinstance(part, int)), None)
+    return _HINT_REPLACE if depth is None else _HINT_ELEMENT.format(format_path(tuple(map(str, key[:depth]))))
 
 
 def check_secret_override(

@@ -1,6 +1,6 @@
 """Evaluate one bundle: its values form a graph, and each is computed when it is first read."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from envtree.compile.resolve.expression_cache import ExpressionCache
 from envtree.compile.resolve.expression_compiler import ExpressionCompiler
 from envtree.compile.resolve.expression_grammar import COMPUTED_ROOTS, ExpressionError
 from envtree.compile.resolve.literal_cache import LiteralCache
+from envtree.compile.resolve.missing_name import missing_field_hint, missing_value_hint
 from envtree.compile.resolve.path_lookup import MISSING, collapse_hidden, descend_data, descend_merged
 from envtree.compile.resolve.secret_cache import SecretCache, find_secret, secret_paths
 from envtree.compile.resolve.symbol_weight import describe_symbol_excess, make_derived
@@ -269,6 +270,9 @@ class Evaluation:
     def _read_operand(self, reference: Reference, key: NamePath, leaf: MergedScalar) -> Any:
         if reference.bare:
             self._check_bare(reference, key, leaf)
+        if reference.typed_comparison:
+            message = f"'{_format_name(reference.path)}' is text here, and never equals a value of another type"
+            self.report("ET550", span_in(leaf, reference.offset), key, message, reference.typed_comparison)
         value = self._read(reference)
         if value is not MISSING:
             return value
@@ -356,16 +360,13 @@ class Evaluation:
         self.report("ET601", span, key, f"there is no secret '{_format_name(path)}' in the layers of this bundle", hint)
 
     def _suggest(self, reference: Reference, key: NamePath) -> str:
-        """Return a hint with names similar to a missing one, except that of the value that reads it."""
-        parent = reference.path[:-1]
-        candidates = [str(name) for name in self._names_at(parent) if (*parent, name) != key]
-        return did_you_mean(str(reference.path[-1]), candidates, lambda name: _format_name((*parent, name)))
-
-    def _names_at(self, path: NamePath) -> Iterable[str]:
-        if path and path[0] in self._entity_fields:
-            return self._entity_fields[str(path[0])] or ()
-        node, used = descend_merged(self._merged.sections.get(str(path[0])), path[1:]) if path else (None, 0)
-        return node.entries if type(node) is MergedMapping and used == len(path) - 1 else ()
+        root = str(reference.path[0])
+        if root == "env_vars":
+            names = {*self._merged.section_entries("env_vars"), *self.texts}
+            return missing_field_hint(reference.path, names - {str(key[1])} if key[0] == "env_vars" else names)
+        if root in self._entity_fields:
+            return missing_field_hint(reference.path, self._entity_fields[root])
+        return missing_value_hint(reference.path, key, self._merged.sections)
 
     def _report_cycle(self, key: NamePath, leaf: MergedScalar) -> None:
         in_progress = [*self._deferred, *self._in_progress, key]

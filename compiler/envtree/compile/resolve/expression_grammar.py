@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from jinja2 import nodes
 
-from envtree.compile.filters import FILTERS, TESTS
+from envtree.compile.comparison import TESTS
+from envtree.compile.filters import FILTERS
+from envtree.compile.resolve.typed_comparison import name_path, typed_comparisons
 from envtree.diagnostics.suggest import did_you_mean
 from envtree.model.expression import NamePath, Reference, make_reference
 
@@ -22,6 +24,8 @@ FORBIDDEN_CHARACTERS = re.compile(
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
+# A key with a `-` after a dot, which is a subtraction to Jinja2.
+_HYPHENATED = re.compile(rf"\b(?P<parent>(?:{'|'.join(ROOTS)})(?:\.\w+)*)\.(?P<key>\w+(?:-\w+)+)")
 _NULLS = frozenset({"null", "nil"})
 # The filters and tests that accept a missing name.
 _LENIENT = frozenset({"default", "d", "defined", "undefined"})
@@ -87,8 +91,7 @@ def check_name(path: NamePath, source: ExpressionSource) -> None:
     """Raise ExpressionError for a name that can never be read, whatever the bundle."""
     root = str(path[0])
     if root not in ROOTS:
-        hint = "write none" if root.lower() in _NULLS else did_you_mean(root, ROOTS)
-        raise ExpressionError("ET503", f"'{root}' is not a name here", hint, source.offset_of(root))
+        raise ExpressionError("ET503", f"'{root}' is not a name here", _root_hint(root, source), source.offset_of(root))
     for part in path:
         _check_characters(part, source)
     if root == "secrets" and len(path) == 1:
@@ -97,6 +100,16 @@ def check_name(path: NamePath, source: ExpressionSource) -> None:
         )
     if any(str(part).startswith("_") for part in path[1:] if root not in ("env_vars", "inputs")):
         raise ExpressionError("ET502", "a name that begins with '_' cannot be read", "", source.offset_of(*path))
+
+
+def _root_hint(root: str, source: ExpressionSource) -> str:
+    """Return what to write in the place of an unknown root: it may be a variable, or the end of a key with a `-`."""
+    if root.lower() in _NULLS:
+        return "write none"
+    for match in _HYPHENATED.finditer(source.text):
+        if root in match["key"].split("-"):
+            return f"write {match['parent']}['{match['key']}']"
+    return f"write env_vars.{root}" if root.isupper() and root.lower() not in ROOTS else did_you_mean(root, ROOTS)
 
 
 def _check_characters(value: object, source: ExpressionSource) -> None:
@@ -112,18 +125,24 @@ class _Rewriter:
     def __init__(self, source: ExpressionSource) -> None:
         self.references: list[Reference] = []
         self._source = source
+        # The hints for names that are compared with values of another type, by the id of the node of the name.
+        self._typed_comparisons: dict[int, str] = {}
 
     def rewrite(self, node: nodes.Expr, position: _Position) -> nodes.Expr:
         """Return the replacement of a node at a position."""
-        path = _name_path(node)
+        path = name_path(node)
         if path:
             check_name(path, self._source)
             offset = self._source.offset_of(*path)
-            self.references.append(
-                make_reference(path, offset, lenient=position.lenient, optional=position.optional, bare=position.bare)
+            reference = make_reference(
+                path, offset, lenient=position.lenient, optional=position.optional, bare=position.bare
             )
+            if hint := self._typed_comparisons.get(id(node)):
+                reference = reference._replace(typed_comparison=hint, variable="")
+            self.references.append(reference)
             return nodes.Name(f"_{len(self.references) - 1}", "load", lineno=1)
         node = self._normalize(node)
+        self._typed_comparisons |= typed_comparisons(node)
         if isinstance(node, nodes.Const):
             self._check_constant(node.value)
         self._rewrite_children(node, position)
@@ -179,9 +198,12 @@ class _Rewriter:
         if isinstance(node.arg, nodes.Neg):
             message, hint = "a subscript counts from 0, and is never negative", "'… | last' is the last element"
             raise ExpressionError("ET502", message, hint, self._source.offset_of())
-        if not isinstance(node.arg, nodes.Const):
+        if not isinstance(node.arg, nodes.Const) or type(node.arg.value) not in (str, int):
             raise ExpressionError(
-                "ET502", "a subscript must be a literal", "write config['name'] or a dot", self._source.offset_of()
+                "ET502",
+                "a subscript must be a literal",
+                "write config['name'] or a dot",
+                self._source.offset_of(),
             )
         return node
 
@@ -199,24 +221,8 @@ def _child_position(node: nodes.Node, field: str, outer: _Position) -> _Position
     is_branch = (isinstance(node, nodes.CondExpr) and field != "test") or (
         isinstance(node, (nodes.And, nodes.Or)) and field == "right"
     )
+    is_fallback = isinstance(node, nodes.Filter) and node.name in ("default", "d") and field in ("args", "kwargs")
     # The right operand of `and` and `or` may also be the result, so it is bare only if the whole is.
     is_tested = isinstance(node, (nodes.And, nodes.Or)) and (field == "left" or outer.bare)
     bare = isinstance(node, nodes.Not) or (isinstance(node, nodes.CondExpr) and field == "test") or is_tested
-    return _Position(lenient, outer.optional or is_branch, bare)
-
-
-def _name_path(node: nodes.Expr) -> NamePath | None:
-    """Return the path that a chain of names and literal subscripts spells, or None."""
-    parts: list[str | int] = []
-    while not isinstance(node, nodes.Name):
-        if isinstance(node, nodes.Getattr):
-            parts.append(node.attr)
-            node = node.node
-        elif isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
-            if not isinstance(node.arg.value, (str, int)) or isinstance(node.arg.value, bool):
-                return None
-            parts.append(node.arg.value)
-            node = node.node
-        else:
-            return None
-    return (node.name, *reversed(parts))
+    return _Position(lenient, outer.optional or is_branch or is_fallback, bare)

@@ -6,13 +6,12 @@ from typing import NamedTuple
 from envtree.compile.resolve.compute_expression import as_environment_text
 from envtree.compile.resolve.declassification import check_secret_override
 from envtree.compile.resolve.evaluation import Evaluation
+from envtree.compile.resolve.locked_names import find_broken_locks
 from envtree.model.diagnostic import RelatedSpan
 from envtree.model.keypath import KeyPath, format_path, parse_path
-from envtree.model.layers import Layer
-from envtree.model.merged import MergedScalar, MergedStack, MergedValue, merged_span
+from envtree.model.merged import MergedScalar, MergedStack, merged_span
 from envtree.model.nodes import EncryptedValue
 from envtree.model.resolved import ERROR_VALUE, InjectedSecret
-from envtree.model.span import Span
 
 
 class _NameConflict(NamedTuple):
@@ -26,6 +25,7 @@ class _NameConflict(NamedTuple):
 def inject(merged: MergedStack, evaluation: Evaluation) -> dict[str, InjectedSecret]:
     """Return the injected secrets that take effect: those that no later layer overrides with a plain variable."""
     chosen, variables = merged.section_entries("secrets"), merged.section_entries("env_vars")
+    locked = _report_broken_locks(merged, evaluation)
     if not chosen:
         return {}
     rank = {layer: index for index, layer in enumerate(merged.stack.layers)}
@@ -39,12 +39,10 @@ def inject(merged: MergedStack, evaluation: Evaluation) -> dict[str, InjectedSec
         if conflict and rank[conflict.plain.layer] > rank[leaf.layer]:
             overridden.append(conflict)
             continue
-        if conflict:
-            _report_broken_lock(conflict, "env_vars", merged, rank, evaluation)
         injected[name] = _make_injection(name, leaf, evaluation)
         evaluation.texts[name] = injected[name].value
     for conflict in overridden:
-        if not _report_broken_lock(conflict, "secrets", merged, rank, evaluation):
+        if conflict.name not in locked:
             check_secret_override(*conflict, rank, evaluation)
     return injected
 
@@ -69,32 +67,13 @@ def _parse_secret_path(text: str) -> KeyPath:
     return parse_path(text)
 
 
-def _report_broken_lock(
-    conflict: _NameConflict, losing_section: str, merged: MergedStack, rank: dict[Layer, int], evaluation: Evaluation
-) -> bool:
-    """Report whether the section that loses the name had locked it in an earlier layer; add a finding if so."""
-    override = _first_overriding(conflict.chosen, rank[conflict.plain.layer], rank)
-    loser, winner = (conflict.plain, override) if losing_section == "env_vars" else (conflict.chosen, conflict.plain)
-    lock = _lock_before(loser, winner, rank) or _lock_before(merged.sections[losing_section], winner, rank)
-    if lock is None:
-        return False
-    message = f"'{conflict.name}' is locked and cannot be overridden"
-    hint = "remove the override, or move the change to the layer that locks"
-    key = ("env_vars", conflict.name)
-    evaluation.report("ET402", merged_span(winner), key, message, hint, RelatedSpan(lock, "locked here"))
-    return True
-
-
-def _first_overriding(chosen: MergedScalar, plain_rank: int, rank: dict[Layer, int]) -> MergedScalar:
-    """Return the value that first overrides the variable: naming the secret again in a later layer changes nothing."""
-    while type(chosen.base) is MergedScalar and rank[chosen.base.layer] >= plain_rank:
-        chosen = chosen.base
-    return chosen
-
-
-def _lock_before(value: MergedValue | None, later: MergedScalar, rank: dict[Layer, int]) -> Span | None:
-    while value is not None:
-        if value.lock and rank[value.layer] < rank[later.layer]:
-            return value.lock
-        value = value.base
-    return None
+def _report_broken_locks(merged: MergedStack, evaluation: Evaluation) -> set[str]:
+    """Report the overrides of locked variables by the other section, and return the names of the variables."""
+    names = set()
+    for name, override, lock in find_broken_locks(merged):
+        message = f"'{name}' is locked and cannot be overridden"
+        hint = "remove the override, or move the change to the layer that locks"
+        key = ("env_vars", name)
+        evaluation.report("ET402", merged_span(override), key, message, hint, RelatedSpan(lock, "locked here"))
+        names.add(name)
+    return names

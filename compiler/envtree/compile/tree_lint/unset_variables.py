@@ -10,8 +10,7 @@ from envtree.model.workspace import Contract, Project, Workspace
 
 def check_unset_variables(workspace: Workspace, diags: Diagnostics) -> None:
     """Report each declared variable that nothing in its part of the tree sets."""
-    # If a name is misspelt, its variable counts as unset, and ET703 has reported the cause.
-    if not any(_declared_contracts(workspace)) or any(finding.code == "ET703" for finding in diags):
+    if not any(_declared_contracts(workspace)):
         return
     shared = frozenset(_set_names(shared_sections(workspace)))
     all_names = set(shared)

@@ -7,7 +7,9 @@ teams that are created concurrently in an empty organization would each create t
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from envtree.controlplane.api.api_config import ADDRESS_VARIABLES
 from envtree.controlplane.api.client import ApiError, Client
+from envtree.controlplane.api.object_shapes import check_list, check_object, check_secret_list
 from envtree.controlplane.desired import ResourceRef
 from envtree.controlplane.desired.desired_resource import ResourceKind
 from envtree.model.diagnostic import MachineError, RefusedError
@@ -17,10 +19,10 @@ LiveObject = Mapping[str, Any]
 # The key of the project that serves as the lock of a run that changes the control plane.
 LOCK_PROJECT_KEY = "ENVTREE-LOCK"
 
-# Lists that are returned complete, and lists that are paged.
-_UNPAGED_PATHS: Mapping[ResourceKind, str] = {"skill": "/skills", "worker_queue": "/worker-queues", "job": "/jobs"}
-_PAGED_PATHS: Mapping[ResourceKind, str] = {"team": "/teams", "agent": "/agents"}
+# The other kinds have lists that are returned complete.
+_PAGED_KINDS: tuple[ResourceKind, ...] = ("team", "agent")
 _POLICIES_PER_PAGE = 100
+_MAX_SLUG_LENGTH = 200
 
 
 class LiveState(NamedTuple):
@@ -42,7 +44,7 @@ class LiveState(NamedTuple):
 def read_live_state(client: Client, organization: str) -> LiveState:
     """Read all objects; raise RefusedError (ET909) if the key belongs to another organization."""
     try:
-        _require_organization(client, organization)
+        require_organization(client, organization)
         entries = list(_read_objects(client, organization))
         secret_names = _read_secret_names(client)
     except ApiError as error:
@@ -56,16 +58,31 @@ def read_live_state(client: Client, organization: str) -> LiveState:
     return LiveState(organization, objects, frozenset(duplicates), secret_names)
 
 
+def read_object(client: Client, kind: ResourceKind, path: str) -> LiveObject:
+    """Return one live object; raise MachineError (ET902) if it has not the form of its kind."""
+    live_object: LiveObject = client.get(path)
+    check_object(kind, live_object)
+    return live_object
+
+
+def _read_list(client: Client, kind: ResourceKind, path: str) -> Iterator[LiveObject]:
+    for live_object in client.iter_pages(path) if kind in _PAGED_KINDS else client.get_list(path):
+        check_object(kind, live_object)
+        yield live_object
+
+
 def read_key_organization(client: Client) -> str:
     """Return the slug of the organization that the key belongs to."""
     identity = client.get("/auth/validate")
     slug = identity.get("slug") or identity.get("id") if isinstance(identity, Mapping) else None
-    if not isinstance(slug, str):
-        raise MachineError("ET902", "what answers is no control plane: it does not say whose key it got")
+    if not isinstance(slug, str) or len(slug) > _MAX_SLUG_LENGTH:
+        message = "what answers is no control plane: it does not say whose key it got"
+        raise MachineError("ET902", message, f"look at {ADDRESS_VARIABLES[0]}")
     return slug
 
 
-def _require_organization(client: Client, organization: str) -> None:
+def require_organization(client: Client, organization: str) -> None:
+    """Raise RefusedError (ET909) if the key belongs to another organization."""
     slug = read_key_organization(client)
     if slug != organization:
         message = f"the key belongs to the organization '{slug}', and this tree is '{organization}'"
@@ -73,30 +90,24 @@ def _require_organization(client: Client, organization: str) -> None:
 
 
 def _read_objects(client: Client, organization: str) -> Iterator[tuple[ResourceRef, LiveObject]]:
-    environments = client.get("/environments")
+    environments = list(_read_list(client, "environment", "/environments"))
     client.get("/projects/default")
     yield from _with_refs("environment", environments)
-    yield ResourceRef("organization", organization), client.get("/organization/settings")
+    settings = read_object(client, "organization", "/organization/settings")
+    yield ResourceRef("organization", organization), settings
     yield from (
         (ResourceRef("project", project["key"]), project)
-        for project in client.get("/projects")
+        for project in _read_list(client, "project", "/projects")
         if project["key"] != LOCK_PROJECT_KEY
     )
+    yield from _with_refs("skill", _read_list(client, "skill", "/skills"))
     environment_names = {environment["id"]: environment["name"] for environment in environments}
-    for kind, path in _UNPAGED_PATHS.items():
-        for live_object in client.get(path):
-            if kind == "worker_queue":
-                yield (
-                    queue_ref(
-                        environment_names.get(live_object["environment_id"], live_object["environment_id"]),
-                        live_object["name"],
-                    ),
-                    live_object,
-                )
-            else:
-                yield ResourceRef(kind, live_object["name"]), live_object
-    for kind, path in _PAGED_PATHS.items():
-        yield from _with_refs(kind, client.iter_pages(path))
+    for queue in _read_list(client, "worker_queue", "/worker-queues"):
+        id = str(queue["environment_id"])
+        yield queue_ref(environment_names.get(id, id), queue["name"]), queue
+    yield from _with_refs("job", _read_list(client, "job", "/jobs"))
+    for kind in _PAGED_KINDS:
+        yield from _with_refs(kind, _read_list(client, kind, f"/{kind}s"))
     yield from _read_policies(client)
 
 
@@ -111,20 +122,20 @@ def _with_refs(kind: ResourceKind, objects: Iterable[LiveObject]) -> Iterator[tu
 
 def _read_policies(client: Client) -> Iterator[tuple[ResourceRef, LiveObject]]:
     """Yield the policies. They come from another service: if it fails with a 5xx, there are none."""
-    page = 1
-    while True:
+    for number in client.page_numbers("/policies"):
         try:
-            policies = client.get(f"/policies?page={page}&limit={_POLICIES_PER_PAGE}")["policies"]
+            answer = client.get(f"/policies?page={number + 1}&limit={_POLICIES_PER_PAGE}")
         except ApiError as error:
             if error.status >= 500:
                 return
             raise
-        for policy in policies:
+        policies = answer.get("policies") if isinstance(answer, Mapping) else None
+        check_list("policy", policies)
+        for policy in policies or ():
             # The list omits the content.
-            yield ResourceRef("policy", policy["name"]), client.get(f"/policies/{policy['id']}")
-        if len(policies) < _POLICIES_PER_PAGE:
+            yield ResourceRef("policy", policy["name"]), read_object(client, "policy", f"/policies/{policy['id']}")
+        if len(policies or ()) < _POLICIES_PER_PAGE:
             return
-        page += 1
 
 
 def _read_secret_names(client: Client) -> frozenset[str] | None:
@@ -134,4 +145,5 @@ def _read_secret_names(client: Client) -> frozenset[str] | None:
     except ApiError:
         return None
     secrets = answer if isinstance(answer, list) else answer.get("secrets", []) if isinstance(answer, Mapping) else []
+    check_secret_list(secrets)
     return frozenset(secret["name"] for secret in secrets)

@@ -11,7 +11,8 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from envtree.controlplane.api.client import ApiError, Client
-from envtree.controlplane.api.live_state import LiveState
+from envtree.controlplane.api.live_state import LiveState, read_object
+from envtree.controlplane.api.object_shapes import created_id
 from envtree.controlplane.desired import DesiredResource, ResourceRef, substitute_refs
 from envtree.controlplane.sync.associations import apply_link_change
 from envtree.controlplane.sync.compare_resource import (
@@ -98,8 +99,7 @@ class _PlanApplication:
             return
         body = create_body(resource, self._id_of, self._build_marker(resource, resource.body))
         created = self._context.client.send("POST", resource_path(resource, self._id_of), body)
-        self._record_id(resource.ref, str(created["id"]))
-        self._objects[resource.ref] = created
+        self._record_id(resource.ref, created_id(created, f"the new {resource.ref}"))
         error = self._verify_stored(resource, resource.body)
         if error:
             raise error
@@ -218,7 +218,8 @@ class _PlanApplication:
     def _verify_stored(self, resource: DesiredResource, sent: Mapping[str, Any]) -> MachineError | None:
         """Read an object back and compare the sent fields: a successful response does not mean that all were stored."""
         id = self._ids.get(resource.ref)
-        live_object = self._context.client.get(RESOURCE_SCHEMAS[resource.kind].path + (f"/{id}" if id else ""))
+        path = RESOURCE_SCHEMAS[resource.kind].path + (f"/{id}" if id else "")
+        live_object = read_object(self._context.client, resource.kind, path)
         self._objects[resource.ref] = live_object
         current, marker = (
             normalize_object(resource.kind, live_object, self._skills_by_id()),
@@ -232,7 +233,7 @@ class _PlanApplication:
             )
             if not is_stored and not _is_server_augmented(resource, field, value, current, self._skills_by_id()):
                 message = f"the control plane did not keep '{field}' of {resource.ref} as it was sent"
-                return MachineError("ET905", message, "run 'envtree plan' to see what is there now")
+                return MachineError("ET905", message, "run 'envtree kubiya plan' to see what is there now")
         return None
 
     def _skills_by_id(self) -> dict[str, ApiObject]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from envtree.controlplane.api.client import ApiError, Client
 from envtree.controlplane.api.live_state import LiveState
+from envtree.controlplane.api.object_shapes import created_id
 from envtree.controlplane.desired import DesiredLink, DesiredResource, ResourceRef
 from envtree.controlplane.sync.compare_resource import LinkChange
 from envtree.controlplane.sync.managed_ids import ManagedIds
@@ -73,7 +74,7 @@ class _AlreadyBoundError(Exception):
 
 def _create_binding(client: Client, body: Mapping[str, object]) -> str:
     try:
-        return str(client.send("POST", "/policies/associations", body)["id"])
+        return created_id(client.send("POST", "/policies/associations", body), "the new association of a policy")
     except ApiError as error:
         if _UNIQUE_VIOLATION in error.reason:
             raise _AlreadyBoundError from None

@@ -135,7 +135,7 @@ def _is_equivalent_environment(
     resource: DesiredResource, difference: FieldDifference, live_object: ApiObject, context: ComparisonContext
 ) -> bool:
     """Report whether a handwritten environment, with fewer or more entries, gives agents the same values."""
-    if difference.field != "execution_environment":
+    if difference.field != "execution_environment" or not difference.before:
         return False
     if resource.kind == "environment":
         return _is_subset(difference.after, difference.before)

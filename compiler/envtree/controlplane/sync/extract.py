@@ -250,7 +250,7 @@ def _without_inherited(section: dict[str, Any], inherited: dict[str, Any]) -> di
 
 def _escape_expressions(texts: Any) -> Any:
     """Escape texts that would otherwise contain an expression of the language."""
-    return {name: text.replace("${{", "$${{") for name, text in texts.items()}
+    return {name: text.replace("${{", "$${{") if isinstance(text, str) else text for name, text in texts.items()}
 
 
 def _with_label(data: dict[str, Any], ref: ResourceRef) -> dict[str, Any]:

@@ -5,6 +5,7 @@ The control plane does not list the bindings of policies, so this file is the on
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,13 +67,19 @@ def load_managed_ids(path: Path, organization: str) -> ManagedIds:
 
 
 def store_managed_ids(path: Path, ids: ManagedIds) -> None:
-    """Write the file atomically."""
+    """Write the file atomically; a link that a tree contains in its place is replaced, not followed."""
     bindings = {policy: policy_bindings for policy, policy_bindings in ids.bindings.items() if policy_bindings}
     data = encode_canonical({"organization": ids.organization, "ids": ids.objects, "bindings": bindings})
-    new_path = path.with_name(f"{path.name}.new")
     try:
         path.parent.mkdir(exist_ok=True)
-        new_path.write_bytes(data)
-        os.replace(new_path, path)
+        draft, draft_path = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+        try:
+            os.fchmod(draft, 0o644)
+            with open(draft, "wb") as file:
+                file.write(data)
+            os.replace(draft_path, path)
+        except BaseException:
+            os.unlink(draft_path)
+            raise
     except OSError as error:
         raise MachineError("ET805", f"'{path}' cannot be written: {os_error_reason(error)}") from None

@@ -15,6 +15,7 @@ from typing import Any
 
 from envtree.controlplane.api.client import ApiError, Client
 from envtree.controlplane.api.live_state import LOCK_PROJECT_KEY
+from envtree.controlplane.api.object_shapes import check_project_list, created_id
 from envtree.model.diagnostic import MachineError
 
 STALE_AFTER = timedelta(minutes=5)
@@ -60,7 +61,7 @@ def _acquire(client: Client) -> str | None:
         "settings": {"holder": _holder_identity()},
     }
     try:
-        return str(client.send("POST", "/projects", body)["id"])
+        return created_id(client.send("POST", "/projects", body), "the lock of the organization")
     except ApiError as error:
         # The name is unique too, and a duplicate is reported as an error of the database.
         if error.status == 409 or "UniqueViolation" in error.reason:
@@ -71,6 +72,7 @@ def _acquire(client: Client) -> str | None:
 def _acquire_from_stale(client: Client) -> str | None:
     """Delete a stale lock by its id, so that no newer one is deleted, and acquire a new one; else return None."""
     response = client.request("GET", "/projects")
+    check_project_list(response.data)
     lock = next((project for project in response.data if project["key"] == LOCK_PROJECT_KEY), None)
     if lock is not None:
         if not _is_stale(lock, response.date):
@@ -81,11 +83,15 @@ def _acquire_from_stale(client: Client) -> str | None:
 
 
 def _is_stale(lock: Mapping[str, Any], now: datetime | None) -> bool:
-    holder = (lock.get("settings") or {}).get("holder") or {}
+    holder = (lock.get("settings") or {}).get("holder")
     own_identity = _holder_identity()
-    if own_identity["machine"] and holder.get("machine") == own_identity["machine"]:
+    if isinstance(holder, Mapping) and own_identity["machine"] and holder.get("machine") == own_identity["machine"]:
         return _process_start_time(holder.get("process")) != holder.get("started")
-    touched = datetime.fromisoformat(lock["updated_at"])
+    try:
+        touched = datetime.fromisoformat(lock["updated_at"])
+    except (KeyError, TypeError, ValueError):
+        # A lock of an unknown age is not taken from its holder.
+        return False
     return now is not None and touched.tzinfo is not None and now - touched > STALE_AFTER
 
 

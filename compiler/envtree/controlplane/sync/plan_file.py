@@ -6,9 +6,12 @@ from typing import Any
 
 import orjson
 
+from envtree.controlplane.api.live_state import LiveState
 from envtree.controlplane.desired import RESOURCE_KINDS, DesiredLink, DesiredResource, ResourceRef
 from envtree.controlplane.desired.to_json import resources_to_json
 from envtree.controlplane.sync.compare_resource import WRITE_ONLY, FieldDifference, LinkChange
+from envtree.controlplane.sync.managed_ids import ManagedIds
+from envtree.controlplane.sync.plan import make_plan
 from envtree.controlplane.sync.plan_model import ResourceChange, SyncPlan
 from envtree.model.canonical_json import encode_canonical
 from envtree.model.span import file_span
@@ -75,6 +78,10 @@ def _link_change_to_json(link_change: LinkChange) -> dict[str, Any]:
     }
 
 
+# What data of another shape than a plan's raises: the fields of the API's objects have no schema here.
+_SHAPE_ERRORS = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
 class SavedPlan:
     """A parsed plan file: the resources, and the plan that was shown for them; raise InvalidPlanError."""
 
@@ -88,7 +95,15 @@ class SavedPlan:
             self.reviewed = {
                 name: document[name] for name in ("organization", "fingerprint", "changes", "taken", "warnings")
             }
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except _SHAPE_ERRORS:
+            raise InvalidPlanError from None
+
+    def plan_again(self, live: LiveState, managed_ids: ManagedIds) -> SyncPlan | None:
+        """Return the plan for the current live state, None if it is not the one in the file."""
+        try:
+            plan = make_plan(self.desired, live, managed_ids)
+            return plan if self.matches(plan) else None
+        except _SHAPE_ERRORS:
             raise InvalidPlanError from None
 
     def matches(self, plan: SyncPlan) -> bool:

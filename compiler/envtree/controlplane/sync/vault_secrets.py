@@ -7,8 +7,9 @@ from typing import Any
 
 from envtree.controlplane.api.client import ApiError, Client
 from envtree.controlplane.api.live_state import LiveState
+from envtree.controlplane.api.object_shapes import check_secret_list
 from envtree.controlplane.desired import DesiredResource
-from envtree.model.diagnostic import MachineError, RefusedError
+from envtree.model.diagnostic import RefusedError
 
 _SECRETS_PATH = "/api/v2/secrets"
 # A name becomes a variable of the same name.
@@ -56,7 +57,9 @@ def push_secrets(
 ) -> None:
     """Write secrets into the vault after checking all of them; a foreign secret is never overwritten."""
     description, names = _OWNER_DESCRIPTION.format(organization), list(names)
-    descriptions = {secret["name"]: secret.get("description") for secret in client.get(_SECRETS_PATH)}
+    secrets = client.get(_SECRETS_PATH)
+    check_secret_list(secrets)
+    descriptions = {secret["name"]: secret.get("description") for secret in secrets}
     for name in names:
         if not _SECRET_NAME.fullmatch(name):
             raise RefusedError("ET910", f"'{name}' is no name of a variable, and the vault's are", "rename it")
@@ -83,8 +86,8 @@ def used_secret_names(live: LiveState) -> frozenset[str]:
 def fetch_secrets(client: Client, live: LiveState) -> dict[str, str]:
     """Return the values of the secrets in use, as far as the vault has them."""
     values: dict[str, str] = {}
-    for name in sorted(used_secret_names(live)):
-        with suppress(ApiError, MachineError):
+    for name in filter(_SECRET_NAME.fullmatch, sorted(used_secret_names(live))):
+        with suppress(ApiError):
             answer: Any = client.get(f"/secrets/value/{name}")
             if isinstance(answer, Mapping) and isinstance(answer.get("value"), str):
                 values[name] = answer["value"]

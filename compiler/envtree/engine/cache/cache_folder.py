@@ -28,10 +28,11 @@ class CacheFolder:
             descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return None
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+            os.close(descriptor)
+            return None
         with open(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-                return None
             head, digest, body = file.read(len(_HEADER)), file.read(_DIGEST_SIZE), file.read()
         return body if head == _HEADER and hashlib.sha256(body).digest() == digest else None
 

@@ -12,6 +12,7 @@ from envtree.frontend.link.creation_rules import read_creation_rules
 from envtree.frontend.link.declared_readers import check_people_keys, index_public_keys, project_readers
 from envtree.frontend.link.entity_lookup import EntityLookup, check_team_runtimes
 from envtree.frontend.link.environments import project_environments, root_environments
+from envtree.frontend.link.mixins import MixinUses, check_mixin_readers, link_mixins
 from envtree.frontend.link.organization import link_organization
 from envtree.frontend.link.policies import link_policies
 from envtree.frontend.link.projects import check_project_keys, link_project
@@ -78,6 +79,7 @@ def _link_root(resources: Resources, unreadable: frozenset[str], diags: Diagnost
     workspace = Workspace(
         organization=link_organization(resources, findings),
         environments=root_environments(resources, findings),
+        mixins=link_mixins(resources, findings),
         projects=(),
         policies=tuple(policy for policy in link_policies(resources, findings) if policy.span.path not in broken),
         other_documents={kind: resources.documents(kind) for kind in _KINDS_WITHOUT_BUNDLES},
@@ -93,13 +95,16 @@ def _link_root(resources: Resources, unreadable: frozenset[str], diags: Diagnost
 def _add_projects(root: Workspace, resources: Resources, unreadable: frozenset[str], diags: Diagnostics) -> Workspace:
     project_resources = [resource for resource in resources if resource.location.project]
     findings = Diagnostics()
-    projects = tuple(
-        link_project(name, resources, project_environments(name, root.environments, resources, findings), findings)
+    environments = {
+        name: project_environments(name, root.environments, resources, unreadable, findings)
         for name in resources.projects()
-    )
+    }
+    uses = MixinUses(root.mixins)
+    projects = tuple(link_project(name, resources, visible, uses, findings) for name, visible in environments.items())
     workspace = root._replace(projects=projects)
     entities = EntityLookup(workspace, resources.name_index)
     check_references(project_resources, workspace, entities, findings, people_known=ROOT_FILE not in unreadable)
+    check_mixin_readers(workspace, findings)
     is_self_contained = check_team_runtimes(workspace, entities, unreadable, findings)
     diags.extend(deduplicate_findings(findings, (resource.document for resource in project_resources)))
     return workspace._replace(has_external_references=entities.was_queried, is_self_contained=is_self_contained)

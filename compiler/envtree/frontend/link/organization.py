@@ -1,4 +1,4 @@
-"""Link organization.yaml: contracts, list policies, inputs, severities, secrets policy, output and control plane."""
+"""Link organization.yaml: contracts, merge policies, inputs, severities, secrets policy, output and control plane."""
 
 import re
 from collections.abc import Mapping as Map
@@ -7,16 +7,16 @@ from typing import Any
 from envtree.diagnostics.codes import CODES
 from envtree.diagnostics.suggest import did_you_mean
 from envtree.frontend.link.output import link_output
+from envtree.frontend.link.path_policies import link_path_policies
 from envtree.frontend.link.schema_keywords import is_re2_pattern
 from envtree.model.control_plane_settings import ControlPlaneSettings, NamePatterns
 from envtree.model.diagnostic import Diagnostic, Diagnostics, Severity
 from envtree.model.fields import as_mapping, get_field, get_text, get_text_scalars, is_true, scalar_fields
-from envtree.model.keypath import KeyPath, parse_path
 from envtree.model.nodes import Document, MappingNode, ScalarNode, SequenceNode
 from envtree.model.resource import Resources
 from envtree.model.secrets_file import SecretsPolicy
 from envtree.model.source import Kind
-from envtree.model.workspace import Contract, Input, MergeByKey, Organization
+from envtree.model.workspace import Contract, Input, Organization
 
 
 def link_control_plane(document: Document) -> ControlPlaneSettings:
@@ -46,7 +46,7 @@ def link_organization(resources: Resources, diags: Diagnostics) -> Organization:
     return Organization(
         document=document,
         fields=scalar_fields(document),
-        list_policies=_read_list_policies(document, diags),
+        policies_by_path=link_path_policies(document, diags),
         contracts=read_contracts(document, diags),
         strict=is_true(get_field(document, "strict_variables")),
         inputs=_read_inputs(document),
@@ -87,24 +87,6 @@ def _check_pattern(name: str, node: MappingNode, document: Document, diags: Diag
         message = f"the pattern of variable '{name}' is not a regular expression that RE2 reads"
         hint = "close what is open in it; look-around and back-references are not available"
         diags.add(Diagnostic(document.span(pattern), "ET215", message, hint, key=f"variables.{name}.pattern"))
-
-
-def _read_list_policies(document: Document, diags: Diagnostics) -> dict[KeyPath, str | MergeByKey]:
-    declared = as_mapping(get_field(document, "merge"))
-    policies: dict[KeyPath, str | MergeByKey] = {}
-    for path, node in (declared.entries if declared else {}).items():
-        assert declared is not None
-        policy: str | MergeByKey | None = get_text(node)
-        if isinstance(node, MappingNode):
-            policy = MergeByKey(get_text(node.entries.get("by_key")) or "name")
-        if policy is None:
-            continue
-        try:
-            policies[parse_path(path)] = policy
-        except ValueError as error:
-            span = document.key_span(declared, path)
-            diags.add(Diagnostic(span, "ET207", f"'{path}' is not a dotted path: {error}", key="merge"))
-    return policies
 
 
 def _read_inputs(document: Document) -> dict[str, Input]:

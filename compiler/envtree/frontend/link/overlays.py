@@ -1,8 +1,9 @@
 """Link overlays: the changes of a project, a team or an agent for one environment."""
 
+from collections.abc import Collection
 from collections.abc import Mapping as Map
 
-from envtree.diagnostics.suggest import did_you_mean
+from envtree.diagnostics.suggest import did_you_mean, nearest_name
 from envtree.frontend.link.target_environments import Targets
 from envtree.model.diagnostic import Diagnostic, Diagnostics
 from envtree.model.fields import as_mapping, as_scalar, get_execution_environment, get_field
@@ -28,7 +29,10 @@ def file_overlays(
         document = documents.get(name)
         secrets_file = resources.secrets_file(Kind.OVERLAY, name, project, team)
         span = file_span(document.path if document else secrets_file.path if secrets_file else "")
-        if _check_environment(name, environments, targets, span, diags):
+        if name not in environments:
+            _report_unknown(name, span, environments, documents if document else secrets, diags)
+        else:
+            _check_reached(name, environments, targets, span, diags)
             overlays[name] = Overlay(document, get_execution_environment(document), None, secrets_file)
     return overlays
 
@@ -37,24 +41,40 @@ def agent_overlays(
     document: Document, resources: Resources, environments: Environments, targets: Targets, diags: Diagnostics
 ) -> dict[str, Overlay]:
     """Return the overlays in the file of an agent, with their secrets files."""
-    _, project, team, agent = document.location[:4]
+    overlays = own_file_overlays(document, resources, environments, diags)
+    unreached = overlays.keys() - _reached_environments(environments, targets)
+    declared = as_mapping(get_field(document, "environments"))
+    # Most are reached, and computing the span takes longer than this test.
+    for name in sorted(unreached):
+        _check_reached(
+            name, environments, targets, _overlay_span(name, document, declared, overlays[name].secrets), diags
+        )
+    return overlays
+
+
+def own_file_overlays(
+    document: Document, resources: Resources, environments: Collection[str], diags: Diagnostics
+) -> dict[str, Overlay]:
+    """Return the overlays in the file of an agent or a mix-in, with their secrets; report unknown environments."""
+    kind, project, team, owner = document.location[:4]
     declared = as_mapping(get_field(document, "environments"))
     secrets_files = {
-        location.environment: resources.secrets_file(Kind.AGENT, agent, project, team, location.environment)
-        for location in resources.secret_locations(Kind.AGENT, project, team)
-        if location.name == agent and location.environment
+        location.environment: resources.secrets_file(kind, owner, project, team, location.environment)
+        for location in resources.secret_locations(kind, project, team)
+        if location.name == owner and location.environment
     }
-    overlays, reachable = {}, _reached_environments(environments, targets)
+    overlays = {}
     for name in sorted({*(declared.entries if declared else ()), *secrets_files}):
         secrets = secrets_files.get(name)
         overlay = as_mapping(declared.entries.get(name)) if declared else None
-        # Most are reachable, and computing the span takes longer than this test.
-        if name in reachable or _check_environment(
-            name, environments, targets, _overlay_span(name, document, declared, secrets), diags
-        ):
-            environment = as_mapping(overlay.entries.get("execution_environment")) if overlay else None
+        if name in environments:
+            section = as_mapping(overlay.entries.get("execution_environment")) if overlay else None
             model = as_scalar(overlay.entries.get("model_id")) if overlay else None
-            overlays[name] = Overlay(document if overlay else None, environment, model, secrets)
+            overlays[name] = Overlay(document if overlay else None, section, model, secrets)
+        else:
+            existing = declared.entries if overlay and declared else secrets_files
+            span = _overlay_span(name, document, declared, secrets)
+            _report_unknown(name, span, environments, existing, diags)
     return overlays
 
 
@@ -69,17 +89,24 @@ def _reached_environments(environments: Environments, targets: Targets) -> set[s
     return environments.keys() & {name for target in targets.names for name in environments[target].lineage}
 
 
-def _check_environment(name: str, environments: Environments, targets: Targets, span: Span, diags: Diagnostics) -> bool:
-    """Report whether the environment exists; one that no target is or inherits is reported, but accepted."""
+def _report_unknown(
+    name: str, span: Span, environments: Collection[str], existing: Collection[str], diags: Diagnostics
+) -> None:
+    """Report an overlay of an environment that does not exist; `existing` are the overlays beside it."""
     if not is_valid_name(name):
-        return False  # reported by the schema check
-    if name not in environments:
-        message = f"this overlay is for environment '{name}', which does not exist"
+        return  # reported by the schema check
+    nearest = nearest_name(name, environments)
+    if nearest in existing:
+        hint = f"move its values to the overlay of '{nearest}'"
+    else:
         hint = did_you_mean(name, environments) or f"there is none yet: add 'environments/{name}.yaml'"
-        diags.add(Diagnostic(span, "ET308", message, hint))
-        return False
-    if targets.is_reliable and name not in _reached_environments(environments, targets):
+    message = f"this overlay is for environment '{name}', which does not exist"
+    diags.add(Diagnostic(span, "ET308", message, hint))
+
+
+def _check_reached(name: str, environments: Environments, targets: Targets, span: Span, diags: Diagnostics) -> None:
+    """Report an overlay of an environment that no target is or inherits; the overlay is accepted."""
+    if is_valid_name(name) and targets.is_reliable and name not in _reached_environments(environments, targets):
         message = f"this overlay is for environment '{name}', which no target here is or inherits"
         hint = "remove the overlay, or target the environment or one that inherits it"
         diags.add(Diagnostic(span, "ET350", message, hint, related=targets.related("the targets here")))
-    return True

@@ -8,7 +8,7 @@ from envtree.frontend.link.schema_keywords import unknown_keywords, unsupported_
 from envtree.frontend.subschemas import ReferenceResolver, all_subschemas
 from envtree.model.diagnostic import Diagnostic, Diagnostics
 from envtree.model.fields import get_field, get_text, get_text_scalars
-from envtree.model.nodes import Document, SequenceNode
+from envtree.model.nodes import Document, Node, SequenceNode
 from envtree.model.resource import Resources
 from envtree.model.source import Kind
 from envtree.model.workspace import Policy
@@ -29,6 +29,17 @@ def describe_unbounded_expansion(schema: Any) -> str:
         return "has references that lead too far"
     except _ReferenceCycleError:
         return "has a reference that leads back to itself"
+    return ""
+
+
+def describe_unresolved_reference(schema: Any) -> str:
+    """Describe a reference that leads neither into the schema nor to one that the engine has built in; empty if none.
+
+    The engine resolves a few references that are not part of the draft, such as those into its own default base URI.
+    """
+    for reference, uri in ReferenceResolver(schema).external_references(schema):
+        if not _is_usable_schema({"$ref": uri}):
+            return f"has the reference '{reference}', which names no schema in it"
     return ""
 
 
@@ -71,14 +82,15 @@ def _link_policy(name: str, document: Document, diags: Diagnostics) -> Policy | 
     if not isinstance(schema, (dict, bool)) or not _is_usable_schema(schema):
         message = f"the schema of policy '{name}' is not a JSON Schema that can be used here"
         hint = "it must be valid draft 2020-12, with patterns that RE2 reads and no reference to another document"
-        diags.add(Diagnostic(document.span(node), "ET215", message, hint, key="schema"))
+        diags.add(_schema_finding(message, hint, node, document))
         return None
     findings = [*unknown_keywords(node, name, document), *unsupported_patterns(node, name, document)]
-    if not findings and (problem := describe_unbounded_expansion(schema)):
+    if not findings and (problem := describe_unresolved_reference(schema)):
+        hint = "write a JSON pointer, such as '#/$defs/name', or the '$id' or '$anchor' of a schema under '$defs'"
+        findings = [_schema_finding(f"the schema of policy '{name}' {problem}", hint, node, document)]
+    elif not findings and (problem := describe_unbounded_expansion(schema)):
         hint = "a schema may refer to itself below 'properties' or 'items', not for the same value"
-        findings = [
-            Diagnostic(document.span(node), "ET215", f"the schema of policy '{name}' {problem}", hint, key="schema")
-        ]
+        findings = [_schema_finding(f"the schema of policy '{name}' {problem}", hint, node, document)]
     if findings:
         diags.extend(findings)
         return None
@@ -93,6 +105,10 @@ def _link_policy(name: str, document: Document, diags: Diagnostics) -> Policy | 
         span=document.span(node),
         selector_span=document.span(selector or node),
     )
+
+
+def _schema_finding(message: str, hint: str, node: Node, document: Document) -> Diagnostic:
+    return Diagnostic(document.span(node), "ET215", message, hint, key="schema")
 
 
 def _is_usable_schema(schema: Any) -> bool:

@@ -46,7 +46,13 @@ _KNOWN_KEYWORDS = frozenset(_RULE_KEYWORDS + _ANNOTATION_KEYWORDS)
 
 
 def unknown_keywords(schema: Node, policy: str, document: Document) -> Iterator[Diagnostic]:
-    """Report each unknown keyword of a valid schema."""
+    """Report each unknown keyword of a valid schema, and `dependencies`, which the draft no longer has."""
+    for path, part in all_subschemas(schema.value):
+        if isinstance(part, dict) and "dependencies" in part:
+            message = f"'dependencies' in the schema of policy '{policy}' is no keyword of JSON Schema"
+            hint = "write 'dependentRequired' for lists of keys, and 'dependentSchemas' for schemas"
+            span = document.key_span(_node_at(schema, path), "dependencies")
+            yield Diagnostic(span, "ET215", message, hint, key="schema")
     for error in _validator().iter_errors(schema.value):
         # The unexpected keys include known keywords around an unknown one, because those are not evaluated either.
         for name in sorted(set(getattr(error.kind, "unexpected", ())) - _KNOWN_KEYWORDS):

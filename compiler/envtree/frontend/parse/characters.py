@@ -3,10 +3,11 @@
 import re
 from unicodedata import name as unicode_name
 
-from envtree.frontend.parse.parse_report import ParseReport, mark_at
-from envtree.model.span import FILE_START
+from envtree.frontend.parse.parse_report import FatalParseError, ParseReport, mark_at
+from envtree.model.span import FILE_START, Mark
 
 MAX_FILE_BYTES = 1024 * 1024
+MAX_SCALAR = 64 * 1024
 _MAX_FINDINGS = 20
 
 _BOM = b"\xef\xbb\xbf"
@@ -75,6 +76,13 @@ def forbidden_key_message(key: str) -> str:
     """Return the problem with a quoted key, or an empty string."""
     match = _FORBIDDEN_IN_KEY.search(key)
     return f"found the character {_describe_character(match.group())[0]} in a key" if match else ""
+
+
+def check_length(text: str, at: Mark) -> None:
+    """Raise FatalParseError for a text that is larger than its budget."""
+    if len(text) > MAX_SCALAR:
+        message = f"found a text of more than {MAX_SCALAR} characters"
+        raise FatalParseError(at, "ET109", message, "keep it in a file of its own")
 
 
 def _describe_character(char: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from envtree.frontend.parse.anchors import MAX_DEPTH
+from envtree.frontend.parse.characters import check_length
 from envtree.frontend.parse.parse_report import FatalParseError, ParseReport, displayable_key
 from envtree.model.nodes import MappingNode, Node, PlainValue, ScalarNode, SequenceNode
 from envtree.model.span import FILE_START, Mark
@@ -33,8 +34,10 @@ def read_dotenv(text: str, report: ParseReport) -> MappingNode:
                 at, "ET101", "found a line that is not 'NAME=value'", "write one variable on each line, as sops does"
             )
             continue
-        at = (number, 1, number, len(name) + 1)
-        leaf = _read_leaf(name, value, (number, len(name) + 2, number, len(line) + 1))
+        at, value_at = (number, 1, number, len(name) + 1), (number, len(name) + 2, number, len(line) + 1)
+        check_length(name, at)
+        check_length(value, value_at)
+        leaf = _read_leaf(name, value, value_at)
         first_at = _insert(root, _split_name(name, at), at, leaf)
         if first_at is not None:
             message, hint = f"the key '{displayable_key(name)}' stands twice", "remove one of the lines"

@@ -15,7 +15,12 @@ from yaml.events import (
 
 from envtree.frontend.parse.anchors import MAX_DEPTH, Anchors
 from envtree.frontend.parse.backend import NextEvent
-from envtree.frontend.parse.characters import forbidden_escape_message, forbidden_key_message
+from envtree.frontend.parse.characters import (
+    MAX_SCALAR,
+    check_length,
+    forbidden_escape_message,
+    forbidden_key_message,
+)
 from envtree.frontend.parse.merge_keys import (
     DROPPED_KEY,
     MERGE_KEY,
@@ -34,8 +39,6 @@ from envtree.frontend.parse.plain_scalars import (
 from envtree.frontend.parse.tags import check_collection, is_merge_tag, read_tagged
 from envtree.model.nodes import MappingNode, Node, PlainValue, ScalarNode, SequenceNode
 from envtree.model.span import FILE_START, Mark
-
-MAX_SCALAR = 64 * 1024
 
 # Comments, document markers and blank lines.
 _BLANK_TEXT = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\r?\n|(?:---|\.\.\.)[ \t]*\r?\n)*[ \t]*(?:#[^\n]*|---|\.\.\.)?")
@@ -114,8 +117,7 @@ def _compose_node(text: str, next_event: NextEvent, report: ParseReport) -> Node
             elif escapes and style == '"' and (message := forbidden_escape_message(written)):
                 report.add(at, "ET108", message, "remove it")
             if rare:
-                if len(written) > MAX_SCALAR:
-                    _raise_too_long(at)
+                check_length(written, at)
                 _check_indicators(text, event, at, flow=flow)
                 anchors.count_nodes(1, at)
                 if event.anchor is not None:
@@ -259,12 +261,6 @@ def _check_block_header(text: str, header: int) -> None:
         raise FatalParseError(
             mark_at(text, hash_at), "ET101", "found a '#' right behind '|' or '>'", "put a blank before a comment"
         )
-
-
-def _raise_too_long(at: Mark) -> None:
-    raise FatalParseError(
-        at, "ET109", f"found a text of more than {MAX_SCALAR} characters", "keep it in a file of its own"
-    )
 
 
 def _raise_too_deep(start: tuple[int, int]) -> None:

@@ -17,6 +17,8 @@ _SUPPRESSION_PATTERN = re.compile(
     r"#\s*envtree: allow\s+(ET\d{3}(?:\s*,\s*ET\d{3})*)(?:\s+until\s+(\d{4}-\d{2}-\d{2}))?\s*:\s*(\S.*)"
 )
 _NO_CONTENT = re.compile(r"\s*(#.*)?")
+# The first line of a literal or folded text, up to a comment; the position of the text may be that of its anchor.
+_BLOCK_HEADER = re.compile(r"(?:[&!]\S*[ \t]+)*[|>][-+1-9]*[ \t]+")
 _EXAMPLE = "write '# envtree: allow ET452: why', with 'until 2027-01-31' before the ':' if it is to end"
 
 
@@ -25,7 +27,9 @@ def read_suppressions(text: str, root: MappingNode, report: ParseReport) -> tupl
     lines = text.split("\n")
     comments = [(match.group(), mark_at(text, match.start())) for match in _COMMENT.finditer(text)]
     outside_values = [
-        (comment, at) for comment, at in comments if not any(_contains_mark(node, at) for node in iter_scalars(root))
+        (comment, at)
+        for comment, at in comments
+        if not any(_contains_mark(node, at) and not _is_beside_header(node, at, lines) for node in iter_scalars(root))
     ]
     suppressions = (_read_comment(comment, at, lines, report) for comment, at in outside_values)
     return tuple(suppression for suppression in suppressions if suppression)
@@ -74,3 +78,9 @@ def _has_content(line: str) -> bool:
 
 def _contains_mark(node: ScalarNode, at: Mark) -> bool:
     return node.mark[:2] <= at[:2] < node.mark[2:]
+
+
+def _is_beside_header(node: ScalarNode, at: Mark, lines: list[str]) -> bool:
+    """Report whether a position in a literal or folded text is behind its header, where YAML permits a comment."""
+    line, column = node.mark[:2]
+    return at[0] == line and bool(_BLOCK_HEADER.fullmatch(lines[line - 1], column - 1, at[1] - 1))

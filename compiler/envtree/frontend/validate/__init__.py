@@ -27,6 +27,7 @@ from envtree.frontend.validate.semantic_checks import (
     check_expression_keys,
     check_expressions,
     check_name,
+    check_own,
     check_reserved_names,
     check_rounded_numbers,
     check_secret_paths,
@@ -70,6 +71,7 @@ def _check_unencrypted(document: Document, schemas: Schemas) -> list[Diagnostic]
     text = orjson.dumps(data)
     errors = [
         *check_name(document),
+        *check_own(document),
         *check_edition(document),
         *check_schedule(document),
         *check_workflow_definitions(document),

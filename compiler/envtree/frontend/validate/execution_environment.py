@@ -5,13 +5,13 @@ from typing import Any
 
 from envtree.model.keypath import KeyPath
 from envtree.model.nodes import Document, MappingNode, Node, ScalarNode, SequenceNode
-from envtree.model.source import Kind
+from envtree.model.tree_layout import KINDS_WITH_OWN_OVERLAYS, SECRET_OWNERS
 
 EXECUTION_ENVIRONMENT = "execution_environment"
 OVERLAYS_KEY = "environments"
 
 # The kinds that are layers. Directives are applied and expressions evaluated only in these.
-LAYER_KINDS = frozenset({Kind.ORGANIZATION, Kind.PROJECT, Kind.ENVIRONMENT, Kind.OVERLAY, Kind.TEAM, Kind.AGENT})
+LAYER_KINDS = SECRET_OWNERS
 
 _NO_VALUE = object()
 
@@ -23,7 +23,7 @@ def execution_environments(document: Document) -> Iterator[tuple[KeyPath, Mappin
     if isinstance(root_section, MappingNode):
         yield (EXECUTION_ENVIRONMENT,), root_section
     overlays = entries.get(OVERLAYS_KEY)
-    if document.location.kind is Kind.AGENT and isinstance(overlays, MappingNode):
+    if document.location.kind in KINDS_WITH_OWN_OVERLAYS and isinstance(overlays, MappingNode):
         for name, overlay in overlays.entries.items():
             section = overlay.entries.get(EXECUTION_ENVIRONMENT) if isinstance(overlay, MappingNode) else None
             if isinstance(section, MappingNode):

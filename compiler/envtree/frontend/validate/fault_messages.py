@@ -59,6 +59,13 @@ _ENVIRONMENT_ONLY_KEYS = frozenset(
     {"name", "display_name", "type", "inherits", "abstract", "settings", "skill_ids", "policy_ids"}
 )
 _SECTION_KEYS = frozenset({"env_vars", "secrets", *SECTIONS})
+# Keys of other tools.
+_OTHER_WORDS = {
+    "extends": "inherits",
+    "inherit": "inherits",
+    "parent": "inherits",
+    **dict.fromkeys(("vars", "env", "environment", "environment_variables"), "env_vars"),
+}
 
 
 def _unknown_key(context: _FaultContext) -> FaultMessage:
@@ -70,7 +77,12 @@ def _unknown_key(context: _FaultContext) -> FaultMessage:
         )
     properties = fault.schema.get("properties", {})
     message = f"{format_key(fault.path)} is unknown"
-    if key in READ_ONLY_KEYS:
+    word = _OTHER_WORDS.get(key, "")
+    if word in properties:
+        hint = f"did you mean '{word}'?"
+    elif word in _SECTION_KEYS and EXECUTION_ENVIRONMENT in properties and location.kind in LAYER_KINDS:
+        hint = f"write '{word}' inside '{EXECUTION_ENVIRONMENT}'"
+    elif key in READ_ONLY_KEYS:
         hint = "remove it: the control plane sets it"
     elif key in _SECTION_KEYS and EXECUTION_ENVIRONMENT in properties and location.kind in LAYER_KINDS:
         hint = f"write it inside '{EXECUTION_ENVIRONMENT}'"
@@ -133,6 +145,8 @@ _BOOLEANS = MappingProxyType(
 def _type_hint(context: _FaultContext, actual: str, expected: list[str]) -> str:
     if actual == "null":
         return "write a value, or remove the line"
+    if actual == "array" and context.fault.path == ("environments",) and context.location.kind is Kind.AGENT:
+        return "list the environments in which it runs under 'targets'"
     if actual == "string" and expected == ["boolean"]:
         return f"write {_BOOLEANS.get(context.text.lower(), 'true or false')}, without quotes"
     if actual == "string" and set(expected) <= {"integer", "number", "null"}:

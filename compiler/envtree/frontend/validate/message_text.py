@@ -66,9 +66,10 @@ PATTERN_DESCRIPTIONS: Mapping[str, PatternDescription] = MappingProxyType(
         "^[\\s\\S]*[Cc][Ll][Aa][Uu][Dd][Ee][\\s\\S]*$": PatternDescription(
             "a Claude model", "the runtime 'claude_code' runs no other: name one, or remove 'runtime'"
         ),
-        '^(\\*|config|mcp_servers|integration_ids)(\\.(\\*|[^.*"\\s]+|"[^"]+"))*$': PatternDescription(
-            "the path of a list",
-            "begin with 'config', 'mcp_servers' or 'integration_ids', and double-quote a segment that has a dot in it",
+        "^(\\*\\*?|config|mcp_servers|integration_ids|env_vars|secrets|endpoints|feature_flags|working_dir)"
+        '(\\.(\\*\\*?|[^.*"\\s]+|"[^"]+"))*$': PatternDescription(
+            "the path of a value",
+            "begin with a section such as 'config', or with '*' or '**', and double-quote a segment with a dot in it",
         ),
         "^ET[0-9]{3}$": PatternDescription("a code", "write 'ET' and three digits"),
         "^([A-Za-z_][A-Za-z0-9_]*|[A-Za-z_]?[A-Za-z0-9_]*\\{name\\}[A-Za-z0-9_]*)$": PatternDescription(

@@ -20,6 +20,7 @@ from envtree.frontend.validate.message_text import format_key, quote_value, trun
 from envtree.frontend.validate.reserved_names import reserved_reason
 from envtree.model.diagnostic import Diagnostic
 from envtree.model.expression import has_expression
+from envtree.model.fields import is_true
 from envtree.model.keypath import KeyPath, format_path, parse_path
 from envtree.model.nodes import Document, MappingNode, Node, ScalarNode, SequenceNode
 from envtree.model.source import Kind
@@ -81,6 +82,22 @@ def with_name(document: Document, data: dict[str, Any]) -> dict[str, Any]:
     if document.location.kind not in _NAMED_BY_PATH or "name" in data:
         return data
     return {**data, "name": document.location.name}
+
+
+def check_own(document: Document) -> Iterator[Diagnostic]:
+    """Report `own: true` in a file that is not an environment of one project."""
+    kind, project, team, name = document.location[:4]
+    node = document.root.entries.get("own")
+    if not is_true(node) or kind not in (Kind.ENVIRONMENT, Kind.OVERLAY) or (kind is Kind.ENVIRONMENT and project):
+        return
+    if team:
+        message, hint = f"'own' is true, but team '{team}' has no environments of its own", "remove 'own'"
+    elif project:
+        message = f"'own' is true, but the organization declares environment '{name}'"
+        hint = f"remove 'own' if this is an overlay of environments/{name}.yaml, or else rename this file"
+    else:
+        message, hint = f"'own' is true, but environment '{name}' is one of the organization", "remove 'own'"
+    yield Diagnostic(document.span(node or document.root), "ET331", message, hint, key="own")
 
 
 def check_edition(document: Document) -> Iterator[Diagnostic]:

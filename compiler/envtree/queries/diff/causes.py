@@ -1,15 +1,15 @@
 """Find the lines that made a value differ: those that set it, that it is computed from, or that order the layers."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 from envtree.compile.merge.layer_changes import is_expression
-from envtree.compile.merge.list_policies import ListPolicies, matches_path
 from envtree.compile.resolve.expression_compiler import ExpressionCompiler
 from envtree.model.keypath import KeyPath, parse_path
 from envtree.model.layers import Layer, Stack
 from envtree.model.merged import COMBINING_RULES, MergedMapping, MergedScalar, MergedSequence, MergedStack, MergedValue
 from envtree.model.nodes import Document
-from envtree.model.value_path import ValuePath
+from envtree.model.path_policy import PolicyLookup
+from envtree.model.value_path import MODEL_KEY, ValuePath, contributing_paths
 from envtree.model.workspace import Organization
 from envtree.output.bundle_cells import comparison_key
 from envtree.queries.diff.diff_model import Cause
@@ -30,7 +30,7 @@ class CauseTracer:
         assert head.workspace
         self._sides = base, head
         self._workspaces = base.workspace, head.workspace
-        self._policies = [ListPolicies(workspace.organization.list_policies) for workspace in self._workspaces]
+        self._policies = [PolicyLookup(workspace.organization.policies_by_path) for workspace in self._workspaces]
         self._compiler = ExpressionCompiler()
 
     def find_causes(self, pair: BundlePair, path: KeyPath) -> tuple[Cause, ...]:
@@ -48,10 +48,10 @@ class CauseTracer:
         if path == ("organization",):
             yield from self._organization_causes("name")
             return
-        value_paths = _contributing_paths(path)
+        value_paths = contributing_paths(ValuePath("model" if path == (MODEL_KEY,) else "sections", path))
         statement_causes = [cause for value_path in value_paths for cause in self._statement_causes(pair, value_path)]
         yield from statement_causes
-        yield from self._list_policy_causes(pair, path)
+        yield from self._policy_causes(pair, path)
         before, after = (set(self._list_reads(merged, value_paths)) for merged in pair.merged_stacks)
         # If the text itself differs, only names that both versions read can be further causes.
         for read in sorted(before & after if statement_causes else before | after):
@@ -87,6 +87,9 @@ class CauseTracer:
         ]
         for key in dict.fromkeys((*deciding[0], *deciding[1])):
             old, new = statements[0].get(key), statements[1].get(key)
+            only = None if old and new else old or new
+            if only and not only.is_exact and any(self._paths_with_other_policies(value_path.path)):
+                continue  # a map that replaces another one, or not, by the policy
             if old and new:
                 versions = self._file_versions(old, new)
                 old_node, new_node = not old.lacks_value_of(new) and old.node, not new.lacks_value_of(old) and new.node
@@ -108,7 +111,10 @@ class CauseTracer:
         )
 
     def _is_moved(self, layer: Layer, other_stack: Stack, side: TreeSide, pair: BundlePair) -> bool:
-        """Report whether a layer is in one stack only because the bundle's environment inherits differently."""
+        """Report whether a layer is in one stack only because the environment inherits, or an entity uses, others."""
+        if layer.mixin:
+            is_used = any((other.kind, other.scope) == (layer.kind, layer.scope) for other in other_stack.layers)
+            return not is_used and side.document(layer.path) is not None
         if "environment" not in layer.kind:
             return False
         scopes = {other_layer.scope for other_layer in other_stack.layers if other_layer.kind == "environment"}
@@ -132,7 +138,13 @@ class CauseTracer:
         """Yield the causes in a field of an entity's file; the name comes from the file name, not from a field."""
         base, head = (side.entity_index.entities_of(pair.head.bundle.target) for side in self._sides)
         old, new = (entities.fields[root] or {} for entities in (base, head))
-        if name != "name" and old.get(name) != new.get(name):
+        if name == "name" or old.get(name) == new.get(name):
+            return
+        if (root, name) == ("environment", "type"):
+            for base_document, head_document in self._common_environments(pair):
+                yield from diff_documents(base_document, head_document, "type")
+                yield from diff_documents(base_document, head_document, "inherits")
+        else:
             yield from diff_documents(base.documents.get(root), head.documents.get(root), name)
 
     def _organization_causes(self, name: str) -> Iterator[Cause]:
@@ -144,17 +156,33 @@ class CauseTracer:
         base, head = (workspace.organization.document for workspace in self._workspaces)
         yield from diff_documents(base, head, "inputs", name)
 
-    def _list_policy_causes(self, pair: BundlePair, path: KeyPath) -> Iterator[Cause]:
-        """Yield the causes in the list policies, if several layers set the list."""
-        if self._policies[0].at(path) != self._policies[1].at(path) and any(
-            _is_merged(merged, path) for merged in pair.merged_stacks
-        ):
-            base, head = (workspace.organization for workspace in self._workspaces)
-            for pattern in sorted({*_matching_patterns(base, path), *_matching_patterns(head, path)}):
-                yield from diff_documents(base.document, head.document, "merge", pattern)
+    def _policy_causes(self, pair: BundlePair, path: KeyPath) -> Iterator[Cause]:
+        """Yield the causes in the policies of a list, or of a map around the path, that several layers set."""
+        base, head = (workspace.organization for workspace in self._workspaces)
+        for inner in self._paths_with_other_policies(path):
+            if any(_is_merged(merged, inner) for merged in pair.merged_stacks):
+                patterns = {pattern for lookup in self._policies for pattern in lookup.matching(inner)}
+                for written in sorted({*_written_patterns(base, patterns), *_written_patterns(head, patterns)}):
+                    yield from diff_documents(base.document, head.document, "merge", written)
+
+    def _paths_with_other_policies(self, path: KeyPath) -> Iterator[KeyPath]:
+        """Yield a path, and those of the values around it, whose policies differ between the trees."""
+        for inner in (path[:depth] for depth in range(1, len(path) + 1)):
+            base_policy, head_policy = (lookup.at(inner)._replace(span=None) for lookup in self._policies)
+            if base_policy != head_policy:
+                yield inner
 
     def _order_causes(self, pair: BundlePair) -> Iterator[Cause]:
-        """Yield the causes in the `inherits` of the bundle's environments."""
+        """Yield the causes in the `inherits` of the bundle's environments, and in the `uses` of its entities."""
+        for base_document, head_document in self._common_environments(pair):
+            yield from diff_documents(base_document, head_document, "inherits")
+        base_users, head_users = (_mixin_users(side, pair) for side in self._sides)
+        for path, head_document in head_users.items():
+            if path in base_users:
+                yield from diff_documents(base_users[path], head_document, "uses")
+
+    def _common_environments(self, pair: BundlePair) -> Iterator[tuple[Document, Document]]:
+        """Yield both versions of the files of the bundle's environments, if both trees have the environment."""
         sides = [_environment_documents(side, pair) for side in self._sides]
         layers = (
             layer for merged in pair.merged_stacks for layer in merged.stack.layers if layer.kind == "environment"
@@ -162,7 +190,7 @@ class CauseTracer:
         for name in dict.fromkeys(layer.scope for layer in layers):
             base_document, head_document = (documents.get(name) for documents in sides)
             if base_document and head_document:
-                yield from diff_documents(base_document, head_document, "inherits")
+                yield base_document, head_document
 
     def _file_causes(self, pair: BundlePair) -> Iterator[Cause]:
         """Yield every difference in the files of a bundle, as the last resort."""
@@ -172,22 +200,13 @@ class CauseTracer:
             yield from diff_documents(self._sides[0].document(path), self._sides[1].document(path))
 
 
-def _contributing_paths(path: KeyPath) -> tuple[ValuePath, ...]:
-    """Return all paths that contribute to a value: a variable can be set directly and injected."""
-    if path == ("model_id",):
-        return (ValuePath("model", path),)
-    if path[0] == "env_vars" and len(path) > 1:
-        return ValuePath("sections", path), ValuePath("sections", ("secrets", path[1]))
-    return (ValuePath("sections", path),)
-
-
 def _layer_key(value_path: ValuePath, layer: Layer) -> _LayerKey:
     """Return what identifies a layer on both sides: the file in which it would set the value.
 
     Not its kind: an environment file in a project is an overlay only as long as the root declares the environment. An
     agent's file also has its environment overlays, which are told apart by their scope.
     """
-    return value_path.layer_file(layer), layer.scope if layer.kind == "agent-environment" else ""
+    return value_path.layer_file(layer), layer.scope if layer.kind in ("agent-environment", "mixin-environment") else ""
 
 
 def _deciding_layers(
@@ -208,19 +227,17 @@ def _is_reordered(base: Sequence[_LayerKey], head: Sequence[_LayerKey]) -> bool:
 
 
 def _is_merged(merged: MergedStack, path: KeyPath) -> bool:
-    """Report whether a list is merged with, or replaces, a lower value."""
+    """Report whether a list or a map is merged with, or replaces, a lower value."""
     value = ValuePath("sections", path).merged_value(merged)
-    return isinstance(value, MergedSequence) and value.base is not None
+    return isinstance(value, MergedSequence | MergedMapping) and value.base is not None
 
 
-def _matching_patterns(organization: Organization, path: KeyPath) -> Iterator[str]:
-    """Yield the patterns of the declared list policies that match a path, as written."""
+def _written_patterns(organization: Organization, patterns: Container[KeyPath]) -> Iterator[str]:
+    """Yield those of the patterns that `merge` declares, as written."""
     declared = organization.document.root.value.get("merge")
-    yield from (
-        pattern
-        for pattern in (declared if isinstance(declared, dict) else ())
-        if matches_path(_parse_path_or_empty(pattern), path)
-    )
+    for written in declared if isinstance(declared, dict) else ():
+        if _parse_path_or_empty(written) in patterns:
+            yield written
 
 
 def _list_expressions(values: Iterable[MergedValue]) -> Iterator[str]:
@@ -265,6 +282,14 @@ def _value_comparison_key(data: object, path: KeyPath) -> bytes:
             return b""
         data = children[step]
     return comparison_key(data)
+
+
+def _mixin_users(side: TreeSide, pair: BundlePair) -> dict[str, Document]:
+    """Return the files that may bring mix-ins to a bundle: its project, team and agent, and all mix-ins."""
+    documents = side.entity_index.entities_of(pair.head.bundle.target).documents
+    entities = [documents[name] for name in ("project", "team", "agent") if name in documents]
+    mixins = side.workspace.mixins.values() if side.workspace else ()
+    return {document.path: document for document in (*entities, *(mixin.document for mixin in mixins))}
 
 
 def _environment_documents(side: TreeSide, pair: BundlePair) -> dict[str, Document]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from envtree.diagnostics.codes import CODES, WHOLE_TREE_CODES
+from envtree.diagnostics.codes import CODES, Scope
 from envtree.diagnostics.findings import Finding
 from envtree.diagnostics.fingerprint import fingerprint_findings
 from envtree.engine.request import Request, RunOutcome
@@ -94,8 +94,8 @@ def _comparability_test(base: RunSummary, head: RunSummary) -> Callable[[Finding
     is_root_readable = ROOT_FILE not in base.unread_files | head.unread_files
 
     def is_comparable(finding: Finding) -> bool:
-        code = finding.diagnostic.code
-        return (both_error_free or code not in WHOLE_TREE_CODES) and (is_root_readable or CODES[code].is_fixed)
+        code = CODES[finding.diagnostic.code]
+        return (both_error_free or code.scope is not Scope.TREE) and (is_root_readable or code.is_fixed)
 
     return is_comparable
 

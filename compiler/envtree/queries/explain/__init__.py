@@ -4,12 +4,11 @@ from envtree.compile.resolve.expression_compiler import ExpressionCompiler
 from envtree.model.fields import get_field
 from envtree.model.keypath import KeyPath, format_path
 from envtree.model.merged import MergedSequence
-from envtree.model.value_path import ValuePath, child_values
+from envtree.model.value_path import ValuePath, child_values, contributing_paths
 from envtree.queries.explain.explained_bundle import ExplainedBundle, explain_bundle, list_keys, list_nested_keys
 from envtree.queries.explain.key_lookup import KeyMissingError, resolve_key
 from envtree.queries.explain.key_summaries import collect_sources, summarize_key, summarize_secret
 from envtree.queries.explain.layer_trace import (
-    contributing_paths,
     find_injected_secret,
     find_value_lock,
     list_layer_entries,

@@ -19,16 +19,6 @@ class IndexedEntry(NamedTuple):
     entry: LayerEntry
 
 
-def contributing_paths(value_path: ValuePath) -> tuple[ValuePath, ...]:
-    """Return all paths that contribute to a value: a variable can be set directly and injected.
-
-    Within one layer the injected secret wins.
-    """
-    if value_path.path[0] == "env_vars" and len(value_path.path) == 2:
-        return value_path, ValuePath("sections", ("secrets", value_path.path[1]))
-    return (value_path,)
-
-
 def list_layer_entries(
     bundle: ExplainedBundle, paths: tuple[ValuePath, ...], winner: ValuePath
 ) -> tuple[LayerEntry, ...]:

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from envtree.compile.merge.layer_changes import is_directive
-from envtree.model.layers import Layer
-from envtree.model.merged import COMBINING_RULES, MergedSequence, MergedStack, MergedValue
+from envtree.model.layers import Layer, LayerKind
+from envtree.model.merged import COMBINING_RULES, MergedMapping, MergedSequence, MergedStack, MergedValue
 from envtree.model.nodes import MappingNode, Node
 from envtree.model.span import Span
 from envtree.model.value_path import ValuePath
 from envtree.queries.explain.provenance_model import LayerAction
+
+# Secrets have a separate layer object, which differs only in its document.
+LayerIdentity = tuple[LayerKind, str]
 
 
 class MergeEvent(NamedTuple):
@@ -29,6 +32,7 @@ def find_merge_events(value_path: ValuePath, steps: tuple[MergedStack, ...]) -> 
         if _is_in_list(value_path, steps[-1])
         else _iter_changes(value_path, steps)
     )
+    contributors = _contributing_layers(value_path.merged_value(steps[-1]))
     events: list[MergeEvent] = []
     action: LayerAction = "set"
     for layer_index, value in reversed(changes):
@@ -40,10 +44,36 @@ def find_merge_events(value_path: ValuePath, steps: tuple[MergedStack, ...]) -> 
             action = "shadowed"
             continue
         span = Span(value_path.layer_file(layer), *value.node.mark)
-        events.append(MergeEvent(layer_index=layer_index, value=value, span=span, action=action, rule=value.rule))
+        is_overridden = (
+            action == "merged" and (layer.kind, layer.scope) not in contributors and not _has_directive(value.node)
+        )
+        shown: LayerAction = "shadowed" if is_overridden else action
+        events.append(MergeEvent(layer_index=layer_index, value=value, span=span, action=shown, rule=value.rule))
         is_merged = action != "shadowed" and value.rule in COMBINING_RULES
         action = "merged" if is_merged else "shadowed"
     return events[::-1]
+
+
+def _contributing_layers(value: MergedValue | None) -> frozenset[LayerIdentity]:
+    """Return the layers that wrote a leaf of a merged value, or an empty map or list in it."""
+    if value is None:
+        return frozenset()
+    children = (
+        value.items
+        if isinstance(value, MergedSequence)
+        else tuple(value.entries.values())
+        if isinstance(value, MergedMapping)
+        else ()
+    )
+    own = frozenset() if children else frozenset({(value.layer.kind, value.layer.scope)})
+    return own.union(*map(_contributing_layers, children))
+
+
+def _has_directive(node: Node) -> bool:
+    """Report whether a layer does more in a value than to write leaves, such as to delete or to lock."""
+    if isinstance(node, MappingNode):
+        return is_directive(node) or any(map(_has_directive, node.entries.values()))
+    return False
 
 
 def _iter_changes(value_path: ValuePath, steps: tuple[MergedStack, ...]) -> Iterator[tuple[int, MergedValue | None]]:
@@ -74,7 +104,6 @@ def _iter_element_changes(value_path: ValuePath, steps: tuple[MergedStack, ...])
 
 
 def _layer_index(layer: Layer, layers: tuple[Layer, ...]) -> int:
-    # Secrets have a separate layer object, which differs only in its document.
     return next(
         n for n, candidate in enumerate(layers) if (candidate.kind, candidate.scope) == (layer.kind, layer.scope)
     )

@@ -22,10 +22,10 @@ def replay_merges(
     def prefixes() -> Iterator[Stack]:
         for result in results:
             current[:] = [result]
-            target, layers = result.resolved.merged.stack
+            target, layers, policies, _ = result.resolved.merged.stack
             del steps[_count_shared_steps(steps, layers) :]
             for n in range(len(steps), len(layers)):
-                yield Stack(target, layers[: n + 1])
+                yield Stack(target, layers[: n + 1], policies)
 
     # `merge` takes the next stack only when the previous one is merged.
     for merged in merge(prefixes(), organization, Diagnostics()):

@@ -12,12 +12,12 @@ from envtree.model.keypath import KeyPath
 from envtree.model.merged import MergedValue
 from envtree.model.resolved import Bundle
 from envtree.model.span import Span
-from envtree.model.value_path import MODEL_KEY, ValuePath, find_lock
+from envtree.model.value_path import MODEL_KEY, ValuePath, contributing_paths, find_lock
 from envtree.model.workspace import Workspace
 from envtree.queries.explain import layer_order
 from envtree.queries.explain.explained_bundle import ExplainedBundle, Explainer, list_keys
 from envtree.queries.explain.key_summaries import summarize_key
-from envtree.queries.explain.layer_trace import contributing_paths, find_injected_secret, list_indexed_entries
+from envtree.queries.explain.layer_trace import find_injected_secret, list_indexed_entries
 from envtree.queries.explain.merge_replay import MergeSteps, replay_merges
 from envtree.queries.explain.to_json import layer_entry_data, order_data, provenance_data
 from envtree.queries.layer_statements import StatementIdentities

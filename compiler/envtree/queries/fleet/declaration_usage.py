@@ -1,6 +1,6 @@
 """Declarations other than values, and the bundles that use them."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import NamedTuple
 
 from envtree.compile.layer import workspace_targets
@@ -38,15 +38,19 @@ class ContractUsage(NamedTuple):
     bundles: list[int]
 
 
-def find_contract_usages(workspace: Workspace) -> list[ContractUsage]:
-    """Return every contract with the bundles that it applies to; the last declaration of a name replaces the others."""
+def find_contract_usages(workspace: Workspace, is_selected: Callable[[str], bool]) -> list[ContractUsage]:
+    """Return every contract with the selected bundles that it applies to.
+
+    The last declaration of a name replaces the others.
+    """
     usages: dict[Span, ContractUsage] = {}
     chains_by_team = {
         (project.name, team.name): _declaration_chains(workspace, project, team, usages)
         for project in workspace.projects
         for team in project.teams
     }
-    for bundle_index, target in enumerate(workspace_targets(workspace)):
+    targets = (target for target in workspace_targets(workspace) if is_selected(target.id))
+    for bundle_index, target in enumerate(targets):
         for *shadowed, last in chains_by_team[target.project, target.team]:
             environments = last.contract.rules.get("environments")
             if environments is None or target.environment in environments:

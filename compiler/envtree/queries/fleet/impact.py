@@ -24,7 +24,7 @@ from envtree.queries.fleet.value_usage import ValueUsageIndex
 Relation = Literal["layer", "rule", "mention", "template", "access", "apart", "unread"]
 
 _CONTROL_PLANE_KINDS = frozenset({Kind.WORKER_QUEUE, Kind.JOB, Kind.WORKFLOW})
-_NAMED = frozenset({Kind.SKILL, Kind.POLICY, Kind.WORKER_QUEUE, Kind.ENVIRONMENT})
+_NAMED = frozenset({Kind.SKILL, Kind.POLICY, Kind.WORKER_QUEUE, Kind.ENVIRONMENT, Kind.MIXIN})
 
 
 class Impact(NamedTuple):
@@ -62,17 +62,7 @@ def _file_impact(path: str, run: Run, workspace: Workspace, values: ValueUsageIn
     kind = file.location.kind
     keys = [Usage(usage.key, usage.span, usage.effective_in, usage.shadowed_by) for usage in values.usages_of(path)]
     if kind is Kind.SECRETS:
-        readers = {
-            bundle for usage in keys for group in (usage.effective_in, *usage.shadowed_by.values()) for bundle in group
-        }
-        return Impact(
-            path=path,
-            kind=kind,
-            relation="layer",
-            bundles=_bundle_ids(values, readers),
-            keys=_sort_usages(keys),
-            unaffected_count=len(readers) - _count_effective(keys),
-        )
+        return _secrets_file_impact(path, keys, values)
     mentions = tuple(
         mention.span for mention in find_mentions(kind, file.location.name, _files_that_may_mention(run, file))
     )
@@ -85,7 +75,8 @@ def _file_impact(path: str, run: Run, workspace: Workspace, values: ValueUsageIn
     layered_in = values.bundles_by_file.get(path, [])
     unaffected_count = len(layered_in) - _count_effective(keys) if keys else 0
     keys += facts.usages_of(path)
-    keys += [declared.usage for declared in find_contract_usages(workspace) if declared.usage.span.path == path]
+    contracts = find_contract_usages(workspace, run.is_selected)
+    keys += [declared.usage for declared in contracts if declared.usage.span.path == path]
     return Impact(
         path=path,
         kind=kind,
@@ -97,11 +88,25 @@ def _file_impact(path: str, run: Run, workspace: Workspace, values: ValueUsageIn
     )
 
 
+def _secrets_file_impact(path: str, keys: list[Usage], values: ValueUsageIndex) -> Impact:
+    readers = {
+        bundle for usage in keys for group in (usage.effective_in, *usage.shadowed_by.values()) for bundle in group
+    }
+    return Impact(
+        path=path,
+        kind=Kind.SECRETS,
+        relation="layer",
+        bundles=_bundle_ids(values, readers),
+        keys=_sort_usages(keys),
+        unaffected_count=len(readers) - _count_effective(keys),
+    )
+
+
 def _undescribed_file_impact(path: str, run: Run, workspace: Workspace) -> Impact:
     """Return the impact of a file that describes no entity."""
     mentions = tuple(template.span for template in workspace.organization.output.templates if template.path == path)
     if mentions:
-        return Impact(path, None, "template", tuple(sorted(run.ids)), mentions=mentions)
+        return Impact(path, None, "template", tuple(sorted(run.selected)), mentions=mentions)
     if PurePosixPath(path).name in (SOPS_CONFIG_FILE, CODE_OWNERS_FILE):
         return Impact(path, None, "access", (), governed_files=tuple(_find_governed_files(path, run, workspace)))
     return Impact(path, None, "unread", ())
@@ -142,7 +147,7 @@ def _files_that_may_mention(run: Run, file: Resource) -> list[Resource]:
 def _policy_bundles(file: Resource, run: Run, workspace: Workspace) -> list[str]:
     """Return the bundles that a policy selects; one that is switched off selects none."""
     policy = next((declared for declared in workspace.policies if declared.span.path == file.document.path), None)
-    return sorted(filter(compile_selector(policy.selectors), run.ids)) if policy else []
+    return sorted(filter(compile_selector(policy.selectors), run.selected)) if policy else []
 
 
 def _mentioning_bundles(file: Resource, run: Run, workspace: Workspace) -> Iterator[str]:
@@ -154,5 +159,6 @@ def _mentioning_bundles(file: Resource, run: Run, workspace: Workspace) -> Itera
     entity_index = EntityIndex(workspace)
     for target in sorted(workspace_targets(workspace), key=lambda target: target.id):
         documents = entity_index.entities_of(target).documents.values()
-        if is_bound(target, bindings) or any(document.path in naming_files for document in documents):
+        is_mentioning = is_bound(target, bindings) or any(document.path in naming_files for document in documents)
+        if is_mentioning and run.is_selected(target.id):
             yield target.id

@@ -16,10 +16,13 @@ from envtree.model.workspace import Workspace
 # The kinds that may be mentioned, by their names in `REFERENCE_FIELDS`.
 _MENTION_NAMES = {
     Kind.ENVIRONMENT: "environment",
+    Kind.MIXIN: "mix-in",
     Kind.POLICY: "policy",
     Kind.SKILL: "skill",
     Kind.WORKER_QUEUE: "worker queue",
 }
+
+_MIXIN_USERS = (Kind.PROJECT, Kind.TEAM, Kind.AGENT, Kind.MIXIN)
 
 
 class Mention(NamedTuple):
@@ -30,7 +33,7 @@ class Mention(NamedTuple):
 
 
 def find_mentions(kind: Kind, name: str, files: Iterable[Resource]) -> Iterator[Mention]:
-    """Yield the places that name a skill, a policy, a worker queue or an environment of the root."""
+    """Yield the places that name a skill, a policy, a worker queue, a mix-in or an environment of the root."""
     entity_name = _MENTION_NAMES.get(kind)
     for file in files:
         document = file.document
@@ -39,6 +42,8 @@ def find_mentions(kind: Kind, name: str, files: Iterable[Resource]) -> Iterator[
         ]
         if kind is Kind.ENVIRONMENT and file.location.kind is Kind.ENVIRONMENT:
             fields.append(("inherits",))
+        if kind is Kind.MIXIN and file.location.kind in _MIXIN_USERS:
+            fields.append(("uses",))
         for path in fields:
             for scalar in get_text_scalars(get_field(document, *path)):
                 if scalar.value == name:

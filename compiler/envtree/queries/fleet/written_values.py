@@ -1,13 +1,16 @@
 """The values that a file writes, by the path that they are read by, and the paths of `$expect` directives and lists."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from envtree.compile.merge.layer_changes import is_directive
 from envtree.model.keypath import KeyPath
 from envtree.model.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 _REMOVALS = ("$delete", "$remove")
+
+
+ValueKind = Literal["list", "map", "scalar"]
 
 
 class WrittenValue(NamedTuple):
@@ -86,13 +89,17 @@ def _unescape_key(key: str) -> str:
     return key[1:] if key.startswith("$$") else key
 
 
-def find_lists(node: Node, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """Yield the paths of lists, including those that only directives make; elements have the key `*`."""
+def find_merged_values(node: Node, path: KeyPath = ()) -> Iterator[tuple[KeyPath, ValueKind]]:
+    """Yield the paths of lists, maps and scalars, also those that directives make; elements have the key `*`."""
     if isinstance(node, SequenceNode):
-        yield path
+        yield path, "list"
         for item in node.items:
-            yield from find_lists(item, (*path, "*"))
+            yield from find_merged_values(item, (*path, "*"))
     elif isinstance(node, MappingNode):
         has_directive = is_directive(node)
+        if not has_directive:
+            yield path, "map"
         for key, child in node.entries.items():
-            yield from find_lists(child, path if has_directive else (*path, _unescape_key(key)))
+            yield from find_merged_values(child, path if has_directive else (*path, _unescape_key(key)))
+    else:
+        yield path, "scalar"

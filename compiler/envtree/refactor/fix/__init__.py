@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-from envtree.diagnostics.codes import WHOLE_TREE_CODES
+from envtree.diagnostics.codes import CODES, Scope
 from envtree.diagnostics.findings import Finding
 from envtree.engine.check import check
 from envtree.engine.request import Request, RunOutcome
@@ -15,12 +15,11 @@ from envtree.frontend.schemas import Schemas
 from envtree.model.diagnostic import Severity
 from envtree.refactor.fix.file_changes import FileEdit, FileRename, PatchedTree
 from envtree.refactor.fix.parsed_file import FindingIdentity, count_by_identity, finding_identity
-from envtree.refactor.fix.plan_changes import FIXABLE_CODES, plan_changes, plan_edits, plan_renames
+from envtree.refactor.fix.plan_changes import plan_changes, plan_edits, plan_renames
 from envtree.refactor.fix.render_diff import render_diff
 from envtree.refactor.fix.write_changes import write_changes
 
 __all__ = [
-    "FIXABLE_CODES",
     "FileEdit",
     "FileRename",
     "FixResult",
@@ -118,9 +117,12 @@ def _new_findings(before: RunOutcome, after: RunOutcome) -> list[Finding]:
     """
     new = _finding_counts(after.findings) - _finding_counts(before.findings)
     had_errors = any(finding.severity is Severity.ERROR for finding in before.findings)
-    withheld = WHOLE_TREE_CODES if had_errors else frozenset()
     candidates = (finding for finding in after.findings if finding_identity(finding.diagnostic) in new)
-    return [finding for finding in candidates if finding.diagnostic.code not in withheld]
+    return [finding for finding in candidates if not (had_errors and _is_about_tree(finding))]
+
+
+def _is_about_tree(finding: Finding) -> bool:
+    return CODES[finding.diagnostic.code].scope is Scope.TREE
 
 
 def _caused_findings(before: RunOutcome, after: RunOutcome) -> list[Finding]:

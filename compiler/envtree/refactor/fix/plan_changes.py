@@ -17,9 +17,6 @@ from envtree.refactor.fix.parsed_file import ParsedFile, Replacement, count_by_i
 from envtree.refactor.fix.quotes import QUOTABLE_CODES, quote_scalar
 from envtree.sources.tree import EntryType, Tree
 
-# The codes of the findings that can be corrected; a wrong modeline has no code.
-FIXABLE_CODES = QUOTABLE_CODES | {"ET122", "ET201"}
-
 
 def plan_changes(findings: Iterable[Finding], tree: Tree, schemas: Schemas) -> tuple[FileEdit | FileRename, ...]:
     """Return all changes that are safe as far as one file shows; `findings` are those of the tree."""

@@ -2,6 +2,7 @@
 
 import re
 
+from envtree.diagnostics.codes import CODES, Topic, codes_about
 from envtree.frontend.parse.plain_scalars import read_plain_scalar
 from envtree.frontend.schemas import Schemas
 from envtree.frontend.validate.execution_environment import EXECUTION_ENVIRONMENT, OVERLAYS_KEY
@@ -10,7 +11,7 @@ from envtree.model.keypath import KeyPath
 from envtree.refactor.fix.parsed_file import ParsedFile, Replacement, parse_file
 
 # ET150 is text in envtree anyway; ET106 is an error because the meaning is unclear.
-QUOTABLE_CODES = frozenset({"ET106", "ET150"})
+QUOTABLE_CODES = frozenset(name for name in codes_about(Topic.SCALARS) if CODES[name].fixable)
 
 _NULLS = frozenset({"~", "Null", "NULL"})
 _BOOLEANS = frozenset({"True", "TRUE", "False", "FALSE"})

@@ -5,7 +5,7 @@ from typing import Any
 
 from envtree.diagnostics.findings import Finding
 from envtree.queries.diff.diff_model import ChangeKind, Diff
-from envtree.report.bundle_summary import environments_by_agent, summarize_bundles
+from envtree.report.bundle_summary import list_agents, summarize_bundles
 from envtree.report.diff_phrases import (
     CauseGroup,
     cause_locations,
@@ -17,7 +17,7 @@ from envtree.report.diff_phrases import (
     summary_clauses,
 )
 from envtree.report.html.tables import replace_surrogates
-from envtree.report.value_changes import change_name, describe_value_change, join_pieces
+from envtree.report.value_changes import join_pieces, plain_change
 
 # The most entries of a group; the page shows the number of the others.
 _MAX_ENTRIES = 300
@@ -67,7 +67,7 @@ def _diff_entry(
 
 
 def _change_group_entry(group: CauseGroup, diff: Diff) -> DiffEntry:
-    descriptions = [f"{change_name(change)}: {join_pieces(describe_value_change(change))}" for change in group.changes]
+    descriptions = [plain_change(change) for change in group.changes]
     locations = [f"in {summarize_bundles(group.bundles, diff.environments)}"] if group.has_same_bundles else []
     if not group.has_same_bundles:
         pairs = zip(descriptions, group.changes, strict=True)
@@ -76,10 +76,7 @@ def _change_group_entry(group: CauseGroup, diff: Diff) -> DiffEntry:
 
 
 def _bundle_group_entry(kind: ChangeKind, causes: Sequence[Any], ids: list[str], diff: Diff) -> DiffEntry:
-    agents = [
-        f"{agent} in {', '.join(names)}" for agent, names in environments_by_agent(ids, diff.environments).items()
-    ]
-    first, *rest = agents
+    first, *rest = list_agents(ids, diff.environments)
     return _diff_entry(kind, first, cause_locations(causes), rest)
 
 

@@ -5,12 +5,11 @@ from collections.abc import Hashable
 from envtree.compile.resolve.expression_compiler import ExpressionCompiler
 from envtree.model.keypath import KeyPath, parse_path
 from envtree.model.merged import MergedSequence
-from envtree.model.value_path import MODEL_KEY, ValuePath, child_values, find_lock
+from envtree.model.value_path import MODEL_KEY, ValuePath, child_values, contributing_paths, find_lock
 from envtree.output.bundle_cells import Cell
 from envtree.queries.explain import ExplainedBundle
 from envtree.queries.explain.key_summaries import collect_sources, summarize_key
 from envtree.queries.explain.layer_trace import (
-    contributing_paths,
     find_injected_secret,
     find_value_lock,
     list_indexed_entries,

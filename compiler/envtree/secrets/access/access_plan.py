@@ -25,6 +25,14 @@ class AccessFileChange(NamedTuple):
     after: bytes
 
 
+class RulesPlan(NamedTuple):
+    """The change of `.sops.yaml`, its path in the repository, empty without one, and the rules afterwards."""
+
+    change: AccessFileChange | None
+    path: str
+    rules: tuple[SopsConfig, ...]
+
+
 class AccessPlan(NamedTuple):
     """The files to write, the rules afterwards, and the owners without a GitHub account or an email address."""
 
@@ -35,10 +43,20 @@ class AccessPlan(NamedTuple):
 
 def plan_access_files(run: Run, tree: DirectoryTree, repository: Path) -> AccessPlan:
     """Plan the generated parts of both files; RefusedError where a generated rule would have no effect."""
+    assert run.workspace
+    planned = plan_rules(run, tree, repository)
+    owners_change, owners_without_handle = _plan_code_owners(
+        run, run.workspace, repository, _tree_prefix(tree, repository), planned.path
+    )
+    changes = (planned.change, owners_change)
+    return AccessPlan(tuple(change for change in changes if change), planned.rules, owners_without_handle)
+
+
+def plan_rules(run: Run, tree: DirectoryTree, repository: Path) -> RulesPlan:
+    """Plan the generated part of `.sops.yaml`; RefusedError where a generated rule would have no effect."""
     workspace = run.workspace
     assert workspace
-    prefix = _tree_prefix(tree, repository)
-    location = _RulesLocation(tree, prefix)
+    location = _RulesLocation(tree, _tree_prefix(tree, repository))
     before = _decode_text(read_file_in_tree(repository, location.path))
     rule_readers = find_rule_readers(workspace, location.root_prefix)
     after = render_rules(before, location.path, rule_readers)
@@ -48,11 +66,7 @@ def plan_access_files(run: Run, tree: DirectoryTree, repository: Path) -> Access
         check_rules(config, rule_readers)
         rules = (*(rule_file for rule_file in rules if rule_file.path != config.path), config)
         _check_precedence(run, rules, rule_readers)
-    owners_change, owners_without_handle = _plan_code_owners(
-        run, workspace, repository, prefix, location.path if after else ""
-    )
-    changes = (_make_change(location.path, before, after), owners_change)
-    return AccessPlan(tuple(change for change in changes if change), rules, owners_without_handle)
+    return RulesPlan(_make_change(location.path, before, after), location.path if after else "", rules)
 
 
 def render_file_changes(changes: tuple[AccessFileChange, ...]) -> str:

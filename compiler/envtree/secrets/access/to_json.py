@@ -1,11 +1,13 @@
-"""Convert the audit and the access report to JSON data, as `schema/output/` describes them."""
+"""Convert the audit, the access report and the list of secrets to JSON data, as `schema/output/` describes them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from envtree.diagnostics.finding_json import finding_data
 from envtree.secrets.access.access_report import AccessReport, FileReaders, PersonAccess
 from envtree.secrets.access.audit import Audit, AuditedFile
 from envtree.secrets.access.key_holders import KeyHolder
+from envtree.secrets.access.secret_list import ListedSecret
 
 
 def audit_data(audit: Audit) -> dict[str, Any]:
@@ -28,6 +30,26 @@ def access_data(access: AccessReport) -> dict[str, Any]:
         "envtree": "1",
         "files": [_readers(file) for file in access.files],
         "people": [_person(person) for person in access.people],
+    }
+
+
+def secret_list_data(secrets: Iterable[ListedSecret]) -> dict[str, Any]:
+    """Return a list of secrets as JSON data."""
+    return {"envtree": "1", "secrets": [_listed_secret(secret) for secret in secrets]}
+
+
+def _listed_secret(secret: ListedSecret) -> dict[str, Any]:
+    injections = [
+        {"name": injection.name, "path": injection.span.path, "line": injection.span.line}
+        for injection in secret.injections
+    ]
+    return {
+        "file": secret.file,
+        "path": secret.path,
+        "type": secret.type,
+        "lastmodified": secret.lastmodified,
+        "injected_as": injections,
+        "bundles": list(secret.bundles),
     }
 
 

@@ -34,7 +34,7 @@ def find_recipients(workspace: Workspace, tree: Tree, path: str, location: Locat
         return NewFileRecipients(_check_keys(by_person, path, policy), names)
     rule = _find_rule(tree, path)
     if rule is None or rule.is_broken:
-        hint = "declare 'secret_readers' and the keys of these 'people' in organization.yaml, or write a .sops.yaml"
+        hint = "'envtree secrets init' declares you in organization.yaml; or write a .sops.yaml"
         raise RefusedError(_CODE, f"nobody is declared who may read '{path}'", hint)
     keys = [(key.kind, normalize_public_key(key.value)) for key in rule.keys]
     if len(rule.groups) > 1 or any(kind not in PERSONAL_KEY_KINDS for kind, _ in keys):

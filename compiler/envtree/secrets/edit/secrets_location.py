@@ -10,6 +10,9 @@ from envtree.model.tree_layout import SECRET_OWNERS, SECRETS_FILE_FORMATS
 from envtree.secrets.edit.tree_with_file import TreeWithFile
 from envtree.sources.tree import Tree
 
+_MISSING_ENTITY_CODE = "ET126"
+_KINDS_BY_FOLDER = {"projects": Kind.PROJECT, "teams": Kind.TEAM}
+
 
 class SecretsLocationError(Exception):
     """No secrets file may be at a path; the hint suggests the nearest valid one."""
@@ -25,6 +28,9 @@ def locate_secrets_file(tree: Tree, path: str) -> Location:
     locations = discover(TreeWithFile(tree, path, b""), diags)
     finding = next((diagnostic for diagnostic in diags if path in _finding_paths(diagnostic)), None)
     location = locations.get(path)
+    missing_folders = [diagnostic.span.path for diagnostic in diags if _is_entity_missing(diagnostic, path)]
+    if missing_folders:
+        raise _missing_entity_error(path, min(missing_folders, key=len), locations)
     if location and location.kind is Kind.SECRETS and not finding:
         return location
     if path in tree.ignored([path]):
@@ -35,6 +41,23 @@ def locate_secrets_file(tree: Tree, path: str) -> Location:
     message = finding.message if finding else f"'{path}' is no place for secrets"
     hint = f"did you mean '{suggestion}'?" if suggestion else finding.hint if finding else ""
     raise SecretsLocationError(message, hint or "the secrets of 'X.yaml' are in 'X.secrets.yaml' beside it")
+
+
+def _is_entity_missing(finding: Diagnostic, path: str) -> bool:
+    return finding.code == _MISSING_ENTITY_CODE and path.startswith(f"{finding.span.path}/")
+
+
+def _missing_entity_error(path: str, folder: str, locations: Mapping[str, Location]) -> SecretsLocationError:
+    """Return the error for secrets of a project or team without its own file, whose folder would be `folder`."""
+    parents, _, name = folder.rpartition("/")
+    kind = _KINDS_BY_FOLDER[parents.rpartition("/")[2]]
+    paths = (existing.split("/") for existing in locations if existing.startswith(f"{parents}/"))
+    depth = folder.count("/")
+    siblings = {segments[depth] for segments in paths if segments[depth + 1 :] == [f"{kind}.yaml"]}
+    nearest = nearest_name(name, siblings)
+    hint = f"did you mean '{parents}/{nearest}{path.removeprefix(folder)}'?" if nearest else ""
+    full_name = f"{parents.split('/')[1]}/{name}" if kind is Kind.TEAM and "/" in parents else name
+    return SecretsLocationError(f"there is no {kind} '{name}'", hint or f"'envtree new {kind} {full_name}' makes it")
 
 
 def _finding_paths(finding: Diagnostic) -> set[str]:

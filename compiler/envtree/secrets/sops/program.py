@@ -42,7 +42,7 @@ class SopsProgram:
     @cached_property
     def binary(self) -> Path:
         """The absolute path of sops."""
-        return find_sops(self._environ.get("PATH", ""), *self._folders)
+        return find_sops(self._environ, *self._folders)
 
     def command(self, arguments: Sequence[str], config: str = os.devnull) -> list[str]:
         """Return a command line; without `config` sops reads no configuration, which could come from the tree."""

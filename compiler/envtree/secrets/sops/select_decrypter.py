@@ -10,9 +10,9 @@ from envtree.engine.decryption import Decrypter
 from envtree.model.diagnostic import MachineError, NoKeyError
 from envtree.model.secrets_file import SecretsFile, SecretsPolicy
 from envtree.secrets.sops import SopsDecrypter
-from envtree.secrets.sops.environment import child_environment
+from envtree.secrets.sops.environment import CHOICE_VARIABLE, ONLY_PATH, child_environment
+from envtree.system.installation import extra_hint
 
-VARIABLE = "ENVTREE_SOPS"
 _AUTO, _NATIVE, _PROCESS = "auto", "native", "process"
 
 
@@ -29,19 +29,18 @@ def select_decrypter(
     It opens files below `root`, which may be an output of `tree`. `make_environment` returns the variables in which the
     native reader looks for keys.
     """
-    choice = environ.get(VARIABLE) or _AUTO
-    if choice not in (_AUTO, _NATIVE, _PROCESS):
-        raise MachineError(
-            "ET623", f"{VARIABLE} is not '{_AUTO}', '{_NATIVE}' or '{_PROCESS}'", "correct it, or unset it"
-        )
+    choice = environ.get(CHOICE_VARIABLE) or _AUTO
+    if choice not in (_AUTO, _NATIVE, _PROCESS, ONLY_PATH):
+        message = f"{CHOICE_VARIABLE} is not '{_AUTO}', '{_NATIVE}', '{_PROCESS}' or '{ONLY_PATH}'"
+        raise MachineError("ET623", message, "correct it, or unset it")
     sops = SopsDecrypter(root, policy, environ=environ, tree=tree)
-    if choice == _PROCESS:
+    if choice in (_PROCESS, ONLY_PATH):
         return sops
     try:
         native = import_module("envtree.secrets.sops.native")
     except ImportError:
         if choice == _NATIVE:
-            hint = f"run: pip install 'envtree[native]', or unset {VARIABLE}"
+            hint = f"{extra_hint('native')}, or unset {CHOICE_VARIABLE}"
             raise MachineError("ET620", "the libraries that open files without sops are not installed", hint) from None
         return sops
     fallback = _NoFallback() if choice == _NATIVE else sops
@@ -57,7 +56,7 @@ class _NoFallback:
     def decrypt(self, sealed: SecretsFile) -> dict[str, Any]:
         """Raise NoKeyError: the file would need sops."""
         message = f"'{sealed.path}' cannot be opened without sops, or no age key is at hand"
-        raise NoKeyError(message, f"unset {VARIABLE}, so that sops is used for it")
+        raise NoKeyError(message, f"unset {CHOICE_VARIABLE}, so that sops is used for it")
 
     def stop(self) -> None:
         """Do nothing: no process runs."""

@@ -21,9 +21,11 @@ _POLL_INTERVAL = 0.05
 
 
 def editor_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of the terminal and the desktop."""
+    """Return the variables of the terminal and the desktop; sops knows EDITOR, before which VISUAL goes."""
     prefixes = tuple(name for name in _EDITOR_VARIABLES if name.endswith("_"))
-    return {name: value for name, value in environ.items() if name in _EDITOR_VARIABLES or name.startswith(prefixes)}
+    passed = {name: value for name, value in environ.items() if name in _EDITOR_VARIABLES or name.startswith(prefixes)}
+    visual = environ.get("VISUAL")
+    return passed | {"EDITOR": visual} if visual else passed
 
 
 def run_in_terminal(command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float) -> int:

@@ -198,7 +198,7 @@ def is_addressable(path: KeyPath) -> bool:
 
 def _check_editor_exit(code: int, sealed: SecretsFile) -> None:
     if code == _EXIT_NO_EDITOR:
-        hint = "set EDITOR to your editor, with the option that makes it wait, such as 'code --wait'"
+        hint = "set VISUAL or EDITOR to your editor, with the option that makes it wait, such as 'code --wait'"
         raise MachineError("ET623", "the editor failed, or there is none; nothing has been changed", hint)
     if code != _EXIT_UNCHANGED:
         check_exit_code(code, sealed)

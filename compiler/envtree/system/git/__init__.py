@@ -112,6 +112,13 @@ def _is_tracked_by_named_repository(target: Path, repository: Path) -> bool:
         raise MachineError(error.code, message, "unset them, or compile with --secrets ref") from None
 
 
+def read_config(repository: Path) -> dict[str, str]:
+    """Return the local configuration of a repository by name; of several values the last."""
+    git = find_git(repository, "how it is configured")
+    entries = run_git(git, repository, ("config", "--local", "--list", "-z")).decode(errors="replace").split("\0")
+    return dict(entry.partition("\n")[::2] for entry in entries)
+
+
 def set_config_value(repository: Path, name: str, value: str) -> None:
     """Set a value in the local configuration of a repository."""
     git = find_git(repository, "how to configure it")

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from envtree.cli.support.exits import ExitCode
 from envtree.cli.support.options import usage_error
-from envtree.cli.support.query_answer import report_blocking_errors, write_answer
+from envtree.cli.support.query_answer import has_answer, report_incompleteness, write_answer
 from envtree.cli.support.session import open_tree, start_run, tree_request
-from envtree.diagnostics.codes import ACCESS_CODES
+from envtree.diagnostics.codes import Topic, codes_about
 from envtree.diagnostics.suggest import did_you_mean
 from envtree.report.readers import render_readers
 from envtree.secrets.access.access_report import AccessReport, SecretReads, build_access_report
@@ -34,17 +34,19 @@ def run(options: SecretsReadersOptions) -> ExitCode:
         for result in run.results():
             reads.add(result)
     # Errors about access do not prevent the answer: they are part of it.
-    if report_blocking_errors(run, tree, options.color, ACCESS_CODES):
-        return ExitCode.FAILURE
+    code = report_incompleteness(run, tree, options.color, codes_about(Topic.ACCESS))
+    if not has_answer(run, code):
+        return code
     access = build_access_report(run, reads)
     if options.person is not None:
         access = _limit_to_person(access, options.person)
-    return write_answer(
+    write_answer(
         options.form,
         options.color,
         lambda: access_data(access),
         lambda color: render_readers(access, color=color, verbose=options.verbose),
     )
+    return code
 
 
 def _limit_to_person(access: AccessReport, name: str) -> AccessReport:

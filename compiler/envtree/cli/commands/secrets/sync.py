@@ -88,7 +88,7 @@ def _show_changes(
     skipped_code = _report_skipped(skipped)
     if changes or pending:
         err(f"{plural(len(changes) + len(pending), 'file')} would change\n")
-        return ExitCode.FAILURE
+        return ExitCode.DIFFERS
     return skipped_code
 
 

@@ -1,6 +1,6 @@
 """Find the parts of a tree that no bundle needs: they reach none, or are overridden in every one."""
 
-from envtree.diagnostics.codes import DECRYPTION_CODES, UNUSED_CODES
+from envtree.diagnostics.codes import CODES, Topic
 from envtree.diagnostics.findings import Finding
 from envtree.engine.run import Run
 from envtree.queries.fleet.unused.shadowed_values import find_shadowed_values
@@ -8,8 +8,7 @@ from envtree.queries.fleet.unused.unused_declarations import find_unused_declara
 from envtree.queries.fleet.unused.unused_entities import find_unused_entities
 from envtree.queries.fleet.value_usage import ValueUsageIndex
 
-# Codes of every check that also belong to this answer.
-UNUSED_QUERY_CODES = frozenset({"ET152", "ET350", "ET352", "ET450", "ET451", "ET651", "ET752", "ET756"}) | UNUSED_CODES
+_CODES_WITH_KEY = frozenset(name for name, code in CODES.items() if code.needs_key)
 
 
 def unused(run: Run) -> tuple[Finding, ...]:
@@ -25,8 +24,8 @@ def unused(run: Run) -> tuple[Finding, ...]:
     )
     run.diags.extend([*find_unused_entities(run), *declarations, *find_shadowed_values(run, values)])
     # Only now is it known whether a suppression of such a finding is used.
-    run.diags.extend([*run.suppressions.report_unused(run.diags, unchecked_codes=DECRYPTION_CODES)])
-    return tuple(finding for finding in run.outcome().findings if finding.diagnostic.code in UNUSED_QUERY_CODES)
+    run.diags.extend([*run.suppressions.report_unused(run.diags, unchecked_codes=_CODES_WITH_KEY)])
+    return tuple(finding for finding in run.outcome().findings if CODES[finding.diagnostic.code].topic is Topic.UNUSED)
 
 
-__all__ = ["UNUSED_QUERY_CODES", "unused"]
+__all__ = ["unused"]

@@ -19,6 +19,7 @@ from envtree.model.keypath import KeyPath
 from envtree.model.layers import Layer
 from envtree.model.merged import MergedMapping, MergedScalar, MergedSequence, MergedStack, MergedValue, merged_span
 from envtree.model.nodes import MappingNode, Node
+from envtree.model.path_policy import PolicyLookup
 from envtree.model.resource import Resource
 from envtree.model.span import Span
 from envtree.model.value_path import ValuePath
@@ -71,6 +72,7 @@ def _find_candidates(
 def _recheck_candidates(groups: Mapping[int, list[_Candidate]], workspace: Workspace) -> None:
     """Merge every bundle once more, to find the overrides of the candidates."""
     expected_paths: dict[int, frozenset[KeyPath]] = {}
+    policies = PolicyLookup(workspace.organization.policies_by_path)
     for merged in merge(layer(workspace, lambda _: True), workspace.organization, Diagnostics()):
         layers = merged.stack.layers
         for layer_index, current in enumerate(layers):
@@ -78,7 +80,7 @@ def _recheck_candidates(groups: Mapping[int, list[_Candidate]], workspace: Works
             for node in nodes:
                 for candidate in groups.get(id(node), ()) if node else ():
                     if not candidate.uncertain_bundles:
-                        _classify_candidate(candidate, _BundleAtLayer(merged, layer_index, expected_paths))
+                        _classify_candidate(candidate, _BundleAtLayer(merged, layer_index, expected_paths, policies))
 
 
 def _classify_candidate(candidate: _Candidate, bundle: "_BundleAtLayer") -> None:
@@ -95,6 +97,7 @@ class _BundleAtLayer(NamedTuple):
     merged: MergedStack
     layer_index: int
     expected_paths: dict[int, frozenset[KeyPath]]
+    policies: PolicyLookup
 
     def find_shadowing(self, candidate: _Candidate) -> Span | None:
         """Return the location of the override of a value, or None if the value is or may be effective."""
@@ -142,7 +145,9 @@ class _BundleAtLayer(NamedTuple):
         return variable if path[0] == "secrets" and is_certain else None
 
     def _is_expected(self, path: KeyPath, *, is_secret: bool) -> bool:
-        """Report whether a later layer has an `$expect` at, around or inside of a path."""
+        """Report whether a later layer, or a policy, expects a value at, around or inside of a path."""
+        if not is_secret and self.policies.any_must_exist and self.policies.at(path).must_exist:
+            return True
         for upper in self.merged.stack.layers[self.layer_index + 1 :]:
             node = (upper.secrets.content if upper.secrets else None) if is_secret else upper.section
             if node is None:

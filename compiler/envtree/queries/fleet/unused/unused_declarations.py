@@ -8,21 +8,22 @@ from envtree.model.diagnostic import Diagnostic, RelatedSpan
 from envtree.model.fields import as_mapping, get_field
 from envtree.model.keypath import KeyPath, parse_path
 from envtree.model.nodes import MappingNode, iter_scalars
+from envtree.model.path_policy import PathPolicy, PolicyLookup
 from envtree.model.workspace import Workspace
 from envtree.queries.fleet.declaration_usage import ContractUsage, find_contract_usages
-from envtree.queries.fleet.written_values import find_lists
+from envtree.queries.fleet.written_values import ValueKind, find_merged_values
 
 _MAX_RELATED = 3
 
 
 def find_unused_declarations(workspace: Workspace) -> Iterator[Diagnostic]:
-    """Yield a finding for each input, contract and list policy that applies to no bundle."""
+    """Yield a finding for each input, contract and policy of `merge` that applies to no bundle."""
     sections = [*shared_sections(workspace)]
     for project in workspace.projects:
         sections += project_sections(project)
     yield from _unused_inputs(workspace, sections)
-    yield from _unused_list_policies(workspace, sections)
-    for declared in find_contract_usages(workspace):
+    yield from _unused_policies(workspace, sections)
+    for declared in find_contract_usages(workspace, lambda _: True):
         if declared.bundles and not declared.usage.effective_in:
             yield _contract_finding(declared)
 
@@ -37,21 +38,32 @@ def _unused_inputs(workspace: Workspace, sections: list[MappingNode]) -> Iterato
             yield Diagnostic(declared.span, "ET551", message, hint, key=f"inputs.{name}")
 
 
-def _unused_list_policies(workspace: Workspace, sections: list[MappingNode]) -> Iterator[Diagnostic]:
+def _unused_policies(workspace: Workspace, sections: list[MappingNode]) -> Iterator[Diagnostic]:
     document = workspace.organization.document
     declared = as_mapping(get_field(document, "merge"))
-    list_paths = {path for section in sections for path in find_lists(section)} if declared else set()
+    policies = workspace.organization.policies_by_path
+    lookup = PolicyLookup(policies)
+    values = {written for section in sections for written in find_merged_values(section)} if declared else set()
+    kinds_by_pattern: dict[KeyPath, set[ValueKind]] = {pattern: set() for pattern in policies}
+    for path, kind in values:
+        for pattern in lookup.matching(path, unknown="*"):
+            kinds_by_pattern[pattern].add(kind)
     for text in declared.entries if declared else ():
         assert declared is not None
         pattern = parse_path(text)
-        if not any(_matches(pattern, path) for path in list_paths):
-            message = f"there is no list at '{text}', so its policy is for nothing"
+        kinds = _kinds_of(policies[pattern])
+        if kinds_by_pattern[pattern].isdisjoint(kinds):
+            wanted = "value" if "scalar" in kinds else " or ".join(kinds)
+            message = f"there is no {wanted} at '{text}', so its policy is for nothing"
             hint = "correct the path, or remove the line"
             yield Diagnostic(document.key_span(declared, text), "ET454", message, hint, key="merge")
 
 
-def _matches(pattern: KeyPath, path: KeyPath) -> bool:
-    return len(pattern) == len(path) and all("*" in (a, b) or a == b for a, b in zip(pattern, path, strict=True))
+def _kinds_of(policy: PathPolicy) -> tuple[ValueKind, ...]:
+    """Return the kinds of values to which a policy applies."""
+    if policy.must_exist:
+        return "list", "map", "scalar"
+    return ("list", "map") if policy.replaces_maps else ("list",)
 
 
 def _contract_finding(declared: ContractUsage) -> Diagnostic:

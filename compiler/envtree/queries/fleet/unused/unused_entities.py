@@ -21,6 +21,7 @@ def find_unused_entities(run: Run) -> Iterator[Diagnostic]:
         yield from _project_findings(project)
     files = list(run.files.values())
     yield from _environment_findings(workspace, files)
+    yield from _mixin_findings(workspace)
     used_environments = {id.partition("@")[2] for id in run.ids}
     for file in files:
         kind, name = file.location.kind, file.location.name
@@ -118,6 +119,14 @@ def _environment_finding(environment: Environment) -> Diagnostic:
         return Diagnostic(span, "ET356", message, "remove it, or inherit it")
     message = f"no bundle is made for environment '{name}', or for one that inherits it"
     return Diagnostic(span, "ET356", message, "remove it, or name it in 'targets'")
+
+
+def _mixin_findings(workspace: Workspace) -> Iterator[Diagnostic]:
+    used = {mixin.name for project in workspace.projects for _, mixin in project.mixin_uses()}
+    for name, mixin in workspace.mixins.items():
+        if name not in used:
+            hint = "remove it, or name it in the 'uses' of a project, a team or an agent"
+            yield Diagnostic(file_span(mixin.document.path), "ET360", f"nothing uses the mix-in '{name}'", hint)
 
 
 # Entities that agents, teams and environments name.

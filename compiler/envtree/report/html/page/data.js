@@ -11,6 +11,8 @@ const NONE = -1;
 /** The kinds of layers, lowest first, with what stands for each in a cell. */
 const KINDS = {
   organization: "O",
+  mixin: "M",
+  "mixin-environment": "ME",
   project: "P",
   environment: "E",
   "project-environment": "PE",

@@ -101,6 +101,7 @@ const RULES = {
   append: "appended",
   prepend: "prepended",
   union: "united with the list below",
+  unique: "united with the list below, without duplicates",
   by_key: "merged by key",
   $list: "edits the list below",
   $replace: "replaces all below",
