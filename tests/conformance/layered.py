@@ -64,7 +64,9 @@ OMEGACONF = Peer("omegaconf", "replace", lambda reference: reference.spell("${",
 
 def merge_with_envtree(sections: list[Any], lists: str = "replace") -> Any:
     """Merge the same layers with envtree, as `config` of organization, project, team and agent."""
-    return merge_by_policies(sections, {".".join("*" * depth): lists for depth in range(1, DEPTH + 1)})
+    # Lists are replaced without a policy, and a policy `replace` would replace maps, too.
+    paths = [] if lists == "replace" else [".".join("*" * depth) for depth in range(1, DEPTH + 1)]
+    return merge_by_policies(sections, dict.fromkeys(paths, lists))
 
 
 def merge_by_policies(sections: list[Any], policies: Mapping[str, str]) -> Any:
