@@ -14,9 +14,9 @@ from tests.benchmarks.forms.envtree import envtree_folder, write_envtree
 from tests.benchmarks.forms.himl import himl_leaf, write_himl
 from tests.benchmarks.forms.jsonnet import jsonnet_key, write_jsonnet
 from tests.benchmarks.forms.reclass import reclass_node, write_reclass
+from tests.benchmarks.installed import python_of
 from tests.benchmarks.measure import HERE, Tool, measure
 from tests.benchmarks.model import SIZES, Bundle, Layer, Size, bundles, sample
-from tests.benchmarks.peer_programs import python_of
 
 # The values of ENVTREE_SOPS that select how envtree opens secrets files, by the name of the variant.
 READERS = {"envtree, native": "native", "envtree, sops": "process"}
@@ -74,7 +74,7 @@ def peer(name: str, work: Path, size: Size) -> Tool:
     peer_info.write(size, tree)
     sample_file = work / f"{name}-wanted.json"
     sample_file.write_text(json.dumps([peer_info.key(bundle) for bundle in sample(size)]), encoding="utf-8")
-    python = python_of(HERE / f"peers/{name}-requirements.txt")
+    python = python_of(name)
     command = [str(python), str(HERE / f"peers/{name}_render.py"), str(tree), str(sample_file), str(output)]
 
     def read(output: Path, size: Size) -> tuple[int, list[Layer] | None]:

@@ -2,9 +2,10 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 from functools import partial
 
-from tests.conformance.case import Suite, format_case, format_table, run_suite
+from tests.conformance.case import Suite, Verdict, format_case, format_table, run_suite
 from tests.conformance.hiera import HIERA
 from tests.conformance.json_schema import json_schema, unknown_values
 from tests.conformance.json_texts import json_texts
@@ -44,22 +45,24 @@ def main() -> None:
     options = parser.parse_args()
     verdicts = {name: run_suite(name, SUITES[name]) for name in options.names or SUITES}
     print(*format_table(verdicts), sep="\n")
-    failed = False
-    for name, verdict in verdicts.items():
-        if options.reasons:
-            print(
-                *(
-                    f"  {name}, {reason}: {count}"
-                    for reason, count in (verdict.explained + verdict.skipped).most_common()
-                ),
-                sep="\n",
-            )
-        for case in verdict.wrong[:_MAX_SHOWN]:
-            print(name, format_case(case), sep="\n")
-        for reason in verdict.stale:
-            print(f"{name}: nothing differs for the reason '{reason}' any more")
-        failed = failed or bool(verdict.wrong or verdict.stale)
-    sys.exit(failed)
+    if options.reasons:
+        print(*(line for name, verdict in verdicts.items() for line in _reasons(name, verdict)), sep="\n")
+    lines = [line for name, verdict in verdicts.items() for line in problems(name, verdict)]
+    print(*lines, sep="\n")
+    sys.exit(bool(lines))
+
+
+def _reasons(name: str, verdict: Verdict) -> Iterator[str]:
+    for reason, count in (verdict.explained + verdict.skipped).most_common():
+        yield f"  {name}, {reason}: {count}"
+
+
+def problems(name: str, verdict: Verdict) -> Iterator[str]:
+    """Yield differences without a reason, and reasons without a difference."""
+    for case in verdict.wrong[:_MAX_SHOWN]:
+        yield f"{name}: {format_case(case)}"
+    for reason in verdict.stale:
+        yield f"{name}: nothing differs for the reason '{reason}' any more"
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def run_suite(name: str, suite: Suite) -> Verdict:
 
 def format_case(case: Case) -> str:
     """Format a wrong case."""
-    return f"  {case.id}: envtree {_format_result(case.ours)}, the reference {_format_result(case.theirs)}"
+    return f"{case.id}: envtree {_format_result(case.ours)}, the reference {_format_result(case.theirs)}"
 
 
 def _format_result(result: Any) -> str:

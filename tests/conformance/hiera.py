@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conformance.layered import LAYERS, Peer
-from tests.support.env_readers import program
+from tests.support.programs import program
 
 
 def _merge_with_hiera(_: str, cases: list[list[Any]]) -> list[Any]:

@@ -2,9 +2,6 @@
 
 import copy
 import json
-import subprocess
-import sys
-import tarfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -15,12 +12,10 @@ from envtree.compile.bundle_lint.partial_validator import PartialValidator
 from envtree.frontend.link.policies import REGEX_OPTIONS
 from envtree.frontend.schema_faults import FaultFinder
 from envtree.model.resolved import UNKNOWN, HiddenValue
-from tests.benchmarks import peer_programs
 from tests.conformance.case import Case, Refused
+from tests.conformance.packages import JSON_SCHEMA_SUITE, unpack
 
-# The source distribution contains the suite, the wheel does not.
-SOURCE_PACKAGE = "jsonschema==4.26.0"
-FOLDER = "/json/tests/draft2020-12/"
+SUITE = "json/tests/draft2020-12"
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 # Features that envtree does not support: policies cannot refer to other documents, nor assert formats.
 EXCLUDED = ("refRemote", "vocabulary", "format", "content", "default")
@@ -29,20 +24,14 @@ EXCLUDED = ("refRemote", "vocabulary", "format", "content", "default")
 @cache
 def groups() -> list[tuple[str, dict[str, Any]]]:
     """Return the groups of cases with the names of their files, except the optional ones."""
-    archive = peer_programs.cache() / f"{SOURCE_PACKAGE.replace('==', '-')}.tar.gz"
-    if not archive.exists():
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        subprocess.run([*pip, "--no-binary", ":all:", "--dest", str(peer_programs.cache()), SOURCE_PACKAGE], check=True)
-    loaded = []
-    with tarfile.open(archive) as files:
-        for member in files.getmembers():
-            file_name = member.name.partition(FOLDER)[2]
-            name = file_name.removesuffix(".json")
-            is_test = file_name.endswith(".json") and "/" not in file_name
-            content = files.extractfile(member) if is_test else None
-            if content and name not in EXCLUDED:
-                loaded += [(name, group) for group in json.loads(content.read())]
-    return loaded
+    (root,) = unpack(JSON_SCHEMA_SUITE).glob("jsonschema-*")
+    files = sorted((root / SUITE).glob("*.json"))
+    return [
+        (file.stem, group)
+        for file in files
+        if file.stem not in EXCLUDED
+        for group in json.loads(file.read_text("utf-8"))
+    ]
 
 
 def _fast_validator(schema: Any) -> Callable[[Any], Any]:

@@ -13,15 +13,9 @@ from envtree.secrets.edit.three_way import merge_three_way
 from tests.conformance.case import Case, attempt
 from tests.conformance.go_source import structs
 from tests.conformance.layered import merge_by_policies
-from tests.conformance.packages import Package, unpack
+from tests.conformance.packages import KYAML, unpack
 from tests.properties.merge_model import nested
 
-KYAML = Package(
-    "debian",
-    "golang-k8s-sigs-kustomize-kyaml-dev",
-    "0.19.0+ds-1",
-    "bad134ced9a5897fb81605072466253946673c30a130612f853d441abd9d1ae7",
-)
 _SOURCES = Path("usr/share/gocode/src/sigs.k8s.io/kustomize/kyaml/yaml")
 # A kind of object whose lists are merged by its schema, or a schema in a comment that declares it.
 _MERGED = ("apiVersion: apps/v1", "kind: Service", '"x-kubernetes-patch-strategy"')

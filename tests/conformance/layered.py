@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.benchmarks.peer_programs import python_of
 from tests.conformance.case import Case, Refused
+from tests.conformance.installed import python_of
 from tests.support.trees import check, layers
 
 ORACLES = Path(__file__).parent / "oracles"
@@ -44,7 +44,7 @@ class Peer(NamedTuple):
 
 def merge_with_peer(peer: str, cases: list[list[Any]]) -> list[Any]:
     """Merge the layers of each case with a peer written in Python."""
-    python = python_of(ORACLES / f"{peer}-requirements.txt")
+    python = python_of(peer)
     process = subprocess.run(
         [str(python), str(ORACLES / f"{peer}_merge.py")],
         input="".join(f"{json.dumps([json.dumps(layer) for layer in case])}\n" for case in cases),

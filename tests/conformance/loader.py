@@ -15,7 +15,8 @@ from envtree.frontend.parse.yaml_events import libyaml_events, pure_events
 from envtree.model.diagnostic import Diagnostics
 from envtree.model.source import Kind, Location, Source
 from tests.conformance.case import Refused
-from tests.support.env_readers import node_modules, program
+from tests.support.npm import node_modules
+from tests.support.programs import program
 
 CI = Path(__file__).parents[2] / ".ci"
 # With None, a file in plain block form is read line by line, any other file with libyaml.

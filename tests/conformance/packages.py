@@ -1,7 +1,6 @@
 """Test suites in packages of Debian, PyPI and npm: fetched by version and digest, and reused."""
 
 import hashlib
-import os
 import subprocess
 import sys
 import tarfile
@@ -10,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.benchmarks.peer_programs import cache
-from tests.support.env_readers import program
+from tests.support.programs import program
+from tests.support.third_party import installed
 
 
 class Package(NamedTuple):
@@ -23,37 +22,40 @@ class Package(NamedTuple):
     sha256: str
 
 
+# The source distribution contains the official suite, the wheel does not.
+JSON_SCHEMA_SUITE = Package(
+    "pypi", "jsonschema", "4.26.0", "0c26707e2efad8aa1bfc5b7ce170f3fccc2e4918ff85989ba9ffa9facb2be326"
+)
+KYAML = Package(
+    "debian",
+    "golang-k8s-sigs-kustomize-kyaml-dev",
+    "0.19.0+ds-1",
+    "bad134ced9a5897fb81605072466253946673c30a130612f853d441abd9d1ae7",
+)
+
+
 def unpack(package: Package) -> Path:
     """Return the folder with the files of a package; fetch it if it is not in the cache."""
-    folder = cache() / "suites" / f"{package.registry}-{package.name}-{package.sha256[:16]}"
-    if not folder.exists():
+
+    def install(folder: Path) -> None:
         fetch, extract = _REGISTRIES[package.registry]
-        folder.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as workplace:
-            download, unpacked = Path(workplace, "download"), Path(workplace, "unpacked")
-            download.mkdir()
-            unpacked.mkdir()
-            fetch(package, download)
-            (file,) = download.iterdir()
+        with tempfile.TemporaryDirectory() as download:
+            fetch(package, Path(download))
+            (file,) = Path(download).iterdir()
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
             if digest != package.sha256:
                 sys.exit(f"{file.name} has the SHA-256 {digest}, expected {package.sha256}")
-            extract(file, unpacked)
-            _publish(unpacked, folder)
-    return folder
+            extract(file, folder)
 
-
-def _publish(unpacked: Path, folder: Path) -> None:
-    """Move a complete folder to its place; another process may have been faster."""
-    try:
-        os.rename(unpacked, folder)
-    except OSError:
-        if not folder.exists():
-            raise
+    return installed(f"{package.registry}-{package.name}", package.sha256.encode(), install)
 
 
 def _fetch_from_debian(package: Package, folder: Path) -> None:
-    _run(folder, "apt-get", "download", "--quiet", f"{package.name}={package.version}")
+    word = f"{package.name}={package.version}"
+    # A new machine may have no lists of packages yet.
+    if subprocess.run(["apt-cache", "show", word], capture_output=True, check=False).returncode:
+        _run(folder, "apt-get", "update", "--quiet")
+    _run(folder, "apt-get", "download", "--quiet", word)
 
 
 def _fetch_from_pypi(package: Package, folder: Path) -> None:
@@ -74,7 +76,7 @@ def _run(folder: Path, *command: str) -> None:
         [program(command[0]), *command[1:]], cwd=folder, capture_output=True, text=True, check=False
     )
     if result.returncode:
-        sys.exit(f"'{' '.join(command)}' failed; .ci/run updates the lists of packages:\n{result.stderr[-2000:]}")
+        sys.exit(f"'{' '.join(command)}' failed:\n{result.stderr[-2000:]}")
 
 
 def _extract_deb(file: Path, folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from envtree.secrets.edit.three_way import merge_three_way
 from tests.conformance.case import Case
 from tests.properties.test_three_way import leaves, plain
-from tests.support.env_readers import program
+from tests.support.programs import program
 
 MERGES = 300
 KEYS = tuple(f"{first}{second}" for first in "abc" for second in "xyz")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.action_wheels import wheels
 from tests.support.github_runner import ACTIONS, REPOSITORY, ROOT, Api, serve_api
 from tests.support.github_workflow import ACTION_CHECKOUT, Job, base_environ, play_action, play_workflow
 
@@ -93,16 +94,6 @@ def plant(tree: Path, canary: Path) -> None:
     canary.unlink(missing_ok=True)
 
 
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all packages that the actions install, fetched once: their steps then take seconds."""
-    folder = tmp_path_factory.mktemp("wheels")
-    pins = [argument for path in sorted(ACTIONS.glob("check/requirements*.txt")) for argument in ("-r", str(path))]
-    options = ("--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", "-d", str(folder))
-    subprocess.run([sys.executable, "-m", "pip", "download", *options, *pins], check=True)
-    return folder
-
-
 @pytest.fixture
 def report(tmp_path: Path) -> Path:
     """The report of a check, as JSON."""
@@ -129,7 +120,7 @@ def api() -> Iterator[Api]:
 
 
 @pytest.fixture
-def job(tmp_path: Path, canary: Path, wheels: Path, report: Path, api: Api) -> Job:
+def job(tmp_path: Path, canary: Path, report: Path, api: Api) -> Job:
     """A machine whose checkout is a hostile tree, and whose `gh` downloads a report or does nothing."""
     tree, programs = tmp_path / "tree", tmp_path / "programs"
     for folder in (tree, programs, tmp_path / "temp", tmp_path / "artifacts", tmp_path / "workspace"):
@@ -151,7 +142,7 @@ def job(tmp_path: Path, canary: Path, wheels: Path, report: Path, api: Api) -> J
         shutil.copytree(tree, workspace, symlinks=True, dirs_exist_ok=True)
 
     environ = base_environ(programs) | {
-        "PIP_FIND_LINKS": str(wheels),
+        "PIP_FIND_LINKS": str(wheels()),
         "PIP_NO_INDEX": "1",
         "GITHUB_API_URL": api.url,
     }
@@ -177,7 +168,7 @@ def assert_nothing_ran(canary: Path) -> None:
     assert not list(canary.parent.rglob("PWNED"))
 
 
-@pytest.mark.registry
+@pytest.mark.slow
 @pytest.mark.parametrize("workflow", sorted({*EXAMPLES} - WITH_CONTROL_PLANE), ids=lambda path: path.stem)
 def test_t57_no_workflow_runs_anything_of_the_tree(workflow: Path, job: Job, canary: Path, api: Api) -> None:
     play_workflow(workflow, job)
@@ -186,7 +177,7 @@ def test_t57_no_workflow_runs_anything_of_the_tree(workflow: Path, job: Job, can
         assert "POST" in [request.method for request in api.requests]
 
 
-@pytest.mark.registry
+@pytest.mark.slow
 @pytest.mark.parametrize("action", sorted(path.parent.name for path in ACTIONS.glob("*/action.yml")))
 def test_t57_no_action_runs_anything_of_the_tree(action: str, job: Job, canary: Path, report: Path) -> None:
     job.checkout(job.workspace)
@@ -195,7 +186,7 @@ def test_t57_no_action_runs_anything_of_the_tree(action: str, job: Job, canary: 
     assert_nothing_ran(canary)
 
 
-@pytest.mark.registry
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["envtree check", "envtree build"])
 def test_t57_no_job_of_gitlab_runs_anything_of_the_tree(name: str, job: Job, canary: Path, tmp_path: Path) -> None:
     jobs = yaml.safe_load(GITLAB.read_text("utf-8"))

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from envtree import __version__
-from tests.__main__ import SESSIONS
+from tests.checks.sessions import SESSIONS
 
 ROOT = Path(__file__).parents[2]
 COMPILE = "python3 -m venv .venv && . .venv/bin/activate && pip install -q '.[sops]' && "

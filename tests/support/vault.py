@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.support.forked_envtree import run_envtree
 from tests.support.real_sops import HEAD, SEARCH_PATH, SopsUser, encrypt_file, make_age_user, people_section
 
 ROOT = Path(__file__).parents[2]
@@ -48,13 +49,17 @@ class Vault(NamedTuple):
         return [sys.executable, "-m", "envtree", "-C", str(self.root), *arguments]
 
     def envtree(
-        self, *arguments: str, environ: Mapping[str, str | None] | None = None, **options: Any
+        self,
+        *arguments: str,
+        environ: Mapping[str, str | None] | None = None,
+        cwd: Path | None = None,
+        input: bytes | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run envtree; variables of `environ` that are None are removed."""
         changed = {**self.environ, **(environ or {})}
         variables = {name: value for name, value in changed.items() if value is not None}
-        options = {"cwd": self.folder, "capture_output": True, "timeout": 60, **options}
-        return subprocess.run(self.command(*arguments), env=variables, check=False, **options)
+        words = ["-C", str(self.root), *arguments]
+        return run_envtree(words, env=variables, cwd=cwd or self.folder, input=input)
 
     def write(self, files: Mapping[str, str]) -> None:
         """Write files of the tree."""

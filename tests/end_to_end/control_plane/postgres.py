@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.support.programs import program
+
 USER = "tests"
 # Durability does not matter, because the data are discarded.
 SETTINGS = ("listen_addresses=", "fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=64MB")
@@ -17,19 +19,13 @@ SETTINGS = ("listen_addresses=", "fsync=off", "synchronous_commit=off", "full_pa
 
 def programs() -> Path:
     """Return the folder with the newest PostgreSQL's programs, which Debian keeps off PATH."""
-    folders = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
-    if folders:
-        return max(folders, key=lambda folder: float(folder.parent.name))
-    program = shutil.which("initdb")
-    if program is None:
-        raise FileNotFoundError("the control plane needs PostgreSQL: apt-get install postgresql")
-    return Path(program).resolve().parent
+    return Path(program("initdb")).resolve().parent
 
 
 def dies_with_parent(signal_name: str) -> list[str]:
     """Return a command prefix that sends the program this signal when the parent dies in any way."""
-    program = shutil.which("setpriv")
-    return [program, "--pdeathsig", signal_name, "--"] if program else []
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", signal_name, "--"] if setpriv else []
 
 
 class Postgres:

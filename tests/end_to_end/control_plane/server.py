@@ -10,10 +10,11 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
-from tests.end_to_end.control_plane.installed import HERE, ensure_installed
+from tests.end_to_end.control_plane.installed import ensure_installed
 from tests.end_to_end.control_plane.postgres import Postgres, dies_with_parent
 from tests.end_to_end.control_plane.services import Services
 
+HERE = Path(__file__).parent
 # Nothing listens on this port, so a connection is refused at once.
 CLOSED = "127.0.0.1:9"
 
@@ -40,7 +41,7 @@ class ControlPlane:
     """A running control plane with its database and the services that it calls."""
 
     def __init__(self) -> None:
-        self._python = ensure_installed() / "bin" / "python"
+        self._python = ensure_installed()
         self.folder = Path(tempfile.mkdtemp(prefix="control-plane-"))
         self.egress = self.folder / "egress"
         self.log = self.folder / "log"

@@ -18,7 +18,7 @@ from envtree.frontend.schemas import Schemas
 from envtree.model.formats import FORMAT_NAMES, FORMATS, STDOUT_FORMATS
 from envtree.output.emit.dialect import Dialect, WriterInput
 from envtree.output.emit.formats import DIALECTS, github
-from tests.support import env_readers
+from tests.support import env_readers, programs
 from tests.support.env_readers import READERS, Reader, RejectedError
 from tests.support.github_runner import log_commands
 from tests.support.hostile_text import hostile_values
@@ -182,7 +182,7 @@ def test_names_that_a_shell_changes_are_refused(tmp_path: Path) -> None:
     values: dict[str, set[str]] = {name: set() for name in names}
     for shell in ("bash", "dash"):
         (tmp_path / "names.sh").write_text("".join(lines))
-        command = [env_readers.program(shell), "names.sh"]
+        command = [programs.program(shell), "names.sh"]
         printed = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).stdout
         pairs = dict(pair.split("=", 1) for pair in printed.decode().split("\0") if pair)
         for name in names:
@@ -207,9 +207,7 @@ def test_no_value_runs_anything(tmp_path: Path) -> None:
         for shell in ("bash", "dash"):
             for script in (". ./env.sh", 'eval "$(cat env.sh)"'):
                 (tmp_path / "env.sh").write_bytes(data)
-                subprocess.run(
-                    [env_readers.program(shell), "-c", script], cwd=tmp_path, capture_output=True, check=False
-                )
+                subprocess.run([programs.program(shell), "-c", script], cwd=tmp_path, capture_output=True, check=False)
         if n < 8:
             env_readers.direnv(file("bash", {"V": text}), tmp_path)
             assert env_readers.compose(file("compose", {"V": text}), tmp_path) == {"V": text}
@@ -221,9 +219,7 @@ def test_bash_runs_values_of_names_that_it_evaluates_as_arithmetic(tmp_path: Pat
     for name in ("HISTCMD", "OPTIND", "RANDOM", "SRANDOM"):
         canary = tmp_path / name
         (tmp_path / "env.sh").write_text(f"export {name}='a[$(touch {canary})]'\n")
-        subprocess.run(
-            [env_readers.program("bash"), "-c", ". ./env.sh"], cwd=tmp_path, capture_output=True, check=False
-        )
+        subprocess.run([programs.program("bash"), "-c", ". ./env.sh"], cwd=tmp_path, capture_output=True, check=False)
         assert canary.exists()
         assert "calculates" in rejection_reason(DIALECTS["bash"], name, "1")
 

@@ -9,7 +9,7 @@ import pytest
 
 from envtree.output.emit.formats import DIALECTS
 from envtree.output.emit.shell_names import ACTED_ON, computed_reason, is_acted_on
-from tests.support.env_readers import program
+from tests.support.programs import program
 from tests.support.trees import CheckResult, run
 from tests.unit.output.test_formats import BASH_NAMES
 

@@ -12,7 +12,7 @@ from envtree.model.artifact import SecretsMode
 from envtree.model.output_settings import TemplateFile
 from envtree.model.span import file_span
 from envtree.output.emit.template import TemplateFileError, compile_template, render_template, withheld_value
-from tests.support import env_readers
+from tests.support import env_readers, programs
 from tests.support.command_line import ORGANIZATION, RunCommand
 from tests.support.hostile_text import hostile_values
 from tests.support.trees import CheckResult, check, layers, run
@@ -328,7 +328,7 @@ def test_a_changed_template_reaches_all_bundles(envtree: RunCommand, tree: Path)
 
     def git(*arguments: str) -> None:
         identity = ("-c", "user.name=x", "-c", "user.email=x@example.com")
-        subprocess.run([env_readers.program("git"), *identity, *arguments], cwd=tree, check=True, capture_output=True)
+        subprocess.run([programs.program("git"), *identity, *arguments], cwd=tree, check=True, capture_output=True)
 
     git("init", "-q")
     git("add", ".")

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.end_to_end.test_readme import ROOT, USES, copy, environ, play
-from tests.support import env_readers
+from tests.support import env_readers, programs
 from tests.support.github_runner import log_commands
 
 __all__ = ["copy", "environ"]
@@ -58,13 +58,13 @@ def home(environ: dict[str, str], tmp_path: Path) -> dict[str, str]:
 
 def compile_to(folder: Path, home: dict[str, str], *options: str) -> None:
     command = ["envtree", "-C", "../minimal", "compile", "-o", "out", *options]
-    subprocess.run([env_readers.program("bash"), "-c", 'exec "$@"', "bash", *command], cwd=folder, env=home, check=True)
+    subprocess.run([programs.program("bash"), "-c", 'exec "$@"', "bash", *command], cwd=folder, env=home, check=True)
 
 
 @pytest.mark.parametrize("use", USES)
 def test_the_commands_of_an_example_print_what_is_shown(use: str, copy: Path, home: dict[str, str]) -> None:
     for program in ("docker-compose", "kubectl", "systemd-analyze", "direnv"):
-        env_readers.program(program)
+        programs.program(program)
     play(f"examples/{use}/README.md", copy / "examples" / use, home)
 
 
@@ -133,7 +133,7 @@ def test_direnv_sets_the_variables_of_the_bundle(copy: Path, home: dict[str, str
     folder = copy / "examples/direnv"
     for command in (["allow", "."], ["export", "json"]):
         shown = subprocess.run(
-            [env_readers.program("direnv"), *command], cwd=folder, env=home, check=True, capture_output=True
+            [programs.program("direnv"), *command], cwd=folder, env=home, check=True, capture_output=True
         )
     variables = json.loads(shown.stdout)
     assert {name: variables[name] for name in VARIABLES} == {"LOG_LEVEL": "debug", "SERVICE_NAME": "helper-development"}
@@ -150,7 +150,7 @@ def test_the_step_on_github_masks_before_it_sets(copy: Path, home: dict[str, str
         **{**home, "ENVTREE": "envtree", "GITHUB_ENV": str(variables), "RUNNER_TEMP": str(temporary)},
         "SOPS_AGE_KEY": (copy / "examples/acme/age.key").read_text(),
     }
-    command = [env_readers.program("bash"), "-e", "-o", "pipefail", "-c", script]
+    command = [programs.program("bash"), "-e", "-o", "pipefail", "-c", script]
     completed = subprocess.run(
         command, cwd=copy / "examples/acme", env=surroundings, capture_output=True, text=True, check=True
     )

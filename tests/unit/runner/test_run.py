@@ -229,7 +229,8 @@ def test_a_reader_that_leaves_ends_the_program(still: Vault) -> None:
 
 def test_a_full_disk_is_told(still: Vault) -> None:
     with open("/dev/full", "wb") as full:
-        result = still.envtree("run", ID, "--", "sh", "-c", "seq 9999", capture_output=False, stdout=full, stderr=-1)
+        command = still.command("run", ID, "--", "sh", "-c", "seq 9999")
+        result = subprocess.run(command, env=still.environ, stdout=full, stderr=subprocess.PIPE, check=False)
     assert result.returncode == 3
     assert b"ET805: the output of the program cannot be written: no space left on device" in result.stderr
 
