@@ -44,7 +44,7 @@ class Runner:
         print(*write_summary(self._results, self._seed), sep="\n", flush=True)
         add_job_summary(self._results)
         if problem:
-            print(problem)
+            print(f"the installation failed, so the other sessions did not run: {problem}", flush=True)
         return 1 if problem or any(result.failures for result in self._results) else 0
 
     def _await(self, installation: "Future[None]", parts: set[str]) -> str:

@@ -31,7 +31,9 @@ def node_modules() -> str:
 def _install(folder: Path) -> None:
     for name in FILES:
         shutil.copy(CI / name, folder)
-    subprocess.run([program("npm"), "ci", "--silent", "--prefix", str(folder)], check=True)
+    # A network with certificates of its own has them in the store of the system, which Node ignores by default.
+    environ = {**os.environ, "NODE_USE_SYSTEM_CA": "1"}
+    subprocess.run([program("npm"), "ci", "--silent", "--prefix", str(folder)], check=True, env=environ)
 
 
 if __name__ == "__main__":
