@@ -4,11 +4,10 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 from tests.checks.environment import ROOT
-
-LOGS = ROOT / "build" / "checks"
 
 
 class Part(NamedTuple):
@@ -31,22 +30,21 @@ class InstallationError(Exception):
     """A part could not be installed."""
 
 
-def install(parts: Iterable[str]) -> None:
+def install(parts: Iterable[str], logs: Path) -> None:
     """Install some parts, side by side; raise an error that names those that failed and shows why."""
-    LOGS.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as pool:
-        results = list(pool.map(_install, parts))
+        results = list(pool.map(lambda name: _install(name, logs), parts))
     if failures := [message for message in results if message]:
         raise InstallationError("\n".join(failures))
 
 
-def _install(name: str) -> str:
+def _install(name: str, logs: Path) -> str:
     """Install a part, and return why that failed, if it did."""
-    log = LOGS / f"install-{name.replace(' ', '-')}.log"
+    log = logs / f"install-{name.replace(' ', '-')}.log"
     with log.open("wb") as output:
         command = [sys.executable, "-m", PARTS[name].module]
         result = subprocess.run(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, check=False)
     if not result.returncode:
         return ""
     lines = log.read_text("utf-8", "replace").splitlines()[-15:]
-    return "\n".join([f"{PARTS[name].purpose} could not be installed ({log.relative_to(ROOT)}):", *lines])
+    return "\n".join([f"{PARTS[name].purpose} could not be installed ({log}):", *lines])

@@ -7,13 +7,15 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 from tests.checks.environment import ROOT
-from tests.checks.installation import LOGS, InstallationError, install
+from tests.checks.installation import InstallationError, install
 from tests.checks.results import Result, read_command, read_pytest
 from tests.checks.sessions import FULL_VARIABLE, SESSIONS, command_lines
 from tests.checks.summary import add_job_summary, write_junit, write_summary
 
+LOGS = ROOT / "build" / "checks"
 # The share of the tests that has run, as pytest prints it behind a line of dots.
 PROGRESS = re.compile(rb"\[ *(\d+)%\]")
 # These run side by side with the installation of what the others need.
@@ -21,20 +23,21 @@ BESIDE_INSTALLATION = ("lint", "types")
 
 
 class Runner:
-    """Runs sessions and collects their results."""
+    """Runs sessions and collects their results; everything that they print is kept in the folder `logs`."""
 
-    def __init__(self, seed: int, arguments: Sequence[str] = (), *, full: bool = False) -> None:
+    def __init__(self, seed: int, arguments: Sequence[str] = (), *, full: bool = False, logs: Path = LOGS) -> None:
         self._seed = seed
+        self._logs = logs
         self._arguments = tuple(arguments)
         self._full = full
         self._results: list[Result] = []
 
     def run(self, names: Sequence[str]) -> int:
         """Run sessions and print the summary; return the exit code."""
-        LOGS.mkdir(parents=True, exist_ok=True)
+        self._logs.mkdir(parents=True, exist_ok=True)
         parts = {part for name in names for part in SESSIONS[name].parts}
         with ThreadPoolExecutor(max_workers=1) as pool:
-            installation = pool.submit(install, sorted(parts))
+            installation = pool.submit(install, sorted(parts), self._logs)
             for name in (name for name in names if name in BESIDE_INSTALLATION):
                 self._run_session(name)
             problem = self._await(installation, parts)
@@ -58,13 +61,13 @@ class Runner:
         return ""
 
     def _run_session(self, name: str) -> None:
-        log, junit = LOGS / f"{name}.log", LOGS / f"{name}.xml"
+        session, log, junit = SESSIONS[name], self._logs / f"{name}.log", self._logs / f"{name}.xml"
         junit.unlink(missing_ok=True)
-        print(f"{name}: {SESSIONS[name].purpose}", flush=True)
+        print(f"{name}: {session.purpose}", flush=True)
         started = time.monotonic()
         code, command = 0, [sys.executable]
         with log.open("wb") as output:
-            for command in command_lines(name, full=self._full, seed=self._seed, arguments=self._arguments):
+            for command in command_lines(session, junit, self._seed, self._arguments, full=self._full):
                 code = self._call(name, command, output.fileno())
                 if code:
                     break
@@ -80,15 +83,14 @@ class Runner:
     def _call(self, name: str, command: list[str], log: int) -> int:
         """Run a command; its output goes to the log, and its progress to the terminal."""
         environ = {**os.environ, **({FULL_VARIABLE: "full"} if self._full else {})}
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        assert process.stdout
         shown = 0
-        for line in process.stdout:
-            os.write(log, line)
-            progress = PROGRESS.search(line)
-            if progress and int(progress[1]) >= shown + 10:
-                shown = int(progress[1])
-                print(f"{name}: {shown} %", flush=True)
-        return process.wait()
+        with subprocess.Popen(
+            command, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as process:
+            for line in process.stdout or ():
+                os.write(log, line)
+                progress = PROGRESS.search(line)
+                if progress and int(progress[1]) >= shown + 10:
+                    shown = int(progress[1])
+                    print(f"{name}: {shown} %", flush=True)
+        return process.returncode

@@ -1,9 +1,9 @@
 """The sessions: what each checks, the commands that it runs, and what has to be installed before."""
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
-
-from tests.checks.installation import LOGS
 
 # Set for the sessions of `full`: more rounds, and random examples. `tests.support.rounds` reads it.
 FULL_VARIABLE = "ENVTREE_TESTS"
@@ -85,24 +85,28 @@ SESSIONS: dict[str, Session] = {
         in_full=False,
     ),
 }
+# Runs a command without a network, so that no test can depend on a machine other than this.
+ISOLATION = [sys.executable, "-m", "tests.support.cut_off"]
 DEFAULT = ("lint", "types", "suite")
 GATE = tuple(name for name, session in SESSIONS.items() if session.in_gate)
 FULL = tuple(name for name, session in SESSIONS.items() if session.in_full)
 
 
-def command_lines(name: str, *, full: bool, seed: int, arguments: tuple[str, ...]) -> list[list[str]]:
-    """Return the commands of a session; the arguments are for pytest."""
-    session = SESSIONS[name]
+def command_lines(
+    session: Session, junit: Path, seed: int, arguments: Sequence[str] = (), *, full: bool = False
+) -> list[list[str]]:
+    """Return the commands of a session; `junit` is the report that pytest writes, and the arguments are for pytest."""
     python = [sys.executable, "-m"]
-    # Without a network, no test can depend on a machine other than this.
-    isolated = [] if session.needs_network else [*python, "tests.support.cut_off"]
+    isolated = [] if session.needs_network else ISOLATION
     if session.commands:
         return [[*python, *words] for words in session.commands]
-    options = [*session.options, "-q", "-m", _marker_expression(session, full=full), f"--randomly-seed={seed}"]
+    options = ["-q", "-m", _marker_expression(session, full=full), f"--randomly-seed={seed}"]
     # One control plane serves all tests of its session.
     workers = ["-n", "0"] if session.marker == "control_plane" else ["-n", "auto", "--dist", "worksteal"]
-    report = [f"--junitxml={LOGS / name}.xml", "-o", "junit_family=xunit1"]
-    return [[*isolated, *python, "pytest", *options, *workers, *report, *(arguments or [session.folder])]]
+    report = [f"--junitxml={junit}", "-o", "junit_family=xunit1"]
+    return [
+        [*isolated, *python, "pytest", *options, *workers, *report, *session.options, *(arguments or [session.folder])]
+    ]
 
 
 def _marker_expression(session: Session, *, full: bool) -> str:

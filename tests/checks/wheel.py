@@ -8,7 +8,7 @@ import venv
 from pathlib import Path
 
 from tests.checks.environment import INSTALL, ROOT
-from tests.checks.installation import LOGS
+from tests.checks.runner import LOGS
 
 
 def main() -> None:
