@@ -103,10 +103,8 @@ def command_lines(
     options = ["-q", "-m", _marker_expression(session, full=full), f"--randomly-seed={seed}"]
     # One control plane serves all tests of its session.
     workers = ["-n", "0"] if session.marker == "control_plane" else ["-n", "auto", "--dist", "worksteal"]
-    report = [f"--junitxml={junit}", "-o", "junit_family=xunit1"]
-    return [
-        [*isolated, *python, "pytest", *options, *workers, *report, *session.options, *(arguments or [session.folder])]
-    ]
+    report = [f"--junitxml={junit}", "-o", "junit_family=xunit1", *session.options]
+    return [[*isolated, *python, "pytest", *options, *workers, *report, *(arguments or [session.folder])]]
 
 
 def _marker_expression(session: Session, *, full: bool) -> str:
