@@ -17,6 +17,7 @@ sys.path[0] = str(ROOT)
 from tests.checks import environment, programs  # noqa: E402 -- found by the path above
 from tests.checks.runner import Runner  # noqa: E402
 from tests.checks.sessions import DEFAULT, FULL, GATE, SESSIONS  # noqa: E402
+from tests.checks.summary import format_table  # noqa: E402
 
 GROUPS = {"gate": GATE, "full": FULL}
 
@@ -24,6 +25,9 @@ GROUPS = {"gate": GATE, "full": FULL}
 def main() -> int:
     """Install what is missing, run the sessions, and return the exit code."""
     options = _options()
+    if options.programs:
+        print(*format_table([programs.HEADER, *programs.rows()]), sep="\n")
+        return 0
     words = options.sessions or DEFAULT
     print(f"Python {sys.version.split()[0]}, checks: {' '.join(words)}", flush=True)
     names = [name for word in words for name in GROUPS.get(word, (word,))]
@@ -52,6 +56,7 @@ def _options() -> argparse.Namespace:
     )
     words = [*GROUPS, *SESSIONS]
     parser.add_argument("sessions", nargs="*", metavar="SESSION", help=f"default: {' '.join(DEFAULT)}")
+    parser.add_argument("--programs", action="store_true", help="list the programs that the tests need")
     parser.add_argument("--seed", type=int, help="the order of the tests and their random values")
     at = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     options = parser.parse_args(sys.argv[1:at])

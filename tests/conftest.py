@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from envtree.compile.assemble import assemble
 from envtree.model.resolved import Bundle, Resolved
 from envtree.model.workspace import Organization
 from tests.support.command_line import TREE, CommandResult, RunCommand, write_files
+from tests.support.programs import missing_program
 
 _UNSET_VARIABLES = ("GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "ENVTREE_DEBUG", "SHA")
 
@@ -40,6 +42,17 @@ def pytest_configure(config: pytest.Config) -> None:
     _block_network()
     if config.getoption("--accept") and os.environ.get("CI"):
         raise pytest.UsageError("--accept rewrites expectations, which are not reviewed in CI")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport]:
+    """Leave out a test that failed because it started a program that this machine lacks."""
+    report = yield
+    reason = missing_program(call.excinfo.value) if report.failed and call.excinfo else ""
+    if reason:
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), (item.location[1] or 0) + 1, f"Skipped: {reason}")
+    return report
 
 
 def _block_network() -> None:

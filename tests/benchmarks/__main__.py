@@ -14,7 +14,7 @@ from tests.benchmarks.model import SIZES
 from tests.benchmarks.profile import profile
 from tests.benchmarks.tools import PEERS, envtree, floor, peer, with_secrets
 
-from . import tables
+from . import recorded, tables
 
 PARTS = ("secrets", "floor", "growth", "again", "stages")
 # At this size a round takes minutes, and some peers take far longer.
@@ -58,6 +58,10 @@ def compare(work: Path, options: argparse.Namespace, report: Report) -> None:
     tools = [*variants, *floors, *(peer(name, work, size) for name in options.peers)]
     runs = play([*tools, *smaller.values()], options.rounds)
     report.add(tables.speeds({tool.name: runs[tool.name] for tool in tools}, size) + _left_out(options))
+    ratios = tables.processor_ratios({tool.name: runs[tool.name] for tool in tools})
+    report.add(recorded.compare(f"size {options.size}", ratios))
+    if options.record:
+        recorded.record(f"size {options.size}", ratios)
     if floors:
         report.add(tables.floor(runs))
     if smaller:
@@ -88,6 +92,7 @@ def _options() -> argparse.Namespace:
         "--peers", nargs="*", choices=PEERS, help="whom to run beside (default: all; at size L who ends in minutes)"
     )
     parser.add_argument("--skip", nargs="+", choices=PARTS, default=[], help="what not to measure")
+    parser.add_argument("--record", action="store_true", help="record the ratios as those to compare with")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="also write what is printed into a file")
     parser.add_argument("--work", type=Path, help="where trees and outputs go (default: in memory, else on disk)")
     options = parser.parse_args()

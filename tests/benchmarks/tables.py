@@ -53,6 +53,12 @@ def speeds(runs: Mapping[str, list[Run]], size: Size) -> list[str]:
     return lines
 
 
+def processor_ratios(runs: Mapping[str, list[Run]]) -> dict[str, float]:
+    """Return each tool's processor time divided by envtree's, except for envtree itself."""
+    times = {name: statistics.median(run.cpu for run in tool_runs) for name, tool_runs in runs.items()}
+    return {f"{name}, of envtree's": time / times["envtree"] for name, time in times.items() if name != "envtree"}
+
+
 def floor(runs: Mapping[str, list[Run]]) -> list[str]:
     """Return how many times the floor envtree takes."""
     return [f"envtree takes {_range(ratios(runs['envtree'], runs['floor']))} times the floor"]

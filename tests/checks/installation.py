@@ -21,6 +21,7 @@ PARTS = {
     "npm": Part("tests.support.npm", "programs of npm, from the lock file"),
     "control plane": Part("tests.end_to_end.control_plane.installed", "Kubiya's control plane"),
     "action wheels": Part("tests.support.action_wheels", "the packages that the GitHub actions install"),
+    "fuzzer": Part("tests.fuzz.installed", "the fuzzer"),
     "suites": Part("tests.conformance.installed", "third-party test suites and programs"),
     "peers": Part("tests.benchmarks.installed", "the programs with which envtree is compared"),
 }

@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +59,15 @@ def missing(sessions: Iterable[str]) -> list[str]:
 def install_command(name: str) -> str:
     """Return the command that installs a program on Debian."""
     return f"apt-get install {PROGRAMS[name].package if name in PROGRAMS else name}"
+
+
+HEADER = ("program", "here", "Debian package", "sessions", "for")
+
+
+def rows() -> Iterator[tuple[str, ...]]:
+    """Yield the list of programs as rows of text."""
+    for name, (package, sessions, purpose) in PROGRAMS.items():
+        yield name, "yes" if find(name) else "no", package, " ".join(sessions), purpose
 
 
 def ensure_programs(sessions: Collection[str]) -> str:

@@ -76,7 +76,12 @@ SESSIONS: dict[str, Session] = {
     "audit": Session(
         "known vulnerabilities of the pinned packages", (("tests.checks.audit",),), in_gate=False, needs_network=True
     ),
-    "fuzz": Session("each part that reads foreign input", (("tests.fuzz", "--seconds", "60"),), in_gate=False),
+    "fuzz": Session(
+        "random bytes for each part that reads foreign input",
+        (("tests.fuzz", "--seconds", "60"),),
+        parts=("npm", "fuzzer"),
+        in_gate=False,
+    ),
     "coverage": Session(
         "the suite, and the lines that it does not reach",
         options=("--cov", "--cov-report=term"),

@@ -10,6 +10,7 @@ from typing import IO, Any
 import pytest
 
 from envtree.cli import invoke
+from tests.support.npm import node_modules
 
 CI = Path(__file__).parents[2] / ".ci"
 SERVER = CI / "node_modules/.bin/yaml-language-server"
@@ -80,8 +81,7 @@ def tree(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def editor(tree: Path) -> Iterator[Editor]:
-    if not SERVER.exists():
-        subprocess.run(["npm", "ci", "--silent", "--prefix", str(CI)], check=True)
+    node_modules()
     with subprocess.Popen([str(SERVER), "--stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         # Without a response the test would wait for ever.
         watchdog = Timer(60, process.kill)

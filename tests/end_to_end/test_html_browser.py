@@ -14,16 +14,15 @@ from envtree.model.keypath import format_path
 from tests.benchmarks.forms.envtree import write_envtree
 from tests.benchmarks.model import Size
 from tests.support.command_line import write_files
+from tests.support.npm import node_modules
+from tests.support.programs import program
 from tests.unit.report.test_report_runner import is_held, naughty, quoted
 
 # A browser takes seconds to start, and not every developer has one.
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-CI = ROOT / ".ci"
 SCRIPT = ROOT / "tests/end_to_end/browser/report.mjs"
-LIBRARIES = [CI / "node_modules" / name for name in ("puppeteer-core", "axe-core")]
-CHROMIUM = ("chromium", "google-chrome", "chromium-browser")
 HOSTILE = [
     "<script>alert(1)</script>",
     "</script><script>alert(1)</script>",
@@ -43,14 +42,12 @@ Play = Callable[..., str]
 @pytest.fixture(scope="module")
 def play() -> Play:
     """Return a function that plays a scene with a page in Chromium and returns its output."""
-    if not all(library.exists() for library in LIBRARIES):
-        subprocess.run(["npm", "ci", "--silent", "--prefix", str(CI)], check=True)
-    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    assert program, "Chromium is missing; on Debian, apt-get install chromium"
+    node_modules()
+    chromium = program("chromium")
 
     def run(scene: str, page: Path, *arguments: Path) -> str:
-        command = ["node", str(SCRIPT), scene, *map(str, (page, *arguments))]
-        environ = {**os.environ, "CHROMIUM": str(program)}
+        command = [program("node"), str(SCRIPT), scene, *map(str, (page, *arguments))]
+        environ = {**os.environ, "CHROMIUM": chromium}
         process = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
         assert process.returncode == 0, process.stderr
         return str(process.stdout)

@@ -15,11 +15,11 @@ import pytest
 import yaml
 
 from envtree import __version__
-from tests.checks.sessions import SESSIONS
+from tests.checks.sessions import GATE, SESSIONS
 
 ROOT = Path(__file__).parents[2]
 COMPILE = "python3 -m venv .venv && . .venv/bin/activate && pip install -q '.[sops]' && "
-TEST = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/python tests"
+TEST = "python3 tests"
 EXAMPLES = ["acme", "broken", "kubiya-api", "minimal"]
 # Their commands are run in `test_uses.py`, together with the programs that read the outputs.
 USES = ["docker-compose", "kubernetes", "systemd", "direnv"]
@@ -139,9 +139,10 @@ def test_the_commands_of_an_example_print_what_is_shown(example: str, copy: Path
 
 
 def test_the_readme_has_one_line_to_compile_and_one_to_test() -> None:
-    lines = [command.text for command in commands("README.md") if command.text.startswith("python3 -m venv")]
+    lines = [command.text for command in commands("README.md") if command.text.startswith("python3")]
     assert [line.startswith(COMPILE) for line in lines] == [True, False]
     assert lines[1] == TEST
+    assert TEST in read(".ci/run")
 
 
 def test_the_bundles_hold_what_sops_decrypts(copy: Path, environ: dict[str, str]) -> None:
@@ -195,8 +196,14 @@ def _anchors(page: Path) -> set[str]:
 
 
 def test_contributing_names_every_session() -> None:
-    rows = re.findall(r"^\| `python tests ([\w-]+)` \|", read(".github/CONTRIBUTING.md"), re.MULTILINE)
-    assert rows == list(SESSIONS)
+    page = read(".github/CONTRIBUTING.md")
+    rows = re.findall(r"^\| `python tests ([\w-]+)` \| (yes)? ?\| (yes)? ?\|", page, re.MULTILINE)
+    assert rows == [(name, "yes" * session.in_gate, "yes" * session.in_full) for name, session in SESSIONS.items()]
+
+
+def test_ci_runs_every_session_of_the_gate() -> None:
+    matrix = yaml.safe_load(read(".github/workflows/ci.yml"))["jobs"]["gate"]["strategy"]["matrix"]
+    assert sorted(" ".join(matrix["sessions"]).split()) == sorted(GATE)
 
 
 def test_the_changelog_begins_with_this_version() -> None:

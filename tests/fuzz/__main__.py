@@ -20,7 +20,7 @@ def fuzz(name: str, seconds: int, corpus: Path) -> None:
     try:
         import atheris
     except ImportError:
-        sys.exit("the fuzzer is not installed: pip install --require-hashes -r .ci/fuzz/requirements.txt")
+        sys.exit("the fuzzer is not installed: pip install --no-deps --require-hashes -r .ci/fuzz/requirements.txt")
     # Only modules that are imported from here on are instrumented.
     with atheris.instrument_imports(include=["envtree"]):
         from tests.fuzz.targets import TARGETS, seeds

@@ -14,7 +14,7 @@ python3 -I -m venv "$folder"
 install() { "$folder/bin/python" -I -m pip --quiet --disable-pip-version-check --no-input install "$@"; }
 pins=(-r "$here/requirements.txt")
 for extra in "$@"; do pins+=(-r "$here/requirements-$extra.txt"); done
-install --require-hashes --only-binary :all: "${pins[@]}"
+install --no-deps --require-hashes --only-binary :all: "${pins[@]}"
 install --no-deps --no-index --no-build-isolation "$here/../../.."
 echo "program=$folder/bin/envtree" >> "$GITHUB_OUTPUT"
 if [[ " $* " == *" sops "* ]]; then echo "sops=$folder/bin/sops" >> "$GITHUB_OUTPUT"; fi

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from collections import Counter
 from itertools import pairwise
@@ -23,6 +22,8 @@ from envtree.report.mermaid import MAX_NODES, render_mermaid
 from envtree.report.tree import RANKED_NOUNS, build_tree_graph
 from envtree.sources.tree import DirectoryTree
 from tests.support.command_line import ORGANIZATION, TREE, RunCommand, write_files
+from tests.support.npm import node_modules
+from tests.support.programs import program
 from tests.support.trees import MemoryTree, start_run
 from tests.unit.report.test_report_runner import naughty
 
@@ -95,10 +96,9 @@ def row(labels: list[str]) -> Graph:
 
 def understood(*texts: str) -> list[dict[str, Any]]:
     """Return the result of Mermaid's parser for each text."""
-    if not (CI / "node_modules/mermaid").exists():
-        subprocess.run(["npm", "ci", "--silent", "--prefix", str(CI)], check=True)
+    node_modules()
     completed = subprocess.run(
-        ["node", str(CI / "mermaid.mjs")],
+        [program("node"), str(CI / "mermaid.mjs")],
         input=json.dumps(texts).encode(),
         capture_output=True,
         timeout=120,
@@ -116,11 +116,9 @@ def decoded(label: str) -> str:
 
 def graphviz(text: str, format: str = "json") -> Any:
     """Return the output of Graphviz for a text."""
-    program = shutil.which("dot")
-    assert program, "install graphviz"
-    completed = subprocess.run(
-        [program, f"-T{format}"], input=text.encode(), capture_output=True, timeout=120, check=True
-    )
+    node_modules()
+    command = [program("node"), str(CI / "graphviz.mjs"), format]
+    completed = subprocess.run(command, input=text.encode(), capture_output=True, timeout=120, check=True)
     assert completed.stderr == b""
     return json.loads(completed.stdout) if format == "json" else completed.stdout.decode()
 
