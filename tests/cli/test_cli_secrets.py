@@ -313,7 +313,7 @@ def test_every_command_is_among_them(envtree: Command) -> None:
 
 # Each takes seconds, as all commands run over it.
 SWEPT = [
-    broken if broken in ("nothing", "contract", "operator") else pytest.param(broken, marks=pytest.mark.slow)
+    broken if broken in ("nothing", "contract", "operator") else pytest.param(broken, marks=pytest.mark.full)
     for broken in BROKEN
 ]
 

@@ -40,7 +40,7 @@ def test_the_server_gives_agents_what_their_bundles_have(drawn: Organization) ->
     assert_equal(drawn)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @settings(SLOW, max_examples=1000)
 @given(organizations())
 def test_the_server_gives_agents_what_their_bundles_have_for_long(drawn: Organization) -> None:

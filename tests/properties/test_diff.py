@@ -153,7 +153,7 @@ def test_diff_tells_what_differs(drawn: tuple[Organization, Organization]) -> No
     assert_reported(*drawn)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @settings(SLOW, max_examples=1000)
 @given(pairs())
 def test_diff_tells_what_differs_for_long(drawn: tuple[Organization, Organization]) -> None:

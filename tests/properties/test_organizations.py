@@ -84,7 +84,7 @@ def test_envtree_agrees_with_the_model(drawn: Organization) -> None:
     assert_equal(drawn)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @settings(SLOW, max_examples=2000)
 @given(organizations())
 def test_envtree_agrees_with_the_model_for_long(drawn: Organization) -> None:

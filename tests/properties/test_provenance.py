@@ -30,7 +30,7 @@ def test_neighbours_share_only_what_is_the_same(drawn: Organization) -> None:
     compare(drawn)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @settings(SLOW, max_examples=800)
 @given(organizations())
 def test_neighbours_share_only_what_is_the_same_for_long(drawn: Organization) -> None:

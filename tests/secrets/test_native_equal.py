@@ -101,7 +101,7 @@ def test_files_of_strangers(machine: SecretsFolder) -> None:
     assert counts["opened yaml"] + counts["opened json"] == 80, counts
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("part", range(4))
 def test_thousands_of_files(machine: SecretsFolder, part: int) -> None:
     """5,000 files in all: a third made by the real sops, the others by the writer of the tests."""

@@ -311,7 +311,7 @@ def test_tampered_files(machine: SecretsFolder) -> None:
     assert all(counts[code] for code in ("ET610", "ET611", "ET621", "opened", "left")), counts
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("part", range(2))
 def test_hundreds_of_tampered_files(machine: SecretsFolder, part: int) -> None:
     counts = agree(machine, 10 + part, 300)

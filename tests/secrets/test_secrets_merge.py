@@ -80,7 +80,7 @@ def test_random_merges_give_what_merging_the_plain_texts_gives(tmp_path: Path, b
     merge_cases(tmp_path, batch * ONE_AT_A_TIME, ONE_AT_A_TIME)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("batch", range(1, 21))
 def test_hundreds_more(tmp_path: Path, batch: int) -> None:
     merge_cases(tmp_path, batch * ONE_AT_A_TIME, ONE_AT_A_TIME)

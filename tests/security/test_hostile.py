@@ -127,7 +127,7 @@ def assert_findings_inside(result: CheckResult, files: dict[str, bytes]) -> None
 
 @pytest.mark.parametrize(
     "seeds",
-    [pytest.param(SEEDS[at : at + 40], marks=pytest.mark.slow if at else ()) for at in SEEDS[::40]],
+    [pytest.param(SEEDS[at : at + 40], marks=pytest.mark.full if at else ()) for at in SEEDS[::40]],
     ids=str,
 )
 def test_t28_damaged_files_are_told_with_their_places(seeds: range) -> None:
@@ -139,7 +139,7 @@ def test_t28_damaged_files_are_told_with_their_places(seeds: range) -> None:
             raise AssertionError(f"seed {seed}") from trouble
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_damage_is_twenty_thousand_files_of_every_example() -> None:
     distinct = {
         (TREES[seed % len(TREES)], path, sha256(files[path]).digest())

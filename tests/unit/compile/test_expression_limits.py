@@ -190,7 +190,7 @@ def test_a_chain_over_a_secret_is_judged_alike_in_either_order(form: str) -> Non
     assert [code for code, _ in findings[0]] == ([] if form == "{}" else ["ET507"])
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_deepest_template_can_be_spelt_out() -> None:
     for form in ("{} | lower", "[{}]", "{{'a': {}}}", "{} ~ '$'", "{} if true else 1", "({} | string)[0] | default(1)"):
         for count in range(60, 90):

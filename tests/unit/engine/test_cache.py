@@ -226,7 +226,7 @@ def test_random_edits(quiet: bool, twice: CachedAndUncached, monkeypatch: pytest
     rounds(twice, 12, monkeypatch, quiet=quiet)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize("quiet", [False, True])
 def test_a_thousand_random_edits(quiet: bool, twice: CachedAndUncached, monkeypatch: pytest.MonkeyPatch) -> None:
     rounds(twice, 1000, monkeypatch, quiet=quiet)

@@ -70,7 +70,7 @@ def test_random_edits(root: Path, envtree: RunCommand, monkeypatch: pytest.Monke
     rounds(root, envtree, 12, monkeypatch)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_many_random_edits(root: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(root)
     rounds(root, envtree, 400, monkeypatch)

@@ -85,7 +85,7 @@ def sample(count: int) -> list[Organization]:
     return drawn
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_random_organizations_and_all_cases(tmp_path: Path) -> None:
     folders = sorted((ROOT / "tests/cases").glob("*/*/in"))
     for number, organization in enumerate(sample(80)):

@@ -58,7 +58,7 @@ def test_a_reader_gets_what_was_written(format: str, reader: Reader, tmp_path: P
     assert differences(format, reader, tmp_path, 0, 300) == []
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.parametrize(("format", "reader"), PAIRS, ids=IDS)
 def test_a_reader_gets_what_was_written_twenty_thousand_times(format: str, reader: Reader, tmp_path: Path) -> None:
     for seed in range(1, 20_000 // BATCH + 1):

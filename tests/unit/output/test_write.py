@@ -712,7 +712,7 @@ class TestKill:
         assert step > 20
         assert nothing_left(tree)
 
-    @pytest.mark.parametrize("turns", [15, pytest.param(500, marks=pytest.mark.slow)])
+    @pytest.mark.parametrize("turns", [15, pytest.param(500, marks=pytest.mark.full)])
     def test_t83_sigkill_at_random_moments(self, tree: Path, turns: int) -> None:
         count = 200
         versions = [version_a(count), version_b(count)]
