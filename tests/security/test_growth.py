@@ -8,14 +8,12 @@ import pytest
 from envtree.compile.merge import lists
 from envtree.compile.merge.equality import identity
 from envtree.model.merged import MergedValue
-from tests.support.effort import count_steps
+from tests.support.effort import assert_linear
 from tests.support.trees import Files, check, layers
 
 SIZE = 25
 # Environments have at most 100 ancestors, and up to there the effort is a square.
 BEYOND_THE_LIMIT_OF_ANCESTORS = 150
-# What four times the input adds to twice the input, by what that adds to the input: 2 for a line, 4 for a square.
-LIMIT = 2.1
 
 
 class _VisibleIdentity:
@@ -116,12 +114,16 @@ EXPECTED_CODES = {
 }
 
 
+def _check_for_codes(files: Files, codes: set[str]) -> None:
+    assert set(check(files).codes) == codes
+
+
 @pytest.mark.parametrize("name", GROWING)
 def test_t93_effort_grows_with_the_size_of_the_tree(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "identity", _visible_identity)
     size = BEYOND_THE_LIMIT_OF_ANCESTORS if name in ("a chain of environments", "a circle of environments") else SIZE
-    trees = [GROWING[name](size * factor) for factor in (1, 2, 4)]
-    # This also fills the caches that outlive a check.
-    assert [set(check(tree).codes) for tree in trees] == [EXPECTED_CODES.get(name, set())] * 3
-    small, medium, large = (count_steps(partial(check, tree)) for tree in trees)
-    assert large - medium < LIMIT * (medium - small)
+
+    def prepare(size: int) -> Callable[[], None]:
+        return partial(_check_for_codes, GROWING[name](size), EXPECTED_CODES.get(name, set()))
+
+    assert_linear(prepare, size)
