@@ -14,6 +14,7 @@ from envtree.model.keypath import format_path
 from tests.benchmarks.forms.envtree import write_envtree
 from tests.benchmarks.model import Size
 from tests.support.command_line import write_files
+from tests.support.waiting import LONG_PATIENCE
 from tests.unit.report.test_report_runner import is_held, naughty, quoted
 
 # A browser takes seconds to start, and not every developer has one.
@@ -51,7 +52,9 @@ def play() -> Play:
     def run(scene: str, page: Path, *arguments: Path) -> str:
         command = ["node", str(SCRIPT), scene, *map(str, (page, *arguments))]
         environ = {**os.environ, "CHROMIUM": str(program)}
-        process = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
+        process = subprocess.run(
+            command, env=environ, capture_output=True, text=True, timeout=LONG_PATIENCE, check=False
+        )
         assert process.returncode == 0, process.stderr
         return str(process.stdout)
 

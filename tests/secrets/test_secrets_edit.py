@@ -8,8 +8,8 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from tests.support.secrets_tree import (
     organization_with_people,
     secret_line,
 )
+from tests.support.waiting import PATIENCE, wait_until
 from tests.unit.frontend.test_schemas import verdict
 
 VALUE = "quokka7-quokka7"
@@ -198,17 +199,17 @@ class _Terminal:
 
     def end(self) -> int:
         self._read(lambda: self.process.poll() is not None)
-        return self.process.wait(10)
+        return self.process.wait(PATIENCE)
 
     def _read(self, until: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
-        while not until():
-            assert time.monotonic() < deadline, self.output
-            if select.select([self.master], [], [], 0.05)[0]:
-                try:
+        def has_come() -> bool:
+            if not until() and select.select([self.master], [], [], 0.05)[0]:
+                # Linux reports the end of a terminal as an error.
+                with suppress(OSError):
                     self.output += os.read(self.master, 1000).decode()
-                except OSError:
-                    time.sleep(0.05)
+            return until()
+
+        wait_until(has_come, lambda: f"more than {self.output!r}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -218,15 +219,13 @@ def test_t61_a_signal_leaves_no_plaintext_behind(tree: SecretsTree, number: int)
     command = [sys.executable, "-m", "envtree", "-C", str(tree.root), "secrets", "edit", PRODUCTION]
     before = tree.read(PRODUCTION)
     with subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 20
-        while not (tree.home / "where").is_file() or not (tree.home / "where").read_text().endswith("\n"):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        plain = Path((tree.home / "where").read_text().strip())
+        where = tree.home / "where"
+        wait_until(lambda: where.is_file() and where.read_text().endswith("\n"), "the start of the editor")
+        plain = Path(where.read_text().strip())
         assert VALUE in plain.read_text()
         assert plain.stat().st_mode & 0o077 == 0
         process.send_signal(number)
-        assert process.wait(10) == 128 + number
+        assert process.wait(PATIENCE) == 128 + number
     assert not plain.parent.exists()
     assert not plain.parents[1].exists()
     assert tree.read(PRODUCTION) == before

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.support.real_sops import HEAD, SEARCH_PATH, SopsUser, encrypt_file, make_age_user, people_section
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 ID = "default/a@dev"
@@ -53,7 +54,7 @@ class Vault(NamedTuple):
         """Run envtree; variables of `environ` that are None are removed."""
         changed = {**self.environ, **(environ or {})}
         variables = {name: value for name, value in changed.items() if value is not None}
-        options = {"cwd": self.folder, "capture_output": True, "timeout": 60, **options}
+        options = {"cwd": self.folder, "capture_output": True, "timeout": PATIENCE, **options}
         return subprocess.run(self.command(*arguments), env=variables, check=False, **options)
 
     def write(self, files: Mapping[str, str]) -> None:

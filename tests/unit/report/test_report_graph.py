@@ -24,6 +24,7 @@ from envtree.report.tree import RANKED_NOUNS, build_tree_graph
 from envtree.sources.tree import DirectoryTree
 from tests.support.command_line import ORGANIZATION, TREE, RunCommand, write_files
 from tests.support.trees import MemoryTree, start_run
+from tests.support.waiting import LONG_PATIENCE
 from tests.unit.report.test_report_runner import naughty
 
 ROOT = Path(__file__).parents[3]
@@ -101,7 +102,7 @@ def understood(*texts: str) -> list[dict[str, Any]]:
         ["node", str(CI / "mermaid.mjs")],
         input=json.dumps(texts).encode(),
         capture_output=True,
-        timeout=120,
+        timeout=LONG_PATIENCE,
         check=True,
     )
     answers: list[dict[str, Any]] = json.loads(completed.stdout)
@@ -119,7 +120,7 @@ def graphviz(text: str, format: str = "json") -> Any:
     program = shutil.which("dot")
     assert program, "install graphviz"
     completed = subprocess.run(
-        [program, f"-T{format}"], input=text.encode(), capture_output=True, timeout=120, check=True
+        [program, f"-T{format}"], input=text.encode(), capture_output=True, timeout=LONG_PATIENCE, check=True
     )
     assert completed.stderr == b""
     return json.loads(completed.stdout) if format == "json" else completed.stdout.decode()

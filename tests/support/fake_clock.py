@@ -1,0 +1,26 @@
+"""Clocks for the code under test, on which time passes by what happens, and not by how fast the machine is."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from envtree.secrets.sops import limited_process
+
+
+def exceed_time_limit_when(condition: Callable[[], bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the time limit of a sops pass as soon as a condition holds, and never before."""
+    monkeypatch.setattr(limited_process, "time", SimpleNamespace(monotonic=lambda: 1e9 if condition() else 0.0))
+
+
+class SleepClock:
+    """A clock on which time passes only during sleep, which takes none."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
