@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -133,7 +134,8 @@ def _fake_docker_daemon(folder: Path) -> Iterator[tuple[str, list[Any]]]:
             return ""
 
     # The length of socket paths is limited.
-    socket = f"/tmp/envtree-docker-{os.getpid()}-{threading.get_ident()}.sock"
+    folder = tempfile.mkdtemp(prefix="docker")
+    socket = f"{folder}/socket"
     server = _QuietServer(socket, Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -141,7 +143,7 @@ def _fake_docker_daemon(folder: Path) -> Iterator[tuple[str, list[Any]]]:
     finally:
         server.shutdown()
         server.server_close()
-        Path(socket).unlink()
+        shutil.rmtree(folder)
 
 
 def kubectl(data: bytes, folder: Path) -> EnvVariables:

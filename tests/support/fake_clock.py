@@ -1,16 +1,19 @@
 """Clocks for the code under test, on which time passes by what happens, and not by how fast the machine is."""
 
 from collections.abc import Callable
+from time import sleep
 from types import SimpleNamespace
 
 import pytest
 
-from envtree.secrets.sops import limited_process
+from envtree.secrets.sops import limited_process, terminal
 
 
 def exceed_time_limit_when(condition: Callable[[], bool], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the time limit of a sops pass as soon as a condition holds, and never before."""
-    monkeypatch.setattr(limited_process, "time", SimpleNamespace(monotonic=lambda: 1e9 if condition() else 0.0))
+    clock = SimpleNamespace(monotonic=lambda: 1e9 if condition() else 0.0, sleep=sleep)
+    for module in (limited_process, terminal):
+        monkeypatch.setattr(module, "time", clock)
 
 
 class SleepClock:

@@ -188,7 +188,7 @@ def test_t65_short_secrets_are_told_by_name_and_not_masked(still: Vault) -> None
 
 
 def test_nothing_waits_for_more_than_a_beginning(still: Vault) -> None:
-    script = "import sys, time; sys.stdout.write('ready\\nq'); sys.stdout.flush(); time.sleep(60)"
+    script = "import sys, time; sys.stdout.write('ready\\nq'); sys.stdout.flush(); time.sleep(1000)"
     process = started(still, *python(script))
     process.terminate()
     out, _ = process.communicate(timeout=PATIENCE)
@@ -304,7 +304,7 @@ def test_a_signal_that_interrupts_nothing_is_passed_on_too(vault: Vault) -> None
     (vault.folder / "code").mkdir()
     (vault.folder / "code/sitecustomize.py").write_text(ELSEWHERE)
     path = os.pathsep.join([str(vault.folder / "code"), vault.environ["PYTHONPATH"]])
-    child = python("import time; print('ready', flush=True); time.sleep(60)")
+    child = python("import time; print('ready', flush=True); time.sleep(1000)")
     command = vault.command("run", ID, "--", *child)
     with subprocess.Popen(command, env={**vault.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE) as process:
         assert process.stdout
@@ -317,7 +317,7 @@ def test_a_signal_that_interrupts_nothing_is_passed_on_too(vault: Vault) -> None
 
 def test_the_childs_own_children_get_them_too(still: Vault) -> None:
     # The outer shell waits for the inner one, so both have to get the signal.
-    script = "sh -c 'trap \"echo inner\" TERM; echo ready; sleep 30 & wait $!; exit 0'; echo never"
+    script = "sh -c 'trap \"echo inner\" TERM; echo ready; sleep 1000 & wait $!; exit 0'; echo never"
     process = started(still, "sh", "-c", script)
     process.terminate()
     out, _ = process.communicate(timeout=PATIENCE)
@@ -518,7 +518,7 @@ def test_t59_no_secret_stands_in_the_arguments_of_any_process(words: tuple[str, 
 
 
 def test_t60_no_secret_stands_in_the_environment_of_envtree(still: Vault) -> None:
-    process = started(still, "sh", "-c", "echo ready; sleep 30")
+    process = started(still, "sh", "-c", "echo ready; sleep 1000")
     own_environment = Path(f"/proc/{process.pid}/environ").read_bytes()
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     child_environment = Path(f"/proc/{children[0]}/environ").read_bytes()

@@ -191,7 +191,7 @@ from envtree.cli import main
 emit = publish.emit
 def slow(*arguments):
     print("now", flush=True)
-    time.sleep(30)
+    time.sleep(1000)
     return emit(*arguments)
 publish.emit = slow
 main()
