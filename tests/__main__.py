@@ -11,6 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # CI reads the output of the benchmark from this file.
 BENCHMARK = ROOT / "build" / "benchmark.txt"
+# What pytest needs to run with the settings of pyproject.toml, in an environment without the extra `test`.
+_PYTEST = ("pytest", "pytest-timeout", "hypothesis")
 
 
 def run(*command: str | Path, cwd: Path = ROOT) -> None:
@@ -68,7 +70,7 @@ def wheel() -> None:
         venv.create(Path(folder, "venv"), with_pip=True)
         venv_python = Path(folder, "venv", "bin", "python")
         wheel_file = next(Path(folder).glob("*.whl"))
-        run(venv_python, "-m", "pip", "install", "-q", wheel_file, "pytest", "hypothesis", "pyyaml")
+        run(venv_python, "-m", "pip", "install", "-q", wheel_file, *_PYTEST, "pyyaml")
         code = "import envtree, sys; sys.exit('site-packages' not in envtree.__file__)"
         run(venv_python, "-c", code, cwd=Path(folder))
         run(venv_python, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", ROOT / "tests/cases/test_cases.py")
@@ -106,7 +108,7 @@ def with_packages(*requirements: str | Path) -> None:
         venv_python = Path(folder, "bin", "python")
         run(venv_python, "-m", "pip", "install", "-q", *requirements)
         run(venv_python, "-m", "pip", "install", "-q", "--no-deps", ROOT)
-        run(venv_python, "-m", "pip", "install", "-q", "pytest", "hypothesis")
+        run(venv_python, "-m", "pip", "install", "-q", *_PYTEST)
         run(venv_python, "-m", "pip", "check")
         tests = [ROOT / "tests" / f"{name}.py" for name in files]
         run(venv_python, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)

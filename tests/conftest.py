@@ -19,6 +19,11 @@ from envtree.model.resolved import Bundle, Resolved
 from envtree.model.workspace import Organization
 from tests.support.command_line import TREE, CommandResult, RunCommand, write_files
 
+# `full` draws other random examples in each run; without it a commit that passes, passes again.
+EXTENT_VARIABLE = "ENVTREE_TESTS"
+# Seconds for a test that is long, or hostile, by its nature.
+_LONG_TIMEOUT = 3600
+_LONG_MARKERS = {"slow", "registry", "control_plane"}
 _UNSET_VARIABLES = ("GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "ENVTREE_DEBUG", "SHA")
 
 
@@ -28,8 +33,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     # Without a time limit for one example: a machine under load fails no property.
-    settings.register_profile("envtree", deadline=None)
-    settings.load_profile("envtree")
+    settings.register_profile("gate", derandomize=True, deadline=None, database=None)
+    # A failure is shown with what repeats it.
+    settings.register_profile("random", deadline=None, print_blob=True)
+    settings.load_profile("random" if os.environ.get(EXTENT_VARIABLE) == "full" else "gate")
     # A shell makes background processes ignore some signals, and their children inherit this.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGQUIT, signal.SIGHUP):
@@ -40,6 +47,19 @@ def pytest_configure(config: pytest.Config) -> None:
     _block_network()
     if config.getoption("--accept") and os.environ.get("CI"):
         raise pytest.UsageError("--accept rewrites expectations, which are not reviewed in CI")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(marker.name in _LONG_MARKERS for marker in item.iter_markers()):
+            item.add_marker(pytest.mark.timeout(_LONG_TIMEOUT))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    # The header, which `-q` leaves out, has it too.
+    seed = terminalreporter.config.getoption("randomly_seed", None)
+    if seed is not None:
+        terminalreporter.write_line(f"the order of these tests: --randomly-seed={seed}")
 
 
 def _block_network() -> None:
