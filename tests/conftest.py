@@ -20,7 +20,11 @@ from envtree.model.resolved import Bundle, Resolved
 from envtree.model.workspace import Organization
 from tests.support.command_line import TREE, CommandResult, RunCommand, write_files
 from tests.support.programs import missing_program
+from tests.support.rounds import IS_FULL
 
+# Seconds for a test that is long, or hostile, by its nature.
+_LONG_TIMEOUT = 3600
+_LONG_MARKERS = {"slow", "registry", "control_plane", "full", "foreign"}
 _UNSET_VARIABLES = ("GITHUB_ACTIONS", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "ENVTREE_DEBUG", "SHA")
 
 
@@ -30,8 +34,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     # Without a time limit for one example: a machine under load fails no property.
-    settings.register_profile("envtree", deadline=None)
-    settings.load_profile("envtree")
+    settings.register_profile("gate", derandomize=True, deadline=None, database=None)
+    # In `full` each run draws others; a failure is shown with what repeats it.
+    settings.register_profile("random", deadline=None, print_blob=True)
+    settings.load_profile("random" if IS_FULL else "gate")
     # A shell makes background processes ignore some signals, and their children inherit this.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGQUIT, signal.SIGHUP):
@@ -55,6 +61,19 @@ def pytest_runtest_makereport(
         report.outcome = "skipped"
         report.longrepr = (str(item.path), (item.location[1] or 0) + 1, f"Skipped: {reason}")
     return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(marker.name in _LONG_MARKERS for marker in item.iter_markers()):
+            item.add_marker(pytest.mark.timeout(_LONG_TIMEOUT))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    # The header, which `-q` leaves out, has it too.
+    seed = terminalreporter.config.getoption("randomly_seed", None)
+    if seed is not None:
+        terminalreporter.write_line(f"the order of these tests: --randomly-seed={seed}")
 
 
 def _block_network() -> None:

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from envtree.cli import cli
 from envtree.cli.support.options import module_name
+from tests.support.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 ACME = ROOT / "examples/acme"
@@ -59,7 +59,7 @@ STUB = """#!{python}
 import os, time
 with open(os.environ["SOPS_AGE_KEY_FILE"] + ".started", "a") as started:
     print(os.getpid(), file=started)
-time.sleep(60)
+time.sleep(1000)
 """
 
 
@@ -68,7 +68,7 @@ def run(
 ) -> subprocess.CompletedProcess[bytes]:
     inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "compiler")} | (environ or {})
     return subprocess.run(
-        [*COMMAND, *arguments], env=inherited, stdout=stdout, stderr=subprocess.PIPE, timeout=60, check=False
+        [*COMMAND, *arguments], env=inherited, stdout=stdout, stderr=subprocess.PIPE, timeout=PATIENCE, check=False
     )
 
 
@@ -96,11 +96,12 @@ def slow(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     environ |= {"SOPS_AGE_KEY_FILE": str(key), "ENVTREE_SOPS": "path"}
     command = [*COMMAND, "-C", str(tmp_path / "acme"), "compile", "-o", str(tmp_path / "out")]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 30
-        while not Path(f"{key}.started").exists():
+
+        def has_started() -> bool:
             assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+            return Path(f"{key}.started").exists()
+
+        wait_until(has_started, "the start of sops")
         yield process, tmp_path
         process.kill()
 
@@ -224,7 +225,7 @@ def test_t99_a_signal_leaves_the_output_and_nobody_behind(
     # The staging folder and the lock exist only during the run.
     before = {path: data for path, data in contents(folder / "out").items() if ".envtree" not in str(path)}
     process.send_signal(number)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (128 + number, b"", b"")
     assert contents(folder / "out") == before
     assert {path.name for path in folder.iterdir()} == {"acme", "bin", "code", "key.started", "out"}

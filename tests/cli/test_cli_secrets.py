@@ -18,6 +18,7 @@ import pyrage
 import pytest
 
 from envtree.cli import invoke
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 CANARY = "quokka7-\"Ünique\"/+&?=$x\\y\nsecond-line-of-the-canary\nthird-line: of 'it'"
@@ -389,7 +390,7 @@ def test_a_crash_with_plaintext_in_its_hands_is_one_line(stage: str, folder: Pat
     module = "publish" if stage in ("emit", "write") else "run"
     script = CRASH.format(canary="quokka7", kind="RuntimeError", stage=stage, module=module)
     command = [sys.executable, "-c", script, "-C", str(folder / "tree"), "compile", "-o", str(folder / "plain")]
-    result = subprocess.run(command, env=environ(folder), capture_output=True, timeout=60, check=False)
+    result = subprocess.run(command, env=environ(folder), capture_output=True, timeout=PATIENCE, check=False)
     assert result.returncode == 70, result
     assert (result.stdout, result.stderr.count(b"\n")) == (b"", 1)
     assert not leaks([result.stderr])

@@ -16,11 +16,10 @@ import pytest
 from envtree.cli.commands.watch import _is_any_relevant
 from envtree.sources.tree import DirectoryTree
 from tests.support.command_line import BOT, ERROR, INPUT, ORGANIZATION, TREE, WARNING, RunCommand, write_files
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 ACME = ROOT / "examples/acme"
-# The timeout on a busy machine; a test that passes hardly waits.
-PATIENCE = 60
 ROUND = re.compile(r"\d\d:\d\d:\d\d (.*) \(\d+\.\d\d s\)")
 CLERK = "projects/shop/agents/clerk.yaml"
 FINE = "execution_environment:\n  env_vars: {NAME: other}\n"

@@ -3,12 +3,15 @@
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.support.moments import Moments
+from tests.support.waiting import LONG_PATIENCE
 
 ROOT = Path(__file__).parents[2]
 RELEASES = ("2026.1", "2026.2")
@@ -20,10 +23,10 @@ class Compiler:
 
     def __init__(self, folder: Path, secrets: str) -> None:
         shutil.copytree(ROOT / "examples/acme", folder / "acme")
-        self._folder, self._secrets = folder, secrets
+        self._folder, self._secrets, self._moments = folder, secrets, Moments(folder / "moments")
 
-    def start(self, out: str, release: int) -> subprocess.Popen[bytes]:
-        """Start to write into a folder."""
+    def start(self, out: str, release: int, call: int = -1) -> subprocess.Popen[bytes]:
+        """Start to write into a folder; the process is killed at a call, if it comes that far."""
         command = [sys.executable, "-m", "envtree", "-C", str(self._folder / "acme"), "compile"]
         command += [
             "-o",
@@ -34,17 +37,16 @@ class Compiler:
             f"RELEASE={RELEASES[release]}",
         ]
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        environ = {"PATH": path, "PYTHONPATH": str(ROOT / "compiler"), "HOME": str(self._folder)}
+        environ = {"PATH": path, "HOME": str(self._folder), **self._moments.environ(signal.SIGKILL, call)}
         environ["SOPS_AGE_KEY_FILE"] = str(self._folder / "acme/age.key")
         return subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
-    def compile(self, out: str, release: int) -> float:
-        """Compile into a folder; return the duration in seconds."""
-        start_time = time.monotonic()
+    def compile(self, out: str, release: int) -> int:
+        """Compile into a folder; return the number of calls."""
         process = self.start(out, release)
-        _, stderr = process.communicate(timeout=120)
+        _, stderr = process.communicate(timeout=LONG_PATIENCE)
         assert process.returncode == 0, stderr
-        return time.monotonic() - start_time
+        return self._moments.last_count()
 
     def written(self, out: str) -> Files:
         """Return the files in a folder for its readers, without envtree's own temporary files."""
@@ -64,14 +66,12 @@ def test_t83_sigkill_at_random_moments_of_a_compile(tmp_path: Path, secrets: str
     assert fresh[0].keys() == fresh[1].keys()
     assert not [path for path in fresh[0] if path.endswith("bundle.json") and fresh[0][path] == fresh[1][path]]
     compiler.compile("out", 0)
-    duration = max(compiler.compile("out", release) for release in (1, 0))
+    calls = max(compiler.compile("out", release) for release in (1, 0))
     current, killed = 0, 0
     while killed < kills:
-        process = compiler.start("out", 1 - current)
-        time.sleep(rng.uniform(0, duration))
-        process.kill()
-        process.communicate()
-        # A process that had ended before was not killed, and does not count.
+        process = compiler.start("out", 1 - current, rng.randrange(calls))
+        process.communicate(timeout=LONG_PATIENCE)
+        # A process that made fewer calls was not killed, and does not count.
         killed += process.returncode != 0
         files = compiler.written("out")
         assert files.keys() == fresh[0].keys()

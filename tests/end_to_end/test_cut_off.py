@@ -13,9 +13,9 @@ from tests.support.cut_off import ROOT, isolated_command, isolation_prefix
 PROBE = """
 import os, socket
 server = socket.create_server(("127.0.0.1", 0))
-socket.create_connection(server.getsockname(), timeout=5)
+socket.create_connection(server.getsockname())
 try:
-    socket.create_connection(("192.0.2.1", 80), timeout=5)
+    socket.create_connection(("192.0.2.1", 80), timeout=60)
 except OSError as error:
     print(os.getuid(), os.getgid(), error.strerror)
 """

@@ -16,6 +16,7 @@ from tests.benchmarks.model import Size
 from tests.support.command_line import write_files
 from tests.support.npm import node_modules
 from tests.support.programs import program
+from tests.support.waiting import LONG_PATIENCE
 from tests.unit.report.test_report_runner import is_held, naughty, quoted
 
 # A browser takes seconds to start, and not every developer has one.
@@ -48,7 +49,9 @@ def play() -> Play:
     def run(scene: str, page: Path, *arguments: Path) -> str:
         command = [program("node"), str(SCRIPT), scene, *map(str, (page, *arguments))]
         environ = {**os.environ, "CHROMIUM": chromium}
-        process = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
+        process = subprocess.run(
+            command, env=environ, capture_output=True, text=True, timeout=LONG_PATIENCE, check=False
+        )
         assert process.returncode == 0, process.stderr
         return str(process.stdout)
 

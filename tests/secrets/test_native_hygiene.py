@@ -27,6 +27,7 @@ from tests.support.native_files import (
     new_identity,
     render_block_yaml,
 )
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 CANARY = "quokka-in-the-vault"
@@ -222,7 +223,7 @@ def test_t63_a_crash_with_plaintext_in_its_hands_is_one_line(
     out = machine.root.parent / "out"
     command = [sys.executable, "-c", script, "-C", str(machine.root), "compile", "-o", str(out)]
     env = environ(machine) | {"PYTHONPATH": str(ROOT / "compiler"), "PATH": SEARCH_PATH}
-    result = subprocess.run(command, env=env, capture_output=True, timeout=60, check=False)
+    result = subprocess.run(command, env=env, capture_output=True, timeout=PATIENCE, check=False)
     assert (result.returncode, result.stdout, result.stderr.count(b"\n")) == (70, b"", 1), result
     assert CANARY.encode() not in result.stderr
     assert not out.exists()

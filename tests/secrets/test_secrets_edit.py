@@ -8,14 +8,14 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from envtree.secrets.sops import writer as writing
 from tests.support.command_line import CommandResult
+from tests.support.fake_clock import exceed_time_limit_when
 from tests.support.secrets_tree import (
     FILES,
     PRODUCTION,
@@ -26,6 +26,7 @@ from tests.support.secrets_tree import (
     organization_with_people,
     secret_line,
 )
+from tests.support.waiting import PATIENCE, wait_until
 from tests.unit.frontend.test_schemas import verdict
 
 VALUE = "quokka7-quokka7"
@@ -119,7 +120,9 @@ def test_text_that_is_no_yaml_does_not_start_the_editor_for_ever(
     tree: SecretsTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """sops then waits for a key press, so without a terminal it is ended after a time limit."""
-    monkeypatch.setattr(writing, "_UNATTENDED_TIMEOUT", 1)
+    looks = iter(range(10**6))
+    # Long enough to start the editor again and again, if sops did so.
+    exceed_time_limit_when(lambda: (tree.home / "started").exists() and next(looks) > 20, monkeypatch)
     before = tree.read(PRODUCTION)
     result = edit(tree, f"""echo x >> {tree.home}/started; echo '{{' >> "$1" """)
     assert result.code == 3
@@ -153,7 +156,7 @@ def test_the_editor_has_the_terminal(tree: SecretsTree) -> None:
 
 
 def test_ctrl_c_in_the_terminal_ends_it(tree: SecretsTree) -> None:
-    environ = {**tree.environ, **editor(tree, f"""echo "$1" > {tree.home}/where; printf 'ready: '; sleep 60""")}
+    environ = {**tree.environ, **editor(tree, f"""echo "$1" > {tree.home}/where; printf 'ready: '; sleep 1000""")}
     command = [sys.executable, "-m", "envtree", "-C", str(tree.root), "secrets", "edit", PRODUCTION]
     before = tree.read(PRODUCTION)
     with _Terminal(command, environ) as terminal:
@@ -198,35 +201,33 @@ class _Terminal:
 
     def end(self) -> int:
         self._read(lambda: self.process.poll() is not None)
-        return self.process.wait(10)
+        return self.process.wait(PATIENCE)
 
     def _read(self, until: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
-        while not until():
-            assert time.monotonic() < deadline, self.output
-            if select.select([self.master], [], [], 0.05)[0]:
-                try:
+        def has_come() -> bool:
+            if not until() and select.select([self.master], [], [], 0.05)[0]:
+                # Linux reports the end of a terminal as an error.
+                with suppress(OSError):
                     self.output += os.read(self.master, 1000).decode()
-                except OSError:
-                    time.sleep(0.05)
+            return until()
+
+        wait_until(has_come, lambda: f"more than {self.output!r}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_t61_a_signal_leaves_no_plaintext_behind(tree: SecretsTree, number: int) -> None:
-    script = f"""echo "$1" > {tree.home}/where; sleep 60"""
+    script = f"""echo "$1" > {tree.home}/where; sleep 1000"""
     environ = {**tree.environ, **editor(tree, script)}
     command = [sys.executable, "-m", "envtree", "-C", str(tree.root), "secrets", "edit", PRODUCTION]
     before = tree.read(PRODUCTION)
     with subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 20
-        while not (tree.home / "where").is_file() or not (tree.home / "where").read_text().endswith("\n"):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        plain = Path((tree.home / "where").read_text().strip())
+        where = tree.home / "where"
+        wait_until(lambda: where.is_file() and where.read_text().endswith("\n"), "the start of the editor")
+        plain = Path(where.read_text().strip())
         assert VALUE in plain.read_text()
         assert plain.stat().st_mode & 0o077 == 0
         process.send_signal(number)
-        assert process.wait(10) == 128 + number
+        assert process.wait(PATIENCE) == 128 + number
     assert not plain.parent.exists()
     assert not plain.parents[1].exists()
     assert tree.read(PRODUCTION) == before

@@ -6,7 +6,7 @@ import pty
 import stat
 import subprocess
 import sys
-import time
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tests.support.secrets_tree import (
     organization_with_people,
     secret_line,
 )
+from tests.support.waiting import PATIENCE, wait_until
 
 ENV = "agents/clerk.staging.secrets.env"
 
@@ -142,14 +143,14 @@ def answer_prompts(tree: SecretsTree, answers: list[tuple[str, str]], *arguments
         while prompt.encode() not in output[start:]:
             output += os.read(master, 1000)
         start = len(output)
-        time.sleep(0.1)
+        wait_until(lambda: not termios.tcgetattr(master)[3] & termios.ECHO, "a prompt that shows nothing")
         os.write(master, f"{answer}\n".encode())
     try:
         while chunk := os.read(master, 1000):
             output += chunk
     except OSError:
         pass
-    assert process.wait(20) == 0, output
+    assert process.wait(PATIENCE) == 0, output
     os.close(master)
     return output.decode()
 

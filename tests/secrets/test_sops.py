@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,8 @@ from envtree.model.source import Kind, Location, Source
 from envtree.secrets.sops import SopsDecrypter
 from envtree.secrets.sops.environment import find_sops
 from envtree.system import executables as programs
+from tests.support.fake_clock import exceed_time_limit_when
+from tests.support.waiting import PATIENCE, wait_until
 
 CANARY = "hunter2-pasted"
 # The content of the `sealed` file.
@@ -88,7 +89,7 @@ class Tree:
         assert document is not None, list(diags)
         return read_secrets_file(document, diags), [finding.code for finding in diags]
 
-    def decrypter(self, environ: Environ, policy: SecretsPolicy = POLICY, timeout: float = 30.0) -> SopsDecrypter:
+    def decrypter(self, environ: Environ, policy: SecretsPolicy = POLICY, timeout: float = PATIENCE) -> SopsDecrypter:
         """Return a decrypter with the key of this tree; `environ` replaces variables of the machine."""
         machine = (
             {"ENVTREE_SOPS": "path", "PATH": SEARCH_PATH, "HOME": str(self.root.parent)} | self.keys.environ | environ
@@ -154,7 +155,7 @@ def sealed(tree: Tree) -> SecretsFile:
 def stub(tree: Tree, tmp_path: Path) -> Callable[..., SopsDecrypter]:
     """Return a function that makes a decrypter whose sops is a shell script."""
 
-    def make(script: str, timeout: float = 30.0, **environ: str) -> SopsDecrypter:
+    def make(script: str, timeout: float = PATIENCE, **environ: str) -> SopsDecrypter:
         folder = write_program(tmp_path / "stub", "sops", f"#!/bin/sh\n{script}\n")
         return tree.decrypter({"PATH": f"{folder}:{SYSTEM_PATH}"} | environ, timeout=timeout)
 
@@ -185,13 +186,6 @@ def running(pid: int) -> bool:
     """Report whether a process exists and is no zombie."""
     shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True)
     return shown.stdout.strip()[:1] not in ("", "Z")
-
-
-def wait_for(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
 
 
 def all_of(error: BaseException | None) -> str:
@@ -629,26 +623,30 @@ def test_t53_the_folder_of_the_running_python_is_as_trusted_as_python(
 # ── a sops that misbehaves ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("script", ["sleep 60", "exec >&-; sleep 60"], ids=["silent", "stdout-closed"])
+@pytest.mark.parametrize("script", ["sleep 1000", "exec >&-; sleep 1000"], ids=["silent", "stdout-closed"])
 def test_t54_a_hung_sops_is_killed_with_its_children(
-    tree: Tree, sealed: SecretsFile, stub: Callable[..., SopsDecrypter], script: str
+    tree: Tree,
+    sealed: SecretsFile,
+    stub: Callable[..., SopsDecrypter],
+    script: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    started = time.monotonic()
+    file = tree.root.parent / "pids"
+    exceed_time_limit_when(lambda: file.is_file() and file.read_text().count("\n") == 2, monkeypatch)
     with pytest.raises(MachineError) as caught:
-        stub(f"echo $$ > ../pids; sleep 60 & echo $! >> ../pids; {script}", timeout=0.5).decrypt(sealed)
+        stub(f"echo $$ > {file}; sleep 1000 & echo $! >> {file}; {script}").decrypt(sealed)
     assert caught.value.code == "ET622"
-    assert time.monotonic() - started < 5
-    pids = [int(line) for line in (tree.root.parent / "pids").read_text().split()]
-    assert len(pids) == 2
-    assert wait_for(lambda: not any(running(pid) for pid in pids))
+    pids = [int(line) for line in file.read_text().split()]
+    wait_until(lambda: not any(running(pid) for pid in pids), "the end of sops and its child")
 
 
-def test_t54_a_sops_that_writes_without_end(sealed: SecretsFile, stub: Callable[..., SopsDecrypter]) -> None:
-    started = time.monotonic()
+def test_t54_a_sops_that_writes_without_end(
+    tree: Tree, sealed: SecretsFile, stub: Callable[..., SopsDecrypter]
+) -> None:
     with pytest.raises(MachineError, match="more than 8 MiB") as caught:
-        stub("echo $$ > ../pids; head -c 100000000 /dev/zero; sleep 60").decrypt(sealed)
+        stub("echo $$ > ../pid; cat /dev/zero").decrypt(sealed)
     assert caught.value.code == "ET623"
-    assert time.monotonic() - started < 10
+    wait_until(lambda: not running(int((tree.root.parent / "pid").read_text())), "the end of sops")
 
 
 def test_t54_a_sops_that_complains_without_end(sealed: SecretsFile, stub: Callable[..., SopsDecrypter]) -> None:
@@ -661,7 +659,7 @@ def test_t54_a_sops_that_asks(sealed: SecretsFile, stub: Callable[..., SopsDecry
 
 
 def test_t54_ctrl_c_leaves_nobody_behind(tree: Tree, sealed: SecretsFile, tmp_path: Path) -> None:
-    folder = write_program(tmp_path / "stub", "sops", "#!/bin/sh\necho $$ > ../pid\nsleep 60\n")
+    folder = write_program(tmp_path / "stub", "sops", "#!/bin/sh\necho $$ > ../pid\nsleep 1000\n")
     program = tmp_path / "program.py"
     program.write_text(
         "import sys, pickle\n"
@@ -677,11 +675,12 @@ def test_t54_ctrl_c_leaves_nobody_behind(tree: Tree, sealed: SecretsFile, tmp_pa
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, str(program), str(arguments)]
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as child:
-        assert wait_for(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text().endswith("\n"))
+        pid = tmp_path / "pid"
+        wait_until(lambda: pid.is_file() and pid.read_text().endswith("\n"), "the start of sops")
         child.send_signal(signal.SIGINT)
-        _, stderr = child.communicate(timeout=5)
+        _, stderr = child.communicate(timeout=PATIENCE)
     assert "KeyboardInterrupt" in stderr
-    assert wait_for(lambda: not running(int((tmp_path / "pid").read_text())))
+    wait_until(lambda: not running(int(pid.read_text())), "the end of sops")
 
 
 ANSWERS = {
@@ -880,16 +879,15 @@ def test_a_failure_ends_what_is_running(tree: Tree, sealed: SecretsFile, stub: C
     for name in ("a", "b", "c"):
         shutil.copy(tree.root / sealed.path, tree.root / name)
     files = [sealed._replace(path=path) for path in ("a", "b", "c")]
-    decrypter = stub(
-        'for last; do :; done; [ "$last" = ./a ] && exit 128; echo $$ > "../pid$(basename $last)"; sleep 60'
-    )
-    started = time.monotonic()
+    # The first one fails when both others have told their process ids.
+    wait = "while [ ! -s ../pidb ] || [ ! -s ../pidc ]; do sleep 0.01; done"
+    fail = f'[ "$last" = ./a ] && {{ {wait}; exit 128; }}'
+    decrypter = stub(f'for last; do :; done; {fail}; echo $$ > "../pid$(basename $last)"; sleep 1000')
     with pytest.raises(MachineError) as caught:
         decrypt_all(decrypter, files, workers=3)
     assert caught.value.code == "ET621"
-    assert time.monotonic() - started < 5
-    pids = [int(file.read_text()) for file in tree.root.parent.glob("pid*")]
-    assert wait_for(lambda: not any(running(pid) for pid in pids))
+    pids = [int((tree.root.parent / f"pid{name}").read_text()) for name in "bc"]
+    wait_until(lambda: not any(running(pid) for pid in pids), "the end of the other two")
 
 
 def test_no_files_need_no_sops(tree: Tree) -> None:

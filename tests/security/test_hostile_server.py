@@ -19,6 +19,7 @@ import pytest
 from envtree.controlplane.api import answer_limits
 from tests.support.control_plane import KEY, serve_control_plane
 from tests.support.secrets_tree import SecretsTree, make_secrets_tree
+from tests.support.waiting import LONG_PATIENCE
 
 MIB = 1024 * 1024
 # What the largest allowed answer needs, several times over, and far less than what a hostile one expands to.
@@ -65,7 +66,7 @@ def run_limited(tree: SecretsTree, url: str, *words: str) -> subprocess.Complete
     """Run envtree with little memory against a server; a command that never ends fails the test."""
     environ = {**tree.environ, "KUBIYA_API_KEY": KEY, "KUBIYA_CONTROL_PLANE_BASE_URL": url}
     command = [sys.executable, "-c", LIMITED, str(MEMORY_MIB), "-C", str(tree.root), "kubiya", *words]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=LONG_PATIENCE, check=False)
 
 
 def respond_with(body: bytes, headers: str = "", status: str = "200 OK") -> Respond:

@@ -8,7 +8,9 @@ import ctypes
 import json
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -72,7 +74,7 @@ def compose(data: bytes, folder: Path) -> EnvVariables:
 def docker(data: bytes, folder: Path) -> EnvVariables:
     """Return the variables that the real docker sends to its daemon."""
     file = _write_input(data, folder)
-    with _fake_docker_daemon(folder) as (address, requests):
+    with _fake_docker_daemon() as (address, requests):
         run(folder, "docker", "create", "--env-file", file, "image", DOCKER_HOST=address)
     return dict(pair.split("=", 1) for pair in requests[0]["Env"] or ())
 
@@ -85,7 +87,7 @@ class _QuietServer(ThreadingUnixStreamServer):
 
 
 @contextmanager
-def _fake_docker_daemon(folder: Path) -> Iterator[tuple[str, list[Any]]]:
+def _fake_docker_daemon() -> Iterator[tuple[str, list[Any]]]:
     """Run as much of a daemon as `docker create` needs; yield its address and the bodies of requests."""
     requests: list[Any] = []
 
@@ -114,7 +116,8 @@ def _fake_docker_daemon(folder: Path) -> Iterator[tuple[str, list[Any]]]:
             return ""
 
     # The length of socket paths is limited.
-    socket = f"/tmp/envtree-docker-{os.getpid()}-{threading.get_ident()}.sock"
+    short = tempfile.mkdtemp(prefix="docker")
+    socket = f"{short}/socket"
     server = _QuietServer(socket, Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -122,7 +125,7 @@ def _fake_docker_daemon(folder: Path) -> Iterator[tuple[str, list[Any]]]:
     finally:
         server.shutdown()
         server.server_close()
-        Path(socket).unlink()
+        shutil.rmtree(short)
 
 
 def kubectl(data: bytes, folder: Path) -> EnvVariables:

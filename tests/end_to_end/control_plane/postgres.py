@@ -6,11 +6,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 from tests.support.programs import program
+from tests.support.waiting import PATIENCE, wait_until
 
 USER = "tests"
 # Durability does not matter, because the data are discarded.
@@ -51,7 +51,7 @@ class Postgres:
     def stop(self) -> None:
         """Stop the server at once and remove its folder."""
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(20)
+        self._process.wait(PATIENCE)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _choose_account(self) -> dict[str, Any]:
@@ -76,8 +76,9 @@ class Postgres:
 
     def _wait(self) -> None:
         command = [str(programs() / "pg_isready"), "-q", "-h", str(self.folder), "-U", USER, "-d", "postgres"]
-        deadline = time.monotonic() + 30
-        while subprocess.run(command, check=False, **self._process_options()).returncode:
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("PostgreSQL does not start")
-            time.sleep(0.05)
+
+        def accepts() -> bool:
+            assert self._process.poll() is None, "PostgreSQL does not start"
+            return subprocess.run(command, check=False, **self._process_options()).returncode == 0
+
+        wait_until(accepts, "PostgreSQL")

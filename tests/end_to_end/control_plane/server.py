@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
@@ -13,6 +12,7 @@ from urllib.request import ProxyHandler, build_opener
 from tests.end_to_end.control_plane.installed import ensure_installed
 from tests.end_to_end.control_plane.postgres import Postgres, dies_with_parent
 from tests.end_to_end.control_plane.services import Services
+from tests.support.waiting import LONG_PATIENCE, PATIENCE, wait_until
 
 HERE = Path(__file__).parent
 # Nothing listens on this port, so a connection is refused at once.
@@ -54,7 +54,7 @@ class ControlPlane:
         """Stop the control plane, its database and services, and remove their files."""
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(10)
+            self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -75,7 +75,7 @@ class ControlPlane:
         migrate = [str(self._python.with_name("kubiya-migrate"))]
         with self.log.open("ab") as log:
             process = self._python_with(serve, log.fileno())
-            if self._python_with(migrate, log.fileno()).wait(120):
+            if self._python_with(migrate, log.fileno()).wait(LONG_PATIENCE):
                 raise RuntimeError(f"the database cannot be migrated:\n{self.log.read_text()}")
         self._wait(process)
         return process
@@ -111,16 +111,16 @@ class ControlPlane:
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         opener = build_opener(ProxyHandler({}))
-        deadline = time.monotonic() + 90
-        while True:
+
+        def answers() -> bool:
+            assert process.poll() is None, f"the control plane does not start:\n{self.log.read_text()}"
             try:
-                opener.open(f"{self.url}/api/openapi.json", timeout=30).close()
+                opener.open(f"{self.url}/api/openapi.json", timeout=PATIENCE).close()
             except (URLError, OSError):
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"the control plane does not start:\n{self.log.read_text()}") from None
-                time.sleep(0.1)
-            else:
-                return
+                return False
+            return True
+
+        wait_until(answers, lambda: f"the control plane:\n{self.log.read_text()}", LONG_PATIENCE)
 
 
 def _free_port() -> int:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.support.waiting import LONG_PATIENCE
+
 ROOT = Path(__file__).parents[3]
 # Used if the kernel does not let this user create a network namespace.
 NO_SOCKETS = """
@@ -40,7 +42,12 @@ class Machine(NamedTuple):
         }
         command = [sys.executable, "-m", "envtree", "-C", str(self.folder / "acme"), *arguments]
         return subprocess.run(
-            [*without_network(), *command], env=environ, text=True, capture_output=True, timeout=120, check=False
+            [*without_network(), *command],
+            env=environ,
+            text=True,
+            capture_output=True,
+            timeout=LONG_PATIENCE,
+            check=False,
         )
 
 

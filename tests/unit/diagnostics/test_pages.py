@@ -20,6 +20,7 @@ from envtree.diagnostics.codes import CODES
 from envtree.diagnostics.pages import read_page
 from tests.properties.writing import flow_text, seal
 from tests.support.trees import check
+from tests.support.waiting import LONG_PATIENCE, PATIENCE
 
 PAGES = Path(__file__).parents[3] / "compiler/envtree/diagnostics/pages"
 HEAD = {"name": "acme", "edition": 2026, "default_model": "anthropic/claude-sonnet-4-5"}
@@ -109,9 +110,17 @@ def codes(code: str, example: Example, folder: Path, **variables: str) -> set[st
         (folder.parent / "sitecustomize.py").write_text(SHORT_TIMEOUTS)
         environ["PYTHONPATH"] = str(folder.parent)
     for command in setup:
-        subprocess.run(["bash", "-c", command], cwd=folder, env=environ, check=True, capture_output=True, timeout=60)
+        subprocess.run(
+            ["bash", "-c", command], cwd=folder, env=environ, check=True, capture_output=True, timeout=PATIENCE
+        )
     process = subprocess.run(
-        ["bash", "-c", last], cwd=folder, env=environ, check=False, capture_output=True, text=True, timeout=120
+        ["bash", "-c", last],
+        cwd=folder,
+        env=environ,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=LONG_PATIENCE,
     )
     reported = set(REPORTED.findall(process.stdout + process.stderr))
     return reported or ({f"exit {process.returncode}"} if process.returncode else set())

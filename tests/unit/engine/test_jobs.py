@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from tests.properties.organizations import Organization, organizations
 from tests.properties.writing import write_tree
 from tests.support.command_line import RunCommand, write_files
 from tests.support.divided import read_folder
+from tests.support.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[3]
 ORGANIZATION = """\
@@ -104,14 +104,15 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-# Slow down `emit`, so that the test can observe the processes.
+# Let `emit` wait for a file, so that the test can observe the processes.
 SLOW_COMPILE = """
 import os, time
 from envtree.engine import by_project, publish
 from envtree.__main__ import main
 emit = publish.emit
 def slow_emit(*arguments):
-    time.sleep(float(os.environ["PAUSE"]))
+    while not os.path.exists(os.environ["GO"]):
+        time.sleep(0.01)
     return emit(*arguments)
 by_project._MIN_AGENTS, by_project._MIN_SHARE_SIZE, by_project._MAX_SHARE_SIZE = 10, 1, 2
 publish.emit = slow_emit
@@ -119,11 +120,10 @@ main()
 """
 
 
-def start_compile(tree: Path, out: Path, pause: float = 0.01) -> "subprocess.Popen[bytes]":
+def start_compile(tree: Path, out: Path, go: str | Path = os.devnull) -> "subprocess.Popen[bytes]":
+    """Start a compile whose processes wait until a file exists, as /dev/null does."""
     command = [sys.executable, "-c", SLOW_COMPILE, "-C", str(tree), "compile", "--jobs", "2", "-o", str(out)]
-    return subprocess.Popen(
-        command, env={"PYTHONPATH": str(ROOT / "compiler"), "PAUSE": str(pause)}, stderr=subprocess.PIPE
-    )
+    return subprocess.Popen(command, env={"PYTHONPATH": str(ROOT / "compiler"), "GO": str(go)}, stderr=subprocess.PIPE)
 
 
 def children(pid: int) -> list[int]:
@@ -133,12 +133,13 @@ def children(pid: int) -> list[int]:
 
 def wait_for_children(process: "subprocess.Popen[bytes]") -> list[int]:
     """Wait until both children exist, and return their ids."""
-    deadline = time.monotonic() + 20
-    while len(pids := children(process.pid)) < 2:
+
+    def have_started() -> bool:
         assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    return pids
+        return len(children(process.pid)) == 2
+
+    wait_until(have_started, "two processes")
+    return children(process.pid)
 
 
 def exists(pid: int) -> bool:
@@ -151,34 +152,35 @@ def exists(pid: int) -> bool:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_all_of_them(number: signal.Signals, large: Path, tmp_path: Path) -> None:
-    with start_compile(large, tmp_path / "out", 0.5) as process:
+    with start_compile(large, tmp_path / "out", tmp_path / "never") as process:
         pids = wait_for_children(process)
         process.send_signal(number)
-        assert process.wait(20) == 128 + number
+        assert process.wait(PATIENCE) == 128 + number
         assert not any(map(exists, pids))
         assert list(tmp_path.iterdir()) == []
 
 
 def test_a_killed_child_does_no_harm(large: Path, tmp_path: Path, envtree: RunCommand) -> None:
-    with start_compile(large, tmp_path / "out") as process:
+    go = tmp_path / "go"
+    with start_compile(large, tmp_path / "out", go) as process:
         os.kill(wait_for_children(process)[0], signal.SIGKILL)
-        _, err = process.communicate(timeout=60)
+        go.touch()
+        _, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err.decode()) == (0, f"wrote 96 bundles to '{tmp_path / 'out'}'\n")
     assert envtree("-C", str(large), "compile", "-o", str(tmp_path / "alone")).code == 0
     assert read_folder(tmp_path / "out") == read_folder(tmp_path / "alone")
 
 
 def test_children_of_a_killed_process_end(large: Path, tmp_path: Path) -> None:
-    with start_compile(large, tmp_path / "out") as process:
+    go = tmp_path / "go"
+    with start_compile(large, tmp_path / "out", go) as process:
         pids = wait_for_children(process)
         process.kill()
-        process.wait(20)
-        deadline = time.monotonic() + 20
-        while any(map(exists, pids)) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert not any(map(exists, pids))
+        process.wait(PATIENCE)
+        go.touch()
+        wait_until(lambda: not any(map(exists, pids)), "the end of the other processes")
     with start_compile(large, tmp_path / "out") as process:
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE) == 0
     assert len(list((tmp_path / "out").rglob("bundle.json"))) == 96
 
 
@@ -190,7 +192,7 @@ def test_existing_output_is_replaced(large: Path, tmp_path: Path, envtree: RunCo
         path.write_bytes(b"{}") if n % 3 == 0 else None
         path.unlink() if n % 3 == 1 else None
     with start_compile(large, out) as process:
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE) == 0
     assert read_folder(out) == read_folder(alone)
 
 

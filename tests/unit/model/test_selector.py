@@ -1,7 +1,5 @@
 """Selectors: the extent of each wildcard, and that all other characters are literal."""
 
-from time import process_time
-
 import pytest
 
 from envtree.model.selector import compile_selector
@@ -75,9 +73,8 @@ def test_a_star_never_crosses_the_at_sign() -> None:
 
 
 def test_t23_many_stars_take_linear_time() -> None:
-    start = process_time()
-    assert not compile_selector(["*a" * 8 + "@x"])("a" * 60 + "@production")
-    assert process_time() - start < 3
+    # An engine that backtracks would not come to an end.
+    assert not compile_selector(["*a" * 30 + "@x"])("a" * 10_000 + "@production")
 
 
 TREE = {

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.command_line import ORGANIZATION, TREE, write_files
 from tests.support.vault import read_folder
+from tests.support.waiting import LONG_PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +36,7 @@ class Disk:
         command = [sys.executable, "-m", "envtree", "-C", str(self.tree), *words, "--no-cache"]
         environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "compiler"), "HOME": str(self.folder)}
         command = [*trace, *command] if faults else command
-        return subprocess.run(command, env=environ, text=True, capture_output=True, check=False, timeout=120)
+        return subprocess.run(command, env=environ, text=True, capture_output=True, check=False, timeout=LONG_PATIENCE)
 
     def failing(self, call: str, error: str, *, existing: bool) -> Iterator[subprocess.CompletedProcess[str]]:
         """Compile with a fault in the first such call, then in the second one, until there are no more calls."""

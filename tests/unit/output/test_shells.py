@@ -11,6 +11,7 @@ from envtree.output.emit.formats import DIALECTS
 from envtree.output.emit.shell_names import ACTED_ON, computed_reason, is_acted_on
 from tests.support.programs import program
 from tests.support.trees import CheckResult, run
+from tests.support.waiting import PATIENCE
 from tests.unit.output.test_formats import BASH_NAMES
 
 # A command that lists the variables of each shell, with their attributes where it knows them.
@@ -52,7 +53,7 @@ def play(shell: str, folder: Path, names: Iterable[str], value: str, *, interact
         cwd=folder,
         env=environ,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         start_new_session=True,
         check=False,
     )

@@ -13,7 +13,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
@@ -26,10 +25,13 @@ import pytest
 from envtree.model.artifact import Artifact, Manifest, Output, SecretsMode
 from envtree.model.diagnostic import MachineError, RefusedError
 from envtree.output.compare import compare
-from envtree.output.write import write
+from envtree.output.write import output_lock, write
 from envtree.output.write.output_lock import lock_output
 from envtree.system import disk
 from envtree.system.disk import LOCK_FILE, STAGING_FOLDER
+from tests.support.fake_clock import SleepClock
+from tests.support.moments import act_at_call, count_calls
+from tests.support.waiting import wait_until
 
 Files = dict[str, bytes]
 
@@ -516,17 +518,18 @@ class TestLock:
         assert nothing_left(tree)
 
     @pytest.mark.parametrize("existing", [True, False])
-    def test_t84_the_wait_is_bounded(self, tree: Path, existing: bool) -> None:
+    def test_t84_the_wait_is_bounded(self, tree: Path, existing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock = SleepClock()
+        monkeypatch.setattr(output_lock, "time", clock)
         if existing:
             run([bundle("api")], output(tree))
         with lock_output(str(tree / "out"), 0):
             before = snapshot(tree)
-            started = time.monotonic()
             with pytest.raises(MachineError) as caught:
-                run([bundle("api", "new")], output(tree), wait=0.2)
+                run([bundle("api", "new")], output(tree), wait=20)
             assert snapshot(tree) == before
         assert caught.value.code == "ET804"
-        assert 0.2 <= time.monotonic() - started < 5
+        assert clock.monotonic() == pytest.approx(20, abs=1)
 
     @pytest.mark.parametrize("existing", [True, False])
     def test_t84_a_lock_that_was_removed_meanwhile_is_taken_again(
@@ -688,6 +691,18 @@ def _killed_at(step: int, work: Callable[[], object]) -> bool:
     return code != 0
 
 
+def _killed_at_call(number: int, work: Callable[[], object]) -> bool:
+    """Run in a child that is killed before its n-th call of any function; return whether it was killed."""
+
+    def work_until_killed() -> None:
+        act_at_call(number, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        work()
+
+    code = status(forked(work_until_killed))
+    assert code in (0, -signal.SIGKILL)
+    return code != 0
+
+
 class TestKill:
     @pytest.mark.parametrize("existing", [True, False])
     def test_t83_killed_at_each_step_and_again_during_recovery(self, tree: Path, existing: bool) -> None:
@@ -719,22 +734,18 @@ class TestKill:
         files = [fresh(version, tree, f"fresh{i}") for i, version in enumerate(versions)]
         rng = random.Random(50)
         run(versions[0], output(tree))
-        duration = _mean_duration(versions, tree)
-        kills = 0
+        kills, calls = 0, min(count_calls(partial(run, versions[turn], output(tree))) for turn in (1, 0))
         for turn in range(turns):
             new = versions[(turn + 1) % 2]
-            pid = forked(partial(run, new, output(tree)))
-            time.sleep(rng.uniform(0, duration))
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            kills += status(pid) != 0
+            kills += _killed_at_call(rng.randrange(calls), partial(run, new, output(tree)))
             _assert_no_partial_file(tree / "out", *files)
             # A later run of the same tree or another one recovers; then restore the version that the next turn changes.
             last = rng.choice([(turn + 1) % 2, turn % 2])
             run(versions[last], output(tree))
             assert snapshot(tree / "out") == files[last]
             run(versions[(turn + 1) % 2], output(tree))
-        assert kills > turns // 5
+        # A run that has to create less than the counted one may end before.
+        assert kills > turns // 2
         assert nothing_left(tree)
 
     def test_no_reader_sees_half_a_file(self, tree: Path) -> None:
@@ -756,19 +767,19 @@ class TestKill:
 
         reader = threading.Thread(target=read_files)
         reader.start()
-        for turn in range(20):
+        turns = iter(range(10**6))
+
+        def has_been_read_often() -> bool:
+            turn = next(turns)
             run(versions[turn % 2], output(tree))
-        is_finished.set()
-        reader.join()
+            return turn >= 20 and reads > 200
+
+        try:
+            wait_until(has_been_read_often, "more than 200 reads")
+        finally:
+            is_finished.set()
+            reader.join()
         assert torn == []
-        assert reads > 200
-
-
-def _mean_duration(versions: list[list[Artifact]], tree: Path) -> float:
-    started = time.perf_counter()
-    for turn in range(4):
-        assert status(forked(partial(run, versions[(turn + 1) % 2], output(tree)))) == 0
-    return (time.perf_counter() - started) / 4
 
 
 class TestCompare:

@@ -25,6 +25,7 @@ from tests.support.command_line import ORGANIZATION, TREE, RunCommand, write_fil
 from tests.support.npm import node_modules
 from tests.support.programs import program
 from tests.support.trees import MemoryTree, start_run
+from tests.support.waiting import LONG_PATIENCE
 from tests.unit.report.test_report_runner import naughty
 
 ROOT = Path(__file__).parents[3]
@@ -101,7 +102,7 @@ def understood(*texts: str) -> list[dict[str, Any]]:
         [program("node"), str(CI / "mermaid.mjs")],
         input=json.dumps(texts).encode(),
         capture_output=True,
-        timeout=120,
+        timeout=LONG_PATIENCE,
         check=True,
     )
     answers: list[dict[str, Any]] = json.loads(completed.stdout)
@@ -118,7 +119,7 @@ def graphviz(text: str, format: str = "json") -> Any:
     """Return the output of Graphviz for a text."""
     node_modules()
     command = [program("node"), str(CI / "graphviz.mjs"), format]
-    completed = subprocess.run(command, input=text.encode(), capture_output=True, timeout=120, check=True)
+    completed = subprocess.run(command, input=text.encode(), capture_output=True, timeout=LONG_PATIENCE, check=True)
     assert completed.stderr == b""
     return json.loads(completed.stdout) if format == "json" else completed.stdout.decode()
 

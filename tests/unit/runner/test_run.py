@@ -15,7 +15,6 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -24,6 +23,7 @@ import pytest
 
 from envtree.runner.launch.program_environment import build_environment
 from tests.support.vault import ID, NUMBER, PASSWORD, SECRETS, Vault, still, vault
+from tests.support.waiting import PATIENCE, wait_until
 
 __all__ = ["still", "vault"]
 
@@ -188,10 +188,10 @@ def test_t65_short_secrets_are_told_by_name_and_not_masked(still: Vault) -> None
 
 
 def test_nothing_waits_for_more_than_a_beginning(still: Vault) -> None:
-    script = "import sys, time; sys.stdout.write('ready\\nq'); sys.stdout.flush(); time.sleep(60)"
+    script = "import sys, time; sys.stdout.write('ready\\nq'); sys.stdout.flush(); time.sleep(1000)"
     process = started(still, *python(script))
     process.terminate()
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=PATIENCE)
     # The `q`, a possible beginning of a secret, is printed at the end.
     assert (process.returncode, out) == (128 + signal.SIGTERM, b"q")
 
@@ -222,7 +222,7 @@ def test_a_reader_that_leaves_ends_the_program(still: Vault) -> None:
     assert process.stderr
     assert process.stdout.readline() == b"y\n"
     process.stdout.close()
-    assert process.wait(timeout=20) == 128 + signal.SIGPIPE
+    assert process.wait(timeout=PATIENCE) == 128 + signal.SIGPIPE
     assert b"Traceback" not in process.stderr.read()
     process.stderr.close()
 
@@ -236,10 +236,10 @@ def test_a_full_disk_is_told(still: Vault) -> None:
 
 
 def test_a_daemon_that_keeps_the_streams_open_does_not_keep_envtree(still: Vault) -> None:
-    start = time.monotonic()
-    result = still.envtree("run", ID, "--", "sh", "-c", "(sleep 20; echo late) & echo started")
-    assert (result.returncode, result.stdout) == (0, b"started\n")
-    assert time.monotonic() - start < 15
+    result = still.envtree("run", ID, "--", "sh", "-c", "(exec sleep 1000) & echo $!")
+    assert (result.returncode, result.stdout.endswith(b"\n")) == (0, True)
+    # It is still there when envtree has ended.
+    os.kill(int(result.stdout), signal.SIGKILL)
 
 
 # The end of the child.
@@ -278,7 +278,7 @@ def test_signals_arrive_at_the_child(still: Vault, name: str) -> None:
     script = f"trap 'echo got {name}; exit 5' {name}; echo ready; while :; do sleep 0.05; done"
     process = started(still, "sh", "-c", script)
     process.send_signal(signal.Signals[f"SIG{name}"])
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (5, f"got {name}\n".encode()), err
 
 
@@ -295,39 +295,46 @@ subprocess.Popen.wait = blocking(subprocess.Popen.wait)
 """
 
 
+def blocks(status: str, number: signal.Signals) -> bool:
+    """Report whether the main thread of a process blocks a signal."""
+    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigBlk"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 def test_a_signal_that_interrupts_nothing_is_passed_on_too(vault: Vault) -> None:
     (vault.folder / "code").mkdir()
     (vault.folder / "code/sitecustomize.py").write_text(ELSEWHERE)
     path = os.pathsep.join([str(vault.folder / "code"), vault.environ["PYTHONPATH"]])
-    child = python("import time; print('ready', flush=True); time.sleep(60)")
+    child = python("import time; print('ready', flush=True); time.sleep(1000)")
     command = vault.command("run", ID, "--", *child)
     with subprocess.Popen(command, env={**vault.environ, "PYTHONPATH": path}, stdout=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stdout.read(6) == b"ready\n"
-        time.sleep(0.3)
+        status = Path(f"/proc/{process.pid}/status")
+        wait_until(lambda: blocks(status.read_text(), signal.SIGTERM), "envtree to wait for its child")
         process.terminate()
-        assert process.wait(20) == 128 + signal.SIGTERM
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
 def test_the_childs_own_children_get_them_too(still: Vault) -> None:
     # The outer shell waits for the inner one, so both have to get the signal.
-    script = "sh -c 'trap \"echo inner\" TERM; echo ready; sleep 30 & wait $!; exit 0'; echo never"
+    script = "sh -c 'trap \"echo inner\" TERM; echo ready; sleep 1000 & wait $!; exit 0'; echo never"
     process = started(still, "sh", "-c", script)
     process.terminate()
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGTERM
     assert out in (b"inner\n", b"")
 
 
 def test_a_child_that_goes_on_is_waited_for(still: Vault) -> None:
-    script = "trap 'echo no' INT TERM; echo ready; i=0; while [ $i -lt 60 ]; do sleep 0.05; i=$((i+1)); done; exit 4"
+    script = "n=0; trap 'echo no; n=$((n+1))' INT TERM; echo ready; while [ $n -lt 2 ]; do sleep 0.05; done; exit 4"
     process = started(still, "sh", "-c", script)
     process.send_signal(signal.SIGINT)
     # A shell that gets both signals at once may run the second trap before the first has ended.
     assert process.stdout
     assert process.stdout.readline() == b"no\n"
     process.terminate()
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out) == (4, b"no\n")
 
 
@@ -342,23 +349,28 @@ def on_a_terminal(vault: Vault, command: list[str], *steps: Step) -> tuple[int, 
     if pid == 0:
         os.execvpe(command[0], command, {**vault.environ, "TERM": "xterm", "PS1": "PROMPT> "})
     output, answered, waiting = b"", 0, list(steps)
-    deadline = time.monotonic() + 40
-    while time.monotonic() < deadline:
+
+    def has_ended() -> bool:
+        nonlocal output, answered
         if waiting and waiting[0][0] in output[answered:]:
             answered = len(output)
             waiting.pop(0)[1](pid, terminal)
         if not select.select([terminal], [], [], 0.1)[0]:
-            continue
+            return False
         try:
             chunk = os.read(terminal, 1 << 16)
         except OSError:
-            break
-        if not chunk:
-            break
+            return True
         output += chunk
-    else:
+        return not chunk
+
+    try:
+        wait_until(has_ended, lambda: f"the end of {command}, which has shown {output!r}")
+    except AssertionError:
         os.kill(pid, signal.SIGKILL)
-    os.close(terminal)
+        raise
+    finally:
+        os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), output
 
 
@@ -395,11 +407,12 @@ def test_a_program_can_ask(still: Vault) -> None:
 def test_the_size_of_the_terminal_is_handed_on(still: Vault) -> None:
     script = """
 import os, signal, time
+told = []
 def tell(*_):
-    os.write(1, repr(os.get_terminal_size(1)).encode())
+    told.append(os.write(1, repr(os.get_terminal_size(1)).encode()))
 signal.signal(signal.SIGWINCH, tell)
 os.write(1, b"ready")
-for _ in range(20):
+while not told:
     time.sleep(0.1)
 """
 
@@ -506,12 +519,12 @@ def test_t59_no_secret_stands_in_the_arguments_of_any_process(words: tuple[str, 
 
 
 def test_t60_no_secret_stands_in_the_environment_of_envtree(still: Vault) -> None:
-    process = started(still, "sh", "-c", "echo ready; sleep 30")
+    process = started(still, "sh", "-c", "echo ready; sleep 1000")
     own_environment = Path(f"/proc/{process.pid}/environ").read_bytes()
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     child_environment = Path(f"/proc/{children[0]}/environ").read_bytes()
     process.terminate()
-    process.communicate(timeout=20)
+    process.communicate(timeout=PATIENCE)
     assert (CANARY in own_environment, CANARY in child_environment, b"SOPS_" in child_environment) == (
         False,
         True,
@@ -550,7 +563,7 @@ def test_t63_a_crash_is_one_line(still: Vault, place: str) -> None:
     module, _, name = place.partition(".")
     script = CRASH.format(module=module, name=name)
     command = [sys.executable, "-c", script, "-C", str(still.root), "run", ID, "--", "sh", "-c", "echo $PASSWORD"]
-    result = subprocess.run(command, env=still.environ, capture_output=True, timeout=60, check=False)
+    result = subprocess.run(command, env=still.environ, capture_output=True, timeout=PATIENCE, check=False)
     assert result.returncode == 70, result
     assert result.stdout == b""
     lines = [line for line in result.stderr.decode().splitlines() if not line.startswith("not redacted")]

@@ -15,6 +15,7 @@ from envtree.model.artifact import Output
 from envtree.model.diagnostic import MachineError
 from envtree.output.write import pack
 from tests.support.vault import ROOT, Vault, read_folder, still, vault
+from tests.support.waiting import PATIENCE
 
 __all__ = ["still", "vault"]
 
@@ -190,7 +191,7 @@ from envtree.cli import main
 emit = publish.emit
 def slow(*arguments):
     print("now", flush=True)
-    time.sleep(30)
+    time.sleep(1000)
     return emit(*arguments)
 publish.emit = slow
 main()
@@ -206,5 +207,5 @@ def test_a_signal_leaves_no_draft(vault: Vault) -> None:
         with pytest.raises(MachineError, match="another run is writing"):
             pack([], {"": output}, lambda _: None, wait=0.1)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 143
+        assert process.wait(PATIENCE) == 143
     assert [path.name for path in vault.folder.iterdir() if "zip" in path.name] == []
