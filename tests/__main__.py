@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[0] = str(ROOT)
 
 from tests.checks import environment, programs  # noqa: E402 -- found by the path above
-from tests.checks.runner import Runner  # noqa: E402
+from tests.checks.runner import LOGS, Runner  # noqa: E402
 from tests.checks.sessions import DEFAULT, FULL, GATE, SESSIONS  # noqa: E402
 from tests.checks.summary import format_table  # noqa: E402
 
@@ -33,7 +33,7 @@ def main() -> int:
     names = [name for word in words for name in GROUPS.get(word, (word,))]
     _prepare(names)
     seed = random.randrange(2**32) if options.seed is None else options.seed
-    return Runner(seed, options.arguments, full="full" in words).run(names)
+    return Runner(seed, options.arguments, full="full" in words, logs=options.logs).run(names)
 
 
 def _prepare(names: list[str]) -> None:
@@ -57,6 +57,7 @@ def _options() -> argparse.Namespace:
     words = [*GROUPS, *SESSIONS]
     parser.add_argument("sessions", nargs="*", metavar="SESSION", help=f"default: {' '.join(DEFAULT)}")
     parser.add_argument("--programs", action="store_true", help="list the programs that the tests need")
+    parser.add_argument("--logs", type=Path, default=LOGS, metavar="DIR", help="default: build/checks")
     parser.add_argument("--seed", type=int, help="the order of the tests and their random values")
     at = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     options = parser.parse_args(sys.argv[1:at])

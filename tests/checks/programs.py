@@ -96,14 +96,14 @@ def _apt_prefix() -> list[str] | None:
     if os.geteuid() == 0:
         return []
     sudo = shutil.which("sudo")
-    if sudo and os.environ.get("CI"):
-        command = [sudo, "--non-interactive"]
-        return command if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0 else None
-    return None
+    if not sudo or not os.environ.get("CI"):
+        return None
+    command = [sudo, "--non-interactive", "--preserve-env=DEBIAN_FRONTEND"]
+    return command if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0 else None
 
 
 def _apt_get(prefix: list[str], packages: list[str]) -> None:
     """Install packages; a failure shows in the programs that are still missing."""
-    command = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
-    subprocess.run([*command, "update", "-qq"], check=False)
-    subprocess.run([*command, "install", "-y", "-qq", *packages], stdout=subprocess.DEVNULL, check=False)
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for words in (["update", "-qq"], ["install", "-y", "-qq", *packages]):
+        subprocess.run([*prefix, "apt-get", *words], env=environ, stdout=subprocess.DEVNULL, check=False)
