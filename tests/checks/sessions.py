@@ -109,6 +109,8 @@ def command_lines(
     # One control plane serves all tests of its session.
     workers = ["-n", "0"] if session.marker == "control_plane" else ["-n", "auto", "--dist", "worksteal"]
     report = [f"--junitxml={junit}", "-o", "junit_family=xunit1", *session.options]
+    # Without a buffer, so that its progress can be shown.
+    python = [sys.executable, "-u", "-m"]
     return [[*isolated, *python, "pytest", *options, *workers, *report, *(arguments or [session.folder])]]
 
 
