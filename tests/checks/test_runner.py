@@ -80,7 +80,7 @@ def test_every_session_runs_and_every_failure_is_named(
     assert "6 failed" in out
     failed_names = [line.removeprefix("FAILED ") for line in out.splitlines() if line.startswith("FAILED ")]
     assert "tests/test_broken.py::TestGroup::test_in_a_class[[x]::y]" in failed_names
-    assert "E   ValueError: the reason" in out
+    assert "ValueError: the reason" in out
     assert "no fixture" in out
     assert "what_is_not_there" in out
     assert (tmp_path / "summary.md").read_text().count("| broken | 2 | 3 | 1 |") == 1
