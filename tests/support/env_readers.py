@@ -134,8 +134,8 @@ def _fake_docker_daemon(folder: Path) -> Iterator[tuple[str, list[Any]]]:
             return ""
 
     # The length of socket paths is limited.
-    folder = tempfile.mkdtemp(prefix="docker")
-    socket = f"{folder}/socket"
+    socket_folder = tempfile.mkdtemp(prefix="docker")
+    socket = f"{socket_folder}/socket"
     server = _QuietServer(socket, Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -143,7 +143,7 @@ def _fake_docker_daemon(folder: Path) -> Iterator[tuple[str, list[Any]]]:
     finally:
         server.shutdown()
         server.server_close()
-        shutil.rmtree(folder)
+        shutil.rmtree(socket_folder)
 
 
 def kubectl(data: bytes, folder: Path) -> EnvVariables:
