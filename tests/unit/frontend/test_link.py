@@ -85,6 +85,12 @@ def test_t93_many_diamonds_take_little_effort() -> None:
     assert count_steps(lambda: linearize("e30", parents)) < 4 * count_steps(lambda: linearize("e15", parents))
 
 
+def test_t93_indirect_parents_that_are_named_too_take_little_effort() -> None:
+    full = {f"e{n}": [f"e{m}" for m in range(n - 1, -1, -1)] for n in range(51)}
+    # Twice the parents take eight times the effort at most; one for each way through them would take 2**25 times.
+    assert count_steps(lambda: linearize("e50", full)) < 8 * count_steps(lambda: linearize("e25", full))
+
+
 def test_t93_a_long_chain_and_full_lists_are_refused_beyond_the_limit() -> None:
     chain = {f"e{n}": [f"e{n - 1}"] if n else [] for n in range(1500)}
     assert len(linearize(f"e{MAX_ANCESTORS}", chain)) == MAX_ANCESTORS + 1
