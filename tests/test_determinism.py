@@ -10,8 +10,8 @@ import pytest
 from tests.support.waiting import PATIENCE
 
 TESTS = Path(__file__).parent
-# Benchmarks measure time, and what waits has to end a hang.
-WITH_A_CLOCK = ("benchmarks/", "support/waiting.py")
+# Benchmarks measure time, the summary shows it, and what waits has to end a hang.
+WITH_A_CLOCK = ("benchmarks/", "checks/runner.py", "support/waiting.py")
 CLOCKS = {
     *("monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time", "process_time_ns"),
     *("thread_time", "thread_time_ns", "time", "time_ns", "clock_gettime", "clock_gettime_ns"),
