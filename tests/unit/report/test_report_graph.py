@@ -7,6 +7,7 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
@@ -126,9 +127,8 @@ def graphviz(text: str, format: str = "json") -> Any:
 
 def drawn(text: str) -> list[str]:
     """Return the texts that Graphviz draws into nodes, in order."""
-    return [
-        "".join(part["text"] for part in node["_ldraw_"] if part["op"] == "T") for node in graphviz(text)["objects"]
-    ]
+    nodes = ElementTree.fromstring(graphviz(text, "svg")).iterfind(".//{*}g[@class='node']")
+    return ["".join(part.text or "" for part in node.iterfind("{*}text")) for node in nodes]
 
 
 def of(files: dict[str, str]) -> Workspace:
