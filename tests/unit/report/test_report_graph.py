@@ -127,8 +127,9 @@ def graphviz(text: str, format: str = "json") -> Any:
 
 def drawn(text: str) -> list[str]:
     """Return the texts that Graphviz draws into nodes, in order."""
+    # All but the first of several spaces are drawn as no-break spaces, which labels do not contain.
     nodes = ElementTree.fromstring(graphviz(text, "svg")).iterfind(".//{*}g[@class='node']")
-    return ["".join(part.text or "" for part in node.iterfind("{*}text")) for node in nodes]
+    return ["".join(part.text or "" for part in node.iterfind("{*}text")).replace("\xa0", " ") for node in nodes]
 
 
 def of(files: dict[str, str]) -> Workspace:
