@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from envtree.compile.bundle_lint.assertions import compile_schema
 from envtree.compile.bundle_lint.partial_validator import validate_partially
 from envtree.model.resolved import UNKNOWN, HiddenValue
+from tests.support.rounds import rounds
 from tests.support.trees import CheckResult, check, layers, quote_yaml
 
 SECRETS = {"text": "abc", "db": {"user": "u"}}
@@ -215,7 +216,7 @@ def complete_schemas(draw: st.DrawFn) -> dict[str, Any]:
     return {**root, "$defs": definitions}
 
 
-EXAMPLES = int(os.environ.get("ENVTREE_POLICY_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("ENVTREE_POLICY_EXAMPLES", rounds(gate=80, full=200)))
 
 
 @settings(max_examples=EXAMPLES)
