@@ -1,11 +1,11 @@
 """compiler/README.md and the code agree: stages and their types, the order of imports, sizes, secrecy."""
 
 import ast
+import functools
 import importlib
 import inspect
 import re
 import typing
-from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ HOMES = {"discover parse validate link": "frontend", "emit write": "output"}
 LONG_FUNCTIONS = {"_compose_node"}
 
 
+@functools.cache
 def modules() -> dict[str, ast.Module]:
     """Every module of envtree by its dotted name; that of a package is its `__init__`."""
     return {
@@ -30,9 +31,10 @@ def modules() -> dict[str, ast.Module]:
     }
 
 
-def imports() -> Iterator[tuple[str, str]]:
+@functools.cache
+def imports() -> list[tuple[str, str]]:
     """Each module and one that it imports, for types only included, as parts of `envtree`."""
-    known = modules()
+    known, pairs = modules(), []
     for name, tree in known.items():
         for node in ast.walk(tree):
             targets: list[str] = []
@@ -44,7 +46,8 @@ def imports() -> Iterator[tuple[str, str]]:
                 targets = [alias.name for alias in node.names]
             for target in targets:
                 if target.startswith("envtree.") and name != "envtree":
-                    yield name.removeprefix("envtree."), target.removeprefix("envtree.")
+                    pairs.append((name.removeprefix("envtree."), target.removeprefix("envtree.")))
+    return pairs
 
 
 def test_imports_go_up_the_table_of_packages_only() -> None:

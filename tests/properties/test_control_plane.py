@@ -21,6 +21,7 @@ from envtree.sources.tree import DirectoryTree
 from tests.properties.organizations import Organization, organizations
 from tests.properties.test_organizations import SLOW
 from tests.properties.writing import OpenBook, write_tree
+from tests.support.rounds import rounds
 
 
 def compiled(drawn: Organization) -> tuple[Run, dict[Target, Mapping[str, Any]]]:
@@ -34,7 +35,7 @@ def compiled(drawn: Organization) -> tuple[Run, dict[Target, Mapping[str, Any]]]
     return run, {bundle.target: bundle_json(bundle, "plain") for bundle in bundles if run.desired is not None}
 
 
-@settings(SLOW, max_examples=30)
+@settings(SLOW, max_examples=rounds(gate=15, full=30))
 @given(organizations())
 def test_the_server_gives_agents_what_their_bundles_have(drawn: Organization) -> None:
     assert_equal(drawn)
@@ -68,7 +69,7 @@ def assert_equal(drawn: Organization) -> None:
                 assert view.mcp_servers[name] == data["mcp_servers"][name], server
 
 
-@settings(SLOW, max_examples=20)
+@settings(SLOW, max_examples=rounds(gate=10, full=20))
 @given(organizations())
 def test_resources_can_be_made_in_their_order(drawn: Organization) -> None:
     run, _ = compiled(drawn)

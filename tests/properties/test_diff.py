@@ -20,6 +20,7 @@ from tests.properties.organizations import Organization
 from tests.properties.test_organizations import SLOW
 from tests.properties.writing import OpenBook, block_text, seal
 from tests.support.diffs import compare_both_ways
+from tests.support.rounds import rounds
 from tests.support.trees import MemoryTree, start_run
 
 SCALAR_SECTIONS = ("organization", "model_id", "working_dir", "integration_ids")
@@ -147,7 +148,7 @@ def _moved(lines: list[str], other_lines: list[str], index: int) -> bool:
     return index not in unmoved or lines.count(lines[index]) > 1
 
 
-@settings(SLOW, max_examples=30)
+@settings(SLOW, max_examples=rounds(gate=10, full=30))
 @given(pairs())
 def test_diff_tells_what_differs(drawn: tuple[Organization, Organization]) -> None:
     assert_reported(*drawn)

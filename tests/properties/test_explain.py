@@ -19,9 +19,10 @@ from envtree.sources.tree import DirectoryTree
 from tests.properties.organizations import Organization, organizations
 from tests.properties.test_organizations import SLOW
 from tests.properties.writing import write_tree
+from tests.support.rounds import rounds
 
 
-@settings(SLOW, max_examples=60)
+@settings(SLOW, max_examples=rounds(gate=25, full=60))
 @given(organizations())
 def test_every_value_has_one_winner_which_says_it(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:

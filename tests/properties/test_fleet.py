@@ -26,6 +26,7 @@ from tests.properties.organizations import Organization, organizations
 from tests.properties.sections import chance
 from tests.properties.test_organizations import SLOW
 from tests.properties.writing import block_text, flow_text, seal
+from tests.support.rounds import rounds
 from tests.support.trees import make_request, start_run
 
 Path = tuple[str | int, ...]
@@ -129,7 +130,7 @@ def remove(holder: Any, path: Path, *, tidy: bool) -> None:
 # Queries.
 
 
-@settings(SLOW, max_examples=25)
+@settings(SLOW, max_examples=rounds(gate=10, full=25))
 @given(organizations(), st.data())
 def test_a_change_of_a_file_reaches_no_bundle_that_impact_leaves_out(drawn: Organization, data: st.DataObject) -> None:
     before = sound(drawn)
@@ -150,7 +151,7 @@ def test_a_change_of_a_file_reaches_no_bundle_that_impact_leaves_out(drawn: Orga
     assert differing <= {*file_impact.bundles}
 
 
-@settings(SLOW, max_examples=25)
+@settings(SLOW, max_examples=rounds(gate=10, full=25))
 @given(organizations(), st.booleans())
 def test_what_is_unused_can_go(drawn: Organization, tidy: bool) -> None:
     before = sound(drawn)
@@ -179,7 +180,7 @@ def nodes(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
             yield from nodes(item, (*path, index))
 
 
-@settings(SLOW, max_examples=25)
+@settings(SLOW, max_examples=rounds(gate=10, full=25))
 @given(organizations(), st.data())
 def test_the_rows_of_a_matrix_are_all_bundles(drawn: Organization, data: st.DataObject) -> None:
     sound(drawn)
@@ -202,7 +203,7 @@ def test_the_rows_of_a_matrix_are_all_bundles(drawn: Organization, data: st.Data
     assert len(frozenset().union(*marks)) == sum(map(len, marks))
 
 
-@settings(SLOW, max_examples=25)
+@settings(SLOW, max_examples=rounds(gate=10, full=25))
 @given(organizations())
 def test_parity_is_symmetric_and_complete(drawn: Organization) -> None:
     sound(drawn)

@@ -14,10 +14,11 @@ from tests.properties.organizations import Organization, organizations
 from tests.properties.test_organizations import SLOW
 from tests.properties.writing import write_tree
 from tests.support.html_page import Page, read_page_data
+from tests.support.rounds import rounds
 from tests.unit.report.test_html import check_bundle
 
 
-@settings(SLOW, max_examples=40)
+@settings(SLOW, max_examples=rounds(gate=15, full=40))
 @given(organizations())
 def test_every_cell_tells_what_explain_tells(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -22,6 +22,7 @@ from tests.properties.merging import Conflict
 from tests.properties.model import Bundle, canonical, compile_model
 from tests.properties.organizations import Organization, organizations
 from tests.properties.writing import OpenBook, write_tree
+from tests.support.rounds import rounds
 
 SLOW = settings(
     phases=set(Phase) - {Phase.explain},
@@ -78,7 +79,7 @@ def expected_of(drawn: Organization) -> dict[str, Bundle]:
     return bundles
 
 
-@settings(SLOW, max_examples=60)
+@settings(SLOW, max_examples=rounds(gate=25, full=60))
 @given(organizations())
 def test_envtree_agrees_with_the_model(drawn: Organization) -> None:
     assert_equal(drawn)
@@ -101,7 +102,7 @@ def assert_equal(drawn: Organization) -> None:
     assert actual == {name: canonical(bundle) for name, bundle in expected.items()}
 
 
-@settings(SLOW, max_examples=60)
+@settings(SLOW, max_examples=rounds(gate=25, full=60))
 @given(organizations())
 def test_a_key_adds_only_what_could_not_be_checked_without(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -141,7 +142,7 @@ MACHINES = [
 ]
 
 
-@settings(SLOW, max_examples=15)
+@settings(SLOW, max_examples=rounds(gate=5, full=15))
 @given(organizations())
 def test_no_accident_of_the_machine_shows(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:

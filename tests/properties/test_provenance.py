@@ -22,9 +22,10 @@ from envtree.sources.tree import DirectoryTree
 from tests.properties.organizations import Organization, organizations
 from tests.properties.test_organizations import SLOW
 from tests.properties.writing import write_tree
+from tests.support.rounds import rounds
 
 
-@settings(SLOW, max_examples=25)
+@settings(SLOW, max_examples=rounds(gate=12, full=25))
 @given(organizations())
 def test_neighbours_share_only_what_is_the_same(drawn: Organization) -> None:
     compare(drawn)

@@ -14,6 +14,7 @@ from envtree.secrets.edit.three_way import merge_three_way
 from envtree.secrets.edit.value_input import value_types
 from envtree.secrets.sops.writer import SetValue
 from tests.properties.merge_model import flat, merged, nested
+from tests.support.rounds import rounds
 
 SCALARS = st.sampled_from(["x", "y", "1", 1, 1.0, 0, True, False, "true"])
 VALUES = st.one_of(SCALARS, st.lists(SCALARS, min_size=1, max_size=2))
@@ -46,7 +47,7 @@ def plain(values: SopsValues) -> Any:
 
 
 @given(DOCUMENTS, DOCUMENTS, DOCUMENTS)
-@settings(max_examples=500)
+@settings(max_examples=rounds(gate=150, full=500))
 def test_the_judge_agrees(base: Any, ours: Any, theirs: Any) -> None:
     result = merge_three_way(leaves(base, "b"), leaves(ours, "o"), leaves(theirs, "t"))
     document, conflicts = merged(base, ours, theirs)
@@ -84,7 +85,7 @@ def test_a_base_that_cannot_be_opened_is_compared_by_its_ciphertexts(base: Any, 
 
 
 @given(DOCUMENTS, DOCUMENTS)
-@settings(max_examples=500)
+@settings(max_examples=rounds(gate=150, full=500))
 def test_the_steps_lead_there(before: Any, after: Any) -> None:
     """Apply the effect of each sops edit to plain data."""
     plan = plan_sops_edits(leaves(before, "b"), leaves(after, "a"))

@@ -25,6 +25,7 @@ from tests.support.native_files import (
     random_forged,
     render_block_yaml,
 )
+from tests.support.rounds import rounds
 
 
 @pytest.fixture
@@ -91,14 +92,16 @@ def is_thorough(counts: Counter[str], count: int) -> bool:
 
 
 def test_files_of_sops(machine: SecretsFolder) -> None:
-    counts = agree(machine, encrypted(machine, 1, 60))
-    assert is_thorough(counts, 60), counts
+    count = rounds(gate=30, full=60)
+    counts = agree(machine, encrypted(machine, 1, count))
+    assert is_thorough(counts, count), counts
     assert all(counts[f"opened {format}"] for format in FORMATS)
 
 
 def test_files_of_strangers(machine: SecretsFolder) -> None:
-    counts = agree(machine, forged(machine, 1, 80))
-    assert counts["opened yaml"] + counts["opened json"] == 80, counts
+    count = rounds(gate=40, full=80)
+    counts = agree(machine, forged(machine, 1, count))
+    assert counts["opened yaml"] + counts["opened json"] == count, counts
 
 
 @pytest.mark.full

@@ -8,6 +8,7 @@ import pytest
 
 from tests.properties.merge_model import Writer, merged
 from tests.support.merging import make_repository, read_ciphertexts, write_secrets
+from tests.support.rounds import rounds
 from tests.support.secrets_tree import SecretsTree
 
 ONE_AT_A_TIME = 10
@@ -77,7 +78,7 @@ def check_bytes(tree: SecretsTree, path: str) -> None:
 
 @pytest.mark.parametrize("batch", range(1))
 def test_random_merges_give_what_merging_the_plain_texts_gives(tmp_path: Path, batch: int) -> None:
-    merge_cases(tmp_path, batch * ONE_AT_A_TIME, ONE_AT_A_TIME)
+    merge_cases(tmp_path, batch * ONE_AT_A_TIME, rounds(gate=6, full=ONE_AT_A_TIME))
 
 
 @pytest.mark.full

@@ -1,5 +1,6 @@
 """`envtree unseal`: references and sealed files are resolved to the output of plain mode; where it may be shown."""
 
+import bisect
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from envtree.output.emit import bundle_json
 from envtree.secrets.unseal.bundle_loader import CompiledBundle
 from envtree.secrets.unseal.placeholder_resolver import PlaceholderResolver, PlainSecrets
 from tests.support.real_sops import encrypt_file, make_age_user
+from tests.support.rounds import rounds
 from tests.support.trees import ID as MEMORY_ID
 from tests.support.trees import CheckResult, check, layers, quote_yaml, run
 from tests.support.vault import ID, NUMBER, PASSWORD, ROOT, Vault, read_folder, still, vault
@@ -102,7 +104,7 @@ def test_every_template_is_resolved(value: str) -> None:
     assert_resolved(keyed(holding(value)), keyless(holding(value)))
 
 
-@settings(max_examples=60)
+@settings(max_examples=rounds(gate=20, full=60))
 @given(VALUES)
 def test_random_templates_are_resolved(value: str) -> None:
     plain, references = keyed(holding(value)), keyless(holding(value))
@@ -115,14 +117,18 @@ DEEP = ["{} | lower", "[{}]", "{{'a': {}}}", "{} ~ '$'", "{} if true else 1", "1
 
 @pytest.mark.parametrize("form", DEEP)
 def test_the_deepest_template_is_resolved(form: str) -> None:
-    for count in range(85, 20, -1):
+    def check_both(count: int) -> tuple[CheckResult, CheckResult]:
         section = chain(count, form, read("secrets.s"), backwards=True)
-        references = check(layers(section, secrets={0: SECRET}))
-        plain = run(section, secrets={0: SECRET})
-        if not references.codes and not plain.codes:
-            assert_resolved(plain, references, SECRET)
-            return
-    raise AssertionError("none of them fits")
+        return run(section, secrets={0: SECRET}), check(layers(section, secrets={0: SECRET}))
+
+    def is_too_deep(count: int) -> bool:
+        plain, references = check_both(count)
+        return bool(plain.codes or references.codes)
+
+    deepest = bisect.bisect_left(range(86), True, lo=21, key=is_too_deep) - 1
+    assert deepest > 20, "none of them fits"
+    plain, references = check_both(deepest)
+    assert_resolved(plain, references, SECRET)
 
 
 def test_what_python_cannot_nest_is_told() -> None:

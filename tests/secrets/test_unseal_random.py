@@ -27,6 +27,7 @@ from tests.properties.organizations import Organization, organizations
 from tests.properties.test_organizations import SLOW
 from tests.properties.writing import OpenBook, write_tree
 from tests.support.real_sops import SEARCH_PATH
+from tests.support.rounds import rounds
 from tests.support.vault import read_folder
 
 
@@ -71,7 +72,7 @@ class Compiled:
         return read_folder(self.folder / "again")
 
 
-@settings(SLOW, max_examples=40)
+@settings(SLOW, max_examples=rounds(gate=12, full=40))
 @given(organizations())
 def test_references_are_resolved_to_what_plain_writes(drawn: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -97,7 +98,7 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield str(identity.to_public())
 
 
-@settings(SLOW, max_examples=8)
+@settings(SLOW, max_examples=rounds(gate=4, full=8))
 @given(organizations())
 def test_sealed_files_are_resolved_to_what_plain_writes(drawn: Organization) -> None:
     readers = {"people": {"ci": {"age": writing.RECIPIENT}}, "secret_readers": ["ci"]}

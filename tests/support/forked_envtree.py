@@ -4,8 +4,12 @@ Starting Python and importing the program takes most of the time of many tests. 
 signals, terminals, limits) start a real process.
 """
 
+import functools
+import gc
+import importlib
 import io
 import os
+import pkgutil
 import subprocess
 import sys
 import tempfile
@@ -26,6 +30,7 @@ def run_envtree(
     input: bytes | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command line of envtree with exactly this environment, and return what the process returns."""
+    _import_all_modules()
     words = list(map(str, arguments))
     with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         stdin.write(input or b"")
@@ -41,11 +46,20 @@ def run_envtree(
     return subprocess.CompletedProcess([sys.executable, "-m", "envtree", *words], code, *outputs)
 
 
+@functools.cache
+def _import_all_modules() -> None:
+    """Import what the commands import when they need it, once instead of once for each command."""
+    for module in pkgutil.walk_packages(envtree.__path__, "envtree."):
+        importlib.import_module(module.name)
+
+
 def _become_envtree(
     words: list[str], env: Mapping[str, str], cwd: Path | str | None, files: tuple[BinaryIO, ...]
 ) -> None:
     """Replace everything that a new process would not have from its parent, run the command, and end."""
     code = 1
+    # A collection would visit all objects of the parent, and thereby copy its memory.
+    gc.freeze()
     try:
         for number, file in enumerate(files):
             os.dup2(file.fileno(), number)

@@ -12,6 +12,7 @@ from envtree.compile.bundle_lint.assertions import compile_schema
 from envtree.compile.bundle_lint.partial_validator import validate_partially
 from envtree.model.resolved import UNKNOWN, HiddenValue
 from tests.support.effort import assert_linear
+from tests.support.rounds import rounds
 from tests.support.trees import CheckResult, check, layers, quote_yaml
 
 SECRETS = {"text": "abc", "db": {"user": "u"}}
@@ -218,7 +219,7 @@ def complete_schemas(draw: st.DrawFn) -> dict[str, Any]:
     return {**root, "$defs": definitions}
 
 
-EXAMPLES = int(os.environ.get("ENVTREE_POLICY_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("ENVTREE_POLICY_EXAMPLES", rounds(gate=80, full=200)))
 
 
 @settings(max_examples=EXAMPLES)

@@ -12,6 +12,7 @@ from envtree.compile.resolve.expression_compiler import ExpressionCompiler
 from envtree.model.expression import Term
 from envtree.model.resolved import HiddenValue
 from envtree.output.emit import bundle_json
+from tests.support.rounds import rounds
 from tests.support.trees import ID, CheckResult, check, layers, quote_yaml, run
 
 SECRETS: dict[str, Any] = {
@@ -357,7 +358,7 @@ VALUES = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=60)
+@settings(max_examples=rounds(gate=30, full=60))
 @given(VALUES)
 def test_t66_references_to_random_values(value: str) -> None:
     plain, references = keyed(holding(value)), keyless(holding(value))

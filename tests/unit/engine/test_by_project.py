@@ -22,6 +22,7 @@ from tests.properties.writing import OpenBook, write_tree
 from tests.support.command_line import write_files
 from tests.support.diffs import diff_by_project
 from tests.support.divided import force_by_project
+from tests.support.rounds import rounds
 from tests.support.trees import MemoryTree, sealed_files
 
 Files = Mapping[str, str]
@@ -350,7 +351,7 @@ def publish_plain(
     return outcome._replace(workspace=None), written
 
 
-@settings(max_examples=25)
+@settings(max_examples=rounds(gate=10, full=25))
 @given(organizations())
 def test_bundles_with_secrets_are_the_same(organization: Organization) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -25,6 +25,7 @@ from envtree.sources.tree import DirectoryTree
 from envtree.system.disk import parse_manifest
 from tests.support.command_line import BOT, ERROR, ORGANIZATION, WARNING, CommandResult, RunCommand, write_files
 from tests.support.divided import read_folder
+from tests.support.rounds import rounds
 from tests.support.vault import NUMBER, PASSWORD, Vault, vault
 from tests.unit.system.test_git import run as git
 
@@ -204,7 +205,9 @@ EVENTS: list[Event] = [
 ]
 
 
-def rounds(twice: CachedAndUncached, count: int, monkeypatch: pytest.MonkeyPatch, *, quiet: bool = False) -> None:
+def compare_rounds(
+    twice: CachedAndUncached, count: int, monkeypatch: pytest.MonkeyPatch, *, quiet: bool = False
+) -> None:
     """Assert after random events that the cache makes no difference; with `quiet`, stat keys alone detect changes."""
     monkeypatch.setenv("SHA", "a")
     if quiet:
@@ -223,13 +226,13 @@ def rounds(twice: CachedAndUncached, count: int, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("quiet", [False, True])
 def test_random_edits(quiet: bool, twice: CachedAndUncached, monkeypatch: pytest.MonkeyPatch) -> None:
-    rounds(twice, 12, monkeypatch, quiet=quiet)
+    compare_rounds(twice, rounds(gate=6, full=12), monkeypatch, quiet=quiet)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("quiet", [False, True])
 def test_a_thousand_random_edits(quiet: bool, twice: CachedAndUncached, monkeypatch: pytest.MonkeyPatch) -> None:
-    rounds(twice, 1000, monkeypatch, quiet=quiet)
+    compare_rounds(twice, 1000, monkeypatch, quiet=quiet)
 
 
 # Cached results.

@@ -13,6 +13,7 @@ from envtree.engine import run
 from envtree.model.source import Source
 from tests.support.command_line import BOT, ERROR, WARNING, CommandResult, RunCommand, write_files
 from tests.support.divided import read_folder
+from tests.support.rounds import rounds
 from tests.unit.engine.test_cache import EVENTS, TREE
 from tests.unit.system.test_git import run as git
 
@@ -40,7 +41,7 @@ def diff_with_and_without_cache(envtree: RunCommand, root: Path, *arguments: str
     return result
 
 
-def rounds(root: Path, envtree: RunCommand, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def compare_rounds(root: Path, envtree: RunCommand, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHA", "a")
     write_files(root.parent / "other", TREE)
     compared, code = 0, 0
@@ -67,13 +68,13 @@ def rounds(root: Path, envtree: RunCommand, count: int, monkeypatch: pytest.Monk
 
 def test_random_edits(root: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(root)
-    rounds(root, envtree, 12, monkeypatch)
+    compare_rounds(root, envtree, rounds(gate=6, full=12), monkeypatch)
 
 
 @pytest.mark.full
 def test_many_random_edits(root: Path, envtree: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(root)
-    rounds(root, envtree, 400, monkeypatch)
+    compare_rounds(root, envtree, 400, monkeypatch)
 
 
 def test_only_bundles_that_a_difference_can_reach_are_computed(

@@ -21,6 +21,7 @@ from envtree.model.diagnostic import Diagnostic, Diagnostics
 from envtree.model.nodes import Document, MappingNode, Node, ScalarNode, SequenceNode
 from envtree.model.source import Kind, Location, Source
 from tests.support.effort import count_steps, peak_memory
+from tests.support.rounds import rounds
 
 BACKENDS: dict[str, Backend | None] = {"lines": None, "pure": pure_events}
 if yaml.__with_libyaml__:
@@ -899,7 +900,7 @@ def assert_inside(outcome: Outcome, text: str) -> None:
         assert end_column <= len(lines[end_line - 1]) + 1
 
 
-@settings(max_examples=300)
+@settings(max_examples=rounds(gate=100, full=300))
 @given(st.data())
 def test_any_mutation_has_one_verdict_and_no_traceback(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(SAMPLES))

@@ -31,6 +31,7 @@ from tests.support.real_sops import (
     read_recipients,
     run_sops,
 )
+from tests.support.rounds import rounds
 from tests.support.trees import check as check_tree
 from tests.support.trees import parse_document
 
@@ -71,7 +72,7 @@ def rules_file(text: str, path: str = ".sops.yaml", root_prefix: str = "") -> So
 def test_the_first_matching_rule_is_that_of_sops(tmp_path: Path, users: list[SopsUser]) -> None:
     draw = random.Random(5)
     cases = []
-    for number in range(80):
+    for number in range(rounds(gate=40, full=80)):
         count = draw.randint(1, 4)
         rules = [{"path_regex": draw.choice(PATTERNS), "age": users[n].public} for n in range(count)]
         cases.append((tmp_path / str(number), json.dumps({"creation_rules": rules}), draw.choice(PATHS)))

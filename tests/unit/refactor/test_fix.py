@@ -17,6 +17,7 @@ from envtree.refactor import fix as fix_package
 from envtree.refactor.fix import FileEdit, FileRename, FixResult, fix, plan_changes, render_diff
 from envtree.refactor.fix.keys import is_one_edit_apart
 from envtree.sources.tree import DirectoryTree
+from tests.support.rounds import rounds
 from tests.support.trees import MemoryTree, sealed_files
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -372,7 +373,7 @@ def render_entries(entries: list[tuple[str, str]], gap: str, tail: str, *, flow:
     return "  env_vars:" + tail + "".join(f"\n    {key}:{gap}{word}{tail}" for key, word in entries)
 
 
-@settings(max_examples=60)
+@settings(max_examples=rounds(gate=30, full=60))
 @given(
     ENTRIES,
     st.sampled_from(TAILS),

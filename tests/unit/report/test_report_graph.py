@@ -25,6 +25,7 @@ from envtree.sources.tree import DirectoryTree
 from tests.support.command_line import ORGANIZATION, TREE, RunCommand, write_files
 from tests.support.npm import node_modules
 from tests.support.programs import program
+from tests.support.rounds import rounds
 from tests.support.trees import MemoryTree, start_run
 from tests.support.waiting import LONG_PATIENCE
 from tests.unit.report.test_report_runner import naughty
@@ -340,7 +341,7 @@ def graphs(draw: st.DrawFn) -> Graph:
     return Graph(nodes, tuple(draw(st.lists(apart, max_size=80, unique=True)) if count > 1 else ()))
 
 
-@settings(max_examples=200)
+@settings(max_examples=rounds(gate=80, full=200))
 @given(graphs(), st.integers(3, 45), st.integers(6, 90))
 def test_folding_always_ends_and_loses_nobody(graph: Graph, nodes: int, edges: int) -> None:
     folded = fold_graph(graph, nodes, edges)

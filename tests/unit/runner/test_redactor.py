@@ -17,6 +17,7 @@ from envtree.model.secret_entries import NamedSecret
 from envtree.runner.launch.redactor import HEAD_LENGTH, REDACTION_MARK, RedactionPatterns, Redactor
 from envtree.runner.launch.secret_encodings import build_redaction_patterns, find_unmaskable
 from tests.support.effort import count_steps
+from tests.support.rounds import rounds
 
 SECRET = "quokka7-\"Ünique\"/+&?=$x\\y\nsecond-line-of-it\n  third: 'it'\nab"
 
@@ -79,7 +80,7 @@ def streams(draw: st.DrawFn) -> tuple[RedactionPatterns, list[bytes]]:
     return patterns, [text[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 
 
-@settings(max_examples=600)
+@settings(max_examples=rounds(gate=150, full=600))
 @given(streams())
 @example((exact(b"aaab", b"abaaaaaa"), [bytes([byte]) for byte in b"ababaaabaa"]))
 @example((exact(b"abab", b"baba"), [b"ab", b"ab", b"a"]))
@@ -91,7 +92,7 @@ def test_a_stream_gives_what_the_whole_text_gives(drawn: tuple[RedactionPatterns
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=4, max_size=30)
 
 
-@settings(max_examples=80)
+@settings(max_examples=rounds(gate=40, full=80))
 @given(st.lists(TEXTS, min_size=1, max_size=3), st.data())
 def test_random_secrets_in_random_pieces(secrets: list[str], data: st.DataObject) -> None:
     patterns = build_redaction_patterns(NamedSecret("X", secret) for secret in secrets)
