@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.moments import Moments
+from tests.support.rounds import rounds
 from tests.support.waiting import LONG_PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +57,7 @@ class Compiler:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("secrets", "kills"), [("ref", 50), ("plain", 10)])
+@pytest.mark.parametrize(("secrets", "kills"), [("ref", rounds(gate=10, full=50)), ("plain", rounds(gate=4, full=10))])
 def test_t83_sigkill_at_random_moments_of_a_compile(tmp_path: Path, secrets: str, kills: int) -> None:
     compiler, rng = Compiler(tmp_path, secrets), random.Random(83)
     for release in (0, 1):
