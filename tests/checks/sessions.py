@@ -105,7 +105,7 @@ def command_lines(
     isolated = [] if session.needs_network else ISOLATION
     if session.commands:
         return [[*python, *words] for words in session.commands]
-    options = ["-q", "-m", _marker_expression(session, full=full), f"--randomly-seed={seed}"]
+    options = ["-q", "--durations=20", "-m", _marker_expression(session, full=full), f"--randomly-seed={seed}"]
     # One control plane serves all tests of its session.
     workers = ["-n", "0"] if session.marker == "control_plane" else ["-n", "auto", "--dist", "worksteal"]
     report = [f"--junitxml={junit}", "-o", "junit_family=xunit1", *session.options]
