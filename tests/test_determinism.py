@@ -37,7 +37,7 @@ def clocks_read(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "time":
             yield from (f"{node.lineno}: {alias.name}" for alias in node.names if alias.name in CLOCKS)
-        if isinstance(node, ast.Attribute):
+        if isinstance(node, ast.Attribute) and node.attr in CLOCKS | DATES:
             owner = ast.unparse(node.value)
             is_clock = owner == "time" and node.attr in CLOCKS
             if is_clock or (owner.rpartition(".")[2] in ("date", "datetime") and node.attr in DATES):

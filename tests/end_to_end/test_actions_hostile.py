@@ -144,6 +144,7 @@ def job(tmp_path: Path, canary: Path, report: Path, api: Api) -> Job:
     environ = base_environ(programs) | {
         "PIP_FIND_LINKS": str(wheels()),
         "PIP_NO_INDEX": "1",
+        "PIP_NO_COMPILE": "1",
         "GITHUB_API_URL": api.url,
     }
     return Job(

@@ -4,7 +4,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,13 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "tests/end_to_end/browser/report.mjs"
+CHROMIUM_OPTIONS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-port=0"),
+    # Otherwise a page that is not in front waits, and quick changes of its address are dropped.
+    *("--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows"),
+    *("--disable-renderer-backgrounding", "--disable-ipc-flooding-protection"),
+    *("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
 HOSTILE = [
     "<script>alert(1)</script>",
     "</script><script>alert(1)</script>",
@@ -41,14 +49,31 @@ Play = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def play() -> Play:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run Chromium, and return the address at which it takes orders."""
+    profile = f"--user-data-dir={tmp_path_factory.mktemp('profile')}"
+    command = [program("chromium"), *CHROMIUM_OPTIONS, profile, "about:blank"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        ready = (line.partition("DevTools listening on ")[2].strip() for line in process.stderr)
+        address = next(filter(None, ready), "")
+        assert address, "Chromium has ended"
+        # It goes on to write there, and would wait for a reader.
+        reader = threading.Thread(target=process.stderr.read, daemon=True)
+        reader.start()
+        yield address
+        process.kill()
+        reader.join()
+
+
+@pytest.fixture(scope="module")
+def play(browser: str) -> Play:
     """Return a function that plays a scene with a page in Chromium and returns its output."""
     node_modules()
-    chromium = program("chromium")
 
     def run(scene: str, page: Path, *arguments: Path) -> str:
         command = [program("node"), str(SCRIPT), scene, *map(str, (page, *arguments))]
-        environ = {**os.environ, "CHROMIUM": chromium}
+        environ = {**os.environ, "BROWSER": browser}
         process = subprocess.run(
             command, env=environ, capture_output=True, text=True, timeout=LONG_PATIENCE, check=False
         )

@@ -12,11 +12,12 @@ export const THEMES = ["light", "dark"];
 
 /** Opens a file and calls `work` with it; afterwards fails if the page did anything that is forbidden. */
 export async function visit(file, work) {
-  const arguments_ = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"];
-  const browser = await puppeteer.launch({ executablePath: process.env.CHROMIUM, headless: true, args: arguments_ });
+  // All tests share one browser; in a context of its own, a page knows nothing of the others.
+  const browser = await puppeteer.connect({ browserWSEndpoint: process.env.BROWSER });
+  const context = await browser.createBrowserContext();
   const strange = [];
   try {
-    const page = await browser.newPage();
+    const page = await context.newPage();
     const url = pathToFileURL(file).href;
     await page.setRequestInterception(true);
     page.on("request", (request) => {
@@ -27,10 +28,11 @@ export async function visit(file, work) {
     page.on("console", (message) => strange.push(`console ${message.type()} ${message.text()}`));
     page.on("pageerror", (error) => strange.push(`error ${error.stack}`));
     page.on("dialog", (dialog) => (strange.push(`dialog ${dialog.message()}`), dialog.dismiss()));
-    browser.on("targetcreated", (target) => target.type() === "page" && strange.push(`page ${target.url()}`));
+    context.on("targetcreated", (target) => target.type() === "page" && strange.push(`page ${target.url()}`));
     await work(new Visit(page, url));
   } finally {
-    await browser.close();
+    await context.close();
+    await browser.disconnect();
   }
   assert.deepEqual(strange, []);
 }
