@@ -13,6 +13,7 @@ from envtree.controlplane.api.client import ApiResponse, Client
 from tests.end_to_end.control_plane.keys import key_for
 from tests.end_to_end.control_plane.server import ControlPlane
 from tests.end_to_end.control_plane.trees import Site, small
+from tests.support.rounds import rounds
 
 pytestmark = pytest.mark.control_plane
 

@@ -1,7 +1,6 @@
 """Random organizations: the server gives agents the compiled environment, before and after any change."""
 
 import json
-import os
 import shutil
 from random import Random
 from typing import Any
@@ -9,11 +8,12 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.control_plane.trees import Site
+from tests.support.rounds import rounds
 
 pytestmark = pytest.mark.control_plane
 
 # Each takes seconds, and the session must end within minutes; set the variable to 100 for a longer run.
-ORGANIZATIONS = int(os.environ.get("ENVTREE_TEST_ORGANIZATIONS", "12"))
+ORGANIZATIONS = rounds(gate=4, full=12)
 TEXTS = (
     "",
     "a",

@@ -15,11 +15,12 @@ from envtree.controlplane.desired.server_view import ServerRuntime, ServerView, 
 from envtree.model.span import file_span
 from tests.end_to_end.control_plane.keys import key_for
 from tests.end_to_end.control_plane.server import ControlPlane
+from tests.support.rounds import rounds
 
 pytestmark = pytest.mark.control_plane
 
 # Each set has an agent and a team.
-SETS, SEED = 150, 8
+SETS, SEED = rounds(gate=40, full=150), 8
 NAMES = ("LOG", "DB", "TOKEN", "URL")
 SECRETS = ("DB", "TOKEN", "EXTRA", "odd-name")
 TEXT = (
