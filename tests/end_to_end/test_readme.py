@@ -16,6 +16,7 @@ import yaml
 
 from envtree import __version__
 from tests.checks.sessions import GATE, SESSIONS
+from tests.support.envtree_program import write_envtree_program
 
 ROOT = Path(__file__).parents[2]
 COMPILE = "python3 -m venv .venv && . .venv/bin/activate && pip install -q '.[sops]' && "
@@ -81,10 +82,8 @@ def copy(tmp_path: Path) -> Path:
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     """Return the environment with this `envtree`, the `sops` beside this Python, and unbuffered output."""
-    program = tmp_path / "bin/envtree"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m envtree "$@"\n', encoding="utf-8")
-    program.chmod(0o755)
+    (tmp_path / "bin").mkdir()
+    program = write_envtree_program(tmp_path / "bin")
     path = os.pathsep.join([str(program.parent), str(Path(sys.executable).parent), os.environ["PATH"]])
     # On GitHub findings are printed in another format; the pages show the terminal's.
     inherited = {name: value for name, value in os.environ.items() if name != "GITHUB_ACTIONS"}

@@ -17,7 +17,6 @@ import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import envtree.__main__
 
@@ -30,8 +29,8 @@ def run_envtree(
     input: bytes | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command line of envtree with exactly this environment, and return what the process returns."""
-    _import_all_modules()
-    words = list(map(str, arguments))
+    import_all_modules()
+    argv = [envtree.__main__.__file__, *map(str, arguments)]
     with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         stdin.write(input or b"")
         stdin.seek(0)
@@ -40,36 +39,36 @@ def run_envtree(
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if not pid:
-            _become_envtree(words, env, cwd, (stdin, stdout, stderr))
+            become_envtree(argv, env, cwd, (stdin.fileno(), stdout.fileno(), stderr.fileno()))
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         outputs = [(file.seek(0), file.read())[1] for file in (stdout, stderr)]
-    return subprocess.CompletedProcess([sys.executable, "-m", "envtree", *words], code, *outputs)
+    return subprocess.CompletedProcess(argv, code, *outputs)
 
 
 @functools.cache
-def _import_all_modules() -> None:
+def import_all_modules() -> None:
     """Import what the commands import when they need it, once instead of once for each command."""
     for module in pkgutil.walk_packages(envtree.__path__, "envtree."):
         importlib.import_module(module.name)
 
 
-def _become_envtree(
-    words: list[str], env: Mapping[str, str], cwd: Path | str | None, files: tuple[BinaryIO, ...]
+def become_envtree(
+    argv: list[str], env: Mapping[str, str], cwd: Path | str | None, streams: tuple[int, int, int]
 ) -> None:
     """Replace everything that a new process would not have from its parent, run the command, and end."""
     code = 1
     # A collection would visit all objects of the parent, and thereby copy its memory.
     gc.freeze()
     try:
-        for number, file in enumerate(files):
-            os.dup2(file.fileno(), number)
+        for number, descriptor in enumerate(streams):
+            os.dup2(descriptor, number)
         _replace_environment(env, cwd)
         sys.stdin, sys.stdout, sys.stderr = (
             io.TextIOWrapper(open(0, "rb"), encoding="utf-8"),  # noqa: SIM115 -- as Python itself does at its start
-            io.TextIOWrapper(open(1, "wb"), encoding="utf-8", write_through=False),  # noqa: SIM115
+            _stdout(is_unbuffered="PYTHONUNBUFFERED" in env),
             io.TextIOWrapper(open(2, "wb"), encoding="utf-8", errors="backslashreplace", line_buffering=True),  # noqa: SIM115
         )
-        sys.argv = [envtree.__main__.__file__, *words]
+        sys.argv = argv
         envtree.__main__.main()
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
@@ -79,6 +78,11 @@ def _become_envtree(
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _stdout(*, is_unbuffered: bool) -> io.TextIOWrapper:
+    buffer = io.FileIO(1, "wb") if is_unbuffered else open(1, "wb")  # noqa: SIM115
+    return io.TextIOWrapper(buffer, encoding="utf-8", write_through=is_unbuffered)
 
 
 def _replace_environment(env: Mapping[str, str], cwd: Path | str | None) -> None:

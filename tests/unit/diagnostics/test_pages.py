@@ -19,6 +19,7 @@ import yaml
 from envtree.diagnostics.codes import CODES
 from envtree.diagnostics.pages import read_page
 from tests.properties.writing import flow_text, seal
+from tests.support.envtree_program import write_envtree_program
 from tests.support.trees import check
 from tests.support.waiting import LONG_PATIENCE, PATIENCE
 
@@ -98,14 +99,14 @@ def _sealed(path: str, text: str) -> str:
     return flow_text(seal(yaml.safe_load(text))) + "\n"
 
 
-def codes(code: str, example: Example, folder: Path, **variables: str) -> set[str]:
+def codes(code: str, example: Example, folder: Path, search_path: str = SEARCH_PATH, **variables: str) -> set[str]:
     """Return the codes that an example reports."""
     files = tree(code, example.files)
     if not example.commands:
         return set(check({path: _sealed(path, text) for path, text in files.items()}).codes)
     _write(files, folder)
     *setup, last = example.commands.splitlines()
-    environ = {"PATH": SEARCH_PATH, "HOME": str(folder.parent), "LC_ALL": "C.UTF-8", **variables}
+    environ = {"PATH": search_path, "HOME": str(folder.parent), "LC_ALL": "C.UTF-8", **variables}
     if "sleep" in example.commands:
         (folder.parent / "sitecustomize.py").write_text(SHORT_TIMEOUTS)
         environ["PYTHONPATH"] = str(folder.parent)
@@ -148,10 +149,17 @@ def test_page_explains_its_code(code: str) -> None:
     assert len(prose.split()) > 15, "say what it means, and why it matters"
 
 
+@pytest.fixture(scope="module")
+def search_path(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of the programs, with an `envtree` that starts faster than Python."""
+    program = write_envtree_program(tmp_path_factory.mktemp("programs"))
+    return os.pathsep.join([str(program.parent), SEARCH_PATH])
+
+
 @pytest.mark.parametrize("code", sorted(CODES.keys() - ELSEWHERE))
-def test_page(code: str, tmp_path: Path) -> None:
+def test_page(code: str, tmp_path: Path, search_path: str) -> None:
     *_, wrong, right = split(read_page(code))
     for name in ("wrong", "right"):
         (tmp_path / name).mkdir()
-    assert codes(code, wrong, tmp_path / "wrong") == {code}
-    assert codes(code, right, tmp_path / "right") == set()
+    assert codes(code, wrong, tmp_path / "wrong", search_path) == {code}
+    assert codes(code, right, tmp_path / "right", search_path) == set()
