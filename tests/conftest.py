@@ -1,5 +1,6 @@
 """Options of the test run, and fixtures shared by all tests."""
 
+import gc
 import ipaddress
 import os
 import shutil
@@ -45,6 +46,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # The tests share a temporary cache, so that they do not touch that of the user.
     os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="envtree-tests-")
     config.add_cleanup(lambda: shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True))
+    # Without the cache of Python, every process and every worker would compile all modules anew.
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     _block_network()
     if config.getoption("--accept") and os.environ.get("CI"):
         raise pytest.UsageError("--accept rewrites expectations, which are not reviewed in CI")
@@ -74,6 +78,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     seed = terminalreporter.config.getoption("randomly_seed", None)
     if seed is not None:
         terminalreporter.write_line(f"the order of these tests: --randomly-seed={seed}")
+
+
+def pytest_collection_finish() -> None:
+    # The tests, which are many and stay until the end, are no garbage to search.
+    gc.freeze()
 
 
 def _block_network() -> None:

@@ -470,7 +470,7 @@ def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     prefix = tmp_path / "venv"
     (prefix / "bin").mkdir(parents=True)
     monkeypatch.setattr(sys, "executable", str(prefix / "bin/python"))
-    monkeypatch.setattr("sysconfig.get_path", lambda _: str(prefix / "lib"))
+    monkeypatch.setattr(programs, "_package_folders", lambda: (prefix / "lib",))
 
     def install(path: str) -> Path:
         return write_program(prefix / path, "sops", "#!/bin/sh\nprintf '{}'\n") / "sops"

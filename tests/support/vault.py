@@ -1,8 +1,10 @@
 """A tree with secrets that the real sops has encrypted, and envtree run over it in a separate process."""
 
+import functools
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,18 +81,29 @@ class Vault(NamedTuple):
 
 
 def make_vault(folder: Path) -> Vault:
-    """Make a small tree with one agent."""
-    vault = Vault(folder, make_age_user(folder / "keys", "key"))
+    """Make a small tree with one agent; its files and the key are the same for all tests of a process."""
+    public, files = _vault_files()
+    for path, data in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
     (folder / "home").mkdir()
-    vault.write(
-        {
-            "organization.yaml": HEAD + people_section(ci=vault.reader) + "secret_readers: [ci]\n",
-            "environments/dev.yaml": "{}\n",
-            "agents/a.yaml": AGENT,
-        }
-    )
-    vault.encrypt("organization.secrets.yaml", SECRETS)
-    return vault
+    return Vault(folder, SopsUser(public, {"SOPS_AGE_KEY_FILE": str(folder / "keys/key")}))
+
+
+@functools.cache
+def _vault_files() -> tuple[str, dict[str, bytes]]:
+    """Return the public key of the reader, and the files, of which the real sops has encrypted one."""
+    with tempfile.TemporaryDirectory() as name:
+        vault = Vault(Path(name), make_age_user(Path(name, "keys"), "key"))
+        vault.write(
+            {
+                "organization.yaml": HEAD + people_section(ci=vault.reader) + "secret_readers: [ci]\n",
+                "environments/dev.yaml": "{}\n",
+                "agents/a.yaml": AGENT,
+            }
+        )
+        vault.encrypt("organization.secrets.yaml", SECRETS)
+        return vault.reader.public, read_folder(vault.folder)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 `git` and `sops` run with the user's rights, and sops with the keys, so a checkout must not be able to supply its own.
 """
 
+import functools
 import grp
 import os
 import shutil
@@ -48,8 +49,10 @@ def find_bundled(name: str, package: str, *repositories: Path) -> Executable | N
     return _judge(path, repositories) if path else None
 
 
-def _package_folders() -> list[Path]:
-    return [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")]
+@functools.cache
+def _package_folders() -> tuple[Path, ...]:
+    # Computing them takes a millisecond, and every folder of PATH is compared with them.
+    return tuple(Path(sysconfig.get_path(name)) for name in ("purelib", "platlib"))
 
 
 def _judge(path: Path, repositories: Iterable[Path]) -> Executable:
